@@ -1,0 +1,195 @@
+/* A soft fault: a page that has its frame and its mapping, but was protected so that its next
+ * reference is seen. */
+#include "common.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <selfpage/page_list.h>
+
+static const struct bench_about about = {
+    .name = "bench_soft_fault",
+    .claim = "a soft fault costs at most 1.5 times a minimal SIGSEGV handler that calls mprotect",
+    .subject = "selfpage",
+    .baseline = "handler",
+    .unit = "ns a fault",
+    .details =
+        "Subject: pages of a task's region that are resident, and protected one by one by the\n"
+        "eviction policy (env->watch); each is written to once. The policy keeps a list in order of\n"
+        "reference.\n"
+        "Baseline: pages of the same number of memfds, mapped whole, present, and protected; the\n"
+        "handler calls mprotect on one page and returns. Both run in one process, in turns.",
+    .rounds = 41,
+};
+
+#define PAGES 4096u
+
+/* ---- The subject: a policy that watches what it is told to ---- */
+
+struct watcher {
+    struct sp_policy_env *env;
+    struct sp_list list;
+    struct sp_link links[];
+};
+
+static size_t watcher_size(const struct sp_policy_config *config)
+{
+    return sizeof(struct watcher) + (size_t)config->pages * sizeof(struct sp_link);
+}
+
+static void watcher_init(void *self, const struct sp_policy_config *config)
+{
+    struct watcher *watcher = self;
+
+    watcher->env = config->env;
+}
+
+static void watcher_insert(void *self, sp_page page, enum sp_access access)
+{
+    struct watcher *watcher = self;
+
+    (void)access;
+    sp_list_push_front(&watcher->list, watcher->links, page);
+}
+
+static void watcher_hit(void *self, sp_page page, enum sp_access access)
+{
+    struct watcher *watcher = self;
+
+    (void)access;
+    sp_list_to_front(&watcher->list, watcher->links, page);
+}
+
+static sp_page watcher_victim(void *self, sp_page incoming)
+{
+    struct watcher *watcher = self;
+
+    (void)incoming;
+    return sp_list_back(&watcher->list);
+}
+
+static void watcher_remove(void *self, sp_page page, enum sp_removal why)
+{
+    struct watcher *watcher = self;
+
+    (void)why;
+    sp_list_remove(&watcher->list, watcher->links, page);
+}
+
+static void watcher_hint(void *self, sp_page page, enum sp_hint hint)
+{
+    struct watcher *watcher = self;
+
+    (void)hint;
+    watcher->env->watch(watcher->env, page);
+}
+
+static const struct sp_policy watcher_policy = {
+    .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_LIVE,
+    .name = "watcher",
+    .size = watcher_size,
+    .init = watcher_init,
+    .insert = watcher_insert,
+    .hit = watcher_hit,
+    .victim = watcher_victim,
+    .remove = watcher_remove,
+    .hint = watcher_hint,
+};
+
+/* ---- The baseline ---- */
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    if (mprotect((void *)((uintptr_t)info->si_addr & ~(uintptr_t)(SP_PAGE_SIZE - 1)), SP_PAGE_SIZE,
+                 PROT_READ | PROT_WRITE) != 0)
+        _exit(2);
+}
+
+static unsigned char *baseline_pages(struct bench *bench, struct bench_frames *frames)
+{
+    unsigned char *base = bench_reserve(bench, PAGES);
+
+    bench_frames_init(bench, frames, PAGES);
+    for (uint32_t i = 0; i < PAGES; i++)
+        if (!bench_frame_map(frames, i, base + (size_t)i * SP_PAGE_SIZE))
+            bench_fail(bench, "mmap: %s", strerror(errno));
+    return base;
+}
+
+static double baseline_round(struct bench *bench, unsigned char *base, const uint32_t *order,
+                             uint32_t count)
+{
+    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
+    struct sigaction saved;
+    double result;
+
+    if (mprotect(base, (size_t)PAGES * SP_PAGE_SIZE, PROT_NONE) != 0)
+        bench_fail(bench, "mprotect: %s", strerror(errno));
+    sigaction(SIGSEGV, &action, &saved);
+    result = bench_touch(base, order, count);
+    sigaction(SIGSEGV, &saved, NULL);
+    return result;
+}
+
+/* ---- */
+
+static double subject_round(struct bench *bench, struct sp_task *task, unsigned char *base,
+                            const uint32_t *order, uint32_t count)
+{
+    struct sp_stats before, after;
+    double result;
+
+    if (sp_advise(task, base, PAGES, SP_HINT_DONT_NEED) != 0)
+        bench_fail(bench, "sp_advise failed");
+    sp_get_stats(task, &before);
+    result = bench_touch(base, order, count);
+    sp_get_stats(task, &after);
+    if (after.soft_faults - before.soft_faults != count || after.faults != before.faults)
+        bench_fail(bench, "%u touches made %llu soft faults", count,
+                   (unsigned long long)(after.soft_faults - before.soft_faults));
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    static uint32_t order[PAGES];
+    struct bench bench;
+    struct bench_row *row[2];
+    struct bench_frames frames;
+    unsigned char *base, *managed;
+    struct sp_task *task;
+    uint32_t count;
+
+    bench_init(&bench, &about, argc, argv);
+    count = bench_scale(&bench, PAGES, 64);
+    bench_start_physmem(&bench, 2 * PAGES);
+    task = bench_attach(&bench, (struct sp_attach_options){.contract = "guaranteed=4608",
+                                                           .policy_ops = &watcher_policy});
+    managed = bench_region(&bench, task,
+                           &(struct sp_region_options){.pages = PAGES, .kind = SP_DISCARDABLE});
+    base = baseline_pages(&bench, &frames);
+    bench_order(order, PAGES, false, 0);
+    bench_touch(managed, order, PAGES);
+    row[0] = bench_row(&bench, 1.5, "in sequence");
+    row[1] = bench_row(&bench, 1.5, "in random order");
+    for (unsigned round = 0; round < bench.rounds; round++)
+        for (int shuffled = 0; shuffled < 2; shuffled++) {
+            double subject, baseline;
+
+            bench_order(order, PAGES, shuffled, round + 1);
+            subject = subject_round(&bench, task, managed, order, count);
+            baseline = baseline_round(&bench, base, order, count);
+            bench_round(&bench, row[shuffled], subject, baseline);
+        }
+    bench_threads(&bench, "task", 0);
+    bench_threads(&bench, "physmem", bench.physmem.pid);
+    sp_detach(&task);
+    bench_frames_fini(&frames);
+    return bench_finish(&bench);
+}

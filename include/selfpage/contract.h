@@ -1,0 +1,131 @@
+/* Selfpage: contracts for memory: what a task asks of physmem, and what physmem answers.
+ *
+ * After N. Walfield's design for the GNU Hurd on L4 (guaranteed and extra frames, recall by count,
+ * loss of everything for who does not answer), with the two kinds of grace told apart: time enough
+ * to write dirty pages to swap (t_clean), and time in which no I/O is possible (t_drop).
+ *
+ *                       accept                   renew (before the term ends)
+ *   proposed --> countered -----.               .---.
+ *      |                        v               v   |
+ *      |---------------------> active ------------ active
+ *      |  accepted at once      |  | term ends
+ *      v                        |  v
+ *   refused               close |  expired  (kept until physmem asks for the frames)
+ *                               |  | asked: recalled, then
+ *                               v  v
+ *                              closed            breached (a deadline passed: all is lost)
+ */
+#ifndef SELFPAGE_CONTRACT_H
+#define SELFPAGE_CONTRACT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Bytes in a base page. Everything else in this library counts pages or frames. */
+#define SP_PAGE_SIZE 4096u
+
+/** Kinds of contract: presets over one machine. */
+enum sp_contract_kind {
+    /** Admission-controlled: the sum of all guarantees never exceeds the frames that exist. Within
+     *  it a request for one frame succeeds, by recalling from others if it must. Not recalled
+     *  inside the term; when it shrinks or ends, t_clean is granted. */
+    SP_GUARANTEED = 0,
+    /** An allowance beyond the guarantee: frames come while there is no pressure and are recalled
+     *  at any time within t_drop. */
+    SP_EXTRA = 1,
+    /** A lease: like extra, but not to be recalled before the term ends; then t_drop. */
+    SP_TIMED = 2,
+    SP_CONTRACT_KINDS = 3,
+};
+
+/** What a breach costs. Kinds above SP_BREACH_REVOKE are reserved for the rest of the ladder. */
+enum sp_breach {
+    SP_BREACH_REVOKE = 0, /**< all mappings and all frames go, nothing is saved (the original's) */
+    SP_BREACH_KILL = 1,   /**< the same, and the process is sent SIGKILL */
+    SP_BREACH_ACTIONS = 2,
+};
+
+/** How grace is counted. */
+enum sp_grace_unit {
+    SP_GRACE_TIME = 0,        /**< nanoseconds */
+    SP_GRACE_ALLOCATIONS = 1, /**< frames the task itself allocates: needs no clock (Viengoos) */
+    SP_GRACE_UNITS = 2,
+};
+
+/** A term without an end. */
+#define SP_FOREVER UINT64_MAX
+
+/** Grace when none is given: long enough for a task under Valgrind on a loaded machine. */
+#define SP_DEFAULT_T_CLEAN_NS UINT64_C(10000000000)
+#define SP_DEFAULT_T_DROP_NS  UINT64_C(3000000000)
+
+/** The terms of a contract, proposed or agreed. */
+struct sp_terms {
+    uint8_t kind;       /**< enum sp_contract_kind */
+    uint8_t on_breach;  /**< enum sp_breach */
+    uint8_t grace_unit; /**< enum sp_grace_unit, for t_clean and t_drop */
+    uint8_t order;      /**< frames come in blocks of 2^order base frames, physically contiguous */
+    uint32_t min;       /**< fewest frames worth having; physmem counters no lower */
+    uint32_t frames;    /**< frames wished for; at least 1 */
+    uint32_t weight;    /**< for arbitration policies; 0 stands for 1 */
+    uint64_t term_ns;   /**< length of the term in nanoseconds, or SP_FOREVER; 0 is refused */
+    uint64_t t_clean;   /**< grace with time to write, in grace_unit; 0: the default */
+    uint64_t t_drop;    /**< grace without time for I/O, in grace_unit; 0: the default */
+    uint64_t bid;       /**< for arbitration policies: price offered per frame */
+};
+
+/** States of a contract. */
+enum sp_contract_state {
+    SP_CONTRACT_NONE = 0,
+    SP_CONTRACT_COUNTERED = 1, /**< waits for the task to accept the counter-offer */
+    SP_CONTRACT_ACTIVE = 2,
+    SP_CONTRACT_EXPIRED = 3,  /**< the term is over; frames are kept until asked for */
+    SP_CONTRACT_RECALLED = 4, /**< asked to return frames, the deadline is running */
+    SP_CONTRACT_CLOSED = 5,
+    SP_CONTRACT_BREACHED = 6,
+    SP_CONTRACT_STATES = 7,
+};
+
+/** Answers to a proposal. */
+enum sp_answer {
+    SP_ACCEPTED = 0,
+    SP_COUNTERED = 1, /**< `terms` are physmem's; they stand until the next proposal */
+    SP_REFUSED = 2,
+    SP_ANSWERS = 3,
+};
+
+/** Why a proposal was refused or countered, or a contract ended. */
+enum sp_reason {
+    SP_REASON_NONE = 0,
+    SP_REASON_OVERCOMMITTED = 1, /**< the sum of guarantees would exceed the frames there are */
+    SP_REASON_ZERO_TERM = 2,
+    SP_REASON_ZERO_FRAMES = 3,
+    SP_REASON_MIN_ABOVE_FRAMES = 4,
+    SP_REASON_UNKNOWN_KIND = 5,
+    SP_REASON_LONG_TERM = 6,      /**< the term is longer than physmem gives */
+    SP_REASON_ORDER = 7,          /**< blocks of that order do not exist */
+    SP_REASON_TOO_MANY = 8,       /**< the task holds as many contracts as it may */
+    SP_REASON_RECALL_MISSED = 9,  /**< a recall's deadline passed */
+    SP_REASON_NOT_RECEIVING = 10, /**< the control channel could not take a message */
+    SP_REASON_OVERDRAFT = 11,     /**< more memory touched than the books allow */
+    SP_REASON_UNMAP_MISSED = 12,  /**< an unmap was not answered in time */
+    SP_REASON_ADMINISTRATOR = 13, /**< asked for by whoever runs physmem */
+    SP_REASONS = 14,
+};
+
+/** Physmem's answer to a proposal. */
+struct sp_offer {
+    uint8_t answer;        /**< enum sp_answer */
+    uint8_t reason;        /**< enum sp_reason, unless accepted */
+    uint32_t contract;     /**< number of the contract; 0 if refused */
+    uint64_t retry_ns;     /**< refused: try again after so many ns; 0: never */
+    struct sp_terms terms; /**< as agreed or as offered */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

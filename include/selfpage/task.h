@@ -1,0 +1,257 @@
+/* Selfpage: the task's half: attach to physmem and swap, negotiate contracts, create regions of
+ * memory that this process pages itself.
+ *
+ * The shortest program:
+ *
+ *   struct sp_task *task;
+ *   struct sp_error error;
+ *   char *memory;
+ *   if (sp_attach(&task, NULL, &error) != 0 ||
+ *       sp_region_create(task, &(struct sp_region_options){.pages = 1000}, (void **)&memory,
+ *                        &error) != 0)
+ *       errx(2, "%s", error.text);
+ *   memory[123456] = 'x';            // a page fault, handled here, in this process
+ *   sp_detach(&task);
+ *
+ * started by `selfpage run`, or with SELFPAGE_PHYSMEM, SELFPAGE_SWAP and SELFPAGE_CONTRACT set.
+ *
+ * THREADS. All functions may be called from any thread; none from a signal handler. Managed memory
+ * may be touched by any thread. Faults are handled on the faulting thread inside a SIGSEGV or
+ * SIGBUS handler, on an alternate stack where the thread has one (the thread that attaches gets
+ * one; others call sp_thread_begin). A thread that touches managed memory needs 32 KiB of
+ * stack left where it has no alternate stack.
+ *
+ * SYSTEM CALLS DO NOT FAULT. read(2) and its like, given a managed address whose page happens to be
+ * unmapped, return EFAULT or a short count; nothing calls the handler. Pin the pages around such
+ * calls (sp_pin), or go through a buffer of your own.
+ *
+ * SIGNALS. The library installs handlers for SIGSEGV and SIGBUS at attach and passes faults outside
+ * managed memory to the handlers that were there before. Do not replace them afterwards.
+ *
+ * FORK. A child has no contract: managed memory is unmapped in it and the library is detached.
+ *
+ * REVOCATION. Who misses a recall loses all frames. The process then dies of SIGBUS as it touches
+ * managed memory, with a line on standard error that says why. */
+#ifndef SELFPAGE_TASK_H
+#define SELFPAGE_TASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <selfpage/contract.h>
+#include <selfpage/error.h>
+#include <selfpage/policy.h>
+#include <selfpage/stats.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An attachment to physmem and swap. At most one in a process. */
+struct sp_task;
+
+/** Longest name of a task, with its terminating NUL, in bytes. */
+#define SP_NAME_MAX 32
+
+/** A recall, as shown to sp_attach_options.on_recall. */
+struct sp_recall {
+    uint64_t id;        /**< of this recall, within the task */
+    uint32_t frames;    /**< frames to return */
+    uint8_t may_clean;  /**< 1: t_clean runs, there is time to write; 0: t_drop runs */
+    uint8_t grace_unit; /**< enum sp_grace_unit of `grace` */
+    uint64_t grace;     /**< until the deadline, counted from the moment physmem asked */
+};
+
+/** What to do about a recall. */
+enum sp_recall_answer {
+    SP_RECALL_COMPLY = 0, /**< the library returns frames, evicting as its policy says */
+    SP_RECALL_IGNORE = 1, /**< nothing is returned: for experiments with breach */
+};
+
+/** Handle faults in a thread of the library's instead of on the faulting thread: refill callbacks
+ *  and the policy are then free of the restrictions of signal handlers, at the price of two thread
+ *  switches a fault. */
+#define SP_ATTACH_PAGER_THREAD 1u
+
+/** Do not renew contracts when their term is about to end. */
+#define SP_ATTACH_NO_RENEWAL 2u
+
+/** How to attach. Zero or NULL in any field means: what the environment variable in brackets says,
+ *  else the default. */
+struct sp_attach_options {
+    const char *name;         /**< of the task [SELFPAGE_NAME; the program's name] */
+    const char *physmem_path; /**< physmem's socket [SELFPAGE_PHYSMEM; required] */
+    const char *swap_path;    /**< swap's socket [SELFPAGE_SWAP; none: no precious regions] */
+    /** Contracts to propose at attach, `KIND=FRAMES[,min=N][,term=TIME][,clean=GRACE][,drop=GRACE]
+     *  [,breach=revoke|kill][,order=N][,weight=N][,bid=N]`, several with ';' between them. TIME is a
+     *  number and ns, us, ms, s, m or h, or `forever`; min is FRAMES unless given; GRACE is a TIME or a number of allocations,
+     *  `100a`. Example: "guaranteed=256;extra=64,drop=200ms". Counter-offers of at least `min`
+     *  frames are accepted. [SELFPAGE_CONTRACT; required] */
+    const char *contract;
+    /** An eviction policy by name, with parameters, `clock` or `gclock:bits=3`, or a shared object
+     *  that exports SP_POLICY_SYMBOL, if it contains a '/'. [SELFPAGE_POLICY; clock] */
+    const char *policy;
+    const struct sp_policy *policy_ops; /**< this policy, instead of one by name */
+    uint32_t max_pages;  /**< pages that all regions together may have [1,048,576: 4 GiB] */
+    uint32_t max_frames; /**< frames ever held at once [all that the contracts allow] */
+    uint32_t flags;      /**< SP_ATTACH_*; [SELFPAGE_PAGER_THREAD=1 sets that flag] */
+    uint64_t seed;       /**< for what is random in the policy [SELFPAGE_SEED; 1] */
+    /** Called on the control thread for each recall, before the library answers it. It may call
+     *  sp_discard, must not touch managed memory, and is to return at once: time is running. */
+    enum sp_recall_answer (*on_recall)(void *arg, const struct sp_recall *recall);
+    void *on_recall_arg; /**< passed to on_recall */
+};
+
+/** Attach this process to physmem and swap, negotiate the contracts, install the fault handlers.
+ *  \param taskp    set on success; released by sp_detach
+ *  \param options  NULL for all defaults; copied, and need not outlive the call (but policy_ops and
+ *                  on_recall_arg must outlive the attachment)
+ *  \param error    may be NULL
+ *  If the environment variable SELFPAGE_TRACE names a file, or a directory for one, the task writes
+ *  there what its eviction policy sees and answers; `selfpage decisions` makes it again. It is
+ *  complete once sp_detach has returned.
+ *  \retval 0
+ *  \retval -EBUSY      this process is attached already
+ *  \retval -EINVAL     an option is missing or malformed; `error` names it
+ *  \retval -ENAMETOOLONG a socket path is longer than a Unix socket can have (107 bytes)
+ *  \retval -ENOENT     no such policy, or a socket does not exist
+ *  \retval -ENOTSUP    the policy cannot run live
+ *  \retval -ECONNREFUSED nobody listens on a socket
+ *  \retval -ENOMEM     physmem refused a contract (error says why), or memory ran out
+ *  \retval -EPROTO     the server speaks another version of the protocol
+ *  Other errno values come from the system call named in `error`. On failure nothing is left. */
+SP_EXPORT int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
+                        struct sp_error *error);
+
+/** Destroy all regions, return all frames, close all contracts, remove the handlers, and free the
+ *  task; *taskp becomes NULL. Managed memory and its contents are gone. NULL or a pointer to NULL
+ *  does nothing. No other thread may be using the task or managed memory.
+ *  \retval 0 always */
+SP_EXPORT int sp_detach(struct sp_task **taskp);
+
+/** Give the calling thread an alternate signal stack for fault handling, if it has none.
+ *  \retval 0 \retval -ENOMEM */
+SP_EXPORT int sp_thread_begin(struct sp_task *task);
+
+/** Release what sp_thread_begin gave. Call before the thread ends, on the same thread. */
+SP_EXPORT void sp_thread_end(struct sp_task *task);
+
+/** Propose a contract. Answered at once.
+ *  \param offer    filled on return 0, also when the answer is SP_REFUSED
+ *  \retval 0       physmem answered: see offer->answer
+ *  \retval -EINVAL terms that no physmem can take (unknown kind, breach or unit)
+ *  \retval -EPIPE  physmem is gone or has revoked this task */
+SP_EXPORT int sp_propose(struct sp_task *task, const struct sp_terms *terms, struct sp_offer *offer,
+                         struct sp_error *error);
+
+/** Accept a counter-offer. Same returns as sp_propose, and
+ *  \retval -ENOENT no contract of this number waits for acceptance; the error names its state */
+SP_EXPORT int sp_accept(struct sp_task *task, uint32_t contract, struct sp_offer *offer,
+                        struct sp_error *error);
+
+/** Start a new term of `term_ns` from now. Active and expired contracts can be renewed; physmem may
+ *  counter with a shorter term. Same returns as sp_accept. */
+SP_EXPORT int sp_renew(struct sp_task *task, uint32_t contract, uint64_t term_ns,
+                       struct sp_offer *offer, struct sp_error *error);
+
+/** End a contract. Frames beyond what the others allow are recalled as after expiry.
+ *  \retval 0 \retval -ENOENT no such contract \retval -EPIPE as above */
+SP_EXPORT int sp_close_contract(struct sp_task *task, uint32_t contract, struct sp_error *error);
+
+/** What becomes of the contents of an evicted page. */
+enum sp_kind {
+    SP_PRECIOUS = 0,         /**< written to swap, and read back */
+    SP_DISCARDABLE = 1,      /**< dropped: scratch data; the next touch finds zeros */
+    SP_REMANUFACTURABLE = 2, /**< dropped, and made anew by the region's refill callback */
+    SP_KINDS = 3,
+};
+
+/** Make the contents of a page.
+ *  \param arg    of the region
+ *  \param index  of the page within the region
+ *  \param frame  SP_PAGE_SIZE bytes to fill completely; wired, and visible to nobody else yet
+ *  \return 0, or a positive errno value: the process then dies with a message that names it.
+ *  Runs on the faulting thread inside a signal handler (only async-signal-safe calls, such as
+ *  pread) unless the task uses SP_ATTACH_PAGER_THREAD. It must not touch managed memory. */
+typedef int sp_refill(void *arg, size_t index, void *frame);
+
+/** Do not clear frames before first use: contents are then undefined, but always this task's own
+ *  earlier data or zeros, never another task's. */
+#define SP_REGION_UNDEFINED 1u
+
+/** A region to create. */
+struct sp_region_options {
+    size_t pages; /**< at least 1 */
+    enum sp_kind kind;
+    unsigned flags;    /**< SP_REGION_* */
+    sp_refill *refill; /**< required for SP_REMANUFACTURABLE, otherwise NULL */
+    void *refill_arg;
+};
+
+/** Reserve addresses for memory that this task pages. No frame is used until it is touched. For
+ *  SP_PRECIOUS, swap space is reserved now, so that no eviction can fail for want of it.
+ *  \param basep  set to the first address, page-aligned
+ *  \retval 0
+ *  \retval -EINVAL  zero pages, an unknown kind or flag, or a refill missing or out of place
+ *  \retval -ENOSPC  swap cannot hold the region, or max_pages is reached; error has both numbers
+ *  \retval -ENOTCONN a precious region, and no swap attached
+ *  \retval -ENOMEM  no address space */
+SP_EXPORT int sp_region_create(struct sp_task *task, const struct sp_region_options *options,
+                               void **basep, struct sp_error *error);
+
+/** Drop a region's contents and addresses.
+ *  \param base  as set by sp_region_create
+ *  \retval 0 \retval -EINVAL not the base of a region \retval -EBUSY pages of it are pinned */
+SP_EXPORT int sp_region_destroy(struct sp_task *task, void *base);
+
+/** The pages spanned by `bytes` bytes at `start`: sets *firstp to the address of the first page and
+ *  returns how many there are; 0 if bytes is 0. */
+static inline size_t sp_span(const void *start, size_t bytes, void **firstp)
+{
+    uintptr_t first = (uintptr_t)start & ~(uintptr_t)(SP_PAGE_SIZE - 1);
+
+    *firstp = (void *)first;
+    return bytes == 0 ? 0 : ((uintptr_t)start + bytes - 1 - first) / SP_PAGE_SIZE + 1;
+}
+
+/** Make pages resident and keep them so, mapped for reading and writing, until unpinned: neither
+ *  policy nor recall evicts them, and system calls may use them. (Physmem may still unmap a pinned
+ *  page; the next touch restores it, but a system call in that moment sees EFAULT and is to be
+ *  repeated.) Pins nest up to 255 deep.
+ *  \param first  page-aligned address in a region
+ *  \param pages  all within that region
+ *  \param lostp  may be NULL; set to the number of pages whose contents were dropped since they were
+ *                last pinned (discardable regions); each loss is reported once
+ *  \retval 0
+ *  \retval -EINVAL    not page-aligned or not all within one region
+ *  \retval -ENOMEM    more than half of the guaranteed frames would be pinned; nothing was pinned
+ *  \retval -EOVERFLOW a page is pinned 255 times already; nothing was pinned */
+SP_EXPORT int sp_pin(struct sp_task *task, void *first, size_t pages, size_t *lostp);
+
+/** Undo one sp_pin of the same range. \retval 0 \retval -EINVAL a page of it is not pinned; nothing
+ *  was unpinned */
+SP_EXPORT int sp_unpin(struct sp_task *task, void *first, size_t pages);
+
+/** Drop the contents of pages: their frames are free at once, nothing is written, the next touch
+ *  finds zeros (or a refill). Pinned pages are skipped.
+ *  \return the number of resident pages dropped, or -EINVAL as sp_pin */
+SP_EXPORT long sp_discard(struct sp_task *task, void *first, size_t pages);
+
+/** Tell the policy and the pager what to expect of pages. SP_HINT_WILL_NEED reads up to 64 of them
+ *  back from swap in one round trip if there are frames for them.
+ *  \retval 0 \retval -EINVAL as sp_pin, or an unknown hint */
+SP_EXPORT int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint);
+
+/** Copy the counters. */
+SP_EXPORT void sp_get_stats(struct sp_task *task, struct sp_stats *stats);
+
+/** Eviction policies that come with the library: the i-th, or NULL past the last. */
+SP_EXPORT const struct sp_policy *sp_builtin_policy(size_t i);
+
+/** Version of the library: "MAJOR.MINOR.PATCH". Static. */
+SP_EXPORT const char *sp_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

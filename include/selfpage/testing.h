@@ -1,0 +1,337 @@
+/* Selfpage: a fixture for tests: physmem and swap as real processes, for one test, in milliseconds.
+ *
+ * Made for CMocka, of which it needs nothing: the two functions that CMocka wants have its types.
+ *
+ *   static int touch(void *arg)                       // runs in a process of its own
+ *   {
+ *       struct sp_task *task;
+ *       char *memory;
+ *
+ *       if (sp_attach(&task, NULL, NULL) != 0 ||
+ *           sp_region_create(task, &(struct sp_region_options){.pages = 100}, (void **)&memory,
+ *                            NULL) != 0)
+ *           return 1;
+ *       memory[5] = 'x';
+ *       return sp_detach(&task);
+ *   }
+ *
+ *   static void test_touch(void **state)
+ *   {
+ *       struct sp_testing_result result;
+ *       struct sp_error error;
+ *
+ *       if (sp_testing_run(*state, "guaranteed=16", "clock", touch, NULL, &result, &error) != 0)
+ *           fail_msg("%s", error.text);
+ *       assert_int_equal(result.exit_status, 0);
+ *       assert_int_equal(result.stats.faults, 1);
+ *   }
+ *
+ *   int main(void)
+ *   {
+ *       const struct CMUnitTest tests[] = {
+ *           cmocka_unit_test_setup_teardown(test_touch, sp_testing_setup, sp_testing_teardown),
+ *       };
+ *
+ *       return cmocka_run_group_tests(tests, NULL, NULL);
+ *   }
+ *
+ * A TASK IS A PROCESS OF ITS OWN. CMocka replaces the handlers of SIGSEGV and SIGBUS around every
+ * test, and a process can be a task only once, so a test never attaches itself: it hands a function
+ * to sp_testing_run, which calls it in a forked child, or names a program to
+ * sp_testing_run_program. Use no assertion of CMocka in that function (it would jump into a copy of
+ * the test runner): return a number, or print to standard error, which comes back in the result.
+ *
+ * NOTHING IS LEFT BEHIND. Servers and tasks die with the test, however it ends, kill -9 included. A
+ * small guardian process, forked by sp_testing_start, sees the end of the test and removes the
+ * private directory with the sockets and the swap file. Fixtures are independent of each other: any
+ * number may run at the same time, also in one process.
+ *
+ * NOTHING FIXED IS WAITED FOR. Servers say when they listen. The timeouts below are only there for
+ * what goes wrong, and are long enough for Valgrind on a loaded machine.
+ *
+ * THREADS. One fixture is used by one thread at a time. Children are killed when the thread that
+ * started them ends (Linux ties this to the thread): start from a thread that outlives the test.
+ * The functions wait for their own children only; they do not work while SIGCHLD is ignored.
+ *
+ * LINKING. CMake: selfpage::testing, and selfpage::selfpage or selfpage::static for the functions
+ * that run as tasks. pkg-config: selfpage-testing, which brings selfpage along.
+ *
+ * VALGRIND. Run the test with --trace-children=yes and --px-default=allregs-at-each-insn: without
+ * the latter Valgrind resumes after a page fault with stale registers, and the task crashes. */
+#ifndef SELFPAGE_TESTING_H
+#define SELFPAGE_TESTING_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <selfpage/error.h>
+#include <selfpage/stats.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A private physmem and swap. */
+struct sp_testing;
+
+/** A task that was started and not yet waited for. */
+struct sp_testing_task;
+
+/** Value of sp_testing_options.swap_slots for a fixture without swap. */
+#define SP_TESTING_NO_SWAP UINT32_MAX
+
+/** How to start. Zero or NULL in any field means the default in brackets. */
+struct sp_testing_options {
+    uint32_t physmem_frames; /**< frames that physmem has [1024: 4 MiB] */
+    uint32_t swap_slots;     /**< pages that swap has [4096: 16 MiB]; SP_TESTING_NO_SWAP: no swap */
+    double chaos_unmap;      /**< physmem unmaps pages at random, so many times a second [0] */
+    uint64_t seed;           /**< of physmem's randomness, and SELFPAGE_SEED of the tasks [1] */
+    const char *const *physmem_args; /**< more arguments for selfpage-physmem, NULL-terminated */
+    /** More arguments for selfpage-swap, NULL-terminated. Unless they say --direct, swap writes to
+     *  the page cache, which is many times faster and, for a test, the same. */
+    const char *const *swap_args;
+    /** Directory of selfpage-physmem and selfpage-swap [the environment variable SELFPAGE_BINDIR,
+     *  else the directory of this program, else the bin of CMAKE_INSTALL_PREFIX as it was when
+     *  Selfpage was configured; for another prefix set SELFPAGE_BINDIR] */
+    const char *bindir;
+    uint32_t timeout_ms; /**< longest wait for a server to start, to end, or to answer, and for a
+                          *   task to end [120,000] */
+};
+
+/** Start physmem and swap in a private directory (below $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp)
+ *  and return as soon as both listen.
+ *  \param fixturep  set on success; released by sp_testing_stop
+ *  \param options   NULL for all defaults; not needed after the call
+ *  \param error     may be NULL
+ *  \retval 0
+ *  \retval -ENOENT        a server's program was not found; error names the places searched
+ *  \retval -ENAMETOOLONG  the directory's name leaves no room for a socket's
+ *  \retval -ECHILD        a server ended while starting; error has its own message
+ *  \retval -ETIMEDOUT     a server did not say in time that it listens
+ *  \retval -EINVAL        options out of range
+ *  Other errno values come from the system call named in `error`. On failure nothing is left. */
+SP_EXPORT int sp_testing_start(struct sp_testing **fixturep,
+                               const struct sp_testing_options *options, struct sp_error *error);
+
+/** End what is still running (tasks at once, servers by SIGTERM, later SIGKILL), remove the private
+ *  directory, free the fixture; *fixturep becomes NULL. NULL or a pointer to NULL does nothing.
+ *  \param error  may be NULL
+ *  \retval 0
+ *  \retval -ECHILD  all is ended and removed, but a server had died unasked, did not end by itself,
+ *                   or ended with an exit status other than 0 (as under Valgrind after an error) */
+SP_EXPORT int sp_testing_stop(struct sp_testing **fixturep, struct sp_error *error);
+
+/** sp_testing_start as a CMocka fixture: *state becomes the struct sp_testing *. On entry *state
+ * may point to a struct sp_testing_options (cmocka_unit_test_prestate_setup_teardown), else is
+ * NULL. What goes wrong is printed on standard error. \retval 0 \retval -1 */
+SP_EXPORT int sp_testing_setup(void **state);
+
+/** sp_testing_stop as a CMocka fixture. \retval 0 \retval -1 as sp_testing_stop's -ECHILD */
+SP_EXPORT int sp_testing_teardown(void **state);
+
+/** The private directory: absolute, and removed at the end with whatever is in it. A test may put
+ *  files there. Valid until sp_testing_stop. */
+SP_EXPORT const char *sp_testing_directory(const struct sp_testing *fixture);
+
+/** The two servers. */
+enum sp_testing_server {
+    SP_TESTING_PHYSMEM = 0,
+    SP_TESTING_SWAP = 1,
+    SP_TESTING_SERVERS = 2,
+};
+
+/** The path of a server's socket, also when it is not running. Valid until sp_testing_stop; NULL
+ * for the swap of a fixture without one. */
+SP_EXPORT const char *sp_testing_socket(const struct sp_testing *fixture,
+                                        enum sp_testing_server server);
+
+/** The process id of a server, or 0 if it is not running (or died and was noticed). */
+SP_EXPORT pid_t sp_testing_pid(const struct sp_testing *fixture, enum sp_testing_server server);
+
+/** Kill a server with SIGKILL and wait until it is gone. sp_testing_stop does not complain of it.
+ *  \retval 0 \retval -ESRCH it is not running */
+SP_EXPORT int sp_testing_kill(struct sp_testing *fixture, enum sp_testing_server server);
+
+/** Ask a server to end (SIGTERM) and wait for it.
+ *  \return its exit status (0 is good, 128 + n if signal n ended it), -ESRCH if it is not running,
+ *  -ETIMEDOUT if it did not end: it is running still */
+SP_EXPORT int sp_testing_end(struct sp_testing *fixture, enum sp_testing_server server);
+
+/** Start a server anew that was killed or ended, at the same socket and with the same swap file.
+ *  \param args  more arguments this time, NULL-terminated, or NULL; those of the options are given
+ *               as well
+ *  \retval 0 \retval -EBUSY it is running \retval other values as sp_testing_start */
+SP_EXPORT int sp_testing_restart(struct sp_testing *fixture, enum sp_testing_server server,
+                                 const char *const *args, struct sp_error *error);
+
+/** What a server has written to standard error since it was first started.
+ *  \param buffer  filled with the last size - 1 bytes of it, and NUL-terminated
+ *  \param size    at least 1
+ *  \return the number of bytes put into the buffer without the NUL */
+SP_EXPORT size_t sp_testing_log(const struct sp_testing *fixture, enum sp_testing_server server,
+                                char *buffer, size_t size);
+
+/** How a task ended. */
+struct sp_testing_result {
+    int exit_status; /**< what it returned or exited with (0 to 255); 128 + signal if killed */
+    int signal;      /**< the signal that ended it, or 0 */
+    int timed_out;   /**< 1: it was killed (SIGKILL) since it had not ended in time */
+    struct sp_stats
+        stats;         /**< the library's counters as they last were; zeros if it never attached */
+    char output[4096]; /**< the end of what it wrote to standard error, NUL-terminated */
+};
+
+/** Call a function in a forked child that is set up as a task (see sp_testing_environment), and
+ * wait for it. The child is to attach with sp_attach(&task, NULL, &error); its exit status is what
+ * the function returns. Standard error is collected in the result, and copied to this process's
+ *  standard error if the exit status is not 0; standard output is shared.
+ *  \param contract  for SELFPAGE_CONTRACT, as in struct sp_attach_options
+ *  \param policy    for SELFPAGE_POLICY; NULL: the default
+ *  \param arg       passed to the function; memory is a copy, changes do not come back
+ *  \param result    filled on return 0
+ *  \retval 0   the task ended, in whatever way, or was killed at its timeout: see the result
+ *  \retval <0  it could not be started; error says why */
+SP_EXPORT int sp_testing_run(struct sp_testing *fixture, const char *contract, const char *policy,
+                             int (*function)(void *arg), void *arg,
+                             struct sp_testing_result *result, struct sp_error *error);
+
+/** The same for a program.
+ *  \param argv  the program, a path or the name of a file in the servers' directory
+ * ("selfpage-sort"), and its arguments, NULL-terminated */
+SP_EXPORT int sp_testing_run_program(struct sp_testing *fixture, const char *contract,
+                                     const char *policy, const char *const *argv,
+                                     struct sp_testing_result *result, struct sp_error *error);
+
+/** Like sp_testing_run, but return while the task runs, so that several can run at a time.
+ *  \param name   SELFPAGE_NAME; NULL: "task-1", "task-2" ...
+ *  \param taskp  set on return 0; released by sp_testing_wait, or by sp_testing_stop */
+SP_EXPORT int sp_testing_begin(struct sp_testing *fixture, const char *name, const char *contract,
+                               const char *policy, int (*function)(void *arg), void *arg,
+                               struct sp_testing_task **taskp, struct sp_error *error);
+
+/** The same for a program. */
+SP_EXPORT int sp_testing_begin_program(struct sp_testing *fixture, const char *name,
+                                       const char *contract, const char *policy,
+                                       const char *const *argv, struct sp_testing_task **taskp,
+                                       struct sp_error *error);
+
+/** The process id of a task that has not been waited for. */
+SP_EXPORT pid_t sp_testing_task_pid(const struct sp_testing_task *task);
+
+/** The counters of a task now, running or ended. */
+SP_EXPORT void sp_testing_task_stats(const struct sp_testing_task *task, struct sp_stats *stats);
+
+/** Wait for a task and free it; *taskp becomes NULL. \param result may be NULL */
+SP_EXPORT void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing_result *result);
+
+/** The environment for a task that the test starts by other means: this process's own, with
+ *  SELFPAGE_NAME, SELFPAGE_PHYSMEM, SELFPAGE_SWAP, SELFPAGE_CONTRACT, SELFPAGE_POLICY,
+ * SELFPAGE_SEED and SELFPAGE_BINDIR set. \param name, contract, policy  NULL: that variable is not
+ * in the environment \return a NULL-terminated array, one block for free(3), or NULL when there is
+ * no memory */
+SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const char *name,
+                                        const char *contract, const char *policy);
+
+/** X(name, meaning): what physmem tells about itself; all count frames or events. */
+#define SP_TESTING_PHYSMEM_COUNTERS(X)                                                             \
+    X(frames, "frames there are")                                                                  \
+    X(free, "frames nobody has")                                                                   \
+    X(soft, "released frames that still can be recovered")                                         \
+    X(guaranteed, "sum of the guarantees of all contracts")                                        \
+    X(leased, "sum of the leases (timed contracts)")                                               \
+    X(tasks, "tasks attached")                                                                     \
+    X(extents, "memfds that back frames")                                                          \
+    X(allocated, "frames allocated so far")                                                        \
+    X(returned, "frames returned so far")                                                          \
+    X(proposals, "contracts proposed")                                                             \
+    X(accepted, "proposals accepted")                                                              \
+    X(countered, "proposals answered with a counter-offer")                                        \
+    X(refused, "proposals refused")                                                                \
+    X(recalls, "recalls sent")                                                                     \
+    X(recalls_met, "recalls answered in full and in time")                                         \
+    X(recalls_missed, "recalls whose deadline passed")                                             \
+    X(breaches, "tasks that lost everything for a breach")                                         \
+    X(unmaps, "unmap requests sent")                                                               \
+    X(audits, "audits of extents")                                                                 \
+    X(messages, "messages received")                                                               \
+    X(violations, "connections ended for malformed input")
+
+/** X(name, meaning): what swap tells about itself; all count pages or events. */
+#define SP_TESTING_SWAP_COUNTERS(X)                                                                \
+    X(slots, "slots there are")                                                                    \
+    X(used, "slots in use")                                                                        \
+    X(reserved, "slots reserved by tasks")                                                         \
+    X(clients, "connections")                                                                      \
+    X(stores, "pages stored")                                                                      \
+    X(loads, "pages loaded")                                                                       \
+    X(frees, "pages freed")                                                                        \
+    X(writes, "writes to the device")                                                              \
+    X(reads, "reads from the device")                                                              \
+    X(failed, "reads and writes that failed")                                                      \
+    X(corrupt, "pages whose checksum did not match")                                               \
+    X(messages, "messages received")                                                               \
+    X(violations, "connections ended for malformed input")
+
+/** X(name, meaning): what physmem tells about one task. */
+#define SP_TESTING_TASK_COUNTERS(X)                                                                \
+    X(id, "physmem's number for it")                                                               \
+    X(pid, "its process id")                                                                       \
+    X(uid, "its user id")                                                                          \
+    X(guaranteed, "frames guaranteed by its contracts")                                            \
+    X(extra, "frames allowed beyond the guarantee")                                                \
+    X(leased, "frames of its timed contracts")                                                     \
+    X(held, "frames it holds")                                                                     \
+    X(soft, "frames it released that can be recovered")                                            \
+    X(owed, "frames recalled and not returned yet")                                                \
+    X(contracts, "contracts it has")                                                               \
+    X(allocations, "frames it has allocated so far")                                               \
+    X(recalls, "recalls sent to it")                                                               \
+    X(recalls_met, "recalls it answered in full and in time")                                      \
+    X(recalls_missed, "recalls it missed")                                                         \
+    X(unmaps, "unmap requests sent to it")                                                         \
+    X(breached, "1: it breached a contract and lost everything")                                   \
+    X(reason, "enum sp_reason of the breach")
+
+#define SP_TESTING_FIELD(name, meaning) uint64_t name;
+
+/** Physmem's counters at one moment. */
+struct sp_testing_physmem {
+    SP_TESTING_PHYSMEM_COUNTERS(SP_TESTING_FIELD)
+};
+
+/** Swap's counters at one moment. */
+struct sp_testing_swap {
+    SP_TESTING_SWAP_COUNTERS(SP_TESTING_FIELD)
+};
+
+/** What physmem knows of one task at one moment. */
+struct sp_testing_task_status {
+    SP_TESTING_TASK_COUNTERS(SP_TESTING_FIELD)
+};
+
+#undef SP_TESTING_FIELD
+
+/** Ask physmem for its counters.
+ *  \retval 0 \retval -EPIPE it is gone \retval -ETIMEDOUT it does not answer */
+SP_EXPORT int sp_testing_physmem_status(struct sp_testing *fixture,
+                                        struct sp_testing_physmem *status, struct sp_error *error);
+
+/** Ask physmem about a task by its name, the latest of that name; the dead ones are remembered.
+ *  \retval 0 \retval -ENOENT there was none of that name \retval other values as above */
+SP_EXPORT int sp_testing_task_status(struct sp_testing *fixture, const char *name,
+                                     struct sp_testing_task_status *status, struct sp_error *error);
+
+/** Ask swap for its counters. Same returns as sp_testing_physmem_status; -ENOENT without swap. */
+SP_EXPORT int sp_testing_swap_status(struct sp_testing *fixture, struct sp_testing_swap *status,
+                                     struct sp_error *error);
+
+/** Have physmem recall frames from a task by its name. Returns when physmem has sent the recall,
+ * not when it is met. \retval 0 \retval -ENOENT no such task \retval -EINVAL zero frames, or more
+ * than may be recalled \retval other values as above */
+SP_EXPORT int sp_testing_recall(struct sp_testing *fixture, const char *name, uint32_t frames,
+                                struct sp_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

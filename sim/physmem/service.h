@@ -1,0 +1,71 @@
+/* Physmem as a server: sockets and extents around core/physmem.
+ *
+ * One loop, one thread. Every message, timer and lost connection is one input to the core, whose
+ * effects are carried out at once. */
+#ifndef PHYSMEM_SERVICE_H
+#define PHYSMEM_SERVICE_H
+
+#include <uv.h>
+
+#include "os/plugin.h"
+#include "core/physmem.h"
+#include "io/server.h"
+
+#include "options.h"
+
+/* A task's connections; connection->user of both. */
+struct seat {
+    struct physmem_task *task;
+    struct connection *request;
+    struct connection *control; /* NULL: none */
+};
+
+struct service {
+    struct server server;
+    const struct physmem_options *options;
+    struct plugin arbiter_object; /* if it came from one */
+    struct physmem *physmem;
+    struct allocator allocator;
+    struct random_source random;
+    uint32_t page_size;
+    uint32_t extents; /* open now */
+    uint32_t extents_max;
+    uint64_t armed;      /* when the deadline timer fires; UINT64_MAX: not armed */
+    double chaos_credit; /* unmaps that are due */
+    uint64_t chaos_last; /* when that was last counted */
+    bool started;        /* the handles below exist */
+    bool failed;         /* physmem ran out of memory */
+    uv_timer_t deadline;
+    uv_timer_t audit;
+    uv_timer_t chaos;
+    uv_idle_t idle; /* runs while a deadline is due: see service.c */
+    uv_check_t check;
+    struct wire_message message; /* what is being sent; large */
+};
+
+/* Start on `loop`. Returns 0, or a negative errno with `error` filled; run the loop and call
+ * service_fini in both cases. */
+int service_start(struct service *service, uv_loop_t *loop, const struct physmem_options *options,
+                  struct sp_error *error);
+
+/* Free everything after the loop has ended. */
+void service_fini(struct service *service);
+
+/* Carry out what the core wants done, and arm the timer for what it wants to do next. */
+void service_run_effects(struct service *service);
+
+/* ---- session.c ---- */
+
+/* What the server's connections call; see io/server.h. */
+extern const struct server_handlers session_handlers;
+
+/* Print a message, if asked to. `direction` is "<" (received) or ">". */
+void session_trace(const struct service *service, const char *direction,
+                   const struct connection *connection, const struct wire_message *message);
+
+/* ---- effect.c ---- */
+
+/* Carry out one effect. */
+void effect_run(struct service *service, const struct physmem_effect *effect);
+
+#endif

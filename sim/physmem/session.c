@@ -1,0 +1,425 @@
+/* Connections to physmem: who calls, in which role, and what their messages ask the core. */
+#include "service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "os/clock.h"
+
+/* connection->user of observers, who have no seat. */
+static struct seat observer_seat;
+
+static struct service *service_of(const struct connection *connection)
+{
+    return connection->server->user;
+}
+
+void session_trace(const struct service *service, const char *direction,
+                   const struct connection *connection, const struct wire_message *message)
+{
+    char line[512];
+
+    if (!service->options->verbose)
+        return;
+    wire_print(message, line, sizeof(line));
+    fprintf(stderr, "selfpage-physmem: %s process %ld: %s\n", direction, (long)connection->peer.pid,
+            line);
+}
+
+/* ---- HELLO ---- */
+
+/* Refuse a HELLO: say why, log it, end the connection. */
+static void hello_refuse(struct connection *connection, const struct wire_message *message,
+                         int error, const char *text)
+{
+    connection_send_done(connection, message, error, 0, text);
+    connection_close(connection, CONNECTION_VIOLATION, "HELLO refused: %s", text);
+}
+
+static void welcome(struct service *service, struct connection *connection, uint32_t seq,
+                    const struct physmem_task *task)
+{
+    struct wire_message *message = &service->message;
+    struct physmem_status status;
+
+    physmem_get_status(service->physmem, &status);
+    message->type = WIRE_WELCOME;
+    message->seq = seq;
+    message->error = 0;
+    message->welcome.version = WIRE_VERSION;
+    message->welcome.id = task != NULL ? physmem_task_id(task) : 0;
+    message->welcome.key = task != NULL ? physmem_task_identity(task)->key : 0;
+    message->welcome.page_size = service->page_size;
+    message->welcome.total = status.frames;
+    message->welcome.available =
+        status.frames - service->options->reserve - status.guaranteed - status.leased;
+    session_trace(service, ">", connection, message);
+    connection_send(connection, message, -1);
+}
+
+static void hello_task(struct service *service, struct connection *connection,
+                       const struct wire_message *message)
+{
+    struct physmem_identity identity = {
+        .pid = (uint32_t)connection->peer.pid,
+        .uid = (uint32_t)connection->peer.uid,
+    };
+    struct seat *seat = calloc(1, sizeof(*seat));
+
+    if (seat == NULL) {
+        hello_refuse(connection, message, -ENOMEM, "physmem has no memory for a task");
+        return;
+    }
+    seat->request = connection;
+    identity.peer = seat;
+    snprintf(identity.name, sizeof(identity.name), "%s",
+             message->hello.name[0] != '\0' ? message->hello.name : "task");
+    if (getrandom(&identity.key, sizeof(identity.key), 0) != sizeof(identity.key) ||
+        physmem_task_add(service->physmem, clock_now_ns(), &identity, &seat->task) != 0) {
+        free(seat);
+        hello_refuse(connection, message, -ENOMEM, "physmem has no memory for a task");
+        return;
+    }
+    connection->user = seat;
+    welcome(service, connection, message->seq, seat->task);
+}
+
+static void hello_control(struct service *service, struct connection *connection,
+                          const struct wire_message *message)
+{
+    struct physmem_task *task = physmem_task_find(service->physmem, message->hello.id);
+    const struct physmem_identity *identity;
+    struct seat *seat;
+
+    if (task == NULL) {
+        hello_refuse(connection, message, -ENOENT, "there is no task of this number");
+        return;
+    }
+    identity = physmem_task_identity(task);
+    seat = identity->peer;
+    if (identity->key != message->hello.key || identity->uid != (uint32_t)connection->peer.uid ||
+        identity->pid != (uint32_t)connection->peer.pid) {
+        hello_refuse(connection, message, -EPERM,
+                     "the task belongs to another process, or the "
+                     "key is wrong");
+        return;
+    }
+    if (seat->control != NULL) {
+        hello_refuse(connection, message, -EBUSY, "the task has a control connection");
+        return;
+    }
+    seat->control = connection;
+    connection->user = seat;
+    physmem_control_opened(service->physmem, task);
+    welcome(service, connection, message->seq, task);
+}
+
+static void on_hello(struct service *service, struct connection *connection,
+                     const struct wire_message *message)
+{
+    if (message->type != WIRE_HELLO) {
+        connection_close(connection, CONNECTION_VIOLATION, "the first message was %s, not HELLO",
+                         wire_type_name(message->type));
+    } else if (message->hello.version != WIRE_VERSION) {
+        hello_refuse(connection, message, -EPROTO, "this physmem speaks another version");
+    } else if (message->hello.role == WIRE_ROLE_TASK) {
+        hello_task(service, connection, message);
+    } else if (message->hello.role == WIRE_ROLE_CONTROL) {
+        hello_control(service, connection, message);
+    } else {
+        connection->user = &observer_seat;
+        welcome(service, connection, message->seq, NULL);
+    }
+}
+
+/* ---- Observers ---- */
+
+static void send_task_status(struct service *service, struct connection *connection, uint32_t seq,
+                             const struct physmem_task *task)
+{
+    struct wire_message *message = &service->message;
+    struct physmem_task_status status;
+
+    physmem_task_get_status(task, &status);
+    message->type = WIRE_TASK_STATUS;
+    message->seq = seq;
+    message->error = 0;
+    memset(message->task_status.name, 0, sizeof(message->task_status.name));
+    snprintf(message->task_status.name, sizeof(message->task_status.name), "%s",
+             status.identity.name);
+    message->task_status.id = status.id;
+    message->task_status.pid = status.identity.pid;
+    message->task_status.uid = status.identity.uid;
+    message->task_status.guaranteed = status.guaranteed;
+    message->task_status.extra = status.extra;
+    message->task_status.leased = status.leased;
+    message->task_status.held = status.held;
+    message->task_status.soft = status.soft;
+    message->task_status.owed = status.owed;
+    message->task_status.contracts = status.contracts;
+    message->task_status.allocations = status.allocations;
+    message->task_status.recalls = status.recalls;
+    message->task_status.recalls_met = status.recalls_met;
+    message->task_status.recalls_missed = status.recalls_missed;
+    message->task_status.unmaps = status.unmaps;
+    message->task_status.breached = status.breached;
+    message->task_status.reason = status.reason;
+    connection_send(connection, message, -1);
+}
+
+static void on_status(struct service *service, struct connection *connection,
+                      const struct wire_message *request)
+{
+    struct wire_message *message = &service->message;
+    const struct physmem_task *task;
+    struct physmem_status status;
+    uint32_t after = request->status.after;
+
+    for (unsigned i = 0; i < WIRE_TASKS; i++) {
+        task = physmem_task_after(service->physmem, after);
+        if (task == NULL)
+            break;
+        send_task_status(service, connection, request->seq, task);
+        after = physmem_task_id(task);
+    }
+    physmem_get_status(service->physmem, &status);
+    message->type = WIRE_PHYSMEM_STATUS;
+    message->seq = request->seq;
+    message->error = 0;
+    message->physmem_status.frames = status.frames;
+    message->physmem_status.free = status.free;
+    message->physmem_status.soft = status.soft;
+    message->physmem_status.guaranteed = status.guaranteed;
+    message->physmem_status.leased = status.leased;
+    message->physmem_status.tasks = status.tasks;
+    message->physmem_status.extents = status.extents;
+    message->physmem_status.allocated = status.allocated;
+    message->physmem_status.returned = status.returned;
+    message->physmem_status.proposals = status.proposals;
+    message->physmem_status.accepted = status.accepted;
+    message->physmem_status.countered = status.countered;
+    message->physmem_status.refused = status.refused;
+    message->physmem_status.recalls = status.recalls;
+    message->physmem_status.recalls_met = status.recalls_met;
+    message->physmem_status.recalls_missed = status.recalls_missed;
+    message->physmem_status.breaches = status.breaches;
+    message->physmem_status.unmaps = status.unmaps;
+    message->physmem_status.audits = status.audits;
+    message->physmem_status.messages = service->server.counters.messages;
+    message->physmem_status.violations = service->server.counters.violations;
+    connection_send(connection, message, -1);
+}
+
+static void on_recall_task(struct service *service, struct connection *connection,
+                           const struct wire_message *message)
+{
+    int64_t frames;
+
+    if (connection->peer.uid != geteuid() && connection->peer.uid != 0) {
+        connection_send_done(connection, message, -EPERM, 0,
+                             "only physmem's own user may have frames recalled");
+        return;
+    }
+    frames = physmem_recall_from(service->physmem, clock_now_ns(), message->recall_task.name,
+                                 message->recall_task.frames);
+    if (frames < 0)
+        connection_send_done(connection, message, (int)frames, 0, "there is no task of this name");
+    else if (frames == 0)
+        connection_send_done(connection, message, -EINVAL, 0,
+                             "no frames were named, or the task holds none beyond what its "
+                             "contracts promise");
+    else
+        connection_send_done(connection, message, 0, (uint32_t)frames, NULL);
+}
+
+/* ---- Requests of tasks ---- */
+
+typedef void ranges_function(struct physmem *physmem, uint64_t now,
+                             const struct physmem_request *request, uint32_t container,
+                             const struct physmem_range *ranges, uint32_t count);
+
+/* The requests about ranges all have a body of this shape. */
+static void on_ranges(struct service *service, const struct physmem_request *request,
+                      ranges_function *function, uint32_t container, const struct wire_range *wire,
+                      uint32_t count)
+{
+    struct physmem_range ranges[WIRE_RANGES];
+
+    for (uint32_t i = 0; i < count; i++)
+        ranges[i] = (struct physmem_range){wire[i].start, wire[i].count};
+    function(service->physmem, clock_now_ns(), request, container, ranges, count);
+}
+
+static void on_propose(struct service *service, const struct physmem_request *request,
+                       const struct wire_message *message)
+{
+    struct sp_terms terms;
+
+    WIRE_COPY_TERMS(&terms, &message->propose);
+    physmem_propose(service->physmem, clock_now_ns(), request, &terms);
+}
+
+static void on_allocate(struct service *service, const struct physmem_request *request,
+                        const struct wire_message *message)
+{
+    const struct physmem_allocation allocation = {
+        .container = message->allocate.container,
+        .start = message->allocate.start,
+        .count = message->allocate.count,
+        .flags = message->allocate.flags,
+        .order = message->allocate.order,
+    };
+
+    physmem_allocate(service->physmem, clock_now_ns(), request, &allocation);
+}
+
+static void on_unmapped(struct service *service, struct connection *connection,
+                        struct physmem_task *task, const struct wire_message *message)
+{
+    if (physmem_unmapped(service->physmem, clock_now_ns(), task, message->unmapped.id) != 0)
+        connection_close(connection, CONNECTION_VIOLATION,
+                         "UNMAPPED answers number %llu, which was not asked",
+                         (unsigned long long)message->unmapped.id);
+}
+
+#define ON_RANGES(function, body)                                                                  \
+    on_ranges(service, &request, function, (body).container, (body).ranges, (body).ranges_count)
+
+static void violation(struct connection *connection, const struct wire_message *message,
+                      const char *role)
+{
+    connection_close(connection, CONNECTION_VIOLATION, "%s may not be sent by %s",
+                     wire_type_name(message->type), role);
+}
+
+/* A message over a task's request connection. */
+static void on_request(struct service *service, struct connection *connection,
+                       const struct wire_message *message)
+{
+    struct physmem *physmem = service->physmem;
+    const struct seat *seat = connection->user;
+    const struct physmem_request request = {seat->task, message->seq, false};
+    uint64_t now = clock_now_ns();
+
+    switch (message->type) {
+    case WIRE_PROPOSE:
+        on_propose(service, &request, message);
+        break;
+    case WIRE_ACCEPT:
+        physmem_accept(physmem, now, &request, message->accept.contract);
+        break;
+    case WIRE_RENEW:
+        physmem_renew(physmem, now, &request, message->renew.contract, message->renew.term_ns);
+        break;
+    case WIRE_CLOSE:
+        physmem_close_contract(physmem, now, &request, message->close.contract);
+        break;
+    case WIRE_CONTAINER_CREATE:
+        physmem_container_create(physmem, now, &request, message->container_create.slots);
+        break;
+    case WIRE_CONTAINER_DESTROY:
+        physmem_container_destroy(physmem, now, &request, message->container_destroy.container);
+        break;
+    case WIRE_ALLOCATE:
+        on_allocate(service, &request, message);
+        break;
+    case WIRE_DEALLOCATE:
+        ON_RANGES(physmem_deallocate, message->deallocate);
+        break;
+    case WIRE_RELEASE:
+        ON_RANGES(physmem_release, message->release);
+        break;
+    case WIRE_RECOVER:
+        ON_RANGES(physmem_recover, message->recover);
+        break;
+    case WIRE_UNMAP_OWN:
+        ON_RANGES(physmem_unmap_own, message->unmap_own);
+        break;
+    case WIRE_MAP:
+        physmem_map(physmem, now, &request, message->map.container, message->map.start,
+                    message->map.count, message->map.rights);
+        break;
+    case WIRE_STATUS:
+        on_status(service, connection, message);
+        break;
+    default:
+        violation(connection, message, "a task");
+    }
+}
+
+static void on_control(struct service *service, struct connection *connection,
+                       const struct wire_message *message)
+{
+    const struct seat *seat = connection->user;
+    const struct physmem_request request = {seat->task, message->seq, true};
+
+    if (message->type == WIRE_DEALLOCATE)
+        ON_RANGES(physmem_deallocate, message->deallocate);
+    else if (message->type == WIRE_UNMAPPED)
+        on_unmapped(service, connection, seat->task, message);
+    else
+        violation(connection, message, "a control connection");
+}
+
+static void on_message(struct connection *connection, const struct wire_message *message,
+                       int consume_fd)
+{
+    struct service *service = service_of(connection);
+    const struct seat *seat = connection->user;
+
+    if (consume_fd >= 0) /* no message to physmem carries one */
+        close(consume_fd);
+    session_trace(service, "<", connection, message);
+    if (seat == NULL)
+        on_hello(service, connection, message);
+    else if (seat == &observer_seat && message->type == WIRE_STATUS)
+        on_status(service, connection, message);
+    else if (seat == &observer_seat && message->type == WIRE_RECALL_TASK)
+        on_recall_task(service, connection, message);
+    else if (seat == &observer_seat)
+        violation(connection, message, "an observer");
+    else if (seat->control == connection)
+        on_control(service, connection, message);
+    else
+        on_request(service, connection, message);
+    service_run_effects(service);
+}
+
+/* ---- Ends ---- */
+
+static void on_close(struct connection *connection, enum connection_end end, const char *reason)
+{
+    struct service *service = service_of(connection);
+    struct seat *seat = connection->user;
+
+    if (seat == NULL || seat == &observer_seat)
+        return;
+    if (service->options->verbose)
+        fprintf(stderr, "selfpage-physmem: a connection of process %ld ended: %s\n",
+                (long)connection->peer.pid, reason);
+    if (connection == seat->control) {
+        seat->control = NULL;
+        if (seat->task != NULL && end == CONNECTION_NOT_RECEIVING)
+            physmem_control_stuck(service->physmem, clock_now_ns(), seat->task);
+        else if (seat->task != NULL)
+            physmem_control_closed(service->physmem, clock_now_ns(), seat->task);
+    } else {
+        seat->request = NULL;
+        physmem_task_gone(service->physmem, clock_now_ns(), seat->task);
+        seat->task = NULL;
+        if (seat->control != NULL)
+            connection_close(seat->control, CONNECTION_LOCAL, "the task is gone");
+    }
+    if (seat->request == NULL && seat->control == NULL)
+        free(seat);
+    service_run_effects(service);
+}
+
+const struct server_handlers session_handlers = {
+    .on_message = on_message,
+    .on_close = on_close,
+};

@@ -1,0 +1,134 @@
+/* The selfpage command. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <selfpage/error.h>
+
+#include "bench.h"
+#include "check_policy.h"
+#include "new_policy.h"
+#include "options.h"
+#include "replay.h"
+#include "replay_merge.h"
+#include "report.h"
+#include "scenario.h"
+#include "session.h"
+#include "trace_commands.h"
+
+enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_CANNOT = 2 };
+
+static const char help[] =
+    "Usage: selfpage COMMAND [...]\n"
+    "\n"
+    "  selfpage run SCENARIO   start physmem, swap and the tasks of a scenario; show, and check\n"
+    "  selfpage replay TRACE   run eviction policies over a trace, and count their misses\n"
+    "  selfpage check-policy POLICY\n"
+    "                          see whether an eviction policy keeps the rules of its interface\n"
+    "  selfpage new-policy NAME\n"
+    "                          write the beginning of an eviction policy, with a test\n"
+    "  selfpage report FILE    merge what several runs of selfpage replay --json printed\n"
+    "  selfpage record -- PROGRAM\n"
+    "                          write down which pages a program refers to\n"
+    "  selfpage convert IN OUT write a trace in another format\n"
+    "  selfpage decisions TRACE\n"
+    "                          make the decisions of a live task's policy again\n"
+    "  selfpage bench contracts\n"
+    "                          how fast physmem negotiates, and how fairly it shares out\n"
+    "  selfpage --help         this\n"
+    "  selfpage --version\n"
+    "\n"
+    "selfpage COMMAND --help says more; selfpage run --help describes scenarios.\n"
+    "Exit status: 0 yes; 1 it ran, and the answer is no; 2 it could not run.\n";
+
+static int cannot(const struct sp_error *error)
+{
+    fprintf(stderr, "selfpage: %s\n", error->text);
+    return EXIT_CANNOT;
+}
+
+static int run_scenario(const struct run_options *options, const struct scenario *scenario)
+{
+    struct session session;
+    struct sp_error error;
+    int status = EXIT_CANNOT;
+
+    if (session_run(&session, options, scenario, &error) != 0) {
+        cannot(&error);
+    } else {
+        report_summary(&session.report, &session.outcome, session_seconds(&session));
+        status = outcome_passed(&session.outcome) ? EXIT_PASSED : EXIT_FAILED;
+        if (options->json && report_json(stdout, &session.outcome) != 0) {
+            fprintf(stderr, "selfpage: cannot write the JSON object\n");
+            status = EXIT_CANNOT;
+        }
+    }
+    session_fini(&session);
+    return status;
+}
+
+static int command_run(int argc, char **argv)
+{
+    struct run_options options;
+    struct yaml_index positions = {0};
+    struct scenario *scenario = NULL;
+    struct sp_error error;
+    int status = EXIT_PASSED;
+
+    switch (run_options_parse(argc, argv, &options, &error)) {
+    case RUN_OPTIONS_EXIT:
+        break;
+    case RUN_OPTIONS_BAD:
+        status = cannot(&error);
+        break;
+    case RUN_OPTIONS_RUN:
+        if (scenario_load(options.scenario, &scenario, &positions, &error) != 0)
+            status = cannot(&error);
+        else
+            status = run_scenario(&options, scenario);
+        break;
+    }
+    scenario_free(&scenario);
+    yaml_index_fini(&positions);
+    run_options_fini(&options);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit status */
+} commands[] = {
+    {"run", command_run},
+    {"replay", replay_command},
+    {"check-policy", check_policy_command},
+    {"new-policy", new_policy_command},
+    {"report", report_command},
+    {"record", record_command},
+    {"convert", convert_command},
+    {"decisions", decisions_command},
+    {"bench", bench_command},
+};
+
+int main(int argc, char **argv)
+{
+    struct sp_error error = {0};
+
+    signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is an error of fwrite */
+    for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("selfpage " SELFPAGE_VERSION);
+        return EXIT_PASSED;
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(help, stdout);
+        return EXIT_PASSED;
+    }
+    if (argc < 2)
+        snprintf(error.text, sizeof error.text, "which command? (see selfpage --help)");
+    else
+        snprintf(error.text, sizeof error.text, "unknown command %.60s (see selfpage --help)",
+                 argv[1]);
+    return cannot(&error);
+}

@@ -1,0 +1,8 @@
+/* `selfpage report`: what many `selfpage replay --json` printed, as if one had. */
+#ifndef SELFPAGE_REPLAY_MERGE_H
+#define SELFPAGE_REPLAY_MERGE_H
+
+/* Run the command; argv[0] is "report". Returns the exit status. */
+int report_command(int argc, char **argv);
+
+#endif

@@ -1,0 +1,46 @@
+/* The extents that a client has given to swap, by the number that the client calls them. */
+#ifndef SWAP_EXTENT_TABLE_H
+#define SWAP_EXTENT_TABLE_H
+
+#include <stdint.h>
+
+/* Extents of one client. */
+#define EXTENT_TABLE_MAX 4096u
+
+/* A descriptor and who uses it: the table, and each page of a request that is under way. */
+struct swap_extent {
+    int fd;
+    uint32_t number;
+    uint32_t pages;
+    uint32_t references;
+    uint32_t *total; /* counts all extents of the server */
+};
+
+/* Ordered by number. All zeros is an empty table. */
+struct extent_table {
+    struct swap_extent **extent;
+    uint32_t count;
+    uint32_t room;
+};
+
+/* Enter `consume_fd` under `number`; on failure it stays the caller's. *total is counted up now,
+ * and down when the descriptor is closed; it must live as long. Returns 0, -EEXIST (the number is
+ * taken), -EMFILE (EXTENT_TABLE_MAX) or -ENOMEM. */
+int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
+                     uint32_t *total);
+
+/* The extent of that number, with one reference more for the caller, if it has page `offset`; else
+ * NULL. */
+struct swap_extent *extent_table_find(const struct extent_table *table, uint32_t number,
+                                      uint32_t offset);
+
+/* Forget a number; the descriptor is closed when nobody uses it any more. -ENOENT. */
+int extent_table_remove(struct extent_table *table, uint32_t number);
+
+/* Forget them all. */
+void extent_table_fini(struct extent_table *table);
+
+/* Give up one reference; NULL is allowed. */
+void swap_extent_unref(struct swap_extent *extent);
+
+#endif

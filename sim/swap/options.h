@@ -1,0 +1,45 @@
+/* The command line of selfpage-swap. */
+#ifndef SWAP_OPTIONS_H
+#define SWAP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+
+/* Largest --slots: 256 GiB of 4 KiB pages. */
+#define SWAP_SLOTS_MAX (1u << 26)
+
+/* How the device is opened. */
+enum swap_mode {
+    SWAP_MODE_AUTO = 0, /* direct where the file system can, else buffered */
+    SWAP_MODE_BUFFERED,
+    SWAP_MODE_DIRECT, /* direct, or not at all */
+};
+
+struct swap_options {
+    uint32_t slots;
+    uint32_t quota; /* slots that one client may reserve */
+    const char *socket;
+    const char *file;
+    enum swap_mode mode;
+    bool keep;
+    bool sync;
+    bool verbose;
+    int ready_fd;       /* -1: none */
+    double fail_writes; /* injected faults: the share of pages, 0 to 1 */
+    double fail_reads;
+    uint64_t seed;
+};
+
+enum swap_options_verdict {
+    SWAP_OPTIONS_RUN,  /* *options is complete */
+    SWAP_OPTIONS_EXIT, /* --help or --version: printed, all is done */
+    SWAP_OPTIONS_BAD,  /* *error says what */
+};
+
+/* Parse argv into *options, whose strings then point into argv. */
+enum swap_options_verdict swap_options_parse(int argc, char **argv, struct swap_options *options,
+                                             struct sp_error *error);
+
+#endif

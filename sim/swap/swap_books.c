@@ -1,0 +1,319 @@
+/* What a job does to the books, before and after its transfer, and how it is answered. */
+#include "swap_service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Some pages of this job are to fail on their next transfer, if faults are injected. */
+static void faults_draw(struct swap_job *job, double rate)
+{
+    for (uint32_t i = 0; i < job->count; i++)
+        job->page[i].doomed = rate > 0 && random_unit(&job->service->random) < rate;
+}
+
+/* Nobody waits for this job any more. A FREE on a kept device is still worth doing. */
+static bool job_is_moot(const struct swap_job *job)
+{
+    if (job->session->client->gone)
+        return true;
+    return job->session->connection == NULL && job->kind != SWAP_JOB_FREE;
+}
+
+/* Answer with DONE: a failure of the whole request, or what has no reply of its own. */
+static void reply_done(const struct swap_job *job, int error, uint32_t count, const char *text)
+{
+    struct wire_message request = {.seq = job->seq};
+
+    if (job->session->connection != NULL)
+        connection_send_done(job->session->connection, &request, error, count, text);
+}
+
+static int store_begin(struct swap_job *job)
+{
+    struct swap_service *service = job->service;
+    const struct swap_client *books;
+    char text[WIRE_TEXT];
+    uint32_t slots[WIRE_BATCH], wanted = 0, given = 0, pending = 0;
+    int error = 0;
+
+    for (uint32_t i = 0; i < job->count; i++)
+        wanted += job->page[i].error == 0;
+    if (wanted > 0)
+        error = swap_map_store(&service->map, job->number, wanted, slots);
+    if (error == -EAGAIN)
+        return error;
+    if (error < 0) {
+        books = swap_map_client(&service->map, job->number);
+        snprintf(
+            text, sizeof(text),
+            "no room for %u pages: %u of %u reserved slots are used, %u of the device's %u are "
+            "unreserved",
+            wanted, books->used, books->reserved, service->map.slots - service->map.reserved,
+            service->map.slots);
+        reply_done(job, error, 0, text);
+        job->answered = true;
+        return 1;
+    }
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].error == 0) {
+            job->page[i].slot = slots[given++];
+            job->page[i].pinned = true;
+        }
+    swap_job_collect(job);
+    for (uint32_t i = 0; i < job->count; i++) {
+        job->page[i].pending = job->page[i].error == 0;
+        pending += job->page[i].pending;
+    }
+    faults_draw(job, service->options->fail_writes);
+    return pending > 0 ? 0 : 1;
+}
+
+static int load_begin(struct swap_job *job)
+{
+    struct swap_map *map = &job->service->map;
+    uint32_t pending = 0;
+
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        if (page->error == 0)
+            page->error = swap_map_load(map, job->number, page->slot, &page->checksum);
+        page->pinned = page->pending = page->error == 0;
+        pending += page->pending;
+    }
+    faults_draw(job, job->service->options->fail_reads);
+    return pending > 0 ? 0 : 1;
+}
+
+/* On a kept device a slot that is given up stays pinned until its record is cleared. */
+static int free_begin(struct swap_job *job)
+{
+    struct swap_map *map = &job->service->map;
+    bool kept = job->file->index != NULL;
+    uint32_t pending = 0;
+
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        if (kept)
+            page->error = swap_map_load(map, job->number, page->slot, &page->checksum);
+        if (page->error == 0) {
+            page->pinned = page->pending = kept;
+            page->error = swap_map_free(map, job->number, page->slot);
+        }
+        pending += page->pending;
+    }
+    return pending > 0 ? 0 : 1;
+}
+
+static int reserve_begin(struct swap_job *job)
+{
+    struct swap_map *map = &job->service->map;
+    const struct swap_client *books = swap_map_client(map, job->number);
+    struct wire_message reply = {.type = WIRE_RESERVED, .seq = job->seq};
+    char text[WIRE_TEXT];
+    int error = swap_map_reserve(map, job->number, job->add, job->subtract);
+
+    if (error == 0) {
+        error = client_save(&job->service->clients, job->session->client);
+        if (error < 0) {
+            /* Cannot fail: this is where we come from. */
+            (void)swap_map_reserve(map, job->number, job->subtract, job->add);
+            error = -EIO;
+        }
+    }
+    if (error < 0) {
+        snprintf(
+            text, sizeof(text),
+            "cannot reserve +%u -%u: %u reserved, %u used, quota %u; %u of %u slots unreserved",
+            job->add, job->subtract, books->reserved, books->used, books->quota,
+            map->slots - map->reserved, map->slots);
+        reply_done(job, error, books->reserved, text);
+        return 1;
+    }
+    reply.reserved.reserved = books->reserved;
+    reply.reserved.available = map->slots - map->reserved;
+    if (job->seq != 0 && job->session->connection != NULL)
+        connection_send(job->session->connection, &reply, -1);
+    return 1;
+}
+
+int books_begin(struct swap_job *job)
+{
+    if (job_is_moot(job)) {
+        job->answered = true;
+        return 1;
+    }
+    switch (job->kind) {
+    case SWAP_JOB_STORE:
+        return store_begin(job);
+    case SWAP_JOB_LOAD:
+        return load_begin(job);
+    case SWAP_JOB_FREE:
+        return free_begin(job);
+    default:
+        return reserve_begin(job);
+    }
+}
+
+/* Give back a slot that a STORE has been given and does not use. */
+static void page_abort(struct swap_job *job, struct swap_page *page)
+{
+    if (page->pinned)
+        (void)swap_map_abort(&job->service->map, page->slot);
+    page->pinned = false;
+}
+
+bool books_retry(struct swap_job *job)
+{
+    uint32_t slots[WIRE_BATCH], failed = 0, given = 0;
+
+    if (job->kind != SWAP_JOB_STORE || job->again || job_is_moot(job))
+        return false;
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        if (!page->pending || page->error == 0) {
+            page->pending = false;
+            continue;
+        }
+        page_abort(job, page);
+        failed++;
+    }
+    /* The search for free slots goes on behind those that failed. */
+    if (failed == 0 || swap_map_store(&job->service->map, job->number, failed, slots) < 0)
+        return false;
+    job->again = true;
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        if (!page->pending)
+            continue;
+        page->slot = slots[given++];
+        page->pinned = true;
+        page->error = 0;
+    }
+    faults_draw(job, job->service->options->fail_writes);
+    return true;
+}
+
+/* What the device did to a page that was transferred: count it, log it, and make it plain EIO. */
+static void page_judge(struct swap_job *job, struct swap_page *page)
+{
+    struct swap_service *service = job->service;
+
+    if (!page->pending || page->error == 0)
+        return;
+    if (page->error == -EBADMSG) {
+        service->counters.corrupt++;
+        log_line(&service->server.log, "corrupt",
+                 "slot %u of client %u is corrupt: its page has another checksum than when it was "
+                 "stored",
+                 page->slot, job->session->client->id);
+        return;
+    }
+    service->counters.failed++;
+    log_line(&service->server.log, "device", "cannot %s slot %u of client %u: %s",
+             job->kind == SWAP_JOB_LOAD ? "read" : "write", page->slot, job->session->client->id,
+             strerror(-page->error));
+    page->error = -EIO;
+}
+
+/* The client was not told of the slots that this job has stored: they are free again. */
+static void store_undo(struct swap_job *job)
+{
+    uint32_t slots[WIRE_BATCH], count = 0;
+
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].error == 0 &&
+            swap_map_free(&job->service->map, job->number, job->page[i].slot) == 0)
+            slots[count++] = job->page[i].slot;
+    if (count > 0 && job->file->index != NULL)
+        (void)swap_index_clear(job->file->index, slots, count);
+    client_settle(&job->service->clients, job->session->client);
+}
+
+static void store_end(struct swap_job *job)
+{
+    struct connection *connection = job->session->connection;
+    struct wire_message reply = {.type = WIRE_STORED, .seq = job->seq};
+
+    reply.stored.slots_count = job->count;
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        page_judge(job, page);
+        if (page->error != 0)
+            page_abort(job, page);
+        else
+            page->error = swap_map_commit(&job->service->map, page->slot, page->checksum);
+        job->service->counters.stores += page->error == 0;
+        reply.stored.slots[i].slot = page->error == 0 ? page->slot : SWAP_NONE;
+        reply.stored.slots[i].error = (uint32_t)-page->error;
+    }
+    job->service->counters.writes += job->transfers;
+    if (connection == NULL || connection_send(connection, &reply, -1) < 0)
+        store_undo(job);
+}
+
+static void load_end(struct swap_job *job)
+{
+    struct connection *connection = job->session->connection;
+    struct wire_message reply = {.type = WIRE_LOADED, .seq = job->seq};
+
+    for (uint32_t i = 0; i < job->count; i++)
+        page_judge(job, &job->page[i]);
+    if (!job_is_moot(job))
+        swap_job_deliver(job);
+    reply.loaded.errors_count = job->count;
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        if (page->pinned)
+            (void)swap_map_load_end(&job->service->map, page->slot);
+        job->service->counters.loads += page->error == 0;
+        reply.loaded.errors[i].value = (uint32_t)-page->error;
+    }
+    job->service->counters.reads += job->transfers;
+    if (connection != NULL)
+        connection_send(connection, &reply, -1);
+}
+
+static void free_end(struct swap_job *job)
+{
+    uint32_t freed = 0, failed = SWAP_NONE;
+    char text[WIRE_TEXT];
+    int error = 0;
+
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        page_judge(job, page);
+        if (page->pinned)
+            (void)swap_map_load_end(&job->service->map, page->slot);
+        freed += page->error == 0;
+        if (page->error != 0 && error == 0) {
+            error = page->error;
+            failed = page->slot;
+        }
+    }
+    job->service->counters.frees += freed;
+    if (error != 0)
+        snprintf(text, sizeof(text), "cannot free slot %u: %s", failed,
+                 error == -ENOENT ? "you have not stored it" : "its record cannot be cleared");
+    reply_done(job, error, freed, error != 0 ? text : NULL);
+    client_settle(&job->service->clients, job->session->client);
+}
+
+void books_end(struct swap_job *job)
+{
+    if (job->answered)
+        return;
+    if (job->kind == SWAP_JOB_STORE)
+        store_end(job);
+    else if (job->kind == SWAP_JOB_LOAD)
+        load_end(job);
+    else if (job->kind == SWAP_JOB_FREE)
+        free_end(job);
+}

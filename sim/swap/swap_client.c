@@ -1,0 +1,247 @@
+/* The table of clients. */
+#include "swap_client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define ROOM_FIRST 16u
+
+/* Make room for the number `number`. */
+static int table_grow(struct client_table *table, uint32_t number)
+{
+    uint32_t room = table->room == 0 ? ROOM_FIRST : table->room;
+    struct client **client;
+
+    while (room <= number)
+        room *= 2;
+    if (room == table->room)
+        return 0;
+    client = realloc(table->client, room * sizeof(struct client *));
+    if (client == NULL)
+        return -ENOMEM;
+    memset(client + table->room, 0, (room - table->room) * sizeof(struct client *));
+    table->client = client;
+    table->room = room;
+    return 0;
+}
+
+/* The lowest free number. */
+static uint32_t number_find(const struct client_table *table)
+{
+    uint32_t number = table->hint;
+
+    while (number < table->room && table->client[number] != NULL)
+        number++;
+    return number;
+}
+
+/* Enter a client that has its number into the table and the books. */
+static int client_enter(struct client_table *table, struct client *client, uint32_t quota)
+{
+    int error = table_grow(table, client->number);
+
+    if (error == 0)
+        error = swap_map_add(table->map, client->number, quota);
+    if (error < 0)
+        return error;
+    table->client[client->number] = client;
+    client->references++;
+    return 0;
+}
+
+/* Take in one client of an earlier life of the device. */
+static int client_restore(struct client_table *table, uint32_t number,
+                          const struct index_client *record)
+{
+    struct client *client = calloc(1, sizeof(*client));
+    int error;
+
+    if (client == NULL)
+        return -ENOMEM;
+    client->key = record->key;
+    client->id = record->id;
+    client->number = number;
+    client->uid = record->uid;
+    memcpy(client->name, record->name, sizeof(client->name));
+    /* A quota that has become smaller does not take away what was acknowledged. */
+    error = client_enter(table, client, table->map->slots);
+    if (error < 0) {
+        free(client);
+        return error;
+    }
+    if (client->id > table->last_id)
+        table->last_id = client->id;
+    return 0;
+}
+
+/* Does this record belong to a client there is? A number may have had other owners before. */
+static bool owner_is_here(const struct client_table *table, const struct index_slot *record)
+{
+    return record->client < table->room && table->client[record->client] != NULL &&
+           table->client[record->client]->key == record->key;
+}
+
+/* Slots come back before reservations, since those alone can be promised again. Returns how many.
+ */
+static int64_t slots_restore(struct client_table *table)
+{
+    int64_t restored = 0;
+
+    for (uint32_t slot = 0; slot < table->map->slots; slot++) {
+        const struct index_slot *record = swap_index_slot(table->index, slot);
+
+        if (record != NULL && owner_is_here(table, record) &&
+            swap_map_restore(table->map, record->client, slot, record->checksum) == 0)
+            restored++;
+    }
+    return restored;
+}
+
+static void reservations_restore(struct client_table *table)
+{
+    for (uint32_t number = 0; number < table->room; number++) {
+        const struct swap_client *books = swap_map_client(table->map, number);
+        const struct index_client *record;
+
+        if (books == NULL)
+            continue;
+        record = swap_index_client(table->index, number);
+        /* This can fail only if the index contradicts itself; what the slots need is there. */
+        if (record->reserved > books->reserved)
+            (void)swap_map_reserve(table->map, number, record->reserved - books->reserved, 0);
+    }
+}
+
+int64_t client_table_init(struct client_table *table, struct swap_map *map,
+                          struct swap_index *index, uint32_t quota)
+{
+    int64_t restored;
+
+    *table = (struct client_table){.map = map, .index = index, .quota = quota};
+    table->most = index != NULL ? SWAP_INDEX_CLIENTS : SWAP_CLIENTS_MAX;
+    if (index == NULL)
+        return 0;
+    for (uint32_t number = 0; number < SWAP_INDEX_CLIENTS; number++) {
+        const struct index_client *record = swap_index_client(index, number);
+        int error = record == NULL ? 0 : client_restore(table, number, record);
+
+        if (error < 0) {
+            client_table_fini(table);
+            return error;
+        }
+    }
+    restored = slots_restore(table);
+    reservations_restore(table);
+    return restored;
+}
+
+void client_table_fini(struct client_table *table)
+{
+    for (uint32_t number = 0; number < table->room; number++)
+        if (table->client[number] != NULL)
+            client_unref(table->client[number]);
+    free(table->client);
+    memset(table, 0, sizeof(*table));
+}
+
+int client_new(struct client_table *table, uid_t uid, const char *name, struct client **clientp)
+{
+    struct client *client;
+    uint32_t number = number_find(table);
+    int error;
+
+    if (number >= table->most)
+        return -EMFILE;
+    client = calloc(1, sizeof(*client));
+    if (client == NULL)
+        return -ENOMEM;
+    while (client->key == 0)
+        if (getrandom(&client->key, sizeof(client->key), 0) < 0 && errno != EINTR) {
+            free(client);
+            return -errno;
+        }
+    client->id = table->last_id + 1;
+    client->number = number;
+    client->uid = uid;
+    memcpy(client->name, name, sizeof(client->name));
+    error = client_enter(table, client, table->quota);
+    if (error < 0) {
+        free(client);
+        return error;
+    }
+    table->hint = number + 1;
+    table->last_id = client->id;
+    error = client_save(table, client);
+    if (error < 0)
+        client_settle(table, client);
+    else
+        *clientp = client;
+    return error;
+}
+
+struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id)
+{
+    for (uint32_t number = 0; number < table->room; number++) {
+        struct client *client = table->client[number];
+
+        if (client != NULL && client->key == key)
+            return id == 0 || id == client->id ? client : NULL;
+    }
+    return NULL;
+}
+
+void client_join(struct client *client)
+{
+    client->connections++;
+    client->references++;
+}
+
+void client_settle(struct client_table *table, struct client *client)
+{
+    uint32_t number = client->number;
+
+    if (client->gone || client->connections > 0)
+        return;
+    if (table->index != NULL && swap_map_client(table->map, number)->used > 0)
+        return;
+    client->gone = true;
+    swap_map_remove(table->map, number);
+    table->client[number] = NULL;
+    if (number < table->hint)
+        table->hint = number;
+    /* If this fails, the record comes back without slots, and is settled then. */
+    if (table->index != NULL)
+        (void)swap_index_set_client(table->index, number, NULL);
+    client_unref(client);
+}
+
+void client_leave(struct client_table *table, struct client *client)
+{
+    client->connections--;
+    if (client->connections > 0)
+        return;
+    extent_table_fini(&client->extents);
+    client_settle(table, client);
+}
+
+void client_unref(struct client *client)
+{
+    if (--client->references > 0)
+        return;
+    extent_table_fini(&client->extents);
+    free(client);
+}
+
+int client_save(const struct client_table *table, const struct client *client)
+{
+    struct index_client record = {
+        .key = client->key, .uid = (uint32_t)client->uid, .id = client->id};
+
+    if (table->index == NULL)
+        return 0;
+    record.reserved = swap_map_client(table->map, client->number)->reserved;
+    memcpy(record.name, client->name, sizeof(record.name));
+    return swap_index_set_client(table->index, client->number, &record);
+}

@@ -1,0 +1,82 @@
+/* Whom the swap server serves: clients, and their connections.
+ *
+ * A client owns slots and extents. It is made by a HELLO without a key, and lives until its last
+ * connection has closed; on a kept device it lives on, without extents, as long as it has slots. (A
+ * client of a kept device that never comes back to free its slots has them for ever.) A session is
+ * one connection's state; it outlives the connection while jobs refer to it. */
+#ifndef SWAP_CLIENT_H
+#define SWAP_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/swap_map.h"
+#include "extent_table.h"
+#include "io/server.h"
+#include "swap_index.h"
+
+struct client {
+    uint64_t key; /* whoever knows it, and is the same user, is this client */
+    uint32_t id;
+    uint32_t number; /* in the books */
+    uid_t uid;
+    uint32_t connections;
+    uint32_t references; /* of sessions, and one of the table while it is not gone */
+    bool gone;           /* removed from the table and the books */
+    struct extent_table extents;
+    char name[SWAP_INDEX_NAME];
+};
+
+/* All clients, by number. */
+struct client_table {
+    struct client **client; /* NULL: the number is free */
+    uint32_t room;
+    uint32_t hint; /* no number below is free */
+    uint32_t most; /* numbers are below this */
+    uint32_t last_id;
+    struct swap_map *map;     /* borrowed */
+    struct swap_index *index; /* borrowed; NULL: the device is not kept */
+    uint32_t quota;           /* of each client */
+};
+
+struct swap_session {
+    struct swap_service *service;
+    struct connection *connection; /* NULL once closed */
+    struct client *client;         /* one reference; NULL: none, or an observer */
+    uint32_t references;           /* the connection's, and one of each job */
+    uint32_t jobs;                 /* that have not ended */
+    bool greeted;                  /* HELLO has come */
+};
+
+/* An empty table over `map`, which takes in all clients and slots that `index` (may be NULL)
+ * remembers. Returns the number of slots that came back, or -ENOMEM. */
+int64_t client_table_init(struct client_table *table, struct swap_map *map,
+                          struct swap_index *index, uint32_t quota);
+
+/* Free all clients; sessions must be gone. The books and the index are left alone. */
+void client_table_fini(struct client_table *table);
+
+/* A new client of this user. The caller gets no reference. Returns 0, -EMFILE (too many clients),
+ * -ENOMEM, or an error of the device or of the random source. */
+int client_new(struct client_table *table, uid_t uid, const char *name, struct client **clientp);
+
+/* The client with this key, and, unless it is 0, this id; NULL if there is none. */
+struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id);
+
+/* A connection joins a client, and takes a reference. */
+void client_join(struct client *client);
+
+/* A connection leaves: with the last one extents go, and the client itself unless it is kept. */
+void client_leave(struct client_table *table, struct client *client);
+
+/* If nothing keeps this client any more, remove it from the table and the books. */
+void client_settle(struct client_table *table, struct client *client);
+
+/* Give up a reference. */
+void client_unref(struct client *client);
+
+/* Keep what a client has reserved in the index, if there is one. Returns 0 or a negative errno. */
+int client_save(const struct client_table *table, const struct client *client);
+
+#endif

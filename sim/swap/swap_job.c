@@ -1,0 +1,210 @@
+/* Moving the pages of a job: extents to buffer to device, and back. */
+#include "swap_job.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+/* The pages [first, first + count) of a job. */
+struct page_run {
+    uint32_t first;
+    uint32_t count;
+};
+
+static uint8_t *page_bytes(const struct swap_job *job, uint32_t page)
+{
+    return job->buffer + (size_t)page * SWAP_PAGE;
+}
+
+static void run_set_error(struct swap_job *job, struct page_run run, int error)
+{
+    for (uint32_t i = run.first; i < run.first + run.count; i++)
+        job->page[i].error = error;
+}
+
+/* Is page `i` to be copied to or from an extent? */
+static bool is_copied(const struct swap_job *job, uint32_t i)
+{
+    return job->page[i].extent != NULL && job->page[i].error == 0;
+}
+
+/* The longest run from `first` on of pages that are neighbours in one extent. */
+static struct page_run extent_run(const struct swap_job *job, uint32_t first)
+{
+    const struct swap_page *start = &job->page[first];
+    struct page_run run = {.first = first, .count = 1};
+
+    while (first + run.count < job->count && is_copied(job, first + run.count) &&
+           start[run.count].extent == start->extent &&
+           start[run.count].offset == start->offset + run.count)
+        run.count++;
+    return run;
+}
+
+/* Copy a run, in the direction that the job asks for. Returns how many whole pages were copied. */
+static uint32_t run_copy(const struct swap_job *job, struct page_run run)
+{
+    const struct swap_page *page = &job->page[run.first];
+    size_t bytes = (size_t)run.count * SWAP_PAGE;
+    off_t offset = (off_t)page->offset * SWAP_PAGE;
+    ssize_t copied;
+
+    if (job->kind == SWAP_JOB_STORE)
+        copied = pread(page->extent->fd, page_bytes(job, run.first), bytes, offset);
+    else
+        copied = pwrite(page->extent->fd, page_bytes(job, run.first), bytes, offset);
+    return copied > 0 ? (uint32_t)((size_t)copied / SWAP_PAGE) : 0;
+}
+
+/* Copy all pages without an error; what the extents do not have gets EFAULT. */
+static void pages_copy(struct swap_job *job)
+{
+    for (uint32_t i = 0; i < job->count;) {
+        struct page_run run;
+        uint32_t copied;
+
+        if (!is_copied(job, i)) {
+            i++;
+            continue;
+        }
+        run = extent_run(job, i);
+        copied = run_copy(job, run);
+        i += run.count;
+        run.first += copied;
+        run.count -= copied;
+        run_set_error(job, run, -EFAULT);
+    }
+}
+
+void swap_job_collect(struct swap_job *job)
+{
+    pages_copy(job);
+}
+
+void swap_job_deliver(struct swap_job *job)
+{
+    pages_copy(job);
+}
+
+/* The longest run from `first` on of pending pages in neighbouring slots. */
+static struct page_run slot_run(const struct swap_job *job, uint32_t first)
+{
+    const struct swap_page *start = &job->page[first];
+    struct page_run run = {.first = first, .count = 1};
+
+    while (first + run.count < job->count && start[run.count].pending &&
+           start[run.count].slot == start->slot + run.count)
+        run.count++;
+    return run;
+}
+
+/* Read or write a run as one. */
+static int run_transfer(struct swap_job *job, struct page_run run)
+{
+    uint32_t slot = job->page[run.first].slot;
+
+    job->transfers++;
+    for (uint32_t i = run.first; i < run.first + run.count; i++)
+        if (job->page[i].doomed)
+            return -EIO;
+    if (job->kind == SWAP_JOB_STORE)
+        return swap_file_write(job->file, slot, run.count, page_bytes(job, run.first));
+    return swap_file_read(job->file, slot, run.count, page_bytes(job, run.first));
+}
+
+/* Read or write all pending pages in runs; those of a run that fails, once more one by one, so that
+ * a bad slot does not take its neighbours with it. */
+static void runs_transfer(struct swap_job *job)
+{
+    for (uint32_t i = 0; i < job->count;) {
+        struct page_run run;
+        int error;
+
+        if (!job->page[i].pending) {
+            i++;
+            continue;
+        }
+        run = slot_run(job, i);
+        error = run_transfer(job, run);
+        i += run.count;
+        run_set_error(job, run, error);
+        if (error == 0 || run.count == 1)
+            continue;
+        for (uint32_t single = run.first; single < i; single++)
+            job->page[single].error =
+                run_transfer(job, (struct page_run){.first = single, .count = 1});
+    }
+}
+
+/* What of a STORE is on the device is entered in the index, and made to last. Failing at either, no
+ * page is stored. */
+static void stored_enter(struct swap_job *job)
+{
+    uint64_t checksums[WIRE_BATCH];
+    uint32_t slots[WIRE_BATCH], count = 0;
+    int error = 0;
+
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].pending && job->page[i].error == 0) {
+            slots[count] = job->page[i].slot;
+            checksums[count++] = job->page[i].checksum;
+        }
+    if (count > 0 && job->file->index != NULL)
+        error = swap_index_store(job->file->index, job->number, job->key, slots, checksums, count);
+    if (count > 0 && error == 0 && job->file->sync) {
+        error = swap_file_sync(job->file);
+        if (error < 0 && job->file->index != NULL)
+            (void)swap_index_clear(job->file->index, slots, count);
+    }
+    for (uint32_t i = 0; error < 0 && i < job->count; i++)
+        if (job->page[i].pending && job->page[i].error == 0)
+            job->page[i].error = error;
+}
+
+static void store_transfer(struct swap_job *job)
+{
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].pending)
+            job->page[i].checksum = XXH3_64bits(page_bytes(job, i), SWAP_PAGE);
+    runs_transfer(job);
+    if (job->file->index != NULL || job->file->sync)
+        stored_enter(job);
+}
+
+static void load_transfer(struct swap_job *job)
+{
+    runs_transfer(job);
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].pending && job->page[i].error == 0 &&
+            XXH3_64bits(page_bytes(job, i), SWAP_PAGE) != job->page[i].checksum)
+            job->page[i].error = -EBADMSG;
+}
+
+/* Slots that are given up lose their records before they are handed out again. */
+static void free_transfer(struct swap_job *job)
+{
+    uint32_t slots[WIRE_BATCH], count = 0;
+    int error = 0;
+
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].pending)
+            slots[count++] = job->page[i].slot;
+    if (count > 0)
+        error = swap_index_clear(job->file->index, slots, count);
+    if (count > 0 && error == 0 && job->file->sync)
+        error = swap_file_sync(job->file);
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].pending)
+            job->page[i].error = error;
+}
+
+void swap_job_transfer(struct swap_job *job)
+{
+    if (job->kind == SWAP_JOB_STORE)
+        store_transfer(job);
+    else if (job->kind == SWAP_JOB_LOAD)
+        load_transfer(job);
+    else if (job->kind == SWAP_JOB_FREE)
+        free_transfer(job);
+}

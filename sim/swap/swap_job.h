@@ -1,0 +1,81 @@
+/* One STORE, LOAD, FREE or RESERVE on its way through the server.
+ *
+ * A job goes through these steps, in this order:
+ *
+ *     begin     on the loop   the books: slots are handed out or pinned
+ *     collect   on the loop   STORE: pages are copied from the client's extents to the buffer
+ *     transfer  any thread    checksums, and all that may wait for the device
+ *     deliver   on the loop   LOAD: pages are copied from the buffer to the client's extents
+ *     end       on the loop   the books, and the reply
+ *
+ * This file has the middle three, swap_books.c the others. Jobs begin in the order of their
+ * requests and collect at once, so that a LOAD never overwrites a page that an earlier STORE has
+ * still to read. Extents are memory, whoever holds them: copying waits for no device. A short copy
+ * means that the client has cut the extent, which is EFAULT for that page and nobody else's
+ * trouble. */
+#ifndef SWAP_JOB_H
+#define SWAP_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "core/swap_map.h"
+#include "extent_table.h"
+#include "swap_file.h"
+#include "wire/message.h"
+
+struct swap_service;
+struct swap_session;
+
+enum swap_job_kind {
+    SWAP_JOB_STORE,
+    SWAP_JOB_LOAD,
+    SWAP_JOB_FREE,
+    SWAP_JOB_RESERVE,
+};
+
+/* One page of a job. */
+struct swap_page {
+    uint64_t checksum;          /* STORE: computed; LOAD: what the page must have */
+    struct swap_extent *extent; /* one reference; NULL: none, or no such place */
+    uint32_t offset;            /* of the page in the extent */
+    uint32_t slot;
+    int error;    /* 0 or a negative errno: what is wrong with this page */
+    bool pinned;  /* `slot` is pinned in the books for this job */
+    bool pending; /* has still to be transferred */
+    bool doomed;  /* its next transfer is to fail: an injected fault */
+};
+
+struct swap_job {
+    uv_work_t work; /* data: the job */
+    struct swap_service *service;
+    struct swap_session *session; /* one reference: who asked */
+    struct swap_job *next;        /* in the queue */
+    const struct swap_file *file;
+    uint8_t *buffer; /* room for all pages; NULL while waiting, and for FREE and RESERVE */
+    uint64_t key;    /* of the client */
+    uint32_t number; /* of the client */
+    uint32_t seq;
+    uint32_t add; /* RESERVE */
+    uint32_t subtract;
+    uint32_t transfers; /* reads or writes of the device so far */
+    uint16_t count;
+    uint8_t kind;            /* enum swap_job_kind */
+    bool again;              /* STORE: this is the second attempt, on other slots */
+    bool answered;           /* or nobody is there to be: there is nothing left to do at the end */
+    struct swap_page page[]; /* `count` of them, room for WIRE_BATCH where the job is reused */
+};
+
+/* STORE: read the pages of the job from the client's extents. Sets page.error. */
+void swap_job_collect(struct swap_job *job);
+
+/* Do the device's part for all pages that are pending. Sets page.error and, for a STORE,
+ * page.checksum. Touches nothing but the job, its file, and its pages' buffer. */
+void swap_job_transfer(struct swap_job *job);
+
+/* LOAD: write the pages that were read well to the client's extents. Sets page.error. */
+void swap_job_deliver(struct swap_job *job);
+
+#endif

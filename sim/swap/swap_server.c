@@ -1,0 +1,305 @@
+/* The swap server's side of the protocol: who says what when. */
+#include "swap_service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "os/extent.h"
+#include "os/limits.h"
+
+/* Descriptors kept for the device, the loop and the libraries. */
+#define FDS_OWN 64
+
+static struct swap_service *service_of(const struct connection *connection)
+{
+    return connection->server->user;
+}
+
+static int on_accept(struct connection *connection, const struct sock_peer *peer)
+{
+    struct swap_session *session = calloc(1, sizeof(*session));
+
+    (void)peer;
+    if (session == NULL)
+        return -ENOMEM;
+    session->service = service_of(connection);
+    session->connection = connection;
+    session->references = 1;
+    connection->user = session;
+    return 0;
+}
+
+static void on_close(struct connection *connection, enum connection_end end, const char *reason)
+{
+    struct swap_session *session = connection->user;
+    struct swap_service *service = session->service;
+
+    (void)end;
+    session->connection = NULL;
+    if (session->client != NULL) {
+        if (service->options->verbose)
+            log_line(&service->server.log, "leave", "client %u (%s) leaves: %s",
+                     session->client->id, session->client->name, reason);
+        client_leave(&service->clients, session->client);
+    }
+    session_unref(session);
+}
+
+/* Refuse a HELLO: say why, log it, end the connection. */
+static void hello_refuse(struct connection *connection, const struct wire_message *message,
+                         int error, const char *text)
+{
+    connection_send_done(connection, message, error, 0, text);
+    connection_close(connection, CONNECTION_VIOLATION, "HELLO refused: %s", text);
+}
+
+static void welcome_send(struct swap_session *session, uint32_t seq)
+{
+    const struct swap_service *service = session->service;
+    struct wire_message reply = {.type = WIRE_WELCOME, .seq = seq};
+
+    reply.welcome.version = WIRE_VERSION;
+    reply.welcome.id = session->client != NULL ? session->client->id : 0;
+    reply.welcome.key = session->client != NULL ? session->client->key : 0;
+    reply.welcome.page_size = SWAP_PAGE;
+    reply.welcome.total = service->map.slots;
+    reply.welcome.available = service->map.slots - service->map.reserved;
+    connection_send(session->connection, &reply, -1);
+}
+
+/* Find or make the client that a HELLO is about. Returns NULL if it was refused. */
+static struct client *hello_client(struct connection *connection,
+                                   const struct wire_message *message)
+{
+    struct swap_service *service = service_of(connection);
+    struct client *client = NULL;
+    int error;
+
+    if (message->hello.key != 0) {
+        client = client_find(&service->clients, message->hello.key, message->hello.id);
+        if (client == NULL) {
+            hello_refuse(connection, message, -ENOENT, "no client has this id and key");
+        } else if (client->uid != connection->peer.uid) {
+            hello_refuse(connection, message, -EACCES, "this client is another user's");
+            client = NULL;
+        }
+        return client;
+    }
+    error = client_new(&service->clients, connection->peer.uid, message->hello.name, &client);
+    if (error < 0)
+        hello_refuse(connection, message, error,
+                     error == -EMFILE ? "too many clients" : strerror(-error));
+    return client;
+}
+
+static void on_hello(struct connection *connection, const struct wire_message *message)
+{
+    struct swap_session *session = connection->user;
+    struct swap_service *service = session->service;
+
+    if (message->hello.version != WIRE_VERSION) {
+        hello_refuse(connection, message, -EPROTO, "this server speaks another protocol version");
+        return;
+    }
+    if (message->hello.role == WIRE_ROLE_CONTROL) {
+        hello_refuse(connection, message, -EINVAL, "swap has no control connections");
+        return;
+    }
+    if (message->hello.role == WIRE_ROLE_TASK) {
+        session->client = hello_client(connection, message);
+        if (session->client == NULL)
+            return;
+        client_join(session->client);
+        if (service->options->verbose)
+            log_line(&service->server.log, "join", "client %u (%s) joins: pid %d, uid %u",
+                     session->client->id, session->client->name, (int)connection->peer.pid,
+                     (unsigned)connection->peer.uid);
+    }
+    session->greeted = true;
+    welcome_send(session, message->seq);
+}
+
+static void on_give_extent(struct connection *connection, const struct wire_message *message,
+                           int consume_fd)
+{
+    struct swap_session *session = connection->user;
+    struct swap_service *service = session->service;
+    const char *text = NULL;
+    int error = extent_check(consume_fd, message->give_extent.pages);
+
+    if (error < 0)
+        text =
+            "not an extent of that many pages, sealed against growing, and not against shrinking";
+    else if (service->extents >= service->extents_max)
+        error = -EMFILE;
+    else
+        error = extent_table_add(&session->client->extents, message->give_extent.extent, consume_fd,
+                                 message->give_extent.pages, &service->extents);
+    if (error == -EEXIST)
+        text = "an extent of this number is here already: FORGET_EXTENT it first";
+    else if (error == -EMFILE)
+        text = "too many extents";
+    if (error < 0)
+        close(consume_fd);
+    connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
+}
+
+static void on_forget_extent(struct connection *connection, const struct wire_message *message)
+{
+    struct swap_session *session = connection->user;
+    int error = extent_table_remove(&session->client->extents, message->forget_extent.extent);
+
+    connection_send_done(connection, message, error, error == 0 ? 1 : 0,
+                         error == 0 ? NULL : "no extent has this number");
+}
+
+static void on_status(struct connection *connection, const struct wire_message *message)
+{
+    const struct swap_service *service = service_of(connection);
+    struct wire_message reply = {.type = WIRE_SWAP_STATUS, .seq = message->seq};
+
+    reply.swap_status.slots = service->map.slots;
+    reply.swap_status.used = service->map.used;
+    reply.swap_status.reserved = service->map.reserved;
+    reply.swap_status.clients = service->map.clients;
+    reply.swap_status.stores = service->counters.stores;
+    reply.swap_status.loads = service->counters.loads;
+    reply.swap_status.frees = service->counters.frees;
+    reply.swap_status.writes = service->counters.writes;
+    reply.swap_status.reads = service->counters.reads;
+    reply.swap_status.failed = service->counters.failed;
+    reply.swap_status.corrupt = service->counters.corrupt;
+    reply.swap_status.messages = service->server.counters.messages;
+    reply.swap_status.violations = service->server.counters.violations;
+    if (message->seq != 0)
+        connection_send(connection, &reply, -1);
+}
+
+/* Messages of sessions that have a client. */
+static void on_request(struct connection *connection, const struct wire_message *message,
+                       int consume_fd)
+{
+    switch (message->type) {
+    case WIRE_STORE:
+    case WIRE_LOAD:
+        if (message->seq == 0) {
+            connection_close(connection, CONNECTION_VIOLATION, "%s that wants no reply",
+                             wire_type_name(message->type));
+            break;
+        }
+        service_submit(connection->user, message);
+        break;
+    case WIRE_FREE:
+    case WIRE_RESERVE:
+        service_submit(connection->user, message);
+        break;
+    case WIRE_GIVE_EXTENT:
+        on_give_extent(connection, message, consume_fd);
+        break;
+    default:
+        on_forget_extent(connection, message);
+    }
+}
+
+/* Is this a request that a client can make of swap? */
+static bool is_request(uint8_t type)
+{
+    return type == WIRE_STORE || type == WIRE_LOAD || type == WIRE_FREE || type == WIRE_RESERVE ||
+           type == WIRE_GIVE_EXTENT || type == WIRE_FORGET_EXTENT;
+}
+
+static void on_message(struct connection *connection, const struct wire_message *message,
+                       int consume_fd)
+{
+    const struct swap_session *session = connection->user;
+
+    if (message->type == WIRE_HELLO && !session->greeted) {
+        on_hello(connection, message);
+    } else if (message->type == WIRE_STATUS && session->greeted) {
+        on_status(connection, message);
+    } else if (session->client != NULL && is_request(message->type)) {
+        on_request(connection, message, consume_fd);
+    } else {
+        if (consume_fd >= 0)
+            close(consume_fd);
+        connection_close(connection, CONNECTION_VIOLATION, "unexpected %s from %s",
+                         wire_type_name(message->type),
+                         !session->greeted         ? "a peer that has not said HELLO"
+                         : session->client != NULL ? "a client"
+                                                   : "an observer");
+    }
+}
+
+static void on_stop(struct server *server)
+{
+    struct swap_service *service = server->user;
+    const struct swap_counters *counters = &service->counters;
+
+    service_drop_queue(service);
+    if (service->options->verbose)
+        log_line(&server->log, "stop",
+                 "%llu pages stored, %llu loaded, %llu freed, %llu failed, %llu corrupt; %u of %u "
+                 "slots are used",
+                 (unsigned long long)counters->stores, (unsigned long long)counters->loads,
+                 (unsigned long long)counters->frees, (unsigned long long)counters->failed,
+                 (unsigned long long)counters->corrupt, service->map.used, service->map.slots);
+}
+
+/* Raise the limit on descriptors as far as it goes, and share them out: a fourth for connections,
+ * the rest for extents, so that clients with many extents do not keep others from connecting. */
+static uint32_t descriptors_share(struct swap_service *service)
+{
+    long limit = limits_raise_files();
+    uint32_t many = limit > 1 << 20       ? 1u << 20
+                    : limit > 2 * FDS_OWN ? (uint32_t)limit
+                                          : 2 * FDS_OWN;
+
+    many -= FDS_OWN;
+    service->extents_max = many - many / 4;
+    return many / 4;
+}
+
+/* What there is to say about the device at the start. */
+static void start_log(struct swap_service *service)
+{
+    const struct swap_options *options = service->options;
+
+    if (service->file.fell_back)
+        log_line(&service->server.log, "mode",
+                 "%s is buffered: its file system does not take O_DIRECT", options->file);
+    if (options->verbose)
+        log_line(&service->server.log, "start", "%u slots in %s: %s%s%s", options->slots,
+                 options->file, service->file.direct ? "direct" : "buffered",
+                 options->sync ? ", synced" : "", options->keep ? ", kept" : "");
+    if (service->file.existed)
+        log_line(&service->server.log, "start", "%s was there: %u clients and %lld slots are back",
+                 options->file, service->map.clients, (long long)service->restored);
+}
+
+int service_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
+                  struct sp_error *error)
+{
+    struct server_options server = {
+        .program = "selfpage-swap",
+        .path = options->socket,
+        .ready_fd = options->ready_fd,
+        .signals = true,
+        .handlers = {.on_accept = on_accept,
+                     .on_message = on_message,
+                     .on_close = on_close,
+                     .on_stop = on_stop},
+        .user = service,
+    };
+    int code = service_open(service, options, error);
+
+    if (code < 0)
+        return code;
+    server.connections_max = descriptors_share(service);
+    code = server_start(&service->server, loop, &server, error);
+    if (code == 0)
+        start_log(service);
+    return code;
+}

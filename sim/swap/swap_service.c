@@ -1,0 +1,311 @@
+/* Jobs on their way: made from messages, served at once or queued, and freed. */
+#include "swap_service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static void *libc_resize(void *context, void *block, size_t old_size, size_t new_size)
+{
+    (void)context;
+    (void)old_size;
+    if (new_size == 0) {
+        free(block);
+        return NULL;
+    }
+    return realloc(block, new_size);
+}
+
+static struct swap_job *job_allocate(uint32_t pages)
+{
+    return malloc(sizeof(struct swap_job) + pages * sizeof(struct swap_page));
+}
+
+static uint8_t *buffer_allocate(void)
+{
+    return aligned_alloc(SWAP_PAGE, (size_t)WIRE_BATCH * SWAP_PAGE);
+}
+
+/* A buffer for one job, or NULL: then one will be given back later. */
+static uint8_t *buffer_take(struct swap_service *service)
+{
+    uint8_t *buffer;
+
+    if (service->buffers_free > 0)
+        return service->buffer[--service->buffers_free];
+    if (service->buffers_made == SERVICE_BUFFERS)
+        return NULL;
+    buffer = buffer_allocate();
+    service->buffers_made += buffer != NULL;
+    return buffer;
+}
+
+static void buffer_give(struct swap_service *service, uint8_t *buffer)
+{
+    if (buffer != NULL)
+        service->buffer[service->buffers_free++] = buffer;
+}
+
+void session_unref(struct swap_session *session)
+{
+    if (--session->references > 0)
+        return;
+    if (session->client != NULL)
+        client_unref(session->client);
+    free(session);
+}
+
+/* A job of `count` pages for a session, all zeros but for what is known now. */
+static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind kind, uint32_t seq,
+                                uint32_t count)
+{
+    struct swap_service *service = session->service;
+    struct swap_job *job = service->threaded ? job_allocate(count) : service->reused;
+    uint8_t *buffer = service->threaded ? NULL : job->buffer;
+
+    if (job == NULL)
+        return NULL;
+    memset(job, 0, sizeof(*job) + count * sizeof(job->page[0]));
+    job->work.data = job;
+    job->service = service;
+    job->session = session;
+    job->file = &service->file;
+    job->buffer = buffer;
+    job->key = session->client->key;
+    job->number = session->client->number;
+    job->seq = seq;
+    job->count = (uint16_t)count;
+    job->kind = (uint8_t)kind;
+    session->references++;
+    session->jobs++;
+    return job;
+}
+
+/* Give up what a job refers to, and the job itself unless it is the one that is reused. */
+static void job_free(struct swap_job *job)
+{
+    struct swap_service *service = job->service;
+    struct swap_session *session = job->session;
+
+    for (uint32_t i = 0; i < job->count; i++)
+        swap_extent_unref(job->page[i].extent);
+    session->jobs--;
+    if (service->threaded) {
+        buffer_give(service, job->buffer);
+        free(job);
+    }
+    session_unref(session);
+}
+
+static void place_set(struct swap_page *page, const struct client *client, uint32_t extent,
+                      uint32_t offset)
+{
+    page->offset = offset;
+    page->extent = extent_table_find(&client->extents, extent, offset);
+    page->error = page->extent == NULL ? -EINVAL : 0;
+}
+
+static struct swap_job *job_from_message(struct swap_session *session,
+                                         const struct wire_message *message)
+{
+    const struct client *client = session->client;
+    struct swap_job *job = NULL;
+
+    switch (message->type) {
+    case WIRE_STORE:
+        job = job_new(session, SWAP_JOB_STORE, message->seq, message->store.pages_count);
+        for (uint32_t i = 0; job != NULL && i < job->count; i++)
+            place_set(&job->page[i], client, message->store.pages[i].extent,
+                      message->store.pages[i].offset);
+        break;
+    case WIRE_LOAD:
+        job = job_new(session, SWAP_JOB_LOAD, message->seq, message->load.pages_count);
+        for (uint32_t i = 0; job != NULL && i < job->count; i++) {
+            place_set(&job->page[i], client, message->load.pages[i].extent,
+                      message->load.pages[i].offset);
+            job->page[i].slot = message->load.pages[i].slot;
+        }
+        break;
+    case WIRE_FREE:
+        job = job_new(session, SWAP_JOB_FREE, message->seq, message->free.slots_count);
+        for (uint32_t i = 0; job != NULL && i < job->count; i++)
+            job->page[i].slot = message->free.slots[i].value;
+        break;
+    case WIRE_RESERVE:
+        job = job_new(session, SWAP_JOB_RESERVE, message->seq, 0);
+        if (job != NULL) {
+            job->add = message->reserve.add;
+            job->subtract = message->reserve.subtract;
+        }
+        break;
+    }
+    return job;
+}
+
+/* Inline: from the message to the reply in one go. */
+static void job_serve(struct swap_job *job)
+{
+    if (books_begin(job) == 0)
+        do
+            swap_job_transfer(job);
+        while (books_retry(job));
+    books_end(job);
+    job_free(job);
+}
+
+static void queue_pump(struct swap_service *service);
+
+static void work_transfer(uv_work_t *work)
+{
+    swap_job_transfer(work->data);
+}
+
+static void work_done(uv_work_t *work, int status)
+{
+    struct swap_job *job = work->data;
+    struct swap_service *service = job->service;
+
+    /* Work is never cancelled here, so `status` is 0. */
+    (void)status;
+    if (books_retry(job)) {
+        uv_queue_work(service->server.loop, work, work_transfer, work_done);
+        return;
+    }
+    books_end(job);
+    job_free(job);
+    queue_pump(service);
+}
+
+/* Give a job the buffer that it needs, if it needs one and there is one. */
+static bool job_has_buffer(struct swap_job *job)
+{
+    if (job->kind != SWAP_JOB_STORE && job->kind != SWAP_JOB_LOAD)
+        return true;
+    if (job->buffer == NULL)
+        job->buffer = buffer_take(job->service);
+    return job->buffer != NULL;
+}
+
+/* Let jobs begin, in order, until one has to wait for a buffer or for a slot. */
+static void queue_pump(struct swap_service *service)
+{
+    while (service->first != NULL) {
+        struct swap_job *job = service->first;
+        int verdict;
+
+        if (!job_has_buffer(job))
+            return;
+        verdict = books_begin(job);
+        if (verdict == -EAGAIN)
+            return;
+        service->first = job->next;
+        if (service->first == NULL)
+            service->last = NULL;
+        if (verdict == 0) {
+            uv_queue_work(service->server.loop, &job->work, work_transfer, work_done);
+        } else {
+            books_end(job);
+            job_free(job);
+        }
+    }
+}
+
+void service_submit(struct swap_session *session, const struct wire_message *message)
+{
+    struct swap_service *service = session->service;
+    struct swap_job *job;
+
+    if (session->jobs >= SERVICE_JOBS_MAX) {
+        connection_close(session->connection, CONNECTION_VIOLATION,
+                         "more than %u requests are unanswered", SERVICE_JOBS_MAX);
+        return;
+    }
+    job = job_from_message(session, message);
+    if (job == NULL) {
+        connection_close(session->connection, CONNECTION_FAILED, "no memory for a request");
+        return;
+    }
+    if (!service->threaded) {
+        job_serve(job);
+        return;
+    }
+    if (service->last != NULL)
+        service->last->next = job;
+    else
+        service->first = job;
+    service->last = job;
+    /* If others wait already, this one does too. */
+    if (service->first == job)
+        queue_pump(service);
+}
+
+void service_drop_queue(struct swap_service *service)
+{
+    while (service->first != NULL) {
+        struct swap_job *job = service->first;
+
+        service->first = job->next;
+        job_free(job);
+    }
+    service->last = NULL;
+}
+
+/* Memory for the way of working that the device's mode asks for. */
+static int memory_prepare(struct swap_service *service, struct sp_error *error)
+{
+    struct allocator allocator = {.resize = libc_resize};
+
+    service->threaded = service->file.direct || service->file.sync;
+    if (!service->threaded) {
+        service->reused = job_allocate(WIRE_BATCH);
+        if (service->reused != NULL)
+            service->reused->buffer = buffer_allocate();
+        if (service->reused == NULL || service->reused->buffer == NULL)
+            return error_set(error, ENOMEM, "no memory for a buffer");
+    } else {
+        /* With one buffer in any case, some job will always go on. */
+        buffer_give(service, buffer_take(service));
+        if (service->buffers_made == 0)
+            return error_set(error, ENOMEM, "no memory for a buffer");
+    }
+    if (swap_map_init(&service->map, service->options->slots, allocator) < 0)
+        return error_set(error, ENOMEM, "no memory for the books of %u slots",
+                         service->options->slots);
+    return 0;
+}
+
+int service_open(struct swap_service *service, const struct swap_options *options,
+                 struct sp_error *error)
+{
+    int code;
+
+    memset(service, 0, sizeof(*service));
+    service->server.listener = -1; /* server_fini is called even if there was no server_start */
+    service->options = options;
+    service->random = random_seeded(options->seed);
+    code = swap_file_open(&service->file, options, error);
+    if (code == 0)
+        code = memory_prepare(service, error);
+    if (code < 0)
+        return code;
+    service->restored =
+        client_table_init(&service->clients, &service->map, service->file.index, options->quota);
+    if (service->restored < 0)
+        return error_set(error, ENOMEM, "no memory for the clients of %s", options->file);
+    return 0;
+}
+
+void service_fini(struct swap_service *service)
+{
+    server_fini(&service->server);
+    client_table_fini(&service->clients);
+    swap_map_fini(&service->map);
+    swap_file_close(&service->file);
+    if (service->reused != NULL)
+        free(service->reused->buffer);
+    free(service->reused);
+    while (service->buffers_free > 0)
+        free(service->buffer[--service->buffers_free]);
+}

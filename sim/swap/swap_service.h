@@ -1,0 +1,98 @@
+/* The swap server: its state, and what it does with requests.
+ *
+ * Two ways of working, with the same functions. INLINE (buffered): a request is served when it is
+ * decoded, in one go, since copying memory to the page cache takes less time than handing it to a
+ * thread. THREADED (direct, or with --sync): requests become jobs in a queue, begin in order, wait
+ * for the device in libuv's threads, and end in any order.
+ *
+ * The books (swap_map, clients, extents) belong to the loop's thread alone. */
+#ifndef SWAP_SERVICE_H
+#define SWAP_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <selfpage/error.h>
+
+#include "base/random.h"
+#include "core/swap_map.h"
+#include "io/server.h"
+#include "options.h"
+#include "swap_client.h"
+#include "swap_file.h"
+#include "swap_job.h"
+
+/* Jobs with a buffer at a time; others wait in the queue. */
+#define SERVICE_BUFFERS 16u
+
+/* Requests of one connection that may wait; one more ends it. */
+#define SERVICE_JOBS_MAX 256u
+
+/* Pages but for reads and writes, which are system calls; since the start. */
+struct swap_counters {
+    uint64_t stores;
+    uint64_t loads;
+    uint64_t frees;
+    uint64_t reads;
+    uint64_t writes;
+    uint64_t failed;  /* the device would not */
+    uint64_t corrupt; /* had another checksum than when they were stored */
+};
+
+struct swap_service {
+    struct server server;
+    const struct swap_options *options;
+    struct swap_file file;
+    struct swap_map map;
+    struct client_table clients;
+    struct swap_counters counters;
+    struct random_source random; /* of the injected faults */
+    uint32_t extents;            /* of all clients */
+    uint32_t extents_max;
+    int64_t restored; /* slots that came back with a kept device */
+    bool threaded;
+    struct swap_job *reused; /* inline: the one job there is */
+    struct swap_job *first;  /* threaded: the queue of jobs that have not begun */
+    struct swap_job *last;
+    uint8_t *buffer[SERVICE_BUFFERS]; /* threaded: those that nobody uses */
+    uint32_t buffers_free;
+    uint32_t buffers_made;
+};
+
+/* Open the device, and take in what it remembers. Returns 0, or a negative errno and a text; call
+ * service_fini all the same. `options` must live as long. */
+int service_open(struct swap_service *service, const struct swap_options *options,
+                 struct sp_error *error);
+
+/* service_open, and listen (swap_server.c). On failure nothing is left but closing handles on
+ * `loop`: run it once more and call service_fini all the same. */
+int service_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
+                  struct sp_error *error);
+
+/* Free everything after the loop has ended. */
+void service_fini(struct swap_service *service);
+
+/* Serve a STORE, LOAD, FREE or RESERVE of a session with a client. */
+void service_submit(struct swap_session *session, const struct wire_message *message);
+
+/* Drop the jobs that have not begun: nobody will be there to be answered. */
+void service_drop_queue(struct swap_service *service);
+
+/* Give up a reference of a session. */
+void session_unref(struct swap_session *session);
+
+/* The books' side of a job (swap_books.c).
+ *
+ * books_begin returns 0 if the job is to be transferred, 1 if
+ * there is nothing to transfer, -EAGAIN if it has to wait for slots that are leaving. */
+int books_begin(struct swap_job *job);
+
+/* After a transfer: does it need another one? */
+bool books_retry(struct swap_job *job);
+
+/* Settle the books, and answer. */
+void books_end(struct swap_job *job);
+
+#endif

@@ -1,0 +1,57 @@
+/* What most arbiters have in common: there is one number, the level (of water, of a price, of what
+ * a share is worth), and each task may keep so many frames at that level. The level is found at
+ * which what they may not keep is exactly what is missing. A demand that shows (`wanted`) counts
+ * like frames that are held: it is cut first, which is a refusal, and then what is held, which is a
+ * recall. So the outcome depends on demands alone, and not on who asked first. */
+#ifndef ARBITER_LEVEL_H
+#define ARBITER_LEVEL_H
+
+#include <selfpage/arbiter.h>
+
+/* Frames that a task may keep at a level; it never falls as the level rises, and may have steps. */
+struct level_rule {
+    double (*keep)(const struct sp_arbiter_task *task, double level, const void *context);
+    const void *context;
+    double low;  /* here everybody keeps as little as can be */
+    double high; /* and here, as much as is to be had */
+};
+
+/* Decide by a rule: arguments and result of sp_arbiter.decide; takes[] need not be 0. A TICK recalls
+ * what is due to those whose demand shows. Of tasks at a step of the rule, those with the lower id
+ * give first. */
+uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
+                      size_t count, const struct sp_arbiter_request *request, uint32_t *takes);
+
+/* The level at which these tasks keep `frames` frames between them, of what each has and wants. */
+double level_at(const struct level_rule *rule, const struct sp_arbiter_task *tasks, size_t count,
+                uint64_t frames);
+
+/* Divide `units` by a function that falls as the level rises, from `low` on: set shares[i], whose
+ * sum is `units`, or less if even at `low` there is not so much. Fractions go to lower ids. */
+struct level_portion {
+    double (*portion)(const struct sp_arbiter_task *task, double level, const void *context);
+    const void *context;
+    double low;
+    double high; /* here all portions are 0 */
+};
+void level_divide(const struct level_portion *rule, const struct sp_arbiter_task *tasks,
+                  size_t count, uint64_t units, uint32_t *shares);
+
+/* A rule for arbiters whose state of a task begins with the frames it is meant to have. */
+struct level_target {
+    double frames;
+};
+double level_keep_target(const struct sp_arbiter_task *task, double level, const void *context);
+
+/* Frames a task has and is not about to return, and those it asks for. */
+static inline double level_demand(const struct sp_arbiter_task *task)
+{
+    return (double)task->held - task->owed + task->wanted;
+}
+
+static inline double level_clamp(double value, double least, double most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+#endif

@@ -1,0 +1,24 @@
+/* A seeded generator of pseudo-random numbers: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+ * Whoever needs randomness is handed one; nothing here draws a seed of its own. */
+#ifndef BASE_RANDOM_H
+#define BASE_RANDOM_H
+
+#include <stdint.h>
+
+struct random_source {
+    uint64_t state;
+};
+
+/* A source that gives the same numbers for the same seed on every machine. */
+struct random_source random_seeded(uint64_t seed);
+
+/* The next 64 bits. */
+uint64_t random_bits(struct random_source *source);
+
+/* A number from 0 to bound - 1, uniform; bound > 0. */
+uint32_t random_below(struct random_source *source, uint32_t bound);
+
+/* A number in [0, 1). */
+double random_unit(struct random_source *source);
+
+#endif

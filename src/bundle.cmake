@@ -1,0 +1,24 @@
+# selfpage_bundle(NAME LAYERS layer... [OUTPUT_NAME name])
+#
+# A static library that can be linked into any program: everything that the first layer needs of
+# itself and of the others becomes one object file, in which all symbols but the exported ones
+# (SP_EXPORT) are made local. So it defines no name that does not begin with sp_, and two such
+# libraries can hold the same layers without meeting.
+function(selfpage_bundle name)
+    cmake_parse_arguments(PARSE_ARGV 1 BUNDLE "" "OUTPUT_NAME" "LAYERS")
+    list(POP_FRONT BUNDLE_LAYERS first)
+    list(TRANSFORM BUNDLE_LAYERS REPLACE "(.+)" "$<TARGET_FILE:layer_\\1>" OUTPUT_VARIABLE others)
+    list(TRANSFORM BUNDLE_LAYERS PREPEND "layer_")
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.o)
+    add_custom_command(OUTPUT ${object}
+        COMMAND ${CMAKE_LINKER} -r -o ${object} --whole-archive $<TARGET_FILE:layer_${first}>
+            --no-whole-archive --start-group ${others} --end-group
+        COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${object}
+        DEPENDS layer_${first} ${BUNDLE_LAYERS}
+        COMMENT "Bundling ${name}" VERBATIM)
+    add_library(${name} STATIC ${object})
+    set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C)
+    if(BUNDLE_OUTPUT_NAME)
+        set_target_properties(${name} PROPERTIES OUTPUT_NAME ${BUNDLE_OUTPUT_NAME})
+    endif()
+endfunction()

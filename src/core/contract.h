@@ -1,0 +1,84 @@
+/* One contract: its states and the moves between them, and the rules by which a proposal is
+ * answered. Pure. What a contract entitles its task to is kept by physmem (core/physmem_state.h).
+ *
+ *                      renew             renew
+ *                      .---.     .---------------------.
+ *   (proposal) ----> ACTIVE <----'                     |
+ *        |             | | '-- term over --> EXPIRED --' --- close, nothing held ---> CLOSED
+ *        |      accept | |                    |   ^                                     ^
+ *        '-> COUNTERED-' '- close, held -.    |   | returned in part                    |
+ *                |                       v    v   |                                     |
+ *                |                      RECALLED -'---- all returned -------------------'
+ *                '----- next proposal, close ------------------------------------------>'
+ *
+ * From every state of a living contract a breach leads to BREACHED. CLOSED and BREACHED are ends.
+ */
+#ifndef CORE_CONTRACT_H
+#define CORE_CONTRACT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/contract.h>
+
+#include "core/deadlines.h"
+
+#define CONTRACTS_PER_TASK 8u
+
+/* Grace in the task's own allocations when none is given (Viengoos: 1,000). */
+#define CONTRACT_CLEAN_ALLOCATIONS UINT64_C(1000)
+#define CONTRACT_DROP_ALLOCATIONS  UINT64_C(250)
+
+/* When a refused proposal may be repeated if no running term has an end. */
+#define CONTRACT_RETRY_NS UINT64_C(1000000000)
+
+struct contract {
+    struct sp_terms terms;
+    uint32_t number;       /* within the task */
+    uint8_t state;         /* enum sp_contract_state */
+    bool closing;          /* by the task: ends once RECALLED is over */
+    uint64_t begins;       /* of the term */
+    uint64_t ends;         /* or DEADLINE_NEVER */
+    uint64_t renewal_ns;   /* term of a countered renewal, which ACCEPT agrees to; 0: none */
+    uint32_t kept;         /* after the term: frames that the task may keep until asked */
+    uint32_t recalling;    /* of these, asked for */
+    struct deadline event; /* notice, then the end of the term */
+    struct deadline end;   /* for retry hints: committed contracts only */
+    struct contract *next; /* of the same task */
+    void *task;
+};
+
+/* Move to another state. False, and nothing is done, if the table has no such move. */
+bool contract_move(struct contract *contract, enum sp_contract_state to);
+
+/* The state in words, for messages that say what forbade a step: "active". Static. */
+const char *contract_state_name(unsigned state);
+
+/* Why a step is impossible: "the contract has expired: renew it or propose another". Static. */
+const char *contract_state_text(unsigned state);
+
+/* Whether frames under such a contract are committed: promised while the term runs. */
+static inline bool contract_is_committed(const struct sp_terms *terms)
+{
+    return terms->kind == SP_GUARANTEED || terms->kind == SP_TIMED;
+}
+
+/* What physmem has to give. */
+struct contract_limits {
+    uint32_t frames;    /* that may be promised in all: those there are, less the reserve */
+    uint32_t committed; /* promised by running guaranteed and timed contracts */
+    unsigned max_order;
+    uint64_t max_term_ns; /* or SP_FOREVER */
+    uint64_t now;
+    uint64_t next_end; /* when the next committed contract ends; DEADLINE_NEVER */
+};
+
+/* Answer a proposal: fills answer, reason, retry_ns and terms of *offer, the latter with every
+ * default put in and, if countered, with what physmem would agree to. */
+void contract_answer(const struct contract_limits *limits, const struct sp_terms *wish,
+                     struct sp_offer *offer);
+
+/* NULL if the contract's books are in order, else what is wrong. Static. */
+const char *contract_check(const struct contract *contract);
+
+#endif

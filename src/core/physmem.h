@@ -1,0 +1,388 @@
+/* The physical memory server without its sockets: tasks, contracts, containers, frames, recalls.
+ *
+ * Pure: every input carries the time (nanoseconds; never taken back: an earlier one counts as the
+ * latest seen), and what has to happen outside comes out as effects, to be taken in order with
+ * physmem_next_effect after each input, before the next one. Descriptors are numbers that whoever
+ * carries out the effects chooses. The libuv server and a world in virtual time are shells around
+ * the same functions.
+ *
+ * BOOKS, checked by physmem_check. Frames: free + soft + sum of held == frames. A task's commitment
+ * C is what its running guaranteed and timed contracts promise; the sum of all C never exceeds the
+ * frames less the reserve; what a task holds beyond C is its excess, all that can be recalled from
+ * it. Hence a request within C can always be served once others have returned their excess, or
+ * missed the deadline and lost everything: physmem waits for deadlines, never for a task.
+ *
+ * A task is named by pointer from physmem_task_add to physmem_task_gone. Replies carry the `seq` of
+ * the request, and positive errno values. */
+#ifndef CORE_PHYSMEM_H
+#define CORE_PHYSMEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/arbiter.h>
+#include <selfpage/contract.h>
+#include <selfpage/task.h>
+
+#include "base/allocator.h"
+#include "base/params.h"
+#include "base/random.h"
+#include "core/container.h"
+
+struct physmem;
+struct physmem_task;
+
+#define PHYSMEM_MAPS_MAX       64u    /* pieces in one reply to map */
+#define PHYSMEM_ALLOCATE_MAX   65536u /* slots in one request */
+#define PHYSMEM_CONTAINERS_MAX 256u   /* of one task */
+#define PHYSMEM_PENDING_MAX    16u    /* requests of one task that wait for frames */
+#define PHYSMEM_UNMAPS_MAX     16u    /* unmaps of one task that are not answered */
+#define PHYSMEM_RECALLS_MAX    4u     /* recalls of one task that are not met */
+#define PHYSMEM_DEAD_MAX       1024u  /* tasks that have gone and stay listed */
+
+/* An unmap not answered for so long is a breach. */
+#define PHYSMEM_UNMAP_GRACE_NS UINT64_C(10000000000)
+/* A task that has to be asked but has no control connection may be about to end: it gets so long.
+ */
+#define PHYSMEM_HANGUP_GRACE_NS UINT64_C(250000000)
+/* Grace counted in allocations counts the frames that a task allocates, and each request that is
+ * refused for want of frames as one more (who owes gets nothing beyond its commitment). It ends
+ * after so long at the latest, or a task that does nothing could keep others waiting for ever. */
+#define PHYSMEM_SILENCE_NS UINT64_C(60000000000)
+
+struct physmem_config {
+    const struct allocator *allocator; /* outlives physmem */
+    const struct sp_arbiter *arbiter; /* outlives physmem */
+    double arbiter_params[PARAMS_MAX]; /* in the order of arbiter->params */
+    uint32_t frames;         /* 1 to BUDDY_FRAMES_MAX */
+    uint32_t reserve;        /* of these, never promised; less than frames */
+    unsigned max_order;      /* of blocks; at most BUDDY_MAX_ORDER */
+    uint64_t max_term_ns;    /* longest term given; 0: SP_FOREVER */
+    uint64_t unmap_grace_ns; /* 0: PHYSMEM_UNMAP_GRACE_NS */
+    uint64_t silence_ns;     /* 0: PHYSMEM_SILENCE_NS */
+};
+
+/* Flags of an allocation: those of the wire. */
+#define PHYSMEM_PARTIAL 1u
+#define PHYSMEM_SQUASH  2u
+#define PHYSMEM_EXTRA   4u
+#define PHYSMEM_ZERO    8u
+#define PHYSMEM_FLAGS   16u
+
+/* `count` slots from `start`. */
+struct physmem_range {
+    uint32_t start;
+    uint32_t count;
+};
+
+/* One piece of a mapping. */
+struct physmem_map_item {
+    uint32_t slot;
+    uint32_t count;
+    uint32_t extent;
+    uint32_t offset; /* pages */
+};
+
+enum physmem_notice {
+    PHYSMEM_EXPIRING = 0,
+    PHYSMEM_EXPIRED = 1,
+    PHYSMEM_AVAILABLE = 2,
+};
+
+enum physmem_effect_kind {
+    /* Replies, over the connection that the request came by. */
+    PHYSMEM_REPLY_DONE,      /* count */
+    PHYSMEM_REPLY_ALLOCATED, /* allocated */
+    PHYSMEM_REPLY_MAPPED,    /* mapped */
+    PHYSMEM_REPLY_CONTAINER, /* container */
+    PHYSMEM_REPLY_OFFER,     /* offer */
+    /* To be sent over the control connection. */
+    PHYSMEM_SEND_RECALL, /* recall */
+    PHYSMEM_SEND_UNMAP,  /* unmap */
+    PHYSMEM_SEND_NOTICE, /* notice */
+    /* A breach: tell the task (control connection, if it has one) and the log. */
+    PHYSMEM_SEND_REVOKED, /* revoked */
+    PHYSMEM_CLOSE_CONTROL,
+    PHYSMEM_KILL, /* send SIGKILL to its pid */
+    /* Extents. */
+    PHYSMEM_EXTENT_CREATE,  /* extent: make `count` pages; answered by physmem_extent_ready */
+    PHYSMEM_EXTENT_SEND,    /* extent: give the descriptor to the task (request connection) */
+    PHYSMEM_EXTENT_PUNCH,   /* extent: clear `count` pages from `offset` */
+    PHYSMEM_EXTENT_AUDIT,   /* extent: may have `count` pages; answered by physmem_audited */
+    PHYSMEM_EXTENT_DESTROY, /* extent: cut to nothing, close */
+};
+
+struct physmem_effect {
+    enum physmem_effect_kind kind;
+    uint32_t seq;              /* replies */
+    uint32_t error;            /* replies: 0, or a positive errno value */
+    bool control;              /* replies: the request came over the control connection */
+    const char *text;          /* replies: static text about the error, or NULL */
+    struct physmem_task *task; /* NULL: concerns no task that is there */
+    union {
+        uint32_t count;
+        struct {
+            uint32_t count;
+            bool zeroed;
+        } allocated;
+        struct {
+            uint32_t first; /* of physmem_map_items */
+            uint32_t count;
+            uint8_t rights;
+        } mapped;
+        struct {
+            uint32_t container;
+        } container;
+        struct {
+            struct sp_offer offer;
+            uint8_t state;
+        } offer;
+        struct {
+            uint64_t id;
+            uint64_t grace;
+            uint32_t frames;
+            uint8_t unit;
+            bool may_clean;
+        } recall;
+        struct {
+            uint64_t id;
+            uint32_t container;
+            struct physmem_range range;
+            uint8_t rights;
+        } unmap;
+        struct {
+            uint8_t what; /* enum physmem_notice */
+            uint32_t contract;
+            uint32_t guaranteed;
+            uint32_t extra;
+        } notice;
+        struct {
+            uint8_t reason;   /* enum sp_reason */
+            uint32_t asked;   /* frames or pages that were asked for, or allowed */
+            uint32_t missing; /* of these, not returned; or beyond what was allowed */
+            uint32_t lost;    /* frames that are taken from the task */
+        } revoked;
+        struct {
+            uint32_t extent;
+            uint32_t descriptor;
+            uint32_t offset;
+            uint32_t count;
+        } extent;
+    };
+};
+
+/* Who a task is. */
+struct physmem_identity {
+    char name[SP_NAME_MAX];
+    uint32_t pid;
+    uint32_t uid;
+    uint64_t key; /* that its control connection must show */
+    void *peer;   /* for whoever carries out effects */
+};
+
+/* What a request needs to be answered. */
+struct physmem_request {
+    struct physmem_task *task;
+    uint32_t seq;
+    bool control; /* came over the control connection */
+};
+
+struct physmem_allocation {
+    uint32_t container;
+    uint32_t start;
+    uint32_t count;
+    uint8_t flags;
+    uint8_t order;
+};
+
+/* What is known of a task, alive or gone. */
+struct physmem_task_status {
+    struct physmem_identity identity;
+    uint32_t id;
+    uint32_t guaranteed;
+    uint32_t leased;
+    uint32_t extra;
+    uint32_t held;
+    uint32_t soft;
+    uint32_t owed;
+    uint32_t contracts;
+    uint64_t allocations; /* frames ever allocated */
+    uint64_t recalls;
+    uint64_t recalls_met;
+    uint64_t recalls_missed;
+    uint64_t unmaps;
+    bool breached;
+    uint8_t reason; /* enum sp_reason, of the breach */
+};
+
+/* free + soft + sum of held == frames. */
+struct physmem_status {
+    uint32_t frames;
+    uint32_t free;
+    uint32_t soft;
+    uint32_t guaranteed; /* by running contracts */
+    uint32_t leased;
+    uint32_t tasks; /* that are there */
+    uint32_t extents;
+    uint64_t allocated; /* frames, ever */
+    uint64_t returned;
+    uint64_t proposals;
+    uint64_t accepted;
+    uint64_t countered;
+    uint64_t refused;
+    uint64_t recalls;
+    uint64_t recalls_met;
+    uint64_t recalls_missed;
+    uint64_t breaches;
+    uint64_t unmaps;
+    uint64_t audits;
+    uint64_t overruled; /* times the arbiter said what it may not */
+};
+
+/* A physmem with all frames free. Returns 0, -EINVAL (a number of the configuration is out of
+ * range) or -ENOMEM. */
+int physmem_new(struct physmem **physmemp, const struct physmem_config *config);
+
+/* Free everything; tasks need not have gone. No effects come of it. */
+void physmem_free(struct physmem **physmemp);
+
+/* ---- Time and effects ---- */
+
+/* When physmem_tick is due; DEADLINE_NEVER if nothing runs. */
+uint64_t physmem_deadline(const struct physmem *physmem);
+
+/* Carry out what is due: notices, ends of terms, missed deadlines. */
+void physmem_tick(struct physmem *physmem, uint64_t now);
+
+/* Take the next effect. False if there is none. */
+bool physmem_next_effect(struct physmem *physmem, struct physmem_effect *effect);
+
+/* The pieces of a PHYSMEM_REPLY_MAPPED, until the next input. */
+const struct physmem_map_item *physmem_map_items(const struct physmem *physmem, uint32_t first);
+
+/* True once an effect was lost for want of memory: the books no longer tell what is out there, and
+ * physmem must end. */
+bool physmem_has_failed(const struct physmem *physmem);
+
+/* ---- Tasks ---- */
+
+/* A task has come; its number is physmem_task_id. Returns 0 or -ENOMEM. */
+int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem_identity *identity,
+                     struct physmem_task **taskp);
+uint32_t physmem_task_id(const struct physmem_task *task);
+const struct physmem_identity *physmem_task_identity(const struct physmem_task *task);
+
+/* The task of this number that is there, or NULL. */
+struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id);
+
+/* Its control connection is there, or has ended. Without one a task gets no contract, and is in
+ * breach PHYSMEM_HANGUP_GRACE_NS after the first recall that should have gone there, or, if it was
+ * asked for something before, after the end of the connection. */
+void physmem_control_opened(struct physmem *physmem, struct physmem_task *task);
+void physmem_control_closed(struct physmem *physmem, uint64_t now, struct physmem_task *task);
+
+/* Its control connection took no more messages: a breach. */
+void physmem_control_stuck(struct physmem *physmem, uint64_t now, struct physmem_task *task);
+
+/* The task is gone: everything it had is free, and the pointer is invalid. */
+void physmem_task_gone(struct physmem *physmem, uint64_t now, struct physmem_task *task);
+
+/* Recall up to `frames` frames from the first task of this name, though nobody needs them. Returns
+ * how many were recalled, or -ENOENT. */
+int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *name,
+                            uint32_t frames);
+
+/* ---- Requests. Each is answered by one reply, as a rule at once. A task that has been revoked
+ * gets EPIPE for every one. ---- */
+
+/* Answered by an offer; ENOTCONN without a control connection, ENOMEM. */
+void physmem_propose(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                     const struct sp_terms *terms);
+
+/* Agree to a counter-offer, or to a countered renewal. An offer; ENOENT. */
+void physmem_accept(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                    uint32_t contract);
+
+/* A new term from now. An offer; ENOENT if the contract is neither active nor expired. */
+void physmem_renew(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                   uint32_t contract, uint64_t term_ns);
+
+/* End a contract. What the task holds beyond its other contracts is recalled. Done; ENOENT. */
+void physmem_close_contract(struct physmem *physmem, uint64_t now,
+                            const struct physmem_request *request, uint32_t contract);
+
+/* A container of holes. EINVAL (slots), EMFILE (too many), ENOMEM. */
+void physmem_container_create(struct physmem *physmem, uint64_t now,
+                              const struct physmem_request *request, uint32_t slots);
+
+/* Its frames are free. Done: count of frames; ENOENT. */
+void physmem_container_destroy(struct physmem *physmem, uint64_t now,
+                               const struct physmem_request *request, uint32_t container);
+
+/* Frames for slots. Within the commitment the reply may have to wait for recalls; beyond it (EXTRA)
+ * it never does.
+ *   EEXIST  a slot is occupied (SQUASH drops it instead); count: slots before it
+ *   ENOMEM  not within what the contracts allow, or extra under pressure; or no contiguous block
+ *   ENOENT (container), EINVAL (range, flags, order), EBUSY (too many requests wait)
+ * PARTIAL makes a success of at least one slot; nothing is allocated otherwise. */
+void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                      const struct physmem_allocation *allocation);
+
+/* Give frames back, to the pool or softly. Holes are passed over. Done: count of frames that came
+ * back; ENOENT, EINVAL (and then nothing is done). */
+void physmem_deallocate(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint32_t container,
+                        const struct physmem_range *ranges, uint32_t count);
+void physmem_release(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                     uint32_t container, const struct physmem_range *ranges, uint32_t count);
+
+/* Take soft frames back, with their contents, up to the first failure. Done: count of slots that
+ * are allocated now; ENOENT (reused), ENOMEM (not within what the contracts allow), EINVAL. */
+void physmem_recover(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                     uint32_t container, const struct physmem_range *ranges, uint32_t count);
+
+/* The task gives up its rights to slots. Done: count of slots that had some; ENOENT, EINVAL. */
+void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                       uint32_t container, const struct physmem_range *ranges, uint32_t count);
+
+/* Rights to slots, up to the first hole. ENOENT (the first slot is a hole, or no such container),
+ * EINVAL, EMFILE (no descriptors are left for another extent). If an extent has to be made, the
+ * reply follows physmem_extent_ready, and the task's next request must not come before. */
+void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                 uint32_t container, uint32_t start, uint32_t count, uint8_t rights);
+
+/* ---- Answers from outside ---- */
+
+/* PHYSMEM_EXTENT_CREATE was carried out: `error` is 0 or a positive errno value. */
+void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t extent,
+                          uint32_t descriptor, uint32_t error);
+
+/* The task answered an unmap. Returns 0, or -ENOENT: it was not asked. */
+int physmem_unmapped(struct physmem *physmem, uint64_t now, struct physmem_task *task, uint64_t id);
+
+/* PHYSMEM_EXTENT_AUDIT was carried out: the extent has so many pages. More than `allowed`, the
+ * effect's count, is a breach. */
+void physmem_audited(struct physmem *physmem, uint64_t now, uint32_t extent, uint32_t allowed,
+                     uint64_t pages);
+
+/* ---- On physmem's own account ---- */
+
+/* Have the next `count` extents audited, going round. */
+void physmem_audit_round(struct physmem *physmem, uint32_t count);
+
+/* Ask the owner of a random container to unmap up to 64 slots at a random place. Returns the number
+ * of slots; 0 if there was nothing to unmap. */
+uint32_t physmem_unmap_random(struct physmem *physmem, uint64_t now, struct random_source *random);
+
+/* ---- Looking ---- */
+
+void physmem_get_status(const struct physmem *physmem, struct physmem_status *status);
+void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status);
+
+/* The task with the lowest id above `after`, gone or not; NULL if there is none. */
+const struct physmem_task *physmem_task_after(const struct physmem *physmem, uint32_t after);
+
+/* NULL if all books agree, else what does not. Takes time proportional to frames and slots. */
+const char *physmem_check(const struct physmem *physmem);
+
+#endif

@@ -1,0 +1,198 @@
+/* Do the books agree? Everything is counted again, from the slots up. */
+#include "core/physmem_state.h"
+
+/* What the books of all tasks come to. */
+struct sums {
+    uint32_t held;
+    uint32_t soft;
+    uint32_t guaranteed;
+    uint32_t leased;
+    uint32_t owed;
+    uint32_t waiting;
+    uint32_t extents;
+};
+
+static const char *check_slot(const struct physmem *physmem, const struct container *container,
+                              const struct container_slot *entry, uint32_t slot)
+{
+    const struct frame *frame;
+
+    if (entry->frame == SLOT_NO_FRAME)
+        return entry->soft || entry->rights || entry->unmapping ? "a hole has attributes" : NULL;
+    if (entry->frame >= physmem->frames.frames)
+        return "a slot names a frame that does not exist";
+    frame = &physmem->frames.frame[entry->frame];
+    if (frame->container != container->handle || frame->slot != slot)
+        return "a slot names a frame that another slot has";
+    if (frame->state != (entry->soft ? FRAME_SOFT : FRAME_USED))
+        return "slot and frame disagree on the state";
+    return NULL;
+}
+
+static const char *check_container(const struct physmem *physmem, const struct container *container,
+                                   struct sums *sums)
+{
+    uint32_t allocated = 0;
+    uint32_t soft = 0;
+
+    for (uint32_t slot = 0; (slot = container_skip(container, slot)) < container->slots;) {
+        struct extent *extent = container_extent(container, slot);
+        uint32_t in_extent = 0;
+        uint32_t soft_in_extent = 0;
+
+        for (uint32_t i = 0; i < extent->pages; i++, slot++) {
+            const struct container_slot *entry = extent_slot(extent, slot);
+            const char *wrong = check_slot(physmem, container, entry, slot);
+
+            if (wrong != NULL)
+                return wrong;
+            in_extent += slot_is_allocated(entry);
+            soft_in_extent += entry->soft;
+        }
+        if (in_extent != extent->allocated || soft_in_extent != extent->soft)
+            return "an extent miscounts its slots";
+        if (extent->handle != 0 && handle_object(&physmem->extents, extent->handle) != extent)
+            return "the handle of an extent names something else";
+        if (extent->handle == 0 && in_extent + soft_in_extent == 0)
+            return "an extent without frames or backing was kept";
+        sums->extents += extent->handle != 0;
+        allocated += in_extent;
+        soft += soft_in_extent;
+    }
+    if (allocated != container->allocated || soft != container->soft)
+        return "a container miscounts its slots";
+    sums->held += allocated;
+    sums->soft += soft;
+    return NULL;
+}
+
+/* A task's commitment as its contracts say. */
+static const char *check_contracts(const struct physmem_task *task)
+{
+    uint32_t sum[SP_CONTRACT_KINDS] = {0};
+    uint32_t contracts = 0;
+
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
+        const char *wrong = contract_check(c);
+
+        if (wrong != NULL)
+            return wrong;
+        if (c->state == SP_CONTRACT_ACTIVE)
+            sum[c->terms.kind] += c->terms.frames;
+        contracts++;
+    }
+    if (contracts != task->contracts || contracts > CONTRACTS_PER_TASK)
+        return "a task miscounts its contracts";
+    if (sum[SP_GUARANTEED] != task->guaranteed || sum[SP_TIMED] != task->leased ||
+        sum[SP_EXTRA] != task->extra)
+        return "a task's frames are not what its contracts add up to";
+    return NULL;
+}
+
+static const char *check_debts(const struct physmem_task *task)
+{
+    uint32_t owed = 0;
+    uint32_t recalling = 0;
+    uint32_t kept = 0;
+
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        const struct recall *recall = &task->recalls[i];
+
+        owed += recall->missing;
+        if (recall->contract != NULL && recall->missing > 0)
+            recalling += recall->missing;
+        if (deadline_is_running(&recall->deadline) != (recall->missing > 0))
+            return "a recall without a deadline, or the other way round";
+    }
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
+        kept += c->recalling;
+    if (owed != task->owed)
+        return "a task's debts do not add up";
+    if (kept != recalling)
+        return "contracts and recalls disagree on what was asked for";
+    if (task->owed > task_excess(task))
+        return "a task owes frames that it is entitled to";
+    return NULL;
+}
+
+static const char *check_task(const struct physmem *physmem, const struct physmem_task *task,
+                              struct sums *sums)
+{
+    uint32_t held = sums->held;
+    uint32_t soft = sums->soft;
+    uint32_t extents = sums->extents;
+    const char *wrong = NULL;
+
+    for (const struct container *c = task->container_list; c != NULL && wrong == NULL; c = c->next)
+        wrong = c->owner == task ? check_container(physmem, c, sums) : "a container is misplaced";
+    if (wrong == NULL && (sums->held - held != task->held || sums->soft - soft != task->soft))
+        wrong = "what a task holds is not what its containers hold";
+    if (wrong == NULL && sums->extents - extents != task->extents)
+        wrong = "a task miscounts its extents";
+    if (wrong == NULL)
+        wrong = check_contracts(task);
+    if (wrong == NULL)
+        wrong = check_debts(task);
+    sums->guaranteed += task->guaranteed;
+    sums->leased += task->leased;
+    sums->owed += task->owed;
+    sums->waiting += task->waiting;
+    return wrong;
+}
+
+static const char *check_frames(const struct physmem *physmem)
+{
+    const struct frame_table *table = &physmem->frames;
+    uint32_t counts[3] = {0};
+    uint32_t queued = 0;
+
+    for (uint32_t i = 0; i < table->frames; i++) {
+        if (table->frame[i].state > FRAME_SOFT)
+            return "a frame in no state";
+        counts[table->frame[i].state]++;
+        if (buddy_is_free(&table->buddy, i) != (table->frame[i].state == FRAME_FREE))
+            return "frame table and buddy allocator disagree";
+    }
+    for (uint32_t i = table->soft_oldest; i != BUDDY_NONE; i = table->frame[i].newer)
+        queued++;
+    if (counts[FRAME_FREE] != table->buddy.free || counts[FRAME_USED] != table->used ||
+        counts[FRAME_SOFT] != table->soft || queued != table->soft)
+        return "the frame table miscounts";
+    return NULL;
+}
+
+static const char *check_pending(const struct physmem *physmem)
+{
+    uint32_t need = 0;
+
+    for (const struct pending *p = physmem->pending_first; p != NULL; p = p->next) {
+        if (p->request.task->state != TASK_THERE)
+            return "a request of a dead task waits";
+        need += p->need;
+    }
+    return need == physmem->waiting ? NULL : "requests that wait do not add up";
+}
+
+const char *physmem_check(const struct physmem *physmem)
+{
+    struct sums sums = {0};
+    const char *wrong = check_frames(physmem);
+
+    for (const struct physmem_task *t = physmem->first; t != NULL && wrong == NULL; t = t->next)
+        wrong = check_task(physmem, t, &sums);
+    if (wrong == NULL)
+        wrong = check_pending(physmem);
+    if (wrong != NULL)
+        return wrong;
+    if (sums.held != physmem->frames.used || sums.soft != physmem->frames.soft)
+        return "frames are in use that no task has";
+    if (sums.guaranteed != physmem->guaranteed || sums.leased != physmem->leased)
+        return "the sums of commitments are wrong";
+    if (sums.guaranteed + sums.leased > physmem->config.frames - physmem->config.reserve)
+        return "more frames are promised than there are";
+    if (sums.owed != physmem->owed || sums.waiting != physmem->waiting)
+        return "the sums of debts or of waiting requests are wrong";
+    if (sums.extents != physmem->extent_count)
+        return "the number of extents is wrong";
+    return NULL;
+}

@@ -1,0 +1,258 @@
+/* Recalls: who is asked for how many frames, by when, and what has come back. */
+#include "core/physmem_state.h"
+
+static uint64_t time_after(const struct physmem *physmem, uint64_t ns)
+{
+    return ns >= DEADLINE_NEVER - physmem->now ? DEADLINE_NEVER - 1 : physmem->now + ns;
+}
+
+/* Grace for extra frames. They bear no labels, and so have the longest that any contract allows
+ * them; a grace in time goes before one in allocations. */
+static void drop_grace(const struct physmem_task *task, uint8_t *unit, uint64_t *grace)
+{
+    bool found = false;
+
+    *unit = SP_GRACE_TIME;
+    *grace = SP_DEFAULT_T_DROP_NS;
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
+        if (c->terms.kind != SP_EXTRA || c->state == SP_CONTRACT_COUNTERED)
+            continue;
+        if (!found || c->terms.grace_unit < *unit ||
+            (c->terms.grace_unit == *unit && c->terms.t_drop > *grace)) {
+            *unit = c->terms.grace_unit;
+            *grace = c->terms.t_drop;
+        }
+        found = true;
+    }
+}
+
+static struct recall *unused_recall(struct physmem_task *task)
+{
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+        if (task->recalls[i].missing == 0)
+            return &task->recalls[i];
+    return NULL;
+}
+
+bool recall_is_possible(const struct physmem_task *task)
+{
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+        if (task->recalls[i].missing == 0)
+            return true;
+    return false;
+}
+
+/* Ask for frames, on account of a contract or (NULL) of extra frames. Returns how many were asked
+ * for: none if too many recalls are running. */
+static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
+                             struct contract *contract, uint32_t frames)
+{
+    struct recall *recall = unused_recall(task);
+    struct physmem_effect *effect;
+    bool may_clean = false;
+    uint64_t grace;
+    uint8_t unit;
+
+    if (frames == 0 || recall == NULL)
+        return 0;
+    drop_grace(task, &unit, &grace);
+    if (contract != NULL) {
+        may_clean = contract->terms.kind == SP_GUARANTEED;
+        unit = contract->terms.grace_unit;
+        grace = may_clean ? contract->terms.t_clean : contract->terms.t_drop;
+        contract->recalling += frames;
+        if (contract->state != SP_CONTRACT_RECALLED)
+            contract_move(contract, SP_CONTRACT_RECALLED);
+    }
+    recall->id = ++task->recalled;
+    recall->asked = frames;
+    recall->missing = frames;
+    recall->contract = contract;
+    recall->demands = UINT64_MAX;
+    if (unit == SP_GRACE_ALLOCATIONS && grace < UINT64_MAX - task->demands)
+        recall->demands = task->demands + grace;
+    if (!task->control)
+        deadline_start(&physmem->deadlines, &recall->deadline,
+                       time_after(physmem, PHYSMEM_HANGUP_GRACE_NS));
+    else
+        deadline_start(
+            &physmem->deadlines, &recall->deadline,
+            time_after(physmem, unit == SP_GRACE_TIME ? grace : physmem->config.silence_ns));
+    task->owed += frames;
+    physmem->owed += frames;
+    physmem->counters.recalls++;
+    if (!task->control)
+        return frames;
+    effect = physmem_emit(physmem, PHYSMEM_SEND_RECALL, task);
+    effect->recall.id = recall->id;
+    effect->recall.frames = frames;
+    effect->recall.may_clean = may_clean;
+    effect->recall.unit = unit;
+    effect->recall.grace = grace;
+    return frames;
+}
+
+void recall_hurry(struct physmem *physmem, struct physmem_task *task)
+{
+    uint64_t when = time_after(physmem, PHYSMEM_HANGUP_GRACE_NS);
+
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+        if (task->recalls[i].missing > 0 && task->recalls[i].deadline.when > when)
+            deadline_start(&physmem->deadlines, &task->recalls[i].deadline, when);
+    if (deadline_is_running(&task->unmap_deadline) && task->unmap_deadline.when > when)
+        deadline_start(&physmem->deadlines, &task->unmap_deadline, when);
+}
+
+uint32_t recall_kept(struct physmem *physmem, struct contract *contract, uint32_t frames)
+{
+    return recall_issue(physmem, contract->task, contract,
+                        smaller(frames, contract->kept - contract->recalling));
+}
+
+/* Frames that expired contracts let the task keep until asked, and that were not asked for. */
+static uint32_t kept_frames(const struct physmem_task *task)
+{
+    uint32_t kept = 0;
+
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
+        kept += c->kept - c->recalling;
+    return kept;
+}
+
+uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+{
+    uint32_t recallable = task_recallable(task);
+    uint32_t kept = kept_frames(task);
+    uint32_t plain = recallable > kept ? recallable - kept : 0;
+    uint32_t left = smaller(frames, recallable);
+    uint32_t asked = left;
+
+    /* Extra frames first, then those kept without time to clean, then those with. */
+    left -= recall_issue(physmem, task, NULL, smaller(left, plain));
+    for (unsigned clean = 0; clean < 2; clean++)
+        for (struct contract *c = task->contract_list; c != NULL; c = c->next)
+            if ((c->terms.kind == SP_GUARANTEED) == (clean == 1))
+                left -= recall_kept(physmem, c, left);
+    return asked - left;
+}
+
+int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *name,
+                            uint32_t frames)
+{
+    struct physmem_task *task = physmem->first;
+    uint32_t asked;
+
+    physmem_advance(physmem, now);
+    while (task != NULL && strcmp(task->identity.name, name) != 0)
+        task = task->next;
+    if (task == NULL)
+        return -ENOENT;
+    asked = recall_task(physmem, task, frames);
+    physmem_settle(physmem);
+    return asked;
+}
+
+void recall_for_pending(struct physmem *physmem)
+{
+    uint64_t there = (uint64_t)frame_table_available(&physmem->frames) + physmem->owed;
+    uint32_t batch = physmem->config.frames / 64;
+
+    /* A little ahead of need, so that recalls are few. */
+    if (physmem->waiting > there)
+        arbiter_short(physmem, (uint32_t)(physmem->waiting - there), batch);
+}
+
+/* The recall that is due next; NULL if nothing is owed. */
+static struct recall *next_recall(struct physmem_task *task)
+{
+    struct recall *next = NULL;
+
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        struct recall *recall = &task->recalls[i];
+
+        if (recall->missing > 0 && (next == NULL || recall->deadline.when < next->deadline.when))
+            next = recall;
+    }
+    return next;
+}
+
+static void recall_reduce(struct physmem *physmem, struct recall *recall, uint32_t frames)
+{
+    recall->missing -= frames;
+    recall->task->owed -= frames;
+    physmem->owed -= frames;
+    if (recall->missing > 0)
+        return;
+    deadline_stop(&physmem->deadlines, &recall->deadline);
+    recall->task->recalls_met++;
+    physmem->counters.recalls_met++;
+}
+
+void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+{
+    while (frames > 0 && task->owed > 0) {
+        struct recall *recall = next_recall(task);
+        uint32_t paid = smaller(frames, recall->missing);
+        struct contract *contract = recall->contract;
+
+        recall_reduce(physmem, recall, paid);
+        if (contract != NULL)
+            contract_returned(physmem, contract, paid);
+        frames -= paid;
+    }
+}
+
+void recall_forgive(struct physmem *physmem, struct physmem_task *task)
+{
+    uint32_t excess = task_excess(task);
+
+    while (task->owed > excess) {
+        struct recall *recall = next_recall(task);
+        uint32_t forgiven = smaller(task->owed - excess, recall->missing);
+        struct contract *contract = recall->contract;
+
+        recall_reduce(physmem, recall, forgiven);
+        if (contract != NULL)
+            contract_forgiven(physmem, contract, forgiven);
+    }
+}
+
+static void recall_missed(struct physmem *physmem, struct recall *recall)
+{
+    struct physmem_task *task = recall->task;
+    enum sp_reason reason = task->control ? SP_REASON_RECALL_MISSED : SP_REASON_NOT_RECEIVING;
+
+    task->recalls_missed++;
+    physmem->counters.recalls_missed++;
+    task_revoke(physmem, task, reason, recall->asked, recall->missing);
+}
+
+void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+{
+    /* Who owes gets nothing, so that its refused requests are all there is to count. */
+    task->demands += frames > 0 ? frames : 1;
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        struct recall *recall = &task->recalls[i];
+
+        if (recall->missing > 0 && task->demands >= recall->demands) {
+            recall_missed(physmem, recall);
+            return;
+        }
+    }
+}
+
+void recall_due(struct physmem *physmem, struct recall *recall)
+{
+    recall_missed(physmem, recall);
+}
+
+void recalls_end(struct physmem *physmem, struct physmem_task *task)
+{
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        deadline_stop(&physmem->deadlines, &task->recalls[i].deadline);
+        task->recalls[i].missing = 0;
+        task->recalls[i].contract = NULL;
+    }
+    physmem->owed -= task->owed;
+    task->owed = 0;
+}

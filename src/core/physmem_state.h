@@ -1,0 +1,354 @@
+/* What the files of physmem share: its state, and the functions between them. */
+#ifndef CORE_PHYSMEM_STATE_H
+#define CORE_PHYSMEM_STATE_H
+
+#include "core/contract.h"
+#include "core/deadlines.h"
+#include "core/frame_table.h"
+#include "core/handles.h"
+#include "core/memory.h"
+#include "core/physmem.h"
+
+/* A task may have so many extents, and one more for each EXTENT_SHARE frames of its contracts: far
+ * more than it needs, but it cannot use up the descriptors of all. */
+#define EXTENTS_PER_TASK 16u
+#define EXTENT_SHARE     32u
+
+/* What a deadline is for. */
+enum purpose {
+    PURPOSE_CONTRACT = 1,
+    PURPOSE_RECALL,
+    PURPOSE_UNMAP,
+    PURPOSE_TICK,
+};
+
+/* Frames that a task was asked to return. Unused if missing is 0. */
+struct recall {
+    uint64_t id;
+    uint32_t asked;
+    uint32_t missing;          /* not returned yet */
+    uint64_t demands;          /* of the task, at which grace ends; UINT64_MAX: counts by time */
+    struct contract *contract; /* whose kept frames they are; NULL: extra frames */
+    struct deadline deadline;
+    struct physmem_task *task;
+};
+
+/* Rights that a task was asked to give up. */
+struct unmap {
+    uint64_t id;
+    uint64_t deadline;
+    uint32_t container;
+    struct physmem_range range;
+    uint8_t rights;
+    bool answered;
+};
+
+/* A map request that waits for an extent. */
+struct mapping {
+    struct container *container; /* NULL: none waits */
+    uint32_t seq;
+    struct physmem_range range;
+    uint8_t rights;
+    bool control;
+};
+
+/* An allocation within a commitment that waits for frames. */
+struct pending {
+    struct pending *next;
+    struct physmem_request request;
+    struct physmem_allocation allocation;
+    uint32_t need; /* frames */
+};
+
+enum task_state {
+    TASK_THERE,
+    TASK_REVOKED, /* has nothing any more, but is still connected */
+    TASK_GONE,    /* listed only */
+};
+
+struct physmem_task {
+    struct physmem_identity identity;
+    uint32_t id;
+    uint8_t state; /* enum task_state */
+    uint8_t reason;
+    bool breached;
+    bool control;       /* has a control connection */
+    bool wants_extra;   /* was refused extra frames for pressure: is in the list of those */
+    uint8_t pending;    /* requests that wait */
+    uint8_t unmap_head; /* first unanswered entry of unmaps[] */
+    uint8_t unmap_count;
+
+    uint32_t guaranteed; /* by running contracts */
+    uint32_t leased;
+    uint32_t extra;
+    uint32_t held;    /* frames of all containers */
+    uint32_t soft;    /* given up softly and not reused yet; not held */
+    uint32_t owed;    /* sum of recalls[].missing */
+    uint32_t waiting; /* sum of need of its pending requests */
+    uint32_t wanted;  /* extra frames that it asked for and has not got */
+    uint32_t extents;
+    uint32_t containers;
+    uint32_t contracts;
+    uint32_t contract_number; /* the last one given */
+
+    uint64_t allocations;
+    uint64_t demands; /* frames allocated, and requests refused for want of frames */
+    uint64_t recalled;
+    uint64_t recalls_met;
+    uint64_t recalls_missed;
+    uint64_t unmapped;
+    uint64_t wanted_until; /* after that, wanted tells nothing */
+    void *arbiter_own;     /* the arbiter's state for it */
+
+    struct contract *contract_list;
+    struct container *container_list;
+    struct recall recalls[PHYSMEM_RECALLS_MAX];
+    struct unmap *unmaps;           /* ring of PHYSMEM_UNMAPS_MAX; NULL until the first */
+    struct deadline unmap_deadline; /* of the oldest */
+    struct mapping mapping;
+    struct physmem_task *next; /* of those that are TASK_THERE, by id */
+    struct physmem_task *prev;
+    struct physmem_task *next_wanting;
+};
+
+struct physmem {
+    struct physmem_config config;
+    const struct allocator *allocator;
+    uint64_t now;
+    struct frame_table frames;
+    struct handles containers; /* struct container */
+    struct handles extents;    /* struct extent */
+    struct deadlines deadlines;
+    struct deadlines ends; /* of committed contracts, for retry hints */
+    uint32_t watermark;    /* extra frames are given above it */
+    uint32_t available;    /* frames that could be had when an input was last settled */
+
+    uint32_t guaranteed; /* sums over tasks */
+    uint32_t leased;
+    uint32_t owed;
+    uint32_t waiting;
+    uint32_t extent_count;
+    uint32_t audit_cursor; /* entry of extents */
+
+    struct physmem_task **task; /* by id, those gone included */
+    uint32_t tasks;
+    uint32_t task_capacity;
+    uint32_t tasks_there;
+    uint32_t tasks_gone;
+    uint32_t last_id;
+    struct physmem_task *first; /* TASK_THERE */
+    struct physmem_task *last;
+    struct physmem_task *wanting_first; /* who was refused extra frames, in that order */
+    struct physmem_task *wanting_last;
+    struct pending *pending_first;
+    struct pending *pending_last;
+
+    struct sp_arbiter_config arbiter_config;
+    double arbiter_params[PARAMS_MAX];
+    void *arbiter_self;
+    size_t arbiter_size;
+    size_t arbiter_task_size;
+    struct deadline tick;    /* the arbiter's */
+    uint64_t wanted_until;   /* until then some task wants extra frames */
+    bool recalled_for_extra; /* who was refused extra frames is told as soon as some can be given */
+
+    /* For the arbiter, with room for every task. */
+    struct sp_arbiter_task *candidate;
+    struct physmem_task **candidate_task;
+    uint32_t *take;
+    uint32_t candidate_capacity;
+    uint32_t candidate_task_capacity;
+    uint32_t take_capacity;
+
+    struct physmem_effect *effect;
+    uint32_t effect_next;
+    uint32_t effects;
+    uint32_t effect_capacity;
+    struct physmem_effect lost; /* written instead of an effect there is no memory for */
+    struct physmem_map_item *item;
+    uint32_t items;
+    uint32_t item_capacity;
+    bool failed;
+
+    struct physmem_status counters; /* only what is not counted above */
+};
+
+/* Pages of one extent to be cleared, gathered. */
+struct punch {
+    struct extent *extent; /* NULL: none */
+    uint32_t first;
+    uint32_t count;
+};
+
+static inline uint32_t task_commitment(const struct physmem_task *task)
+{
+    return task->guaranteed + task->leased;
+}
+
+static inline uint32_t task_excess(const struct physmem_task *task)
+{
+    uint32_t commitment = task_commitment(task);
+
+    return task->held > commitment ? task->held - commitment : 0;
+}
+
+/* Excess that has not been asked for yet. */
+static inline uint32_t task_recallable(const struct physmem_task *task)
+{
+    return task_excess(task) - task->owed;
+}
+
+static inline uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- physmem.c ---- */
+
+/* Take note of the time. */
+void physmem_advance(struct physmem *physmem, uint64_t now);
+
+/* A new effect to fill in; valid until the next one. */
+struct physmem_effect *physmem_emit(struct physmem *physmem, enum physmem_effect_kind kind,
+                                    struct physmem_task *task);
+
+/* A reply; `error` is 0 or a positive errno value. */
+struct physmem_effect *physmem_reply(struct physmem *physmem, enum physmem_effect_kind kind,
+                                     const struct physmem_request *request, int error,
+                                     const char *text);
+void physmem_reply_done(struct physmem *physmem, const struct physmem_request *request, int error,
+                        uint32_t count, const char *text);
+
+/* Start on a request. False, and it is answered, if the task has been revoked. */
+bool physmem_begin(struct physmem *physmem, uint64_t now, const struct physmem_request *request);
+
+/* The end of every input: serve who waits, recall what they lack, tell who wanted extra frames. */
+void physmem_settle(struct physmem *physmem);
+
+/* ---- physmem_task.c ---- */
+
+/* A breach: the task loses everything. Numbers as in the effect `revoked`. */
+void task_revoke(struct physmem *physmem, struct physmem_task *task, enum sp_reason reason,
+                 uint32_t asked, uint32_t missing);
+
+/* ---- physmem_contract.c ---- */
+
+void contract_due(struct physmem *physmem, struct contract *contract);
+
+/* Frames kept under a contract were returned, or are no longer asked for. */
+void contract_returned(struct physmem *physmem, struct contract *contract, uint32_t frames);
+void contract_forgiven(struct physmem *physmem, struct contract *contract, uint32_t frames);
+
+/* Free all contracts of a task, which end in this state. */
+void contracts_end(struct physmem *physmem, struct physmem_task *task,
+                   enum sp_contract_state state);
+
+/* ---- physmem_container.c ---- */
+
+/* The task's container, or NULL; the request is then answered. */
+struct container *container_of_request(struct physmem *physmem,
+                                       const struct physmem_request *request, uint32_t handle);
+
+/* The same for a request about ranges, all of which must lie within the container. */
+struct container *begin_ranges(struct physmem *physmem, uint64_t now,
+                               const struct physmem_request *request, uint32_t handle,
+                               const struct physmem_range *ranges, uint32_t count);
+
+/* Free a container with its frames and extents, without paying debts. Returns the frames that were
+ * held. */
+uint32_t container_destroy(struct physmem *physmem, struct container *container);
+
+/* Gather pages to be cleared, of extents that are backed; punch_flush emits what was gathered. */
+void punch_add(struct physmem *physmem, struct punch *punch, struct extent *extent, uint32_t slot);
+void punch_flush(struct physmem *physmem, struct punch *punch);
+
+/* Take the frame of a slot that has one, and clear it. */
+void slot_drop(struct physmem *physmem, struct container *container, struct extent *extent,
+               uint32_t slot, struct punch *punch);
+
+/* Take the oldest soft frame from its slot. There must be one. */
+void soft_reuse(struct physmem *physmem, struct punch *punch);
+
+/* ---- physmem_allocate.c ---- */
+
+void pending_serve(struct physmem *physmem);
+
+/* Drop what waits for a task, or for one container of it; answered with `error` unless 0. */
+void pending_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t container,
+                    int error, const char *text);
+
+/* ---- physmem_extra.c ---- */
+
+/* How many of `frames` more a task may have now beyond its commitment, while it takes `within`
+ * frames within it. *pressurep: fewer than its contracts would allow; it is then told when there
+ * are more. */
+uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint32_t within,
+                       uint32_t frames, bool *pressurep);
+
+/* Tell those who were refused extra frames, if there are enough now. */
+void extra_notify(struct physmem *physmem);
+
+/* The task is told nothing any more. */
+void extra_unwant(struct physmem *physmem, struct physmem_task *task);
+
+/* ---- physmem_arbiter.c ---- */
+
+/* The arbiter's state, made and freed. Returns 0 or -ENOMEM. */
+int arbiter_start(struct physmem *physmem);
+void arbiter_end(struct physmem *physmem);
+int arbiter_task_start(struct physmem *physmem, struct physmem_task *task);
+void arbiter_task_end(struct physmem *physmem, struct physmem_task *task);
+
+/* Recall `missing` frames, or as many as can be, and up to `ahead` if that is more. */
+void arbiter_short(struct physmem *physmem, uint32_t missing, uint32_t ahead);
+
+/* A task asks for extra frames while there are not enough for all. Returns how many it gets. */
+uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint32_t within,
+                       uint32_t frames);
+
+/* The task wants so many extra frames, which it has not got. */
+void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
+
+void arbiter_tick(struct physmem *physmem);
+
+/* ---- physmem_recall.c ---- */
+
+/* Whether another recall can be sent to the task. */
+bool recall_is_possible(const struct physmem_task *task);
+
+/* Recall so many frames of a task, at most what can be. Returns how many. */
+uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
+
+/* The control connection has ended: what was asked over it is due soon. */
+void recall_hurry(struct physmem *physmem, struct physmem_task *task);
+
+/* Recall frames that a contract of the task kept. */
+uint32_t recall_kept(struct physmem *physmem, struct contract *contract, uint32_t frames);
+
+/* Recall what those who wait still lack. */
+void recall_for_pending(struct physmem *physmem);
+
+/* Frames came back: the recall that is due first counts them. */
+void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
+
+/* What is owed may not exceed the excess: after the commitment grew, forgive the rest. */
+void recall_forgive(struct physmem *physmem, struct physmem_task *task);
+
+/* The task allocated so many frames; 0: it asked and was refused. Grace that is counted so may have
+ * run out, and the task be revoked. */
+void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
+
+void recall_due(struct physmem *physmem, struct recall *recall);
+void recalls_end(struct physmem *physmem, struct physmem_task *task);
+
+/* ---- physmem_map.c ---- */
+
+/* Have an extent audited, if it is backed. */
+void extent_audit(struct physmem *physmem, struct extent *extent);
+
+/* ---- physmem_unmap.c ---- */
+
+/* The oldest unmap was not answered in time. */
+void unmap_due(struct physmem *physmem, struct physmem_task *task);
+
+#endif

@@ -1,0 +1,36 @@
+/* What physmem tells about itself. */
+#include "core/physmem_state.h"
+
+void physmem_get_status(const struct physmem *physmem, struct physmem_status *status)
+{
+    *status = physmem->counters;
+    status->frames = physmem->config.frames;
+    status->free = physmem->frames.buddy.free;
+    status->soft = physmem->frames.soft;
+    status->guaranteed = physmem->guaranteed;
+    status->leased = physmem->leased;
+    status->tasks = physmem->tasks_there;
+    status->extents = physmem->extent_count;
+}
+
+void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status)
+{
+    *status = (struct physmem_task_status){
+        .identity = task->identity,
+        .id = task->id,
+        .guaranteed = task->guaranteed,
+        .leased = task->leased,
+        .extra = task->extra,
+        .held = task->held,
+        .soft = task->soft,
+        .owed = task->owed,
+        .contracts = task->contracts,
+        .allocations = task->allocations,
+        .recalls = task->recalled,
+        .recalls_met = task->recalls_met,
+        .recalls_missed = task->recalls_missed,
+        .unmaps = task->unmapped,
+        .breached = task->breached,
+        .reason = task->reason,
+    };
+}

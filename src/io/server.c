@@ -1,0 +1,222 @@
+/* A server's life: listening, accepting, stopping. */
+#include "io/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "io/private.h"
+
+#define BACKLOG      128
+#define QUEUE_MAX    (256u * 1024u)
+#define ACCEPT_BATCH 32 /* connections accepted before others get their turn */
+#define ACCEPT_PAUSE_MS                                                                            \
+    100 /* without descriptors accepting would fail, and poll return, at once                      \
+         */
+
+static void on_listener(uv_poll_t *handle, int status, int events);
+
+static void watch_listener(struct server *server)
+{
+    /* Cannot fail: the handle is open, and epoll took the descriptor in uv_poll_init. */
+    uv_poll_start(&server->listener_poll, UV_READABLE, on_listener);
+}
+
+static void on_accept_pause(uv_timer_t *timer)
+{
+    watch_listener(timer->data);
+}
+
+/* Whether accept failed for something that others may give back. */
+static bool is_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+static void on_listener(uv_poll_t *handle, int status, int events)
+{
+    struct server *server = handle->data;
+    int fd;
+    int i;
+
+    (void)status; /* a listening socket that has failed shows it in accept */
+    (void)events;
+    for (i = 0; i < ACCEPT_BATCH && !server->stopping; i++) {
+        fd = sock_accept(server->listener);
+        if (fd == -EAGAIN)
+            return;
+        if (fd < 0) {
+            log_line(&server->log, LOG_ACCEPT, "accept failed: %s%s", strerror(-fd),
+                     is_shortage(fd) ? "; trying again in a moment" : "");
+            uv_poll_stop(&server->listener_poll);
+            uv_timer_start(&server->accept_pause, on_accept_pause, ACCEPT_PAUSE_MS, 0);
+            return;
+        }
+        connection_open(server, fd);
+    }
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    output_flush_all(handle->data);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    sigset_t asked;
+
+    (void)signal;
+    /* Asked once more while the loop closes down, it would find no handler, and be killed. */
+    sigemptyset(&asked);
+    sigaddset(&asked, SIGTERM);
+    sigaddset(&asked, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &asked, NULL);
+    server_stop(handle->data);
+}
+
+/* Close a handle that may not have been opened. */
+static void close_handle(void *handle)
+{
+    if (((uv_handle_t *)handle)->loop != NULL && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void close_handles(struct server *server)
+{
+    close_handle(&server->listener_poll);
+    close_handle(&server->accept_pause);
+    close_handle(&server->flush_prepare);
+    close_handle(&server->terminate);
+    close_handle(&server->interrupt);
+    if (server->terminate.loop != NULL) {
+        signal(SIGTERM, SIG_IGN); /* threads of libuv's may have it unblocked */
+        signal(SIGINT, SIG_IGN);
+    }
+    if (server->listener >= 0) {
+        /* While it still listens nobody takes the path for a stale one. */
+        unlink(server->path);
+        close(server->listener);
+        server->listener = -1;
+    }
+}
+
+static void server_init(struct server *server, uv_loop_t *loop,
+                        const struct server_options *options)
+{
+    memset(server, 0, sizeof(*server));
+    server->loop = loop;
+    server->user = options->user;
+    server->handlers = options->handlers;
+    server->connections_max = options->connections_max;
+    server->queue_max = options->queue_max != 0 ? options->queue_max : QUEUE_MAX;
+    server->listener = -1;
+    log_init(&server->log, options->program);
+}
+
+static int watch_signals(struct server *server)
+{
+    int result;
+
+    signal(SIGPIPE, SIG_IGN); /* sockets do without it; standard error may be a pipe */
+    result = uv_signal_init(server->loop, &server->terminate);
+    if (result == 0)
+        result = uv_signal_init(server->loop, &server->interrupt);
+    if (result == 0)
+        result = uv_signal_start(&server->terminate, on_signal, SIGTERM);
+    if (result == 0)
+        result = uv_signal_start(&server->interrupt, on_signal, SIGINT);
+    server->terminate.data = server;
+    server->interrupt.data = server;
+    return result;
+}
+
+/* Open all handles; on failure some are. */
+static int open_handles(struct server *server, bool signals)
+{
+    int result;
+
+    uv_timer_init(server->loop, &server->accept_pause);
+    uv_prepare_init(server->loop, &server->flush_prepare);
+    server->accept_pause.data = server;
+    server->flush_prepare.data = server;
+    uv_prepare_start(&server->flush_prepare, on_prepare);
+    result = signals ? watch_signals(server) : 0;
+    if (result == 0)
+        result = uv_poll_init(server->loop, &server->listener_poll, server->listener);
+    if (result != 0)
+        return result;
+    server->listener_poll.data = server;
+    watch_listener(server);
+    return 0;
+}
+
+static int tell_ready(int consume_fd, struct sp_error *error)
+{
+    ssize_t written;
+    int saved;
+
+    do
+        written = write(consume_fd, "\n", 1);
+    while (written < 0 && errno == EINTR);
+    saved = written == 1 ? 0 : errno;
+    close(consume_fd);
+    if (saved != 0)
+        return error_set(error, saved,
+                         "cannot write to descriptor %d that is to be told of the "
+                         "start: %s",
+                         consume_fd, strerror(saved));
+    return 0;
+}
+
+int server_start(struct server *server, uv_loop_t *loop, const struct server_options *options,
+                 struct sp_error *error)
+{
+    int result;
+
+    server_init(server, loop, options);
+    server->buffer = malloc(BUFFER_SIZE);
+    server->spare = chunk_new(BUFFER_SIZE);
+    if (server->buffer == NULL || server->spare == NULL)
+        return error_set(error, ENOMEM, "no memory for buffers");
+    server->listener =
+        sock_listen(options->path, options->backlog > 0 ? options->backlog : BACKLOG, error);
+    if (server->listener < 0)
+        return server->listener;
+    memcpy(server->path, options->path,
+           strlen(options->path) + 1); /* sock_listen took its length */
+    result = open_handles(server, options->signals);
+    if (result != 0)
+        error_set(error, -result, "cannot set up the event loop: %s", uv_strerror(result));
+    else if (options->ready_fd >= 0)
+        result = tell_ready(options->ready_fd, error);
+    if (result != 0)
+        close_handles(server);
+    return result;
+}
+
+void server_stop(struct server *server)
+{
+    struct connection *connection;
+
+    if (server->stopping)
+        return;
+    server->stopping = true;
+    if (server->handlers.on_stop != NULL)
+        server->handlers.on_stop(server);
+    for (connection = server->first; connection != NULL; connection = connection->next)
+        connection_close(connection, CONNECTION_LOCAL, "the server stops");
+    close_handles(server);
+}
+
+void server_fini(struct server *server)
+{
+    assert(server->first == NULL && server->listener < 0);
+    free(server->buffer);
+    free(server->spare);
+    server->buffer = NULL;
+    server->spare = NULL;
+}

@@ -1,0 +1,159 @@
+/* The guardian. All that runs in the forked child is async-signal-safe. */
+#include "launch/guardian.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* How long to wait for the killed children to be gone, in ms. As orphans they are reaped by
+ * somebody else, who may be slow or not there; dead they are in any case. */
+enum { GUARDIAN_PATIENCE_MS = 100 };
+
+/* How long to try to remove the directory, which fails while a dying child still adds to it. */
+enum { GUARDIAN_REMOVAL_MS = 5000 };
+
+/* Descriptors of the guardian; everything else is closed. */
+enum { GUARDIAN_PIPE = 3, GUARDIAN_LOCK = 4, GUARDIAN_FIRST_FREE = 5 };
+
+/* Keep two descriptors, in known places, and nothing that the starter's other readers and writers
+ * would wait for. */
+static void guardian_close_others(int pipe, int lock)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    pipe = fcntl(pipe, F_DUPFD, GUARDIAN_FIRST_FREE);
+    lock = fcntl(lock, F_DUPFD, GUARDIAN_FIRST_FREE);
+    null = fcntl(null, F_DUPFD, GUARDIAN_FIRST_FREE);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(null, fd);
+    dup2(pipe, GUARDIAN_PIPE);
+    dup2(lock, GUARDIAN_LOCK);
+    close_range(GUARDIAN_FIRST_FREE, ~0u, 0);
+}
+
+/* Signals are for the starter; only its end is for the guardian. */
+static void guardian_ignore_signals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+/* The leader of the group: there until it is killed. */
+static pid_t guardian_make_group(void)
+{
+    pid_t guardian = getpid(), leader = fork();
+
+    if (leader != 0) {
+        if (leader > 0)
+            setpgid(leader, leader); /* whoever of the two comes first */
+        return leader;
+    }
+    setpgid(0, 0);
+    prctl(PR_SET_NAME, "selfpage-group");
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != guardian)
+        _exit(0);
+    close_range(GUARDIAN_PIPE, ~0u, 0);
+    for (;;)
+        pause();
+}
+
+static void guardian_clean(pid_t group, const struct directory *directory)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    kill(-group, SIGKILL);
+    while (waitpid(group, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    for (int ms = 0; ms < GUARDIAN_PATIENCE_MS && kill(-group, 0) == 0; ms++)
+        nanosleep(&pause, NULL);
+    for (int ms = 0; ms < GUARDIAN_REMOVAL_MS && directory_remove(directory) != 0; ms++)
+        nanosleep(&pause, NULL);
+}
+
+_Noreturn static void guardian_main(int pipe, int report, const struct directory *directory)
+{
+    pid_t group;
+    char byte;
+
+    setpgid(0, 0); /* a Ctrl-C at the terminal is for the starter's group */
+    prctl(PR_SET_NAME, "selfpage-guard");
+    guardian_ignore_signals();
+    group = guardian_make_group();
+    if (group < 0 || write(report, &group, sizeof group) != (ssize_t)sizeof group)
+        _exit(1);
+    guardian_close_others(pipe, directory->fd);
+    while (read(GUARDIAN_PIPE, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    guardian_clean(group, directory);
+    _exit(0);
+}
+
+/* Wait until the guardian says which group it made. */
+static int guardian_receive_group(struct guardian *guardian, int report, struct sp_error *error)
+{
+    ssize_t size;
+
+    do
+        size = read(report, &guardian->group, sizeof guardian->group);
+    while (size < 0 && errno == EINTR);
+    if (size == (ssize_t)sizeof guardian->group)
+        return 0;
+    guardian_stop(guardian);
+    return error_set(error, EAGAIN, "cannot start the guardian process: no more processes");
+}
+
+int guardian_start(struct guardian *guardian, const struct directory *directory,
+                   struct sp_error *error)
+{
+    int watched[2], report[2], result;
+
+    *guardian = (struct guardian){.pipe = -1};
+    if (pipe2(watched, O_CLOEXEC) != 0)
+        return error_set(error, errno, "pipe: %s", strerror(errno));
+    if (pipe2(report, O_CLOEXEC) != 0) {
+        result = error_set(error, errno, "pipe: %s", strerror(errno));
+        close(watched[0]);
+        close(watched[1]);
+        return result;
+    }
+    guardian->pid = fork();
+    if (guardian->pid == 0) {
+        close(watched[1]);
+        close(report[0]);
+        guardian_main(watched[0], report[1], directory);
+    }
+    result = guardian->pid < 0 ? error_set(error, errno, "fork: %s", strerror(errno)) : 0;
+    guardian->pipe = watched[1];
+    close(watched[0]);
+    close(report[1]);
+    if (result != 0) {
+        guardian->pid = 0;
+        guardian_stop(guardian);
+    } else {
+        result = guardian_receive_group(guardian, report[0], error);
+    }
+    close(report[0]);
+    return result;
+}
+
+void guardian_stop(struct guardian *guardian)
+{
+    if (guardian->pipe >= 0)
+        close(guardian->pipe);
+    guardian->pipe = -1;
+    if (guardian->pid > 0)
+        while (waitpid(guardian->pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+    guardian->pid = 0;
+}

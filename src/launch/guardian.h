@@ -1,0 +1,31 @@
+/* The guardian: a tiny process that cleans up after whoever started it, however that one ends.
+ *
+ * It holds the read end of a pipe whose write end only the starter has. When the pipe closes, since
+ * the starter is done or dead, the guardian kills the process group of the starter's children,
+ * removes the private directory, and ends.
+ *
+ * The group is led by a second process that only waits, so that its number cannot be given to
+ * anyone else while the guardian needs it. */
+#ifndef LAUNCH_GUARDIAN_H
+#define LAUNCH_GUARDIAN_H
+
+#include <sys/types.h>
+
+#include <selfpage/error.h>
+
+#include "launch/directory.h"
+
+struct guardian {
+    pid_t pid;   /* 0: none */
+    pid_t group; /* process group for all children */
+    int pipe;    /* write end: closed by the end of this process, or by guardian_stop */
+};
+
+/* Fork a guardian of `directory`. To be called before any child is started. */
+int guardian_start(struct guardian *guardian, const struct directory *directory,
+                   struct sp_error *error);
+
+/* Have it clean up, and wait until it has. */
+void guardian_stop(struct guardian *guardian);
+
+#endif

@@ -1,0 +1,22 @@
+/* Waiting for one child with a limit. */
+#ifndef LAUNCH_WAIT_H
+#define LAUNCH_WAIT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Nanoseconds of a clock that only grows. */
+uint64_t clock_now(void);
+
+/* Wait until the child `pid` has ended, for at most `timeout_ms` (0: only look), and reap it.
+ * Returns 0 and what waitpid says, or -ETIMEDOUT, or -ECHILD if there is no such child. */
+int child_wait(pid_t pid, unsigned timeout_ms, int *statusp);
+
+/* Send a signal (0: none), wait as child_wait, and if that does not help send SIGKILL and wait for
+ * good. Returns 0, or -ETIMEDOUT if it took SIGKILL (*statusp is set then too), or -ECHILD. */
+int child_end(pid_t pid, int signal, unsigned timeout_ms, int *statusp);
+
+/* A wait status as an exit status: 128 + the signal's number if one ended the process. */
+int child_exit_status(int status);
+
+#endif

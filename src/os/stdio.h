@@ -1,0 +1,9 @@
+/* Standard input, output and error. */
+#ifndef OS_STDIO_H
+#define OS_STDIO_H
+
+/* Open /dev/null as whichever of descriptors 0 to 2 is closed, so that no socket or file gets such
+ * a number. To be called first in main. Returns 0 or a negative errno. */
+int stdio_fill(void);
+
+#endif

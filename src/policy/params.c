@@ -1,0 +1,61 @@
+/* Eviction policies and their parameters, as users type them. */
+#include "policy/params.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "policy/registry.h"
+
+static const char kind[] = "eviction policy";
+
+int policy_check(const struct sp_policy *policy, struct sp_error *error)
+{
+    if (policy->abi != SP_POLICY_ABI)
+        return error_set(error, EPROTO,
+                         "the eviction policy was built for interface version %u, this is %u: "
+                         "build it again with this <selfpage/policy.h>",
+                         policy->abi, SP_POLICY_ABI);
+    if (policy->name == NULL || !params_name_is_proper(policy->name))
+        return error_set(error, EINVAL,
+                         "the eviction policy's name is missing or has characters other than a-z, "
+                         "0-9 and '-'");
+    if (policy->size == NULL || policy->insert == NULL || policy->victim == NULL ||
+        policy->remove == NULL)
+        return error_set(error, EINVAL,
+                         "eviction policy '%.*s' lacks one of size, insert, victim and remove",
+                         params_quote_length(SIZE_MAX), policy->name);
+    return params_check(kind, policy->name, policy->params, error);
+}
+
+int policy_parse_params(const struct sp_policy *policy, const char *text, double *values,
+                        struct sp_error *error)
+{
+    return params_parse(kind, policy->name, policy->params, text, values, error);
+}
+
+int policy_choose(struct policy_choice *choice, const char *text, struct sp_error *error)
+{
+    size_t length = strcspn(text, ":");
+    const struct sp_policy *policy;
+    struct name_list known = {.length = 0};
+
+    choice->policy = policy_find(text, length);
+    if (choice->policy == NULL) {
+        for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
+            name_list_add(&known, policy->name);
+        return error_set(error, ENOENT, "there is no eviction policy '%.*s'; there are %s",
+                         params_quote_length(length), text, known.text);
+    }
+    return policy_parse_params(choice->policy, text[length] == ':' ? text + length + 1 : NULL,
+                               choice->params, error);
+}
+
+int policy_adopt(struct policy_choice *choice, const struct sp_policy *policy, const char *params,
+                 struct sp_error *error)
+{
+    int result = policy_check(policy, error);
+
+    choice->policy = policy;
+    return result != 0 ? result : policy_parse_params(policy, params, choice->params, error);
+}

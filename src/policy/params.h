@@ -1,0 +1,44 @@
+/* From what a user types, `clock` or `gclock:bits=2`, to a policy and the values of its parameters.
+ *
+ *     CHOICE = NAME [ ":" PARAMS ]     PARAMS = name "=" value { "," name "=" value }
+ *
+ * A value is a decimal number, `0.1`, `-3`, `25%`, whatever the locale; no exponent. */
+#ifndef POLICY_PARAMS_H
+#define POLICY_PARAMS_H
+
+#include <selfpage/error.h>
+#include <selfpage/policy.h>
+
+#include "base/params.h"
+
+/* Parameters that a policy can have. */
+#define POLICY_PARAMS_MAX PARAMS_MAX
+
+/* A policy and the values it is to be started with. */
+struct policy_choice {
+    const struct sp_policy *policy;
+    double params[POLICY_PARAMS_MAX]; /* in the order of policy->params; 0 beyond them */
+};
+
+/* See that a policy from outside can be used: interface version, required functions, a proper name,
+ * not too many parameters, presets within their limits.
+ * Returns 0, -EPROTO (another version of the interface) or -EINVAL. */
+int policy_check(const struct sp_policy *policy, struct sp_error *error);
+
+/* Give the parameters of `policy`, which policy_check likes, the values in `text` (PARAMS, may be
+ * NULL or empty) and the others their presets. `values` has POLICY_PARAMS_MAX elements, all of
+ * which are set. Returns 0, -ENOENT (no such parameter), -EINVAL (malformed, or given twice) or
+ * -ERANGE. */
+int policy_parse_params(const struct sp_policy *policy, const char *text, double *values,
+                        struct sp_error *error);
+
+/* Choose a built-in policy by `text`, a CHOICE. Returns 0, -ENOENT (no such policy or parameter),
+ * -EINVAL or -ERANGE; *choice is then undefined. */
+int policy_choose(struct policy_choice *choice, const char *text, struct sp_error *error);
+
+/* Choose a policy from outside, with PARAMS (may be NULL). Returns as policy_check and
+ * policy_parse_params do; *choice is undefined if it failed. */
+int policy_adopt(struct policy_choice *choice, const struct sp_policy *policy, const char *params,
+                 struct sp_error *error);
+
+#endif

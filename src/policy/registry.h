@@ -1,0 +1,48 @@
+/* The eviction policies that come with Selfpage. Adding one takes a file in this folder that
+ * defines `const struct sp_policy policy_NAME`, and its line below. */
+#ifndef POLICY_REGISTRY_H
+#define POLICY_REGISTRY_H
+
+#include <selfpage/policy.h>
+
+/* X(NAME), where '-' in a name is '_': in the order in which users see them. */
+/* clang-format off */
+#define POLICY_BUILTINS(X) \
+    X(fifo)            \
+    X(lru)             \
+    X(mru)             \
+    X(random)          \
+    X(clock)           \
+    X(gclock)          \
+    X(nru)             \
+    X(wsclock)         \
+    X(ws)              \
+    X(pff)             \
+    X(2q)              \
+    X(arc)             \
+    X(car)             \
+    X(clockpro)        \
+    X(lirs)            \
+    X(lfu)             \
+    X(lru_k)           \
+    X(slru)            \
+    X(mq)              \
+    X(s3fifo)          \
+    X(sieve)           \
+    X(wtinylfu)        \
+    X(lecar)           \
+    X(hyperbolic)      \
+    X(belady)
+/* clang-format on */
+
+#define POLICY_DECLARE(name) extern const struct sp_policy policy_##name;
+POLICY_BUILTINS(POLICY_DECLARE)
+#undef POLICY_DECLARE
+
+/* The i-th built-in policy, or NULL past the last. */
+const struct sp_policy *policy_builtin(size_t i);
+
+/* The built-in policy whose name is the first `length` bytes of `name`, or NULL. */
+const struct sp_policy *policy_find(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,210 @@
+/* S3-FIFO: new pages pass through a small queue, those referenced there go on to a large one, and
+ * those that return soon after they left go there directly.
+ *
+ * J. Yang, Y. Zhang, Z. Qiu, Y. Yue and K. V. Rashmi, "FIFO queues are all you need for cache
+ * eviction", SOSP 2023, algorithm 1. Counts go up to 3; a page goes on from the small queue if it
+ * has been referenced more than once there, and is counted from 0 again; the large queue gives a
+ * page another turn for each reference counted; as many ghosts are remembered as the large queue
+ * holds.
+ *
+ *     insert --> [ small ] --> [ main ] --> victim
+ *                   |             ^
+ *                   +--> [ ghost ]+
+ *
+ * In a live task a page of the small queue is watched for references as soon as it is not one of
+ * the newest; one that has its bit set with no hit counted (it came too quickly to be watched)
+ * counts as referenced often enough, which cannot be in a replay. Soft faults count each once:
+ * `s3fifo:move=1` suits a live task better than the paper's 2. */
+#include "policy/queues.h"
+#include "policy/recent.h"
+#include "policy/registry.h"
+#include "policy/share.h"
+
+#define COUNT_MOST 3u
+
+enum { SMALL = QUEUE_FIRST, MAIN, GHOST };
+
+enum { S3FIFO_SMALL, S3FIFO_GHOST, S3FIFO_MOVE };
+
+struct s3fifo {
+    struct sp_policy_env *env;
+    const double *params;
+    uint32_t small_frames;
+    uint32_t ghosts_most;
+    uint32_t move;        /* references in the small queue that make a page go on */
+    struct recent recent; /* new pages, which are not yet watched */
+    struct queues queues;
+    struct sp_link memory[];
+};
+
+static const struct sp_policy_param s3fifo_params[] = {
+    [S3FIFO_SMALL] = {"small", 0.1, 0.0, 1.0, "share of the frames for the small queue"},
+    [S3FIFO_GHOST] = {"ghost", 0.9, 0.0, 16.0, "ghosts remembered, as a share of the frames"},
+    [S3FIFO_MOVE] = {"move", 2.0, 1.0, 3.0, "references in the small queue to go on to the large"},
+    {NULL},
+};
+
+static size_t s3fifo_size(const struct sp_policy_config *config)
+{
+    return sizeof(struct s3fifo) + queues_size(config->pages);
+}
+
+static void s3fifo_resize(void *self, uint32_t frames)
+{
+    struct s3fifo *s3fifo = self;
+
+    s3fifo->small_frames = share_of(s3fifo->params[S3FIFO_SMALL], frames);
+    if (s3fifo->small_frames == 0)
+        s3fifo->small_frames = 1;
+    s3fifo->ghosts_most = share_of(s3fifo->params[S3FIFO_GHOST], frames);
+}
+
+static void s3fifo_init(void *self, const struct sp_policy_config *config)
+{
+    struct s3fifo *s3fifo = self;
+
+    s3fifo->env = config->env;
+    s3fifo->params = config->params;
+    s3fifo->move = (uint32_t)config->params[S3FIFO_MOVE];
+    queues_init(&s3fifo->queues, s3fifo->memory, config->pages);
+    s3fifo_resize(self, config->frames);
+}
+
+/* Where a page goes that comes in: for one that is away, or a ghost, what it has earned. */
+static void s3fifo_insert(void *self, sp_page page, enum sp_access access)
+{
+    struct s3fifo *s3fifo = self;
+    struct queues *queues = &s3fifo->queues;
+    unsigned home = queue_home(queues, page);
+
+    (void)access;
+    if (queue_of(queues, page) == GHOST) {
+        queue_forget(queues, page);
+        home = MAIN;
+    }
+    if (home == MAIN || home == SMALL) {
+        queue_push(queues, page, home);
+        return;
+    }
+    queue_push(queues, page, SMALL);
+    page = recent_add(&s3fifo->recent, page);
+    if (page != SP_NO_PAGE && queue_of(queues, page) == SMALL)
+        s3fifo->env->watch(s3fifo->env, page);
+}
+
+static void s3fifo_hit(void *self, sp_page page, enum sp_access access)
+{
+    struct queues *queues = &((struct s3fifo *)self)->queues;
+
+    (void)access;
+    if (queue_note(queues, page) < COUNT_MOST)
+        queues->bytes[page] += 1u << NOTE_SHIFT;
+}
+
+/* Whom the small queue gives up; SP_NO_PAGE if all of it went on to the large one. */
+static sp_page small_victim(struct s3fifo *s3fifo)
+{
+    struct queues *queues = &s3fifo->queues;
+
+    for (;;) {
+        sp_page page = queue_back(queues, SMALL);
+        bool referenced;
+        unsigned count;
+
+        if (page == SP_NO_PAGE)
+            return page;
+        count = queue_note(queues, page);
+        referenced = s3fifo->env->referenced(s3fifo->env, page);
+        if (count < s3fifo->move && !(count == 0 && referenced))
+            return page;
+        queue_set_note(queues, page, 0);
+        queue_move(queues, page, MAIN);
+    }
+}
+
+static sp_page main_victim(struct s3fifo *s3fifo)
+{
+    struct queues *queues = &s3fifo->queues;
+    uint64_t left = (COUNT_MOST + 1) * (uint64_t)queue_count(queues, MAIN);
+    sp_page page = queue_back(queues, MAIN);
+
+    for (; left > 0; left--) { /* other threads may set bits meanwhile, but not keep us */
+        unsigned count = queue_note(queues, page);
+
+        if (s3fifo->env->referenced(s3fifo->env, page) && count == 0)
+            count = 1;
+        if (count == 0)
+            break;
+        queue_set_note(queues, page, count - 1);
+        queue_move(queues, page, MAIN);
+        page = queue_back(queues, MAIN);
+    }
+    return page;
+}
+
+static sp_page s3fifo_victim(void *self, sp_page incoming)
+{
+    struct s3fifo *s3fifo = self;
+    struct queues *queues = &s3fifo->queues;
+    sp_page page;
+
+    /* The victim must not push the page that comes out of the ghosts. */
+    if (incoming != SP_NO_PAGE && queue_of(queues, incoming) == GHOST)
+        queue_away(queues, incoming, MAIN);
+    while ((page = queue_back(queues, QUEUE_DOOMED)) != SP_NO_PAGE) {
+        if (!s3fifo->env->referenced(s3fifo->env, page))
+            return page;
+        queue_move(queues, page, SMALL); /* it is needed, after all */
+    }
+    if (queue_count(queues, SMALL) >= s3fifo->small_frames || queue_count(queues, MAIN) == 0)
+        page = small_victim(s3fifo);
+    return page != SP_NO_PAGE ? page : main_victim(s3fifo);
+}
+
+static void s3fifo_remove(void *self, sp_page page, enum sp_removal why)
+{
+    struct s3fifo *s3fifo = self;
+    struct queues *queues = &s3fifo->queues;
+
+    if (why == SP_PINNED || why == SP_SKIPPED) {
+        queue_suspend(queues, page);
+    } else if (why == SP_EVICTED && queue_of(queues, page) == SMALL) {
+        queue_set_note(queues, page, 0);
+        queue_move(queues, page, GHOST);
+        queue_trim(queues, GHOST, s3fifo->ghosts_most);
+    } else {
+        queue_forget(queues, page);
+    }
+}
+
+static void s3fifo_hint(void *self, sp_page page, enum sp_hint hint)
+{
+    struct s3fifo *s3fifo = self;
+
+    if (hint == SP_HINT_WILL_NEED) {
+        s3fifo_hit(self, page, SP_READ);
+        return;
+    }
+    s3fifo->env->referenced(s3fifo->env, page);
+    queue_set_note(&s3fifo->queues, page, 0);
+    queue_move(&s3fifo->queues, page, QUEUE_DOOMED);
+}
+
+const struct sp_policy policy_s3fifo = {
+    .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_LIVE,
+    .name = "s3fifo",
+    .summary = "small queue on probation, large queue, and ghosts",
+    .source = "Yang et al. 2023",
+    .params = s3fifo_params,
+    .size = s3fifo_size,
+    .pages_at = offsetof(struct s3fifo, memory),
+    .page_bytes = sizeof(struct sp_link),
+    .init = s3fifo_init,
+    .insert = s3fifo_insert,
+    .hit = s3fifo_hit,
+    .victim = s3fifo_victim,
+    .remove = s3fifo_remove,
+    .resize = s3fifo_resize,
+    .hint = s3fifo_hint,
+};

@@ -1,0 +1,23 @@
+/* Making the decisions of a live task again: from the trace of what its eviction policy saw
+ * (policy/recorder.h), whether the policy, run now, names the same victims. */
+#ifndef REPLAY_DECISIONS_H
+#define REPLAY_DECISIONS_H
+
+#include "policy/params.h"
+#include "replay/trace.h"
+
+struct decisions_counts {
+    uint64_t events;
+    uint64_t faults;      /* pages that came in */
+    uint64_t soft_faults; /* hits */
+    uint64_t victims;
+};
+
+/* Run `choice` over all of a trace of events, opened and with trace->all_events set before anything
+ * was read. Returns 0: all decisions are the same. 1: they are not; `error` says which is the
+ * first. -EINVAL: it is no trace of events; -EILSEQ: it is damaged; what trace_read returns;
+ * -ENOMEM. */
+int decisions_check(struct trace *trace, const struct policy_choice *choice,
+                    struct decisions_counts *counts, struct sp_error *error);
+
+#endif

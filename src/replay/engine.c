@@ -1,0 +1,226 @@
+#include "replay/engine.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+#include "replay/reserve.h"
+#include "replay/trace.h"
+
+enum {
+    ENGINE_RESIDENT = 1,
+    ENGINE_REFERENCED = 2, /* since the insert, or since the policy asked */
+    ENGINE_DIRTY = 4,
+};
+
+/* References ahead of which a page's bits are fetched. */
+#define PREFETCH_AHEAD 24u
+
+/* Pages from which the machine's large pages pay. */
+#define LARGE_FROM (64u << 10)
+
+static struct engine *engine_of(struct sp_policy_env *env)
+{
+    return (struct engine *)env;
+}
+
+static bool env_referenced(struct sp_policy_env *env, sp_page page)
+{
+    uint8_t *bits = &engine_of(env)->pages[page];
+    bool referenced = (*bits & ENGINE_REFERENCED) != 0;
+
+    *bits &= (uint8_t)~ENGINE_REFERENCED;
+    return referenced;
+}
+
+/* Every reference is a hit as it is. */
+static void env_watch(struct sp_policy_env *env, sp_page page)
+{
+    (void)env;
+    (void)page;
+}
+
+static bool env_dirty(struct sp_policy_env *env, sp_page page)
+{
+    return (engine_of(env)->pages[page] & ENGINE_DIRTY) != 0;
+}
+
+static uint32_t env_random(struct sp_policy_env *env, uint32_t bound)
+{
+    return random_below(&engine_of(env)->random, bound);
+}
+
+/* env->time counts the reference that is being made, so that index i has time i + 1. */
+static uint64_t env_next_reference(struct sp_policy_env *env, sp_page page)
+{
+    uint64_t next_plus1 = engine_of(env)->next[page];
+
+    return next_plus1 == 0 ? UINT64_MAX : next_plus1;
+}
+
+int engine_init(struct engine *engine, const struct policy_choice *choice, uint32_t frames,
+                uint32_t pages_most, uint64_t seed, bool has_future, struct sp_error *error)
+{
+    const struct sp_policy *policy = choice->policy;
+    bool wants_future = (policy->flags & SP_POLICY_NEEDS_FUTURE) != 0;
+
+    *engine = (struct engine){.policy = policy,
+                              .frames = frames,
+                              .free = frames,
+                              .pages_most = pages_most,
+                              .random = random_seeded(seed),
+                              .env = {.referenced = env_referenced,
+                                      .watch = env_watch,
+                                      .dirty = env_dirty,
+                                      .random = env_random,
+                                      .sees_all = true}};
+    if (frames == 0)
+        return error_set(error, EINVAL, "policy '%s' needs at least one frame", policy->name);
+    if (wants_future && !has_future)
+        return error_set(error, ENOTSUP, "policy '%s' must know the future of the trace",
+                         policy->name);
+    for (size_t i = 0; i < POLICY_PARAMS_MAX; i++)
+        engine->params[i] = choice->params[i];
+    engine->config =
+        (struct sp_policy_config){.pages = pages_most, .frames = frames, .params = engine->params};
+    engine->self_size = policy->size(&engine->config);
+    engine->config.env = &engine->env;
+    engine->self = reserve(engine->self_size);
+    engine->pages = reserve(pages_most);
+    if (wants_future) {
+        engine->next = reserve(pages_most * sizeof(uint64_t));
+        engine->env.next_reference = env_next_reference;
+    }
+    if (engine->self == NULL || engine->pages == NULL || (wants_future && engine->next == NULL))
+        return error_set(error, ENOMEM,
+                         "policy '%s': no address space for the state of %u pages (%zu bytes)",
+                         policy->name, pages_most, engine->self_size);
+    if (policy->init != NULL)
+        policy->init(engine->self, &engine->config);
+    return 0;
+}
+
+void engine_fini(struct engine *engine)
+{
+    reserve_free(engine->self, engine->self_size);
+    reserve_free(engine->pages, engine->pages_most);
+    reserve_free(engine->next, engine->pages_most * sizeof(uint64_t));
+    engine->self = NULL;
+    engine->pages = NULL;
+    engine->next = NULL;
+}
+
+/* Some resident page, for a policy that named none. There is one. */
+static sp_page any_resident(struct engine *engine)
+{
+    while ((engine->pages[engine->cursor] & ENGINE_RESIDENT) == 0)
+        engine->cursor = engine->cursor + 1 < engine->pages_seen ? engine->cursor + 1 : 0;
+    return engine->cursor;
+}
+
+static void evict(struct engine *engine, sp_page incoming)
+{
+    sp_page page = engine->policy->victim(engine->self, incoming);
+
+    if (__builtin_expect(page >= engine->pages_most || (engine->pages[page] & ENGINE_RESIDENT) == 0,
+                         0)) {
+        engine->counts.policy_errors++;
+        page = any_resident(engine);
+    }
+    engine->counts.evictions++;
+    engine->counts.dirty_evictions += (engine->pages[page] & ENGINE_DIRTY) != 0;
+    engine->policy->remove(engine->self, page, SP_EVICTED);
+    engine->pages[page] = 0;
+    engine->free++;
+}
+
+static void miss(struct engine *engine, sp_page page, bool write)
+{
+    engine->counts.misses++;
+    if (page >= engine->pages_seen)
+        engine->pages_seen = page + 1;
+    if (engine->free == 0)
+        evict(engine, page);
+    engine->free--;
+    engine->pages[page] = write ? ENGINE_RESIDENT | ENGINE_DIRTY : ENGINE_RESIDENT;
+    engine->policy->insert(engine->self, page, write ? SP_WRITE : SP_READ);
+}
+
+/* Many pages: what is touched from now on comes in large pages. */
+static void use_large_pages(struct engine *engine)
+{
+    engine->large_pages = true;
+    reserve_large_pages(engine->self, engine->self_size);
+    reserve_large_pages(engine->pages, engine->pages_most);
+    if (engine->next != NULL)
+        reserve_large_pages(engine->next, engine->pages_most * sizeof(uint64_t));
+}
+
+/* What engine_run does, with or without a future: what does not change is kept out of the loop, and
+ * what references that come soon will need is fetched (a prefetch of any address is harmless). */
+static inline void run(struct engine *engine, const uint32_t *references, const uint64_t *next,
+                       size_t count)
+{
+    void (*hit)(void *, sp_page, enum sp_access) = engine->policy->hit;
+    const uint8_t *state = (const uint8_t *)engine->self + engine->policy->pages_at;
+    size_t state_bytes = engine->policy->page_bytes;
+    uint8_t *pages = engine->pages;
+    void *self = engine->self;
+    uint64_t writes = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sp_page page = references[i] >> 1;
+        bool write = references[i] & 1;
+        uint8_t bits = pages[page];
+
+        if (i + PREFETCH_AHEAD < count) {
+            sp_page ahead = references[i + PREFETCH_AHEAD] >> 1;
+
+            __builtin_prefetch(&pages[ahead]);
+            __builtin_prefetch(state + ahead * state_bytes);
+        }
+        engine->env.time++;
+        if (next != NULL)
+            engine->next[page] = next[i] == TRACE_NEVER ? 0 : next[i] + 1;
+        writes += write;
+        if (bits & ENGINE_RESIDENT) {
+            uint8_t now = bits | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
+
+            if (now != bits)
+                pages[page] = now;
+            if (hit != NULL)
+                hit(self, page, write ? SP_WRITE : SP_READ);
+        } else {
+            miss(engine, page, write);
+        }
+    }
+    engine->counts.references += count;
+    engine->counts.writes += writes;
+}
+
+void engine_run(struct engine *engine, const uint32_t *references, const uint64_t *next,
+                size_t count)
+{
+    if (!engine->large_pages && engine->pages_seen > LARGE_FROM)
+        use_large_pages(engine);
+    if (engine->next != NULL)
+        run(engine, references, next, count);
+    else
+        run(engine, references, NULL, count);
+}
+
+void engine_resize(struct engine *engine, uint32_t frames)
+{
+    uint32_t resident = engine->frames - engine->free;
+
+    for (; resident > frames; resident--)
+        evict(engine, SP_NO_PAGE);
+    engine->frames = frames;
+    engine->free = frames - resident;
+    if (engine->policy->resize != NULL)
+        engine->policy->resize(engine->self, frames);
+}
+
+double engine_bytes_per_page(const struct engine *engine)
+{
+    return (double)engine->self_size / engine->pages_most + 1 + (engine->next != NULL ? 8 : 0);
+}

@@ -1,0 +1,67 @@
+/* One policy at one size, run over the references of a trace in virtual time: the engine that
+ * <selfpage/policy.h> describes, with exact reference bits.
+ *
+ * The order of calls: a reference to a resident page is a hit. To another page: if no frame is
+ * free, victim(self, page) and remove(victim, SP_EVICTED); then insert(page). */
+#ifndef REPLAY_ENGINE_H
+#define REPLAY_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+#include <selfpage/policy.h>
+
+#include "base/random.h"
+#include "policy/params.h"
+
+struct engine_counts {
+    uint64_t references;
+    uint64_t writes;
+    uint64_t misses; /* cold ones too */
+    uint64_t evictions;
+    uint64_t dirty_evictions; /* of pages written to since they came in */
+    uint64_t policy_errors;   /* victims that were not resident; another page left instead */
+};
+
+struct engine {
+    struct sp_policy_env env; /* first, so that the policy's calls find the rest */
+    struct engine_counts counts;
+    const struct sp_policy *policy;
+    void *self;
+    uint8_t *pages; /* by page: ENGINE_* bits */
+    uint64_t *next; /* by page: index of its next reference, plus one; NULL: not needed */
+    uint32_t pages_most;
+    uint32_t frames;
+    uint32_t free;
+    uint32_t cursor; /* where to look for a victim when the policy cannot name one */
+    uint32_t pages_seen;
+    bool large_pages;
+    struct random_source random;
+    struct sp_policy_config config;
+    double params[POLICY_PARAMS_MAX];
+    size_t self_size;
+};
+
+/* Start `choice` with `frames` empty frames, for pages below `pages_most`, which may be far more
+ * than will come: memory is taken as they do. `needs_future`: engine_run will be given next
+ * references. The engine must not move. Release with engine_fini in any case.
+ * -EINVAL: no frames; -ENOTSUP: the policy needs the future; -ENOMEM. */
+int engine_init(struct engine *engine, const struct policy_choice *choice, uint32_t frames,
+                uint32_t pages_most, uint64_t seed, bool has_future, struct sp_error *error);
+
+void engine_fini(struct engine *engine);
+
+/* Refer to pages: page << 1, plus 1 for a write. next[i] is the index (from 0) in the whole trace
+ * of the next reference to the page of references[i], or TRACE_NEVER; NULL without a future. */
+void engine_run(struct engine *engine, const uint32_t *references, const uint64_t *next,
+                size_t count);
+
+/* Change the number of frames, at least 1; pages leave until the rest fits. */
+void engine_resize(struct engine *engine, uint32_t frames);
+
+/* Bytes of state a page: the policy's and the engine's. */
+double engine_bytes_per_page(const struct engine *engine);
+
+#endif

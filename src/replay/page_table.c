@@ -1,0 +1,128 @@
+/* Open addressing with linear probing. What costs is the cache miss on a slot, so a whole batch is
+ * hashed and its slots are fetched before the first is looked at. */
+#include "replay/page_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "replay/format.h"
+#include "replay/reserve.h"
+
+struct page_slot {
+    uint64_t id;
+    uint32_t page_plus1; /* 0: a free slot */
+    uint32_t unused;
+};
+
+#define SLOTS_LEAST 4096u
+
+/* References between the moment at which a slot is fetched and that at which it is looked at. */
+#define LOOK_AHEAD 32u
+
+/* Slots are at most three quarters full. */
+static bool is_full(const struct page_table *table, size_t more)
+{
+    return (uint64_t)table->count + more > table->slot_count / 4 * 3;
+}
+
+static int slots_allocate(struct page_table *table, size_t count)
+{
+    table->slots = reserve(count * sizeof(struct page_slot));
+    if (table->slots == NULL)
+        return -ENOMEM;
+    if (count * sizeof(struct page_slot) >= RESERVE_LARGE)
+        reserve_large_pages(table->slots, count * sizeof(struct page_slot));
+    table->slot_count = count;
+    return 0;
+}
+
+int page_table_init(struct page_table *table, uint32_t most)
+{
+    *table = (struct page_table){.most = most < PAGE_TABLE_MOST ? most : PAGE_TABLE_MOST};
+    return slots_allocate(table, SLOTS_LEAST);
+}
+
+void page_table_fini(struct page_table *table)
+{
+    if (table->slots != NULL)
+        reserve_free(table->slots, table->slot_count * sizeof(struct page_slot));
+    *table = (struct page_table){.count = 0};
+}
+
+void page_table_close(struct page_table *table)
+{
+    table->most = table->count;
+}
+
+size_t page_table_bytes(const struct page_table *table)
+{
+    return table->slot_count * sizeof(struct page_slot);
+}
+
+static int grow(struct page_table *table)
+{
+    struct page_slot *old = table->slots;
+    size_t old_count = table->slot_count, mask = old_count * 2 - 1;
+
+    if (slots_allocate(table, old_count * 2) != 0) {
+        table->slots = old;
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < old_count; i++) {
+        size_t at = trace_mix(old[i].id) & mask;
+
+        if (old[i].page_plus1 == 0)
+            continue;
+        while (table->slots[at].page_plus1 != 0)
+            at = (at + 1) & mask;
+        table->slots[at] = old[i];
+    }
+    reserve_free(old, old_count * sizeof(struct page_slot));
+    return 0;
+}
+
+/* Look one reference up, whose slot is at `at` or behind. False: there is no room for its page. */
+static inline bool look_up(struct page_table *table, const struct trace_reference *reference,
+                           size_t at, uint32_t *out)
+{
+    struct page_slot *slots = table->slots;
+
+    while (slots[at].page_plus1 != 0 && slots[at].id != reference->id)
+        at = (at + 1) & (table->slot_count - 1);
+    if (slots[at].page_plus1 == 0) {
+        if (table->count == table->most)
+            return false;
+        slots[at].id = reference->id;
+        slots[at].page_plus1 = ++table->count;
+    }
+    *out = (slots[at].page_plus1 - 1) << 1 | reference->write;
+    return true;
+}
+
+int page_table_look_up(struct page_table *table, const struct trace_reference *references,
+                       size_t count, uint32_t *out)
+{
+    size_t home[LOOK_AHEAD] = {0};
+    struct page_slot *slots;
+    size_t mask;
+
+    while (is_full(table, count))
+        if (grow(table) != 0)
+            return -ENOMEM;
+    slots = table->slots;
+    mask = table->slot_count - 1;
+    for (size_t i = 0; i < count + LOOK_AHEAD; i++) {
+        size_t at = home[i % LOOK_AHEAD];
+
+        if (i < count) {
+            home[i % LOOK_AHEAD] = trace_mix(references[i].id) & mask;
+            __builtin_prefetch(&slots[home[i % LOOK_AHEAD]]);
+        }
+        if (i < LOOK_AHEAD)
+            continue;
+        if (!look_up(table, &references[i - LOOK_AHEAD], at, &out[i - LOOK_AHEAD]))
+            return -ENOSPC;
+    }
+    return 0;
+}

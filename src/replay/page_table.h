@@ -1,0 +1,40 @@
+/* From the ids of a trace, 64 bits anywhere, to dense page numbers in the order of first
+ * appearance. */
+#ifndef REPLAY_PAGE_TABLE_H
+#define REPLAY_PAGE_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "replay/trace.h"
+
+/* Pages that a table can number: a reference is a page and a bit. */
+#define PAGE_TABLE_MOST (1u << 30)
+
+struct page_slot;
+
+struct page_table {
+    uint32_t count; /* pages so far */
+    /* Private. */
+    uint32_t most;
+    struct page_slot *slots; /* open addressing, a power of two */
+    size_t slot_count;
+};
+
+/* An empty table for up to `most` pages. -ENOMEM. */
+int page_table_init(struct page_table *table, uint32_t most);
+
+void page_table_fini(struct page_table *table);
+
+/* Number `count` references, at most TRACE_BATCH: out[i] is the page << 1, plus 1 for a write.
+ * -ENOSPC: more than `most` different pages; -ENOMEM. */
+int page_table_look_up(struct page_table *table, const struct trace_reference *references,
+                       size_t count, uint32_t *out);
+
+/* From now on there are no new pages: one more is -ENOSPC. */
+void page_table_close(struct page_table *table);
+
+/* Bytes that the table takes. */
+size_t page_table_bytes(const struct page_table *table);
+
+#endif

@@ -1,0 +1,461 @@
+/* Attaching and detaching. */
+#include "task/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "os/sock.h"
+#include "policy/registry.h"
+
+#define DEFAULT_MAX_PAGES (1u << 20)
+#define DEFAULT_POLICY    "clock"
+
+/* Slots of the container: room to negotiate for more than the first contracts. */
+#define SLOTS_PER_FRAME 8u
+#define SLOTS_LEAST     4096u
+#define SLOTS_MOST      (1u << 20)
+
+/* What to attach with, after environment and defaults. */
+struct settings {
+    struct sp_attach_options options;
+    struct sp_terms terms[TERMS_MAX];
+    int terms_count;
+    int stats_fd;
+};
+
+static const char *or_environment(const char *given, const char *variable)
+{
+    const char *value = given != NULL ? given : getenv(variable);
+
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static int environment_number(const char *variable, uint64_t *numberp, struct sp_error *error)
+{
+    const char *text = getenv(variable);
+    char *end;
+
+    if (text == NULL || *text == '\0')
+        return 0;
+    errno = 0;
+    *numberp = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || *text == '-')
+        return error_set(error, EINVAL, "%s='%s' is not a number", variable, text);
+    return 1;
+}
+
+static int check_name(const char *name, struct sp_error *error)
+{
+    for (const char *c = name; *c != '\0'; c++)
+        if (*c <= ' ' || *c > '~')
+            return error_set(error, EINVAL,
+                             "the task's name holds a character that is not "
+                             "printable ASCII, or a space");
+    if (strlen(name) >= SP_NAME_MAX)
+        return error_set(error, EINVAL, "the task's name '%.40s' is longer than %d bytes", name,
+                         SP_NAME_MAX - 1);
+    return 0;
+}
+
+static int settle(struct settings *settings, const struct sp_attach_options *given,
+                  struct sp_error *error)
+{
+    struct sp_attach_options *o = &settings->options;
+    uint64_t number = 0;
+    int result;
+
+    *o = given != NULL ? *given : (struct sp_attach_options){0};
+    o->name = or_environment(o->name, "SELFPAGE_NAME");
+    if (o->name == NULL)
+        o->name = program_invocation_short_name;
+    o->physmem_path = or_environment(o->physmem_path, "SELFPAGE_PHYSMEM");
+    o->swap_path = or_environment(o->swap_path, "SELFPAGE_SWAP");
+    o->contract = or_environment(o->contract, "SELFPAGE_CONTRACT");
+    o->policy = or_environment(o->policy, "SELFPAGE_POLICY");
+    if (o->policy == NULL)
+        o->policy = DEFAULT_POLICY;
+    if (o->max_pages == 0)
+        o->max_pages = DEFAULT_MAX_PAGES;
+    result = environment_number("SELFPAGE_SEED", &number, error);
+    if (result < 0)
+        return result;
+    if (o->seed == 0)
+        o->seed = result > 0 && number != 0 ? number : 1;
+    result = environment_number("SELFPAGE_PAGER_THREAD", &number, error);
+    if (result < 0)
+        return result;
+    if (result > 0 && number != 0)
+        o->flags |= SP_ATTACH_PAGER_THREAD;
+    settings->stats_fd = -1;
+    result = environment_number("SELFPAGE_STATS_FD", &number, error);
+    if (result < 0)
+        return result;
+    if (result > 0)
+        settings->stats_fd = number <= INT32_MAX ? (int)number : -1;
+    if (o->physmem_path == NULL)
+        return error_set(error, EINVAL,
+                         "no physmem to attach to: set SELFPAGE_PHYSMEM or "
+                         "physmem_path, or start the program by `selfpage run`");
+    if (o->contract == NULL)
+        return error_set(error, EINVAL,
+                         "no contract to propose: set SELFPAGE_CONTRACT or contract,"
+                         " for example \"guaranteed=256\"");
+    if (o->max_pages > UINT32_MAX / 2)
+        return error_set(error, EINVAL, "max_pages is %u, the most is %u", o->max_pages,
+                         UINT32_MAX / 2);
+    settings->terms_count = terms_parse(o->contract, settings->terms, error);
+    if (settings->terms_count < 0)
+        return settings->terms_count;
+    return check_name(o->name, error);
+}
+
+/* ---- The policy ---- */
+
+static int load_policy_object(struct sp_task *task, const char *text, struct sp_error *error)
+{
+    int result = plugin_open(&task->policy_object, text, SP_POLICY_SYMBOL, error);
+
+    if (result == 0)
+        result = policy_adopt(&task->policy, task->policy_object.symbol,
+                              task->policy_object.params, error);
+    return result;
+}
+
+static int choose_policy(struct sp_task *task, const struct sp_attach_options *options,
+                         struct sp_error *error)
+{
+    int result;
+
+    if (options->policy_ops != NULL) {
+        result = policy_adopt(&task->policy, options->policy_ops, NULL, error);
+    } else if (plugin_is_named_by(options->policy)) {
+        result = load_policy_object(task, options->policy, error);
+    } else {
+        result = policy_choose(&task->policy, options->policy, error);
+    }
+    if (result == 0 && (task->policy.policy->flags & SP_POLICY_LIVE) == 0) {
+        const char *nearest = task->policy.policy->live_form;
+
+        result = error_set(error, ENOTSUP,
+                           "policy '%s' cannot run live: it needs to see every reference, and a "
+                           "task shows only faults%s%s",
+                           task->policy.policy->name, nearest != NULL ? "; nearest to it is " : "",
+                           nearest != NULL ? nearest : "");
+    }
+    return result;
+}
+
+/* How the policy was named. */
+static const char *policy_text(const struct sp_attach_options *options)
+{
+    return options->policy_ops != NULL ? options->policy_ops->name : options->policy;
+}
+
+/* ---- Memory of the library's own ---- */
+
+static void map_stats(struct sp_task *task, int stats_fd)
+{
+    struct stat info;
+    void *page = MAP_FAILED;
+
+    task->stats = &task->own_stats;
+    if (stats_fd < 0)
+        return;
+    if (fstat(stats_fd, &info) == 0 && info.st_size >= (off_t)sizeof(struct sp_stats))
+        page = mmap(NULL, sizeof(struct sp_stats), PROT_READ | PROT_WRITE, MAP_SHARED, stats_fd, 0);
+    if (page == MAP_FAILED)
+        return;
+    task->stats = page;
+    task->stats_shared = true;
+    memset(task->stats, 0, sizeof(*task->stats));
+    /* Programs that this one starts are no part of the task. */
+    fcntl(stats_fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void *map_private(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static uint32_t container_slots(const struct settings *settings)
+{
+    uint64_t frames = 0;
+    uint64_t slots;
+
+    for (int i = 0; i < settings->terms_count; i++)
+        frames += settings->terms[i].frames;
+    if (settings->options.max_frames > 0)
+        slots = settings->options.max_frames;
+    else
+        slots = frames * SLOTS_PER_FRAME < SLOTS_LEAST ? SLOTS_LEAST : frames * SLOTS_PER_FRAME;
+    if (slots > SLOTS_MOST)
+        slots = frames > SLOTS_MOST ? frames : SLOTS_MOST;
+    return slots > WIRE_SLOTS_MAX ? WIRE_SLOTS_MAX : (uint32_t)slots;
+}
+
+static int prepare_pager(struct sp_task *task, const struct settings *settings, uint32_t slots,
+                         struct sp_error *error)
+{
+    const double *params;
+    const struct sp_policy *policy = live_trace_policy(task, &params);
+    struct pager_config config = {.pages = settings->options.max_pages,
+                                  .slots = slots,
+                                  .extent_pages = task->extent_pages,
+                                  .map_limit = memory_map_limit(),
+                                  .seed = settings->options.seed,
+                                  .policy = policy,
+                                  .params = params,
+                                  .stats = task->stats,
+                                  .sink = memory_sink,
+                                  .context = task};
+
+    task->extents_max = (slots + task->extent_pages - 1) / task->extent_pages;
+    task->extents_size = task->extents_max * sizeof(struct task_extent);
+    task->extents = map_private(task->extents_size);
+    task->wired_size = pager_size(&config);
+    task->wired = map_private(task->wired_size);
+    if (task->extents == NULL || task->wired == NULL)
+        return error_set(error, ENOMEM, "no memory for the pager's tables (%zu bytes)",
+                         task->wired_size);
+    for (uint32_t i = 0; i < task->extents_max; i++)
+        task->extents[i].fd = -1;
+    pager_init(&task->pager, &config, task->wired);
+    return 0;
+}
+
+/* ---- Connections ---- */
+
+static int hello(struct channel *channel, const char *server, const char *name, uint8_t role,
+                 uint32_t id, uint64_t key, struct wire_message *welcome, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_HELLO};
+
+    message.hello.version = WIRE_VERSION;
+    message.hello.role = role;
+    message.hello.id = id;
+    message.hello.key = key;
+    snprintf(message.hello.name, sizeof(message.hello.name), "%s", name);
+    if (channel_ask(channel, &message, -1, welcome) != 0)
+        return error_set(error, EPROTO,
+                         "%s closed the connection at the greeting: its log says why (another "
+                         "version of the protocol?)",
+                         server);
+    if (welcome->error != 0 || welcome->type != WIRE_WELCOME)
+        return error_set(error, welcome->error != 0 ? (int)welcome->error : EPROTO, "%s: %s",
+                         server,
+                         welcome->type == WIRE_DONE && welcome->done.text[0] != '\0'
+                             ? welcome->done.text
+                             : strerror((int)welcome->error));
+    if (welcome->welcome.version != WIRE_VERSION || welcome->welcome.page_size != SP_PAGE_SIZE)
+        return error_set(error, EPROTO,
+                         "%s speaks version %u of the protocol, with pages of %u "
+                         "bytes; this library speaks %u, with %u",
+                         server, welcome->welcome.version, welcome->welcome.page_size, WIRE_VERSION,
+                         SP_PAGE_SIZE);
+    return 0;
+}
+
+/* Open two connections to one server: the second joins the first. */
+static int open_pair(struct sp_task *task, const char *server, const char *path,
+                     struct channel *first, struct channel *second, uint8_t second_role,
+                     struct sp_error *error)
+{
+    struct wire_message welcome;
+    struct wire_message second_welcome;
+    int result = sock_connect(path, error);
+
+    if (result < 0)
+        return result;
+    channel_init(first, result, transit_on_message, task);
+    result = hello(first, server, task->name, WIRE_ROLE_TASK, 0, 0, &welcome, error);
+    if (result != 0)
+        return result;
+    result = sock_connect(path, error);
+    if (result < 0)
+        return result;
+    channel_init(second, result,
+                 second_role == WIRE_ROLE_CONTROL ? control_on_message : transit_on_message, task);
+    return hello(second, server, task->name, second_role, welcome.welcome.id, welcome.welcome.key,
+                 &second_welcome, error);
+}
+
+static int create_container(struct sp_task *task, uint32_t slots, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_CONTAINER_CREATE};
+    struct wire_message reply;
+
+    message.container_create.slots = slots;
+    if (channel_ask(&task->physmem, &message, -1, &reply) != 0)
+        return error_set(error, EPIPE, "physmem is gone");
+    if (reply.type != WIRE_CONTAINER || reply.error != 0)
+        return error_set(error, reply.error != 0 ? (int)reply.error : EPROTO,
+                         "physmem refuses a container of %u slots: %s", slots,
+                         reply.type == WIRE_DONE ? reply.done.text : "unexpected answer");
+    if (reply.container.extent_pages == 0 || reply.container.extent_pages > slots + 65536)
+        return error_set(error, EPROTO, "physmem has extents of %u pages",
+                         reply.container.extent_pages);
+    task->container = reply.container.container;
+    task->extent_pages = reply.container.extent_pages;
+    return 0;
+}
+
+/* ---- */
+
+static void release(struct sp_task *task)
+{
+    channel_fini(&task->physmem);
+    channel_fini(&task->control);
+    channel_fini(&task->swap);
+    channel_fini(&task->cleaner);
+    memory_release(task);
+    for (uint32_t i = 0; i < task->extents_max; i++)
+        if (task->extents[i].fd >= 0)
+            close(task->extents[i].fd);
+    for (uint32_t i = 0; i < task->arrived_count; i++)
+        close(task->arrived[i].fd);
+    if (task->extents != NULL)
+        munmap(task->extents, task->extents_size);
+    if (task->wired != NULL)
+        munmap(task->wired, task->wired_size);
+    live_trace_end(task, false);
+    plugin_close(&task->policy_object);
+    if (task->stats_shared)
+        munmap(task->stats, sizeof(struct sp_stats));
+    munmap(task, sizeof(*task));
+}
+
+/* The child of a fork has no contract. It must not reach the parent's frames, nor keep its
+ * connections open. */
+static void in_child(void)
+{
+    struct sp_task *task = task_attached();
+
+    if (task == NULL)
+        return;
+    fault_uninstall(task);
+    task_set_attached(NULL);
+    if (task->wake_fd >= 0)
+        close(task->wake_fd);
+    release(task);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, in_child);
+}
+
+static int connect_all(struct sp_task *task, const struct settings *settings,
+                       struct sp_error *error)
+{
+    const struct sp_attach_options *options = &settings->options;
+    uint32_t slots = container_slots(settings);
+    int result = open_pair(task, "physmem", options->physmem_path, &task->physmem, &task->control,
+                           WIRE_ROLE_CONTROL, error);
+
+    if (result == 0 && options->swap_path != NULL) {
+        result = open_pair(task, "swap", options->swap_path, &task->swap, &task->cleaner,
+                           WIRE_ROLE_TASK, error);
+        task->has_swap = result == 0;
+    }
+    if (result == 0)
+        result = create_container(task, slots, error);
+    if (result == 0)
+        result = memory_reserve(task, error);
+    if (result == 0)
+        result = prepare_pager(task, settings, slots, error);
+    if (result == 0)
+        result = contracts_negotiate(task, settings->terms, settings->terms_count, error);
+    return result;
+}
+
+static int start_threads(struct sp_task *task, struct sp_error *error)
+{
+    int result = fault_install(task, error);
+
+    if (result != 0)
+        return result;
+    result = control_start(task, error);
+    if (result == 0 && task->pager_thread_wanted) {
+        result = pager_thread_start(task, error);
+        if (result != 0)
+            control_stop(task);
+    }
+    if (result == 0)
+        result = sp_thread_begin(task);
+    if (result != 0)
+        fault_uninstall(task);
+    return result;
+}
+
+int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
+              struct sp_error *error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct settings settings;
+    struct sp_task *task;
+    int result;
+
+    if (task_attached() != NULL)
+        return error_set(error, EBUSY, "this process is attached already");
+    result = settle(&settings, options, error);
+    if (result != 0)
+        return result;
+    task = map_private(sizeof(*task));
+    if (task == NULL)
+        return error_set(error, ENOMEM, "no memory for the task");
+    snprintf(task->name, sizeof(task->name), "%s", settings.options.name);
+    task->physmem.fd = task->control.fd = task->swap.fd = task->cleaner.fd = -1;
+    task->wake_fd = -1;
+    task->arena_pages = settings.options.max_pages;
+    task->on_recall = settings.options.on_recall;
+    task->on_recall_arg = settings.options.on_recall_arg;
+    task->no_renewal = (settings.options.flags & SP_ATTACH_NO_RENEWAL) != 0;
+    task->pager_thread_wanted = (settings.options.flags & SP_ATTACH_PAGER_THREAD) != 0;
+    map_stats(task, settings.stats_fd);
+    result = choose_policy(task, &settings.options, error);
+    if (result == 0)
+        result = live_trace_begin(task, policy_text(&settings.options), settings.options.max_pages,
+                                  error);
+    if (result == 0)
+        result = connect_all(task, &settings, error);
+    if (result == 0) {
+        task_set_attached(task);
+        result = start_threads(task, error);
+    }
+    if (result != 0) {
+        task_set_attached(NULL);
+        release(task);
+        return result;
+    }
+    pthread_once(&once, watch_forks);
+    *taskp = task;
+    return 0;
+}
+
+int sp_detach(struct sp_task **taskp)
+{
+    struct sp_task *task = taskp != NULL ? *taskp : NULL;
+
+    if (task == NULL)
+        return 0;
+    *taskp = NULL;
+    control_stop(task);
+    if (task->pager_thread_wanted)
+        pager_thread_stop(task);
+    fault_uninstall(task);
+    sp_thread_end(task);
+    task_set_attached(NULL);
+    live_trace_end(task, true);
+    release(task);
+    return 0;
+}

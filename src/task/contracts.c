@@ -1,0 +1,209 @@
+/* Negotiation: proposals, counter-offers, renewals, and what they add up to. */
+#include "task/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static bool counts(const struct task_contract *contract)
+{
+    return contract->number != 0 && contract->state == SP_CONTRACT_ACTIVE;
+}
+
+/* Tell the pager what the active contracts add up to. The lock is held. */
+static void update_allowance(struct sp_task *task)
+{
+    uint32_t guaranteed = 0;
+    uint32_t extra = 0;
+
+    for (uint32_t i = 0; i < TERMS_MAX; i++) {
+        const struct task_contract *contract = &task->contract[i];
+
+        if (!counts(contract))
+            continue;
+        if (contract->terms.kind == SP_GUARANTEED)
+            guaranteed += contract->terms.frames;
+        else
+            extra += contract->terms.frames;
+    }
+    pager_set_allowance(&task->pager, guaranteed, extra);
+}
+
+static struct task_contract *find(struct sp_task *task, uint32_t number)
+{
+    for (uint32_t i = 0; i < TERMS_MAX; i++)
+        if (task->contract[i].number == number)
+            return &task->contract[i];
+    return NULL;
+}
+
+void contract_note(struct sp_task *task, const struct wire_message *offer)
+{
+    uint32_t number = offer->offer.contract;
+    struct task_contract *contract;
+    struct work work;
+
+    if (offer->error != 0 || number == 0)
+        return;
+    task_enter(task, &work, NULL);
+    contract = find(task, number);
+    if (contract == NULL)
+        contract = find(task, 0);
+    if (contract != NULL) {
+        contract->number = number;
+        contract->state = offer->offer.state;
+        WIRE_COPY_TERMS(&contract->terms, &offer->offer);
+        update_allowance(task);
+    }
+    task_leave(task, NULL);
+    task_signal_event(task);
+}
+
+/* Ask physmem with all signals blocked, and turn an error reply into a result. */
+static int ask(struct sp_task *task, struct wire_message *message, uint8_t expected,
+               struct wire_message *reply, struct sp_error *error)
+{
+    sigset_t saved;
+    int result;
+
+    task_block_signals(&saved);
+    result = channel_ask(&task->physmem, message, -1, reply);
+    if (result == 0 && reply->type == WIRE_OFFER)
+        contract_note(task, reply);
+    pthread_sigmask(SIG_SETMASK, &saved, NULL);
+    if (result != 0)
+        return error_set(error, EPIPE, "physmem is gone, or has revoked this task");
+    if (reply->error != 0)
+        return error_set(error, (int)reply->error, "physmem: %s",
+                         reply->type == WIRE_DONE && reply->done.text[0] != '\0'
+                             ? reply->done.text
+                             : strerror((int)reply->error));
+    if (reply->type != expected)
+        return error_set(error, EPROTO, "physmem answered %s to %s", wire_type_name(reply->type),
+                         wire_type_name(message->type));
+    return 0;
+}
+
+static int ask_for_offer(struct sp_task *task, struct wire_message *message, struct sp_offer *offer,
+                         struct sp_error *error)
+{
+    struct wire_message reply;
+    int result = ask(task, message, WIRE_OFFER, &reply, error);
+
+    if (result != 0)
+        return result;
+    offer->answer = reply.offer.answer;
+    offer->reason = reply.offer.reason;
+    offer->contract = reply.offer.contract;
+    offer->retry_ns = reply.offer.retry_ns;
+    WIRE_COPY_TERMS(&offer->terms, &reply.offer);
+    return 0;
+}
+
+int sp_propose(struct sp_task *task, const struct sp_terms *terms, struct sp_offer *offer,
+               struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_PROPOSE};
+
+    if (terms->kind >= SP_CONTRACT_KINDS || terms->on_breach >= SP_BREACH_ACTIONS ||
+        terms->grace_unit >= SP_GRACE_UNITS)
+        return error_set(error, EINVAL,
+                         "contract: kind %u, breach %u or grace unit %u does not exist",
+                         terms->kind, terms->on_breach, terms->grace_unit);
+    WIRE_COPY_TERMS(&message.propose, terms);
+    return ask_for_offer(task, &message, offer, error);
+}
+
+int sp_accept(struct sp_task *task, uint32_t contract, struct sp_offer *offer,
+              struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_ACCEPT};
+
+    message.accept.contract = contract;
+    return ask_for_offer(task, &message, offer, error);
+}
+
+int sp_renew(struct sp_task *task, uint32_t contract, uint64_t term_ns, struct sp_offer *offer,
+             struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_RENEW};
+
+    message.renew.contract = contract;
+    message.renew.term_ns = term_ns;
+    return ask_for_offer(task, &message, offer, error);
+}
+
+int sp_close_contract(struct sp_task *task, uint32_t contract, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_CLOSE};
+    struct wire_message reply;
+    struct task_contract *closed;
+    struct work work;
+    sigset_t saved;
+    int result;
+
+    message.close.contract = contract;
+    result = ask(task, &message, WIRE_DONE, &reply, error);
+    if (result != 0)
+        return result;
+    task_enter(task, &work, &saved);
+    closed = find(task, contract);
+    if (contract != 0 && closed != NULL)
+        *closed = (struct task_contract){0};
+    update_allowance(task);
+    task_leave(task, &saved);
+    return 0;
+}
+
+void contract_renew(struct sp_task *task, uint32_t number)
+{
+    struct wire_message message = {.type = WIRE_RENEW};
+    struct channel_batch batch;
+    struct task_contract *contract;
+    struct work work;
+    uint64_t term = 0;
+
+    task_enter(task, &work, NULL);
+    contract = find(task, number);
+    if (number != 0 && contract != NULL)
+        term = contract->terms.term_ns;
+    task_leave(task, NULL);
+    if (term == 0)
+        return;
+    message.seq = channel_next_seq(&task->physmem);
+    message.renew.contract = number;
+    message.renew.term_ns = term;
+    batch.size = 0;
+    channel_add(&batch, &message);
+    (void)channel_send(&task->physmem, &batch, -1);
+}
+
+static int negotiate_one(struct sp_task *task, const struct sp_terms *terms, struct sp_error *error)
+{
+    struct sp_offer offer;
+    int result = sp_propose(task, terms, &offer, error);
+
+    if (result == 0 && offer.answer == SP_COUNTERED && offer.terms.frames >= terms->min &&
+        offer.terms.frames > 0)
+        result = sp_accept(task, offer.contract, &offer, error);
+    if (result != 0)
+        return result;
+    if (offer.answer == SP_ACCEPTED)
+        return 0;
+    return error_set(error, ENOMEM, "physmem %s a contract for %u %s frames: %s",
+                     offer.answer == SP_COUNTERED ? "countered" : "refused", terms->frames,
+                     contract_kind_name(terms->kind), wire_reason_text(offer.reason));
+}
+
+int contracts_negotiate(struct sp_task *task, const struct sp_terms *terms, int count,
+                        struct sp_error *error)
+{
+    for (int i = 0; i < count; i++) {
+        int result = negotiate_one(task, &terms[i], error);
+
+        if (result != 0)
+            return result;
+    }
+    return 0;
+}

@@ -1,0 +1,390 @@
+/* Round trips: what a fault, a recall or a call of the program's asks of physmem and swap.
+ *
+ * Stores are sent and not waited for. Their answers are handled by whichever thread next reads the
+ * channel; that is nobody as long as nobody needs a frame, so a task that has what it needs is not
+ * woken for them. Everything else is waited for. */
+#include "task/task.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "os/extent.h"
+
+static _Noreturn void swap_gone(struct sp_task *task)
+{
+    task_die(task, "the swap server is gone, and with it the pages that it kept");
+}
+
+/* Physmem has closed the request connection: because the task was revoked, or because it died. */
+static _Noreturn void physmem_gone(struct sp_task *task)
+{
+    task_await_end(task);
+    if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
+        task_die_revoked(task);
+    task_die(task, "physmem is gone, and with it all contracts and frames");
+}
+
+/* ---- Returning frames ---- */
+
+static void send_returns(struct sp_task *task, const struct work *work)
+{
+    struct channel_batch batch;
+    struct wire_message message = {.type = WIRE_DEALLOCATE};
+    uint32_t ranges = 0;
+
+    message.deallocate.container = task->container;
+    for (uint32_t i = 0; i < work->returns; i++) {
+        uint32_t slot = work->return_slot[i];
+        struct wire_range *last = ranges > 0 ? &message.deallocate.ranges[ranges - 1] : NULL;
+
+        if (last != NULL && last->start + last->count == slot)
+            last->count++;
+        else
+            message.deallocate.ranges[ranges++] = (struct wire_range){.start = slot, .count = 1};
+    }
+    message.deallocate.ranges_count = (uint16_t)ranges;
+    batch.size = 0;
+    channel_add(&batch, &message);
+    /* Should physmem be gone, the control thread sees it too, and says so. */
+    (void)channel_send(&task->control, &batch, -1);
+}
+
+/* ---- Stores ---- */
+
+/* Note which pages a STORE carries, so that its answer can be told to the pager. */
+static uint32_t open_store_batch(struct sp_task *task, const struct work *work,
+                                 struct channel *swap)
+{
+    uint32_t seq = channel_next_seq(swap);
+
+    for (;;) {
+        uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
+
+        futex_lock_take(&task->lock);
+        for (uint32_t i = 0; i < TASK_STORE_BATCHES; i++) {
+            struct store_batch *batch = &task->batch[i];
+
+            if (batch->channel != NULL)
+                continue;
+            batch->channel = swap;
+            batch->seq = seq;
+            batch->count = work->stores;
+            for (uint32_t n = 0; n < work->stores; n++)
+                batch->page[n] = work->store[n].page;
+            futex_lock_release(&task->lock);
+            return seq;
+        }
+        futex_lock_release(&task->lock);
+        if (channel_poll(swap) != 0)
+            swap_gone(task);
+        task_wait_event(task, events, INT64_C(1000000));
+    }
+}
+
+static void stores_answered(struct sp_task *task, struct channel *channel,
+                            const struct wire_message *message)
+{
+    struct work work;
+    struct store_batch *batch = NULL;
+
+    task_enter(task, &work, NULL);
+    for (uint32_t i = 0; i < TASK_STORE_BATCHES; i++)
+        if (task->batch[i].channel == channel && task->batch[i].seq == message->seq)
+            batch = &task->batch[i];
+    if (batch != NULL) {
+        for (uint32_t i = 0; i < batch->count; i++) {
+            uint32_t error = message->error != 0 ? message->error : EIO;
+            uint32_t slot = PAGER_NONE;
+
+            if (message->type == WIRE_STORED && i < message->stored.slots_count) {
+                slot = message->stored.slots[i].slot;
+                error = message->stored.slots[i].error;
+            }
+            pager_stored(&task->pager, batch->page[i], slot, (int)error);
+        }
+        batch->channel = NULL;
+    }
+    task_leave(task, NULL);
+    task_signal_event(task);
+    if (work.returns > 0)
+        send_returns(task, &work);
+}
+
+/* ---- Swap ---- */
+
+static struct wire_place place(const struct sp_task *task, uint32_t slot)
+{
+    return (struct wire_place){.extent = task->extents[slot / task->extent_pages].number,
+                               .offset = slot % task->extent_pages};
+}
+
+static void add_frees(struct channel_batch *batch, const struct work *work)
+{
+    struct wire_message message = {.type = WIRE_FREE};
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < work->stores; i++)
+        if (work->store[i].swap != PAGER_NONE)
+            message.free.slots[count++].value = work->store[i].swap;
+    message.free.slots_count = (uint16_t)count;
+    if (count > 0)
+        channel_add(batch, &message);
+    if (work->frees == 0)
+        return;
+    for (uint32_t i = 0; i < work->frees; i++)
+        message.free.slots[i].value = work->free_swap[i];
+    message.free.slots_count = (uint16_t)work->frees;
+    channel_add(batch, &message);
+}
+
+static void add_store(struct sp_task *task, struct channel_batch *batch, const struct work *work,
+                      struct channel *swap)
+{
+    struct wire_message message = {.type = WIRE_STORE};
+
+    message.seq = open_store_batch(task, work, swap);
+    message.store.pages_count = (uint16_t)work->stores;
+    for (uint32_t i = 0; i < work->stores; i++)
+        message.store.pages[i] = place(task, work->store[i].slot);
+    channel_add(batch, &message);
+}
+
+static void loads_answered(struct sp_task *task, const struct work *work,
+                           const struct wire_message *reply, bool map, bool write)
+{
+    struct work more;
+
+    task_enter(task, &more, NULL);
+    for (uint32_t i = 0; i < work->loads; i++) {
+        uint32_t error = reply->error != 0 ? reply->error : EIO;
+
+        if (reply->type == WIRE_LOADED && i < reply->loaded.errors_count)
+            error = reply->loaded.errors[i].value;
+        if (error != 0 && map)
+            task_die(task, "swap slot %u cannot be read back: %s", work->load[i].swap,
+                     error == EBADMSG ? "its checksum is wrong, the swap device is corrupt"
+                                      : strerror((int)error));
+        pager_loaded(&task->pager, work->load[i].page, error == 0, map, write);
+    }
+    task_leave(task, NULL);
+    task_signal_event(task);
+    work_perform(task, &more, &task->swap, false, false);
+}
+
+static void talk_to_swap(struct sp_task *task, const struct work *work, struct channel *swap,
+                         bool map, bool write)
+{
+    struct channel_batch batch;
+    struct channel_call call;
+    struct wire_message reply;
+
+    batch.size = 0;
+    add_frees(&batch, work);
+    if (work->stores > 0)
+        add_store(task, &batch, work, swap);
+    if (work->loads > 0) {
+        struct wire_message message = {.type = WIRE_LOAD};
+
+        message.load.pages_count = (uint16_t)work->loads;
+        for (uint32_t i = 0; i < work->loads; i++) {
+            struct wire_place to = place(task, work->load[i].slot);
+
+            message.load.pages[i] = (struct wire_loading){
+                .slot = work->load[i].swap, .extent = to.extent, .offset = to.offset};
+        }
+        channel_expect(swap, &call, &message, &reply);
+        channel_add(&batch, &message);
+    }
+    if (channel_send(swap, &batch, -1) != 0)
+        swap_gone(task);
+    if (work->loads == 0)
+        return;
+    if (channel_wait(swap, &call) != 0)
+        swap_gone(task);
+    loads_answered(task, work, &reply, map, write);
+}
+
+/* ---- Frames and rights ---- */
+
+static void extent_arrived(struct sp_task *task, const struct wire_message *message, int fd)
+{
+    futex_lock_take(&task->lock);
+    if (task->arrived_count < CHANNEL_FDS && extent_check(fd, message->extent.pages) == 0) {
+        task->arrived[task->arrived_count].number = message->extent.extent;
+        task->arrived[task->arrived_count].pages = message->extent.pages;
+        task->arrived[task->arrived_count].fd = fd;
+        task->arrived_count++;
+        fd = -1;
+    }
+    futex_lock_release(&task->lock);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Take in an extent that a mapping names for the first time, and show it to swap. */
+static void adopt_extent(struct sp_task *task, const struct wire_map *item)
+{
+    struct task_extent *extent = &task->extents[item->slot / task->extent_pages];
+    uint32_t pages = 0;
+    int fd = -1;
+
+    futex_lock_take(&task->lock);
+    for (uint32_t i = 0; i < task->arrived_count && fd < 0; i++) {
+        if (task->arrived[i].number != item->extent)
+            continue;
+        fd = task->arrived[i].fd;
+        pages = task->arrived[i].pages;
+        task->arrived[i] = task->arrived[--task->arrived_count];
+    }
+    futex_lock_release(&task->lock);
+    if (fd < 0)
+        task_die(task,
+                 "physmem mapped extent %u without its descriptor (is the limit of open "
+                 "files, ulimit -n, reached?)",
+                 item->extent);
+    extent->window = mmap(NULL, (size_t)task->extent_pages * SP_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                          MAP_SHARED, fd, 0);
+    if (extent->window == MAP_FAILED)
+        task_die(task, "cannot map an extent: %s", strerror(errno));
+    extent->number = item->extent;
+    extent->fd = fd;
+    if (task->has_swap) {
+        struct wire_message message = {.type = WIRE_GIVE_EXTENT};
+        struct wire_message reply;
+
+        message.give_extent.extent = item->extent;
+        message.give_extent.pages = pages;
+        if (channel_ask(&task->swap, &message, fd, &reply) != 0)
+            swap_gone(task);
+        if (reply.error != 0)
+            task_die(task, "the swap server refuses an extent: %s", strerror((int)reply.error));
+    }
+}
+
+/* Ask for map rights on slots. Returns how many slots from `start` have them now. */
+static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
+{
+    struct wire_message message = {.type = WIRE_MAP};
+    struct wire_message reply;
+    uint32_t mapped = 0;
+
+    message.map.container = task->container;
+    message.map.start = start;
+    message.map.count = count;
+    message.map.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
+    if (channel_ask(&task->physmem, &message, -1, &reply) != 0)
+        physmem_gone(task);
+    if (reply.type != WIRE_MAPPED || reply.error != 0)
+        return 0;
+    for (uint32_t i = 0; i < reply.mapped.items_count; i++) {
+        const struct wire_map *item = &reply.mapped.items[i];
+
+        if (item->slot != start + mapped || item->count > count - mapped)
+            task_die(task, "physmem mapped slots that were not asked for");
+        if (task->extents[item->slot / task->extent_pages].fd < 0)
+            adopt_extent(task, item);
+        mapped += item->count;
+    }
+    return mapped;
+}
+
+static void allocate(struct sp_task *task, const struct work *work)
+{
+    struct wire_message message = {.type = WIRE_ALLOCATE};
+    struct wire_message reply;
+    struct work more;
+    uint32_t count = 0;
+    uint32_t mapped = 0;
+    bool zeroed;
+
+    message.allocate.container = task->container;
+    message.allocate.start = work->allocate_slot;
+    message.allocate.count = work->allocate_count;
+    message.allocate.flags = WIRE_ALLOCATE_PARTIAL | (work->extra ? WIRE_ALLOCATE_EXTRA : 0);
+    if (channel_ask(&task->physmem, &message, -1, &reply) != 0)
+        physmem_gone(task);
+    if (reply.type == WIRE_ALLOCATED)
+        count = reply.allocated.count;
+    if (count > work->allocate_count)
+        task_die(task, "physmem allocated slots that were not asked for");
+    zeroed = reply.type == WIRE_ALLOCATED && reply.allocated.zeroed;
+    while (mapped < count) {
+        uint32_t n = map_slots(task, work->allocate_slot + mapped, count - mapped);
+
+        if (n == 0)
+            task_die(task, "physmem does not map slots that it allocated");
+        mapped += n;
+    }
+    task_enter(task, &more, NULL);
+    pager_allocated(&task->pager, work->allocate_slot, count, PAGE_READ | PAGE_WRITE, zeroed);
+    task_leave(task, NULL);
+    task_signal_event(task);
+    work_perform(task, &more, &task->swap, false, false);
+}
+
+static void grant(struct sp_task *task, const struct work *work)
+{
+    uint32_t mapped = map_slots(task, work->grant_slot, work->grant_count);
+    struct work more;
+
+    task_enter(task, &more, NULL);
+    for (uint32_t i = 0; i < work->grant_count; i++)
+        pager_granted(&task->pager, work->grant_slot + i, i < mapped ? PAGE_READ | PAGE_WRITE : 0);
+    task_leave(task, NULL);
+    task_signal_event(task);
+}
+
+static void refill(struct sp_task *task, const struct work *work, bool write)
+{
+    const struct pager_region *region = pager_region_of(&task->pager, work->refilled.page);
+    uint32_t index = (uint32_t)(region - task->pager.region);
+    struct work more;
+    int error =
+        task->refills[index].refill(task->refills[index].arg, work->refilled.page - region->first,
+                                    memory_window(task, work->refilled.slot));
+
+    if (error != 0)
+        task_die(task, "the refill callback failed for page %u of its region: %s",
+                 work->refilled.page - region->first, strerror(error));
+    task_enter(task, &more, NULL);
+    pager_loaded(&task->pager, work->refilled.page, true, true, write);
+    task_leave(task, NULL);
+    task_signal_event(task);
+    work_perform(task, &more, &task->swap, false, false);
+}
+
+/* ---- */
+
+void work_perform(struct sp_task *task, struct work *work, struct channel *swap, bool map,
+                  bool write)
+{
+    if (work->returns > 0)
+        send_returns(task, work);
+    if (work->stores + work->loads + work->frees > 0)
+        talk_to_swap(task, work, swap, map, write);
+    if (work->refill)
+        refill(task, work, write);
+    if (work->allocate)
+        allocate(task, work);
+    if (work->grant)
+        grant(task, work);
+}
+
+void transit_on_message(void *context, struct channel *channel, const struct wire_message *message,
+                        int consume_fd)
+{
+    struct sp_task *task = context;
+
+    if (message->type == WIRE_EXTENT) {
+        extent_arrived(task, message, consume_fd);
+        return;
+    }
+    if (consume_fd >= 0)
+        close(consume_fd);
+    if (message->type == WIRE_OFFER)
+        contract_note(task, message);
+    else if (channel != &task->physmem)
+        stores_answered(task, channel, message);
+}

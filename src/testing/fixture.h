@@ -1,0 +1,43 @@
+/* What the parts of the fixture share. */
+#ifndef TESTING_FIXTURE_H
+#define TESTING_FIXTURE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include <selfpage/testing.h>
+
+#include "launch/directory.h"
+#include "launch/guardian.h"
+#include "launch/observer.h"
+#include "launch/server.h"
+#include "launch/strings.h"
+
+/* One of the two servers. */
+struct fixture_server {
+    struct server server;
+    struct server_log log;
+    struct strings arguments; /* those it is always given; empty: the fixture has no such server */
+    struct observer observer;
+};
+
+struct sp_testing {
+    struct directory directory;
+    struct guardian guardian;
+    struct fixture_server servers[SP_TESTING_SERVERS];
+    char bindir[PATH_MAX];
+    unsigned timeout_ms;
+    uint64_t seed;
+    unsigned tasks_begun;          /* for their names */
+    struct sp_testing_task *tasks; /* those not waited for */
+    bool trouble;                  /* a server ended badly, as the error said */
+    struct sp_error trouble_error;
+};
+
+/* Copy a log's last bytes; returns how many, without the NUL. */
+size_t fixture_log_tail(const struct server_log *log, char *buffer, size_t size);
+
+/* Kill and free all tasks that are left. */
+void fixture_end_tasks(struct sp_testing *fixture);
+
+#endif

@@ -1,0 +1,360 @@
+/* What the authors of each arbiter claim, or what follows from its formula. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "arbiter/auction.h"
+#include "arbiter/karma.h"
+#include "arbiter/viengoos.h"
+#include "arena.h"
+#include "base/random.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static void expect_held(const struct arena *arena, const uint32_t *held, uint32_t tolerance)
+{
+    for (uint32_t i = 0; i < arena->count; i++)
+        assert_in_range(arena->task[i].held, held[i] > tolerance ? held[i] - tolerance : 0,
+                        held[i] + tolerance);
+}
+
+/* ESX: equal shares, one task idle. */
+static void test_esx_taxes_idle_memory(void **state)
+{
+    static const struct {
+        const char *arbiter;
+        uint32_t held[2];
+    } cases[] = {
+        {"esx", {200, 800}}, /* tax 0.75: 1 to 4 */
+        {"esx:tax=0", {500, 500}},
+        {"esx:tax=0.5", {333, 667}},
+    };
+    static const uint32_t demand[] = {1000, 1000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena;
+
+        arena_init(&arena, cases[i].arbiter, 1000, 2);
+        arena.task[0].idle = SP_ARBITER_WHOLE;
+        arena_settle(&arena, demand);
+        expect_held(&arena, cases[i].held, 1);
+        arena_fini(&arena);
+    }
+}
+
+/* Max-min against water-filling frame by frame: each frame goes to who has least for its weight. */
+static void fill(const uint32_t *demand, const uint32_t *weight, uint32_t count, uint32_t frames,
+                 uint32_t *held)
+{
+    memset(held, 0, count * sizeof(*held));
+    for (; frames > 0; frames--) {
+        uint32_t poorest = count;
+
+        for (uint32_t i = 0; i < count; i++)
+            if (held[i] < demand[i] &&
+                (poorest == count ||
+                 (uint64_t)held[i] * weight[poorest] < (uint64_t)held[poorest] * weight[i]))
+                poorest = i;
+        if (poorest == count)
+            return;
+        held[poorest]++;
+    }
+}
+
+static void test_maxmin_is_water_filling(void **state)
+{
+    struct random_source random = random_seeded(5);
+
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        uint32_t demand[8], weight[8], held[8];
+        struct arena arena;
+
+        arena_init(&arena, "maxmin", 1000, 8);
+        for (uint32_t i = 0; i < 8; i++) {
+            demand[i] = random_below(&random, 400);
+            weight[i] = 1 + random_below(&random, 4);
+            arena.task[i].weight = weight[i];
+        }
+        fill(demand, weight, 8, 1000, held);
+        arena_settle(&arena, demand);
+        expect_held(&arena, held, 2);
+        arena_fini(&arena);
+    }
+}
+
+static void test_viengoos_weights(void **state)
+{
+    static const uint32_t demand[] = {1000, 1000, 1000, 1000}, held[] = {100, 200, 300, 400};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "viengoos", 1000, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        arena.task[i].weight = i + 1;
+    arena_settle(&arena, demand);
+    expect_held(&arena, held, 0);
+    assert_int_equal(viengoos_available(arena.task, 4, 3, 1000, 0), 400);
+    assert_int_equal(viengoos_available(arena.task, 4, 0, 1000, 50), 150);
+    arena_fini(&arena);
+}
+
+static void test_viengoos_priorities_and_tree(void **state)
+{
+    static const uint32_t demand[] = {600, 600, 600, 600};
+    static const uint32_t by_priority[] = {0, 400, 600, 0}, in_tree[] = {500, 250, 250, 0};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "viengoos", 1000, 3);
+    arena.task[1].priority = 1;
+    arena.task[2].priority = 2;
+    arena_settle(&arena, demand);
+    expect_held(&arena, by_priority, 0);
+    arena_fini(&arena);
+
+    /* Two activities; the second has a child: it counts once against the first. */
+    arena_init(&arena, "viengoos", 1000, 3);
+    arena.task[2].parent = 2;
+    arena_settle(&arena, demand);
+    expect_held(&arena, in_tree, 0);
+    arena_fini(&arena);
+}
+
+/* Frames that were of use: held, as far as really needed. */
+static void karma_run(struct arena *arena, bool selfish, uint64_t *useful)
+{
+    struct random_source random = random_seeded(11);
+
+    for (int quantum = 0; quantum < 400; quantum++) {
+        uint32_t truth[4], said[4];
+
+        for (uint32_t i = 0; i < 4; i++)
+            said[i] = truth[i] = random_below(&random, 200);
+        if (selfish && said[0] < 150)
+            said[0] = 150; /* keeps what it does not need */
+        arena_pass(arena, SECOND, said);
+        for (uint32_t i = 0; i < 4; i++)
+            useful[i] += arena->task[i].held < truth[i] ? arena->task[i].held : truth[i];
+    }
+}
+
+static void test_karma_selfishness_gains_nothing(void **state)
+{
+    uint64_t honest[4] = {0}, selfish[4] = {0};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "karma:guaranteed-fraction=0.5", 200, 4);
+    karma_run(&arena, false, honest);
+    arena_fini(&arena);
+    arena_init(&arena, "karma:guaranteed-fraction=0.5", 200, 4);
+    karma_run(&arena, true, selfish);
+    arena_fini(&arena);
+    print_message("karma: useful frames of an honest task %llu, selfish %llu\n",
+                  (unsigned long long)honest[0], (unsigned long long)selfish[0]);
+    assert_true(selfish[0] <= honest[0]);
+}
+
+/* What is shared is issued as credits, and paid for: the sum stays while all frames are used. */
+static void test_karma_conserves_credits(void **state)
+{
+    struct random_source random = random_seeded(13);
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "karma:guaranteed-fraction=0.5,credits=1000", 200, 4);
+    for (int quantum = 0; quantum < 200; quantum++) {
+        uint32_t demand[4] = {200, 200, 0, 0};
+        double sum = 0;
+
+        demand[2] = random_below(&random, 200);
+        demand[3] = random_below(&random, 200);
+        arena_pass(&arena, SECOND, demand);
+        for (uint32_t i = 0; i < 4; i++)
+            sum += ((struct karma_task *)arena.task[i].own)->credits;
+        assert_true(sum == 4000);
+    }
+    arena_fini(&arena);
+}
+
+/* The optimum of the auction by dynamic programming over tasks and frames. */
+static uint64_t optimum(const struct arena *arena, const uint32_t *demand, uint32_t frames)
+{
+    static uint64_t best[101];
+
+    memset(best, 0, sizeof(best));
+    for (uint32_t i = 0; i < arena->count; i++)
+        for (uint32_t f = frames; f > 0; f--)
+            for (uint32_t q = 1; q <= f && q <= demand[i]; q++)
+                if (best[f - q] + q * arena->task[i].bid > best[f])
+                    best[f] = best[f - q] + q * arena->task[i].bid;
+    return best[frames];
+}
+
+static void test_auction_is_optimal(void **state)
+{
+    struct random_source random = random_seeded(7);
+
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        uint32_t demand[5];
+        uint64_t value = 0;
+        struct arena arena;
+
+        arena_init(&arena, "auction", 100, 5);
+        for (uint32_t i = 0; i < 5; i++) {
+            demand[i] = random_below(&random, 60);
+            arena.task[i].bid = random_below(&random, 20);
+        }
+        arena_pass(&arena, 13 * SECOND, demand);
+        for (uint32_t i = 0; i < 5; i++)
+            value += arena.task[i].held * arena.task[i].bid;
+        assert_int_equal(value, optimum(&arena, demand, 100));
+        arena_fini(&arena);
+    }
+}
+
+static void test_auction_charges_what_others_lose(void **state)
+{
+    static const uint32_t demand[] = {60, 60, 60}, held[] = {60, 40, 0};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "auction", 100, 3);
+    arena.task[0].bid = 10;
+    arena.task[1].bid = 5;
+    arena.task[2].bid = 3;
+    arena_pass(&arena, 13 * SECOND, demand);
+    expect_held(&arena, held, 0);
+    /* Without the first, the second would have 20 more at 5, and the third 40 at 3. */
+    assert_true(((struct auction_task *)arena.task[0].own)->charge == 20 * 5 + 40 * 3);
+    assert_true(((struct auction_task *)arena.task[1].own)->charge == 40 * 3);
+    assert_true(((struct auction_task *)arena.task[2].own)->charge == 0);
+    arena_fini(&arena);
+}
+
+static void test_market_savings_buy_a_burst(void **state)
+{
+    static const uint32_t both[] = {1000, 1000}, one[] = {1000, 0};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "market", 1000, 2);
+    for (int i = 0; i < 30; i++)
+        arena_pass(&arena, SECOND, one); /* the second saves; frames cost nothing now */
+    arena_pass(&arena, SECOND, both);
+    assert_in_range(arena.task[1].held, 400, 600); /* so the first saved, too */
+    arena.task[0].bid = 1;                         /* not ready to pay the price */
+    arena_pass(&arena, SECOND, both);
+    arena_pass(&arena, SECOND, both);
+    assert_int_equal(arena.task[0].held, 0);
+    arena_fini(&arena);
+}
+
+static void test_cliffhanger_follows_ghost_hits(void **state)
+{
+    static const uint32_t demand[] = {1000, 1000, 1000, 1000};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "cliffhanger", 1000, 4);
+    arena_pass(&arena, SECOND, demand);
+    assert_in_range(arena.task[2].held, 248, 252);
+    for (int i = 0; i < 10; i++) {
+        arena.task[2].ghost_hits += 3;
+        arena_pass(&arena, SECOND, demand);
+    }
+    assert_in_range(arena.task[2].held, 250 + 30 * 4 - 2, 250 + 30 * 4 + 2);
+    assert_in_range(arena.task[0].held, 208, 212);
+    arena_fini(&arena);
+}
+
+/* What an attacker ends up with, of 1000 frames, after some time; the victim gets the rest of what
+ * is held. Honest, both would have 500. */
+enum attack { HOARD, RETAKE, INFLATE, SPLIT, LIE_BUSY, LIE_GHOSTS, ATTACKS };
+
+static uint32_t attack_run(const struct sp_arbiter *arbiter, enum attack attack, uint32_t *victimp)
+{
+    uint32_t demand[4] = {1000, 1000, 1000, 1000};
+    struct arena arena;
+    uint32_t gained = 0;
+    uint32_t tasks = attack == SPLIT ? 4 : 2;
+
+    arena_init(&arena, arbiter->name, 1000, tasks);
+    for (uint32_t i = 0; i < tasks; i++)
+        arena.task[i].bid = 1000;
+    if (attack == HOARD || attack == RETAKE) {
+        const uint32_t alone[] = {1000, 0};
+
+        arena_pass(&arena, SECOND, alone);
+    }
+    for (int round = 0; round < 30; round++) {
+        if (attack == RETAKE)
+            arena_ask(&arena, 0, 1000 - arena.task[0].held); /* at once, before the other */
+        if (attack == INFLATE)
+            demand[0] = 4000000;
+        if (attack == LIE_BUSY)
+            arena.task[1].idle = SP_ARBITER_WHOLE / 2; /* which the attacker's are, too */
+        if (attack == LIE_GHOSTS)
+            arena.task[0].ghost_hits += 10;
+        arena_pass(&arena, SECOND, demand);
+    }
+    *victimp = arena.task[tasks - 1].held;
+    for (uint32_t i = 0; i + 1 < tasks; i++)
+        gained += arena.task[i].held;
+    arena_fini(&arena);
+    return gained;
+}
+
+static void test_attacks(void **state)
+{
+    static const char *const names[ATTACKS] = {"hoard", "retake", "inflate",
+                                               "split", "busy",   "ghosts"};
+    const struct sp_arbiter *arbiter;
+
+    (void)state;
+    print_message("attacker/victim");
+    for (int attack = 0; attack < ATTACKS; attack++)
+        print_message(" %9s", names[attack]);
+    print_message("\n");
+    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
+        print_message("%-15s", arbiter->name);
+        for (int attack = 0; attack < ATTACKS; attack++) {
+            uint32_t victim;
+            uint32_t gained = attack_run(arbiter, (enum attack)attack, &victim);
+            bool first_wins = (arbiter->flags & SP_ARBITER_GRANTS) == 0;
+
+            print_message(" %4u/%-4u", gained, victim);
+            assert_true(gained + victim <= 1000);
+            if ((attack == HOARD || attack == RETAKE) && first_wins)
+                assert_int_equal(victim, 0);
+            /* Bids are equal in the auction: nobody is more deserving there. */
+            else if (attack <= INFLATE && !first_wins && arbiter != &arbiter_auction)
+                assert_in_range(victim, 490, 510);
+        }
+        print_message("\n");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_esx_taxes_idle_memory),
+        cmocka_unit_test(test_maxmin_is_water_filling),
+        cmocka_unit_test(test_viengoos_weights),
+        cmocka_unit_test(test_viengoos_priorities_and_tree),
+        cmocka_unit_test(test_karma_selfishness_gains_nothing),
+        cmocka_unit_test(test_karma_conserves_credits),
+        cmocka_unit_test(test_auction_is_optimal),
+        cmocka_unit_test(test_auction_charges_what_others_lose),
+        cmocka_unit_test(test_market_savings_buy_a_burst),
+        cmocka_unit_test(test_cliffhanger_follows_ghost_hits),
+        cmocka_unit_test(test_attacks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

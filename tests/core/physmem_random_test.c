@@ -1,0 +1,520 @@
+/* Physmem as a whole, driven through random lives of tasks of several characters, with all books
+ * checked after every step. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "base/random.h"
+#include "physmem_world.h"
+
+#define ACTORS 8u
+#define SLOTS  600u
+#define FRAMES 300u
+
+enum character {
+    PROMPT, /* returns what is recalled at once, half of it softly */
+    SLOW,   /* returns it at the last moment */
+    GREEDY, /* returns it at once, and asks for as much again */
+    SILENT, /* returns nothing */
+    DEAF,   /* as prompt, but loses its control connection now and then */
+};
+
+static const enum character cast[ACTORS] = {PROMPT, SLOW, GREEDY, SILENT,
+                                            DEAF,   SLOW, PROMPT, GREEDY};
+
+struct actor {
+    enum character character;
+    struct physmem_task *task; /* NULL: not there */
+    bool revoked;
+    uint32_t container;
+    bool used[SLOTS]; /* slots with a frame; soft ones count as holes here */
+    uint32_t held;
+    uint64_t due; /* when something recalled has to be back; UINT64_MAX */
+    /* A request that was within the commitment when it was made; 0: none waits. */
+    uint32_t seq;
+    uint32_t start;
+    uint32_t count;
+    bool commitment_shrank; /* since then */
+    /* Unmaps that were not answered: the numbers above `unmaps_answered`, up to `unmaps_asked`. */
+    uint64_t unmaps_asked;
+    uint64_t unmaps_answered;
+};
+
+struct play {
+    struct world world;
+    struct random_source random;
+    uint64_t seed;
+    uint32_t step;
+    struct actor actor[ACTORS];
+    uint64_t revoked;
+    uint64_t served;
+    uint64_t waited;
+};
+
+#define REQUIRE(play, condition)                                                                   \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            print_error("seed %llu step %u: not true: %s\n", (unsigned long long)(play)->seed,     \
+                        (play)->step, #condition);                                                 \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+static uint32_t below(struct play *play, uint32_t bound)
+{
+    return random_below(&play->random, bound);
+}
+
+static bool is_honest(const struct actor *actor)
+{
+    return actor->character == PROMPT || actor->character == SLOW || actor->character == GREEDY;
+}
+
+static struct actor *actor_of(struct play *play, const struct physmem_task *task)
+{
+    for (unsigned i = 0; i < ACTORS; i++)
+        if (play->actor[i].task == task)
+            return &play->actor[i];
+    return NULL;
+}
+
+static void mark(struct actor *actor, uint32_t start, uint32_t count)
+{
+    for (uint32_t i = start; i < start + count; i++) {
+        actor->held += !actor->used[i];
+        actor->used[i] = true;
+    }
+}
+
+static void on_revoked(struct play *play, struct actor *actor, const struct physmem_effect *effect)
+{
+    REQUIRE(play, !actor->revoked);
+    REQUIRE(play, !is_honest(actor));
+    REQUIRE(play, effect->revoked.lost == actor->held);
+    actor->revoked = true;
+    actor->held = 0;
+    actor->due = UINT64_MAX;
+    memset(actor->used, 0, sizeof(actor->used));
+    play->revoked++;
+}
+
+static void on_recall(struct play *play, struct actor *actor, const struct physmem_effect *effect)
+{
+    /* Grace that counts allocations: return the frames before the next one. */
+    uint64_t due = play->world.now;
+
+    REQUIRE(play, effect->recall.frames > 0);
+    if (effect->recall.unit == SP_GRACE_TIME)
+        due += effect->recall.grace;
+    if (due < actor->due)
+        actor->due = due;
+}
+
+/* The answer to the request that was within the commitment. */
+static void on_answer(struct play *play, struct actor *actor, const struct physmem_effect *effect)
+{
+    if (effect->kind == PHYSMEM_REPLY_ALLOCATED) {
+        REQUIRE(play, effect->allocated.count == actor->count);
+        mark(actor, actor->start, actor->count);
+        play->served++;
+    } else {
+        REQUIRE(play, actor->revoked || actor->commitment_shrank);
+    }
+    actor->seq = 0;
+}
+
+static void watch(struct world *world, const struct physmem_effect *effect)
+{
+    struct play *play = world->user;
+    struct actor *actor;
+
+    if (effect->task == NULL)
+        return;
+    actor = actor_of(play, effect->task);
+    REQUIRE(play, actor != NULL); /* no effect names a task that has gone */
+    if (effect->kind == PHYSMEM_SEND_REVOKED)
+        on_revoked(play, actor, effect);
+    else if (actor->revoked)
+        REQUIRE(play, effect->kind <= PHYSMEM_REPLY_OFFER || effect->kind == PHYSMEM_KILL ||
+                          effect->kind == PHYSMEM_CLOSE_CONTROL);
+    if (effect->kind == PHYSMEM_SEND_RECALL)
+        on_recall(play, actor, effect);
+    if (effect->kind == PHYSMEM_SEND_UNMAP) {
+        REQUIRE(play, effect->unmap.id == actor->unmaps_asked + 1);
+        REQUIRE(play, effect->unmap.container == actor->container);
+        actor->unmaps_asked++;
+    }
+    if (effect->kind == PHYSMEM_SEND_NOTICE && effect->notice.what == PHYSMEM_EXPIRED)
+        actor->commitment_shrank = true;
+    if (effect->kind <= PHYSMEM_REPLY_OFFER && effect->seq == actor->seq && actor->seq != 0)
+        on_answer(play, actor, effect);
+}
+
+/* Give back up to `frames` frames, softly or to the pool. */
+static void give_back(struct play *play, struct actor *actor, uint32_t frames, bool softly)
+{
+    while (frames > 0 && actor->held > 0 && !actor->revoked) {
+        const struct physmem_effect *reply;
+        uint32_t start = below(play, SLOTS);
+        uint32_t count = 0;
+
+        while (!actor->used[start])
+            start = (start + 1) % SLOTS;
+        while (start + count < SLOTS && count < frames && actor->used[start + count])
+            actor->used[start + count++] = false;
+        actor->held -= count;
+        frames -= count;
+        reply = world_range(&play->world, softly ? physmem_release : physmem_deallocate,
+                            actor->task, actor->container, start, count);
+        REQUIRE(play, reply->error == 0 && reply->count == count);
+    }
+}
+
+/* Ask for frames in a way that may be refused. */
+static void grab(struct play *play, struct actor *actor, unsigned flags)
+{
+    uint32_t start = below(play, SLOTS - 40);
+    uint32_t count = 1 + below(play, 40);
+    const struct physmem_effect *reply;
+
+    if (actor->seq != 0)
+        return;
+    reply = world_allocate(&play->world, actor->task, actor->container, start, count,
+                           flags | PHYSMEM_PARTIAL | PHYSMEM_EXTRA);
+    if (reply == NULL) { /* part of it is within the commitment and waits; give that up */
+        struct physmem_request request = world_request(&play->world, actor->task);
+
+        physmem_container_destroy(play->world.physmem, play->world.now, &request, actor->container);
+        world_run(&play->world);
+        actor->held = 0;
+        memset(actor->used, 0, sizeof(actor->used));
+        actor->container = world_container(&play->world, actor->task, SLOTS);
+    } else if (reply->kind == PHYSMEM_REPLY_ALLOCATED) {
+        mark(actor, start, reply->allocated.count);
+    }
+}
+
+/* Do what is recalled, if it is time. */
+static void honour(struct play *play, struct actor *actor)
+{
+    uint32_t owed;
+
+    actor->due = UINT64_MAX;
+    if (actor->task == NULL || actor->revoked || actor->character == SILENT)
+        return;
+    owed = world_status(actor->task).owed;
+    give_back(play, actor, owed / 2, true);
+    give_back(play, actor, owed - owed / 2, false);
+    REQUIRE(play, actor->revoked || world_status(actor->task).owed == 0);
+    if (actor->character == GREEDY && !actor->revoked)
+        grab(play, actor, PHYSMEM_SQUASH);
+}
+
+static void answer_unmaps(struct play *play, struct actor *actor)
+{
+    if (actor->task == NULL || actor->revoked || actor->character == SILENT)
+        return;
+    while (actor->unmaps_answered < actor->unmaps_asked)
+        REQUIRE(play, physmem_unmapped(play->world.physmem, play->world.now, actor->task,
+                                       ++actor->unmaps_answered) == 0);
+}
+
+/* All but the slow return what they owe as soon as they hear of it. */
+static void honour_now(struct play *play)
+{
+    bool again = true;
+
+    while (again) {
+        again = false;
+        for (unsigned i = 0; i < ACTORS; i++) {
+            struct actor *actor = &play->actor[i];
+
+            if (actor->due == UINT64_MAX ||
+                (actor->character == SLOW && actor->due > play->world.now))
+                continue;
+            honour(play, actor);
+            again = true;
+        }
+    }
+}
+
+/* Let time pass; the slow act when theirs has almost run out. */
+static void pass(struct play *play, uint64_t ns)
+{
+    uint64_t until = play->world.now + ns;
+
+    for (unsigned i = 0; i < ACTORS; i++)
+        answer_unmaps(play, &play->actor[i]);
+    for (;;) {
+        struct actor *next = NULL;
+        uint64_t due = physmem_deadline(play->world.physmem);
+
+        for (unsigned i = 0; i < ACTORS; i++)
+            if (play->actor[i].due <= until && (next == NULL || play->actor[i].due < next->due))
+                next = &play->actor[i];
+        /* What physmem does by itself may be a recall, which wants an answer. */
+        if (due < (next != NULL ? next->due : until)) {
+            world_pass(&play->world, due > play->world.now ? due - play->world.now : 0);
+            honour_now(play);
+            continue;
+        }
+        if (next == NULL)
+            break;
+        if (next->due > play->world.now + 1)
+            world_pass(&play->world, next->due - 1 - play->world.now);
+        if (next->due != UINT64_MAX)
+            honour(play, next);
+        honour_now(play);
+    }
+    if (until > play->world.now)
+        world_pass(&play->world, until - play->world.now);
+    honour_now(play);
+}
+
+static void arrive(struct play *play, struct actor *actor)
+{
+    enum character character = actor->character;
+
+    *actor = (struct actor){.character = character, .due = UINT64_MAX};
+    actor->task = world_task(&play->world, "actor");
+    REQUIRE(play, actor->task != NULL);
+    actor->container = world_container(&play->world, actor->task, SLOTS);
+}
+
+static void leave(struct play *play, struct actor *actor)
+{
+    struct physmem_task *task = actor->task;
+
+    actor->task = NULL;
+    actor->due = UINT64_MAX;
+    actor->seq = 0;
+    physmem_task_gone(play->world.physmem, play->world.now, task);
+    world_run(&play->world);
+}
+
+static void propose(struct play *play, struct actor *actor)
+{
+    struct sp_terms terms = {
+        .kind = (uint8_t)below(play, SP_CONTRACT_KINDS),
+        .on_breach = (uint8_t)below(play, SP_BREACH_ACTIONS),
+        .grace_unit = below(play, 4) == 0 ? SP_GRACE_ALLOCATIONS : SP_GRACE_TIME,
+        .min = below(play, 20),
+        .frames = 1 + below(play, 120),
+        .term_ns = below(play, 2) ? SP_FOREVER : 1 + below(play, 2000) * MS,
+    };
+    const struct physmem_effect *reply;
+
+    if (terms.grace_unit == SP_GRACE_TIME) {
+        terms.t_clean = (1 + below(play, 100)) * MS;
+        terms.t_drop = (1 + below(play, 30)) * MS;
+    }
+    reply = world_propose(&play->world, actor->task, &terms);
+    if (reply->kind == PHYSMEM_REPLY_OFFER && reply->offer.offer.answer == SP_COUNTERED &&
+        below(play, 2))
+        world_accept(&play->world, actor->task, reply->offer.offer.contract);
+}
+
+/* Ask for frames that the contracts promise: this cannot fail. */
+static void ask_within(struct play *play, struct actor *actor)
+{
+    struct physmem_task_status status = world_status(actor->task);
+    uint32_t room = status.guaranteed + status.leased;
+    const struct physmem_effect *reply;
+
+    if (actor->seq != 0 || room <= status.held)
+        return;
+    room -= status.held;
+    actor->start = below(play, SLOTS);
+    while (actor->used[actor->start])
+        actor->start = (actor->start + 1) % SLOTS;
+    actor->count = 0;
+    while (actor->start + actor->count < SLOTS && actor->count < room && actor->count < 60 &&
+           !actor->used[actor->start + actor->count])
+        actor->count++;
+    actor->seq = play->world.seq + 1;
+    actor->commitment_shrank = false;
+    reply = world_allocate(&play->world, actor->task, actor->container, actor->start, actor->count,
+                           below(play, 2) ? PHYSMEM_ZERO : 0);
+    play->waited += reply == NULL;
+}
+
+static void recover(struct play *play, struct actor *actor)
+{
+    uint32_t start = below(play, SLOTS - 10);
+    const struct physmem_effect *reply;
+
+    if (actor->seq != 0)
+        return;
+    reply = world_range(&play->world, physmem_recover, actor->task, actor->container, start,
+                        1 + below(play, 10));
+    mark(actor, start, reply->error == EPIPE ? 0 : reply->count);
+}
+
+static void act_on_contract(struct play *play, struct actor *actor)
+{
+    uint32_t number = 1 + below(play, 12);
+
+    if (below(play, 2)) {
+        world_renew(&play->world, actor->task, number, (1 + below(play, 2000)) * MS);
+    } else {
+        REQUIRE(play, world_close(&play->world, actor->task, number) != NULL);
+    }
+}
+
+static void use_mapping(struct play *play, struct actor *actor)
+{
+    uint32_t start = below(play, SLOTS);
+    uint32_t count = 1 + below(play, SLOTS - start);
+    const struct physmem_effect *reply =
+        world_map(&play->world, actor->task, actor->container, start, count);
+    uint32_t mapped = 0;
+
+    if (reply->kind != PHYSMEM_REPLY_MAPPED) {
+        REQUIRE(play, reply->error == ENOENT && !actor->used[start]);
+        return;
+    }
+    for (uint32_t i = 0; i < reply->mapped.count; i++) {
+        const struct physmem_map_item *item = &play->world.items[i];
+        struct world_extent *extent = world_extent(&play->world, item->extent);
+
+        REQUIRE(play, extent != NULL && item->slot == start + mapped);
+        REQUIRE(play, item->offset + item->count <= EXTENT_PAGES);
+        for (uint32_t j = 0; j < item->count; j++) {
+            REQUIRE(play, actor->used[item->slot + j]);
+            extent->touched[item->offset + j] = 1;
+        }
+        mapped += item->count;
+    }
+    REQUIRE(play, mapped <= count);
+    REQUIRE(play, mapped == count || !actor->used[start + mapped]);
+}
+
+static void act(struct play *play, struct actor *actor)
+{
+    unsigned what = below(play, 100);
+
+    if (actor->task == NULL) {
+        if (what < 30)
+            arrive(play, actor);
+    } else if (what < 2 || (actor->revoked && what < 30)) {
+        leave(play, actor);
+    } else if (actor->revoked) {
+        REQUIRE(play, world_allocate(&play->world, actor->task, actor->container, 0, 1, 0)->error ==
+                          EPIPE);
+    } else if (what < 10) {
+        propose(play, actor);
+    } else if (what < 14) {
+        if (actor->seq == 0)
+            act_on_contract(play, actor);
+    } else if (what < 45) {
+        ask_within(play, actor);
+    } else if (what < 65) {
+        grab(play, actor, below(play, 2) ? PHYSMEM_SQUASH : 0);
+    } else if (what < 72) {
+        answer_unmaps(play, actor);
+        give_back(play, actor, 1 + below(play, 30), below(play, 2));
+    } else if (what < 77) {
+        recover(play, actor);
+    } else if (what < 85) {
+        use_mapping(play, actor);
+    } else if (what < 87) {
+        uint32_t start = below(play, SLOTS);
+
+        world_range(&play->world, physmem_unmap_own, actor->task, actor->container, start,
+                    1 + below(play, SLOTS - start));
+    } else if (what < 89 && actor->character == DEAF) {
+        physmem_control_closed(play->world.physmem, play->world.now, actor->task);
+    } else if (what < 91) {
+        physmem_recall_from(play->world.physmem, play->world.now, "actor", below(play, 50));
+        world_run(&play->world);
+    } else if (what < 93) {
+        physmem_audit_round(play->world.physmem, 3);
+        world_run(&play->world);
+    } else if (what < 94) {
+        physmem_unmap_random(play->world.physmem, play->world.now, &play->random);
+        world_run(&play->world);
+    } else {
+        pass(play, below(play, 80) * MS);
+    }
+}
+
+static void check(struct play *play)
+{
+    const char *wrong = physmem_check(play->world.physmem);
+    struct physmem_status status;
+    uint32_t held = 0;
+
+    if (wrong != NULL) {
+        print_error("seed %llu step %u: %s\n", (unsigned long long)play->seed, play->step, wrong);
+        fail();
+    }
+    for (unsigned i = 0; i < ACTORS; i++) {
+        if (play->actor[i].task == NULL)
+            continue;
+        REQUIRE(play, world_status(play->actor[i].task).held == play->actor[i].held);
+        held += play->actor[i].held;
+    }
+    physmem_get_status(play->world.physmem, &status);
+    REQUIRE(play, status.free + status.soft + held == status.frames);
+}
+
+#define COUNT_ONE(name) +1
+#define ARBITERS        (0 ARBITER_BUILTINS(COUNT_ONE))
+
+static void play_once(uint64_t seed, uint32_t steps)
+{
+    struct play *play = calloc(1, sizeof(*play));
+
+    assert_non_null(play);
+    play->seed = seed;
+    play->random = random_seeded(seed);
+    world_init(&play->world);
+    play->world.watch = watch;
+    play->world.user = play;
+    play->world.arbiter = arbiter_builtin((seed - 1) % ARBITERS);
+    assert_int_equal(world_start(&play->world, FRAMES, 20, 5 * SECOND), 0);
+    for (unsigned i = 0; i < ACTORS; i++)
+        play->actor[i] = (struct actor){.character = cast[i], .due = UINT64_MAX};
+
+    for (play->step = 0; play->step < steps; play->step++) {
+        act(play, &play->actor[below(play, ACTORS)]);
+        check(play);
+        honour_now(play);
+        check(play);
+    }
+    /* With time, whoever waits is served, whatever the silent do. */
+    for (unsigned i = 0; i < 10; i++)
+        pass(play, 70 * SECOND);
+    check(play);
+    for (unsigned i = 0; i < ACTORS; i++)
+        REQUIRE(play, play->actor[i].seq == 0);
+    for (unsigned i = 0; i < ACTORS; i++)
+        if (play->actor[i].task != NULL)
+            leave(play, &play->actor[i]);
+    check(play);
+    /* The play was not a dull one. */
+    REQUIRE(play, play->served > steps / 50 && play->waited > 0 && play->revoked > 0);
+    assert_int_equal(world_end(&play->world), 0);
+    free(play);
+}
+
+static void test_random_lives(void **state)
+{
+    (void)state;
+    /* Each arbiter in turn. */
+    for (uint64_t seed = 1; seed <= ARBITERS; seed++)
+        play_once(seed, 5000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_lives),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

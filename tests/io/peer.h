@@ -1,0 +1,223 @@
+/* A server under test and its peers, all in one thread: the loop is run in steps, and sockets
+ * deliver at once, so nothing has to be waited for. */
+#ifndef TEST_PEER_H
+#define TEST_PEER_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <valgrind/valgrind.h>
+
+#include "io/server.h"
+#include "scratch.h"
+
+/* What the handlers have seen. */
+struct seen {
+    unsigned accepted;
+    unsigned messages;
+    unsigned closed;
+    unsigned stops;
+    unsigned fds;
+    struct connection *last;
+    enum connection_end end;
+    char reason[256];
+};
+
+struct fixture {
+    uv_loop_t loop;
+    struct server server;
+    struct scratch scratch;
+    struct seen seen;
+    unsigned fds;    /* open before */
+    int log;         /* memfd that the server logs to */
+    char text[8192]; /* what log_of last read */
+};
+
+static inline struct fixture *fixture_of(struct connection *connection)
+{
+    return connection->server->user;
+}
+
+/* Group setup: what libuv opens once for the process, to catch signals, is open before anybody
+ * counts descriptors. */
+static inline int warm_up(void **state)
+{
+    uv_loop_t loop;
+
+    (void)state;
+    return uv_loop_init(&loop) != 0 || uv_loop_close(&loop) != 0;
+}
+
+static inline int note_accept(struct connection *connection, const struct sock_peer *peer)
+{
+    assert_int_equal(peer->pid, getpid());
+    fixture_of(connection)->seen.accepted++;
+    fixture_of(connection)->seen.last = connection;
+    return 0;
+}
+
+static inline void note_close(struct connection *connection, enum connection_end end,
+                              const char *reason)
+{
+    struct seen *seen = &fixture_of(connection)->seen;
+
+    seen->closed++;
+    seen->end = end;
+    snprintf(seen->reason, sizeof(seen->reason), "%s", reason);
+    if (seen->last == connection)
+        seen->last = NULL;
+}
+
+static inline void note_stop(struct server *server)
+{
+    ((struct fixture *)server->user)->seen.stops++;
+}
+
+static inline void fixture_start(struct fixture *fixture, struct server_options options,
+                                 void (*on_message)(struct connection *,
+                                                    const struct wire_message *, int))
+{
+    struct sp_error error;
+
+    memset(fixture, 0, sizeof(*fixture));
+    fixture->fds = count_fds();
+    fixture->log = memfd_create("log", MFD_CLOEXEC);
+    assert_true(fixture->log >= 0);
+    assert_int_equal(uv_loop_init(&fixture->loop), 0);
+    scratch_init(&fixture->scratch);
+    options.program = "test";
+    options.path = scratch_path(&fixture->scratch, "s");
+    options.user = fixture;
+    options.handlers.on_message = on_message;
+    if (options.handlers.on_accept == NULL)
+        options.handlers.on_accept = note_accept;
+    options.handlers.on_close = note_close;
+    options.handlers.on_stop = note_stop;
+    assert_int_equal(server_start(&fixture->server, &fixture->loop, &options, &error), 0);
+    fixture->server.log.fd = fixture->log;
+}
+
+/* Let the server do all that it can do now. */
+static inline void pump(struct fixture *fixture)
+{
+    int i;
+
+    for (i = 0; i < 6; i++)
+        uv_run(&fixture->loop, UV_RUN_NOWAIT);
+}
+
+/* Everything logged so far. */
+static inline const char *log_of(struct fixture *fixture)
+{
+    ssize_t size = pread(fixture->log, fixture->text, sizeof(fixture->text) - 1, 0);
+
+    assert_true(size >= 0);
+    fixture->text[size] = '\0';
+    return fixture->text;
+}
+
+static inline unsigned lines_of(struct fixture *fixture)
+{
+    const char *text = log_of(fixture);
+    unsigned lines = 0;
+
+    while ((text = strchr(text, '\n')) != NULL) {
+        text++;
+        lines++;
+    }
+    return lines;
+}
+
+/* Stop, and see that nothing is left. Peers' sockets must be closed. */
+static inline void fixture_stop(struct fixture *fixture)
+{
+    server_stop(&fixture->server);
+    assert_int_equal(uv_run(&fixture->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&fixture->loop), 0);
+    server_fini(&fixture->server);
+    assert_int_equal(fixture->seen.stops, 1);
+    assert_int_equal(fixture->seen.closed, fixture->seen.accepted);
+    close(fixture->log);
+    scratch_fini(&fixture->scratch);
+    assert_int_equal(count_fds(), fixture->fds);
+}
+
+static inline int peer_connect(struct fixture *fixture)
+{
+    struct sp_error error;
+    int fd = sock_connect(fixture->scratch.path, &error);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static inline void peer_send_bytes(int peer, const void *bytes, size_t size, int fd)
+{
+    assert_int_equal(sock_send(peer, bytes, size, fd), size);
+}
+
+static inline void peer_send(int peer, const struct wire_message *message, int fd)
+{
+    uint8_t bytes[WIRE_MESSAGE_MAX];
+    size_t size = wire_encode(message, bytes, sizeof(bytes));
+
+    assert_true(size > 0);
+    peer_send_bytes(peer, bytes, size, fd);
+}
+
+/* Requests of `count` DONE messages with rising seq from `seq`, in one send. */
+static inline void peer_send_batch(int peer, uint32_t seq, unsigned count)
+{
+    struct wire_message done = {.type = WIRE_DONE};
+    uint8_t bytes[64 * 200];
+    size_t size = 0;
+
+    assert_in_range(count, 1, 64);
+    while (count-- > 0) {
+        done.seq = seq++;
+        size += wire_encode(&done, bytes + size, sizeof(bytes) - size);
+    }
+    peer_send_bytes(peer, bytes, size, -1);
+}
+
+/* Take one message that has come. Returns its type, 0 if the server has closed, -EAGAIN if there
+ * is none; *fdp (may be NULL) is the descriptor that came with its bytes. */
+static inline int peer_receive(int peer, struct wire_message *message, int *fdp)
+{
+    uint8_t bytes[WIRE_MESSAGE_MAX];
+    size_t used = WIRE_HEADER, size = 0;
+    ssize_t received;
+    int fd;
+
+    if (fdp != NULL)
+        *fdp = -1;
+    while (size < used) {
+        received = sock_receive(peer, bytes + size, used - size, &fd);
+        if (received <= 0) {
+            assert_int_equal(size, 0);
+            return received == -EPIPE ? 0 : (int)received;
+        }
+        if (fd >= 0) {
+            assert_non_null(fdp);
+            *fdp = fd;
+        }
+        size += (size_t)received;
+        if (wire_decode(bytes, size, message, &used) == WIRE_OK)
+            return message->type;
+    }
+    fail();
+    return 0;
+}
+
+/* Whether the server has closed this connection. */
+static inline bool peer_is_closed(int peer)
+{
+    char byte;
+    int fd;
+
+    return sock_receive(peer, &byte, 1, &fd) <= 0 && sock_wait(peer, 0, 0) != 0;
+}
+
+#endif

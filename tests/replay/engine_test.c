@@ -1,0 +1,237 @@
+/* The engine: its counts, its rules, and every policy at the smallest sizes. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <selfpage/page_list.h>
+
+#include "policy/registry.h"
+#include "replay/engine.h"
+#include "replay/trace.h"
+
+#define LENGTH 4000u
+#define PAGES  40u
+
+static uint32_t references[LENGTH];
+static uint64_t next[LENGTH];
+
+/* A skewed trace with loops, and its future. */
+static void make_trace(uint64_t seed)
+{
+    struct random_source random = random_seeded(seed);
+    uint64_t last[PAGES];
+
+    for (uint32_t i = 0; i < LENGTH; i++) {
+        uint32_t page =
+            i / 300 % 3 == 1 ? i % PAGES : random_below(&random, 1 + random_below(&random, PAGES));
+
+        references[i] = page << 1 | (random_below(&random, 4) == 0);
+    }
+    for (uint32_t i = 0; i < PAGES; i++)
+        last[i] = TRACE_NEVER;
+    for (uint32_t i = LENGTH; i-- > 0;) {
+        next[i] = last[references[i] >> 1];
+        last[references[i] >> 1] = i;
+    }
+}
+
+/* Misses, evictions and dirty evictions of LRU or FIFO, by the slowest means. */
+static struct engine_counts model(bool lru, uint32_t frames)
+{
+    struct engine_counts counts = {.references = LENGTH};
+    uint32_t order[PAGES], used = 0; /* the first leaves next */
+    bool dirty[PAGES] = {false};
+
+    for (uint32_t i = 0; i < LENGTH; i++) {
+        uint32_t page = references[i] >> 1, at = 0;
+
+        counts.writes += references[i] & 1;
+        while (at < used && order[at] != page)
+            at++;
+        if (at == used) {
+            counts.misses++;
+            if (used == frames) {
+                counts.evictions++;
+                counts.dirty_evictions += dirty[order[0]];
+                memmove(order, order + 1, --used * sizeof(*order));
+            }
+            order[used++] = page;
+            dirty[page] = false;
+        } else if (lru) {
+            memmove(order + at, order + at + 1, (used - at - 1) * sizeof(*order));
+            order[used - 1] = page;
+        }
+        dirty[page] |= references[i] & 1;
+    }
+    return counts;
+}
+
+static struct engine_counts run(const char *policy, uint32_t frames, size_t step)
+{
+    struct policy_choice choice;
+    struct engine engine;
+    struct sp_error error;
+    struct engine_counts counts;
+
+    if (policy_choose(&choice, policy, &error) != 0 ||
+        engine_init(&engine, &choice, frames, PAGES, 1, true, &error) != 0)
+        fail_msg("%s", error.text);
+    for (size_t i = 0; i < LENGTH; i += step) {
+        size_t count = LENGTH - i < step ? LENGTH - i : step;
+
+        engine_run(&engine, references + i, next + i, count);
+    }
+    counts = engine.counts;
+    engine_fini(&engine);
+    return counts;
+}
+
+static void test_models(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 4; seed++) {
+        make_trace(seed);
+        for (uint32_t frames = 1; frames <= PAGES; frames++) {
+            struct engine_counts fifo = run("fifo", frames, 100), lru = run("lru", frames, LENGTH);
+            struct engine_counts fifo_model = model(false, frames), lru_model = model(true, frames);
+
+            assert_memory_equal(&fifo, &fifo_model, sizeof(fifo));
+            assert_memory_equal(&lru, &lru_model, sizeof(lru));
+        }
+    }
+}
+
+/* Whatever the policy and however few the frames: no blunders, every miss beyond the free frames is
+ * an eviction, and nobody beats Belady. */
+static void test_small_sizes(void **state)
+{
+    static const uint32_t sizes[] = {1, 2, 3, 4, 7, PAGES, PAGES + 1, 1000};
+    const struct sp_policy *policy;
+
+    (void)state;
+    make_trace(5);
+    for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+        uint64_t least = run("belady", sizes[s], 64).misses;
+
+        for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+            struct engine_counts counts = run(policy->name, sizes[s], 64);
+
+            if (counts.policy_errors != 0 || counts.misses < least || counts.misses < PAGES ||
+                counts.misses > LENGTH || counts.dirty_evictions > counts.evictions ||
+                counts.evictions + (sizes[s] < PAGES ? sizes[s] : PAGES) != counts.misses)
+                fail_msg("%s at %u frames: %llu misses (least: %llu), %llu evictions, %llu errors",
+                         policy->name, sizes[s], (unsigned long long)counts.misses,
+                         (unsigned long long)least, (unsigned long long)counts.evictions,
+                         (unsigned long long)counts.policy_errors);
+            if (sizes[s] == 1)
+                assert_int_equal(counts.misses, least);
+        }
+    }
+}
+
+/* Frames come and go in the middle. */
+static void test_resize(void **state)
+{
+    struct random_source random = random_seeded(7);
+    const struct sp_policy *policy;
+
+    (void)state;
+    make_trace(6);
+    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+        struct policy_choice choice;
+        struct engine engine;
+        struct sp_error error;
+
+        assert_int_equal(policy_choose(&choice, policy->name, &error), 0);
+        assert_int_equal(engine_init(&engine, &choice, 10, PAGES, 1, true, &error), 0);
+        for (uint32_t at = 0; at < LENGTH; at += 50) {
+            engine_run(&engine, references + at, next + at, 50);
+            engine_resize(&engine, 1 + random_below(&random, PAGES));
+            assert_true(engine.free <= engine.frames);
+            assert_int_equal(engine.counts.misses - engine.counts.evictions,
+                             engine.frames - engine.free);
+        }
+        assert_int_equal(engine.counts.policy_errors, 0);
+        engine_fini(&engine);
+    }
+}
+
+/* A policy that names nonsense is overruled, and counted. */
+static size_t liar_size(const struct sp_policy_config *config)
+{
+    (void)config;
+    return 1;
+}
+
+static void liar_insert(void *self, sp_page page, enum sp_access access)
+{
+    (void)self;
+    (void)page;
+    (void)access;
+}
+
+static sp_page liar_victim(void *self, sp_page incoming)
+{
+    (void)self;
+    return incoming % 2 == 0 ? incoming : SP_NO_PAGE;
+}
+
+static void liar_remove(void *self, sp_page page, enum sp_removal why)
+{
+    (void)self;
+    (void)page;
+    (void)why;
+}
+
+static const struct sp_policy liar = {.abi = SP_POLICY_ABI,
+                                      .name = "liar",
+                                      .size = liar_size,
+                                      .insert = liar_insert,
+                                      .victim = liar_victim,
+                                      .remove = liar_remove};
+
+static void test_liar(void **state)
+{
+    struct policy_choice choice = {.policy = &liar};
+    struct engine engine;
+    struct sp_error error;
+
+    (void)state;
+    make_trace(8);
+    assert_int_equal(engine_init(&engine, &choice, 3, PAGES, 1, false, &error), 0);
+    engine_run(&engine, references, NULL, LENGTH);
+    assert_true(engine.counts.policy_errors == engine.counts.evictions);
+    assert_int_equal(engine.counts.evictions + 3, engine.counts.misses);
+    engine_fini(&engine);
+}
+
+static void test_refusals(void **state)
+{
+    struct policy_choice choice;
+    struct engine engine;
+    struct sp_error error;
+
+    (void)state;
+    assert_int_equal(policy_choose(&choice, "lru", &error), 0);
+    assert_true(engine_init(&engine, &choice, 0, PAGES, 1, false, &error) < 0);
+    engine_fini(&engine);
+    assert_int_equal(policy_choose(&choice, "belady", &error), 0);
+    assert_true(engine_init(&engine, &choice, 1, PAGES, 1, false, &error) < 0);
+    engine_fini(&engine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_models),   cmocka_unit_test(test_small_sizes),
+        cmocka_unit_test(test_resize),   cmocka_unit_test(test_liar),
+        cmocka_unit_test(test_refusals),
+    };
+
+    return cmocka_run_group_tests_name("replay/engine", tests, NULL, NULL);
+}

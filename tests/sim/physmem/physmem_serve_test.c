@@ -1,0 +1,431 @@
+/* A real physmem and raw tasks: memory that comes, goes, and is taken. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "physmem_peer.h"
+
+#define PAGE SP_PAGE_SIZE
+#define MS   UINT64_C(1000000)
+
+struct stage {
+    struct server_process server;
+    struct wire_client observer;
+};
+
+static int start(void **state, const char *const more[])
+{
+    static struct stage stage;
+
+    *state = &stage;
+    if (server_process_init(&stage.server) != 0 || physmem_start(&stage.server, "128", more) != 0)
+        return -1;
+    return wire_client_open(&stage.observer, stage.server.socket, WIRE_ROLE_OBSERVER, 0, 0, "o",
+                            NULL);
+}
+
+static int setup(void **state)
+{
+    return start(state, NULL);
+}
+
+static int setup_chaos(void **state)
+{
+    return start(state, (const char *[]){"--chaos-unmap", "500", "--seed", "7", NULL});
+}
+
+static int teardown(void **state)
+{
+    struct stage *stage = *state;
+    bool good = stage->server.pid != 0 && physmem_books_agree(&stage->observer);
+
+    wire_client_close(&stage->observer);
+    if (stage->server.pid != 0 && server_process_stop(&stage->server) != 0)
+        good = false;
+    server_process_fini(&stage->server);
+    return good ? 0 : -1;
+}
+
+/* A task with contracts and a container of 1000 slots. */
+static void task_open(struct stage *stage, struct physmem_peer *peer, const char *name,
+                      uint32_t guaranteed, uint32_t extra, uint64_t t_drop_ns)
+{
+    assert_int_equal(physmem_peer_open(peer, &stage->server, name), 0);
+    if (guaranteed > 0)
+        assert_int_equal(physmem_propose(peer, SP_GUARANTEED, guaranteed, 0), 0);
+    if (extra > 0)
+        assert_int_equal(physmem_propose(peer, SP_EXTRA, extra, t_drop_ns), 0);
+    assert_int_equal(physmem_container(peer, 1000), 0);
+}
+
+static void expect_status(struct stage *stage, const char *name, uint32_t held, uint32_t owed)
+{
+    struct wire_message status, task;
+
+    assert_int_equal(physmem_status(&stage->observer, &status, name, &task), 0);
+    assert_int_equal(task.task_status.held, held);
+    assert_int_equal(task.task_status.owed, owed);
+}
+
+/* A child that does not outlive the test. */
+static pid_t fork_child(void)
+{
+    pid_t parent = getpid();
+    pid_t child = fork();
+
+    if (child == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+        _exit(99);
+    return child;
+}
+
+/* Wait until a child has written a byte to this pipe, and close it. */
+static void await_ready(int ready[2])
+{
+    char byte;
+
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+}
+
+static void test_memory_comes_cleared(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer peer;
+    struct wire_map item;
+    char *memory;
+    int fd;
+
+    task_open(stage, &peer, "a", 16, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 250, 6, 0), 6);
+    fd = physmem_map(&peer, 250, 6, &item);
+    assert_true(fd >= 0);
+    assert_int_equal(item.offset, 250);
+    assert_int_equal(item.count, 6);
+    memory = mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(memory != MAP_FAILED);
+    for (unsigned i = 250; i < 256; i++)
+        memory[i * PAGE] = 'x';
+    assert_int_equal(physmem_give_back(&peer, WIRE_DEALLOCATE, 250, 3), 3);
+    assert_int_equal(physmem_allocate(&peer, 250, 3, WIRE_ALLOCATE_ZERO), 3);
+    assert_int_equal(memory[250 * PAGE], 0);
+    assert_int_equal(memory[253 * PAGE], 'x');
+    /* Softly released and recovered, contents stay. */
+    assert_int_equal(physmem_give_back(&peer, WIRE_RELEASE, 253, 3), 3);
+    expect_status(stage, "a", 3, 0);
+    assert_int_equal(physmem_give_back(&peer, WIRE_RECOVER, 253, 3), 3);
+    assert_int_equal(memory[255 * PAGE], 'x');
+    /* The descriptor cannot be grown, nor made immune. */
+    assert_int_equal(ftruncate(fd, 257 * PAGE), -1);
+    munmap(memory, 256 * PAGE);
+    close(fd);
+    physmem_peer_close(&peer);
+    assert_int_equal(physmem_await_tasks(&stage->observer, 0), 0);
+}
+
+static volatile sig_atomic_t expecting_bus;
+
+static void on_bus(int number)
+{
+    (void)number;
+    _exit(expecting_bus ? 42 : 43);
+}
+
+/* The rogue of the test below: takes extra frames, touches them, says so to `ready`, ignores the
+ * recall until told that it was revoked, and touches them again. */
+static void be_rogue(struct stage *stage, int ready)
+{
+    struct wire_message message;
+    struct physmem_peer peer;
+    struct wire_map item;
+    volatile char *memory;
+    int fd;
+
+    signal(SIGBUS, on_bus);
+    if (physmem_peer_open(&peer, &stage->server, "rogue") != 0 ||
+        physmem_propose(&peer, SP_GUARANTEED, 4, 0) != 0 ||
+        physmem_propose(&peer, SP_EXTRA, 100, 20 * MS) != 0 || physmem_container(&peer, 100) != 0 ||
+        physmem_allocate(&peer, 0, 100, WIRE_ALLOCATE_EXTRA) != 100)
+        _exit(1);
+    fd = physmem_map(&peer, 0, 100, &item);
+    memory = mmap(NULL, 100 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd < 0 || memory == MAP_FAILED)
+        _exit(2);
+    memset((void *)memory, 1, 100 * PAGE);
+    if (write(ready, "x", 1) != 1)
+        _exit(8);
+    do
+        if (wire_client_receive(&peer.control, &message, NULL) != 0)
+            _exit(3);
+    while (message.type != WIRE_REVOKED);
+    if (message.revoked.reason != SP_REASON_RECALL_MISSED || message.revoked.text[0] == '\0')
+        _exit(4);
+    /* The connection ends after the extents have been cut. */
+    if (wire_client_expect_end(&peer.control) != 0)
+        _exit(5);
+    if (physmem_allocate(&peer, 0, 1, 0) != -EPIPE)
+        _exit(6);
+    expecting_bus = 1;
+    memory[3 * PAGE] = 2; /* guaranteed frames are gone as well */
+    _exit(7);
+}
+
+static void test_revocation_takes_every_mapping(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message status, task;
+    struct physmem_peer peer;
+    int ready[2];
+    char *log;
+    pid_t child;
+    int code;
+
+    assert_int_equal(pipe(ready), 0);
+    child = fork_child();
+    if (child == 0)
+        be_rogue(stage, ready[1]);
+    await_ready(ready);
+    task_open(stage, &peer, "a", 64, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 64, 0), 64); /* waits for the rogue's deadline */
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_true(WIFEXITED(code));
+    assert_int_equal(WEXITSTATUS(code), 42);
+    assert_int_equal(physmem_status(&stage->observer, &status, "rogue", &task), 0);
+    assert_int_equal(task.task_status.breached, 1);
+    assert_int_equal(task.task_status.recalls_missed, 1);
+    assert_int_equal(status.physmem_status.breaches, 1);
+    log = server_process_log(&stage->server);
+    assert_non_null(strstr(log, "task rogue (process "));
+    assert_non_null(strstr(log, "36 of 36 frames were not returned; it held 100 frames"));
+    free(log);
+    physmem_peer_close(&peer);
+}
+
+static void test_killed_task_returns_its_frames(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message status, task;
+    int ready[2];
+    pid_t child;
+    int code;
+
+    assert_int_equal(pipe(ready), 0);
+    child = fork_child();
+    if (child == 0) {
+        struct physmem_peer peer;
+        struct wire_map item;
+
+        if (physmem_peer_open(&peer, &stage->server, "victim") != 0 ||
+            physmem_propose(&peer, SP_GUARANTEED, 100, 0) != 0 ||
+            physmem_container(&peer, 100) != 0 || physmem_allocate(&peer, 0, 100, 0) != 100 ||
+            physmem_map(&peer, 0, 100, &item) < 0)
+            _exit(1);
+        if (write(ready[1], "x", 1) != 1)
+            _exit(2);
+        for (;;)
+            pause();
+    }
+    await_ready(ready);
+    expect_status(stage, "victim", 100, 0);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(physmem_await_tasks(&stage->observer, 0), 0);
+    assert_int_equal(physmem_status(&stage->observer, &status, "victim", &task), 0);
+    assert_int_equal(status.physmem_status.free, 128);
+    assert_int_equal(status.physmem_status.extents, 0);
+    assert_int_equal(status.physmem_status.guaranteed, 0);
+    assert_int_equal(status.physmem_status.breaches, 0); /* dying is no breach */
+    assert_int_equal(task.task_status.breached, 0);
+}
+
+static void test_recall_is_answered_over_the_control_connection(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message message = {.type = WIRE_RECALL_TASK}, reply;
+    struct physmem_peer peer;
+
+    task_open(stage, &peer, "a", 8, 40, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 30, WIRE_ALLOCATE_EXTRA), 30);
+    strcpy(message.recall_task.name, "a");
+    message.recall_task.frames = 1000; /* the guarantee is not touched */
+    assert_int_equal(wire_client_call(&stage->observer, &message, -1, &reply), 0);
+    assert_int_equal(reply.error, 0);
+    assert_int_equal(reply.done.count, 22);
+    assert_int_equal(wire_client_call(&stage->observer, &message, -1, &reply), 0);
+    assert_int_equal(reply.error, EINVAL); /* nothing is left to recall */
+    strcpy(message.recall_task.name, "nobody");
+    assert_int_equal(wire_client_call(&stage->observer, &message, -1, &reply), 0);
+    assert_int_equal(reply.error, ENOENT);
+
+    assert_int_equal(wire_client_receive(&peer.control, &message, NULL), 0);
+    assert_int_equal(message.type, WIRE_RECALL);
+    assert_int_equal(message.recall.frames, 22);
+    assert_int_equal(message.recall.grace, SP_DEFAULT_T_DROP_NS);
+    message = (struct wire_message){.type = WIRE_DEALLOCATE};
+    message.deallocate.container = peer.container;
+    message.deallocate.ranges_count = 1;
+    message.deallocate.ranges[0] = (struct wire_range){8, 22};
+    assert_int_equal(wire_client_call(&peer.control, &message, -1, &reply), 0);
+    assert_int_equal(reply.done.count, 22);
+    expect_status(stage, "a", 8, 0);
+    physmem_peer_close(&peer);
+}
+
+/* One task never reads its control connection. It loses everything; another does not notice. */
+static void test_control_connection_never_read(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer deaf, other;
+    char *log;
+
+    task_open(stage, &deaf, "deaf", 8, 100, 10 * MS);
+    task_open(stage, &other, "other", 100, 0, 0);
+    assert_int_equal(physmem_allocate(&deaf, 0, 100, WIRE_ALLOCATE_EXTRA), 100);
+    for (uint32_t i = 0; i < 100; i++)
+        assert_int_equal(physmem_allocate(&other, i, 1, 0), 1);
+    assert_int_equal(physmem_await_breach(&stage->observer, "deaf", SP_REASON_RECALL_MISSED), 0);
+    expect_status(stage, "other", 100, 0);
+    log = server_process_log(&stage->server);
+    assert_non_null(strstr(log, "task deaf"));
+    assert_null(strstr(log, "task other"));
+    free(log);
+    physmem_peer_close(&deaf);
+    physmem_peer_close(&other);
+}
+
+static void test_control_connection_closed(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer deaf, other;
+
+    task_open(stage, &deaf, "deaf", 8, 100, 0);
+    task_open(stage, &other, "other", 100, 0, 0);
+    assert_int_equal(physmem_allocate(&deaf, 0, 100, WIRE_ALLOCATE_EXTRA), 100);
+    wire_client_close(&deaf.control);
+    assert_int_equal(physmem_allocate(&other, 0, 100, 0), 100);
+    assert_int_equal(physmem_await_breach(&stage->observer, "deaf", SP_REASON_NOT_RECEIVING), 0);
+    physmem_peer_close(&deaf);
+    physmem_peer_close(&other);
+}
+
+/* A task that returns a page and touches it again through the mapping it kept. */
+static void test_overdraft(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer peer;
+    struct wire_map item;
+    volatile char *memory;
+    int fd;
+
+    task_open(stage, &peer, "cheat", 8, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 8, 0), 8);
+    fd = physmem_map(&peer, 0, 8, &item);
+    assert_true(fd >= 0);
+    memory = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(memory != MAP_FAILED);
+    for (unsigned i = 0; i < 8; i++)
+        memory[i * PAGE] = 1;
+    assert_int_equal(physmem_give_back(&peer, WIRE_DEALLOCATE, 5, 1), 1);
+    (void)memory[5 * PAGE]; /* merely reading it allocates it */
+    assert_int_equal(physmem_await_breach(&stage->observer, "cheat", SP_REASON_OVERDRAFT), 0);
+    munmap((void *)memory, 8 * PAGE);
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
+/* Physmem unmaps at random; the task answers, and is not in breach. */
+static void test_chaos(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message message, status, task;
+    struct physmem_peer peer;
+    struct wire_map item;
+    unsigned answered = 0;
+    int fd;
+
+    task_open(stage, &peer, "a", 64, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 64, 0), 64);
+    fd = physmem_map(&peer, 0, 64, &item);
+    assert_true(fd >= 0);
+    while (answered < 50) {
+        struct wire_message answer = {.type = WIRE_UNMAPPED};
+        struct wire_message again = {.type = WIRE_MAP}, reply;
+
+        assert_int_equal(wire_client_receive(&peer.control, &message, NULL), 0);
+        assert_int_equal(message.type, WIRE_UNMAP);
+        assert_int_equal(message.unmap.container, peer.container);
+        assert_int_equal(message.unmap.ranges_count, 1);
+        assert_in_range(message.unmap.ranges[0].count, 1, 64);
+        assert_true(message.unmap.ranges[0].start + message.unmap.ranges[0].count <= 64);
+        answer.unmapped.id = message.unmap.id;
+        assert_int_equal(wire_client_send(&peer.control, &answer, -1), 0);
+        again.map.container = peer.container;
+        again.map.count = 64;
+        again.map.rights = WIRE_RIGHT_READ;
+        assert_int_equal(wire_client_call(&peer.request, &again, -1, &reply), 0);
+        assert_int_equal(reply.error, 0);
+        answered++;
+    }
+    assert_int_equal(physmem_status(&stage->observer, &status, "a", &task), 0);
+    assert_int_equal(task.task_status.breached, 0);
+    assert_true(task.task_status.unmaps >= 50);
+    /* An answer to what was not asked ends the control connection. */
+    message = (struct wire_message){.type = WIRE_UNMAPPED};
+    message.unmapped.id = UINT64_MAX;
+    assert_int_equal(wire_client_send(&peer.control, &message, -1), 0);
+    assert_int_equal(wire_client_expect_end(&peer.control), 0);
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
+/* Many tasks come, take, and go in disorder; nothing is left. */
+static void test_many_tasks(void **state)
+{
+    enum { TASKS = 100 };
+    struct stage *stage = *state;
+    static struct physmem_peer peer[TASKS];
+    struct wire_message status;
+
+    for (unsigned i = 0; i < TASKS; i++) {
+        task_open(stage, &peer[i], "one of many", 1, 0, 0);
+        assert_int_equal(physmem_allocate(&peer[i], i, 1, 0), 1);
+    }
+    assert_int_equal(physmem_await_tasks(&stage->observer, TASKS), 0);
+    assert_true(physmem_books_agree(&stage->observer));
+    assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
+    assert_int_equal(status.physmem_status.free, 28);
+    for (unsigned i = 0; i < TASKS; i++)
+        physmem_peer_close(&peer[i * 37 % TASKS]);
+    assert_int_equal(physmem_await_tasks(&stage->observer, 0), 0);
+    assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
+    assert_int_equal(status.physmem_status.free, 128);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_memory_comes_cleared),
+        TEST(test_revocation_takes_every_mapping),
+        TEST(test_killed_task_returns_its_frames),
+        TEST(test_recall_is_answered_over_the_control_connection),
+        TEST(test_control_connection_never_read),
+        TEST(test_control_connection_closed),
+        TEST(test_overdraft),
+        cmocka_unit_test_setup_teardown(test_chaos, setup_chaos, teardown),
+        TEST(test_many_tasks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

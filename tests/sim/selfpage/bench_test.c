@@ -1,0 +1,330 @@
+/* `selfpage bench contracts`: short runs of every kind, whose figures are not judged, but whose
+ * output must be whole and agree with itself, and physmem's books with it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "launch/spawn.h"
+#include "processes.h"
+
+#define ARGUMENTS_MAX 24
+
+/* What there is in a memory file, for free(). */
+static char *contents(int fd)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    char *text = calloc(1, (size_t)size + 1);
+
+    assert_non_null(text);
+    assert_int_equal(pread(fd, text, (size_t)size, 0), size);
+    close(fd);
+    return text;
+}
+
+/* Run `selfpage bench ...` to its end; fails unless it has this exit status. The texts are for
+ * free(). */
+static void bench(int status, const char *const *arguments, char **outputp, char **errorp)
+{
+    int output = memfd_create("output", MFD_CLOEXEC), errors = memfd_create("error", MFD_CLOEXEC);
+    struct spawn spawn = {SPAWN_DEFAULTS, .program = TEST_BINDIR "/selfpage"};
+    const char *argv[ARGUMENTS_MAX] = {"selfpage", "bench"};
+    struct sp_error error;
+    int got;
+    pid_t pid;
+
+    for (int i = 0; arguments[i] != NULL; i++)
+        argv[i + 2] = arguments[i];
+    spawn.argv = (char *const *)argv;
+    spawn.output = output;
+    spawn.error = errors;
+    if (spawn_program(&spawn, &pid, &error) != 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(child_wait(pid, PROCESS_PATIENCE_MS * 4, &got), 0);
+    *outputp = contents(output);
+    *errorp = contents(errors);
+    if (child_exit_status(got) != status)
+        fail_msg("exit status %d, not %d;\noutput: %s\nerror: %s", child_exit_status(got), status,
+                 *outputp, *errorp);
+}
+
+/* The JSON object of a run that succeeds; json_decref it. */
+static json_t *bench_json(const char *const *arguments)
+{
+    char *output, *errors;
+    json_error_t error;
+    json_t *object;
+
+    bench(0, arguments, &output, &errors);
+    object = json_loads(output, JSON_REJECT_DUPLICATES, &error);
+    if (object == NULL)
+        fail_msg("line %d: %s in:\n%s", error.line, error.text, output);
+    free(output);
+    free(errors);
+    return object;
+}
+
+static json_int_t number(const json_t *object, const char *part, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(object, part), name);
+
+    if (!json_is_integer(value))
+        fail_msg("%s.%s is missing", part, name);
+    return json_integer_value(value);
+}
+
+static double real(const json_t *object, const char *part, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(object, part), name);
+
+    if (!json_is_number(value))
+        fail_msg("%s.%s is missing", part, name);
+    return json_number_value(value);
+}
+
+static void check_histogram(const json_t *histogram)
+{
+    static const char *const names[] = {"p50", "p90", "p99", "p99_9", "p99_99", "most"};
+    json_int_t last = 0;
+
+    assert_true(json_is_integer(json_object_get(histogram, "count")));
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const json_t *value = json_object_get(histogram, names[i]);
+
+        assert_true(json_is_integer(value));
+        assert_true(json_integer_value(value) >= last);
+        last = json_integer_value(value);
+    }
+}
+
+/* Whatever was measured: the parts agree. */
+static void check(const json_t *object)
+{
+    const json_t *latency = json_object_get(object, "latency_ns");
+    const json_t *use = json_object_get(object, "use");
+    const json_t *sample, *histogram;
+    json_int_t count = 0;
+    const char *name;
+    size_t i;
+
+    assert_int_equal(json_object_size(latency), 6);
+    json_object_foreach((json_t *)latency, name, histogram)
+    {
+        check_histogram(histogram);
+        count += json_integer_value(json_object_get(histogram, "count"));
+    }
+    assert_true(count > 0);
+    check_histogram(json_object_get(object, "recall_ns"));
+    check_histogram(json_object_get(object, "reuse_ns"));
+    assert_int_equal(number(object, "counts", "proposals"),
+                     number(object, "counts", "accepted") + number(object, "counts", "countered") +
+                         number(object, "counts", "refused"));
+    assert_int_equal(number(object, "counts", "revoked_compliant"), 0);
+    json_array_foreach(json_object_get(use, "utilisation_over_time"), i, sample)
+        assert_true(json_number_value(sample) >= 0 && json_number_value(sample) <= 1);
+    json_array_foreach(json_object_get(use, "jain_over_time"), i, sample)
+        assert_true(json_number_value(sample) >= 0 && json_number_value(sample) <= 1.000001);
+    assert_true(json_is_true(json_object_get(json_object_get(object, "books"), "right")));
+    assert_int_equal(number(object, "books", "free"), number(object, "books", "frames"));
+    assert_int_equal(number(object, "books", "tasks"), 0);
+}
+
+static void closed_loop_with_baselines(void **state)
+{
+    static const char *const arguments[] = {"contracts",
+                                            "--json",
+                                            "--tasks=20",
+                                            "--warmup=20ms",
+                                            "--duration=200ms",
+                                            "--grace=60s",
+                                            "--seed=18446744073709551615",
+                                            NULL};
+    json_t *object = bench_json(arguments);
+    const json_t *ratios = json_object_get(object, "ratios");
+    const json_t *ratio;
+    size_t i;
+
+    (void)state;
+    check(object);
+    assert_int_equal(json_array_size(ratios), 2);
+    json_array_foreach(ratios, i, ratio)
+    {
+        assert_true(json_number_value(json_object_get(ratio, "physmem")) > 0);
+        assert_true(json_number_value(json_object_get(ratio, "bare")) > 0);
+        assert_true(json_number_value(json_object_get(ratio, "ratio")) > 0);
+    }
+    check_histogram(json_object_get(object, "proposal_few_ns"));
+    check_histogram(json_object_get(object, "proposal_all_ns"));
+    assert_int_equal(number(object, "load", "outstanding"), 8);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(object, "load"), "seed")),
+                        "18446744073709551615");
+    json_decref(object);
+}
+
+static void open_loop(void **state)
+{
+    static const char *const arguments[] = {
+        "contracts",        "--json",     "--no-baseline",  "--tasks=8",   "--warmup=0s",
+        "--duration=200ms", "--rate=500", "--contention=0", "--grace=60s", NULL};
+    json_t *object = bench_json(arguments);
+
+    (void)state;
+    check(object);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(object, "load"), "loop")),
+                        "open");
+    assert_int_equal(number(object, "counts", "refused"), 0); /* there is no contention */
+    json_decref(object);
+}
+
+static void overcommitted(void **state)
+{
+    static const char *const arguments[] = {"contracts",
+                                            "--json",
+                                            "--no-baseline",
+                                            "--tasks=40",
+                                            "--warmup=50ms",
+                                            "--frames=256",
+                                            "--contention=4",
+                                            "--grace=20s",
+                                            "--duration=300ms",
+                                            "--mix=propose=2,release=1,allocate=4",
+                                            NULL};
+    json_t *object = bench_json(arguments);
+
+    (void)state;
+    check(object);
+    assert_true(number(object, "counts", "refused") + number(object, "counts", "countered") > 0);
+    assert_true(real(object, "use", "utilisation") > 0);
+    json_decref(object);
+}
+
+/* Slow tasks answer when most of the grace is over; here that is after the end. Who waits for their
+ * frames waits, and nobody is revoked. */
+static void slow_tasks(void **state)
+{
+    static const char *const arguments[] = {
+        "contracts", "--json",       "--no-baseline",  "--tasks=12",  "--warmup=0s",
+        "--slow=3",  "--frames=128", "--contention=3", "--grace=60s", "--duration=200ms",
+        NULL};
+    json_t *object = bench_json(arguments);
+
+    (void)state;
+    check(object);
+    json_decref(object);
+}
+
+/* Silent tasks lose everything, come back, and the books are right all the same. Nobody else is
+ * revoked. */
+static void silent_tasks(void **state)
+{
+    static const char *const arguments[] = {
+        "contracts",   "--json",       "--no-baseline",  "--tasks=12", "--warmup=0s",
+        "--silent=11", "--frames=128", "--contention=3", "--grace=2s", "--duration=3s",
+        NULL};
+    json_t *object = bench_json(arguments);
+
+    (void)state;
+    check(object);
+    json_decref(object);
+}
+
+/* Parameters of one policy are not taken for names of others. */
+static void arbiters_side_by_side(void **state)
+{
+    static const char *const arguments[] = {
+        "contracts",        "--json",      "--no-baseline",  "--tasks=8",
+        "--warmup=0s",      "--grace=60s", "--contention=2", "--compare=fcfs,esx:tax=0.5,excess",
+        "--duration=100ms", NULL};
+    static const char *const names[] = {"fcfs", "esx:tax=0.5", "excess"};
+    json_t *object = bench_json(arguments);
+    const json_t *runs = json_object_get(object, "runs");
+    const json_t *run;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(json_array_size(runs), 3);
+    json_array_foreach(runs, i, run)
+    {
+        check(run);
+        assert_string_equal(json_string_value(json_object_get(run, "arbiter")), names[i]);
+    }
+    json_decref(object);
+}
+
+static void table(void **state)
+{
+    static const char *const arguments[] = {"contracts",        "--tasks=4",   "--warmup=0s",
+                                            "--duration=100ms", "--grace=60s", NULL};
+    char *output, *errors;
+
+    (void)state;
+    bench(0, arguments, &output, &errors);
+    assert_non_null(strstr(output, "propose "));
+    assert_non_null(strstr(output, "bare socket"));
+    assert_non_null(strstr(output, "the books are right"));
+    free(output);
+    free(errors);
+}
+
+static void bad_options(void **state)
+{
+    static const struct {
+        const char *arguments[5];
+        const char *text;
+    } cases[] = {
+        {{"nothing"}, "bench measures contracts"},
+        {{"contracts", "--tasks=0"}, "not a number from 1"},
+        {{"contracts", "--rate=5", "--outstanding=1"}, "open loop"},
+        {{"contracts", "--tasks=3", "--outstanding=4"}, "one request outstanding at most"},
+        {{"contracts", "--mix=propose=0"}, "all shares are 0"},
+        {{"contracts", "--mix=buy=1"}, "there is no kind \"buy\""},
+        {{"contracts", "--mix=propose"}, "is not KIND=N"},
+        {{"contracts", "--contention=5"}, "from 0 to 4"},
+        {{"contracts", "--contention=nan"}, "from 0 to 4"},
+        {{"contracts", "--duration=forever"}, "is no time"},
+        {{"contracts", "--cores=some"}, "neither same nor different"},
+        {{"contracts", "--picture=a.gif"}, ".svg"},
+        {{"contracts", "--tasks=2", "--slow=2", "--silent=1"}, "more slow and silent tasks"},
+        {{"contracts", "--compare=a,,b"}, "names with commas"},
+        {{"contracts", "--compare=a,b", "--picture=a.svg"}, "draws one run"},
+        {{"contracts", "--colour"}, "unknown option --colour"},
+        {{"contracts", "--seed"}, "needs a value"},
+        {{"contracts", "more"}, "unexpected argument more"},
+    };
+    char *output, *errors;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bench(2, cases[i].arguments, &output, &errors);
+        assert_string_equal(output, "");
+        if (strstr(errors, cases[i].text) == NULL)
+            fail_msg("case %u: \"%s\" is not in: %s", i, cases[i].text, errors);
+        free(output);
+        free(errors);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closed_loop_with_baselines),
+        cmocka_unit_test(open_loop),
+        cmocka_unit_test(overcommitted),
+        cmocka_unit_test(slow_tasks),
+        cmocka_unit_test(silent_tasks),
+        cmocka_unit_test(arbiters_side_by_side),
+        cmocka_unit_test(table),
+        cmocka_unit_test(bad_options),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,648 @@
+/* The selfpage command as a whole: real servers, real tasks, every kind of ending. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+#include <selfpage/stats.h>
+
+#include "launch/spawn.h"
+#include "launch/tree.h"
+#include "processes.h"
+
+/* A directory for one test; private directories of its runs lie in it too. */
+struct place {
+    char path[64];
+};
+
+static int setup(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+    const char *parent = getenv("TMPDIR");
+
+    if (place == NULL)
+        return -1;
+    snprintf(place->path, sizeof place->path, "%.40s/sp-run-XXXXXX",
+             parent != NULL ? parent : "/tmp");
+    if (mkdtemp(place->path) == NULL)
+        return -1;
+    setenv("XDG_RUNTIME_DIR", place->path, 1);
+    *state = place;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *place = *state;
+    int result = tree_remove(AT_FDCWD, place->path);
+
+    free(place);
+    return result;
+}
+
+static void write_file(const struct place *place, const char *name, const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", place->path, name);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A run of the command that has been started. */
+struct run {
+    pid_t pid;
+    int output; /* memory files */
+    int error;
+};
+
+static struct run run_begin(const struct place *place, const char *const *arguments)
+{
+    struct spawn spawn = {SPAWN_DEFAULTS, .directory = place->path};
+    struct run run = {.output = memfd_create("output", MFD_CLOEXEC),
+                      .error = memfd_create("error", MFD_CLOEXEC)};
+    const char *argv[16] = {"selfpage"};
+    struct sp_error error;
+
+    for (int i = 0; arguments[i] != NULL; i++)
+        argv[i + 1] = arguments[i];
+    spawn.program = TEST_BINDIR "/selfpage";
+    spawn.argv = (char *const *)argv;
+    spawn.output = run.output;
+    spawn.error = run.error;
+    if (spawn_program(&spawn, &run.pid, &error) != 0)
+        fail_msg("%s", error.text);
+    return run;
+}
+
+/* What there is in a memory file, for free(). */
+static char *contents(int fd)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    char *text = calloc(1, (size_t)size + 1);
+
+    assert_non_null(text);
+    assert_int_equal(pread(fd, text, (size_t)size, 0), size);
+    return text;
+}
+
+static int run_end(struct run *run, char **outputp, char **errorp)
+{
+    int status;
+
+    assert_int_equal(child_wait(run->pid, PROCESS_PATIENCE_MS * 4, &status), 0);
+    *outputp = contents(run->output);
+    *errorp = contents(run->error);
+    close(run->output);
+    close(run->error);
+    return child_exit_status(status);
+}
+
+/* Run to the end; fails unless it has this exit status, and these texts in its output and error. */
+static void run_expect(const struct place *place, const char *const *arguments, int status,
+                       const char *in_output, const char *in_error)
+{
+    struct run run = run_begin(place, arguments);
+    char *output, *error;
+    int got = run_end(&run, &output, &error);
+
+    if (got != status || (in_output != NULL && strstr(output, in_output) == NULL) ||
+        (in_error != NULL && strstr(error, in_error) == NULL))
+        fail_msg("exit status %d, not %d;\noutput: %s\nerror: %s", got, status, output, error);
+    free(output);
+    free(error);
+}
+
+/* Nothing but what the test itself wrote lies in its directory. */
+static bool only_files_are_left(const void *value)
+{
+    const struct place *place = value;
+    DIR *directory = opendir(place->path);
+    const struct dirent *entry;
+    bool clean = true;
+
+    while (directory != NULL && (entry = readdir(directory)) != NULL)
+        clean &= strncmp(entry->d_name, "selfpage-", 9) != 0;
+    if (directory != NULL)
+        closedir(directory);
+    return clean;
+}
+
+#define HEAD                                                                                       \
+    "physmem: {frames: 256}\n"                                                                     \
+    "swap: {slots: 512, buffered: yes}\n"                                                          \
+    "tasks:\n"
+
+/* A task that says that it runs, and then waits for whatever end it meets. */
+#define WAITING(name)                                                                              \
+    "- name: " name "\n"                                                                           \
+    "  program: /bin/sh\n"                                                                         \
+    "  arguments: [-c, 'echo $$$$ > " name ".new; mv " name ".new " name "; trap \"\" TERM;"       \
+    " while :; do read x < fifo; done']\n"                                                         \
+    "  contract: extra=1\n"
+
+static void usage_is_explained(void **state)
+{
+    const struct place *place = *state;
+
+    run_expect(place, (const char *[]){"--help", NULL}, 0, "selfpage run SCENARIO", NULL);
+    run_expect(place, (const char *[]){"--version", NULL}, 0, "selfpage ", NULL);
+    run_expect(place, (const char *[]){"run", "--help", NULL}, 0, "chaos_unmap", NULL);
+    run_expect(place, (const char *[]){NULL}, 2, NULL, "which command?");
+    run_expect(place, (const char *[]){"walk", NULL}, 2, NULL, "unknown command walk");
+    run_expect(place, (const char *[]){"run", NULL}, 2, NULL, "which SCENARIO?");
+    run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL, "one SCENARIO");
+    run_expect(place, (const char *[]){"run", "--fast", "a", NULL}, 2, NULL, "--fast");
+    run_expect(place, (const char *[]){"run", "a", "--seed", NULL}, 2, NULL, "--seed needs");
+    run_expect(place, (const char *[]){"run", "a", "--seed", "-1", NULL}, 2, NULL, "\"-1\"");
+    run_expect(place, (const char *[]){"run", "a", "--chaos-unmap", "x", NULL}, 2, NULL, "\"x\"");
+    run_expect(place, (const char *[]){"run", "a", "--policy", "best", NULL}, 2, NULL, "best");
+    run_expect(place, (const char *[]){"run", "a", "--define", "x", NULL}, 2, NULL, "\"x\"");
+    run_expect(place, (const char *[]){"run", "none.yaml", NULL}, 2, NULL, "none.yaml: No such");
+}
+
+static void what_cannot_run_says_why_and_leaves_nothing(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "mistake.yaml", HEAD "- name: a\n  program: sort\n  contrakt: extra=1\n");
+    run_expect(place, (const char *[]){"run", "mistake.yaml", NULL}, 2, NULL,
+               "mistake.yaml:6: tasks[1].contrakt: unknown field");
+    write_file(place, "program.yaml", HEAD "- {name: a, program: none, contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "program.yaml", NULL}, 2, NULL, "selfpage-none");
+    write_file(place, "path.yaml", HEAD "- {name: a, program: ./none, contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "path.yaml", NULL}, 2, NULL, "task a: ./none");
+    write_file(place, "name.yaml",
+               HEAD "- {name: a, program: sort, arguments: [\"${FILE}\"], contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "name.yaml", NULL}, 2, NULL,
+               "task a: ${FILE} is not defined");
+    write_file(place, "server.yaml",
+               "physmem: {frames: 9, args: [--wrong]}\n"
+               "tasks: [{name: a, program: /bin/true, contract: extra=1}]\n");
+    run_expect(place, (const char *[]){"run", "server.yaml", NULL}, 2, NULL,
+               "physmem ended with exit status 2 while starting");
+    assert_true(only_files_are_left(place));
+}
+
+static json_t *member(json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+
+    if (value == NULL)
+        fail_msg("the JSON object has no %s", name);
+    return value;
+}
+
+static void a_task_sorts_and_all_is_reported(void **state)
+{
+    static const char *const counters[] = {"guaranteed",  "extra",     "resident",    "faults",
+                                           "soft_faults", "evictions", "swapped_out", "swapped_in",
+                                           "dropped",     "recalls",   "recalls_met"};
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+    json_t *object, *task;
+
+    write_file(place, "s.yaml",
+               HEAD "- name: sorter\n  program: sort\n  policy: fifo\n"
+                    "  arguments: [\"${IN}\", \"${DIR}/sorted\"]\n  contract: guaranteed=32\n"
+                    "- name: talker\n  program: /bin/sh\n  arguments: [-c, 'echo out; exit 3']\n"
+                    "  contract: extra=1\n  expect_exit: 3\n  start: 10ms\n"
+                    "expect:\n- sorter.faults > 0\n- physmem.free == physmem.frames\n"
+                    "- sorter.faults < 0\n"
+                    "check:\n- {command: 'LC_ALL=C sort \"$IN\" | cmp - sorted', text: sorted}\n");
+    run = run_begin(place, (const char *[]){"run", "s.yaml", "--json", "--table", "--define",
+                                            "IN=/usr/include/stdio.h", NULL});
+    if (run_end(&run, &output, &error) != 1)
+        fail_msg("%s%s", output, error);
+    assert_non_null(strstr(error, "talker: out\n"));
+    assert_non_null(strstr(error, "FAILED  sorter.faults < 0"));
+    object = json_loads(output, 0, NULL);
+    assert_non_null(object);
+    assert_true(json_is_false(member(object, "passed")));
+    assert_true(json_array_size(member(object, "expectations")) >= 7);
+    for (size_t i = 0; i < json_array_size(member(object, "expectations")); i++) {
+        json_t *expectation = json_array_get(member(object, "expectations"), i);
+        bool wrong =
+            strcmp(json_string_value(member(expectation, "text")), "sorter.faults < 0") == 0;
+
+        if (json_is_true(member(expectation, "passed")) == wrong)
+            fail_msg("%s\n%s", json_string_value(member(expectation, "text")), error);
+    }
+    task = json_array_get(member(object, "tasks"), 0);
+    assert_string_equal(json_string_value(member(task, "name")), "sorter");
+    assert_string_equal(json_string_value(member(task, "policy")), "fifo");
+    assert_int_equal(json_integer_value(member(task, "exit_status")), 0);
+    assert_true(json_is_false(member(task, "breached")));
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        assert_true(json_is_integer(member(task, counters[i])));
+    assert_int_equal(json_integer_value(member(task, "guaranteed")), 32);
+    task = json_array_get(member(object, "tasks"), 1);
+    assert_int_equal(json_integer_value(member(task, "exit_status")), 3);
+    assert_int_equal(json_integer_value(member(member(object, "physmem"), "frames")), 256);
+    assert_int_equal(json_integer_value(member(member(object, "swap"), "slots")), 512);
+    json_decref(object);
+    free(output);
+    free(error);
+    assert_true(only_files_are_left(place));
+}
+
+/* Start a run of one task that waits, and wait until it does: its process. */
+static struct run begin_waiting(const struct place *place, const char *scenario, pid_t *waiting)
+{
+    struct run run;
+    char path[128];
+    FILE *file;
+    int pid;
+
+    snprintf(path, sizeof path, "%s/fifo", place->path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    write_file(place, "wait.yaml", scenario);
+    run = run_begin(place, (const char *[]){"run", "wait.yaml", NULL});
+    snprintf(path, sizeof path, "%s/waiter", place->path);
+    assert_true(wait_until(path_is_there, path));
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    fclose(file);
+    *waiting = pid;
+    return run;
+}
+
+static void a_task_that_hangs_is_named_at_the_timeout(void **state)
+{
+    const struct place *place = *state;
+    pid_t waiting;
+    struct run run = begin_waiting(place, HEAD WAITING("waiter") "timeout: 500ms\n", &waiting);
+    char *output, *error;
+
+    assert_int_equal(run_end(&run, &output, &error), 1);
+    assert_non_null(strstr(error, "timeout after 500ms; still running: waiter"));
+    assert_non_null(strstr(output, "FAILED  all tasks end within 500ms"));
+    assert_true(process_is_gone(waiting));
+    assert_true(only_files_are_left(place));
+    free(output);
+    free(error);
+}
+
+static void an_interrupt_ends_everything(void **state)
+{
+    const struct place *place = *state;
+    pid_t waiting;
+    struct run run = begin_waiting(place, HEAD WAITING("waiter"), &waiting);
+    char *output, *error;
+
+    kill(run.pid, SIGINT);
+    assert_int_equal(run_end(&run, &output, &error), 1);
+    assert_non_null(strstr(error, "ending all tasks"));
+    assert_non_null(strstr(output, "the run was interrupted"));
+    assert_true(process_is_gone(waiting));
+    assert_true(only_files_are_left(place));
+    free(output);
+    free(error);
+}
+
+/* A process, other than this test's own, that has the test's directory and `text` in its arguments;
+ * 0 if there is none. */
+static pid_t process_with(const struct place *place, const char *text)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    pid_t found = 0;
+
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        char path[300], arguments[4096];
+        ssize_t size;
+        int fd;
+
+        snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        size = read(fd, arguments, sizeof arguments);
+        close(fd);
+        if (size > 0 && memmem(arguments, (size_t)size, place->path, strlen(place->path)) != NULL &&
+            memmem(arguments, (size_t)size, text, strlen(text)) != NULL)
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
+    }
+    if (directory != NULL)
+        closedir(directory);
+    return found;
+}
+
+static bool no_process_is_left(const void *value)
+{
+    return process_with(value, "") == 0;
+}
+
+static void a_run_that_is_killed_leaves_nothing(void **state)
+{
+    const struct place *place = *state;
+    pid_t waiting;
+    struct run run = begin_waiting(place, HEAD WAITING("waiter"), &waiting);
+    char *output, *error;
+
+    assert_false(no_process_is_left(place));
+    assert_false(only_files_are_left(place));
+    kill(run.pid, SIGKILL);
+    assert_int_equal(run_end(&run, &output, &error), 128 + SIGKILL);
+    assert_true(wait_gone(waiting));
+    assert_true(wait_until(no_process_is_left, place));
+    assert_true(wait_until(only_files_are_left, place));
+    free(output);
+    free(error);
+}
+
+static void a_server_that_is_killed_is_told_of(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "killed.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.3'], contract: extra=1}\n"
+                    "events:\n- {at: 50ms, signal: STOP, task: a}\n"
+                    "- {at: 60ms, kill: swap}\n- {at: 200ms, restart: swap}\n"
+                    "- {at: 210ms, stop: physmem}\n- {at: 250ms, signal: CONT, task: a}\n"
+                    "expect:\n- swap.slots == 512\n");
+    run_expect(place, (const char *[]){"run", "killed.yaml", NULL}, 0,
+               "passed  swap lasts to the end", NULL);
+    assert_true(only_files_are_left(place));
+}
+
+/* A line of /proc/PID/status; "" if the process is gone. */
+static void process_status(pid_t pid, const char *key, char *line, int size)
+{
+    char path[40];
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    while (file != NULL && fgets(line, size, file) != NULL)
+        if (strncmp(line, key, strlen(key)) == 0) {
+            fclose(file);
+            return;
+        }
+    if (file != NULL)
+        fclose(file);
+    *line = '\0';
+}
+
+static bool process_is_stopped(const void *value)
+{
+    char line[128];
+
+    process_status(*(const pid_t *)value, "State:", line, sizeof line);
+    return strchr(line, 'T') != NULL;
+}
+
+/* SIGTERM has been sent to a process that has not taken it yet. */
+static bool termination_is_pending(const void *value)
+{
+    unsigned long long pending = 0;
+    char line[128];
+
+    process_status(*(const pid_t *)value, "ShdPnd:", line, sizeof line);
+    return sscanf(line, "ShdPnd: %llx", &pending) == 1 && (pending >> (SIGTERM - 1) & 1) != 0;
+}
+
+/* Swap dies while a check runs, or while it is asked to end. */
+static void crash_of_swap(const struct place *place, bool at_shutdown)
+{
+    struct run run;
+    char path[128], *output, *error;
+    pid_t swap;
+    FILE *go;
+
+    write_file(place, "crash.yaml",
+               HEAD "- {name: a, program: /bin/true, contract: extra=1}\n"
+                    "check:\n- {command: 'echo > ../checking; read x < ../go', text: waits}\n");
+    snprintf(path, sizeof path, "%s/go", place->path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    run = run_begin(place, (const char *[]){"run", "crash.yaml", NULL});
+    snprintf(path, sizeof path, "%s/checking", place->path);
+    assert_true(wait_until(path_is_there, path));
+    swap = process_with(place, "--slots=512");
+    assert_true(swap > 0);
+    if (at_shutdown) {
+        kill(swap, SIGSTOP);
+        assert_true(wait_until(process_is_stopped, &swap));
+    }
+    kill(swap, SIGABRT);
+    snprintf(path, sizeof path, "%s/go", place->path);
+    go = fopen(path, "we");
+    assert_non_null(go);
+    fputc('\n', go);
+    fclose(go);
+    if (at_shutdown) {
+        assert_true(wait_until(termination_is_pending, &swap));
+        kill(swap, SIGCONT);
+    }
+    assert_int_equal(run_end(&run, &output, &error), 1);
+    if (strstr(output, "FAILED  swap lasts to the end and ends well") == NULL ||
+        strstr(output, "killed by signal 6") == NULL ||
+        strstr(output, "passed  physmem lasts to the end") == NULL)
+        fail_msg("%s%s", output, error);
+    free(output);
+    free(error);
+    assert_true(only_files_are_left(place));
+}
+
+static void a_server_that_crashes_fails_the_run(void **state)
+{
+    crash_of_swap(*state, false);
+}
+
+static void a_server_that_crashes_at_the_end_fails_the_run(void **state)
+{
+    crash_of_swap(*state, true);
+}
+
+static void a_server_that_hangs_does_not_outlast_the_timeout(void **state)
+{
+    const struct place *place = *state;
+    pid_t waiting, physmem;
+    struct run run;
+    char *output, *error;
+
+    if (RUNNING_ON_VALGRIND) /* there the command has the patience of minutes */
+        skip();
+    run = begin_waiting(place, HEAD WAITING("waiter") "timeout: 500ms\n", &waiting);
+    physmem = process_with(place, "--frames=256");
+    assert_true(physmem > 0);
+    kill(physmem, SIGSTOP);
+    assert_int_equal(run_end(&run, &output, &error), 1);
+    if (strstr(output, "FAILED  physmem lasts to the end and ends well") == NULL ||
+        strstr(output, "it hung") == NULL ||
+        strstr(output, "passed  swap lasts to the end") == NULL)
+        fail_msg("%s%s", output, error);
+    assert_true(process_is_gone(physmem));
+    assert_true(only_files_are_left(place));
+    free(output);
+    free(error);
+}
+
+static void slots_of_a_task_that_ended_are_back(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "slots.yaml",
+               HEAD "- {name: a, program: kvstore, arguments: [--records, '2000', --operations,"
+                    " '2000'], contract: guaranteed=40}\n"
+                    "expect: [swap.stores > 0, swap.used == 0, swap.reserved == 0]\n");
+    for (int i = 0; i < (RUNNING_ON_VALGRIND ? 1 : 8); i++)
+        run_expect(place, (const char *[]){"run", "slots.yaml", NULL}, 0, "passed  swap.used == 0",
+                   NULL);
+}
+
+static void a_policy_that_blunders_fails_the_run(void **state)
+{
+    const struct place *place = *state;
+    char text[512];
+
+    snprintf(text, sizeof text,
+             HEAD "- name: a\n  program: /bin/sh\n  contract: extra=1\n"
+                  "  arguments: [-c, 'printf \"\\001\" | dd bs=1 seek=%zu conv=notrunc"
+                  " of=/proc/self/fd/$$SELFPAGE_STATS_FD 2>/dev/null']\n",
+             offsetof(struct sp_stats, policy_errors));
+    write_file(place, "blunder.yaml", text);
+    run_expect(place, (const char *[]){"run", "blunder.yaml", NULL}, 1,
+               "FAILED  no eviction policy named a page that was not there", NULL);
+    write_file(place, "good.yaml", HEAD "- {name: a, program: /bin/true, contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "good.yaml", NULL}, 0,
+               "passed  no eviction policy named a page that was not there", NULL);
+}
+
+static void events_that_fail_or_never_happen_are_told_of(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+
+    write_file(place, "events.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.3'], contract: extra=1}\n"
+                    "- {name: b, program: /bin/true, contract: extra=1, start: 200ms}\n"
+                    "events:\n"
+                    "- {at: 1h, signal: INT, task: a}\n"
+                    "- {at: 30ms, recall: 5, task: a}\n"
+                    "- {at: 0s, recall: 6, task: b}\n"
+                    "- at: 1h\n  kill: swap\n");
+    run = run_begin(place, (const char *[]){"run", "events.yaml", NULL});
+    assert_int_equal(run_end(&run, &output, &error), 0);
+    if (strstr(error, "line 7: signal INT for task a: never happened") == NULL ||
+        /* Why depends on whether physmem was being asked again just when the task ended. */
+        (strstr(error,
+                "line 8: recall of 5 frames from task a: the task ended before it attached") ==
+             NULL &&
+         strstr(error, "line 8: recall of 5 frames from task a: physmem did not answer") == NULL) ||
+        strstr(error, "line 9: recall of 6 frames from task b: the task has not been started") ==
+            NULL ||
+        strstr(error, "line 10: kill of swap: never happened") == NULL)
+        fail_msg("%s%s", output, error);
+    free(output);
+    free(error);
+}
+
+static void a_recall_waits_for_its_task_to_attach(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+
+    write_file(place, "attach.yaml",
+               HEAD "- name: a\n  program: /bin/sh\n  contract: guaranteed=40\n"
+                    "  arguments: [-c, 'sleep 0.2; exec \"$$SELFPAGE_BINDIR/selfpage-kvstore\""
+                    " --records 2000 --operations 20000']\n"
+                    "events: [{at: 10ms, recall: 5, task: a}]\n");
+    run = run_begin(place, (const char *[]){"run", "attach.yaml", NULL});
+    assert_int_equal(run_end(&run, &output, &error), 0);
+    /* It reached the task, which has nothing to spare. */
+    if (strstr(error, "line 8: recall of 5 frames from task a: no frames were named") == NULL)
+        fail_msg("%s%s", output, error);
+    free(output);
+    free(error);
+}
+
+static void a_kept_directory_is_kept(void **state)
+{
+    const struct place *place = *state;
+    char path[128];
+
+    write_file(place, "kept.yaml",
+               HEAD "- {name: a, program: /bin/sh, arguments: [-c, 'echo x > \"${DIR}/result\"'],"
+                    " contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "kept.yaml", "--dir", "kept", NULL}, 0, NULL, NULL);
+    snprintf(path, sizeof path, "%s/kept/result", place->path);
+    assert_int_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof path, "%s/kept/physmem.sock", place->path);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void two_runs_at_once_do_not_meet(void **state)
+{
+    const struct place *place = *state;
+    struct run runs[2];
+
+    write_file(place, "two.yaml",
+               HEAD "- {name: a, program: kvstore, arguments: [--records, '300', --operations,"
+                    " '1000'], contract: guaranteed=40}\n");
+    for (int i = 0; i < 2; i++)
+        runs[i] = run_begin(place, (const char *[]){"run", "two.yaml", NULL});
+    for (int i = 0; i < 2; i++) {
+        char *output, *error;
+
+        if (run_end(&runs[i], &output, &error) != 0)
+            fail_msg("%s%s", output, error);
+        free(output);
+        free(error);
+    }
+    assert_true(only_files_are_left(place));
+}
+
+#define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_A_PLACE(usage_is_explained),
+        IN_A_PLACE(what_cannot_run_says_why_and_leaves_nothing),
+        IN_A_PLACE(a_task_sorts_and_all_is_reported),
+        IN_A_PLACE(a_task_that_hangs_is_named_at_the_timeout),
+        IN_A_PLACE(an_interrupt_ends_everything),
+        IN_A_PLACE(a_run_that_is_killed_leaves_nothing),
+        IN_A_PLACE(a_server_that_is_killed_is_told_of),
+        IN_A_PLACE(a_server_that_crashes_fails_the_run),
+        IN_A_PLACE(a_server_that_crashes_at_the_end_fails_the_run),
+        IN_A_PLACE(a_server_that_hangs_does_not_outlast_the_timeout),
+        IN_A_PLACE(slots_of_a_task_that_ended_are_back),
+        IN_A_PLACE(a_policy_that_blunders_fails_the_run),
+        IN_A_PLACE(events_that_fail_or_never_happen_are_told_of),
+        IN_A_PLACE(a_recall_waits_for_its_task_to_attach),
+        IN_A_PLACE(a_kept_directory_is_kept),
+        IN_A_PLACE(two_runs_at_once_do_not_meet),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,26 @@
+# Tests of the commands that people use who write policies: each a script.
+set(tool_flags ${CMAKE_C_COMPILER} -g)
+set(tool_sanitized 0)
+if(SELFPAGE_SANITIZE)
+    list(APPEND tool_flags -fsanitize=${SELFPAGE_SANITIZE})
+    set(tool_sanitized 1)
+elseif(SELFPAGE_COVERAGE)
+    list(APPEND tool_flags --coverage)
+endif()
+
+function(selfpage_tool_test name)
+    add_test(NAME tool_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${ARGN})
+    set_tests_properties(tool_${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+endfunction()
+
+selfpage_tool_test(check_policy $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include
+    ${PROJECT_SOURCE_DIR}/tests/data/policies/wrong.c ${tool_sanitized} ${tool_flags})
+string(REPLACE ";" " " new_policy_flags "${tool_flags}")
+string(REPLACE "${CMAKE_C_COMPILER} " "" new_policy_flags "${new_policy_flags}")
+selfpage_tool_test(new_policy ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${new_policy_flags})
+selfpage_tool_test(libcachesim $<TARGET_FILE:selfpage_program>
+    ${PROJECT_SOURCE_DIR}/tests/data/policies/lcs_lru.c ${tool_flags})
+selfpage_tool_test(convert $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(record $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(report $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(parallel $<TARGET_FILE:selfpage_program>)
