@@ -197,7 +197,8 @@ static void on_sample(uv_timer_t *timer)
         sum += part;
         squares += part * part;
     }
-    result->utilisation[result->samples] = held / result->frames;
+    /* A task that was revoked counts its frames until it hears of it, and others may have them. */
+    result->utilisation[result->samples] = held < result->frames ? held / result->frames : 1;
     result->fairness[result->samples] = squares > 0 ? sum * sum / (load->tasks * squares) : 1;
     result->samples++;
 }

@@ -30,12 +30,13 @@
  *
  * Bump rule: any change to a type number, a field, or a limit raises WIRE_VERSION; both sides must
  * have the same. New types may be added without one.
- *   2026-11 version 1 */
+ *   2026-11 version 1
+ *   2026-11 version 2: parts of contracts, frame stacks, availability, control by a policy server */
 #ifndef WIRE_SCHEMA_H
 #define WIRE_SCHEMA_H
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  1u
+#define WIRE_VERSION  2u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 8192u
 #define WIRE_NAME     32u  /* bytes of a name with its NUL; equals SP_NAME_MAX */
