@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <selfpage/error.h>
+#include <selfpage/contract.h>
+
+#include "os/options.h"
 
 /* Most unmap requests a second that may be asked for. */
 #define CHAOS_RATE_MAX 1000000
@@ -22,15 +24,13 @@ struct physmem_options {
     bool verbose;
 };
 
-enum physmem_options_verdict {
-    PHYSMEM_OPTIONS_RUN,  /* *options is complete */
-    PHYSMEM_OPTIONS_EXIT, /* --help or --version: printed, all is done */
-    PHYSMEM_OPTIONS_BAD,  /* *error says what */
-};
+/* What options there are unless given. */
+#define PHYSMEM_OPTIONS_DEFAULTS                                                                   \
+    {                                                                                              \
+        .arbiter = "excess", .max_term_ns = SP_FOREVER, .seed = 1, .ready_fd = -1                  \
+    }
 
-/* Parse argv into *options, whose strings then point into argv. */
-enum physmem_options_verdict physmem_options_parse(int argc, char **argv,
-                                                   struct physmem_options *options,
-                                                   struct sp_error *error);
+/* Of a struct physmem_options, whose strings then point into argv. */
+extern const struct options_syntax physmem_options_syntax;
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <selfpage/error.h>
+#include "os/options.h"
 
 /* Largest --slots: 256 GiB of 4 KiB pages. */
 #define SWAP_SLOTS_MAX (1u << 26)
@@ -32,14 +32,13 @@ struct swap_options {
     uint64_t seed;
 };
 
-enum swap_options_verdict {
-    SWAP_OPTIONS_RUN,  /* *options is complete */
-    SWAP_OPTIONS_EXIT, /* --help or --version: printed, all is done */
-    SWAP_OPTIONS_BAD,  /* *error says what */
-};
+/* What options there are unless given. */
+#define SWAP_OPTIONS_DEFAULTS                                                                      \
+    {                                                                                              \
+        .ready_fd = -1, .seed = 1                                                                  \
+    }
 
-/* Parse argv into *options, whose strings then point into argv. */
-enum swap_options_verdict swap_options_parse(int argc, char **argv, struct swap_options *options,
-                                             struct sp_error *error);
+/* Of a struct swap_options, whose strings then point into argv. */
+extern const struct options_syntax swap_options_syntax;
 
 #endif

@@ -1,0 +1,47 @@
+#include "io/program.h"
+
+#include <stdio.h>
+
+#include "os/stdio.h"
+
+static int run(const struct program *program, const void *options)
+{
+    const char *name = program->options.program;
+    struct sp_error error = {0};
+    uv_loop_t loop;
+    int code = uv_loop_init(&loop);
+
+    if (code < 0) {
+        fprintf(stderr, "%s: cannot start: %s\n", name, uv_strerror(code));
+        return 2;
+    }
+    code = program->start(&loop, options, &error);
+    if (code < 0)
+        fprintf(stderr, "%s: %s\n", name, error.text);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    if (program->end() < 0)
+        code = -1;
+    /* Whatever is still open here is a fault of this program. */
+    if (uv_loop_close(&loop) < 0 && code == 0) {
+        fprintf(stderr, "%s: the loop did not end cleanly\n", name);
+        return 2;
+    }
+    return code < 0 ? 2 : 0;
+}
+
+int program_main(const struct program *program, int argc, char **argv, void *options)
+{
+    struct sp_error error = {0};
+
+    if (stdio_fill() != 0)
+        return 2;
+    switch (options_parse(argc, argv, &program->options, options, &error)) {
+    case OPTIONS_EXIT:
+        return 0;
+    case OPTIONS_BAD:
+        fprintf(stderr, "%s: %s\n", program->options.program, error.text);
+        return 2;
+    default:
+        return run(program, options);
+    }
+}

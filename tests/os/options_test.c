@@ -1,0 +1,195 @@
+/* Command lines by a table: each type of option, and what is said of a wrong one. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "os/options.h"
+
+struct values {
+    bool flag;
+    const char *text;
+    uint32_t u32;
+    uint64_t u64;
+    int number;
+    double rate;
+    const char *taken;
+    unsigned alone;
+};
+
+static int call_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    ((struct values *)options)->taken = text;
+    return strcmp(text, "wrong") == 0 ? error_set(error, EINVAL, "--%s: wrong", name) : 0;
+}
+
+static int alone_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    (void)error;
+    assert_null(text);
+    ((struct values *)options)->alone++;
+    return 0;
+}
+
+static int check(void *options, struct sp_error *error)
+{
+    return ((struct values *)options)->u32 == 9 ? error_set(error, EINVAL, "nine is too many") : 0;
+}
+
+#define FIELD(name) offsetof(struct values, name)
+
+static const struct option_row rows[] = {
+    {"flag", OPTION_FLAG, FIELD(flag)},
+    {"text", OPTION_TEXT, FIELD(text)},
+    {"u32", OPTION_U32, FIELD(u32), 1, 10},
+    {"u64", OPTION_U64, FIELD(u64), 0, UINT64_MAX},
+    {"int", OPTION_INT, FIELD(number), 0, INT_MAX},
+    {"rate", OPTION_RATE, FIELD(rate), .most = 2},
+    {"call", OPTION_CALL, .take = call_take},
+    {"alone", OPTION_CALL_FLAG, .take = alone_take},
+};
+
+static const struct options_syntax syntax = {
+    .program = "prog",
+    .version = "1.2",
+    .help = "the help\n",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .check = check,
+};
+
+/* Parse words that are separated by single blanks. */
+static enum options_verdict parse(const char *words, struct values *values, struct sp_error *error)
+{
+    static char text[256];
+    char *argv[20] = {"prog"};
+    int argc = 1;
+
+    *values = (struct values){.number = -1};
+    memset(error, 0, sizeof(*error));
+    strcpy(text, words);
+    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return options_parse(argc, argv, &syntax, values, error);
+}
+
+static void every_type_is_set(void **state)
+{
+    struct values values;
+    struct sp_error error;
+
+    (void)state;
+    assert_int_equal(parse("", &values, &error), OPTIONS_RUN);
+    assert_false(values.flag);
+    assert_int_equal(values.number, -1);
+    assert_int_equal(parse("--flag --text a --u32 10 --u64=18446744073709551615 --int 7 "
+                           "--rate 0.5 --call b --alone --alone",
+                           &values, &error),
+                     OPTIONS_RUN);
+    assert_true(values.flag);
+    assert_string_equal(values.text, "a");
+    assert_int_equal(values.u32, 10);
+    assert_true(values.u64 == UINT64_MAX);
+    assert_int_equal(values.number, 7);
+    assert_true(values.rate > 0.499 && values.rate < 0.501);
+    assert_string_equal(values.taken, "b");
+    assert_int_equal(values.alone, 2);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    static const struct {
+        const char *words, *text;
+    } cases[] = {
+        {"--u32 11", "--u32: \"11\" is not a number from 1 to 10"},
+        {"--u64 -1", "--u64: \"-1\""},
+        {"--int x", "--int: \"x\""},
+        {"--rate 2.5", "--rate: \"2.5\" is not a number from 0 to 2"},
+        {"--call wrong", "--call: wrong"},
+        {"--text", "--text needs a value"},
+        {"--flag=1", "bad option --flag=1 (see --help)"},
+        {"--colour", "bad option --colour (see --help)"},
+        {"-x", "unknown option -x (see --help)"},
+        {"--flag more", "unexpected argument \"more\""},
+        {"--u32 9", "nine is too many"},
+        {"--u32 0 --help", "--u32"},
+    };
+    struct values values;
+    struct sp_error error;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(parse(cases[i].words, &values, &error), OPTIONS_BAD);
+        if (strstr(error.text, cases[i].text) == NULL)
+            fail_msg("\"%s\": \"%s\" does not say \"%s\"", cases[i].words, error.text,
+                     cases[i].text);
+    }
+}
+
+/* Standard output leads into a pipe meanwhile. */
+static void help_and_version_are_printed(void **state)
+{
+    static const struct {
+        const char *words, *output;
+    } cases[] = {{"--help", "the help\n"}, {"--u32 9 --version", "prog 1.2\n"}};
+    struct values values;
+    struct sp_error error;
+    char bytes[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int pipe_fds[2], saved;
+        ssize_t size;
+
+        fflush(stdout);
+        saved = dup(STDOUT_FILENO);
+        assert_true(saved >= 0 && pipe(pipe_fds) == 0);
+        assert_int_equal(dup2(pipe_fds[1], STDOUT_FILENO), STDOUT_FILENO);
+        assert_int_equal(parse(cases[i].words, &values, &error), OPTIONS_EXIT);
+        fflush(stdout);
+        assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
+        close(saved);
+        close(pipe_fds[1]);
+        size = read(pipe_fds[0], bytes, sizeof(bytes) - 1);
+        close(pipe_fds[0]);
+        assert_true(size > 0);
+        bytes[size] = '\0';
+        assert_string_equal(bytes, cases[i].output);
+    }
+}
+
+static void a_table_that_is_too_long_is_refused(void **state)
+{
+    struct options_syntax longer = syntax;
+    char *argv[] = {"prog", NULL};
+    struct values values;
+    struct sp_error error;
+
+    (void)state;
+    longer.count = OPTIONS_MAX + 1;
+    assert_int_equal(options_parse(1, argv, &longer, &values, &error), OPTIONS_BAD);
+    assert_non_null(strstr(error.text, "more than"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_is_set),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(help_and_version_are_printed),
+        cmocka_unit_test(a_table_that_is_too_long_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
