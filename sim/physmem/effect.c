@@ -46,11 +46,13 @@ static struct wire_message *message_new(struct service *service, enum wire_type 
     return &service->message;
 }
 
+/* The encoder fills what is behind the text with zeros. */
 static void text_set(char text[WIRE_TEXT], const char *from)
 {
-    memset(text, 0, WIRE_TEXT);
     if (from != NULL)
         snprintf(text, WIRE_TEXT, "%s", from);
+    else
+        text[0] = '\0';
 }
 
 static void reply(struct service *service, const struct physmem_effect *effect)

@@ -18,6 +18,12 @@ static struct service *service_of(const struct connection *connection)
     return connection->server->user;
 }
 
+/* The time for all messages that were received at once: what came in time is in time. */
+static uint64_t now_of(const struct service *service)
+{
+    return service->server.received_ns;
+}
+
 void session_trace(const struct service *service, const char *direction,
                    const struct connection *connection, const struct wire_message *message)
 {
@@ -79,7 +85,7 @@ static void hello_task(struct service *service, struct connection *connection,
     snprintf(identity.name, sizeof(identity.name), "%s",
              message->hello.name[0] != '\0' ? message->hello.name : "task");
     if (getrandom(&identity.key, sizeof(identity.key), 0) != sizeof(identity.key) ||
-        physmem_task_add(service->physmem, clock_now_ns(), &identity, &seat->task) != 0) {
+        physmem_task_add(service->physmem, now_of(service), &identity, &seat->task) != 0) {
         free(seat);
         hello_refuse(connection, message, -ENOMEM, "physmem has no memory for a task");
         return;
@@ -224,7 +230,7 @@ static void on_recall_task(struct service *service, struct connection *connectio
                              "only physmem's own user may have frames recalled");
         return;
     }
-    frames = physmem_recall_from(service->physmem, clock_now_ns(), message->recall_task.name,
+    frames = physmem_recall_from(service->physmem, now_of(service), message->recall_task.name,
                                  message->recall_task.frames);
     if (frames < 0)
         connection_send_done(connection, message, (int)frames, 0, "there is no task of this name");
@@ -251,7 +257,7 @@ static void on_ranges(struct service *service, const struct physmem_request *req
 
     for (uint32_t i = 0; i < count; i++)
         ranges[i] = (struct physmem_range){wire[i].start, wire[i].count};
-    function(service->physmem, clock_now_ns(), request, container, ranges, count);
+    function(service->physmem, now_of(service), request, container, ranges, count);
 }
 
 static void on_propose(struct service *service, const struct physmem_request *request,
@@ -260,7 +266,7 @@ static void on_propose(struct service *service, const struct physmem_request *re
     struct sp_terms terms;
 
     WIRE_COPY_TERMS(&terms, &message->propose);
-    physmem_propose(service->physmem, clock_now_ns(), request, &terms);
+    physmem_propose(service->physmem, now_of(service), request, &terms);
 }
 
 static void on_allocate(struct service *service, const struct physmem_request *request,
@@ -274,13 +280,13 @@ static void on_allocate(struct service *service, const struct physmem_request *r
         .order = message->allocate.order,
     };
 
-    physmem_allocate(service->physmem, clock_now_ns(), request, &allocation);
+    physmem_allocate(service->physmem, now_of(service), request, &allocation);
 }
 
 static void on_unmapped(struct service *service, struct connection *connection,
                         struct physmem_task *task, const struct wire_message *message)
 {
-    if (physmem_unmapped(service->physmem, clock_now_ns(), task, message->unmapped.id) != 0)
+    if (physmem_unmapped(service->physmem, now_of(service), task, message->unmapped.id) != 0)
         connection_close(connection, CONNECTION_VIOLATION,
                          "UNMAPPED answers number %llu, which was not asked",
                          (unsigned long long)message->unmapped.id);
@@ -303,7 +309,7 @@ static void on_request(struct service *service, struct connection *connection,
     struct physmem *physmem = service->physmem;
     const struct seat *seat = connection->user;
     const struct physmem_request request = {seat->task, message->seq, false};
-    uint64_t now = clock_now_ns();
+    uint64_t now = now_of(service);
 
     switch (message->type) {
     case WIRE_PROPOSE:

@@ -62,7 +62,10 @@ static size_t encode_propose(struct side *side, uint8_t *bytes, size_t size)
 {
     struct wire_message *message = &side->message;
 
-    *message = (struct wire_message){.type = WIRE_PROPOSE, .seq = ++side->seq};
+    message->type = WIRE_PROPOSE;
+    message->seq = ++side->seq;
+    message->error = 0;
+    memset(&message->propose, 0, sizeof(message->propose)); /* the union has kilobytes */
     message->propose.kind = SP_EXTRA;
     message->propose.min = 1;
     message->propose.frames = 1;

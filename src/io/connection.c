@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/clock.h"
+
 /* Longest reason of closing, with its NUL. */
 #define REASON_MAX 256
 
@@ -137,6 +139,7 @@ static uint32_t handle_messages(struct connection *connection, uint32_t size)
     size_t length;
 
     server->handling = connection;
+    server->received_ns = clock_now_ns();
     while (used < size && !connection->closing) {
         verdict = wire_decode(server->buffer + used, size - used, &server->message, &length);
         if (verdict != WIRE_OK)

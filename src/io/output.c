@@ -61,6 +61,13 @@ static struct connection_chunk *chunk_take(struct connection *connection, uint32
     return chunk_new(size > CHUNK_SMALL ? size : CHUNK_SMALL);
 }
 
+static void output_count(struct connection *connection, uint32_t size, int consume_fd)
+{
+    connection->output_last->size += size;
+    connection->queued += size;
+    connection->queued_fds += consume_fd >= 0;
+}
+
 /* Put an encoded message behind the output. `consume_fd` (-1: none) is taken over on success. */
 static int output_append(struct connection *connection, const uint8_t *bytes, uint32_t size,
                          int consume_fd)
@@ -79,9 +86,7 @@ static int output_append(struct connection *connection, const uint8_t *bytes, ui
         connection->output_last = chunk;
     }
     memcpy(chunk->bytes + chunk->size, bytes, size);
-    chunk->size += size;
-    connection->queued += size;
-    connection->queued_fds += consume_fd >= 0;
+    output_count(connection, size, consume_fd);
     return 0;
 }
 
@@ -238,18 +243,30 @@ static int close_failed(struct connection *connection, const char *call, int err
     return error;
 }
 
-int connection_send(struct connection *connection, const struct wire_message *message,
-                    int borrowed_fd)
+/* The common case, a message without a descriptor where there is ample room: encode it behind the
+ * output in place. Returns its size; 0: nothing is done. */
+static uint32_t encode_in_place(struct connection *connection, const struct wire_message *message)
+{
+    struct connection_chunk *chunk = connection->output_last;
+    uint32_t size;
+
+    if (chunk == NULL || chunk->capacity - chunk->size < WIRE_MESSAGE_MAX || connection->blocked ||
+        connection->queued + WIRE_MESSAGE_MAX > BUFFER_SIZE)
+        return 0;
+    size = (uint32_t)wire_encode(message, chunk->bytes + chunk->size, WIRE_MESSAGE_MAX);
+    output_count(connection, size, -1);
+    return size;
+}
+
+/* Any case: encode the message, flush if it is one too many, and find room for it. */
+static int encode_and_append(struct connection *connection, const struct wire_message *message,
+                             int borrowed_fd)
 {
     uint8_t bytes[WIRE_MESSAGE_MAX];
     uint32_t size;
     int fd = -1;
     int result;
 
-    if (connection->closing)
-        return -EPIPE;
-    if ((borrowed_fd >= 0) != (wire_type_fds(message->type) == 1))
-        return -EINVAL;
     size = (uint32_t)wire_encode(message, bytes, sizeof(bytes));
     if (size == 0)
         return -EINVAL;
@@ -273,6 +290,23 @@ int connection_send(struct connection *connection, const struct wire_message *me
             close(fd);
         return close_failed(connection, "allocating output", result);
     }
+    return 0;
+}
+
+int connection_send(struct connection *connection, const struct wire_message *message,
+                    int borrowed_fd)
+{
+    int result;
+
+    if (connection->closing)
+        return -EPIPE;
+    if ((borrowed_fd >= 0) != (wire_type_fds(message->type) == 1))
+        return -EINVAL;
+    if (borrowed_fd >= 0 || encode_in_place(connection, message) == 0) {
+        result = encode_and_append(connection, message, borrowed_fd);
+        if (result != 0)
+            return result;
+    }
     mark_dirty(connection);
     connection->server->counters.sent++;
     return 0;
@@ -281,12 +315,16 @@ int connection_send(struct connection *connection, const struct wire_message *me
 int connection_send_done(struct connection *connection, const struct wire_message *request,
                          int error, uint32_t count, const char *text)
 {
-    struct wire_message done = {.type = WIRE_DONE, .seq = request->seq, .error = (uint32_t)-error};
+    struct wire_message done; /* of which only this little is set: the union has kilobytes */
     size_t i;
 
     if (request->seq == 0)
         return 0;
+    done.type = WIRE_DONE;
+    done.seq = request->seq;
+    done.error = (uint32_t)-error;
     done.done.count = count;
+    memset(done.done.text, 0, sizeof(done.done.text));
     for (i = 0; text != NULL && text[i] != '\0' && i < WIRE_TEXT - 1; i++)
         done.done.text[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
     return connection_send(connection, &done, -1);

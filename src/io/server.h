@@ -117,6 +117,7 @@ struct server {
     struct connection_chunk *spare; /* the large output chunk, if nobody uses it */
     uint8_t *buffer;                /* everything is received here */
     struct wire_message message;    /* and decoded here */
+    uint64_t received_ns;           /* when the messages being handled were received: one reading */
     char path[SOCK_PATH_MAX + 1];
 };
 

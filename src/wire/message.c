@@ -2,6 +2,7 @@
  * or write, and remembers the first thing that was wrong. */
 #include "wire/message.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include <selfpage/task.h>
@@ -74,7 +75,7 @@ static void fail(struct cursor *cursor, enum wire_verdict verdict)
 }
 
 /* The next `size` bytes, or NULL. */
-static uint8_t *take(struct cursor *cursor, size_t size)
+static inline uint8_t *take(struct cursor *cursor, size_t size)
 {
     uint8_t *bytes = cursor->next;
 
@@ -87,27 +88,27 @@ static uint8_t *take(struct cursor *cursor, size_t size)
     return bytes;
 }
 
-static uint64_t get_integer(struct cursor *cursor, size_t size)
+/* `size` is a constant in every use, so that of these one load or store each is left. */
+static inline __attribute__((always_inline)) uint64_t get_integer(struct cursor *cursor,
+                                                                  size_t size)
 {
     const uint8_t *bytes = take(cursor, size);
     uint64_t value = 0;
 
     if (bytes == NULL)
         return 0;
-    while (size-- > 0)
-        value = value << 8 | bytes[size];
-    return value;
+    memcpy(&value, bytes, size);
+    return le64toh(value);
 }
 
-static void put_integer(struct cursor *cursor, uint64_t value, size_t size)
+static inline __attribute__((always_inline)) void put_integer(struct cursor *cursor, uint64_t value,
+                                                              size_t size)
 {
     uint8_t *bytes = take(cursor, size);
-    size_t i;
 
-    if (bytes == NULL)
-        return;
-    for (i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(value >> 8 * i);
+    value = htole64(value);
+    if (bytes != NULL)
+        memcpy(bytes, &value, size);
 }
 
 /* A number that must be below `limit`, otherwise the verdict is `bad`. Both directions. */
@@ -123,26 +124,27 @@ static uint64_t below(struct cursor *cursor, uint64_t value, uint64_t limit, enu
  * ASCII. Both directions. */
 static size_t check_string(struct cursor *cursor, const char *text, size_t size)
 {
-    size_t i;
+    size_t length = strnlen(text, size);
 
-    for (i = 0; i < size && text[i] != '\0'; i++)
+    for (size_t i = 0; i < length; i++)
         if (text[i] < ' ' || text[i] > '~')
             fail(cursor, WIRE_BAD_STRING);
-    if (i == size)
+    if (length == size)
         fail(cursor, WIRE_BAD_STRING);
-    return i;
+    return length;
 }
 
 static void get_string(struct cursor *cursor, char *text, size_t size)
 {
     const char *bytes = (const char *)take(cursor, size);
-    size_t i;
+    size_t length;
 
     if (bytes == NULL)
         return;
-    for (i = check_string(cursor, bytes, size); i < size; i++)
-        if (bytes[i] != '\0')
-            fail(cursor, WIRE_BAD_STRING);
+    length = check_string(cursor, bytes, size);
+    /* All behind the text is zero if each byte equals the one before it. */
+    if (length < size && memcmp(bytes + length, bytes + length + 1, size - length - 1) != 0)
+        fail(cursor, WIRE_BAD_STRING);
     memcpy(text, bytes, size);
 }
 
