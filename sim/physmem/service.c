@@ -6,11 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arbiter/registry.h"
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/limits.h"
-#include "os/plugin.h"
 
 /* Descriptors kept for the loop, the listener and standard streams. */
 #define FDS_OWN 64
@@ -152,20 +150,6 @@ static void handles_start(struct service *service, uv_loop_t *loop)
         uv_timer_start(&service->chaos, on_chaos, 1, 1);
 }
 
-static int choose_arbiter(struct service *service, const char *text, struct arbiter_choice *choice,
-                          struct sp_error *error)
-{
-    int result;
-
-    if (!plugin_is_named_by(text))
-        return arbiter_choose(choice, text, error);
-    result = plugin_open(&service->arbiter_object, text, SP_ARBITER_SYMBOL, error);
-    if (result != 0)
-        return result;
-    return arbiter_choose_plugin(choice, service->arbiter_object.symbol,
-                                 service->arbiter_object.params, error);
-}
-
 int service_start(struct service *service, uv_loop_t *loop, const struct physmem_options *options,
                   struct sp_error *error)
 {
@@ -185,7 +169,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         .max_term_ns = options->max_term_ns,
     };
     long files = limits_raise_files();
-    struct arbiter_choice choice;
+    const struct arbiter_choice *choice = &service->arbiter.choice;
     int code;
 
     memset(service, 0, sizeof(*service));
@@ -202,11 +186,11 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
     /* As many connections as extents; a tenth is for descriptors that are queued for tasks. */
     service->extents_max = (uint32_t)((files - FDS_OWN) * 9 / 20);
     server.connections_max = service->extents_max;
-    code = choose_arbiter(service, options->arbiter, &choice, error);
+    code = arbiter_load(&service->arbiter, options->arbiter, error);
     if (code != 0)
         return code;
-    config.arbiter = choice.arbiter;
-    memcpy(config.arbiter_params, choice.params, sizeof(config.arbiter_params));
+    config.arbiter = choice->arbiter;
+    memcpy(config.arbiter_params, choice->params, sizeof(config.arbiter_params));
     code = physmem_new(&service->physmem, &config);
     if (code != 0)
         return error_set(error, -code, "cannot keep books for %u frames: %s", options->frames,
@@ -224,5 +208,5 @@ void service_fini(struct service *service)
     if (service->started)
         server_fini(&service->server);
     physmem_free(&service->physmem);
-    plugin_close(&service->arbiter_object);
+    arbiter_unload(&service->arbiter);
 }

@@ -7,7 +7,7 @@
 
 #include <uv.h>
 
-#include "os/plugin.h"
+#include "adapter/arbiter.h"
 #include "core/physmem.h"
 #include "io/server.h"
 
@@ -23,7 +23,7 @@ struct seat {
 struct service {
     struct server server;
     const struct physmem_options *options;
-    struct plugin arbiter_object; /* if it came from one */
+    struct arbiter_handle arbiter;
     struct physmem *physmem;
     struct allocator allocator;
     struct random_source random;

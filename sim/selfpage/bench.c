@@ -349,7 +349,9 @@ int bench_command(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "contracts") == 0)
         return contracts(argc - 1, argv + 1);
-    fprintf(stderr,
-            "selfpage: bench measures contracts: selfpage bench contracts --help says how\n");
+    if (argc >= 2 && strcmp(argv[1], "attacks") == 0)
+        return bench_attacks(argc - 1, argv + 1);
+    fprintf(stderr, "selfpage: bench measures contracts, or plays attacks: selfpage bench contracts "
+                    "--help or selfpage bench attacks --help says how\n");
     return 2;
 }

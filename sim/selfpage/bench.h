@@ -111,6 +111,11 @@ enum bench_verdict bench_options_parse(int argc, char **argv, struct bench_optio
 /* `selfpage bench ...`; argv[0] is "bench". Returns the exit status. */
 int bench_command(int argc, char **argv);
 
+/* ---- bench_attacks.c ---- */
+
+/* `selfpage bench attacks ...`; argv[0] is "attacks". Returns the exit status. */
+int bench_attacks(int argc, char **argv);
+
 /* ---- bench_report.c, bench_json.c, bench_picture.c ---- */
 
 /* Mean of the first `count` of these; 0 if there are none. */

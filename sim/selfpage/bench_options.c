@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arbiter_list.h"
 #include "base/error.h"
 #include "core/terms_text.h"
 
@@ -182,35 +183,6 @@ static int mix_parse(char *text, struct bench_options *options, struct sp_error 
     return sum > 0 ? 0 : error_set(error, EINVAL, "--mix: all shares are 0");
 }
 
-/* Names with parameters, as in "esx:tax=0.5,batch=4,fcfs": a piece with a value belongs to the name
- * before it, unless it has a colon of its own. */
-static int compare_parse(char *text, struct bench_options *options, struct sp_error *error)
-{
-    struct strings *list = &options->arbiters;
-    char *rest = text;
-    char *begin = text;
-    char *piece;
-
-    strings_fini(list);
-    while ((piece = strsep(&rest, ",")) != NULL) {
-        bool more = piece > text && strchr(piece, '=') != NULL && strchr(piece, ':') == NULL;
-
-        if (*piece == '\0' || list->count == BENCH_ARBITERS)
-            return error_set(error, EINVAL, "--compare: 1 to %u names with commas between them",
-                             BENCH_ARBITERS);
-        if (more) {
-            piece[-1] = ',';
-            list->count--;
-            free(list->items[list->count]);
-            list->items[list->count] = NULL;
-        } else {
-            begin = piece;
-        }
-        strings_add(list, begin);
-    }
-    return list->failed ? error_set(error, ENOMEM, "out of memory") : 0;
-}
-
 static int picture_parse(const char *path, struct bench_options *options, struct sp_error *error)
 {
     const char *dot = strrchr(path, '.');
@@ -251,7 +223,7 @@ static int option_take(int key, struct bench_options *options, char **argv, stru
         strings_add(&options->arbiters, optarg);
         return options->arbiters.failed ? error_set(error, ENOMEM, "out of memory") : 0;
     case OPTION_COMPARE:
-        return compare_parse(optarg, options, error);
+        return arbiter_list_parse("compare", optarg, BENCH_ARBITERS, &options->arbiters, error);
     case OPTION_SEED:
         return number_parse("seed", optarg, 0, UINT64_MAX, &options->seed, error);
     case OPTION_CORES:

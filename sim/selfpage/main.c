@@ -35,6 +35,7 @@ static const char help[] =
     "                          make the decisions of a live task's policy again\n"
     "  selfpage bench contracts\n"
     "                          how fast physmem negotiates, and how fairly it shares out\n"
+    "  selfpage bench attacks  what a task gains by cheating, by arbitration policy\n"
     "  selfpage --help         this\n"
     "  selfpage --version\n"
     "\n"

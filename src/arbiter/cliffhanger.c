@@ -61,17 +61,27 @@ static uint64_t cliffhanger_due(const void *self)
     return cliffhanger->next;
 }
 
-/* A newcomer gets an equal part; then all parts together are made to be all there is. */
+/* A newcomer gets what the others have on average; then all parts together are made to be all there
+ * is. So who came first has no more than who came last. */
 static void include_all(const struct cliffhanger *cliffhanger, const struct sp_arbiter_task *tasks,
                         size_t count)
 {
-    double sum = 0;
+    double known = 0, sum = 0;
+    double mean;
 
+    for (size_t i = 0; i < count; i++) {
+        const struct cliffhanger_task *own = tasks[i].own;
+
+        known += own->known;
+        sum += own->target.frames;
+    }
+    mean = sum > 0 ? sum / known : cliffhanger->frames;
+    sum = 0;
     for (size_t i = 0; i < count; i++) {
         struct cliffhanger_task *own = tasks[i].own;
 
         if (!own->known) {
-            own->target.frames = cliffhanger->frames / (double)count;
+            own->target.frames = mean;
             own->hits = tasks[i].ghost_hits;
             own->known = true;
         }

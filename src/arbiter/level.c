@@ -55,6 +55,49 @@ static uint32_t whole(double portion)
     return (uint32_t)(portion + 1e-6);
 }
 
+/* Give `more` units to task i, as far as there are any. */
+static void give(uint32_t *shares, size_t i, uint64_t *left, uint32_t more)
+{
+    if (more > *left)
+        more = (uint32_t)*left;
+    shares[i] += more;
+    *left -= more;
+}
+
+/* What a task at a step of the rule lacks, and at most `cap`. */
+static uint32_t lacking(const struct level_portion *rule, const struct sp_arbiter_task *task,
+                        double low, uint32_t share, uint32_t cap)
+{
+    double more = rule->portion(task, low, rule->context) - share;
+    uint32_t lacks = more <= 1e-6 ? 0 : whole(more);
+
+    return lacks < cap ? lacks : cap;
+}
+
+/* Divide what is left among those at a step of the rule: to each as much as to any other, or all it
+ * lacks. */
+static void divide_step(const struct level_portion *rule, const struct sp_arbiter_task *tasks,
+                        size_t count, double low, uint64_t *left, uint32_t *shares)
+{
+    uint32_t cap = 0;
+
+    for (uint32_t bit = UINT32_C(1) << 31; bit > 0; bit /= 2) {
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < count; i++)
+            sum += lacking(rule, &tasks[i], low, shares[i], cap + bit);
+        if (sum <= *left)
+            cap += bit;
+    }
+    for (size_t i = 0; i<count && * left> 0; i++) {
+        uint32_t lacks = lacking(rule, &tasks[i], low, shares[i], UINT32_MAX);
+
+        give(shares, i, left, lacks < cap ? lacks : cap);
+    }
+    for (size_t i = 0; i<count && * left> 0; i++) /* less than one frame each */
+        give(shares, i, left, lacking(rule, &tasks[i], low, shares[i], 1));
+}
+
 void level_divide(const struct level_portion *rule, const struct sp_arbiter_task *tasks,
                   size_t count, uint64_t units, uint32_t *shares)
 {
@@ -63,25 +106,15 @@ void level_divide(const struct level_portion *rule, const struct sp_arbiter_task
 
     narrow(rule, tasks, count, (double)units, &low, &high);
     for (size_t i = 0; i < count; i++) {
-        shares[i] = whole(rule->portion(&tasks[i], high, rule->context));
-        if (shares[i] > left)
-            shares[i] = (uint32_t)left;
-        left -= shares[i];
+        shares[i] = 0;
+        give(shares, i, &left, whole(rule->portion(&tasks[i], high, rule->context)));
     }
     /* Fractions first, so that nobody is more than one unit off; then steps of the rule. */
-    for (int step = 0; step < 2; step++) {
-        for (size_t i = 0; i < count && left > 0; i++) {
-            double more = rule->portion(&tasks[i], low, rule->context) - shares[i];
-            uint32_t most = more <= 1e-6 ? 0 : whole(more) > 0 ? whole(more) : 1;
-
-            if (step == 0 && most > 1)
-                most = 1;
-            if (most > left)
-                most = (uint32_t)left;
-            shares[i] += most;
-            left -= most;
-        }
-    }
+    for (size_t i = 0; i < count && left > 0; i++)
+        if (rule->portion(&tasks[i], low, rule->context) - shares[i] > 1e-6)
+            give(shares, i, &left, 1);
+    if (left > 0)
+        divide_step(rule, tasks, count, low, &left, shares);
 }
 
 double level_keep_target(const struct sp_arbiter_task *task, double level, const void *context)

@@ -17,8 +17,7 @@ struct level_rule {
 };
 
 /* Decide by a rule: arguments and result of sp_arbiter.decide; takes[] need not be 0. A TICK recalls
- * what is due to those whose demand shows. Of tasks at a step of the rule, those with the lower id
- * give first. */
+ * what is due to those whose demand shows. Tasks at a step of the rule give as much as one another. */
 uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
                       size_t count, const struct sp_arbiter_request *request, uint32_t *takes);
 
@@ -27,7 +26,8 @@ double level_at(const struct level_rule *rule, const struct sp_arbiter_task *tas
                 uint64_t frames);
 
 /* Divide `units` by a function that falls as the level rises, from `low` on: set shares[i], whose
- * sum is `units`, or less if even at `low` there is not so much. Fractions go to lower ids. */
+ * sum is `units`, or less if even at `low` there is not so much. Fractions go to lower ids; tasks at
+ * a step of the rule get as much as one another, or all they can. */
 struct level_portion {
     double (*portion)(const struct sp_arbiter_task *task, double level, const void *context);
     const void *context;

@@ -24,3 +24,5 @@ selfpage_tool_test(convert $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(record $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(report $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(parallel $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(bench_attacks $<TARGET_FILE:selfpage_program>
+    ${PROJECT_SOURCE_DIR}/src/arbiter/README.md)

@@ -1,0 +1,168 @@
+/* What cheating gains, and what physmem keeps to whatever an arbiter says. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <valgrind/valgrind.h>
+
+#include "arena/arena.h"
+
+static size_t bytes; /* allocated now */
+
+static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+{
+    (void)context;
+    bytes += new_size - old_size;
+    if (new_size == 0) {
+        free(block);
+        return NULL;
+    }
+    return realloc(block, new_size);
+}
+
+static const struct allocator allocator = {.resize = resize};
+
+static struct arena_verdict judge(const char *arbiter, enum arena_attack attack)
+{
+    struct arena_verdict verdict;
+    struct arbiter_choice choice;
+    struct sp_error error;
+
+    assert_int_equal(arbiter_choose(&choice, arbiter, &error), 0);
+    assert_int_equal(
+        arena_judge(&allocator, &choice, attack, 1, RUNNING_ON_VALGRIND ? 1 : 2, &verdict), 0);
+    assert_int_equal(bytes, 0);
+    return verdict;
+}
+
+static void test_a_play_is_a_function_of_its_seed(void **state)
+{
+    struct arena_outcome first, again, other;
+    struct arbiter_choice choice;
+    struct sp_error error;
+    struct arena_setup setup = {.allocator = &allocator, .arbiter = &choice, .seed = 7};
+
+    (void)state;
+    assert_int_equal(arbiter_choose(&choice, "karma", &error), 0);
+    assert_int_equal(arena_play(&setup, &first), 0);
+    assert_int_equal(arena_play(&setup, &again), 0);
+    setup.seed = 8;
+    assert_int_equal(arena_play(&setup, &other), 0);
+    assert_true(first.attacker.useful == again.attacker.useful);
+    assert_true(first.victims.useful == again.victims.useful);
+    assert_int_equal(first.recalls, again.recalls);
+    assert_true(first.victims.useful != other.victims.useful);
+    assert_true(first.victims.needed > first.victims.useful);
+}
+
+/* Guarantees are served, who keeps his contracts loses nothing, and the books agree. */
+static void test_no_attack_breaks_a_promise(void **state)
+{
+    const struct sp_arbiter *arbiter;
+
+    (void)state;
+    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
+        for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+            struct arena_verdict v = judge(arbiter->name, (enum arena_attack)attack);
+
+            assert_null(v.honest.wrong);
+            assert_null(v.attacked.wrong);
+            assert_int_equal(v.honest.victims.revoked + v.attacked.victims.revoked, 0);
+            assert_true(v.attacked.victims.wait_ns <= ARENA_GRACE_NS + ARENA_STEP_NS);
+            assert_int_equal(v.honest.overruled + v.attacked.overruled, 0);
+            assert_int_equal(v.honest.attacker.revoked, 0);
+        }
+    }
+}
+
+/* Extra frames that are given only while there are free ones belong to who takes them first. Those
+ * arbiters that decide on them take them back. */
+static void test_the_hoarder_wins_where_the_first_wins(void **state)
+{
+    const struct sp_arbiter *arbiter;
+
+    (void)state;
+    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
+        struct arena_verdict v = judge(arbiter->name, ARENA_HOARD);
+
+        if ((arbiter->flags & SP_ARBITER_GRANTS) == 0) {
+            assert_true(v.gain > 1.2);
+            assert_true(v.loss < 0.7);
+        } else {
+            assert_true(v.gain < 1.15);
+            assert_true(v.loss > 0.85);
+        }
+    }
+}
+
+/* Karma's selfish users: to ask for more than is needed, and to keep it, gains nothing. */
+static void test_karma_makes_selfishness_useless(void **state)
+{
+    (void)state;
+    assert_true(judge("karma", ARENA_INFLATE).gain < 1);
+    assert_true(judge("karma", ARENA_HOARD).gain < 1);
+    assert_true(judge("fcfs", ARENA_INFLATE).gain > 1.2);
+}
+
+/* Nobody waits longer for one that answers at the last moment than its grace, and it gains little. */
+static void test_a_slow_task_is_borne_within_its_grace(void **state)
+{
+    struct arena_verdict v;
+
+    (void)state;
+    v = judge("excess", ARENA_SLOW);
+    assert_int_equal(v.attacked.attacker.revoked, 0);
+    assert_true(v.attacked.victims.wait_ns > v.honest.victims.wait_ns);
+    assert_true(v.gain < 1.05);
+}
+
+/* Who cannot drop its frames in time loses all it has. */
+static void test_dirty_frames_are_lost(void **state)
+{
+    struct arena_verdict v;
+
+    (void)state;
+    v = judge("maxmin", ARENA_DIRTY);
+    assert_true(v.attacked.attacker.revoked > 0);
+    assert_true(v.gain < 1.05);
+    assert_int_equal(v.attacked.victims.revoked, 0);
+}
+
+/* A guarantee is given to who asks first, whatever the arbiter: no arbiter is asked. */
+static void test_guarantees_are_not_for_arbiters(void **state)
+{
+    const struct sp_arbiter *arbiter;
+
+    (void)state;
+    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++)
+        assert_true(judge(arbiter->name, ARENA_RESERVE).attacked.victims.countered > 0);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+        assert_true(strlen(arena_attack_name((enum arena_attack)attack)) > 0);
+        assert_true(strlen(arena_attack_summary((enum arena_attack)attack)) > 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_play_is_a_function_of_its_seed),
+        cmocka_unit_test(test_no_attack_breaks_a_promise),
+        cmocka_unit_test(test_the_hoarder_wins_where_the_first_wins),
+        cmocka_unit_test(test_karma_makes_selfishness_useless),
+        cmocka_unit_test(test_a_slow_task_is_borne_within_its_grace),
+        cmocka_unit_test(test_dirty_frames_are_lost),
+        cmocka_unit_test(test_guarantees_are_not_for_arbiters),
+        cmocka_unit_test(test_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
