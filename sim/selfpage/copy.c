@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -215,6 +216,14 @@ static int open_output(const struct trace *trace, const char *path, struct sp_er
     return fd >= 0 ? fd : error_set(error, errno, "cannot write %s: %s", path, strerror(errno));
 }
 
+void copy_discard(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) == 0 && S_ISREG(status.st_mode))
+        unlink(path);
+}
+
 int copy_run(struct trace *trace, const struct copy_options *options, struct copy_counts *counts,
              struct sp_error *error)
 {
@@ -233,10 +242,10 @@ int copy_run(struct trace *trace, const struct copy_options *options, struct cop
         return fd;
     result = copy_to(&copy, fd, format, compress, counts, error);
     wipe(&copy);
+    if (fd != STDOUT_FILENO && result != 0)
+        copy_discard(options->path);
     if (fd != STDOUT_FILENO && close(fd) != 0 && result == 0)
         result = error_set(error, errno, "%s: cannot write: %s", options->path, strerror(errno));
-    if (fd != STDOUT_FILENO && result != 0)
-        unlink(options->path);
     if (format == TRACE_OUTPUT_ORACLE) {
         page_table_fini(&copy.table);
         future_fini(&copy.future);

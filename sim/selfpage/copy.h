@@ -31,4 +31,7 @@ struct copy_counts {
 int copy_run(struct trace *trace, const struct copy_options *options, struct copy_counts *counts,
              struct sp_error *error);
 
+/* Remove a file that was written in vain. What is no regular file is not ours to remove. */
+void copy_discard(const char *path);
+
 #endif

@@ -1,14 +1,17 @@
 /* The selfpage command. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <selfpage/error.h>
 
+#include "base/error.h"
 #include "bench.h"
 #include "check_policy.h"
 #include "new_policy.h"
 #include "options.h"
+#include "os/stdio.h"
 #include "replay.h"
 #include "replay_merge.h"
 #include "report.h"
@@ -110,26 +113,42 @@ static const struct {
     {"bench", bench_command},
 };
 
-int main(int argc, char **argv)
+/* argv without the program's name: the command, and what is for it. */
+static int run(int argc, char **argv)
 {
     struct sp_error error = {0};
 
-    signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is an error of fwrite */
-    for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    for (size_t i = 0; argc > 0 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[0], commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    if (argc == 1 && strcmp(argv[0], "--version") == 0) {
         puts("selfpage " SELFPAGE_VERSION);
         return EXIT_PASSED;
     }
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 1 && strcmp(argv[0], "--help") == 0) {
         fputs(help, stdout);
         return EXIT_PASSED;
     }
-    if (argc < 2)
-        snprintf(error.text, sizeof error.text, "which command? (see selfpage --help)");
+    if (argc == 0)
+        error_set(&error, EINVAL, "which command? (see selfpage --help)");
     else
-        snprintf(error.text, sizeof error.text, "unknown command %.60s (see selfpage --help)",
-                 argv[1]);
+        error_set(&error, EINVAL, "unknown command %.60s (see selfpage --help)", argv[0]);
     return cannot(&error);
+}
+
+int main(int argc, char **argv)
+{
+    int status, code;
+
+    if (stdio_fill() != 0)
+        return EXIT_CANNOT;
+    signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is an error of fwrite */
+    status = run(argc - 1, argv + 1);
+    /* Whoever reads results that are cut short must not take them for all. */
+    code = stdio_flush();
+    if (code != 0 && status != EXIT_CANNOT) {
+        fprintf(stderr, "selfpage: cannot write to standard output: %s\n", strerror(-code));
+        status = EXIT_CANNOT;
+    }
+    return status;
 }

@@ -179,7 +179,7 @@ static int record(const struct command *command)
             return EXIT_CANNOT;
     if (result == 0 && counts.references == 0) {
         if (strcmp(command->copy.path, "-") != 0)
-            unlink(command->copy.path);
+            copy_discard(command->copy.path);
         result = error_set(&error, ENOEXEC, "%s made no reference: valgrind could not run it",
                            command->program[0]);
     }

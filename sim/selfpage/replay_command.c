@@ -15,6 +15,12 @@ static int cannot(const struct sp_error *error)
     return EXIT_CANNOT;
 }
 
+static int cannot_write(const char *what, int result)
+{
+    fprintf(stderr, "selfpage: cannot write the %s: %s\n", what, strerror(-result));
+    return EXIT_CANNOT;
+}
+
 static int print(const struct replay_options *options, const struct replay_results *results)
 {
     int result;
@@ -25,19 +31,19 @@ static int print(const struct replay_options *options, const struct replay_resul
         result = replay_report_csv(stdout, results);
     else
         result = replay_report_table(stdout, results);
-    if (result == 0)
-        return EXIT_HOLDS;
-    fprintf(stderr, "selfpage: cannot write the results: %s\n", strerror(-result));
-    return EXIT_CANNOT;
+    return result == 0 ? EXIT_HOLDS : cannot_write("results", result);
 }
 
 static int list_jobs(const struct replay_options *options)
 {
+    int result;
+
     if (strcmp(options->path, "-") == 0) {
         fprintf(stderr, "selfpage: --list-jobs needs a TRACE that every job can open\n");
         return EXIT_CANNOT;
     }
-    return replay_report_jobs(stdout, options) == 0 ? EXIT_HOLDS : EXIT_CANNOT;
+    result = replay_report_jobs(stdout, options);
+    return result == 0 ? EXIT_HOLDS : cannot_write("jobs", result);
 }
 
 /* Find the curves, and write them to every file. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 double replay_miss_ratio(const struct replay_result *result)
@@ -19,7 +20,11 @@ double replay_rate(const struct replay_result *result)
 
 static int finish(FILE *out)
 {
-    return fflush(out) != 0 || ferror(out) ? -EIO : 0;
+    bool lost = ferror(out) != 0;
+
+    if (fflush(out) != 0)
+        return -errno;
+    return lost ? -EIO : 0;
 }
 
 /* ---- Table ---- */

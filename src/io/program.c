@@ -37,7 +37,7 @@ int program_main(const struct program *program, int argc, char **argv, void *opt
         return 2;
     switch (options_parse(argc, argv, &program->options, options, &error)) {
     case OPTIONS_EXIT:
-        return 0;
+        return stdio_flush() == 0 ? 0 : 2;
     case OPTIONS_BAD:
         fprintf(stderr, "%s: %s\n", program->options.program, error.text);
         return 2;

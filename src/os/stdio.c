@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int stdio_fill(void)
@@ -10,4 +12,13 @@ int stdio_fill(void)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
             return -errno; /* the lowest free number is fd: those below are open */
     return 0;
+}
+
+int stdio_flush(void)
+{
+    bool lost = ferror(stdout) != 0; /* of what was written long ago the cause is forgotten */
+
+    if (fflush(stdout) != 0)
+        return -errno;
+    return lost ? -EIO : 0;
 }

@@ -6,4 +6,8 @@
  * a number. To be called first in main. Returns 0 or a negative errno. */
 int stdio_fill(void);
 
+/* Write what standard output still holds. To be called last in main, whatever came before. Returns
+ * 0, or a negative errno if anything that was ever printed there was lost. */
+int stdio_flush(void);
+
 #endif

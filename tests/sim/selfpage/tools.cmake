@@ -26,3 +26,4 @@ selfpage_tool_test(report $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(parallel $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(bench_attacks $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/src/arbiter/README.md)
+selfpage_tool_test(output ${CMAKE_BINARY_DIR}/bin ${PROJECT_SOURCE_DIR}/tests/data/traces/small.txt)
