@@ -295,5 +295,11 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_EXTENT_DESTROY:
         extent_change(service, effect);
         break;
+    case PHYSMEM_CONTROL_RING:
+        policyserver_ring(service, effect->ring);
+        break;
+    case PHYSMEM_CONTROL_GROW:
+        policyserver_grow(service);
+        break;
     }
 }

@@ -175,6 +175,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
     memset(service, 0, sizeof(*service));
     service->options = options;
     service->allocator.resize = resize;
+    policyserver_init(service);
     service->random = random_seeded(options->seed);
     service->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
     if (service->page_size != SP_PAGE_SIZE)
@@ -208,5 +209,6 @@ void service_fini(struct service *service)
     if (service->started)
         server_fini(&service->server);
     physmem_free(&service->physmem);
+    policyserver_fini(service);
     arbiter_unload(&service->arbiter);
 }

@@ -8,8 +8,9 @@
 #include <uv.h>
 
 #include "adapter/arbiter.h"
-#include "core/physmem.h"
+#include "core/physmem_control.h"
 #include "io/server.h"
+#include "os/shared.h"
 
 #include "options.h"
 
@@ -18,6 +19,18 @@ struct seat {
     struct physmem_task *task;
     struct connection *request;
     struct connection *control; /* NULL: none */
+};
+
+/* What concerns policy servers. */
+struct policyserver {
+    struct connection *holder;    /* of control; NULL: none */
+    struct connection *successor; /* waits for the holder to hand over; NULL: none */
+    uint32_t successor_seq;       /* of its GET_CONTROL */
+    struct shared table;
+    uint32_t rows;
+    uint32_t limits;  /* received of a set */
+    bool limits_lost; /* there were more than limit[] holds */
+    struct physmem_limit limit[PHYSMEM_LIMITS_MAX];
 };
 
 struct service {
@@ -40,6 +53,7 @@ struct service {
     uv_timer_t chaos;
     uv_idle_t idle; /* runs while a deadline is due: see service.c */
     uv_check_t check;
+    struct policyserver policyserver;
     struct wire_message message; /* what is being sent; large */
 };
 
@@ -62,6 +76,22 @@ extern const struct server_handlers session_handlers;
 /* Print a message, if asked to. `direction` is "<" (received) or ">". */
 void session_trace(const struct service *service, const char *direction,
                    const struct connection *connection, const struct wire_message *message);
+
+/* ---- policyserver.c ---- */
+
+void policyserver_init(struct service *service);
+void policyserver_fini(struct service *service);
+
+/* A message came from a policy server; its connection has ended. */
+void policyserver_message(struct service *service, struct connection *connection,
+                          const struct wire_message *message);
+void policyserver_closed(struct service *service, struct connection *connection);
+
+/* Tell whoever has control (PHYSMEM_RING_*). */
+void policyserver_ring(struct service *service, uint32_t what);
+
+/* Make a larger table, and send it. */
+void policyserver_grow(struct service *service);
 
 /* ---- effect.c ---- */
 

@@ -10,8 +10,9 @@
 
 #include "os/clock.h"
 
-/* connection->user of observers, who have no seat. */
+/* connection->user of observers and policy servers, who have no seat. */
 static struct seat observer_seat;
+static struct seat policy_seat;
 
 static struct service *service_of(const struct connection *connection)
 {
@@ -22,6 +23,12 @@ static struct service *service_of(const struct connection *connection)
 static uint64_t now_of(const struct service *service)
 {
     return service->server.received_ns;
+}
+
+/* Whether the peer runs under physmem's own user id, or is root. */
+static bool is_administrator(const struct connection *connection)
+{
+    return connection->peer.uid == geteuid() || connection->peer.uid == 0;
 }
 
 void session_trace(const struct service *service, const char *direction,
@@ -136,8 +143,10 @@ static void on_hello(struct service *service, struct connection *connection,
         hello_task(service, connection, message);
     } else if (message->hello.role == WIRE_ROLE_CONTROL) {
         hello_control(service, connection, message);
+    } else if (message->hello.role == WIRE_ROLE_POLICY && !is_administrator(connection)) {
+        hello_refuse(connection, message, -EPERM, "only physmem's own user may control it");
     } else {
-        connection->user = &observer_seat;
+        connection->user = message->hello.role == WIRE_ROLE_POLICY ? &policy_seat : &observer_seat;
         welcome(service, connection, message->seq, NULL);
     }
 }
@@ -217,6 +226,9 @@ static void on_status(struct service *service, struct connection *connection,
     message->physmem_status.audits = status.audits;
     message->physmem_status.messages = service->server.counters.messages;
     message->physmem_status.violations = service->server.counters.violations;
+    message->physmem_status.control = status.control;
+    message->physmem_status.controllers = status.controllers;
+    message->physmem_status.entitlements = status.entitlements;
     connection_send(connection, message, -1);
 }
 
@@ -225,7 +237,7 @@ static void on_recall_task(struct service *service, struct connection *connectio
 {
     int64_t frames;
 
-    if (connection->peer.uid != geteuid() && connection->peer.uid != 0) {
+    if (!is_administrator(connection)) {
         connection_send_done(connection, message, -EPERM, 0,
                              "only physmem's own user may have frames recalled");
         return;
@@ -388,6 +400,8 @@ static void on_message(struct connection *connection, const struct wire_message 
         on_recall_task(service, connection, message);
     else if (seat == &observer_seat)
         violation(connection, message, "an observer");
+    else if (seat == &policy_seat)
+        policyserver_message(service, connection, message);
     else if (seat->control == connection)
         on_control(service, connection, message);
     else
@@ -404,6 +418,11 @@ static void on_close(struct connection *connection, enum connection_end end, con
 
     if (seat == NULL || seat == &observer_seat)
         return;
+    if (seat == &policy_seat) {
+        policyserver_closed(service, connection);
+        service_run_effects(service);
+        return;
+    }
     if (service->options->verbose)
         fprintf(stderr, "selfpage-physmem: a connection of process %ld ended: %s\n",
                 (long)connection->peer.pid, reason);

@@ -104,8 +104,8 @@ static void on_hello(struct connection *connection, const struct wire_message *m
         hello_refuse(connection, message, -EPROTO, "this server speaks another protocol version");
         return;
     }
-    if (message->hello.role == WIRE_ROLE_CONTROL) {
-        hello_refuse(connection, message, -EINVAL, "swap has no control connections");
+    if (message->hello.role == WIRE_ROLE_CONTROL || message->hello.role == WIRE_ROLE_POLICY) {
+        hello_refuse(connection, message, -EINVAL, "swap has no control connections, nor a policy");
         return;
     }
     if (message->hello.role == WIRE_ROLE_TASK) {

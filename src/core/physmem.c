@@ -48,6 +48,7 @@ void physmem_free(struct physmem **physmemp)
     while (physmem->first != NULL)
         physmem_task_gone(physmem, physmem->now, physmem->first);
     arbiter_end(physmem);
+    control_finish(physmem);
     for (uint32_t i = 0; i < physmem->tasks; i++)
         memory_free(allocator, physmem->task[i], sizeof(*physmem->task[i]));
     memory_free(allocator, physmem->task, physmem->task_capacity * sizeof(*physmem->task));
@@ -162,6 +163,7 @@ void physmem_reply_done(struct physmem *physmem, const struct physmem_request *r
 bool physmem_begin(struct physmem *physmem, uint64_t now, const struct physmem_request *request)
 {
     physmem_advance(physmem, now);
+    control_changed(physmem, request->task);
     if (request->task->state == TASK_THERE)
         return true;
     physmem_reply_done(physmem, request, EPIPE, 0, "this task has been revoked");
@@ -179,4 +181,5 @@ void physmem_settle(struct physmem *physmem)
     if (physmem->wanting_first != NULL && available > physmem->available)
         extra_notify(physmem);
     physmem->available = available;
+    control_publish(physmem);
 }

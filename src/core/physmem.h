@@ -52,14 +52,14 @@ struct physmem_task;
 
 struct physmem_config {
     const struct allocator *allocator; /* outlives physmem */
-    const struct sp_arbiter *arbiter; /* outlives physmem */
+    const struct sp_arbiter *arbiter;  /* outlives physmem */
     double arbiter_params[PARAMS_MAX]; /* in the order of arbiter->params */
-    uint32_t frames;         /* 1 to BUDDY_FRAMES_MAX */
-    uint32_t reserve;        /* of these, never promised; less than frames */
-    unsigned max_order;      /* of blocks; at most BUDDY_MAX_ORDER */
-    uint64_t max_term_ns;    /* longest term given; 0: SP_FOREVER */
-    uint64_t unmap_grace_ns; /* 0: PHYSMEM_UNMAP_GRACE_NS */
-    uint64_t silence_ns;     /* 0: PHYSMEM_SILENCE_NS */
+    uint32_t frames;                   /* 1 to BUDDY_FRAMES_MAX */
+    uint32_t reserve;                  /* of these, never promised; less than frames */
+    unsigned max_order;                /* of blocks; at most BUDDY_MAX_ORDER */
+    uint64_t max_term_ns;              /* longest term given; 0: SP_FOREVER */
+    uint64_t unmap_grace_ns;           /* 0: PHYSMEM_UNMAP_GRACE_NS */
+    uint64_t silence_ns;               /* 0: PHYSMEM_SILENCE_NS */
 };
 
 /* Flags of an allocation: those of the wire. */
@@ -110,6 +110,16 @@ enum physmem_effect_kind {
     PHYSMEM_EXTENT_PUNCH,   /* extent: clear `count` pages from `offset` */
     PHYSMEM_EXTENT_AUDIT,   /* extent: may have `count` pages; answered by physmem_audited */
     PHYSMEM_EXTENT_DESTROY, /* extent: cut to nothing, close */
+    /* The policy server: see core/physmem_control.h. */
+    PHYSMEM_CONTROL_RING, /* ring: tell it; not again before physmem_control_entitled */
+    PHYSMEM_CONTROL_GROW, /* a larger table is needed: answered by physmem_control_table */
+};
+
+/* Who decides. */
+enum physmem_control {
+    PHYSMEM_UNCONTROLLED = 0, /* no policy server has been there yet */
+    PHYSMEM_CONTROLLED = 1,
+    PHYSMEM_LEFT = 2, /* it is gone: its last table stands */
 };
 
 struct physmem_effect {
@@ -168,6 +178,7 @@ struct physmem_effect {
             uint32_t offset;
             uint32_t count;
         } extent;
+        uint32_t ring; /* PHYSMEM_RING_* */
     };
 };
 
@@ -236,7 +247,10 @@ struct physmem_status {
     uint64_t breaches;
     uint64_t unmaps;
     uint64_t audits;
-    uint64_t overruled; /* times the arbiter said what it may not */
+    uint64_t overruled;    /* times the arbiter said what it may not */
+    uint8_t control;       /* enum physmem_control */
+    uint32_t controllers;  /* policy servers that ever had control */
+    uint64_t entitlements; /* times one had looked at the table */
 };
 
 /* A physmem with all frames free. Returns 0, -EINVAL (a number of the configuration is out of

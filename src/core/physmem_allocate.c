@@ -320,6 +320,7 @@ static struct pending *pending_unlink(struct physmem *physmem, struct pending **
 {
     struct pending *pending = *linkp;
 
+    control_changed(physmem, pending->request.task);
     pending->request.task->pending--;
     pending->request.task->waiting -= pending->need;
     physmem->waiting -= pending->need;

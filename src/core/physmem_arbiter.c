@@ -53,16 +53,16 @@ void arbiter_task_end(struct physmem *physmem, struct physmem_task *task)
     task->arbiter_own = NULL;
 }
 
-/* Describe one task. */
-static void describe(const struct physmem *physmem, struct physmem_task *task,
-                     struct sp_arbiter_task *out)
+void arbiter_describe(const struct physmem *physmem, const struct physmem_task *task,
+                      struct sp_arbiter_task *out)
 {
     *out = (struct sp_arbiter_task){
         .id = task->id,
+        .priority = task->limit.priority,
         .weight = 1,
         .guaranteed = task->guaranteed,
         .leased = task->leased,
-        .extra = task->extra,
+        .extra = smaller(task->extra, task->limit.extra),
         .held = task->held,
         .owed = task->owed,
         .recallable = recall_is_possible(task) ? task_recallable(task) : 0,
@@ -75,6 +75,8 @@ static void describe(const struct physmem *physmem, struct physmem_task *task,
         if (c->terms.bid > out->bid)
             out->bid = c->terms.bid;
     }
+    if (task->limit.weight > 0)
+        out->weight = task->limit.weight;
 }
 
 /* List the tasks; *askingp becomes the index of `asking`. Returns how many there are. */
@@ -86,7 +88,7 @@ static uint32_t list_tasks(struct physmem *physmem, const struct physmem_task *a
     for (struct physmem_task *task = physmem->first; task != NULL; task = task->next) {
         if (task == asking)
             *askingp = count;
-        describe(physmem, task, &physmem->candidate[count]);
+        arbiter_describe(physmem, task, &physmem->candidate[count]);
         physmem->candidate_task[count] = task;
         physmem->take[count] = 0;
         count++;
@@ -94,8 +96,7 @@ static uint32_t list_tasks(struct physmem *physmem, const struct physmem_task *a
     return count;
 }
 
-/* Frames that would have to be there before one more is given out as extra, less those there are. */
-static int32_t spare_frames(const struct physmem *physmem, uint32_t within)
+int32_t arbiter_spare(const struct physmem *physmem, uint32_t within)
 {
     int64_t spare = (int64_t)frame_table_available(&physmem->frames) - physmem->watermark - within;
 
@@ -108,11 +109,15 @@ static uint64_t consult(struct physmem *physmem, uint32_t count,
 {
     const struct sp_arbiter *arbiter = physmem->config.arbiter;
     uint32_t most = request->spare > 0 ? smaller(request->frames, (uint32_t)request->spare) : 0;
+    bool controlled = control_decides(physmem);
     bool overruled = false;
     uint64_t sum = 0;
 
-    *grantp = arbiter->decide(physmem->arbiter_self, physmem->now, physmem->candidate, count,
-                              request, physmem->take);
+    if (controlled)
+        *grantp = control_decide(physmem, count, request);
+    else
+        *grantp = arbiter->decide(physmem->arbiter_self, physmem->now, physmem->candidate, count,
+                                  request, physmem->take);
     if (request->event == SP_ARBITER_EXTRA && *grantp > most) {
         overruled = *grantp > request->frames;
         *grantp = most;
@@ -125,7 +130,7 @@ static uint64_t consult(struct physmem *physmem, uint32_t count,
         sum += physmem->take[i];
     }
     physmem->counters.overruled += overruled;
-    if (arbiter->due != NULL) {
+    if (arbiter->due != NULL && !controlled) {
         uint64_t due = arbiter->due(physmem->arbiter_self);
 
         /* Ticks in a row must not keep physmem from everything else. */
@@ -174,7 +179,7 @@ void arbiter_short(struct physmem *physmem, uint32_t missing, uint32_t ahead)
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_SHORT,
         .frames = missing > ahead ? missing : ahead,
-        .spare = spare_frames(physmem, 0),
+        .spare = arbiter_spare(physmem, 0),
         .coming = physmem->owed,
     };
     uint32_t count = list_tasks(physmem, NULL, &request.task);
@@ -190,10 +195,11 @@ void arbiter_short(struct physmem *physmem, uint32_t missing, uint32_t ahead)
     if (possible > missing)
         possible = missing;
     if (taken < possible) {
-        physmem->counters.overruled++;
+        physmem->counters.overruled += !control_decides(physmem);
         take_missing(physmem, count, possible - taken);
     }
     recall_taken(physmem, count);
+    control_ring(physmem, PHYSMEM_RING_SHORT);
 }
 
 uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint32_t within,
@@ -202,7 +208,7 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_EXTRA,
         .frames = frames,
-        .spare = spare_frames(physmem, within),
+        .spare = arbiter_spare(physmem, within),
         .coming = physmem->owed,
     };
     uint32_t count;
@@ -220,15 +226,21 @@ void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t 
 {
     task->wanted = frames;
     task->wanted_until = physmem->now + WANTED_NS;
+    control_changed(physmem, task);
     if (frames > 0)
         physmem->wanted_until = task->wanted_until;
+}
+
+bool arbiter_grants(const struct physmem *physmem)
+{
+    return control_decides(physmem) || (physmem->config.arbiter->flags & SP_ARBITER_GRANTS) != 0;
 }
 
 void arbiter_tick(struct physmem *physmem)
 {
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_TICK,
-        .spare = spare_frames(physmem, 0),
+        .spare = arbiter_spare(physmem, 0),
         .coming = physmem->owed,
     };
     uint32_t count = list_tasks(physmem, NULL, &request.task);

@@ -182,6 +182,8 @@ const char *physmem_check(const struct physmem *physmem)
         wrong = check_task(physmem, t, &sums);
     if (wrong == NULL)
         wrong = check_pending(physmem);
+    if (wrong == NULL)
+        wrong = control_check(physmem);
     if (wrong != NULL)
         return wrong;
     if (sums.held != physmem->frames.used || sums.soft != physmem->frames.soft)

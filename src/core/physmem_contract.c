@@ -407,6 +407,7 @@ void contract_due(struct physmem *physmem, struct contract *contract)
         notify(physmem, contract, PHYSMEM_EXPIRING);
         return;
     }
+    control_changed(physmem, contract->task);
     term_stop(physmem, contract);
     contract_move(contract, SP_CONTRACT_EXPIRED);
     contract->kept = contract->terms.frames;

@@ -36,7 +36,8 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
 {
     uint32_t commitment = task_commitment(task);
     uint32_t has = task->held > commitment ? task->held - commitment : 0;
-    uint32_t allowance = task->extra > has ? smaller(frames, task->extra - has) : 0;
+    uint32_t most = smaller(task->extra, task->limit.extra);
+    uint32_t allowance = most > has ? smaller(frames, most - has) : 0;
     uint32_t available = frame_table_available(&physmem->frames);
     uint32_t kept = physmem->watermark + within;
     uint32_t spare = available > kept ? available - kept : 0;
@@ -45,13 +46,28 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
     if (blocked)
         spare = 0;
     if (allowance > 0 && !blocked && (spare < allowance || physmem->now < physmem->wanted_until) &&
-        (physmem->config.arbiter->flags & SP_ARBITER_GRANTS) != 0)
+        arbiter_grants(physmem))
         spare = arbiter_extra(physmem, task, within, allowance);
     *pressurep = spare < allowance;
     arbiter_wants(physmem, task, *pressurep ? allowance : 0);
-    if (*pressurep)
+    if (*pressurep) {
         extra_want(physmem, task);
+        control_ring(physmem, PHYSMEM_RING_WANT);
+    }
     return smaller(spare, allowance);
+}
+
+void extra_tell(struct physmem *physmem, struct physmem_task *task)
+{
+    struct physmem_effect *effect;
+
+    extra_unwant(physmem, task);
+    if (!task->control)
+        return;
+    effect = physmem_emit(physmem, PHYSMEM_SEND_NOTICE, task);
+    effect->notice.what = PHYSMEM_AVAILABLE;
+    effect->notice.guaranteed = task->guaranteed;
+    effect->notice.extra = task->extra;
 }
 
 void extra_notify(struct physmem *physmem)
@@ -64,16 +80,6 @@ void extra_notify(struct physmem *physmem)
         available <= (physmem->recalled_for_extra ? 1u : 2u) * physmem->watermark)
         return;
     physmem->recalled_for_extra = physmem->owed > 0;
-    while (physmem->wanting_first != NULL) {
-        struct physmem_task *task = physmem->wanting_first;
-        struct physmem_effect *effect;
-
-        extra_unwant(physmem, task);
-        if (!task->control)
-            continue;
-        effect = physmem_emit(physmem, PHYSMEM_SEND_NOTICE, task);
-        effect->notice.what = PHYSMEM_AVAILABLE;
-        effect->notice.guaranteed = task->guaranteed;
-        effect->notice.extra = task->extra;
-    }
+    while (physmem->wanting_first != NULL)
+        extra_tell(physmem, physmem->wanting_first);
 }

@@ -80,6 +80,7 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
             time_after(physmem, unit == SP_GRACE_TIME ? grace : physmem->config.silence_ns));
     task->owed += frames;
     physmem->owed += frames;
+    control_changed(physmem, task);
     physmem->counters.recalls++;
     if (!task->control)
         return frames;
@@ -178,6 +179,7 @@ static struct recall *next_recall(struct physmem_task *task)
 
 static void recall_reduce(struct physmem *physmem, struct recall *recall, uint32_t frames)
 {
+    control_changed(physmem, recall->task);
     recall->missing -= frames;
     recall->task->owed -= frames;
     physmem->owed -= frames;

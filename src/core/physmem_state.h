@@ -8,6 +8,7 @@
 #include "core/handles.h"
 #include "core/memory.h"
 #include "core/physmem.h"
+#include "core/physmem_control.h"
 
 /* A task may have so many extents, and one more for each EXTENT_SHARE frames of its contracts: far
  * more than it needs, but it cannot use up the descriptors of all. */
@@ -42,6 +43,19 @@ struct unmap {
     uint8_t rights;
     bool answered;
 };
+
+/* What limits come to for a task; PHYSMEM_UNLIMITED: no limit. */
+struct task_limit {
+    uint32_t guaranteed;
+    uint32_t extra;
+    uint32_t user_guaranteed; /* of all tasks of its user */
+    uint32_t user_extra;
+    uint32_t weight; /* 0: as its contracts say */
+    uint32_t priority;
+};
+
+/* A task without a row in the table. */
+#define NO_ROW UINT32_MAX
 
 /* A map request that waits for an extent. */
 struct mapping {
@@ -100,6 +114,12 @@ struct physmem_task {
     uint64_t wanted_until; /* after that, wanted tells nothing */
     void *arbiter_own;     /* the arbiter's state for it */
 
+    struct task_limit limit;
+    uint32_t row;  /* in the policy server's table, or NO_ROW */
+    uint32_t told; /* it was told when it was entitled to so many frames */
+    bool changed;  /* since the row was written: is in the list of those */
+    struct physmem_task *next_changed;
+
     struct contract *contract_list;
     struct container *container_list;
     struct recall recalls[PHYSMEM_RECALLS_MAX];
@@ -109,6 +129,29 @@ struct physmem_task {
     struct physmem_task *next; /* of those that are TASK_THERE, by id */
     struct physmem_task *prev;
     struct physmem_task *next_wanting;
+};
+
+/* The policy server's part; see core/physmem_control.h. */
+struct control {
+    uint8_t state; /* enum physmem_control */
+    uint8_t ring;  /* PHYSMEM_RING_*: what it has not been told yet */
+    bool rung;     /* it has not answered yet */
+    bool growing;  /* a larger table was asked for */
+    uint32_t controllers;
+    uint64_t entitlements;
+    struct control_table *table; /* NULL: there is none */
+    uint32_t rows;
+    uint32_t *free_row; /* a stack of those not used */
+    uint32_t free_rows;
+    uint32_t free_row_capacity;
+    struct physmem_limit *limit;
+    uint32_t limits;
+    struct physmem_task *changed; /* whose rows are to be written */
+    /* What the table says of each candidate, read once. */
+    struct control_entitlement *entitlement;
+    uint32_t entitlement_capacity;
+    uint32_t *most; /* scratch: the most each candidate can give in the present step */
+    uint32_t most_capacity;
 };
 
 struct physmem {
@@ -151,6 +194,8 @@ struct physmem {
     struct deadline tick;    /* the arbiter's */
     uint64_t wanted_until;   /* until then some task wants extra frames */
     bool recalled_for_extra; /* who was refused extra frames is told as soon as some can be given */
+
+    struct control control;
 
     /* For the arbiter, with room for every task. */
     struct sp_arbiter_task *candidate;
@@ -288,6 +333,9 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
 /* Tell those who were refused extra frames, if there are enough now. */
 void extra_notify(struct physmem *physmem);
 
+/* Tell one of them that there are some, and that it waits no longer. */
+void extra_tell(struct physmem *physmem, struct physmem_task *task);
+
 /* The task is told nothing any more. */
 void extra_unwant(struct physmem *physmem, struct physmem_task *task);
 
@@ -310,6 +358,45 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
 void arbiter_tick(struct physmem *physmem);
+
+/* Whether there is someone to decide who gets extra frames. */
+bool arbiter_grants(const struct physmem *physmem);
+
+/* Describe one task. */
+void arbiter_describe(const struct physmem *physmem, const struct physmem_task *task,
+                      struct sp_arbiter_task *out);
+
+/* Frames that may be given out as extra now, when `within` are about to be taken within a
+ * commitment; negative: so many have to come back first. */
+int32_t arbiter_spare(const struct physmem *physmem, uint32_t within);
+
+/* ---- physmem_control.c ---- */
+
+void control_finish(struct physmem *physmem);
+
+/* Room for one more task. Returns 0 or -ENOMEM. */
+int control_reserve(struct physmem *physmem, uint32_t tasks);
+void control_task_start(struct physmem *physmem, struct physmem_task *task);
+void control_task_end(struct physmem *physmem, struct physmem_task *task);
+
+/* The table's row of the task is out of date. */
+void control_changed(struct physmem *physmem, struct physmem_task *task);
+
+/* The policy server is to be told (PHYSMEM_RING_*), if there is one. */
+void control_ring(struct physmem *physmem, uint8_t what);
+
+/* At the end of every input: write the rows that changed, and ring. */
+void control_publish(struct physmem *physmem);
+
+/* Whether the table, not the arbiter, decides. */
+bool control_decides(const struct physmem *physmem);
+
+/* Decide by the table: arguments, candidates and takes as for sp_arbiter.decide. */
+uint32_t control_decide(struct physmem *physmem, uint32_t count,
+                        const struct sp_arbiter_request *request);
+
+/* NULL if the table tells what the books say. */
+const char *control_check(const struct physmem *physmem);
 
 /* ---- physmem_recall.c ---- */
 

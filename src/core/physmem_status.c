@@ -11,6 +11,9 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
     status->leased = physmem->leased;
     status->tasks = physmem->tasks_there;
     status->extents = physmem->extent_count;
+    status->control = physmem->control.state;
+    status->controllers = physmem->control.controllers;
+    status->entitlements = physmem->control.entitlements;
 }
 
 void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status)

@@ -23,6 +23,8 @@ static int make_room(struct physmem *physmem)
         rc = memory_reserve(physmem->allocator, &physmem->take, &physmem->take_capacity,
                             sizeof(*physmem->take), wanted);
     if (rc == 0)
+        rc = control_reserve(physmem, wanted);
+    if (rc == 0)
         rc = deadlines_reserve(&physmem->deadlines, DEADLINES_PER_TASK);
     return rc;
 }
@@ -55,7 +57,9 @@ int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem
     else
         physmem->first = task;
     physmem->last = task;
+    control_task_start(physmem, task);
     *taskp = task;
+    physmem_settle(physmem);
     return 0;
 }
 
@@ -140,6 +144,7 @@ static void task_strip(struct physmem *physmem, struct physmem_task *task,
     }
     task->mapping.container = NULL;
     extra_unwant(physmem, task);
+    control_task_end(physmem, task);
     arbiter_task_end(physmem, task);
     recalls_end(physmem, task);
     while (task->container_list != NULL)

@@ -25,6 +25,9 @@
  * RECALL, UNMAP, NOTICE and REVOKED unasked, and the task sends DEALLOCATE and UNMAPPED. To swap it
  * opens role TASK with key 0, and further ones with the key of the first WELCOME, which then share
  * slots and extents. An observer (role OBSERVER) may only ask STATUS and use the messages marked so.
+ * A policy server (role POLICY; physmem's own user, or root) sends GET_CONTROL; whichever has control
+ * sends limits, writes the table whose descriptor came with CONTROL (src/core/control_table.h), and
+ * says so by ENTITLED; physmem sends it RING, SUCCESSOR, and CONTROL again when the table has moved.
  *
  * Pages, slots and frames are counted, never bytes; times are nanoseconds.
  *
@@ -50,7 +53,7 @@
 #define WIRE_SLOTS_MAX (1u << 24) /* slots of one container */
 
 /* Who is calling (HELLO.role). */
-#define WIRE_ROLES(X) X(TASK, 0) X(CONTROL, 1) X(OBSERVER, 2)
+#define WIRE_ROLES(X) X(TASK, 0) X(CONTROL, 1) X(OBSERVER, 2) X(POLICY, 3)
 
 /* What a NOTICE is about. */
 #define WIRE_NOTICES(X)                                                                            \
@@ -113,7 +116,7 @@
 /* Bodies. Besides F and E: S(name, size) a string; L(element, name, limit) a list.               */
 
 #define WIRE_HELLO_FIELDS(F, E, S, L)                                                              \
-    F(u32, version) E(role, 3) F(u32, id) F(u64, key) S(name, WIRE_NAME)
+    F(u32, version) E(role, 4) F(u32, id) F(u64, key) S(name, WIRE_NAME)
 #define WIRE_WELCOME_FIELDS(F, E, S, L)                                                            \
     F(u32, version) F(u32, id) F(u64, key) F(u32, page_size) F(u32, total) F(u32, available)
 /* The reply to anything that failed, and to requests with nothing else to say: header.error is 0. */
@@ -158,10 +161,22 @@
     F(u32, frames) F(u32, free) F(u32, soft) F(u32, guaranteed) F(u32, leased) F(u32, tasks)       \
     F(u32, extents) F(u64, allocated) F(u64, returned) F(u64, proposals) F(u64, accepted)          \
     F(u64, countered) F(u64, refused) F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed)   \
-    F(u64, breaches) F(u64, unmaps) F(u64, audits) F(u64, messages) F(u64, violations)
+    F(u64, breaches) F(u64, unmaps) F(u64, audits) F(u64, messages) F(u64, violations)             \
+    E(control, 3) F(u32, controllers) F(u64, entitlements)
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \
     S(name, WIRE_NAME) WIRE_TASK_STATUS_FIELDS(F, E)
+
+/* To the policy server and back. */
+#define WIRE_GET_CONTROL_FIELDS(F, E, S, L)       E(wait, 2) /* for the holder to hand it over */
+#define WIRE_TABLE_FIELDS(F, E, S, L)             F(u32, rows)
+#define WIRE_SUCCESSOR_FIELDS(F, E, S, L)         F(u32, pid)
+#define WIRE_LIMIT_FIELDS(F, E, S, L)                                                              \
+    E(whom, 4) F(u32, uid) F(u32, guaranteed) F(u32, extra) F(u32, weight) F(u32, priority)        \
+    S(name, WIRE_NAME)
+#define WIRE_LIMITS_FIELDS(F, E, S, L)            F(u32, count)
+#define WIRE_ENTITLED_FIELDS(F, E, S, L)          F(u32, changed) /* tasks */
+#define WIRE_RING_FIELDS(F, E, S, L)              F(u32, what) /* PHYSMEM_RING_* */
 
 /* To swap and back. */
 #define WIRE_RESERVE_FIELDS(F, E, S, L)           F(u32, add) F(u32, subtract)
@@ -218,6 +233,14 @@
     X(STORED, stored, 65, 0, WIRE_STORED_FIELDS)                                                   \
     X(LOAD, load, 66, 0, WIRE_LOAD_FIELDS)                 /* -> LOADED */                         \
     X(LOADED, loaded, 67, 0, WIRE_LOADED_FIELDS)                                                   \
-    X(FREE, free, 68, 0, WIRE_FREE_FIELDS)                 /* -> DONE if seq is not 0 */
+    X(FREE, free, 68, 0, WIRE_FREE_FIELDS)                 /* -> DONE if seq is not 0 */           \
+    X(GET_CONTROL, get_control, 70, 0, WIRE_GET_CONTROL_FIELDS) /* -> CONTROL, or DONE: EBUSY */   \
+    X(CONTROL, control, 71, 1, WIRE_TABLE_FIELDS)          /* the table; again when it moves */    \
+    X(SUCCESSOR, successor, 72, 0, WIRE_SUCCESSOR_FIELDS)  /* to the holder: it waits */           \
+    X(HAND_OVER, hand_over, 73, 0, WIRE_SUCCESSOR_FIELDS)  /* -> DONE, and control is gone */      \
+    X(LIMIT, limit, 74, 0, WIRE_LIMIT_FIELDS)              /* one of a set */                      \
+    X(LIMITS, limits, 75, 0, WIRE_LIMITS_FIELDS)           /* -> DONE: the set holds from now on */\
+    X(ENTITLED, entitled, 76, 0, WIRE_ENTITLED_FIELDS)     /* the table has been looked at */      \
+    X(RING, ring, 77, 0, WIRE_RING_FIELDS)                 /* ENTITLED answers */
 
 #endif

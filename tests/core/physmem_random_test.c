@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/random.h"
+#include "physmem_meddler.h"
 #include "physmem_world.h"
 
 #define ACTORS 8u
@@ -50,6 +51,9 @@ struct play {
     uint64_t seed;
     uint32_t step;
     struct actor actor[ACTORS];
+    bool meddled; /* by a policy server that writes what it likes */
+    struct meddler meddler;
+    uint32_t last_id;
     uint64_t revoked;
     uint64_t served;
     uint64_t waited;
@@ -132,6 +136,8 @@ static void watch(struct world *world, const struct physmem_effect *effect)
     struct play *play = world->user;
     struct actor *actor;
 
+    if (effect->kind == PHYSMEM_CONTROL_RING)
+        play->meddler.rung++;
     if (effect->task == NULL)
         return;
     actor = actor_of(play, effect->task);
@@ -282,6 +288,7 @@ static void arrive(struct play *play, struct actor *actor)
     *actor = (struct actor){.character = character, .due = UINT64_MAX};
     actor->task = world_task(&play->world, "actor");
     REQUIRE(play, actor->task != NULL);
+    play->last_id = physmem_task_id(actor->task);
     actor->container = world_container(&play->world, actor->task, SLOTS);
 }
 
@@ -465,12 +472,13 @@ static void check(struct play *play)
 #define COUNT_ONE(name) +1
 #define ARBITERS        (0 ARBITER_BUILTINS(COUNT_ONE))
 
-static void play_once(uint64_t seed, uint32_t steps)
+static void play_once(uint64_t seed, uint32_t steps, bool meddled)
 {
     struct play *play = calloc(1, sizeof(*play));
 
     assert_non_null(play);
     play->seed = seed;
+    play->meddled = meddled;
     play->random = random_seeded(seed);
     world_init(&play->world);
     play->world.watch = watch;
@@ -485,6 +493,10 @@ static void play_once(uint64_t seed, uint32_t steps)
         check(play);
         honour_now(play);
         check(play);
+        if (meddled && below(play, 3) == 0) {
+            meddler_act(&play->meddler, &play->world, &play->random, play->last_id);
+            check(play);
+        }
     }
     /* With time, whoever waits is served, whatever the silent do. */
     for (unsigned i = 0; i < 10; i++)
@@ -497,8 +509,11 @@ static void play_once(uint64_t seed, uint32_t steps)
             leave(play, &play->actor[i]);
     check(play);
     /* The play was not a dull one. */
-    REQUIRE(play, play->served > steps / 50 && play->waited > 0 && play->revoked > 0);
+    REQUIRE(play, play->served > steps / 100 && play->waited > 0);
+    REQUIRE(play, meddled || play->revoked > 0);
+    REQUIRE(play, !meddled || play->meddler.rung > 0);
     assert_int_equal(world_end(&play->world), 0);
+    meddler_fini(&play->meddler);
     free(play);
 }
 
@@ -507,13 +522,21 @@ static void test_random_lives(void **state)
     (void)state;
     /* Each arbiter in turn. */
     for (uint64_t seed = 1; seed <= ARBITERS; seed++)
-        play_once(seed, 5000);
+        play_once(seed, 5000, false);
+}
+
+static void test_random_lives_under_any_table(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= ARBITERS; seed++)
+        play_once(100 + seed, 2500, true);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_lives),
+        cmocka_unit_test(test_random_lives_under_any_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,9 +223,9 @@ static void test_bad_enums_are_rejected(void **state)
     size_t size = encode_hello(bytes);
 
     (void)state;
-    bytes[ROLE] = WIRE_ROLE_OBSERVER;
+    bytes[ROLE] = WIRE_ROLE_POLICY;
     assert_int_equal(verdict_of(bytes, size), WIRE_OK);
-    bytes[ROLE] = WIRE_ROLE_OBSERVER + 1;
+    bytes[ROLE] = WIRE_ROLE_POLICY + 1;
     assert_int_equal(verdict_of(bytes, size), WIRE_BAD_ENUM);
 }
 
@@ -254,7 +254,7 @@ static void test_illegal_messages_are_not_encoded(void **state)
     (void)state;
     message = (struct wire_message){.type = 200};
     assert_int_equal(wire_encode(&message, bytes, sizeof(bytes)), 0);
-    message = (struct wire_message){.type = WIRE_HELLO, .hello.role = 3};
+    message = (struct wire_message){.type = WIRE_HELLO, .hello.role = WIRE_ROLE_POLICY + 1};
     assert_int_equal(wire_encode(&message, bytes, sizeof(bytes)), 0);
     message = (struct wire_message){.type = WIRE_HELLO, .error = 4096};
     assert_int_equal(wire_encode(&message, bytes, sizeof(bytes)), 0);

@@ -1,0 +1,270 @@
+/* Policy servers: who has control, who waits for it, and the table. */
+#include "service.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "os/clock.h"
+
+_Static_assert((1 << 2) == PHYSMEM_LIMIT_WHOMS, "LIMIT.whom has as many values");
+
+static const char log_cause[] = "control";
+
+/* ---- The table ---- */
+
+/* Make a table with so many rows, and have the core use it. Returns 0 or a negative errno. */
+static int table_make(struct service *service, uint32_t rows)
+{
+    struct policyserver *self = &service->policyserver;
+    struct shared table, old = self->table;
+    struct sp_error error = {0};
+    int code;
+
+    code = shared_create(&table, "selfpage-control", control_table_size(rows), &error);
+    if (code == 0) {
+        control_table_init(table.memory, rows,
+                           service->options->frames - service->options->reserve);
+        code = physmem_control_table(service->physmem, clock_now_ns(), table.memory, rows);
+        if (code != 0)
+            shared_close(&table);
+    } else {
+        log_line(&service->server.log, log_cause, "cannot make a table of %u rows: %s", rows,
+                 error.text);
+        physmem_control_table(service->physmem, clock_now_ns(), NULL, 0);
+    }
+    if (code != 0)
+        return code;
+    self->table = table;
+    self->rows = rows;
+    shared_close(&old);
+    return 0;
+}
+
+static void table_send(struct service *service, uint32_t seq)
+{
+    struct wire_message *message = &service->message;
+
+    message->type = WIRE_CONTROL;
+    message->seq = seq;
+    message->error = 0;
+    message->control.rows = service->policyserver.rows;
+    session_trace(service, ">", service->policyserver.holder, message);
+    connection_send(service->policyserver.holder, message, service->policyserver.table.fd);
+}
+
+/* ---- Control ---- */
+
+static void control_give(struct service *service, struct connection *to, uint32_t seq)
+{
+    struct policyserver *self = &service->policyserver;
+    uint32_t rows = physmem_control_rows(service->physmem);
+    int code = 0;
+
+    if (self->table.memory == NULL || self->rows < rows / 2)
+        code = table_make(service, rows);
+    if (code != 0 && self->table.memory == NULL) {
+        struct wire_message request = {.seq = seq};
+
+        connection_send_done(to, &request, code, 0, "physmem has no memory for the table");
+        return;
+    }
+    self->holder = to;
+    /* What the one before had sent of a set that it did not finish. */
+    self->limits = 0;
+    self->limits_lost = false;
+    physmem_control_begin(service->physmem, clock_now_ns());
+    log_line(&service->server.log, log_cause, "the policy server (process %ld) has control",
+             (long)to->peer.pid);
+    table_send(service, seq);
+}
+
+/* Give control to the successor that waits. */
+static void control_pass(struct service *service)
+{
+    struct policyserver *self = &service->policyserver;
+    struct connection *to = self->successor;
+
+    self->successor = NULL;
+    control_give(service, to, self->successor_seq);
+}
+
+static void on_get_control(struct service *service, struct connection *connection,
+                           const struct wire_message *request)
+{
+    struct policyserver *self = &service->policyserver;
+    struct wire_message *message = &service->message;
+
+    if (self->holder == NULL) {
+        control_give(service, connection, request->seq);
+        return;
+    }
+    if (self->holder == connection || self->successor == connection) {
+        connection_send_done(connection, request, -EALREADY, 0, "asked already");
+        return;
+    }
+    if (request->get_control.wait == 0) {
+        connection_send_done(connection, request, -EBUSY, 0, "another policy server has control");
+        return;
+    }
+    if (self->successor != NULL) {
+        connection_send_done(connection, request, -EBUSY, 0, "another successor waits for control");
+        return;
+    }
+    self->successor = connection;
+    self->successor_seq = request->seq;
+    message->type = WIRE_SUCCESSOR;
+    message->seq = 0;
+    message->error = 0;
+    message->successor.pid = (uint32_t)connection->peer.pid;
+    session_trace(service, ">", self->holder, message);
+    connection_send(self->holder, message, -1);
+}
+
+static void on_hand_over(struct service *service, struct connection *connection,
+                         const struct wire_message *request)
+{
+    struct policyserver *self = &service->policyserver;
+
+    if (self->successor == NULL) {
+        connection_send_done(connection, request, -ENOENT, 0, "no successor waits for control");
+        return;
+    }
+    self->holder = NULL;
+    connection_send_done(connection, request, 0, 0, NULL);
+    log_line(&service->server.log, log_cause,
+             "the policy server (process %ld) hands over to process %ld",
+             (long)connection->peer.pid, (long)self->successor->peer.pid);
+    control_pass(service);
+}
+
+/* ---- Limits ---- */
+
+static void on_limit(struct policyserver *self, const struct wire_message *message)
+{
+    struct physmem_limit *limit = &self->limit[self->limits];
+
+    if (self->limits == PHYSMEM_LIMITS_MAX) {
+        self->limits_lost = true;
+        return;
+    }
+    self->limits++;
+    *limit = (struct physmem_limit){
+        .whom = message->limit.whom,
+        .uid = message->limit.uid,
+        .guaranteed = message->limit.guaranteed,
+        .extra = message->limit.extra,
+        .weight = message->limit.weight,
+        .priority = message->limit.priority,
+    };
+    memcpy(limit->name, message->limit.name, sizeof(limit->name));
+}
+
+static void on_limits(struct service *service, struct connection *connection,
+                      const struct wire_message *message)
+{
+    struct policyserver *self = &service->policyserver;
+    bool complete = !self->limits_lost && message->limits.count == self->limits;
+    int code = -E2BIG;
+
+    if (complete)
+        code = physmem_control_limits(service->physmem, clock_now_ns(), self->limit, self->limits);
+    connection_send_done(connection, message, code, self->limits,
+                         complete ? NULL : "too many limits, or not as many as were announced");
+    self->limits = 0;
+    self->limits_lost = false;
+}
+
+/* ---- Messages and effects ---- */
+
+static void on_holder(struct service *service, struct connection *connection,
+                      const struct wire_message *message)
+{
+    switch (message->type) {
+    case WIRE_HAND_OVER:
+        on_hand_over(service, connection, message);
+        break;
+    case WIRE_LIMIT:
+        on_limit(&service->policyserver, message);
+        break;
+    case WIRE_LIMITS:
+        on_limits(service, connection, message);
+        break;
+    default:
+        physmem_control_entitled(service->physmem, clock_now_ns());
+        break;
+    }
+}
+
+void policyserver_message(struct service *service, struct connection *connection,
+                          const struct wire_message *message)
+{
+    switch (message->type) {
+    case WIRE_GET_CONTROL:
+        on_get_control(service, connection, message);
+        break;
+    case WIRE_HAND_OVER:
+    case WIRE_LIMIT:
+    case WIRE_LIMITS:
+    case WIRE_ENTITLED:
+        if (service->policyserver.holder == connection)
+            on_holder(service, connection, message);
+        else /* it may have been sent just before control went to a successor */
+            connection_send_done(connection, message, -EPERM, 0, "you do not have control");
+        break;
+    default:
+        connection_close(connection, CONNECTION_VIOLATION, "%s may not be sent by a policy server",
+                         wire_type_name(message->type));
+        break;
+    }
+}
+
+void policyserver_closed(struct service *service, struct connection *connection)
+{
+    struct policyserver *self = &service->policyserver;
+
+    if (self->successor == connection)
+        self->successor = NULL;
+    if (self->holder != connection)
+        return;
+    self->holder = NULL;
+    if (service->server.stopping)
+        return;
+    log_line(&service->server.log, log_cause,
+             "the policy server (process %ld) is gone without handing over: its last table stands",
+             (long)connection->peer.pid);
+    physmem_control_end(service->physmem, clock_now_ns());
+    if (self->successor != NULL)
+        control_pass(service);
+}
+
+void policyserver_ring(struct service *service, uint32_t what)
+{
+    struct wire_message *message = &service->message;
+
+    if (service->policyserver.holder == NULL)
+        return;
+    message->type = WIRE_RING;
+    message->seq = 0;
+    message->error = 0;
+    message->ring.what = what;
+    session_trace(service, ">", service->policyserver.holder, message);
+    connection_send(service->policyserver.holder, message, -1);
+}
+
+void policyserver_grow(struct service *service)
+{
+    if (table_make(service, physmem_control_rows(service->physmem)) == 0 &&
+        service->policyserver.holder != NULL)
+        table_send(service, 0);
+}
+
+void policyserver_init(struct service *service)
+{
+    service->policyserver.table.fd = -1;
+}
+
+void policyserver_fini(struct service *service)
+{
+    shared_close(&service->policyserver.table);
+}

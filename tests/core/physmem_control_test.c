@@ -1,0 +1,343 @@
+/* Physmem under a policy server: limits, and what a table decides. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "physmem_meddler.h"
+
+#define FRAMES 320u
+#define PLENTY (PHYSMEM_EXTRA | PHYSMEM_PARTIAL)
+
+/* 310 of 320 frames are given out as extra. */
+struct controlled {
+    struct world world;
+    struct meddler server;
+};
+
+static int setup(void **state)
+{
+    static struct controlled controlled;
+
+    memset(&controlled, 0, sizeof(controlled));
+    world_init(&controlled.world);
+    assert_int_equal(world_start(&controlled.world, FRAMES, 0, 0), 0);
+    *state = &controlled;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct controlled *c = *state;
+    size_t lost = world_end(&c->world);
+
+    meddler_fini(&c->server);
+    return lost == 0 ? 0 : -1;
+}
+
+static void take_control(struct controlled *c, uint32_t rows)
+{
+    meddler_move(&c->server, &c->world, rows);
+    atomic_store(&meddler_table(&c->server)->decides, 1);
+    physmem_control_begin(c->world.physmem, c->world.now);
+    world_run(&c->world);
+}
+
+/* The row of a task, as a policy server finds it; NULL if there is none. */
+static struct control_row *row_of(const struct controlled *c, const struct physmem_task *task)
+{
+    struct control_table *table = meddler_table(&c->server);
+
+    for (uint32_t i = 0; i < atomic_load(&table->used); i++)
+        if (atomic_load(&table->row[i].id) == physmem_task_id(task))
+            return &table->row[i];
+    return NULL;
+}
+
+static void entitle(struct controlled *c, const struct physmem_task *task, uint32_t entitled,
+                    uint32_t first, uint32_t then)
+{
+    const struct control_entitlement says = {entitled, {first, then, then, then}};
+
+    control_row_entitle(row_of(c, task), physmem_task_id(task), &says);
+}
+
+static void say_entitled(struct controlled *c)
+{
+    physmem_control_entitled(c->world.physmem, c->world.now);
+    world_run(&c->world);
+}
+
+static struct physmem_task *extra_task(struct controlled *c, const char *name, uint32_t *containerp)
+{
+    struct physmem_task *task = world_task(&c->world, name);
+
+    world_contract(&c->world, task, SP_EXTRA, FRAMES);
+    *containerp = world_container(&c->world, task, 2 * FRAMES);
+    return task;
+}
+
+static uint32_t recalled_from(struct controlled *c, uint32_t since, const struct physmem_task *task)
+{
+    const struct physmem_effect *effect = world_find(&c->world, since, PHYSMEM_SEND_RECALL, task);
+
+    return effect == NULL ? 0 : effect->recall.frames;
+}
+
+static void test_the_table_shows_the_books(void **state)
+{
+    struct controlled *c = *state;
+    uint32_t container, uid;
+    struct physmem_task *early = extra_task(c, "early", &container);
+    struct sp_arbiter_task told;
+
+    take_control(c, 8);
+    world_contract(&c->world, early, SP_GUARANTEED, 40);
+    world_allocate(&c->world, early, container, 0, 50, PLENTY);
+    assert_true(control_row_read(row_of(c, early), c->world.now, &told, &uid));
+    assert_int_equal(told.held, 50);
+    assert_int_equal(told.guaranteed, 40);
+    assert_int_equal(told.extra, FRAMES);
+    assert_int_equal(told.recallable, 10);
+    assert_int_equal(told.wanted, 0);
+    assert_int_equal(uid, 1000);
+    assert_int_equal(atomic_load(&meddler_table(&c->server)->spare), 260);
+    assert_null(physmem_check(c->world.physmem));
+    physmem_task_gone(c->world.physmem, c->world.now, early);
+    assert_null(row_of(c, early));
+}
+
+static void test_a_row_is_told_apart_from_the_one_before(void **state)
+{
+    struct controlled *c = *state;
+    struct control_entitlement says;
+    struct physmem_task *first, *second;
+    struct control_row *row;
+
+    take_control(c, 8);
+    first = world_task(&c->world, "first");
+    row = row_of(c, first);
+    entitle(c, first, 200, 0, 0);
+    assert_true(control_row_entitlement(row, physmem_task_id(first), &says));
+    assert_int_equal(says.entitled, 200);
+    physmem_task_gone(c->world.physmem, c->world.now, first);
+    second = world_task(&c->world, "second");
+    assert_ptr_equal(row_of(c, second), row);
+    assert_false(control_row_entitlement(row, physmem_task_id(second), &says));
+}
+
+static void test_entitlements_decide_who_gets_extra_frames(void **state)
+{
+    struct controlled *c = *state;
+    uint32_t hoard, room, since;
+    struct physmem_task *hoarder = extra_task(c, "hoarder", &hoard);
+    struct physmem_task *late = extra_task(c, "late", &room);
+
+    take_control(c, 8);
+    /* With plenty, nobody is held to what he is entitled to. */
+    assert_int_equal(world_allocate(&c->world, hoarder, hoard, 0, FRAMES, PLENTY)->allocated.count,
+                     310);
+    /* No word of this task yet: it is entitled to what its contracts promise, and that is nothing. */
+    assert_int_equal(world_allocate(&c->world, late, room, 0, 200, PLENTY)->error, ENOMEM);
+    assert_int_equal(recalled_from(c, 0, hoarder), 0);
+    assert_non_null(world_find(&c->world, 0, PHYSMEM_CONTROL_RING, NULL));
+
+    since = c->world.recorded;
+    entitle(c, hoarder, 210, 0, 0);
+    entitle(c, late, 100, 0, 0);
+    say_entitled(c);
+    assert_int_equal(recalled_from(c, since, hoarder), 100);
+    assert_null(world_find(&c->world, since, PHYSMEM_SEND_NOTICE, late));
+    world_range(&c->world, physmem_deallocate, hoarder, hoard, 0, 100);
+    assert_non_null(world_find(&c->world, since, PHYSMEM_SEND_NOTICE, late));
+    assert_int_equal(world_allocate(&c->world, late, room, 0, 200, PLENTY)->allocated.count, 100);
+    /* Both have what they are entitled to, and the hoarder cannot get it back. */
+    assert_int_equal(world_allocate(&c->world, hoarder, hoard, 0, 10, PLENTY)->error, ENOMEM);
+    assert_null(physmem_check(c->world.physmem));
+}
+
+static void test_a_raised_entitlement_is_told_once(void **state)
+{
+    struct controlled *c = *state;
+    uint32_t hoard, room, since;
+    struct physmem_task *hoarder = extra_task(c, "hoarder", &hoard);
+    struct physmem_task *late = extra_task(c, "late", &room);
+
+    take_control(c, 8);
+    entitle(c, hoarder, FRAMES, 0, 0);
+    world_allocate(&c->world, hoarder, hoard, 0, 300, PLENTY);
+    assert_int_equal(world_allocate(&c->world, late, room, 0, 200, PHYSMEM_EXTRA)->error, ENOMEM);
+    since = c->world.recorded;
+    entitle(c, late, 5, 0, 0);
+    say_entitled(c);
+    assert_non_null(world_find(&c->world, since, PHYSMEM_SEND_NOTICE, late));
+    /* It wants 200 or nothing: telling it again, with nothing new, would make it ask for ever. */
+    assert_int_equal(world_allocate(&c->world, late, room, 0, 200, PHYSMEM_EXTRA)->error, ENOMEM);
+    since = c->world.recorded;
+    say_entitled(c);
+    assert_null(world_find(&c->world, since, PHYSMEM_SEND_NOTICE, late));
+    entitle(c, late, 7, 0, 0);
+    say_entitled(c);
+    assert_non_null(world_find(&c->world, since, PHYSMEM_SEND_NOTICE, late));
+}
+
+static void test_short_of_frames(void **state)
+{
+    struct controlled *c = *state;
+    uint32_t a_room, b_room, g_room, since;
+    struct physmem_task *a = extra_task(c, "a", &a_room);
+    struct physmem_task *b = extra_task(c, "b", &b_room);
+    struct physmem_task *g = world_task(&c->world, "g");
+
+    world_contract(&c->world, g, SP_GUARANTEED, 250);
+    g_room = world_container(&c->world, g, FRAMES);
+    world_allocate(&c->world, a, a_room, 0, 200, PLENTY);
+    world_allocate(&c->world, b, b_room, 0, 110, PLENTY);
+    take_control(c, 8);
+    entitle(c, a, 190, 5, 200);
+    entitle(c, b, FRAMES, 15, 15);
+    since = c->world.recorded;
+    /* 10 are there. Of 10 that are missing, all come from who has more than he is entitled to. */
+    assert_null(world_allocate(&c->world, g, g_room, 0, 20, 0));
+    assert_int_equal(recalled_from(c, since, a), 10);
+    assert_int_equal(recalled_from(c, since, b), 0);
+    world_range(&c->world, physmem_deallocate, a, a_room, 0, 10);
+    /* Then as it was laid down: of 8, a quarter and three quarters. */
+    since = c->world.recorded;
+    assert_null(world_allocate(&c->world, g, g_room, 20, 8, 0));
+    assert_int_equal(recalled_from(c, since, a), 2);
+    assert_int_equal(recalled_from(c, since, b), 6);
+    world_range(&c->world, physmem_deallocate, a, a_room, 10, 2);
+    world_range(&c->world, physmem_deallocate, b, b_room, 0, 6);
+    /* And more than the first step comes from the next. */
+    since = c->world.recorded;
+    assert_null(world_allocate(&c->world, g, g_room, 28, 50, 0));
+    assert_int_equal(recalled_from(c, since, a), 35);
+    assert_int_equal(recalled_from(c, since, b), 15);
+    assert_null(physmem_check(c->world.physmem));
+}
+
+static void test_limits(void **state)
+{
+    static const struct physmem_limit limits[] = {
+        {0, 0, "", PHYSMEM_UNLIMITED, 100, 2, 1},
+        {PHYSMEM_LIMIT_NAME, 0, "big", PHYSMEM_UNLIMITED, 150, PHYSMEM_UNLIMITED, 7},
+        {PHYSMEM_LIMIT_NAME | PHYSMEM_LIMIT_USER, 1, "big", 0, 0, 0, 0},
+    };
+    struct controlled *c = *state;
+    uint32_t small_room, big_room, since, uid;
+    struct physmem_task *small = extra_task(c, "small", &small_room);
+    struct physmem_task *big = extra_task(c, "big", &big_room);
+    struct sp_arbiter_task told;
+
+    world_allocate(&c->world, small, small_room, 0, 130, PLENTY);
+    take_control(c, 8);
+    since = c->world.recorded;
+    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now, limits, 3), 0);
+    world_run(&c->world);
+    /* What it has beyond is recalled, though nobody lacks it. */
+    assert_int_equal(recalled_from(c, since, small), 30);
+    assert_int_equal(world_allocate(&c->world, big, big_room, 0, 170, PLENTY)->allocated.count,
+                     150);
+    assert_true(control_row_read(row_of(c, big), 0, &told, &uid));
+    assert_int_equal(told.extra, 150);
+    assert_int_equal(told.weight, 2);
+    assert_int_equal(told.priority, 7);
+    /* Without limits all is as before. */
+    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now, NULL, 0), 0);
+    assert_int_equal(world_allocate(&c->world, big, big_room, 200, 10, PLENTY)->allocated.count,
+                     10);
+}
+
+static void test_the_last_table_stands(void **state)
+{
+    struct controlled *c = *state;
+    uint32_t hoard, room;
+    struct physmem_task *hoarder = extra_task(c, "hoarder", &hoard);
+    struct physmem_task *late;
+    struct physmem_status status;
+
+    take_control(c, 8);
+    entitle(c, hoarder, 200, 0, 0);
+    world_allocate(&c->world, hoarder, hoard, 0, FRAMES, PLENTY);
+    physmem_control_end(c->world.physmem, c->world.now);
+    physmem_get_status(c->world.physmem, &status);
+    assert_int_equal(status.control, PHYSMEM_LEFT);
+    assert_int_equal(status.controllers, 1);
+    /* A newcomer is entitled to what its contracts promise, and gets that. */
+    late = extra_task(c, "late", &room);
+    world_contract(&c->world, late, SP_GUARANTEED, 20);
+    assert_null(world_allocate(&c->world, late, room, 0, 20, 0));
+    assert_int_equal(recalled_from(c, 0, hoarder), 10);
+    world_range(&c->world, physmem_deallocate, hoarder, hoard, 0, 10);
+    assert_int_equal(world_status(late).held, 20);
+    /* The hoarder has more than the 200 it is entitled to. */
+    assert_int_equal(world_allocate(&c->world, hoarder, hoard, 0, 5, PLENTY)->error, ENOMEM);
+    assert_null(physmem_check(c->world.physmem));
+}
+
+static void test_the_table_moves(void **state)
+{
+    struct controlled *c = *state;
+    struct physmem_task *task[6];
+    uint32_t room, since;
+
+    task[0] = extra_task(c, "first", &room);
+    take_control(c, 2);
+    entitle(c, task[0], 77, 1, 2);
+    task[1] = world_task(&c->world, "second");
+    since = c->world.recorded;
+    task[2] = world_task(&c->world, "third");
+    assert_non_null(world_find(&c->world, since, PHYSMEM_CONTROL_GROW, NULL));
+    assert_null(row_of(c, task[2]));
+    assert_null(physmem_check(c->world.physmem));
+    /* None could be made: physmem asks again when it matters. */
+    assert_int_equal(physmem_control_table(c->world.physmem, c->world.now, NULL, 0), -EINVAL);
+    since = c->world.recorded;
+    task[3] = world_task(&c->world, "fourth");
+    assert_non_null(world_find(&c->world, since, PHYSMEM_CONTROL_GROW, NULL));
+    meddler_move(&c->server, &c->world, 64);
+    for (unsigned i = 0; i < 4; i++)
+        assert_non_null(row_of(c, task[i]));
+    assert_int_equal(atomic_load(&row_of(c, task[0])->entitled), 77);
+    assert_int_equal(atomic_load(&row_of(c, task[0])->gives[1]), 2);
+    assert_int_equal(atomic_load(&meddler_table(&c->server)->decides), 1);
+    assert_null(physmem_check(c->world.physmem));
+}
+
+static void test_bells_are_gathered(void **state)
+{
+    struct controlled *c = *state;
+    uint32_t since;
+
+    take_control(c, 8);
+    since = c->world.recorded;
+    world_task(&c->world, "a");
+    assert_non_null(world_find(&c->world, since, PHYSMEM_CONTROL_RING, NULL));
+    since = c->world.recorded;
+    world_task(&c->world, "b");
+    assert_null(world_find(&c->world, since, PHYSMEM_CONTROL_RING, NULL));
+    say_entitled(c);
+    assert_int_equal(world_find(&c->world, since, PHYSMEM_CONTROL_RING, NULL)->ring,
+                     PHYSMEM_RING_TASK);
+}
+
+#define CONTROL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONTROL_TEST(test_the_table_shows_the_books),
+        CONTROL_TEST(test_a_row_is_told_apart_from_the_one_before),
+        CONTROL_TEST(test_entitlements_decide_who_gets_extra_frames),
+        CONTROL_TEST(test_a_raised_entitlement_is_told_once),
+        CONTROL_TEST(test_short_of_frames),
+        CONTROL_TEST(test_limits),
+        CONTROL_TEST(test_the_last_table_stands),
+        CONTROL_TEST(test_the_table_moves),
+        CONTROL_TEST(test_bells_are_gathered),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
