@@ -12,6 +12,7 @@
  *   init(self, config)       `self` is that state, FILLED WITH ZEROS      [NULL: zeros suffice]
  *   due(self)                when (ns) the next SP_ARBITER_TICK is wanted          [NULL: never]
  *   decide(self, now, tasks, count, request, takes)
+ *   available(self, now, tasks, count, request)                      [NULL: see there]
  *
  * Each task that is there has an entry in `tasks`, in ascending order of id; tasks[i].own is its
  * state, zeros when the task has just come, and freed when it goes. decide is called for three
@@ -196,6 +197,15 @@ struct sp_arbiter {
     /** Time (ns, on the clock of `now`) of the next TICK, which comes 1 ms later at the earliest;
      *  UINT64_MAX: none. Asked after init and after each decide. */
     uint64_t (*due)(const void *self);
+    /** How much tasks[request->task] could have in all, for tasks that adapt to it: what it holds
+     *  and what decide would let it have besides, for its own asking, if it asked for
+     *  request->frames beyond that; what others would have to return first counts. The event is
+     *  EXTRA; what the task is promised is shown as held, and request->frames as wanted by it.
+     *  Changes nothing that decide goes by. Physmem keeps the figure from falling below what is
+     *  held and promised, and from going above what the contracts allow. Not asked while there is
+     *  enough for all. NULL, or without SP_ARBITER_GRANTS: what is held and what is there. */
+    uint32_t (*available)(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                          size_t count, const struct sp_arbiter_request *request);
 };
 
 #ifdef __cplusplus

@@ -55,6 +55,14 @@ static void text_set(char text[WIRE_TEXT], const char *from)
         text[0] = '\0';
 }
 
+static void fill_availability(struct wire_message *message, const struct physmem_effect *effect)
+{
+    message->availability.available = effect->availability.available;
+    message->availability.held = effect->availability.held;
+    message->availability.promised = effect->availability.promised;
+    message->availability.pressure = effect->availability.pressure;
+}
+
 static void reply(struct service *service, const struct physmem_effect *effect)
 {
     const struct seat *seat = seat_of(effect);
@@ -82,6 +90,10 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         message_new(service, WIRE_CONTAINER);
         message->container.container = effect->container.container;
         message->container.extent_pages = EXTENT_PAGES;
+        break;
+    case PHYSMEM_REPLY_AVAILABILITY:
+        message_new(service, WIRE_AVAILABILITY);
+        fill_availability(message, effect);
         break;
     case PHYSMEM_REPLY_OFFER:
         message_new(service, WIRE_OFFER);
@@ -136,6 +148,12 @@ static void send_notice(struct service *service, const struct physmem_effect *ef
     message->notice.contract = effect->notice.contract;
     message->notice.guaranteed = effect->notice.guaranteed;
     message->notice.extra = effect->notice.extra;
+    transmit(service, seat_of(effect)->control, -1);
+}
+
+static void send_availability(struct service *service, const struct physmem_effect *effect)
+{
+    fill_availability(message_new(service, WIRE_AVAILABILITY), effect);
     transmit(service, seat_of(effect)->control, -1);
 }
 
@@ -263,6 +281,7 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_REPLY_ALLOCATED:
     case PHYSMEM_REPLY_MAPPED:
     case PHYSMEM_REPLY_CONTAINER:
+    case PHYSMEM_REPLY_AVAILABILITY:
     case PHYSMEM_REPLY_OFFER:
         reply(service, effect);
         break;
@@ -274,6 +293,9 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_SEND_NOTICE:
         send_notice(service, effect);
+        break;
+    case PHYSMEM_SEND_AVAILABILITY:
+        send_availability(service, effect);
         break;
     case PHYSMEM_SEND_REVOKED:
         send_revoked(service, effect);

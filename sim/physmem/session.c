@@ -295,6 +295,18 @@ static void on_allocate(struct service *service, const struct physmem_request *r
     physmem_allocate(service->physmem, now_of(service), request, &allocation);
 }
 
+static void on_ask_availability(struct service *service, const struct physmem_request *request,
+                                const struct wire_message *message)
+{
+    uint8_t watch = message->ask_availability.watch;
+
+    if (watch == WIRE_WATCH_ASK)
+        physmem_ask_availability(service->physmem, clock_now_ns(), request);
+    else
+        physmem_watch_availability(service->physmem, clock_now_ns(), request,
+                                   watch == WIRE_WATCH_ON, message->ask_availability.hysteresis);
+}
+
 static void on_unmapped(struct service *service, struct connection *connection,
                         struct physmem_task *task, const struct wire_message *message)
 {
@@ -361,6 +373,9 @@ static void on_request(struct service *service, struct connection *connection,
         physmem_map(physmem, now, &request, message->map.container, message->map.start,
                     message->map.count, message->map.rights);
         break;
+    case WIRE_ASK_AVAILABILITY:
+        on_ask_availability(service, &request, message);
+        break;
     case WIRE_STATUS:
         on_status(service, connection, message);
         break;
@@ -379,6 +394,8 @@ static void on_control(struct service *service, struct connection *connection,
         ON_RANGES(physmem_deallocate, message->deallocate);
     else if (message->type == WIRE_UNMAPPED)
         on_unmapped(service, connection, seat->task, message);
+    else if (message->type == WIRE_AVAILABILITY_HEARD)
+        physmem_availability_heard(service->physmem, clock_now_ns(), seat->task);
     else
         violation(connection, message, "a control connection");
 }

@@ -145,5 +145,6 @@ const struct sp_arbiter arbiter_auction = {
     .task_size = auction_task_size,
     .init = auction_init,
     .decide = auction_decide,
+    .available = level_available_target,
     .due = auction_due,
 };

@@ -154,5 +154,6 @@ const struct sp_arbiter arbiter_cliffhanger = {
     .task_size = cliffhanger_task_size,
     .init = cliffhanger_init,
     .decide = cliffhanger_decide,
+    .available = level_available_target,
     .due = cliffhanger_due,
 };

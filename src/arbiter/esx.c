@@ -40,13 +40,27 @@ static double esx_keep(const struct sp_arbiter_task *task, double level, const v
     return level * task->weight / (1 - idle + esx->k * idle);
 }
 
+static struct level_rule rule_of(const void *self)
+{
+    return (struct level_rule){.keep = esx_keep, .context = self, .low = 0, .high = 1e14};
+}
+
 static uint32_t esx_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                            size_t count, const struct sp_arbiter_request *request, uint32_t *takes)
 {
-    const struct level_rule rule = {.keep = esx_keep, .context = self, .low = 0, .high = 1e14};
+    const struct level_rule rule = rule_of(self);
 
     (void)now;
     return level_decide(&rule, tasks, count, request, takes);
+}
+
+static uint32_t esx_available(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                              size_t count, const struct sp_arbiter_request *request)
+{
+    const struct level_rule rule = rule_of(self);
+
+    (void)now;
+    return level_available(&rule, tasks, count, request);
 }
 
 const struct sp_arbiter arbiter_esx = {
@@ -59,4 +73,5 @@ const struct sp_arbiter arbiter_esx = {
     .size = esx_size,
     .init = esx_init,
     .decide = esx_decide,
+    .available = esx_available,
 };

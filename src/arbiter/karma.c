@@ -157,5 +157,6 @@ const struct sp_arbiter arbiter_karma = {
     .task_size = karma_task_size,
     .init = karma_init,
     .decide = karma_decide,
+    .available = level_available_target,
     .due = karma_due,
 };

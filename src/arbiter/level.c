@@ -141,19 +141,52 @@ double level_at(const struct level_rule *rule, const struct sp_arbiter_task *tas
     return low;
 }
 
+/* Frames lacking for all that is asked for. */
+static int64_t level_missing(const struct sp_arbiter_task *tasks, size_t count,
+                             const struct sp_arbiter_request *request)
+{
+    int64_t missing = -(int64_t)request->spare - request->coming;
+
+    for (size_t i = 0; i < count; i++)
+        missing += tasks[i].wanted;
+    return missing;
+}
+
+uint32_t level_available(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
+                         size_t count, const struct sp_arbiter_request *request)
+{
+    const struct cut cut = {rule, true};
+    const struct level_portion portion = {cut_at, &cut, rule->low, rule->high};
+    const struct sp_arbiter_task *task = &tasks[request->task];
+    int64_t missing = level_missing(tasks, count, request);
+    double demand = level_demand(task);
+    double low, high, left;
+
+    if (missing <= 0)
+        return (uint32_t)demand;
+    narrow(&portion, tasks, count, (double)missing, &low, &high);
+    left = demand - cut_at(task, low, &cut);
+    return left > 0 ? whole(left) : 0;
+}
+
+uint32_t level_available_target(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                                size_t count, const struct sp_arbiter_request *request)
+{
+    static const struct level_rule rule = {.keep = level_keep_target, .low = -1e10, .high = 1e10};
+
+    (void)self;
+    (void)now;
+    return level_available(&rule, tasks, count, request);
+}
+
 uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
                       size_t count, const struct sp_arbiter_request *request, uint32_t *takes)
 {
     const struct cut cut = {rule, request->event != SP_ARBITER_SHORT};
     const struct level_portion portion = {cut_at, &cut, rule->low, rule->high};
-    int64_t missing = request->frames;
+    int64_t missing = cut.wanted ? level_missing(tasks, count, request) : request->frames;
     uint32_t grant = request->frames;
 
-    if (cut.wanted) {
-        missing = -(int64_t)request->spare - request->coming;
-        for (size_t i = 0; i < count; i++)
-            missing += tasks[i].wanted;
-    }
     memset(takes, 0, count * sizeof(*takes));
     if (missing <= 0)
         return grant;

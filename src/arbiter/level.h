@@ -25,6 +25,11 @@ uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_tas
 double level_at(const struct level_rule *rule, const struct sp_arbiter_task *tasks, size_t count,
                 uint64_t frames);
 
+/* What the asking task would end up with by a rule: arguments and result of sp_arbiter.available.
+ * Where the rule has steps or fractions, the least. */
+uint32_t level_available(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
+                         size_t count, const struct sp_arbiter_request *request);
+
 /* Divide `units` by a function that falls as the level rises, from `low` on: set shares[i], whose
  * sum is `units`, or less if even at `low` there is not so much. Fractions go to lower ids; tasks at
  * a step of the rule get as much as one another, or all they can. */
@@ -42,6 +47,10 @@ struct level_target {
     double frames;
 };
 double level_keep_target(const struct sp_arbiter_task *task, double level, const void *context);
+
+/* sp_arbiter.available by such a rule. */
+uint32_t level_available_target(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                                size_t count, const struct sp_arbiter_request *request);
 
 /* Frames a task has and is not about to return, and those it asks for. */
 static inline double level_demand(const struct sp_arbiter_task *task)

@@ -91,12 +91,17 @@ static void reckon(struct market *market, double seconds, const struct sp_arbite
     }
 }
 
+static struct level_rule rule_of(const struct market *market)
+{
+    return (struct level_rule){.keep = market_keep, .context = market, .low = 0, .high = 1e14};
+}
+
 static uint32_t market_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                               size_t count, const struct sp_arbiter_request *request,
                               uint32_t *takes)
 {
     struct market *market = self;
-    const struct level_rule rule = {.keep = market_keep, .context = market, .low = 0, .high = 1e14};
+    const struct level_rule rule = rule_of(market);
     double level;
 
     if (now > market->last) {
@@ -106,6 +111,16 @@ static uint32_t market_decide(void *self, uint64_t now, const struct sp_arbiter_
         market->price = level < rule.high && level > 0 ? 1 / level : 0;
     }
     return level_decide(&rule, tasks, count, request, takes);
+}
+
+static uint32_t market_available(const void *self, uint64_t now,
+                                 const struct sp_arbiter_task *tasks, size_t count,
+                                 const struct sp_arbiter_request *request)
+{
+    const struct level_rule rule = rule_of(self);
+
+    (void)now;
+    return level_available(&rule, tasks, count, request);
 }
 
 const struct sp_arbiter arbiter_market = {
@@ -119,5 +134,6 @@ const struct sp_arbiter arbiter_market = {
     .task_size = market_task_size,
     .init = market_init,
     .decide = market_decide,
+    .available = market_available,
     .due = market_due,
 };

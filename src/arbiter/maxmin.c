@@ -16,15 +16,24 @@ static double maxmin_keep(const struct sp_arbiter_task *task, double level, cons
     return level * task->weight;
 }
 
+static const struct level_rule rule = {.keep = maxmin_keep, .low = 0, .high = 1e10};
+
 static uint32_t maxmin_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                               size_t count, const struct sp_arbiter_request *request,
                               uint32_t *takes)
 {
-    static const struct level_rule rule = {.keep = maxmin_keep, .low = 0, .high = 1e10};
-
     (void)self;
     (void)now;
     return level_decide(&rule, tasks, count, request, takes);
+}
+
+static uint32_t maxmin_available(const void *self, uint64_t now,
+                                 const struct sp_arbiter_task *tasks, size_t count,
+                                 const struct sp_arbiter_request *request)
+{
+    (void)self;
+    (void)now;
+    return level_available(&rule, tasks, count, request);
 }
 
 const struct sp_arbiter arbiter_maxmin = {
@@ -34,4 +43,5 @@ const struct sp_arbiter arbiter_maxmin = {
     .summary = "weighted max-min fairness",
     .source = "Bertsekas and Gallager 1992",
     .decide = maxmin_decide,
+    .available = maxmin_available,
 };

@@ -164,21 +164,93 @@ static uint32_t viengoos_decide(void *self, uint64_t now, const struct sp_arbite
     return grant;
 }
 
-uint32_t viengoos_available(const struct sp_arbiter_task *tasks, size_t count, size_t index,
-                            uint32_t frames, uint32_t unused)
-{
-    const struct sp_arbiter_task *task = &tasks[index];
-    uint32_t has = task->held - task->owed;
-    uint64_t weights = 0;
-    uint64_t share;
+/* ---- Availability ---- */
 
+/* One task among those that a number of frames is divided between. */
+struct member {
+    uint32_t parent; /* whose children they are, and its own frames; 0: the tasks at the top */
+    size_t task;
+};
+
+static double member_has(const struct sp_arbiter_task *tasks, size_t i, uint32_t parent)
+{
+    const struct viengoos_task *own = tasks[i].own;
+
+    if (parent != 0 && tasks[i].id == parent)
+        return own->has;
+    return own->parent == parent ? own->tree_has : -1;
+}
+
+/* What a member may plan with, of `frames`: what it has or, if more, its share by weight; or what
+ * it has and the others have beyond their shares, if that comes to more; and, of what others have
+ * not taken of their shares, what it does not use already. Who has a higher priority keeps what it
+ * has. */
+static double member_available(const struct sp_arbiter_task *tasks, size_t count,
+                               const struct member *member, double frames)
+{
+    uint32_t priority = tasks[member->task].priority;
+    double has = member_has(tasks, member->task, member->parent);
+    double weight = 0, excess = 0, unused = 0;
+    double share, available;
+
+    for (size_t i = 0; i < count; i++) {
+        double other = member_has(tasks, i, member->parent);
+
+        if (other >= 0 && tasks[i].priority > priority)
+            frames -= other;
+        else if (other >= 0 && tasks[i].priority == priority)
+            weight += tasks[i].weight;
+    }
+    frames = frames > 0 ? frames : 0;
+    for (size_t i = 0; i < count; i++) {
+        double other = member_has(tasks, i, member->parent);
+        double beyond = other - frames * tasks[i].weight / weight;
+
+        if (i == member->task || other < 0 || tasks[i].priority != priority)
+            continue;
+        if (beyond > 0)
+            excess += beyond;
+        else
+            unused -= beyond;
+    }
+    share = frames * tasks[member->task].weight / weight;
+    available = share > has ? share : has;
+    if (has + excess > share)
+        available = has + excess;
+    if (has > share)
+        unused -= has - share;
+    return unused > 0 ? available + unused : available;
+}
+
+/* The same for a task with all below it: from the top of the tree downwards. */
+static double tree_available(const struct sp_arbiter_task *tasks, size_t count, size_t index,
+                             double frames)
+{
+    const struct viengoos_task *own = tasks[index].own;
+    const struct member member = {.parent = own->parent, .task = index};
+
+    for (size_t i = 0; own->parent != 0 && i < index; i++)
+        if (tasks[i].id == own->parent)
+            frames = tree_available(tasks, count, i, frames);
+    return member_available(tasks, count, &member, frames);
+}
+
+uint32_t viengoos_available(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                            size_t count, const struct sp_arbiter_request *request)
+{
+    const struct viengoos_task *own = tasks[request->task].own;
+    const struct member itself = {.parent = tasks[request->task].id, .task = request->task};
+    double frames = request->spare;
+
+    (void)self;
+    (void)now;
+    sum_up(tasks, count, false);
     for (size_t i = 0; i < count; i++)
-        if (tasks[i].parent == task->parent && tasks[i].priority == task->priority)
-            weights += tasks[i].weight;
-    share = (uint64_t)frames * task->weight / weights;
-    if (share > has)
-        return share > (uint64_t)has + unused ? (uint32_t)share : has + unused;
-    return has + unused;
+        frames += tasks[i].held;
+    frames = tree_available(tasks, count, request->task, frames);
+    if (own->children > 0)
+        frames = member_available(tasks, count, &itself, frames);
+    return (uint32_t)level_clamp(frames, 0, UINT32_MAX);
 }
 
 const struct sp_arbiter arbiter_viengoos = {
@@ -189,4 +261,5 @@ const struct sp_arbiter arbiter_viengoos = {
     .source = "Walfield 2009 (Viengoos)",
     .task_size = viengoos_task_size,
     .decide = viengoos_decide,
+    .available = viengoos_available,
 };

@@ -4,9 +4,18 @@
 
 #include <selfpage/arbiter.h>
 
-/* Frames that tasks[index] may plan with: what it has or, if more, its share by weight among the
- * tasks of its priority and parent; and what nobody has. `unused` is the latter. */
-uint32_t viengoos_available(const struct sp_arbiter_task *tasks, size_t count, size_t index,
-                            uint32_t frames, uint32_t unused);
+/* sp_arbiter.available. In a group (the tasks of one priority below one parent) of n frames, a task
+ * of weight w that has a frames may plan with
+ *
+ *     share = n w / sum(w)
+ *     max(share, a), or a + excess if that is more than its share,    excess: of the others
+ *     + unused - max(0, a - share), if positive,                      unused: by the others
+ *
+ * where others have an excess beyond their shares, or leave some of them unused. n is what higher
+ * priorities leave; below a parent, what is available to that. It is a figure to plan with, and no
+ * promise: when others want their shares, too, decide gives less. (Viengoos, ager.c, 2009. It also
+ * takes off for the last period's trend and for pressure, which physmem reports on its own.) */
+uint32_t viengoos_available(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                            size_t count, const struct sp_arbiter_request *request);
 
 #endif

@@ -31,6 +31,8 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
     }
     rc = arbiter_start(physmem);
     if (rc == 0)
+        rc = availability_start(physmem);
+    if (rc == 0)
         *physmemp = physmem;
     else
         physmem_free(&physmem);
@@ -49,6 +51,7 @@ void physmem_free(struct physmem **physmemp)
         physmem_task_gone(physmem, physmem->now, physmem->first);
     arbiter_end(physmem);
     control_finish(physmem);
+    availability_end(physmem);
     for (uint32_t i = 0; i < physmem->tasks; i++)
         memory_free(allocator, physmem->task[i], sizeof(*physmem->task[i]));
     memory_free(allocator, physmem->task, physmem->task_capacity * sizeof(*physmem->task));
@@ -101,7 +104,7 @@ void physmem_tick(struct physmem *physmem, uint64_t now)
             recall_due(physmem, OWNER_OF(first, struct recall, deadline));
         else if (first->purpose == PURPOSE_TICK)
             arbiter_tick(physmem);
-        else
+        else if (first->purpose == PURPOSE_UNMAP)
             unmap_due(physmem, OWNER_OF(first, struct physmem_task, unmap_deadline));
     }
     physmem_settle(physmem);
@@ -175,6 +178,7 @@ void physmem_settle(struct physmem *physmem)
     uint32_t available;
 
     pending_serve(physmem);
+    availability_settle(physmem);
     if (physmem->pending_first != NULL)
         recall_for_pending(physmem);
     available = frame_table_available(&physmem->frames);
@@ -182,4 +186,5 @@ void physmem_settle(struct physmem *physmem)
         extra_notify(physmem);
     physmem->available = available;
     control_publish(physmem);
+    availability_later(physmem);
 }

@@ -40,6 +40,10 @@ struct physmem_task;
 #define PHYSMEM_RECALLS_MAX    4u     /* recalls of one task that are not met */
 #define PHYSMEM_DEAD_MAX       1024u  /* tasks that have gone and stay listed */
 
+/* A watcher is told of its availability when that has changed by the frames it names, and by at
+ * least the PHYSMEM_HYSTERESIS_SHARE'th part of all frames. */
+#define PHYSMEM_HYSTERESIS_SHARE 256u
+
 /* An unmap not answered for so long is a breach. */
 #define PHYSMEM_UNMAP_GRACE_NS UINT64_C(10000000000)
 /* A task that has to be asked but has no control connection may be about to end: it gets so long.
@@ -91,15 +95,17 @@ enum physmem_notice {
 
 enum physmem_effect_kind {
     /* Replies, over the connection that the request came by. */
-    PHYSMEM_REPLY_DONE,      /* count */
-    PHYSMEM_REPLY_ALLOCATED, /* allocated */
-    PHYSMEM_REPLY_MAPPED,    /* mapped */
-    PHYSMEM_REPLY_CONTAINER, /* container */
-    PHYSMEM_REPLY_OFFER,     /* offer */
+    PHYSMEM_REPLY_DONE,         /* count */
+    PHYSMEM_REPLY_ALLOCATED,    /* allocated */
+    PHYSMEM_REPLY_MAPPED,       /* mapped */
+    PHYSMEM_REPLY_CONTAINER,    /* container */
+    PHYSMEM_REPLY_AVAILABILITY, /* availability */
+    PHYSMEM_REPLY_OFFER,        /* offer */
     /* To be sent over the control connection. */
-    PHYSMEM_SEND_RECALL, /* recall */
-    PHYSMEM_SEND_UNMAP,  /* unmap */
-    PHYSMEM_SEND_NOTICE, /* notice */
+    PHYSMEM_SEND_RECALL,       /* recall */
+    PHYSMEM_SEND_UNMAP,        /* unmap */
+    PHYSMEM_SEND_NOTICE,       /* notice */
+    PHYSMEM_SEND_AVAILABILITY, /* availability: answered by physmem_availability_heard */
     /* A breach: tell the task (control connection, if it has one) and the log. */
     PHYSMEM_SEND_REVOKED, /* revoked */
     PHYSMEM_CLOSE_CONTROL,
@@ -120,6 +126,14 @@ enum physmem_control {
     PHYSMEM_UNCONTROLLED = 0, /* no policy server has been there yet */
     PHYSMEM_CONTROLLED = 1,
     PHYSMEM_LEFT = 2, /* it is gone: its last table stands */
+};
+
+/* How much a task could have: see struct sp_availability. */
+struct physmem_availability {
+    uint32_t available;
+    uint32_t held;
+    uint32_t promised;
+    uint32_t pressure;
 };
 
 struct physmem_effect {
@@ -166,6 +180,7 @@ struct physmem_effect {
             uint32_t guaranteed;
             uint32_t extra;
         } notice;
+        struct physmem_availability availability;
         struct {
             uint8_t reason;   /* enum sp_reason */
             uint32_t asked;   /* frames or pages that were asked for, or allowed */
@@ -325,6 +340,19 @@ void physmem_renew(struct physmem *physmem, uint64_t now, const struct physmem_r
 void physmem_close_contract(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t contract);
 
+/* How much the task could have. */
+void physmem_ask_availability(struct physmem *physmem, uint64_t now,
+                              const struct physmem_request *request);
+
+/* The same; and from now on (`on`), until it is switched off, the task is told over its control
+ * connection: when the figure has changed by `hysteresis` frames, when frames begin to be short,
+ * and when they no longer are. Before it is recalled from it has been told of pressure. One message
+ * at most is under way: the next comes after physmem_availability_heard, if there still is news. */
+void physmem_watch_availability(struct physmem *physmem, uint64_t now,
+                                const struct physmem_request *request, bool on,
+                                uint32_t hysteresis);
+void physmem_availability_heard(struct physmem *physmem, uint64_t now, struct physmem_task *task);
+
 /* A container of holes. EINVAL (slots), EMFILE (too many), ENOMEM. */
 void physmem_container_create(struct physmem *physmem, uint64_t now,
                               const struct physmem_request *request, uint32_t slots);
@@ -392,6 +420,10 @@ uint32_t physmem_unmap_random(struct physmem *physmem, uint64_t now, struct rand
 
 void physmem_get_status(const struct physmem *physmem, struct physmem_status *status);
 void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status);
+
+/* How much a task could have now. Uses physmem's tables, but changes nothing. */
+void physmem_get_availability(struct physmem *physmem, struct physmem_task *task,
+                              struct physmem_availability *availability);
 
 /* The task with the lowest id above `after`, gone or not; NULL if there is none. */
 const struct physmem_task *physmem_task_after(const struct physmem *physmem, uint32_t after);

@@ -250,3 +250,21 @@ void arbiter_tick(struct physmem *physmem)
     if (recall_taken(physmem, count) > 0)
         physmem->recalled_for_extra = true;
 }
+
+uint32_t arbiter_available(struct physmem *physmem, struct physmem_task *task, uint32_t within,
+                           uint32_t frames)
+{
+    struct sp_arbiter_request request = {
+        .event = SP_ARBITER_EXTRA,
+        .frames = frames,
+        .spare = spare_frames(physmem, within),
+        .coming = physmem->owed,
+    };
+    uint32_t count = list_tasks(physmem, task, &request.task);
+
+    /* As if it had what it is promised. */
+    physmem->candidate[request.task].held += within;
+    physmem->candidate[request.task].wanted = frames;
+    return physmem->config.arbiter->available(physmem->arbiter_self, physmem->now,
+                                              physmem->candidate, count, &request);
+}

@@ -173,6 +173,22 @@ static const char *check_pending(const struct physmem *physmem)
     return need == physmem->waiting ? NULL : "requests that wait do not add up";
 }
 
+static const char *check_watchers(const struct physmem *physmem)
+{
+    const struct physmem_task *before = NULL;
+    bool next_found = physmem->look_next == NULL;
+
+    for (const struct physmem_task *t = physmem->watching; t != NULL; t = t->next_watching) {
+        if (t->state != TASK_THERE || !t->watches || t->prev_watching != before)
+            return "the list of watchers is wrong";
+        if (t->hysteresis == 0)
+            return "a watcher wants to hear of nothing";
+        next_found = next_found || t == physmem->look_next;
+        before = t;
+    }
+    return next_found ? NULL : "a watcher is to be looked at that is gone";
+}
+
 const char *physmem_check(const struct physmem *physmem)
 {
     struct sums sums = {0};
@@ -184,6 +200,8 @@ const char *physmem_check(const struct physmem *physmem)
         wrong = check_pending(physmem);
     if (wrong == NULL)
         wrong = control_check(physmem);
+    if (wrong == NULL)
+        wrong = check_watchers(physmem);
     if (wrong != NULL)
         return wrong;
     if (sums.held != physmem->frames.used || sums.soft != physmem->frames.soft)

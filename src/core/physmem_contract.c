@@ -30,6 +30,7 @@ static void sums_add(struct physmem *physmem, const struct contract *contract)
     struct physmem_task *task = contract->task;
     uint32_t frames = contract->terms.frames;
 
+    availability_changed(physmem);
     if (contract->terms.kind == SP_GUARANTEED) {
         task->guaranteed += frames;
         physmem->guaranteed += frames;
@@ -46,6 +47,7 @@ static void sums_subtract(struct physmem *physmem, const struct contract *contra
     struct physmem_task *task = contract->task;
     uint32_t frames = contract->terms.frames;
 
+    availability_changed(physmem);
     if (contract->terms.kind == SP_GUARANTEED) {
         task->guaranteed -= frames;
         physmem->guaranteed -= frames;

@@ -64,6 +64,7 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
         if (contract->state != SP_CONTRACT_RECALLED)
             contract_move(contract, SP_CONTRACT_RECALLED);
     }
+    availability_before_recall(physmem, task, frames);
     recall->id = ++task->recalled;
     recall->asked = frames;
     recall->missing = frames;
@@ -82,6 +83,7 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
     physmem->owed += frames;
     control_changed(physmem, task);
     physmem->counters.recalls++;
+    availability_changed(physmem);
     if (!task->control)
         return frames;
     effect = physmem_emit(physmem, PHYSMEM_SEND_RECALL, task);

@@ -21,6 +21,7 @@ enum purpose {
     PURPOSE_RECALL,
     PURPOSE_UNMAP,
     PURPOSE_TICK,
+    PURPOSE_LOOK,
 };
 
 /* Frames that a task was asked to return. Unused if missing is 0. */
@@ -87,6 +88,8 @@ struct physmem_task {
     uint8_t reason;
     bool breached;
     bool control;       /* has a control connection */
+    bool watches;       /* is told when the availability changes */
+    bool unheard;       /* and has not answered the last message about it */
     bool wants_extra;   /* was refused extra frames for pressure: is in the list of those */
     uint8_t pending;    /* requests that wait */
     uint8_t unmap_head; /* first unanswered entry of unmaps[] */
@@ -129,6 +132,10 @@ struct physmem_task {
     struct physmem_task *next; /* of those that are TASK_THERE, by id */
     struct physmem_task *prev;
     struct physmem_task *next_wanting;
+    struct physmem_task *next_watching;
+    struct physmem_task *prev_watching;
+    struct physmem_availability told; /* last */
+    uint32_t hysteresis;              /* what has to change before it is told again */
 };
 
 /* The policy server's part; see core/physmem_control.h. */
@@ -185,6 +192,13 @@ struct physmem {
     struct physmem_task *wanting_last;
     struct pending *pending_first;
     struct pending *pending_last;
+
+    struct physmem_task *watching;  /* who is told of its availability */
+    struct physmem_task *look_next; /* of these, who is to be looked at next; NULL: none */
+    struct deadline look;           /* when to go on */
+    uint32_t moved;      /* frames that came or went since all were looked at; UINT32_MAX: look */
+    uint32_t watch_step; /* look again when so many have */
+    bool pressed;        /* frames are short */
 
     struct sp_arbiter_config arbiter_config;
     double arbiter_params[PARAMS_MAX];
@@ -339,6 +353,27 @@ void extra_tell(struct physmem *physmem, struct physmem_task *task);
 /* The task is told nothing any more. */
 void extra_unwant(struct physmem *physmem, struct physmem_task *task);
 
+/* ---- physmem_available.c ---- */
+
+/* The deadline for looking at watchers. Returns 0 or -ENOMEM. */
+int availability_start(struct physmem *physmem);
+void availability_end(struct physmem *physmem);
+
+/* A contract or a debt has changed: look at the watchers at the end of this input. */
+void availability_changed(struct physmem *physmem);
+
+/* At the end of an input: tell watchers what is new, pressure above all; and, after the recalls that
+ * came of it, see to it that the rest are looked at soon. */
+void availability_settle(struct physmem *physmem);
+void availability_later(struct physmem *physmem);
+
+/* The task is about to be asked for frames: if it watches, it hears of the pressure first. */
+void availability_before_recall(struct physmem *physmem, struct physmem_task *task,
+                                uint32_t frames);
+
+/* The task is told nothing any more. */
+void availability_unwatch(struct physmem *physmem, struct physmem_task *task);
+
 /* ---- physmem_arbiter.c ---- */
 
 /* The arbiter's state, made and freed. Returns 0 or -ENOMEM. */
@@ -358,6 +393,11 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
 void arbiter_tick(struct physmem *physmem);
+
+/* What the arbiter, which must have an answer, would let the task have in all if it asked for
+ * `frames` beyond its commitment, of which it has yet to claim `within`. */
+uint32_t arbiter_available(struct physmem *physmem, struct physmem_task *task, uint32_t within,
+                           uint32_t frames);
 
 /* Whether there is someone to decide who gets extra frames. */
 bool arbiter_grants(const struct physmem *physmem);

@@ -145,6 +145,7 @@ static void task_strip(struct physmem *physmem, struct physmem_task *task,
     task->mapping.container = NULL;
     extra_unwant(physmem, task);
     control_task_end(physmem, task);
+    availability_unwatch(physmem, task);
     arbiter_task_end(physmem, task);
     recalls_end(physmem, task);
     while (task->container_list != NULL)

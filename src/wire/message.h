@@ -22,6 +22,12 @@ enum wire_notice_kind {
 #undef WIRE_NOTICE
 };
 
+enum wire_watch {
+#define WIRE_WATCH(name, value) WIRE_WATCH_##name = value,
+    WIRE_WATCHES(WIRE_WATCH)
+#undef WIRE_WATCH
+};
+
 enum wire_type {
 #define WIRE_TYPE(NAME, name, number, fds, FIELDS) WIRE_##NAME = number,
     WIRE_MESSAGES(WIRE_TYPE)

@@ -22,7 +22,8 @@
  * CONVERSATIONS. A client's first message is HELLO; the server answers WELCOME, or ERROR and closes.
  * A task talks to physmem over two connections: the request connection (role TASK), and the control
  * connection (role CONTROL, with the id and key from the first WELCOME), over which physmem sends
- * RECALL, UNMAP, NOTICE and REVOKED unasked, and the task sends DEALLOCATE and UNMAPPED. To swap it
+ * RECALL, UNMAP, NOTICE, AVAILABILITY and REVOKED unasked, and the task sends DEALLOCATE, UNMAPPED and
+ * AVAILABILITY_HEARD. To swap it
  * opens role TASK with key 0, and further ones with the key of the first WELCOME, which then share
  * slots and extents. An observer (role OBSERVER) may only ask STATUS and use the messages marked so.
  * A policy server (role POLICY; physmem's own user, or root) sends GET_CONTROL; whichever has control
@@ -60,6 +61,9 @@
     X(EXPIRING, 0)  /* a quarter of the term is left: renew */                                     \
     X(EXPIRED, 1)   /* the term has ended; frames are kept until asked for */                      \
     X(AVAILABLE, 2) /* there may be extra frames again */
+
+/* ASK_AVAILABILITY.watch: ask only; ask, and be told from now on; or be told no longer. */
+#define WIRE_WATCHES(X) X(ASK, 0) X(ON, 1) X(OFF, 2)
 
 /* Access rights, and status bits: as in L4, read and write (execute is not told apart here). */
 #define WIRE_RIGHT_READ  1u
@@ -152,6 +156,13 @@
 #define WIRE_UNMAPPED_FIELDS(F, E, S, L)          F(u64, id) F(u32, referenced) F(u32, dirty)
 #define WIRE_NOTICE_FIELDS(F, E, S, L)                                                             \
     E(what, 3) F(u32, contract) F(u32, guaranteed) F(u32, extra)
+/* How much the task could have, and how many frames physmem is short of. To physmem: ask; in frames,
+ * by how much it has to change before the task is told. From physmem: the answer, or (seq 0, over the
+ * control connection) what has changed; the next comes after the task said that it heard this one. */
+#define WIRE_ASK_AVAILABILITY_FIELDS(F, E, S, L)  E(watch, 3) F(u32, hysteresis)
+#define WIRE_AVAILABILITY_FIELDS(F, E, S, L)                                                       \
+    F(u32, available) F(u32, held) F(u32, promised) F(u32, pressure)
+#define WIRE_AVAILABILITY_HEARD_FIELDS(F, E, S, L) F(u32, available)
 #define WIRE_REVOKED_FIELDS(F, E, S, L)           E(reason, SP_REASONS) S(text, WIRE_TEXT)
 
 /* For observers and administrators. */
@@ -220,6 +231,9 @@
     X(UNMAPPED, unmapped, 42, 0, WIRE_UNMAPPED_FIELDS)                                             \
     X(NOTICE, notice, 43, 0, WIRE_NOTICE_FIELDS)                                                   \
     X(REVOKED, revoked, 44, 0, WIRE_REVOKED_FIELDS)                                                \
+    X(ASK_AVAILABILITY, ask_availability, 45, 0, WIRE_ASK_AVAILABILITY_FIELDS) /* -> AVAILABILITY */ \
+    X(AVAILABILITY, availability, 46, 0, WIRE_AVAILABILITY_FIELDS) /* -> AVAILABILITY_HEARD */     \
+    X(AVAILABILITY_HEARD, availability_heard, 47, 0, WIRE_AVAILABILITY_HEARD_FIELDS)               \
     X(STATUS, status, 50, 0, WIRE_STATUS_REQUEST_FIELDS)   /* (o) -> TASK_STATUS*, *_STATUS */     \
     X(PHYSMEM_STATUS, physmem_status, 51, 0, WIRE_PHYSMEM_STATUS_FIELDS)                           \
     X(TASK_STATUS, task_status, 52, 0, WIRE_TASK_STATUS_ENTRY_FIELDS)                              \

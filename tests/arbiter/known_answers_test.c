@@ -97,9 +97,71 @@ static void test_viengoos_weights(void **state)
         arena.task[i].weight = i + 1;
     arena_settle(&arena, demand);
     expect_held(&arena, held, 0);
-    assert_int_equal(viengoos_available(arena.task, 4, 3, 1000, 0), 400);
-    assert_int_equal(viengoos_available(arena.task, 4, 0, 1000, 50), 150);
     arena_fini(&arena);
+}
+
+/* By hand, from the formula. */
+static void test_viengoos_availability(void **state)
+{
+    static const struct {
+        const char *what;
+        uint32_t held[4], weight[4], priority[4], parent[4], available[4];
+        int32_t spare;
+    } cases[] = {
+        {"all have their shares",
+         {100, 200, 300, 400},
+         {1, 2, 3, 4},
+         .available = {100, 200, 300, 400}},
+        {"nobody has anything", .weight = {1, 1, 1, 1}, .spare = 1000,
+         .available = {1000, 1000, 1000, 1000}},
+        /* Shares of 500: the first may take back the excess of the second, and no more. */
+        {"one has more than its share", {100, 900}, {1, 1}, .available = {500, 900}},
+        /* Shares of 333: the excess is 567, more than a share, and the third leaves 333 unused; of
+         * 667 unused the second has 567 already. */
+        {"one of three has nearly all",
+         {0, 900, 0},
+         {1, 1, 1},
+         .spare = 99,
+         .available = {900, 999, 900}},
+        /* Shares of 250, 250, 500; the third's excess is 100, and 200 and 250 lie unused. */
+        {"weights", {50, 0, 600}, {1, 1, 2}, .spare = 350, .available = {500, 450, 950}},
+        /* The higher priority keeps what it has, and sees nothing of the lower. */
+        {"priorities",
+         {300, 300, 200},
+         {1, 1, 1},
+         {0, 0, 1},
+         .spare = 200,
+         .available = {500, 500, 1000}},
+        /* The second and its child have 600 of shares of 500 each; below it, its own frames and its
+         * child's have shares of 300. */
+        {"a tree", {400, 200, 400}, {1, 1, 1}, .parent = {0, 0, 2}, .available = {500, 300, 400}},
+    };
+
+    (void)state;
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        struct arena arena;
+        uint32_t count = 0;
+
+        while (count < 4 && cases[c].weight[count] > 0)
+            count++;
+        arena_init(&arena, "viengoos", 1000, count);
+        for (uint32_t i = 0; i < count; i++) {
+            arena.task[i].held = cases[c].held[i];
+            arena.task[i].weight = cases[c].weight[i];
+            arena.task[i].priority = cases[c].priority[i];
+            arena.task[i].parent = cases[c].parent[i];
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            const struct sp_arbiter_request request = {SP_ARBITER_EXTRA, i, 1000, cases[c].spare,
+                                                       0};
+            uint32_t available = viengoos_available(NULL, 0, arena.task, count, &request);
+
+            if (available != cases[c].available[i])
+                fail_msg("%s: %u frames are available to task %u, should be %u", cases[c].what,
+                         available, i + 1, cases[c].available[i]);
+        }
+        arena_fini(&arena);
+    }
 }
 
 static void test_viengoos_priorities_and_tree(void **state)
@@ -303,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_esx_taxes_idle_memory),
         cmocka_unit_test(test_maxmin_is_water_filling),
         cmocka_unit_test(test_viengoos_weights),
+        cmocka_unit_test(test_viengoos_availability),
         cmocka_unit_test(test_viengoos_priorities_and_tree),
         cmocka_unit_test(test_karma_selfishness_gains_nothing),
         cmocka_unit_test(test_karma_conserves_credits),

@@ -43,6 +43,8 @@ struct actor {
     /* Unmaps that were not answered: the numbers above `unmaps_answered`, up to `unmaps_asked`. */
     uint64_t unmaps_asked;
     uint64_t unmaps_answered;
+    bool watches;
+    bool told; /* of its availability, and has not answered that */
 };
 
 struct play {
@@ -147,6 +149,11 @@ static void watch(struct world *world, const struct physmem_effect *effect)
     else if (actor->revoked)
         REQUIRE(play, effect->kind <= PHYSMEM_REPLY_OFFER || effect->kind == PHYSMEM_KILL ||
                           effect->kind == PHYSMEM_CLOSE_CONTROL);
+    if (effect->kind == PHYSMEM_SEND_AVAILABILITY) {
+        REQUIRE(play, actor->watches && !actor->told);
+        REQUIRE(play, effect->availability.available >= effect->availability.promised);
+        actor->told = true;
+    }
     if (effect->kind == PHYSMEM_SEND_RECALL)
         on_recall(play, actor, effect);
     if (effect->kind == PHYSMEM_SEND_UNMAP) {
@@ -400,6 +407,28 @@ static void use_mapping(struct play *play, struct actor *actor)
     REQUIRE(play, mapped == count || !actor->used[start + mapped]);
 }
 
+/* Watch the availability, or not any more; or answer what was told of it. */
+static void watch_availability(struct play *play, struct actor *actor)
+{
+    struct physmem_request request = world_request(&play->world, actor->task);
+    const struct physmem_effect *reply;
+
+    if (below(play, 3) > 0) {
+        actor->told = false;
+        physmem_availability_heard(play->world.physmem, play->world.now, actor->task);
+        world_run(&play->world);
+        return;
+    }
+    actor->watches = below(play, 3) > 0;
+    actor->told = actor->told && actor->watches;
+    physmem_watch_availability(play->world.physmem, play->world.now, &request, actor->watches,
+                               below(play, 50));
+    world_run(&play->world);
+    reply = world_reply(&play->world, request.seq);
+    REQUIRE(play, reply->kind == PHYSMEM_REPLY_AVAILABILITY);
+    REQUIRE(play, reply->availability.held == actor->held);
+}
+
 static void act(struct play *play, struct actor *actor)
 {
     unsigned what = below(play, 100);
@@ -426,8 +455,10 @@ static void act(struct play *play, struct actor *actor)
         give_back(play, actor, 1 + below(play, 30), below(play, 2));
     } else if (what < 77) {
         recover(play, actor);
-    } else if (what < 85) {
+    } else if (what < 83) {
         use_mapping(play, actor);
+    } else if (what < 85) {
+        watch_availability(play, actor);
     } else if (what < 87) {
         uint32_t start = below(play, SLOTS);
 
