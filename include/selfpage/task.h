@@ -68,6 +68,14 @@ enum sp_recall_answer {
     SP_RECALL_IGNORE = 1, /**< nothing is returned: for experiments with breach */
 };
 
+/** Frames are short, as shown to sp_attach_options.on_pressure. */
+struct sp_pressure {
+    /** 1: so many frames were recalled, and will be taken by eviction unless pages are dropped now;
+     *  0: nothing is recalled yet, but it may be soon, and not more than this */
+    uint8_t recalled;
+    uint32_t frames; /**< that would have to be evicted: free frames of the task are not counted */
+};
+
 /** Handle faults in a thread of the library's instead of on the faulting thread: refill callbacks
  *  and the policy are then free of the restrictions of signal handlers, at the price of two thread
  *  switches a fault. */
@@ -100,12 +108,19 @@ struct sp_attach_options {
      *  sp_discard, must not touch managed memory, and is to return at once: time is running. */
     enum sp_recall_answer (*on_recall)(void *arg, const struct sp_recall *recall);
     void *on_recall_arg; /**< passed to on_recall */
+    /** Called on the control thread when frames are short: as a rule when physmem has few left and
+     *  before it recalls any from this task; and after a recall (and on_recall) before the library
+     *  evicts pages for it. What the program drops (sp_discard) is not evicted, so that it chooses
+     *  what goes; the library evicts the rest. For what may be called here, and how to leave work to
+     *  the program's own threads, see sp_watch_availability. */
+    void (*on_pressure)(void *arg, const struct sp_pressure *pressure);
+    void *on_pressure_arg; /**< passed to on_pressure */
 };
 
 /** Attach this process to physmem and swap, negotiate the contracts, install the fault handlers.
  *  \param taskp    set on success; released by sp_detach
- *  \param options  NULL for all defaults; copied, and need not outlive the call (but policy_ops and
- *                  on_recall_arg must outlive the attachment)
+ *  \param options  NULL for all defaults; copied, and need not outlive the call (but policy_ops,
+ *                  on_recall_arg and on_pressure_arg must outlive the attachment)
  *  \param error    may be NULL
  *  If the environment variable SELFPAGE_TRACE names a file, or a directory for one, the task writes
  *  there what its eviction policy sees and answers; `selfpage decisions` makes it again. It is
@@ -241,6 +256,49 @@ SP_EXPORT long sp_discard(struct sp_task *task, void *first, size_t pages);
  *  back from swap in one round trip if there are frames for them.
  *  \retval 0 \retval -EINVAL as sp_pin, or an unknown hint */
 SP_EXPORT int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint);
+
+/** How much memory a task could have, in frames. */
+struct sp_availability {
+    /** What it would hold if it asked now for all that its contracts allow, and nobody else asked
+     *  for anything: never less than `promised`; beyond that, what is there, or what the arbitration
+     *  policy would grant, frames that others would have to return first included. It is a figure
+     *  to plan with and no promise: others do ask. */
+    uint32_t available;
+    uint32_t held;     /**< by the task, now */
+    uint32_t promised; /**< by its guaranteed and timed contracts */
+    uint32_t pressure; /**< frames that physmem is short of, those included that it likes to have
+                            in reserve; 0: none */
+};
+
+/** Ask physmem how much this task could have. One round trip.
+ *  \retval 0
+ *  \retval -EPIPE physmem is gone or has revoked this task */
+SP_EXPORT int sp_get_availability(struct sp_task *task, struct sp_availability *availability,
+                                  struct sp_error *error);
+
+/** The availability has changed.
+ *  \param arg  as given to sp_watch_availability
+ *  Runs on the library's control thread, which has recalls and unmaps to answer meanwhile: it is to
+ *  return at once. It may call sp_discard and nothing else of this library, and must neither touch
+ *  managed memory nor wait for a thread that does. Work that takes longer it leaves to the program's
+ *  own threads: store the figures in an atomic variable that they look at now and then, or, for
+ *  threads that sleep in poll, write to an eventfd besides. */
+typedef void sp_availability_changed(void *arg, const struct sp_availability *availability);
+
+/** Have a function called when the availability has changed by about so many frames (up to a quarter
+ *  more), when frames begin to be short (`pressure` is not 0), and when they no longer are. It is
+ *  called with the present figures first, from this function, on the calling thread. Physmem has at
+ *  most one such message under way; changes meanwhile are told together with the next.
+ *  \param hysteresis  frames; physmem takes no less than the 256th part of its own. UINT32_MAX: only
+ *                     pressure is told
+ *  \param changed     instead of the one before; NULL: none any more (one that is running on the
+ *                     control thread may still run when this returns)
+ *  \param arg         passed to it
+ *  \retval 0
+ *  \retval -EPIPE as sp_get_availability */
+SP_EXPORT int sp_watch_availability(struct sp_task *task, uint32_t hysteresis,
+                                    sp_availability_changed *changed, void *arg,
+                                    struct sp_error *error);
 
 /** Copy the counters. */
 SP_EXPORT void sp_get_stats(struct sp_task *task, struct sp_stats *stats);

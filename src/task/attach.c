@@ -123,8 +123,8 @@ static int load_policy_object(struct sp_task *task, const char *text, struct sp_
     int result = plugin_open(&task->policy_object, text, SP_POLICY_SYMBOL, error);
 
     if (result == 0)
-        result = policy_adopt(&task->policy, task->policy_object.symbol,
-                              task->policy_object.params, error);
+        result = policy_adopt(&task->policy, task->policy_object.symbol, task->policy_object.params,
+                              error);
     return result;
 }
 
@@ -385,6 +385,11 @@ static int start_threads(struct sp_task *task, struct sp_error *error)
     if (result != 0)
         return result;
     result = control_start(task, error);
+    if (result == 0) {
+        result = watch_start(task, error);
+        if (result != 0)
+            control_stop(task);
+    }
     if (result == 0 && task->pager_thread_wanted) {
         result = pager_thread_start(task, error);
         if (result != 0)
@@ -419,6 +424,8 @@ int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
     task->arena_pages = settings.options.max_pages;
     task->on_recall = settings.options.on_recall;
     task->on_recall_arg = settings.options.on_recall_arg;
+    task->on_pressure = settings.options.on_pressure;
+    task->on_pressure_arg = settings.options.on_pressure_arg;
     task->no_renewal = (settings.options.flags & SP_ATTACH_NO_RENEWAL) != 0;
     task->pager_thread_wanted = (settings.options.flags & SP_ATTACH_PAGER_THREAD) != 0;
     map_stats(task, settings.stats_fd);

@@ -60,9 +60,8 @@ void contract_note(struct sp_task *task, const struct wire_message *offer)
     task_signal_event(task);
 }
 
-/* Ask physmem with all signals blocked, and turn an error reply into a result. */
-static int ask(struct sp_task *task, struct wire_message *message, uint8_t expected,
-               struct wire_message *reply, struct sp_error *error)
+int task_ask(struct sp_task *task, struct wire_message *message, uint8_t expected,
+             struct wire_message *reply, struct sp_error *error)
 {
     sigset_t saved;
     int result;
@@ -89,7 +88,7 @@ static int ask_for_offer(struct sp_task *task, struct wire_message *message, str
                          struct sp_error *error)
 {
     struct wire_message reply;
-    int result = ask(task, message, WIRE_OFFER, &reply, error);
+    int result = task_ask(task, message, WIRE_OFFER, &reply, error);
 
     if (result != 0)
         return result;
@@ -144,7 +143,7 @@ int sp_close_contract(struct sp_task *task, uint32_t contract, struct sp_error *
     int result;
 
     message.close.contract = contract;
-    result = ask(task, &message, WIRE_DONE, &reply, error);
+    result = task_ask(task, &message, WIRE_DONE, &reply, error);
     if (result != 0)
         return result;
     task_enter(task, &work, &saved);

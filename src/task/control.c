@@ -71,8 +71,10 @@ static void on_recall(struct sp_task *task, const struct wire_message *message)
         pager_owe(&task->pager, recall.frames);
     }
     task_leave(task, NULL);
-    if (answer == SP_RECALL_COMPLY)
+    if (answer == SP_RECALL_COMPLY) {
+        watch_recalled(task);
         pay_debts(task);
+    }
 }
 
 /* ---- Unmaps and notices ---- */
@@ -145,6 +147,9 @@ void control_on_message(void *context, struct channel *channel, const struct wir
         break;
     case WIRE_NOTICE:
         on_notice(task, message);
+        break;
+    case WIRE_AVAILABILITY:
+        watch_told(task, message);
         break;
     case WIRE_REVOKED:
         on_revoked(task, message);

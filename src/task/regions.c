@@ -151,6 +151,7 @@ static long discard(struct sp_task *task, sp_page first, size_t pages)
         if (result < 0) {
             /* Its store may be answered already, on a channel that nobody reads just now. */
             channel_poll(&task->swap);
+            channel_poll(&task->cleaner);
             task_wait_event(task, events + 1, INT64_C(1000000));
         }
     }

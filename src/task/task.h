@@ -99,6 +99,8 @@ struct sp_task {
     struct sp_stats own_stats;
     enum sp_recall_answer (*on_recall)(void *arg, const struct sp_recall *recall);
     void *on_recall_arg;
+    void (*on_pressure)(void *arg, const struct sp_pressure *pressure);
+    void *on_pressure_arg;
     struct policy_choice policy;
     struct live_trace *live_trace; /* NULL: no trace is written */
     struct plugin policy_object;
@@ -113,6 +115,8 @@ struct sp_task {
         int fd;
     } arrived[CHANNEL_FDS]; /* extents announced, not yet named by a mapping */
     uint32_t arrived_count;
+    sp_availability_changed *on_availability; /* NULL: the program does not watch */
+    void *on_availability_arg;
     uint32_t recalls_open;
     bool recall_may_clean;
     struct {
@@ -236,7 +240,24 @@ void live_trace_write(struct sp_task *task);
 /* Close the trace; `write_rest`: all of it. No other thread uses the task. */
 void live_trace_end(struct sp_task *task, bool write_rest);
 
+/* ---- availability.c ---- */
+
+/* Physmem says what has changed: note it, call the program back, and say that it was heard. */
+void watch_told(struct sp_task *task, const struct wire_message *message);
+
+/* Frames were recalled and are owed: let the program drop what it can spare before any are taken by
+ * eviction. */
+void watch_recalled(struct sp_task *task);
+
+/* Have physmem tell of pressure, if the program wants to hear of it. */
+int watch_start(struct sp_task *task, struct sp_error *error);
+
 /* ---- contracts.c ---- */
+
+/* Ask physmem with all signals blocked, and turn an error reply into a result. Takes note of an
+ * offer that is the answer. For threads of the program; the control thread must not wait. */
+int task_ask(struct sp_task *task, struct wire_message *message, uint8_t expected,
+             struct wire_message *reply, struct sp_error *error);
 
 /* Take note of an offer that physmem made. */
 void contract_note(struct sp_task *task, const struct wire_message *offer);
