@@ -254,17 +254,23 @@ void arbiter_tick(struct physmem *physmem)
 uint32_t arbiter_available(struct physmem *physmem, struct physmem_task *task, uint32_t within,
                            uint32_t frames)
 {
+    const struct sp_arbiter *arbiter = physmem->config.arbiter;
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_EXTRA,
         .frames = frames,
-        .spare = spare_frames(physmem, within),
+        .spare = arbiter_spare(physmem, within),
         .coming = physmem->owed,
     };
     uint32_t count = list_tasks(physmem, task, &request.task);
+    struct sp_arbiter_task *asking = &physmem->candidate[request.task];
 
     /* As if it had what it is promised. */
-    physmem->candidate[request.task].held += within;
-    physmem->candidate[request.task].wanted = frames;
-    return physmem->config.arbiter->available(physmem->arbiter_self, physmem->now,
-                                              physmem->candidate, count, &request);
+    asking->held += within;
+    asking->wanted = frames;
+    if (control_decides(physmem))
+        return control_available(physmem, count, &request);
+    if (arbiter->available != NULL)
+        return arbiter->available(physmem->arbiter_self, physmem->now, physmem->candidate, count,
+                                  &request);
+    return asking->held - asking->owed + (request.spare > 0 ? (uint32_t)request.spare : 0);
 }

@@ -41,7 +41,8 @@ static uint32_t could_grow(struct physmem *physmem, struct physmem_task *task, u
     uint32_t commitment = task_commitment(task);
     uint32_t within = commitment > task->held ? commitment - task->held : 0;
     uint32_t beyond = base > commitment ? base - commitment : 0;
-    uint32_t allowance = task->extra > beyond ? task->extra - beyond : 0;
+    uint32_t most = smaller(task->extra, task->limit.extra);
+    uint32_t allowance = most > beyond ? most - beyond : 0;
     uint32_t available = frame_table_available(&physmem->frames);
     uint32_t kept = physmem->watermark + within;
     uint32_t spare = available > kept ? available - kept : 0;
@@ -49,9 +50,7 @@ static uint32_t could_grow(struct physmem *physmem, struct physmem_task *task, u
 
     if (allowance == 0 || task->owed > 0 || physmem->pending_first != NULL)
         return 0;
-    if ((physmem->config.arbiter->flags & SP_ARBITER_GRANTS) == 0 ||
-        physmem->config.arbiter->available == NULL ||
-        (spare >= allowance && physmem->now >= physmem->wanted_until))
+    if (!arbiter_grants(physmem) || (spare >= allowance && physmem->now >= physmem->wanted_until))
         return smaller(spare, allowance);
     figure = arbiter_available(physmem, task, within, allowance);
     return figure > base ? smaller(figure - base, allowance) : 0;
@@ -112,7 +111,7 @@ void availability_unwatch(struct physmem *physmem, struct physmem_task *task)
 static void tell(struct physmem *physmem, struct physmem_task *task,
                  const struct physmem_availability *availability)
 {
-    task->told = *availability;
+    task->heard = *availability;
     task->unheard = true;
     physmem_emit(physmem, PHYSMEM_SEND_AVAILABILITY, task)->availability = *availability;
 }
@@ -132,13 +131,13 @@ static void look_at(struct physmem *physmem, struct physmem_task *task)
     if (task->unheard || !task->control)
         return;
     physmem_get_availability(physmem, task, &now);
-    changed = distance(now.available, task->told.available);
+    changed = distance(now.available, task->heard.available);
     left = task->hysteresis - smaller(changed, task->hysteresis);
     if (left < task->hysteresis / 4)
         left = task->hysteresis / 4;
     physmem->watch_step = smaller(physmem->watch_step, left > 0 ? left : 1);
-    if (changed >= task->hysteresis || (now.pressure > 0 && task->told.pressure == 0) ||
-        (task->told.pressure > 0 && !physmem->pressed))
+    if (changed >= task->hysteresis || (now.pressure > 0 && task->heard.pressure == 0) ||
+        (task->heard.pressure > 0 && !physmem->pressed))
         tell(physmem, task, &now);
 }
 
@@ -193,7 +192,7 @@ void availability_before_recall(struct physmem *physmem, struct physmem_task *ta
 {
     struct physmem_availability now = availability_base(physmem, task);
 
-    if (!task->watches || task->unheard || !task->control || task->told.pressure > 0)
+    if (!task->watches || task->unheard || !task->control || task->heard.pressure > 0)
         return;
     if (now.pressure < frames)
         now.pressure = frames;
@@ -235,8 +234,8 @@ void physmem_watch_availability(struct physmem *physmem, uint64_t now,
     } else {
         availability_unwatch(physmem, task);
     }
-    physmem_get_availability(physmem, task, &task->told);
-    reply_availability(physmem, request, &task->told);
+    physmem_get_availability(physmem, task, &task->heard);
+    reply_availability(physmem, request, &task->heard);
 }
 
 void physmem_availability_heard(struct physmem *physmem, uint64_t now, struct physmem_task *task)

@@ -77,6 +77,7 @@ int physmem_control_limits(struct physmem *physmem, uint64_t now,
         control_changed(physmem, task);
         limit_enforce(physmem, task);
     }
+    availability_changed(physmem);
     physmem_settle(physmem);
     return 0;
 }

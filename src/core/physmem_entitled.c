@@ -138,6 +138,25 @@ uint32_t control_decide(struct physmem *physmem, uint32_t count,
     return grant;
 }
 
+uint32_t control_available(struct physmem *physmem, uint32_t count,
+                           const struct sp_arbiter_request *request)
+{
+    uint32_t i = request->task;
+    uint32_t spare = request->spare > 0 ? (uint32_t)request->spare : 0;
+    uint64_t there = (uint64_t)spare + request->coming;
+    uint32_t grant;
+
+    entitlements_read(physmem, count);
+    grant = within_entitlement(physmem, i, request->frames);
+    if (grant > there) {
+        there += grant - take_beyond(physmem, count, grant);
+        grant = there < grant ? (uint32_t)there : grant;
+    }
+    if (spare > grant && !others_want(physmem, count, i))
+        grant = smaller(spare, request->frames);
+    return base_of(&physmem->candidate[i]) + grant;
+}
+
 /* Tell those who were refused extra frames, and are entitled to some now that are there: if they get
  * all they asked for, or if they were not told of so many before. (Otherwise who asks for more than
  * there is, and takes no less, would ask again and again.) */
@@ -169,6 +188,7 @@ void physmem_control_entitled(struct physmem *physmem, uint64_t now)
     physmem_advance(physmem, now);
     physmem->control.rung = false;
     physmem->control.entitlements++;
+    availability_changed(physmem);
     if (control_decides(physmem)) {
         arbiter_tick(physmem);
         tell_entitled(physmem, physmem->tasks_there);

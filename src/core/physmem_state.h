@@ -134,8 +134,8 @@ struct physmem_task {
     struct physmem_task *next_wanting;
     struct physmem_task *next_watching;
     struct physmem_task *prev_watching;
-    struct physmem_availability told; /* last */
-    uint32_t hysteresis;              /* what has to change before it is told again */
+    struct physmem_availability heard; /* what it was told last */
+    uint32_t hysteresis;               /* what has to change before it is told again */
 };
 
 /* The policy server's part; see core/physmem_control.h. */
@@ -394,7 +394,7 @@ void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t 
 
 void arbiter_tick(struct physmem *physmem);
 
-/* What the arbiter, which must have an answer, would let the task have in all if it asked for
+/* What the arbiter would let the task have in all if it asked for
  * `frames` beyond its commitment, of which it has yet to claim `within`. */
 uint32_t arbiter_available(struct physmem *physmem, struct physmem_task *task, uint32_t within,
                            uint32_t frames);
@@ -434,6 +434,10 @@ bool control_decides(const struct physmem *physmem);
 /* Decide by the table: arguments, candidates and takes as for sp_arbiter.decide. */
 uint32_t control_decide(struct physmem *physmem, uint32_t count,
                         const struct sp_arbiter_request *request);
+
+/* What the table would let the asking task have: arguments as for sp_arbiter.available. */
+uint32_t control_available(struct physmem *physmem, uint32_t count,
+                           const struct sp_arbiter_request *request);
 
 /* NULL if the table tells what the books say. */
 const char *control_check(const struct physmem *physmem);
