@@ -129,9 +129,8 @@ extern "C" {
 /** What is known of a task. Counts are frames. */
 struct sp_arbiter_task {
     uint32_t id;
-    uint32_t
-        parent; /**< id of the task that split off a part of its contract for this one; 0: none,
-                        or not known: physmem does not split contracts yet */
+    uint32_t parent;   /**< id of the task that split off a part of its contract for this one (of
+                            several, the one for the oldest contract); 0: none */
     uint32_t priority; /**< the higher, the later it gives; 0 until a policy server assigns some */
     uint32_t weight;   /**< of its extra contracts: the largest; 1 if it has none */
     uint32_t guaranteed; /**< by running contracts */

@@ -4,16 +4,27 @@
  * loss of everything for who does not answer), with the two kinds of grace told apart: time enough
  * to write dirty pages to swap (t_clean), and time in which no I/O is possible (t_drop).
  *
- *                       accept                   renew (before the term ends)
- *   proposed --> countered -----.               .---.
+ *                       accept           renew (before the term ends),
+ *   proposed --> countered -----.            grow, shrink, split
+ *      |                        v               .---.
  *      |                        v               v   |
  *      |---------------------> active ------------ active
  *      |  accepted at once      |  | term ends
  *      v                        |  v
  *   refused               close |  expired  (kept until physmem asks for the frames)
- *                               |  | asked: recalled, then
+ *                               |  | asked: recalled (returned in part, or in whole), then
  *                               v  v
- *                              closed            breached (a deadline passed: all is lost)
+ *                              closed            breached (a deadline passed: on_breach says
+ *                                                what that costs)
+ *
+ * PARTS. The holder of an active contract may split off a part: so many frames, named by a token
+ * that nobody can guess. Whoever shows the token to physmem gets a contract for them, of the same
+ * kind and with the same grace and breach, which may be split again. Such a contract has no term of
+ * its own: it ends with the one above it. The sum of all guarantees never changes by any of this.
+ * What is split off comes back when its holder closes the contract or ends, or when the splitter
+ * reabsorbs it: the holder's frames are then recalled, with the grace of the contract. When a
+ * contract ends, by whatever cause, everything below it ends: if its term is over, the parts too are
+ * kept until asked for; otherwise they are recalled at once.
  */
 #ifndef SELFPAGE_CONTRACT_H
 #define SELFPAGE_CONTRACT_H
@@ -41,7 +52,8 @@ enum sp_contract_kind {
     SP_CONTRACT_KINDS = 3,
 };
 
-/** What a breach costs. Kinds above SP_BREACH_REVOKE are reserved for the rest of the ladder. */
+/** What a missed recall costs: a ladder, of which each contract has one rung. (Breaches of another
+ *  kind, such as an overdraft, always cost everything.) */
 enum sp_breach {
     SP_BREACH_REVOKE = 0, /**< all mappings and all frames go, nothing is saved (the original's) */
     SP_BREACH_KILL = 1,   /**< the same, and the process is sent SIGKILL */
@@ -113,7 +125,22 @@ enum sp_reason {
     SP_REASON_OVERDRAFT = 11,     /**< more memory touched than the books allow */
     SP_REASON_UNMAP_MISSED = 12,  /**< an unmap was not answered in time */
     SP_REASON_ADMINISTRATOR = 13, /**< asked for by whoever runs physmem */
-    SP_REASONS = 14,
+    SP_REASON_PART = 14,         /**< a part has the term of the contract it was split off from, and
+                                      cannot grow: ask for that contract instead */
+    SP_REASON_PART_CLAIMED = 15, /**< somebody has shown the token of a part */
+    SP_REASON_PART_RETURNED = 16, /**< a part has come back: its holder closed it, or is gone */
+    SP_REASON_REABSORBED = 17,    /**< the part was taken back by whoever split it off */
+    SP_REASON_ABOVE_ENDED = 18,   /**< the contract that this was split off from has ended */
+    SP_REASONS = 19,
+};
+
+/** A part split off from a contract. */
+struct sp_part {
+    uint64_t token;    /**< whoever shows it gets the part: treat it like a password */
+    uint32_t part;     /**< its number, by which it is reabsorbed */
+    uint32_t contract; /**< that it was split off from */
+    uint32_t frames;   /**< of the part */
+    uint32_t left;     /**< frames of that contract, which are now fewer */
 };
 
 /** Physmem's answer to a proposal. */

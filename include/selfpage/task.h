@@ -94,7 +94,8 @@ struct sp_attach_options {
      *  [,breach=revoke|kill][,order=N][,weight=N][,bid=N]`, several with ';' between them. TIME is a
      *  number and ns, us, ms, s, m or h, or `forever`; min is FRAMES unless given; GRACE is a TIME or a number of allocations,
      *  `100a`. Example: "guaranteed=256;extra=64,drop=200ms". Counter-offers of at least `min`
-     *  frames are accepted. [SELFPAGE_CONTRACT; required] */
+     *  frames are accepted. `claim=TOKEN`, alone or among others, claims a part that another task
+     *  has split off (sp_split_contract). [SELFPAGE_CONTRACT; required] */
     const char *contract;
     /** An eviction policy by name, with parameters, `clock` or `gclock:bits=3`, or a shared object
      *  that exports SP_POLICY_SYMBOL, if it contains a '/'. [SELFPAGE_POLICY; clock] */
@@ -159,19 +160,99 @@ SP_EXPORT void sp_thread_end(struct sp_task *task);
 SP_EXPORT int sp_propose(struct sp_task *task, const struct sp_terms *terms, struct sp_offer *offer,
                          struct sp_error *error);
 
-/** Accept a counter-offer. Same returns as sp_propose, and
- *  \retval -ENOENT no contract of this number waits for acceptance; the error names its state */
+/** Accept a counter-offer: to a proposal, a renewal or a growth. Physmem answers anew, as things
+ *  are now: it may have less to offer than it had.
+ *  \retval 0       physmem answered: see offer->answer
+ *  \retval -ENOENT no contract of this number, or it is closed
+ *  \retval -EALREADY the contract is active, and nothing about it was countered
+ *  \retval -ETIME  the contract has expired, and no renewal of it was countered
+ *  \retval -EINPROGRESS the frames of the contract are being recalled: nothing can be agreed about
+ *                  it any more
+ *  \retval -EPIPE  physmem is gone or has revoked this task
+ *  In this and the next functions the text of the error says which state forbade the step. */
 SP_EXPORT int sp_accept(struct sp_task *task, uint32_t contract, struct sp_offer *offer,
                         struct sp_error *error);
 
-/** Start a new term of `term_ns` from now. Active and expired contracts can be renewed; physmem may
- *  counter with a shorter term. Same returns as sp_accept. */
+/** Start a new term of `term_ns` from now. Active and expired contracts can be renewed. Physmem may
+ *  counter with a shorter term, which sp_accept agrees to. Refused with SP_REASON_PART for a part:
+ *  its term is that of the contract it was split off from.
+ *  \retval 0 \retval -ENOENT \retval -EINPROGRESS \retval -EPIPE as sp_accept
+ *  \retval -EBUSY the contract is countered: accept it first */
 SP_EXPORT int sp_renew(struct sp_task *task, uint32_t contract, uint64_t term_ns,
                        struct sp_offer *offer, struct sp_error *error);
 
-/** End a contract. Frames beyond what the others allow are recalled as after expiry.
- *  \retval 0 \retval -ENOENT no such contract \retval -EPIPE as above */
+/** Have an active contract grow or shrink to `frames` frames, for the rest of its term.
+ *  More frames are answered like a proposal: accepted; countered with fewer, but more than it has,
+ *  which sp_accept agrees to; or refused. The contract stays as it is until more is agreed to. A
+ *  part cannot grow (refused with SP_REASON_PART).
+ *  Fewer are agreed to at once. The guarantee is less from now on, and frames that the task holds
+ *  beyond all its contracts are recalled (t_clean if the contract is guaranteed, else t_drop); the
+ *  library returns them. What is still owed shows in physmem's status of the task. What a part
+ *  gives up goes to the contract it was split off from. 0 frames are refused: close the contract.
+ *  \retval 0 \retval -ENOENT \retval -EINPROGRESS \retval -EPIPE as sp_accept
+ *  \retval -EBUSY the contract is countered: accept it first
+ *  \retval -ETIME the contract has expired: renew it first */
+SP_EXPORT int sp_resize_contract(struct sp_task *task, uint32_t contract, uint32_t frames,
+                                 struct sp_offer *offer, struct sp_error *error);
+
+/** Split a part of `frames` frames off from an active contract, for another task, which claims it
+ *  by its token: with sp_claim_contract, or by attaching with the contract "claim=TOKEN". The contract
+ *  has so many frames less, and what this task then holds too much is recalled as when it shrinks.
+ *  Nobody need claim a part: until then its frames are kept for whoever does.
+ *  \param part    filled on return 0
+ *  \retval 0
+ *  \retval -EINVAL no frames, all that the contract has, or no whole number of its blocks
+ *  \retval -EMLINK the contract is a part of a part of ... already, eight deep
+ *  \retval -EMFILE this task has 32 parts that have not come back
+ *  \retval -ENOENT \retval -EINPROGRESS \retval -EPIPE as sp_accept
+ *  \retval -EBUSY  the contract is countered: accept it first
+ *  \retval -ETIME  the contract has expired: renew it first
+ *  \retval -ENOMEM physmem has no memory for it */
+SP_EXPORT int sp_split_contract(struct sp_task *task, uint32_t contract, uint32_t frames,
+                                struct sp_part *part, struct sp_error *error);
+
+/** Claim a part by its token. offer->contract is then a contract of this task: active, of the kind,
+ *  grace and breach of the one it was split off from. It ends when that one ends:
+ *  offer->terms.term_ns is how long that is from now, unless it is renewed.
+ *  \retval 0        see offer->answer: SP_REFUSED (SP_REASON_TOO_MANY) or SP_ACCEPTED
+ *  \retval -ENOENT  no part has this token: it was never split off, or has come back
+ *  \retval -EALREADY it has been claimed
+ *  \retval -EINVAL  this task holds a contract above it: reabsorb the part instead
+ *  \retval -ENOMEM  physmem has no memory for it \retval -EPIPE as sp_propose */
+SP_EXPORT int sp_claim_contract(struct sp_task *task, uint64_t token, struct sp_offer *offer,
+                                struct sp_error *error);
+
+/** Take a part back. Its frames are this task's contract's again at once; if it was claimed, the
+ *  contract that was made of it ends, with all below, and its frames are recalled with the grace
+ *  that it has. A request of this task's within its guarantee may have to wait for that.
+ *  \param part    sp_part.part
+ *  \param offer   the contract that it was split off from, as it is now
+ *  \retval 0 \retval -ENOENT no such part, or it has come back already \retval -EPIPE as above */
+SP_EXPORT int sp_reabsorb_contract(struct sp_task *task, uint32_t part, struct sp_offer *offer,
+                                   struct sp_error *error);
+
+/** End an active or expired contract, or decline a counter-offer. Frames beyond what the others
+ *  allow are recalled. Parts of it end too; a part itself goes back to where it was split off.
+ *  \retval 0 \retval -ENOENT \retval -EINPROGRESS \retval -EPIPE as sp_accept */
 SP_EXPORT int sp_close_contract(struct sp_task *task, uint32_t contract, struct sp_error *error);
+
+/** A contract as it is now. */
+struct sp_contract_info {
+    uint8_t state;         /**< enum sp_contract_state */
+    struct sp_terms terms; /**< as agreed, or as offered; frames without the parts split off */
+};
+
+/** Look a contract of this task's up. Contracts change by themselves, too: terms end, parts come
+ *  back; the library hears of it from physmem.
+ *  \retval 0 \retval -ENOENT no contract of this number, or it has ended */
+SP_EXPORT int sp_get_contract(struct sp_task *task, uint32_t contract,
+                              struct sp_contract_info *info);
+
+/** Return frames to physmem though it has not asked, evicting as the policy says. The library does
+ *  so in the background; dirty pages are written first. They can be had again by touching pages, as
+ *  far as the contracts go.
+ *  \return the number of frames that will be returned: at most what the task holds */
+SP_EXPORT uint32_t sp_return_frames(struct sp_task *task, uint32_t frames);
 
 /** What becomes of the contents of an evicted page. */
 enum sp_kind {

@@ -95,8 +95,18 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         message_new(service, WIRE_AVAILABILITY);
         fill_availability(message, effect);
         break;
+    case PHYSMEM_REPLY_PART:
+        message_new(service, WIRE_PART);
+        message->part.token = effect->part.part.token;
+        message->part.part = effect->part.part.part;
+        message->part.contract = effect->part.part.contract;
+        message->part.frames = effect->part.part.frames;
+        message->part.left = effect->part.part.left;
+        message->part.change = effect->part.change;
+        break;
     case PHYSMEM_REPLY_OFFER:
         message_new(service, WIRE_OFFER);
+        message->offer.change = effect->offer.change;
         message->offer.answer = effect->offer.offer.answer;
         message->offer.reason = effect->offer.offer.reason;
         message->offer.state = effect->offer.state;
@@ -154,6 +164,19 @@ static void send_notice(struct service *service, const struct physmem_effect *ef
 static void send_availability(struct service *service, const struct physmem_effect *effect)
 {
     fill_availability(message_new(service, WIRE_AVAILABILITY), effect);
+    transmit(service, seat_of(effect)->control, -1);
+}
+
+static void send_changed(struct service *service, const struct physmem_effect *effect)
+{
+    struct wire_message *message = message_new(service, WIRE_CHANGED);
+
+    message->changed.contract = effect->changed.contract;
+    message->changed.part = effect->changed.part;
+    message->changed.frames = effect->changed.frames;
+    message->changed.change = effect->changed.change;
+    message->changed.state = effect->changed.state;
+    message->changed.why = effect->changed.why;
     transmit(service, seat_of(effect)->control, -1);
 }
 
@@ -282,6 +305,7 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_REPLY_MAPPED:
     case PHYSMEM_REPLY_CONTAINER:
     case PHYSMEM_REPLY_AVAILABILITY:
+    case PHYSMEM_REPLY_PART:
     case PHYSMEM_REPLY_OFFER:
         reply(service, effect);
         break;
@@ -296,6 +320,9 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_SEND_AVAILABILITY:
         send_availability(service, effect);
+        break;
+    case PHYSMEM_SEND_CHANGED:
+        send_changed(service, effect);
         break;
     case PHYSMEM_SEND_REVOKED:
         send_revoked(service, effect);

@@ -281,6 +281,17 @@ static void on_propose(struct service *service, const struct physmem_request *re
     physmem_propose(service->physmem, now_of(service), request, &terms);
 }
 
+static void on_split(struct service *service, const struct physmem_request *request,
+                     const struct wire_message *message)
+{
+    uint64_t token = 0; /* which the core refuses, in words */
+
+    if (getrandom(&token, sizeof(token), 0) != sizeof(token))
+        token = 0;
+    physmem_split(service->physmem, clock_now_ns(), request, message->split.contract,
+                  message->split.frames, token);
+}
+
 static void on_allocate(struct service *service, const struct physmem_request *request,
                         const struct wire_message *message)
 {
@@ -347,6 +358,18 @@ static void on_request(struct service *service, struct connection *connection,
         break;
     case WIRE_CLOSE:
         physmem_close_contract(physmem, now, &request, message->close.contract);
+        break;
+    case WIRE_RESIZE:
+        physmem_resize(physmem, now, &request, message->resize.contract, message->resize.frames);
+        break;
+    case WIRE_SPLIT:
+        on_split(service, &request, message);
+        break;
+    case WIRE_CLAIM:
+        physmem_claim(physmem, now, &request, message->claim.token);
+        break;
+    case WIRE_REABSORB:
+        physmem_reabsorb(physmem, now, &request, message->reabsorb.part);
         break;
     case WIRE_CONTAINER_CREATE:
         physmem_container_create(physmem, now, &request, message->container_create.slots);

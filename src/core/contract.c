@@ -1,5 +1,6 @@
 #include "core/contract.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #define MOVE(state) (1u << SP_CONTRACT_##state)
@@ -7,28 +8,35 @@
 static const struct {
     const char *name;
     const char *text;
+    int error;      /* of a step that is not possible in this state */
     unsigned moves; /* MOVE() of the states that may follow */
     bool alive;
 } states[SP_CONTRACT_STATES] = {
-    [SP_CONTRACT_NONE] = {"unknown", "there is no contract of this number",
+    [SP_CONTRACT_NONE] = {"unknown", "there is no contract of this number", ENOENT,
                           MOVE(COUNTERED) | MOVE(ACTIVE), false},
-    [SP_CONTRACT_COUNTERED] = {"countered",
-                               "the contract waits for its counter-offer to be "
-                               "accepted",
+    [SP_CONTRACT_COUNTERED] = {"countered", "the contract is countered: accept it first", EBUSY,
                                MOVE(ACTIVE) | MOVE(COUNTERED) | MOVE(CLOSED) | MOVE(BREACHED),
                                true},
     [SP_CONTRACT_ACTIVE] = {"active", "the contract is active: there is nothing to accept",
-                            MOVE(ACTIVE) | MOVE(EXPIRED) | MOVE(RECALLED) | MOVE(CLOSED) |
-                                MOVE(BREACHED),
+                            EALREADY, MOVE(ACTIVE) | MOVE(EXPIRED) | MOVE(CLOSED) | MOVE(BREACHED),
                             true},
-    [SP_CONTRACT_EXPIRED] = {"expired", "the contract has expired: renew it or propose another",
+    [SP_CONTRACT_EXPIRED] = {"expired", "the contract has expired: renew it first", ETIME,
                              MOVE(ACTIVE) | MOVE(RECALLED) | MOVE(CLOSED) | MOVE(BREACHED), true},
     [SP_CONTRACT_RECALLED] = {"recalled",
                               "the frames of the contract have been recalled: return "
                               "them and propose another",
-                              MOVE(EXPIRED) | MOVE(CLOSED) | MOVE(BREACHED), true},
-    [SP_CONTRACT_CLOSED] = {"closed", "the contract is closed", 0, false},
-    [SP_CONTRACT_BREACHED] = {"breached", "the contract has been breached", 0, false},
+                              EINPROGRESS, MOVE(EXPIRED) | MOVE(CLOSED) | MOVE(BREACHED), true},
+    [SP_CONTRACT_CLOSED] = {"closed", "the contract is closed", ENOENT, 0, false},
+    [SP_CONTRACT_BREACHED] = {"breached", "the contract has been breached", EPIPE, 0, false},
+};
+
+/* States in which a step is possible; CONTRACT_STEPS is one that is possible in none. */
+static const unsigned steps[CONTRACT_STEPS + 1] = {
+    [CONTRACT_ACCEPT] = MOVE(COUNTERED) | MOVE(ACTIVE) | MOVE(EXPIRED),
+    [CONTRACT_RENEW] = MOVE(ACTIVE) | MOVE(EXPIRED),
+    [CONTRACT_RESIZE] = MOVE(ACTIVE),
+    [CONTRACT_SPLIT] = MOVE(ACTIVE),
+    [CONTRACT_CLOSE] = MOVE(COUNTERED) | MOVE(ACTIVE) | MOVE(EXPIRED),
 };
 
 bool contract_move(struct contract *contract, enum sp_contract_state to)
@@ -49,8 +57,12 @@ const char *contract_state_text(unsigned state)
     return state < SP_CONTRACT_STATES ? states[state].text : "?";
 }
 
-/* Rules that no counter-offer can mend. */
-static enum sp_reason refusal(const struct contract_limits *limits, const struct sp_terms *terms)
+int contract_step_error(enum contract_step step, unsigned state)
+{
+    return (steps[step] & (1u << state)) != 0 ? 0 : states[state].error;
+}
+
+enum sp_reason contract_refusal(const struct contract_limits *limits, const struct sp_terms *terms)
 {
     if (terms->kind >= SP_CONTRACT_KINDS || terms->on_breach >= SP_BREACH_ACTIONS ||
         terms->grace_unit >= SP_GRACE_UNITS)
@@ -96,7 +108,7 @@ void contract_answer(const struct contract_limits *limits, const struct sp_terms
     struct sp_terms *terms = &offer->terms;
 
     *offer = (struct sp_offer){.answer = SP_ACCEPTED, .terms = *wish};
-    offer->reason = (uint8_t)refusal(limits, wish);
+    offer->reason = (uint8_t)contract_refusal(limits, wish);
     if (offer->reason != SP_REASON_NONE) {
         offer->answer = SP_REFUSED;
         return;
@@ -126,14 +138,24 @@ const char *contract_check(const struct contract *contract)
         return "a contract that is not alive is in the list";
     if (contract->recalling > contract->kept)
         return "more frames of a contract are recalled than were kept";
-    if (contract->recalling > 0 && contract->state != SP_CONTRACT_RECALLED)
+    if (contract->recalling > 0 && contract->state != SP_CONTRACT_RECALLED &&
+        contract->state != SP_CONTRACT_ACTIVE)
         return "a contract has frames recalled but is not in that state";
     if (contract->state == SP_CONTRACT_RECALLED && contract->recalling == 0)
         return "a recalled contract has nothing recalled";
     if (deadline_is_running(&contract->event) !=
         (contract->state == SP_CONTRACT_ACTIVE && contract->ends != DEADLINE_NEVER))
         return "the end of a term is watched for a contract that is not active, or not watched";
-    if (contract->state == SP_CONTRACT_ACTIVE && contract->kept != 0)
-        return "an active contract is in holdover";
+    if (contract->state == SP_CONTRACT_COUNTERED && contract->kept != 0)
+        return "a contract that was not agreed to is in holdover";
+    if (contract->terms.frames == 0 || contract->terms.min > contract->terms.frames)
+        return "a contract has no frames, or fewer than it may";
+    if (contract->state != SP_CONTRACT_ACTIVE &&
+        (contract->part != NULL || contract->parts != NULL))
+        return "a contract that is not active is in a tree of parts";
+    if ((contract->part == NULL) != (contract->depth == 0) || contract->depth > PART_DEPTH_MAX)
+        return "a contract is not as deep in a tree of parts as it says";
+    if (contract->part != NULL && contract->ends != DEADLINE_NEVER)
+        return "a part has a term of its own";
     return NULL;
 }

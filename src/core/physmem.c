@@ -24,6 +24,7 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
     handles_init(&physmem->extents, physmem->allocator);
     deadlines_init(&physmem->deadlines, physmem->allocator);
     deadlines_init(&physmem->ends, physmem->allocator);
+    part_table_init(&physmem->parts, physmem->allocator);
     rc = frame_table_init(&physmem->frames, physmem->allocator, config->frames, config->max_order);
     if (rc != 0) {
         memory_free(physmem->allocator, physmem, sizeof(*physmem));
@@ -66,6 +67,7 @@ void physmem_free(struct physmem **physmemp)
     handles_fini(&physmem->extents);
     deadlines_fini(&physmem->deadlines);
     deadlines_fini(&physmem->ends);
+    part_table_fini(&physmem->parts);
     frame_table_fini(&physmem->frames);
     memory_free(allocator, physmem, sizeof(*physmem));
     *physmemp = NULL;

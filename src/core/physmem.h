@@ -10,7 +10,8 @@
  * C is what its running guaranteed and timed contracts promise; the sum of all C never exceeds the
  * frames less the reserve; what a task holds beyond C is its excess, all that can be recalled from
  * it. Hence a request within C can always be served once others have returned their excess, or
- * missed the deadline and lost everything: physmem waits for deadlines, never for a task.
+ * missed the deadline and lost everything: physmem waits for deadlines, never for a task. Parts of
+ * contracts move promises from task to task, and never change their sum.
  *
  * A task is named by pointer from physmem_task_add to physmem_task_gone. Replies carry the `seq` of
  * the request, and positive errno values. */
@@ -100,11 +101,13 @@ enum physmem_effect_kind {
     PHYSMEM_REPLY_MAPPED,       /* mapped */
     PHYSMEM_REPLY_CONTAINER,    /* container */
     PHYSMEM_REPLY_AVAILABILITY, /* availability */
-    PHYSMEM_REPLY_OFFER,        /* offer */
+    PHYSMEM_REPLY_PART,         /* part */
+    PHYSMEM_REPLY_OFFER,        /* offer; the last of the replies */
     /* To be sent over the control connection. */
     PHYSMEM_SEND_RECALL,       /* recall */
     PHYSMEM_SEND_UNMAP,        /* unmap */
     PHYSMEM_SEND_NOTICE,       /* notice */
+    PHYSMEM_SEND_CHANGED,      /* changed */
     PHYSMEM_SEND_AVAILABILITY, /* availability: answered by physmem_availability_heard */
     /* A breach: tell the task (control connection, if it has one) and the log. */
     PHYSMEM_SEND_REVOKED, /* revoked */
@@ -159,8 +162,21 @@ struct physmem_effect {
         } container;
         struct {
             struct sp_offer offer;
+            uint32_t change; /* counts what became of the contract: the higher, the newer */
             uint8_t state;
         } offer;
+        struct {
+            struct sp_part part;
+            uint32_t change; /* of the contract */
+        } part;
+        struct { /* a contract, not by a request about it */
+            uint32_t contract;
+            uint32_t part;   /* split off from it, that this is about; 0: none */
+            uint32_t frames; /* of the contract now */
+            uint32_t change;
+            uint8_t state; /* enum sp_contract_state */
+            uint8_t why;   /* enum sp_reason */
+        } changed;
         struct {
             uint64_t id;
             uint64_t grace;
@@ -328,15 +344,40 @@ int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *n
 void physmem_propose(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                      const struct sp_terms *terms);
 
-/* Agree to a counter-offer, or to a countered renewal. An offer; ENOENT. */
+/* The following name a contract of the task's. If its state does not permit the step, the errno
+ * value and the text tell the state: ENOENT (no contract of this number, or closed), EBUSY
+ * (countered), EALREADY (active: there is nothing to accept), ETIME (expired), EINPROGRESS
+ * (recalled). */
+
+/* Agree to a counter-offer, to a countered renewal or growth. An offer. */
 void physmem_accept(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                     uint32_t contract);
 
-/* A new term from now. An offer; ENOENT if the contract is neither active nor expired. */
+/* A new term from now, of an active or expired contract. An offer; refused for a part. */
 void physmem_renew(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                    uint32_t contract, uint64_t term_ns);
 
-/* End a contract. What the task holds beyond its other contracts is recalled. Done; ENOENT. */
+/* More or fewer frames, of an active contract. More are answered like a proposal, and refused for a
+ * part. Fewer are agreed to at once, and what the task holds too much is recalled. An offer. */
+void physmem_resize(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                    uint32_t contract, uint32_t frames);
+
+/* Split a part off from an active contract; `token` is random. A part; EINVAL (frames), EMLINK (too
+ * deep), EMFILE (too many), EAGAIN (token), ENOMEM. */
+void physmem_split(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                   uint32_t contract, uint32_t frames, uint64_t token);
+
+/* Whoever shows the token gets the part as a contract. An offer; ENOENT (no such token), EALREADY
+ * (claimed), EINVAL (by a task above it), ENOTCONN, ENOMEM. */
+void physmem_claim(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                   uint64_t token);
+
+/* Take a part back from whoever has it. An offer: the contract it was split off from; ENOENT. */
+void physmem_reabsorb(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                      uint32_t part);
+
+/* End a contract, active or expired, or decline a counter-offer. What the task holds beyond its
+ * other contracts is recalled. Done. */
 void physmem_close_contract(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t contract);
 

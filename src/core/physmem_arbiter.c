@@ -74,6 +74,8 @@ void arbiter_describe(const struct physmem *physmem, const struct physmem_task *
             out->weight = c->terms.weight;
         if (c->terms.bid > out->bid)
             out->bid = c->terms.bid;
+        if (c->part != NULL && out->parent == 0)
+            out->parent = ((const struct physmem_task *)c->part->from->task)->id;
     }
     if (task->limit.weight > 0)
         out->weight = task->limit.weight;

@@ -10,6 +10,8 @@ struct sums {
     uint32_t owed;
     uint32_t waiting;
     uint32_t extents;
+    uint32_t parts;
+    uint32_t unclaimed[SP_CONTRACT_KINDS];
 };
 
 static const char *check_slot(const struct physmem *physmem, const struct container *container,
@@ -66,15 +68,46 @@ static const char *check_container(const struct physmem *physmem, const struct c
     return NULL;
 }
 
+/* The parts of one contract, and the contracts that were made of them. */
+static const char *check_parts(const struct physmem *physmem, const struct contract *contract,
+                               struct sums *sums, uint32_t *countp)
+{
+    for (const struct part *part = contract->parts; part != NULL; part = part->next) {
+        const struct contract *to = part->to;
+        uint32_t frames = 0;
+
+        if (part->from != contract || part_table_find(&physmem->parts, part->token) != part)
+            return "a part is not where its contract or its token says";
+        (*countp)++;
+        if (to == NULL) {
+            sums->unclaimed[contract->terms.kind] += part->frames;
+            continue;
+        }
+        if (to->part != part || to->depth != contract->depth + 1 || to->task == contract->task ||
+            to->terms.kind != contract->terms.kind)
+            return "a part and the contract it was claimed as disagree";
+        frames = to->terms.frames;
+        for (const struct part *below = to->parts; below != NULL; below = below->next)
+            frames += below->frames;
+        if (frames != part->frames)
+            return "a part has not as many frames as what is below it";
+    }
+    return NULL;
+}
+
 /* A task's commitment as its contracts say. */
-static const char *check_contracts(const struct physmem_task *task)
+static const char *check_contracts(const struct physmem *physmem, const struct physmem_task *task,
+                                   struct sums *sums)
 {
     uint32_t sum[SP_CONTRACT_KINDS] = {0};
     uint32_t contracts = 0;
+    uint32_t parts = 0;
 
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
         const char *wrong = contract_check(c);
 
+        if (wrong == NULL)
+            wrong = check_parts(physmem, c, sums, &parts);
         if (wrong != NULL)
             return wrong;
         if (c->state == SP_CONTRACT_ACTIVE)
@@ -83,6 +116,9 @@ static const char *check_contracts(const struct physmem_task *task)
     }
     if (contracts != task->contracts || contracts > CONTRACTS_PER_TASK)
         return "a task miscounts its contracts";
+    if (parts != task->parts || parts > PARTS_PER_TASK)
+        return "a task miscounts the parts it split off";
+    sums->parts += parts;
     if (sum[SP_GUARANTEED] != task->guaranteed || sum[SP_TIMED] != task->leased ||
         sum[SP_EXTRA] != task->extra)
         return "a task's frames are not what its contracts add up to";
@@ -130,7 +166,7 @@ static const char *check_task(const struct physmem *physmem, const struct physme
     if (wrong == NULL && sums->extents - extents != task->extents)
         wrong = "a task miscounts its extents";
     if (wrong == NULL)
-        wrong = check_contracts(task);
+        wrong = check_contracts(physmem, task, sums);
     if (wrong == NULL)
         wrong = check_debts(task);
     sums->guaranteed += task->guaranteed;
@@ -206,9 +242,15 @@ const char *physmem_check(const struct physmem *physmem)
         return wrong;
     if (sums.held != physmem->frames.used || sums.soft != physmem->frames.soft)
         return "frames are in use that no task has";
-    if (sums.guaranteed != physmem->guaranteed || sums.leased != physmem->leased)
+    for (unsigned kind = 0; kind < SP_CONTRACT_KINDS; kind++)
+        if (sums.unclaimed[kind] != physmem->unclaimed[kind])
+            return "the sums of parts that nobody has claimed are wrong";
+    if (sums.parts != physmem->parts.parts)
+        return "a token names a part that no contract has";
+    if (sums.guaranteed + sums.unclaimed[SP_GUARANTEED] != physmem->guaranteed ||
+        sums.leased + sums.unclaimed[SP_TIMED] != physmem->leased)
         return "the sums of commitments are wrong";
-    if (sums.guaranteed + sums.leased > physmem->config.frames - physmem->config.reserve)
+    if (physmem->guaranteed + physmem->leased > physmem->config.frames - physmem->config.reserve)
         return "more frames are promised than there are";
     if (sums.owed != physmem->owed || sums.waiting != physmem->waiting)
         return "the sums of debts or of waiting requests are wrong";

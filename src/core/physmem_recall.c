@@ -61,7 +61,7 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
         unit = contract->terms.grace_unit;
         grace = may_clean ? contract->terms.t_clean : contract->terms.t_drop;
         contract->recalling += frames;
-        if (contract->state != SP_CONTRACT_RECALLED)
+        if (contract->state == SP_CONTRACT_EXPIRED)
             contract_move(contract, SP_CONTRACT_RECALLED);
     }
     availability_before_recall(physmem, task, frames);

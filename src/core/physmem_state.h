@@ -7,6 +7,7 @@
 #include "core/frame_table.h"
 #include "core/handles.h"
 #include "core/memory.h"
+#include "core/part_table.h"
 #include "core/physmem.h"
 #include "core/physmem_control.h"
 
@@ -106,7 +107,8 @@ struct physmem_task {
     uint32_t extents;
     uint32_t containers;
     uint32_t contracts;
-    uint32_t contract_number; /* the last one given */
+    uint32_t contract_number; /* the last one given, to a contract or a part */
+    uint32_t parts;           /* split off from its contracts, and not come back */
 
     uint64_t allocations;
     uint64_t demands; /* frames allocated, and requests refused for want of frames */
@@ -170,11 +172,13 @@ struct physmem {
     struct handles extents;    /* struct extent */
     struct deadlines deadlines;
     struct deadlines ends; /* of committed contracts, for retry hints */
-    uint32_t watermark;    /* extra frames are given above it */
-    uint32_t available;    /* frames that could be had when an input was last settled */
+    struct part_table parts;
+    uint32_t watermark; /* extra frames are given above it */
+    uint32_t available; /* frames that could be had when an input was last settled */
 
-    uint32_t guaranteed; /* sums over tasks */
+    uint32_t guaranteed; /* sums over tasks, and over parts that nobody has claimed yet */
     uint32_t leased;
+    uint32_t unclaimed[SP_CONTRACT_KINDS]; /* frames of such parts */
     uint32_t owed;
     uint32_t waiting;
     uint32_t extent_count;
@@ -292,6 +296,43 @@ void task_revoke(struct physmem *physmem, struct physmem_task *task, enum sp_rea
 
 /* ---- physmem_contract.c ---- */
 
+/* The task's contract of this number, or NULL. */
+struct contract *contract_find(struct physmem_task *task, uint32_t number);
+
+/* A new contract in state NONE, at the end of the task's list; NULL without memory. */
+struct contract *contract_add(struct physmem *physmem, struct physmem_task *task);
+
+/* Promise frames under contracts of a kind to a task, or no longer. The sum of all promises is the
+ * business of sums_add and sums_subtract. */
+void task_promise(struct physmem *physmem, struct physmem_task *task, uint8_t kind,
+                  uint32_t frames);
+void task_unpromise(struct physmem *physmem, struct physmem_task *task, uint8_t kind,
+                    uint32_t frames);
+void sums_add(struct physmem *physmem, const struct contract *contract, uint32_t frames);
+void sums_subtract(struct physmem *physmem, const struct contract *contract, uint32_t frames);
+
+/* A term of the contract's begins now. */
+void contract_activate(struct physmem *physmem, struct contract *contract);
+
+/* Change what an active contract is about, after the sums have been changed. What the task then
+ * holds beyond all it may have is recalled. */
+void contract_grow(struct physmem *physmem, struct contract *contract, uint32_t frames);
+void contract_shrink(struct physmem *physmem, struct contract *contract, uint32_t frames);
+
+/* An active contract is over: EXPIRED, or RECALLED if something is being recalled. So are the parts
+ * below it, whose frames are kept until asked for (`keep`) or recalled at once. */
+void contract_retire(struct physmem *physmem, struct contract *contract, bool keep);
+
+/* Recall at once what is kept under a retired contract, which then ends. */
+void contract_dissolve(struct physmem *physmem, struct contract *contract);
+
+/* Free a contract, which comes to this end. Parts of it are recalled. */
+void contract_end(struct physmem *physmem, struct contract *contract, enum sp_contract_state state);
+
+/* Tell the task what became of its contract, or of a part split off from it (0: none). */
+void contract_tell(struct physmem *physmem, struct contract *contract, uint32_t part,
+                   enum sp_reason why);
+
 void contract_due(struct physmem *physmem, struct contract *contract);
 
 /* Frames kept under a contract were returned, or are no longer asked for. */
@@ -301,6 +342,32 @@ void contract_forgiven(struct physmem *physmem, struct contract *contract, uint3
 /* Free all contracts of a task, which end in this state. */
 void contracts_end(struct physmem *physmem, struct physmem_task *task,
                    enum sp_contract_state state);
+
+/* ---- physmem_negotiate.c ---- */
+
+/* The contract of a request, if it can take the step; else the request is answered. */
+struct contract *contract_of_request(struct physmem *physmem, const struct physmem_request *request,
+                                     uint32_t number, enum contract_step step);
+
+/* Whether the task may have another contract; those that are over make room. */
+bool contract_has_room(struct physmem *physmem, struct physmem_task *task);
+
+/* Answer with an offer about a contract (NULL: there is none). */
+struct physmem_effect *contract_reply(struct physmem *physmem,
+                                      const struct physmem_request *request,
+                                      const struct sp_offer *offer,
+                                      const struct contract *contract);
+
+/* ---- physmem_part.c ---- */
+
+/* A part's frames are those of the contract above again. The part is freed. */
+void part_return(struct physmem *physmem, struct part *part);
+
+/* Whoever has the part does with fewer frames; the others are those of the contract above. */
+void part_shrink(struct physmem *physmem, struct part *part, uint32_t frames);
+
+/* All parts of a contract come back, and all below them; see contract_retire. */
+void parts_end(struct physmem *physmem, struct contract *contract, bool keep);
 
 /* ---- physmem_container.c ---- */
 

@@ -17,6 +17,8 @@ struct word {
 
 static const char *const kind_names[SP_CONTRACT_KINDS] = {"guaranteed", "extra", "timed"};
 
+static const char *const breach_names[SP_BREACH_ACTIONS] = {"revoke", "kill"};
+
 const char *contract_kind_name(unsigned kind)
 {
     return kind < SP_CONTRACT_KINDS ? kind_names[kind] : "?";
@@ -103,6 +105,17 @@ static bool parse_grace(const struct word *word, struct sp_terms *terms, uint64_
     return true;
 }
 
+static bool parse_breach(const struct word *word, struct sp_terms *terms)
+{
+    for (unsigned i = 0; i < SP_BREACH_ACTIONS; i++) {
+        if (is(word->value, word->value_length, breach_names[i])) {
+            terms->on_breach = (uint8_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool parse_term(const struct word *word, struct sp_terms *terms, bool *unit_known)
 {
     uint64_t number;
@@ -121,12 +134,8 @@ static bool parse_term(const struct word *word, struct sp_terms *terms, bool *un
         return parse_grace(word, terms, &terms->t_clean, unit_known);
     else if (is(word->name, word->name_length, "drop"))
         return parse_grace(word, terms, &terms->t_drop, unit_known);
-    else if (is(word->name, word->name_length, "breach") &&
-             is(word->value, word->value_length, "revoke"))
-        terms->on_breach = SP_BREACH_REVOKE;
-    else if (is(word->name, word->name_length, "breach") &&
-             is(word->value, word->value_length, "kill"))
-        terms->on_breach = SP_BREACH_KILL;
+    else if (is(word->name, word->name_length, "breach"))
+        return parse_breach(word, terms);
     else
         return false;
     return true;
@@ -135,7 +144,7 @@ static bool parse_term(const struct word *word, struct sp_terms *terms, bool *un
 static int wrong_word(const struct word *word, struct sp_error *error)
 {
     return error_set(error, EINVAL,
-                     "contract: '%.*s=%.*s' is not understood; a contract is "
+                     "contract: '%.*s=%.*s' is not understood; a contract is claim=TOKEN or "
                      "guaranteed|extra|timed=FRAMES, then any of min=N, term=TIME, clean=GRACE, "
                      "drop=GRACE, breach=revoke|kill, order=N, weight=N, bid=N",
                      (int)(word->name_length < 40 ? word->name_length : 40), word->name,
@@ -166,6 +175,12 @@ static int parse_contract(const char **textp, struct sp_terms *terms, struct sp_
     uint64_t frames;
     unsigned kind = 0;
 
+    if (is(word.name, word.name_length, "claim")) {
+        *terms = (struct sp_terms){.kind = TERMS_CLAIM};
+        if (number_below(&word, UINT64_MAX, &terms->bid) && terms->bid != 0 && **textp != ',')
+            return 0;
+        return wrong_word(&word, error);
+    }
     while (kind < SP_CONTRACT_KINDS && !is(word.name, word.name_length, kind_names[kind]))
         kind++;
     if (kind == SP_CONTRACT_KINDS || !number_below(&word, UINT32_MAX, &frames))

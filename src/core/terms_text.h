@@ -11,6 +11,9 @@
 /* Contracts that one text may hold, and one task may have. */
 #define TERMS_MAX 8u
 
+/* Instead of a kind: not terms to propose, but a part to claim, whose token is in `bid`. */
+#define TERMS_CLAIM SP_CONTRACT_KINDS
+
 /* Parse `text` (syntax: sp_attach_options.contract) into at most TERMS_MAX terms. Unless given, min
  * equals frames, the term is forever, grace is the default, and what was not written is zero.
  * Returns the number of contracts, at least 1, or -EINVAL; `error` (may be NULL) then names the word

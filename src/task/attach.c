@@ -22,6 +22,9 @@
 #define SLOTS_LEAST     4096u
 #define SLOTS_MOST      (1u << 20)
 
+/* Frames to provide for in a part of unknown size. */
+#define CLAIM_FRAMES 8192u
+
 /* What to attach with, after environment and defaults. */
 struct settings {
     struct sp_attach_options options;
@@ -193,7 +196,7 @@ static uint32_t container_slots(const struct settings *settings)
     uint64_t slots;
 
     for (int i = 0; i < settings->terms_count; i++)
-        frames += settings->terms[i].frames;
+        frames += settings->terms[i].kind == TERMS_CLAIM ? CLAIM_FRAMES : settings->terms[i].frames;
     if (settings->options.max_frames > 0)
         slots = settings->options.max_frames;
     else

@@ -38,9 +38,21 @@ static struct task_contract *find(struct sp_task *task, uint32_t number)
     return NULL;
 }
 
+static void drop(struct task_contract *contract)
+{
+    *contract = (struct task_contract){0};
+}
+
+/* Whether what a message tells is newer than what is known. */
+static bool is_news(const struct task_contract *contract, uint32_t change)
+{
+    return (int32_t)(change - contract->change) >= 0;
+}
+
 void contract_note(struct sp_task *task, const struct wire_message *offer)
 {
     uint32_t number = offer->offer.contract;
+    bool agreed = offer->offer.answer == SP_ACCEPTED || offer->offer.state == SP_CONTRACT_COUNTERED;
     struct task_contract *contract;
     struct work work;
 
@@ -48,16 +60,72 @@ void contract_note(struct sp_task *task, const struct wire_message *offer)
         return;
     task_enter(task, &work, NULL);
     contract = find(task, number);
-    if (contract == NULL)
+    if (contract == NULL && agreed)
         contract = find(task, 0);
-    if (contract != NULL) {
+    if (contract != NULL && is_news(contract, offer->offer.change)) {
         contract->number = number;
         contract->state = offer->offer.state;
-        WIRE_COPY_TERMS(&contract->terms, &offer->offer);
+        contract->change = offer->offer.change;
+        if (agreed)
+            WIRE_COPY_TERMS(&contract->terms, &offer->offer);
         update_allowance(task);
     }
     task_leave(task, NULL);
     task_signal_event(task);
+}
+
+void contract_changed(struct sp_task *task, const struct wire_message *message)
+{
+    struct task_contract *contract;
+    struct work work;
+
+    task_enter(task, &work, NULL);
+    contract = find(task, message->changed.contract);
+    if (message->changed.contract != 0 && contract != NULL &&
+        is_news(contract, message->changed.change)) {
+        contract->state = message->changed.state;
+        contract->change = message->changed.change;
+        contract->terms.frames = message->changed.frames;
+        /* Nothing more can be done with it. */
+        if (contract->state != SP_CONTRACT_ACTIVE && contract->state != SP_CONTRACT_EXPIRED)
+            drop(contract);
+        update_allowance(task);
+        pager_growth_possible(&task->pager);
+    }
+    task_leave(task, NULL);
+    task_signal_event(task);
+}
+
+/* Take note of the part that was split off. */
+static void part_note(struct sp_task *task, const struct wire_message *message)
+{
+    struct task_contract *contract;
+    struct work work;
+
+    if (message->error != 0)
+        return;
+    task_enter(task, &work, NULL);
+    contract = find(task, message->part.contract);
+    if (message->part.contract != 0 && contract != NULL &&
+        is_news(contract, message->part.change)) {
+        contract->change = message->part.change;
+        contract->terms.frames = message->part.left;
+        update_allowance(task);
+    }
+    task_leave(task, NULL);
+}
+
+/* A counter-offer that was refused, or that another proposal took the place of, is no more. */
+static void forget_countered(struct sp_task *task, uint32_t but)
+{
+    struct work work;
+    sigset_t saved;
+
+    task_enter(task, &work, &saved);
+    for (uint32_t i = 0; i < TERMS_MAX; i++)
+        if (task->contract[i].state == SP_CONTRACT_COUNTERED && task->contract[i].number != but)
+            drop(&task->contract[i]);
+    task_leave(task, &saved);
 }
 
 int task_ask(struct sp_task *task, struct wire_message *message, uint8_t expected,
@@ -70,6 +138,8 @@ int task_ask(struct sp_task *task, struct wire_message *message, uint8_t expecte
     result = channel_ask(&task->physmem, message, -1, reply);
     if (result == 0 && reply->type == WIRE_OFFER)
         contract_note(task, reply);
+    if (result == 0 && reply->type == WIRE_PART)
+        part_note(task, reply);
     pthread_sigmask(SIG_SETMASK, &saved, NULL);
     if (result != 0)
         return error_set(error, EPIPE, "physmem is gone, or has revoked this task");
@@ -111,6 +181,7 @@ int sp_propose(struct sp_task *task, const struct sp_terms *terms, struct sp_off
                          "contract: kind %u, breach %u or grace unit %u does not exist",
                          terms->kind, terms->on_breach, terms->grace_unit);
     WIRE_COPY_TERMS(&message.propose, terms);
+    forget_countered(task, 0);
     return ask_for_offer(task, &message, offer, error);
 }
 
@@ -118,9 +189,91 @@ int sp_accept(struct sp_task *task, uint32_t contract, struct sp_offer *offer,
               struct sp_error *error)
 {
     struct wire_message message = {.type = WIRE_ACCEPT};
+    int result;
 
     message.accept.contract = contract;
+    result = ask_for_offer(task, &message, offer, error);
+    if (result == 0 && offer->answer == SP_REFUSED && offer->contract == 0)
+        forget_countered(task, 0); /* there is only one at a time */
+    return result;
+}
+
+int sp_resize_contract(struct sp_task *task, uint32_t contract, uint32_t frames,
+                       struct sp_offer *offer, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_RESIZE};
+
+    message.resize.contract = contract;
+    message.resize.frames = frames;
     return ask_for_offer(task, &message, offer, error);
+}
+
+int sp_split_contract(struct sp_task *task, uint32_t contract, uint32_t frames,
+                      struct sp_part *part, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_SPLIT};
+    struct wire_message reply;
+    int result;
+
+    message.split.contract = contract;
+    message.split.frames = frames;
+    result = task_ask(task, &message, WIRE_PART, &reply, error);
+    if (result == 0)
+        *part = (struct sp_part){.token = reply.part.token,
+                                 .part = reply.part.part,
+                                 .contract = reply.part.contract,
+                                 .frames = reply.part.frames,
+                                 .left = reply.part.left};
+    return result;
+}
+
+int sp_claim_contract(struct sp_task *task, uint64_t token, struct sp_offer *offer,
+                      struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_CLAIM};
+
+    message.claim.token = token;
+    return ask_for_offer(task, &message, offer, error);
+}
+
+int sp_reabsorb_contract(struct sp_task *task, uint32_t part, struct sp_offer *offer,
+                         struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_REABSORB};
+
+    message.reabsorb.part = part;
+    return ask_for_offer(task, &message, offer, error);
+}
+
+int sp_get_contract(struct sp_task *task, uint32_t contract, struct sp_contract_info *info)
+{
+    const struct task_contract *found;
+    struct work work;
+    sigset_t saved;
+
+    task_enter(task, &work, &saved);
+    found = contract != 0 ? find(task, contract) : NULL;
+    if (found != NULL)
+        *info = (struct sp_contract_info){.state = found->state, .terms = found->terms};
+    task_leave(task, &saved);
+    return found != NULL ? 0 : -ENOENT;
+}
+
+uint32_t sp_return_frames(struct sp_task *task, uint32_t frames)
+{
+    struct work work;
+    sigset_t saved;
+    uint32_t before, after;
+
+    task_enter(task, &work, &saved);
+    before = task->pager.owed;
+    if (before == 0)
+        task->recall_may_clean = true; /* nobody waits */
+    pager_owe(&task->pager, frames);
+    after = task->pager.owed;
+    task_leave(task, &saved);
+    task_poke(task);
+    return after - before;
 }
 
 int sp_renew(struct sp_task *task, uint32_t contract, uint64_t term_ns, struct sp_offer *offer,
@@ -149,7 +302,7 @@ int sp_close_contract(struct sp_task *task, uint32_t contract, struct sp_error *
     task_enter(task, &work, &saved);
     closed = find(task, contract);
     if (contract != 0 && closed != NULL)
-        *closed = (struct task_contract){0};
+        drop(closed);
     update_allowance(task);
     task_leave(task, &saved);
     return 0;
@@ -181,7 +334,16 @@ void contract_renew(struct sp_task *task, uint32_t number)
 static int negotiate_one(struct sp_task *task, const struct sp_terms *terms, struct sp_error *error)
 {
     struct sp_offer offer;
-    int result = sp_propose(task, terms, &offer, error);
+    int result;
+
+    if (terms->kind == TERMS_CLAIM) {
+        result = sp_claim_contract(task, terms->bid, &offer, error);
+        if (result != 0 || offer.answer == SP_ACCEPTED)
+            return result;
+        return error_set(error, ENOMEM, "physmem refused a part: %s",
+                         wire_reason_text(offer.reason));
+    }
+    result = sp_propose(task, terms, &offer, error);
 
     if (result == 0 && offer.answer == SP_COUNTERED && offer.terms.frames >= terms->min &&
         offer.terms.frames > 0)

@@ -151,6 +151,9 @@ void control_on_message(void *context, struct channel *channel, const struct wir
     case WIRE_AVAILABILITY:
         watch_told(task, message);
         break;
+    case WIRE_CHANGED:
+        contract_changed(task, message);
+        break;
     case WIRE_REVOKED:
         on_revoked(task, message);
         break;

@@ -47,6 +47,7 @@ struct store_batch {
 
 struct task_contract {
     uint32_t number; /* 0: unused */
+    uint32_t change; /* physmem's count of what became of it, as far as it was heard of */
     uint8_t state;   /* enum sp_contract_state */
     struct sp_terms terms;
 };
@@ -261,6 +262,8 @@ int task_ask(struct sp_task *task, struct wire_message *message, uint8_t expecte
 
 /* Take note of an offer that physmem made. */
 void contract_note(struct sp_task *task, const struct wire_message *offer);
+/* Take note of what became of a contract by itself. */
+void contract_changed(struct sp_task *task, const struct wire_message *message);
 /* Propose what the text says and accept counter-offers that are good enough. */
 int contracts_negotiate(struct sp_task *task, const struct sp_terms *terms, int count,
                         struct sp_error *error);

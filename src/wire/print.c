@@ -167,6 +167,16 @@ const char *wire_reason_text(uint8_t reason)
         return "an unmap was not answered by its deadline";
     case SP_REASON_ADMINISTRATOR:
         return "asked for by the administrator";
+    case SP_REASON_PART:
+        return "a part has the term of the contract it was split off from, and cannot grow";
+    case SP_REASON_PART_CLAIMED:
+        return "the part was claimed";
+    case SP_REASON_PART_RETURNED:
+        return "the part has come back";
+    case SP_REASON_REABSORBED:
+        return "reabsorbed by the task that split it off";
+    case SP_REASON_ABOVE_ENDED:
+        return "the contract that this was split off from has ended";
     case SP_REASONS:
         break;
     }

@@ -22,8 +22,8 @@
  * CONVERSATIONS. A client's first message is HELLO; the server answers WELCOME, or ERROR and closes.
  * A task talks to physmem over two connections: the request connection (role TASK), and the control
  * connection (role CONTROL, with the id and key from the first WELCOME), over which physmem sends
- * RECALL, UNMAP, NOTICE, AVAILABILITY and REVOKED unasked, and the task sends DEALLOCATE, UNMAPPED and
- * AVAILABILITY_HEARD. To swap it
+ * RECALL, UNMAP, NOTICE, CHANGED, AVAILABILITY and REVOKED unasked, and the task sends DEALLOCATE,
+ * UNMAPPED and AVAILABILITY_HEARD. To swap it
  * opens role TASK with key 0, and further ones with the key of the first WELCOME, which then share
  * slots and extents. An observer (role OBSERVER) may only ask STATUS and use the messages marked so.
  * A policy server (role POLICY; physmem's own user, or root) sends GET_CONTROL; whichever has control
@@ -133,7 +133,15 @@
 #define WIRE_CLOSE_FIELDS(F, E, S, L)             F(u32, contract)
 #define WIRE_OFFER_FIELDS(F, E, S, L)                                                              \
     E(answer, SP_ANSWERS) E(reason, SP_REASONS) E(state, SP_CONTRACT_STATES) F(u32, contract)      \
-    F(u64, retry_ns) WIRE_TERMS(F, E)
+    F(u64, retry_ns) WIRE_TERMS(F, E) F(u32, change)
+/* A contract is to have so many frames in all. */
+#define WIRE_RESIZE_FIELDS(F, E, S, L)            F(u32, contract) F(u32, frames)
+#define WIRE_SPLIT_FIELDS(F, E, S, L)             F(u32, contract) F(u32, frames)
+/* `left`: frames of the contract that the part was split off from. */
+#define WIRE_PART_FIELDS(F, E, S, L)                                                               \
+    F(u64, token) F(u32, part) F(u32, contract) F(u32, frames) F(u32, left) F(u32, change)
+#define WIRE_CLAIM_FIELDS(F, E, S, L)             F(u64, token)
+#define WIRE_REABSORB_FIELDS(F, E, S, L)          F(u32, part)
 #define WIRE_CONTAINER_CREATE_FIELDS(F, E, S, L)  F(u32, slots)
 #define WIRE_CONTAINER_FIELDS(F, E, S, L)         F(u32, container) F(u32, extent_pages)
 #define WIRE_CONTAINER_DESTROY_FIELDS(F, E, S, L) F(u32, container)
@@ -163,6 +171,12 @@
 #define WIRE_AVAILABILITY_FIELDS(F, E, S, L)                                                       \
     F(u32, available) F(u32, held) F(u32, promised) F(u32, pressure)
 #define WIRE_AVAILABILITY_HEARD_FIELDS(F, E, S, L) F(u32, available)
+/* A contract has changed, not by a request about it. `change` counts, here and in OFFER and PART, so
+ * that of two messages that overtook each other the newer is known. part: that was split off from
+ * it and is claimed, or has come back; 0: none. */
+#define WIRE_CHANGED_FIELDS(F, E, S, L)                                                            \
+    F(u32, contract) F(u32, part) F(u32, frames) F(u32, change) E(state, SP_CONTRACT_STATES)       \
+    E(why, SP_REASONS)
 #define WIRE_REVOKED_FIELDS(F, E, S, L)           E(reason, SP_REASONS) S(text, WIRE_TEXT)
 
 /* For observers and administrators. */
@@ -214,6 +228,11 @@
     X(RENEW, renew, 12, 0, WIRE_RENEW_FIELDS)              /* -> OFFER */                          \
     X(CLOSE, close, 13, 0, WIRE_CLOSE_FIELDS)              /* -> DONE */                           \
     X(OFFER, offer, 14, 0, WIRE_OFFER_FIELDS)                                                      \
+    X(RESIZE, resize, 15, 0, WIRE_RESIZE_FIELDS)           /* -> OFFER */                          \
+    X(SPLIT, split, 16, 0, WIRE_SPLIT_FIELDS)              /* -> PART */                           \
+    X(PART, part, 17, 0, WIRE_PART_FIELDS)                                                         \
+    X(CLAIM, claim, 18, 0, WIRE_CLAIM_FIELDS)              /* -> OFFER */                          \
+    X(REABSORB, reabsorb, 19, 0, WIRE_REABSORB_FIELDS)     /* -> OFFER: the contract above */      \
     X(CONTAINER_CREATE, container_create, 20, 0, WIRE_CONTAINER_CREATE_FIELDS) /* -> CONTAINER */  \
     X(CONTAINER, container, 21, 0, WIRE_CONTAINER_FIELDS)                                          \
     X(CONTAINER_DESTROY, container_destroy, 22, 0, WIRE_CONTAINER_DESTROY_FIELDS) /* -> DONE */    \
@@ -255,6 +274,7 @@
     X(LIMIT, limit, 74, 0, WIRE_LIMIT_FIELDS)              /* one of a set */                      \
     X(LIMITS, limits, 75, 0, WIRE_LIMITS_FIELDS)           /* -> DONE: the set holds from now on */\
     X(ENTITLED, entitled, 76, 0, WIRE_ENTITLED_FIELDS)     /* the table has been looked at */      \
-    X(RING, ring, 77, 0, WIRE_RING_FIELDS)                 /* ENTITLED answers */
+    X(RING, ring, 77, 0, WIRE_RING_FIELDS)                 /* ENTITLED answers */                   \
+    X(CHANGED, changed, 100, 0, WIRE_CHANGED_FIELDS)
 
 #endif

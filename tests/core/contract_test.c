@@ -148,7 +148,7 @@ static void test_moves(void **state)
     /* Rows: from; columns: to, in the order of enum sp_contract_state. */
     static const char *const table[SP_CONTRACT_STATES] = {
         [SP_CONTRACT_NONE] = ".ca....",     [SP_CONTRACT_COUNTERED] = ".ca..xb",
-        [SP_CONTRACT_ACTIVE] = "..aerxb",   [SP_CONTRACT_EXPIRED] = "..a.rxb",
+        [SP_CONTRACT_ACTIVE] = "..ae.xb",   [SP_CONTRACT_EXPIRED] = "..a.rxb",
         [SP_CONTRACT_RECALLED] = "...e.xb", [SP_CONTRACT_CLOSED] = ".......",
         [SP_CONTRACT_BREACHED] = ".......",
     };

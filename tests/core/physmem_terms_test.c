@@ -37,7 +37,7 @@ static void test_guarantees_never_exceed_the_frames(void **state)
     expect_offer(world_accept(world, b, number), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
     assert_int_equal(world_status(b).guaranteed, 16);
     check(world);
-    expect_error(world_accept(world, b, number), ENOENT);
+    expect_error(world_accept(world, b, number), EALREADY);
     assert_string_equal(world_reply(world, world->seq)->text,
                         contract_state_text(SP_CONTRACT_ACTIVE));
 }
@@ -280,8 +280,8 @@ static void test_close_recalls_what_the_others_do_not_allow(void **state)
     recall = world_find(world, 0, PHYSMEM_SEND_RECALL, a);
     assert_int_equal(recall->recall.frames, 5); /* 45 - 30 - the 10 that may be extra */
     assert_true(recall->recall.may_clean);
-    expect_error(world_close(world, a, second), ENOENT);
-    expect_error(world_renew(world, a, second, SECOND), ENOENT);
+    expect_error(world_close(world, a, second), EINPROGRESS);
+    expect_error(world_renew(world, a, second, SECOND), EINPROGRESS);
     assert_int_equal(world_status(a).contracts, 3);
     check(world);
     world_range(world, physmem_release, a, container, 0, 5); /* softly is returned too */

@@ -280,6 +280,47 @@ static inline const struct physmem_effect *world_close(struct world *world,
     return world_reply(world, request.seq);
 }
 
+static inline const struct physmem_effect *
+world_size(struct world *world, struct physmem_task *task, uint32_t number, uint32_t frames)
+{
+    struct physmem_request request = world_request(world, task);
+
+    physmem_resize(world->physmem, world->now, &request, number, frames);
+    world_run(world);
+    return world_reply(world, request.seq);
+}
+
+static inline const struct physmem_effect *world_split(struct world *world,
+                                                       struct physmem_task *task, uint32_t number,
+                                                       uint32_t frames, uint64_t token)
+{
+    struct physmem_request request = world_request(world, task);
+
+    physmem_split(world->physmem, world->now, &request, number, frames, token);
+    world_run(world);
+    return world_reply(world, request.seq);
+}
+
+static inline const struct physmem_effect *world_claim(struct world *world,
+                                                       struct physmem_task *task, uint64_t token)
+{
+    struct physmem_request request = world_request(world, task);
+
+    physmem_claim(world->physmem, world->now, &request, token);
+    world_run(world);
+    return world_reply(world, request.seq);
+}
+
+static inline const struct physmem_effect *world_reabsorb(struct world *world,
+                                                          struct physmem_task *task, uint32_t part)
+{
+    struct physmem_request request = world_request(world, task);
+
+    physmem_reabsorb(world->physmem, world->now, &request, part);
+    world_run(world);
+    return world_reply(world, request.seq);
+}
+
 /* A container; returns its handle. */
 static inline uint32_t world_container(struct world *world, struct physmem_task *task,
                                        uint32_t slots)

@@ -358,7 +358,7 @@ static void test_violations_end_only_their_connection(void **state)
     expect_violation((const uint8_t *)"xx", 2, NOWHERE, NOWHERE, "magic");
 
     size = wire_encode(&message, bytes, sizeof(bytes));
-    bytes[2] = 77;
+    bytes[2] = 250;
     expect_violation(bytes, size, NOWHERE, NOWHERE, "unknown type");
     bytes[2] = WIRE_DONE;
     bytes[4]++;

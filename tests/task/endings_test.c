@@ -384,7 +384,7 @@ static int negotiate(void *arg)
     CHECK(sp_accept(task, offer.contract, &offer, &error) == 0 && offer.answer == SP_ACCEPTED);
     sp_get_stats(task, &stats);
     CHECK(stats.guaranteed == 8 + offer.terms.frames);
-    CHECK(sp_accept(task, offer.contract, &offer, &error) == -ENOENT);
+    CHECK(sp_accept(task, offer.contract, &offer, &error) == -EALREADY);
     CHECK(sp_close_contract(task, offer.contract, &error) == 0);
     sp_get_stats(task, &stats);
     CHECK(stats.guaranteed == 8);
