@@ -253,6 +253,7 @@ SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const 
     X(breaches, "tasks that lost everything for a breach")                                         \
     X(unmaps, "unmap requests sent")                                                               \
     X(audits, "audits of extents")                                                                 \
+    X(compacted, "frames moved to other numbers, to make blocks")                                  \
     X(messages, "messages received")                                                               \
     X(violations, "connections ended for malformed input")
 

@@ -224,6 +224,7 @@ static void on_status(struct service *service, struct connection *connection,
     message->physmem_status.breaches = status.breaches;
     message->physmem_status.unmaps = status.unmaps;
     message->physmem_status.audits = status.audits;
+    message->physmem_status.compacted = status.compacted;
     message->physmem_status.messages = service->server.counters.messages;
     message->physmem_status.violations = service->server.counters.violations;
     message->physmem_status.control = status.control;

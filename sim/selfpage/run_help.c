@@ -82,7 +82,7 @@ const char run_help[] =
     "      resident and held are those of the task's last moments\n"
     "  physmem.frames, .free, .soft, .guaranteed, .leased, .tasks, .extents, .allocated, .returned,\n"
     "      .proposals, .accepted, .countered, .refused, .recalls, .recalls_met, .recalls_missed,\n"
-    "      .breaches, .unmaps, .audits, .messages, .violations\n"
+    "      .breaches, .unmaps, .audits, .compacted, .messages, .violations\n"
     "  swap.slots, .used, .reserved, .clients, .stores, .loads, .frees, .writes, .reads, .failed,\n"
     "      .corrupt, .messages, .violations\n"
     "  sum(tasks.COUNTER) over all tasks\n"

@@ -72,3 +72,45 @@ uint32_t bitmap_first(const struct bitmap *bitmap)
         index = index * 64 + (uint32_t)__builtin_ctzll(bitmap->level[i][index]);
     return index;
 }
+
+uint32_t bitmap_next(const struct bitmap *bitmap, uint32_t from)
+{
+    size_t bits = bitmap->bits;
+
+    for (uint32_t i = 0; i < bitmap->levels && from < bits; i++) {
+        uint64_t word = bitmap->level[i][from / 64] & UINT64_MAX << from % 64;
+
+        if (word != 0) {
+            uint32_t index = from / 64 * 64 + (uint32_t)__builtin_ctzll(word);
+
+            while (i-- > 0)
+                index = index * 64 + (uint32_t)__builtin_ctzll(bitmap->level[i][index]);
+            return index;
+        }
+        from = from / 64 + 1;
+        bits = words_for((uint32_t)bits);
+    }
+    return BITMAP_NONE;
+}
+
+/* Bits that are set. In this way, for where there is no instruction for it the compiler calls a
+ * function, and pure code calls none. */
+static uint32_t members(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+uint32_t bitmap_count(const struct bitmap *bitmap, uint32_t first, uint32_t bits)
+{
+    const uint64_t *words = bitmap->level[0] + first / 64;
+    uint32_t count = 0;
+
+    if (bits < 64)
+        return members(words[0] >> first % 64 & ((UINT64_C(1) << bits) - 1));
+    for (uint32_t i = 0; i < bits / 64; i++)
+        count += members(words[i]);
+    return count;
+}

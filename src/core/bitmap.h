@@ -30,4 +30,11 @@ void bitmap_clear(struct bitmap *bitmap, uint32_t bit);
 /* The smallest member, or BITMAP_NONE. */
 uint32_t bitmap_first(const struct bitmap *bitmap);
 
+/* The smallest member that is `from` or above, or BITMAP_NONE. */
+uint32_t bitmap_next(const struct bitmap *bitmap, uint32_t from);
+
+/* How many of `bits` numbers from `first` are members: a power of two of them, of which `first` is
+ * a multiple. Takes a step for each 64. */
+uint32_t bitmap_count(const struct bitmap *bitmap, uint32_t first, uint32_t bits);
+
 #endif

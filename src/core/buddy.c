@@ -86,6 +86,42 @@ void buddy_free(struct buddy *buddy, uint32_t frame, uint32_t count)
     }
 }
 
+uint32_t buddy_next(const struct buddy *buddy, uint32_t frame, unsigned order)
+{
+    uint32_t next = BUDDY_NONE;
+
+    for (unsigned i = 0; i < order; i++) {
+        uint32_t block = bitmap_next(&buddy->free_blocks[i], frame >> i);
+
+        if (block != BITMAP_NONE && block << i < next)
+            next = block << i;
+    }
+    return next;
+}
+
+uint32_t buddy_count(const struct buddy *buddy, uint32_t frame, unsigned order)
+{
+    uint32_t count = 0;
+
+    for (unsigned i = 0; i < order; i++)
+        count += bitmap_count(&buddy->free_blocks[i], frame >> i, UINT32_C(1) << (order - i)) << i;
+    return count;
+}
+
+void buddy_claim(struct buddy *buddy, uint32_t frame, unsigned order)
+{
+    for (unsigned i = 0; i < order; i++) {
+        struct bitmap *level = &buddy->free_blocks[i];
+        uint32_t end = (frame >> i) + (UINT32_C(1) << (order - i));
+        uint32_t block = frame >> i;
+
+        while ((block = bitmap_next(level, block)) < end) {
+            bitmap_clear(level, block);
+            buddy->free -= UINT32_C(1) << i;
+        }
+    }
+}
+
 bool buddy_is_free(const struct buddy *buddy, uint32_t frame)
 {
     for (unsigned order = 0; order <= buddy->max_order; order++)

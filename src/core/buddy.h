@@ -40,6 +40,17 @@ uint32_t buddy_allocate(struct buddy *buddy, unsigned order, uint32_t ceiling);
 /* Free `count` allocated frames from `frame`: a block, a piece of one, or several in a row. */
 void buddy_free(struct buddy *buddy, uint32_t frame, uint32_t count);
 
+/* The first frame at or above `frame`, a multiple of 2^order, that begins a free block smaller than
+ * that, or BUDDY_NONE. */
+uint32_t buddy_next(const struct buddy *buddy, uint32_t frame, unsigned order);
+
+/* How many frames of the block of 2^order from `frame`, which is not all free, are free. Takes a
+ * step for each 32 frames, or one for each order. */
+uint32_t buddy_count(const struct buddy *buddy, uint32_t frame, unsigned order);
+
+/* Allocate what is free of that block. */
+void buddy_claim(struct buddy *buddy, uint32_t frame, unsigned order);
+
 /* Whether a frame lies in a free block. */
 bool buddy_is_free(const struct buddy *buddy, uint32_t frame);
 

@@ -42,18 +42,49 @@ uint32_t frame_table_take(struct frame_table *table, unsigned order, uint32_t co
         frame->container = container;
         frame->slot = (slot + i) & 0xffffff;
         frame->state = FRAME_USED;
+        frame->order = order & 15;
     }
     table->used += UINT32_C(1) << order;
     return first;
 }
 
+/* Take a frame out of its block, which falls into smaller ones. */
+static void block_break(struct frame_table *table, uint32_t frame)
+{
+    unsigned order = table->frame[frame].order;
+
+    while (order-- > 0) {
+        uint32_t half = UINT32_C(1) << order;
+        uint32_t other = (frame ^ half) & ~(half - 1);
+
+        for (uint32_t i = 0; i < half; i++)
+            table->frame[other + i].order = order & 15;
+    }
+    table->frame[frame].order = 0;
+}
+
 void frame_table_give(struct frame_table *table, uint32_t frame)
 {
+    block_break(table, frame);
     if (table->frame[frame].state == FRAME_SOFT)
         frame_table_harden(table, frame);
     table->frame[frame].state = FRAME_FREE;
     table->used--;
     buddy_free(&table->buddy, frame, 1);
+}
+
+/* The neighbours of a soft frame, in the queue, are to name these instead of it. */
+static void soft_relink(struct frame_table *table, const struct frame *entry, uint32_t newer,
+                        uint32_t older)
+{
+    if (entry->older != BUDDY_NONE)
+        table->frame[entry->older].newer = newer;
+    else
+        table->soft_oldest = newer;
+    if (entry->newer != BUDDY_NONE)
+        table->frame[entry->newer].older = older;
+    else
+        table->soft_newest = older;
 }
 
 void frame_table_soften(struct frame_table *table, uint32_t frame)
@@ -76,15 +107,55 @@ void frame_table_harden(struct frame_table *table, uint32_t frame)
 {
     struct frame *entry = &table->frame[frame];
 
-    if (entry->older != BUDDY_NONE)
-        table->frame[entry->older].newer = entry->newer;
-    else
-        table->soft_oldest = entry->newer;
-    if (entry->newer != BUDDY_NONE)
-        table->frame[entry->newer].older = entry->older;
-    else
-        table->soft_newest = entry->older;
+    soft_relink(table, entry, entry->newer, entry->older);
     entry->state = FRAME_USED;
     table->soft--;
     table->used++;
+}
+
+void frame_table_move(struct frame_table *table, uint32_t from, uint32_t to)
+{
+    struct frame *entry = &table->frame[to];
+
+    *entry = table->frame[from];
+    table->frame[from].state = FRAME_FREE;
+    table->frame[from].order = 0;
+    if (entry->state == FRAME_SOFT)
+        soft_relink(table, entry, to, to);
+}
+
+/* Whether the block that a frame is part of is one: in a row, in one container. */
+static bool block_is_whole(const struct frame_table *table, uint32_t frame)
+{
+    const struct frame *entry = &table->frame[frame];
+    uint32_t first = frame & ~((UINT32_C(1) << entry->order) - 1);
+    const struct frame *start = &table->frame[first];
+
+    return entry->order == start->order && entry->container == start->container &&
+           entry->slot == start->slot + (frame - first) &&
+           first + (UINT32_C(1) << entry->order) <= table->frames;
+}
+
+const char *frame_table_check(const struct frame_table *table)
+{
+    uint32_t counts[FRAME_SOFT + 1] = {0};
+    uint32_t queued = 0;
+
+    for (uint32_t i = 0; i < table->frames; i++) {
+        const struct frame *frame = &table->frame[i];
+
+        if (frame->state > FRAME_SOFT)
+            return "a frame in no state";
+        counts[frame->state]++;
+        if ((frame->state == FRAME_FREE) != buddy_is_free(&table->buddy, i))
+            return "frame table and buddy allocator disagree on what is free";
+        if (frame->state != FRAME_FREE && !block_is_whole(table, i))
+            return "a block of frames is not in a row";
+    }
+    for (uint32_t i = table->soft_oldest; i != BUDDY_NONE; i = table->frame[i].newer)
+        queued++;
+    if (counts[FRAME_FREE] != table->buddy.free || counts[FRAME_USED] != table->used ||
+        counts[FRAME_SOFT] != table->soft || queued != table->soft)
+        return "the frame table miscounts";
+    return NULL;
 }

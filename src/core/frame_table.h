@@ -6,8 +6,11 @@
  *     |     give      |           harden          |  give
  *     '---------------'---------------------------'
  *
- * A soft frame still has its contents, and goes to whoever needs it next. Pure. 16 bytes a frame,
- * and the buddy allocator's third of a byte. */
+ * A soft frame still has its contents, and goes to whoever needs it next.
+ *
+ * Frames that were taken as a block keep their numbers in a row. If one of them is given back, what
+ * is left of the block are blocks half, a quarter, ... as large. Pure. 16 bytes a frame, and the
+ * buddy allocator's third of a byte. */
 #ifndef CORE_FRAME_TABLE_H
 #define CORE_FRAME_TABLE_H
 
@@ -22,7 +25,8 @@ enum frame_state {
 struct frame {
     uint32_t container; /* handle; of the slot that has, or last had, the frame */
     uint32_t slot : 24;
-    uint32_t state : 8; /* enum frame_state */
+    uint32_t state : 4; /* enum frame_state */
+    uint32_t order : 4; /* USED, SOFT: of the block that it is part of */
     uint32_t newer;     /* SOFT: neighbours in the queue, or BUDDY_NONE */
     uint32_t older;
 };
@@ -35,6 +39,7 @@ struct frame_table {
     uint32_t soft;
     uint32_t soft_oldest; /* or BUDDY_NONE */
     uint32_t soft_newest;
+    uint32_t compact_hand; /* frame from which the next search for a block to clear goes on */
     const struct allocator *allocator;
 };
 
@@ -60,5 +65,12 @@ void frame_table_give(struct frame_table *table, uint32_t frame);
 /* A used frame joins the queue of soft ones; a soft one is taken from it for its slot. */
 void frame_table_soften(struct frame_table *table, uint32_t frame);
 void frame_table_harden(struct frame_table *table, uint32_t frame);
+
+/* A used or soft frame is another one from now on: `to`, which is nobody's. Neither is told to the
+ * buddy, and the slot has to be. */
+void frame_table_move(struct frame_table *table, uint32_t from, uint32_t to);
+
+/* NULL if the table's books agree, else what does not. Takes time proportional to frames. */
+const char *frame_table_check(const struct frame_table *table);
 
 #endif

@@ -282,6 +282,7 @@ struct physmem_status {
     uint8_t control;       /* enum physmem_control */
     uint32_t controllers;  /* policy servers that ever had control */
     uint64_t entitlements; /* times one had looked at the table */
+    uint64_t compacted;    /* frames moved to other numbers, to make blocks */
 };
 
 /* A physmem with all frames free. Returns 0, -EINVAL (a number of the configuration is out of
@@ -405,8 +406,10 @@ void physmem_container_destroy(struct physmem *physmem, uint64_t now,
 /* Frames for slots. Within the commitment the reply may have to wait for recalls; beyond it (EXTRA)
  * it never does.
  *   EEXIST  a slot is occupied (SQUASH drops it instead); count: slots before it
- *   ENOMEM  not within what the contracts allow, or extra under pressure; or no contiguous block
+ *   ENOMEM  not within what the contracts allow, or extra under pressure
  *   ENOENT (container), EINVAL (range, flags, order), EBUSY (too many requests wait)
+ * Blocks (order > 0) need no more than as many single frames: what is in the way is moved
+ * (core/compact.h). A block keeps its numbers in a row until a part of it goes.
  * PARTIAL makes a success of at least one slot; nothing is allocated otherwise. */
 void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       const struct physmem_allocation *allocation);

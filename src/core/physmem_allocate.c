@@ -1,4 +1,5 @@
 /* Allocation: what a task may have, and what it has to wait for. */
+#include "core/compact.h"
 #include "core/physmem_state.h"
 
 static const char beyond_text[] = "beyond what the contracts allow";
@@ -114,19 +115,6 @@ static int tables_make(struct physmem *physmem, struct container *container, uin
     return 0;
 }
 
-/* A block of free frames, at the cost of soft ones; BUDDY_NONE if there is no such block. */
-static uint32_t frames_take(struct physmem *physmem, unsigned order, struct container *container,
-                            uint32_t slot, struct punch *punch)
-{
-    uint32_t frame;
-
-    while ((frame = frame_table_take(&physmem->frames, order, container->handle, slot)) ==
-               BUDDY_NONE &&
-           physmem->frames.soft > 0)
-        soft_reuse(physmem, punch);
-    return frame;
-}
-
 /* Give single frames, of which enough are free, to `span` slots. True if all of them are known to
  * hold zeros. */
 static bool fill_singly(struct physmem *physmem, struct container *container,
@@ -174,40 +162,41 @@ static void slots_drop(struct physmem *physmem, struct container *container, uin
     }
 }
 
-/* Give blocks to `span` slots, whose contents are dropped. Returns how many slots were served. */
-static uint32_t fill_blocks(struct physmem *physmem, struct container *container,
-                            const struct physmem_allocation *allocation, uint32_t span)
+/* The frame of a slot has been exchanged for this one. */
+static void slot_renumber(void *context, uint32_t number)
 {
+    struct physmem *physmem = context;
+    const struct frame *frame = &physmem->frames.frame[number];
+    struct container *container = handle_object(&physmem->containers, frame->container);
+    uint32_t slot = frame->slot;
+
+    extent_slot(container_extent(container, slot), slot)->frame = number & SLOT_NO_FRAME;
+    physmem->counters.compacted++;
+}
+
+/* Give blocks, for which enough frames are free, to `span` slots, whose contents are dropped. */
+static void fill_blocks(struct physmem *physmem, struct container *container,
+                        const struct physmem_allocation *allocation, uint32_t span)
+{
+    struct frame_table *frames = &physmem->frames;
     struct physmem_task *task = container->owner;
     uint32_t block = UINT32_C(1) << allocation->order;
     struct punch punch = {NULL};
-    uint32_t done;
 
     slots_drop(physmem, container, allocation->start, span, &punch);
-    for (done = 0; done < span; done += block) {
-        uint32_t start = allocation->start + done;
-        uint32_t frame;
+    punch_flush(physmem, &punch);
+    for (uint32_t start = allocation->start; start < allocation->start + span; start += block) {
+        uint32_t frame = frame_table_take(frames, allocation->order, container->handle, start);
 
-        frame = frames_take(physmem, allocation->order, container, start, &punch);
-        if (frame == BUDDY_NONE)
-            break;
-        /* Soft frames of this container may have been reused, and tables with them. */
-        if (tables_make(physmem, container, start, block) != 0) {
-            for (uint32_t i = 0; i < block; i++)
-                frame_table_give(&physmem->frames, frame + i);
-            break;
+        if (frame == BUDDY_NONE) {
+            compact(frames, allocation->order, slot_renumber, physmem);
+            frame = frame_table_take(frames, allocation->order, container->handle, start);
         }
         for (uint32_t i = 0; i < block; i++)
             container_slot_fill(container, container_extent(container, start + i), start + i,
                                 frame + i);
         task->held += block;
     }
-    if (done < span && (allocation->flags & PHYSMEM_PARTIAL) == 0) {
-        slots_drop(physmem, container, allocation->start, done, &punch);
-        done = 0;
-    }
-    punch_flush(physmem, &punch);
-    return done;
 }
 
 /* Carry out a plan, for which enough frames are available, and answer. */
@@ -232,9 +221,7 @@ static void plan_carry_out(struct physmem *physmem, const struct physmem_request
     if (allocation->order == 0)
         zeroed = fill_singly(physmem, container, allocation, span);
     else
-        span = fill_blocks(physmem, container, allocation, span);
-    if (span < plan->span)
-        tables_trim(physmem, container, allocation->start, plan->span);
+        fill_blocks(physmem, container, allocation, span);
 
     if (task->held < held) {
         recall_pay(physmem, task, held - task->held);
@@ -242,10 +229,6 @@ static void plan_carry_out(struct physmem *physmem, const struct physmem_request
         task->allocations += task->held - held;
         task->wanted -= smaller(task->wanted, task->held - held);
         physmem->counters.allocated += task->held - held;
-    }
-    if (span == 0) {
-        physmem_reply_done(physmem, request, ENOMEM, 0, "no contiguous block of frames is free");
-        return;
     }
     effect = physmem_reply(physmem, PHYSMEM_REPLY_ALLOCATED, request, 0, NULL);
     effect->allocated.count = span;

@@ -176,27 +176,6 @@ static const char *check_task(const struct physmem *physmem, const struct physme
     return wrong;
 }
 
-static const char *check_frames(const struct physmem *physmem)
-{
-    const struct frame_table *table = &physmem->frames;
-    uint32_t counts[3] = {0};
-    uint32_t queued = 0;
-
-    for (uint32_t i = 0; i < table->frames; i++) {
-        if (table->frame[i].state > FRAME_SOFT)
-            return "a frame in no state";
-        counts[table->frame[i].state]++;
-        if (buddy_is_free(&table->buddy, i) != (table->frame[i].state == FRAME_FREE))
-            return "frame table and buddy allocator disagree";
-    }
-    for (uint32_t i = table->soft_oldest; i != BUDDY_NONE; i = table->frame[i].newer)
-        queued++;
-    if (counts[FRAME_FREE] != table->buddy.free || counts[FRAME_USED] != table->used ||
-        counts[FRAME_SOFT] != table->soft || queued != table->soft)
-        return "the frame table miscounts";
-    return NULL;
-}
-
 static const char *check_pending(const struct physmem *physmem)
 {
     uint32_t need = 0;
@@ -228,7 +207,7 @@ static const char *check_watchers(const struct physmem *physmem)
 const char *physmem_check(const struct physmem *physmem)
 {
     struct sums sums = {0};
-    const char *wrong = check_frames(physmem);
+    const char *wrong = frame_table_check(&physmem->frames);
 
     for (const struct physmem_task *t = physmem->first; t != NULL && wrong == NULL; t = t->next)
         wrong = check_task(physmem, t, &sums);

@@ -186,7 +186,8 @@
     F(u32, frames) F(u32, free) F(u32, soft) F(u32, guaranteed) F(u32, leased) F(u32, tasks)       \
     F(u32, extents) F(u64, allocated) F(u64, returned) F(u64, proposals) F(u64, accepted)          \
     F(u64, countered) F(u64, refused) F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed)   \
-    F(u64, breaches) F(u64, unmaps) F(u64, audits) F(u64, messages) F(u64, violations)             \
+    F(u64, breaches) F(u64, unmaps) F(u64, audits) F(u64, compacted) F(u64, messages)              \
+    F(u64, violations)                                                            \
     E(control, 3) F(u32, controllers) F(u64, entitlements)
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \

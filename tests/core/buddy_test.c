@@ -13,6 +13,31 @@
 #include "core/buddy.h"
 #include "physmem_world.h"
 
+/* What is found from each number on, and counted, is what testing one by one finds. */
+static void expect_next_and_count(const struct bitmap *bitmap)
+{
+    uint32_t next = BITMAP_NONE;
+    uint32_t count = 0;
+
+    for (uint32_t bit = bitmap->bits; bit-- > 0;) {
+        if (bitmap_test(bitmap, bit)) {
+            next = bit;
+            count++;
+        }
+        assert_int_equal(bitmap_next(bitmap, bit), next);
+        if (bit % 128 == 0) {
+            if (bit + 128 <= bitmap->bits) {
+                assert_int_equal(bitmap_count(bitmap, bit, 128), count);
+                assert_int_equal(bitmap_count(bitmap, bit, 8) + bitmap_count(bitmap, bit + 8, 8),
+                                 bitmap_count(bitmap, bit, 16));
+                assert_int_equal(bitmap_count(bitmap, bit, 1), bitmap_test(bitmap, bit));
+            }
+            count = 0;
+        }
+    }
+    assert_int_equal(bitmap_next(bitmap, bitmap->bits), BITMAP_NONE);
+}
+
 static void test_bitmap(void **state)
 {
     static const uint32_t sizes[] = {1, 2, 63, 64, 65, 4096, 4097, 300000};
@@ -37,6 +62,7 @@ static void test_bitmap(void **state)
             assert_true(bitmap_test(&bitmap, bit));
             assert_int_equal(bitmap_first(&bitmap), bit < first ? bit : first);
         }
+        expect_next_and_count(&bitmap);
         while (bitmap_first(&bitmap) != BITMAP_NONE) {
             uint32_t first = bitmap_first(&bitmap);
 

@@ -210,17 +210,27 @@ static void give_back(struct play *play, struct actor *actor, uint32_t frames, b
     }
 }
 
+/* Of blocks; single frames as often as all others. */
+static unsigned any_order(struct play *play)
+{
+    return below(play, 2) ? 0 : 1 + below(play, 5);
+}
+
 /* Ask for frames in a way that may be refused. */
 static void grab(struct play *play, struct actor *actor, unsigned flags)
 {
     uint32_t start = below(play, SLOTS - 40);
     uint32_t count = 1 + below(play, 40);
+    unsigned order = any_order(play);
     const struct physmem_effect *reply;
 
     if (actor->seq != 0)
         return;
-    reply = world_allocate(&play->world, actor->task, actor->container, start, count,
-                           flags | PHYSMEM_PARTIAL | PHYSMEM_EXTRA);
+    count &= ~((1u << order) - 1);
+    if (count == 0)
+        return;
+    reply = world_allocate_blocks(&play->world, actor->task, actor->container, start, count, order,
+                                  flags | PHYSMEM_PARTIAL | PHYSMEM_EXTRA);
     if (reply == NULL) { /* part of it is within the commitment and waits; give that up */
         struct physmem_request request = world_request(&play->world, actor->task);
 
@@ -358,11 +368,12 @@ static void propose(struct play *play, struct actor *actor)
     play->lives += reply->kind == PHYSMEM_REPLY_OFFER && reply->offer.state == SP_CONTRACT_ACTIVE;
 }
 
-/* Ask for frames that the contracts promise: this cannot fail. */
+/* Ask for frames that the contracts promise: this cannot fail, whatever blocks they are to make. */
 static void ask_within(struct play *play, struct actor *actor)
 {
     struct physmem_task_status status = world_status(actor->task);
     uint32_t room = status.guaranteed + status.leased;
+    unsigned order = any_order(play);
     const struct physmem_effect *reply;
 
     if (actor->seq != 0 || room <= status.held)
@@ -375,10 +386,13 @@ static void ask_within(struct play *play, struct actor *actor)
     while (actor->start + actor->count < SLOTS && actor->count < room && actor->count < 60 &&
            !actor->used[actor->start + actor->count])
         actor->count++;
+    actor->count &= ~((1u << order) - 1);
+    if (actor->count == 0)
+        return;
     actor->seq = play->world.seq + 1;
     actor->commitment_shrank = false;
-    reply = world_allocate(&play->world, actor->task, actor->container, actor->start, actor->count,
-                           below(play, 2) ? PHYSMEM_ZERO : 0);
+    reply = world_allocate_blocks(&play->world, actor->task, actor->container, actor->start,
+                                  actor->count, order, below(play, 2) ? PHYSMEM_ZERO : 0);
     play->waited += reply == NULL;
 }
 
@@ -602,6 +616,7 @@ struct totals {
 static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals *totals)
 {
     struct play *play = calloc(1, sizeof(*play));
+    struct physmem_status status;
 
     assert_non_null(play);
     play->seed = seed;
@@ -636,6 +651,7 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
             leave(play, &play->actor[i]);
     check(play);
     /* The play was not a dull one. */
+    physmem_get_status(play->world.physmem, &status);
     REQUIRE(play, play->served > steps / 100 && play->waited > 0);
     REQUIRE(play, meddled || play->revoked > 0);
     REQUIRE(play, !meddled || play->meddler.rung > 0);
@@ -643,6 +659,7 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
     totals->claimed += play->claimed;
     totals->came_back += play->came_back;
     totals->resized += play->resized;
+    REQUIRE(play, status.compacted > 0);
     assert_int_equal(world_end(&play->world), 0);
     meddler_fini(&play->meddler);
     free(play);

@@ -334,17 +334,25 @@ static inline uint32_t world_container(struct world *world, struct physmem_task 
     return reply->kind == PHYSMEM_REPLY_CONTAINER ? reply->container.container : 0;
 }
 
+static inline const struct physmem_effect *
+world_allocate_blocks(struct world *world, struct physmem_task *task, uint32_t container,
+                      uint32_t start, uint32_t count, unsigned order, unsigned flags)
+{
+    struct physmem_request request = world_request(world, task);
+    struct physmem_allocation allocation = {container, start, count, (uint8_t)flags,
+                                            (uint8_t)order};
+
+    physmem_allocate(world->physmem, world->now, &request, &allocation);
+    world_run(world);
+    return world_reply(world, request.seq);
+}
+
 static inline const struct physmem_effect *world_allocate(struct world *world,
                                                           struct physmem_task *task,
                                                           uint32_t container, uint32_t start,
                                                           uint32_t count, unsigned flags)
 {
-    struct physmem_request request = world_request(world, task);
-    struct physmem_allocation allocation = {container, start, count, (uint8_t)flags, 0};
-
-    physmem_allocate(world->physmem, world->now, &request, &allocation);
-    world_run(world);
-    return world_reply(world, request.seq);
+    return world_allocate_blocks(world, task, container, start, count, 0, flags);
 }
 
 typedef void world_range_function(struct physmem *physmem, uint64_t now,
