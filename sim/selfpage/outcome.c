@@ -14,10 +14,10 @@ int outcome_init(struct outcome *outcome, const struct scenario *scenario)
     for (uint32_t i = 0; i < scenario->tasks_count; i++) {
         const struct scenario_task *task = &scenario->tasks[i];
 
-        outcome->tasks[i] =
-            (struct task_outcome){.task = task,
-                                  .policy = task->policy != NULL ? task->policy : DEFAULT_POLICY,
-                                  .exit_status = -1};
+        outcome->tasks[i] = (struct task_outcome){
+            .task = task,
+            .asked_policy = task->policy != NULL ? task->policy : DEFAULT_POLICY,
+            .exit_status = -1};
     }
     return 0;
 }
@@ -31,6 +31,26 @@ void outcome_fini(struct outcome *outcome)
     free(outcome->expectations);
     free(outcome->tasks);
     *outcome = (struct outcome){0};
+}
+
+void outcome_note_policy(struct task_outcome *task, const char *text)
+{
+    size_t length = strnlen(text, STATS_POLICY_MAX - 1);
+
+    for (size_t i = 0; i < length; i++) /* it goes to terminals and into JSON */
+        task->policy[i] = text[i] > ' ' && text[i] <= '~' ? text[i] : '?';
+    task->policy[length] = '\0';
+}
+
+const char *outcome_policy(const struct task_outcome *task)
+{
+    const char *slash = strrchr(task->asked_policy, '/');
+
+    if (task->policy[0] != '\0')
+        return task->policy;
+    if (task->state == TASK_ENDED)
+        return "-";
+    return slash != NULL ? slash + 1 : task->asked_policy;
 }
 
 #define GIVE(name)                                                                                 \

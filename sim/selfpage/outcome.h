@@ -9,6 +9,7 @@
 
 #include <selfpage/stats.h>
 
+#include "base/stats_page.h"
 #include "expression.h"
 #include "launch/observer.h"
 #include "scenario.h"
@@ -25,7 +26,8 @@ enum task_state {
 
 struct task_outcome {
     const struct scenario_task *task;
-    const char *policy;
+    const char *asked_policy;      /* as the scenario or the command line names it */
+    char policy[STATS_POLICY_MAX]; /* that runs; "" as long as the task has chosen none */
     enum task_state state;
     pid_t pid;
     int exit_status; /* 128 + signal if one killed it; -1 until it has ended */
@@ -55,6 +57,13 @@ struct outcome {
 int outcome_init(struct outcome *outcome, const struct scenario *scenario);
 
 void outcome_fini(struct outcome *outcome);
+
+/* Take over which policy a task says that it runs: STATS_POLICY_MAX bytes of the task's own. */
+void outcome_note_policy(struct task_outcome *task, const char *text);
+
+/* The policy of a task, for people: the one that runs; before that, the one that it is to run, a
+ * shared object without its directories; "-" if the task ended without one. */
+const char *outcome_policy(const struct task_outcome *task);
 
 /* The names that expectations may use, in this outcome: TASK.FIELD, physmem.FIELD, swap.FIELD. */
 struct expression_names outcome_names(const struct outcome *outcome);

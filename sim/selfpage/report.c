@@ -45,15 +45,40 @@ static const char *state_text(const struct task_outcome *task, char *buffer, siz
     return buffer;
 }
 
-static void write_task(FILE *out, const struct task_outcome *task)
+/* How wide the columns of texts are: as wide as the longest, within limits. */
+struct columns {
+    int name, policy;
+};
+
+static int wider(int width, const char *text, int most)
+{
+    int length = (int)strlen(text);
+
+    length = length < most ? length : most;
+    return length > width ? length : width;
+}
+
+static struct columns columns_of(const struct outcome *outcome)
+{
+    struct columns columns = {.name = 8, .policy = 8};
+
+    for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++) {
+        columns.name = wider(columns.name, outcome->tasks[i].task->name, 24);
+        columns.policy = wider(columns.policy, outcome_policy(&outcome->tasks[i]), 24);
+    }
+    return columns;
+}
+
+static void write_task(FILE *out, struct columns columns, const struct task_outcome *task)
 {
     const struct sp_stats *stats = &task->stats;
     char state[48], recalls[48];
 
     snprintf(recalls, sizeof recalls, "%llu/%llu", (unsigned long long)stats->recalls_met,
              (unsigned long long)task->seen.recalls_missed);
-    fprintf(out, "%-12.12s %-10.10s %6llu %6llu %8llu %9llu %9llu %9llu %9llu %9llu %9s  %s\n",
-            task->task->name, task->policy, (unsigned long long)stats->guaranteed,
+    fprintf(out, "%-*.*s %-*.*s %6llu %6llu %8llu %9llu %9llu %9llu %9llu %9llu %9s  %s\n",
+            columns.name, columns.name, task->task->name, columns.policy, columns.policy,
+            outcome_policy(task), (unsigned long long)stats->guaranteed,
             (unsigned long long)stats->extra, (unsigned long long)stats->resident,
             (unsigned long long)stats->faults, (unsigned long long)stats->evictions,
             (unsigned long long)stats->swapped_out, (unsigned long long)stats->swapped_in,
@@ -64,14 +89,15 @@ static void write_task(FILE *out, const struct task_outcome *task)
 static unsigned write_table(FILE *out, const struct outcome *outcome, uint32_t most)
 {
     uint32_t shown = outcome->scenario->tasks_count;
+    struct columns columns = columns_of(outcome);
 
-    fprintf(out, "%-12s %-10s %6s %6s %8s %9s %9s %9s %9s %9s %9s  %s\n", "task", "policy", "G",
-            "E", "resident", "faults", "evicted", "swap out", "swap in", "dropped", "recalls",
-            "state");
+    fprintf(out, "%-*s %-*s %6s %6s %8s %9s %9s %9s %9s %9s %9s  %s\n", columns.name, "task",
+            columns.policy, "policy", "G", "E", "resident", "faults", "evicted", "swap out",
+            "swap in", "dropped", "recalls", "state");
     if (shown > most)
         shown = most;
     for (uint32_t i = 0; i < shown; i++)
-        write_task(out, &outcome->tasks[i]);
+        write_task(out, columns, &outcome->tasks[i]);
     if (shown < outcome->scenario->tasks_count)
         fprintf(out, "... and %u more tasks\n", outcome->scenario->tasks_count - shown);
     fprintf(out, "physmem: %u of %u frames free, %u soft", outcome->physmem.free,

@@ -24,7 +24,9 @@ static json_t *task_json(const struct task_outcome *task, bool *failed)
 
     put(object, "name", json_string(task->task->name), failed);
     put(object, "program", json_string(task->task->program), failed);
-    put(object, "policy", json_string(task->policy), failed);
+    put(object, "policy", task->policy[0] != '\0' ? json_string(task->policy) : json_null(),
+        failed);
+    put(object, "asked_policy", json_string(task->asked_policy), failed);
     put(object, "exit_status",
         task->state == TASK_ENDED ? json_integer(task->exit_status) : json_null(), failed);
     put(object, "breached", json_boolean(task->seen.breached), failed);

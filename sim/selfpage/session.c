@@ -192,10 +192,10 @@ static int prepare_task(struct session *session, struct session_task *task, stru
                                   scenario->arguments_count, whose, error);
     if (result != 0)
         return result;
-    task->policy = expand(session, task->outcome->policy, whose, error);
+    task->policy = expand(session, task->outcome->asked_policy, whose, error);
     if (task->policy == NULL)
         return -EINVAL;
-    task->outcome->policy = task->policy;
+    task->outcome->asked_policy = task->policy;
     return 0;
 }
 
@@ -251,7 +251,7 @@ static int task_environment(const struct session_task *task, struct strings *lis
     strings_set(list, "SELFPAGE_PHYSMEM", session->directory.physmem);
     strings_set(list, "SELFPAGE_SWAP", session->scenario->swap ? session->directory.swap : NULL);
     strings_set(list, "SELFPAGE_CONTRACT", scenario->contract);
-    strings_set(list, "SELFPAGE_POLICY", task->outcome->policy);
+    strings_set(list, "SELFPAGE_POLICY", task->outcome->asked_policy);
     strings_set(list, "SELFPAGE_PAGER_THREAD", scenario->pager_thread ? "1" : NULL);
     strings_set(list, "SELFPAGE_BINDIR", session->bindir);
     snprintf(number, sizeof number, "%llu",
@@ -287,7 +287,7 @@ int session_start_task(struct session_task *task, struct sp_error *error)
         result = relay_pipe(task, &task->error, &spawn.error, error);
     task->stats_fd = memfd_create("selfpage-stats", MFD_CLOEXEC);
     if (result == 0 &&
-        (task->stats_fd < 0 || ftruncate(task->stats_fd, sizeof(struct sp_stats)) != 0))
+        (task->stats_fd < 0 || ftruncate(task->stats_fd, sizeof(struct stats_page)) != 0))
         result = error_set(error, errno, "memfd_create: %s", strerror(errno));
     if (result == 0 && task_environment(task, &envp) != 0)
         result = error_set(error, ENOMEM, "out of memory");
@@ -333,7 +333,7 @@ static int session_init(struct session *session, const struct run_options *optio
         task->outcome = &session->outcome.tasks[i];
         task->stats_fd = task->output.fd = task->error.fd = -1;
         if (options->policy != NULL)
-            task->outcome->policy = options->policy;
+            task->outcome->asked_policy = options->policy;
     }
     for (uint32_t i = 0; i < scenario->events_count; i++)
         session->events[i] =

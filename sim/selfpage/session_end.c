@@ -206,8 +206,8 @@ static int judge_policies(struct session *session)
 
         if (task->stats.policy_errors == 0)
             continue;
-        snprintf(why, sizeof why, "%s of task %s did, %llu times", task->policy, task->task->name,
-                 (unsigned long long)task->stats.policy_errors);
+        snprintf(why, sizeof why, "%s of task %s did, %llu times", outcome_policy(task),
+                 task->task->name, (unsigned long long)task->stats.policy_errors);
         break;
     }
     return outcome_expect(&session->outcome, "no eviction policy named a page that was not there",

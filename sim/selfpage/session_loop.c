@@ -24,11 +24,14 @@ static uint64_t ms_of(uint64_t ns)
 void session_sample(struct session_task *task)
 {
     const struct sp_stats before = task->outcome->stats;
+    struct stats_page page;
     struct sp_stats now;
 
     /* By pread, for the task can shrink the file. */
-    if (task->stats_fd < 0 || pread(task->stats_fd, &now, sizeof now, 0) != (ssize_t)sizeof now)
+    if (task->stats_fd < 0 || pread(task->stats_fd, &page, sizeof page, 0) != (ssize_t)sizeof page)
         return;
+    now = page.stats;
+    outcome_note_policy(task->outcome, page.policy);
     if (now.guaranteed == 0 && now.extra == 0 && now.held == 0) {
         now.guaranteed = before.guaranteed;
         now.extra = before.extra;

@@ -155,6 +155,19 @@ static int choose_policy(struct sp_task *task, const struct sp_attach_options *o
     return result;
 }
 
+/* Say which policy runs: its own name, whatever the file is called, and its parameters. */
+static void show_policy(struct sp_task *task, const struct sp_attach_options *options)
+{
+    const char *name = task->policy.policy->name, *params = NULL;
+
+    if (options->policy_ops == NULL && strchr(options->policy, ':') != NULL)
+        params = strchr(options->policy, ':') + 1;
+    snprintf(task->own_page.policy, sizeof(task->own_page.policy), "%s%s%s", name,
+             params != NULL ? ":" : "", params != NULL ? params : "");
+    if (task->shared_page != NULL)
+        memcpy(task->shared_page->policy, task->own_page.policy, sizeof(task->own_page.policy));
+}
+
 /* How the policy was named. */
 static const char *policy_text(const struct sp_attach_options *options)
 {
@@ -168,16 +181,17 @@ static void map_stats(struct sp_task *task, int stats_fd)
     struct stat info;
     void *page = MAP_FAILED;
 
-    task->stats = &task->own_stats;
+    task->stats = &task->own_page.stats;
     if (stats_fd < 0)
         return;
-    if (fstat(stats_fd, &info) == 0 && info.st_size >= (off_t)sizeof(struct sp_stats))
-        page = mmap(NULL, sizeof(struct sp_stats), PROT_READ | PROT_WRITE, MAP_SHARED, stats_fd, 0);
+    if (fstat(stats_fd, &info) == 0 && info.st_size >= (off_t)sizeof(struct stats_page))
+        page =
+            mmap(NULL, sizeof(struct stats_page), PROT_READ | PROT_WRITE, MAP_SHARED, stats_fd, 0);
     if (page == MAP_FAILED)
         return;
-    task->stats = page;
-    task->stats_shared = true;
-    memset(task->stats, 0, sizeof(*task->stats));
+    task->shared_page = page;
+    memset(task->shared_page, 0, sizeof(*task->shared_page));
+    task->stats = &task->shared_page->stats;
     /* Programs that this one starts are no part of the task. */
     fcntl(stats_fd, F_SETFD, FD_CLOEXEC);
 }
@@ -332,8 +346,8 @@ static void release(struct sp_task *task)
         munmap(task->wired, task->wired_size);
     live_trace_end(task, false);
     plugin_close(&task->policy_object);
-    if (task->stats_shared)
-        munmap(task->stats, sizeof(struct sp_stats));
+    if (task->shared_page != NULL)
+        munmap(task->shared_page, sizeof(*task->shared_page));
     munmap(task, sizeof(*task));
 }
 
@@ -433,6 +447,8 @@ int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
     task->pager_thread_wanted = (settings.options.flags & SP_ATTACH_PAGER_THREAD) != 0;
     map_stats(task, settings.stats_fd);
     result = choose_policy(task, &settings.options, error);
+    if (result == 0)
+        show_policy(task, &settings.options);
     if (result == 0)
         result = live_trace_begin(task, policy_text(&settings.options), settings.options.max_pages,
                                   error);

@@ -23,6 +23,7 @@
 #include "core/terms_text.h"
 #include "os/futex.h"
 #include "os/plugin.h"
+#include "base/stats_page.h"
 #include "policy/params.h"
 #include "policy/recorder.h"
 #include "task/channel.h"
@@ -95,9 +96,9 @@ struct sp_task {
     uint32_t extents_max;
     struct task_extent *extents; /* by slot / extent_pages */
     size_t extents_size;
-    struct sp_stats *stats;
-    bool stats_shared;
-    struct sp_stats own_stats;
+    struct sp_stats *stats;         /* of own_page or shared_page */
+    struct stats_page *shared_page; /* NULL: none */
+    struct stats_page own_page;
     enum sp_recall_answer (*on_recall)(void *arg, const struct sp_recall *recall);
     void *on_recall_arg;
     void (*on_pressure)(void *arg, const struct sp_pressure *pressure);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/stats_page.h"
 #include "launch/program.h"
 #include "launch/wait.h"
 
@@ -92,7 +93,7 @@ static struct sp_testing_task *task_new(struct sp_testing *fixture, struct sp_er
     task->stats_fd = memfd_create("selfpage-stats", MFD_CLOEXEC);
     result = server_log_memory(&task->log);
     if (task->stats_fd >= 0 && result == 0 &&
-        ftruncate(task->stats_fd, sizeof(struct sp_stats)) == 0)
+        ftruncate(task->stats_fd, sizeof(struct stats_page)) == 0)
         return task;
     error_set(error, result != 0 ? -result : errno, "memfd_create: %s",
               strerror(result != 0 ? -result : errno));

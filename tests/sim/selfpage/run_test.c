@@ -7,13 +7,10 @@
 #include <cmocka.h>
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #if defined(__has_include)
@@ -27,135 +24,7 @@
 
 #include <selfpage/stats.h>
 
-#include "launch/spawn.h"
-#include "launch/tree.h"
-#include "processes.h"
-
-/* A directory for one test; private directories of its runs lie in it too. */
-struct place {
-    char path[64];
-};
-
-static int setup(void **state)
-{
-    struct place *place = calloc(1, sizeof *place);
-    const char *parent = getenv("TMPDIR");
-
-    if (place == NULL)
-        return -1;
-    snprintf(place->path, sizeof place->path, "%.40s/sp-run-XXXXXX",
-             parent != NULL ? parent : "/tmp");
-    if (mkdtemp(place->path) == NULL)
-        return -1;
-    setenv("XDG_RUNTIME_DIR", place->path, 1);
-    *state = place;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct place *place = *state;
-    int result = tree_remove(AT_FDCWD, place->path);
-
-    free(place);
-    return result;
-}
-
-static void write_file(const struct place *place, const char *name, const char *text)
-{
-    char path[128];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/%s", place->path, name);
-    file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* A run of the command that has been started. */
-struct run {
-    pid_t pid;
-    int output; /* memory files */
-    int error;
-};
-
-static struct run run_begin(const struct place *place, const char *const *arguments)
-{
-    struct spawn spawn = {SPAWN_DEFAULTS, .directory = place->path};
-    struct run run = {.output = memfd_create("output", MFD_CLOEXEC),
-                      .error = memfd_create("error", MFD_CLOEXEC)};
-    const char *argv[16] = {"selfpage"};
-    struct sp_error error;
-
-    for (int i = 0; arguments[i] != NULL; i++)
-        argv[i + 1] = arguments[i];
-    spawn.program = TEST_BINDIR "/selfpage";
-    spawn.argv = (char *const *)argv;
-    spawn.output = run.output;
-    spawn.error = run.error;
-    if (spawn_program(&spawn, &run.pid, &error) != 0)
-        fail_msg("%s", error.text);
-    return run;
-}
-
-/* What there is in a memory file, for free(). */
-static char *contents(int fd)
-{
-    off_t size = lseek(fd, 0, SEEK_END);
-    char *text = calloc(1, (size_t)size + 1);
-
-    assert_non_null(text);
-    assert_int_equal(pread(fd, text, (size_t)size, 0), size);
-    return text;
-}
-
-static int run_end(struct run *run, char **outputp, char **errorp)
-{
-    int status;
-
-    assert_int_equal(child_wait(run->pid, PROCESS_PATIENCE_MS * 4, &status), 0);
-    *outputp = contents(run->output);
-    *errorp = contents(run->error);
-    close(run->output);
-    close(run->error);
-    return child_exit_status(status);
-}
-
-/* Run to the end; fails unless it has this exit status, and these texts in its output and error. */
-static void run_expect(const struct place *place, const char *const *arguments, int status,
-                       const char *in_output, const char *in_error)
-{
-    struct run run = run_begin(place, arguments);
-    char *output, *error;
-    int got = run_end(&run, &output, &error);
-
-    if (got != status || (in_output != NULL && strstr(output, in_output) == NULL) ||
-        (in_error != NULL && strstr(error, in_error) == NULL))
-        fail_msg("exit status %d, not %d;\noutput: %s\nerror: %s", got, status, output, error);
-    free(output);
-    free(error);
-}
-
-/* Nothing but what the test itself wrote lies in its directory. */
-static bool only_files_are_left(const void *value)
-{
-    const struct place *place = value;
-    DIR *directory = opendir(place->path);
-    const struct dirent *entry;
-    bool clean = true;
-
-    while (directory != NULL && (entry = readdir(directory)) != NULL)
-        clean &= strncmp(entry->d_name, "selfpage-", 9) != 0;
-    if (directory != NULL)
-        closedir(directory);
-    return clean;
-}
-
-#define HEAD                                                                                       \
-    "physmem: {frames: 256}\n"                                                                     \
-    "swap: {slots: 512, buffered: yes}\n"                                                          \
-    "tasks:\n"
+#include "run_place.h"
 
 /* A task that says that it runs, and then waits for whatever end it meets. */
 #define WAITING(name)                                                                              \
@@ -164,58 +33,6 @@ static bool only_files_are_left(const void *value)
     "  arguments: [-c, 'echo $$$$ > " name ".new; mv " name ".new " name "; trap \"\" TERM;"       \
     " while :; do read x < fifo; done']\n"                                                         \
     "  contract: extra=1\n"
-
-static void usage_is_explained(void **state)
-{
-    const struct place *place = *state;
-
-    run_expect(place, (const char *[]){"--help", NULL}, 0, "selfpage run SCENARIO", NULL);
-    run_expect(place, (const char *[]){"--version", NULL}, 0, "selfpage ", NULL);
-    run_expect(place, (const char *[]){"run", "--help", NULL}, 0, "chaos_unmap", NULL);
-    run_expect(place, (const char *[]){NULL}, 2, NULL, "which command?");
-    run_expect(place, (const char *[]){"walk", NULL}, 2, NULL, "unknown command walk");
-    run_expect(place, (const char *[]){"run", NULL}, 2, NULL, "which SCENARIO?");
-    run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL, "one SCENARIO");
-    run_expect(place, (const char *[]){"run", "--fast", "a", NULL}, 2, NULL, "--fast");
-    run_expect(place, (const char *[]){"run", "a", "--seed", NULL}, 2, NULL, "--seed needs");
-    run_expect(place, (const char *[]){"run", "a", "--seed", "-1", NULL}, 2, NULL, "\"-1\"");
-    run_expect(place, (const char *[]){"run", "a", "--chaos-unmap", "x", NULL}, 2, NULL, "\"x\"");
-    run_expect(place, (const char *[]){"run", "a", "--policy", "best", NULL}, 2, NULL, "best");
-    run_expect(place, (const char *[]){"run", "a", "--define", "x", NULL}, 2, NULL, "\"x\"");
-    run_expect(place, (const char *[]){"run", "none.yaml", NULL}, 2, NULL, "none.yaml: No such");
-}
-
-static void what_cannot_run_says_why_and_leaves_nothing(void **state)
-{
-    const struct place *place = *state;
-
-    write_file(place, "mistake.yaml", HEAD "- name: a\n  program: sort\n  contrakt: extra=1\n");
-    run_expect(place, (const char *[]){"run", "mistake.yaml", NULL}, 2, NULL,
-               "mistake.yaml:6: tasks[1].contrakt: unknown field");
-    write_file(place, "program.yaml", HEAD "- {name: a, program: none, contract: extra=1}\n");
-    run_expect(place, (const char *[]){"run", "program.yaml", NULL}, 2, NULL, "selfpage-none");
-    write_file(place, "path.yaml", HEAD "- {name: a, program: ./none, contract: extra=1}\n");
-    run_expect(place, (const char *[]){"run", "path.yaml", NULL}, 2, NULL, "task a: ./none");
-    write_file(place, "name.yaml",
-               HEAD "- {name: a, program: sort, arguments: [\"${FILE}\"], contract: extra=1}\n");
-    run_expect(place, (const char *[]){"run", "name.yaml", NULL}, 2, NULL,
-               "task a: ${FILE} is not defined");
-    write_file(place, "server.yaml",
-               "physmem: {frames: 9, args: [--wrong]}\n"
-               "tasks: [{name: a, program: /bin/true, contract: extra=1}]\n");
-    run_expect(place, (const char *[]){"run", "server.yaml", NULL}, 2, NULL,
-               "physmem ended with exit status 2 while starting");
-    assert_true(only_files_are_left(place));
-}
-
-static json_t *member(json_t *object, const char *name)
-{
-    json_t *value = json_object_get(object, name);
-
-    if (value == NULL)
-        fail_msg("the JSON object has no %s", name);
-    return value;
-}
 
 static void a_task_sorts_and_all_is_reported(void **state)
 {
@@ -517,24 +334,6 @@ static void slots_of_a_task_that_ended_are_back(void **state)
                    NULL);
 }
 
-static void a_policy_that_blunders_fails_the_run(void **state)
-{
-    const struct place *place = *state;
-    char text[512];
-
-    snprintf(text, sizeof text,
-             HEAD "- name: a\n  program: /bin/sh\n  contract: extra=1\n"
-                  "  arguments: [-c, 'printf \"\\001\" | dd bs=1 seek=%zu conv=notrunc"
-                  " of=/proc/self/fd/$$SELFPAGE_STATS_FD 2>/dev/null']\n",
-             offsetof(struct sp_stats, policy_errors));
-    write_file(place, "blunder.yaml", text);
-    run_expect(place, (const char *[]){"run", "blunder.yaml", NULL}, 1,
-               "FAILED  no eviction policy named a page that was not there", NULL);
-    write_file(place, "good.yaml", HEAD "- {name: a, program: /bin/true, contract: extra=1}\n");
-    run_expect(place, (const char *[]){"run", "good.yaml", NULL}, 0,
-               "passed  no eviction policy named a page that was not there", NULL);
-}
-
 static void events_that_fail_or_never_happen_are_told_of(void **state)
 {
     const struct place *place = *state;
@@ -621,13 +420,9 @@ static void two_runs_at_once_do_not_meet(void **state)
     assert_true(only_files_are_left(place));
 }
 
-#define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_A_PLACE(usage_is_explained),
-        IN_A_PLACE(what_cannot_run_says_why_and_leaves_nothing),
         IN_A_PLACE(a_task_sorts_and_all_is_reported),
         IN_A_PLACE(a_task_that_hangs_is_named_at_the_timeout),
         IN_A_PLACE(an_interrupt_ends_everything),
@@ -637,7 +432,6 @@ int main(void)
         IN_A_PLACE(a_server_that_crashes_at_the_end_fails_the_run),
         IN_A_PLACE(a_server_that_hangs_does_not_outlast_the_timeout),
         IN_A_PLACE(slots_of_a_task_that_ended_are_back),
-        IN_A_PLACE(a_policy_that_blunders_fails_the_run),
         IN_A_PLACE(events_that_fail_or_never_happen_are_told_of),
         IN_A_PLACE(a_recall_waits_for_its_task_to_attach),
         IN_A_PLACE(a_kept_directory_is_kept),

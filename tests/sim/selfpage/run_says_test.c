@@ -1,0 +1,118 @@
+/* What selfpage run says: about its use, about scenarios that it cannot run, and about policies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <selfpage/stats.h>
+
+#include "run_place.h"
+
+static void usage_is_explained(void **state)
+{
+    const struct place *place = *state;
+
+    run_expect(place, (const char *[]){"--help", NULL}, 0, "selfpage run SCENARIO", NULL);
+    run_expect(place, (const char *[]){"--version", NULL}, 0, "selfpage ", NULL);
+    run_expect(place, (const char *[]){"run", "--help", NULL}, 0, "chaos_unmap", NULL);
+    run_expect(place, (const char *[]){NULL}, 2, NULL, "which command?");
+    run_expect(place, (const char *[]){"walk", NULL}, 2, NULL, "unknown command walk");
+    run_expect(place, (const char *[]){"run", NULL}, 2, NULL, "which SCENARIO?");
+    run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL, "one SCENARIO");
+    run_expect(place, (const char *[]){"run", "--fast", "a", NULL}, 2, NULL, "--fast");
+    run_expect(place, (const char *[]){"run", "a", "--seed", NULL}, 2, NULL, "--seed needs");
+    run_expect(place, (const char *[]){"run", "a", "--seed", "-1", NULL}, 2, NULL, "\"-1\"");
+    run_expect(place, (const char *[]){"run", "a", "--chaos-unmap", "x", NULL}, 2, NULL, "\"x\"");
+    run_expect(place, (const char *[]){"run", "a", "--policy", "best", NULL}, 2, NULL, "best");
+    run_expect(place, (const char *[]){"run", "a", "--define", "x", NULL}, 2, NULL, "\"x\"");
+    run_expect(place, (const char *[]){"run", "none.yaml", NULL}, 2, NULL, "none.yaml: No such");
+}
+
+static void what_cannot_run_says_why_and_leaves_nothing(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "mistake.yaml", HEAD "- name: a\n  program: sort\n  contrakt: extra=1\n");
+    run_expect(place, (const char *[]){"run", "mistake.yaml", NULL}, 2, NULL,
+               "mistake.yaml:6: tasks[1].contrakt: unknown field");
+    write_file(place, "program.yaml", HEAD "- {name: a, program: none, contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "program.yaml", NULL}, 2, NULL, "selfpage-none");
+    write_file(place, "path.yaml", HEAD "- {name: a, program: ./none, contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "path.yaml", NULL}, 2, NULL, "task a: ./none");
+    write_file(place, "name.yaml",
+               HEAD "- {name: a, program: sort, arguments: [\"${FILE}\"], contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "name.yaml", NULL}, 2, NULL,
+               "task a: ${FILE} is not defined");
+    write_file(place, "server.yaml",
+               "physmem: {frames: 9, args: [--wrong]}\n"
+               "tasks: [{name: a, program: /bin/true, contract: extra=1}]\n");
+    run_expect(place, (const char *[]){"run", "server.yaml", NULL}, 2, NULL,
+               "physmem ended with exit status 2 while starting");
+    assert_true(only_files_are_left(place));
+}
+
+static void a_policy_that_blunders_fails_the_run(void **state)
+{
+    const struct place *place = *state;
+    char text[512];
+
+    snprintf(text, sizeof text,
+             HEAD "- name: a\n  program: /bin/sh\n  contract: extra=1\n"
+                  "  arguments: [-c, 'printf \"\\001\" | dd bs=1 seek=%zu conv=notrunc"
+                  " of=/proc/self/fd/$$SELFPAGE_STATS_FD 2>/dev/null']\n",
+             offsetof(struct sp_stats, policy_errors));
+    write_file(place, "blunder.yaml", text);
+    run_expect(place, (const char *[]){"run", "blunder.yaml", NULL}, 1,
+               "FAILED  no eviction policy named a page that was not there", NULL);
+    write_file(place, "good.yaml", HEAD "- {name: a, program: /bin/true, contract: extra=1}\n");
+    run_expect(place, (const char *[]){"run", "good.yaml", NULL}, 0,
+               "passed  no eviction policy named a page that was not there", NULL);
+}
+
+static void the_policy_that_ran_is_shown(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+    json_t *object, *task;
+
+    write_file(place, "policies.yaml",
+               HEAD "- {name: own, program: kvstore, arguments: [--records, '200', --operations,"
+                    " '200'], contract: guaranteed=40, policy: '" TEST_POLICY "'}\n"
+                    "- {name: with, program: kvstore, arguments: [--records, '200', --operations,"
+                    " '200'], contract: guaranteed=40, policy: 'gclock:bits=3'}\n"
+                    "- {name: none, program: /bin/true, contract: extra=1, policy: lru}\n");
+    run = run_begin(place, (const char *[]){"run", "policies.yaml", "--json", NULL});
+    if (run_end(&run, &output, &error) != 0)
+        fail_msg("%s%s", output, error);
+    object = json_loads(output, 0, NULL);
+    assert_non_null(object);
+    task = json_array_get(member(object, "tasks"), 0);
+    assert_string_equal(json_string_value(member(task, "policy")), "wrong");
+    assert_string_equal(json_string_value(member(task, "asked_policy")), TEST_POLICY);
+    task = json_array_get(member(object, "tasks"), 1);
+    assert_string_equal(json_string_value(member(task, "policy")), "gclock:bits=3");
+    task = json_array_get(member(object, "tasks"), 2);
+    assert_true(json_is_null(member(task, "policy")));
+    assert_string_equal(json_string_value(member(task, "asked_policy")), "lru");
+    assert_non_null(strstr(error, "own      wrong "));
+    assert_non_null(strstr(error, "with     gclock:bits=3 "));
+    assert_non_null(strstr(error, "none     - "));
+    json_decref(object);
+    free(output);
+    free(error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_A_PLACE(usage_is_explained),
+        IN_A_PLACE(what_cannot_run_says_why_and_leaves_nothing),
+        IN_A_PLACE(a_policy_that_blunders_fails_the_run),
+        IN_A_PLACE(the_policy_that_ran_is_shown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
