@@ -149,7 +149,10 @@ struct sp_offer {
     uint8_t reason;        /**< enum sp_reason, unless accepted */
     uint32_t contract;     /**< number of the contract; 0 if refused */
     uint64_t retry_ns;     /**< refused: try again after so many ns; 0: never */
-    struct sp_terms terms; /**< as agreed or as offered */
+    /** As agreed or as offered. Refused: those proposed; but if the reason is
+     *  SP_REASON_OVERCOMMITTED, `frames` is the most that physmem could promise now, which is fewer
+     *  than `min`. */
+    struct sp_terms terms;
 };
 
 #ifdef __cplusplus

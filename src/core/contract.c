@@ -125,10 +125,9 @@ void contract_answer(const struct contract_limits *limits, const struct sp_terms
     if (terms->frames > room) {
         offer->reason = SP_REASON_OVERCOMMITTED;
         offer->answer = room > 0 && room >= terms->min ? SP_COUNTERED : SP_REFUSED;
-        if (offer->answer == SP_COUNTERED)
-            terms->frames = room;
-        else
+        if (offer->answer == SP_REFUSED)
             offer->retry_ns = retry_hint(limits, terms);
+        terms->frames = room;
     }
 }
 

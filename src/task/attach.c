@@ -297,6 +297,8 @@ static int open_pair(struct sp_task *task, const char *server, const char *path,
     result = hello(first, server, task->name, WIRE_ROLE_TASK, 0, 0, &welcome, error);
     if (result != 0)
         return result;
+    if (first == &task->physmem)
+        task->physmem_frames = welcome.welcome.total;
     result = sock_connect(path, error);
     if (result < 0)
         return result;

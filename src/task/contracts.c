@@ -2,6 +2,7 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -331,6 +332,31 @@ void contract_renew(struct sp_task *task, uint32_t number)
     (void)channel_send(&task->physmem, &batch, -1);
 }
 
+/* Why physmem and the task have not come to terms, with what was asked for and what there is. */
+static int explain(const struct sp_task *task, const struct sp_terms *asked,
+                   const struct sp_offer *offer, struct sp_error *error)
+{
+    const char *kind = contract_kind_name(asked->kind);
+    const char *verb = offer->answer == SP_COUNTERED ? "countered" : "refused";
+    char least[40] = "", later[80] = "";
+
+    if (offer->reason != SP_REASON_OVERCOMMITTED)
+        return error_set(error, ENOMEM, "physmem %s a contract for %u %s frames: %s", verb,
+                         asked->frames, kind, wire_reason_text(offer->reason));
+    if (asked->min < asked->frames)
+        snprintf(least, sizeof(least), " (at least %u)", asked->min);
+    if (offer->retry_ns > 0)
+        snprintf(later, sizeof(later), ", or try again in %.3g s", (double)offer->retry_ns / 1e9);
+    return error_set(error, ENOMEM,
+                     "physmem %s a contract for %u %s frames%s: %s. Of its %u frames %u can be "
+                     "promised now: %s%s",
+                     verb, asked->frames, kind, least, wire_reason_text(offer->reason),
+                     task->physmem_frames, offer->terms.frames,
+                     offer->terms.frames > 0 ? "ask for no more, or let min= be no more"
+                                             : "ask for extra frames instead",
+                     later);
+}
+
 static int negotiate_one(struct sp_task *task, const struct sp_terms *terms, struct sp_error *error)
 {
     struct sp_offer offer;
@@ -352,9 +378,7 @@ static int negotiate_one(struct sp_task *task, const struct sp_terms *terms, str
         return result;
     if (offer.answer == SP_ACCEPTED)
         return 0;
-    return error_set(error, ENOMEM, "physmem %s a contract for %u %s frames: %s",
-                     offer.answer == SP_COUNTERED ? "countered" : "refused", terms->frames,
-                     contract_kind_name(terms->kind), wire_reason_text(offer.reason));
+    return explain(task, terms, &offer, error);
 }
 
 int contracts_negotiate(struct sp_task *task, const struct sp_terms *terms, int count,

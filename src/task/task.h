@@ -91,6 +91,7 @@ struct sp_task {
     uint32_t arena_pages;
     void *wired; /* the pager's memory */
     size_t wired_size;
+    uint32_t physmem_frames; /* in all */
     uint32_t container;
     uint32_t extent_pages;
     uint32_t extents_max;

@@ -82,6 +82,8 @@ static void test_admission(void **state)
     assert_int_equal(offer.answer, SP_REFUSED);
     assert_int_equal(offer.reason, SP_REASON_OVERCOMMITTED);
     assert_int_equal(offer.retry_ns, 30); /* when the next commitment ends */
+    assert_int_equal(offer.terms.frames, 40);
+    assert_int_equal(offer.terms.min, 41);
 
     offer = answer(wish(SP_GUARANTEED, 101, 200));
     assert_int_equal(offer.answer, SP_REFUSED);

@@ -61,6 +61,15 @@ static void test_bad_attachments(void **state)
     static char long_path[200];
     static struct bad_attach cases[] = {
         {.contract = "guaranteed=5000", .code = ENOMEM, .text = "guarantees"},
+        {.contract = "guaranteed=1;guaranteed=5000,min=4500",
+         .code = ENOMEM,
+         .text = "5000 guaranteed frames (at least 4500)"},
+        {.contract = "guaranteed=1;guaranteed=5000,min=4500",
+         .code = ENOMEM,
+         .text = "Of its 1024 frames 1023 can be promised now: ask for no more"},
+        {.contract = "guaranteed=1024;guaranteed=1",
+         .code = ENOMEM,
+         .text = "0 can be promised now: ask for extra frames instead, or try again in"},
         {.contract = "guaranteed=5,term=0s", .code = ENOMEM, .text = "term"},
         {.contract = "guaranteed=0", .code = ENOMEM, .text = "frames"},
         {.contract = "guaranteed=5,min=6", .code = ENOMEM, .text = "fewest"},
