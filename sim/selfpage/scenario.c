@@ -3,11 +3,13 @@
 
 #include <cyaml/cyaml.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "scenario_complaint.h"
 
 /* Longest scenario file, in bytes: far more than anyone writes, far less than memory. */
 enum { SCENARIO_BYTES = 1 << 20 };
@@ -96,95 +98,10 @@ static const cyaml_schema_field_t scenario_fields[] = {
 static const cyaml_schema_value_t scenario_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct scenario, scenario_fields)};
 
-/* What libcyaml says about a mistake: a sentence, and then, line by line from the inside to the
- * outside, where it was ("in mapping field 'frames' (line: 4, column: 13)"). */
-struct complaint {
-    char what[128]; /* the sentence; "" while there is none */
-    char path[YAML_PATH_MAX];
-    bool placed;   /* the innermost place has been told: */
-    bool in_field; /* it is a field, not a mapping as such or an element */
-};
-
-/* Put `part` before the path: ".name" or "[number]". */
-static void complaint_enclose(struct complaint *complaint, const char *part)
-{
-    char path[YAML_PATH_MAX];
-    const char *rest = complaint->path;
-    bool dot = *rest != '\0' && *rest != '[';
-
-    snprintf(path, sizeof path, "%.60s%s%.60s", part, dot ? "." : "", rest);
-    strcpy(complaint->path, path);
-}
-
-SP_PRINTF(3, 0)
-static void complaint_listen(cyaml_log_t level, void *context, const char *format, va_list values)
-{
-    struct complaint *complaint = context;
-    char line[256], name[64], part[80];
-    unsigned number;
-
-    if (level < CYAML_LOG_ERROR)
-        return;
-    vsnprintf(line, sizeof line, format, values);
-    line[strcspn(line, "\n")] = '\0';
-    if (strncmp(line, "  in ", 5) != 0) {
-        if (*complaint->what == '\0' && strncmp(line, "Load: ", 6) == 0)
-            snprintf(complaint->what, sizeof complaint->what, "%.127s", line + 6);
-        return;
-    }
-    if (sscanf(line, "  in mapping field '%63[^']'", name) == 1) {
-        complaint->in_field |= !complaint->placed;
-        complaint_enclose(complaint, name);
-    } else if (sscanf(line, "  in sequence entry '%u'", &number) == 1) {
-        snprintf(part, sizeof part, "[%u]", number);
-        if (number > 0) /* 0: the sequence as such */
-            complaint_enclose(complaint, part);
-    }
-    complaint->placed = true;
-}
-
-/* Cut the path's last name: a mapping's missing field is reported with the last one it has. */
-static void complaint_ascend(struct complaint *complaint)
-{
-    char *dot = strrchr(complaint->path, '.');
-
-    if (dot != NULL && strchr(dot, ']') == NULL)
-        *dot = '\0';
-    else if (strchr(complaint->path, '[') == NULL)
-        *complaint->path = '\0';
-}
-
-/* Turn a sentence about a field's name into the field's path and our own words. */
-static void complaint_translate(struct complaint *complaint)
-{
-    static const struct {
-        const char *theirs, *ours;
-    } sentences[] = {{"Unexpected key: ", "unknown field"},
-                     {"Missing required mapping field: ", "the field is missing"},
-                     {"Mapping field already seen: ", "the field appears twice"}};
-    char path[YAML_PATH_MAX];
-    const char *name;
-
-    for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++) {
-        if (strncmp(complaint->what, sentences[i].theirs, strlen(sentences[i].theirs)) != 0)
-            continue;
-        name = complaint->what + strlen(sentences[i].theirs);
-        if (complaint->in_field)
-            complaint_ascend(complaint);
-        snprintf(path, sizeof path, "%.60s%s%.60s", complaint->path,
-                 *complaint->path != '\0' ? "." : "", name);
-        strcpy(complaint->path, path);
-        strcpy(complaint->what, sentences[i].ours);
-        return;
-    }
-}
-
 static int scenario_complain(const char *path, struct complaint *complaint, cyaml_err_t code,
                              const struct yaml_index *positions, struct sp_error *error)
 {
-    if (*complaint->what == '\0')
-        snprintf(complaint->what, sizeof complaint->what, "%s", cyaml_strerror(code));
-    complaint_translate(complaint);
+    complaint_translate(complaint, code);
     return error_set(error, EINVAL, "%.60s:%u: %s%s%s", path,
                      yaml_index_line(positions, complaint->path), complaint->path,
                      *complaint->path != '\0' ? ": " : "", complaint->what);
@@ -226,49 +143,68 @@ static int file_read(const char *path, char **textp, size_t *sizep, struct sp_er
     return result;
 }
 
-/* All of `text` is a whole number: decimal without leading zeros, or 0x and hexadecimal. */
-static bool is_whole_number(const char *text)
+/* All of `text` is a whole number, decimal without leading zeros, or 0x and hexadecimal, up to
+ * `most`. */
+static bool is_whole_number(const char *text, uint64_t most)
 {
-    static const char digits[] = "0123456789";
+    bool hexadecimal = strncmp(text, "0x", 2) == 0;
+    const char *first = hexadecimal ? text + 2 : text;
 
-    if (strncmp(text, "0x", 2) == 0)
-        return text[2] != '\0' && text[2 + strspn(text + 2, "0123456789abcdefABCDEF")] == '\0';
-    return *text != '\0' && text[strspn(text, digits)] == '\0' && (*text != '0' || text[1] == '\0');
+    if (*first == '\0' ||
+        first[strspn(first, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789")] != '\0' ||
+        (!hexadecimal && *text == '0' && text[1] != '\0'))
+        return false;
+    errno = 0;
+    return strtoull(text, NULL, 0) <= most && errno == 0;
 }
 
 static bool is_number(const char *text)
 {
     char *end;
+    double number = strtod(text, &end);
 
-    strtod(text, &end);
-    return end != text && *end == '\0';
+    return end != text && *end == '\0' && isfinite(number);
+}
+
+/* Complain about a value that is no number. */
+static int number_complain(const char *path, const struct yaml_position *position, uint64_t most,
+                           struct sp_error *error)
+{
+    char range[60] = "number";
+
+    if (most > 0)
+        snprintf(range, sizeof range, "whole number from 0 to %llu", (unsigned long long)most);
+    return error_set(error, EINVAL, "%.60s:%u: %s: expected a %s, not \"%.40s\"", path,
+                     position->line, position->path, range, position->value);
 }
 
 /* libcyaml reads as much of a number as there is, and is content: "2M" would be 2. */
 static int numbers_check(const char *path, const struct yaml_index *positions,
                          struct sp_error *error)
 {
-    static const char *const whole[] = {"physmem.frames", "physmem.reserve", "physmem.seed",
-                                        "swap.slots"};
-    static const char *const real[] = {"physmem.chaos_unmap", "swap.fail_writes"};
+    static const struct {
+        const char *path; /* [] stands for any element */
+        uint64_t most;    /* 0: any number */
+    } numbers[] = {{"physmem.frames", UINT32_MAX}, {"physmem.reserve", UINT32_MAX},
+                   {"physmem.seed", UINT64_MAX},   {"physmem.chaos_unmap", 0},
+                   {"swap.slots", UINT32_MAX},     {"swap.fail_writes", 0},
+                   {"events[].recall", UINT32_MAX}};
 
     for (size_t i = 0; i < positions->count; i++) {
         const struct yaml_position *position = &positions->positions[i];
-        const char *value = position->value, *field = strchr(position->path, ']');
-        const char *wrong = NULL;
-        bool is_whole = strncmp(position->path, "events[", 7) == 0 && field != NULL &&
-                        strcmp(field, "].recall") == 0;
+        char name[YAML_PATH_MAX], *open;
 
-        for (size_t k = 0; k < sizeof whole / sizeof *whole; k++)
-            is_whole |= strcmp(position->path, whole[k]) == 0;
-        if (value != NULL && is_whole && !is_whole_number(value))
-            wrong = "whole number";
-        for (size_t k = 0; k < sizeof real / sizeof *real; k++)
-            if (value != NULL && strcmp(position->path, real[k]) == 0 && !is_number(value))
-                wrong = "number";
-        if (wrong != NULL)
-            return error_set(error, EINVAL, "%.60s:%u: %s: expected a %s, not \"%.40s\"", path,
-                             position->line, position->path, wrong, value);
+        snprintf(name, sizeof name, "%s", position->path);
+        open = strchr(name, '[');
+        if (open != NULL && strchr(open, ']') != NULL)
+            memmove(open + 1, strchr(open, ']'), strlen(strchr(open, ']')) + 1);
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+            uint64_t most = numbers[k].most;
+
+            if (position->value != NULL && strcmp(name, numbers[k].path) == 0 &&
+                !(most > 0 ? is_whole_number(position->value, most) : is_number(position->value)))
+                return number_complain(path, position, most, error);
+        }
     }
     return 0;
 }

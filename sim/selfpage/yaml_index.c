@@ -82,7 +82,9 @@ static int walk_value(struct walk *walk, const char *scalar, unsigned line)
     level->want_value = !level->want_value;
     if (!level->want_value)
         return walk_keep(walk, scalar);
-    walk_extend(walk, scalar != NULL ? scalar : "?");
+    if (scalar == NULL)
+        return -EBADMSG;
+    walk_extend(walk, scalar);
     return walk_note(walk, line);
 }
 
@@ -121,6 +123,9 @@ static int walk_event(struct walk *walk, const yaml_event_t *event)
 static int walk_fail(const yaml_parser_t *parser, const char *path, int code, unsigned line,
                      struct sp_error *error)
 {
+    if (code == -EBADMSG)
+        return error_set(error, EINVAL, "%.100s:%u: the name of a field is no plain word", path,
+                         line);
     if (code == -E2BIG)
         return error_set(error, EINVAL, "%.100s:%u: nested more than %d deep", path, line,
                          YAML_DEPTH);
@@ -137,6 +142,7 @@ int yaml_index_build(struct yaml_index *index, const char *path, const char *tex
     yaml_parser_t parser;
     yaml_event_t event;
     bool end = false;
+    unsigned documents = 0;
     int result = 0;
 
     *index = (struct yaml_index){0};
@@ -148,8 +154,14 @@ int yaml_index_build(struct yaml_index *index, const char *path, const char *tex
             result = walk_fail(&parser, path, 0, 0, error);
             break;
         }
-        result = walk_event(&walk, &event);
-        if (result != 0)
+        documents += event.type == YAML_DOCUMENT_START_EVENT;
+        if (documents > 1) /* libcyaml would not look at it, and say nothing */
+            result = error_set(error, EINVAL,
+                               "%.100s:%zu: a second YAML document begins here: a scenario is one",
+                               path, event.start_mark.line + 1);
+        else
+            result = walk_event(&walk, &event);
+        if (result != 0 && documents <= 1)
             result = walk_fail(&parser, path, result, (unsigned)event.start_mark.line + 1, error);
         end = event.type == YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
