@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "policy/params.h"
+#include "live_policy.h"
 #include "run_help.h"
 #include "scenario.h"
 #include "variables.h"
@@ -65,10 +65,8 @@ static int chaos_parse(const char *text, struct run_options *options, struct sp_
 
 static int policy_option(const char *text, struct run_options *options, struct sp_error *error)
 {
-    struct policy_choice choice;
-
     options->policy = text;
-    return strchr(text, '/') != NULL ? 0 : policy_choose(&choice, text, error);
+    return live_policy_check_name(text, error);
 }
 
 static int option_take(int key, struct run_options *options, char **argv, struct sp_error *error)

@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "core/terms_text.h"
 #include "expression.h"
+#include "live_policy.h"
 #include "outcome.h"
-#include "policy/params.h"
 
 #define DEFAULT_TIMEOUT_NS UINT64_C(300000000000)
 
@@ -129,12 +129,10 @@ static int check_name(const struct check *check, uint32_t index)
 static int check_policy(const struct check *check, uint32_t index)
 {
     const char *policy = check->scenario->tasks[index].policy;
-    struct policy_choice choice;
     struct sp_error error;
     char where[YAML_PATH_MAX];
 
-    if (policy == NULL || strchr(policy, '/') != NULL ||
-        policy_choose(&choice, policy, &error) == 0)
+    if (policy == NULL || live_policy_check_name(policy, &error) == 0)
         return 0;
     return wrong(check, element(where, sizeof where, "tasks", index, "policy"), "%s", error.text);
 }

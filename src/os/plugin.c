@@ -29,7 +29,9 @@ int plugin_open(struct plugin *plugin, const char *text, const char *symbol, str
         return error_set(error, ENOENT, "cannot load the policy: %s", dlerror());
     plugin->symbol = dlsym(plugin->object, symbol);
     if (plugin->symbol == NULL)
-        return error_set(error, EINVAL, "%s exports no `%s`: see the headers of selfpage", path, symbol);
+        return error_set(error, EINVAL,
+                         "%.200s is no policy: it exports no `%s` (see the headers of selfpage)",
+                         path, symbol);
     return 0;
 }
 

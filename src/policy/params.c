@@ -28,6 +28,19 @@ int policy_check(const struct sp_policy *policy, struct sp_error *error)
     return params_check(kind, policy->name, policy->params, error);
 }
 
+int policy_check_live(const struct sp_policy *policy, struct sp_error *error)
+{
+    const char *nearest = policy->live_form;
+
+    if ((policy->flags & SP_POLICY_LIVE) != 0)
+        return 0;
+    return error_set(
+        error, ENOTSUP,
+        "policy '%s' cannot run live: it needs to see every reference, and a task shows "
+        "only faults%s%s",
+        policy->name, nearest != NULL ? "; nearest to it is " : "", nearest != NULL ? nearest : "");
+}
+
 int policy_parse_params(const struct sp_policy *policy, const char *text, double *values,
                         struct sp_error *error)
 {

@@ -25,6 +25,10 @@ struct policy_choice {
  * Returns 0, -EPROTO (another version of the interface) or -EINVAL. */
 int policy_check(const struct sp_policy *policy, struct sp_error *error);
 
+/* See that a policy can work with what a live task shows. Returns 0 or -ENOTSUP, with an error that
+ * names the nearest one that can. */
+int policy_check_live(const struct sp_policy *policy, struct sp_error *error);
+
 /* Give the parameters of `policy`, which policy_check likes, the values in `text` (PARAMS, may be
  * NULL or empty) and the others their presets. `values` has POLICY_PARAMS_MAX elements, all of
  * which are set. Returns 0, -ENOENT (no such parameter), -EINVAL (malformed, or given twice) or

@@ -143,16 +143,7 @@ static int choose_policy(struct sp_task *task, const struct sp_attach_options *o
     } else {
         result = policy_choose(&task->policy, options->policy, error);
     }
-    if (result == 0 && (task->policy.policy->flags & SP_POLICY_LIVE) == 0) {
-        const char *nearest = task->policy.policy->live_form;
-
-        result = error_set(error, ENOTSUP,
-                           "policy '%s' cannot run live: it needs to see every reference, and a "
-                           "task shows only faults%s%s",
-                           task->policy.policy->name, nearest != NULL ? "; nearest to it is " : "",
-                           nearest != NULL ? nearest : "");
-    }
-    return result;
+    return result != 0 ? result : policy_check_live(task->policy.policy, error);
 }
 
 /* Say which policy runs: its own name, whatever the file is called, and its parameters. */

@@ -105,6 +105,61 @@ static void the_policy_that_ran_is_shown(void **state)
     free(error);
 }
 
+static void a_policy_that_cannot_be_loaded_is_named(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "clock.yaml", HEAD "- {name: a, program: /bin/true, contract: extra=1}\n");
+    write_file(place, "missing.yaml",
+               HEAD "- {name: a, program: /bin/true, contract: extra=1, policy: ./missing.so}\n");
+    write_file(place, "text.so", "no object\n");
+    run_expect(place, (const char *[]){"run", "missing.yaml", NULL}, 2, NULL,
+               "task a: cannot load the policy: ./missing.so: ");
+    run_expect(place, (const char *[]){"run", "clock.yaml", "--policy", "./text.so", NULL}, 2, NULL,
+               "./text.so: ");
+    run_expect(place,
+               (const char *[]){"run", "clock.yaml", "--policy", TEST_POLICY ":speed=3", NULL}, 2,
+               NULL, "speed");
+    run_expect(place, (const char *[]){"run", "clock.yaml", "--policy", "belady", NULL}, 2, NULL,
+               "'belady' cannot run live");
+    run_expect(
+        place,
+        (const char *[]){"run", "clock.yaml", "--policy", "${P}", "--define", "P=belady", NULL}, 2,
+        NULL, "task a: policy 'belady' cannot run live");
+    run_expect(
+        place,
+        (const char *[]){"replay", "--policy", "./text.so", "--frames", "1", "clock.yaml", NULL}, 2,
+        NULL, "./text.so: ");
+    /* A shared object, but none of a policy: the test's own arbiter. */
+    run_expect(place, (const char *[]){"run", "missing.yaml", "--policy", TEST_ARBITER, NULL}, 2,
+               NULL, "is no policy: it exports no `sp_policy_plugin`");
+    assert_true(only_files_are_left(place));
+}
+
+static void what_the_environment_cannot_do_is_said(void **state)
+{
+    const struct place *place = *state;
+    char *output, *error;
+    struct run run;
+
+    write_file(place, "sort.yaml",
+               HEAD "- {name: a, program: sort, arguments: [/usr/include/stdio.h, sorted],"
+                    " contract: extra=40}\nexpect: [a.extra == 40]\n");
+    setenv("SELFPAGE_POLICY", "fifo", 1);
+    setenv("SELFPAGE_CONTRACT", "extra=7", 1);
+    run = run_begin(place, (const char *[]){"run", "sort.yaml", NULL});
+    unsetenv("SELFPAGE_POLICY");
+    unsetenv("SELFPAGE_CONTRACT");
+    if (run_end(&run, &output, &error) != 0)
+        fail_msg("%s%s", output, error);
+    assert_non_null(strstr(error, "SELFPAGE_POLICY in the environment has no effect"));
+    assert_non_null(strstr(error, "SELFPAGE_CONTRACT in the environment has no effect"));
+    assert_null(strstr(error, "SELFPAGE_SEED"));
+    assert_non_null(strstr(output, "clock "));
+    free(output);
+    free(error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +167,8 @@ int main(void)
         IN_A_PLACE(what_cannot_run_says_why_and_leaves_nothing),
         IN_A_PLACE(a_policy_that_blunders_fails_the_run),
         IN_A_PLACE(the_policy_that_ran_is_shown),
+        IN_A_PLACE(a_policy_that_cannot_be_loaded_is_named),
+        IN_A_PLACE(what_the_environment_cannot_do_is_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

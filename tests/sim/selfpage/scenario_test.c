@@ -201,6 +201,7 @@ static void mistakes_are_reported_with_line_and_field(void **state)
         {HEAD "- {name: 1st, program: b, contract: extra=1}\n", 7, "tasks[2].name", "1st"},
         {HEAD "- {name: é, program: b, contract: extra=1}\n", 7, "tasks[2].name", "é"},
         {HEAD "  policy: best\n", 7, "tasks[1].policy", "best"},
+        {HEAD "  policy: belady\n", 7, "tasks[1].policy", "cannot run live"},
         {HEAD "  policy: clock:speed=2\n", 7, "tasks[1].policy", "speed"},
         {HEAD "  start: soon\n", 7, "tasks[1].start", "\"soon\" is no time"},
         {HEAD "  start: 5\n", 7, "tasks[1].start", "\"5\" is no time"},
