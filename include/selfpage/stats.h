@@ -28,7 +28,9 @@
     X(guaranteed, "gauge: frames guaranteed by active contracts")                                  \
     X(extra, "gauge: frames allowed beyond the guarantee by active contracts")                     \
     X(pages, "gauge: pages of all regions")                                                        \
-    X(pinned, "gauge: pages pinned now")
+    X(pinned, "gauge: pages pinned now")                                                           \
+    X(taken, "free frames that physmem took from the frame stack, without a message")              \
+    X(ghost_hits, "faults on pages evicted so lately that twice the frames would have kept them")
 
 /** A task's counters at one moment. */
 struct sp_stats {

@@ -84,6 +84,13 @@ struct sp_pressure {
 /** Do not renew contracts when their term is about to end. */
 #define SP_ATTACH_NO_RENEWAL 2u
 
+/** Do not list unused frames for physmem to take. Otherwise those that the task is not using, for
+ *  instance after sp_discard, and the few that the library keeps ready for the next faults, stand in
+ *  memory that it shares with physmem, in the order in which they would be given up; when frames are
+ *  short physmem takes extra ones from there, without a recall, and without on_recall being called.
+ *  Frames that the contracts guarantee are not taken so. */
+#define SP_ATTACH_NO_FRAME_STACK 4u
+
 /** How to attach. Zero or NULL in any field means: what the environment variable in brackets says,
  *  else the default. */
 struct sp_attach_options {
@@ -103,7 +110,8 @@ struct sp_attach_options {
     const struct sp_policy *policy_ops; /**< this policy, instead of one by name */
     uint32_t max_pages;  /**< pages that all regions together may have [1,048,576: 4 GiB] */
     uint32_t max_frames; /**< frames ever held at once [all that the contracts allow] */
-    uint32_t flags;      /**< SP_ATTACH_*; [SELFPAGE_PAGER_THREAD=1 sets that flag] */
+    uint32_t flags;      /**< SP_ATTACH_*; [SELFPAGE_PAGER_THREAD=1 sets SP_ATTACH_PAGER_THREAD,
+                       SELFPAGE_FRAME_STACK=0 sets SP_ATTACH_NO_FRAME_STACK] */
     uint64_t seed;       /**< for what is random in the policy [SELFPAGE_SEED; 1] */
     /** Called on the control thread for each recall, before the library answers it. It may call
      *  sp_discard, must not touch managed memory, and is to return at once: time is running. */

@@ -255,7 +255,10 @@ SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const 
     X(audits, "audits of extents")                                                                 \
     X(compacted, "frames moved to other numbers, to make blocks")                                  \
     X(messages, "messages received")                                                               \
-    X(violations, "connections ended for malformed input")
+    X(violations, "connections ended for malformed input")                                         \
+    X(frames_recalled, "frames that recalls asked for")                                            \
+    X(recalls_transparent, "times that unused frames were taken without a message")                \
+    X(frames_transparent, "frames taken so")
 
 /** X(name, meaning): what swap tells about itself; all count pages or events. */
 #define SP_TESTING_SWAP_COUNTERS(X)                                                                \
@@ -291,7 +294,10 @@ SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const 
     X(recalls_missed, "recalls it missed")                                                         \
     X(unmaps, "unmap requests sent to it")                                                         \
     X(breached, "1: it breached a contract and lost everything")                                   \
-    X(reason, "enum sp_reason of the breach")
+    X(reason, "enum sp_reason of the breach")                                                      \
+    X(frames_recalled, "frames that recalls asked it for")                                         \
+    X(recalls_transparent, "times that unused frames were taken from it without a message")        \
+    X(frames_transparent, "frames taken so")
 
 #define SP_TESTING_FIELD(name, meaning) uint64_t name;
 

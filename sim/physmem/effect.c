@@ -10,6 +10,7 @@
 
 #include "os/clock.h"
 #include "os/extent.h"
+#include "os/shared.h"
 
 _Static_assert(WIRE_MAPS == PHYSMEM_MAPS_MAX, "one reply holds what the core maps at once");
 _Static_assert(WIRE_SLOTS_MAX == CONTAINER_SLOTS_MAX, "the same containers");
@@ -297,6 +298,56 @@ static void extent_change(struct service *service, const struct physmem_effect *
     }
 }
 
+/* ---- Frame stacks ---- */
+
+static void stack_make(struct service *service, const struct physmem_effect *effect)
+{
+    const struct physmem_request request = {effect->task, effect->seq, effect->control};
+    size_t size = frame_stack_size(effect->stack.places);
+    struct shared shared;
+    struct sp_error error;
+    int code;
+
+    /* Whole pages: what would be left over is used, too. */
+    size = (size + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE * SP_PAGE_SIZE;
+    code = shared_create(&shared, "selfpage-stack", size, &error);
+    if (code != 0) {
+        log_line(&service->server.log, "stack", "no frame stack for task %s: %s",
+                 physmem_task_identity(effect->task)->name, error.text);
+        physmem_stack_ready(service->physmem, clock_now_ns(), &request, NULL, 0, 0,
+                            (uint32_t)-code);
+        return;
+    }
+    physmem_stack_ready(service->physmem, clock_now_ns(), &request, shared.memory,
+                        frame_stack_places(size), (uint32_t)shared.fd, 0);
+}
+
+static void stack_send(struct service *service, const struct physmem_effect *effect)
+{
+    struct wire_message *message = message_new(service, WIRE_STACK);
+    const struct seat *seat = seat_of(effect);
+    struct connection *connection = effect->control ? seat->control : seat->request;
+
+    message->stack.places = effect->stack.places;
+    transmit(service, connection, (int)effect->stack.descriptor);
+    /* The mapping is enough from now on. */
+    close((int)effect->stack.descriptor);
+    message_new(service, WIRE_DONE);
+    message->seq = effect->seq;
+    message->done.count = effect->stack.places;
+    text_set(message->done.text, NULL);
+    if (effect->seq != 0)
+        transmit(service, connection, -1);
+}
+
+static void stack_unmap(const struct physmem_effect *effect)
+{
+    struct shared shared = {
+        .memory = effect->stack.stack, .size = frame_stack_size(effect->stack.places), .fd = -1};
+
+    shared_close(&shared);
+}
+
 void effect_run(struct service *service, const struct physmem_effect *effect)
 {
     switch (effect->kind) {
@@ -308,6 +359,15 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_REPLY_PART:
     case PHYSMEM_REPLY_OFFER:
         reply(service, effect);
+        break;
+    case PHYSMEM_REPLY_STACK:
+        stack_send(service, effect);
+        break;
+    case PHYSMEM_STACK_CREATE:
+        stack_make(service, effect);
+        break;
+    case PHYSMEM_STACK_DESTROY:
+        stack_unmap(effect);
         break;
     case PHYSMEM_SEND_RECALL:
         send_recall(service, effect);

@@ -181,6 +181,9 @@ static void send_task_status(struct service *service, struct connection *connect
     message->task_status.recalls_met = status.recalls_met;
     message->task_status.recalls_missed = status.recalls_missed;
     message->task_status.unmaps = status.unmaps;
+    message->task_status.frames_recalled = status.frames_recalled;
+    message->task_status.recalls_transparent = status.recalls_transparent;
+    message->task_status.frames_transparent = status.frames_transparent;
     message->task_status.breached = status.breached;
     message->task_status.reason = status.reason;
     connection_send(connection, message, -1);
@@ -221,6 +224,9 @@ static void on_status(struct service *service, struct connection *connection,
     message->physmem_status.recalls = status.recalls;
     message->physmem_status.recalls_met = status.recalls_met;
     message->physmem_status.recalls_missed = status.recalls_missed;
+    message->physmem_status.frames_recalled = status.frames_recalled;
+    message->physmem_status.recalls_transparent = status.recalls_transparent;
+    message->physmem_status.frames_transparent = status.frames_transparent;
     message->physmem_status.breaches = status.breaches;
     message->physmem_status.unmaps = status.unmaps;
     message->physmem_status.audits = status.audits;
@@ -399,6 +405,10 @@ static void on_request(struct service *service, struct connection *connection,
         break;
     case WIRE_ASK_AVAILABILITY:
         on_ask_availability(service, &request, message);
+        break;
+    case WIRE_STACK_OPEN:
+        physmem_stack_open(physmem, now, &request, message->stack_open.container,
+                           message->stack_open.places);
         break;
     case WIRE_STATUS:
         on_status(service, connection, message);

@@ -80,6 +80,9 @@ static int task_field(const struct task_outcome *task, const char *field, double
 
         GIVE(breached)
         GIVE(recalls_missed)
+        GIVE(frames_recalled)
+        GIVE(recalls_transparent)
+        GIVE(frames_transparent)
         GIVE(allocations)
     }
     return -EINVAL;

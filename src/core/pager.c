@@ -219,7 +219,7 @@ void pager_region_destroy(struct pager *pager, sp_page first)
 /* ---- The check ---- */
 
 struct tally {
-    uint32_t held, free, leaving, loading, with_policy, dirty, stores, resident, pinned;
+    uint32_t held, free, leaving, loading, with_policy, dirty, stores, resident, pinned, listed;
 };
 
 static const char *check_page(const struct pager *pager, sp_page page, struct tally *tally)
@@ -275,6 +275,8 @@ static const char *check_totals(const struct pager *pager, const struct tally *t
         return "pages with the policy, or dirty ones, are miscounted";
     if (tally->stores != pager->stores)
         return "stores are miscounted";
+    if (tally->listed != pager->offers.live)
+        return "slots on the frame stack are miscounted";
     if (pager->owed > pager->held + (pager->allocating ? pager->allocate_count : 0))
         return "more is owed than held";
     return NULL;
@@ -292,8 +294,12 @@ const char *pager_check(const struct pager *pager)
             if (wrong != NULL)
                 return wrong;
         }
-    for (uint32_t slot = 0; slot < pager->slots_top; slot++)
+    for (uint32_t slot = 0; slot < pager->slots_top; slot++) {
         used += pager->slot[slot].state == SLOT_USED;
+        if (pager->slot[slot].state != SLOT_FREE && pager->slot[slot].place != 0)
+            return "a slot is on the frame stack that is not free";
+        tally.listed += pager->slot[slot].place != 0;
+    }
     if (used != tally.held)
         return "a slot is used by no page";
     for (uint32_t slot = pager->free_head; slot != PAGER_NONE; slot = pager->slot[slot].next) {

@@ -31,6 +31,7 @@
 #include <selfpage/task.h>
 
 #include "base/random.h"
+#include "core/frame_stack.h"
 
 #define PAGER_NONE        UINT32_MAX
 #define PAGER_REGIONS_MAX 250u
@@ -83,10 +84,10 @@ enum slot_state {
 struct pager_slot {
     uint32_t page_or_prev; /* USED: its page; FREE: previous free slot */
     uint32_t next;         /* FREE: next free slot; USED: link of the skipped list */
-    uint8_t state;
-    uint8_t flags;
-    uint8_t rights; /* that physmem granted and did not take back: PAGE_READ | PAGE_WRITE */
-    uint8_t reserved;
+    uint32_t place : 24;   /* FREE: on the frame stack, plus one; 0: not listed there */
+    uint32_t state : 2;
+    uint32_t flags : 4;
+    uint32_t rights : 2; /* that physmem granted and did not take back: PAGE_READ | PAGE_WRITE */
 };
 
 struct pager_region {
@@ -190,6 +191,7 @@ struct pager {
     bool allocating;          /* an EFFECT_ALLOCATE has not been answered */
     bool allocation_unmapped; /* physmem took rights in that range before the answer came */
     uint32_t allocate_slot, allocate_count;
+    struct frame_offers offers; /* the free slots, on the frame stack */
 };
 
 /* Bytes of memory that pager_init needs for this configuration, 64-byte aligned. */
@@ -198,6 +200,11 @@ size_t pager_size(const struct pager_config *config);
 /* Start with no region, no frame and no allowance. `memory` has pager_size bytes, all zero, 64-byte
  * aligned, and outlives the pager, which also must not move. */
 void pager_init(struct pager *pager, const struct pager_config *config, void *memory);
+
+/* From now on list free frames on this frame stack, the one that has been free longest on top.
+ * Physmem may then take them at any moment: the pager finds out before it uses one, and at the
+ * beginning of each call. */
+void pager_publish(struct pager *pager, struct frame_stack *stack, uint32_t places);
 
 /* ---- Regions ---- */
 

@@ -111,7 +111,7 @@ static enum pager_verdict free_a_frame(struct pager *pager)
 /* Get a frame for the page. PAGER_DONE: it has a slot. */
 static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
 {
-    if (pager->free == 0) {
+    while (!pager_slot_take(pager, page)) {
         enum pager_verdict verdict;
 
         if (pager_grow(pager))
@@ -120,7 +120,6 @@ static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
         if (verdict != PAGER_DONE)
             return verdict;
     }
-    pager_slot_take(pager, page);
     if (!pager_may_grow(pager) && !pager->allocating && !swap_fails(pager) &&
         pager->free + pager->leaving < pager_low(pager))
         pager_evict(pager, pager_high(pager) - pager->free - pager->leaving, false);
@@ -239,9 +238,9 @@ bool pager_prefetch(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
-    if (p->state != PAGE_SWAPPED || pager->free <= pager_low(pager))
+    if (p->state != PAGE_SWAPPED || pager->free <= pager_low(pager) ||
+        !pager_slot_take(pager, page))
         return false;
-    pager_slot_take(pager, page);
     pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
     p->state = PAGE_LOADING;
     pager->loading++;

@@ -18,11 +18,24 @@ static inline bool pager_with_policy(const struct pager_page *page)
     return page->state == PAGE_RESIDENT && page->pins == 0 && (page->flags & PAGE_SKIPPED) == 0;
 }
 
+/* ---- pager_stack.c ---- */
+
+/* Note which frames physmem has taken from the frame stack. */
+void pager_stack_sweep(struct pager *pager);
+
+/* List a slot that has come free on the frame stack. */
+void pager_stack_offer(struct pager *pager, uint32_t slot);
+
+/* Have a free slot for ourselves alone. False if physmem has taken its frame: it is a hole now. */
+bool pager_stack_claim(struct pager *pager, uint32_t slot);
+
 /* Each call that may store pages or return frames begins so. */
 static inline void pager_begin(struct pager *pager)
 {
     pager->stores_now = 0;
     pager->returns_now = 0;
+    if (frame_offers_were_taken(&pager->offers))
+        pager_stack_sweep(pager);
 }
 
 /* ---- pager_slots.c ---- */
@@ -34,13 +47,17 @@ uint32_t pager_allowance(const struct pager *pager);
 uint32_t pager_low(const struct pager *pager);
 uint32_t pager_high(const struct pager *pager);
 
-/* A free slot for the page, now USED by it; there must be one. Sets page->slot. */
-void pager_slot_take(struct pager *pager, sp_page page);
+/* A free slot for the page, now USED by it. Sets page->slot. False if none is left: there was none,
+ * or physmem was faster. */
+bool pager_slot_take(struct pager *pager, sp_page page);
+
+/* A free slot's frame is physmem's. */
+void pager_slot_lost(struct pager *pager, uint32_t slot);
 
 /* The slot's frame is not needed any more: pay a debt with it, or keep it at hand. */
 void pager_slot_free(struct pager *pager, uint32_t slot);
 
-/* Give a free frame back to physmem, which is owed one. */
+/* Give a free frame, if one is left, back to physmem, which is owed one. */
 void pager_slot_return(struct pager *pager);
 
 /* Ask for more frames (EFFECT_ALLOCATE), if that makes sense now. */

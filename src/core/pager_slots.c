@@ -42,6 +42,7 @@ static void free_list_append(struct pager *pager, uint32_t slot)
         pager->free_head = slot;
     pager->free_tail = slot;
     pager->free++;
+    pager_stack_offer(pager, slot);
 }
 
 static void free_list_remove(struct pager *pager, uint32_t slot)
@@ -80,15 +81,21 @@ static uint32_t best_slot(const struct pager *pager, sp_page page)
     return pager->free_head;
 }
 
-void pager_slot_take(struct pager *pager, sp_page page)
+bool pager_slot_take(struct pager *pager, sp_page page)
 {
-    uint32_t slot = best_slot(pager, page);
+    uint32_t slot;
 
+    do {
+        if (pager->free == 0)
+            return false;
+        slot = best_slot(pager, page);
+    } while (!pager_stack_claim(pager, slot));
     free_list_remove(pager, slot);
     pager->slot[slot].state = SLOT_USED;
     pager->slot[slot].page_or_prev = page;
     pager->slot[slot].next = PAGER_NONE;
     pager->page[page].slot = slot;
+    return true;
 }
 
 static void set_held(struct pager *pager, uint32_t held)
@@ -99,9 +106,9 @@ static void set_held(struct pager *pager, uint32_t held)
         pager->config.policy->resize(pager->policy_state, held > 0 ? held : 1);
 }
 
-void pager_slot_return(struct pager *pager)
+/* A free slot becomes a hole. */
+static void slot_leave(struct pager *pager, uint32_t slot)
 {
-    uint32_t slot = pager->free_head;
     struct pager_slot *s = &pager->slot[slot];
 
     free_list_remove(pager, slot);
@@ -110,9 +117,27 @@ void pager_slot_return(struct pager *pager)
     s->rights = 0;
     if (slot < pager->hole_hint)
         pager->hole_hint = slot;
+    set_held(pager, pager->held - 1);
+}
+
+void pager_slot_lost(struct pager *pager, uint32_t slot)
+{
+    slot_leave(pager, slot);
+    pager->stats->taken++;
+}
+
+void pager_slot_return(struct pager *pager)
+{
+    uint32_t slot;
+
+    do {
+        if (pager->free == 0)
+            return;
+        slot = pager->free_head;
+    } while (!pager_stack_claim(pager, slot));
+    slot_leave(pager, slot);
     pager->owed--;
     pager->returns_now++;
-    set_held(pager, pager->held - 1);
     pager->stats->returned++;
     pager_emit(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot});
 }
@@ -173,9 +198,9 @@ void pager_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t
     if (pager->allocation_unmapped)
         rights = 0;
     for (uint32_t i = 0; i < count; i++) {
-        free_list_append(pager, slot + i);
         pager->slot[slot + i].rights = rights;
         pager->slot[slot + i].flags = zero ? SLOT_ZERO : 0;
+        free_list_append(pager, slot + i);
     }
     if (slot + count > pager->slots_top)
         pager->slots_top = slot + count;
@@ -209,8 +234,10 @@ void pager_set_allowance(struct pager *pager, uint32_t guaranteed, uint32_t extr
 
 void pager_owe(struct pager *pager, uint32_t frames)
 {
-    uint32_t most = pager->held + (pager->allocating ? pager->allocate_count : 0);
+    uint32_t most;
 
+    pager_stack_sweep(pager);
+    most = pager->held + (pager->allocating ? pager->allocate_count : 0);
     pager->owed = frames < most - pager->owed ? pager->owed + frames : most;
 }
 

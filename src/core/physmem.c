@@ -181,8 +181,8 @@ void physmem_settle(struct physmem *physmem)
 
     pending_serve(physmem);
     availability_settle(physmem);
-    if (physmem->pending_first != NULL)
-        recall_for_pending(physmem);
+    while (physmem->pending_first != NULL && recall_for_pending(physmem))
+        pending_serve(physmem); /* frames came at once, from a frame stack */
     available = frame_table_available(&physmem->frames);
     if (physmem->wanting_first != NULL && available > physmem->available)
         extra_notify(physmem);

@@ -29,6 +29,7 @@
 #include "base/params.h"
 #include "base/random.h"
 #include "core/container.h"
+#include "core/frame_stack.h"
 
 struct physmem;
 struct physmem_task;
@@ -102,6 +103,7 @@ enum physmem_effect_kind {
     PHYSMEM_REPLY_CONTAINER,    /* container */
     PHYSMEM_REPLY_AVAILABILITY, /* availability */
     PHYSMEM_REPLY_PART,         /* part */
+    PHYSMEM_REPLY_STACK,        /* stack: send the descriptor, then close it */
     PHYSMEM_REPLY_OFFER,        /* offer; the last of the replies */
     /* To be sent over the control connection. */
     PHYSMEM_SEND_RECALL,       /* recall */
@@ -122,6 +124,10 @@ enum physmem_effect_kind {
     /* The policy server: see core/physmem_control.h. */
     PHYSMEM_CONTROL_RING, /* ring: tell it; not again before physmem_control_entitled */
     PHYSMEM_CONTROL_GROW, /* a larger table is needed: answered by physmem_control_table */
+    /* Frame stacks. */
+    PHYSMEM_STACK_CREATE, /* stack: make one of at least `places`, zeros, of sealed size, and map it;
+                              answered by physmem_stack_ready, with seq and control of the effect */
+    PHYSMEM_STACK_DESTROY, /* stack: unmap it */
 };
 
 /* Who decides. */
@@ -210,6 +216,11 @@ struct physmem_effect {
             uint32_t count;
         } extent;
         uint32_t ring; /* PHYSMEM_RING_* */
+        struct {
+            struct frame_stack *stack;
+            uint32_t places;
+            uint32_t descriptor;
+        } stack;
     };
 };
 
@@ -252,6 +263,9 @@ struct physmem_task_status {
     uint64_t recalls;
     uint64_t recalls_met;
     uint64_t recalls_missed;
+    uint64_t frames_recalled;     /* that were asked for */
+    uint64_t recalls_transparent; /* times that frames were taken from its frame stack */
+    uint64_t frames_transparent;  /* taken so */
     uint64_t unmaps;
     bool breached;
     uint8_t reason; /* enum sp_reason, of the breach */
@@ -275,6 +289,9 @@ struct physmem_status {
     uint64_t recalls;
     uint64_t recalls_met;
     uint64_t recalls_missed;
+    uint64_t frames_recalled;     /* asked for by recalls */
+    uint64_t recalls_transparent; /* times that frames were taken from a frame stack instead */
+    uint64_t frames_transparent;  /* taken so */
     uint64_t breaches;
     uint64_t unmaps;
     uint64_t audits;
@@ -437,7 +454,20 @@ void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physm
 void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                  uint32_t container, uint32_t start, uint32_t count, uint8_t rights);
 
+/* Make a frame stack, of at least so many places, on which the task will list unused frames of this
+ * container: up to what may be recalled from it without its saying so, as extra frames, they are
+ * taken without a message, and never counted as owed. A reply with the stack. ENOENT (container),
+ * EEXIST (the task has one), EINVAL (places), what physmem_stack_ready says. */
+void physmem_stack_open(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint32_t container, uint32_t places);
+
 /* ---- Answers from outside ---- */
+
+/* PHYSMEM_STACK_CREATE was carried out: `error` is 0 or a positive errno value. The memory stays
+ * readable and writable, whatever the task does, until PHYSMEM_STACK_DESTROY. */
+void physmem_stack_ready(struct physmem *physmem, uint64_t now,
+                         const struct physmem_request *request, struct frame_stack *stack,
+                         uint32_t places, uint32_t descriptor, uint32_t error);
 
 /* PHYSMEM_EXTENT_CREATE was carried out: `error` is 0 or a positive errno value. */
 void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t extent,

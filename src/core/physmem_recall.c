@@ -82,6 +82,8 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
     task->owed += frames;
     physmem->owed += frames;
     control_changed(physmem, task);
+    task->frames_recalled += frames;
+    physmem->counters.frames_recalled += frames;
     physmem->counters.recalls++;
     availability_changed(physmem);
     if (!task->control)
@@ -129,7 +131,10 @@ uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_
     uint32_t plain = recallable > kept ? recallable - kept : 0;
     uint32_t left = smaller(frames, recallable);
     uint32_t asked = left;
+    uint32_t taken = stack_take(physmem, task, smaller(left, plain));
 
+    left -= taken;
+    plain -= taken;
     /* Extra frames first, then those kept without time to clean, then those with. */
     left -= recall_issue(physmem, task, NULL, smaller(left, plain));
     for (unsigned clean = 0; clean < 2; clean++)
@@ -155,14 +160,16 @@ int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *n
     return asked;
 }
 
-void recall_for_pending(struct physmem *physmem)
+bool recall_for_pending(struct physmem *physmem)
 {
-    uint64_t there = (uint64_t)frame_table_available(&physmem->frames) + physmem->owed;
+    uint32_t available = frame_table_available(&physmem->frames);
+    uint64_t there = (uint64_t)available + physmem->owed;
     uint32_t batch = physmem->config.frames / 64;
 
     /* A little ahead of need, so that recalls are few. */
     if (physmem->waiting > there)
         arbiter_short(physmem, (uint32_t)(physmem->waiting - there), batch);
+    return frame_table_available(&physmem->frames) > available;
 }
 
 /* The recall that is due next; NULL if nothing is owed. */

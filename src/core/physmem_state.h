@@ -127,6 +127,12 @@ struct physmem_task {
 
     struct contract *contract_list;
     struct container *container_list;
+    struct frame_stack *stack; /* NULL: none, or not ready */
+    uint32_t stack_places;
+    uint32_t stack_container; /* handle; 0: none */
+    uint64_t frames_recalled;
+    uint64_t recalls_transparent;
+    uint64_t frames_transparent;
     struct recall recalls[PHYSMEM_RECALLS_MAX];
     struct unmap *unmaps;           /* ring of PHYSMEM_UNMAPS_MAX; NULL until the first */
     struct deadline unmap_deadline; /* of the oldest */
@@ -514,7 +520,8 @@ const char *control_check(const struct physmem *physmem);
 /* Whether another recall can be sent to the task. */
 bool recall_is_possible(const struct physmem_task *task);
 
-/* Recall so many frames of a task, at most what can be. Returns how many. */
+/* Recall so many frames of a task, at most what can be: unused extra frames are taken at once, the
+ * others asked for. Returns how many. */
 uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
 /* The control connection has ended: what was asked over it is due soon. */
@@ -523,8 +530,8 @@ void recall_hurry(struct physmem *physmem, struct physmem_task *task);
 /* Recall frames that a contract of the task kept. */
 uint32_t recall_kept(struct physmem *physmem, struct contract *contract, uint32_t frames);
 
-/* Recall what those who wait still lack. */
-void recall_for_pending(struct physmem *physmem);
+/* Recall what those who wait still lack. True if frames came at once. */
+bool recall_for_pending(struct physmem *physmem);
 
 /* Frames came back: the recall that is due first counts them. */
 void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
@@ -538,6 +545,15 @@ void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uin
 
 void recall_due(struct physmem *physmem, struct recall *recall);
 void recalls_end(struct physmem *physmem, struct physmem_task *task);
+
+/* ---- physmem_stack.c ---- */
+
+/* Take up to `frames` unused frames of a task, which physmem may take as things stand. Returns how
+ * many. */
+uint32_t stack_take(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
+
+/* Give the task's frame stack up. */
+void stack_close(struct physmem *physmem, struct physmem_task *task);
 
 /* ---- physmem_map.c ---- */
 

@@ -96,6 +96,12 @@ static int settle(struct settings *settings, const struct sp_attach_options *giv
         return result;
     if (result > 0 && number != 0)
         o->flags |= SP_ATTACH_PAGER_THREAD;
+    number = 1;
+    result = environment_number("SELFPAGE_FRAME_STACK", &number, error);
+    if (result < 0)
+        return result;
+    if (number == 0)
+        o->flags |= SP_ATTACH_NO_FRAME_STACK;
     settings->stats_fd = -1;
     result = environment_number("SELFPAGE_STATS_FD", &number, error);
     if (result < 0)
@@ -195,13 +201,21 @@ static void *map_private(size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static uint32_t container_slots(const struct settings *settings)
+/* Frames of the contracts to propose. */
+static uint64_t frames_wanted(const struct settings *settings)
 {
     uint64_t frames = 0;
-    uint64_t slots;
 
     for (int i = 0; i < settings->terms_count; i++)
         frames += settings->terms[i].kind == TERMS_CLAIM ? CLAIM_FRAMES : settings->terms[i].frames;
+    return frames;
+}
+
+static uint32_t container_slots(const struct settings *settings)
+{
+    uint64_t frames = frames_wanted(settings);
+    uint64_t slots;
+
     if (settings->options.max_frames > 0)
         slots = settings->options.max_frames;
     else
@@ -335,6 +349,7 @@ static void release(struct sp_task *task)
         close(task->arrived[i].fd);
     if (task->extents != NULL)
         munmap(task->extents, task->extents_size);
+    publish_end(task);
     if (task->wired != NULL)
         munmap(task->wired, task->wired_size);
     live_trace_end(task, false);
@@ -383,6 +398,10 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
         result = memory_reserve(task, error);
     if (result == 0)
         result = prepare_pager(task, settings, slots, error);
+    if (result == 0 && (options->flags & SP_ATTACH_NO_FRAME_STACK) == 0)
+        result = publish_start(
+            task, frames_wanted(settings) < slots ? (uint32_t)frames_wanted(settings) : slots,
+            error);
     if (result == 0)
         result = contracts_negotiate(task, settings->terms, settings->terms_count, error);
     return result;
@@ -431,6 +450,7 @@ int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
     snprintf(task->name, sizeof(task->name), "%s", settings.options.name);
     task->physmem.fd = task->control.fd = task->swap.fd = task->cleaner.fd = -1;
     task->wake_fd = -1;
+    task->stack.fd = -1;
     task->arena_pages = settings.options.max_pages;
     task->on_recall = settings.options.on_recall;
     task->on_recall_arg = settings.options.on_recall_arg;

@@ -123,12 +123,24 @@ static void map(struct sp_task *task, const struct pager_effect *effect)
     pager_map_failed(&task->pager, effect->page);
 }
 
+/* Linux lets the last mapping go one beyond its limit, and from then on refuses every mmap, even one
+ * that would make fewer mappings of it; but not munmap. Should another thread get the address in
+ * between, that is noticed. */
+static bool unmap_beyond_limit(void *address)
+{
+    return munmap(address, SP_PAGE_SIZE) == 0 &&
+           mmap(address, SP_PAGE_SIZE, PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+                0) == address;
+}
+
 static void unmap(struct sp_task *task, sp_page page)
 {
     void *address = memory_address(task, page);
 
     if (map_over(address, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
-        MAP_FAILED)
+            MAP_FAILED &&
+        (errno != ENOMEM || !unmap_beyond_limit(address)))
         task_die(task, "cannot unmap a page: %s (is vm.max_map_count reached?)", strerror(errno));
     VALGRIND_MAKE_MEM_DEFINED(address, SP_PAGE_SIZE);
 }

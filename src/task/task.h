@@ -26,6 +26,7 @@
 #include "base/stats_page.h"
 #include "policy/params.h"
 #include "policy/recorder.h"
+#include "os/shared.h"
 #include "task/channel.h"
 
 /* Batches of stores on their way, at most. */
@@ -106,6 +107,7 @@ struct sp_task {
     void *on_pressure_arg;
     struct policy_choice policy;
     struct live_trace *live_trace; /* NULL: no trace is written */
+    struct shared stack;           /* the frame stack, shared with physmem */
     struct plugin policy_object;
 
     /* Guarded by lock. */
@@ -254,6 +256,14 @@ void watch_recalled(struct sp_task *task);
 
 /* Have physmem tell of pressure, if the program wants to hear of it. */
 int watch_start(struct sp_task *task, struct sp_error *error);
+
+/* ---- publish.c ---- */
+
+/* Open a frame stack with physmem, for about as many frames as the contracts allow, and list unused
+ * frames there from now on. After the pager has begun, before there are other threads. Returns 0;
+ * `error` is filled otherwise. */
+int publish_start(struct sp_task *task, uint32_t frames, struct sp_error *error);
+void publish_end(struct sp_task *task);
 
 /* ---- contracts.c ---- */
 

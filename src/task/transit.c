@@ -381,6 +381,10 @@ void transit_on_message(void *context, struct channel *channel, const struct wir
         extent_arrived(task, message, consume_fd);
         return;
     }
+    if (message->type == WIRE_STACK && channel == &task->physmem && task->stack.memory == NULL) {
+        (void)shared_open(&task->stack, consume_fd, NULL);
+        return;
+    }
     if (consume_fd >= 0)
         close(consume_fd);
     if (message->type == WIRE_OFFER)

@@ -106,7 +106,8 @@
     F(u32, id) F(u32, pid) F(u32, uid) F(u32, guaranteed) F(u32, extra) F(u32, leased)             \
     F(u32, held) F(u32, soft) F(u32, owed) F(u32, contracts) F(u64, allocations)                   \
     F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed) F(u64, unmaps)                      \
-    E(breached, 2) E(reason, SP_REASONS)
+    E(breached, 2) E(reason, SP_REASONS)                                                           \
+    F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)
 
 /* X(name, FIELDS): element types. */
 #define WIRE_ELEMENTS(X)                                                                           \
@@ -154,6 +155,9 @@
     F(u32, container) F(u32, start) F(u32, count) E(rights, WIRE_RIGHTS)
 #define WIRE_MAPPED_FIELDS(F, E, S, L)            L(map, items, WIRE_MAPS)
 #define WIRE_FD_FIELDS(F, E, S, L)                F(u32, extent) F(u32, pages)
+/* `places` of the stack at least; in STACK those that it has: see core/frame_stack.h. */
+#define WIRE_STACK_OPEN_FIELDS(F, E, S, L)        F(u32, container) F(u32, places)
+#define WIRE_STACK_FIELDS(F, E, S, L)             F(u32, places)
 
 /* From physmem, over the control connection. */
 #define WIRE_RECALL_FIELDS(F, E, S, L)                                                             \
@@ -187,8 +191,8 @@
     F(u32, extents) F(u64, allocated) F(u64, returned) F(u64, proposals) F(u64, accepted)          \
     F(u64, countered) F(u64, refused) F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed)   \
     F(u64, breaches) F(u64, unmaps) F(u64, audits) F(u64, compacted) F(u64, messages)              \
-    F(u64, violations)                                                            \
-    E(control, 3) F(u32, controllers) F(u64, entitlements)
+    F(u64, violations) E(control, 3) F(u32, controllers) F(u64, entitlements)                      \
+    F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \
     S(name, WIRE_NAME) WIRE_TASK_STATUS_FIELDS(F, E)
@@ -246,6 +250,8 @@
     X(MAPPED, mapped, 29, 0, WIRE_MAPPED_FIELDS)                                                   \
     X(EXTENT, extent, 30, 1, WIRE_FD_FIELDS)               /* comes before the MAPPED naming it */ \
     X(UNMAP_OWN, unmap_own, 31, 0, WIRE_SLOTS_FIELDS)      /* -> DONE: the task gives up rights */ \
+    X(STACK_OPEN, stack_open, 33, 0, WIRE_STACK_OPEN_FIELDS) /* -> STACK, DONE */                  \
+    X(STACK, stack, 34, 1, WIRE_STACK_FIELDS)              /* comes before the DONE */             \
     X(RECALL, recall, 40, 0, WIRE_RECALL_FIELDS)           /* the task answers by DEALLOCATE */    \
     X(UNMAP, unmap, 41, 0, WIRE_UNMAP_FIELDS)              /* -> UNMAPPED */                       \
     X(UNMAPPED, unmapped, 42, 0, WIRE_UNMAPPED_FIELDS)                                             \

@@ -196,6 +196,26 @@ static const struct world_options shapes[] = {
      .guaranteed = 32,
      .kernel_limit = 20,
      .recalls = true},
+    /* physmem takes free frames itself; with room for all, for some, for one on the frame stack */
+    {.pages = 24, .slots = 8, .extent_pages = 4, .extra = 4, .recalls = true, .stack = 8},
+    {.pages = 120, .slots = 64, .extent_pages = 4, .guaranteed = 40, .pins = true, .stack = 1},
+    {.pages = 100,
+     .slots = 64,
+     .extent_pages = 16,
+     .guaranteed = 20,
+     .extra = 30,
+     .recalls = true,
+     .chaos = true,
+     .failures = true,
+     .pins = true,
+     .stack = 6},
+    {.pages = 400,
+     .slots = 260,
+     .extent_pages = 64,
+     .extra = 250,
+     .recalls = true,
+     .chaos = true,
+     .stack = 512},
 };
 
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -226,6 +246,8 @@ static void run_shape(const struct sp_policy *policy, const double *params,
         if (step % SETTLE_EVERY == SETTLE_EVERY - 1)
             world_settle(world);
     }
+    if (shape->stack > 1 && world->taken == 0)
+        world_fail(world, "nothing was taken from the frame stack");
     world_fini(world);
     free(world);
 }

@@ -113,18 +113,54 @@ static bool frame_in_transit(const struct world *world, uint32_t slot)
     return false;
 }
 
-static void take_back(struct world *world, uint32_t slot)
+/* A frame goes to others. */
+static void leave_slot(struct world *world, uint32_t slot)
 {
     struct world_slot *s = &world->slot[slot];
 
-    world_require(world, s->mapped == 0, "a frame is returned that is mapped");
-    world_require(world, !frame_in_transit(world, slot), "a frame is returned in transit");
-    world_require(world, world->owed > 0, "a frame is returned that is not owed");
-    world->owed--;
+    world_require(world, s->mapped == 0, "a frame is given up that is mapped");
+    world_require(world, !frame_in_transit(world, slot), "a frame is given up in transit");
     world->allocated--;
     s->allocated = false;
     s->rights = 0;
     s->frame = POISON | slot;
+}
+
+static void take_back(struct world *world, uint32_t slot)
+{
+    world_require(world, world->owed > 0, "a frame is returned that is not owed");
+    world->owed--;
+    leave_slot(world, slot);
+}
+
+uint32_t world_unnoticed(const struct world *world)
+{
+    return world->taken - (uint32_t)world->stats.taken;
+}
+
+void world_take(struct world *world, uint32_t frames)
+{
+    struct frame_walk walk;
+    uint32_t slot;
+
+    if (world->stack == NULL)
+        return;
+    walk = frame_walk_start(world->stack, world->options.stack, world->options.stack);
+    while (frames > 0 && world->allocated > world->owed &&
+           (slot = frame_walk_next(&walk)) != FRAME_STACK_NONE) {
+        world_require(world, slot < world->options.slots && world->slot[slot].allocated,
+                      "a slot is offered that has no frame");
+        if (chance(world, 8)) /* it may have its reasons not to */
+            continue;
+        world_require(world, frame_walk_claim(&walk), "a claim fails without a rival");
+        leave_slot(world, slot);
+        world->taken++;
+        frames--;
+    }
+    /* The news may be late. */
+    if (world->generous || chance(world, 2))
+        world->told = world->taken;
+    frame_stack_tell(world->stack, world->told);
 }
 
 static void begin_op(struct world *world, const struct pager_effect *effect)
@@ -144,7 +180,9 @@ static void check_request(struct world *world, const struct pager_effect *effect
                   "a request reaches beyond the container");
     for (uint32_t i = 0; i < effect->count; i++)
         world_require(world,
-                      world->slot[effect->slot + i].allocated == (effect->kind == EFFECT_GRANT),
+                      world->slot[effect->slot + i].allocated == (effect->kind == EFFECT_GRANT) ||
+                          (i > 0 && world_unnoticed(world) > 0 &&
+                           pager->slot[effect->slot + i].state == SLOT_FREE),
                       "a request for a wrong slot");
     if (effect->kind == EFFECT_GRANT)
         return;
@@ -197,6 +235,9 @@ static void world_sink(void *context, const struct pager_effect *effect)
 {
     struct world *world = context;
 
+    /* Physmem is another process: it may act in the midst of a call. */
+    if (world->stack != NULL && !world->generous && chance(world, 8))
+        world_take(world, 1 + world_random(world, 4));
     check_effect(world, effect);
     switch (effect->kind) {
     case EFFECT_MAP:
@@ -489,7 +530,8 @@ void world_check(struct world *world)
     for (uint32_t i = 0; i < world->ops; i++)
         if (world->op[i].effect.kind == EFFECT_ALLOCATE)
             return;
-    world_require(world, pager->held == world->allocated, "frames are miscounted");
+    world_require(world, pager->held == world->allocated + world_unnoticed(world),
+                  "frames are miscounted");
     world_require(world, !pager->allocating, "an allocation has ended and is waited for");
 }
 
@@ -526,4 +568,9 @@ void world_init(struct world *world, const struct world_options *options)
     pager_init(&world->pager, &config, world->memory);
     pager_set_allowance(&world->pager, options->guaranteed, options->extra);
     world->pool = options->extra;
+    if (options->stack == 0)
+        return;
+    world->stack = calloc(1, frame_stack_size(options->stack));
+    assert_non_null(world->stack);
+    pager_publish(&world->pager, world->stack, options->stack);
 }

@@ -26,10 +26,11 @@ struct world_options {
     uint32_t map_limit;    /* as the pager is told */
     uint32_t kernel_limit; /* as the kernel keeps it; 0: a mapping never fails */
     uint32_t guaranteed, extra;
-    bool pins;     /* the program pins pages */
-    bool failures; /* swap fails now and then */
-    bool chaos;    /* physmem takes rights at any moment */
-    bool recalls;  /* physmem wants frames back, and contracts change */
+    bool pins;      /* the program pins pages */
+    bool failures;  /* swap fails now and then */
+    bool chaos;     /* physmem takes rights at any moment */
+    bool recalls;   /* physmem wants frames back, and contracts change */
+    uint32_t stack; /* places of the frame stack, from which physmem takes; 0: there is none */
 };
 
 /* A round trip that has not ended: the other side acts first, its answer comes later. */
@@ -103,6 +104,10 @@ struct world {
     struct world_unmap unmap[WORLD_UNMAPS];
     uint32_t unmaps;
 
+    struct frame_stack *stack; /* NULL: none */
+    uint32_t taken;            /* from it, ever */
+    uint32_t told;             /* of these, the pager could know */
+
     uint64_t *swap;
     bool *swap_used;
     uint32_t swap_slots;
@@ -158,6 +163,12 @@ uint64_t world_fresh_value(const struct world *world, sp_page page);
 
 /* Note that the contents of a page are gone. */
 void world_forget(struct world *world, sp_page page);
+
+/* Physmem takes up to so many frames from the frame stack, at a moment of its own. */
+void world_take(struct world *world, uint32_t frames);
+
+/* Frames that were taken, and that the pager has not noticed. */
+uint32_t world_unnoticed(const struct world *world);
 
 void world_op_progress(struct world *world, uint32_t index);
 void world_unmap_send(struct world *world);

@@ -18,6 +18,7 @@
 #define SLOTS  600u
 #define FRAMES 300u
 #define TOKENS 6u
+#define PLACES 64u
 
 enum character {
     PROMPT, /* returns what is recalled at once, half of it softly */
@@ -52,6 +53,9 @@ struct actor {
     uint64_t unmaps_answered;
     bool watches;
     bool told; /* of its availability, and has not answered that */
+    /* What it says on its frame stack is as often wrong as right. */
+    struct frame_stack *stack; /* NULL: none */
+    bool taken_early[SLOTS];   /* from there, before it heard that it had the frame */
 };
 
 struct play {
@@ -72,6 +76,7 @@ struct play {
     uint64_t claimed;
     uint64_t came_back; /* parts */
     uint64_t resized;
+    uint64_t taken;
 };
 
 #define REQUIRE(play, condition)                                                                   \
@@ -104,9 +109,59 @@ static struct actor *actor_of(struct play *play, const struct physmem_task *task
 static void mark(struct actor *actor, uint32_t start, uint32_t count)
 {
     for (uint32_t i = start; i < start + count; i++) {
+        if (actor->taken_early[i]) {
+            actor->taken_early[i] = false;
+            continue;
+        }
         actor->held += !actor->used[i];
         actor->used[i] = true;
     }
+}
+
+/* Note what physmem took from the frame stacks of all. */
+static void notice_takings(struct play *play)
+{
+    for (unsigned a = 0; a < ACTORS; a++) {
+        struct actor *actor = &play->actor[a];
+
+        for (unsigned i = 0; actor->stack != NULL && i < PLACES; i++) {
+            uint32_t slot = (actor->stack->place[i] & ~FRAME_STACK_TAKEN) - 1;
+
+            if ((actor->stack->place[i] & FRAME_STACK_TAKEN) == 0)
+                continue;
+            actor->stack->place[i] = FRAME_STACK_EMPTY;
+            play->taken++;
+            REQUIRE(play, slot < SLOTS && !actor->taken_early[slot]);
+            actor->taken_early[slot] = !actor->used[slot];
+            actor->held -= actor->used[slot];
+            actor->used[slot] = false;
+        }
+    }
+}
+
+/* Write something on the frame stack: a used slot, one that is none, or any number; never one that
+ * stands there with the mark of physmem. */
+static void use_stack(struct play *play, struct actor *actor)
+{
+    uint32_t slot = below(play, SLOTS);
+
+    if (actor->stack == NULL) {
+        const struct physmem_effect *reply =
+            world_open_stack(&play->world, actor->task, actor->container, PLACES);
+
+        REQUIRE(play, reply->error == 0 || reply->error == EEXIST);
+        actor->stack = reply->error == 0 ? reply->stack.stack : NULL;
+        return;
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        if (below(play, 8) == 0)
+            slot = below(play, 4) == 0 ? below(play, FRAME_STACK_TAKEN - 2) : below(play, SLOTS);
+        else if (below(play, 4) != 0)
+            slot = (slot + 1) % SLOTS;
+        actor->stack->place[below(play, PLACES)] = slot + 1;
+    }
+    actor->stack->head = below(play, PLACES);
+    actor->stack->span = PLACES;
 }
 
 static void on_revoked(struct play *play, struct actor *actor, const struct physmem_effect *effect)
@@ -154,6 +209,10 @@ static void watch(struct world *world, const struct physmem_effect *effect)
 
     if (effect->kind == PHYSMEM_CONTROL_RING)
         play->meddler.rung++;
+    notice_takings(play);
+    for (unsigned i = 0; i < ACTORS && effect->kind == PHYSMEM_STACK_DESTROY; i++)
+        if (play->actor[i].stack == effect->stack.stack)
+            play->actor[i].stack = NULL;
     if (effect->task == NULL)
         return;
     actor = actor_of(play, effect->task);
@@ -548,11 +607,13 @@ static void act(struct play *play, struct actor *actor)
     } else if (what < 29) {
         if (actor->seq == 0)
             act_on_contract(play, actor);
-    } else if (what < 45) {
+    } else if (what < 48) {
         ask_within(play, actor);
     } else if (what < 65) {
         grab(play, actor, below(play, 2) ? PHYSMEM_SQUASH : 0);
-    } else if (what < 72) {
+    } else if (what < 67) {
+        use_stack(play, actor);
+    } else if (what < 73) {
         answer_unmaps(play, actor);
         give_back(play, actor, 1 + below(play, 30), below(play, 2));
     } else if (what < 77) {
@@ -588,6 +649,7 @@ static void check(struct play *play)
     struct physmem_status status;
     uint32_t held = 0;
 
+    notice_takings(play);
     if (wrong != NULL) {
         print_error("seed %llu step %u: %s\n", (unsigned long long)play->seed, play->step, wrong);
         fail();
@@ -599,6 +661,7 @@ static void check(struct play *play)
         held += play->actor[i].held;
     }
     physmem_get_status(play->world.physmem, &status);
+    REQUIRE(play, status.frames_transparent == play->taken);
     REQUIRE(play, status.free + status.soft + held == status.frames);
 }
 
@@ -611,6 +674,7 @@ struct totals {
     uint64_t claimed;
     uint64_t came_back;
     uint64_t resized;
+    uint64_t taken;
 };
 
 static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals *totals)
@@ -655,6 +719,7 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
     REQUIRE(play, play->served > steps / 100 && play->waited > 0);
     REQUIRE(play, meddled || play->revoked > 0);
     REQUIRE(play, !meddled || play->meddler.rung > 0);
+    totals->taken += play->taken;
     totals->lives += play->lives;
     totals->claimed += play->claimed;
     totals->came_back += play->came_back;
@@ -681,6 +746,7 @@ static void test_ten_thousand_random_lives(void **state)
     assert_true(totals.lives >= (RUNNING_ON_VALGRIND ? 1000 : 10000));
     assert_true(totals.claimed > totals.lives / 50 && totals.came_back > totals.lives / 50);
     assert_true(totals.resized > totals.lives / 50);
+    assert_true(totals.taken > totals.lives / 50);
 }
 
 static void test_random_lives_under_any_table(void **state)

@@ -13,6 +13,7 @@
 
 #define WORLD_EXTENTS 4096u
 #define WORLD_RECORD  256u
+#define WORLD_STACKS  64u
 #define MS            UINT64_C(1000000)
 #define SECOND        UINT64_C(1000000000)
 
@@ -35,6 +36,7 @@ struct world {
     uint32_t create_error;            /* extents cannot be made: this errno value */
     struct world_extent *extent;
     uint32_t extents;
+    struct frame_stack *stack[WORLD_STACKS]; /* NULL: none */
     /* Told of every effect, before it is carried out. May be NULL. */
     void (*watch)(struct world *world, const struct physmem_effect *effect);
     void *user;
@@ -94,6 +96,8 @@ static inline int world_start(struct world *world, uint32_t frames, uint32_t res
 static inline size_t world_end(struct world *world)
 {
     physmem_free(&world->physmem);
+    for (unsigned i = 0; i < WORLD_STACKS; i++)
+        free(world->stack[i]);
     free(world->extent);
     return world->bytes;
 }
@@ -136,6 +140,25 @@ static inline void world_extent_effect(struct world *world, const struct physmem
     }
 }
 
+static inline void world_stack_effect(struct world *world, const struct physmem_effect *effect)
+{
+    const struct physmem_request request = {effect->task, effect->seq, effect->control};
+    struct frame_stack *wanted = effect->kind == PHYSMEM_STACK_DESTROY ? effect->stack.stack : NULL;
+    unsigned i = 0;
+
+    while (i < WORLD_STACKS && world->stack[i] != wanted)
+        i++;
+    if (effect->kind == PHYSMEM_STACK_DESTROY) {
+        free(world->stack[i]);
+        world->stack[i] = NULL;
+    } else if (effect->kind == PHYSMEM_STACK_CREATE) {
+        if (world->create_error == 0)
+            world->stack[i] = calloc(1, frame_stack_size(effect->stack.places));
+        physmem_stack_ready(world->physmem, world->now, &request, world->stack[i],
+                            effect->stack.places, 0, world->create_error);
+    }
+}
+
 /* Carry out what physmem wants done. */
 static inline void world_run(struct world *world)
 {
@@ -149,6 +172,7 @@ static inline void world_run(struct world *world)
         if (world->watch != NULL)
             world->watch(world, &effect);
         world_extent_effect(world, &effect);
+        world_stack_effect(world, &effect);
     }
 }
 
@@ -380,6 +404,18 @@ static inline const struct physmem_effect *world_map(struct world *world, struct
 
     physmem_map(world->physmem, world->now, &request, container, start, count,
                 SLOT_READ | SLOT_WRITE);
+    world_run(world);
+    return world_reply(world, request.seq);
+}
+
+/* Open a frame stack. Returns the reply; the stack is in reply->stack.stack. */
+static inline const struct physmem_effect *world_open_stack(struct world *world,
+                                                            struct physmem_task *task,
+                                                            uint32_t container, uint32_t places)
+{
+    struct physmem_request request = world_request(world, task);
+
+    physmem_stack_open(world->physmem, world->now, &request, container, places);
     world_run(world);
     return world_reply(world, request.seq);
 }

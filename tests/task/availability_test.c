@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -225,5 +227,7 @@ int main(void)
                                         sp_testing_teardown),
     };
 
+    /* Whatever frames are free, recalls are to be messages. */
+    setenv("SELFPAGE_FRAME_STACK", "0", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
