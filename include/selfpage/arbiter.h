@@ -149,6 +149,8 @@ struct sp_arbiter_task {
                             known: it would come from the statistics a task publishes */
     uint64_t bid;        /**< the highest of its contracts: price offered per frame; 0: none */
     void *own;           /**< the arbiter's state for this task; NULL without task_size */
+    uint64_t penalty;    /**< charged so far for missed recalls (SP_BREACH_PENALTY), in the unit of
+                            bids */
 };
 
 /** Why an arbiter is asked. */

@@ -52,12 +52,26 @@ enum sp_contract_kind {
     SP_CONTRACT_KINDS = 3,
 };
 
-/** What a missed recall costs: a ladder, of which each contract has one rung. (Breaches of another
- *  kind, such as an overdraft, always cost everything.) */
+/** What a missed recall costs: a ladder, of which each contract has one rung. The contract whose
+ *  frames were recalled counts; for extra frames, which bear no label, the gentlest rung of all the
+ *  task's contracts for them does, in the order warn, penalty, repossess, revoke, kill. Breaches of
+ *  another kind, such as an overdraft or a control connection that takes no messages, cost
+ *  everything in any case; and everything includes the process if any of its contracts says kill. */
 enum sp_breach {
-    SP_BREACH_REVOKE = 0, /**< all mappings and all frames go, nothing is saved (the original's) */
-    SP_BREACH_KILL = 1,   /**< the same, and the process is sent SIGKILL */
-    SP_BREACH_ACTIONS = 2,
+    /** All mappings and all frames go, nothing is saved (the original's, and Nemesis'). */
+    SP_BREACH_REVOKE = 0,
+    /** The same, and the process is sent SIGKILL. */
+    SP_BREACH_KILL = 1,
+    /** Warned, and the same grace again; others are asked in its place meanwhile (Viengoos). After
+     *  `selfpage-physmem --warnings` misses (3), one less for each recall met since: as REVOKE. */
+    SP_BREACH_WARN = 2,
+    /** Frames missing times the contract's `bid` (at least 1) are charged to the task, which has the
+     *  same grace again (a market's). After as many misses as above: as REPOSSESS. */
+    SP_BREACH_PENALTY = 3,
+    /** Physmem takes the frames itself and says which (Exokernel): whole extents, so it may be some
+     *  more, and none with vital (pinned) pages. Should the others be too few: as REVOKE. */
+    SP_BREACH_REPOSSESS = 4,
+    SP_BREACH_ACTIONS = 5,
 };
 
 /** How grace is counted. */

@@ -98,7 +98,7 @@ struct sp_attach_options {
     const char *physmem_path; /**< physmem's socket [SELFPAGE_PHYSMEM; required] */
     const char *swap_path;    /**< swap's socket [SELFPAGE_SWAP; none: no precious regions] */
     /** Contracts to propose at attach, `KIND=FRAMES[,min=N][,term=TIME][,clean=GRACE][,drop=GRACE]
-     *  [,breach=revoke|kill][,order=N][,weight=N][,bid=N]`, several with ';' between them. TIME is a
+     *  [,breach=revoke|kill|warn|penalty|repossess][,order=N][,weight=N][,bid=N]`, several with ';' between them. TIME is a
      *  number and ns, us, ms, s, m or h, or `forever`; min is FRAMES unless given; GRACE is a TIME or a number of allocations,
      *  `100a`. Example: "guaranteed=256;extra=64,drop=200ms". Counter-offers of at least `min`
      *  frames are accepted. `claim=TOKEN`, alone or among others, claims a part that another task

@@ -181,6 +181,42 @@ static void send_changed(struct service *service, const struct physmem_effect *e
     transmit(service, seat_of(effect)->control, -1);
 }
 
+static void send_warned(struct service *service, const struct physmem_effect *effect)
+{
+    const struct physmem_identity *identity = physmem_task_identity(effect->task);
+    struct wire_message *message = message_new(service, WIRE_WARNED);
+
+    log_line(&service->server.log, "warning",
+             "task %s (process %u) was warned: %u frames are overdue, %u more misses are forborne",
+             identity->name, identity->pid, effect->warned.missing, effect->warned.left);
+    message->warned.id = effect->warned.id;
+    message->warned.missing = effect->warned.missing;
+    message->warned.left = effect->warned.left;
+    message->warned.charged = effect->warned.charged;
+    message->warned.grace_unit = effect->warned.unit;
+    message->warned.grace = effect->warned.grace;
+    transmit(service, seat_of(effect)->control, -1);
+}
+
+static void send_repossessed(struct service *service, const struct physmem_effect *effect)
+{
+    const struct physmem_identity *identity = physmem_task_identity(effect->task);
+    const struct physmem_map_item *items =
+        physmem_map_items(service->physmem, effect->repossessed.first);
+    struct wire_message *message = message_new(service, WIRE_REPOSSESSED);
+
+    log_line(&service->server.log, "repossess",
+             "%u frames of task %s (process %u) were repossessed: a recall was missed",
+             effect->repossessed.frames, identity->name, identity->pid);
+    message->repossessed.id = effect->repossessed.id;
+    message->repossessed.container = effect->repossessed.container;
+    message->repossessed.frames = effect->repossessed.frames;
+    message->repossessed.ranges_count = (uint16_t)effect->repossessed.count;
+    for (uint32_t i = 0; i < effect->repossessed.count; i++)
+        message->repossessed.ranges[i] = (struct wire_range){items[i].slot, items[i].count};
+    transmit(service, seat_of(effect)->control, -1);
+}
+
 /* The numbers of a breach, in words. */
 static void breach_text(const struct physmem_effect *effect, char *text, size_t size)
 {
@@ -383,6 +419,12 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_SEND_CHANGED:
         send_changed(service, effect);
+        break;
+    case PHYSMEM_SEND_WARNED:
+        send_warned(service, effect);
+        break;
+    case PHYSMEM_SEND_REPOSSESSED:
+        send_repossessed(service, effect);
         break;
     case PHYSMEM_SEND_REVOKED:
         send_revoked(service, effect);

@@ -20,6 +20,8 @@ static const char help_text[] =
     "  --socket PATH       where tasks and observers connect\n"
     "  --reserve N         frames that no contract is promised (default: 0)\n"
     "  --max-term TIME     longest term of a contract, as 500ms, 30s or 2h (default: forever)\n"
+    "  --warnings N        missed deadlines that a task is forborne if its contract says breach=warn\n"
+    "                      or penalty; a recall met in time takes one off (default: 3)\n"
     "  --arbiter NAME[:PARAMETER=VALUE,...] or PATH[:...]\n"
     "                      who gets extra frames, and who gives some back: fcfs, excess (default),\n"
     "                      maxmin, esx, viengoos, karma, market, auction, cliffhanger, or a shared\n"
@@ -50,6 +52,7 @@ static const struct option_row rows[] = {
     {"socket", OPTION_TEXT, FIELD(socket)},
     {"reserve", OPTION_U32, FIELD(reserve), 0, BUDDY_FRAMES_MAX - 1},
     {"max-term", OPTION_CALL, .take = max_term_take},
+    {"warnings", OPTION_U32, FIELD(warnings), 1, WARNINGS_MOST},
     {"arbiter", OPTION_TEXT, FIELD(arbiter)},
     {"chaos-unmap", OPTION_RATE, FIELD(chaos_unmap), .most = CHAOS_RATE_MAX},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},

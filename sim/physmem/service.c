@@ -167,6 +167,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         .reserve = options->reserve,
         .max_order = MAX_ORDER,
         .max_term_ns = options->max_term_ns,
+        .warnings = options->warnings,
     };
     long files = limits_raise_files();
     const struct arbiter_choice *choice = &service->arbiter.choice;

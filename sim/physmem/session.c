@@ -180,6 +180,10 @@ static void send_task_status(struct service *service, struct connection *connect
     message->task_status.recalls = status.recalls;
     message->task_status.recalls_met = status.recalls_met;
     message->task_status.recalls_missed = status.recalls_missed;
+    message->task_status.overdue = status.overdue;
+    message->task_status.warnings = status.warnings;
+    message->task_status.penalty = status.penalty;
+    message->task_status.repossessed = status.repossessed;
     message->task_status.unmaps = status.unmaps;
     message->task_status.frames_recalled = status.frames_recalled;
     message->task_status.recalls_transparent = status.recalls_transparent;
@@ -227,6 +231,8 @@ static void on_status(struct service *service, struct connection *connection,
     message->physmem_status.frames_recalled = status.frames_recalled;
     message->physmem_status.recalls_transparent = status.recalls_transparent;
     message->physmem_status.frames_transparent = status.frames_transparent;
+    message->physmem_status.warnings = status.warnings;
+    message->physmem_status.repossessed = status.repossessed;
     message->physmem_status.breaches = status.breaches;
     message->physmem_status.unmaps = status.unmaps;
     message->physmem_status.audits = status.audits;
@@ -399,6 +405,9 @@ static void on_request(struct service *service, struct connection *connection,
     case WIRE_UNMAP_OWN:
         ON_RANGES(physmem_unmap_own, message->unmap_own);
         break;
+    case WIRE_VITAL:
+        ON_RANGES(physmem_vital, message->vital);
+        break;
     case WIRE_MAP:
         physmem_map(physmem, now, &request, message->map.container, message->map.start,
                     message->map.count, message->map.rights);
@@ -426,6 +435,8 @@ static void on_control(struct service *service, struct connection *connection,
 
     if (message->type == WIRE_DEALLOCATE)
         ON_RANGES(physmem_deallocate, message->deallocate);
+    else if (message->type == WIRE_VITAL)
+        ON_RANGES(physmem_vital, message->vital);
     else if (message->type == WIRE_UNMAPPED)
         on_unmapped(service, connection, seat->task, message);
     else if (message->type == WIRE_AVAILABILITY_HEARD)

@@ -17,6 +17,8 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
         physmem->config.max_term_ns = SP_FOREVER;
     if (physmem->config.unmap_grace_ns == 0)
         physmem->config.unmap_grace_ns = PHYSMEM_UNMAP_GRACE_NS;
+    if (physmem->config.warnings == 0)
+        physmem->config.warnings = PHYSMEM_WARNINGS;
     if (physmem->config.silence_ns == 0)
         physmem->config.silence_ns = PHYSMEM_SILENCE_NS;
     physmem->watermark = config->frames / 32 > 0 ? config->frames / 32 : 1;
@@ -103,7 +105,7 @@ void physmem_tick(struct physmem *physmem, uint64_t now)
         if (first->purpose == PURPOSE_CONTRACT)
             contract_due(physmem, OWNER_OF(first, struct contract, event));
         else if (first->purpose == PURPOSE_RECALL)
-            recall_due(physmem, OWNER_OF(first, struct recall, deadline));
+            recall_missed(physmem, OWNER_OF(first, struct recall, deadline));
         else if (first->purpose == PURPOSE_TICK)
             arbiter_tick(physmem);
         else if (first->purpose == PURPOSE_UNMAP)

@@ -56,6 +56,14 @@ struct physmem_task;
  * after so long at the latest, or a task that does nothing could keep others waiting for ever. */
 #define PHYSMEM_SILENCE_NS UINT64_C(60000000000)
 
+/* How many deadlines a task may miss, less the recalls that it met since, before forbearance (the
+ * rungs warn and penalty) is over. Viengoos' 8 counts something else: evictions without a warning,
+ * after one failure. Here each warning lengthens the longest wait for the frames by one grace, so it
+ * is few. */
+#define PHYSMEM_WARNINGS 3u
+/* Slots that a task may name as vital (Exokernel's libraries: 5 to 10 pages). */
+#define PHYSMEM_VITAL_MAX 16u
+
 struct physmem_config {
     const struct allocator *allocator; /* outlives physmem */
     const struct sp_arbiter *arbiter;  /* outlives physmem */
@@ -66,6 +74,7 @@ struct physmem_config {
     uint64_t max_term_ns;              /* longest term given; 0: SP_FOREVER */
     uint64_t unmap_grace_ns;           /* 0: PHYSMEM_UNMAP_GRACE_NS */
     uint64_t silence_ns;               /* 0: PHYSMEM_SILENCE_NS */
+    uint32_t warnings;                 /* 0: PHYSMEM_WARNINGS */
 };
 
 /* Flags of an allocation: those of the wire. */
@@ -110,6 +119,8 @@ enum physmem_effect_kind {
     PHYSMEM_SEND_UNMAP,        /* unmap */
     PHYSMEM_SEND_NOTICE,       /* notice */
     PHYSMEM_SEND_CHANGED,      /* changed */
+    PHYSMEM_SEND_WARNED,       /* warned; and tell the log */
+    PHYSMEM_SEND_REPOSSESSED,  /* repossessed; and tell the log */
     PHYSMEM_SEND_AVAILABILITY, /* availability: answered by physmem_availability_heard */
     /* A breach: tell the task (control connection, if it has one) and the log. */
     PHYSMEM_SEND_REVOKED, /* revoked */
@@ -203,6 +214,21 @@ struct physmem_effect {
             uint32_t extra;
         } notice;
         struct physmem_availability availability;
+        struct {         /* a deadline was missed, and there is another */
+            uint64_t id; /* of the recall */
+            uint64_t grace;
+            uint64_t charged;
+            uint32_t missing;
+            uint32_t left; /* so many misses more */
+            uint8_t unit;
+        } warned;
+        struct { /* slots were taken by force; physmem_map_items: slot and count of each piece */
+            uint64_t id;
+            uint32_t container;
+            uint32_t first;
+            uint32_t count; /* at most half of EXTENT_PAGES */
+            uint32_t frames;
+        } repossessed;
         struct {
             uint8_t reason;   /* enum sp_reason */
             uint32_t asked;   /* frames or pages that were asked for, or allowed */
@@ -266,6 +292,10 @@ struct physmem_task_status {
     uint64_t frames_recalled;     /* that were asked for */
     uint64_t recalls_transparent; /* times that frames were taken from its frame stack */
     uint64_t frames_transparent;  /* taken so */
+    uint32_t overdue;             /* of what is owed, after a missed deadline */
+    uint64_t warnings;
+    uint64_t penalty;
+    uint64_t repossessed; /* frames */
     uint64_t unmaps;
     bool breached;
     uint8_t reason; /* enum sp_reason, of the breach */
@@ -288,10 +318,12 @@ struct physmem_status {
     uint64_t refused;
     uint64_t recalls;
     uint64_t recalls_met;
-    uint64_t recalls_missed;
+    uint64_t recalls_missed;      /* a recall, once */
     uint64_t frames_recalled;     /* asked for by recalls */
     uint64_t recalls_transparent; /* times that frames were taken from a frame stack instead */
     uint64_t frames_transparent;  /* taken so */
+    uint64_t warnings;            /* with or without a charge */
+    uint64_t repossessed;         /* frames */
     uint64_t breaches;
     uint64_t unmaps;
     uint64_t audits;
@@ -447,6 +479,12 @@ void physmem_recover(struct physmem *physmem, uint64_t now, const struct physmem
 /* The task gives up its rights to slots. Done: count of slots that had some; ENOENT, EINVAL. */
 void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                        uint32_t container, const struct physmem_range *ranges, uint32_t count);
+
+/* Name all slots of a container that are vital: no longer those that were. An extent with a vital
+ * slot that has a frame is not repossessed. Done: count; ENOENT, EINVAL, E2BIG (more than 16 in
+ * all), ENOMEM. */
+void physmem_vital(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                   uint32_t container, const struct physmem_range *ranges, uint32_t count);
 
 /* Rights to slots, up to the first hole. ENOENT (the first slot is a hole, or no such container),
  * EINVAL, EMFILE (no descriptors are left for another extent). If an extent has to be made, the

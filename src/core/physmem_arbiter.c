@@ -68,6 +68,7 @@ void arbiter_describe(const struct physmem *physmem, const struct physmem_task *
         .recallable = recall_is_possible(task) ? task_recallable(task) : 0,
         .wanted = physmem->now < task->wanted_until ? task->wanted : 0,
         .own = task->arbiter_own,
+        .penalty = task->penalty,
     };
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
         if (c->terms.kind == SP_EXTRA && c->terms.weight > out->weight)
@@ -182,7 +183,7 @@ void arbiter_short(struct physmem *physmem, uint32_t missing, uint32_t ahead)
         .event = SP_ARBITER_SHORT,
         .frames = missing > ahead ? missing : ahead,
         .spare = arbiter_spare(physmem, 0),
-        .coming = physmem->owed,
+        .coming = frames_coming(physmem),
     };
     uint32_t count = list_tasks(physmem, NULL, &request.task);
     uint64_t possible = 0;
@@ -211,7 +212,7 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
         .event = SP_ARBITER_EXTRA,
         .frames = frames,
         .spare = arbiter_spare(physmem, within),
-        .coming = physmem->owed,
+        .coming = frames_coming(physmem),
     };
     uint32_t count;
     uint32_t grant;
@@ -243,7 +244,7 @@ void arbiter_tick(struct physmem *physmem)
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_TICK,
         .spare = arbiter_spare(physmem, 0),
-        .coming = physmem->owed,
+        .coming = frames_coming(physmem),
     };
     uint32_t count = list_tasks(physmem, NULL, &request.task);
     uint32_t grant;
@@ -261,7 +262,7 @@ uint32_t arbiter_available(struct physmem *physmem, struct physmem_task *task, u
         .event = SP_ARBITER_EXTRA,
         .frames = frames,
         .spare = arbiter_spare(physmem, within),
-        .coming = physmem->owed,
+        .coming = frames_coming(physmem),
     };
     uint32_t count = list_tasks(physmem, task, &request.task);
     struct sp_arbiter_task *asking = &physmem->candidate[request.task];

@@ -8,6 +8,7 @@ struct sums {
     uint32_t guaranteed;
     uint32_t leased;
     uint32_t owed;
+    uint32_t overdue;
     uint32_t waiting;
     uint32_t extents;
     uint32_t parts;
@@ -129,12 +130,14 @@ static const char *check_debts(const struct physmem_task *task)
 {
     uint32_t owed = 0;
     uint32_t recalling = 0;
+    uint32_t overdue = 0;
     uint32_t kept = 0;
 
     for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
         const struct recall *recall = &task->recalls[i];
 
         owed += recall->missing;
+        overdue += recall->overdue ? recall->missing : 0;
         if (recall->contract != NULL && recall->missing > 0)
             recalling += recall->missing;
         if (deadline_is_running(&recall->deadline) != (recall->missing > 0))
@@ -142,7 +145,7 @@ static const char *check_debts(const struct physmem_task *task)
     }
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
         kept += c->recalling;
-    if (owed != task->owed)
+    if (owed != task->owed || overdue != task->overdue)
         return "a task's debts do not add up";
     if (kept != recalling)
         return "contracts and recalls disagree on what was asked for";
@@ -172,6 +175,7 @@ static const char *check_task(const struct physmem *physmem, const struct physme
     sums->guaranteed += task->guaranteed;
     sums->leased += task->leased;
     sums->owed += task->owed;
+    sums->overdue += task->overdue;
     sums->waiting += task->waiting;
     return wrong;
 }
@@ -231,7 +235,8 @@ const char *physmem_check(const struct physmem *physmem)
         return "the sums of commitments are wrong";
     if (physmem->guaranteed + physmem->leased > physmem->config.frames - physmem->config.reserve)
         return "more frames are promised than there are";
-    if (sums.owed != physmem->owed || sums.waiting != physmem->waiting)
+    if (sums.owed != physmem->owed || sums.overdue != physmem->overdue ||
+        sums.waiting != physmem->waiting)
         return "the sums of debts or of waiting requests are wrong";
     if (sums.extents != physmem->extent_count)
         return "the number of extents is wrong";

@@ -104,9 +104,7 @@ void physmem_container_create(struct physmem *physmem, uint64_t now,
         container->handle;
 }
 
-/* Give up an extent's backing. */
-static void extent_destroy(struct physmem *physmem, struct physmem_task *task,
-                           struct extent *extent)
+void extent_destroy(struct physmem *physmem, struct physmem_task *task, struct extent *extent)
 {
     struct physmem_effect *effect;
 
@@ -143,6 +141,7 @@ uint32_t container_destroy(struct physmem *physmem, struct container *container)
     task->soft -= container->soft;
     if (task->mapping.container == container)
         task->mapping.container = NULL;
+    vital_forget(physmem, task, container->handle);
     if (container->next != NULL)
         container->next->prev = container->prev;
     if (container->prev != NULL)

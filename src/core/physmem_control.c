@@ -236,7 +236,7 @@ void control_publish(struct physmem *physmem)
                           task->wanted_until);
     }
     atomic_store_explicit(&control->table->spare, arbiter_spare(physmem, 0), memory_order_relaxed);
-    atomic_store_explicit(&control->table->coming, physmem->owed, memory_order_relaxed);
+    atomic_store_explicit(&control->table->coming, frames_coming(physmem), memory_order_relaxed);
     if (control->ring == 0 || control->rung)
         return;
     physmem_emit(physmem, PHYSMEM_CONTROL_RING, NULL)->ring = control->ring;

@@ -42,6 +42,20 @@ bool recall_is_possible(const struct physmem_task *task)
     return false;
 }
 
+/* Grace for a recall begins. */
+static void recall_start(struct physmem *physmem, struct recall *recall)
+{
+    const struct physmem_task *task = recall->task;
+    uint64_t ns = recall->unit == SP_GRACE_TIME ? recall->grace : physmem->config.silence_ns;
+
+    recall->demands = UINT64_MAX;
+    if (recall->unit == SP_GRACE_ALLOCATIONS && recall->grace < UINT64_MAX - task->demands)
+        recall->demands = task->demands + recall->grace;
+    if (!task->control)
+        ns = PHYSMEM_HANGUP_GRACE_NS;
+    deadline_start(&physmem->deadlines, &recall->deadline, time_after(physmem, ns));
+}
+
 /* Ask for frames, on account of a contract or (NULL) of extra frames. Returns how many were asked
  * for: none if too many recalls are running. */
 static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
@@ -69,16 +83,10 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
     recall->asked = frames;
     recall->missing = frames;
     recall->contract = contract;
-    recall->demands = UINT64_MAX;
-    if (unit == SP_GRACE_ALLOCATIONS && grace < UINT64_MAX - task->demands)
-        recall->demands = task->demands + grace;
-    if (!task->control)
-        deadline_start(&physmem->deadlines, &recall->deadline,
-                       time_after(physmem, PHYSMEM_HANGUP_GRACE_NS));
-    else
-        deadline_start(
-            &physmem->deadlines, &recall->deadline,
-            time_after(physmem, unit == SP_GRACE_TIME ? grace : physmem->config.silence_ns));
+    recall->unit = unit;
+    recall->grace = grace;
+    recall->overdue = false;
+    recall_start(physmem, recall);
     task->owed += frames;
     physmem->owed += frames;
     control_changed(physmem, task);
@@ -163,12 +171,14 @@ int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *n
 bool recall_for_pending(struct physmem *physmem)
 {
     uint32_t available = frame_table_available(&physmem->frames);
-    uint64_t there = (uint64_t)available + physmem->owed;
+    uint64_t there = (uint64_t)available + frames_coming(physmem);
     uint32_t batch = physmem->config.frames / 64;
+    uint32_t missing = physmem->waiting > there ? (uint32_t)(physmem->waiting - there) : 0;
 
+    missing -= recall_from_late(physmem, missing);
     /* A little ahead of need, so that recalls are few. */
-    if (physmem->waiting > there)
-        arbiter_short(physmem, (uint32_t)(physmem->waiting - there), batch);
+    if (missing > 0)
+        arbiter_short(physmem, missing, batch);
     return frame_table_available(&physmem->frames) > available;
 }
 
@@ -192,11 +202,50 @@ static void recall_reduce(struct physmem *physmem, struct recall *recall, uint32
     recall->missing -= frames;
     recall->task->owed -= frames;
     physmem->owed -= frames;
+    if (recall->overdue) {
+        recall->task->overdue -= frames;
+        physmem->overdue -= frames;
+    }
     if (recall->missing > 0)
         return;
     deadline_stop(&physmem->deadlines, &recall->deadline);
+    if (recall->overdue)
+        return;
     recall->task->recalls_met++;
     physmem->counters.recalls_met++;
+}
+
+void recall_settle(struct physmem *physmem, struct recall *recall, uint32_t frames)
+{
+    struct contract *contract = recall->contract;
+
+    recall_reduce(physmem, recall, frames);
+    if (contract != NULL)
+        contract_returned(physmem, contract, frames);
+}
+
+void recall_restart(struct physmem *physmem, struct recall *recall)
+{
+    if (!recall->overdue) {
+        recall->overdue = true;
+        recall->task->overdue += recall->missing;
+        physmem->overdue += recall->missing;
+    }
+    recall_start(physmem, recall);
+    availability_changed(physmem);
+}
+
+uint32_t recall_from_late(struct physmem *physmem, uint32_t missing)
+{
+    uint32_t asked = 0;
+
+    if (physmem->overdue == 0)
+        return 0;
+    for (struct physmem_task *task = physmem->first; task != NULL && asked < missing;
+         task = task->next)
+        if (task->overdue > 0)
+            asked += recall_task(physmem, task, missing - asked);
+    return asked;
 }
 
 void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
@@ -204,11 +253,10 @@ void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t fra
     while (frames > 0 && task->owed > 0) {
         struct recall *recall = next_recall(task);
         uint32_t paid = smaller(frames, recall->missing);
-        struct contract *contract = recall->contract;
 
-        recall_reduce(physmem, recall, paid);
-        if (contract != NULL)
-            contract_returned(physmem, contract, paid);
+        if (paid == recall->missing && !recall->overdue && task->misses > 0)
+            task->misses--;
+        recall_settle(physmem, recall, paid);
         frames -= paid;
     }
 }
@@ -228,16 +276,6 @@ void recall_forgive(struct physmem *physmem, struct physmem_task *task)
     }
 }
 
-static void recall_missed(struct physmem *physmem, struct recall *recall)
-{
-    struct physmem_task *task = recall->task;
-    enum sp_reason reason = task->control ? SP_REASON_RECALL_MISSED : SP_REASON_NOT_RECEIVING;
-
-    task->recalls_missed++;
-    physmem->counters.recalls_missed++;
-    task_revoke(physmem, task, reason, recall->asked, recall->missing);
-}
-
 void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
     /* Who owes gets nothing, so that its refused requests are all there is to count. */
@@ -247,14 +285,10 @@ void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uin
 
         if (recall->missing > 0 && task->demands >= recall->demands) {
             recall_missed(physmem, recall);
-            return;
+            if (task->state != TASK_THERE)
+                return;
         }
     }
-}
-
-void recall_due(struct physmem *physmem, struct recall *recall)
-{
-    recall_missed(physmem, recall);
 }
 
 void recalls_end(struct physmem *physmem, struct physmem_task *task)
@@ -263,7 +297,10 @@ void recalls_end(struct physmem *physmem, struct physmem_task *task)
         deadline_stop(&physmem->deadlines, &task->recalls[i].deadline);
         task->recalls[i].missing = 0;
         task->recalls[i].contract = NULL;
+        task->recalls[i].overdue = false;
     }
     physmem->owed -= task->owed;
+    physmem->overdue -= task->overdue;
     task->owed = 0;
+    task->overdue = 0;
 }

@@ -30,10 +30,19 @@ struct recall {
     uint64_t id;
     uint32_t asked;
     uint32_t missing;          /* not returned yet */
+    uint64_t grace;            /* in `unit` */
     uint64_t demands;          /* of the task, at which grace ends; UINT64_MAX: counts by time */
+    uint8_t unit;              /* enum sp_grace_unit */
+    bool overdue;              /* its first deadline was missed */
     struct contract *contract; /* whose kept frames they are; NULL: extra frames */
     struct deadline deadline;
     struct physmem_task *task;
+};
+
+/* A slot whose extent is not to be repossessed while it has a frame. */
+struct vital {
+    uint32_t container;
+    uint32_t slot;
 };
 
 /* Rights that a task was asked to give up. */
@@ -102,6 +111,8 @@ struct physmem_task {
     uint32_t held;    /* frames of all containers */
     uint32_t soft;    /* given up softly and not reused yet; not held */
     uint32_t owed;    /* sum of recalls[].missing */
+    uint32_t overdue; /* of these, of recalls that are overdue */
+    uint32_t misses;  /* deadlines missed, less recalls met since; what is forborne has an end */
     uint32_t waiting; /* sum of need of its pending requests */
     uint32_t wanted;  /* extra frames that it asked for and has not got */
     uint32_t extents;
@@ -115,6 +126,9 @@ struct physmem_task {
     uint64_t recalled;
     uint64_t recalls_met;
     uint64_t recalls_missed;
+    uint64_t warnings;
+    uint64_t penalty; /* charged for missed deadlines */
+    uint64_t repossessed;
     uint64_t unmapped;
     uint64_t wanted_until; /* after that, wanted tells nothing */
     void *arbiter_own;     /* the arbiter's state for it */
@@ -134,6 +148,8 @@ struct physmem_task {
     uint64_t recalls_transparent;
     uint64_t frames_transparent;
     struct recall recalls[PHYSMEM_RECALLS_MAX];
+    struct vital *vital; /* PHYSMEM_VITAL_MAX entries; NULL until the first is named */
+    uint32_t vitals;
     struct unmap *unmaps;           /* ring of PHYSMEM_UNMAPS_MAX; NULL until the first */
     struct deadline unmap_deadline; /* of the oldest */
     struct mapping mapping;
@@ -186,6 +202,7 @@ struct physmem {
     uint32_t leased;
     uint32_t unclaimed[SP_CONTRACT_KINDS]; /* frames of such parts */
     uint32_t owed;
+    uint32_t overdue;
     uint32_t waiting;
     uint32_t extent_count;
     uint32_t audit_cursor; /* entry of extents */
@@ -265,6 +282,12 @@ static inline uint32_t task_excess(const struct physmem_task *task)
 static inline uint32_t task_recallable(const struct physmem_task *task)
 {
     return task_excess(task) - task->owed;
+}
+
+/* Frames that were asked for and may be expected in time. */
+static inline uint32_t frames_coming(const struct physmem *physmem)
+{
+    return physmem->owed - physmem->overdue;
 }
 
 static inline uint32_t smaller(uint32_t a, uint32_t b)
@@ -397,6 +420,9 @@ void punch_flush(struct physmem *physmem, struct punch *punch);
 /* Take the frame of a slot that has one, and clear it. */
 void slot_drop(struct physmem *physmem, struct container *container, struct extent *extent,
                uint32_t slot, struct punch *punch);
+
+/* Give up an extent's backing. */
+void extent_destroy(struct physmem *physmem, struct physmem_task *task, struct extent *extent);
 
 /* Take the oldest soft frame from its slot. There must be one. */
 void soft_reuse(struct physmem *physmem, struct punch *punch);
@@ -543,8 +569,17 @@ void recall_forgive(struct physmem *physmem, struct physmem_task *task);
  * run out, and the task be revoked. */
 void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
-void recall_due(struct physmem *physmem, struct recall *recall);
+/* Grace begins again, for a recall whose deadline was missed. */
+void recall_restart(struct physmem *physmem, struct recall *recall);
+
+/* So many of the frames of a recall were taken from the task. */
+void recall_settle(struct physmem *physmem, struct recall *recall, uint32_t frames);
+
 void recalls_end(struct physmem *physmem, struct physmem_task *task);
+
+/* Ask tasks that are overdue, before anybody else. Returns how many frames of `missing` were asked
+ * for. */
+uint32_t recall_from_late(struct physmem *physmem, uint32_t missing);
 
 /* ---- physmem_stack.c ---- */
 
@@ -554,6 +589,20 @@ uint32_t stack_take(struct physmem *physmem, struct physmem_task *task, uint32_t
 
 /* Give the task's frame stack up. */
 void stack_close(struct physmem *physmem, struct physmem_task *task);
+
+/* ---- physmem_breach.c ---- */
+
+/* The deadline of a recall has passed: do what the contract says. */
+void recall_missed(struct physmem *physmem, struct recall *recall);
+
+/* ---- physmem_repossess.c ---- */
+
+/* Take frames that are missing from a recall, and say which. False if those that are not vital are
+ * too few; nothing is taken then. */
+bool repossess(struct physmem *physmem, struct recall *recall);
+
+/* Forget the vital slots of one container, or (0) of all. */
+void vital_forget(struct physmem *physmem, struct physmem_task *task, uint32_t container);
 
 /* ---- physmem_map.c ---- */
 

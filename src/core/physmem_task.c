@@ -157,6 +157,7 @@ static void task_strip(struct physmem *physmem, struct physmem_task *task,
     memory_free(physmem->allocator, task->unmaps, PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps));
     task->unmaps = NULL;
     task->unmap_count = 0;
+    vital_forget(physmem, task, 0);
 
     if (task->prev != NULL)
         task->prev->next = task->next;

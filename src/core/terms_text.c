@@ -17,7 +17,8 @@ struct word {
 
 static const char *const kind_names[SP_CONTRACT_KINDS] = {"guaranteed", "extra", "timed"};
 
-static const char *const breach_names[SP_BREACH_ACTIONS] = {"revoke", "kill"};
+static const char *const breach_names[SP_BREACH_ACTIONS] = {"revoke", "kill", "warn", "penalty",
+                                                            "repossess"};
 
 const char *contract_kind_name(unsigned kind)
 {
@@ -143,12 +144,13 @@ static bool parse_term(const struct word *word, struct sp_terms *terms, bool *un
 
 static int wrong_word(const struct word *word, struct sp_error *error)
 {
-    return error_set(error, EINVAL,
-                     "contract: '%.*s=%.*s' is not understood; a contract is claim=TOKEN or "
-                     "guaranteed|extra|timed=FRAMES, then any of min=N, term=TIME, clean=GRACE, "
-                     "drop=GRACE, breach=revoke|kill, order=N, weight=N, bid=N",
-                     (int)(word->name_length < 40 ? word->name_length : 40), word->name,
-                     (int)(word->value_length < 40 ? word->value_length : 40), word->value);
+    return error_set(
+        error, EINVAL,
+        "contract: '%.*s=%.*s' is not understood; a contract is claim=TOKEN or "
+        "guaranteed|extra|timed=FRAMES, then any of min=N, term=TIME, clean=GRACE, "
+        "drop=GRACE, breach=revoke|kill|warn|penalty|repossess, order=N, weight=N, bid=N",
+        (int)(word->name_length < 40 ? word->name_length : 40), word->name,
+        (int)(word->value_length < 40 ? word->value_length : 40), word->value);
 }
 
 /* Cut the word at *textp, up to one of the two separators, off the text. */

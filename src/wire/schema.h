@@ -22,10 +22,9 @@
  * CONVERSATIONS. A client's first message is HELLO; the server answers WELCOME, or ERROR and closes.
  * A task talks to physmem over two connections: the request connection (role TASK), and the control
  * connection (role CONTROL, with the id and key from the first WELCOME), over which physmem sends
- * RECALL, UNMAP, NOTICE, CHANGED, AVAILABILITY and REVOKED unasked, and the task sends DEALLOCATE,
- * UNMAPPED and AVAILABILITY_HEARD. To swap it
- * opens role TASK with key 0, and further ones with the key of the first WELCOME, which then share
- * slots and extents. An observer (role OBSERVER) may only ask STATUS and use the messages marked so.
+ * RECALL, UNMAP, NOTICE, CHANGED, AVAILABILITY, WARNED, REPOSSESSED and REVOKED unasked, and the
+ * task sends DEALLOCATE, VITAL, UNMAPPED and AVAILABILITY_HEARD. To swap it opens role TASK with
+ * key 0, and further ones with the key of the first WELCOME, which then share slots and extents. An observer (role OBSERVER) may only ask STATUS and use the messages marked so.
  * A policy server (role POLICY; physmem's own user, or root) sends GET_CONTROL; whichever has control
  * sends limits, writes the table whose descriptor came with CONTROL (src/core/control_table.h), and
  * says so by ENTITLED; physmem sends it RING, SUCCESSOR, and CONTROL again when the table has moved.
@@ -105,7 +104,8 @@
 #define WIRE_TASK_STATUS_FIELDS(F, E)                                                              \
     F(u32, id) F(u32, pid) F(u32, uid) F(u32, guaranteed) F(u32, extra) F(u32, leased)             \
     F(u32, held) F(u32, soft) F(u32, owed) F(u32, contracts) F(u64, allocations)                   \
-    F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed) F(u64, unmaps)                      \
+    F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed) F(u32, overdue) F(u64, warnings)    \
+    F(u64, penalty) F(u64, repossessed) F(u64, unmaps)                                             \
     E(breached, 2) E(reason, SP_REASONS)                                                           \
     F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)
 
@@ -181,6 +181,14 @@
 #define WIRE_CHANGED_FIELDS(F, E, S, L)                                                            \
     F(u32, contract) F(u32, part) F(u32, frames) F(u32, change) E(state, SP_CONTRACT_STATES)       \
     E(why, SP_REASONS)
+/* A recall's deadline was missed, and there is another: `left` misses more are forborne. */
+#define WIRE_WARNED_FIELDS(F, E, S, L)                                                             \
+    F(u64, id) F(u32, missing) F(u32, left) F(u64, charged) E(grace_unit, SP_GRACE_UNITS)          \
+    F(u64, grace)
+/* These slots, which had frames, have none any more: physmem took them, after a recall was missed.
+ * Recalled frames that are owed are fewer by `frames`, as far as so many are owed. */
+#define WIRE_REPOSSESSED_FIELDS(F, E, S, L)                                                        \
+    F(u64, id) F(u32, container) F(u32, frames) L(range, ranges, WIRE_RANGES)
 #define WIRE_REVOKED_FIELDS(F, E, S, L)           E(reason, SP_REASONS) S(text, WIRE_TEXT)
 
 /* For observers and administrators. */
@@ -190,9 +198,10 @@
     F(u32, frames) F(u32, free) F(u32, soft) F(u32, guaranteed) F(u32, leased) F(u32, tasks)       \
     F(u32, extents) F(u64, allocated) F(u64, returned) F(u64, proposals) F(u64, accepted)          \
     F(u64, countered) F(u64, refused) F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed)   \
-    F(u64, breaches) F(u64, unmaps) F(u64, audits) F(u64, compacted) F(u64, messages)              \
-    F(u64, violations) E(control, 3) F(u32, controllers) F(u64, entitlements)                      \
-    F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)
+    F(u64, warnings) F(u64, repossessed) F(u64, breaches) F(u64, unmaps) F(u64, audits)            \
+    F(u64, compacted) F(u64, messages) F(u64, violations) E(control, 3) F(u32, controllers)        \
+    F(u64, entitlements) F(u64, frames_recalled) F(u64, recalls_transparent)                       \
+    F(u64, frames_transparent)
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \
     S(name, WIRE_NAME) WIRE_TASK_STATUS_FIELDS(F, E)
@@ -282,6 +291,9 @@
     X(LIMITS, limits, 75, 0, WIRE_LIMITS_FIELDS)           /* -> DONE: the set holds from now on */\
     X(ENTITLED, entitled, 76, 0, WIRE_ENTITLED_FIELDS)     /* the table has been looked at */      \
     X(RING, ring, 77, 0, WIRE_RING_FIELDS)                 /* ENTITLED answers */                   \
-    X(CHANGED, changed, 100, 0, WIRE_CHANGED_FIELDS)
+    X(CHANGED, changed, 100, 0, WIRE_CHANGED_FIELDS)                                               \
+    X(WARNED, warned, 101, 0, WIRE_WARNED_FIELDS)                                                  \
+    X(REPOSSESSED, repossessed, 102, 0, WIRE_REPOSSESSED_FIELDS)                                   \
+    X(VITAL, vital, 103, 0, WIRE_SLOTS_FIELDS)             /* -> DONE: all vital slots there */
 
 #endif

@@ -38,6 +38,8 @@ struct actor {
     uint32_t container;
     bool used[SLOTS]; /* slots with a frame; soft ones count as holes here */
     uint32_t held;
+    bool has_vital;
+    uint32_t vital;     /* slot */
     uint32_t number[8]; /* of its latest contracts, and of its latest parts; as rings */
     uint32_t numbers;
     uint32_t part[8];
@@ -72,6 +74,8 @@ struct play {
     uint64_t revoked;
     uint64_t served;
     uint64_t waited;
+    uint64_t warned;
+    uint64_t repossessed;
     uint64_t lives; /* contracts that came about */
     uint64_t claimed;
     uint64_t came_back; /* parts */
@@ -176,6 +180,28 @@ static void on_revoked(struct play *play, struct actor *actor, const struct phys
     play->revoked++;
 }
 
+/* Exactly slots that had frames are gone, and no vital one. */
+static void on_repossessed(struct play *play, struct actor *actor,
+                           const struct physmem_effect *effect)
+{
+    const struct physmem_map_item *items =
+        physmem_map_items(play->world.physmem, effect->repossessed.first);
+    uint32_t frames = 0;
+
+    REQUIRE(play, !is_honest(actor) && effect->repossessed.container == actor->container);
+    for (uint32_t i = 0; i < effect->repossessed.count; i++) {
+        for (uint32_t slot = items[i].slot; slot < items[i].slot + items[i].count; slot++) {
+            REQUIRE(play, actor->used[slot]);
+            REQUIRE(play, !actor->has_vital || slot != actor->vital);
+            actor->used[slot] = false;
+            actor->held--;
+            frames++;
+        }
+    }
+    REQUIRE(play, frames > 0 && frames == effect->repossessed.frames);
+    play->repossessed++;
+}
+
 static void on_recall(struct play *play, struct actor *actor, const struct physmem_effect *effect)
 {
     /* Grace that counts allocations: return the frames before the next one. */
@@ -229,6 +255,12 @@ static void watch(struct world *world, const struct physmem_effect *effect)
     }
     if (effect->kind == PHYSMEM_SEND_RECALL)
         on_recall(play, actor, effect);
+    if (effect->kind == PHYSMEM_SEND_REPOSSESSED)
+        on_repossessed(play, actor, effect);
+    if (effect->kind == PHYSMEM_SEND_WARNED) {
+        REQUIRE(play, !is_honest(actor) && effect->warned.missing > 0);
+        play->warned++;
+    }
     if (effect->kind == PHYSMEM_SEND_UNMAP) {
         REQUIRE(play, effect->unmap.id == actor->unmaps_asked + 1);
         REQUIRE(play, effect->unmap.container == actor->container);
@@ -298,6 +330,7 @@ static void grab(struct play *play, struct actor *actor, unsigned flags)
         actor->held = 0;
         memset(actor->used, 0, sizeof(actor->used));
         actor->container = world_container(&play->world, actor->task, SLOTS);
+        actor->has_vital = false;
     } else if (reply->kind == PHYSMEM_REPLY_ALLOCATED) {
         mark(actor, start, reply->allocated.count);
     }
@@ -590,6 +623,15 @@ static void watch_availability(struct play *play, struct actor *actor)
     REQUIRE(play, reply->availability.held == actor->held);
 }
 
+static void name_vital(struct play *play, struct actor *actor)
+{
+    actor->vital = below(play, SLOTS);
+    actor->has_vital = true;
+    REQUIRE(play,
+            world_range(&play->world, physmem_vital, actor->task, actor->container, actor->vital, 1)
+                    ->count == 1);
+}
+
 static void act(struct play *play, struct actor *actor)
 {
     unsigned what = below(play, 100);
@@ -632,6 +674,8 @@ static void act(struct play *play, struct actor *actor)
     } else if (what < 91) {
         physmem_recall_from(play->world.physmem, play->world.now, "actor", below(play, 50));
         world_run(&play->world);
+    } else if (what < 92) {
+        name_vital(play, actor);
     } else if (what < 93) {
         physmem_audit_round(play->world.physmem, 3);
         world_run(&play->world);
@@ -675,6 +719,8 @@ struct totals {
     uint64_t came_back;
     uint64_t resized;
     uint64_t taken;
+    uint64_t warned;
+    uint64_t repossessed;
 };
 
 static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals *totals)
@@ -725,6 +771,8 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
     totals->came_back += play->came_back;
     totals->resized += play->resized;
     REQUIRE(play, status.compacted > 0);
+    totals->warned += play->warned;
+    totals->repossessed += play->repossessed;
     assert_int_equal(world_end(&play->world), 0);
     meddler_fini(&play->meddler);
     free(play);
@@ -740,13 +788,16 @@ static void test_ten_thousand_random_lives(void **state)
     for (uint64_t seed = 1; seed <= ARBITERS; seed++)
         play_once(seed, steps, false, &totals);
     print_message(
-        "%llu contracts; %llu of them parts, %llu ends of parts told; resized %llu times\n",
+        "%llu contracts; %llu of them parts, %llu ends of parts told; resized %llu times; "
+        "%llu warnings, %llu extents repossessed\n",
         (unsigned long long)totals.lives, (unsigned long long)totals.claimed,
-        (unsigned long long)totals.came_back, (unsigned long long)totals.resized);
+        (unsigned long long)totals.came_back, (unsigned long long)totals.resized,
+        (unsigned long long)totals.warned, (unsigned long long)totals.repossessed);
     assert_true(totals.lives >= (RUNNING_ON_VALGRIND ? 1000 : 10000));
     assert_true(totals.claimed > totals.lives / 50 && totals.came_back > totals.lives / 50);
     assert_true(totals.resized > totals.lives / 50);
     assert_true(totals.taken > totals.lives / 50);
+    assert_true(totals.warned > totals.lives / 200 && totals.repossessed > totals.lives / 200);
 }
 
 static void test_random_lives_under_any_table(void **state)

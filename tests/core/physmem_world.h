@@ -42,7 +42,8 @@ struct world {
     void *user;
     struct physmem_effect record[WORLD_RECORD]; /* the latest, as a ring */
     uint32_t recorded;
-    struct physmem_map_item items[PHYSMEM_MAPS_MAX]; /* of the latest reply to map */
+    struct physmem_map_item items[PHYSMEM_MAPS_MAX];       /* of the latest reply to map */
+    struct physmem_map_item repossessed[EXTENT_PAGES / 2]; /* of the latest such effect */
 };
 
 static inline void *world_resize(void *context, void *block, size_t old_size, size_t new_size)
@@ -168,6 +169,9 @@ static inline void world_run(struct world *world)
         if (effect.kind == PHYSMEM_REPLY_MAPPED)
             memcpy(world->items, physmem_map_items(world->physmem, effect.mapped.first),
                    effect.mapped.count * sizeof(world->items[0]));
+        if (effect.kind == PHYSMEM_SEND_REPOSSESSED)
+            memcpy(world->repossessed, physmem_map_items(world->physmem, effect.repossessed.first),
+                   effect.repossessed.count * sizeof(world->items[0]));
         world->record[world->recorded++ % WORLD_RECORD] = effect;
         if (world->watch != NULL)
             world->watch(world, &effect);

@@ -58,6 +58,24 @@ static void test_zero_term_is_for_physmem_to_refuse(void **state)
     assert_true(terms[0].term_ns == 0);
 }
 
+static void test_rungs_and_claims(void **state)
+{
+    static const char *const rungs[SP_BREACH_ACTIONS] = {
+        "extra=1,breach=revoke", "extra=1,breach=kill", "extra=1,breach=warn",
+        "extra=1,breach=penalty", "extra=1,breach=repossess"};
+    struct sp_terms terms[TERMS_MAX];
+
+    (void)state;
+    for (unsigned i = 0; i < SP_BREACH_ACTIONS; i++) {
+        assert_int_equal(terms_parse(rungs[i], terms, NULL), 1);
+        assert_int_equal(terms[0].on_breach, i);
+    }
+    assert_int_equal(terms_parse("extra=1;claim=18446744073709551614", terms, NULL), 2);
+    assert_int_equal(terms[0].kind, SP_EXTRA);
+    assert_int_equal(terms[1].kind, TERMS_CLAIM);
+    assert_true(terms[1].bid == UINT64_MAX - 1);
+}
+
 static void test_mistakes_are_named(void **state)
 {
     static const struct {
@@ -80,6 +98,9 @@ static void test_mistakes_are_named(void **state)
         {"guaranteed=5,drop=10a,clean=1s", "clean"},
         {"guaranteed=5,breach=maybe", "maybe"},
         {"guaranteed=5,order=32", "order"},
+        {"claim=0", "claim"},
+        {"claim=abc", "abc"},
+        {"claim=5,min=1", "claim"},
         {"guaranteed=5 ,min=1", "5 "},
         {"extra=1;extra=1;extra=1;extra=1;extra=1;extra=1;extra=1;extra=1;extra=1", "more than 8"},
     };
@@ -102,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_presets),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_zero_term_is_for_physmem_to_refuse),
+        cmocka_unit_test(test_rungs_and_claims),
         cmocka_unit_test(test_mistakes_are_named),
     };
 
