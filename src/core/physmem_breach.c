@@ -50,6 +50,7 @@ static uint64_t charge(struct physmem_task *task, uint32_t frames, uint64_t bid)
 static bool forbear(struct physmem *physmem, struct recall *recall, uint64_t charged)
 {
     struct physmem_task *task = recall->task;
+    struct grace grace = recall_grace(task, recall->contract);
     struct physmem_effect *effect;
 
     if (task->misses >= physmem->config.warnings)
@@ -63,8 +64,8 @@ static bool forbear(struct physmem *physmem, struct recall *recall, uint64_t cha
     effect->warned.missing = recall->missing;
     effect->warned.left = physmem->config.warnings - task->misses;
     effect->warned.charged = charged;
-    effect->warned.unit = recall->unit;
-    effect->warned.grace = recall->grace;
+    effect->warned.unit = grace.unit;
+    effect->warned.grace = grace.grace;
     return true;
 }
 

@@ -6,24 +6,33 @@ static uint64_t time_after(const struct physmem *physmem, uint64_t ns)
     return ns >= DEADLINE_NEVER - physmem->now ? DEADLINE_NEVER - 1 : physmem->now + ns;
 }
 
-/* Grace for extra frames. They bear no labels, and so have the longest that any contract allows
- * them; a grace in time goes before one in allocations. */
-static void drop_grace(const struct physmem_task *task, uint8_t *unit, uint64_t *grace)
+/* Extra frames bear no labels, and so have the longest grace that any contract allows them; one in
+ * time goes before one in allocations. */
+static struct grace drop_grace(const struct physmem_task *task)
 {
+    struct grace longest = {.grace = SP_DEFAULT_T_DROP_NS, .unit = SP_GRACE_TIME};
     bool found = false;
 
-    *unit = SP_GRACE_TIME;
-    *grace = SP_DEFAULT_T_DROP_NS;
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
         if (c->terms.kind != SP_EXTRA || c->state == SP_CONTRACT_COUNTERED)
             continue;
-        if (!found || c->terms.grace_unit < *unit ||
-            (c->terms.grace_unit == *unit && c->terms.t_drop > *grace)) {
-            *unit = c->terms.grace_unit;
-            *grace = c->terms.t_drop;
-        }
+        if (!found || c->terms.grace_unit < longest.unit ||
+            (c->terms.grace_unit == longest.unit && c->terms.t_drop > longest.grace))
+            longest = (struct grace){.grace = c->terms.t_drop, .unit = c->terms.grace_unit};
         found = true;
     }
+    return longest;
+}
+
+struct grace recall_grace(const struct physmem_task *task, const struct contract *contract)
+{
+    bool may_clean = contract != NULL && contract->terms.kind == SP_GUARANTEED;
+
+    if (contract == NULL)
+        return drop_grace(task);
+    return (struct grace){.grace = may_clean ? contract->terms.t_clean : contract->terms.t_drop,
+                          .unit = contract->terms.grace_unit,
+                          .may_clean = may_clean};
 }
 
 static struct recall *unused_recall(struct physmem_task *task)
@@ -43,14 +52,14 @@ bool recall_is_possible(const struct physmem_task *task)
 }
 
 /* Grace for a recall begins. */
-static void recall_start(struct physmem *physmem, struct recall *recall)
+static void recall_start(struct physmem *physmem, struct recall *recall, struct grace grace)
 {
     const struct physmem_task *task = recall->task;
-    uint64_t ns = recall->unit == SP_GRACE_TIME ? recall->grace : physmem->config.silence_ns;
+    uint64_t ns = grace.unit == SP_GRACE_TIME ? grace.grace : physmem->config.silence_ns;
 
     recall->demands = UINT64_MAX;
-    if (recall->unit == SP_GRACE_ALLOCATIONS && recall->grace < UINT64_MAX - task->demands)
-        recall->demands = task->demands + recall->grace;
+    if (grace.unit == SP_GRACE_ALLOCATIONS && grace.grace < UINT64_MAX - task->demands)
+        recall->demands = task->demands + grace.grace;
     if (!task->control)
         ns = PHYSMEM_HANGUP_GRACE_NS;
     deadline_start(&physmem->deadlines, &recall->deadline, time_after(physmem, ns));
@@ -62,18 +71,12 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
                              struct contract *contract, uint32_t frames)
 {
     struct recall *recall = unused_recall(task);
+    struct grace grace = recall_grace(task, contract);
     struct physmem_effect *effect;
-    bool may_clean = false;
-    uint64_t grace;
-    uint8_t unit;
 
     if (frames == 0 || recall == NULL)
         return 0;
-    drop_grace(task, &unit, &grace);
     if (contract != NULL) {
-        may_clean = contract->terms.kind == SP_GUARANTEED;
-        unit = contract->terms.grace_unit;
-        grace = may_clean ? contract->terms.t_clean : contract->terms.t_drop;
         contract->recalling += frames;
         if (contract->state == SP_CONTRACT_EXPIRED)
             contract_move(contract, SP_CONTRACT_RECALLED);
@@ -83,10 +86,8 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
     recall->asked = frames;
     recall->missing = frames;
     recall->contract = contract;
-    recall->unit = unit;
-    recall->grace = grace;
     recall->overdue = false;
-    recall_start(physmem, recall);
+    recall_start(physmem, recall, grace);
     task->owed += frames;
     physmem->owed += frames;
     control_changed(physmem, task);
@@ -99,9 +100,9 @@ static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
     effect = physmem_emit(physmem, PHYSMEM_SEND_RECALL, task);
     effect->recall.id = recall->id;
     effect->recall.frames = frames;
-    effect->recall.may_clean = may_clean;
-    effect->recall.unit = unit;
-    effect->recall.grace = grace;
+    effect->recall.may_clean = grace.may_clean;
+    effect->recall.unit = grace.unit;
+    effect->recall.grace = grace.grace;
     return frames;
 }
 
@@ -231,7 +232,7 @@ void recall_restart(struct physmem *physmem, struct recall *recall)
         recall->task->overdue += recall->missing;
         physmem->overdue += recall->missing;
     }
-    recall_start(physmem, recall);
+    recall_start(physmem, recall, recall_grace(recall->task, recall->contract));
     availability_changed(physmem);
 }
 

@@ -28,12 +28,10 @@ enum purpose {
 /* Frames that a task was asked to return. Unused if missing is 0. */
 struct recall {
     uint64_t id;
-    uint32_t asked;
+    uint32_t asked : 31;
+    uint32_t overdue : 1;      /* its first deadline was missed */
     uint32_t missing;          /* not returned yet */
-    uint64_t grace;            /* in `unit` */
     uint64_t demands;          /* of the task, at which grace ends; UINT64_MAX: counts by time */
-    uint8_t unit;              /* enum sp_grace_unit */
-    bool overdue;              /* its first deadline was missed */
     struct contract *contract; /* whose kept frames they are; NULL: extra frames */
     struct deadline deadline;
     struct physmem_task *task;
@@ -568,6 +566,14 @@ void recall_forgive(struct physmem *physmem, struct physmem_task *task);
 /* The task allocated so many frames; 0: it asked and was refused. Grace that is counted so may have
  * run out, and the task be revoked. */
 void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
+
+/* The grace that a recall on account of a contract (NULL: of extra frames) has. */
+struct grace {
+    uint64_t grace;
+    uint8_t unit; /* enum sp_grace_unit */
+    bool may_clean;
+};
+struct grace recall_grace(const struct physmem_task *task, const struct contract *contract);
 
 /* Grace begins again, for a recall whose deadline was missed. */
 void recall_restart(struct physmem *physmem, struct recall *recall);
