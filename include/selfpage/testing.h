@@ -258,7 +258,9 @@ SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const 
     X(violations, "connections ended for malformed input")                                         \
     X(frames_recalled, "frames that recalls asked for")                                            \
     X(recalls_transparent, "times that unused frames were taken without a message")                \
-    X(frames_transparent, "frames taken so")
+    X(frames_transparent, "frames taken so")                                                       \
+    X(passes, "times the server looked for input, and handled all there was")                      \
+    X(recall_passes, "of these, how many sent recalls")
 
 /** X(name, meaning): what swap tells about itself; all count pages or events. */
 #define SP_TESTING_SWAP_COUNTERS(X)                                                                \

@@ -129,7 +129,11 @@ static void reply(struct service *service, const struct physmem_effect *effect)
 static void send_recall(struct service *service, const struct physmem_effect *effect)
 {
     struct wire_message *message = message_new(service, WIRE_RECALL);
+    uint64_t pass = service->server.counters.passes + 1;
 
+    if (service->recall_pass != pass)
+        service->recall_passes++;
+    service->recall_pass = pass;
     message->recall.id = effect->recall.id;
     message->recall.frames = effect->recall.frames;
     message->recall.may_clean = effect->recall.may_clean;

@@ -242,6 +242,8 @@ static void on_status(struct service *service, struct connection *connection,
     message->physmem_status.control = status.control;
     message->physmem_status.controllers = status.controllers;
     message->physmem_status.entitlements = status.entitlements;
+    message->physmem_status.passes = service->server.counters.passes;
+    message->physmem_status.recall_passes = service->recall_passes;
     connection_send(connection, message, -1);
 }
 

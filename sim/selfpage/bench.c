@@ -3,24 +3,16 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "bench_load.h"
+#include "bench_cases.h"
+#include "bench_crew.h"
 #include "bench_ratio.h"
-#include "launch/directory.h"
-#include "launch/guardian.h"
-#include "launch/program.h"
-#include "launch/server.h"
-#include "launch/spawn.h"
-#include "launch/strings.h"
-#include "launch/wait.h"
+#include "bench_stage.h"
 #include "os/limits.h"
-
-#define PATIENCE_MS 20000u
 
 /* Tasks that are "few". */
 #define FEW 10u
@@ -28,30 +20,27 @@
 /* Asked so often whether all tasks have gone, before that counts as wrong books. */
 #define BOOKS_TRIES 200u
 
-/* Physmem, as it runs for one measurement. */
-struct stage {
-    struct directory directory;
-    struct guardian guardian;
-    struct server physmem;
-    struct server_log log;
-    struct observer observer;
+/* Physmem, and who loads it. */
+struct bench {
+    struct stage stage;
+    struct crew crew;
     struct bench_result *result;
     struct sp_error error; /* of taking counters */
     bool failed;
     bool counted; /* result->before is taken */
 };
 
-/* ---- Physmem ---- */
-
+/* This process has the first core, and physmem the same or the second; processes of tasks have that
+ * of physmem, or all others in turn. */
 static int choose_cores(struct bench_options *options, struct sp_error *error)
 {
     cpu_set_t allowed;
-    int found[2] = {-1, -1};
+    int found[BENCH_CORES];
     unsigned count = 0;
 
     if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
         return error_set(error, errno, "sched_getaffinity: %s", strerror(errno));
-    for (int core = 0; core < CPU_SETSIZE && count < 2; core++)
+    for (int core = 0; core < CPU_SETSIZE && count < BENCH_CORES; core++)
         if (CPU_ISSET(core, &allowed))
             found[count++] = core;
     if (options->different && count < 2)
@@ -59,167 +48,65 @@ static int choose_cores(struct bench_options *options, struct sp_error *error)
                          "--cores different needs two cores, and this process may use one");
     options->core[0] = found[0];
     options->core[1] = found[options->different ? 1 : 0];
+    for (unsigned i = 0; i < count; i++)
+        if ((found[i] != options->core[1]) == options->different)
+            options->worker_core[options->worker_cores++] = found[i];
     return 0;
-}
-
-static int physmem_start(struct stage *stage, const struct bench_options *options,
-                         struct sp_error *error)
-{
-    struct spawn spawn = {SPAWN_DEFAULTS, .group = stage->guardian.group};
-    struct strings argv = {0};
-    char program[4096];
-    int result = program_find(NULL, "selfpage-physmem", program, sizeof(program), error);
-
-    if (result != 0)
-        return result;
-    strings_add(&argv, "selfpage-physmem");
-    strings_format(&argv, "--ready-fd=%d", SPAWN_PASSED_FD);
-    strings_format(&argv, "--socket=%s", stage->directory.physmem);
-    strings_format(&argv, "--frames=%u", options->frames);
-    if (stage->result->arbiter != NULL)
-        strings_format(&argv, "--arbiter=%s", stage->result->arbiter);
-    spawn.program = program;
-    spawn.argv = argv.items;
-    if (argv.failed)
-        result = error_set(error, ENOMEM, "out of memory");
-    if (result == 0 && bench_pin(options->core[1]) != 0)
-        result = error_set(error, EINVAL, "cannot run on core %d", options->core[1]);
-    if (result == 0)
-        result = server_start(&stage->physmem, "physmem", &spawn, &stage->log, error);
-    bench_pin(options->core[0]);
-    if (result == 0)
-        result = server_await(&stage->physmem, &stage->log, PATIENCE_MS, error);
-    strings_fini(&argv);
-    return result;
-}
-
-static int stage_start(struct stage *stage, const struct bench_options *options,
-                       struct sp_error *error)
-{
-    int result = directory_make(&stage->directory, NULL, error);
-
-    if (result != 0)
-        return result;
-    result = guardian_start(&stage->guardian, &stage->directory, error);
-    if (result == 0 && server_log_memory(&stage->log) != 0)
-        result = error_set(error, ENOMEM, "no memory for physmem's log");
-    if (result == 0)
-        result = physmem_start(stage, options, error);
-    if (result == 0)
-        result = observer_connect(&stage->observer, stage->directory.physmem, "bench", error);
-    return result;
-}
-
-static void stage_end(struct stage *stage)
-{
-    int status;
-
-    observer_fini(&stage->observer);
-    if (stage->physmem.pid != 0)
-        child_end(stage->physmem.pid, SIGTERM, PATIENCE_MS, &status);
-    if (stage->guardian.pid != 0)
-        guardian_stop(&stage->guardian);
-    server_log_fini(&stage->log);
-    directory_fini(&stage->directory);
 }
 
 /* ---- Figures ---- */
 
-/* Bytes of private memory that physmem has touched; negative: unknown. */
-static double private_bytes(const struct stage *stage)
-{
-    unsigned long kilobytes;
-    double bytes = -1;
-    char path[64], line[256];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)stage->physmem.pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return -1;
-    while (bytes < 0 && fgets(line, sizeof(line), file) != NULL)
-        if (sscanf(line, "Anonymous: %lu kB", &kilobytes) == 1)
-            bytes = 1024.0 * (double)kilobytes;
-    fclose(file);
-    return bytes;
-}
-
 /* Physmem's counters as the measurement begins, and as it ends. */
 static void take_counters(void *arg)
 {
-    struct stage *stage = arg;
+    struct bench *bench = arg;
+    struct bench_result *result = bench->result;
 
-    if (observer_refresh(&stage->observer, PATIENCE_MS, &stage->error) != 0)
-        stage->failed = true;
-    else if (stage->counted)
-        stage->result->after = stage->observer.physmem;
-    else
-        stage->result->before = stage->observer.physmem;
-    stage->counted = true;
+    if (stage_look(&bench->stage, bench->counted ? &result->after : &result->before,
+                   &bench->error) != 0)
+        bench->failed = true;
+    bench->counted = true;
 }
 
 /* When all tasks have gone, all frames are free and nothing is promised. Physmem learns of their
  * ends connection by connection. */
-static int check_books(struct stage *stage, struct sp_error *error)
+static int check_books(struct bench *bench, struct sp_error *error)
 {
-    struct bench_result *result = stage->result;
-    const struct observed_physmem *end = &stage->observer.physmem;
+    struct bench_result *result = bench->result;
+    struct observed_physmem *end = &result->end;
 
     for (unsigned i = 0; i < BOOKS_TRIES; i++) {
-        if (observer_refresh(&stage->observer, PATIENCE_MS, error) != 0)
+        if (stage_look(&bench->stage, end, error) != 0)
             return -EIO;
         if (end->tasks == 0)
             break;
     }
-    result->end = *end;
     result->books_right = end->tasks == 0 && end->free == end->frames && end->guaranteed == 0 &&
                           end->leased == 0 && end->soft == 0 && end->violations == 0;
     return 0;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Karma's disparity: what the worst-off task held over time, against the one in the middle. */
-static void take_disparity(const struct bench_load *load, struct bench_result *result)
-{
-    uint64_t *held = calloc(load->tasks, sizeof(*held));
-
-    if (held == NULL)
-        return;
-    for (uint32_t i = 0; i < load->tasks; i++)
-        held[i] = load->task[i].held_samples;
-    qsort(held, load->tasks, sizeof(*held), by_size);
-    if (held[load->tasks / 2] > 0)
-        result->disparity = (double)held[0] / (double)held[load->tasks / 2];
-    free(held);
-}
-
 /* ---- The run ---- */
 
 /* With few tasks, and with all. */
-static int run_quiet(struct stage *stage, struct bench_load *load, struct sp_error *error)
+static int run_quiet(struct bench *bench, const struct bench_options *options,
+                     struct sp_error *error)
 {
-    const struct bench_options *options = load->options;
-    struct bench_result *result = stage->result;
+    struct bench_result *result = bench->result;
     uint32_t few = options->tasks < FEW ? options->tasks : FEW;
-    const char *path = stage->directory.physmem;
-    pid_t group = stage->guardian.group;
+    const char *path = bench->stage.directory.physmem;
+    pid_t group = bench->stage.guardian.group;
     double before, after;
-    int code = bench_load_open(load, few, error);
+    int code = crew_open(&bench->crew, few, error);
 
     result->few = few;
     result->task_bytes = -1;
     if (code == 0 && options->baseline)
         code = bench_ratio_measure(options, path, group, &result->quiet_few, NULL, error);
-    before = private_bytes(stage);
+    before = stage_private_bytes(&bench->stage);
     if (code == 0)
-        code = bench_load_open(load, options->tasks, error);
-    after = private_bytes(stage);
+        code = crew_open(&bench->crew, options->tasks, error);
+    after = stage_private_bytes(&bench->stage);
     if (code == 0 && options->baseline)
         code = bench_ratio_measure(options, path, group, &result->quiet_all, result, error);
     if (options->tasks > few && before >= 0 && after >= 0)
@@ -227,42 +114,41 @@ static int run_quiet(struct stage *stage, struct bench_load *load, struct sp_err
     return code;
 }
 
-static int run_load(struct stage *stage, struct bench_load *load, struct sp_error *error)
+static int run_load(struct bench *bench, const struct bench_options *options,
+                    struct sp_error *error)
 {
-    int code = run_quiet(stage, load, error);
+    int code = crew_start(&bench->crew, options, bench->stage.directory.physmem,
+                          bench->stage.guardian.group, bench->result, error);
 
     if (code == 0)
-        code = bench_load_run(load, take_counters, stage, error);
-    if (code == 0 && stage->failed) {
-        *error = stage->error;
+        code = run_quiet(bench, options, error);
+    if (code == 0)
+        code = crew_run(&bench->crew, take_counters, bench, error);
+    if (code == 0 && bench->failed) {
+        *error = bench->error;
         code = -EIO;
     }
-    if (code == 0)
-        take_disparity(load, stage->result);
+    crew_end(&bench->crew);
     return code;
 }
 
 static int run(const struct bench_options *options, struct bench_result *result,
                struct sp_error *error)
 {
-    struct stage stage = {.directory.fd = -1, .log = {-1, -1}, .result = result};
-    struct bench_load *load = calloc(1, sizeof(*load));
+    struct bench bench = {.result = result};
     int code;
 
-    if (load == NULL)
-        return error_set(error, ENOMEM, "out of memory");
-    observer_init(&stage.observer);
-    code = stage_start(&stage, options, error);
-    if (code == 0) {
-        code = bench_load_init(load, options, result, stage.directory.physmem, error);
-        if (code == 0)
-            code = run_load(&stage, load, error);
-        bench_load_fini(load);
-        if (code == 0)
-            code = check_books(&stage, error);
-    }
-    stage_end(&stage);
-    free(load);
+    stage_init(&bench.stage);
+    code = stage_start(&bench.stage, options, options->frames, result->arbiter, error);
+    if (code == 0)
+        code = run_load(&bench, options, error);
+    if (code == 0)
+        code = check_books(&bench, error);
+    stage_end(&bench.stage);
+    if (code == 0 && options->baseline && options->tasks > 1)
+        code = bench_slow_measure(options, result->arbiter, &result->slow, error);
+    if (code == 0 && options->recall_tasks > 0)
+        code = bench_recall_measure(options, result->arbiter, &result->great, error);
     return code;
 }
 
@@ -327,13 +213,13 @@ static int contracts(int argc, char **argv)
     int status = 2;
 
     switch (bench_options_parse(argc, argv, &options, &error)) {
-    case BENCH_EXIT:
+    case OPTIONS_EXIT:
         status = 0;
         break;
-    case BENCH_BAD:
+    case OPTIONS_BAD:
         fprintf(stderr, "selfpage: %s\n", error.text);
         break;
-    case BENCH_RUN:
+    case OPTIONS_RUN:
         limits_raise_files();
         if (choose_cores(&options, &error) != 0)
             fprintf(stderr, "selfpage: %s\n", error.text);
@@ -351,7 +237,8 @@ int bench_command(int argc, char **argv)
         return contracts(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "attacks") == 0)
         return bench_attacks(argc - 1, argv + 1);
-    fprintf(stderr, "selfpage: bench measures contracts, or plays attacks: selfpage bench contracts "
-                    "--help or selfpage bench attacks --help says how\n");
+    fprintf(stderr,
+            "selfpage: bench measures contracts, or plays attacks: selfpage bench contracts "
+            "--help or selfpage bench attacks --help says how\n");
     return 2;
 }

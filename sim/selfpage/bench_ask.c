@@ -1,6 +1,7 @@
 /* What a task of the benchmark asks for. */
 #include "bench_load.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Most slots in one ALLOCATE. */
@@ -11,7 +12,7 @@ uint32_t bench_task_wish(const struct bench_task *task, bool guaranteed_only)
     uint32_t sum = 0;
 
     for (uint32_t i = 0; i < task->contracts; i++)
-        if (task->contract[i].guaranteed || !guaranteed_only)
+        if (task->contract[i].kind == SP_GUARANTEED || !guaranteed_only)
             sum += task->contract[i].frames;
     return sum;
 }
@@ -45,20 +46,35 @@ void bench_ask_map(struct bench_task *task, uint32_t count)
     bench_link_send(&task->request);
 }
 
+static uint8_t draw_kind(struct bench_load *load)
+{
+    const unsigned *shares = load->options->kinds;
+    uint32_t at = random_below(&load->random, load->kinds);
+    uint8_t kind = 0;
+
+    for (; at >= shares[kind]; kind++)
+        at -= shares[kind];
+    return kind;
+}
+
 void bench_ask_propose(struct bench_task *task)
 {
     struct bench_load *load = task->load;
     struct wire_message *message = bench_message(task, WIRE_PROPOSE);
+    uint32_t frames = 1 + random_below(&load->random, 2 * load->mean - 1);
+    uint32_t order = random_below(&load->random, load->options->order + 1);
 
+    while ((frames >> order) == 0)
+        order--;
+    frames = frames >> order << order;
     memset(&message->propose, 0, sizeof(message->propose));
-    message->propose.kind = SP_GUARANTEED;
-    if (task->contracts > 0 && random_below(&load->random, 4) == 0)
-        message->propose.kind = SP_EXTRA;
-    message->propose.frames = 1 + random_below(&load->random, 2 * load->mean - 1);
-    message->propose.min = (message->propose.frames + 3) / 4;
+    message->propose.kind = draw_kind(load);
+    message->propose.order = (uint8_t)order;
+    message->propose.frames = task->proposed = frames;
+    message->propose.min = ((frames >> order) + 3) / 4 << order;
     message->propose.term_ns = BENCH_TERM_NS;
-    message->propose.t_clean = load->options->grace_ns;
-    message->propose.t_drop = load->options->grace_ns;
+    message->propose.t_clean = message->propose.t_drop =
+        task->temper == BENCH_SILENT ? load->options->silent_grace_ns : load->options->grace_ns;
     bench_link_send(&task->request);
 }
 
@@ -69,6 +85,7 @@ static void ask_allocate(struct bench_task *task)
     uint32_t wish = bench_task_wish(task, false);
     uint32_t count = 1 + random_below(&load->random, ALLOCATE_MOST);
     uint32_t start = (uint32_t)(task->head % load->slots);
+    uint32_t order = random_below(&load->random, load->options->order + 1);
     struct wire_message *message;
 
     if (held >= wish) {
@@ -80,13 +97,31 @@ static void ask_allocate(struct bench_task *task)
         count = wish - held;
     if (count > load->slots - start)
         count = load->slots - start;
+    while ((count >> order) == 0)
+        order--;
+    count = count >> order << order;
     message = bench_message(task, WIRE_ALLOCATE);
     message->allocate.container = task->container;
     message->allocate.start = start;
     message->allocate.count = count;
     message->allocate.flags = WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL;
-    message->allocate.order = 0;
+    message->allocate.order = (uint8_t)order;
     bench_link_send(&task->request);
+}
+
+/* Have some task return frames, as an administrator would. */
+static void ask_recall(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+    uint32_t last = load->asking_first + load->asking_count++;
+    struct wire_message *message = bench_message(&load->observer, WIRE_RECALL_TASK);
+
+    load->asking[last % load->options->tasks] = task;
+    message->recall_task.frames = 1 + random_below(&load->random, ALLOCATE_MOST);
+    memset(message->recall_task.name, 0, sizeof(message->recall_task.name));
+    snprintf(message->recall_task.name, sizeof(message->recall_task.name), "bench%u",
+             random_below(&load->random, load->options->all));
+    bench_link_send(&load->observer.request);
 }
 
 /* 0, which is no contract's, if it has none. */
@@ -107,6 +142,8 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
         kind = BENCH_PROPOSE;
     else if (kind == BENCH_PROPOSE && task->contracts == BENCH_CONTRACTS)
         kind = BENCH_RELEASE;
+    if (kind == BENCH_RECALL && task->load->asking_count == task->load->options->tasks)
+        kind = BENCH_RENEW;
     task->busy = true;
     task->kind = (uint8_t)kind;
     task->intended_ns = intended_ns;
@@ -126,6 +163,9 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
         message->renew.contract = task->subject;
         message->renew.term_ns = BENCH_TERM_NS;
         bench_link_send(&task->request);
+        break;
+    case BENCH_RECALL:
+        ask_recall(task);
         break;
     case BENCH_RELEASE:
         message = bench_message(task, WIRE_CLOSE);

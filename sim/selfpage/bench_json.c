@@ -37,6 +37,21 @@ static json_t *histogram_json(const struct histogram *histogram, double seconds,
     return object;
 }
 
+/* Where the processes run that drive tasks. */
+static json_t *cores_json(const struct bench_options *options, bool *failed)
+{
+    json_t *array = json_array();
+
+    if (options->processes == 0 &&
+        json_array_append_new(array, json_integer(options->core[0])) != 0)
+        *failed = true;
+    for (unsigned i = 0; i < options->processes; i++)
+        if (json_array_append_new(
+                array, json_integer(options->worker_core[i % options->worker_cores])) != 0)
+            *failed = true;
+    return array;
+}
+
 static json_t *load_json(const struct bench_options *options, const struct bench_result *result,
                          bool *failed)
 {
@@ -53,7 +68,8 @@ static json_t *load_json(const struct bench_options *options, const struct bench
     /* A seed has 64 bits, an integer here 63. */
     put(object, "seed", json_sprintf("%llu", (unsigned long long)options->seed), failed);
     put(object, "seconds", json_real(result->seconds), failed);
-    put(object, "core_tasks", json_integer(options->core[0]), failed);
+    put_count(object, "processes", options->processes, failed);
+    put(object, "cores_tasks", cores_json(options, failed), failed);
     put(object, "core_physmem", json_integer(options->core[1]), failed);
     return object;
 }
@@ -137,6 +153,47 @@ static json_t *books_json(const struct bench_result *result, bool *failed)
     return object;
 }
 
+static json_t *slow_json(const struct bench_slow *slow, bool *failed)
+{
+    static const char *const names[] = {"without", "with"};
+    json_t *object = json_object();
+
+    if (!slow->done) {
+        json_decref(object);
+        return json_null();
+    }
+    put_count(object, "turns", slow->turns, failed);
+    put_count(object, "recalls", slow->recalls, failed);
+    put(object, "owing", json_real(slow->owing), failed);
+    for (unsigned side = 0; side < 2; side++) {
+        json_t *part = json_object();
+
+        put(part, "negotiation_ns", histogram_json(&slow->negotiation[side], 0, failed), failed);
+        put(part, "allocation_ns", histogram_json(&slow->allocation[side], 0, failed), failed);
+        put(object, names[side], part, failed);
+    }
+    put(object, "negotiation_p99_ratio", json_real(slow->negotiation_ratio), failed);
+    put(object, "allocation_p99_ratio", json_real(slow->allocation_ratio), failed);
+    return object;
+}
+
+static json_t *great_json(const struct bench_recall *great, bool *failed)
+{
+    json_t *object = json_object();
+
+    if (!great->done) {
+        json_decref(object);
+        return json_null();
+    }
+    put_count(object, "tasks", great->tasks, failed);
+    put_count(object, "frames", great->frames, failed);
+    put_count(object, "messages", great->messages, failed);
+    put_count(object, "passes", great->passes, failed);
+    put_count(object, "told_ns", great->sent_ns, failed);
+    put_count(object, "returned_ns", great->all_ns, failed);
+    return object;
+}
+
 static json_t *result_json(const struct bench_options *options, const struct bench_result *result,
                            bool *failed)
 {
@@ -152,7 +209,7 @@ static json_t *result_json(const struct bench_options *options, const struct ben
     put(object, "load", load_json(options, result, failed), failed);
     put(object, "latency_ns", latency, failed);
     put(object, "answered_with_error", refused, failed);
-    put(object, "recall_ns", histogram_json(&result->recall, result->seconds, failed), failed);
+    put(object, "return_ns", histogram_json(&result->recall, result->seconds, failed), failed);
     put(object, "reuse_ns", histogram_json(&result->reuse, result->seconds, failed), failed);
     put(object, "counts", counts_json(result, failed), failed);
     put(object, "use", use_json(result, failed), failed);
@@ -160,6 +217,8 @@ static json_t *result_json(const struct bench_options *options, const struct ben
     put_count(object, "few_tasks", result->few, failed);
     put(object, "proposal_few_ns", histogram_json(&result->quiet_few, 0, failed), failed);
     put(object, "proposal_all_ns", histogram_json(&result->quiet_all, 0, failed), failed);
+    put(object, "one_slow_task", slow_json(&result->slow, failed), failed);
+    put(object, "great_recall", great_json(&result->great, failed), failed);
     put(object, "bytes_a_task",
         result->task_bytes >= 0 ? json_real(result->task_bytes) : json_null(), failed);
     put(object, "books", books_json(result, failed), failed);

@@ -51,7 +51,7 @@ static void take_messages(struct bench_link *link, uint32_t size)
         if (verdict != WIRE_OK)
             break;
         used += (uint32_t)length;
-        bench_task_receive(link->task, link->control, &load->in);
+        bench_task_receive(link, &load->in);
     }
     if (verdict != WIRE_OK && verdict != WIRE_MORE)
         bench_fail(load, "physmem sent %s", wire_verdict_text(verdict));
@@ -91,7 +91,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     link->input = NULL;
     link->input_size = 0;
     if (got <= 0)
-        bench_task_ended(link->task, link->control);
+        bench_task_ended(link);
     else
         take_messages(link, size + (uint32_t)got);
 }
@@ -101,14 +101,14 @@ static void on_closed(uv_handle_t *handle)
     free(handle);
 }
 
-void bench_link_open(struct bench_link *link, struct bench_task *task, bool control)
+void bench_link_open(struct bench_link *link, struct bench_task *task, enum wire_role role)
 {
     struct bench_load *load = task->load;
     struct wire_message *message;
     struct sp_error error;
 
     link->task = task;
-    link->control = control;
+    link->role = (uint8_t)role;
     link->received_fd = -1;
     link->fd = sock_connect(load->path, &error);
     if (link->fd < 0) {
@@ -127,11 +127,12 @@ void bench_link_open(struct bench_link *link, struct bench_task *task, bool cont
     uv_poll_start(link->poll, UV_READABLE, on_poll);
     message = bench_message(task, WIRE_HELLO);
     message->hello.version = WIRE_VERSION;
-    message->hello.role = control ? WIRE_ROLE_CONTROL : WIRE_ROLE_TASK;
-    message->hello.id = control ? task->id : 0;
-    message->hello.key = control ? task->key : 0;
+    message->hello.role = (uint8_t)role;
+    message->hello.id = role == WIRE_ROLE_CONTROL ? task->id : 0;
+    message->hello.key = role == WIRE_ROLE_CONTROL ? task->key : 0;
     memset(message->hello.name, 0, sizeof(message->hello.name));
-    snprintf(message->hello.name, sizeof(message->hello.name), "bench%u", task->index);
+    snprintf(message->hello.name, sizeof(message->hello.name), "bench%u",
+             task->index + load->options->first);
     bench_link_send(link);
 }
 

@@ -81,11 +81,14 @@ void bench_task_done(struct bench_task *task, uint32_t error)
     struct bench_load *load = task->load;
     struct bench_result *result = load->result;
 
-    if (task->intended_ns < load->measure_from || task->intended_ns >= load->measure_until)
+    if (task->intended_ns < load->measure_from || task->intended_ns >= load->measure_until ||
+        task->index < load->options->unmeasured)
         return;
     if (error != 0)
         result->failed[task->kind]++;
     histogram_record(&result->latency[task->kind], clock_now_ns() - task->intended_ns);
+    if (++load->measured == load->options->requests)
+        uv_stop(&load->loop);
 }
 
 void bench_task_idle(struct bench_task *task)
@@ -176,31 +179,9 @@ static void on_arrival(uv_poll_t *poll, int status, int events)
 
 /* ---- Timers ---- */
 
-/* What each task holds, against what it is entitled to: what it is guaranteed, but at least an equal
- * share of all frames. */
 static void on_sample(uv_timer_t *timer)
 {
-    struct bench_load *load = timer->data;
-    struct bench_result *result = load->result;
-    double share = (double)result->frames / load->tasks;
-    double held = 0, sum = 0, squares = 0;
-
-    if (result->samples == BENCH_SAMPLES)
-        return;
-    for (uint32_t i = 0; i < load->tasks; i++) {
-        struct bench_task *task = &load->task[i];
-        double guaranteed = bench_task_wish(task, true);
-        double part = bench_task_held(task) / (guaranteed > share ? guaranteed : share);
-
-        held += bench_task_held(task);
-        task->held_samples += bench_task_held(task);
-        sum += part;
-        squares += part * part;
-    }
-    /* A task that was revoked counts its frames until it hears of it, and others may have them. */
-    result->utilisation[result->samples] = held < result->frames ? held / result->frames : 1;
-    result->fairness[result->samples] = squares > 0 ? sum * sum / (load->tasks * squares) : 1;
-    result->samples++;
+    bench_use_sample(timer->data);
 }
 
 static void on_slow(uv_timer_t *timer)
@@ -208,8 +189,11 @@ static void on_slow(uv_timer_t *timer)
     struct bench_load *load = timer->data;
     uint64_t now = clock_now_ns();
 
-    for (uint32_t i = 0; i < load->options->slow; i++)
+    for (uint32_t i = 0; i < load->options->slow; i++) {
+        load->result->slow_looks++;
+        load->result->slow_owing += load->task[i].owed > 0;
         bench_task_look(&load->task[i], now);
+    }
 }
 
 static void on_phase(uv_timer_t *timer)
@@ -224,7 +208,7 @@ static void on_phase(uv_timer_t *timer)
 static uint32_t mean_wish(const struct bench_options *options)
 {
     /* Of its contracts a task has about half on average. */
-    double mean = options->contention * options->frames / options->tasks / (BENCH_CONTRACTS / 2);
+    double mean = options->contention * options->frames / options->all / (BENCH_CONTRACTS / 2);
 
     return mean < 1 ? 1 : (uint32_t)mean;
 }
@@ -239,6 +223,8 @@ int bench_load_init(struct bench_load *load, const struct bench_options *options
     load->random = random_seeded(options->seed);
     load->mean = mean_wish(options);
     load->slots = 4 * BENCH_CONTRACTS * load->mean;
+    for (unsigned i = 0; i < BENCH_TERM_KINDS; i++)
+        load->kinds += options->kinds[i];
     load->measure_from = load->measure_until = UINT64_MAX;
     result->frames = options->frames;
     if (uv_loop_init(&load->loop) != 0)
@@ -246,9 +232,11 @@ int bench_load_init(struct bench_load *load, const struct bench_options *options
     load->looped = true;
     load->task = calloc(options->tasks, sizeof(*load->task));
     load->idle = calloc(options->tasks, sizeof(struct bench_task *));
+    load->asking = calloc(options->tasks, sizeof(struct bench_task *));
     load->waiting = calloc(WAITING_MAX, sizeof(*load->waiting));
     load->arrival_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (load->task == NULL || load->idle == NULL || load->waiting == NULL || load->arrival_fd < 0)
+    if (load->task == NULL || load->idle == NULL || load->asking == NULL || load->waiting == NULL ||
+        load->arrival_fd < 0)
         return error_set(error, ENOMEM, "out of memory or descriptors");
     if (uv_poll_init(&load->loop, &load->arrival, load->arrival_fd) != 0)
         return error_set(error, ENOMEM, "cannot watch a timer");
@@ -269,6 +257,10 @@ static int load_result(const struct bench_load *load, struct sp_error *error)
 
 int bench_load_open(struct bench_load *load, uint32_t count, struct sp_error *error)
 {
+    if (load->observer.load == NULL) {
+        load->observer.load = load;
+        bench_link_open(&load->observer.request, &load->observer, WIRE_ROLE_OBSERVER);
+    }
     while (load->ready < count && !load->failed) {
         while (load->tasks < count && load->tasks - load->ready < OPENING_MAX && !load->failed) {
             struct bench_task *task = &load->task[load->tasks];
@@ -297,6 +289,15 @@ static void run_for(struct bench_load *load, uint64_t ns)
     uv_timer_stop(&load->phase);
 }
 
+/* Until the measurement is over. */
+static void run_measured(struct bench_load *load)
+{
+    if (load->options->requests == 0)
+        run_for(load, load->options->duration_ns);
+    while (load->measured < load->options->requests && !load->failed)
+        uv_run(&load->loop, UV_RUN_DEFAULT);
+}
+
 static void start_requests(struct bench_load *load)
 {
     load->running = true;
@@ -304,7 +305,7 @@ static void start_requests(struct bench_load *load)
     if (load->options->slow > 0)
         uv_timer_start(&load->slow, on_slow, SLOW_PERIOD_MS, SLOW_PERIOD_MS);
     if (load->options->outstanding > 0) {
-        for (uint32_t i = 0; i < load->options->outstanding; i++)
+        for (uint32_t i = 0; i < load->options->outstanding && load->idle_count > 0; i++)
             ask_some_task(load, clock_now_ns());
         return;
     }
@@ -320,10 +321,15 @@ static void stop_requests(struct bench_load *load)
 
     load->running = false;
     uv_poll_stop(&load->arrival);
+    for (uint32_t i = 0; i < load->options->slow; i++) {
+        load->task[i].temper = BENCH_PROMPT; /* all is measured: do not wait for them */
+        bench_task_look(&load->task[i], clock_now_ns());
+    }
     while (load->idle_count < load->tasks && clock_now_ns() < until && !load->failed)
         run_for(load, CLOCK_NS_PER_MS);
     uv_timer_stop(&load->slow);
     load->result->unsent += load->waiting_end - load->waiting_first;
+    load->waiting_first = load->waiting_end;
 }
 
 int bench_load_run(struct bench_load *load, void (*between)(void *arg), void *arg,
@@ -336,18 +342,23 @@ int bench_load_run(struct bench_load *load, void (*between)(void *arg), void *ar
     run_for(load, options->warmup_ns);
     if (load->failed)
         return load_result(load, error);
-    between(arg);
+    if (between != NULL)
+        between(arg);
     load->next_arrival_ns = clock_now_ns(); /* those that we missed meanwhile were not measured */
     load->measure_from = load->next_arrival_ns;
-    load->measure_until = load->measure_from + options->duration_ns;
+    load->measure_until =
+        options->requests > 0 ? UINT64_MAX : load->measure_from + options->duration_ns;
+    load->measured = 0;
     uv_update_time(&load->loop);
     period = period > 0 ? period : 1;
     uv_timer_start(&load->sample, on_sample, period, period);
-    run_for(load, options->duration_ns);
+    run_measured(load);
+    load->measure_until = clock_now_ns();
     load->result->seconds = (double)(clock_now_ns() - load->measure_from) / CLOCK_NS_PER_S;
     uv_timer_stop(&load->sample);
+    bench_use_sample(load); /* at least one */
     stop_requests(load);
-    if (!load->failed)
+    if (!load->failed && between != NULL)
         between(arg);
     return load_result(load, error);
 }
@@ -361,6 +372,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 void bench_load_fini(struct bench_load *load)
 {
+    bench_link_close(&load->observer.request);
     for (uint32_t i = 0; i < load->tasks; i++) {
         bench_link_close(&load->task[i].control);
         bench_link_close(&load->task[i].request);
@@ -375,5 +387,6 @@ void bench_load_fini(struct bench_load *load)
         close(load->arrival_fd);
     free(load->task);
     free(load->idle);
+    free(load->asking);
     free(load->waiting);
 }

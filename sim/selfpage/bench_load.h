@@ -1,8 +1,8 @@
 /* The load of `selfpage bench contracts`: many tasks as connections of one libuv loop.
  *
  * bench_link.c moves messages, bench_ask.c and bench_task.c do what a task does, bench_map.c maps
- * what silent tasks have, bench_load.c decides when a task is to ask for something, and measures. A
- * failure of any of them ends the load (bench_fail). */
+ * what silent tasks have, bench_load.c decides when a task is to ask for something, and measures;
+ * bench_use.c looks at who has how many frames. A failure of any of them ends the load (bench_fail). */
 #ifndef SELFPAGE_BENCH_LOAD_H
 #define SELFPAGE_BENCH_LOAD_H
 
@@ -36,7 +36,7 @@ struct bench_link {
     uint8_t *input; /* the beginning of a message */
     uint32_t input_size;
     int received_fd; /* whose message has not been handled; -1: none */
-    bool control;
+    uint8_t role;    /* enum wire_role */
     struct bench_task *task;
 };
 
@@ -52,7 +52,7 @@ enum bench_state {
 struct bench_contract {
     uint32_t number;
     uint32_t frames;
-    bool guaranteed;
+    uint8_t kind; /* enum sp_contract_kind */
 };
 
 struct bench_task {
@@ -73,6 +73,8 @@ struct bench_task {
     uint64_t intended_ns; /* when it was to be sent */
     struct bench_contract contract[BENCH_CONTRACTS];
     uint32_t contracts;
+    uint32_t proposed; /* frames of its last proposal */
+    uint32_t unmet;    /* of these, not granted: demand beyond its contracts */
     /* Slots go round: those from `tail` to `head`, modulo their number, have frames. */
     uint64_t tail, head;
     uint32_t owed;        /* of recalls: not given back yet */
@@ -82,7 +84,7 @@ struct bench_task {
     uint32_t recalls;
     bool mapping;            /* the request is a MAP that followed an ALLOCATE */
     struct bench_maps *maps; /* silent tasks; NULL: none */
-    uint64_t held_samples;   /* sum of what it held at each sample */
+    uint64_t useful;         /* sum over samples of what it held, as far as it had use for it */
 };
 
 struct bench_load {
@@ -102,14 +104,19 @@ struct bench_load {
     uint32_t ready; /* of these */
     uint32_t slots; /* of each container */
     uint32_t mean;  /* frames of a contract, on average */
+    uint32_t kinds; /* sum of their shares */
     struct bench_task **idle;
     uint32_t idle_count;
+    struct bench_task observer; /* no task: has the connection that asks for recalls */
+    struct bench_task **asking; /* whose RECALL is not answered yet: a ring of as many as tasks */
+    uint32_t asking_first, asking_count;
     uint64_t *waiting; /* open loop: when requests that wait for a task were to be sent; a ring */
     uint64_t waiting_first, waiting_end;
     struct random_source random;
     bool running;          /* requests are made */
     uint64_t measure_from; /* requests that were to be sent between these are measured */
     uint64_t measure_until;
+    uint64_t measured; /* requests */
     bool failed;
     struct sp_error error;
     uint8_t buffer[2 * WIRE_MESSAGE_MAX + 65536];
@@ -124,8 +131,8 @@ int bench_load_init(struct bench_load *load, const struct bench_options *options
 /* Have `count` tasks in all connected, and holding a contract each. */
 int bench_load_open(struct bench_load *load, uint32_t count, struct sp_error *error);
 
-/* Make requests; measure after the warm-up. `between` is called before the measurement begins, and
- * when all that was measured has been answered. */
+/* Make requests; measure after the warm-up. `between` (NULL: nothing) is called before the measurement
+ * begins, and when all that was measured has been answered. May be called again. */
 int bench_load_run(struct bench_load *load, void (*between)(void *arg), void *arg,
                    struct sp_error *error);
 
@@ -149,6 +156,15 @@ void bench_task_idle(struct bench_task *task);
 /* Record a time if the measurement runs. */
 void bench_record(struct bench_load *load, struct histogram *histogram, uint64_t ns);
 
+/* ---- bench_use.c ---- */
+
+/* Look at what every task holds, while the measurement runs. */
+void bench_use_sample(struct bench_load *load);
+
+/* What samples of all processes come to: `result` has their sums, `useful` that of each of `tasks`
+ * tasks, which are put into order. */
+void bench_use_finish(struct bench_result *result, uint64_t *useful, uint32_t tasks);
+
 /* ---- bench_task.c ---- */
 
 /* Connect. */
@@ -158,10 +174,10 @@ void bench_task_open(struct bench_task *task);
 void bench_task_look(struct bench_task *task, uint64_t now);
 
 /* A message came. */
-void bench_task_receive(struct bench_task *task, bool control, const struct wire_message *message);
+void bench_task_receive(struct bench_link *link, const struct wire_message *message);
 
 /* A connection has ended. */
-void bench_task_ended(struct bench_task *task, bool control);
+void bench_task_ended(struct bench_link *link);
 
 /* ---- bench_ask.c ---- */
 
@@ -178,7 +194,7 @@ void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint
 /* Map the `count` slots that were allocated last. */
 void bench_ask_map(struct bench_task *task, uint32_t count);
 
-/* Frames held, and frames wished for in contracts: guaranteed ones, or all. */
+/* Frames held, and frames of its contracts: guaranteed ones, or all. */
 static inline uint32_t bench_task_held(const struct bench_task *task)
 {
     return (uint32_t)(task->head - task->tail);
@@ -197,7 +213,7 @@ void bench_map_fini(struct bench_task *task);
 /* ---- bench_link.c ---- */
 
 /* Connect, and send HELLO. */
-void bench_link_open(struct bench_link *link, struct bench_task *task, bool control);
+void bench_link_open(struct bench_link *link, struct bench_task *task, enum wire_role role);
 
 /* Send load->out. */
 void bench_link_send(struct bench_link *link);

@@ -7,26 +7,23 @@
 #include "bench_ratio.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "bench_peer.h"
 #include "launch/spawn.h"
 #include "launch/wait.h"
 #include "os/clock.h"
-#include "os/sock.h"
 
-#define ROUNDS     15u
-#define PAIRS      16u /* negotiations in one batch: 32 messages */
-#define ROUND_NS   (20 * CLOCK_NS_PER_MS)
-#define PATIENCE_S 20
+#define ROUNDS   15u
+#define PAIRS    16u /* negotiations in one batch: 32 messages */
+#define ROUND_NS (20 * CLOCK_NS_PER_MS)
 
 /* Sizes of the four messages. */
 struct sizes {
@@ -184,10 +181,10 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(double *values)
+double bench_median(double *values, unsigned count)
 {
-    qsort(values, ROUNDS, sizeof(*values), compare);
-    return values[ROUNDS / 2];
+    qsort(values, count, sizeof(*values), compare);
+    return values[count / 2];
 }
 
 static bool ratio_of(struct side *subject, struct side *baseline, bool batches, uint64_t round_ns,
@@ -204,57 +201,15 @@ static bool ratio_of(struct side *subject, struct side *baseline, bool batches, 
     }
     *ratio = (struct bench_ratio){
         .name = batches ? "pipelined, 32 outstanding" : "sequential",
-        .subject = median(ours),
-        .baseline = median(bare),
-        .ratio = median(ratios),
+        .subject = bench_median(ours, ROUNDS),
+        .baseline = bench_median(bare, ROUNDS),
+        .ratio = bench_median(ratios, ROUNDS),
         .limit = batches ? 0.4 : 0.7,
     };
     return true;
 }
 
 /* ---- The two sides ---- */
-
-/* Wait as long as it takes, but not for ever. */
-static int make_blocking(int fd)
-{
-    struct timeval patience = {.tv_sec = PATIENCE_S};
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
-        return -errno;
-    return 0;
-}
-
-/* Connect to physmem in a role; the WELCOME is left in side->message. Returns the descriptor. */
-static int hello(struct side *side, const char *path, enum wire_role role, struct sp_error *error)
-{
-    static const char name[] = "bench-probe";
-    struct wire_message *message = &side->message;
-    uint32_t id = message->welcome.id;
-    uint64_t key = message->welcome.key;
-    size_t length;
-    ssize_t got;
-    int fd = sock_connect(path, error);
-
-    if (fd < 0)
-        return fd;
-    *message = (struct wire_message){.type = WIRE_HELLO, .seq = ++side->seq};
-    message->hello.version = WIRE_VERSION;
-    message->hello.role = (uint8_t)role;
-    message->hello.id = role == WIRE_ROLE_CONTROL ? id : 0;
-    message->hello.key = role == WIRE_ROLE_CONTROL ? key : 0;
-    memcpy(message->hello.name, name, sizeof(name));
-    length = wire_encode(message, side->out, sizeof(side->out));
-    if (make_blocking(fd) == 0 && send(fd, side->out, length, MSG_NOSIGNAL) == (ssize_t)length) {
-        got = recv(fd, side->in, sizeof(side->in), 0); /* a WELCOME comes in one piece */
-        if (got > 0 && wire_decode(side->in, (size_t)got, message, &length) == WIRE_OK &&
-            message->type == WIRE_WELCOME)
-            return fd;
-    }
-    close(fd);
-    return error_set(error, EPROTO, "physmem does not welcome one more task");
-}
 
 struct echo {
     int fds[2];
@@ -341,7 +296,7 @@ static int measure(const struct bench_options *options, pid_t group, struct side
         bare->bare = true;
         bare->fd = echo.fds[0];
         bare->sizes = subject->sizes;
-        code = make_blocking(bare->fd);
+        code = bench_peer_patience(bare->fd);
         if (code == 0)
             code = measure_both(subject, bare, round_ns, quiet, result, error);
         close(echo.fds[0]);
@@ -361,9 +316,9 @@ int bench_ratio_measure(const struct bench_options *options, const char *path, p
 
     if (subject == NULL)
         return error_set(error, ENOMEM, "out of memory");
-    subject->fd = hello(subject, path, WIRE_ROLE_TASK, error);
+    subject->fd = bench_peer_hello(path, WIRE_ROLE_TASK, &subject->message, error);
     if (subject->fd >= 0)
-        control = hello(subject, path, WIRE_ROLE_CONTROL, error);
+        control = bench_peer_hello(path, WIRE_ROLE_CONTROL, &subject->message, error);
     if (control < 0) {
         code = -EPROTO;
     } else {

@@ -42,10 +42,10 @@ static void print_latencies(const struct bench_result *result)
                       (double)result->latency[i].count / result->seconds);
         count += result->latency[i].count;
     }
-    print_latency("recall", &result->recall, (double)result->recall.count / result->seconds);
+    print_latency("return", &result->recall, (double)result->recall.count / result->seconds);
     print_latency("reuse", &result->reuse, (double)result->reuse.count / result->seconds);
-    printf("%llu requests, %.0f a second; recall: until all was returned; reuse: from a missed\n"
-           "deadline until the frames could be used again\n",
+    printf("%llu requests, %.0f a second. Not requests: return, from a RECALL until all of it was\n"
+           "returned; reuse, from a missed deadline until the frames could be used again\n",
            (unsigned long long)count, (double)count / result->seconds);
 }
 
@@ -57,8 +57,9 @@ static void print_answers(const struct bench_result *result)
            (unsigned long long)proposals, percent(BENCH_COUNTED(result, accepted), proposals),
            percent(BENCH_COUNTED(result, countered), proposals),
            percent(BENCH_COUNTED(result, refused), proposals));
-    printf("allocations  %.1f %% refused\n",
-           percent(result->failed[BENCH_ALLOCATE], result->latency[BENCH_ALLOCATE].count));
+    printf("allocations  %.1f %% refused; %.1f %% of requested recalls found nothing to recall\n",
+           percent(result->failed[BENCH_ALLOCATE], result->latency[BENCH_ALLOCATE].count),
+           percent(result->failed[BENCH_RECALL], result->latency[BENCH_RECALL].count));
     printf("recalls      %llu: %llu met, %llu missed; revoked: %u silent, %u compliant tasks\n",
            (unsigned long long)BENCH_COUNTED(result, recalls),
            (unsigned long long)BENCH_COUNTED(result, recalls_met),
@@ -94,6 +95,56 @@ static void print_quiet(const struct bench_options *options, const struct bench_
             few, result->few, all, options->tasks, all / few);
 }
 
+static double quantile_us(const struct histogram *histogram, double share)
+{
+    return (double)histogram_quantile(histogram, share) / 1000;
+}
+
+static void print_slow_side(const char *name, const struct histogram *sides, double ratio)
+{
+    printf("%-26s %10.1f %12.1f %7.2f\n", name, quantile_us(&sides[0], 0.99),
+           quantile_us(&sides[1], 0.99), ratio);
+}
+
+static void print_slow(const struct bench_slow *slow)
+{
+    if (!slow->done)
+        return;
+    printf(
+        "\nOne task that answers recalls as late as it may: it got %llu, and owed frames %.0f %% of\n"
+        "the time. The others, in %u turns without it and with it; ratios are medians of turns:\n",
+        (unsigned long long)slow->recalls, 100 * slow->owing, slow->turns);
+    printf("%-26s %10s %12s %7s\n", "p99, us", "without", "with it", "ratio");
+    print_slow_side("negotiation", slow->negotiation, slow->negotiation_ratio);
+    print_slow_side("allocation", slow->allocation, slow->allocation_ratio);
+}
+
+static void print_great(const struct bench_recall *great)
+{
+    if (!great->done)
+        return;
+    printf(
+        "\nRecall of %u frames from %u tasks at once: %llu messages in %llu pass%s of physmem's loop;\n"
+        "all tasks were told after %.1f ms, all frames had come back after %.1f ms\n",
+        great->frames, great->tasks, (unsigned long long)great->messages,
+        (unsigned long long)great->passes, great->passes == 1 ? "" : "es",
+        (double)great->sent_ns / 1e6, (double)great->all_ns / 1e6);
+}
+
+static void print_cores(const struct bench_options *options, const struct bench_result *result)
+{
+    printf("%.2f s; tasks in ", result->seconds);
+    if (options->processes == 0) {
+        printf("this process on core %d", options->core[0]);
+    } else {
+        printf("%u process%s on core%s", options->processes, options->processes == 1 ? "" : "es",
+               options->processes == 1 ? "" : "s");
+        for (unsigned i = 0; i < options->processes; i++)
+            printf(" %d", options->worker_core[i % options->worker_cores]);
+    }
+    printf(", physmem on core %d\n", options->core[1]);
+}
+
 void bench_report(const struct bench_options *options, const struct bench_result *result)
 {
     if (result->arbiter != NULL)
@@ -105,11 +156,12 @@ void bench_report(const struct bench_options *options, const struct bench_result
         printf("closed loop, %u outstanding\n", options->outstanding);
     else
         printf("open loop, %.0f a second\n", options->rate);
-    printf("%.2f s; tasks on core %d, physmem on core %d\n", result->seconds, options->core[0],
-           options->core[1]);
+    print_cores(options, result);
     print_latencies(result);
     print_answers(result);
     print_quiet(options, result);
+    print_slow(&result->slow);
+    print_great(&result->great);
     if (result->task_bytes >= 0)
         printf("\nphysmem needs %.0f bytes for each task connected and holding a contract\n",
                result->task_bytes);

@@ -6,6 +6,9 @@
 
 #include "os/clock.h"
 
+/* So long before the deadline slow tasks answer, at most: this process may be held up. */
+#define EARLY_MOST_NS (100 * CLOCK_NS_PER_MS)
+
 void bench_task_open(struct bench_task *task)
 {
     task->state = BENCH_OPENING;
@@ -15,7 +18,8 @@ void bench_task_open(struct bench_task *task)
     task->paying = 0;
     task->recalled_ns = 0;
     task->mapping = false;
-    bench_link_open(&task->request, task, false);
+    task->unmet = 0;
+    bench_link_open(&task->request, task, WIRE_ROLE_TASK);
 }
 
 /* ---- Giving back ---- */
@@ -46,6 +50,7 @@ static void on_recall(struct bench_task *task, const struct wire_message *messag
     uint32_t slot;
 
     task->owed += message->recall.frames;
+    task->load->result->slow_recalls += task->temper == BENCH_SLOW;
     if (task->recalled_ns == 0) {
         task->recalled_ns = now;
         task->recalls = 0;
@@ -60,9 +65,12 @@ static void on_recall(struct bench_task *task, const struct wire_message *messag
 
 void bench_task_look(struct bench_task *task, uint64_t now)
 {
-    uint64_t quarter = task->load->options->grace_ns / 4;
+    uint64_t early = task->load->options->grace_ns / 4;
 
-    if (task->state == BENCH_READY && task->owed > 0 && now + quarter >= task->deadline_ns[0])
+    if (early > EARLY_MOST_NS)
+        early = EARLY_MOST_NS;
+    if (task->state == BENCH_READY && task->owed > 0 &&
+        (task->temper == BENCH_PROMPT || now + early >= task->deadline_ns[0]))
         pay(task);
 }
 
@@ -91,15 +99,17 @@ static void contract_remove(struct bench_task *task, uint32_t number)
 /* An offer in answer to PROPOSE or ACCEPT. Returns true if it is to be accepted. */
 static bool on_offer(struct bench_task *task, const struct wire_message *message)
 {
+    task->unmet = task->proposed;
     if (message->error != 0 || message->offer.answer == SP_REFUSED)
         return false;
     if (message->offer.answer == SP_COUNTERED) {
         task->subject = message->offer.contract;
         return true;
     }
+    task->unmet -= message->offer.frames < task->unmet ? message->offer.frames : task->unmet;
     if (task->contracts < BENCH_CONTRACTS)
         task->contract[task->contracts++] = (struct bench_contract){
-            message->offer.contract, message->offer.frames, message->offer.kind == SP_GUARANTEED};
+            message->offer.contract, message->offer.frames, message->offer.kind};
     return false;
 }
 
@@ -152,7 +162,7 @@ static void on_opening(struct bench_task *task, bool control, const struct wire_
     } else if (message->type == WIRE_WELCOME && !control) {
         task->id = message->welcome.id;
         task->key = message->welcome.key;
-        bench_link_open(&task->control, task, true);
+        bench_link_open(&task->control, task, WIRE_ROLE_CONTROL);
     } else if (message->type == WIRE_WELCOME) {
         next = bench_message(task, WIRE_CONTAINER_CREATE);
         next->container_create.slots = task->load->slots;
@@ -248,9 +258,31 @@ static void on_control(struct bench_task *task, const struct wire_message *messa
     }
 }
 
-void bench_task_receive(struct bench_task *task, bool control, const struct wire_message *message)
+/* Answers to RECALL_TASK come in the order of the requests. */
+static void on_observer(struct bench_load *load, const struct wire_message *message)
 {
-    if (message->type == WIRE_EXTENT) {
+    struct bench_task *task;
+
+    if (message->type != WIRE_DONE || load->asking_count == 0)
+        return;
+    task = load->asking[load->asking_first];
+    load->asking_first = (load->asking_first + 1) % load->options->tasks;
+    load->asking_count--;
+    if (!task->busy || task->kind != BENCH_RECALL || task->state != BENCH_READY)
+        return; /* was revoked meanwhile */
+    bench_task_done(task, message->error);
+    task->busy = false;
+    bench_task_idle(task);
+}
+
+void bench_task_receive(struct bench_link *link, const struct wire_message *message)
+{
+    struct bench_task *task = link->task;
+    bool control = link->role == WIRE_ROLE_CONTROL;
+
+    if (link->role == WIRE_ROLE_OBSERVER) {
+        on_observer(task->load, message);
+    } else if (message->type == WIRE_EXTENT) {
         bench_map_extent(task, message->extent.extent, task->request.received_fd);
         task->request.received_fd = -1;
     } else if (task->state == BENCH_OPENING) {
@@ -264,12 +296,14 @@ void bench_task_receive(struct bench_task *task, bool control, const struct wire
     }
 }
 
-void bench_task_ended(struct bench_task *task, bool control)
+void bench_task_ended(struct bench_link *link)
 {
-    if (control && task->state == BENCH_REVOKED) {
+    static const char *const names[] = {"request", "control", "observer's"};
+    struct bench_task *task = link->task;
+
+    if (link->role == WIRE_ROLE_CONTROL && task->state == BENCH_REVOKED)
         bench_link_close(&task->control);
-        return;
-    }
-    bench_fail(task->load, "physmem has ended the %s connection of task %u",
-               control ? "control" : "request", task->index);
+    else
+        bench_fail(task->load, "physmem has ended the %s connection of task %u", names[link->role],
+                   task->index);
 }

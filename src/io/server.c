@@ -62,7 +62,10 @@ static void on_listener(uv_poll_t *handle, int status, int events)
 
 static void on_prepare(uv_prepare_t *handle)
 {
-    output_flush_all(handle->data);
+    struct server *server = handle->data;
+
+    output_flush_all(server);
+    server->counters.passes++;
 }
 
 static void on_signal(uv_signal_t *handle, int signal)

@@ -91,6 +91,7 @@ struct server_counters {
     uint64_t sent;       /* messages taken by connection_send */
     uint64_t violations; /* connections ended for CONNECTION_VIOLATION */
     uint64_t dropped;    /* connections ended for CONNECTION_NOT_RECEIVING */
+    uint64_t passes;     /* of the loop: from one wait for input to the next */
 };
 
 /* Embedded in the server's own state; its address must not change. Read-only for others but for

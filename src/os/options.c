@@ -64,7 +64,8 @@ static int table_make(struct option *table, const struct options_syntax *syntax,
                                    NULL, KEY_ROW + (int)i};
     }
     table[i++] = (struct option){"help", no_argument, NULL, KEY_HELP};
-    table[i++] = (struct option){"version", no_argument, NULL, KEY_VERSION};
+    if (syntax->version != NULL)
+        table[i++] = (struct option){"version", no_argument, NULL, KEY_VERSION};
     table[i] = (struct option){NULL, 0, NULL, 0};
     return 0;
 }

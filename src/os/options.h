@@ -33,8 +33,8 @@ struct option_row {
 
 struct options_syntax {
     const char *program; /* that --version prints */
-    const char *version;
-    const char *help; /* that --help prints */
+    const char *version; /* NULL: there is no --version */
+    const char *help;    /* that --help prints */
     const struct option_row *rows;
     unsigned count;
     /* Look at the whole once all is parsed; NULL: it is good. Same returns as `take`. */

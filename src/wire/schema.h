@@ -201,7 +201,7 @@
     F(u64, warnings) F(u64, repossessed) F(u64, breaches) F(u64, unmaps) F(u64, audits)            \
     F(u64, compacted) F(u64, messages) F(u64, violations) E(control, 3) F(u32, controllers)        \
     F(u64, entitlements) F(u64, frames_recalled) F(u64, recalls_transparent)                       \
-    F(u64, frames_transparent)
+    F(u64, frames_transparent) F(u64, passes) F(u64, recall_passes)
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \
     S(name, WIRE_NAME) WIRE_TASK_STATUS_FIELDS(F, E)

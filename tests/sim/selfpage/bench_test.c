@@ -14,7 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <valgrind/valgrind.h>
+
 #include "launch/spawn.h"
+#include "bench.h"
 #include "processes.h"
 
 #define ARGUMENTS_MAX 24
@@ -58,7 +61,7 @@ static void bench(int status, const char *const *arguments, char **outputp, char
 }
 
 /* The JSON object of a run that succeeds; json_decref it. */
-static json_t *bench_json(const char *const *arguments)
+static json_t *bench_object(const char *const *arguments)
 {
     char *output, *errors;
     json_error_t error;
@@ -106,8 +109,8 @@ static void check_histogram(const json_t *histogram)
     }
 }
 
-/* Whatever was measured: the parts agree. */
-static void check(const json_t *object)
+/* Whatever was measured, of so many requests at least: the parts agree. */
+static void check(const json_t *object, json_int_t requests)
 {
     const json_t *latency = json_object_get(object, "latency_ns");
     const json_t *use = json_object_get(object, "use");
@@ -116,14 +119,14 @@ static void check(const json_t *object)
     const char *name;
     size_t i;
 
-    assert_int_equal(json_object_size(latency), 6);
+    assert_int_equal(json_object_size(latency), 7);
     json_object_foreach((json_t *)latency, name, histogram)
     {
         check_histogram(histogram);
         count += json_integer_value(json_object_get(histogram, "count"));
     }
-    assert_true(count > 0);
-    check_histogram(json_object_get(object, "recall_ns"));
+    assert_true(count >= requests);
+    check_histogram(json_object_get(object, "return_ns"));
     check_histogram(json_object_get(object, "reuse_ns"));
     assert_int_equal(number(object, "counts", "proposals"),
                      number(object, "counts", "accepted") + number(object, "counts", "countered") +
@@ -138,23 +141,26 @@ static void check(const json_t *object)
     assert_int_equal(number(object, "books", "tasks"), 0);
 }
 
+/* How much is measured is a number of requests, not a time, which may be none on a slow machine. */
 static void closed_loop_with_baselines(void **state)
 {
     static const char *const arguments[] = {"contracts",
                                             "--json",
                                             "--tasks=20",
                                             "--warmup=20ms",
-                                            "--duration=200ms",
+                                            "--duration=150ms",
+                                            "--requests=400",
                                             "--grace=60s",
+                                            "--recall=0/0",
                                             "--seed=18446744073709551615",
                                             NULL};
-    json_t *object = bench_json(arguments);
+    json_t *object = bench_object(arguments);
     const json_t *ratios = json_object_get(object, "ratios");
     const json_t *ratio;
     size_t i;
 
     (void)state;
-    check(object);
+    check(object, 400);
     assert_int_equal(json_array_size(ratios), 2);
     json_array_foreach(ratios, i, ratio)
     {
@@ -170,18 +176,100 @@ static void closed_loop_with_baselines(void **state)
     json_decref(object);
 }
 
+/* Beside the load: the others with and without one slow task. Little memory, so that it is asked to
+ * return some. Which side was faster is not judged. */
+static void one_slow_task(void **state)
+{
+    static const char *const arguments[] = {"contracts",
+                                            "--json",
+                                            "--tasks=12",
+                                            "--warmup=0s",
+                                            "--duration=100ms",
+                                            "--requests=500",
+                                            "--grace=60s",
+                                            "--recall=0/0",
+                                            "--frames=96",
+                                            "--contention=4",
+                                            "--kinds=extra=3,guaranteed=1",
+                                            "--mix=propose=1,allocate=6,recall=1,release=1",
+                                            NULL};
+    static const char *const sides[] = {"without", "with"};
+    json_t *object = bench_object(arguments);
+    const json_t *slow = json_object_get(object, "one_slow_task");
+
+    (void)state;
+    check(object, 500);
+    assert_true(json_integer_value(json_object_get(slow, "turns")) > 0);
+    for (unsigned i = 0; i < 2; i++) {
+        const json_t *side = json_object_get(slow, sides[i]);
+        const json_t *negotiation = json_object_get(side, "negotiation_ns");
+        const json_t *allocation = json_object_get(side, "allocation_ns");
+
+        check_histogram(negotiation);
+        check_histogram(allocation);
+        assert_true(json_integer_value(json_object_get(negotiation, "count")) +
+                        json_integer_value(json_object_get(allocation, "count")) >
+                    0);
+    }
+    assert_true(json_number_value(json_object_get(slow, "negotiation_p99_ratio")) > 0);
+    assert_true(json_number_value(json_object_get(slow, "allocation_p99_ratio")) > 0);
+    assert_true(json_number_value(json_object_get(slow, "owing")) >= 0 &&
+                json_number_value(json_object_get(slow, "owing")) <= 1);
+    json_decref(object);
+}
+
+/* However many frames and tasks, all RECALLs go out in one pass of physmem's loop. */
+static void great_recall(void **state)
+{
+    const char *size = RUNNING_ON_VALGRIND ? "--recall=70000/40" : "--recall=100000/1000";
+    const json_int_t frames = RUNNING_ON_VALGRIND ? 70000 : 100000;
+    const json_int_t tasks = RUNNING_ON_VALGRIND ? 40 : 1000;
+    const char *const arguments[] = {"contracts",    "--json",      "--no-baseline",
+                                     "--tasks=1",    "--warmup=0s", "--requests=1",
+                                     "--grace=600s", size,          NULL};
+    json_t *object = bench_object(arguments);
+
+    (void)state;
+    check(object, 1);
+    assert_int_equal(number(object, "great_recall", "tasks"), tasks);
+    assert_int_equal(number(object, "great_recall", "frames"), frames);
+    assert_true(number(object, "great_recall", "messages") >= tasks);
+    assert_int_equal(number(object, "great_recall", "passes"), 1);
+    assert_true(number(object, "great_recall", "returned_ns") >=
+                number(object, "great_recall", "told_ns"));
+    json_decref(object);
+}
+
 static void open_loop(void **state)
 {
     static const char *const arguments[] = {
-        "contracts",        "--json",     "--no-baseline",  "--tasks=8",   "--warmup=0s",
-        "--duration=200ms", "--rate=500", "--contention=0", "--grace=60s", NULL};
-    json_t *object = bench_json(arguments);
+        "contracts",      "--json",     "--no-baseline",  "--tasks=8",   "--warmup=0s",
+        "--requests=100", "--rate=500", "--contention=0", "--grace=60s", NULL};
+    json_t *object = bench_object(arguments);
 
     (void)state;
-    check(object);
+    check(object, 100);
     assert_string_equal(json_string_value(json_object_get(json_object_get(object, "load"), "loop")),
                         "open");
     assert_int_equal(number(object, "counts", "refused"), 0); /* there is no contention */
+    json_decref(object);
+}
+
+static void several_processes(void **state)
+{
+    static const char *const arguments[] = {
+        "contracts",      "--json",      "--no-baseline", "--tasks=11",      "--warmup=10ms",
+        "--requests=300", "--grace=60s", "--processes=3", "--outstanding=7", NULL};
+    json_t *object = bench_object(arguments);
+    const json_t *cores = json_object_get(json_object_get(object, "load"), "cores_tasks");
+    const json_t *core;
+    size_t i;
+
+    (void)state;
+    check(object, 300);
+    assert_int_equal(number(object, "load", "processes"), 3);
+    assert_int_equal(json_array_size(cores), 3);
+    json_array_foreach(cores, i, core) assert_true(json_integer_value(core) >= 0);
     json_decref(object);
 }
 
@@ -191,17 +279,17 @@ static void overcommitted(void **state)
                                             "--json",
                                             "--no-baseline",
                                             "--tasks=40",
-                                            "--warmup=50ms",
+                                            "--warmup=0s",
+                                            "--requests=1000",
                                             "--frames=256",
                                             "--contention=4",
-                                            "--grace=20s",
-                                            "--duration=300ms",
+                                            "--grace=60s",
                                             "--mix=propose=2,release=1,allocate=4",
                                             NULL};
-    json_t *object = bench_json(arguments);
+    json_t *object = bench_object(arguments);
 
     (void)state;
-    check(object);
+    check(object, 1000);
     assert_true(number(object, "counts", "refused") + number(object, "counts", "countered") > 0);
     assert_true(real(object, "use", "utilisation") > 0);
     json_decref(object);
@@ -215,25 +303,26 @@ static void slow_tasks(void **state)
         "contracts", "--json",       "--no-baseline",  "--tasks=12",  "--warmup=0s",
         "--slow=3",  "--frames=128", "--contention=3", "--grace=60s", "--duration=200ms",
         NULL};
-    json_t *object = bench_json(arguments);
+    json_t *object = bench_object(arguments);
 
     (void)state;
-    check(object);
+    check(object, 0);
     json_decref(object);
 }
 
 /* Silent tasks lose everything, come back, and the books are right all the same. Nobody else is
- * revoked. */
+ * revoked: only they have a short grace. */
 static void silent_tasks(void **state)
 {
     static const char *const arguments[] = {
-        "contracts",   "--json",       "--no-baseline",  "--tasks=12", "--warmup=0s",
-        "--silent=11", "--frames=128", "--contention=3", "--grace=2s", "--duration=3s",
-        NULL};
-    json_t *object = bench_json(arguments);
+        "contracts",    "--json",         "--no-baseline",
+        "--tasks=12",   "--warmup=0s",    "--silent=11",
+        "--frames=128", "--contention=3", "--silent-grace=200ms",
+        "--grace=60s",  "--duration=1s",  NULL};
+    json_t *object = bench_object(arguments);
 
     (void)state;
-    check(object);
+    check(object, 0);
     json_decref(object);
 }
 
@@ -241,11 +330,11 @@ static void silent_tasks(void **state)
 static void arbiters_side_by_side(void **state)
 {
     static const char *const arguments[] = {
-        "contracts",        "--json",      "--no-baseline",  "--tasks=8",
-        "--warmup=0s",      "--grace=60s", "--contention=2", "--compare=fcfs,esx:tax=0.5,excess",
-        "--duration=100ms", NULL};
+        "contracts",      "--json",      "--no-baseline",  "--tasks=8",
+        "--warmup=0s",    "--grace=60s", "--contention=2", "--compare=fcfs,esx:tax=0.5,excess",
+        "--requests=100", NULL};
     static const char *const names[] = {"fcfs", "esx:tax=0.5", "excess"};
-    json_t *object = bench_json(arguments);
+    json_t *object = bench_object(arguments);
     const json_t *runs = json_object_get(object, "runs");
     const json_t *run;
     size_t i;
@@ -254,7 +343,7 @@ static void arbiters_side_by_side(void **state)
     assert_int_equal(json_array_size(runs), 3);
     json_array_foreach(runs, i, run)
     {
-        check(run);
+        check(run, 100);
         assert_string_equal(json_string_value(json_object_get(run, "arbiter")), names[i]);
     }
     json_decref(object);
@@ -262,14 +351,19 @@ static void arbiters_side_by_side(void **state)
 
 static void table(void **state)
 {
-    static const char *const arguments[] = {"contracts",        "--tasks=4",   "--warmup=0s",
-                                            "--duration=100ms", "--grace=60s", NULL};
+    static const char *const arguments[] = {
+        "contracts",      "--tasks=4",   "--warmup=0s",   "--duration=50ms",
+        "--requests=100", "--grace=60s", "--recall=20/2", NULL};
     char *output, *errors;
 
     (void)state;
     bench(0, arguments, &output, &errors);
     assert_non_null(strstr(output, "propose "));
+    assert_non_null(strstr(output, "p99.99"));
     assert_non_null(strstr(output, "bare socket"));
+    assert_non_null(strstr(output, "as late as it may"));
+    assert_non_null(strstr(output, "Recall of 20 frames from 2 tasks"));
+    assert_non_null(strstr(output, "tasks in this process on core"));
     assert_non_null(strstr(output, "the books are right"));
     free(output);
     free(errors);
@@ -277,11 +371,10 @@ static void table(void **state)
 
 static void bad_options(void **state)
 {
-    static const struct {
-        const char *arguments[5];
+    static struct {
+        char *arguments[5];
         const char *text;
     } cases[] = {
-        {{"nothing"}, "bench measures contracts"},
         {{"contracts", "--tasks=0"}, "not a number from 1"},
         {{"contracts", "--rate=5", "--outstanding=1"}, "open loop"},
         {{"contracts", "--tasks=3", "--outstanding=4"}, "one request outstanding at most"},
@@ -296,28 +389,48 @@ static void bad_options(void **state)
         {{"contracts", "--tasks=2", "--slow=2", "--silent=1"}, "more slow and silent tasks"},
         {{"contracts", "--compare=a,,b"}, "names with commas"},
         {{"contracts", "--compare=a,b", "--picture=a.svg"}, "draws one run"},
-        {{"contracts", "--colour"}, "unknown option --colour"},
+        {{"contracts", "--colour"}, "bad option --colour"},
         {{"contracts", "--seed"}, "needs a value"},
-        {{"contracts", "more"}, "unexpected argument more"},
+        {{"contracts", "--kinds=timed=0"}, "all shares are 0"},
+        {{"contracts", "--kinds=owned=1"}, "there is no kind \"owned\""},
+        {{"contracts", "--order=11"}, "from 0 to 10"},
+        {{"contracts", "--recall=7"}, "is not FRAMES/TASKS"},
+        {{"contracts", "--recall=5/6"}, "at least one frame for each task"},
+        {{"contracts", "--tasks=2", "--processes=3"}, "more processes than"},
+        {{"contracts", "--tasks=8", "--processes=4", "--outstanding=3"}, "needs one"},
+        {{"contracts", "more"}, "unexpected argument \"more\""},
     };
+    struct bench_options options;
+    struct sp_error error;
     char *output, *errors;
 
     (void)state;
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        bench(2, cases[i].arguments, &output, &errors);
-        assert_string_equal(output, "");
-        if (strstr(errors, cases[i].text) == NULL)
-            fail_msg("case %u: \"%s\" is not in: %s", i, cases[i].text, errors);
-        free(output);
-        free(errors);
+        char **argv = cases[i].arguments;
+        int argc = 0;
+
+        while (argv[argc] != NULL)
+            argc++;
+        assert_int_equal(bench_options_parse(argc, argv, &options, &error), OPTIONS_BAD);
+        strings_fini(&options.arbiters);
+        if (strstr(error.text, cases[i].text) == NULL)
+            fail_msg("case %u: \"%s\" is not in: %s", i, cases[i].text, error.text);
     }
+    bench(2, (const char *[]){"nothing", NULL}, &output, &errors);
+    assert_string_equal(output, "");
+    assert_non_null(strstr(errors, "bench measures contracts"));
+    free(output);
+    free(errors);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_loop_with_baselines),
+        cmocka_unit_test(one_slow_task),
+        cmocka_unit_test(great_recall),
         cmocka_unit_test(open_loop),
+        cmocka_unit_test(several_processes),
         cmocka_unit_test(overcommitted),
         cmocka_unit_test(slow_tasks),
         cmocka_unit_test(silent_tasks),
