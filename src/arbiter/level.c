@@ -187,7 +187,8 @@ uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_tas
     int64_t missing = cut.wanted ? level_missing(tasks, count, request) : request->frames;
     uint32_t grant = request->frames;
 
-    memset(takes, 0, count * sizeof(*takes));
+    for (size_t i = 0; i < count; i++)
+        takes[i] = 0;
     if (missing <= 0)
         return grant;
     level_divide(&portion, tasks, count, (uint64_t)missing, takes);
