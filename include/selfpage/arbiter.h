@@ -144,9 +144,13 @@ struct sp_arbiter_task {
                             of the present request included: held + wanted is its demand as far as
                             it shows */
     uint32_t idle; /**< part of what it holds that it does not use, of SP_ARBITER_WHOLE; 0: none, or
-                      not known: it would come from sampling status bits, by unmapping pages */
-    uint64_t ghost_hits; /**< faults, ever, on pages that it had evicted lately; 0: none, or not
-                            known: it would come from the statistics a task publishes */
+                      not known. Physmem finds out by itself, for an arbiter with SP_ARBITER_IDLE: it
+                      unmaps a few pages at random and sees which are used again. A task that asks
+                      for all of them again looks busier than it is; none can look idler */
+    uint64_t ghost_hits; /**< faults, ever, on pages that it had evicted so lately that twice its
+                            frames would have kept them; 0: none, or not known. The task says so in
+                            memory that it shares with physmem (see SP_ATTACH_NO_FRAME_STACK), and
+                            may lie */
     uint64_t bid;        /**< the highest of its contracts: price offered per frame; 0: none */
     void *own;           /**< the arbiter's state for this task; NULL without task_size */
     uint64_t penalty;    /**< charged so far for missed recalls (SP_BREACH_PENALTY), in the unit of
@@ -178,6 +182,10 @@ struct sp_arbiter_config {
 
 /** The arbiter decides on extra frames (SP_ARBITER_EXTRA), and not only on recalls. */
 #define SP_ARBITER_GRANTS 1u
+
+/** The arbiter uses sp_arbiter_task.idle: tasks are sampled for it (`selfpage-physmem
+ *  --sample-period`), which costs each of them a dozen soft faults a period at most. */
+#define SP_ARBITER_IDLE 2u
 
 /** An arbitration policy. Static and constant; all state is in `self` and in tasks[i].own, both
  *  aligned for any object. */

@@ -26,6 +26,9 @@ static const char help_text[] =
     "                      who gets extra frames, and who gives some back: fcfs, excess (default),\n"
     "                      maxmin, esx, viengoos, karma, market, auction, cliffhanger, or a shared\n"
     "                      object that was written to <selfpage/arbiter.h>, as ./mine.so\n"
+    "  --sample-period TIME\n"
+    "                      find out how idle tasks are, from one dozen pages of each a period\n"
+    "                      (default: 500ms if the arbiter wants to know, as esx does; else never)\n"
     "  --chaos-unmap RATE  ask tasks to unmap random slots, so many times a second, for tests\n"
     "  --seed S            which slots (default: 1)\n"
     "  --ready-fd FD       write one byte to FD, and close it, once the server listens\n"
@@ -45,6 +48,18 @@ static int max_term_take(void *options, const char *name, const char *text, stru
     return 0;
 }
 
+static int sample_period_take(void *options, const char *name, const char *text,
+                              struct sp_error *error)
+{
+    uint64_t *period_ns = &((struct physmem_options *)options)->sample_period_ns;
+
+    if (time_parse(text, strlen(text), period_ns) != 0 || *period_ns < SAMPLE_PERIOD_LEAST_NS ||
+        *period_ns > SAMPLE_PERIOD_MOST_NS)
+        return error_set(error, EINVAL,
+                         "--%s: \"%s\" is not a time from 1ms to 1h, as 500ms or 30s", name, text);
+    return 0;
+}
+
 #define FIELD(name) offsetof(struct physmem_options, name)
 
 static const struct option_row rows[] = {
@@ -54,6 +69,7 @@ static const struct option_row rows[] = {
     {"max-term", OPTION_CALL, .take = max_term_take},
     {"warnings", OPTION_U32, FIELD(warnings), 1, WARNINGS_MOST},
     {"arbiter", OPTION_TEXT, FIELD(arbiter)},
+    {"sample-period", OPTION_CALL, .take = sample_period_take},
     {"chaos-unmap", OPTION_RATE, FIELD(chaos_unmap), .most = CHAOS_RATE_MAX},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},
     {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX},

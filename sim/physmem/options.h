@@ -10,7 +10,9 @@
 #include "os/options.h"
 
 /* Most unmap requests a second that may be asked for. */
-#define CHAOS_RATE_MAX 1000000
+#define SAMPLE_PERIOD_LEAST_NS UINT64_C(1000000)
+#define SAMPLE_PERIOD_MOST_NS  UINT64_C(3600000000000)
+#define CHAOS_RATE_MAX         1000000
 
 /* Most misses that may be forborne. */
 #define WARNINGS_MOST 1000
@@ -19,10 +21,11 @@ struct physmem_options {
     uint32_t frames;
     uint32_t reserve;
     const char *socket;
-    const char *arbiter;  /* NAME[:PARAMS] or PATH[:PARAMS] */
-    uint64_t max_term_ns; /* SP_FOREVER: no limit */
-    uint32_t warnings;    /* 0: the default */
-    double chaos_unmap;   /* unmap requests a second; 0: none */
+    const char *arbiter;       /* NAME[:PARAMS] or PATH[:PARAMS] */
+    uint64_t max_term_ns;      /* SP_FOREVER: no limit */
+    uint32_t warnings;         /* 0: the default */
+    uint64_t sample_period_ns; /* 0: not given */
+    double chaos_unmap;        /* unmap requests a second; 0: none */
     uint64_t seed;
     int ready_fd; /* -1: none */
     bool verbose;

@@ -20,6 +20,9 @@
 #define AUDIT_BATCH     64
 #define AUDIT_PERIOD_MS 100
 
+/* How often idleness is sampled, for an arbiter that wants to know, unless options say. */
+#define SAMPLE_PERIOD_MS 500
+
 static void *resize(void *context, void *block, size_t old_size, size_t new_size)
 {
     (void)context;
@@ -120,6 +123,14 @@ static void on_chaos(uv_timer_t *timer)
     }
 }
 
+static void on_sample(uv_timer_t *timer)
+{
+    struct service *service = timer->data;
+
+    physmem_sample(service->physmem, clock_now_ns(), &service->random);
+    service_run_effects(service);
+}
+
 static void on_stop(struct server *server)
 {
     struct service *service = server->user;
@@ -127,6 +138,7 @@ static void on_stop(struct server *server)
     uv_close((uv_handle_t *)&service->deadline, NULL);
     uv_close((uv_handle_t *)&service->audit, NULL);
     uv_close((uv_handle_t *)&service->chaos, NULL);
+    uv_close((uv_handle_t *)&service->sample, NULL);
     uv_close((uv_handle_t *)&service->idle, NULL);
     uv_close((uv_handle_t *)&service->check, NULL);
 }
@@ -137,17 +149,22 @@ static void handles_start(struct service *service, uv_loop_t *loop)
     uv_timer_init(loop, &service->deadline);
     uv_timer_init(loop, &service->audit);
     uv_timer_init(loop, &service->chaos);
+    uv_timer_init(loop, &service->sample);
     uv_idle_init(loop, &service->idle);
     uv_check_init(loop, &service->check);
     service->deadline.data = service;
     service->audit.data = service;
     service->chaos.data = service;
+    service->sample.data = service;
     service->check.data = service;
     service->armed = UINT64_MAX;
     uv_timer_start(&service->audit, on_audit, AUDIT_PERIOD_MS, AUDIT_PERIOD_MS);
     service->chaos_last = clock_now_ns();
     if (service->options->chaos_unmap > 0)
         uv_timer_start(&service->chaos, on_chaos, 1, 1);
+    if (service->sample_period_ms > 0)
+        uv_timer_start(&service->sample, on_sample, service->sample_period_ms,
+                       service->sample_period_ms);
 }
 
 int service_start(struct service *service, uv_loop_t *loop, const struct physmem_options *options,
@@ -193,6 +210,9 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         return code;
     config.arbiter = choice->arbiter;
     memcpy(config.arbiter_params, choice->params, sizeof(config.arbiter_params));
+    service->sample_period_ms = options->sample_period_ns / CLOCK_NS_PER_MS;
+    if (service->sample_period_ms == 0 && (config.arbiter->flags & SP_ARBITER_IDLE) != 0)
+        service->sample_period_ms = SAMPLE_PERIOD_MS;
     code = physmem_new(&service->physmem, &config);
     if (code != 0)
         return error_set(error, -code, "cannot keep books for %u frames: %s", options->frames,

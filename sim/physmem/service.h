@@ -43,16 +43,18 @@ struct service {
     uint32_t page_size;
     uint32_t extents; /* open now */
     uint32_t extents_max;
-    uint64_t armed;         /* when the deadline timer fires; UINT64_MAX: not armed */
-    double chaos_credit;    /* unmaps that are due */
-    uint64_t chaos_last;    /* when that was last counted */
-    uint64_t recall_passes; /* of the loop, in which recalls went out */
-    uint64_t recall_pass;   /* the last of these, counted from 1 */
-    bool started;           /* the handles below exist */
-    bool failed;            /* physmem ran out of memory */
+    uint64_t armed;            /* when the deadline timer fires; UINT64_MAX: not armed */
+    double chaos_credit;       /* unmaps that are due */
+    uint64_t sample_period_ms; /* 0: tasks are not sampled */
+    uint64_t chaos_last;       /* when that was last counted */
+    uint64_t recall_passes;    /* of the loop, in which recalls went out */
+    uint64_t recall_pass;      /* the last of these, counted from 1 */
+    bool started;              /* the handles below exist */
+    bool failed;               /* physmem ran out of memory */
     uv_timer_t deadline;
     uv_timer_t audit;
     uv_timer_t chaos;
+    uv_timer_t sample;
     uv_idle_t idle; /* runs while a deadline is due: see service.c */
     uv_check_t check;
     struct policyserver policyserver;

@@ -98,6 +98,13 @@ static inline bool frame_offers_were_taken(const struct frame_offers *offers)
                      offers->taken) > 0;
 }
 
+/* Tell of faults on pages that were evicted lately, ever; if there is a stack. */
+static inline void frame_offers_tell_ghost_hits(struct frame_offers *offers, uint64_t hits)
+{
+    if (offers->stack != NULL)
+        atomic_store_explicit(&offers->stack->ghost_hits, hits, memory_order_relaxed);
+}
+
 /* Notice all takings: `lost` is called for each slot. */
 void frame_offers_sweep(struct frame_offers *offers, void (*lost)(void *context, uint32_t slot),
                         void *context);
@@ -121,6 +128,12 @@ uint32_t frame_walk_next(struct frame_walk *walk);
 
 /* Claim what frame_walk_next found last. False if the task was faster. */
 bool frame_walk_claim(struct frame_walk *walk);
+
+/* What the task says of itself: any number. */
+static inline uint64_t frame_stack_ghost_hits(const struct frame_stack *stack)
+{
+    return atomic_load_explicit(&stack->ghost_hits, memory_order_relaxed);
+}
 
 /* After a walk: tell the task how many frames were taken ever. */
 void frame_stack_tell(struct frame_stack *stack, uint32_t taken);

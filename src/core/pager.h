@@ -61,7 +61,8 @@ enum page_state {
 #define PAGE_WRITE 2u
 
 struct pager_page {
-    uint32_t slot; /* of the container, while LOADING, RESIDENT or LEAVING */
+    uint32_t slot; /* of the container, while LOADING, RESIDENT or LEAVING; while SWAPPED or ABSENT,
+                      the evictions there had been when it was evicted, modulo 2^32; 0: it was not */
     uint32_t swap; /* slot of the swap server, if PAGE_HAS_SWAP */
     uint8_t state;
     uint8_t flags;

@@ -93,6 +93,16 @@ static void emit_store(struct pager *pager, sp_page page)
                           .kind = EFFECT_STORE, .page = page, .slot = p->slot, .swap = stale});
 }
 
+/* The page gives its slot up. */
+static void slot_give(struct pager *pager, struct pager_page *page)
+{
+    uint32_t slot = page->slot;
+    uint32_t evictions = (uint32_t)pager->stats->evictions;
+
+    page->slot = evictions != 0 ? evictions : 1;
+    pager_slot_free(pager, slot);
+}
+
 static void leave(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
@@ -117,7 +127,7 @@ static void leave(struct pager *pager, sp_page page)
         p->flags |= PAGE_LOST;
         pager->stats->dropped++;
     }
-    pager_slot_free(pager, p->slot);
+    slot_give(pager, p);
 }
 
 /* Pages with a frame that could be dropped without a write, pinned ones included. */
@@ -197,7 +207,7 @@ void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error)
     pager->leaving--;
     if (error == 0) {
         p->state = PAGE_SWAPPED;
-        pager_slot_free(pager, p->slot);
+        slot_give(pager, p);
     } else {
         p->state = PAGE_RESIDENT;
         pager->stats->resident++;

@@ -126,14 +126,24 @@ static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
     return PAGER_DONE;
 }
 
+/* True if the page was evicted so lately that it would still be here with twice the frames: not more
+ * pages were evicted since than there are frames. */
+static bool is_ghost(const struct pager *pager, const struct pager_page *page)
+{
+    return page->slot != 0 && (uint32_t)pager->stats->evictions - page->slot <= pager->held;
+}
+
 static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write)
 {
     struct pager_page *p = &pager->page[page];
     const struct pager_region *region = &pager->region[p->region - 1];
+    bool ghost = is_ghost(pager, p);
     enum pager_verdict verdict = acquire_frame(pager, page);
 
     if (verdict != PAGER_DONE)
         return verdict;
+    if (ghost)
+        frame_offers_tell_ghost_hits(&pager->offers, ++pager->stats->ghost_hits);
     pager->stats->faults++;
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
@@ -213,6 +223,7 @@ void pager_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool wri
     if (!ok) {
         p->state = from_swap ? PAGE_SWAPPED : PAGE_ABSENT;
         pager_slot_free(pager, p->slot);
+        p->slot = 0;
         return;
     }
     if (from_swap)
@@ -312,6 +323,7 @@ int pager_discard(struct pager *pager, sp_page page)
     p->state = PAGE_ABSENT;
     if (resident)
         pager_slot_free(pager, p->slot);
+    p->slot = 0;
     return resident;
 }
 

@@ -486,7 +486,8 @@ void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physm
 void physmem_vital(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                    uint32_t container, const struct physmem_range *ranges, uint32_t count);
 
-/* Rights to slots, up to the first hole. ENOENT (the first slot is a hole, or no such container),
+/* Rights to slots, up to the first hole, or to the next that is sampled. ENOENT (the first slot is a
+ * hole, or no such container),
  * EINVAL, EMFILE (no descriptors are left for another extent). If an extent has to be made, the
  * reply follows physmem_extent_ready, and the task's next request must not come before. */
 void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
@@ -527,6 +528,11 @@ void physmem_audit_round(struct physmem *physmem, uint32_t count);
 /* Ask the owner of a random container to unmap up to 64 slots at a random place. Returns the number
  * of slots; 0 if there was nothing to unmap. */
 uint32_t physmem_unmap_random(struct physmem *physmem, uint64_t now, struct random_source *random);
+
+/* Find out how idle tasks are: a period of sampling ends, and another begins. To be called again
+ * after equal times, if the arbiter has SP_ARBITER_IDLE. Costs each task up to 12 unmaps a period,
+ * and a map of each page of these that it uses. */
+void physmem_sample(struct physmem *physmem, uint64_t now, struct random_source *random);
 
 /* ---- Looking ---- */
 

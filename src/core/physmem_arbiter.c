@@ -53,7 +53,7 @@ void arbiter_task_end(struct physmem *physmem, struct physmem_task *task)
     task->arbiter_own = NULL;
 }
 
-void arbiter_describe(const struct physmem *physmem, const struct physmem_task *task,
+void arbiter_describe(const struct physmem *physmem, struct physmem_task *task,
                       struct sp_arbiter_task *out)
 {
     *out = (struct sp_arbiter_task){
@@ -67,6 +67,8 @@ void arbiter_describe(const struct physmem *physmem, const struct physmem_task *
         .owed = task->owed,
         .recallable = recall_is_possible(task) ? task_recallable(task) : 0,
         .wanted = physmem->now < task->wanted_until ? task->wanted : 0,
+        .idle = sample_idle(task),
+        .ghost_hits = stack_ghost_hits(task),
         .own = task->arbiter_own,
         .penalty = task->penalty,
     };

@@ -41,6 +41,7 @@ void slot_drop(struct physmem *physmem, struct container *container, struct exte
         task->held--;
     frame_table_give(&physmem->frames, entry->frame);
     container_slot_clear(container, extent, slot);
+    sample_lost(task, container->handle, slot);
     punch_add(physmem, punch, extent, slot);
 }
 

@@ -142,6 +142,7 @@ void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_req
         physmem_reply_done(physmem, request, EBUSY, 0, "another request still waits for an extent");
         return;
     }
+    count = sample_mapped(task, handle, start, count);
     task->mapping =
         (struct mapping){container, request->seq, {start, count}, rights, request->control};
     map_continue(physmem, task);

@@ -49,6 +49,15 @@ void physmem_stack_ready(struct physmem *physmem, uint64_t now,
     effect->stack.descriptor = descriptor;
 }
 
+uint64_t stack_ghost_hits(struct physmem_task *task)
+{
+    uint64_t hits = task->stack != NULL ? frame_stack_ghost_hits(task->stack) : 0;
+
+    if (hits > task->ghost_hits)
+        task->ghost_hits = hits;
+    return task->ghost_hits;
+}
+
 void stack_close(struct physmem *physmem, struct physmem_task *task)
 {
     struct physmem_effect *effect;

@@ -139,12 +139,14 @@ struct physmem_task {
 
     struct contract *contract_list;
     struct container *container_list;
+    struct sampling *sampling; /* NULL: it was not sampled yet */
     struct frame_stack *stack; /* NULL: none, or not ready */
     uint32_t stack_places;
     uint32_t stack_container; /* handle; 0: none */
     uint64_t frames_recalled;
     uint64_t recalls_transparent;
     uint64_t frames_transparent;
+    uint64_t ghost_hits; /* as it said last */
     struct recall recalls[PHYSMEM_RECALLS_MAX];
     struct vital *vital; /* PHYSMEM_VITAL_MAX entries; NULL until the first is named */
     uint32_t vitals;
@@ -500,7 +502,7 @@ uint32_t arbiter_available(struct physmem *physmem, struct physmem_task *task, u
 bool arbiter_grants(const struct physmem *physmem);
 
 /* Describe one task. */
-void arbiter_describe(const struct physmem *physmem, const struct physmem_task *task,
+void arbiter_describe(const struct physmem *physmem, struct physmem_task *task,
                       struct sp_arbiter_task *out);
 
 /* Frames that may be given out as extra now, when `within` are about to be taken within a
@@ -593,6 +595,9 @@ uint32_t recall_from_late(struct physmem *physmem, uint32_t missing);
  * many. */
 uint32_t stack_take(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
+/* Faults on pages evicted lately, as the task says: it may lie, but the number never falls. */
+uint64_t stack_ghost_hits(struct physmem_task *task);
+
 /* Give the task's frame stack up. */
 void stack_close(struct physmem *physmem, struct physmem_task *task);
 
@@ -610,12 +615,30 @@ bool repossess(struct physmem *physmem, struct recall *recall);
 /* Forget the vital slots of one container, or (0) of all. */
 void vital_forget(struct physmem *physmem, struct physmem_task *task, uint32_t container);
 
+/* ---- physmem_sample.c ---- */
+
+/* The part of what the task holds that it does not use, of SP_ARBITER_WHOLE; 0 if not known. */
+uint32_t sample_idle(const struct physmem_task *task);
+
+/* The task asks for rights to so many slots, of which it needs the first. Returns how many it may have
+ * at once: up to the next whose use is watched for. */
+uint32_t sample_mapped(struct physmem_task *task, uint32_t container, uint32_t start,
+                       uint32_t count);
+
+/* A slot lost its frame. */
+void sample_lost(struct physmem_task *task, uint32_t container, uint32_t slot);
+void sample_end(struct physmem *physmem, struct physmem_task *task);
+
 /* ---- physmem_map.c ---- */
 
 /* Have an extent audited, if it is backed. */
 void extent_audit(struct physmem *physmem, struct extent *extent);
 
 /* ---- physmem_unmap.c ---- */
+
+/* Ask a task to unmap slots of one extent that have rights. False if it cannot be asked now. */
+bool unmap_issue(struct physmem *physmem, struct physmem_task *task, struct container *container,
+                 struct physmem_range range);
 
 /* The oldest unmap was not answered in time. */
 void unmap_due(struct physmem *physmem, struct physmem_task *task);

@@ -149,6 +149,7 @@ static void task_strip(struct physmem *physmem, struct physmem_task *task,
     arbiter_task_end(physmem, task);
     recalls_end(physmem, task);
     stack_close(physmem, task);
+    sample_end(physmem, task);
     while (task->container_list != NULL)
         container_destroy(physmem, task->container_list);
     contracts_end(physmem, task, contracts_become);

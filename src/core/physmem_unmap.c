@@ -45,9 +45,8 @@ static struct unmap *unmap_at(struct physmem_task *task, unsigned i)
     return &task->unmaps[(task->unmap_head + i) % PHYSMEM_UNMAPS_MAX];
 }
 
-/* Ask a task to unmap slots of one extent that have rights. False if it cannot be asked now. */
-static bool unmap_issue(struct physmem *physmem, struct physmem_task *task,
-                        struct container *container, struct physmem_range range)
+bool unmap_issue(struct physmem *physmem, struct physmem_task *task, struct container *container,
+                 struct physmem_range range)
 {
     const size_t size = PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps);
     struct extent *extent = container_extent(container, range.start);

@@ -1,0 +1,283 @@
+/* What physmem learns of a task's use of memory: unused frames, which it takes without a message;
+ * idle ones, by sampling; and ghost hits. With real tasks, and arbiters that act on it. Nothing here
+ * is timed: what has to come about is waited for. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <signal.h>
+
+#include <valgrind/valgrind.h>
+
+#include <selfpage/testing.h>
+
+#include "live.h"
+
+#define FRAMES 150u
+
+static struct sp_testing_task *begin(struct sp_testing *fixture, const char *name,
+                                     const char *contract, const char *policy, int (*run)(void *),
+                                     void *arg)
+{
+    struct sp_testing_task *task;
+    struct sp_error error;
+
+    if (sp_testing_begin(fixture, name, contract, policy, run, arg, &task, &error) != 0)
+        fail_msg("%s", error.text);
+    return task;
+}
+
+static struct sp_testing_task_status status_of(struct sp_testing *fixture, const char *name)
+{
+    struct sp_testing_task_status status = {0};
+    struct sp_error error;
+
+    (void)sp_testing_task_status(fixture, name, &status, &error);
+    return status;
+}
+
+/* A pause between questions, not an assumption. */
+static void pause_a_little(void)
+{
+    poll(NULL, 0, 1);
+}
+
+static void end(struct sp_testing_task **taskp)
+{
+    kill(sp_testing_task_pid(*taskp), SIGKILL);
+    sp_testing_wait(taskp, NULL);
+}
+
+/* ---- Unused frames ---- */
+
+#define PAGES     120u
+#define DISCARDED 80u
+#define TAKEN     50u
+
+/* Write to pages, discard most, wait until physmem has helped itself, and find the others as they
+ * were. */
+static int leave_frames_unused(void *arg)
+{
+    struct sp_task *task = attach_or_exit(arg);
+    unsigned char *memory = region_or_exit(task, &(struct sp_region_options){.pages = PAGES + 1});
+    struct sp_stats stats;
+
+    for (unsigned i = 0; i < PAGES; i++)
+        memory[i * SP_PAGE_SIZE] = (unsigned char)i;
+    CHECK(sp_discard(task, memory, DISCARDED) == DISCARDED);
+    do { /* each fault is a moment to notice what is gone */
+        memory[PAGES * SP_PAGE_SIZE] = 1;
+        CHECK(sp_discard(task, memory + PAGES * SP_PAGE_SIZE, 1) == 1);
+        sp_get_stats(task, &stats);
+    } while (stats.taken < TAKEN && stats.recalls == 0);
+    for (unsigned i = 0; i < PAGES; i++) {
+        CHECK(memory[i * SP_PAGE_SIZE] == (i < DISCARDED ? 0 : i));
+        memory[i * SP_PAGE_SIZE] = 1;
+    }
+    return sp_detach(&task);
+}
+
+static void unused_frames(void **state, struct sp_attach_options *options, bool transparently)
+{
+    struct sp_testing_task *task =
+        begin(*state, "careless", "extra=140", NULL, leave_frames_unused, options);
+    struct sp_testing_task_status status;
+    struct sp_testing_result result;
+    struct sp_stats stats;
+    struct sp_error error;
+
+    do {
+        pause_a_little();
+        sp_testing_task_stats(task, &stats);
+    } while (stats.dropped < DISCARDED);
+    assert_int_equal(sp_testing_recall(*state, "careless", TAKEN, &error), 0);
+    sp_testing_wait(&task, &result);
+    if (result.exit_status != 0)
+        fail_msg("status %d: %s", result.exit_status, result.output);
+    status = status_of(*state, "careless");
+    assert_int_equal(status.frames_transparent, transparently ? TAKEN : 0);
+    assert_int_equal(status.recalls_transparent, transparently);
+    assert_int_equal(status.frames_recalled, transparently ? 0 : TAKEN);
+    assert_int_equal(status.recalls, !transparently);
+    assert_int_equal(result.stats.taken, transparently ? TAKEN : 0);
+    assert_int_equal(result.stats.recalls, !transparently);
+}
+
+static void test_unused_frames_are_taken(void **state)
+{
+    struct sp_attach_options options = {.flags = SP_ATTACH_PAGER_THREAD};
+
+    unused_frames(state, NULL, true);
+    unused_frames(state, &options, true);
+}
+
+static void test_who_lists_none_is_asked(void **state)
+{
+    struct sp_attach_options options = {.flags = SP_ATTACH_NO_FRAME_STACK};
+
+    unused_frames(state, &options, false);
+}
+
+/* ---- Idle frames ---- */
+
+/* Use so many pages once, and no more. */
+static int hoard(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    unsigned pages = *(unsigned *)arg;
+    volatile unsigned char *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = pages, .kind = SP_DISCARDABLE});
+
+    for (unsigned i = 0; i < pages; i++)
+        memory[i * SP_PAGE_SIZE]++;
+    for (;;)
+        pause();
+    return 0;
+}
+
+/* Use so many pages, in turn, for ever. */
+static int go_round(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    unsigned pages = *(unsigned *)arg;
+    volatile unsigned char *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = pages, .kind = SP_DISCARDABLE});
+
+    for (unsigned i = 0;; i = (i + 1) % pages)
+        memory[i * SP_PAGE_SIZE]++;
+    return 0;
+}
+
+static struct sp_testing_task *begin_hoarder(struct sp_testing *fixture)
+{
+    unsigned pages = 100;
+    struct sp_testing_task *task = begin(fixture, "idle", "extra=140", NULL, hoard, &pages);
+
+    while (status_of(fixture, "idle").held < pages)
+        pause_a_little();
+    return task;
+}
+
+static struct sp_testing_task *begin_active(struct sp_testing *fixture)
+{
+    unsigned pages = 200;
+
+    return begin(fixture, "active", "extra=140", NULL, go_round, &pages);
+}
+
+/* Equal shares, one idle, a tax of 3/4: one to four. */
+static void test_idle_frames_are_taxed_away(void **state)
+{
+    struct sp_testing_task *idle = begin_hoarder(*state);
+    struct sp_testing_task *active = begin_active(*state);
+    uint64_t has, idle_has;
+
+    do {
+        pause_a_little();
+        has = status_of(*state, "active").held;
+        idle_has = status_of(*state, "idle").held;
+    } while (has * 10 < idle_has * 32 || has * 10 > idle_has * 48);
+    end(&active);
+    end(&idle);
+}
+
+/* However long the active one asks. */
+static void test_without_a_tax_they_are_kept(void **state)
+{
+    struct sp_testing_task *idle = begin_hoarder(*state);
+    struct sp_testing_task *active = begin_active(*state);
+    struct sp_stats stats;
+
+    do {
+        pause_a_little();
+        sp_testing_task_stats(active, &stats);
+    } while (stats.faults < (RUNNING_ON_VALGRIND ? 4000 : 40000));
+    assert_true(status_of(*state, "idle").held >= 100);
+    assert_true(status_of(*state, "active").held <= FRAMES - 100);
+    end(&active);
+    end(&idle);
+}
+
+/* ---- Ghost hits ---- */
+
+/* The one goes round in a little more than half of the frames, and would gain from each frame more;
+ * the other reads through so much that nothing helps it. */
+static void begin_both(struct sp_testing *fixture, struct sp_testing_task **gainsp,
+                       struct sp_testing_task **scansp)
+{
+    unsigned small = 100;
+    unsigned large = 4000;
+
+    *scansp = begin(fixture, "scans", "extra=145", "lru", go_round, &large);
+    while (status_of(fixture, "scans").held < 120)
+        pause_a_little();
+    *gainsp = begin(fixture, "gains", "extra=145", "lru", go_round, &small);
+}
+
+static void test_frames_follow_ghost_hits(void **state)
+{
+    struct sp_testing_task *gains, *scans;
+    struct sp_stats stats;
+
+    begin_both(*state, &gains, &scans);
+    while (status_of(*state, "gains").held < 95 || status_of(*state, "scans").held > 55)
+        pause_a_little();
+    sp_testing_task_stats(scans, &stats);
+    assert_int_equal(stats.ghost_hits, 0);
+    sp_testing_task_stats(gains, &stats);
+    assert_true(stats.ghost_hits > 0);
+    end(&gains);
+    end(&scans);
+}
+
+/* Who publishes nothing has no ghost hits that count: the two have the same. */
+static void test_ghost_hits_are_published(void **state)
+{
+    struct sp_testing_task *gains, *scans;
+    struct sp_stats stats;
+
+    setenv("SELFPAGE_FRAME_STACK", "0", 1);
+    begin_both(*state, &gains, &scans);
+    unsetenv("SELFPAGE_FRAME_STACK");
+    while (status_of(*state, "gains").held < 60)
+        pause_a_little();
+    do {
+        pause_a_little();
+        sp_testing_task_stats(gains, &stats);
+    } while (stats.faults < (RUNNING_ON_VALGRIND ? 4000 : 40000));
+    assert_true(stats.ghost_hits > 1000);
+    assert_in_range(status_of(*state, "gains").held, 55, 90);
+    end(&gains);
+    end(&scans);
+}
+
+int main(void)
+{
+    /* Long enough for the active task to use each of its frames many times over. */
+    const char *const taxing[] = {
+        "--arbiter=esx:tax=0.75",
+        RUNNING_ON_VALGRIND ? "--sample-period=500ms" : "--sample-period=50ms", NULL};
+    const char *const climbing[] = {"--arbiter=cliffhanger:period=0.01", NULL};
+    struct sp_testing_options plain = {.physmem_frames = FRAMES};
+    struct sp_testing_options taxes = {.physmem_frames = FRAMES, .physmem_args = taxing};
+    struct sp_testing_options climbs = {.physmem_frames = FRAMES, .physmem_args = climbing};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate_setup_teardown(test_unused_frames_are_taken, sp_testing_setup,
+                                                 sp_testing_teardown, &plain),
+        cmocka_unit_test_prestate_setup_teardown(test_who_lists_none_is_asked, sp_testing_setup,
+                                                 sp_testing_teardown, &plain),
+        cmocka_unit_test_prestate_setup_teardown(test_idle_frames_are_taxed_away, sp_testing_setup,
+                                                 sp_testing_teardown, &taxes),
+        cmocka_unit_test_prestate_setup_teardown(test_without_a_tax_they_are_kept, sp_testing_setup,
+                                                 sp_testing_teardown, &plain),
+        cmocka_unit_test_prestate_setup_teardown(test_frames_follow_ghost_hits, sp_testing_setup,
+                                                 sp_testing_teardown, &climbs),
+        cmocka_unit_test_prestate_setup_teardown(test_ghost_hits_are_published, sp_testing_setup,
+                                                 sp_testing_teardown, &climbs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
