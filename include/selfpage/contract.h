@@ -93,7 +93,8 @@ struct sp_terms {
     uint8_t kind;       /**< enum sp_contract_kind */
     uint8_t on_breach;  /**< enum sp_breach */
     uint8_t grace_unit; /**< enum sp_grace_unit, for t_clean and t_drop */
-    uint8_t order;      /**< frames come in blocks of 2^order base frames, physically contiguous */
+    uint8_t order;      /**< frames come in blocks of 2^order base frames, physically contiguous;
+                             `min` and `frames` count base frames, whole blocks of them */
     uint32_t min;       /**< fewest frames worth having; physmem counters no lower */
     uint32_t frames;    /**< frames wished for; at least 1 */
     uint32_t weight;    /**< for arbitration policies; 0 stands for 1 */
@@ -132,7 +133,7 @@ enum sp_reason {
     SP_REASON_MIN_ABOVE_FRAMES = 4,
     SP_REASON_UNKNOWN_KIND = 5,
     SP_REASON_LONG_TERM = 6,      /**< the term is longer than physmem gives */
-    SP_REASON_ORDER = 7,          /**< blocks of that order do not exist */
+    SP_REASON_ORDER = 7,          /**< no blocks of that order, or frames that make no whole one */
     SP_REASON_TOO_MANY = 8,       /**< the task holds as many contracts as it may */
     SP_REASON_RECALL_MISSED = 9,  /**< a recall's deadline passed */
     SP_REASON_NOT_RECEIVING = 10, /**< the control channel could not take a message */

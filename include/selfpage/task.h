@@ -21,6 +21,18 @@
  * one; others call sp_thread_begin). A thread that touches managed memory needs 32 KiB of
  * stack left where it has no alternate stack.
  *
+ * PAGE SIZES. A task whose contracts have order N pages in units of 2^N base pages: a fault brings in
+ * and maps such a page whole, an eviction writes all of it to swap in one message, physmem gives it a
+ * block of frames in a row. That saves faults where neighbours are used together, and costs frames
+ * and swap traffic where they are not. Everything here still counts base pages of SP_PAGE_SIZE:
+ * sizes of regions, ranges, frames of contracts (whole multiples of 2^N), counters; the events among
+ * them (faults, soft_faults, waits) count once for each page of whatever size. A region takes whole
+ * pages: its last one may be larger than what is left of it. A refill callback is called for each
+ * base page. A range that holds only a part of a page pins and advises all of it, and discards
+ * nothing of it. Recalls are answered in whole pages, by a few frames too many. An eviction policy
+ * sees pages of the size chosen, numbered from 0. Such a task has no frame stack
+ * (SP_ATTACH_NO_FRAME_STACK).
+ *
  * SYSTEM CALLS DO NOT FAULT. read(2) and its like, given a managed address whose page happens to be
  * unmapped, return EFAULT or a short count; nothing calls the handler. Pin the pages around such
  * calls (sp_pin), or go through a buffer of your own.
@@ -102,7 +114,9 @@ struct sp_attach_options {
      *  number and ns, us, ms, s, m or h, or `forever`; min is FRAMES unless given; GRACE is a TIME or a number of allocations,
      *  `100a`. Example: "guaranteed=256;extra=64,drop=200ms". Counter-offers of at least `min`
      *  frames are accepted. `claim=TOKEN`, alone or among others, claims a part that another task
-     *  has split off (sp_split_contract). [SELFPAGE_CONTRACT; required] */
+     *  has split off (sp_split_contract).
+     *  `order=N`, the same in each contract, makes the task's pages 2^N base pages large, N at most
+     *  6: see PAGE SIZES above. [SELFPAGE_CONTRACT; required] */
     const char *contract;
     /** An eviction policy by name, with parameters, `clock` or `gclock:bits=3`, or a shared object
      *  that exports SP_POLICY_SYMBOL, if it contains a '/'. [SELFPAGE_POLICY; clock] */
@@ -337,7 +351,8 @@ SP_EXPORT int sp_pin(struct sp_task *task, void *first, size_t pages, size_t *lo
 SP_EXPORT int sp_unpin(struct sp_task *task, void *first, size_t pages);
 
 /** Drop the contents of pages: their frames are free at once, nothing is written, the next touch
- *  finds zeros (or a refill). Pinned pages are skipped.
+ *  finds zeros (or a refill). Pinned pages are skipped, and so are pages larger than a base page that
+ *  are not all within the range.
  *  \return the number of resident pages dropped, or -EINVAL as sp_pin */
 SP_EXPORT long sp_discard(struct sp_task *task, void *first, size_t pages);
 

@@ -162,7 +162,7 @@ static int check_contract(const struct check *check, uint32_t index, uint64_t *g
             return wrong(check, where, "%s=%u,min=%u: min is above the frames asked for", kind,
                          terms[i].frames, terms[i].min);
         if (terms[i].kind == SP_GUARANTEED)
-            *guaranteed += (uint64_t)terms[i].min << terms[i].order;
+            *guaranteed += terms[i].min;
     }
     return 0;
 }

@@ -39,6 +39,8 @@ void pager_init(struct pager *pager, const struct pager_config *config, void *me
 
     memset(pager, 0, sizeof(*pager));
     pager->config = *config;
+    if (config->batch == 0)
+        pager->config.batch = PAGER_BATCH;
     pager->stats = config->stats;
     pager->page = (struct pager_page *)(void *)bytes + 1;
     bytes += pages_size(config);

@@ -35,7 +35,8 @@
 
 #define PAGER_NONE        UINT32_MAX
 #define PAGER_REGIONS_MAX 250u
-/* Stores that one call emits at most, and frames that it returns at most. */
+/* Stores that one call emits at most, and frames that it returns at most, unless less is configured.
+ */
 #define PAGER_BATCH 32u
 /* Stores not answered at any time, at most. */
 #define PAGER_STORES_MAX 256u
@@ -142,6 +143,7 @@ struct pager_config {
     uint32_t slots;        /* slots of the container: frames there can be */
     uint32_t extent_pages; /* slots of one extent */
     uint32_t map_limit;    /* kernel mappings the regions may use */
+    uint32_t batch;        /* stores and returns of one call, at most; 0: PAGER_BATCH */
     uint64_t seed;         /* for the policy's env->random */
     const struct sp_policy *policy;
     const double *params;   /* of the policy; outlive the pager */

@@ -140,7 +140,7 @@ uint32_t pager_evict(struct pager *pager, uint32_t want, bool drop_only)
 {
     uint32_t left = 0;
 
-    while (left < want && pager->with_policy > 0 && pager->stores_now < PAGER_BATCH &&
+    while (left < want && pager->with_policy > 0 && pager->stores_now < pager->config.batch &&
            pager->stores < PAGER_STORES_MAX && !(drop_only && droppable_pages(pager) == 0)) {
         sp_page page = nominate(pager);
 
@@ -162,7 +162,7 @@ uint32_t pager_clean(struct pager *pager, uint32_t droppable)
     pager_begin(pager);
     if (droppable_pages(pager) >= droppable)
         return 0;
-    for (uint32_t i = 0; i < pager->slots_top && pager->stores_now < PAGER_BATCH &&
+    for (uint32_t i = 0; i < pager->slots_top && pager->stores_now < pager->config.batch &&
                          pager->stores < PAGER_STORES_MAX;
          i++) {
         const struct pager_slot *slot;

@@ -145,7 +145,7 @@ void pager_slot_return(struct pager *pager)
 void pager_slot_free(struct pager *pager, uint32_t slot)
 {
     free_list_append(pager, slot);
-    if (pager->owed > 0 && pager->returns_now < PAGER_BATCH)
+    if (pager->owed > 0 && pager->returns_now < pager->config.batch)
         pager_slot_return(pager);
 }
 
@@ -213,7 +213,7 @@ void pager_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t
         pager->grow_backoff = least(2 * pager->grow_backoff, GROW_BACKOFF_MOST);
     }
     while (pager->owed > 0 && pager->free > 0 && pager->held > pager->guaranteed &&
-           pager->returns_now < PAGER_BATCH)
+           pager->returns_now < pager->config.batch)
         pager_slot_return(pager);
 }
 
@@ -244,7 +244,7 @@ void pager_owe(struct pager *pager, uint32_t frames)
 uint32_t pager_pay(struct pager *pager, uint32_t limit, bool drop_only)
 {
     pager_begin(pager);
-    limit = least(limit, PAGER_BATCH);
+    limit = least(limit, pager->config.batch);
     while (pager->owed > 0 && pager->free > 0 && limit > 0) {
         pager_slot_return(pager);
         limit--;

@@ -1,5 +1,5 @@
 /* Attaching and detaching. */
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +30,7 @@ struct settings {
     struct sp_attach_options options;
     struct sp_terms terms[TERMS_MAX];
     int terms_count;
+    unsigned page_order;
     int stats_fd;
 };
 
@@ -122,7 +123,9 @@ static int settle(struct settings *settings, const struct sp_attach_options *giv
     settings->terms_count = terms_parse(o->contract, settings->terms, error);
     if (settings->terms_count < 0)
         return settings->terms_count;
-    return check_name(o->name, error);
+    result = units_choose(settings->terms, settings->terms_count, o->max_pages,
+                          &settings->page_order, error);
+    return result == 0 ? check_name(o->name, error) : result;
 }
 
 /* ---- The policy ---- */
@@ -222,7 +225,9 @@ static uint32_t container_slots(const struct settings *settings)
         slots = frames * SLOTS_PER_FRAME < SLOTS_LEAST ? SLOTS_LEAST : frames * SLOTS_PER_FRAME;
     if (slots > SLOTS_MOST)
         slots = frames > SLOTS_MOST ? frames : SLOTS_MOST;
-    return slots > WIRE_SLOTS_MAX ? WIRE_SLOTS_MAX : (uint32_t)slots;
+    if (slots > WIRE_SLOTS_MAX)
+        slots = WIRE_SLOTS_MAX;
+    return (uint32_t)(slots >> settings->page_order << settings->page_order);
 }
 
 static int prepare_pager(struct sp_task *task, const struct settings *settings, uint32_t slots,
@@ -230,9 +235,10 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
 {
     const double *params;
     const struct sp_policy *policy = live_trace_policy(task, &params);
-    struct pager_config config = {.pages = settings->options.max_pages,
-                                  .slots = slots,
-                                  .extent_pages = task->extent_pages,
+    struct pager_config config = {.pages = units_in(task, task->arena_pages),
+                                  .slots = units_in(task, slots),
+                                  .extent_pages = units_in(task, task->extent_pages),
+                                  .batch = units_batch(task),
                                   .map_limit = memory_map_limit(),
                                   .seed = settings->options.seed,
                                   .policy = policy,
@@ -246,7 +252,10 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
     task->extents = map_private(task->extents_size);
     task->wired_size = pager_size(&config);
     task->wired = map_private(task->wired_size);
-    if (task->extents == NULL || task->wired == NULL)
+    if (task->page_order > 0)
+        task->swap_slots = map_private(task->arena_pages * sizeof(*task->swap_slots));
+    if (task->extents == NULL || task->wired == NULL ||
+        (task->page_order > 0 && task->swap_slots == NULL))
         return error_set(error, ENOMEM, "no memory for the pager's tables (%zu bytes)",
                          task->wired_size);
     for (uint32_t i = 0; i < task->extents_max; i++)
@@ -325,7 +334,8 @@ static int create_container(struct sp_task *task, uint32_t slots, struct sp_erro
         return error_set(error, reply.error != 0 ? (int)reply.error : EPROTO,
                          "physmem refuses a container of %u slots: %s", slots,
                          reply.type == WIRE_DONE ? reply.done.text : "unexpected answer");
-    if (reply.container.extent_pages == 0 || reply.container.extent_pages > slots + 65536)
+    if (reply.container.extent_pages == 0 || reply.container.extent_pages > slots + 65536 ||
+        reply.container.extent_pages % unit_pages(task) != 0)
         return error_set(error, EPROTO, "physmem has extents of %u pages",
                          reply.container.extent_pages);
     task->container = reply.container.container;
@@ -352,6 +362,8 @@ static void release(struct sp_task *task)
     publish_end(task);
     if (task->wired != NULL)
         munmap(task->wired, task->wired_size);
+    if (task->swap_slots != NULL)
+        munmap(task->swap_slots, task->arena_pages * sizeof(*task->swap_slots));
     live_trace_end(task, false);
     plugin_close(&task->policy_object);
     if (task->shared_page != NULL)
@@ -398,7 +410,8 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
         result = memory_reserve(task, error);
     if (result == 0)
         result = prepare_pager(task, settings, slots, error);
-    if (result == 0 && (options->flags & SP_ATTACH_NO_FRAME_STACK) == 0)
+    /* Physmem takes single frames from a stack, and so would tear pages apart. */
+    if (result == 0 && (options->flags & SP_ATTACH_NO_FRAME_STACK) == 0 && task->page_order == 0)
         result = publish_start(
             task, frames_wanted(settings) < slots ? (uint32_t)frames_wanted(settings) : slots,
             error);
@@ -451,7 +464,8 @@ int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
     task->physmem.fd = task->control.fd = task->swap.fd = task->cleaner.fd = -1;
     task->wake_fd = -1;
     task->stack.fd = -1;
-    task->arena_pages = settings.options.max_pages;
+    task->page_order = settings.page_order;
+    task->arena_pages = units_base(task, units_in(task, settings.options.max_pages));
     task->on_recall = settings.options.on_recall;
     task->on_recall_arg = settings.options.on_recall_arg;
     task->on_pressure = settings.options.on_pressure;
@@ -459,12 +473,15 @@ int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
     task->no_renewal = (settings.options.flags & SP_ATTACH_NO_RENEWAL) != 0;
     task->pager_thread_wanted = (settings.options.flags & SP_ATTACH_PAGER_THREAD) != 0;
     map_stats(task, settings.stats_fd);
+    task->shown_stats = task->stats;
+    if (task->page_order > 0)
+        task->stats = &task->unit_stats;
     result = choose_policy(task, &settings.options, error);
     if (result == 0)
         show_policy(task, &settings.options);
     if (result == 0)
-        result = live_trace_begin(task, policy_text(&settings.options), settings.options.max_pages,
-                                  error);
+        result = live_trace_begin(task, policy_text(&settings.options),
+                                  units_in(task, task->arena_pages), error);
     if (result == 0)
         result = connect_all(task, &settings, error);
     if (result == 0) {

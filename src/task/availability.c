@@ -1,5 +1,5 @@
 /* How much memory the task could have, and what the program is told about it. */
-#include "task/task.h"
+#include "task/units.h"
 
 static void figures_of(const struct wire_message *message, struct sp_availability *availability)
 {
@@ -80,8 +80,8 @@ void watch_recalled(struct sp_task *task)
     struct work work;
 
     task_enter(task, &work, NULL);
-    owed = task->pager.owed;
-    without_eviction = task->pager.free + task->pager.leaving;
+    owed = units_base(task, task->pager.owed);
+    without_eviction = units_base(task, task->pager.free + task->pager.leaving);
     task_leave(task, NULL);
     call_on_pressure(task, true, owed > without_eviction ? owed - without_eviction : 0);
 }
@@ -100,7 +100,7 @@ void watch_told(struct sp_task *task, const struct wire_message *message)
     task_enter(task, &work, NULL);
     changed = task->on_availability;
     arg = task->on_availability_arg;
-    unused = task->pager.free + task->pager.leaving;
+    unused = units_base(task, task->pager.free + task->pager.leaving);
     task_leave(task, NULL);
     if (changed != NULL)
         changed(arg, &availability);

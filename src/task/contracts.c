@@ -1,5 +1,5 @@
 /* Negotiation: proposals, counter-offers, renewals, and what they add up to. */
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static void update_allowance(struct sp_task *task)
         else
             extra += contract->terms.frames;
     }
-    pager_set_allowance(&task->pager, guaranteed, extra);
+    units_allow(task, guaranteed, extra);
 }
 
 static struct task_contract *find(struct sp_task *task, uint32_t number)
@@ -270,11 +270,11 @@ uint32_t sp_return_frames(struct sp_task *task, uint32_t frames)
     before = task->pager.owed;
     if (before == 0)
         task->recall_may_clean = true; /* nobody waits */
-    pager_owe(&task->pager, frames);
+    pager_owe(&task->pager, units_for(task, frames));
     after = task->pager.owed;
     task_leave(task, &saved);
     task_poke(task);
-    return after - before;
+    return units_base(task, after - before);
 }
 
 int sp_renew(struct sp_task *task, uint32_t contract, uint64_t term_ns, struct sp_offer *offer,

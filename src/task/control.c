@@ -1,7 +1,7 @@
 /* The control thread: hears recalls, unmaps and notices from physmem and answers them, whatever the
  * program's own threads are doing. It never waits for a reply: what it asks of swap comes back to
  * its poll. */
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -68,7 +68,7 @@ static void on_recall(struct sp_task *task, const struct wire_message *message)
     if (answer == SP_RECALL_COMPLY) {
         task->recalls_open++;
         task->recall_may_clean = recall.may_clean;
-        pager_owe(&task->pager, recall.frames);
+        pager_owe(&task->pager, units_for(task, recall.frames));
     }
     task_leave(task, NULL);
     if (answer == SP_RECALL_COMPLY) {
@@ -78,6 +78,21 @@ static void on_recall(struct sp_task *task, const struct wire_message *message)
 }
 
 /* ---- Unmaps and notices ---- */
+
+/* Who may not use a part of a frame may not use it. */
+static void rights_taken(struct sp_task *task, const struct wire_range *range, uint8_t rights,
+                         uint32_t *referenced, uint32_t *dirty)
+{
+    uint32_t slots = WIRE_SLOTS_MAX;
+    uint32_t end = range->start < slots && range->count < slots - range->start
+                       ? range->start + range->count
+                       : slots;
+    uint32_t first = units_in(task, range->start);
+
+    if (range->start < end)
+        pager_rights_taken(&task->pager, first, units_for(task, end) - first, rights, referenced,
+                           dirty);
+}
 
 static void on_unmap(struct sp_task *task, const struct wire_message *message)
 {
@@ -90,13 +105,12 @@ static void on_unmap(struct sp_task *task, const struct wire_message *message)
     task_enter(task, &work, NULL);
     if (message->unmap.container == task->container)
         for (uint32_t i = 0; i < message->unmap.ranges_count; i++)
-            pager_rights_taken(&task->pager, message->unmap.ranges[i].start,
-                               message->unmap.ranges[i].count, message->unmap.rights, &referenced,
-                               &dirty);
+            rights_taken(task, &message->unmap.ranges[i], message->unmap.rights, &referenced,
+                         &dirty);
     task_leave(task, NULL);
     answer.unmapped.id = message->unmap.id;
-    answer.unmapped.referenced = referenced;
-    answer.unmapped.dirty = dirty;
+    answer.unmapped.referenced = units_base(task, referenced);
+    answer.unmapped.dirty = units_base(task, dirty);
     batch.size = 0;
     channel_add(&batch, &answer);
     (void)channel_send(&task->control, &batch, -1);
@@ -116,7 +130,7 @@ static void on_notice(struct sp_task *task, const struct wire_message *message)
         for (uint32_t i = 0; i < TERMS_MAX; i++)
             if (task->contract[i].number == message->notice.contract)
                 task->contract[i].state = SP_CONTRACT_EXPIRED;
-        pager_set_allowance(&task->pager, message->notice.guaranteed, message->notice.extra);
+        units_allow(task, message->notice.guaranteed, message->notice.extra);
     }
     pager_growth_possible(&task->pager);
     task_leave(task, NULL);

@@ -5,7 +5,7 @@
  * Events are encoded where they happen, under the task's lock, into one of two buffers; the control
  * thread writes a buffer that is half full, while the other is used. A task never waits for its
  * trace: where the disk is too slow, the trace ends early, and the task says so. */
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +111,7 @@ static int begin(struct live_trace *trace, uint32_t pages, const char *policy,
 
     if (length > LIVE_TRACE_POLICY_MOST)
         return error_set(error, EINVAL, "the policy's name is too long for a trace");
-    trace_code_header(at, SP_PAGE_SIZE, TRACE_NATIVE_EVENTS, 0, 0);
+    trace_code_header(at, (uint32_t)unit_bytes(trace->task), TRACE_NATIVE_EVENTS, 0, 0);
     trace_code_number(at + TRACE_NATIVE_HEADER, pages, 4);
     trace_code_number(at + TRACE_NATIVE_HEADER + 4, length, 4);
     memcpy(at + TRACE_NATIVE_HEADER + 8, policy, length);

@@ -1,6 +1,6 @@
 /* The task's addresses: one arena in which all regions lie, reserved without access, and a window
  * on each extent through which the library fills frames before anybody else sees them. */
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,15 +34,22 @@
 #define MMAP_IS_ACCESS 1
 #endif
 
-static void *map_over(void *address, int protection, int flags, int fd, off_t offset)
+void *memory_address(const struct sp_task *task, sp_page page)
 {
+    return task->arena + (size_t)page * unit_bytes(task);
+}
+
+static void *map_over(const struct sp_task *task, sp_page page, int protection, int flags, int fd,
+                      off_t offset)
+{
+    void *address = memory_address(task, page);
 #if defined(MMAP_IS_ACCESS)
     long mapped =
-        syscall(SYS_mmap, address, SP_PAGE_SIZE, protection, flags | MAP_FIXED, fd, offset);
+        syscall(SYS_mmap, address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
 
     return mapped == -1 ? MAP_FAILED : address;
 #else
-    return mmap(address, SP_PAGE_SIZE, protection, flags | MAP_FIXED, fd, offset);
+    return mmap(address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
 #endif
 }
 
@@ -77,15 +84,12 @@ void memory_release(struct sp_task *task)
     task->arena = NULL;
 }
 
-void *memory_address(const struct sp_task *task, sp_page page)
-{
-    return task->arena + (size_t)page * SP_PAGE_SIZE;
-}
-
 void *memory_window(const struct sp_task *task, uint32_t slot)
 {
-    return task->extents[slot / task->extent_pages].window +
-           (size_t)(slot % task->extent_pages) * SP_PAGE_SIZE;
+    uint32_t first = units_base(task, slot);
+
+    return task->extents[first / task->extent_pages].window +
+           (size_t)(first % task->extent_pages) * SP_PAGE_SIZE;
 }
 
 bool memory_is_window(const struct sp_task *task, const void *address)
@@ -107,11 +111,12 @@ static int kernel_protection(uint8_t protection)
 
 static void map(struct sp_task *task, const struct pager_effect *effect)
 {
-    const struct task_extent *extent = &task->extents[effect->slot / task->extent_pages];
-    off_t offset = (off_t)(effect->slot % task->extent_pages) * SP_PAGE_SIZE;
+    uint32_t slot = units_base(task, effect->slot);
+    const struct task_extent *extent = &task->extents[slot / task->extent_pages];
+    off_t offset = (off_t)(slot % task->extent_pages) * SP_PAGE_SIZE;
 
-    if (map_over(memory_address(task, effect->page), kernel_protection(effect->protection),
-                 MAP_SHARED, extent->fd, offset) != MAP_FAILED)
+    if (map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED, extent->fd,
+                 offset) != MAP_FAILED)
         return;
     if (errno != ENOMEM)
         task_die(task, "cannot map a frame: %s", strerror(errno));
@@ -126,10 +131,12 @@ static void map(struct sp_task *task, const struct pager_effect *effect)
 /* Linux lets the last mapping go one beyond its limit, and from then on refuses every mmap, even one
  * that would make fewer mappings of it; but not munmap. Should another thread get the address in
  * between, that is noticed. */
-static bool unmap_beyond_limit(void *address)
+static bool unmap_beyond_limit(const struct sp_task *task, sp_page page)
 {
-    return munmap(address, SP_PAGE_SIZE) == 0 &&
-           mmap(address, SP_PAGE_SIZE, PROT_NONE,
+    void *address = memory_address(task, page);
+
+    return munmap(address, unit_bytes(task)) == 0 &&
+           mmap(address, unit_bytes(task), PROT_NONE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
                 0) == address;
 }
@@ -138,25 +145,33 @@ static void unmap(struct sp_task *task, sp_page page)
 {
     void *address = memory_address(task, page);
 
-    if (map_over(address, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
+    if (map_over(task, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
             MAP_FAILED &&
-        (errno != ENOMEM || !unmap_beyond_limit(address)))
+        (errno != ENOMEM || !unmap_beyond_limit(task, page)))
         task_die(task, "cannot unmap a page: %s (is vm.max_map_count reached?)", strerror(errno));
-    VALGRIND_MAKE_MEM_DEFINED(address, SP_PAGE_SIZE);
+    VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
 }
 
 static void protect(struct sp_task *task, sp_page page, uint8_t protection)
 {
     void *address = memory_address(task, page);
 
-    if (mprotect(address, SP_PAGE_SIZE, kernel_protection(protection)) != 0)
+    if (mprotect(address, unit_bytes(task), kernel_protection(protection)) != 0)
         task_die(task, "cannot protect a page: %s (is vm.max_map_count reached?)", strerror(errno));
-    VALGRIND_MAKE_MEM_DEFINED(address, SP_PAGE_SIZE);
+    VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
 }
 
 static void note_page(struct work_page *entry, const struct pager_effect *effect)
 {
     *entry = (struct work_page){.page = effect->page, .slot = effect->slot, .swap = effect->swap};
+}
+
+/* Which swap slots those are is to be noted now: the page may soon have others. */
+static void note_free(const struct sp_task *task, struct work *work,
+                      const struct pager_effect *effect)
+{
+    for (uint32_t i = 0; i < unit_pages(task); i++)
+        work->free_swap[work->frees++] = units_swap_slot(task, effect->page, effect->swap, i);
 }
 
 void memory_sink(void *context, const struct pager_effect *effect)
@@ -175,7 +190,7 @@ void memory_sink(void *context, const struct pager_effect *effect)
         unmap(task, effect->page);
         break;
     case EFFECT_CLEAR:
-        memset(memory_window(task, effect->slot), 0, SP_PAGE_SIZE);
+        memset(memory_window(task, effect->slot), 0, unit_bytes(task));
         break;
     case EFFECT_STORE:
         note_page(&work->store[work->stores++], effect);
@@ -199,7 +214,7 @@ void memory_sink(void *context, const struct pager_effect *effect)
         work->grant_count = effect->count;
         break;
     case EFFECT_FREE_SWAP:
-        work->free_swap[work->frees++] = effect->swap;
+        note_free(task, work, effect);
         break;
     case EFFECT_RETURN:
         work->return_slot[work->returns++] = effect->slot;

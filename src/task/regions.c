@@ -1,14 +1,11 @@
 /* Regions, pins, hints: what the program says about its memory. */
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "policy/registry.h"
-
-/* Pages handled with the lock held in one go, so that faults and recalls get their turn. */
-#define STEP 32u
 
 /* Pages that SP_HINT_WILL_NEED reads ahead at most. */
 #define READ_AHEAD 64u
@@ -18,18 +15,50 @@ static void restore_signals(const sigset_t *saved)
     pthread_sigmask(SIG_SETMASK, saved, NULL);
 }
 
-/* The first page of a range that is page-aligned and lies in one region, or SP_NO_PAGE. */
-static sp_page range_start(struct sp_task *task, const void *first, size_t pages)
+/* Pages that a range of base pages touches, and those that lie wholly in it, up to the region's end.
+ */
+struct range {
+    sp_page first;
+    uint32_t pages;
+    sp_page inner_first;
+    uint32_t inner_pages;
+};
+
+/* False if the range is not page-aligned or not all in one region. */
+static bool range_of(struct sp_task *task, const void *first, size_t pages, struct range *range)
 {
     sp_page page = task_page_of(task, first);
     const struct pager_region *region;
+    uint32_t start, end, base, last;
 
     if (page == SP_NO_PAGE || (uintptr_t)first % SP_PAGE_SIZE != 0)
-        return SP_NO_PAGE;
+        return false;
     region = pager_region_of(&task->pager, page);
-    if (region == NULL || pages > region->first + region->pages - page)
-        return SP_NO_PAGE;
-    return page;
+    if (region == NULL)
+        return false;
+    /* Base pages, counted from the start of the region. */
+    last = task->refills[region - task->pager.region].pages;
+    start = (uint32_t)(((uintptr_t)first - (uintptr_t)memory_address(task, region->first)) /
+                       SP_PAGE_SIZE);
+    if (start > last || pages > last - start)
+        return false;
+    end = start + (uint32_t)pages;
+    range->first = page;
+    range->pages = region->first + units_for(task, end) - page;
+    if (pages == 0)
+        range->pages = 0;
+    base = units_for(task, start);
+    range->inner_first = region->first + base;
+    last = end == last ? region->pages : units_in(task, end);
+    range->inner_pages = last > base ? last - base : 0;
+    return true;
+}
+
+/* Pages handled with the lock held in one go, so that faults and recalls get their turn; as many as
+ * one message can be about. */
+static uint32_t step(const struct sp_task *task)
+{
+    return task->pager.config.batch;
 }
 
 /* ---- Regions ---- */
@@ -84,13 +113,14 @@ static sp_page make_region(struct sp_task *task, const struct sp_region_options 
 
     task_enter(task, &work, NULL);
     first =
-        pager_region_create(&task->pager, (uint32_t)options->pages, options->kind,
+        pager_region_create(&task->pager, units_for(task, (uint32_t)options->pages), options->kind,
                             (options->flags & SP_REGION_UNDEFINED) != 0, options->refill != NULL);
     if (first != SP_NO_PAGE) {
         uint32_t index = (uint32_t)(pager_region_of(&task->pager, first) - task->pager.region);
 
         task->refills[index].refill = options->refill;
         task->refills[index].arg = options->refill_arg;
+        task->refills[index].pages = (uint32_t)options->pages;
     }
     task_leave(task, NULL);
     return first;
@@ -100,12 +130,14 @@ int sp_region_create(struct sp_task *task, const struct sp_region_options *optio
                      struct sp_error *error)
 {
     int result = check_region(task, options, error);
-    uint32_t slots = options->kind == SP_PRECIOUS ? (uint32_t)options->pages : 0;
+    uint32_t slots = 0;
     sigset_t saved;
     sp_page first;
 
     if (result != 0)
         return result;
+    if (options->kind == SP_PRECIOUS)
+        slots = units_base(task, units_for(task, (uint32_t)options->pages));
     task_block_signals(&saved);
     if (slots > 0)
         result = reserve_swap(task, slots, 0, error);
@@ -117,7 +149,7 @@ int sp_region_create(struct sp_task *task, const struct sp_region_options *optio
             result = error_set(error, ENOSPC,
                                "no room for a region of %zu pages: %llu of %u (max_pages) are "
                                "taken, in at most %u regions",
-                               options->pages, (unsigned long long)task->stats->pages,
+                               options->pages, (unsigned long long)task->shown_stats->pages,
                                task->arena_pages, PAGER_REGIONS_MAX);
         if (first == SP_NO_PAGE && slots > 0)
             reserve_swap(task, 0, slots, NULL);
@@ -138,7 +170,7 @@ static long discard(struct sp_task *task, sp_page first, size_t pages)
         int result = 0;
 
         task_enter(task, &work, NULL);
-        for (uint32_t n = 0; n < STEP && done < pages && result >= 0; n++) {
+        for (uint32_t n = 0; n < step(task) && done < pages && result >= 0; n++) {
             result = pager_discard(&task->pager, first + (sp_page)done);
             if (result >= 0) {
                 dropped += result;
@@ -180,7 +212,7 @@ int sp_region_destroy(struct sp_task *task, void *base)
     if (any_pinned(task, region))
         return -EBUSY;
     task_block_signals(&saved);
-    slots = region->kind == SP_PRECIOUS ? region->pages : 0;
+    slots = region->kind == SP_PRECIOUS ? units_base(task, region->pages) : 0;
     discard(task, first, region->pages);
     task_enter(task, &work, NULL);
     pager_region_destroy(&task->pager, first);
@@ -193,14 +225,14 @@ int sp_region_destroy(struct sp_task *task, void *base)
 
 long sp_discard(struct sp_task *task, void *first, size_t pages)
 {
-    sp_page page = range_start(task, first, pages);
+    struct range range;
     sigset_t saved;
     long dropped;
 
-    if (page == SP_NO_PAGE)
+    if (!range_of(task, first, pages, &range))
         return -EINVAL;
     task_block_signals(&saved);
-    dropped = discard(task, page, pages);
+    dropped = discard(task, range.inner_first, range.inner_pages) << task->page_order;
     restore_signals(&saved);
     return dropped;
 }
@@ -245,7 +277,7 @@ static bool may_pin(const struct sp_task *task, sp_page first, size_t pages)
 
 int sp_pin(struct sp_task *task, void *first, size_t pages, size_t *lostp)
 {
-    sp_page page = range_start(task, first, pages);
+    struct range range;
     size_t lost = 0;
     size_t done = 0;
     struct work work;
@@ -253,45 +285,45 @@ int sp_pin(struct sp_task *task, void *first, size_t pages, size_t *lostp)
     bool allowed;
     int result = 0;
 
-    if (page == SP_NO_PAGE)
+    if (!range_of(task, first, pages, &range))
         return -EINVAL;
     task_enter(task, &work, &saved);
-    allowed = may_pin(task, page, pages);
+    allowed = may_pin(task, range.first, range.pages);
     task_leave(task, &saved);
     if (!allowed)
         return -ENOMEM;
     task_block_signals(&saved);
-    while (done < pages && pin_one(task, page + (sp_page)done))
+    while (done < range.pages && pin_one(task, range.first + (sp_page)done))
         done++;
     task_enter(task, &work, NULL);
-    if (done < pages) {
-        unpin(task, page, done);
+    if (done < range.pages) {
+        unpin(task, range.first, done);
         result = -EOVERFLOW;
     } else {
-        for (size_t i = 0; i < pages; i++)
-            lost += pager_take_lost(&task->pager, page + (sp_page)i);
+        for (uint32_t i = 0; i < range.pages; i++)
+            lost += pager_take_lost(&task->pager, range.first + i);
     }
     task_leave(task, NULL);
     restore_signals(&saved);
     if (lostp != NULL && result == 0)
-        *lostp = lost;
+        *lostp = lost << task->page_order;
     return result;
 }
 
 int sp_unpin(struct sp_task *task, void *first, size_t pages)
 {
-    sp_page page = range_start(task, first, pages);
+    struct range range;
     struct work work;
     sigset_t saved;
     bool all = true;
 
-    if (page == SP_NO_PAGE)
+    if (!range_of(task, first, pages, &range))
         return -EINVAL;
     task_enter(task, &work, &saved);
-    for (size_t i = 0; i < pages; i++)
-        all = all && task->pager.page[page + i].pins > 0;
+    for (uint32_t i = 0; i < range.pages; i++)
+        all = all && task->pager.page[range.first + i].pins > 0;
     if (all)
-        unpin(task, page, pages);
+        unpin(task, range.first, range.pages);
     task_leave(task, &saved);
     return all ? 0 : -EINVAL;
 }
@@ -302,13 +334,13 @@ static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
 {
     size_t done = 0;
 
-    if (pages > READ_AHEAD)
-        pages = READ_AHEAD;
+    if (pages > units_for(task, READ_AHEAD))
+        pages = units_for(task, READ_AHEAD);
     while (done < pages) {
         struct work work;
 
         task_enter(task, &work, NULL);
-        for (uint32_t n = 0; n < STEP && done < pages; n++, done++)
+        for (uint32_t n = 0; n < step(task) && done < pages; n++, done++)
             pager_prefetch(&task->pager, page + (sp_page)done);
         task_leave(task, NULL);
         work_perform(task, &work, &task->swap, false, false);
@@ -317,18 +349,18 @@ static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
 
 int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint)
 {
-    sp_page page = range_start(task, first, pages);
+    struct range range;
     struct work work;
     sigset_t saved;
 
-    if (page == SP_NO_PAGE || hint < SP_HINT_WILL_NEED || hint > SP_HINT_SCRATCH)
+    if (!range_of(task, first, pages, &range) || hint < SP_HINT_WILL_NEED || hint > SP_HINT_SCRATCH)
         return -EINVAL;
     task_enter(task, &work, &saved);
-    for (size_t i = 0; i < pages; i++)
-        pager_advise(&task->pager, page + (sp_page)i, hint);
+    for (uint32_t i = 0; i < range.pages; i++)
+        pager_advise(&task->pager, range.first + i, hint);
     task_leave(task, NULL);
     if (hint == SP_HINT_WILL_NEED)
-        read_ahead(task, page, pages);
+        read_ahead(task, range.first, range.pages);
     restore_signals(&saved);
     return 0;
 }
@@ -341,7 +373,7 @@ void sp_get_stats(struct sp_task *task, struct sp_stats *stats)
     sigset_t saved;
 
     task_enter(task, &work, &saved);
-    *stats = *task->stats;
+    *stats = *task->shown_stats;
     task_leave(task, &saved);
 }
 

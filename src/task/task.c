@@ -1,4 +1,4 @@
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -55,6 +55,7 @@ void task_leave(struct sp_task *task, const sigset_t *saved)
         task->stats->recalls_met += task->recalls_open;
         task->recalls_open = 0;
     }
+    units_show_stats(task);
     holding = false;
     futex_lock_release(&task->lock);
     if (saved != NULL)
@@ -67,7 +68,7 @@ sp_page task_page_of(const struct sp_task *task, const void *address)
 
     if (offset >= (uintptr_t)task->arena_pages * SP_PAGE_SIZE)
         return SP_NO_PAGE;
-    return (sp_page)(offset / SP_PAGE_SIZE);
+    return (sp_page)(offset / unit_bytes(task));
 }
 
 void task_signal_event(struct sp_task *task)

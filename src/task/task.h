@@ -6,6 +6,11 @@
  * pager's effects are carried out at once if they concern this process alone, and otherwise noted in
  * the thread's `struct work`, which work_perform does after the lock is released.
  *
+ * PAGES. The task chooses how many base pages, 2^page_order, make one page of its pager, and one frame
+ * of its container. In the pager, in `struct work` and in names without more, pages and slots are
+ * those; the public interface and the protocol count base pages, and physmem's slots. What crosses
+ * the border is converted where it does, by the functions of units.h.
+ *
  * THREADS. Faulting threads come in by the signal handler (fault.c). One control thread (control.c)
  * listens to physmem, answers unmaps and recalls, and writes back. A pager thread (pager_thread.c)
  * exists on request. */
@@ -62,7 +67,7 @@ struct work {
         uint32_t slot;
         uint32_t swap;
     } store[PAGER_BATCH], load[PAGER_BATCH];
-    uint32_t free_swap[WIRE_BATCH];
+    uint32_t free_swap[WIRE_BATCH]; /* `frees` slots of swap's, one for each base page */
     uint32_t return_slot[WIRE_RANGES];
     bool refill, allocate, grant, extra;
     struct work_page refilled;
@@ -88,9 +93,10 @@ struct sp_task {
 
     /* Constant while attached. */
     char name[SP_NAME_MAX];
-    unsigned char *arena; /* addresses of all regions: page p lies at arena + p * SP_PAGE_SIZE */
-    uint32_t arena_pages;
-    void *wired; /* the pager's memory */
+    unsigned page_order;
+    unsigned char *arena; /* addresses of all regions: page 0 lies there */
+    uint32_t arena_pages; /* base pages */
+    void *wired;          /* the pager's memory */
     size_t wired_size;
     uint32_t physmem_frames; /* in all */
     uint32_t container;
@@ -98,7 +104,9 @@ struct sp_task {
     uint32_t extents_max;
     struct task_extent *extents; /* by slot / extent_pages */
     size_t extents_size;
-    struct sp_stats *stats;         /* of own_page or shared_page */
+    struct sp_stats *stats;         /* in pages of the pager */
+    struct sp_stats *shown_stats;   /* of own_page or shared_page, in base pages */
+    struct sp_stats unit_stats;     /* what is counted, where that is not the same */
     struct stats_page *shared_page; /* NULL: none */
     struct stats_page own_page;
     enum sp_recall_answer (*on_recall)(void *arg, const struct sp_recall *recall);
@@ -127,7 +135,10 @@ struct sp_task {
     struct {
         sp_refill *refill;
         void *arg;
+        uint32_t pages; /* base pages that were asked for */
     } refills[PAGER_REGIONS_MAX];
+    /* Swap slots of base pages whose pages have a copy in swap; not used if those are the same. */
+    uint32_t *swap_slots;
     struct task_contract contract[TERMS_MAX];
     uint32_t swap_reserved;
 
@@ -206,8 +217,20 @@ uint32_t memory_map_limit(void);
  * loads and refills are for a fault and are to be mapped. */
 void work_perform(struct sp_task *task, struct work *work, struct channel *swap, bool map,
                   bool write);
+/* Give the frames that `work` names back to physmem. */
+void transit_return(struct sp_task *task, const struct work *work);
 void transit_on_message(void *context, struct channel *channel, const struct wire_message *message,
                         int consume_fd);
+
+/* ---- swapping.c: the part of work_perform that is about swap ---- */
+
+void swap_perform(struct sp_task *task, const struct work *work, struct channel *swap, bool map,
+                  bool write);
+/* A message that nobody waits for: the answer to stores. */
+void swap_answered(struct sp_task *task, struct channel *channel,
+                   const struct wire_message *message);
+/* End the process: the swap server is gone. */
+_Noreturn void swap_end(struct sp_task *task);
 
 /* ---- fault.c ---- */
 

@@ -3,7 +3,7 @@
  * Stores are sent and not waited for. Their answers are handled by whichever thread next reads the
  * channel; that is nobody as long as nobody needs a frame, so a task that has what it needs is not
  * woken for them. Everything else is waited for. */
-#include "task/task.h"
+#include "task/units.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,11 +11,6 @@
 #include <unistd.h>
 
 #include "os/extent.h"
-
-static _Noreturn void swap_gone(struct sp_task *task)
-{
-    task_die(task, "the swap server is gone, and with it the pages that it kept");
-}
 
 /* Physmem has closed the request connection: because the task was revoked, or because it died. */
 static _Noreturn void physmem_gone(struct sp_task *task)
@@ -28,7 +23,7 @@ static _Noreturn void physmem_gone(struct sp_task *task)
 
 /* ---- Returning frames ---- */
 
-static void send_returns(struct sp_task *task, const struct work *work)
+void transit_return(struct sp_task *task, const struct work *work)
 {
     struct channel_batch batch;
     struct wire_message message = {.type = WIRE_DEALLOCATE};
@@ -36,174 +31,20 @@ static void send_returns(struct sp_task *task, const struct work *work)
 
     message.deallocate.container = task->container;
     for (uint32_t i = 0; i < work->returns; i++) {
-        uint32_t slot = work->return_slot[i];
+        uint32_t slot = units_base(task, work->return_slot[i]);
         struct wire_range *last = ranges > 0 ? &message.deallocate.ranges[ranges - 1] : NULL;
 
         if (last != NULL && last->start + last->count == slot)
-            last->count++;
+            last->count += unit_pages(task);
         else
-            message.deallocate.ranges[ranges++] = (struct wire_range){.start = slot, .count = 1};
+            message.deallocate.ranges[ranges++] =
+                (struct wire_range){.start = slot, .count = unit_pages(task)};
     }
     message.deallocate.ranges_count = (uint16_t)ranges;
     batch.size = 0;
     channel_add(&batch, &message);
     /* Should physmem be gone, the control thread sees it too, and says so. */
     (void)channel_send(&task->control, &batch, -1);
-}
-
-/* ---- Stores ---- */
-
-/* Note which pages a STORE carries, so that its answer can be told to the pager. */
-static uint32_t open_store_batch(struct sp_task *task, const struct work *work,
-                                 struct channel *swap)
-{
-    uint32_t seq = channel_next_seq(swap);
-
-    for (;;) {
-        uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
-
-        futex_lock_take(&task->lock);
-        for (uint32_t i = 0; i < TASK_STORE_BATCHES; i++) {
-            struct store_batch *batch = &task->batch[i];
-
-            if (batch->channel != NULL)
-                continue;
-            batch->channel = swap;
-            batch->seq = seq;
-            batch->count = work->stores;
-            for (uint32_t n = 0; n < work->stores; n++)
-                batch->page[n] = work->store[n].page;
-            futex_lock_release(&task->lock);
-            return seq;
-        }
-        futex_lock_release(&task->lock);
-        if (channel_poll(swap) != 0)
-            swap_gone(task);
-        task_wait_event(task, events, INT64_C(1000000));
-    }
-}
-
-static void stores_answered(struct sp_task *task, struct channel *channel,
-                            const struct wire_message *message)
-{
-    struct work work;
-    struct store_batch *batch = NULL;
-
-    task_enter(task, &work, NULL);
-    for (uint32_t i = 0; i < TASK_STORE_BATCHES; i++)
-        if (task->batch[i].channel == channel && task->batch[i].seq == message->seq)
-            batch = &task->batch[i];
-    if (batch != NULL) {
-        for (uint32_t i = 0; i < batch->count; i++) {
-            uint32_t error = message->error != 0 ? message->error : EIO;
-            uint32_t slot = PAGER_NONE;
-
-            if (message->type == WIRE_STORED && i < message->stored.slots_count) {
-                slot = message->stored.slots[i].slot;
-                error = message->stored.slots[i].error;
-            }
-            pager_stored(&task->pager, batch->page[i], slot, (int)error);
-        }
-        batch->channel = NULL;
-    }
-    task_leave(task, NULL);
-    task_signal_event(task);
-    if (work.returns > 0)
-        send_returns(task, &work);
-}
-
-/* ---- Swap ---- */
-
-static struct wire_place place(const struct sp_task *task, uint32_t slot)
-{
-    return (struct wire_place){.extent = task->extents[slot / task->extent_pages].number,
-                               .offset = slot % task->extent_pages};
-}
-
-static void add_frees(struct channel_batch *batch, const struct work *work)
-{
-    struct wire_message message = {.type = WIRE_FREE};
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < work->stores; i++)
-        if (work->store[i].swap != PAGER_NONE)
-            message.free.slots[count++].value = work->store[i].swap;
-    message.free.slots_count = (uint16_t)count;
-    if (count > 0)
-        channel_add(batch, &message);
-    if (work->frees == 0)
-        return;
-    for (uint32_t i = 0; i < work->frees; i++)
-        message.free.slots[i].value = work->free_swap[i];
-    message.free.slots_count = (uint16_t)work->frees;
-    channel_add(batch, &message);
-}
-
-static void add_store(struct sp_task *task, struct channel_batch *batch, const struct work *work,
-                      struct channel *swap)
-{
-    struct wire_message message = {.type = WIRE_STORE};
-
-    message.seq = open_store_batch(task, work, swap);
-    message.store.pages_count = (uint16_t)work->stores;
-    for (uint32_t i = 0; i < work->stores; i++)
-        message.store.pages[i] = place(task, work->store[i].slot);
-    channel_add(batch, &message);
-}
-
-static void loads_answered(struct sp_task *task, const struct work *work,
-                           const struct wire_message *reply, bool map, bool write)
-{
-    struct work more;
-
-    task_enter(task, &more, NULL);
-    for (uint32_t i = 0; i < work->loads; i++) {
-        uint32_t error = reply->error != 0 ? reply->error : EIO;
-
-        if (reply->type == WIRE_LOADED && i < reply->loaded.errors_count)
-            error = reply->loaded.errors[i].value;
-        if (error != 0 && map)
-            task_die(task, "swap slot %u cannot be read back: %s", work->load[i].swap,
-                     error == EBADMSG ? "its checksum is wrong, the swap device is corrupt"
-                                      : strerror((int)error));
-        pager_loaded(&task->pager, work->load[i].page, error == 0, map, write);
-    }
-    task_leave(task, NULL);
-    task_signal_event(task);
-    work_perform(task, &more, &task->swap, false, false);
-}
-
-static void talk_to_swap(struct sp_task *task, const struct work *work, struct channel *swap,
-                         bool map, bool write)
-{
-    struct channel_batch batch;
-    struct channel_call call;
-    struct wire_message reply;
-
-    batch.size = 0;
-    add_frees(&batch, work);
-    if (work->stores > 0)
-        add_store(task, &batch, work, swap);
-    if (work->loads > 0) {
-        struct wire_message message = {.type = WIRE_LOAD};
-
-        message.load.pages_count = (uint16_t)work->loads;
-        for (uint32_t i = 0; i < work->loads; i++) {
-            struct wire_place to = place(task, work->load[i].slot);
-
-            message.load.pages[i] = (struct wire_loading){
-                .slot = work->load[i].swap, .extent = to.extent, .offset = to.offset};
-        }
-        channel_expect(swap, &call, &message, &reply);
-        channel_add(&batch, &message);
-    }
-    if (channel_send(swap, &batch, -1) != 0)
-        swap_gone(task);
-    if (work->loads == 0)
-        return;
-    if (channel_wait(swap, &call) != 0)
-        swap_gone(task);
-    loads_answered(task, work, &reply, map, write);
 }
 
 /* ---- Frames and rights ---- */
@@ -257,13 +98,13 @@ static void adopt_extent(struct sp_task *task, const struct wire_map *item)
         message.give_extent.extent = item->extent;
         message.give_extent.pages = pages;
         if (channel_ask(&task->swap, &message, fd, &reply) != 0)
-            swap_gone(task);
+            swap_end(task);
         if (reply.error != 0)
             task_die(task, "the swap server refuses an extent: %s", strerror((int)reply.error));
     }
 }
 
-/* Ask for map rights on slots. Returns how many slots from `start` have them now. */
+/* Ask for map rights on slots of physmem's. Returns how many from `start` have them now. */
 static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
 {
     struct wire_message message = {.type = WIRE_MAP};
@@ -294,31 +135,34 @@ static void allocate(struct sp_task *task, const struct work *work)
 {
     struct wire_message message = {.type = WIRE_ALLOCATE};
     struct wire_message reply;
+    uint32_t start = units_base(task, work->allocate_slot);
     struct work more;
     uint32_t count = 0;
     uint32_t mapped = 0;
     bool zeroed;
 
     message.allocate.container = task->container;
-    message.allocate.start = work->allocate_slot;
-    message.allocate.count = work->allocate_count;
+    message.allocate.start = start;
+    message.allocate.count = units_base(task, work->allocate_count);
+    message.allocate.order = (uint8_t)task->page_order;
     message.allocate.flags = WIRE_ALLOCATE_PARTIAL | (work->extra ? WIRE_ALLOCATE_EXTRA : 0);
     if (channel_ask(&task->physmem, &message, -1, &reply) != 0)
         physmem_gone(task);
     if (reply.type == WIRE_ALLOCATED)
         count = reply.allocated.count;
-    if (count > work->allocate_count)
+    if (count > message.allocate.count || count % unit_pages(task) != 0)
         task_die(task, "physmem allocated slots that were not asked for");
     zeroed = reply.type == WIRE_ALLOCATED && reply.allocated.zeroed;
     while (mapped < count) {
-        uint32_t n = map_slots(task, work->allocate_slot + mapped, count - mapped);
+        uint32_t n = map_slots(task, start + mapped, count - mapped);
 
         if (n == 0)
             task_die(task, "physmem does not map slots that it allocated");
         mapped += n;
     }
     task_enter(task, &more, NULL);
-    pager_allocated(&task->pager, work->allocate_slot, count, PAGE_READ | PAGE_WRITE, zeroed);
+    pager_allocated(&task->pager, work->allocate_slot, units_in(task, count),
+                    PAGE_READ | PAGE_WRITE, zeroed);
     task_leave(task, NULL);
     task_signal_event(task);
     work_perform(task, &more, &task->swap, false, false);
@@ -326,7 +170,8 @@ static void allocate(struct sp_task *task, const struct work *work)
 
 static void grant(struct sp_task *task, const struct work *work)
 {
-    uint32_t mapped = map_slots(task, work->grant_slot, work->grant_count);
+    uint32_t mapped = units_in(task, map_slots(task, units_base(task, work->grant_slot),
+                                               units_base(task, work->grant_count)));
     struct work more;
 
     task_enter(task, &more, NULL);
@@ -340,14 +185,19 @@ static void refill(struct sp_task *task, const struct work *work, bool write)
 {
     const struct pager_region *region = pager_region_of(&task->pager, work->refilled.page);
     uint32_t index = (uint32_t)(region - task->pager.region);
+    uint32_t first = units_base(task, work->refilled.page - region->first);
+    unsigned char *frame = memory_window(task, work->refilled.slot);
     struct work more;
-    int error =
-        task->refills[index].refill(task->refills[index].arg, work->refilled.page - region->first,
-                                    memory_window(task, work->refilled.slot));
 
-    if (error != 0)
-        task_die(task, "the refill callback failed for page %u of its region: %s",
-                 work->refilled.page - region->first, strerror(error));
+    /* The last page may be larger than what is left of the region. */
+    for (uint32_t i = 0; i < unit_pages(task) && first + i < task->refills[index].pages; i++) {
+        int error = task->refills[index].refill(task->refills[index].arg, first + i,
+                                                frame + (size_t)i * SP_PAGE_SIZE);
+
+        if (error != 0)
+            task_die(task, "the refill callback failed for page %u of its region: %s", first + i,
+                     strerror(error));
+    }
     task_enter(task, &more, NULL);
     pager_loaded(&task->pager, work->refilled.page, true, true, write);
     task_leave(task, NULL);
@@ -361,9 +211,9 @@ void work_perform(struct sp_task *task, struct work *work, struct channel *swap,
                   bool write)
 {
     if (work->returns > 0)
-        send_returns(task, work);
+        transit_return(task, work);
     if (work->stores + work->loads + work->frees > 0)
-        talk_to_swap(task, work, swap, map, write);
+        swap_perform(task, work, swap, map, write);
     if (work->refill)
         refill(task, work, write);
     if (work->allocate)
@@ -390,5 +240,5 @@ void transit_on_message(void *context, struct channel *channel, const struct wir
     if (message->type == WIRE_OFFER)
         contract_note(task, message);
     else if (channel != &task->physmem)
-        stores_answered(task, channel, message);
+        swap_answered(task, channel, message);
 }

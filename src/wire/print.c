@@ -154,7 +154,7 @@ const char *wire_reason_text(uint8_t reason)
     case SP_REASON_LONG_TERM:
         return "the term is longer than physmem gives";
     case SP_REASON_ORDER:
-        return "there are no blocks of that order";
+        return "there are no blocks of that order, or the frames are no whole number of them";
     case SP_REASON_TOO_MANY:
         return "the task holds as many contracts as it may";
     case SP_REASON_RECALL_MISSED:

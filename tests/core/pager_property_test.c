@@ -176,6 +176,18 @@ static const struct world_options shapes[] = {
      .guaranteed = 300,
      .extra = 200,
      .recalls = true},
+    /* one by one, and a few at a time, as where pages are large */
+    {.pages = 120,
+     .slots = 64,
+     .extent_pages = 4,
+     .guaranteed = 16,
+     .extra = 30,
+     .batch = 1,
+     .recalls = true,
+     .chaos = true,
+     .failures = true,
+     .pins = true},
+    {.pages = 120, .slots = 64, .extent_pages = 16, .guaranteed = 40, .batch = 4, .recalls = true},
     /* more frames than pages */
     {.pages = 40, .slots = 64, .extent_pages = 16, .guaranteed = 64, .chaos = true},
     /* mappings run out, because we were told, or because the kernel says so */

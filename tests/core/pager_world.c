@@ -280,8 +280,9 @@ void world_enter(struct world *world, int thread, bool write)
 void world_leave(struct world *world)
 {
     world->caller = -1;
-    world_require(world, world->emitted[EFFECT_STORE] <= PAGER_BATCH, "too many stores in a call");
-    world_require(world, world->emitted[EFFECT_RETURN] <= PAGER_BATCH,
+    world_require(world, world->emitted[EFFECT_STORE] <= world->pager.config.batch,
+                  "too many stores in a call");
+    world_require(world, world->emitted[EFFECT_RETURN] <= world->pager.config.batch,
                   "too many returns in a call");
     world_require(world, world->emitted[EFFECT_LOAD] + world->emitted[EFFECT_REFILL] <= 1,
                   "too many loads in a call");
@@ -540,6 +541,7 @@ void world_check(struct world *world)
 void world_init(struct world *world, const struct world_options *options)
 {
     struct pager_config config = {.pages = options->pages,
+                                  .batch = options->batch,
                                   .slots = options->slots,
                                   .extent_pages = options->extent_pages,
                                   .map_limit = options->map_limit,

@@ -26,6 +26,7 @@ struct world_options {
     uint32_t map_limit;    /* as the pager is told */
     uint32_t kernel_limit; /* as the kernel keeps it; 0: a mapping never fails */
     uint32_t guaranteed, extra;
+    uint32_t batch; /* stores and returns of one call; 0: PAGER_BATCH */
     bool pins;      /* the program pins pages */
     bool failures;  /* swap fails now and then */
     bool chaos;     /* physmem takes rights at any moment */

@@ -73,7 +73,8 @@ int physmem_container(struct physmem_peer *peer, uint32_t slots)
     return rc;
 }
 
-int64_t physmem_allocate(struct physmem_peer *peer, uint32_t start, uint32_t count, unsigned flags)
+int64_t physmem_allocate_blocks(struct physmem_peer *peer, uint32_t start, uint32_t count,
+                                unsigned order, unsigned flags)
 {
     struct wire_message message = {.type = WIRE_ALLOCATE}, reply;
     int rc;
@@ -82,8 +83,14 @@ int64_t physmem_allocate(struct physmem_peer *peer, uint32_t start, uint32_t cou
     message.allocate.start = start;
     message.allocate.count = count;
     message.allocate.flags = (uint8_t)flags;
+    message.allocate.order = (uint8_t)order;
     rc = call(peer, &message, &reply);
     return rc != 0 ? rc : (int64_t)reply.allocated.count;
+}
+
+int64_t physmem_allocate(struct physmem_peer *peer, uint32_t start, uint32_t count, unsigned flags)
+{
+    return physmem_allocate_blocks(peer, start, count, 0, flags);
 }
 
 int64_t physmem_give_back(struct physmem_peer *peer, enum wire_type type, uint32_t start,

@@ -36,6 +36,10 @@ int physmem_container(struct physmem_peer *peer, uint32_t slots);
 /* Returns the number of slots that were allocated, or a negative errno. */
 int64_t physmem_allocate(struct physmem_peer *peer, uint32_t start, uint32_t count, unsigned flags);
 
+/* The same in blocks of 2^order. */
+int64_t physmem_allocate_blocks(struct physmem_peer *peer, uint32_t start, uint32_t count,
+                                unsigned order, unsigned flags);
+
 /* DEALLOCATE or RELEASE of one range. Returns the number of frames, or a negative errno. */
 int64_t physmem_give_back(struct physmem_peer *peer, enum wire_type type, uint32_t start,
                           uint32_t count);

@@ -389,6 +389,39 @@ static void test_chaos(void **state)
     physmem_peer_close(&peer);
 }
 
+/* Frames come back one here, one there; a block of eight is to be had all the same, and what had to
+ * move for it keeps its contents. */
+static void test_blocks_are_made(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer peer;
+    struct wire_message status;
+    struct wire_map item;
+    unsigned char *page;
+    int fd;
+
+    task_open(stage, &peer, "a", 128, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 128, 0), 128);
+    fd = physmem_map(&peer, 0, 128, &item);
+    assert_true(fd >= 0);
+    page = mmap(NULL, 128 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(page, MAP_FAILED);
+    for (uint32_t i = 0; i < 128; i++)
+        page[i * PAGE] = (unsigned char)i;
+    for (uint32_t i = 0; i < 128; i += 4)
+        assert_int_equal(physmem_give_back(&peer, WIRE_DEALLOCATE, i, 1), 1);
+    assert_int_equal(physmem_allocate_blocks(&peer, 200, 32, 3, 0), 32);
+    assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
+    assert_int_equal(status.physmem_status.free, 0);
+    assert_in_range(status.physmem_status.compacted, 1, 3 * 32);
+    for (uint32_t i = 0; i < 128; i++)
+        if (i % 4 != 0)
+            assert_int_equal(page[i * PAGE], i);
+    munmap(page, 128 * PAGE);
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
 /* Many tasks come, take, and go in disorder; nothing is left. */
 static void test_many_tasks(void **state)
 {
@@ -424,6 +457,7 @@ int main(void)
         TEST(test_control_connection_closed),
         TEST(test_overdraft),
         cmocka_unit_test_setup_teardown(test_chaos, setup_chaos, teardown),
+        TEST(test_blocks_are_made),
         TEST(test_many_tasks),
     };
 

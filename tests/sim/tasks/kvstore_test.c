@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <valgrind/valgrind.h>
 
 #include <selfpage/selfpage.h>
 
@@ -61,6 +62,25 @@ static void test_every_policy_under_chaos(void **state)
     assert_true(unmaps > 0);
 }
 
+/* Pages of four base pages, and of sixteen: the same contents. */
+static void test_page_sizes_under_chaos(void **state)
+{
+    const char *expected = private_path(*state, "expected");
+    const char *dump = private_path(*state, "dump");
+    struct sp_testing_result result;
+
+    check_store(*state, "guaranteed=300", NULL, expected);
+    result = check_store(*state, "guaranteed=24,order=2", "lru", dump);
+    assert_same_file(expected, dump);
+    assert_true(result.stats.unmaps > 0 && result.stats.swapped_in > 100);
+    if (RUNNING_ON_VALGRIND)
+        return;
+    check_store(*state, "guaranteed=64,order=4", NULL, dump);
+    assert_same_file(expected, dump);
+    check_store(*state, "guaranteed=24,order=2;extra=8,order=2", "fifo", dump);
+    assert_same_file(expected, dump);
+}
+
 static void test_policy_parameters(void **state)
 {
     const char *argv[] = {"selfpage-kvstore", "--records", "50", "--operations", "50", NULL};
@@ -79,6 +99,8 @@ int main(void)
         cmocka_unit_test_prestate_setup_teardown(test_swaps_and_verifies, sp_testing_setup,
                                                  sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(test_every_policy_under_chaos, sp_testing_setup,
+                                                 sp_testing_teardown, &chaotic),
+        cmocka_unit_test_prestate_setup_teardown(test_page_sizes_under_chaos, sp_testing_setup,
                                                  sp_testing_teardown, &chaotic),
         cmocka_unit_test_prestate_setup_teardown(test_policy_parameters, sp_testing_setup,
                                                  sp_testing_teardown, &calm),

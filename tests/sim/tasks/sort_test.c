@@ -35,8 +35,9 @@ static void reference_sort(const char *input, const char *output)
     assert_int_equal(status, 0);
 }
 
-static struct sp_testing_result check_sort(struct sp_testing *fixture, const char *policy,
-                                           const char *input, const char *run_pages)
+static struct sp_testing_result check_sort_under(struct sp_testing *fixture, const char *contract,
+                                                 const char *policy, const char *input,
+                                                 const char *run_pages)
 {
     const char *expected = private_path(fixture, "expected");
     const char *output = private_path(fixture, "output");
@@ -46,9 +47,15 @@ static struct sp_testing_result check_sort(struct sp_testing *fixture, const cha
 
     unlink(output);
     reference_sort(input, expected);
-    result = run_task(fixture, CONTRACT, policy, argv, 0);
+    result = run_task(fixture, contract, policy, argv, 0);
     assert_same_file(expected, output);
     return result;
+}
+
+static struct sp_testing_result check_sort(struct sp_testing *fixture, const char *policy,
+                                           const char *input, const char *run_pages)
+{
+    return check_sort_under(fixture, CONTRACT, policy, input, run_pages);
 }
 
 static void test_small_inputs(void **state)
@@ -128,6 +135,23 @@ static void test_every_policy_under_chaos(void **state)
     free(text);
 }
 
+/* A task whose pages are larger sorts as well, with fewer faults. */
+static void test_page_sizes_under_chaos(void **state)
+{
+    static const char *const contracts[] = {"guaranteed=32", "guaranteed=32,order=2",
+                                            "guaranteed=64,order=3"};
+    size_t size = RUNNING_ON_VALGRIND ? 120000 : 250000;
+    char *text = some_text(size, 2);
+    uint64_t faults[3];
+
+    for (size_t i = 0; i < 3; i++)
+        faults[i] = check_sort_under(*state, contracts[i], NULL,
+                                     private_file(*state, "input", text, size), "6")
+                        .stats.faults;
+    assert_true(faults[1] < faults[0] && faults[2] < faults[0]);
+    free(text);
+}
+
 static void test_bad_input(void **state)
 {
     const char *output = private_path(*state, "output");
@@ -169,6 +193,8 @@ int main(void)
         cmocka_unit_test_prestate_setup_teardown(test_short_lines, sp_testing_setup,
                                                  sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(test_every_policy_under_chaos, sp_testing_setup,
+                                                 sp_testing_teardown, &chaotic),
+        cmocka_unit_test_prestate_setup_teardown(test_page_sizes_under_chaos, sp_testing_setup,
                                                  sp_testing_teardown, &chaotic),
         cmocka_unit_test_prestate_setup_teardown(test_bad_input, sp_testing_setup,
                                                  sp_testing_teardown, &calm),
