@@ -13,12 +13,13 @@
 #include "launch/strings.h"
 #include "os/options.h"
 
-/* Kinds of request. The first five are those of --mix; an ACCEPT follows a counter-offer, and a
+/* Kinds of request. The first six are those of --mix; an ACCEPT follows a counter-offer, and a
  * DEALLOCATE comes instead of an ALLOCATE when a task holds all that it wishes for. A RECALL asks
  * physmem, as an administrator does, to have some task return frames. */
 #define BENCH_KINDS(X)                                                                             \
     X(PROPOSE, propose)                                                                            \
     X(RENEW, renew)                                                                                \
+    X(RESIZE, resize)                                                                              \
     X(RECALL, recall)                                                                              \
     X(RELEASE, release)                                                                            \
     X(ALLOCATE, allocate)                                                                          \
@@ -31,7 +32,7 @@ enum bench_kind {
 #undef BENCH_KIND
         BENCH_KIND_COUNT,
 };
-#define BENCH_MIXED 5 /* kinds that --mix may name: the first ones */
+#define BENCH_MIXED 6 /* kinds that --mix may name: the first ones */
 
 /* "propose", ...: static. */
 extern const char *const bench_kind_names[BENCH_KIND_COUNT];
@@ -111,10 +112,12 @@ struct bench_recall {
 
 /* What one run against one physmem gave. Large: from the heap. */
 struct bench_result {
-    const char *arbiter;                        /* NULL: physmem's own choice */
-    struct histogram latency[BENCH_KIND_COUNT]; /* ns from when it was to be sent */
-    struct histogram recall;                    /* ns from a RECALL to when all was returned */
-    struct histogram reuse;                     /* ns from a missed deadline to frames reusable */
+    const char *arbiter;                          /* NULL: physmem's own choice */
+    struct histogram latency[BENCH_KIND_COUNT];   /* ns from when it was to be sent */
+    struct histogram corrected[BENCH_KIND_COUNT]; /* the same, for coordinated omission */
+    uint64_t interval_ns;    /* that was expected between requests, closed loop; 0: no correction */
+    struct histogram recall; /* ns from a RECALL to when all was returned */
+    struct histogram reuse;  /* ns from a missed deadline to frames reusable */
     struct histogram quiet_few, quiet_all; /* ns of a negotiation, with few and with all tasks */
     uint64_t failed[BENCH_KIND_COUNT];     /* answered with an error */
     struct observed_physmem before, after; /* around the measurement */

@@ -109,6 +109,24 @@ static void ask_allocate(struct bench_task *task)
     bench_link_send(&task->request);
 }
 
+/* Grow or shrink a contract. */
+static void ask_resize(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+    struct wire_message *message = bench_message(task, WIRE_RESIZE);
+    uint32_t frames = 1 + random_below(&load->random, 2 * load->mean - 1);
+    uint32_t order = 0;
+
+    for (uint32_t i = 0; i < task->contracts; i++)
+        if (task->contract[i].number == task->subject)
+            order = task->contract[i].order;
+    if ((frames >> order) == 0)
+        frames = 1u << order;
+    message->resize.contract = task->subject;
+    message->resize.frames = task->proposed = frames >> order << order;
+    bench_link_send(&task->request);
+}
+
 /* Have some task return frames, as an administrator would. */
 static void ask_recall(struct bench_task *task)
 {
@@ -147,7 +165,7 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
     task->busy = true;
     task->kind = (uint8_t)kind;
     task->intended_ns = intended_ns;
-    if (kind == BENCH_RENEW || kind == BENCH_RELEASE)
+    if (kind == BENCH_RENEW || kind == BENCH_RELEASE || kind == BENCH_RESIZE)
         task->subject = any_contract(task);
     switch (kind) {
     case BENCH_PROPOSE:
@@ -163,6 +181,9 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
         message->renew.contract = task->subject;
         message->renew.term_ns = BENCH_TERM_NS;
         bench_link_send(&task->request);
+        break;
+    case BENCH_RESIZE:
+        ask_resize(task);
         break;
     case BENCH_RECALL:
         ask_recall(task);

@@ -283,6 +283,7 @@ int crew_run(struct crew *crew, void (*between)(void *arg), void *arg, struct sp
     } else {
         code = workers_run(crew, between, arg, error);
     }
+    bench_correct(crew->result, crew->options->outstanding);
     bench_use_finish(crew->result, crew->useful, crew->options->tasks);
     return code;
 }

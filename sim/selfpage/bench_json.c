@@ -17,8 +17,9 @@ static void put_count(json_t *object, const char *name, uint64_t value, bool *fa
     put(object, name, json_integer((json_int_t)value), failed);
 }
 
-/* Times in ns. */
-static json_t *histogram_json(const struct histogram *histogram, double seconds, bool *failed)
+/* Times in ns, perhaps corrected; how many were measured. */
+static json_t *latency_json(const struct histogram *histogram, const struct histogram *measured,
+                            double seconds, bool *failed)
 {
     static const struct {
         const char *name;
@@ -27,14 +28,19 @@ static json_t *histogram_json(const struct histogram *histogram, double seconds,
                      {"p99_9", 0.999}, {"p99_99", 0.9999}, {"most", 1}};
     json_t *object = json_object();
 
-    put_count(object, "count", histogram->count, failed);
+    put_count(object, "count", measured->count, failed);
     if (seconds > 0)
-        put(object, "rate", json_real((double)histogram->count / seconds), failed);
+        put(object, "rate", json_real((double)measured->count / seconds), failed);
     put(object, "mean", json_real(histogram_mean(histogram)), failed);
     for (unsigned i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
         put_count(object, quantiles[i].name, histogram_quantile(histogram, quantiles[i].share),
                   failed);
     return object;
+}
+
+static json_t *histogram_json(const struct histogram *histogram, double seconds, bool *failed)
+{
+    return latency_json(histogram, histogram, seconds, failed);
 }
 
 /* Where the processes run that drive tasks. */
@@ -68,6 +74,7 @@ static json_t *load_json(const struct bench_options *options, const struct bench
     /* A seed has 64 bits, an integer here 63. */
     put(object, "seed", json_sprintf("%llu", (unsigned long long)options->seed), failed);
     put(object, "seconds", json_real(result->seconds), failed);
+    put_count(object, "corrected_interval_ns", result->interval_ns, failed);
     put_count(object, "processes", options->processes, failed);
     put(object, "cores_tasks", cores_json(options, failed), failed);
     put(object, "core_physmem", json_integer(options->core[1]), failed);
@@ -86,6 +93,10 @@ static json_t *counts_json(const struct bench_result *result, bool *failed)
     PUT(recalls);
     PUT(recalls_met);
     PUT(recalls_missed);
+    PUT(frames_recalled);
+    PUT(recalls_transparent);
+    PUT(frames_transparent);
+    PUT(recall_passes);
     PUT(breaches);
     PUT(allocated);
     PUT(returned);
@@ -198,16 +209,20 @@ static json_t *result_json(const struct bench_options *options, const struct ben
                            bool *failed)
 {
     json_t *object = json_object(), *latency = json_object(), *refused = json_object();
+    json_t *measured = json_object();
 
     for (unsigned i = 0; i < BENCH_KIND_COUNT; i++) {
         put(latency, bench_kind_names[i],
-            histogram_json(&result->latency[i], result->seconds, failed), failed);
+            latency_json(&result->corrected[i], &result->latency[i], result->seconds, failed),
+            failed);
+        put(measured, bench_kind_names[i], histogram_json(&result->latency[i], 0, failed), failed);
         put_count(refused, bench_kind_names[i], result->failed[i], failed);
     }
     put(object, "arbiter", result->arbiter != NULL ? json_string(result->arbiter) : json_null(),
         failed);
     put(object, "load", load_json(options, result, failed), failed);
     put(object, "latency_ns", latency, failed);
+    put(object, "uncorrected_ns", measured, failed);
     put(object, "answered_with_error", refused, failed);
     put(object, "return_ns", histogram_json(&result->recall, result->seconds, failed), failed);
     put(object, "reuse_ns", histogram_json(&result->reuse, result->seconds, failed), failed);

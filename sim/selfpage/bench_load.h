@@ -53,6 +53,7 @@ struct bench_contract {
     uint32_t number;
     uint32_t frames;
     uint8_t kind; /* enum sp_contract_kind */
+    uint8_t order;
 };
 
 struct bench_task {
@@ -160,6 +161,9 @@ void bench_record(struct bench_load *load, struct histogram *histogram, uint64_t
 
 /* Look at what every task holds, while the measurement runs. */
 void bench_use_sample(struct bench_load *load);
+
+/* Correct the latencies of a closed loop for coordinated omission. */
+void bench_correct(struct bench_result *result, uint32_t outstanding);
 
 /* What samples of all processes come to: `result` has their sums, `useful` that of each of `tasks`
  * tasks, which are put into order. */

@@ -41,15 +41,18 @@ static const char help_text[] =
     "  --processes N         drive them from N processes, of which each has an equal part and a loop\n"
     "                        of its own; at most one for each task (0: this process has all)\n"
     "  --outstanding K       closed loop: K requests always outstanding in all, the next is sent when\n"
-    "                        one is answered (8, unless there is a rate). Then nothing can be held up\n"
-    "                        before it is sent, and latency counts from sending\n"
+    "                        one is answered (8, unless there is a rate). Latencies are corrected for\n"
+    "                        coordinated omission: one of v also stands for requests that were not\n"
+    "                        made meanwhile, of v-i, v-2i ..., where i is the mean time between two\n"
+    "                        requests of one of the K\n"
     "  --rate R              open loop: R requests a second in all, at random moments (Poisson);\n"
     "                        each goes to a task that is free, or waits for one. Latency counts from\n"
-    "                        the moment it was to be sent, so that no omission is coordinated\n"
-    "  --mix KIND=N,...      shares of propose, renew, recall, release and allocate (1, 2, 1, 1, 4).\n"
-    "                        recall: ask physmem, as an administrator, to have some task return\n"
-    "                        1 to 8 frames; release: close a contract. A task that holds all it\n"
-    "                        wishes for gives frames back (deallocate) instead of allocating\n"
+    "                        the moment it was to be sent, which needs no correction\n"
+    "  --mix KIND=N,...      shares of propose, renew, resize, recall, release and allocate\n"
+    "                        (1, 2, 1, 1, 1, 4). recall: ask physmem, as an administrator, to have\n"
+    "                        some task return 1 to 8 frames; release: close a contract. A task that\n"
+    "                        holds all it wishes for gives frames back (deallocate) instead of\n"
+    "                        allocating; it accepts every counter-offer (accept)\n"
     "  --kinds KIND=N,...    kinds of contract proposed: guaranteed, extra, timed (3, 1, 1)\n"
     "  --order N             contracts and allocations of orders 0 to N, 0 to 10 (2)\n"
     "  --contention X        0 to 4: what tasks wish for in all, as a multiple of the frames; 0 is\n"
@@ -320,6 +323,7 @@ enum options_verdict bench_options_parse(int argc, char **argv, struct bench_opt
         .seed = 1,
         .mix = {[BENCH_PROPOSE] = 1,
                 [BENCH_RENEW] = 2,
+                [BENCH_RESIZE] = 1,
                 [BENCH_RECALL] = 1,
                 [BENCH_RELEASE] = 1,
                 [BENCH_ALLOCATE] = 4},

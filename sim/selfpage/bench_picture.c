@@ -66,7 +66,7 @@ static void write_script(FILE *file, const struct bench_options *options,
     fprintf(file, "'\n");
     for (unsigned i = 0; i < BENCH_KIND_COUNT; i++)
         if (result->latency[i].count > 0)
-            write_latency(file, bench_kind_names[i], &result->latency[i]);
+            write_latency(file, bench_kind_names[i], &result->corrected[i]);
     fprintf(file, "$use << EOD\n");
     for (uint32_t i = 0; i < result->samples; i++)
         fprintf(file, "%g %g %g\n", (i + 1) * result->seconds / result->samples,

@@ -18,13 +18,15 @@ static double percent(uint64_t part, uint64_t whole)
 }
 
 /* Microseconds at some quantiles. */
-static void print_latency(const char *name, const struct histogram *histogram, double per_second)
+static void print_latency(const char *name, const struct histogram *histogram,
+                          const struct histogram *measured, double seconds)
 {
     static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
 
-    if (histogram->count == 0)
+    if (measured->count == 0)
         return;
-    printf("%-12s %9llu %9.0f", name, (unsigned long long)histogram->count, per_second);
+    printf("%-12s %9llu %9.0f", name, (unsigned long long)measured->count,
+           (double)measured->count / seconds);
     for (unsigned i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
         printf(" %9.1f", (double)histogram_quantile(histogram, shares[i]) / 1000);
     printf("\n");
@@ -38,15 +40,19 @@ static void print_latencies(const struct bench_result *result)
 
     printf("\n%s\n", head);
     for (unsigned i = 0; i < BENCH_KIND_COUNT; i++) {
-        print_latency(bench_kind_names[i], &result->latency[i],
-                      (double)result->latency[i].count / result->seconds);
+        print_latency(bench_kind_names[i], &result->corrected[i], &result->latency[i],
+                      result->seconds);
         count += result->latency[i].count;
     }
-    print_latency("return", &result->recall, (double)result->recall.count / result->seconds);
-    print_latency("reuse", &result->reuse, (double)result->reuse.count / result->seconds);
+    print_latency("return", &result->recall, &result->recall, result->seconds);
+    print_latency("reuse", &result->reuse, &result->reuse, result->seconds);
     printf("%llu requests, %.0f a second. Not requests: return, from a RECALL until all of it was\n"
            "returned; reuse, from a missed deadline until the frames could be used again\n",
            (unsigned long long)count, (double)count / result->seconds);
+    if (result->interval_ns > 0)
+        printf(
+            "Latencies of requests are corrected for coordinated omission (one expected each %.1f us)\n",
+            (double)result->interval_ns / 1000);
 }
 
 static void print_answers(const struct bench_result *result)
@@ -186,8 +192,8 @@ void bench_compare(struct bench_result *const *results, size_t count)
             requests += latency[kind].count;
         printf("%-20s %9.0f %9.1f %9.1f %8.1f %8.1f %8llu %7llu %6.1f %6.3f %6.3f\n",
                result->arbiter, (double)requests / result->seconds,
-               (double)histogram_quantile(&latency[BENCH_PROPOSE], 0.99) / 1000,
-               (double)histogram_quantile(&latency[BENCH_ALLOCATE], 0.99) / 1000,
+               (double)histogram_quantile(&result->corrected[BENCH_PROPOSE], 0.99) / 1000,
+               (double)histogram_quantile(&result->corrected[BENCH_ALLOCATE], 0.99) / 1000,
                percent(BENCH_COUNTED(result, refused), BENCH_COUNTED(result, proposals)),
                percent(result->failed[BENCH_ALLOCATE], latency[BENCH_ALLOCATE].count),
                (unsigned long long)BENCH_COUNTED(result, recalls),

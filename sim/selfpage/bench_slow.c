@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "bench_load.h"
@@ -67,7 +68,7 @@ static int turns(struct sides *sides, struct bench_load *load, struct bench_slow
 
     for (unsigned turn = 0; turn < TURNS && code == 0; turn++) {
         for (unsigned side = 0; side < 2 && code == 0; side++) {
-            sides->result[side] = (struct bench_result){0};
+            memset(&sides->result[side], 0, sizeof(sides->result[side]));
             load->options = &sides->options[side];
             load->result = &sides->result[side];
             load->task[0].temper = side == 1 ? BENCH_SLOW : BENCH_PROMPT;

@@ -96,7 +96,21 @@ static void contract_remove(struct bench_task *task, uint32_t number)
     }
 }
 
-/* An offer in answer to PROPOSE or ACCEPT. Returns true if it is to be accepted. */
+/* What was agreed on, of a new contract or of one that was resized. */
+static void contract_set(struct bench_task *task, const struct wire_message *message)
+{
+    uint32_t i = 0;
+
+    while (i < task->contracts && task->contract[i].number != message->offer.contract)
+        i++;
+    if (i == BENCH_CONTRACTS)
+        return;
+    task->contracts += i == task->contracts;
+    task->contract[i] = (struct bench_contract){message->offer.contract, message->offer.frames,
+                                                message->offer.kind, message->offer.order};
+}
+
+/* An offer in answer to PROPOSE, RESIZE or ACCEPT. Returns true if it is to be accepted. */
 static bool on_offer(struct bench_task *task, const struct wire_message *message)
 {
     task->unmet = task->proposed;
@@ -107,9 +121,7 @@ static bool on_offer(struct bench_task *task, const struct wire_message *message
         return true;
     }
     task->unmet -= message->offer.frames < task->unmet ? message->offer.frames : task->unmet;
-    if (task->contracts < BENCH_CONTRACTS)
-        task->contract[task->contracts++] = (struct bench_contract){
-            message->offer.contract, message->offer.frames, message->offer.kind};
+    contract_set(task, message);
     return false;
 }
 

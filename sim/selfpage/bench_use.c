@@ -51,3 +51,21 @@ void bench_use_finish(struct bench_result *result, uint64_t *useful, uint32_t ta
     if (useful[tasks / 2] > 0)
         result->disparity = (double)useful[0] / (double)useful[tasks / 2];
 }
+
+void bench_correct(struct bench_result *result, uint32_t outstanding)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < BENCH_KIND_COUNT; i++)
+        count += result->latency[i].count;
+    /* Each of those outstanding is one after the other. */
+    if (count > 0)
+        result->interval_ns = (uint64_t)(result->seconds * 1e9 * outstanding / (double)count);
+    for (unsigned i = 0; i < BENCH_KIND_COUNT; i++) {
+        if (result->interval_ns > 0)
+            histogram_add_corrected(&result->corrected[i], &result->latency[i],
+                                    result->interval_ns);
+        else
+            histogram_add(&result->corrected[i], &result->latency[i]);
+    }
+}

@@ -57,6 +57,41 @@ double histogram_mean(const struct histogram *histogram)
     return histogram->count == 0 ? 0 : histogram->sum / (double)histogram->count;
 }
 
+/* How many of value - interval, value - 2 * interval ... lie from `low` to `high`. */
+static uint64_t steps_within(uint64_t value, uint64_t interval, uint64_t low, uint64_t high)
+{
+    uint64_t most, least;
+
+    if (high > value - interval)
+        high = value - interval;
+    if (low > high)
+        return 0;
+    most = (value - low) / interval;
+    least = (value - high + interval - 1) / interval;
+    return most < least ? 0 : most - least + 1;
+}
+
+void histogram_add_corrected(struct histogram *histogram, const struct histogram *from,
+                             uint64_t interval)
+{
+    histogram_add(histogram, from);
+    for (unsigned i = bucket_of(interval); i < HISTOGRAM_BUCKETS; i++) {
+        uint64_t value = bucket_end(i) < from->most ? bucket_end(i) : from->most;
+
+        if (from->bucket[i] == 0 || value / 2 < interval)
+            continue;
+        for (unsigned j = bucket_of(interval); j <= i; j++) {
+            uint64_t begin = j == 0 ? 0 : bucket_end(j - 1) + 1;
+            uint64_t added =
+                steps_within(value, interval, begin > interval ? begin : interval, bucket_end(j));
+
+            histogram->bucket[j] += added * from->bucket[i];
+            histogram->count += added * from->bucket[i];
+            histogram->sum += (double)added * (double)from->bucket[i] * (double)bucket_end(j);
+        }
+    }
+}
+
 void histogram_add(struct histogram *histogram, const struct histogram *from)
 {
     if (from->count == 0)

@@ -28,6 +28,12 @@ uint64_t histogram_quantile(const struct histogram *histogram, double share);
 /* 0 if nothing was recorded. */
 double histogram_mean(const struct histogram *histogram);
 
+/* Add all that was recorded in `from`, and what a load that waits for each answer before it asks
+ * again could not record: as in HdrHistogram (recordValueWithExpectedInterval), a value v stands for
+ * further ones of v - interval, v - 2 * interval ..., down to `interval`, which is above 0. */
+void histogram_add_corrected(struct histogram *histogram, const struct histogram *from,
+                             uint64_t interval);
+
 /* Add all that was recorded in `from`. */
 void histogram_add(struct histogram *histogram, const struct histogram *from);
 

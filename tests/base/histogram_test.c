@@ -44,6 +44,44 @@ static void small_values_are_exact(void **state)
     assert_true(histogram_mean(&histogram) == 100.5);
 }
 
+/* What stands in place of a stall is counted one by one here. */
+static void omissions_are_filled_in(void **state)
+{
+    static const uint64_t values[] = {3, 10, 19, 20, 21, 95, 1000, 30000};
+    static const uint64_t intervals[] = {1, 10, 17, 40000};
+    static struct histogram from, expected;
+
+    (void)state;
+    for (unsigned n = 0; n < sizeof(intervals) / sizeof(intervals[0]); n++) {
+        uint64_t interval = intervals[n];
+
+        memset(&from, 0, sizeof(from));
+        memset(&expected, 0, sizeof(expected));
+        memset(&histogram, 0, sizeof(histogram));
+        for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+            histogram_record(&from, values[i]);
+            histogram_record(&expected, values[i]);
+        }
+        for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+            /* A value is known as the end of its bucket. */
+            struct histogram *single = calloc(1, sizeof(*single));
+            uint64_t value;
+
+            assert_non_null(single);
+            histogram_record(single, values[i]);
+            single->most = from.most;
+            value = histogram_quantile(single, 1);
+            free(single);
+            for (uint64_t left = value; left >= 2 * interval; left -= interval)
+                histogram_record(&expected, left - interval);
+        }
+        histogram_add_corrected(&histogram, &from, interval);
+        assert_int_equal(histogram.count, expected.count);
+        assert_memory_equal(histogram.bucket, expected.bucket, sizeof(expected.bucket));
+        assert_int_equal(histogram.most, from.most);
+    }
+}
+
 static void the_whole_range_fits(void **state)
 {
     (void)state;
@@ -116,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_recorded_is_zero, empty),
         cmocka_unit_test_setup(small_values_are_exact, empty),
+        cmocka_unit_test_setup(omissions_are_filled_in, empty),
         cmocka_unit_test_setup(the_whole_range_fits, empty),
         cmocka_unit_test_setup(quantiles_are_close_and_never_below, empty),
         cmocka_unit_test_setup(a_sum_is_as_if_all_had_gone_into_one, empty),

@@ -119,7 +119,7 @@ static void check(const json_t *object, json_int_t requests)
     const char *name;
     size_t i;
 
-    assert_int_equal(json_object_size(latency), 7);
+    assert_int_equal(json_object_size(latency), 8);
     json_object_foreach((json_t *)latency, name, histogram)
     {
         check_histogram(histogram);
