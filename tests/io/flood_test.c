@@ -14,15 +14,6 @@
 #define PEERS 30
 #define SEED  20261122
 
-static void answer(struct connection *connection, const struct wire_message *message,
-                   int consume_fd)
-{
-    fixture_of(connection)->seen.messages++;
-    if (consume_fd >= 0)
-        close(consume_fd);
-    connection_send_done(connection, message, 0, 0, NULL);
-}
-
 /* A legal message, or nearly. */
 static size_t random_bytes(struct random_source *random, uint8_t *bytes, bool *with_fd)
 {

@@ -220,4 +220,49 @@ static inline bool peer_is_closed(int peer)
     return sock_receive(peer, &byte, 1, &fd) <= 0 && sock_wait(peer, 0, 0) != 0;
 }
 
+/* ---- Handlers ---- */
+
+static const struct server_options defaults = {.ready_fd = -1};
+
+static inline void note_message(struct connection *connection, int consume_fd)
+{
+    fixture_of(connection)->seen.messages++;
+    if (consume_fd >= 0) {
+        fixture_of(connection)->seen.fds++;
+        close(consume_fd);
+    }
+}
+
+/* Answers each message with DONE. */
+static inline void answer(struct connection *connection, const struct wire_message *message,
+                          int consume_fd)
+{
+    note_message(connection, consume_fd);
+    connection_send_done(connection, message, 0, message->seq, "text");
+}
+
+/* Answers MAP with two EXTENTs, each with a descriptor, and MAPPED. */
+static inline void answer_map(struct connection *connection, const struct wire_message *message,
+                              int consume_fd)
+{
+    struct wire_message extent = {.type = WIRE_EXTENT};
+    struct wire_message mapped = {.type = WIRE_MAPPED, .seq = message->seq};
+    int fd = memfd_create("extent", MFD_CLOEXEC);
+
+    note_message(connection, consume_fd);
+    assert_true(fd >= 0);
+    for (extent.extent.extent = 0; extent.extent.extent < 2; extent.extent.extent++)
+        assert_int_equal(connection_send(connection, &extent, fd), 0);
+    close(fd); /* borrowed only for the call */
+    assert_int_equal(connection_send(connection, &mapped, -1), 0);
+}
+
+/* A message that announces a descriptor. */
+static inline size_t encode_give(uint8_t *bytes, uint32_t seq)
+{
+    struct wire_message give = {.type = WIRE_GIVE_EXTENT, .seq = seq, .give_extent.pages = 1};
+
+    return wire_encode(&give, bytes, WIRE_MESSAGE_MAX);
+}
+
 #endif
