@@ -61,6 +61,7 @@ struct bench_options {
     uint64_t warmup_ns;
     uint64_t requests;        /* to be measured, whatever the duration; 0: as many as come */
     uint64_t grace_ns;        /* of contracts */
+    uint64_t slow_after_ns;   /* so late slow tasks answer; 0: as late as they may */
     uint64_t silent_grace_ns; /* of those of silent tasks; 0: the same */
     uint64_t seed;
     unsigned mix[BENCH_MIXED];

@@ -58,6 +58,7 @@ static const char help_text[] =
     "  --contention X        0 to 4: what tasks wish for in all, as a multiple of the frames; 0 is\n"
     "                        one frame a contract (1)\n"
     "  --slow N              of the tasks, answer recalls only shortly before the grace is over (0)\n"
+    "  --slow-after TIME     how late they answer (shortly before the grace is over)\n"
     "  --silent N            of the tasks, map all their frames, never answer a recall, and come back\n"
     "                        when revoked (0)\n"
     "  --frames N            frames of physmem (16 a task, at least 4096)\n"
@@ -217,6 +218,13 @@ static int silent_grace_take(void *options, const char *name, const char *text,
                              error);
 }
 
+static int slow_after_take(void *options, const char *name, const char *text,
+                           struct sp_error *error)
+{
+    return time_parse_option(name, text, false, &((struct bench_options *)options)->slow_after_ns,
+                             error);
+}
+
 static int no_baseline_take(void *options, const char *name, const char *text,
                             struct sp_error *error)
 {
@@ -251,6 +259,7 @@ static const struct option_row rows[] = {
     {"duration", OPTION_CALL, .take = duration_take},
     {"warmup", OPTION_CALL, .take = warmup_take},
     {"grace", OPTION_CALL, .take = grace_take},
+    {"slow-after", OPTION_CALL, .take = slow_after_take},
     {"silent-grace", OPTION_CALL, .take = silent_grace_take},
     {"requests", OPTION_U64, FIELD(requests), 1, UINT32_MAX},
     {"rate", OPTION_RATE, FIELD(rate), .most = RATE_MAX},

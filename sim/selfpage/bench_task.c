@@ -65,10 +65,13 @@ static void on_recall(struct bench_task *task, const struct wire_message *messag
 
 void bench_task_look(struct bench_task *task, uint64_t now)
 {
-    uint64_t early = task->load->options->grace_ns / 4;
+    const struct bench_options *options = task->load->options;
+    uint64_t early = options->grace_ns / 4;
 
     if (early > EARLY_MOST_NS)
         early = EARLY_MOST_NS;
+    if (options->slow_after_ns > 0 && options->slow_after_ns < options->grace_ns)
+        early = options->grace_ns - options->slow_after_ns;
     if (task->state == BENCH_READY && task->owed > 0 &&
         (task->temper == BENCH_PROMPT || now + early >= task->deadline_ns[0]))
         pay(task);

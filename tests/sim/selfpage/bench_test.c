@@ -209,6 +209,7 @@ static void closed_loop_with_baselines(void **state)
                                      "--duration=150ms",
                                      "--requests=500",
                                      "--grace=600s",
+        "--slow-after=30ms",
                                      RUNNING_ON_VALGRIND ? "--recall=70000/40"
                                                          : "--recall=100000/1000",
                                      "--seed=18446744073709551615",
