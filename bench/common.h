@@ -131,6 +131,9 @@ void bench_start_physmem(struct bench *bench, uint32_t frames);
 /* Start swap on a buffered file of `slots` slots in --directory, or else in /dev/shm. */
 void bench_start_swap(struct bench *bench, uint32_t slots);
 
+/* The same past the page cache (O_DIRECT), which not every file system can: a directory on a disk. */
+void bench_start_swap_direct(struct bench *bench, uint32_t slots);
+
 /* End the servers that run. */
 void bench_stop_servers(struct bench *bench);
 

@@ -69,7 +69,7 @@ void bench_start_physmem(struct bench *bench, uint32_t frames)
     start(bench, &bench->physmem, "physmem", "selfpage-physmem", &options);
 }
 
-void bench_start_swap(struct bench *bench, uint32_t slots)
+static void start_swap(struct bench *bench, uint32_t slots, const char *how)
 {
     const char *directory = bench->file_directory != NULL ? bench->file_directory : "/dev/shm";
     struct strings options = {0};
@@ -81,8 +81,18 @@ void bench_start_swap(struct bench *bench, uint32_t slots)
     strings_format(&options, "--slots=%u", slots);
     strings_format(&options, "--socket=%s", bench->directory.swap);
     strings_format(&options, "--file=%s", bench->swap_file);
-    strings_add(&options, "--buffered");
+    strings_add(&options, how);
     start(bench, &bench->swap, "swap", "selfpage-swap", &options);
+}
+
+void bench_start_swap(struct bench *bench, uint32_t slots)
+{
+    start_swap(bench, slots, "--buffered");
+}
+
+void bench_start_swap_direct(struct bench *bench, uint32_t slots)
+{
+    start_swap(bench, slots, "--direct");
 }
 
 static void stop(struct bench *bench, struct server *server)

@@ -119,6 +119,7 @@ int main(void)
         RUNS("bench_map_round_trip"),
         RUNS("bench_evict_swap"),
         RUNS("bench_memory"),
+        RUNS("bench_regenerate"),
         RUNS("bench_fixture_start"),
         RUNS("bench_replay"),
     };
