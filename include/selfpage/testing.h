@@ -295,6 +295,7 @@ SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const 
     X(recalls_met, "recalls it answered in full and in time")                                      \
     X(recalls_missed, "recalls it missed")                                                         \
     X(unmaps, "unmap requests sent to it")                                                         \
+    X(available, "frames it could have, as it was told last; 0: it never watched that")           \
     X(breached, "1: it breached a contract and lost everything")                                   \
     X(reason, "enum sp_reason of the breach")                                                      \
     X(frames_recalled, "frames that recalls asked it for")                                         \

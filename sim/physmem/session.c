@@ -188,6 +188,7 @@ static void send_task_status(struct service *service, struct connection *connect
     message->task_status.frames_recalled = status.frames_recalled;
     message->task_status.recalls_transparent = status.recalls_transparent;
     message->task_status.frames_transparent = status.frames_transparent;
+    message->task_status.available = status.available;
     message->task_status.breached = status.breached;
     message->task_status.reason = status.reason;
     connection_send(connection, message, -1);

@@ -84,6 +84,7 @@ static int task_field(const struct task_outcome *task, const char *field, double
         GIVE(recalls_transparent)
         GIVE(frames_transparent)
         GIVE(allocations)
+        GIVE(available)
     }
     return -EINVAL;
 }

@@ -43,6 +43,7 @@ static json_t *task_json(const struct task_outcome *task, bool *failed)
         PUT(recalls_transparent)
         PUT(frames_transparent)
         PUT(allocations)
+        PUT(available)
     }
     return object;
 }

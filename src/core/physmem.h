@@ -297,6 +297,7 @@ struct physmem_task_status {
     uint64_t penalty;
     uint64_t repossessed; /* frames */
     uint64_t unmaps;
+    uint32_t available; /* as it was told last; 0: it never watched */
     bool breached;
     uint8_t reason; /* enum sp_reason, of the breach */
 };

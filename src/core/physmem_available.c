@@ -194,6 +194,7 @@ void availability_before_recall(struct physmem *physmem, struct physmem_task *ta
 
     if (!task->watches || task->unheard || !task->control || task->heard.pressure > 0)
         return;
+    now.available -= smaller(frames, now.available - now.promised); /* what it keeps */
     if (now.pressure < frames)
         now.pressure = frames;
     tell(physmem, task, &now);

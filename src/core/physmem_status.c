@@ -40,6 +40,7 @@ void physmem_task_get_status(const struct physmem_task *task, struct physmem_tas
         .penalty = task->penalty,
         .repossessed = task->repossessed,
         .unmaps = task->unmapped,
+        .available = task->heard.available,
         .breached = task->breached,
         .reason = task->reason,
     };

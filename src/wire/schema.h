@@ -107,7 +107,8 @@
     F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed) F(u32, overdue) F(u64, warnings)    \
     F(u64, penalty) F(u64, repossessed) F(u64, unmaps)                                             \
     E(breached, 2) E(reason, SP_REASONS)                                                           \
-    F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)
+    F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)                 \
+    F(u32, available) /* as it was told last; 0: it never watched */
 
 /* X(name, FIELDS): element types. */
 #define WIRE_ELEMENTS(X)                                                                           \

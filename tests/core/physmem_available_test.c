@@ -327,6 +327,7 @@ static void test_pressure_is_told_before_recalls(void **state)
     assert_non_null(recall);
     assert_true(told < recall);
     assert_int_equal(told->availability.pressure, 6);
+    assert_int_equal(told->availability.available, 34); /* of 40 */
     check(world);
 }
 
