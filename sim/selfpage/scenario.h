@@ -9,7 +9,7 @@
 #include <selfpage/error.h>
 #include <selfpage/task.h>
 
-#include "yaml_index.h"
+#include "yaml/index.h"
 
 /* Limits of a scenario. */
 #define SCENARIO_TASKS  1000u

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "expression.h"
 #include "live_policy.h"
 #include "outcome.h"
+#include "yaml/load.h"
 
 #define DEFAULT_TIMEOUT_NS UINT64_C(300000000000)
 
@@ -27,26 +27,8 @@ struct check {
 };
 
 /* "PATH:LINE: FIELD: what", where `where` is a field's path. */
-SP_PRINTF(3, 4)
-static int wrong(const struct check *check, const char *where, const char *format, ...)
-{
-    char what[SP_ERROR_TEXT];
-    va_list values;
-
-    va_start(values, format);
-    vsnprintf(what, sizeof what, format, values);
-    va_end(values);
-    return error_set(check->error, EINVAL, "%.60s:%u: %s: %s", check->path,
-                     yaml_index_line(check->positions, where), where, what);
-}
-
-/* The path "LIST[number].field", numbers from 1. */
-static const char *element(char *buffer, size_t size, const char *list, uint32_t index,
-                           const char *field)
-{
-    snprintf(buffer, size, "%s[%u]%s%s", list, index + 1, *field != '\0' ? "." : "", field);
-    return buffer;
-}
+#define wrong(check, where, ...)                                                                   \
+    yaml_wrong((check)->path, (check)->positions, where, (check)->error, __VA_ARGS__)
 
 static int check_rate(const struct check *check, const char *where, double rate, double most)
 {
@@ -113,7 +95,7 @@ static int check_name(const struct check *check, uint32_t index)
     const struct scenario_task *tasks = check->scenario->tasks;
     char where[YAML_PATH_MAX];
 
-    element(where, sizeof where, "tasks", index, "name");
+    yaml_element(where, sizeof where, "tasks", index, "name");
     if (!name_is_usable(tasks[index].name))
         return wrong(check, where,
                      "\"%s\" cannot be a task's name: letters, digits and _, not beginning with "
@@ -134,7 +116,8 @@ static int check_policy(const struct check *check, uint32_t index)
 
     if (policy == NULL || live_policy_check_name(policy, &error) == 0)
         return 0;
-    return wrong(check, element(where, sizeof where, "tasks", index, "policy"), "%s", error.text);
+    return wrong(check, yaml_element(where, sizeof where, "tasks", index, "policy"), "%s",
+                 error.text);
 }
 
 /* Check a task's contract, and add to *guaranteed what physmem must at least guarantee it. */
@@ -145,7 +128,7 @@ static int check_contract(const struct check *check, uint32_t index, uint64_t *g
     char where[YAML_PATH_MAX];
     int count = terms_parse(check->scenario->tasks[index].contract, terms, &error);
 
-    element(where, sizeof where, "tasks", index, "contract");
+    yaml_element(where, sizeof where, "tasks", index, "contract");
     if (count < 0)
         return wrong(check, where, "%s", error.text);
     for (int i = 0; i < count; i++) {
@@ -178,7 +161,7 @@ static int check_guarantee(const struct check *check, uint32_t index, uint64_t o
 
     if (own <= limit && together <= limit)
         return 0;
-    element(where, sizeof where, "tasks", index, "contract");
+    yaml_element(where, sizeof where, "tasks", index, "contract");
     if (own > limit)
         return wrong(check, where,
                      "task %s wants %llu guaranteed frames, and physmem has %u (%u less a "
@@ -206,7 +189,7 @@ static int check_expected_exit(const struct check *check, uint32_t index,
         return 0;
     status = strtol(task->expect_exit, &end, 10);
     if (*end != '\0' || status < 0 || status > 255)
-        return wrong(check, element(where, sizeof where, "tasks", index, "expect_exit"),
+        return wrong(check, yaml_element(where, sizeof where, "tasks", index, "expect_exit"),
                      "\"%s\" is no exit status: a number from 0 to 255 (128 + n for death by "
                      "signal n), or any",
                      task->expect_exit);
@@ -226,10 +209,10 @@ static int check_task(const struct check *check, uint32_t index, struct scenario
     if (result == 0)
         result = check_contract(check, index, &guaranteed);
     if (result == 0)
-        result = check_time(check, element(where, sizeof where, "tasks", index, "start"),
+        result = check_time(check, yaml_element(where, sizeof where, "tasks", index, "start"),
                             task->start, &task->start_ns);
     if (result == 0)
-        result = check_time(check, element(where, sizeof where, "tasks", index, "stop_after"),
+        result = check_time(check, yaml_element(where, sizeof where, "tasks", index, "stop_after"),
                             task->stop_after, &task->stop_ns);
     if (result == 0)
         result = check_expected_exit(check, index, task);
@@ -276,14 +259,14 @@ static int check_event_task(const struct check *check, uint32_t index, struct sc
     char where[YAML_PATH_MAX];
 
     if (event->task == NULL)
-        return wrong(check, element(where, sizeof where, "events", index, ""),
+        return wrong(check, yaml_element(where, sizeof where, "events", index, ""),
                      "the field task is missing: which one?");
     for (uint32_t i = 0; i < check->scenario->tasks_count; i++)
         if (strcmp(check->scenario->tasks[i].name, event->task) == 0) {
             event->target = i;
             return 0;
         }
-    return wrong(check, element(where, sizeof where, "events", index, "task"),
+    return wrong(check, yaml_element(where, sizeof where, "events", index, "task"),
                  "there is no task \"%s\"", event->task);
 }
 
@@ -304,8 +287,8 @@ static int check_event(const struct check *check, uint32_t index, struct scenari
     int found = 0, result;
 
     event->line =
-        yaml_index_line(check->positions, element(where, sizeof where, "events", index, ""));
-    result = check_time(check, element(where, sizeof where, "events", index, "at"), event->at,
+        yaml_index_line(check->positions, yaml_element(where, sizeof where, "events", index, ""));
+    result = check_time(check, yaml_element(where, sizeof where, "events", index, "at"), event->at,
                         &event->at_ns);
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
         if (actions[i].there) {
@@ -313,12 +296,12 @@ static int check_event(const struct check *check, uint32_t index, struct scenari
             found++;
         }
     if (result == 0 && found != 1)
-        result = wrong(check, element(where, sizeof where, "events", index, ""),
+        result = wrong(check, yaml_element(where, sizeof where, "events", index, ""),
                        "an event has exactly one of signal, recall, stop, kill and restart, not %d",
                        found);
     if (result != 0)
         return result;
-    element(where, sizeof where, "events", index, actions[event->action].field);
+    yaml_element(where, sizeof where, "events", index, actions[event->action].field);
     if (actions[event->action].server != NULL)
         return check_event_server(check, where, actions[event->action].server, &event->target);
     if (event->action == SCENARIO_SIGNAL) {
@@ -343,7 +326,8 @@ static int check_expectations(const struct check *check)
     for (uint32_t i = 0; i < check->scenario->expect_count && result == 0; i++) {
         result = expression_evaluate(check->scenario->expect[i], &names, true, NULL, &error);
         if (result != 0)
-            result = wrong(check, element(where, sizeof where, "expect", i, ""), "%s", error.text);
+            result =
+                wrong(check, yaml_element(where, sizeof where, "expect", i, ""), "%s", error.text);
     }
     outcome_fini(&outcome);
     return result;

@@ -1,8 +1,8 @@
 /* Where things stand in a YAML file: libcyaml tells positions only roughly, and only while it
  * loads. An entry is found by its path: "physmem.frames", "tasks[2].contract" (elements count from
  * 1). */
-#ifndef SELFPAGE_YAML_INDEX_H
-#define SELFPAGE_YAML_INDEX_H
+#ifndef YAML_INDEX_H
+#define YAML_INDEX_H
 
 #include <stddef.h>
 

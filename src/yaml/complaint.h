@@ -1,12 +1,12 @@
-/* libcyaml's complaints about a scenario, in the words of people who write scenarios. */
-#ifndef SELFPAGE_SCENARIO_COMPLAINT_H
-#define SELFPAGE_SCENARIO_COMPLAINT_H
+/* libcyaml's complaints about a file, in the words of people who write such files. */
+#ifndef YAML_COMPLAINT_H
+#define YAML_COMPLAINT_H
 
 #include <cyaml/cyaml.h>
 #include <stdarg.h>
 #include <stdbool.h>
 
-#include "yaml_index.h"
+#include "yaml/index.h"
 
 /* What libcyaml says about a mistake: a sentence, and then, line by line from the inside to the
  * outside, where it was ("in mapping field 'frames' (line: 4, column: 13)"). */

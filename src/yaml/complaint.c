@@ -1,5 +1,5 @@
-/* libcyaml's complaints about a scenario, in the words of people who write scenarios. */
-#include "scenario_complaint.h"
+/* libcyaml's complaints about a file, in the words of people who write such files. */
+#include "yaml/complaint.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Where things stand in a YAML file, by a pass of libyaml's events. */
-#include "yaml_index.h"
+#include "yaml/index.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-/* Deeper than any scenario nests. */
+/* Deeper than any file nests. */
 enum { YAML_DEPTH = 16 };
 
 /* A mapping or sequence that is open. */
@@ -157,7 +157,7 @@ int yaml_index_build(struct yaml_index *index, const char *path, const char *tex
         documents += event.type == YAML_DOCUMENT_START_EVENT;
         if (documents > 1) /* libcyaml would not look at it, and say nothing */
             result = error_set(error, EINVAL,
-                               "%.100s:%zu: a second YAML document begins here: a scenario is one",
+                               "%.100s:%zu: a second YAML document begins here: only one is read",
                                path, event.start_mark.line + 1);
         else
             result = walk_event(&walk, &event);
@@ -168,7 +168,7 @@ int yaml_index_build(struct yaml_index *index, const char *path, const char *tex
     }
     yaml_parser_delete(&parser);
     if (result == 0 && index->count == 0)
-        result = error_set(error, EINVAL, "%.100s:1: the scenario is empty", path);
+        result = error_set(error, EINVAL, "%.100s:1: the file is empty", path);
     if (result != 0)
         yaml_index_fini(index);
     return result;

@@ -1,0 +1,267 @@
+#include "arbiter/entitle.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ALIGNMENT 16u
+
+static void *block_new(const struct allocator *allocator, size_t size)
+{
+    void *block = allocator->resize(allocator->context, NULL, 0, size);
+
+    if (block != NULL)
+        memset(block, 0, size);
+    return block;
+}
+
+static void block_free(const struct allocator *allocator, void *block, size_t size)
+{
+    if (block != NULL && size > 0)
+        allocator->resize(allocator->context, block, size, 0);
+}
+
+static size_t saved_size(const struct entitle *entitle, uint32_t capacity)
+{
+    return entitle->self_size + capacity * entitle->own_size;
+}
+
+static void arrays_free(struct entitle *entitle)
+{
+    const struct allocator *allocator = entitle->allocator;
+    uint32_t capacity = entitle->capacity;
+
+    block_free(allocator, entitle->id, capacity * sizeof(*entitle->id));
+    block_free(allocator, entitle->new_id, capacity * sizeof(*entitle->new_id));
+    block_free(allocator, entitle->own, capacity * entitle->own_size);
+    block_free(allocator, entitle->new_own, capacity * entitle->own_size);
+    block_free(allocator, entitle->saved, saved_size(entitle, capacity));
+    block_free(allocator, entitle->takes, capacity * sizeof(*entitle->takes));
+}
+
+int entitle_init(struct entitle *entitle, const struct allocator *allocator,
+                 const struct arbiter_choice *choice, uint32_t frames)
+{
+    const struct sp_arbiter *arbiter = choice->arbiter;
+    struct sp_arbiter_config *config = &entitle->config;
+
+    *entitle = (struct entitle){.allocator = allocator, .choice = *choice};
+    config->frames = frames;
+    config->params = entitle->choice.params;
+    if (arbiter->task_size != NULL)
+        entitle->own_size = (arbiter->task_size(config) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (arbiter->size != NULL)
+        entitle->self_size = arbiter->size(config);
+    if (entitle->self_size > 0) {
+        entitle->self = block_new(allocator, entitle->self_size);
+        if (entitle->self == NULL)
+            return -ENOMEM;
+    }
+    if (arbiter->init != NULL)
+        arbiter->init(entitle->self, config);
+    return 0;
+}
+
+void entitle_fini(struct entitle *entitle)
+{
+    arrays_free(entitle);
+    block_free(entitle->allocator, entitle->self, entitle->self_size);
+    *entitle = (struct entitle){0};
+}
+
+/* Room for `count` tasks. Returns 0 or -ENOMEM. */
+static int arrays_reserve(struct entitle *entitle, uint32_t count)
+{
+    const struct allocator *allocator = entitle->allocator;
+    struct entitle larger = *entitle;
+
+    if (count <= entitle->capacity && entitle->takes != NULL)
+        return 0;
+    larger.capacity = count < 32 ? 64 : count > UINT32_MAX / 2 ? count : 2 * count;
+    larger.id = block_new(allocator, larger.capacity * sizeof(*larger.id));
+    larger.new_id = block_new(allocator, larger.capacity * sizeof(*larger.new_id));
+    larger.takes = block_new(allocator, larger.capacity * sizeof(*larger.takes));
+    larger.own = NULL;
+    larger.new_own = NULL;
+    larger.saved = NULL;
+    if (larger.own_size > 0) {
+        larger.own = block_new(allocator, larger.capacity * larger.own_size);
+        larger.new_own = block_new(allocator, larger.capacity * larger.own_size);
+    }
+    if (saved_size(&larger, larger.capacity) > 0)
+        larger.saved = block_new(allocator, saved_size(&larger, larger.capacity));
+    if (larger.id == NULL || larger.new_id == NULL || larger.takes == NULL ||
+        (larger.own_size > 0 && (larger.own == NULL || larger.new_own == NULL)) ||
+        (saved_size(&larger, larger.capacity) > 0 && larger.saved == NULL)) {
+        arrays_free(&larger);
+        return -ENOMEM;
+    }
+    if (entitle->count > 0) {
+        memcpy(larger.id, entitle->id, entitle->count * sizeof(*larger.id));
+        if (larger.own_size > 0)
+            memcpy(larger.own, entitle->own, entitle->count * larger.own_size);
+    }
+    arrays_free(entitle);
+    *entitle = larger;
+    return 0;
+}
+
+/* Give each task the state it had, or zeros if it has just come. */
+static void match_states(struct entitle *entitle, struct sp_arbiter_task *tasks, uint32_t count)
+{
+    size_t size = entitle->own_size;
+    unsigned char *own = entitle->own;
+    uint32_t *id = entitle->id;
+    uint32_t old = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned char *to = entitle->new_own + i * size;
+
+        entitle->new_id[i] = tasks[i].id;
+        while (old < entitle->count && id[old] < tasks[i].id)
+            old++;
+        tasks[i].own = size > 0 ? to : NULL;
+        if (size == 0)
+            continue;
+        if (old < entitle->count && id[old] == tasks[i].id)
+            memcpy(to, own + old * size, size);
+        else
+            memset(to, 0, size);
+    }
+    entitle->id = entitle->new_id;
+    entitle->own = entitle->new_own;
+    entitle->new_id = id;
+    entitle->new_own = own;
+    entitle->count = count;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What a task has that counts: at least what its contracts promise. */
+static uint32_t base_of(const struct sp_arbiter_task *task)
+{
+    uint32_t commitment = task->guaranteed + task->leased;
+    uint32_t has = task->held - task->owed;
+
+    return has > commitment ? has : commitment;
+}
+
+/* A task that wants frames will want more soon, as far as its contracts allow. */
+static void look_ahead(struct sp_arbiter_task *task, uint32_t ahead)
+{
+    uint32_t beyond = base_of(task) - (task->guaranteed + task->leased);
+    uint32_t room = task->extra > beyond ? task->extra - beyond : 0;
+
+    if (task->wanted > 0 && task->wanted < ahead)
+        task->wanted = ahead;
+    task->wanted = smaller(task->wanted, room);
+}
+
+static uint32_t decide(struct entitle *entitle, uint64_t now, const struct sp_arbiter_task *tasks,
+                       uint32_t count, const struct sp_arbiter_request *request)
+{
+    uint32_t grant;
+
+    memset(entitle->takes, 0, count * sizeof(*entitle->takes));
+    grant =
+        entitle->choice.arbiter->decide(entitle->self, now, tasks, count, request, entitle->takes);
+    for (uint32_t i = 0; i < count; i++)
+        entitle->takes[i] = smaller(entitle->takes[i], tasks[i].recallable);
+    return smaller(grant, request->frames);
+}
+
+/* What was taken is as good as recalled. */
+static void note_takes(const struct entitle *entitle, struct sp_arbiter_task *tasks, uint32_t count,
+                       struct sp_arbiter_request *request)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        tasks[i].owed += entitle->takes[i];
+        tasks[i].recallable -= entitle->takes[i];
+        request->coming += entitle->takes[i];
+    }
+}
+
+/* Ask who gives, for growing numbers of frames, as if it were so. */
+static void lay_down(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
+                     uint32_t count, struct sp_arbiter_request request, struct entitlement *out)
+{
+    unsigned char *saved_own = entitle->saved + entitle->self_size;
+    size_t own_bytes = count * entitle->own_size;
+    uint32_t frames = entitle->config.frames / ENTITLE_BATCH;
+
+    if (entitle->self_size > 0)
+        memcpy(entitle->saved, entitle->self, entitle->self_size);
+    if (own_bytes > 0)
+        memcpy(saved_own, entitle->own, own_bytes);
+    request.event = SP_ARBITER_SHORT;
+    request.frames = frames > 0 ? frames : 1;
+    for (unsigned step = 0; step < ENTITLE_STEPS; step++) {
+        decide(entitle, now, tasks, count, &request);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t before = step > 0 ? out[i].gives[step - 1] : 0;
+
+            out[i].gives[step] = entitle->takes[i] > before ? entitle->takes[i] : before;
+        }
+        if (entitle->self_size > 0)
+            memcpy(entitle->self, entitle->saved, entitle->self_size);
+        if (own_bytes > 0)
+            memcpy(entitle->own, saved_own, own_bytes);
+        request.frames = request.frames > UINT32_MAX / ENTITLE_GROWTH
+                             ? UINT32_MAX
+                             : request.frames * ENTITLE_GROWTH;
+    }
+}
+
+int entitle_round(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
+                  uint32_t count, const struct entitle_books *books, struct entitlement *out)
+{
+    const struct sp_arbiter *arbiter = entitle->choice.arbiter;
+    struct sp_arbiter_request request = {.spare = books->spare, .coming = books->coming};
+    uint32_t ahead = entitle->config.frames / ENTITLE_BATCH;
+    bool grants = (arbiter->flags & SP_ARBITER_GRANTS) != 0;
+
+    if (arrays_reserve(entitle, count) != 0)
+        return -ENOMEM;
+    match_states(entitle, tasks, count);
+    lay_down(entitle, now, tasks, count, request, out);
+    for (uint32_t i = 0; i < count; i++) {
+        look_ahead(&tasks[i], ahead);
+        out[i].frames = grants ? 0 : UINT32_MAX;
+    }
+    if (now >= entitle_due(entitle)) {
+        request.event = SP_ARBITER_TICK;
+        decide(entitle, now, tasks, count, &request);
+        note_takes(entitle, tasks, count, &request);
+    }
+    request.event = SP_ARBITER_EXTRA;
+    for (uint32_t i = 0; grants && i < count; i++) {
+        uint32_t given;
+
+        request.task = i;
+        request.frames = tasks[i].wanted;
+        if (request.frames == 0)
+            continue;
+        out[i].frames = decide(entitle, now, tasks, count, &request);
+        note_takes(entitle, tasks, count, &request);
+        given = request.spare > 0 ? smaller(out[i].frames, (uint32_t)request.spare) : 0;
+        tasks[i].held = base_of(&tasks[i]) + tasks[i].owed + given;
+        tasks[i].wanted -= given;
+        request.spare -= (int32_t)given;
+        out[i].frames -= given; /* which base_of has, from now on */
+    }
+    for (uint32_t i = 0; grants && i < count; i++) {
+        uint64_t sum = (uint64_t)base_of(&tasks[i]) + out[i].frames;
+
+        out[i].frames = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
+    }
+    return 0;
+}
+
+uint64_t entitle_due(const struct entitle *entitle)
+{
+    const struct sp_arbiter *arbiter = entitle->choice.arbiter;
+
+    return arbiter->due != NULL ? arbiter->due(entitle->self) : UINT64_MAX;
+}
