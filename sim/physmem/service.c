@@ -2,12 +2,12 @@
 #include "service.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "os/limits.h"
 
 /* Descriptors kept for the loop, the listener and standard streams. */
@@ -22,17 +22,6 @@
 
 /* How often idleness is sampled, for an arbiter that wants to know, unless options say. */
 #define SAMPLE_PERIOD_MS 500
-
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
-{
-    (void)context;
-    (void)old_size;
-    if (new_size == 0) {
-        free(block);
-        return NULL;
-    }
-    return realloc(block, new_size);
-}
 
 /* Milliseconds until `when`, rounded up. */
 static uint64_t milliseconds_until(uint64_t when, uint64_t now)
@@ -179,7 +168,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         .user = service,
     };
     struct physmem_config config = {
-        .allocator = &service->allocator,
+        .allocator = &heap_allocator,
         .frames = options->frames,
         .reserve = options->reserve,
         .max_order = MAX_ORDER,
@@ -192,7 +181,6 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
 
     memset(service, 0, sizeof(*service));
     service->options = options;
-    service->allocator.resize = resize;
     policyserver_init(service);
     service->random = random_seeded(options->seed);
     service->page_size = (uint32_t)sysconf(_SC_PAGESIZE);

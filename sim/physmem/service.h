@@ -38,7 +38,6 @@ struct service {
     const struct physmem_options *options;
     struct arbiter_handle arbiter;
     struct physmem *physmem;
-    struct allocator allocator;
     struct random_source random;
     uint32_t page_size;
     uint32_t extents; /* open now */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "bench.h"
 #include "launch/strings.h"
+#include "os/heap.h"
 #include "os/options.h"
 
 #define ROUNDS_MAX 1000u
@@ -74,27 +75,15 @@ static const struct options_syntax syntax = {
 
 /* ---- The play ---- */
 
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
-{
-    (void)context;
-    (void)old_size;
-    if (new_size == 0) {
-        free(block);
-        return NULL;
-    }
-    return realloc(block, new_size);
-}
-
 static int play(const struct attacks_options *options, const char *name, struct attacks_row *row,
                 struct sp_error *error)
 {
-    const struct allocator allocator = {.resize = resize};
     struct arbiter_handle handle;
     int code = arbiter_load(&handle, name, error);
 
     row->arbiter = name;
     for (int attack = 0; attack < ARENA_ATTACK_COUNT && code == 0; attack++)
-        if (arena_judge(&allocator, &handle.choice, (enum arena_attack)attack, options->seed,
+        if (arena_judge(&heap_allocator, &handle.choice, (enum arena_attack)attack, options->seed,
                         options->rounds, &row->verdict[attack]) != 0)
             code = error_set(error, ENOMEM, "out of memory");
     arbiter_unload(&handle);

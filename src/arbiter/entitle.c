@@ -32,6 +32,8 @@ static void arrays_free(struct entitle *entitle)
 
     block_free(allocator, entitle->id, capacity * sizeof(*entitle->id));
     block_free(allocator, entitle->new_id, capacity * sizeof(*entitle->new_id));
+    block_free(allocator, entitle->said, capacity * sizeof(*entitle->said));
+    block_free(allocator, entitle->new_said, capacity * sizeof(*entitle->new_said));
     block_free(allocator, entitle->own, capacity * entitle->own_size);
     block_free(allocator, entitle->new_own, capacity * entitle->own_size);
     block_free(allocator, entitle->saved, saved_size(entitle, capacity));
@@ -79,6 +81,8 @@ static int arrays_reserve(struct entitle *entitle, uint32_t count)
     larger.capacity = count < 32 ? 64 : count > UINT32_MAX / 2 ? count : 2 * count;
     larger.id = block_new(allocator, larger.capacity * sizeof(*larger.id));
     larger.new_id = block_new(allocator, larger.capacity * sizeof(*larger.new_id));
+    larger.said = block_new(allocator, larger.capacity * sizeof(*larger.said));
+    larger.new_said = block_new(allocator, larger.capacity * sizeof(*larger.new_said));
     larger.takes = block_new(allocator, larger.capacity * sizeof(*larger.takes));
     larger.own = NULL;
     larger.new_own = NULL;
@@ -89,7 +93,8 @@ static int arrays_reserve(struct entitle *entitle, uint32_t count)
     }
     if (saved_size(&larger, larger.capacity) > 0)
         larger.saved = block_new(allocator, saved_size(&larger, larger.capacity));
-    if (larger.id == NULL || larger.new_id == NULL || larger.takes == NULL ||
+    if (larger.id == NULL || larger.new_id == NULL || larger.takes == NULL || larger.said == NULL ||
+        larger.new_said == NULL ||
         (larger.own_size > 0 && (larger.own == NULL || larger.new_own == NULL)) ||
         (saved_size(&larger, larger.capacity) > 0 && larger.saved == NULL)) {
         arrays_free(&larger);
@@ -97,6 +102,7 @@ static int arrays_reserve(struct entitle *entitle, uint32_t count)
     }
     if (entitle->count > 0) {
         memcpy(larger.id, entitle->id, entitle->count * sizeof(*larger.id));
+        memcpy(larger.said, entitle->said, entitle->count * sizeof(*larger.said));
         if (larger.own_size > 0)
             memcpy(larger.own, entitle->own, entitle->count * larger.own_size);
     }
@@ -109,29 +115,30 @@ static int arrays_reserve(struct entitle *entitle, uint32_t count)
 static void match_states(struct entitle *entitle, struct sp_arbiter_task *tasks, uint32_t count)
 {
     size_t size = entitle->own_size;
-    unsigned char *own = entitle->own;
-    uint32_t *id = entitle->id;
-    uint32_t old = 0;
+    struct entitle old = *entitle;
+    uint32_t o = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        unsigned char *to = entitle->new_own + i * size;
-
-        entitle->new_id[i] = tasks[i].id;
-        while (old < entitle->count && id[old] < tasks[i].id)
-            old++;
-        tasks[i].own = size > 0 ? to : NULL;
-        if (size == 0)
-            continue;
-        if (old < entitle->count && id[old] == tasks[i].id)
-            memcpy(to, own + old * size, size);
-        else
-            memset(to, 0, size);
-    }
-    entitle->id = entitle->new_id;
-    entitle->own = entitle->new_own;
-    entitle->new_id = id;
-    entitle->new_own = own;
+    entitle->id = old.new_id;
+    entitle->said = old.new_said;
+    entitle->own = old.new_own;
+    entitle->new_id = old.id;
+    entitle->new_said = old.said;
+    entitle->new_own = old.own;
     entitle->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        bool known;
+
+        while (o < old.count && old.id[o] < tasks[i].id)
+            o++;
+        known = o < old.count && old.id[o] == tasks[i].id;
+        entitle->id[i] = tasks[i].id;
+        entitle->said[i] = known ? old.said[o] : 0;
+        tasks[i].own = size > 0 ? entitle->own + i * size : NULL;
+        if (size > 0 && known)
+            memcpy(tasks[i].own, old.own + o * size, size);
+        else if (size > 0)
+            memset(tasks[i].own, 0, size);
+    }
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b)
@@ -148,15 +155,11 @@ static uint32_t base_of(const struct sp_arbiter_task *task)
     return has > commitment ? has : commitment;
 }
 
-/* A task that wants frames will want more soon, as far as its contracts allow. */
-static void look_ahead(struct sp_arbiter_task *task, uint32_t ahead)
+static uint64_t arbiter_due(const struct entitle *entitle)
 {
-    uint32_t beyond = base_of(task) - (task->guaranteed + task->leased);
-    uint32_t room = task->extra > beyond ? task->extra - beyond : 0;
+    const struct sp_arbiter *arbiter = entitle->choice.arbiter;
 
-    if (task->wanted > 0 && task->wanted < ahead)
-        task->wanted = ahead;
-    task->wanted = smaller(task->wanted, room);
+    return arbiter->due != NULL ? arbiter->due(entitle->self) : UINT64_MAX;
 }
 
 static uint32_t decide(struct entitle *entitle, uint64_t now, const struct sp_arbiter_task *tasks,
@@ -183,35 +186,119 @@ static void note_takes(const struct entitle *entitle, struct sp_arbiter_task *ta
     }
 }
 
-/* Ask who gives, for growing numbers of frames, as if it were so. */
-static void lay_down(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
-                     uint32_t count, struct sp_arbiter_request request, struct entitlement *out)
+/* Keep the arbiter's state, and put it back. */
+static void state_save(struct entitle *entitle)
 {
-    unsigned char *saved_own = entitle->saved + entitle->self_size;
-    size_t own_bytes = count * entitle->own_size;
-    uint32_t frames = entitle->config.frames / ENTITLE_BATCH;
-
     if (entitle->self_size > 0)
         memcpy(entitle->saved, entitle->self, entitle->self_size);
-    if (own_bytes > 0)
-        memcpy(saved_own, entitle->own, own_bytes);
+    if (entitle->own_size > 0)
+        memcpy(entitle->saved + entitle->self_size, entitle->own,
+               entitle->count * entitle->own_size);
+}
+
+static void state_restore(struct entitle *entitle)
+{
+    if (entitle->self_size > 0)
+        memcpy(entitle->self, entitle->saved, entitle->self_size);
+    if (entitle->own_size > 0)
+        memcpy(entitle->own, entitle->saved + entitle->self_size,
+               entitle->count * entitle->own_size);
+}
+
+/* Ask who gives, for growing numbers of frames, as if it were so. */
+static void lay_down(struct entitle *entitle, uint64_t now, const struct sp_arbiter_task *tasks,
+                     uint32_t count, struct sp_arbiter_request request, struct entitlement *out)
+{
+    uint32_t frames = entitle->config.frames / ENTITLE_BATCH;
+
+    state_save(entitle);
     request.event = SP_ARBITER_SHORT;
     request.frames = frames > 0 ? frames : 1;
     for (unsigned step = 0; step < ENTITLE_STEPS; step++) {
         decide(entitle, now, tasks, count, &request);
+        state_restore(entitle);
         for (uint32_t i = 0; i < count; i++) {
             uint32_t before = step > 0 ? out[i].gives[step - 1] : 0;
 
             out[i].gives[step] = entitle->takes[i] > before ? entitle->takes[i] : before;
         }
-        if (entitle->self_size > 0)
-            memcpy(entitle->self, entitle->saved, entitle->self_size);
-        if (own_bytes > 0)
-            memcpy(entitle->own, saved_own, own_bytes);
         request.frames = request.frames > UINT32_MAX / ENTITLE_GROWTH
                              ? UINT32_MAX
                              : request.frames * ENTITLE_GROWTH;
     }
+}
+
+/* A task that wants frames asks for them. Returns how many it is granted that are not there yet. */
+static uint32_t grant_wanted(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
+                             uint32_t count, struct sp_arbiter_request *request, uint32_t i)
+{
+    uint32_t granted, given;
+
+    request->task = i;
+    request->frames = tasks[i].wanted;
+    if (request->frames == 0)
+        return 0;
+    granted = decide(entitle, now, tasks, count, request);
+    note_takes(entitle, tasks, count, request);
+    given = request->spare > 0 ? smaller(granted, (uint32_t)request->spare) : 0;
+    tasks[i].held = base_of(&tasks[i]) + tasks[i].owed + given;
+    tasks[i].recallable += given;
+    tasks[i].wanted -= given;
+    request->spare -= (int32_t)given;
+    return granted - given;
+}
+
+/* How many a task would be granted if it wanted all it may have. */
+static uint32_t grant_all(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
+                          uint32_t count, struct sp_arbiter_request request, uint32_t i)
+{
+    struct sp_arbiter_task *task = &tasks[i];
+    uint32_t beyond = base_of(task) - (task->guaranteed + task->leased);
+    uint32_t wanted = task->wanted;
+    uint32_t granted;
+
+    request.task = i;
+    request.frames = task->extra > beyond ? task->extra - beyond : 0;
+    if (request.frames == 0)
+        return 0;
+    task->wanted = request.frames;
+    granted = decide(entitle, now, tasks, count, &request);
+    state_restore(entitle);
+    task->wanted = wanted;
+    return granted;
+}
+
+/* EXTRA for those whose turn it is. */
+static void entitle_extra(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
+                          uint32_t count, struct sp_arbiter_request *request,
+                          struct entitlement *out)
+{
+    uint32_t turn = smaller(count, ENTITLE_TURN);
+    uint32_t first = entitle->next < count ? entitle->next : 0;
+
+    request->event = SP_ARBITER_EXTRA;
+    for (uint32_t k = 0; k < turn; k++) {
+        uint32_t i = (first + k) % count;
+
+        out[i].frames = grant_wanted(entitle, now, tasks, count, request, i);
+    }
+    state_save(entitle);
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t i = (first + k) % count;
+        uint32_t base = base_of(&tasks[i]);
+        uint64_t sum = base;
+
+        if (k < turn) {
+            uint32_t all = grant_all(entitle, now, tasks, count, *request, i);
+
+            sum += all > out[i].frames ? all : out[i].frames;
+        } else if (entitle->said[i] > base) {
+            sum = entitle->said[i];
+        }
+        out[i].frames = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
+        entitle->said[i] = out[i].frames;
+    }
+    entitle->next = turn < count ? (first + turn) % count : 0;
 }
 
 int entitle_round(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
@@ -219,49 +306,25 @@ int entitle_round(struct entitle *entitle, uint64_t now, struct sp_arbiter_task 
 {
     const struct sp_arbiter *arbiter = entitle->choice.arbiter;
     struct sp_arbiter_request request = {.spare = books->spare, .coming = books->coming};
-    uint32_t ahead = entitle->config.frames / ENTITLE_BATCH;
-    bool grants = (arbiter->flags & SP_ARBITER_GRANTS) != 0;
 
     if (arrays_reserve(entitle, count) != 0)
         return -ENOMEM;
     match_states(entitle, tasks, count);
     lay_down(entitle, now, tasks, count, request, out);
-    for (uint32_t i = 0; i < count; i++) {
-        look_ahead(&tasks[i], ahead);
-        out[i].frames = grants ? 0 : UINT32_MAX;
-    }
-    if (now >= entitle_due(entitle)) {
+    if (now >= arbiter_due(entitle)) {
         request.event = SP_ARBITER_TICK;
         decide(entitle, now, tasks, count, &request);
         note_takes(entitle, tasks, count, &request);
     }
-    request.event = SP_ARBITER_EXTRA;
-    for (uint32_t i = 0; grants && i < count; i++) {
-        uint32_t given;
-
-        request.task = i;
-        request.frames = tasks[i].wanted;
-        if (request.frames == 0)
-            continue;
-        out[i].frames = decide(entitle, now, tasks, count, &request);
-        note_takes(entitle, tasks, count, &request);
-        given = request.spare > 0 ? smaller(out[i].frames, (uint32_t)request.spare) : 0;
-        tasks[i].held = base_of(&tasks[i]) + tasks[i].owed + given;
-        tasks[i].wanted -= given;
-        request.spare -= (int32_t)given;
-        out[i].frames -= given; /* which base_of has, from now on */
-    }
-    for (uint32_t i = 0; grants && i < count; i++) {
-        uint64_t sum = (uint64_t)base_of(&tasks[i]) + out[i].frames;
-
-        out[i].frames = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
-    }
+    if ((arbiter->flags & SP_ARBITER_GRANTS) != 0)
+        entitle_extra(entitle, now, tasks, count, &request, out);
+    else
+        for (uint32_t i = 0; i < count; i++)
+            out[i].frames = UINT32_MAX;
     return 0;
 }
 
 uint64_t entitle_due(const struct entitle *entitle)
 {
-    const struct sp_arbiter *arbiter = entitle->choice.arbiter;
-
-    return arbiter->due != NULL ? arbiter->due(entitle->self) : UINT64_MAX;
+    return entitle->next > 0 ? 0 : arbiter_due(entitle);
 }

@@ -2,14 +2,15 @@
  * each is entitled to, and who gives how many when frames are short. What the policy server does with
  * its table; pure, and for any arbiter, which notices no difference:
  *
- *   EXTRA  is asked for each task that wants frames, in the order of ids, as if each had just asked.
- *          What it grants, less what it takes in favour of others, is what a task is entitled to
- *          beyond what it has. A task that wants some is taken to want a few more soon (`ahead`), or
- *          it would have to come back for every frame.
+ *   EXTRA  is asked for each task that wants frames, in the order of ids, as if each had just asked:
+ *          what it takes in favour of others lowers what those are entitled to. Then it is asked for
+ *          every task what it would get if it wanted all that its contracts allow: that is what it is
+ *          entitled to beyond what it has, so that it need not come back for every frame.
  *   SHORT  cannot be asked when frames are short, since physmem does not wait: it is asked beforehand
- *          for growing numbers of frames. The arbiter's state is put back after that, because nothing
- *          has happened.
- *   TICK   comes when the arbiter's time has come. */
+ *          for growing numbers of frames.
+ *   TICK   comes when the arbiter's time has come.
+ *
+ * After questions about what would be, the arbiter's state is put back: nothing has happened. */
 #ifndef ARBITER_ENTITLE_H
 #define ARBITER_ENTITLE_H
 
@@ -23,6 +24,9 @@
 #define ENTITLE_STEPS  4u
 #define ENTITLE_GROWTH 8u
 #define ENTITLE_BATCH  64u /* frames / this */
+
+/* Tasks for which EXTRA is asked in one round; with more, they take turns. */
+#define ENTITLE_TURN 128u
 
 /* What a task is entitled to. */
 struct entitlement {
@@ -45,14 +49,17 @@ struct entitle {
     size_t own_size; /* of one task's state, rounded up */
     /* Tasks of the last round, in the order of ids: whose state is where in `own`. */
     uint32_t *id;
+    uint32_t *said; /* what it was entitled to in the end */
     unsigned char *own;
     uint32_t count;
     uint32_t capacity;
     /* Scratch of the same capacity. */
     uint32_t *new_id;
+    uint32_t *new_said;
     unsigned char *new_own;
-    unsigned char *saved; /* self and own, while SHORT is asked */
+    unsigned char *saved; /* self and own, while it is asked what would be */
     uint32_t *takes;
+    uint32_t next; /* whose turn it is, an index */
 };
 
 /* Start an arbiter for so many frames. Returns 0 or -ENOMEM; release with entitle_fini in any case.
@@ -66,7 +73,8 @@ void entitle_fini(struct entitle *entitle);
 int entitle_round(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
                   uint32_t count, const struct entitle_books *books, struct entitlement *out);
 
-/* When the arbiter wants to be asked again; UINT64_MAX: never. */
+/* When there should be another round, at the latest: when the arbiter wants to be asked again, or at
+ * once (0) while tasks wait for their turn; UINT64_MAX: never. */
 uint64_t entitle_due(const struct entitle *entitle);
 
 #endif

@@ -4,6 +4,13 @@
 #define GET(field)        atomic_load_explicit(&(field), memory_order_relaxed)
 #define SET(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
+uint32_t control_basis(const struct sp_arbiter_task *task)
+{
+    /* Odd factors far apart: no two changes of a few frames cancel out. */
+    return task->guaranteed * UINT32_C(0x9e3779b1) + task->leased * UINT32_C(0x85ebca77) +
+           task->extra * UINT32_C(0xc2b2ae3d);
+}
+
 size_t control_table_size(uint32_t rows)
 {
     return sizeof(struct control_table) + rows * sizeof(struct control_row);
@@ -91,7 +98,8 @@ bool control_row_read(const struct control_row *row, uint64_t now, struct sp_arb
 bool control_row_entitle(struct control_row *row, uint32_t id,
                          const struct control_entitlement *entitlement)
 {
-    bool changed = GET(row->entitled) != entitlement->entitled;
+    bool changed =
+        GET(row->entitled) != entitlement->entitled || GET(row->basis) != entitlement->basis;
     bool other = GET(row->entitled_id) != id;
 
     if (other) {
@@ -99,6 +107,7 @@ bool control_row_entitle(struct control_row *row, uint32_t id,
         atomic_thread_fence(memory_order_release);
     }
     SET(row->entitled, entitlement->entitled);
+    SET(row->basis, entitlement->basis);
     for (unsigned i = 0; i < CONTROL_STEPS; i++)
         SET(row->gives[i], entitlement->gives[i]);
     if (other)
@@ -112,6 +121,7 @@ bool control_row_entitlement(const struct control_row *row, uint32_t id,
     if (atomic_load_explicit(&row->entitled_id, memory_order_acquire) != id)
         return false;
     entitlement->entitled = GET(row->entitled);
+    entitlement->basis = GET(row->basis);
     for (unsigned i = 0; i < CONTROL_STEPS; i++)
         entitlement->gives[i] = GET(row->gives[i]);
     atomic_thread_fence(memory_order_acquire);

@@ -9,8 +9,9 @@
  * A ROW IS USED AGAIN for another task. Numbers of tasks are never used twice: so `id` tells whose
  * row it is, and each half of a row names its task. Physmem sets id to 0, then the fields, then id;
  * a reader looks at id before and after. What the policy server says counts only while entitled_id
- * is the task's number: until it has been written for a new task, control_row_entitlement has
- * nothing to tell, and the task is entitled to what its contracts promise.
+ * is the task's number, and basis fits its contracts. Until then a task is entitled to what it has,
+ * or, when there is no policy server any more, to what was said last, or else to what its contracts
+ * promise.
  *
  * PHYSMEM TRUSTS NOTHING that the policy server writes, and reads nothing back that it wrote itself:
  * any value in any field leaves its books right and every guarantee kept.
@@ -55,6 +56,7 @@ struct control_row {
     _Atomic uint32_t idle;
     /* The policy server writes. */
     _Alignas(64) _Atomic uint32_t entitled_id; /* the task that the rest is about */
+    _Atomic uint32_t basis;                    /* control_basis of what it knew of the task */
     _Atomic uint32_t entitled; /* frames it may hold in all while there are not enough for all */
     /* Frames it has to give when frames are short: at first up to gives[0], when that is not enough
      * up to gives[1], and so on. */
@@ -78,9 +80,14 @@ struct control_table {
 
 /* What the policy server says about a task. */
 struct control_entitlement {
+    uint32_t basis;
     uint32_t entitled;
     uint32_t gives[CONTROL_STEPS];
 };
+
+/* What a task's contracts come to, in one number: what was said of a task when it had other contracts
+ * is out of date. */
+uint32_t control_basis(const struct sp_arbiter_task *task);
 
 /* Bytes of a table. */
 size_t control_table_size(uint32_t rows);

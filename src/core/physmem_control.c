@@ -232,6 +232,10 @@ void control_publish(struct physmem *physmem)
         control->changed = task->next_changed;
         task->changed = false;
         arbiter_describe(physmem, task, &description);
+        if (task->basis != control_basis(&description)) {
+            task->basis = control_basis(&description);
+            control_ring(physmem, PHYSMEM_RING_TASK);
+        }
         control_row_write(&control->table->row[task->row], task->identity.uid, &description,
                           task->wanted_until);
     }

@@ -10,8 +10,8 @@
  *     many each task may have, and who gives how much; unless table->decides is 0, when physmem's
  *     own arbiter does, with the weights and priorities of the limits.
  * When the policy server dies, all of this stands. A task that comes then has the limits of its user
- * and name; while frames are short it is entitled to what its contracts promise, and what is there
- * with no one else wanting it, as any other, when they are not. */
+ * and name; while frames are short it is entitled to what its contracts promise, and otherwise, as
+ * any other, to what is there and nobody else wants. */
 #ifndef CORE_PHYSMEM_CONTROL_H
 #define CORE_PHYSMEM_CONTROL_H
 
@@ -44,7 +44,7 @@ struct physmem_limit {
 };
 
 /* What happened that the policy server may want to know: bits of PHYSMEM_CONTROL_RING. */
-#define PHYSMEM_RING_TASK  1u /* a task has come */
+#define PHYSMEM_RING_TASK  1u /* a task has come, or has other contracts */
 #define PHYSMEM_RING_WANT  2u /* a task wanted extra frames that it did not get */
 #define PHYSMEM_RING_SHORT 4u /* frames were recalled for requests within guarantees */
 #define PHYSMEM_RINGS      8u

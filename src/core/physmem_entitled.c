@@ -25,13 +25,19 @@ static void entitlements_read(struct physmem *physmem, uint32_t count)
 {
     const struct control *control = &physmem->control;
 
+    bool lives = control->state == PHYSMEM_CONTROLLED;
+
     for (uint32_t i = 0; i < count; i++) {
         const struct sp_arbiter_task *task = &physmem->candidate[i];
         struct control_entitlement *says = &control->entitlement[i];
         uint32_t row = physmem->candidate_task[i]->row;
+        bool said =
+            row != NO_ROW && control_row_entitlement(&control->table->row[row], task->id, says);
 
-        if (row == NO_ROW || !control_row_entitlement(&control->table->row[row], task->id, says))
+        if (!said || (lives && says->basis != control_basis(task))) {
             memset(says, 0, sizeof(*says));
+            says->entitled = lives ? base_of(task) : 0;
+        }
         says->entitled = smaller(says->entitled, physmem->config.frames);
         if (says->entitled < task->guaranteed + task->leased)
             says->entitled = task->guaranteed + task->leased;

@@ -132,9 +132,10 @@ struct physmem_task {
     void *arbiter_own;     /* the arbiter's state for it */
 
     struct task_limit limit;
-    uint32_t row;  /* in the policy server's table, or NO_ROW */
-    uint32_t told; /* it was told when it was entitled to so many frames */
-    bool changed;  /* since the row was written: is in the list of those */
+    uint32_t row;   /* in the policy server's table, or NO_ROW */
+    uint32_t basis; /* control_basis, as the row has it */
+    uint32_t told;  /* it was told when it was entitled to so many frames */
+    bool changed;   /* since the row was written: is in the list of those */
     struct physmem_task *next_changed;
 
     struct contract *contract_list;

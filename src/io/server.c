@@ -157,7 +157,7 @@ static int open_handles(struct server *server, bool signals)
     return 0;
 }
 
-static int tell_ready(int consume_fd, struct sp_error *error)
+int server_tell_ready(int consume_fd, struct sp_error *error)
 {
     ssize_t written;
     int saved;
@@ -195,7 +195,7 @@ int server_start(struct server *server, uv_loop_t *loop, const struct server_opt
     if (result != 0)
         error_set(error, -result, "cannot set up the event loop: %s", uv_strerror(result));
     else if (options->ready_fd >= 0)
-        result = tell_ready(options->ready_fd, error);
+        result = server_tell_ready(options->ready_fd, error);
     if (result != 0)
         close_handles(server);
     return result;

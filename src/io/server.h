@@ -155,6 +155,10 @@ struct connection {
 int server_start(struct server *server, uv_loop_t *loop, const struct server_options *options,
                  struct sp_error *error);
 
+/* Write one byte to a descriptor that is to be told that this program is ready, and close it. Returns
+ * 0, or a negative errno with a text. server_start does it for its own. */
+int server_tell_ready(int consume_fd, struct sp_error *error);
+
 /* Stop: call on_stop, offer what was gathered to the sockets, close every connection (on_close
  * follows from the loop), remove the socket file. uv_run returns when that is done and nobody else
  * has handles. Further calls do nothing. */

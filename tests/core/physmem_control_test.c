@@ -58,8 +58,12 @@ static struct control_row *row_of(const struct controlled *c, const struct physm
 static void entitle(struct controlled *c, const struct physmem_task *task, uint32_t entitled,
                     uint32_t first, uint32_t then)
 {
-    const struct control_entitlement says = {entitled, {first, then, then, then}};
+    struct control_entitlement says = {0, entitled, {first, then, then, then}};
+    struct sp_arbiter_task told;
+    uint32_t uid;
 
+    assert_true(control_row_read(row_of(c, task), c->world.now, &told, &uid));
+    says.basis = control_basis(&told);
     control_row_entitle(row_of(c, task), physmem_task_id(task), &says);
 }
 

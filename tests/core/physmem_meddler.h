@@ -55,13 +55,19 @@ static inline uint32_t meddler_value(struct random_source *random)
     }
 }
 
-static inline void meddler_scribble(struct meddler *meddler, struct random_source *random,
-                                    uint32_t last_id)
+static inline void meddler_scribble(struct meddler *meddler, const struct world *world,
+                                    struct random_source *random, uint32_t last_id)
 {
+    struct sp_arbiter_task told;
+    uint32_t uid;
     struct control_row *row = &meddler_table(meddler)->row[random_below(random, meddler->rows)];
 
     atomic_store(&meddler_table(meddler)->decides, random_below(random, 8) ? 1 : 0);
-    if (random_below(random, 2))
+    /* Half of the time what it says is up to date. */
+    if (control_row_read(row, world->now, &told, &uid) && random_below(random, 2)) {
+        atomic_store(&row->basis, control_basis(&told));
+        atomic_store(&row->entitled_id, told.id);
+    } else if (random_below(random, 2))
         atomic_store(&row->entitled_id, random_below(random, last_id + 2));
     atomic_store(&row->entitled, meddler_value(random));
     for (unsigned i = 0; i < CONTROL_STEPS; i++)
@@ -100,7 +106,7 @@ static inline void meddler_act(struct meddler *meddler, struct world *world,
         meddler_move(meddler, world, 8 + meddler->tables);
     }
     for (uint32_t i = random_below(random, 10); i > 0; i--)
-        meddler_scribble(meddler, random, last_id);
+        meddler_scribble(meddler, world, random, last_id);
     switch (random_below(random, 20)) {
     case 0:
         physmem_control_end(world->physmem, world->now);

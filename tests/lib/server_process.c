@@ -182,10 +182,10 @@ static int ready_wait(int fd)
     return got == 1 ? 0 : -ECHILD;
 }
 
-int server_process_start(struct server_process *server, const char *program,
-                         const char *const args[])
+int server_process_start_for(struct server_process *server, const char *program, const char *option,
+                             const char *socket, const char *const args[])
 {
-    const char *const first[] = {program, "--socket", server->socket, "--ready-fd", "3", NULL};
+    const char *const first[] = {program, option, socket, "--ready-fd", "3", NULL};
     char *argv[ARGUMENTS_MAX + 1];
     int ends[2];
     int error = argv_join(argv, first, args);
@@ -200,6 +200,12 @@ int server_process_start(struct server_process *server, const char *program,
         error = ready_wait(ends[0]);
     close(ends[0]);
     return error;
+}
+
+int server_process_start(struct server_process *server, const char *program,
+                         const char *const args[])
+{
+    return server_process_start_for(server, program, "--socket", server->socket, args);
 }
 
 /* Reap the process if it ends in time: 1, 0 if it did not, or a negative errno. (Valgrind 3.19

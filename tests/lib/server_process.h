@@ -53,6 +53,11 @@ char *server_process_path(const struct server_process *server, const char *name,
 int server_process_start(struct server_process *server, const char *program,
                          const char *const args[]);
 
+/* The same for a program that serves nobody, but uses the server whose socket is given behind
+ * `option`, and is ready some time. */
+int server_process_start_for(struct server_process *server, const char *program, const char *option,
+                             const char *socket, const char *const args[]);
+
 /* Start `program` with exactly `args` and wait for nothing. Returns 0 or a negative errno. */
 int server_process_spawn(struct server_process *server, const char *program,
                          const char *const args[]);

@@ -1,0 +1,203 @@
+#include "entitlements.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/option.h"
+#include "yaml/load.h"
+
+/* One entry of the file; what it does not say is NULL. */
+struct entry {
+    char *user;
+    char *name;
+    uint32_t *guaranteed;
+    uint32_t *extra;
+    uint32_t *weight;
+    uint32_t *priority;
+};
+
+struct file {
+    struct entry *defaults;
+    struct entry *users;
+    uint32_t users_count;
+    struct entry *tasks;
+    uint32_t tasks_count;
+};
+
+#define NUMBER(key) CYAML_FIELD_UINT_PTR(#key, CYAML_FLAG_OPTIONAL, struct entry, key)
+#define NUMBERS     NUMBER(guaranteed), NUMBER(extra), NUMBER(weight), NUMBER(priority)
+#define TEXT(key, flags, most)                                                                     \
+    CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | (flags), struct entry, key, 1, most)
+
+static const cyaml_schema_field_t default_fields[] = {NUMBERS, CYAML_FIELD_END};
+static const cyaml_schema_field_t user_fields[] = {TEXT(user, 0, 100), NUMBERS, CYAML_FIELD_END};
+static const cyaml_schema_field_t task_fields[] = {
+    TEXT(name, 0, SP_NAME_MAX - 1), TEXT(user, CYAML_FLAG_OPTIONAL, 100), NUMBERS, CYAML_FIELD_END};
+
+static const cyaml_schema_value_t user_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct entry, user_fields)};
+static const cyaml_schema_value_t task_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct entry, task_fields)};
+
+static const cyaml_schema_field_t file_fields[] = {
+    CYAML_FIELD_MAPPING_PTR("defaults", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
+                            defaults, default_fields),
+    CYAML_FIELD_SEQUENCE("users", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, users,
+                         &user_schema, 0, PHYSMEM_LIMITS_MAX),
+    CYAML_FIELD_SEQUENCE("tasks", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, tasks,
+                         &task_schema, 0, PHYSMEM_LIMITS_MAX),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t file_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
+
+static const struct yaml_number numbers[] = {{"defaults.guaranteed", false},
+                                             {"defaults.extra", false},
+                                             {"defaults.weight", false},
+                                             {"defaults.priority", false},
+                                             {"users[].guaranteed", false},
+                                             {"users[].extra", false},
+                                             {"users[].weight", false},
+                                             {"users[].priority", false},
+                                             {"tasks[].guaranteed", false},
+                                             {"tasks[].extra", false},
+                                             {"tasks[].weight", false},
+                                             {"tasks[].priority", false},
+                                             {NULL}};
+
+static const struct yaml_syntax syntax = {&file_schema, numbers};
+
+/* What is being read. */
+struct reading {
+    const char *path;
+    struct yaml_index positions;
+    struct physmem_limit *limits;
+    uint32_t count;
+    struct sp_error *error;
+};
+
+#define wrong(reading, where, ...)                                                                 \
+    yaml_wrong((reading)->path, &(reading)->positions, where, (reading)->error, __VA_ARGS__)
+
+static int user_find(const struct reading *reading, const char *where, const char *user,
+                     uint32_t *uidp)
+{
+    const struct passwd *entry;
+    uint64_t number;
+
+    if (user[strspn(user, "0123456789")] == '\0') {
+        if (option_number("", user, 0, UINT32_MAX - 1, &number, NULL) != 0)
+            return wrong(reading, where, "\"%.40s\" is no user id", user);
+        *uidp = (uint32_t)number;
+        return 0;
+    }
+    entry = getpwnam(user);
+    if (entry == NULL)
+        return wrong(reading, where, "there is no user \"%.40s\"", user);
+    *uidp = entry->pw_uid;
+    return 0;
+}
+
+/* A name that a task can have, and a message can carry. */
+static bool name_is_proper(const char *name)
+{
+    for (; *name != '\0'; name++)
+        if (*name < ' ' || *name > '~')
+            return false;
+    return true;
+}
+
+static bool is_same(const struct physmem_limit *a, const struct physmem_limit *b)
+{
+    return a->whom == b->whom && a->uid == b->uid && strcmp(a->name, b->name) == 0;
+}
+
+/* Take one entry; `where` is its path. */
+static int entry_take(struct reading *reading, const struct entry *entry, const char *where)
+{
+    struct physmem_limit *limit = &reading->limits[reading->count];
+    char field[YAML_PATH_MAX];
+    int result = 0;
+
+    *limit = (struct physmem_limit){
+        .guaranteed = entry->guaranteed != NULL ? *entry->guaranteed : PHYSMEM_UNLIMITED,
+        .extra = entry->extra != NULL ? *entry->extra : PHYSMEM_UNLIMITED,
+        .weight = entry->weight != NULL ? *entry->weight : PHYSMEM_UNLIMITED,
+        .priority = entry->priority != NULL ? *entry->priority : PHYSMEM_UNLIMITED,
+    };
+    snprintf(field, sizeof field, "%s.user", where);
+    if (entry->user != NULL) {
+        limit->whom |= PHYSMEM_LIMIT_USER;
+        result = user_find(reading, field, entry->user, &limit->uid);
+    }
+    snprintf(field, sizeof field, "%s.name", where);
+    if (entry->name != NULL && !name_is_proper(entry->name))
+        return wrong(reading, field, "a task's name has printable ASCII characters only");
+    if (entry->name != NULL) {
+        limit->whom |= PHYSMEM_LIMIT_NAME;
+        snprintf(limit->name, sizeof limit->name, "%s", entry->name);
+    }
+    snprintf(field, sizeof field, "%s.weight", where);
+    if (result == 0 && limit->weight == 0)
+        return wrong(reading, field, "a weight is at least 1");
+    for (uint32_t i = 0; i < reading->count && result == 0; i++)
+        if (is_same(limit, &reading->limits[i]))
+            return wrong(reading, where, "an entry above is about the same tasks");
+    reading->count++;
+    return result;
+}
+
+static int list_take(struct reading *reading, const struct entry *entries, uint32_t count,
+                     const char *list)
+{
+    char where[YAML_PATH_MAX];
+    int result = 0;
+
+    for (uint32_t i = 0; i < count && result == 0; i++)
+        result = entry_take(reading, &entries[i], yaml_element(where, sizeof where, list, i, ""));
+    return result;
+}
+
+static int file_take(struct reading *reading, const struct file *file)
+{
+    uint64_t count = (uint64_t)file->users_count + file->tasks_count + 1;
+    int result = 0;
+
+    if (count > PHYSMEM_LIMITS_MAX)
+        return wrong(reading, "tasks", "more than %u entries in all", PHYSMEM_LIMITS_MAX - 1);
+    reading->limits = calloc(count, sizeof(*reading->limits));
+    if (reading->limits == NULL)
+        return error_set(reading->error, ENOMEM, "out of memory");
+    if (file->defaults != NULL)
+        result = entry_take(reading, file->defaults, "defaults");
+    if (result == 0)
+        result = list_take(reading, file->users, file->users_count, "users");
+    if (result == 0)
+        result = list_take(reading, file->tasks, file->tasks_count, "tasks");
+    return result;
+}
+
+int entitlements_load(const char *path, struct physmem_limit **limitsp, uint32_t *countp,
+                      struct sp_error *error)
+{
+    struct reading reading = {.path = path, .error = error};
+    void *file;
+    int result = yaml_load(path, &syntax, &file, &reading.positions, error);
+
+    if (result != 0)
+        return result;
+    result = file_take(&reading, file);
+    yaml_free(&syntax, file);
+    yaml_index_fini(&reading.positions);
+    if (result != 0) {
+        free(reading.limits);
+        return result;
+    }
+    *limitsp = reading.limits;
+    *countp = reading.count;
+    return 0;
+}

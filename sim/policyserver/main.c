@@ -1,0 +1,25 @@
+/* selfpage-policyserver: says who is entitled to how much of physmem's frames. */
+#include "io/program.h"
+#include "options.h"
+#include "service.h"
+
+static struct service service;
+
+static int start(uv_loop_t *loop, const void *options, struct sp_error *error)
+{
+    return service_start(&service, loop, options, error);
+}
+
+static int end(void)
+{
+    service_fini(&service);
+    return service.failed ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct policyserver_options options = POLICYSERVER_OPTIONS_DEFAULTS;
+    struct program program = {.options = policyserver_options_syntax, .start = start, .end = end};
+
+    return program_main(&program, argc, argv, &options);
+}

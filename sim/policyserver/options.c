@@ -1,0 +1,88 @@
+/* The command line of selfpage-policyserver. */
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "core/terms_text.h"
+#include "os/clock.h"
+
+static const char help_text[] =
+    "Usage: selfpage-policyserver --physmem PATH [options]\n"
+    "\n"
+    "Takes control of a physmem: sets limits for users and tasks, and says who is entitled to how\n"
+    "many frames. One policy server has control at a time; it runs as physmem's user, or as root.\n"
+    "\n"
+    "  --physmem PATH        the socket of the physmem to control\n"
+    "  --entitlements FILE   limits, weights and priorities; read again on SIGHUP\n"
+    "  --arbiter NAME[:PARAMETER=VALUE,...] or PATH[:...]\n"
+    "                        who is entitled to what while there is not enough for all: one of those\n"
+    "                        that selfpage-physmem --arbiter takes (default: physmem's own decides,\n"
+    "                        with the weights and priorities of the file)\n"
+    "  --period TIME         look at all tasks so often, and whenever one lacks frames (default: "
+    "100ms)\n"
+    "  --take-over           have the policy server that has control hand it over to this one,\n"
+    "                        while tasks run; without one, the same as leaving it out\n"
+    "  --ready-fd FD         write one byte to FD, and close it, once this one has control\n"
+    "  --verbose             print what each task is entitled to, whenever it changes\n"
+    "  --help, --version\n"
+    "\n"
+    "FILE is YAML; every field may be left out, and numbers are frames:\n"
+    "\n"
+    "  defaults: { guaranteed: 500, extra: 1000, weight: 1, priority: 0 }   # of each task\n"
+    "  users:                                        # names or numbers\n"
+    "    - { user: alice, guaranteed: 2000, extra: 4000 }  # of all her tasks together\n"
+    "    - { user: 1001, weight: 3 }                       # of each of his tasks\n"
+    "  tasks:\n"
+    "    - { name: kvstore, extra: 3000, priority: 5 }     # of each task of this name\n"
+    "    - { name: kvstore, user: alice, extra: 3500 }     # the narrowest entry counts\n"
+    "\n"
+    "A task is called what it calls itself: say the user, too, where users do not trust each other.\n"
+    "\n"
+    "SIGHUP: read FILE again; with a mistake in it, all stays as it was, and the log says so.\n"
+    "SIGTERM and SIGINT: end. Physmem then goes on with the last that this one said, until another\n"
+    "policy server takes control. Exit status: 0 (told to end, or handed over), or 2 if it could not\n"
+    "run, or physmem is gone.\n";
+
+static int period_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    uint64_t *period_ns = &((struct policyserver_options *)options)->period_ns;
+
+    if (time_parse(text, strlen(text), period_ns) != 0 || *period_ns < CLOCK_NS_PER_MS ||
+        *period_ns > 3600 * CLOCK_NS_PER_S)
+        return error_set(error, EINVAL, "--%s: \"%s\" is not a time from 1ms to 1h, as 100ms", name,
+                         text);
+    return 0;
+}
+
+#define FIELD(name) offsetof(struct policyserver_options, name)
+
+static const struct option_row rows[] = {
+    {"physmem", OPTION_TEXT, FIELD(physmem)},
+    {"entitlements", OPTION_TEXT, FIELD(entitlements)},
+    {"arbiter", OPTION_TEXT, FIELD(arbiter)},
+    {"period", OPTION_CALL, .take = period_take},
+    {"take-over", OPTION_FLAG, FIELD(take_over)},
+    {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX},
+    {"verbose", OPTION_FLAG, FIELD(verbose)},
+};
+
+static int check(void *arg, struct sp_error *error)
+{
+    const struct policyserver_options *options = arg;
+
+    if (options->physmem == NULL)
+        return error_set(error, EINVAL, "--physmem is missing (see --help)");
+    return 0;
+}
+
+const struct options_syntax policyserver_options_syntax = {
+    .program = "selfpage-policyserver",
+    .version = SELFPAGE_VERSION,
+    .help = help_text,
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .check = check,
+};

@@ -1,0 +1,363 @@
+#include "service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "entitlements.h"
+#include "io/server.h"
+#include "os/clock.h"
+
+/* ---- Messages out ---- */
+
+static int send_limits(struct service *service, const struct physmem_limit *limits, uint32_t count)
+{
+    struct wire_message message = {.type = WIRE_LIMIT};
+    int code = 0;
+
+    for (uint32_t i = 0; i < count && code == 0; i++) {
+        message.limit.whom = limits[i].whom;
+        message.limit.uid = limits[i].uid;
+        message.limit.guaranteed = limits[i].guaranteed;
+        message.limit.extra = limits[i].extra;
+        message.limit.weight = limits[i].weight;
+        message.limit.priority = limits[i].priority;
+        memcpy(message.limit.name, limits[i].name, sizeof(message.limit.name));
+        code = link_send(&service->link, &message, false);
+    }
+    message = (struct wire_message){.type = WIRE_LIMITS};
+    message.limits.count = count;
+    if (code == 0)
+        code = link_send(&service->link, &message, true);
+    service->limits_seq = service->link.seq;
+    return code;
+}
+
+/* Read the file, if there is one, and send what it says. */
+static int limits_renew(struct service *service, struct sp_error *error)
+{
+    struct physmem_limit *limits = NULL;
+    uint32_t count = 0;
+    int code = 0;
+
+    if (service->options->entitlements != NULL)
+        code = entitlements_load(service->options->entitlements, &limits, &count, error);
+    if (code != 0)
+        return code;
+    code = send_limits(service, limits, count);
+    free(limits);
+    return code == 0 ? 0 : error_set(error, EPIPE, "physmem is gone");
+}
+
+/* ---- The end ---- */
+
+static void stop(struct service *service)
+{
+    if (service->stopping)
+        return;
+    service->stopping = true;
+    if (!service->started) /* a successor came at once */
+        return;
+    uv_close((uv_handle_t *)&service->poll, NULL);
+    uv_close((uv_handle_t *)&service->timer, NULL);
+    uv_close((uv_handle_t *)&service->hangup, NULL);
+    uv_close((uv_handle_t *)&service->terminate, NULL);
+    uv_close((uv_handle_t *)&service->interrupt, NULL);
+}
+
+/* Give up: `text` says why. */
+static void fail(struct service *service, const char *text)
+{
+    if (service->stopping)
+        return;
+    log_line(&service->log, "end", "%s", text);
+    service->failed = true;
+    stop(service);
+}
+
+/* ---- Rounds ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+/* Milliseconds to the next round. */
+static uint64_t pause_ms(const struct service *service, uint64_t now)
+{
+    uint64_t due = rounds_due(&service->rounds);
+    uint64_t pause = service->options->period_ns;
+
+    if (due < now + pause)
+        pause = due > now ? due - now : 0;
+    return (pause + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS + (pause == 0);
+}
+
+static void look(struct service *service)
+{
+    struct wire_message message = {.type = WIRE_ENTITLED};
+    uint64_t now = clock_now_ns();
+    int64_t changed;
+
+    if (service->stopping || service->hand_over_seq != 0)
+        return;
+    changed = rounds_run(&service->rounds, now, service->options->verbose ? &service->log : NULL);
+    if (changed < 0) {
+        log_line(&service->log, "memory", "no memory to look at all tasks: nothing changes");
+        changed = 0;
+    }
+    if (changed > 0 || service->rung || !service->ready) {
+        message.entitled.changed = (uint32_t)changed;
+        service->rung = false;
+        if (link_send(&service->link, &message, false) != 0) {
+            fail(service, "physmem is gone");
+            return;
+        }
+    }
+    uv_timer_start(&service->timer, on_timer, pause_ms(service, now), 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    look(timer->data);
+}
+
+/* ---- Messages in ---- */
+
+static void on_done(struct service *service, const struct wire_message *message)
+{
+    if (message->seq == service->hand_over_seq && service->hand_over_seq != 0) {
+        service->hand_over_seq = 0;
+        if (message->error != 0) { /* the successor has gone meanwhile */
+            service->rung = true;
+            return;
+        }
+        log_line(&service->log, "end", "control has gone to process %u", service->successor);
+        stop(service);
+    } else if (message->seq == service->limits_seq && service->limits_seq != 0) {
+        service->limits_seq = 0;
+        if (message->error != 0)
+            log_line(&service->log, "limits", "physmem refused the limits: %s", message->done.text);
+        else
+            log_line(&service->log, "limits", "%u limits are in force", message->done.count);
+        service->rung = true;
+    }
+}
+
+static void on_message(struct service *service, const struct wire_message *message, int consume_fd)
+{
+    struct wire_message answer = {.type = WIRE_HAND_OVER};
+    struct sp_error error = {0};
+
+    switch (message->type) {
+    case WIRE_CONTROL:
+        if (rounds_table(&service->rounds, consume_fd, &error) != 0)
+            fail(service, error.text);
+        service->rung = true;
+        return;
+    case WIRE_RING:
+        service->rung = true;
+        break;
+    case WIRE_SUCCESSOR:
+        service->successor = message->successor.pid;
+        answer.hand_over.pid = message->successor.pid;
+        if (link_send(&service->link, &answer, true) != 0)
+            fail(service, "physmem is gone");
+        service->hand_over_seq = service->link.seq;
+        break;
+    case WIRE_DONE:
+        on_done(service, message);
+        break;
+    default:
+        break;
+    }
+    if (consume_fd >= 0)
+        close(consume_fd);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct service *service = poll->data;
+    struct wire_message message;
+    int result = 1, fd;
+
+    (void)status;
+    (void)events;
+    while (!service->stopping && (result = link_receive(&service->link, &message, &fd)) > 0)
+        on_message(service, &message, fd);
+    if (result < 0)
+        fail(service, result == -EPROTO ? "physmem sent what is no message" : "physmem is gone");
+    else if (service->rung)
+        look(service);
+}
+
+/* ---- Signals ---- */
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct service *service = handle->data;
+    struct sp_error error = {0};
+
+    (void)number;
+    if (service->hand_over_seq == 0 && limits_renew(service, &error) != 0)
+        log_line(&service->log, "limits", "all stays as it was: %s", error.text);
+}
+
+static void on_end(uv_signal_t *handle, int number)
+{
+    (void)number;
+    stop(handle->data);
+}
+
+/* ---- The start ---- */
+
+/* Send a request, and wait for its reply or, instead of that, CONTROL. Messages that come before it
+ * are handled. Returns 0 or a negative errno with a text. */
+static int ask(struct service *service, struct wire_message *request, struct wire_message *reply,
+               int *fdp, struct sp_error *error)
+{
+    int code = link_send(&service->link, request, true);
+    uint32_t seq = service->link.seq;
+
+    while (code == 0) {
+        code = link_receive(&service->link, reply, fdp);
+        if (code == 0)
+            code = link_wait(&service->link);
+        else if (code > 0 && reply->seq == seq)
+            break;
+        else if (code > 0) {
+            on_message(service, reply, *fdp);
+            code = 0;
+        }
+    }
+    if (code < 0)
+        return error_set(error, -code, "physmem hung up");
+    if (reply->error != 0)
+        return error_set(error, (int)reply->error, "%s",
+                         reply->type == WIRE_DONE && *reply->done.text != '\0'
+                             ? reply->done.text
+                             : strerror((int)reply->error));
+    return 0;
+}
+
+static int take_control(struct service *service, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_HELLO}, reply;
+    int code = link_connect(&service->link, service->options->physmem, error), fd = -1;
+
+    if (code != 0)
+        return code;
+    message.hello.version = WIRE_VERSION;
+    message.hello.role = WIRE_ROLE_POLICY;
+    strcpy(message.hello.name, "policyserver");
+    code = ask(service, &message, &reply, &fd, error);
+    if (code != 0)
+        return code;
+    message = (struct wire_message){.type = WIRE_GET_CONTROL};
+    message.get_control.wait = service->options->take_over;
+    code = ask(service, &message, &reply, &fd, error);
+    if (code == -EBUSY && !service->options->take_over)
+        return error_set(error, EBUSY,
+                         "another policy server has control; --take-over has it "
+                         "hand control over");
+    if (code == 0 && reply.type != WIRE_CONTROL)
+        code = error_set(error, EPROTO, "physmem answers GET_CONTROL with %s",
+                         wire_type_name(reply.type));
+    if (code == 0)
+        code = rounds_table(&service->rounds, fd, error);
+    return code;
+}
+
+/* Limits first, then entitlements: whoever waits for this program to be ready finds both in force. */
+static int rule(struct service *service, struct sp_error *error)
+{
+    struct wire_message reply;
+    int code = limits_renew(service, error), fd;
+
+    while (code == 0 && service->limits_seq != 0) {
+        code = link_receive(&service->link, &reply, &fd);
+        if (code > 0) {
+            on_message(service, &reply, fd);
+            code = 0;
+        } else if (code == 0) {
+            code = link_wait(&service->link);
+        }
+        if (code < 0)
+            error_set(error, EPIPE, "physmem hung up");
+    }
+    if (code == 0 && service->options->arbiter != NULL &&
+        rounds_arbiter(&service->rounds, &service->arbiter.choice) != 0)
+        code = error_set(error, ENOMEM, "no memory for the arbiter");
+    return code;
+}
+
+static int handles_start(struct service *service, uv_loop_t *loop, struct sp_error *error)
+{
+    int code;
+
+    service->loop = loop;
+    code = uv_poll_init(loop, &service->poll, service->link.fd);
+    if (code != 0)
+        return error_set(error, -code, "cannot watch the connection: %s", uv_strerror(code));
+    /* These cannot fail: they allocate nothing. */
+    uv_timer_init(loop, &service->timer);
+    uv_signal_init(loop, &service->hangup);
+    uv_signal_init(loop, &service->terminate);
+    uv_signal_init(loop, &service->interrupt);
+    service->poll.data = service;
+    service->timer.data = service;
+    service->hangup.data = service;
+    service->terminate.data = service;
+    service->interrupt.data = service;
+    service->started = true;
+    code = uv_poll_start(&service->poll, UV_READABLE, on_readable);
+    if (code == 0)
+        code = uv_signal_start(&service->hangup, on_hangup, SIGHUP);
+    if (code == 0)
+        code = uv_signal_start(&service->terminate, on_end, SIGTERM);
+    if (code == 0)
+        code = uv_signal_start(&service->interrupt, on_end, SIGINT);
+    return code == 0 ? 0
+                     : error_set(error, -code, "cannot watch for events: %s", uv_strerror(code));
+}
+
+int service_start(struct service *service, uv_loop_t *loop,
+                  const struct policyserver_options *options, struct sp_error *error)
+{
+    struct physmem_limit *limits = NULL;
+    uint32_t count;
+    int code = 0;
+
+    *service = (struct service){.options = options};
+    log_init(&service->log, "selfpage-policyserver");
+    link_init(&service->link);
+    rounds_init(&service->rounds);
+    if (options->arbiter != NULL)
+        code = arbiter_load(&service->arbiter, options->arbiter, error);
+    /* A mistake is to be found before control is taken from one that works. */
+    if (code == 0 && options->entitlements != NULL)
+        code = entitlements_load(options->entitlements, &limits, &count, error);
+    free(limits);
+    if (code == 0)
+        code = take_control(service, error);
+    if (code == 0)
+        code = rule(service, error);
+    if (code == 0 && !service->stopping)
+        code = handles_start(service, loop, error);
+    if (code == 0)
+        look(service);
+    service->ready = true;
+    if (code == 0 && options->ready_fd >= 0)
+        code = server_tell_ready(options->ready_fd, error);
+    if (code != 0)
+        stop(service);
+    return code;
+}
+
+void service_fini(struct service *service)
+{
+    rounds_fini(&service->rounds);
+    link_fini(&service->link);
+    if (service->options->arbiter != NULL)
+        arbiter_unload(&service->arbiter);
+}

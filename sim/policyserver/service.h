@@ -1,0 +1,45 @@
+/* The policy server's loop: one thread; it looks at the table when its timer fires and when physmem
+ * rings, and says what has changed. */
+#ifndef POLICYSERVER_SERVICE_H
+#define POLICYSERVER_SERVICE_H
+
+#include <uv.h>
+
+#include "adapter/arbiter.h"
+#include "io/log.h"
+#include "options.h"
+#include "rounds.h"
+
+#include "link.h"
+
+struct service {
+    const struct policyserver_options *options;
+    struct log log;
+    struct link link;
+    struct arbiter_handle arbiter; /* used if options->arbiter is given */
+    struct rounds rounds;
+    uint32_t limits_seq;    /* of LIMITS that is not answered yet; 0: none */
+    uint32_t hand_over_seq; /* of HAND_OVER, likewise: the table is not written any more */
+    uint32_t successor;     /* its process */
+    bool rung;              /* physmem waits for ENTITLED */
+    bool ready;             /* has said so */
+    bool started;           /* the handles below exist */
+    bool stopping;
+    bool failed;
+    uv_loop_t *loop;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    uv_signal_t hangup;
+    uv_signal_t terminate;
+    uv_signal_t interrupt;
+};
+
+/* Take control, which may have to wait for whoever has it, and set the limits; then start on `loop`.
+ * Returns 0, or a negative errno with a text; run the loop and call service_fini in both cases. */
+int service_start(struct service *service, uv_loop_t *loop,
+                  const struct policyserver_options *options, struct sp_error *error);
+
+/* Free everything after the loop has ended. */
+void service_fini(struct service *service);
+
+#endif

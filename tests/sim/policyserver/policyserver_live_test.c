@@ -1,0 +1,235 @@
+/* A policy server rules over live tasks: its file is read again, it hands over, it dies. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <valgrind/valgrind.h>
+
+#include "policyserver_peer.h"
+
+#define PLENTY (WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL)
+
+static void open_task(struct physmem_peer *peer, const struct scene *scene, const char *name)
+{
+    assert_int_equal(physmem_peer_open(peer, &scene->physmem, name), 0);
+    assert_int_equal(physmem_propose(peer, SP_EXTRA, 320, 0), 0);
+    assert_int_equal(physmem_container(peer, 320), 0);
+}
+
+/* The next message of this type over the control connection. */
+static void expect(struct physmem_peer *peer, enum wire_type type, struct wire_message *message)
+{
+    do
+        assert_int_equal(wire_client_receive(&peer->control, message, NULL), 0);
+    while (message->type != type);
+}
+
+/* Under a policy server with this arbiter the latecomer is told to come again, and then has as many
+ * frames as physmem's own arbiter of that name would give it. */
+static void late_and_hoarder(struct scene *scene, const char *arbiter)
+{
+    const char *const args[] = {"--arbiter", arbiter, NULL};
+    struct physmem_peer hoarder, late;
+    struct wire_message message;
+    int64_t got, sum = 0;
+
+    scene_physmem(scene, "320", NULL);
+    scene_start(scene, 0, args);
+    open_task(&hoarder, scene, "hoarder");
+    open_task(&late, scene, "late");
+    assert_int_equal(physmem_allocate(&hoarder, 0, 320, PLENTY), 310);
+    got = physmem_allocate(&late, 0, 155, PLENTY);
+    assert_true(got == -ENOMEM || got > 0);
+    sum = got > 0 ? got : 0;
+    /* What is recalled is returned, until the latecomer has its half. */
+    for (uint32_t from = 0; sum < 155;) {
+        expect(&hoarder, WIRE_RECALL, &message);
+        assert_int_equal(physmem_give_back(&hoarder, WIRE_DEALLOCATE, from, message.recall.frames),
+                         message.recall.frames);
+        from += message.recall.frames;
+        expect(&late, WIRE_NOTICE, &message);
+        got = physmem_allocate(&late, (uint32_t)sum, 155 - (uint32_t)sum, PLENTY);
+        assert_true(got == -ENOMEM || got > 0);
+        sum += got > 0 ? got : 0;
+    }
+    /* And no more. */
+    assert_int_equal(physmem_allocate(&late, 160, 100, PLENTY), -ENOMEM);
+    assert_true(physmem_books_agree(&scene->observer));
+    physmem_peer_close(&late);
+    physmem_peer_close(&hoarder);
+}
+
+static void test_maxmin(void **state)
+{
+    late_and_hoarder(*state, "maxmin");
+}
+
+static void test_the_example_of_the_header(void **state)
+{
+    late_and_hoarder(*state, TEST_EQUAL_ARBITER);
+}
+
+static void test_the_file_is_read_again(void **state)
+{
+    struct scene *scene = *state;
+    char path[SERVER_PATH];
+    const char *const args[] = {
+        "--entitlements", scene_file(scene, "tasks: [ { name: hoarder, extra: 200 } ]\n", path),
+        NULL};
+    struct physmem_peer hoarder;
+    struct wire_message message;
+
+    scene_physmem(scene, "320", NULL);
+    scene_start(scene, 0, args);
+    open_task(&hoarder, scene, "hoarder");
+    assert_int_equal(physmem_allocate(&hoarder, 0, 320, PLENTY), 200);
+    scene_file(scene, "tasks: [ { name: hoarder, extra: 120 } ]\n", path);
+    kill(scene->server[0].pid, SIGHUP);
+    expect(&hoarder, WIRE_RECALL, &message);
+    assert_int_equal(message.recall.frames, 80);
+    assert_int_equal(physmem_give_back(&hoarder, WIRE_DEALLOCATE, 0, 80), 80);
+    /* A broken file changes nothing. */
+    scene_file(scene, "tasks: [ { name: hoarder, extra: 1e3 } ]\n", path);
+    kill(scene->server[0].pid, SIGHUP);
+    scene_await_log(&scene->server[0], "all stays as it was");
+    scene_await_log(&scene->server[0], ":1: tasks[1].extra: expected a whole number, not \"1e3\"");
+    assert_int_equal(physmem_allocate(&hoarder, 0, 10, PLENTY), -ENOMEM);
+    scene_file(scene, "defaults: { weight: 2 }\n", path);
+    kill(scene->server[0].pid, SIGHUP);
+    for (uint64_t since = scene_now_ms(); physmem_allocate(&hoarder, 0, 10, PLENTY) == -ENOMEM;)
+        scene_rest(since, "a limit to be gone");
+    physmem_peer_close(&hoarder);
+}
+
+static void test_it_may_die(void **state)
+{
+    struct scene *scene = *state;
+    char path[SERVER_PATH];
+    const char *const args[] = {
+        "--arbiter", "maxmin", "--entitlements",
+        scene_file(scene, "tasks: [ { name: bounded, extra: 50 } ]\n", path), NULL};
+    struct physmem_peer task, late;
+    struct wire_message status;
+
+    scene_physmem(scene, "320", NULL);
+    scene_start(scene, 0, args);
+    open_task(&task, scene, "task");
+    assert_int_equal(physmem_allocate(&task, 0, 100, PLENTY), 100);
+    server_process_kill(&scene->server[0]);
+    scene_await_control(scene, LEFT);
+    scene_await_log(&scene->physmem, "is gone without handing over: its last table stands");
+    scene_status(scene, &status);
+    assert_int_equal(status.physmem_status.controllers, 1);
+    /* Tasks go on; who comes now has the limits of its name. */
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(physmem_allocate(&task, 100, 20, WIRE_ALLOCATE_EXTRA), 20);
+        assert_int_equal(physmem_give_back(&task, WIRE_DEALLOCATE, 100, 20), 20);
+    }
+    open_task(&late, scene, "bounded");
+    assert_int_equal(physmem_allocate(&late, 0, 100, PLENTY), 50);
+    scene_start(scene, 1, args);
+    scene_await_control(scene, CONTROLLED);
+    assert_true(physmem_books_agree(&scene->observer));
+    physmem_peer_close(&late);
+    physmem_peer_close(&task);
+}
+
+/* Three tasks allocate and return what they are entitled to, a fourth always wants more than there
+ * is; meanwhile control goes from one policy server to the next. */
+#define TASKS 3u
+#define HOLDS 20u
+#define MOVES 40u
+
+static void test_hand_over_under_load(void **state)
+{
+    static const char *const first[] = {"--arbiter", "maxmin", NULL};
+    static const char *const next[] = {"--arbiter", "maxmin", "--take-over", NULL};
+    struct scene *scene = *state;
+    uint32_t rounds = RUNNING_ON_VALGRIND ? 150 : 2000, after_last = 0;
+    struct physmem_peer task[TASKS], wanter;
+    unsigned servers = 1, allocations = 0;
+
+    scene_physmem(scene, "320", NULL);
+    for (unsigned i = 0; i < TASKS; i++) {
+        open_task(&task[i], scene, "task");
+        assert_int_equal(physmem_allocate(&task[i], 0, HOLDS, PLENTY), HOLDS);
+    }
+    open_task(&wanter, scene, "wanter");
+    scene_start(scene, 0, first);
+    /* At least so many rounds in all, and so many after the last has taken over. */
+    for (uint32_t round = 0; after_last < rounds / POLICYSERVERS; round++) {
+        assert_int_equal(physmem_allocate(&wanter, 0, 320, WIRE_ALLOCATE_EXTRA), -ENOMEM);
+        for (unsigned i = 0; i < TASKS; i++) {
+            assert_int_equal(physmem_allocate(&task[i], HOLDS, MOVES, WIRE_ALLOCATE_EXTRA), MOVES);
+            assert_int_equal(physmem_give_back(&task[i], WIRE_DEALLOCATE, HOLDS, MOVES), MOVES);
+            allocations++;
+        }
+        if (scene_controllers(scene) < servers)
+            continue;
+        if (servers < POLICYSERVERS && round >= servers * (rounds / POLICYSERVERS))
+            scene_spawn(scene, servers++, next);
+        else if (servers == POLICYSERVERS)
+            after_last++;
+    }
+    assert_true(allocations >= rounds * 2);
+    for (unsigned i = 0; i + 1 < POLICYSERVERS; i++) {
+        assert_int_equal(server_process_wait(&scene->server[i]), 0);
+        scene_await_log(&scene->server[i], "control has gone to process");
+    }
+    assert_int_equal(scene_controllers(scene), POLICYSERVERS);
+    scene_await_control(scene, CONTROLLED);
+    assert_true(physmem_books_agree(&scene->observer));
+    for (unsigned i = 0; i < TASKS; i++)
+        physmem_peer_close(&task[i]);
+    physmem_peer_close(&wanter);
+}
+
+/* More tasks than the first table has rows. */
+static void test_many_tasks(void **state)
+{
+    static const char *const args[] = {"--arbiter", "maxmin", "--verbose", NULL};
+    static struct physmem_peer task[100];
+    struct scene *scene = *state;
+    struct wire_message message;
+
+    scene_physmem(scene, "320", NULL);
+    scene_start(scene, 0, args);
+    for (unsigned i = 0; i < 100; i++) {
+        open_task(&task[i], scene, "task");
+        if (i > 0)
+            assert_int_equal(physmem_allocate(&task[i], 0, 1, PLENTY), 1);
+    }
+    assert_int_equal(physmem_allocate(&task[0], 0, 320, PLENTY), 310 - 99);
+    /* All are entitled to three at least. */
+    if (physmem_allocate(&task[99], 1, 2, WIRE_ALLOCATE_EXTRA) == -ENOMEM) {
+        expect(&task[0], WIRE_RECALL, &message);
+        assert_true(message.recall.frames >= 2);
+        assert_true(physmem_give_back(&task[0], WIRE_DEALLOCATE, 0, message.recall.frames) > 0);
+        expect(&task[99], WIRE_NOTICE, &message);
+        assert_int_equal(physmem_allocate(&task[99], 1, 2, WIRE_ALLOCATE_EXTRA), 2);
+    }
+    assert_true(physmem_books_agree(&scene->observer));
+    for (unsigned i = 0; i < 100; i++)
+        physmem_peer_close(&task[i]);
+}
+
+#define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(test_maxmin),
+        SCENE_TEST(test_the_example_of_the_header),
+        SCENE_TEST(test_the_file_is_read_again),
+        SCENE_TEST(test_it_may_die),
+        SCENE_TEST(test_hand_over_under_load),
+        SCENE_TEST(test_many_tasks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
