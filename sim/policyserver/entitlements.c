@@ -55,19 +55,16 @@ static const cyaml_schema_field_t file_fields[] = {
 static const cyaml_schema_value_t file_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
-static const struct yaml_number numbers[] = {{"defaults.guaranteed", false},
-                                             {"defaults.extra", false},
-                                             {"defaults.weight", false},
-                                             {"defaults.priority", false},
-                                             {"users[].guaranteed", false},
-                                             {"users[].extra", false},
-                                             {"users[].weight", false},
-                                             {"users[].priority", false},
-                                             {"tasks[].guaranteed", false},
-                                             {"tasks[].extra", false},
-                                             {"tasks[].weight", false},
-                                             {"tasks[].priority", false},
-                                             {NULL}};
+/* The fields of entries at a path; the largest number stands for what is not said. */
+#define MOST (PHYSMEM_UNLIMITED - 1)
+#define NUMBERS_OF(path)                                                                           \
+    {path ".guaranteed", MOST}, {path ".extra", MOST}, {path ".weight", MOST},                     \
+    {                                                                                              \
+        path ".priority", MOST                                                                     \
+    }
+
+static const struct yaml_number numbers[] = {
+    NUMBERS_OF("defaults"), NUMBERS_OF("users[]"), NUMBERS_OF("tasks[]"), {NULL}};
 
 static const struct yaml_syntax syntax = {&file_schema, numbers};
 

@@ -175,20 +175,25 @@ static void on_message(struct service *service, const struct wire_message *messa
         close(consume_fd);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+/* Handle what has come. */
+static void receive(struct service *service)
 {
-    struct service *service = poll->data;
     struct wire_message message;
     int result = 1, fd;
 
-    (void)status;
-    (void)events;
     while (!service->stopping && (result = link_receive(&service->link, &message, &fd)) > 0)
         on_message(service, &message, fd);
     if (result < 0)
         fail(service, result == -EPROTO ? "physmem sent what is no message" : "physmem is gone");
     else if (service->rung)
         look(service);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    receive(poll->data);
 }
 
 /* ---- Signals ---- */
@@ -347,6 +352,9 @@ int service_start(struct service *service, uv_loop_t *loop,
     if (code == 0)
         look(service);
     service->ready = true;
+    /* What came together with the last reply is here already, and no event will tell of it. */
+    if (code == 0 && service->started)
+        receive(service);
     if (code == 0 && options->ready_fd >= 0)
         code = server_tell_ready(options->ready_fd, error);
     if (code != 0)

@@ -97,7 +97,7 @@ static void test_the_file_is_read_again(void **state)
     scene_file(scene, "tasks: [ { name: hoarder, extra: 1e3 } ]\n", path);
     kill(scene->server[0].pid, SIGHUP);
     scene_await_log(&scene->server[0], "all stays as it was");
-    scene_await_log(&scene->server[0], ":1: tasks[1].extra: expected a whole number, not \"1e3\"");
+    scene_await_log(&scene->server[0], ":1: tasks[1].extra: expected a whole number");
     assert_int_equal(physmem_allocate(&hoarder, 0, 10, PLENTY), -ENOMEM);
     scene_file(scene, "defaults: { weight: 2 }\n", path);
     kill(scene->server[0].pid, SIGHUP);

@@ -57,7 +57,7 @@ static void test_mistakes_in_the_file(void **state)
         const char *file, *text;
     } cases[] = {
         {"default: {}\n", "entitlements.yaml:1: default: unknown field"},
-        {"defaults: { extra: 2M }\n", ":1: defaults.extra: expected a whole number, not \"2M\""},
+        {"defaults: { extra: 2M }\n", ":1: defaults.extra: expected a whole number from 0 to 4294967294, not \"2M\""},
         {"defaults:\n  weight: 0\n", ":2: defaults.weight: a weight is at least 1"},
         {"users:\n  - { extra: 5 }\n", ":2: users[1].user: the field is missing"},
         {"users:\n  - user: nobody-of-this-name\n    extra: 5\n",
