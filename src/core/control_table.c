@@ -52,6 +52,7 @@ void control_row_write(struct control_row *row, uint32_t uid, const struct sp_ar
     SET(row->ghost_hits, task->ghost_hits);
     SET(row->bid, task->bid);
     SET(row->idle, task->idle);
+    SET(row->penalty, task->penalty);
     atomic_store_explicit(&row->id, task->id, memory_order_release);
 }
 
@@ -82,6 +83,7 @@ bool control_row_read(const struct control_row *row, uint64_t now, struct sp_arb
         .idle = GET(row->idle),
         .ghost_hits = GET(row->ghost_hits),
         .bid = GET(row->bid),
+        .penalty = GET(row->penalty),
     };
     *uidp = GET(row->uid);
     if (now >= GET(row->wanted_until))
