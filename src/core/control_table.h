@@ -54,7 +54,7 @@ struct control_row {
     _Atomic uint64_t ghost_hits;
     _Atomic uint64_t bid;
     _Atomic uint32_t idle;
-    _Atomic uint32_t penalty;
+    _Atomic uint64_t penalty;
     /* The policy server writes. */
     _Alignas(64) _Atomic uint32_t entitled_id; /* the task that the rest is about */
     _Atomic uint32_t basis;                    /* control_basis of what it knew of the task */
