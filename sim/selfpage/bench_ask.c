@@ -4,8 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Most slots in one ALLOCATE. */
+/* Most slots in one ALLOCATE: as many as a contract has on average, or these, so that tasks come to
+ * hold what they wish for. */
 #define ALLOCATE_MOST 8u
+
+/* Most frames that one RECALL_TASK asks for. */
+#define RECALL_MOST 8u
 
 uint32_t bench_task_wish(const struct bench_task *task, bool guaranteed_only)
 {
@@ -83,7 +87,8 @@ static void ask_allocate(struct bench_task *task)
     struct bench_load *load = task->load;
     uint32_t held = bench_task_held(task);
     uint32_t wish = bench_task_wish(task, false);
-    uint32_t count = 1 + random_below(&load->random, ALLOCATE_MOST);
+    uint32_t most = load->mean > ALLOCATE_MOST ? load->mean : ALLOCATE_MOST;
+    uint32_t count = 1 + random_below(&load->random, most);
     uint32_t start = (uint32_t)(task->head % load->slots);
     uint32_t order = random_below(&load->random, load->options->order + 1);
     struct wire_message *message;
@@ -135,7 +140,7 @@ static void ask_recall(struct bench_task *task)
     struct wire_message *message = bench_message(&load->observer, WIRE_RECALL_TASK);
 
     load->asking[last % load->options->tasks] = task;
-    message->recall_task.frames = 1 + random_below(&load->random, ALLOCATE_MOST);
+    message->recall_task.frames = 1 + random_below(&load->random, RECALL_MOST);
     memset(message->recall_task.name, 0, sizeof(message->recall_task.name));
     snprintf(message->recall_task.name, sizeof(message->recall_task.name), "bench%u",
              random_below(&load->random, load->options->all));
