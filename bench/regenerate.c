@@ -17,7 +17,7 @@
 static const struct bench_about about = {
     .name = "bench_regenerate",
     .claim = "with memory for one index of four, a query program that makes indexes again takes at "
-             "most 5.0 times as long as with enough memory, and at most 0.25 of what paging takes",
+             "most 5.0 times as long as with enough memory, and at most 25 % of what paging takes",
     .subject = "too little memory",
     .baseline = "enough memory",
     .unit = "us a batch of queries",
@@ -177,7 +177,7 @@ int main(int argc, char **argv)
         us[i] = median(&bench, &runs[i]);
         free(runs[i].us);
     }
-    bench_number(&bench, us[1] / us[2], 0.25, "regenerate, as a part of page");
+    bench_number(&bench, 100 * us[1] / us[2], 25, "regenerate, percent of page");
     for (unsigned i = 0; i < 3; i++)
         add_bar(&bench, &runs[i], us[i], us[2] > us[1] ? us[2] : us[1]);
     bench_note(&bench, "swap with O_DIRECT in %s", bench.file_directory);

@@ -329,12 +329,47 @@ static void test_bells_are_gathered(void **state)
 
 #define CONTROL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What a task is said to be able to have is what it gets when it asks. */
+static void test_availability_is_what_the_table_grants(void **state)
+{
+    struct controlled *c = *state;
+    uint32_t in_a, in_b, had;
+    struct physmem_task *a = extra_task(c, "a", &in_a), *b = extra_task(c, "b", &in_b);
+    struct physmem_availability now;
+
+    take_control(c, 8);
+    world_allocate(&c->world, a, in_a, 0, 250, PLENTY); /* 60 are left */
+    entitle(c, a, 100, 0, 0);
+    entitle(c, b, 20, 0, 0);
+    physmem_get_availability(c->world.physmem, b, &now);
+    assert_int_equal(now.available, 60); /* what nobody else wants */
+    entitle(c, b, 150, 0, 0);
+    physmem_get_availability(c->world.physmem, b, &now);
+    assert_int_equal(now.available, 150);
+    entitle(c, b, 300, 0, 0);
+    physmem_get_availability(c->world.physmem, b, &now);
+    assert_int_equal(now.available, 210); /* a keeps 100 */
+    physmem_get_availability(c->world.physmem, a, &now);
+    assert_int_equal(now.available, 310); /* nobody has asked yet */
+
+    world_allocate(&c->world, b, in_b, 0, 300, PLENTY);
+    had = world_status(b).held;
+    assert_int_equal(world_status(a).owed, 150);
+    world_range(&c->world, physmem_deallocate, a, in_a, 100, 150);
+    world_allocate(&c->world, b, in_b, had, 300 - had, PLENTY);
+    assert_int_equal(world_status(b).held, 210);
+    physmem_get_availability(c->world.physmem, a, &now);
+    assert_int_equal(now.available, 100);
+    assert_null(physmem_check(c->world.physmem));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONTROL_TEST(test_the_table_shows_the_books),
         CONTROL_TEST(test_a_row_is_told_apart_from_the_one_before),
         CONTROL_TEST(test_entitlements_decide_who_gets_extra_frames),
+        CONTROL_TEST(test_availability_is_what_the_table_grants),
         CONTROL_TEST(test_a_raised_entitlement_is_told_once),
         CONTROL_TEST(test_short_of_frames),
         CONTROL_TEST(test_limits),
