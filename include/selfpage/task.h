@@ -153,7 +153,8 @@ struct sp_attach_options {
  *  \retval -EINVAL     an option is missing or malformed; `error` names it
  *  \retval -ENAMETOOLONG a socket path is longer than a Unix socket can have (107 bytes)
  *  \retval -ENOENT     no such policy, or a socket does not exist
- *  \retval -ENOTSUP    the policy cannot run live
+ *  \retval -ENOTSUP    the policy cannot run live, or the program does not go on properly after a
+ *                      fault, as under Valgrind without --px-default=allregs-at-each-insn
  *  \retval -ECONNREFUSED nobody listens on a socket
  *  \retval -ENOMEM     physmem refused a contract (error says why), or memory ran out
  *  \retval -EPROTO     the server speaks another version of the protocol

@@ -426,7 +426,9 @@ static int start_threads(struct sp_task *task, struct sp_error *error)
 
     if (result != 0)
         return result;
-    result = control_start(task, error);
+    result = probe_resume(error);
+    if (result == 0)
+        result = control_start(task, error);
     if (result == 0) {
         result = watch_start(task, error);
         if (result != 0)
@@ -477,8 +479,10 @@ int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
     if (task->page_order > 0)
         task->stats = &task->unit_stats;
     result = choose_policy(task, &settings.options, error);
-    if (result == 0)
+    if (result == 0) {
         show_policy(task, &settings.options);
+        crash_watch_policy(task);
+    }
     if (result == 0)
         result = live_trace_begin(task, policy_text(&settings.options),
                                   units_in(task, task->arena_pages), error);

@@ -58,6 +58,7 @@ void task_fault(struct sp_task *task, sp_page page, bool write)
     uint32_t pauses = 0;
     bool waited = false;
 
+    crash_serving(page);
     for (;;) {
         uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
         uint32_t progress = channel_progress(&task->swap);
@@ -74,12 +75,15 @@ void task_fault(struct sp_task *task, sp_page page, bool write)
         brought_in = work.loads > 0 || work.refill;
         work_perform(task, &work, &task->swap, true, write);
         switch (verdict) {
-        case PAGER_DONE:
-            return;
         case PAGER_CALL:
-            if (brought_in)
-                return; /* mapped; should rights have been short, the access faults again */
-            break;
+            if (!brought_in)
+                break;
+            /* Mapped; should rights have been short, the access faults again. */
+            /* fall through */
+        case PAGER_DONE:
+        case PAGER_NO_PAGE:
+            crash_serving(SP_NO_PAGE);
+            return;
         case PAGER_WAIT:
             task_wait_event(task, events, -1);
             break;
@@ -92,8 +96,6 @@ void task_fault(struct sp_task *task, sp_page page, bool write)
         case PAGER_STUCK:
             task_die(task, "no frame can be freed for a page fault: %s",
                      pager_stuck_reason(&task->pager));
-        case PAGER_NO_PAGE:
-            return;
         }
     }
 }
@@ -124,7 +126,7 @@ static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t
     }
     if (page == SP_NO_PAGE || pager_region_of(&task->pager, page) == NULL)
         return false;
-    if (inside > 0)
+    if (inside > 0 || task_is_held())
         task_die(task,
                  "managed memory was touched inside the fault handler (by a refill callback "
                  "or a policy), at page %u",
@@ -161,10 +163,15 @@ static void on_signal(int number, siginfo_t *info, void *context)
     struct sp_task *task = task_attached();
     int saved = errno;
 
-    if (task == NULL)
+    if (task == NULL) {
         signal(number, SIG_DFL);
-    else if (info->si_code <= 0 || !handle(task, info, context))
+    } else if (info->si_code > 0 && probe_fault(info)) {
+        ; /* it goes on */
+    } else if (info->si_code <= 0 || !handle(task, info, context)) {
+        if (info->si_code > 0)
+            crash_explain(task, info, context);
         pass_on(number == SIGSEGV ? &task->old_segv : &task->old_bus, number, info, context);
+    }
     errno = saved;
 }
 

@@ -62,6 +62,11 @@ void task_leave(struct sp_task *task, const sigset_t *saved)
         pthread_sigmask(SIG_SETMASK, saved, NULL);
 }
 
+bool task_is_held(void)
+{
+    return holding;
+}
+
 sp_page task_page_of(const struct sp_task *task, const void *address)
 {
     uintptr_t offset = (uintptr_t)address - (uintptr_t)task->arena;

@@ -24,11 +24,11 @@
 
 #include <selfpage/task.h>
 
+#include "base/stats_page.h"
 #include "core/pager.h"
 #include "core/terms_text.h"
 #include "os/futex.h"
 #include "os/plugin.h"
-#include "base/stats_page.h"
 #include "policy/params.h"
 #include "policy/recorder.h"
 #include "os/shared.h"
@@ -82,6 +82,15 @@ enum task_end {
     TASK_ENDED, /* detached, or never attached */
 };
 
+/* Where the code of the eviction policy lies. */
+struct crash_object {
+    uintptr_t first; /* its executable segment */
+    size_t size;
+    uintptr_t base; /* of the object in memory */
+    bool library;   /* the library's code lies there too, or it is not known where */
+    char name[48];  /* of the object's file */
+};
+
 struct sp_task {
     struct futex_lock lock;
     uint32_t events; /* counts ends of transits; sleepers wait on it */
@@ -117,6 +126,7 @@ struct sp_task {
     struct live_trace *live_trace; /* NULL: no trace is written */
     struct shared stack;           /* the frame stack, shared with physmem */
     struct plugin policy_object;
+    struct crash_object policy_object_at;
 
     /* Guarded by lock. */
     struct pager pager;
@@ -174,6 +184,9 @@ void task_leave(struct sp_task *task, const sigset_t *saved);
 
 /* The page of an address, or SP_NO_PAGE if it is not managed. */
 sp_page task_page_of(const struct sp_task *task, const void *address);
+
+/* True if this thread holds the lock. */
+bool task_is_held(void);
 
 /* Something ended that a fault may wait for. */
 void task_signal_event(struct sp_task *task);
@@ -238,6 +251,28 @@ _Noreturn void swap_end(struct sp_task *task);
 void task_fault(struct sp_task *task, sp_page page, bool write);
 int fault_install(struct sp_task *task, struct sp_error *error);
 void fault_uninstall(struct sp_task *task);
+
+/* ---- crash.c ---- */
+
+/* See where the code of the policy lies, which has been chosen. */
+void crash_watch_policy(struct sp_task *task);
+
+/* This thread serves a fault on a page, or calls back to have one made, numbered within its region;
+ * SP_NO_PAGE: no more. */
+void crash_serving(sp_page page);
+void crash_refilling(sp_page page);
+
+/* This thread has had a fault that is not on managed memory: say whose it is, if it is one of
+ * paging. Async-signal-safe enough, as task_say. */
+void crash_explain(const struct sp_task *task, const siginfo_t *info, const ucontext_t *context);
+
+/* ---- probe.c ---- */
+
+/* The handler is installed: fault, and see that this thread goes on properly. 0, -ENOTSUP, -ENOMEM. */
+int probe_resume(struct sp_error *error);
+
+/* In the handler: true if this was such a fault, and has been dealt with. */
+bool probe_fault(const siginfo_t *info);
 
 /* ---- control.c, pager_thread.c ---- */
 

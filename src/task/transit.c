@@ -191,9 +191,12 @@ static void refill(struct sp_task *task, const struct work *work, bool write)
 
     /* The last page may be larger than what is left of the region. */
     for (uint32_t i = 0; i < unit_pages(task) && first + i < task->refills[index].pages; i++) {
-        int error = task->refills[index].refill(task->refills[index].arg, first + i,
-                                                frame + (size_t)i * SP_PAGE_SIZE);
+        int error;
 
+        crash_refilling(first + i);
+        error = task->refills[index].refill(task->refills[index].arg, first + i,
+                                            frame + (size_t)i * SP_PAGE_SIZE);
+        crash_refilling(SP_NO_PAGE);
         if (error != 0)
             task_die(task, "the refill callback failed for page %u of its region: %s", first + i,
                      strerror(error));
