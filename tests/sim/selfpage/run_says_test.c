@@ -120,16 +120,10 @@ static void a_policy_that_cannot_be_loaded_is_named(void **state)
     run_expect(place,
                (const char *[]){"run", "clock.yaml", "--policy", TEST_POLICY ":speed=3", NULL}, 2,
                NULL, "speed");
-    run_expect(place, (const char *[]){"run", "clock.yaml", "--policy", "belady", NULL}, 2, NULL,
-               "'belady' cannot run live");
     run_expect(
         place,
         (const char *[]){"run", "clock.yaml", "--policy", "${P}", "--define", "P=belady", NULL}, 2,
         NULL, "task a: policy 'belady' cannot run live");
-    run_expect(
-        place,
-        (const char *[]){"replay", "--policy", "./text.so", "--frames", "1", "clock.yaml", NULL}, 2,
-        NULL, "./text.so: ");
     /* A shared object, but none of a policy: the test's own arbiter. */
     run_expect(place, (const char *[]){"run", "missing.yaml", "--policy", TEST_ARBITER, NULL}, 2,
                NULL, "is no policy: it exports no `sp_policy_plugin`");
