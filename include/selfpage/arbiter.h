@@ -27,7 +27,8 @@
  *                     Asked only of an arbiter that has SP_ARBITER_GRANTS, and only when there is
  *                     not enough for all who asked within the last second; with plenty, or without
  *                     that flag, a task gets what its contracts allow and what is there.
- *   SP_ARBITER_TICK   the time that `due` named has come. takes may be filled here, too.
+ *   SP_ARBITER_TICK   the time that `due` named has come. takes may be filled here, too. `count` may
+ *                     be 0; otherwise there is at least the task that waits or asks.
  *
  * Rules physmem keeps, whatever an arbiter says:
  *   - takes[i] never goes above tasks[i].recallable: guaranteed frames and leases are not recalled
@@ -44,7 +45,8 @@
  *   - decide takes time at most about proportional to `count`.
  *
  * Fields physmem cannot know by itself are 0 when unknown (see struct sp_arbiter_task). An arbiter
- * must give a sensible answer then, too.
+ * must give a sensible answer then, too. Weights and bids are what tasks wrote into their contracts,
+ * unless a policy server says otherwise: who believes them gives most to who claims most.
  *
  * A complete arbiter: everybody is entitled to the same. With equal(level) frames for each, the
  * level is found at which what lies above it covers what is missing.
@@ -99,7 +101,10 @@
  *       .decide = equal_decide };
  *
  * Built with `cc -shared -fPIC equal.c -o equal.so` it is used by `selfpage-physmem --arbiter
- * ./equal.so`, or in a scenario as `physmem: {arbiter: ./equal.so}`.
+ * ./equal.so`, or in a scenario as `physmem: {arbiter: ./equal.so}`. What it is worth:
+ *
+ *   selfpage bench attacks --arbiter fcfs,maxmin,./equal.so       what cheating gains under it
+ *   selfpage bench contracts --compare fcfs,maxmin,./equal.so     under load, side by side
  *
  * Bump rule: fields are only added at the end of a struct, with NULL or 0 meaning "as before"; any
  * other change raises SP_ARBITER_ABI, and a loader refuses an arbiter of another version.

@@ -27,3 +27,7 @@ selfpage_tool_test(parallel $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(bench_attacks $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/src/arbiter/README.md)
 selfpage_tool_test(output ${CMAKE_BINARY_DIR}/bin ${PROJECT_SOURCE_DIR}/tests/data/traces/small.txt)
+if(NOT SELFPAGE_SANITIZE AND NOT SELFPAGE_TEST_WRAPPER) # once is enough
+    selfpage_tool_test(readme ${PROJECT_SOURCE_DIR}/README.md ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
+        ${PROJECT_SOURCE_DIR}/include ${tool_flags})
+endif()
