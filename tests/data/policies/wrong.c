@@ -143,7 +143,7 @@ static void strange_things(struct wrong *w)
 {
     w->calls++;
     if (WRONG == CRASHES && w->calls == 20)
-        *(volatile int *)(uintptr_t)sink = 1;
+        *(volatile int *)((uintptr_t)sink + 64) = 1; /* not NULL, which UBSan would catch first */
     if (WRONG == ABORTS && w->calls == 20)
         abort();
     if (WRONG == DIVIDES)
