@@ -17,7 +17,6 @@
 #include <valgrind/valgrind.h>
 
 #include "launch/spawn.h"
-#include "bench.h"
 #include "processes.h"
 
 #define ARGUMENTS_MAX 24
@@ -364,53 +363,11 @@ static void table(void **state)
     free(errors);
 }
 
-static void bad_options(void **state)
+static void no_such_bench(void **state)
 {
-    static struct {
-        char *arguments[5];
-        const char *text;
-    } cases[] = {
-        {{"contracts", "--tasks=0"}, "not a number from 1"},
-        {{"contracts", "--rate=5", "--outstanding=1"}, "open loop"},
-        {{"contracts", "--tasks=3", "--outstanding=4"}, "one request outstanding at most"},
-        {{"contracts", "--mix=propose=0"}, "all shares are 0"},
-        {{"contracts", "--mix=buy=1"}, "there is no kind \"buy\""},
-        {{"contracts", "--mix=propose"}, "is not KIND=N"},
-        {{"contracts", "--contention=5"}, "from 0 to 4"},
-        {{"contracts", "--contention=nan"}, "from 0 to 4"},
-        {{"contracts", "--duration=forever"}, "is no time"},
-        {{"contracts", "--cores=some"}, "neither same nor different"},
-        {{"contracts", "--picture=a.gif"}, ".svg"},
-        {{"contracts", "--tasks=2", "--slow=2", "--silent=1"}, "more slow and silent tasks"},
-        {{"contracts", "--compare=a,,b"}, "names with commas"},
-        {{"contracts", "--compare=a,b", "--picture=a.svg"}, "draws one run"},
-        {{"contracts", "--colour"}, "bad option --colour"},
-        {{"contracts", "--seed"}, "needs a value"},
-        {{"contracts", "--kinds=timed=0"}, "all shares are 0"},
-        {{"contracts", "--kinds=owned=1"}, "there is no kind \"owned\""},
-        {{"contracts", "--order=11"}, "from 0 to 10"},
-        {{"contracts", "--recall=7"}, "is not FRAMES/TASKS"},
-        {{"contracts", "--recall=5/6"}, "at least one frame for each task"},
-        {{"contracts", "--tasks=2", "--processes=3"}, "more processes than"},
-        {{"contracts", "--tasks=8", "--processes=4", "--outstanding=3"}, "needs one"},
-        {{"contracts", "more"}, "unexpected argument \"more\""},
-    };
-    struct bench_options options;
-    struct sp_error error;
     char *output, *errors;
 
     (void)state;
-    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char **argv = cases[i].arguments;
-        int argc = 0;
-
-        while (argv[argc] != NULL)
-            argc++;
-        assert_int_equal(bench_options_parse(argc, argv, &options, &error), OPTIONS_BAD);
-        strings_fini(&options.arbiters);
-        if (strstr(error.text, cases[i].text) == NULL)
-            fail_msg("case %u: \"%s\" is not in: %s", i, cases[i].text, error.text);
-    }
     bench(2, (const char *[]){"nothing", NULL}, &output, &errors);
     assert_string_equal(output, "");
     assert_non_null(strstr(errors, "bench measures contracts"));
@@ -429,7 +386,7 @@ int main(void)
         cmocka_unit_test(silent_tasks),
         cmocka_unit_test(arbiters_side_by_side),
         cmocka_unit_test(table),
-        cmocka_unit_test(bad_options),
+        cmocka_unit_test(no_such_bench),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
