@@ -42,11 +42,14 @@ void bench_fail(struct bench_load *load, const char *format, ...)
     uv_stop(&load->loop);
 }
 
+bool bench_is_measured(const struct bench_load *load, uint64_t when)
+{
+    return when >= load->measure_from && when < load->measure_until;
+}
+
 void bench_record(struct bench_load *load, struct histogram *histogram, uint64_t ns)
 {
-    uint64_t now = clock_now_ns();
-
-    if (now >= load->measure_from && now < load->measure_until)
+    if (bench_is_measured(load, clock_now_ns()))
         histogram_record(histogram, ns);
 }
 
@@ -81,8 +84,7 @@ void bench_task_done(struct bench_task *task, uint32_t error)
     struct bench_load *load = task->load;
     struct bench_result *result = load->result;
 
-    if (task->intended_ns < load->measure_from || task->intended_ns >= load->measure_until ||
-        task->index < load->options->unmeasured)
+    if (!bench_is_measured(load, task->intended_ns) || task->index < load->options->unmeasured)
         return;
     if (error != 0)
         result->failed[task->kind]++;

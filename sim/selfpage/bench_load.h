@@ -154,6 +154,9 @@ void bench_task_lost(struct bench_task *task);
 void bench_task_done(struct bench_task *task, uint32_t error);
 void bench_task_idle(struct bench_task *task);
 
+/* Whether the measurement ran at that time. */
+bool bench_is_measured(const struct bench_load *load, uint64_t when);
+
 /* Record a time if the measurement runs. */
 void bench_record(struct bench_load *load, struct histogram *histogram, uint64_t ns);
 

@@ -201,7 +201,7 @@ static void on_revoked(struct bench_task *task)
     if (task->state != BENCH_READY)
         return;
     if (task->temper == BENCH_SILENT)
-        task->load->result->revoked++;
+        task->load->result->revoked += bench_is_measured(task->load, clock_now_ns());
     else
         task->load->result->revoked_compliant++;
     task->state = BENCH_REVOKED;
