@@ -21,6 +21,7 @@ enum option_key {
     OPTION_CORES = 256,
     OPTION_ROUNDS,
     OPTION_DIRECTORY,
+    OPTION_PICTURE,
     OPTION_JSON,
     OPTION_SMOKE,
     OPTION_HELP,
@@ -30,6 +31,7 @@ static const struct option option_table[] = {
     {"cores", required_argument, NULL, OPTION_CORES},
     {"rounds", required_argument, NULL, OPTION_ROUNDS},
     {"directory", required_argument, NULL, OPTION_DIRECTORY},
+    {"picture", required_argument, NULL, OPTION_PICTURE},
     {"json", no_argument, NULL, OPTION_JSON},
     {"smoke", no_argument, NULL, OPTION_SMOKE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -68,6 +70,7 @@ static void help(const struct bench_about *about)
            "                          and servers, peers and handler threads on another\n"
            "  --rounds N              rounds, each of which measures both sides (default: %u)\n"
            "  --directory DIR         for files, where there are any (default: /dev/shm)\n"
+           "  --picture FILE          draw the ratios as bars (.svg or .png; needs gnuplot)\n"
            "  --json                  print one JSON object\n"
            "  --smoke                 a few small rounds: does it work? Nothing is judged\n"
            "  --help\n\n"
@@ -96,6 +99,9 @@ static void take_option(struct bench *bench, int key)
         break;
     case OPTION_DIRECTORY:
         bench->file_directory = optarg;
+        break;
+    case OPTION_PICTURE:
+        bench->picture = optarg;
         break;
     case OPTION_JSON:
         bench->json = true;

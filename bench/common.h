@@ -52,6 +52,11 @@ struct bench_row {
     double *baseline;
 };
 
+/* The middle of some values, and the quarters beside it. */
+struct bench_quartiles {
+    double low, median, high;
+};
+
 /* A thread that took part, as the kernel knows it. */
 struct bench_thread {
     char process[BENCH_NAME];
@@ -65,6 +70,7 @@ struct bench {
     const struct bench_about *about;
     bool json, smoke, different;
     unsigned rounds;
+    const char *picture;        /* --picture; NULL: none */
     const char *file_directory; /* --directory; NULL: the benchmark's default */
     int core[2];                /* of the measuring thread; of servers, peers and handler threads */
     int other_core;             /* one that is not core[0]; -1: there is none */
@@ -113,6 +119,12 @@ void bench_round(struct bench *bench, struct bench_row *row, double subject, dou
 /* A row that is one measured number. */
 void bench_number(struct bench *bench, double value, double limit, const char *format, ...)
     SP_PRINTF(4, 5);
+
+/* The ratios of a row's rounds. */
+struct bench_quartiles bench_ratios(const struct bench *bench, const struct bench_row *row);
+
+/* Draw the ratios into bench->picture. */
+void bench_picture(struct bench *bench);
 
 /* ---- Where things run ---- */
 

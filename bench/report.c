@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The middle of some values, and the quarters beside it. */
-struct quartiles {
-    double low, median, high;
-};
-
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -30,26 +25,26 @@ static double at(const double *sorted, unsigned count, double share)
     return sorted[below] * (1 - rest) + sorted[below + 1] * rest;
 }
 
-static struct quartiles quartiles_of(const struct bench *bench, const double *values,
-                                     unsigned count)
+static struct bench_quartiles quartiles_of(const struct bench *bench, const double *values,
+                                           unsigned count)
 {
     double *sorted = malloc(count * sizeof(double));
-    struct quartiles result;
+    struct bench_quartiles result;
 
     if (sorted == NULL)
         bench_fail(bench, "out of memory");
     memcpy(sorted, values, count * sizeof(double));
     qsort(sorted, count, sizeof(double), compare);
-    result = (struct quartiles){at(sorted, count, 0.25), at(sorted, count, 0.5),
-                                at(sorted, count, 0.75)};
+    result = (struct bench_quartiles){at(sorted, count, 0.25), at(sorted, count, 0.5),
+                                      at(sorted, count, 0.75)};
     free(sorted);
     return result;
 }
 
-static struct quartiles ratios_of(const struct bench *bench, const struct bench_row *row)
+struct bench_quartiles bench_ratios(const struct bench *bench, const struct bench_row *row)
 {
     double *ratios = malloc(row->rounds * sizeof(double));
-    struct quartiles result;
+    struct bench_quartiles result;
 
     if (ratios == NULL)
         bench_fail(bench, "out of memory");
@@ -71,7 +66,7 @@ static bool holds(const struct bench *bench, const struct bench_row *row)
 
     if (!is_judged(bench, row))
         return true;
-    value = row->number ? row->subject[0] : ratios_of(bench, row).median;
+    value = row->number ? row->subject[0] : bench_ratios(bench, row).median;
     return value <= row->limit;
 }
 
@@ -95,7 +90,7 @@ static void print_verdict(const struct bench *bench, const struct bench_row *row
         printf("  %5.5g  %s\n", row->limit, holds(bench, row) ? "held" : "NOT HELD");
 }
 
-static void print_cell(struct quartiles q, int decimals, int width)
+static void print_cell(struct bench_quartiles q, int decimals, int width)
 {
     char cell[100];
 
@@ -112,7 +107,7 @@ static void print_row(const struct bench *bench, const struct bench_row *row)
     } else {
         print_cell(quartiles_of(bench, row->subject, row->rounds), 0, 22);
         print_cell(quartiles_of(bench, row->baseline, row->rounds), 0, 22);
-        print_cell(ratios_of(bench, row), 2, 17);
+        print_cell(bench_ratios(bench, row), 2, 17);
     }
     print_verdict(bench, row);
 }
@@ -153,7 +148,7 @@ static void print_table(const struct bench *bench)
 /* ---- For machines ---- */
 
 /* jansson reports a failed allocation by NULL, which json_pack of the outer object passes on. */
-static json_t *json_quartiles(struct quartiles q)
+static json_t *json_quartiles(struct bench_quartiles q)
 {
     return json_pack("{s:f, s:f, s:f}", "median", q.median, "low", q.low, "high", q.high);
 }
@@ -170,7 +165,7 @@ static json_t *json_row(const struct bench *bench, const struct bench_row *row)
                      (int)row->rounds, "subject",
                      json_quartiles(quartiles_of(bench, row->subject, row->rounds)), "baseline",
                      json_quartiles(quartiles_of(bench, row->baseline, row->rounds)), "ratio",
-                     json_quartiles(ratios_of(bench, row)), "limit", limit, "held", held);
+                     json_quartiles(bench_ratios(bench, row)), "limit", limit, "held", held);
 }
 
 static json_t *json_thread(const struct bench_thread *thread)
@@ -215,6 +210,8 @@ int bench_finish(struct bench *bench)
         print_json(bench);
     else
         print_table(bench);
+    if (bench->picture != NULL)
+        bench_picture(bench);
     for (unsigned i = 0; i < bench->rows; i++) {
         free(bench->row[i].subject);
         free(bench->row[i].baseline);

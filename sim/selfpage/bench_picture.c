@@ -4,17 +4,10 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/error.h"
-#include "launch/spawn.h"
-#include "launch/wait.h"
+#include "launch/gnuplot.h"
 
-#define PATIENCE_MS   60000u
-#define STATUS_ABSENT 127 /* env: there is no such program */
-#define STEPS         200u
+#define STEPS 200u
 
 /* Latencies by how rare they are: at x, one in 10^x requests takes longer. */
 static void write_latency(FILE *file, const char *name, const struct histogram *histogram)
@@ -54,16 +47,8 @@ static void write_plots(FILE *file, const struct bench_result *result)
                   "unset multiplot\n");
 }
 
-static void write_script(FILE *file, const struct bench_options *options,
-                         const struct bench_result *result)
+static void write_script(FILE *file, const struct bench_result *result)
 {
-    const char *ending = strrchr(options->picture, '.');
-
-    fprintf(file, "set terminal %s size 900,900\nset output '",
-            strcmp(ending, ".svg") == 0 ? "svg background 'white'" : "pngcairo");
-    for (const char *c = options->picture; *c != '\0'; c++)
-        fprintf(file, "%s%c", *c == '\'' ? "'" : "", *c); /* one in the text is written twice */
-    fprintf(file, "'\n");
     for (unsigned i = 0; i < BENCH_KIND_COUNT; i++)
         if (result->latency[i].count > 0)
             write_latency(file, bench_kind_names[i], &result->corrected[i]);
@@ -78,33 +63,10 @@ static void write_script(FILE *file, const struct bench_options *options,
 int bench_picture(const struct bench_options *options, const struct bench_result *result,
                   struct sp_error *error)
 {
-    static const char *const argv[] = {"env", "gnuplot", "-", NULL};
-    struct spawn spawn = {SPAWN_DEFAULTS, .program = "/usr/bin/env", .argv = (char *const *)argv};
-    int fd = memfd_create("gnuplot", MFD_CLOEXEC);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
-    int status = 0;
-    int code;
-    pid_t pid;
+    FILE *script = gnuplot_begin(options->picture, 900, 900, error);
 
-    if (file == NULL)
-        return error_set(error, ENOMEM, "no memory for the picture");
-    write_script(file, options, result);
-    if (fflush(file) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
-        fclose(file);
-        return error_set(error, ENOMEM, "no memory for the picture");
-    }
-    spawn.input = fd;
-    spawn.output = STDERR_FILENO;
-    code = spawn_program(&spawn, &pid, error);
-    if (code == 0)
-        code = child_wait(pid, PATIENCE_MS, &status);
-    fclose(file);
-    if (code != 0)
-        return code;
-    if (child_exit_status(status) == STATUS_ABSENT)
-        return error_set(error, ENOENT, "no picture: gnuplot is not installed");
-    if (status != 0)
-        return error_set(error, EIO, "no picture: gnuplot ended with status %d",
-                         child_exit_status(status));
-    return 0;
+    if (script == NULL)
+        return -ENOMEM;
+    write_script(script, result);
+    return gnuplot_draw(script, error);
 }
