@@ -38,6 +38,8 @@ static const struct bench_about about = {
 
 #define FRAMES_ENOUGH 1600u
 #define FRAMES_FEW    1200u
+#define SMOKE_ENOUGH  160u
+#define SMOKE_FEW     100u
 #define PATIENCE_MS   600000u
 #define OUTPUT        1024u
 #define BAR           60u
@@ -74,6 +76,8 @@ static void run_program(struct bench *bench, const struct run *run, char output[
     strings_add(&argv, "selfpage-query");
     strings_format(&argv, "--mode=%s", run->mode);
     strings_format(&argv, "--batches=%u", bench_scale(bench, 20, 4));
+    strings_format(&argv, "--records=%u", bench_scale(bench, 32768, 2048));
+    strings_format(&argv, "--queries=%u", bench_scale(bench, 16384, 200));
     add_variables(bench, &variables, run->frames);
     spawn.output = memfd_create("output", MFD_CLOEXEC);
     if (argv.failed || variables.failed || spawn.output < 0)
@@ -148,9 +152,9 @@ static void add_bar(struct bench *bench, const struct run *run, double us, doubl
 
 int main(int argc, char **argv)
 {
-    struct run runs[] = {{"enough memory", "page", FRAMES_ENOUGH, NULL},
-                         {"regenerate", "adapt", FRAMES_FEW, NULL},
-                         {"page", "page", FRAMES_FEW, NULL}};
+    struct run runs[] = {{.name = "enough memory", .mode = "page"},
+                         {.name = "regenerate", .mode = "adapt"},
+                         {.name = "page", .mode = "page"}};
     struct bench_row *regenerate, *page;
     struct bench bench;
     double us[3];
@@ -161,6 +165,8 @@ int main(int argc, char **argv)
     bench_start_physmem(&bench, 2 * FRAMES_ENOUGH);
     bench_start_swap_direct(&bench, 2 * FRAMES_ENOUGH);
     for (unsigned i = 0; i < 3; i++) {
+        runs[i].frames = i == 0 ? bench_scale(&bench, FRAMES_ENOUGH, SMOKE_ENOUGH)
+                                : bench_scale(&bench, FRAMES_FEW, SMOKE_FEW);
         runs[i].us = calloc(bench.rounds, sizeof(double));
         if (runs[i].us == NULL)
             bench_fail(&bench, "out of memory");

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define OUTPUT_MOST 65536
 
@@ -105,6 +106,31 @@ static void options_are_checked(void **state)
     free(output);
 }
 
+/* Bars, with their names. */
+static void a_picture_is_drawn(void **state)
+{
+    char *output = malloc(OUTPUT_MOST);
+    char path[] = "/tmp/selfpage-bench-XXXXXX.svg", options[200];
+    int fd = mkstemps(path, 4);
+    size_t length;
+    FILE *file;
+
+    (void)state;
+    assert_non_null(output);
+    assert_true(fd >= 0);
+    snprintf(options, sizeof(options), "--smoke --rounds 1 --picture %s", path);
+    assert_int_equal(run("bench_regenerate", options, output), 0);
+    file = fdopen(fd, "r");
+    assert_non_null(file);
+    length = fread(output, 1, OUTPUT_MOST - 1, file);
+    output[length] = '\0';
+    fclose(file);
+    unlink(path);
+    assert_non_null(strstr(output, "<svg"));
+    assert_non_null(strstr(output, ">regenerate<"));
+    free(output);
+}
+
 #define RUNS(name)                                                                                 \
     {                                                                                              \
         name, runs_and_prints_json, NULL, NULL, (void *)name                                       \
@@ -114,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(a_picture_is_drawn),
         RUNS("bench_soft_fault"),
         RUNS("bench_first_touch"),
         RUNS("bench_map_round_trip"),
