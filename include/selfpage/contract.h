@@ -146,7 +146,9 @@ enum sp_reason {
     SP_REASON_PART_RETURNED = 16, /**< a part has come back: its holder closed it, or is gone */
     SP_REASON_REABSORBED = 17,    /**< the part was taken back by whoever split it off */
     SP_REASON_ABOVE_ENDED = 18,   /**< the contract that this was split off from has ended */
-    SP_REASONS = 19,
+    SP_REASON_NOT_ENTITLED =
+        19, /**< more than the policy server's limits for the task or its user */
+    SP_REASONS = 20,
 };
 
 /** A part split off from a contract. */
@@ -160,13 +162,13 @@ struct sp_part {
 
 /** Physmem's answer to a proposal. */
 struct sp_offer {
-    uint8_t answer;        /**< enum sp_answer */
-    uint8_t reason;        /**< enum sp_reason, unless accepted */
-    uint32_t contract;     /**< number of the contract; 0 if refused */
-    uint64_t retry_ns;     /**< refused: try again after so many ns; 0: never */
+    uint8_t answer;    /**< enum sp_answer */
+    uint8_t reason;    /**< enum sp_reason, unless accepted */
+    uint32_t contract; /**< number of the contract; 0 if refused */
+    uint64_t retry_ns; /**< refused: try again after so many ns; 0: never */
     /** As agreed or as offered. Refused: those proposed; but if the reason is
-     *  SP_REASON_OVERCOMMITTED, `frames` is the most that physmem could promise now, which is fewer
-     *  than `min`. */
+     *  SP_REASON_OVERCOMMITTED or SP_REASON_NOT_ENTITLED, `frames` is the most that physmem could
+     *  promise now, which is fewer than `min`. */
     struct sp_terms terms;
 };
 

@@ -101,6 +101,31 @@ static uint64_t retry_hint(const struct contract_limits *limits, const struct sp
     return limits->next_end > limits->now ? limits->next_end - limits->now : 1;
 }
 
+void contract_limits_return(struct contract_limits *limits, const struct sp_terms *terms)
+{
+    int64_t *left = &limits->left_extra;
+
+    if (contract_is_committed(terms)) {
+        limits->committed -= terms->frames;
+        left = &limits->left_committed;
+    }
+    *left += terms->frames;
+}
+
+/* Cut an offer down to whole blocks among `room` frames, for this reason. */
+static void offer_cut(struct sp_offer *offer, int64_t frames, enum sp_reason reason)
+{
+    struct sp_terms *terms = &offer->terms;
+    uint32_t room = frames < 0 ? 0 : frames > UINT32_MAX ? UINT32_MAX : (uint32_t)frames;
+
+    room -= room % (UINT32_C(1) << terms->order);
+    if (terms->frames <= room)
+        return;
+    offer->reason = (uint8_t)reason;
+    offer->answer = room > 0 && room >= terms->min ? SP_COUNTERED : SP_REFUSED;
+    terms->frames = room;
+}
+
 void contract_answer(const struct contract_limits *limits, const struct sp_terms *wish,
                      struct sp_offer *offer)
 {
@@ -116,19 +141,20 @@ void contract_answer(const struct contract_limits *limits, const struct sp_terms
     put_in_defaults(terms);
     if (contract_is_committed(terms))
         room -= limits->committed < room ? limits->committed : room;
-    room -= room % (UINT32_C(1) << terms->order);
     if (terms->term_ns > limits->max_term_ns) {
         terms->term_ns = limits->max_term_ns;
         offer->answer = SP_COUNTERED;
         offer->reason = SP_REASON_LONG_TERM;
     }
-    if (terms->frames > room) {
-        offer->reason = SP_REASON_OVERCOMMITTED;
-        offer->answer = room > 0 && room >= terms->min ? SP_COUNTERED : SP_REFUSED;
-        if (offer->answer == SP_REFUSED)
-            offer->retry_ns = retry_hint(limits, terms);
-        terms->frames = room;
-    }
+    /* What the task may never have goes before what is not there now. */
+    if (limits->bounded)
+        offer_cut(offer, contract_is_committed(terms) ? limits->left_committed : limits->left_extra,
+                  SP_REASON_NOT_ENTITLED);
+    if (offer->answer == SP_REFUSED)
+        return;
+    offer_cut(offer, room, SP_REASON_OVERCOMMITTED);
+    if (offer->answer == SP_REFUSED)
+        offer->retry_ns = retry_hint(limits, terms);
 }
 
 const char *contract_check(const struct contract *contract)

@@ -99,7 +99,15 @@ struct contract_limits {
     uint64_t max_term_ns; /* or SP_FOREVER */
     uint64_t now;
     uint64_t next_end; /* when the next committed contract ends; DEADLINE_NEVER */
+    /* Frames that the task may be promised beyond what it has been, if `bounded`. Negative: it has
+     * been promised so many more than it may. */
+    bool bounded;
+    int64_t left_committed; /* by guaranteed and timed contracts */
+    int64_t left_extra;
 };
+
+/* Frames of a contract with these terms, which counts no longer, are there to be promised again. */
+void contract_limits_return(struct contract_limits *limits, const struct sp_terms *terms);
 
 /* What is wrong with terms that no counter-offer can mend; SP_REASON_NONE: nothing. */
 enum sp_reason contract_refusal(const struct contract_limits *limits, const struct sp_terms *terms);

@@ -45,6 +45,41 @@ static void limit_find(const struct physmem *physmem, struct physmem_task *task)
     }
 }
 
+/* What is left of a limit. */
+static int64_t left_of(uint32_t limit, uint64_t used)
+{
+    return limit == PHYSMEM_UNLIMITED ? UINT32_MAX : limit - (int64_t)used;
+}
+
+static void bound(int64_t *left, int64_t other)
+{
+    if (other < *left)
+        *left = other;
+}
+
+void control_bound(const struct physmem *physmem, const struct physmem_task *task,
+                   struct contract_limits *limits)
+{
+    const struct task_limit *limit = &task->limit;
+    uint64_t committed = 0, extra = 0;
+
+    limits->bounded = physmem->control.limits > 0;
+    if (!limits->bounded)
+        return;
+    limits->left_committed = left_of(limit->guaranteed, task_commitment(task));
+    limits->left_extra = left_of(limit->extra, task->extra);
+    if (limit->user_guaranteed == PHYSMEM_UNLIMITED && limit->user_extra == PHYSMEM_UNLIMITED)
+        return;
+    for (const struct physmem_task *t = physmem->first; t != NULL; t = t->next) {
+        if (t->identity.uid != task->identity.uid)
+            continue;
+        committed += task_commitment(t);
+        extra += t->extra;
+    }
+    bound(&limits->left_committed, left_of(limit->user_guaranteed, committed));
+    bound(&limits->left_extra, left_of(limit->user_extra, extra));
+}
+
 /* Recall what a task has beyond the limit of its extra frames. */
 static void limit_enforce(struct physmem *physmem, struct physmem_task *task)
 {

@@ -1,11 +1,11 @@
 /* Negotiation: what tasks ask for their contracts, and what they are answered. */
 #include "core/physmem_state.h"
 
-static struct contract_limits limits_now(const struct physmem *physmem)
+static struct contract_limits limits_now(const struct physmem *physmem,
+                                         const struct physmem_task *task)
 {
     const struct deadline *end = deadlines_first(&physmem->ends);
-
-    return (struct contract_limits){
+    struct contract_limits limits = {
         .frames = physmem->config.frames - physmem->config.reserve,
         .committed = physmem->guaranteed + physmem->leased,
         .max_order = physmem->config.max_order,
@@ -13,6 +13,9 @@ static struct contract_limits limits_now(const struct physmem *physmem)
         .now = physmem->now,
         .next_end = end == NULL ? DEADLINE_NEVER : end->when,
     };
+
+    control_bound(physmem, task, &limits);
+    return limits;
 }
 
 struct physmem_effect *contract_reply(struct physmem *physmem,
@@ -101,7 +104,7 @@ void physmem_propose(struct physmem *physmem, uint64_t now, const struct physmem
         return;
     }
     drop_countered(physmem, task);
-    limits = limits_now(physmem);
+    limits = limits_now(physmem, request->task);
     contract_answer(&limits, terms, &offer);
     if (!contract_has_room(physmem, task) && offer.answer != SP_REFUSED) {
         offer.answer = SP_REFUSED;
@@ -139,7 +142,7 @@ static void refuse(struct physmem *physmem, const struct physmem_request *reques
 static void renew(struct physmem *physmem, const struct physmem_request *request,
                   struct contract *contract, uint64_t term_ns)
 {
-    struct contract_limits limits = limits_now(physmem);
+    struct contract_limits limits = limits_now(physmem, request->task);
     struct sp_terms wish = contract->terms;
     struct sp_offer offer;
 
@@ -149,8 +152,8 @@ static void renew(struct physmem *physmem, const struct physmem_request *request
         refuse(physmem, request, contract, &wish, SP_REASON_PART);
         return;
     }
-    if (contract->state == SP_CONTRACT_ACTIVE && contract_is_committed(&wish))
-        limits.committed -= wish.frames;
+    if (contract->state == SP_CONTRACT_ACTIVE)
+        contract_limits_return(&limits, &wish);
     contract_answer(&limits, &wish, &offer);
     offer.contract = contract->number;
     offer.terms.min = contract->terms.min;
@@ -170,7 +173,7 @@ static void renew(struct physmem *physmem, const struct physmem_request *request
 static void grow(struct physmem *physmem, const struct physmem_request *request,
                  struct contract *contract, uint32_t frames)
 {
-    struct contract_limits limits = limits_now(physmem);
+    struct contract_limits limits = limits_now(physmem, request->task);
     struct sp_terms wish = contract->terms;
     uint32_t more;
     struct sp_offer offer;
@@ -184,8 +187,7 @@ static void grow(struct physmem *physmem, const struct physmem_request *request,
     /* One block more is worth having. */
     if (frames - contract->terms.frames > UINT32_C(1) << wish.order)
         wish.min = contract->terms.frames + (UINT32_C(1) << wish.order);
-    if (contract_is_committed(&wish))
-        limits.committed -= contract->terms.frames;
+    contract_limits_return(&limits, &contract->terms);
     contract_answer(&limits, &wish, &offer);
     offer.contract = contract->number;
     offer.terms.min = contract->terms.min;
@@ -206,7 +208,7 @@ static void grow(struct physmem *physmem, const struct physmem_request *request,
 static void shrink(struct physmem *physmem, const struct physmem_request *request,
                    struct contract *contract, uint32_t frames)
 {
-    const struct contract_limits limits = limits_now(physmem);
+    const struct contract_limits limits = limits_now(physmem, request->task);
     struct sp_offer offer = {.answer = SP_ACCEPTED, .contract = contract->number};
     struct sp_terms wish = contract->terms;
     enum sp_reason reason;
@@ -285,7 +287,7 @@ void physmem_resize(struct physmem *physmem, uint64_t now, const struct physmem_
 static void accept_countered(struct physmem *physmem, const struct physmem_request *request,
                              struct contract *contract)
 {
-    struct contract_limits limits = limits_now(physmem);
+    struct contract_limits limits = limits_now(physmem, request->task);
     struct sp_offer offer;
 
     contract_answer(&limits, &contract->terms, &offer);

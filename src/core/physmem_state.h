@@ -519,6 +519,10 @@ int control_reserve(struct physmem *physmem, uint32_t tasks);
 void control_task_start(struct physmem *physmem, struct physmem_task *task);
 void control_task_end(struct physmem *physmem, struct physmem_task *task);
 
+/* Bound what the task can be promised by the limits for it and its user. */
+void control_bound(const struct physmem *physmem, const struct physmem_task *task,
+                   struct contract_limits *limits);
+
 /* The table's row of the task is out of date. */
 void control_changed(struct physmem *physmem, struct physmem_task *task);
 

@@ -340,6 +340,12 @@ static int explain(const struct sp_task *task, const struct sp_terms *asked,
     const char *verb = offer->answer == SP_COUNTERED ? "countered" : "refused";
     char least[40] = "", later[80] = "";
 
+    if (offer->reason == SP_REASON_NOT_ENTITLED)
+        return error_set(error, ENOMEM,
+                         "physmem %s a contract for %u %s frames: %s. It may have %u: ask for no "
+                         "more, or let min= be no more, or have the entitlements changed",
+                         verb, asked->frames, kind, wire_reason_text(offer->reason),
+                         offer->terms.frames);
     if (offer->reason != SP_REASON_OVERCOMMITTED)
         return error_set(error, ENOMEM, "physmem %s a contract for %u %s frames: %s", verb,
                          asked->frames, kind, wire_reason_text(offer->reason));

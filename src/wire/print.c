@@ -177,6 +177,8 @@ const char *wire_reason_text(uint8_t reason)
         return "reabsorbed by the task that split it off";
     case SP_REASON_ABOVE_ENDED:
         return "the contract that this was split off from has ended";
+    case SP_REASON_NOT_ENTITLED:
+        return "more than the policy server allows the task or its user";
     case SP_REASONS:
         break;
     }

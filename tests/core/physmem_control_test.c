@@ -254,6 +254,59 @@ static void test_limits(void **state)
                      10);
 }
 
+static void propose(struct controlled *c, struct physmem_task *task, enum sp_contract_kind kind,
+                    uint32_t min, uint32_t frames, enum sp_answer answer, uint32_t gets)
+{
+    struct sp_terms terms = world_terms(kind, frames);
+    const struct physmem_effect *reply;
+
+    terms.min = min;
+    reply = world_propose(&c->world, task, &terms);
+    assert_int_equal(reply->kind, PHYSMEM_REPLY_OFFER);
+    assert_int_equal(reply->offer.offer.answer, answer);
+    assert_int_equal(reply->offer.offer.terms.frames, gets);
+    if (answer != SP_ACCEPTED)
+        assert_int_equal(reply->offer.offer.reason, SP_REASON_NOT_ENTITLED);
+}
+
+static void test_limits_bound_contracts(void **state)
+{
+    static const struct physmem_limit limits[] = {
+        {0, 0, "", 60, 100, PHYSMEM_UNLIMITED, PHYSMEM_UNLIMITED},
+        {PHYSMEM_LIMIT_USER, 1000, "", 100, PHYSMEM_UNLIMITED, PHYSMEM_UNLIMITED,
+         PHYSMEM_UNLIMITED},
+        {PHYSMEM_LIMIT_USER, 1001, "", 0, 0, PHYSMEM_UNLIMITED, PHYSMEM_UNLIMITED},
+    };
+    struct controlled *c = *state;
+    struct physmem_task *first = world_task(&c->world, "first");
+    struct physmem_task *second = world_task(&c->world, "second");
+    uint32_t number;
+
+    take_control(c, 8);
+    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now, limits, 3), 0);
+    world_run(&c->world);
+    propose(c, first, SP_GUARANTEED, 1, 90, SP_COUNTERED, 60);
+    propose(c, first, SP_GUARANTEED, 61, 90, SP_REFUSED, 60);
+    propose(c, first, SP_GUARANTEED, 40, 40, SP_ACCEPTED, 40);
+    propose(c, first, SP_TIMED, 21, 21, SP_REFUSED, 20);
+    propose(c, first, SP_TIMED, 20, 20, SP_ACCEPTED, 20);
+    propose(c, first, SP_EXTRA, 1, 101, SP_COUNTERED, 100);
+    /* All tasks of a user together. */
+    propose(c, second, SP_GUARANTEED, 1, 50, SP_COUNTERED, 40);
+    number = world_contract(&c->world, second, SP_GUARANTEED, 30);
+    /* What runs can be renewed, up to the limit, and not beyond a lower one. */
+    assert_int_equal(world_renew(&c->world, second, number, 5 * SECOND)->offer.offer.answer,
+                     SP_ACCEPTED);
+    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now,
+                                            (struct physmem_limit[]){{0, 0, "", 29, 0, 1, 0}}, 1),
+                     0);
+    world_run(&c->world);
+    assert_int_equal(world_renew(&c->world, second, number, SECOND)->offer.offer.reason,
+                     SP_REASON_NOT_ENTITLED);
+    assert_int_equal(world_status(second).guaranteed, 30);
+    assert_null(physmem_check(c->world.physmem));
+}
+
 static void test_the_last_table_stands(void **state)
 {
     struct controlled *c = *state;
@@ -373,6 +426,7 @@ int main(void)
         CONTROL_TEST(test_a_raised_entitlement_is_told_once),
         CONTROL_TEST(test_short_of_frames),
         CONTROL_TEST(test_limits),
+        CONTROL_TEST(test_limits_bound_contracts),
         CONTROL_TEST(test_the_last_table_stands),
         CONTROL_TEST(test_the_table_moves),
         CONTROL_TEST(test_bells_are_gathered),

@@ -85,8 +85,8 @@ static void test_the_file_is_read_again(void **state)
     struct wire_message message;
 
     scene_physmem(scene, "320", NULL);
+    open_task(&hoarder, scene, "hoarder"); /* whose contract stands, for 320 frames */
     scene_start(scene, 0, args);
-    open_task(&hoarder, scene, "hoarder");
     assert_int_equal(physmem_allocate(&hoarder, 0, 320, PLENTY), 200);
     scene_file(scene, "tasks: [ { name: hoarder, extra: 120 } ]\n", path);
     kill(scene->server[0].pid, SIGHUP);
@@ -130,7 +130,10 @@ static void test_it_may_die(void **state)
         assert_int_equal(physmem_allocate(&task, 100, 20, WIRE_ALLOCATE_EXTRA), 20);
         assert_int_equal(physmem_give_back(&task, WIRE_DEALLOCATE, 100, 20), 20);
     }
-    open_task(&late, scene, "bounded");
+    assert_int_equal(physmem_peer_open(&late, &scene->physmem, "bounded"), 0);
+    assert_int_equal(physmem_propose(&late, SP_EXTRA, 51, 0), -ENOMEM);
+    assert_int_equal(physmem_propose(&late, SP_EXTRA, 50, 0), 0);
+    assert_int_equal(physmem_container(&late, 320), 0);
     assert_int_equal(physmem_allocate(&late, 0, 100, PLENTY), 50);
     scene_start(scene, 1, args);
     scene_await_control(scene, CONTROLLED);
