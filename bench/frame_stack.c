@@ -135,9 +135,9 @@ int main(int argc, char **argv)
         for (uint32_t i = 0; i <= SHARES; i++)
             compare(&bench, &peer, container, &comparison[i]);
     for (uint32_t i = 0; i <= SHARES; i++)
-        bench_note(&bench, "%s: %.2f recalls each time, %.1f of %u frames without a message",
+        bench_note(&bench, "%s: %.2f recalls each time, %.1f frames without a message",
                    comparison[i].row->name, (double)comparison[i].recalls / bench.rounds,
-                   (double)comparison[i].taken / bench.rounds, comparison[i].lacking);
+                   (double)comparison[i].taken / bench.rounds);
     bench_threads(&bench, "task and peer", 0);
     bench_threads(&bench, "physmem", bench.physmem.pid);
     peer_close(&peer);

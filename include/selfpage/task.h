@@ -100,7 +100,8 @@ struct sp_pressure {
  *  instance after sp_discard, and the few that the library keeps ready for the next faults, stand in
  *  memory that it shares with physmem, in the order in which they would be given up; when frames are
  *  short physmem takes extra ones from there, without a recall, and without on_recall being called.
- *  Frames that the contracts guarantee are not taken so. */
+ *  Frames that the contracts guarantee are not taken so. A task
+ *  with pages larger than the base page (`order` in its contracts) lists none. */
 #define SP_ATTACH_NO_FRAME_STACK 4u
 
 /** How to attach. Zero or NULL in any field means: what the environment variable in brackets says,

@@ -76,13 +76,15 @@ static void write_task(FILE *out, struct columns columns, const struct task_outc
 
     snprintf(recalls, sizeof recalls, "%llu/%llu", (unsigned long long)stats->recalls_met,
              (unsigned long long)task->seen.recalls_missed);
-    fprintf(out, "%-*.*s %-*.*s %6llu %6llu %8llu %9llu %9llu %9llu %9llu %9llu %9s  %s\n",
+    fprintf(out, "%-*.*s %-*.*s %6llu %6llu %8llu %9llu %9llu %9llu %9llu %9llu %9s %6llu  %s\n",
             columns.name, columns.name, task->task->name, columns.policy, columns.policy,
             outcome_policy(task), (unsigned long long)stats->guaranteed,
             (unsigned long long)stats->extra, (unsigned long long)stats->resident,
             (unsigned long long)stats->faults, (unsigned long long)stats->evictions,
             (unsigned long long)stats->swapped_out, (unsigned long long)stats->swapped_in,
-            (unsigned long long)stats->dropped, recalls, state_text(task, state, sizeof state));
+            (unsigned long long)stats->dropped, recalls,
+            (unsigned long long)task->seen.frames_transparent,
+            state_text(task, state, sizeof state));
 }
 
 /* The table, with at most `most` tasks. Returns how many lines it has. */
@@ -91,9 +93,9 @@ static unsigned write_table(FILE *out, const struct outcome *outcome, uint32_t m
     uint32_t shown = outcome->scenario->tasks_count;
     struct columns columns = columns_of(outcome);
 
-    fprintf(out, "%-*s %-*s %6s %6s %8s %9s %9s %9s %9s %9s %9s  %s\n", columns.name, "task",
+    fprintf(out, "%-*s %-*s %6s %6s %8s %9s %9s %9s %9s %9s %9s %6s  %s\n", columns.name, "task",
             columns.policy, "policy", "G", "E", "resident", "faults", "evicted", "swap out",
-            "swap in", "dropped", "recalls", "state");
+            "swap in", "dropped", "recalls", "taken", "state");
     if (shown > most)
         shown = most;
     for (uint32_t i = 0; i < shown; i++)
@@ -104,7 +106,7 @@ static unsigned write_table(FILE *out, const struct outcome *outcome, uint32_t m
             outcome->physmem.frames, outcome->physmem.soft);
     if (outcome->scenario->swap != NULL)
         fprintf(out, "; swap: %u of %u slots used", outcome->swap.used, outcome->swap.slots);
-    fprintf(out, "; recalls are met/missed\n");
+    fprintf(out, "; recalls are met/missed; taken: unused frames, without a recall\n");
     return shown + 2 + (shown < outcome->scenario->tasks_count);
 }
 

@@ -30,10 +30,12 @@ void pager_stack_offer(struct pager *pager, uint32_t slot)
 {
     uint32_t oldest;
 
-    /* One slot that is never taken, because others suit better, must not end the listing of all: it
-     * moves to the other end. */
-    if (frame_offers_in_the_way(&pager->offers, &oldest) != 0 && pager_stack_claim(pager, oldest))
-        pager->slot[oldest].place = frame_offers_add(&pager->offers, oldest);
+    /* Slots that are never taken, because others suit better, must not end the listing of all: they
+     * move to the other end, until the empty places behind them are free. */
+    for (uint32_t most = pager->offers.live;
+         most > 0 && frame_offers_in_the_way(&pager->offers, &oldest) != 0; most--)
+        if (pager_stack_claim(pager, oldest))
+            pager->slot[oldest].place = frame_offers_add(&pager->offers, oldest);
     pager->slot[slot].place = frame_offers_add(&pager->offers, slot);
 }
 

@@ -179,19 +179,37 @@ static struct container *slot_at(const struct physmem_task *task, uint32_t index
     return container;
 }
 
+/* Slots of the blocks that the task uses its frames in: it will ask for the first slot of one. */
+static uint32_t block_of(const struct physmem_task *task)
+{
+    unsigned order = 0;
+
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
+        if (c->terms.order > order)
+            order = c->terms.order;
+    return UINT32_C(1) << order;
+}
+
 static void draw_one(struct physmem *physmem, struct physmem_task *task,
                      struct random_source *random)
 {
     struct sampling *sampling = task->sampling;
+    struct sample *sample = &sampling->sample[sampling->count];
+    struct container *container;
+    const struct container_slot *entry;
     uint32_t slot;
-    struct container *container = slot_at(task, random_below(random, task->held), &slot);
-    const struct container_slot *entry = extent_slot(container_extent(container, slot), slot);
-    const struct physmem_range range = {slot, 1};
 
-    if (sample_of(task, container->handle, slot) != NULL || entry->unmapping ||
-        (entry->rights != 0 && !unmap_issue(physmem, task, container, range)))
+    container = slot_at(task, random_below(random, task->held), &slot);
+    slot -= slot % block_of(task);
+    if (sample_of(task, container->handle, slot) != NULL)
         return;
-    sampling->sample[sampling->count++] = (struct sample){container->handle, slot, SAMPLE_WATCHED};
+    *sample = (struct sample){container->handle, slot, SAMPLE_WATCHED};
+    entry = sampled_slot(physmem, task, sample);
+    if (entry == NULL || entry->unmapping ||
+        (entry->rights != 0 &&
+         !unmap_issue(physmem, task, container, (struct physmem_range){slot, 1})))
+        return;
+    sampling->count++;
 }
 
 void physmem_sample(struct physmem *physmem, uint64_t now, struct random_source *random)

@@ -1,9 +1,9 @@
 /* Frame stacks: frames that are taken from a task without asking it. */
 #include "core/physmem_state.h"
 
-/* Places that are looked at, at least, and for each frame that is wanted: an empty place is passed
- * over, but nobody keeps physmem busy with a stack full of nonsense. */
-#define LOOK_LEAST 64u
+/* Places that are looked at, at least, and for each frame that is wanted: a small stack is seen whole,
+ * whatever places in it are empty; but nobody keeps physmem busy with a large one full of nonsense. */
+#define LOOK_LEAST 1024u
 #define LOOK_SHARE 4u
 
 void physmem_stack_open(struct physmem *physmem, uint64_t now,

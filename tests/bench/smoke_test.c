@@ -144,6 +144,7 @@ int main(void)
         RUNS("bench_soft_fault"),
         RUNS("bench_first_touch"),
         RUNS("bench_map_round_trip"),
+        RUNS("bench_frame_stack"),
         RUNS("bench_evict_swap"),
         RUNS("bench_memory"),
         RUNS("bench_regenerate"),
