@@ -29,8 +29,11 @@
     X(RETAKE, retake)                                                                              \
     X(SLOW, slow)                                                                                  \
     X(FORK, fork)                                                                                  \
+    X(SPLIT, split)                                                                                \
     X(DIRTY, dirty)                                                                                \
-    X(CLAIM, claim)
+    X(CLAIM, claim)                                                                                \
+    X(BUSY, busy)                                                                                  \
+    X(GHOSTS, ghosts)
 
 enum arena_attack {
 #define ARENA_ATTACK(NAME, name) ARENA_##NAME,

@@ -9,15 +9,22 @@
 static const struct {
     const char *name, *summary;
     bool late; /* the others come when the attacker has been there for a while */
+    bool kept; /* nobody returns what it does not need before it is recalled */
 } attacks[ARENA_ATTACK_COUNT] = {
-    [ARENA_HOARD] = {"hoard", "is there first, takes all there is, returns nothing unasked", true},
-    [ARENA_RESERVE] = {"reserve", "is there first, and has nearly all frames guaranteed", true},
-    [ARENA_INFLATE] = {"inflate", "asks for everything, whatever it needs", false},
-    [ARENA_RETAKE] = {"retake", "returns what is recalled, and at once takes it again", false},
-    [ARENA_SLOW] = {"slow", "returns what is recalled at the last moment, always", false},
-    [ARENA_FORK] = {"fork", "is four tasks instead of one", false},
-    [ARENA_DIRTY] = {"dirty", "has nothing but dirty frames, slow to clean", false},
-    [ARENA_CLAIM] = {"claim", "claims to be a thousand times as important", false},
+    [ARENA_HOARD] = {"hoard", "is there first, takes all there is, returns nothing unasked",
+                     .late = true},
+    [ARENA_RESERVE] = {"reserve", "is there first, and has nearly all frames guaranteed",
+                       .late = true},
+    [ARENA_INFLATE] = {"inflate", "asks for everything, whatever it needs"},
+    [ARENA_RETAKE] = {"retake", "returns what is recalled, and at once takes it again"},
+    [ARENA_SLOW] = {"slow", "returns what is recalled at the last moment, always"},
+    [ARENA_FORK] = {"fork", "is four tasks instead of one"},
+    [ARENA_SPLIT] = {"split", "is four tasks, three of which have parts of its contract"},
+    [ARENA_DIRTY] = {"dirty", "has nothing but dirty frames, slow to clean"},
+    [ARENA_CLAIM] = {"claim", "claims to be a thousand times as important"},
+    [ARENA_BUSY] = {"busy", "uses each page that is sampled, so that none looks idle",
+                    .kept = true},
+    [ARENA_GHOSTS] = {"ghosts", "invents faults on pages that it evicted lately"},
 };
 
 const char *arena_attack_name(enum arena_attack attack)
@@ -34,6 +41,7 @@ struct behaviour behaviour_of(enum arena_attack attack, bool is_attacking)
 {
     struct behaviour b = {.parts = 1, .guaranteed = ARENA_GUARANTEED, .weight = 1, .bid = 100};
 
+    b.keeps = attacks[attack].kept;
     if (!is_attacking)
         return b;
     switch (attack) {
@@ -57,12 +65,22 @@ struct behaviour behaviour_of(enum arena_attack attack, bool is_attacking)
     case ARENA_FORK:
         b.parts = PARTS_MAX;
         break;
+    case ARENA_SPLIT:
+        b.parts = PARTS_MAX;
+        b.splits = true;
+        break;
     case ARENA_DIRTY:
         b.cleans_slowly = true;
         break;
     case ARENA_CLAIM:
         b.weight *= 1000;
         b.bid *= 1000;
+        break;
+    case ARENA_BUSY:
+        b.looks_busy = true;
+        break;
+    case ARENA_GHOSTS:
+        b.invents_hits = true;
         break;
     default:
         break;
@@ -73,6 +91,11 @@ struct behaviour behaviour_of(enum arena_attack attack, bool is_attacking)
 uint64_t behaviour_others_come(enum arena_attack attack)
 {
     return attacks[attack].late ? LATE_MS * MS : 0;
+}
+
+bool behaviour_is_sampled(enum arena_attack attack)
+{
+    return attacks[attack].kept;
 }
 
 struct need need_begin(uint64_t seed, unsigned player)

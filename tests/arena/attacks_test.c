@@ -146,6 +146,27 @@ static void test_guarantees_are_not_for_arbiters(void **state)
         assert_true(play(arbiter->name, ARENA_RESERVE, 1).attacked.victims.countered > 0);
 }
 
+/* Parts of one contract count once for whoever looks at the tree. */
+static void test_a_tree_counts_once(void **state)
+{
+    (void)state;
+    assert_in_range((int)(100 * judge("viengoos", ARENA_SPLIT).gain + 0.5), 97, 103);
+    assert_true(judge("maxmin", ARENA_SPLIT).gain > 1.15);
+    assert_true(judge("viengoos", ARENA_FORK).gain > 1.15);
+}
+
+/* Who believes a lie loses by it, and nobody else does. */
+static void test_lies_work_on_who_believes_them(void **state)
+{
+    (void)state;
+    assert_true(judge("esx", ARENA_BUSY).gain > 1.1);
+    assert_true(judge("maxmin", ARENA_BUSY).gain == 1);
+    assert_true(judge("cliffhanger", ARENA_GHOSTS).gain > 1.15);
+    assert_true(judge("esx", ARENA_GHOSTS).gain == 1);
+    assert_true(judge("maxmin", ARENA_CLAIM).gain > 1.15);
+    assert_true(judge("karma", ARENA_CLAIM).gain == 1);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -165,6 +186,8 @@ int main(void)
         cmocka_unit_test(test_a_slow_task_is_borne_within_its_grace),
         cmocka_unit_test(test_dirty_frames_are_lost),
         cmocka_unit_test(test_guarantees_are_not_for_arbiters),
+        cmocka_unit_test(test_a_tree_counts_once),
+        cmocka_unit_test(test_lies_work_on_who_believes_them),
         cmocka_unit_test(test_names),
     };
 
