@@ -63,7 +63,8 @@ static void test_a_play_is_a_function_of_its_seed(void **state)
     assert_true(first.victims.needed > first.victims.useful);
 }
 
-/* Guarantees are served, who keeps his contracts loses nothing, and the books agree. */
+/* Guarantees are served, who keeps his contracts loses nothing, and the books agree. A guarantee is
+ * given to who asks first, whatever the arbiter: no arbiter is asked. */
 static void test_no_attack_breaks_a_promise(void **state)
 {
     const struct sp_arbiter *arbiter;
@@ -71,16 +72,22 @@ static void test_no_attack_breaks_a_promise(void **state)
     (void)state;
     for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
         for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
-            struct arena_verdict v = play(arbiter->name, (enum arena_attack)attack, 1);
+            struct arena_setup setup = {
+                .allocator = &allocator, .attack = (enum arena_attack)attack, .seed = 3};
+            struct arena_outcome outcome;
+            struct arbiter_choice choice;
 
-            assert_null(v.honest.wrong);
-            assert_null(v.attacked.wrong);
-            assert_int_equal(v.honest.victims.revoked + v.attacked.victims.revoked, 0);
-            assert_true(v.attacked.victims.wait_ns <= ARENA_GRACE_NS + ARENA_STEP_NS);
-            assert_int_equal(v.honest.overruled + v.attacked.overruled, 0);
-            assert_int_equal(v.honest.attacker.revoked, 0);
+            assert_int_equal(arbiter_choose_plugin(&choice, arbiter, NULL, NULL), 0);
+            setup.arbiter = &choice;
+            assert_int_equal(arena_play(&setup, &outcome), 0);
+            assert_null(outcome.wrong);
+            assert_int_equal(outcome.victims.revoked, 0);
+            assert_true(outcome.victims.wait_ns <= ARENA_GRACE_NS + ARENA_STEP_NS);
+            assert_int_equal(outcome.overruled, 0);
+            assert_int_equal(outcome.victims.countered > 0, attack == ARENA_RESERVE);
         }
     }
+    assert_int_equal(bytes, 0);
 }
 
 /* Extra frames that are given only while there are free ones belong to who takes them first. Those
@@ -91,7 +98,7 @@ static void test_the_hoarder_wins_where_the_first_wins(void **state)
 
     (void)state;
     for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
-        struct arena_verdict v = judge(arbiter->name, ARENA_HOARD);
+        struct arena_verdict v = play(arbiter->name, ARENA_HOARD, 1);
 
         if ((arbiter->flags & SP_ARBITER_GRANTS) == 0) {
             assert_true(v.gain > 1.2);
@@ -136,16 +143,6 @@ static void test_dirty_frames_are_lost(void **state)
     assert_int_equal(v.attacked.victims.revoked, 0);
 }
 
-/* A guarantee is given to who asks first, whatever the arbiter: no arbiter is asked. */
-static void test_guarantees_are_not_for_arbiters(void **state)
-{
-    const struct sp_arbiter *arbiter;
-
-    (void)state;
-    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++)
-        assert_true(play(arbiter->name, ARENA_RESERVE, 1).attacked.victims.countered > 0);
-}
-
 /* Parts of one contract count once for whoever looks at the tree. */
 static void test_a_tree_counts_once(void **state)
 {
@@ -185,7 +182,6 @@ int main(void)
         cmocka_unit_test(test_karma_makes_selfishness_useless),
         cmocka_unit_test(test_a_slow_task_is_borne_within_its_grace),
         cmocka_unit_test(test_dirty_frames_are_lost),
-        cmocka_unit_test(test_guarantees_are_not_for_arbiters),
         cmocka_unit_test(test_a_tree_counts_once),
         cmocka_unit_test(test_lies_work_on_who_believes_them),
         cmocka_unit_test(test_names),
