@@ -68,7 +68,7 @@ struct cursor {
     enum wire_verdict verdict;
 };
 
-static void fail(struct cursor *cursor, enum wire_verdict verdict)
+static inline void fail(struct cursor *cursor, enum wire_verdict verdict)
 {
     if (cursor->verdict == WIRE_OK)
         cursor->verdict = verdict;
@@ -112,7 +112,8 @@ static inline __attribute__((always_inline)) void put_integer(struct cursor *cur
 }
 
 /* A number that must be below `limit`, otherwise the verdict is `bad`. Both directions. */
-static uint64_t below(struct cursor *cursor, uint64_t value, uint64_t limit, enum wire_verdict bad)
+static inline uint64_t below(struct cursor *cursor, uint64_t value, uint64_t limit,
+                             enum wire_verdict bad)
 {
     if (value < limit)
         return value;
@@ -194,17 +195,22 @@ static void put_string(struct cursor *cursor, const char *text, size_t size)
 WIRE_ELEMENTS(CODE_ELEMENT)
 #undef CODE_ELEMENT
 
-/* Bodies: get_hello(cursor, message) and its like. */
+/* Bodies: get_hello(cursor, message) and its like. The cursor is a copy, which nothing that is written
+ * through a pointer can change, so that it stays in registers. */
 #define CODE_BODY(NAME, member, number, descriptors, FIELDS)                                       \
-    static void get_##member(struct cursor *cursor, struct wire_message *message)                  \
+    static void get_##member(struct cursor *outer, struct wire_message *message)                   \
     {                                                                                              \
         __typeof__(message->member) *body = &message->member;                                      \
+        struct cursor local = *outer, *cursor = &local;                                            \
         FIELDS(GET_F, GET_E, GET_S, GET_L)                                                         \
+        *outer = local;                                                                            \
     }                                                                                              \
-    static void put_##member(struct cursor *cursor, const struct wire_message *message)            \
+    static void put_##member(struct cursor *outer, const struct wire_message *message)             \
     {                                                                                              \
         const __typeof__(message->member) *body = &message->member;                                \
+        struct cursor local = *outer, *cursor = &local;                                            \
         FIELDS(PUT_F, PUT_E, PUT_S, PUT_L)                                                         \
+        *outer = local;                                                                            \
     }
 WIRE_MESSAGES(CODE_BODY)
 #undef CODE_BODY
