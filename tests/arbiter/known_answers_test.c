@@ -299,6 +299,60 @@ static void test_auction_charges_what_others_lose(void **state)
     arena_fini(&arena);
 }
 
+/* What a task has of an auction: the true value of what it gets, less what it is charged. */
+static double auction_profit(const uint32_t *demand, const uint32_t *bid, uint32_t value)
+{
+    struct arena arena;
+    double profit;
+
+    arena_init(&arena, "auction", 100, 5);
+    for (uint32_t i = 0; i < 5; i++)
+        arena.task[i].bid = bid[i];
+    arena_pass(&arena, 13 * SECOND, demand);
+    profit =
+        (double)arena.task[0].held * value - ((struct auction_task *)arena.task[0].own)->charge;
+    arena_fini(&arena);
+    return profit;
+}
+
+/* Second price: no bid does better than the truth. */
+static void test_auction_rewards_the_truth(void **state)
+{
+    struct random_source random = random_seeded(17);
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        uint32_t demand[5], bid[5];
+        uint32_t value = 1 + random_below(&random, 20);
+        double truthful;
+
+        for (uint32_t i = 0; i < 5; i++) {
+            demand[i] = random_below(&random, 60);
+            bid[i] = random_below(&random, 20);
+        }
+        bid[0] = value;
+        truthful = auction_profit(demand, bid, value);
+        for (bid[0] = 0; bid[0] <= 25; bid[0]++)
+            assert_true(auction_profit(demand, bid, value) <= truthful);
+    }
+}
+
+/* Equal bids: as much for one as for another, or all it asks for, whoever was there first. */
+static void test_auction_divides_among_equals(void **state)
+{
+    static const uint32_t demand[] = {1000, 1000, 1000, 100}, held[] = {300, 300, 300, 100};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "auction", 1000, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        arena.task[i].bid = 7;
+    arena_pass(&arena, 13 * SECOND, demand);
+    arena_settle(&arena, demand);
+    expect_held(&arena, held, 1);
+    arena_fini(&arena);
+}
+
 static void test_market_savings_buy_a_burst(void **state)
 {
     static const uint32_t both[] = {1000, 1000}, one[] = {1000, 0};
@@ -332,6 +386,22 @@ static void test_cliffhanger_follows_ghost_hits(void **state)
     }
     assert_in_range(arena.task[2].held, 250 + 30 * 4 - 2, 250 + 30 * 4 + 2);
     assert_in_range(arena.task[0].held, 208, 212);
+    arena_fini(&arena);
+}
+
+/* Without ghost hits all have the same, though they came one after the other. */
+static void test_cliffhanger_treats_newcomers_alike(void **state)
+{
+    static const uint32_t demand[] = {1000, 1000, 1000, 1000};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "cliffhanger", 1000, 4);
+    for (arena.count = 1; arena.count < 4; arena.count++)
+        arena_pass(&arena, SECOND, demand);
+    arena_pass(&arena, SECOND, demand);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_in_range(arena.task[i].held, 248, 252);
     arena_fini(&arena);
 }
 
@@ -371,8 +441,11 @@ int main(void)
         cmocka_unit_test(test_karma_conserves_credits),
         cmocka_unit_test(test_auction_is_optimal),
         cmocka_unit_test(test_auction_charges_what_others_lose),
+        cmocka_unit_test(test_auction_rewards_the_truth),
+        cmocka_unit_test(test_auction_divides_among_equals),
         cmocka_unit_test(test_market_savings_buy_a_burst),
         cmocka_unit_test(test_cliffhanger_follows_ghost_hits),
+        cmocka_unit_test(test_cliffhanger_treats_newcomers_alike),
         cmocka_unit_test(test_the_hoarder),
     };
 
