@@ -65,10 +65,9 @@ static const struct option_row rows[] = {
     {"json", OPTION_FLAG, FIELD(json)},
 };
 
-static const struct options_syntax syntax = {
+static const struct options_syntax syntax_but_help = {
     .program = "selfpage bench attacks",
     .version = SELFPAGE_VERSION,
-    .help = help_text,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
 };
@@ -250,13 +249,28 @@ static int play_all(const struct attacks_options *options, struct attacks_row *r
     return code == 0 ? broken : code;
 }
 
+/* The help, with what each attacker does. */
+static void help_make(char *help, size_t size)
+{
+    int length = snprintf(help, size, "%s\nThe attacker\n", help_text);
+
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT && length < (int)size; attack++)
+        length += snprintf(help + length, size - (size_t)length, "  %-8s %s\n",
+                           arena_attack_name((enum arena_attack)attack),
+                           arena_attack_summary((enum arena_attack)attack));
+}
+
 int bench_attacks(int argc, char **argv)
 {
+    struct options_syntax syntax = syntax_but_help;
+    char help[4096];
     struct attacks_options options = {.seed = 1, .rounds = 8};
     struct attacks_row *row = NULL;
     struct sp_error error = {0};
     int status = 2;
 
+    help_make(help, sizeof(help));
+    syntax.help = help;
     switch (options_parse(argc, argv, &syntax, &options, &error)) {
     case OPTIONS_EXIT:
         status = 0;
