@@ -80,10 +80,11 @@ static int leave_frames_unused(void *arg)
     return sp_detach(&task);
 }
 
-static void unused_frames(void **state, struct sp_attach_options *options, bool transparently)
+static void unused_frames(void **state, const char *name, struct sp_attach_options *options,
+                          bool transparently)
 {
     struct sp_testing_task *task =
-        begin(*state, "careless", "extra=140", NULL, leave_frames_unused, options);
+        begin(*state, name, "extra=140", NULL, leave_frames_unused, options);
     struct sp_testing_task_status status;
     struct sp_testing_result result;
     struct sp_stats stats;
@@ -93,11 +94,11 @@ static void unused_frames(void **state, struct sp_attach_options *options, bool 
         pause_a_little();
         sp_testing_task_stats(task, &stats);
     } while (stats.dropped < DISCARDED);
-    assert_int_equal(sp_testing_recall(*state, "careless", TAKEN, &error), 0);
+    assert_int_equal(sp_testing_recall(*state, name, TAKEN, &error), 0);
     sp_testing_wait(&task, &result);
     if (result.exit_status != 0)
         fail_msg("status %d: %s", result.exit_status, result.output);
-    status = status_of(*state, "careless");
+    status = status_of(*state, name);
     assert_int_equal(status.frames_transparent, transparently ? TAKEN : 0);
     assert_int_equal(status.recalls_transparent, transparently);
     assert_int_equal(status.frames_recalled, transparently ? 0 : TAKEN);
@@ -110,15 +111,15 @@ static void test_unused_frames_are_taken(void **state)
 {
     struct sp_attach_options options = {.flags = SP_ATTACH_PAGER_THREAD};
 
-    unused_frames(state, NULL, true);
-    unused_frames(state, &options, true);
+    unused_frames(state, "in-line", NULL, true);
+    unused_frames(state, "by-thread", &options, true);
 }
 
 static void test_who_lists_none_is_asked(void **state)
 {
     struct sp_attach_options options = {.flags = SP_ATTACH_NO_FRAME_STACK};
 
-    unused_frames(state, &options, false);
+    unused_frames(state, "silent", &options, false);
 }
 
 /* ---- Idle frames ---- */
