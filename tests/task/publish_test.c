@@ -204,53 +204,25 @@ static void test_without_a_tax_they_are_kept(void **state)
 
 /* ---- Ghost hits ---- */
 
-/* The one goes round in a little more than half of the frames, and would gain from each frame more;
- * the other reads through so much that nothing helps it. */
-static void begin_both(struct sp_testing *fixture, struct sp_testing_task **gainsp,
-                       struct sp_testing_task **scansp)
-{
-    unsigned small = 100;
-    unsigned large = 4000;
-
-    *scansp = begin(fixture, "scans", "extra=145", "lru", go_round, &large);
-    while (status_of(fixture, "scans").held < 120)
-        pause_a_little();
-    *gainsp = begin(fixture, "gains", "extra=145", "lru", go_round, &small);
-}
-
+/* The one goes round in more than half of the frames, and would gain from each one more; the other
+ * reads through so much that nothing helps it. Without ghost hits both were meant to have 75. */
 static void test_frames_follow_ghost_hits(void **state)
 {
     struct sp_testing_task *gains, *scans;
+    unsigned small = 100;
+    unsigned large = 4000;
     struct sp_stats stats;
 
-    begin_both(*state, &gains, &scans);
+    scans = begin(*state, "scans", "extra=145", "lru", go_round, &large);
+    while (status_of(*state, "scans").held < 120)
+        pause_a_little();
+    gains = begin(*state, "gains", "extra=145", "lru", go_round, &small);
     while (status_of(*state, "gains").held < 95 || status_of(*state, "scans").held > 55)
         pause_a_little();
     sp_testing_task_stats(scans, &stats);
     assert_int_equal(stats.ghost_hits, 0);
     sp_testing_task_stats(gains, &stats);
     assert_true(stats.ghost_hits > 0);
-    end(&gains);
-    end(&scans);
-}
-
-/* Who publishes nothing has no ghost hits that count: the two have the same. */
-static void test_ghost_hits_are_published(void **state)
-{
-    struct sp_testing_task *gains, *scans;
-    struct sp_stats stats;
-
-    setenv("SELFPAGE_FRAME_STACK", "0", 1);
-    begin_both(*state, &gains, &scans);
-    unsetenv("SELFPAGE_FRAME_STACK");
-    while (status_of(*state, "gains").held < 60)
-        pause_a_little();
-    do {
-        pause_a_little();
-        sp_testing_task_stats(gains, &stats);
-    } while (stats.faults < (RUNNING_ON_VALGRIND ? 4000 : 40000));
-    assert_true(stats.ghost_hits > 1000);
-    assert_in_range(status_of(*state, "gains").held, 55, 90);
     end(&gains);
     end(&scans);
 }
@@ -275,8 +247,6 @@ int main(void)
         cmocka_unit_test_prestate_setup_teardown(test_without_a_tax_they_are_kept, sp_testing_setup,
                                                  sp_testing_teardown, &plain),
         cmocka_unit_test_prestate_setup_teardown(test_frames_follow_ghost_hits, sp_testing_setup,
-                                                 sp_testing_teardown, &climbs),
-        cmocka_unit_test_prestate_setup_teardown(test_ghost_hits_are_published, sp_testing_setup,
                                                  sp_testing_teardown, &climbs),
     };
 
