@@ -35,6 +35,11 @@ static const cyaml_schema_field_t swap_fields[] = {
     TEXTS("args", struct scenario_swap, args),
     CYAML_FIELD_END};
 
+static const cyaml_schema_field_t policyserver_fields[] = {
+    TEXT("arbiter", CYAML_FLAG_OPTIONAL, struct scenario_policyserver, arbiter, 1, 4000),
+    TEXT("entitlements", CYAML_FLAG_OPTIONAL, struct scenario_policyserver, entitlements, 1, 4000),
+    TEXTS("args", struct scenario_policyserver, args), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t task_fields[] = {
     TEXT("name", CYAML_FLAG_DEFAULT, struct scenario_task, name, 1, SP_NAME_MAX - 1),
     TEXT("program", CYAML_FLAG_DEFAULT, struct scenario_task, program, 1, 4000),
@@ -74,6 +79,8 @@ static const cyaml_schema_field_t scenario_fields[] = {
     CYAML_FIELD_MAPPING("physmem", CYAML_FLAG_DEFAULT, struct scenario, physmem, physmem_fields),
     CYAML_FIELD_MAPPING_PTR("swap", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario, swap,
                             swap_fields),
+    CYAML_FIELD_MAPPING_PTR("policyserver", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                            struct scenario, policyserver, policyserver_fields),
     CYAML_FIELD_SEQUENCE("tasks", CYAML_FLAG_POINTER, struct scenario, tasks, &task_schema, 1,
                          SCENARIO_TASKS),
     CYAML_FIELD_SEQUENCE("events", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,

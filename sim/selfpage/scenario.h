@@ -38,6 +38,13 @@ struct scenario_swap {
     uint32_t args_count;
 };
 
+struct scenario_policyserver {
+    char *arbiter;      /* NULL: physmem's own decides */
+    char *entitlements; /* path of its file; NULL: no limits */
+    char **args;
+    uint32_t args_count;
+};
+
 struct scenario_task {
     char *name;
     char *program;
@@ -64,7 +71,12 @@ enum scenario_action {
     SCENARIO_RESTART, /* a server that was stopped or killed */
 };
 
-enum scenario_server { SCENARIO_PHYSMEM = 0, SCENARIO_SWAP = 1, SCENARIO_SERVERS = 2 };
+enum scenario_server {
+    SCENARIO_PHYSMEM = 0,
+    SCENARIO_SWAP = 1,
+    SCENARIO_POLICYSERVER = 2, /* of physmem: started after it, and ended before */
+    SCENARIO_SERVERS = 3
+};
 
 struct scenario_event {
     char *at;
@@ -91,7 +103,8 @@ struct scenario_command {
 
 struct scenario {
     struct scenario_physmem physmem;
-    struct scenario_swap *swap; /* NULL: none */
+    struct scenario_swap *swap;                 /* NULL: none */
+    struct scenario_policyserver *policyserver; /* NULL: none */
     struct scenario_task *tasks;
     uint32_t tasks_count;
     struct scenario_event *events;

@@ -249,6 +249,8 @@ static int check_event_server(const struct check *check, const char *where, cons
         *target = SCENARIO_PHYSMEM;
     else if (strcmp(name, "swap") == 0 && check->scenario->swap != NULL)
         *target = SCENARIO_SWAP;
+    else if (strcmp(name, "policyserver") == 0 && check->scenario->policyserver != NULL)
+        *target = SCENARIO_POLICYSERVER;
     else
         return wrong(check, where, "there is no server \"%s\" here", name);
     return 0;

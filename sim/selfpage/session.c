@@ -22,7 +22,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-const char *const session_server_names[SCENARIO_SERVERS] = {"physmem", "swap"};
+const char *const session_server_names[SCENARIO_SERVERS] = {"physmem", "swap", "policyserver"};
 
 double session_seconds(const struct session *session)
 {
@@ -65,8 +65,8 @@ int session_await_server(struct session *session, enum scenario_server which,
     if (result != 0)
         return result;
     result = observer_connect(&server->observer,
-                              which == SCENARIO_PHYSMEM ? session->directory.physmem
-                                                        : session->directory.swap,
+                              which == SCENARIO_SWAP ? session->directory.swap
+                                                     : session->directory.physmem,
                               "selfpage-run", error);
     if (result == 0)
         result = observer_refresh(&server->observer, patience_ms, error);
@@ -187,20 +187,29 @@ static int session_make_directory(struct session *session, struct sp_error *erro
     return result;
 }
 
-/* Start both servers at the same time, and wait for both. */
-static int session_start_servers(struct session *session, struct sp_error *error)
+/* Start these servers at the same time, and wait for all. */
+static int session_start_some(struct session *session, int first, int end, struct sp_error *error)
 {
     int result = 0;
 
-    for (int i = 0; i < SCENARIO_SERVERS && result == 0; i++)
+    for (int i = first; i < end && result == 0; i++)
         if (session->servers[i].wanted) {
             result = server_log_pipe(&session->servers[i].log);
             result = result != 0 ? error_set(error, -result, "pipe: %s", strerror(-result))
                                  : session_start_server(session, (enum scenario_server)i, error);
         }
-    for (int i = 0; i < SCENARIO_SERVERS && result == 0; i++)
+    for (int i = first; i < end && result == 0; i++)
         if (session->servers[i].wanted)
             result = session_await_server(session, (enum scenario_server)i, error);
+    return result;
+}
+
+static int session_start_servers(struct session *session, struct sp_error *error)
+{
+    int result = session_start_some(session, 0, SCENARIO_POLICYSERVER, error);
+
+    if (result == 0)
+        result = session_start_some(session, SCENARIO_POLICYSERVER, SCENARIO_SERVERS, error);
     return result;
 }
 

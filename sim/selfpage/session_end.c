@@ -247,15 +247,15 @@ static int judge_expressions(struct session *session)
     return result;
 }
 
-/* SIGTERM for both, and what they say to the last. */
-static void end_servers(struct session *session)
+/* SIGTERM for these servers, and what they say to the last. */
+static void end_some(struct session *session, int first, int end)
 {
-    for (int i = 0; i < SCENARIO_SERVERS; i++) {
+    for (int i = first; i < end; i++) {
         session_look_server(session, (enum scenario_server)i); /* it may be dead already */
         session->servers[i].wanted = false;
         session_signal_server(&session->servers[i], SIGTERM);
     }
-    for (int i = 0; i < SCENARIO_SERVERS; i++) {
+    for (int i = first; i < end; i++) {
         struct session_server *server = &session->servers[i];
         int status = 0;
 
@@ -271,6 +271,12 @@ static void end_servers(struct session *session)
         if (server->relay.fd >= 0)
             relay_drain(&server->relay);
     }
+}
+
+static void end_servers(struct session *session)
+{
+    end_some(session, SCENARIO_POLICYSERVER, SCENARIO_SERVERS);
+    end_some(session, 0, SCENARIO_POLICYSERVER);
 }
 
 int session_conclude(struct session *session, struct sp_error *error)

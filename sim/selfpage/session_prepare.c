@@ -104,6 +104,26 @@ static int prepare_swap(struct session *session, struct sp_error *error)
     return result;
 }
 
+static int prepare_policyserver(struct session *session, struct sp_error *error)
+{
+    const struct scenario_policyserver *policyserver = session->scenario->policyserver;
+    struct strings *argv = &session->servers[SCENARIO_POLICYSERVER].argv;
+    int result = 0;
+
+    strings_add(argv, "selfpage-policyserver");
+    strings_format(argv, "--ready-fd=%d", SPAWN_PASSED_FD);
+    strings_format(argv, "--physmem=%s", session->directory.physmem);
+    if (policyserver->arbiter != NULL)
+        strings_format(argv, "--arbiter=%s", policyserver->arbiter);
+    if (policyserver->entitlements != NULL)
+        result = add_expanded(session, argv, "--entitlements=", policyserver->entitlements,
+                              "policyserver.entitlements", error);
+    if (result == 0)
+        result = add_all_expanded(session, argv, policyserver->args, policyserver->args_count,
+                                  "policyserver.args", error);
+    return result;
+}
+
 static int prepare_servers(struct session *session, struct sp_error *error)
 {
     int result = prepare_physmem(session, error);
@@ -112,6 +132,10 @@ static int prepare_servers(struct session *session, struct sp_error *error)
     if (result == 0 && session->scenario->swap != NULL) {
         session->servers[SCENARIO_SWAP].wanted = true;
         result = prepare_swap(session, error);
+    }
+    if (result == 0 && session->scenario->policyserver != NULL) {
+        session->servers[SCENARIO_POLICYSERVER].wanted = true;
+        result = prepare_policyserver(session, error);
     }
     for (int i = 0; i < SCENARIO_SERVERS && result == 0; i++)
         if (session->servers[i].wanted)

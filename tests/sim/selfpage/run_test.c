@@ -209,6 +209,23 @@ static void a_server_that_is_killed_is_told_of(void **state)
     assert_true(only_files_are_left(place));
 }
 
+static void a_policy_server_is_killed_and_another_takes_control(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "entitlements.yaml", "defaults: { extra: 50 }\n");
+    write_file(place, "ruled.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.3'], contract: extra=1}\n"
+                    "policyserver: {arbiter: maxmin, entitlements: entitlements.yaml}\n"
+                    "events:\n- {at: 50ms, signal: STOP, task: a}\n"
+                    "- {at: 60ms, kill: policyserver}\n- {at: 200ms, restart: policyserver}\n"
+                    "- {at: 250ms, signal: CONT, task: a}\n"
+                    "expect:\n- physmem.control == 1\n- physmem.controllers == 2\n");
+    run_expect(place, (const char *[]){"run", "ruled.yaml", NULL}, 0,
+               "passed  policyserver lasts to the end", NULL);
+    assert_true(only_files_are_left(place));
+}
+
 /* A line of /proc/PID/status; "" if the process is gone. */
 static void process_status(pid_t pid, const char *key, char *line, int size)
 {
@@ -428,6 +445,7 @@ int main(void)
         IN_A_PLACE(an_interrupt_ends_everything),
         IN_A_PLACE(a_run_that_is_killed_leaves_nothing),
         IN_A_PLACE(a_server_that_is_killed_is_told_of),
+        IN_A_PLACE(a_policy_server_is_killed_and_another_takes_control),
         IN_A_PLACE(a_server_that_crashes_fails_the_run),
         IN_A_PLACE(a_server_that_crashes_at_the_end_fails_the_run),
         IN_A_PLACE(a_server_that_hangs_does_not_outlast_the_timeout),
