@@ -153,7 +153,8 @@ static void test_hand_over_under_load(void **state)
     static const char *const first[] = {"--arbiter", "maxmin", NULL};
     static const char *const next[] = {"--arbiter", "maxmin", "--take-over", NULL};
     struct scene *scene = *state;
-    uint32_t rounds = RUNNING_ON_VALGRIND ? 150 : 2000, after_last = 0;
+    const unsigned all = RUNNING_ON_VALGRIND ? 4 : POLICYSERVERS;
+    uint32_t rounds = RUNNING_ON_VALGRIND ? 80 : 2000, after_last = 0;
     struct physmem_peer task[TASKS], wanter;
     unsigned servers = 1, allocations = 0;
 
@@ -165,7 +166,7 @@ static void test_hand_over_under_load(void **state)
     open_task(&wanter, scene, "wanter");
     scene_start(scene, 0, first);
     /* At least so many rounds in all, and so many after the last has taken over. */
-    for (uint32_t round = 0; after_last < rounds / POLICYSERVERS; round++) {
+    for (uint32_t round = 0; after_last < rounds / all; round++) {
         assert_int_equal(physmem_allocate(&wanter, 0, 320, WIRE_ALLOCATE_EXTRA), -ENOMEM);
         for (unsigned i = 0; i < TASKS; i++) {
             assert_int_equal(physmem_allocate(&task[i], HOLDS, MOVES, WIRE_ALLOCATE_EXTRA), MOVES);
@@ -174,17 +175,17 @@ static void test_hand_over_under_load(void **state)
         }
         if (scene_controllers(scene) < servers)
             continue;
-        if (servers < POLICYSERVERS && round >= servers * (rounds / POLICYSERVERS))
+        if (servers < all && round >= servers * (rounds / all))
             scene_spawn(scene, servers++, next);
-        else if (servers == POLICYSERVERS)
+        else if (servers == all)
             after_last++;
     }
     assert_true(allocations >= rounds * 2);
-    for (unsigned i = 0; i + 1 < POLICYSERVERS; i++) {
+    for (unsigned i = 0; i + 1 < all; i++) {
         assert_int_equal(server_process_wait(&scene->server[i]), 0);
         scene_await_log(&scene->server[i], "control has gone to process");
     }
-    assert_int_equal(scene_controllers(scene), POLICYSERVERS);
+    assert_int_equal(scene_controllers(scene), all);
     scene_await_control(scene, CONTROLLED);
     assert_true(physmem_books_agree(&scene->observer));
     for (unsigned i = 0; i < TASKS; i++)
