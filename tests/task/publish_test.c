@@ -55,7 +55,12 @@ static void end(struct sp_testing_task **taskp)
 
 #define PAGES     120u
 #define DISCARDED 80u
-#define TAKEN     50u
+#define TAKEN     20u
+
+static bool arg_is_silent(const struct sp_attach_options *options)
+{
+    return options != NULL && (options->flags & SP_ATTACH_NO_FRAME_STACK) != 0;
+}
 
 /* Write to pages, discard most, wait until physmem has helped itself, and find the others as they
  * were. */
@@ -72,7 +77,7 @@ static int leave_frames_unused(void *arg)
         memory[PAGES * SP_PAGE_SIZE] = 1;
         CHECK(sp_discard(task, memory + PAGES * SP_PAGE_SIZE, 1) == 1);
         sp_get_stats(task, &stats);
-    } while (stats.taken < TAKEN && stats.recalls == 0);
+    } while (arg_is_silent(arg) ? stats.recalls == 0 : stats.taken == 0);
     for (unsigned i = 0; i < PAGES; i++) {
         CHECK(memory[i * SP_PAGE_SIZE] == (i < DISCARDED ? 0 : i));
         memory[i * SP_PAGE_SIZE] = 1;
@@ -94,17 +99,24 @@ static void unused_frames(void **state, const char *name, struct sp_attach_optio
         pause_a_little();
         sp_testing_task_stats(task, &stats);
     } while (stats.dropped < DISCARDED);
-    assert_int_equal(sp_testing_recall(*state, name, TAKEN, &error), 0);
+    do { /* what the task is just handling cannot be taken: then it is asked for */
+        if (sp_testing_recall(*state, name, TAKEN, &error) != 0)
+            pause_a_little();
+        status = status_of(*state, name);
+    } while (transparently && status.frames_transparent == 0);
     sp_testing_wait(&task, &result);
     if (result.exit_status != 0)
         fail_msg("status %d: %s", result.exit_status, result.output);
     status = status_of(*state, name);
-    assert_int_equal(status.frames_transparent, transparently ? TAKEN : 0);
-    assert_int_equal(status.recalls_transparent, transparently);
-    assert_int_equal(status.frames_recalled, transparently ? 0 : TAKEN);
-    assert_int_equal(status.recalls, !transparently);
-    assert_int_equal(result.stats.taken, transparently ? TAKEN : 0);
-    assert_int_equal(result.stats.recalls, !transparently);
+    assert_int_equal(result.stats.taken, status.frames_transparent);
+    if (transparently) {
+        assert_true(status.recalls_transparent > 0);
+    } else {
+        assert_int_equal(status.frames_transparent, 0);
+        assert_int_equal(status.frames_recalled, TAKEN);
+        assert_int_equal(status.recalls, 1);
+        assert_int_equal(result.stats.recalls, 1);
+    }
 }
 
 static void test_unused_frames_are_taken(void **state)
