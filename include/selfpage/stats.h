@@ -30,7 +30,8 @@
     X(pages, "gauge: pages of all regions")                                                        \
     X(pinned, "gauge: pages pinned now")                                                           \
     X(taken, "free frames that physmem took from the frame stack, without a message")              \
-    X(ghost_hits, "faults on pages evicted so lately that twice the frames would have kept them")
+    X(ghost_hits, "faults on pages evicted so lately that twice the frames would have kept them")  \
+    X(repossessed, "frames that physmem took by force after a recall was missed")
 
 /** A task's counters at one moment. */
 struct sp_stats {

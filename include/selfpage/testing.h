@@ -300,7 +300,11 @@ SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const 
     X(reason, "enum sp_reason of the breach")                                                      \
     X(frames_recalled, "frames that recalls asked it for")                                         \
     X(recalls_transparent, "times that unused frames were taken from it without a message")        \
-    X(frames_transparent, "frames taken so")
+    X(frames_transparent, "frames taken so")                                                       \
+    X(overdue, "frames recalled, not returned, and late")                                          \
+    X(warnings, "missed recalls that were forborne")                                               \
+    X(penalty, "charged for missed recalls so far")                                                \
+    X(repossessed, "frames taken by force")
 
 #define SP_TESTING_FIELD(name, meaning) uint64_t name;
 

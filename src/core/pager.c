@@ -246,7 +246,8 @@ static const char *check_page(const struct pager *pager, sp_page page, struct ta
     if ((p->flags & PAGE_DIRTY) == 0 && pager_kind(pager, page) == SP_PRECIOUS &&
         (p->protection & PAGE_WRITE) != 0)
         return "a clean precious page is mapped for writing";
-    if (p->pins > 0 && p->state != PAGE_RESIDENT)
+    if (p->pins > 0 && p->state != PAGE_RESIDENT && p->state != PAGE_DEAD &&
+        !(p->state == PAGE_LEAVING && (pager->slot[p->slot].flags & SLOT_LOST) != 0))
         return "a pinned page is not resident";
     if (has_slot &&
         (pager->slot[p->slot].state != SLOT_USED || pager->slot[p->slot].page_or_prev != page))
@@ -288,6 +289,7 @@ const char *pager_check(const struct pager *pager)
 {
     struct tally tally = {0};
     uint32_t used = 0;
+    uint32_t losing = 0;
     const char *wrong;
 
     for (uint32_t i = 0; i < pager->regions; i++)
@@ -298,12 +300,15 @@ const char *pager_check(const struct pager *pager)
         }
     for (uint32_t slot = 0; slot < pager->slots_top; slot++) {
         used += pager->slot[slot].state == SLOT_USED;
+        losing += (pager->slot[slot].flags & SLOT_LOST) != 0;
         if (pager->slot[slot].state != SLOT_FREE && pager->slot[slot].place != 0)
             return "a slot is on the frame stack that is not free";
         tally.listed += pager->slot[slot].place != 0;
     }
     if (used != tally.held)
         return "a slot is used by no page";
+    if (losing != pager->losing)
+        return "slots that are being lost are miscounted";
     for (uint32_t slot = pager->free_head; slot != PAGER_NONE; slot = pager->slot[slot].next) {
         if (pager->slot[slot].state != SLOT_FREE || ++tally.free > pager->config.slots)
             return "the free list is broken";

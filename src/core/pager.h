@@ -14,6 +14,8 @@
  *                                            dirty  v  | touched before the store was acknowledged
  *                                                 LEAVING -----> SWAPPED   stored
  *
+ * and DEAD, if physmem repossesses the frame that had the only copy, until it is discarded.
+ *
  * (an ABSENT page without a refill becomes RESIDENT at once). A slot of the task's container is a
  * HOLE (no frame), FREE (a frame at hand) or USED (by the page it names).
  *
@@ -44,7 +46,8 @@
 enum page_state {
     PAGE_ABSENT = 0, /* zero, so that fresh memory is right */
     PAGE_SWAPPED,
-    PAGE_LOADING,
+    PAGE_DEAD,    /* its contents are gone for good */
+    PAGE_LOADING, /* from here on a page has a frame */
     PAGE_RESIDENT,
     PAGE_LEAVING,
 };
@@ -77,11 +80,13 @@ enum slot_state {
     SLOT_HOLE = 0,
     SLOT_FREE,
     SLOT_USED,
+    SLOT_GONE, /* its frame was lost; a map request for it has not been answered */
 };
 
 #define SLOT_ZERO     0x01u /* the frame holds zeros */
 #define SLOT_GRANTING 0x02u /* a map request for it has not been answered */
 #define SLOT_TAKEN    0x04u /* physmem took rights since that request was sent */
+#define SLOT_LOST     0x08u /* physmem repossessed the frame; something is under way for it */
 
 struct pager_slot {
     uint32_t page_or_prev; /* USED: its page; FREE: previous free slot */
@@ -136,6 +141,7 @@ enum pager_verdict {
     PAGER_WAIT_GROWTH, /* there is nothing to evict, and physmem has no frame for us now */
     PAGER_STUCK,       /* no frame can be freed: see pager_stuck_reason */
     PAGER_NO_PAGE,     /* the page belongs to no region */
+    PAGER_DEAD,        /* its contents were lost: see pager_lost */
 };
 
 struct pager_config {
@@ -192,6 +198,8 @@ struct pager {
     uint64_t grow_after;     /* faults count from which extra frames are asked for again */
     uint32_t grow_backoff;
     bool allocating;          /* an EFFECT_ALLOCATE has not been answered */
+    uint32_t losing;          /* slots that were lost, for which something is under way */
+    uint64_t allocation_lost; /* bit i: slot allocate_slot + i was lost before the answer came */
     bool allocation_unmapped; /* physmem took rights in that range before the answer came */
     uint32_t allocate_slot, allocate_count;
     struct frame_offers offers; /* the free slots, on the frame stack */
@@ -295,6 +303,16 @@ uint32_t pager_clean(struct pager *pager, uint32_t droppable);
  * those that had been writable, to *referenced and *dirty. */
 void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights,
                         uint32_t *referenced, uint32_t *dirty);
+
+/* Physmem has repossessed `count` slots from `slot`; those that had no frame are passed over. Pages
+ * whose contents are nowhere else are dead: the next fault says PAGER_DEAD. */
+void pager_lost(struct pager *pager, uint32_t slot, uint32_t count);
+
+/* So many of the frames that are owed were taken by physmem. */
+void pager_forgive(struct pager *pager, uint32_t frames);
+
+/* Whether the frame that a page had is lost, as far as we know. */
+bool pager_is_lost(const struct pager *pager, sp_page page);
 
 /* ---- Checking ---- */
 

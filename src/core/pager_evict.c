@@ -187,13 +187,14 @@ void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error)
 {
     struct pager_page *p = &pager->page[page];
     bool redirtied = (p->flags & PAGE_REDIRTIED) != 0;
+    bool lost = p->state == PAGE_LEAVING && (pager->slot[p->slot].flags & SLOT_LOST) != 0;
 
     pager_begin(pager);
     p->flags &= (uint8_t) ~(PAGE_STORING | PAGE_REDIRTIED);
     pager->stores--;
     if (error != 0) {
         pager->store_error = error;
-        pager->store_failures++;
+        pager->store_failures += !lost;
     } else {
         pager->store_failures = 0;
         pager->stats->swapped_out++;
@@ -205,7 +206,9 @@ void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error)
     if (p->state != PAGE_LEAVING)
         return;
     pager->leaving--;
-    if (error == 0) {
+    if (lost) {
+        pager_lost_page_end(pager, page);
+    } else if (error == 0) {
         p->state = PAGE_SWAPPED;
         slot_give(pager, p);
     } else {

@@ -30,7 +30,7 @@ static void ask_for_rights(struct pager *pager, uint32_t slot)
     while (count < GRANT_MOST && slot + count < pager->slots_top) {
         struct pager_slot *s = &pager->slot[slot + count];
 
-        if (s->state == SLOT_HOLE || (s->flags & SLOT_GRANTING) != 0 ||
+        if (s->state == SLOT_HOLE || (s->flags & (SLOT_GRANTING | SLOT_LOST)) != 0 ||
             s->rights == (PAGE_READ | PAGE_WRITE))
             break;
         s->flags |= SLOT_GRANTING;
@@ -99,7 +99,7 @@ static enum pager_verdict free_a_frame(struct pager *pager)
         return PAGER_DONE;
     if (pager->stores > 0)
         return PAGER_WAIT_STORE;
-    if (pager->loading > 0)
+    if (pager->loading > 0 || pager->losing > 0)
         return PAGER_WAIT;
     if (pager_grow(pager)) /* the debts that kept us from it are paid */
         return PAGER_CALL;
@@ -184,7 +184,14 @@ enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
     case PAGE_LOADING:
         verdict = PAGER_WAIT;
         break;
+    case PAGE_DEAD:
+        verdict = PAGER_DEAD;
+        break;
     case PAGE_LEAVING: /* rescued: the store goes on, the page stays */
+        if (pager_is_lost(pager, page)) {
+            verdict = PAGER_WAIT_STORE;
+            break;
+        }
         p->state = PAGE_RESIDENT;
         pager->leaving--;
         pager->stats->resident++;
@@ -220,7 +227,7 @@ void pager_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool wri
 
     pager_begin(pager);
     pager->loading--;
-    if (!ok) {
+    if (!ok || (pager->slot[p->slot].flags & SLOT_LOST) != 0) {
         p->state = from_swap ? PAGE_SWAPPED : PAGE_ABSENT;
         pager_slot_free(pager, p->slot);
         p->slot = 0;
@@ -283,7 +290,8 @@ void pager_unpin(struct pager *pager, sp_page page)
     if (p->pins == 0) {
         pager->pinned--;
         pager->stats->pinned = pager->pinned;
-        pager_policy_insert(pager, page, false);
+        if (p->state == PAGE_RESIDENT)
+            pager_policy_insert(pager, page, false);
     }
 }
 

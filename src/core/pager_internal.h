@@ -60,9 +60,23 @@ void pager_slot_free(struct pager *pager, uint32_t slot);
 /* Give a free frame, if one is left, back to physmem, which is owed one. */
 void pager_slot_return(struct pager *pager);
 
+/* Have a free slot, which is not free any more, for ourselves. False if physmem has taken it. */
+bool pager_free_slot_take(struct pager *pager, uint32_t slot);
+
+void pager_set_held(struct pager *pager, uint32_t held);
+
 /* Ask for more frames (EFFECT_ALLOCATE), if that makes sense now. */
 bool pager_grow(struct pager *pager);
 bool pager_may_grow(const struct pager *pager);
+
+/* ---- pager_lost.c ---- */
+
+/* A lost slot is used by no page any more; rights for one that is gone have come or not. */
+void pager_lost_slot_free(struct pager *pager, uint32_t slot);
+void pager_lost_granted(struct pager *pager, uint32_t slot);
+
+/* What becomes of a page whose frame is lost, once it is in transit no more. */
+void pager_lost_page_end(struct pager *pager, sp_page page);
 
 /* ---- pager_mapping.c ---- */
 

@@ -98,7 +98,7 @@ bool pager_slot_take(struct pager *pager, sp_page page)
     return true;
 }
 
-static void set_held(struct pager *pager, uint32_t held)
+void pager_set_held(struct pager *pager, uint32_t held)
 {
     pager->held = held;
     pager->stats->held = held;
@@ -117,7 +117,7 @@ static void slot_leave(struct pager *pager, uint32_t slot)
     s->rights = 0;
     if (slot < pager->hole_hint)
         pager->hole_hint = slot;
-    set_held(pager, pager->held - 1);
+    pager_set_held(pager, pager->held - 1);
 }
 
 void pager_slot_lost(struct pager *pager, uint32_t slot)
@@ -142,8 +142,20 @@ void pager_slot_return(struct pager *pager)
     pager_emit(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot});
 }
 
+bool pager_free_slot_take(struct pager *pager, uint32_t slot)
+{
+    if (!pager_stack_claim(pager, slot))
+        return false;
+    free_list_remove(pager, slot);
+    return true;
+}
+
 void pager_slot_free(struct pager *pager, uint32_t slot)
 {
+    if ((pager->slot[slot].flags & SLOT_LOST) != 0) {
+        pager_lost_slot_free(pager, slot);
+        return;
+    }
     free_list_append(pager, slot);
     if (pager->owed > 0 && pager->returns_now < pager->config.batch)
         pager_slot_return(pager);
@@ -158,7 +170,7 @@ uint32_t pager_allowance(const struct pager *pager)
 
 bool pager_may_grow(const struct pager *pager)
 {
-    if (pager->allocating || pager->held >= pager_allowance(pager))
+    if (pager->allocating || pager->losing > 0 || pager->held >= pager_allowance(pager))
         return false;
     if (pager->held < pager->guaranteed)
         return true;
@@ -184,6 +196,7 @@ bool pager_grow(struct pager *pager)
         count++;
     pager->allocating = true;
     pager->allocation_unmapped = false;
+    pager->allocation_lost = 0;
     pager->allocate_slot = slot;
     pager->allocate_count = count;
     pager_emit(pager, (struct pager_effect){
@@ -193,18 +206,27 @@ bool pager_grow(struct pager *pager)
 
 void pager_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero)
 {
+    uint32_t came = 0;
+
     pager_begin(pager);
     pager->allocating = false;
     if (pager->allocation_unmapped)
         rights = 0;
     for (uint32_t i = 0; i < count; i++) {
+        if ((pager->allocation_lost >> i & 1) != 0) {
+            /* Whether the frame came before the loss or after it cannot be known; giving back one
+             * that is gone does no harm. */
+            pager_emit(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot + i});
+            continue;
+        }
         pager->slot[slot + i].rights = rights;
         pager->slot[slot + i].flags = zero ? SLOT_ZERO : 0;
         free_list_append(pager, slot + i);
+        came++;
     }
     if (slot + count > pager->slots_top)
         pager->slots_top = slot + count;
-    set_held(pager, pager->held + count);
+    pager_set_held(pager, pager->held + came);
     pager->owed = least(pager->owed, pager->held);
     if (count > 0) {
         pager->grow_backoff = GROW_BACKOFF_FIRST;
@@ -260,6 +282,10 @@ void pager_granted(struct pager *pager, uint32_t slot, uint8_t rights)
 
     if ((s->flags & SLOT_GRANTING) == 0)
         return;
+    if (s->state == SLOT_GONE) {
+        pager_lost_granted(pager, slot);
+        return;
+    }
     if ((s->flags & SLOT_TAKEN) == 0)
         s->rights |= rights;
     s->flags &= (uint8_t) ~(SLOT_GRANTING | SLOT_TAKEN);

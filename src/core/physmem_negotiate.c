@@ -216,6 +216,7 @@ static void shrink(struct physmem *physmem, const struct physmem_request *reques
 
     wish.frames = frames;
     wish.min = smaller(wish.min, frames);
+    contract->resize_frames = 0;
     reason = contract_refusal(&limits, &wish);
     if (reason != SP_REASON_NONE) {
         refuse(physmem, request, contract, &wish, reason);
@@ -228,7 +229,6 @@ static void shrink(struct physmem *physmem, const struct physmem_request *reques
             sums_subtract(physmem, contract, less);
         contract_shrink(physmem, contract, less);
     }
-    contract->resize_frames = 0;
     offer.terms = contract->terms;
     contract_reply(physmem, request, &offer, contract);
     physmem_settle(physmem);

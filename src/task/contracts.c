@@ -23,6 +23,9 @@ static void update_allowance(struct sp_task *task)
 
         if (!counts(contract))
             continue;
+        if (contract->terms.on_breach == SP_BREACH_PENALTY ||
+            contract->terms.on_breach == SP_BREACH_REPOSSESS)
+            __atomic_store_n(&task->may_lose, true, __ATOMIC_RELEASE);
         if (contract->terms.kind == SP_GUARANTEED)
             guaranteed += contract->terms.frames;
         else
@@ -168,6 +171,8 @@ static int ask_for_offer(struct sp_task *task, struct wire_message *message, str
     offer->contract = reply.offer.contract;
     offer->retry_ns = reply.offer.retry_ns;
     WIRE_COPY_TERMS(&offer->terms, &reply.offer);
+    if (task->vitals > 0)
+        vital_announce(task);
     return 0;
 }
 

@@ -51,6 +51,19 @@ static void pay_debts(struct sp_task *task)
     }
 }
 
+/* Frames may be leaving by stores that the program's threads sent, who read the answers when they
+ * next need a frame: an idle program's debts must not wait for that. */
+static int read_answers(struct sp_task *task)
+{
+    struct work work;
+    bool wanted;
+
+    task_enter(task, &work, NULL);
+    wanted = task->has_swap && task->pager.owed > 0 && task->pager.leaving > 0;
+    task_leave(task, NULL);
+    return wanted ? channel_poll(&task->swap) : 0;
+}
+
 static void on_recall(struct sp_task *task, const struct wire_message *message)
 {
     struct sp_recall recall = {.id = message->recall.id,
@@ -165,6 +178,12 @@ void control_on_message(void *context, struct channel *channel, const struct wir
     case WIRE_AVAILABILITY:
         watch_told(task, message);
         break;
+    case WIRE_WARNED:
+        lost_warned(task, message);
+        break;
+    case WIRE_REPOSSESSED:
+        lost_note(task, message);
+        break;
     case WIRE_CHANGED:
         contract_changed(task, message);
         break;
@@ -242,6 +261,8 @@ static void *control_main(void *argument)
             !stopping(task))
             task_die(task, "the swap server is gone, and with it the pages that it kept");
         live_trace_write(task);
+        if (read_answers(task) != 0 && !stopping(task))
+            task_die(task, "the swap server is gone, and with it the pages that it kept");
         pay_debts(task);
         write_ahead(task);
     }

@@ -96,6 +96,11 @@ void task_fault(struct sp_task *task, sp_page page, bool write)
         case PAGER_STUCK:
             task_die(task, "no frame can be freed for a page fault: %s",
                      pager_stuck_reason(&task->pager));
+        case PAGER_DEAD:
+            task_die(task,
+                     "a page was touched whose only copy physmem has taken, since a recall was "
+                     "missed: page %u",
+                     page);
         }
     }
 }
@@ -122,7 +127,13 @@ static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t
     if (info->si_signo == SIGBUS) {
         if (page == SP_NO_PAGE && !memory_is_window(task, info->si_addr))
             return false;
-        task_die_revoked(task);
+        if (!lost_possible(task))
+            task_die_revoked(task);
+        if (page == SP_NO_PAGE)
+            lost_window(task, info->si_addr);
+        else
+            lost_wait(task, page);
+        return true;
     }
     if (page == SP_NO_PAGE || pager_region_of(&task->pager, page) == NULL)
         return false;

@@ -241,8 +241,10 @@ long sp_discard(struct sp_task *task, void *first, size_t pages)
 
 static void unpin(struct sp_task *task, sp_page first, size_t pages)
 {
-    for (size_t i = 0; i < pages; i++)
+    for (size_t i = 0; i < pages; i++) {
         pager_unpin(&task->pager, first + (sp_page)i);
+        vital_unpinned(task, first + (sp_page)i);
+    }
 }
 
 /* Pin one page that is to be brought in first. */
@@ -300,11 +302,14 @@ int sp_pin(struct sp_task *task, void *first, size_t pages, size_t *lostp)
         unpin(task, range.first, done);
         result = -EOVERFLOW;
     } else {
-        for (uint32_t i = 0; i < range.pages; i++)
+        for (uint32_t i = 0; i < range.pages; i++) {
             lost += pager_take_lost(&task->pager, range.first + i);
+            vital_pinned(task, range.first + i);
+        }
     }
     task_leave(task, NULL);
     restore_signals(&saved);
+    vital_announce(task);
     if (lostp != NULL && result == 0)
         *lostp = lost << task->page_order;
     return result;
@@ -325,6 +330,8 @@ int sp_unpin(struct sp_task *task, void *first, size_t pages)
     if (all)
         unpin(task, range.first, range.pages);
     task_leave(task, &saved);
+    if (all)
+        vital_announce(task);
     return all ? 0 : -EINVAL;
 }
 

@@ -165,17 +165,32 @@ static uint32_t load_error(const struct sp_task *task, const struct wire_message
     return 0;
 }
 
+/* Pages that could not be loaded since their frames are gone: wait until that is known. */
+static void await_losses(struct sp_task *task, const struct work *work,
+                         const struct wire_message *reply)
+{
+    for (uint32_t i = 0; i < work->loads; i++) {
+        uint32_t slot;
+        uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
+
+        if (error != 0 && error != EBADMSG)
+            lost_in_the_end(task, work->load[i].page);
+    }
+}
+
 static void loads_answered(struct sp_task *task, const struct work *work,
                            const struct wire_message *reply, bool map, bool write)
 {
     struct work more;
 
+    if (lost_possible(task) && map)
+        await_losses(task, work, reply);
     task_enter(task, &more, NULL);
     for (uint32_t i = 0; i < work->loads; i++) {
         uint32_t slot = work->load[i].swap;
         uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
 
-        if (error != 0 && map)
+        if (error != 0 && map && !pager_is_lost(&task->pager, work->load[i].page))
             task_die(task, "swap slot %u cannot be read back: %s", slot,
                      error == EBADMSG ? "its checksum is wrong, the swap device is corrupt"
                                       : strerror((int)error));

@@ -37,6 +37,9 @@
 /* Batches of stores on their way, at most. */
 #define TASK_STORE_BATCHES 64u
 
+/* Slots that physmem lets a task name as vital. */
+#define TASK_VITALS 16u
+
 /* Slots of an extent, as physmem cuts them; a container says so at creation. */
 struct task_extent {
     int fd;                /* -1: not received yet */
@@ -99,6 +102,7 @@ struct sp_task {
     bool stopping;
     bool pager_thread_wanted;
     bool no_renewal;
+    bool may_lose; /* physmem may repossess frames: some contract says, or once said so */
 
     /* Constant while attached. */
     char name[SP_NAME_MAX];
@@ -150,6 +154,8 @@ struct sp_task {
     /* Swap slots of base pages whose pages have a copy in swap; not used if those are the same. */
     uint32_t *swap_slots;
     struct task_contract contract[TERMS_MAX];
+    sp_page vital[TASK_VITALS]; /* pinned pages that physmem is asked to spare */
+    uint32_t vitals;
     uint32_t swap_reserved;
 
     struct channel physmem; /* requests */
@@ -284,6 +290,35 @@ int pager_thread_start(struct sp_task *task, struct sp_error *error);
 void pager_thread_stop(struct sp_task *task);
 /* Called by a fault handler: have the pager thread do it, and wait. */
 void pager_thread_fault(struct sp_task *task, sp_page page, bool write);
+
+/* ---- lost.c ---- */
+
+/* Physmem has taken frames by force, or warns that it will. */
+void lost_note(struct sp_task *task, const struct wire_message *message);
+void lost_warned(struct sp_task *task, const struct wire_message *message);
+
+/* Whether that can happen to this task. */
+bool lost_possible(const struct sp_task *task);
+
+/* SIGBUS in a window: let the access go on, without effect. */
+void lost_window(struct sp_task *task, void *address);
+
+/* SIGBUS at a managed page: wait a little for what physmem says. Ends the process if it says that
+ * the task was revoked, or nothing for long. */
+void lost_wait(struct sp_task *task, sp_page page);
+
+/* A transfer to or from a page's frame failed: whether because physmem took the frame. Waits for the
+ * message. */
+bool lost_in_the_end(struct sp_task *task, sp_page page);
+
+/* Wait until nothing of the task's lies in an extent that physmem has taken. False if that does not
+ * come about. */
+bool lost_extent_is_gone(struct sp_task *task, uint32_t index);
+
+/* A page was pinned, or unpinned; the lock is held. Then, without it: tell physmem. */
+void vital_pinned(struct sp_task *task, sp_page page);
+void vital_unpinned(struct sp_task *task, sp_page page);
+void vital_announce(struct sp_task *task);
 
 /* ---- live_trace.c ---- */
 

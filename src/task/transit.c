@@ -64,10 +64,28 @@ static void extent_arrived(struct sp_task *task, const struct wire_message *mess
         close(fd);
 }
 
-/* Take in an extent that a mapping names for the first time, and show it to swap. */
+/* An extent lies where another one was that physmem has taken: let go of that. */
+static void abandon_extent(struct sp_task *task, uint32_t index)
+{
+    struct task_extent *extent = &task->extents[index];
+    struct wire_message message = {.type = WIRE_FORGET_EXTENT};
+    struct wire_message reply;
+
+    if (!lost_extent_is_gone(task, index))
+        task_die(task, "physmem mapped extent %u where there is another", index);
+    message.forget_extent.extent = extent->number;
+    if (task->has_swap && channel_ask(&task->swap, &message, -1, &reply) != 0)
+        swap_end(task);
+    close(extent->fd);
+    extent->fd = -1;
+}
+
+/* Take in an extent that a mapping names for the first time, and show it to swap. Its window takes
+ * the place of the one that was there before: others may still write to that. */
 static void adopt_extent(struct sp_task *task, const struct wire_map *item)
 {
     struct task_extent *extent = &task->extents[item->slot / task->extent_pages];
+    void *place = extent->window;
     uint32_t pages = 0;
     int fd = -1;
 
@@ -85,8 +103,10 @@ static void adopt_extent(struct sp_task *task, const struct wire_map *item)
                  "physmem mapped extent %u without its descriptor (is the limit of open "
                  "files, ulimit -n, reached?)",
                  item->extent);
-    extent->window = mmap(NULL, (size_t)task->extent_pages * SP_PAGE_SIZE, PROT_READ | PROT_WRITE,
-                          MAP_SHARED, fd, 0);
+    if (extent->fd >= 0)
+        abandon_extent(task, item->slot / task->extent_pages);
+    extent->window = mmap(place, (size_t)task->extent_pages * SP_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | (place != NULL ? MAP_FIXED : 0), fd, 0);
     if (extent->window == MAP_FAILED)
         task_die(task, "cannot map an extent: %s", strerror(errno));
     extent->number = item->extent;
@@ -124,7 +144,8 @@ static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
 
         if (item->slot != start + mapped || item->count > count - mapped)
             task_die(task, "physmem mapped slots that were not asked for");
-        if (task->extents[item->slot / task->extent_pages].fd < 0)
+        if (task->extents[item->slot / task->extent_pages].fd < 0 ||
+            task->extents[item->slot / task->extent_pages].number != item->extent)
             adopt_extent(task, item);
         mapped += item->count;
     }

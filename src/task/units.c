@@ -43,10 +43,11 @@ int units_choose(const struct sp_terms *terms, int count, uint32_t max_pages, un
 void units_show_stats(struct sp_task *task)
 {
     struct sp_stats shown = *task->stats;
-    uint64_t *pages[] = {&shown.evictions, &shown.swapped_out, &shown.swapped_in, &shown.dropped,
-                         &shown.refilled,  &shown.zeroed,      &shown.returned,   &shown.unmaps,
-                         &shown.resident,  &shown.held,        &shown.guaranteed, &shown.extra,
-                         &shown.pages,     &shown.pinned,      &shown.map_limited};
+    uint64_t *pages[] = {
+        &shown.evictions, &shown.swapped_out, &shown.swapped_in,  &shown.dropped,
+        &shown.refilled,  &shown.zeroed,      &shown.returned,    &shown.unmaps,
+        &shown.resident,  &shown.held,        &shown.guaranteed,  &shown.extra,
+        &shown.pages,     &shown.pinned,      &shown.map_limited, &shown.repossessed};
 
     if (task->shown_stats == task->stats)
         return;

@@ -228,6 +228,26 @@ static const struct world_options shapes[] = {
      .recalls = true,
      .chaos = true,
      .stack = 512},
+    /* and takes frames by force, whatever is under way for them */
+    {.pages = 24, .slots = 4, .extent_pages = 2, .guaranteed = 4, .losses = true, .failures = true},
+    {.pages = 100,
+     .slots = 64,
+     .extent_pages = 16,
+     .guaranteed = 20,
+     .extra = 30,
+     .recalls = true,
+     .chaos = true,
+     .failures = true,
+     .pins = true,
+     .losses = true},
+    {.pages = 100,
+     .slots = 64,
+     .extent_pages = 8,
+     .guaranteed = 10,
+     .extra = 40,
+     .recalls = true,
+     .losses = true,
+     .stack = 32},
 };
 
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -238,6 +258,9 @@ static uint64_t first_seed(void)
 
     return text != NULL ? strtoull(text, NULL, 0) : 1;
 }
+
+/* Faults on pages whose only copy was taken, in all worlds. */
+static uint64_t deaths;
 
 static void run_shape(const struct sp_policy *policy, const double *params,
                       const struct world_options *shape, uint64_t seed)
@@ -260,6 +283,9 @@ static void run_shape(const struct sp_policy *policy, const double *params,
     }
     if (shape->stack > 1 && shape->slots >= 64 && world->taken == 0)
         world_fail(world, "nothing was taken from the frame stack");
+    if (shape->losses && world->losses == 0)
+        world_fail(world, "nothing was lost");
+    deaths += world->deaths;
     world_fini(world);
     free(world);
 }
@@ -272,6 +298,7 @@ static void run_policy(const struct sp_policy *policy)
     assert_int_equal(policy_parse_params(policy, NULL, params, &error), 0);
     for (size_t i = 0; i < SHAPES; i++)
         run_shape(policy, params, &shapes[i], first_seed() * 1000 + i);
+    assert_true(deaths > 0);
 }
 
 static void test_policy(void **state)

@@ -148,8 +148,11 @@ void world_take(struct world *world, uint32_t frames)
     walk = frame_walk_start(world->stack, world->options.stack, world->options.stack);
     while (frames > 0 && world->allocated > world->owed &&
            (slot = frame_walk_next(&walk)) != FRAME_STACK_NONE) {
-        world_require(world, slot < world->options.slots && world->slot[slot].allocated,
+        world_require(world,
+                      slot < world->options.slots && (world->slot[slot].allocated || world->losing),
                       "a slot is offered that has no frame");
+        if (!world->slot[slot].allocated)
+            continue;         /* taken by force, and the pager is just hearing of it */
         if (chance(world, 8)) /* it may have its reasons not to */
             continue;
         world_require(world, frame_walk_claim(&walk), "a claim fails without a rival");
@@ -161,6 +164,68 @@ void world_take(struct world *world, uint32_t frames)
     if (world->generous || chance(world, 2))
         world->told = world->taken;
     frame_stack_tell(world->stack, world->told);
+}
+
+/* What is under way for a frame that is gone. */
+static void op_lose(struct world *world, struct world_op *op, uint32_t slot)
+{
+    enum pager_effect_kind kind = op->effect.kind;
+
+    if (kind == EFFECT_ALLOCATE && op->acted && slot - op->effect.slot < op->count)
+        world->slot[slot].lost_unheard = true;
+    if ((kind == EFFECT_STORE || kind == EFFECT_LOAD || kind == EFFECT_REFILL) &&
+        op->effect.slot == slot && !(kind == EFFECT_STORE && op->acted))
+        op->lost = true;
+}
+
+void world_lose(struct world *world, uint32_t slot, uint32_t count)
+{
+    bool lost[64] = {false};
+    uint32_t frames = 0;
+
+    if (count > world->options.slots - slot)
+        count = world->options.slots - slot;
+    for (uint32_t i = 0; i < count && i < 64; i++) {
+        struct world_slot *s = &world->slot[slot + i];
+
+        if (!s->allocated)
+            continue;
+        for (uint32_t j = 0; j < world->ops; j++)
+            op_lose(world, &world->op[j], slot + i);
+        s->allocated = false;
+        s->rights = 0;
+        s->frame = POISON | (slot + i);
+        lost[i] = true;
+        frames++;
+    }
+    world->allocated -= frames;
+    world->losses += frames;
+    world->owed -= frames < world->owed ? frames : world->owed;
+    world_enter(world, -1, false);
+    world->taking_rights = true;
+    world->losing = true;
+    pager_forgive(&world->pager, frames);
+    for (uint32_t i = 0; i < count && i < 64; i++) {
+        if (lost[i])
+            pager_lost(&world->pager, slot + i, 1);
+        world_require(world, !lost[i] || world->slot[slot + i].mapped == 0,
+                      "a frame that is gone is mapped");
+    }
+    world->taking_rights = false;
+    world->losing = false;
+    world_leave(world);
+    world->ends++;
+}
+
+/* Slots that the pager still counts as held, though it knows that they are lost. */
+static uint32_t being_lost(const struct world *world)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < world->options.slots; i++)
+        count += world->pager.slot[i].state == SLOT_USED &&
+                 (world->pager.slot[i].flags & SLOT_LOST) != 0;
+    return count;
 }
 
 static void begin_op(struct world *world, const struct pager_effect *effect)
@@ -207,7 +272,7 @@ static void check_effect(struct world *world, const struct pager_effect *effect)
                       effect->kind != EFFECT_GRANT && effect->kind != EFFECT_RETURN;
 
     world->emitted[effect->kind]++;
-    if (about_slot)
+    if (about_slot && !(effect->kind == EFFECT_RETURN && world->slot[effect->slot].lost_unheard))
         world_require(world,
                       effect->slot < world->options.slots && world->slot[effect->slot].allocated,
                       "an effect on a slot without a frame");
@@ -256,7 +321,10 @@ static void world_sink(void *context, const struct pager_effect *effect)
         swap_free(world, effect->swap);
         break;
     case EFFECT_RETURN:
-        take_back(world, effect->slot);
+        if (world->slot[effect->slot].lost_unheard)
+            world->emitted[EFFECT_RETURN]--; /* physmem passes over holes */
+        else
+            take_back(world, effect->slot);
         break;
     case EFFECT_STORE:
         if (effect->swap != PAGER_NONE)
@@ -397,7 +465,7 @@ static void finish_store(struct world *world, const struct world_op *op)
 {
     uint32_t swap;
 
-    if (world->options.failures && !world->generous && chance(world, 8)) {
+    if (op->lost || (world->options.failures && !world->generous && chance(world, 8))) {
         pager_stored(&world->pager, op->effect.page, PAGER_NONE, EIO);
         return;
     }
@@ -413,6 +481,7 @@ static void finish_load(struct world *world, const struct world_op *op)
 {
     bool ok = !world->options.failures || world->generous || !chance(world, 8);
 
+    ok = ok && !op->lost;
     if (ok)
         world->slot[op->effect.slot].frame = op->content;
     pager_loaded(&world->pager, op->effect.page, ok, op->thread >= 0, op->write);
@@ -432,6 +501,8 @@ static void finish(struct world *world, const struct world_op *op)
     case EFFECT_ALLOCATE:
         pager_allocated(&world->pager, op->effect.slot, op->count, PAGE_READ | PAGE_WRITE,
                         op->zero);
+        for (uint32_t i = 0; i < op->effect.count; i++)
+            world->slot[op->effect.slot + i].lost_unheard = false;
         break;
     default:
         for (uint32_t i = 0; i < op->effect.count; i++)
@@ -531,7 +602,8 @@ void world_check(struct world *world)
     for (uint32_t i = 0; i < world->ops; i++)
         if (world->op[i].effect.kind == EFFECT_ALLOCATE)
             return;
-    world_require(world, pager->held == world->allocated + world_unnoticed(world),
+    world_require(world,
+                  pager->held == world->allocated + world_unnoticed(world) + being_lost(world),
                   "frames are miscounted");
     world_require(world, !pager->allocating, "an allocation has ended and is waited for");
 }

@@ -30,6 +30,7 @@ struct world_options {
     bool pins;      /* the program pins pages */
     bool failures;  /* swap fails now and then */
     bool chaos;     /* physmem takes rights at any moment */
+    bool losses;    /* physmem takes frames by force */
     bool recalls;   /* physmem wants frames back, and contracts change */
     uint32_t stack; /* places of the frame stack, from which physmem takes; 0: there is none */
 };
@@ -38,6 +39,7 @@ struct world_options {
 struct world_op {
     struct pager_effect effect;
     bool acted;
+    bool lost;          /* its frame was taken before the other side acted on it */
     uint64_t content;   /* STORE, LOAD, REFILL: what was read or made */
     uint32_t count;     /* ALLOCATE: frames given */
     bool zero;          /* ALLOCATE: they hold zeros */
@@ -75,6 +77,7 @@ struct world_page {
 /* What physmem and the kernel know of a slot. */
 struct world_slot {
     bool allocated;
+    bool lost_unheard; /* its frame was given and taken before the pager heard of it */
     uint8_t rights;
     uint32_t unmaps; /* on their way to the task */
     uint32_t mapped; /* addresses that map it */
@@ -102,6 +105,8 @@ struct world {
     uint32_t allocated;
     uint32_t pool; /* extra frames that physmem can give now */
     uint32_t owed;
+    uint32_t losses; /* frames taken by force */
+    uint32_t deaths; /* faults on dead pages */
     struct world_unmap unmap[WORLD_UNMAPS];
     uint32_t unmaps;
 
@@ -122,6 +127,7 @@ struct world {
     int caller; /* thread; -1: none */
     bool caller_writes;
     bool taking_rights;
+    bool losing; /* frames are being taken by force */
     bool map_failed;
     uint32_t emitted[EFFECT_RETURN + 1];
 };
@@ -167,6 +173,9 @@ void world_forget(struct world *world, sp_page page);
 
 /* Physmem takes up to so many frames from the frame stack, at a moment of its own. */
 void world_take(struct world *world, uint32_t frames);
+
+/* Physmem takes what frames there are in a range by force, and says so. */
+void world_lose(struct world *world, uint32_t slot, uint32_t count);
 
 /* Frames that were taken, and that the pager has not noticed. */
 uint32_t world_unnoticed(const struct world *world);

@@ -173,6 +173,10 @@ static void check_verdict(struct world *world, enum pager_verdict verdict, sp_pa
     case PAGER_STUCK:
         check_hopeless(world, verdict, page);
         break;
+    case PAGER_DEAD:
+        world_require(world, world->losses > 0 && world->pager.page[page].state == PAGE_DEAD,
+                      "a page is dead that nobody killed");
+        break;
     case PAGER_NO_PAGE:
         world_fail(world, "a page is in no region");
     }
@@ -196,6 +200,12 @@ static void thread_fault(struct world *world, uint32_t index)
         break;
     case PAGER_CALL:
         thread->state = THREAD_CALL;
+        break;
+    case PAGER_DEAD:
+        /* A program would die of it; this one goes on without what it lost. */
+        world->deaths++;
+        discard(world, thread->page);
+        thread->state = THREAD_IDLE;
         break;
     case PAGER_STUCK:
         thread->state = THREAD_IDLE;
@@ -373,6 +383,9 @@ static void server_step(struct world *world)
         break;
     case 5:
         clean(world);
+        if (world->options.losses && world_random(world, 4) == 0)
+            world_lose(world, world_random(world, world->options.slots),
+                       1 + world_random(world, world->options.extent_pages));
         break;
     case 6:
         world->pool = world_random(world, world->options.extra + 1);
@@ -453,7 +466,7 @@ static void fault_to_its_end(struct world *world, sp_page page, bool write)
         check_verdict(world, verdict, page, write);
         if (verdict == PAGER_WAIT_GROWTH)
             world_require(world, world->owed > 0, "physmem has frames, and is not asked");
-        if (verdict == PAGER_STUCK || verdict == PAGER_WAIT_GROWTH)
+        if (verdict == PAGER_STUCK || verdict == PAGER_WAIT_GROWTH || verdict == PAGER_DEAD)
             return;
         world_drain(world);
         world_check(world);
