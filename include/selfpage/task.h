@@ -43,7 +43,12 @@
  * FORK. A child has no contract: managed memory is unmapped in it and the library is detached.
  *
  * REVOCATION. Who misses a recall loses all frames. The process then dies of SIGBUS as it touches
- * managed memory, with a line on standard error that says why. */
+ * managed memory, with a line on standard error that says why.
+ *
+ * REPOSSESSION. Under a contract with breach=repossess (or penalty, in the end) only some frames are
+ * taken, with a line on standard error. Pages that swap has come back from there, discardable ones
+ * are zeros, others are made again. A page that was written and not stored is lost: the process ends
+ * with status 2, and a line that says so, as it touches it. Pinned pages are spared: see sp_pin. */
 #ifndef SELFPAGE_TASK_H
 #define SELFPAGE_TASK_H
 
@@ -337,7 +342,9 @@ static inline size_t sp_span(const void *start, size_t bytes, void **firstp)
 /** Make pages resident and keep them so, mapped for reading and writing, until unpinned: neither
  *  policy nor recall evicts them, and system calls may use them. (Physmem may still unmap a pinned
  *  page; the next touch restores it, but a system call in that moment sees EFAULT and is to be
- *  repeated.) Pins nest up to 255 deep.
+ *  repeated.) Pins nest up to 255 deep. If a contract says breach=repossess or penalty, physmem is
+ *  told the first 16 pinned pages, whose extents it spares; a pinned page that is repossessed all
+ *  the same is lost, whatever its kind.
  *  \param first  page-aligned address in a region
  *  \param pages  all within that region
  *  \param lostp  may be NULL; set to the number of pages whose contents were dropped since they were

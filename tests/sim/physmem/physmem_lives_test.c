@@ -146,26 +146,23 @@ static bool serve(struct life_peer *peer)
     return rc == -EAGAIN;
 }
 
-static void serve_all(struct lives *lives)
-{
-    for (unsigned i = 0; i < PEERS; i++)
-        if (lives->peer[i].there && !serve(&lives->peer[i]))
-            gone(lives, &lives->peer[i]);
-}
-
-/* Sleep until somebody is told something. */
-static void wait_for_news(struct lives *lives)
+/* Serve those who have been told something; if `wait`, sleep until there is somebody. */
+static void serve_ready(struct lives *lives, bool wait)
 {
     struct pollfd fds[2 * PEERS];
-    nfds_t count = 0;
 
     for (unsigned i = 0; i < PEERS; i++) {
-        if (!lives->peer[i].there)
-            continue;
-        fds[count++] = (struct pollfd){.fd = lives->peer[i].peer.request.fd, .events = POLLIN};
-        fds[count++] = (struct pollfd){.fd = lives->peer[i].peer.control.fd, .events = POLLIN};
+        const struct life_peer *peer = &lives->peer[i];
+
+        fds[2 * i] =
+            (struct pollfd){.fd = peer->there ? peer->peer.request.fd : -1, .events = POLLIN};
+        fds[2 * i + 1] =
+            (struct pollfd){.fd = peer->there ? peer->peer.control.fd : -1, .events = POLLIN};
     }
-    assert_true(poll(fds, count, SERVER_PATIENCE_MS) > 0);
+    assert_true(poll(fds, 2 * PEERS, wait ? SERVER_PATIENCE_MS : 0) >= (wait ? 1 : 0));
+    for (unsigned i = 0; i < PEERS; i++)
+        if ((fds[2 * i].revents | fds[2 * i + 1].revents) != 0 && !serve(&lives->peer[i]))
+            gone(lives, &lives->peer[i]);
 }
 
 /* ---- The books ---- */
@@ -339,23 +336,28 @@ static void map(struct lives *lives, struct life_peer *peer)
     ask(lives, peer, &message, &reply);
 }
 
+/* One that is there and waits for nothing; NULL if there is none. */
+static struct life_peer *somebody(struct lives *lives)
+{
+    uint32_t first = below(lives, PEERS);
+
+    for (uint32_t i = 0; i < PEERS; i++) {
+        struct life_peer *peer = &lives->peer[(first + i) % PEERS];
+
+        if (peer->there && peer->waiting == 0)
+            return peer;
+    }
+    return NULL;
+}
+
 static void step(struct lives *lives)
 {
-    struct life_peer *peer = &lives->peer[below(lives, PEERS)];
+    struct life_peer *peer = somebody(lives);
     unsigned what = below(lives, 100);
 
-    serve_all(lives);
-    if (!peer->there)
+    serve_ready(lives, peer == NULL);
+    if (peer == NULL || !peer->there || peer->waiting != 0)
         return;
-    if (peer->waiting != 0) {
-        bool idle = false;
-
-        for (unsigned i = 0; i < PEERS; i++)
-            idle |= lives->peer[i].there && lives->peer[i].waiting == 0;
-        if (!idle)
-            wait_for_news(lives);
-        return;
-    }
     if (what < 40)
         propose(lives, peer);
     else if (what < 70)
@@ -376,11 +378,8 @@ static void settle(struct lives *lives)
     struct wire_message message, reply, task;
 
     for (unsigned i = 0; i < PEERS; i++)
-        while (lives->peer[i].there && lives->peer[i].waiting != 0) {
-            serve_all(lives);
-            if (lives->peer[i].there && lives->peer[i].waiting != 0)
-                wait_for_news(lives);
-        }
+        while (lives->peer[i].there && lives->peer[i].waiting != 0)
+            serve_ready(lives, true);
     for (unsigned i = SILENT; i < PEERS; i++) {
         struct life_peer *peer = &lives->peer[i];
 
@@ -433,7 +432,7 @@ static void play(struct lives *lives, uint32_t wanted)
     }
     for (uint32_t steps = 0; lives->lives < until; steps++) {
         step(lives);
-        if (steps % 8 == 0)
+        if (steps % 4 == 0)
             check(lives);
     }
     settle(lives);
