@@ -33,6 +33,7 @@ struct life_peer {
     bool silent;
     bool used[SLOTS];
     uint32_t held;
+    uint32_t owed;    /* recalled, and not returned yet */
     uint32_t waiting; /* seq of an ALLOCATE that has not been answered; 0: none */
     uint32_t start;
     uint32_t contract[RING];
@@ -86,19 +87,20 @@ static void gone(struct lives *lives, struct life_peer *peer)
 
 /* ---- What physmem says unasked, and late answers ---- */
 
-static void on_recall(struct life_peer *peer, const struct wire_message *recall)
+/* Return what is owed, as far as it is known to be held: the answer to an ALLOCATE that brought more
+ * may still be under way. */
+static void pay(struct life_peer *peer)
 {
     struct wire_message message = {.type = WIRE_DEALLOCATE};
-    uint32_t left = recall->recall.frames;
 
     message.deallocate.container = peer->peer.container;
-    for (uint32_t slot = 0; slot < SLOTS && left > 0; slot++) {
+    for (uint32_t slot = 0; slot < SLOTS && peer->owed > 0; slot++) {
         if (!peer->used[slot])
             continue;
         message.deallocate.ranges[message.deallocate.ranges_count++] = (struct wire_range){slot, 1};
         peer->used[slot] = false;
         peer->held--;
-        left--;
+        peer->owed--;
     }
     if (message.deallocate.ranges_count > 0)
         assert_int_equal(wire_client_send(&peer->peer.control, &message, -1), 0);
@@ -126,6 +128,7 @@ static void on_allocated(struct life_peer *peer, const struct wire_message *mess
         peer->held += !peer->used[peer->start + i];
         peer->used[peer->start + i] = true;
     }
+    pay(peer);
 }
 
 /* Returns false if the control connection has ended. */
@@ -138,10 +141,12 @@ static bool serve(struct life_peer *peer)
         if (message.seq != 0 && message.seq == peer->waiting)
             on_allocated(peer, &message);
     while ((rc = wire_client_poll(&peer->peer.control, &message, NULL)) == 0) {
-        if (message.type == WIRE_RECALL && !peer->silent)
-            on_recall(peer, &message);
-        else if (message.type == WIRE_REPOSSESSED)
+        if (message.type == WIRE_RECALL && !peer->silent) {
+            peer->owed += message.recall.frames;
+            pay(peer);
+        } else if (message.type == WIRE_REPOSSESSED) {
             on_repossessed(peer, &message);
+        }
     }
     return rc == -EAGAIN;
 }
