@@ -48,7 +48,7 @@ struct lives {
     struct random_source random;
     struct life_peer peer[PEERS];
     uint32_t arrivals;
-    uint64_t token[4];
+    uint64_t token[2][4]; /* of those that comply, and of the silent: a part has its grace */
     uint32_t tokens;
     uint32_t lives; /* contracts that came about */
     uint32_t claimed;
@@ -267,7 +267,7 @@ static void split(struct lives *lives, struct life_peer *peer)
     if (!ask(lives, peer, &message, &reply) || reply.type != WIRE_PART)
         return;
     assert_true(reply.part.token != 0 && reply.part.frames == message.split.frames);
-    lives->token[lives->tokens++ % 4] = reply.part.token;
+    lives->token[peer->silent][lives->tokens++ % 4] = reply.part.token;
     peer->part[peer->parts++ % RING] = reply.part.part;
 }
 
@@ -275,7 +275,7 @@ static void claim(struct lives *lives, struct life_peer *peer)
 {
     struct wire_message message = {.type = WIRE_CLAIM}, reply;
 
-    message.claim.token = lives->token[below(lives, 4)];
+    message.claim.token = lives->token[peer->silent][below(lives, 4)];
     if (!ask(lives, peer, &message, &reply))
         return;
     lives->lives += is_active(&reply);
