@@ -11,10 +11,10 @@ function(selfpage_bundle name)
     list(TRANSFORM BUNDLE_LAYERS PREPEND "layer_")
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.o)
     add_custom_command(OUTPUT ${object}
-        COMMAND ${CMAKE_LINKER} -r -o ${object} --whole-archive $<TARGET_FILE:layer_${first}>
-            --no-whole-archive --start-group ${others} --end-group
+        COMMAND ${CMAKE_LINKER} -r -T ${PROJECT_SOURCE_DIR}/src/bundle.ld -o ${object}
+            --whole-archive $<TARGET_FILE:layer_${first}> --no-whole-archive --start-group ${others} --end-group
         COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${object}
-        DEPENDS layer_${first} ${BUNDLE_LAYERS}
+        DEPENDS layer_${first} ${BUNDLE_LAYERS} ${PROJECT_SOURCE_DIR}/src/bundle.ld
         COMMENT "Bundling ${name}" VERBATIM)
     add_library(${name} STATIC ${object})
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C)

@@ -146,7 +146,8 @@ static void get_string(struct cursor *cursor, char *text, size_t size)
     /* All behind the text is zero if each byte equals the one before it. */
     if (length < size && memcmp(bytes + length, bytes + length + 1, size - length - 1) != 0)
         fail(cursor, WIRE_BAD_STRING);
-    memcpy(text, bytes, size);
+    memcpy(text, bytes, length);
+    memset(text + length, 0, size - length);
 }
 
 static void put_string(struct cursor *cursor, const char *text, size_t size)
