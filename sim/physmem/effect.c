@@ -25,13 +25,13 @@ _Static_assert((int)WIRE_NOTICE_EXPIRING == (int)PHYSMEM_EXPIRING &&
                    (int)WIRE_NOTICE_AVAILABLE == (int)PHYSMEM_AVAILABLE,
                "the same notices");
 
-static struct seat *seat_of(const struct physmem_effect *effect)
+struct seat *effect_seat(const struct physmem_effect *effect)
 {
     return physmem_task_identity(effect->task)->peer;
 }
 
 /* Send service->message. Failures end the connection, which comes back as an input. */
-static void transmit(struct service *service, struct connection *connection, int borrowed_fd)
+void effect_send(struct service *service, struct connection *connection, int borrowed_fd)
 {
     if (connection == NULL)
         return;
@@ -39,7 +39,7 @@ static void transmit(struct service *service, struct connection *connection, int
     connection_send(connection, &service->message, borrowed_fd);
 }
 
-static struct wire_message *message_new(struct service *service, enum wire_type type)
+struct wire_message *effect_message(struct service *service, enum wire_type type)
 {
     service->message.type = (uint8_t)type;
     service->message.seq = 0;
@@ -66,7 +66,7 @@ static void fill_availability(struct wire_message *message, const struct physmem
 
 static void reply(struct service *service, const struct physmem_effect *effect)
 {
-    const struct seat *seat = seat_of(effect);
+    const struct seat *seat = effect_seat(effect);
     struct wire_message *message = &service->message;
     const struct physmem_map_item *items;
 
@@ -74,12 +74,12 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         return;
     switch (effect->kind) {
     case PHYSMEM_REPLY_ALLOCATED:
-        message_new(service, WIRE_ALLOCATED);
+        effect_message(service, WIRE_ALLOCATED);
         message->allocated.count = effect->allocated.count;
         message->allocated.zeroed = effect->allocated.zeroed;
         break;
     case PHYSMEM_REPLY_MAPPED:
-        message_new(service, WIRE_MAPPED);
+        effect_message(service, WIRE_MAPPED);
         items = physmem_map_items(service->physmem, effect->mapped.first);
         message->mapped.items_count = (uint16_t)effect->mapped.count;
         for (uint32_t i = 0; i < effect->mapped.count; i++)
@@ -88,16 +88,16 @@ static void reply(struct service *service, const struct physmem_effect *effect)
                                   effect->mapped.rights};
         break;
     case PHYSMEM_REPLY_CONTAINER:
-        message_new(service, WIRE_CONTAINER);
+        effect_message(service, WIRE_CONTAINER);
         message->container.container = effect->container.container;
         message->container.extent_pages = EXTENT_PAGES;
         break;
     case PHYSMEM_REPLY_AVAILABILITY:
-        message_new(service, WIRE_AVAILABILITY);
+        effect_message(service, WIRE_AVAILABILITY);
         fill_availability(message, effect);
         break;
     case PHYSMEM_REPLY_PART:
-        message_new(service, WIRE_PART);
+        effect_message(service, WIRE_PART);
         message->part.token = effect->part.part.token;
         message->part.part = effect->part.part.part;
         message->part.contract = effect->part.part.contract;
@@ -106,7 +106,7 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         message->part.change = effect->part.change;
         break;
     case PHYSMEM_REPLY_OFFER:
-        message_new(service, WIRE_OFFER);
+        effect_message(service, WIRE_OFFER);
         message->offer.change = effect->offer.change;
         message->offer.answer = effect->offer.offer.answer;
         message->offer.reason = effect->offer.offer.reason;
@@ -116,19 +116,19 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         WIRE_COPY_TERMS(&message->offer, &effect->offer.offer.terms);
         break;
     default:
-        message_new(service, WIRE_DONE);
+        effect_message(service, WIRE_DONE);
         message->done.count = effect->count;
         text_set(message->done.text, effect->text);
         break;
     }
     message->seq = effect->seq;
     message->error = effect->error;
-    transmit(service, effect->control ? seat->control : seat->request, -1);
+    effect_send(service, effect->control ? seat->control : seat->request, -1);
 }
 
 static void send_recall(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = message_new(service, WIRE_RECALL);
+    struct wire_message *message = effect_message(service, WIRE_RECALL);
     uint64_t pass = service->server.counters.passes + 1;
 
     if (service->recall_pass != pass)
@@ -139,12 +139,12 @@ static void send_recall(struct service *service, const struct physmem_effect *ef
     message->recall.may_clean = effect->recall.may_clean;
     message->recall.grace_unit = effect->recall.unit;
     message->recall.grace = effect->recall.grace;
-    transmit(service, seat_of(effect)->control, -1);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 static void send_unmap(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = message_new(service, WIRE_UNMAP);
+    struct wire_message *message = effect_message(service, WIRE_UNMAP);
 
     message->unmap.id = effect->unmap.id;
     message->unmap.container = effect->unmap.container;
@@ -152,29 +152,29 @@ static void send_unmap(struct service *service, const struct physmem_effect *eff
     message->unmap.ranges_count = 1;
     message->unmap.ranges[0] =
         (struct wire_range){effect->unmap.range.start, effect->unmap.range.count};
-    transmit(service, seat_of(effect)->control, -1);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 static void send_notice(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = message_new(service, WIRE_NOTICE);
+    struct wire_message *message = effect_message(service, WIRE_NOTICE);
 
     message->notice.what = effect->notice.what;
     message->notice.contract = effect->notice.contract;
     message->notice.guaranteed = effect->notice.guaranteed;
     message->notice.extra = effect->notice.extra;
-    transmit(service, seat_of(effect)->control, -1);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 static void send_availability(struct service *service, const struct physmem_effect *effect)
 {
-    fill_availability(message_new(service, WIRE_AVAILABILITY), effect);
-    transmit(service, seat_of(effect)->control, -1);
+    fill_availability(effect_message(service, WIRE_AVAILABILITY), effect);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 static void send_changed(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = message_new(service, WIRE_CHANGED);
+    struct wire_message *message = effect_message(service, WIRE_CHANGED);
 
     message->changed.contract = effect->changed.contract;
     message->changed.part = effect->changed.part;
@@ -182,13 +182,13 @@ static void send_changed(struct service *service, const struct physmem_effect *e
     message->changed.change = effect->changed.change;
     message->changed.state = effect->changed.state;
     message->changed.why = effect->changed.why;
-    transmit(service, seat_of(effect)->control, -1);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 static void send_warned(struct service *service, const struct physmem_effect *effect)
 {
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
-    struct wire_message *message = message_new(service, WIRE_WARNED);
+    struct wire_message *message = effect_message(service, WIRE_WARNED);
 
     log_line(&service->server.log, "warning",
              "task %s (process %u) was warned: %u frames are overdue, %u more misses are forborne",
@@ -199,7 +199,7 @@ static void send_warned(struct service *service, const struct physmem_effect *ef
     message->warned.charged = effect->warned.charged;
     message->warned.grace_unit = effect->warned.unit;
     message->warned.grace = effect->warned.grace;
-    transmit(service, seat_of(effect)->control, -1);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 static void send_repossessed(struct service *service, const struct physmem_effect *effect)
@@ -207,7 +207,7 @@ static void send_repossessed(struct service *service, const struct physmem_effec
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
     const struct physmem_map_item *items =
         physmem_map_items(service->physmem, effect->repossessed.first);
-    struct wire_message *message = message_new(service, WIRE_REPOSSESSED);
+    struct wire_message *message = effect_message(service, WIRE_REPOSSESSED);
 
     log_line(&service->server.log, "repossess",
              "%u frames of task %s (process %u) were repossessed: a recall was missed",
@@ -218,7 +218,7 @@ static void send_repossessed(struct service *service, const struct physmem_effec
     message->repossessed.ranges_count = (uint16_t)effect->repossessed.count;
     for (uint32_t i = 0; i < effect->repossessed.count; i++)
         message->repossessed.ranges[i] = (struct wire_range){items[i].slot, items[i].count};
-    transmit(service, seat_of(effect)->control, -1);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 /* The numbers of a breach, in words. */
@@ -248,7 +248,7 @@ static void breach_text(const struct physmem_effect *effect, char *text, size_t 
 static void send_revoked(struct service *service, const struct physmem_effect *effect)
 {
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
-    struct wire_message *message = message_new(service, WIRE_REVOKED);
+    struct wire_message *message = effect_message(service, WIRE_REVOKED);
     char text[WIRE_TEXT];
 
     breach_text(effect, text, sizeof(text));
@@ -256,12 +256,12 @@ static void send_revoked(struct service *service, const struct physmem_effect *e
              identity->name, identity->pid, text, effect->revoked.lost);
     message->revoked.reason = effect->revoked.reason;
     text_set(message->revoked.text, text);
-    transmit(service, seat_of(effect)->control, -1);
+    effect_send(service, effect_seat(effect)->control, -1);
 }
 
 static void close_control(const struct physmem_effect *effect)
 {
-    struct connection *control = seat_of(effect)->control;
+    struct connection *control = effect_seat(effect)->control;
 
     if (control != NULL)
         connection_close(control, CONNECTION_LOCAL, "revoked");
@@ -278,116 +278,6 @@ static void kill_task(struct service *service, const struct physmem_effect *effe
                  identity->pid);
 }
 
-static void extent_make(struct service *service, const struct physmem_effect *effect)
-{
-    int fd = -EMFILE;
-
-    if (service->extents < service->extents_max)
-        fd = extent_create("selfpage", effect->extent.count, NULL);
-    if (fd < 0) {
-        log_line(&service->server.log, "extent", "cannot make an extent for task %s: %s",
-                 physmem_task_identity(effect->task)->name, strerror(-fd));
-        physmem_extent_ready(service->physmem, clock_now_ns(), effect->extent.extent, 0,
-                             (uint32_t)-fd);
-        return;
-    }
-    service->extents++;
-    physmem_extent_ready(service->physmem, clock_now_ns(), effect->extent.extent, (uint32_t)fd, 0);
-}
-
-static void extent_send(struct service *service, const struct physmem_effect *effect)
-{
-    struct wire_message *message = message_new(service, WIRE_EXTENT);
-
-    message->extent.extent = effect->extent.extent;
-    message->extent.pages = effect->extent.count;
-    transmit(service, seat_of(effect)->request, (int)effect->extent.descriptor);
-}
-
-static void extent_fail(struct service *service, const char *what, int64_t code)
-{
-    log_line(&service->server.log, "extent", "cannot %s an extent: %s", what, strerror((int)-code));
-}
-
-static void extent_change(struct service *service, const struct physmem_effect *effect)
-{
-    int fd = (int)effect->extent.descriptor;
-    int64_t code = 0;
-
-    switch (effect->kind) {
-    case PHYSMEM_EXTENT_PUNCH:
-        code = extent_punch(fd, effect->extent.offset, effect->extent.count);
-        if (code < 0)
-            extent_fail(service, "clear pages of", code);
-        break;
-    case PHYSMEM_EXTENT_AUDIT:
-        code = extent_blocks(fd);
-        if (code < 0)
-            extent_fail(service, "audit", code);
-        else
-            physmem_audited(service->physmem, clock_now_ns(), effect->extent.extent,
-                            effect->extent.count, (uint64_t)code);
-        break;
-    default:
-        code = extent_truncate(fd);
-        if (code < 0)
-            extent_fail(service, "revoke", code);
-        close(fd);
-        service->extents--;
-        break;
-    }
-}
-
-/* ---- Frame stacks ---- */
-
-static void stack_make(struct service *service, const struct physmem_effect *effect)
-{
-    const struct physmem_request request = {effect->task, effect->seq, effect->control};
-    size_t size = frame_stack_size(effect->stack.places);
-    struct shared shared;
-    struct sp_error error;
-    int code;
-
-    /* Whole pages: what would be left over is used, too. */
-    size = (size + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE * SP_PAGE_SIZE;
-    code = shared_create(&shared, "selfpage-stack", size, &error);
-    if (code != 0) {
-        log_line(&service->server.log, "stack", "no frame stack for task %s: %s",
-                 physmem_task_identity(effect->task)->name, error.text);
-        physmem_stack_ready(service->physmem, clock_now_ns(), &request, NULL, 0, 0,
-                            (uint32_t)-code);
-        return;
-    }
-    physmem_stack_ready(service->physmem, clock_now_ns(), &request, shared.memory,
-                        frame_stack_places(size), (uint32_t)shared.fd, 0);
-}
-
-static void stack_send(struct service *service, const struct physmem_effect *effect)
-{
-    struct wire_message *message = message_new(service, WIRE_STACK);
-    const struct seat *seat = seat_of(effect);
-    struct connection *connection = effect->control ? seat->control : seat->request;
-
-    message->stack.places = effect->stack.places;
-    transmit(service, connection, (int)effect->stack.descriptor);
-    /* The mapping is enough from now on. */
-    close((int)effect->stack.descriptor);
-    message_new(service, WIRE_DONE);
-    message->seq = effect->seq;
-    message->done.count = effect->stack.places;
-    text_set(message->done.text, NULL);
-    if (effect->seq != 0)
-        transmit(service, connection, -1);
-}
-
-static void stack_unmap(const struct physmem_effect *effect)
-{
-    struct shared shared = {
-        .memory = effect->stack.stack, .size = frame_stack_size(effect->stack.places), .fd = -1};
-
-    shared_close(&shared);
-}
-
 void effect_run(struct service *service, const struct physmem_effect *effect)
 {
     switch (effect->kind) {
@@ -401,13 +291,13 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         reply(service, effect);
         break;
     case PHYSMEM_REPLY_STACK:
-        stack_send(service, effect);
+        memory_stack_send(service, effect);
         break;
     case PHYSMEM_STACK_CREATE:
-        stack_make(service, effect);
+        memory_stack_make(service, effect);
         break;
     case PHYSMEM_STACK_DESTROY:
-        stack_unmap(effect);
+        memory_stack_unmap(effect);
         break;
     case PHYSMEM_SEND_RECALL:
         send_recall(service, effect);
@@ -440,15 +330,15 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         kill_task(service, effect);
         break;
     case PHYSMEM_EXTENT_CREATE:
-        extent_make(service, effect);
+        memory_extent_make(service, effect);
         break;
     case PHYSMEM_EXTENT_SEND:
-        extent_send(service, effect);
+        memory_extent_send(service, effect);
         break;
     case PHYSMEM_EXTENT_PUNCH:
     case PHYSMEM_EXTENT_AUDIT:
     case PHYSMEM_EXTENT_DESTROY:
-        extent_change(service, effect);
+        memory_extent_change(service, effect);
         break;
     case PHYSMEM_CONTROL_RING:
         policyserver_ring(service, effect->ring);

@@ -80,6 +80,26 @@ extern const struct server_handlers session_handlers;
 void session_trace(const struct service *service, const char *direction,
                    const struct connection *connection, const struct wire_message *message);
 
+/* The time for all messages that were received at once: what came in time is in time. */
+static inline uint64_t service_received_ns(const struct service *service)
+{
+    return service->server.received_ns;
+}
+
+/* Whether the peer runs under physmem's own user id, or is root. */
+static inline bool service_is_administrator(const struct connection *connection)
+{
+    return connection->peer.uid == geteuid() || connection->peer.uid == 0;
+}
+
+/* ---- observer.c ---- */
+
+/* Answer STATUS; RECALL_TASK. */
+void observer_status(struct service *service, struct connection *connection,
+                     const struct wire_message *request);
+void observer_recall(struct service *service, struct connection *connection,
+                     const struct wire_message *message);
+
 /* ---- policyserver.c ---- */
 
 void policyserver_init(struct service *service);
@@ -100,5 +120,23 @@ void policyserver_grow(struct service *service);
 
 /* Carry out one effect. */
 void effect_run(struct service *service, const struct physmem_effect *effect);
+
+/* The seat of the task that an effect is about. */
+struct seat *effect_seat(const struct physmem_effect *effect);
+
+/* Begin service->message: a message of this type that answers none. */
+struct wire_message *effect_message(struct service *service, enum wire_type type);
+
+/* Send service->message; NULL: to nobody. Failures end the connection, which comes back as an input. */
+void effect_send(struct service *service, struct connection *connection, int borrowed_fd);
+
+/* ---- memory.c: effects of their names ---- */
+
+void memory_extent_make(struct service *service, const struct physmem_effect *effect);
+void memory_extent_send(struct service *service, const struct physmem_effect *effect);
+void memory_extent_change(struct service *service, const struct physmem_effect *effect);
+void memory_stack_make(struct service *service, const struct physmem_effect *effect);
+void memory_stack_send(struct service *service, const struct physmem_effect *effect);
+void memory_stack_unmap(const struct physmem_effect *effect);
 
 #endif

@@ -19,18 +19,6 @@ static struct service *service_of(const struct connection *connection)
     return connection->server->user;
 }
 
-/* The time for all messages that were received at once: what came in time is in time. */
-static uint64_t now_of(const struct service *service)
-{
-    return service->server.received_ns;
-}
-
-/* Whether the peer runs under physmem's own user id, or is root. */
-static bool is_administrator(const struct connection *connection)
-{
-    return connection->peer.uid == geteuid() || connection->peer.uid == 0;
-}
-
 void session_trace(const struct service *service, const char *direction,
                    const struct connection *connection, const struct wire_message *message)
 {
@@ -92,7 +80,8 @@ static void hello_task(struct service *service, struct connection *connection,
     snprintf(identity.name, sizeof(identity.name), "%s",
              message->hello.name[0] != '\0' ? message->hello.name : "task");
     if (getrandom(&identity.key, sizeof(identity.key), 0) != sizeof(identity.key) ||
-        physmem_task_add(service->physmem, now_of(service), &identity, &seat->task) != 0) {
+        physmem_task_add(service->physmem, service_received_ns(service), &identity, &seat->task) !=
+            0) {
         free(seat);
         hello_refuse(connection, message, -ENOMEM, "physmem has no memory for a task");
         return;
@@ -143,131 +132,12 @@ static void on_hello(struct service *service, struct connection *connection,
         hello_task(service, connection, message);
     } else if (message->hello.role == WIRE_ROLE_CONTROL) {
         hello_control(service, connection, message);
-    } else if (message->hello.role == WIRE_ROLE_POLICY && !is_administrator(connection)) {
+    } else if (message->hello.role == WIRE_ROLE_POLICY && !service_is_administrator(connection)) {
         hello_refuse(connection, message, -EPERM, "only physmem's own user may control it");
     } else {
         connection->user = message->hello.role == WIRE_ROLE_POLICY ? &policy_seat : &observer_seat;
         welcome(service, connection, message->seq, NULL);
     }
-}
-
-/* ---- Observers ---- */
-
-static void send_task_status(struct service *service, struct connection *connection, uint32_t seq,
-                             const struct physmem_task *task)
-{
-    struct wire_message *message = &service->message;
-    struct physmem_task_status status;
-
-    physmem_task_get_status(task, &status);
-    message->type = WIRE_TASK_STATUS;
-    message->seq = seq;
-    message->error = 0;
-    memset(message->task_status.name, 0, sizeof(message->task_status.name));
-    snprintf(message->task_status.name, sizeof(message->task_status.name), "%s",
-             status.identity.name);
-    message->task_status.id = status.id;
-    message->task_status.pid = status.identity.pid;
-    message->task_status.uid = status.identity.uid;
-    message->task_status.guaranteed = status.guaranteed;
-    message->task_status.extra = status.extra;
-    message->task_status.leased = status.leased;
-    message->task_status.held = status.held;
-    message->task_status.soft = status.soft;
-    message->task_status.owed = status.owed;
-    message->task_status.contracts = status.contracts;
-    message->task_status.allocations = status.allocations;
-    message->task_status.recalls = status.recalls;
-    message->task_status.recalls_met = status.recalls_met;
-    message->task_status.recalls_missed = status.recalls_missed;
-    message->task_status.overdue = status.overdue;
-    message->task_status.warnings = status.warnings;
-    message->task_status.penalty = status.penalty;
-    message->task_status.repossessed = status.repossessed;
-    message->task_status.unmaps = status.unmaps;
-    message->task_status.frames_recalled = status.frames_recalled;
-    message->task_status.recalls_transparent = status.recalls_transparent;
-    message->task_status.frames_transparent = status.frames_transparent;
-    message->task_status.available = status.available;
-    message->task_status.breached = status.breached;
-    message->task_status.reason = status.reason;
-    connection_send(connection, message, -1);
-}
-
-static void on_status(struct service *service, struct connection *connection,
-                      const struct wire_message *request)
-{
-    struct wire_message *message = &service->message;
-    const struct physmem_task *task;
-    struct physmem_status status;
-    uint32_t after = request->status.after;
-
-    for (unsigned i = 0; i < WIRE_TASKS; i++) {
-        task = physmem_task_after(service->physmem, after);
-        if (task == NULL)
-            break;
-        send_task_status(service, connection, request->seq, task);
-        after = physmem_task_id(task);
-    }
-    physmem_get_status(service->physmem, &status);
-    message->type = WIRE_PHYSMEM_STATUS;
-    message->seq = request->seq;
-    message->error = 0;
-    message->physmem_status.frames = status.frames;
-    message->physmem_status.free = status.free;
-    message->physmem_status.soft = status.soft;
-    message->physmem_status.guaranteed = status.guaranteed;
-    message->physmem_status.leased = status.leased;
-    message->physmem_status.tasks = status.tasks;
-    message->physmem_status.extents = status.extents;
-    message->physmem_status.allocated = status.allocated;
-    message->physmem_status.returned = status.returned;
-    message->physmem_status.proposals = status.proposals;
-    message->physmem_status.accepted = status.accepted;
-    message->physmem_status.countered = status.countered;
-    message->physmem_status.refused = status.refused;
-    message->physmem_status.recalls = status.recalls;
-    message->physmem_status.recalls_met = status.recalls_met;
-    message->physmem_status.recalls_missed = status.recalls_missed;
-    message->physmem_status.frames_recalled = status.frames_recalled;
-    message->physmem_status.recalls_transparent = status.recalls_transparent;
-    message->physmem_status.frames_transparent = status.frames_transparent;
-    message->physmem_status.warnings = status.warnings;
-    message->physmem_status.repossessed = status.repossessed;
-    message->physmem_status.breaches = status.breaches;
-    message->physmem_status.unmaps = status.unmaps;
-    message->physmem_status.audits = status.audits;
-    message->physmem_status.compacted = status.compacted;
-    message->physmem_status.messages = service->server.counters.messages;
-    message->physmem_status.violations = service->server.counters.violations;
-    message->physmem_status.control = status.control;
-    message->physmem_status.controllers = status.controllers;
-    message->physmem_status.entitlements = status.entitlements;
-    message->physmem_status.passes = service->server.counters.passes;
-    message->physmem_status.recall_passes = service->recall_passes;
-    connection_send(connection, message, -1);
-}
-
-static void on_recall_task(struct service *service, struct connection *connection,
-                           const struct wire_message *message)
-{
-    int64_t frames;
-
-    if (!is_administrator(connection)) {
-        connection_send_done(connection, message, -EPERM, 0,
-                             "only physmem's own user may have frames recalled");
-        return;
-    }
-    frames = physmem_recall_from(service->physmem, now_of(service), message->recall_task.name,
-                                 message->recall_task.frames);
-    if (frames < 0)
-        connection_send_done(connection, message, (int)frames, 0, "there is no task of this name");
-    else if (frames == 0)
-        connection_send_done(connection, message, -EINVAL, 0,
-                             "no frames were named, or the task holds none beyond what its "
-                             "contracts promise");
-    else
-        connection_send_done(connection, message, 0, (uint32_t)frames, NULL);
 }
 
 /* ---- Requests of tasks ---- */
@@ -285,7 +155,7 @@ static void on_ranges(struct service *service, const struct physmem_request *req
 
     for (uint32_t i = 0; i < count; i++)
         ranges[i] = (struct physmem_range){wire[i].start, wire[i].count};
-    function(service->physmem, now_of(service), request, container, ranges, count);
+    function(service->physmem, service_received_ns(service), request, container, ranges, count);
 }
 
 static void on_propose(struct service *service, const struct physmem_request *request,
@@ -294,7 +164,7 @@ static void on_propose(struct service *service, const struct physmem_request *re
     struct sp_terms terms;
 
     WIRE_COPY_TERMS(&terms, &message->propose);
-    physmem_propose(service->physmem, now_of(service), request, &terms);
+    physmem_propose(service->physmem, service_received_ns(service), request, &terms);
 }
 
 static void on_split(struct service *service, const struct physmem_request *request,
@@ -319,7 +189,7 @@ static void on_allocate(struct service *service, const struct physmem_request *r
         .order = message->allocate.order,
     };
 
-    physmem_allocate(service->physmem, now_of(service), request, &allocation);
+    physmem_allocate(service->physmem, service_received_ns(service), request, &allocation);
 }
 
 static void on_ask_availability(struct service *service, const struct physmem_request *request,
@@ -337,7 +207,8 @@ static void on_ask_availability(struct service *service, const struct physmem_re
 static void on_unmapped(struct service *service, struct connection *connection,
                         struct physmem_task *task, const struct wire_message *message)
 {
-    if (physmem_unmapped(service->physmem, now_of(service), task, message->unmapped.id) != 0)
+    if (physmem_unmapped(service->physmem, service_received_ns(service), task,
+                         message->unmapped.id) != 0)
         connection_close(connection, CONNECTION_VIOLATION,
                          "UNMAPPED answers number %llu, which was not asked",
                          (unsigned long long)message->unmapped.id);
@@ -360,7 +231,7 @@ static void on_request(struct service *service, struct connection *connection,
     struct physmem *physmem = service->physmem;
     const struct seat *seat = connection->user;
     const struct physmem_request request = {seat->task, message->seq, false};
-    uint64_t now = now_of(service);
+    uint64_t now = service_received_ns(service);
 
     switch (message->type) {
     case WIRE_PROPOSE:
@@ -423,7 +294,7 @@ static void on_request(struct service *service, struct connection *connection,
                            message->stack_open.places);
         break;
     case WIRE_STATUS:
-        on_status(service, connection, message);
+        observer_status(service, connection, message);
         break;
     default:
         violation(connection, message, "a task");
@@ -460,9 +331,9 @@ static void on_message(struct connection *connection, const struct wire_message 
     if (seat == NULL)
         on_hello(service, connection, message);
     else if (seat == &observer_seat && message->type == WIRE_STATUS)
-        on_status(service, connection, message);
+        observer_status(service, connection, message);
     else if (seat == &observer_seat && message->type == WIRE_RECALL_TASK)
-        on_recall_task(service, connection, message);
+        observer_recall(service, connection, message);
     else if (seat == &observer_seat)
         violation(connection, message, "an observer");
     else if (seat == &policy_seat)
