@@ -1,4 +1,4 @@
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
 {

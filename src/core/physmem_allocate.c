@@ -1,6 +1,6 @@
 /* Allocation: what a task may have, and what it has to wait for. */
 #include "core/compact.h"
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 static const char beyond_text[] = "beyond what the contracts allow";
 static const char pressure_text[] = "no extra frames now: memory is short";

@@ -1,5 +1,5 @@
 /* The arbiter is asked here, and what it says is kept within the rules. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* What a task asked for and did not get counts as its demand for so long. */
 #define WANTED_NS UINT64_C(1000000000)

@@ -9,7 +9,7 @@
  * short; a few at each input, and the rest a moment later, so that no input costs more for there
  * being many of them. A watcher that has not yet said that it heard the last message is not told
  * another: physmem neither waits for it nor piles messages up. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* Watchers looked at in one go, and how long after it the next go comes. */
 #define LOOK_BATCH 8u

@@ -12,7 +12,7 @@
  * that others are asked in its place (and the late one first, for what else it has); it gets no
  * extra frames while it owes. Each miss counts against the task, whatever the recall, and each recall
  * that is met in time counts one off: a task cannot live on forbearance. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* From the gentlest to the harshest. */
 static const uint8_t ladder[SP_BREACH_ACTIONS] = {

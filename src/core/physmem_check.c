@@ -1,5 +1,5 @@
 /* Do the books agree? Everything is counted again, from the slots up. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* What the books of all tasks come to. */
 struct sums {

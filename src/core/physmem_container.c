@@ -1,5 +1,5 @@
 /* Containers of tasks, and frames that leave their slots. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 void punch_flush(struct physmem *physmem, struct punch *punch)
 {

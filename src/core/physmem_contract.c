@@ -1,5 +1,5 @@
 /* Contracts of tasks: how they come to life, what they add up to, and how they end. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 struct contract *contract_find(struct physmem_task *task, uint32_t number)
 {

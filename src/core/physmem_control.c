@@ -2,7 +2,7 @@
  * decided by it stands in physmem_entitled.c. */
 #include "core/physmem_control.h"
 
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* Rows of the smallest table. */
 #define ROWS_LEAST 64u

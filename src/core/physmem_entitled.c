@@ -1,7 +1,7 @@
 /* What the policy server's table decides. All that it says is read once, and is only a wish: what
  * comes of it is at most what tasks can give and what was asked for. */
 #include "core/physmem_control.h"
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 bool control_decides(const struct physmem *physmem)
 {

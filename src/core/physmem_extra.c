@@ -1,5 +1,5 @@
 /* Extra frames: who may have some now, and who wanted more. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 static void extra_want(struct physmem *physmem, struct physmem_task *task)
 {

@@ -1,5 +1,5 @@
 /* Rights to slots, and the extents that they refer to: made when first mapped, and audited. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* Extents that a task may have. */
 static uint32_t extents_allowed(const struct physmem_task *task)

@@ -1,5 +1,5 @@
 /* Negotiation: what tasks ask for their contracts, and what they are answered. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 static struct contract_limits limits_now(const struct physmem *physmem,
                                          const struct physmem_task *task)

@@ -1,5 +1,5 @@
 /* Parts: frames that one contract hands to another, and how they come back. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 static struct part *part_find(struct physmem_task *task, uint32_t number)
 {

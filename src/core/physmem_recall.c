@@ -1,5 +1,5 @@
 /* Recalls: who is asked for how many frames, by when, and what has come back. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 static uint64_t time_after(const struct physmem *physmem, uint64_t ns)
 {

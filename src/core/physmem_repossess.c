@@ -4,7 +4,7 @@
  * cleared would read as zeros, silently). So whole extents go, and the task is told which slots: those
  * that were never mapped first, one by one; then the smallest extent that covers what is missing, or,
  * while there is none, the largest there is. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 static bool is_vital(const struct physmem_task *task, const struct container *container,
                      const struct extent *extent)

@@ -11,7 +11,7 @@
  * run ends where another begins that was drawn, or its use would not be seen. One that lost its frame,
  * or whose unmap was not answered, tells nothing. A frame without rights that is drawn again needs no
  * message. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* Frames drawn a period. Each that has rights is an unmap of its own, of which a task may have
  * PHYSMEM_UNMAPS_MAX that it has not answered. */

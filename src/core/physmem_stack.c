@@ -1,5 +1,5 @@
 /* Frame stacks: frames that are taken from a task without asking it. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* Places that are looked at, at least, and for each frame that is wanted: a small stack is seen whole,
  * whatever places in it are empty; but nobody keeps physmem busy with a large one full of nonsense. */

@@ -1,5 +1,5 @@
 /* What physmem tells about itself. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 void physmem_get_status(const struct physmem *physmem, struct physmem_status *status)
 {

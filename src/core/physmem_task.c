@@ -1,5 +1,5 @@
 /* Tasks: their coming and going, and what a breach costs. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* Every deadline that a task itself can have running; contracts bring their own. */
 #define DEADLINES_PER_TASK (PHYSMEM_RECALLS_MAX + 1)

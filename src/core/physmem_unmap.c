@@ -1,5 +1,5 @@
 /* Rights to slots that a task gives up, by itself or because it is asked to. */
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 
 /* Take rights away from slots in the books. Returns how many had some. */
 static uint32_t rights_take(struct container *container, struct physmem_range range, uint8_t rights,
