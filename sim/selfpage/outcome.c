@@ -79,12 +79,7 @@ static int task_field(const struct task_outcome *task, const char *field, double
         const struct observed_task *from = &task->seen;
 
         GIVE(breached)
-        GIVE(recalls_missed)
-        GIVE(frames_recalled)
-        GIVE(recalls_transparent)
-        GIVE(frames_transparent)
-        GIVE(allocations)
-        GIVE(available)
+        OBSERVED_TASK_COUNTERS(GIVE)
     }
     return -EINVAL;
 }

@@ -38,12 +38,7 @@ static json_t *task_json(const struct task_outcome *task, bool *failed)
     {
         const struct observed_task *from = &task->seen;
 
-        PUT(recalls_missed)
-        PUT(frames_recalled)
-        PUT(recalls_transparent)
-        PUT(frames_transparent)
-        PUT(allocations)
-        PUT(available)
+        OBSERVED_TASK_COUNTERS(PUT)
     }
     return object;
 }

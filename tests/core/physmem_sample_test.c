@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/physmem_state.h"
+#include "core/physmem_internal.h"
 #include "physmem_expect.h"
 
 #define UNMAPS_KEPT 64u
