@@ -6,6 +6,9 @@
 #define RESERVE_SHARE 16u
 #define RESERVE_MOST  16u
 
+/* Frames that one EFFECT_ALLOCATE asks for, at most: the bits of allocation_lost. */
+#define GROW_MOST 64u
+
 /* After a refusal, extra frames are asked for again that many faults later; doubled each time. */
 #define GROW_BACKOFF_FIRST 16u
 #define GROW_BACKOFF_MOST  4096u
@@ -182,7 +185,8 @@ bool pager_grow(struct pager *pager)
     bool extra = pager->held >= pager->guaranteed;
     uint32_t allowance = pager_allowance(pager);
     uint32_t limit = extra ? allowance : least(pager->guaranteed, allowance);
-    uint32_t want = least(limit - pager->held, least(64, pager->held < 32 ? 8 : pager->held / 4));
+    uint32_t want =
+        least(limit - pager->held, least(GROW_MOST, pager->held < 32 ? 8 : pager->held / 4));
     uint32_t slot = pager->hole_hint;
     uint32_t count = 0;
 
@@ -213,7 +217,7 @@ void pager_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t
     if (pager->allocation_unmapped)
         rights = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if ((pager->allocation_lost >> i & 1) != 0) {
+        if (i < GROW_MOST && (pager->allocation_lost >> i & 1) != 0) {
             /* Whether the frame came before the loss or after it cannot be known; giving back one
              * that is gone does no harm. */
             pager_emit(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot + i});

@@ -260,7 +260,7 @@ static uint64_t first_seed(void)
 }
 
 /* Faults on pages whose only copy was taken, in all worlds. */
-static uint64_t deaths;
+static uint64_t deaths, taken, losses;
 
 static void run_shape(const struct sp_policy *policy, const double *params,
                       const struct world_options *shape, uint64_t seed)
@@ -281,11 +281,14 @@ static void run_shape(const struct sp_policy *policy, const double *params,
         if (step % SETTLE_EVERY == SETTLE_EVERY - 1)
             world_settle(world);
     }
-    if (shape->stack > 1 && shape->slots >= 64 && world->taken == 0)
+    /* In a few steps as under Valgrind some policies meet neither. */
+    if (!RUNNING_ON_VALGRIND && shape->stack > 1 && shape->slots >= 64 && world->taken == 0)
         world_fail(world, "nothing was taken from the frame stack");
-    if (shape->losses && world->losses == 0)
+    if (!RUNNING_ON_VALGRIND && shape->losses && world->losses == 0)
         world_fail(world, "nothing was lost");
     deaths += world->deaths;
+    taken += world->taken;
+    losses += world->losses;
     world_fini(world);
     free(world);
 }
@@ -299,6 +302,8 @@ static void run_policy(const struct sp_policy *policy)
     for (size_t i = 0; i < SHAPES; i++)
         run_shape(policy, params, &shapes[i], first_seed() * 1000 + i);
     assert_true(deaths > 0);
+    assert_true(taken > 0);
+    assert_true(losses > 0);
 }
 
 static void test_policy(void **state)
