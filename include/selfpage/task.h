@@ -120,7 +120,8 @@ struct sp_attach_options {
      *  number and ns, us, ms, s, m or h, or `forever`; min is FRAMES unless given; GRACE is a TIME or a number of allocations,
      *  `100a`. Example: "guaranteed=256;extra=64,drop=200ms". Counter-offers of at least `min`
      *  frames are accepted. `claim=TOKEN`, alone or among others, claims a part that another task
-     *  has split off (sp_split_contract).
+     *  has split off (sp_split_contract); TOKEN is sp_part.token as a decimal number. Contracts
+     *  are numbered from 1 in the order in which they are concluded.
      *  `order=N`, the same in each contract, makes the task's pages 2^N base pages large, N at most
      *  6: see PAGE SIZES above. [SELFPAGE_CONTRACT; required] */
     const char *contract;

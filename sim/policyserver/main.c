@@ -1,4 +1,6 @@
 /* selfpage-policyserver: says who is entitled to how much of physmem's frames. */
+#include <signal.h>
+
 #include "io/program.h"
 #include "options.h"
 #include "service.h"
@@ -21,5 +23,7 @@ int main(int argc, char **argv)
     struct policyserver_options options = POLICYSERVER_OPTIONS_DEFAULTS;
     struct program program = {.options = policyserver_options_syntax, .start = start, .end = end};
 
+    /* Until the file has been read once there is nothing to read again. */
+    signal(SIGHUP, SIG_IGN);
     return program_main(&program, argc, argv, &options);
 }

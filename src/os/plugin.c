@@ -26,12 +26,13 @@ int plugin_open(struct plugin *plugin, const char *text, const char *symbol, str
     path[length] = '\0';
     plugin->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (plugin->object == NULL)
-        return error_set(error, ENOENT, "cannot load the policy: %s", dlerror());
+        return error_set(error, ENOENT, "cannot load %s", dlerror());
     plugin->symbol = dlsym(plugin->object, symbol);
     if (plugin->symbol == NULL)
-        return error_set(error, EINVAL,
-                         "%.200s is no policy: it exports no `%s` (see the headers of selfpage)",
-                         path, symbol);
+        return error_set(
+            error, EINVAL,
+            "%.200s exports no `%s`, by which it would be one (see the headers of selfpage)", path,
+            symbol);
     return 0;
 }
 

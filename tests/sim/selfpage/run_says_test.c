@@ -114,7 +114,7 @@ static void a_policy_that_cannot_be_loaded_is_named(void **state)
                HEAD "- {name: a, program: /bin/true, contract: extra=1, policy: ./missing.so}\n");
     write_file(place, "text.so", "no object\n");
     run_expect(place, (const char *[]){"run", "missing.yaml", NULL}, 2, NULL,
-               "task a: cannot load the policy: ./missing.so: ");
+               "task a: cannot load ./missing.so: ");
     run_expect(place, (const char *[]){"run", "clock.yaml", "--policy", "./text.so", NULL}, 2, NULL,
                "./text.so: ");
     run_expect(place,
@@ -126,7 +126,7 @@ static void a_policy_that_cannot_be_loaded_is_named(void **state)
         NULL, "task a: policy 'belady' cannot run live");
     /* A shared object, but none of a policy: the test's own arbiter. */
     run_expect(place, (const char *[]){"run", "missing.yaml", "--policy", TEST_ARBITER, NULL}, 2,
-               NULL, "is no policy: it exports no `sp_policy_plugin`");
+               NULL, "exports no `sp_policy_plugin`");
     assert_true(only_files_are_left(place));
 }
 
