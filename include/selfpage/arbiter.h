@@ -36,8 +36,9 @@
  *   - A task that owes frames, or asks while requests within guarantees wait, gets no extra frames.
  *   - If takes do not cover a SHORT although there is enough that is recallable, physmem takes what
  *     is missing itself, from whoever has most.
- *   - An arbiter that was overruled in one of these ways is counted (`overruled`); it can be
- *     unjust, but it cannot break the books or another's guarantee.
+ *   - How often an arbiter was overruled in one of these ways is counted (`overruled` of
+ *     `selfpage bench attacks --json`); it can be unjust, but it cannot break the books or
+ *     another's guarantee.
  *
  * Rules an arbiter keeps:
  *   - No function may block, allocate, do I/O, read a clock, or keep state anywhere but in `self`
