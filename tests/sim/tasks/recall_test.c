@@ -17,6 +17,16 @@
 #include "common.h"
 #include "task_fixture.h"
 
+/* ThreadSanitizer may hold back a signal that a handler raises, and the task then exits with the
+ * status that stands for it. */
+#define DIES_OF_SIGNALS 1
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef DIES_OF_SIGNALS
+#define DIES_OF_SIGNALS 0
+#endif
+#endif
+
 static struct sp_testing_task *begin(struct sp_testing *fixture, const char *name,
                                      const char *contract, const char *const *argv)
 {
@@ -122,7 +132,9 @@ static void test_rogue_is_revoked(void **state)
     wait_for_frames(rogue, 200);
     wait_for_frames(neighbour, 50);
     recall(*state, "rogue", 100);
-    result = finish(rogue, 128 + SIGBUS); /* by the signal, or, under ThreadSanitizer, by the status */
+    result = finish(rogue, 128 + SIGBUS);
+    if (DIES_OF_SIGNALS)
+        assert_int_equal(result.signal, SIGBUS);
     assert_true(result.output[0] != '\0'); /* says why */
 
     recall(*state, "neighbour", 10);
