@@ -8,8 +8,8 @@
 #include <selfpage/contract.h>
 
 #include "base/error.h"
-#include "core/buddy.h"
-#include "core/terms_text.h"
+#include "core/frames/buddy.h"
+#include "core/contracts/terms_text.h"
 
 static const char help_text[] =
     "Usage: selfpage-physmem --frames N --socket PATH [options]\n"

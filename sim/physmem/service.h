@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "adapter/arbiter.h"
-#include "core/physmem_control.h"
+#include "core/physmem/control.h"
 #include "io/server.h"
 #include "os/shared.h"
 

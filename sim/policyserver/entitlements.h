@@ -4,7 +4,7 @@
 
 #include <selfpage/error.h>
 
-#include "core/physmem_control.h"
+#include "core/physmem/control.h"
 
 /* Read a file. *limitsp is for free(); NULL if there are none. Returns 0; -EINVAL: "FILE:LINE:
  * FIELD: what is wrong"; -ENOMEM, or what opening or reading failed with. */

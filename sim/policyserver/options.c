@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "core/terms_text.h"
+#include "core/contracts/terms_text.h"
 #include "os/clock.h"
 
 static const char help_text[] =

@@ -3,7 +3,7 @@
 #define POLICYSERVER_ROUNDS_H
 
 #include "arbiter/entitle.h"
-#include "core/control_table.h"
+#include "shm/control_table.h"
 #include "io/log.h"
 #include "os/shared.h"
 

@@ -7,17 +7,17 @@
 #include <selfpage/error.h>
 
 #include "base/error.h"
-#include "bench.h"
-#include "check_policy.h"
-#include "new_policy.h"
-#include "options.h"
+#include "selfpage/bench/bench.h"
+#include "selfpage/policy/check_policy.h"
+#include "selfpage/policy/new_policy.h"
+#include "selfpage/run/options.h"
 #include "os/stdio.h"
-#include "replay.h"
-#include "replay_merge.h"
-#include "report.h"
-#include "scenario.h"
-#include "session.h"
-#include "trace_commands.h"
+#include "selfpage/replay/replay.h"
+#include "selfpage/replay/merge.h"
+#include "selfpage/run/report.h"
+#include "selfpage/run/scenario.h"
+#include "selfpage/run/session.h"
+#include "selfpage/trace/commands.h"
 
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_CANNOT = 2 };
 

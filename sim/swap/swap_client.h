@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "core/swap_map.h"
+#include "core/swap/map.h"
 #include "extent_table.h"
 #include "io/server.h"
 #include "swap_index.h"

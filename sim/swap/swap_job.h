@@ -21,7 +21,7 @@
 
 #include <uv.h>
 
-#include "core/swap_map.h"
+#include "core/swap/map.h"
 #include "extent_table.h"
 #include "swap_file.h"
 #include "wire/message.h"

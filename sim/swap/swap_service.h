@@ -17,7 +17,7 @@
 #include <selfpage/error.h>
 
 #include "base/random.h"
-#include "core/swap_map.h"
+#include "core/swap/map.h"
 #include "io/server.h"
 #include "options.h"
 #include "swap_client.h"

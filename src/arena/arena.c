@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "arena/inner.h"
-#include "core/memory.h"
+#include "base/memory.h"
 
 /* What a player needs is divided among its parts. */
 static void assign_needs(struct arena *arena)

@@ -7,8 +7,8 @@
 
 #include "arena/arena.h"
 #include "base/random.h"
-#include "core/frame_stack.h"
-#include "core/physmem.h"
+#include "shm/frame_stack.h"
+#include "core/physmem/physmem.h"
 
 /* Parts that one player may consist of. */
 #define PARTS_MAX   4u

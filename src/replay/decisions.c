@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "base/error.h"
-#include "policy/recorder.h"
-#include "replay/reserve.h"
+#include "record/recorder.h"
+#include "trace/reserve.h"
 
 #define KIND_MASK ((1u << RECORDER_KIND_BITS) - 1)
 

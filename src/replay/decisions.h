@@ -1,10 +1,10 @@
 /* Making the decisions of a live task again: from the trace of what its eviction policy saw
- * (policy/recorder.h), whether the policy, run now, names the same victims. */
+ * (record/recorder.h), whether the policy, run now, names the same victims. */
 #ifndef REPLAY_DECISIONS_H
 #define REPLAY_DECISIONS_H
 
 #include "policy/params.h"
-#include "replay/trace.h"
+#include "trace/trace.h"
 
 struct decisions_counts {
     uint64_t events;

@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "base/error.h"
-#include "replay/reserve.h"
-#include "replay/trace.h"
+#include "trace/reserve.h"
+#include "trace/trace.h"
 
 enum {
     ENGINE_RESIDENT = 1,

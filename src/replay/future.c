@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
-#include "replay/reserve.h"
+#include "trace/reserve.h"
 
 /* The first room for distances, in references. */
 #define ROOM_FIRST ((size_t)1 << 20)

@@ -11,7 +11,7 @@
 
 #include <selfpage/error.h>
 
-#include "replay/trace.h"
+#include "trace/trace.h"
 
 struct future {
     bool carried;   /* by the trace */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "replay/format.h"
-#include "replay/reserve.h"
+#include "trace/format.h"
+#include "trace/reserve.h"
 
 struct page_slot {
     uint64_t id;

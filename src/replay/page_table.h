@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "replay/trace.h"
+#include "trace/trace.h"
 
 /* Pages that a table can number: a reference is a page and a bit. */
 #define PAGE_TABLE_MOST (1u << 30)

@@ -11,7 +11,7 @@
 #include "replay/future.h"
 #include "replay/page_table.h"
 #include "replay/pool.h"
-#include "replay/trace.h"
+#include "trace/trace.h"
 
 /* Pages that simulations are prepared for where the trace does not tell: 2^27, half a terabyte of
  * pages of 4 KiB. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "replay/format.h"
-#include "replay/reserve.h"
+#include "trace/format.h"
+#include "trace/reserve.h"
 
 /* Hashes are taken below this. */
 #define HASHES (UINT64_C(1) << 32)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "replay/reserve.h"
+#include "trace/reserve.h"
 
 /* Times in a block of the tree: 8 words of bits, one cache line. */
 #define BLOCK_SHIFT 9u

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/trace_code.h"
+#include "record/code.h"
 
 #define BUFFER ((size_t)4 << 20)
 

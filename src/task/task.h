@@ -24,13 +24,13 @@
 
 #include <selfpage/task.h>
 
-#include "base/stats_page.h"
-#include "core/pager.h"
-#include "core/terms_text.h"
+#include "shm/stats_page.h"
+#include "core/pager/pager.h"
+#include "core/contracts/terms_text.h"
 #include "os/futex.h"
 #include "os/plugin.h"
 #include "policy/params.h"
-#include "policy/recorder.h"
+#include "record/recorder.h"
 #include "os/shared.h"
 #include "task/channel.h"
 

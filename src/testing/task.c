@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/stats_page.h"
+#include "shm/stats_page.h"
 #include "launch/program.h"
 #include "launch/wait.h"
 

@@ -156,7 +156,7 @@
     F(u32, container) F(u32, start) F(u32, count) E(rights, WIRE_RIGHTS)
 #define WIRE_MAPPED_FIELDS(F, E, S, L)            L(map, items, WIRE_MAPS)
 #define WIRE_FD_FIELDS(F, E, S, L)                F(u32, extent) F(u32, pages)
-/* `places` of the stack at least; in STACK those that it has: see core/frame_stack.h. */
+/* `places` of the stack at least; in STACK those that it has: see shm/frame_stack.h. */
 #define WIRE_STACK_OPEN_FIELDS(F, E, S, L)        F(u32, container) F(u32, places)
 #define WIRE_STACK_FIELDS(F, E, S, L)             F(u32, places)
 

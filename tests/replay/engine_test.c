@@ -12,7 +12,7 @@
 
 #include "policy/registry.h"
 #include "replay/engine.h"
-#include "replay/trace.h"
+#include "trace/trace.h"
 
 #define LENGTH 4000u
 #define PAGES  40u

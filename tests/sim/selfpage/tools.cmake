@@ -8,23 +8,25 @@ elseif(SELFPAGE_COVERAGE)
     list(APPEND tool_flags --coverage)
 endif()
 
-function(selfpage_tool_test name)
-    add_test(NAME tool_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${ARGN})
+# selfpage_tool_test(SCRIPT ARG...)
+function(selfpage_tool_test script)
+    cmake_path(GET script FILENAME name)
+    add_test(NAME tool_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN})
     set_tests_properties(tool_${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 endfunction()
 
-selfpage_tool_test(check_policy $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include
+selfpage_tool_test(policy/check_policy $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include
     ${PROJECT_SOURCE_DIR}/tests/data/policies/wrong.c ${tool_sanitized} ${tool_flags})
 string(REPLACE ";" " " new_policy_flags "${tool_flags}")
 string(REPLACE "${CMAKE_C_COMPILER} " "" new_policy_flags "${new_policy_flags}")
-selfpage_tool_test(new_policy ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${new_policy_flags})
-selfpage_tool_test(libcachesim $<TARGET_FILE:selfpage_program>
+selfpage_tool_test(policy/new_policy ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${new_policy_flags})
+selfpage_tool_test(policy/libcachesim $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/tests/data/policies/lcs_lru.c ${tool_flags})
-selfpage_tool_test(convert $<TARGET_FILE:selfpage_program>)
-selfpage_tool_test(record $<TARGET_FILE:selfpage_program>)
-selfpage_tool_test(report $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(trace/convert $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(trace/record $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(run/report $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(parallel $<TARGET_FILE:selfpage_program>)
-selfpage_tool_test(bench_attacks $<TARGET_FILE:selfpage_program>
+selfpage_tool_test(bench/attacks $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/src/arbiter/README.md)
 selfpage_tool_test(output ${CMAKE_BINARY_DIR}/bin ${PROJECT_SOURCE_DIR}/tests/data/traces/small.txt)
 if(NOT SELFPAGE_SANITIZE AND NOT SELFPAGE_TEST_WRAPPER) # once is enough

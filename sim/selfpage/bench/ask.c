@@ -1,0 +1,205 @@
+/* What a task of the benchmark asks for. */
+#include "selfpage/bench/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Most slots in one ALLOCATE: as many as a contract has on average, or these, so that tasks come to
+ * hold what they wish for. */
+#define ALLOCATE_MOST 8u
+
+/* Most frames that one RECALL_TASK asks for. */
+#define RECALL_MOST 8u
+
+uint32_t bench_task_wish(const struct bench_task *task, bool guaranteed_only)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < task->contracts; i++)
+        if (task->contract[i].kind == SP_GUARANTEED || !guaranteed_only)
+            sum += task->contract[i].frames;
+    return sum;
+}
+
+void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint32_t count)
+{
+    struct wire_message *message = bench_message(task, WIRE_DEALLOCATE);
+    uint32_t slots = task->load->slots;
+    uint32_t start = (uint32_t)(task->tail % slots);
+    uint32_t first = count < slots - start ? count : slots - start;
+
+    message->deallocate.container = task->container;
+    message->deallocate.ranges_count = 1;
+    message->deallocate.ranges[0] = (struct wire_range){start, first};
+    if (count > first)
+        message->deallocate.ranges[message->deallocate.ranges_count++] =
+            (struct wire_range){0, count - first};
+    task->tail += count;
+    bench_link_send(link);
+}
+
+void bench_ask_map(struct bench_task *task, uint32_t count)
+{
+    struct wire_message *message = bench_message(task, WIRE_MAP);
+
+    task->mapping = true;
+    message->map.container = task->container;
+    message->map.start = (uint32_t)((task->head - count) % task->load->slots);
+    message->map.count = count;
+    message->map.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
+    bench_link_send(&task->request);
+}
+
+static uint8_t draw_kind(struct bench_load *load)
+{
+    const unsigned *shares = load->options->kinds;
+    uint32_t at = random_below(&load->random, load->kinds);
+    uint8_t kind = 0;
+
+    for (; at >= shares[kind]; kind++)
+        at -= shares[kind];
+    return kind;
+}
+
+void bench_ask_propose(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+    struct wire_message *message = bench_message(task, WIRE_PROPOSE);
+    uint32_t frames = 1 + random_below(&load->random, 2 * load->mean - 1);
+    uint32_t order = random_below(&load->random, load->options->order + 1);
+
+    while ((frames >> order) == 0)
+        order--;
+    frames = frames >> order << order;
+    memset(&message->propose, 0, sizeof(message->propose));
+    message->propose.kind = draw_kind(load);
+    message->propose.order = (uint8_t)order;
+    message->propose.frames = task->proposed = frames;
+    message->propose.min = ((frames >> order) + 3) / 4 << order;
+    message->propose.term_ns = BENCH_TERM_NS;
+    message->propose.t_clean = message->propose.t_drop =
+        task->temper == BENCH_SILENT ? load->options->silent_grace_ns : load->options->grace_ns;
+    bench_link_send(&task->request);
+}
+
+static void ask_allocate(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+    uint32_t held = bench_task_held(task);
+    uint32_t wish = bench_task_wish(task, false);
+    uint32_t most = load->mean > ALLOCATE_MOST ? load->mean : ALLOCATE_MOST;
+    uint32_t count = 1 + random_below(&load->random, most);
+    uint32_t start = (uint32_t)(task->head % load->slots);
+    uint32_t order = random_below(&load->random, load->options->order + 1);
+    struct wire_message *message;
+
+    if (held >= wish) {
+        task->kind = BENCH_DEALLOCATE;
+        bench_ask_deallocate(task, &task->request, (held + 1) / 2);
+        return;
+    }
+    if (count > wish - held)
+        count = wish - held;
+    if (count > load->slots - start)
+        count = load->slots - start;
+    while ((count >> order) == 0)
+        order--;
+    count = count >> order << order;
+    message = bench_message(task, WIRE_ALLOCATE);
+    message->allocate.container = task->container;
+    message->allocate.start = start;
+    message->allocate.count = count;
+    message->allocate.flags = WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL;
+    message->allocate.order = (uint8_t)order;
+    bench_link_send(&task->request);
+}
+
+/* Grow or shrink a contract. */
+static void ask_resize(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+    struct wire_message *message = bench_message(task, WIRE_RESIZE);
+    uint32_t frames = 1 + random_below(&load->random, 2 * load->mean - 1);
+    uint32_t order = 0;
+
+    for (uint32_t i = 0; i < task->contracts; i++)
+        if (task->contract[i].number == task->subject)
+            order = task->contract[i].order;
+    if ((frames >> order) == 0)
+        frames = 1u << order;
+    message->resize.contract = task->subject;
+    message->resize.frames = task->proposed = frames >> order << order;
+    bench_link_send(&task->request);
+}
+
+/* Have some task return frames, as an administrator would. */
+static void ask_recall(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+    uint32_t last = load->asking_first + load->asking_count++;
+    struct wire_message *message = bench_message(&load->observer, WIRE_RECALL_TASK);
+
+    load->asking[last % load->options->tasks] = task;
+    message->recall_task.frames = 1 + random_below(&load->random, RECALL_MOST);
+    memset(message->recall_task.name, 0, sizeof(message->recall_task.name));
+    snprintf(message->recall_task.name, sizeof(message->recall_task.name), "bench%u",
+             random_below(&load->random, load->options->all));
+    bench_link_send(&load->observer.request);
+}
+
+/* 0, which is no contract's, if it has none. */
+static uint32_t any_contract(struct bench_task *task)
+{
+    if (task->contracts == 0)
+        return 0;
+    return task->contract[random_below(&task->load->random, task->contracts)].number;
+}
+
+void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t intended_ns)
+{
+    struct wire_message *message;
+
+    if (task->temper == BENCH_SILENT && task->recalled_ns != 0)
+        kind = BENCH_RENEW; /* gives nothing back, by whatever way */
+    else if (task->contracts == 0 && kind != BENCH_ACCEPT)
+        kind = BENCH_PROPOSE;
+    else if (kind == BENCH_PROPOSE && task->contracts == BENCH_CONTRACTS)
+        kind = BENCH_RELEASE;
+    if (kind == BENCH_RECALL && task->load->asking_count == task->load->options->tasks)
+        kind = BENCH_RENEW;
+    task->busy = true;
+    task->kind = (uint8_t)kind;
+    task->intended_ns = intended_ns;
+    if (kind == BENCH_RENEW || kind == BENCH_RELEASE || kind == BENCH_RESIZE)
+        task->subject = any_contract(task);
+    switch (kind) {
+    case BENCH_PROPOSE:
+        bench_ask_propose(task);
+        break;
+    case BENCH_ACCEPT:
+        message = bench_message(task, WIRE_ACCEPT);
+        message->accept.contract = task->subject;
+        bench_link_send(&task->request);
+        break;
+    case BENCH_RENEW:
+        message = bench_message(task, WIRE_RENEW);
+        message->renew.contract = task->subject;
+        message->renew.term_ns = BENCH_TERM_NS;
+        bench_link_send(&task->request);
+        break;
+    case BENCH_RESIZE:
+        ask_resize(task);
+        break;
+    case BENCH_RECALL:
+        ask_recall(task);
+        break;
+    case BENCH_RELEASE:
+        message = bench_message(task, WIRE_CLOSE);
+        message->close.contract = task->subject;
+        bench_link_send(&task->request);
+        break;
+    default:
+        ask_allocate(task);
+        break;
+    }
+}

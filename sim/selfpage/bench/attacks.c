@@ -1,0 +1,298 @@
+/* `selfpage bench attacks`: the table of what cheating gains, policies against attacks. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/arbiter.h"
+#include "selfpage/command/arbiter_list.h"
+#include "arena/arena.h"
+#include "base/error.h"
+#include "selfpage/bench/bench.h"
+#include "launch/strings.h"
+#include "os/heap.h"
+#include "os/options.h"
+
+#define ROUNDS_MAX 1000u
+
+/* More than this changes hands by chance alone. */
+#define NOTABLE 0.05
+
+struct attacks_options {
+    struct strings arbiters;
+    uint64_t seed;
+    uint32_t rounds;
+    bool json;
+};
+
+/* What one arbiter did against all attacks. */
+struct attacks_row {
+    const char *arbiter;
+    struct arena_verdict verdict[ARENA_ATTACK_COUNT];
+};
+
+static const char help_text[] =
+    "Usage: selfpage bench attacks [options]\n"
+    "\n"
+    "What a task gains by cheating, and what the others lose by it, under each arbitration policy.\n"
+    "Five tasks share 1000 frames in virtual time: 100 are guaranteed to each, and what each needs\n"
+    "changes every few seconds, a quarter more than there is in all. The same is played twice, with\n"
+    "one task cheating and without. Gain and loss are of useful frames: those that are held, as far\n"
+    "as they are needed.\n"
+    "\n"
+    "  --arbiter A,B,...     policies, or shared objects with a slash in their names (all policies)\n"
+    "  --rounds N            different courses of the needs (8)\n"
+    "  --seed S              of the first (1)\n"
+    "  --json                print one JSON object instead of tables in Markdown\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0; 1 a task that keeps its contracts lost its frames, waited longer for guaranteed\n"
+    "ones than the grace of others, or physmem's books were wrong; 2 it could not run.\n";
+
+static int arbiter_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return arbiter_list_parse(name, text, BENCH_ARBITERS,
+                              &((struct attacks_options *)options)->arbiters, error);
+}
+
+#define FIELD(name) offsetof(struct attacks_options, name)
+
+static const struct option_row rows[] = {
+    {"arbiter", OPTION_CALL, .take = arbiter_take},
+    {"rounds", OPTION_U32, FIELD(rounds), 1, ROUNDS_MAX},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},
+    {"json", OPTION_FLAG, FIELD(json)},
+};
+
+static const struct options_syntax syntax_but_help = {
+    .program = "selfpage bench attacks",
+    .version = SELFPAGE_VERSION,
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+};
+
+/* ---- The play ---- */
+
+static int play(const struct attacks_options *options, const char *name, struct attacks_row *row,
+                struct sp_error *error)
+{
+    struct arbiter_handle handle;
+    int code = arbiter_load(&handle, name, error);
+
+    row->arbiter = name;
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT && code == 0; attack++)
+        if (arena_judge(&heap_allocator, &handle.choice, (enum arena_attack)attack, options->seed,
+                        options->rounds, &row->verdict[attack]) != 0)
+            code = error_set(error, ENOMEM, "out of memory");
+    arbiter_unload(&handle);
+    return code;
+}
+
+/* What physmem promises, whatever an arbiter says. NULL, or what was not kept. */
+static const char *broken_promise(const struct arena_verdict *verdict)
+{
+    if (verdict->attacked.wrong != NULL)
+        return verdict->attacked.wrong;
+    if (verdict->attacked.victims.revoked > 0)
+        return "a task that keeps its contracts lost its frames";
+    if (verdict->attacked.victims.wait_ns > ARENA_GRACE_NS + ARENA_STEP_NS)
+        return "a task waited for guaranteed frames longer than the grace of others";
+    return NULL;
+}
+
+/* ---- Output ---- */
+
+static void print_header(const char *first)
+{
+    printf("| policy | %s |", first);
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++)
+        printf(" %s |", arena_attack_name((enum arena_attack)attack));
+    printf("\n| --- | --- |");
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++)
+        printf(" --- |");
+    printf("\n");
+}
+
+static double met(const struct arena_outcome *outcome)
+{
+    return (outcome->attacker.useful + outcome->victims.useful) /
+           (outcome->attacker.needed + outcome->victims.needed);
+}
+
+static void print_gains(const struct attacks_row *row)
+{
+    printf("| `%s` | %.2f |", row->arbiter, met(&row->verdict[ARENA_INFLATE].honest));
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+        const struct arena_verdict *verdict = &row->verdict[attack];
+        const char *bold = verdict->gain >= 1 + NOTABLE ? "**" : "";
+
+        printf(" %s%.2f%s / %.2f |", bold, verdict->gain, bold, verdict->loss);
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
+static void print_waits(const struct attacks_row *row)
+{
+    printf("| `%s` | %.1f |", row->arbiter,
+           (double)row->verdict[ARENA_INFLATE].honest.victims.wait_ns / 1e9);
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+        const struct arena_outcome *attacked = &row->verdict[attack].attacked;
+
+        printf(" %.1f", (double)attacked->victims.wait_ns / 1e9);
+        if (attacked->attacker.revoked > 0)
+            printf(", %ux", attacked->attacker.revoked);
+        printf(" |");
+    }
+    printf("\n");
+}
+
+static json_t *side_json(const struct arena_side *side)
+{
+    return json_pack("{s:f, s:f, s:I, s:I, s:I, s:I}", "needed", side->needed, "useful",
+                     side->useful, "revoked", (json_int_t)side->revoked, "refused",
+                     (json_int_t)side->refused, "countered", (json_int_t)side->countered, "wait_ns",
+                     (json_int_t)side->wait_ns);
+}
+
+static json_t *outcome_json(const struct arena_outcome *outcome)
+{
+    return json_pack("{s:o, s:o, s:I, s:I}", "attacker", side_json(&outcome->attacker), "victims",
+                     side_json(&outcome->victims), "recalls", (json_int_t)outcome->recalls,
+                     "overruled", (json_int_t)outcome->overruled);
+}
+
+static json_t *row_json(const struct attacks_row *row)
+{
+    json_t *attacks = json_object();
+
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+        const struct arena_verdict *verdict = &row->verdict[attack];
+        json_t *object = json_pack("{s:f, s:f, s:o, s:o}", "gain", verdict->gain, "loss",
+                                   verdict->loss, "honest", outcome_json(&verdict->honest),
+                                   "attacked", outcome_json(&verdict->attacked));
+
+        if (json_object_set_new(attacks, arena_attack_name((enum arena_attack)attack), object) !=
+            0) {
+            json_decref(attacks);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:o}", "arbiter", row->arbiter, "attacks", attacks);
+}
+
+static int print_json(const struct attacks_options *options, const struct attacks_row *rows_played,
+                      size_t count, struct sp_error *error)
+{
+    json_t *list = json_array();
+    json_t *object;
+    int code = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(list, row_json(&rows_played[i])) != 0)
+            code = -ENOMEM;
+    /* A seed has 64 bits, an integer here 63. */
+    object = json_pack("{s:o, s:I, s:o}", "seed",
+                       json_sprintf("%llu", (unsigned long long)options->seed), "rounds",
+                       (json_int_t)options->rounds, "arbiters", list);
+    if (code != 0 || object == NULL)
+        code = error_set(error, ENOMEM, "out of memory");
+    else if (json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0 ||
+             fputc('\n', stdout) == EOF || fflush(stdout) != 0)
+        code = error_set(error, EIO, "cannot write the JSON object");
+    json_decref(object);
+    return code;
+}
+
+static void print_tables(const struct attacks_row *rows_played, size_t count)
+{
+    printf("\nThe longest that an honest task waited for frames within its guarantee, in seconds; "
+           "and how often the attacker lost everything:\n\n");
+    print_header("nobody");
+    for (size_t i = 0; i < count; i++)
+        print_waits(&rows_played[i]);
+}
+
+/* Returns 0; 1: a promise was broken; or a negative errno. */
+static int play_all(const struct attacks_options *options, struct attacks_row *row,
+                    struct sp_error *error)
+{
+    size_t count = options->arbiters.count;
+    bool broken = false;
+    int code = 0;
+
+    if (!options->json) {
+        printf("Useful frames of the attacker, attacking / honest; and of the others, the same. "
+               "First: useful / needed when nobody cheats.\n\n");
+        print_header("nobody");
+    }
+    for (size_t i = 0; i < count && code == 0; i++) {
+        code = play(options, options->arbiters.items[i], &row[i], error);
+        if (code == 0 && !options->json)
+            print_gains(&row[i]);
+    }
+    if (code == 0 && options->json)
+        code = print_json(options, row, count, error);
+    else if (code == 0)
+        print_tables(row, count);
+    for (size_t i = 0; i < count && code == 0; i++) {
+        for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+            const char *what = broken_promise(&row[i].verdict[attack]);
+
+            if (what != NULL)
+                fprintf(stderr, "selfpage: %s against %s: %s\n", row[i].arbiter,
+                        arena_attack_name((enum arena_attack)attack), what);
+            broken = broken || what != NULL;
+        }
+    }
+    return code == 0 ? broken : code;
+}
+
+/* The help, with what each attacker does. */
+static void help_make(char *help, size_t size)
+{
+    int length = snprintf(help, size, "%s\nThe attacker\n", help_text);
+
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT && length < (int)size; attack++)
+        length += snprintf(help + length, size - (size_t)length, "  %-8s %s\n",
+                           arena_attack_name((enum arena_attack)attack),
+                           arena_attack_summary((enum arena_attack)attack));
+}
+
+int bench_attacks(int argc, char **argv)
+{
+    struct options_syntax syntax = syntax_but_help;
+    char help[4096];
+    struct attacks_options options = {.seed = 1, .rounds = 8};
+    struct attacks_row *row = NULL;
+    struct sp_error error = {0};
+    int status = 2;
+
+    help_make(help, sizeof(help));
+    syntax.help = help;
+    switch (options_parse(argc, argv, &syntax, &options, &error)) {
+    case OPTIONS_EXIT:
+        status = 0;
+        break;
+    case OPTIONS_BAD:
+        fprintf(stderr, "selfpage: %s\n", error.text);
+        break;
+    case OPTIONS_RUN:
+        if (options.arbiters.count == 0)
+            for (size_t i = 0; arbiter_builtin(i) != NULL; i++)
+                strings_add(&options.arbiters, arbiter_builtin(i)->name);
+        row = calloc(options.arbiters.count, sizeof(*row));
+        if (row == NULL || options.arbiters.failed)
+            error_set(&error, ENOMEM, "out of memory");
+        else
+            status = play_all(&options, row, &error);
+        if (error.text[0] != '\0')
+            fprintf(stderr, "selfpage: %s\n", error.text);
+        status = status < 0 ? 2 : status;
+        break;
+    }
+    free(row);
+    strings_fini(&options.arbiters);
+    return status;
+}

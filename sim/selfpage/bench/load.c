@@ -1,0 +1,394 @@
+/* When tasks of the benchmark ask for something, and what is measured.
+ *
+ * Open loop: arrivals are a Poisson process whose moments do not depend on how fast physmem answers;
+ * one that finds no task free waits, and its latency counts from when it was to be sent, so that
+ * waiting is not hidden. Closed loop: the next request is made when one is answered. */
+#include "selfpage/bench/load.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "os/clock.h"
+
+/* Requests that may wait for a task; a power of two. Further arrivals are only counted. */
+#define WAITING_MAX (1u << 20)
+
+/* How often slow tasks are looked at. */
+#define SLOW_PERIOD_MS 5u
+
+/* After the measurement, requests that are under way may take so long to be answered. */
+#define DRAIN_MS 2000u
+
+/* Tasks that are connected at the same time: fewer than a listener lets wait. */
+#define OPENING_MAX 32u
+
+void bench_fail(struct bench_load *load, const char *format, ...)
+{
+    va_list arguments;
+
+    if (load->failed)
+        return;
+    load->failed = true;
+    va_start(arguments, format);
+    vsnprintf(load->error.text, sizeof(load->error.text), format, arguments);
+    va_end(arguments);
+    uv_stop(&load->loop);
+}
+
+bool bench_is_measured(const struct bench_load *load, uint64_t when)
+{
+    return when >= load->measure_from && when < load->measure_until;
+}
+
+void bench_record(struct bench_load *load, struct histogram *histogram, uint64_t ns)
+{
+    if (bench_is_measured(load, clock_now_ns()))
+        histogram_record(histogram, ns);
+}
+
+/* ---- Requests ---- */
+
+static enum bench_kind draw_kind(struct bench_load *load)
+{
+    const unsigned *mix = load->options->mix;
+    uint32_t sum = 0;
+    uint32_t at;
+    unsigned kind = 0;
+
+    for (unsigned i = 0; i < BENCH_MIXED; i++)
+        sum += mix[i];
+    for (at = random_below(&load->random, sum); at >= mix[kind]; kind++)
+        at -= mix[kind];
+    return (enum bench_kind)kind;
+}
+
+/* Have some idle task make a request; there must be one. */
+static void ask_some_task(struct bench_load *load, uint64_t intended_ns)
+{
+    uint32_t place = random_below(&load->random, load->idle_count);
+    struct bench_task *task = load->idle[place];
+
+    load->idle[place] = load->idle[--load->idle_count];
+    bench_task_ask(task, draw_kind(load), intended_ns);
+}
+
+void bench_task_done(struct bench_task *task, uint32_t error)
+{
+    struct bench_load *load = task->load;
+    struct bench_result *result = load->result;
+
+    if (!bench_is_measured(load, task->intended_ns) || task->index < load->options->unmeasured)
+        return;
+    if (error != 0)
+        result->failed[task->kind]++;
+    histogram_record(&result->latency[task->kind], clock_now_ns() - task->intended_ns);
+    if (++load->measured == load->options->requests)
+        uv_stop(&load->loop);
+}
+
+void bench_task_idle(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+
+    load->idle[load->idle_count++] = task;
+    if (!load->running)
+        return;
+    if (load->options->outstanding > 0)
+        ask_some_task(load, clock_now_ns());
+    else if (load->waiting_first < load->waiting_end)
+        ask_some_task(load, load->waiting[load->waiting_first++ % WAITING_MAX]);
+}
+
+void bench_task_ready(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+
+    if (task->busy) { /* revoked while it waited for an answer */
+        task->busy = false;
+        bench_task_done(task, EPIPE);
+        bench_task_idle(task);
+    } else if (load->options->outstanding == 0) {
+        bench_task_idle(task);
+    } else {
+        load->idle[load->idle_count++] = task;
+    }
+    if (task->counted)
+        return;
+    task->counted = true;
+    load->ready++;
+    uv_stop(&load->loop);
+}
+
+void bench_task_lost(struct bench_task *task)
+{
+    struct bench_load *load = task->load;
+
+    for (uint32_t i = 0; i < load->idle_count; i++) {
+        if (load->idle[i] == task) {
+            load->idle[i] = load->idle[--load->idle_count];
+            return;
+        }
+    }
+}
+
+static void arrive(struct bench_load *load, uint64_t intended_ns)
+{
+    if (load->idle_count > 0)
+        ask_some_task(load, intended_ns);
+    else if (load->waiting_end - load->waiting_first < WAITING_MAX)
+        load->waiting[load->waiting_end++ % WAITING_MAX] = intended_ns;
+    else
+        load->result->unsent++;
+}
+
+static void arm_arrival(struct bench_load *load)
+{
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(load->next_arrival_ns / CLOCK_NS_PER_S),
+                     .tv_nsec = (long)(load->next_arrival_ns % CLOCK_NS_PER_S)},
+    };
+
+    if (timerfd_settime(load->arrival_fd, TFD_TIMER_ABSTIME, &when, NULL) != 0)
+        bench_fail(load, "timerfd_settime: %s", strerror(errno));
+}
+
+static void on_arrival(uv_poll_t *poll, int status, int events)
+{
+    struct bench_load *load = poll->data;
+    uint64_t now = clock_now_ns();
+    uint64_t count;
+    double gap;
+
+    (void)status;
+    (void)events;
+    if (read(load->arrival_fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+        return; /* armed anew meanwhile */
+    while (load->running && load->next_arrival_ns <= now) {
+        arrive(load, load->next_arrival_ns);
+        gap = -log(1 - random_unit(&load->random)) / load->options->rate;
+        load->next_arrival_ns += (uint64_t)(gap * (double)CLOCK_NS_PER_S);
+    }
+    if (load->running)
+        arm_arrival(load);
+}
+
+/* ---- Timers ---- */
+
+static void on_sample(uv_timer_t *timer)
+{
+    bench_use_sample(timer->data);
+}
+
+static void on_slow(uv_timer_t *timer)
+{
+    struct bench_load *load = timer->data;
+    uint64_t now = clock_now_ns();
+
+    for (uint32_t i = 0; i < load->options->slow; i++) {
+        load->result->slow_looks++;
+        load->result->slow_owing += load->task[i].owed > 0;
+        bench_task_look(&load->task[i], now);
+    }
+}
+
+static void on_phase(uv_timer_t *timer)
+{
+    struct bench_load *load = timer->data;
+
+    uv_stop(&load->loop);
+}
+
+/* ---- Life ---- */
+
+static uint32_t mean_wish(const struct bench_options *options)
+{
+    /* Of its contracts a task has about half on average. */
+    double mean = options->contention * options->frames / options->all / (BENCH_CONTRACTS / 2);
+
+    return mean < 1 ? 1 : (uint32_t)mean;
+}
+
+int bench_load_init(struct bench_load *load, const struct bench_options *options,
+                    struct bench_result *result, const char *path, struct sp_error *error)
+{
+    load->options = options;
+    load->result = result;
+    load->path = path;
+    load->arrival_fd = -1;
+    load->random = random_seeded(options->seed);
+    load->mean = mean_wish(options);
+    load->slots = 4 * BENCH_CONTRACTS * load->mean;
+    for (unsigned i = 0; i < BENCH_TERM_KINDS; i++)
+        load->kinds += options->kinds[i];
+    load->measure_from = load->measure_until = UINT64_MAX;
+    result->frames = options->frames;
+    if (uv_loop_init(&load->loop) != 0)
+        return error_set(error, EMFILE, "cannot make a loop");
+    load->looped = true;
+    load->task = calloc(options->tasks, sizeof(*load->task));
+    load->idle = calloc(options->tasks, sizeof(struct bench_task *));
+    load->asking = calloc(options->tasks, sizeof(struct bench_task *));
+    load->waiting = calloc(WAITING_MAX, sizeof(*load->waiting));
+    load->arrival_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (load->task == NULL || load->idle == NULL || load->asking == NULL || load->waiting == NULL ||
+        load->arrival_fd < 0)
+        return error_set(error, ENOMEM, "out of memory or descriptors");
+    if (uv_poll_init(&load->loop, &load->arrival, load->arrival_fd) != 0)
+        return error_set(error, ENOMEM, "cannot watch a timer");
+    uv_timer_init(&load->loop, &load->sample);
+    uv_timer_init(&load->loop, &load->slow);
+    uv_timer_init(&load->loop, &load->phase);
+    load->arrival.data = load->sample.data = load->slow.data = load->phase.data = load;
+    return 0;
+}
+
+static int load_result(const struct bench_load *load, struct sp_error *error)
+{
+    if (!load->failed)
+        return 0;
+    *error = load->error;
+    return -EIO;
+}
+
+int bench_load_open(struct bench_load *load, uint32_t count, struct sp_error *error)
+{
+    if (load->observer.load == NULL) {
+        load->observer.load = load;
+        bench_link_open(&load->observer.request, &load->observer, WIRE_ROLE_OBSERVER);
+    }
+    while (load->ready < count && !load->failed) {
+        while (load->tasks < count && load->tasks - load->ready < OPENING_MAX && !load->failed) {
+            struct bench_task *task = &load->task[load->tasks];
+
+            task->load = load;
+            task->index = load->tasks++;
+            if (task->index < load->options->slow)
+                task->temper = BENCH_SLOW;
+            else if (task->index < load->options->slow + load->options->silent)
+                task->temper = BENCH_SILENT;
+            bench_task_open(task);
+        }
+        if (!load->failed)
+            uv_run(&load->loop, UV_RUN_DEFAULT);
+    }
+    return load_result(load, error);
+}
+
+/* Run the loop for so long. */
+static void run_for(struct bench_load *load, uint64_t ns)
+{
+    if (load->failed)
+        return;
+    uv_timer_start(&load->phase, on_phase, ns / CLOCK_NS_PER_MS, 0);
+    uv_run(&load->loop, UV_RUN_DEFAULT);
+    uv_timer_stop(&load->phase);
+}
+
+/* Until the measurement is over. */
+static void run_measured(struct bench_load *load)
+{
+    if (load->options->requests == 0)
+        run_for(load, load->options->duration_ns);
+    while (load->measured < load->options->requests && !load->failed)
+        uv_run(&load->loop, UV_RUN_DEFAULT);
+}
+
+static void start_requests(struct bench_load *load)
+{
+    load->running = true;
+    uv_update_time(&load->loop);
+    if (load->options->slow > 0)
+        uv_timer_start(&load->slow, on_slow, SLOW_PERIOD_MS, SLOW_PERIOD_MS);
+    if (load->options->outstanding > 0) {
+        for (uint32_t i = 0; i < load->options->outstanding && load->idle_count > 0; i++)
+            ask_some_task(load, clock_now_ns());
+        return;
+    }
+    uv_poll_start(&load->arrival, UV_READABLE, on_arrival);
+    load->next_arrival_ns = clock_now_ns();
+    arm_arrival(load);
+}
+
+/* No more requests; let those under way be answered, for some time at most. */
+static void stop_requests(struct bench_load *load)
+{
+    uint64_t until = clock_now_ns() + DRAIN_MS * CLOCK_NS_PER_MS;
+
+    load->running = false;
+    uv_poll_stop(&load->arrival);
+    for (uint32_t i = 0; i < load->options->slow; i++) {
+        load->task[i].temper = BENCH_PROMPT; /* all is measured: do not wait for them */
+        bench_task_look(&load->task[i], clock_now_ns());
+    }
+    while (load->idle_count < load->tasks && clock_now_ns() < until && !load->failed)
+        run_for(load, CLOCK_NS_PER_MS);
+    uv_timer_stop(&load->slow);
+    load->result->unsent += load->waiting_end - load->waiting_first;
+    load->waiting_first = load->waiting_end;
+}
+
+int bench_load_run(struct bench_load *load, void (*between)(void *arg), void *arg,
+                   struct sp_error *error)
+{
+    const struct bench_options *options = load->options;
+    uint64_t period = options->duration_ns / BENCH_SAMPLES / CLOCK_NS_PER_MS;
+
+    start_requests(load);
+    run_for(load, options->warmup_ns);
+    if (load->failed)
+        return load_result(load, error);
+    if (between != NULL)
+        between(arg);
+    load->next_arrival_ns = clock_now_ns(); /* those that we missed meanwhile were not measured */
+    load->measure_from = load->next_arrival_ns;
+    load->measure_until =
+        options->requests > 0 ? UINT64_MAX : load->measure_from + options->duration_ns;
+    load->measured = 0;
+    uv_update_time(&load->loop);
+    period = period > 0 ? period : 1;
+    uv_timer_start(&load->sample, on_sample, period, period);
+    run_measured(load);
+    load->measure_until = clock_now_ns();
+    load->result->seconds = (double)(clock_now_ns() - load->measure_from) / CLOCK_NS_PER_S;
+    uv_timer_stop(&load->sample);
+    bench_use_sample(load); /* at least one */
+    stop_requests(load);
+    if (!load->failed && between != NULL)
+        between(arg);
+    return load_result(load, error);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void bench_load_fini(struct bench_load *load)
+{
+    bench_link_close(&load->observer.request);
+    for (uint32_t i = 0; i < load->tasks; i++) {
+        bench_link_close(&load->task[i].control);
+        bench_link_close(&load->task[i].request);
+        bench_map_fini(&load->task[i]);
+    }
+    if (load->looped) {
+        uv_walk(&load->loop, close_handle, NULL);
+        uv_run(&load->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&load->loop);
+    }
+    if (load->arrival_fd >= 0)
+        close(load->arrival_fd);
+    free(load->task);
+    free(load->idle);
+    free(load->asking);
+    free(load->waiting);
+}

@@ -1,0 +1,345 @@
+/* The command line of `selfpage bench contracts`. */
+#include "selfpage/bench/bench.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "selfpage/command/arbiter_list.h"
+#include "base/error.h"
+#include "base/option.h"
+#include "core/contracts/terms_text.h"
+#include "os/options.h"
+
+#define TASKS_MAX  9000u
+#define FRAMES_MAX (1u << 24)
+#define RATE_MAX   10000000u
+#define ORDER_MAX  10u
+
+/* Of the great recall: its frames, and what physmem keeps free beside them, fit a container. */
+#define RECALL_FRAMES_MAX (1u << 22)
+
+/* --recall was not given. */
+#define RECALL_DEFAULT UINT32_MAX
+
+const char *const bench_kind_names[BENCH_KIND_COUNT] = {
+#define BENCH_NAME(NAME, name) #name,
+    BENCH_KINDS(BENCH_NAME)
+#undef BENCH_NAME
+};
+
+static const char help_text[] =
+    "Usage: selfpage bench contracts [options]\n"
+    "\n"
+    "Start physmem, connect tasks to it that negotiate contracts, allocate and give back, and\n"
+    "measure. A task has a request and a control connection, and at most one request outstanding.\n"
+    "All processes are pinned, and it is said to which cores.\n"
+    "\n"
+    "The load\n"
+    "  --tasks N             tasks (64)\n"
+    "  --processes N         drive them from N processes, of which each has an equal part and a loop\n"
+    "                        of its own; at most one for each task (0: this process has all)\n"
+    "  --outstanding K       closed loop: K requests always outstanding in all, the next is sent when\n"
+    "                        one is answered (8, unless there is a rate). Latencies are corrected for\n"
+    "                        coordinated omission: one of v also stands for requests that were not\n"
+    "                        made meanwhile, of v-i, v-2i ..., where i is the mean time between two\n"
+    "                        requests of one of the K\n"
+    "  --rate R              open loop: R requests a second in all, at random moments (Poisson);\n"
+    "                        each goes to a task that is free, or waits for one. Latency counts from\n"
+    "                        the moment it was to be sent, which needs no correction\n"
+    "  --mix KIND=N,...      shares of propose, renew, resize, recall, release and allocate\n"
+    "                        (1, 2, 1, 1, 1, 4). recall: ask physmem, as an administrator, to have\n"
+    "                        some task return 1 to 8 frames; release: close a contract. A task that\n"
+    "                        holds all it wishes for gives frames back (deallocate) instead of\n"
+    "                        allocating; it accepts every counter-offer (accept)\n"
+    "  --kinds KIND=N,...    kinds of contract proposed: guaranteed, extra, timed (3, 1, 1)\n"
+    "  --order N             contracts and allocations of orders 0 to N, 0 to 10 (2)\n"
+    "  --contention X        0 to 4: what tasks wish for in all, as a multiple of the frames; 0 is\n"
+    "                        one frame a contract (1)\n"
+    "  --slow N              of the tasks, answer recalls only shortly before the grace is over (0)\n"
+    "  --slow-after TIME     how late they answer (shortly before the grace is over)\n"
+    "  --silent N            of the tasks, map all their frames, never answer a recall, and come back\n"
+    "                        when revoked (0)\n"
+    "  --frames N            frames of physmem (16 a task, at least 4096)\n"
+    "  --grace TIME          grace of contracts (500ms)\n"
+    "  --silent-grace TIME   grace of silent tasks' contracts (the same)\n"
+    "  --duration TIME       of the measurement (5s)\n"
+    "  --requests N          measure until N requests have been answered, however long that takes\n"
+    "  --warmup TIME         the same load before it, not measured (1s)\n"
+    "  --seed S              of all that is random here (1)\n"
+    "  --cores same|different  where physmem runs: on the core of the tasks, or another (same);\n"
+    "                        several processes have all cores but physmem's, if different\n"
+    "\n"
+    "What is compared\n"
+    "  --arbiter A           arbitration policy (see selfpage-physmem --help)\n"
+    "  --compare A,B,...     one run with each of these, side by side\n"
+    "  --recall F/N          recall F frames from N tasks at once, and see in how many passes of\n"
+    "                        physmem's loop the RECALLs go out (100000/1000; 0/0: do not)\n"
+    "  --no-baseline         no comparisons: neither with bare sockets, nor with few tasks connected,\n"
+    "                        nor with one slow task, nor the great recall unless --recall is given\n"
+    "\n"
+    "What comes out\n"
+    "  --json                print one JSON object instead of tables; times are in ns\n"
+    "  --picture FILE        draw latencies and use over time (.svg or .png; needs gnuplot)\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0; 1 physmem's books were wrong at the end, or a task that answered was revoked;\n"
+    "2 it could not run.\n";
+
+/* ---- Values ---- */
+
+static int time_parse_option(const char *name, const char *text, bool zero, uint64_t *ns,
+                             struct sp_error *error)
+{
+    if (time_parse(text, strlen(text), ns) != 0 || *ns == SP_FOREVER || (*ns == 0 && !zero))
+        return error_set(error, EINVAL, "--%s: \"%.60s\" is no time, as 500ms or 5s", name, text);
+    return 0;
+}
+
+static int duration_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return time_parse_option(name, text, false, &((struct bench_options *)options)->duration_ns,
+                             error);
+}
+
+static int warmup_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return time_parse_option(name, text, true, &((struct bench_options *)options)->warmup_ns,
+                             error);
+}
+
+static int grace_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return time_parse_option(name, text, false, &((struct bench_options *)options)->grace_ns,
+                             error);
+}
+
+/* Names with shares: "propose=2,allocate=4". What is not named gets none. */
+static int shares_parse(const char *option, const char *text, const char *const *names,
+                        unsigned count, unsigned *shares, struct sp_error *error)
+{
+    char entry[64];
+    uint64_t sum = 0;
+
+    memset(shares, 0, count * sizeof(*shares));
+    while (*text != '\0') {
+        size_t length = strcspn(text, ",");
+        char *equals;
+        uint64_t share;
+        unsigned i = 0;
+
+        snprintf(entry, sizeof(entry), "%.*s", (int)length, text);
+        text += length + (text[length] == ',');
+        equals = strchr(entry, '=');
+        if (equals == NULL)
+            return error_set(error, EINVAL, "--%s: \"%s\" is not KIND=N", option, entry);
+        *equals = '\0';
+        while (i < count && strcmp(entry, names[i]) != 0)
+            i++;
+        if (i == count)
+            return error_set(error, EINVAL, "--%s: there is no kind \"%s\" (see --help)", option,
+                             entry);
+        if (option_number(option, equals + 1, 0, 1000, &share, error) != 0)
+            return -EINVAL;
+        shares[i] = (unsigned)share;
+        sum += share;
+    }
+    return sum > 0 ? 0 : error_set(error, EINVAL, "--%s: all shares are 0", option);
+}
+
+static int mix_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return shares_parse(name, text, bench_kind_names, BENCH_MIXED,
+                        ((struct bench_options *)options)->mix, error);
+}
+
+static int kinds_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    const char *names[BENCH_TERM_KINDS];
+
+    for (unsigned i = 0; i < BENCH_TERM_KINDS; i++)
+        names[i] = contract_kind_name(i);
+    return shares_parse(name, text, names, BENCH_TERM_KINDS,
+                        ((struct bench_options *)options)->kinds, error);
+}
+
+static int arbiter_take(void *arg, const char *name, const char *text, struct sp_error *error)
+{
+    struct bench_options *options = arg;
+
+    (void)name;
+    strings_fini(&options->arbiters);
+    strings_add(&options->arbiters, text);
+    return options->arbiters.failed ? error_set(error, ENOMEM, "out of memory") : 0;
+}
+
+static int compare_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return arbiter_list_parse(name, text, BENCH_ARBITERS,
+                              &((struct bench_options *)options)->arbiters, error);
+}
+
+static int cores_take(void *arg, const char *name, const char *text, struct sp_error *error)
+{
+    struct bench_options *options = arg;
+
+    options->different = strcmp(text, "different") == 0;
+    if (options->different || strcmp(text, "same") == 0)
+        return 0;
+    return error_set(error, EINVAL, "--%s: \"%.60s\" is neither same nor different", name, text);
+}
+
+static int recall_take(void *arg, const char *name, const char *text, struct sp_error *error)
+{
+    struct bench_options *options = arg;
+    uint64_t frames, tasks;
+    char number[32];
+    const char *slash = strchr(text, '/');
+
+    if (slash == NULL)
+        return error_set(error, EINVAL, "--%s: \"%.60s\" is not FRAMES/TASKS", name, text);
+    snprintf(number, sizeof(number), "%.*s", (int)(slash - text), text);
+    if (option_number(name, number, 0, RECALL_FRAMES_MAX, &frames, error) != 0 ||
+        option_number(name, slash + 1, 0, TASKS_MAX, &tasks, error) != 0)
+        return -EINVAL;
+    if (frames < tasks || (frames > 0 && tasks == 0))
+        return error_set(error, EINVAL, "--%s: %.60s is not at least one frame for each task", name,
+                         text);
+    options->recall_frames = (uint32_t)frames;
+    options->recall_tasks = (uint32_t)tasks;
+    return 0;
+}
+
+static int silent_grace_take(void *options, const char *name, const char *text,
+                             struct sp_error *error)
+{
+    return time_parse_option(name, text, false, &((struct bench_options *)options)->silent_grace_ns,
+                             error);
+}
+
+static int slow_after_take(void *options, const char *name, const char *text,
+                           struct sp_error *error)
+{
+    return time_parse_option(name, text, false, &((struct bench_options *)options)->slow_after_ns,
+                             error);
+}
+
+static int no_baseline_take(void *options, const char *name, const char *text,
+                            struct sp_error *error)
+{
+    (void)name;
+    (void)text;
+    (void)error;
+    ((struct bench_options *)options)->baseline = false;
+    return 0;
+}
+
+static int picture_take(void *options, const char *name, const char *path, struct sp_error *error)
+{
+    const char *dot = strrchr(path, '.');
+
+    ((struct bench_options *)options)->picture = path;
+    if (dot != NULL && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0))
+        return 0;
+    return error_set(error, EINVAL, "--%s: \"%.100s\" ends neither in .svg nor in .png", name,
+                     path);
+}
+
+/* ---- All of it ---- */
+
+#define FIELD(name) offsetof(struct bench_options, name)
+
+static const struct option_row rows[] = {
+    {"tasks", OPTION_U32, FIELD(tasks), 1, TASKS_MAX},
+    {"processes", OPTION_U32, FIELD(processes), 0, BENCH_PROCESSES},
+    {"slow", OPTION_U32, FIELD(slow), 0, TASKS_MAX},
+    {"silent", OPTION_U32, FIELD(silent), 0, TASKS_MAX},
+    {"frames", OPTION_U32, FIELD(frames), 1, FRAMES_MAX},
+    {"duration", OPTION_CALL, .take = duration_take},
+    {"warmup", OPTION_CALL, .take = warmup_take},
+    {"grace", OPTION_CALL, .take = grace_take},
+    {"slow-after", OPTION_CALL, .take = slow_after_take},
+    {"silent-grace", OPTION_CALL, .take = silent_grace_take},
+    {"requests", OPTION_U64, FIELD(requests), 1, UINT32_MAX},
+    {"rate", OPTION_RATE, FIELD(rate), .most = RATE_MAX},
+    {"outstanding", OPTION_U32, FIELD(outstanding), 1, TASKS_MAX},
+    {"mix", OPTION_CALL, .take = mix_take},
+    {"kinds", OPTION_CALL, .take = kinds_take},
+    {"order", OPTION_U32, FIELD(order), 0, ORDER_MAX},
+    {"contention", OPTION_RATE, FIELD(contention), .most = BENCH_CONTENTION_MAX},
+    {"arbiter", OPTION_CALL, .take = arbiter_take},
+    {"compare", OPTION_CALL, .take = compare_take},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},
+    {"cores", OPTION_CALL, .take = cores_take},
+    {"recall", OPTION_CALL, .take = recall_take},
+    {"no-baseline", OPTION_CALL_FLAG, .take = no_baseline_take},
+    {"json", OPTION_FLAG, FIELD(json)},
+    {"picture", OPTION_CALL, .take = picture_take},
+};
+
+static int check(void *arg, struct sp_error *error)
+{
+    struct bench_options *options = arg;
+
+    if (options->outstanding > 0 && options->rate > 0)
+        return error_set(error, EINVAL, "--rate is an open loop, --outstanding a closed one");
+    if (options->outstanding > options->tasks)
+        return error_set(error, EINVAL,
+                         "--outstanding=%u: each of the %u tasks has one request outstanding at "
+                         "most",
+                         options->outstanding, options->tasks);
+    if (options->slow + options->silent > options->tasks)
+        return error_set(error, EINVAL, "more slow and silent tasks than there are tasks");
+    if (options->processes > options->tasks)
+        return error_set(error, EINVAL, "more processes than there are tasks");
+    if (options->picture != NULL && options->arbiters.count > 1)
+        return error_set(error, EINVAL, "--picture draws one run, not several of --compare");
+    if (options->outstanding == 0 && options->rate == 0)
+        options->outstanding = options->tasks < 8 ? options->tasks : 8;
+    if (options->processes > 0 && options->rate == 0 && options->outstanding < options->processes)
+        return error_set(error, EINVAL, "--outstanding=%u: each of the %u processes needs one",
+                         options->outstanding, options->processes);
+    if (options->frames == 0)
+        options->frames = options->tasks < 256 ? 4096 : 16 * options->tasks;
+    if (options->recall_frames == RECALL_DEFAULT) {
+        options->recall_frames = options->baseline ? 100000 : 0;
+        options->recall_tasks = options->baseline ? 1000 : 0;
+    }
+    if (options->silent_grace_ns == 0)
+        options->silent_grace_ns = options->grace_ns;
+    options->all = options->tasks;
+    return 0;
+}
+
+static const struct options_syntax syntax = {
+    .program = "selfpage bench contracts",
+    .help = help_text,
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .check = check,
+};
+
+enum options_verdict bench_options_parse(int argc, char **argv, struct bench_options *options,
+                                         struct sp_error *error)
+{
+    *options = (struct bench_options){
+        .tasks = 64,
+        .contention = 1,
+        .duration_ns = UINT64_C(5000000000),
+        .warmup_ns = UINT64_C(1000000000),
+        .grace_ns = UINT64_C(500000000),
+        .seed = 1,
+        .mix = {[BENCH_PROPOSE] = 1,
+                [BENCH_RENEW] = 2,
+                [BENCH_RESIZE] = 1,
+                [BENCH_RECALL] = 1,
+                [BENCH_RELEASE] = 1,
+                [BENCH_ALLOCATE] = 4},
+        .kinds = {[SP_GUARANTEED] = 3, [SP_EXTRA] = 1, [SP_TIMED] = 1},
+        .order = 2,
+        .recall_frames = RECALL_DEFAULT,
+        .baseline = true,
+    };
+    return options_parse(argc, argv, &syntax, options, error);
+}

@@ -1,0 +1,204 @@
+/* What `selfpage bench contracts` prints for people. */
+#include "selfpage/bench/bench.h"
+
+#include <stdio.h>
+
+double bench_mean(const double *values, uint32_t count)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        sum += values[i];
+    return count == 0 ? 0 : sum / count;
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
+}
+
+/* Microseconds at some quantiles. */
+static void print_latency(const char *name, const struct histogram *histogram,
+                          const struct histogram *measured, double seconds)
+{
+    static const double shares[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
+
+    if (measured->count == 0)
+        return;
+    printf("%-12s %9llu %9.0f", name, (unsigned long long)measured->count,
+           (double)measured->count / seconds);
+    for (unsigned i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+        printf(" %9.1f", (double)histogram_quantile(histogram, shares[i]) / 1000);
+    printf("\n");
+}
+
+static void print_latencies(const struct bench_result *result)
+{
+    static const char head[] =
+        "us               count  a second       p50       p90       p99     p99.9    p99.99      most";
+    uint64_t count = 0;
+
+    printf("\n%s\n", head);
+    for (unsigned i = 0; i < BENCH_KIND_COUNT; i++) {
+        print_latency(bench_kind_names[i], &result->corrected[i], &result->latency[i],
+                      result->seconds);
+        count += result->latency[i].count;
+    }
+    print_latency("return", &result->recall, &result->recall, result->seconds);
+    print_latency("reuse", &result->reuse, &result->reuse, result->seconds);
+    printf("%llu requests, %.0f a second. Not requests: return, from a RECALL until all of it was\n"
+           "returned; reuse, from a missed deadline until the frames could be used again\n",
+           (unsigned long long)count, (double)count / result->seconds);
+    if (result->interval_ns > 0)
+        printf(
+            "Latencies of requests are corrected for coordinated omission (one expected each %.1f us)\n",
+            (double)result->interval_ns / 1000);
+}
+
+static void print_answers(const struct bench_result *result)
+{
+    uint64_t proposals = BENCH_COUNTED(result, proposals);
+
+    printf("\nproposals    %llu: %.1f %% accepted, %.1f %% countered, %.1f %% refused\n",
+           (unsigned long long)proposals, percent(BENCH_COUNTED(result, accepted), proposals),
+           percent(BENCH_COUNTED(result, countered), proposals),
+           percent(BENCH_COUNTED(result, refused), proposals));
+    printf("allocations  %.1f %% refused; %.1f %% of requested recalls found nothing to recall\n",
+           percent(result->failed[BENCH_ALLOCATE], result->latency[BENCH_ALLOCATE].count),
+           percent(result->failed[BENCH_RECALL], result->latency[BENCH_RECALL].count));
+    printf("recalls      %llu: %llu met, %llu missed; revoked: %u silent, %u compliant tasks\n",
+           (unsigned long long)BENCH_COUNTED(result, recalls),
+           (unsigned long long)BENCH_COUNTED(result, recalls_met),
+           (unsigned long long)BENCH_COUNTED(result, recalls_missed), result->revoked,
+           result->revoked_compliant);
+    printf(
+        "use          %.1f %% of %u frames held; Jain's index %.3f (of held / entitled: what is\n"
+        "             guaranteed, at least an equal share of all frames); least / median held %.3f\n",
+        100 * bench_mean(result->utilisation, result->samples), result->frames,
+        bench_mean(result->fairness, result->samples), result->disparity);
+    if (result->unsent > 0)
+        printf("overload     %llu requests found no task free before the end\n",
+               (unsigned long long)result->unsent);
+}
+
+static void print_quiet(const struct bench_options *options, const struct bench_result *result)
+{
+    double few = (double)histogram_quantile(&result->quiet_few, 0.99) / 1000;
+    double all = (double)histogram_quantile(&result->quiet_all, 0.99) / 1000;
+
+    if (result->ratios == 0)
+        return;
+    printf("\nNegotiation of one more task, beside %u idle ones, in messages a second:\n",
+           options->tasks);
+    printf("%-26s %10s %12s %7s %7s\n", "", "physmem", "bare socket", "ratio", "wanted");
+    for (unsigned i = 0; i < result->ratios; i++)
+        printf("%-26s %10.0f %12.0f %7.2f %7.2f\n", result->ratio[i].name, result->ratio[i].subject,
+               result->ratio[i].baseline, result->ratio[i].ratio, result->ratio[i].limit);
+    if (options->tasks > result->few && few > 0)
+        printf(
+            "p99 of a proposal: %.1f us beside %u tasks, %.1f us beside %u: %.2f times (at most 3 "
+            "wanted)\n",
+            few, result->few, all, options->tasks, all / few);
+}
+
+static double quantile_us(const struct histogram *histogram, double share)
+{
+    return (double)histogram_quantile(histogram, share) / 1000;
+}
+
+static void print_slow_side(const char *name, const struct histogram *sides, double ratio)
+{
+    printf("%-26s %10.1f %12.1f %7.2f\n", name, quantile_us(&sides[0], 0.99),
+           quantile_us(&sides[1], 0.99), ratio);
+}
+
+static void print_slow(const struct bench_slow *slow)
+{
+    if (!slow->done)
+        return;
+    printf(
+        "\nOne task that answers recalls as late as it may: it got %llu, and owed frames %.0f %% of\n"
+        "the time. The others, in %u turns without it and with it; ratios are medians of turns:\n",
+        (unsigned long long)slow->recalls, 100 * slow->owing, slow->turns);
+    printf("%-26s %10s %12s %7s\n", "p99, us", "without", "with it", "ratio");
+    print_slow_side("negotiation", slow->negotiation, slow->negotiation_ratio);
+    print_slow_side("allocation", slow->allocation, slow->allocation_ratio);
+}
+
+static void print_great(const struct bench_recall *great)
+{
+    if (!great->done)
+        return;
+    printf(
+        "\nRecall of %u frames from %u tasks at once: %llu messages in %llu pass%s of physmem's loop;\n"
+        "all tasks were told after %.1f ms, all frames had come back after %.1f ms\n",
+        great->frames, great->tasks, (unsigned long long)great->messages,
+        (unsigned long long)great->passes, great->passes == 1 ? "" : "es",
+        (double)great->sent_ns / 1e6, (double)great->all_ns / 1e6);
+}
+
+static void print_cores(const struct bench_options *options, const struct bench_result *result)
+{
+    printf("%.2f s; tasks in ", result->seconds);
+    if (options->processes == 0) {
+        printf("this process on core %d", options->core[0]);
+    } else {
+        printf("%u process%s on core%s", options->processes, options->processes == 1 ? "" : "es",
+               options->processes == 1 ? "" : "s");
+        for (unsigned i = 0; i < options->processes; i++)
+            printf(" %d", options->worker_core[i % options->worker_cores]);
+    }
+    printf(", physmem on core %d\n", options->core[1]);
+}
+
+void bench_report(const struct bench_options *options, const struct bench_result *result)
+{
+    if (result->arbiter != NULL)
+        printf("Arbitration policy %s\n", result->arbiter);
+    printf("%u tasks (%u slow, %u silent), %u frames, contention %.1f, seed %llu, ", options->tasks,
+           options->slow, options->silent, result->frames, options->contention,
+           (unsigned long long)options->seed);
+    if (options->outstanding > 0)
+        printf("closed loop, %u outstanding\n", options->outstanding);
+    else
+        printf("open loop, %.0f a second\n", options->rate);
+    print_cores(options, result);
+    print_latencies(result);
+    print_answers(result);
+    print_quiet(options, result);
+    print_slow(&result->slow);
+    print_great(&result->great);
+    if (result->task_bytes >= 0)
+        printf("\nphysmem needs %.0f bytes for each task connected and holding a contract\n",
+               result->task_bytes);
+    printf("\nAt the end %u of %u frames are free, %u are promised, %u tasks are there: the books "
+           "are %s\n",
+           result->end.free, result->end.frames, result->end.guaranteed + result->end.leased,
+           result->end.tasks, result->books_right ? "right" : "WRONG");
+}
+
+void bench_compare(struct bench_result *const *results, size_t count)
+{
+    printf("\n%-20s %9s %9s %9s %8s %8s %8s %7s %6s %6s %6s\n", "arbiter", "a second", "propose",
+           "allocate", "no offer", "no frame", "recalls", "missed", "held", "Jain", "least");
+    printf("%-20s %9s %9s %9s %8s %8s %8s %7s %6s %6s %6s\n", "", "requests", "p99 us", "p99 us",
+           "%", "%", "", "", "%", "", "/mid");
+    for (size_t i = 0; i < count; i++) {
+        const struct bench_result *result = results[i];
+        const struct histogram *latency = result->latency;
+        uint64_t requests = 0;
+
+        for (unsigned kind = 0; kind < BENCH_KIND_COUNT; kind++)
+            requests += latency[kind].count;
+        printf("%-20s %9.0f %9.1f %9.1f %8.1f %8.1f %8llu %7llu %6.1f %6.3f %6.3f\n",
+               result->arbiter, (double)requests / result->seconds,
+               (double)histogram_quantile(&result->corrected[BENCH_PROPOSE], 0.99) / 1000,
+               (double)histogram_quantile(&result->corrected[BENCH_ALLOCATE], 0.99) / 1000,
+               percent(BENCH_COUNTED(result, refused), BENCH_COUNTED(result, proposals)),
+               percent(result->failed[BENCH_ALLOCATE], latency[BENCH_ALLOCATE].count),
+               (unsigned long long)BENCH_COUNTED(result, recalls),
+               (unsigned long long)BENCH_COUNTED(result, recalls_missed),
+               100 * bench_mean(result->utilisation, result->samples),
+               bench_mean(result->fairness, result->samples), result->disparity);
+    }
+}

@@ -1,0 +1,106 @@
+/* Starting and ending a physmem to be measured. */
+#include "selfpage/bench/stage.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "selfpage/bench/ratio.h"
+#include "launch/program.h"
+#include "launch/spawn.h"
+#include "launch/strings.h"
+#include "launch/wait.h"
+
+void stage_init(struct stage *stage)
+{
+    *stage = (struct stage){.directory.fd = -1, .log = {-1, -1}};
+    observer_init(&stage->observer);
+}
+
+static int physmem_start(struct stage *stage, const struct bench_options *options, uint32_t frames,
+                         const char *arbiter, struct sp_error *error)
+{
+    struct spawn spawn = {SPAWN_DEFAULTS, .group = stage->guardian.group};
+    struct strings argv = {0};
+    char program[4096];
+    int result = program_find(NULL, "selfpage-physmem", program, sizeof(program), error);
+
+    if (result != 0)
+        return result;
+    strings_add(&argv, "selfpage-physmem");
+    strings_format(&argv, "--ready-fd=%d", SPAWN_PASSED_FD);
+    strings_format(&argv, "--socket=%s", stage->directory.physmem);
+    strings_format(&argv, "--frames=%u", frames);
+    if (arbiter != NULL)
+        strings_format(&argv, "--arbiter=%s", arbiter);
+    spawn.program = program;
+    spawn.argv = argv.items;
+    if (argv.failed)
+        result = error_set(error, ENOMEM, "out of memory");
+    if (result == 0 && bench_pin(options->core[1]) != 0)
+        result = error_set(error, EINVAL, "cannot run on core %d", options->core[1]);
+    if (result == 0)
+        result = server_start(&stage->physmem, "physmem", &spawn, &stage->log, error);
+    bench_pin(options->core[0]);
+    if (result == 0)
+        result = server_await(&stage->physmem, &stage->log, BENCH_PATIENCE_MS, error);
+    strings_fini(&argv);
+    return result;
+}
+
+int stage_start(struct stage *stage, const struct bench_options *options, uint32_t frames,
+                const char *arbiter, struct sp_error *error)
+{
+    int result = directory_make(&stage->directory, NULL, error);
+
+    if (result != 0)
+        return result;
+    result = guardian_start(&stage->guardian, &stage->directory, error);
+    if (result == 0 && server_log_memory(&stage->log) != 0)
+        result = error_set(error, ENOMEM, "no memory for physmem's log");
+    if (result == 0)
+        result = physmem_start(stage, options, frames, arbiter, error);
+    if (result == 0)
+        result = observer_connect(&stage->observer, stage->directory.physmem, "bench", error);
+    return result;
+}
+
+void stage_end(struct stage *stage)
+{
+    int status;
+
+    observer_fini(&stage->observer);
+    if (stage->physmem.pid != 0)
+        child_end(stage->physmem.pid, SIGTERM, BENCH_PATIENCE_MS, &status);
+    if (stage->guardian.pid != 0)
+        guardian_stop(&stage->guardian);
+    server_log_fini(&stage->log);
+    directory_fini(&stage->directory);
+}
+
+int stage_look(struct stage *stage, struct observed_physmem *counters, struct sp_error *error)
+{
+    if (observer_refresh(&stage->observer, BENCH_PATIENCE_MS, error) != 0)
+        return -EIO;
+    *counters = stage->observer.physmem;
+    return 0;
+}
+
+double stage_private_bytes(const struct stage *stage)
+{
+    unsigned long kilobytes;
+    double bytes = -1;
+    char path[64], line[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)stage->physmem.pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return -1;
+    while (bytes < 0 && fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "Anonymous: %lu kB", &kilobytes) == 1)
+            bytes = 1024.0 * (double)kilobytes;
+    fclose(file);
+    return bytes;
+}

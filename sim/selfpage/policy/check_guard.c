@@ -1,0 +1,294 @@
+#include "selfpage/policy/check_guard.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+/* Far enough that an index out by a few thousand still hits it. */
+#define GUARD_SIZE (256u << 10)
+
+#define CANARY 0xa5
+
+#define SIDE_STACK   (64u << 10)
+#define SIGNAL_STACK (64u << 10)
+
+/* What <selfpage/policy.h> grants; and a little for the functions between the switch and the
+ * policy. */
+#define STACK_MOST (8u << 10)
+#define STACK_OURS 256u
+
+/* For the signal handlers: there is one check in a process. */
+static struct check_log *the_log;
+static const struct guarded *the_guarded;
+static size_t the_guarded_count;
+
+/* ---- Guarded memory ---- */
+
+static size_t whole_pages(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return (size + page - 1) / page * page;
+}
+
+bool guarded_init(struct guarded *guarded, size_t size, bool at_end)
+{
+    size_t room = (size + 63) / 64 * 64;
+    unsigned char *inner;
+
+    guarded->size = size;
+    guarded->inner_size = whole_pages(room > 0 ? room : 1);
+    guarded->mapping_size = guarded->inner_size + 2 * GUARD_SIZE;
+    guarded->mapping = mmap(NULL, guarded->mapping_size, PROT_NONE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (guarded->mapping == MAP_FAILED)
+        return false;
+    inner = guarded->mapping + GUARD_SIZE;
+    if (mprotect(inner, guarded->inner_size, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    guarded->self = at_end ? inner + guarded->inner_size - room : inner;
+    memset(guarded->self + size, CANARY,
+           (size_t)(inner + guarded->inner_size - guarded->self) - size);
+    return true;
+}
+
+void guarded_check(const struct guarded *guarded, struct check_log *log)
+{
+    const unsigned char *end = guarded->mapping + GUARD_SIZE + guarded->inner_size;
+
+    for (const unsigned char *at = guarded->self + guarded->size; at < end; at++)
+        if (*at != CANARY)
+            check_breach(log,
+                         "it writes %zu bytes behind the end of its state, which has the %zu "
+                         "bytes that its function size asked for",
+                         (size_t)(at - guarded->self) - guarded->size, guarded->size);
+}
+
+void guarded_fini(struct guarded *guarded)
+{
+    munmap(guarded->mapping, guarded->mapping_size);
+    guarded->mapping = NULL;
+}
+
+/* ---- Signals ---- */
+
+static const struct guarded *guarded_near(const unsigned char *address)
+{
+    for (size_t i = 0; i < the_guarded_count; i++) {
+        const struct guarded *g = &the_guarded[i];
+
+        if (g->mapping != NULL && address >= g->mapping && address < g->mapping + g->mapping_size)
+            return g;
+    }
+    return NULL;
+}
+
+static void note_bad_access(const unsigned char *address)
+{
+    const struct guarded *g = guarded_near(address);
+
+    if (g == NULL)
+        check_breach(the_log, "it crashes, by an access to address %p", (const void *)address);
+    else if (address < g->self)
+        check_breach(the_log, "it touches memory %zu bytes before the beginning of its state",
+                     (size_t)(g->self - address));
+    else
+        check_breach(the_log,
+                     "it touches memory %zu bytes behind the end of its state, which has "
+                     "the %zu bytes that its function size asked for",
+                     (size_t)(address - g->self) - g->size, g->size);
+}
+
+/* True if the instruction that faulted reads the time stamp counter, as clocks do. */
+static bool reads_clock(const void *context)
+{
+#if defined(__x86_64__)
+    const ucontext_t *user = context;
+    const unsigned char *at = (const unsigned char *)user->uc_mcontext.gregs[REG_RIP];
+
+    return at[0] == 0x0f && (at[1] == 0x31 || (at[1] == 0x01 && at[2] == 0xf9));
+#else
+    (void)context;
+    return false;
+#endif
+}
+
+static void note_system_call(int number)
+{
+    const char *why = "which no policy may";
+
+    if (number == SYS_brk || number == SYS_mmap || number == SYS_munmap || number == SYS_mremap)
+        why = "as allocating memory does, which no policy may";
+    else if (number == SYS_clock_gettime || number == SYS_gettimeofday)
+        why = "to read a clock, which no policy may";
+    else if (number == SYS_futex || number == SYS_nanosleep || number == SYS_clock_nanosleep)
+        why = "and may block, which no policy may";
+    else if (number == SYS_read || number == SYS_write || number == SYS_openat)
+        why = "for input or output, which no policy may";
+    check_breach(the_log, "it makes system call %d, %s", number, why);
+}
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+    if (signal == SIGSYS)
+        note_system_call(info->si_syscall);
+    else if (signal == SIGSEGV && info->si_code == SI_KERNEL && reads_clock(context))
+        check_breach(the_log, "it reads a clock, which no policy may");
+    else if (signal == SIGSEGV || signal == SIGBUS)
+        note_bad_access(info->si_addr);
+    else if (signal == SIGALRM)
+        check_breach(the_log, "it does not come back");
+    else if (signal == SIGABRT)
+        check_breach(the_log, "it aborts (an assertion of its own?)");
+    else
+        check_breach(the_log, "it crashes, by signal %d (%s)", signal,
+                     signal == SIGFPE ? "arithmetic, such as a division by zero"
+                                      : "a bad instruction");
+    _exit(0);
+}
+
+bool guard_signals(struct check_log *log, const struct guarded *guarded, size_t count)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGALRM};
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    stack_t stack = {.ss_size = SIGNAL_STACK};
+
+    the_log = log;
+    the_guarded = guarded;
+    the_guarded_count = count;
+    stack.ss_sp =
+        mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL) != 0)
+        return false;
+    sigfillset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        if (sigaction(signals[i], &action, NULL) != 0)
+            return false;
+    return true;
+}
+
+/* ---- System calls ---- */
+
+#define ALLOW(call)                                                                                \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+bool guard_system_calls(void)
+{
+    /* swapcontext sets the signal mask; _exit ends the process; alarm is ours. */
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        ALLOW(SYS_rt_sigprocmask),
+        ALLOW(SYS_rt_sigreturn),
+        ALLOW(SYS_exit_group),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    };
+    struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return false;
+#if defined(__x86_64__)
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0); /* where it cannot be had, clocks go unnoticed */
+#endif
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+/* ---- The stack ---- */
+
+struct side_stack {
+    struct check_log *log;
+    ucontext_t main, side;
+    void (*work)(void *);
+    void *argument;
+    const unsigned char *base; /* where the policy's part begins */
+    uint64_t *lowest;          /* no word below was ever written */
+    uint64_t *bottom;
+    size_t allocated;
+};
+
+#define PAINT UINT64_C(0xa5a5a5a5a5a5a5a5)
+
+static size_t allocated_now(void)
+{
+#if defined(__GLIBC__)
+    return mallinfo2().uordblks;
+#else
+    return 0;
+#endif
+}
+
+static void run_side(unsigned high, unsigned low)
+{
+    struct side_stack *side = (struct side_stack *)((uintptr_t)high << 32 | (uintptr_t)low);
+
+    side->base = __builtin_frame_address(0);
+    for (;;) {
+        side->work(side->argument);
+        swapcontext(&side->side, &side->main);
+    }
+}
+
+/* Apart, since getcontext may return twice, for all the compiler knows. */
+static bool side_stack_prepare(struct side_stack *side)
+{
+    if (getcontext(&side->side) != 0)
+        return false;
+    side->side.uc_stack.ss_sp = side->bottom;
+    side->side.uc_stack.ss_size = SIDE_STACK;
+    makecontext(&side->side, (void (*)(void))run_side, 2, (unsigned)((uintptr_t)side >> 32),
+                (unsigned)((uintptr_t)side & UINT32_MAX));
+    return true;
+}
+
+struct side_stack *side_stack_new(struct check_log *log)
+{
+    struct side_stack *side = calloc(1, sizeof(*side));
+    unsigned char *memory = mmap(NULL, SIDE_STACK + GUARD_SIZE, PROT_NONE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (side == NULL || memory == MAP_FAILED ||
+        mprotect(memory + GUARD_SIZE, SIDE_STACK, PROT_READ | PROT_WRITE) != 0)
+        return NULL;
+    side->log = log;
+    side->bottom = (uint64_t *)(void *)(memory + GUARD_SIZE);
+    side->lowest = side->bottom + SIDE_STACK / sizeof(uint64_t);
+    memset(side->bottom, PAINT & 0xff, SIDE_STACK);
+    return side_stack_prepare(side) ? side : NULL;
+}
+
+static void measure_stack(struct side_stack *side)
+{
+    uint64_t *at = side->bottom;
+    size_t used;
+
+    while (at < side->lowest && *at == PAINT)
+        at++;
+    side->lowest = at;
+    used = (size_t)(side->base - (const unsigned char *)at);
+    if (side->base > (const unsigned char *)at && used > STACK_MOST + STACK_OURS)
+        check_breach(side->log, "it uses %zu bytes of stack, of which a policy may use %u",
+                     used - STACK_OURS, STACK_MOST);
+}
+
+void side_stack_invoke(void *context, void (*work)(void *), void *argument)
+{
+    struct side_stack *side = context;
+    size_t before = allocated_now();
+
+    side->work = work;
+    side->argument = argument;
+    swapcontext(&side->main, &side->side);
+    if (allocated_now() != before)
+        check_breach(side->log, "it allocates memory, which no policy may");
+    measure_stack(side);
+}

@@ -1,0 +1,13 @@
+# selfpage_embed(OUTPUT [NAME FILE]...): write a C file that defines each file's bytes, and a NUL, as
+# `const char NAME[]`.
+function(selfpage_embed output)
+    set(text "/* Generated. */\n#include \"selfpage/policy/new_policy.h\"\n")
+    while(ARGN)
+        list(POP_FRONT ARGN name file)
+        file(READ ${file} bytes HEX)
+        string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+        string(APPEND text "const char ${name}[] = {${bytes}0};\n")
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    endwhile()
+    file(CONFIGURE OUTPUT ${output} CONTENT "${text}" @ONLY)
+endfunction()

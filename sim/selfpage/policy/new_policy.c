@@ -1,0 +1,219 @@
+#include "selfpage/policy/new_policy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "policy/registry.h"
+
+enum { EXIT_DONE = 0, EXIT_CANNOT = 2 };
+
+#define NAME_LONGEST 40u
+#define PATH_LONGEST 4095u
+
+/* The trace that comes with a skeleton: a few hot pages, many cold ones, and now and then a scan.
+ */
+#define TRACE_REFERENCES 20000u
+#define TRACE_HOT        60u
+#define TRACE_PAGES      600u
+#define TRACE_SCAN_EVERY 4000u
+#define TRACE_SCAN       300u
+
+static const char help[] =
+    "Usage: selfpage new-policy NAME [--dir DIR]\n"
+    "\n"
+    "Write the beginning of an eviction policy into DIR (./NAME), which is made: NAME.c with\n"
+    "comments, CMakeLists.txt, and trace.txt for its tests. Nothing is overwritten.\n"
+    "\n"
+    "  NAME         a letter, then letters, digits and '-', all small\n"
+    "  --dir DIR    where to\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 done; 2 it could not be done.\n";
+
+struct skeleton {
+    const char *name;
+    char ident[NAME_LONGEST + 1];
+    char dir[PATH_LONGEST + 1];
+};
+
+static int cannot(const struct sp_error *error)
+{
+    fprintf(stderr, "selfpage: %s\n", error->text);
+    return EXIT_CANNOT;
+}
+
+static int take_name(struct skeleton *skeleton, const char *name, struct sp_error *error)
+{
+    size_t length = strlen(name);
+
+    if (length == 0 || length > NAME_LONGEST || name[0] < 'a' || name[0] > 'z' ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length || name[length - 1] == '-')
+        return error_set(error, EINVAL,
+                         "\"%.60s\" is no name for a policy: a small letter, then at most %u small "
+                         "letters, digits and '-'",
+                         name, NAME_LONGEST - 1);
+    if (policy_find(name, length) != NULL)
+        return error_set(error, EEXIST,
+                         "there is a policy '%s' in Selfpage already; take another "
+                         "name",
+                         name);
+    if (strcmp(name, "test") == 0 || strcmp(name, "all") == 0 || strcmp(name, "install") == 0 ||
+        strcmp(name, "clean") == 0 || strcmp(name, "package") == 0 || strcmp(name, "help") == 0)
+        return error_set(error, EINVAL, "'%s' means something else to CMake; take another name",
+                         name);
+    skeleton->name = name;
+    for (size_t i = 0; i <= length; i++)
+        skeleton->ident[i] = name[i] == '-' ? '_' : name[i];
+    return 0;
+}
+
+/* Write `text` with @NAME@ and @IDENT@ filled in. */
+static void fill_in(FILE *out, const char *text, const struct skeleton *skeleton)
+{
+    const char *at;
+
+    for (; (at = strchr(text, '@')) != NULL; text = at) {
+        fwrite(text, 1, (size_t)(at - text), out);
+        if (strncmp(at, "@NAME@", 6) == 0) {
+            fputs(skeleton->name, out);
+            at += 6;
+        } else if (strncmp(at, "@IDENT@", 7) == 0) {
+            fprintf(out, "%s_policy", skeleton->ident);
+            at += 7;
+        } else {
+            fputc(*at++, out);
+        }
+    }
+    fputs(text, out);
+}
+
+static void write_trace(FILE *out)
+{
+    struct random_source random = random_seeded(1);
+    uint32_t scanned = 0;
+
+    for (uint32_t i = 0; i < TRACE_REFERENCES; i++) {
+        uint32_t page = random_below(&random, 4) > 0 ? random_below(&random, TRACE_HOT)
+                                                     : random_below(&random, TRACE_PAGES);
+
+        if (i % TRACE_SCAN_EVERY < TRACE_SCAN)
+            page = TRACE_PAGES + scanned++ % (2 * TRACE_SCAN);
+        fprintf(out, "%u\n", page);
+    }
+}
+
+static int write_file(const struct skeleton *skeleton, const char *name, const char *text,
+                      struct sp_error *error)
+{
+    char path[2 * PATH_LONGEST];
+    FILE *out;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", skeleton->dir, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return error_set(error, errno, "%.180s: %s", path,
+                         errno == EEXIST ? "it exists, and is not overwritten" : strerror(errno));
+    out = fdopen(fd, "w");
+    if (out == NULL) {
+        close(fd);
+        return error_set(error, ENOMEM, "no memory for writing %.180s", path);
+    }
+    if (text != NULL)
+        fill_in(out, text, skeleton);
+    else
+        write_trace(out);
+    if (ferror(out) != 0) {
+        fclose(out);
+        return error_set(error, EIO, "cannot write %.180s", path);
+    }
+    if (fclose(out) != 0)
+        return error_set(error, errno, "cannot write %.180s: %s", path, strerror(errno));
+    return 0;
+}
+
+/* Nothing is written if any of the files exists. */
+static int see_that_none_exists(const struct skeleton *skeleton, const char *const *names,
+                                struct sp_error *error)
+{
+    char path[2 * PATH_LONGEST];
+
+    for (; *names != NULL; names++) {
+        snprintf(path, sizeof(path), "%s/%s", skeleton->dir, *names);
+        if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return error_set(error, EEXIST, "%.180s exists, and is not overwritten", path);
+    }
+    return 0;
+}
+
+static int write_skeleton(const struct skeleton *skeleton, struct sp_error *error)
+{
+    char source[NAME_LONGEST + 3];
+    const char *const names[] = {source, "CMakeLists.txt", "trace.txt", NULL};
+    int result;
+
+    snprintf(source, sizeof(source), "%s.c", skeleton->name);
+    if (mkdir(skeleton->dir, 0777) != 0 && errno != EEXIST)
+        return error_set(error, errno, "cannot make the directory %.180s: %s", skeleton->dir,
+                         strerror(errno));
+    result = see_that_none_exists(skeleton, names, error);
+    if (result == 0)
+        result = write_file(skeleton, source, skeleton_policy, error);
+    if (result == 0)
+        result = write_file(skeleton, "CMakeLists.txt", skeleton_cmake, error);
+    if (result == 0)
+        result = write_file(skeleton, "trace.txt", NULL, error);
+    return result;
+}
+
+int new_policy_command(int argc, char **argv)
+{
+    static const struct option options[] = {{"dir", required_argument, NULL, 'd'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    struct skeleton skeleton = {0};
+    const char *dir = NULL;
+    struct sp_error error = {0};
+    int key, length;
+
+    opterr = 0;
+    optind = 1;
+    while ((key = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (key == 'h') {
+            fputs(help, stdout);
+            return EXIT_DONE;
+        }
+        if (key != 'd') {
+            error_set(&error, EINVAL, "%s %.100s (see selfpage new-policy --help)",
+                      key == ':' ? "what follows" : "unknown option", argv[optind - 1]);
+            return cannot(&error);
+        }
+        dir = optarg;
+    }
+    if (argc - optind != 1) {
+        error_set(&error, EINVAL, "one NAME, please (see selfpage new-policy --help)");
+        return cannot(&error);
+    }
+    if (take_name(&skeleton, argv[optind], &error) != 0)
+        return cannot(&error);
+    length = snprintf(skeleton.dir, sizeof(skeleton.dir), "%s", dir != NULL ? dir : skeleton.name);
+    if (length > (int)PATH_LONGEST) {
+        error_set(&error, ENAMETOOLONG, "--dir: longer than %u bytes", PATH_LONGEST);
+        return cannot(&error);
+    }
+    if (write_skeleton(&skeleton, &error) != 0)
+        return cannot(&error);
+    printf("%s/%s.c is the policy. Next:\n"
+           "  cmake -S %s -B %s/build && cmake --build %s/build\n"
+           "  ctest --test-dir %s/build --output-on-failure\n",
+           skeleton.dir, skeleton.name, skeleton.dir, skeleton.dir, skeleton.dir, skeleton.dir);
+    return EXIT_DONE;
+}

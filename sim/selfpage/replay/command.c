@@ -1,0 +1,116 @@
+/* `selfpage replay` from its arguments to its exit status. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "selfpage/replay/replay.h"
+#include "selfpage/replay/curve.h"
+#include "selfpage/replay/report.h"
+
+enum { EXIT_HOLDS = 0, EXIT_FAILS = 1, EXIT_CANNOT = 2 };
+
+static int cannot(const struct sp_error *error)
+{
+    fprintf(stderr, "selfpage: %s\n", error->text);
+    return EXIT_CANNOT;
+}
+
+static int cannot_write(const char *what, int result)
+{
+    fprintf(stderr, "selfpage: cannot write the %s: %s\n", what, strerror(-result));
+    return EXIT_CANNOT;
+}
+
+static int print(const struct replay_options *options, const struct replay_results *results)
+{
+    int result;
+
+    if (options->json)
+        result = replay_report_json(stdout, results);
+    else if (options->csv)
+        result = replay_report_csv(stdout, results);
+    else
+        result = replay_report_table(stdout, results);
+    return result == 0 ? EXIT_HOLDS : cannot_write("results", result);
+}
+
+static int list_jobs(const struct replay_options *options)
+{
+    int result;
+
+    if (strcmp(options->path, "-") == 0) {
+        fprintf(stderr, "selfpage: --list-jobs needs a TRACE that every job can open\n");
+        return EXIT_CANNOT;
+    }
+    result = replay_report_jobs(stdout, options);
+    return result == 0 ? EXIT_HOLDS : cannot_write("jobs", result);
+}
+
+/* Find the curves, and write them to every file. */
+static int draw(const struct replay_options *options)
+{
+    struct curves curves;
+    struct sp_error error = {0};
+    int result = curves_run(options, &curves, &error);
+
+    for (size_t i = 0; i < options->curves.count && result == 0; i++)
+        result = curves_write(&curves, options->curves.items[i], &error);
+    curves_fini(&curves);
+    return result == 0 ? EXIT_HOLDS : cannot(&error);
+}
+
+static int replay(const struct replay_options *options)
+{
+    struct replay_results results;
+    struct sp_error error = {0};
+    int status;
+
+    if (replay_run(options, &results, &error) != 0) {
+        status = cannot(&error);
+    } else {
+        int failed = 0;
+
+        status = print(options, &results);
+        if (status == EXIT_HOLDS)
+            failed = replay_judge(stderr, options, &results, &error);
+        if (failed < 0)
+            status = cannot(&error);
+        else if (failed > 0)
+            status = EXIT_FAILS;
+    }
+    replay_results_fini(&results);
+    return status;
+}
+
+static int run(const struct replay_options *options)
+{
+    int status = EXIT_HOLDS;
+
+    if (options->list_jobs)
+        return list_jobs(options);
+    if (options->curves.count > 0)
+        status = draw(options);
+    if (options->size_count > 0 && status == EXIT_HOLDS)
+        status = replay(options);
+    return status;
+}
+
+int replay_command(int argc, char **argv)
+{
+    struct replay_options options;
+    struct sp_error error = {0};
+    int status = EXIT_HOLDS;
+
+    switch (replay_options_parse(argc, argv, &options, &error)) {
+    case REPLAY_OPTIONS_EXIT:
+        break;
+    case REPLAY_OPTIONS_BAD:
+        status = cannot(&error);
+        break;
+    case REPLAY_OPTIONS_RUN:
+        status = run(&options);
+        break;
+    }
+    replay_options_fini(&options);
+    return status;
+}

@@ -1,0 +1,46 @@
+/* The curves of `selfpage replay --curve`: miss ratios at many sizes. */
+#ifndef SELFPAGE_REPLAY_CURVE_H
+#define SELFPAGE_REPLAY_CURVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <selfpage/error.h>
+
+#include "selfpage/replay/options.h"
+
+struct curve_point {
+    uint32_t frames;
+    double miss_ratio;
+    double error; /* standard error of the miss ratio; 0: exact */
+};
+
+struct curve {
+    const char *label; /* of the policy */
+    bool sampled;
+    struct curve_point *points;
+    size_t count;
+};
+
+struct curves {
+    struct curve *curves;
+    size_t count;
+    uint64_t references;
+    uint32_t pages;
+};
+
+/* Read the trace and find the curves of all policies, and of belady as the floor where the trace
+ * can be read twice. Release with curves_fini in any case. */
+int curves_run(const struct replay_options *options, struct curves *curves, struct sp_error *error);
+
+void curves_fini(struct curves *curves);
+
+/* Write curves to the file `path`, in the format that its extension says: csv, or svg or png, by
+ * gnuplot. -EINVAL: another extension. */
+int curves_write(const struct curves *curves, const char *path, struct sp_error *error);
+
+/* 0 if `path` has an extension that curves_write knows. */
+int curves_check_path(const char *path, struct sp_error *error);
+
+#endif

@@ -1,0 +1,75 @@
+/* The command line of `selfpage replay`. */
+#ifndef SELFPAGE_REPLAY_OPTIONS_H
+#define SELFPAGE_REPLAY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+
+#include "adapter/load.h"
+#include "launch/strings.h"
+#include "policy/params.h"
+#include "trace/trace.h"
+
+/* Policies, and sizes, of one command. */
+#define REPLAY_POLICIES_MOST 1000u
+#define REPLAY_SIZES_MOST    1000u
+
+#define REPLAY_THREADS_MOST 1024u
+
+/* A policy to replay. */
+struct replay_policy {
+    const char *label; /* as the user typed it */
+    struct policy_choice choice;
+    struct policy_handle handle;
+};
+
+/* A size to replay it at. */
+struct replay_size {
+    const char *text; /* as the user typed it */
+    double share;     /* of the trace's pages; 0: frames are given */
+    uint32_t frames;
+};
+
+struct replay_options {
+    const char *path; /* "-": standard input */
+    struct trace_options trace;
+    struct strings labels, size_texts; /* own the texts of the next two */
+    struct replay_policy *policies;
+    size_t policy_count;
+    struct replay_size *sizes;
+    size_t size_count;
+    struct strings assertions;
+    struct strings curves; /* files to write */
+    uint64_t seed;
+    unsigned threads; /* 0: as many as there are cores */
+    uint32_t pages_most;
+    bool json, csv, list_jobs, quiet;
+    char *csv_format; /* owned: "csv:" and what -t said */
+};
+
+enum replay_options_verdict {
+    REPLAY_OPTIONS_RUN,
+    REPLAY_OPTIONS_EXIT, /* --help: printed */
+    REPLAY_OPTIONS_BAD,  /* *error says what */
+};
+
+/* Parse argv (argv[0] is "replay"); strings point into it. Policies are found, or loaded. Release
+ * with replay_options_fini in any case. */
+enum replay_options_verdict
+replay_options_parse(int argc, char **argv, struct replay_options *options, struct sp_error *error);
+
+void replay_options_fini(struct replay_options *options);
+
+/* Cut a list of policies up: a semicolon starts a new one; a comma does unless what follows it is
+ * NAME=VALUE, which goes with the policy before. `all` stands for every built-in policy. */
+void replay_policies_split(struct strings *labels, const char *list);
+
+/* A size: a number of frames, or a share of the trace's pages as in `0.1%`. */
+int replay_size_parse(struct replay_size *size, const char *text, struct sp_error *error);
+
+/* The text of `selfpage replay --help`, up to the list of policies. */
+extern const char replay_help[];
+
+#endif

@@ -1,0 +1,39 @@
+/* The command line of `selfpage run`. */
+#ifndef SELFPAGE_RUN_OPTIONS_H
+#define SELFPAGE_RUN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+
+#include "launch/strings.h"
+
+struct run_options {
+    const char *scenario;  /* path */
+    const char *directory; /* NULL: a private one */
+    const char *policy;    /* for all tasks; NULL: as the scenario says */
+    bool json;
+    bool table;    /* a table even where there is no terminal */
+    bool no_table; /* none, even where there is one */
+    bool seed_given;
+    uint64_t seed;
+    bool chaos_given;
+    double chaos_unmap;
+    struct strings definitions; /* NAME=VALUE */
+};
+
+enum run_options_verdict {
+    RUN_OPTIONS_RUN,
+    RUN_OPTIONS_EXIT, /* --help: printed */
+    RUN_OPTIONS_BAD,  /* *error says what */
+};
+
+/* Parse argv (argv[0] is "run"); strings point into it. Release with run_options_fini in any case.
+ */
+enum run_options_verdict run_options_parse(int argc, char **argv, struct run_options *options,
+                                           struct sp_error *error);
+
+void run_options_fini(struct run_options *options);
+
+#endif

@@ -1,0 +1,164 @@
+/* What is known about a run. */
+#include "selfpage/run/outcome.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int outcome_init(struct outcome *outcome, const struct scenario *scenario)
+{
+    *outcome = (struct outcome){.scenario = scenario};
+    outcome->tasks = calloc(scenario->tasks_count, sizeof *outcome->tasks);
+    if (outcome->tasks == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < scenario->tasks_count; i++) {
+        const struct scenario_task *task = &scenario->tasks[i];
+
+        outcome->tasks[i] = (struct task_outcome){
+            .task = task,
+            .asked_policy = task->policy != NULL ? task->policy : DEFAULT_POLICY,
+            .exit_status = -1};
+    }
+    return 0;
+}
+
+void outcome_fini(struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->expectation_count; i++) {
+        free(outcome->expectations[i].text);
+        free(outcome->expectations[i].why);
+    }
+    free(outcome->expectations);
+    free(outcome->tasks);
+    *outcome = (struct outcome){0};
+}
+
+void outcome_note_policy(struct task_outcome *task, const char *text)
+{
+    size_t length = strnlen(text, STATS_POLICY_MAX - 1);
+
+    for (size_t i = 0; i < length; i++) /* it goes to terminals and into JSON */
+        task->policy[i] = text[i] > ' ' && text[i] <= '~' ? text[i] : '?';
+    task->policy[length] = '\0';
+}
+
+const char *outcome_policy(const struct task_outcome *task)
+{
+    const char *slash = strrchr(task->asked_policy, '/');
+
+    if (task->policy[0] != '\0')
+        return task->policy;
+    if (task->state == TASK_ENDED)
+        return "-";
+    return slash != NULL ? slash + 1 : task->asked_policy;
+}
+
+#define GIVE(name)                                                                                 \
+    if (strcmp(field, #name) == 0) {                                                               \
+        *value = (double)from->name;                                                               \
+        return 0;                                                                                  \
+    }
+#define GIVE_COUNTER(name, meaning) GIVE(name)
+#define GIVE_F(type, name)          GIVE(name)
+#define GIVE_E(name, limit)         GIVE(name)
+#define GIVE_S(name, size)
+#define GIVE_L(element, name, limit)
+
+static int task_field(const struct task_outcome *task, const char *field, double *value)
+{
+    if (strcmp(field, "exit_status") == 0) {
+        *value = task->exit_status;
+        return 0;
+    }
+    {
+        const struct sp_stats *from = &task->stats;
+
+        SP_TASK_COUNTERS(GIVE_COUNTER)
+    }
+    {
+        const struct observed_task *from = &task->seen;
+
+        GIVE(breached)
+        OBSERVED_TASK_COUNTERS(GIVE)
+    }
+    return -EINVAL;
+}
+
+static int physmem_field(const struct observed_physmem *from, const char *field, double *value)
+{
+    WIRE_PHYSMEM_STATUS_FIELDS(GIVE_F, GIVE_E, GIVE_S, GIVE_L)
+    return -EINVAL;
+}
+
+static int swap_field(const struct observed_swap *from, const char *field, double *value)
+{
+    WIRE_SWAP_STATUS_FIELDS(GIVE_F, GIVE_E, GIVE_S, GIVE_L)
+    return -EINVAL;
+}
+
+static int tasks_sum(const struct outcome *outcome, const char *field, double *value)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++) {
+        int result = task_field(&outcome->tasks[i], field, value);
+
+        if (result != 0)
+            return result;
+        sum += *value;
+    }
+    *value = sum;
+    return 0;
+}
+
+static int outcome_look_up(void *arg, bool all, const char *object, const char *field,
+                           double *value)
+{
+    const struct outcome *outcome = arg;
+
+    if (all)
+        return strcmp(object, "tasks") == 0 ? tasks_sum(outcome, field, value) : -ENOENT;
+    if (strcmp(object, "physmem") == 0)
+        return physmem_field(&outcome->physmem, field, value);
+    if (strcmp(object, "swap") == 0 && outcome->scenario->swap != NULL)
+        return swap_field(&outcome->swap, field, value);
+    for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++)
+        if (strcmp(object, outcome->scenario->tasks[i].name) == 0)
+            return task_field(&outcome->tasks[i], field, value);
+    return -ENOENT;
+}
+
+struct expression_names outcome_names(const struct outcome *outcome)
+{
+    return (struct expression_names){.look_up = outcome_look_up, .arg = (void *)outcome};
+}
+
+int outcome_expect(struct outcome *outcome, const char *text, bool passed, const char *why)
+{
+    struct expectation *expectations =
+        reallocarray(outcome->expectations, outcome->expectation_count + 1, sizeof *expectations);
+    struct expectation *added;
+
+    if (expectations == NULL)
+        return -ENOMEM;
+    outcome->expectations = expectations;
+    added = &expectations[outcome->expectation_count];
+    *added = (struct expectation){.text = strdup(text), .passed = passed};
+    if (why != NULL)
+        added->why = strdup(why);
+    if (added->text == NULL || (why != NULL && added->why == NULL)) {
+        free(added->text);
+        free(added->why);
+        return -ENOMEM;
+    }
+    outcome->expectation_count++;
+    return 0;
+}
+
+bool outcome_passed(const struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->expectation_count; i++)
+        if (!outcome->expectations[i].passed)
+            return false;
+    return true;
+}

@@ -1,0 +1,89 @@
+/* What is known about a run: while it runs, and at its end. The names that expectations use, the
+ * table and the JSON object all come from here. */
+#ifndef SELFPAGE_RUN_OUTCOME_H
+#define SELFPAGE_RUN_OUTCOME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <selfpage/stats.h>
+
+#include "shm/stats_page.h"
+#include "selfpage/command/expression.h"
+#include "launch/observer.h"
+#include "selfpage/run/scenario.h"
+
+/* The policy of a task for which the scenario names none: the library's default. */
+#define DEFAULT_POLICY "clock"
+
+enum task_state {
+    TASK_WAITING, /* for its start */
+    TASK_RUNNING,
+    TASK_ENDED,
+    TASK_NEVER, /* the run ended before its start, or it could not be started */
+};
+
+/* X(name): what physmem counts for a task, and is shown beside the task's own counters. */
+#define OBSERVED_TASK_COUNTERS(X)                                                                  \
+    X(recalls_missed)                                                                              \
+    X(frames_recalled)                                                                             \
+    X(recalls_transparent)                                                                         \
+    X(frames_transparent)                                                                          \
+    X(warnings)                                                                                    \
+    X(penalty)                                                                                     \
+    X(repossessed)                                                                                 \
+    X(allocations)                                                                                 \
+    X(available)
+
+struct task_outcome {
+    const struct scenario_task *task;
+    const char *asked_policy;      /* as the scenario or the command line names it */
+    char policy[STATS_POLICY_MAX]; /* that runs; "" as long as the task has chosen none */
+    enum task_state state;
+    pid_t pid;
+    int exit_status; /* 128 + signal if one killed it; -1 until it has ended */
+    /* Counters; the gauges of a task that has ended are those of its last moments. */
+    struct sp_stats stats;
+    struct observed_task seen; /* what physmem last said about it; zeros if nothing */
+};
+
+/* An expectation and whether it held. */
+struct expectation {
+    char *text;
+    bool passed;
+    char *why; /* NULL, or what was found instead */
+};
+
+struct outcome {
+    const struct scenario *scenario;
+    struct task_outcome *tasks; /* scenario->tasks_count of them */
+    struct observed_physmem physmem;
+    struct observed_swap swap;
+    bool server_ended[SCENARIO_SERVERS]; /* asked or unasked */
+    struct expectation *expectations;
+    size_t expectation_count;
+};
+
+/* Everything waiting. Returns 0 or -ENOMEM. */
+int outcome_init(struct outcome *outcome, const struct scenario *scenario);
+
+void outcome_fini(struct outcome *outcome);
+
+/* Take over which policy a task says that it runs: STATS_POLICY_MAX bytes of the task's own. */
+void outcome_note_policy(struct task_outcome *task, const char *text);
+
+/* The policy of a task, for people: the one that runs; before that, the one that it is to run, a
+ * shared object without its directories; "-" if the task ended without one. */
+const char *outcome_policy(const struct task_outcome *task);
+
+/* The names that expectations may use, in this outcome: TASK.FIELD, physmem.FIELD, swap.FIELD. */
+struct expression_names outcome_names(const struct outcome *outcome);
+
+/* Add an expectation; `why` may be NULL. Both are copied. Returns 0 or -ENOMEM. */
+int outcome_expect(struct outcome *outcome, const char *text, bool passed, const char *why);
+
+/* All expectations held. */
+bool outcome_passed(const struct outcome *outcome);
+
+#endif

@@ -1,0 +1,126 @@
+/* Reading scenarios: the schema for libcyaml. */
+#include "selfpage/run/scenario.h"
+
+#include "yaml/load.h"
+
+static const cyaml_strval_t booleans[] = {{"false", 0}, {"no", 0}, {"true", 1}, {"yes", 1}};
+
+#define BOOLEAN(key, structure, member)                                                            \
+    CYAML_FIELD_ENUM(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, structure, member, booleans,    \
+                     CYAML_ARRAY_LEN(booleans))
+#define TEXT(key, flags, structure, member, least, most)                                           \
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), structure, member, least, most)
+#define TEXTS(key, structure, member)                                                              \
+    CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, structure, member,         \
+                         &text_schema, 0, SCENARIO_EVENTS)
+
+static const cyaml_schema_value_t text_schema = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, 65535)};
+
+static const cyaml_schema_field_t physmem_fields[] = {
+    CYAML_FIELD_UINT("frames", CYAML_FLAG_DEFAULT, struct scenario_physmem, frames),
+    CYAML_FIELD_UINT("reserve", CYAML_FLAG_OPTIONAL, struct scenario_physmem, reserve),
+    TEXT("arbiter", CYAML_FLAG_OPTIONAL, struct scenario_physmem, arbiter, 1, 4000),
+    CYAML_FIELD_FLOAT("chaos_unmap", CYAML_FLAG_OPTIONAL, struct scenario_physmem, chaos_unmap),
+    CYAML_FIELD_UINT("seed", CYAML_FLAG_OPTIONAL, struct scenario_physmem, seed),
+    TEXTS("args", struct scenario_physmem, args),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t swap_fields[] = {
+    CYAML_FIELD_UINT("slots", CYAML_FLAG_DEFAULT, struct scenario_swap, slots),
+    TEXT("file", CYAML_FLAG_OPTIONAL, struct scenario_swap, file, 1, 4000),
+    BOOLEAN("keep", struct scenario_swap, keep),
+    BOOLEAN("buffered", struct scenario_swap, buffered),
+    CYAML_FIELD_FLOAT("fail_writes", CYAML_FLAG_OPTIONAL, struct scenario_swap, fail_writes),
+    TEXTS("args", struct scenario_swap, args),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t policyserver_fields[] = {
+    TEXT("arbiter", CYAML_FLAG_OPTIONAL, struct scenario_policyserver, arbiter, 1, 4000),
+    TEXT("entitlements", CYAML_FLAG_OPTIONAL, struct scenario_policyserver, entitlements, 1, 4000),
+    TEXTS("args", struct scenario_policyserver, args), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t task_fields[] = {
+    TEXT("name", CYAML_FLAG_DEFAULT, struct scenario_task, name, 1, SP_NAME_MAX - 1),
+    TEXT("program", CYAML_FLAG_DEFAULT, struct scenario_task, program, 1, 4000),
+    TEXTS("arguments", struct scenario_task, arguments),
+    TEXT("policy", CYAML_FLAG_OPTIONAL, struct scenario_task, policy, 1, 4000),
+    TEXT("contract", CYAML_FLAG_DEFAULT, struct scenario_task, contract, 1, 1000),
+    TEXT("start", CYAML_FLAG_OPTIONAL, struct scenario_task, start, 1, 30),
+    TEXT("stop_after", CYAML_FLAG_OPTIONAL, struct scenario_task, stop_after, 1, 30),
+    BOOLEAN("pager_thread", struct scenario_task, pager_thread),
+    TEXT("expect_exit", CYAML_FLAG_OPTIONAL, struct scenario_task, expect_exit, 1, 30),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t task_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_task, task_fields)};
+
+static const cyaml_schema_field_t event_fields[] = {
+    TEXT("at", CYAML_FLAG_DEFAULT, struct scenario_event, at, 1, 30),
+    TEXT("signal", CYAML_FLAG_OPTIONAL, struct scenario_event, signal, 1, 30),
+    CYAML_FIELD_UINT("recall", CYAML_FLAG_OPTIONAL, struct scenario_event, recall),
+    TEXT("stop", CYAML_FLAG_OPTIONAL, struct scenario_event, stop, 1, 30),
+    TEXT("kill", CYAML_FLAG_OPTIONAL, struct scenario_event, kill, 1, 30),
+    TEXT("restart", CYAML_FLAG_OPTIONAL, struct scenario_event, restart, 1, 30),
+    TEXT("task", CYAML_FLAG_OPTIONAL, struct scenario_event, task, 1, SP_NAME_MAX - 1),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t event_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_event, event_fields)};
+
+static const cyaml_schema_field_t command_fields[] = {
+    TEXT("command", CYAML_FLAG_DEFAULT, struct scenario_command, command, 1, 65535),
+    TEXT("text", CYAML_FLAG_DEFAULT, struct scenario_command, text, 1, 1000), CYAML_FIELD_END};
+
+static const cyaml_schema_value_t command_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_command, command_fields)};
+
+static const cyaml_schema_field_t scenario_fields[] = {
+    CYAML_FIELD_MAPPING("physmem", CYAML_FLAG_DEFAULT, struct scenario, physmem, physmem_fields),
+    CYAML_FIELD_MAPPING_PTR("swap", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario, swap,
+                            swap_fields),
+    CYAML_FIELD_MAPPING_PTR("policyserver", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                            struct scenario, policyserver, policyserver_fields),
+    CYAML_FIELD_SEQUENCE("tasks", CYAML_FLAG_POINTER, struct scenario, tasks, &task_schema, 1,
+                         SCENARIO_TASKS),
+    CYAML_FIELD_SEQUENCE("events", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
+                         events, &event_schema, 0, SCENARIO_EVENTS),
+    TEXT("timeout", CYAML_FLAG_OPTIONAL, struct scenario, timeout, 1, 30),
+    TEXTS("expect", struct scenario, expect),
+    CYAML_FIELD_SEQUENCE("check", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario, check,
+                         &command_schema, 0, SCENARIO_EVENTS),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t scenario_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct scenario, scenario_fields)};
+
+static const struct yaml_number numbers[] = {
+    {"physmem.frames", UINT32_MAX},  {"physmem.reserve", UINT32_MAX},
+    {"physmem.seed", UINT64_MAX},    {"physmem.chaos_unmap", 0},
+    {"swap.slots", UINT32_MAX},      {"swap.fail_writes", 0},
+    {"events[].recall", UINT32_MAX}, {NULL}};
+
+static const struct yaml_syntax scenario_syntax = {&scenario_schema, numbers};
+
+int scenario_load(const char *path, struct scenario **scenariop, struct yaml_index *positions,
+                  struct sp_error *error)
+{
+    void *loaded = NULL;
+    int result = yaml_load(path, &scenario_syntax, &loaded, positions, error);
+
+    *scenariop = loaded;
+    if (result != 0)
+        return result;
+    result = scenario_check(*scenariop, path, positions, error);
+    if (result != 0) {
+        scenario_free(scenariop);
+        yaml_index_fini(positions);
+    }
+    return result;
+}
+
+void scenario_free(struct scenario **scenariop)
+{
+    yaml_free(&scenario_syntax, *scenariop);
+    *scenariop = NULL;
+}

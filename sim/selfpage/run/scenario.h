@@ -1,0 +1,134 @@
+/* Scenarios: what `selfpage run` is to start, do and check. Read from YAML with libcyaml. */
+#ifndef SELFPAGE_RUN_SCENARIO_H
+#define SELFPAGE_RUN_SCENARIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/contract.h>
+#include <selfpage/error.h>
+#include <selfpage/task.h>
+
+#include "yaml/index.h"
+
+/* Limits of a scenario. */
+#define SCENARIO_TASKS  1000u
+#define SCENARIO_EVENTS 10000u
+
+/* Most unmaps a second that chaos_unmap may ask for. */
+#define SCENARIO_CHAOS_MAX 1e6
+
+struct scenario_physmem {
+    uint32_t frames;
+    uint32_t reserve;
+    char *arbiter; /* NULL: physmem's default */
+    double chaos_unmap;
+    uint64_t seed;
+    char **args;
+    uint32_t args_count;
+};
+
+struct scenario_swap {
+    uint32_t slots;
+    char *file; /* NULL: in the private directory */
+    bool keep;
+    bool buffered;
+    double fail_writes;
+    char **args;
+    uint32_t args_count;
+};
+
+struct scenario_policyserver {
+    char *arbiter;      /* NULL: physmem's own decides */
+    char *entitlements; /* path of its file; NULL: no limits */
+    char **args;
+    uint32_t args_count;
+};
+
+struct scenario_task {
+    char *name;
+    char *program;
+    char **arguments;
+    uint32_t arguments_count;
+    char *policy; /* NULL: the library's default */
+    char *contract;
+    char *start;      /* as written; NULL: at once */
+    char *stop_after; /* as written; NULL: never */
+    bool pager_thread;
+    char *expect_exit; /* as written; NULL: 0, or any if it is stopped */
+
+    /* From scenario_check. */
+    uint64_t start_ns;
+    uint64_t stop_ns;  /* after its start; 0: never */
+    int expected_exit; /* -1: any */
+};
+
+enum scenario_action {
+    SCENARIO_SIGNAL,
+    SCENARIO_RECALL,
+    SCENARIO_STOP,    /* a server, by SIGTERM */
+    SCENARIO_KILL,    /* a server, by SIGKILL */
+    SCENARIO_RESTART, /* a server that was stopped or killed */
+};
+
+enum scenario_server {
+    SCENARIO_PHYSMEM = 0,
+    SCENARIO_SWAP = 1,
+    SCENARIO_POLICYSERVER = 2, /* of physmem: started after it, and ended before */
+    SCENARIO_SERVERS = 3
+};
+
+struct scenario_event {
+    char *at;
+    char *signal; /* exactly one of these five */
+    uint32_t recall;
+    char *stop;
+    char *kill;
+    char *restart;
+    char *task; /* for signal and recall */
+
+    /* From scenario_check. */
+    enum scenario_action action;
+    unsigned line; /* where it begins */
+    uint64_t at_ns;
+    int signal_number;
+    uint32_t target; /* index of the task, or enum scenario_server */
+};
+
+/* A command that has to succeed at the end. */
+struct scenario_command {
+    char *command;
+    char *text;
+};
+
+struct scenario {
+    struct scenario_physmem physmem;
+    struct scenario_swap *swap;                 /* NULL: none */
+    struct scenario_policyserver *policyserver; /* NULL: none */
+    struct scenario_task *tasks;
+    uint32_t tasks_count;
+    struct scenario_event *events;
+    uint32_t events_count;
+    char *timeout;
+    char **expect;
+    uint32_t expect_count;
+    struct scenario_command *check;
+    uint32_t check_count;
+
+    uint64_t timeout_ns; /* from scenario_check */
+};
+
+/* Read the scenario at `path`. Every mistake is reported as "PATH:LINE: FIELD: what", the first one
+ * found: of YAML, of names and types, of values. *positions tells lines for later messages. On
+ * success the caller frees both. -EINVAL for mistakes, others if the file cannot be read. */
+int scenario_load(const char *path, struct scenario **scenariop, struct yaml_index *positions,
+                  struct sp_error *error);
+
+void scenario_free(struct scenario **scenariop);
+
+/* Check the values, and fill in what follows from them; scenario_load does it. `path` is for
+ * messages. Same errors. */
+int scenario_check(struct scenario *scenario, const char *path, const struct yaml_index *positions,
+                   struct sp_error *error);
+
+#endif

@@ -1,0 +1,357 @@
+/* Checking the values of a scenario. */
+#include "selfpage/run/scenario.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "core/contracts/terms_text.h"
+#include "selfpage/command/expression.h"
+#include "selfpage/command/live_policy.h"
+#include "selfpage/run/outcome.h"
+#include "yaml/load.h"
+
+#define DEFAULT_TIMEOUT_NS UINT64_C(300000000000)
+
+/* Longest time that a scenario may name: keeps sums of times far from overflow. */
+#define LONGEST_TIME_NS (UINT64_C(1000) * 3600 * 1000000000)
+
+struct check {
+    const struct scenario *scenario;
+    const char *path; /* of the file, for messages */
+    const struct yaml_index *positions;
+    struct sp_error *error;
+};
+
+/* "PATH:LINE: FIELD: what", where `where` is a field's path. */
+#define wrong(check, where, ...)                                                                   \
+    yaml_wrong((check)->path, (check)->positions, where, (check)->error, __VA_ARGS__)
+
+static int check_rate(const struct check *check, const char *where, double rate, double most)
+{
+    if (rate >= 0 && rate <= most)
+        return 0;
+    return wrong(check, where, "%g is no rate: it lies between 0 and %g", rate, most);
+}
+
+/* `text` may be NULL: *nsp then stays as it is. */
+static int check_time(const struct check *check, const char *where, const char *text, uint64_t *nsp)
+{
+    uint64_t ns;
+
+    if (text == NULL)
+        return 0;
+    if (time_parse(text, strlen(text), &ns) != 0 || ns > LONGEST_TIME_NS)
+        return wrong(check, where,
+                     "\"%s\" is no time: a whole number and ns, us, ms, s, m or h, as in 1500ms, "
+                     "at most 1000h",
+                     text);
+    *nsp = ns;
+    return 0;
+}
+
+static int check_physmem(const struct check *check)
+{
+    const struct scenario_physmem *physmem = &check->scenario->physmem;
+
+    if (physmem->frames == 0)
+        return wrong(check, "physmem.frames", "physmem needs at least one frame");
+    if (physmem->reserve >= physmem->frames)
+        return wrong(check, "physmem.reserve", "a reserve of %u leaves nothing of %u frames",
+                     physmem->reserve, physmem->frames);
+    return check_rate(check, "physmem.chaos_unmap", physmem->chaos_unmap, SCENARIO_CHAOS_MAX);
+}
+
+static int check_swap(const struct check *check)
+{
+    const struct scenario_swap *swap = check->scenario->swap;
+
+    if (swap == NULL)
+        return 0;
+    if (swap->slots == 0)
+        return wrong(check, "swap.slots", "swap needs at least one slot");
+    return check_rate(check, "swap.fail_writes", swap->fail_writes, 1);
+}
+
+/* A name that an expectation can use. */
+static bool name_is_usable(const char *name)
+{
+    static const char *const taken[] = {"physmem", "swap", "tasks", "sum", "true", "false"};
+
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strcmp(name, taken[i]) == 0)
+            return false;
+    if (*name >= '0' && *name <= '9')
+        return false;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+           strlen(name);
+}
+
+static int check_name(const struct check *check, uint32_t index)
+{
+    const struct scenario_task *tasks = check->scenario->tasks;
+    char where[YAML_PATH_MAX];
+
+    yaml_element(where, sizeof where, "tasks", index, "name");
+    if (!name_is_usable(tasks[index].name))
+        return wrong(check, where,
+                     "\"%s\" cannot be a task's name: letters, digits and _, not beginning with "
+                     "a digit, and not physmem, swap, tasks, sum, true or false",
+                     tasks[index].name);
+    for (uint32_t i = 0; i < index; i++)
+        if (strcmp(tasks[i].name, tasks[index].name) == 0)
+            return wrong(check, where, "\"%s\" is the name of task %u already", tasks[index].name,
+                         i + 1);
+    return 0;
+}
+
+static int check_policy(const struct check *check, uint32_t index)
+{
+    const char *policy = check->scenario->tasks[index].policy;
+    struct sp_error error;
+    char where[YAML_PATH_MAX];
+
+    if (policy == NULL || live_policy_check_name(policy, &error) == 0)
+        return 0;
+    return wrong(check, yaml_element(where, sizeof where, "tasks", index, "policy"), "%s",
+                 error.text);
+}
+
+/* Check a task's contract, and add to *guaranteed what physmem must at least guarantee it. */
+static int check_contract(const struct check *check, uint32_t index, uint64_t *guaranteed)
+{
+    struct sp_terms terms[TERMS_MAX];
+    struct sp_error error;
+    char where[YAML_PATH_MAX];
+    int count = terms_parse(check->scenario->tasks[index].contract, terms, &error);
+
+    yaml_element(where, sizeof where, "tasks", index, "contract");
+    if (count < 0)
+        return wrong(check, where, "%s", error.text);
+    for (int i = 0; i < count; i++) {
+        const char *kind = contract_kind_name(terms[i].kind);
+
+        if (terms[i].kind == TERMS_CLAIM)
+            continue; /* physmem knows what the part is */
+        if (terms[i].term_ns == 0)
+            return wrong(check, where, "%s=%u has a term of zero: a term is at least 1ns", kind,
+                         terms[i].frames);
+        if (terms[i].frames == 0)
+            return wrong(check, where, "%s=0: a contract is for at least one frame", kind);
+        if (terms[i].min > terms[i].frames)
+            return wrong(check, where, "%s=%u,min=%u: min is above the frames asked for", kind,
+                         terms[i].frames, terms[i].min);
+        if (terms[i].kind == SP_GUARANTEED)
+            *guaranteed += terms[i].min;
+    }
+    return 0;
+}
+
+/* What tasks want guaranteed must be there: of each task alone, and of those that start together.
+ */
+static int check_guarantee(const struct check *check, uint32_t index, uint64_t own,
+                           uint64_t together)
+{
+    const struct scenario *scenario = check->scenario;
+    uint32_t limit = scenario->physmem.frames - scenario->physmem.reserve;
+    char where[YAML_PATH_MAX];
+
+    if (own <= limit && together <= limit)
+        return 0;
+    yaml_element(where, sizeof where, "tasks", index, "contract");
+    if (own > limit)
+        return wrong(check, where,
+                     "task %s wants %llu guaranteed frames, and physmem has %u (%u less a "
+                     "reserve of %u)",
+                     scenario->tasks[index].name, (unsigned long long)own, limit,
+                     scenario->physmem.frames, scenario->physmem.reserve);
+    return wrong(check, where,
+                 "with the %llu of task %s, tasks that start together want %llu guaranteed frames, "
+                 "and physmem has %u (%u less a reserve of %u)",
+                 (unsigned long long)own, scenario->tasks[index].name, (unsigned long long)together,
+                 limit, scenario->physmem.frames, scenario->physmem.reserve);
+}
+
+static int check_expected_exit(const struct check *check, uint32_t index,
+                               struct scenario_task *task)
+{
+    char where[YAML_PATH_MAX], *end;
+    long status;
+
+    task->expected_exit = task->stop_after != NULL ? -1 : 0;
+    if (task->expect_exit == NULL)
+        return 0;
+    task->expected_exit = -1;
+    if (strcmp(task->expect_exit, "any") == 0)
+        return 0;
+    status = strtol(task->expect_exit, &end, 10);
+    if (*end != '\0' || status < 0 || status > 255)
+        return wrong(check, yaml_element(where, sizeof where, "tasks", index, "expect_exit"),
+                     "\"%s\" is no exit status: a number from 0 to 255 (128 + n for death by "
+                     "signal n), or any",
+                     task->expect_exit);
+    task->expected_exit = (int)status;
+    return 0;
+}
+
+static int check_task(const struct check *check, uint32_t index, struct scenario_task *task,
+                      uint64_t *together)
+{
+    char where[YAML_PATH_MAX];
+    uint64_t guaranteed = 0;
+    int result = check_name(check, index);
+
+    if (result == 0)
+        result = check_policy(check, index);
+    if (result == 0)
+        result = check_contract(check, index, &guaranteed);
+    if (result == 0)
+        result = check_time(check, yaml_element(where, sizeof where, "tasks", index, "start"),
+                            task->start, &task->start_ns);
+    if (result == 0)
+        result = check_time(check, yaml_element(where, sizeof where, "tasks", index, "stop_after"),
+                            task->stop_after, &task->stop_ns);
+    if (result == 0)
+        result = check_expected_exit(check, index, task);
+    if (result == 0 && task->start_ns == 0)
+        *together += guaranteed;
+    if (result == 0)
+        result = check_guarantee(check, index, guaranteed, *together);
+    return result;
+}
+
+/* The number of a signal named "SIGTERM", "TERM" or "15"; 0 if there is none. */
+static int signal_number(const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    if (*end == '\0' && number > 0 && number < NSIG)
+        return (int)number;
+    if (strncmp(text, "SIG", 3) == 0)
+        text += 3;
+    for (int i = 1; i < NSIG; i++) {
+        const char *name = sigabbrev_np(i);
+
+        if (name != NULL && strcmp(name, text) == 0)
+            return i;
+    }
+    return 0;
+}
+
+static int check_event_server(const struct check *check, const char *where, const char *name,
+                              uint32_t *target)
+{
+    if (strcmp(name, "physmem") == 0)
+        *target = SCENARIO_PHYSMEM;
+    else if (strcmp(name, "swap") == 0 && check->scenario->swap != NULL)
+        *target = SCENARIO_SWAP;
+    else if (strcmp(name, "policyserver") == 0 && check->scenario->policyserver != NULL)
+        *target = SCENARIO_POLICYSERVER;
+    else
+        return wrong(check, where, "there is no server \"%s\" here", name);
+    return 0;
+}
+
+static int check_event_task(const struct check *check, uint32_t index, struct scenario_event *event)
+{
+    char where[YAML_PATH_MAX];
+
+    if (event->task == NULL)
+        return wrong(check, yaml_element(where, sizeof where, "events", index, ""),
+                     "the field task is missing: which one?");
+    for (uint32_t i = 0; i < check->scenario->tasks_count; i++)
+        if (strcmp(check->scenario->tasks[i].name, event->task) == 0) {
+            event->target = i;
+            return 0;
+        }
+    return wrong(check, yaml_element(where, sizeof where, "events", index, "task"),
+                 "there is no task \"%s\"", event->task);
+}
+
+static int check_event(const struct check *check, uint32_t index, struct scenario_event *event)
+{
+    const struct {
+        const char *field;
+        const char *server; /* NULL if the field is not there, or none of a server's */
+        bool there;
+    } actions[] = {
+        [SCENARIO_SIGNAL] = {"signal", NULL, event->signal != NULL},
+        [SCENARIO_RECALL] = {"recall", NULL, event->recall != 0},
+        [SCENARIO_STOP] = {"stop", event->stop, event->stop != NULL},
+        [SCENARIO_KILL] = {"kill", event->kill, event->kill != NULL},
+        [SCENARIO_RESTART] = {"restart", event->restart, event->restart != NULL},
+    };
+    char where[YAML_PATH_MAX];
+    int found = 0, result;
+
+    event->line =
+        yaml_index_line(check->positions, yaml_element(where, sizeof where, "events", index, ""));
+    result = check_time(check, yaml_element(where, sizeof where, "events", index, "at"), event->at,
+                        &event->at_ns);
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
+        if (actions[i].there) {
+            event->action = (enum scenario_action)i;
+            found++;
+        }
+    if (result == 0 && found != 1)
+        result = wrong(check, yaml_element(where, sizeof where, "events", index, ""),
+                       "an event has exactly one of signal, recall, stop, kill and restart, not %d",
+                       found);
+    if (result != 0)
+        return result;
+    yaml_element(where, sizeof where, "events", index, actions[event->action].field);
+    if (actions[event->action].server != NULL)
+        return check_event_server(check, where, actions[event->action].server, &event->target);
+    if (event->action == SCENARIO_SIGNAL) {
+        event->signal_number = signal_number(event->signal);
+        if (event->signal_number == 0)
+            return wrong(check, where, "there is no signal \"%s\"", event->signal);
+    }
+    return check_event_task(check, index, event);
+}
+
+/* Syntax and names of all expectations, against an outcome without events. */
+static int check_expectations(const struct check *check)
+{
+    struct outcome outcome = {0};
+    struct expression_names names = outcome_names(&outcome);
+    struct sp_error error;
+    char where[YAML_PATH_MAX];
+    int result = 0;
+
+    if (outcome_init(&outcome, check->scenario) != 0)
+        return error_set(check->error, ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < check->scenario->expect_count && result == 0; i++) {
+        result = expression_evaluate(check->scenario->expect[i], &names, true, NULL, &error);
+        if (result != 0)
+            result =
+                wrong(check, yaml_element(where, sizeof where, "expect", i, ""), "%s", error.text);
+    }
+    outcome_fini(&outcome);
+    return result;
+}
+
+int scenario_check(struct scenario *scenario, const char *path, const struct yaml_index *positions,
+                   struct sp_error *error)
+{
+    const struct check check = {scenario, path, positions, error};
+    uint64_t together = 0;
+    int result = check_physmem(&check);
+
+    if (result == 0)
+        result = check_swap(&check);
+    scenario->timeout_ns = DEFAULT_TIMEOUT_NS;
+    if (result == 0)
+        result = check_time(&check, "timeout", scenario->timeout, &scenario->timeout_ns);
+    for (uint32_t i = 0; i < scenario->tasks_count && result == 0; i++)
+        result = check_task(&check, i, &scenario->tasks[i], &together);
+    for (uint32_t i = 0; i < scenario->events_count && result == 0; i++)
+        result = check_event(&check, i, &scenario->events[i]);
+    if (result == 0)
+        result = check_expectations(&check);
+    return result;
+}

@@ -1,0 +1,37 @@
+/* From a trace that is read to one that is written: what `selfpage record` and `selfpage convert`
+ * have in common. */
+#ifndef SELFPAGE_TRACE_COPY_H
+#define SELFPAGE_TRACE_COPY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+
+#include "trace/trace.h"
+#include "trace/trace_output.h"
+
+struct copy_options {
+    const char *path;   /* to write to; "-": standard output */
+    const char *format; /* NULL: by the path */
+    bool merge;         /* consecutive references to one page are one */
+    bool quiet;         /* no progress line */
+    const char *what;   /* for that line: "recording" */
+};
+
+struct copy_counts {
+    uint64_t references; /* written */
+    uint64_t bytes;      /* likewise */
+    uint64_t pages;      /* different ones; 0: not counted */
+};
+
+/* Copy all of an open trace. The file is made, or replaced; it is removed if this fails. Returns 0;
+ * -ESPIPE: oracleGeneral tells of next references, for which the trace has to be read twice; what
+ * reading and writing return. */
+int copy_run(struct trace *trace, const struct copy_options *options, struct copy_counts *counts,
+             struct sp_error *error);
+
+/* Remove a file that was written in vain. What is no regular file is not ours to remove. */
+void copy_discard(const char *path);
+
+#endif

@@ -1,0 +1,184 @@
+#include "core/containers/container.h"
+
+#include "base/memory.h"
+
+#define NODE_SLOTS (NODE_EXTENTS * EXTENT_PAGES)
+
+static uint32_t divide_up(uint32_t a, uint32_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+static size_t container_size(uint32_t slots)
+{
+    return sizeof(struct container) + divide_up(slots, NODE_SLOTS) * sizeof(struct extent_node *);
+}
+
+static size_t node_size(const struct extent_node *node)
+{
+    return sizeof(*node) + node->limit * sizeof(struct extent *);
+}
+
+static size_t extent_size(uint32_t pages)
+{
+    return sizeof(struct extent) + pages * sizeof(struct container_slot);
+}
+
+struct container *container_new(const struct allocator *allocator, uint32_t slots)
+{
+    struct container *container;
+
+    if (slots == 0 || slots > CONTAINER_SLOTS_MAX)
+        return NULL;
+    container = memory_new(allocator, container_size(slots));
+    if (container != NULL)
+        container->slots = slots;
+    return container;
+}
+
+static void node_free(const struct allocator *allocator, struct extent_node *node)
+{
+    for (uint32_t i = 0; i < node->limit; i++)
+        if (node->extent[i] != NULL)
+            memory_free(allocator, node->extent[i], extent_size(node->extent[i]->pages));
+    memory_free(allocator, node, node_size(node));
+}
+
+void container_free(const struct allocator *allocator, struct container **containerp)
+{
+    struct container *container = *containerp;
+
+    if (container == NULL)
+        return;
+    for (uint32_t i = 0; i < divide_up(container->slots, NODE_SLOTS); i++)
+        if (container->node[i] != NULL)
+            node_free(allocator, container->node[i]);
+    memory_free(allocator, container, container_size(container->slots));
+    *containerp = NULL;
+}
+
+struct extent *container_extent(const struct container *container, uint32_t slot)
+{
+    const struct extent_node *node = container->node[slot / NODE_SLOTS];
+
+    return node == NULL ? NULL : node->extent[slot / EXTENT_PAGES % NODE_EXTENTS];
+}
+
+static struct extent_node *node_make(const struct allocator *allocator, struct container *container,
+                                     uint32_t number)
+{
+    uint32_t extents = divide_up(container->slots, EXTENT_PAGES) - number * NODE_EXTENTS;
+    uint32_t limit = extents < NODE_EXTENTS ? extents : NODE_EXTENTS;
+    struct extent_node *node = container->node[number];
+
+    if (node != NULL)
+        return node;
+    node = memory_new(allocator, sizeof(*node) + limit * sizeof(struct extent *));
+    if (node != NULL) {
+        node->limit = limit;
+        container->node[number] = node;
+    }
+    return node;
+}
+
+struct extent *container_extent_make(const struct allocator *allocator, struct container *container,
+                                     uint32_t slot)
+{
+    uint32_t number = slot / EXTENT_PAGES;
+    uint32_t left = container->slots - number * EXTENT_PAGES;
+    struct extent *extent = container_extent(container, slot);
+    struct extent_node *node;
+
+    if (extent != NULL)
+        return extent;
+    node = node_make(allocator, container, slot / NODE_SLOTS);
+    if (node == NULL)
+        return NULL;
+    if (left > EXTENT_PAGES)
+        left = EXTENT_PAGES;
+    extent = memory_new(allocator, extent_size(left));
+    if (extent == NULL) {
+        if (node->used == 0) {
+            memory_free(allocator, node, node_size(node));
+            container->node[slot / NODE_SLOTS] = NULL;
+        }
+        return NULL;
+    }
+    extent->container = container->handle;
+    extent->number = number;
+    extent->pages = (uint16_t)left;
+    for (uint32_t i = 0; i < left; i++)
+        extent->slot[i].frame = SLOT_NO_FRAME;
+    node->extent[number % NODE_EXTENTS] = extent;
+    node->used++;
+    return extent;
+}
+
+void container_extent_trim(const struct allocator *allocator, struct container *container,
+                           uint32_t slot)
+{
+    struct extent *extent = container_extent(container, slot);
+    struct extent_node *node = container->node[slot / NODE_SLOTS];
+
+    if (extent == NULL || extent->handle != 0 || extent->allocated > 0 || extent->soft > 0)
+        return;
+    node->extent[slot / EXTENT_PAGES % NODE_EXTENTS] = NULL;
+    memory_free(allocator, extent, extent_size(extent->pages));
+    if (--node->used == 0) {
+        memory_free(allocator, node, node_size(node));
+        container->node[slot / NODE_SLOTS] = NULL;
+    }
+}
+
+uint32_t container_skip(const struct container *container, uint32_t slot)
+{
+    while (slot < container->slots) {
+        if (container->node[slot / NODE_SLOTS] == NULL)
+            slot = (slot / NODE_SLOTS + 1) * NODE_SLOTS;
+        else if (container_extent(container, slot) == NULL)
+            slot = (slot / EXTENT_PAGES + 1) * EXTENT_PAGES;
+        else
+            return slot;
+    }
+    return container->slots;
+}
+
+void container_slot_clear(struct container *container, struct extent *extent, uint32_t slot)
+{
+    struct container_slot *entry = extent_slot(extent, slot);
+
+    if (entry->soft) {
+        extent->soft--;
+        container->soft--;
+    } else {
+        extent->allocated--;
+        container->allocated--;
+    }
+    *entry = (struct container_slot){.frame = SLOT_NO_FRAME};
+}
+
+void container_slot_fill(struct container *container, struct extent *extent, uint32_t slot,
+                         uint32_t frame)
+{
+    *extent_slot(extent, slot) = (struct container_slot){.frame = frame & SLOT_NO_FRAME};
+    extent->allocated++;
+    container->allocated++;
+}
+
+void container_slot_soften(struct container *container, struct extent *extent, uint32_t slot)
+{
+    extent_slot(extent, slot)->soft = 1;
+    extent->allocated--;
+    extent->soft++;
+    container->allocated--;
+    container->soft++;
+}
+
+void container_slot_harden(struct container *container, struct extent *extent, uint32_t slot)
+{
+    extent_slot(extent, slot)->soft = 0;
+    extent->allocated++;
+    extent->soft--;
+    container->allocated++;
+    container->soft--;
+}

@@ -1,0 +1,109 @@
+/* Containers: numbered slots that name frames, and the extents that their contents lie in.
+ *
+ * Slot s belongs to extent s / EXTENT_PAGES of the container, at page s % EXTENT_PAGES. The table
+ * of slots is a tree (root, nodes of 256 extents, extents of 256 slots) of which only what is in
+ * use exists: a container of 2^20 slots with none used costs under 256 bytes, a frame 4. Pure.
+ *
+ *          allocate              release
+ *   HOLE ------------> ALLOCATED --------> SOFT
+ *    ^                  |    ^               |
+ *    |    deallocate    |    '---------------| recover
+ *    '------------------'--------------------'  frame reused, or deallocated
+ */
+#ifndef CORE_CONTAINERS_CONTAINER_H
+#define CORE_CONTAINERS_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/allocator.h"
+
+#define CONTAINER_SLOTS_MAX (UINT32_C(1) << 24)
+#define EXTENT_PAGES        256u
+#define NODE_EXTENTS        256u
+#define SLOT_NO_FRAME       ((UINT32_C(1) << 27) - 1)
+
+#define SLOT_READ   1u /* rights */
+#define SLOT_WRITE  2u
+#define SLOT_RIGHTS 4u /* values below this are legal */
+
+struct container_slot {
+    uint32_t frame : 27;    /* or SLOT_NO_FRAME: a hole; nothing else is then set */
+    uint32_t soft : 1;      /* the frame may be taken by others */
+    uint32_t rights : 2;    /* that the task was given and did not give up */
+    uint32_t unmapping : 1; /* asked to be unmapped, not answered, and not mapped again since */
+};
+
+/* The slots of one extent, and its backing. */
+struct extent {
+    uint32_t handle;     /* by which tasks know it; 0: not backed yet */
+    uint32_t descriptor; /* whoever backs it knows it by this number */
+    uint32_t container;  /* handle */
+    uint32_t number;     /* within the container */
+    uint16_t pages;      /* EXTENT_PAGES, or fewer at the container's end */
+    uint16_t allocated;
+    uint16_t soft;
+    bool pending; /* its backing was asked for */
+    struct container_slot slot[];
+};
+
+struct extent_node {
+    uint32_t used;  /* extents that exist */
+    uint32_t limit; /* entries: NODE_EXTENTS, or fewer at the container's end */
+    struct extent *extent[];
+};
+
+struct container {
+    uint32_t handle;
+    uint32_t slots;
+    uint32_t allocated;
+    uint32_t soft;
+    uint64_t version;       /* operations so far */
+    void *owner;            /* whose frames they are; for whoever made the container */
+    struct container *next; /* of the same owner */
+    struct container *prev;
+    struct extent_node *node[];
+};
+
+/* A container of 1 to CONTAINER_SLOTS_MAX holes, or NULL. */
+struct container *container_new(const struct allocator *allocator, uint32_t slots);
+
+/* Free a container with its tables. Frames and backing are the caller's business. */
+void container_free(const struct allocator *allocator, struct container **containerp);
+
+/* The extent of a slot below container->slots; NULL if it does not exist: all holes. */
+struct extent *container_extent(const struct container *container, uint32_t slot);
+
+/* The same, made if need be; NULL without memory. */
+struct extent *container_extent_make(const struct allocator *allocator, struct container *container,
+                                     uint32_t slot);
+
+/* Free the extent of a slot if it has no backing and no frames. */
+void container_extent_trim(const struct allocator *allocator, struct container *container,
+                           uint32_t slot);
+
+/* The first slot from `slot` on whose extent exists; container->slots if there is none. */
+uint32_t container_skip(const struct container *container, uint32_t slot);
+
+static inline struct container_slot *extent_slot(struct extent *extent, uint32_t slot)
+{
+    return &extent->slot[slot % EXTENT_PAGES];
+}
+
+static inline bool slot_is_allocated(const struct container_slot *slot)
+{
+    return slot->frame != SLOT_NO_FRAME && !slot->soft;
+}
+
+/* The slot becomes a hole; its frame is the caller's. Counters follow. */
+void container_slot_clear(struct container *container, struct extent *extent, uint32_t slot);
+
+/* A hole gets a frame. */
+void container_slot_fill(struct container *container, struct extent *extent, uint32_t slot,
+                         uint32_t frame);
+
+/* An allocated slot becomes soft, and the other way round. */
+void container_slot_soften(struct container *container, struct extent *extent, uint32_t slot);
+void container_slot_harden(struct container *container, struct extent *extent, uint32_t slot);
+
+#endif

@@ -1,0 +1,30 @@
+/* Contracts as people write them: "guaranteed=256,term=10s;extra=64,drop=200ms". */
+#ifndef CORE_CONTRACTS_TERMS_TEXT_H
+#define CORE_CONTRACTS_TERMS_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <selfpage/contract.h>
+#include <selfpage/error.h>
+
+/* Contracts that one text may hold, and one task may have. */
+#define TERMS_MAX 8u
+
+/* Instead of a kind: not terms to propose, but a part to claim, whose token is in `bid`. */
+#define TERMS_CLAIM SP_CONTRACT_KINDS
+
+/* Parse `text` (syntax: sp_attach_options.contract) into at most TERMS_MAX terms. Unless given, min
+ * equals frames, the term is forever, grace is the default, and what was not written is zero.
+ * Returns the number of contracts, at least 1, or -EINVAL; `error` (may be NULL) then names the word
+ * that is wrong and what it should be. */
+int terms_parse(const char *text, struct sp_terms terms[TERMS_MAX], struct sp_error *error);
+
+/* Parse a time, a whole number with ns, us, ms, s, m or h ("1500ms"), or "forever" (SP_FOREVER).
+ * Returns 0, or -EINVAL for anything else and for what does not fit. */
+int time_parse(const char *text, size_t length, uint64_t *nsp);
+
+/* The words for kinds of contract: "guaranteed", "extra", "timed"; "?" for others. Static. */
+const char *contract_kind_name(unsigned kind);
+
+#endif

@@ -1,0 +1,219 @@
+/* Which pages leave, and how: dropped, forgotten because swap has a copy, or stored first. */
+#include "core/pager/internal.h"
+
+void pager_set_dirty(struct pager *pager, struct pager_page *page)
+{
+    if ((page->flags & PAGE_STORING) != 0)
+        page->flags |= PAGE_REDIRTIED;
+    if ((page->flags & PAGE_DIRTY) == 0) {
+        page->flags |= PAGE_DIRTY;
+        pager->dirty++;
+    }
+}
+
+void pager_clear_dirty(struct pager *pager, struct pager_page *page)
+{
+    if ((page->flags & PAGE_DIRTY) != 0) {
+        page->flags &= (uint8_t)~PAGE_DIRTY;
+        pager->dirty--;
+    }
+}
+
+/* A page the policy could have named, found without it. */
+static sp_page overrule_policy(struct pager *pager)
+{
+    pager->stats->policy_errors++;
+    for (uint32_t i = 0; i < pager->slots_top; i++) {
+        const struct pager_slot *slot;
+
+        pager->scan_hand = (pager->scan_hand + 1) % pager->slots_top;
+        slot = &pager->slot[pager->scan_hand];
+        if (slot->state == SLOT_USED && pager_with_policy(&pager->page[slot->page_or_prev]))
+            return slot->page_or_prev;
+    }
+    return SP_NO_PAGE;
+}
+
+static sp_page nominate(struct pager *pager)
+{
+    sp_page page = pager->config.policy->victim(pager->policy_state, pager->faulting);
+
+    if (page < pager->config.pages && pager_with_policy(&pager->page[page]))
+        return page;
+    return overrule_policy(pager);
+}
+
+static bool may_leave(const struct pager *pager, sp_page page, bool drop_only)
+{
+    const struct pager_page *p = &pager->page[page];
+
+    if ((p->flags & PAGE_DIRTY) == 0)
+        return true;
+    return !drop_only && (p->flags & PAGE_REDIRTIED) == 0;
+}
+
+/* Keep the policy from naming a page again until the choice is over. The slots of such pages form
+ * a list through their `next`, first skipped first: the policy gets them back in its own order. */
+static void skip(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    pager_policy_remove(pager, page, SP_SKIPPED);
+    p->flags |= PAGE_SKIPPED;
+    pager->slot[p->slot].next = PAGER_NONE;
+    if (pager->skipped_head == PAGER_NONE)
+        pager->skipped_head = p->slot;
+    else
+        pager->slot[pager->skipped_tail].next = p->slot;
+    pager->skipped_tail = p->slot;
+}
+
+static void unskip_all(struct pager *pager)
+{
+    while (pager->skipped_head != PAGER_NONE) {
+        struct pager_slot *slot = &pager->slot[pager->skipped_head];
+
+        pager->skipped_head = slot->next;
+        slot->next = PAGER_NONE;
+        pager->page[slot->page_or_prev].flags &= (uint8_t)~PAGE_SKIPPED;
+        pager_policy_insert(pager, slot->page_or_prev, false);
+    }
+}
+
+static void emit_store(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+    uint32_t stale = (p->flags & PAGE_HAS_SWAP) != 0 ? p->swap : PAGER_NONE;
+
+    p->flags &= (uint8_t) ~(PAGE_HAS_SWAP | PAGE_REDIRTIED);
+    p->flags |= PAGE_STORING;
+    pager->stores++;
+    pager->stores_now++;
+    pager_emit(pager, (struct pager_effect){
+                          .kind = EFFECT_STORE, .page = page, .slot = p->slot, .swap = stale});
+}
+
+/* The page gives its slot up. */
+static void slot_give(struct pager *pager, struct pager_page *page)
+{
+    uint32_t slot = page->slot;
+    uint32_t evictions = (uint32_t)pager->stats->evictions;
+
+    page->slot = evictions != 0 ? evictions : 1;
+    pager_slot_free(pager, slot);
+}
+
+static void leave(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    pager_policy_remove(pager, page, SP_EVICTED);
+    pager->stats->evictions++;
+    pager->stats->resident--;
+    p->flags &= (uint8_t)~PAGE_REFERENCED;
+    if ((p->flags & PAGE_MAPPED) != 0)
+        pager_unmap(pager, page);
+    if ((p->flags & PAGE_DIRTY) != 0) {
+        if ((p->flags & PAGE_STORING) == 0)
+            emit_store(pager, page);
+        p->state = PAGE_LEAVING;
+        pager->leaving++;
+        return;
+    }
+    if (pager_kind(pager, page) == SP_PRECIOUS) {
+        p->state = (p->flags & PAGE_HAS_SWAP) != 0 ? PAGE_SWAPPED : PAGE_ABSENT;
+    } else {
+        p->state = PAGE_ABSENT;
+        p->flags |= PAGE_LOST;
+        pager->stats->dropped++;
+    }
+    slot_give(pager, p);
+}
+
+/* Pages with a frame that could be dropped without a write, pinned ones included. */
+static uint32_t droppable_pages(const struct pager *pager)
+{
+    return pager->held - pager->free - pager->loading - pager->dirty;
+}
+
+uint32_t pager_evict(struct pager *pager, uint32_t want, bool drop_only)
+{
+    uint32_t left = 0;
+
+    while (left < want && pager->with_policy > 0 && pager->stores_now < pager->config.batch &&
+           pager->stores < PAGER_STORES_MAX && !(drop_only && droppable_pages(pager) == 0)) {
+        sp_page page = nominate(pager);
+
+        if (page == SP_NO_PAGE)
+            break;
+        if (may_leave(pager, page, drop_only)) {
+            leave(pager, page);
+            left++;
+        } else {
+            skip(pager, page);
+        }
+    }
+    unskip_all(pager);
+    return left;
+}
+
+uint32_t pager_clean(struct pager *pager, uint32_t droppable)
+{
+    pager_begin(pager);
+    if (droppable_pages(pager) >= droppable)
+        return 0;
+    for (uint32_t i = 0; i < pager->slots_top && pager->stores_now < pager->config.batch &&
+                         pager->stores < PAGER_STORES_MAX;
+         i++) {
+        const struct pager_slot *slot;
+        struct pager_page *page;
+
+        pager->scan_hand = (pager->scan_hand + 1) % pager->slots_top;
+        slot = &pager->slot[pager->scan_hand];
+        if (slot->state != SLOT_USED)
+            continue;
+        page = &pager->page[slot->page_or_prev];
+        if (page->state != PAGE_RESIDENT || page->pins > 0 || (page->flags & PAGE_DIRTY) == 0 ||
+            (page->flags & PAGE_STORING) != 0)
+            continue;
+        if ((page->protection & PAGE_WRITE) != 0)
+            pager_protect(pager, slot->page_or_prev, PAGE_READ);
+        emit_store(pager, slot->page_or_prev);
+    }
+    return pager->stores_now;
+}
+
+void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error)
+{
+    struct pager_page *p = &pager->page[page];
+    bool redirtied = (p->flags & PAGE_REDIRTIED) != 0;
+    bool lost = p->state == PAGE_LEAVING && (pager->slot[p->slot].flags & SLOT_LOST) != 0;
+
+    pager_begin(pager);
+    p->flags &= (uint8_t) ~(PAGE_STORING | PAGE_REDIRTIED);
+    pager->stores--;
+    if (error != 0) {
+        pager->store_error = error;
+        pager->store_failures += !lost;
+    } else {
+        pager->store_failures = 0;
+        pager->stats->swapped_out++;
+        p->swap = swap;
+        p->flags |= PAGE_HAS_SWAP;
+        if (!redirtied)
+            pager_clear_dirty(pager, p);
+    }
+    if (p->state != PAGE_LEAVING)
+        return;
+    pager->leaving--;
+    if (lost) {
+        pager_lost_page_end(pager, page);
+    } else if (error == 0) {
+        p->state = PAGE_SWAPPED;
+        slot_give(pager, p);
+    } else {
+        p->state = PAGE_RESIDENT;
+        pager->stats->resident++;
+        pager_policy_insert(pager, page, false);
+    }
+}

@@ -1,0 +1,120 @@
+/* Frames that physmem repossessed: what becomes of their pages.
+ *
+ * A page whose contents are elsewhere too goes there (SWAPPED), or can be made again (ABSENT). One
+ * that was written and not stored is DEAD, and so is a pinned one, whatever it held: the program
+ * counts on it. A frame that is being filled, or stored, or that rights were asked for, leaves when
+ * that has ended: its slot is not used again before, and meanwhile no new frames are asked for, since
+ * they could come to lie in the extent that is gone. */
+#include "core/pager/internal.h"
+
+/* A lost slot that nothing is under way for any more. */
+static void slot_end(struct pager *pager, uint32_t slot)
+{
+    struct pager_slot *s = &pager->slot[slot];
+
+    if ((s->flags & SLOT_GRANTING) != 0) {
+        s->state = SLOT_GONE;
+        return;
+    }
+    s->state = SLOT_HOLE;
+    s->flags = 0;
+    s->rights = 0;
+    if (slot < pager->hole_hint)
+        pager->hole_hint = slot;
+    pager->losing--;
+}
+
+void pager_lost_slot_free(struct pager *pager, uint32_t slot)
+{
+    pager_set_held(pager, pager->held - 1);
+    slot_end(pager, slot);
+}
+
+void pager_lost_granted(struct pager *pager, uint32_t slot)
+{
+    pager->slot[slot].flags = 0;
+    slot_end(pager, slot);
+}
+
+void pager_lost_page_end(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+    bool precious = pager_kind(pager, page) == SP_PRECIOUS;
+
+    if (p->pins > 0 || (p->flags & PAGE_DIRTY) != 0) {
+        p->state = PAGE_DEAD;
+    } else if (precious && (p->flags & PAGE_HAS_SWAP) != 0) {
+        p->state = PAGE_SWAPPED;
+    } else {
+        p->state = PAGE_ABSENT;
+        if (!precious) {
+            p->flags |= PAGE_LOST;
+            pager->stats->dropped++;
+        }
+    }
+    pager_clear_dirty(pager, p);
+    pager_slot_free(pager, p->slot);
+}
+
+static void resident_lost(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    if (pager_with_policy(p))
+        pager_policy_remove(pager, page, SP_DISCARDED);
+    if ((p->flags & PAGE_MAPPED) != 0)
+        pager_unmap(pager, page);
+    pager->stats->resident--;
+    p->flags &= (uint8_t)~PAGE_REFERENCED;
+    if ((p->flags & PAGE_STORING) != 0) {
+        p->state = PAGE_LEAVING; /* the store may have been in time */
+        pager->leaving++;
+        return;
+    }
+    pager_lost_page_end(pager, page);
+}
+
+static void slot_lost(struct pager *pager, uint32_t slot)
+{
+    struct pager_slot *s = &pager->slot[slot];
+
+    if (s->state == SLOT_HOLE || s->state == SLOT_GONE || (s->flags & SLOT_LOST) != 0)
+        return;
+    if (s->state == SLOT_FREE && !pager_free_slot_take(pager, slot))
+        return; /* physmem had it already, by the frame stack */
+    pager->stats->repossessed++;
+    pager->losing++;
+    s->flags |= SLOT_LOST;
+    if (s->state == SLOT_FREE)
+        pager_lost_slot_free(pager, slot);
+    else if (pager->page[s->page_or_prev].state == PAGE_RESIDENT)
+        resident_lost(pager, s->page_or_prev);
+}
+
+void pager_lost(struct pager *pager, uint32_t slot, uint32_t count)
+{
+    uint32_t slots = pager->config.slots;
+    uint32_t end = slot < slots && count < slots - slot ? slot + count : slots;
+
+    pager_begin(pager);
+    for (uint32_t i = slot; i < end; i++) {
+        uint32_t in_allocation = i - pager->allocate_slot;
+
+        if (pager->slot[i].state == SLOT_HOLE && pager->allocating &&
+            in_allocation < pager->allocate_count)
+            pager->allocation_lost |= UINT64_C(1) << in_allocation;
+        slot_lost(pager, i);
+    }
+}
+
+void pager_forgive(struct pager *pager, uint32_t frames)
+{
+    pager->owed -= frames < pager->owed ? frames : pager->owed;
+}
+
+bool pager_is_lost(const struct pager *pager, sp_page page)
+{
+    const struct pager_page *p = &pager->page[page];
+
+    return p->state < PAGE_LOADING || (pager->slot[p->slot].flags & SLOT_LOST) != 0;
+}

@@ -1,0 +1,114 @@
+/* What the kernel maps for each page, and how many mappings (areas) that takes.
+ *
+ * Linux bounds the areas of a process (vm.max_map_count). Neighbouring pages share one if both are
+ * unmapped, or if both map neighbouring slots of one extent with one protection. The pager knows
+ * all of that, so it counts areas exactly, and gives up mappings before the limit is reached
+ * instead of failing at it. A page that loses its mapping so keeps its frame: its next reference is
+ * a soft fault. Unmapping or protecting one page in the middle of an area makes two more for a
+ * moment, which the limit must leave room for. */
+#include "core/pager/internal.h"
+
+static bool same_area(const struct pager *pager, const struct pager_page *page)
+{
+    const struct pager_page *before = page - 1;
+
+    if (((before->flags ^ page->flags) & PAGE_MAPPED) != 0)
+        return false;
+    if ((page->flags & PAGE_MAPPED) == 0)
+        return true;
+    return before->protection == page->protection && before->slot + 1 == page->slot &&
+           page->slot % pager->config.extent_pages != 0;
+}
+
+static void set_mapping(struct pager *pager, struct pager_page *page, bool mapped,
+                        uint8_t protection)
+{
+    int areas = 0;
+
+    areas -= !same_area(pager, page);
+    areas -= !same_area(pager, page + 1);
+    page->flags &= (uint8_t)~PAGE_MAPPED;
+    page->flags |= mapped ? PAGE_MAPPED : 0;
+    page->protection = protection;
+    areas += !same_area(pager, page);
+    areas += !same_area(pager, page + 1);
+    pager->maps = (uint32_t)((int)pager->maps + areas);
+}
+
+static void unmap(struct pager *pager, sp_page page)
+{
+    set_mapping(pager, &pager->page[page], false, 0);
+    pager_emit(pager, (struct pager_effect){.kind = EFFECT_UNMAP, .page = page});
+}
+
+static bool may_lose_mapping(const struct pager *pager, sp_page page)
+{
+    const struct pager_page *p = &pager->page[page];
+
+    return (p->flags & PAGE_MAPPED) != 0 && p->pins == 0 && page != pager->faulting;
+}
+
+/* Unmap pages until there are at most `limit` areas. A page between two mapped ones still needs an
+ * area when it is unmapped, but two neighbours need one together: so go upwards from a page as far
+ * as pages are mapped, and then on from another one. Looks at each slot once at most. */
+static void give_up_mappings(struct pager *pager, uint32_t limit)
+{
+    sp_page page = pager->config.pages; /* which is never mapped */
+
+    for (uint32_t slots = pager->slots_top; pager->maps > limit;) {
+        const struct pager_slot *slot;
+
+        if (may_lose_mapping(pager, page)) {
+            if (pager->page[page].protection != 0)
+                pager->page[page].flags |= PAGE_REFERENCED;
+            unmap(pager, page);
+            pager->stats->map_limited++;
+            page++;
+            continue;
+        }
+        if (slots-- == 0)
+            break;
+        pager->map_hand = (pager->map_hand + 1) % pager->slots_top;
+        slot = &pager->slot[pager->map_hand];
+        page = slot->state == SLOT_USED ? slot->page_or_prev : pager->config.pages;
+    }
+}
+
+void pager_map(struct pager *pager, sp_page page, uint8_t protection)
+{
+    set_mapping(pager, &pager->page[page], true, protection);
+    pager_emit(pager, (struct pager_effect){.kind = EFFECT_MAP,
+                                            .page = page,
+                                            .slot = pager->page[page].slot,
+                                            .protection = protection});
+}
+
+void pager_protect(struct pager *pager, sp_page page, uint8_t protection)
+{
+    set_mapping(pager, &pager->page[page], true, protection);
+    pager_emit(pager, (struct pager_effect){
+                          .kind = EFFECT_PROTECT, .page = page, .protection = protection});
+    if (pager->maps > pager->map_limit)
+        give_up_mappings(pager, pager->map_limit);
+}
+
+void pager_unmap(struct pager *pager, sp_page page)
+{
+    unmap(pager, page);
+    if (pager->maps > pager->map_limit)
+        give_up_mappings(pager, pager->map_limit);
+}
+
+void pager_map_failed(struct pager *pager, sp_page page)
+{
+    set_mapping(pager, &pager->page[page], false, 0);
+    /* Others in the process use areas too: stay a little below what was possible now. */
+    pager->map_limit = pager->maps > 128 ? pager->maps - 64 : pager->maps / 2;
+}
+
+bool pager_make_map_room(struct pager *pager)
+{
+    if (pager->maps + 2 > pager->map_limit && pager->map_limit >= 2)
+        give_up_mappings(pager, pager->map_limit - 2);
+    return pager->maps + 2 <= pager->map_limit;
+}

@@ -1,0 +1,322 @@
+/* The pager's state: which pages a task has, where their contents are, and what happens next.
+ *
+ * Pure: it makes no system call, allocates nothing, and waits for nothing. Whoever drives it (the
+ * fault handler of a live task, a test, a world in virtual time) serialises the calls, carries out
+ * the effects that a call hands to `pager->sink` in their order, and reports how the slow ones
+ * ended. All memory is given at init, filled with zeros, and may be touched for the first time
+ * later: what was never used costs nothing.
+ *
+ * A page is in one of these states:
+ *
+ *      touch                   loaded, refilled
+ *   ABSENT ----> LOADING ----------------------> RESIDENT -----> ABSENT    never written, discarded
+ *   SWAPPED ---> LOADING                            |  ^   \---> SWAPPED   clean, swap has a copy
+ *                                            dirty  v  | touched before the store was acknowledged
+ *                                                 LEAVING -----> SWAPPED   stored
+ *
+ * and DEAD, if physmem repossesses the frame that had the only copy, until it is discarded.
+ *
+ * (an ABSENT page without a refill becomes RESIDENT at once). A slot of the task's container is a
+ * HOLE (no frame), FREE (a frame at hand) or USED (by the page it names).
+ *
+ * Errors of the caller's are programming errors and undefined; errors of the policy's are caught,
+ * counted and mended. */
+#ifndef CORE_PAGER_PAGER_H
+#define CORE_PAGER_PAGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <selfpage/policy.h>
+#include <selfpage/stats.h>
+#include <selfpage/task.h>
+
+#include "base/random.h"
+#include "shm/frame_stack.h"
+
+#define PAGER_NONE        UINT32_MAX
+#define PAGER_REGIONS_MAX 250u
+/* Stores that one call emits at most, and frames that it returns at most, unless less is configured.
+ */
+#define PAGER_BATCH 32u
+/* Stores not answered at any time, at most. */
+#define PAGER_STORES_MAX 256u
+
+enum page_state {
+    PAGE_ABSENT = 0, /* zero, so that fresh memory is right */
+    PAGE_SWAPPED,
+    PAGE_DEAD,    /* its contents are gone for good */
+    PAGE_LOADING, /* from here on a page has a frame */
+    PAGE_RESIDENT,
+    PAGE_LEAVING,
+};
+
+#define PAGE_DIRTY      0x01u /* swap has no copy, or a stale one */
+#define PAGE_MAPPED     0x02u /* the page's address maps its frame, with whatever protection */
+#define PAGE_STORING    0x04u /* a store of its frame has not been answered */
+#define PAGE_REDIRTIED  0x08u /* written since that store was sent */
+#define PAGE_LOST       0x10u /* contents were dropped since the program last was told */
+#define PAGE_SKIPPED    0x20u /* taken from the policy for the length of one eviction */
+#define PAGE_HAS_SWAP   0x40u /* `swap` is the number of a slot we own */
+#define PAGE_REFERENCED 0x80u /* referenced before it lost its mapping */
+
+#define PAGE_READ  1u /* protections: bits like WIRE_RIGHT_* */
+#define PAGE_WRITE 2u
+
+struct pager_page {
+    uint32_t slot; /* of the container, while LOADING, RESIDENT or LEAVING; while SWAPPED or ABSENT,
+                      the evictions there had been when it was evicted, modulo 2^32; 0: it was not */
+    uint32_t swap; /* slot of the swap server, if PAGE_HAS_SWAP */
+    uint8_t state;
+    uint8_t flags;
+    uint8_t protection; /* of the mapping: PAGE_READ, PAGE_WRITE; 0 if not mapped */
+    uint8_t pins;
+    uint8_t region; /* index plus one; 0: no region */
+    uint8_t reserved[3];
+};
+
+enum slot_state {
+    SLOT_HOLE = 0,
+    SLOT_FREE,
+    SLOT_USED,
+    SLOT_GONE, /* its frame was lost; a map request for it has not been answered */
+};
+
+#define SLOT_ZERO     0x01u /* the frame holds zeros */
+#define SLOT_GRANTING 0x02u /* a map request for it has not been answered */
+#define SLOT_TAKEN    0x04u /* physmem took rights since that request was sent */
+#define SLOT_LOST     0x08u /* physmem repossessed the frame; something is under way for it */
+
+struct pager_slot {
+    uint32_t page_or_prev; /* USED: its page; FREE: previous free slot */
+    uint32_t next;         /* FREE: next free slot; USED: link of the skipped list */
+    uint32_t place : 24;   /* FREE: on the frame stack, plus one; 0: not listed there */
+    uint32_t state : 2;
+    uint32_t flags : 4;
+    uint32_t rights : 2; /* that physmem granted and did not take back: PAGE_READ | PAGE_WRITE */
+};
+
+struct pager_region {
+    uint32_t first; /* page */
+    uint32_t pages; /* 0: unused entry */
+    uint8_t kind;   /* enum sp_kind */
+    bool undefined; /* frames need not be cleared */
+    bool refill;
+};
+
+/* What a call wants done. MAP to CLEAR concern the task alone and are carried out at once; the
+ * others need a round trip, whose end is reported by the function named. */
+enum pager_effect_kind {
+    EFFECT_MAP,       /* page -> slot with `protection`; on failure: pager_map_failed */
+    EFFECT_PROTECT,   /* change the protection of a mapped page */
+    EFFECT_UNMAP,     /* the page's address must fault from now on */
+    EFFECT_CLEAR,     /* fill the slot's frame with zeros */
+    EFFECT_STORE,     /* write the slot's frame to swap, free `swap` first if it is not NONE;
+                         pager_stored */
+    EFFECT_LOAD,      /* read `swap` into the slot's frame; pager_loaded */
+    EFFECT_REFILL,    /* have the region's callback fill the slot's frame; pager_loaded */
+    EFFECT_ALLOCATE,  /* `count` frames for the holes from `slot`; pager_allocated */
+    EFFECT_GRANT,     /* map rights for `count` slots from `slot`; pager_granted for each */
+    EFFECT_FREE_SWAP, /* give back the swap slot `swap`; nothing to report */
+    EFFECT_RETURN,    /* give back the slot's frame to physmem; nothing to report */
+};
+
+struct pager_effect {
+    enum pager_effect_kind kind;
+    uint8_t protection;
+    bool extra; /* ALLOCATE: beyond the guarantee */
+    sp_page page;
+    uint32_t slot;
+    uint32_t swap;
+    uint32_t count;
+};
+
+/* How a page fault goes on. */
+enum pager_verdict {
+    PAGER_DONE, /* retry the access */
+    PAGER_CALL, /* effects with a round trip were emitted: report their end, then ask again */
+    PAGER_WAIT, /* the page or a frame is in another thread's hands: ask again after any end */
+    PAGER_WAIT_STORE,  /* frames are free once a store is answered: ask again then */
+    PAGER_WAIT_GROWTH, /* there is nothing to evict, and physmem has no frame for us now */
+    PAGER_STUCK,       /* no frame can be freed: see pager_stuck_reason */
+    PAGER_NO_PAGE,     /* the page belongs to no region */
+    PAGER_DEAD,        /* its contents were lost: see pager_lost */
+};
+
+struct pager_config {
+    uint32_t pages;        /* pages there can be */
+    uint32_t slots;        /* slots of the container: frames there can be */
+    uint32_t extent_pages; /* slots of one extent */
+    uint32_t map_limit;    /* kernel mappings the regions may use */
+    uint32_t batch;        /* stores and returns of one call, at most; 0: PAGER_BATCH */
+    uint64_t seed;         /* for the policy's env->random */
+    const struct sp_policy *policy;
+    const double *params;   /* of the policy; outlive the pager */
+    struct sp_stats *stats; /* counters are kept here; outlives the pager */
+    void (*sink)(void *context, const struct pager_effect *effect);
+    void *context;
+};
+
+struct pager {
+    struct pager_page *page;
+    struct pager_slot *slot;
+    void *policy_state;
+    struct sp_policy_env env;
+    struct sp_policy_config policy_config;
+    struct pager_config config;
+    struct sp_stats *stats;
+    struct random_source random;
+    struct pager_region region[PAGER_REGIONS_MAX];
+    uint32_t regions; /* entries in use or once used */
+
+    uint32_t guaranteed; /* frames, as the contracts say */
+    uint32_t extra;
+    uint32_t held;        /* frames we have: slots that are not holes */
+    uint32_t free;        /* of these, at hand */
+    uint32_t leaving;     /* of these, free once a store is answered */
+    uint32_t loading;     /* of these, being filled */
+    uint32_t owed;        /* frames physmem waits for */
+    uint32_t with_policy; /* pages the policy may name */
+    uint32_t dirty;       /* of all pages that have a frame, those that PAGE_DIRTY */
+    uint32_t stores;      /* stores not answered */
+    uint32_t stores_now;  /* emitted by the current call */
+    uint32_t returns_now; /* likewise */
+    uint32_t free_head;   /* the slot that has been free longest */
+    uint32_t free_tail;   /* the one that came free last */
+    uint32_t hole_hint;   /* no hole lies below */
+    uint32_t slots_top;   /* no slot from here on ever had a frame */
+    uint32_t maps;        /* kernel mappings that the regions use now */
+    uint32_t map_limit;
+    uint32_t pinned;
+    uint32_t scan_hand; /* slot where a search past the policy goes on */
+    uint32_t map_hand;  /* slot where the search for mappings to give up goes on */
+    sp_page faulting;   /* page that the current call brings in, or maps */
+    uint32_t skipped_head, skipped_tail;
+    uint32_t store_failures; /* in a row */
+    int store_error;         /* the last one; errno value */
+    uint64_t grow_after;     /* faults count from which extra frames are asked for again */
+    uint32_t grow_backoff;
+    bool allocating;          /* an EFFECT_ALLOCATE has not been answered */
+    uint32_t losing;          /* slots that were lost, for which something is under way */
+    uint64_t allocation_lost; /* bit i: slot allocate_slot + i was lost before the answer came */
+    bool allocation_unmapped; /* physmem took rights in that range before the answer came */
+    uint32_t allocate_slot, allocate_count;
+    struct frame_offers offers; /* the free slots, on the frame stack */
+};
+
+/* Bytes of memory that pager_init needs for this configuration, 64-byte aligned. */
+size_t pager_size(const struct pager_config *config);
+
+/* Start with no region, no frame and no allowance. `memory` has pager_size bytes, all zero, 64-byte
+ * aligned, and outlives the pager, which also must not move. */
+void pager_init(struct pager *pager, const struct pager_config *config, void *memory);
+
+/* From now on list free frames on this frame stack, the one that has been free longest on top.
+ * Physmem may then take them at any moment: the pager finds out before it uses one, and at the
+ * beginning of each call. */
+void pager_publish(struct pager *pager, struct frame_stack *stack, uint32_t places);
+
+/* ---- Regions ---- */
+
+/* Find room for a region and make it. Returns its first page, or SP_NO_PAGE if there are too many
+ * regions or not so many pages left in one piece. One page is left free behind each region. */
+sp_page pager_region_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
+                            bool refill);
+
+/* The region of a page; NULL if it is in none. */
+const struct pager_region *pager_region_of(const struct pager *pager, sp_page page);
+
+/* Forget a region whose pages are all ABSENT (pager_discard). */
+void pager_region_destroy(struct pager *pager, sp_page first);
+
+/* ---- Contract ---- */
+
+/* Frames that active contracts guarantee and allow. */
+void pager_set_allowance(struct pager *pager, uint32_t guaranteed, uint32_t extra);
+
+/* Physmem has extra frames again. */
+void pager_growth_possible(struct pager *pager);
+
+/* Physmem wants `frames` frames back (EFFECT_RETURN pays the debt): of those we have, or of those
+ * that an allocation has brought whose answer is still to come. */
+void pager_owe(struct pager *pager, uint32_t frames);
+
+/* Return frames as long as some are owed: free ones first, then by eviction, at most `limit` (and
+ * PAGER_BATCH) in one call; if `drop_only`, pages that would have to be written are left alone.
+ * Returns the frames still owed; those of them that are `leaving` come with the answers to stores.
+ */
+uint32_t pager_pay(struct pager *pager, uint32_t limit, bool drop_only);
+
+/* ---- Faults ---- */
+
+/* A reference to `page` failed. On PAGER_DONE the page is mapped with enough rights. */
+enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write);
+
+/* Why pager_fault said PAGER_STUCK, in words, without a newline. */
+const char *pager_stuck_reason(const struct pager *pager);
+
+/* EFFECT_ALLOCATE ended: `count` of the slots from `slot` have frames, with these rights, holding
+ * zeros or not. Fewer than asked for: there were no more. */
+void pager_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero);
+
+/* EFFECT_GRANT ended: physmem gave `rights` (0: none) for the slot, one of those asked for. Rights
+ * that physmem has taken back since are not given: the two messages may overtake each other. */
+void pager_granted(struct pager *pager, uint32_t slot, uint8_t rights);
+
+/* EFFECT_LOAD or EFFECT_REFILL ended. If `map`, the page was faulted for (by a write, if `write`)
+ * and is mapped now. */
+void pager_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool write);
+
+/* EFFECT_STORE ended: error is 0 and `swap` the slot, or a positive errno value. */
+void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error);
+
+/* EFFECT_MAP could not be carried out for want of kernel mappings: nothing is mapped there. */
+void pager_map_failed(struct pager *pager, sp_page page);
+
+/* ---- What the program says ---- */
+
+/* Pin a page that is resident and mapped for writing (pager_fault with write said DONE and nothing
+ * came between). False if it has 255 pins. */
+bool pager_pin(struct pager *pager, sp_page page);
+void pager_unpin(struct pager *pager, sp_page page);
+
+/* True, once, if contents of the page were dropped since this was last asked. */
+bool pager_take_lost(struct pager *pager, sp_page page);
+
+/* Drop a page's contents. Returns 1 if it was resident, 0 if it was not or is pinned, and -1 if it
+ * is in transit (try again after any end). */
+int pager_discard(struct pager *pager, sp_page page);
+
+/* Start loading a swapped page if a frame is at hand without evicting. True if EFFECT_LOAD came. */
+bool pager_prefetch(struct pager *pager, sp_page page);
+
+void pager_advise(struct pager *pager, sp_page page, enum sp_hint hint);
+
+/* Emit stores for up to PAGER_BATCH dirty resident pages without evicting them, if fewer than
+ * `droppable` pages could be dropped without a write. Returns how many stores were emitted. */
+uint32_t pager_clean(struct pager *pager, uint32_t droppable);
+
+/* ---- What physmem does ---- */
+
+/* Physmem takes `rights` of `count` slots from `slot`. Adds the pages that had been accessible, and
+ * those that had been writable, to *referenced and *dirty. */
+void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights,
+                        uint32_t *referenced, uint32_t *dirty);
+
+/* Physmem has repossessed `count` slots from `slot`; those that had no frame are passed over. Pages
+ * whose contents are nowhere else are dead: the next fault says PAGER_DEAD. */
+void pager_lost(struct pager *pager, uint32_t slot, uint32_t count);
+
+/* So many of the frames that are owed were taken by physmem. */
+void pager_forgive(struct pager *pager, uint32_t frames);
+
+/* Whether the frame that a page had is lost, as far as we know. */
+bool pager_is_lost(const struct pager *pager, sp_page page);
+
+/* ---- Checking ---- */
+
+/* NULL if all books agree, else what does not. Takes time proportional to pages and slots. */
+const char *pager_check(const struct pager *pager);
+
+#endif

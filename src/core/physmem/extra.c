@@ -1,0 +1,85 @@
+/* Extra frames: who may have some now, and who wanted more. */
+#include "core/physmem/internal.h"
+
+static void extra_want(struct physmem *physmem, struct physmem_task *task)
+{
+    if (task->wants_extra)
+        return;
+    task->wants_extra = true;
+    task->next_wanting = NULL;
+    if (physmem->wanting_last != NULL)
+        physmem->wanting_last->next_wanting = task;
+    else
+        physmem->wanting_first = task;
+    physmem->wanting_last = task;
+}
+
+void extra_unwant(struct physmem *physmem, struct physmem_task *task)
+{
+    struct physmem_task **linkp = &physmem->wanting_first;
+    struct physmem_task *before = NULL;
+
+    if (!task->wants_extra)
+        return;
+    while (*linkp != task) {
+        before = *linkp;
+        linkp = &before->next_wanting;
+    }
+    *linkp = task->next_wanting;
+    if (physmem->wanting_last == task)
+        physmem->wanting_last = before;
+    task->wants_extra = false;
+}
+
+uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint32_t within,
+                       uint32_t frames, bool *pressurep)
+{
+    uint32_t commitment = task_commitment(task);
+    uint32_t has = task->held > commitment ? task->held - commitment : 0;
+    uint32_t most = smaller(task->extra, task->limit.extra);
+    uint32_t allowance = most > has ? smaller(frames, most - has) : 0;
+    uint32_t available = frame_table_available(&physmem->frames);
+    uint32_t kept = physmem->watermark + within;
+    uint32_t spare = available > kept ? available - kept : 0;
+    bool blocked = task->owed > 0 || physmem->pending_first != NULL;
+
+    if (blocked)
+        spare = 0;
+    if (allowance > 0 && !blocked && (spare < allowance || physmem->now < physmem->wanted_until) &&
+        arbiter_grants(physmem))
+        spare = arbiter_extra(physmem, task, within, allowance);
+    *pressurep = spare < allowance;
+    arbiter_wants(physmem, task, *pressurep ? allowance : 0);
+    if (*pressurep) {
+        extra_want(physmem, task);
+        control_ring(physmem, PHYSMEM_RING_WANT);
+    }
+    return smaller(spare, allowance);
+}
+
+void extra_tell(struct physmem *physmem, struct physmem_task *task)
+{
+    struct physmem_effect *effect;
+
+    extra_unwant(physmem, task);
+    if (!task->control)
+        return;
+    effect = physmem_emit(physmem, PHYSMEM_SEND_NOTICE, task);
+    effect->notice.what = PHYSMEM_AVAILABLE;
+    effect->notice.guaranteed = task->guaranteed;
+    effect->notice.extra = task->extra;
+}
+
+void extra_notify(struct physmem *physmem)
+{
+    uint32_t available = frame_table_available(&physmem->frames);
+
+    /* Well above the watermark, or those who are told would be refused again at once; but what the
+     * arbiter had recalled for them they can have, whatever it is. */
+    if (physmem->pending_first != NULL ||
+        available <= (physmem->recalled_for_extra ? 1u : 2u) * physmem->watermark)
+        return;
+    physmem->recalled_for_extra = physmem->owed > 0;
+    while (physmem->wanting_first != NULL)
+        extra_tell(physmem, physmem->wanting_first);
+}

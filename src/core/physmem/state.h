@@ -1,0 +1,299 @@
+/* The state of physmem: its tasks, their contracts and recalls, and the frames. */
+#ifndef CORE_PHYSMEM_STATE_H
+#define CORE_PHYSMEM_STATE_H
+
+#include "core/contracts/contract.h"
+#include "base/deadlines.h"
+#include "core/frames/frame_table.h"
+#include "base/handles.h"
+#include "base/memory.h"
+#include "core/contracts/part_table.h"
+#include "core/physmem/physmem.h"
+#include "core/physmem/control.h"
+
+/* A task may have so many extents, and one more for each EXTENT_SHARE frames of its contracts: far
+ * more than it needs, but it cannot use up the descriptors of all. */
+#define EXTENTS_PER_TASK 16u
+#define EXTENT_SHARE     32u
+
+/* What a deadline is for. */
+enum purpose {
+    PURPOSE_CONTRACT = 1,
+    PURPOSE_RECALL,
+    PURPOSE_UNMAP,
+    PURPOSE_TICK,
+    PURPOSE_LOOK,
+};
+
+/* Frames that a task was asked to return. Unused if missing is 0. */
+struct recall {
+    uint64_t id;
+    uint32_t asked : 31;
+    uint32_t overdue : 1;      /* its first deadline was missed */
+    uint32_t missing;          /* not returned yet */
+    uint64_t demands;          /* of the task, at which grace ends; UINT64_MAX: counts by time */
+    struct contract *contract; /* whose kept frames they are; NULL: extra frames */
+    struct deadline deadline;
+    struct physmem_task *task;
+};
+
+/* A slot whose extent is not to be repossessed while it has a frame. */
+struct vital {
+    uint32_t container;
+    uint32_t slot;
+};
+
+/* Rights that a task was asked to give up. */
+struct unmap {
+    uint64_t id;
+    uint64_t deadline;
+    uint32_t container;
+    struct physmem_range range;
+    uint8_t rights;
+    bool answered;
+};
+
+/* What limits come to for a task; PHYSMEM_UNLIMITED: no limit. */
+struct task_limit {
+    uint32_t guaranteed;
+    uint32_t extra;
+    uint32_t user_guaranteed; /* of all tasks of its user */
+    uint32_t user_extra;
+    uint32_t weight; /* 0: as its contracts say */
+    uint32_t priority;
+};
+
+/* A task without a row in the table. */
+#define NO_ROW UINT32_MAX
+
+/* A map request that waits for an extent. */
+struct mapping {
+    struct container *container; /* NULL: none waits */
+    uint32_t seq;
+    struct physmem_range range;
+    uint8_t rights;
+    bool control;
+};
+
+/* An allocation within a commitment that waits for frames. */
+struct pending {
+    struct pending *next;
+    struct physmem_request request;
+    struct physmem_allocation allocation;
+    uint32_t need; /* frames */
+};
+
+enum task_state {
+    TASK_THERE,
+    TASK_REVOKED, /* has nothing any more, but is still connected */
+    TASK_GONE,    /* listed only */
+};
+
+struct physmem_task {
+    struct physmem_identity identity;
+    uint32_t id;
+    uint8_t state; /* enum task_state */
+    uint8_t reason;
+    bool breached;
+    bool control;       /* has a control connection */
+    bool watches;       /* is told when the availability changes */
+    bool unheard;       /* and has not answered the last message about it */
+    bool wants_extra;   /* was refused extra frames for pressure: is in the list of those */
+    uint8_t pending;    /* requests that wait */
+    uint8_t unmap_head; /* first unanswered entry of unmaps[] */
+    uint8_t unmap_count;
+
+    uint32_t guaranteed; /* by running contracts */
+    uint32_t leased;
+    uint32_t extra;
+    uint32_t held;    /* frames of all containers */
+    uint32_t soft;    /* given up softly and not reused yet; not held */
+    uint32_t owed;    /* sum of recalls[].missing */
+    uint32_t overdue; /* of these, of recalls that are overdue */
+    uint32_t misses;  /* deadlines missed, less recalls met since; what is forborne has an end */
+    uint32_t waiting; /* sum of need of its pending requests */
+    uint32_t wanted;  /* extra frames that it asked for and has not got */
+    uint32_t extents;
+    uint32_t containers;
+    uint32_t contracts;
+    uint32_t contract_number; /* the last one given, to a contract or a part */
+    uint32_t parts;           /* split off from its contracts, and not come back */
+
+    uint64_t allocations;
+    uint64_t demands; /* frames allocated, and requests refused for want of frames */
+    uint64_t recalled;
+    uint64_t recalls_met;
+    uint64_t recalls_missed;
+    uint64_t warnings;
+    uint64_t penalty; /* charged for missed deadlines */
+    uint64_t repossessed;
+    uint64_t unmapped;
+    uint64_t wanted_until; /* after that, wanted tells nothing */
+    void *arbiter_own;     /* the arbiter's state for it */
+
+    struct task_limit limit;
+    uint32_t row;   /* in the policy server's table, or NO_ROW */
+    uint32_t basis; /* control_basis, as the row has it */
+    uint32_t told;  /* it was told when it was entitled to so many frames */
+    bool changed;   /* since the row was written: is in the list of those */
+    struct physmem_task *next_changed;
+
+    struct contract *contract_list;
+    struct container *container_list;
+    struct sampling *sampling; /* NULL: it was not sampled yet */
+    struct frame_stack *stack; /* NULL: none, or not ready */
+    uint32_t stack_places;
+    uint32_t stack_container; /* handle; 0: none */
+    uint64_t frames_recalled;
+    uint64_t recalls_transparent;
+    uint64_t frames_transparent;
+    uint64_t ghost_hits; /* as it said last */
+    struct recall recalls[PHYSMEM_RECALLS_MAX];
+    struct vital *vital; /* PHYSMEM_VITAL_MAX entries; NULL until the first is named */
+    uint32_t vitals;
+    struct unmap *unmaps;           /* ring of PHYSMEM_UNMAPS_MAX; NULL until the first */
+    struct deadline unmap_deadline; /* of the oldest */
+    struct mapping mapping;
+    struct physmem_task *next; /* of those that are TASK_THERE, by id */
+    struct physmem_task *prev;
+    struct physmem_task *next_wanting;
+    struct physmem_task *next_watching;
+    struct physmem_task *prev_watching;
+    struct physmem_availability heard; /* what it was told last */
+    uint32_t hysteresis;               /* what has to change before it is told again */
+};
+
+/* The policy server's part; see core/physmem/control.h. */
+struct control {
+    uint8_t state; /* enum physmem_control */
+    uint8_t ring;  /* PHYSMEM_RING_*: what it has not been told yet */
+    bool rung;     /* it has not answered yet */
+    bool growing;  /* a larger table was asked for */
+    uint32_t controllers;
+    uint64_t entitlements;
+    struct control_table *table; /* NULL: there is none */
+    uint32_t rows;
+    uint32_t *free_row; /* a stack of those not used */
+    uint32_t free_rows;
+    uint32_t free_row_capacity;
+    struct physmem_limit *limit;
+    uint32_t limits;
+    struct physmem_task *changed; /* whose rows are to be written */
+    /* What the table says of each candidate, read once. */
+    struct control_entitlement *entitlement;
+    uint32_t entitlement_capacity;
+    uint32_t *most; /* scratch: the most each candidate can give in the present step */
+    uint32_t most_capacity;
+};
+
+struct physmem {
+    struct physmem_config config;
+    const struct allocator *allocator;
+    uint64_t now;
+    struct frame_table frames;
+    struct handles containers; /* struct container */
+    struct handles extents;    /* struct extent */
+    struct deadlines deadlines;
+    struct deadlines ends; /* of committed contracts, for retry hints */
+    struct part_table parts;
+    uint32_t watermark; /* extra frames are given above it */
+    uint32_t available; /* frames that could be had when an input was last settled */
+
+    uint32_t guaranteed; /* sums over tasks, and over parts that nobody has claimed yet */
+    uint32_t leased;
+    uint32_t unclaimed[SP_CONTRACT_KINDS]; /* frames of such parts */
+    uint32_t owed;
+    uint32_t overdue;
+    uint32_t waiting;
+    uint32_t extent_count;
+    uint32_t audit_cursor; /* entry of extents */
+
+    struct physmem_task **task; /* by id, those gone included */
+    uint32_t tasks;
+    uint32_t task_capacity;
+    uint32_t tasks_there;
+    uint32_t tasks_gone;
+    uint32_t last_id;
+    struct physmem_task *first; /* TASK_THERE */
+    struct physmem_task *last;
+    struct physmem_task *wanting_first; /* who was refused extra frames, in that order */
+    struct physmem_task *wanting_last;
+    struct pending *pending_first;
+    struct pending *pending_last;
+
+    struct physmem_task *watching;  /* who is told of its availability */
+    struct physmem_task *look_next; /* of these, who is to be looked at next; NULL: none */
+    struct deadline look;           /* when to go on */
+    uint32_t moved;      /* frames that came or went since all were looked at; UINT32_MAX: look */
+    uint32_t watch_step; /* look again when so many have */
+    bool pressed;        /* frames are short */
+
+    struct sp_arbiter_config arbiter_config;
+    double arbiter_params[PARAMS_MAX];
+    void *arbiter_self;
+    size_t arbiter_size;
+    size_t arbiter_task_size;
+    struct deadline tick;    /* the arbiter's */
+    uint64_t wanted_until;   /* until then some task wants extra frames */
+    bool recalled_for_extra; /* who was refused extra frames is told as soon as some can be given */
+
+    struct control control;
+
+    /* For the arbiter, with room for every task. */
+    struct sp_arbiter_task *candidate;
+    struct physmem_task **candidate_task;
+    uint32_t *take;
+    uint32_t candidate_capacity;
+    uint32_t candidate_task_capacity;
+    uint32_t take_capacity;
+
+    struct physmem_effect *effect;
+    uint32_t effect_next;
+    uint32_t effects;
+    uint32_t effect_capacity;
+    struct physmem_effect lost; /* written instead of an effect there is no memory for */
+    struct physmem_map_item *item;
+    uint32_t items;
+    uint32_t item_capacity;
+    bool failed;
+
+    struct physmem_status counters; /* only what is not counted above */
+};
+
+/* Pages of one extent to be cleared, gathered. */
+struct punch {
+    struct extent *extent; /* NULL: none */
+    uint32_t first;
+    uint32_t count;
+};
+
+static inline uint32_t task_commitment(const struct physmem_task *task)
+{
+    return task->guaranteed + task->leased;
+}
+
+static inline uint32_t task_excess(const struct physmem_task *task)
+{
+    uint32_t commitment = task_commitment(task);
+
+    return task->held > commitment ? task->held - commitment : 0;
+}
+
+/* Excess that has not been asked for yet. */
+static inline uint32_t task_recallable(const struct physmem_task *task)
+{
+    return task_excess(task) - task->owed;
+}
+
+/* Frames that were asked for and may be expected in time. */
+static inline uint32_t frames_coming(const struct physmem *physmem)
+{
+    return physmem->owed - physmem->overdue;
+}
+
+static inline uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+#endif

@@ -1,0 +1,141 @@
+/* The frame stack: frames that a task holds and does not use, in memory that it shares with physmem,
+ * in the order in which it would give them up. Physmem takes what lies on top without a message.
+ *
+ * S. Hand, "Self-paging in the Nemesis operating system", OSDI 1999: there revocation is transparent
+ * if the frames on top are unused, and intrusive otherwise.
+ *
+ * Only unused frames are listed. A used one could not be taken without the task: its page would have
+ * to be unmapped and perhaps written first. So the order of those stays the eviction policy's, which
+ * knows it anyway when asked, and need not be kept up at every reference.
+ *
+ * A place holds one 32-bit word: nothing, or the number of a slot that is offered (plus one). Each
+ * offer is claimed by compare and swap, by exactly one side: the task takes the word away before it
+ * uses the frame or returns it by message; physmem marks it as taken before it takes the frame. So
+ * whoever loses a claim knows who has the frame, whatever the timing. The places form a ring, of
+ * which `head` and `span` say where to look; they are hints, that lie when a task lies, and then
+ * physmem finds fewer frames. What else the task publishes stands here, too.
+ *
+ * Physmem must be able to read and write this memory whatever the task does: it makes it, seals its
+ * size before the task sees it, and keeps the number of places to itself. It believes nothing that it
+ * reads: an offered slot is looked up in its own books. Pure: memory only. */
+#ifndef SHM_FRAME_STACK_H
+#define SHM_FRAME_STACK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_STACK_NONE       UINT32_MAX
+#define FRAME_STACK_PLACES_MAX 65536u /* 260 KiB at most for one task */
+
+#define FRAME_STACK_EMPTY 0u
+#define FRAME_STACK_TAKEN 0x80000000u /* with the word that was there */
+
+/* The shared memory. Filled with zeros it is an empty stack. The sides write to cache lines of their
+ * own, but for the places. */
+struct frame_stack {
+    /* Written by the task alone. */
+    _Atomic uint32_t head;       /* place of the frame that would go first */
+    _Atomic uint32_t span;       /* places from there on that may hold an offer */
+    _Atomic uint64_t ghost_hits; /* faults, ever, on pages that were evicted lately */
+    uint8_t of_the_task[48];
+    /* Written by physmem alone. */
+    _Atomic uint32_t taken; /* frames, ever; modulo 2^32 */
+    uint8_t of_physmem[60];
+    /* Written by both, by compare and swap, but that the task alone fills an empty place. */
+    _Atomic uint32_t place[];
+};
+
+_Static_assert(sizeof(struct frame_stack) == 128, "two cache lines, then places");
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
+               "atomics work between processes only without locks");
+
+/* Bytes of a stack with so many places. */
+static inline size_t frame_stack_size(uint32_t places)
+{
+    return sizeof(struct frame_stack) + (size_t)places * sizeof(uint32_t);
+}
+
+/* Places that fit into so many bytes: at least one, at most FRAME_STACK_PLACES_MAX. */
+static inline uint32_t frame_stack_places(size_t bytes)
+{
+    size_t places = (bytes - sizeof(struct frame_stack)) / sizeof(uint32_t);
+
+    return places < FRAME_STACK_PLACES_MAX ? (uint32_t)places : FRAME_STACK_PLACES_MAX;
+}
+
+/* ---- The task's side ---- */
+
+struct frame_offers {
+    struct frame_stack *stack; /* NULL: there is none, and nothing is ever listed */
+    uint32_t places;
+    uint32_t head;
+    uint32_t span;
+    uint32_t live;  /* offers that were not claimed, and takings not noticed */
+    uint32_t taken; /* takings noticed; modulo 2^32 */
+};
+
+/* Start with an empty stack, which stays mapped until the offers are of no use any more. */
+void frame_offers_init(struct frame_offers *offers, struct frame_stack *stack, uint32_t places);
+
+/* List a slot behind all others. Returns its place plus one, or 0: there is no stack, or no room. */
+uint32_t frame_offers_add(struct frame_offers *offers, uint32_t slot);
+
+/* The place, plus one, and the slot at the head, if the ring has no room at its end though places in
+ * its middle are empty; 0 else. Claimed and added again it makes room. */
+uint32_t frame_offers_in_the_way(const struct frame_offers *offers, uint32_t *slot);
+
+/* Take back the offer of `slot` that frame_offers_add put there. False if physmem has taken the
+ * frame; that is then noticed. */
+bool frame_offers_claim(struct frame_offers *offers, uint32_t place_plus_one, uint32_t slot);
+
+/* True if physmem has taken frames without it being noticed. Cheap. */
+static inline bool frame_offers_were_taken(const struct frame_offers *offers)
+{
+    return offers->stack != NULL &&
+           (int32_t)(atomic_load_explicit(&offers->stack->taken, memory_order_acquire) -
+                     offers->taken) > 0;
+}
+
+/* Tell of faults on pages that were evicted lately, ever; if there is a stack. */
+static inline void frame_offers_tell_ghost_hits(struct frame_offers *offers, uint64_t hits)
+{
+    if (offers->stack != NULL)
+        atomic_store_explicit(&offers->stack->ghost_hits, hits, memory_order_relaxed);
+}
+
+/* Notice all takings: `lost` is called for each slot. */
+void frame_offers_sweep(struct frame_offers *offers, void (*lost)(void *context, uint32_t slot),
+                        void *context);
+
+/* ---- Physmem's side ---- */
+
+/* One walk from the top. */
+struct frame_walk {
+    struct frame_stack *stack;
+    uint32_t places;
+    uint32_t place;
+    uint32_t left; /* places that are still to be looked at */
+    uint32_t word; /* found there */
+};
+
+/* Start a walk that looks at up to `most` places. */
+struct frame_walk frame_walk_start(struct frame_stack *stack, uint32_t places, uint32_t most);
+
+/* The next slot that is offered, which may be any number; FRAME_STACK_NONE at the end. */
+uint32_t frame_walk_next(struct frame_walk *walk);
+
+/* Claim what frame_walk_next found last. False if the task was faster. */
+bool frame_walk_claim(struct frame_walk *walk);
+
+/* What the task says of itself: any number. */
+static inline uint64_t frame_stack_ghost_hits(const struct frame_stack *stack)
+{
+    return atomic_load_explicit(&stack->ghost_hits, memory_order_relaxed);
+}
+
+/* After a walk: tell the task how many frames were taken ever. */
+void frame_stack_tell(struct frame_stack *stack, uint32_t taken);
+
+#endif

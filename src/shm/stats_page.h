@@ -1,0 +1,16 @@
+/* What a task shows of itself, in memory shared with whoever started it and gave it the descriptor
+ * SELFPAGE_STATS_FD. The task writes, the other one reads, and trusts nothing of it. */
+#ifndef SHM_STATS_PAGE_H
+#define SHM_STATS_PAGE_H
+
+#include <selfpage/stats.h>
+
+/* Longest text of a policy that is shown, with its NUL; a longer one is cut. */
+#define STATS_POLICY_MAX 64
+
+struct stats_page {
+    struct sp_stats stats;
+    char policy[STATS_POLICY_MAX]; /* that runs: NAME[:PARAMS]; "" until it has been chosen */
+};
+
+#endif

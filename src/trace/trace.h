@@ -1,0 +1,117 @@
+/* A trace: references in the order in which a program made them, from any of the formats below.
+ *
+ *   native         our own, compact (trace_writer.h)
+ *   oracleGeneral  libCacheSim's 24-byte records: time, id, size, index of the next reference
+ *   csv            one reference a line, in columns, options as for libCacheSim
+ *   text           one id a line
+ *   lackey         what valgrind --tool=lackey --trace-mem=yes prints
+ *
+ * What a reference refers to, its id, is one page, unless pages have a size (page_size):
+ *   - where ids are addresses (lackey always; others with id_unit, the bytes between two ids), the
+ *     reference is split into one for each page that its bytes, `size` of them, lie in;
+ *   - otherwise an id is an object of `size` bytes with pages of its own, and the reference is
+ * split into one for each of them, first to last. */
+#ifndef TRACE_TRACE_H
+#define TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <selfpage/error.h>
+
+#include "trace/input.h"
+
+/* No later reference. */
+#define TRACE_NEVER UINT64_MAX
+
+/* References that a reader should ask for at a time. */
+#define TRACE_BATCH 512u
+
+#define TRACE_PAGE_SIZE_LEAST 16u
+#define TRACE_PAGE_SIZE_MOST  (1u << 30)
+#define TRACE_POLICY_MOST     4096u /* bytes of the name of a policy in a trace */
+#define TRACE_LACKEY_PAGE     4096u /* page size of a lackey trace when none is given */
+
+struct trace_reference {
+    uint64_t id;
+    uint64_t next; /* as the trace says: index of the next reference to this id, or TRACE_NEVER */
+    uint32_t size; /* bytes; 0: not known */
+    bool write;
+};
+
+/* Where a csv trace has what; columns are counted from 1, 0 is none. */
+struct trace_columns {
+    unsigned id, size, operation;
+    char delimiter;
+    bool has_header;
+    bool id_is_number; /* other ids are an error; otherwise their hash is taken */
+};
+
+struct trace_options {
+    const char *format; /* NAME, or csv:OPTIONS; NULL: by extension, then by content */
+    uint32_t page_size; /* bytes, a power of two; 0: an id is a page */
+    uint64_t id_unit;   /* ids are addresses that count units of so many bytes; 0: they are not */
+};
+
+struct trace_format;
+
+struct trace {
+    struct input input;
+    const struct trace_format *format;
+    struct trace_options options;
+    bool carries_sizes;
+    bool carries_future; /* references have a `next` */
+    uint64_t told_pages; /* by the header, as a hint: different ids; 0: it does not say */
+    uint64_t told_references;
+    uint64_t records; /* read so far */
+    uint64_t line;    /* of the record read last; 0: not a format of lines */
+    uint64_t hashed;  /* ids so far that were no numbers, so that their hash is taken */
+    /* Private. */
+    struct trace_columns columns;
+    char only;             /* lackey: I or D, code or data; NUL: both */
+    uint64_t previous;     /* native: the id before */
+    bool events;           /* native: it holds events of a live task */
+    bool all_events;       /* native: give them all, not only the references among them */
+    uint32_t native_pages; /* native, events: number of pages there can be */
+    char native_policy[TRACE_POLICY_MOST + 1]; /* native, events: what the policy is */
+    uint32_t native_page;                      /* native: page size in the header */
+    unsigned page_bits;
+    struct trace_reference held[TRACE_BATCH]; /* splitting: read, not yet split */
+    size_t held_at, held_count;
+    uint64_t part; /* splitting: parts of held[held_at] that are out */
+};
+
+/* Open a trace. `path` and the strings of `options` must outlive it. Release with trace_fini in any
+ * case. Returns 0, or a negative errno and what is wrong where. */
+int trace_open(struct trace *trace, const char *path, const struct trace_options *options,
+               struct sp_error *error);
+
+/* The same over bytes in memory, which must outlive the trace. */
+int trace_open_memory(struct trace *trace, const void *bytes, size_t size,
+                      const struct trace_options *options, struct sp_error *error);
+
+void trace_fini(struct trace *trace);
+
+/* Read up to `most` references (at least TRACE_BATCH). Returns how many, 0 at the end, or a
+ * negative errno with the file, the line or record, and what is wrong with it. */
+ssize_t trace_read(struct trace *trace, struct trace_reference *references, size_t most,
+                   struct sp_error *error);
+
+/* Begin again; -ESPIPE if it is a pipe. */
+int trace_rewind(struct trace *trace, struct sp_error *error);
+
+/* The most references that are in the trace, from its size; UINT64_MAX: not known. */
+uint64_t trace_references_most(const struct trace *trace);
+
+/* True if references are split into pages. */
+static inline bool trace_splits(const struct trace *trace)
+{
+    return trace->options.page_size != 0;
+}
+
+/* The name of the i-th format, or NULL past the last; its summary in *summary. */
+const char *trace_format_name(size_t i, const char **summary);
+
+#endif

@@ -1,0 +1,194 @@
+/* Deadlines, handles, the frame table and containers, each against the simplest model there is. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <valgrind/valgrind.h>
+
+#include "base/random.h"
+#include "base/deadlines.h"
+#include "core/frames/frame_table.h"
+#include "base/handles.h"
+#include "../core/physmem/world.h"
+
+static void test_deadlines(void **state)
+{
+    enum { COUNT = 100 };
+    struct deadline member[COUNT] = {{0}};
+    struct random_source random = random_seeded(7);
+    struct deadlines deadlines;
+    struct world world;
+
+    (void)state;
+    world_init(&world);
+    deadlines_init(&deadlines, &world.allocator);
+    assert_null(deadlines_first(&deadlines));
+    assert_int_equal(deadlines_reserve(&deadlines, COUNT), 0);
+    for (unsigned step = 0; step < (RUNNING_ON_VALGRIND ? 500u : 20000u); step++) {
+        struct deadline *one = &member[random_below(&random, COUNT)];
+        uint64_t least = UINT64_MAX;
+        struct deadline *first;
+
+        if (random_below(&random, 3) > 0)
+            deadline_start(&deadlines, one, random_below(&random, 50));
+        else if (random_below(&random, 2) > 0)
+            deadline_start(&deadlines, one, DEADLINE_NEVER);
+        else
+            deadline_stop(&deadlines, one);
+        for (unsigned i = 0; i < COUNT; i++)
+            if (deadline_is_running(&member[i]) && member[i].when < least)
+                least = member[i].when;
+        first = deadlines_first(&deadlines);
+        if (first == NULL)
+            assert_int_equal(least, UINT64_MAX);
+        else
+            assert_int_equal(first->when, least);
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        deadline_stop(&deadlines, &member[i]);
+    assert_int_equal(deadlines.running, 0);
+    deadlines_unreserve(&deadlines, COUNT);
+    deadlines_fini(&deadlines);
+    world.fail_after = 0;
+    assert_int_equal(deadlines_reserve(&deadlines, 1), -ENOMEM);
+    assert_int_equal(deadlines.reserved, 0);
+    assert_int_equal(world_end(&world), 0);
+}
+
+static void test_handles(void **state)
+{
+    struct handles handles;
+    struct world world;
+    uint32_t old;
+    int a, b, c;
+
+    (void)state;
+    world_init(&world);
+    handles_init(&handles, &world.allocator);
+    assert_null(handle_object(&handles, 0));
+    assert_null(handle_object(&handles, 1));
+    assert_int_equal(handle_new(&handles, &a), 1);
+    assert_int_equal(handle_new(&handles, &b), 2);
+    assert_ptr_equal(handle_object(&handles, 1), &a);
+    assert_null(handle_object(&handles, 3));
+    assert_null(handle_object(&handles, UINT32_MAX));
+    handle_free(&handles, 1);
+    assert_null(handle_object(&handles, 1));
+    old = handle_new(&handles, &c);
+    assert_int_not_equal(old, 1); /* a stale number names nothing */
+    assert_null(handle_object(&handles, 1));
+    assert_ptr_equal(handle_object(&handles, old), &c);
+    for (unsigned i = 0; i < 4095; i++) {
+        handle_free(&handles, old);
+        old = handle_new(&handles, &c);
+        assert_int_not_equal(old, 0);
+    }
+    assert_int_equal(old, 1); /* generations come round */
+    world.fail_after = 0;
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_not_equal(handle_new(&handles, &a), 0);
+    assert_int_equal(handle_new(&handles, &a), 0);
+    handles_fini(&handles);
+    assert_int_equal(world_end(&world), 0);
+}
+
+static void test_soft_frames_leave_oldest_first(void **state)
+{
+    struct frame_table table;
+    struct world world;
+    uint32_t frame[4];
+
+    (void)state;
+    world_init(&world);
+    assert_int_equal(frame_table_init(&table, &world.allocator, 8, 3), 0);
+    for (unsigned i = 0; i < 4; i++)
+        frame[i] = frame_table_take(&table, 0, 5, 100 + i);
+    assert_int_equal(frame_table_take(&table, 2, 5, 200), 4);
+    assert_int_equal(frame_table_take(&table, 0, 5, 300), BUDDY_NONE);
+    assert_int_equal(frame_table_available(&table), 0);
+    frame_table_soften(&table, frame[2]);
+    frame_table_soften(&table, frame[0]);
+    frame_table_soften(&table, frame[3]);
+    assert_int_equal(frame_table_available(&table), 3);
+    assert_int_equal(table.soft_oldest, frame[2]);
+    frame_table_harden(&table, frame[0]); /* from the middle */
+    assert_int_equal(table.soft_oldest, frame[2]);
+    frame_table_give(&table, frame[2]);
+    assert_int_equal(table.soft_oldest, frame[3]);
+    assert_int_equal(table.frame[frame[3]].slot, 103);
+    frame_table_give(&table, frame[3]);
+    assert_int_equal(table.soft_oldest, BUDDY_NONE);
+    assert_int_equal(table.used, 6);
+    assert_int_equal(table.buddy.free, 2);
+    frame_table_fini(&table);
+    assert_int_equal(world_end(&world), 0);
+}
+
+static void test_container_grows_where_it_is_used(void **state)
+{
+    struct container *container;
+    struct extent *extent;
+    struct world world;
+    size_t empty;
+
+    (void)state;
+    world_init(&world);
+    assert_null(container_new(&world.allocator, 0));
+    assert_null(container_new(&world.allocator, CONTAINER_SLOTS_MAX + 1));
+    container = container_new(&world.allocator, 1 << 20);
+    assert_true(world.bytes < 256);
+    empty = world.bytes;
+    assert_int_equal(container_skip(container, 0), 1 << 20);
+    assert_null(container_extent(container, 12345));
+
+    extent = container_extent_make(&world.allocator, container, 700000);
+    assert_ptr_equal(container_extent_make(&world.allocator, container, 700001), extent);
+    assert_ptr_equal(container_extent(container, 700000), extent);
+    assert_int_equal(extent->number, 700000 / EXTENT_PAGES);
+    assert_int_equal(container_skip(container, 0), extent->number * EXTENT_PAGES);
+    assert_int_equal(container_skip(container, 700000), 700000);
+    assert_int_equal(container_skip(container, (extent->number + 1) * EXTENT_PAGES), 1 << 20);
+    container_slot_fill(container, extent, 700000, 77);
+    assert_true(slot_is_allocated(extent_slot(extent, 700000)));
+    container_extent_trim(&world.allocator, container, 700000); /* in use: stays */
+    assert_ptr_equal(container_extent(container, 700000), extent);
+    container_slot_soften(container, extent, 700000);
+    assert_int_equal(container->soft, 1);
+    assert_int_equal(extent->allocated, 0);
+    container_slot_harden(container, extent, 700000);
+    container_slot_clear(container, extent, 700000);
+    container_extent_trim(&world.allocator, container, 700000);
+    assert_int_equal(world.bytes, empty);
+    container_free(&world.allocator, &container);
+    assert_null(container);
+
+    /* The last extent is as short as the container; without memory nothing is left behind. */
+    container = container_new(&world.allocator, 300);
+    assert_int_equal(container_extent_make(&world.allocator, container, 299)->pages, 44);
+    world.fail_after = 0;
+    assert_null(container_extent_make(&world.allocator, container, 0));
+    world.fail_after = UINT64_MAX;
+    container_free(&world.allocator, &container);
+    container = container_new(&world.allocator, 1 << 20);
+    world.fail_after = 1;
+    assert_null(container_extent_make(&world.allocator, container, 0));
+    assert_int_equal(world.bytes, empty);
+    container_free(&world.allocator, &container);
+    container_free(&world.allocator, &container);
+    assert_int_equal(world_end(&world), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_handles),
+        cmocka_unit_test(test_soft_frames_leave_oldest_first),
+        cmocka_unit_test(test_container_grows_where_it_is_used),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

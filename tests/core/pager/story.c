@@ -1,0 +1,114 @@
+/* See pager_story.h. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "story.h"
+
+static void note(void *context, const struct pager_effect *effect)
+{
+    struct story *story = context;
+
+    assert_true(story->effects < STORY_EFFECTS_MAX);
+    story->effect[story->effects++] = *effect;
+    if (effect->kind == EFFECT_MAP && story->maps_fail)
+        pager_map_failed(&story->pager, effect->page);
+}
+
+struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32_t guaranteed,
+                          uint32_t extra, uint32_t map_limit)
+{
+    struct story *story = calloc(1, sizeof(*story));
+    struct pager_config config = {.pages = pages,
+                                  .slots = guaranteed + extra,
+                                  .extent_pages = 256,
+                                  .map_limit = map_limit,
+                                  .seed = 1,
+                                  .policy = policy,
+                                  .sink = note};
+    struct sp_error error;
+    size_t size = (pager_size(&config) + 63) / 64 * 64;
+
+    assert_non_null(story);
+    assert_int_equal(policy_parse_params(policy, NULL, story->params, &error), 0);
+    config.params = story->params;
+    config.stats = &story->stats;
+    config.context = story;
+    story->memory = aligned_alloc(64, size);
+    assert_non_null(story->memory);
+    memset(story->memory, 0, size);
+    pager_init(&story->pager, &config, story->memory);
+    pager_set_allowance(&story->pager, guaranteed, extra);
+    return story;
+}
+
+void story_end(struct story *story)
+{
+    const char *wrong = pager_check(&story->pager);
+
+    if (wrong != NULL)
+        fail_msg("%s", wrong);
+    assert_int_equal(story->effects, 0);
+    free(story->memory);
+    free(story);
+}
+
+struct pager_effect story_expect(struct story *story, enum pager_effect_kind kind, sp_page page)
+{
+    struct pager_effect effect = story->effect[0];
+
+    assert_true(story->effects > 0);
+    assert_int_equal(effect.kind, kind);
+    if (page != SP_NO_PAGE)
+        assert_int_equal(effect.page, page);
+    memmove(&story->effect[0], &story->effect[1], --story->effects * sizeof(effect));
+    return effect;
+}
+
+void story_expect_mapping(struct story *story, enum pager_effect_kind kind, sp_page page,
+                          uint8_t protection)
+{
+    assert_int_equal(story_expect(story, kind, page).protection, protection);
+}
+
+enum pager_verdict story_reads(struct story *story, sp_page page)
+{
+    return pager_fault(&story->pager, page, false);
+}
+
+enum pager_verdict story_writes(struct story *story, sp_page page)
+{
+    return pager_fault(&story->pager, page, true);
+}
+
+void story_get_frames(struct story *story, uint32_t frames, bool zero)
+{
+    struct pager *pager = &story->pager;
+
+    while (pager->held < frames) {
+        pager_allocated(pager, pager->held, frames - pager->held, RW, zero);
+        pager_growth_possible(pager);
+    }
+}
+
+struct story *story_begin_region(enum sp_kind kind, uint32_t pages, uint32_t frames)
+{
+    struct story *story = story_begin(&policy_fifo, pages, frames, 0, UINT32_MAX);
+
+    assert_int_equal(
+        pager_region_create(&story->pager, pages, kind, false, kind == SP_REMANUFACTURABLE), 0);
+    story_get_frames(story, frames, true);
+    return story;
+}
+
+void story_touch(struct story *story, sp_page first, uint32_t pages, bool write)
+{
+    for (uint32_t i = 0; i < pages; i++)
+        assert_int_equal(pager_fault(&story->pager, first + i, write), PAGER_DONE);
+    story->effects = 0;
+}

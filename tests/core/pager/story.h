@@ -1,0 +1,49 @@
+/* A short story about a pager, told in the effects that it emits. */
+#ifndef STORY_H
+#define STORY_H
+
+#include "core/pager/pager.h"
+#include "policy/params.h"
+#include "policy/registry.h"
+
+#define RW (PAGE_READ | PAGE_WRITE)
+
+#define STORY_EFFECTS_MAX 256u
+
+struct story {
+    struct pager pager;
+    struct sp_stats stats;
+    double params[POLICY_PARAMS_MAX];
+    void *memory;
+    struct pager_effect effect[STORY_EFFECTS_MAX]; /* since they were last looked at */
+    uint32_t effects;
+    bool maps_fail;
+};
+
+/* A pager without regions, under a contract, for which physmem has given no frame yet. Its
+ * container has as many slots as the contract has frames. story_end frees it. */
+struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32_t guaranteed,
+                          uint32_t extra, uint32_t map_limit);
+
+/* A story under FIFO with one region from page 0, and all its frames, which hold zeros. */
+struct story *story_begin_region(enum sp_kind kind, uint32_t pages, uint32_t frames);
+
+/* All books agree, and all effects have been looked at. */
+void story_end(struct story *story);
+
+/* The oldest effect not looked at yet is of this kind and, unless SP_NO_PAGE is given, about this
+ * page. */
+struct pager_effect story_expect(struct story *story, enum pager_effect_kind kind, sp_page page);
+void story_expect_mapping(struct story *story, enum pager_effect_kind kind, sp_page page,
+                          uint8_t protection);
+
+enum pager_verdict story_reads(struct story *story, sp_page page);
+enum pager_verdict story_writes(struct story *story, sp_page page);
+
+/* Physmem gives so many frames in all, holding zeros or not. */
+void story_get_frames(struct story *story, uint32_t frames, bool zero);
+
+/* Touch pages from `first`, with frames at hand, and forget all effects. */
+void story_touch(struct story *story, sp_page first, uint32_t pages, bool write);
+
+#endif

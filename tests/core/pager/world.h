@@ -1,0 +1,202 @@
+/* A world around the pager, in which everything can happen that a live task meets, in any order.
+ *
+ * It carries out the pager's effects on a model where a page's contents are one number, and knows
+ * what the pager cannot: what the frames and the swap slots really hold, what the kernel maps, what
+ * physmem and swap think, and what the program last wrote. Each disagreement ends the test with the
+ * seed and the step.
+ *
+ * pager_world.c: effects, kernel, physmem, swap, and the check of everything against everything;
+ * pager_world_program.c: the program's threads, and which thing happens next;
+ * pager_strict_policy.c: a policy that checks the engine. */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "base/random.h"
+#include "core/pager/pager.h"
+
+#define WORLD_THREADS 4u
+#define WORLD_OPS     1024u
+#define WORLD_UNMAPS  16u
+
+struct world_options {
+    const struct sp_policy *policy;
+    const double *params; /* of the policy */
+    uint64_t seed;
+    uint32_t pages, slots, extent_pages;
+    uint32_t map_limit;    /* as the pager is told */
+    uint32_t kernel_limit; /* as the kernel keeps it; 0: a mapping never fails */
+    uint32_t guaranteed, extra;
+    uint32_t batch; /* stores and returns of one call; 0: PAGER_BATCH */
+    bool pins;      /* the program pins pages */
+    bool failures;  /* swap fails now and then */
+    bool chaos;     /* physmem takes rights at any moment */
+    bool losses;    /* physmem takes frames by force */
+    bool recalls;   /* physmem wants frames back, and contracts change */
+    uint32_t stack; /* places of the frame stack, from which physmem takes; 0: there is none */
+};
+
+/* A round trip that has not ended: the other side acts first, its answer comes later. */
+struct world_op {
+    struct pager_effect effect;
+    bool acted;
+    bool lost;          /* its frame was taken before the other side acted on it */
+    uint64_t content;   /* STORE, LOAD, REFILL: what was read or made */
+    uint32_t count;     /* ALLOCATE: frames given */
+    bool zero;          /* ALLOCATE: they hold zeros */
+    uint8_t rights[32]; /* GRANT: given to each slot */
+    int thread;         /* that waits for it; -1: none */
+    bool write;         /* LOAD, REFILL: the thread's fault was one */
+};
+
+enum world_thread_state {
+    THREAD_IDLE,
+    THREAD_ACCESS, /* about to touch its page */
+    THREAD_SLEEP,  /* until anything ends */
+    THREAD_CALL,   /* until its own round trips have ended */
+};
+
+struct world_thread {
+    enum world_thread_state state;
+    sp_page page;
+    bool write;
+    uint64_t seen;  /* ends that had happened when it went to sleep */
+    uint32_t calls; /* its round trips */
+};
+
+/* What the program and the kernel know of a page. */
+struct world_page {
+    uint64_t value;
+    bool undefined; /* value says nothing */
+    bool lost;      /* dropped since the program last asked */
+    uint8_t pins;
+    uint8_t state;             /* of the pager's page, after the last step */
+    uint8_t kernel_protection; /* of what its address maps */
+    uint32_t kernel_slot;      /* PAGER_NONE: nothing */
+};
+
+/* What physmem and the kernel know of a slot. */
+struct world_slot {
+    bool allocated;
+    bool lost_unheard; /* its frame was given and taken before the pager heard of it */
+    uint8_t rights;
+    uint32_t unmaps; /* on their way to the task */
+    uint32_t mapped; /* addresses that map it */
+    uint64_t frame;  /* contents */
+};
+
+struct world_unmap {
+    uint32_t slot, count;
+    uint8_t rights;
+};
+
+struct world {
+    struct world_options options;
+    struct pager pager;
+    struct sp_stats stats;
+    void *memory;
+    struct random_source random;
+    uint32_t step;
+
+    struct world_page *page; /* one more than there are, never mapped */
+    struct world_thread thread[WORLD_THREADS];
+    uint64_t written; /* values given out */
+
+    struct world_slot *slot;
+    uint32_t allocated;
+    uint32_t pool; /* extra frames that physmem can give now */
+    uint32_t owed;
+    uint32_t losses; /* frames taken by force */
+    uint32_t deaths; /* faults on dead pages */
+    struct world_unmap unmap[WORLD_UNMAPS];
+    uint32_t unmaps;
+
+    struct frame_stack *stack; /* NULL: none */
+    uint32_t taken;            /* from it, ever */
+    uint32_t told;             /* of these, the pager could know */
+
+    uint64_t *swap;
+    bool *swap_used;
+    uint32_t swap_slots;
+
+    struct world_op op[WORLD_OPS]; /* in the order of their beginning */
+    uint32_t ops;
+    uint64_t ends;
+    bool generous; /* nobody refuses anything now */
+
+    /* About the current call. */
+    int caller; /* thread; -1: none */
+    bool caller_writes;
+    bool taking_rights;
+    bool losing; /* frames are being taken by force */
+    bool map_failed;
+    uint32_t emitted[EFFECT_RETURN + 1];
+};
+
+/* Memory comes from malloc; world_fini frees it. */
+void world_init(struct world *world, const struct world_options *options);
+
+/* Let one thing happen, and check everything. */
+void world_step(struct world *world);
+
+/* End all that is under way, nobody refusing anything; then see that faults come to their end in a
+ * bounded number of rounds. */
+void world_settle(struct world *world);
+
+/* Give everything back, see that nothing is left, and free the memory. */
+void world_fini(struct world *world);
+
+/* ---- Between the files of the world ---- */
+
+/* End the test, saying what is wrong and where. */
+_Noreturn void world_fail(const struct world *world, const char *what);
+
+static inline void world_require(const struct world *world, bool good, const char *what)
+{
+    if (!good)
+        world_fail(world, what);
+}
+
+static inline uint32_t world_random(struct world *world, uint32_t bound)
+{
+    return random_below(&world->random, bound);
+}
+
+/* Around each call into the pager. */
+void world_enter(struct world *world, int thread, bool write);
+void world_leave(struct world *world);
+
+/* What a refill makes of a page, and what a page holds that was never written or was dropped. */
+uint64_t world_fresh_value(const struct world *world, sp_page page);
+
+/* Note that the contents of a page are gone. */
+void world_forget(struct world *world, sp_page page);
+
+/* Physmem takes up to so many frames from the frame stack, at a moment of its own. */
+void world_take(struct world *world, uint32_t frames);
+
+/* Physmem takes what frames there are in a range by force, and says so. */
+void world_lose(struct world *world, uint32_t slot, uint32_t count);
+
+/* Frames that were taken, and that the pager has not noticed. */
+uint32_t world_unnoticed(const struct world *world);
+
+void world_op_progress(struct world *world, uint32_t index);
+void world_unmap_send(struct world *world);
+void world_unmap_deliver(struct world *world);
+void world_drain(struct world *world);
+void world_check(struct world *world);
+
+/* ---- pager_strict_policy.c ---- */
+
+/* A policy that does what `inner` does, and ends the test if the engine breaks a rule of
+ * selfpage/policy.h. Only the last one asked for is valid. */
+const struct sp_policy *strict_policy(const struct sp_policy *inner);
+
+/* True if the engine has told the strict policy that the page is there. */
+bool strict_policy_has(const void *self, sp_page page);
+uint32_t strict_policy_count(const void *self);
+
+/* End the test if a page that was skipped has not come back. */
+void strict_policy_call_ended(const void *self);
+
+#endif

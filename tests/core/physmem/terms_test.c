@@ -1,0 +1,317 @@
+/* The rules of negotiation and of terms, one by one, in virtual time. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "expect.h"
+
+/* ---- Negotiation ---- */
+
+static void test_guarantees_never_exceed_the_frames(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *a = world_task(world, "a");
+    struct physmem_task *b = world_task(world, "b");
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 60);
+    const struct physmem_effect *reply;
+    uint32_t number;
+
+    world_contract(world, a, SP_GUARANTEED, 60);
+    reply = world_propose(world, b, &terms);
+    expect_offer(reply, SP_REFUSED, SP_REASON_OVERCOMMITTED, SP_CONTRACT_NONE);
+    assert_int_equal(reply->offer.offer.retry_ns, CONTRACT_RETRY_NS); /* nothing has an end */
+    terms.min = 10;
+    reply = world_propose(world, b, &terms); /* 100 - reserve of 4 - 60 */
+    expect_offer(reply, SP_COUNTERED, SP_REASON_OVERCOMMITTED, SP_CONTRACT_COUNTERED);
+    assert_int_equal(reply->offer.offer.terms.frames, 36);
+    number = reply->offer.offer.contract;
+    assert_int_equal(world_status(b).guaranteed, 0); /* an offer promises nothing yet */
+
+    /* Meanwhile a takes more; the offer then shrinks, and is still only an offer. */
+    world_contract(world, a, SP_TIMED, 20);
+    reply = world_accept(world, b, number);
+    expect_offer(reply, SP_COUNTERED, SP_REASON_OVERCOMMITTED, SP_CONTRACT_COUNTERED);
+    assert_int_equal(reply->offer.offer.terms.frames, 16);
+    expect_offer(world_accept(world, b, number), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
+    assert_int_equal(world_status(b).guaranteed, 16);
+    check(world);
+    expect_error(world_accept(world, b, number), EALREADY);
+    assert_string_equal(world_reply(world, world->seq)->text,
+                        contract_state_text(SP_CONTRACT_ACTIVE));
+}
+
+static void test_counter_offer_stands_until_the_next_proposal(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *task = world_task(world, "a");
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 200);
+    uint32_t first;
+
+    terms.min = 1;
+    first = world_propose(world, task, &terms)->offer.offer.contract;
+    assert_int_equal(world_status(task).contracts, 1);
+    terms.frames = 300;
+    world_propose(world, task, &terms);
+    assert_int_equal(world_status(task).contracts, 1);
+    expect_error(world_accept(world, task, first), ENOENT);
+    check(world);
+}
+
+static void test_no_contract_without_control_connection(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *task = world_task(world, "a");
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 10);
+
+    physmem_control_closed(world->physmem, world->now, task);
+    expect_error(world_propose(world, task, &terms), ENOTCONN);
+}
+
+static void test_eight_contracts_a_task(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *task = world_task(world, "a");
+    struct sp_terms terms = world_terms(SP_EXTRA, 1);
+
+    for (unsigned i = 0; i < CONTRACTS_PER_TASK; i++)
+        world_contract(world, task, i % SP_CONTRACT_KINDS, 2);
+    assert_int_equal(world_status(task).guaranteed, 6);
+    assert_int_equal(world_status(task).extra, 6);
+    assert_int_equal(world_status(task).leased, 4);
+    expect_offer(world_propose(world, task, &terms), SP_REFUSED, SP_REASON_TOO_MANY,
+                 SP_CONTRACT_NONE);
+    check(world);
+}
+
+static void test_expired_contracts_make_room(void **state)
+{
+    struct world *world = *state;
+    uint32_t container;
+    struct physmem_task *task = task_with(world, "a", 0, 0, &container);
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 2);
+
+    terms.term_ns = MS;
+    for (unsigned i = 0; i < 3 * CONTRACTS_PER_TASK; i++) {
+        expect_offer(world_propose(world, task, &terms), SP_ACCEPTED, SP_REASON_NONE,
+                     SP_CONTRACT_ACTIVE);
+        world_pass(world, MS);
+    }
+    assert_int_equal(world_status(task).contracts, CONTRACTS_PER_TASK);
+    /* But not while frames are kept under them. */
+    world_propose(world, task, &terms);
+    expect_allocated(world_allocate(world, task, container, 0, 2, 0), 2);
+    world_pass(world, MS);
+    expect_offer(world_propose(world, task, &terms), SP_REFUSED, SP_REASON_TOO_MANY,
+                 SP_CONTRACT_NONE);
+    check(world);
+}
+
+static void test_refusal_says_when_a_term_ends(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *a = world_task(world, "a");
+    struct physmem_task *b = world_task(world, "b");
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 90);
+    const struct physmem_effect *reply;
+
+    terms.term_ns = 100 * MS;
+    expect_offer(world_propose(world, a, &terms), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
+    world_pass(world, 30 * MS);
+    reply = world_propose(world, b, &terms);
+    expect_offer(reply, SP_REFUSED, SP_REASON_OVERCOMMITTED, SP_CONTRACT_NONE);
+    assert_int_equal(reply->offer.offer.retry_ns, 70 * MS);
+    world_pass(world, 70 * MS);
+    expect_offer(world_propose(world, b, &terms), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
+}
+
+/* ---- Terms ---- */
+
+static void test_notice_expiry_holdover_renewal(void **state)
+{
+    struct world *world = *state;
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 20);
+    struct physmem_task *task = world_task(world, "a");
+    uint32_t container = world_container(world, task, 100);
+    const struct physmem_effect *notice;
+    uint32_t number;
+
+    terms.term_ns = 400 * MS;
+    number = world_propose(world, task, &terms)->offer.offer.contract;
+    expect_allocated(world_allocate(world, task, container, 0, 20, 0), 20);
+    world_pass(world, 300 * MS - 1);
+    assert_null(world_find(world, 0, PHYSMEM_SEND_NOTICE, task));
+    world_pass(world, 1); /* three quarters */
+    notice = world_find(world, 0, PHYSMEM_SEND_NOTICE, task);
+    assert_int_equal(notice->notice.what, PHYSMEM_EXPIRING);
+    assert_int_equal(notice->notice.contract, number);
+    assert_int_equal(notice->notice.guaranteed, 20);
+
+    world_pass(world, 100 * MS);
+    notice = world_find(world, 0, PHYSMEM_SEND_NOTICE, task);
+    assert_int_equal(notice->notice.what, PHYSMEM_EXPIRED);
+    assert_int_equal(notice->notice.guaranteed, 0);
+    assert_int_equal(world_status(task).held, 20); /* kept until asked */
+    assert_int_equal(world_status(task).owed, 0);
+    expect_error(world_allocate(world, task, container, 50, 1, 0), ENOMEM);
+    check(world);
+
+    expect_offer(world_renew(world, task, number, 400 * MS), SP_ACCEPTED, SP_REASON_NONE,
+                 SP_CONTRACT_ACTIVE);
+    assert_int_equal(world_status(task).guaranteed, 20);
+    world_pass(world, 299 * MS);
+    expect_offer(world_renew(world, task, number, 400 * MS), SP_ACCEPTED, SP_REASON_NONE,
+                 SP_CONTRACT_ACTIVE); /* before the end: a new term from now */
+    world_pass(world, 399 * MS);
+    assert_int_equal(world_status(task).guaranteed, 20);
+    expect_error(world_renew(world, task, 99, MS), ENOENT);
+    expect_offer(world_renew(world, task, number, 0), SP_REFUSED, SP_REASON_ZERO_TERM,
+                 SP_CONTRACT_ACTIVE);
+    check(world);
+}
+
+static void test_renewal_is_countered_by_a_shorter_term(void **state)
+{
+    struct world world;
+    struct physmem_task *task;
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 20);
+    const struct physmem_effect *reply;
+
+    (void)state;
+    world_init(&world);
+    assert_int_equal(world_start(&world, FRAMES, 0, 100 * MS), 0);
+    task = world_task(&world, "a");
+    reply = world_propose(&world, task, &terms);
+    expect_offer(reply, SP_COUNTERED, SP_REASON_LONG_TERM, SP_CONTRACT_COUNTERED);
+    assert_int_equal(reply->offer.offer.terms.term_ns, 100 * MS);
+    expect_offer(world_accept(&world, task, 1), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
+    world_pass(&world, 60 * MS);
+    reply = world_renew(&world, task, 1, SECOND);
+    expect_offer(reply, SP_COUNTERED, SP_REASON_LONG_TERM, SP_CONTRACT_ACTIVE);
+    world_pass(&world, 30 * MS);
+    expect_offer(world_accept(&world, task, 1), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
+    world_pass(&world, 99 * MS);
+    assert_int_equal(world_status(task).guaranteed, 20);
+    world_pass(&world, 1 * MS);
+    assert_int_equal(world_status(task).guaranteed, 0);
+    assert_int_equal(world_end(&world), 0);
+}
+
+static void test_expired_guarantee_is_recalled_with_time_to_clean(void **state)
+{
+    struct world *world = *state;
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 90);
+    struct physmem_task *a = world_task(world, "a");
+    uint32_t in_a = world_container(world, a, 100), in_b;
+    struct physmem_task *b;
+    const struct physmem_effect *recall;
+    uint32_t waiting;
+
+    terms.term_ns = 100 * MS;
+    terms.t_clean = 5 * SECOND;
+    terms.t_drop = 1 * SECOND;
+    world_propose(world, a, &terms);
+    expect_allocated(world_allocate(world, a, in_a, 0, 90, 0), 90);
+    world_pass(world, 100 * MS);
+    b = task_with(world, "b", 50, 0, &in_b);
+    assert_null(world_find(world, 0, PHYSMEM_SEND_RECALL, a)); /* nobody needs them yet */
+    assert_null(world_allocate(world, b, in_b, 0, 50, 0));
+    waiting = world->seq;
+    recall = world_find(world, 0, PHYSMEM_SEND_RECALL, a);
+    assert_non_null(recall);
+    assert_int_equal(recall->recall.frames, 40);
+    assert_true(recall->recall.may_clean);
+    assert_int_equal(recall->recall.grace, 5 * SECOND);
+    check(world);
+    world_pass(world, 4 * SECOND);
+    world_range(world, physmem_deallocate, a, in_a, 0, 39);
+    assert_null(world_reply(world, waiting));
+    world_range(world, physmem_deallocate, a, in_a, 39, 1);
+    expect_allocated(world_reply(world, waiting), 50);
+    assert_int_equal(world_status(a).recalls_met, 1);
+    assert_int_equal(world_status(a).held, 50);
+    assert_int_equal(world_status(a).contracts, 1); /* kept in part: may still be renewed */
+    world_pass(world, 10 * SECOND);
+    assert_false(world_status(a).breached);
+    check(world);
+}
+
+static void test_lease_is_not_recalled_in_its_term(void **state)
+{
+    struct world *world = *state;
+    struct sp_terms terms = world_terms(SP_TIMED, 40);
+    struct physmem_task *a = world_task(world, "a");
+    uint32_t in_a = world_container(world, a, 100), in_b;
+    struct physmem_task *b = task_with(world, "b", 56, 40, &in_b);
+    const struct physmem_effect *recall;
+
+    terms.term_ns = SECOND;
+    terms.t_drop = 50 * MS;
+    world_propose(world, a, &terms);
+    expect_allocated(world_allocate(world, a, in_a, 0, 40, 0), 40);
+    expect_allocated(world_allocate(world, b, in_b, 0, 56, 0), 56);
+    assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 10), 0);
+    expect_error(world_allocate(world, b, in_b, 56, 5, PHYSMEM_EXTRA), ENOMEM);
+    assert_null(world_find(world, 0, PHYSMEM_SEND_RECALL, a));
+    world_pass(world, SECOND);
+    world_contract(world, b, SP_GUARANTEED, 40); /* promised to b now */
+    assert_null(world_allocate(world, b, in_b, 56, 40, 0));
+    recall = world_find(world, 0, PHYSMEM_SEND_RECALL, a);
+    assert_non_null(recall);
+    assert_int_equal(recall->recall.frames, 36);
+    assert_false(recall->recall.may_clean);
+    assert_int_equal(recall->recall.grace, 50 * MS);
+    check(world);
+}
+
+static void test_close_recalls_what_the_others_do_not_allow(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *a = world_task(world, "a");
+    uint32_t container = world_container(world, a, 100);
+    uint32_t first = world_contract(world, a, SP_GUARANTEED, 30);
+    uint32_t second = world_contract(world, a, SP_GUARANTEED, 20);
+    uint32_t third = world_contract(world, a, SP_EXTRA, 10);
+    const struct physmem_effect *recall;
+
+    expect_allocated(world_allocate(world, a, container, 0, 45, 0), 45);
+    assert_int_equal(world_close(world, a, second)->error, 0);
+    recall = world_find(world, 0, PHYSMEM_SEND_RECALL, a);
+    assert_int_equal(recall->recall.frames, 5); /* 45 - 30 - the 10 that may be extra */
+    assert_true(recall->recall.may_clean);
+    expect_error(world_close(world, a, second), EINPROGRESS);
+    expect_error(world_renew(world, a, second, SECOND), EINPROGRESS);
+    assert_int_equal(world_status(a).contracts, 3);
+    check(world);
+    world_range(world, physmem_release, a, container, 0, 5); /* softly is returned too */
+    assert_int_equal(world_status(a).contracts, 2);
+    assert_int_equal(world_status(a).recalls_met, 1);
+    assert_int_equal(world_close(world, a, third)->error, 0);
+    assert_int_equal(world_status(a).owed, 10);
+    world_range(world, physmem_deallocate, a, container, 0, 15);
+    assert_int_equal(world_status(a).owed, 0);
+    assert_int_equal(world_close(world, a, first)->error, 0);
+    assert_int_equal(world_status(a).owed, 30);
+    check(world);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_guarantees_never_exceed_the_frames),
+        TEST(test_counter_offer_stands_until_the_next_proposal),
+        TEST(test_no_contract_without_control_connection),
+        TEST(test_eight_contracts_a_task),
+        TEST(test_expired_contracts_make_room),
+        TEST(test_refusal_says_when_a_term_ends),
+        TEST(test_notice_expiry_holdover_renewal),
+        TEST(test_renewal_is_countered_by_a_shorter_term),
+        TEST(test_expired_guarantee_is_recalled_with_time_to_clean),
+        TEST(test_lease_is_not_recalled_in_its_term),
+        TEST(test_close_recalls_what_the_others_do_not_allow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
