@@ -57,8 +57,8 @@ static uint64_t frames_wanted(const struct settings *settings)
 {
     uint64_t frames = 0;
 
-    for (int i = 0; i < settings->terms_count; i++)
-        frames += settings->terms[i].kind == TERMS_CLAIM ? CLAIM_FRAMES : settings->terms[i].frames;
+    for (int i = 0; i < settings->wanted_count; i++)
+        frames += settings->wanted[i].token != 0 ? CLAIM_FRAMES : settings->wanted[i].terms.frames;
     return frames;
 }
 
@@ -264,7 +264,7 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
             task, frames_wanted(settings) < slots ? (uint32_t)frames_wanted(settings) : slots,
             error);
     if (result == 0)
-        result = contracts_negotiate(task, settings->terms, settings->terms_count, error);
+        result = contracts_negotiate(task, settings->wanted, settings->wanted_count, error);
     return result;
 }
 

@@ -368,13 +368,15 @@ static int explain(const struct sp_task *task, const struct sp_terms *asked,
                      later);
 }
 
-static int negotiate_one(struct sp_task *task, const struct sp_terms *terms, struct sp_error *error)
+static int negotiate_one(struct sp_task *task, const struct wanted_contract *wanted,
+                         struct sp_error *error)
 {
+    const struct sp_terms *terms = &wanted->terms;
     struct sp_offer offer;
     int result;
 
-    if (terms->kind == TERMS_CLAIM) {
-        result = sp_claim_contract(task, terms->bid, &offer, error);
+    if (wanted->token != 0) {
+        result = sp_claim_contract(task, wanted->token, &offer, error);
         if (result != 0 || offer.answer == SP_ACCEPTED)
             return result;
         return error_set(error, ENOMEM, "physmem refused a part: %s",
@@ -392,11 +394,11 @@ static int negotiate_one(struct sp_task *task, const struct sp_terms *terms, str
     return explain(task, terms, &offer, error);
 }
 
-int contracts_negotiate(struct sp_task *task, const struct sp_terms *terms, int count,
+int contracts_negotiate(struct sp_task *task, const struct wanted_contract *wanted, int count,
                         struct sp_error *error)
 {
     for (int i = 0; i < count; i++) {
-        int result = negotiate_one(task, &terms[i], error);
+        int result = negotiate_one(task, &wanted[i], error);
 
         if (result != 0)
             return result;

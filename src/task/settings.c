@@ -98,10 +98,10 @@ int settings_settle(struct settings *settings, const struct sp_attach_options *g
     if (o->max_pages > UINT32_MAX / 2)
         return error_set(error, EINVAL, "max_pages is %u, the most is %u", o->max_pages,
                          UINT32_MAX / 2);
-    settings->terms_count = terms_parse(o->contract, settings->terms, error);
-    if (settings->terms_count < 0)
-        return settings->terms_count;
-    result = units_choose(settings->terms, settings->terms_count, o->max_pages,
+    settings->wanted_count = terms_parse(o->contract, settings->wanted, error);
+    if (settings->wanted_count < 0)
+        return settings->wanted_count;
+    result = units_choose(settings->wanted, settings->wanted_count, o->max_pages,
                           &settings->page_order, error);
     return result == 0 ? check_name(o->name, error) : result;
 }

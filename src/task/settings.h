@@ -7,8 +7,8 @@
 /* Options, after environment and defaults. Texts are the caller's, or the environment's. */
 struct settings {
     struct sp_attach_options options;
-    struct sp_terms terms[TERMS_MAX];
-    int terms_count;
+    struct wanted_contract wanted[TERMS_MAX];
+    int wanted_count;
     unsigned page_order;
     int stats_fd;
 };

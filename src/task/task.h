@@ -370,7 +370,7 @@ void contract_note(struct sp_task *task, const struct wire_message *offer);
 /* Take note of what became of a contract by itself. */
 void contract_changed(struct sp_task *task, const struct wire_message *message);
 /* Propose what the text says and accept counter-offers that are good enough. */
-int contracts_negotiate(struct sp_task *task, const struct sp_terms *terms, int count,
+int contracts_negotiate(struct sp_task *task, const struct wanted_contract *wanted, int count,
                         struct sp_error *error);
 /* Ask for a new term like the old one; the answer comes to contract_note. */
 void contract_renew(struct sp_task *task, uint32_t number);

@@ -4,28 +4,29 @@
 
 #include "base/error.h"
 
-int units_choose(const struct sp_terms *terms, int count, uint32_t max_pages, unsigned *orderp,
-                 struct sp_error *error)
+int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_pages,
+                 unsigned *orderp, struct sp_error *error)
 {
     bool known = false;
 
     *orderp = 0;
     for (int i = 0; i < count; i++) {
-        unsigned order = terms[i].order;
+        const struct sp_terms *terms = &wanted[i].terms;
+        unsigned order = terms->order;
 
         /* A part that is claimed is what it is: it takes no side. */
-        if (terms[i].kind == TERMS_CLAIM)
+        if (wanted[i].token != 0)
             continue;
         if (order > UNIT_ORDER_MAX)
             return error_set(error, EINVAL,
                              "contract: order=%u: a task's pages are 2^order base pages, and order "
                              "is at most %u",
                              order, UNIT_ORDER_MAX);
-        if (terms[i].frames % (1u << order) != 0)
+        if (terms->frames % (1u << order) != 0)
             return error_set(error, EINVAL,
                              "contract: %u frames are no whole number of pages of order %u (%u "
                              "frames each)",
-                             terms[i].frames, order, 1u << order);
+                             terms->frames, order, 1u << order);
         if (known && order != *orderp)
             return error_set(error, EINVAL,
                              "contract: order=%u and order=%u: all pages of a task have one size, "

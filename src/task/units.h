@@ -9,8 +9,8 @@
 _Static_assert(1u << UNIT_ORDER_MAX <= WIRE_BATCH, "a page must fit into one message");
 
 /* How large the contracts to propose make the pages. Returns 0 or -EINVAL. */
-int units_choose(const struct sp_terms *terms, int count, uint32_t max_pages, unsigned *orderp,
-                 struct sp_error *error);
+int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_pages,
+                 unsigned *orderp, struct sp_error *error);
 
 /* Of one page: base pages, and bytes. */
 static inline uint32_t unit_pages(const struct sp_task *task)

@@ -123,29 +123,30 @@ static int check_policy(const struct check *check, uint32_t index)
 /* Check a task's contract, and add to *guaranteed what physmem must at least guarantee it. */
 static int check_contract(const struct check *check, uint32_t index, uint64_t *guaranteed)
 {
-    struct sp_terms terms[TERMS_MAX];
+    struct wanted_contract wanted[TERMS_MAX];
     struct sp_error error;
     char where[YAML_PATH_MAX];
-    int count = terms_parse(check->scenario->tasks[index].contract, terms, &error);
+    int count = terms_parse(check->scenario->tasks[index].contract, wanted, &error);
 
     yaml_element(where, sizeof where, "tasks", index, "contract");
     if (count < 0)
         return wrong(check, where, "%s", error.text);
     for (int i = 0; i < count; i++) {
-        const char *kind = contract_kind_name(terms[i].kind);
+        const struct sp_terms *terms = &wanted[i].terms;
+        const char *kind = contract_kind_name(terms->kind);
 
-        if (terms[i].kind == TERMS_CLAIM)
+        if (wanted[i].token != 0)
             continue; /* physmem knows what the part is */
-        if (terms[i].term_ns == 0)
+        if (terms->term_ns == 0)
             return wrong(check, where, "%s=%u has a term of zero: a term is at least 1ns", kind,
-                         terms[i].frames);
-        if (terms[i].frames == 0)
+                         terms->frames);
+        if (terms->frames == 0)
             return wrong(check, where, "%s=0: a contract is for at least one frame", kind);
-        if (terms[i].min > terms[i].frames)
+        if (terms->min > terms->frames)
             return wrong(check, where, "%s=%u,min=%u: min is above the frames asked for", kind,
-                         terms[i].frames, terms[i].min);
-        if (terms[i].kind == SP_GUARANTEED)
-            *guaranteed += terms[i].min;
+                         terms->frames, terms->min);
+        if (terms->kind == SP_GUARANTEED)
+            *guaranteed += terms->min;
     }
     return 0;
 }

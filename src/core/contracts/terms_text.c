@@ -170,16 +170,18 @@ static struct word next_word(const char **textp)
     return word;
 }
 
-static int parse_contract(const char **textp, struct sp_terms *terms, struct sp_error *error)
+static int parse_contract(const char **textp, struct wanted_contract *wanted,
+                          struct sp_error *error)
 {
     struct word word = next_word(textp);
+    struct sp_terms *terms = &wanted->terms;
     bool unit_known = false;
     uint64_t frames;
     unsigned kind = 0;
 
+    *wanted = (struct wanted_contract){0};
     if (is(word.name, word.name_length, "claim")) {
-        *terms = (struct sp_terms){.kind = TERMS_CLAIM};
-        if (number_below(&word, UINT64_MAX, &terms->bid) && terms->bid != 0 && **textp != ',')
+        if (number_below(&word, UINT64_MAX, &wanted->token) && wanted->token != 0 && **textp != ',')
             return 0;
         return wrong_word(&word, error);
     }
@@ -200,7 +202,7 @@ static int parse_contract(const char **textp, struct sp_terms *terms, struct sp_
     return 0;
 }
 
-int terms_parse(const char *text, struct sp_terms terms[TERMS_MAX], struct sp_error *error)
+int terms_parse(const char *text, struct wanted_contract wanted[TERMS_MAX], struct sp_error *error)
 {
     int count = 0;
 
@@ -210,7 +212,7 @@ int terms_parse(const char *text, struct sp_terms terms[TERMS_MAX], struct sp_er
         if (count == (int)TERMS_MAX)
             return error_set(error, EINVAL, "contract: more than %u contracts in one text",
                              TERMS_MAX);
-        result = parse_contract(&text, &terms[count], error);
+        result = parse_contract(&text, &wanted[count], error);
         if (result != 0)
             return result;
         count++;

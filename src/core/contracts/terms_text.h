@@ -11,14 +11,17 @@
 /* Contracts that one text may hold, and one task may have. */
 #define TERMS_MAX 8u
 
-/* Instead of a kind: not terms to propose, but a part to claim, whose token is in `bid`. */
-#define TERMS_CLAIM SP_CONTRACT_KINDS
+/* One contract of a text: terms to propose, or a part to claim. */
+struct wanted_contract {
+    uint64_t token;        /* of the part to claim; 0: none, `terms` are to be proposed */
+    struct sp_terms terms; /* all zeros for a part */
+};
 
-/* Parse `text` (syntax: sp_attach_options.contract) into at most TERMS_MAX terms. Unless given, min
- * equals frames, the term is forever, grace is the default, and what was not written is zero.
+/* Parse `text` (syntax: sp_attach_options.contract) into at most TERMS_MAX contracts. What the text
+ * leaves out: min equals frames, the term is forever, grace is the default, the rest is zero.
  * Returns the number of contracts, at least 1, or -EINVAL; `error` (may be NULL) then names the word
  * that is wrong and what it should be. */
-int terms_parse(const char *text, struct sp_terms terms[TERMS_MAX], struct sp_error *error);
+int terms_parse(const char *text, struct wanted_contract wanted[TERMS_MAX], struct sp_error *error);
 
 /* Parse a time, a whole number with ns, us, ms, s, m or h ("1500ms"), or "forever" (SP_FOREVER).
  * Returns 0, or -EINVAL for anything else and for what does not fit. */

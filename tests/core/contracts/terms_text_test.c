@@ -12,50 +12,50 @@
 
 static void test_presets(void **state)
 {
-    struct sp_terms terms[TERMS_MAX];
+    struct wanted_contract wanted[TERMS_MAX];
 
     (void)state;
-    assert_int_equal(terms_parse("guaranteed=256", terms, NULL), 1);
-    assert_int_equal(terms[0].kind, SP_GUARANTEED);
-    assert_int_equal(terms[0].frames, 256);
-    assert_int_equal(terms[0].min, 256);
-    assert_true(terms[0].term_ns == SP_FOREVER);
-    assert_int_equal(terms[0].t_clean, 0);
-    assert_int_equal(terms[0].on_breach, SP_BREACH_REVOKE);
+    assert_int_equal(terms_parse("guaranteed=256", wanted, NULL), 1);
+    assert_int_equal(wanted[0].terms.kind, SP_GUARANTEED);
+    assert_int_equal(wanted[0].terms.frames, 256);
+    assert_int_equal(wanted[0].terms.min, 256);
+    assert_true(wanted[0].terms.term_ns == SP_FOREVER);
+    assert_int_equal(wanted[0].terms.t_clean, 0);
+    assert_int_equal(wanted[0].terms.on_breach, SP_BREACH_REVOKE);
 }
 
 static void test_everything(void **state)
 {
-    struct sp_terms terms[TERMS_MAX];
+    struct wanted_contract wanted[TERMS_MAX];
 
     (void)state;
     assert_int_equal(
         terms_parse("guaranteed=9,min=3,term=2m,clean=5s,drop=250ms,breach=kill,order=2,weight=7,"
                     "bid=11;extra=64,drop=100a;timed=5,term=1500us;",
-                    terms, NULL),
+                    wanted, NULL),
         3);
-    assert_int_equal(terms[0].min, 3);
-    assert_true(terms[0].term_ns == UINT64_C(120000000000));
-    assert_true(terms[0].t_clean == UINT64_C(5000000000));
-    assert_true(terms[0].t_drop == 250000000);
-    assert_int_equal(terms[0].on_breach, SP_BREACH_KILL);
-    assert_int_equal(terms[0].order, 2);
-    assert_int_equal(terms[0].weight, 7);
-    assert_int_equal(terms[0].bid, 11);
-    assert_int_equal(terms[1].kind, SP_EXTRA);
-    assert_int_equal(terms[1].grace_unit, SP_GRACE_ALLOCATIONS);
-    assert_int_equal(terms[1].t_drop, 100);
-    assert_int_equal(terms[2].kind, SP_TIMED);
-    assert_true(terms[2].term_ns == 1500000);
+    assert_int_equal(wanted[0].terms.min, 3);
+    assert_true(wanted[0].terms.term_ns == UINT64_C(120000000000));
+    assert_true(wanted[0].terms.t_clean == UINT64_C(5000000000));
+    assert_true(wanted[0].terms.t_drop == 250000000);
+    assert_int_equal(wanted[0].terms.on_breach, SP_BREACH_KILL);
+    assert_int_equal(wanted[0].terms.order, 2);
+    assert_int_equal(wanted[0].terms.weight, 7);
+    assert_int_equal(wanted[0].terms.bid, 11);
+    assert_int_equal(wanted[1].terms.kind, SP_EXTRA);
+    assert_int_equal(wanted[1].terms.grace_unit, SP_GRACE_ALLOCATIONS);
+    assert_int_equal(wanted[1].terms.t_drop, 100);
+    assert_int_equal(wanted[2].terms.kind, SP_TIMED);
+    assert_true(wanted[2].terms.term_ns == 1500000);
 }
 
 static void test_zero_term_is_for_physmem_to_refuse(void **state)
 {
-    struct sp_terms terms[TERMS_MAX];
+    struct wanted_contract wanted[TERMS_MAX];
 
     (void)state;
-    assert_int_equal(terms_parse("guaranteed=1,term=0s", terms, NULL), 1);
-    assert_true(terms[0].term_ns == 0);
+    assert_int_equal(terms_parse("guaranteed=1,term=0s", wanted, NULL), 1);
+    assert_true(wanted[0].terms.term_ns == 0);
 }
 
 static void test_rungs_and_claims(void **state)
@@ -63,17 +63,17 @@ static void test_rungs_and_claims(void **state)
     static const char *const rungs[SP_BREACH_ACTIONS] = {
         "extra=1,breach=revoke", "extra=1,breach=kill", "extra=1,breach=warn",
         "extra=1,breach=penalty", "extra=1,breach=repossess"};
-    struct sp_terms terms[TERMS_MAX];
+    struct wanted_contract wanted[TERMS_MAX];
 
     (void)state;
     for (unsigned i = 0; i < SP_BREACH_ACTIONS; i++) {
-        assert_int_equal(terms_parse(rungs[i], terms, NULL), 1);
-        assert_int_equal(terms[0].on_breach, i);
+        assert_int_equal(terms_parse(rungs[i], wanted, NULL), 1);
+        assert_int_equal(wanted[0].terms.on_breach, i);
     }
-    assert_int_equal(terms_parse("extra=1;claim=18446744073709551614", terms, NULL), 2);
-    assert_int_equal(terms[0].kind, SP_EXTRA);
-    assert_int_equal(terms[1].kind, TERMS_CLAIM);
-    assert_true(terms[1].bid == UINT64_MAX - 1);
+    assert_int_equal(terms_parse("extra=1;claim=18446744073709551614", wanted, NULL), 2);
+    assert_int_equal(wanted[0].terms.kind, SP_EXTRA);
+    assert_true(wanted[0].token == 0);
+    assert_true(wanted[1].token == UINT64_MAX - 1);
 }
 
 static void test_mistakes_are_named(void **state)
@@ -107,10 +107,10 @@ static void test_mistakes_are_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct sp_terms terms[TERMS_MAX];
+        struct wanted_contract wanted[TERMS_MAX];
         struct sp_error error = {0};
 
-        if (terms_parse(cases[i].text, terms, &error) != -EINVAL ||
+        if (terms_parse(cases[i].text, wanted, &error) != -EINVAL ||
             (cases[i].named[0] != '\'' && strstr(error.text, cases[i].named) == NULL))
             fail_msg("'%s' gave: %s", cases[i].text, error.text);
         assert_int_equal(error.code, EINVAL);
