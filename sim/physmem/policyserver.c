@@ -7,7 +7,9 @@
 #include "base/error.h"
 #include "os/clock.h"
 
-_Static_assert((1 << 2) == PHYSMEM_LIMIT_WHOMS, "LIMIT.whom has as many values");
+_Static_assert(WIRE_WHOM_USER == PHYSMEM_LIMIT_USER && WIRE_WHOM_NAME == PHYSMEM_LIMIT_NAME &&
+                   WIRE_COUNT(WIRE_WHOMS) == PHYSMEM_LIMIT_WHOMS,
+               "LIMIT.whom has the values of the core");
 
 static const char log_cause[] = "control";
 

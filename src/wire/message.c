@@ -15,7 +15,7 @@ _Static_assert(WIRE_NAME == SP_NAME_MAX,
 
 /* Sizes on the wire, as sums: of an element, and of the shortest and the longest body of a type. */
 #define SIZE_F(type, name)               +sizeof(wire_##type)
-#define SIZE_E(name, limit)              +1
+#define SIZE_E(name, LIST)               +1
 #define SIZE_S(name, size)               +(size)
 #define SIZE_SHORTEST_L(element, n, max) +sizeof(wire_u16)
 #define SIZE_LONGEST_L(element, n, max)  +sizeof(wire_u16) + (max) * (size_t)SIZE_OF_##element
@@ -31,26 +31,38 @@ struct type_info {
     uint16_t shortest; /* body, in bytes */
     uint16_t longest;
     uint8_t fds;
+    uint8_t by; /* who may send it: WIRE_BY_* */
 };
 
 /* Indexed by type; the name of unknown types is NULL. */
 static const struct type_info types[] = {
-#define TYPE_INFO(NAME, member, number, descriptors, FIELDS)                                       \
+#define TYPE_INFO(NAME, member, number, descriptors, senders, FIELDS)                              \
     [number] = {.name = #NAME,                                                                     \
                 .shortest = 0 FIELDS(SIZE_F, SIZE_E, SIZE_S, SIZE_SHORTEST_L),                     \
                 .longest = 0 FIELDS(SIZE_F, SIZE_E, SIZE_S, SIZE_LONGEST_L),                       \
-                .fds = descriptors},
+                .fds = descriptors,                                                                \
+                .by = WIRE_BY_##senders},
     WIRE_MESSAGES(TYPE_INFO)
 #undef TYPE_INFO
 };
 
-#define CHECK_TYPE(NAME, member, number, descriptors, FIELDS)                                      \
+#define CHECK_TYPE(NAME, member, number, descriptors, senders, FIELDS)                             \
     _Static_assert(0 FIELDS(SIZE_F, SIZE_E, SIZE_S, SIZE_LONGEST_L) <= WIRE_BODY_MAX,              \
                    #NAME " fits WIRE_BODY_MAX");                                                   \
     _Static_assert((number) > 0 && (number) <= UINT8_MAX, #NAME " has a number of one byte");      \
-    _Static_assert((descriptors) <= 1, #NAME " carries one descriptor at most");
+    _Static_assert((descriptors) <= 1, #NAME " carries one descriptor at most");                   \
+    _Static_assert(WIRE_BY_##senders > 0 && WIRE_BY_##senders <= UINT8_MAX, #NAME " has a sender");
 WIRE_MESSAGES(CHECK_TYPE)
 #undef CHECK_TYPE
+
+#define CHECK_PUBLIC(constants, LIST)                                                              \
+    _Static_assert(WIRE_COUNT(LIST) == (constants), #LIST " has all values below " #constants);    \
+    LIST(CHECK_VALUE)
+#define CHECK_VALUE(constant, value, name)                                                         \
+    _Static_assert((int)(constant) == (value), #constant " has the value of its row");
+WIRE_PUBLIC_ENUMS(CHECK_PUBLIC)
+#undef CHECK_PUBLIC
+#undef CHECK_VALUE
 
 /* What is known about a type, or NULL. */
 static const struct type_info *type_find(uint8_t type)
@@ -163,17 +175,18 @@ static void put_string(struct cursor *cursor, const char *text, size_t size)
 
 /* Lists: get_list_range(cursor, array, count) and its like. */
 #define GET_F(type, name) body->name = (wire_##type)get_integer(cursor, sizeof(wire_##type));
-#define GET_E(name, limit)                                                                         \
-    body->name = (wire_u8)below(cursor, get_integer(cursor, 1), limit, WIRE_BAD_ENUM);
+#define GET_E(name, LIST)                                                                          \
+    body->name = (wire_u8)below(cursor, get_integer(cursor, 1), WIRE_COUNT(LIST), WIRE_BAD_ENUM);
 #define GET_S(name, size) get_string(cursor, body->name, size);
 #define GET_L(element, name, max)                                                                  \
     body->name##_count = (wire_u16)below(cursor, get_integer(cursor, sizeof(wire_u16)),            \
                                          (max) + 1u, WIRE_BAD_COUNT);                              \
     get_list_##element(cursor, body->name, body->name##_count);
 
-#define PUT_F(type, name)  put_integer(cursor, body->name, sizeof(wire_##type));
-#define PUT_E(name, limit) put_integer(cursor, below(cursor, body->name, limit, WIRE_BAD_ENUM), 1);
-#define PUT_S(name, size)  put_string(cursor, body->name, size);
+#define PUT_F(type, name) put_integer(cursor, body->name, sizeof(wire_##type));
+#define PUT_E(name, LIST)                                                                          \
+    put_integer(cursor, below(cursor, body->name, WIRE_COUNT(LIST), WIRE_BAD_ENUM), 1);
+#define PUT_S(name, size) put_string(cursor, body->name, size);
 #define PUT_L(element, name, max)                                                                  \
     put_integer(cursor, below(cursor, body->name##_count, (max) + 1u, WIRE_BAD_COUNT),             \
                 sizeof(wire_u16));                                                                 \
@@ -196,9 +209,9 @@ static void put_string(struct cursor *cursor, const char *text, size_t size)
 WIRE_ELEMENTS(CODE_ELEMENT)
 #undef CODE_ELEMENT
 
-/* Bodies: get_hello(cursor, message) and its like. The cursor is a copy, which nothing that is written
- * through a pointer can change, so that it stays in registers. */
-#define CODE_BODY(NAME, member, number, descriptors, FIELDS)                                       \
+/* Bodies: get_hello(cursor, message) and its like. The cursor is a copy: no write through a pointer
+ * can change it, and this keeps it in registers. */
+#define CODE_BODY(NAME, member, number, descriptors, senders, FIELDS)                              \
     static void get_##member(struct cursor *outer, struct wire_message *message)                   \
     {                                                                                              \
         __typeof__(message->member) *body = &message->member;                                      \
@@ -219,7 +232,7 @@ WIRE_MESSAGES(CODE_BODY)
 static void get_body(struct cursor *cursor, struct wire_message *message)
 {
     switch (message->type) {
-#define GET_BODY(NAME, member, number, descriptors, FIELDS)                                        \
+#define GET_BODY(NAME, member, number, descriptors, senders, FIELDS)                               \
     case number:                                                                                   \
         get_##member(cursor, message);                                                             \
         break;
@@ -231,7 +244,7 @@ static void get_body(struct cursor *cursor, struct wire_message *message)
 static void put_body(struct cursor *cursor, const struct wire_message *message)
 {
     switch (message->type) {
-#define PUT_BODY(NAME, member, number, descriptors, FIELDS)                                        \
+#define PUT_BODY(NAME, member, number, descriptors, senders, FIELDS)                               \
     case number:                                                                                   \
         put_##member(cursor, message);                                                             \
         break;
@@ -327,4 +340,11 @@ unsigned wire_type_fds(uint8_t type)
     const struct type_info *info = type_find(type);
 
     return info == NULL ? 0 : info->fds;
+}
+
+unsigned wire_type_senders(uint8_t type)
+{
+    const struct type_info *info = type_find(type);
+
+    return info == NULL ? 0 : info->by;
 }

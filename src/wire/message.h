@@ -10,26 +10,14 @@
 
 #include "wire/schema.h"
 
-enum wire_role {
-#define WIRE_ROLE(name, value) WIRE_ROLE_##name = value,
-    WIRE_ROLES(WIRE_ROLE)
-#undef WIRE_ROLE
-};
-
-enum wire_notice_kind {
-#define WIRE_NOTICE(name, value) WIRE_NOTICE_##name = value,
-    WIRE_NOTICES(WIRE_NOTICE)
-#undef WIRE_NOTICE
-};
-
-enum wire_watch {
-#define WIRE_WATCH(name, value) WIRE_WATCH_##name = value,
-    WIRE_WATCHES(WIRE_WATCH)
-#undef WIRE_WATCH
-};
+/* enum wire_role { WIRE_ROLE_TASK = 0, ... } and its like. */
+#define WIRE_ENUM_CONSTANT(constant, value, name) constant = value,
+#define WIRE_ENUM(tag, LIST)                      enum tag { LIST(WIRE_ENUM_CONSTANT) };
+WIRE_ENUMS(WIRE_ENUM)
+#undef WIRE_ENUM
 
 enum wire_type {
-#define WIRE_TYPE(NAME, name, number, fds, FIELDS) WIRE_##NAME = number,
+#define WIRE_TYPE(NAME, name, number, fds, senders, FIELDS) WIRE_##NAME = number,
     WIRE_MESSAGES(WIRE_TYPE)
 #undef WIRE_TYPE
 };
@@ -39,9 +27,9 @@ typedef uint16_t wire_u16;
 typedef uint32_t wire_u32;
 typedef uint64_t wire_u64;
 
-#define WIRE_STRUCT_F(type, name)        wire_##type name;
-#define WIRE_STRUCT_E(name, limit)       wire_u8 name;
-#define WIRE_STRUCT_S(name, size)        char name[size];
+#define WIRE_STRUCT_F(type, name) wire_##type name;
+#define WIRE_STRUCT_E(name, LIST) wire_u8 name;
+#define WIRE_STRUCT_S(name, size) char name[size];
 #define WIRE_STRUCT_L(element, name, max)                                                          \
     wire_u16 name##_count;                                                                         \
     struct wire_##element name[max];
@@ -61,7 +49,7 @@ struct wire_message {
     uint32_t seq;
     uint32_t error; /* 0, or a positive errno value */
     union {
-#define WIRE_BODY(NAME, name, number, fds, FIELDS)                                                 \
+#define WIRE_BODY(NAME, name, number, fds, senders, FIELDS)                                        \
     struct {                                                                                       \
         FIELDS(WIRE_STRUCT_F, WIRE_STRUCT_E, WIRE_STRUCT_S, WIRE_STRUCT_L)                         \
     } name;
@@ -81,8 +69,8 @@ size_t wire_encode(const struct wire_message *message, void *buffer, size_t size
 /* What a decoder found. */
 enum wire_verdict {
     WIRE_OK = 0,
-    WIRE_MORE,       /* the bytes so far are a proper prefix: read more */
-    WIRE_BAD_MAGIC,  /* these are errors of the peer: end the connection */
+    WIRE_MORE,      /* the bytes so far are a proper prefix: read more */
+    WIRE_BAD_MAGIC, /* these are errors of the peer: end the connection */
     WIRE_BAD_TYPE,
     WIRE_BAD_LENGTH, /* shorter or longer than the fields need, or above WIRE_BODY_MAX */
     WIRE_BAD_FDS,
@@ -107,7 +95,11 @@ const char *wire_type_name(uint8_t type);
 /* The number of descriptors a type carries (0 or 1); 0 for unknown types. */
 unsigned wire_type_fds(uint8_t type);
 
-/* The text of a reason, for people: "the sum of guarantees would exceed the frames there are". */
+/* Who may send a type: WIRE_BY_* bits; 0 for unknown types. */
+unsigned wire_type_senders(uint8_t type);
+
+/* The text of a reason (enum sp_reason), for people: "the sum of guarantees would exceed the frames
+ * there are"; "unknown reason" for other numbers. Static. */
 const char *wire_reason_text(uint8_t reason);
 
 /* Write `message` as one line of text, "ALLOCATE seq=7 container=1 start=0 count=16 ...", without a
@@ -116,7 +108,7 @@ const char *wire_reason_text(uint8_t reason);
 size_t wire_print(const struct wire_message *message, char *buffer, size_t size);
 
 /* Copy the fields of struct sp_terms between it and a message that has them. */
-#define WIRE_COPY_TERMS(to, from)                                                                 \
+#define WIRE_COPY_TERMS(to, from)                                                                  \
     do {                                                                                           \
         (to)->kind = (from)->kind;                                                                 \
         (to)->on_breach = (from)->on_breach;                                                       \

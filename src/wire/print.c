@@ -4,9 +4,22 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Elements of a list that are shown. */
 #define SHOWN 4u
+
+/* The names of an enumeration by value: names_of_WIRE_ROLES and its like. A list that leaves out a
+ * value, or has one twice, does not compile. */
+#define NAME_OF(constant, value, name) [value] = name,
+#define NAMES(first, LIST)                                                                         \
+    static const char *const names_of_##LIST[] = {LIST(NAME_OF)};                                  \
+    _Static_assert(sizeof(names_of_##LIST) == WIRE_COUNT(LIST) * sizeof(char *),                   \
+                   #LIST " has the values from 0 on without a gap");
+WIRE_ENUMS(NAMES)
+WIRE_PUBLIC_ENUMS(NAMES)
+#undef NAMES
+#undef NAME_OF
 
 /* Text that grows until the buffer is full. */
 struct printer {
@@ -47,8 +60,24 @@ static void print_number(struct printer *printer, const char *name, uint64_t val
     printer->first = false;
 }
 
-#define PRINT_F(type, name)  print_number(printer, #name, body->name);
-#define PRINT_E(name, limit) print_number(printer, #name, body->name);
+/* The value's name, in quotes if it is several words; its number if it is not legal. */
+static void print_enum(struct printer *printer, const char *field, uint8_t value,
+                       const char *const *names, size_t count)
+{
+    const char *quote;
+
+    if (value >= count) {
+        print_number(printer, field, value);
+        return;
+    }
+    quote = strchr(names[value], ' ') != NULL ? "\"" : "";
+    print(printer, "%s%s=%s%s%s", printer->first ? "" : " ", field, quote, names[value], quote);
+    printer->first = false;
+}
+
+#define PRINT_F(type, name) print_number(printer, #name, body->name);
+#define PRINT_E(name, LIST)                                                                        \
+    print_enum(printer, #name, body->name, names_of_##LIST, WIRE_COUNT(LIST));
 
 /* Elements: print_list_range(printer, array, count) and its like. */
 #define PRINT_ELEMENT(element, FIELDS)                                                             \
@@ -79,7 +108,7 @@ WIRE_ELEMENTS(PRINT_ELEMENT)
     print_list_##element(printer, body->name, body->name##_count);                                 \
     print(printer, "]");
 
-#define PRINT_BODY(NAME, member, number, descriptors, FIELDS)                                      \
+#define PRINT_BODY(NAME, member, number, descriptors, senders, FIELDS)                             \
     static void print_##member(struct printer *printer, const struct wire_message *message)        \
     {                                                                                              \
         const __typeof__(message->member) *body = &message->member;                                \
@@ -99,7 +128,7 @@ size_t wire_print(const struct wire_message *message, char *buffer, size_t size)
     if (message->error != 0)
         print(&printer, " error=%" PRIu32, message->error);
     switch (message->type) {
-#define PRINT_CASE(NAME, member, number, descriptors, FIELDS)                                      \
+#define PRINT_CASE(NAME, member, number, descriptors, senders, FIELDS)                             \
     case number:                                                                                   \
         print_##member(&printer, message);                                                         \
         break;
@@ -138,49 +167,5 @@ const char *wire_verdict_text(enum wire_verdict verdict)
 
 const char *wire_reason_text(uint8_t reason)
 {
-    switch ((enum sp_reason)reason) {
-    case SP_REASON_NONE:
-        return "no reason";
-    case SP_REASON_OVERCOMMITTED:
-        return "the sum of guarantees would exceed the frames there are";
-    case SP_REASON_ZERO_TERM:
-        return "a term of zero";
-    case SP_REASON_ZERO_FRAMES:
-        return "no frames asked for";
-    case SP_REASON_MIN_ABOVE_FRAMES:
-        return "the fewest frames worth having are more than those wished for";
-    case SP_REASON_UNKNOWN_KIND:
-        return "unknown kind of contract";
-    case SP_REASON_LONG_TERM:
-        return "the term is longer than physmem gives";
-    case SP_REASON_ORDER:
-        return "there are no blocks of that order, or the frames are no whole number of them";
-    case SP_REASON_TOO_MANY:
-        return "the task holds as many contracts as it may";
-    case SP_REASON_RECALL_MISSED:
-        return "a recall was not answered by its deadline";
-    case SP_REASON_NOT_RECEIVING:
-        return "the task does not receive what it is sent";
-    case SP_REASON_OVERDRAFT:
-        return "more memory was touched than the books allow";
-    case SP_REASON_UNMAP_MISSED:
-        return "an unmap was not answered by its deadline";
-    case SP_REASON_ADMINISTRATOR:
-        return "asked for by the administrator";
-    case SP_REASON_PART:
-        return "a part has the term of the contract it was split off from, and cannot grow";
-    case SP_REASON_PART_CLAIMED:
-        return "the part was claimed";
-    case SP_REASON_PART_RETURNED:
-        return "the part has come back";
-    case SP_REASON_REABSORBED:
-        return "reabsorbed by the task that split it off";
-    case SP_REASON_ABOVE_ENDED:
-        return "the contract that this was split off from has ended";
-    case SP_REASON_NOT_ENTITLED:
-        return "more than the policy server allows the task or its user";
-    case SP_REASONS:
-        break;
-    }
-    return "unknown reason";
+    return reason < WIRE_COUNT(WIRE_REASONS) ? names_of_WIRE_REASONS[reason] : "unknown reason";
 }

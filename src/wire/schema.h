@@ -1,6 +1,23 @@
-/* The wire protocol: every message of every conversation, declared once.
+/* The wire protocol: every message of every conversation, declared once. The macros below expand
+ * into structs, encoders, decoders, a printer, random messages for tests, and the list of who may
+ * send what.
  *
- * The macros below are expanded into structs, encoders, decoders, a printer, fuzz seeds and tests.
+ * HOW DO I ADD A MESSAGE? One row in WIRE_MESSAGES, at the end of this file, with the macro of its
+ * fields in front of it, then the code that sends it and the code that takes it. Build, and run
+ * `tests/test_wire_schema --store` in the build directory, which stores a sample of it in
+ * tests/data. Tests fail as long as the sample is missing (wire_schema), or a server does not take
+ * the message from a sender that the row names (wire_dispatch).
+ *
+ * HOW DO I ADD A VALUE TO AN ENUMERATION? One row in its list below: the limit that decoders check,
+ * the C constant and the printed name come from it. A list of values from <selfpage/contract.h>
+ * names constants that are declared there first; message.c does not compile while the two differ.
+ *
+ * HOW DO I ADD A FIELD? One entry in the macro of its message; then as for a message.
+ *
+ * Whoever changes a type number, a field, or a limit raises WIRE_VERSION, since both sides must
+ * agree on all of it: wire_schema fails until that is done. A new type may be added without it.
+ *   2026-11 version 1
+ *   2026-11 version 2: parts of contracts, frame stacks, availability, control by a policy server
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -8,33 +25,33 @@
  *     4  u32 length of the body in bytes (at most WIRE_BODY_MAX)
  *     8  u32 seq               12 u32 error
  *
- * `seq` is the asker's number for a request, and comes back in its reply; 0 means that no reply is
- * expected. `error` is 0, or in a reply a positive errno value; the rest of the reply is then still
- * well-formed (counts say how far it came). `nfds` descriptors (at most one) travel with the bytes
- * of the message that announces them.
+ * `seq` is a number that the sender of a request chooses; the reply carries the same number. 0
+ * means that no reply is expected. `error` is 0, or in a reply a positive errno value; the rest of
+ * the reply is then still well-formed (counts say how far the request came). `nfds` descriptors (at
+ * most one) travel with the bytes of the message that announces them.
  *
- * BODY. The fields in order, without padding. Lists are a u16 count and the elements. Strings have a
- * fixed size, are NUL-terminated, NUL-padded, and printable ASCII. A decoder rejects: another magic,
- * an unknown type, a length that differs from what the fields need, trailing bytes, an enum or count
- * out of range, a string without NUL or with control characters, and another number of descriptors
- * than the type carries.
+ * BODY. The fields in order, without padding. Lists are a u16 count and the elements. Strings have
+ * a fixed size, are NUL-terminated, NUL-padded, and printable ASCII. A decoder rejects: another
+ * magic, an unknown type, a length that differs from what the fields need, trailing bytes, a value
+ * of an enumeration or a count out of range, a string without NUL or with control characters, and
+ * another number of descriptors than the type carries.
  *
- * CONVERSATIONS. A client's first message is HELLO; the server answers WELCOME, or ERROR and closes.
- * A task talks to physmem over two connections: the request connection (role TASK), and the control
- * connection (role CONTROL, with the id and key from the first WELCOME), over which physmem sends
- * RECALL, UNMAP, NOTICE, CHANGED, AVAILABILITY, WARNED, REPOSSESSED and REVOKED unasked, and the
- * task sends DEALLOCATE, VITAL, UNMAPPED and AVAILABILITY_HEARD. To swap it opens role TASK with
- * key 0, and further ones with the key of the first WELCOME, which then share slots and extents. An observer (role OBSERVER) may only ask STATUS and use the messages marked so.
- * A policy server (role POLICY; physmem's own user, or root) sends GET_CONTROL; whichever has control
- * sends limits, writes the table whose descriptor came with CONTROL (src/core/control_table.h), and
- * says so by ENTITLED; physmem sends it RING, SUCCESSOR, and CONTROL again when the table has moved.
+ * CONVERSATIONS. The first message of a client is HELLO. The server answers WELCOME, or DONE with
+ * an error, and then closes the connection.
+ * A task has two connections to physmem: the request connection (role TASK), and the control
+ * connection (role CONTROL, with the id and the key from the first WELCOME). Over the control
+ * connection physmem sends RECALL, UNMAP, NOTICE, CHANGED, AVAILABILITY, WARNED, REPOSSESSED and
+ * REVOKED without being asked, and the task sends DEALLOCATE, VITAL, UNMAPPED and
+ * AVAILABILITY_HEARD.
+ * A client of swap opens its first connection with role TASK and key 0. Further connections with
+ * the key of the first WELCOME share its slots and extents.
+ * An observer (role OBSERVER) reads counters and asks for recalls.
+ * A policy server (role POLICY; it runs as physmem's own user or as root) sends GET_CONTROL. The
+ * one that has control sends limits, writes the table whose descriptor came with CONTROL (see
+ * shm/control_table.h), and sends ENTITLED after each look at it. Physmem sends it RING, SUCCESSOR,
+ * and CONTROL again when the table has moved.
  *
- * Pages, slots and frames are counted, never bytes; times are nanoseconds.
- *
- * Bump rule: any change to a type number, a field, or a limit raises WIRE_VERSION; both sides must
- * have the same. New types may be added without one.
- *   2026-11 version 1
- *   2026-11 version 2: parts of contracts, frame stacks, availability, control by a policy server */
+ * Pages, slots and frames are counted, never bytes; times are nanoseconds. */
 #ifndef WIRE_SCHEMA_H
 #define WIRE_SCHEMA_H
 
@@ -52,22 +69,111 @@
 #define WIRE_TASKS    40u  /* tasks in one STATUS reply */
 #define WIRE_SLOTS_MAX (1u << 24) /* slots of one container */
 
-/* Who is calling (HELLO.role). */
-#define WIRE_ROLES(X) X(TASK, 0) X(CONTROL, 1) X(OBSERVER, 2) X(POLICY, 3)
+/* The tables are formatted by hand: one entry is one thing. */
+/* clang-format off */
+
+/* ENUMERATIONS. X(constant, value, name): the values are 0, 1, 2 ... in any order. */
+
+/* Who opens a connection. */
+#define WIRE_ROLES(X)                                                                              \
+    X(WIRE_ROLE_TASK, 0, "task") X(WIRE_ROLE_CONTROL, 1, "control")                                \
+    X(WIRE_ROLE_OBSERVER, 2, "observer") X(WIRE_ROLE_POLICY, 3, "policy")
 
 /* What a NOTICE is about. */
 #define WIRE_NOTICES(X)                                                                            \
-    X(EXPIRING, 0)  /* a quarter of the term is left: renew */                                     \
-    X(EXPIRED, 1)   /* the term has ended; frames are kept until asked for */                      \
-    X(AVAILABLE, 2) /* there may be extra frames again */
+    X(WIRE_NOTICE_EXPIRING, 0, "expiring")   /* a quarter of the term is left: renew */            \
+    X(WIRE_NOTICE_EXPIRED, 1, "expired")     /* the term is over; frames stay until asked for */   \
+    X(WIRE_NOTICE_AVAILABLE, 2, "available") /* there may be extra frames again */
 
-/* ASK_AVAILABILITY.watch: ask only; ask, and be told from now on; or be told no longer. */
-#define WIRE_WATCHES(X) X(ASK, 0) X(ON, 1) X(OFF, 2)
+/* What ASK_AVAILABILITY wants: one answer; an answer now and after each change; no more answers. */
+#define WIRE_WATCHES(X)                                                                            \
+    X(WIRE_WATCH_ASK, 0, "ask") X(WIRE_WATCH_ON, 1, "on") X(WIRE_WATCH_OFF, 2, "off")
 
-/* Access rights, and status bits: as in L4, read and write (execute is not told apart here). */
-#define WIRE_RIGHT_READ  1u
-#define WIRE_RIGHT_WRITE 2u
-#define WIRE_RIGHTS      4u /* values below this are legal */
+/* Access rights as in L4, two bits; execute is not told apart. */
+#define WIRE_RIGHTS(X)                                                                             \
+    X(WIRE_RIGHT_NONE, 0, "none") X(WIRE_RIGHT_READ, 1, "read")                                    \
+    X(WIRE_RIGHT_WRITE, 2, "write") X(WIRE_RIGHT_BOTH, 3, "both")
+
+/* Which tasks a LIMIT is for: all, those of a user, those of a name, those of a user and a name. */
+#define WIRE_WHOMS(X)                                                                              \
+    X(WIRE_WHOM_ALL, 0, "all") X(WIRE_WHOM_USER, 1, "user") X(WIRE_WHOM_NAME, 2, "name")           \
+    X(WIRE_WHOM_BOTH, 3, "both")
+
+/* Whether a policy server has control: there was none; there is one; it left, and its last table
+ * stands. */
+#define WIRE_CONTROL_STATES(X)                                                                     \
+    X(WIRE_CONTROL_NEVER, 0, "never") X(WIRE_CONTROL_HELD, 1, "held")                              \
+    X(WIRE_CONTROL_LEFT, 2, "left")
+
+#define WIRE_BOOLEANS(X) X(WIRE_NO, 0, "no") X(WIRE_YES, 1, "yes")
+
+/* Enumerations whose constants <selfpage/contract.h> declares. */
+#define WIRE_KINDS(X)                                                                              \
+    X(SP_GUARANTEED, 0, "guaranteed") X(SP_EXTRA, 1, "extra") X(SP_TIMED, 2, "timed")
+
+#define WIRE_BREACHES(X)                                                                           \
+    X(SP_BREACH_REVOKE, 0, "revoke") X(SP_BREACH_KILL, 1, "kill") X(SP_BREACH_WARN, 2, "warn")     \
+    X(SP_BREACH_PENALTY, 3, "penalty") X(SP_BREACH_REPOSSESS, 4, "repossess")
+
+#define WIRE_GRACE_UNITS(X)                                                                        \
+    X(SP_GRACE_TIME, 0, "time") X(SP_GRACE_ALLOCATIONS, 1, "allocations")
+
+#define WIRE_STATES(X)                                                                             \
+    X(SP_CONTRACT_NONE, 0, "none") X(SP_CONTRACT_COUNTERED, 1, "countered")                        \
+    X(SP_CONTRACT_ACTIVE, 2, "active") X(SP_CONTRACT_EXPIRED, 3, "expired")                        \
+    X(SP_CONTRACT_RECALLED, 4, "recalled") X(SP_CONTRACT_CLOSED, 5, "closed")                      \
+    X(SP_CONTRACT_BREACHED, 6, "breached")
+
+#define WIRE_ANSWERS(X)                                                                            \
+    X(SP_ACCEPTED, 0, "accepted") X(SP_COUNTERED, 1, "countered") X(SP_REFUSED, 2, "refused")
+
+/* The names of reasons are sentences for people: see wire_reason_text. */
+#define WIRE_REASONS(X)                                                                            \
+    X(SP_REASON_NONE, 0, "no reason")                                                              \
+    X(SP_REASON_OVERCOMMITTED, 1, "the sum of guarantees would exceed the frames there are")       \
+    X(SP_REASON_ZERO_TERM, 2, "a term of zero")                                                    \
+    X(SP_REASON_ZERO_FRAMES, 3, "no frames asked for")                                             \
+    X(SP_REASON_MIN_ABOVE_FRAMES, 4, "min is above the frames asked for")                          \
+    X(SP_REASON_UNKNOWN_KIND, 5, "unknown kind of contract")                                       \
+    X(SP_REASON_LONG_TERM, 6, "the term is longer than physmem gives")                             \
+    X(SP_REASON_ORDER, 7,                                                                          \
+      "there are no blocks of that order, or the frames are no whole number of them")              \
+    X(SP_REASON_TOO_MANY, 8, "the task holds as many contracts as it may")                         \
+    X(SP_REASON_RECALL_MISSED, 9, "a recall was not answered by its deadline")                     \
+    X(SP_REASON_NOT_RECEIVING, 10, "the task does not receive what it is sent")                    \
+    X(SP_REASON_OVERDRAFT, 11, "more memory was touched than the books allow")                     \
+    X(SP_REASON_UNMAP_MISSED, 12, "an unmap was not answered by its deadline")                     \
+    X(SP_REASON_ADMINISTRATOR, 13, "asked for by the administrator")                               \
+    X(SP_REASON_PART, 14,                                                                          \
+      "a part has the term of the contract it was split off from, and cannot grow")                \
+    X(SP_REASON_PART_CLAIMED, 15, "the part was claimed")                                          \
+    X(SP_REASON_PART_RETURNED, 16, "the part has come back")                                       \
+    X(SP_REASON_REABSORBED, 17, "reabsorbed by the task that split it off")                        \
+    X(SP_REASON_ABOVE_ENDED, 18, "the contract that this was split off from has ended")            \
+    X(SP_REASON_NOT_ENTITLED, 19, "more than the policy server allows the task or its user")
+
+/* All lists. X(enum, list): their constants are declared by message.h. */
+#define WIRE_ENUMS(X)                                                                              \
+    X(wire_role, WIRE_ROLES)                                                                       \
+    X(wire_notice_kind, WIRE_NOTICES)                                                              \
+    X(wire_watch, WIRE_WATCHES)                                                                    \
+    X(wire_right, WIRE_RIGHTS)                                                                     \
+    X(wire_whom, WIRE_WHOMS)                                                                       \
+    X(wire_control_state, WIRE_CONTROL_STATES)                                                     \
+    X(wire_boolean, WIRE_BOOLEANS)
+
+/* X(number of constants, list): <selfpage/contract.h> declares them. */
+#define WIRE_PUBLIC_ENUMS(X)                                                                       \
+    X(SP_CONTRACT_KINDS, WIRE_KINDS)                                                               \
+    X(SP_BREACH_ACTIONS, WIRE_BREACHES)                                                            \
+    X(SP_GRACE_UNITS, WIRE_GRACE_UNITS)                                                            \
+    X(SP_CONTRACT_STATES, WIRE_STATES)                                                             \
+    X(SP_ANSWERS, WIRE_ANSWERS)                                                                    \
+    X(SP_REASONS, WIRE_REASONS)
+
+/* How many values a list has: those below it are legal. */
+#define WIRE_COUNT(LIST)                      (0u LIST(WIRE_COUNT_ONE))
+#define WIRE_COUNT_ONE(constant, value, name) +1u
 
 /* ALLOCATE.flags */
 #define WIRE_ALLOCATE_PARTIAL 1u /* fewer than asked for is success */
@@ -76,10 +182,14 @@
 #define WIRE_ALLOCATE_ZERO    8u /* contents must be zeros */
 #define WIRE_ALLOCATE_FLAGS   16u
 
-/* Elements of lists. F(type, name): a field. E(name, limit): a u8 that must be below limit. */
+/* FIELDS. F(type, name): a number. E(name, LIST): a u8, one of an enumeration. S(name, size): a
+ * string. L(element, name, limit): a list. A field has one meaning; another meaning is another field.
+ */
+
+/* Elements of lists. */
 #define WIRE_RANGE_FIELDS(F, E) F(u32, start) F(u32, count)
 
-/* One contiguous piece of a mapping: `count` slots from `slot` lie in the extent from page `offset`. */
+/* A contiguous piece of a mapping: `count` slots from `slot` lie in the extent from page `offset`. */
 #define WIRE_MAP_FIELDS(F, E)                                                                      \
     F(u32, slot) F(u32, count) F(u32, extent) F(u32, offset) E(rights, WIRE_RIGHTS)
 
@@ -96,7 +206,7 @@
 
 /* One contract's terms (struct sp_terms). */
 #define WIRE_TERMS(F, E)                                                                           \
-    E(kind, SP_CONTRACT_KINDS) E(on_breach, SP_BREACH_ACTIONS) E(grace_unit, SP_GRACE_UNITS)       \
+    E(kind, WIRE_KINDS) E(on_breach, WIRE_BREACHES) E(grace_unit, WIRE_GRACE_UNITS)                \
     F(u8, order) F(u32, min) F(u32, frames) F(u32, weight) F(u64, term_ns) F(u64, t_clean)         \
     F(u64, t_drop) F(u64, bid)
 
@@ -106,7 +216,7 @@
     F(u32, held) F(u32, soft) F(u32, owed) F(u32, contracts) F(u64, allocations)                   \
     F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed) F(u32, overdue) F(u64, warnings)    \
     F(u64, penalty) F(u64, repossessed) F(u64, unmaps)                                             \
-    E(breached, 2) E(reason, SP_REASONS)                                                           \
+    E(breached, WIRE_BOOLEANS) E(reason, WIRE_REASONS)                                             \
     F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)                 \
     F(u32, available) /* as it was told last; 0: it never watched */
 
@@ -119,13 +229,13 @@
     X(stored_slot, WIRE_STORED_SLOT_FIELDS)                                                        \
     X(number, WIRE_NUMBER_FIELDS)
 
-/* Bodies. Besides F and E: S(name, size) a string; L(element, name, limit) a list.               */
+/* Bodies. */
 
 #define WIRE_HELLO_FIELDS(F, E, S, L)                                                              \
-    F(u32, version) E(role, 4) F(u32, id) F(u64, key) S(name, WIRE_NAME)
+    F(u32, version) E(role, WIRE_ROLES) F(u32, id) F(u64, key) S(name, WIRE_NAME)
 #define WIRE_WELCOME_FIELDS(F, E, S, L)                                                            \
     F(u32, version) F(u32, id) F(u64, key) F(u32, page_size) F(u32, total) F(u32, available)
-/* The reply to anything that failed, and to requests with nothing else to say: header.error is 0. */
+/* The reply to a request that failed (header.error says why), or that has no reply of its own. */
 #define WIRE_DONE_FIELDS(F, E, S, L)  F(u32, count) S(text, WIRE_TEXT)
 
 /* To physmem. */
@@ -134,7 +244,7 @@
 #define WIRE_RENEW_FIELDS(F, E, S, L)             F(u32, contract) F(u64, term_ns)
 #define WIRE_CLOSE_FIELDS(F, E, S, L)             F(u32, contract)
 #define WIRE_OFFER_FIELDS(F, E, S, L)                                                              \
-    E(answer, SP_ANSWERS) E(reason, SP_REASONS) E(state, SP_CONTRACT_STATES) F(u32, contract)      \
+    E(answer, WIRE_ANSWERS) E(reason, WIRE_REASONS) E(state, WIRE_STATES) F(u32, contract)         \
     F(u64, retry_ns) WIRE_TERMS(F, E) F(u32, change)
 /* A contract is to have so many frames in all. */
 #define WIRE_RESIZE_FIELDS(F, E, S, L)            F(u32, contract) F(u32, frames)
@@ -150,7 +260,7 @@
 #define WIRE_ALLOCATE_FIELDS(F, E, S, L)                                                           \
     F(u32, container) F(u32, start) F(u32, count) F(u8, flags) F(u8, order)
 /* count slots from start now have frames. zeroed: none has been used since it was last cleared. */
-#define WIRE_ALLOCATED_FIELDS(F, E, S, L)         F(u32, count) E(zeroed, 2)
+#define WIRE_ALLOCATED_FIELDS(F, E, S, L)         F(u32, count) E(zeroed, WIRE_BOOLEANS)
 #define WIRE_SLOTS_FIELDS(F, E, S, L)             F(u32, container) L(range, ranges, WIRE_RANGES)
 #define WIRE_MAP_REQUEST_FIELDS(F, E, S, L)                                                        \
     F(u32, container) F(u32, start) F(u32, count) E(rights, WIRE_RIGHTS)
@@ -162,35 +272,37 @@
 
 /* From physmem, over the control connection. */
 #define WIRE_RECALL_FIELDS(F, E, S, L)                                                             \
-    F(u64, id) F(u32, frames) E(may_clean, 2) E(grace_unit, SP_GRACE_UNITS) F(u64, grace)
+    F(u64, id) F(u32, frames) E(may_clean, WIRE_BOOLEANS) E(grace_unit, WIRE_GRACE_UNITS)          \
+    F(u64, grace)
 #define WIRE_UNMAP_FIELDS(F, E, S, L)                                                              \
     F(u64, id) F(u32, container) E(rights, WIRE_RIGHTS) L(range, ranges, WIRE_RANGES)
 /* To physmem: how many of the pages had been referenced, and written, since they were mapped. */
 #define WIRE_UNMAPPED_FIELDS(F, E, S, L)          F(u64, id) F(u32, referenced) F(u32, dirty)
 #define WIRE_NOTICE_FIELDS(F, E, S, L)                                                             \
-    E(what, 3) F(u32, contract) F(u32, guaranteed) F(u32, extra)
-/* How much the task could have, and how many frames physmem is short of. To physmem: ask; in frames,
- * by how much it has to change before the task is told. From physmem: the answer, or (seq 0, over the
- * control connection) what has changed; the next comes after the task said that it heard this one. */
-#define WIRE_ASK_AVAILABILITY_FIELDS(F, E, S, L)  E(watch, 3) F(u32, hysteresis)
+    E(what, WIRE_NOTICES) F(u32, contract) F(u32, guaranteed) F(u32, extra)
+/* How much the task could have, and how many frames physmem is short of. ASK_AVAILABILITY.hysteresis:
+ * frames by which that must change before physmem tells the task. AVAILABILITY is the answer; or,
+ * with seq 0 over the control connection, a change: the next change comes after the task has sent
+ * AVAILABILITY_HEARD. */
+#define WIRE_ASK_AVAILABILITY_FIELDS(F, E, S, L)  E(watch, WIRE_WATCHES) F(u32, hysteresis)
 #define WIRE_AVAILABILITY_FIELDS(F, E, S, L)                                                       \
     F(u32, available) F(u32, held) F(u32, promised) F(u32, pressure)
 #define WIRE_AVAILABILITY_HEARD_FIELDS(F, E, S, L) F(u32, available)
-/* A contract has changed, not by a request about it. `change` counts, here and in OFFER and PART, so
- * that of two messages that overtook each other the newer is known. part: that was split off from
- * it and is claimed, or has come back; 0: none. */
+/* A contract has changed, not by a request about it. `change` counts the changes, here and in OFFER
+ * and PART: of two messages that overtook each other, the one with the higher count is newer. `part`:
+ * a part of the contract that was claimed or has come back; 0: none. */
 #define WIRE_CHANGED_FIELDS(F, E, S, L)                                                            \
-    F(u32, contract) F(u32, part) F(u32, frames) F(u32, change) E(state, SP_CONTRACT_STATES)       \
-    E(why, SP_REASONS)
+    F(u32, contract) F(u32, part) F(u32, frames) F(u32, change) E(state, WIRE_STATES)              \
+    E(why, WIRE_REASONS)
 /* A recall's deadline was missed, and there is another: `left` misses more are forborne. */
 #define WIRE_WARNED_FIELDS(F, E, S, L)                                                             \
-    F(u64, id) F(u32, missing) F(u32, left) F(u64, charged) E(grace_unit, SP_GRACE_UNITS)          \
+    F(u64, id) F(u32, missing) F(u32, left) F(u64, charged) E(grace_unit, WIRE_GRACE_UNITS)        \
     F(u64, grace)
 /* These slots, which had frames, have none any more: physmem took them, after a recall was missed.
  * Recalled frames that are owed are fewer by `frames`, as far as so many are owed. */
 #define WIRE_REPOSSESSED_FIELDS(F, E, S, L)                                                        \
     F(u64, id) F(u32, container) F(u32, frames) L(range, ranges, WIRE_RANGES)
-#define WIRE_REVOKED_FIELDS(F, E, S, L)           E(reason, SP_REASONS) S(text, WIRE_TEXT)
+#define WIRE_REVOKED_FIELDS(F, E, S, L)           E(reason, WIRE_REASONS) S(text, WIRE_TEXT)
 
 /* For observers and administrators. */
 #define WIRE_STATUS_REQUEST_FIELDS(F, E, S, L)    F(u32, after)
@@ -200,7 +312,8 @@
     F(u32, extents) F(u64, allocated) F(u64, returned) F(u64, proposals) F(u64, accepted)          \
     F(u64, countered) F(u64, refused) F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed)   \
     F(u64, warnings) F(u64, repossessed) F(u64, breaches) F(u64, unmaps) F(u64, audits)            \
-    F(u64, compacted) F(u64, messages) F(u64, violations) E(control, 3) F(u32, controllers)        \
+    F(u64, compacted) F(u64, messages) F(u64, violations) E(control, WIRE_CONTROL_STATES)          \
+    F(u32, controllers)                                                                            \
     F(u64, entitlements) F(u64, frames_recalled) F(u64, recalls_transparent)                       \
     F(u64, frames_transparent) F(u64, passes) F(u64, recall_passes)
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
@@ -208,12 +321,13 @@
     S(name, WIRE_NAME) WIRE_TASK_STATUS_FIELDS(F, E)
 
 /* To the policy server and back. */
-#define WIRE_GET_CONTROL_FIELDS(F, E, S, L)       E(wait, 2) /* for the holder to hand it over */
+/* `wait`: until the policy server that has control hands it over. */
+#define WIRE_GET_CONTROL_FIELDS(F, E, S, L)       E(wait, WIRE_BOOLEANS)
 #define WIRE_TABLE_FIELDS(F, E, S, L)             F(u32, rows)
 #define WIRE_SUCCESSOR_FIELDS(F, E, S, L)         F(u32, pid)
 #define WIRE_LIMIT_FIELDS(F, E, S, L)                                                              \
-    E(whom, 4) F(u32, uid) F(u32, guaranteed) F(u32, extra) F(u32, weight) F(u32, priority)        \
-    S(name, WIRE_NAME)
+    E(whom, WIRE_WHOMS) F(u32, uid) F(u32, guaranteed) F(u32, extra) F(u32, weight)                \
+    F(u32, priority) S(name, WIRE_NAME)
 #define WIRE_LIMITS_FIELDS(F, E, S, L)            F(u32, count)
 #define WIRE_ENTITLED_FIELDS(F, E, S, L)          F(u32, changed) /* tasks */
 #define WIRE_RING_FIELDS(F, E, S, L)              F(u32, what) /* PHYSMEM_RING_* */
@@ -232,69 +346,102 @@
     F(u64, frees) F(u64, writes) F(u64, reads) F(u64, failed) F(u64, corrupt) F(u64, messages)     \
     F(u64, violations)
 
-/* X(NAME, name, type number, descriptors, FIELDS). What a request is answered with stands behind it.
- * (o): observers may send it. */
+/* WHO SENDS A MESSAGE. Bits. A server closes a connection over which anything else comes. */
+#define WIRE_BY_TASK     1u  /* a task, over its request connection to physmem */
+#define WIRE_BY_CONTROL  2u  /* a task, over its control connection to physmem */
+#define WIRE_BY_OBSERVER 4u  /* an observer of physmem */
+#define WIRE_BY_POLICY   8u  /* a policy server */
+#define WIRE_BY_SWAPPER  16u /* a client of swap with role TASK */
+#define WIRE_BY_READER   32u /* an observer of swap */
+#define WIRE_BY_PHYSMEM  64u
+#define WIRE_BY_SWAP     128u
+
+#define WIRE_BY_TASK_OR_CONTROL (WIRE_BY_TASK | WIRE_BY_CONTROL)
+#define WIRE_BY_ASKERS (WIRE_BY_TASK | WIRE_BY_OBSERVER | WIRE_BY_SWAPPER | WIRE_BY_READER)
+#define WIRE_BY_CLIENTS (WIRE_BY_ASKERS | WIRE_BY_CONTROL | WIRE_BY_POLICY)
+#define WIRE_BY_SERVERS (WIRE_BY_PHYSMEM | WIRE_BY_SWAP)
+
+/* X(NAME, name, type number, descriptors, senders, FIELDS). The comment behind a request names the
+ * message that answers it. */
 #define WIRE_MESSAGES(X)                                                                           \
-    X(HELLO, hello, 1, 0, WIRE_HELLO_FIELDS)               /* -> WELCOME */                        \
-    X(WELCOME, welcome, 2, 0, WIRE_WELCOME_FIELDS)                                                 \
-    X(DONE, done, 3, 0, WIRE_DONE_FIELDS)                                                          \
-    X(PROPOSE, propose, 10, 0, WIRE_PROPOSE_FIELDS)        /* -> OFFER */                          \
-    X(ACCEPT, accept, 11, 0, WIRE_ACCEPT_FIELDS)           /* -> OFFER */                          \
-    X(RENEW, renew, 12, 0, WIRE_RENEW_FIELDS)              /* -> OFFER */                          \
-    X(CLOSE, close, 13, 0, WIRE_CLOSE_FIELDS)              /* -> DONE */                           \
-    X(OFFER, offer, 14, 0, WIRE_OFFER_FIELDS)                                                      \
-    X(RESIZE, resize, 15, 0, WIRE_RESIZE_FIELDS)           /* -> OFFER */                          \
-    X(SPLIT, split, 16, 0, WIRE_SPLIT_FIELDS)              /* -> PART */                           \
-    X(PART, part, 17, 0, WIRE_PART_FIELDS)                                                         \
-    X(CLAIM, claim, 18, 0, WIRE_CLAIM_FIELDS)              /* -> OFFER */                          \
-    X(REABSORB, reabsorb, 19, 0, WIRE_REABSORB_FIELDS)     /* -> OFFER: the contract above */      \
-    X(CONTAINER_CREATE, container_create, 20, 0, WIRE_CONTAINER_CREATE_FIELDS) /* -> CONTAINER */  \
-    X(CONTAINER, container, 21, 0, WIRE_CONTAINER_FIELDS)                                          \
-    X(CONTAINER_DESTROY, container_destroy, 22, 0, WIRE_CONTAINER_DESTROY_FIELDS) /* -> DONE */    \
-    X(ALLOCATE, allocate, 23, 0, WIRE_ALLOCATE_FIELDS)     /* -> ALLOCATED */                      \
-    X(ALLOCATED, allocated, 24, 0, WIRE_ALLOCATED_FIELDS)                                          \
-    X(DEALLOCATE, deallocate, 25, 0, WIRE_SLOTS_FIELDS)    /* -> DONE, frames go to the pool */    \
-    X(RELEASE, release, 26, 0, WIRE_SLOTS_FIELDS)          /* -> DONE, contents kept until reuse */\
-    X(RECOVER, recover, 27, 0, WIRE_SLOTS_FIELDS)          /* -> DONE: ENOENT reused, ENOMEM */    \
-    X(MAP, map, 28, 0, WIRE_MAP_REQUEST_FIELDS)            /* -> EXTENT once each, MAPPED */       \
-    X(MAPPED, mapped, 29, 0, WIRE_MAPPED_FIELDS)                                                   \
-    X(EXTENT, extent, 30, 1, WIRE_FD_FIELDS)               /* comes before the MAPPED naming it */ \
-    X(UNMAP_OWN, unmap_own, 31, 0, WIRE_SLOTS_FIELDS)      /* -> DONE: the task gives up rights */ \
-    X(STACK_OPEN, stack_open, 33, 0, WIRE_STACK_OPEN_FIELDS) /* -> STACK, DONE */                  \
-    X(STACK, stack, 34, 1, WIRE_STACK_FIELDS)              /* comes before the DONE */             \
-    X(RECALL, recall, 40, 0, WIRE_RECALL_FIELDS)           /* the task answers by DEALLOCATE */    \
-    X(UNMAP, unmap, 41, 0, WIRE_UNMAP_FIELDS)              /* -> UNMAPPED */                       \
-    X(UNMAPPED, unmapped, 42, 0, WIRE_UNMAPPED_FIELDS)                                             \
-    X(NOTICE, notice, 43, 0, WIRE_NOTICE_FIELDS)                                                   \
-    X(REVOKED, revoked, 44, 0, WIRE_REVOKED_FIELDS)                                                \
-    X(ASK_AVAILABILITY, ask_availability, 45, 0, WIRE_ASK_AVAILABILITY_FIELDS) /* -> AVAILABILITY */ \
-    X(AVAILABILITY, availability, 46, 0, WIRE_AVAILABILITY_FIELDS) /* -> AVAILABILITY_HEARD */     \
-    X(AVAILABILITY_HEARD, availability_heard, 47, 0, WIRE_AVAILABILITY_HEARD_FIELDS)               \
-    X(STATUS, status, 50, 0, WIRE_STATUS_REQUEST_FIELDS)   /* (o) -> TASK_STATUS*, *_STATUS */     \
-    X(PHYSMEM_STATUS, physmem_status, 51, 0, WIRE_PHYSMEM_STATUS_FIELDS)                           \
-    X(TASK_STATUS, task_status, 52, 0, WIRE_TASK_STATUS_ENTRY_FIELDS)                              \
-    X(SWAP_STATUS, swap_status, 53, 0, WIRE_SWAP_STATUS_FIELDS)                                    \
-    X(RECALL_TASK, recall_task, 54, 0, WIRE_RECALL_REQUEST_FIELDS) /* (o) -> DONE */               \
-    X(GIVE_EXTENT, give_extent, 60, 1, WIRE_FD_FIELDS)     /* -> DONE: swap may read and fill it */\
-    X(FORGET_EXTENT, forget_extent, 61, 0, WIRE_FORGET_FIELDS) /* -> DONE */                       \
-    X(RESERVE, reserve, 62, 0, WIRE_RESERVE_FIELDS)        /* -> RESERVED */                       \
-    X(RESERVED, reserved, 63, 0, WIRE_RESERVED_FIELDS)                                             \
-    X(STORE, store, 64, 0, WIRE_STORE_FIELDS)              /* -> STORED */                         \
-    X(STORED, stored, 65, 0, WIRE_STORED_FIELDS)                                                   \
-    X(LOAD, load, 66, 0, WIRE_LOAD_FIELDS)                 /* -> LOADED */                         \
-    X(LOADED, loaded, 67, 0, WIRE_LOADED_FIELDS)                                                   \
-    X(FREE, free, 68, 0, WIRE_FREE_FIELDS)                 /* -> DONE if seq is not 0 */           \
-    X(GET_CONTROL, get_control, 70, 0, WIRE_GET_CONTROL_FIELDS) /* -> CONTROL, or DONE: EBUSY */   \
-    X(CONTROL, control, 71, 1, WIRE_TABLE_FIELDS)          /* the table; again when it moves */    \
-    X(SUCCESSOR, successor, 72, 0, WIRE_SUCCESSOR_FIELDS)  /* to the holder: it waits */           \
-    X(HAND_OVER, hand_over, 73, 0, WIRE_SUCCESSOR_FIELDS)  /* -> DONE, and control is gone */      \
-    X(LIMIT, limit, 74, 0, WIRE_LIMIT_FIELDS)              /* one of a set */                      \
-    X(LIMITS, limits, 75, 0, WIRE_LIMITS_FIELDS)           /* -> DONE: the set holds from now on */\
-    X(ENTITLED, entitled, 76, 0, WIRE_ENTITLED_FIELDS)     /* the table has been looked at */      \
-    X(RING, ring, 77, 0, WIRE_RING_FIELDS)                 /* ENTITLED answers */                   \
-    X(CHANGED, changed, 100, 0, WIRE_CHANGED_FIELDS)                                               \
-    X(WARNED, warned, 101, 0, WIRE_WARNED_FIELDS)                                                  \
-    X(REPOSSESSED, repossessed, 102, 0, WIRE_REPOSSESSED_FIELDS)                                   \
-    X(VITAL, vital, 103, 0, WIRE_SLOTS_FIELDS)             /* -> DONE: all vital slots there */
+    X(HELLO, hello, 1, 0, CLIENTS, WIRE_HELLO_FIELDS)          /* -> WELCOME */                    \
+    X(WELCOME, welcome, 2, 0, SERVERS, WIRE_WELCOME_FIELDS)                                        \
+    X(DONE, done, 3, 0, SERVERS, WIRE_DONE_FIELDS)                                                 \
+    X(PROPOSE, propose, 10, 0, TASK, WIRE_PROPOSE_FIELDS)      /* -> OFFER */                      \
+    X(ACCEPT, accept, 11, 0, TASK, WIRE_ACCEPT_FIELDS)         /* -> OFFER */                      \
+    X(RENEW, renew, 12, 0, TASK, WIRE_RENEW_FIELDS)            /* -> OFFER */                      \
+    X(CLOSE, close, 13, 0, TASK, WIRE_CLOSE_FIELDS)            /* -> DONE */                       \
+    X(OFFER, offer, 14, 0, PHYSMEM, WIRE_OFFER_FIELDS)                                             \
+    X(RESIZE, resize, 15, 0, TASK, WIRE_RESIZE_FIELDS)         /* -> OFFER */                      \
+    X(SPLIT, split, 16, 0, TASK, WIRE_SPLIT_FIELDS)            /* -> PART */                       \
+    X(PART, part, 17, 0, PHYSMEM, WIRE_PART_FIELDS)                                                \
+    X(CLAIM, claim, 18, 0, TASK, WIRE_CLAIM_FIELDS)            /* -> OFFER */                      \
+    X(REABSORB, reabsorb, 19, 0, TASK, WIRE_REABSORB_FIELDS)   /* -> OFFER: the contract above */  \
+    /* -> CONTAINER */                                                                             \
+    X(CONTAINER_CREATE, container_create, 20, 0, TASK, WIRE_CONTAINER_CREATE_FIELDS)               \
+    X(CONTAINER, container, 21, 0, PHYSMEM, WIRE_CONTAINER_FIELDS)                                 \
+    /* -> DONE */                                                                                  \
+    X(CONTAINER_DESTROY, container_destroy, 22, 0, TASK, WIRE_CONTAINER_DESTROY_FIELDS)            \
+    X(ALLOCATE, allocate, 23, 0, TASK, WIRE_ALLOCATE_FIELDS)   /* -> ALLOCATED */                  \
+    X(ALLOCATED, allocated, 24, 0, PHYSMEM, WIRE_ALLOCATED_FIELDS)                                 \
+    /* -> DONE, frames go to the pool */                                                           \
+    X(DEALLOCATE, deallocate, 25, 0, TASK_OR_CONTROL, WIRE_SLOTS_FIELDS)                           \
+    /* -> DONE, contents kept until reuse */                                                       \
+    X(RELEASE, release, 26, 0, TASK, WIRE_SLOTS_FIELDS)                                            \
+    /* -> DONE: ENOENT reused, ENOMEM */                                                           \
+    X(RECOVER, recover, 27, 0, TASK, WIRE_SLOTS_FIELDS)                                            \
+    X(MAP, map, 28, 0, TASK, WIRE_MAP_REQUEST_FIELDS)          /* -> EXTENT once each, MAPPED */   \
+    X(MAPPED, mapped, 29, 0, PHYSMEM, WIRE_MAPPED_FIELDS)                                          \
+    /* comes before the MAPPED naming it */                                                        \
+    X(EXTENT, extent, 30, 1, PHYSMEM, WIRE_FD_FIELDS)                                              \
+    /* -> DONE: the task gives up rights */                                                        \
+    X(UNMAP_OWN, unmap_own, 31, 0, TASK, WIRE_SLOTS_FIELDS)                                        \
+    X(STACK_OPEN, stack_open, 33, 0, TASK, WIRE_STACK_OPEN_FIELDS) /* -> STACK, DONE */            \
+    X(STACK, stack, 34, 1, PHYSMEM, WIRE_STACK_FIELDS)         /* comes before the DONE */         \
+    /* the task answers by DEALLOCATE */                                                           \
+    X(RECALL, recall, 40, 0, PHYSMEM, WIRE_RECALL_FIELDS)                                          \
+    X(UNMAP, unmap, 41, 0, PHYSMEM, WIRE_UNMAP_FIELDS)         /* -> UNMAPPED */                   \
+    X(UNMAPPED, unmapped, 42, 0, CONTROL, WIRE_UNMAPPED_FIELDS)                                    \
+    X(NOTICE, notice, 43, 0, PHYSMEM, WIRE_NOTICE_FIELDS)                                          \
+    X(REVOKED, revoked, 44, 0, PHYSMEM, WIRE_REVOKED_FIELDS)                                       \
+    /* -> AVAILABILITY */                                                                          \
+    X(ASK_AVAILABILITY, ask_availability, 45, 0, TASK, WIRE_ASK_AVAILABILITY_FIELDS)               \
+    /* -> AVAILABILITY_HEARD */                                                                    \
+    X(AVAILABILITY, availability, 46, 0, PHYSMEM, WIRE_AVAILABILITY_FIELDS)                        \
+    X(AVAILABILITY_HEARD, availability_heard, 47, 0, CONTROL, WIRE_AVAILABILITY_HEARD_FIELDS)      \
+    X(STATUS, status, 50, 0, ASKERS, WIRE_STATUS_REQUEST_FIELDS) /* -> TASK_STATUS*, *_STATUS */   \
+    X(PHYSMEM_STATUS, physmem_status, 51, 0, PHYSMEM, WIRE_PHYSMEM_STATUS_FIELDS)                  \
+    X(TASK_STATUS, task_status, 52, 0, PHYSMEM, WIRE_TASK_STATUS_ENTRY_FIELDS)                     \
+    X(SWAP_STATUS, swap_status, 53, 0, SWAP, WIRE_SWAP_STATUS_FIELDS)                              \
+    X(RECALL_TASK, recall_task, 54, 0, OBSERVER, WIRE_RECALL_REQUEST_FIELDS) /* -> DONE */         \
+    /* -> DONE: swap may read and fill it */                                                       \
+    X(GIVE_EXTENT, give_extent, 60, 1, SWAPPER, WIRE_FD_FIELDS)                                    \
+    X(FORGET_EXTENT, forget_extent, 61, 0, SWAPPER, WIRE_FORGET_FIELDS) /* -> DONE */              \
+    X(RESERVE, reserve, 62, 0, SWAPPER, WIRE_RESERVE_FIELDS)   /* -> RESERVED */                   \
+    X(RESERVED, reserved, 63, 0, SWAP, WIRE_RESERVED_FIELDS)                                       \
+    X(STORE, store, 64, 0, SWAPPER, WIRE_STORE_FIELDS)         /* -> STORED */                     \
+    X(STORED, stored, 65, 0, SWAP, WIRE_STORED_FIELDS)                                             \
+    X(LOAD, load, 66, 0, SWAPPER, WIRE_LOAD_FIELDS)            /* -> LOADED */                     \
+    X(LOADED, loaded, 67, 0, SWAP, WIRE_LOADED_FIELDS)                                             \
+    X(FREE, free, 68, 0, SWAPPER, WIRE_FREE_FIELDS)            /* -> DONE if seq is not 0 */       \
+    /* -> CONTROL, or DONE: EBUSY */                                                               \
+    X(GET_CONTROL, get_control, 70, 0, POLICY, WIRE_GET_CONTROL_FIELDS)                            \
+    /* the table; again when it moves */                                                           \
+    X(CONTROL, control, 71, 1, PHYSMEM, WIRE_TABLE_FIELDS)                                         \
+    X(SUCCESSOR, successor, 72, 0, PHYSMEM, WIRE_SUCCESSOR_FIELDS) /* to the holder: it waits */   \
+    /* -> DONE, and control is gone */                                                             \
+    X(HAND_OVER, hand_over, 73, 0, POLICY, WIRE_SUCCESSOR_FIELDS)                                  \
+    X(LIMIT, limit, 74, 0, POLICY, WIRE_LIMIT_FIELDS)          /* one of a set */                  \
+    /* -> DONE: the set holds from now on */                                                       \
+    X(LIMITS, limits, 75, 0, POLICY, WIRE_LIMITS_FIELDS)                                           \
+    X(ENTITLED, entitled, 76, 0, POLICY, WIRE_ENTITLED_FIELDS) /* the table has been looked at */  \
+    X(RING, ring, 77, 0, PHYSMEM, WIRE_RING_FIELDS)            /* ENTITLED answers */              \
+    X(CHANGED, changed, 100, 0, PHYSMEM, WIRE_CHANGED_FIELDS)                                      \
+    X(WARNED, warned, 101, 0, PHYSMEM, WIRE_WARNED_FIELDS)                                         \
+    X(REPOSSESSED, repossessed, 102, 0, PHYSMEM, WIRE_REPOSSESSED_FIELDS)                          \
+    /* -> DONE: all vital slots there */                                                           \
+    X(VITAL, vital, 103, 0, TASK_OR_CONTROL, WIRE_SLOTS_FIELDS)
+
+/* clang-format on */
 
 #endif

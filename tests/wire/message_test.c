@@ -266,7 +266,7 @@ static void test_illegal_messages_are_not_encoded(void **state)
     message = (struct wire_message){.type = WIRE_STORE, .store.pages_count = WIRE_BATCH + 1};
     assert_int_equal(wire_encode(&message, bytes, sizeof(bytes)), 0);
     message = (struct wire_message){.type = WIRE_MAPPED, .mapped.items_count = 1};
-    message.mapped.items[0].rights = WIRE_RIGHTS;
+    message.mapped.items[0].rights = WIRE_COUNT(WIRE_RIGHTS);
     assert_int_equal(wire_encode(&message, bytes, sizeof(bytes)), 0);
 }
 

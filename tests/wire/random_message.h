@@ -8,7 +8,7 @@
 #include "wire/message.h"
 
 static const uint8_t message_types[] = {
-#define MESSAGE_TYPE(NAME, member, number, fds, FIELDS) number,
+#define MESSAGE_TYPE(NAME, member, number, fds, senders, FIELDS) number,
     WIRE_MESSAGES(MESSAGE_TYPE)
 #undef MESSAGE_TYPE
 };
@@ -39,9 +39,9 @@ static inline uint64_t random_field(struct random_source *random, uint64_t limit
 }
 
 /* Limit 0 stands for 2^64; narrower fields cut what they are given. */
-#define RANDOM_F(type, name)  body->name = (wire_##type)random_field(random, 0);
-#define RANDOM_E(name, limit) body->name = (wire_u8)random_field(random, limit);
-#define RANDOM_S(name, size)  random_text(random, body->name, size);
+#define RANDOM_F(type, name) body->name = (wire_##type)random_field(random, 0);
+#define RANDOM_E(name, LIST) body->name = (wire_u8)random_field(random, WIRE_COUNT(LIST));
+#define RANDOM_S(name, size) random_text(random, body->name, size);
 #define RANDOM_L(element, name, max)                                                               \
     body->name##_count = (wire_u16)random_field(random, (max) + 1u);                               \
     random_list_##element(random, body->name, body->name##_count);
@@ -57,7 +57,7 @@ static inline uint64_t random_field(struct random_source *random, uint64_t limit
 WIRE_ELEMENTS(RANDOM_ELEMENT)
 #undef RANDOM_ELEMENT
 
-#define RANDOM_BODY(NAME, member, number, fds, FIELDS)                                             \
+#define RANDOM_BODY(NAME, member, number, fds, senders, FIELDS)                                    \
     static inline void random_##member##_body(struct random_source *random,                        \
                                               struct wire_message *message)                        \
     {                                                                                              \
@@ -77,7 +77,7 @@ static inline void random_message(struct random_source *random, uint8_t type,
     message->seq = (uint32_t)random_field(random, UINT64_C(1) << 32);
     message->error = (uint32_t)random_field(random, 4096);
     switch (type) {
-#define RANDOM_CASE(NAME, member, number, fds, FIELDS)                                             \
+#define RANDOM_CASE(NAME, member, number, fds, senders, FIELDS)                                    \
     case number:                                                                                   \
         random_##member##_body(random, message);                                                   \
         break;

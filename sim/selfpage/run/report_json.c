@@ -14,7 +14,7 @@ static void put(json_t *object, const char *name, json_t *value, bool *failed)
 #define PUT(name)                  put(object, #name, json_integer((json_int_t)from->name), failed);
 #define PUT_COUNTER(name, meaning) PUT(name)
 #define PUT_F(type, name)          PUT(name)
-#define PUT_E(name, limit)         PUT(name)
+#define PUT_E(name, LIST)          PUT(name)
 #define PUT_S(name, size)
 #define PUT_L(element, name, limit)
 

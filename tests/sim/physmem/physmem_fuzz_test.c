@@ -95,7 +95,7 @@ static void message_make(struct random_source *random, struct wire_message *mess
         message->map.container = container;
         message->map.start = number(random);
         message->map.count = number(random);
-        message->map.rights = (uint8_t)random_below(random, WIRE_RIGHTS);
+        message->map.rights = (uint8_t)random_below(random, WIRE_COUNT(WIRE_RIGHTS));
         break;
     case WIRE_STATUS:
         message->status.after = number(random);
