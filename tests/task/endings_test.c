@@ -74,7 +74,7 @@ static void test_bad_attachments(void **state)
          .text = "0 can be promised now: ask for extra frames instead, or try again in"},
         {.contract = "guaranteed=5,term=0s", .code = ENOMEM, .text = "term"},
         {.contract = "guaranteed=0", .code = ENOMEM, .text = "frames"},
-        {.contract = "guaranteed=5,min=6", .code = ENOMEM, .text = "fewest"},
+        {.contract = "guaranteed=5,min=6", .code = ENOMEM, .text = "min is above"},
         {.contract = "nonsense", .code = EINVAL, .text = "nonsense"},
         {.contract = "guaranteed=5", .policy = "nosuch", .code = ENOENT, .text = "nosuch"},
         {.contract = "guaranteed=5", .policy = "./nosuch.so", .code = ENOENT, .text = "nosuch.so"},
