@@ -91,9 +91,7 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
                                   .seed = settings->options.seed,
                                   .policy = policy,
                                   .params = params,
-                                  .stats = task->stats,
-                                  .sink = memory_sink,
-                                  .context = task};
+                                  .stats = task->stats};
 
     task->extents_max = (slots + task->extent_pages - 1) / task->extent_pages;
     task->extents_size = task->extents_max * sizeof(struct task_extent);

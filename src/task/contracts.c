@@ -275,7 +275,7 @@ uint32_t sp_return_frames(struct sp_task *task, uint32_t frames)
     before = task->pager.owed;
     if (before == 0)
         task->recall_may_clean = true; /* nobody waits */
-    pager_owe(&task->pager, units_for(task, frames));
+    pager_debts_owe(&task->pager, units_for(task, frames));
     after = task->pager.owed;
     task_leave(task, &saved);
     task_poke(task);

@@ -37,7 +37,7 @@ static void pay_debts(struct sp_task *task)
 
         task_enter(task, &work, NULL);
         before = task->pager.owed;
-        owed = before == 0 ? 0 : pager_pay(&task->pager, PAY_STEP, drop_only);
+        owed = before == 0 ? 0 : pager_debts_pay(&task->pager, PAY_STEP, drop_only);
         stores_pending = task->pager.leaving > 0;
         task_leave(task, NULL);
         work_perform(task, &work, &task->cleaner, false, false);
@@ -81,7 +81,7 @@ static void on_recall(struct sp_task *task, const struct wire_message *message)
     if (answer == SP_RECALL_COMPLY) {
         task->recalls_open++;
         task->recall_may_clean = recall.may_clean;
-        pager_owe(&task->pager, units_for(task, recall.frames));
+        pager_debts_owe(&task->pager, units_for(task, recall.frames));
     }
     task_leave(task, NULL);
     if (answer == SP_RECALL_COMPLY) {
@@ -207,7 +207,7 @@ static void write_ahead(struct sp_task *task)
     extra =
         task->pager.held > task->pager.guaranteed ? task->pager.held - task->pager.guaranteed : 0;
     if (task->has_swap && task->pager.owed == 0 && extra > task->pager.free)
-        pager_clean(&task->pager, extra - task->pager.free);
+        pager_evict_clean(&task->pager, extra - task->pager.free);
     task_leave(task, NULL);
     work_perform(task, &work, &task->cleaner, false, false);
 }

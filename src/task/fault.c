@@ -95,7 +95,7 @@ void task_fault(struct sp_task *task, sp_page page, bool write)
             break;
         case PAGER_STUCK:
             task_die(task, "no frame can be freed for a page fault: %s",
-                     pager_stuck_reason(&task->pager));
+                     pager_fault_stuck_reason(&task->pager));
         case PAGER_DEAD:
             task_die(task,
                      "a page was touched whose only copy physmem has taken, since a recall was "
@@ -135,7 +135,7 @@ static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t
             lost_wait(task, page);
         return true;
     }
-    if (page == SP_NO_PAGE || pager_region_of(&task->pager, page) == NULL)
+    if (page == SP_NO_PAGE || pager_regions_of(&task->pager, page) == NULL)
         return false;
     if (inside > 0 || task_is_held())
         task_die(task,

@@ -28,7 +28,7 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
         return;
     task_enter(task, &work, NULL);
     before = task->stats->repossessed;
-    pager_forgive(&task->pager, units_in(task, message->repossessed.frames));
+    pager_debts_forgive(&task->pager, units_in(task, message->repossessed.frames));
     for (uint32_t i = 0; i < message->repossessed.ranges_count; i++) {
         const struct wire_range *range = &message->repossessed.ranges[i];
         uint32_t first = units_in(task, range->start);
@@ -85,7 +85,7 @@ bool lost_in_the_end(struct sp_task *task, sp_page page)
         bool lost;
 
         futex_lock_take(&task->lock);
-        lost = pager_is_lost(&task->pager, page);
+        lost = pager_lost_has(&task->pager, page);
         futex_lock_release(&task->lock);
         if (lost || __atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_LIVES)
             return lost;

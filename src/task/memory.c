@@ -125,7 +125,7 @@ static void map(struct sp_task *task, const struct pager_effect *effect)
                  "the kernel's limit of mappings (vm.max_map_count) is reached with %u in "
                  "managed memory: pages are unmapped to stay below it",
                  task->pager.maps);
-    pager_map_failed(&task->pager, effect->page);
+    pager_mapping_failed(&task->pager, effect->page);
 }
 
 /* Linux lets the last mapping go one beyond its limit, and from then on refuses every mmap, even one
@@ -174,11 +174,8 @@ static void note_free(const struct sp_task *task, struct work *work,
         work->free_swap[work->frees++] = units_swap_slot(task, effect->page, effect->swap, i);
 }
 
-void memory_sink(void *context, const struct pager_effect *effect)
+static void carry_out(struct sp_task *task, struct work *work, const struct pager_effect *effect)
 {
-    struct sp_task *task = context;
-    struct work *work = task->work;
-
     switch (effect->kind) {
     case EFFECT_MAP:
         map(task, effect);
@@ -220,6 +217,14 @@ void memory_sink(void *context, const struct pager_effect *effect)
         work->return_slot[work->returns++] = effect->slot;
         break;
     }
+}
+
+void memory_carry_out(struct sp_task *task, struct work *work)
+{
+    struct pager_effect effect;
+
+    while (pager_next_effect(&task->pager, &effect))
+        carry_out(task, work, &effect);
 }
 
 uint32_t memory_map_limit(void)

@@ -29,7 +29,7 @@ int publish_start(struct sp_task *task, uint32_t frames, struct sp_error *error)
         reply.done.count != frame_stack_places(task->stack.size))
         return error_set(error, EPROTO, "physmem sent no frame stack that can be used");
     task_enter(task, &work, &saved);
-    pager_publish(&task->pager, task->stack.memory, reply.done.count);
+    pager_slots_publish(&task->pager, task->stack.memory, reply.done.count);
     task_leave(task, &saved);
     return 0;
 }

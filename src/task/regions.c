@@ -33,7 +33,7 @@ static bool range_of(struct sp_task *task, const void *first, size_t pages, stru
 
     if (page == SP_NO_PAGE || (uintptr_t)first % SP_PAGE_SIZE != 0)
         return false;
-    region = pager_region_of(&task->pager, page);
+    region = pager_regions_of(&task->pager, page);
     if (region == NULL)
         return false;
     /* Base pages, counted from the start of the region. */
@@ -113,10 +113,10 @@ static sp_page make_region(struct sp_task *task, const struct sp_region_options 
 
     task_enter(task, &work, NULL);
     first =
-        pager_region_create(&task->pager, units_for(task, (uint32_t)options->pages), options->kind,
+        pager_regions_create(&task->pager, units_for(task, (uint32_t)options->pages), options->kind,
                             (options->flags & SP_REGION_UNDEFINED) != 0, options->refill != NULL);
     if (first != SP_NO_PAGE) {
-        uint32_t index = (uint32_t)(pager_region_of(&task->pager, first) - task->pager.region);
+        uint32_t index = (uint32_t)(pager_regions_of(&task->pager, first) - task->pager.region);
 
         task->refills[index].refill = options->refill;
         task->refills[index].arg = options->refill_arg;
@@ -206,7 +206,7 @@ int sp_region_destroy(struct sp_task *task, void *base)
     sigset_t saved;
     uint32_t slots;
 
-    region = first == SP_NO_PAGE ? NULL : pager_region_of(&task->pager, first);
+    region = first == SP_NO_PAGE ? NULL : pager_regions_of(&task->pager, first);
     if (region == NULL || region->first != first || memory_address(task, first) != base)
         return -EINVAL;
     if (any_pinned(task, region))
@@ -215,7 +215,7 @@ int sp_region_destroy(struct sp_task *task, void *base)
     slots = region->kind == SP_PRECIOUS ? units_base(task, region->pages) : 0;
     discard(task, first, region->pages);
     task_enter(task, &work, NULL);
-    pager_region_destroy(&task->pager, first);
+    pager_regions_destroy(&task->pager, first);
     task_leave(task, NULL);
     if (slots > 0)
         reserve_swap(task, 0, slots, NULL);
@@ -242,7 +242,7 @@ long sp_discard(struct sp_task *task, void *first, size_t pages)
 static void unpin(struct sp_task *task, sp_page first, size_t pages)
 {
     for (size_t i = 0; i < pages; i++) {
-        pager_unpin(&task->pager, first + (sp_page)i);
+        pager_pin_undo(&task->pager, first + (sp_page)i);
         vital_unpinned(task, first + (sp_page)i);
     }
 }
@@ -303,7 +303,7 @@ int sp_pin(struct sp_task *task, void *first, size_t pages, size_t *lostp)
         result = -EOVERFLOW;
     } else {
         for (uint32_t i = 0; i < range.pages; i++) {
-            lost += pager_take_lost(&task->pager, range.first + i);
+            lost += pager_discard_noted(&task->pager, range.first + i);
             vital_pinned(task, range.first + i);
         }
     }
@@ -348,7 +348,7 @@ static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
 
         task_enter(task, &work, NULL);
         for (uint32_t n = 0; n < step(task) && done < pages; n++, done++)
-            pager_prefetch(&task->pager, page + (sp_page)done);
+            pager_advice_prefetch(&task->pager, page + (sp_page)done);
         task_leave(task, NULL);
         work_perform(task, &work, &task->swap, false, false);
     }
@@ -364,7 +364,7 @@ int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint
         return -EINVAL;
     task_enter(task, &work, &saved);
     for (uint32_t i = 0; i < range.pages; i++)
-        pager_advise(&task->pager, range.first + i, hint);
+        pager_advice_hint(&task->pager, range.first + i, hint);
     task_leave(task, NULL);
     if (hint == SP_HINT_WILL_NEED)
         read_ahead(task, range.first, range.pages);

@@ -64,7 +64,7 @@ static void store_answered(struct sp_task *task, sp_page page, const struct wire
     }
     if (error == 0)
         frees->free.slots_count = (uint16_t)frees_before;
-    pager_stored(&task->pager, page, swap, error);
+    pager_evict_stored(&task->pager, page, swap, error);
 }
 
 void swap_answered(struct sp_task *task, struct channel *channel,
@@ -190,11 +190,11 @@ static void loads_answered(struct sp_task *task, const struct work *work,
         uint32_t slot = work->load[i].swap;
         uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
 
-        if (error != 0 && map && !pager_is_lost(&task->pager, work->load[i].page))
+        if (error != 0 && map && !pager_lost_has(&task->pager, work->load[i].page))
             task_die(task, "swap slot %u cannot be read back: %s", slot,
                      error == EBADMSG ? "its checksum is wrong, the swap device is corrupt"
                                       : strerror((int)error));
-        pager_loaded(&task->pager, work->load[i].page, error == 0, map, write);
+        pager_fault_loaded(&task->pager, work->load[i].page, error == 0, map, write);
     }
     task_leave(task, NULL);
     task_signal_event(task);

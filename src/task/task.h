@@ -224,8 +224,9 @@ void *memory_address(const struct sp_task *task, sp_page page);
 /* Where the library sees the frame of a slot, whose extent is known. */
 void *memory_window(const struct sp_task *task, uint32_t slot);
 bool memory_is_window(const struct sp_task *task, const void *address);
-/* struct pager_config.sink; the context is the task. */
-void memory_sink(void *context, const struct pager_effect *effect);
+/* Take all effects of the pager: carry out those that concern this process alone, and note the others
+ * in `work`. The lock is held. */
+void memory_carry_out(struct sp_task *task, struct work *work);
 /* Mappings that regions may use: what vm.max_map_count leaves. */
 uint32_t memory_map_limit(void);
 

@@ -182,7 +182,7 @@ static void allocate(struct sp_task *task, const struct work *work)
         mapped += n;
     }
     task_enter(task, &more, NULL);
-    pager_allocated(&task->pager, work->allocate_slot, units_in(task, count),
+    pager_growth_allocated(&task->pager, work->allocate_slot, units_in(task, count),
                     PAGE_READ | PAGE_WRITE, zeroed);
     task_leave(task, NULL);
     task_signal_event(task);
@@ -197,14 +197,14 @@ static void grant(struct sp_task *task, const struct work *work)
 
     task_enter(task, &more, NULL);
     for (uint32_t i = 0; i < work->grant_count; i++)
-        pager_granted(&task->pager, work->grant_slot + i, i < mapped ? PAGE_READ | PAGE_WRITE : 0);
+        pager_rights_granted(&task->pager, work->grant_slot + i, i < mapped ? PAGE_READ | PAGE_WRITE : 0);
     task_leave(task, NULL);
     task_signal_event(task);
 }
 
 static void refill(struct sp_task *task, const struct work *work, bool write)
 {
-    const struct pager_region *region = pager_region_of(&task->pager, work->refilled.page);
+    const struct pager_region *region = pager_regions_of(&task->pager, work->refilled.page);
     uint32_t index = (uint32_t)(region - task->pager.region);
     uint32_t first = units_base(task, work->refilled.page - region->first);
     unsigned char *frame = memory_window(task, work->refilled.slot);
@@ -223,7 +223,7 @@ static void refill(struct sp_task *task, const struct work *work, bool write)
                      strerror(error));
     }
     task_enter(task, &more, NULL);
-    pager_loaded(&task->pager, work->refilled.page, true, true, write);
+    pager_fault_loaded(&task->pager, work->refilled.page, true, true, write);
     task_leave(task, NULL);
     task_signal_event(task);
     work_perform(task, &more, &task->swap, false, false);

@@ -51,7 +51,7 @@ static inline uint32_t units_batch(const struct sp_task *task)
 /* What the contracts allow, in base frames. The lock is held. */
 static inline void units_allow(struct sp_task *task, uint32_t guaranteed, uint32_t extra)
 {
-    pager_set_allowance(&task->pager, units_in(task, guaranteed), units_in(task, extra));
+    pager_growth_allow(&task->pager, units_in(task, guaranteed), units_in(task, extra));
 }
 
 /* Show the counters, which count the pager's pages, in base pages. The lock is held. */

@@ -1,23 +1,12 @@
 /* Which pages leave, and how: dropped, forgotten because swap has a copy, or stored first. */
-#include "core/pager/internal.h"
+#include "core/pager/evict.h"
 
-void pager_set_dirty(struct pager *pager, struct pager_page *page)
-{
-    if ((page->flags & PAGE_STORING) != 0)
-        page->flags |= PAGE_REDIRTIED;
-    if ((page->flags & PAGE_DIRTY) == 0) {
-        page->flags |= PAGE_DIRTY;
-        pager->dirty++;
-    }
-}
-
-void pager_clear_dirty(struct pager *pager, struct pager_page *page)
-{
-    if ((page->flags & PAGE_DIRTY) != 0) {
-        page->flags &= (uint8_t)~PAGE_DIRTY;
-        pager->dirty--;
-    }
-}
+#include "base/assert.h"
+#include "core/pager/effects.h"
+#include "core/pager/lost.h"
+#include "core/pager/mapping.h"
+#include "core/pager/page.h"
+#include "core/pager/slots.h"
 
 /* A page the policy could have named, found without it. */
 static sp_page overrule_policy(struct pager *pager)
@@ -28,7 +17,7 @@ static sp_page overrule_policy(struct pager *pager)
 
         pager->scan_hand = (pager->scan_hand + 1) % pager->slots_top;
         slot = &pager->slot[pager->scan_hand];
-        if (slot->state == SLOT_USED && pager_with_policy(&pager->page[slot->page_or_prev]))
+        if (slot->state == SLOT_USED && page_is_with_policy(&pager->page[slot->page_or_prev]))
             return slot->page_or_prev;
     }
     return SP_NO_PAGE;
@@ -38,7 +27,7 @@ static sp_page nominate(struct pager *pager)
 {
     sp_page page = pager->config.policy->victim(pager->policy_state, pager->faulting);
 
-    if (page < pager->config.pages && pager_with_policy(&pager->page[page]))
+    if (page < pager->config.pages && page_is_with_policy(&pager->page[page]))
         return page;
     return overrule_policy(pager);
 }
@@ -58,7 +47,7 @@ static void skip(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
-    pager_policy_remove(pager, page, SP_SKIPPED);
+    page_remove(pager, page, SP_SKIPPED);
     p->flags |= PAGE_SKIPPED;
     pager->slot[p->slot].next = PAGER_NONE;
     if (pager->skipped_head == PAGER_NONE)
@@ -76,7 +65,7 @@ static void unskip_all(struct pager *pager)
         pager->skipped_head = slot->next;
         slot->next = PAGER_NONE;
         pager->page[slot->page_or_prev].flags &= (uint8_t)~PAGE_SKIPPED;
-        pager_policy_insert(pager, slot->page_or_prev, false);
+        page_insert(pager, slot->page_or_prev, false);
     }
 }
 
@@ -85,11 +74,13 @@ static void emit_store(struct pager *pager, sp_page page)
     struct pager_page *p = &pager->page[page];
     uint32_t stale = (p->flags & PAGE_HAS_SWAP) != 0 ? p->swap : PAGER_NONE;
 
+    ensure((p->flags & PAGE_STORING) == 0 && pager->stores < PAGER_STORES_MAX);
+    check((p->protection & PAGE_WRITE) == 0 && page_kind(pager, page) == SP_PRECIOUS);
     p->flags &= (uint8_t) ~(PAGE_HAS_SWAP | PAGE_REDIRTIED);
     p->flags |= PAGE_STORING;
     pager->stores++;
     pager->stores_now++;
-    pager_emit(pager, (struct pager_effect){
+    effects_add(pager, (struct pager_effect){
                           .kind = EFFECT_STORE, .page = page, .slot = p->slot, .swap = stale});
 }
 
@@ -100,19 +91,20 @@ static void slot_give(struct pager *pager, struct pager_page *page)
     uint32_t evictions = (uint32_t)pager->stats->evictions;
 
     page->slot = evictions != 0 ? evictions : 1;
-    pager_slot_free(pager, slot);
+    slots_free(pager, slot);
 }
 
 static void leave(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
-    pager_policy_remove(pager, page, SP_EVICTED);
+    ensure(page_is_with_policy(p));
+    page_remove(pager, page, SP_EVICTED);
     pager->stats->evictions++;
     pager->stats->resident--;
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     if ((p->flags & PAGE_MAPPED) != 0)
-        pager_unmap(pager, page);
+        mapping_unmap(pager, page);
     if ((p->flags & PAGE_DIRTY) != 0) {
         if ((p->flags & PAGE_STORING) == 0)
             emit_store(pager, page);
@@ -120,7 +112,7 @@ static void leave(struct pager *pager, sp_page page)
         pager->leaving++;
         return;
     }
-    if (pager_kind(pager, page) == SP_PRECIOUS) {
+    if (page_kind(pager, page) == SP_PRECIOUS) {
         p->state = (p->flags & PAGE_HAS_SWAP) != 0 ? PAGE_SWAPPED : PAGE_ABSENT;
     } else {
         p->state = PAGE_ABSENT;
@@ -133,10 +125,11 @@ static void leave(struct pager *pager, sp_page page)
 /* Pages with a frame that could be dropped without a write, pinned ones included. */
 static uint32_t droppable_pages(const struct pager *pager)
 {
+    check(pager->free + pager->loading + pager->dirty <= pager->held);
     return pager->held - pager->free - pager->loading - pager->dirty;
 }
 
-uint32_t pager_evict(struct pager *pager, uint32_t want, bool drop_only)
+uint32_t evict_pages(struct pager *pager, uint32_t want, bool drop_only)
 {
     uint32_t left = 0;
 
@@ -157,9 +150,9 @@ uint32_t pager_evict(struct pager *pager, uint32_t want, bool drop_only)
     return left;
 }
 
-uint32_t pager_clean(struct pager *pager, uint32_t droppable)
+uint32_t pager_evict_clean(struct pager *pager, uint32_t droppable)
 {
-    pager_begin(pager);
+    slots_begin(pager);
     if (droppable_pages(pager) >= droppable)
         return 0;
     for (uint32_t i = 0; i < pager->slots_top && pager->stores_now < pager->config.batch &&
@@ -177,19 +170,20 @@ uint32_t pager_clean(struct pager *pager, uint32_t droppable)
             (page->flags & PAGE_STORING) != 0)
             continue;
         if ((page->protection & PAGE_WRITE) != 0)
-            pager_protect(pager, slot->page_or_prev, PAGE_READ);
+            mapping_protect(pager, slot->page_or_prev, PAGE_READ);
         emit_store(pager, slot->page_or_prev);
     }
     return pager->stores_now;
 }
 
-void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error)
+void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int error)
 {
     struct pager_page *p = &pager->page[page];
     bool redirtied = (p->flags & PAGE_REDIRTIED) != 0;
     bool lost = p->state == PAGE_LEAVING && (pager->slot[p->slot].flags & SLOT_LOST) != 0;
 
-    pager_begin(pager);
+    ensure((p->flags & PAGE_STORING) != 0 && pager->stores > 0);
+    slots_begin(pager);
     p->flags &= (uint8_t) ~(PAGE_STORING | PAGE_REDIRTIED);
     pager->stores--;
     if (error != 0) {
@@ -201,19 +195,20 @@ void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error)
         p->swap = swap;
         p->flags |= PAGE_HAS_SWAP;
         if (!redirtied)
-            pager_clear_dirty(pager, p);
+            page_clear_dirty(pager, p);
     }
     if (p->state != PAGE_LEAVING)
         return;
+    ensure(pager->leaving > 0);
     pager->leaving--;
     if (lost) {
-        pager_lost_page_end(pager, page);
+        lost_page_end(pager, page);
     } else if (error == 0) {
         p->state = PAGE_SWAPPED;
         slot_give(pager, p);
     } else {
         p->state = PAGE_RESIDENT;
         pager->stats->resident++;
-        pager_policy_insert(pager, page, false);
+        page_insert(pager, page, false);
     }
 }

@@ -1,13 +1,19 @@
-/* Page faults, pins and prefetching: how pages get their frames and their mappings. */
-#include "core/pager/internal.h"
+/* Page faults: how pages get their frames and their mappings. */
+#include "core/pager/pager.h"
 
 #include <errno.h>
 
+#include "base/assert.h"
+#include "core/pager/effects.h"
+#include "core/pager/evict.h"
+#include "core/pager/growth.h"
+#include "core/pager/mapping.h"
+#include "core/pager/page.h"
+#include "core/pager/rights.h"
+#include "core/pager/slots.h"
+
 /* Stores that may fail one after the other before a fault that needs a frame gives up. */
 #define STORE_FAILURES_MOST 64u
-
-/* Slots for which rights are asked for in one round trip. */
-#define GRANT_MOST 32u
 
 /* What a mapping of this page should permit now. Writes to precious pages are to be noticed while
  * the page is clean, or while its frame is being stored. */
@@ -15,28 +21,11 @@ static uint8_t wanted_protection(const struct pager *pager, sp_page page)
 {
     const struct pager_page *p = &pager->page[page];
 
-    if (pager_kind(pager, page) != SP_PRECIOUS)
+    if (page_kind(pager, page) != SP_PRECIOUS)
         return PAGE_READ | PAGE_WRITE;
     if ((p->flags & PAGE_STORING) != 0)
         return (p->flags & PAGE_REDIRTIED) != 0 ? PAGE_READ | PAGE_WRITE : PAGE_READ;
     return (p->flags & PAGE_DIRTY) != 0 ? PAGE_READ | PAGE_WRITE : PAGE_READ;
-}
-
-/* Ask for the slot's rights, and in the same round trip for those of its neighbours above. */
-static void ask_for_rights(struct pager *pager, uint32_t slot)
-{
-    uint32_t count = 0;
-
-    while (count < GRANT_MOST && slot + count < pager->slots_top) {
-        struct pager_slot *s = &pager->slot[slot + count];
-
-        if (s->state == SLOT_HOLE || (s->flags & (SLOT_GRANTING | SLOT_LOST)) != 0 ||
-            s->rights == (PAGE_READ | PAGE_WRITE))
-            break;
-        s->flags |= SLOT_GRANTING;
-        count++;
-    }
-    pager_emit(pager, (struct pager_effect){.kind = EFFECT_GRANT, .slot = slot, .count = count});
 }
 
 /* Map a resident page, or widen its mapping, after `write` has been noted. */
@@ -49,15 +38,15 @@ static enum pager_verdict map_resident(struct pager *pager, sp_page page)
     if ((slot->rights & protection) != protection) {
         if ((slot->flags & SLOT_GRANTING) != 0)
             return PAGER_WAIT;
-        ask_for_rights(pager, p->slot);
+        rights_ask(pager, p->slot);
         return PAGER_CALL;
     }
-    if (!pager_make_map_room(pager))
+    if (!mapping_make_room(pager))
         return pager->stores > 0 ? PAGER_WAIT_STORE : PAGER_STUCK;
     if ((p->flags & PAGE_MAPPED) != 0)
-        pager_protect(pager, page, protection);
+        mapping_protect(pager, page, protection);
     else
-        pager_map(pager, page, protection);
+        mapping_map(pager, page, protection);
     return PAGER_DONE;
 }
 
@@ -69,14 +58,14 @@ static enum pager_verdict touch_resident(struct pager *pager, sp_page page, bool
 
     if ((p->flags & PAGE_MAPPED) != 0 && (p->protection & needed) == needed)
         return PAGER_DONE; /* another thread was faster */
-    if (write && pager_kind(pager, page) == SP_PRECIOUS)
-        pager_set_dirty(pager, p);
+    if (write && page_kind(pager, page) == SP_PRECIOUS)
+        page_set_dirty(pager, p);
     verdict = map_resident(pager, page);
     if (verdict != PAGER_DONE)
         return verdict;
     pager->stats->soft_faults++;
     pager->env.time++;
-    if (pager->config.policy->hit != NULL && pager_with_policy(p))
+    if (pager->config.policy->hit != NULL && page_is_with_policy(p))
         pager->config.policy->hit(pager->policy_state, page, write ? SP_WRITE : SP_READ);
     return PAGER_DONE;
 }
@@ -92,8 +81,8 @@ static enum pager_verdict free_a_frame(struct pager *pager)
     if (pager->allocating)
         return PAGER_WAIT;
     /* Frames that come free pay debts first, so one eviction may not be enough. */
-    while (pager->free == 0 && pager->leaving < pager_high(pager))
-        if (pager_evict(pager, pager_high(pager) - pager->leaving, swap_fails(pager)) == 0)
+    while (pager->free == 0 && pager->leaving < slots_high(pager))
+        if (evict_pages(pager, slots_high(pager) - pager->leaving, swap_fails(pager)) == 0)
             break;
     if (pager->free > 0)
         return PAGER_DONE;
@@ -101,9 +90,9 @@ static enum pager_verdict free_a_frame(struct pager *pager)
         return PAGER_WAIT_STORE;
     if (pager->loading > 0 || pager->losing > 0)
         return PAGER_WAIT;
-    if (pager_grow(pager)) /* the debts that kept us from it are paid */
+    if (growth_ask(pager)) /* the debts that kept us from it are paid */
         return PAGER_CALL;
-    if (pager_allowance(pager) > pager->held && !swap_fails(pager))
+    if (growth_allowance(pager) > pager->held && !swap_fails(pager))
         return PAGER_WAIT_GROWTH;
     return PAGER_STUCK;
 }
@@ -111,18 +100,18 @@ static enum pager_verdict free_a_frame(struct pager *pager)
 /* Get a frame for the page. PAGER_DONE: it has a slot. */
 static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
 {
-    while (!pager_slot_take(pager, page)) {
+    while (!slots_take(pager, page)) {
         enum pager_verdict verdict;
 
-        if (pager_grow(pager))
+        if (growth_ask(pager))
             return PAGER_CALL;
         verdict = free_a_frame(pager);
         if (verdict != PAGER_DONE)
             return verdict;
     }
-    if (!pager_may_grow(pager) && !pager->allocating && !swap_fails(pager) &&
-        pager->free + pager->leaving < pager_low(pager))
-        pager_evict(pager, pager_high(pager) - pager->free - pager->leaving, false);
+    if (!growth_may_ask(pager) && !pager->allocating && !swap_fails(pager) &&
+        pager->free + pager->leaving < slots_low(pager))
+        evict_pages(pager, slots_high(pager) - pager->free - pager->leaving, false);
     return PAGER_DONE;
 }
 
@@ -147,7 +136,7 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
     pager->stats->faults++;
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
-        pager_emit(pager, (struct pager_effect){.kind = p->state == PAGE_SWAPPED ? EFFECT_LOAD
+        effects_add(pager, (struct pager_effect){.kind = p->state == PAGE_SWAPPED ? EFFECT_LOAD
                                                                                  : EFFECT_REFILL,
                                                 .page = page,
                                                 .slot = p->slot,
@@ -159,14 +148,14 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
     }
     if (!region->undefined && (pager->slot[p->slot].flags & SLOT_ZERO) == 0) {
         pager->stats->zeroed++;
-        pager_emit(pager, (struct pager_effect){.kind = EFFECT_CLEAR, .slot = p->slot});
+        effects_add(pager, (struct pager_effect){.kind = EFFECT_CLEAR, .slot = p->slot});
     }
     pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
     p->state = PAGE_RESIDENT;
     pager->stats->resident++;
-    pager_policy_insert(pager, page, write);
+    page_insert(pager, page, write);
     if (write && region->kind == SP_PRECIOUS)
-        pager_set_dirty(pager, p);
+        page_set_dirty(pager, p);
     return map_resident(pager, page);
 }
 
@@ -175,10 +164,11 @@ enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
     struct pager_page *p;
     enum pager_verdict verdict;
 
-    if (pager_region_of(pager, page) == NULL)
+    if (pager_regions_of(pager, page) == NULL)
         return PAGER_NO_PAGE;
     p = &pager->page[page];
-    pager_begin(pager);
+    slots_begin(pager);
+    check(pager->faulting == SP_NO_PAGE);
     pager->faulting = page;
     switch (p->state) {
     case PAGE_LOADING:
@@ -188,14 +178,15 @@ enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
         verdict = PAGER_DEAD;
         break;
     case PAGE_LEAVING: /* rescued: the store goes on, the page stays */
-        if (pager_is_lost(pager, page)) {
+        if (pager_lost_has(pager, page)) {
             verdict = PAGER_WAIT_STORE;
             break;
         }
+        ensure(pager->leaving > 0);
         p->state = PAGE_RESIDENT;
         pager->leaving--;
         pager->stats->resident++;
-        pager_policy_insert(pager, page, write);
+        page_insert(pager, page, write);
         /* fall through */
     case PAGE_RESIDENT:
         verdict = touch_resident(pager, page, write);
@@ -208,7 +199,7 @@ enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
     return verdict;
 }
 
-const char *pager_stuck_reason(const struct pager *pager)
+const char *pager_fault_stuck_reason(const struct pager *pager)
 {
     if (swap_fails(pager))
         return pager->store_error == ENOSPC ? "the swap server is full"
@@ -220,16 +211,17 @@ const char *pager_stuck_reason(const struct pager *pager)
     return "all frames are pinned";
 }
 
-void pager_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool write)
+void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool write)
 {
     struct pager_page *p = &pager->page[page];
     bool from_swap = (p->flags & PAGE_HAS_SWAP) != 0;
 
-    pager_begin(pager);
+    ensure(p->state == PAGE_LOADING && pager->loading > 0);
+    slots_begin(pager);
     pager->loading--;
     if (!ok || (pager->slot[p->slot].flags & SLOT_LOST) != 0) {
         p->state = from_swap ? PAGE_SWAPPED : PAGE_ABSENT;
-        pager_slot_free(pager, p->slot);
+        slots_free(pager, p->slot);
         p->slot = 0;
         return;
     }
@@ -239,104 +231,15 @@ void pager_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool wri
         pager->stats->refilled++;
     p->state = PAGE_RESIDENT;
     pager->stats->resident++;
-    pager_policy_insert(pager, page, write);
+    page_insert(pager, page, write);
     if (!map)
         return;
-    if (write && pager_kind(pager, page) == SP_PRECIOUS)
-        pager_set_dirty(pager, p);
+    if (write && page_kind(pager, page) == SP_PRECIOUS)
+        page_set_dirty(pager, p);
     pager->faulting = page;
     /* Should rights or mappings be short, the access faults again and sees to it. */
     if (pager->slot[p->slot].rights == (PAGE_READ | PAGE_WRITE) &&
         pager->maps + 2 <= pager->map_limit)
         map_resident(pager, page);
     pager->faulting = SP_NO_PAGE;
-}
-
-bool pager_prefetch(struct pager *pager, sp_page page)
-{
-    struct pager_page *p = &pager->page[page];
-
-    if (p->state != PAGE_SWAPPED || pager->free <= pager_low(pager) ||
-        !pager_slot_take(pager, page))
-        return false;
-    pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
-    p->state = PAGE_LOADING;
-    pager->loading++;
-    pager_emit(pager, (struct pager_effect){
-                          .kind = EFFECT_LOAD, .page = page, .slot = p->slot, .swap = p->swap});
-    return true;
-}
-
-bool pager_pin(struct pager *pager, sp_page page)
-{
-    struct pager_page *p = &pager->page[page];
-
-    if (p->pins == UINT8_MAX)
-        return false;
-    p->pins++; /* from now on the policy cannot have it watched */
-    if (p->pins == 1) {
-        pager_policy_remove(pager, page, SP_PINNED);
-        pager->pinned++;
-        pager->stats->pinned = pager->pinned;
-    }
-    return true;
-}
-
-void pager_unpin(struct pager *pager, sp_page page)
-{
-    struct pager_page *p = &pager->page[page];
-
-    p->pins--;
-    if (p->pins == 0) {
-        pager->pinned--;
-        pager->stats->pinned = pager->pinned;
-        if (p->state == PAGE_RESIDENT)
-            pager_policy_insert(pager, page, false);
-    }
-}
-
-bool pager_take_lost(struct pager *pager, sp_page page)
-{
-    bool lost = (pager->page[page].flags & PAGE_LOST) != 0;
-
-    pager->page[page].flags &= (uint8_t)~PAGE_LOST;
-    return lost;
-}
-
-int pager_discard(struct pager *pager, sp_page page)
-{
-    struct pager_page *p = &pager->page[page];
-    bool resident = p->state == PAGE_RESIDENT;
-
-    pager_begin(pager);
-    if (p->pins > 0)
-        return 0;
-    if (p->state == PAGE_LOADING || (p->flags & PAGE_STORING) != 0)
-        return -1;
-    if ((p->flags & PAGE_HAS_SWAP) != 0) {
-        pager_emit(pager,
-                   (struct pager_effect){.kind = EFFECT_FREE_SWAP, .page = page, .swap = p->swap});
-        p->flags &= (uint8_t)~PAGE_HAS_SWAP;
-    }
-    if (resident) {
-        pager_policy_remove(pager, page, SP_DISCARDED);
-        if ((p->flags & PAGE_MAPPED) != 0)
-            pager_unmap(pager, page);
-        pager->stats->resident--;
-        pager->stats->dropped++;
-        p->flags |= PAGE_LOST;
-        pager_clear_dirty(pager, p);
-    }
-    p->flags &= (uint8_t)~PAGE_REFERENCED;
-    p->state = PAGE_ABSENT;
-    if (resident)
-        pager_slot_free(pager, p->slot);
-    p->slot = 0;
-    return resident;
-}
-
-void pager_advise(struct pager *pager, sp_page page, enum sp_hint hint)
-{
-    if (pager->config.policy->hint != NULL && pager_with_policy(&pager->page[page]))
-        pager->config.policy->hint(pager->policy_state, page, hint);
 }

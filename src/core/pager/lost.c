@@ -5,42 +5,19 @@
  * counts on it. A frame that is being filled, or stored, or that rights were asked for, leaves when
  * that has ended: its slot is not used again before, and meanwhile no new frames are asked for, since
  * they could come to lie in the extent that is gone. */
-#include "core/pager/internal.h"
+#include "core/pager/lost.h"
 
-/* A lost slot that nothing is under way for any more. */
-static void slot_end(struct pager *pager, uint32_t slot)
-{
-    struct pager_slot *s = &pager->slot[slot];
+#include "base/assert.h"
+#include "core/pager/mapping.h"
+#include "core/pager/page.h"
+#include "core/pager/slots.h"
 
-    if ((s->flags & SLOT_GRANTING) != 0) {
-        s->state = SLOT_GONE;
-        return;
-    }
-    s->state = SLOT_HOLE;
-    s->flags = 0;
-    s->rights = 0;
-    if (slot < pager->hole_hint)
-        pager->hole_hint = slot;
-    pager->losing--;
-}
-
-void pager_lost_slot_free(struct pager *pager, uint32_t slot)
-{
-    pager_set_held(pager, pager->held - 1);
-    slot_end(pager, slot);
-}
-
-void pager_lost_granted(struct pager *pager, uint32_t slot)
-{
-    pager->slot[slot].flags = 0;
-    slot_end(pager, slot);
-}
-
-void pager_lost_page_end(struct pager *pager, sp_page page)
+void lost_page_end(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
-    bool precious = pager_kind(pager, page) == SP_PRECIOUS;
+    bool precious = page_kind(pager, page) == SP_PRECIOUS;
 
+    check((p->flags & PAGE_STORING) == 0 && (p->flags & PAGE_MAPPED) == 0);
     if (p->pins > 0 || (p->flags & PAGE_DIRTY) != 0) {
         p->state = PAGE_DEAD;
     } else if (precious && (p->flags & PAGE_HAS_SWAP) != 0) {
@@ -52,18 +29,19 @@ void pager_lost_page_end(struct pager *pager, sp_page page)
             pager->stats->dropped++;
         }
     }
-    pager_clear_dirty(pager, p);
-    pager_slot_free(pager, p->slot);
+    page_clear_dirty(pager, p);
+    slots_free(pager, p->slot);
 }
 
 static void resident_lost(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
-    if (pager_with_policy(p))
-        pager_policy_remove(pager, page, SP_DISCARDED);
+    if (page_is_with_policy(p))
+        page_remove(pager, page, SP_DISCARDED);
     if ((p->flags & PAGE_MAPPED) != 0)
-        pager_unmap(pager, page);
+        mapping_unmap(pager, page);
+    ensure(pager->stats->resident > 0);
     pager->stats->resident--;
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     if ((p->flags & PAGE_STORING) != 0) {
@@ -71,7 +49,7 @@ static void resident_lost(struct pager *pager, sp_page page)
         pager->leaving++;
         return;
     }
-    pager_lost_page_end(pager, page);
+    lost_page_end(pager, page);
 }
 
 static void slot_lost(struct pager *pager, uint32_t slot)
@@ -80,13 +58,13 @@ static void slot_lost(struct pager *pager, uint32_t slot)
 
     if (s->state == SLOT_HOLE || s->state == SLOT_GONE || (s->flags & SLOT_LOST) != 0)
         return;
-    if (s->state == SLOT_FREE && !pager_free_slot_take(pager, slot))
+    if (s->state == SLOT_FREE && !slots_claim(pager, slot))
         return; /* physmem had it already, by the frame stack */
     pager->stats->repossessed++;
     pager->losing++;
     s->flags |= SLOT_LOST;
     if (s->state == SLOT_FREE)
-        pager_lost_slot_free(pager, slot);
+        slots_end(pager, slot);
     else if (pager->page[s->page_or_prev].state == PAGE_RESIDENT)
         resident_lost(pager, s->page_or_prev);
 }
@@ -96,7 +74,7 @@ void pager_lost(struct pager *pager, uint32_t slot, uint32_t count)
     uint32_t slots = pager->config.slots;
     uint32_t end = slot < slots && count < slots - slot ? slot + count : slots;
 
-    pager_begin(pager);
+    slots_begin(pager);
     for (uint32_t i = slot; i < end; i++) {
         uint32_t in_allocation = i - pager->allocate_slot;
 
@@ -107,12 +85,7 @@ void pager_lost(struct pager *pager, uint32_t slot, uint32_t count)
     }
 }
 
-void pager_forgive(struct pager *pager, uint32_t frames)
-{
-    pager->owed -= frames < pager->owed ? frames : pager->owed;
-}
-
-bool pager_is_lost(const struct pager *pager, sp_page page)
+bool pager_lost_has(const struct pager *pager, sp_page page)
 {
     const struct pager_page *p = &pager->page[page];
 

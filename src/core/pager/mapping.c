@@ -6,7 +6,10 @@
  * instead of failing at it. A page that loses its mapping so keeps its frame: its next reference is
  * a soft fault. Unmapping or protecting one page in the middle of an area makes two more for a
  * moment, which the limit must leave room for. */
-#include "core/pager/internal.h"
+#include "core/pager/mapping.h"
+
+#include "base/assert.h"
+#include "core/pager/effects.h"
 
 static bool same_area(const struct pager *pager, const struct pager_page *page)
 {
@@ -32,13 +35,15 @@ static void set_mapping(struct pager *pager, struct pager_page *page, bool mappe
     page->protection = protection;
     areas += !same_area(pager, page);
     areas += !same_area(pager, page + 1);
+    check(areas >= 0 || pager->maps >= (uint32_t)-areas);
     pager->maps = (uint32_t)((int)pager->maps + areas);
 }
 
 static void unmap(struct pager *pager, sp_page page)
 {
+    check((pager->page[page].flags & PAGE_MAPPED) != 0);
     set_mapping(pager, &pager->page[page], false, 0);
-    pager_emit(pager, (struct pager_effect){.kind = EFFECT_UNMAP, .page = page});
+    effects_add(pager, (struct pager_effect){.kind = EFFECT_UNMAP, .page = page});
 }
 
 static bool may_lose_mapping(const struct pager *pager, sp_page page)
@@ -74,39 +79,42 @@ static void give_up_mappings(struct pager *pager, uint32_t limit)
     }
 }
 
-void pager_map(struct pager *pager, sp_page page, uint8_t protection)
+void mapping_map(struct pager *pager, sp_page page, uint8_t protection)
 {
+    check(pager->page[page].state == PAGE_RESIDENT);
+    check((pager->page[page].flags & PAGE_MAPPED) == 0);
     set_mapping(pager, &pager->page[page], true, protection);
-    pager_emit(pager, (struct pager_effect){.kind = EFFECT_MAP,
+    effects_add(pager, (struct pager_effect){.kind = EFFECT_MAP,
                                             .page = page,
                                             .slot = pager->page[page].slot,
                                             .protection = protection});
 }
 
-void pager_protect(struct pager *pager, sp_page page, uint8_t protection)
+void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
 {
+    check((pager->page[page].flags & PAGE_MAPPED) != 0);
     set_mapping(pager, &pager->page[page], true, protection);
-    pager_emit(pager, (struct pager_effect){
+    effects_add(pager, (struct pager_effect){
                           .kind = EFFECT_PROTECT, .page = page, .protection = protection});
     if (pager->maps > pager->map_limit)
         give_up_mappings(pager, pager->map_limit);
 }
 
-void pager_unmap(struct pager *pager, sp_page page)
+void mapping_unmap(struct pager *pager, sp_page page)
 {
     unmap(pager, page);
     if (pager->maps > pager->map_limit)
         give_up_mappings(pager, pager->map_limit);
 }
 
-void pager_map_failed(struct pager *pager, sp_page page)
+void pager_mapping_failed(struct pager *pager, sp_page page)
 {
     set_mapping(pager, &pager->page[page], false, 0);
     /* Others in the process use areas too: stay a little below what was possible now. */
     pager->map_limit = pager->maps > 128 ? pager->maps - 64 : pager->maps / 2;
 }
 
-bool pager_make_map_room(struct pager *pager)
+bool mapping_make_room(struct pager *pager)
 {
     if (pager->maps + 2 > pager->map_limit && pager->map_limit >= 2)
         give_up_mappings(pager, pager->map_limit - 2);

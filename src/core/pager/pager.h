@@ -1,10 +1,11 @@
 /* The pager's state: which pages a task has, where their contents are, and what happens next.
  *
- * Pure: it makes no system call, allocates nothing, and waits for nothing. Whoever drives it (the
- * fault handler of a live task, a test, a world in virtual time) serialises the calls, carries out
- * the effects that a call hands to `pager->sink` in their order, and reports how the slow ones
- * ended. All memory is given at init, filled with zeros, and may be touched for the first time
- * later: what was never used costs nothing.
+ * It is pure: it makes no system call, allocates nothing, and waits for nothing. Its driver (the
+ * fault handler of a live task, a test, a world in virtual time) serialises the calls. After each call
+ * the driver takes the effects of that call with pager_next_effect, in order, until there are none, and
+ * carries out each one before it takes the next; it reports how the slow ones ended. All memory is
+ * given at init, filled with zeros, and is touched only when it is first needed: what was never used
+ * costs nothing.
  *
  * A page is in one of these states:
  *
@@ -19,8 +20,16 @@
  * (an ABSENT page without a refill becomes RESIDENT at once). A slot of the task's container is a
  * HOLE (no frame), FREE (a frame at hand) or USED (by the page it names).
  *
- * Errors of the caller's are programming errors and undefined; errors of the policy's are caught,
- * counted and mended. */
+ * Caller errors are undefined behaviour, and many are asserted against. Policy errors are caught,
+ * counted and corrected.
+ *
+ * THE FILES, from the bottom; each may call those above it in this list:
+ *   effects.h page regions       the queue; a page's kind, dirtiness, and the policy's knowledge of it
+ *   slots mapping check          frames, free ones, the frame stack; kernel mappings; the books
+ *   growth rights env lost       more frames; rights to map; what a policy may ask; frames taken by force
+ *   evict                        which page leaves, and how
+ *   fault debts pin discard advice   what the driver calls
+ *   pager                        memory, and the way out of the queue */
 #ifndef CORE_PAGER_PAGER_H
 #define CORE_PAGER_PAGER_H
 
@@ -37,7 +46,7 @@
 
 #define PAGER_NONE        UINT32_MAX
 #define PAGER_REGIONS_MAX 250u
-/* Stores that one call emits at most, and frames that it returns at most, unless less is configured.
+/* Stores that one call starts at most, and frames that it returns at most, unless less is configured.
  */
 #define PAGER_BATCH 32u
 /* Stores not answered at any time, at most. */
@@ -105,41 +114,44 @@ struct pager_region {
     bool refill;
 };
 
-/* What a call wants done. MAP to CLEAR concern the task alone and are carried out at once; the
- * others need a round trip, whose end is reported by the function named. */
+/* What a call wants done. MAP to CLEAR concern the task alone; they must be carried out before the
+ * next effect is taken. The others need a round trip, which may begin later; its end is reported by the
+ * function named. */
 enum pager_effect_kind {
-    EFFECT_MAP,       /* page -> slot with `protection`; on failure: pager_map_failed */
+    EFFECT_MAP,       /* page -> slot with `protection`; on failure: pager_mapping_failed */
     EFFECT_PROTECT,   /* change the protection of a mapped page */
     EFFECT_UNMAP,     /* the page's address must fault from now on */
     EFFECT_CLEAR,     /* fill the slot's frame with zeros */
     EFFECT_STORE,     /* write the slot's frame to swap, free `swap` first if it is not NONE;
-                         pager_stored */
-    EFFECT_LOAD,      /* read `swap` into the slot's frame; pager_loaded */
-    EFFECT_REFILL,    /* have the region's callback fill the slot's frame; pager_loaded */
-    EFFECT_ALLOCATE,  /* `count` frames for the holes from `slot`; pager_allocated */
-    EFFECT_GRANT,     /* map rights for `count` slots from `slot`; pager_granted for each */
+                         pager_evict_stored */
+    EFFECT_LOAD,      /* read `swap` into the slot's frame; pager_fault_loaded */
+    EFFECT_REFILL,    /* have the region's callback fill the slot's frame; pager_fault_loaded */
+    EFFECT_ALLOCATE,  /* `count` frames for the holes from `slot`; pager_growth_allocated */
+    EFFECT_GRANT,     /* map rights for `count` slots from `slot`; pager_rights_granted for each */
     EFFECT_FREE_SWAP, /* give back the swap slot `swap`; nothing to report */
     EFFECT_RETURN,    /* give back the slot's frame to physmem; nothing to report */
 };
 
 struct pager_effect {
-    enum pager_effect_kind kind;
+    enum pager_effect_kind kind : 8;
     uint8_t protection;
     bool extra; /* ALLOCATE: beyond the guarantee */
     sp_page page;
     uint32_t slot;
-    uint32_t swap;
-    uint32_t count;
+    union {
+        uint32_t swap;
+        uint32_t count; /* ALLOCATE, GRANT */
+    };
 };
 
 /* How a page fault goes on. */
 enum pager_verdict {
     PAGER_DONE, /* retry the access */
-    PAGER_CALL, /* effects with a round trip were emitted: report their end, then ask again */
+    PAGER_CALL, /* there are effects with a round trip: report their end, then ask again */
     PAGER_WAIT, /* the page or a frame is in another thread's hands: ask again after any end */
     PAGER_WAIT_STORE,  /* frames are free once a store is answered: ask again then */
     PAGER_WAIT_GROWTH, /* there is nothing to evict, and physmem has no frame for us now */
-    PAGER_STUCK,       /* no frame can be freed: see pager_stuck_reason */
+    PAGER_STUCK,       /* no frame can be freed: see pager_fault_stuck_reason */
     PAGER_NO_PAGE,     /* the page belongs to no region */
     PAGER_DEAD,        /* its contents were lost: see pager_lost */
 };
@@ -154,13 +166,31 @@ struct pager_config {
     const struct sp_policy *policy;
     const double *params;   /* of the policy; outlive the pager */
     struct sp_stats *stats; /* counters are kept here; outlives the pager */
-    void (*sink)(void *context, const struct pager_effect *effect);
-    void *context;
 };
 
+/* INVARIANTS, between calls; pager_check counts both sides. `pages in STATE` counts struct pager_page,
+ * `slots in STATE` struct pager_slot.
+ *
+ *   held        == slots FREE + slots USED
+ *   free        == slots FREE == length of the list from free_head
+ *   slots USED  == pages LOADING + pages RESIDENT + pages LEAVING
+ *   loading     == pages LOADING                     leaving == pages LEAVING
+ *   with_policy == pages RESIDENT without a pin      dirty   == pages with PAGE_DIRTY
+ *   stores      == pages with PAGE_STORING           leaving <= stores <= PAGER_STORES_MAX
+ *   pinned      == pages with a pin
+ *   owed        <= held + (allocating ? allocate_count : 0)
+ *   losing      == slots with SLOT_LOST
+ *   offers.live == slots with a place                slots with a place are FREE
+ *   offer_head  == PAGER_NONE, and the queue of effects is empty
+ *   for each page with a frame: slot[page.slot].page_or_prev == page
+ *   for each page: page.protection is within slot[page.slot].rights, and 0 unless it is mapped
+ *   for each precious page that is not dirty: its mapping does not permit writing */
 struct pager {
     struct pager_page *page;
     struct pager_slot *slot;
+    struct pager_effect *effect; /* the queue: those from effects_next to effects_end are still in it */
+    uint32_t effects_next, effects_end;
+    uint32_t effects_most; /* room */
     void *policy_state;
     struct sp_policy_env env;
     struct sp_policy_config policy_config;
@@ -184,6 +214,7 @@ struct pager {
     uint32_t returns_now; /* likewise */
     uint32_t free_head;   /* the slot that has been free longest */
     uint32_t free_tail;   /* the one that came free last */
+    uint32_t offer_head;  /* free slots from here to the tail are not on the frame stack yet */
     uint32_t hole_hint;   /* no hole lies below */
     uint32_t slots_top;   /* no slot from here on ever had a frame */
     uint32_t maps;        /* kernel mappings that the regions use now */
@@ -212,41 +243,45 @@ size_t pager_size(const struct pager_config *config);
  * aligned, and outlives the pager, which also must not move. */
 void pager_init(struct pager *pager, const struct pager_config *config, void *memory);
 
+/* Take the oldest effect of the last call out of the queue. The one taken before has been carried out,
+ * or, if it needs a round trip, has been noted. False: there is none left. */
+bool pager_next_effect(struct pager *pager, struct pager_effect *effect);
+
 /* From now on list free frames on this frame stack, the one that has been free longest on top.
  * Physmem may then take them at any moment: the pager finds out before it uses one, and at the
  * beginning of each call. */
-void pager_publish(struct pager *pager, struct frame_stack *stack, uint32_t places);
+void pager_slots_publish(struct pager *pager, struct frame_stack *stack, uint32_t places);
 
 /* ---- Regions ---- */
 
 /* Find room for a region and make it. Returns its first page, or SP_NO_PAGE if there are too many
  * regions or not so many pages left in one piece. One page is left free behind each region. */
-sp_page pager_region_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
+sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
                             bool refill);
 
 /* The region of a page; NULL if it is in none. */
-const struct pager_region *pager_region_of(const struct pager *pager, sp_page page);
+const struct pager_region *pager_regions_of(const struct pager *pager, sp_page page);
 
 /* Forget a region whose pages are all ABSENT (pager_discard). */
-void pager_region_destroy(struct pager *pager, sp_page first);
+void pager_regions_destroy(struct pager *pager, sp_page first);
 
 /* ---- Contract ---- */
 
 /* Frames that active contracts guarantee and allow. */
-void pager_set_allowance(struct pager *pager, uint32_t guaranteed, uint32_t extra);
+void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra);
 
 /* Physmem has extra frames again. */
 void pager_growth_possible(struct pager *pager);
 
 /* Physmem wants `frames` frames back (EFFECT_RETURN pays the debt): of those we have, or of those
  * that an allocation has brought whose answer is still to come. */
-void pager_owe(struct pager *pager, uint32_t frames);
+void pager_debts_owe(struct pager *pager, uint32_t frames);
 
 /* Return frames as long as some are owed: free ones first, then by eviction, at most `limit` (and
  * PAGER_BATCH) in one call; if `drop_only`, pages that would have to be written are left alone.
  * Returns the frames still owed; those of them that are `leaving` come with the answers to stores.
  */
-uint32_t pager_pay(struct pager *pager, uint32_t limit, bool drop_only);
+uint32_t pager_debts_pay(struct pager *pager, uint32_t limit, bool drop_only);
 
 /* ---- Faults ---- */
 
@@ -254,48 +289,48 @@ uint32_t pager_pay(struct pager *pager, uint32_t limit, bool drop_only);
 enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write);
 
 /* Why pager_fault said PAGER_STUCK, in words, without a newline. */
-const char *pager_stuck_reason(const struct pager *pager);
+const char *pager_fault_stuck_reason(const struct pager *pager);
 
 /* EFFECT_ALLOCATE ended: `count` of the slots from `slot` have frames, with these rights, holding
  * zeros or not. Fewer than asked for: there were no more. */
-void pager_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero);
+void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero);
 
 /* EFFECT_GRANT ended: physmem gave `rights` (0: none) for the slot, one of those asked for. Rights
  * that physmem has taken back since are not given: the two messages may overtake each other. */
-void pager_granted(struct pager *pager, uint32_t slot, uint8_t rights);
+void pager_rights_granted(struct pager *pager, uint32_t slot, uint8_t rights);
 
 /* EFFECT_LOAD or EFFECT_REFILL ended. If `map`, the page was faulted for (by a write, if `write`)
  * and is mapped now. */
-void pager_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool write);
+void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool write);
 
 /* EFFECT_STORE ended: error is 0 and `swap` the slot, or a positive errno value. */
-void pager_stored(struct pager *pager, sp_page page, uint32_t swap, int error);
+void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int error);
 
 /* EFFECT_MAP could not be carried out for want of kernel mappings: nothing is mapped there. */
-void pager_map_failed(struct pager *pager, sp_page page);
+void pager_mapping_failed(struct pager *pager, sp_page page);
 
 /* ---- What the program says ---- */
 
 /* Pin a page that is resident and mapped for writing (pager_fault with write said DONE and nothing
  * came between). False if it has 255 pins. */
 bool pager_pin(struct pager *pager, sp_page page);
-void pager_unpin(struct pager *pager, sp_page page);
+void pager_pin_undo(struct pager *pager, sp_page page);
 
 /* True, once, if contents of the page were dropped since this was last asked. */
-bool pager_take_lost(struct pager *pager, sp_page page);
+bool pager_discard_noted(struct pager *pager, sp_page page);
 
 /* Drop a page's contents. Returns 1 if it was resident, 0 if it was not or is pinned, and -1 if it
  * is in transit (try again after any end). */
 int pager_discard(struct pager *pager, sp_page page);
 
 /* Start loading a swapped page if a frame is at hand without evicting. True if EFFECT_LOAD came. */
-bool pager_prefetch(struct pager *pager, sp_page page);
+bool pager_advice_prefetch(struct pager *pager, sp_page page);
 
-void pager_advise(struct pager *pager, sp_page page, enum sp_hint hint);
+void pager_advice_hint(struct pager *pager, sp_page page, enum sp_hint hint);
 
-/* Emit stores for up to PAGER_BATCH dirty resident pages without evicting them, if fewer than
- * `droppable` pages could be dropped without a write. Returns how many stores were emitted. */
-uint32_t pager_clean(struct pager *pager, uint32_t droppable);
+/* Start stores for up to PAGER_BATCH dirty resident pages without evicting them, if fewer than
+ * `droppable` pages could be dropped without a write. Returns how many were started. */
+uint32_t pager_evict_clean(struct pager *pager, uint32_t droppable);
 
 /* ---- What physmem does ---- */
 
@@ -309,10 +344,10 @@ void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint
 void pager_lost(struct pager *pager, uint32_t slot, uint32_t count);
 
 /* So many of the frames that are owed were taken by physmem. */
-void pager_forgive(struct pager *pager, uint32_t frames);
+void pager_debts_forgive(struct pager *pager, uint32_t frames);
 
 /* Whether the frame that a page had is lost, as far as we know. */
-bool pager_is_lost(const struct pager *pager, sp_page page);
+bool pager_lost_has(const struct pager *pager, sp_page page);
 
 /* ---- Checking ---- */
 

@@ -1,41 +1,36 @@
-/* The pager's frames: slots of the container that are holes, free, or used. */
-#include "core/pager/internal.h"
+/* The pager's frames: slots of the container that are holes, free, or used; and those of them that
+ * stand on the frame stack, where physmem may take them. */
+#include "core/pager/slots.h"
+
+#include "base/assert.h"
+#include "base/least.h"
+#include "core/pager/effects.h"
 
 /* A sixteenth of the frames is kept at hand, up to 16: a fault then finds a frame without waiting
  * for a write, and stores travel in batches. Below 16 frames each one counts more than that. */
 #define RESERVE_SHARE 16u
 #define RESERVE_MOST  16u
 
-/* Frames that one EFFECT_ALLOCATE asks for, at most: the bits of allocation_lost. */
-#define GROW_MOST 64u
-
-/* After a refusal, extra frames are asked for again that many faults later; doubled each time. */
-#define GROW_BACKOFF_FIRST 16u
-#define GROW_BACKOFF_MOST  4096u
-
-static uint32_t least(uint32_t a, uint32_t b)
+uint32_t slots_low(const struct pager *pager)
 {
-    return a < b ? a : b;
+    return least_of(RESERVE_MOST, pager->held / RESERVE_SHARE);
 }
 
-uint32_t pager_low(const struct pager *pager)
+uint32_t slots_high(const struct pager *pager)
 {
-    return least(RESERVE_MOST, pager->held / RESERVE_SHARE);
-}
-
-uint32_t pager_high(const struct pager *pager)
-{
-    uint32_t low = pager_low(pager);
+    uint32_t low = slots_low(pager);
 
     return low == 0 ? 1 : 2 * low;
 }
 
-/* At the end: slots that came free in ascending order are taken in ascending order, so that pages
- * touched in sequence share kernel mappings again. */
-static void free_list_append(struct pager *pager, uint32_t slot)
+/* Slots that came free in ascending order are taken in ascending order, and pages touched in sequence
+ * share kernel mappings again. */
+void slots_append(struct pager *pager, uint32_t slot)
 {
     struct pager_slot *s = &pager->slot[slot];
 
+    ensure(slot < pager->config.slots && s->state != SLOT_FREE && s->state != SLOT_GONE);
+    check(s->place == 0);
     s->state = SLOT_FREE;
     s->page_or_prev = pager->free_tail;
     s->next = PAGER_NONE;
@@ -45,13 +40,17 @@ static void free_list_append(struct pager *pager, uint32_t slot)
         pager->free_head = slot;
     pager->free_tail = slot;
     pager->free++;
-    pager_stack_offer(pager, slot);
+    if (pager->offer_head == PAGER_NONE)
+        pager->offer_head = slot;
 }
 
 static void free_list_remove(struct pager *pager, uint32_t slot)
 {
     struct pager_slot *s = &pager->slot[slot];
 
+    ensure(pager->free > 0 && s->state == SLOT_FREE);
+    if (pager->offer_head == slot)
+        pager->offer_head = s->next;
     if (s->page_or_prev != PAGER_NONE)
         pager->slot[s->page_or_prev].next = s->next;
     else
@@ -62,6 +61,99 @@ static void free_list_remove(struct pager *pager, uint32_t slot)
         pager->free_tail = s->page_or_prev;
     pager->free--;
 }
+
+void slots_set_held(struct pager *pager, uint32_t held)
+{
+    ensure(held <= pager->config.slots);
+    pager->held = held;
+    pager->stats->held = held;
+    if (pager->config.policy->resize != NULL)
+        pager->config.policy->resize(pager->policy_state, held > 0 ? held : 1);
+}
+
+/* A free slot becomes a hole. */
+static void slot_leave(struct pager *pager, uint32_t slot)
+{
+    struct pager_slot *s = &pager->slot[slot];
+
+    free_list_remove(pager, slot);
+    s->state = SLOT_HOLE;
+    s->flags = 0;
+    s->rights = 0;
+    if (slot < pager->hole_hint)
+        pager->hole_hint = slot;
+    ensure(pager->held > 0);
+    slots_set_held(pager, pager->held - 1);
+}
+
+static void slot_taken(struct pager *pager, uint32_t slot)
+{
+    slot_leave(pager, slot);
+    pager->stats->taken++;
+}
+
+/* ---- The frame stack ---- */
+
+static void on_lost(void *context, uint32_t slot)
+{
+    struct pager *pager = context;
+
+    ensure(pager->slot[slot].place != 0); /* only what we listed is told back to us */
+    pager->slot[slot].place = 0;
+    slot_taken(pager, slot);
+}
+
+void slots_sweep(struct pager *pager)
+{
+    if (frame_offers_were_taken(&pager->offers))
+        frame_offers_sweep(&pager->offers, on_lost, pager);
+}
+
+static bool stack_claim(struct pager *pager, uint32_t slot)
+{
+    uint32_t place = pager->slot[slot].place;
+
+    pager->slot[slot].place = 0;
+    if (place == 0 || frame_offers_claim(&pager->offers, place, slot))
+        return true;
+    slot_taken(pager, slot);
+    return false;
+}
+
+/* List a free slot behind all others. */
+static void offer(struct pager *pager, uint32_t slot)
+{
+    uint32_t oldest;
+
+    /* Slots that are never taken, because others suit better, must not end the listing of all: they
+     * move to the other end, until the empty places behind them are free. */
+    for (uint32_t most = pager->offers.live;
+         most > 0 && frame_offers_in_the_way(&pager->offers, &oldest) != 0; most--)
+        if (stack_claim(pager, oldest))
+            pager->slot[oldest].place = frame_offers_add(&pager->offers, oldest);
+    pager->slot[slot].place = frame_offers_add(&pager->offers, slot);
+}
+
+void slots_offer(struct pager *pager)
+{
+    while (pager->offer_head != PAGER_NONE) {
+        uint32_t slot = pager->offer_head;
+
+        check(pager->slot[slot].state == SLOT_FREE && pager->slot[slot].place == 0);
+        pager->offer_head = pager->slot[slot].next;
+        offer(pager, slot);
+    }
+}
+
+void pager_slots_publish(struct pager *pager, struct frame_stack *stack, uint32_t places)
+{
+    ensure(pager->offers.stack == NULL && stack != NULL);
+    frame_offers_init(&pager->offers, stack, places);
+    pager->offer_head = pager->free_head;
+    slots_offer(pager);
+}
+
+/* ---- Taking and giving up ---- */
 
 /* Neighbouring pages in neighbouring slots of one extent need one kernel mapping together. */
 static uint32_t best_slot(const struct pager *pager, sp_page page)
@@ -84,7 +176,7 @@ static uint32_t best_slot(const struct pager *pager, sp_page page)
     return pager->free_head;
 }
 
-bool pager_slot_take(struct pager *pager, sp_page page)
+bool slots_take(struct pager *pager, sp_page page)
 {
     uint32_t slot;
 
@@ -92,8 +184,9 @@ bool pager_slot_take(struct pager *pager, sp_page page)
         if (pager->free == 0)
             return false;
         slot = best_slot(pager, page);
-    } while (!pager_stack_claim(pager, slot));
+    } while (!stack_claim(pager, slot));
     free_list_remove(pager, slot);
+    check(pager->page[page].state < PAGE_LOADING);
     pager->slot[slot].state = SLOT_USED;
     pager->slot[slot].page_or_prev = page;
     pager->slot[slot].next = PAGER_NONE;
@@ -101,233 +194,71 @@ bool pager_slot_take(struct pager *pager, sp_page page)
     return true;
 }
 
-void pager_set_held(struct pager *pager, uint32_t held)
+void slots_return(struct pager *pager)
 {
-    pager->held = held;
-    pager->stats->held = held;
-    if (pager->config.policy->resize != NULL)
-        pager->config.policy->resize(pager->policy_state, held > 0 ? held : 1);
+    uint32_t slot;
+
+    ensure(pager->owed > 0);
+    do {
+        if (pager->free == 0)
+            return;
+        slot = pager->free_head;
+    } while (!stack_claim(pager, slot));
+    slot_leave(pager, slot);
+    pager->owed--;
+    pager->returns_now++;
+    pager->stats->returned++;
+    effects_add(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot});
 }
 
-/* A free slot becomes a hole. */
-static void slot_leave(struct pager *pager, uint32_t slot)
+bool slots_claim(struct pager *pager, uint32_t slot)
+{
+    if (!stack_claim(pager, slot))
+        return false;
+    free_list_remove(pager, slot);
+    return true;
+}
+
+/* A lost slot that nothing is under way for any more. */
+static void slot_end(struct pager *pager, uint32_t slot)
 {
     struct pager_slot *s = &pager->slot[slot];
 
-    free_list_remove(pager, slot);
+    if ((s->flags & SLOT_GRANTING) != 0) {
+        s->state = SLOT_GONE;
+        return;
+    }
+    ensure(pager->losing > 0);
     s->state = SLOT_HOLE;
     s->flags = 0;
     s->rights = 0;
     if (slot < pager->hole_hint)
         pager->hole_hint = slot;
-    pager_set_held(pager, pager->held - 1);
+    pager->losing--;
 }
 
-void pager_slot_lost(struct pager *pager, uint32_t slot)
+void slots_end(struct pager *pager, uint32_t slot)
 {
-    slot_leave(pager, slot);
-    pager->stats->taken++;
+    ensure(pager->held > 0 && (pager->slot[slot].flags & SLOT_LOST) != 0);
+    slots_set_held(pager, pager->held - 1);
+    slot_end(pager, slot);
 }
 
-void pager_slot_return(struct pager *pager)
+void slots_end_granted(struct pager *pager, uint32_t slot)
 {
-    uint32_t slot;
-
-    do {
-        if (pager->free == 0)
-            return;
-        slot = pager->free_head;
-    } while (!pager_stack_claim(pager, slot));
-    slot_leave(pager, slot);
-    pager->owed--;
-    pager->returns_now++;
-    pager->stats->returned++;
-    pager_emit(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot});
+    ensure(pager->slot[slot].state == SLOT_GONE);
+    pager->slot[slot].flags = 0;
+    slot_end(pager, slot);
 }
 
-bool pager_free_slot_take(struct pager *pager, uint32_t slot)
+void slots_free(struct pager *pager, uint32_t slot)
 {
-    if (!pager_stack_claim(pager, slot))
-        return false;
-    free_list_remove(pager, slot);
-    return true;
-}
-
-void pager_slot_free(struct pager *pager, uint32_t slot)
-{
+    check(pager->slot[slot].state == SLOT_USED);
     if ((pager->slot[slot].flags & SLOT_LOST) != 0) {
-        pager_lost_slot_free(pager, slot);
+        slots_end(pager, slot);
         return;
     }
-    free_list_append(pager, slot);
+    slots_append(pager, slot);
     if (pager->owed > 0 && pager->returns_now < pager->config.batch)
-        pager_slot_return(pager);
-}
-
-uint32_t pager_allowance(const struct pager *pager)
-{
-    uint64_t sum = (uint64_t)pager->guaranteed + pager->extra;
-
-    return sum < pager->config.slots ? (uint32_t)sum : pager->config.slots;
-}
-
-bool pager_may_grow(const struct pager *pager)
-{
-    if (pager->allocating || pager->losing > 0 || pager->held >= pager_allowance(pager))
-        return false;
-    if (pager->held < pager->guaranteed)
-        return true;
-    return pager->owed == 0 && pager->stats->faults >= pager->grow_after;
-}
-
-bool pager_grow(struct pager *pager)
-{
-    bool extra = pager->held >= pager->guaranteed;
-    uint32_t allowance = pager_allowance(pager);
-    uint32_t limit = extra ? allowance : least(pager->guaranteed, allowance);
-    uint32_t want =
-        least(limit - pager->held, least(GROW_MOST, pager->held < 32 ? 8 : pager->held / 4));
-    uint32_t slot = pager->hole_hint;
-    uint32_t count = 0;
-
-    if (!pager_may_grow(pager))
-        return false;
-    while (pager->slot[slot].state != SLOT_HOLE)
-        slot++; /* there is one: fewer are held than there are slots */
-    pager->hole_hint = slot;
-    while (count < want && slot + count < pager->config.slots &&
-           pager->slot[slot + count].state == SLOT_HOLE)
-        count++;
-    pager->allocating = true;
-    pager->allocation_unmapped = false;
-    pager->allocation_lost = 0;
-    pager->allocate_slot = slot;
-    pager->allocate_count = count;
-    pager_emit(pager, (struct pager_effect){
-                          .kind = EFFECT_ALLOCATE, .slot = slot, .count = count, .extra = extra});
-    return true;
-}
-
-void pager_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero)
-{
-    uint32_t came = 0;
-
-    pager_begin(pager);
-    pager->allocating = false;
-    if (pager->allocation_unmapped)
-        rights = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (i < GROW_MOST && (pager->allocation_lost >> i & 1) != 0) {
-            /* Whether the frame came before the loss or after it cannot be known; giving back one
-             * that is gone does no harm. */
-            pager_emit(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot + i});
-            continue;
-        }
-        pager->slot[slot + i].rights = rights;
-        pager->slot[slot + i].flags = zero ? SLOT_ZERO : 0;
-        free_list_append(pager, slot + i);
-        came++;
-    }
-    if (slot + count > pager->slots_top)
-        pager->slots_top = slot + count;
-    pager_set_held(pager, pager->held + came);
-    pager->owed = least(pager->owed, pager->held);
-    if (count > 0) {
-        pager->grow_backoff = GROW_BACKOFF_FIRST;
-    } else if (pager->held >= pager->guaranteed) {
-        pager->grow_after = pager->stats->faults + pager->grow_backoff;
-        pager->grow_backoff = least(2 * pager->grow_backoff, GROW_BACKOFF_MOST);
-    }
-    while (pager->owed > 0 && pager->free > 0 && pager->held > pager->guaranteed &&
-           pager->returns_now < pager->config.batch)
-        pager_slot_return(pager);
-}
-
-void pager_growth_possible(struct pager *pager)
-{
-    pager->grow_after = 0;
-    pager->grow_backoff = GROW_BACKOFF_FIRST;
-}
-
-void pager_set_allowance(struct pager *pager, uint32_t guaranteed, uint32_t extra)
-{
-    pager->guaranteed = guaranteed;
-    pager->extra = extra;
-    pager->stats->guaranteed = guaranteed;
-    pager->stats->extra = extra;
-    pager_growth_possible(pager);
-}
-
-void pager_owe(struct pager *pager, uint32_t frames)
-{
-    uint32_t most;
-
-    pager_stack_sweep(pager);
-    most = pager->held + (pager->allocating ? pager->allocate_count : 0);
-    pager->owed = frames < most - pager->owed ? pager->owed + frames : most;
-}
-
-uint32_t pager_pay(struct pager *pager, uint32_t limit, bool drop_only)
-{
-    pager_begin(pager);
-    limit = least(limit, pager->config.batch);
-    while (pager->owed > 0 && pager->free > 0 && limit > 0) {
-        pager_slot_return(pager);
-        limit--;
-    }
-    if (pager->owed > pager->leaving)
-        pager_evict(pager, least(limit, pager->owed - pager->leaving), drop_only);
-    return pager->owed;
-}
-
-void pager_granted(struct pager *pager, uint32_t slot, uint8_t rights)
-{
-    struct pager_slot *s = &pager->slot[slot];
-
-    if ((s->flags & SLOT_GRANTING) == 0)
-        return;
-    if (s->state == SLOT_GONE) {
-        pager_lost_granted(pager, slot);
-        return;
-    }
-    if ((s->flags & SLOT_TAKEN) == 0)
-        s->rights |= rights;
-    s->flags &= (uint8_t) ~(SLOT_GRANTING | SLOT_TAKEN);
-}
-
-void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights,
-                        uint32_t *referenced, uint32_t *dirty)
-{
-    uint32_t slots = pager->config.slots;
-    uint32_t end = slot < slots && count < slots - slot ? slot + count : slots;
-
-    for (uint32_t i = slot; i < end; i++) {
-        struct pager_slot *s = &pager->slot[i];
-        struct pager_page *page;
-
-        if (s->state == SLOT_HOLE) {
-            if (pager->allocating && i - pager->allocate_slot < pager->allocate_count)
-                pager->allocation_unmapped = true;
-            continue;
-        }
-        s->rights &= (uint8_t)~rights;
-        if ((s->flags & SLOT_GRANTING) != 0)
-            s->flags |= SLOT_TAKEN;
-        if (s->state != SLOT_USED)
-            continue;
-        page = &pager->page[s->page_or_prev];
-        if ((page->flags & PAGE_MAPPED) == 0)
-            continue;
-        if (page->protection != 0) {
-            page->flags |= PAGE_REFERENCED;
-            (*referenced)++;
-        }
-        if ((page->protection & PAGE_WRITE) != 0)
-            (*dirty)++;
-        pager->stats->unmaps++;
-        if ((rights & PAGE_READ) != 0)
-            pager_unmap(pager, s->page_or_prev);
-        else if ((page->protection & rights) != 0)
-            pager_protect(pager, s->page_or_prev, page->protection & (uint8_t)~rights);
-    }
+        slots_return(pager);
 }

@@ -17,17 +17,17 @@ static void test_extra_frames_refused(void **state)
     struct story *story = story_begin(&policy_fifo, 100, 1, 8, UINT32_MAX);
 
     (void)state;
-    pager_region_create(&story->pager, 100, SP_DISCARDABLE, false, false);
+    pager_regions_create(&story->pager, 100, SP_DISCARDABLE, false, false);
     story_get_frames(story, 1, true);
     story_touch(story, 0, 1, true);
     assert_int_equal(story_reads(story, 1), PAGER_CALL);
     assert_true(story_expect(story, EFFECT_ALLOCATE, SP_NO_PAGE).extra);
-    pager_allocated(&story->pager, 1, 0, RW, false);
+    pager_growth_allocated(&story->pager, 1, 0, RW, false);
     /* Sixteen faults do without, the next asks again. */
     story_touch(story, 1, 16, true);
     assert_int_equal(story_reads(story, 17), PAGER_CALL);
     assert_int_equal(story_expect(story, EFFECT_ALLOCATE, SP_NO_PAGE).slot, 1);
-    pager_allocated(&story->pager, 1, 0, RW, false);
+    pager_growth_allocated(&story->pager, 1, 0, RW, false);
     story_touch(story, 17, 1, true);
     pager_growth_possible(&story->pager);
     assert_int_equal(story_reads(story, 18), PAGER_CALL);
@@ -40,14 +40,14 @@ static void test_waiting_for_growth(void **state)
     struct story *story = story_begin(&policy_fifo, 10, 0, 4, UINT32_MAX);
 
     (void)state;
-    pager_region_create(&story->pager, 10, SP_PRECIOUS, false, false);
+    pager_regions_create(&story->pager, 10, SP_PRECIOUS, false, false);
     assert_int_equal(story_reads(story, 0), PAGER_CALL);
     story_expect(story, EFFECT_ALLOCATE, SP_NO_PAGE);
-    pager_allocated(&story->pager, 0, 0, RW, false);
+    pager_growth_allocated(&story->pager, 0, 0, RW, false);
     assert_int_equal(story_reads(story, 0), PAGER_WAIT_GROWTH);
-    pager_set_allowance(&story->pager, 0, 0);
+    pager_growth_allow(&story->pager, 0, 0);
     assert_int_equal(story_reads(story, 0), PAGER_STUCK);
-    assert_string_equal(pager_stuck_reason(&story->pager),
+    assert_string_equal(pager_fault_stuck_reason(&story->pager),
                         "the task has no contract that is active");
     story_end(story);
 }
@@ -59,21 +59,21 @@ static void test_paying_what_is_owed(void **state)
     (void)state;
     story_touch(story, 0, 2, true);
     story_touch(story, 2, 3, false);
-    pager_owe(&story->pager, 5);
+    pager_debts_owe(&story->pager, 5);
     /* One is free; the oldest two must be written, so others go. */
-    assert_int_equal(pager_pay(&story->pager, 2, true), 3);
+    assert_int_equal(pager_debts_pay(&story->pager, 2, true), 3);
     assert_int_equal(story_expect(story, EFFECT_RETURN, SP_NO_PAGE).slot, 5);
     story_expect(story, EFFECT_UNMAP, 2);
     story_expect(story, EFFECT_RETURN, SP_NO_PAGE);
-    assert_int_equal(pager_pay(&story->pager, 32, true), 1);
-    story->effects = 0;
-    assert_int_equal(pager_pay(&story->pager, 32, true), 1);
+    assert_int_equal(pager_debts_pay(&story->pager, 32, true), 1);
+    story_forget_effects(story);
+    assert_int_equal(pager_debts_pay(&story->pager, 32, true), 1);
     assert_int_equal(story->effects, 0);
-    assert_int_equal(pager_pay(&story->pager, 32, false), 1);
+    assert_int_equal(pager_debts_pay(&story->pager, 32, false), 1);
     story_expect(story, EFFECT_UNMAP, 0);
     story_expect(story, EFFECT_STORE, 0);
-    assert_int_equal(pager_pay(&story->pager, 32, false), 1); /* it is on its way */
-    pager_stored(&story->pager, 0, 4, 0);
+    assert_int_equal(pager_debts_pay(&story->pager, 32, false), 1); /* it is on its way */
+    pager_evict_stored(&story->pager, 0, 4, 0);
     story_expect(story, EFFECT_RETURN, SP_NO_PAGE);
     assert_int_equal(story->pager.owed, 0);
     assert_int_equal(story->pager.held, 1);
@@ -85,19 +85,19 @@ static void test_owing_what_is_on_its_way(void **state)
     struct story *story = story_begin(&policy_fifo, 10, 0, 8, UINT32_MAX);
 
     (void)state;
-    pager_region_create(&story->pager, 10, SP_PRECIOUS, false, false);
+    pager_regions_create(&story->pager, 10, SP_PRECIOUS, false, false);
     assert_int_equal(story_reads(story, 0), PAGER_CALL);
     assert_int_equal(story_expect(story, EFFECT_ALLOCATE, SP_NO_PAGE).count, 8);
     /* The recall overtakes the answer to the allocation. */
-    pager_owe(&story->pager, 3);
+    pager_debts_owe(&story->pager, 3);
     assert_null(pager_check(&story->pager));
-    pager_allocated(&story->pager, 0, 4, RW, true);
+    pager_growth_allocated(&story->pager, 0, 4, RW, true);
     for (uint32_t i = 0; i < 3; i++)
         story_expect(story, EFFECT_RETURN, SP_NO_PAGE);
     assert_int_equal(story->pager.held, 1);
     /* Nobody can owe more than there is, however much is asked for. */
-    pager_owe(&story->pager, UINT32_MAX);
-    pager_owe(&story->pager, UINT32_MAX);
+    pager_debts_owe(&story->pager, UINT32_MAX);
+    pager_debts_owe(&story->pager, UINT32_MAX);
     assert_int_equal(story->pager.owed, 1);
     story_end(story);
 }
@@ -107,13 +107,13 @@ static void test_owing_more_than_comes(void **state)
     struct story *story = story_begin(&policy_fifo, 10, 0, 8, UINT32_MAX);
 
     (void)state;
-    pager_region_create(&story->pager, 10, SP_PRECIOUS, false, false);
+    pager_regions_create(&story->pager, 10, SP_PRECIOUS, false, false);
     assert_int_equal(story_reads(story, 0), PAGER_CALL);
-    pager_owe(&story->pager, 6);
-    pager_allocated(&story->pager, 0, 2, RW, true);
+    pager_debts_owe(&story->pager, 6);
+    pager_growth_allocated(&story->pager, 0, 2, RW, true);
     assert_int_equal(story->pager.owed, 0);
     assert_int_equal(story->stats.returned, 2);
-    story->effects = 0;
+    story_forget_effects(story);
     story_end(story);
 }
 
@@ -122,9 +122,9 @@ static void test_more_frames_than_slots(void **state)
     struct story *story = story_begin(&policy_fifo, 10, 1, 0, UINT32_MAX);
 
     (void)state;
-    pager_region_create(&story->pager, 10, SP_PRECIOUS, false, false);
+    pager_regions_create(&story->pager, 10, SP_PRECIOUS, false, false);
     story_get_frames(story, 1, true);
-    pager_set_allowance(&story->pager, 1, 10);
+    pager_growth_allow(&story->pager, 1, 10);
     story_touch(story, 0, 1, true);
     assert_true(pager_pin(&story->pager, 0));
     assert_int_equal(story_reads(story, 1), PAGER_STUCK);
@@ -139,19 +139,20 @@ static void test_one_payment_is_bounded(void **state)
     (void)state;
     for (sp_page page = 0; page < 300; page++)
         story_touch(story, page, 1, true);
-    pager_owe(&story->pager, 400);
+    pager_debts_owe(&story->pager, 400);
     for (uint32_t i = 0; i < 20; i++) {
         uint32_t now = 0;
         uint32_t returns = 0;
 
-        pager_pay(&story->pager, UINT32_MAX, false);
+        pager_debts_pay(&story->pager, UINT32_MAX, false);
+        story_take_effects(story);
         for (uint32_t n = 0; n < story->effects; n++) {
             now += story->effect[n].kind == EFFECT_STORE;
             returns += story->effect[n].kind == EFFECT_RETURN;
         }
         assert_true(now <= PAGER_BATCH && returns <= PAGER_BATCH);
         stores += now;
-        story->effects = 0;
+        story_forget_effects(story);
     }
     assert_int_equal(stores, PAGER_STORES_MAX);
     assert_int_equal(story->pager.held, 300);
@@ -163,10 +164,10 @@ static void test_debts_are_paid_before_growth_is_waited_for(void **state)
     struct story *story = story_begin(&policy_fifo, 10, 0, 8, UINT32_MAX);
 
     (void)state;
-    pager_region_create(&story->pager, 10, SP_DISCARDABLE, false, false);
+    pager_regions_create(&story->pager, 10, SP_DISCARDABLE, false, false);
     story_get_frames(story, 2, true);
     story_touch(story, 0, 2, true);
-    pager_owe(&story->pager, 2);
+    pager_debts_owe(&story->pager, 2);
     assert_int_equal(story_reads(story, 2), PAGER_CALL);
     story_expect(story, EFFECT_UNMAP, 0);
     story_expect(story, EFFECT_RETURN, SP_NO_PAGE);
@@ -182,19 +183,19 @@ static void test_one_fault_returns_no_more_than_a_batch(void **state)
 
     (void)state;
     story_touch(story, 0, 199, true);
-    pager_set_allowance(&story->pager, 1, 0);
-    pager_owe(&story->pager, story->pager.free);
-    while (pager_pay(&story->pager, PAGER_BATCH, true) > 0)
-        story->effects = 0;
-    story->effects = 0;
-    pager_owe(&story->pager, 150);
+    pager_growth_allow(&story->pager, 1, 0);
+    pager_debts_owe(&story->pager, story->pager.free);
+    while (pager_debts_pay(&story->pager, PAGER_BATCH, true) > 0)
+        story_forget_effects(story);
+    story_forget_effects(story);
+    pager_debts_owe(&story->pager, 150);
     assert_int_equal(story_writes(story, 200), PAGER_DONE);
     for (uint32_t i = 0; i < PAGER_BATCH; i++) {
         story_expect(story, EFFECT_UNMAP, SP_NO_PAGE);
         story_expect(story, EFFECT_RETURN, SP_NO_PAGE);
     }
     assert_int_equal(story->pager.owed, 150 - PAGER_BATCH);
-    story->effects = 0;
+    story_forget_effects(story);
     story_end(story);
 }
 
@@ -223,7 +224,7 @@ static void test_rights_taken_and_granted(void **state)
     assert_int_equal(story_expect(story, EFFECT_GRANT, SP_NO_PAGE).count, 4);
     assert_int_equal(story_reads(story, 1), PAGER_WAIT);
     for (uint32_t slot = 0; slot < 4; slot++)
-        pager_granted(&story->pager, slot, RW);
+        pager_rights_granted(&story->pager, slot, RW);
     assert_int_equal(story_writes(story, 0), PAGER_DONE);
     story_expect_mapping(story, EFFECT_PROTECT, 0, RW);
     assert_int_equal(story_reads(story, 1), PAGER_DONE);
@@ -244,10 +245,10 @@ static void test_rights_taken_before_their_grant_arrives(void **state)
     story_expect(story, EFFECT_GRANT, SP_NO_PAGE);
     pager_rights_taken(&story->pager, 0, 1, RW, &ignored, &ignored);
     assert_int_equal(story_reads(story, 0), PAGER_WAIT); /* only one request at a time */
-    pager_granted(&story->pager, 0, RW);
+    pager_rights_granted(&story->pager, 0, RW);
     assert_int_equal(story_reads(story, 0), PAGER_CALL);
     story_expect(story, EFFECT_GRANT, SP_NO_PAGE);
-    pager_granted(&story->pager, 0, RW);
+    pager_rights_granted(&story->pager, 0, RW);
     assert_int_equal(story_reads(story, 0), PAGER_DONE);
     story_expect(story, EFFECT_MAP, 0);
     story_end(story);
@@ -259,11 +260,11 @@ static void test_rights_taken_before_their_frames_arrive(void **state)
     uint32_t ignored = 0;
 
     (void)state;
-    pager_region_create(&story->pager, 4, SP_PRECIOUS, false, false);
+    pager_regions_create(&story->pager, 4, SP_PRECIOUS, false, false);
     assert_int_equal(story_reads(story, 0), PAGER_CALL);
     story_expect(story, EFFECT_ALLOCATE, SP_NO_PAGE);
     pager_rights_taken(&story->pager, 3, 1, RW, &ignored, &ignored);
-    pager_allocated(&story->pager, 0, 4, RW, true);
+    pager_growth_allocated(&story->pager, 0, 4, RW, true);
     assert_int_equal(story_reads(story, 0), PAGER_CALL);
     story_expect(story, EFFECT_GRANT, SP_NO_PAGE);
     story_end(story);
@@ -277,25 +278,25 @@ static void test_swap_fails(void **state)
     struct pager *pager = &story->pager;
 
     (void)state;
-    pager_region_create(pager, 4, SP_PRECIOUS, false, false);
-    pager_region_create(pager, 4, SP_DISCARDABLE, false, false);
+    pager_regions_create(pager, 4, SP_PRECIOUS, false, false);
+    pager_regions_create(pager, 4, SP_DISCARDABLE, false, false);
     story_get_frames(story, 2, true);
     story_touch(story, 0, 1, true);
     story_touch(story, 5, 1, true);
     for (uint32_t i = 0; i < 64; i++) {
-        assert_int_equal(pager_clean(pager, 2), 1);
-        pager_stored(pager, 0, PAGER_NONE, ENOSPC);
+        assert_int_equal(pager_evict_clean(pager, 2), 1);
+        pager_evict_stored(pager, 0, PAGER_NONE, ENOSPC);
     }
-    story->effects = 0;
+    story_forget_effects(story);
     /* What needs no store still leaves. */
     assert_int_equal(story_writes(story, 6), PAGER_DONE);
     assert_int_equal(pager->page[5].state, PAGE_ABSENT);
     story_touch(story, 6, 1, true);
     assert_true(pager_pin(pager, 6));
     assert_int_equal(story_writes(story, 1), PAGER_STUCK);
-    assert_string_equal(pager_stuck_reason(pager), "the swap server is full");
+    assert_string_equal(pager_fault_stuck_reason(pager), "the swap server is full");
     assert_int_equal(pager->page[0].state, PAGE_RESIDENT);
-    pager_unpin(pager, 6);
+    pager_pin_undo(pager, 6);
     story_end(story);
 }
 

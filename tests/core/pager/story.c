@@ -10,14 +10,22 @@
 
 #include "story.h"
 
-static void note(void *context, const struct pager_effect *effect)
+void story_take_effects(struct story *story)
 {
-    struct story *story = context;
+    struct pager_effect effect;
 
-    assert_true(story->effects < STORY_EFFECTS_MAX);
-    story->effect[story->effects++] = *effect;
-    if (effect->kind == EFFECT_MAP && story->maps_fail)
-        pager_map_failed(&story->pager, effect->page);
+    while (pager_next_effect(&story->pager, &effect)) {
+        assert_true(story->effects < STORY_EFFECTS_MAX);
+        story->effect[story->effects++] = effect;
+        if (effect.kind == EFFECT_MAP && story->maps_fail)
+            pager_mapping_failed(&story->pager, effect.page);
+    }
+}
+
+void story_forget_effects(struct story *story)
+{
+    story_take_effects(story);
+    story->effects = 0;
 }
 
 struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32_t guaranteed,
@@ -29,8 +37,7 @@ struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32
                                   .extent_pages = 256,
                                   .map_limit = map_limit,
                                   .seed = 1,
-                                  .policy = policy,
-                                  .sink = note};
+                                  .policy = policy};
     struct sp_error error;
     size_t size = (pager_size(&config) + 63) / 64 * 64;
 
@@ -38,12 +45,11 @@ struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32
     assert_int_equal(policy_parse_params(policy, NULL, story->params, &error), 0);
     config.params = story->params;
     config.stats = &story->stats;
-    config.context = story;
     story->memory = aligned_alloc(64, size);
     assert_non_null(story->memory);
     memset(story->memory, 0, size);
     pager_init(&story->pager, &config, story->memory);
-    pager_set_allowance(&story->pager, guaranteed, extra);
+    pager_growth_allow(&story->pager, guaranteed, extra);
     return story;
 }
 
@@ -53,6 +59,7 @@ void story_end(struct story *story)
 
     if (wrong != NULL)
         fail_msg("%s", wrong);
+    story_take_effects(story);
     assert_int_equal(story->effects, 0);
     free(story->memory);
     free(story);
@@ -60,8 +67,10 @@ void story_end(struct story *story)
 
 struct pager_effect story_expect(struct story *story, enum pager_effect_kind kind, sp_page page)
 {
-    struct pager_effect effect = story->effect[0];
+    struct pager_effect effect;
 
+    story_take_effects(story);
+    effect = story->effect[0];
     assert_true(story->effects > 0);
     assert_int_equal(effect.kind, kind);
     if (page != SP_NO_PAGE)
@@ -78,12 +87,18 @@ void story_expect_mapping(struct story *story, enum pager_effect_kind kind, sp_p
 
 enum pager_verdict story_reads(struct story *story, sp_page page)
 {
-    return pager_fault(&story->pager, page, false);
+    enum pager_verdict verdict = pager_fault(&story->pager, page, false);
+
+    story_take_effects(story);
+    return verdict;
 }
 
 enum pager_verdict story_writes(struct story *story, sp_page page)
 {
-    return pager_fault(&story->pager, page, true);
+    enum pager_verdict verdict = pager_fault(&story->pager, page, true);
+
+    story_take_effects(story);
+    return verdict;
 }
 
 void story_get_frames(struct story *story, uint32_t frames, bool zero)
@@ -91,8 +106,9 @@ void story_get_frames(struct story *story, uint32_t frames, bool zero)
     struct pager *pager = &story->pager;
 
     while (pager->held < frames) {
-        pager_allocated(pager, pager->held, frames - pager->held, RW, zero);
+        pager_growth_allocated(pager, pager->held, frames - pager->held, RW, zero);
         pager_growth_possible(pager);
+        story_take_effects(story);
     }
 }
 
@@ -101,7 +117,7 @@ struct story *story_begin_region(enum sp_kind kind, uint32_t pages, uint32_t fra
     struct story *story = story_begin(&policy_fifo, pages, frames, 0, UINT32_MAX);
 
     assert_int_equal(
-        pager_region_create(&story->pager, pages, kind, false, kind == SP_REMANUFACTURABLE), 0);
+        pager_regions_create(&story->pager, pages, kind, false, kind == SP_REMANUFACTURABLE), 0);
     story_get_frames(story, frames, true);
     return story;
 }
@@ -109,6 +125,7 @@ struct story *story_begin_region(enum sp_kind kind, uint32_t pages, uint32_t fra
 void story_touch(struct story *story, sp_page first, uint32_t pages, bool write)
 {
     for (uint32_t i = 0; i < pages; i++)
-        assert_int_equal(pager_fault(&story->pager, first + i, write), PAGER_DONE);
-    story->effects = 0;
+        assert_int_equal(write ? story_writes(story, first + i) : story_reads(story, first + i),
+                         PAGER_DONE);
+    story_forget_effects(story);
 }

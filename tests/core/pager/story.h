@@ -15,7 +15,7 @@ struct story {
     struct sp_stats stats;
     double params[POLICY_PARAMS_MAX];
     void *memory;
-    struct pager_effect effect[STORY_EFFECTS_MAX]; /* since they were last looked at */
+    struct pager_effect effect[STORY_EFFECTS_MAX]; /* taken, and not looked at yet */
     uint32_t effects;
     bool maps_fail;
 };
@@ -27,6 +27,12 @@ struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32
 
 /* A story under FIFO with one region from page 0, and all its frames, which hold zeros. */
 struct story *story_begin_region(enum sp_kind kind, uint32_t pages, uint32_t frames);
+
+/* Take the effects of the last call. */
+void story_take_effects(struct story *story);
+
+/* Take them, and forget all that were not looked at. */
+void story_forget_effects(struct story *story);
 
 /* All books agree, and all effects have been looked at. */
 void story_end(struct story *story);

@@ -23,6 +23,8 @@ void world_fail(const struct world *world, const char *what)
     abort();
 }
 
+static void carry_out_all(struct world *world);
+
 static bool chance(struct world *world, uint32_t one_in)
 {
     return world_random(world, one_in) == 0;
@@ -30,13 +32,13 @@ static bool chance(struct world *world, uint32_t one_in)
 
 uint64_t world_fresh_value(const struct world *world, sp_page page)
 {
-    return pager_region_of(&world->pager, page)->refill ? ~(uint64_t)page : 0;
+    return pager_regions_of(&world->pager, page)->refill ? ~(uint64_t)page : 0;
 }
 
 void world_forget(struct world *world, sp_page page)
 {
     world->page[page].value = world_fresh_value(world, page);
-    world->page[page].undefined = pager_region_of(&world->pager, page)->undefined;
+    world->page[page].undefined = pager_regions_of(&world->pager, page)->undefined;
 }
 
 /* ---- The kernel ---- */
@@ -88,7 +90,7 @@ static void kernel_map(struct world *world, const struct pager_effect *effect)
         return;
     kernel_set(world, effect->page, PAGER_NONE, 0);
     world->map_failed = true;
-    pager_map_failed(&world->pager, effect->page);
+    pager_mapping_failed(&world->pager, effect->page);
 }
 
 /* ---- Effects ---- */
@@ -204,16 +206,17 @@ void world_lose(struct world *world, uint32_t slot, uint32_t count)
     world_enter(world, -1, false);
     world->taking_rights = true;
     world->losing = true;
-    pager_forgive(&world->pager, frames);
+    pager_debts_forgive(&world->pager, frames);
     for (uint32_t i = 0; i < count && i < 64; i++) {
         if (lost[i])
             pager_lost(&world->pager, slot + i, 1);
+        carry_out_all(world);
         world_require(world, !lost[i] || world->slot[slot + i].mapped == 0,
                       "a frame that is gone is mapped");
     }
+    world_leave(world);
     world->taking_rights = false;
     world->losing = false;
-    world_leave(world);
     world->ends++;
 }
 
@@ -296,10 +299,8 @@ static void check_effect(struct world *world, const struct pager_effect *effect)
         check_request(world, effect);
 }
 
-static void world_sink(void *context, const struct pager_effect *effect)
+static void carry_out(struct world *world, const struct pager_effect *effect)
 {
-    struct world *world = context;
-
     /* Physmem is another process: it may act in the midst of a call. */
     if (world->stack != NULL && !world->generous && chance(world, 8))
         world_take(world, 1 + world_random(world, 4));
@@ -337,6 +338,14 @@ static void world_sink(void *context, const struct pager_effect *effect)
     }
 }
 
+static void carry_out_all(struct world *world)
+{
+    struct pager_effect effect;
+
+    while (pager_next_effect(&world->pager, &effect))
+        carry_out(world, &effect);
+}
+
 void world_enter(struct world *world, int thread, bool write)
 {
     world->caller = thread;
@@ -347,6 +356,7 @@ void world_enter(struct world *world, int thread, bool write)
 
 void world_leave(struct world *world)
 {
+    carry_out_all(world);
     world->caller = -1;
     world_require(world, world->emitted[EFFECT_STORE] <= world->pager.config.batch,
                   "too many stores in a call");
@@ -429,8 +439,8 @@ void world_unmap_deliver(struct world *world)
     world_enter(world, -1, false);
     world->taking_rights = true;
     pager_rights_taken(&world->pager, unmap.slot, unmap.count, unmap.rights, &referenced, &dirty);
-    world->taking_rights = false;
     world_leave(world);
+    world->taking_rights = false;
     world_require(world, referenced <= unmap.count && dirty <= referenced,
                   "more pages are reported than were unmapped");
     for (uint32_t i = 0; i < unmap.count; i++)
@@ -466,7 +476,7 @@ static void finish_store(struct world *world, const struct world_op *op)
     uint32_t swap;
 
     if (op->lost || (world->options.failures && !world->generous && chance(world, 8))) {
-        pager_stored(&world->pager, op->effect.page, PAGER_NONE, EIO);
+        pager_evict_stored(&world->pager, op->effect.page, PAGER_NONE, EIO);
         return;
     }
     do
@@ -474,7 +484,7 @@ static void finish_store(struct world *world, const struct world_op *op)
     while (world->swap_used[swap]);
     world->swap_used[swap] = true;
     world->swap[swap] = op->content;
-    pager_stored(&world->pager, op->effect.page, swap, 0);
+    pager_evict_stored(&world->pager, op->effect.page, swap, 0);
 }
 
 static void finish_load(struct world *world, const struct world_op *op)
@@ -484,7 +494,7 @@ static void finish_load(struct world *world, const struct world_op *op)
     ok = ok && !op->lost;
     if (ok)
         world->slot[op->effect.slot].frame = op->content;
-    pager_loaded(&world->pager, op->effect.page, ok, op->thread >= 0, op->write);
+    pager_fault_loaded(&world->pager, op->effect.page, ok, op->thread >= 0, op->write);
 }
 
 static void finish(struct world *world, const struct world_op *op)
@@ -499,14 +509,15 @@ static void finish(struct world *world, const struct world_op *op)
         finish_load(world, op);
         break;
     case EFFECT_ALLOCATE:
-        pager_allocated(&world->pager, op->effect.slot, op->count, PAGE_READ | PAGE_WRITE,
+        pager_growth_allocated(&world->pager, op->effect.slot, op->count, PAGE_READ | PAGE_WRITE,
                         op->zero);
+        carry_out_all(world);
         for (uint32_t i = 0; i < op->effect.count; i++)
             world->slot[op->effect.slot + i].lost_unheard = false;
         break;
     default:
         for (uint32_t i = 0; i < op->effect.count; i++)
-            pager_granted(&world->pager, op->effect.slot + i, op->rights[i]);
+            pager_rights_granted(&world->pager, op->effect.slot + i, op->rights[i]);
         break;
     }
     world_leave(world);
@@ -572,7 +583,7 @@ static void check_page(struct world *world, sp_page page)
                   "the policy and the pager disagree about a page");
     /* Contents that are not precious go as their page does. */
     if (p->state == PAGE_ABSENT && w->state == PAGE_RESIDENT && p->region != 0 &&
-        pager_region_of(&world->pager, page)->kind != SP_PRECIOUS) {
+        pager_regions_of(&world->pager, page)->kind != SP_PRECIOUS) {
         world_forget(world, page);
         w->lost = true;
     }
@@ -620,9 +631,7 @@ void world_init(struct world *world, const struct world_options *options)
                                   .seed = options->seed,
                                   .policy = options->policy,
                                   .params = options->params,
-                                  .stats = &world->stats,
-                                  .sink = world_sink,
-                                  .context = world};
+                                  .stats = &world->stats};
     size_t size = (pager_size(&config) + 63) / 64 * 64;
 
     memset(world, 0, sizeof(*world));
@@ -640,11 +649,11 @@ void world_init(struct world *world, const struct world_options *options)
     for (sp_page page = 0; page <= options->pages; page++)
         world->page[page].kernel_slot = PAGER_NONE;
     pager_init(&world->pager, &config, world->memory);
-    pager_set_allowance(&world->pager, options->guaranteed, options->extra);
+    pager_growth_allow(&world->pager, options->guaranteed, options->extra);
     world->pool = options->extra;
     if (options->stack == 0)
         return;
     world->stack = calloc(1, frame_stack_size(options->stack));
     assert_non_null(world->stack);
-    pager_publish(&world->pager, world->stack, options->stack);
+    pager_slots_publish(&world->pager, world->stack, options->stack);
 }

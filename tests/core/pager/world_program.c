@@ -22,7 +22,7 @@ static sp_page random_page(struct world *world)
     /* Half of all references go to a few pages. */
     if (world_random(world, 2) == 0)
         page %= 1 + world->options.slots;
-    return pager_region_of(&world->pager, page) != NULL ? page : SP_NO_PAGE;
+    return pager_regions_of(&world->pager, page) != NULL ? page : SP_NO_PAGE;
 }
 
 static void region_create(struct world *world)
@@ -31,7 +31,7 @@ static void region_create(struct world *world)
     uint32_t pages = 1 + world_random(world, 1 + world->options.pages / 4);
     bool undefined = world_random(world, 4) == 0;
     sp_page first =
-        pager_region_create(&world->pager, pages, kind, undefined, kind == SP_REMANUFACTURABLE);
+        pager_regions_create(&world->pager, pages, kind, undefined, kind == SP_REMANUFACTURABLE);
 
     for (sp_page page = first; first != SP_NO_PAGE && page < first + pages; page++) {
         world_require(world, world->page[page].state == PAGE_ABSENT, "regions overlap");
@@ -81,7 +81,7 @@ static void region_destroy(struct world *world, const struct pager_region *regio
     for (uint32_t i = 0; i < region->pages; i++)
         all = discard(world, region->first + i) >= 0 && all;
     if (all)
-        pager_region_destroy(&world->pager, region->first);
+        pager_regions_destroy(&world->pager, region->first);
 }
 
 /* ---- Threads ---- */
@@ -130,7 +130,7 @@ static void check_hopeless(struct world *world, enum pager_verdict verdict, sp_p
     uint64_t allowed = (uint64_t)pager->guaranteed + pager->extra;
     bool may_grow = pager->held < allowed && pager->held < world->options.slots;
 
-    world_require(world, pager_stuck_reason(pager)[0] != '\0', "stuck without a reason");
+    world_require(world, pager_fault_stuck_reason(pager)[0] != '\0', "stuck without a reason");
     if (verdict == PAGER_WAIT_GROWTH)
         world_require(world, nothing_to_evict(world) && may_grow, "growth is waited for in vain");
     else
@@ -271,7 +271,7 @@ static void unpin(struct world *world, sp_page page)
         return;
     world->page[page].pins--;
     world_enter(world, -1, false);
-    pager_unpin(&world->pager, page);
+    pager_pin_undo(&world->pager, page);
     world_leave(world);
 }
 
@@ -291,7 +291,7 @@ static void prefetch(struct world *world, sp_page page)
     bool started;
 
     world_enter(world, -1, false);
-    started = pager_prefetch(&world->pager, page);
+    started = pager_advice_prefetch(&world->pager, page);
     world_leave(world);
     world_require(world, world->emitted[EFFECT_LOAD] == started, "a prefetch without a load");
     world_require(world,
@@ -302,7 +302,7 @@ static void prefetch(struct world *world, sp_page page)
 
 static void take_lost(struct world *world, sp_page page)
 {
-    world_require(world, pager_take_lost(&world->pager, page) == world->page[page].lost,
+    world_require(world, pager_discard_noted(&world->pager, page) == world->page[page].lost,
                   "a loss is not reported, or reported twice, or there was none");
     world->page[page].lost = false;
 }
@@ -312,7 +312,7 @@ static void clean(struct world *world)
     uint32_t emitted;
 
     world_enter(world, -1, false);
-    emitted = pager_clean(&world->pager, world_random(world, 1 + world->options.slots));
+    emitted = pager_evict_clean(&world->pager, world_random(world, 1 + world->options.slots));
     world_leave(world);
     world_require(world, emitted == world->emitted[EFFECT_STORE], "stores are misreported");
 }
@@ -327,7 +327,7 @@ static void recall(struct world *world)
         return;
     frames = 1 + world_random(world, frames);
     world_enter(world, -1, false);
-    pager_owe(&world->pager, frames);
+    pager_debts_owe(&world->pager, frames);
     world_leave(world);
     world->owed += frames;
 }
@@ -339,7 +339,7 @@ static void pay(struct world *world)
     uint32_t owed;
 
     world_enter(world, -1, false);
-    owed = pager_pay(&world->pager, limit, drop_only);
+    owed = pager_debts_pay(&world->pager, limit, drop_only);
     world_leave(world);
     world_require(world, owed == world->pager.owed, "the debt is misreported");
     world_require(world, world->emitted[EFFECT_RETURN] <= limit, "more is paid than permitted");
@@ -356,7 +356,7 @@ static void change_allowance(struct world *world)
         guaranteed = world->options.guaranteed;
         extra = world->options.extra;
     }
-    pager_set_allowance(&world->pager, guaranteed, extra);
+    pager_growth_allow(&world->pager, guaranteed, extra);
 }
 
 /* ---- Steps ---- */
@@ -410,7 +410,7 @@ static void program_step(struct world *world)
     switch (world_random(world, 8)) {
     case 0:
         if (world_random(world, 16) == 0)
-            region_destroy(world, pager_region_of(&world->pager, page));
+            region_destroy(world, pager_regions_of(&world->pager, page));
         break;
     case 1:
         if (world_random(world, 4) == 0)
@@ -424,7 +424,7 @@ static void program_step(struct world *world)
         break;
     case 4:
         world_enter(world, -1, false);
-        pager_advise(&world->pager, page, (enum sp_hint)world_random(world, SP_HINT_SCRATCH + 1));
+        pager_advice_hint(&world->pager, page, (enum sp_hint)world_random(world, SP_HINT_SCRATCH + 1));
         world_leave(world);
         break;
     default:
@@ -503,15 +503,15 @@ static void return_everything(struct world *world)
 {
     uint32_t rounds = 2 + world->allocated;
 
-    pager_set_allowance(&world->pager, 0, 0);
+    pager_growth_allow(&world->pager, 0, 0);
     world_enter(world, -1, false);
-    pager_owe(&world->pager, UINT32_MAX);
+    pager_debts_owe(&world->pager, UINT32_MAX);
     world_leave(world);
     world->owed = world->allocated;
     while (world->owed > 0) {
         world_require(world, rounds-- > 0, "not everything is returned");
         world_enter(world, -1, false);
-        pager_pay(&world->pager, PAGER_BATCH, false);
+        pager_debts_pay(&world->pager, PAGER_BATCH, false);
         world_leave(world);
         world_drain(world);
         world_check(world);

@@ -1,0 +1,71 @@
+/* What an eviction policy may ask and tell the pager: struct sp_policy_env. */
+#include "core/pager/env.h"
+
+#include "core/pager/mapping.h"
+
+static struct pager *pager_of(struct sp_policy_env *env)
+{
+    return (struct pager *)(void *)((char *)env - offsetof(struct pager, env));
+}
+
+/* A policy may ask about any number; only resident pages have an answer. */
+static struct pager_page *askable(struct pager *pager, sp_page page)
+{
+    if (page >= pager->config.pages || pager->page[page].state != PAGE_RESIDENT)
+        return NULL;
+    return &pager->page[page];
+}
+
+/* A reference that is under way must come to its end, a pinned page stays mapped, and where the
+ * kernel has no more areas there is no splitting them. */
+static bool may_watch(const struct pager *pager, sp_page page)
+{
+    return page != pager->faulting && pager->page[page].pins == 0 &&
+           pager->maps + 2 <= pager->map_limit;
+}
+
+static void env_watch(struct sp_policy_env *env, sp_page page)
+{
+    struct pager *pager = pager_of(env);
+    struct pager_page *p = askable(pager, page);
+
+    if (p != NULL && p->protection != 0 && may_watch(pager, page))
+        mapping_protect(pager, page, 0);
+}
+
+static bool env_referenced(struct sp_policy_env *env, sp_page page)
+{
+    struct pager *pager = pager_of(env);
+    struct pager_page *p = askable(pager, page);
+    bool referenced;
+
+    if (p == NULL)
+        return false;
+    /* What may be accessed without a fault counts as accessed; but not where it could not be
+     * watched for lack of areas, for then all pages would be referenced at all times. */
+    referenced = (p->flags & PAGE_REFERENCED) != 0 || page == pager->faulting ||
+                 (p->protection != 0 && pager->maps + 2 <= pager->map_limit);
+    p->flags &= (uint8_t)~PAGE_REFERENCED;
+    env_watch(env, page);
+    return referenced;
+}
+
+static bool env_dirty(struct sp_policy_env *env, sp_page page)
+{
+    struct pager_page *p = askable(pager_of(env), page);
+
+    return p != NULL && (p->flags & PAGE_DIRTY) != 0;
+}
+
+static uint32_t env_random(struct sp_policy_env *env, uint32_t bound)
+{
+    return random_below(&pager_of(env)->random, bound);
+}
+
+void env_init(struct pager *pager)
+{
+    pager->env.referenced = env_referenced;
+    pager->env.watch = env_watch;
+    pager->env.dirty = env_dirty;
+    pager->env.random = env_random;
+}

@@ -1,0 +1,112 @@
+/* How many frames the contracts allow, and the asking for more. */
+#include "core/pager/growth.h"
+
+#include "base/assert.h"
+#include "base/least.h"
+#include "core/pager/effects.h"
+#include "core/pager/slots.h"
+
+/* Frames that one EFFECT_ALLOCATE asks for, at most: the bits of allocation_lost. */
+#define GROW_MOST 64u
+
+/* After a refusal, extra frames are asked for again that many faults later; doubled each time. */
+#define GROW_BACKOFF_FIRST 16u
+#define GROW_BACKOFF_MOST  4096u
+
+uint32_t growth_allowance(const struct pager *pager)
+{
+    uint64_t sum = (uint64_t)pager->guaranteed + pager->extra;
+
+    return sum < pager->config.slots ? (uint32_t)sum : pager->config.slots;
+}
+
+bool growth_may_ask(const struct pager *pager)
+{
+    if (pager->allocating || pager->losing > 0 || pager->held >= growth_allowance(pager))
+        return false;
+    if (pager->held < pager->guaranteed)
+        return true;
+    return pager->owed == 0 && pager->stats->faults >= pager->grow_after;
+}
+
+bool growth_ask(struct pager *pager)
+{
+    bool extra = pager->held >= pager->guaranteed;
+    uint32_t allowance = growth_allowance(pager);
+    uint32_t limit = extra ? allowance : least_of(pager->guaranteed, allowance);
+    uint32_t want =
+        least_of(limit - pager->held, least_of(GROW_MOST, pager->held < 32 ? 8 : pager->held / 4));
+    uint32_t slot = pager->hole_hint;
+    uint32_t count = 0;
+
+    if (!growth_may_ask(pager))
+        return false;
+    while (pager->slot[slot].state != SLOT_HOLE) {
+        slot++;
+        ensure(slot < pager->config.slots); /* fewer are held than there are slots, none is being lost */
+    }
+    pager->hole_hint = slot;
+    while (count < want && slot + count < pager->config.slots &&
+           pager->slot[slot + count].state == SLOT_HOLE)
+        count++;
+    ensure(count > 0);
+    pager->allocating = true;
+    pager->allocation_unmapped = false;
+    pager->allocation_lost = 0;
+    pager->allocate_slot = slot;
+    pager->allocate_count = count;
+    effects_add(pager, (struct pager_effect){
+                          .kind = EFFECT_ALLOCATE, .slot = slot, .count = count, .extra = extra});
+    return true;
+}
+
+void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero)
+{
+    uint32_t came = 0;
+
+    ensure(count <= pager->config.slots && slot <= pager->config.slots - count);
+    slots_begin(pager);
+    pager->allocating = false;
+    if (pager->allocation_unmapped)
+        rights = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i < GROW_MOST && (pager->allocation_lost >> i & 1) != 0) {
+            /* Whether the frame came before the loss or after it cannot be known; giving back one
+             * that is gone does no harm. */
+            effects_add(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot + i});
+            continue;
+        }
+        pager->slot[slot + i].rights = rights;
+        pager->slot[slot + i].flags = zero ? SLOT_ZERO : 0;
+        slots_append(pager, slot + i);
+        came++;
+    }
+    if (slot + count > pager->slots_top)
+        pager->slots_top = slot + count;
+    slots_set_held(pager, pager->held + came);
+    pager->owed = least_of(pager->owed, pager->held);
+    if (count > 0) {
+        pager->grow_backoff = GROW_BACKOFF_FIRST;
+    } else if (pager->held >= pager->guaranteed) {
+        pager->grow_after = pager->stats->faults + pager->grow_backoff;
+        pager->grow_backoff = least_of(2 * pager->grow_backoff, GROW_BACKOFF_MOST);
+    }
+    while (pager->owed > 0 && pager->free > 0 && pager->held > pager->guaranteed &&
+           pager->returns_now < pager->config.batch)
+        slots_return(pager);
+}
+
+void pager_growth_possible(struct pager *pager)
+{
+    pager->grow_after = 0;
+    pager->grow_backoff = GROW_BACKOFF_FIRST;
+}
+
+void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra)
+{
+    pager->guaranteed = guaranteed;
+    pager->extra = extra;
+    pager->stats->guaranteed = guaranteed;
+    pager->stats->extra = extra;
+    pager_growth_possible(pager);
+}

@@ -1,0 +1,14 @@
+#ifndef CORE_PAGER_MAPPING_H
+#define CORE_PAGER_MAPPING_H
+
+#include "core/pager/pager.h"
+
+/* Record a page's mapping, counting what the kernel needs for it, and emit the effect. */
+void mapping_map(struct pager *pager, sp_page page, uint8_t protection);
+void mapping_protect(struct pager *pager, sp_page page, uint8_t protection);
+void mapping_unmap(struct pager *pager, sp_page page);
+
+/* True if one more mapping may be made; gives up others to make room for it. */
+bool mapping_make_room(struct pager *pager);
+
+#endif

@@ -1,0 +1,49 @@
+/* One page: its kind, whether it is dirty, and whether the policy knows it. */
+#ifndef CORE_PAGER_PAGE_H
+#define CORE_PAGER_PAGE_H
+
+#include "base/assert.h"
+#include "core/pager/pager.h"
+
+/* What becomes of the contents of a page, which is in a region. */
+static inline enum sp_kind page_kind(const struct pager *pager, sp_page page)
+{
+    check(page < pager->config.pages && pager->page[page].region != 0);
+    return (enum sp_kind)pager->region[pager->page[page].region - 1].kind;
+}
+
+/* True if the policy may name the page. */
+static inline bool page_is_with_policy(const struct pager_page *page)
+{
+    return page->state == PAGE_RESIDENT && page->pins == 0 && (page->flags & PAGE_SKIPPED) == 0;
+}
+
+/* The page, which has a frame, has been written, or is just about to be. */
+static inline void page_set_dirty(struct pager *pager, struct pager_page *page)
+{
+    check(page->state == PAGE_RESIDENT);
+    if ((page->flags & PAGE_STORING) != 0)
+        page->flags |= PAGE_REDIRTIED;
+    if ((page->flags & PAGE_DIRTY) == 0) {
+        page->flags |= PAGE_DIRTY;
+        pager->dirty++;
+    }
+}
+
+/* Swap has a copy of the page, or its contents are gone. */
+static inline void page_clear_dirty(struct pager *pager, struct pager_page *page)
+{
+    if ((page->flags & PAGE_DIRTY) != 0) {
+        check(pager->dirty > 0);
+        page->flags &= (uint8_t)~PAGE_DIRTY;
+        pager->dirty--;
+    }
+}
+
+/* Tell the policy of a page that it may name from now on. */
+void page_insert(struct pager *pager, sp_page page, bool write);
+
+/* Tell the policy that it may name a page no more, and why. */
+void page_remove(struct pager *pager, sp_page page, enum sp_removal why);
+
+#endif

@@ -1,0 +1,74 @@
+/* Regions: ranges of pages that the program made, each of one kind. */
+#include "core/pager/pager.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+/* The first page at or after `from` where `pages` fit, given the regions there are. */
+static sp_page find_room(const struct pager *pager, uint32_t pages)
+{
+    sp_page from = 0;
+    bool moved = true;
+
+    while (moved) {
+        moved = false;
+        for (uint32_t i = 0; i < pager->regions; i++) {
+            const struct pager_region *r = &pager->region[i];
+
+            if (r->pages > 0 && from <= r->first + r->pages && r->first <= from + pages) {
+                from = r->first + r->pages + 1;
+                moved = true;
+            }
+        }
+        if (from > pager->config.pages || pages > pager->config.pages - from)
+            return SP_NO_PAGE;
+    }
+    return from;
+}
+
+sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
+                            bool refill)
+{
+    uint32_t index = 0;
+    sp_page first;
+
+    ensure(pages > 0);
+    if (pages > pager->config.pages)
+        return SP_NO_PAGE;
+    first = find_room(pager, pages);
+    while (index < pager->regions && pager->region[index].pages > 0)
+        index++;
+    if (first == SP_NO_PAGE || index == PAGER_REGIONS_MAX)
+        return SP_NO_PAGE;
+    if (index == pager->regions)
+        pager->regions++;
+    pager->region[index] = (struct pager_region){.first = first,
+                                                 .pages = pages,
+                                                 .kind = (uint8_t)kind,
+                                                 .undefined = undefined,
+                                                 .refill = refill};
+    for (uint32_t i = 0; i < pages; i++)
+        pager->page[first + i] = (struct pager_page){.region = (uint8_t)(index + 1)};
+    pager->stats->pages += pages;
+    return first;
+}
+
+const struct pager_region *pager_regions_of(const struct pager *pager, sp_page page)
+{
+    if (page >= pager->config.pages || pager->page[page].region == 0)
+        return NULL;
+    return &pager->region[pager->page[page].region - 1];
+}
+
+void pager_regions_destroy(struct pager *pager, sp_page first)
+{
+    struct pager_region *region = &pager->region[pager->page[first].region - 1];
+
+    ensure(region->first == first && pager->stats->pages >= region->pages);
+    for (uint32_t i = 0; i < region->pages; i++)
+        check(pager->page[first + i].state == PAGE_ABSENT && pager->page[first + i].pins == 0);
+    pager->stats->pages -= region->pages;
+    memset(&pager->page[first], 0, region->pages * sizeof(struct pager_page));
+    region->pages = 0;
+}

@@ -1,0 +1,51 @@
+/* Frames: taking one for a page, giving it up, and the frame stack. */
+#ifndef CORE_PAGER_SLOTS_H
+#define CORE_PAGER_SLOTS_H
+
+#include "core/pager/pager.h"
+
+/* Note which frames physmem has taken from the frame stack. */
+void slots_sweep(struct pager *pager);
+
+/* Each call that may store pages or return frames begins with this. */
+static inline void slots_begin(struct pager *pager)
+{
+    pager->stores_now = 0;
+    pager->returns_now = 0;
+    if (frame_offers_were_taken(&pager->offers))
+        slots_sweep(pager);
+}
+
+/* Frames to keep at hand: below `low` eviction starts, until there are `high`. */
+uint32_t slots_low(const struct pager *pager);
+uint32_t slots_high(const struct pager *pager);
+
+/* A free slot for the page, now USED by it. Sets page->slot. False if none is left: there was none,
+ * or physmem was faster. */
+bool slots_take(struct pager *pager, sp_page page);
+
+/* Put a slot, whose frame has come, or is not needed any more, behind the free ones. */
+void slots_append(struct pager *pager, uint32_t slot);
+
+/* The slot's frame is not needed any more: pay a debt with it, or keep it at hand; if it was lost, the
+ * slot ends. */
+void slots_free(struct pager *pager, uint32_t slot);
+
+/* Give a free frame, if one is left, back to physmem, which is owed one. */
+void slots_return(struct pager *pager);
+
+/* Have a free slot, which is not free any more, for ourselves. False if physmem has taken it. */
+bool slots_claim(struct pager *pager, uint32_t slot);
+
+/* The number of frames changes. Tells the policy. */
+void slots_set_held(struct pager *pager, uint32_t held);
+
+/* A lost slot is used by no page any more; rights for one that is gone have come or not. */
+void slots_end(struct pager *pager, uint32_t slot);
+void slots_end_granted(struct pager *pager, uint32_t slot);
+
+/* List what has come free on the frame stack. The frames must be mapped nowhere: the effects of the
+ * call have been carried out. */
+void slots_offer(struct pager *pager);
+
+#endif
