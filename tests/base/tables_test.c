@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+#include <stdlib.h>
 #include <errno.h>
 #include <valgrind/valgrind.h>
 
@@ -12,7 +14,9 @@
 #include "base/deadlines.h"
 #include "core/frames/frame_table.h"
 #include "base/handles.h"
-#include "../core/physmem/world.h"
+#include "core/containers/container.h"
+#include "os/heap.h"
+#include "world/faults.h"
 
 static void test_deadlines(void **state)
 {
@@ -20,11 +24,11 @@ static void test_deadlines(void **state)
     struct deadline member[COUNT] = {{0}};
     struct random_source random = random_seeded(7);
     struct deadlines deadlines;
-    struct world world;
+    struct faults_memory memory;
 
     (void)state;
-    world_init(&world);
-    deadlines_init(&deadlines, &world.allocator);
+    faults_memory_init(&memory, &heap_allocator);
+    deadlines_init(&deadlines, &memory.allocator);
     assert_null(deadlines_first(&deadlines));
     assert_int_equal(deadlines_reserve(&deadlines, COUNT), 0);
     for (unsigned step = 0; step < (RUNNING_ON_VALGRIND ? 500u : 20000u); step++) {
@@ -52,22 +56,22 @@ static void test_deadlines(void **state)
     assert_int_equal(deadlines.running, 0);
     deadlines_unreserve(&deadlines, COUNT);
     deadlines_fini(&deadlines);
-    world.fail_after = 0;
+    memory.fail_after = 0;
     assert_int_equal(deadlines_reserve(&deadlines, 1), -ENOMEM);
     assert_int_equal(deadlines.reserved, 0);
-    assert_int_equal(world_end(&world), 0);
+    assert_int_equal(memory.bytes, 0);
 }
 
 static void test_handles(void **state)
 {
     struct handles handles;
-    struct world world;
+    struct faults_memory memory;
     uint32_t old;
     int a, b, c;
 
     (void)state;
-    world_init(&world);
-    handles_init(&handles, &world.allocator);
+    faults_memory_init(&memory, &heap_allocator);
+    handles_init(&handles, &memory.allocator);
     assert_null(handle_object(&handles, 0));
     assert_null(handle_object(&handles, 1));
     assert_int_equal(handle_new(&handles, &a), 1);
@@ -87,23 +91,23 @@ static void test_handles(void **state)
         assert_int_not_equal(old, 0);
     }
     assert_int_equal(old, 1); /* generations come round */
-    world.fail_after = 0;
+    memory.fail_after = 0;
     for (unsigned i = 0; i < 6; i++)
         assert_int_not_equal(handle_new(&handles, &a), 0);
     assert_int_equal(handle_new(&handles, &a), 0);
     handles_fini(&handles);
-    assert_int_equal(world_end(&world), 0);
+    assert_int_equal(memory.bytes, 0);
 }
 
 static void test_soft_frames_leave_oldest_first(void **state)
 {
     struct frame_table table;
-    struct world world;
+    struct faults_memory memory;
     uint32_t frame[4];
 
     (void)state;
-    world_init(&world);
-    assert_int_equal(frame_table_init(&table, &world.allocator, 8, 3), 0);
+    faults_memory_init(&memory, &heap_allocator);
+    assert_int_equal(frame_table_init(&table, &memory.allocator, 8, 3), 0);
     for (unsigned i = 0; i < 4; i++)
         frame[i] = frame_table_take(&table, 0, 5, 100 + i);
     assert_int_equal(frame_table_take(&table, 2, 5, 200), 4);
@@ -124,28 +128,28 @@ static void test_soft_frames_leave_oldest_first(void **state)
     assert_int_equal(table.used, 6);
     assert_int_equal(table.buddy.free, 2);
     frame_table_fini(&table);
-    assert_int_equal(world_end(&world), 0);
+    assert_int_equal(memory.bytes, 0);
 }
 
 static void test_container_grows_where_it_is_used(void **state)
 {
     struct container *container;
     struct extent *extent;
-    struct world world;
+    struct faults_memory memory;
     size_t empty;
 
     (void)state;
-    world_init(&world);
-    assert_null(container_new(&world.allocator, 0));
-    assert_null(container_new(&world.allocator, CONTAINER_SLOTS_MAX + 1));
-    container = container_new(&world.allocator, 1 << 20);
-    assert_true(world.bytes < 256);
-    empty = world.bytes;
+    faults_memory_init(&memory, &heap_allocator);
+    assert_null(container_new(&memory.allocator, 0));
+    assert_null(container_new(&memory.allocator, CONTAINER_SLOTS_MAX + 1));
+    container = container_new(&memory.allocator, 1 << 20);
+    assert_true(memory.bytes < 256);
+    empty = memory.bytes;
     assert_int_equal(container_skip(container, 0), 1 << 20);
     assert_null(container_extent(container, 12345));
 
-    extent = container_extent_make(&world.allocator, container, 700000);
-    assert_ptr_equal(container_extent_make(&world.allocator, container, 700001), extent);
+    extent = container_extent_make(&memory.allocator, container, 700000);
+    assert_ptr_equal(container_extent_make(&memory.allocator, container, 700001), extent);
     assert_ptr_equal(container_extent(container, 700000), extent);
     assert_int_equal(extent->number, 700000 / EXTENT_PAGES);
     assert_int_equal(container_skip(container, 0), extent->number * EXTENT_PAGES);
@@ -153,32 +157,32 @@ static void test_container_grows_where_it_is_used(void **state)
     assert_int_equal(container_skip(container, (extent->number + 1) * EXTENT_PAGES), 1 << 20);
     container_slot_fill(container, extent, 700000, 77);
     assert_true(slot_is_allocated(extent_slot(extent, 700000)));
-    container_extent_trim(&world.allocator, container, 700000); /* in use: stays */
+    container_extent_trim(&memory.allocator, container, 700000); /* in use: stays */
     assert_ptr_equal(container_extent(container, 700000), extent);
     container_slot_soften(container, extent, 700000);
     assert_int_equal(container->soft, 1);
     assert_int_equal(extent->allocated, 0);
     container_slot_harden(container, extent, 700000);
     container_slot_clear(container, extent, 700000);
-    container_extent_trim(&world.allocator, container, 700000);
-    assert_int_equal(world.bytes, empty);
-    container_free(&world.allocator, &container);
+    container_extent_trim(&memory.allocator, container, 700000);
+    assert_int_equal(memory.bytes, empty);
+    container_free(&memory.allocator, &container);
     assert_null(container);
 
     /* The last extent is as short as the container; without memory nothing is left behind. */
-    container = container_new(&world.allocator, 300);
-    assert_int_equal(container_extent_make(&world.allocator, container, 299)->pages, 44);
-    world.fail_after = 0;
-    assert_null(container_extent_make(&world.allocator, container, 0));
-    world.fail_after = UINT64_MAX;
-    container_free(&world.allocator, &container);
-    container = container_new(&world.allocator, 1 << 20);
-    world.fail_after = 1;
-    assert_null(container_extent_make(&world.allocator, container, 0));
-    assert_int_equal(world.bytes, empty);
-    container_free(&world.allocator, &container);
-    container_free(&world.allocator, &container);
-    assert_int_equal(world_end(&world), 0);
+    container = container_new(&memory.allocator, 300);
+    assert_int_equal(container_extent_make(&memory.allocator, container, 299)->pages, 44);
+    memory.fail_after = 0;
+    assert_null(container_extent_make(&memory.allocator, container, 0));
+    memory.fail_after = UINT64_MAX;
+    container_free(&memory.allocator, &container);
+    container = container_new(&memory.allocator, 1 << 20);
+    memory.fail_after = 1;
+    assert_null(container_extent_make(&memory.allocator, container, 0));
+    assert_int_equal(memory.bytes, empty);
+    container_free(&memory.allocator, &container);
+    container_free(&memory.allocator, &container);
+    assert_int_equal(memory.bytes, 0);
 }
 
 int main(void)

@@ -5,13 +5,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <valgrind/valgrind.h>
 
 #include "base/random.h"
 #include "core/frames/buddy.h"
-#include "../physmem/world.h"
+#include "os/heap.h"
+#include "world/faults.h"
 
 /* What is found from each number on, and counted, is what testing one by one finds. */
 static void expect_next_and_count(const struct bitmap *bitmap)
@@ -98,10 +100,10 @@ static void test_random_blocks(void **state)
 {
     static const uint32_t sizes[] = {1, 2, 3, 7, 64, 100, 1000, 1023};
     unsigned steps = RUNNING_ON_VALGRIND ? 300 : 4000;
-    struct world world;
+    struct faults_memory memory;
 
     (void)state;
-    world_init(&world);
+    faults_memory_init(&memory, &heap_allocator);
     for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
         uint32_t frames = sizes[s];
         bool *used = calloc(frames, sizeof(*used));
@@ -109,7 +111,7 @@ static void test_random_blocks(void **state)
         struct buddy buddy;
         uint32_t free_count = frames;
 
-        assert_int_equal(buddy_init(&buddy, &world.allocator, frames, 6), 0);
+        assert_int_equal(buddy_init(&buddy, &memory.allocator, frames, 6), 0);
         for (unsigned step = 0; step < steps; step++) {
             if (random_below(&random, 2)) {
                 unsigned order = random_below(&random, 7);
@@ -147,24 +149,24 @@ static void test_random_blocks(void **state)
         buddy_fini(&buddy);
         free(used);
     }
-    assert_int_equal(world_end(&world), 0);
+    assert_int_equal(memory.bytes, 0);
 }
 
 static void test_rules(void **state)
 {
-    struct world world;
+    struct faults_memory memory;
     struct buddy buddy;
 
     (void)state;
-    world_init(&world);
-    assert_int_equal(buddy_init(&buddy, &world.allocator, 0, 4), -EINVAL);
-    assert_int_equal(buddy_init(&buddy, &world.allocator, BUDDY_FRAMES_MAX + 1, 4), -EINVAL);
-    assert_int_equal(buddy_init(&buddy, &world.allocator, 16, BUDDY_MAX_ORDER + 1), -EINVAL);
-    world.fail_after = 0;
-    assert_int_equal(buddy_init(&buddy, &world.allocator, 16, 4), -ENOMEM);
-    world.fail_after = UINT64_MAX;
+    faults_memory_init(&memory, &heap_allocator);
+    assert_int_equal(buddy_init(&buddy, &memory.allocator, 0, 4), -EINVAL);
+    assert_int_equal(buddy_init(&buddy, &memory.allocator, BUDDY_FRAMES_MAX + 1, 4), -EINVAL);
+    assert_int_equal(buddy_init(&buddy, &memory.allocator, 16, BUDDY_MAX_ORDER + 1), -EINVAL);
+    memory.fail_after = 0;
+    assert_int_equal(buddy_init(&buddy, &memory.allocator, 16, 4), -ENOMEM);
+    memory.fail_after = UINT64_MAX;
 
-    assert_int_equal(buddy_init(&buddy, &world.allocator, 24, 4), 0);
+    assert_int_equal(buddy_init(&buddy, &memory.allocator, 24, 4), 0);
     /* The lowest of the smallest blocks that fit: 16..23 is split before 0..15 is. */
     assert_int_equal(buddy_allocate(&buddy, 0, 24), 16);
     assert_int_equal(buddy_allocate(&buddy, 2, 24), 20);
@@ -178,20 +180,20 @@ static void test_rules(void **state)
     assert_int_equal(buddy_allocate(&buddy, 2, 24), 12);
     assert_int_equal(buddy_allocate(&buddy, 2, 24), BUDDY_NONE);
     buddy_fini(&buddy);
-    assert_int_equal(world_end(&world), 0);
+    assert_int_equal(memory.bytes, 0);
 }
 
 static void test_memory(void **state)
 {
-    struct world world;
+    struct faults_memory memory;
     struct buddy buddy;
 
     (void)state;
-    world_init(&world);
-    assert_int_equal(buddy_init(&buddy, &world.allocator, 1000000, 10), 0);
-    assert_true(world.bytes < 1000000 / 3);
+    faults_memory_init(&memory, &heap_allocator);
+    assert_int_equal(buddy_init(&buddy, &memory.allocator, 1000000, 10), 0);
+    assert_true(memory.bytes < 1000000 / 3);
     buddy_fini(&buddy);
-    assert_int_equal(world_end(&world), 0);
+    assert_int_equal(memory.bytes, 0);
 }
 
 int main(void)

@@ -6,18 +6,21 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <valgrind/valgrind.h>
 
 #include "base/random.h"
 #include "core/frames/compact.h"
-#include "../physmem/world.h"
+#include "os/heap.h"
+#include "world/faults.h"
 
 #define SLOTS 4096u
 
 /* One container whose slots know their frames, as containers do. */
 struct stage {
-    struct world world;
+    struct faults_memory memory;
     struct frame_table table;
     uint32_t frame_of[SLOTS]; /* or BUDDY_NONE */
     uint32_t moved;
@@ -25,8 +28,8 @@ struct stage {
 
 static void start(struct stage *stage, uint32_t frames, unsigned max_order)
 {
-    world_init(&stage->world);
-    assert_int_equal(frame_table_init(&stage->table, &stage->world.allocator, frames, max_order),
+    faults_memory_init(&stage->memory, &heap_allocator);
+    assert_int_equal(frame_table_init(&stage->table, &stage->memory.allocator, frames, max_order),
                      0);
     for (uint32_t i = 0; i < SLOTS; i++)
         stage->frame_of[i] = BUDDY_NONE;
@@ -36,7 +39,7 @@ static void start(struct stage *stage, uint32_t frames, unsigned max_order)
 static void end(struct stage *stage)
 {
     frame_table_fini(&stage->table);
-    assert_int_equal(world_end(&stage->world), 0);
+    assert_int_equal(stage->memory.bytes, 0);
 }
 
 static void on_moved(void *context, uint32_t frame)

@@ -109,7 +109,7 @@ static void test_what_an_arbiter_would_grant(void **state)
     struct physmem_task *a, *b;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     world.arbiter = arbiter_find("maxmin", 6);
     assert_int_equal(world_start(&world, FRAMES, 4, 0), 0);
     a = task_with(&world, "a", 10, 90, &in_a);
@@ -215,7 +215,7 @@ static void play(const char *arbiter, uint64_t seed)
 {
     struct game game = {.random = random_seeded(seed)};
 
-    world_init(&game.world);
+    world_init(&game.world, &heap_allocator);
     game.world.arbiter = arbiter_find(arbiter, strlen(arbiter));
     game.grants = (game.world.arbiter->flags & SP_ARBITER_GRANTS) != 0;
     assert_int_equal(world_start(&game.world, WORLD_FRAMES, 8, 0), 0);
@@ -340,7 +340,7 @@ static void test_many_watchers(void **state)
     uint32_t in_b, since;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     assert_int_equal(world_start(&world, 10000, 0, 0), 0);
     for (unsigned i = 0; i < MANY; i++) {
         task[i] = world_task(&world, "watcher");

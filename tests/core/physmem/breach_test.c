@@ -320,9 +320,9 @@ static void test_few_slots_can_be_vital(void **state)
     uint32_t second = world_container(world, task, 100);
     struct physmem_request request;
 
-    world->fail_after = 0;
+    world->memory.fail_after = 0;
     expect_error(world_range(world, physmem_vital, task, first, 0, 1), ENOMEM);
-    world->fail_after = UINT64_MAX;
+    world->memory.fail_after = UINT64_MAX;
     expect_error(world_range(world, physmem_vital, task, first, 0, PHYSMEM_VITAL_MAX + 1), E2BIG);
     expect_error(world_range(world, physmem_vital, task, first, 99, 2), EINVAL);
     expect_error(world_range(world, physmem_vital, task, 999, 0, 1), ENOENT);

@@ -21,7 +21,7 @@ static int setup(void **state)
     static struct controlled controlled;
 
     memset(&controlled, 0, sizeof(controlled));
-    world_init(&controlled.world);
+    world_init(&controlled.world, &heap_allocator);
     assert_int_equal(world_start(&controlled.world, FRAMES, 0, 0), 0);
     *state = &controlled;
     return 0;

@@ -3,7 +3,13 @@
 #ifndef EXPECT_H
 #define EXPECT_H
 
-#include "world.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/contracts/contract.h"
+#include "os/heap.h"
+#include "world/world.h"
 
 #define FRAMES 100u
 
@@ -11,7 +17,7 @@ static inline int setup(void **state)
 {
     static struct world world;
 
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     *state = &world;
     return world_start(&world, FRAMES, 4, 0);
 }

@@ -8,7 +8,13 @@
 
 #include <valgrind/valgrind.h>
 
-#include "world.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/contracts/contract.h"
+#include "os/heap.h"
+#include "world/world.h"
 
 #define FRAMES 64u
 #define SLOTS  1000u
@@ -24,7 +30,7 @@ static int setup(void **state)
     static struct stage stage;
 
     *state = &stage;
-    world_init(&stage.world);
+    world_init(&stage.world, &heap_allocator);
     if (world_start(&stage.world, FRAMES, 0, 0) != 0)
         return -1;
     stage.task = world_task(&stage.world, "a");
@@ -150,26 +156,26 @@ static void test_zeroing(void **state)
 {
     struct stage *stage = *state;
     struct world *world = &stage->world;
-    struct world_extent *extent;
+    struct physmem_shell_extent *extent;
     uint32_t seen;
 
     expect_allocated(allocate(stage, 0, 8, 0), 8, true);
     assert_int_equal(map(stage, 0, 8)->error, 0);
     extent = world_extent(world, world->items[0].extent);
-    memset(extent->touched, 1, 8);
+    physmem_shell_touch(extent, 0, 8, 1);
     /* What was dropped without ZERO still holds the task's own data. */
     seen = world->recorded;
     expect_allocated(allocate(stage, 0, 4, PHYSMEM_SQUASH), 4, false);
     assert_null(world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL));
     expect_allocated(allocate(stage, 0, 4, PHYSMEM_SQUASH | PHYSMEM_ZERO), 4, true);
-    assert_int_equal(extent->touched[3], 0);
-    assert_int_equal(extent->touched[4], 1);
+    assert_int_equal(extent->page[3], 0);
+    assert_int_equal(extent->page[4], 1);
     /* Deallocated pages are cleared at once, in one piece. */
     seen = world->recorded;
     expect_done(range(stage, physmem_deallocate, 2, 6), 0, 6);
     assert_int_equal(world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL)->extent.offset, 2);
     assert_int_equal(world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL)->extent.count, 6);
-    assert_int_equal(extent->touched[4], 0);
+    assert_int_equal(extent->page[4], 0);
     expect_allocated(allocate(stage, 2, 6, 0), 6, true);
     /* A soft slot taken again keeps what it held. */
     expect_done(range(stage, physmem_release, 0, 2), 0, 2);
@@ -328,13 +334,13 @@ static void test_reused_soft_frames_are_cleared_first(void **state)
     struct world *world = &stage->world;
     struct physmem_task *other = world_task(world, "b");
     uint32_t elsewhere = world_container(world, other, 100);
-    struct world_extent *extent;
+    struct physmem_shell_extent *extent;
     uint32_t seen;
 
     expect_allocated(allocate(stage, 0, 32, 0), 32, true);
     assert_int_equal(map(stage, 0, 32)->error, 0);
     extent = world_extent(world, world->items[0].extent);
-    memset(extent->touched, 1, 32);
+    physmem_shell_touch(extent, 0, 32, 1);
     range(stage, physmem_release, 0, 32);
     world_contract(world, other, SP_GUARANTEED, 32);
     world_contract(world, other, SP_EXTRA, 32);
@@ -342,8 +348,8 @@ static void test_reused_soft_frames_are_cleared_first(void **state)
     expect_allocated(world_allocate(world, other, elsewhere, 0, 48, PHYSMEM_EXTRA), 48, true);
     assert_int_equal(world->record[seen].kind, PHYSMEM_EXTENT_PUNCH);
     assert_int_equal(world->record[seen].extent.count, 16); /* one call for all */
-    assert_int_equal(extent->touched[15], 0);
-    assert_int_equal(extent->touched[16], 1);
+    assert_int_equal(extent->page[15], 0);
+    assert_int_equal(extent->page[16], 1);
     physmem_audit_round(world->physmem, 100);
     world_run(world);
     assert_false(world_status(stage->task).breached);
@@ -401,12 +407,12 @@ static void test_extent_that_cannot_be_made(void **state)
     const struct physmem_effect *reply;
 
     expect_allocated(allocate(stage, 250, 12, 0), 12, true);
-    world->create_error = EMFILE;
+    world->shell.create_error = EMFILE;
     expect_done(map(stage, 250, 12), EMFILE, 0);
     check(stage);
-    world->create_error = 0;
+    world->shell.create_error = 0;
     assert_int_equal(map(stage, 250, 2)->error, 0);
-    world->create_error = ENOMEM;
+    world->shell.create_error = ENOMEM;
     reply = map(stage, 250, 12); /* what lies in the first extent can be had */
     assert_int_equal(reply->kind, PHYSMEM_REPLY_MAPPED);
     assert_int_equal(reply->mapped.count, 1);
@@ -519,18 +525,18 @@ static void test_overdraft(void **state)
 {
     struct stage *stage = *state;
     struct world *world = &stage->world;
-    struct world_extent *extent;
+    struct physmem_shell_extent *extent;
     struct physmem_status status;
 
     expect_allocated(allocate(stage, 0, 4, 0), 4, true);
     map(stage, 0, 4);
     extent = world_extent(world, world->items[0].extent);
-    memset(extent->touched, 1, 4);
+    physmem_shell_touch(extent, 0, 4, 1);
     physmem_audit_round(world->physmem, 10);
     world_run(world);
     assert_false(world_status(stage->task).breached);
     expect_done(range(stage, physmem_deallocate, 0, 1), 0, 1);
-    extent->touched[0] = 1; /* a punched page is touched again */
+    extent->page[0] = 1; /* a punched page is touched again */
     physmem_audit_round(world->physmem, 10);
     world_run(world);
     assert_true(world_status(stage->task).breached);
@@ -545,12 +551,12 @@ static void test_frames_that_come_back_are_audited(void **state)
 {
     struct stage *stage = *state;
     struct world *world = &stage->world;
-    struct world_extent *extent;
+    struct physmem_shell_extent *extent;
 
     expect_allocated(allocate(stage, 0, 4, 0), 4, true);
     map(stage, 0, 4);
     extent = world_extent(world, world->items[0].extent);
-    memset(extent->touched, 1, 10); /* slots it never had */
+    physmem_shell_touch(extent, 0, 10, 1); /* slots it never had */
     range(stage, physmem_deallocate, 0, 1);
     assert_true(world_status(stage->task).breached);
     check(stage);
@@ -567,7 +573,7 @@ static void test_memory_per_frame_and_task(void **state)
     size_t before;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     assert_int_equal(world_start(&world, COUNT, 0, 0), 0);
     task = world_task(&world, "a");
     world_contract(&world, task, SP_GUARANTEED, COUNT);
@@ -576,19 +582,19 @@ static void test_memory_per_frame_and_task(void **state)
         assert_int_equal(world_allocate(&world, task, container, i, 32768, 0)->error, 0);
     for (uint32_t i = 0; i < COUNT; i += 64 * EXTENT_PAGES)
         assert_int_equal(world_map(&world, task, container, i, 64 * EXTENT_PAGES)->error, 0);
-    print_message("bytes a frame: %.1f\n", (double)world.bytes / COUNT);
-    assert_true(world.bytes / COUNT < 32);
+    print_message("bytes a frame: %.1f\n", (double)world.memory.bytes / COUNT);
+    assert_true(world.memory.bytes / COUNT < 32);
     physmem_task_gone(world.physmem, world.now, task);
     world_run(&world);
 
-    before = world.bytes;
+    before = world.memory.bytes;
     for (unsigned i = 0; i < TASKS; i++) {
         task = world_task(&world, "a");
         world_contract(&world, task, SP_GUARANTEED, 1);
         world_container(&world, task, 1 << 20);
     }
-    print_message("bytes a task at rest: %zu\n", (world.bytes - before) / TASKS);
-    assert_true((world.bytes - before) / TASKS < 1300); /* 2 KiB less two connections */
+    print_message("bytes a task at rest: %zu\n", (world.memory.bytes - before) / TASKS);
+    assert_true((world.memory.bytes - before) / TASKS < 1300); /* 2 KiB less two connections */
     assert_int_equal(world_end(&world), 0);
 }
 
@@ -606,10 +612,10 @@ static void test_out_of_memory(void **state)
         struct physmem_range soft = {0, 10};
         const char *wrong;
 
-        world_init(&world);
+        world_init(&world, &heap_allocator);
         assert_int_equal(world_start(&world, FRAMES, 0, 0), 0);
         /* Effects themselves need memory, once: without it physmem gives up. */
-        world.fail_after = failing;
+        world.memory.fail_after = failing;
         if (physmem_task_add(world.physmem, 0, &identity, &task) == 0) {
             physmem_control_opened(world.physmem, task);
             request = world_request(&world, task);

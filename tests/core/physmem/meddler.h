@@ -2,9 +2,16 @@
 #ifndef MEDDLER_H
 #define MEDDLER_H
 
+#include <stdlib.h>
+
+#include <errno.h>
+#include <string.h>
+
 #include "base/random.h"
+#include "core/contracts/contract.h"
 #include "core/physmem/control.h"
-#include "world.h"
+#include "os/heap.h"
+#include "world/world.h"
 
 #define MEDDLER_TABLES 8u
 

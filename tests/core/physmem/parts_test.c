@@ -447,16 +447,16 @@ static void test_without_memory_nothing_is_split(void **state)
     struct physmem_task *b = world_task(world, "b");
     uint32_t number = world_contract(world, a, SP_GUARANTEED, 20);
 
-    world->fail_after = 0;
+    world->memory.fail_after = 0;
     expect_error(world_split(world, a, number, 5, TOKEN), ENOMEM);
-    world->fail_after = 1;
+    world->memory.fail_after = 1;
     expect_error(world_split(world, a, number, 5, TOKEN), ENOMEM);
-    world->fail_after = UINT64_MAX;
+    world->memory.fail_after = UINT64_MAX;
     check(world);
     assert_int_equal(world_split(world, a, number, 5, TOKEN)->error, 0);
-    world->fail_after = 0;
+    world->memory.fail_after = 0;
     expect_error(world_claim(world, b, TOKEN), ENOMEM);
-    world->fail_after = UINT64_MAX;
+    world->memory.fail_after = UINT64_MAX;
     assert_int_equal(world_claim(world, b, TOKEN)->error, 0);
     check(world);
 }

@@ -10,9 +10,15 @@
 
 #include <valgrind/valgrind.h>
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/random.h"
+#include "core/contracts/contract.h"
 #include "meddler.h"
-#include "world.h"
+#include "os/heap.h"
+#include "world/world.h"
 
 #define ACTORS 8u
 #define SLOTS  600u
@@ -591,13 +597,13 @@ static void use_mapping(struct play *play, struct actor *actor)
     }
     for (uint32_t i = 0; i < reply->mapped.count; i++) {
         const struct physmem_map_item *item = &play->world.items[i];
-        struct world_extent *extent = world_extent(&play->world, item->extent);
+        struct physmem_shell_extent *extent = world_extent(&play->world, item->extent);
 
         REQUIRE(play, extent != NULL && item->slot == start + mapped);
         REQUIRE(play, item->offset + item->count <= EXTENT_PAGES);
         for (uint32_t j = 0; j < item->count; j++) {
             REQUIRE(play, actor->used[item->slot + j]);
-            extent->touched[item->offset + j] = 1;
+            extent->page[item->offset + j] = 1;
         }
         mapped += item->count;
     }
@@ -737,7 +743,7 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
     play->seed = seed;
     play->meddled = meddled;
     play->random = random_seeded(seed);
-    world_init(&play->world);
+    world_init(&play->world, &heap_allocator);
     play->world.watch = watch;
     play->world.user = play;
     play->world.arbiter = arbiter_builtin((seed - 1) % ARBITERS);

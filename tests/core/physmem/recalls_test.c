@@ -130,7 +130,7 @@ static void test_recalls_are_a_little_ahead_of_need(void **state)
     struct physmem_task *a, *b;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     assert_int_equal(world_start(&world, 1000, 0, 0), 0);
     a = task_with(&world, "a", 500, 500, &in_a);
     b = task_with(&world, "b", 500, 0, &in_b);
@@ -180,13 +180,13 @@ static void test_no_policy_touches_a_guarantee(void **state)
         .abi = SP_ARBITER_ABI, .name = "greedy", .decide = greedy_decide};
     struct world world;
     struct physmem_config config = {
-        .allocator = &world.allocator, .arbiter = &greedy, .frames = 100};
+        .allocator = &world.memory.allocator, .arbiter = &greedy, .frames = 100};
     struct physmem_status status;
     uint32_t in_a, in_b;
     struct physmem_task *a, *b;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     assert_int_equal(physmem_new(&world.physmem, &config), 0);
     a = task_with(&world, "a", 40, 50, &in_a);
     b = task_with(&world, "b", 60, 0, &in_b);
@@ -211,7 +211,7 @@ static void test_greedy_grants_are_cut(void **state)
     uint32_t in_a, in_b;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     world.arbiter = &greedy;
     assert_int_equal(world_start(&world, 100, 0, 0), 0);
     a = task_with(&world, "a", 20, 80, &in_a);
@@ -236,7 +236,7 @@ static void test_an_idle_arbiter_starves_nobody_of_its_guarantee(void **state)
     uint32_t in_a, in_b, in_c;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     world.arbiter = &idle;
     assert_int_equal(world_start(&world, 100, 0, 0), 0);
     a = task_with(&world, "a", 0, 80, &in_a);
@@ -261,7 +261,7 @@ static void late_and_hoarder(const struct sp_arbiter *arbiter, uint32_t late_get
     struct physmem_task *hoarder, *late;
     uint32_t in_hoarder, in_late, seen, owed;
 
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     world.arbiter = arbiter;
     assert_int_equal(world_start(&world, 320, 0, 0), 0);
     hoarder = task_with(&world, "hoarder", 0, 320, &in_hoarder);

@@ -92,7 +92,7 @@ static void test_what_is_promised_or_owed_is_not_taken(void **state)
     {
         struct frame_offers offers;
 
-        frame_offers_init(&offers, world->stack[0], PLACES);
+        frame_offers_init(&offers, world->shell.stack[0].stack, PLACES);
         for (uint32_t slot = 1; slot < 50; slot++)
             frame_offers_add(&offers, slot);
     }
@@ -149,16 +149,16 @@ static void test_taken_frames_are_cleared(void **state)
     struct world *world = *state;
     uint32_t in_a;
     struct physmem_task *a = task_with(world, "a", 0, 90, &in_a);
-    struct world_extent *extent;
+    struct physmem_shell_extent *extent;
 
     offers_of(world, a, in_a, 8, 4);
     world_map(world, a, in_a, 0, 8);
     extent = world_extent(world, world->items[0].extent);
-    memset(extent->touched, 1, 8);
+    physmem_shell_touch(extent, 0, 8, 1);
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 3), 3);
     world_run(world);
     for (unsigned i = 0; i < 8; i++)
-        assert_int_equal(extent->touched[i], i >= 3);
+        assert_int_equal(extent->page[i], i >= 3);
     check(world);
 }
 
@@ -170,7 +170,7 @@ static void test_extra_frames_move_without_a_message(void **state)
     struct physmem_task *b;
 
     assert_int_equal(teardown(state), 0);
-    world_init(world);
+    world_init(world, &heap_allocator);
     world->arbiter = &arbiter_maxmin;
     assert_int_equal(world_start(world, FRAMES, 4, 0), 0);
     a = task_with(world, "a", 0, 95, &in_a);
@@ -193,9 +193,9 @@ static void test_opening(void **state)
     expect_error(world_open_stack(world, a, in_b, 10), ENOENT);
     expect_error(world_open_stack(world, a, in_a, 0), EINVAL);
     expect_error(world_open_stack(world, a, in_a, FRAME_STACK_PLACES_MAX + 1), EINVAL);
-    world->create_error = EMFILE;
+    world->shell.create_error = EMFILE;
     expect_error(world_open_stack(world, a, in_a, 10), EMFILE);
-    world->create_error = 0;
+    world->shell.create_error = 0;
     assert_int_equal(world_open_stack(world, a, in_a, 10)->kind, PHYSMEM_REPLY_STACK);
     expect_error(world_open_stack(world, a, in_a, 10), EEXIST);
     check(world);
@@ -208,14 +208,14 @@ static void test_opening(void **state)
     }
     in_a = world_container(world, a, 1000);
     expect_allocated(world_allocate(world, a, in_a, 0, 5, PHYSMEM_EXTRA), 5);
-    world->stack[0]->place[0] = 1;
-    world->stack[0]->span = 1;
+    world->shell.stack[0].stack->place[0] = 1;
+    world->shell.stack[0].stack->span = 1;
     physmem_recall_from(world->physmem, world->now, "a", 5);
     world_run(world);
     check(world);
     physmem_task_gone(world->physmem, world->now, a);
     world_run(world);
-    assert_null(world->stack[0]);
+    assert_null(world->shell.stack[0].stack);
 }
 
 static void test_revocation_ends_it(void **state)
@@ -229,7 +229,7 @@ static void test_revocation_ends_it(void **state)
     world_run(world);
     world_pass(world, 60 * SECOND);
     assert_true(world_status(a).breached);
-    assert_null(world->stack[0]);
+    assert_null(world->shell.stack[0].stack);
     expect_error(world_open_stack(world, a, in_a, 10), EPIPE);
     check(world);
 }

@@ -179,7 +179,7 @@ static void test_renewal_is_countered_by_a_shorter_term(void **state)
     const struct physmem_effect *reply;
 
     (void)state;
-    world_init(&world);
+    world_init(&world, &heap_allocator);
     assert_int_equal(world_start(&world, FRAMES, 0, 100 * MS), 0);
     task = world_task(&world, "a");
     reply = world_propose(&world, task, &terms);

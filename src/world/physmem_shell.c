@@ -1,0 +1,186 @@
+#include "world/physmem_shell.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+void physmem_shell_init(struct physmem_shell *shell, struct physmem *physmem,
+                        const struct allocator *allocator)
+{
+    *shell = (struct physmem_shell){.physmem = physmem, .allocator = allocator};
+}
+
+void physmem_shell_fini(struct physmem_shell *shell)
+{
+    const struct allocator *allocator = shell->allocator;
+
+    for (uint32_t i = 0; i < shell->extents; i++)
+        memory_free(allocator, shell->extent[i], sizeof(*shell->extent[i]));
+    for (uint32_t i = 0; i < shell->stacks; i++)
+        memory_free(allocator, shell->stack[i].stack, shell->stack[i].size);
+    memory_free(allocator, shell->extent, shell->extent_capacity * sizeof(*shell->extent));
+    memory_free(allocator, shell->stack, shell->stack_capacity * sizeof(*shell->stack));
+    *shell = (struct physmem_shell){.physmem = NULL};
+}
+
+/* ---- Extents ---- */
+
+/* A descriptor that is free; UINT32_MAX without memory. */
+static uint32_t free_descriptor(struct physmem_shell *shell)
+{
+    for (uint32_t i = 0; i < shell->extents; i++)
+        if (shell->extent[i] == NULL)
+            return i;
+    if (memory_reserve(shell->allocator, &shell->extent, &shell->extent_capacity,
+                       sizeof(*shell->extent), shell->extents + 1) != 0)
+        return UINT32_MAX;
+    return shell->extents++;
+}
+
+static void create_extent(struct physmem_shell *shell, uint64_t now,
+                          const struct physmem_effect *effect)
+{
+    struct physmem_shell_extent *extent = NULL;
+    uint32_t error = shell->create_error;
+    uint32_t descriptor = 0;
+
+    if (error == 0) {
+        descriptor = free_descriptor(shell);
+        if (descriptor != UINT32_MAX)
+            extent = memory_new(shell->allocator, sizeof(*extent));
+        error = extent == NULL ? ENOMEM : 0;
+    }
+    if (error == 0) {
+        extent->handle = effect->extent.extent;
+        extent->pages = effect->extent.count;
+        shell->extent[descriptor] = extent;
+    }
+    physmem_extent_ready(shell->physmem, now, effect->extent.extent, error == 0 ? descriptor : 0,
+                         error);
+}
+
+/* The extent of an effect: physmem names only its own. */
+static struct physmem_shell_extent *extent_of(const struct physmem_shell *shell,
+                                              const struct physmem_effect *effect)
+{
+    uint32_t descriptor = effect->extent.descriptor;
+
+    ensure(descriptor < shell->extents && shell->extent[descriptor] != NULL);
+    ensure(shell->extent[descriptor]->handle == effect->extent.extent);
+    return shell->extent[descriptor];
+}
+
+static void punch_extent(struct physmem_shell *shell, const struct physmem_effect *effect)
+{
+    struct physmem_shell_extent *extent = extent_of(shell, effect);
+
+    ensure(effect->extent.offset <= extent->pages &&
+           effect->extent.count <= extent->pages - effect->extent.offset);
+    memset(extent->page + effect->extent.offset, 0, effect->extent.count * sizeof(*extent->page));
+}
+
+static void audit_extent(struct physmem_shell *shell, uint64_t now,
+                         const struct physmem_effect *effect)
+{
+    const struct physmem_shell_extent *extent = extent_of(shell, effect);
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < EXTENT_PAGES; i++)
+        pages += extent->page[i] != 0;
+    physmem_audited(shell->physmem, now, effect->extent.extent, effect->extent.count, pages);
+}
+
+static void destroy_extent(struct physmem_shell *shell, const struct physmem_effect *effect)
+{
+    struct physmem_shell_extent *extent = extent_of(shell, effect);
+
+    memory_free(shell->allocator, extent, sizeof(*extent));
+    shell->extent[effect->extent.descriptor] = NULL;
+}
+
+struct physmem_shell_extent *physmem_shell_extent(const struct physmem_shell *shell,
+                                                  uint32_t handle)
+{
+    for (uint32_t i = 0; i < shell->extents; i++)
+        if (shell->extent[i] != NULL && shell->extent[i]->handle == handle)
+            return shell->extent[i];
+    return NULL;
+}
+
+void physmem_shell_touch(struct physmem_shell_extent *extent, uint32_t first, uint32_t count,
+                         uint64_t contents)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        extent->page[i] = contents;
+}
+
+/* ---- Frame stacks ---- */
+
+/* The entry of a stack, or (NULL) one that is free; NULL if there is none. */
+static struct physmem_shell_stack *stack_entry(struct physmem_shell *shell,
+                                               const struct frame_stack *stack)
+{
+    for (uint32_t i = 0; i < shell->stacks; i++)
+        if (shell->stack[i].stack == stack)
+            return &shell->stack[i];
+    if (stack != NULL || memory_reserve(shell->allocator, &shell->stack, &shell->stack_capacity,
+                                        sizeof(*shell->stack), shell->stacks + 1) != 0)
+        return NULL;
+    return &shell->stack[shell->stacks++];
+}
+
+static void create_stack(struct physmem_shell *shell, uint64_t now,
+                         const struct physmem_effect *effect)
+{
+    const struct physmem_request request = {effect->task, effect->seq, effect->control};
+    struct physmem_shell_stack *entry = NULL;
+    struct frame_stack *stack = NULL;
+    uint32_t error = shell->create_error;
+
+    if (error == 0) {
+        entry = stack_entry(shell, NULL);
+        if (entry != NULL) {
+            entry->size = frame_stack_size(effect->stack.places);
+            stack = entry->stack = memory_new(shell->allocator, entry->size);
+        }
+        error = stack == NULL ? ENOMEM : 0;
+    }
+    physmem_stack_ready(shell->physmem, now, &request, stack, effect->stack.places, 0, error);
+}
+
+static void destroy_stack(struct physmem_shell *shell, const struct physmem_effect *effect)
+{
+    struct physmem_shell_stack *entry = stack_entry(shell, effect->stack.stack);
+
+    ensure(entry != NULL && entry->stack != NULL);
+    memory_free(shell->allocator, entry->stack, entry->size);
+    entry->stack = NULL;
+}
+
+/* ---- Effects ---- */
+
+void physmem_shell_carry_out(struct physmem_shell *shell, uint64_t now,
+                             const struct physmem_effect *effect)
+{
+    switch ((int)effect->kind) {
+    case PHYSMEM_EXTENT_CREATE:
+        create_extent(shell, now, effect);
+        break;
+    case PHYSMEM_EXTENT_PUNCH:
+        punch_extent(shell, effect);
+        break;
+    case PHYSMEM_EXTENT_AUDIT:
+        audit_extent(shell, now, effect);
+        break;
+    case PHYSMEM_EXTENT_DESTROY:
+        destroy_extent(shell, effect);
+        break;
+    case PHYSMEM_STACK_CREATE:
+        create_stack(shell, now, effect);
+        break;
+    case PHYSMEM_STACK_DESTROY:
+        destroy_stack(shell, effect);
+        break;
+    }
+}
