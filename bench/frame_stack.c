@@ -77,7 +77,7 @@ static struct outcome measure(struct bench *bench, struct peer *peer, uint32_t c
     memory[TASK * SP_PAGE_SIZE - SP_PAGE_SIZE] = 2;
     memory[0] = 2; /* a fault: the task finds out what is gone */
     sp_get_stats(task, &stats);
-    outcome.recalls = (uint32_t)stats.recalls;
+    outcome.recalls = (uint32_t)stats.recalls_heard;
     outcome.taken = (uint32_t)stats.taken;
     give_back(bench, peer, container, FREE + lacking);
     sp_detach(&task);

@@ -65,6 +65,7 @@
 #include <sys/types.h>
 
 #include <selfpage/error.h>
+#include <selfpage/counters.h>
 #include <selfpage/stats.h>
 
 #ifdef __cplusplus
@@ -232,98 +233,20 @@ SP_EXPORT void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing
 SP_EXPORT char **sp_testing_environment(const struct sp_testing *fixture, const char *name,
                                         const char *contract, const char *policy);
 
-/** X(name, meaning): what physmem tells about itself; all count frames or events. */
-#define SP_TESTING_PHYSMEM_COUNTERS(X)                                                             \
-    X(frames, "frames there are")                                                                  \
-    X(free, "frames nobody has")                                                                   \
-    X(soft, "released frames that still can be recovered")                                         \
-    X(guaranteed, "sum of the guarantees of all contracts")                                        \
-    X(leased, "sum of the leases (timed contracts)")                                               \
-    X(tasks, "tasks attached")                                                                     \
-    X(extents, "memfds that back frames")                                                          \
-    X(allocated, "frames allocated so far")                                                        \
-    X(returned, "frames returned so far")                                                          \
-    X(proposals, "contracts proposed")                                                             \
-    X(accepted, "proposals accepted")                                                              \
-    X(countered, "proposals answered with a counter-offer")                                        \
-    X(refused, "proposals refused")                                                                \
-    X(recalls, "recalls sent")                                                                     \
-    X(recalls_met, "recalls answered in full and in time")                                         \
-    X(recalls_missed, "recalls whose deadline passed")                                             \
-    X(breaches, "tasks that lost everything for a breach")                                         \
-    X(unmaps, "unmap requests sent")                                                               \
-    X(audits, "audits of extents")                                                                 \
-    X(compacted, "frames moved to other numbers, to make blocks")                                  \
-    X(messages, "messages received")                                                               \
-    X(violations, "connections ended for malformed input")                                         \
-    X(frames_recalled, "frames that recalls asked for")                                            \
-    X(recalls_transparent, "times that unused frames were taken without a message")                \
-    X(frames_transparent, "frames taken so")                                                       \
-    X(passes, "times the server looked for input, and handled all there was")                      \
-    X(recall_passes, "of these, how many sent recalls")
-
-/** X(name, meaning): what swap tells about itself; all count pages or events. */
-#define SP_TESTING_SWAP_COUNTERS(X)                                                                \
-    X(slots, "slots there are")                                                                    \
-    X(used, "slots in use")                                                                        \
-    X(reserved, "slots reserved by tasks")                                                         \
-    X(clients, "connections")                                                                      \
-    X(stores, "pages stored")                                                                      \
-    X(loads, "pages loaded")                                                                       \
-    X(frees, "pages freed")                                                                        \
-    X(writes, "writes to the device")                                                              \
-    X(reads, "reads from the device")                                                              \
-    X(failed, "reads and writes that failed")                                                      \
-    X(corrupt, "pages whose checksum did not match")                                               \
-    X(messages, "messages received")                                                               \
-    X(violations, "connections ended for malformed input")
-
-/** X(name, meaning): what physmem tells about one task. */
-#define SP_TESTING_TASK_COUNTERS(X)                                                                \
-    X(id, "physmem's number for it")                                                               \
-    X(pid, "its process id")                                                                       \
-    X(uid, "its user id")                                                                          \
-    X(guaranteed, "frames guaranteed by its contracts")                                            \
-    X(extra, "frames allowed beyond the guarantee")                                                \
-    X(leased, "frames of its timed contracts")                                                     \
-    X(held, "frames it holds")                                                                     \
-    X(soft, "frames it released that can be recovered")                                            \
-    X(owed, "frames recalled and not returned yet")                                                \
-    X(contracts, "contracts it has")                                                               \
-    X(allocations, "frames it has allocated so far")                                               \
-    X(recalls, "recalls sent to it")                                                               \
-    X(recalls_met, "recalls it answered in full and in time")                                      \
-    X(recalls_missed, "recalls it missed")                                                         \
-    X(unmaps, "unmap requests sent to it")                                                         \
-    X(available, "frames it could have, as it was told last; 0: it never watched that")           \
-    X(breached, "1: it breached a contract and lost everything")                                   \
-    X(reason, "enum sp_reason of the breach")                                                      \
-    X(frames_recalled, "frames that recalls asked it for")                                         \
-    X(recalls_transparent, "times that unused frames were taken from it without a message")        \
-    X(frames_transparent, "frames taken so")                                                       \
-    X(overdue, "frames recalled, not returned, and late")                                          \
-    X(warnings, "missed recalls that were forborne")                                               \
-    X(penalty, "charged for missed recalls so far")                                                \
-    X(repossessed, "frames taken by force")
-
-#define SP_TESTING_FIELD(name, meaning) uint64_t name;
-
-/** Physmem's counters at one moment. */
+/** Physmem's counters at one moment; SP_PHYSMEM_STATUS has their units and meanings. */
 struct sp_testing_physmem {
-    SP_TESTING_PHYSMEM_COUNTERS(SP_TESTING_FIELD)
+    SP_PHYSMEM_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
 };
 
-/** Swap's counters at one moment. */
+/** Swap's counters at one moment; SP_SWAP_STATUS has their units and meanings. */
 struct sp_testing_swap {
-    SP_TESTING_SWAP_COUNTERS(SP_TESTING_FIELD)
+    SP_SWAP_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
 };
 
-/** What physmem knows of one task at one moment. */
+/** What physmem knows of one task at one moment; SP_TASK_STATUS has units and meanings. */
 struct sp_testing_task_status {
-    SP_TESTING_TASK_COUNTERS(SP_TESTING_FIELD)
+    SP_TASK_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
 };
-
-#undef SP_TESTING_FIELD
 
 /** Ask physmem for its counters.
  *  \retval 0 \retval -EPIPE it is gone \retval -ETIMEDOUT it does not answer */

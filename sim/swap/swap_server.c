@@ -160,20 +160,17 @@ static void on_status(struct connection *connection, const struct wire_message *
 {
     const struct swap_service *service = service_of(connection);
     struct wire_message reply = {.type = WIRE_SWAP_STATUS, .seq = message->seq};
+    struct swap_counters counters = service->counters;
 
-    reply.swap_status.slots = service->map.slots;
-    reply.swap_status.used = service->map.used;
-    reply.swap_status.reserved = service->map.reserved;
-    reply.swap_status.clients = service->map.clients;
-    reply.swap_status.stores = service->counters.stores;
-    reply.swap_status.loads = service->counters.loads;
-    reply.swap_status.frees = service->counters.frees;
-    reply.swap_status.writes = service->counters.writes;
-    reply.swap_status.reads = service->counters.reads;
-    reply.swap_status.failed = service->counters.failed;
-    reply.swap_status.corrupt = service->counters.corrupt;
-    reply.swap_status.messages = service->server.counters.messages;
-    reply.swap_status.violations = service->server.counters.violations;
+    counters.slots = service->map.slots;
+    counters.used = service->map.used;
+    counters.reserved = service->map.reserved;
+    counters.clients = service->map.clients;
+    counters.messages = service->server.counters.messages;
+    counters.violations = service->server.counters.violations;
+#define COPY(type, name, unit, meaning) reply.swap_status.name = counters.name;
+    SP_SWAP_STATUS(COPY, COPY)
+#undef COPY
     if (message->seq != 0)
         connection_send(connection, &reply, -1);
 }

@@ -14,6 +14,7 @@
 
 #include <uv.h>
 
+#include <selfpage/counters.h>
 #include <selfpage/error.h>
 
 #include "base/random.h"
@@ -31,14 +32,10 @@
 #define SERVICE_JOBS_MAX 256u
 
 /* Pages but for reads and writes, which are system calls; since the start. */
+/* What the map and the server count stays 0 until it is asked for: slots, used, reserved, clients,
+ * messages, violations. */
 struct swap_counters {
-    uint64_t stores;
-    uint64_t loads;
-    uint64_t frees;
-    uint64_t reads;
-    uint64_t writes;
-    uint64_t failed;  /* the device would not */
-    uint64_t corrupt; /* had another checksum than when they were stored */
+    SP_SWAP_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
 };
 
 struct swap_service {

@@ -34,19 +34,19 @@ static double seconds_since(const struct timespec *start)
  * one has. */
 static bool hog(struct sp_task *task, volatile char *memory, size_t pages, double seconds)
 {
-    struct sp_stats stats = {.recalls_met = 0};
+    struct sp_stats stats = {.recalls_answered = 0};
     struct timespec start;
 
     clock_gettime(CLOCK_MONOTONIC, &start);
-    while (stats.recalls_met == 0 && seconds_since(&start) < seconds) {
+    while (stats.recalls_answered == 0 && seconds_since(&start) < seconds) {
         for (size_t page = 0; page < pages; page++)
             memory[page * SP_PAGE_SIZE]++;
         sp_get_stats(task, &stats);
     }
     printf("selfpage-rogue: had %llu frames, got %llu recalls and met %llu\n",
-           (unsigned long long)stats.held, (unsigned long long)stats.recalls,
-           (unsigned long long)stats.recalls_met);
-    return stats.recalls_met > 0;
+           (unsigned long long)stats.held, (unsigned long long)stats.recalls_heard,
+           (unsigned long long)stats.recalls_answered);
+    return stats.recalls_answered > 0;
 }
 
 static void usage(void)

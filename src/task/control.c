@@ -77,7 +77,7 @@ static void on_recall(struct sp_task *task, const struct wire_message *message)
     if (task->on_recall != NULL)
         answer = task->on_recall(task->on_recall_arg, &recall);
     task_enter(task, &work, NULL);
-    task->stats->recalls++;
+    task->stats->recalls_heard++;
     if (answer == SP_RECALL_COMPLY) {
         task->recalls_open++;
         task->recall_may_clean = recall.may_clean;

@@ -27,7 +27,7 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
     if (message->repossessed.container != task->container)
         return;
     task_enter(task, &work, NULL);
-    before = task->stats->repossessed;
+    before = task->stats->frames_lost;
     pager_debts_forgive(&task->pager, units_in(task, message->repossessed.frames));
     for (uint32_t i = 0; i < message->repossessed.ranges_count; i++) {
         const struct wire_range *range = &message->repossessed.ranges[i];
@@ -37,7 +37,7 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
         pager_lost(&task->pager, first,
                    units_in(task, range->start + range->count - 1) - first + 1);
     }
-    lost = task->stats->repossessed - before;
+    lost = task->stats->frames_lost - before;
     task_leave(task, NULL);
     task_say(task, "physmem took %u frames, since a recall was missed; %llu of them were in use",
              message->repossessed.frames, (unsigned long long)lost);
@@ -67,7 +67,7 @@ void lost_window(struct sp_task *task, void *address)
 void lost_wait(struct sp_task *task, sp_page page)
 {
     uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
-    uint64_t losses = __atomic_load_n(&task->stats->repossessed, __ATOMIC_ACQUIRE);
+    uint64_t losses = __atomic_load_n(&task->stats->frames_lost, __ATOMIC_ACQUIRE);
 
     if (bus.page != page || bus.losses != losses)
         bus.tries = 0;

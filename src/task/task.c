@@ -53,7 +53,7 @@ void task_leave(struct sp_task *task, const sigset_t *saved)
     memory_carry_out(task, task->work);
     task->work = NULL;
     if (task->recalls_open > 0 && task->pager.owed == 0) {
-        task->stats->recalls_met += task->recalls_open;
+        task->stats->recalls_answered += task->recalls_open;
         task->recalls_open = 0;
     }
     units_show_stats(task);

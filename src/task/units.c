@@ -1,6 +1,8 @@
 #include "task/units.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -41,18 +43,20 @@ int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_p
     return 0;
 }
 
+/* A counter of this unit counts pages of the task, which are 2^page_order base pages each. */
+static inline bool counts_pages(const char *unit)
+{
+    return strcmp(unit, "pages") == 0 || strcmp(unit, "frames") == 0;
+}
+
 void units_show_stats(struct sp_task *task)
 {
     struct sp_stats shown = *task->stats;
-    uint64_t *pages[] = {
-        &shown.evictions, &shown.swapped_out, &shown.swapped_in,  &shown.dropped,
-        &shown.refilled,  &shown.zeroed,      &shown.returned,    &shown.unmaps,
-        &shown.resident,  &shown.held,        &shown.guaranteed,  &shown.extra,
-        &shown.pages,     &shown.pinned,      &shown.map_limited, &shown.repossessed};
 
     if (task->shown_stats == task->stats)
         return;
-    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
-        *pages[i] <<= task->page_order;
+#define SHOW(type, name, unit, meaning) shown.name <<= counts_pages(unit) ? task->page_order : 0;
+    SP_TASK_COUNTERS(SHOW, SHOW)
+#undef SHOW
     *task->shown_stats = shown;
 }

@@ -28,7 +28,8 @@ static int fixture_refresh(struct sp_testing *fixture, enum sp_testing_server se
     return result != 0 ? result : observer_refresh(*observerp, fixture->timeout_ms, error);
 }
 
-#define COPY(name, meaning) status->name = from->name;
+#define COPY(type, name, unit, meaning)        status->name = from->name;
+#define COPY_STATE(name, list, unit, meaning) status->name = from->name;
 
 int sp_testing_physmem_status(struct sp_testing *fixture, struct sp_testing_physmem *status,
                               struct sp_error *error)
@@ -40,7 +41,7 @@ int sp_testing_physmem_status(struct sp_testing *fixture, struct sp_testing_phys
     if (result != 0)
         return result;
     from = &observer->physmem;
-    SP_TESTING_PHYSMEM_COUNTERS(COPY)
+    SP_PHYSMEM_STATUS(COPY, COPY_STATE)
     return 0;
 }
 
@@ -54,7 +55,7 @@ int sp_testing_swap_status(struct sp_testing *fixture, struct sp_testing_swap *s
     if (result != 0)
         return result;
     from = &observer->swap;
-    SP_TESTING_SWAP_COUNTERS(COPY)
+    SP_SWAP_STATUS(COPY, COPY_STATE)
     return 0;
 }
 
@@ -70,7 +71,7 @@ int sp_testing_task_status(struct sp_testing *fixture, const char *name,
     from = observer_task_named(observer, name);
     if (from == NULL)
         return error_set(error, ENOENT, "physmem knows no task named %s", name);
-    SP_TESTING_TASK_COUNTERS(COPY)
+    SP_TASK_STATUS(COPY, COPY_STATE)
     return 0;
 }
 

@@ -15,7 +15,9 @@
  * HOW DO I ADD A FIELD? One entry in the macro of its message; then as for a message.
  *
  * Whoever changes a type number, a field, or a limit raises WIRE_VERSION, since both sides must
- * agree on all of it: wire_schema fails until that is done. A new type may be added without it.
+ * agree on all of it: wire_schema fails until that is done. A new type may be added without it, and
+ * a counter at the end of its table in <selfpage/counters.h>: an observer of another build then
+ * refuses a STATUS reply for its length.
  *   2026-11 version 1
  *   2026-11 version 2: parts of contracts, frame stacks, availability, control by a policy server
  *
@@ -54,6 +56,8 @@
  * Pages, slots and frames are counted, never bytes; times are nanoseconds. */
 #ifndef WIRE_SCHEMA_H
 #define WIRE_SCHEMA_H
+
+#include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
 #define WIRE_VERSION  2u
@@ -210,16 +214,6 @@
     F(u8, order) F(u32, min) F(u32, frames) F(u32, weight) F(u64, term_ns) F(u64, t_clean)         \
     F(u64, t_drop) F(u64, bid)
 
-/* One task as physmem sees it. */
-#define WIRE_TASK_STATUS_FIELDS(F, E)                                                              \
-    F(u32, id) F(u32, pid) F(u32, uid) F(u32, guaranteed) F(u32, extra) F(u32, leased)             \
-    F(u32, held) F(u32, soft) F(u32, owed) F(u32, contracts) F(u64, allocations)                   \
-    F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed) F(u32, overdue) F(u64, warnings)    \
-    F(u64, penalty) F(u64, repossessed) F(u64, unmaps)                                             \
-    E(breached, WIRE_BOOLEANS) E(reason, WIRE_REASONS)                                             \
-    F(u64, frames_recalled) F(u64, recalls_transparent) F(u64, frames_transparent)                 \
-    F(u32, available) /* as it was told last; 0: it never watched */
-
 /* X(name, FIELDS): element types. */
 #define WIRE_ELEMENTS(X)                                                                           \
     X(range, WIRE_RANGE_FIELDS)                                                                    \
@@ -307,18 +301,11 @@
 /* For observers and administrators. */
 #define WIRE_STATUS_REQUEST_FIELDS(F, E, S, L)    F(u32, after)
 #define WIRE_RECALL_REQUEST_FIELDS(F, E, S, L)    F(u32, frames) S(name, WIRE_NAME)
-#define WIRE_PHYSMEM_STATUS_FIELDS(F, E, S, L)                                                     \
-    F(u32, frames) F(u32, free) F(u32, soft) F(u32, guaranteed) F(u32, leased) F(u32, tasks)       \
-    F(u32, extents) F(u64, allocated) F(u64, returned) F(u64, proposals) F(u64, accepted)          \
-    F(u64, countered) F(u64, refused) F(u64, recalls) F(u64, recalls_met) F(u64, recalls_missed)   \
-    F(u64, warnings) F(u64, repossessed) F(u64, breaches) F(u64, unmaps) F(u64, audits)            \
-    F(u64, compacted) F(u64, messages) F(u64, violations) E(control, WIRE_CONTROL_STATES)          \
-    F(u32, controllers)                                                                            \
-    F(u64, entitlements) F(u64, frames_recalled) F(u64, recalls_transparent)                       \
-    F(u64, frames_transparent) F(u64, passes) F(u64, recall_passes)
+/* Counters: the rows of selfpage/counters.h. F and E get the unit and the meaning, too. */
+#define WIRE_PHYSMEM_STATUS_FIELDS(F, E, S, L)    SP_PHYSMEM_STATUS(F, E)
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \
-    S(name, WIRE_NAME) WIRE_TASK_STATUS_FIELDS(F, E)
+    S(name, WIRE_NAME) SP_TASK_STATUS(F, E)
 
 /* To the policy server and back. */
 /* `wait`: until the policy server that has control hands it over. */
@@ -341,10 +328,7 @@
 #define WIRE_LOADED_FIELDS(F, E, S, L)            L(number, errors, WIRE_BATCH)
 #define WIRE_FREE_FIELDS(F, E, S, L)              L(number, slots, WIRE_BATCH)
 #define WIRE_FORGET_FIELDS(F, E, S, L)            F(u32, extent)
-#define WIRE_SWAP_STATUS_FIELDS(F, E, S, L)                                                        \
-    F(u32, slots) F(u32, used) F(u32, reserved) F(u32, clients) F(u64, stores) F(u64, loads)       \
-    F(u64, frees) F(u64, writes) F(u64, reads) F(u64, failed) F(u64, corrupt) F(u64, messages)     \
-    F(u64, violations)
+#define WIRE_SWAP_STATUS_FIELDS(F, E, S, L)       SP_SWAP_STATUS(F, E)
 
 /* WHO SENDS A MESSAGE. Bits. A server closes a connection over which anything else comes. */
 #define WIRE_BY_TASK     1u  /* a task, over its request connection to physmem */

@@ -195,7 +195,7 @@ static int adapt(void *arg)
     do {
         poll(NULL, 0, 1);
         sp_get_stats(task, &stats);
-    } while (stats.recalls_met == 0);
+    } while (stats.recalls_answered == 0);
     CHECK(adaptive.calls == 1 && adaptive.frames <= 40);
     for (unsigned i = 0; i < PRECIOUS; i++)
         CHECK(precious[i * SP_PAGE_SIZE] == (char)(i + 1) &&

@@ -204,7 +204,7 @@ static void test_ignored_recall_is_death(void **state)
     kill(sp_testing_task_pid(other), SIGKILL);
     sp_testing_wait(&other, &result);
     assert_int_equal(result.signal, SIGKILL);
-    assert_true(result.stats.recalls_met >= 1);
+    assert_true(result.stats.recalls_answered >= 1);
 }
 
 static void test_recall_with_dirty_pages(void **state)

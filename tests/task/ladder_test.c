@@ -64,7 +64,7 @@ static void await_loss(struct sp_task *task)
     do {
         pause_a_little();
         sp_get_stats(task, &stats);
-    } while (stats.repossessed == 0);
+    } while (stats.frames_lost == 0);
 }
 
 static uint32_t *word(void *memory, uint32_t page)
@@ -327,7 +327,7 @@ static int resize(void *arg)
     do {
         pause_a_little();
         sp_get_stats(task, &stats);
-    } while (stats.held > 60 || stats.recalls_met < 1);
+    } while (stats.held > 60 || stats.recalls_answered < 1);
     for (uint32_t i = 0; i < 200; i++)
         CHECK(*word(memory, i) == i + 1);
     /* More than there is: countered, and nothing changes. */

@@ -108,7 +108,7 @@ static void test_contents_under_chaos(void **state)
         run(fixture, contract, two_threads, &flags, &result);
         expect_pages_of(&result.stats, order);
         assert_true(result.stats.held <= 4u << 6);
-        unmaps += result.stats.unmaps;
+        unmaps += result.stats.pages_unmapped;
     }
     assert_true(unmaps > 0);
     assert_int_equal(sp_testing_stop(&fixture, NULL), 0);
@@ -262,7 +262,7 @@ static int hold_and_shrink(void *arg)
     do {
         sched_yield();
         sp_get_stats(task, &stats);
-    } while (stats.recalls_met == 0);
+    } while (stats.recalls_answered == 0);
     CHECK(stats.held % 8 == 0);
     for (unsigned page = 0; page < 128; page++)
         CHECK(*at(memory, page) == page + 1);
@@ -289,7 +289,7 @@ static void test_recalls_are_met_in_whole_pages(void **state)
     sp_testing_wait(&task, &result);
     if (result.exit_status != 0)
         fail_msg("%s", result.output);
-    assert_int_equal(result.stats.recalls, 1);
+    assert_int_equal(result.stats.recalls_heard, 1);
     assert_true(result.stats.returned >= 16);
 }
 

@@ -39,8 +39,8 @@ static inline uint64_t random_field(struct random_source *random, uint64_t limit
 }
 
 /* Limit 0 stands for 2^64; narrower fields cut what they are given. */
-#define RANDOM_F(type, name) body->name = (wire_##type)random_field(random, 0);
-#define RANDOM_E(name, LIST) body->name = (wire_u8)random_field(random, WIRE_COUNT(LIST));
+#define RANDOM_F(type, name, ...) body->name = (wire_##type)random_field(random, 0);
+#define RANDOM_E(name, LIST, ...) body->name = (wire_u8)random_field(random, WIRE_COUNT(LIST));
 #define RANDOM_S(name, size) random_text(random, body->name, size);
 #define RANDOM_L(element, name, max)                                                               \
     body->name##_count = (wire_u16)random_field(random, (max) + 1u);                               \

@@ -21,8 +21,8 @@ static inline void sample_text(char *text, size_t size, const char *name)
     memcpy(text, name, strlen(name) < size ? strlen(name) : size - 1);
 }
 
-#define SAMPLE_F(type, name) body->name = (wire_##type)sample_next(last);
-#define SAMPLE_E(name, LIST) body->name = (wire_u8)(WIRE_COUNT(LIST) - 1);
+#define SAMPLE_F(type, name, ...) body->name = (wire_##type)sample_next(last);
+#define SAMPLE_E(name, LIST, ...) body->name = (wire_u8)(WIRE_COUNT(LIST) - 1);
 #define SAMPLE_S(name, size) sample_text(body->name, size, #name);
 #define SAMPLE_L(element, name, max)                                                               \
     body->name##_count = 2;                                                                        \

@@ -99,7 +99,7 @@ static json_t *counts_json(const struct bench_result *result, bool *failed)
     PUT(recall_passes);
     PUT(breaches);
     PUT(allocated);
-    PUT(returned);
+    PUT(regained);
     PUT(messages);
 #undef PUT
     put_count(object, "revoked_silent", result->revoked, failed);

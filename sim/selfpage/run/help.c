@@ -1,7 +1,11 @@
 /* The text of `selfpage run --help`: the reference of the scenario format. */
 #include "selfpage/run/help.h"
 
-const char run_help[] =
+#include <string.h>
+
+#include "selfpage/command/counters.h"
+
+static const char before_counters[] =
     "Usage: selfpage run SCENARIO [options]\n"
     "\n"
     "Start physmem, swap and the tasks of a scenario as real processes, show what happens while it\n"
@@ -87,22 +91,10 @@ const char run_help[] =
     "on standard error, each line with the task's name before it.\n"
     "\n"
     "An EXPRESSION compares (== != < <= > >=) sums and products of numbers, true, false, and\n"
-    "counters at the end of the run:\n"
-    "  TASK.exit_status, TASK.breached, TASK.recalls_missed, TASK.allocations, TASK.available (what it\n"
-    "      was told last that it could have; 0 if it never watched that), TASK.frames_recalled,\n"
-    "      TASK.recalls_transparent, TASK.frames_transparent (unused frames, which physmem took from\n"
-    "      the frame stack without a recall), TASK.warnings, TASK.penalty, TASK.repossessed (what missed\n"
-    "      recalls cost it), and every counter of selfpage/stats.h: TASK.faults,\n"
-    "      TASK.evictions, TASK.swapped_out ...; guaranteed, extra, resident and held are those of\n"
-    "      the task's last moments\n"
-    "  physmem.frames, .free, .soft, .guaranteed, .leased, .tasks, .extents, .allocated, .returned,\n"
-    "      .proposals, .accepted, .countered, .refused, .recalls, .recalls_met, .recalls_missed,\n"
-    "      .breaches, .unmaps, .audits, .compacted, .messages, .violations,\n"
-    "      .frames_recalled, .recalls_transparent, .frames_transparent,\n"
-    "      .warnings, .repossessed, .control (1: a policy server has it, 2: it died), .controllers,\n"
-    "      .passes, .recall_passes\n"
-    "  swap.slots, .used, .reserved, .clients, .stores, .loads, .frees, .writes, .reads, .failed,\n"
-    "      .corrupt, .messages, .violations\n"
+    "counters at the end of the run. What a counter\n"
+    "counts \"now\" is, of a task, what it was in its last moments:\n";
+
+static const char after_counters[] =
     "  sum(tasks.COUNTER) over all tasks\n"
     "\n"
     "Without being asked, a run expects that every task ends as expect_exit says, that physmem and\n"
@@ -125,3 +117,26 @@ const char run_help[] =
     "  - command: LC_ALL=C sort \"$INPUT\" | cmp - sorted\n"
     "    text: the output is that of sort\n"
     "run by: selfpage run example.yaml --define INPUT=/usr/share/dict/words\n";
+
+static void help_counters(FILE *out, const char *object, const struct counter_table *table,
+                          const struct counter_table *shown)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct counter *row = &table->rows[i];
+
+        if (shown == NULL || counters_find(shown, row->name) == NULL)
+            fprintf(out, "  %s.%-*s  %s %s\n", object, 25 - (int)strlen(object), row->name, row->unit,
+                    row->meaning);
+    }
+}
+
+void help_print(FILE *out)
+{
+    fputs(before_counters, out);
+    fprintf(out, "  TASK.%-21s  0 to 255; 128 + n: signal n ended the task\n", "exit_status");
+    help_counters(out, "TASK", &counters_task, NULL);
+    help_counters(out, "TASK", &counters_task_status, &counters_task);
+    help_counters(out, "physmem", &counters_physmem, NULL);
+    help_counters(out, "swap", &counters_swap, NULL);
+    fputs(after_counters, out);
+}

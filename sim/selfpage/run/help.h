@@ -2,6 +2,8 @@
 #ifndef SELFPAGE_RUN_HELP_H
 #define SELFPAGE_RUN_HELP_H
 
-extern const char run_help[];
+#include <stdio.h>
+
+void help_print(FILE *out);
 
 #endif

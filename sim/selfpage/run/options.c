@@ -111,7 +111,7 @@ enum run_options_verdict run_options_parse(int argc, char **argv, struct run_opt
     optind = 1;
     while ((key = getopt_long(argc, argv, ":", option_table, NULL)) != -1) {
         if (key == OPTION_HELP) {
-            fputs(run_help, stdout);
+            help_print(stdout);
             return RUN_OPTIONS_EXIT;
         }
         if (option_take(key, options, argv, error) != 0)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "selfpage/command/counters.h"
+
 int outcome_init(struct outcome *outcome, const struct scenario *scenario)
 {
     *outcome = (struct outcome){.scenario = scenario};
@@ -53,16 +55,16 @@ const char *outcome_policy(const struct task_outcome *task)
     return slash != NULL ? slash + 1 : task->asked_policy;
 }
 
-#define GIVE(name)                                                                                 \
-    if (strcmp(field, #name) == 0) {                                                               \
-        *value = (double)from->name;                                                               \
-        return 0;                                                                                  \
-    }
-#define GIVE_COUNTER(name, meaning) GIVE(name)
-#define GIVE_F(type, name)          GIVE(name)
-#define GIVE_E(name, limit)         GIVE(name)
-#define GIVE_S(name, size)
-#define GIVE_L(element, name, limit)
+static int counter_field(const struct counter_table *table, const void *object, const char *field,
+                         double *value)
+{
+    const struct counter *row = counters_find(table, field);
+
+    if (row == NULL)
+        return -EINVAL;
+    *value = (double)counters_value(row, object);
+    return 0;
+}
 
 static int task_field(const struct task_outcome *task, const char *field, double *value)
 {
@@ -70,30 +72,9 @@ static int task_field(const struct task_outcome *task, const char *field, double
         *value = task->exit_status;
         return 0;
     }
-    {
-        const struct sp_stats *from = &task->stats;
-
-        SP_TASK_COUNTERS(GIVE_COUNTER)
-    }
-    {
-        const struct observed_task *from = &task->seen;
-
-        GIVE(breached)
-        OBSERVED_TASK_COUNTERS(GIVE)
-    }
-    return -EINVAL;
-}
-
-static int physmem_field(const struct observed_physmem *from, const char *field, double *value)
-{
-    WIRE_PHYSMEM_STATUS_FIELDS(GIVE_F, GIVE_E, GIVE_S, GIVE_L)
-    return -EINVAL;
-}
-
-static int swap_field(const struct observed_swap *from, const char *field, double *value)
-{
-    WIRE_SWAP_STATUS_FIELDS(GIVE_F, GIVE_E, GIVE_S, GIVE_L)
-    return -EINVAL;
+    if (counter_field(&counters_task, &task->stats, field, value) == 0)
+        return 0;
+    return counter_field(&counters_task_status, &task->seen, field, value);
 }
 
 static int tasks_sum(const struct outcome *outcome, const char *field, double *value)
@@ -119,9 +100,9 @@ static int outcome_look_up(void *arg, bool all, const char *object, const char *
     if (all)
         return strcmp(object, "tasks") == 0 ? tasks_sum(outcome, field, value) : -ENOENT;
     if (strcmp(object, "physmem") == 0)
-        return physmem_field(&outcome->physmem, field, value);
+        return counter_field(&counters_physmem, &outcome->physmem, field, value);
     if (strcmp(object, "swap") == 0 && outcome->scenario->swap != NULL)
-        return swap_field(&outcome->swap, field, value);
+        return counter_field(&counters_swap, &outcome->swap, field, value);
     for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++)
         if (strcmp(object, outcome->scenario->tasks[i].name) == 0)
             return task_field(&outcome->tasks[i], field, value);

@@ -24,18 +24,6 @@ enum task_state {
     TASK_NEVER, /* the run ended before its start, or it could not be started */
 };
 
-/* X(name): what physmem counts for a task, and is shown beside the task's own counters. */
-#define OBSERVED_TASK_COUNTERS(X)                                                                  \
-    X(recalls_missed)                                                                              \
-    X(frames_recalled)                                                                             \
-    X(recalls_transparent)                                                                         \
-    X(frames_transparent)                                                                          \
-    X(warnings)                                                                                    \
-    X(penalty)                                                                                     \
-    X(repossessed)                                                                                 \
-    X(allocations)                                                                                 \
-    X(available)
-
 struct task_outcome {
     const struct scenario_task *task;
     const char *asked_policy;      /* as the scenario or the command line names it */

@@ -74,7 +74,7 @@ static void write_task(FILE *out, struct columns columns, const struct task_outc
     const struct sp_stats *stats = &task->stats;
     char state[48], recalls[48];
 
-    snprintf(recalls, sizeof recalls, "%llu/%llu", (unsigned long long)stats->recalls_met,
+    snprintf(recalls, sizeof recalls, "%llu/%llu", (unsigned long long)task->seen.recalls_met,
              (unsigned long long)task->seen.recalls_missed);
     fprintf(out, "%-*.*s %-*.*s %6llu %6llu %8llu %9llu %9llu %9llu %9llu %9llu %9s %6llu  %s\n",
             columns.name, columns.name, task->task->name, columns.policy, columns.policy,

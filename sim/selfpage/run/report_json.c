@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "selfpage/command/counters.h"
 #include "selfpage/run/report.h"
 
 /* Every set is checked here: jansson's functions take NULL for a value and report it. */
@@ -11,12 +12,15 @@ static void put(json_t *object, const char *name, json_t *value, bool *failed)
         *failed = true;
 }
 
-#define PUT(name)                  put(object, #name, json_integer((json_int_t)from->name), failed);
-#define PUT_COUNTER(name, meaning) PUT(name)
-#define PUT_F(type, name)          PUT(name)
-#define PUT_E(name, LIST)          PUT(name)
-#define PUT_S(name, size)
-#define PUT_L(element, name, limit)
+/* Add the counters of a table whose names are not there yet. */
+static void put_counters(json_t *object, const struct counter_table *table, const void *from,
+                         bool *failed)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (json_object_get(object, table->rows[i].name) == NULL)
+            put(object, table->rows[i].name,
+                json_integer((json_int_t)counters_value(&table->rows[i], from)), failed);
+}
 
 static json_t *task_json(const struct task_outcome *task, bool *failed)
 {
@@ -30,32 +34,16 @@ static json_t *task_json(const struct task_outcome *task, bool *failed)
     put(object, "exit_status",
         task->state == TASK_ENDED ? json_integer(task->exit_status) : json_null(), failed);
     put(object, "breached", json_boolean(task->seen.breached), failed);
-    {
-        const struct sp_stats *from = &task->stats;
-
-        SP_TASK_COUNTERS(PUT_COUNTER)
-    }
-    {
-        const struct observed_task *from = &task->seen;
-
-        OBSERVED_TASK_COUNTERS(PUT)
-    }
+    put_counters(object, &counters_task, &task->stats, failed);
+    put_counters(object, &counters_task_status, &task->seen, failed);
     return object;
 }
 
-static json_t *physmem_json(const struct observed_physmem *from, bool *failed)
+static json_t *server_json(const struct counter_table *table, const void *from, bool *failed)
 {
     json_t *object = json_object();
 
-    WIRE_PHYSMEM_STATUS_FIELDS(PUT_F, PUT_E, PUT_S, PUT_L)
-    return object;
-}
-
-static json_t *swap_json(const struct observed_swap *from, bool *failed)
-{
-    json_t *object = json_object();
-
-    WIRE_SWAP_STATUS_FIELDS(PUT_F, PUT_E, PUT_S, PUT_L)
+    put_counters(object, table, from, failed);
     return object;
 }
 
@@ -84,9 +72,11 @@ static json_t *outcome_json(const struct outcome *outcome, bool *failed)
     put(object, "passed", json_boolean(outcome_passed(outcome)), failed);
     put(object, "expectations", expectations, failed);
     put(object, "tasks", tasks, failed);
-    put(object, "physmem", physmem_json(&outcome->physmem, failed), failed);
+    put(object, "physmem", server_json(&counters_physmem, &outcome->physmem, failed), failed);
     put(object, "swap",
-        outcome->scenario->swap != NULL ? swap_json(&outcome->swap, failed) : json_null(), failed);
+        outcome->scenario->swap != NULL ? server_json(&counters_swap, &outcome->swap, failed)
+                                        : json_null(),
+        failed);
     return object;
 }
 

@@ -60,7 +60,7 @@ static void slot_lost(struct pager *pager, uint32_t slot)
         return;
     if (s->state == SLOT_FREE && !slots_claim(pager, slot))
         return; /* physmem had it already, by the frame stack */
-    pager->stats->repossessed++;
+    pager->stats->frames_lost++;
     pager->losing++;
     s->flags |= SLOT_LOST;
     if (s->state == SLOT_FREE)

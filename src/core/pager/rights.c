@@ -72,7 +72,7 @@ void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint
         }
         if ((page->protection & PAGE_WRITE) != 0)
             (*dirty)++;
-        pager->stats->unmaps++;
+        pager->stats->pages_unmapped++;
         if ((rights & PAGE_READ) != 0)
             mapping_unmap(pager, s->page_or_prev);
         else if ((page->protection & rights) != 0)

@@ -169,7 +169,7 @@ void physmem_container_destroy(struct physmem *physmem, uint64_t now,
         return;
     pending_cancel(physmem, task, handle, ENOENT, "the container was destroyed");
     held = container_destroy(physmem, container);
-    physmem->counters.returned += held;
+    physmem->counters.regained += held;
     recall_pay(physmem, task, held);
     physmem_reply_done(physmem, request, 0, held, NULL);
     physmem_settle(physmem);
@@ -256,7 +256,7 @@ static uint32_t range_soften(struct physmem *physmem, struct container *containe
 static void frames_returned(struct physmem *physmem, const struct physmem_request *request,
                             uint32_t frames)
 {
-    physmem->counters.returned += frames;
+    physmem->counters.regained += frames;
     recall_pay(physmem, request->task, frames);
     physmem_reply_done(physmem, request, 0, frames, NULL);
     physmem_settle(physmem);

@@ -23,6 +23,7 @@
 
 #include <selfpage/arbiter.h>
 #include <selfpage/contract.h>
+#include <selfpage/counters.h>
 #include <selfpage/task.h>
 
 #include "base/allocator.h"
@@ -276,63 +277,13 @@ struct physmem_allocation {
 
 /* What is known of a task, alive or gone. */
 struct physmem_task_status {
-    struct physmem_identity identity;
-    uint32_t id;
-    uint32_t guaranteed;
-    uint32_t leased;
-    uint32_t extra;
-    uint32_t held;
-    uint32_t soft;
-    uint32_t owed;
-    uint32_t contracts;
-    uint64_t allocations; /* frames ever allocated */
-    uint64_t recalls;
-    uint64_t recalls_met;
-    uint64_t recalls_missed;
-    uint64_t frames_recalled;     /* that were asked for */
-    uint64_t recalls_transparent; /* times that frames were taken from its frame stack */
-    uint64_t frames_transparent;  /* taken so */
-    uint32_t overdue;             /* of what is owed, after a missed deadline */
-    uint64_t warnings;
-    uint64_t penalty;
-    uint64_t repossessed; /* frames */
-    uint64_t unmaps;
-    uint32_t available; /* as it was told last; 0: it never watched */
-    bool breached;
-    uint8_t reason; /* enum sp_reason, of the breach */
+    SP_TASK_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
 };
 
-/* free + soft + sum of held == frames. */
+/* free + soft + sum of held == frames. What the server around this core counts stays 0: messages,
+ * violations, passes, recall_passes. */
 struct physmem_status {
-    uint32_t frames;
-    uint32_t free;
-    uint32_t soft;
-    uint32_t guaranteed; /* by running contracts */
-    uint32_t leased;
-    uint32_t tasks; /* that are there */
-    uint32_t extents;
-    uint64_t allocated; /* frames, ever */
-    uint64_t returned;
-    uint64_t proposals;
-    uint64_t accepted;
-    uint64_t countered;
-    uint64_t refused;
-    uint64_t recalls;
-    uint64_t recalls_met;
-    uint64_t recalls_missed;      /* a recall, once */
-    uint64_t frames_recalled;     /* asked for by recalls */
-    uint64_t recalls_transparent; /* times that frames were taken from a frame stack instead */
-    uint64_t frames_transparent;  /* taken so */
-    uint64_t warnings;            /* with or without a charge */
-    uint64_t repossessed;         /* frames */
-    uint64_t breaches;
-    uint64_t unmaps;
-    uint64_t audits;
-    uint64_t overruled;    /* times the arbiter said what it may not */
-    uint8_t control;       /* enum physmem_control */
-    uint32_t controllers;  /* policy servers that ever had control */
-    uint64_t entitlements; /* times one had looked at the table */
-    uint64_t compacted;    /* frames moved to other numbers, to make blocks */
+    SP_PHYSMEM_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
 };
 
 /* A physmem with all frames free. Returns 0, -EINVAL (a number of the configuration is out of

@@ -120,7 +120,7 @@ uint32_t stack_take(struct physmem *physmem, struct physmem_task *task, uint32_t
     task->recalls_transparent++;
     physmem->counters.frames_transparent += taken;
     physmem->counters.recalls_transparent++;
-    physmem->counters.returned += taken;
+    physmem->counters.regained += taken;
     frame_stack_tell(task->stack, (uint32_t)task->frames_transparent);
     control_changed(physmem, task);
     return taken;

@@ -19,7 +19,8 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
 void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status)
 {
     *status = (struct physmem_task_status){
-        .identity = task->identity,
+        .pid = task->identity.pid,
+        .uid = task->identity.uid,
         .id = task->id,
         .guaranteed = task->guaranteed,
         .leased = task->leased,

@@ -56,7 +56,7 @@ static void test_every_policy_under_chaos(void **state)
     for (size_t i = 0; (policy = sp_builtin_policy(i)) != NULL; i++) {
         if (!(policy->flags & SP_POLICY_LIVE))
             continue;
-        unmaps += check_store(*state, "guaranteed=24", policy->name, dump).stats.unmaps;
+        unmaps += check_store(*state, "guaranteed=24", policy->name, dump).stats.pages_unmapped;
         assert_same_file(expected, dump);
     }
     assert_true(unmaps > 0);
@@ -72,7 +72,7 @@ static void test_page_sizes_under_chaos(void **state)
     check_store(*state, "guaranteed=300", NULL, expected);
     result = check_store(*state, "guaranteed=24,order=2", "lru", dump);
     assert_same_file(expected, dump);
-    assert_true(result.stats.unmaps > 0 && result.stats.swapped_in > 100);
+    assert_true(result.stats.pages_unmapped > 0 && result.stats.swapped_in > 100);
     if (RUNNING_ON_VALGRIND)
         return;
     check_store(*state, "guaranteed=64,order=4", NULL, dump);

@@ -130,7 +130,7 @@ static void test_every_policy_under_chaos(void **state)
         if (policy->flags & SP_POLICY_LIVE)
             unmaps +=
                 check_sort(*state, policy->name, private_file(*state, "input", text, size), "6")
-                    .stats.unmaps;
+                    .stats.pages_unmapped;
     assert_true(unmaps > 0);
     free(text);
 }
