@@ -13,6 +13,9 @@
 /* Descriptors kept for the loop, the listener and standard streams. */
 #define FDS_OWN 64
 
+/* A connection on which HELLO has not come for so long is closed. */
+#define HELLO_MS 10000
+
 /* Largest blocks of frames: 4 MiB. */
 #define MAX_ORDER 10
 
@@ -30,7 +33,8 @@ static uint64_t milliseconds_until(uint64_t when, uint64_t now)
 }
 
 /* A deadline has come. What tasks sent in time may still lie in their sockets, when this process
- * was held up: so let the loop receive once, and only then see who is late. */
+ * was held up: let the loop receive once and every connection have its turn, and only then see who
+ * is late. */
 static void on_deadline(uv_timer_t *timer);
 
 static void on_idle(uv_idle_t *idle)
@@ -42,6 +46,13 @@ static void on_check(uv_check_t *check)
 {
     struct service *service = check->data;
 
+    if (!service->late) {
+        service->late = true;
+        service->late_mark = server_turns_mark(&service->server);
+    }
+    if (!server_turns_had(&service->server, service->late_mark))
+        return; /* somebody's messages are received, and not handled yet */
+    service->late = false;
     uv_idle_stop(&service->idle);
     uv_check_stop(&service->check);
     service->armed = UINT64_MAX;
@@ -164,6 +175,8 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         .path = options->socket,
         .ready_fd = options->ready_fd,
         .signals = true,
+        .greet_ms = HELLO_MS,
+        .descriptors = SERVER_DESCRIPTORS_NEVER,
         .handlers = session_handlers,
         .user = service,
     };

@@ -42,6 +42,8 @@ struct service {
     uint32_t page_size;
     uint32_t extents; /* open now */
     uint32_t extents_max;
+    bool late;                 /* a deadline is due, and ... */
+    uint64_t late_mark;        /* ... these connections have their turn first */
     uint64_t armed;            /* when the deadline timer fires; UINT64_MAX: not armed */
     double chaos_credit;       /* unmaps that are due */
     uint64_t sample_period_ms; /* 0: tasks are not sampled */
@@ -77,7 +79,7 @@ void service_run_effects(struct service *service);
 extern const struct server_handlers session_handlers;
 
 /* Print a message, if asked to. `direction` is "<" (received) or ">". */
-void session_trace(const struct service *service, const char *direction,
+void session_trace(struct service *service, const char *direction,
                    const struct connection *connection, const struct wire_message *message);
 
 /* The time for all messages that were received at once: what came in time is in time. */

@@ -19,16 +19,16 @@ static struct service *service_of(const struct connection *connection)
     return connection->server->user;
 }
 
-void session_trace(const struct service *service, const char *direction,
+void session_trace(struct service *service, const char *direction,
                    const struct connection *connection, const struct wire_message *message)
 {
-    char line[512];
+    char line[400];
 
     if (!service->options->verbose)
         return;
     wire_print(message, line, sizeof(line));
-    fprintf(stderr, "selfpage-physmem: %s process %ld: %s\n", direction, (long)connection->peer.pid,
-            line);
+    log_trace(&service->server.log, "%s process %ld: %s", direction, (long)connection->peer.pid,
+              line);
 }
 
 /* ---- HELLO ---- */
@@ -59,6 +59,7 @@ static void welcome(struct service *service, struct connection *connection, uint
     message->welcome.available =
         status.frames - service->options->reserve - status.guaranteed - status.leased;
     session_trace(service, ">", connection, message);
+    connection_greet(connection, false);
     connection_send(connection, message, -1);
 }
 
@@ -326,7 +327,7 @@ static void on_message(struct connection *connection, const struct wire_message 
     const struct seat *seat = connection->user;
 
     if (consume_fd >= 0) /* no message to physmem carries one */
-        close(consume_fd);
+        connection_discard(connection, consume_fd);
     session_trace(service, "<", connection, message);
     if (seat == NULL)
         on_hello(service, connection, message);
@@ -360,8 +361,8 @@ static void on_close(struct connection *connection, enum connection_end end, con
         return;
     }
     if (service->options->verbose)
-        fprintf(stderr, "selfpage-physmem: a connection of process %ld ended: %s\n",
-                (long)connection->peer.pid, reason);
+        log_trace(&service->server.log, "a connection of process %ld ended: %s",
+                  (long)connection->peer.pid, reason);
     if (connection == seat->control) {
         seat->control = NULL;
         if (seat->task != NULL && end == CONNECTION_NOT_RECEIVING)

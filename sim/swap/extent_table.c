@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "io/discard.h"
 
 #define ROOM_FIRST 8u
 
@@ -40,7 +41,7 @@ static int table_grow(struct extent_table *table)
 }
 
 int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
-                     uint32_t *total)
+                     struct server *server, struct user *user, uint32_t *total)
 {
     uint32_t place = place_find(table, number);
     struct swap_extent *extent;
@@ -54,8 +55,15 @@ int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd
         free(extent);
         return -ENOMEM;
     }
-    *extent = (struct swap_extent){
-        .fd = consume_fd, .number = number, .pages = pages, .references = 1, .total = total};
+    *extent = (struct swap_extent){.fd = consume_fd,
+                                   .number = number,
+                                   .pages = pages,
+                                   .references = 1,
+                                   .server = server,
+                                   .user = user,
+                                   .total = total};
+    user->references++;
+    user->extents++;
     memmove(table->extent + place + 1, table->extent + place,
             (table->count - place) * sizeof(struct swap_extent *));
     table->extent[place] = extent;
@@ -105,6 +113,8 @@ void swap_extent_unref(struct swap_extent *extent)
     if (extent == NULL || --extent->references > 0)
         return;
     --*extent->total;
-    close(extent->fd);
+    extent->user->extents--;
+    discard_descriptor(extent->server, extent->user, extent->fd);
+    user_release(&extent->server->users, extent->user);
     free(extent);
 }

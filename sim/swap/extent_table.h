@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "io/server.h"
+
 /* Extents of one client. */
 #define EXTENT_TABLE_MAX 4096u
 
@@ -13,7 +15,9 @@ struct swap_extent {
     uint32_t number;
     uint32_t pages;
     uint32_t references;
-    uint32_t *total; /* counts all extents of the server */
+    struct server *server;
+    struct user *user; /* one reference: whose share it counts for */
+    uint32_t *total;   /* counts all extents of the server */
 };
 
 /* Ordered by number. All zeros is an empty table. */
@@ -23,11 +27,12 @@ struct extent_table {
     uint32_t room;
 };
 
-/* Enter `consume_fd` under `number`; on failure it stays the caller's. *total is counted up now,
- * and down when the descriptor is closed; it must live as long. Returns 0, -EEXIST (the number is
+/* Enter `consume_fd`, which `user` has sent, under `number`; on failure it stays the caller's. *total
+ * and user->extents are counted up now, and down when the descriptor is closed; `total` must live as
+ * long. Returns 0, -EEXIST (the number is
  * taken), -EMFILE (EXTENT_TABLE_MAX) or -ENOMEM. */
 int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
-                     uint32_t *total);
+                     struct server *server, struct user *user, uint32_t *total);
 
 /* The extent of that number, with one reference more for the caller, if it has page `offset`; else
  * NULL. */

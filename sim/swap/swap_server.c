@@ -11,7 +11,13 @@
 #include "os/limits.h"
 
 /* Descriptors kept for the device, the loop and the libraries. */
-#define FDS_OWN 64
+#define FDS_OWN (64 + SOCK_FDS_MAX)
+
+/* See io/user.h. */
+#define SHARE_EXTENTS 8u
+
+/* A connection on which HELLO has not come for so long is closed. */
+#define HELLO_MS 10000
 
 static struct swap_service *service_of(const struct connection *connection)
 {
@@ -119,6 +125,7 @@ static void on_hello(struct connection *connection, const struct wire_message *m
                      (unsigned)connection->peer.uid);
     }
     session->greeted = true;
+    connection_greet(connection, session->client != NULL);
     welcome_send(session, message->seq);
 }
 
@@ -133,17 +140,19 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
     if (error < 0)
         text =
             "not an extent of that many pages, sealed against growing, and not against shrinking";
-    else if (service->extents >= service->extents_max)
+    else if (!user_may(connection->owner->extents, 1, service->extents, service->extents_max,
+                       SHARE_EXTENTS))
         error = -EMFILE;
     else
         error = extent_table_add(&session->client->extents, message->give_extent.extent, consume_fd,
-                                 message->give_extent.pages, &service->extents);
+                                 message->give_extent.pages, &service->server, connection->owner,
+                                 &service->extents);
     if (error == -EEXIST)
         text = "an extent of this number is here already: FORGET_EXTENT it first";
     else if (error == -EMFILE)
         text = "too many extents";
     if (error < 0)
-        close(consume_fd);
+        connection_discard(connection, consume_fd);
     connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
 }
 
@@ -221,7 +230,7 @@ static void on_message(struct connection *connection, const struct wire_message 
         on_request(connection, message, consume_fd);
     } else {
         if (consume_fd >= 0)
-            close(consume_fd);
+            connection_discard(connection, consume_fd);
         connection_close(connection, CONNECTION_VIOLATION, "unexpected %s from %s",
                          wire_type_name(message->type),
                          !session->greeted         ? "a peer that has not said HELLO"
@@ -250,11 +259,9 @@ static void on_stop(struct server *server)
 static uint32_t descriptors_share(struct swap_service *service)
 {
     long limit = limits_raise_files();
-    uint32_t many = limit > 1 << 20       ? 1u << 20
-                    : limit > 2 * FDS_OWN ? (uint32_t)limit
-                                          : 2 * FDS_OWN;
+    uint32_t many = limit > 1 << 20 ? 1u << 20 : limit > 64 ? (uint32_t)limit : 64;
 
-    many -= FDS_OWN;
+    many -= many > 4 * FDS_OWN ? FDS_OWN : many / 4;
     service->extents_max = many - many / 4;
     return many / 4;
 }
@@ -284,6 +291,8 @@ int service_start(struct swap_service *service, uv_loop_t *loop, const struct sw
         .path = options->socket,
         .ready_fd = options->ready_fd,
         .signals = true,
+        .greet_ms = HELLO_MS,
+        .descriptors = SERVER_DESCRIPTORS_GREETED,
         .handlers = {.on_accept = on_accept,
                      .on_message = on_message,
                      .on_close = on_close,

@@ -1,13 +1,16 @@
-/* A connection's life, and what it receives. */
-#include "io/private.h"
-
+/* A connection: its life, and what is sent over it. */
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/discard.h"
+#include "io/private.h"
 #include "os/clock.h"
 
 /* Longest reason of closing, with its NUL. */
@@ -30,7 +33,6 @@ static void list_remove(struct server *server, struct connection *connection)
         connection->prev->next = connection->next;
     else
         server->first = connection->next;
-    server->connections--;
 }
 
 /* The list of dirty connections is short, and closing is rare: it is walked. */
@@ -46,7 +48,121 @@ static void dirty_remove(struct server *server, struct connection *connection)
     connection->is_dirty = false;
 }
 
-/* uv_close callback: the only place where connections are freed. */
+void connection_watch(struct connection *connection)
+{
+    int events = connection->blocked ? UV_WRITABLE : 0;
+
+    if (connection->hung_up)
+        return;
+    if (!connection->paused)
+        events |= UV_READABLE;
+    /* Cannot fail: the handle is open, and epoll took the descriptor in uv_poll_init. */
+    if (events != 0)
+        uv_poll_start(&connection->poll, events, connection->server->on_poll);
+    else
+        uv_poll_stop(&connection->poll);
+}
+
+/* ---- Turns ---- */
+
+void connection_defer_user(struct server *server, struct user *user)
+{
+    if (user->deferred)
+        return;
+    user->deferred = true;
+    user->references++;
+    user->deferred_next = NULL;
+    if (server->deferred_first == NULL)
+        server->deferred_first = user;
+    else
+        server->deferred_last->deferred_next = user;
+    server->deferred_last = user;
+}
+
+void connection_defer(struct connection *connection)
+{
+    struct server *server = connection->server;
+    struct user *user = connection->owner;
+
+    if (connection->deferred)
+        return;
+    connection->deferred = true;
+    connection->next_deferred = NULL;
+    connection->prev_deferred = user->deferred_last;
+    if (user->deferred_first == NULL)
+        user->deferred_first = connection;
+    else
+        user->deferred_last->next_deferred = connection;
+    user->deferred_last = connection;
+    server->deferrals++;
+    connection_defer_user(server, user);
+}
+
+/* Its user stays listed until its turn comes; see input_turns. */
+void connection_undefer(struct connection *connection)
+{
+    struct user *user = connection->owner;
+
+    if (!connection->deferred)
+        return;
+    if (connection->prev_deferred == NULL)
+        user->deferred_first = connection->next_deferred;
+    else
+        connection->prev_deferred->next_deferred = connection->next_deferred;
+    if (connection->next_deferred == NULL)
+        user->deferred_last = connection->prev_deferred;
+    else
+        connection->next_deferred->prev_deferred = connection->prev_deferred;
+    connection->deferred = false;
+    connection->server->turns_had++;
+}
+
+/* ---- Life ---- */
+
+struct connection *connection_new(struct server *server, struct user *owner, int fd)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (connection == NULL)
+        return NULL;
+    if (uv_poll_init(server->loop, &connection->poll, fd) != 0) {
+        free(connection);
+        return NULL;
+    }
+    connection->poll.data = connection;
+    connection->server = server;
+    connection->owner = owner;
+    connection->fd = fd;
+    connection->received_fd = -1;
+    connection->queue_max = server->queue_max;
+    connection->bare = server->descriptors != SERVER_DESCRIPTORS_ALWAYS &&
+                       sock_passes_no_descriptors(fd);
+    if (server->greet_ms > 0) {
+        connection->greet_by_ns = clock_now_ns() + server->greet_ms * CLOCK_NS_PER_MS;
+        server->ungreeted++;
+    }
+    owner->connections++;
+    list_insert(server, connection);
+    return connection;
+}
+
+void connection_greet(struct connection *connection, bool descriptors)
+{
+    if (connection->greet_by_ns != 0)
+        connection->server->ungreeted--;
+    connection->greet_by_ns = 0;
+    if (descriptors && connection->bare &&
+        connection->server->descriptors == SERVER_DESCRIPTORS_GREETED &&
+        sock_pass_descriptors(connection->fd, true) == 0)
+        connection->bare = false;
+}
+
+void connection_discard(struct connection *connection, int consume_fd)
+{
+    discard_descriptor(connection->server, connection->owner, consume_fd);
+}
+
+/* uv_close callback. */
 static void on_closed(uv_handle_t *handle)
 {
     struct connection *connection = handle->data;
@@ -57,8 +173,7 @@ static void on_closed(uv_handle_t *handle)
         server->handlers.on_close(connection, connection->end,
                                   connection->reason != NULL ? connection->reason
                                                              : "out of memory");
-    free(connection->reason);
-    free(connection);
+    discard_connection(connection);
 }
 
 /* Count an ending and say what went wrong. */
@@ -80,6 +195,22 @@ static void report_end(struct connection *connection, enum connection_end end, c
              (long)connection->peer.pid, (long)connection->peer.uid, reason);
 }
 
+/* Forget what was received and not handled. */
+static void input_forget(struct connection *connection)
+{
+    connection->owner->input -= connection->input_size;
+    connection->input_size = 0;
+    free(connection->input);
+    connection->input = NULL;
+    if (connection->received_fd >= 0)
+        connection_discard(connection, connection->received_fd);
+    connection->received_fd = -1;
+    connection_undefer(connection);
+    if (connection->paused)
+        connection->owner->paused--;
+    connection->paused = false;
+}
+
 void connection_close(struct connection *connection, enum connection_end end, const char *reason,
                       ...)
 {
@@ -99,230 +230,184 @@ void connection_close(struct connection *connection, enum connection_end end, co
     output_offer(connection); /* its failure changes nothing any more */
     output_discard(connection);
     dirty_remove(connection->server, connection);
-    free(connection->input);
-    connection->input = NULL;
-    if (connection->received_fd >= 0)
-        close(connection->received_fd);
-    connection->received_fd = -1;
-    uv_close((uv_handle_t *)&connection->poll, on_closed);
-    close(connection->fd); /* only after uv_close, which tells epoll */
-    connection->fd = -1;
+    input_forget(connection);
+    connection_greet(connection, false);
+    uv_close((uv_handle_t *)&connection->poll, on_closed); /* which tells epoll */
+    shutdown(connection->fd, SHUT_RDWR); /* the peer is told now, whenever it is closed */
 }
 
-/* Hand on the decoded message with the descriptor it announces, if that has come. */
-static void hand_on(struct connection *connection)
-{
-    struct server *server = connection->server;
-    int fd = -1;
+/* ---- Sending ---- */
 
-    if (server->message.nfds > 0) {
-        fd = connection->received_fd;
-        connection->received_fd = -1;
-        if (fd < 0) {
-            connection_close(connection, CONNECTION_VIOLATION,
-                             "%s came without the descriptor it announces",
-                             wire_type_name(server->message.type));
-            return;
-        }
-    }
-    server->counters.messages++;
-    server->handlers.on_message(connection, &server->message, fd);
+/* Whether so much more may not wait for this peer, or for all peers of its user. */
+static bool is_over_bound(const struct connection *connection, uint32_t more_bytes,
+                          unsigned more_fds)
+{
+    const struct server *server = connection->server;
+
+    return (uint64_t)connection->queued + more_bytes > connection->queue_max ||
+           connection->queued_fds + more_fds > CONNECTION_FDS_MAX ||
+           !user_may(connection->owner->output, more_bytes, server->output, server->output_max,
+                     SHARE_OUTPUT);
 }
 
-/* Handle the messages in the first `size` bytes of the receive buffer. Returns how many bytes were
- * used; the rest is the beginning of a message. */
-static uint32_t handle_messages(struct connection *connection, uint32_t size)
+static void close_not_receiving(struct connection *connection)
 {
-    struct server *server = connection->server;
-    enum wire_verdict verdict = WIRE_OK;
-    uint32_t used = 0;
-    size_t length;
-
-    server->handling = connection;
-    server->received_ns = clock_now_ns();
-    while (used < size && !connection->closing) {
-        verdict = wire_decode(server->buffer + used, size - used, &server->message, &length);
-        if (verdict != WIRE_OK)
-            break;
-        used += (uint32_t)length;
-        hand_on(connection);
-    }
-    server->handling = NULL;
-    if (verdict == WIRE_MORE)
-        connection->input_wanted = (uint32_t)length;
-    else if (verdict != WIRE_OK)
-        connection_close(connection, CONNECTION_VIOLATION, "it sent %s",
-                         wire_verdict_text(verdict));
-    return used;
+    connection_close(connection, CONNECTION_NOT_RECEIVING,
+                     "it does not receive: %u bytes and %u descriptors wait, %u bytes and %u "
+                     "descriptors may; %llu bytes wait for all its user's connections",
+                     connection->queued, connection->queued_fds, connection->queue_max,
+                     CONNECTION_FDS_MAX, (unsigned long long)connection->owner->output);
 }
 
-/* Keep the unfinished message, which lies in the receive buffer from `used` to `size`. */
-static void keep_input(struct connection *connection, uint32_t used, uint32_t size)
+/* A system call only when something changes. */
+static void set_blocked(struct connection *connection, bool blocked)
 {
-    uint8_t *input = NULL;
-
-    if (size > used) {
-        input = realloc(connection->input, size - used);
-        if (input == NULL) {
-            connection_close(connection, CONNECTION_FAILED, "no memory for a message's beginning");
-            return;
-        }
-        memcpy(input, connection->server->buffer + used, size - used);
-    } else {
-        free(connection->input);
-    }
-    connection->input = input;
-    connection->input_size = size - used;
-}
-
-/* Take care of a descriptor that came with bytes just received. */
-static bool keep_descriptor(struct connection *connection, int consume_fd)
-{
-    if (consume_fd < 0)
-        return true;
-    if (connection->received_fd >= 0) {
-        close(consume_fd);
-        connection_close(connection, CONNECTION_VIOLATION, "two descriptors came for one message");
-        return false;
-    }
-    connection->received_fd = consume_fd;
-    return true;
-}
-
-static void close_unreceivable(struct connection *connection, int error)
-{
-    if (error == 0)
-        connection_close(connection, CONNECTION_PEER, "%s",
-                         connection->input_size > 0 ? "the peer closed in the middle of a message"
-                                                    : "the peer closed");
-    else if (error == -EPIPE)
-        connection_close(connection, CONNECTION_PEER, "the peer is gone");
-    else if (error == -EPROTO)
-        connection_close(connection, CONNECTION_VIOLATION,
-                         "several descriptors came at once, or there was no room for one");
-    else
-        connection_close(connection, CONNECTION_FAILED, "recvmsg failed: %s", strerror(-error));
-}
-
-/* Receive once and handle what came. Returns false when there was nothing.
- *
- * Reading stops at a send with a descriptor, so that the descriptor belongs to one of the messages
- * of that send, unless the buffer was full before their end. So that no second descriptor can come
- * while one still waits for the end of its message, no more is read then than that message. */
-static bool receive(struct connection *connection)
-{
-    struct server *server = connection->server;
-    uint32_t size = connection->input_size;
-    uint32_t limit = connection->received_fd >= 0 ? connection->input_wanted : BUFFER_SIZE;
-    uint32_t used;
-    ssize_t received;
-    int fd;
-
-    received = sock_receive(connection->fd, server->buffer + size, limit - size, &fd);
-    if (received == -EAGAIN)
-        return false;
-    if (received <= 0) {
-        close_unreceivable(connection, (int)received);
-        return false;
-    }
-    if (!keep_descriptor(connection, fd))
-        return false;
-    if (size > 0)
-        memcpy(server->buffer, connection->input, size);
-    size += (uint32_t)received;
-    used = handle_messages(connection, size);
-    if (connection->closing)
-        return false;
-    if (used == size && connection->received_fd >= 0) {
-        connection_close(connection, CONNECTION_VIOLATION,
-                         "a descriptor came that no message announces");
-        return false;
-    }
-    if (used < size || connection->input != NULL)
-        keep_input(connection, used, size);
-    if (!connection->blocked)
-        connection_flush(connection);
-    return !connection->closing;
-}
-
-static void on_poll(uv_poll_t *handle, int status, int events)
-{
-    struct connection *connection = handle->data;
-
-    if (status < 0) {
-        /* libuv has stopped watching: the peer closed without receiving all. What it sent before
-         * that counts. */
-        while (receive(connection))
-            continue;
-        if (!connection->closing)
-            connection_close(connection, CONNECTION_PEER, "the peer is gone");
+    if (connection->blocked == blocked)
         return;
-    }
-    if ((events & UV_WRITABLE) != 0)
-        connection_flush(connection);
-    if ((events & UV_READABLE) != 0 && !connection->closing)
-        receive(connection);
+    connection->blocked = blocked;
+    connection_watch(connection);
 }
 
-void connection_watch(struct connection *connection)
+void connection_flush(struct connection *connection)
 {
-    int events = connection->blocked ? UV_READABLE | UV_WRITABLE : UV_READABLE;
-
-    /* Cannot fail: the handle is open, and epoll took the descriptor in uv_poll_init. */
-    uv_poll_start(&connection->poll, events, on_poll);
-}
-
-/* A connection with an open handle, not watched yet; NULL if there was no memory for it. */
-static struct connection *connection_new(struct server *server, int fd)
-{
-    struct connection *connection = calloc(1, sizeof(*connection));
-
-    if (connection == NULL)
-        return NULL;
-    if (uv_poll_init(server->loop, &connection->poll, fd) != 0) {
-        free(connection);
-        return NULL;
-    }
-    connection->poll.data = connection;
-    connection->server = server;
-    connection->fd = fd;
-    connection->received_fd = -1;
-    connection->queue_max = server->queue_max;
-    return connection;
-}
-
-void connection_open(struct server *server, int consume_fd)
-{
-    struct connection *connection;
     int result;
 
-    if (server->connections_max != 0 && server->connections >= server->connections_max) {
-        log_line(&server->log, LOG_REFUSED, "connection refused: there are %u, as many as may be",
-                 server->connections);
-        server->counters.refused++;
-        close(consume_fd);
+    if (connection->closing || connection->output == NULL)
         return;
-    }
-    connection = connection_new(server, consume_fd);
-    if (connection == NULL) {
-        log_line(&server->log, LOG_FAILURE, "connection refused: no memory for it");
-        server->counters.refused++;
-        close(consume_fd);
-        return;
-    }
-    list_insert(server, connection);
-    result = sock_peer(consume_fd, &connection->peer);
-    if (result == 0 && server->handlers.on_accept != NULL)
-        result = server->handlers.on_accept(connection, &connection->peer);
+    result = output_offer(connection);
     if (result == 0) {
-        connection->kept = true;
-        server->counters.accepted++;
-        if (!connection->closing)
-            connection_watch(connection);
-        return;
+        set_blocked(connection, false);
+    } else if (result == -EAGAIN) {
+        if (is_over_bound(connection, 0, 0)) {
+            close_not_receiving(connection);
+            return;
+        }
+        output_shrink(connection);
+        set_blocked(connection, true);
+    } else if (result == -EPIPE) {
+        connection_close(connection, CONNECTION_PEER, "the peer is gone");
+    } else {
+        connection_close(connection, CONNECTION_FAILED, "sendmsg failed: %s", strerror(-result));
     }
-    log_line(&server->log, LOG_REFUSED, "connection of process %ld (user %ld) refused: %s",
-             (long)connection->peer.pid, (long)connection->peer.uid, strerror(-result));
-    server->counters.refused++;
-    connection_close(connection, CONNECTION_LOCAL, "refused");
+}
+
+void connection_flush_dirty(struct server *server)
+{
+    struct connection *connection;
+
+    while ((connection = server->dirty) != NULL) {
+        server->dirty = connection->next_dirty;
+        connection->is_dirty = false;
+        connection_flush(connection);
+    }
+}
+
+/* Have the output offered before the loop waits. Nothing is to do for the connection being handled,
+ * which is flushed at the end of that, and for blocked ones, which wait to be writable. */
+static void mark_dirty(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    if (connection->is_dirty || connection->blocked || server->handling == connection)
+        return;
+    connection->is_dirty = true;
+    connection->next_dirty = server->dirty;
+    server->dirty = connection;
+}
+
+static int close_failed(struct connection *connection, const char *call, int error)
+{
+    connection_close(connection, CONNECTION_FAILED, "%s failed: %s", call, strerror(-error));
+    return error;
+}
+
+/* The common case, a message without a descriptor where there is ample room: encode it behind the
+ * output in place. Returns its size; 0: nothing is done. */
+static uint32_t encode_in_place(struct connection *connection, const struct wire_message *message)
+{
+    uint8_t *room = output_room(connection, WIRE_MESSAGE_MAX);
+    uint32_t size;
+
+    if (room == NULL || connection->blocked || connection->queued + WIRE_MESSAGE_MAX > BUFFER_SIZE)
+        return 0;
+    size = (uint32_t)wire_encode(message, room, WIRE_MESSAGE_MAX);
+    output_count(connection, size);
+    return size;
+}
+
+/* Any case: encode the message, flush if it is one too many, and find room for it. */
+static int encode_and_append(struct connection *connection, const struct wire_message *message,
+                             int borrowed_fd)
+{
+    uint8_t bytes[WIRE_MESSAGE_MAX];
+    uint32_t size;
+    int fd = -1;
+    int result;
+
+    size = (uint32_t)wire_encode(message, bytes, sizeof(bytes));
+    if (size == 0)
+        return -EINVAL;
+    if (!connection->blocked && connection->queued + size > BUFFER_SIZE) {
+        connection_flush(connection);
+        if (connection->closing)
+            return -EPIPE;
+    }
+    if (connection->blocked && is_over_bound(connection, size, borrowed_fd >= 0)) {
+        close_not_receiving(connection);
+        return -ENOBUFS;
+    }
+    if (borrowed_fd >= 0) {
+        fd = fcntl(borrowed_fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return close_failed(connection, "duplicating a descriptor", -errno);
+    }
+    result = output_append(connection, bytes, size, fd);
+    if (result != 0) {
+        if (fd >= 0)
+            close(fd);
+        return close_failed(connection, "allocating output", result);
+    }
+    return 0;
+}
+
+int connection_send(struct connection *connection, const struct wire_message *message,
+                    int borrowed_fd)
+{
+    int result;
+
+    if (connection->closing)
+        return -EPIPE;
+    if ((borrowed_fd >= 0) != (wire_type_fds(message->type) == 1))
+        return -EINVAL;
+    if (borrowed_fd >= 0 || encode_in_place(connection, message) == 0) {
+        result = encode_and_append(connection, message, borrowed_fd);
+        if (result != 0)
+            return result;
+    }
+    mark_dirty(connection);
+    connection->server->counters.sent++;
+    return 0;
+}
+
+int connection_send_done(struct connection *connection, const struct wire_message *request,
+                         int error, uint32_t count, const char *text)
+{
+    struct wire_message done; /* of which only this little is set: the union has kilobytes */
+    size_t i;
+
+    if (request->seq == 0)
+        return 0;
+    done.type = WIRE_DONE;
+    done.seq = request->seq;
+    done.error = (uint32_t)-error;
+    done.done.count = count;
+    memset(done.done.text, 0, sizeof(done.done.text));
+    for (i = 0; text != NULL && text[i] != '\0' && i < WIRE_TEXT - 1; i++)
+        done.done.text[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    return connection_send(connection, &done, -1);
+}
+
+void connection_set_queue_max(struct connection *connection, uint32_t bytes)
+{
+    connection->queue_max = bytes;
 }

@@ -1,10 +1,12 @@
 #include "io/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "os/clock.h"
@@ -78,6 +80,38 @@ static size_t append_text(char *line, size_t length, const char *format, ...)
     return length;
 }
 
+/* Write without ever waiting for whoever reads. Returns false if the line was not taken. */
+static bool write_at_once(int fd, const char *line, size_t length)
+{
+    struct iovec part = {.iov_base = (void *)line, .iov_len = length};
+    struct pollfd entry = {.fd = fd, .events = POLLOUT};
+    ssize_t written;
+
+    /* A full pipe refuses. What does not know the question (terminals, some files, pipes before Linux
+     * 6.4) is asked for room first: a terminal that was stopped has none, nor has a full pipe. */
+    do
+        written = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
+    while (written < 0 && errno == EINTR);
+    if (written >= 0)
+        return true;
+    if (poll(&entry, 1, 0) != 1 || (entry.revents & POLLOUT) == 0)
+        return false;
+    do
+        written = write(fd, line, length);
+    while (written < 0 && errno == EINTR);
+    return written >= 0;
+}
+
+/* Finish a line: no control characters, a newline. Returns its length. */
+static size_t line_end(char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (line[i] < ' ' || line[i] > '~')
+            line[i] = '?';
+    line[length++] = '\n';
+    return length;
+}
+
 void log_line(struct log *log, const char *cause, const char *format, ...)
 {
     uint64_t now_ns = clock_now_ns();
@@ -85,23 +119,29 @@ void log_line(struct log *log, const char *cause, const char *format, ...)
     char line[LINE_MAX_BYTES];
     va_list arguments;
     size_t length;
-    ssize_t written;
-    size_t i;
 
     if (!cause_spend(entry, now_ns))
         return;
     length = append_text(line, 0, "%s: ", log->program);
     if (entry->suppressed > 0)
         length = append_text(line, length, "(%u lines like this left out) ", entry->suppressed);
-    entry->suppressed = 0;
     va_start(arguments, format);
     length = append(line, length, format, arguments);
     va_end(arguments);
-    for (i = 0; i < length; i++)
-        if (line[i] < ' ' || line[i] > '~')
-            line[i] = '?';
-    line[length++] = '\n';
-    do
-        written = write(log->fd, line, length);
-    while (written < 0 && errno == EINTR);
+    if (write_at_once(log->fd, line, line_end(line, length)))
+        entry->suppressed = 0;
+    else
+        entry->suppressed++;
+}
+
+void log_trace(struct log *log, const char *format, ...)
+{
+    char line[LINE_MAX_BYTES];
+    va_list arguments;
+    size_t length = append_text(line, 0, "%s: ", log->program);
+
+    va_start(arguments, format);
+    length = append(line, length, format, arguments);
+    va_end(arguments);
+    write_at_once(log->fd, line, line_end(line, length)); /* what is not taken is lost */
 }

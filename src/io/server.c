@@ -1,4 +1,4 @@
-/* A server's life: listening, accepting, stopping. */
+/* A server's life: listening, accepting, passes of the loop, stopping. */
 #include "io/server.h"
 
 #include <assert.h>
@@ -14,9 +14,11 @@
 #define BACKLOG      128
 #define QUEUE_MAX    (256u * 1024u)
 #define ACCEPT_BATCH 32 /* connections accepted before others get their turn */
-#define ACCEPT_PAUSE_MS                                                                            \
-    100 /* without descriptors accepting would fail, and poll return, at once                      \
-         */
+/* Without descriptors accepting would fail, and poll return, at once. */
+#define ACCEPT_PAUSE_MS 100
+#define OUTPUT_MAX      (UINT64_C(64) * 1024 * 1024)
+#define GREET_PERIODS   4 /* looks at a connection in the time in which it must be greeted */
+#define ERRANDS_WAIT_MS 1000
 
 static void on_listener(uv_poll_t *handle, int status, int events);
 
@@ -56,7 +58,7 @@ static void on_listener(uv_poll_t *handle, int status, int events)
             uv_timer_start(&server->accept_pause, on_accept_pause, ACCEPT_PAUSE_MS, 0);
             return;
         }
-        connection_open(server, fd);
+        input_open(server, fd);
     }
 }
 
@@ -64,8 +66,51 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct server *server = handle->data;
 
-    output_flush_all(server);
+    connection_flush_dirty(server);
     server->counters.passes++;
+    server->pass_ns = 0;
+}
+
+static void on_busy(uv_idle_t *handle)
+{
+    (void)handle; /* being there is enough: the loop does not wait */
+}
+
+static void on_turns(uv_check_t *handle)
+{
+    struct server *server = handle->data;
+
+    input_turns(server);
+    if (server->deferred_first == NULL)
+        uv_idle_stop(&server->busy);
+    else
+        uv_idle_start(&server->busy, on_busy);
+}
+
+uint64_t server_turns_mark(const struct server *server)
+{
+    return server->deferrals;
+}
+
+bool server_turns_had(const struct server *server, uint64_t mark)
+{
+    return server->turns_had >= mark;
+}
+
+static void on_greet_timer(uv_timer_t *timer)
+{
+    input_close_silent(timer->data);
+}
+
+static void on_errands_done(uv_async_t *handle)
+{
+    errand_reap(((struct server *)handle->data)->errands);
+}
+
+/* On a thread of the pool. */
+static void errands_wake(void *context)
+{
+    uv_async_send(&((struct server *)context)->errands_done);
 }
 
 static void on_signal(uv_signal_t *handle, int signal)
@@ -92,7 +137,13 @@ static void close_handles(struct server *server)
 {
     close_handle(&server->listener_poll);
     close_handle(&server->accept_pause);
+    if (server->errands != NULL)
+        errand_pool_silence(server->errands);
+    close_handle(&server->greet_timer);
     close_handle(&server->flush_prepare);
+    close_handle(&server->turns);
+    close_handle(&server->busy);
+    close_handle(&server->errands_done);
     close_handle(&server->terminate);
     close_handle(&server->interrupt);
     if (server->terminate.loop != NULL) {
@@ -116,6 +167,12 @@ static void server_init(struct server *server, uv_loop_t *loop,
     server->handlers = options->handlers;
     server->connections_max = options->connections_max;
     server->queue_max = options->queue_max != 0 ? options->queue_max : QUEUE_MAX;
+    server->output_max = options->output_max != 0 ? options->output_max : OUTPUT_MAX;
+    server->greet_ms = options->greet_ms;
+    server->descriptors = (uint8_t)options->descriptors;
+    server->slice_ns = options->slice_ns != 0 ? options->slice_ns : INPUT_SLICE_NS;
+    server->on_poll = input_on_poll;
+    server->resume = input_resume;
     server->listener = -1;
     log_init(&server->log, options->program);
 }
@@ -143,11 +200,26 @@ static int open_handles(struct server *server, bool signals)
     int result;
 
     uv_timer_init(server->loop, &server->accept_pause);
+    uv_timer_init(server->loop, &server->greet_timer);
     uv_prepare_init(server->loop, &server->flush_prepare);
+    uv_check_init(server->loop, &server->turns);
+    uv_idle_init(server->loop, &server->busy);
     server->accept_pause.data = server;
+    server->greet_timer.data = server;
     server->flush_prepare.data = server;
+    server->turns.data = server;
     uv_prepare_start(&server->flush_prepare, on_prepare);
-    result = signals ? watch_signals(server) : 0;
+    uv_check_start(&server->turns, on_turns);
+    if (server->greet_ms > 0)
+        uv_timer_start(&server->greet_timer, on_greet_timer, server->greet_ms / GREET_PERIODS + 1,
+                       server->greet_ms / GREET_PERIODS + 1);
+    result = uv_async_init(server->loop, &server->errands_done, on_errands_done);
+    if (result != 0)
+        return result;
+    server->errands_done.data = server;
+    uv_unref((uv_handle_t *)&server->errands_done);
+    if (signals)
+        result = watch_signals(server);
     if (result == 0)
         result = uv_poll_init(server->loop, &server->listener_poll, server->listener);
     if (result != 0)
@@ -182,13 +254,16 @@ int server_start(struct server *server, uv_loop_t *loop, const struct server_opt
 
     server_init(server, loop, options);
     server->buffer = malloc(BUFFER_SIZE);
-    server->spare = chunk_new(BUFFER_SIZE);
-    if (server->buffer == NULL || server->spare == NULL)
+    server->spare = output_large_new();
+    server->errands = errand_pool_new(errands_wake, server);
+    if (server->buffer == NULL || server->spare == NULL || server->errands == NULL)
         return error_set(error, ENOMEM, "no memory for buffers");
     server->listener =
         sock_listen(options->path, options->backlog > 0 ? options->backlog : BACKLOG, error);
     if (server->listener < 0)
         return server->listener;
+    if (server->descriptors != SERVER_DESCRIPTORS_ALWAYS) 
+        sock_pass_descriptors(server->listener, false);
     memcpy(server->path, options->path,
            strlen(options->path) + 1); /* sock_listen took its length */
     result = open_handles(server, options->signals);
@@ -217,7 +292,17 @@ void server_stop(struct server *server)
 
 void server_fini(struct server *server)
 {
+    struct user *user;
+
     assert(server->first == NULL && server->listener < 0);
+    while ((user = server->deferred_first) != NULL) {
+        server->deferred_first = user->deferred_next;
+        user->deferred = false;
+        user_release(&server->users, user);
+    }
+    if (!errand_pool_free(&server->errands, ERRANDS_WAIT_MS))
+        log_line(&server->log, LOG_FAILURE,
+                 "descriptors or memory of clients are blocked in the kernel: they are left behind");
     free(server->buffer);
     free(server->spare);
     server->buffer = NULL;

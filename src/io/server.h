@@ -2,7 +2,16 @@
  *
  * One libuv loop, one thread. The server decodes and checks messages, and ends a connection whose
  * peer breaks the rules, with one logged line; what messages mean is the business of the handlers.
- * Nothing here ever waits for a peer.
+ * Nothing here ever waits for a peer: see also io/errand.h.
+ *
+ * TURNS. A connection's messages are handled for a slice of time, INPUT_SLICE_NS, and then the next
+ * connection has its turn; what is left of one waits in memory, and no more is read from it. Users
+ * take turns first, and each user's connections among themselves. The bound: beside any clients of
+ * other users, a message waits for one slice of each user that keeps the server busy, for one pass
+ * (INPUT_PASS_NS) and for the longest single message.
+ *
+ * SHARES. Connections and queued output are shared out by user id: see io/user.h. A connection that
+ * connection_greet is not called for in time is closed.
  *
  * LIFE. server_start .. uv_run .. server_fini. A connection lives from on_accept until on_close
  * returns; on_close is called exactly once for each connection that on_accept kept, always from the
@@ -14,7 +23,8 @@
  * next waits; each time with one sendmsg, or one more for each message with a descriptor.
  *
  * DESCRIPTORS. The descriptor of a message is sent with the message's first byte. A descriptor that
- * no message announces, or an announced one that does not come, ends the connection. */
+ * no message announces, or an announced one that does not come, ends the connection. Where none
+ * belongs the kernel refuses them, if it can (SO_PASSRIGHTS, Linux 6.16). */
 #ifndef IO_SERVER_H
 #define IO_SERVER_H
 
@@ -26,13 +36,27 @@
 
 #include <selfpage/error.h>
 
+#include "io/errand.h"
 #include "io/log.h"
+#include "io/user.h"
 #include "os/sock.h"
 #include "wire/message.h"
 
 /* Descriptors that may wait for a peer that does not receive; beyond, it is dropped as one that
  * lets more than queue_max bytes wait. */
 #define CONNECTION_FDS_MAX 128u
+
+/* A connection's turn, and the time that one pass of the loop gives to turns. Each is exceeded by
+ * one message at most. */
+#define INPUT_SLICE_NS 250000u
+#define INPUT_PASS_NS  1000000u
+
+/* When a peer may send descriptors at all. */
+enum server_descriptors {
+    SERVER_DESCRIPTORS_ALWAYS = 0,
+    SERVER_DESCRIPTORS_GREETED, /* once connection_greet has been called with true */
+    SERVER_DESCRIPTORS_NEVER,
+};
 
 struct server;
 struct connection;
@@ -55,12 +79,12 @@ struct server_handlers {
     int (*on_accept)(struct connection *connection, const struct sock_peer *peer);
 
     /* A legal message came; it is valid until the handler returns. `consume_fd` is the descriptor
-     * that came with it, from then on the handler's to close, or -1; it is one if and only if
-     * message->nfds is 1. It has not been looked at in any way. Required. */
+     * that came with it, from then on the handler's to give to connection_discard, or -1; it is one
+     * if and only if message->nfds is 1. It has not been looked at in any way. Required. */
     void (*on_message)(struct connection *connection, const struct wire_message *message,
                        int consume_fd);
 
-    /* The connection has ended and is freed after this returns; its descriptor is closed already.
+    /* The connection has ended, and must not be used after this returns; its peer knows already.
      * `reason` is one line for people, valid during the call. May be NULL. */
     void (*on_close)(struct connection *connection, enum connection_end end, const char *reason);
 
@@ -79,6 +103,10 @@ struct server_options {
     bool signals;
     uint32_t connections_max; /* further ones are refused; 0: no limit */
     uint32_t queue_max;       /* bytes queued for a peer that does not receive; 0: 256 KiB */
+    uint64_t output_max;      /* the same for all peers together; 0: 64 MiB */
+    uint32_t greet_ms;        /* time until connection_greet must have been called; 0: no limit */
+    uint32_t slice_ns;        /* a connection's turn; 0: INPUT_SLICE_NS */
+    enum server_descriptors descriptors;
     struct server_handlers handlers;
     void *user; /* for the handlers, as server->user */
 };
@@ -102,14 +130,33 @@ struct server {
     struct log log;
     struct server_handlers handlers;
     struct server_counters counters;
-    uint32_t connections; /* open, or closed and not freed yet */
+    uint32_t connections; /* open, or being closed */
     uint32_t connections_max;
     uint32_t queue_max;
+    uint32_t greet_ms;
+    uint32_t ungreeted; /* connections that connection_greet was not called for */
+    uint64_t output;    /* bytes that all sockets have not taken */
+    uint64_t output_max;
+    uint32_t slice_ns;
+    uint64_t pass_ns; /* what turns have taken in this pass */
+    uint8_t descriptors; /* enum server_descriptors */
     int listener;
     bool stopping;
     uv_poll_t listener_poll;
     uv_timer_t accept_pause;    /* runs while accepting is suspended for want of descriptors */
+    uv_timer_t greet_timer;     /* looks for connections that nobody has greeted */
     uv_prepare_t flush_prepare; /* sends what was gathered, before the loop waits */
+    uv_check_t turns;           /* gives connections their turns that could not have them at once */
+    uv_idle_t busy;             /* runs while there are such ones: the loop does not wait */
+    uv_async_t errands_done;
+    struct errand_pool *errands;
+    struct users users;
+    struct user *deferred_first; /* users with connections that wait for their turn */
+    struct user *deferred_last;
+    uint64_t deferrals;          /* connections that ever began to wait; see server_turns_mark */
+    uint64_t turns_had;          /* of these, such that have had their turn, or ended */
+    uv_poll_cb on_poll;          /* of all connections */
+    void (*resume)(struct server *server, struct user *user);
     uv_signal_t terminate;
     uv_signal_t interrupt;
     struct connection *first;       /* list of open and closing connections */
@@ -126,10 +173,14 @@ struct server {
 struct connection {
     uv_poll_t poll;
     struct server *server;
+    struct user *owner; /* one reference */
     void *user;
     struct connection *next;
     struct connection *prev;
     struct connection *next_dirty;
+    struct connection *next_deferred; /* of the same user */
+    struct connection *prev_deferred;
+    struct errand errand;             /* closes the socket */
     struct connection_chunk *output; /* oldest first */
     struct connection_chunk *output_last;
     uint8_t *input; /* bytes of an unfinished message; NULL if there are none */
@@ -137,16 +188,23 @@ struct connection {
     struct sock_peer peer;
     uint32_t input_size;
     uint32_t input_wanted; /* bytes that the unfinished message needs in all, as far as known */
+    uint64_t received_ns;  /* when `input` was received */
+    uint64_t greet_by_ns;  /* 0: greeted */
     uint32_t queued;       /* bytes of output that the socket has not taken */
     uint32_t queue_max;
-    int fd;              /* of the socket; -1 once closed */
+    int fd;              /* of the socket */
     int received_fd;     /* whose message is unfinished; -1: none */
     uint16_t queued_fds; /* descriptors among the output that the socket has not taken */
     uint8_t end;         /* enum connection_end, once closing */
     bool kept;           /* by on_accept: there will be an on_close */
     bool closing;
     bool is_dirty;
-    bool blocked; /* the socket would not take all; writability is awaited */
+    bool blocked;   /* the socket would not take all; writability is awaited */
+    bool bare;      /* no descriptor can come with what is received */
+    bool deferred;  /* waits for its turn */
+    bool unhandled; /* `input` has whole messages */
+    bool paused;    /* not read: too many descriptors of its user are unclosed */
+    bool hung_up;   /* the peer has closed; what it sent before is still read */
 };
 
 /* Start to listen on `loop`. Returns 0, or a negative errno (text in `error`, may be NULL); nothing
@@ -164,8 +222,13 @@ int server_tell_ready(int consume_fd, struct sp_error *error);
  * has handles. Further calls do nothing. */
 void server_stop(struct server *server);
 
-/* Free what is left after uv_run has returned. */
+/* Free what is left after uv_run has returned. Errands that are under way get a second to end. */
 void server_fini(struct server *server);
+
+/* Whether every connection that waited for its turn when server_turns_mark returned `mark` has had
+ * it since. For whoever has to know that nothing received before is still unhandled. */
+uint64_t server_turns_mark(const struct server *server);
+bool server_turns_had(const struct server *server, uint64_t mark);
 
 /* Send a message. `borrowed_fd` is the descriptor that goes with a type that carries one (it is
  * duplicated), else -1. Never blocks, and never calls a handler. Returns
@@ -183,6 +246,13 @@ int connection_send(struct connection *connection, const struct wire_message *me
  * connection_send. */
 int connection_send_done(struct connection *connection, const struct wire_message *request,
                          int error, uint32_t count, const char *text);
+
+/* This peer is known by now: the time limit for that is over. `descriptors`: it may send descriptors
+ * from now on, where they are turned on only then. */
+void connection_greet(struct connection *connection, bool descriptors);
+
+/* Close a descriptor that came from this peer, wherever that blocks. */
+void connection_discard(struct connection *connection, int consume_fd);
 
 /* Offer now to the socket what was gathered. Rarely needed: see SENDING. */
 void connection_flush(struct connection *connection);

@@ -275,6 +275,86 @@ ssize_t sock_receive(int fd, void *buffer, size_t size, int *receivedp)
     return received;
 }
 
+/* recvmsg, with errors as everywhere here. */
+static ssize_t receive(int fd, struct msghdr *header)
+{
+    ssize_t received;
+
+    do
+        received = recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (received < 0 && errno == EINTR);
+    if (received >= 0)
+        return received;
+    return errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+ssize_t sock_receive_bytes(int fd, void *buffer, size_t size)
+{
+    struct iovec part = {.iov_base = buffer, .iov_len = size};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+
+    return receive(fd, &header);
+}
+
+ssize_t sock_receive_all(int fd, void *buffer, size_t size, int fds[SOCK_FDS_MAX], unsigned *countp)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(SOCK_FDS_MAX * sizeof(int))];
+    } all;
+    struct iovec part = {.iov_base = buffer, .iov_len = size};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    struct cmsghdr *cmsg;
+    ssize_t received;
+
+    *countp = 0;
+    header.msg_control = all.bytes;
+    header.msg_controllen = sizeof(all.bytes);
+    received = receive(fd, &header);
+    if (received < 0)
+        return received;
+    for (cmsg = CMSG_FIRSTHDR(&header); cmsg != NULL; cmsg = CMSG_NXTHDR(&header, cmsg)) {
+        size_t bytes = cmsg->cmsg_len - CMSG_LEN(0);
+
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+            continue;
+        memcpy(fds + *countp, CMSG_DATA(cmsg), bytes);
+        *countp += (unsigned)(bytes / sizeof(int));
+    }
+    return (header.msg_flags & MSG_CTRUNC) != 0 ? -EPROTO : received;
+}
+
+/* In headers since Linux 6.16 and 6.5. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+int sock_pass_descriptors(int fd, bool pass)
+{
+    int on = pass;
+
+    return setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof(on)) == 0 ? 0 : -errno;
+}
+
+bool sock_passes_no_descriptors(int fd)
+{
+    socklen_t size = sizeof(int);
+    int on = 1;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &size) == 0 && on == 0;
+}
+
+int sock_peer_pidfd(int fd)
+{
+    socklen_t size = sizeof(int);
+    int pidfd = -1;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0 ? pidfd : -errno;
+}
+
 int sock_peer(int fd, struct sock_peer *peer)
 {
     struct ucred credentials;

@@ -12,6 +12,7 @@
 #ifndef OS_SOCK_H
 #define OS_SOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -55,6 +56,27 @@ ssize_t sock_send(int fd, const void *bytes, size_t size, int borrowed_fd);
  * On error *receivedp is -1. Async-signal-safe. */
 ssize_t sock_receive(int fd, void *buffer, size_t size, int *receivedp);
 
+/* The same without room for descriptors: if any come they are lost, which can block (see
+ * sock_pass_descriptors). */
+ssize_t sock_receive_bytes(int fd, void *buffer, size_t size);
+
+/* Most descriptors that come at once: SCM_MAX_FD of the kernel. */
+#define SOCK_FDS_MAX 253u
+
+/* The same, and take every descriptor that comes: none is closed here or by the kernel, unless this
+ * process has no room for it. `*countp` of them are put into `fds`, the caller's to close, on error,
+ * too. -EPROTO: there was no room for some. */
+ssize_t sock_receive_all(int fd, void *buffer, size_t size, int fds[SOCK_FDS_MAX],
+                         unsigned *countp);
+
+/* Say whether peers may send descriptors to this socket, or to those that will be accepted from it:
+ * to send one then fails for them with EPERM. Returns 0, or -ENOPROTOOPT where the kernel cannot
+ * (before Linux 6.16). Closing a descriptor that somebody else has sent can block for years. */
+int sock_pass_descriptors(int fd, bool pass);
+
+/* Whether the kernel refuses descriptors that are sent to this socket. */
+bool sock_passes_no_descriptors(int fd);
+
 /* Who opened the other end, as the kernel knows it from the time of connect. */
 struct sock_peer {
     pid_t pid;
@@ -64,6 +86,11 @@ struct sock_peer {
 
 /* Fill *peer by SO_PEERCRED. Returns 0. Async-signal-safe. */
 int sock_peer(int fd, struct sock_peer *peer);
+
+/* A pidfd of the process that opened the other end, which names it and no later one of its number;
+ * the caller's. -ENOPROTOOPT: the kernel cannot (before Linux 6.5); others: the process is gone, or
+ * there is no descriptor left. */
+int sock_peer_pidfd(int fd);
 
 /* Wait until `fd` has one of `events` (POLLIN, POLLOUT), for at most `timeout_ms` (-1: no limit).
  * Returns the events there are (POLLERR and POLLHUP always count), or 0 when time is up. A signal

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -108,6 +109,38 @@ static void test_a_long_line_is_cut(void **state)
     close(fixture.log.fd);
 }
 
+/* Nobody reads: a server that waited for that would serve nobody any more. */
+static void test_a_full_pipe_holds_nobody_up(void **state)
+{
+    char bytes[4096] = {0};
+    struct log log;
+    int ends[2], flags;
+
+    (void)state;
+    log_init(&log, "prog");
+    assert_int_equal(pipe(ends), 0);
+    flags = fcntl(ends[1], F_GETFL);
+    assert_int_equal(fcntl(ends[1], F_SETFL, flags | O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof(bytes)) > 0)
+        continue;
+    assert_int_equal(fcntl(ends[1], F_SETFL, flags), 0); /* others write to it, who want to wait */
+    log.fd = ends[1];
+    alarm(10);
+    log_line(&log, "cause", "lost");
+    log_trace(&log, "lost, too");
+    alarm(0);
+    assert_int_equal(log.causes[0].suppressed, 1);
+    while (read(ends[0], bytes, sizeof(bytes)) == sizeof(bytes) && bytes[0] == 0 &&
+           fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+        continue;
+    log_line(&log, "cause", "heard");
+    memset(bytes, 0, sizeof(bytes));
+    assert_true(read(ends[0], bytes, sizeof(bytes) - 1) > 0);
+    assert_string_equal(bytes, "prog: (1 lines like this left out) heard\n");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_a_flood_is_cut),
         cmocka_unit_test(test_more_causes_than_places),
         cmocka_unit_test(test_a_long_line_is_cut),
+        cmocka_unit_test(test_a_full_pipe_holds_nobody_up),
     };
 
     return cmocka_run_group_tests_name("io/log", tests, NULL, NULL);

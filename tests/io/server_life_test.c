@@ -92,7 +92,7 @@ static void test_a_connection_at_rest_is_small(void **state)
     pump(&fixture);
     assert_int_equal(peer_receive(peer, &message, NULL), WIRE_DONE);
     print_message("a connection takes %zu bytes of heap\n", malloc_usable_size(fixture.seen.last));
-    assert_in_range(malloc_usable_size(fixture.seen.last), 1, 349);
+    assert_in_range(malloc_usable_size(fixture.seen.last), 1, 399);
     assert_null(fixture.seen.last->input);
     assert_null(fixture.seen.last->output);
     assert_null(fixture.seen.last->reason);
@@ -246,6 +246,7 @@ static int close_at_once(struct connection *connection, const struct sock_peer *
 static void test_connections_can_be_refused(void **state)
 {
     struct server_options options = defaults;
+    struct wire_message message;
     struct fixture fixture;
     int peers[3], i;
 
@@ -277,6 +278,9 @@ static void test_connections_can_be_refused(void **state)
         peers[i] = peer_connect(&fixture);
     pump(&fixture);
     assert_int_equal(fixture.seen.accepted, 2);
+    assert_int_equal(peer_receive(peers[2], &message, NULL), WIRE_DONE); /* and is told why */
+    assert_int_equal(message.error, EMFILE);
+    assert_non_null(strstr(message.done.text, "limit of open files"));
     assert_true(peer_is_closed(peers[2]));
     for (i = 0; i < 3; i++)
         close(peers[i]);

@@ -1,0 +1,383 @@
+/* What a connection receives, from accept to the last byte; and whose turn it is.
+ *
+ * A pass of the loop: each connection that is readable has its turn at once, if its user has not had
+ * INPUT_PASS_NS in this pass and nobody waits whose turn it is first. The others wait in lists, and
+ * input_turns serves them, one turn of each user in rotation. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/discard.h"
+#include "io/private.h"
+#include "os/clock.h"
+
+/* Read at once, at most; and while so much of a user is not handled, one message at a time. */
+#define READ_MAX  (16u * 1024u)
+#define INPUT_MAX (1024u * 1024u)
+
+/* Messages between two looks at the clock. */
+#define CLOCK_EVERY 4u
+
+_Static_assert(READ_MAX + WIRE_MESSAGE_MAX <= BUFFER_SIZE, "what is kept, and what is read");
+
+/* Hand on the decoded message with the descriptor it announces, if that has come. */
+static void hand_on(struct connection *connection)
+{
+    struct server *server = connection->server;
+    int fd = -1;
+
+    if (server->message.nfds > 0) {
+        fd = connection->received_fd;
+        connection->received_fd = -1;
+        if (fd < 0) {
+            connection_close(connection, CONNECTION_VIOLATION,
+                             "%s came without the descriptor it announces",
+                             wire_type_name(server->message.type));
+            return;
+        }
+    }
+    server->counters.messages++;
+    server->handlers.on_message(connection, &server->message, fd);
+}
+
+/* Handle messages in the first `size` bytes of the receive buffer until `until_ns`. Returns how many
+ * bytes were used; *morep: whole messages may be left. */
+static uint32_t handle_messages(struct connection *connection, uint32_t size, uint64_t until_ns,
+                                bool *morep)
+{
+    struct server *server = connection->server;
+    enum wire_verdict verdict = WIRE_OK;
+    uint32_t used = 0, count = 0;
+    size_t length;
+
+    *morep = false;
+    server->handling = connection;
+    server->received_ns = connection->received_ns;
+    while (used < size && !connection->closing) {
+        if (count++ % CLOCK_EVERY == CLOCK_EVERY - 1 && clock_now_ns() >= until_ns) {
+            *morep = true;
+            break;
+        }
+        verdict = wire_decode(server->buffer + used, size - used, &server->message, &length);
+        if (verdict != WIRE_OK)
+            break;
+        used += (uint32_t)length;
+        hand_on(connection);
+    }
+    server->handling = NULL;
+    if (verdict == WIRE_MORE)
+        connection->input_wanted = (uint32_t)length;
+    else if (verdict != WIRE_OK)
+        connection_close(connection, CONNECTION_VIOLATION, "it sent %s",
+                         wire_verdict_text(verdict));
+    return used;
+}
+
+/* Keep what is not handled, which lies in the receive buffer from `used` to `size`. */
+static void keep_input(struct connection *connection, uint32_t used, uint32_t size)
+{
+    uint8_t *input = NULL;
+
+    if (size > used) {
+        input = realloc(connection->input, size - used);
+        if (input == NULL) {
+            connection_close(connection, CONNECTION_FAILED, "no memory for a message's beginning");
+            return;
+        }
+        memcpy(input, connection->server->buffer + used, size - used);
+    } else {
+        free(connection->input);
+    }
+    connection->input = input;
+    connection->owner->input += size - used;
+    connection->owner->input -= connection->input_size;
+    connection->input_size = size - used;
+}
+
+/* Take care of descriptors that came with bytes just received: at most one may. */
+static bool keep_descriptors(struct connection *connection, const int *fds, unsigned count)
+{
+    if (count == 0)
+        return true;
+    if (count == 1 && connection->received_fd < 0) {
+        connection->received_fd = fds[0];
+        return true;
+    }
+    while (count > 0)
+        connection_discard(connection, fds[--count]);
+    connection_close(connection, CONNECTION_VIOLATION, "two descriptors came for one message");
+    return false;
+}
+
+static void close_unreceivable(struct connection *connection, int error)
+{
+    if (error == 0)
+        connection_close(connection, CONNECTION_PEER, "%s",
+                         connection->input_size > 0 ? "the peer closed in the middle of a message"
+                                                    : "the peer closed");
+    else if (error == -EPIPE)
+        connection_close(connection, CONNECTION_PEER, "the peer is gone");
+    else if (error == -EPROTO)
+        connection_close(connection, CONNECTION_VIOLATION, "there was no room for its descriptors");
+    else
+        connection_close(connection, CONNECTION_FAILED, "recvmsg failed: %s", strerror(-error));
+}
+
+/* Receive behind what is kept. Returns the number of bytes in the receive buffer; 0: nothing has
+ * come, or the connection is closed.
+ *
+ * Reading stops at a send with a descriptor: the descriptor belongs to one of the messages of that
+ * send, unless the buffer was full before their end. While one still waits for the end of its
+ * message no more is read than that message, and no second one can come. */
+static uint32_t receive(struct connection *connection)
+{
+    struct server *server = connection->server;
+    uint32_t size = connection->input_size;
+    uint32_t limit = connection->received_fd >= 0       ? connection->input_wanted
+                     : connection->owner->input > INPUT_MAX ? size + WIRE_MESSAGE_MAX
+                                                            : size + READ_MAX;
+    int fds[SOCK_FDS_MAX];
+    unsigned count = 0;
+    ssize_t received;
+
+    if (connection->bare)
+        received = sock_receive_bytes(connection->fd, server->buffer + size, limit - size);
+    else
+        received = sock_receive_all(connection->fd, server->buffer + size, limit - size, fds,
+                                    &count);
+    if (!keep_descriptors(connection, fds, count))
+        return 0;
+    if (received == -EAGAIN && !connection->hung_up)
+        return 0;
+    if (received <= 0) {
+        close_unreceivable(connection, received == -EAGAIN ? -EPIPE : (int)received);
+        return 0;
+    }
+    connection->received_ns = clock_now_ns();
+    return size + (uint32_t)received;
+}
+
+/* One turn: receive, unless there is something to handle, and handle it. */
+static void turn(struct connection *connection)
+{
+    struct server *server = connection->server;
+    uint32_t size = connection->input_size, used;
+    uint64_t begun_ns = clock_now_ns();
+
+    if (!connection->unhandled)
+        size = receive(connection);
+    if (size == 0 || connection->closing)
+        return;
+    if (connection->input_size > 0)
+        memcpy(server->buffer, connection->input, connection->input_size);
+    used = handle_messages(connection, size, begun_ns + server->slice_ns, &connection->unhandled);
+    if (connection->closing)
+        return;
+    if (used == size && connection->received_fd >= 0) {
+        connection_close(connection, CONNECTION_VIOLATION,
+                         "a descriptor came that no message announces");
+        return;
+    }
+    if (used < size || connection->input != NULL)
+        keep_input(connection, used, size);
+    if (!connection->blocked)
+        connection_flush(connection);
+}
+
+/* Whether its user has had its time in this pass. */
+static bool is_spent(struct server *server, struct user *user)
+{
+    if (user->pass != server->counters.passes) {
+        user->pass = server->counters.passes;
+        user->spent_ns = 0;
+    }
+    return user->spent_ns >= INPUT_PASS_NS;
+}
+
+/* Do not read from a user that has too many descriptors unclosed. */
+static bool is_paused(struct connection *connection)
+{
+    if (connection->owner->unclosed < DISCARD_MAX || connection->bare || connection->paused)
+        return connection->paused;
+    connection->paused = true;
+    connection->owner->paused++;
+    connection_watch(connection);
+    return true;
+}
+
+/* Give a connection its turn, and account for it. */
+static void take_turn(struct connection *connection)
+{
+    struct server *server = connection->server;
+    struct user *user = connection->owner;
+    uint64_t begun_ns = clock_now_ns(), spent_ns;
+
+    user->references++; /* the connection may close */
+    turn(connection);
+    if (!connection->closing && (connection->unhandled || connection->hung_up))
+        connection_defer(connection);
+    spent_ns = clock_now_ns() - begun_ns;
+    user->spent_ns += spent_ns;
+    server->pass_ns += spent_ns;
+    user_release(&server->users, user);
+}
+
+void input_on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct connection *connection = handle->data;
+
+    if (status < 0 && !connection->hung_up) {
+        /* libuv has stopped watching: the peer closed without receiving all. What it sent before
+         * that counts. */
+        connection->hung_up = true;
+        events = UV_READABLE;
+    }
+    if ((events & UV_WRITABLE) != 0)
+        connection_flush(connection);
+    if ((events & UV_READABLE) == 0 || connection->closing || connection->deferred ||
+        is_paused(connection))
+        return;
+    if (is_spent(connection->server, connection->owner) ||
+        connection->server->pass_ns >= 2 * INPUT_PASS_NS)
+        connection_defer(connection);
+    else
+        take_turn(connection);
+}
+
+void input_turns(struct server *server)
+{
+    uint64_t until_ns;
+    struct user *user;
+
+    if (server->deferred_first == NULL)
+        return;
+    until_ns = clock_now_ns() + INPUT_PASS_NS;
+    do {
+        user = server->deferred_first;
+        server->deferred_first = user->deferred_next;
+        user->deferred = false;
+        if (user->deferred_first != NULL) {
+            struct connection *connection = user->deferred_first;
+
+            connection_undefer(connection);
+            take_turn(connection);
+            if (user->deferred_first != NULL)
+                connection_defer_user(server, user);
+        }
+        user_release(&server->users, user);
+    } while (server->deferred_first != NULL && clock_now_ns() < until_ns);
+}
+
+void input_resume(struct server *server, struct user *user)
+{
+    struct connection *connection, *next;
+
+    for (connection = server->first; connection != NULL && user->paused > 0; connection = next) {
+        next = connection->next;
+        if (connection->owner != user || !connection->paused)
+            continue;
+        connection->paused = false;
+        user->paused--;
+        if (connection->hung_up)
+            connection_defer(connection);
+        else
+            connection_watch(connection);
+    }
+}
+
+void input_close_silent(struct server *server)
+{
+    uint64_t now_ns = clock_now_ns();
+    struct connection *connection, *next;
+
+    if (server->ungreeted == 0)
+        return;
+    for (connection = server->first; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->greet_by_ns == 0 || connection->greet_by_ns > now_ns || connection->closing)
+            continue;
+        turn(connection); /* it may have come while this process was held up */
+        if (connection->closing || connection->greet_by_ns == 0)
+            continue;
+        log_line(&server->log, LOG_SILENT,
+                 "connection of process %ld (user %ld) ended: it has not said HELLO in %u ms",
+                 (long)connection->peer.pid, (long)connection->peer.uid, server->greet_ms);
+        connection_close(connection, CONNECTION_LOCAL, "it has not said HELLO in time");
+    }
+}
+
+/* ---- Beginnings ---- */
+
+/* Tell a peer that has just come why it is sent away. It will take this for the answer to its first
+ * request, which has number 1. */
+static void refuse(struct server *server, struct user *user, int consume_fd, const char *text)
+{
+    struct wire_message message = {.type = WIRE_DONE, .seq = 1, .error = EMFILE};
+    uint8_t bytes[WIRE_MESSAGE_MAX];
+    size_t size;
+
+    snprintf(message.done.text, sizeof(message.done.text), "%s", text);
+    size = wire_encode(&message, bytes, sizeof(bytes));
+    sock_send(consume_fd, bytes, size, -1); /* as far as it goes */
+    server->counters.refused++;
+    shutdown(consume_fd, SHUT_RDWR); /* the peer knows now, whenever it is closed */
+    if (user == NULL || sock_passes_no_descriptors(consume_fd))
+        close(consume_fd);
+    else
+        discard_descriptor(server, user, consume_fd);
+    if (user != NULL)
+        user_release(&server->users, user);
+}
+
+void input_open(struct server *server, int consume_fd)
+{
+    struct connection *connection;
+    struct sock_peer peer;
+    struct user *user;
+    int result;
+
+    if (server->descriptors != SERVER_DESCRIPTORS_ALWAYS)
+        sock_pass_descriptors(consume_fd, false); /* where the listener's setting is not inherited */
+    result = sock_peer(consume_fd, &peer);
+    user = result == 0 ? user_take(&server->users, peer.uid) : NULL;
+    if (user == NULL) {
+        log_line(&server->log, LOG_FAILURE, "connection refused: no memory for it");
+        refuse(server, NULL, consume_fd, "the server has no memory for a connection");
+        return;
+    }
+    if (server->connections_max != 0 &&
+        !user_may(user->connections, 1, server->connections, server->connections_max,
+                  SHARE_CONNECTIONS)) {
+        log_line(&server->log, LOG_REFUSED,
+                 "connection of process %ld (user %ld) refused: %u of %u connections are this "
+                 "user's, %u in all; raise the limit of open files (ulimit -n) for more",
+                 (long)peer.pid, (long)peer.uid, user->connections, server->connections_max,
+                 server->connections);
+        refuse(server, user, consume_fd,
+               "the server has as many connections of this user as its limit of open files allows");
+        return;
+    }
+    connection = connection_new(server, user, consume_fd);
+    if (connection == NULL) {
+        log_line(&server->log, LOG_FAILURE, "connection refused: no memory for it");
+        refuse(server, user, consume_fd, "the server has no memory for a connection");
+        return;
+    }
+    connection->peer = peer;
+    if (server->handlers.on_accept != NULL)
+        result = server->handlers.on_accept(connection, &connection->peer);
+    if (result == 0) {
+        connection->kept = true;
+        server->counters.accepted++;
+        if (!connection->closing)
+            connection_watch(connection);
+        return;
+    }
+    log_line(&server->log, LOG_REFUSED, "connection of process %ld (user %ld) refused: %s",
+             (long)connection->peer.pid, (long)connection->peer.uid, strerror(-result));
+    server->counters.refused++;
+    connection_close(connection, CONNECTION_LOCAL, "refused");
+}

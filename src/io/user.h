@@ -1,0 +1,57 @@
+/* Users of a server: what all connections of one user id take together.
+ *
+ * SHARES. Of anything that is scarce a user may take one more as long as what it has is less than
+ * `factor` times what is left. One user alone then gets factor/(factor+1) of all, two the same
+ * amount each, and there is always something left for one who comes later, whoever came before. */
+#ifndef IO_USER_H
+#define IO_USER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "io/errand.h"
+
+#define USER_BUCKETS 64u
+
+struct connection;
+
+/* Read-only for others but for `extents`. */
+struct user {
+    struct user *next; /* in its bucket */
+    uid_t uid;
+    uint32_t references;
+    uint32_t connections; /* also those that are being closed */
+    uint32_t unclosed;    /* descriptors that are being closed, and connections */
+    uint32_t extents;     /* for the services, which count theirs */
+    uint32_t paused;      /* connections that are not read, because too much is unclosed */
+    uint64_t output;      /* bytes that the sockets have not taken */
+    uint64_t input;       /* bytes received and not handled yet */
+    uint64_t pass;        /* of the loop, in which it last used time */
+    uint64_t spent_ns;    /* in that pass */
+    struct connection *deferred_first; /* connections whose turn is still to come */
+    struct connection *deferred_last;
+    struct user *deferred_next; /* among users with such connections */
+    bool deferred;
+    struct errand_lane lane;
+};
+
+/* All zeros: none. */
+struct users {
+    struct user *bucket[USER_BUCKETS];
+};
+
+/* The user of this id, made if there is none, with one reference more. NULL: no memory. */
+struct user *user_take(struct users *users, uid_t uid);
+
+/* Give up a reference. */
+void user_release(struct users *users, struct user *user);
+
+/* Whether a user that has `own` may take `more`, of `most` in all, of which `taken` are taken. */
+static inline bool user_may(uint64_t own, uint64_t more, uint64_t taken, uint64_t most,
+                            unsigned factor)
+{
+    return taken + more <= most && own + more <= factor * (most - taken - more + 1);
+}
+
+#endif
