@@ -2,24 +2,35 @@
  * moving a page on a hit.
  *
  * S. Jiang, F. Chen and X. Zhang, "CLOCK-Pro: an effective improvement of the CLOCK replacement",
- * USENIX 2005, section 4. A new page is cold and in its test period; referenced again before that
- * is over, it becomes hot. A cold page evicted during its test period stays on the clock as a
- * ghost, of which there are as many as frames at most.
+ * USENIX 2005, section 4, in the details that the paper leaves open as in S. Jiang's simulator
+ * (clock-pro.c of 29 September 2005), to the same miss counts with its settings, which are the
+ * presets here. A new page is cold and in its test period; referenced again before that is over, it
+ * becomes hot. A cold page evicted during its test period stays on the clock as a ghost, of which
+ * there are as many as frames at most. While memory fills up for the first time, new pages are hot
+ * as long as hot pages have room.
  *
- *     hand_cold   looks for the page to evict among the cold ones
- *     hand_hot    turns hot pages that were not referenced to cold ones, and ends the test periods
- *                 of the cold pages it passes; new pages come in just behind it
- *     hand_test   ends test periods, to bound the ghosts
+ *     hand_cold   evicts the first cold page that is in no test period, or was not referenced; the
+ *                 others become hot
+ *     hand_hot    turns a hot page that was not referenced to a cold one, and ends the test periods
+ *                 of the cold pages it passes
+ *     hand_test   ends test periods, to bound the ghosts; it is never behind hand_hot
  *
- * The resident cold pages are on a clock of their own as well, in the same order, so that hand_cold
- * need not pass the many pages that are not its business; a page that comes in where this hand
- * stands is the last that it will come to.
+ * The clock is a list: pages come in at its front, and all hands move from the back to the front
+ * and start again at the back. Hot pages that hand_hot passes, and cold ones that hand_cold does not
+ * evict, move to the front. The resident cold pages are on a list of their own as well, in the same
+ * order, so that hand_cold need not pass the many pages that are not its business.
  *
- * The frames for cold pages grow by one whenever a test is passed, and shrink by one whenever one
- * ends without a reference. The engine keeps the bits; in a live task, where a page that is mapped
- * counts as referenced, cold pages are watched as soon as they are not among the newest. */
+ * `cold` and `most` bound the share of the frames that is for cold pages. If they differ the share
+ * adapts as in the paper: each ghost that is wanted again adds a credit, each that is forgotten takes
+ * one, and a credit is redeemed when hand_cold finds a page referenced. The author's program comes
+ * with a fixed share of 5 %.
+ *
+ * References to the newest page that come before those to any other count as one with its fault. The engine keeps the
+ * bits; in a live task, where a page that is mapped counts as referenced, cold pages are watched as
+ * soon as they are not among the newest. */
 #include "policy/recent.h"
 #include "policy/registry.h"
+#include "policy/share.h"
 
 #include <selfpage/page_list.h>
 
@@ -29,24 +40,47 @@ enum {
     IS_RESIDENT = 2,
     IS_HOT = 4,
     IN_TEST = 8,
-    IS_AWAY = 16, /* pinned or skipped, or a ghost just called back; hot with IS_HOT */
+    IS_SEEN = 16,   /* counts as referenced, whatever its bit says */
+    IS_AWAY = 32,   /* pinned or skipped; hot with IS_HOT, in its test period with IN_TEST */
+    IS_DOOMED = 64, /* cold, and not worth keeping for all that the program knows */
+};
+
+/* Cold pages that there are at the least; with very few frames, one. */
+#define COLD_LEAST      2u
+#define COLD_LEAST_FROM 5u
+
+enum { CLOCKPRO_COLD, CLOCKPRO_MOST };
+
+/* A list with a hand that goes round it. */
+struct ring {
+    struct sp_link *links;
+    struct sp_list list;
 };
 
 struct clockpro {
     struct sp_policy_env *env;
+    const double *params;
     uint32_t frames;
-    uint32_t cold_target; /* frames for cold pages */
-    uint32_t hot;         /* pages, as are the next two */
-    uint32_t cold;        /* resident */
+    uint32_t cold_least, cold_most; /* frames for cold pages */
+    int64_t credits;                /* frames by which the cold pages should grow */
+    uint32_t hot;                   /* pages */
     uint32_t ghosts;
-    uint32_t on_clock;
-    sp_page hand_hot, hand_test; /* valid if any page is on the clock */
-    sp_page hand_cold;           /* on the clock of cold pages, valid if there are any, */
-    sp_page cold_entry;          /* and the first of them from hand_hot on */
+    bool filling;  /* there have been free frames ever since the number of frames was set */
+    sp_page fresh; /* the newest page, if no other has been referenced since */
+    struct ring clock;
+    struct ring cold;            /* resident cold pages */
+    sp_page hand_hot, hand_test; /* on the clock, SP_NO_PAGE if it is empty */
+    sp_page hand_cold;           /* on the ring of cold pages, likewise */
     struct recent recent;
-    uint8_t *is;               /* by page */
-    struct sp_link *cold_ring; /* by page */
-    struct sp_link ring[];     /* by page */
+    uint8_t *is;             /* by page */
+    struct sp_link memory[]; /* two by page */
+};
+
+static const struct sp_policy_param clockpro_params[] = {
+    [CLOCKPRO_COLD] = {"cold", 0.05, 0.0, 1.0, "least share of the frames for cold pages"},
+    [CLOCKPRO_MOST] = {"most", 0.05, 0.0, 1.0,
+                       "largest share; if it is larger than `cold` the share adapts"},
+    {NULL},
 };
 
 static size_t clockpro_size(const struct sp_policy_config *config)
@@ -54,237 +88,359 @@ static size_t clockpro_size(const struct sp_policy_config *config)
     return sizeof(struct clockpro) + (size_t)config->pages * (2 * sizeof(struct sp_link) + 1);
 }
 
-static void clockpro_resize(void *self, uint32_t frames)
-{
-    struct clockpro *clock = self;
+/* ---- Rings ---- */
 
-    clock->frames = frames;
-    if (clock->cold_target > frames)
-        clock->cold_target = frames;
+/* One step of a hand: towards the front, and from there to the back. */
+static sp_page ring_step(const struct ring *ring, sp_page hand)
+{
+    sp_page page = sp_list_prev(ring->links, hand);
+
+    return page != SP_NO_PAGE ? page : sp_list_back(&ring->list);
 }
 
-/* The paper starts with few cold frames; one is the least there may be. */
-static void clockpro_init(void *self, const struct sp_policy_config *config)
+/* The page that a hand was on before it came to `hand`. */
+static sp_page ring_behind(const struct ring *ring, sp_page hand)
 {
-    struct clockpro *clock = self;
+    sp_page page = sp_list_next(ring->links, hand);
 
-    clock->env = config->env;
-    clock->cold_ring = clock->ring + config->pages;
-    clock->is = (uint8_t *)(clock->cold_ring + config->pages);
-    clock->cold_target = 1;
-    clockpro_resize(self, config->frames);
+    return page != SP_NO_PAGE ? page : sp_list_front(&ring->list);
 }
 
-static sp_page ring_next(const struct sp_link *ring, sp_page page)
+static void ring_add(struct ring *ring, sp_page page)
 {
-    return ring[page].next_plus1 - 1;
+    sp_list_push_front(&ring->list, ring->links, page);
 }
 
-static void ring_start(struct sp_link *ring, sp_page page)
+/* Add a page that a hand comes to just before `at`. */
+static void ring_add_behind(struct ring *ring, sp_page page, sp_page at)
 {
-    ring[page].next_plus1 = ring[page].prev_plus1 = page + 1;
-}
+    struct sp_link *link = &ring->links[page];
 
-static void ring_add_before(struct sp_link *ring, sp_page page, sp_page at)
-{
-    ring[page].next_plus1 = at + 1;
-    ring[page].prev_plus1 = ring[at].prev_plus1;
-    ring[ring[at].prev_plus1 - 1].next_plus1 = page + 1;
-    ring[at].prev_plus1 = page + 1;
-}
-
-/* Returns the page that was behind it, or itself if it was alone. */
-static sp_page ring_remove(struct sp_link *ring, sp_page page)
-{
-    sp_page next = ring_next(ring, page);
-
-    ring[next].prev_plus1 = ring[page].prev_plus1;
-    ring[ring[page].prev_plus1 - 1].next_plus1 = next + 1;
-    return next;
-}
-
-/* A page that is just behind hand_hot is resident and cold from now on. */
-static void cold_add(struct clockpro *clock, sp_page page)
-{
-    if (clock->cold++ > 0) {
-        ring_add_before(clock->cold_ring, page, clock->cold_entry);
-    } else {
-        ring_start(clock->cold_ring, page);
-        clock->hand_cold = clock->cold_entry = page;
+    if (sp_list_back(&ring->list) == at) {
+        sp_list_push_back(&ring->list, ring->links, page);
+        return;
     }
+    link->prev_plus1 = at + 1;
+    link->next_plus1 = ring->links[at].next_plus1;
+    ring->links[link->next_plus1 - 1].prev_plus1 = page + 1;
+    ring->links[at].next_plus1 = page + 1;
+    ring->list.count++;
+}
+
+/* Take a page off. Hands that were on it make a step; `hands` is up to two of them. */
+static void ring_remove(struct ring *ring, sp_page page, sp_page *hand, sp_page *other)
+{
+    sp_page next = ring->list.count > 1 ? ring_step(ring, page) : SP_NO_PAGE;
+
+    if (*hand == page)
+        *hand = next;
+    if (*other == page)
+        *other = next;
+    sp_list_remove(&ring->list, ring->links, page);
+}
+
+/* ---- The clock ---- */
+
+static bool is_cold(const struct clockpro *clock, sp_page page)
+{
+    return (clock->is[page] & (IS_RESIDENT | IS_HOT)) == IS_RESIDENT;
+}
+
+static bool is_ghost(const struct clockpro *clock, sp_page page)
+{
+    return (clock->is[page] & (ON_CLOCK | IS_RESIDENT)) == ON_CLOCK;
+}
+
+/* The answer counts once. */
+static bool is_referenced(struct clockpro *clock, sp_page page)
+{
+    bool seen = clock->is[page] & IS_SEEN;
+
+    clock->is[page] &= (uint8_t)~IS_SEEN;
+    return clock->env->referenced(clock->env, page) || seen;
 }
 
 static void cold_remove(struct clockpro *clock, sp_page page)
 {
-    sp_page next = ring_remove(clock->cold_ring, page);
-
-    clock->cold--;
-    if (clock->cold_entry == page)
-        clock->cold_entry = next;
-    if (clock->hand_cold == page)
-        clock->hand_cold = next;
+    ring_remove(&clock->cold, page, &clock->hand_cold, &clock->hand_cold);
 }
 
+/* A page leaves the clock. */
 static void clock_forget(struct clockpro *clock, sp_page page)
 {
-    unsigned is = clock->is[page];
-    sp_page next;
-
-    if ((is & (IS_RESIDENT | IS_HOT)) == IS_RESIDENT)
-        cold_remove(clock, page);
-    next = ring_remove(clock->ring, page);
-    clock->on_clock--;
-    if (clock->hand_hot == page)
-        clock->hand_hot = next;
-    if (clock->hand_test == page)
-        clock->hand_test = next;
-    if (!(is & IS_RESIDENT))
+    if (is_ghost(clock, page))
         clock->ghosts--;
-    else if (is & IS_HOT)
+    else if (clock->is[page] & IS_HOT)
         clock->hot--;
+    else
+        cold_remove(clock, page);
+    ring_remove(&clock->clock, page, &clock->hand_hot, &clock->hand_test);
     clock->is[page] = 0;
 }
 
-/* A resident page comes in just behind hand_hot, the last that this hand will come to. */
-static void clock_enter(struct clockpro *clock, sp_page page, unsigned is)
+static void clock_counts(struct clockpro *clock, sp_page page, unsigned is)
 {
     clock->is[page] = (uint8_t)(ON_CLOCK | IS_RESIDENT | is);
-    if (clock->on_clock++ > 0) {
-        ring_add_before(clock->ring, page, clock->hand_hot);
-    } else {
-        ring_start(clock->ring, page);
-        clock->hand_hot = clock->hand_test = page;
-    }
     if (is & IS_HOT)
         clock->hot++;
-    else
-        cold_add(clock, page);
 }
 
-static void test_passed(struct clockpro *clock)
+/* A resident page comes to the front. */
+static void clock_enter(struct clockpro *clock, sp_page page, unsigned is)
 {
-    if (clock->cold_target < clock->frames)
-        clock->cold_target++;
-}
-
-/* The test period of a page, if it is in one, is over without a reference. */
-static void test_ended(struct clockpro *clock, sp_page page)
-{
-    unsigned is = clock->is[page];
-
-    if (!(is & IN_TEST))
+    clock_counts(clock, page, is);
+    ring_add(&clock->clock, page);
+    if (clock->hand_hot == SP_NO_PAGE)
+        clock->hand_hot = clock->hand_test = page;
+    if (is & IS_HOT)
         return;
-    if (clock->cold_target > 1)
-        clock->cold_target--;
-    if (is & IS_RESIDENT)
-        clock->is[page] = (uint8_t)(is & ~(unsigned)IN_TEST);
-    else
-        clock_forget(clock, page);
+    ring_add(&clock->cold, page);
+    if (clock->hand_cold == SP_NO_PAGE)
+        clock->hand_cold = page;
 }
 
-static void run_hand_test(struct clockpro *clock)
+static void clock_move(struct clockpro *clock, sp_page page, unsigned is)
+{
+    clock_forget(clock, page);
+    clock_enter(clock, page, is);
+}
+
+static uint32_t room(uint32_t all, uint32_t used)
+{
+    return all > used ? all - used : 0;
+}
+
+/* Frames that are for cold pages now, free ones among them. */
+static uint32_t cold_frames(const struct clockpro *clock)
+{
+    return room(clock->frames, clock->hot);
+}
+
+static void give_credit(struct clockpro *clock, int64_t credit)
+{
+    if (clock->cold_most > clock->cold_least)
+        clock->credits += credit;
+}
+
+/* ---- hand_test ---- */
+
+static void test_end(struct clockpro *clock, sp_page page)
+{
+    if (!is_cold(clock, page))
+        return;
+    is_referenced(clock, page);
+    clock->is[page] &= (uint8_t)~IN_TEST;
+}
+
+static void ghost_forget(struct clockpro *clock, sp_page page)
+{
+    give_credit(clock, -1);
+    clock_forget(clock, page);
+}
+
+/* hand_hot pushes it on by a page. */
+static void hand_test_step(struct clockpro *clock)
+{
+    sp_page page = clock->hand_test;
+
+    if (is_ghost(clock, page)) {
+        ghost_forget(clock, page);
+        return;
+    }
+    test_end(clock, page);
+    clock->hand_test = ring_step(&clock->clock, page);
+}
+
+static void hand_test_run(struct clockpro *clock)
 {
     while (clock->ghosts > clock->frames) {
-        sp_page page = clock->hand_test;
-
-        clock->hand_test = ring_next(clock->ring, page);
-        test_ended(clock, page);
+        while (!is_ghost(clock, clock->hand_test)) {
+            test_end(clock, clock->hand_test);
+            clock->hand_test = ring_step(&clock->clock, clock->hand_test);
+        }
+        ghost_forget(clock, clock->hand_test);
     }
 }
 
-/* Hot pages have the frames that are not for cold ones. */
-static bool hot_too_many(const struct clockpro *clock)
-{
-    uint32_t most = clock->frames > clock->cold_target ? clock->frames - clock->cold_target : 0;
+/* ---- hand_hot ---- */
 
-    return clock->hot > most;
-}
+/* What hand_hot did: it turned a hot page cold, and it passed the page in question. */
+enum { DEMOTED = 1, PASSED = 2 };
 
-/* Let hand_hot turn a hot page to a cold one; there is a hot page. */
-static void run_hand_hot(struct clockpro *clock)
+/* Turn a hot page that was not referenced to a cold one, and come to rest on a hot one. If the hand
+ * comes to `tested`, the page for which this is done, first, that may do instead. */
+static unsigned hand_hot_run(struct clockpro *clock, sp_page tested)
 {
     /* One turn clears every bit; other threads may set some meanwhile, but not keep us. */
-    for (uint64_t left = clock->on_clock;; left = left > 0 ? left - 1 : 0) {
+    uint64_t left = 2 * (uint64_t)clock->clock.list.count;
+    unsigned done = 0;
+
+    while (clock->hot > 0 && (done == 0 || !(clock->is[clock->hand_hot] & IS_HOT))) {
         sp_page page = clock->hand_hot;
-        unsigned is = clock->is[page];
 
-        clock->hand_hot = ring_next(clock->ring, page);
-        if (is & IS_HOT && (left == 0 || !clock->env->referenced(clock->env, page))) {
-            clock->is[page] = ON_CLOCK | IS_RESIDENT;
-            clock->hot--;
-            cold_add(clock, page);
-            return;
+        left -= left > 0;
+        if (clock->is[page] & IS_HOT) {
+            bool stays = left > 0 && is_referenced(clock, page);
+
+            done |= stays ? 0 : DEMOTED;
+            clock_move(clock, page, stays ? IS_HOT : 0);
+        } else {
+            done |= page == tested ? PASSED : 0;
+            clock->hand_hot = ring_step(&clock->clock, page);
         }
-        if ((is & (IS_RESIDENT | IS_HOT)) == IS_RESIDENT)
-            clock->cold_entry = ring_next(clock->cold_ring, page);
-        test_ended(clock, page);
+        if (ring_behind(&clock->clock, clock->hand_hot) == clock->hand_test)
+            hand_test_step(clock);
     }
+    return done;
 }
 
-static void hot_settle(struct clockpro *clock)
+/* Make room for a page to become hot, if it has earned it. False: its test period was over. */
+static bool hot_make_room(struct clockpro *clock, sp_page tested)
 {
-    while (hot_too_many(clock))
-        run_hand_hot(clock);
+    unsigned done;
+
+    if (cold_frames(clock) > clock->cold_most) /* hot pages went some other way */
+        return true;
+    done = hand_hot_run(clock, tested);
+    return !(done & PASSED) || done & DEMOTED;
 }
 
-/* A ghost is wanted again: it leaves the clock and comes back hot. */
-static void clock_recall(struct clockpro *clock, sp_page page)
+/* ---- hand_cold ---- */
+
+static void credits_bound(struct clockpro *clock)
 {
-    test_passed(clock);
-    clock_forget(clock, page);
-    clock->is[page] = IS_AWAY | IS_HOT;
+    uint32_t cold = cold_frames(clock);
+
+    if ((clock->credits > 0 && cold >= clock->cold_most) ||
+        (clock->credits < 0 && cold <= clock->cold_least))
+        clock->credits = 0;
 }
 
-static void clockpro_insert(void *self, sp_page page, enum sp_access access)
+/* A hot page makes room for cold ones, of which the one under hand_cold is tested again. In the
+ * author's program its bit goes over to the page that follows on the clock. */
+static void cold_grow(struct clockpro *clock, sp_page page)
 {
-    struct clockpro *clock = self;
-    unsigned is;
+    unsigned done = hand_hot_run(clock, page);
 
-    (void)access;
-    if (clock->is[page] & ON_CLOCK)
-        clock_recall(clock, page);
-    is = clock->is[page];
-    if (is & IS_AWAY) {
-        clock_enter(clock, page, is & IS_HOT);
-        hot_settle(clock);
-        return;
+    if (!(done & PASSED)) {
+        clock->is[ring_step(&clock->clock, page)] |= IS_SEEN;
+        clock_move(clock, page, IN_TEST);
     }
-    clock_enter(clock, page, IN_TEST);
-    page = recent_add(&clock->recent, page);
-    if (page != SP_NO_PAGE && (clock->is[page] & (IS_RESIDENT | IS_HOT)) == IS_RESIDENT)
-        clock->env->watch(clock->env, page);
+    if (done != PASSED)
+        clock->credits--;
 }
 
-/* The page under hand_cold is cold and was referenced: it turns hot or is tested again. */
+/* The page under hand_cold was referenced in its test period. */
 static void cold_referenced(struct clockpro *clock, sp_page page)
 {
-    bool passed = clock->is[page] & IN_TEST;
-
-    clock_forget(clock, page);
-    if (passed)
-        test_passed(clock);
-    clock_enter(clock, page, passed ? IS_HOT : IN_TEST);
-    hot_settle(clock);
+    credits_bound(clock);
+    if (clock->credits > 0) {
+        cold_grow(clock, page);
+    } else if (clock->credits < 0) {
+        clock_move(clock, page, IS_HOT);
+        clock->credits++;
+    } else if (hot_make_room(clock, page)) {
+        clock_move(clock, page, IS_HOT);
+    }
 }
 
 static sp_page clockpro_victim(void *self, sp_page incoming)
 {
     struct clockpro *clock = self;
-    uint64_t left;
+    uint64_t left = 4 * (uint64_t)clock->clock.list.count;
 
-    if (incoming != SP_NO_PAGE && clock->is[incoming] & ON_CLOCK)
-        clock_recall(clock, incoming);
-    if (clock->cold == 0)
-        run_hand_hot(clock);
-    /* Each page may be referenced, tested again, and turned hot and cold. */
-    for (left = 4 * (uint64_t)clock->on_clock; left > 0; left--) {
-        if (!clock->env->referenced(clock->env, clock->hand_cold))
-            break;
-        cold_referenced(clock, clock->hand_cold);
-        if (clock->cold == 0)
-            run_hand_hot(clock);
+    (void)incoming;
+    clock->filling = false;
+    for (;; left--) { /* each page may turn hot and cold, and be tested again */
+        sp_page page;
+
+        if (clock->cold.list.count == 0)
+            hand_hot_run(clock, SP_NO_PAGE);
+        page = clock->hand_cold;
+        if (left == 0 || !(clock->is[page] & (IN_TEST | IS_DOOMED)) || !is_referenced(clock, page))
+            return page;
+        if (clock->is[page] & IS_DOOMED)
+            clock_move(clock, page, IN_TEST); /* it is needed, after all */
+        else
+            cold_referenced(clock, page);
     }
-    return clock->hand_cold;
+}
+
+/* ---- Pages come and go ---- */
+
+static void clockpro_resize(void *self, uint32_t frames)
+{
+    struct clockpro *clock = self;
+    uint32_t least = frames >= COLD_LEAST_FROM ? COLD_LEAST : 1;
+
+    clock->filling = clock->filling || frames > clock->frames;
+    clock->frames = frames;
+    clock->cold_least = share_of(clock->params[CLOCKPRO_COLD], frames);
+    clock->cold_most = share_of(clock->params[CLOCKPRO_MOST], frames);
+    if (clock->cold_least < least)
+        clock->cold_least = least;
+    if (clock->cold_most < clock->cold_least)
+        clock->cold_most = clock->cold_least;
+    while (clock->hot > room(frames, clock->cold_least))
+        hand_hot_run(clock, SP_NO_PAGE);
+}
+
+static void clockpro_init(void *self, const struct sp_policy_config *config)
+{
+    struct clockpro *clock = self;
+
+    clock->env = config->env;
+    clock->params = config->params;
+    clock->clock.links = clock->memory;
+    clock->cold.links = clock->memory + config->pages;
+    clock->is = (uint8_t *)(clock->cold.links + config->pages);
+    clock->hand_hot = clock->hand_test = clock->hand_cold = clock->fresh = SP_NO_PAGE;
+    clockpro_resize(self, config->frames);
+}
+
+/* What a page that comes in is. A ghost has been referenced again in its test period. */
+static unsigned clock_admit(struct clockpro *clock, sp_page page)
+{
+    unsigned was = clock->is[page];
+
+    if (was & IS_AWAY)
+        return was & (IS_HOT | IN_TEST);
+    if (is_ghost(clock, page)) {
+        bool passed = hot_make_room(clock, page);
+
+        if (is_ghost(clock, page)) /* if hand_test did not come by */
+            clock_forget(clock, page);
+        if (passed)
+            give_credit(clock, 1);
+        return passed ? IS_HOT : IN_TEST;
+    }
+    if (clock->filling && room(cold_frames(clock), clock->cold.list.count) > clock->cold_least)
+        return IS_HOT;
+    return IN_TEST;
+}
+
+static void clockpro_insert(void *self, sp_page page, enum sp_access access)
+{
+    struct clockpro *clock = self;
+
+    (void)access;
+    clock_enter(clock, page, clock_admit(clock, page));
+    clock->fresh = page;
+    page = recent_add(&clock->recent, page);
+    if (page != SP_NO_PAGE && is_cold(clock, page))
+        clock->env->watch(clock->env, page);
+}
+
+/* The engine has set the bit; a reference that is one with the fault does not count. */
+static void clockpro_hit(void *self, sp_page page, enum sp_access access)
+{
+    struct clockpro *clock = self;
+
+    (void)access;
+    if (page != clock->fresh)
+        clock->fresh = SP_NO_PAGE;
+    else if (clock->env->sees_all)
+        clock->env->referenced(clock->env, page);
 }
 
 static void clockpro_remove(void *self, sp_page page, enum sp_removal why)
@@ -296,16 +452,16 @@ static void clockpro_remove(void *self, sp_page page, enum sp_removal why)
         cold_remove(clock, page);
         clock->is[page] = ON_CLOCK | IN_TEST;
         clock->ghosts++;
-        run_hand_test(clock);
+        hand_test_run(clock);
         return;
     }
     clock_forget(clock, page);
-    if (is & IS_HOT && (why == SP_PINNED || why == SP_SKIPPED))
-        clock->is[page] = IS_AWAY | IS_HOT;
+    if (why == SP_PINNED || why == SP_SKIPPED)
+        clock->is[page] = (uint8_t)(IS_AWAY | (is & (IS_HOT | IN_TEST)));
 }
 
 /* A page that will not be needed goes under hand_cold, cold and with its bit clear; it is in no
- * test period, so that it leaves no ghost. */
+ * test period, so that it leaves at once and as no ghost. */
 static void clockpro_hint(void *self, sp_page page, enum sp_hint hint)
 {
     struct clockpro *clock = self;
@@ -313,7 +469,13 @@ static void clockpro_hint(void *self, sp_page page, enum sp_hint hint)
     if (hint == SP_HINT_WILL_NEED)
         return;
     clock_forget(clock, page);
-    clock_enter(clock, page, 0);
+    if (clock->hand_cold == SP_NO_PAGE) {
+        clock_enter(clock, page, IS_DOOMED);
+    } else {
+        clock_counts(clock, page, IS_DOOMED);
+        ring_add_behind(&clock->clock, page, clock->hand_cold);
+        ring_add_behind(&clock->cold, page, clock->hand_cold);
+    }
     clock->hand_cold = page;
     clock->env->referenced(clock->env, page);
 }
@@ -323,10 +485,12 @@ const struct sp_policy policy_clockpro = {
     .flags = SP_POLICY_LIVE,
     .name = "clockpro",
     .summary = "hot and cold pages on one clock: LIRS without lists",
-    .source = "Jiang, Chen and Zhang 2005",
+    .source = "Jiang, Chen and Zhang 2005; S. Jiang's clock-pro.c",
+    .params = clockpro_params,
     .size = clockpro_size,
     .init = clockpro_init,
     .insert = clockpro_insert,
+    .hit = clockpro_hit,
     .victim = clockpro_victim,
     .remove = clockpro_remove,
     .resize = clockpro_resize,

@@ -1,13 +1,18 @@
-/* LeCaR: of two experts, LRU and LFU, one is asked at random for each victim; whoever evicted a
- * page that is wanted again soon is asked less often from then on.
+/* LeCaR: of two experts, LRU and LFU, one is asked at random for each victim; an expert that evicted
+ * a page that is wanted again soon is asked less often from then on.
  *
  * G. Vietri, L. V. Rodriguez, W. A. Martinez, S. Lyons, J. Liu, R. Rangaswami, M. Zhao and
  * G. Narasimhan, "Driving cache replacement with ML-based LeCaR", HotStorage 2018, algorithms 1 and
- * 2: two histories of as many ghosts as frames; a ghost wanted again after t faults makes the other
- * expert's weight grow by exp(rate * d^t), where d = 0.005^(1/frames); rate 0.45. A page that both
- * would evict teaches nothing and leaves no ghost. A ghost keeps its count of references, which
- * goes up to 255. */
-#include "policy/buckets.h"
+ * 2: two histories of as many ghosts as frames; a ghost wanted again t references after it left
+ * makes the other expert's weight grow by exp(rate * d^t), where d = 0.005^(1/frames); rate 0.45. A
+ * page that both would evict teaches nothing and leaves no ghost. A ghost keeps its count of
+ * references. What the paper leaves open is as in the authors' program (sylab/LeCaR, lecar.py):
+ * weights stay from 0.01 to 0.99, and of the pages with the least count LFU evicts the one with the
+ * lowest number.
+ *
+ * A hit only counts. The heap of pages has counts that may be too low, and is put right from its top
+ * when LFU is asked, which gives the same answer. */
+#include "policy/heap.h"
 #include "policy/queues.h"
 #include "policy/registry.h"
 
@@ -15,31 +20,35 @@ enum { RECENT = QUEUE_FIRST, LRU_GHOSTS, LFU_GHOSTS };
 
 enum { LECAR_RATE, LECAR_DISCOUNT };
 
+/* Neither expert is ever given up. */
+#define WEIGHT_MOST 0.99
+
 struct lecar {
     struct sp_policy_env *env;
     const double *params;
     uint32_t frames;
     double discount;   /* d */
     double lru_weight; /* probability of asking LRU */
-    uint64_t faults;
-    sp_page named; /* by victim, and by whom: a queue of ghosts, or QUEUE_NONE for both */
+    sp_page named;     /* by victim, and by whom: a queue of ghosts, or QUEUE_NONE for both */
     unsigned expert;
-    uint64_t *left; /* by page: fault at which a ghost left */
+    uint64_t *left;   /* by page: time at which a ghost left */
+    uint32_t *counts; /* by page: references to a page that is resident, away or a ghost */
     struct queues queues;
-    struct buckets buckets; /* of resident pages */
+    struct heap heap; /* resident pages; the one that LFU evicts is on top */
     uint64_t memory[];
 };
 
 static const struct sp_policy_param lecar_params[] = {
     [LECAR_RATE] = {"rate", 0.45, 0.0, 10.0, "learning rate"},
-    [LECAR_DISCOUNT] = {"discount", 0.005, 1e-9, 1.0, "regret left after as many faults as frames"},
+    [LECAR_DISCOUNT] = {"discount", 0.005, 1e-9, 1.0,
+                        "regret left after as many references as frames"},
     {NULL},
 };
 
 static size_t lecar_size(const struct sp_policy_config *config)
 {
-    return sizeof(struct lecar) + (size_t)config->pages * sizeof(uint64_t) +
-           buckets_size(config->pages) + queues_size(config->pages);
+    return sizeof(struct lecar) + (size_t)config->pages * (sizeof(uint64_t) + sizeof(uint32_t)) +
+           heap_size(config->pages) + queues_size(config->pages);
 }
 
 /* e^x by its series, of x / 64 and then squared six times: the same on every machine. For x from
@@ -90,16 +99,18 @@ static void lecar_resize(void *self, uint32_t frames)
 static void lecar_init(void *self, const struct sp_policy_config *config)
 {
     struct lecar *lecar = self;
-    uint64_t *memory = lecar->memory;
+    char *memory = (char *)lecar->memory;
 
     lecar->env = config->env;
     lecar->params = config->params;
     lecar->lru_weight = 0.5;
     lecar->named = SP_NO_PAGE;
-    lecar->left = memory;
-    memory += config->pages;
-    buckets_init(&lecar->buckets, memory, config->pages);
-    memory += buckets_size(config->pages) / sizeof(*memory);
+    lecar->left = (uint64_t *)memory;
+    memory += config->pages * sizeof(uint64_t);
+    heap_init(&lecar->heap, memory);
+    memory += heap_size(config->pages);
+    lecar->counts = (uint32_t *)memory;
+    memory += config->pages * sizeof(uint32_t);
     queues_init(&lecar->queues, memory, config->pages);
     lecar_resize(self, config->frames);
 }
@@ -108,7 +119,7 @@ static void lecar_init(void *self, const struct sp_policy_config *config)
 static void lecar_learn(struct lecar *lecar, sp_page page)
 {
     double lru = lecar->lru_weight, lfu = 1 - lru;
-    double regret = power(lecar->discount, lecar->faults - lecar->left[page]);
+    double regret = power(lecar->discount, lecar->env->time - lecar->left[page]);
     double factor = exponential(lecar->params[LECAR_RATE] * regret);
 
     if (queue_of(&lecar->queues, page) == LRU_GHOSTS)
@@ -116,6 +127,10 @@ static void lecar_learn(struct lecar *lecar, sp_page page)
     else
         lru *= factor;
     lecar->lru_weight = lru / (lru + lfu);
+    if (lecar->lru_weight > WEIGHT_MOST)
+        lecar->lru_weight = WEIGHT_MOST;
+    if (lecar->lru_weight < 1 - WEIGHT_MOST)
+        lecar->lru_weight = 1 - WEIGHT_MOST;
     queue_away(&lecar->queues, page, RECENT);
 }
 
@@ -126,20 +141,37 @@ static bool is_ghost(const struct lecar *lecar, sp_page page)
     return queue == LRU_GHOSTS || queue == LFU_GHOSTS;
 }
 
-/* What bucket_count says of a page that is away, or was a ghost, is the count that it had. */
+/* The page with the least count, and of those the lowest number, has the largest key. */
+static uint64_t lfu_key(const struct lecar *lecar, sp_page page)
+{
+    return ~((uint64_t)lecar->counts[page] << 32 | page);
+}
+
+/* The page that LFU evicts. Pages whose count has grown since they were sorted sink. */
+static sp_page lfu_page(struct lecar *lecar)
+{
+    for (;;) {
+        sp_page page = heap_top(&lecar->heap);
+        uint64_t key = lfu_key(lecar, page);
+
+        if (heap_key(&lecar->heap, page) == key)
+            return page;
+        heap_change(&lecar->heap, page, key);
+    }
+}
+
 static void lecar_insert(void *self, sp_page page, enum sp_access access)
 {
     struct lecar *lecar = self;
-    uint32_t count = 1;
 
     (void)access;
-    lecar->faults++;
     if (is_ghost(lecar, page))
         lecar_learn(lecar, page);
-    if (queue_home(&lecar->queues, page) != QUEUE_NONE)
-        count += bucket_count(&lecar->buckets, page);
+    if (queue_home(&lecar->queues, page) == QUEUE_NONE)
+        lecar->counts[page] = 0;
+    lecar->counts[page]++;
     queue_push(&lecar->queues, page, RECENT);
-    bucket_add(&lecar->buckets, page, count);
+    heap_add(&lecar->heap, page, lfu_key(lecar, page));
 }
 
 static void lecar_hit(void *self, sp_page page, enum sp_access access)
@@ -148,13 +180,13 @@ static void lecar_hit(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     queue_move(&lecar->queues, page, RECENT);
-    bucket_change(&lecar->buckets, page, bucket_count(&lecar->buckets, page) + 1);
+    lecar->counts[page]++;
 }
 
 static sp_page lecar_victim(void *self, sp_page incoming)
 {
     struct lecar *lecar = self;
-    sp_page lru = queue_back(&lecar->queues, RECENT), lfu = bucket_least(&lecar->buckets);
+    sp_page lru = queue_back(&lecar->queues, RECENT), lfu = lfu_page(lecar);
     bool ask_lru;
 
     if (incoming != SP_NO_PAGE && is_ghost(lecar, incoming))
@@ -172,11 +204,11 @@ static void lecar_remove(void *self, sp_page page, enum sp_removal why)
     struct lecar *lecar = self;
     struct queues *queues = &lecar->queues;
 
-    bucket_remove(&lecar->buckets, page);
+    heap_remove(&lecar->heap, page);
     if (why == SP_PINNED || why == SP_SKIPPED) {
         queue_suspend(queues, page);
     } else if (why == SP_EVICTED && page == lecar->named && lecar->expert != QUEUE_NONE) {
-        lecar->left[page] = lecar->faults;
+        lecar->left[page] = lecar->env->time;
         queue_move(queues, page, lecar->expert);
         queue_trim(queues, lecar->expert, lecar->frames);
     } else {
@@ -196,7 +228,7 @@ const struct sp_policy policy_lecar = {
     .abi = SP_POLICY_ABI,
     .name = "lecar",
     .summary = "LRU and LFU, asked as often as they have been right",
-    .source = "Vietri et al. 2018",
+    .source = "Vietri et al. 2018; the authors' lecar.py",
     .params = lecar_params,
     .size = lecar_size,
     .init = lecar_init,

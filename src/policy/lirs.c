@@ -10,14 +10,24 @@
  *     queue Q   resident HIR pages; they leave from its front
  *
  * A HIR page that is referenced while on S has a lower IRR than the LIR page at the bottom of S has
- * recency, and trades places with it. The paper does not bound the ghosts; here, as is usual, the
- * oldest beyond `ghost` are forgotten. */
+ * recency, and trades places with it.
+ *
+ * What the paper leaves open is as in S. Jiang's simulator (lirs.c of 15 November 2002): at least two
+ * frames are for HIR pages; references to one page that follow each other without any between count
+ * as one; S holds `stack` pages a frame at most, and of those beyond, the lowest HIR page leaves S:
+ * that is the oldest ghost, since pages leave Q in the order in which they came to the top of S.
+ * `lirs:ghost=2500` has the miss counts of that program. The preset of `ghost`, as many ghosts as
+ * frames, is what other simulators and caches do. */
 #include "policy/registry.h"
 #include "policy/share.h"
 
 #include <selfpage/page_list.h>
 
-enum { LIRS_HIR, LIRS_GHOST };
+/* HIR pages that there are at the least; with very few frames, one. */
+#define HIR_LEAST      2u
+#define HIR_LEAST_FROM 5u
+
+enum { LIRS_HIR, LIRS_STACK, LIRS_GHOST };
 
 /* What a page is: bits of its byte. */
 enum {
@@ -32,6 +42,7 @@ enum {
 struct lirs {
     const double *params;
     uint32_t lir_most;
+    uint32_t stack_most;
     uint32_t ghosts_most;
     uint32_t lirs;         /* pages with IS_LIR that are not away */
     struct sp_list stack;  /* its top is the front */
@@ -45,7 +56,8 @@ struct lirs {
 
 static const struct sp_policy_param lirs_params[] = {
     [LIRS_HIR] = {"hir", 0.01, 0.0, 1.0, "share of the frames for HIR pages"},
-    [LIRS_GHOST] = {"ghost", 1.0, 0.0, 16.0, "ghosts remembered, as a share of the frames"},
+    [LIRS_STACK] = {"stack", 2500.0, 1.0, 1e9, "pages on the stack S, as a share of the frames"},
+    [LIRS_GHOST] = {"ghost", 1.0, 0.0, 1e9, "ghosts remembered, as a share of the frames"},
     {NULL},
 };
 
@@ -100,6 +112,23 @@ static void stack_prune(struct lirs *lirs)
     }
 }
 
+static bool ghosts_too_many(const struct lirs *lirs)
+{
+    return lirs->ghosts.count > lirs->ghosts_most ||
+           (lirs->stack.count > lirs->stack_most && lirs->ghosts.count > 0);
+}
+
+/* Forget the oldest ghosts beyond the bounds: each has been added once. */
+static void ghosts_trim(struct lirs *lirs)
+{
+    while (ghosts_too_many(lirs)) {
+        sp_page page = sp_list_back(&lirs->ghosts);
+
+        ghost_forget(lirs, page);
+        stack_pop(lirs, page);
+    }
+}
+
 /* Turn LIR pages at the bottom of S to HIR until there are not too many. */
 static void lir_settle(struct lirs *lirs)
 {
@@ -128,8 +157,10 @@ static void lirs_resize(void *self, uint32_t frames)
 {
     struct lirs *lirs = self;
     uint32_t hir = share_of(lirs->params[LIRS_HIR], frames);
+    uint32_t least = frames >= HIR_LEAST_FROM ? HIR_LEAST : 1;
 
-    lirs->lir_most = frames - (hir > 0 ? hir : 1);
+    lirs->lir_most = frames - (hir > least ? hir : least);
+    lirs->stack_most = share_of(lirs->params[LIRS_STACK], frames);
     lirs->ghosts_most = share_of(lirs->params[LIRS_GHOST], frames);
     lir_settle(lirs);
 }
@@ -162,8 +193,10 @@ static void lirs_insert(void *self, sp_page page, enum sp_access access)
     stack_to_top(lirs, page);
     queue_join(lirs, page);
     stack_prune(lirs);
+    ghosts_trim(lirs);
 }
 
+/* The page referenced last is on the top of S. */
 static void lirs_hit(void *self, sp_page page, enum sp_access access)
 {
     struct lirs *lirs = self;
@@ -177,12 +210,15 @@ static void lirs_hit(void *self, sp_page page, enum sp_access access)
         if (bottom)
             stack_prune(lirs);
     } else if (is & ON_STACK) {
+        if (sp_list_front(&lirs->stack) == page)
+            return;
         queue_leave(lirs, page);
         lir_promote(lirs, page);
     } else {
         sp_list_to_front(&lirs->queue, lirs->queue_links, page);
         stack_to_top(lirs, page);
         stack_prune(lirs);
+        ghosts_trim(lirs);
     }
 }
 
@@ -196,17 +232,6 @@ static sp_page lirs_victim(void *self, sp_page incoming)
         lirs->is[incoming] |= IS_AWAY;
     }
     return sp_list_back(lirs->queue.count > 0 ? &lirs->queue : &lirs->stack);
-}
-
-/* Forget the oldest ghosts beyond the bound: each has been added once. */
-static void ghosts_trim(struct lirs *lirs)
-{
-    while (lirs->ghosts.count > lirs->ghosts_most) {
-        sp_page page = sp_list_back(&lirs->ghosts);
-
-        ghost_forget(lirs, page);
-        stack_pop(lirs, page);
-    }
 }
 
 static void lirs_remove(void *self, sp_page page, enum sp_removal why)
@@ -252,7 +277,7 @@ const struct sp_policy policy_lirs = {
     .abi = SP_POLICY_ABI,
     .name = "lirs",
     .summary = "keeps the pages whose references lie closest together",
-    .source = "Jiang and Zhang 2002",
+    .source = "Jiang and Zhang 2002; S. Jiang's lirs.c",
     .params = lirs_params,
     .size = lirs_size,
     .pages_at = offsetof(struct lirs, memory),

@@ -6,7 +6,11 @@
  * A. S. Tanenbaum, "Modern Operating Systems", chapter on memory management, where the reference
  * bits are cleared at each clock tick; here whenever `period` references (live: faults) a frame
  * have come. To take constant time, `look` pages are looked at, from a random place on, and not
- * all. A bit that the engine says is set counts for the period in which it is asked. */
+ * all.
+ *
+ * Where every reference is seen, the period of a page's last one says whether its bit would be set.
+ * A live task has bits, and clears them as the book does, but the tick comes to one page after the
+ * other in the course of a period: no fault has to pay for all of them. */
 #include "policy/registry.h"
 
 enum { NRU_PERIOD, NRU_LOOK };
@@ -14,7 +18,8 @@ enum { NRU_PERIOD, NRU_LOOK };
 struct nru_cell {
     sp_page page;        /* cell i: the i-th of the resident pages */
     uint32_t place;      /* cell p: where page p stands among them */
-    uint32_t seen_plus1; /* cell p: the period in which page p was last known to be referenced */
+    uint32_t seen_plus1; /* cell p: the period in which page p was last known to be referenced;
+                            live: not 0 if that was since the tick came to it */
 };
 
 struct nru {
@@ -23,7 +28,10 @@ struct nru {
     uint64_t length; /* of a period */
     uint64_t ends;   /* when the period does */
     uint32_t period;
-    uint32_t count; /* resident pages */
+    uint32_t count;  /* resident pages */
+    uint32_t hand;   /* live: the place to which the tick comes next */
+    uint64_t ticked; /* live: time when it was last seen how far it has to come */
+    uint64_t due;    /* live: pages to which it is still to come, times the length */
     struct nru_cell cells[];
 };
 
@@ -56,12 +64,33 @@ static void nru_init(void *self, const struct sp_policy_config *config)
     nru_resize(self, config->frames);
 }
 
+/* Live: let the tick come to the pages that are due, all of them within a period. */
+static void nru_tick_pages(struct nru *nru)
+{
+    uint64_t most = nru->length * nru->count;
+
+    nru->due += (nru->env->time - nru->ticked) * nru->count;
+    nru->ticked = nru->env->time;
+    if (nru->due > most)
+        nru->due = most;
+    for (; nru->due >= nru->length && nru->count > 0; nru->due -= nru->length) {
+        sp_page page;
+
+        nru->hand = nru->hand + 1 < nru->count ? nru->hand + 1 : 0;
+        page = nru->cells[nru->hand].page;
+        nru->cells[page].seen_plus1 = 0;
+        nru->env->referenced(nru->env, page);
+    }
+}
+
 static void nru_tick(struct nru *nru)
 {
-    if (nru->env->time < nru->ends)
-        return;
-    nru->ends = nru->env->time + nru->length;
-    nru->period++;
+    if (!nru->env->sees_all) {
+        nru_tick_pages(nru);
+    } else if (nru->env->time >= nru->ends) {
+        nru->ends = nru->env->time + nru->length;
+        nru->period++;
+    }
 }
 
 static void nru_insert(void *self, sp_page page, enum sp_access access)
@@ -89,7 +118,7 @@ static int nru_class(struct nru *nru, sp_page page)
     struct nru_cell *cell = &nru->cells[page];
     bool seen = cell->seen_plus1 == nru->period + 1;
 
-    if (!seen && nru->env->referenced(nru->env, page)) {
+    if (!seen && !nru->env->sees_all && nru->env->referenced(nru->env, page)) {
         cell->seen_plus1 = nru->period + 1;
         seen = true;
     }

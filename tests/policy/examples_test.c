@@ -83,10 +83,12 @@ static const struct example {
     {"car", 3, "abcad", "acd"},
     {"car", 3, "abcadb", "abd"},
 
-    /* CLOCK-Pro: a, referenced in its test period, becomes hot, and b leaves; b comes back during
-     * its test period, for c. */
-    {"clockpro", 3, "abcad", "acd"},
-    {"clockpro", 3, "abcadb", "abd"},
+    /* CLOCK-Pro: a and b fill the room for hot pages, c and d pass through what is left. c comes
+     * back during its test period, for d, and becomes hot; b, not referenced since it came in, turns
+     * cold and leaves for e; a was referenced and stays hot. */
+    {"clockpro", 3, "abcad", "abd"},
+    {"clockpro", 3, "abcadc", "abc"},
+    {"clockpro", 3, "abcadce", "ace"},
 
     /* LIRS, with two LIR pages and one HIR page: the trace of the paper's table 1, A at times 1, 6
      * and 8, B at 3 and 5, C at 4, D at 2 and 7, E at 9, from an empty cache. a and d are LIR, c
@@ -402,6 +404,76 @@ static void test_scans_cost_little(void **state)
     }
 }
 
+/* ---- References that lie long ago ---- */
+
+/* a, a, then b `times` times, c and b again, with two frames: a must go for c. */
+static void expect_old_page_leaves(const char *choice, uint32_t times, uint64_t seed, bool live)
+{
+    struct replay replay;
+
+    replay_init(&replay, choice, 3, 2, seed, live);
+    play(&replay, "aa");
+    while (times-- > 0)
+        play(&replay, "b");
+    play(&replay, "cb");
+    if (replay.misses != 3)
+        fail_msg("%s%s, seed %lu: %lu misses, not 3", choice, live ? " (live)" : "",
+                 (unsigned long)seed, (unsigned long)replay.misses);
+    replay_fini(&replay);
+}
+
+static void test_a_reference_before_the_window_is_none_within_it(void **state)
+{
+    (void)state;
+    expect_old_page_leaves("ws", 4, 1, false);
+    expect_old_page_leaves("ws:window=2", 4, 1, false);
+    for (uint64_t seed = 1; seed <= 8; seed++)
+        expect_old_page_leaves("nru:period=50", 150, seed, false);
+}
+
+/* With every reference seen ws evicts as lru does, whatever the window. */
+static void test_ws_keeps_what_was_referenced_last(void **state)
+{
+    struct trace trace;
+
+    (void)state;
+    assert_true(trace_generate(&trace, "phases", RUNNING_ON_VALGRIND ? 4000 : 50000, 2000, 1));
+    for (uint32_t frames = 10; frames <= 1000; frames *= 10)
+        for (int window = 0; window < 3; window++) {
+            static const char *const choices[] = {"ws", "ws:window=0.1", "ws:window=4"};
+
+            assert_int_equal(
+                replay_run(choices[window], trace.references, trace.length, trace.pages, frames,
+                           false),
+                replay_run("lru", trace.references, trace.length, trace.pages, frames, false));
+        }
+    trace_fini(&trace);
+}
+
+/* A live task shows bits only. Pages from 0 to 19 are referenced all the time, one new page at a
+ * time comes between: FIFO would evict each of the twenty again and again. */
+static void expect_hot_pages_stay(const char *choice, uint64_t faults_most)
+{
+    struct replay replay;
+
+    replay_init(&replay, choice, 2000, 40, 1, true);
+    for (sp_page page = 20; page < 2000; page++) {
+        replay_reference(&replay, page);
+        for (sp_page hot = 0; hot < 20; hot++)
+            replay_reference(&replay, hot);
+    }
+    if (replay.misses - 1980 > faults_most)
+        fail_msg("%s lost hot pages %lu times", choice, (unsigned long)(replay.misses - 1980));
+    replay_fini(&replay);
+}
+
+static void test_live_bits_tell_hot_pages(void **state)
+{
+    (void)state;
+    expect_hot_pages_stay("ws", 100);
+    expect_hot_pages_stay("nru", 600); /* it chooses at random */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +488,9 @@ int main(void)
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_wrong_hints),
         cmocka_unit_test(test_scans_cost_little),
+        cmocka_unit_test(test_a_reference_before_the_window_is_none_within_it),
+        cmocka_unit_test(test_ws_keeps_what_was_referenced_last),
+        cmocka_unit_test(test_live_bits_tell_hot_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,11 @@ void replay_init(struct replay *replay, const char *choice, uint32_t pages, uint
     replay->policy = chosen.policy;
     replay->live = live;
     replay->random = random_seeded(seed);
-    replay->env = (struct sp_policy_env){env_referenced, env_watch, env_dirty, env_random, 0, NULL};
+    replay->env = (struct sp_policy_env){.referenced = env_referenced,
+                                         .watch = env_watch,
+                                         .dirty = env_dirty,
+                                         .random = env_random,
+                                         .sees_all = !live};
     replay->config = (struct sp_policy_config){pages, frames, NULL, replay->params};
     size = (replay->policy->size(&replay->config) + 63) / 64 * 64;
     replay->config.env = &replay->env;

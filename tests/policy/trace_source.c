@@ -50,6 +50,12 @@ static void trace_end(struct id_map *map)
     free(map->pages_plus1);
 }
 
+void trace_blank(struct trace *trace, size_t length, uint32_t pages)
+{
+    *trace = (struct trace){calloc(length + 1, sizeof(sp_page)), length, pages};
+    assert_non_null(trace->references);
+}
+
 void trace_fini(struct trace *trace)
 {
     free(trace->references);

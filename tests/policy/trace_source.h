@@ -24,6 +24,9 @@ bool trace_generate(struct trace *trace, const char *kind, size_t length, uint32
 /* Read an oracleGeneral trace. False if there is no such file. */
 bool trace_read(struct trace *trace, const char *path);
 
+/* A trace of `length` references to page 0, to be filled in with pages below `pages`. */
+void trace_blank(struct trace *trace, size_t length, uint32_t pages);
+
 void trace_fini(struct trace *trace);
 
 #endif

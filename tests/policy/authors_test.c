@@ -1,0 +1,158 @@
+/* Policies against the miss counts of their authors' own programs, on scans, loops and mixes:
+ *
+ *   CLOCK-Pro   S. Jiang, clock-pro.c of 29 September 2005, as it comes (5 % cold pages, fixed), and
+ *               with ADAPTIVE_COLD_ALLOC and 1 to 99 %
+ *   LIRS        S. Jiang, lirs.c of 15 November 2002, as it comes
+ *   LeCaR       sylab/LeCaR, lecar.py, as it comes: the least and the most misses of 16 seeds */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <valgrind/valgrind.h>
+
+#include "replay_engine.h"
+#include "trace_source.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* `rounds` times the pages from 0 to `pages` - 1. */
+static void make_loop(struct trace *trace, uint32_t pages, uint32_t rounds)
+{
+    trace_blank(trace, (size_t)pages * rounds, pages);
+    for (size_t i = 0; i < trace->length; i++)
+        trace->references[i] = (sp_page)(i % pages);
+}
+
+/* Up and down between 0 and `top`, `legs` times, and the page after. */
+static void make_zigzag(struct trace *trace, uint32_t top, uint32_t legs)
+{
+    trace_blank(trace, (size_t)top * legs + 1, top + 1);
+    for (size_t i = 0; i < trace->length; i++) {
+        uint32_t at = (uint32_t)(i % (2 * top));
+
+        trace->references[i] = at <= top ? at : 2 * top - at;
+    }
+}
+
+static void make_trace(struct trace *trace, const char *name)
+{
+    if (strcmp(name, "loop") == 0)
+        make_loop(trace, 1000, 5);
+    else if (strcmp(name, "zigzag") == 0)
+        make_zigzag(trace, 2000, 26);
+    else
+        assert_true(trace_generate(trace, name, 100000, 10000, 1));
+}
+
+static uint64_t misses_of(const struct trace *trace, const char *choice, uint32_t frames)
+{
+    return replay_run(choice, trace->references, trace->length, trace->pages, frames, false);
+}
+
+/* ---- CLOCK-Pro and LIRS: to the last miss ---- */
+
+static const struct {
+    const char *trace;
+    uint32_t frames;
+    uint64_t clockpro, adaptive, lirs;
+} counts[] = {
+    {"loop", 50, 4808, 4808, 4808},         {"loop", 400, 3480, 3416, 3416},
+    {"loop", 1500, 1000, 1000, 1000},       {"zigzag", 50, 51976, 51976, 51976},
+    {"zigzag", 400, 51526, 51926, 51926},   {"zigzag", 1500, 27002, 17135, 27002},
+    {"zipf", 50, 68428, 68428, 70681},      {"zipf", 400, 48111, 47803, 49808},
+    {"zipf", 1500, 33168, 33026, 33678},    {"loopscan", 50, 53635, 53693, 54205},
+    {"loopscan", 400, 39403, 39391, 36485}, {"loopscan", 1500, 17651, 17728, 17641},
+    {"phases", 50, 60330, 60330, 62018},    {"phases", 400, 37890, 38077, 37945},
+    {"phases", 1500, 24542, 21722, 24601},
+};
+
+static void check(const struct trace *trace, const char *name, const char *choice, uint32_t frames,
+                  uint64_t expected)
+{
+    uint64_t misses = misses_of(trace, choice, frames);
+
+    if (misses != expected)
+        fail_msg("%s on %s, %u frames: %lu misses, the author's program has %lu", choice, name,
+                 frames, (unsigned long)misses, (unsigned long)expected);
+}
+
+static void test_clockpro_and_lirs_miss_as_their_author_s_programs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        struct trace trace;
+
+        if (RUNNING_ON_VALGRIND && strcmp(counts[i].trace, "loop") != 0)
+            continue;
+        make_trace(&trace, counts[i].trace);
+        check(&trace, counts[i].trace, "clockpro", counts[i].frames, counts[i].clockpro);
+        check(&trace, counts[i].trace, "clockpro:cold=0.01,most=0.99", counts[i].frames,
+              counts[i].adaptive);
+        check(&trace, counts[i].trace, "lirs:ghost=2500", counts[i].frames, counts[i].lirs);
+        trace_fini(&trace);
+    }
+}
+
+/* ---- LeCaR: within the spread of seeds ---- */
+
+static const struct {
+    const char *trace;
+    uint32_t frames;
+    uint64_t least, most;
+} spreads[] = {
+    {"zigzag", 400, 42754, 44113}, {"zigzag", 1500, 14843, 14888}, {"loop", 400, 3838, 3973},
+    {"zipf", 400, 48027, 48557},   {"zipf", 1500, 32992, 33307},   {"loopscan", 400, 34685, 41338},
+    {"phases", 400, 36845, 36999}, {"phases", 1500, 17720, 17943},
+};
+
+#define SEEDS 8u
+
+/* Mean of the misses with several seeds. */
+static uint64_t mean_misses(const struct trace *trace, const char *choice, uint32_t frames)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct replay replay;
+
+        replay_init(&replay, choice, trace->pages, frames, seed, false);
+        for (size_t i = 0; i < trace->length; i++)
+            replay_reference(&replay, trace->references[i]);
+        sum += replay.misses;
+        replay_fini(&replay);
+    }
+    return sum / SEEDS;
+}
+
+static void test_lecar_misses_as_its_authors_program(void **state)
+{
+    (void)state;
+    if (RUNNING_ON_VALGRIND)
+        skip();
+    for (size_t i = 0; i < COUNT(spreads); i++) {
+        struct trace trace;
+        uint64_t misses;
+
+        make_trace(&trace, spreads[i].trace);
+        misses = mean_misses(&trace, "lecar", spreads[i].frames);
+        if (misses < spreads[i].least || misses > spreads[i].most)
+            fail_msg("lecar on %s, %u frames: %lu misses, the authors' program has %lu to %lu",
+                     spreads[i].trace, spreads[i].frames, (unsigned long)misses,
+                     (unsigned long)spreads[i].least, (unsigned long)spreads[i].most);
+        trace_fini(&trace);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clockpro_and_lirs_miss_as_their_author_s_programs),
+        cmocka_unit_test(test_lecar_misses_as_its_authors_program),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
