@@ -4,6 +4,7 @@
 
 #include <selfpage/contract.h>
 #include <selfpage/error.h>
+#include <selfpage/l4.h>
 #include <selfpage/page_list.h>
 #include <selfpage/policy.h>
 #include <selfpage/stats.h>
