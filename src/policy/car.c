@@ -5,7 +5,8 @@
  * them, p is the size that T1 ought to have. As in arc.c, ghosts are deleted with the insert.
  *
  * The engine keeps the bits. In a live task, where a page that is mapped counts as referenced,
- * those of T1 are watched as soon as they are not among the newest, or all would pass on to T2. */
+ * those of T1 are watched as soon as they are not among the newest, or all would pass on to T2; one
+ * that is evicted sooner has not shown anything, and may come back from B1. */
 #include "policy/queues.h"
 #include "policy/recent.h"
 #include "policy/registry.h"
@@ -88,6 +89,14 @@ static void car_insert(void *self, sp_page page, enum sp_access access)
                     queue_count(queues, T1) + queue_count(queues, T2) + queue_count(queues, B1)));
 }
 
+/* A page of T1 that is one of the newest has not shown anything, in a live task. */
+static bool car_referenced(struct car *car, sp_page page)
+{
+    if (queue_of(&car->queues, page) == T1 && recent_hides(&car->recent, car->env, page))
+        return false;
+    return car->env->referenced(car->env, page);
+}
+
 static sp_page car_victim(void *self, sp_page incoming)
 {
     struct car *car = self;
@@ -106,7 +115,7 @@ static sp_page car_victim(void *self, sp_page incoming)
         bool first = t1 > 0 && (t1 >= car->target || queue_count(queues, T2) == 0);
 
         page = queue_back(queues, first ? T1 : T2);
-        if (left == 0 || !car->env->referenced(car->env, page))
+        if (left == 0 || !car_referenced(car, page))
             return page;
         queue_move(queues, page, T2);
     }

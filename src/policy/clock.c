@@ -6,14 +6,18 @@
  * is looked at last and must have been referenced again to stay.
  *
  * The ring is a list whose back is the page under the hand: moving on takes the page from the back
- * to the front, which is the place just behind the hand. The engine keeps the bits. */
+ * to the front, which is the place just behind the hand. The engine keeps the bits. In a live task,
+ * where a page that is mapped counts as referenced, new pages are watched as soon as they are not
+ * among the newest, or each would be passed over once. */
+#include "policy/recent.h"
 #include "policy/registry.h"
 
 #include <selfpage/page_list.h>
 
 struct clock {
     struct sp_policy_env *env;
-    struct sp_list ring; /* the hand points at the back */
+    struct sp_list ring;  /* the hand points at the back */
+    struct recent recent; /* new pages, which are not yet watched */
     struct sp_link links[];
 };
 
@@ -35,6 +39,7 @@ static void clock_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     sp_list_push_front(&clock->ring, clock->links, page);
+    recent_listed(&clock->recent, clock->env, &clock->ring, clock->links, page);
 }
 
 static sp_page clock_victim(void *self, sp_page incoming)

@@ -151,12 +151,15 @@ static bool is_ghost(const struct clockpro *clock, sp_page page)
     return (clock->is[page] & (ON_CLOCK | IS_RESIDENT)) == ON_CLOCK;
 }
 
-/* The answer counts once. */
+/* The answer counts once. A cold page that is one of the newest has not shown anything, in a live
+ * task. */
 static bool is_referenced(struct clockpro *clock, sp_page page)
 {
     bool seen = clock->is[page] & IS_SEEN;
 
     clock->is[page] &= (uint8_t)~IS_SEEN;
+    if (is_cold(clock, page) && recent_hides(&clock->recent, clock->env, page))
+        return seen;
     return clock->env->referenced(clock->env, page) || seen;
 }
 

@@ -2,8 +2,11 @@
  * evicts a page whose counter is at zero.
  *
  * A. J. Smith, "Sequentiality and prefetching in database systems", ACM Transactions on Database
- * Systems 3(3), 1978. With one bit this is clock. A reference counts one; in a live task, where
- * references to a mapped page go unseen, all between two visits of the hand count one. */
+ * Systems 3(3), 1978. With one bit this is clock. A reference counts one. A live task sees the first
+ * reference to a page that is watched, as a hit; those that follow until the hand comes are seen
+ * together, in the page's bit, and count one more. New pages are watched as soon as they are not
+ * among the newest, since a page that is mapped counts as referenced. */
+#include "policy/recent.h"
 #include "policy/registry.h"
 
 #include <selfpage/page_list.h>
@@ -12,9 +15,10 @@ enum { GCLOCK_BITS };
 
 struct gclock {
     struct sp_policy_env *env;
-    struct sp_list ring; /* the hand points at the back */
-    uint8_t most;        /* largest count */
-    uint8_t *counts;     /* by page */
+    struct sp_list ring;  /* the hand points at the back */
+    struct recent recent; /* new pages, which are not yet watched */
+    uint8_t most;         /* largest count */
+    uint8_t *counts;      /* by page */
     struct sp_link links[];
 };
 
@@ -44,6 +48,7 @@ static void gclock_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     sp_list_push_front(&gclock->ring, gclock->links, page);
+    recent_listed(&gclock->recent, gclock->env, &gclock->ring, gclock->links, page);
 }
 
 static void gclock_hit(void *self, sp_page page, enum sp_access access)
@@ -65,8 +70,8 @@ static sp_page gclock_victim(void *self, sp_page incoming)
     for (; left > 0; left--) { /* other threads may set bits meanwhile, but not keep us */
         uint8_t count = gclock->counts[page];
 
-        if (gclock->env->referenced(gclock->env, page) && count == 0)
-            count = 1;
+        if (gclock->env->referenced(gclock->env, page) && !gclock->env->sees_all)
+            count += count < gclock->most;
         if (count == 0)
             break;
         gclock->counts[page] = count - 1;

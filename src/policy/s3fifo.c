@@ -12,9 +12,9 @@
  *                   +--> [ ghost ]+
  *
  * In a live task a page of the small queue is watched for references as soon as it is not one of
- * the newest; one that has its bit set with no hit counted (it came too quickly to be watched)
- * counts as referenced often enough, which cannot be in a replay. Soft faults count each once:
- * `s3fifo:move=1` suits a live task better than the paper's 2. */
+ * the newest, and again after each that was seen. References between a soft fault and the moment
+ * when a hand comes to the page are seen together, in its bit, and count one more. A page that comes
+ * to the end of the small queue while it is one of the newest has not shown anything, and leaves. */
 #include "policy/queues.h"
 #include "policy/recent.h"
 #include "policy/registry.h"
@@ -70,6 +70,16 @@ static void s3fifo_init(void *self, const struct sp_policy_config *config)
     s3fifo_resize(self, config->frames);
 }
 
+/* A page of the small queue is one of the newest, or may be used in this moment: watch it later. */
+static void s3fifo_note_recent(struct s3fifo *s3fifo, sp_page page)
+{
+    if (s3fifo->env->sees_all)
+        return;
+    page = recent_add(&s3fifo->recent, page);
+    if (page != SP_NO_PAGE && queue_of(&s3fifo->queues, page) == SMALL)
+        s3fifo->env->watch(s3fifo->env, page);
+}
+
 /* Where a page goes that comes in: for one that is away, or a ghost, what it has earned. */
 static void s3fifo_insert(void *self, sp_page page, enum sp_access access)
 {
@@ -87,35 +97,41 @@ static void s3fifo_insert(void *self, sp_page page, enum sp_access access)
         return;
     }
     queue_push(queues, page, SMALL);
-    page = recent_add(&s3fifo->recent, page);
-    if (page != SP_NO_PAGE && queue_of(queues, page) == SMALL)
-        s3fifo->env->watch(s3fifo->env, page);
+    s3fifo_note_recent(s3fifo, page);
 }
 
 static void s3fifo_hit(void *self, sp_page page, enum sp_access access)
 {
-    struct queues *queues = &((struct s3fifo *)self)->queues;
+    struct s3fifo *s3fifo = self;
+    struct queues *queues = &s3fifo->queues;
 
     (void)access;
     if (queue_note(queues, page) < COUNT_MOST)
         queues->bytes[page] += 1u << NOTE_SHIFT;
+    if (queue_of(queues, page) == SMALL)
+        s3fifo_note_recent(s3fifo, page);
 }
 
-/* Whom the small queue gives up; SP_NO_PAGE if all of it went on to the large one. */
+/* References to a page that count, with those that only its bit tells of. */
+static unsigned s3fifo_count(struct s3fifo *s3fifo, sp_page page)
+{
+    unsigned count = queue_note(&s3fifo->queues, page);
+    bool hidden = recent_hides(&s3fifo->recent, s3fifo->env, page);
+
+    if (s3fifo->env->referenced(s3fifo->env, page) && !s3fifo->env->sees_all && !hidden)
+        count += count < COUNT_MOST;
+    return count;
+}
+
+/* The page that the small queue gives up; SP_NO_PAGE if all of it went on to the large one. */
 static sp_page small_victim(struct s3fifo *s3fifo)
 {
     struct queues *queues = &s3fifo->queues;
 
     for (;;) {
         sp_page page = queue_back(queues, SMALL);
-        bool referenced;
-        unsigned count;
 
-        if (page == SP_NO_PAGE)
-            return page;
-        count = queue_note(queues, page);
-        referenced = s3fifo->env->referenced(s3fifo->env, page);
-        if (count < s3fifo->move && !(count == 0 && referenced))
+        if (page == SP_NO_PAGE || s3fifo_count(s3fifo, page) < s3fifo->move)
             return page;
         queue_set_note(queues, page, 0);
         queue_move(queues, page, MAIN);
@@ -129,10 +145,8 @@ static sp_page main_victim(struct s3fifo *s3fifo)
     sp_page page = queue_back(queues, MAIN);
 
     for (; left > 0; left--) { /* other threads may set bits meanwhile, but not keep us */
-        unsigned count = queue_note(queues, page);
+        unsigned count = s3fifo_count(s3fifo, page);
 
-        if (s3fifo->env->referenced(s3fifo->env, page) && count == 0)
-            count = 1;
         if (count == 0)
             break;
         queue_set_note(queues, page, count - 1);

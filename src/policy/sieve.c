@@ -6,7 +6,10 @@
  * whose hand pushes survivors back among the new pages, SIEVE leaves them where they are: the hand
  * sifts the new pages, and the old ones accumulate behind it.
  *
- * The engine keeps the visited bits, which makes hits free, and works in a live task. */
+ * The engine keeps the visited bits, which makes hits free. In a live task, where a page that is
+ * mapped counts as visited, new pages are watched as soon as they are not among the newest, or the
+ * hand would sift nothing. */
+#include "policy/recent.h"
 #include "policy/registry.h"
 
 #include <selfpage/page_list.h>
@@ -15,6 +18,7 @@ struct sieve {
     struct sp_policy_env *env;
     struct sp_list queue; /* the newest page is at the front */
     uint32_t hand_plus1;  /* the page under the hand; 0: it starts at the back */
+    struct recent recent; /* new pages, which are not yet watched */
     struct sp_link links[];
 };
 
@@ -36,6 +40,7 @@ static void sieve_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     sp_list_push_front(&sieve->queue, sieve->links, page);
+    recent_listed(&sieve->recent, sieve->env, &sieve->queue, sieve->links, page);
 }
 
 static sp_page sieve_victim(void *self, sp_page incoming)

@@ -7,6 +7,7 @@
  * favour of clean ones, as long as one is found. To take constant time, the hand passes `look`
  * unreferenced pages at most, and then takes the best of them: outside the working set before
  * inside, the longest idle before others. Time is references (live: faults). */
+#include "policy/recent.h"
 #include "policy/registry.h"
 
 #include <selfpage/page_list.h>
@@ -17,8 +18,9 @@ struct wsclock {
     struct sp_policy_env *env;
     const double *params;
     uint64_t window;
-    struct sp_list ring; /* the hand points at the back */
-    uint64_t *last;      /* by page: when the hand last found it referenced, or its insert */
+    struct sp_list ring;  /* the hand points at the back */
+    struct recent recent; /* new pages, which are not yet watched */
+    uint64_t *last;       /* by page: when the hand last found it referenced, or its insert */
     struct sp_link links[];
 };
 
@@ -58,6 +60,7 @@ static void wsclock_insert(void *self, sp_page page, enum sp_access access)
     (void)access;
     wsclock->last[page] = wsclock->env->time;
     sp_list_push_front(&wsclock->ring, wsclock->links, page);
+    recent_listed(&wsclock->recent, wsclock->env, &wsclock->ring, wsclock->links, page);
 }
 
 static sp_page wsclock_victim(void *self, sp_page incoming)

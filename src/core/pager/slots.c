@@ -62,13 +62,23 @@ static void free_list_remove(struct pager *pager, uint32_t slot)
     pager->free--;
 }
 
+/* The frames that the reserve leaves to pages, at least one: a policy that shares them out must not
+ * count on more. */
+static uint32_t frames_for_pages(const struct pager *pager)
+{
+    uint32_t frames = pager->held - slots_low(pager);
+
+    return frames > 0 ? frames : 1;
+}
+
 void slots_set_held(struct pager *pager, uint32_t held)
 {
     ensure(held <= pager->config.slots);
     pager->held = held;
     pager->stats->held = held;
+    pager->policy_config.frames = frames_for_pages(pager);
     if (pager->config.policy->resize != NULL)
-        pager->config.policy->resize(pager->policy_state, held > 0 ? held : 1);
+        pager->config.policy->resize(pager->policy_state, pager->policy_config.frames);
 }
 
 /* A free slot becomes a hole. */

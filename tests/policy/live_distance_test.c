@@ -1,0 +1,331 @@
+/* How far every policy that can run live is, on what a live task shows it, from its replay; and the
+ * page of documentation that says so: src/policy/README.md, whose tables are made here.
+ *
+ * If a change of a policy moves a figure, this test fails and says so. To write the tables anew:
+ *
+ *   SELFPAGE_REGENERATE=1 build/release/tests/test_policy_live_distance
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <valgrind/valgrind.h>
+
+#include "live_pager.h"
+#include "policy/registry.h"
+#include "replay_engine.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- Ten traces and sizes ---- */
+
+/* A Zipf set of 400 pages; each fourth reference is to a page that never comes again. */
+static void make_once(struct trace *trace)
+{
+    struct trace hot;
+    uint32_t page = 400;
+
+    assert_true(trace_generate(&hot, "zipf", 50000, 400, 3));
+    trace_blank(trace, hot.length, 400 + (uint32_t)hot.length / 4);
+    for (size_t i = 0; i < hot.length; i++)
+        trace->references[i] = i % 4 == 0 ? page++ : hot.references[i];
+    trace_fini(&hot);
+}
+
+/* 300 pages, round and round, or up and down. */
+static void make_loop(struct trace *trace)
+{
+    trace_blank(trace, 20000, 300);
+    for (size_t i = 0; i < trace->length; i++)
+        trace->references[i] = (sp_page)(i % 300);
+}
+
+static void make_zigzag(struct trace *trace)
+{
+    trace_blank(trace, 20000, 301);
+    for (size_t i = 0; i < trace->length; i++)
+        trace->references[i] = (sp_page)(i % 600 <= 300 ? i % 600 : 600 - i % 600);
+}
+
+static const struct {
+    const char *trace;
+    uint32_t frames;
+    bool smooth; /* no cliff that a few frames more or less lie on this or that side of */
+} runs[] = {
+    {"zipf", 32, true},   {"zipf", 512, true},    {"loopscan", 32, true}, {"loopscan", 512, true},
+    {"phases", 32, true}, {"phases", 512, true},  {"once", 64, true},     {"once", 256, true},
+    {"loop", 256, false}, {"zigzag", 256, false},
+};
+
+static void make_trace(struct trace *trace, const char *name)
+{
+    if (strcmp(name, "once") == 0)
+        make_once(trace);
+    else if (strcmp(name, "loop") == 0)
+        make_loop(trace);
+    else if (strcmp(name, "zigzag") == 0)
+        make_zigzag(trace);
+    else
+        assert_true(trace_generate(trace, name, 100000, 5000, 1));
+}
+
+/* ---- The distances ---- */
+
+#define POLICIES_MOST 64u
+
+struct distance {
+    double replay, live; /* misses or faults, per 100 references */
+    double soft;         /* soft faults, likewise */
+};
+
+static struct distance distances[POLICIES_MOST][COUNT(runs)];
+
+static bool is_live(size_t i)
+{
+    return (policy_builtin(i)->flags & SP_POLICY_LIVE) != 0;
+}
+
+static struct distance measure(const char *choice, const struct trace *trace, uint32_t frames)
+{
+    struct live_counts live = live_pager_run(choice, trace, frames);
+    uint64_t misses =
+        replay_run(choice, trace->references, trace->length, trace->pages, live.frames, false);
+    double percent = 100.0 / (double)trace->length;
+
+    return (struct distance){(double)misses * percent, (double)live.faults * percent,
+                             (double)live.soft_faults * percent};
+}
+
+static int measure_all(void **state)
+{
+    (void)state;
+    for (size_t r = 0; r < COUNT(runs) && !RUNNING_ON_VALGRIND; r++) {
+        struct trace trace;
+
+        make_trace(&trace, runs[r].trace);
+        for (size_t i = 0; policy_builtin(i) != NULL; i++)
+            if (is_live(i))
+                distances[i][r] = measure(policy_builtin(i)->name, &trace, runs[r].frames);
+        trace_fini(&trace);
+    }
+    return 0;
+}
+
+/* ---- What must hold ---- */
+
+static double apart(const struct distance *distance)
+{
+    double points = distance->live - distance->replay;
+
+    return points < 0 ? -points : points;
+}
+
+/* Points of the miss ratio that a live form may be off where there is no cliff. */
+static double bound_of(const char *policy)
+{
+    static const struct {
+        const char *policy;
+        double points;
+    } bounds[] = {{"fifo", 1}, {"random", 1}, {"clock", 1}, {"gclock", 2.5}, {"car", 4.5}};
+
+    for (size_t i = 0; i < COUNT(bounds); i++)
+        if (strcmp(bounds[i].policy, policy) == 0)
+            return bounds[i].points;
+    return 3;
+}
+
+static void test_live_policies_are_near_their_replay(void **state)
+{
+    (void)state;
+    if (RUNNING_ON_VALGRIND)
+        skip();
+    for (size_t i = 0; policy_builtin(i) != NULL; i++)
+        for (size_t r = 0; r < COUNT(runs); r++)
+            if (runs[r].smooth && apart(&distances[i][r]) > bound_of(policy_builtin(i)->name))
+                fail_msg("%s on %s, %u frames: live %.2f faults in 100 references, replay %.2f",
+                         policy_builtin(i)->name, runs[r].trace, runs[r].frames,
+                         distances[i][r].live, distances[i][r].replay);
+}
+
+/* The pager keeps a sixteenth of the frames free, 16 at most; shares of what is left are no larger
+ * than they may be. */
+static void test_a_policy_is_told_the_frames_that_pages_may_have(void **state)
+{
+    static const struct {
+        uint32_t frames, told;
+    } cases[] = {{8, 8}, {32, 30}, {160, 150}, {256, 240}};
+    struct trace trace;
+
+    (void)state;
+    make_trace(&trace, "loop");
+    trace.length = 1200;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(live_pager_run("clock", &trace, cases[i].frames).frames, cases[i].told);
+    trace_fini(&trace);
+}
+
+/* A counter that no reference can bring above 1 makes gclock clock. */
+static void test_live_gclock_counts(void **state)
+{
+    struct trace trace;
+    struct live_counts one, two, clock;
+
+    (void)state;
+    make_trace(&trace, "once");
+    trace.length = RUNNING_ON_VALGRIND ? 2000 : trace.length;
+    one = live_pager_run("gclock:bits=1", &trace, 64);
+    two = live_pager_run("gclock:bits=2", &trace, 64);
+    clock = live_pager_run("clock", &trace, 64);
+    trace_fini(&trace);
+    assert_int_equal(one.faults, clock.faults);
+    assert_true(two.faults < one.faults);
+}
+
+static void test_each_policy_names_its_reference(void **state)
+{
+    (void)state;
+    for (size_t i = 0; policy_builtin(i) != NULL; i++)
+        if (policy_builtin(i)->source == NULL || policy_builtin(i)->summary == NULL)
+            fail_msg("policy '%s' does not say where it comes from", policy_builtin(i)->name);
+}
+
+/* ---- The page ---- */
+
+#define README SOURCE_DIR "/src/policy/README.md"
+#define BEGINS "<!-- The rest is written by tests/policy/live_distance_test.c. -->\n"
+
+struct text {
+    char *at;
+    size_t length;
+    FILE *file;
+};
+
+static void text_open(struct text *text)
+{
+    text->file = open_memstream(&text->at, &text->length);
+    assert_non_null(text->file);
+}
+
+static void write_policies(FILE *file)
+{
+    fprintf(file, "\n## The policies\n\n| policy | what it does | live | reference |\n"
+                  "| --- | --- | --- | --- |\n");
+    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
+        const struct sp_policy *policy = policy_builtin(i);
+        const char *live = is_live(i) ? "yes" : policy->live_form;
+
+        fprintf(file, "| %s | %s | %s | %s |\n", policy->name, policy->summary,
+                live != NULL ? live : "no", policy->source);
+    }
+}
+
+static void write_heads(FILE *file)
+{
+    fprintf(file, "\n| policy |");
+    for (size_t r = 0; r < COUNT(runs); r++)
+        fprintf(file, " %s %u |", runs[r].trace, runs[r].frames);
+    fprintf(file, "\n| --- |");
+    for (size_t r = 0; r < COUNT(runs); r++)
+        fprintf(file, " --: |");
+    fprintf(file, "\n");
+}
+
+static void write_distance(FILE *file)
+{
+    fprintf(file, "\n## How far live is from replay\n\n"
+                  "Faults of a live task less misses of the replay, in points of the miss ratio, "
+                  "and behind the\nstroke the soft faults that the live form costs in 100 "
+                  "references.\n");
+    write_heads(file);
+    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
+        if (!is_live(i))
+            continue;
+        fprintf(file, "| %s |", policy_builtin(i)->name);
+        for (size_t r = 0; r < COUNT(runs); r++)
+            fprintf(file, " %+.1f / %.1f |", distances[i][r].live - distances[i][r].replay,
+                    distances[i][r].soft);
+        fprintf(file, "\n");
+    }
+}
+
+static void write_replay(FILE *file)
+{
+    fprintf(file, "\nThe misses of the replay, in 100 references:\n");
+    write_heads(file);
+    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
+        if (!is_live(i))
+            continue;
+        fprintf(file, "| %s |", policy_builtin(i)->name);
+        for (size_t r = 0; r < COUNT(runs); r++)
+            fprintf(file, " %.1f |", distances[i][r].replay);
+        fprintf(file, "\n");
+    }
+}
+
+static void read_readme(struct text *text)
+{
+    FILE *file = fopen(README, "r");
+    int c;
+
+    if (file == NULL)
+        fail_msg("%s is not there", README);
+    text_open(text);
+    while ((c = getc(file)) != EOF)
+        putc(c, text->file);
+    fclose(file);
+    fclose(text->file);
+}
+
+static void write_readme(const char *head, size_t head_length, const char *tables)
+{
+    FILE *file = fopen(README, "w");
+
+    assert_non_null(file);
+    fwrite(head, 1, head_length, file);
+    fputs(tables, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_the_page_says_how_far_live_is_from_replay(void **state)
+{
+    struct text is, wanted;
+    char *tables;
+
+    (void)state;
+    if (RUNNING_ON_VALGRIND)
+        skip();
+    text_open(&wanted);
+    write_policies(wanted.file);
+    write_distance(wanted.file);
+    write_replay(wanted.file);
+    fclose(wanted.file);
+    read_readme(&is);
+    tables = strstr(is.at, BEGINS);
+    assert_non_null(tables);
+    tables += strlen(BEGINS);
+    if (getenv("SELFPAGE_REGENERATE") != NULL)
+        write_readme(is.at, (size_t)(tables - is.at), wanted.at);
+    else if (strcmp(tables, wanted.at) != 0)
+        fail_msg("the tables of %s are out of date; SELFPAGE_REGENERATE=1 %s writes them", README,
+                 "test_policy_live_distance");
+    free(is.at);
+    free(wanted.at);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_live_policies_are_near_their_replay),
+        cmocka_unit_test(test_a_policy_is_told_the_frames_that_pages_may_have),
+        cmocka_unit_test(test_live_gclock_counts),
+        cmocka_unit_test(test_each_policy_names_its_reference),
+        cmocka_unit_test(test_the_page_says_how_far_live_is_from_replay),
+    };
+
+    return cmocka_run_group_tests(tests, measure_all, NULL);
+}
