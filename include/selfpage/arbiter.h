@@ -147,8 +147,7 @@ struct sp_arbiter_task {
     uint32_t recallable; /**< the most that may be asked for: held - guaranteed - leased - owed, or
                             0 while too many recalls of this task are running */
     uint32_t wanted; /**< extra frames it asked for within the last second and has not got, those
-                            of the present request included: held + wanted is its demand as far as
-                            it shows */
+                            of the present request included */
     uint32_t idle; /**< part of what it holds that it does not use, of SP_ARBITER_WHOLE; 0: none, or
                       not known. Physmem finds out by itself, for an arbiter with SP_ARBITER_IDLE: it
                       unmaps a few pages at random and sees which are used again. A task that asks
@@ -161,6 +160,12 @@ struct sp_arbiter_task {
     void *own;           /**< the arbiter's state for this task; NULL without task_size */
     uint64_t penalty;    /**< charged so far for missed recalls (SP_BREACH_PENALTY), in the unit of
                             bids */
+    uint32_t demand; /**< frames that it would use now, in all: at least held - owed + wanted, and
+                            at most what its contracts allow. A task that pages asks for its frames
+                            in small batches, so that `wanted` shows only the next one; how many it
+                            would use it states in memory that it shares with physmem, from how long
+                            ago the pages were evicted on which it faults. The statement counts for a
+                            second after the task last asked for extra frames; it may be a lie */
 };
 
 /** Why an arbiter is asked. */
@@ -182,7 +187,9 @@ struct sp_arbiter_request {
 
 /** What an arbiter is started with. Valid until its state is freed. */
 struct sp_arbiter_config {
-    uint32_t frames;      /**< frames there are, less those that are reserved */
+    uint32_t frames; /**< frames that tasks can have in all while they ask for extra ones: those
+                               there are, less those that are reserved, less 1/32 of all, which
+                               physmem keeps for requests within guarantees */
     const double *params; /**< values, in the order of the arbiter's `params` */
 };
 

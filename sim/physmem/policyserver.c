@@ -25,8 +25,7 @@ static int table_make(struct service *service, uint32_t rows)
 
     code = shared_create(&table, "selfpage-control", control_table_size(rows), &error);
     if (code == 0) {
-        control_table_init(table.memory, rows,
-                           service->options->frames - service->options->reserve);
+        control_table_init(table.memory, rows, physmem_extra_frames(service->options->frames));
         code = physmem_control_table(service->physmem, clock_now_ns(), table.memory, rows);
         if (code != 0)
             shared_close(&table);

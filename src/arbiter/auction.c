@@ -1,15 +1,18 @@
-/* An auction in rounds: memory goes where it is valued most, and the winner pays what its winning
- * costs the others, so that bidding one's true value is best.
+/* An auction in rounds: memory goes where it is valued most, and a winner pays what its winning costs
+ * the others, so that to bid one's true value is best.
  *
  * Each round finds the quantities q that maximise
  *
- *     sum p_i q_i - exchange * sum |q_i - held_i|,    0 <= q_i <= demand
+ *     sum p_i q_i - exchange * sum |q_i - held_i|,    min(g_i, demand_i) <= q_i <= demand_i
  *
- * (the penalty keeps frames from changing hands for little), and charges task i the value that the
- * others would have had of q_i frames. Memory Progressive Second Price of Ginseng: O. Agmon
- * Ben-Yehuda et al., "Ginseng: market-driven memory allocation", VEE 2014. Values are linear here: a
- * contract has one bid; then the greedy solution, by marginal value, is the optimum. Forbidden
- * ranges are not modelled. */
+ * (the penalty keeps frames from changing hands for little; what contracts guarantee is not for sale),
+ * and charges task i the value that the others would have had of the frames that it won. Memory
+ * Progressive Second Price of Ginseng: O. Agmon Ben-Yehuda et al., "Ginseng: market-driven memory
+ * allocation", VEE 2014. Values are linear here: a contract has one bid; then the greedy solution, by
+ * marginal value, is the optimum. Forbidden ranges are not modelled.
+ *
+ * A task that comes between two rounds has what it is guaranteed and what nobody has won, and bids in
+ * the next round. When frames are missing in between, the lowest bidders give first. */
 #include "arbiter/auction.h"
 
 #include "arbiter/level.h"
@@ -56,25 +59,33 @@ static uint64_t auction_due(const void *self)
     return auction->next;
 }
 
+/* What the task's contracts promise it, as far as it has use for it: this is not for sale. */
+static double base_of(const struct sp_arbiter_task *task)
+{
+    return level_clamp(level_demand(task), 0, (double)task->guaranteed + task->leased);
+}
+
 /* What a task takes at a price: frames that it has are worth `exchange` more to it than its bid,
  * and others as much less. The level is the price. */
 static double quantity(const struct sp_arbiter_task *task, double level, const void *context)
 {
     const struct auction *auction = context;
-    double demand = level_demand(task);
     double has = (double)task->held - task->owed;
+    double base = base_of(task);
 
     if (level > (double)task->bid + auction->exchange)
-        return 0;
-    return level > (double)task->bid - auction->exchange ? has : demand;
+        return base;
+    if (level > (double)task->bid - auction->exchange)
+        return has > base ? has : base;
+    return level_demand(task);
 }
 
-/* The value that the others lose by task `winner` having its frames: of what they did not get, the
- * most valuable of as many frames. */
+/* The value that the others lose by task `winner` having the frames it won: of what they did not get,
+ * the most valuable of as many frames. */
 static double charge(const struct sp_arbiter_task *tasks, size_t count, size_t winner)
 {
     const struct auction_task *won = tasks[winner].own;
-    double left = won->target.frames;
+    double left = won->target.frames - won->base;
     double below = 1e30;
     double sum = 0;
 
@@ -111,6 +122,7 @@ static void auction_hold(const struct auction *auction, const struct sp_arbiter_
         struct auction_task *own = tasks[i].own;
 
         own->target.frames = takes[i];
+        own->base = base_of(&tasks[i]);
     }
     for (size_t i = 0; i < count; i++) {
         struct auction_task *own = tasks[i].own;
@@ -120,18 +132,43 @@ static void auction_hold(const struct auction *auction, const struct sp_arbiter_
     }
 }
 
+/* Between two auctions: where there are fewer frames than were sold, the lowest bidders do without
+ * first; where there are more, each task may have as many more as any other. Below 0 the level is a
+ * price, negated. */
+static double keep_won(const struct sp_arbiter_task *task, double level, const void *context)
+{
+    const struct auction_task *own = task->own;
+    double promised = (double)task->guaranteed + task->leased;
+
+    (void)context;
+    if (level >= 0)
+        return own->target.frames + level;
+    return -level > (double)task->bid ? level_clamp(own->target.frames, 0, promised)
+                                      : own->target.frames;
+}
+
+static const struct level_rule rule_won = {.keep = keep_won, .low = -1e20, .high = 1e10};
+
 static uint32_t auction_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                                size_t count, const struct sp_arbiter_request *request,
                                uint32_t *takes)
 {
-    const struct level_rule rule = {.keep = level_keep_target, .low = -1e10, .high = 1e10};
     struct auction *auction = self;
 
     if (now >= auction->next) {
         auction_hold(auction, tasks, count, takes);
         auction->next = now + auction->round;
     }
-    return level_decide(&rule, tasks, count, request, takes);
+    return level_decide(&rule_won, tasks, count, request, takes);
+}
+
+static uint32_t auction_available(const void *self, uint64_t now,
+                                  const struct sp_arbiter_task *tasks, size_t count,
+                                  const struct sp_arbiter_request *request)
+{
+    (void)self;
+    (void)now;
+    return level_available(&rule_won, tasks, count, request);
 }
 
 const struct sp_arbiter arbiter_auction = {
@@ -145,6 +182,6 @@ const struct sp_arbiter arbiter_auction = {
     .task_size = auction_task_size,
     .init = auction_init,
     .decide = auction_decide,
-    .available = level_available_target,
+    .available = auction_available,
     .due = auction_due,
 };

@@ -6,7 +6,8 @@
 
 struct auction_task {
     struct level_target target; /* frames won in the last round */
-    double charge;              /* for them */
+    double base;                /* of these, guaranteed: not won */
+    double charge;              /* for the others */
     double paid;                /* in all rounds */
 };
 

@@ -132,7 +132,6 @@ static uint32_t cliffhanger_decide(void *self, uint64_t now, const struct sp_arb
                                    size_t count, const struct sp_arbiter_request *request,
                                    uint32_t *takes)
 {
-    const struct level_rule rule = {.keep = level_keep_target, .low = -1e10, .high = 1e10};
     struct cliffhanger *cliffhanger = self;
 
     include_all(cliffhanger, tasks, count);
@@ -140,7 +139,7 @@ static uint32_t cliffhanger_decide(void *self, uint64_t now, const struct sp_arb
         climb(cliffhanger, tasks, count);
         cliffhanger->next = now + cliffhanger->period;
     }
-    return level_decide(&rule, tasks, count, request, takes);
+    return level_decide(&level_rule_target, tasks, count, request, takes);
 }
 
 const struct sp_arbiter arbiter_cliffhanger = {

@@ -1,14 +1,16 @@
-/* Credits: who asks for less than its fair share today gets more than it another day.
+/* Credits: a task that needs less than its fair share today gets more than it another day.
  *
  * Each quantum, each of n tasks is entitled to f = guaranteed_fraction * M / n frames; the rest is
- * shared, and everybody is given credits for his part of it. Who needs less than f donates the
- * difference. Who needs more borrows, first those with most credits, one credit a frame; donors are
- * credited, poorest first, one credit for each frame that is really lent. A newcomer starts with the
- * mean of all credits. M. Vuppalapati et al., "Karma: resource allocation for dynamic demands", OSDI
- * 2023: Pareto-efficient, proof against lying about demand, and as fair as can be in the long run.
- * So credits are conserved whenever demand is as high as supply.
+ * shared, and each task is given credits for its part of it. A task that needs less than f donates the
+ * difference. A task that needs more borrows: first the tasks with most credits, one credit a frame.
+ * Donors are credited, the poorest first, one credit for each frame that is really lent. A newcomer
+ * starts with the mean of all credits. M. Vuppalapati et al., "Karma: resource allocation for dynamic
+ * demands", OSDI 2023: Pareto-efficient, no gain from lies about demand, and as fair as can be in the
+ * long run. Credits are conserved whenever demand is as high as supply.
  *
- * Within a quantum frames are recalled from who holds most beyond what it was allotted. */
+ * What a task needs is what it states (sp_arbiter_task.demand), not the batch that it asks for. What
+ * contracts guarantee beyond f costs no credits, and is not shared. Within a quantum frames are
+ * recalled from the tasks that hold more than they were allotted. */
 #include "arbiter/karma.h"
 #include "arbiter/registry.h"
 
@@ -57,22 +59,46 @@ static uint64_t karma_due(const void *self)
     return karma->next;
 }
 
+/* What a task needs. One that was refused frames and does not state its demand is starved: it has use
+ * for its fair share, and is no donor. */
+static double needs(const struct karma *karma, const struct sp_arbiter_task *task)
+{
+    double demand = level_demand(task);
+    bool starved = task->wanted > 0 && demand <= level_asked(task);
+
+    return starved && demand < karma->fair ? karma->fair : demand;
+}
+
+/* What a task gets of this without credits: what it needs up to its fair share, or up to what its
+ * contracts guarantee. */
+static double free_of_charge(const struct karma *karma, const struct sp_arbiter_task *task)
+{
+    double promised = (double)task->guaranteed + task->leased;
+
+    return level_clamp(needs(karma, task), 0, promised > karma->fair ? promised : karma->fair);
+}
+
 static double borrows(const struct sp_arbiter_task *task, double level, const void *context)
 {
     const struct karma *karma = context;
     const struct karma_task *own = task->own;
-    double most = level_clamp(level_demand(task) - karma->fair, 0, own->credits);
+    double most = level_clamp(needs(karma, task) - free_of_charge(karma, task), 0, own->credits);
 
     return level_clamp(own->credits - level, 0, most);
+}
+
+/* Frames of its fair share that a task has no use for. */
+static double donates(const struct karma *karma, const struct sp_arbiter_task *task)
+{
+    return level_clamp(karma->fair - needs(karma, task), 0, karma->fair);
 }
 
 static double lends(const struct sp_arbiter_task *task, double level, const void *context)
 {
     const struct karma *karma = context;
     const struct karma_task *own = task->own;
-    double most = level_clamp(karma->fair - level_demand(task), 0, karma->fair);
 
-    return level_clamp(-level - own->credits, 0, most);
+    return level_clamp(-level - own->credits, 0, donates(karma, task));
 }
 
 /* Greet newcomers, and give everybody the credits for his part of what is shared. */
@@ -98,24 +124,57 @@ static void issue_credits(const struct karma *karma, const struct sp_arbiter_tas
     }
 }
 
+/* What is set aside if each task has this fair share, or, if that is more, what it is promised and has
+ * use for. */
+static double set_aside(const struct sp_arbiter_task *tasks, size_t count, uint32_t fair)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        double promised =
+            level_clamp(level_demand(&tasks[i]), 0, (double)tasks[i].guaranteed + tasks[i].leased);
+
+        sum += promised > fair ? promised : fair;
+    }
+    return sum;
+}
+
+/* The fair share of each task that is always there: less where promises to others leave less. */
+static uint32_t fair_share(const struct karma *karma, const struct sp_arbiter_task *tasks,
+                           size_t count)
+{
+    uint32_t most = (uint32_t)(karma->fraction * karma->frames / (double)count);
+    uint32_t fair = 0;
+
+    if (set_aside(tasks, count, most) <= karma->frames)
+        return most;
+    for (uint32_t bit = UINT32_C(1) << 31; bit > 0; bit /= 2)
+        if (fair + bit <= most && set_aside(tasks, count, fair + bit) <= karma->frames)
+            fair += bit;
+    return fair;
+}
+
 /* A new quantum; takes[] serves as scratch. */
 static void karma_allot(struct karma *karma, const struct sp_arbiter_task *tasks, size_t count,
                         uint32_t *takes)
 {
     const struct level_portion borrowing = {borrows, karma, -1, 1e15};
     const struct level_portion lending = {lends, karma, -1e15, 1};
-    uint64_t shared, donated = 0, borrowed = 0;
+    uint64_t donated = 0, borrowed = 0;
+    double left;
+    uint64_t shared;
 
-    karma->fair = (uint32_t)(karma->fraction * karma->frames / (double)count);
-    shared = karma->frames - (uint64_t)karma->fair * count;
+    karma->fair = fair_share(karma, tasks, count);
+    left = karma->frames - set_aside(tasks, count, karma->fair);
+    shared = left > 0 ? (uint64_t)left : 0;
     issue_credits(karma, tasks, count, (double)(shared / count));
     for (size_t i = 0; i < count; i++)
-        donated += (uint64_t)level_clamp(karma->fair - level_demand(&tasks[i]), 0, karma->fair);
+        donated += (uint64_t)donates(karma, &tasks[i]);
     level_divide(&borrowing, tasks, count, shared + donated, takes);
     for (size_t i = 0; i < count; i++) {
         struct karma_task *own = tasks[i].own;
 
-        own->target.frames = level_clamp(level_demand(&tasks[i]), 0, karma->fair) + takes[i];
+        own->target.frames = free_of_charge(karma, &tasks[i]) + takes[i];
         borrowed += takes[i];
     }
     for (size_t i = 0; i < count; i++) {
@@ -131,11 +190,26 @@ static void karma_allot(struct karma *karma, const struct sp_arbiter_task *tasks
     }
 }
 
+/* A task that has come within a quantum has its fair share at once, and borrows from the next on. */
+static void receive_newcomers(struct karma *karma, const struct sp_arbiter_task *tasks,
+                              size_t count)
+{
+    uint32_t fair = karma->fair;
+
+    karma->fair = fair_share(karma, tasks, count);
+    for (size_t i = 0; i < count; i++) {
+        struct karma_task *own = tasks[i].own;
+
+        if (!own->known)
+            own->target.frames = free_of_charge(karma, &tasks[i]);
+    }
+    karma->fair = fair;
+}
+
 static uint32_t karma_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                              size_t count, const struct sp_arbiter_request *request,
                              uint32_t *takes)
 {
-    const struct level_rule rule = {.keep = level_keep_target, .low = -1e10, .high = 1e10};
     struct karma *karma = self;
 
     if (now >= karma->next) {
@@ -143,7 +217,9 @@ static uint32_t karma_decide(void *self, uint64_t now, const struct sp_arbiter_t
             karma_allot(karma, tasks, count, takes);
         karma->next = now + karma->quantum;
     }
-    return level_decide(&rule, tasks, count, request, takes);
+    if (count > 0)
+        receive_newcomers(karma, tasks, count);
+    return level_decide(&level_rule_target, tasks, count, request, takes);
 }
 
 const struct sp_arbiter arbiter_karma = {

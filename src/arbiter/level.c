@@ -5,20 +5,36 @@
 /* Halvings: enough to tell apart any two levels that differ in a frame. */
 #define STEPS 100
 
+/* What a cut starts from. */
+enum from {
+    FROM_HELD,   /* what each task has */
+    FROM_ASKED,  /* and asks for */
+    FROM_DEMAND, /* and would use */
+};
+
 /* What is cut from each task at a level is a portion that falls as the level rises. */
 struct cut {
     const struct level_rule *rule;
-    bool wanted; /* demands count */
+    enum from from;
 };
+
+/* Frames beyond those that a task has. */
+static double beyond_held(const struct sp_arbiter_task *task, enum from from)
+{
+    if (from == FROM_HELD)
+        return 0;
+    return from == FROM_ASKED ? task->wanted
+                              : level_demand(task) - ((double)task->held - task->owed);
+}
 
 static double cut_at(const struct sp_arbiter_task *task, double level, const void *context)
 {
     const struct cut *cut = context;
-    uint32_t wanted = cut->wanted ? task->wanted : 0;
-    double has = (double)task->held - task->owed + wanted;
+    double beyond = beyond_held(task, cut->from);
+    double has = (double)task->held - task->owed + beyond;
     double keep = cut->rule->keep(task, level, cut->rule->context);
 
-    return level_clamp(has - keep, 0, (double)task->recallable + wanted);
+    return level_clamp(has - keep, 0, (double)task->recallable + beyond);
 }
 
 static double portion_sum(const struct level_portion *rule, const struct sp_arbiter_task *tasks,
@@ -117,18 +133,20 @@ void level_divide(const struct level_portion *rule, const struct sp_arbiter_task
         divide_step(rule, tasks, count, low, &left, shares);
 }
 
-double level_keep_target(const struct sp_arbiter_task *task, double level, const void *context)
+static double keep_target(const struct sp_arbiter_task *task, double level, const void *context)
 {
     const struct level_target *target = task->own;
 
     (void)context;
-    return target->frames + level;
+    return level < 0 ? target->frames * (1 + level) : target->frames + level;
 }
+
+const struct level_rule level_rule_target = {.keep = keep_target, .low = -1, .high = 1e10};
 
 double level_at(const struct level_rule *rule, const struct sp_arbiter_task *tasks, size_t count,
                 uint64_t frames)
 {
-    const struct cut cut = {rule, true};
+    const struct cut cut = {rule, FROM_DEMAND};
     const struct level_portion portion = {cut_at, &cut, rule->low, rule->high};
     double demand = 0;
     double low, high;
@@ -155,36 +173,35 @@ static int64_t level_missing(const struct sp_arbiter_task *tasks, size_t count,
 uint32_t level_available(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
                          size_t count, const struct sp_arbiter_request *request)
 {
-    const struct cut cut = {rule, true};
+    const struct cut cut = {rule, FROM_ASKED};
     const struct level_portion portion = {cut_at, &cut, rule->low, rule->high};
     const struct sp_arbiter_task *task = &tasks[request->task];
     int64_t missing = level_missing(tasks, count, request);
-    double demand = level_demand(task);
+    double asked = level_asked(task);
     double low, high, left;
 
     if (missing <= 0)
-        return (uint32_t)demand;
+        return (uint32_t)asked;
     narrow(&portion, tasks, count, (double)missing, &low, &high);
-    left = demand - cut_at(task, low, &cut);
+    left = asked - cut_at(task, low, &cut);
     return left > 0 ? whole(left) : 0;
 }
 
 uint32_t level_available_target(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                                 size_t count, const struct sp_arbiter_request *request)
 {
-    static const struct level_rule rule = {.keep = level_keep_target, .low = -1e10, .high = 1e10};
-
     (void)self;
     (void)now;
-    return level_available(&rule, tasks, count, request);
+    return level_available(&level_rule_target, tasks, count, request);
 }
 
 uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
                       size_t count, const struct sp_arbiter_request *request, uint32_t *takes)
 {
-    const struct cut cut = {rule, request->event != SP_ARBITER_SHORT};
+    const bool asked = request->event != SP_ARBITER_SHORT;
+    const struct cut cut = {rule, asked ? FROM_ASKED : FROM_HELD};
     const struct level_portion portion = {cut_at, &cut, rule->low, rule->high};
-    int64_t missing = cut.wanted ? level_missing(tasks, count, request) : request->frames;
+    int64_t missing = asked ? level_missing(tasks, count, request) : request->frames;
     uint32_t grant = request->frames;
 
     for (size_t i = 0; i < count; i++)
@@ -192,7 +209,7 @@ uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_tas
     if (missing <= 0)
         return grant;
     level_divide(&portion, tasks, count, (uint64_t)missing, takes);
-    for (size_t i = 0; i < count && cut.wanted; i++) {
+    for (size_t i = 0; i < count && asked; i++) {
         uint32_t refused = takes[i] < tasks[i].wanted ? takes[i] : tasks[i].wanted;
 
         takes[i] -= refused;

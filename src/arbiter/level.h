@@ -21,7 +21,7 @@ struct level_rule {
 uint32_t level_decide(const struct level_rule *rule, const struct sp_arbiter_task *tasks,
                       size_t count, const struct sp_arbiter_request *request, uint32_t *takes);
 
-/* The level at which these tasks keep `frames` frames between them, of what each has and wants. */
+/* The level at which these tasks keep `frames` frames between them, of what each would use. */
 double level_at(const struct level_rule *rule, const struct sp_arbiter_task *tasks, size_t count,
                 uint64_t frames);
 
@@ -42,20 +42,30 @@ struct level_portion {
 void level_divide(const struct level_portion *rule, const struct sp_arbiter_task *tasks,
                   size_t count, uint64_t units, uint32_t *shares);
 
-/* A rule for arbiters whose state of a task begins with the frames it is meant to have. */
+/* A rule for arbiters whose state of a task begins with the frames it is meant to have. Where there are
+ * fewer frames than these in all, each task keeps the same part of its own; where there are more, each
+ * may keep as many more as any other. */
 struct level_target {
     double frames;
 };
-double level_keep_target(const struct sp_arbiter_task *task, double level, const void *context);
+extern const struct level_rule level_rule_target;
 
 /* sp_arbiter.available by such a rule. */
 uint32_t level_available_target(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                                 size_t count, const struct sp_arbiter_request *request);
 
 /* Frames a task has and is not about to return, and those it asks for. */
-static inline double level_demand(const struct sp_arbiter_task *task)
+static inline double level_asked(const struct sp_arbiter_task *task)
 {
     return (double)task->held - task->owed + task->wanted;
+}
+
+/* Frames a task would use: at least those. */
+static inline double level_demand(const struct sp_arbiter_task *task)
+{
+    double asked = level_asked(task);
+
+    return task->demand > asked ? task->demand : asked;
 }
 
 static inline double level_clamp(double value, double least, double most)

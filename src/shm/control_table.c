@@ -53,6 +53,7 @@ void control_row_write(struct control_row *row, uint32_t uid, const struct sp_ar
     SET(row->bid, task->bid);
     SET(row->idle, task->idle);
     SET(row->penalty, task->penalty);
+    SET(row->demand, task->demand);
     atomic_store_explicit(&row->id, task->id, memory_order_release);
 }
 
@@ -84,15 +85,18 @@ bool control_row_read(const struct control_row *row, uint64_t now, struct sp_arb
         .ghost_hits = GET(row->ghost_hits),
         .bid = GET(row->bid),
         .penalty = GET(row->penalty),
+        .demand = GET(row->demand),
     };
     *uidp = GET(row->uid);
     if (now >= GET(row->wanted_until))
-        out->wanted = 0;
+        out->wanted = out->demand = 0;
     /* The fields are of different moments; arbiters may rely on these. */
     if (out->owed > out->held)
         out->owed = out->held;
     if (out->recallable > out->held - out->owed)
         out->recallable = out->held - out->owed;
+    if (out->demand < out->held - out->owed + out->wanted)
+        out->demand = out->held - out->owed + out->wanted;
     atomic_thread_fence(memory_order_acquire);
     return GET(row->id) == id;
 }

@@ -55,6 +55,7 @@ struct control_row {
     _Atomic uint64_t bid;
     _Atomic uint32_t idle;
     _Atomic uint64_t penalty;
+    _Atomic uint32_t demand; /* after wanted_until it tells nothing, either */
     /* The policy server writes. */
     _Alignas(64) _Atomic uint32_t entitled_id; /* the task that the rest is about */
     _Atomic uint32_t basis;                    /* control_basis of what it knew of the task */
@@ -69,7 +70,7 @@ struct control_table {
     uint32_t magic;
     uint32_t version;
     uint32_t rows;   /* room for */
-    uint32_t frames; /* there are, less the reserve */
+    uint32_t frames; /* as in struct sp_arbiter_config */
     /* Physmem writes. */
     _Alignas(64) _Atomic uint32_t used; /* rows from here on have never been used */
     _Atomic int32_t spare;              /* as in struct sp_arbiter_request */

@@ -39,7 +39,8 @@ struct frame_stack {
     _Atomic uint32_t head;       /* place of the frame that would go first */
     _Atomic uint32_t span;       /* places from there on that may hold an offer */
     _Atomic uint64_t ghost_hits; /* faults, ever, on pages that were evicted lately */
-    uint8_t of_the_task[48];
+    _Atomic uint32_t demand;     /* frames that the task would use now, in all; 0: it does not say */
+    uint8_t of_the_task[40];
     /* Written by physmem alone. */
     _Atomic uint32_t taken; /* frames, ever; modulo 2^32 */
     uint8_t of_physmem[60];
@@ -105,6 +106,13 @@ static inline void frame_offers_tell_ghost_hits(struct frame_offers *offers, uin
         atomic_store_explicit(&offers->stack->ghost_hits, hits, memory_order_relaxed);
 }
 
+/* State how many frames the task would use now, in all; if there is a stack. */
+static inline void frame_offers_tell_demand(struct frame_offers *offers, uint32_t frames)
+{
+    if (offers->stack != NULL)
+        atomic_store_explicit(&offers->stack->demand, frames, memory_order_relaxed);
+}
+
 /* Notice all takings: `lost` is called for each slot. */
 void frame_offers_sweep(struct frame_offers *offers, void (*lost)(void *context, uint32_t slot),
                         void *context);
@@ -133,6 +141,11 @@ bool frame_walk_claim(struct frame_walk *walk);
 static inline uint64_t frame_stack_ghost_hits(const struct frame_stack *stack)
 {
     return atomic_load_explicit(&stack->ghost_hits, memory_order_relaxed);
+}
+
+static inline uint32_t frame_stack_demand(const struct frame_stack *stack)
+{
+    return atomic_load_explicit(&stack->demand, memory_order_relaxed);
 }
 
 /* After a walk: tell the task how many frames were taken ever. */

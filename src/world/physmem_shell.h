@@ -28,7 +28,8 @@ struct physmem_shell_stack {
 struct physmem_shell {
     const struct allocator *allocator;
     struct physmem *physmem;
-    uint32_t create_error; /* while it is not 0, making an extent or a stack fails with this errno */
+    uint32_t
+        create_error; /* while it is not 0, making an extent or a stack fails with this errno */
     struct physmem_shell_extent **extent; /* by descriptor; NULL: that descriptor is free */
     uint32_t extents;                     /* descriptors that are or were in use */
     uint32_t extent_capacity;

@@ -27,9 +27,9 @@ struct world {
     uint32_t seq; /* of the latest request */
     /* Is told of every effect before it is carried out. May be NULL. */
     void (*watch)(struct world *world, const struct physmem_effect *effect);
-    void *user;                                 /* for `watch` */
-    struct physmem_effect record[WORLD_RECORD]; /* a ring */
-    uint32_t recorded;                          /* effects, ever */
+    void *user;                                            /* for `watch` */
+    struct physmem_effect record[WORLD_RECORD];            /* a ring */
+    uint32_t recorded;                                     /* effects, ever */
     struct physmem_map_item items[PHYSMEM_MAPS_MAX];       /* of the latest reply to map */
     struct physmem_map_item repossessed[EXTENT_PAGES / 2]; /* of the latest such effect */
 };

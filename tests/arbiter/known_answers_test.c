@@ -353,6 +353,121 @@ static void test_auction_divides_among_equals(void **state)
     arena_fini(&arena);
 }
 
+/* A live task asks for its next batch, whatever it would use: one hoarder holds all there is, another
+ * task has only what it is guaranteed, and wants 8 frames more. It is allotted what it states, or, if it
+ * does not say, its fair share; a starved task lends nothing. */
+static void test_karma_starves_nobody(void **state)
+{
+    static const struct {
+        uint32_t states;
+        double allotted; /* fair share: 200 of 800 */
+    } cases[] = {{360, 360}, {0, 200}, {150, 150}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena;
+        struct karma_task *starved;
+
+        arena_init(&arena, "karma", 800, 2);
+        arena.task[0].guaranteed = arena.task[1].guaranteed = 20;
+        arena.task[0].held = 776;
+        arena.task[0].demand = 820;
+        arena.task[1].held = 24;
+        arena.task[1].wanted = 8;
+        arena.task[1].demand = cases[i].states;
+        arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
+        starved = arena.task[1].own;
+        assert_true(starved->target.frames == cases[i].allotted);
+        if (cases[i].states != 150)
+            assert_true(starved->credits <= 1000000 + 200);
+        assert_int_equal(arena.task[0].held, 776 - 8); /* as many as are asked for */
+        arena_fini(&arena);
+    }
+}
+
+/* A task that comes within a quantum does not wait for the next one to have its fair share. */
+static void test_karma_receives_newcomers(void **state)
+{
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "karma", 800, 2);
+    arena.count = 1;
+    arena.task[0].held = 800;
+    arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
+    arena.count = 2;
+    arena.now += SECOND / 2;
+    for (int ask = 0; ask < 100; ask++)
+        arena_ask(&arena, 1, 8);
+    assert_in_range(arena.task[1].held, 150, 200);
+    arena_fini(&arena);
+}
+
+/* Frames that are guaranteed are not shared, and not borrowed: they cost no credits. */
+static void test_karma_charges_nothing_for_guarantees(void **state)
+{
+    static const uint32_t demand[] = {700, 700};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, "karma:guaranteed-fraction=1,credits=0", 1000, 2);
+    arena.task[0].guaranteed = 700;
+    arena_pass(&arena, SECOND, demand);
+    assert_int_equal(arena.task[0].held, 700);
+    assert_int_equal(arena.task[1].held, 300);
+    assert_true(((struct karma_task *)arena.task[0].own)->credits == 0);
+    arena_fini(&arena);
+}
+
+/* A bids 10 and holds 600; B bids 5, holds 300 and asks for 700; C bids 1, and is guaranteed 100. */
+static void three_bidders(struct arena *arena)
+{
+    arena_init(arena, "auction", 1000, 3);
+    arena->task[0].bid = 10;
+    arena->task[0].held = 600;
+    arena->task[1].bid = 5;
+    arena->task[1].held = 300;
+    arena->task[1].wanted = 400;
+    arena->task[2].bid = 1;
+    arena->task[2].guaranteed = 100;
+    arena->task[2].held = 100;
+}
+
+/* What is guaranteed is set aside first; the highest bidder keeps what it has. */
+static void test_auction_cuts_the_lowest_bidder(void **state)
+{
+    static const uint32_t in_all[] = {600, 300, 100}, short_of_fifty[] = {600, 250, 100},
+                          short_of_more[] = {550, 0, 100};
+    struct arena arena;
+
+    (void)state;
+    three_bidders(&arena);
+    arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
+    expect_held(&arena, in_all, 0);
+    arena_decide(&arena, SP_ARBITER_SHORT, 0, 50);
+    expect_held(&arena, short_of_fifty, 0);
+    arena_decide(&arena, SP_ARBITER_SHORT, 0, 300);
+    expect_held(&arena, short_of_more, 0);
+    arena_fini(&arena);
+}
+
+/* What is guaranteed to C is not sold to B, though C does not hold it yet. */
+static void test_auction_does_not_sell_guarantees(void **state)
+{
+    struct arena arena;
+
+    (void)state;
+    three_bidders(&arena);
+    arena.task[2].held = 0;
+    arena.task[2].demand = 100;
+    arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
+    assert_true(((struct auction_task *)arena.task[0].own)->target.frames == 600);
+    assert_true(((struct auction_task *)arena.task[1].own)->target.frames == 300);
+    assert_true(((struct auction_task *)arena.task[2].own)->target.frames == 100);
+    assert_true(((struct auction_task *)arena.task[2].own)->charge == 0);
+    arena_fini(&arena);
+}
+
 static void test_market_savings_buy_a_burst(void **state)
 {
     static const uint32_t both[] = {1000, 1000}, one[] = {1000, 0};
@@ -443,6 +558,11 @@ int main(void)
         cmocka_unit_test(test_auction_charges_what_others_lose),
         cmocka_unit_test(test_auction_rewards_the_truth),
         cmocka_unit_test(test_auction_divides_among_equals),
+        cmocka_unit_test(test_karma_starves_nobody),
+        cmocka_unit_test(test_karma_receives_newcomers),
+        cmocka_unit_test(test_karma_charges_nothing_for_guarantees),
+        cmocka_unit_test(test_auction_cuts_the_lowest_bidder),
+        cmocka_unit_test(test_auction_does_not_sell_guarantees),
         cmocka_unit_test(test_market_savings_buy_a_burst),
         cmocka_unit_test(test_cliffhanger_follows_ghost_hits),
         cmocka_unit_test(test_cliffhanger_treats_newcomers_alike),

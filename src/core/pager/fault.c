@@ -115,32 +115,53 @@ static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
     return PAGER_DONE;
 }
 
-/* True if the page was evicted so lately that it would still be here with twice the frames: not more
- * pages were evicted since than there are frames. */
-static bool is_ghost(const struct pager *pager, const struct pager_page *page)
+/* Pages that were evicted since this one was; 0: it never was. */
+static uint32_t age_of(const struct pager *pager, const struct pager_page *page)
 {
-    return page->slot != 0 && (uint32_t)pager->stats->evictions - page->slot <= pager->held;
+    return page->slot != 0 ? (uint32_t)pager->stats->evictions - page->slot : 0;
+}
+
+/* A page that was evicted is needed again. With as many frames more as it is old it would still be here;
+ * with twice the frames there are, if it is not older than that.
+ *
+ * The demand that the task states rises by a quarter of what such a page shows to be lacking, and falls
+ * by a 64th of what it shows to be too much. It settles at what would keep nearly all pages that come
+ * back, and no single one decides. */
+static void note_return(struct pager *pager, uint32_t age)
+{
+    uint64_t would_do = (uint64_t)pager->held + age;
+    uint32_t most = growth_allowance(pager);
+    uint32_t needed = would_do < most ? (uint32_t)would_do : most;
+
+    if (age <= pager->held)
+        frame_offers_tell_ghost_hits(&pager->offers, ++pager->stats->ghost_hits);
+    if (needed > pager->demand)
+        pager->demand += (needed - pager->demand + 3) / 4;
+    else
+        pager->demand -= (pager->demand - needed + 63) / 64;
+    frame_offers_tell_demand(&pager->offers, pager->demand);
 }
 
 static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write)
 {
     struct pager_page *p = &pager->page[page];
     const struct pager_region *region = &pager->region[p->region - 1];
-    bool ghost = is_ghost(pager, p);
+    bool returns = p->slot != 0;
+    uint32_t age = age_of(pager, p);
     enum pager_verdict verdict = acquire_frame(pager, page);
 
     if (verdict != PAGER_DONE)
         return verdict;
-    if (ghost)
-        frame_offers_tell_ghost_hits(&pager->offers, ++pager->stats->ghost_hits);
+    if (returns)
+        note_return(pager, age);
     pager->stats->faults++;
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
         effects_add(pager, (struct pager_effect){.kind = p->state == PAGE_SWAPPED ? EFFECT_LOAD
-                                                                                 : EFFECT_REFILL,
-                                                .page = page,
-                                                .slot = p->slot,
-                                                .swap = p->swap});
+                                                                                  : EFFECT_REFILL,
+                                                 .page = page,
+                                                 .slot = p->slot,
+                                                 .swap = p->swap});
         p->state = PAGE_LOADING;
         pager->loading++;
         pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;

@@ -228,6 +228,7 @@ struct pager {
     int store_error;         /* the last one; errno value */
     uint64_t grow_after;     /* faults count from which extra frames are asked for again */
     uint32_t grow_backoff;
+    uint32_t demand; /* frames that would be used now, in all, as far as faults show */
     bool allocating;          /* an EFFECT_ALLOCATE has not been answered */
     uint32_t losing;          /* slots that were lost, for which something is under way */
     uint64_t allocation_lost; /* bit i: slot allocate_slot + i was lost before the answer came */

@@ -14,7 +14,7 @@ int arbiter_start(struct physmem *physmem)
 
     memcpy(physmem->arbiter_params, physmem->config.arbiter_params,
            sizeof(physmem->arbiter_params));
-    config->frames = physmem->config.frames - physmem->config.reserve;
+    config->frames = physmem_extra_frames(physmem->config.frames);
     config->params = physmem->arbiter_params;
     physmem->arbiter_size = arbiter->size != NULL ? arbiter->size(config) : 0;
     physmem->arbiter_task_size = arbiter->task_size != NULL ? arbiter->task_size(config) : 0;
@@ -53,6 +53,20 @@ void arbiter_task_end(struct physmem *physmem, struct physmem_task *task)
     task->arbiter_own = NULL;
 }
 
+/* Frames that a task would use now, of what its contracts allow. What it states counts while it asks
+ * for extra frames. */
+static uint32_t demand_of(const struct physmem *physmem, const struct physmem_task *task,
+                          const struct sp_arbiter_task *known)
+{
+    uint32_t shows = known->held - known->owed + known->wanted;
+    uint64_t allowed = (uint64_t)known->guaranteed + known->leased + known->extra;
+    uint32_t states = physmem->now < task->wanted_until ? stack_demand(task) : 0;
+
+    if (states > allowed)
+        states = (uint32_t)allowed;
+    return states > shows ? states : shows;
+}
+
 void arbiter_describe(const struct physmem *physmem, struct physmem_task *task,
                       struct sp_arbiter_task *out)
 {
@@ -82,6 +96,7 @@ void arbiter_describe(const struct physmem *physmem, struct physmem_task *task,
     }
     if (task->limit.weight > 0)
         out->weight = task->limit.weight;
+    out->demand = demand_of(physmem, task, out);
 }
 
 /* List the tasks; *askingp becomes the index of `asking`. Returns how many there are. */

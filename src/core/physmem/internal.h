@@ -311,6 +311,9 @@ uint32_t stack_take(struct physmem *physmem, struct physmem_task *task, uint32_t
 /* Faults on pages evicted lately, as the task says: it may lie, but the number never falls. */
 uint64_t stack_ghost_hits(struct physmem_task *task);
 
+/* Frames that the task says it would use now, in all: any number; 0: it does not say. */
+uint32_t stack_demand(const struct physmem_task *task);
+
 /* Give the task's frame stack up. */
 void stack_close(struct physmem *physmem, struct physmem_task *task);
 

@@ -21,7 +21,7 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
         physmem->config.warnings = PHYSMEM_WARNINGS;
     if (physmem->config.silence_ns == 0)
         physmem->config.silence_ns = PHYSMEM_SILENCE_NS;
-    physmem->watermark = config->frames / 32 > 0 ? config->frames / 32 : 1;
+    physmem->watermark = config->frames - physmem_extra_frames(config->frames);
     handles_init(&physmem->containers, physmem->allocator);
     handles_init(&physmem->extents, physmem->allocator);
     deadlines_init(&physmem->deadlines, physmem->allocator);

@@ -43,6 +43,14 @@ struct physmem_task;
 #define PHYSMEM_RECALLS_MAX    4u     /* recalls of one task that are not met */
 #define PHYSMEM_DEAD_MAX       1024u  /* tasks that have gone and stay listed */
 
+/* Of so many frames, those that may be given out as extra frames. The others, the PHYSMEM_KEPT_SHARE'th
+ * part and at least one, are kept for requests within guarantees. */
+#define PHYSMEM_KEPT_SHARE 32u
+static inline uint32_t physmem_extra_frames(uint32_t frames)
+{
+    return frames - (frames / PHYSMEM_KEPT_SHARE > 0 ? frames / PHYSMEM_KEPT_SHARE : 1);
+}
+
 /* A watcher is told of its availability when that has changed by the frames it names, and by at
  * least the PHYSMEM_HYSTERESIS_SHARE'th part of all frames. */
 #define PHYSMEM_HYSTERESIS_SHARE 256u

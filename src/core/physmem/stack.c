@@ -58,6 +58,11 @@ uint64_t stack_ghost_hits(struct physmem_task *task)
     return task->ghost_hits;
 }
 
+uint32_t stack_demand(const struct physmem_task *task)
+{
+    return task->stack != NULL ? frame_stack_demand(task->stack) : 0;
+}
+
 void stack_close(struct physmem *physmem, struct physmem_task *task)
 {
     struct physmem_effect *effect;

@@ -19,7 +19,8 @@ static void test_regions(void **state)
 
     (void)state;
     assert_int_equal(pager_regions_create(pager, 301, SP_PRECIOUS, false, false), SP_NO_PAGE);
-    assert_int_equal(pager_regions_create(pager, UINT32_MAX, SP_PRECIOUS, false, false), SP_NO_PAGE);
+    assert_int_equal(pager_regions_create(pager, UINT32_MAX, SP_PRECIOUS, false, false),
+                     SP_NO_PAGE);
     assert_int_equal(pager_regions_create(pager, 10, SP_PRECIOUS, false, false), 0);
     assert_int_equal(pager_regions_create(pager, 10, SP_DISCARDABLE, false, false), 11);
     assert_int_equal(story->stats.pages, 20);
@@ -501,6 +502,28 @@ static void test_reference_bits(void **state)
     story_end(story);
 }
 
+/* A task asks for extra frames in small batches, and is refused them. What it states is what its loop
+ * would need: its pages, and the frames that the pager keeps free. */
+static void test_a_loop_states_the_frames_it_would_use(void **state)
+{
+    enum { FRAMES = 40, LOOP = 150 };
+    struct story *story = story_begin(&policy_fifo, 400, FRAMES, 400, UINT32_MAX);
+    struct pager *pager = &story->pager;
+
+    (void)state;
+    assert_int_equal(pager_regions_create(pager, 400, SP_DISCARDABLE, false, false), 0);
+    story_get_frames(story, FRAMES, true);
+    for (sp_page touch = 0; touch < 6 * LOOP; touch++) {
+        while (story_reads(story, touch % LOOP) != PAGER_DONE)
+            pager_growth_allocated(pager, pager->allocate_slot, 0, 0, false);
+        story_forget_effects(story);
+        if (touch < LOOP) /* nobody knows yet that the pages come back */
+            assert_int_equal(pager->demand, 0);
+    }
+    assert_in_range(pager->demand, LOOP, LOOP + FRAMES);
+    story_end(story);
+}
+
 static void test_memory_per_page(void **state)
 {
     enum { PAGES = 1 << 16 };
@@ -549,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_policy_is_overruled),
         cmocka_unit_test(test_a_reference_ends_although_it_is_watched),
         cmocka_unit_test(test_reference_bits),
+        cmocka_unit_test(test_a_loop_states_the_frames_it_would_use),
         cmocka_unit_test(test_memory_per_page),
     };
 

@@ -234,6 +234,39 @@ static void test_a_task_cannot_take_back_ghost_hits(void **state)
     assert_int_equal(said.ghost_hits, 70);
 }
 
+/* What a task asks for is the size of its next batch; what it would use it states. That counts for as
+ * long as it asks, as far as its contracts allow, and is never less than what it has and asks for. */
+static void test_a_task_states_its_demand(void **state)
+{
+    struct world *world = *state;
+    uint32_t in_a, in_b;
+    struct physmem_task *a = task_with(world, "a", 10, 50, &in_a);
+    struct physmem_task *b = task_with(world, "b", 0, 90, &in_b);
+    struct frame_stack *stack = world_open_stack(world, a, in_a, 10)->stack.stack;
+    struct sp_arbiter_task said;
+
+    expect_allocated(world_allocate(world, b, in_b, 0, 90, PHYSMEM_EXTRA), 90);
+    stack->demand = 55;
+    arbiter_describe(world->physmem, a, &said);
+    assert_int_equal(said.demand, 0); /* it does not ask */
+    expect_allocated(world_allocate(world, a, in_a, 0, 10, 0), 10);
+    expect_error(world_allocate(world, a, in_a, 10, 8, PHYSMEM_EXTRA), ENOMEM);
+    arbiter_describe(world->physmem, a, &said);
+    assert_int_equal(said.wanted, 8);
+    assert_int_equal(said.demand, 55);
+    stack->demand = UINT32_MAX;
+    arbiter_describe(world->physmem, a, &said);
+    assert_int_equal(said.demand, 60);
+    stack->demand = 3;
+    arbiter_describe(world->physmem, a, &said);
+    assert_int_equal(said.demand, 18);
+    stack->demand = 55;
+    world_pass(world, 2 * SECOND);
+    world_container(world, b, 1); /* physmem learns of the time */
+    arbiter_describe(world->physmem, a, &said);
+    assert_int_equal(said.demand, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_lost_tells_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silence_tells_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_task_cannot_take_back_ghost_hits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_task_states_its_demand, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
