@@ -17,10 +17,10 @@
 _Static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) == SOCK_PATH_MAX + 1,
                "SOCK_PATH_MAX is what the kernel takes");
 
-/* Room for one descriptor by CMSG_SPACE is, on 64-bit machines, room for two: see sock_receive. */
+/* Room for two descriptors: see sock_receive. */
 union control {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(2 * sizeof(int))];
 };
 
 static int fill_address(struct sockaddr_un *address, const char *path, struct sp_error *error)
@@ -200,7 +200,7 @@ static void attach_descriptor(struct msghdr *header, union control *control, int
 
     memset(control, 0, sizeof(*control)); /* the padding too: nothing of ours leaks out */
     header->msg_control = control->bytes;
-    header->msg_controllen = sizeof(control->bytes);
+    header->msg_controllen = CMSG_SPACE(sizeof(int));
     cmsg = CMSG_FIRSTHDR(header);
     cmsg->cmsg_level = SOL_SOCKET;
     cmsg->cmsg_type = SCM_RIGHTS;
@@ -247,34 +247,6 @@ static unsigned take_descriptors(struct msghdr *header, int *receivedp)
     return count;
 }
 
-ssize_t sock_receive(int fd, void *buffer, size_t size, int *receivedp)
-{
-    struct iovec part = {.iov_base = buffer, .iov_len = size};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    union control control;
-    ssize_t received;
-    unsigned count;
-
-    *receivedp = -1;
-    header.msg_control = control.bytes;
-    header.msg_controllen = sizeof(control.bytes);
-    do
-        received = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (received < 0 && errno == EINTR);
-    if (received < 0)
-        return errno == ECONNRESET ? -EPIPE : -errno;
-    count = take_descriptors(&header, receivedp);
-    /* Truncated: descriptors that did not fit, or that found no room in this process' table, are
-     * gone, and nobody can tell which. */
-    if (count > 1 || (header.msg_flags & MSG_CTRUNC) != 0) {
-        if (count > 0)
-            close(*receivedp);
-        *receivedp = -1;
-        return -EPROTO;
-    }
-    return received;
-}
-
 /* recvmsg, with errors as everywhere here. */
 static ssize_t receive(int fd, struct msghdr *header)
 {
@@ -286,6 +258,31 @@ static ssize_t receive(int fd, struct msghdr *header)
     if (received >= 0)
         return received;
     return errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+ssize_t sock_receive(int fd, void *buffer, size_t size, int *receivedp)
+{
+    struct iovec part = {.iov_base = buffer, .iov_len = size};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    union control control;
+    ssize_t received;
+    unsigned count;
+
+    *receivedp = -1;
+    header.msg_control = control.bytes;
+    header.msg_controllen = sizeof(control.bytes);
+    received = receive(fd, &header);
+    if (received < 0)
+        return received;
+    count = take_descriptors(&header, receivedp);
+    if (count <= 1 && (header.msg_flags & MSG_CTRUNC) == 0)
+        return received;
+    if (count > 0)
+        close(*receivedp);
+    *receivedp = -1;
+    /* There is room for two descriptors here: truncated with fewer means that this process may have
+     * no more. */
+    return count > 1 ? -EPROTO : -EMFILE;
 }
 
 ssize_t sock_receive_bytes(int fd, void *buffer, size_t size)

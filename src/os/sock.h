@@ -51,8 +51,8 @@ ssize_t sock_send(int fd, const void *bytes, size_t size, int borrowed_fd);
  * (close-on-exec), or -1. Returns the number of bytes, 0 when the peer has closed.
  *   -EAGAIN  nothing is there now
  *   -EPIPE   the connection was reset
- *   -EPROTO  more than one descriptor came at once, or some were lost for want of room in this
- *            process' table; all are closed, and the connection is to be ended
+ *   -EPROTO  more than one descriptor came at once; all are closed
+ *   -EMFILE  a descriptor came that is lost, because this process may have no more
  * On error *receivedp is -1. Async-signal-safe. */
 ssize_t sock_receive(int fd, void *buffer, size_t size, int *receivedp);
 

@@ -239,7 +239,7 @@ static void test_a_descriptor_lost_for_want_of_room_is_noticed(void **state)
     none = before;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    assert_int_equal(sock_receive(pair[1], buffer, sizeof(buffer), &received), -EPROTO);
+    assert_int_equal(sock_receive(pair[1], buffer, sizeof(buffer), &received), -EMFILE);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(received, -1);
     close(pair[0]);
