@@ -9,7 +9,7 @@
 
 #include "launch/directory.h"
 #include "launch/guardian.h"
-#include "launch/observer.h"
+#include "client/observer/observer.h"
 #include "launch/server.h"
 #include "launch/strings.h"
 

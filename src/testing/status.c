@@ -15,7 +15,7 @@ static int fixture_observe(struct sp_testing *fixture, enum sp_testing_server se
     if (path == NULL)
         return error_set(error, ENOENT, "the fixture was started without swap");
     *observerp = &fixture->servers[server].observer;
-    if ((*observerp)->fd < 0)
+    if ((*observerp)->link.fd < 0)
         result = observer_connect(*observerp, path, "testing", error);
     return result == -ENOENT || result == -ECONNREFUSED ? -EPIPE : result;
 }

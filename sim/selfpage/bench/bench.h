@@ -9,7 +9,7 @@
 #include <selfpage/error.h>
 
 #include "base/histogram.h"
-#include "launch/observer.h"
+#include "client/observer/observer.h"
 #include "launch/strings.h"
 #include "os/options.h"
 

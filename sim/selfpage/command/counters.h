@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "launch/observer.h"
+#include "client/observer/observer.h"
 
 struct counter {
     const char *name;

@@ -11,7 +11,7 @@
 
 #include "shm/stats_page.h"
 #include "selfpage/command/expression.h"
-#include "launch/observer.h"
+#include "client/observer/observer.h"
 #include "selfpage/run/scenario.h"
 
 /* The policy of a task for which the scenario names none: the library's default. */

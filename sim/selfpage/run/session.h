@@ -11,7 +11,7 @@
 
 #include "launch/directory.h"
 #include "launch/guardian.h"
-#include "launch/observer.h"
+#include "client/observer/observer.h"
 #include "launch/server.h"
 #include "launch/strings.h"
 #include "selfpage/run/options.h"

@@ -22,10 +22,10 @@ static bool session_is_settled(const struct session *session)
     const struct session_server *servers = session->servers;
     const struct observed_swap *swap = &servers[SCENARIO_SWAP].observer.swap;
 
-    if (servers[SCENARIO_PHYSMEM].observer.fd >= 0 &&
+    if (servers[SCENARIO_PHYSMEM].observer.link.fd >= 0 &&
         servers[SCENARIO_PHYSMEM].observer.physmem.tasks > 0)
         return false;
-    if (servers[SCENARIO_SWAP].observer.fd < 0)
+    if (servers[SCENARIO_SWAP].observer.link.fd < 0)
         return true;
     return swap->clients <= 1 &&
            (session->scenario->swap->keep || (swap->used == 0 && swap->reserved == 0));
@@ -36,7 +36,7 @@ static void server_refresh(struct session_server *server)
 {
     struct sp_error error = {0};
 
-    if (server->observer.fd < 0 ||
+    if (server->observer.link.fd < 0 ||
         observer_refresh(&server->observer, session_patience_ms(server->session), &error) == 0 ||
         error.code != ETIMEDOUT)
         return;

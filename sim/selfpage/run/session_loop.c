@@ -125,7 +125,7 @@ void session_server_ended(struct session *session, enum scenario_server which, i
     session->outcome.server_ended[which] = true;
     if (server->watched)
         uv_poll_stop(&server->poll);
-    observer_receive(&server->observer); /* what it had still said */
+    observer_receive(&server->observer, NULL); /* what it had still said */
     observer_disconnect(&server->observer);
     if (which == SCENARIO_PHYSMEM) {
         session_note_answer(session);
@@ -182,7 +182,7 @@ static void on_observer(uv_poll_t *poll, int status, int events)
     struct session_server *server = poll->data;
 
     (void)events;
-    if (status != 0 || observer_receive(&server->observer) < 0)
+    if (status != 0 || observer_receive(&server->observer, NULL) < 0)
         uv_poll_stop(poll);
     session_note_answer(server->session);
 }
@@ -194,7 +194,7 @@ static int server_watch(struct session *session, enum scenario_server which)
     int result;
 
     server->poll.data = server;
-    result = uv_poll_init(&session->loop, &server->poll, server->observer.fd);
+    result = uv_poll_init(&session->loop, &server->poll, server->observer.link.fd);
     if (result != 0)
         return result;
     server->watched = true;
@@ -287,7 +287,7 @@ static void on_tick(uv_timer_t *timer)
     session_note_status(session);
     if (ms / REPORT_TERMINAL_MS != (ms - TICK_MS) / REPORT_TERMINAL_MS)
         for (int i = 0; i < SCENARIO_SERVERS; i++)
-            if (session->servers[i].observer.fd >= 0)
+            if (session->servers[i].observer.link.fd >= 0)
                 observer_ask(&session->servers[i].observer);
     if (ms / every != (ms - TICK_MS) / every)
         report_table(&session->report, &session->outcome, session_seconds(session));
