@@ -340,10 +340,10 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_EXTENT_DESTROY:
         memory_extent_change(service, effect);
         break;
-    case PHYSMEM_CONTROL_RING:
+    case PHYSMEM_POLICYSERVER_RING:
         policyserver_ring(service, effect->ring);
         break;
-    case PHYSMEM_CONTROL_GROW:
+    case PHYSMEM_POLICYSERVER_GROW:
         policyserver_grow(service);
         break;
     }

@@ -56,7 +56,7 @@ void memory_extent_change(struct service *service, const struct physmem_effect *
         if (code < 0)
             extent_fail(service, "audit", code);
         else
-            physmem_audited(service->physmem, clock_now_ns(), effect->extent.extent,
+            physmem_audit_done(service->physmem, clock_now_ns(), effect->extent.extent,
                             effect->extent.count, (uint64_t)code);
         break;
     default:

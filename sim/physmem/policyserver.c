@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "os/clock.h"
 
-_Static_assert(WIRE_WHOM_USER == PHYSMEM_LIMIT_USER && WIRE_WHOM_NAME == PHYSMEM_LIMIT_NAME &&
-                   WIRE_COUNT(WIRE_WHOMS) == PHYSMEM_LIMIT_WHOMS,
+_Static_assert(WIRE_WHOM_USER == LIMIT_USER && WIRE_WHOM_NAME == LIMIT_NAME &&
+                   WIRE_COUNT(WIRE_WHOMS) == LIMIT_WHOMS,
                "LIMIT.whom has the values of the core");
 
 static const char log_cause[] = "control";
@@ -26,13 +26,13 @@ static int table_make(struct service *service, uint32_t rows)
     code = shared_create(&table, "selfpage-control", control_table_size(rows), &error);
     if (code == 0) {
         control_table_init(table.memory, rows, physmem_extra_frames(service->options->frames));
-        code = physmem_control_table(service->physmem, clock_now_ns(), table.memory, rows);
+        code = physmem_policyserver_table(service->physmem, clock_now_ns(), table.memory, rows);
         if (code != 0)
             shared_close(&table);
     } else {
         log_line(&service->server.log, log_cause, "cannot make a table of %u rows: %s", rows,
                  error.text);
-        physmem_control_table(service->physmem, clock_now_ns(), NULL, 0);
+        physmem_policyserver_table(service->physmem, clock_now_ns(), NULL, 0);
     }
     if (code != 0)
         return code;
@@ -59,7 +59,7 @@ static void table_send(struct service *service, uint32_t seq)
 static void control_give(struct service *service, struct connection *to, uint32_t seq)
 {
     struct policyserver *self = &service->policyserver;
-    uint32_t rows = physmem_control_rows(service->physmem);
+    uint32_t rows = physmem_policyserver_rows(service->physmem);
     int code = 0;
 
     if (self->table.memory == NULL || self->rows < rows / 2)
@@ -74,7 +74,7 @@ static void control_give(struct service *service, struct connection *to, uint32_
     /* What the one before had sent of a set that it did not finish. */
     self->limits = 0;
     self->limits_lost = false;
-    physmem_control_begin(service->physmem, clock_now_ns());
+    physmem_policyserver_begin(service->physmem, clock_now_ns());
     log_line(&service->server.log, log_cause, "the policy server (process %ld) has control",
              (long)to->peer.pid);
     table_send(service, seq);
@@ -143,14 +143,14 @@ static void on_hand_over(struct service *service, struct connection *connection,
 
 static void on_limit(struct policyserver *self, const struct wire_message *message)
 {
-    struct physmem_limit *limit = &self->limit[self->limits];
+    struct limit *limit = &self->limit[self->limits];
 
-    if (self->limits == PHYSMEM_LIMITS_MAX) {
+    if (self->limits == LIMITS_MAX) {
         self->limits_lost = true;
         return;
     }
     self->limits++;
-    *limit = (struct physmem_limit){
+    *limit = (struct limit){
         .whom = message->limit.whom,
         .uid = message->limit.uid,
         .guaranteed = message->limit.guaranteed,
@@ -169,7 +169,7 @@ static void on_limits(struct service *service, struct connection *connection,
     int code = -E2BIG;
 
     if (complete)
-        code = physmem_control_limits(service->physmem, clock_now_ns(), self->limit, self->limits);
+        code = physmem_policyserver_limits(service->physmem, clock_now_ns(), self->limit, self->limits);
     connection_send_done(connection, message, code, self->limits,
                          complete ? NULL : "too many limits, or not as many as were announced");
     self->limits = 0;
@@ -192,7 +192,7 @@ static void on_holder(struct service *service, struct connection *connection,
         on_limits(service, connection, message);
         break;
     default:
-        physmem_control_entitled(service->physmem, clock_now_ns());
+        physmem_policyserver_entitled(service->physmem, clock_now_ns());
         break;
     }
 }
@@ -234,7 +234,7 @@ void policyserver_closed(struct service *service, struct connection *connection)
     log_line(&service->server.log, log_cause,
              "the policy server (process %ld) is gone without handing over: its last table stands",
              (long)connection->peer.pid);
-    physmem_control_end(service->physmem, clock_now_ns());
+    physmem_policyserver_end(service->physmem, clock_now_ns());
     if (self->successor != NULL)
         control_pass(service);
 }
@@ -255,7 +255,7 @@ void policyserver_ring(struct service *service, uint32_t what)
 
 void policyserver_grow(struct service *service)
 {
-    if (table_make(service, physmem_control_rows(service->physmem)) == 0 &&
+    if (table_make(service, physmem_policyserver_rows(service->physmem)) == 0 &&
         service->policyserver.holder != NULL)
         table_send(service, 0);
 }

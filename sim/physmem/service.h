@@ -8,7 +8,14 @@
 #include <uv.h>
 
 #include "adapter/arbiter.h"
-#include "core/physmem/control.h"
+#include "core/containers/container.h"
+#include "core/physmem/answer.h"
+#include "core/physmem/physmem.h"
+#include "core/physmem/policyserver.h"
+#include "core/physmem/request.h"
+#include "core/physmem/status.h"
+#include "core/physmem/task.h"
+#include "shm/frame_stack.h"
 #include "io/server.h"
 #include "os/shared.h"
 
@@ -30,7 +37,7 @@ struct policyserver {
     uint32_t rows;
     uint32_t limits;  /* received of a set */
     bool limits_lost; /* there were more than limit[] holds */
-    struct physmem_limit limit[PHYSMEM_LIMITS_MAX];
+    struct limit limit[LIMITS_MAX];
 };
 
 struct service {

@@ -117,7 +117,7 @@ static void hello_control(struct service *service, struct connection *connection
     }
     seat->control = connection;
     connection->user = seat;
-    physmem_control_opened(service->physmem, task);
+    physmem_task_connected(service->physmem, task);
     welcome(service, connection, message->seq, task);
 }
 
@@ -165,7 +165,7 @@ static void on_propose(struct service *service, const struct physmem_request *re
     struct sp_terms terms;
 
     WIRE_COPY_TERMS(&terms, &message->propose);
-    physmem_propose(service->physmem, service_received_ns(service), request, &terms);
+    physmem_contract_propose(service->physmem, service_received_ns(service), request, &terms);
 }
 
 static void on_split(struct service *service, const struct physmem_request *request,
@@ -175,7 +175,7 @@ static void on_split(struct service *service, const struct physmem_request *requ
 
     if (getrandom(&token, sizeof(token), 0) != sizeof(token))
         token = 0;
-    physmem_split(service->physmem, clock_now_ns(), request, message->split.contract,
+    physmem_part_split(service->physmem, clock_now_ns(), request, message->split.contract,
                   message->split.frames, token);
 }
 
@@ -199,16 +199,16 @@ static void on_ask_availability(struct service *service, const struct physmem_re
     uint8_t watch = message->ask_availability.watch;
 
     if (watch == WIRE_WATCH_ASK)
-        physmem_ask_availability(service->physmem, clock_now_ns(), request);
+        physmem_availability_ask(service->physmem, clock_now_ns(), request);
     else
-        physmem_watch_availability(service->physmem, clock_now_ns(), request,
+        physmem_availability_watch(service->physmem, clock_now_ns(), request,
                                    watch == WIRE_WATCH_ON, message->ask_availability.hysteresis);
 }
 
 static void on_unmapped(struct service *service, struct connection *connection,
                         struct physmem_task *task, const struct wire_message *message)
 {
-    if (physmem_unmapped(service->physmem, service_received_ns(service), task,
+    if (physmem_unmap_answered(service->physmem, service_received_ns(service), task,
                          message->unmapped.id) != 0)
         connection_close(connection, CONNECTION_VIOLATION,
                          "UNMAPPED answers number %llu, which was not asked",
@@ -239,25 +239,25 @@ static void on_request(struct service *service, struct connection *connection,
         on_propose(service, &request, message);
         break;
     case WIRE_ACCEPT:
-        physmem_accept(physmem, now, &request, message->accept.contract);
+        physmem_contract_accept(physmem, now, &request, message->accept.contract);
         break;
     case WIRE_RENEW:
-        physmem_renew(physmem, now, &request, message->renew.contract, message->renew.term_ns);
+        physmem_contract_renew(physmem, now, &request, message->renew.contract, message->renew.term_ns);
         break;
     case WIRE_CLOSE:
-        physmem_close_contract(physmem, now, &request, message->close.contract);
+        physmem_contract_close(physmem, now, &request, message->close.contract);
         break;
     case WIRE_RESIZE:
-        physmem_resize(physmem, now, &request, message->resize.contract, message->resize.frames);
+        physmem_contract_resize(physmem, now, &request, message->resize.contract, message->resize.frames);
         break;
     case WIRE_SPLIT:
         on_split(service, &request, message);
         break;
     case WIRE_CLAIM:
-        physmem_claim(physmem, now, &request, message->claim.token);
+        physmem_part_claim(physmem, now, &request, message->claim.token);
         break;
     case WIRE_REABSORB:
-        physmem_reabsorb(physmem, now, &request, message->reabsorb.part);
+        physmem_part_reabsorb(physmem, now, &request, message->reabsorb.part);
         break;
     case WIRE_CONTAINER_CREATE:
         physmem_container_create(physmem, now, &request, message->container_create.slots);
@@ -269,13 +269,13 @@ static void on_request(struct service *service, struct connection *connection,
         on_allocate(service, &request, message);
         break;
     case WIRE_DEALLOCATE:
-        ON_RANGES(physmem_deallocate, message->deallocate);
+        ON_RANGES(physmem_frames_deallocate, message->deallocate);
         break;
     case WIRE_RELEASE:
-        ON_RANGES(physmem_release, message->release);
+        ON_RANGES(physmem_frames_release, message->release);
         break;
     case WIRE_RECOVER:
-        ON_RANGES(physmem_recover, message->recover);
+        ON_RANGES(physmem_frames_recover, message->recover);
         break;
     case WIRE_UNMAP_OWN:
         ON_RANGES(physmem_unmap_own, message->unmap_own);
@@ -309,7 +309,7 @@ static void on_control(struct service *service, struct connection *connection,
     const struct physmem_request request = {seat->task, message->seq, true};
 
     if (message->type == WIRE_DEALLOCATE)
-        ON_RANGES(physmem_deallocate, message->deallocate);
+        ON_RANGES(physmem_frames_deallocate, message->deallocate);
     else if (message->type == WIRE_VITAL)
         ON_RANGES(physmem_vital, message->vital);
     else if (message->type == WIRE_UNMAPPED)
@@ -366,9 +366,9 @@ static void on_close(struct connection *connection, enum connection_end end, con
     if (connection == seat->control) {
         seat->control = NULL;
         if (seat->task != NULL && end == CONNECTION_NOT_RECEIVING)
-            physmem_control_stuck(service->physmem, clock_now_ns(), seat->task);
+            physmem_task_stuck(service->physmem, clock_now_ns(), seat->task);
         else if (seat->task != NULL)
-            physmem_control_closed(service->physmem, clock_now_ns(), seat->task);
+            physmem_task_disconnected(service->physmem, clock_now_ns(), seat->task);
     } else {
         seat->request = NULL;
         physmem_task_gone(service->physmem, clock_now_ns(), seat->task);

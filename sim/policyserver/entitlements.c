@@ -47,16 +47,16 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_MAPPING_PTR("defaults", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
                             defaults, default_fields),
     CYAML_FIELD_SEQUENCE("users", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, users,
-                         &user_schema, 0, PHYSMEM_LIMITS_MAX),
+                         &user_schema, 0, LIMITS_MAX),
     CYAML_FIELD_SEQUENCE("tasks", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, tasks,
-                         &task_schema, 0, PHYSMEM_LIMITS_MAX),
+                         &task_schema, 0, LIMITS_MAX),
     CYAML_FIELD_END};
 
 static const cyaml_schema_value_t file_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 /* The fields of entries at a path; the largest number stands for what is not said. */
-#define MOST (PHYSMEM_UNLIMITED - 1)
+#define MOST (LIMIT_NONE - 1)
 #define NUMBERS_OF(path)                                                                           \
     {path ".guaranteed", MOST}, {path ".extra", MOST}, {path ".weight", MOST},                     \
     {                                                                                              \
@@ -72,7 +72,7 @@ static const struct yaml_syntax syntax = {&file_schema, numbers};
 struct reading {
     const char *path;
     struct yaml_index positions;
-    struct physmem_limit *limits;
+    struct limit *limits;
     uint32_t count;
     struct sp_error *error;
 };
@@ -108,7 +108,7 @@ static bool name_is_proper(const char *name)
     return true;
 }
 
-static bool is_same(const struct physmem_limit *a, const struct physmem_limit *b)
+static bool is_same(const struct limit *a, const struct limit *b)
 {
     return a->whom == b->whom && a->uid == b->uid && strcmp(a->name, b->name) == 0;
 }
@@ -116,26 +116,26 @@ static bool is_same(const struct physmem_limit *a, const struct physmem_limit *b
 /* Take one entry; `where` is its path. */
 static int entry_take(struct reading *reading, const struct entry *entry, const char *where)
 {
-    struct physmem_limit *limit = &reading->limits[reading->count];
+    struct limit *limit = &reading->limits[reading->count];
     char field[YAML_PATH_MAX];
     int result = 0;
 
-    *limit = (struct physmem_limit){
-        .guaranteed = entry->guaranteed != NULL ? *entry->guaranteed : PHYSMEM_UNLIMITED,
-        .extra = entry->extra != NULL ? *entry->extra : PHYSMEM_UNLIMITED,
-        .weight = entry->weight != NULL ? *entry->weight : PHYSMEM_UNLIMITED,
-        .priority = entry->priority != NULL ? *entry->priority : PHYSMEM_UNLIMITED,
+    *limit = (struct limit){
+        .guaranteed = entry->guaranteed != NULL ? *entry->guaranteed : LIMIT_NONE,
+        .extra = entry->extra != NULL ? *entry->extra : LIMIT_NONE,
+        .weight = entry->weight != NULL ? *entry->weight : LIMIT_NONE,
+        .priority = entry->priority != NULL ? *entry->priority : LIMIT_NONE,
     };
     snprintf(field, sizeof field, "%s.user", where);
     if (entry->user != NULL) {
-        limit->whom |= PHYSMEM_LIMIT_USER;
+        limit->whom |= LIMIT_USER;
         result = user_find(reading, field, entry->user, &limit->uid);
     }
     snprintf(field, sizeof field, "%s.name", where);
     if (entry->name != NULL && !name_is_proper(entry->name))
         return wrong(reading, field, "a task's name has printable ASCII characters only");
     if (entry->name != NULL) {
-        limit->whom |= PHYSMEM_LIMIT_NAME;
+        limit->whom |= LIMIT_NAME;
         snprintf(limit->name, sizeof limit->name, "%s", entry->name);
     }
     snprintf(field, sizeof field, "%s.weight", where);
@@ -164,8 +164,8 @@ static int file_take(struct reading *reading, const struct file *file)
     uint64_t count = (uint64_t)file->users_count + file->tasks_count + 1;
     int result = 0;
 
-    if (count > PHYSMEM_LIMITS_MAX)
-        return wrong(reading, "tasks", "more than %u entries in all", PHYSMEM_LIMITS_MAX - 1);
+    if (count > LIMITS_MAX)
+        return wrong(reading, "tasks", "more than %u entries in all", LIMITS_MAX - 1);
     reading->limits = calloc(count, sizeof(*reading->limits));
     if (reading->limits == NULL)
         return error_set(reading->error, ENOMEM, "out of memory");
@@ -178,7 +178,7 @@ static int file_take(struct reading *reading, const struct file *file)
     return result;
 }
 
-int entitlements_load(const char *path, struct physmem_limit **limitsp, uint32_t *countp,
+int entitlements_load(const char *path, struct limit **limitsp, uint32_t *countp,
                       struct sp_error *error)
 {
     struct reading reading = {.path = path, .error = error};

@@ -13,7 +13,7 @@
 
 /* ---- Messages out ---- */
 
-static int send_limits(struct service *service, const struct physmem_limit *limits, uint32_t count)
+static int send_limits(struct service *service, const struct limit *limits, uint32_t count)
 {
     struct wire_message message = {.type = WIRE_LIMIT};
     int code = 0;
@@ -39,7 +39,7 @@ static int send_limits(struct service *service, const struct physmem_limit *limi
 /* Read the file, if there is one, and send what it says. */
 static int limits_renew(struct service *service, struct sp_error *error)
 {
-    struct physmem_limit *limits = NULL;
+    struct limit *limits = NULL;
     uint32_t count = 0;
     int code = 0;
 
@@ -329,7 +329,7 @@ static int handles_start(struct service *service, uv_loop_t *loop, struct sp_err
 int service_start(struct service *service, uv_loop_t *loop,
                   const struct policyserver_options *options, struct sp_error *error)
 {
-    struct physmem_limit *limits = NULL;
+    struct limit *limits = NULL;
     uint32_t count;
     int code = 0;
 

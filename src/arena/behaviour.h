@@ -8,7 +8,12 @@
 #include "arena/arena.h"
 #include "base/random.h"
 #include "shm/frame_stack.h"
+#include "core/containers/container.h"
+#include "core/physmem/answer.h"
 #include "core/physmem/physmem.h"
+#include "core/physmem/request.h"
+#include "core/physmem/status.h"
+#include "core/physmem/task.h"
 
 /* Parts that one player may consist of. */
 #define PARTS_MAX   4u

@@ -52,7 +52,7 @@ static void take_unmap(struct arena *arena, struct member *member,
 {
     for (uint32_t i = 0; i < effect->unmap.range.count && member->samples < SAMPLED_MAX; i++)
         member->sampled[member->samples++] = effect->unmap.range.start + i;
-    physmem_unmapped(arena->physmem, arena->now, effect->task, effect->unmap.id);
+    physmem_unmap_answered(arena->physmem, arena->now, effect->task, effect->unmap.id);
 }
 
 /* What is not about a task's own affairs. */

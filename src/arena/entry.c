@@ -20,12 +20,12 @@ static void propose(struct arena *arena, struct member *member, enum sp_contract
     };
     struct physmem_request to = arena_request(arena, member);
 
-    physmem_propose(arena->physmem, arena->now, &to, &terms);
+    physmem_contract_propose(arena->physmem, arena->now, &to, &terms);
     arena_take_effects(arena);
     if (member->countered == 0)
         return;
     to = arena_request(arena, member);
-    physmem_accept(arena->physmem, arena->now, &to, member->countered);
+    physmem_contract_accept(arena->physmem, arena->now, &to, member->countered);
     arena_take_effects(arena);
 }
 
@@ -42,7 +42,7 @@ static void split_off(struct arena *arena, struct member *member)
     for (uint32_t part = 1; part < behaviour->parts; part++) {
         struct physmem_request to = arena_request(arena, member);
 
-        physmem_split(arena->physmem, arena->now, &to, member->contract,
+        physmem_part_split(arena->physmem, arena->now, &to, member->contract,
                       behaviour->guaranteed / behaviour->parts, token_of(member, part));
         arena_take_effects(arena);
     }
@@ -61,7 +61,7 @@ static void get_guarantee(struct arena *arena, struct member *member)
         split_off(arena, member);
     } else {
         to = arena_request(arena, member);
-        physmem_claim(arena->physmem, arena->now, &to, token_of(member, member->part));
+        physmem_part_claim(arena->physmem, arena->now, &to, token_of(member, member->part));
         arena_take_effects(arena);
     }
 }
@@ -77,7 +77,7 @@ void arena_come(struct arena *arena, struct member *member)
         arena->failed = true;
         return;
     }
-    physmem_control_opened(arena->physmem, member->task);
+    physmem_task_connected(arena->physmem, member->task);
     get_guarantee(arena, member);
     propose(arena, member, SP_EXTRA, ARENA_FRAMES);
     physmem_task_get_status(member->task, &status);

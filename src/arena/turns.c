@@ -38,7 +38,7 @@ static void give_back(struct arena *arena, struct member *member, uint32_t frame
 
     member->held -= frames;
     pay(member, frames);
-    physmem_deallocate(arena->physmem, arena->now, &to, member->container, &range, 1);
+    physmem_frames_deallocate(arena->physmem, arena->now, &to, member->container, &range, 1);
     arena_take_effects(arena);
 }
 

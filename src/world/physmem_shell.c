@@ -88,7 +88,7 @@ static void audit_extent(struct physmem_shell *shell, uint64_t now,
 
     for (unsigned i = 0; i < EXTENT_PAGES; i++)
         pages += extent->page[i] != 0;
-    physmem_audited(shell->physmem, now, effect->extent.extent, effect->extent.count, pages);
+    physmem_audit_done(shell->physmem, now, effect->extent.extent, effect->extent.count, pages);
 }
 
 static void destroy_extent(struct physmem_shell *shell, const struct physmem_effect *effect)

@@ -11,7 +11,13 @@
 #ifndef WORLD_PHYSMEM_SHELL_H
 #define WORLD_PHYSMEM_SHELL_H
 
+#include "core/containers/container.h"
+#include "core/physmem/answer.h"
 #include "core/physmem/physmem.h"
+#include "core/physmem/request.h"
+#include "core/physmem/status.h"
+#include "core/physmem/task.h"
+#include "shm/frame_stack.h"
 
 /* One extent. */
 struct physmem_shell_extent {

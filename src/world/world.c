@@ -118,7 +118,7 @@ struct physmem_task *world_task(struct world *world, const char *name)
     strncpy(identity.name, name, sizeof(identity.name) - 1);
     if (physmem_task_add(world->physmem, world->now, &identity, &task) != 0)
         return NULL;
-    physmem_control_opened(world->physmem, task);
+    physmem_task_connected(world->physmem, task);
     world_run(world);
     return task;
 }
@@ -152,7 +152,7 @@ const struct physmem_effect *world_propose(struct world *world, struct physmem_t
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_propose(world->physmem, world->now, &request, terms);
+    physmem_contract_propose(world->physmem, world->now, &request, terms);
     return answer(world, &request);
 }
 
@@ -172,7 +172,7 @@ const struct physmem_effect *world_accept(struct world *world, struct physmem_ta
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_accept(world->physmem, world->now, &request, contract);
+    physmem_contract_accept(world->physmem, world->now, &request, contract);
     return answer(world, &request);
 }
 
@@ -181,7 +181,7 @@ const struct physmem_effect *world_renew(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_renew(world->physmem, world->now, &request, contract, term_ns);
+    physmem_contract_renew(world->physmem, world->now, &request, contract, term_ns);
     return answer(world, &request);
 }
 
@@ -190,7 +190,7 @@ const struct physmem_effect *world_close(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_close_contract(world->physmem, world->now, &request, contract);
+    physmem_contract_close(world->physmem, world->now, &request, contract);
     return answer(world, &request);
 }
 
@@ -199,7 +199,7 @@ const struct physmem_effect *world_size(struct world *world, struct physmem_task
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_resize(world->physmem, world->now, &request, contract, frames);
+    physmem_contract_resize(world->physmem, world->now, &request, contract, frames);
     return answer(world, &request);
 }
 
@@ -208,7 +208,7 @@ const struct physmem_effect *world_split(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_split(world->physmem, world->now, &request, contract, frames, token);
+    physmem_part_split(world->physmem, world->now, &request, contract, frames, token);
     return answer(world, &request);
 }
 
@@ -217,7 +217,7 @@ const struct physmem_effect *world_claim(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_claim(world->physmem, world->now, &request, token);
+    physmem_part_claim(world->physmem, world->now, &request, token);
     return answer(world, &request);
 }
 
@@ -226,7 +226,7 @@ const struct physmem_effect *world_reabsorb(struct world *world, struct physmem_
 {
     const struct physmem_request request = world_request(world, task);
 
-    physmem_reabsorb(world->physmem, world->now, &request, part);
+    physmem_part_reabsorb(world->physmem, world->now, &request, part);
     return answer(world, &request);
 }
 

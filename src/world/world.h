@@ -9,7 +9,12 @@
 #define WORLD_WORLD_H
 
 #include "arbiter/registry.h"
+#include "core/containers/container.h"
+#include "core/physmem/answer.h"
 #include "core/physmem/physmem.h"
+#include "core/physmem/request.h"
+#include "core/physmem/status.h"
+#include "core/physmem/task.h"
 #include "world/clock.h"
 #include "world/faults.h"
 #include "world/physmem_shell.h"
@@ -115,7 +120,7 @@ typedef void world_range_function(struct physmem *physmem, uint64_t now,
                                   const struct physmem_request *request, uint32_t container,
                                   const struct physmem_range *ranges, uint32_t count);
 
-/* Call a function of physmem that takes ranges (physmem_deallocate, physmem_release, ...) with one
+/* Call a function of physmem that takes ranges (physmem_frames_deallocate, physmem_frames_release, ...) with one
  * range. */
 const struct physmem_effect *world_range(struct world *world, world_range_function *function,
                                          struct physmem_task *task, uint32_t container,

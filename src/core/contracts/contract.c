@@ -3,31 +3,30 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/assert.h"
+
 #define MOVE(state) (1u << SP_CONTRACT_##state)
 
 static const struct {
-    const char *name;
     const char *text;
     int error;      /* of a step that is not possible in this state */
     unsigned moves; /* MOVE() of the states that may follow */
     bool alive;
 } states[SP_CONTRACT_STATES] = {
-    [SP_CONTRACT_NONE] = {"unknown", "there is no contract of this number", ENOENT,
+    [SP_CONTRACT_NONE] = {"there is no contract of this number", ENOENT,
                           MOVE(COUNTERED) | MOVE(ACTIVE), false},
-    [SP_CONTRACT_COUNTERED] = {"countered", "the contract is countered: accept it first", EBUSY,
+    [SP_CONTRACT_COUNTERED] = {"the contract is countered: accept it first", EBUSY,
                                MOVE(ACTIVE) | MOVE(COUNTERED) | MOVE(CLOSED) | MOVE(BREACHED),
                                true},
-    [SP_CONTRACT_ACTIVE] = {"active", "the contract is active: there is nothing to accept",
-                            EALREADY, MOVE(ACTIVE) | MOVE(EXPIRED) | MOVE(CLOSED) | MOVE(BREACHED),
-                            true},
-    [SP_CONTRACT_EXPIRED] = {"expired", "the contract has expired: renew it first", ETIME,
+    [SP_CONTRACT_ACTIVE] = {"the contract is active: there is nothing to accept", EALREADY,
+                            MOVE(ACTIVE) | MOVE(EXPIRED) | MOVE(CLOSED) | MOVE(BREACHED), true},
+    [SP_CONTRACT_EXPIRED] = {"the contract has expired: renew it first", ETIME,
                              MOVE(ACTIVE) | MOVE(RECALLED) | MOVE(CLOSED) | MOVE(BREACHED), true},
-    [SP_CONTRACT_RECALLED] = {"recalled",
-                              "the frames of the contract have been recalled: return "
+    [SP_CONTRACT_RECALLED] = {"the frames of the contract have been recalled: return "
                               "them and propose another",
                               EINPROGRESS, MOVE(EXPIRED) | MOVE(CLOSED) | MOVE(BREACHED), true},
-    [SP_CONTRACT_CLOSED] = {"closed", "the contract is closed", ENOENT, 0, false},
-    [SP_CONTRACT_BREACHED] = {"breached", "the contract has been breached", EPIPE, 0, false},
+    [SP_CONTRACT_CLOSED] = {"the contract is closed", ENOENT, 0, false},
+    [SP_CONTRACT_BREACHED] = {"the contract has been breached", EPIPE, 0, false},
 };
 
 /* States in which a step is possible; CONTRACT_STEPS is one that is possible in none. */
@@ -39,17 +38,11 @@ static const unsigned steps[CONTRACT_STEPS + 1] = {
     [CONTRACT_CLOSE] = MOVE(COUNTERED) | MOVE(ACTIVE) | MOVE(EXPIRED),
 };
 
-bool contract_move(struct contract *contract, enum sp_contract_state to)
+void contract_move(struct contract *contract, enum sp_contract_state to)
 {
-    if ((states[contract->state].moves & (1u << to)) == 0)
-        return false;
+    ensure(to < SP_CONTRACT_STATES);
+    ensure((states[contract->state].moves & (1u << to)) != 0);
     contract->state = (uint8_t)to;
-    return true;
-}
-
-const char *contract_state_name(unsigned state)
-{
-    return state < SP_CONTRACT_STATES ? states[state].name : "?";
 }
 
 const char *contract_state_text(unsigned state)

@@ -60,11 +60,8 @@ struct contract {
     void *task;
 };
 
-/* Move to another state. False, and nothing is done, if the table has no such move. */
-bool contract_move(struct contract *contract, enum sp_contract_state to);
-
-/* The state in words, for messages that say what forbade a step: "active". Static. */
-const char *contract_state_name(unsigned state);
+/* Move to another state. The picture above must have this move: anything else is a bug. */
+void contract_move(struct contract *contract, enum sp_contract_state to);
 
 /* Why a step is impossible: "the contract has expired: renew it first". Static. */
 const char *contract_state_text(unsigned state);

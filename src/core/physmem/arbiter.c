@@ -1,13 +1,20 @@
-/* The arbiter is asked here, and what it says is kept within the rules. */
-#include "core/physmem/internal.h"
+#include "core/physmem/arbiter.h"
 
-/* What a task asked for and did not get counts as its demand for so long. */
+#include "core/physmem/books.h"
+#include "core/physmem/candidates.h"
+#include "core/physmem/entitled.h"
+#include "core/physmem/recall.h"
+
+/* What a task asked for and did not get counts as its demand for this long. */
 #define WANTED_NS UINT64_C(1000000000)
 
-/* From one tick of the arbiter to the next, at least. */
+/* From one tick of the arbiter to the next, at least: ticks in a row must not keep physmem from
+ * everything else. */
 #define TICK_LEAST_NS UINT64_C(1000000)
 
-int arbiter_start(struct physmem *physmem)
+/* ---- Life ---- */
+
+static void configure(struct physmem *physmem)
 {
     const struct sp_arbiter *arbiter = physmem->config.arbiter;
     struct sp_arbiter_config *config = &physmem->arbiter_config;
@@ -18,6 +25,13 @@ int arbiter_start(struct physmem *physmem)
     config->params = physmem->arbiter_params;
     physmem->arbiter_size = arbiter->size != NULL ? arbiter->size(config) : 0;
     physmem->arbiter_task_size = arbiter->task_size != NULL ? arbiter->task_size(config) : 0;
+}
+
+int arbiter_start(struct physmem *physmem)
+{
+    const struct sp_arbiter *arbiter = physmem->config.arbiter;
+
+    configure(physmem);
     physmem->tick.purpose = PURPOSE_TICK;
     if (deadlines_reserve(&physmem->deadlines, 1) != 0)
         return -ENOMEM;
@@ -27,7 +41,7 @@ int arbiter_start(struct physmem *physmem)
             return -ENOMEM;
     }
     if (arbiter->init != NULL)
-        arbiter->init(physmem->arbiter_self, config);
+        arbiter->init(physmem->arbiter_self, &physmem->arbiter_config);
     if (arbiter->due != NULL)
         deadline_start(&physmem->deadlines, &physmem->tick, arbiter->due(physmem->arbiter_self));
     return 0;
@@ -53,88 +67,46 @@ void arbiter_task_end(struct physmem *physmem, struct physmem_task *task)
     task->arbiter_own = NULL;
 }
 
-/* Frames that a task would use now, of what its contracts allow. What it states counts while it asks
- * for extra frames. */
-static uint32_t demand_of(const struct physmem *physmem, const struct physmem_task *task,
-                          const struct sp_arbiter_task *known)
-{
-    uint32_t shows = known->held - known->owed + known->wanted;
-    uint64_t allowed = (uint64_t)known->guaranteed + known->leased + known->extra;
-    uint32_t states = physmem->now < task->wanted_until ? stack_demand(task) : 0;
+/* ---- Decisions ---- */
 
-    if (states > allowed)
-        states = (uint32_t)allowed;
-    return states > shows ? states : shows;
-}
-
-void arbiter_describe(const struct physmem *physmem, struct physmem_task *task,
-                      struct sp_arbiter_task *out)
+/* Cut takes down to what can be recalled. Returns their sum, and adds to *overruledp. */
+static uint64_t cut_takes(struct physmem *physmem, uint32_t count, bool *overruledp)
 {
-    *out = (struct sp_arbiter_task){
-        .id = task->id,
-        .priority = task->limit.priority,
-        .weight = 1,
-        .guaranteed = task->guaranteed,
-        .leased = task->leased,
-        .extra = smaller(task->extra, task->limit.extra),
-        .held = task->held,
-        .owed = task->owed,
-        .recallable = recall_is_possible(task) ? task_recallable(task) : 0,
-        .wanted = physmem->now < task->wanted_until ? task->wanted : 0,
-        .idle = sample_idle(task),
-        .ghost_hits = stack_ghost_hits(task),
-        .own = task->arbiter_own,
-        .penalty = task->penalty,
-    };
-    for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
-        if (c->terms.kind == SP_EXTRA && c->terms.weight > out->weight)
-            out->weight = c->terms.weight;
-        if (c->terms.bid > out->bid)
-            out->bid = c->terms.bid;
-        if (c->part != NULL && out->parent == 0)
-            out->parent = ((const struct physmem_task *)c->part->from->task)->id;
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (physmem->take[i] > physmem->candidate[i].recallable) {
+            physmem->take[i] = physmem->candidate[i].recallable;
+            *overruledp = true;
+        }
+        sum += physmem->take[i];
     }
-    if (task->limit.weight > 0)
-        out->weight = task->limit.weight;
-    out->demand = demand_of(physmem, task, out);
+    return sum;
 }
 
-/* List the tasks; *askingp becomes the index of `asking`. Returns how many there are. */
-static uint32_t list_tasks(struct physmem *physmem, const struct physmem_task *asking,
-                           uint32_t *askingp)
+/* The arbiter says when its clock runs out next. */
+static void arm_tick(struct physmem *physmem)
 {
-    uint32_t count = 0;
+    uint64_t due = physmem->config.arbiter->due(physmem->arbiter_self);
 
-    for (struct physmem_task *task = physmem->first; task != NULL; task = task->next) {
-        if (task == asking)
-            *askingp = count;
-        arbiter_describe(physmem, task, &physmem->candidate[count]);
-        physmem->candidate_task[count] = task;
-        physmem->take[count] = 0;
-        count++;
-    }
-    return count;
+    if (due < physmem->now + TICK_LEAST_NS)
+        due = physmem->now + TICK_LEAST_NS;
+    deadline_start(&physmem->deadlines, &physmem->tick, due);
 }
 
-int32_t arbiter_spare(const struct physmem *physmem, uint32_t within)
-{
-    int64_t spare = (int64_t)frame_table_available(&physmem->frames) - physmem->watermark - within;
-
-    return spare < -INT32_MAX ? -INT32_MAX : (int32_t)spare;
-}
-
-/* Have the arbiter decide, and cut off what it may not do. Returns the sum of what it takes. */
+/* Have the arbiter or the table decide, and cut off what it may not do. Returns the sum of what it
+ * takes; *grantp is what the asking task gets. */
 static uint64_t consult(struct physmem *physmem, uint32_t count,
                         const struct sp_arbiter_request *request, uint32_t *grantp)
 {
     const struct sp_arbiter *arbiter = physmem->config.arbiter;
     uint32_t most = request->spare > 0 ? smaller(request->frames, (uint32_t)request->spare) : 0;
-    bool controlled = control_decides(physmem);
+    bool by_table = entitled_decides(physmem);
     bool overruled = false;
-    uint64_t sum = 0;
+    uint64_t sum;
 
-    if (controlled)
-        *grantp = control_decide(physmem, count, request);
+    if (by_table)
+        *grantp = entitled_decide(physmem, count, request);
     else
         *grantp = arbiter->decide(physmem->arbiter_self, physmem->now, physmem->candidate, count,
                                   request, physmem->take);
@@ -142,56 +114,66 @@ static uint64_t consult(struct physmem *physmem, uint32_t count,
         overruled = *grantp > request->frames;
         *grantp = most;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (physmem->take[i] > physmem->candidate[i].recallable) {
-            physmem->take[i] = physmem->candidate[i].recallable;
-            overruled = true;
-        }
-        sum += physmem->take[i];
-    }
+    sum = cut_takes(physmem, count, &overruled);
     physmem->counters.overruled += overruled;
-    if (arbiter->due != NULL && !controlled) {
-        uint64_t due = arbiter->due(physmem->arbiter_self);
-
-        /* Ticks in a row must not keep physmem from everything else. */
-        if (due < physmem->now + TICK_LEAST_NS)
-            due = physmem->now + TICK_LEAST_NS;
-        deadline_start(&physmem->deadlines, &physmem->tick, due);
-    }
+    if (arbiter->due != NULL && !by_table)
+        arm_tick(physmem);
     return sum;
 }
 
-/* Take `missing` frames more than the arbiter did: from who has most, in turn. */
+/* The candidate that can give most beyond what is taken from it; `count` if none can give any. */
+static uint32_t richest(const struct physmem *physmem, uint32_t count, uint32_t *leftp)
+{
+    uint32_t richest = count;
+
+    *leftp = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t left = physmem->candidate[i].recallable - physmem->take[i];
+
+        check(physmem->take[i] <= physmem->candidate[i].recallable);
+        if (left > *leftp) {
+            richest = i;
+            *leftp = left;
+        }
+    }
+    return richest;
+}
+
+/* Take `missing` frames more than the arbiter did: from the task that has most, in turn. */
 static void take_missing(struct physmem *physmem, uint32_t count, uint64_t missing)
 {
     while (missing > 0) {
-        uint32_t richest = count;
-        uint32_t left = 0;
+        uint32_t left;
+        uint32_t i = richest(physmem, count, &left);
 
-        for (uint32_t i = 0; i < count; i++) {
-            if (physmem->candidate[i].recallable - physmem->take[i] > left) {
-                richest = i;
-                left = physmem->candidate[i].recallable - physmem->take[i];
-            }
-        }
-        if (richest == count)
+        if (i == count)
             return;
         if (left > missing)
             left = (uint32_t)missing;
-        physmem->take[richest] += left;
+        physmem->take[i] += left;
         missing -= left;
     }
 }
 
-/* Recall what was decided. */
+/* Recall what was decided. Returns how many frames. */
 static uint32_t recall_taken(struct physmem *physmem, uint32_t count)
 {
     uint32_t recalled = 0;
 
+    ensure(count <= physmem->tasks_there);
     for (uint32_t i = 0; i < count; i++)
         if (physmem->take[i] > 0)
             recalled += recall_task(physmem, physmem->candidate_task[i], physmem->take[i]);
     return recalled;
+}
+
+static uint64_t sum_of_recallable(const struct physmem *physmem, uint32_t count)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        sum += physmem->candidate[i].recallable;
+    return sum;
 }
 
 void arbiter_short(struct physmem *physmem, uint32_t missing, uint32_t ahead)
@@ -199,27 +181,26 @@ void arbiter_short(struct physmem *physmem, uint32_t missing, uint32_t ahead)
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_SHORT,
         .frames = missing > ahead ? missing : ahead,
-        .spare = arbiter_spare(physmem, 0),
+        .spare = candidates_spare(physmem, 0),
         .coming = frames_coming(physmem),
     };
-    uint32_t count = list_tasks(physmem, NULL, &request.task);
-    uint64_t possible = 0;
+    uint32_t count = candidates_list(physmem, NULL, &request.task);
+    uint64_t possible = sum_of_recallable(physmem, count);
     uint64_t taken;
     uint32_t grant;
 
-    for (uint32_t i = 0; i < count; i++)
-        possible += physmem->candidate[i].recallable;
+    ensure(missing > 0);
     if (possible == 0)
         return;
     taken = consult(physmem, count, &request, &grant);
     if (possible > missing)
         possible = missing;
     if (taken < possible) {
-        physmem->counters.overruled += !control_decides(physmem);
+        physmem->counters.overruled += !entitled_decides(physmem);
         take_missing(physmem, count, possible - taken);
     }
     recall_taken(physmem, count);
-    control_ring(physmem, PHYSMEM_RING_SHORT);
+    books_ring(physmem, PHYSMEM_RING_SHORT);
 }
 
 uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint32_t within,
@@ -228,17 +209,18 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_EXTRA,
         .frames = frames,
-        .spare = arbiter_spare(physmem, within),
+        .spare = candidates_spare(physmem, within),
         .coming = frames_coming(physmem),
     };
     uint32_t count;
     uint32_t grant;
 
     arbiter_wants(physmem, task, frames);
-    count = list_tasks(physmem, task, &request.task);
+    count = candidates_list(physmem, task, &request.task);
     consult(physmem, count, &request, &grant);
     if (recall_taken(physmem, count) > 0)
         physmem->recalled_for_extra = true;
+    ensure(grant <= frames);
     return grant;
 }
 
@@ -246,51 +228,22 @@ void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t 
 {
     task->wanted = frames;
     task->wanted_until = physmem->now + WANTED_NS;
-    control_changed(physmem, task);
+    books_row_changed(physmem, task);
     if (frames > 0)
         physmem->wanted_until = task->wanted_until;
-}
-
-bool arbiter_grants(const struct physmem *physmem)
-{
-    return control_decides(physmem) || (physmem->config.arbiter->flags & SP_ARBITER_GRANTS) != 0;
 }
 
 void arbiter_tick(struct physmem *physmem)
 {
     struct sp_arbiter_request request = {
         .event = SP_ARBITER_TICK,
-        .spare = arbiter_spare(physmem, 0),
+        .spare = candidates_spare(physmem, 0),
         .coming = frames_coming(physmem),
     };
-    uint32_t count = list_tasks(physmem, NULL, &request.task);
+    uint32_t count = candidates_list(physmem, NULL, &request.task);
     uint32_t grant;
 
     consult(physmem, count, &request, &grant);
     if (recall_taken(physmem, count) > 0)
         physmem->recalled_for_extra = true;
-}
-
-uint32_t arbiter_available(struct physmem *physmem, struct physmem_task *task, uint32_t within,
-                           uint32_t frames)
-{
-    const struct sp_arbiter *arbiter = physmem->config.arbiter;
-    struct sp_arbiter_request request = {
-        .event = SP_ARBITER_EXTRA,
-        .frames = frames,
-        .spare = arbiter_spare(physmem, within),
-        .coming = frames_coming(physmem),
-    };
-    uint32_t count = list_tasks(physmem, task, &request.task);
-    struct sp_arbiter_task *asking = &physmem->candidate[request.task];
-
-    /* As if it had what it is promised. */
-    asking->held += within;
-    asking->wanted = frames;
-    if (control_decides(physmem))
-        return control_available(physmem, count, &request);
-    if (arbiter->available != NULL)
-        return arbiter->available(physmem->arbiter_self, physmem->now, physmem->candidate, count,
-                                  &request);
-    return asking->held - asking->owed + (request.spare > 0 ? (uint32_t)request.spare : 0);
 }

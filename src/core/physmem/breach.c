@@ -1,18 +1,10 @@
-/* What a missed recall costs: the ladder of punishments, of which each contract has a rung.
- *
- *   warn       a warning and another grace, so often as the task's misses allow; then as revoke
- *   penalty    missing frames times the price, charged to the task, and another grace; then as
- *              repossess
- *   repossess  physmem takes the frames itself, in whole extents without vital slots, and says which;
- *              as revoke if those are too few
- *   revoke     everything is lost
- *   kill       everything is lost, and the process is killed
- *
- * A task that is forborne with has no effect on others: what is overdue is not counted as coming, so
- * that others are asked in its place (and the late one first, for what else it has); it gets no
- * extra frames while it owes. Each miss counts against the task, whatever the recall, and each recall
- * that is met in time counts one off: a task cannot live on forbearance. */
-#include "core/physmem/internal.h"
+#include "core/physmem/breach.h"
+
+#include "core/physmem/emit.h"
+#include "core/physmem/recall.h"
+#include "core/physmem/repossess.h"
+#include "core/physmem/revoke.h"
+#include "core/physmem/rights.h"
 
 /* From the gentlest to the harshest. */
 static const uint8_t ladder[SP_BREACH_ACTIONS] = {
@@ -20,9 +12,9 @@ static const uint8_t ladder[SP_BREACH_ACTIONS] = {
     [SP_BREACH_REVOKE] = 3, [SP_BREACH_KILL] = 4,
 };
 
-/* The contract that says what a missed recall costs: whose frames they are; and for extra frames,
- * which bear no label, the one for extra frames with the gentlest rung, as they have the longest
- * grace of any. NULL: none allows the task any more. */
+/* The contract that says what a missed recall costs: the one whose frames they are. Extra frames bear
+ * no label; for them it is the contract for extra frames with the gentlest rung, just as they have
+ * the longest grace of any. NULL: none allows the task extra frames any more. */
 static const struct contract *contract_of_recall(const struct recall *recall)
 {
     const struct contract *gentlest = NULL;
@@ -40,13 +32,15 @@ static const struct contract *contract_of_recall(const struct recall *recall)
 static uint64_t charge(struct physmem_task *task, uint32_t frames, uint64_t bid)
 {
     uint64_t price = bid > 0 ? bid : 1;
-    uint64_t due = price > UINT64_MAX / frames ? UINT64_MAX : price * frames;
+    uint64_t due;
 
+    ensure(frames > 0);
+    due = price > UINT64_MAX / frames ? UINT64_MAX : price * frames;
     task->penalty = due > UINT64_MAX - task->penalty ? UINT64_MAX : task->penalty + due;
     return due;
 }
 
-/* Forbear once more, if the task may be forborne with. */
+/* Forbear once more, unless the task has used that up. */
 static bool forbear(struct physmem *physmem, struct recall *recall, uint64_t charged)
 {
     struct physmem_task *task = recall->task;
@@ -59,7 +53,7 @@ static bool forbear(struct physmem *physmem, struct recall *recall, uint64_t cha
     task->warnings++;
     physmem->counters.warnings++;
     recall_restart(physmem, recall);
-    effect = physmem_emit(physmem, PHYSMEM_SEND_WARNED, task);
+    effect = emit_effect(physmem, PHYSMEM_SEND_WARNED, task);
     effect->warned.id = recall->id;
     effect->warned.missing = recall->missing;
     effect->warned.left = physmem->config.warnings - task->misses;
@@ -69,26 +63,52 @@ static bool forbear(struct physmem *physmem, struct recall *recall, uint64_t cha
     return true;
 }
 
-void recall_missed(struct physmem *physmem, struct recall *recall)
+void breach_recall_missed(struct physmem *physmem, struct recall *recall)
 {
     struct physmem_task *task = recall->task;
     const struct contract *contract = contract_of_recall(recall);
     unsigned rung = contract != NULL ? contract->terms.on_breach : SP_BREACH_REVOKE;
     uint64_t charged = 0;
 
+    ensure(task->state == TASK_THERE && recall->missing > 0);
     if (!recall->overdue) {
         task->recalls_missed++;
         physmem->counters.recalls_missed++;
     }
     if (!task->control) {
-        task_revoke(physmem, task, SP_REASON_NOT_RECEIVING, recall->asked, recall->missing);
+        revoke_breach(physmem, task, SP_REASON_NOT_RECEIVING, recall->asked, recall->missing);
         return;
     }
     if (rung == SP_BREACH_PENALTY)
         charged = charge(task, recall->missing, contract->terms.bid);
     if ((rung == SP_BREACH_WARN || rung == SP_BREACH_PENALTY) && forbear(physmem, recall, charged))
         return;
-    if ((rung == SP_BREACH_REPOSSESS || rung == SP_BREACH_PENALTY) && repossess(physmem, recall))
+    if ((rung == SP_BREACH_REPOSSESS || rung == SP_BREACH_PENALTY) &&
+        repossess_missing(physmem, recall))
         return;
-    task_revoke(physmem, task, SP_REASON_RECALL_MISSED, recall->asked, recall->missing);
+    revoke_breach(physmem, task, SP_REASON_RECALL_MISSED, recall->asked, recall->missing);
+}
+
+void breach_unmap_missed(struct physmem *physmem, struct physmem_task *task)
+{
+    uint32_t slots = rights_oldest(task)->range.count;
+
+    revoke_breach(physmem, task, task->control ? SP_REASON_UNMAP_MISSED : SP_REASON_NOT_RECEIVING,
+                  slots, slots);
+}
+
+void breach_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+{
+    ensure(task->state == TASK_THERE);
+    /* A task that owes gets nothing, so that its refused requests are all there is to count. */
+    task->demands += frames > 0 ? frames : 1;
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        struct recall *recall = &task->recalls[i];
+
+        if (recall->missing > 0 && task->demands >= recall->demands) {
+            breach_recall_missed(physmem, recall);
+            if (task->state != TASK_THERE)
+                return;
+        }
+    }
 }

@@ -1,5 +1,6 @@
 /* Do the books agree? Everything is counted again, from the slots up. */
-#include "core/physmem/internal.h"
+#include "core/physmem/rows.h"
+#include "core/physmem/state.h"
 
 /* What the books of all tasks come to. */
 struct sums {
@@ -218,7 +219,7 @@ const char *physmem_check(const struct physmem *physmem)
     if (wrong == NULL)
         wrong = check_pending(physmem);
     if (wrong == NULL)
-        wrong = control_check(physmem);
+        wrong = rows_check(physmem);
     if (wrong == NULL)
         wrong = check_watchers(physmem);
     if (wrong != NULL)

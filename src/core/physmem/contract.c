@@ -1,273 +1,305 @@
-/* Contracts of tasks: how they come to life, what they add up to, and how they end. */
-#include "core/physmem/internal.h"
+/* Negotiation: what tasks ask for their contracts, and what they are answered. */
+#include "core/contracts/contract.h"
 
-struct contract *contract_find(struct physmem_task *task, uint32_t number)
+#include "core/physmem/emit.h"
+#include "core/physmem/input.h"
+#include "core/physmem/life.h"
+#include "core/physmem/offers.h"
+#include "core/physmem/promises.h"
+#include "core/physmem/settle.h"
+
+/* ---- Proposals ---- */
+
+/* Count an answer to a proposal. */
+static void count_answer(struct physmem *physmem, enum sp_answer answer)
 {
-    struct contract *contract = task->contract_list;
-
-    while (contract != NULL && contract->number != number)
-        contract = contract->next;
-    return contract;
+    physmem->counters.proposals++;
+    switch (answer) {
+    case SP_ACCEPTED:
+        physmem->counters.accepted++;
+        break;
+    case SP_COUNTERED:
+        physmem->counters.countered++;
+        break;
+    case SP_REFUSED:
+        physmem->counters.refused++;
+        break;
+    case SP_ANSWERS: /* how many there are: not an answer */
+        break;
+    }
 }
 
-void task_promise(struct physmem *physmem, struct physmem_task *task, uint8_t kind, uint32_t frames)
+/* A counter-offer stands until the next proposal. */
+static void drop_countered(struct physmem *physmem, struct physmem_task *task)
 {
-    availability_changed(physmem);
-    control_changed(physmem, task);
-    if (kind == SP_GUARANTEED)
-        task->guaranteed += frames;
-    else if (kind == SP_TIMED)
-        task->leased += frames;
+    for (struct contract *c = task->contract_list; c != NULL; c = c->next) {
+        if (c->state == SP_CONTRACT_COUNTERED) {
+            life_end(physmem, c, SP_CONTRACT_CLOSED);
+            return;
+        }
+    }
+}
+
+/* Put into effect what was answered. */
+static void agree(struct physmem *physmem, struct contract *contract, struct sp_offer *offer)
+{
+    ensure(offer->answer != SP_REFUSED);
+    contract->terms = offer->terms;
+    offer->contract = contract->number;
+    if (offer->answer == SP_ACCEPTED)
+        life_activate(physmem, contract);
     else
-        task->extra += frames;
+        contract_move(contract, SP_CONTRACT_COUNTERED);
 }
 
-void task_unpromise(struct physmem *physmem, struct physmem_task *task, uint8_t kind,
-                    uint32_t frames)
+/* Answer a proposal; *contractp becomes a new contract in state NONE, unless it is refused. False, and
+ * the request is answered, if it cannot be dealt with at all. */
+static bool propose_decode(struct physmem *physmem, uint64_t now,
+                           const struct physmem_request *request, const struct sp_terms *terms,
+                           struct sp_offer *offer, struct contract **contractp)
 {
-    availability_changed(physmem);
-    control_changed(physmem, task);
-    if (kind == SP_GUARANTEED)
-        task->guaranteed -= frames;
-    else if (kind == SP_TIMED)
-        task->leased -= frames;
-    else
-        task->extra -= frames;
+    struct physmem_task *task = request->task;
+    struct contract_limits limits;
+
+    if (!input_begin(physmem, now, request))
+        return false;
+    if (!task->control) {
+        emit_done(physmem, request, ENOTCONN, 0,
+                  "contracts need a control connection: open it first");
+        return false;
+    }
+    drop_countered(physmem, task);
+    limits = offers_limits(physmem, task);
+    contract_answer(&limits, terms, offer);
+    if (!offers_have_room(physmem, task) && offer->answer != SP_REFUSED) {
+        offer->answer = SP_REFUSED;
+        offer->reason = SP_REASON_TOO_MANY;
+    }
+    *contractp = NULL;
+    if (offer->answer == SP_REFUSED)
+        return true;
+    *contractp = promises_add(physmem, task);
+    if (*contractp == NULL)
+        emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a contract");
+    return *contractp != NULL;
 }
 
-void sums_add(struct physmem *physmem, const struct contract *contract, uint32_t frames)
+void physmem_contract_propose(struct physmem *physmem, uint64_t now,
+                              const struct physmem_request *request, const struct sp_terms *terms)
 {
-    if (contract->terms.kind == SP_GUARANTEED)
-        physmem->guaranteed += frames;
-    else if (contract->terms.kind == SP_TIMED)
-        physmem->leased += frames;
-    task_promise(physmem, contract->task, contract->terms.kind, frames);
+    struct contract *contract;
+    struct sp_offer offer;
+
+    if (!propose_decode(physmem, now, request, terms, &offer, &contract))
+        return;
+    if (contract != NULL)
+        agree(physmem, contract, &offer);
+    offers_reply(physmem, request, &offer, contract);
+    count_answer(physmem, offer.answer);
+    settle_input(physmem);
 }
 
-void sums_subtract(struct physmem *physmem, const struct contract *contract, uint32_t frames)
+/* Agree to what a proposal was countered with, as far as it can still be had. */
+static void accept_countered(struct physmem *physmem, const struct physmem_request *request,
+                             struct contract *contract)
 {
-    if (contract->terms.kind == SP_GUARANTEED)
-        physmem->guaranteed -= frames;
-    else if (contract->terms.kind == SP_TIMED)
-        physmem->leased -= frames;
-    task_unpromise(physmem, contract->task, contract->terms.kind, frames);
+    struct contract_limits limits = offers_limits(physmem, request->task);
+    struct sp_offer offer;
+
+    contract_answer(&limits, &contract->terms, &offer);
+    if (offer.answer != SP_REFUSED) {
+        agree(physmem, contract, &offer);
+        offers_reply(physmem, request, &offer, contract);
+    } else {
+        life_end(physmem, contract, SP_CONTRACT_CLOSED);
+        offers_reply(physmem, request, &offer, NULL)->offer.state = SP_CONTRACT_CLOSED;
+    }
+    count_answer(physmem, offer.answer);
+    settle_input(physmem);
 }
 
-/* A term begins now. That of a part is the one of the contract it was split off from. */
-static void term_start(struct physmem *physmem, struct contract *contract)
-{
-    uint64_t term = contract->part != NULL ? SP_FOREVER : contract->terms.term_ns;
+/* ---- Contracts that run ---- */
 
-    contract->begins = physmem->now;
-    contract->renewal_ns = 0;
-    if (term == SP_FOREVER || term >= DEADLINE_NEVER - physmem->now) {
-        contract->ends = DEADLINE_NEVER;
-        deadline_stop(&physmem->deadlines, &contract->event);
-        deadline_stop(&physmem->ends, &contract->end);
+/* Refuse what a part cannot have, or what makes no sense, and leave the contract as it is. */
+static void refuse(struct physmem *physmem, const struct physmem_request *request,
+                   const struct contract *contract, const struct sp_terms *wish,
+                   enum sp_reason reason)
+{
+    const struct sp_offer offer = {.answer = SP_REFUSED,
+                                   .reason = (uint8_t)reason,
+                                   .contract = contract->number,
+                                   .terms = *wish};
+
+    ensure(reason != SP_REASON_NONE);
+    offers_reply(physmem, request, &offer, contract);
+}
+
+/* Answer a request for a new term of `term_ns`. */
+static void renew(struct physmem *physmem, const struct physmem_request *request,
+                  struct contract *contract, uint64_t term_ns)
+{
+    struct contract_limits limits = offers_limits(physmem, request->task);
+    struct sp_terms wish = contract->terms;
+    struct sp_offer offer;
+
+    wish.term_ns = term_ns;
+    wish.min = wish.frames; /* a renewal is for the same frames or not at all */
+    if (contract->part != NULL) {
+        refuse(physmem, request, contract, &wish, SP_REASON_PART);
         return;
     }
-    contract->ends = physmem->now + term;
-    deadline_start(&physmem->deadlines, &contract->event, physmem->now + (term - term / 4));
-    if (contract_is_committed(&contract->terms))
-        deadline_start(&physmem->ends, &contract->end, contract->ends);
-}
-
-void contract_activate(struct physmem *physmem, struct contract *contract)
-{
-    if (contract->state != SP_CONTRACT_ACTIVE) {
-        contract->kept = 0;
-        if (contract->part != NULL) /* promised by physmem already, to whoever comes */
-            task_promise(physmem, contract->task, contract->terms.kind, contract->terms.frames);
-        else
-            sums_add(physmem, contract, contract->terms.frames);
-    }
-    contract_move(contract, SP_CONTRACT_ACTIVE);
-    contract->changes++;
-    term_start(physmem, contract);
-    recall_forgive(physmem, contract->task);
-}
-
-/* The frames of an active contract are promised no longer. */
-static void contract_stop(struct physmem *physmem, struct contract *contract, bool keep)
-{
-    parts_end(physmem, contract, keep);
-    deadline_stop(&physmem->deadlines, &contract->event);
-    deadline_stop(&physmem->ends, &contract->end);
-    if (contract->part != NULL)
-        part_return(physmem, contract->part);
-    else
-        sums_subtract(physmem, contract, contract->terms.frames);
-    contract->renewal_ns = 0;
-    contract->resize_frames = 0;
-    contract->ends = DEADLINE_NEVER;
-    contract->changes++;
-}
-
-/* Free a contract that has come to one of its ends. */
-static void contract_remove(struct physmem *physmem, struct contract *contract)
-{
-    struct physmem_task *task = contract->task;
-    struct contract **linkp = &task->contract_list;
-
-    while (*linkp != contract)
-        linkp = &(*linkp)->next;
-    *linkp = contract->next;
-    task->contracts--;
-    deadlines_unreserve(&physmem->deadlines, 1);
-    deadlines_unreserve(&physmem->ends, 1);
-    memory_free(physmem->allocator, contract, sizeof(*contract));
-}
-
-void contract_end(struct physmem *physmem, struct contract *contract, enum sp_contract_state state)
-{
     if (contract->state == SP_CONTRACT_ACTIVE)
-        contract_stop(physmem, contract, false);
-    contract_move(contract, state);
-    contract_remove(physmem, contract);
+        contract_limits_return(&limits, &wish);
+    contract_answer(&limits, &wish, &offer);
+    offer.contract = contract->number;
+    offer.terms.min = contract->terms.min;
+    contract->renewal_ns = 0;
+    if (offer.answer == SP_ACCEPTED) {
+        contract->terms = offer.terms;
+        life_activate(physmem, contract);
+    } else if (offer.answer == SP_COUNTERED) {
+        contract->renewal_ns = offer.terms.term_ns;
+        contract->resize_frames = 0;
+    }
+    offers_reply(physmem, request, &offer, contract);
+    settle_input(physmem);
 }
 
-void contract_retire(struct physmem *physmem, struct contract *contract, bool keep)
+/* The wish for `frames` frames, more than the contract has. */
+static struct sp_terms growth_wish(const struct contract *contract, uint32_t frames)
 {
-    uint32_t own = contract->terms.frames;
+    uint32_t block = UINT32_C(1) << contract->terms.order;
+    struct sp_terms wish = contract->terms;
 
-    contract_stop(physmem, contract, keep);
-    contract_move(contract, SP_CONTRACT_EXPIRED);
-    contract->kept += own;
-    if (contract->recalling > 0)
-        contract_move(contract, SP_CONTRACT_RECALLED);
+    ensure(frames > contract->terms.frames);
+    wish.frames = frames;
+    wish.min = frames;
+    /* One block more is worth having. */
+    if (frames - contract->terms.frames > block)
+        wish.min = contract->terms.frames + block;
+    return wish;
 }
 
-/* What the task holds beyond all that it may have, as far as it was not asked for. */
-static uint32_t contract_surplus(const struct physmem_task *task)
+/* Answer a request for `frames` frames, more than the contract has. */
+static void grow(struct physmem *physmem, const struct physmem_request *request,
+                 struct contract *contract, uint32_t frames)
 {
-    uint64_t allowed = (uint64_t)task_commitment(task) + task->extra + task->owed;
+    struct contract_limits limits = offers_limits(physmem, request->task);
+    struct sp_terms wish = growth_wish(contract, frames);
+    struct sp_offer offer;
 
-    return task->held > allowed ? smaller(task->held - (uint32_t)allowed, task_recallable(task))
-                                : 0;
-}
-
-void contract_dissolve(struct physmem *physmem, struct contract *contract)
-{
-    uint32_t beyond = smaller(contract_surplus(contract->task), contract->terms.frames);
-
-    contract->kept = contract->recalling + beyond;
-    contract->closing = true;
-    recall_kept(physmem, contract, beyond);
-    if (contract->recalling == 0)
-        contract_end(physmem, contract, SP_CONTRACT_CLOSED);
-}
-
-void contract_shrink(struct physmem *physmem, struct contract *contract, uint32_t frames)
-{
-    uint32_t beyond;
-
-    contract->terms.frames -= frames;
-    contract->terms.min = smaller(contract->terms.min, contract->terms.frames);
+    if (contract->part != NULL) {
+        wish.min = frames;
+        refuse(physmem, request, contract, &wish, SP_REASON_PART);
+        return;
+    }
+    contract_limits_return(&limits, &contract->terms);
+    contract_answer(&limits, &wish, &offer);
+    offer.contract = contract->number;
+    offer.terms.min = contract->terms.min;
     contract->resize_frames = 0;
-    contract->changes++;
-    beyond = smaller(contract_surplus(contract->task), frames);
-    contract->kept += beyond;
-    recall_kept(physmem, contract, beyond);
+    if (offer.answer == SP_ACCEPTED) {
+        promises_more(physmem, contract, offer.terms.frames - contract->terms.frames);
+        life_grow(physmem, contract, offer.terms.frames - contract->terms.frames);
+    } else if (offer.answer == SP_COUNTERED) {
+        contract->resize_frames = offer.terms.frames;
+        contract->renewal_ns = 0;
+    }
+    offers_reply(physmem, request, &offer, contract);
+    settle_input(physmem);
 }
 
-void contract_grow(struct physmem *physmem, struct contract *contract, uint32_t frames)
+/* Give up `less` frames of the contract, which keeps at least one. */
+static void give_up(struct physmem *physmem, struct contract *contract, uint32_t less)
 {
-    contract->terms.frames += frames;
+    ensure(less < contract->terms.frames);
+    if (less == 0)
+        return;
+    if (contract->part != NULL)
+        life_part_less(physmem, contract->part, less);
+    else
+        promises_less(physmem, contract, less);
+    life_shrink(physmem, contract, less);
+}
+
+/* Answer a request for `frames` frames, at most those that the contract has. */
+static void shrink(struct physmem *physmem, const struct physmem_request *request,
+                   struct contract *contract, uint32_t frames)
+{
+    const struct contract_limits limits = offers_limits(physmem, request->task);
+    struct sp_offer offer = {.answer = SP_ACCEPTED, .contract = contract->number};
+    struct sp_terms wish = contract->terms;
+    enum sp_reason reason;
+
+    wish.frames = frames;
+    wish.min = smaller(wish.min, frames);
     contract->resize_frames = 0;
-    contract->changes++;
-    contract->kept -= smaller(frames, contract->kept - contract->recalling);
-    recall_forgive(physmem, contract->task);
+    reason = contract_refusal(&limits, &wish);
+    if (reason != SP_REASON_NONE) {
+        refuse(physmem, request, contract, &wish, reason);
+        return;
+    }
+    give_up(physmem, contract, contract->terms.frames - frames);
+    offer.terms = contract->terms;
+    offers_reply(physmem, request, &offer, contract);
+    settle_input(physmem);
 }
 
-void contracts_end(struct physmem *physmem, struct physmem_task *task, enum sp_contract_state state)
+/* ---- Requests ---- */
+
+void physmem_contract_renew(struct physmem *physmem, uint64_t now,
+                            const struct physmem_request *request, uint32_t number,
+                            uint64_t term_ns)
 {
-    while (task->contract_list != NULL)
-        contract_end(physmem, task->contract_list, state);
+    struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_RENEW);
+
+    if (contract != NULL)
+        renew(physmem, request, contract, term_ns);
 }
 
-struct contract *contract_add(struct physmem *physmem, struct physmem_task *task)
+void physmem_contract_resize(struct physmem *physmem, uint64_t now,
+                             const struct physmem_request *request, uint32_t number,
+                             uint32_t frames)
 {
-    struct contract *contract = memory_new(physmem->allocator, sizeof(*contract));
-    struct contract **linkp = &task->contract_list;
+    struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_RESIZE);
 
     if (contract == NULL)
-        return NULL;
-    if (deadlines_reserve(&physmem->deadlines, 1) != 0)
-        goto fail;
-    if (deadlines_reserve(&physmem->ends, 1) != 0) {
-        deadlines_unreserve(&physmem->deadlines, 1);
-        goto fail;
-    }
-    contract->event.purpose = PURPOSE_CONTRACT;
-    contract->number = ++task->contract_number;
-    contract->task = task;
-    while (*linkp != NULL)
-        linkp = &(*linkp)->next;
-    *linkp = contract;
-    task->contracts++;
-    return contract;
-
-fail:
-    memory_free(physmem->allocator, contract, sizeof(*contract));
-    return NULL;
-}
-
-void contract_returned(struct physmem *physmem, struct contract *contract, uint32_t frames)
-{
-    contract->kept -= frames;
-    contract_forgiven(physmem, contract, frames);
-}
-
-void contract_forgiven(struct physmem *physmem, struct contract *contract, uint32_t frames)
-{
-    contract->recalling -= frames;
-    if (contract->recalling > 0 || contract->state == SP_CONTRACT_ACTIVE)
         return;
-    if (contract->closing || contract->kept == 0)
-        contract_end(physmem, contract, SP_CONTRACT_CLOSED);
+    if (frames > contract->terms.frames)
+        grow(physmem, request, contract, frames);
     else
-        contract_move(contract, SP_CONTRACT_EXPIRED);
+        shrink(physmem, request, contract, frames);
 }
 
-static void notify(struct physmem *physmem, const struct contract *contract,
-                   enum physmem_notice what)
+void physmem_contract_accept(struct physmem *physmem, uint64_t now,
+                             const struct physmem_request *request, uint32_t number)
 {
-    struct physmem_task *task = contract->task;
-    struct physmem_effect *effect;
+    struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_ACCEPT);
 
-    if (!task->control)
+    if (contract == NULL)
         return;
-    effect = physmem_emit(physmem, PHYSMEM_SEND_NOTICE, task);
-    effect->notice.what = (uint8_t)what;
-    effect->notice.contract = contract->number;
-    effect->notice.guaranteed = task->guaranteed;
-    effect->notice.extra = task->extra;
+    if (contract->state == SP_CONTRACT_COUNTERED)
+        accept_countered(physmem, request, contract);
+    else if (contract->renewal_ns != 0)
+        renew(physmem, request, contract, contract->renewal_ns);
+    else
+        grow(physmem, request, contract, contract->resize_frames);
 }
 
-void contract_due(struct physmem *physmem, struct contract *contract)
+void physmem_contract_close(struct physmem *physmem, uint64_t now,
+                            const struct physmem_request *request, uint32_t number)
 {
-    if (physmem->now < contract->ends) {
-        deadline_start(&physmem->deadlines, &contract->event, contract->ends);
-        notify(physmem, contract, PHYSMEM_EXPIRING);
+    struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_CLOSE);
+
+    if (contract == NULL)
         return;
+    emit_done(physmem, request, 0, 0, NULL);
+    if (contract->state == SP_CONTRACT_COUNTERED) {
+        life_end(physmem, contract, SP_CONTRACT_CLOSED);
+    } else {
+        if (contract->state == SP_CONTRACT_ACTIVE)
+            life_retire(physmem, contract, false);
+        life_dissolve(physmem, contract);
     }
-    contract_retire(physmem, contract, true);
-    notify(physmem, contract, PHYSMEM_EXPIRED);
-}
-
-void contract_tell(struct physmem *physmem, struct contract *contract, uint32_t part,
-                   enum sp_reason why)
-{
-    struct physmem_task *task = contract->task;
-    struct physmem_effect *effect;
-
-    if (!task->control)
-        return;
-    effect = physmem_emit(physmem, PHYSMEM_SEND_CHANGED, task);
-    effect->changed.contract = contract->number;
-    effect->changed.part = part;
-    effect->changed.frames = contract->terms.frames;
-    effect->changed.change = contract->changes;
-    effect->changed.state = contract->state;
-    effect->changed.why = (uint8_t)why;
+    settle_input(physmem);
 }

@@ -1,10 +1,15 @@
-/* Extra frames: who may have some now, and who wanted more. */
-#include "core/physmem/internal.h"
+#include "core/physmem/extra.h"
 
-static void extra_want(struct physmem *physmem, struct physmem_task *task)
+#include "core/physmem/arbiter.h"
+#include "core/physmem/books.h"
+#include "core/physmem/emit.h"
+#include "core/physmem/entitled.h"
+
+static void want(struct physmem *physmem, struct physmem_task *task)
 {
     if (task->wants_extra)
         return;
+    check((physmem->wanting_first == NULL) == (physmem->wanting_last == NULL));
     task->wants_extra = true;
     task->next_wanting = NULL;
     if (physmem->wanting_last != NULL)
@@ -41,18 +46,19 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
     uint32_t available = frame_table_available(&physmem->frames);
     uint32_t kept = physmem->watermark + within;
     uint32_t spare = available > kept ? available - kept : 0;
-    bool blocked = task->owed > 0 || physmem->pending_first != NULL;
+    bool blocked = task->owed > 0 || physmem->waiting > 0;
 
+    ensure(frames > 0);
     if (blocked)
         spare = 0;
     if (allowance > 0 && !blocked && (spare < allowance || physmem->now < physmem->wanted_until) &&
-        arbiter_grants(physmem))
+        entitled_or_arbiter_grants(physmem))
         spare = arbiter_extra(physmem, task, within, allowance);
     *pressurep = spare < allowance;
     arbiter_wants(physmem, task, *pressurep ? allowance : 0);
     if (*pressurep) {
-        extra_want(physmem, task);
-        control_ring(physmem, PHYSMEM_RING_WANT);
+        want(physmem, task);
+        books_ring(physmem, PHYSMEM_RING_WANT);
     }
     return smaller(spare, allowance);
 }
@@ -61,10 +67,11 @@ void extra_tell(struct physmem *physmem, struct physmem_task *task)
 {
     struct physmem_effect *effect;
 
+    ensure(task->wants_extra);
     extra_unwant(physmem, task);
     if (!task->control)
         return;
-    effect = physmem_emit(physmem, PHYSMEM_SEND_NOTICE, task);
+    effect = emit_effect(physmem, PHYSMEM_SEND_NOTICE, task);
     effect->notice.what = PHYSMEM_AVAILABLE;
     effect->notice.guaranteed = task->guaranteed;
     effect->notice.extra = task->extra;
@@ -74,8 +81,8 @@ void extra_notify(struct physmem *physmem)
 {
     uint32_t available = frame_table_available(&physmem->frames);
 
-    /* Well above the watermark, or those who are told would be refused again at once; but what the
-     * arbiter had recalled for them they can have, whatever it is. */
+    /* Well above the watermark, or the tasks that are told would be refused again at once; but what
+     * the arbiter had recalled for them they can have, whatever it is. */
     if (physmem->pending_first != NULL ||
         available <= (physmem->recalled_for_extra ? 1u : 2u) * physmem->watermark)
         return;

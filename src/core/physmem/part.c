@@ -1,101 +1,14 @@
-/* Parts: frames that one contract hands to another, and how they come back. */
-#include "core/physmem/internal.h"
+/* Parts: frames that one contract hands to another, and how they are taken back. */
+#include "core/physmem/emit.h"
+#include "core/physmem/input.h"
+#include "core/physmem/life.h"
+#include "core/physmem/offers.h"
+#include "core/physmem/promises.h"
+#include "core/physmem/settle.h"
 
-static struct part *part_find(struct physmem_task *task, uint32_t number)
-{
-    for (struct contract *c = task->contract_list; c != NULL; c = c->next)
-        for (struct part *part = c->parts; part != NULL; part = part->next)
-            if (part->number == number)
-                return part;
-    return NULL;
-}
+/* ---- Splitting ---- */
 
-void part_return(struct physmem *physmem, struct part *part)
-{
-    struct contract *from = part->from;
-    struct physmem_task *above = from->task;
-    struct part **linkp = &from->parts;
-
-    while (*linkp != part)
-        linkp = &(*linkp)->next;
-    *linkp = part->next;
-    part_table_remove(&physmem->parts, part);
-    above->parts--;
-    if (part->to != NULL) {
-        task_unpromise(physmem, part->to->task, from->terms.kind, part->frames);
-        part->to->part = NULL;
-        part->to->depth = 0;
-    } else {
-        physmem->unclaimed[from->terms.kind] -= part->frames;
-    }
-    task_promise(physmem, above, from->terms.kind, part->frames);
-    contract_grow(physmem, from, part->frames);
-    if (!part->called_back)
-        contract_tell(physmem, from, part->number, SP_REASON_PART_RETURNED);
-    memory_free(physmem->allocator, part, sizeof(*part));
-}
-
-/* Take a part back from whoever has it. */
-static void part_call_back(struct physmem *physmem, struct part *part, bool keep,
-                           enum sp_reason why)
-{
-    struct contract *below = part->to;
-
-    part->called_back = true;
-    if (below == NULL) {
-        part_return(physmem, part);
-        return;
-    }
-    contract_retire(physmem, below, keep);
-    contract_tell(physmem, below, 0, why);
-    if (!keep)
-        contract_dissolve(physmem, below);
-}
-
-void parts_end(struct physmem *physmem, struct contract *contract, bool keep)
-{
-    while (contract->parts != NULL)
-        part_call_back(physmem, contract->parts, keep, SP_REASON_ABOVE_ENDED);
-}
-
-void part_shrink(struct physmem *physmem, struct part *part, uint32_t frames)
-{
-    struct contract *from = part->from;
-
-    part->frames -= frames;
-    task_unpromise(physmem, part->to->task, from->terms.kind, frames);
-    task_promise(physmem, from->task, from->terms.kind, frames);
-    contract_grow(physmem, from, frames);
-    contract_tell(physmem, from, part->number, SP_REASON_PART_RETURNED);
-}
-
-/* A part that nobody has claimed yet; NULL without memory. */
-static struct part *part_make(struct physmem *physmem, struct contract *contract, uint32_t frames,
-                              uint64_t token)
-{
-    struct physmem_task *task = contract->task;
-    struct part *part = memory_new(physmem->allocator, sizeof(*part));
-
-    if (part == NULL)
-        return NULL;
-    part->token = token;
-    part->frames = frames;
-    part->from = contract;
-    if (part_table_add(&physmem->parts, part) != 0) {
-        memory_free(physmem->allocator, part, sizeof(*part));
-        return NULL;
-    }
-    part->number = ++task->contract_number;
-    part->next = contract->parts;
-    contract->parts = part;
-    task->parts++;
-    task_unpromise(physmem, task, contract->terms.kind, frames);
-    physmem->unclaimed[contract->terms.kind] += frames;
-    contract_shrink(physmem, contract, frames);
-    return part;
-}
-
-/* Why a contract cannot be split so; 0 if it can. */
+/* Why a contract cannot be split this way; 0 if it can. */
 static int split_error(const struct physmem *physmem, const struct contract *contract,
                        uint32_t frames, uint64_t token, const char **textp)
 {
@@ -121,35 +34,78 @@ static int split_error(const struct physmem *physmem, const struct contract *con
     return 0;
 }
 
-void physmem_split(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
-                   uint32_t number, uint32_t frames, uint64_t token)
+/* A part in the table of tokens, which is not linked to its contract yet; NULL without memory. */
+static struct part *part_new(struct physmem *physmem, uint32_t frames, uint64_t token)
 {
+    struct part *part = memory_new(physmem->allocator, sizeof(*part));
+
+    if (part == NULL)
+        return NULL;
+    part->token = token;
+    part->frames = frames;
+    if (part_table_add(&physmem->parts, part) == 0)
+        return part;
+    memory_free(physmem->allocator, part, sizeof(*part));
+    return NULL;
+}
+
+/* The contract to be split, and the new part; NULL, and the request is answered, if it cannot be. */
+static struct contract *split_decode(struct physmem *physmem, uint64_t now,
+                                     const struct physmem_request *request, uint32_t number,
+                                     uint32_t frames, uint64_t token, struct part **partp)
+{
+    struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_SPLIT);
     const char *text = "physmem has no memory for a part";
-    struct physmem_effect *effect;
-    struct contract *contract;
-    struct part *part = NULL;
     int error;
 
-    if (!physmem_begin(physmem, now, request))
-        return;
-    contract = contract_of_request(physmem, request, number, CONTRACT_SPLIT);
     if (contract == NULL)
-        return;
+        return NULL;
     error = split_error(physmem, contract, frames, token, &text);
     if (error == 0) {
-        part = part_make(physmem, contract, frames, token);
-        error = part == NULL ? ENOMEM : 0;
+        *partp = part_new(physmem, frames, token);
+        error = *partp == NULL ? ENOMEM : 0;
     }
-    if (error != 0) {
-        physmem_reply_done(physmem, request, error, 0, text);
+    if (error == 0)
+        return contract;
+    emit_done(physmem, request, error, 0, text);
+    return NULL;
+}
+
+/* The part's frames are promised to whoever claims it, no longer to the task. */
+static void split(struct physmem *physmem, struct contract *contract, struct part *part)
+{
+    struct physmem_task *task = contract->task;
+
+    part->from = contract;
+    part->number = ++task->contract_number;
+    part->next = contract->parts;
+    contract->parts = part;
+    task->parts++;
+    promises_task_less(physmem, task, contract->terms.kind, part->frames);
+    physmem->unclaimed[contract->terms.kind] += part->frames;
+    life_shrink(physmem, contract, part->frames);
+}
+
+void physmem_part_split(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint32_t number, uint32_t frames,
+                        uint64_t token)
+{
+    struct physmem_effect *effect;
+    struct contract *contract;
+    struct part *part;
+
+    contract = split_decode(physmem, now, request, number, frames, token, &part);
+    if (contract == NULL)
         return;
-    }
-    effect = physmem_reply(physmem, PHYSMEM_REPLY_PART, request, 0, NULL);
+    split(physmem, contract, part);
+    effect = emit_reply(physmem, PHYSMEM_REPLY_PART, request, 0, NULL);
     effect->part.part =
         (struct sp_part){token, part->number, contract->number, frames, contract->terms.frames};
     effect->part.change = contract->changes;
-    physmem_settle(physmem);
+    settle_input(physmem);
 }
+
+/* ---- Claiming ---- */
 
 /* Whether the task holds the contract that a part was split off from, or one above that. */
 static bool holds_above(const struct physmem_task *task, const struct part *part)
@@ -159,7 +115,7 @@ static bool holds_above(const struct physmem_task *task, const struct part *part
     return part != NULL;
 }
 
-/* Why a part cannot be claimed; 0 if it can. */
+/* Why a part (NULL: unknown) cannot be claimed; 0 if it can. */
 static int claim_error(const struct physmem_task *task, const struct part *part, const char **textp)
 {
     if (!task->control) {
@@ -181,88 +137,127 @@ static int claim_error(const struct physmem_task *task, const struct part *part,
     return 0;
 }
 
-/* Turn a part into a contract of the task. NULL without memory. */
-static struct contract *part_claim(struct physmem *physmem, struct physmem_task *task,
-                                   struct part *part)
+/* The terms of a part, for the task that claims it. */
+static struct sp_terms part_terms(const struct physmem *physmem, const struct part *part)
 {
-    struct contract *from = part->from;
-    struct contract *contract = contract_add(physmem, task);
+    const struct contract *from = part->from;
+    struct sp_terms terms = from->terms;
 
-    if (contract == NULL)
-        return NULL;
-    contract->terms = from->terms;
-    contract->terms.frames = part->frames;
-    contract->terms.min = part->frames;
+    ensure(from->state == SP_CONTRACT_ACTIVE);
+    terms.frames = part->frames;
+    terms.min = part->frames;
     if (from->ends != DEADLINE_NEVER)
-        contract->terms.term_ns = from->ends > physmem->now ? from->ends - physmem->now : 1;
-    contract->part = part;
-    contract->depth = from->depth + 1;
-    part->to = contract;
-    physmem->unclaimed[from->terms.kind] -= part->frames;
-    contract_activate(physmem, contract);
-    return contract;
+        terms.term_ns = from->ends > physmem->now ? from->ends - physmem->now : 1;
+    return terms;
 }
 
-void physmem_claim(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
-                   uint64_t token)
+/* Refuse a part for want of room for contracts. */
+static void refuse_room(struct physmem *physmem, const struct physmem_request *request,
+                        const struct part *part)
+{
+    struct sp_offer offer = {.answer = SP_REFUSED, .reason = SP_REASON_TOO_MANY};
+
+    offer.terms = part->from->terms;
+    offer.terms.frames = part->frames;
+    offer.terms.min = part->frames;
+    offers_reply(physmem, request, &offer, NULL);
+}
+
+/* The part to be claimed, and a new contract in state NONE; NULL, and the request is answered, if it
+ * cannot be. */
+static struct part *claim_decode(struct physmem *physmem, uint64_t now,
+                                 const struct physmem_request *request, uint64_t token,
+                                 struct contract **contractp)
 {
     struct physmem_task *task = request->task;
-    struct sp_offer offer = {.answer = SP_ACCEPTED};
-    struct contract *contract;
     const char *text = NULL;
     struct part *part;
     int error;
 
-    if (!physmem_begin(physmem, now, request))
-        return;
+    if (!input_begin(physmem, now, request))
+        return NULL;
     part = part_table_find(&physmem->parts, token);
     error = claim_error(task, part, &text);
     if (error != 0) {
-        physmem_reply_done(physmem, request, error, 0, text);
-        return;
+        emit_done(physmem, request, error, 0, text);
+        return NULL;
     }
-    offer.terms = part->from->terms;
-    offer.terms.frames = part->frames;
-    offer.terms.min = part->frames;
-    if (!contract_has_room(physmem, task)) {
-        offer.answer = SP_REFUSED;
-        offer.reason = SP_REASON_TOO_MANY;
-        contract_reply(physmem, request, &offer, NULL);
-        return;
+    if (!offers_have_room(physmem, task)) {
+        refuse_room(physmem, request, part);
+        return NULL;
     }
-    contract = part_claim(physmem, task, part);
-    if (contract == NULL) {
-        physmem_reply_done(physmem, request, ENOMEM, 0, "physmem has no memory for a contract");
-        return;
-    }
-    offer.contract = contract->number;
-    offer.terms = contract->terms;
-    contract_reply(physmem, request, &offer, contract);
-    part->from->changes++;
-    contract_tell(physmem, part->from, part->number, SP_REASON_PART_CLAIMED);
-    physmem_settle(physmem);
+    *contractp = promises_add(physmem, task);
+    if (*contractp != NULL)
+        return part;
+    emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a contract");
+    return NULL;
 }
 
-void physmem_reabsorb(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
-                      uint32_t number)
+/* Turn a part into this contract. */
+static void claim(struct physmem *physmem, struct part *part, struct contract *contract)
+{
+    struct contract *from = part->from;
+
+    contract->terms = part_terms(physmem, part);
+    contract->part = part;
+    contract->depth = from->depth + 1;
+    part->to = contract;
+    ensure(contract->depth <= PART_DEPTH_MAX);
+    ensure(physmem->unclaimed[from->terms.kind] >= part->frames);
+    physmem->unclaimed[from->terms.kind] -= part->frames;
+    life_activate(physmem, contract);
+}
+
+void physmem_part_claim(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint64_t token)
+{
+    struct sp_offer offer = {.answer = SP_ACCEPTED};
+    struct contract *contract;
+    struct part *part = claim_decode(physmem, now, request, token, &contract);
+
+    if (part == NULL)
+        return;
+    claim(physmem, part, contract);
+    offer.contract = contract->number;
+    offer.terms = contract->terms;
+    offers_reply(physmem, request, &offer, contract);
+    part->from->changes++;
+    promises_tell(physmem, part->from, part->number, SP_REASON_PART_CLAIMED);
+    settle_input(physmem);
+}
+
+/* ---- Taking back ---- */
+
+/* A part of this number that the task split off and has not got back, or NULL. */
+static struct part *part_find(struct physmem_task *task, uint32_t number)
+{
+    for (struct contract *c = task->contract_list; c != NULL; c = c->next)
+        for (struct part *part = c->parts; part != NULL; part = part->next)
+            if (part->number == number)
+                return part;
+    return NULL;
+}
+
+void physmem_part_reabsorb(struct physmem *physmem, uint64_t now,
+                           const struct physmem_request *request, uint32_t number)
 {
     struct contract *contract;
     struct sp_offer offer = {.answer = SP_ACCEPTED};
     struct part *part;
 
-    if (!physmem_begin(physmem, now, request))
+    if (!input_begin(physmem, now, request))
         return;
     part = part_find(request->task, number);
     if (part == NULL) {
-        physmem_reply_done(physmem, request, ENOENT, 0,
-                           "no part of this number is out: it was never split off, or has come "
-                           "back already");
+        emit_done(physmem, request, ENOENT, 0,
+                  "no part of this number is out: it was never split off, or has come back "
+                  "already");
         return;
     }
     contract = part->from;
-    part_call_back(physmem, part, false, SP_REASON_REABSORBED);
+    life_call_back(physmem, part, false, SP_REASON_REABSORBED);
     offer.contract = contract->number;
     offer.terms = contract->terms;
-    contract_reply(physmem, request, &offer, contract);
-    physmem_settle(physmem);
+    offers_reply(physmem, request, &offer, contract);
+    settle_input(physmem);
 }

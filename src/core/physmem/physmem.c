@@ -1,4 +1,32 @@
-#include "core/physmem/internal.h"
+/* Physmem's own life, its clock, and its effects. */
+#include "core/physmem/physmem.h"
+
+#include "core/physmem/arbiter.h"
+#include "core/physmem/availability.h"
+#include "core/physmem/breach.h"
+#include "core/physmem/input.h"
+#include "core/physmem/life.h"
+#include "core/physmem/recall.h"
+#include "core/physmem/rows.h"
+#include "core/physmem/settle.h"
+
+/* ---- Life ---- */
+
+/* The configuration, with every default put in. */
+static void configure(struct physmem *physmem, const struct physmem_config *config)
+{
+    physmem->config = *config;
+    physmem->allocator = config->allocator;
+    if (config->max_term_ns == 0)
+        physmem->config.max_term_ns = SP_FOREVER;
+    if (config->unmap_grace_ns == 0)
+        physmem->config.unmap_grace_ns = PHYSMEM_UNMAP_GRACE_NS;
+    if (config->warnings == 0)
+        physmem->config.warnings = PHYSMEM_WARNINGS;
+    if (config->silence_ns == 0)
+        physmem->config.silence_ns = PHYSMEM_SILENCE_NS;
+    physmem->watermark = config->frames - physmem_extra_frames(config->frames);
+}
 
 int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
 {
@@ -11,17 +39,7 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
     physmem = memory_new(config->allocator, sizeof(*physmem));
     if (physmem == NULL)
         return -ENOMEM;
-    physmem->config = *config;
-    physmem->allocator = config->allocator;
-    if (physmem->config.max_term_ns == 0)
-        physmem->config.max_term_ns = SP_FOREVER;
-    if (physmem->config.unmap_grace_ns == 0)
-        physmem->config.unmap_grace_ns = PHYSMEM_UNMAP_GRACE_NS;
-    if (physmem->config.warnings == 0)
-        physmem->config.warnings = PHYSMEM_WARNINGS;
-    if (physmem->config.silence_ns == 0)
-        physmem->config.silence_ns = PHYSMEM_SILENCE_NS;
-    physmem->watermark = config->frames - physmem_extra_frames(config->frames);
+    configure(physmem, config);
     handles_init(&physmem->containers, physmem->allocator);
     handles_init(&physmem->extents, physmem->allocator);
     deadlines_init(&physmem->deadlines, physmem->allocator);
@@ -42,19 +60,11 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
     return rc;
 }
 
-void physmem_free(struct physmem **physmemp)
+/* Free the arrays that grow. */
+static void free_arrays(struct physmem *physmem)
 {
-    struct physmem *physmem = *physmemp;
-    const struct allocator *allocator;
+    const struct allocator *allocator = physmem->allocator;
 
-    if (physmem == NULL)
-        return;
-    allocator = physmem->allocator;
-    while (physmem->first != NULL)
-        physmem_task_gone(physmem, physmem->now, physmem->first);
-    arbiter_end(physmem);
-    control_finish(physmem);
-    availability_end(physmem);
     for (uint32_t i = 0; i < physmem->tasks; i++)
         memory_free(allocator, physmem->task[i], sizeof(*physmem->task[i]));
     memory_free(allocator, physmem->task, physmem->task_capacity * sizeof(*physmem->task));
@@ -65,26 +75,32 @@ void physmem_free(struct physmem **physmemp)
     memory_free(allocator, physmem->take, physmem->take_capacity * sizeof(*physmem->take));
     memory_free(allocator, physmem->effect, physmem->effect_capacity * sizeof(*physmem->effect));
     memory_free(allocator, physmem->item, physmem->item_capacity * sizeof(*physmem->item));
+}
+
+void physmem_free(struct physmem **physmemp)
+{
+    struct physmem *physmem = *physmemp;
+
+    if (physmem == NULL)
+        return;
+    while (physmem->first != NULL)
+        physmem_task_gone(physmem, physmem->now, physmem->first);
+    ensure(physmem->frames.used == 0 && physmem->frames.soft == 0);
+    arbiter_end(physmem);
+    rows_fini(physmem);
+    availability_end(physmem);
+    free_arrays(physmem);
     handles_fini(&physmem->containers);
     handles_fini(&physmem->extents);
     deadlines_fini(&physmem->deadlines);
     deadlines_fini(&physmem->ends);
     part_table_fini(&physmem->parts);
     frame_table_fini(&physmem->frames);
-    memory_free(allocator, physmem, sizeof(*physmem));
+    memory_free(physmem->allocator, physmem, sizeof(*physmem));
     *physmemp = NULL;
 }
 
-void physmem_advance(struct physmem *physmem, uint64_t now)
-{
-    if (now > physmem->now)
-        physmem->now = now;
-    if (physmem->effect_next == physmem->effects) {
-        physmem->effect_next = 0;
-        physmem->effects = 0;
-        physmem->items = 0;
-    }
-}
+/* ---- Time ---- */
 
 uint64_t physmem_deadline(const struct physmem *physmem)
 {
@@ -95,24 +111,40 @@ uint64_t physmem_deadline(const struct physmem *physmem)
 
 #define OWNER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
+/* A deadline has come; it does not run any more. */
+static void due(struct physmem *physmem, struct deadline *deadline)
+{
+    switch ((enum purpose)deadline->purpose) {
+    case PURPOSE_CONTRACT:
+        life_due(physmem, OWNER_OF(deadline, struct contract, event));
+        break;
+    case PURPOSE_RECALL:
+        breach_recall_missed(physmem, OWNER_OF(deadline, struct recall, deadline));
+        break;
+    case PURPOSE_UNMAP:
+        breach_unmap_missed(physmem, OWNER_OF(deadline, struct physmem_task, unmap_deadline));
+        break;
+    case PURPOSE_TICK:
+        arbiter_tick(physmem);
+        break;
+    case PURPOSE_LOOK: /* settling looks */
+        break;
+    }
+}
+
 void physmem_tick(struct physmem *physmem, uint64_t now)
 {
     struct deadline *first;
 
-    physmem_advance(physmem, now);
+    input_advance(physmem, now);
     while ((first = deadlines_first(&physmem->deadlines)) != NULL && first->when <= physmem->now) {
         deadline_stop(&physmem->deadlines, first);
-        if (first->purpose == PURPOSE_CONTRACT)
-            contract_due(physmem, OWNER_OF(first, struct contract, event));
-        else if (first->purpose == PURPOSE_RECALL)
-            recall_missed(physmem, OWNER_OF(first, struct recall, deadline));
-        else if (first->purpose == PURPOSE_TICK)
-            arbiter_tick(physmem);
-        else if (first->purpose == PURPOSE_UNMAP)
-            unmap_due(physmem, OWNER_OF(first, struct physmem_task, unmap_deadline));
+        due(physmem, first);
     }
-    physmem_settle(physmem);
+    settle_input(physmem);
 }
+
+/* ---- Effects ---- */
 
 bool physmem_next_effect(struct physmem *physmem, struct physmem_effect *effect)
 {
@@ -124,6 +156,7 @@ bool physmem_next_effect(struct physmem *physmem, struct physmem_effect *effect)
 
 const struct physmem_map_item *physmem_map_items(const struct physmem *physmem, uint32_t first)
 {
+    ensure(first <= physmem->items);
     return physmem->item + first;
 }
 
@@ -132,63 +165,35 @@ bool physmem_has_failed(const struct physmem *physmem)
     return physmem->failed;
 }
 
-struct physmem_effect *physmem_emit(struct physmem *physmem, enum physmem_effect_kind kind,
-                                    struct physmem_task *task)
-{
-    struct physmem_effect *effect = &physmem->lost;
+/* ---- For administrators ---- */
 
-    if (memory_reserve(physmem->allocator, &physmem->effect, &physmem->effect_capacity,
-                       sizeof(*effect), physmem->effects + 1) == 0)
-        effect = &physmem->effect[physmem->effects++];
-    else
-        physmem->failed = true;
-    memset(effect, 0, sizeof(*effect));
-    effect->kind = kind;
-    effect->task = task;
-    return effect;
+int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *name,
+                            uint32_t frames)
+{
+    struct physmem_task *task = physmem->first;
+    uint32_t asked;
+
+    input_advance(physmem, now);
+    while (task != NULL && strcmp(task->identity.name, name) != 0)
+        task = task->next;
+    if (task == NULL)
+        return -ENOENT;
+    asked = recall_task(physmem, task, frames);
+    settle_input(physmem);
+    return asked;
 }
 
-struct physmem_effect *physmem_reply(struct physmem *physmem, enum physmem_effect_kind kind,
-                                     const struct physmem_request *request, int error,
-                                     const char *text)
+void physmem_get_status(const struct physmem *physmem, struct physmem_status *status)
 {
-    struct physmem_effect *effect = physmem_emit(physmem, kind, request->task);
-
-    effect->seq = request->seq;
-    effect->control = request->control;
-    effect->error = (uint32_t)error;
-    effect->text = text;
-    return effect;
-}
-
-void physmem_reply_done(struct physmem *physmem, const struct physmem_request *request, int error,
-                        uint32_t count, const char *text)
-{
-    physmem_reply(physmem, PHYSMEM_REPLY_DONE, request, error, text)->count = count;
-}
-
-bool physmem_begin(struct physmem *physmem, uint64_t now, const struct physmem_request *request)
-{
-    physmem_advance(physmem, now);
-    control_changed(physmem, request->task);
-    if (request->task->state == TASK_THERE)
-        return true;
-    physmem_reply_done(physmem, request, EPIPE, 0, "this task has been revoked");
-    return false;
-}
-
-void physmem_settle(struct physmem *physmem)
-{
-    uint32_t available;
-
-    pending_serve(physmem);
-    availability_settle(physmem);
-    while (physmem->pending_first != NULL && recall_for_pending(physmem))
-        pending_serve(physmem); /* frames came at once, from a frame stack */
-    available = frame_table_available(&physmem->frames);
-    if (physmem->wanting_first != NULL && available > physmem->available)
-        extra_notify(physmem);
-    physmem->available = available;
-    control_publish(physmem);
-    availability_later(physmem);
+    *status = physmem->counters;
+    status->frames = physmem->config.frames;
+    status->free = physmem->frames.buddy.free;
+    status->soft = physmem->frames.soft;
+    status->guaranteed = physmem->guaranteed;
+    status->leased = physmem->leased;
+    status->tasks = physmem->tasks_there;
+    status->extents = physmem->extent_count;
+    status->control = physmem->policyserver.state;
+    status->controllers = physmem->policyserver.controllers;
+    status->entitlements = physmem->policyserver.entitlements;
 }

@@ -1,13 +1,18 @@
-/* Recalls: who is asked for how many frames, by when, and what has come back. */
-#include "core/physmem/internal.h"
+#include "core/physmem/recall.h"
+
+#include "core/physmem/availability.h"
+#include "core/physmem/books.h"
+#include "core/physmem/emit.h"
+#include "core/physmem/promises.h"
+#include "core/physmem/stack.h"
 
 static uint64_t time_after(const struct physmem *physmem, uint64_t ns)
 {
     return ns >= DEADLINE_NEVER - physmem->now ? DEADLINE_NEVER - 1 : physmem->now + ns;
 }
 
-/* Extra frames bear no labels, and so have the longest grace that any contract allows them; one in
- * time goes before one in allocations. */
+/* Extra frames bear no labels, and therefore have the longest grace that any contract allows them; one
+ * in time goes before one in allocations. */
 static struct grace drop_grace(const struct physmem_task *task)
 {
     struct grace longest = {.grace = SP_DEFAULT_T_DROP_NS, .unit = SP_GRACE_TIME};
@@ -30,10 +35,13 @@ struct grace recall_grace(const struct physmem_task *task, const struct contract
 
     if (contract == NULL)
         return drop_grace(task);
+    ensure(contract->task == task);
     return (struct grace){.grace = may_clean ? contract->terms.t_clean : contract->terms.t_drop,
                           .unit = contract->terms.grace_unit,
                           .may_clean = may_clean};
 }
+
+/* ---- Asking ---- */
 
 static struct recall *unused_recall(struct physmem_task *task)
 {
@@ -43,20 +51,13 @@ static struct recall *unused_recall(struct physmem_task *task)
     return NULL;
 }
 
-bool recall_is_possible(const struct physmem_task *task)
-{
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
-        if (task->recalls[i].missing == 0)
-            return true;
-    return false;
-}
-
 /* Grace for a recall begins. */
-static void recall_start(struct physmem *physmem, struct recall *recall, struct grace grace)
+static void start_grace(struct physmem *physmem, struct recall *recall, struct grace grace)
 {
     const struct physmem_task *task = recall->task;
     uint64_t ns = grace.unit == SP_GRACE_TIME ? grace.grace : physmem->config.silence_ns;
 
+    ensure(recall->missing > 0);
     recall->demands = UINT64_MAX;
     if (grace.unit == SP_GRACE_ALLOCATIONS && grace.grace < UINT64_MAX - task->demands)
         recall->demands = task->demands + grace.grace;
@@ -65,65 +66,71 @@ static void recall_start(struct physmem *physmem, struct recall *recall, struct 
     deadline_start(&physmem->deadlines, &recall->deadline, time_after(physmem, ns));
 }
 
+/* A recall of so many frames counts in the books. */
+static void count(struct physmem *physmem, struct recall *recall, uint32_t frames)
+{
+    struct physmem_task *task = recall->task;
+
+    recall->id = ++task->recalled;
+    recall->asked = frames & INT32_MAX;
+    recall->missing = frames;
+    recall->overdue = false;
+    task->owed += frames;
+    physmem->owed += frames;
+    check(task->owed <= task_excess(task));
+    task->frames_recalled += frames;
+    physmem->counters.frames_recalled += frames;
+    physmem->counters.recalls++;
+    books_row_changed(physmem, task);
+    books_availability_changed(physmem);
+}
+
+static void send(struct physmem *physmem, const struct recall *recall, struct grace grace)
+{
+    struct physmem_effect *effect;
+
+    if (!recall->task->control)
+        return;
+    effect = emit_effect(physmem, PHYSMEM_SEND_RECALL, recall->task);
+    effect->recall.id = recall->id;
+    effect->recall.frames = recall->missing;
+    effect->recall.may_clean = grace.may_clean;
+    effect->recall.unit = grace.unit;
+    effect->recall.grace = grace.grace;
+}
+
 /* Ask for frames, on account of a contract or (NULL) of extra frames. Returns how many were asked
  * for: none if too many recalls are running. */
-static uint32_t recall_issue(struct physmem *physmem, struct physmem_task *task,
-                             struct contract *contract, uint32_t frames)
+static uint32_t ask(struct physmem *physmem, struct physmem_task *task, struct contract *contract,
+                    uint32_t frames)
 {
     struct recall *recall = unused_recall(task);
     struct grace grace = recall_grace(task, contract);
-    struct physmem_effect *effect;
 
     if (frames == 0 || recall == NULL)
         return 0;
     if (contract != NULL) {
         contract->recalling += frames;
+        ensure(contract->recalling <= contract->kept);
         if (contract->state == SP_CONTRACT_EXPIRED)
             contract_move(contract, SP_CONTRACT_RECALLED);
     }
     availability_before_recall(physmem, task, frames);
-    recall->id = ++task->recalled;
-    recall->asked = frames;
-    recall->missing = frames;
     recall->contract = contract;
-    recall->overdue = false;
-    recall_start(physmem, recall, grace);
-    task->owed += frames;
-    physmem->owed += frames;
-    control_changed(physmem, task);
-    task->frames_recalled += frames;
-    physmem->counters.frames_recalled += frames;
-    physmem->counters.recalls++;
-    availability_changed(physmem);
-    if (!task->control)
-        return frames;
-    effect = physmem_emit(physmem, PHYSMEM_SEND_RECALL, task);
-    effect->recall.id = recall->id;
-    effect->recall.frames = frames;
-    effect->recall.may_clean = grace.may_clean;
-    effect->recall.unit = grace.unit;
-    effect->recall.grace = grace.grace;
+    count(physmem, recall, frames);
+    start_grace(physmem, recall, grace);
+    send(physmem, recall, grace);
     return frames;
-}
-
-void recall_hurry(struct physmem *physmem, struct physmem_task *task)
-{
-    uint64_t when = time_after(physmem, PHYSMEM_HANGUP_GRACE_NS);
-
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
-        if (task->recalls[i].missing > 0 && task->recalls[i].deadline.when > when)
-            deadline_start(&physmem->deadlines, &task->recalls[i].deadline, when);
-    if (deadline_is_running(&task->unmap_deadline) && task->unmap_deadline.when > when)
-        deadline_start(&physmem->deadlines, &task->unmap_deadline, when);
 }
 
 uint32_t recall_kept(struct physmem *physmem, struct contract *contract, uint32_t frames)
 {
-    return recall_issue(physmem, contract->task, contract,
-                        smaller(frames, contract->kept - contract->recalling));
+    ensure(contract->recalling <= contract->kept);
+    return ask(physmem, contract->task, contract,
+               smaller(frames, contract->kept - contract->recalling));
 }
 
-/* Frames that expired contracts let the task keep until asked, and that were not asked for. */
+/* Frames that contracts let the task keep until asked, and that were not asked for. */
 static uint32_t kept_frames(const struct physmem_task *task)
 {
     uint32_t kept = 0;
@@ -142,98 +149,16 @@ uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_
     uint32_t asked = left;
     uint32_t taken = stack_take(physmem, task, smaller(left, plain));
 
+    ensure(task->state == TASK_THERE && taken <= smaller(left, plain));
     left -= taken;
     plain -= taken;
     /* Extra frames first, then those kept without time to clean, then those with. */
-    left -= recall_issue(physmem, task, NULL, smaller(left, plain));
+    left -= ask(physmem, task, NULL, smaller(left, plain));
     for (unsigned clean = 0; clean < 2; clean++)
         for (struct contract *c = task->contract_list; c != NULL; c = c->next)
             if ((c->terms.kind == SP_GUARANTEED) == (clean == 1))
                 left -= recall_kept(physmem, c, left);
     return asked - left;
-}
-
-int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *name,
-                            uint32_t frames)
-{
-    struct physmem_task *task = physmem->first;
-    uint32_t asked;
-
-    physmem_advance(physmem, now);
-    while (task != NULL && strcmp(task->identity.name, name) != 0)
-        task = task->next;
-    if (task == NULL)
-        return -ENOENT;
-    asked = recall_task(physmem, task, frames);
-    physmem_settle(physmem);
-    return asked;
-}
-
-bool recall_for_pending(struct physmem *physmem)
-{
-    uint32_t available = frame_table_available(&physmem->frames);
-    uint64_t there = (uint64_t)available + frames_coming(physmem);
-    uint32_t batch = physmem->config.frames / 64;
-    uint32_t missing = physmem->waiting > there ? (uint32_t)(physmem->waiting - there) : 0;
-
-    missing -= recall_from_late(physmem, missing);
-    /* A little ahead of need, so that recalls are few. */
-    if (missing > 0)
-        arbiter_short(physmem, missing, batch);
-    return frame_table_available(&physmem->frames) > available;
-}
-
-/* The recall that is due next; NULL if nothing is owed. */
-static struct recall *next_recall(struct physmem_task *task)
-{
-    struct recall *next = NULL;
-
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
-        struct recall *recall = &task->recalls[i];
-
-        if (recall->missing > 0 && (next == NULL || recall->deadline.when < next->deadline.when))
-            next = recall;
-    }
-    return next;
-}
-
-static void recall_reduce(struct physmem *physmem, struct recall *recall, uint32_t frames)
-{
-    control_changed(physmem, recall->task);
-    recall->missing -= frames;
-    recall->task->owed -= frames;
-    physmem->owed -= frames;
-    if (recall->overdue) {
-        recall->task->overdue -= frames;
-        physmem->overdue -= frames;
-    }
-    if (recall->missing > 0)
-        return;
-    deadline_stop(&physmem->deadlines, &recall->deadline);
-    if (recall->overdue)
-        return;
-    recall->task->recalls_met++;
-    physmem->counters.recalls_met++;
-}
-
-void recall_settle(struct physmem *physmem, struct recall *recall, uint32_t frames)
-{
-    struct contract *contract = recall->contract;
-
-    recall_reduce(physmem, recall, frames);
-    if (contract != NULL)
-        contract_returned(physmem, contract, frames);
-}
-
-void recall_restart(struct physmem *physmem, struct recall *recall)
-{
-    if (!recall->overdue) {
-        recall->overdue = true;
-        recall->task->overdue += recall->missing;
-        physmem->overdue += recall->missing;
-    }
-    recall_start(physmem, recall, recall_grace(recall->task, recall->contract));
-    availability_changed(physmem);
 }
 
 uint32_t recall_from_late(struct physmem *physmem, uint32_t missing)
@@ -246,7 +171,68 @@ uint32_t recall_from_late(struct physmem *physmem, uint32_t missing)
          task = task->next)
         if (task->overdue > 0)
             asked += recall_task(physmem, task, missing - asked);
+    ensure(asked <= missing);
     return asked;
+}
+
+void recall_hurry(struct physmem *physmem, struct physmem_task *task)
+{
+    uint64_t when = time_after(physmem, PHYSMEM_HANGUP_GRACE_NS);
+
+    ensure(!task->control);
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+        if (task->recalls[i].missing > 0 && task->recalls[i].deadline.when > when)
+            deadline_start(&physmem->deadlines, &task->recalls[i].deadline, when);
+    if (deadline_is_running(&task->unmap_deadline) && task->unmap_deadline.when > when)
+        deadline_start(&physmem->deadlines, &task->unmap_deadline, when);
+}
+
+/* ---- Coming back ---- */
+
+/* The recall that is due next. The task owes something. */
+static struct recall *next_recall(struct physmem_task *task)
+{
+    struct recall *next = NULL;
+
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        struct recall *recall = &task->recalls[i];
+
+        if (recall->missing > 0 && (next == NULL || recall->deadline.when < next->deadline.when))
+            next = recall;
+    }
+    ensure(next != NULL);
+    return next;
+}
+
+static void reduce(struct physmem *physmem, struct recall *recall, uint32_t frames)
+{
+    struct physmem_task *task = recall->task;
+
+    ensure(frames <= recall->missing && frames <= task->owed && frames <= physmem->owed);
+    books_row_changed(physmem, task);
+    recall->missing -= frames;
+    task->owed -= frames;
+    physmem->owed -= frames;
+    if (recall->overdue) {
+        task->overdue -= frames;
+        physmem->overdue -= frames;
+    }
+    if (recall->missing > 0)
+        return;
+    deadline_stop(&physmem->deadlines, &recall->deadline);
+    if (recall->overdue)
+        return;
+    task->recalls_met++;
+    physmem->counters.recalls_met++;
+}
+
+void recall_settle(struct physmem *physmem, struct recall *recall, uint32_t frames)
+{
+    struct contract *contract = recall->contract;
+
+    reduce(physmem, recall, frames);
+    if (contract != NULL)
+        promises_returned(physmem, contract, frames);
 }
 
 void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
@@ -271,28 +257,25 @@ void recall_forgive(struct physmem *physmem, struct physmem_task *task)
         uint32_t forgiven = smaller(task->owed - excess, recall->missing);
         struct contract *contract = recall->contract;
 
-        recall_reduce(physmem, recall, forgiven);
+        reduce(physmem, recall, forgiven);
         if (contract != NULL)
-            contract_forgiven(physmem, contract, forgiven);
+            promises_forgiven(physmem, contract, forgiven);
     }
 }
 
-void recall_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+void recall_restart(struct physmem *physmem, struct recall *recall)
 {
-    /* Who owes gets nothing, so that its refused requests are all there is to count. */
-    task->demands += frames > 0 ? frames : 1;
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
-        struct recall *recall = &task->recalls[i];
-
-        if (recall->missing > 0 && task->demands >= recall->demands) {
-            recall_missed(physmem, recall);
-            if (task->state != TASK_THERE)
-                return;
-        }
+    if (!recall->overdue) {
+        recall->overdue = true;
+        recall->task->overdue += recall->missing;
+        physmem->overdue += recall->missing;
     }
+    ensure(physmem->overdue <= physmem->owed);
+    start_grace(physmem, recall, recall_grace(recall->task, recall->contract));
+    books_availability_changed(physmem);
 }
 
-void recalls_end(struct physmem *physmem, struct physmem_task *task)
+void recall_end(struct physmem *physmem, struct physmem_task *task)
 {
     for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
         deadline_stop(&physmem->deadlines, &task->recalls[i].deadline);
@@ -300,6 +283,7 @@ void recalls_end(struct physmem *physmem, struct physmem_task *task)
         task->recalls[i].contract = NULL;
         task->recalls[i].overdue = false;
     }
+    ensure(task->owed <= physmem->owed && task->overdue <= physmem->overdue);
     physmem->owed -= task->owed;
     physmem->overdue -= task->overdue;
     task->owed = 0;

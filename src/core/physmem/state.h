@@ -1,20 +1,51 @@
-/* The state of physmem: its tasks, their contracts and recalls, and the frames. */
+/* The state of physmem: its tasks, their contracts and recalls, and the frames. For the files of this
+ * folder.
+ *
+ * INVARIANTS between inputs (physmem_check counts everything again; sums are over all tasks there):
+ *     buddy.free + frames.soft + sum of task.held   == config.frames
+ *     task.held                == sum of container.allocated;  task.soft == sum of container.soft
+ *     task.guaranteed          == sum of terms.frames of its ACTIVE guaranteed contracts;
+ *                                 likewise task.leased (timed), task.extra (extra)
+ *     physmem.guaranteed       == sum of task.guaranteed + unclaimed[SP_GUARANTEED]; likewise leased
+ *     guaranteed + leased      <= config.frames - config.reserve
+ *     task.owed                == sum of recalls[].missing <= task_excess(task)
+ *     task.overdue             == that sum over recalls that are overdue
+ *     contract.recalling       == sum of missing over its recalls <= contract.kept
+ *     task.waiting             == sum of need of its pending requests
+ *     physmem.owed, overdue, waiting, extent_count == the sums over tasks
+ *     part.frames              == frames of the contract it was claimed as, and of all parts below
+ *     a task is in the list of changed rows        iff task.changed; only if it has a row
+ *     a recall's deadline runs                     iff recall.missing > 0 */
 #ifndef CORE_PHYSMEM_STATE_H
 #define CORE_PHYSMEM_STATE_H
 
-#include "core/contracts/contract.h"
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/assert.h"
 #include "base/deadlines.h"
-#include "core/frames/frame_table.h"
 #include "base/handles.h"
 #include "base/memory.h"
+#include "core/containers/container.h"
+#include "core/contracts/contract.h"
+#include "core/contracts/limit.h"
 #include "core/contracts/part_table.h"
+#include "core/frames/frame_table.h"
 #include "core/physmem/physmem.h"
-#include "core/physmem/control.h"
+#include "core/physmem/request.h"
+#include "core/physmem/status.h"
+#include "core/physmem/task.h"
+#include "shm/control_table.h"
+#include "shm/frame_stack.h"
 
 /* A task may have so many extents, and one more for each EXTENT_SHARE frames of its contracts: far
  * more than it needs, but it cannot use up the descriptors of all. */
 #define EXTENTS_PER_TASK 16u
 #define EXTENT_SHARE     32u
+
+/* A task without a row in the policy server's table. */
+#define NO_ROW UINT32_MAX
 
 /* What a deadline is for. */
 enum purpose {
@@ -53,19 +84,6 @@ struct unmap {
     bool answered;
 };
 
-/* What limits come to for a task; PHYSMEM_UNLIMITED: no limit. */
-struct task_limit {
-    uint32_t guaranteed;
-    uint32_t extra;
-    uint32_t user_guaranteed; /* of all tasks of its user */
-    uint32_t user_extra;
-    uint32_t weight; /* 0: as its contracts say */
-    uint32_t priority;
-};
-
-/* A task without a row in the table. */
-#define NO_ROW UINT32_MAX
-
 /* A map request that waits for an extent. */
 struct mapping {
     struct container *container; /* NULL: none waits */
@@ -83,7 +101,7 @@ struct pending {
     uint32_t need; /* frames */
 };
 
-enum task_state {
+enum task_standing {
     TASK_THERE,
     TASK_REVOKED, /* has nothing any more, but is still connected */
     TASK_GONE,    /* listed only */
@@ -92,7 +110,7 @@ enum task_state {
 struct physmem_task {
     struct physmem_identity identity;
     uint32_t id;
-    uint8_t state; /* enum task_state */
+    uint8_t state; /* enum task_standing */
     uint8_t reason;
     bool breached;
     bool control;       /* has a control connection */
@@ -110,7 +128,7 @@ struct physmem_task {
     uint32_t soft;    /* given up softly and not reused yet; not held */
     uint32_t owed;    /* sum of recalls[].missing */
     uint32_t overdue; /* of these, of recalls that are overdue */
-    uint32_t misses;  /* deadlines missed, less recalls met since; what is forborne has an end */
+    uint32_t misses;  /* deadlines missed, less recalls met since: forbearance has an end */
     uint32_t waiting; /* sum of need of its pending requests */
     uint32_t wanted;  /* extra frames that it asked for and has not got */
     uint32_t extents;
@@ -131,7 +149,7 @@ struct physmem_task {
     uint64_t wanted_until; /* after that, wanted tells nothing */
     void *arbiter_own;     /* the arbiter's state for it */
 
-    struct task_limit limit;
+    struct limits_found limit;
     uint32_t row;   /* in the policy server's table, or NO_ROW */
     uint32_t basis; /* control_basis, as the row has it */
     uint32_t told;  /* it was told when it was entitled to so many frames */
@@ -163,8 +181,8 @@ struct physmem_task {
     uint32_t hysteresis;               /* what has to change before it is told again */
 };
 
-/* The policy server's part; see core/physmem/control.h. */
-struct control {
+/* What concerns the policy server: see core/physmem/policyserver.h. */
+struct policyserver_state {
     uint8_t state; /* enum physmem_control */
     uint8_t ring;  /* PHYSMEM_RING_*: what it has not been told yet */
     bool rung;     /* it has not answered yet */
@@ -176,7 +194,7 @@ struct control {
     uint32_t *free_row; /* a stack of those not used */
     uint32_t free_rows;
     uint32_t free_row_capacity;
-    struct physmem_limit *limit;
+    struct limit *limit;
     uint32_t limits;
     struct physmem_task *changed; /* whose rows are to be written */
     /* What the table says of each candidate, read once. */
@@ -216,13 +234,14 @@ struct physmem {
     uint32_t last_id;
     struct physmem_task *first; /* TASK_THERE */
     struct physmem_task *last;
-    struct physmem_task *wanting_first; /* who was refused extra frames, in that order */
+    struct physmem_task *wanting_first; /* tasks that were refused extra frames, in that order */
     struct physmem_task *wanting_last;
     struct pending *pending_first;
     struct pending *pending_last;
+    bool pending_stale; /* something changed that a waiting request's plan depends on */
 
-    struct physmem_task *watching;  /* who is told of its availability */
-    struct physmem_task *look_next; /* of these, who is to be looked at next; NULL: none */
+    struct physmem_task *watching;  /* tasks that are told of their availability */
+    struct physmem_task *look_next; /* of these, the next to be looked at; NULL: none */
     struct deadline look;           /* when to go on */
     uint32_t moved;      /* frames that came or went since all were looked at; UINT32_MAX: look */
     uint32_t watch_step; /* look again when so many have */
@@ -235,9 +254,9 @@ struct physmem {
     size_t arbiter_task_size;
     struct deadline tick;    /* the arbiter's */
     uint64_t wanted_until;   /* until then some task wants extra frames */
-    bool recalled_for_extra; /* who was refused extra frames is told as soon as some can be given */
+    bool recalled_for_extra; /* tasks refused extra frames are told as soon as some can be given */
 
-    struct control control;
+    struct policyserver_state policyserver;
 
     /* For the arbiter, with room for every task. */
     struct sp_arbiter_task *candidate;
@@ -260,13 +279,6 @@ struct physmem {
     struct physmem_status counters; /* only what is not counted above */
 };
 
-/* Pages of one extent to be cleared, gathered. */
-struct punch {
-    struct extent *extent; /* NULL: none */
-    uint32_t first;
-    uint32_t count;
-};
-
 static inline uint32_t task_commitment(const struct physmem_task *task)
 {
     return task->guaranteed + task->leased;
@@ -282,18 +294,26 @@ static inline uint32_t task_excess(const struct physmem_task *task)
 /* Excess that has not been asked for yet. */
 static inline uint32_t task_recallable(const struct physmem_task *task)
 {
+    check(task->owed <= task_excess(task));
     return task_excess(task) - task->owed;
 }
 
 /* Frames that were asked for and may be expected in time. */
 static inline uint32_t frames_coming(const struct physmem *physmem)
 {
+    check(physmem->overdue <= physmem->owed);
     return physmem->owed - physmem->overdue;
 }
 
 static inline uint32_t smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
+}
+
+/* The end of the extent that a slot lies in, or `end` if that comes first. */
+static inline uint32_t extent_end(uint32_t slot, uint32_t end)
+{
+    return smaller(end, (slot / EXTENT_PAGES + 1) * EXTENT_PAGES);
 }
 
 #endif

@@ -1,8 +1,15 @@
-/* Tasks: their coming and going, and what a breach costs. */
-#include "core/physmem/internal.h"
+/* Tasks come and go. */
+#include "core/physmem/task.h"
 
-/* Every deadline that a task itself can have running; contracts bring their own. */
-#define DEADLINES_PER_TASK (PHYSMEM_RECALLS_MAX + 1)
+#include "core/physmem/arbiter.h"
+#include "core/physmem/bounds.h"
+#include "core/physmem/input.h"
+#include "core/physmem/recall.h"
+#include "core/physmem/revoke.h"
+#include "core/physmem/rows.h"
+#include "core/physmem/settle.h"
+
+/* ---- Coming ---- */
 
 /* Room for one more task wherever tasks are listed, so that nothing can fail later. */
 static int make_room(struct physmem *physmem)
@@ -23,32 +30,30 @@ static int make_room(struct physmem *physmem)
         rc = memory_reserve(physmem->allocator, &physmem->take, &physmem->take_capacity,
                             sizeof(*physmem->take), wanted);
     if (rc == 0)
-        rc = control_reserve(physmem, wanted);
+        rc = rows_reserve(physmem, wanted);
     if (rc == 0)
         rc = deadlines_reserve(&physmem->deadlines, DEADLINES_PER_TASK);
     return rc;
 }
 
-int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem_identity *identity,
-                     struct physmem_task **taskp)
+/* A task for which there is room everywhere; NULL without memory. */
+static struct physmem_task *make(struct physmem *physmem)
 {
     struct physmem_task *task = memory_new(physmem->allocator, sizeof(*task));
 
-    physmem_advance(physmem, now);
     if (task == NULL)
-        return -ENOMEM;
-    if (arbiter_task_start(physmem, task) != 0 || make_room(physmem) != 0) {
-        arbiter_task_end(physmem, task);
-        memory_free(physmem->allocator, task, sizeof(*task));
-        return -ENOMEM;
-    }
-    task->identity = *identity;
-    task->id = ++physmem->last_id;
-    task->unmap_deadline.purpose = PURPOSE_UNMAP;
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
-        task->recalls[i].task = task;
-        task->recalls[i].deadline.purpose = PURPOSE_RECALL;
-    }
+        return NULL;
+    if (arbiter_task_start(physmem, task) == 0 && make_room(physmem) == 0)
+        return task;
+    arbiter_task_end(physmem, task);
+    memory_free(physmem->allocator, task, sizeof(*task));
+    return NULL;
+}
+
+/* Put a task at the end of the lists. There is room. */
+static void enlist(struct physmem *physmem, struct physmem_task *task)
+{
+    ensure(physmem->tasks < physmem->task_capacity);
     physmem->task[physmem->tasks++] = task;
     physmem->tasks_there++;
     task->prev = physmem->last;
@@ -57,11 +62,32 @@ int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem
     else
         physmem->first = task;
     physmem->last = task;
-    control_task_start(physmem, task);
+}
+
+int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem_identity *identity,
+                     struct physmem_task **taskp)
+{
+    struct physmem_task *task = make(physmem);
+
+    input_advance(physmem, now);
+    if (task == NULL)
+        return -ENOMEM;
+    task->identity = *identity;
+    task->id = ++physmem->last_id;
+    task->unmap_deadline.purpose = PURPOSE_UNMAP;
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        task->recalls[i].task = task;
+        task->recalls[i].deadline.purpose = PURPOSE_RECALL;
+    }
+    enlist(physmem, task);
+    bounds_find(physmem, task);
+    rows_task_start(physmem, task);
     *taskp = task;
-    physmem_settle(physmem);
+    settle_input(physmem);
     return 0;
 }
+
+/* ---- Looking ---- */
 
 uint32_t physmem_task_id(const struct physmem_task *task)
 {
@@ -87,6 +113,7 @@ static uint32_t place_after(const struct physmem *physmem, uint32_t after)
         else
             high = middle;
     }
+    check(low == physmem->tasks || physmem->task[low]->id > after);
     return low;
 }
 
@@ -107,104 +134,73 @@ struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id)
     return physmem->task[place];
 }
 
-void physmem_control_opened(struct physmem *physmem, struct physmem_task *task)
+void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status)
+{
+    *status = (struct physmem_task_status){
+        .pid = task->identity.pid,
+        .uid = task->identity.uid,
+        .id = task->id,
+        .guaranteed = task->guaranteed,
+        .leased = task->leased,
+        .extra = task->extra,
+        .held = task->held,
+        .soft = task->soft,
+        .owed = task->owed,
+        .contracts = task->contracts,
+        .allocations = task->allocations,
+        .recalls = task->recalled,
+        .recalls_met = task->recalls_met,
+        .recalls_missed = task->recalls_missed,
+        .frames_recalled = task->frames_recalled,
+        .recalls_transparent = task->recalls_transparent,
+        .frames_transparent = task->frames_transparent,
+        .overdue = task->overdue,
+        .warnings = task->warnings,
+        .penalty = task->penalty,
+        .repossessed = task->repossessed,
+        .unmaps = task->unmapped,
+        .available = task->heard.available,
+        .breached = task->breached,
+        .reason = task->reason,
+    };
+}
+
+/* ---- Control connections ---- */
+
+void physmem_task_connected(struct physmem *physmem, struct physmem_task *task)
 {
     (void)physmem;
+    ensure(task->state != TASK_GONE);
     task->control = true;
 }
 
-void physmem_control_closed(struct physmem *physmem, uint64_t now, struct physmem_task *task)
+void physmem_task_disconnected(struct physmem *physmem, uint64_t now, struct physmem_task *task)
 {
-    physmem_advance(physmem, now);
+    input_advance(physmem, now);
     task->control = false;
     if (task->state == TASK_THERE)
         recall_hurry(physmem, task);
 }
 
-void physmem_control_stuck(struct physmem *physmem, uint64_t now, struct physmem_task *task)
+void physmem_task_stuck(struct physmem *physmem, uint64_t now, struct physmem_task *task)
 {
-    physmem_advance(physmem, now);
+    input_advance(physmem, now);
     task->control = false;
     if (task->state == TASK_THERE)
-        task_revoke(physmem, task, SP_REASON_NOT_RECEIVING, task->owed, task->owed);
-    physmem_settle(physmem);
+        revoke_breach(physmem, task, SP_REASON_NOT_RECEIVING, task->owed, task->owed);
+    settle_input(physmem);
 }
 
-/* Take everything from a task. Requests that wait are answered with `error` unless it is 0. */
-static void task_strip(struct physmem *physmem, struct physmem_task *task,
-                       enum sp_contract_state contracts_become, int error)
-{
-    static const char text[] = "this task has been revoked";
+/* ---- Going ---- */
 
-    pending_cancel(physmem, task, 0, error, text);
-    if (task->mapping.container != NULL && error != 0) {
-        const struct physmem_request request = {task, task->mapping.seq, task->mapping.control};
-
-        physmem_reply_done(physmem, &request, error, 0, text);
-    }
-    task->mapping.container = NULL;
-    extra_unwant(physmem, task);
-    control_task_end(physmem, task);
-    availability_unwatch(physmem, task);
-    arbiter_task_end(physmem, task);
-    recalls_end(physmem, task);
-    stack_close(physmem, task);
-    sample_end(physmem, task);
-    while (task->container_list != NULL)
-        container_destroy(physmem, task->container_list);
-    contracts_end(physmem, task, contracts_become);
-    deadline_stop(&physmem->deadlines, &task->unmap_deadline);
-    deadlines_unreserve(&physmem->deadlines, DEADLINES_PER_TASK);
-    memory_free(physmem->allocator, task->unmaps, PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps));
-    task->unmaps = NULL;
-    task->unmap_count = 0;
-    vital_forget(physmem, task, 0);
-
-    if (task->prev != NULL)
-        task->prev->next = task->next;
-    else
-        physmem->first = task->next;
-    if (task->next != NULL)
-        task->next->prev = task->prev;
-    else
-        physmem->last = task->prev;
-    task->next = NULL;
-    task->prev = NULL;
-    physmem->tasks_there--;
-}
-
-void task_revoke(struct physmem *physmem, struct physmem_task *task, enum sp_reason reason,
-                 uint32_t asked, uint32_t missing)
-{
-    struct physmem_effect *effect = physmem_emit(physmem, PHYSMEM_SEND_REVOKED, task);
-    bool kill = false;
-
-    effect->revoked.reason = (uint8_t)reason;
-    effect->revoked.asked = asked;
-    effect->revoked.missing = missing;
-    effect->revoked.lost = task->held;
-    for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
-        kill = kill || (c->terms.on_breach == SP_BREACH_KILL && c->state != SP_CONTRACT_COUNTERED);
-
-    task->breached = true;
-    task->reason = (uint8_t)reason;
-    task->state = TASK_REVOKED;
-    physmem->counters.breaches++;
-    task_strip(physmem, task, SP_CONTRACT_BREACHED, EPIPE);
-    if (task->control)
-        physmem_emit(physmem, PHYSMEM_CLOSE_CONTROL, task);
-    task->control = false;
-    if (kill)
-        physmem_emit(physmem, PHYSMEM_KILL, task);
-}
-
-/* Forget the oldest of the tasks that have gone. */
+/* Forget the task that has been gone for the longest time. There is one. */
 static void forget_one(struct physmem *physmem)
 {
     uint32_t place = 0;
 
     while (physmem->task[place]->state != TASK_GONE)
         place++;
+    ensure(place < physmem->tasks);
     memory_free(physmem->allocator, physmem->task[place], sizeof(*physmem->task[place]));
     physmem->tasks--;
     physmem->tasks_gone--;
@@ -214,13 +210,9 @@ static void forget_one(struct physmem *physmem)
 
 void physmem_task_gone(struct physmem *physmem, uint64_t now, struct physmem_task *task)
 {
-    physmem_advance(physmem, now);
-    if (task->state == TASK_THERE)
-        task_strip(physmem, task, SP_CONTRACT_CLOSED, 0);
-    task->state = TASK_GONE;
-    task->control = false;
-    task->identity.peer = NULL;
+    input_advance(physmem, now);
+    revoke_gone(physmem, task);
     if (++physmem->tasks_gone > PHYSMEM_DEAD_MAX)
         forget_one(physmem);
-    physmem_settle(physmem);
+    settle_input(physmem);
 }

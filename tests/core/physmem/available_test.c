@@ -15,7 +15,7 @@ static struct physmem_availability availability(struct world *world, struct phys
     struct physmem_request request = world_request(world, task);
     const struct physmem_effect *reply;
 
-    physmem_ask_availability(world->physmem, world->now, &request);
+    physmem_availability_ask(world->physmem, world->now, &request);
     world_run(world);
     reply = world_reply(world, request.seq);
     assert_int_equal(reply->kind, PHYSMEM_REPLY_AVAILABILITY);
@@ -37,7 +37,7 @@ static void watch(struct world *world, struct physmem_task *task, bool on, uint3
 {
     struct physmem_request request = world_request(world, task);
 
-    physmem_watch_availability(world->physmem, world->now, &request, on, hysteresis);
+    physmem_availability_watch(world->physmem, world->now, &request, on, hysteresis);
     world_run(world);
     assert_int_equal(world_reply(world, request.seq)->kind, PHYSMEM_REPLY_AVAILABILITY);
 }
@@ -64,7 +64,7 @@ static void test_contracts_bound_what_is_available(void **state)
     expect_availability(world, a, 45, 0, 30, 0);
     expect_allocated(world_allocate(world, a, container, 0, 40, PHYSMEM_EXTRA), 40);
     expect_availability(world, a, 45, 40, 30, 0);
-    check(world);
+    check_books(world);
 }
 
 static void test_what_is_there_bounds_what_is_available(void **state)
@@ -80,7 +80,7 @@ static void test_what_is_there_bounds_what_is_available(void **state)
     expect_allocated(world_allocate(world, a, in_a, 0, 47, PHYSMEM_EXTRA), 47);
     expect_availability(world, a, 47, 47, 20, 0);
     expect_availability(world, b, 50, 50, 30, 0);
-    check(world);
+    check_books(world);
 }
 
 static void test_a_debt_and_those_who_wait_lower_it(void **state)
@@ -98,7 +98,7 @@ static void test_a_debt_and_those_who_wait_lower_it(void **state)
     expect_availability(world, a, 70 - world_status(a).owed, 70, 10, 20);
     assert_int_not_equal(world_status(a).owed, 0);
     expect_availability(world, c, 7 - world_status(c).owed, 7, 5, 20);
-    check(world);
+    check_books(world);
 }
 
 /* With an arbiter that grants, what others would have to return counts. */
@@ -117,7 +117,7 @@ static void test_what_an_arbiter_would_grant(void **state)
     expect_allocated(world_allocate(&world, b, in_b, 0, 97, PHYSMEM_EXTRA), 97);
     expect_availability(&world, a, 48, 0, 10, 0); /* half of 97 */
     expect_availability(&world, b, 97, 97, 10, 0);
-    check(&world);
+    check_books(&world);
     assert_int_equal(world_end(&world), 0);
 }
 
@@ -144,7 +144,7 @@ static void give_back(struct game *game, struct stack *stack, uint32_t frames)
     if (frames == 0)
         return;
     stack->held -= frames;
-    world_range(&game->world, physmem_deallocate, stack->task, stack->container, stack->held,
+    world_range(&game->world, physmem_frames_deallocate, stack->task, stack->container, stack->held,
                 frames);
 }
 
@@ -208,7 +208,7 @@ static void take_it(struct game *game, struct stack *stack)
     if (!game->grants && stack->held > available)
         fail_msg("%s: %u frames are available, and %u came", game->world.arbiter->name, available,
                  stack->held);
-    check(&game->world);
+    check_books(&game->world);
 }
 
 static void play(const char *arbiter, uint64_t seed)
@@ -286,9 +286,9 @@ static void test_watchers_are_told_of_changes(void **state)
     assert_int_equal(told_since(world, since), 3);
     hear(world, a);
     watch(world, a, false, 0);
-    world_range(world, physmem_deallocate, b, in_b, 0, 48);
+    world_range(world, physmem_frames_deallocate, b, in_b, 0, 48);
     assert_int_equal(told_since(world, since), 3);
-    check(world);
+    check_books(world);
 }
 
 static void test_pressure_is_told_before_recalls(void **state)
@@ -312,7 +312,7 @@ static void test_pressure_is_told_before_recalls(void **state)
     assert_null(world_allocate(world, b, in_b, 48, 5, 0)); /* it was told already */
     assert_int_equal(told_since(world, since), 1);
     assert_non_null(world_find(world, since, PHYSMEM_SEND_RECALL, a));
-    world_range(world, physmem_deallocate, a, in_a, 40, 10);
+    world_range(world, physmem_frames_deallocate, a, in_a, 40, 10);
     assert_int_equal(told_since(world, since), 2); /* that it is over */
     assert_int_equal(world_find(world, since, PHYSMEM_SEND_AVAILABILITY, a)->availability.pressure,
                      0);
@@ -328,7 +328,7 @@ static void test_pressure_is_told_before_recalls(void **state)
     assert_true(told < recall);
     assert_int_equal(told->availability.pressure, 6);
     assert_int_equal(told->availability.available, 34); /* of 40 */
-    check(world);
+    check_books(world);
 }
 
 /* More watchers than are looked at in one go: all are told, soon. */
@@ -357,7 +357,7 @@ static void test_many_watchers(void **state)
     assert_int_equal(told_since(&world, since), MANY);
     for (unsigned i = 0; i < MANY; i += 2)
         physmem_task_gone(world.physmem, world.now, task[i]);
-    check(&world);
+    check_books(&world);
     assert_int_equal(world_end(&world), 0);
 }
 

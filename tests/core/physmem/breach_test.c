@@ -57,7 +57,7 @@ static void test_every_rung_frees_what_was_asked(void **state)
         assert_null(world_allocate(world, good, in_good, 10, 30, 0)); /* waits */
         for (unsigned i = 0; i <= PHYSMEM_WARNINGS; i++) {
             world_pass(world, GRACE);
-            check(world);
+            check_books(world);
         }
         assert_int_equal(world_status(good).held, 40);
         assert_int_equal(world_status(good).guaranteed, 40);
@@ -70,7 +70,7 @@ static void test_every_rung_frees_what_was_asked(void **state)
         physmem_task_gone(world->physmem, world->now, bad);
         world_run(world);
         world->recorded = 0;
-        check(world);
+        check_books(world);
     }
 }
 
@@ -95,14 +95,14 @@ static void test_warnings(void **state)
         assert_int_equal(warned->warned.left, PHYSMEM_WARNINGS - i);
         assert_true(warned->warned.grace == GRACE && warned->warned.charged == 0);
         assert_int_equal(world_status(task).overdue, 20);
-        check(world);
+        check_books(world);
     }
     expect_error(world_allocate(world, task, container, 40, 1, PHYSMEM_EXTRA), ENOMEM);
     assert_int_equal(world_status(task).recalls_missed, 1); /* one recall, however often */
     world_pass(world, GRACE);
     assert_true(world_status(task).breached);
     assert_int_equal(world_status(task).reason, SP_REASON_RECALL_MISSED);
-    check(world);
+    check_books(world);
 }
 
 static void test_recalls_that_are_met_take_misses_off(void **state)
@@ -115,21 +115,21 @@ static void test_recalls_that_are_met_take_misses_off(void **state)
     for (unsigned i = 0; i < PHYSMEM_WARNINGS; i++) {
         recall(world, "a", 2);
         world_pass(world, GRACE); /* too late: a miss */
-        world_range(world, physmem_deallocate, task, container, 2 * i, 2);
+        world_range(world, physmem_frames_deallocate, task, container, 2 * i, 2);
         assert_int_equal(world_status(task).owed, 0);
         assert_int_equal(world_status(task).overdue, 0);
     }
     assert_int_equal(world_status(task).warnings, PHYSMEM_WARNINGS);
     assert_int_equal(world_status(task).recalls_met, 0);
     recall(world, "a", 2); /* and one in time */
-    world_range(world, physmem_deallocate, task, container, 10, 2);
+    world_range(world, physmem_frames_deallocate, task, container, 10, 2);
     assert_int_equal(world_status(task).recalls_met, 1);
     recall(world, "a", 2);
     world_pass(world, GRACE);
     assert_false(world_status(task).breached); /* forborne once more, */
     world_pass(world, GRACE);
     assert_true(world_status(task).breached); /* and no more */
-    check(world);
+    check_books(world);
 }
 
 /* What is overdue is not waited for: others are asked in its place, but the late one first. */
@@ -157,10 +157,10 @@ static void test_the_late_are_asked_first_and_not_waited_for(void **state)
     world_pass(world, GRACE);
     /* Now all of them are late, and somebody else has to give. */
     assert_int_equal(world_find(world, recorded, PHYSMEM_SEND_RECALL, other)->recall.frames, 30);
-    world_range(world, physmem_deallocate, other, in_other, 0, 30);
+    world_range(world, physmem_frames_deallocate, other, in_other, 0, 30);
     assert_int_equal(world_status(good).held, 40);
     assert_false(world_status(late).breached);
-    check(world);
+    check_books(world);
 }
 
 static void test_penalties(void **state)
@@ -174,7 +174,7 @@ static void test_penalties(void **state)
     world_pass(world, GRACE);
     assert_int_equal(world_status(task).penalty, 70);
     assert_true(world_find(world, 0, PHYSMEM_SEND_WARNED, task)->warned.charged == 70);
-    world_range(world, physmem_deallocate, task, container, 0, 4);
+    world_range(world, physmem_frames_deallocate, task, container, 0, 4);
     world_pass(world, GRACE);
     assert_int_equal(world_status(task).penalty, 112);
     world_pass(world, GRACE);
@@ -186,7 +186,7 @@ static void test_penalties(void **state)
     assert_int_equal(world_status(task).held, 30);
     assert_int_equal(world_status(task).owed, 0);
     assert_false(world_status(task).breached);
-    check(world);
+    check_books(world);
 }
 
 static void test_an_account_does_not_overflow(void **state)
@@ -206,7 +206,7 @@ static void test_an_account_does_not_overflow(void **state)
     assert_true(world_status(task).penalty == UINT64_MAX / 2);
     world_pass(world, 2 * GRACE);
     assert_true(world_status(task).penalty == UINT64_MAX);
-    check(world);
+    check_books(world);
 }
 
 /* ---- Repossession ---- */
@@ -240,7 +240,7 @@ static void expect_repossessed(struct world *world, struct physmem_task *task, u
     assert_int_equal(world->repossessed[0].count, count);
     assert_int_equal(world_status(task).owed, 0);
     assert_false(world_status(task).breached);
-    check(world);
+    check_books(world);
 }
 
 static void test_the_extent_that_fits_best_is_taken(void **state)
@@ -268,7 +268,7 @@ static void test_the_extent_that_fits_best_is_taken(void **state)
     assert_int_equal(world_status(task).repossessed, 20 + 40 + 3);
     assert_int_equal(world_find(world, destroyed, PHYSMEM_SEND_REPOSSESSED, task)->repossessed.id,
                      2);
-    check(world);
+    check_books(world);
 }
 
 static void test_what_was_never_mapped_goes_frame_by_frame(void **state)
@@ -309,7 +309,7 @@ static void test_vital_slots_are_spared(void **state)
     recall(world, "a", 1);
     world_pass(world, GRACE);
     assert_true(world_status(task).breached);
-    check(world);
+    check_books(world);
 }
 
 static void test_few_slots_can_be_vital(void **state)
@@ -338,7 +338,7 @@ static void test_few_slots_can_be_vital(void **state)
     physmem_vital(world->physmem, world->now, &request, second, NULL, 0); /* none any more */
     world_run(world);
     assert_int_equal(world_reply(world, request.seq)->error, 0);
-    check(world);
+    check_books(world);
 }
 
 /* ---- Whose rung ---- */
@@ -358,7 +358,7 @@ static void test_the_gentlest_of_several_for_extra_frames(void **state)
     world_pass(world, GRACE);
     assert_int_equal(world_status(task).repossessed, 5);
     assert_false(world_status(task).breached);
-    check(world);
+    check_books(world);
 }
 
 static void test_the_contract_whose_frames_they_are(void **state)
@@ -381,7 +381,7 @@ static void test_the_contract_whose_frames_they_are(void **state)
     assert_int_equal(world_status(task).repossessed, 5);
     assert_int_equal(world_status(task).warnings, 0);
     assert_int_equal(world_status(task).contracts, 2);
-    check(world);
+    check_books(world);
 }
 
 static void test_grace_in_allocations_begins_again(void **state)
@@ -402,7 +402,7 @@ static void test_grace_in_allocations_begins_again(void **state)
         assert_int_equal(world_status(task).warnings,
                          i / 4 < PHYSMEM_WARNINGS ? i / 4 : PHYSMEM_WARNINGS);
         assert_int_equal(world_status(task).breached, i == 4 * (PHYSMEM_WARNINGS + 1));
-        check(world);
+        check_books(world);
     }
 }
 
@@ -414,11 +414,11 @@ static void test_who_hangs_up_is_not_forborne(void **state)
 
     expect_allocated(world_allocate(world, task, container, 0, 40, PHYSMEM_EXTRA), 40);
     recall(world, "a", 5);
-    physmem_control_closed(world->physmem, world->now, task);
+    physmem_task_disconnected(world->physmem, world->now, task);
     world_pass(world, GRACE);
     assert_true(world_status(task).breached);
     assert_int_equal(world_status(task).reason, SP_REASON_NOT_RECEIVING);
-    check(world);
+    check_books(world);
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static void take_control(struct controlled *c, uint32_t rows)
 {
     meddler_move(&c->server, &c->world, rows);
     atomic_store(&meddler_table(&c->server)->decides, 1);
-    physmem_control_begin(c->world.physmem, c->world.now);
+    physmem_policyserver_begin(c->world.physmem, c->world.now);
     world_run(&c->world);
 }
 
@@ -69,7 +69,7 @@ static void entitle(struct controlled *c, const struct physmem_task *task, uint3
 
 static void say_entitled(struct controlled *c)
 {
-    physmem_control_entitled(c->world.physmem, c->world.now);
+    physmem_policyserver_entitled(c->world.physmem, c->world.now);
     world_run(&c->world);
 }
 
@@ -145,7 +145,7 @@ static void test_entitlements_decide_who_gets_extra_frames(void **state)
     /* No word of this task yet: it is entitled to what its contracts promise, and that is nothing. */
     assert_int_equal(world_allocate(&c->world, late, room, 0, 200, PLENTY)->error, ENOMEM);
     assert_int_equal(recalled_from(c, 0, hoarder), 0);
-    assert_non_null(world_find(&c->world, 0, PHYSMEM_CONTROL_RING, NULL));
+    assert_non_null(world_find(&c->world, 0, PHYSMEM_POLICYSERVER_RING, NULL));
 
     since = c->world.recorded;
     entitle(c, hoarder, 210, 0, 0);
@@ -153,7 +153,7 @@ static void test_entitlements_decide_who_gets_extra_frames(void **state)
     say_entitled(c);
     assert_int_equal(recalled_from(c, since, hoarder), 100);
     assert_null(world_find(&c->world, since, PHYSMEM_SEND_NOTICE, late));
-    world_range(&c->world, physmem_deallocate, hoarder, hoard, 0, 100);
+    world_range(&c->world, physmem_frames_deallocate, hoarder, hoard, 0, 100);
     assert_non_null(world_find(&c->world, since, PHYSMEM_SEND_NOTICE, late));
     assert_int_equal(world_allocate(&c->world, late, room, 0, 200, PLENTY)->allocated.count, 100);
     /* Both have what they are entitled to, and the hoarder cannot get it back. */
@@ -206,14 +206,14 @@ static void test_short_of_frames(void **state)
     assert_null(world_allocate(&c->world, g, g_room, 0, 20, 0));
     assert_int_equal(recalled_from(c, since, a), 10);
     assert_int_equal(recalled_from(c, since, b), 0);
-    world_range(&c->world, physmem_deallocate, a, a_room, 0, 10);
+    world_range(&c->world, physmem_frames_deallocate, a, a_room, 0, 10);
     /* Then as it was laid down: of 8, a quarter and three quarters. */
     since = c->world.recorded;
     assert_null(world_allocate(&c->world, g, g_room, 20, 8, 0));
     assert_int_equal(recalled_from(c, since, a), 2);
     assert_int_equal(recalled_from(c, since, b), 6);
-    world_range(&c->world, physmem_deallocate, a, a_room, 10, 2);
-    world_range(&c->world, physmem_deallocate, b, b_room, 0, 6);
+    world_range(&c->world, physmem_frames_deallocate, a, a_room, 10, 2);
+    world_range(&c->world, physmem_frames_deallocate, b, b_room, 0, 6);
     /* And more than the first step comes from the next. */
     since = c->world.recorded;
     assert_null(world_allocate(&c->world, g, g_room, 28, 50, 0));
@@ -224,10 +224,10 @@ static void test_short_of_frames(void **state)
 
 static void test_limits(void **state)
 {
-    static const struct physmem_limit limits[] = {
-        {0, 0, "", PHYSMEM_UNLIMITED, 100, 2, 1},
-        {PHYSMEM_LIMIT_NAME, 0, "big", PHYSMEM_UNLIMITED, 150, PHYSMEM_UNLIMITED, 7},
-        {PHYSMEM_LIMIT_NAME | PHYSMEM_LIMIT_USER, 1, "big", 0, 0, 0, 0},
+    static const struct limit limits[] = {
+        {0, 0, "", LIMIT_NONE, 100, 2, 1},
+        {LIMIT_NAME, 0, "big", LIMIT_NONE, 150, LIMIT_NONE, 7},
+        {LIMIT_NAME | LIMIT_USER, 1, "big", 0, 0, 0, 0},
     };
     struct controlled *c = *state;
     uint32_t small_room, big_room, since, uid;
@@ -238,7 +238,7 @@ static void test_limits(void **state)
     world_allocate(&c->world, small, small_room, 0, 130, PLENTY);
     take_control(c, 8);
     since = c->world.recorded;
-    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now, limits, 3), 0);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, limits, 3), 0);
     world_run(&c->world);
     /* What it has beyond is recalled, though nobody lacks it. */
     assert_int_equal(recalled_from(c, since, small), 30);
@@ -249,7 +249,7 @@ static void test_limits(void **state)
     assert_int_equal(told.weight, 2);
     assert_int_equal(told.priority, 7);
     /* Without limits all is as before. */
-    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now, NULL, 0), 0);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, NULL, 0), 0);
     assert_int_equal(world_allocate(&c->world, big, big_room, 200, 10, PLENTY)->allocated.count,
                      10);
 }
@@ -271,11 +271,10 @@ static void propose(struct controlled *c, struct physmem_task *task, enum sp_con
 
 static void test_limits_bound_contracts(void **state)
 {
-    static const struct physmem_limit limits[] = {
-        {0, 0, "", 60, 100, PHYSMEM_UNLIMITED, PHYSMEM_UNLIMITED},
-        {PHYSMEM_LIMIT_USER, 1000, "", 100, PHYSMEM_UNLIMITED, PHYSMEM_UNLIMITED,
-         PHYSMEM_UNLIMITED},
-        {PHYSMEM_LIMIT_USER, 1001, "", 0, 0, PHYSMEM_UNLIMITED, PHYSMEM_UNLIMITED},
+    static const struct limit limits[] = {
+        {0, 0, "", 60, 100, LIMIT_NONE, LIMIT_NONE},
+        {LIMIT_USER, 1000, "", 100, LIMIT_NONE, LIMIT_NONE, LIMIT_NONE},
+        {LIMIT_USER, 1001, "", 0, 0, LIMIT_NONE, LIMIT_NONE},
     };
     struct controlled *c = *state;
     struct physmem_task *first = world_task(&c->world, "first");
@@ -283,7 +282,7 @@ static void test_limits_bound_contracts(void **state)
     uint32_t number;
 
     take_control(c, 8);
-    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now, limits, 3), 0);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, limits, 3), 0);
     world_run(&c->world);
     propose(c, first, SP_GUARANTEED, 1, 90, SP_COUNTERED, 60);
     propose(c, first, SP_GUARANTEED, 61, 90, SP_REFUSED, 60);
@@ -297,8 +296,8 @@ static void test_limits_bound_contracts(void **state)
     /* What runs can be renewed, up to the limit, and not beyond a lower one. */
     assert_int_equal(world_renew(&c->world, second, number, 5 * SECOND)->offer.offer.answer,
                      SP_ACCEPTED);
-    assert_int_equal(physmem_control_limits(c->world.physmem, c->world.now,
-                                            (struct physmem_limit[]){{0, 0, "", 29, 0, 1, 0}}, 1),
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now,
+                                                 (struct limit[]){{0, 0, "", 29, 0, 1, 0}}, 1),
                      0);
     world_run(&c->world);
     assert_int_equal(world_renew(&c->world, second, number, SECOND)->offer.offer.reason,
@@ -318,7 +317,7 @@ static void test_the_last_table_stands(void **state)
     take_control(c, 8);
     entitle(c, hoarder, 200, 0, 0);
     world_allocate(&c->world, hoarder, hoard, 0, FRAMES, PLENTY);
-    physmem_control_end(c->world.physmem, c->world.now);
+    physmem_policyserver_end(c->world.physmem, c->world.now);
     physmem_get_status(c->world.physmem, &status);
     assert_int_equal(status.control, PHYSMEM_LEFT);
     assert_int_equal(status.controllers, 1);
@@ -327,7 +326,7 @@ static void test_the_last_table_stands(void **state)
     world_contract(&c->world, late, SP_GUARANTEED, 20);
     assert_null(world_allocate(&c->world, late, room, 0, 20, 0));
     assert_int_equal(recalled_from(c, 0, hoarder), 10);
-    world_range(&c->world, physmem_deallocate, hoarder, hoard, 0, 10);
+    world_range(&c->world, physmem_frames_deallocate, hoarder, hoard, 0, 10);
     assert_int_equal(world_status(late).held, 20);
     /* The hoarder has more than the 200 it is entitled to. */
     assert_int_equal(world_allocate(&c->world, hoarder, hoard, 0, 5, PLENTY)->error, ENOMEM);
@@ -346,14 +345,14 @@ static void test_the_table_moves(void **state)
     task[1] = world_task(&c->world, "second");
     since = c->world.recorded;
     task[2] = world_task(&c->world, "third");
-    assert_non_null(world_find(&c->world, since, PHYSMEM_CONTROL_GROW, NULL));
+    assert_non_null(world_find(&c->world, since, PHYSMEM_POLICYSERVER_GROW, NULL));
     assert_null(row_of(c, task[2]));
     assert_null(physmem_check(c->world.physmem));
     /* None could be made: physmem asks again when it matters. */
-    assert_int_equal(physmem_control_table(c->world.physmem, c->world.now, NULL, 0), -EINVAL);
+    assert_int_equal(physmem_policyserver_table(c->world.physmem, c->world.now, NULL, 0), -EINVAL);
     since = c->world.recorded;
     task[3] = world_task(&c->world, "fourth");
-    assert_non_null(world_find(&c->world, since, PHYSMEM_CONTROL_GROW, NULL));
+    assert_non_null(world_find(&c->world, since, PHYSMEM_POLICYSERVER_GROW, NULL));
     meddler_move(&c->server, &c->world, 64);
     for (unsigned i = 0; i < 4; i++)
         assert_non_null(row_of(c, task[i]));
@@ -371,48 +370,51 @@ static void test_bells_are_gathered(void **state)
     take_control(c, 8);
     since = c->world.recorded;
     world_task(&c->world, "a");
-    assert_non_null(world_find(&c->world, since, PHYSMEM_CONTROL_RING, NULL));
+    assert_non_null(world_find(&c->world, since, PHYSMEM_POLICYSERVER_RING, NULL));
     since = c->world.recorded;
     world_task(&c->world, "b");
-    assert_null(world_find(&c->world, since, PHYSMEM_CONTROL_RING, NULL));
+    assert_null(world_find(&c->world, since, PHYSMEM_POLICYSERVER_RING, NULL));
     say_entitled(c);
-    assert_int_equal(world_find(&c->world, since, PHYSMEM_CONTROL_RING, NULL)->ring,
+    assert_int_equal(world_find(&c->world, since, PHYSMEM_POLICYSERVER_RING, NULL)->ring,
                      PHYSMEM_RING_TASK);
 }
 
 #define CONTROL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* What a task is said to be able to have is what it gets when it asks. */
+static uint32_t available(struct world *world, struct physmem_task *task)
+{
+    const struct physmem_request request = world_request(world, task);
+
+    physmem_availability_ask(world->physmem, world->now, &request);
+    world_run(world);
+    return world_reply(world, request.seq)->availability.available;
+}
+
 static void test_availability_is_what_the_table_grants(void **state)
 {
     struct controlled *c = *state;
     uint32_t in_a, in_b, had;
     struct physmem_task *a = extra_task(c, "a", &in_a), *b = extra_task(c, "b", &in_b);
-    struct physmem_availability now;
 
     take_control(c, 8);
     world_allocate(&c->world, a, in_a, 0, 250, PLENTY); /* 60 are left */
     entitle(c, a, 100, 0, 0);
     entitle(c, b, 20, 0, 0);
-    physmem_get_availability(c->world.physmem, b, &now);
-    assert_int_equal(now.available, 60); /* what nobody else wants */
+    assert_int_equal(available(&c->world, b), 60); /* what nobody else wants */
     entitle(c, b, 150, 0, 0);
-    physmem_get_availability(c->world.physmem, b, &now);
-    assert_int_equal(now.available, 150);
+    assert_int_equal(available(&c->world, b), 150);
     entitle(c, b, 300, 0, 0);
-    physmem_get_availability(c->world.physmem, b, &now);
-    assert_int_equal(now.available, 210); /* a keeps 100 */
-    physmem_get_availability(c->world.physmem, a, &now);
-    assert_int_equal(now.available, 310); /* nobody has asked yet */
+    assert_int_equal(available(&c->world, b), 210); /* a keeps 100 */
+    assert_int_equal(available(&c->world, a), 310); /* nobody has asked yet */
 
     world_allocate(&c->world, b, in_b, 0, 300, PLENTY);
     had = world_status(b).held;
     assert_int_equal(world_status(a).owed, 150);
-    world_range(&c->world, physmem_deallocate, a, in_a, 100, 150);
+    world_range(&c->world, physmem_frames_deallocate, a, in_a, 100, 150);
     world_allocate(&c->world, b, in_b, had, 300 - had, PLENTY);
     assert_int_equal(world_status(b).held, 210);
-    physmem_get_availability(c->world.physmem, a, &now);
-    assert_int_equal(now.available, 100);
+    assert_int_equal(available(&c->world, a), 100);
     assert_null(physmem_check(c->world.physmem));
 }
 

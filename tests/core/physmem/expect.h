@@ -27,7 +27,7 @@ static inline int teardown(void **state)
     return world_end(*state) == 0 ? 0 : -1;
 }
 
-static inline void check(struct world *world)
+static inline void check_books(struct world *world)
 {
     const char *wrong = physmem_check(world->physmem);
 

@@ -46,7 +46,7 @@ static int teardown(void **state)
     return world_end(&stage->world) == 0 ? 0 : -1;
 }
 
-static void check(struct stage *stage)
+static void check_books(struct stage *stage)
 {
     const char *wrong = physmem_check(stage->world.physmem);
 
@@ -113,15 +113,15 @@ static void test_bad_requests(void **state)
     physmem_allocate(world->physmem, world->now, &request, &blocks);
     world_run(world);
     expect_done(world_reply(world, request.seq), EINVAL, 0);
-    expect_done(range(stage, physmem_deallocate, 0, 0), EINVAL, 0);
-    expect_done(range(stage, physmem_release, SLOTS - 1, 2), EINVAL, 0);
-    expect_done(range(stage, physmem_recover, UINT32_MAX, 1), EINVAL, 0);
+    expect_done(range(stage, physmem_frames_deallocate, 0, 0), EINVAL, 0);
+    expect_done(range(stage, physmem_frames_release, SLOTS - 1, 2), EINVAL, 0);
+    expect_done(range(stage, physmem_frames_recover, UINT32_MAX, 1), EINVAL, 0);
     expect_done(range(stage, physmem_unmap_own, 5, UINT32_MAX), EINVAL, 0);
     expect_done(map(stage, SLOTS, 1), EINVAL, 0);
     expect_done(map(stage, 0, 0), EINVAL, 0);
     assert_int_equal(world_container(world, stage->task, 0), 0);
     assert_int_equal(world_container(world, stage->task, CONTAINER_SLOTS_MAX + 1), 0);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_occupied_slots(void **state)
@@ -136,7 +136,7 @@ static void test_occupied_slots(void **state)
     expect_done(allocate(stage, 8, 5, PHYSMEM_PARTIAL), EEXIST, 0);
     expect_allocated(allocate(stage, 6, 10, PHYSMEM_SQUASH), 10, true); /* never mapped: zeros */
     assert_int_equal(world_status(stage->task).held, 10);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_the_guarantee_is_the_limit(void **state)
@@ -149,7 +149,7 @@ static void test_the_guarantee_is_the_limit(void **state)
     expect_done(allocate(stage, 40, 1, PHYSMEM_PARTIAL), ENOMEM, 0);
     expect_allocated(allocate(stage, 0, 32, PHYSMEM_SQUASH), 32, true); /* needs none */
     expect_allocated(allocate(stage, 16, 32, PHYSMEM_SQUASH | PHYSMEM_PARTIAL), 16, true);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_zeroing(void **state)
@@ -172,17 +172,17 @@ static void test_zeroing(void **state)
     assert_int_equal(extent->page[4], 1);
     /* Deallocated pages are cleared at once, in one piece. */
     seen = world->recorded;
-    expect_done(range(stage, physmem_deallocate, 2, 6), 0, 6);
+    expect_done(range(stage, physmem_frames_deallocate, 2, 6), 0, 6);
     assert_int_equal(world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL)->extent.offset, 2);
     assert_int_equal(world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL)->extent.count, 6);
     assert_int_equal(extent->page[4], 0);
     expect_allocated(allocate(stage, 2, 6, 0), 6, true);
     /* A soft slot taken again keeps what it held. */
-    expect_done(range(stage, physmem_release, 0, 2), 0, 2);
+    expect_done(range(stage, physmem_frames_release, 0, 2), 0, 2);
     expect_allocated(allocate(stage, 0, 2, 0), 2, false);
-    expect_done(range(stage, physmem_release, 0, 2), 0, 2);
+    expect_done(range(stage, physmem_frames_release, 0, 2), 0, 2);
     expect_allocated(allocate(stage, 0, 2, PHYSMEM_ZERO), 2, true);
-    check(stage);
+    check_books(stage);
 }
 
 static uint32_t allocate_blocks(struct stage *stage, uint32_t start, uint32_t count, unsigned order,
@@ -204,21 +204,22 @@ static void test_blocks(void **state)
     uint64_t compacted;
 
     assert_int_equal(allocate_blocks(stage, 0, 16, 3, 0), 16);
-    check(stage);
-    assert_int_equal(range(stage, physmem_deallocate, 3, 5)->count, 5); /* a piece of a block */
+    check_books(stage);
+    assert_int_equal(range(stage, physmem_frames_deallocate, 3, 5)->count,
+                     5); /* a piece of a block */
     assert_int_equal(allocate_blocks(stage, 0, 16, 4, PHYSMEM_SQUASH), 16);
-    check(stage);
+    check_books(stage);
     assert_int_equal(allocate_blocks(stage, 16, 32, 3, 0), 0); /* beyond the guarantee */
     assert_int_equal(allocate_blocks(stage, 16, 32, 3, PHYSMEM_PARTIAL), 16);
-    assert_int_equal(range(stage, physmem_release, 0, 32)->count, 32);
+    assert_int_equal(range(stage, physmem_frames_release, 0, 32)->count, 32);
 
     /* Another takes every frame and keeps every second: no two are adjacent. */
     world_contract(world, other, SP_GUARANTEED, 32);
     world_contract(world, other, SP_EXTRA, 32);
     assert_int_equal(world_allocate(world, other, elsewhere, 0, 62, PHYSMEM_EXTRA)->error, 0);
-    check(stage);
+    check_books(stage);
     for (uint32_t i = 0; i < 62; i += 2)
-        world_range(world, physmem_deallocate, other, elsewhere, i, 1);
+        world_range(world, physmem_frames_deallocate, other, elsewhere, i, 1);
     physmem_get_status(world->physmem, &status);
     compacted = status.compacted;
     /* So half of a block moves out of the way. */
@@ -226,7 +227,7 @@ static void test_blocks(void **state)
     physmem_get_status(world->physmem, &status);
     assert_in_range(status.compacted, compacted + 1, compacted + 8);
     assert_int_equal(world_status(stage->task).held, 16);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_waiting_requests_are_served_in_order(void **state)
@@ -247,14 +248,14 @@ static void test_waiting_requests_are_served_in_order(void **state)
     third = world->seq;
     expect_done(allocate(stage, 100, 17, 0), ENOMEM, 16); /* what waits counts */
     assert_int_equal(world_status(other).owed, 14);       /* 16, less the two that are free */
-    check(stage);
-    world_range(world, physmem_deallocate, other, elsewhere, 0, 8);
+    check_books(stage);
+    world_range(world, physmem_frames_deallocate, other, elsewhere, 0, 8);
     expect_allocated(world_reply(world, first), 10, true);
     assert_null(world_reply(world, second));
-    world_range(world, physmem_deallocate, other, elsewhere, 8, 3);
+    world_range(world, physmem_frames_deallocate, other, elsewhere, 8, 3);
     expect_allocated(world_reply(world, second), 1, true);
     expect_allocated(world_reply(world, third), 2, true); /* what there is */
-    check(stage);
+    check_books(stage);
 }
 
 static void test_waiting_requests_end_with_their_container(void **state)
@@ -279,7 +280,7 @@ static void test_waiting_requests_end_with_their_container(void **state)
     world_run(world);
     expect_done(world_reply(world, request.seq), 0, 2);
     expect_done(world_reply(world, first_seq), ENOENT, 0);
-    check(stage);
+    check_books(stage);
 }
 
 /* ---- Soft frames ---- */
@@ -294,17 +295,17 @@ static void test_release_and_recover(void **state)
 
     expect_allocated(allocate(stage, 0, 32, 0), 32, true);
     assert_int_equal(map(stage, 0, 32)->error, 0);
-    expect_done(range(stage, physmem_release, 0, 30), 0, 30);
-    expect_done(range(stage, physmem_release, 0, 30), 0, 0); /* soft already */
+    expect_done(range(stage, physmem_frames_release, 0, 30), 0, 30);
+    expect_done(range(stage, physmem_frames_release, 0, 30), 0, 0); /* soft already */
     physmem_get_status(world->physmem, &status);
     assert_int_equal(status.free + status.soft + 2, FRAMES);
     assert_int_equal(status.soft, 30);
     assert_int_equal(world_status(stage->task).soft, 30);
     expect_done(map(stage, 0, 1), ENOENT, 0);
-    expect_done(range(stage, physmem_recover, 0, 10), 0, 10);
+    expect_done(range(stage, physmem_frames_recover, 0, 10), 0, 10);
     assert_int_equal(world_status(stage->task).held, 12);
-    expect_done(range(stage, physmem_recover, 0, 10), 0, 10); /* there already */
-    expect_done(range(stage, physmem_recover, 100, 1), ENOENT, 0);
+    expect_done(range(stage, physmem_frames_recover, 0, 10), 0, 10); /* there already */
+    expect_done(range(stage, physmem_frames_recover, 100, 1), ENOENT, 0);
 
     /* The oldest of those that are left, 10 and 11, go to somebody else. */
     world_contract(world, other, SP_GUARANTEED, 32);
@@ -313,19 +314,20 @@ static void test_release_and_recover(void **state)
     assert_int_equal(world_status(stage->task).soft, 20);
     expect_allocated(world_allocate(world, other, elsewhere, 32, 2, PHYSMEM_EXTRA), 2, true);
     assert_int_equal(world_status(stage->task).soft, 18);
-    expect_done(range(stage, physmem_recover, 10, 5), ENOENT, 0);
-    expect_done(range(stage, physmem_recover, 12, 5), 0, 5);
-    expect_done(range(stage, physmem_deallocate, 17, 3), 0, 0); /* soft ones were returned before */
+    expect_done(range(stage, physmem_frames_recover, 10, 5), ENOENT, 0);
+    expect_done(range(stage, physmem_frames_recover, 12, 5), 0, 5);
+    expect_done(range(stage, physmem_frames_deallocate, 17, 3), 0,
+                0); /* soft ones were returned before */
     assert_int_equal(world_status(stage->task).soft, 10);
-    check(stage);
+    check_books(stage);
 
     /* Whoever holds all it may cannot recover what it released before. */
-    world_range(world, physmem_deallocate, other, elsewhere, 0, 20);
+    world_range(world, physmem_frames_deallocate, other, elsewhere, 0, 20);
     expect_allocated(allocate(stage, 200, 15, 0), 15, true);
-    expect_done(range(stage, physmem_recover, 20, 1), ENOMEM, 0);
-    expect_done(range(stage, physmem_deallocate, 200, 1), 0, 1);
-    expect_done(range(stage, physmem_recover, 20, 2), ENOMEM, 1);
-    check(stage);
+    expect_done(range(stage, physmem_frames_recover, 20, 1), ENOMEM, 0);
+    expect_done(range(stage, physmem_frames_deallocate, 200, 1), 0, 1);
+    expect_done(range(stage, physmem_frames_recover, 20, 2), ENOMEM, 1);
+    check_books(stage);
 }
 
 static void test_reused_soft_frames_are_cleared_first(void **state)
@@ -341,7 +343,7 @@ static void test_reused_soft_frames_are_cleared_first(void **state)
     assert_int_equal(map(stage, 0, 32)->error, 0);
     extent = world_extent(world, world->items[0].extent);
     physmem_shell_touch(extent, 0, 32, 1);
-    range(stage, physmem_release, 0, 32);
+    range(stage, physmem_frames_release, 0, 32);
     world_contract(world, other, SP_GUARANTEED, 32);
     world_contract(world, other, SP_EXTRA, 32);
     seen = world->recorded;
@@ -353,7 +355,7 @@ static void test_reused_soft_frames_are_cleared_first(void **state)
     physmem_audit_round(world->physmem, 100);
     world_run(world);
     assert_false(world_status(stage->task).breached);
-    check(stage);
+    check_books(stage);
 }
 
 /* ---- Mappings ---- */
@@ -397,7 +399,7 @@ static void test_map(void **state)
     assert_int_equal(world->record[seen].extent.count, SLOTS - 3 * EXTENT_PAGES);
     assert_int_equal(world->record[seen + 1].kind, PHYSMEM_EXTENT_SEND);
     assert_int_equal(world->record[seen + 2].kind, PHYSMEM_REPLY_MAPPED);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_extent_that_cannot_be_made(void **state)
@@ -409,7 +411,7 @@ static void test_extent_that_cannot_be_made(void **state)
     expect_allocated(allocate(stage, 250, 12, 0), 12, true);
     world->shell.create_error = EMFILE;
     expect_done(map(stage, 250, 12), EMFILE, 0);
-    check(stage);
+    check_books(stage);
     world->shell.create_error = 0;
     assert_int_equal(map(stage, 250, 2)->error, 0);
     world->shell.create_error = ENOMEM;
@@ -417,7 +419,7 @@ static void test_extent_that_cannot_be_made(void **state)
     assert_int_equal(reply->kind, PHYSMEM_REPLY_MAPPED);
     assert_int_equal(reply->mapped.count, 1);
     assert_int_equal(world->items[0].count, 6);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_extents_are_limited(void **state)
@@ -438,7 +440,7 @@ static void test_extents_are_limited(void **state)
             expect_done(reply, EMFILE, 0);
     }
     assert_int_equal(made, 17); /* 16, and one for 32 frames */
-    check(stage);
+    check_books(stage);
 }
 
 static void test_task_ends_before_its_extent_is_made(void **state)
@@ -461,7 +463,7 @@ static void test_task_ends_before_its_extent_is_made(void **state)
     assert_true(physmem_next_effect(world->physmem, &effect));
     assert_int_equal(effect.kind, PHYSMEM_EXTENT_DESTROY);
     assert_int_equal(effect.extent.descriptor, 77);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_unmap(void **state)
@@ -485,15 +487,15 @@ static void test_unmap(void **state)
     assert_int_equal(unmap->unmap.container, stage->container);
     while (physmem_unmap_random(world->physmem, world->now, &random) > 0)
         world_run(world); /* until all are asked for: none is asked for twice */
-    assert_int_equal(physmem_unmapped(world->physmem, world->now, stage->task, 99), -ENOENT);
+    assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage->task, 99), -ENOENT);
     map(stage, 0, 1); /* the answer comes after this: slot 0 is mapped again */
     for (uint64_t id = 1; id <= world_status(stage->task).unmaps; id++)
-        assert_int_equal(physmem_unmapped(world->physmem, world->now, stage->task, id), 0);
-    assert_int_equal(physmem_unmapped(world->physmem, world->now, stage->task, 1), -ENOENT);
+        assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage->task, id), 0);
+    assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage->task, 1), -ENOENT);
     expect_done(range(stage, physmem_unmap_own, 0, 8), 0, 1); /* only slot 0 had rights */
     world_pass(world, 2 * PHYSMEM_UNMAP_GRACE_NS);
     assert_false(world_status(stage->task).breached);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_unmap_not_answered(void **state)
@@ -510,13 +512,13 @@ static void test_unmap_not_answered(void **state)
         world_run(world);
     }
     assert_int_equal(asked, PHYSMEM_UNMAPS_MAX); /* no more is asked of who does not answer */
-    assert_int_equal(physmem_unmapped(world->physmem, world->now, stage->task, 2), 0);
+    assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage->task, 2), 0);
     world_pass(world, PHYSMEM_UNMAP_GRACE_NS - 1);
     assert_false(world_status(stage->task).breached);
     world_pass(world, 1);
     assert_true(world_status(stage->task).breached);
     assert_int_equal(world_status(stage->task).reason, SP_REASON_UNMAP_MISSED);
-    check(stage);
+    check_books(stage);
 }
 
 /* ---- Audit ---- */
@@ -535,7 +537,7 @@ static void test_overdraft(void **state)
     physmem_audit_round(world->physmem, 10);
     world_run(world);
     assert_false(world_status(stage->task).breached);
-    expect_done(range(stage, physmem_deallocate, 0, 1), 0, 1);
+    expect_done(range(stage, physmem_frames_deallocate, 0, 1), 0, 1);
     extent->page[0] = 1; /* a punched page is touched again */
     physmem_audit_round(world->physmem, 10);
     world_run(world);
@@ -544,7 +546,7 @@ static void test_overdraft(void **state)
     physmem_get_status(world->physmem, &status);
     assert_int_equal(status.audits, 3);
     assert_int_equal(status.free, FRAMES);
-    check(stage);
+    check_books(stage);
 }
 
 static void test_frames_that_come_back_are_audited(void **state)
@@ -557,9 +559,9 @@ static void test_frames_that_come_back_are_audited(void **state)
     map(stage, 0, 4);
     extent = world_extent(world, world->items[0].extent);
     physmem_shell_touch(extent, 0, 10, 1); /* slots it never had */
-    range(stage, physmem_deallocate, 0, 1);
+    range(stage, physmem_frames_deallocate, 0, 1);
     assert_true(world_status(stage->task).breached);
-    check(stage);
+    check_books(stage);
 }
 
 /* ---- Memory ---- */
@@ -617,9 +619,9 @@ static void test_out_of_memory(void **state)
         /* Effects themselves need memory, once: without it physmem gives up. */
         world.memory.fail_after = failing;
         if (physmem_task_add(world.physmem, 0, &identity, &task) == 0) {
-            physmem_control_opened(world.physmem, task);
+            physmem_task_connected(world.physmem, task);
             request = world_request(&world, task);
-            physmem_propose(world.physmem, 0, &request, &terms);
+            physmem_contract_propose(world.physmem, 0, &request, &terms);
             world_run(&world);
             request = world_request(&world, task);
             physmem_container_create(world.physmem, 0, &request, 300);
@@ -631,7 +633,7 @@ static void test_out_of_memory(void **state)
             physmem_map(world.physmem, 0, &request, 1, 0, 10, SLOT_READ);
             world_run(&world);
             request = world_request(&world, task);
-            physmem_release(world.physmem, 0, &request, 1, &soft, 1);
+            physmem_frames_release(world.physmem, 0, &request, 1, &soft, 1);
             world_run(&world);
             /* Every request was answered, if there was memory for the answers. */
             if (!physmem_has_failed(world.physmem))

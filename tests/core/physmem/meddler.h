@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 #include "core/contracts/contract.h"
-#include "core/physmem/control.h"
+#include "core/physmem/policyserver.h"
 #include "os/heap.h"
 #include "world/world.h"
 
@@ -37,7 +37,7 @@ static inline void meddler_move(struct meddler *meddler, struct world *world, ui
         abort();
     memset(table, 0, control_table_size(rows));
     control_table_init(table, rows, 1);
-    if (physmem_control_table(world->physmem, world->now, table, rows) != 0)
+    if (physmem_policyserver_table(world->physmem, world->now, table, rows) != 0)
         abort();
     meddler->table[meddler->tables++] = table;
     meddler->rows = rows;
@@ -84,13 +84,13 @@ static inline void meddler_scribble(struct meddler *meddler, const struct world 
 static inline void meddler_limit(struct meddler *meddler, struct world *world,
                                  struct random_source *random)
 {
-    struct physmem_limit limit[4];
+    struct limit limit[4];
     uint32_t count = random_below(random, 5);
 
     (void)meddler;
     for (uint32_t i = 0; i < count; i++)
-        limit[i] = (struct physmem_limit){
-            .whom = (uint8_t)random_below(random, PHYSMEM_LIMIT_WHOMS),
+        limit[i] = (struct limit){
+            .whom = (uint8_t)random_below(random, LIMIT_WHOMS),
             .uid = 1000 + random_below(random, 2),
             .name = "actor",
             .guaranteed = meddler_value(random),
@@ -98,7 +98,7 @@ static inline void meddler_limit(struct meddler *meddler, struct world *world,
             .weight = meddler_value(random),
             .priority = meddler_value(random),
         };
-    if (physmem_control_limits(world->physmem, world->now, limit, count) != 0)
+    if (physmem_policyserver_limits(world->physmem, world->now, limit, count) != 0)
         abort();
 }
 
@@ -108,7 +108,7 @@ static inline void meddler_act(struct meddler *meddler, struct world *world,
 {
     if (meddler->tables == 0) {
         meddler_move(meddler, world, 8);
-        physmem_control_begin(world->physmem, world->now);
+        physmem_policyserver_begin(world->physmem, world->now);
     } else if (meddler->tables < MEDDLER_TABLES && random_below(random, 200) == 0) {
         meddler_move(meddler, world, 8 + meddler->tables);
     }
@@ -116,16 +116,16 @@ static inline void meddler_act(struct meddler *meddler, struct world *world,
         meddler_scribble(meddler, world, random, last_id);
     switch (random_below(random, 20)) {
     case 0:
-        physmem_control_end(world->physmem, world->now);
+        physmem_policyserver_end(world->physmem, world->now);
         break;
     case 1:
-        physmem_control_begin(world->physmem, world->now);
+        physmem_policyserver_begin(world->physmem, world->now);
         break;
     case 2:
         meddler_limit(meddler, world, random);
         break;
     default:
-        physmem_control_entitled(world->physmem, world->now);
+        physmem_policyserver_entitled(world->physmem, world->now);
         break;
     }
     world_run(world);

@@ -45,7 +45,7 @@ static void test_growth_is_admission_tested(void **state)
     assert_int_equal(world_status(b).guaranteed, 40);
     expect_offer(world_size(world, b, other, 0), SP_REFUSED, SP_REASON_ZERO_FRAMES,
                  SP_CONTRACT_ACTIVE);
-    check(world);
+    check_books(world);
 }
 
 static void test_an_offer_to_grow_is_forgotten(void **state)
@@ -76,27 +76,27 @@ static void test_shrinking_recalls_in_part(void **state)
     recall = world_find(world, 0, PHYSMEM_SEND_RECALL, a);
     assert_int_equal(recall->recall.frames, 15);
     assert_true(recall->recall.may_clean);
-    check(world);
+    check_books(world);
     /* Returned in part: what is still owed can be seen, and the contract is as active as before. */
-    world_range(world, physmem_deallocate, a, container, 0, 5);
+    world_range(world, physmem_frames_deallocate, a, container, 0, 5);
     assert_int_equal(world_status(a).owed, 10);
     expect_offer(world_renew(world, a, number, 3 * SECOND), SP_ACCEPTED, SP_REASON_NONE,
                  SP_CONTRACT_ACTIVE);
-    check(world);
+    check_books(world);
     /* It grows again meanwhile: so much is forgiven. */
     expect_offer(world_size(world, a, number, 24), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
     assert_int_equal(world_status(a).owed, 6);
-    check(world);
+    check_books(world);
     /* The term ends while frames are owed. */
     world_pass(world, 3 * SECOND);
-    check(world);
+    check_books(world);
     expect_error(world_renew(world, a, number, SECOND), EINPROGRESS);
-    world_range(world, physmem_deallocate, a, container, 5, 6);
+    world_range(world, physmem_frames_deallocate, a, container, 5, 6);
     assert_int_equal(world_status(a).owed, 0);
     expect_offer(world_renew(world, a, number, SECOND), SP_ACCEPTED, SP_REASON_NONE,
                  SP_CONTRACT_ACTIVE);
     assert_int_equal(world_status(a).held, 24);
-    check(world);
+    check_books(world);
 }
 
 static void test_shrinking_extra_frames_has_no_time_to_write(void **state)
@@ -110,7 +110,7 @@ static void test_shrinking_extra_frames_has_no_time_to_write(void **state)
     world_size(world, a, number, 30);
     assert_int_equal(world_find(world, 0, PHYSMEM_SEND_RECALL, a)->recall.frames, 5);
     assert_false(world_find(world, 0, PHYSMEM_SEND_RECALL, a)->recall.may_clean);
-    check(world);
+    check_books(world);
 }
 
 static void test_shrinking_closing_and_a_missed_deadline(void **state)
@@ -124,10 +124,10 @@ static void test_shrinking_closing_and_a_missed_deadline(void **state)
     world_size(world, a, number, 30);
     assert_int_equal(world_close(world, a, number)->error, 0);
     assert_int_equal(world_status(a).owed, 40);
-    check(world);
+    check_books(world);
     world_pass(world, SP_DEFAULT_T_CLEAN_NS);
     assert_true(world_status(a).breached);
-    check(world);
+    check_books(world);
 }
 
 /* ---- The tree ---- */
@@ -162,13 +162,13 @@ static void chain_make(struct world *world, struct chain *chain, unsigned length
             assert_int_equal(reply->kind, PHYSMEM_REPLY_PART);
             assert_int_equal(reply->part.part.frames, frames);
             chain->part[i - 1] = reply->part.part.part;
-            check(world);
+            check_books(world);
             reply = world_claim(world, chain->task[i], TOKEN + i);
         }
         expect_offer(reply, SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
         assert_int_equal(reply->offer.offer.terms.frames, frames);
         chain->contract[i] = reply->offer.offer.contract;
-        check(world);
+        check_books(world);
     }
 }
 
@@ -194,7 +194,7 @@ static void test_a_tree_conserves_the_sum(void **state)
     assert_int_equal(world_status(chain.task[3]).guaranteed, 8);
     for (unsigned i = 0; i < 4; i++)
         fill(world, &chain, i);
-    check(world);
+    check_books(world);
 
     other = task_with(world, "other", 0, 50, &in_other);
     world_allocate(world, other, in_other, 0, 50, PHYSMEM_EXTRA | PHYSMEM_PARTIAL);
@@ -214,15 +214,15 @@ static void test_a_tree_conserves_the_sum(void **state)
         assert_int_equal(told->changed.why, i == 1 ? SP_REASON_REABSORBED : SP_REASON_ABOVE_ENDED);
         assert_int_not_equal(told->changed.state, SP_CONTRACT_ACTIVE);
     }
-    check(world);
+    check_books(world);
     /* A request within the guarantee waits for them, and is served. */
     assert_null(world_allocate(world, chain.task[0], chain.container[0], 32, 32, 0));
     for (unsigned i = 1; i < 4; i++) {
-        world_range(world, physmem_deallocate, chain.task[i], chain.container[i], 0, 16);
+        world_range(world, physmem_frames_deallocate, chain.task[i], chain.container[i], 0, 16);
         assert_int_equal(world_status(chain.task[i]).contracts, 0);
     }
     assert_int_equal(world_status(chain.task[0]).held, 64);
-    check(world);
+    check_books(world);
 }
 
 static void test_the_holder_gives_a_part_back(void **state)
@@ -243,7 +243,7 @@ static void test_the_holder_gives_a_part_back(void **state)
     assert_int_equal(told->changed.part, chain.part[0]);
     assert_int_equal(told->changed.frames, 64);
     assert_int_equal(promised(world), 64);
-    check(world);
+    check_books(world);
 }
 
 static void test_a_part_shrinks_upwards_and_cannot_grow(void **state)
@@ -262,7 +262,7 @@ static void test_a_part_shrinks_upwards_and_cannot_grow(void **state)
     assert_int_equal(world_status(chain.task[1]).guaranteed, 10);
     assert_int_equal(world_status(chain.task[2]).guaranteed, 16);
     assert_int_equal(promised(world), 64);
-    check(world);
+    check_books(world);
 }
 
 static void test_death_returns_everything_below(void **state)
@@ -275,20 +275,20 @@ static void test_death_returns_everything_below(void **state)
         fill(world, &chain, i);
     physmem_task_gone(world->physmem, world->now, chain.task[2]); /* in the middle */
     world_run(world);
-    check(world);
+    check_books(world);
     assert_int_equal(world_status(chain.task[1]).guaranteed, 32);
     assert_int_equal(world_status(chain.task[3]).owed, 8);
     assert_int_equal(promised(world), 64);
     physmem_task_gone(world->physmem, world->now, chain.task[0]); /* at the root */
     world_run(world);
-    check(world);
+    check_books(world);
     assert_int_equal(promised(world), 0);
     assert_int_equal(world_status(chain.task[1]).owed, 16);
     /* Who does not return it is in breach, like anybody. */
     world_pass(world, SP_DEFAULT_T_CLEAN_NS);
     assert_true(world_status(chain.task[1]).breached);
     assert_true(world_status(chain.task[3]).breached);
-    check(world);
+    check_books(world);
 }
 
 static void test_breach_returns_everything_below(void **state)
@@ -299,9 +299,9 @@ static void test_breach_returns_everything_below(void **state)
     chain_make(world, &chain, 3, 64, SP_FOREVER);
     for (unsigned i = 0; i < 3; i++)
         fill(world, &chain, i);
-    physmem_control_stuck(world->physmem, world->now, chain.task[1]);
+    physmem_task_stuck(world->physmem, world->now, chain.task[1]);
     world_run(world);
-    check(world);
+    check_books(world);
     assert_int_equal(world_status(chain.task[0]).guaranteed, 64);
     assert_int_equal(world_status(chain.task[2]).owed, 16);
     assert_int_equal(promised(world), 64);
@@ -321,7 +321,7 @@ static void test_a_term_ends_for_all_below(void **state)
     world_pass(world,
                2 * SECOND); /* past the first term: that above was renewed, and so they are */
     assert_int_equal(world_status(chain.task[2]).guaranteed, 16);
-    check(world);
+    check_books(world);
     world_pass(world, 2 * SECOND);
     assert_int_equal(promised(world), 0);
     for (unsigned i = 0; i < 3; i++) {
@@ -330,14 +330,14 @@ static void test_a_term_ends_for_all_below(void **state)
     }
     assert_int_equal(world_find(world, 0, PHYSMEM_SEND_CHANGED, chain.task[2])->changed.state,
                      SP_CONTRACT_EXPIRED);
-    check(world);
+    check_books(world);
     /* The whole can be renewed; and a part by itself, since it is one no more. */
     expect_offer(world_renew(world, chain.task[2], chain.contract[2], SECOND), SP_ACCEPTED,
                  SP_REASON_NONE, SP_CONTRACT_ACTIVE);
     expect_offer(world_renew(world, chain.task[0], chain.contract[0], SECOND), SP_ACCEPTED,
                  SP_REASON_NONE, SP_CONTRACT_ACTIVE);
     assert_int_equal(promised(world), 64 + 16);
-    check(world);
+    check_books(world);
 }
 
 static void test_parts_nobody_claims(void **state)
@@ -356,13 +356,13 @@ static void test_parts_nobody_claims(void **state)
     expect_offer(world_propose(world, b, &terms), SP_REFUSED, SP_REASON_OVERCOMMITTED,
                  SP_CONTRACT_NONE);
     world_split(world, a, number, 5, TOKEN + 1);
-    check(world);
+    check_books(world);
     reply = world_reabsorb(world, a, part);
     assert_int_equal(reply->offer.offer.terms.frames, 35);
     assert_int_equal(world_close(world, a, number)->error, 0);
     assert_int_equal(promised(world), 0);
     expect_error(world_claim(world, b, TOKEN + 1), ENOENT);
-    check(world);
+    check_books(world);
 }
 
 static void test_splitting_recalls_what_is_too_much(void **state)
@@ -375,10 +375,10 @@ static void test_splitting_recalls_what_is_too_much(void **state)
     expect_allocated(world_allocate(world, a, container, 0, 40, 0), 40);
     world_split(world, a, number, 10, TOKEN);
     assert_int_equal(world_status(a).owed, 10);
-    check(world);
+    check_books(world);
     world_close(world, a, number);
     assert_int_equal(world_status(a).owed, 40);
-    check(world);
+    check_books(world);
 }
 
 static void test_limits_of_the_tree(void **state)
@@ -393,7 +393,7 @@ static void test_limits_of_the_tree(void **state)
     for (unsigned i = 0; i < PARTS_PER_TASK; i++)
         assert_int_equal(world_split(world, a, number, 1, ++token)->error, 0);
     expect_error(world_split(world, a, number, 1, ++token), EMFILE);
-    check(world);
+    check_books(world);
     /* Down to the deepest. */
     last = world_task(world, "y");
     number = world_contract(world, last, SP_EXTRA, 50);
@@ -405,7 +405,7 @@ static void test_limits_of_the_tree(void **state)
         last = next;
     }
     expect_error(world_split(world, last, number, 1, ++token), EMLINK);
-    check(world);
+    check_books(world);
     /* A task may have as many contracts as any. */
     last = world_task(world, "x");
     for (unsigned i = 0; i < CONTRACTS_PER_TASK; i++)
@@ -413,7 +413,7 @@ static void test_limits_of_the_tree(void **state)
     expect_offer(world_claim(world, last, TOKEN + 1), SP_REFUSED, SP_REASON_TOO_MANY,
                  SP_CONTRACT_NONE);
     assert_int_equal(world_claim(world, world_task(world, "w"), TOKEN + 1)->error, 0);
-    check(world);
+    check_books(world);
 }
 
 static void test_trees_of_two_tasks_in_both_directions(void **state)
@@ -429,13 +429,13 @@ static void test_trees_of_two_tasks_in_both_directions(void **state)
     world_split(world, b, of_b, 10, TOKEN + 1);
     claimed = world_claim(world, b, TOKEN)->offer.offer.contract;
     world_claim(world, a, TOKEN + 1);
-    check(world);
+    check_books(world);
     /* What b has of a's cannot go to a, by any way. */
     world_split(world, b, claimed, 2, TOKEN + 2);
     expect_error(world_claim(world, a, TOKEN + 2), EINVAL);
     physmem_task_gone(world->physmem, world->now, a);
     world_run(world);
-    check(world);
+    check_books(world);
     assert_int_equal(world_status(b).guaranteed, 40);
     assert_int_equal(promised(world), 40);
 }
@@ -452,13 +452,13 @@ static void test_without_memory_nothing_is_split(void **state)
     world->memory.fail_after = 1;
     expect_error(world_split(world, a, number, 5, TOKEN), ENOMEM);
     world->memory.fail_after = UINT64_MAX;
-    check(world);
+    check_books(world);
     assert_int_equal(world_split(world, a, number, 5, TOKEN)->error, 0);
     world->memory.fail_after = 0;
     expect_error(world_claim(world, b, TOKEN), ENOMEM);
     world->memory.fail_after = UINT64_MAX;
     assert_int_equal(world_claim(world, b, TOKEN)->error, 0);
-    check(world);
+    check_books(world);
 }
 
 int main(void)

@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "core/contracts/contract.h"
 #include "meddler.h"
+#include "shm/frame_stack.h"
 #include "os/heap.h"
 #include "world/world.h"
 
@@ -243,7 +244,7 @@ static void watch(struct world *world, const struct physmem_effect *effect)
     struct play *play = world->user;
     struct actor *actor;
 
-    if (effect->kind == PHYSMEM_CONTROL_RING)
+    if (effect->kind == PHYSMEM_POLICYSERVER_RING)
         play->meddler.rung++;
     notice_takings(play);
     for (unsigned i = 0; i < ACTORS && effect->kind == PHYSMEM_STACK_DESTROY; i++)
@@ -305,8 +306,9 @@ static void give_back(struct play *play, struct actor *actor, uint32_t frames, b
             actor->used[start + count++] = false;
         actor->held -= count;
         frames -= count;
-        reply = world_range(&play->world, softly ? physmem_release : physmem_deallocate,
-                            actor->task, actor->container, start, count);
+        reply =
+            world_range(&play->world, softly ? physmem_frames_release : physmem_frames_deallocate,
+                        actor->task, actor->container, start, count);
         REQUIRE(play, reply->error == 0 && reply->count == count);
     }
 }
@@ -369,8 +371,8 @@ static void answer_unmaps(struct play *play, struct actor *actor)
     if (actor->task == NULL || actor->revoked || actor->character == SILENT)
         return;
     while (actor->unmaps_answered < actor->unmaps_asked)
-        REQUIRE(play, physmem_unmapped(play->world.physmem, play->world.now, actor->task,
-                                       ++actor->unmaps_answered) == 0);
+        REQUIRE(play, physmem_unmap_answered(play->world.physmem, play->world.now, actor->task,
+                                             ++actor->unmaps_answered) == 0);
 }
 
 /* All but the slow return what they owe as soon as they hear of it. */
@@ -505,7 +507,7 @@ static void recover(struct play *play, struct actor *actor)
 
     if (actor->seq != 0)
         return;
-    reply = world_range(&play->world, physmem_recover, actor->task, actor->container, start,
+    reply = world_range(&play->world, physmem_frames_recover, actor->task, actor->container, start,
                         1 + below(play, 10));
     mark(actor, start, reply->error == EPIPE ? 0 : reply->count);
 }
@@ -625,7 +627,7 @@ static void watch_availability(struct play *play, struct actor *actor)
     }
     actor->watches = below(play, 3) > 0;
     actor->told = actor->told && actor->watches;
-    physmem_watch_availability(play->world.physmem, play->world.now, &request, actor->watches,
+    physmem_availability_watch(play->world.physmem, play->world.now, &request, actor->watches,
                                below(play, 50));
     world_run(&play->world);
     reply = world_reply(&play->world, request.seq);
@@ -680,7 +682,7 @@ static void act(struct play *play, struct actor *actor)
         world_range(&play->world, physmem_unmap_own, actor->task, actor->container, start,
                     1 + below(play, SLOTS - start));
     } else if (what < 89 && actor->character == DEAF) {
-        physmem_control_closed(play->world.physmem, play->world.now, actor->task);
+        physmem_task_disconnected(play->world.physmem, play->world.now, actor->task);
     } else if (what < 91) {
         physmem_recall_from(play->world.physmem, play->world.now, "actor", below(play, 50));
         world_run(&play->world);
@@ -697,7 +699,7 @@ static void act(struct play *play, struct actor *actor)
     }
 }
 
-static void check(struct play *play)
+static void check_books(struct play *play)
 {
     const char *wrong = physmem_check(play->world.physmem);
     struct physmem_status status;
@@ -753,24 +755,24 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
 
     for (play->step = 0; play->step < steps; play->step++) {
         act(play, &play->actor[below(play, ACTORS)]);
-        check(play);
+        check_books(play);
         honour_now(play);
-        check(play);
+        check_books(play);
         if (meddled && below(play, 3) == 0) {
             meddler_act(&play->meddler, &play->world, &play->random, play->last_id);
-            check(play);
+            check_books(play);
         }
     }
     /* With time, whoever waits is served, whatever the silent do. */
     for (unsigned i = 0; i < 10; i++)
         pass(play, 70 * SECOND);
-    check(play);
+    check_books(play);
     for (unsigned i = 0; i < ACTORS; i++)
         REQUIRE(play, play->actor[i].seq == 0);
     for (unsigned i = 0; i < ACTORS; i++)
         if (play->actor[i].task != NULL)
             leave(play, &play->actor[i]);
-    check(play);
+    check_books(play);
     /* The play was not a dull one. */
     physmem_get_status(play->world.physmem, &status);
     REQUIRE(play, play->served > steps / 100 && play->waited > 0);

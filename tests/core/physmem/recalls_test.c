@@ -27,9 +27,9 @@ static void test_within_the_guarantee_is_served_by_recalling(void **state)
     /* While it owes, and while others wait, it gets no extra frames. */
     expect_error(world_allocate(world, a, in_a, 200, 1, PHYSMEM_EXTRA), ENOMEM);
     assert_null(world_find(world, world->recorded - 1, PHYSMEM_SEND_RECALL, a));
-    world_range(world, physmem_deallocate, a, in_a, 0, 15);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 15);
     expect_allocated(world_reply(world, waiting), 20);
-    check(world);
+    check_books(world);
 }
 
 static void test_acknowledge_then_retake_gains_nothing(void **state)
@@ -41,11 +41,11 @@ static void test_acknowledge_then_retake_gains_nothing(void **state)
 
     expect_allocated(world_allocate(world, a, in_a, 0, 95, PHYSMEM_EXTRA | PHYSMEM_PARTIAL), 95);
     assert_null(world_allocate(world, b, in_b, 0, 20, 0));
-    world_range(world, physmem_deallocate, a, in_a, 0, 15);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 15);
     expect_error(world_allocate(world, a, in_a, 0, 15, PHYSMEM_EXTRA), ENOMEM);
     expect_error(world_allocate(world, a, in_a, 0, 1, PHYSMEM_EXTRA | PHYSMEM_PARTIAL), ENOMEM);
     assert_int_equal(world_status(a).held, 80);
-    check(world);
+    check_books(world);
 }
 
 static void test_no_extra_frames_for_who_owes(void **state)
@@ -59,10 +59,10 @@ static void test_no_extra_frames_for_who_owes(void **state)
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 5), 5);
     expect_error(world_allocate(world, a, in_a, 50, 1, PHYSMEM_EXTRA), ENOMEM); /* 80 are free */
     expect_allocated(world_allocate(world, b, in_b, 0, 1, PHYSMEM_EXTRA), 1);
-    world_range(world, physmem_deallocate, a, in_a, 0, 5);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 5);
     assert_non_null(world_find(world, 0, PHYSMEM_SEND_NOTICE, a));
     expect_allocated(world_allocate(world, a, in_a, 50, 1, PHYSMEM_EXTRA), 1);
-    check(world);
+    check_books(world);
 }
 
 static void test_no_extra_frames_while_others_wait(void **state)
@@ -76,9 +76,9 @@ static void test_no_extra_frames_while_others_wait(void **state)
     expect_allocated(world_allocate(world, a, in_a, 0, 60, PHYSMEM_EXTRA), 60);
     assert_null(world_allocate(world, b, in_b, 0, 60, 0));
     expect_error(world_allocate(world, c, in_c, 0, 1, PHYSMEM_EXTRA), ENOMEM); /* 40 are free */
-    world_range(world, physmem_deallocate, a, in_a, 0, 60);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 60);
     expect_allocated(world_allocate(world, c, in_c, 0, 1, PHYSMEM_EXTRA), 1);
-    check(world);
+    check_books(world);
 }
 
 static void test_the_recall_that_is_due_first_is_paid_first(void **state)
@@ -98,11 +98,11 @@ static void test_the_recall_that_is_due_first_is_paid_first(void **state)
     world_close(world, task, number); /* 20 with time to clean, 10 are extra now */
     assert_int_equal(world_status(task).owed, 20);
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 10), 10);
-    world_range(world, physmem_deallocate, task, container, 0, 10);
+    world_range(world, physmem_frames_deallocate, task, container, 0, 10);
     assert_int_equal(world_status(task).recalls_met, 1);
     world_pass(world, 10 * SECOND - 1);
     assert_false(world_status(task).breached);
-    check(world);
+    check_books(world);
     world_pass(world, 1);
     assert_true(world_status(task).breached);
 }
@@ -120,7 +120,7 @@ static void test_recalls_are_proportional_to_excess(void **state)
     assert_null(world_allocate(world, c, in_c, 0, 50, 0));                      /* 20 are free */
     assert_int_equal(world_status(a).owed, 10);
     assert_int_equal(world_status(b).owed, 20);
-    check(world);
+    check_books(world);
 }
 
 static void test_recalls_are_a_little_ahead_of_need(void **state)
@@ -139,11 +139,11 @@ static void test_recalls_are_a_little_ahead_of_need(void **state)
     assert_int_equal(world_allocate(&world, b, in_b, 0, 31, 0)->error, 0);
     assert_null(world_allocate(&world, b, in_b, 31, 1, 0));
     assert_int_equal(world_status(a).owed, 15); /* 1000 / 64 */
-    check(&world);
-    world_range(&world, physmem_deallocate, a, in_a, 0, 15);
+    check_books(&world);
+    world_range(&world, physmem_frames_deallocate, a, in_a, 0, 15);
     for (uint32_t i = 32; i < 46; i++) /* the next ones need not wait */
         expect_allocated(world_allocate(&world, b, in_b, i, 1, 0), 1);
-    check(&world);
+    check_books(&world);
     assert_int_equal(world_end(&world), 0);
 }
 
@@ -195,7 +195,7 @@ static void test_no_policy_touches_a_guarantee(void **state)
     assert_int_equal(world_status(a).owed, 50);
     physmem_get_status(world.physmem, &status);
     assert_int_equal(status.overruled, 1);
-    check(&world);
+    check_books(&world);
     assert_int_equal(world_end(&world), 0);
 }
 
@@ -222,7 +222,7 @@ static void test_greedy_grants_are_cut(void **state)
     assert_int_equal(world_status(a).owed, 77);
     physmem_get_status(world.physmem, &status);
     assert_int_equal(status.overruled, 2);
-    check(&world);
+    check_books(&world);
     assert_int_equal(world_end(&world), 0);
 }
 
@@ -249,7 +249,7 @@ static void test_an_idle_arbiter_starves_nobody_of_its_guarantee(void **state)
     assert_int_equal(world_status(b).owed, 60); /* who has most */
     physmem_get_status(world.physmem, &status);
     assert_int_equal(status.overruled, 1);
-    check(&world);
+    check_books(&world);
     assert_int_equal(world_end(&world), 0);
 }
 
@@ -273,7 +273,7 @@ static void late_and_hoarder(const struct sp_arbiter *arbiter, uint32_t late_get
                  ENOMEM);
     owed = world_status(hoarder).owed;
     if (owed > 0)
-        world_range(&world, physmem_deallocate, hoarder, in_hoarder, 0, owed);
+        world_range(&world, physmem_frames_deallocate, hoarder, in_hoarder, 0, owed);
     /* Told or not, each asks again, the hoarder first. */
     assert_int_equal(world_find(&world, seen, PHYSMEM_SEND_NOTICE, late) != NULL, late_gets > 0);
     expect_error(
@@ -282,7 +282,7 @@ static void late_and_hoarder(const struct sp_arbiter *arbiter, uint32_t late_get
     world_allocate(&world, late, in_late, 0, 200, PHYSMEM_EXTRA | PHYSMEM_PARTIAL);
     assert_int_equal(world_status(late).held, late_gets);
     assert_int_equal(world_status(hoarder).held, 310 - late_gets);
-    check(&world);
+    check_books(&world);
     assert_int_equal(world_end(&world), 0);
 }
 
@@ -313,7 +313,7 @@ static void test_missed_recall_costs_everything(void **state)
     assert_int_equal(world_map(world, a, in_a, 0, 90)->error, 0);
     assert_null(world_allocate(world, b, in_b, 0, 30, 0));
     waiting = world->seq;
-    world_range(world, physmem_deallocate, a, in_a, 0, 19); /* of 20: not enough */
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 19); /* of 20: not enough */
     world_pass(world, SP_DEFAULT_T_DROP_NS - 1);
     assert_false(world_status(a).breached);
     seen = world->recorded;
@@ -340,9 +340,9 @@ static void test_missed_recall_costs_everything(void **state)
     assert_int_equal(status.breaches, 1);
     assert_int_equal(status.recalls_missed, 1);
     assert_int_equal(status.tasks, 1);
-    check(world);
+    check_books(world);
     physmem_task_gone(world->physmem, world->now, a);
-    check(world);
+    check_books(world);
 }
 
 /* A task that holds 86 frames, 76 of them extra under a grace of five allocations, and one that
@@ -380,13 +380,13 @@ static void test_grace_by_allocations_needs_no_clock(void **state)
         expect_error(world_allocate(world, a, container, 100, 30, PHYSMEM_EXTRA), ENOMEM);
     expect_allocated(world_allocate(world, a, container, 0, 86, PHYSMEM_SQUASH), 86); /* none new */
     assert_false(world_status(a).breached);
-    world_range(world, physmem_deallocate, a, container, 0, 6);
+    world_range(world, physmem_frames_deallocate, a, container, 0, 6);
     expect_allocated(world_reply(world, waiting), 20);
     for (unsigned i = 0; i < 20; i++)
         expect_error(world_allocate(world, a, container, 100, 1, PHYSMEM_EXTRA), ENOMEM);
     assert_false(world_status(a).breached);
     assert_int_equal(world_status(a).recalls_met, 1);
-    check(world);
+    check_books(world);
 }
 
 static void test_grace_by_allocations_runs_out(void **state)
@@ -403,7 +403,7 @@ static void test_grace_by_allocations_runs_out(void **state)
     assert_true(world_status(a).breached);
     assert_int_equal(world_status(a).reason, SP_REASON_RECALL_MISSED);
     expect_allocated(world_reply(world, waiting), 20);
-    check(world);
+    check_books(world);
 }
 
 static void test_silence_ends_grace_by_allocations(void **state)
@@ -417,7 +417,7 @@ static void test_silence_ends_grace_by_allocations(void **state)
     world_pass(world, 1);
     assert_true(world_status(a).breached);
     expect_allocated(world_reply(world, waiting), 20);
-    check(world);
+    check_books(world);
 }
 
 static void test_a_growing_guarantee_forgives(void **state)
@@ -435,13 +435,13 @@ static void test_a_growing_guarantee_forgives(void **state)
     world_contract(world, a, SP_GUARANTEED, 30);
     assert_int_equal(world_status(a).owed, 10);
     assert_int_equal(world_status(a).contracts, 3); /* the closed one is not over */
-    check(world);
+    check_books(world);
     world_contract(world, a, SP_GUARANTEED, 16); /* and six more may be had */
     assert_int_equal(world_status(a).owed, 0);
     assert_int_equal(world_status(a).contracts, 3);
     expect_allocated(world_allocate(world, a, container, 60, 6, 0), 6);
     assert_int_equal(world_status(a).recalls_met, 1);
-    check(world);
+    check_books(world);
 }
 
 static void test_breach_may_kill(void **state)
@@ -474,16 +474,17 @@ static void test_four_recalls_at_once_then_no_more(void **state)
     }
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 3), 0);
     assert_int_equal(world_status(a).owed, 12);
-    check(world);
-    world_range(world, physmem_deallocate, a, in_a, 0, 4); /* the first, and a third of the next */
+    check_books(world);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0,
+                4); /* the first, and a third of the next */
     assert_int_equal(world_status(a).recalls_met, 1);
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 100), 38);
     assert_int_equal(world_status(a).owed, 46);
-    check(world);
-    world_range(world, physmem_deallocate, a, in_a, 0, 50);
+    check_books(world);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 50);
     assert_int_equal(world_status(a).recalls_met, 5);
     assert_int_equal(world_status(a).owed, 0);
-    check(world);
+    check_books(world);
 }
 
 /* ---- Ends ---- */
@@ -498,7 +499,7 @@ static void test_disconnect_returns_everything_at_once(void **state)
 
     expect_allocated(world_allocate(world, a, in_a, 0, 90, PHYSMEM_EXTRA), 90);
     assert_int_equal(world_map(world, a, in_a, 0, 90)->error, 0);
-    world_range(world, physmem_release, a, in_a, 0, 5);
+    world_range(world, physmem_frames_release, a, in_a, 0, 5);
     assert_null(world_allocate(world, b, in_b, 0, 30, 0));
     waiting = world->seq;
     physmem_task_gone(world->physmem, world->now, a);
@@ -508,7 +509,7 @@ static void test_disconnect_returns_everything_at_once(void **state)
     assert_int_equal(status.free, FRAMES - 30);
     assert_int_equal(status.extents, 0);
     assert_int_equal(status.breaches, 0);
-    check(world);
+    check_books(world);
     /* Both stay listed. */
     assert_ptr_equal(physmem_task_after(world->physmem, 0), a);
     assert_ptr_equal(physmem_task_after(world->physmem, 1), b);
@@ -527,10 +528,10 @@ static void test_disconnect_while_waiting(void **state)
     expect_allocated(world_allocate(world, a, in_a, 0, 90, PHYSMEM_EXTRA), 90);
     assert_null(world_allocate(world, b, in_b, 0, 30, 0));
     physmem_task_gone(world->physmem, world->now, b);
-    check(world);
-    world_range(world, physmem_deallocate, a, in_a, 0, 20); /* owed all the same */
+    check_books(world);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 20); /* owed all the same */
     assert_int_equal(world_status(a).recalls_met, 1);
-    check(world);
+    check_books(world);
 }
 
 static void test_no_control_connection_is_a_breach_when_needed(void **state)
@@ -541,7 +542,7 @@ static void test_no_control_connection_is_a_breach_when_needed(void **state)
     struct physmem_task *b = task_with(world, "b", 50, 0, &in_b);
 
     expect_allocated(world_allocate(world, a, in_a, 0, 90, PHYSMEM_EXTRA), 90);
-    physmem_control_closed(world->physmem, world->now, a);
+    physmem_task_disconnected(world->physmem, world->now, a);
     world_pass(world, SECOND);
     assert_false(world_status(a).breached); /* nobody has asked */
     assert_null(world_allocate(world, b, in_b, 0, 30, 0));
@@ -551,7 +552,7 @@ static void test_no_control_connection_is_a_breach_when_needed(void **state)
     assert_true(world_status(a).breached);
     assert_int_equal(world_status(a).reason, SP_REASON_NOT_RECEIVING);
     expect_allocated(world_reply(world, waiting), 30);
-    check(world);
+    check_books(world);
 }
 
 static void test_control_connection_that_ends_while_asked(void **state)
@@ -564,13 +565,13 @@ static void test_control_connection_that_ends_while_asked(void **state)
     expect_allocated(world_allocate(world, a, in_a, 0, 90, PHYSMEM_EXTRA), 90);
     assert_null(world_allocate(world, b, in_b, 0, 30, 0));
     waiting = world->seq;
-    physmem_control_closed(world->physmem, world->now, a);
+    physmem_task_disconnected(world->physmem, world->now, a);
     world_pass(world, PHYSMEM_HANGUP_GRACE_NS - 1);
     assert_false(world_status(a).breached);
     world_pass(world, 1);
     assert_int_equal(world_status(a).reason, SP_REASON_NOT_RECEIVING);
     expect_allocated(world_reply(world, waiting), 30);
-    check(world);
+    check_books(world);
 }
 
 static void test_full_control_connection_is_a_breach(void **state)
@@ -579,12 +580,12 @@ static void test_full_control_connection_is_a_breach(void **state)
     uint32_t in_a;
     struct physmem_task *a = task_with(world, "a", 20, 0, &in_a);
 
-    physmem_control_stuck(world->physmem, world->now, a);
+    physmem_task_stuck(world->physmem, world->now, a);
     world_run(world);
     assert_int_equal(world_status(a).reason, SP_REASON_NOT_RECEIVING);
     assert_null(world_find(world, 0, PHYSMEM_CLOSE_CONTROL, a)); /* it is closed already */
-    physmem_control_stuck(world->physmem, world->now, a);        /* once is enough */
-    check(world);
+    physmem_task_stuck(world->physmem, world->now, a);           /* once is enough */
+    check_books(world);
 }
 
 static void test_extra_is_announced_when_pressure_ends(void **state)
@@ -600,20 +601,20 @@ static void test_extra_is_announced_when_pressure_ends(void **state)
     expect_error(world_allocate(world, b, in_b, 0, 8, PHYSMEM_EXTRA), ENOMEM);
     expect_allocated(world_allocate(world, b, in_b, 0, 8, PHYSMEM_EXTRA | PHYSMEM_PARTIAL), 7);
     expect_error(world_allocate(world, b, in_b, 7, 1, PHYSMEM_EXTRA), ENOMEM);
-    world_range(world, physmem_deallocate, a, in_a, 0, 3);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 3);
     assert_null(world_find(world, 0, PHYSMEM_SEND_NOTICE, b)); /* 6 are free: not well above */
     seen = world->recorded;
-    world_range(world, physmem_deallocate, a, in_a, 3, 1);
+    world_range(world, physmem_frames_deallocate, a, in_a, 3, 1);
     notice = world_find(world, seen, PHYSMEM_SEND_NOTICE, b);
     assert_non_null(notice);
     assert_int_equal(notice->notice.what, PHYSMEM_AVAILABLE);
     assert_int_equal(notice->notice.extra, 50);
     seen = world->recorded;
-    world_range(world, physmem_deallocate, a, in_a, 4, 10); /* once for each refusal */
+    world_range(world, physmem_frames_deallocate, a, in_a, 4, 10); /* once for each refusal */
     assert_null(world_find(world, seen, PHYSMEM_SEND_NOTICE, b));
     /* Beyond its allowance it is refused for good, and is told nothing. */
     expect_error(world_allocate(world, b, in_b, 100, 50, PHYSMEM_EXTRA), ENOMEM);
-    check(world);
+    check_books(world);
 }
 
 static void test_dead_tasks_are_forgotten_at_last(void **state)
@@ -624,7 +625,7 @@ static void test_dead_tasks_are_forgotten_at_last(void **state)
         physmem_task_gone(world->physmem, world->now, world_task(world, "a"));
     assert_int_equal(world_status(physmem_task_after(world->physmem, 0)).id, 11);
     assert_null(physmem_task_after(world->physmem, PHYSMEM_DEAD_MAX + 10));
-    check(world);
+    check_books(world);
 }
 
 int main(void)

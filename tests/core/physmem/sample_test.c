@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/physmem/internal.h"
+#include "core/physmem/candidates.h"
+#include "core/physmem/idle.h"
 #include "expect.h"
 
 #define UNMAPS_KEPT 64u
@@ -68,17 +69,18 @@ static void period(struct world *world, struct random_source *random, struct phy
             continue;
         assert_int_equal(effect->unmap.range.count, 1);
         asked.slot[asked.count++] = effect->unmap.range.start;
-        assert_int_equal(physmem_unmapped(world->physmem, world->now, task, effect->unmap.id), 0);
+        assert_int_equal(physmem_unmap_answered(world->physmem, world->now, task, effect->unmap.id),
+                         0);
     }
     for (uint32_t i = 0; i < asked.count; i++)
         if (used(asked.slot[i]))
             world_map(world, task, container, asked.slot[i], smaller(run, 40 - asked.slot[i]));
-    check(world);
+    check_books(world);
 }
 
 static void expect_idle(const struct physmem_task *task, uint32_t least, uint32_t most)
 {
-    assert_in_range(sample_idle(task), least, most);
+    assert_in_range(idle_part(task), least, most);
 }
 
 static void test_unknown_is_zero(void **state)
@@ -92,7 +94,7 @@ static void test_unknown_is_zero(void **state)
     period(world, &random, a, in_a, no_slot, 1);
     expect_idle(a, 0, 0); /* the first period goes on */
     period(world, &random, a, in_a, no_slot, 1);
-    assert_true(sample_idle(a) > 0);
+    assert_true(idle_part(a) > 0);
 }
 
 static void test_the_idle_and_the_active(void **state)
@@ -123,12 +125,12 @@ static void test_a_part_is_used(void **state)
 
     for (unsigned i = 0; i < 240; i++) {
         period(world, &random, a, in_a, every_other_slot, 1);
-        half += i < 40 ? 0 : sample_idle(a);
+        half += i < 40 ? 0 : idle_part(a);
     }
     b = mapped_task(world, "b", &in_b);
     for (unsigned i = 0; i < 240; i++) {
         period(world, &random, b, in_b, first_quarter, 1);
-        quarter += i < 40 ? 0 : sample_idle(b);
+        quarter += i < 40 ? 0 : idle_part(b);
     }
     /* The largest of three averages is a little above the truth. */
     assert_in_range(half / 200, 380, 510);
@@ -163,7 +165,7 @@ static void test_neighbours_do_not_count(void **state)
 
     for (unsigned i = 0; i < 240; i++) {
         period(world, &random, a, in_a, first_quarter, 30);
-        sum += i < 40 ? 0 : sample_idle(a);
+        sum += i < 40 ? 0 : idle_part(a);
     }
     assert_in_range(sum / 200, 630, 760);
 }
@@ -177,7 +179,7 @@ static void test_what_is_lost_tells_nothing(void **state)
 
     for (unsigned i = 0; i < 10; i++) {
         period(world, &random, a, in_a, no_slot, 1);
-        world_range(world, physmem_deallocate, a, in_a, 0, 40);
+        world_range(world, physmem_frames_deallocate, a, in_a, 0, 40);
         expect_allocated(world_allocate(world, a, in_a, 0, 40, PHYSMEM_EXTRA), 40);
         world_map(world, a, in_a, 0, 40);
     }
@@ -194,7 +196,7 @@ static void test_what_is_lost_tells_nothing(void **state)
         world_run(world);
     }
     expect_idle(a, 0, 0);
-    check(world);
+    check_books(world);
 }
 
 static void test_silence_tells_nothing(void **state)
@@ -213,7 +215,7 @@ static void test_silence_tells_nothing(void **state)
     world_pass(world, 2 * PHYSMEM_UNMAP_GRACE_NS);
     assert_true(world_status(a).breached);
     physmem_sample(world->physmem, world->now, &random);
-    check(world);
+    check_books(world);
 }
 
 static void test_a_task_cannot_take_back_ghost_hits(void **state)
@@ -224,13 +226,13 @@ static void test_a_task_cannot_take_back_ghost_hits(void **state)
     struct frame_stack *stack = world_open_stack(world, a, in_a, 10)->stack.stack;
     struct sp_arbiter_task said;
 
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.ghost_hits, 0);
     stack->ghost_hits = 70;
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.ghost_hits, 70);
     stack->ghost_hits = 5;
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.ghost_hits, 70);
 }
 
@@ -247,23 +249,23 @@ static void test_a_task_states_its_demand(void **state)
 
     expect_allocated(world_allocate(world, b, in_b, 0, 90, PHYSMEM_EXTRA), 90);
     stack->demand = 55;
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.demand, 0); /* it does not ask */
     expect_allocated(world_allocate(world, a, in_a, 0, 10, 0), 10);
     expect_error(world_allocate(world, a, in_a, 10, 8, PHYSMEM_EXTRA), ENOMEM);
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.wanted, 8);
     assert_int_equal(said.demand, 55);
     stack->demand = UINT32_MAX;
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.demand, 60);
     stack->demand = 3;
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.demand, 18);
     stack->demand = 55;
     world_pass(world, 2 * SECOND);
     world_container(world, b, 1); /* physmem learns of the time */
-    arbiter_describe(world->physmem, a, &said);
+    candidates_describe(world->physmem, a, &said);
     assert_int_equal(said.demand, 10);
 }
 

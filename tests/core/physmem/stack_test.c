@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "expect.h"
+#include "shm/frame_stack.h"
 
 #define PLACES 128u
 
@@ -51,7 +52,7 @@ static void test_unused_frames_go_without_a_message(void **state)
     assert_true(frame_offers_were_taken(&offers));
     frame_offers_sweep(&offers, count_lost, &lost);
     assert_int_equal(lost, 45); /* from the top */
-    check(world);
+    check_books(world);
 }
 
 static void test_what_is_lacking_is_asked_for(void **state)
@@ -72,10 +73,10 @@ static void test_what_is_lacking_is_asked_for(void **state)
     assert_int_equal(status.frames_transparent, 10);
     assert_int_equal(status.frames_recalled, 35);
     assert_int_equal(status.recalls, 1);
-    world_range(world, physmem_deallocate, a, in_a, 50, 35);
+    world_range(world, physmem_frames_deallocate, a, in_a, 50, 35);
     expect_allocated(world_reply(world, waiting), 50);
     assert_int_equal(world_status(a).recalls_met, 1);
-    check(world);
+    check_books(world);
 }
 
 static void test_what_is_promised_or_owed_is_not_taken(void **state)
@@ -100,7 +101,7 @@ static void test_what_is_promised_or_owed_is_not_taken(void **state)
     world_run(world);
     assert_int_equal(world_status(a).held, 54);
     assert_int_equal(world_status(a).owed, 14);
-    check(world);
+    check_books(world);
 }
 
 static void test_nothing_is_believed(void **state)
@@ -115,14 +116,14 @@ static void test_nothing_is_believed(void **state)
     second = world_container(world, a, 1000);
     expect_allocated(world_allocate(world, a, second, 500, 5, PHYSMEM_EXTRA), 5);
     expect_allocated(world_allocate(world, b, in_b, 20, 5, PHYSMEM_EXTRA), 5);
-    world_range(world, physmem_release, a, in_a, 4, 1); /* soft */
+    world_range(world, physmem_frames_release, a, in_a, 4, 1); /* soft */
     for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
         frame_offers_add(&offers, lies[i]);
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 14), 14);
     assert_int_equal(world_status(a).frames_transparent, 1); /* slot 3, once */
     assert_int_equal(world_status(b).held, 5);
     assert_int_equal(world_status(a).held, 13);
-    check(world);
+    check_books(world);
 }
 
 static void test_an_unmap_under_way_is_waited_for(void **state)
@@ -141,7 +142,7 @@ static void test_an_unmap_under_way_is_waited_for(void **state)
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 1), 1);
     assert_int_equal(world_status(a).frames_transparent, 0);
     assert_int_equal(world_status(a).owed, 1);
-    check(world);
+    check_books(world);
 }
 
 static void test_taken_frames_are_cleared(void **state)
@@ -159,7 +160,7 @@ static void test_taken_frames_are_cleared(void **state)
     world_run(world);
     for (unsigned i = 0; i < 8; i++)
         assert_int_equal(extent->page[i], i >= 3);
-    check(world);
+    check_books(world);
 }
 
 static void test_extra_frames_move_without_a_message(void **state)
@@ -180,7 +181,7 @@ static void test_extra_frames_move_without_a_message(void **state)
     assert_null(world_find(world, 0, PHYSMEM_SEND_RECALL, a));
     assert_non_null(world_find(world, 0, PHYSMEM_SEND_NOTICE, b));
     expect_allocated(world_allocate(world, b, in_b, 10, 30, PHYSMEM_EXTRA | PHYSMEM_PARTIAL), 30);
-    check(world);
+    check_books(world);
 }
 
 static void test_opening(void **state)
@@ -198,7 +199,7 @@ static void test_opening(void **state)
     world->shell.create_error = 0;
     assert_int_equal(world_open_stack(world, a, in_a, 10)->kind, PHYSMEM_REPLY_STACK);
     expect_error(world_open_stack(world, a, in_a, 10), EEXIST);
-    check(world);
+    check_books(world);
     /* Without its container it lists nothing. */
     {
         struct physmem_request request = world_request(world, a);
@@ -212,7 +213,7 @@ static void test_opening(void **state)
     world->shell.stack[0].stack->span = 1;
     physmem_recall_from(world->physmem, world->now, "a", 5);
     world_run(world);
-    check(world);
+    check_books(world);
     physmem_task_gone(world->physmem, world->now, a);
     world_run(world);
     assert_null(world->shell.stack[0].stack);
@@ -231,7 +232,7 @@ static void test_revocation_ends_it(void **state)
     assert_true(world_status(a).breached);
     assert_null(world->shell.stack[0].stack);
     expect_error(world_open_stack(world, a, in_a, 10), EPIPE);
-    check(world);
+    check_books(world);
 }
 
 int main(void)

@@ -80,7 +80,7 @@ static uint32_t bring_to(struct world *world, struct physmem_task *task,
                     state == SP_CONTRACT_BREACHED);
     world_run(world);
     if (state == SP_CONTRACT_CLOSED) {
-        world_range(world, physmem_deallocate, task, container, 0, HELD);
+        world_range(world, physmem_frames_deallocate, task, container, 0, HELD);
         assert_int_equal(world_close(world, task, number)->error, 0);
     }
     if (state == SP_CONTRACT_BREACHED) {
@@ -127,25 +127,25 @@ static void walk(struct world *world, enum sp_contract_state state, enum step st
     bool living = expected->state == SP_CONTRACT_ACTIVE || expected->state == SP_CONTRACT_RECALLED;
 
     if ((int)reply->error != expected->error)
-        fail_msg("%s while %s: error %u, not %d", step_names[step], contract_state_name(state),
+        fail_msg("%s while %s: error %u, not %d", step_names[step], contract_state_text(state),
                  reply->error, expected->error);
     if (expected->error != 0) {
         if (state != SP_CONTRACT_BREACHED && strcmp(reply->text, contract_state_text(state)) != 0)
-            fail_msg("%s while %s: \"%s\"", step_names[step], contract_state_name(state),
+            fail_msg("%s while %s: \"%s\"", step_names[step], contract_state_text(state),
                      reply->text);
         assert_true(same(before, world_status(task)));
         if (world->recorded != recorded + 1) /* the reply, and nothing else */
-            fail_msg("%s while %s has %u effects", step_names[step], contract_state_name(state),
+            fail_msg("%s while %s has %u effects", step_names[step], contract_state_text(state),
                      world->recorded - recorded);
     } else {
         if (reply->kind == PHYSMEM_REPLY_OFFER)
             assert_int_equal(reply->offer.state, expected->state);
         assert_int_equal(world_status(task).contracts, living ? 1 : 0);
     }
-    check(world);
+    check_books(world);
     physmem_task_gone(world->physmem, world->now, task);
     world_run(world);
-    check(world);
+    check_books(world);
 }
 
 static void test_every_step_in_every_state(void **state)
@@ -194,16 +194,16 @@ static void test_every_step_in_every_state_of_a_part(void **state)
     assert_int_equal(world_reabsorb(world, a, part)->error, 0);
     expect_error(world_claim(world, c, 4711), ENOENT);
     expect_error(world_reabsorb(world, a, part), ENOENT);
-    check(world);
+    check_books(world);
 
     expect_error(world_split(world, a, number, 0, 1), EINVAL);
     expect_error(world_split(world, a, number, 20, 1), EINVAL);
     expect_error(world_split(world, a, number, 1, 0), EAGAIN);
     assert_int_equal(world_split(world, a, number, 1, 1)->error, 0);
     expect_error(world_split(world, a, number, 1, 1), EAGAIN);
-    physmem_control_closed(world->physmem, world->now, b);
+    physmem_task_disconnected(world->physmem, world->now, b);
     expect_error(world_claim(world, b, 1), ENOTCONN);
-    check(world);
+    check_books(world);
 }
 
 int main(void)

@@ -36,7 +36,7 @@ static void test_guarantees_never_exceed_the_frames(void **state)
     assert_int_equal(reply->offer.offer.terms.frames, 16);
     expect_offer(world_accept(world, b, number), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
     assert_int_equal(world_status(b).guaranteed, 16);
-    check(world);
+    check_books(world);
     expect_error(world_accept(world, b, number), EALREADY);
     assert_string_equal(world_reply(world, world->seq)->text,
                         contract_state_text(SP_CONTRACT_ACTIVE));
@@ -56,7 +56,7 @@ static void test_counter_offer_stands_until_the_next_proposal(void **state)
     world_propose(world, task, &terms);
     assert_int_equal(world_status(task).contracts, 1);
     expect_error(world_accept(world, task, first), ENOENT);
-    check(world);
+    check_books(world);
 }
 
 static void test_no_contract_without_control_connection(void **state)
@@ -65,7 +65,7 @@ static void test_no_contract_without_control_connection(void **state)
     struct physmem_task *task = world_task(world, "a");
     struct sp_terms terms = world_terms(SP_GUARANTEED, 10);
 
-    physmem_control_closed(world->physmem, world->now, task);
+    physmem_task_disconnected(world->physmem, world->now, task);
     expect_error(world_propose(world, task, &terms), ENOTCONN);
 }
 
@@ -82,7 +82,7 @@ static void test_eight_contracts_a_task(void **state)
     assert_int_equal(world_status(task).leased, 4);
     expect_offer(world_propose(world, task, &terms), SP_REFUSED, SP_REASON_TOO_MANY,
                  SP_CONTRACT_NONE);
-    check(world);
+    check_books(world);
 }
 
 static void test_expired_contracts_make_room(void **state)
@@ -105,7 +105,7 @@ static void test_expired_contracts_make_room(void **state)
     world_pass(world, MS);
     expect_offer(world_propose(world, task, &terms), SP_REFUSED, SP_REASON_TOO_MANY,
                  SP_CONTRACT_NONE);
-    check(world);
+    check_books(world);
 }
 
 static void test_refusal_says_when_a_term_ends(void **state)
@@ -155,7 +155,7 @@ static void test_notice_expiry_holdover_renewal(void **state)
     assert_int_equal(world_status(task).held, 20); /* kept until asked */
     assert_int_equal(world_status(task).owed, 0);
     expect_error(world_allocate(world, task, container, 50, 1, 0), ENOMEM);
-    check(world);
+    check_books(world);
 
     expect_offer(world_renew(world, task, number, 400 * MS), SP_ACCEPTED, SP_REASON_NONE,
                  SP_CONTRACT_ACTIVE);
@@ -168,7 +168,7 @@ static void test_notice_expiry_holdover_renewal(void **state)
     expect_error(world_renew(world, task, 99, MS), ENOENT);
     expect_offer(world_renew(world, task, number, 0), SP_REFUSED, SP_REASON_ZERO_TERM,
                  SP_CONTRACT_ACTIVE);
-    check(world);
+    check_books(world);
 }
 
 static void test_renewal_is_countered_by_a_shorter_term(void **state)
@@ -223,18 +223,18 @@ static void test_expired_guarantee_is_recalled_with_time_to_clean(void **state)
     assert_int_equal(recall->recall.frames, 40);
     assert_true(recall->recall.may_clean);
     assert_int_equal(recall->recall.grace, 5 * SECOND);
-    check(world);
+    check_books(world);
     world_pass(world, 4 * SECOND);
-    world_range(world, physmem_deallocate, a, in_a, 0, 39);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 39);
     assert_null(world_reply(world, waiting));
-    world_range(world, physmem_deallocate, a, in_a, 39, 1);
+    world_range(world, physmem_frames_deallocate, a, in_a, 39, 1);
     expect_allocated(world_reply(world, waiting), 50);
     assert_int_equal(world_status(a).recalls_met, 1);
     assert_int_equal(world_status(a).held, 50);
     assert_int_equal(world_status(a).contracts, 1); /* kept in part: may still be renewed */
     world_pass(world, 10 * SECOND);
     assert_false(world_status(a).breached);
-    check(world);
+    check_books(world);
 }
 
 static void test_lease_is_not_recalled_in_its_term(void **state)
@@ -262,7 +262,7 @@ static void test_lease_is_not_recalled_in_its_term(void **state)
     assert_int_equal(recall->recall.frames, 36);
     assert_false(recall->recall.may_clean);
     assert_int_equal(recall->recall.grace, 50 * MS);
-    check(world);
+    check_books(world);
 }
 
 static void test_close_recalls_what_the_others_do_not_allow(void **state)
@@ -283,17 +283,17 @@ static void test_close_recalls_what_the_others_do_not_allow(void **state)
     expect_error(world_close(world, a, second), EINPROGRESS);
     expect_error(world_renew(world, a, second, SECOND), EINPROGRESS);
     assert_int_equal(world_status(a).contracts, 3);
-    check(world);
-    world_range(world, physmem_release, a, container, 0, 5); /* softly is returned too */
+    check_books(world);
+    world_range(world, physmem_frames_release, a, container, 0, 5); /* softly is returned too */
     assert_int_equal(world_status(a).contracts, 2);
     assert_int_equal(world_status(a).recalls_met, 1);
     assert_int_equal(world_close(world, a, third)->error, 0);
     assert_int_equal(world_status(a).owed, 10);
-    world_range(world, physmem_deallocate, a, container, 0, 15);
+    world_range(world, physmem_frames_deallocate, a, container, 0, 15);
     assert_int_equal(world_status(a).owed, 0);
     assert_int_equal(world_close(world, a, first)->error, 0);
     assert_int_equal(world_status(a).owed, 30);
-    check(world);
+    check_books(world);
 }
 
 int main(void)

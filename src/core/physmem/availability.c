@@ -1,15 +1,10 @@
-/* How much a task could have: asked for, or told when it changes.
- *
- * The figure is what the task would end up with if it asked now, for all that its contracts allow,
- * and nobody else asked for anything or gave anything up unasked: within its commitment, all; beyond
- * it, what is there above the watermark, or what the arbiter would grant it, frames recalled in its
- * favour included.
- *
- * Watchers are looked at when frames have changed hands, contracts have changed, or frames run
- * short; a few at each input, and the rest a moment later, so that no input costs more for there
- * being many of them. A watcher that has not yet said that it heard the last message is not told
- * another: physmem neither waits for it nor piles messages up. */
-#include "core/physmem/internal.h"
+#include "core/physmem/availability.h"
+
+#include "core/physmem/answer.h"
+#include "core/physmem/candidates.h"
+#include "core/physmem/emit.h"
+#include "core/physmem/entitled.h"
+#include "core/physmem/input.h"
 
 /* Watchers looked at in one go, and how long after it the next go comes. */
 #define LOOK_BATCH 8u
@@ -23,16 +18,46 @@ int availability_start(struct physmem *physmem)
 
 void availability_end(struct physmem *physmem)
 {
+    ensure(physmem->watching == NULL);
     deadline_stop(&physmem->deadlines, &physmem->look);
 }
 
-/* Frames that would have to come back for those who wait, and to fill up to the watermark. */
+/* ---- The figure ---- */
+
+/* Frames that would have to come back for requests that wait, and to fill up to the watermark. */
 static uint32_t frames_short(const struct physmem *physmem)
 {
     uint64_t wanted = (uint64_t)physmem->watermark + physmem->waiting;
     uint32_t there = frame_table_available(&physmem->frames);
 
     return wanted > there ? smaller((uint32_t)(wanted - there), physmem->config.frames) : 0;
+}
+
+/* What the table or the arbiter would let the task have in all, if it asked for `frames` beyond its
+ * commitment, of which it has yet to claim `within`. */
+static uint32_t would_get(struct physmem *physmem, struct physmem_task *task, uint32_t within,
+                          uint32_t frames)
+{
+    const struct sp_arbiter *arbiter = physmem->config.arbiter;
+    struct sp_arbiter_request request = {
+        .event = SP_ARBITER_EXTRA,
+        .frames = frames,
+        .spare = candidates_spare(physmem, within),
+        .coming = frames_coming(physmem),
+    };
+    uint32_t count = candidates_list(physmem, task, &request.task);
+    struct sp_arbiter_task *asking = &physmem->candidate[request.task];
+
+    check(asking->id == task->id);
+    /* As if it had what it is promised. */
+    asking->held += within;
+    asking->wanted = frames;
+    if (entitled_decides(physmem))
+        return entitled_available(physmem, count, &request);
+    if (arbiter->available != NULL)
+        return arbiter->available(physmem->arbiter_self, physmem->now, physmem->candidate, count,
+                                  &request);
+    return asking->held - asking->owed + (request.spare > 0 ? (uint32_t)request.spare : 0);
 }
 
 /* What the task could have beyond `base`, which it has or is promised. */
@@ -50,19 +75,21 @@ static uint32_t could_grow(struct physmem *physmem, struct physmem_task *task, u
 
     if (allowance == 0 || task->owed > 0 || physmem->pending_first != NULL)
         return 0;
-    if (!arbiter_grants(physmem) || (spare >= allowance && physmem->now >= physmem->wanted_until))
+    if (!entitled_or_arbiter_grants(physmem) ||
+        (spare >= allowance && physmem->now >= physmem->wanted_until))
         return smaller(spare, allowance);
-    figure = arbiter_available(physmem, task, within, allowance);
+    figure = would_get(physmem, task, within, allowance);
     return figure > base ? smaller(figure - base, allowance) : 0;
 }
 
 /* The figures, but for what it could have beyond what it keeps and is promised. */
-static struct physmem_availability availability_base(const struct physmem *physmem,
-                                                     const struct physmem_task *task)
+static struct physmem_availability base_figures(const struct physmem *physmem,
+                                                const struct physmem_task *task)
 {
     uint32_t commitment = task_commitment(task);
     uint32_t kept = task->held - task->owed;
 
+    check(task->owed <= task->held);
     return (struct physmem_availability){
         .available = kept > commitment ? kept : commitment,
         .held = task->held,
@@ -71,11 +98,14 @@ static struct physmem_availability availability_base(const struct physmem *physm
     };
 }
 
-void physmem_get_availability(struct physmem *physmem, struct physmem_task *task,
-                              struct physmem_availability *availability)
+/* Uses physmem's tables of candidates, but changes nothing. */
+static struct physmem_availability figures(struct physmem *physmem, struct physmem_task *task)
 {
-    *availability = availability_base(physmem, task);
-    availability->available += could_grow(physmem, task, availability->available);
+    struct physmem_availability availability = base_figures(physmem, task);
+
+    ensure(task->state == TASK_THERE);
+    availability.available += could_grow(physmem, task, availability.available);
+    return availability;
 }
 
 /* ---- Watchers ---- */
@@ -111,9 +141,10 @@ void availability_unwatch(struct physmem *physmem, struct physmem_task *task)
 static void tell(struct physmem *physmem, struct physmem_task *task,
                  const struct physmem_availability *availability)
 {
+    ensure(!task->unheard && task->control);
     task->heard = *availability;
     task->unheard = true;
-    physmem_emit(physmem, PHYSMEM_SEND_AVAILABILITY, task)->availability = *availability;
+    emit_effect(physmem, PHYSMEM_SEND_AVAILABILITY, task)->availability = *availability;
 }
 
 static uint32_t distance(uint32_t a, uint32_t b)
@@ -130,7 +161,8 @@ static void look_at(struct physmem *physmem, struct physmem_task *task)
 
     if (task->unheard || !task->control)
         return;
-    physmem_get_availability(physmem, task, &now);
+    check(task->hysteresis > 0);
+    now = figures(physmem, task);
     changed = distance(now.available, task->heard.available);
     left = task->hysteresis - smaller(changed, task->hysteresis);
     if (left < task->hysteresis / 4)
@@ -146,14 +178,10 @@ static void look_on(struct physmem *physmem)
     for (unsigned i = 0; i < LOOK_BATCH && physmem->look_next != NULL; i++) {
         struct physmem_task *task = physmem->look_next;
 
+        check(task->watches);
         physmem->look_next = task->next_watching;
         look_at(physmem, task);
     }
-}
-
-void availability_changed(struct physmem *physmem)
-{
-    physmem->moved = UINT32_MAX;
 }
 
 void availability_settle(struct physmem *physmem)
@@ -190,7 +218,7 @@ void availability_later(struct physmem *physmem)
 
 void availability_before_recall(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
-    struct physmem_availability now = availability_base(physmem, task);
+    struct physmem_availability now = base_figures(physmem, task);
 
     if (!task->watches || task->unheard || !task->control || task->heard.pressure > 0)
         return;
@@ -202,31 +230,30 @@ void availability_before_recall(struct physmem *physmem, struct physmem_task *ta
 
 /* ---- Requests ---- */
 
-static void reply_availability(struct physmem *physmem, const struct physmem_request *request,
-                               const struct physmem_availability *availability)
+static void reply(struct physmem *physmem, const struct physmem_request *request,
+                  const struct physmem_availability *availability)
 {
-    physmem_reply(physmem, PHYSMEM_REPLY_AVAILABILITY, request, 0, NULL)->availability =
-        *availability;
+    emit_reply(physmem, PHYSMEM_REPLY_AVAILABILITY, request, 0, NULL)->availability = *availability;
 }
 
-void physmem_ask_availability(struct physmem *physmem, uint64_t now,
+void physmem_availability_ask(struct physmem *physmem, uint64_t now,
                               const struct physmem_request *request)
 {
     struct physmem_availability availability;
 
-    if (!physmem_begin(physmem, now, request))
+    if (!input_begin(physmem, now, request))
         return;
-    physmem_get_availability(physmem, request->task, &availability);
-    reply_availability(physmem, request, &availability);
+    availability = figures(physmem, request->task);
+    reply(physmem, request, &availability);
 }
 
-void physmem_watch_availability(struct physmem *physmem, uint64_t now,
+void physmem_availability_watch(struct physmem *physmem, uint64_t now,
                                 const struct physmem_request *request, bool on, uint32_t hysteresis)
 {
     struct physmem_task *task = request->task;
     uint32_t least = physmem->config.frames / PHYSMEM_HYSTERESIS_SHARE;
 
-    if (!physmem_begin(physmem, now, request))
+    if (!input_begin(physmem, now, request))
         return;
     if (on) {
         task->hysteresis = hysteresis > least ? hysteresis : least > 0 ? least : 1;
@@ -235,13 +262,13 @@ void physmem_watch_availability(struct physmem *physmem, uint64_t now,
     } else {
         availability_unwatch(physmem, task);
     }
-    physmem_get_availability(physmem, task, &task->heard);
-    reply_availability(physmem, request, &task->heard);
+    task->heard = figures(physmem, task);
+    reply(physmem, request, &task->heard);
 }
 
 void physmem_availability_heard(struct physmem *physmem, uint64_t now, struct physmem_task *task)
 {
-    physmem_advance(physmem, now);
+    input_advance(physmem, now);
     if (!task->watches || !task->unheard)
         return;
     task->unheard = false;

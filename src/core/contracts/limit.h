@@ -1,0 +1,56 @@
+/* Limits: what a policy server lets tasks have, by user and by name.
+ *
+ * A policy server sends limits as a whole set. Physmem keeps the set and looks it up by itself, so
+ * that limits hold for a task from its first message on, whether the policy server has seen the task
+ * yet or not, and whether the policy server still lives or not. Pure. */
+#ifndef CORE_CONTRACTS_LIMIT_H
+#define CORE_CONTRACTS_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/task.h>
+
+/* Most limits in a set. */
+#define LIMITS_MAX 4096u
+
+/* Whom a limit is about: bits of limit.whom. None: every task. */
+#define LIMIT_USER  1u /* tasks of this user */
+#define LIMIT_NAME  2u /* tasks of this name */
+#define LIMIT_WHOMS 4u
+
+/* A field of a limit that says nothing. */
+#define LIMIT_NONE UINT32_MAX
+
+/* One limit of a set.
+ *
+ * What applies to a task is, field by field, what the narrowest limit says that covers the task: the
+ * one for this name of this user, else for this name, else for this user, else for every task; the
+ * last one of several alike. There is one exception: in a limit for a user (without a name)
+ * `guaranteed` and `extra` bound the sum over all tasks of the user, so that nobody gets more by
+ * starting more tasks. Both bounds then hold. */
+struct limit {
+    uint8_t whom;
+    uint32_t uid;
+    char name[SP_NAME_MAX];
+    uint32_t guaranteed; /* frames of the task's guaranteed and timed contracts */
+    uint32_t extra;      /* frames beyond */
+    uint32_t weight;     /* instead of what the task's contracts say */
+    uint32_t priority;
+};
+
+/* What a set of limits comes to for one task. LIMIT_NONE: no limit. */
+struct limits_found {
+    uint32_t guaranteed;
+    uint32_t extra;
+    uint32_t user_guaranteed; /* of all tasks of the user */
+    uint32_t user_extra;
+    uint32_t weight; /* 0: as the task's contracts say */
+    uint32_t priority;
+};
+
+/* What `count` limits come to for a task of this user and name. */
+struct limits_found limit_find(const struct limit *limits, uint32_t count, uint32_t uid,
+                               const char name[SP_NAME_MAX]);
+
+#endif

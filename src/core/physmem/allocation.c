@@ -1,0 +1,303 @@
+#include "core/physmem/allocation.h"
+
+#include "core/frames/compact.h"
+#include "core/physmem/breach.h"
+#include "core/physmem/emit.h"
+#include "core/physmem/extra.h"
+#include "core/physmem/recall.h"
+#include "core/physmem/slots.h"
+
+/* ---- The plan ---- */
+
+/* How many slots from the start of an allocation take at most `frames` frames. Sets *needp to the
+ * frames they take, and *occupiedp to whether an occupied slot stands in the way of more. */
+static uint32_t span_of(const struct container *container,
+                        const struct physmem_allocation *allocation, uint32_t frames,
+                        uint32_t *needp, bool *occupiedp)
+{
+    uint32_t need = 0;
+    uint32_t i;
+
+    *occupiedp = false;
+    for (i = 0; i < allocation->count; i++) {
+        uint32_t slot = allocation->start + i;
+        struct extent *extent = container_extent(container, slot);
+
+        if (extent != NULL && slot_is_allocated(extent_slot(extent, slot))) {
+            if ((allocation->flags & PHYSMEM_SQUASH) == 0) {
+                *occupiedp = true;
+                break;
+            }
+        } else if (need == frames) {
+            break;
+        } else {
+            need++;
+        }
+    }
+    *needp = need;
+    return i;
+}
+
+/* Cut a plan down to what takes at most `frames` frames. False if the container's occupied slots stand
+ * in the way of more. */
+static bool cut(const struct container *container, const struct physmem_allocation *allocation,
+                struct plan *plan, uint32_t frames)
+{
+    bool occupied;
+
+    plan->span = span_of(container, allocation, frames, &plan->need, &occupied);
+    if (allocation->order > 0) {
+        plan->span -= plan->span % (UINT32_C(1) << allocation->order);
+        plan->need = smaller(plan->need, plan->span);
+    }
+    check(plan->need <= plan->span && plan->span <= allocation->count);
+    return !occupied;
+}
+
+/* Find out how much of an allocation is allowed. */
+static struct plan plan_allowed(struct physmem *physmem, struct physmem_task *task,
+                                const struct container *container,
+                                const struct physmem_allocation *allocation)
+{
+    uint32_t commitment = task_commitment(task);
+    uint32_t has = task->held + task->waiting;
+    struct plan plan = {.error = 0};
+    bool pressure = false;
+    uint32_t extra = 0;
+    uint32_t within;
+    uint32_t beyond;
+
+    if (!cut(container, allocation, &plan, UINT32_MAX)) {
+        plan.error = EEXIST;
+        plan.text = "a slot is occupied";
+    }
+    within = commitment > has ? smaller(plan.need, commitment - has) : 0;
+    beyond = plan.need - within;
+    if (beyond == 0)
+        return plan;
+    if ((allocation->flags & PHYSMEM_EXTRA) != 0)
+        extra = extra_allowed(physmem, task, within, beyond, &pressure);
+    if (extra < beyond) {
+        plan.error = ENOMEM;
+        plan.text =
+            pressure ? "no extra frames now: memory is short" : "beyond what the contracts allow";
+        cut(container, allocation, &plan, within + extra);
+    }
+    return plan;
+}
+
+/* Free tables of `span` slots that turned out to be of no use. */
+static void tables_trim(struct physmem *physmem, struct container *container, uint32_t start,
+                        uint32_t span)
+{
+    for (uint32_t slot = start; slot < start + span; slot = extent_end(slot, UINT32_MAX))
+        container_extent_trim(physmem->allocator, container, slot);
+}
+
+/* Make the tables for `span` slots. */
+static bool tables_make(struct physmem *physmem, struct container *container, uint32_t start,
+                        uint32_t span)
+{
+    for (uint32_t slot = start; slot < start + span; slot = extent_end(slot, UINT32_MAX)) {
+        if (container_extent_make(physmem->allocator, container, slot) == NULL) {
+            tables_trim(physmem, container, start, slot - start);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Soft frames are given back until `need` are free. */
+static void make_free(struct physmem *physmem, uint32_t need)
+{
+    struct punch punch = {NULL};
+
+    ensure(need <= frame_table_available(&physmem->frames));
+    while (physmem->frames.buddy.free < need)
+        slots_reuse_softest(physmem, &punch);
+    punch_flush(physmem, &punch);
+}
+
+/* Whether frames are there for the plan, or for a part of it that is worth serving; the plan is then
+ * cut down to that. */
+static bool frames_are_there(const struct physmem *physmem, const struct container *container,
+                             const struct physmem_allocation *allocation, bool first,
+                             struct plan *plan)
+{
+    uint32_t available = frame_table_available(&physmem->frames);
+    struct plan less = *plan;
+
+    if (plan->need == 0 || (first && plan->need <= available))
+        return true;
+    if (!first || (allocation->flags & PHYSMEM_PARTIAL) == 0)
+        return false;
+    cut(container, allocation, &less, available);
+    if (less.span == 0)
+        return false;
+    *plan = less;
+    return true;
+}
+
+struct plan allocation_plan(struct physmem *physmem, const struct physmem_request *request,
+                            struct container *container,
+                            const struct physmem_allocation *allocation, bool first)
+{
+    struct plan plan = plan_allowed(physmem, request->task, container, allocation);
+
+    if (plan.error != 0 && ((allocation->flags & PHYSMEM_PARTIAL) == 0 || plan.span == 0))
+        return plan;
+    plan.error = 0;
+    plan.waits = !frames_are_there(physmem, container, allocation, first, &plan);
+    if (plan.waits)
+        return plan;
+    /* Before the tables: giving soft frames back may free tables that were just made. */
+    make_free(physmem, plan.need);
+    if (!tables_make(physmem, container, allocation->start, plan.span)) {
+        plan = (struct plan){.error = ENOBUFS, .text = "physmem has no memory for its tables"};
+    }
+    return plan;
+}
+
+/* ---- Carrying it out ---- */
+
+/* Give single frames, of which enough are free, to `span` slots. True if all of them are known to hold
+ * zeros. */
+static bool fill_singly(struct physmem *physmem, struct container *container,
+                        const struct physmem_allocation *allocation, uint32_t span)
+{
+    struct physmem_task *task = container->owner;
+    bool zero = (allocation->flags & PHYSMEM_ZERO) != 0;
+    bool zeroed = true;
+    struct punch punch = {NULL};
+
+    for (uint32_t slot = allocation->start; slot < allocation->start + span; slot++) {
+        struct extent *extent = container_extent(container, slot);
+        struct container_slot *entry = extent_slot(extent, slot);
+
+        if (entry->frame != SLOT_NO_FRAME) {
+            if (entry->soft)
+                slots_harden(physmem, container, extent, slot);
+            if (zero)
+                punch_add(physmem, &punch, extent, slot);
+            else
+                zeroed = zeroed && extent->handle == 0;
+        } else {
+            uint32_t frame = frame_table_take(&physmem->frames, 0, container->handle, slot);
+
+            check(frame != BUDDY_NONE);
+            container_slot_fill(container, extent, slot, frame);
+            task->held++;
+        }
+    }
+    punch_flush(physmem, &punch);
+    return zeroed;
+}
+
+/* Empty `span` slots. */
+static void slots_empty(struct physmem *physmem, struct container *container, uint32_t start,
+                        uint32_t span)
+{
+    struct punch punch = {NULL};
+
+    for (uint32_t slot = start; slot < start + span; slot++) {
+        struct extent *extent = container_extent(container, slot);
+
+        if (extent_slot(extent, slot)->frame != SLOT_NO_FRAME)
+            slots_drop(physmem, container, extent, slot, &punch);
+    }
+    punch_flush(physmem, &punch);
+}
+
+/* The frame of a slot has been exchanged for this one. */
+static void slot_renumber(void *context, uint32_t number)
+{
+    struct physmem *physmem = context;
+    const struct frame *frame = &physmem->frames.frame[number];
+    struct container *container = handle_object(&physmem->containers, frame->container);
+    uint32_t slot = frame->slot;
+
+    ensure(container != NULL && slot < container->slots);
+    extent_slot(container_extent(container, slot), slot)->frame = number & SLOT_NO_FRAME;
+    physmem->counters.compacted++;
+}
+
+/* A block for slots from `start`. As many frames are free. */
+static uint32_t take_block(struct physmem *physmem, const struct container *container,
+                           unsigned order, uint32_t start)
+{
+    uint32_t frame = frame_table_take(&physmem->frames, order, container->handle, start);
+
+    if (frame == BUDDY_NONE) {
+        compact(&physmem->frames, order, slot_renumber, physmem);
+        frame = frame_table_take(&physmem->frames, order, container->handle, start);
+    }
+    ensure(frame != BUDDY_NONE);
+    return frame;
+}
+
+/* Give blocks, for which enough frames are free, to `span` slots, whose contents are dropped. */
+static void fill_blocks(struct physmem *physmem, struct container *container,
+                        const struct physmem_allocation *allocation, uint32_t span)
+{
+    struct physmem_task *task = container->owner;
+    uint32_t block = UINT32_C(1) << allocation->order;
+
+    ensure(span % block == 0);
+    slots_empty(physmem, container, allocation->start, span);
+    for (uint32_t start = allocation->start; start < allocation->start + span; start += block) {
+        uint32_t frame = take_block(physmem, container, allocation->order, start);
+
+        for (uint32_t i = 0; i < block; i++)
+            container_slot_fill(container, container_extent(container, start + i), start + i,
+                                frame + i);
+        task->held += block;
+    }
+}
+
+static void refuse(struct physmem *physmem, const struct physmem_request *request,
+                   const struct plan *plan)
+{
+    bool no_frames = plan->error == ENOMEM;
+
+    emit_done(physmem, request, plan->error == ENOBUFS ? ENOMEM : plan->error, plan->span,
+              plan->text);
+    if (no_frames)
+        breach_count_demand(physmem, request->task, 0);
+}
+
+/* The task holds `more` frames more than before. */
+static void count_gained(struct physmem *physmem, struct physmem_task *task, uint32_t more)
+{
+    task->allocations += more;
+    task->wanted -= smaller(task->wanted, more);
+    physmem->counters.allocated += more;
+}
+
+void allocation_finish(struct physmem *physmem, const struct physmem_request *request,
+                       struct container *container, const struct physmem_allocation *allocation,
+                       const struct plan *plan)
+{
+    struct physmem_task *task = request->task;
+    uint32_t held = task->held;
+    struct physmem_effect *effect;
+    bool zeroed = true;
+
+    ensure(!plan->waits);
+    if (plan->error != 0) {
+        refuse(physmem, request, plan);
+        return;
+    }
+    if (allocation->order == 0)
+        zeroed = fill_singly(physmem, container, allocation, plan->span);
+    else
+        fill_blocks(physmem, container, allocation, plan->span);
+    if (task->held < held)
+        recall_pay(physmem, task, held - task->held);
+    else
+        count_gained(physmem, task, task->held - held);
+    effect = emit_reply(physmem, PHYSMEM_REPLY_ALLOCATED, request, 0, NULL);
+    effect->allocated.count = plan->span;
+    effect->allocated.zeroed = zeroed;
+    if (task->held > held)
+        breach_count_demand(physmem, task, task->held - held);
+}

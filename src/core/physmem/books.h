@@ -1,0 +1,32 @@
+/* Marks that many files set when they change the books: what has to be looked at, written or told at
+ * the end of the input. */
+#ifndef CORE_PHYSMEM_BOOKS_H
+#define CORE_PHYSMEM_BOOKS_H
+
+#include "core/physmem/state.h"
+
+/* The task's row in the policy server's table is out of date. */
+static inline void books_row_changed(struct physmem *physmem, struct physmem_task *task)
+{
+    if (task->changed || task->row == NO_ROW)
+        return;
+    check(task->state == TASK_THERE);
+    task->changed = true;
+    task->next_changed = physmem->policyserver.changed;
+    physmem->policyserver.changed = task;
+}
+
+/* The policy server is to be told (PHYSMEM_RING_*), if there is one. */
+void books_ring(struct physmem *physmem, uint8_t what);
+
+/* A contract or a debt has changed: look at the watchers at the end of this input. */
+void books_availability_changed(struct physmem *physmem);
+
+/* Faults of the task on pages it evicted lately, as it says on its frame stack. It may lie, but the
+ * number never falls. */
+uint64_t books_ghost_hits(struct physmem_task *task);
+
+/* Frames that the task says it would use now, in all: any number; 0: it does not say. */
+uint32_t books_demand(const struct physmem_task *task);
+
+#endif

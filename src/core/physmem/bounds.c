@@ -1,0 +1,44 @@
+#include "core/physmem/bounds.h"
+
+void bounds_find(const struct physmem *physmem, struct physmem_task *task)
+{
+    task->limit = limit_find(physmem->policyserver.limit, physmem->policyserver.limits,
+                             task->identity.uid, task->identity.name);
+}
+
+/* What is left of a limit. Negative: more than all of it is used. */
+static int64_t left_of(uint32_t limit, uint64_t used)
+{
+    return limit == LIMIT_NONE ? UINT32_MAX : limit - (int64_t)used;
+}
+
+static void bound(int64_t *left, int64_t other)
+{
+    if (other < *left)
+        *left = other;
+}
+
+void bounds_apply(const struct physmem *physmem, const struct physmem_task *task,
+                  struct contract_limits *limits)
+{
+    const struct limits_found *limit = &task->limit;
+    uint64_t committed = 0;
+    uint64_t extra = 0;
+
+    limits->bounded = physmem->policyserver.limits > 0;
+    if (!limits->bounded)
+        return;
+    limits->left_committed = left_of(limit->guaranteed, task_commitment(task));
+    limits->left_extra = left_of(limit->extra, task->extra);
+    if (limit->user_guaranteed == LIMIT_NONE && limit->user_extra == LIMIT_NONE)
+        return;
+    for (const struct physmem_task *t = physmem->first; t != NULL; t = t->next) {
+        if (t->identity.uid != task->identity.uid)
+            continue;
+        committed += task_commitment(t);
+        extra += t->extra;
+    }
+    ensure(committed >= task_commitment(task)); /* the task is in the list */
+    bound(&limits->left_committed, left_of(limit->user_guaranteed, committed));
+    bound(&limits->left_extra, left_of(limit->user_extra, extra));
+}

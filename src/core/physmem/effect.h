@@ -1,0 +1,185 @@
+/* What physmem wants done outside: effects, as values. For whoever carries them out (the server, a
+ * world in virtual time, tests).
+ *
+ * After each input, and before the next one, take all effects in order with physmem_next_effect and
+ * carry them out. Descriptors are opaque numbers that the shell chooses. Pointers in an effect are
+ * valid until the next input. */
+#ifndef CORE_PHYSMEM_EFFECT_H
+#define CORE_PHYSMEM_EFFECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/contract.h>
+
+struct physmem_task;
+struct frame_stack;
+
+#define PHYSMEM_MAPS_MAX 64u /* pieces in one reply to map */
+
+/* What happened that the policy server may want to know: bits of PHYSMEM_POLICYSERVER_RING. */
+#define PHYSMEM_RING_TASK  1u /* a task has come, or has other contracts */
+#define PHYSMEM_RING_WANT  2u /* a task wanted extra frames that it did not get */
+#define PHYSMEM_RING_SHORT 4u /* frames were recalled for requests within guarantees */
+#define PHYSMEM_RINGS      8u
+
+/* `count` slots from `start`. */
+struct physmem_range {
+    uint32_t start;
+    uint32_t count;
+};
+
+/* One piece of a mapping. */
+struct physmem_map_item {
+    uint32_t slot;
+    uint32_t count;
+    uint32_t extent;
+    uint32_t offset; /* pages */
+};
+
+enum physmem_notice {
+    PHYSMEM_EXPIRING = 0,
+    PHYSMEM_EXPIRED = 1,
+    PHYSMEM_AVAILABLE = 2,
+};
+
+/* How much a task could have: see struct sp_availability. */
+struct physmem_availability {
+    uint32_t available;
+    uint32_t held;
+    uint32_t promised;
+    uint32_t pressure;
+};
+
+enum physmem_effect_kind {
+    /* Replies, over the connection that the request came by. */
+    PHYSMEM_REPLY_DONE,         /* count */
+    PHYSMEM_REPLY_ALLOCATED,    /* allocated */
+    PHYSMEM_REPLY_MAPPED,       /* mapped */
+    PHYSMEM_REPLY_CONTAINER,    /* container */
+    PHYSMEM_REPLY_AVAILABILITY, /* availability */
+    PHYSMEM_REPLY_PART,         /* part */
+    PHYSMEM_REPLY_STACK,        /* stack: send the descriptor, then close it */
+    PHYSMEM_REPLY_OFFER,        /* offer; the last of the replies */
+    /* To be sent over the control connection. */
+    PHYSMEM_SEND_RECALL,       /* recall */
+    PHYSMEM_SEND_UNMAP,        /* unmap */
+    PHYSMEM_SEND_NOTICE,       /* notice */
+    PHYSMEM_SEND_CHANGED,      /* changed */
+    PHYSMEM_SEND_WARNED,       /* warned; and tell the log */
+    PHYSMEM_SEND_REPOSSESSED,  /* repossessed; and tell the log */
+    PHYSMEM_SEND_AVAILABILITY, /* availability: answered by physmem_availability_heard */
+    /* A breach: tell the task (control connection, if it has one) and the log. */
+    PHYSMEM_SEND_REVOKED, /* revoked */
+    PHYSMEM_CLOSE_CONTROL,
+    PHYSMEM_KILL, /* send SIGKILL to the task's process */
+    /* Extents. */
+    PHYSMEM_EXTENT_CREATE,  /* extent: make `count` pages; answered by physmem_extent_ready */
+    PHYSMEM_EXTENT_SEND,    /* extent: give the descriptor to the task (request connection) */
+    PHYSMEM_EXTENT_PUNCH,   /* extent: clear `count` pages from `offset` */
+    PHYSMEM_EXTENT_AUDIT,   /* extent: may have `count` pages; answered by physmem_audit_done */
+    PHYSMEM_EXTENT_DESTROY, /* extent: cut to nothing, close */
+    /* The policy server: see core/physmem/policyserver.h. */
+    PHYSMEM_POLICYSERVER_RING, /* ring: tell it; not again before physmem_policyserver_entitled */
+    PHYSMEM_POLICYSERVER_GROW, /* a larger table is needed: answered by physmem_policyserver_table */
+    /* Frame stacks. */
+    PHYSMEM_STACK_CREATE, /* stack: make one of at least `places`, zeros, of sealed size, and map it;
+                              answered by physmem_stack_ready, with seq and control of the effect */
+    PHYSMEM_STACK_DESTROY, /* stack: unmap it */
+};
+
+struct physmem_effect {
+    enum physmem_effect_kind kind;
+    uint32_t seq;              /* replies */
+    uint32_t error;            /* replies: 0, or a positive errno value */
+    bool control;              /* replies: the request came over the control connection */
+    const char *text;          /* replies: static text about the error, or NULL */
+    struct physmem_task *task; /* NULL: concerns no task that is there */
+    union {
+        uint32_t count;
+        struct {
+            uint32_t count;
+            bool zeroed;
+        } allocated;
+        struct {
+            uint32_t first; /* of physmem_map_items */
+            uint32_t count;
+            uint8_t rights;
+        } mapped;
+        struct {
+            uint32_t container;
+        } container;
+        struct {
+            struct sp_offer offer;
+            uint32_t change; /* counts what became of the contract: the higher, the newer */
+            uint8_t state;
+        } offer;
+        struct {
+            struct sp_part part;
+            uint32_t change; /* of the contract */
+        } part;
+        struct { /* a contract changed, not by a request about it */
+            uint32_t contract;
+            uint32_t part;   /* split off from it, that this is about; 0: none */
+            uint32_t frames; /* of the contract now */
+            uint32_t change;
+            uint8_t state; /* enum sp_contract_state */
+            uint8_t why;   /* enum sp_reason */
+        } changed;
+        struct {
+            uint64_t id;
+            uint64_t grace;
+            uint32_t frames;
+            uint8_t unit;
+            bool may_clean;
+        } recall;
+        struct {
+            uint64_t id;
+            uint32_t container;
+            struct physmem_range range;
+            uint8_t rights;
+        } unmap;
+        struct {
+            uint8_t what; /* enum physmem_notice */
+            uint32_t contract;
+            uint32_t guaranteed;
+            uint32_t extra;
+        } notice;
+        struct physmem_availability availability;
+        struct {         /* a deadline was missed, and there is another */
+            uint64_t id; /* of the recall */
+            uint64_t grace;
+            uint64_t charged;
+            uint32_t missing;
+            uint32_t left; /* so many misses more */
+            uint8_t unit;
+        } warned;
+        struct { /* slots were taken by force; physmem_map_items: slot and count of each piece */
+            uint64_t id;
+            uint32_t container;
+            uint32_t first;
+            uint32_t count; /* at most half of EXTENT_PAGES */
+            uint32_t frames;
+        } repossessed;
+        struct {
+            uint8_t reason;   /* enum sp_reason */
+            uint32_t asked;   /* frames or pages that were asked for, or allowed */
+            uint32_t missing; /* of these, not returned; or beyond what was allowed */
+            uint32_t lost;    /* frames that are taken from the task */
+        } revoked;
+        struct {
+            uint32_t extent;
+            uint32_t descriptor;
+            uint32_t offset;
+            uint32_t count;
+        } extent;
+        uint32_t ring; /* PHYSMEM_RING_* */
+        struct {
+            struct frame_stack *stack;
+            uint32_t places;
+            uint32_t descriptor;
+        } stack;
+    };
+};
+
+#endif

@@ -1,0 +1,42 @@
+#include "core/physmem/input.h"
+
+#include "core/physmem/emit.h"
+
+bool input_refuse_revoked(struct physmem *physmem, const struct physmem_request *request)
+{
+    ensure(request->task->state == TASK_REVOKED);
+    emit_done(physmem, request, EPIPE, 0, "this task has been revoked");
+    return false;
+}
+
+struct container *input_refuse_container(struct physmem *physmem,
+                                         const struct physmem_request *request)
+{
+    emit_done(physmem, request, ENOENT, 0, "the task has no container of this number");
+    return NULL;
+}
+
+static bool ranges_are_good(const struct container *container, const struct physmem_range *ranges,
+                            uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (ranges[i].count == 0 || ranges[i].start >= container->slots ||
+            ranges[i].count > container->slots - ranges[i].start)
+            return false;
+    return true;
+}
+
+struct container *input_ranges(struct physmem *physmem, uint64_t now,
+                               const struct physmem_request *request, uint32_t handle,
+                               const struct physmem_range *ranges, uint32_t count)
+{
+    struct container *container;
+
+    if (!input_begin(physmem, now, request))
+        return NULL;
+    container = input_container(physmem, request, handle);
+    if (container == NULL || ranges_are_good(container, ranges, count))
+        return container;
+    emit_done(physmem, request, EINVAL, 0, "a range is empty or ends beyond the container");
+    return NULL;
+}

@@ -1,0 +1,25 @@
+/* What negotiation needs throughout: the limits as they are now, room for a contract, steps that name a
+ * contract, and offers as replies. */
+#ifndef CORE_PHYSMEM_OFFERS_H
+#define CORE_PHYSMEM_OFFERS_H
+
+#include "core/physmem/state.h"
+
+/* What physmem has to give to a task now. */
+struct contract_limits offers_limits(const struct physmem *physmem,
+                                     const struct physmem_task *task);
+
+/* Start on a request that names a contract of the task and takes a step. NULL, and the request is
+ * answered, if there is no such contract, or its state does not permit the step. */
+struct contract *offers_decode(struct physmem *physmem, uint64_t now,
+                               const struct physmem_request *request, uint32_t number,
+                               enum contract_step step);
+
+/* Whether the task may have another contract. Contracts that are over make room. */
+bool offers_have_room(struct physmem *physmem, struct physmem_task *task);
+
+/* Answer with an offer about a contract (NULL: there is none, state NONE). Returns the reply. */
+struct physmem_effect *offers_reply(struct physmem *physmem, const struct physmem_request *request,
+                                    const struct sp_offer *offer, const struct contract *contract);
+
+#endif

@@ -1,0 +1,174 @@
+/* Requests of tasks to physmem. For whoever takes requests from a wire, and for tests.
+ *
+ * Each request is answered by one reply, as a rule at once; where a reply may have to wait, the
+ * function says so. Replies carry the `seq` of the request, and positive errno values. A task that
+ * has been revoked gets EPIPE for every request, and nothing happens. A request that is refused
+ * changes nothing, unless its comment says what. */
+#ifndef CORE_PHYSMEM_REQUEST_H
+#define CORE_PHYSMEM_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/contract.h>
+
+#include "core/physmem/effect.h"
+
+struct physmem;
+struct physmem_task;
+
+#define PHYSMEM_ALLOCATE_MAX   65536u /* slots in one request */
+#define PHYSMEM_CONTAINERS_MAX 256u   /* of one task */
+#define PHYSMEM_PENDING_MAX    16u    /* requests of one task that wait for frames */
+
+/* Slots that a task may name as vital (Exokernel's libraries: 5 to 10 pages). */
+#define PHYSMEM_VITAL_MAX 16u
+
+/* Flags of an allocation: those of the wire. */
+#define PHYSMEM_PARTIAL 1u
+#define PHYSMEM_SQUASH  2u
+#define PHYSMEM_EXTRA   4u
+#define PHYSMEM_ZERO    8u
+#define PHYSMEM_FLAGS   16u
+
+/* What a request needs to be answered. */
+struct physmem_request {
+    struct physmem_task *task;
+    uint32_t seq;
+    bool control; /* came over the control connection */
+};
+
+struct physmem_allocation {
+    uint32_t container;
+    uint32_t start;
+    uint32_t count;
+    uint8_t flags;
+    uint8_t order;
+};
+
+/* ---- Contracts ---- */
+
+/* Propose a contract. Reply: an offer; ENOTCONN without a control connection, ENOMEM. A proposal that
+ * is answered makes an earlier counter-offer void. */
+void physmem_contract_propose(struct physmem *physmem, uint64_t now,
+                              const struct physmem_request *request, const struct sp_terms *terms);
+
+/* The following requests name a contract of the task. If its state does not permit the step, the
+ * errno value and the text tell the state: ENOENT (no contract of this number, or closed), EBUSY
+ * (countered), EALREADY (active: there is nothing to accept), ETIME (expired), EINPROGRESS
+ * (recalled). */
+
+/* Agree to a counter-offer, to a countered renewal or growth. Reply: an offer. */
+void physmem_contract_accept(struct physmem *physmem, uint64_t now,
+                             const struct physmem_request *request, uint32_t contract);
+
+/* A new term from now, of an active or expired contract. Reply: an offer; refused for a part. */
+void physmem_contract_renew(struct physmem *physmem, uint64_t now,
+                            const struct physmem_request *request, uint32_t contract,
+                            uint64_t term_ns);
+
+/* More or fewer frames, of an active contract. More frames are answered like a proposal, and refused
+ * for a part. Fewer are agreed to at once, and what the task then holds too much is recalled. Reply:
+ * an offer. */
+void physmem_contract_resize(struct physmem *physmem, uint64_t now,
+                             const struct physmem_request *request, uint32_t contract,
+                             uint32_t frames);
+
+/* End a contract that is active or expired, or decline a counter-offer. What the task holds beyond
+ * its other contracts is recalled. Reply: done. */
+void physmem_contract_close(struct physmem *physmem, uint64_t now,
+                            const struct physmem_request *request, uint32_t contract);
+
+/* Split a part off from an active contract; `token` is random. Reply: a part; EINVAL (frames), EMLINK
+ * (too deep), EMFILE (too many), EAGAIN (token), ENOMEM. */
+void physmem_part_split(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint32_t contract, uint32_t frames,
+                        uint64_t token);
+
+/* A task that shows the token gets the part as a contract. Reply: an offer; ENOENT (no such token),
+ * EALREADY (claimed), EINVAL (by a task above it), ENOTCONN, ENOMEM. */
+void physmem_part_claim(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint64_t token);
+
+/* Take a part back from whoever has it. Reply: an offer, of the contract that the part was split off
+ * from; ENOENT. */
+void physmem_part_reabsorb(struct physmem *physmem, uint64_t now,
+                           const struct physmem_request *request, uint32_t part);
+
+/* ---- Availability ---- */
+
+/* How much the task could have. Reply: availability. */
+void physmem_availability_ask(struct physmem *physmem, uint64_t now,
+                              const struct physmem_request *request);
+
+/* The same. From now on (`on`), until it is switched off, the task is told over its control
+ * connection: when the figure has changed by `hysteresis` frames, when frames begin to be short, and
+ * when they no longer are. It has been told of pressure before it is recalled from. One message at
+ * most is under way: the next comes after physmem_availability_heard, if there still is news. */
+void physmem_availability_watch(struct physmem *physmem, uint64_t now,
+                                const struct physmem_request *request, bool on,
+                                uint32_t hysteresis);
+
+/* ---- Containers and frames ---- */
+
+/* A container of holes. Reply: its handle; EINVAL (slots), EMFILE (too many), ENOMEM. */
+void physmem_container_create(struct physmem *physmem, uint64_t now,
+                              const struct physmem_request *request, uint32_t slots);
+
+/* Free a container with all its frames. Reply: done, with the count of frames; ENOENT. */
+void physmem_container_destroy(struct physmem *physmem, uint64_t now,
+                               const struct physmem_request *request, uint32_t container);
+
+/* Frames for slots. Within the commitment the reply may have to wait for recalls; beyond it (EXTRA)
+ * it never does. Reply: the count of slots, and whether all of them are known to hold zeros.
+ *   EEXIST  a slot is occupied (SQUASH drops its contents instead); count: slots before it
+ *   ENOMEM  not within what the contracts allow, or extra frames under pressure
+ *   ENOENT (container), EINVAL (range, flags, order), EBUSY (too many requests wait)
+ * Blocks (order > 0) need no more than as many single frames: what is in the way is moved
+ * (core/frames/compact.h). A block keeps its numbers in a row until a part of it goes.
+ * PARTIAL makes a success of at least one slot. Otherwise it is all slots or none. */
+void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                      const struct physmem_allocation *allocation);
+
+/* Give frames back: to the pool (deallocate), or softly (release). Holes are passed over. Reply: done,
+ * with the count of frames that came back; ENOENT, EINVAL. */
+void physmem_frames_deallocate(struct physmem *physmem, uint64_t now,
+                               const struct physmem_request *request, uint32_t container,
+                               const struct physmem_range *ranges, uint32_t count);
+void physmem_frames_release(struct physmem *physmem, uint64_t now,
+                            const struct physmem_request *request, uint32_t container,
+                            const struct physmem_range *ranges, uint32_t count);
+
+/* Take soft frames back, with their contents, up to the first failure. Reply: done, with the count of
+ * slots that are allocated now; ENOENT (reused), ENOMEM (not within what the contracts allow),
+ * EINVAL. Slots before the failure stay recovered. */
+void physmem_frames_recover(struct physmem *physmem, uint64_t now,
+                            const struct physmem_request *request, uint32_t container,
+                            const struct physmem_range *ranges, uint32_t count);
+
+/* Rights to slots: up to the first hole, or to the next slot whose use is watched. Reply: mapped;
+ * ENOENT (the first slot is a hole, or no such container), EINVAL, EMFILE (no descriptors are left
+ * for another extent). If an extent has to be made, the reply follows physmem_extent_ready, and the
+ * task's next request must not come before. */
+void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                 uint32_t container, uint32_t start, uint32_t count, uint8_t rights);
+
+/* The task gives up its rights to slots. Reply: done, with the count of slots that had some; ENOENT,
+ * EINVAL. */
+void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                       uint32_t container, const struct physmem_range *ranges, uint32_t count);
+
+/* Name all slots of a container that are vital, instead of those named before. An extent with a vital
+ * slot that has a frame is not repossessed. Reply: done, with the count; ENOENT, EINVAL, E2BIG (more
+ * than PHYSMEM_VITAL_MAX in all), ENOMEM. */
+void physmem_vital(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                   uint32_t container, const struct physmem_range *ranges, uint32_t count);
+
+/* Make a frame stack of at least so many places, on which the task will list unused frames of this
+ * container. Physmem may take these frames without a message, up to the task's recallable extra
+ * frames; frames taken this way are never owed. Reply: stack, after physmem_stack_ready; ENOENT
+ * (container), EEXIST (the task has one), EINVAL (places), and what physmem_stack_ready says. */
+void physmem_stack_open(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint32_t container, uint32_t places);
+
+#endif

@@ -1,0 +1,127 @@
+#include "core/physmem/rights.h"
+
+#include "core/physmem/emit.h"
+
+uint32_t rights_take(struct container *container, struct physmem_range range, uint8_t rights,
+                     bool only_unmapping)
+{
+    uint32_t end = range.start + range.count;
+    uint32_t slot = range.start;
+    uint32_t count = 0;
+
+    check(rights < SLOT_RIGHTS);
+    while ((slot = container_skip(container, slot)) < end) {
+        struct extent *extent = container_extent(container, slot);
+        uint32_t stop = extent_end(slot, end);
+
+        for (; slot < stop; slot++) {
+            struct container_slot *entry = extent_slot(extent, slot);
+
+            if (only_unmapping && !entry->unmapping)
+                continue;
+            count += entry->rights != 0;
+            entry->rights &= ~(uint32_t)rights & (SLOT_RIGHTS - 1);
+            entry->unmapping = 0;
+        }
+    }
+    return count;
+}
+
+static uint32_t place(const struct physmem_task *task, uint32_t i)
+{
+    ensure(task->unmaps != NULL && i < PHYSMEM_UNMAPS_MAX);
+    return (task->unmap_head + i) % PHYSMEM_UNMAPS_MAX;
+}
+
+const struct unmap *rights_oldest(const struct physmem_task *task)
+{
+    ensure(task->unmap_count > 0);
+    return &task->unmaps[place(task, 0)];
+}
+
+/* Note an unmap that the task has to answer. */
+static const struct unmap *add(struct physmem *physmem, struct physmem_task *task,
+                               uint32_t container, struct physmem_range range)
+{
+    struct unmap *unmap = &task->unmaps[place(task, task->unmap_count++)];
+
+    *unmap = (struct unmap){
+        .id = ++task->unmapped,
+        .deadline = physmem->now + physmem->config.unmap_grace_ns,
+        .container = container,
+        .range = range,
+        .rights = SLOT_RIGHTS - 1,
+    };
+    if (task->unmap_count == 1)
+        deadline_start(&physmem->deadlines, &task->unmap_deadline, unmap->deadline);
+    return unmap;
+}
+
+bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
+                     struct container *container, struct physmem_range range)
+{
+    const size_t size = PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps);
+    struct extent *extent = container_extent(container, range.start);
+    struct physmem_effect *effect;
+    const struct unmap *unmap;
+
+    ensure(range.count > 0 &&
+           range.start % EXTENT_PAGES + range.count <= extent->pages); /* of one extent */
+    if (!task->control || task->unmap_count == PHYSMEM_UNMAPS_MAX)
+        return false;
+    if (task->unmaps == NULL)
+        task->unmaps = memory_new(physmem->allocator, size);
+    if (task->unmaps == NULL)
+        return false;
+    unmap = add(physmem, task, container->handle, range);
+    for (uint32_t i = 0; i < range.count; i++)
+        extent_slot(extent, range.start + i)->unmapping = 1;
+    container->version++;
+    physmem->counters.unmaps++;
+    effect = emit_effect(physmem, PHYSMEM_SEND_UNMAP, task);
+    effect->unmap.id = unmap->id;
+    effect->unmap.container = unmap->container;
+    effect->unmap.range = range;
+    effect->unmap.rights = unmap->rights;
+    return true;
+}
+
+/* An unmap of this number that was not answered, or NULL. */
+static struct unmap *find(struct physmem_task *task, uint64_t id)
+{
+    for (uint32_t i = 0; i < task->unmap_count; i++) {
+        struct unmap *unmap = &task->unmaps[place(task, i)];
+
+        if (unmap->id == id && !unmap->answered)
+            return unmap;
+    }
+    return NULL;
+}
+
+int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id)
+{
+    struct unmap *unmap = find(task, id);
+    struct container *container;
+
+    if (unmap == NULL)
+        return -ENOENT;
+    unmap->answered = true;
+    container = handle_object(&physmem->containers, unmap->container);
+    if (container != NULL)
+        rights_take(container, unmap->range, unmap->rights, true);
+    while (task->unmap_count > 0 && rights_oldest(task)->answered) {
+        task->unmap_head = (uint8_t)((task->unmap_head + 1) % PHYSMEM_UNMAPS_MAX);
+        task->unmap_count--;
+    }
+    deadline_start(&physmem->deadlines, &task->unmap_deadline,
+                   task->unmap_count > 0 ? rights_oldest(task)->deadline : DEADLINE_NEVER);
+    return 0;
+}
+
+void rights_end(struct physmem *physmem, struct physmem_task *task)
+{
+    deadline_stop(&physmem->deadlines, &task->unmap_deadline);
+    memory_free(physmem->allocator, task->unmaps, PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps));
+    task->unmaps = NULL;
+    task->unmap_count = 0;
+}

@@ -1,0 +1,25 @@
+/* Rights to slots: asked back from a task, and taken in the books. */
+#ifndef CORE_PHYSMEM_RIGHTS_H
+#define CORE_PHYSMEM_RIGHTS_H
+
+#include "core/physmem/state.h"
+
+/* Take rights away from slots in the books: from all, or only from those that the task was asked to
+ * unmap and has not mapped again since. Returns how many had some. */
+uint32_t rights_take(struct container *container, struct physmem_range range, uint8_t rights,
+                     bool only_unmapping);
+
+/* Ask a task to unmap slots of one extent that have rights. False if it cannot be asked now. */
+bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
+                     struct container *container, struct physmem_range range);
+
+/* The task answered an unmap: the rights are gone. Returns 0, or -ENOENT: it was not asked. */
+int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id);
+
+/* The unmap that a task has not answered for the longest time. There is one. */
+const struct unmap *rights_oldest(const struct physmem_task *task);
+
+/* Forget what the task was asked. */
+void rights_end(struct physmem *physmem, struct physmem_task *task);
+
+#endif

@@ -1,0 +1,124 @@
+#include "core/physmem/slots.h"
+
+#include "core/physmem/emit.h"
+#include "core/physmem/idle.h"
+#include "core/physmem/vital.h"
+
+void slots_drop(struct physmem *physmem, struct container *container, struct extent *extent,
+                uint32_t slot, struct punch *punch)
+{
+    struct physmem_task *task = container->owner;
+    struct container_slot *entry = extent_slot(extent, slot);
+
+    check(entry->frame != SLOT_NO_FRAME);
+    if (entry->soft)
+        task->soft--;
+    else
+        task->held--;
+    frame_table_give(&physmem->frames, entry->frame);
+    container_slot_clear(container, extent, slot);
+    idle_lost(task, container->handle, slot);
+    punch_add(physmem, punch, extent, slot);
+}
+
+void slots_reuse_softest(struct physmem *physmem, struct punch *punch)
+{
+    const struct frame *frame;
+    struct container *container;
+    uint32_t slot;
+
+    ensure(physmem->frames.soft > 0);
+    frame = &physmem->frames.frame[physmem->frames.soft_oldest];
+    container = handle_object(&physmem->containers, frame->container);
+    slot = frame->slot;
+    container->version++;
+    slots_drop(physmem, container, container_extent(container, slot), slot, punch);
+    container_extent_trim(physmem->allocator, container, slot);
+}
+
+void slots_harden(struct physmem *physmem, struct container *container, struct extent *extent,
+                  uint32_t slot)
+{
+    struct physmem_task *task = container->owner;
+
+    frame_table_harden(&physmem->frames, extent_slot(extent, slot)->frame);
+    container_slot_harden(container, extent, slot);
+    check(task->soft > 0);
+    task->soft--;
+    task->held++;
+}
+
+void slots_extent_destroy(struct physmem *physmem, struct physmem_task *task, struct extent *extent)
+{
+    struct physmem_effect *effect;
+
+    if (extent->handle == 0)
+        return;
+    if (!extent->pending) {
+        effect = emit_effect(physmem, PHYSMEM_EXTENT_DESTROY, NULL);
+        effect->extent.extent = extent->handle;
+        effect->extent.descriptor = extent->descriptor;
+        effect->extent.count = extent->pages;
+    }
+    handle_free(&physmem->extents, extent->handle);
+    extent->handle = 0;
+    ensure(task->extents > 0 && physmem->extent_count > 0);
+    task->extents--;
+    physmem->extent_count--;
+}
+
+void slots_extent_audit(struct physmem *physmem, struct extent *extent)
+{
+    struct physmem_effect *effect;
+
+    if (extent->handle == 0 || extent->pending)
+        return;
+    /* What is allowed is taken now: slots given up later are cleared after the pages are counted. */
+    effect = emit_effect(physmem, PHYSMEM_EXTENT_AUDIT, NULL);
+    effect->extent.extent = extent->handle;
+    effect->extent.descriptor = extent->descriptor;
+    effect->extent.count = (uint32_t)extent->allocated + extent->soft;
+    check(effect->extent.count <= extent->pages);
+}
+
+/* Take a container out of its task's list. */
+static void container_unlink(struct container *container)
+{
+    struct physmem_task *task = container->owner;
+
+    if (container->next != NULL)
+        container->next->prev = container->prev;
+    if (container->prev != NULL)
+        container->prev->next = container->next;
+    else
+        task->container_list = container->next;
+    ensure(task->containers > 0);
+    task->containers--;
+}
+
+uint32_t slots_container_destroy(struct physmem *physmem, struct container *container)
+{
+    struct physmem_task *task = container->owner;
+    uint32_t held = container->allocated;
+    uint32_t slot = 0;
+
+    while ((slot = container_skip(container, slot)) < container->slots) {
+        struct extent *extent = container_extent(container, slot);
+
+        slots_extent_destroy(physmem, task, extent);
+        for (uint32_t i = 0; i < extent->pages; i++)
+            if (extent->slot[i].frame != SLOT_NO_FRAME)
+                frame_table_give(&physmem->frames, extent->slot[i].frame);
+        slot += extent->pages;
+    }
+    ensure(task->held >= held && task->soft >= container->soft);
+    task->held -= held;
+    task->soft -= container->soft;
+    if (task->mapping.container == container)
+        task->mapping.container = NULL;
+    vital_forget(physmem, task, container->handle);
+    container_unlink(container);
+    handle_free(&physmem->containers, container->handle);
+    container_free(physmem->allocator, &container);
+    return held;
+}

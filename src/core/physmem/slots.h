@@ -1,0 +1,29 @@
+/* Frames leave their slots here, and extents and containers their tasks. What the task owes, and what
+ * it is told, is the business of the callers. */
+#ifndef CORE_PHYSMEM_SLOTS_H
+#define CORE_PHYSMEM_SLOTS_H
+
+#include "core/physmem/punch.h"
+
+/* Take the frame, used or soft, of a slot that has one, and gather its page for clearing. */
+void slots_drop(struct physmem *physmem, struct container *container, struct extent *extent,
+                uint32_t slot, struct punch *punch);
+
+/* Take the oldest soft frame from its slot. There must be one. */
+void slots_reuse_softest(struct physmem *physmem, struct punch *punch);
+
+/* A soft slot is allocated again: its frame was not reused. */
+void slots_harden(struct physmem *physmem, struct container *container, struct extent *extent,
+                  uint32_t slot);
+
+/* Give up an extent's backing, if it has one. */
+void slots_extent_destroy(struct physmem *physmem, struct physmem_task *task,
+                          struct extent *extent);
+
+/* Have an extent audited, if it is backed. */
+void slots_extent_audit(struct physmem *physmem, struct extent *extent);
+
+/* Free a container with its frames and extents. Returns the frames that were held. */
+uint32_t slots_container_destroy(struct physmem *physmem, struct container *container);
+
+#endif

@@ -1,0 +1,53 @@
+/* The tasks of a physmem: their coming and going, and their control connections. For shells.
+ *
+ * A task is named by pointer from physmem_task_add to physmem_task_gone. */
+#ifndef CORE_PHYSMEM_TASK_H
+#define CORE_PHYSMEM_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/task.h>
+
+struct physmem;
+struct physmem_task;
+
+/* Who a task is. */
+struct physmem_identity {
+    char name[SP_NAME_MAX];
+    uint32_t pid;
+    uint32_t uid;
+    uint64_t key; /* that its control connection must show */
+    void *peer;   /* for whoever carries out effects */
+};
+
+/* A task has come. *taskp is set, and valid until physmem_task_gone. Returns 0 or -ENOMEM. */
+int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem_identity *identity,
+                     struct physmem_task **taskp);
+
+/* The number of a task: 1, 2, ... in the order in which tasks come, never used again. */
+uint32_t physmem_task_id(const struct physmem_task *task);
+
+/* Who the task is; valid as long as the task. */
+const struct physmem_identity *physmem_task_identity(const struct physmem_task *task);
+
+/* The task of this number that is there, or NULL. */
+struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id);
+
+/* The task with the lowest number above `after`, gone or not; NULL if there is none. */
+const struct physmem_task *physmem_task_after(const struct physmem *physmem, uint32_t after);
+
+/* The task's control connection is there, or has ended. Without one a task gets no contract. It is in
+ * breach PHYSMEM_HANGUP_GRACE_NS after the first recall that should have gone there; or after the end
+ * of the connection, if it was asked for something before. */
+void physmem_task_connected(struct physmem *physmem, struct physmem_task *task);
+void physmem_task_disconnected(struct physmem *physmem, uint64_t now, struct physmem_task *task);
+
+/* The task's control connection took no more messages: a breach. */
+void physmem_task_stuck(struct physmem *physmem, uint64_t now, struct physmem_task *task);
+
+/* The task is gone. Everything it had is free, and the pointer is invalid. Requests that wait get no
+ * reply. */
+void physmem_task_gone(struct physmem *physmem, uint64_t now, struct physmem_task *task);
+
+#endif
