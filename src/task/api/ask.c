@@ -1,0 +1,34 @@
+#include "task/api/ask.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "task/effects/agreed.h"
+#include "task/state/guard.h"
+
+int ask_physmem(struct sp_task *task, struct wire_message *message, uint8_t expected,
+             struct wire_message *reply, struct sp_error *error)
+{
+    struct guard guard;
+    int result;
+
+    guard_begin(&guard);
+    result = channel_ask(&task->physmem, message, -1, reply);
+    if (result == 0 && reply->type == WIRE_OFFER)
+        agreed_note(task, reply);
+    if (result == 0 && reply->type == WIRE_PART)
+        agreed_part(task, reply);
+    guard_end(&guard);
+    if (result != 0)
+        return error_set(error, EPIPE, "physmem is gone, or has revoked this task");
+    if (reply->error != 0)
+        return error_set(error, (int)reply->error, "physmem: %s",
+                         reply->type == WIRE_DONE && reply->done.text[0] != '\0'
+                             ? reply->done.text
+                             : strerror((int)reply->error));
+    if (reply->type != expected)
+        return error_set(error, EPROTO, "physmem answered %s to %s", wire_type_name(reply->type),
+                         wire_type_name(message->type));
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* The task's books of its contracts: what it and physmem have agreed to.
+ *
+ * Physmem numbers what becomes of a contract, because answers and news of it come on two connections and
+ * may overtake each other; older news is passed over. */
+#ifndef TASK_EFFECTS_AGREED_H
+#define TASK_EFFECTS_AGREED_H
+
+#include "task/state/state.h"
+
+/* Take note of an offer that physmem made. */
+void agreed_note(struct sp_task *task, const struct wire_message *offer);
+
+/* Take note of what became of a contract by itself. */
+void agreed_changed(struct sp_task *task, const struct wire_message *message);
+
+/* A contract's term is over; what the rest guarantees and allows, in base frames. */
+void agreed_expired(struct sp_task *task, uint32_t number, uint32_t guaranteed, uint32_t extra);
+
+/* Take note of the part that was split off. */
+void agreed_part(struct sp_task *task, const struct wire_message *message);
+
+/* A counter-offer that was refused, or that another proposal took the place of, is no more; that of the
+ * contract `but` stays (0: none does). */
+void agreed_forget_countered(struct sp_task *task, uint32_t but);
+
+/* A contract of the program's was closed. */
+void agreed_closed(struct sp_task *task, uint32_t number);
+
+/* Copy what is known of a contract. False: there is none of this number. */
+bool agreed_get(struct sp_task *task, uint32_t number, struct sp_contract_info *info);
+
+/* Ask for a new term like the old one; the answer comes to agreed_note. Does not wait. */
+void agreed_renew(struct sp_task *task, uint32_t number);
+
+#endif

@@ -1,0 +1,14 @@
+/* Extents: memory of physmem's that comes by descriptor. */
+#ifndef TASK_EFFECTS_EXTENTS_H
+#define TASK_EFFECTS_EXTENTS_H
+
+#include "task/state/state.h"
+
+/* Physmem announces an extent. Takes over `consume_fd`. */
+void extents_arrived(struct sp_task *task, const struct wire_message *message, int consume_fd);
+
+/* Make sure that the extent which a mapping names is the one we know at its slots: take it in if it is
+ * new, and show it to swap. Ends the process if it cannot be had. */
+void extents_adopt(struct sp_task *task, const struct wire_map *item);
+
+#endif

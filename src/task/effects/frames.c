@@ -1,0 +1,126 @@
+#include "task/effects/frames.h"
+
+#include "base/assert.h"
+#include "task/effects/extents.h"
+#include "task/state/end.h"
+#include "task/state/events.h"
+#include "task/state/hold.h"
+#include "task/state/say.h"
+#include "task/state/units.h"
+
+void frames_return(struct sp_task *task, const struct work *work)
+{
+    struct channel_batch batch;
+    struct wire_message message = {.type = WIRE_DEALLOCATE};
+    uint32_t ranges = 0;
+
+    _Static_assert(WORK_RETURNS <= WIRE_RANGES, "one message carries all returns of a call");
+    message.deallocate.container = task->container;
+    for (uint32_t i = 0; i < work->returns; i++) {
+        uint32_t slot = units_base(task, work->return_slot[i]);
+        struct wire_range *last = ranges > 0 ? &message.deallocate.ranges[ranges - 1] : NULL;
+
+        if (last != NULL && last->start + last->count == slot)
+            last->count += unit_pages(task);
+        else
+            message.deallocate.ranges[ranges++] =
+                (struct wire_range){.start = slot, .count = unit_pages(task)};
+    }
+    message.deallocate.ranges_count = (uint16_t)ranges;
+    batch.size = 0;
+    channel_add(&batch, &message);
+    /* Should physmem be gone, the control thread sees it too, and says so. */
+    (void)channel_send(&task->control, &batch, -1);
+}
+
+/* Ask for map rights on slots of physmem's. Returns how many from `start` have them now. The answer
+ * takes the place of the question: faults run on short stacks. */
+static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
+{
+    struct wire_message message = {.type = WIRE_MAP};
+    uint32_t mapped = 0;
+
+    message.map.container = task->container;
+    message.map.start = start;
+    message.map.count = count;
+    message.map.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
+    if (channel_ask(&task->physmem, &message, -1, &message) != 0)
+        end_physmem_gone(task);
+    if (message.type != WIRE_MAPPED || message.error != 0)
+        return 0;
+    for (uint32_t i = 0; i < message.mapped.items_count; i++) {
+        const struct wire_map *item = &message.mapped.items[i];
+
+        if (item->slot != start + mapped || item->count > count - mapped)
+            say_and_die(task, "physmem mapped slots that were not asked for");
+        extents_adopt(task, item);
+        mapped += item->count;
+    }
+    return mapped;
+}
+
+/* Ask for `count` base pages from `start`. Returns how many there are now. A function of its own, and
+ * called as one: its message is gone before the frames are mapped. */
+static __attribute__((noinline)) uint32_t ask_for_frames(struct sp_task *task, uint32_t start,
+                                                         uint32_t count, bool extra, bool *zeroedp)
+{
+    struct wire_message message = {.type = WIRE_ALLOCATE};
+
+    message.allocate.container = task->container;
+    message.allocate.start = start;
+    message.allocate.count = count;
+    message.allocate.order = (uint8_t)task->page_order;
+    message.allocate.flags = WIRE_ALLOCATE_PARTIAL | (extra ? WIRE_ALLOCATE_EXTRA : 0);
+    if (channel_ask(&task->physmem, &message, -1, &message) != 0)
+        end_physmem_gone(task);
+    *zeroedp = false;
+    if (message.type != WIRE_ALLOCATED)
+        return 0;
+    if (message.allocated.count > count || message.allocated.count % unit_pages(task) != 0)
+        say_and_die(task, "physmem allocated slots that were not asked for");
+    *zeroedp = message.allocated.zeroed;
+    return message.allocated.count;
+}
+
+void frames_allocate(struct sp_task *task, struct work *work)
+{
+    uint32_t slot = work->allocate_slot;
+    uint32_t start = units_base(task, slot);
+    uint32_t mapped = 0;
+    bool zeroed;
+    uint32_t count =
+        ask_for_frames(task, start, units_base(task, work->allocate_count), work->extra, &zeroed);
+
+    ensure(work->allocate);
+    while (mapped < count) {
+        uint32_t n = map_slots(task, start + mapped, count - mapped);
+
+        if (n == 0)
+            say_and_die(task, "physmem does not map slots that it allocated");
+        mapped += n;
+    }
+    work_clear(work);
+    hold_take(task);
+    pager_growth_allocated(&task->pager, slot, units_in(task, count), PAGE_READ | PAGE_WRITE,
+                           zeroed);
+    work_collect(task, work);
+    hold_release(task);
+    events_signal(task);
+}
+
+void frames_grant(struct sp_task *task, struct work *work)
+{
+    uint32_t slot = work->grant_slot;
+    uint32_t count = work->grant_count;
+    uint32_t mapped =
+        units_in(task, map_slots(task, units_base(task, slot), units_base(task, count)));
+
+    ensure(work->grant);
+    work_clear(work);
+    hold_take(task);
+    for (uint32_t i = 0; i < count; i++)
+        pager_rights_granted(&task->pager, slot + i, i < mapped ? PAGE_READ | PAGE_WRITE : 0);
+    work_collect(task, work);
+    hold_release(task);
+    events_signal(task);
+}

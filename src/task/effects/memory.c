@@ -1,0 +1,195 @@
+/* The task's addresses: one arena in which all regions lie, reserved without access, and a window
+ * on each extent through which the library fills frames before anybody else sees them. */
+#include "task/effects/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "task/state/say.h"
+#include "task/state/units.h"
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND                      0
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
+#endif
+
+/* Valgrind keeps a table of 30,000 mappings, and uses some itself. */
+#define VALGRIND_MAP_LIMIT 22000u
+
+/* Mappings left to the rest of the program. */
+#define MAPS_FOR_OTHERS 2048u
+
+/* Mapping over managed pages is not an access to them. ThreadSanitizer takes a call of mmap for one,
+ * and would report a race with every thread that touches them. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MMAP_IS_ACCESS 1
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define MMAP_IS_ACCESS 1
+#endif
+
+void *memory_address(const struct sp_task *task, sp_page page)
+{
+    return task->arena + (size_t)page * unit_bytes(task);
+}
+
+static void *map_over(const struct sp_task *task, sp_page page, int protection, int flags, int fd,
+                      off_t offset)
+{
+    void *address = memory_address(task, page);
+#if defined(MMAP_IS_ACCESS)
+    long mapped =
+        syscall(SYS_mmap, address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
+
+    return mapped == -1 ? MAP_FAILED : address;
+#else
+    return mmap(address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
+#endif
+}
+
+static size_t arena_size(const struct sp_task *task)
+{
+    return (size_t)task->arena_pages * SP_PAGE_SIZE;
+}
+
+int memory_reserve(struct sp_task *task, struct sp_error *error)
+{
+    void *arena =
+        mmap(NULL, arena_size(task), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (arena == MAP_FAILED)
+        return error_set(error, errno,
+                         "cannot reserve addresses for %u pages: %s (lower max_pages, or raise the "
+                         "limit of address space, ulimit -v)",
+                         task->arena_pages, strerror(errno));
+    task->arena = arena;
+    /* Memcheck is not to take what faults for an error of the program's. */
+    VALGRIND_MAKE_MEM_DEFINED(arena, arena_size(task));
+    return 0;
+}
+
+void memory_release(struct sp_task *task)
+{
+    if (task->arena != NULL)
+        munmap(task->arena, arena_size(task));
+    for (uint32_t i = 0; i < task->extents_max; i++)
+        if (task->extents[i].window != NULL)
+            munmap(task->extents[i].window, (size_t)task->extent_pages * SP_PAGE_SIZE);
+    task->arena = NULL;
+}
+
+void *memory_window(const struct sp_task *task, uint32_t slot)
+{
+    uint32_t first = units_base(task, slot);
+
+    return task->extents[first / task->extent_pages].window +
+           (size_t)(first % task->extent_pages) * SP_PAGE_SIZE;
+}
+
+bool memory_is_window(const struct sp_task *task, const void *address)
+{
+    size_t size = (size_t)task->extent_pages * SP_PAGE_SIZE;
+
+    for (uint32_t i = 0; i < task->extents_max; i++)
+        if (task->extents[i].window != NULL &&
+            (uintptr_t)address - (uintptr_t)task->extents[i].window < size)
+            return true;
+    return false;
+}
+
+static int kernel_protection(uint8_t protection)
+{
+    return ((protection & PAGE_READ) != 0 ? PROT_READ : 0) |
+           ((protection & PAGE_WRITE) != 0 ? PROT_WRITE : 0);
+}
+
+void memory_map(struct sp_task *task, const struct pager_effect *effect)
+{
+    uint32_t slot = units_base(task, effect->slot);
+    const struct task_extent *extent = &task->extents[slot / task->extent_pages];
+    off_t offset = (off_t)(slot % task->extent_pages) * SP_PAGE_SIZE;
+
+    if (map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED, extent->fd,
+                 offset) != MAP_FAILED)
+        return;
+    if (errno != ENOMEM)
+        say_and_die(task, "cannot map a frame: %s", strerror(errno));
+    if (task->pager.stats->map_limited == 0)
+        say(task,
+                 "the kernel's limit of mappings (vm.max_map_count) is reached with %u in "
+                 "managed memory: pages are unmapped to stay below it",
+                 task->pager.maps);
+    pager_mapping_failed(&task->pager, effect->page);
+}
+
+/* Linux lets the last mapping go one beyond its limit, and from then on refuses every mmap, even one
+ * that would make fewer mappings of it; but not munmap. Should another thread get the address in
+ * between, that is noticed. */
+static bool unmap_beyond_limit(const struct sp_task *task, sp_page page)
+{
+    void *address = memory_address(task, page);
+
+    return munmap(address, unit_bytes(task)) == 0 &&
+           mmap(address, unit_bytes(task), PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+                0) == address;
+}
+
+void memory_unmap(struct sp_task *task, sp_page page)
+{
+    void *address = memory_address(task, page);
+
+    if (map_over(task, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
+            MAP_FAILED &&
+        (errno != ENOMEM || !unmap_beyond_limit(task, page)))
+        say_and_die(task, "cannot unmap a page: %s (is vm.max_map_count reached?)", strerror(errno));
+    VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
+}
+
+void memory_protect(struct sp_task *task, sp_page page, uint8_t protection)
+{
+    void *address = memory_address(task, page);
+
+    if (mprotect(address, unit_bytes(task), kernel_protection(protection)) != 0)
+        say_and_die(task, "cannot protect a page: %s (is vm.max_map_count reached?)", strerror(errno));
+    VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
+}
+
+void memory_clear(struct sp_task *task, uint32_t slot)
+{
+    memset(memory_window(task, slot), 0, unit_bytes(task));
+}
+
+uint32_t memory_map_limit(void)
+{
+    unsigned long limit = 65530;
+    unsigned long used = 0;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    int c;
+
+    if (file != NULL) {
+        if (fscanf(file, "%lu", &limit) != 1)
+            limit = 65530;
+        fclose(file);
+    }
+    file = fopen("/proc/self/maps", "re");
+    if (file != NULL) {
+        while ((c = getc(file)) != EOF)
+            used += c == '\n';
+        fclose(file);
+    }
+    if (RUNNING_ON_VALGRIND && limit > VALGRIND_MAP_LIMIT)
+        limit = VALGRIND_MAP_LIMIT;
+    if (limit > INT32_MAX)
+        limit = INT32_MAX;
+    return limit > used + 2 * MAPS_FOR_OTHERS ? (uint32_t)(limit - used - MAPS_FOR_OTHERS)
+                                              : MAPS_FOR_OTHERS / 2;
+}

@@ -1,0 +1,29 @@
+/* The task's addresses: the arena of managed memory, and windows on the extents. */
+#ifndef TASK_EFFECTS_MEMORY_H
+#define TASK_EFFECTS_MEMORY_H
+
+#include "task/state/state.h"
+
+/* Reserve the arena for all regions; and give all addresses back. */
+int memory_reserve(struct sp_task *task, struct sp_error *error);
+void memory_release(struct sp_task *task);
+
+/* The address of a page of the arena. */
+void *memory_address(const struct sp_task *task, sp_page page);
+
+/* Where the library sees the frame of a slot, whose extent is known; and whether an address lies in such
+ * a window. */
+void *memory_window(const struct sp_task *task, uint32_t slot);
+bool memory_is_window(const struct sp_task *task, const void *address);
+
+/* Map a page to a frame, change its protection, unmap it, or fill a frame with zeros, as the pager's
+ * effect says. The lock is held. */
+void memory_map(struct sp_task *task, const struct pager_effect *effect);
+void memory_protect(struct sp_task *task, sp_page page, uint8_t protection);
+void memory_unmap(struct sp_task *task, sp_page page);
+void memory_clear(struct sp_task *task, uint32_t slot);
+
+/* Mappings that regions may use: what vm.max_map_count leaves. */
+uint32_t memory_map_limit(void);
+
+#endif

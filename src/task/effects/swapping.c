@@ -1,0 +1,278 @@
+#include "task/effects/swapping.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "task/effects/frames.h"
+#include "task/effects/lost.h"
+#include "task/state/end.h"
+#include "task/state/events.h"
+#include "task/state/hold.h"
+#include "task/state/say.h"
+#include "task/state/units.h"
+
+/* Send a message that has no answer. Should swap be gone, others see it, too. Never inline: what calls it
+ * goes on with a stack that is shorter by its batch. */
+static __attribute__((noinline)) void send_one(struct channel *channel,
+                                               const struct wire_message *message)
+{
+    struct channel_batch batch;
+
+    batch.size = 0;
+    channel_add(&batch, message);
+    (void)channel_send(channel, &batch, -1);
+}
+
+/* ---- Stores ---- */
+
+/* Note which pages a STORE carries, so that its answer can be told to the pager. */
+static uint32_t open_store_batch(struct sp_task *task, const struct work *work,
+                                 struct channel *swap)
+{
+    uint32_t seq = channel_next_seq(swap);
+
+    for (;;) {
+        uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
+
+        futex_lock_take(&task->lock);
+        for (uint32_t i = 0; i < TASK_STORE_BATCHES; i++) {
+            struct store_batch *batch = &task->batch[i];
+
+            if (batch->channel != NULL)
+                continue;
+            batch->channel = swap;
+            batch->seq = seq;
+            batch->count = work->stores;
+            for (uint32_t n = 0; n < work->stores; n++)
+                batch->page[n] = work->store[n].page;
+            futex_lock_release(&task->lock);
+            return seq;
+        }
+        futex_lock_release(&task->lock);
+        if (channel_poll(swap) != 0)
+            end_swap_gone(task);
+        events_wait(task, events, INT64_C(1000000));
+    }
+}
+
+/* A page was stored, or not; the answers about its base pages begin with the one numbered `first`.
+ * Where not all could be stored, those that were are noted in `frees`: they are of no use. */
+static void store_answered(struct sp_task *task, sp_page page, const struct wire_message *message,
+                           uint32_t first, struct wire_message *frees)
+{
+    uint32_t frees_before = frees->free.slots_count;
+    uint32_t swap = page; /* see units_swap_slot */
+    int error = 0;
+
+    for (uint32_t i = first; i < first + unit_pages(task); i++) {
+        if (message->type != WIRE_STORED || i >= message->stored.slots_count) {
+            error = message->error != 0 ? (int)message->error : EIO;
+        } else if (message->stored.slots[i].error != 0) {
+            error = (int)message->stored.slots[i].error;
+        } else if (task->page_order == 0) {
+            swap = message->stored.slots[i].slot;
+        } else {
+            task->swap_slots[units_base(task, page) + i - first] = message->stored.slots[i].slot;
+            frees->free.slots[frees->free.slots_count++].value = message->stored.slots[i].slot;
+        }
+    }
+    if (error == 0)
+        frees->free.slots_count = (uint16_t)frees_before;
+    pager_evict_stored(&task->pager, page, swap, error);
+}
+
+/* Tell the pager how stores ended. What came free of swap's slots is noted in `frees`. */
+static void stores_answered(struct sp_task *task, struct channel *channel,
+                            const struct wire_message *message, struct work *work,
+                            struct wire_message *frees)
+{
+    work_clear(work);
+    hold_take(task);
+    for (uint32_t i = 0; i < TASK_STORE_BATCHES; i++) {
+        struct store_batch *batch = &task->batch[i];
+
+        if (batch->channel != channel || batch->seq != message->seq)
+            continue;
+        for (uint32_t n = 0; n < batch->count; n++)
+            store_answered(task, batch->page[n], message, n * unit_pages(task), frees);
+        batch->channel = NULL;
+        break;
+    }
+    work_collect(task, work);
+    hold_release(task);
+    events_signal(task);
+}
+
+void swapping_answered(struct sp_task *task, struct channel *channel,
+                       const struct wire_message *message)
+{
+    struct wire_message frees = {.type = WIRE_FREE};
+    struct work work;
+
+    stores_answered(task, channel, message, &work, &frees);
+    if (work.returns > 0)
+        frames_return(task, &work);
+    if (frees.free.slots_count > 0)
+        send_one(channel, &frees);
+}
+
+/* ---- Swap ---- */
+
+/* Where a slot of physmem's lies. */
+static struct wire_place place(const struct sp_task *task, uint32_t slot)
+{
+    return (struct wire_place){.extent = task->extents[slot / task->extent_pages].number,
+                               .offset = slot % task->extent_pages};
+}
+
+/* Where the i-th base page of a list of pages lies. */
+static struct wire_place base_place(const struct sp_task *task, const struct work_page *pages,
+                                    uint32_t i)
+{
+    return place(task, units_base(task, pages[units_in(task, i)].slot) + i % unit_pages(task));
+}
+
+static void add_frees(const struct sp_task *task, struct channel_batch *batch,
+                      const struct work *work)
+{
+    struct wire_message message = {.type = WIRE_FREE};
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < units_base(task, work->stores); i++) {
+        const struct work_page *page = &work->store[units_in(task, i)];
+
+        if (page->swap != PAGER_NONE)
+            message.free.slots[count++].value =
+                units_swap_slot(task, page->page, page->swap, i % unit_pages(task));
+    }
+    message.free.slots_count = (uint16_t)count;
+    if (count > 0)
+        channel_add(batch, &message);
+    if (work->frees == 0)
+        return;
+    for (uint32_t i = 0; i < work->frees; i++)
+        message.free.slots[i].value = work->free_swap[i];
+    message.free.slots_count = (uint16_t)work->frees;
+    channel_add(batch, &message);
+}
+
+static void add_store(struct sp_task *task, struct channel_batch *batch, const struct work *work,
+                      struct channel *swap)
+{
+    struct wire_message message = {.type = WIRE_STORE};
+
+    message.seq = open_store_batch(task, work, swap);
+    message.store.pages_count = (uint16_t)units_base(task, work->stores);
+    for (uint32_t i = 0; i < message.store.pages_count; i++)
+        message.store.pages[i] = base_place(task, work->store, i);
+    channel_add(batch, &message);
+}
+
+/* 0, or why the i-th page that was asked for was not loaded, and which slot it could not be from. */
+static uint32_t load_error(const struct sp_task *task, const struct wire_message *reply,
+                           const struct work_page *page, uint32_t i, uint32_t *slotp)
+{
+    uint32_t first = units_base(task, i);
+
+    if (reply->type != WIRE_LOADED || first + unit_pages(task) > reply->loaded.errors_count)
+        return reply->error != 0 ? reply->error : EIO;
+    for (uint32_t n = 0; n < unit_pages(task); n++) {
+        if (reply->loaded.errors[first + n].value == 0)
+            continue;
+        *slotp = units_swap_slot(task, page->page, page->swap, n);
+        return reply->loaded.errors[first + n].value;
+    }
+    return 0;
+}
+
+/* Pages that could not be loaded since their frames are gone: wait until that is known. */
+static void await_losses(struct sp_task *task, const struct work *work,
+                         const struct wire_message *reply)
+{
+    for (uint32_t i = 0; i < work->loads; i++) {
+        uint32_t slot;
+        uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
+
+        if (error != 0 && error != EBADMSG)
+            lost_in_the_end(task, work->load[i].page);
+    }
+}
+
+/* Tell the pager how loads ended, and have `work` say what that leaves to do. */
+static void loads_answered(struct sp_task *task, struct work *work,
+                           const struct wire_message *reply, bool map, bool write)
+{
+    uint32_t loads = work->loads;
+
+    if (lost_possible(task) && map)
+        await_losses(task, work, reply);
+    hold_take(task);
+    for (uint32_t i = 0; i < loads; i++) {
+        uint32_t slot = work->load[i].swap;
+        uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
+
+        if (error != 0 && map && !pager_lost_has(&task->pager, work->load[i].page))
+            say_and_die(task, "swap slot %u cannot be read back: %s", slot,
+                        error == EBADMSG ? "its checksum is wrong, the swap device is corrupt"
+                                         : strerror((int)error));
+        pager_fault_loaded(&task->pager, work->load[i].page, error == 0, map, write);
+    }
+    work_clear(work);
+    work_collect(task, work);
+    hold_release(task);
+    events_signal(task);
+}
+
+static void add_load(struct sp_task *task, struct channel_batch *batch, const struct work *work,
+                     struct channel *swap, struct channel_call *call, struct wire_message *reply)
+{
+    struct wire_message *message = reply; /* until it is answered */
+
+    *message = (struct wire_message){.type = WIRE_LOAD};
+    message->load.pages_count = (uint16_t)units_base(task, work->loads);
+    for (uint32_t i = 0; i < message->load.pages_count; i++) {
+        const struct work_page *page = &work->load[units_in(task, i)];
+        struct wire_place to = base_place(task, work->load, i);
+
+        message->load.pages[i] = (struct wire_loading){
+            .slot = units_swap_slot(task, page->page, page->swap, i % unit_pages(task)),
+            .extent = to.extent,
+            .offset = to.offset};
+    }
+    channel_expect(swap, call, message, reply);
+    channel_add(batch, message);
+}
+
+/* Send all that is for swap, in one go. */
+static __attribute__((noinline)) void send_all(struct sp_task *task, const struct work *work,
+                                               struct channel *swap, struct channel_call *call,
+                                               struct wire_message *reply)
+{
+    struct channel_batch batch;
+
+    batch.size = 0;
+    add_frees(task, &batch, work);
+    if (work->stores > 0)
+        add_store(task, &batch, work, swap);
+    if (work->loads > 0)
+        add_load(task, &batch, work, swap, call, reply);
+    if (channel_send(swap, &batch, -1) != 0)
+        end_swap_gone(task);
+}
+
+void swapping_perform(struct sp_task *task, struct work *work, struct channel *swap, bool map,
+                      bool write)
+{
+    struct channel_call call;
+    struct wire_message reply;
+
+    ensure(!hold_is_ours());
+    send_all(task, work, swap, &call, &reply);
+    work->stores = work->frees = 0;
+    if (work->loads == 0)
+        return;
+    if (channel_wait(swap, &call) != 0)
+        end_swap_gone(task);
+    loads_answered(task, work, &reply, map, write);
+}

@@ -1,0 +1,40 @@
+/* What the effects of one call into the pager leave to do once the lock is released. */
+#ifndef TASK_EFFECTS_WORK_H
+#define TASK_EFFECTS_WORK_H
+
+#include "task/state/state.h"
+
+/* Frames returned with one call: a batch, and those of an allocation that were lost before it was answered. */
+#define WORK_RETURNS (PAGER_BATCH + 64u)
+
+struct work_page {
+    sp_page page;
+    uint32_t slot;
+    uint32_t swap;
+};
+
+/* At most one of loads, refill, allocate and grant is waited for by one call. */
+struct work {
+    uint32_t stores, loads, frees, returns;
+    struct work_page store[PAGER_BATCH], load[PAGER_BATCH];
+    uint32_t free_swap[WIRE_BATCH]; /* `frees` slots of swap's, one for each base page */
+    uint32_t return_slot[WORK_RETURNS];
+    bool refill, allocate, grant, extra;
+    struct work_page refilled;
+    uint32_t grant_slot, grant_count;
+    uint32_t allocate_slot, allocate_count;
+};
+
+/* Nothing is to be done. */
+void work_clear(struct work *work);
+bool work_is_empty(const struct work *work);
+
+/* Take the effects of a call into the pager that says none but those that concern this process alone, and
+ * carry them out. The lock is held. */
+void work_carry_out(struct sp_task *task);
+
+/* Take all effects of the pager: carry out those that concern this process alone, and add the others to
+ * `work`. The lock is held. Once after each call into the pager that may say effects. */
+void work_collect(struct sp_task *task, struct work *work);
+
+#endif

@@ -1,0 +1,96 @@
+/* Last words of a task that crashes in the midst of paging: whose code it was, as far as can be
+ * told, and for which page. The process then dies of the signal, as it would have without them.
+ *
+ * While a thread holds the lock of the task, nothing runs but the pager and the eviction policy. So
+ * a crash then is the policy's if it is in the object that the policy came from; where that object
+ * also holds the library, as in a program that is linked statically, it is one or the other's. */
+#include "task/entry/crash.h"
+
+#include <errno.h>
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "task/state/doing.h"
+#include "task/state/hold.h"
+#include "task/state/say.h"
+
+/* The segment of code that holds an address, or NULL. */
+static const ElfW(Phdr) * segment_of(const struct dl_phdr_info *object, uintptr_t address)
+{
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0 &&
+            address - (object->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
+            return segment;
+    }
+    return NULL;
+}
+
+static int look_at_object(struct dl_phdr_info *object, size_t size, void *arg)
+{
+    struct crash_object *policy = arg;
+    const ElfW(Phdr) *segment = segment_of(object, policy->first);
+    const char *slash = strrchr(object->dlpi_name, '/');
+
+    (void)size;
+    if (segment == NULL)
+        return 0;
+    *policy = (struct crash_object){
+        .first = object->dlpi_addr + segment->p_vaddr,
+        .size = segment->p_memsz,
+        .base = object->dlpi_addr,
+        .library = segment_of(object, (uintptr_t)doing_serve) != NULL,
+    };
+    snprintf(policy->name, sizeof(policy->name), "%s",
+             slash != NULL                ? slash + 1
+             : *object->dlpi_name != '\0' ? object->dlpi_name
+                                          : program_invocation_short_name);
+    return 1;
+}
+
+void crash_watch_policy(struct sp_task *task)
+{
+    task->policy_object_at = (struct crash_object){.first = (uintptr_t)task->policy.policy->victim};
+    if (dl_iterate_phdr(look_at_object, &task->policy_object_at) == 0)
+        task->policy_object_at = (struct crash_object){.library = true};
+}
+
+/* The address of the instruction that faulted; 0 where the machine does not say. */
+static uintptr_t instruction(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.pc;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
+void crash_explain(const struct sp_task *task, const siginfo_t *info, const ucontext_t *context)
+{
+    const struct crash_object *policy = &task->policy_object_at;
+    uintptr_t code = instruction(context);
+    bool inside = code - policy->first < policy->size;
+    char what[160], where[80], when[64] = "while frames were given back";
+
+    if (!hold_is_ours() && doing_refilling() == SP_NO_PAGE)
+        return;
+    if (inside)
+        snprintf(where, sizeof(where), "%s+0x%zx", policy->name, (size_t)(code - policy->base));
+    else
+        snprintf(where, sizeof(where), "code address %p", (void *)code);
+    snprintf(what, sizeof(what), "signal %d, access to address %p, at %s", info->si_signo,
+             info->si_addr, where);
+    if (doing_serving() != SP_NO_PAGE)
+        snprintf(when, sizeof(when), "while the fault on page %u was served", doing_serving());
+    if (!hold_is_ours())
+        say(task, "crash in the refill callback for page %u of its region: %s", doing_refilling(), what);
+    else
+        say(task, "crash in the eviction policy '%s'%s: %s, %s", task->policy.policy->name,
+                 inside && !policy->library ? "" : ", or in what it was called from or called",
+                 what, when);
+}

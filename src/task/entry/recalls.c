@@ -1,0 +1,76 @@
+#include "task/entry/recalls.h"
+
+#include "base/assert.h"
+#include "task/effects/perform.h"
+#include "task/entry/watch.h"
+#include "task/state/hold.h"
+#include "task/state/units.h"
+
+/* Frames returned, or stores started, in one go: the lock is free in between. */
+#define PAY_STEP 32u
+
+void recalls_pay(struct sp_task *task)
+{
+    bool drop_only = !task->recall_may_clean;
+
+    for (;;) {
+        struct work work;
+        uint32_t before, owed, stores;
+        bool stores_pending;
+
+        work_clear(&work);
+        hold_take(task);
+        before = task->pager.owed;
+        owed = before == 0 ? 0 : pager_debts_pay(&task->pager, PAY_STEP, drop_only);
+        stores_pending = task->pager.leaving > 0;
+        work_collect(task, &work);
+        hold_release(task);
+        stores = work.stores;
+        perform_work(task, &work, &task->cleaner, false, false);
+        if (owed == 0)
+            return;
+        if (owed == before && stores == 0) {
+            if (!drop_only || stores_pending)
+                return;
+            drop_only = false; /* nothing droppable is left: write, and hope to be in time */
+        }
+    }
+}
+
+/* Frames may be leaving by stores that the program's threads sent, who read the answers when they
+ * next need a frame: an idle program's debts must not wait for that. */
+int recalls_read_answers(struct sp_task *task)
+{
+    bool wanted;
+
+    hold_take(task);
+    wanted = task->has_swap && task->pager.owed > 0 && task->pager.leaving > 0;
+    hold_release(task);
+    return wanted ? channel_poll(&task->swap) : 0;
+}
+
+void recalls_arrived(struct sp_task *task, const struct wire_message *message)
+{
+    struct sp_recall recall = {.id = message->recall.id,
+                               .frames = message->recall.frames,
+                               .may_clean = message->recall.may_clean,
+                               .grace_unit = message->recall.grace_unit,
+                               .grace = message->recall.grace};
+    enum sp_recall_answer answer = SP_RECALL_COMPLY;
+
+    if (task->on_recall != NULL)
+        answer = task->on_recall(task->on_recall_arg, &recall);
+    hold_take(task);
+    task->stats->recalls_heard++;
+    if (answer == SP_RECALL_COMPLY) {
+        task->recalls_open++;
+        task->recall_may_clean = recall.may_clean;
+        pager_debts_owe(&task->pager, units_for(task, recall.frames));
+    }
+    work_carry_out(task);
+    hold_release(task);
+    if (answer == SP_RECALL_COMPLY) {
+        watch_recalled(task);
+        recalls_pay(task);
+    }
+}

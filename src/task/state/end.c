@@ -1,0 +1,45 @@
+#include "task/state/end.h"
+
+#include <unistd.h>
+
+#include "task/state/hold.h"
+#include "task/state/say.h"
+
+/* How long a dying thread waits for the control thread to hear from physmem why: 10 s in all, for
+ * the slowest machine; a wait may end early. */
+#define LAST_WORDS_TRIES    100
+#define LAST_WORDS_PAUSE_NS INT64_C(100000000)
+
+void end_await(struct sp_task *task)
+{
+    for (int i = 0;
+         i < LAST_WORDS_TRIES && __atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_LIVES; i++)
+        futex_wait(&task->end, TASK_LIVES, LAST_WORDS_PAUSE_NS);
+}
+
+void end_revoked(struct sp_task *task)
+{
+    /* The control thread prints the reason before it sets `end`; give it time to, and the lock,
+     * should this thread have died while it cleared a frame. */
+    if (hold_is_ours())
+        futex_lock_release(&task->lock);
+    end_await(task);
+    if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED)
+        say(task, "an extent was truncated: its memory is gone");
+    signal(SIGBUS, SIG_DFL);
+    raise(SIGBUS);
+    _exit(128 + SIGBUS);
+}
+
+void end_physmem_gone(struct sp_task *task)
+{
+    end_await(task);
+    if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
+        end_revoked(task);
+    say_and_die(task, "physmem is gone, and with it all contracts and frames");
+}
+
+void end_swap_gone(struct sp_task *task)
+{
+    say_and_die(task, "the swap server is gone, and with it the pages that it kept");
+}

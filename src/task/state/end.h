@@ -1,0 +1,17 @@
+/* Ends of the process, because this task cannot go on. */
+#ifndef TASK_STATE_END_H
+#define TASK_STATE_END_H
+
+#include "task/state/state.h"
+
+/* Wait, for some seconds, until the control thread has heard that the task was revoked. */
+void end_await(struct sp_task *task);
+
+/* End the process by SIGBUS, as a task whose memory was revoked. */
+_Noreturn void end_revoked(struct sp_task *task);
+
+/* A server has closed its connection. Physmem: because the task was revoked, or because it died. */
+_Noreturn void end_physmem_gone(struct sp_task *task);
+_Noreturn void end_swap_gone(struct sp_task *task);
+
+#endif

@@ -1,0 +1,43 @@
+#include "task/state/say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static SP_PRINTF(2, 0) void say_list(const struct sp_task *task, const char *format, va_list arguments)
+{
+    char line[512];
+    int length =
+        snprintf(line, sizeof(line), "selfpage: task '%s' (pid %d): ", task->name, (int)getpid());
+    ssize_t written;
+
+    if (length < 0)
+        return;
+    length += vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
+    if (length > (int)sizeof(line) - 2)
+        length = (int)sizeof(line) - 2;
+    line[length++] = '\n';
+    do
+        written = write(STDERR_FILENO, line, (size_t)length);
+    while (written < 0 && errno == EINTR);
+}
+
+void say(const struct sp_task *task, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say_list(task, format, arguments);
+    va_end(arguments);
+}
+
+void say_and_die(const struct sp_task *task, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say_list(task, format, arguments);
+    va_end(arguments);
+    _exit(2);
+}

@@ -1,0 +1,162 @@
+/* One attachment of this process to physmem and swap: what all parts of the task library stand on.
+ *
+ * FLOORS. api (what the program calls) stands on entry (faults, messages from physmem, threads), entry on
+ * effects (what the pager says is to be done, and what answers say), effects on state. Nothing calls
+ * upward.
+ *
+ * LOCK. `lock` guards the pager and everything that says so below. It is held for microseconds, never
+ * across a round trip, a callback or a sleep, and only inside a guard (guard.h). A thread takes it with
+ * hold_take, calls the pager, takes the effects with work_collect (which carries out those that concern
+ * this process alone), and releases it with hold_release. What needs a round trip stands in the thread's
+ * struct work, and perform_work does it after the lock is released.
+ *
+ * PAGES. The task chooses how many base pages, 2^page_order, make one page of its pager, and one frame
+ * of its container. In the pager, in struct work and in names without more, pages and slots are those;
+ * the public interface and the protocol count base pages, and physmem's slots. Numbers are converted
+ * where they cross that border, by the functions of units.h.
+ *
+ * THREADS. Faulting threads come in by the signal handler (entry/fault.c). One control thread
+ * (entry/control.c) listens to physmem, answers unmaps and recalls, and writes back. A pager thread
+ * (entry/pager_thread.c) exists on request. */
+#ifndef TASK_STATE_STATE_H
+#define TASK_STATE_STATE_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/task.h>
+
+#include "core/contracts/terms_text.h"
+#include "core/pager/pager.h"
+#include "os/futex.h"
+#include "os/plugin.h"
+#include "os/shared.h"
+#include "policy/params.h"
+#include "record/recorder.h"
+#include "shm/stats_page.h"
+#include "task/channel.h"
+
+/* Batches of stores on their way, at most. */
+#define TASK_STORE_BATCHES 64u
+
+/* Slots that physmem lets a task name as vital. */
+#define TASK_VITALS 16u
+
+/* Slots of an extent, as physmem cuts them; a container says so at creation. */
+struct task_extent {
+    int fd;                /* -1: not received yet */
+    uint32_t number;       /* physmem's */
+    unsigned char *window; /* all of it, mapped for reading and writing; wired */
+};
+
+/* Pages whose stores one STORE message carries, in its order. */
+struct store_batch {
+    const struct channel *channel; /* NULL: unused */
+    uint32_t seq;
+    uint32_t count;
+    sp_page page[PAGER_BATCH];
+};
+
+struct task_contract {
+    uint32_t number; /* 0: unused */
+    uint32_t change; /* physmem's count of what became of it, as far as it was heard of */
+    uint8_t state;   /* enum sp_contract_state */
+    struct sp_terms terms;
+};
+
+/* Why this task cannot go on. */
+enum task_end {
+    TASK_LIVES = 0,
+    TASK_REVOKED,
+    TASK_ENDED, /* detached, or never attached */
+};
+
+/* Where the code of the eviction policy lies. */
+struct crash_object {
+    uintptr_t first; /* its executable segment */
+    size_t size;
+    uintptr_t base; /* of the object in memory */
+    bool library;   /* the library's code lies there too, or it is not known where */
+    char name[48];  /* of the object's file */
+};
+
+struct sp_task {
+    struct futex_lock lock;
+    uint32_t events; /* counts ends of transits; sleepers wait on it */
+    uint32_t sleepers;
+    uint32_t end; /* enum task_end; sleepers wait on it */
+    bool stopping;
+    bool pager_thread_wanted;
+    bool no_renewal;
+    bool may_lose; /* physmem may repossess frames: some contract says, or once said so */
+
+    /* Constant while attached. */
+    char name[SP_NAME_MAX];
+    unsigned page_order;
+    unsigned char *arena; /* addresses of all regions: page 0 lies there */
+    uint32_t arena_pages; /* base pages */
+    void *wired;          /* the pager's memory */
+    size_t wired_size;
+    uint32_t physmem_frames; /* in all */
+    uint32_t container;
+    uint32_t extent_pages;
+    uint32_t extents_max;
+    struct task_extent *extents; /* by slot / extent_pages */
+    size_t extents_size;
+    struct sp_stats *stats;         /* in pages of the pager */
+    struct sp_stats *shown_stats;   /* of own_page or shared_page, in base pages */
+    struct sp_stats unit_stats;     /* what is counted, where that is not the same */
+    struct stats_page *shared_page; /* NULL: none */
+    struct stats_page own_page;
+    enum sp_recall_answer (*on_recall)(void *arg, const struct sp_recall *recall);
+    void *on_recall_arg;
+    void (*on_pressure)(void *arg, const struct sp_pressure *pressure);
+    void *on_pressure_arg;
+    struct policy_choice policy;
+    struct live_trace *live_trace; /* NULL: no trace is written */
+    struct shared stack;           /* the frame stack, shared with physmem */
+    struct plugin policy_object;
+    struct crash_object policy_object_at;
+
+    /* Guarded by lock. */
+    struct pager pager;
+    struct store_batch batch[TASK_STORE_BATCHES];
+    struct {
+        uint32_t number;
+        uint32_t pages;
+        int fd;
+    } arrived[CHANNEL_FDS]; /* extents announced, not yet named by a mapping */
+    uint32_t arrived_count;
+    sp_availability_changed *on_availability; /* NULL: the program does not watch */
+    void *on_availability_arg;
+    uint32_t recalls_open;
+    bool recall_may_clean;
+    struct {
+        sp_refill *refill;
+        void *arg;
+        uint32_t pages; /* base pages that were asked for */
+    } refills[PAGER_REGIONS_MAX];
+    /* Swap slots of base pages whose pages have a copy in swap; not used if those are the same. */
+    uint32_t *swap_slots;
+    struct task_contract contract[TERMS_MAX];
+    sp_page vital[TASK_VITALS]; /* pinned pages that physmem is asked to spare */
+    uint32_t vitals;
+    uint32_t swap_reserved;
+
+    struct channel physmem; /* requests */
+    struct channel control; /* read by the control thread alone */
+    bool has_swap;
+    struct channel swap;    /* loads and stores of faulting threads */
+    struct channel cleaner; /* stores of the control thread */
+
+    pthread_t control_thread;
+    int wake_fd; /* eventfd: something for the control thread to do */
+    pthread_t pager_thread;
+    uint32_t fault_queue_word;        /* counts faults handed to the pager thread */
+    struct handed_fault *fault_queue; /* a stack, by compare and swap */
+    struct sigaction old_segv, old_bus;
+};
+
+#endif

@@ -1,0 +1,71 @@
+/* Pages and slots of the pager, and base pages and physmem's slots: from one to the other. */
+#ifndef TASK_STATE_UNITS_H
+#define TASK_STATE_UNITS_H
+
+#include "task/state/state.h"
+
+/* One message to swap carries the largest page whole. */
+#define UNIT_ORDER_MAX 6u
+_Static_assert(1u << UNIT_ORDER_MAX <= WIRE_BATCH, "a page must fit into one message");
+
+/* How large the contracts to propose make the pages. Returns 0 or -EINVAL. */
+int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_pages,
+                 unsigned *orderp, struct sp_error *error);
+
+/* Of one page: base pages, and bytes. */
+static inline uint32_t unit_pages(const struct sp_task *task)
+{
+    return UINT32_C(1) << task->page_order;
+}
+
+static inline size_t unit_bytes(const struct sp_task *task)
+{
+    return (size_t)SP_PAGE_SIZE << task->page_order;
+}
+
+/* So many base pages, in whole pages: those that they make, and those that hold them. */
+static inline uint32_t units_in(const struct sp_task *task, uint32_t base)
+{
+    return base >> task->page_order;
+}
+
+static inline uint32_t units_for(const struct sp_task *task, uint32_t base)
+{
+    return (base >> task->page_order) + ((base & (unit_pages(task) - 1)) != 0);
+}
+
+/* So many pages, in base pages; likewise the first of a page or of a slot. */
+static inline uint32_t units_base(const struct sp_task *task, uint32_t units)
+{
+    return units << task->page_order;
+}
+
+/* Pages that one message to swap carries. */
+static inline uint32_t units_batch(const struct sp_task *task)
+{
+    uint32_t batch = units_in(task, WIRE_BATCH);
+
+    return batch < PAGER_BATCH ? batch : PAGER_BATCH;
+}
+
+/* What the contracts allow, in base frames. The lock is held. */
+static inline void units_allow(struct sp_task *task, uint32_t guaranteed, uint32_t extra)
+{
+    pager_growth_allow(&task->pager, units_in(task, guaranteed), units_in(task, extra));
+}
+
+/* Show the counters, which count the pager's pages, in base pages. The lock is held. */
+void units_show_stats(struct sp_task *task);
+
+/* Where the swap slot of the i-th base page of a page is noted. `swap` is what the pager noted for
+ * the page. */
+static inline uint32_t units_swap_slot(const struct sp_task *task, sp_page page, uint32_t swap,
+                                       uint32_t i)
+{
+    return task->page_order == 0 ? swap : task->swap_slots[units_base(task, page) + i];
+}
+
+/* The page of an address, or SP_NO_PAGE if it is not managed. */
+sp_page units_page_at(const struct sp_task *task, const void *address);
+
+#endif
