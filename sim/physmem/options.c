@@ -11,31 +11,11 @@
 #include "core/frames/buddy.h"
 #include "core/contracts/terms_text.h"
 
-static const char help_text[] =
-    "Usage: selfpage-physmem --frames N --socket PATH [options]\n"
-    "\n"
-    "The physical memory server: gives frames to tasks under contracts, and takes them back.\n"
-    "\n"
-    "  --frames N          frames of one page (4 KiB) each\n"
-    "  --socket PATH       where tasks and observers connect\n"
-    "  --reserve N         frames that no contract is promised (default: 0)\n"
-    "  --max-term TIME     longest term of a contract, as 500ms, 30s or 2h (default: forever)\n"
-    "  --warnings N        missed deadlines that a task is forborne if its contract says breach=warn\n"
-    "                      or penalty; a recall met in time takes one off (default: 3)\n"
-    "  --arbiter NAME[:PARAMETER=VALUE,...] or PATH[:...]\n"
-    "                      who gets extra frames, and who gives some back: fcfs, excess (default),\n"
-    "                      maxmin, esx, viengoos, karma, market, auction, cliffhanger, or a shared\n"
-    "                      object that was written to <selfpage/arbiter.h>, as ./mine.so\n"
-    "  --sample-period TIME\n"
-    "                      find out how idle tasks are, from one dozen pages of each a period\n"
-    "                      (default: 500ms if the arbiter wants to know, as esx does; else never)\n"
-    "  --chaos-unmap RATE  ask tasks to unmap random slots, so many times a second, for tests\n"
-    "  --seed S            which slots (default: 1)\n"
-    "  --ready-fd FD       write one byte to FD, and close it, once the server listens\n"
-    "  --verbose           print every message\n"
-    "  --help, --version\n"
-    "\n"
-    "SIGTERM and SIGINT end the server cleanly. Exit status: 0, or 2 if it could not run.\n";
+static const char about[] =
+    "The physical memory server: gives frames to tasks under contracts, and takes them back.\n";
+
+static const char notes[] =
+    "SIGTERM and SIGINT end the server cleanly.\n";
 
 static int max_term_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
@@ -63,17 +43,32 @@ static int sample_period_take(void *options, const char *name, const char *text,
 #define FIELD(name) offsetof(struct physmem_options, name)
 
 static const struct option_row rows[] = {
-    {"frames", OPTION_U32, FIELD(frames), 1, BUDDY_FRAMES_MAX},
-    {"socket", OPTION_TEXT, FIELD(socket)},
-    {"reserve", OPTION_U32, FIELD(reserve), 0, BUDDY_FRAMES_MAX - 1},
-    {"max-term", OPTION_CALL, .take = max_term_take},
-    {"warnings", OPTION_U32, FIELD(warnings), 1, WARNINGS_MOST},
-    {"arbiter", OPTION_TEXT, FIELD(arbiter)},
-    {"sample-period", OPTION_CALL, .take = sample_period_take},
-    {"chaos-unmap", OPTION_RATE, FIELD(chaos_unmap), .most = CHAOS_RATE_MAX},
-    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},
-    {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX},
-    {"verbose", OPTION_FLAG, FIELD(verbose)},
+    {"frames", OPTION_U32, FIELD(frames), 1, BUDDY_FRAMES_MAX, .value = "N",
+     .help = "frames of one page (4 KiB) each"},
+    {"socket", OPTION_TEXT, FIELD(socket), .value = "PATH",
+     .help = "where tasks and observers connect"},
+    {"reserve", OPTION_U32, FIELD(reserve), 0, BUDDY_FRAMES_MAX - 1, .value = "N",
+     .help = "frames that no contract is promised (default: 0)"},
+    {"max-term", OPTION_CALL, .take = max_term_take, .value = "TIME",
+     .help = "longest term of a contract, as 500ms, 30s or 2h (default: forever)"},
+    {"warnings", OPTION_U32, FIELD(warnings), 1, WARNINGS_MOST, .value = "N",
+     .help = "missed deadlines that a task is forborne if its contract says breach=warn or "
+             "penalty; a recall met in time takes one off (default: 3)"},
+    {"arbiter", OPTION_TEXT, FIELD(arbiter), .value = "NAME[:PARAMETER=VALUE,...] or PATH[:...]",
+     .help = "who gets extra frames, and who gives some back: fcfs, excess (default), maxmin, "
+             "esx, viengoos, karma, market, auction, cliffhanger, or a shared object that was "
+             "written to <selfpage/arbiter.h>, as ./mine.so"},
+    {"sample-period", OPTION_CALL, .take = sample_period_take, .value = "TIME",
+     .help = "find out how idle tasks are, from one dozen pages of each a period (default: "
+             "500ms if the arbiter wants to know, as esx does; else never)"},
+    {"chaos-unmap", OPTION_RATE, FIELD(chaos_unmap), .most = CHAOS_RATE_MAX, .value = "RATE",
+     .help = "ask tasks to unmap random slots, so many times a second, for tests"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
+     .help = "which slots (default: 1)"},
+    {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
+     .help = "write one byte to FD, and close it, once the server listens"},
+    {"verbose", OPTION_FLAG, FIELD(verbose),
+     .help = "print every message"},
 };
 
 static int check(void *arg, struct sp_error *error)
@@ -93,7 +88,9 @@ static int check(void *arg, struct sp_error *error)
 const struct options_syntax physmem_options_syntax = {
     .program = "selfpage-physmem",
     .version = SELFPAGE_VERSION,
-    .help = help_text,
+    .usage = "--frames N --socket PATH [options]",
+    .about = about,
+    .notes = notes,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .check = check,

@@ -9,26 +9,11 @@
 #include "core/contracts/terms_text.h"
 #include "os/clock.h"
 
-static const char help_text[] =
-    "Usage: selfpage-policyserver --physmem PATH [options]\n"
-    "\n"
+static const char about[] =
     "Takes control of a physmem: sets limits for users and tasks, and says who is entitled to how\n"
-    "many frames. One policy server has control at a time; it runs as physmem's user, or as root.\n"
-    "\n"
-    "  --physmem PATH        the socket of the physmem to control\n"
-    "  --entitlements FILE   limits, weights and priorities; read again on SIGHUP\n"
-    "  --arbiter NAME[:PARAMETER=VALUE,...] or PATH[:...]\n"
-    "                        who is entitled to what while there is not enough for all: one of those\n"
-    "                        that selfpage-physmem --arbiter takes (default: physmem's own decides,\n"
-    "                        with the weights and priorities of the file)\n"
-    "  --period TIME         look at all tasks so often, and whenever one lacks frames (default: "
-    "100ms)\n"
-    "  --take-over           have the policy server that has control hand it over to this one,\n"
-    "                        while tasks run; without one, the same as leaving it out\n"
-    "  --ready-fd FD         write one byte to FD, and close it, once this one has control\n"
-    "  --verbose             print what each task is entitled to, whenever it changes\n"
-    "  --help, --version\n"
-    "\n"
+    "many frames. One policy server has control at a time; it runs as physmem's user, or as root.\n";
+
+static const char notes[] =
     "FILE is YAML; every field may be left out, and numbers are frames:\n"
     "\n"
     "  defaults: { guaranteed: 500, extra: 1000, weight: 1, priority: 0 }   # of each task\n"
@@ -43,8 +28,7 @@ static const char help_text[] =
     "\n"
     "SIGHUP: read FILE again; with a mistake in it, all stays as it was, and the log says so.\n"
     "SIGTERM and SIGINT: end. Physmem then goes on with the last that this one said, until another\n"
-    "policy server takes control. Exit status: 0 (told to end, or handed over), or 2 if it could not\n"
-    "run, or physmem is gone.\n";
+    "policy server takes control.\n";
 
 static int period_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
@@ -60,13 +44,23 @@ static int period_take(void *options, const char *name, const char *text, struct
 #define FIELD(name) offsetof(struct policyserver_options, name)
 
 static const struct option_row rows[] = {
-    {"physmem", OPTION_TEXT, FIELD(physmem)},
-    {"entitlements", OPTION_TEXT, FIELD(entitlements)},
-    {"arbiter", OPTION_TEXT, FIELD(arbiter)},
-    {"period", OPTION_CALL, .take = period_take},
-    {"take-over", OPTION_FLAG, FIELD(take_over)},
-    {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX},
-    {"verbose", OPTION_FLAG, FIELD(verbose)},
+    {"physmem", OPTION_TEXT, FIELD(physmem), .value = "PATH",
+     .help = "the socket of the physmem to control"},
+    {"entitlements", OPTION_TEXT, FIELD(entitlements), .value = "FILE",
+     .help = "limits, weights and priorities; read again on SIGHUP"},
+    {"arbiter", OPTION_TEXT, FIELD(arbiter), .value = "NAME[:PARAMETER=VALUE,...] or PATH[:...]",
+     .help = "who is entitled to what while there is not enough for all: one of those that "
+             "selfpage-physmem --arbiter takes (default: physmem's own decides, with the "
+             "weights and priorities of the file)"},
+    {"period", OPTION_CALL, .take = period_take, .value = "TIME",
+     .help = "look at all tasks so often, and whenever one lacks frames (default: 100ms)"},
+    {"take-over", OPTION_FLAG, FIELD(take_over),
+     .help = "have the policy server that has control hand it over to this one, while tasks "
+             "run; without one, the same as leaving it out"},
+    {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
+     .help = "write one byte to FD, and close it, once this one has control"},
+    {"verbose", OPTION_FLAG, FIELD(verbose),
+     .help = "print what each task is entitled to, whenever it changes"},
 };
 
 static int check(void *arg, struct sp_error *error)
@@ -81,7 +75,11 @@ static int check(void *arg, struct sp_error *error)
 const struct options_syntax policyserver_options_syntax = {
     .program = "selfpage-policyserver",
     .version = SELFPAGE_VERSION,
-    .help = help_text,
+    .usage = "--physmem PATH [options]",
+    .about = about,
+    .notes = notes,
+    .exit_statuses = "0 (told to end, or handed over), or 2 if it could not run, or physmem is "
+                     "gone.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .check = check,

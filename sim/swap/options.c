@@ -6,29 +6,11 @@
 
 #include "base/error.h"
 
-static const char help_text[] =
-    "Usage: selfpage-swap --slots N --socket PATH --file PATH [options]\n"
-    "\n"
-    "The swap server: keeps pages of tasks in the slots of a file.\n"
-    "\n"
-    "  --slots N          slots of one page (4 KiB) each\n"
-    "  --socket PATH      where tasks connect\n"
-    "  --file PATH        the device: preallocated, and nameless while in use unless --keep\n"
-    "  --keep             keep the file; started again on it, serve its clients by their old keys.\n"
-    "                     What was acknowledged outlives the server, also by kill -9\n"
-    "  --sync             acknowledge only what would outlive a power loss\n"
-    "  --buffered         go through the page cache, and answer each request at once\n"
-    "  --direct           bypass the page cache (O_DIRECT), or do not start\n"
-    "                     default: --direct where the file system can, else --buffered\n"
-    "  --quota N          most slots that one client may reserve (default: all)\n"
-    "  --ready-fd FD      write one byte to FD, and close it, once the server listens\n"
-    "  --fail-writes RATE pretend that this share of written pages fails, 0 to 1, for tests\n"
-    "  --fail-reads RATE  the same for pages read\n"
-    "  --seed S           which ones (default: 1)\n"
-    "  --verbose          log clients that come and go, and totals at the end\n"
-    "  --help, --version\n"
-    "\n"
-    "SIGTERM and SIGINT end the server cleanly. Exit status: 0, or 2 if it could not run.\n";
+static const char about[] =
+    "The swap server: keeps pages of tasks in the slots of a file.\n";
+
+static const char notes[] =
+    "SIGTERM and SIGINT end the server cleanly.\n";
 
 static int mode_set(void *arg, enum swap_mode mode, struct sp_error *error)
 {
@@ -57,19 +39,35 @@ static int direct_take(void *options, const char *name, const char *text, struct
 #define FIELD(name) offsetof(struct swap_options, name)
 
 static const struct option_row rows[] = {
-    {"slots", OPTION_U32, FIELD(slots), 1, SWAP_SLOTS_MAX},
-    {"socket", OPTION_TEXT, FIELD(socket)},
-    {"file", OPTION_TEXT, FIELD(file)},
-    {"keep", OPTION_FLAG, FIELD(keep)},
-    {"sync", OPTION_FLAG, FIELD(sync)},
-    {"buffered", OPTION_CALL_FLAG, .take = buffered_take},
-    {"direct", OPTION_CALL_FLAG, .take = direct_take},
-    {"quota", OPTION_U32, FIELD(quota), 1, SWAP_SLOTS_MAX},
-    {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX},
-    {"fail-writes", OPTION_RATE, FIELD(fail_writes), .most = 1},
-    {"fail-reads", OPTION_RATE, FIELD(fail_reads), .most = 1},
-    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},
-    {"verbose", OPTION_FLAG, FIELD(verbose)},
+    {"slots", OPTION_U32, FIELD(slots), 1, SWAP_SLOTS_MAX, .value = "N",
+     .help = "slots of one page (4 KiB) each"},
+    {"socket", OPTION_TEXT, FIELD(socket), .value = "PATH",
+     .help = "where tasks connect"},
+    {"file", OPTION_TEXT, FIELD(file), .value = "PATH",
+     .help = "the device: preallocated, and nameless while in use unless --keep"},
+    {"keep", OPTION_FLAG, FIELD(keep),
+     .help = "keep the file; started again on it, serve its clients by their old keys. What was "
+             "acknowledged outlives the server, also by kill -9"},
+    {"sync", OPTION_FLAG, FIELD(sync),
+     .help = "acknowledge only what would outlive a power loss"},
+    {"buffered", OPTION_CALL_FLAG, .take = buffered_take,
+     .help = "go through the page cache, and answer each request at once"},
+    {"direct", OPTION_CALL_FLAG, .take = direct_take,
+     .help = "bypass the page cache (O_DIRECT), or do not start default: --direct where the "
+             "file system can, else --buffered"},
+    {"quota", OPTION_U32, FIELD(quota), 1, SWAP_SLOTS_MAX, .value = "N",
+     .help = "most slots that one client may reserve (default: all)"},
+    {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
+     .help = "write one byte to FD, and close it, once the server listens"},
+    {"fail-writes", OPTION_RATE, FIELD(fail_writes), .most = 1,
+     .value = "RATE pretend that this share of written pages fails, 0 to 1, for tests",
+     .help = ""},
+    {"fail-reads", OPTION_RATE, FIELD(fail_reads), .most = 1, .value = "RATE",
+     .help = "the same for pages read"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
+     .help = "which ones (default: 1)"},
+    {"verbose", OPTION_FLAG, FIELD(verbose),
+     .help = "log clients that come and go, and totals at the end"},
 };
 
 static int check(void *arg, struct sp_error *error)
@@ -93,7 +91,9 @@ static int check(void *arg, struct sp_error *error)
 const struct options_syntax swap_options_syntax = {
     .program = "selfpage-swap",
     .version = SELFPAGE_VERSION,
-    .help = help_text,
+    .usage = "--slots N --socket PATH --file PATH [options]",
+    .about = about,
+    .notes = notes,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .check = check,

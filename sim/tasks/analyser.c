@@ -252,7 +252,7 @@ static void usage(void)
         "  --scratch-pages N  pages for tables and indexes, 5 for each 64 KiB of FILE; where that\n"
         "                     is more than N, blocks share them (1000)\n"
         "  --seed N           for the choice of questions (1)\n"
-        "  --help\n"
+        "  -h, --help\n"
         "\n"
         "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
         "Exit status: 0, 1 if an answer was wrong or a page was swapped, 2 if it could not be\n"
@@ -275,7 +275,7 @@ int main(int argc, char **argv)
     int choice;
     bool good;
 
-    while ((choice = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    while ((choice = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         switch (choice) {
         case 'p':
             passes = option_count("passes", optarg, 1, 1u << 24);

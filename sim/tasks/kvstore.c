@@ -198,7 +198,7 @@ static void usage(void)
          "  --write-share W  share of the operations that write, 0 to 1 (0.2)\n"
          "  --seed N         for everything random (1)\n"
          "  --dump FILE      write all records to FILE at the end\n"
-         "  --help\n"
+         "  -h, --help\n"
          "\n"
          "The digest printed at the end depends on these options alone.\n"
          "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
@@ -226,7 +226,7 @@ static struct options parse_options(int argc, char **argv)
                               .write_share = 0.2};
     int choice;
 
-    while ((choice = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    while ((choice = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         switch (choice) {
         case 'r':
             options.records = option_count("records", optarg, 1, 1u << 30);

@@ -115,7 +115,7 @@ static void usage(void)
         "  --zipf S    skew: the k-th most popular page is read 1/k^S as often as the first; 0 is\n"
         "              uniform (0.9)\n"
         "  --seed N    for everything random (1)\n"
-        "  --help\n"
+        "  -h, --help\n"
         "\n"
         "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
         "Exit status: 0, 1 if the cache differs from the file, 2 if it could not be done.");
@@ -135,7 +135,7 @@ static struct options parse_options(int argc, char **argv)
     struct options options = {.reads = 20000, .length = 16384, .seed = 1, .zipf = 0.9};
     int choice;
 
-    while ((choice = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    while ((choice = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         switch (choice) {
         case 'p':
             options.pages = option_count("pages", optarg, 1, 1u << 24);

@@ -254,7 +254,7 @@ static void usage(void)
         "  --adaptations N    go on until so many indexes were dropped, and as many made again (0)\n"
         "  --seed N           for everything random (1)\n"
         "  --dump FILE        write the sum of the answers of each batch to FILE, 8 bytes each\n"
-        "  --help\n"
+        "  -h, --help\n"
         "\n"
         "The digest printed at the end depends on records, columns, batches, queries and seed\n"
         "alone.\n"
@@ -275,7 +275,7 @@ static struct options parse_options(int argc, char **argv)
         .records = 32768, .columns = 4, .batches = 40, .queries = 16384, .seed = 1, .adapt = true};
     int choice;
 
-    while ((choice = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    while ((choice = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         switch (choice) {
         case 'm':
             options.adapt = strcmp(optarg, "adapt") == 0;

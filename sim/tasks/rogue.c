@@ -59,7 +59,7 @@ static void usage(void)
         "  --precious   in memory that goes to swap, instead of discardable memory\n"
         "  --politely   return what is recalled, and end well after the first recall\n"
         "  --seconds S  give up after so long (30)\n"
-        "  --help\n"
+        "  -h, --help\n"
         "\n"
         "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
         "Exit status: killed by SIGBUS when revoked; 0 if a recall was met; 1 if neither happened\n"
@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     void *memory;
     int choice;
 
-    while ((choice = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    while ((choice = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         switch (choice) {
         case 'p':
             pages = option_count("pages", optarg, 1, 1u << 24);

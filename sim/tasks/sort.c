@@ -287,7 +287,7 @@ static void usage(void)
          "                 (default: half of the contract's frames)\n"
          "  --fan-in N     runs that are merged at a time, 2 to 1024\n"
          "                 (default: a quarter of the contract's frames)\n"
-         "  --help\n"
+         "  -h, --help\n"
          "\n"
          "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
          "Exit status: 0, or 2 if it could not be done.");
@@ -355,7 +355,7 @@ int main(int argc, char **argv)
     size_t run_pages = 0, fan_in = 0;
     int choice;
 
-    while ((choice = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((choice = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (choice) {
         case 'r':
             run_pages = option_count("run-pages", optarg, 1, UINT32_MAX / SP_PAGE_SIZE);

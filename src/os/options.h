@@ -1,9 +1,15 @@
-/* The command line of a program, by a table: one row an option, and where its value goes. */
+/* The command line of a program, by a table: one row an option. The row says what the option takes,
+ * where the value goes, and what --help prints about it.
+ *
+ * HOW DO I ADD AN OPTION? One row in the table of the command, with its help. An option without help
+ * shows as "NOT EXPLAINED", which the test command_line looks for. */
 #ifndef OS_OPTIONS_H
 #define OS_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <selfpage/error.h>
 
@@ -12,14 +18,15 @@
 
 /* What an option takes, and the type of the field that is set. */
 enum option_type {
-    OPTION_FLAG = 1, /* no value; bool, set to true */
-    OPTION_TEXT,     /* const char *, into argv */
-    OPTION_U32,      /* a whole number from `least` to `most`; uint32_t */
-    OPTION_U64,      /* the same; uint64_t */
-    OPTION_INT,      /* the same; int */
-    OPTION_RATE,     /* a number from 0 to `most`; double */
-    OPTION_CALL,     /* whatever `take` makes of a value */
-    OPTION_CALL_FLAG /* the same without one: `text` is NULL */
+    OPTION_FLAG = 1,  /* no value; bool, set to true */
+    OPTION_TEXT,      /* const char *, into argv */
+    OPTION_U32,       /* a whole number from `least` to `most`; uint32_t */
+    OPTION_U64,       /* the same; uint64_t */
+    OPTION_INT,       /* the same; int */
+    OPTION_RATE,      /* a number from 0 to `most`; double */
+    OPTION_CALL,      /* whatever `take` makes of a value */
+    OPTION_CALL_FLAG, /* the same without one: `text` is NULL */
+    OPTION_HEADING    /* no option: `name` is a line between those of the help */
 };
 
 struct option_row {
@@ -29,14 +36,31 @@ struct option_row {
     uint64_t least, most;
     /* Returns 0, or a negative errno with a text that names the option. */
     int (*take)(void *options, const char *name, const char *text, struct sp_error *error);
+    char letter;       /* a short form, as in -o; 0: none */
+    const char *value; /* what the help calls the value, as in "--frames N" */
+    const char *help;  /* one sentence or more, with the default in brackets; broken into lines */
 };
 
 struct options_syntax {
-    const char *program; /* that --version prints */
-    const char *version; /* NULL: there is no --version */
-    const char *help;    /* that --help prints */
+    const char *program; /* as it is called: "selfpage-swap", "selfpage convert" */
+    const char *version; /* that --version prints; NULL: there is no --version */
+    const char *usage;   /* what follows the program in the line "Usage:" */
+    const char *about;   /* paragraphs before the options, broken into lines by hand */
     const struct option_row *rows;
     unsigned count;
+    const char *notes;         /* paragraphs after the options; may be NULL */
+    void (*more)(FILE *out);   /* prints what follows them; may be NULL */
+    const char *exit_statuses; /* NULL: 0, or 2 if the program could not run */
+
+    /* What stands on the command line besides options: `least` to `most` words, which messages call
+     * `operands`; `operand` takes each, at word[0]. Without `operands` there must be none. With
+     * `rest`, options end at the first word, and `operand` takes all that begins there at once, as a
+     * list that ends with NULL. */
+    const char *operands;
+    unsigned least, most;
+    int (*operand)(void *options, char **word, struct sp_error *error);
+    bool rest;
+
     /* Look at the whole once all is parsed; NULL: it is good. Same returns as `take`. */
     int (*check)(void *options, struct sp_error *error);
 };
@@ -47,9 +71,12 @@ enum options_verdict {
     OPTIONS_BAD,  /* *error says what is wrong */
 };
 
-/* Parse argv, where only options may stand, into `options`, which holds the defaults; --help and
- * --version need no row. Not for two threads at once, since getopt is not. */
+/* Parse argv into `options`, which holds the defaults. -h, --help and --version need no row. Not for
+ * two threads at once, since getopt is not. */
 enum options_verdict options_parse(int argc, char **argv, const struct options_syntax *syntax,
                                    void *options, struct sp_error *error);
+
+/* Print the help that the table makes. */
+void options_help(FILE *out, const struct options_syntax *syntax);
 
 #endif

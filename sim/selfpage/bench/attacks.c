@@ -32,23 +32,12 @@ struct attacks_row {
     struct arena_verdict verdict[ARENA_ATTACK_COUNT];
 };
 
-static const char help_text[] =
-    "Usage: selfpage bench attacks [options]\n"
-    "\n"
+static const char about[] =
     "What a task gains by cheating, and what the others lose by it, under each arbitration policy.\n"
     "Five tasks share 1000 frames in virtual time: 100 are guaranteed to each, and what each needs\n"
     "changes every few seconds, a quarter more than there is in all. The same is played twice, with\n"
     "one task cheating and without. Gain and loss are of useful frames: those that are held, as far\n"
-    "as they are needed.\n"
-    "\n"
-    "  --arbiter A,B,...     policies, or shared objects with a slash in their names (all policies)\n"
-    "  --rounds N            different courses of the needs (8)\n"
-    "  --seed S              of the first (1)\n"
-    "  --json                print one JSON object instead of tables in Markdown\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0; 1 a task that keeps its contracts lost its frames, waited longer for guaranteed\n"
-    "ones than the grace of others, or physmem's books were wrong; 2 it could not run.\n";
+    "as they are needed.\n";
 
 static int arbiter_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
@@ -59,14 +48,33 @@ static int arbiter_take(void *options, const char *name, const char *text, struc
 #define FIELD(name) offsetof(struct attacks_options, name)
 
 static const struct option_row rows[] = {
-    {"arbiter", OPTION_CALL, .take = arbiter_take},
-    {"rounds", OPTION_U32, FIELD(rounds), 1, ROUNDS_MAX},
-    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},
-    {"json", OPTION_FLAG, FIELD(json)},
+    {"arbiter", OPTION_CALL, .take = arbiter_take, .value = "A,B,...",
+     .help = "policies, or shared objects with a slash in their names (all policies)"},
+    {"rounds", OPTION_U32, FIELD(rounds), 1, ROUNDS_MAX, .value = "N",
+     .help = "different courses of the needs (8)"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
+     .help = "of the first (1)"},
+    {"json", OPTION_FLAG, FIELD(json),
+     .help = "print one JSON object instead of tables in Markdown"},
 };
 
-static const struct options_syntax syntax_but_help = {
+/* The end of the help: what each attacker does. */
+static void print_attackers(FILE *out)
+{
+    fputs("\nThe attacker\n", out);
+    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++)
+        fprintf(out, "  %-8s %s\n", arena_attack_name((enum arena_attack)attack),
+                arena_attack_summary((enum arena_attack)attack));
+}
+
+static const struct options_syntax syntax = {
     .program = "selfpage bench attacks",
+    .usage = "[options]",
+    .about = about,
+    .more = print_attackers,
+    .exit_statuses = "0; 1 a task that keeps its contracts lost its frames, waited longer for "
+                     "guaranteed ones than the grace of others, or physmem's books were wrong; "
+                     "2 it could not run.",
     .version = SELFPAGE_VERSION,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
@@ -249,28 +257,13 @@ static int play_all(const struct attacks_options *options, struct attacks_row *r
     return code == 0 ? broken : code;
 }
 
-/* The help, with what each attacker does. */
-static void help_make(char *help, size_t size)
-{
-    int length = snprintf(help, size, "%s\nThe attacker\n", help_text);
-
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT && length < (int)size; attack++)
-        length += snprintf(help + length, size - (size_t)length, "  %-8s %s\n",
-                           arena_attack_name((enum arena_attack)attack),
-                           arena_attack_summary((enum arena_attack)attack));
-}
-
 int bench_attacks(int argc, char **argv)
 {
-    struct options_syntax syntax = syntax_but_help;
-    char help[4096];
     struct attacks_options options = {.seed = 1, .rounds = 8};
     struct attacks_row *row = NULL;
     struct sp_error error = {0};
     int status = 2;
 
-    help_make(help, sizeof(help));
-    syntax.help = help;
     switch (options_parse(argc, argv, &syntax, &options, &error)) {
     case OPTIONS_EXIT:
         status = 0;

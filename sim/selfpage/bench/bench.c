@@ -12,6 +12,7 @@
 #include "selfpage/bench/crew.h"
 #include "selfpage/bench/ratio.h"
 #include "selfpage/bench/stage.h"
+#include "selfpage/command/commands.h"
 #include "os/limits.h"
 
 /* Tasks that are "few". */
@@ -231,14 +232,14 @@ static int contracts(int argc, char **argv)
     return status;
 }
 
+/* What `selfpage bench` can do. */
+static const struct subcommand commands[] = {
+    {"contracts", contracts, "measure how fast physmem negotiates, and how fairly it shares"},
+    {"attacks", bench_attacks, "measure what a task gains by cheating, by arbitration policy"},
+};
+
 int bench_command(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "contracts") == 0)
-        return contracts(argc - 1, argv + 1);
-    if (argc >= 2 && strcmp(argv[1], "attacks") == 0)
-        return bench_attacks(argc - 1, argv + 1);
-    fprintf(stderr,
-            "selfpage: bench measures contracts, or plays attacks: selfpage bench contracts "
-            "--help or selfpage bench attacks --help says how\n");
-    return 2;
+    return commands_run("selfpage bench", "Measure contracts, or play attacks on them.", commands,
+                        sizeof(commands) / sizeof(commands[0]), NULL, argc - 1, argv + 1);
 }

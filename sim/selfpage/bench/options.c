@@ -29,63 +29,10 @@ const char *const bench_kind_names[BENCH_KIND_COUNT] = {
 #undef BENCH_NAME
 };
 
-static const char help_text[] =
-    "Usage: selfpage bench contracts [options]\n"
-    "\n"
+static const char about[] =
     "Start physmem, connect tasks to it that negotiate contracts, allocate and give back, and\n"
     "measure. A task has a request and a control connection, and at most one request outstanding.\n"
-    "All processes are pinned, and it is said to which cores.\n"
-    "\n"
-    "The load\n"
-    "  --tasks N             tasks (64)\n"
-    "  --processes N         drive them from N processes, of which each has an equal part and a loop\n"
-    "                        of its own; at most one for each task (0: this process has all)\n"
-    "  --outstanding K       closed loop: K requests always outstanding in all, the next is sent when\n"
-    "                        one is answered (8, unless there is a rate). Latencies are corrected for\n"
-    "                        coordinated omission: one of v also stands for requests that were not\n"
-    "                        made meanwhile, of v-i, v-2i ..., where i is the mean time between two\n"
-    "                        requests of one of the K\n"
-    "  --rate R              open loop: R requests a second in all, at random moments (Poisson);\n"
-    "                        each goes to a task that is free, or waits for one. Latency counts from\n"
-    "                        the moment it was to be sent, which needs no correction\n"
-    "  --mix KIND=N,...      shares of propose, renew, resize, recall, release and allocate\n"
-    "                        (1, 2, 1, 1, 1, 4). recall: ask physmem, as an administrator, to have\n"
-    "                        some task return 1 to 8 frames; release: close a contract. A task that\n"
-    "                        holds all it wishes for gives frames back (deallocate) instead of\n"
-    "                        allocating; it accepts every counter-offer (accept)\n"
-    "  --kinds KIND=N,...    kinds of contract proposed: guaranteed, extra, timed (3, 1, 1)\n"
-    "  --order N             contracts and allocations of orders 0 to N, 0 to 10 (2)\n"
-    "  --contention X        0 to 4: what tasks wish for in all, as a multiple of the frames; 0 is\n"
-    "                        one frame a contract (1)\n"
-    "  --slow N              of the tasks, answer recalls only shortly before the grace is over (0)\n"
-    "  --slow-after TIME     how late they answer (shortly before the grace is over)\n"
-    "  --silent N            of the tasks, map all their frames, never answer a recall, and come back\n"
-    "                        when revoked (0)\n"
-    "  --frames N            frames of physmem (16 a task, at least 4096)\n"
-    "  --grace TIME          grace of contracts (500ms)\n"
-    "  --silent-grace TIME   grace of silent tasks' contracts (the same)\n"
-    "  --duration TIME       of the measurement (5s)\n"
-    "  --requests N          measure until N requests have been answered, however long that takes\n"
-    "  --warmup TIME         the same load before it, not measured (1s)\n"
-    "  --seed S              of all that is random here (1)\n"
-    "  --cores same|different  where physmem runs: on the core of the tasks, or another (same);\n"
-    "                        several processes have all cores but physmem's, if different\n"
-    "\n"
-    "What is compared\n"
-    "  --arbiter A           arbitration policy (see selfpage-physmem --help)\n"
-    "  --compare A,B,...     one run with each of these, side by side\n"
-    "  --recall F/N          recall F frames from N tasks at once, and see in how many passes of\n"
-    "                        physmem's loop the RECALLs go out (100000/1000; 0/0: do not)\n"
-    "  --no-baseline         no comparisons: neither with bare sockets, nor with few tasks connected,\n"
-    "                        nor with one slow task, nor the great recall unless --recall is given\n"
-    "\n"
-    "What comes out\n"
-    "  --json                print one JSON object instead of tables; times are in ns\n"
-    "  --picture FILE        draw latencies and use over time (.svg or .png; needs gnuplot)\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0; 1 physmem's books were wrong at the end, or a task that answered was revoked;\n"
-    "2 it could not run.\n";
+    "All processes are pinned, and it is said to which cores.\n";
 
 /* ---- Values ---- */
 
@@ -251,31 +198,74 @@ static int picture_take(void *options, const char *name, const char *path, struc
 #define FIELD(name) offsetof(struct bench_options, name)
 
 static const struct option_row rows[] = {
-    {"tasks", OPTION_U32, FIELD(tasks), 1, TASKS_MAX},
-    {"processes", OPTION_U32, FIELD(processes), 0, BENCH_PROCESSES},
-    {"slow", OPTION_U32, FIELD(slow), 0, TASKS_MAX},
-    {"silent", OPTION_U32, FIELD(silent), 0, TASKS_MAX},
-    {"frames", OPTION_U32, FIELD(frames), 1, FRAMES_MAX},
-    {"duration", OPTION_CALL, .take = duration_take},
-    {"warmup", OPTION_CALL, .take = warmup_take},
-    {"grace", OPTION_CALL, .take = grace_take},
-    {"slow-after", OPTION_CALL, .take = slow_after_take},
-    {"silent-grace", OPTION_CALL, .take = silent_grace_take},
-    {"requests", OPTION_U64, FIELD(requests), 1, UINT32_MAX},
-    {"rate", OPTION_RATE, FIELD(rate), .most = RATE_MAX},
-    {"outstanding", OPTION_U32, FIELD(outstanding), 1, TASKS_MAX},
-    {"mix", OPTION_CALL, .take = mix_take},
-    {"kinds", OPTION_CALL, .take = kinds_take},
-    {"order", OPTION_U32, FIELD(order), 0, ORDER_MAX},
-    {"contention", OPTION_RATE, FIELD(contention), .most = BENCH_CONTENTION_MAX},
-    {"arbiter", OPTION_CALL, .take = arbiter_take},
-    {"compare", OPTION_CALL, .take = compare_take},
-    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX},
-    {"cores", OPTION_CALL, .take = cores_take},
-    {"recall", OPTION_CALL, .take = recall_take},
-    {"no-baseline", OPTION_CALL_FLAG, .take = no_baseline_take},
-    {"json", OPTION_FLAG, FIELD(json)},
-    {"picture", OPTION_CALL, .take = picture_take},
+    {"The load", OPTION_HEADING},
+    {"tasks", OPTION_U32, FIELD(tasks), 1, TASKS_MAX, .value = "N",
+     .help = "tasks (64)"},
+    {"processes", OPTION_U32, FIELD(processes), 0, BENCH_PROCESSES, .value = "N",
+     .help = "drive them from N processes, of which each has an equal part and a loop of its "
+             "own; at most one for each task (0: this process has all)"},
+    {"outstanding", OPTION_U32, FIELD(outstanding), 1, TASKS_MAX, .value = "K",
+     .help = "closed loop: K requests always outstanding in all, the next is sent when one is "
+             "answered (8, unless there is a rate). Latencies are corrected for coordinated "
+             "omission: one of v also stands for requests that were not made meanwhile, of v-i, "
+             "v-2i ..., where i is the mean time between two requests of one of the K"},
+    {"rate", OPTION_RATE, FIELD(rate), .most = RATE_MAX, .value = "R",
+     .help = "open loop: R requests a second in all, at random moments (Poisson); each goes to "
+             "a task that is free, or waits for one. Latency counts from the moment it was to "
+             "be sent, which needs no correction"},
+    {"mix", OPTION_CALL, .take = mix_take, .value = "KIND=N,...",
+     .help = "shares of propose, renew, resize, recall, release and allocate (1, 2, 1, 1, 1, "
+             "4). recall: ask physmem, as an administrator, to have some task return 1 to 8 "
+             "frames; release: close a contract. A task that holds all it wishes for gives "
+             "frames back (deallocate) instead of allocating; it accepts every counter-offer "
+             "(accept)"},
+    {"kinds", OPTION_CALL, .take = kinds_take, .value = "KIND=N,...",
+     .help = "kinds of contract proposed: guaranteed, extra, timed (3, 1, 1)"},
+    {"order", OPTION_U32, FIELD(order), 0, ORDER_MAX, .value = "N",
+     .help = "contracts and allocations of orders 0 to N, 0 to 10 (2)"},
+    {"contention", OPTION_RATE, FIELD(contention), .most = BENCH_CONTENTION_MAX, .value = "X",
+     .help = "0 to 4: what tasks wish for in all, as a multiple of the frames; 0 is one frame a "
+             "contract (1)"},
+    {"slow", OPTION_U32, FIELD(slow), 0, TASKS_MAX, .value = "N",
+     .help = "of the tasks, answer recalls only shortly before the grace is over (0)"},
+    {"slow-after", OPTION_CALL, .take = slow_after_take, .value = "TIME",
+     .help = "how late they answer (shortly before the grace is over)"},
+    {"silent", OPTION_U32, FIELD(silent), 0, TASKS_MAX, .value = "N",
+     .help = "of the tasks, map all their frames, never answer a recall, and come back when "
+             "revoked (0)"},
+    {"frames", OPTION_U32, FIELD(frames), 1, FRAMES_MAX, .value = "N",
+     .help = "frames of physmem (16 a task, at least 4096)"},
+    {"grace", OPTION_CALL, .take = grace_take, .value = "TIME",
+     .help = "grace of contracts (500ms)"},
+    {"silent-grace", OPTION_CALL, .take = silent_grace_take, .value = "TIME",
+     .help = "grace of silent tasks' contracts (the same)"},
+    {"duration", OPTION_CALL, .take = duration_take, .value = "TIME",
+     .help = "of the measurement (5s)"},
+    {"requests", OPTION_U64, FIELD(requests), 1, UINT32_MAX, .value = "N",
+     .help = "measure until N requests have been answered, however long that takes"},
+    {"warmup", OPTION_CALL, .take = warmup_take, .value = "TIME",
+     .help = "the same load before it, not measured (1s)"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
+     .help = "of all that is random here (1)"},
+    {"cores", OPTION_CALL, .take = cores_take, .value = "same|different",
+     .help = "where physmem runs: on the core of the tasks, or another (same); several "
+             "processes have all cores but physmem's, if different"},
+    {"What is compared", OPTION_HEADING},
+    {"arbiter", OPTION_CALL, .take = arbiter_take, .value = "A",
+     .help = "arbitration policy (see selfpage-physmem --help)"},
+    {"compare", OPTION_CALL, .take = compare_take, .value = "A,B,...",
+     .help = "one run with each of these, side by side"},
+    {"recall", OPTION_CALL, .take = recall_take, .value = "F/N",
+     .help = "recall F frames from N tasks at once, and see in how many passes of physmem's "
+             "loop the RECALLs go out (100000/1000; 0/0: do not)"},
+    {"no-baseline", OPTION_CALL_FLAG, .take = no_baseline_take,
+     .help = "no comparisons: neither with bare sockets, nor with few tasks connected, nor with "
+             "one slow task, nor the great recall unless --recall is given"},
+    {"What comes out", OPTION_HEADING},
+    {"json", OPTION_FLAG, FIELD(json),
+     .help = "print one JSON object instead of tables; times are in ns"},
+    {"picture", OPTION_CALL, .take = picture_take, .value = "FILE",
+     .help = "draw latencies and use over time (.svg or .png; needs gnuplot)"},
 };
 
 static int check(void *arg, struct sp_error *error)
@@ -314,7 +304,10 @@ static int check(void *arg, struct sp_error *error)
 
 static const struct options_syntax syntax = {
     .program = "selfpage bench contracts",
-    .help = help_text,
+    .usage = "[options]",
+    .about = about,
+    .exit_statuses = "0; 1 physmem's books were wrong at the end, or a task that answered was "
+                     "revoked; 2 it could not run.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .check = check,

@@ -1,47 +1,36 @@
 #include "selfpage/policy/check_policy.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/exits.h"
+#include "os/options.h"
+#include "selfpage/command/commands.h"
 #include "selfpage/policy/check_run.h"
 #include "policy/registry.h"
-
-enum { EXIT_KEPT = 0, EXIT_BROKEN = 1, EXIT_CANNOT = 2 };
 
 #define ROUNDS  200u
 #define STEPS   2000u
 #define TIMEOUT 20u
 
-static const char help[] =
-    "Usage: selfpage check-policy POLICY... [options]\n"
-    "\n"
+static const char about[] =
     "Drive eviction policies through everything that the rules of <selfpage/policy.h> allow an\n"
     "engine to do, in random order, and say in words which of their own rules they break.\n"
     "\n"
-    "  POLICY           NAME[:PARAMS] of a policy that comes with Selfpage, or the path of a shared\n"
+    "A POLICY is NAME[:PARAMS] of a policy that comes with Selfpage, or the path of a shared\n"
     "                   object, with a / in it: ./mine.so[:PARAMS]; libcachesim:./libX.so is a\n"
-    "                   plug-in for libCacheSim, which has to keep fewer rules\n"
-    "  --all            all policies that come with Selfpage\n"
-    "  --seed S         of the first round (1)\n"
-    "  --rounds N       rounds, each with a seed, sizes and a pattern of its own (200)\n"
-    "  --steps N        references in a round (2000)\n"
-    "  --timeout S      seconds that a round may take (20)\n"
-    "  --no-sandbox     do not watch system calls, allocations and the stack\n"
-    "  --json           a JSON object a policy, each on a line\n"
-    "  --help\n"
-    "\n"
+    "                   plug-in for libCacheSim, which has to keep fewer rules\n";
+
+static const char notes[] =
     "What is looked at: declared (flags, sizes of the state); rules (victims are pages that the\n"
     "policy has; only its own state is touched; questions to the environment make sense); again (the\n"
     "same seed gives the same victims); beside (no state outside of `self`); quiet (no system call,\n"
     "allocation or clock, 8 KiB of stack at most); sparse (init leaves a large state untouched);\n"
-    "cost (constant time a call).\n"
-    "\n"
-    "Exit status: 0 all rules are kept; 1 one is broken; 2 the check could not be run.\n";
+    "cost (constant time a call).\n";
 
 static const char *const stage_names[CHECK_STAGES] = {"declared", "rules",  "again", "beside",
                                                       "quiet",    "sparse", "cost"};
@@ -49,29 +38,7 @@ static const char *const stage_names[CHECK_STAGES] = {"declared", "rules",  "aga
 struct command {
     struct check_options check;
     bool all, json;
-};
-
-enum option_key {
-    OPTION_ALL = 256,
-    OPTION_SEED,
-    OPTION_ROUNDS,
-    OPTION_STEPS,
-    OPTION_TIMEOUT,
-    OPTION_NO_SANDBOX,
-    OPTION_JSON,
-    OPTION_HELP,
-};
-
-static const struct option option_table[] = {
-    {"all", no_argument, NULL, OPTION_ALL},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"rounds", required_argument, NULL, OPTION_ROUNDS},
-    {"steps", required_argument, NULL, OPTION_STEPS},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {"no-sandbox", no_argument, NULL, OPTION_NO_SANDBOX},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
+    char **policies; /* that were named, NULL at the end; NULL: none was */
 };
 
 /* ---- Output ---- */
@@ -194,12 +161,6 @@ static void print_json(const char *text, const struct check_options *options,
 
 /* ---- The command ---- */
 
-static int cannot(const struct sp_error *error)
-{
-    fprintf(stderr, "selfpage: %s\n", error->text);
-    return EXIT_CANNOT;
-}
-
 /* What a policy declares may break a rule; a file that is missing does not. */
 static int judge_load(const char *text, const struct policy_handle *policy,
                       const struct command *command, const struct sp_error *error)
@@ -208,13 +169,13 @@ static int judge_load(const char *text, const struct policy_handle *policy,
 
     if (policy->foreign || policy->object.symbol == NULL ||
         policy_check(policy->object.symbol, NULL) == 0)
-        return cannot(error);
+        return commands_cannot(error);
     check_breach(&result.log, "%s", error->text);
     if (command->json)
         print_json(text, &command->check, &result);
     else
         print_breach(text, &result);
-    return EXIT_BROKEN;
+    return EXIT_NO;
 }
 
 static int check_one(const struct command *command, const char *text)
@@ -227,7 +188,7 @@ static int check_one(const struct command *command, const char *text)
     if (status != 0) {
         status = judge_load(text, &policy, command, &error);
     } else if (check_run(&policy, &command->check, &result, &error) != 0) {
-        status = cannot(&error);
+        status = commands_cannot(&error);
     } else {
         if (command->json)
             print_json(text, &command->check, &result);
@@ -235,65 +196,64 @@ static int check_one(const struct command *command, const char *text)
             print_passed(text, &command->check, &result);
         else
             print_breach(text, &result);
-        status = result.passed ? EXIT_KEPT : EXIT_BROKEN;
+        status = result.passed ? EXIT_YES : EXIT_NO;
     }
     policy_unload(&policy);
     fflush(stdout);
     return status;
 }
 
-static int number_parse(const char *option, const char *text, uint64_t least, uint64_t most,
-                        uint64_t *number, struct sp_error *error)
+static int policy_take(void *arg, char **word, struct sp_error *error)
 {
-    char *end;
+    struct command *command = arg;
 
-    errno = 0;
-    *number = strtoull(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number >= least &&
-        *number <= most)
-        return 0;
-    return error_set(error, EINVAL, "%s: \"%.60s\" is no whole number from %llu to %llu", option,
-                     text, (unsigned long long)least, (unsigned long long)most);
+    (void)error;
+    if (command->policies == NULL) /* the first; the others follow it */
+        command->policies = word;
+    return 0;
 }
 
-static int option_take(int key, char **argv, struct command *command, struct sp_error *error)
+static int check_options(void *arg, struct sp_error *error)
 {
-    struct check_options *o = &command->check;
-    uint64_t number = 0;
-    int result = 0;
+    const struct command *command = arg;
 
-    switch (key) {
-    case OPTION_ALL:
-        command->all = true;
+    if (command->all || command->policies != NULL)
         return 0;
-    case OPTION_JSON:
-        command->json = true;
-        return 0;
-    case OPTION_NO_SANDBOX:
-        o->no_sandbox = true;
-        return 0;
-    case OPTION_SEED:
-        return number_parse("--seed", optarg, 0, UINT64_MAX - UINT32_MAX, &o->seed, error);
-    case OPTION_ROUNDS:
-        result = number_parse("--rounds", optarg, 1, 1000000, &number, error);
-        o->rounds = (uint32_t)number;
-        return result;
-    case OPTION_STEPS:
-        result = number_parse("--steps", optarg, 2, 1000000, &number, error);
-        o->steps = (uint32_t)number;
-        return result;
-    case OPTION_TIMEOUT:
-        result = number_parse("--timeout", optarg, 1, 86400, &number, error);
-        o->timeout = (uint32_t)number;
-        return result;
-    case ':':
-        return error_set(error, EINVAL, "%s needs a value (see selfpage check-policy --help)",
-                         argv[optind - 1]);
-    default:
-        return error_set(error, EINVAL, "unknown option %.100s (see selfpage check-policy --help)",
-                         argv[optind - 1]);
-    }
+    return error_set(error, EINVAL, "which POLICY? (see selfpage check-policy --help)");
 }
+
+#define FIELD(name) offsetof(struct command, name)
+
+static const struct option_row rows[] = {
+    {"all", OPTION_FLAG, FIELD(all),
+     .help = "all policies that come with Selfpage"},
+    {"seed", OPTION_U64, FIELD(check.seed), 0, UINT64_MAX - UINT32_MAX, .value = "S",
+     .help = "of the first round (1)"},
+    {"rounds", OPTION_U32, FIELD(check.rounds), 1, 1000000, .value = "N",
+     .help = "rounds, each with a seed, sizes and a pattern of its own (200)"},
+    {"steps", OPTION_U32, FIELD(check.steps), 2, 1000000, .value = "N",
+     .help = "references in a round (2000)"},
+    {"timeout", OPTION_U32, FIELD(check.timeout), 1, 86400, .value = "S",
+     .help = "seconds that a round may take (20)"},
+    {"no-sandbox", OPTION_FLAG, FIELD(check.no_sandbox),
+     .help = "do not watch system calls, allocations and the stack"},
+    {"json", OPTION_FLAG, FIELD(json),
+     .help = "a JSON object a policy, each on a line"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage check-policy",
+    .usage = "POLICY... [options]",
+    .about = about,
+    .notes = notes,
+    .exit_statuses = "0 all rules are kept; 1 one is broken; 2 the check could not be run.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "POLICY",
+    .most = UINT32_MAX,
+    .operand = policy_take,
+    .check = check_options,
+};
 
 int check_policy_command(int argc, char **argv)
 {
@@ -301,29 +261,23 @@ int check_policy_command(int argc, char **argv)
         .check = {.seed = 1, .rounds = ROUNDS, .steps = STEPS, .timeout = TIMEOUT}};
     const struct sp_policy *policy;
     struct sp_error error;
-    int key, worst = EXIT_KEPT;
+    int worst = EXIT_YES;
 
-    opterr = 0;
-    optind = 1;
-    while ((key = getopt_long(argc, argv, ":", option_table, NULL)) != -1) {
-        if (key == OPTION_HELP) {
-            fputs(help, stdout);
-            return EXIT_KEPT;
-        }
-        if (option_take(key, argv, &command, &error) != 0)
-            return cannot(&error);
-    }
-    if (optind == argc && !command.all) {
-        error_set(&error, EINVAL, "which POLICY? (see selfpage check-policy --help)");
-        return cannot(&error);
+    switch (options_parse(argc, argv, &syntax, &command, &error)) {
+    case OPTIONS_EXIT:
+        return EXIT_YES;
+    case OPTIONS_BAD:
+        return commands_cannot(&error);
+    case OPTIONS_RUN:
+        break;
     }
     for (size_t i = 0; command.all && (policy = policy_builtin(i)) != NULL; i++) {
         int status = check_one(&command, policy->name);
 
         worst = status > worst ? status : worst;
     }
-    for (; optind < argc; optind++) {
-        int status = check_one(&command, argv[optind]);
+    for (char **word = command.policies; word != NULL && *word != NULL; word++) {
+        int status = check_one(&command, *word);
 
         worst = status > worst ? status : worst;
     }

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/exits.h"
+#include "os/options.h"
+#include "selfpage/command/commands.h"
 #include "base/random.h"
 #include "policy/registry.h"
-
-enum { EXIT_DONE = 0, EXIT_CANNOT = 2 };
 
 #define NAME_LONGEST 40u
 #define PATH_LONGEST 4095u
@@ -26,29 +27,18 @@ enum { EXIT_DONE = 0, EXIT_CANNOT = 2 };
 #define TRACE_SCAN_EVERY 4000u
 #define TRACE_SCAN       300u
 
-static const char help[] =
-    "Usage: selfpage new-policy NAME [--dir DIR]\n"
-    "\n"
+static const char about[] =
     "Write the beginning of an eviction policy into DIR (./NAME), which is made: NAME.c with\n"
     "comments, CMakeLists.txt, and trace.txt for its tests. Nothing is overwritten.\n"
     "\n"
-    "  NAME         a letter, then letters, digits and '-', all small\n"
-    "  --dir DIR    where to\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0 done; 2 it could not be done.\n";
+    "NAME is a letter, then letters, digits and '-', all small.\n";
 
 struct skeleton {
     const char *name;
     char ident[NAME_LONGEST + 1];
     char dir[PATH_LONGEST + 1];
+    const char *given_dir; /* NULL: none was */
 };
-
-static int cannot(const struct sp_error *error)
-{
-    fprintf(stderr, "selfpage: %s\n", error->text);
-    return EXIT_CANNOT;
-}
 
 static int take_name(struct skeleton *skeleton, const char *name, struct sp_error *error)
 {
@@ -174,46 +164,59 @@ static int write_skeleton(const struct skeleton *skeleton, struct sp_error *erro
     return result;
 }
 
+static int name_take(void *skeleton, char **word, struct sp_error *error)
+{
+    return take_name(skeleton, word[0], error);
+}
+
+static int check(void *arg, struct sp_error *error)
+{
+    struct skeleton *skeleton = arg;
+    int length = snprintf(skeleton->dir, sizeof(skeleton->dir), "%s",
+                          skeleton->given_dir != NULL ? skeleton->given_dir : skeleton->name);
+
+    if (length > (int)PATH_LONGEST)
+        return error_set(error, ENAMETOOLONG, "--dir: longer than %u bytes", PATH_LONGEST);
+    return 0;
+}
+
+static const struct option_row rows[] = {
+    {"dir", OPTION_TEXT, offsetof(struct skeleton, given_dir), .value = "DIR",
+     .help = "where to"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage new-policy",
+    .usage = "NAME [--dir DIR]",
+    .about = about,
+    .exit_statuses = "0 done; 2 it could not be done.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "NAME",
+    .least = 1,
+    .most = 1,
+    .operand = name_take,
+    .check = check,
+};
+
 int new_policy_command(int argc, char **argv)
 {
-    static const struct option options[] = {{"dir", required_argument, NULL, 'd'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
     struct skeleton skeleton = {0};
-    const char *dir = NULL;
     struct sp_error error = {0};
-    int key, length;
 
-    opterr = 0;
-    optind = 1;
-    while ((key = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (key == 'h') {
-            fputs(help, stdout);
-            return EXIT_DONE;
-        }
-        if (key != 'd') {
-            error_set(&error, EINVAL, "%s %.100s (see selfpage new-policy --help)",
-                      key == ':' ? "what follows" : "unknown option", argv[optind - 1]);
-            return cannot(&error);
-        }
-        dir = optarg;
-    }
-    if (argc - optind != 1) {
-        error_set(&error, EINVAL, "one NAME, please (see selfpage new-policy --help)");
-        return cannot(&error);
-    }
-    if (take_name(&skeleton, argv[optind], &error) != 0)
-        return cannot(&error);
-    length = snprintf(skeleton.dir, sizeof(skeleton.dir), "%s", dir != NULL ? dir : skeleton.name);
-    if (length > (int)PATH_LONGEST) {
-        error_set(&error, ENAMETOOLONG, "--dir: longer than %u bytes", PATH_LONGEST);
-        return cannot(&error);
+    switch (options_parse(argc, argv, &syntax, &skeleton, &error)) {
+    case OPTIONS_EXIT:
+        return EXIT_YES;
+    case OPTIONS_BAD:
+        return commands_cannot(&error);
+    case OPTIONS_RUN:
+        break;
     }
     if (write_skeleton(&skeleton, &error) != 0)
-        return cannot(&error);
+        return commands_cannot(&error);
     printf("%s/%s.c is the policy. Next:\n"
            "  cmake -S %s -B %s/build && cmake --build %s/build\n"
            "  ctest --test-dir %s/build --output-on-failure\n",
            skeleton.dir, skeleton.name, skeleton.dir, skeleton.dir, skeleton.dir, skeleton.dir);
-    return EXIT_DONE;
+    return EXIT_YES;
 }

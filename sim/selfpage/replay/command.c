@@ -3,17 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/exits.h"
+#include "selfpage/command/commands.h"
 #include "selfpage/replay/replay.h"
 #include "selfpage/replay/curve.h"
 #include "selfpage/replay/report.h"
-
-enum { EXIT_HOLDS = 0, EXIT_FAILS = 1, EXIT_CANNOT = 2 };
-
-static int cannot(const struct sp_error *error)
-{
-    fprintf(stderr, "selfpage: %s\n", error->text);
-    return EXIT_CANNOT;
-}
 
 static int cannot_write(const char *what, int result)
 {
@@ -31,7 +25,7 @@ static int print(const struct replay_options *options, const struct replay_resul
         result = replay_report_csv(stdout, results);
     else
         result = replay_report_table(stdout, results);
-    return result == 0 ? EXIT_HOLDS : cannot_write("results", result);
+    return result == 0 ? EXIT_YES : cannot_write("results", result);
 }
 
 static int list_jobs(const struct replay_options *options)
@@ -43,7 +37,7 @@ static int list_jobs(const struct replay_options *options)
         return EXIT_CANNOT;
     }
     result = replay_report_jobs(stdout, options);
-    return result == 0 ? EXIT_HOLDS : cannot_write("jobs", result);
+    return result == 0 ? EXIT_YES : cannot_write("jobs", result);
 }
 
 /* Find the curves, and write them to every file. */
@@ -56,7 +50,7 @@ static int draw(const struct replay_options *options)
     for (size_t i = 0; i < options->curves.count && result == 0; i++)
         result = curves_write(&curves, options->curves.items[i], &error);
     curves_fini(&curves);
-    return result == 0 ? EXIT_HOLDS : cannot(&error);
+    return result == 0 ? EXIT_YES : commands_cannot(&error);
 }
 
 static int replay(const struct replay_options *options)
@@ -66,17 +60,17 @@ static int replay(const struct replay_options *options)
     int status;
 
     if (replay_run(options, &results, &error) != 0) {
-        status = cannot(&error);
+        status = commands_cannot(&error);
     } else {
         int failed = 0;
 
         status = print(options, &results);
-        if (status == EXIT_HOLDS)
+        if (status == EXIT_YES)
             failed = replay_judge(stderr, options, &results, &error);
         if (failed < 0)
-            status = cannot(&error);
+            status = commands_cannot(&error);
         else if (failed > 0)
-            status = EXIT_FAILS;
+            status = EXIT_NO;
     }
     replay_results_fini(&results);
     return status;
@@ -84,13 +78,13 @@ static int replay(const struct replay_options *options)
 
 static int run(const struct replay_options *options)
 {
-    int status = EXIT_HOLDS;
+    int status = EXIT_YES;
 
     if (options->list_jobs)
         return list_jobs(options);
     if (options->curves.count > 0)
         status = draw(options);
-    if (options->size_count > 0 && status == EXIT_HOLDS)
+    if (options->size_count > 0 && status == EXIT_YES)
         status = replay(options);
     return status;
 }
@@ -99,15 +93,15 @@ int replay_command(int argc, char **argv)
 {
     struct replay_options options;
     struct sp_error error = {0};
-    int status = EXIT_HOLDS;
+    int status = EXIT_YES;
 
     switch (replay_options_parse(argc, argv, &options, &error)) {
-    case REPLAY_OPTIONS_EXIT:
+    case OPTIONS_EXIT:
         break;
-    case REPLAY_OPTIONS_BAD:
-        status = cannot(&error);
+    case OPTIONS_BAD:
+        status = commands_cannot(&error);
         break;
-    case REPLAY_OPTIONS_RUN:
+    case OPTIONS_RUN:
         status = run(&options);
         break;
     }

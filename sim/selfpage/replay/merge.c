@@ -1,34 +1,25 @@
 #include "selfpage/replay/merge.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/exits.h"
+#include "os/options.h"
+#include "selfpage/command/commands.h"
 #include "selfpage/replay/curve.h"
 #include "selfpage/replay/report.h"
 
-enum { EXIT_DONE = 0, EXIT_CANNOT = 2 };
-
-static const char help[] =
-    "Usage: selfpage report [options] FILE...\n"
-    "\n"
+static const char about[] =
     "Merge what several runs of selfpage replay --json printed into one table. A FILE (- is standard\n"
     "input) may hold the output of many, one behind the other:\n"
     "\n"
     "  selfpage replay --policy all --frames 1%,10% --list-jobs TRACE | parallel | selfpage report -\n"
     "\n"
-    "Results that come twice count once; they must not differ.\n"
-    "\n"
-    "  --json, --csv        print the same as selfpage replay would\n"
-    "  --curve FILE         also write miss ratios by frames to FILE.csv, .svg or .png (by gnuplot),\n"
-    "                       a line a policy. May be given often\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0 done; 2 it could not be done.\n";
+    "Results that come twice count once; they must not differ.\n";
 
 /* All that was read. Labels live in policies, which results point to. */
 struct merge {
@@ -41,6 +32,7 @@ struct merge {
 struct command {
     bool json, csv;
     struct strings curves;
+    char **files; /* NULL at the end */
 };
 
 /* ---- Reading ---- */
@@ -347,61 +339,92 @@ static void merge_fini(struct merge *merge)
     free(merge->results.results);
 }
 
-static int options_parse(int argc, char **argv, struct command *command, bool *ended,
-                         struct sp_error *error)
+static int curve_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"csv", no_argument, NULL, 'c'},
-                                            {"curve", required_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    int key, status = 0;
+    struct command *command = arg;
 
-    opterr = 0;
-    optind = 1;
-    while (status == 0 && (key = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (key == 'h') {
-            fputs(help, stdout);
-            *ended = true;
-            return 0;
-        }
-        command->json |= key == 'j';
-        command->csv |= key == 'c';
-        if (key == 'v')
-            status = curves_check_path(optarg, error);
-        if (key == 'v')
-            strings_add(&command->curves, optarg);
-        if (key == ':' || key == '?')
-            status = error_set(error, EINVAL, "%s %.100s (see selfpage report --help)",
-                               key == ':' ? "a value is missing behind" : "unknown option",
-                               argv[optind - 1]);
-    }
-    if (status == 0 && command->curves.failed)
-        status = no_memory(error);
-    if (status == 0 && command->json && command->csv)
-        status = error_set(error, EINVAL, "--json and --csv: one of them");
-    if (status == 0 && optind == argc)
-        status = error_set(error, EINVAL, "which FILE? (see selfpage report --help)");
+    (void)name;
+    strings_add(&command->curves, text);
+    return command->curves.failed ? no_memory(error) : curves_check_path(text, error);
+}
+
+static int file_take(void *arg, char **word, struct sp_error *error)
+{
+    struct command *command = arg;
+
+    (void)error;
+    if (command->files == NULL) /* the first; the others follow it */
+        command->files = word;
+    return 0;
+}
+
+static int check(void *arg, struct sp_error *error)
+{
+    const struct command *command = arg;
+
+    if (command->json && command->csv)
+        return error_set(error, EINVAL, "--json and --csv: one of them");
+    return 0;
+}
+
+#define FIELD(name) offsetof(struct command, name)
+
+static const struct option_row rows[] = {
+    {"json", OPTION_FLAG, FIELD(json),
+     .help = "print the same as selfpage replay --json would"},
+    {"csv", OPTION_FLAG, FIELD(csv),
+     .help = "print the same as selfpage replay --csv would"},
+    {"curve", OPTION_CALL, .take = curve_take, .value = "FILE",
+     .help = "also write miss ratios by frames to FILE.csv, .svg or .png (by gnuplot), a line a "
+             "policy. May be given often"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage report",
+    .usage = "[options] FILE...",
+    .about = about,
+    .exit_statuses = "0 done; 2 it could not be done.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "FILE",
+    .least = 1,
+    .most = UINT32_MAX,
+    .operand = file_take,
+    .check = check,
+};
+
+static int report(const struct command *command, struct sp_error *error)
+{
+    struct merge merge = {.room = 0};
+    int status = 0;
+
+    for (char **file = command->files; status == 0 && *file != NULL; file++)
+        status = read_file(&merge, *file, error);
+    if (status == 0 && merge.results.count == 0)
+        status = error_set(error, ENODATA, "there are no results to report");
+    if (status == 0)
+        status = print(command, &merge, error);
+    merge_fini(&merge);
     return status;
 }
 
 int report_command(int argc, char **argv)
 {
     struct command command = {.json = false};
-    struct merge merge = {.room = 0};
     struct sp_error error = {0};
-    bool ended = false;
-    int status = options_parse(argc, argv, &command, &ended, &error);
+    int status = EXIT_YES;
 
-    for (int i = optind; status == 0 && !ended && i < argc; i++)
-        status = read_file(&merge, argv[i], &error);
-    if (status == 0 && !ended && merge.results.count == 0)
-        status = error_set(&error, ENODATA, "there are no results to report");
-    if (status == 0 && !ended)
-        status = print(&command, &merge, &error);
-    if (status != 0)
-        fprintf(stderr, "selfpage: %s\n", error.text);
-    merge_fini(&merge);
+    switch (options_parse(argc, argv, &syntax, &command, &error)) {
+    case OPTIONS_EXIT:
+        break;
+    case OPTIONS_BAD:
+        status = commands_cannot(&error);
+        break;
+    case OPTIONS_RUN:
+        if (report(&command, &error) != 0)
+            status = commands_cannot(&error);
+        break;
+    }
     strings_fini(&command.curves);
-    return status == 0 ? EXIT_DONE : EXIT_CANNOT;
+    return status;
 }

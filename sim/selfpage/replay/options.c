@@ -1,52 +1,34 @@
 #include "selfpage/replay/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/option.h"
 #include "policy/registry.h"
 #include "replay/pass.h"
 #include "selfpage/replay/curve.h"
 
-enum option_key {
-    OPTION_POLICY = 256,
-    OPTION_FRAMES,
-    OPTION_FORMAT,
-    OPTION_PAGE_SIZE,
-    OPTION_ID_UNIT,
-    OPTION_SEED,
-    OPTION_THREADS,
-    OPTION_MAX_PAGES,
-    OPTION_JSON,
-    OPTION_CSV,
-    OPTION_ASSERT,
-    OPTION_CURVE,
-    OPTION_LIST_JOBS,
-    OPTION_QUIET,
-    OPTION_HELP,
-};
+static const char about[] =
+    "Run eviction policies over a trace of page references: every policy at every size, in one pass\n"
+    "over the trace, on all cores. TRACE is a file, or - for standard input, plain or compressed by\n"
+    "zstd. A first reference to a page is a miss like any other.\n";
 
-static const struct option option_table[] = {
-    {"policy", required_argument, NULL, OPTION_POLICY},
-    {"frames", required_argument, NULL, OPTION_FRAMES},
-    {"format", required_argument, NULL, OPTION_FORMAT},
-    {"page-size", required_argument, NULL, OPTION_PAGE_SIZE},
-    {"id-unit", required_argument, NULL, OPTION_ID_UNIT},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"threads", required_argument, NULL, OPTION_THREADS},
-    {"max-pages", required_argument, NULL, OPTION_MAX_PAGES},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"csv", no_argument, NULL, OPTION_CSV},
-    {"assert", required_argument, NULL, OPTION_ASSERT},
-    {"curve", required_argument, NULL, OPTION_CURVE},
-    {"list-jobs", no_argument, NULL, OPTION_LIST_JOBS},
-    {"quiet", no_argument, NULL, OPTION_QUIET},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
+static const char notes[] =
+    "Formats:\n"
+    "  native           Selfpage's own\n"
+    "  oracleGeneral    libCacheSim's records of 24 bytes\n"
+    "  csv:OPTIONS      lines of columns; libCacheSim's options: obj-id-col=N, obj-size-col=N,\n"
+    "                   op-col=N, has-header=true, delimiter=C, obj-id-is-num=1, time-col=N;\n"
+    "                   columns count from 1. Operations such as w, write, set, put are writes\n"
+    "  text             one id a line\n"
+    "  lackey           what valgrind --tool=lackey --trace-mem=yes prints\n"
+    "\n"
+    "references_per_second is what the policy at this size reached, as if it had been alone: the\n"
+    "processor time of reading the trace and looking up its pages, and of its own simulation. A dirty\n"
+    "eviction is one of a page that was written to since it came in.\n";
 
 /* ---- Policies ---- */
 
@@ -112,21 +94,6 @@ static int find_policies(struct replay_options *options, struct sp_error *error)
 
 /* ---- Numbers ---- */
 
-/* A whole number from `least` to `most`. */
-static int take_number(const char *option, const char *text, uint64_t least, uint64_t most,
-                       uint64_t *number, struct sp_error *error)
-{
-    char *end;
-
-    errno = 0;
-    *number = strtoull(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number >= least &&
-        *number <= most)
-        return 0;
-    return error_set(error, EINVAL, "%s: \"%.60s\" is no whole number from %llu to %llu", option,
-                     text, (unsigned long long)least, (unsigned long long)most);
-}
-
 int replay_size_parse(struct replay_size *size, const char *text, struct sp_error *error)
 {
     size_t length = strlen(text);
@@ -143,7 +110,7 @@ int replay_size_parse(struct replay_size *size, const char *text, struct sp_erro
                              "--frames: \"%.60s\" is no share above 0 %% and up to 100 %%", text);
         return 0;
     }
-    result = take_number("--frames", text, 1, UINT32_MAX - 1, &number, error);
+    result = option_number("frames", text, 1, UINT32_MAX - 1, &number, error);
     size->frames = (uint32_t)number;
     return result;
 }
@@ -181,10 +148,12 @@ static int find_sizes(struct replay_options *options, struct sp_error *error)
 
 /* ---- Options ---- */
 
-/* -t OPTIONS, as libCacheSim's users write it: --format csv:OPTIONS. */
-static int take_csv_options(struct replay_options *options, const char *text,
-                            struct sp_error *error)
+/* -t OPTIONS, as users of libCacheSim write it: --format csv:OPTIONS. */
+static int csv_options_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
+    struct replay_options *options = arg;
+
+    (void)name;
     free(options->csv_format);
     if (asprintf(&options->csv_format, "csv:%s", text) < 0) {
         options->csv_format = NULL;
@@ -194,72 +163,48 @@ static int take_csv_options(struct replay_options *options, const char *text,
     return 0;
 }
 
-static int option_take(int key, struct replay_options *options, char **argv, struct sp_error *error)
+static int policy_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
-    uint64_t number = 0;
-    int result = 0;
-
-    switch (key) {
-    case OPTION_POLICY:
-        replay_policies_split(&options->labels, optarg);
-        break;
-    case OPTION_FRAMES:
-        split_sizes(&options->size_texts, optarg);
-        break;
-    case OPTION_FORMAT:
-        options->trace.format = optarg;
-        break;
-    case 't':
-        return take_csv_options(options, optarg, error);
-    case OPTION_PAGE_SIZE:
-        result = take_number("--page-size", optarg, TRACE_PAGE_SIZE_LEAST, TRACE_PAGE_SIZE_MOST,
-                             &number, error);
-        options->trace.page_size = (uint32_t)number;
-        break;
-    case OPTION_ID_UNIT:
-        result = take_number("--id-unit", optarg, 1, UINT32_MAX, &options->trace.id_unit, error);
-        break;
-    case OPTION_SEED:
-        result = take_number("--seed", optarg, 0, UINT64_MAX, &options->seed, error);
-        break;
-    case OPTION_THREADS:
-        result = take_number("--threads", optarg, 1, REPLAY_THREADS_MOST, &number, error);
-        options->threads = (unsigned)number;
-        break;
-    case OPTION_MAX_PAGES:
-        result = take_number("--max-pages", optarg, 1, PAGE_TABLE_MOST, &number, error);
-        options->pages_most = (uint32_t)number;
-        break;
-    case OPTION_JSON:
-        options->json = true;
-        break;
-    case OPTION_CSV:
-        options->csv = true;
-        break;
-    case OPTION_ASSERT:
-        strings_add(&options->assertions, optarg);
-        break;
-    case OPTION_CURVE:
-        strings_add(&options->curves, optarg);
-        break;
-    case OPTION_LIST_JOBS:
-        options->list_jobs = true;
-        break;
-    case OPTION_QUIET:
-        options->quiet = true;
-        break;
-    case ':':
-        return error_set(error, EINVAL, "%s needs a value (see selfpage replay --help)",
-                         argv[optind - 1]);
-    default:
-        return error_set(error, EINVAL, "unknown option %.100s (see selfpage replay --help)",
-                         argv[optind - 1]);
-    }
-    return result;
+    (void)name;
+    (void)error;
+    replay_policies_split(&((struct replay_options *)options)->labels, text);
+    return 0;
 }
 
-static int check_options(struct replay_options *options, struct sp_error *error)
+static int frames_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
+    (void)name;
+    (void)error;
+    split_sizes(&((struct replay_options *)options)->size_texts, text);
+    return 0;
+}
+
+static int assert_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    (void)error;
+    strings_add(&((struct replay_options *)options)->assertions, text);
+    return 0;
+}
+
+static int curve_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    (void)error;
+    strings_add(&((struct replay_options *)options)->curves, text);
+    return 0;
+}
+
+static int trace_take(void *options, char **word, struct sp_error *error)
+{
+    (void)error;
+    ((struct replay_options *)options)->path = word[0];
+    return 0;
+}
+
+static int check_options(void *arg, struct sp_error *error)
+{
+    struct replay_options *options = arg;
     int result = find_policies(options, error);
 
     if (result == 0)
@@ -285,45 +230,99 @@ static int check_options(struct replay_options *options, struct sp_error *error)
     return 0;
 }
 
-static void print_help(void)
+/* The end of the help: every policy. */
+static void print_policies(FILE *out)
 {
     const struct sp_policy *policy;
 
-    fputs(replay_help, stdout);
+    fputs("\nPolicies, with their parameters, presets and limits:\n", out);
     for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
         const struct sp_policy_param *param = policy->params;
 
-        printf("  %-12s %s\n", policy->name, policy->summary != NULL ? policy->summary : "");
+        fprintf(out, "  %-12s %s\n", policy->name, policy->summary != NULL ? policy->summary : "");
         for (; param != NULL && param->name != NULL; param++)
-            printf("    %-14s %g (%g to %g): %s\n", param->name, param->preset, param->least,
-                   param->most, param->help);
+            fprintf(out, "    %-14s %g (%g to %g): %s\n", param->name, param->preset, param->least,
+                    param->most, param->help);
     }
 }
 
-enum replay_options_verdict
-replay_options_parse(int argc, char **argv, struct replay_options *options, struct sp_error *error)
-{
-    int key;
+#define FIELD(name) offsetof(struct replay_options, name)
 
+static const struct option_row rows[] = {
+    {"policy", OPTION_CALL, .take = policy_take, .value = "LIST",
+     .help = "policies, as NAME, NAME:PARAM=VALUE[,PARAM=VALUE...] or, from a shared object, "
+             "./PATH.so[:...]; all: every one below. A semicolon starts a new policy; so does a "
+             "comma, unless what follows it is PARAM=VALUE. May be given often"},
+    {"frames", OPTION_CALL, .take = frames_take, .value = "LIST",
+     .help = "sizes, in frames (1000) or as shares of the trace's pages, rounded down (1%); "
+             "shares need a trace that can be read twice, or one whose header counts its pages"},
+    {"format", OPTION_TEXT, FIELD(trace.format), .value = "FORMAT",
+     .help = "of the trace, one of those below (otherwise by the name of the file, then by what "
+             "is in it)"},
+    {"csv-options", OPTION_CALL, .take = csv_options_take, .letter = 't', .value = "OPTIONS",
+     .help = "the same as --format csv:OPTIONS"},
+    {"page-size", OPTION_U32, FIELD(trace.page_size), TRACE_PAGE_SIZE_LEAST, TRACE_PAGE_SIZE_MOST,
+     .value = "BYTES",
+     .help = "split references into pages of this size, a power of two. Without it an id stands "
+             "for one page, whatever its size (lackey: pages of 4096 bytes). With it an id is "
+             "an object with pages of its own, and a reference to an object of 10000 bytes is, "
+             "in pages of 4096, three references, to its first, second and third page; a size "
+             "of 0 counts as one byte"},
+    {"id-unit", OPTION_U64, FIELD(trace.id_unit), 1, UINT32_MAX, .value = "BYTES",
+     .help = "ids are addresses that count so many bytes (512: sectors); a reference is then "
+             "split into the pages of the address space that it covers, from the page of its "
+             "first to that of its last byte (lackey: always, 1)"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
+     .help = "of all that is random (1)"},
+    {"threads", OPTION_U32, FIELD(threads), 1, REPLAY_THREADS_MOST, .value = "N",
+     .help = "(as many as there are cores). Results do not depend on it"},
+    {"max-pages", OPTION_U32, FIELD(pages_most), 1, PAGE_TABLE_MOST, .value = "N",
+     .help = "the most different pages to prepare for where the size of the trace does not tell "
+             "(134217728)"},
+    {"json", OPTION_FLAG, FIELD(json),
+     .help = "print an array of objects, one for each policy and size: policy, frames, "
+             "references, misses, miss_ratio, evictions, dirty_evictions, "
+             "references_per_second, reads, writes, pages, policy_errors"},
+    {"csv", OPTION_FLAG, FIELD(csv),
+     .help = "print the same as comma-separated values, with a header"},
+    {"assert", OPTION_CALL, .take = assert_take, .value = "EXPRESSION",
+     .help = "exit with 1 unless it holds: 'sieve.miss_ratio <= lru.miss_ratio' at every size, "
+             "'sieve@1000.misses < 90000' at one. Names are policies as given, fields those of "
+             "--json. May be given often"},
+    {"curve", OPTION_CALL, .take = curve_take, .value = "FILE",
+     .help = "write miss ratios at many sizes to FILE, which ends in .csv, .svg or .png "
+             "(pictures are drawn by gnuplot). Exact for lru, at all sizes in one pass; the "
+             "others are sampled where there are many pages, with the standard error beside "
+             "them, and take two passes; belady joins them as the floor. May be given often, "
+             "with or without --frames"},
+    {"list-jobs", OPTION_FLAG, FIELD(list_jobs),
+     .help = "print independent commands, one for each policy and size, that together do the "
+             "same; selfpage report merges what they print"},
+    {"quiet", OPTION_FLAG, FIELD(quiet),
+     .help = "no progress line, no notes"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage replay",
+    .usage = "--policy POLICY[,POLICY...] --frames N[,N...] [options] TRACE",
+    .about = about,
+    .notes = notes,
+    .exit_statuses = "0 done, and every assertion holds; 1 one does not; 2 it could not run.",
+    .more = print_policies,
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "TRACE",
+    .least = 1,
+    .most = 1,
+    .operand = trace_take,
+    .check = check_options,
+};
+
+enum options_verdict replay_options_parse(int argc, char **argv, struct replay_options *options,
+                                          struct sp_error *error)
+{
     *options = (struct replay_options){.seed = 1, .pages_most = PASS_PAGES_MOST};
-    opterr = 0;
-    optind = 1;
-    while ((key = getopt_long(argc, argv, ":t:", option_table, NULL)) != -1) {
-        if (key == OPTION_HELP) {
-            print_help();
-            return REPLAY_OPTIONS_EXIT;
-        }
-        if (option_take(key, options, argv, error) != 0)
-            return REPLAY_OPTIONS_BAD;
-    }
-    if (argc - optind != 1) {
-        error_set(error, EINVAL,
-                  argc == optind ? "which TRACE? (see selfpage replay --help)"
-                                 : "one TRACE at a time (see selfpage replay --help)");
-        return REPLAY_OPTIONS_BAD;
-    }
-    options->path = argv[optind];
-    return check_options(options, error) == 0 ? REPLAY_OPTIONS_RUN : REPLAY_OPTIONS_BAD;
+    return options_parse(argc, argv, &syntax, options, error);
 }
 
 void replay_options_fini(struct replay_options *options)

@@ -9,6 +9,7 @@
 
 #include "adapter/load.h"
 #include "launch/strings.h"
+#include "os/options.h"
 #include "policy/params.h"
 #include "trace/trace.h"
 
@@ -43,22 +44,16 @@ struct replay_options {
     struct strings assertions;
     struct strings curves; /* files to write */
     uint64_t seed;
-    unsigned threads; /* 0: as many as there are cores */
+    uint32_t threads; /* 0: as many as there are cores */
     uint32_t pages_most;
     bool json, csv, list_jobs, quiet;
     char *csv_format; /* owned: "csv:" and what -t said */
 };
 
-enum replay_options_verdict {
-    REPLAY_OPTIONS_RUN,
-    REPLAY_OPTIONS_EXIT, /* --help: printed */
-    REPLAY_OPTIONS_BAD,  /* *error says what */
-};
-
 /* Parse argv (argv[0] is "replay"); strings point into it. Policies are found, or loaded. Release
  * with replay_options_fini in any case. */
-enum replay_options_verdict
-replay_options_parse(int argc, char **argv, struct replay_options *options, struct sp_error *error);
+enum options_verdict replay_options_parse(int argc, char **argv, struct replay_options *options,
+                                          struct sp_error *error);
 
 void replay_options_fini(struct replay_options *options);
 
@@ -68,8 +63,5 @@ void replay_policies_split(struct strings *labels, const char *list);
 
 /* A size: a number of frames, or a share of the trace's pages as in `0.1%`. */
 int replay_size_parse(struct replay_size *size, const char *text, struct sp_error *error);
-
-/* The text of `selfpage replay --help`, up to the list of policies. */
-extern const char replay_help[];
 
 #endif

@@ -1,4 +1,4 @@
-/* The text of `selfpage run --help`: the reference of the scenario format. */
+/* The end of `selfpage run --help`: the reference of the scenario format. */
 #include "selfpage/run/help.h"
 
 #include <string.h>
@@ -6,25 +6,6 @@
 #include "selfpage/command/counters.h"
 
 static const char before_counters[] =
-    "Usage: selfpage run SCENARIO [options]\n"
-    "\n"
-    "Start physmem, swap and the tasks of a scenario as real processes, show what happens while it\n"
-    "happens, and say at the end whether what was expected came true.\n"
-    "\n"
-    "  --json               print one JSON object on standard output at the end: passed,\n"
-    "                       expectations, tasks, physmem, swap. All else goes to standard error\n"
-    "  --dir DIR            keep sockets, swap file and what tasks write in DIR (made if missing,\n"
-    "                       kept at the end) instead of in a private directory that is removed\n"
-    "  --policy POLICY      eviction policy of all tasks, whatever the scenario says\n"
-    "  --seed S             of all that is random, whatever the scenario says\n"
-    "  --chaos-unmap RATE   physmem unmaps pages at random, so many times a second, whatever the\n"
-    "                       scenario says\n"
-    "  --define NAME=VALUE  what ${NAME} stands for; may be given often\n"
-    "  --table, --no-table  show the table also where there is no terminal; never show it\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0 every expectation held; 1 the scenario ran, and one did not; 2 it could not\n"
-    "run, and a message says why.\n"
     "\n"
     "SCENARIO is a YAML file. A TIME is a whole number and ns, us, ms, s, m or h: 1500ms. Fields in\n"
     "brackets may be left out.\n"

@@ -1,130 +1,93 @@
 /* The command line of `selfpage run`. */
 #include "selfpage/run/options.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
-#include "base/error.h"
+#include "base/option.h"
+#include "os/options.h"
 #include "selfpage/command/live_policy.h"
 #include "selfpage/run/help.h"
 #include "selfpage/run/scenario.h"
 #include "selfpage/run/variables.h"
 
-enum option_key {
-    OPTION_JSON = 256,
-    OPTION_DIR,
-    OPTION_POLICY,
-    OPTION_SEED,
-    OPTION_CHAOS_UNMAP,
-    OPTION_TABLE,
-    OPTION_NO_TABLE,
-    OPTION_DEFINE,
-    OPTION_HELP,
-};
-
-static const struct option option_table[] = {
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"dir", required_argument, NULL, OPTION_DIR},
-    {"policy", required_argument, NULL, OPTION_POLICY},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"chaos-unmap", required_argument, NULL, OPTION_CHAOS_UNMAP},
-    {"table", no_argument, NULL, OPTION_TABLE},
-    {"no-table", no_argument, NULL, OPTION_NO_TABLE},
-    {"define", required_argument, NULL, OPTION_DEFINE},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
-
-static int seed_parse(const char *text, struct run_options *options, struct sp_error *error)
+static int seed_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
-    char *end;
+    struct run_options *options = arg;
 
-    errno = 0;
-    options->seed = strtoull(text, &end, 10);
     options->seed_given = true;
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0)
-        return 0;
-    return error_set(error, EINVAL, "--seed: \"%.100s\" is no whole number below 2^64", text);
+    return option_number(name, text, 0, UINT64_MAX, &options->seed, error);
 }
 
-static int chaos_parse(const char *text, struct run_options *options, struct sp_error *error)
+static int chaos_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
-    char *end;
+    struct run_options *options = arg;
 
-    options->chaos_unmap = strtod(text, &end);
     options->chaos_given = true;
-    if (end != text && *end == '\0' && options->chaos_unmap >= 0 &&
-        options->chaos_unmap <= SCENARIO_CHAOS_MAX)
-        return 0;
-    return error_set(error, EINVAL, "--chaos-unmap: \"%.100s\" is no number from 0 to %g", text,
-                     SCENARIO_CHAOS_MAX);
+    return option_rate(name, text, SCENARIO_CHAOS_MAX, &options->chaos_unmap, error);
 }
 
-static int policy_option(const char *text, struct run_options *options, struct sp_error *error)
+static int policy_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
-    options->policy = text;
+    (void)name;
+    ((struct run_options *)options)->policy = text;
     return live_policy_check_name(text, error);
 }
 
-static int option_take(int key, struct run_options *options, char **argv, struct sp_error *error)
+static int define_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
-    switch (key) {
-    case OPTION_JSON:
-        options->json = true;
-        return 0;
-    case OPTION_DIR:
-        options->directory = optarg;
-        return 0;
-    case OPTION_POLICY:
-        return policy_option(optarg, options, error);
-    case OPTION_SEED:
-        return seed_parse(optarg, options, error);
-    case OPTION_CHAOS_UNMAP:
-        return chaos_parse(optarg, options, error);
-    case OPTION_TABLE:
-        options->table = true;
-        return 0;
-    case OPTION_NO_TABLE:
-        options->no_table = true;
-        return 0;
-    case OPTION_DEFINE:
-        return variables_define(&options->definitions, optarg, error);
-    case ':':
-        return error_set(error, EINVAL, "%s needs a value (see selfpage run --help)",
-                         argv[optind - 1]);
-    default:
-        return error_set(error, EINVAL, "unknown option %.100s (see selfpage run --help)",
-                         argv[optind - 1]);
-    }
+    (void)name;
+    return variables_define(&((struct run_options *)options)->definitions, text, error);
 }
 
-enum run_options_verdict run_options_parse(int argc, char **argv, struct run_options *options,
-                                           struct sp_error *error)
+static int scenario_take(void *options, char **word, struct sp_error *error)
 {
-    int key;
+    (void)error;
+    ((struct run_options *)options)->scenario = word[0];
+    return 0;
+}
 
+#define FIELD(name) offsetof(struct run_options, name)
+
+static const struct option_row rows[] = {
+    {"json", OPTION_FLAG, FIELD(json),
+     .help = "print one JSON object on standard output at the end: passed, expectations, tasks, "
+             "physmem, swap. All else goes to standard error"},
+    {"dir", OPTION_TEXT, FIELD(directory), .value = "DIR",
+     .help = "keep sockets, swap file and what tasks write in DIR, which is made if it is missing "
+             "and is kept at the end (a private directory that is removed at the end)"},
+    {"policy", OPTION_CALL, .take = policy_take, .value = "POLICY",
+     .help = "eviction policy of all tasks, whatever the scenario says"},
+    {"seed", OPTION_CALL, .take = seed_take, .value = "S",
+     .help = "seed of everything that is random, whatever the scenario says"},
+    {"chaos-unmap", OPTION_CALL, .take = chaos_take, .value = "RATE",
+     .help = "have physmem unmap pages at random, RATE times a second, whatever the scenario says"},
+    {"define", OPTION_CALL, .take = define_take, .value = "NAME=VALUE",
+     .help = "what ${NAME} in the scenario stands for; may be given often"},
+    {"table", OPTION_FLAG, FIELD(table), .help = "show the live table also without a terminal"},
+    {"no-table", OPTION_FLAG, FIELD(no_table), .help = "do not show the live table"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage run",
+    .usage = "SCENARIO [options]",
+    .about = "Start physmem, swap and the tasks of a scenario as real processes, show what happens "
+             "while it\nhappens, and say at the end whether what was expected came true.\n",
+    .more = help_print,
+    .exit_statuses = "0 every expectation held; 1 the scenario ran, and one did not; 2 it could not "
+                     "run, and a message says why.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "SCENARIO",
+    .least = 1,
+    .most = 1,
+    .operand = scenario_take,
+};
+
+enum options_verdict run_options_parse(int argc, char **argv, struct run_options *options,
+                                       struct sp_error *error)
+{
     *options = (struct run_options){0};
-    opterr = 0;
-    optind = 1;
-    while ((key = getopt_long(argc, argv, ":", option_table, NULL)) != -1) {
-        if (key == OPTION_HELP) {
-            help_print(stdout);
-            return RUN_OPTIONS_EXIT;
-        }
-        if (option_take(key, options, argv, error) != 0)
-            return RUN_OPTIONS_BAD;
-    }
-    if (argc - optind != 1) {
-        error_set(error, EINVAL,
-                  argc == optind ? "which SCENARIO? (see selfpage run --help)"
-                                 : "one SCENARIO at a time (see selfpage run --help)");
-        return RUN_OPTIONS_BAD;
-    }
-    options->scenario = argv[optind];
-    return RUN_OPTIONS_RUN;
+    return options_parse(argc, argv, &syntax, options, error);
 }
 
 void run_options_fini(struct run_options *options)

@@ -8,6 +8,7 @@
 #include <selfpage/error.h>
 
 #include "launch/strings.h"
+#include "os/options.h"
 
 struct run_options {
     const char *scenario;  /* path */
@@ -23,16 +24,10 @@ struct run_options {
     struct strings definitions; /* NAME=VALUE */
 };
 
-enum run_options_verdict {
-    RUN_OPTIONS_RUN,
-    RUN_OPTIONS_EXIT, /* --help: printed */
-    RUN_OPTIONS_BAD,  /* *error says what */
-};
-
 /* Parse argv (argv[0] is "run"); strings point into it. Release with run_options_fini in any case.
  */
-enum run_options_verdict run_options_parse(int argc, char **argv, struct run_options *options,
-                                           struct sp_error *error);
+enum options_verdict run_options_parse(int argc, char **argv, struct run_options *options,
+                                       struct sp_error *error);
 
 void run_options_fini(struct run_options *options);
 

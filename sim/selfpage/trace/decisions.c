@@ -1,35 +1,22 @@
 /* `selfpage decisions`. */
 #include <errno.h>
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "adapter/load.h"
 #include "base/error.h"
+#include "base/exits.h"
+#include "os/options.h"
 #include "replay/decisions.h"
+#include "selfpage/command/commands.h"
 #include "selfpage/trace/commands.h"
 
-enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_CANNOT = 2 };
-
-static const char help[] =
-    "Usage: selfpage decisions TRACE [--policy POLICY]\n"
-    "\n"
+static const char about[] =
     "See whether an eviction policy makes the decisions again that it made in a live task. TRACE is\n"
     "what a task writes if the environment variable SELFPAGE_TRACE names a file, or a directory: all\n"
     "that its policy saw, and all it answered. As a trace of references, for selfpage replay and\n"
-    "convert, it has the task's faults and soft faults.\n"
-    "\n"
-    "  --policy POLICY      this one, rather than the one that the trace names; must be given for\n"
-    "                       one from a shared object\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0 the same decisions; 1 another (a message says which); 2 it could not be seen.\n";
-
-static int cannot(const struct sp_error *error)
-{
-    fprintf(stderr, "selfpage: %s\n", error->text);
-    return EXIT_CANNOT;
-}
+    "convert, it has the task's faults and soft faults.\n";
 
 /* A trace comes from anywhere: it may name a policy of Selfpage's, and no file to run code from. */
 static int load(struct policy_handle *policy, const struct trace *trace, const char *given,
@@ -63,44 +50,62 @@ static int check(struct trace *trace, const char *given)
     if (result > 0)
         puts(error.text);
     else if (result < 0)
-        return cannot(&error);
-    return result == 0 ? EXIT_SAME : EXIT_DIFFERENT;
+        return commands_cannot(&error);
+    return result == 0 ? EXIT_YES : EXIT_NO;
 }
+
+struct command {
+    const char *path;
+    const char *policy;
+};
+
+static int path_take(void *command, char **word, struct sp_error *error)
+{
+    (void)error;
+    ((struct command *)command)->path = word[0];
+    return 0;
+}
+
+static const struct option_row rows[] = {
+    {"policy", OPTION_TEXT, offsetof(struct command, policy), .value = "POLICY",
+     .help = "this one, rather than the one that the trace names; must be given for one from a "
+             "shared object"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage decisions",
+    .usage = "TRACE [--policy POLICY]",
+    .about = about,
+    .exit_statuses = "0 the same decisions; 1 another (a message says which); 2 it could not be "
+                     "seen.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "TRACE",
+    .least = 1,
+    .most = 1,
+    .operand = path_take,
+};
 
 int decisions_command(int argc, char **argv)
 {
-    static const struct option options[] = {{"policy", required_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
     const struct trace_options trace_options = {.format = "native"};
-    const char *policy = NULL;
+    struct command command = {0};
     struct trace trace;
     struct sp_error error = {0};
-    int key, status;
+    int status;
 
-    opterr = 0;
-    optind = 1;
-    while ((key = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (key == 'h') {
-            fputs(help, stdout);
-            return EXIT_SAME;
-        }
-        if (key != 'p') {
-            error_set(&error, EINVAL, "%s %.100s (see selfpage decisions --help)",
-                      key == ':' ? "a value is missing behind" : "unknown option",
-                      argv[optind - 1]);
-            return cannot(&error);
-        }
-        policy = optarg;
+    switch (options_parse(argc, argv, &syntax, &command, &error)) {
+    case OPTIONS_EXIT:
+        return EXIT_YES;
+    case OPTIONS_BAD:
+        return commands_cannot(&error);
+    case OPTIONS_RUN:
+        break;
     }
-    if (argc - optind != 1) {
-        error_set(&error, EINVAL, "one TRACE, please (see selfpage decisions --help)");
-        return cannot(&error);
-    }
-    if (trace_open(&trace, argv[optind], &trace_options, &error) != 0)
-        status = cannot(&error);
+    if (trace_open(&trace, command.path, &trace_options, &error) != 0)
+        status = commands_cannot(&error);
     else
-        status = check(&trace, policy);
+        status = check(&trace, command.policy);
     trace_fini(&trace);
     return status;
 }

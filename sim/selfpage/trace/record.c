@@ -2,7 +2,6 @@
  * lines go through a pipe, and only what is written of them reaches a disk. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,53 +10,20 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/exits.h"
+#include "os/options.h"
+#include "selfpage/command/commands.h"
 #include "selfpage/trace/copy.h"
 #include "launch/spawn.h"
 #include "selfpage/trace/commands.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CANNOT = 2 };
-
 #define ARGUMENTS_OURS 8u
 #define PATH_LONGEST   4095u
 
-static const char help[] =
-    "Usage: selfpage record [options] -- PROGRAM [ARGUMENT...]\n"
-    "\n"
+static const char about[] =
     "Run a program, unmodified, under Valgrind's tool lackey, and write down which pages it refers\n"
     "to. Its input, output and errors are its own. It runs about a hundred times as long as alone.\n"
-    "Programs that it starts are not followed.\n"
-    "\n"
-    "  -o OUT               where to (PROGRAM.sptrace.zst); - is standard output\n"
-    "  --format FORMAT      native, csv or text (by OUT's name). Compressed if that ends in .zst\n"
-    "  --page-size BYTES    size of a page, a power of two (4096)\n"
-    "  --data, --code       only loads and stores; only instructions\n"
-    "  --merge              consecutive references to one page become one, a write if any was\n"
-    "  --quiet              no progress line, no summary\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0 done; 1 done, but the program failed (a message says how); 2 nothing was\n"
-    "recorded.\n";
-
-enum option_key {
-    OPTION_FORMAT = 256,
-    OPTION_PAGE_SIZE,
-    OPTION_DATA,
-    OPTION_CODE,
-    OPTION_MERGE,
-    OPTION_QUIET,
-    OPTION_HELP,
-};
-
-static const struct option option_table[] = {
-    {"format", required_argument, NULL, OPTION_FORMAT},
-    {"page-size", required_argument, NULL, OPTION_PAGE_SIZE},
-    {"data", no_argument, NULL, OPTION_DATA},
-    {"code", no_argument, NULL, OPTION_CODE},
-    {"merge", no_argument, NULL, OPTION_MERGE},
-    {"quiet", no_argument, NULL, OPTION_QUIET},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
+    "Programs that it starts are not followed.\n";
 
 struct command {
     struct trace_options trace;
@@ -66,12 +32,6 @@ struct command {
     size_t arguments;
     char path[PATH_LONGEST + 1]; /* of OUT, where none is given */
 };
-
-static int cannot(const struct sp_error *error)
-{
-    fprintf(stderr, "selfpage: %s\n", error->text);
-    return EXIT_CANNOT;
-}
 
 /* ---- The program ---- */
 
@@ -118,13 +78,13 @@ static int start(const struct command *command, int log, pid_t *pidp, struct sp_
 static int judge_end(const char *program, int status)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return EXIT_DONE;
+        return EXIT_YES;
     if (WIFEXITED(status))
         fprintf(stderr, "selfpage: %s ended with status %d\n", program, WEXITSTATUS(status));
     else
         fprintf(stderr, "selfpage: %s was ended by signal %d (%s)\n", program, WTERMSIG(status),
                 strsignal(WTERMSIG(status)));
-    return EXIT_FAILED;
+    return EXIT_NO;
 }
 
 static void summarise(const struct command *command, const struct copy_counts *counts)
@@ -161,13 +121,13 @@ static int record(const struct command *command)
 
     if (pipe2(ends, O_CLOEXEC) != 0) {
         error_set(&error, errno, "cannot make a pipe: %s", strerror(errno));
-        return cannot(&error);
+        return commands_cannot(&error);
     }
     result = start(command, ends[1], &pid, &error);
     close(ends[1]);
     if (result != 0) {
         close(ends[0]);
-        return cannot(&error);
+        return commands_cannot(&error);
     }
     signal(SIGINT, SIG_IGN); /* it ends the program, and the trace then comes to its end */
     result = read_and_write(command, ends[0], &counts, &error);
@@ -184,48 +144,33 @@ static int record(const struct command *command)
                            command->program[0]);
     }
     if (result != 0)
-        return cannot(&error);
+        return commands_cannot(&error);
     summarise(command, &counts);
     return judge_end(command->program[0], status);
 }
 
 /* ---- The command line ---- */
 
-static int option_take(int key, char **argv, struct command *command, struct sp_error *error)
+static int source_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
-    uint64_t number = 0;
-    int result;
+    struct command *command = arg;
 
-    switch (key) {
-    case 'o':
-        command->copy.path = optarg;
-        return 0;
-    case OPTION_FORMAT:
-        command->copy.format = optarg;
-        return 0;
-    case OPTION_PAGE_SIZE:
-        result = trace_number_parse("--page-size", optarg, TRACE_PAGE_SIZE_MOST, &number, error);
-        command->trace.page_size = (uint32_t)number;
-        return result;
-    case OPTION_DATA:
-    case OPTION_CODE:
-        if (strcmp(command->trace.format, "lackey") != 0)
-            return error_set(error, EINVAL, "--data and --code: one of them, once");
-        command->trace.format = key == OPTION_DATA ? "lackey:data" : "lackey:code";
-        return 0;
-    case OPTION_MERGE:
-        command->copy.merge = true;
-        return 0;
-    case OPTION_QUIET:
-        command->copy.quiet = true;
-        return 0;
-    case ':':
-        return error_set(error, EINVAL, "%s needs a value (see selfpage record --help)",
-                         argv[optind - 1]);
-    default:
-        return error_set(error, EINVAL, "unknown option %.100s (see selfpage record --help)",
-                         argv[optind - 1]);
-    }
+    (void)text;
+    if (strcmp(command->trace.format, "lackey") != 0)
+        return error_set(error, EINVAL, "--data and --code: one of them, once");
+    command->trace.format = strcmp(name, "data") == 0 ? "lackey:data" : "lackey:code";
+    return 0;
+}
+
+static int program_take(void *arg, char **word, struct sp_error *error)
+{
+    struct command *command = arg;
+
+    (void)error;
+    command->program = word;
+    while (word[command->arguments] != NULL)
+        command->arguments++;
+    return 0;
 }
 
 /* What can be said before the program runs. */
@@ -250,29 +195,57 @@ static int settle(struct command *command, struct sp_error *error)
     return result;
 }
 
+static int check(void *options, struct sp_error *error)
+{
+    return settle(options, error);
+}
+
+#define FIELD(name) offsetof(struct command, name)
+
+static const struct option_row rows[] = {
+    {"output", OPTION_TEXT, FIELD(copy.path), .letter = 'o', .value = "OUT",
+     .help = "where to (PROGRAM.sptrace.zst); - is standard output"},
+    {"format", OPTION_TEXT, FIELD(copy.format), .value = "FORMAT",
+     .help = "native, csv or text (by OUT's name). Compressed if that ends in .zst"},
+    {"page-size", OPTION_U32, FIELD(trace.page_size), 1, TRACE_PAGE_SIZE_MOST, .value = "BYTES",
+     .help = "size of a page, a power of two (4096)"},
+    {"data", OPTION_CALL_FLAG, .take = source_take,
+     .help = "only loads and stores"},
+    {"code", OPTION_CALL_FLAG, .take = source_take,
+     .help = "only instructions"},
+    {"merge", OPTION_FLAG, FIELD(copy.merge),
+     .help = "consecutive references to one page become one, a write if any was"},
+    {"quiet", OPTION_FLAG, FIELD(copy.quiet),
+     .help = "no progress line, no summary"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage record",
+    .usage = "[options] -- PROGRAM [ARGUMENT...]",
+    .about = about,
+    .exit_statuses = "0 done; 1 done, but the program failed (a message says how); 2 nothing "
+                     "was recorded.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "PROGRAM",
+    .least = 1,
+    .operand = program_take,
+    .rest = true,
+    .check = check,
+};
+
 int record_command(int argc, char **argv)
 {
     struct command command = {.trace = {.format = "lackey"}, .copy = {.what = "recording"}};
     struct sp_error error = {0};
-    int key;
 
-    opterr = 0;
-    optind = 1;
-    while ((key = getopt_long(argc, argv, "+:o:", option_table, NULL)) != -1) {
-        if (key == OPTION_HELP) {
-            fputs(help, stdout);
-            return EXIT_DONE;
-        }
-        if (option_take(key, argv, &command, &error) != 0)
-            return cannot(&error);
+    switch (options_parse(argc, argv, &syntax, &command, &error)) {
+    case OPTIONS_EXIT:
+        return EXIT_YES;
+    case OPTIONS_BAD:
+        return commands_cannot(&error);
+    case OPTIONS_RUN:
+        break;
     }
-    if (optind == argc) {
-        error_set(&error, EINVAL, "which PROGRAM? (see selfpage record --help)");
-        return cannot(&error);
-    }
-    command.program = argv + optind;
-    command.arguments = (size_t)(argc - optind);
-    if (settle(&command, &error) != 0)
-        return cannot(&error);
     return record(&command);
 }

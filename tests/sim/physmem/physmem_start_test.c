@@ -63,7 +63,7 @@ static void test_command_line(void **state)
          "parameter 'tax' is 2; it must be from 0 to 0.999"},
         {{"--frames", "8", "--socket", "s", "--arbiter", "./none.so", NULL},
          "cannot load "},
-        {{"--wrong", NULL}, "bad option --wrong"},
+        {{"--wrong", NULL}, "unknown option --wrong"},
         {{"-x", NULL}, "unknown option -x"},
         {{"--frames", "8", "more", NULL}, "unexpected argument \"more\""},
         {{"--frames", "8", "--socket", "/nowhere/at/all", NULL}, "/nowhere/at/all"},

@@ -36,7 +36,7 @@ static void test_command_line(void **state)
         {{"--physmem", "p", "--arbiter", "./none.so", NULL}, "./none.so"},
         {{"--physmem", "p", "--entitlements", "/nowhere", NULL}, "/nowhere: No such file"},
         {{"--physmem", "/nowhere/at/all", NULL}, "/nowhere/at/all"},
-        {{"--wrong", NULL}, "bad option --wrong"},
+        {{"--wrong", NULL}, "unknown option --wrong"},
         {{"--physmem", "p", "more", NULL}, "unexpected argument \"more\""},
     };
     struct scene *scene = *state;

@@ -63,7 +63,7 @@ static void test_command_line(void **state)
         {{"--buffered", "--direct", NULL}, "exclude each other"},
         {{"--fail-writes", "1.5", NULL}, "--fail-writes: \"1.5\" is not a number from 0 to 1"},
         {{"--fail-reads", "nan", NULL}, "--fail-reads: \"nan\" is not"},
-        {{"--wrong", NULL}, "bad option --wrong"},
+        {{"--wrong", NULL}, "unknown option --wrong"},
         {{"-x", NULL}, "unknown option -x"},
         {{"--slots", "8", "more", NULL}, "unexpected argument \"more\""},
         {{"--slots", "8", "--quota", "9", "--socket=s", "--file=f", NULL},

@@ -74,7 +74,7 @@ static void bad_options(void **state)
         {{"contracts", "--tasks=2", "--slow=2", "--silent=1"}, "more slow and silent tasks"},
         {{"contracts", "--compare=a,,b"}, "names with commas"},
         {{"contracts", "--compare=a,b", "--picture=a.svg"}, "draws one run"},
-        {{"contracts", "--colour"}, "bad option --colour"},
+        {{"contracts", "--colour"}, "unknown option --colour"},
         {{"contracts", "--seed"}, "needs a value"},
         {{"contracts", "--kinds=timed=0"}, "all shares are 0"},
         {{"contracts", "--kinds=owned=1"}, "there is no kind \"owned\""},

@@ -14,13 +14,13 @@ static void usage_is_explained(void **state)
 {
     const struct place *place = *state;
 
-    run_expect(place, (const char *[]){"--help", NULL}, 0, "selfpage run SCENARIO", NULL);
+    run_expect(place, (const char *[]){"--help", NULL}, 0, "run            start physmem", NULL);
     run_expect(place, (const char *[]){"--version", NULL}, 0, "selfpage ", NULL);
     run_expect(place, (const char *[]){"run", "--help", NULL}, 0, "chaos_unmap", NULL);
     run_expect(place, (const char *[]){NULL}, 2, NULL, "which command?");
     run_expect(place, (const char *[]){"walk", NULL}, 2, NULL, "unknown command walk");
     run_expect(place, (const char *[]){"run", NULL}, 2, NULL, "which SCENARIO?");
-    run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL, "one SCENARIO");
+    run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL, "unexpected argument \"b\"");
     run_expect(place, (const char *[]){"run", "--fast", "a", NULL}, 2, NULL, "--fast");
     run_expect(place, (const char *[]){"run", "a", "--seed", NULL}, 2, NULL, "--seed needs");
     run_expect(place, (const char *[]){"run", "a", "--seed", "-1", NULL}, 2, NULL, "\"-1\"");

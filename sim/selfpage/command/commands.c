@@ -1,0 +1,89 @@
+#include "selfpage/command/commands.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/exits.h"
+#include "base/nearest.h"
+
+int commands_cannot(const struct sp_error *error)
+{
+    fprintf(stderr, "selfpage: %s\n", error->text);
+    return EXIT_CANNOT;
+}
+
+static const struct subcommand *commands_find(const struct subcommand *commands, size_t count,
+                                           const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void print_list(const char *program, const char *about, const struct subcommand *commands,
+                       size_t count, const char *version)
+{
+    printf("Usage: %s COMMAND [arguments]\n\n%s\n\n", program, about);
+    for (size_t i = 0; i < count; i++)
+        printf("  %-14s %s\n", commands[i].name, commands[i].summary);
+    printf("  %-14s print this, or what a command says about itself\n", "help [COMMAND]");
+    if (version != NULL)
+        printf("  %-14s print the version\n", "--version");
+    printf("\n%s COMMAND --help explains a command.\n"
+           "Exit status of all: 0 the answer is yes; 1 it ran, and the answer is no; 2 it could not "
+           "run.\n",
+           program);
+}
+
+static int unknown(const char *program, const struct subcommand *commands, size_t count,
+                   const char *name)
+{
+    struct nearest nearest = NEAREST_START(name);
+    struct sp_error error;
+
+    for (size_t i = 0; i < count; i++)
+        nearest_offer(&nearest, commands[i].name);
+    if (nearest.best != NULL)
+        error_set(&error, EINVAL, "unknown command %.60s: did you mean %s? (see %s --help)", name,
+                  nearest.best, program);
+    else
+        error_set(&error, EINVAL, "unknown command %.60s (see %s --help)", name, program);
+    return commands_cannot(&error);
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+int commands_run(const char *program, const char *about, const struct subcommand *commands,
+                 size_t count, const char *version, int argc, char **argv)
+{
+    const struct subcommand *command;
+    struct sp_error error;
+
+    if (argc == 0) {
+        error_set(&error, EINVAL, "which command? (see %s --help)", program);
+        return commands_cannot(&error);
+    }
+    if (version != NULL && strcmp(argv[0], "--version") == 0) {
+        printf("%s %s\n", program, version);
+        return EXIT_YES;
+    }
+    if (asks_for_help(argv[0]) && argc == 1) {
+        print_list(program, about, commands, count, version);
+        return EXIT_YES;
+    }
+    if (asks_for_help(argv[0])) { /* help NAME ... is NAME ... --help */
+        memmove(&argv[0], &argv[1], (size_t)(argc - 1) * sizeof(argv[0]));
+        argv[argc - 1] = (char *)"--help";
+    }
+    command = commands_find(commands, count, argv[0]);
+    if (command == NULL)
+        return unknown(program, commands, count, argv[0]);
+    return command->run(argc, argv);
+}
