@@ -1,16 +1,18 @@
 /* Effects of the core, as messages and system calls. */
-#include "service.h"
+#include "effect.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/types.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "os/clock.h"
-#include "os/extent.h"
-#include "os/shared.h"
+#include "backing.h"
+#include "policyserver.h"
+#include "seat.h"
+#include "send.h"
+#include "stack.h"
 
 _Static_assert(WIRE_MAPS == PHYSMEM_MAPS_MAX, "one reply holds what the core maps at once");
 _Static_assert(WIRE_SLOTS_MAX == CONTAINER_SLOTS_MAX, "the same containers");
@@ -24,28 +26,6 @@ _Static_assert((int)WIRE_NOTICE_EXPIRING == (int)PHYSMEM_EXPIRING &&
                    (int)WIRE_NOTICE_EXPIRED == (int)PHYSMEM_EXPIRED &&
                    (int)WIRE_NOTICE_AVAILABLE == (int)PHYSMEM_AVAILABLE,
                "the same notices");
-
-struct seat *effect_seat(const struct physmem_effect *effect)
-{
-    return physmem_task_identity(effect->task)->peer;
-}
-
-/* Send service->message. Failures end the connection, which comes back as an input. */
-void effect_send(struct service *service, struct connection *connection, int borrowed_fd)
-{
-    if (connection == NULL)
-        return;
-    session_trace(service, ">", connection, &service->message);
-    connection_send(connection, &service->message, borrowed_fd);
-}
-
-struct wire_message *effect_message(struct service *service, enum wire_type type)
-{
-    service->message.type = (uint8_t)type;
-    service->message.seq = 0;
-    service->message.error = 0;
-    return &service->message;
-}
 
 /* The encoder fills what is behind the text with zeros. */
 static void text_set(char text[WIRE_TEXT], const char *from)
@@ -66,7 +46,7 @@ static void fill_availability(struct wire_message *message, const struct physmem
 
 static void reply(struct service *service, const struct physmem_effect *effect)
 {
-    const struct seat *seat = effect_seat(effect);
+    struct seat *seat = seat_of(effect);
     struct wire_message *message = &service->message;
     const struct physmem_map_item *items;
 
@@ -74,12 +54,12 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         return;
     switch (effect->kind) {
     case PHYSMEM_REPLY_ALLOCATED:
-        effect_message(service, WIRE_ALLOCATED);
+        send_begin(service, WIRE_ALLOCATED, 0);
         message->allocated.count = effect->allocated.count;
         message->allocated.zeroed = effect->allocated.zeroed;
         break;
     case PHYSMEM_REPLY_MAPPED:
-        effect_message(service, WIRE_MAPPED);
+        send_begin(service, WIRE_MAPPED, 0);
         items = physmem_map_items(service->physmem, effect->mapped.first);
         message->mapped.items_count = (uint16_t)effect->mapped.count;
         for (uint32_t i = 0; i < effect->mapped.count; i++)
@@ -88,16 +68,16 @@ static void reply(struct service *service, const struct physmem_effect *effect)
                                   effect->mapped.rights};
         break;
     case PHYSMEM_REPLY_CONTAINER:
-        effect_message(service, WIRE_CONTAINER);
+        send_begin(service, WIRE_CONTAINER, 0);
         message->container.container = effect->container.container;
         message->container.extent_pages = EXTENT_PAGES;
         break;
     case PHYSMEM_REPLY_AVAILABILITY:
-        effect_message(service, WIRE_AVAILABILITY);
+        send_begin(service, WIRE_AVAILABILITY, 0);
         fill_availability(message, effect);
         break;
     case PHYSMEM_REPLY_PART:
-        effect_message(service, WIRE_PART);
+        send_begin(service, WIRE_PART, 0);
         message->part.token = effect->part.part.token;
         message->part.part = effect->part.part.part;
         message->part.contract = effect->part.part.contract;
@@ -106,7 +86,7 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         message->part.change = effect->part.change;
         break;
     case PHYSMEM_REPLY_OFFER:
-        effect_message(service, WIRE_OFFER);
+        send_begin(service, WIRE_OFFER, 0);
         message->offer.change = effect->offer.change;
         message->offer.answer = effect->offer.offer.answer;
         message->offer.reason = effect->offer.offer.reason;
@@ -116,19 +96,19 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         WIRE_COPY_TERMS(&message->offer, &effect->offer.offer.terms);
         break;
     default:
-        effect_message(service, WIRE_DONE);
+        send_begin(service, WIRE_DONE, 0);
         message->done.count = effect->count;
         text_set(message->done.text, effect->text);
         break;
     }
     message->seq = effect->seq;
     message->error = effect->error;
-    effect_send(service, effect->control ? seat->control : seat->request, -1);
+    seat_reply(service, seat, effect->control);
 }
 
 static void send_recall(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = effect_message(service, WIRE_RECALL);
+    struct wire_message *message = send_begin(service, WIRE_RECALL, 0);
     uint64_t pass = service->server.counters.passes + 1;
 
     if (service->recall_pass != pass)
@@ -139,12 +119,12 @@ static void send_recall(struct service *service, const struct physmem_effect *ef
     message->recall.may_clean = effect->recall.may_clean;
     message->recall.grace_unit = effect->recall.unit;
     message->recall.grace = effect->recall.grace;
-    effect_send(service, effect_seat(effect)->control, -1);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 static void send_unmap(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = effect_message(service, WIRE_UNMAP);
+    struct wire_message *message = send_begin(service, WIRE_UNMAP, 0);
 
     message->unmap.id = effect->unmap.id;
     message->unmap.container = effect->unmap.container;
@@ -152,29 +132,29 @@ static void send_unmap(struct service *service, const struct physmem_effect *eff
     message->unmap.ranges_count = 1;
     message->unmap.ranges[0] =
         (struct wire_range){effect->unmap.range.start, effect->unmap.range.count};
-    effect_send(service, effect_seat(effect)->control, -1);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 static void send_notice(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = effect_message(service, WIRE_NOTICE);
+    struct wire_message *message = send_begin(service, WIRE_NOTICE, 0);
 
     message->notice.what = effect->notice.what;
     message->notice.contract = effect->notice.contract;
     message->notice.guaranteed = effect->notice.guaranteed;
     message->notice.extra = effect->notice.extra;
-    effect_send(service, effect_seat(effect)->control, -1);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 static void send_availability(struct service *service, const struct physmem_effect *effect)
 {
-    fill_availability(effect_message(service, WIRE_AVAILABILITY), effect);
-    effect_send(service, effect_seat(effect)->control, -1);
+    fill_availability(send_begin(service, WIRE_AVAILABILITY, 0), effect);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 static void send_changed(struct service *service, const struct physmem_effect *effect)
 {
-    struct wire_message *message = effect_message(service, WIRE_CHANGED);
+    struct wire_message *message = send_begin(service, WIRE_CHANGED, 0);
 
     message->changed.contract = effect->changed.contract;
     message->changed.part = effect->changed.part;
@@ -182,13 +162,13 @@ static void send_changed(struct service *service, const struct physmem_effect *e
     message->changed.change = effect->changed.change;
     message->changed.state = effect->changed.state;
     message->changed.why = effect->changed.why;
-    effect_send(service, effect_seat(effect)->control, -1);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 static void send_warned(struct service *service, const struct physmem_effect *effect)
 {
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
-    struct wire_message *message = effect_message(service, WIRE_WARNED);
+    struct wire_message *message = send_begin(service, WIRE_WARNED, 0);
 
     log_line(&service->server.log, "warning",
              "task %s (process %u) was warned: %u frames are overdue, %u more misses are forborne",
@@ -199,7 +179,7 @@ static void send_warned(struct service *service, const struct physmem_effect *ef
     message->warned.charged = effect->warned.charged;
     message->warned.grace_unit = effect->warned.unit;
     message->warned.grace = effect->warned.grace;
-    effect_send(service, effect_seat(effect)->control, -1);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 static void send_repossessed(struct service *service, const struct physmem_effect *effect)
@@ -207,7 +187,7 @@ static void send_repossessed(struct service *service, const struct physmem_effec
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
     const struct physmem_map_item *items =
         physmem_map_items(service->physmem, effect->repossessed.first);
-    struct wire_message *message = effect_message(service, WIRE_REPOSSESSED);
+    struct wire_message *message = send_begin(service, WIRE_REPOSSESSED, 0);
 
     log_line(&service->server.log, "repossess",
              "%u frames of task %s (process %u) were repossessed: a recall was missed",
@@ -218,7 +198,7 @@ static void send_repossessed(struct service *service, const struct physmem_effec
     message->repossessed.ranges_count = (uint16_t)effect->repossessed.count;
     for (uint32_t i = 0; i < effect->repossessed.count; i++)
         message->repossessed.ranges[i] = (struct wire_range){items[i].slot, items[i].count};
-    effect_send(service, effect_seat(effect)->control, -1);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 /* The numbers of a breach, in words. */
@@ -248,7 +228,7 @@ static void breach_text(const struct physmem_effect *effect, char *text, size_t 
 static void send_revoked(struct service *service, const struct physmem_effect *effect)
 {
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
-    struct wire_message *message = effect_message(service, WIRE_REVOKED);
+    struct wire_message *message = send_begin(service, WIRE_REVOKED, 0);
     char text[WIRE_TEXT];
 
     breach_text(effect, text, sizeof(text));
@@ -256,26 +236,44 @@ static void send_revoked(struct service *service, const struct physmem_effect *e
              identity->name, identity->pid, text, effect->revoked.lost);
     message->revoked.reason = effect->revoked.reason;
     text_set(message->revoked.text, text);
-    effect_send(service, effect_seat(effect)->control, -1);
+    send_to(service, seat_of(effect)->control, -1);
 }
 
 static void close_control(const struct physmem_effect *effect)
 {
-    struct connection *control = effect_seat(effect)->control;
+    struct connection *control = seat_of(effect)->control;
 
     if (control != NULL)
         connection_close(control, CONNECTION_LOCAL, "revoked");
 }
 
+/* Kill the process that has opened the request connection, and no other: process numbers are used
+ * again. Returns 0 or a negative errno. */
+static int peer_kill(const struct connection *connection)
+{
+    int code = 0, pidfd;
+
+    if (connection == NULL)
+        return -ESRCH;
+    if (connection->peer.pid == 1 || connection->peer.pid == getpid())
+        return -EPERM;
+    pidfd = sock_peer_pidfd(connection->fd);
+    if (pidfd < 0)
+        return pidfd;
+    if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) != 0)
+        code = -errno;
+    close(pidfd);
+    return code;
+}
+
 static void kill_task(struct service *service, const struct physmem_effect *effect)
 {
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
-    pid_t pid = (pid_t)identity->pid;
+    int code = peer_kill(seat_of(effect)->request);
 
-    /* A process in a namespace that is not seen from here has number 0. */
-    if (pid <= 1 || pid == getpid() || kill(pid, SIGKILL) != 0)
-        log_line(&service->server.log, "kill", "cannot kill task %s (process %u)", identity->name,
-                 identity->pid);
+    if (code < 0)
+        log_line(&service->server.log, "kill", "cannot kill task %s (process %u): %s",
+                 identity->name, identity->pid, strerror(-code));
 }
 
 void effect_run(struct service *service, const struct physmem_effect *effect)
@@ -291,13 +289,13 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         reply(service, effect);
         break;
     case PHYSMEM_REPLY_STACK:
-        memory_stack_send(service, effect);
+        stack_send(service, effect);
         break;
     case PHYSMEM_STACK_CREATE:
-        memory_stack_make(service, effect);
+        stack_make(service, effect);
         break;
     case PHYSMEM_STACK_DESTROY:
-        memory_stack_unmap(effect);
+        stack_unmap(effect);
         break;
     case PHYSMEM_SEND_RECALL:
         send_recall(service, effect);
@@ -330,15 +328,19 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         kill_task(service, effect);
         break;
     case PHYSMEM_EXTENT_CREATE:
-        memory_extent_make(service, effect);
+        backing_make(service, effect);
         break;
     case PHYSMEM_EXTENT_SEND:
-        memory_extent_send(service, effect);
+        backing_send(service, effect);
         break;
     case PHYSMEM_EXTENT_PUNCH:
+        backing_punch(service, effect);
+        break;
     case PHYSMEM_EXTENT_AUDIT:
+        backing_audit(service, effect);
+        break;
     case PHYSMEM_EXTENT_DESTROY:
-        memory_extent_change(service, effect);
+        backing_destroy(service, effect);
         break;
     case PHYSMEM_POLICYSERVER_RING:
         policyserver_ring(service, effect->ring);

@@ -1,5 +1,4 @@
-/* What observers and administrators ask: the books, and to have frames recalled. */
-#include "service.h"
+#include "observer.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,58 +1,17 @@
-/* Policy servers: who has control, who waits for it, and the table. */
-#include "service.h"
+#include "policyserver.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "os/clock.h"
+#include "send.h"
+#include "table.h"
 
 _Static_assert(WIRE_WHOM_USER == LIMIT_USER && WIRE_WHOM_NAME == LIMIT_NAME &&
                    WIRE_COUNT(WIRE_WHOMS) == LIMIT_WHOMS,
                "LIMIT.whom has the values of the core");
 
 static const char log_cause[] = "control";
-
-/* ---- The table ---- */
-
-/* Make a table with so many rows, and have the core use it. Returns 0 or a negative errno. */
-static int table_make(struct service *service, uint32_t rows)
-{
-    struct policyserver *self = &service->policyserver;
-    struct shared table, old = self->table;
-    struct sp_error error = {0};
-    int code;
-
-    code = shared_create(&table, "selfpage-control", control_table_size(rows), &error);
-    if (code == 0) {
-        control_table_init(table.memory, rows, physmem_extra_frames(service->options->frames));
-        code = physmem_policyserver_table(service->physmem, clock_now_ns(), table.memory, rows);
-        if (code != 0)
-            shared_close(&table);
-    } else {
-        log_line(&service->server.log, log_cause, "cannot make a table of %u rows: %s", rows,
-                 error.text);
-        physmem_policyserver_table(service->physmem, clock_now_ns(), NULL, 0);
-    }
-    if (code != 0)
-        return code;
-    self->table = table;
-    self->rows = rows;
-    shared_close(&old);
-    return 0;
-}
-
-static void table_send(struct service *service, uint32_t seq)
-{
-    struct wire_message *message = &service->message;
-
-    message->type = WIRE_CONTROL;
-    message->seq = seq;
-    message->error = 0;
-    message->control.rows = service->policyserver.rows;
-    session_trace(service, ">", service->policyserver.holder, message);
-    connection_send(service->policyserver.holder, message, service->policyserver.table.fd);
-}
 
 /* ---- Control ---- */
 
@@ -94,7 +53,7 @@ static void on_get_control(struct service *service, struct connection *connectio
                            const struct wire_message *request)
 {
     struct policyserver *self = &service->policyserver;
-    struct wire_message *message = &service->message;
+    struct wire_message *message;
 
     if (self->holder == NULL) {
         control_give(service, connection, request->seq);
@@ -114,12 +73,9 @@ static void on_get_control(struct service *service, struct connection *connectio
     }
     self->successor = connection;
     self->successor_seq = request->seq;
-    message->type = WIRE_SUCCESSOR;
-    message->seq = 0;
-    message->error = 0;
+    message = send_begin(service, WIRE_SUCCESSOR, 0);
     message->successor.pid = (uint32_t)connection->peer.pid;
-    session_trace(service, ">", self->holder, message);
-    connection_send(self->holder, message, -1);
+    send_to(service, self->holder, -1);
 }
 
 static void on_hand_over(struct service *service, struct connection *connection,
@@ -241,16 +197,10 @@ void policyserver_closed(struct service *service, struct connection *connection)
 
 void policyserver_ring(struct service *service, uint32_t what)
 {
-    struct wire_message *message = &service->message;
-
     if (service->policyserver.holder == NULL)
         return;
-    message->type = WIRE_RING;
-    message->seq = 0;
-    message->error = 0;
-    message->ring.what = what;
-    session_trace(service, ">", service->policyserver.holder, message);
-    connection_send(service->policyserver.holder, message, -1);
+    send_begin(service, WIRE_RING, 0)->ring.what = what;
+    send_to(service, service->policyserver.holder, -1);
 }
 
 void policyserver_grow(struct service *service)
@@ -267,5 +217,5 @@ void policyserver_init(struct service *service)
 
 void policyserver_fini(struct service *service)
 {
-    shared_close(&service->policyserver.table);
+    table_fini(service);
 }

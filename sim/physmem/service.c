@@ -9,6 +9,10 @@
 #include "os/clock.h"
 #include "os/heap.h"
 #include "os/limits.h"
+#include "policyserver.h"
+#include "run.h"
+#include "session.h"
+#include "backing.h"
 
 /* Descriptors kept for the loop, the listener and standard streams. */
 #define FDS_OWN 64
@@ -19,90 +23,32 @@
 /* Largest blocks of frames: 4 MiB. */
 #define MAX_ORDER 10
 
-/* Extents that are audited, going round, and how often. */
-#define AUDIT_BATCH     64
-#define AUDIT_PERIOD_MS 100
+/* Extents are audited going round: all of them in half a second, if that costs no more than the
+ * batch in a period. */
+#define AUDIT_PERIOD_MS    20
+#define AUDIT_ROUND_MS     500
+#define AUDIT_BATCH_LEAST  16u
+#define AUDIT_BATCH_MOST   512u
 
 /* How often idleness is sampled, for an arbiter that wants to know, unless options say. */
 #define SAMPLE_PERIOD_MS 500
 
-/* Milliseconds until `when`, rounded up. */
-static uint64_t milliseconds_until(uint64_t when, uint64_t now)
+static uint32_t audit_batch(uint32_t extents)
 {
-    return when <= now ? 0 : (when - now + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
-}
+    uint32_t batch = extents / (AUDIT_ROUND_MS / AUDIT_PERIOD_MS) + 1;
 
-/* A deadline has come. What tasks sent in time may still lie in their sockets, when this process
- * was held up: let the loop receive once and every connection have its turn, and only then see who
- * is late. */
-static void on_deadline(uv_timer_t *timer);
-
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle; /* being there is enough: the loop does not wait */
-}
-
-static void on_check(uv_check_t *check)
-{
-    struct service *service = check->data;
-
-    if (!service->late) {
-        service->late = true;
-        service->late_mark = server_turns_mark(&service->server);
-    }
-    if (!server_turns_had(&service->server, service->late_mark))
-        return; /* somebody's messages are received, and not handled yet */
-    service->late = false;
-    uv_idle_stop(&service->idle);
-    uv_check_stop(&service->check);
-    service->armed = UINT64_MAX;
-    physmem_tick(service->physmem, clock_now_ns());
-    service_run_effects(service);
-}
-
-static void on_deadline(uv_timer_t *timer)
-{
-    struct service *service = timer->data;
-
-    uv_idle_start(&service->idle, on_idle);
-    uv_check_start(&service->check, on_check);
-}
-
-static void arm(struct service *service)
-{
-    uint64_t next = physmem_deadline(service->physmem);
-
-    if (next == service->armed || uv_is_closing((uv_handle_t *)&service->deadline) ||
-        uv_is_active((uv_handle_t *)&service->check))
-        return;
-    service->armed = next;
-    if (next == UINT64_MAX)
-        uv_timer_stop(&service->deadline);
-    else
-        uv_timer_start(&service->deadline, on_deadline, milliseconds_until(next, clock_now_ns()),
-                       0);
-}
-
-void service_run_effects(struct service *service)
-{
-    struct physmem_effect effect;
-
-    while (physmem_next_effect(service->physmem, &effect))
-        effect_run(service, &effect);
-    if (physmem_has_failed(service->physmem) && !service->failed) {
-        service->failed = true;
-        log_line(&service->server.log, "memory", "out of memory: cannot keep the books, giving up");
-        server_stop(&service->server);
-    }
-    arm(service);
+    if (batch < AUDIT_BATCH_LEAST)
+        return AUDIT_BATCH_LEAST;
+    return batch < AUDIT_BATCH_MOST ? batch : AUDIT_BATCH_MOST;
 }
 
 static void on_audit(uv_timer_t *timer)
 {
     struct service *service = timer->data;
 
-    physmem_audit_round(service->physmem, AUDIT_BATCH);
-    service_run_effects(service);
+    physmem_audit_round(service->physmem, audit_batch(service->extents));
+    run_effects(service);
+    backing_end_late(service);
 }
 
 static void on_chaos(uv_timer_t *timer)
@@ -119,7 +65,7 @@ static void on_chaos(uv_timer_t *timer)
     while (service->chaos_credit >= 1) {
         service->chaos_credit -= 1;
         physmem_unmap_random(service->physmem, now, &service->random);
-        service_run_effects(service);
+        run_effects(service);
     }
 }
 
@@ -128,7 +74,7 @@ static void on_sample(uv_timer_t *timer)
     struct service *service = timer->data;
 
     physmem_sample(service->physmem, clock_now_ns(), &service->random);
-    service_run_effects(service);
+    run_effects(service);
 }
 
 static void on_stop(struct server *server)
@@ -231,6 +177,7 @@ void service_fini(struct service *service)
     if (service->started)
         server_fini(&service->server);
     physmem_free(&service->physmem);
+    backing_fini(service);
     policyserver_fini(service);
     arbiter_unload(&service->arbiter);
 }

@@ -1,9 +1,21 @@
 /* Physmem as a server: sockets and extents around core/physmem.
  *
  * One loop, one thread. Every message, timer and lost connection is one input to the core, whose
- * effects are carried out at once. */
+ * effects are carried out at once. The files, each calling only those below it:
+ *
+ *     main
+ *     service                         start, timers, end
+ *     session                         connections: roles, and what their messages ask the core
+ *     run         observer            effects until there are none, and the deadline; STATUS
+ *     effect                          one effect
+ *     policyserver  backing  stack    control; extents; frame stacks
+ *     table         seat              the table shared with policy servers; a task's connections
+ *     send
+ *     trace         options */
 #ifndef PHYSMEM_SERVICE_H
 #define PHYSMEM_SERVICE_H
+
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -21,11 +33,17 @@
 
 #include "options.h"
 
-/* A task's connections; connection->user of both. */
+/* A task's connections; connection->user of both. It lives as long as one of them, or a change of
+ * its memory that is under way. */
 struct seat {
-    struct physmem_task *task;
-    struct connection *request;
-    struct connection *control; /* NULL: none */
+    struct physmem_task *task;   /* NULL: gone */
+    struct connection *request;  /* NULL: closed */
+    struct connection *control;  /* NULL: none */
+    uint32_t references;
+    uint32_t extents;            /* that back its frames */
+    uint32_t clearing;           /* of these, being cleared: replies wait for that */
+    struct held_reply *held;     /* oldest first */
+    uint32_t held_count;
 };
 
 /* What concerns policy servers. */
@@ -47,7 +65,11 @@ struct service {
     struct physmem *physmem;
     struct random_source random;
     uint32_t page_size;
-    uint32_t extents; /* open now */
+    struct backing **backing; /* by the number that the core knows as its descriptor */
+    uint32_t backings;        /* room of backing */
+    uint32_t backing_hint;    /* no number below is free */
+    struct backing *changing; /* those with a change under way */
+    uint32_t extents;         /* open now, and not yet back */
     uint32_t extents_max;
     bool late;                 /* a deadline is due, and ... */
     uint64_t late_mark;        /* ... these connections have their turn first */
@@ -77,18 +99,6 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
 /* Free everything after the loop has ended. */
 void service_fini(struct service *service);
 
-/* Carry out what the core wants done, and arm the timer for what it wants to do next. */
-void service_run_effects(struct service *service);
-
-/* ---- session.c ---- */
-
-/* What the server's connections call; see io/server.h. */
-extern const struct server_handlers session_handlers;
-
-/* Print a message, if asked to. `direction` is "<" (received) or ">". */
-void session_trace(struct service *service, const char *direction,
-                   const struct connection *connection, const struct wire_message *message);
-
 /* The time for all messages that were received at once: what came in time is in time. */
 static inline uint64_t service_received_ns(const struct service *service)
 {
@@ -100,52 +110,5 @@ static inline bool service_is_administrator(const struct connection *connection)
 {
     return connection->peer.uid == geteuid() || connection->peer.uid == 0;
 }
-
-/* ---- observer.c ---- */
-
-/* Answer STATUS; RECALL_TASK. */
-void observer_status(struct service *service, struct connection *connection,
-                     const struct wire_message *request);
-void observer_recall(struct service *service, struct connection *connection,
-                     const struct wire_message *message);
-
-/* ---- policyserver.c ---- */
-
-void policyserver_init(struct service *service);
-void policyserver_fini(struct service *service);
-
-/* A message came from a policy server; its connection has ended. */
-void policyserver_message(struct service *service, struct connection *connection,
-                          const struct wire_message *message);
-void policyserver_closed(struct service *service, struct connection *connection);
-
-/* Tell whoever has control (PHYSMEM_RING_*). */
-void policyserver_ring(struct service *service, uint32_t what);
-
-/* Make a larger table, and send it. */
-void policyserver_grow(struct service *service);
-
-/* ---- effect.c ---- */
-
-/* Carry out one effect. */
-void effect_run(struct service *service, const struct physmem_effect *effect);
-
-/* The seat of the task that an effect is about. */
-struct seat *effect_seat(const struct physmem_effect *effect);
-
-/* Begin service->message: a message of this type that answers none. */
-struct wire_message *effect_message(struct service *service, enum wire_type type);
-
-/* Send service->message; NULL: to nobody. Failures end the connection, which comes back as an input. */
-void effect_send(struct service *service, struct connection *connection, int borrowed_fd);
-
-/* ---- memory.c: effects of their names ---- */
-
-void memory_extent_make(struct service *service, const struct physmem_effect *effect);
-void memory_extent_send(struct service *service, const struct physmem_effect *effect);
-void memory_extent_change(struct service *service, const struct physmem_effect *effect);
-void memory_stack_make(struct service *service, const struct physmem_effect *effect);
-void memory_stack_send(struct service *service, const struct physmem_effect *effect);
-void memory_stack_unmap(const struct physmem_effect *effect);
 
 #endif

@@ -1,5 +1,5 @@
 /* Connections to physmem: who calls, in which role, and what their messages ask the core. */
-#include "service.h"
+#include "session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,13 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "observer.h"
 #include "os/clock.h"
+#include "policyserver.h"
+#include "run.h"
+#include "seat.h"
+#include "send.h"
+#include "trace.h"
 
 /* connection->user of observers and policy servers, who have no seat. */
 static struct seat observer_seat;
@@ -17,18 +23,6 @@ static struct seat policy_seat;
 static struct service *service_of(const struct connection *connection)
 {
     return connection->server->user;
-}
-
-void session_trace(struct service *service, const char *direction,
-                   const struct connection *connection, const struct wire_message *message)
-{
-    char line[400];
-
-    if (!service->options->verbose)
-        return;
-    wire_print(message, line, sizeof(line));
-    log_trace(&service->server.log, "%s process %ld: %s", direction, (long)connection->peer.pid,
-              line);
 }
 
 /* ---- HELLO ---- */
@@ -44,13 +38,10 @@ static void hello_refuse(struct connection *connection, const struct wire_messag
 static void welcome(struct service *service, struct connection *connection, uint32_t seq,
                     const struct physmem_task *task)
 {
-    struct wire_message *message = &service->message;
+    struct wire_message *message = send_begin(service, WIRE_WELCOME, seq);
     struct physmem_status status;
 
     physmem_get_status(service->physmem, &status);
-    message->type = WIRE_WELCOME;
-    message->seq = seq;
-    message->error = 0;
     message->welcome.version = WIRE_VERSION;
     message->welcome.id = task != NULL ? physmem_task_id(task) : 0;
     message->welcome.key = task != NULL ? physmem_task_identity(task)->key : 0;
@@ -58,9 +49,8 @@ static void welcome(struct service *service, struct connection *connection, uint
     message->welcome.total = status.frames;
     message->welcome.available =
         status.frames - service->options->reserve - status.guaranteed - status.leased;
-    session_trace(service, ">", connection, message);
     connection_greet(connection, false);
-    connection_send(connection, message, -1);
+    send_to(service, connection, -1);
 }
 
 static void hello_task(struct service *service, struct connection *connection,
@@ -70,20 +60,19 @@ static void hello_task(struct service *service, struct connection *connection,
         .pid = (uint32_t)connection->peer.pid,
         .uid = (uint32_t)connection->peer.uid,
     };
-    struct seat *seat = calloc(1, sizeof(*seat));
+    struct seat *seat = seat_new(connection);
 
     if (seat == NULL) {
         hello_refuse(connection, message, -ENOMEM, "physmem has no memory for a task");
         return;
     }
-    seat->request = connection;
     identity.peer = seat;
     snprintf(identity.name, sizeof(identity.name), "%s",
              message->hello.name[0] != '\0' ? message->hello.name : "task");
     if (getrandom(&identity.key, sizeof(identity.key), 0) != sizeof(identity.key) ||
         physmem_task_add(service->physmem, service_received_ns(service), &identity, &seat->task) !=
             0) {
-        free(seat);
+        seat_release(seat);
         hello_refuse(connection, message, -ENOMEM, "physmem has no memory for a task");
         return;
     }
@@ -116,6 +105,7 @@ static void hello_control(struct service *service, struct connection *connection
         return;
     }
     seat->control = connection;
+    seat->references++;
     connection->user = seat;
     physmem_task_connected(service->physmem, task);
     welcome(service, connection, message->seq, task);
@@ -159,12 +149,31 @@ static void on_ranges(struct service *service, const struct physmem_request *req
     function(service->physmem, service_received_ns(service), request, container, ranges, count);
 }
 
-static void on_propose(struct service *service, const struct physmem_request *request,
-                       const struct wire_message *message)
+/* Whether this task's process can be killed without any danger that it is another one: process
+ * numbers are used again. Refuses the request if not. */
+static bool may_be_killed(struct connection *connection, const struct wire_message *message)
+{
+    int pidfd = sock_peer_pidfd(connection->fd);
+
+    if (pidfd >= 0) {
+        close(pidfd);
+        return true;
+    }
+    connection_send_done(connection, message, pidfd == -ENOPROTOOPT ? -EOPNOTSUPP : pidfd, 0,
+                         pidfd == -ENOPROTOOPT
+                             ? "breach=kill needs Linux 6.5: this kernel cannot say who is killed"
+                             : "breach=kill: the process that has connected cannot be found");
+    return false;
+}
+
+static void on_propose(struct service *service, struct connection *connection,
+                       const struct physmem_request *request, const struct wire_message *message)
 {
     struct sp_terms terms;
 
     WIRE_COPY_TERMS(&terms, &message->propose);
+    if (terms.on_breach == SP_BREACH_KILL && !may_be_killed(connection, message))
+        return;
     physmem_contract_propose(service->physmem, service_received_ns(service), request, &terms);
 }
 
@@ -236,7 +245,7 @@ static void on_request(struct service *service, struct connection *connection,
 
     switch (message->type) {
     case WIRE_PROPOSE:
-        on_propose(service, &request, message);
+        on_propose(service, connection, &request, message);
         break;
     case WIRE_ACCEPT:
         physmem_contract_accept(physmem, now, &request, message->accept.contract);
@@ -328,7 +337,7 @@ static void on_message(struct connection *connection, const struct wire_message 
 
     if (consume_fd >= 0) /* no message to physmem carries one */
         connection_discard(connection, consume_fd);
-    session_trace(service, "<", connection, message);
+    trace_message(service, "<", connection, message);
     if (seat == NULL)
         on_hello(service, connection, message);
     else if (seat == &observer_seat && message->type == WIRE_STATUS)
@@ -343,7 +352,7 @@ static void on_message(struct connection *connection, const struct wire_message 
         on_control(service, connection, message);
     else
         on_request(service, connection, message);
-    service_run_effects(service);
+    run_effects(service);
 }
 
 /* ---- Ends ---- */
@@ -357,7 +366,7 @@ static void on_close(struct connection *connection, enum connection_end end, con
         return;
     if (seat == &policy_seat) {
         policyserver_closed(service, connection);
-        service_run_effects(service);
+        run_effects(service);
         return;
     }
     if (service->options->verbose)
@@ -376,9 +385,8 @@ static void on_close(struct connection *connection, enum connection_end end, con
         if (seat->control != NULL)
             connection_close(seat->control, CONNECTION_LOCAL, "the task is gone");
     }
-    if (seat->request == NULL && seat->control == NULL)
-        free(seat);
-    service_run_effects(service);
+    run_effects(service);
+    seat_release(seat);
 }
 
 const struct server_handlers session_handlers = {

@@ -1,7 +1,8 @@
 #include "io/user.h"
 
-#include <assert.h>
 #include <stdlib.h>
+
+#include "base/assert.h"
 
 static struct user **bucket_of(struct users *users, uid_t uid)
 {
@@ -31,10 +32,10 @@ void user_release(struct users *users, struct user *user)
 {
     struct user **link = bucket_of(users, user->uid);
 
-    assert(user->references > 0);
+    ensure(user->references > 0);
     if (--user->references > 0)
         return;
-    assert(user->connections == 0 && user->unclosed == 0 && user->extents == 0 &&
+    ensure(user->connections == 0 && user->unclosed == 0 && user->extents == 0 &&
            user->output == 0 && user->input == 0 && !user->deferred);
     while (*link != user)
         link = &(*link)->next;

@@ -27,7 +27,7 @@ static off_t bytes_of(uint32_t pages)
 
 int extent_create(const char *name, uint32_t pages, struct sp_error *error)
 {
-    const char *call = "ftruncate";
+    const char *call = "fchmod";
     int fd;
     int saved;
 
@@ -36,10 +36,14 @@ int extent_create(const char *name, uint32_t pages, struct sp_error *error)
         return error_set(error, errno, "memfd_create of an extent of %u pages failed: %s%s", pages,
                          strerror(errno),
                          errno == EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
-    if (ftruncate(fd, bytes_of(pages)) == 0) {
-        call = "fcntl F_ADD_SEALS";
-        if (fcntl(fd, F_ADD_SEALS, EXTENT_SEALS) == 0)
-            return fd;
+    /* A memfd is born with mode 0777: whoever has a descriptor to read it could open it for writing. */
+    if (fchmod(fd, 0400) == 0) {
+        call = "ftruncate";
+        if (ftruncate(fd, bytes_of(pages)) == 0) {
+            call = "fcntl F_ADD_SEALS";
+            if (fcntl(fd, F_ADD_SEALS, EXTENT_SEALS) == 0)
+                return fd;
+        }
     }
     saved = errno;
     close(fd);
@@ -96,6 +100,7 @@ int extent_reopen_read_only(int fd)
 
     /* snprintf with %d allocates nothing and takes no lock in glibc. */
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    opened = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not to wait for a lease that somebody of the same user has on it. */
+    opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     return opened < 0 ? -errno : opened;
 }

@@ -14,7 +14,8 @@
 
 #include <selfpage/error.h>
 
-/* Make an extent of `pages` pages (at least 1), all holes, sealed, close-on-exec. `name` shows in
+/* Make an extent of `pages` pages (at least 1), all holes, sealed, close-on-exec, with mode 0400: other
+ * users cannot open a read-only descriptor of it again for writing. `name` shows in
  * /proc/PID/maps. Returns its descriptor. `error` may be NULL. Not for signal handlers. */
 int extent_create(const char *name, uint32_t pages, struct sp_error *error);
 
@@ -38,7 +39,7 @@ int64_t extent_blocks(int fd);
 int64_t extent_next_data(int fd, uint32_t from);
 
 /* Another descriptor of the same extent that can only read and be mapped read-only; the caller's.
- * Needs /proc. */
+ * Needs /proc. -EAGAIN: somebody has a lease on it. */
 int extent_reopen_read_only(int fd);
 
 #endif

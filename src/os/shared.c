@@ -36,6 +36,8 @@ int shared_create(struct shared *shared, const char *name, size_t size, struct s
     shared->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (shared->fd < 0)
         return fail(shared, "memfd_create", error);
+    if (fchmod(shared->fd, 0400) != 0) /* it is born with 0777; see os/extent.c */
+        return fail(shared, "fchmod", error);
     if (ftruncate(shared->fd, (off_t)size) != 0)
         return fail(shared, "ftruncate", error);
     /* A page that cannot be had later would be a SIGBUS. */

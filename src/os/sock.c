@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -347,9 +348,17 @@ bool sock_passes_no_descriptors(int fd)
 int sock_peer_pidfd(int fd)
 {
     socklen_t size = sizeof(int);
-    int pidfd = -1;
+    int pidfd = -1, code = 0;
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0 ? pidfd : -errno;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) != 0)
+        return -errno;
+    /* Since Linux 6.16 there is one of a process that has gone, too. */
+    if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) != 0)
+        code = -errno;
+    if (code != -ESRCH)
+        return pidfd;
+    close(pidfd);
+    return code;
 }
 
 int sock_peer(int fd, struct sock_peer *peer)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <selfpage/contract.h>
@@ -42,11 +43,14 @@ static void test_a_new_extent_is_sealed_and_empty(void **state)
 {
     unsigned fds = count_fds();
     int fd = extent_of(16);
+    struct stat status;
 
     (void)state;
     assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
     assert_int_equal(extent_check(fd, 16), 0);
     assert_int_equal(extent_check(fd, 15), -EINVAL);
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0400); /* nobody else opens it again for writing */
     assert_int_equal(extent_blocks(fd), 0);
     assert_int_equal(extent_next_data(fd, 0), -ENXIO);
     assert_int_not_equal(ftruncate(fd, 17 * SP_PAGE_SIZE), 0);

@@ -1,0 +1,331 @@
+#include "backing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "os/clock.h"
+#include "os/extent.h"
+#include "seat.h"
+#include "send.h"
+
+#define WORD_BITS    64u
+#define EXTENT_WORDS (EXTENT_PAGES / WORD_BITS)
+#define TABLE_FIRST  64u
+
+_Static_assert(EXTENT_PAGES % WORD_BITS == 0, "whole words");
+
+struct backing {
+    struct errand errand; /* first */
+    struct service *service;
+    struct user *user; /* one reference: whose share it counts for */
+    struct seat *seat; /* one reference */
+    struct backing *next; /* among those that change */
+    struct backing *prev;
+    uint64_t begun_ns; /* when the change under way was submitted */
+    int fd;
+    int error;         /* of the change that has ended */
+    bool given;        /* somebody else has had a descriptor */
+    bool changing;     /* the errand is under way */
+    bool doomed;       /* is to be truncated and closed after that */
+    bool closed;
+    bool late;         /* its task was ended for it */
+    uint64_t clear[EXTENT_WORDS];  /* pages that are to be cleared */
+    uint64_t clears[EXTENT_WORDS]; /* pages that the errand clears */
+};
+
+static bool is_marked(const uint64_t *words, uint32_t page)
+{
+    return (words[page / WORD_BITS] >> page % WORD_BITS & 1) != 0;
+}
+
+static bool has_marks(const uint64_t *words)
+{
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < EXTENT_WORDS; i++)
+        all |= words[i];
+    return all != 0;
+}
+
+/* ---- The table ---- */
+
+/* A free number, or -ENOMEM. */
+static int64_t number_find(struct service *service)
+{
+    uint32_t number = service->backing_hint, room;
+    struct backing **table;
+
+    while (number < service->backings && service->backing[number] != NULL)
+        number++;
+    if (number == service->backings) {
+        room = service->backings == 0 ? TABLE_FIRST : 2 * service->backings;
+        table = realloc(service->backing, room * sizeof(struct backing *));
+        if (table == NULL)
+            return -ENOMEM;
+        memset(table + service->backings, 0,
+               (room - service->backings) * sizeof(struct backing *));
+        service->backing = table;
+        service->backings = room;
+    }
+    service->backing_hint = number + 1;
+    return number;
+}
+
+static struct backing *backing_of(struct service *service, const struct physmem_effect *effect)
+{
+    ensure(effect->extent.descriptor < service->backings &&
+           service->backing[effect->extent.descriptor] != NULL);
+    return service->backing[effect->extent.descriptor];
+}
+
+static void number_give_up(struct service *service, uint32_t number)
+{
+    service->backing[number] = NULL;
+    if (number < service->backing_hint)
+        service->backing_hint = number;
+}
+
+/* ---- Changes ---- */
+
+/* On a thread that may be lost, or at once where nobody else has had a descriptor. */
+static void change(struct errand *errand)
+{
+    struct backing *backing = (struct backing *)errand;
+    uint32_t page = 0, first;
+    int code = 0;
+
+    if (backing->doomed) {
+        code = extent_truncate(backing->fd);
+        backing->error = code;
+        close(backing->fd);
+        backing->closed = true;
+        return;
+    }
+    while (page < EXTENT_PAGES) {
+        for (first = page; page < EXTENT_PAGES && is_marked(backing->clears, page); page++)
+            continue;
+        if (page > first && code == 0)
+            code = extent_punch(backing->fd, first, page - first);
+        page++;
+    }
+    backing->error = code;
+}
+
+static void list_insert(struct backing *backing)
+{
+    backing->prev = NULL;
+    backing->next = backing->service->changing;
+    if (backing->next != NULL)
+        backing->next->prev = backing;
+    backing->service->changing = backing;
+}
+
+static void list_remove(struct backing *backing)
+{
+    if (backing->next != NULL)
+        backing->next->prev = backing->prev;
+    if (backing->prev != NULL)
+        backing->prev->next = backing->next;
+    else
+        backing->service->changing = backing->next;
+}
+
+static void extent_fail(struct service *service, const char *what, int64_t code)
+{
+    log_line(&service->server.log, "extent", "cannot %s an extent: %s", what, strerror((int)-code));
+}
+
+static void backing_free(struct backing *backing)
+{
+    struct service *service = backing->service;
+
+    service->extents--;
+    backing->user->extents--;
+    backing->seat->extents--;
+    user_release(&service->server.users, backing->user);
+    seat_release(backing->seat);
+    free(backing);
+}
+
+static void changed(struct errand *errand);
+
+/* Begin the next change, if there is one to make. */
+static void change_next(struct backing *backing)
+{
+    struct service *service = backing->service;
+
+    if (backing->changing || (!backing->doomed && !has_marks(backing->clear)))
+        return;
+    memcpy(backing->clears, backing->clear, sizeof(backing->clears));
+    memset(backing->clear, 0, sizeof(backing->clear));
+    backing->changing = true;
+    backing->seat->clearing++;
+    backing->errand.run = change;
+    backing->errand.done = changed;
+    backing->begun_ns = clock_now_ns();
+    list_insert(backing);
+    if (backing->given)
+        errand_submit(service->server.errands, &backing->user->lane, &backing->errand);
+    else {
+        change(&backing->errand);
+        changed(&backing->errand);
+    }
+}
+
+/* A change has ended. */
+static void changed(struct errand *errand)
+{
+    struct backing *backing = (struct backing *)errand;
+    struct service *service = backing->service;
+
+    list_remove(backing);
+    backing->changing = false;
+    if (backing->error < 0)
+        extent_fail(service, backing->closed ? "revoke" : "clear pages of", backing->error);
+    seat_cleared(service, backing->seat);
+    if (backing->closed)
+        backing_free(backing);
+    else
+        change_next(backing);
+}
+
+/* ---- Effects ---- */
+
+/* Whether this task may have one extent more. */
+static bool may_have_one(const struct service *service, const struct seat *seat)
+{
+    const struct user *user = seat->request->owner;
+
+    if (!user_may(seat->extents, 1, service->extents, service->extents_max, BACKING_SHARE_TASK))
+        return false;
+    return user_may(user->extents, 1, service->extents, service->extents_max,
+                    BACKING_SHARE_USER) ||
+           (user->uid == geteuid() && seat->extents < BACKING_SHARE_OWN);
+}
+
+/* A backing for an extent of this task, or a negative errno. */
+static int backing_new(struct service *service, struct seat *seat, uint32_t pages,
+                       struct backing **backingp)
+{
+    struct backing *backing;
+    int fd;
+
+    if (!may_have_one(service, seat))
+        return -EMFILE;
+    backing = calloc(1, sizeof(*backing));
+    if (backing == NULL)
+        return -ENOMEM;
+    fd = extent_create("selfpage", pages, NULL);
+    if (fd < 0) {
+        free(backing);
+        return fd;
+    }
+    backing->service = service;
+    backing->fd = fd;
+    backing->seat = seat;
+    backing->user = seat->request->owner;
+    backing->user->references++;
+    seat->references++;
+    service->extents++;
+    backing->user->extents++;
+    seat->extents++;
+    *backingp = backing;
+    return 0;
+}
+
+void backing_make(struct service *service, const struct physmem_effect *effect)
+{
+    struct backing *backing = NULL;
+    int64_t number = number_find(service);
+    int code = number < 0 ? (int)number
+                          : backing_new(service, seat_of(effect), effect->extent.count, &backing);
+
+    if (code < 0) {
+        if (number >= 0)
+            number_give_up(service, (uint32_t)number);
+        log_line(&service->server.log, "extent", "cannot make an extent for task %s: %s",
+                 physmem_task_identity(effect->task)->name,
+                 code == -EMFILE ? "its share of the limit of open files is used up (ulimit -n)"
+                                 : strerror(-code));
+        physmem_extent_ready(service->physmem, clock_now_ns(), effect->extent.extent, 0,
+                             (uint32_t)-code);
+        return;
+    }
+    service->backing[number] = backing;
+    physmem_extent_ready(service->physmem, clock_now_ns(), effect->extent.extent, (uint32_t)number,
+                         0);
+}
+
+void backing_send(struct service *service, const struct physmem_effect *effect)
+{
+    struct backing *backing = backing_of(service, effect);
+    struct wire_message *message = send_begin(service, WIRE_EXTENT, 0);
+
+    message->extent.extent = effect->extent.extent;
+    message->extent.pages = effect->extent.count;
+    backing->given = true;
+    send_to(service, seat_of(effect)->request, backing->fd);
+}
+
+void backing_punch(struct service *service, const struct physmem_effect *effect)
+{
+    struct backing *backing = backing_of(service, effect);
+    uint32_t end = effect->extent.offset + effect->extent.count;
+
+    ensure(end <= EXTENT_PAGES);
+    for (uint32_t page = effect->extent.offset; page < end; page++)
+        backing->clear[page / WORD_BITS] |= UINT64_C(1) << page % WORD_BITS;
+    change_next(backing);
+}
+
+void backing_audit(struct service *service, const struct physmem_effect *effect)
+{
+    const struct backing *backing = backing_of(service, effect);
+    int64_t pages;
+
+    if (backing->changing)
+        return; /* pages are there that are not to be */
+    pages = extent_blocks(backing->fd);
+    if (pages < 0)
+        extent_fail(service, "audit", pages);
+    else
+        physmem_audit_done(service->physmem, clock_now_ns(), effect->extent.extent,
+                        effect->extent.count, (uint64_t)pages);
+}
+
+void backing_destroy(struct service *service, const struct physmem_effect *effect)
+{
+    struct backing *backing = backing_of(service, effect);
+
+    number_give_up(service, effect->extent.descriptor);
+    backing->doomed = true;
+    change_next(backing);
+}
+
+void backing_end_late(struct service *service)
+{
+    uint64_t now_ns = clock_now_ns();
+    struct backing *backing, *next;
+
+    for (backing = service->changing; backing != NULL; backing = next) {
+        next = backing->next;
+        if (backing->late || now_ns - backing->begun_ns < BACKING_LATE_NS)
+            continue;
+        backing->late = true;
+        log_line(&service->server.log, "extent",
+                 "an extent of user %ld cannot be %s: a call of its task, or of another process "
+                 "that has it, does not return",
+                 (long)backing->user->uid, backing->doomed ? "taken back" : "cleared");
+        seat_end(backing->seat, "its memory cannot be cleared: a call on it does not return");
+    }
+}
+
+void backing_fini(struct service *service)
+{
+    free(service->backing);
+    service->backing = NULL;
+    service->backings = 0;
+}

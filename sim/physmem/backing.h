@@ -1,0 +1,36 @@
+/* The memory behind frames: effects of the core on extents.
+ *
+ * An extent's descriptor, as the core knows it, is a number of service->backing. Whoever can write
+ * an extent can keep the kernel's lock of it for ever (see io/errand.h): once a task has been given
+ * one, pages are cleared and the extent is truncated in an errand, one at a time for each extent. In
+ * the meantime
+ *     - replies to its task wait (see seat.h), and audits leave the extent out;
+ *     - the extent is not yet back: it counts for its user's share until it is.
+ * A task whose extent cannot be cleared for BACKING_LATE_NS is ended. */
+#ifndef PHYSMEM_BACKING_H
+#define PHYSMEM_BACKING_H
+
+#include "service.h"
+
+#define BACKING_LATE_NS UINT64_C(10000000000)
+
+/* Extents are shared out by user id, and among the tasks of one user: see io/user.h. A task of
+ * physmem's own user may have some in any case, if there are any. */
+#define BACKING_SHARE_USER 8u
+#define BACKING_SHARE_TASK 4u
+#define BACKING_SHARE_OWN  8u
+
+/* PHYSMEM_EXTENT_CREATE, .._SEND, .._PUNCH, .._AUDIT, .._DESTROY. */
+void backing_make(struct service *service, const struct physmem_effect *effect);
+void backing_send(struct service *service, const struct physmem_effect *effect);
+void backing_punch(struct service *service, const struct physmem_effect *effect);
+void backing_audit(struct service *service, const struct physmem_effect *effect);
+void backing_destroy(struct service *service, const struct physmem_effect *effect);
+
+/* End tasks whose extents should have been cleared by now. */
+void backing_end_late(struct service *service);
+
+/* Free the table. Extents that are not back yet are left behind. */
+void backing_fini(struct service *service);
+
+#endif
