@@ -72,10 +72,12 @@ void connection_defer_user(struct server *server, struct user *user)
     user->deferred = true;
     user->references++;
     user->deferred_next = NULL;
-    if (server->deferred_first == NULL)
+    if (server->deferred_first == NULL) {
         server->deferred_first = user;
-    else
+        server->wait_for_turns(server);
+    } else {
         server->deferred_last->deferred_next = user;
+    }
     server->deferred_last = user;
 }
 

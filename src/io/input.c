@@ -126,6 +126,17 @@ static void close_unreceivable(struct connection *connection, int error)
         connection_close(connection, CONNECTION_FAILED, "recvmsg failed: %s", strerror(-error));
 }
 
+/* Receive where descriptors may come. */
+static __attribute__((noinline)) ssize_t receive_with_descriptors(struct connection *connection,
+                                                                  uint8_t *to, uint32_t room)
+{
+    int fds[SOCK_FDS_MAX];
+    unsigned count;
+    ssize_t received = sock_receive_all(connection->fd, to, room, fds, &count);
+
+    return keep_descriptors(connection, fds, count) ? received : -ECANCELED;
+}
+
 /* Receive behind what is kept. Returns the number of bytes in the receive buffer; 0: nothing has
  * come, or the connection is closed.
  *
@@ -139,24 +150,19 @@ static uint32_t receive(struct connection *connection)
     uint32_t limit = connection->received_fd >= 0       ? connection->input_wanted
                      : connection->owner->input > INPUT_MAX ? size + WIRE_MESSAGE_MAX
                                                             : size + READ_MAX;
-    int fds[SOCK_FDS_MAX];
-    unsigned count = 0;
     ssize_t received;
 
     if (connection->bare)
         received = sock_receive_bytes(connection->fd, server->buffer + size, limit - size);
     else
-        received = sock_receive_all(connection->fd, server->buffer + size, limit - size, fds,
-                                    &count);
-    if (!keep_descriptors(connection, fds, count))
-        return 0;
-    if (received == -EAGAIN && !connection->hung_up)
+        received = receive_with_descriptors(connection, server->buffer + size, limit - size);
+    if (connection->closing || (received == -EAGAIN && !connection->hung_up))
         return 0;
     if (received <= 0) {
         close_unreceivable(connection, received == -EAGAIN ? -EPIPE : (int)received);
         return 0;
     }
-    connection->received_ns = clock_now_ns();
+    connection->received_ns = server->turn_begun_ns;
     return size + (uint32_t)received;
 }
 
@@ -165,7 +171,6 @@ static void turn(struct connection *connection)
 {
     struct server *server = connection->server;
     uint32_t size = connection->input_size, used;
-    uint64_t begun_ns = clock_now_ns();
 
     if (!connection->unhandled)
         size = receive(connection);
@@ -173,7 +178,8 @@ static void turn(struct connection *connection)
         return;
     if (connection->input_size > 0)
         memcpy(server->buffer, connection->input, connection->input_size);
-    used = handle_messages(connection, size, begun_ns + server->slice_ns, &connection->unhandled);
+    used = handle_messages(connection, size, server->turn_begun_ns + server->slice_ns,
+                           &connection->unhandled);
     if (connection->closing)
         return;
     if (used == size && connection->received_fd >= 0) {
@@ -187,7 +193,7 @@ static void turn(struct connection *connection)
         connection_flush(connection);
 }
 
-/* Whether its user has had its time in this pass. */
+/* Whether its user has had its time in this pass, as far as it is accounted for. */
 static bool is_spent(struct server *server, struct user *user)
 {
     if (user->pass != server->counters.passes) {
@@ -208,21 +214,37 @@ static bool is_paused(struct connection *connection)
     return true;
 }
 
-/* Give a connection its turn, and account for it. */
+/* A turn of `user` begins (NULL: none), which is when the one before ends: one look at the clock. */
+static void account(struct server *server, struct user *user)
+{
+    uint64_t now_ns = clock_now_ns();
+    struct user *before = server->turn_user;
+
+    if (user != NULL)
+        user->references++; /* its connection may close */
+    server->turn_user = user;
+    if (before != NULL) {
+        before->spent_ns += now_ns - server->turn_begun_ns;
+        server->pass_ns += now_ns - server->turn_begun_ns;
+        user_release(&server->users, before);
+    }
+    server->turn_begun_ns = now_ns;
+}
+
+void input_pass_end(struct server *server)
+{
+    if (server->turn_user != NULL)
+        user_release(&server->users, server->turn_user);
+    server->turn_user = NULL;
+    server->pass_ns = 0;
+}
+
 static void take_turn(struct connection *connection)
 {
-    struct server *server = connection->server;
-    struct user *user = connection->owner;
-    uint64_t begun_ns = clock_now_ns(), spent_ns;
-
-    user->references++; /* the connection may close */
+    account(connection->server, connection->owner);
     turn(connection);
     if (!connection->closing && (connection->unhandled || connection->hung_up))
         connection_defer(connection);
-    spent_ns = clock_now_ns() - begun_ns;
-    user->spent_ns += spent_ns;
-    server->pass_ns += spent_ns;
-    user_release(&server->users, user);
 }
 
 void input_on_poll(uv_poll_t *handle, int status, int events)
@@ -254,7 +276,8 @@ void input_turns(struct server *server)
 
     if (server->deferred_first == NULL)
         return;
-    until_ns = clock_now_ns() + INPUT_PASS_NS;
+    account(server, NULL);
+    until_ns = server->turn_begun_ns + INPUT_PASS_NS;
     do {
         user = server->deferred_first;
         server->deferred_first = user->deferred_next;
@@ -268,7 +291,8 @@ void input_turns(struct server *server)
                 connection_defer_user(server, user);
         }
         user_release(&server->users, user);
-    } while (server->deferred_first != NULL && clock_now_ns() < until_ns);
+        account(server, NULL);
+    } while (server->deferred_first != NULL && server->turn_begun_ns < until_ns);
 }
 
 void input_resume(struct server *server, struct user *user)
@@ -299,7 +323,7 @@ void input_close_silent(struct server *server)
         next = connection->next;
         if (connection->greet_by_ns == 0 || connection->greet_by_ns > now_ns || connection->closing)
             continue;
-        turn(connection); /* it may have come while this process was held up */
+        take_turn(connection); /* it may have come while this process was held up */
         if (connection->closing || connection->greet_by_ns == 0)
             continue;
         log_line(&server->log, LOG_SILENT,

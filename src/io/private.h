@@ -85,6 +85,9 @@ void input_on_poll(uv_poll_t *handle, int status, int events);
  * descriptor is closed and one line is logged. */
 void input_open(struct server *server, int consume_fd);
 
+/* A pass of the loop ends. */
+void input_pass_end(struct server *server);
+
 /* Give turns to connections that wait for them, for INPUT_PASS_NS. */
 void input_turns(struct server *server);
 

@@ -68,7 +68,7 @@ static void on_prepare(uv_prepare_t *handle)
 
     connection_flush_dirty(server);
     server->counters.passes++;
-    server->pass_ns = 0;
+    input_pass_end(server);
 }
 
 static void on_busy(uv_idle_t *handle)
@@ -81,10 +81,19 @@ static void on_turns(uv_check_t *handle)
     struct server *server = handle->data;
 
     input_turns(server);
-    if (server->deferred_first == NULL)
-        uv_idle_stop(&server->busy);
-    else
-        uv_idle_start(&server->busy, on_busy);
+    if (server->deferred_first != NULL)
+        return;
+    uv_check_stop(&server->turns);
+    uv_idle_stop(&server->busy);
+}
+
+/* Somebody waits for its turn, and nobody did before. */
+static void wait_for_turns(struct server *server)
+{
+    if (server->stopping)
+        return;
+    uv_check_start(&server->turns, on_turns);
+    uv_idle_start(&server->busy, on_busy);
 }
 
 uint64_t server_turns_mark(const struct server *server)
@@ -173,6 +182,7 @@ static void server_init(struct server *server, uv_loop_t *loop,
     server->slice_ns = options->slice_ns != 0 ? options->slice_ns : INPUT_SLICE_NS;
     server->on_poll = input_on_poll;
     server->resume = input_resume;
+    server->wait_for_turns = wait_for_turns;
     server->listener = -1;
     log_init(&server->log, options->program);
 }
@@ -209,7 +219,6 @@ static int open_handles(struct server *server, bool signals)
     server->flush_prepare.data = server;
     server->turns.data = server;
     uv_prepare_start(&server->flush_prepare, on_prepare);
-    uv_check_start(&server->turns, on_turns);
     if (server->greet_ms > 0)
         uv_timer_start(&server->greet_timer, on_greet_timer, server->greet_ms / GREET_PERIODS + 1,
                        server->greet_ms / GREET_PERIODS + 1);
@@ -295,6 +304,7 @@ void server_fini(struct server *server)
     struct user *user;
 
     assert(server->first == NULL && server->listener < 0);
+    input_pass_end(server);
     while ((user = server->deferred_first) != NULL) {
         server->deferred_first = user->deferred_next;
         user->deferred = false;

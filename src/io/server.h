@@ -138,7 +138,9 @@ struct server {
     uint64_t output;    /* bytes that all sockets have not taken */
     uint64_t output_max;
     uint32_t slice_ns;
-    uint64_t pass_ns; /* what turns have taken in this pass */
+    uint64_t pass_ns;       /* what turns have taken in this pass */
+    uint64_t turn_begun_ns; /* the last one */
+    struct user *turn_user; /* whose it was; one reference; NULL: it is accounted for */
     uint8_t descriptors; /* enum server_descriptors */
     int listener;
     bool stopping;
@@ -157,6 +159,7 @@ struct server {
     uint64_t turns_had;          /* of these, such that have had their turn, or ended */
     uv_poll_cb on_poll;          /* of all connections */
     void (*resume)(struct server *server, struct user *user);
+    void (*wait_for_turns)(struct server *server);
     uv_signal_t terminate;
     uv_signal_t interrupt;
     struct connection *first;       /* list of open and closing connections */
