@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/contracts/terms_text.h"
+
 /* The largest block that can be allocated: 2^6 frames. */
 #define MAX_ORDER 6u
 
@@ -58,6 +60,8 @@ void world_run(struct world *world)
     while (physmem_next_effect(world->physmem, &effect)) {
         keep_items(world, &effect);
         world->record[world->recorded++ % WORLD_RECORD] = effect;
+        if (world->golden != NULL)
+            golden_effect(world->golden, world->now, &effect);
         if (world->watch != NULL)
             world->watch(world, &effect);
         physmem_shell_carry_out(&world->shell, world->now, &effect);
@@ -131,6 +135,14 @@ struct physmem_task_status world_status(const struct physmem_task *task)
     return status;
 }
 
+/* Note in the trace what a task asks for. */
+#define NOTE(world, task, ...)                                                                     \
+    do {                                                                                           \
+        if ((world)->golden != NULL)                                                               \
+            golden_say((world)->golden, (world)->now, physmem_task_identity(task)->name,           \
+                       "physmem", __VA_ARGS__);                                                    \
+    } while (0)
+
 /* ---- Contracts ---- */
 
 struct sp_terms world_terms(enum sp_contract_kind kind, uint32_t frames)
@@ -152,6 +164,8 @@ const struct physmem_effect *world_propose(struct world *world, struct physmem_t
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "propose %s %u, at least %u", contract_kind_name(terms->kind), terms->frames,
+         terms->min);
     physmem_contract_propose(world->physmem, world->now, &request, terms);
     return answer(world, &request);
 }
@@ -172,6 +186,7 @@ const struct physmem_effect *world_accept(struct world *world, struct physmem_ta
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "accept contract %u", contract);
     physmem_contract_accept(world->physmem, world->now, &request, contract);
     return answer(world, &request);
 }
@@ -181,6 +196,7 @@ const struct physmem_effect *world_renew(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "renew contract %u for %.3f s", contract, (double)term_ns / 1e9);
     physmem_contract_renew(world->physmem, world->now, &request, contract, term_ns);
     return answer(world, &request);
 }
@@ -190,6 +206,7 @@ const struct physmem_effect *world_close(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "close contract %u", contract);
     physmem_contract_close(world->physmem, world->now, &request, contract);
     return answer(world, &request);
 }
@@ -199,6 +216,7 @@ const struct physmem_effect *world_size(struct world *world, struct physmem_task
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "resize contract %u to %u", contract, frames);
     physmem_contract_resize(world->physmem, world->now, &request, contract, frames);
     return answer(world, &request);
 }
@@ -208,6 +226,7 @@ const struct physmem_effect *world_split(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "split %u off contract %u", frames, contract);
     physmem_part_split(world->physmem, world->now, &request, contract, frames, token);
     return answer(world, &request);
 }
@@ -217,6 +236,7 @@ const struct physmem_effect *world_claim(struct world *world, struct physmem_tas
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "claim a part");
     physmem_part_claim(world->physmem, world->now, &request, token);
     return answer(world, &request);
 }
@@ -226,6 +246,7 @@ const struct physmem_effect *world_reabsorb(struct world *world, struct physmem_
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "reabsorb part %u", part);
     physmem_part_reabsorb(world->physmem, world->now, &request, part);
     return answer(world, &request);
 }
@@ -237,6 +258,7 @@ uint32_t world_container(struct world *world, struct physmem_task *task, uint32_
     const struct physmem_request request = world_request(world, task);
     const struct physmem_effect *reply;
 
+    NOTE(world, task, "create a container of %u", slots);
     physmem_container_create(world->physmem, world->now, &request, slots);
     reply = answer(world, &request);
     return reply->kind == PHYSMEM_REPLY_CONTAINER ? reply->container.container : 0;
@@ -250,6 +272,8 @@ const struct physmem_effect *world_allocate_blocks(struct world *world, struct p
     const struct physmem_allocation allocation = {container, start, count, (uint8_t)flags,
                                                   (uint8_t)order};
 
+    NOTE(world, task, "allocate %u%s%s", count, (flags & PHYSMEM_EXTRA) != 0 ? " extra" : "",
+         (flags & PHYSMEM_PARTIAL) != 0 ? " or fewer" : "");
     physmem_allocate(world->physmem, world->now, &request, &allocation);
     return answer(world, &request);
 }
@@ -261,6 +285,18 @@ const struct physmem_effect *world_allocate(struct world *world, struct physmem_
     return world_allocate_blocks(world, task, container, start, count, 0, flags);
 }
 
+/* The request that a function makes. */
+static const char *range_name(world_range_function *function)
+{
+    if (function == physmem_frames_deallocate)
+        return "deallocate";
+    if (function == physmem_frames_release)
+        return "release";
+    if (function == physmem_frames_recover)
+        return "recover";
+    return function == physmem_unmap_own ? "unmap" : "name as vital";
+}
+
 const struct physmem_effect *world_range(struct world *world, world_range_function *function,
                                          struct physmem_task *task, uint32_t container,
                                          uint32_t start, uint32_t count)
@@ -268,6 +304,7 @@ const struct physmem_effect *world_range(struct world *world, world_range_functi
     const struct physmem_request request = world_request(world, task);
     const struct physmem_range range = {start, count};
 
+    NOTE(world, task, "%s %u from %u", range_name(function), count, start);
     function(world->physmem, world->now, &request, container, &range, 1);
     return answer(world, &request);
 }
@@ -277,6 +314,7 @@ const struct physmem_effect *world_map(struct world *world, struct physmem_task 
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "map %u from %u", count, start);
     physmem_map(world->physmem, world->now, &request, container, start, count,
                 SLOT_READ | SLOT_WRITE);
     return answer(world, &request);
@@ -287,6 +325,7 @@ const struct physmem_effect *world_open_stack(struct world *world, struct physme
 {
     const struct physmem_request request = world_request(world, task);
 
+    NOTE(world, task, "open a frame stack");
     physmem_stack_open(world->physmem, world->now, &request, container, places);
     return answer(world, &request);
 }

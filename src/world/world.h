@@ -17,6 +17,7 @@
 #include "core/physmem/task.h"
 #include "world/clock.h"
 #include "world/faults.h"
+#include "world/golden.h"
 #include "world/physmem_shell.h"
 
 /* Effects that the record has room for; older ones are overwritten. */
@@ -32,7 +33,8 @@ struct world {
     uint32_t seq; /* of the latest request */
     /* Is told of every effect before it is carried out. May be NULL. */
     void (*watch)(struct world *world, const struct physmem_effect *effect);
-    void *user;                                            /* for `watch` */
+    void *user;            /* for `watch` */
+    struct golden *golden; /* gets a line for each request and each message; NULL: there is none */
     struct physmem_effect record[WORLD_RECORD];            /* a ring */
     uint32_t recorded;                                     /* effects, ever */
     struct physmem_map_item items[PHYSMEM_MAPS_MAX];       /* of the latest reply to map */

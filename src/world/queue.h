@@ -1,0 +1,49 @@
+/* What is to happen in the world, and when: messages on their way, and moments that somebody waits for.
+ *
+ * Entries come out in the order of their times; those of one time in the order in which they went in, so
+ * that a run depends on nothing but its input. What an entry means is the business of whoever puts it
+ * there. */
+#ifndef WORLD_QUEUE_H
+#define WORLD_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/allocator.h"
+
+/* No entry. */
+#define QUEUE_NEVER UINT64_MAX
+
+struct queue_entry {
+    uint64_t when;  /* ns */
+    uint64_t order; /* set by queue_add: a number that grows */
+    uint32_t kind;  /* these are the caller's */
+    uint32_t to;
+    void *what;
+};
+
+/* A binary heap. */
+struct queue {
+    const struct allocator *allocator;
+    struct queue_entry *entry;
+    uint32_t entries;
+    uint32_t capacity;
+    uint64_t order; /* of the next entry */
+};
+
+/* An empty queue with memory from `allocator`, which outlives it. */
+void queue_init(struct queue *queue, const struct allocator *allocator);
+
+/* Free the queue. What entries point to is not freed. */
+void queue_fini(struct queue *queue);
+
+/* Add an entry in O(log n). Returns 0, or -ENOMEM, and then nothing has changed. */
+int queue_add(struct queue *queue, struct queue_entry entry);
+
+/* When the first entry is due; QUEUE_NEVER if there is none. */
+uint64_t queue_due(const struct queue *queue);
+
+/* Take the first entry if it is due at time `now`, in O(log n). False if none is. */
+bool queue_take(struct queue *queue, uint64_t now, struct queue_entry *entry);
+
+#endif

@@ -1,0 +1,78 @@
+/* The queue of what is to happen. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "base/random.h"
+#include "os/heap.h"
+#include "world/faults.h"
+#include "world/queue.h"
+
+/* Many entries of few times come out by time, and those of one time as they went in. */
+static void test_order(void **state)
+{
+    struct random_source random = random_seeded(5);
+    struct queue_entry entry, last = {.when = 0};
+    struct queue queue;
+    uint32_t in = 0, out = 0;
+
+    (void)state;
+    queue_init(&queue, &heap_allocator);
+    for (uint64_t now = 0; now < 300; now++) {
+        for (uint32_t i = random_below(&random, 20); i > 0; i--, in++)
+            assert_int_equal(
+                queue_add(&queue,
+                          (struct queue_entry){.when = now + random_below(&random, 7), .kind = in}),
+                0);
+        while (queue_take(&queue, now, &entry)) {
+            assert_int_equal(entry.when, now);
+            if (out++ > 0 && entry.when == last.when)
+                assert_true(entry.kind > last.kind);
+            last = entry;
+        }
+        assert_true(queue_due(&queue) > now);
+    }
+    while (queue_take(&queue, QUEUE_NEVER, &entry))
+        out++;
+    assert_int_equal(in, out);
+    assert_true(queue_due(&queue) == QUEUE_NEVER);
+    queue_fini(&queue);
+}
+
+static void test_nothing_is_lost_without_memory(void **state)
+{
+    struct faults_memory memory;
+    struct queue_entry entry;
+    struct queue queue;
+    uint32_t in = 0;
+
+    (void)state;
+    faults_memory_init(&memory, &heap_allocator);
+    queue_init(&queue, &memory.allocator);
+    memory.fail_after = 2;
+    while (queue_add(&queue, (struct queue_entry){.when = 100 - in}) == 0)
+        in++;
+    assert_true(in > 0);
+    assert_int_equal(queue_add(&queue, (struct queue_entry){.when = 0}), -ENOMEM);
+    for (uint32_t i = 0; i < in; i++) {
+        assert_true(queue_take(&queue, 100, &entry));
+        assert_int_equal(entry.when, 100 - in + 1 + i);
+    }
+    assert_false(queue_take(&queue, 100, &entry));
+    queue_fini(&queue);
+    assert_int_equal(memory.bytes, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_nothing_is_lost_without_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
