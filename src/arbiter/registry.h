@@ -1,5 +1,8 @@
-/* The arbitration policies that come with Selfpage. Adding one takes a file in this folder that
- * defines `const struct sp_arbiter arbiter_NAME`, and its line below. */
+/* The arbitration policies that come with Selfpage.
+ *
+ * HOW DO I ADD AN ARBITER? One file in this folder that defines `const struct sp_arbiter arbiter_NAME`
+ * (include/selfpage/arbiter.h has the interface, and a complete arbiter of forty lines), and one line
+ * below. fcfs.c is the shortest; maxmin.c shows how level.h does most of the work. */
 #ifndef ARBITER_REGISTRY_H
 #define ARBITER_REGISTRY_H
 
@@ -8,7 +11,7 @@
 
 #include "base/params.h"
 
-/* X(NAME): in the order in which users see them. */
+/* X(NAME), where NAME is the arbiter's name, too: in the order in which users see them. */
 #define ARBITER_BUILTINS(X)                                                                        \
     X(fcfs)                                                                                        \
     X(excess)                                                                                      \

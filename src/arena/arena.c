@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-#include "arena/inner.h"
+#include "arena/effects.h"
+#include "arena/state.h"
+#include "arena/turns.h"
 #include "base/memory.h"
 
 /* What a player needs is divided among its parts. */
@@ -25,7 +27,7 @@ static void score(struct arena *arena)
 {
     for (unsigned i = 0; i < arena->members; i++) {
         const struct member *member = &arena->member[i];
-        struct arena_side *side = arena_side_of(arena, member);
+        struct arena_side *side = state_side_of(arena, member);
         uint32_t useful = member->held < member->need ? member->held : member->need;
         uint64_t waited = arena->now - member->waits_since;
 
@@ -36,55 +38,40 @@ static void score(struct arena *arena)
     }
 }
 
-/* One step: all have their turn, in random order; the attacker's parts one after the other. */
 static void step(struct arena *arena)
 {
-    unsigned order[ARENA_PLAYERS];
-
     if (physmem_deadline(arena->physmem) <= arena->now)
         physmem_tick(arena->physmem, arena->now);
-    arena_take_effects(arena);
+    effects_take(arena);
     if (arena->sampled && arena->now % SECOND == 0) {
         physmem_sample(arena->physmem, arena->now, &arena->sampling);
-        arena_take_effects(arena);
+        effects_take(arena);
     }
     assign_needs(arena);
-    for (unsigned i = 0; i < ARENA_PLAYERS; i++) {
-        unsigned place = random_below(&arena->random, i + 1);
-
-        order[i] = order[place];
-        order[place] = i;
-    }
-    for (unsigned i = 0; i < ARENA_PLAYERS; i++) {
-        for (unsigned m = 0; m < arena->members; m++) {
-            if (arena->member[m].player == order[i]) {
-                arena_act(arena, &arena->member[m]);
-                arena_react(arena);
-            }
-        }
-    }
-    if (arena_counts(arena))
+    turns_take(arena);
+    if (state_counts(arena))
         score(arena);
 }
 
 static void begin(struct arena *arena, const struct arena_setup *setup)
 {
-    arena->attacker = behaviour_of(setup->attack, !setup->honest);
-    arena->honest = behaviour_of(setup->attack, false);
+    arena->honest = attack_of_honest(setup->attack);
+    arena->attacker = setup->honest ? arena->honest : attack_of_attacker(setup->attack);
     arena->random = random_seeded(setup->seed);
     arena->sampling = random_seeded(setup->seed + 1);
-    arena->sampled = behaviour_is_sampled(setup->attack) &&
-                     (setup->arbiter->arbiter->flags & SP_ARBITER_IDLE) != 0;
+    arena->sampled =
+        arena->honest.sampled && (setup->arbiter->arbiter->flags & SP_ARBITER_IDLE) != 0;
     for (unsigned player = 0; player < ARENA_PLAYERS; player++) {
-        const struct behaviour *behaviour = player == 0 ? &arena->attacker : &arena->honest;
+        const struct attack_behaviour *behaviour = player == 0 ? &arena->attacker : &arena->honest;
 
-        arena->need[player] = need_begin(setup->seed, player);
+        arena->need[player] = need_begin(setup->seed * ARENA_PLAYERS + player);
         for (unsigned part = 0; part < behaviour->parts; part++)
             arena->member[arena->members++] = (struct member){
                 .behaviour = behaviour,
                 .player = player,
                 .part = part,
-                .comes = player == 0 ? 0 : behaviour_others_come(setup->attack),
+                .comes =
+                    player > 0 && attack_of_attacker(setup->attack).first ? ATTACK_LATE_MS * MS : 0,
             };
     }
 }
@@ -107,6 +94,7 @@ int arena_play(const struct arena_setup *setup, struct arena_outcome *outcome)
     arena->outcome = outcome;
     memcpy(config.arbiter_params, setup->arbiter->params, sizeof(config.arbiter_params));
     rc = physmem_new(&arena->physmem, &config);
+    physmem_shell_init(&arena->shell, arena->physmem, setup->allocator);
     if (rc == 0) {
         begin(arena, setup);
         for (; arena->now < PLAYED_NS && !arena->failed; arena->now += ARENA_STEP_NS)
@@ -118,6 +106,7 @@ int arena_play(const struct arena_setup *setup, struct arena_outcome *outcome)
             rc = -ENOMEM;
     }
     physmem_free(&arena->physmem);
+    physmem_shell_fini(&arena->shell);
     memory_free(setup->allocator, arena, sizeof(*arena));
     return rc;
 }

@@ -1,11 +1,12 @@
 /* Attacks on arbitration policies: a physmem in virtual time, tasks whose need for frames changes
- * all the time, and among them one that cheats. The same is played twice, with the same needs: once
- * the cheater is honest, once not. What it gained by cheating, and what the others lost, is the
- * outcome.
+ * all the time, and among them one that cheats.
+ *
+ * Tasks ask for frames as a live pager does: in batches of 8 to 64, one after the other, and state on
+ * their frame stacks how many they would use. What the arbiter sees is what it sees of live tasks.
  *
  * Pure: physmem is the real core, all else is arithmetic; an outcome is a function of the arbiter,
- * the attack and the seed. Nothing is said here about attacks that need real memory (touching pages
- * that were given back): no arbiter sees those, physmem's audit does. */
+ * the attack and the seed. Attacks that need real memory (to touch pages that were given back) are not
+ * played: no arbiter sees those, physmem's audit does. */
 #ifndef ARENA_ARENA_H
 #define ARENA_ARENA_H
 
@@ -13,43 +14,18 @@
 #include <stdint.h>
 
 #include "arbiter/registry.h"
+#include "arena/attack.h"
 #include "base/allocator.h"
 
-#define ARENA_FRAMES     1000u
-#define ARENA_PLAYERS    5u   /* the first of which is the attacker */
-#define ARENA_GUARANTEED 100u /* frames of each, guaranteed; beyond, as many as it gets */
-#define ARENA_GRACE_NS   UINT64_C(1000000000)
-#define ARENA_STEP_NS    UINT64_C(100000000)
-
-/* X(NAME, name): the attacks, in the order in which users see them. */
-#define ARENA_ATTACKS(X)                                                                           \
-    X(HOARD, hoard)                                                                                \
-    X(RESERVE, reserve)                                                                            \
-    X(INFLATE, inflate)                                                                            \
-    X(RETAKE, retake)                                                                              \
-    X(SLOW, slow)                                                                                  \
-    X(FORK, fork)                                                                                  \
-    X(SPLIT, split)                                                                                \
-    X(DIRTY, dirty)                                                                                \
-    X(CLAIM, claim)                                                                                \
-    X(BUSY, busy)                                                                                  \
-    X(GHOSTS, ghosts)
-
-enum arena_attack {
-#define ARENA_ATTACK(NAME, name) ARENA_##NAME,
-    ARENA_ATTACKS(ARENA_ATTACK)
-#undef ARENA_ATTACK
-        ARENA_ATTACK_COUNT,
-};
-
-/* "hoard", and one line on what the attacker does. Static. */
-const char *arena_attack_name(enum arena_attack attack);
-const char *arena_attack_summary(enum arena_attack attack);
+#define ARENA_FRAMES   ATTACK_ALL
+#define ARENA_PLAYERS  5u /* the first of which is the attacker */
+#define ARENA_GRACE_NS UINT64_C(1000000000)
+#define ARENA_STEP_NS  UINT64_C(100000000)
 
 struct arena_setup {
     const struct allocator *allocator;
     const struct arbiter_choice *arbiter;
-    enum arena_attack attack;
+    enum attack attack;
     bool honest; /* the attacker does not attack */
     uint64_t seed;
 };
@@ -74,17 +50,5 @@ struct arena_outcome {
 
 /* Play. Returns 0 or -ENOMEM. */
 int arena_play(const struct arena_setup *setup, struct arena_outcome *outcome);
-
-/* An attack, from so many seeds: with it and without it. */
-struct arena_verdict {
-    struct arena_outcome honest, attacked; /* sums, and the longest of the waits */
-    double gain;                           /* of the attacker: useful frames attacking / honest */
-    double loss; /* of the others: useful frames while it attacks / while it is honest */
-};
-
-/* Returns 0 or -ENOMEM. */
-int arena_judge(const struct allocator *allocator, const struct arbiter_choice *arbiter,
-                enum arena_attack attack, uint64_t seed, unsigned rounds,
-                struct arena_verdict *verdict);
 
 #endif

@@ -1,5 +1,5 @@
 /* What physmem says, and what tasks make of it at once. */
-#include "arena/inner.h"
+#include "arena/effects.h"
 
 static void take_recall(struct arena *arena, struct member *member,
                         const struct physmem_effect *effect)
@@ -11,16 +11,16 @@ static void take_recall(struct arena *arena, struct member *member,
         break;
     }
     member->struck = true;
-    arena->outcome->recalls += arena_counts(arena);
+    arena->outcome->recalls += state_counts(arena);
 }
 
 static void end_wait(struct arena *arena, struct member *member)
 {
-    struct arena_side *side = arena_side_of(arena, member);
+    struct arena_side *side = state_side_of(arena, member);
     uint64_t waited = arena->now - member->waits_since;
 
     member->waiting = false;
-    if (arena_counts(arena) && waited > side->wait_ns)
+    if (state_counts(arena) && waited > side->wait_ns)
         side->wait_ns = waited;
 }
 
@@ -41,7 +41,7 @@ static void take_offer(struct arena *arena, struct member *member,
     const struct sp_offer *offer = &effect->offer.offer;
 
     if (offer->answer != SP_ACCEPTED)
-        arena_side_of(arena, member)->countered++;
+        state_side_of(arena, member)->countered++;
     member->countered = offer->answer == SP_COUNTERED ? offer->contract : 0;
     member->contract = offer->contract;
 }
@@ -50,24 +50,12 @@ static void take_offer(struct arena *arena, struct member *member,
 static void take_unmap(struct arena *arena, struct member *member,
                        const struct physmem_effect *effect)
 {
-    for (uint32_t i = 0; i < effect->unmap.range.count && member->samples < SAMPLED_MAX; i++)
+    for (uint32_t i = 0; i < effect->unmap.range.count && member->samples < MEMBER_SAMPLED_MAX; i++)
         member->sampled[member->samples++] = effect->unmap.range.start + i;
     physmem_unmap_answered(arena->physmem, arena->now, effect->task, effect->unmap.id);
 }
 
-/* What is not about a task's own affairs. */
-static void carry_out(struct arena *arena, struct member *member,
-                      const struct physmem_effect *effect)
-{
-    const struct physmem_request request = {effect->task, effect->seq, effect->control};
-
-    if (effect->kind == PHYSMEM_EXTENT_CREATE)
-        physmem_extent_ready(arena->physmem, arena->now, effect->extent.extent, 1, 0);
-    else if (effect->kind == PHYSMEM_STACK_CREATE)
-        physmem_stack_ready(arena->physmem, arena->now, &request, member_stack(member), 1, 1, 0);
-}
-
-void arena_take_effects(struct arena *arena)
+void effects_take(struct arena *arena)
 {
     struct physmem_effect effect;
 
@@ -75,13 +63,15 @@ void arena_take_effects(struct arena *arena)
         struct member *member =
             effect.task == NULL ? NULL : physmem_task_identity(effect.task)->peer;
 
-        carry_out(arena, member, &effect);
+        physmem_shell_carry_out(&arena->shell, arena->now, &effect);
         if (member == NULL)
             continue;
         if (effect.seq == member->asking && effect.kind <= PHYSMEM_REPLY_OFFER)
             take_reply(arena, member, &effect);
         else if (effect.kind == PHYSMEM_REPLY_CONTAINER)
             member->container = effect.container.container;
+        else if (effect.kind == PHYSMEM_REPLY_STACK)
+            member->stack = effect.stack.stack;
         else if (effect.kind == PHYSMEM_REPLY_OFFER)
             take_offer(arena, member, &effect);
         else if (effect.kind == PHYSMEM_SEND_UNMAP)

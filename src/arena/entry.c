@@ -1,7 +1,9 @@
 /* Tasks come with their contracts, and go. */
-#include "arena/inner.h"
+#include "arena/entry.h"
 
-/* Who lost everything comes back after so long. */
+#include "arena/effects.h"
+
+/* A task that lost everything comes back after so long. */
 #define COMES_BACK_NS SECOND
 
 /* A contract, or what physmem offers instead. */
@@ -18,40 +20,40 @@ static void propose(struct arena *arena, struct member *member, enum sp_contract
         .t_drop = ARENA_GRACE_NS,
         .bid = member->behaviour->bid,
     };
-    struct physmem_request to = arena_request(arena, member);
+    struct physmem_request to = state_request(arena, member);
 
     physmem_contract_propose(arena->physmem, arena->now, &to, &terms);
-    arena_take_effects(arena);
+    effects_take(arena);
     if (member->countered == 0)
         return;
-    to = arena_request(arena, member);
+    to = state_request(arena, member);
     physmem_contract_accept(arena->physmem, arena->now, &to, member->countered);
-    arena_take_effects(arena);
+    effects_take(arena);
 }
 
 /* What the first part of a player splits off, and the others claim. */
 static uint64_t token_of(const struct member *member, uint32_t part)
 {
-    return 1 + (uint64_t)member->player * PARTS_MAX + part;
+    return 1 + (uint64_t)member->player * ATTACK_PARTS_MAX + part;
 }
 
 static void split_off(struct arena *arena, struct member *member)
 {
-    const struct behaviour *behaviour = member->behaviour;
+    const struct attack_behaviour *behaviour = member->behaviour;
 
     for (uint32_t part = 1; part < behaviour->parts; part++) {
-        struct physmem_request to = arena_request(arena, member);
+        struct physmem_request to = state_request(arena, member);
 
         physmem_part_split(arena->physmem, arena->now, &to, member->contract,
-                      behaviour->guaranteed / behaviour->parts, token_of(member, part));
-        arena_take_effects(arena);
+                           behaviour->guaranteed / behaviour->parts, token_of(member, part));
+        effects_take(arena);
     }
 }
 
 /* Its guaranteed frames, by a contract of its own or by a part of another's. */
 static void get_guarantee(struct arena *arena, struct member *member)
 {
-    const struct behaviour *behaviour = member->behaviour;
+    const struct attack_behaviour *behaviour = member->behaviour;
     struct physmem_request to;
 
     if (!behaviour->splits) {
@@ -60,14 +62,13 @@ static void get_guarantee(struct arena *arena, struct member *member)
         propose(arena, member, SP_GUARANTEED, behaviour->guaranteed);
         split_off(arena, member);
     } else {
-        to = arena_request(arena, member);
+        to = state_request(arena, member);
         physmem_part_claim(arena->physmem, arena->now, &to, token_of(member, member->part));
-        arena_take_effects(arena);
+        effects_take(arena);
     }
 }
 
-/* A task comes, with its contracts and a container. */
-void arena_come(struct arena *arena, struct member *member)
+void entry_come(struct arena *arena, struct member *member)
 {
     const struct physmem_identity identity = {.peer = member};
     struct physmem_task_status status;
@@ -82,22 +83,21 @@ void arena_come(struct arena *arena, struct member *member)
     propose(arena, member, SP_EXTRA, ARENA_FRAMES);
     physmem_task_get_status(member->task, &status);
     member->guaranteed = status.guaranteed;
-    to = arena_request(arena, member);
+    to = state_request(arena, member);
     physmem_container_create(arena->physmem, arena->now, &to, ARENA_FRAMES);
-    arena_take_effects(arena);
-    to = arena_request(arena, member);
+    effects_take(arena);
+    to = state_request(arena, member);
     physmem_stack_open(arena->physmem, arena->now, &to, member->container, 1);
-    arena_take_effects(arena);
+    effects_take(arena);
 }
 
-/* It lost everything: it ends, and starts again in a while. */
-void arena_leave(struct arena *arena, struct member *member)
+void entry_leave(struct arena *arena, struct member *member)
 {
-    arena_side_of(arena, member)->revoked++;
+    state_side_of(arena, member)->revoked++;
     physmem_task_gone(arena->physmem, arena->now, member->task);
     *member = (struct member){.behaviour = member->behaviour,
                               .player = member->player,
                               .part = member->part,
                               .comes = arena->now + COMES_BACK_NS};
-    arena_take_effects(arena);
+    effects_take(arena);
 }

@@ -1,7 +1,4 @@
-/* With the attack and without it. */
-#include <errno.h>
-
-#include "arena/arena.h"
+#include "arena/judge.h"
 
 static void side_add(struct arena_side *sum, const struct arena_side *one)
 {
@@ -24,13 +21,12 @@ static void outcome_add(struct arena_outcome *sum, const struct arena_outcome *o
         sum->wrong = one->wrong;
 }
 
-int arena_judge(const struct allocator *allocator, const struct arbiter_choice *arbiter,
-                enum arena_attack attack, uint64_t seed, unsigned rounds,
-                struct arena_verdict *verdict)
+int judge_attack(const struct allocator *allocator, const struct arbiter_choice *arbiter,
+                 enum attack attack, uint64_t seed, unsigned rounds, struct verdict *verdict)
 {
     struct arena_setup setup = {.allocator = allocator, .arbiter = arbiter, .attack = attack};
 
-    *verdict = (struct arena_verdict){.gain = 0};
+    *verdict = (struct verdict){.gain = 0};
     for (unsigned round = 0; round < 2 * rounds; round++) {
         struct arena_outcome outcome;
         int rc;

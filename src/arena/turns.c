@@ -1,52 +1,35 @@
 /* What tasks ask for and return. */
-#include "arena/inner.h"
+#include "arena/turns.h"
 
-/* Who was refused asks again after so long. */
+#include "arena/effects.h"
+#include "arena/entry.h"
+
+/* A task that was refused asks again after so long. */
 #define ASKS_AGAIN_NS (SECOND / 2)
 
-/* Frames lacking, times steps, for each fault on a page that was evicted lately. */
-#define MISSES_A_HIT 32u
-
-/* At most, in a row, for what the same step has brought about. */
+/* Reactions of a task in a row, at most, to what the same step has brought about. */
 #define REACTIONS 4u
 
-/* Frames that were returned pay what is due first. */
-static void pay(struct member *member, uint32_t frames)
-{
-    while (frames > 0) {
-        struct asked *next = NULL;
-        uint32_t paid;
-
-        for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
-            struct asked *asked = &member->asked[i];
-
-            if (asked->missing > 0 && (next == NULL || asked->deadline < next->deadline))
-                next = asked;
-        }
-        if (next == NULL)
-            return;
-        paid = next->missing < frames ? next->missing : frames;
-        next->missing -= paid;
-        frames -= paid;
-    }
-}
+/* Exchanges with physmem that a task has in a step, at most. A round trip takes a thousandth of it. */
+#define EXCHANGES 32u
 
 static void give_back(struct arena *arena, struct member *member, uint32_t frames)
 {
-    struct physmem_request to = arena_request(arena, member);
+    struct physmem_request to = state_request(arena, member);
     const struct physmem_range range = {member->held - frames, frames};
 
     member->held -= frames;
-    pay(member, frames);
+    member->cleaned += frames;
+    member_pay(member, frames);
     physmem_frames_deallocate(arena->physmem, arena->now, &to, member->container, &range, 1);
-    arena_take_effects(arena);
+    effects_take(arena);
 }
 
-/* Ask for frames; those within the guarantee come for sure, if not at once. Returns how many came
- * at once. */
+/* Ask for frames; those within the guarantee come for sure, if not at once. Returns how many came at
+ * once. */
 static uint32_t ask(struct arena *arena, struct member *member, uint32_t frames, bool extra)
 {
-    struct physmem_request to = arena_request(arena, member);
+    struct physmem_request to = state_request(arena, member);
     const struct physmem_allocation allocation = {
         .container = member->container,
         .start = member->held,
@@ -57,7 +40,7 @@ static uint32_t ask(struct arena *arena, struct member *member, uint32_t frames,
 
     member->asking = to.seq;
     physmem_allocate(arena->physmem, arena->now, &to, &allocation);
-    arena_take_effects(arena);
+    effects_take(arena);
     if (member->asking != 0) {
         member->waiting = true;
         member->waits_since = arena->now;
@@ -65,30 +48,35 @@ static uint32_t ask(struct arena *arena, struct member *member, uint32_t frames,
     return member->held - before;
 }
 
-static void ask_for_more(struct arena *arena, struct member *member)
+/* Ask for the next batch, if the task wants one and was not refused lately. Returns whether it came in
+ * full, and more may. */
+static bool ask_for_more(struct arena *arena, struct member *member)
 {
-    uint32_t goal = member_goal(member, arena->now);
-    uint32_t within = goal < member->guaranteed ? goal : member->guaranteed;
+    bool extra;
+    uint32_t batch = member_batch(member, arena->now, &extra);
+    uint32_t came;
 
-    if (member->held < within)
-        ask(arena, member, within - member->held, false);
-    if (member->waiting || member->held >= goal)
-        return;
-    if (!member->told && arena->now < member->asks_again)
-        return;
+    if (batch == 0 || (extra && !member->told && arena->now < member->asks_again)) {
+        member->told = false;
+        return false;
+    }
+    came = ask(arena, member, batch, extra);
+    if (!extra || came == batch)
+        return came == batch;
     member->told = false;
     member->asks_again = arena->now + ASKS_AGAIN_NS;
-    if (ask(arena, member, goal - member->held, true) == 0 && arena_counts(arena))
-        arena_side_of(arena, member)->refused++;
+    if (came == 0 && state_counts(arena))
+        state_side_of(arena, member)->refused++;
+    return false;
 }
 
 static void map(struct arena *arena, struct member *member, uint32_t start, uint32_t count)
 {
-    struct physmem_request to = arena_request(arena, member);
+    struct physmem_request to = state_request(arena, member);
 
     physmem_map(arena->physmem, arena->now, &to, member->container, start, count,
                 SLOT_READ | SLOT_WRITE);
-    arena_take_effects(arena);
+    effects_take(arena);
 }
 
 /* Use pages: those that are new, and those that were sampled, if they are needed. */
@@ -106,56 +94,91 @@ static void use_pages(struct arena *arena, struct member *member)
     }
 }
 
-/* Faults on pages that a few frames more would have kept: the more, the more frames are lacking. */
-static void tell_ghost_hits(struct member *member)
+static uint32_t returns_now(const struct arena *arena, const struct member *member)
 {
-    uint32_t lacking = member->need > member->held ? member->need - member->held : 0;
-
-    member->misses += lacking;
-    if (member->behaviour->invents_hits)
-        member->misses += INVENTED_HITS * MISSES_A_HIT;
-    atomic_store_explicit(&member_stack(member)->ghost_hits, member->misses / MISSES_A_HIT,
-                          memory_order_relaxed);
+    return member_returns(member, arena->now, arena->now + ARENA_STEP_NS);
 }
 
-/* A task's turn. */
-void arena_act(struct arena *arena, struct member *member)
+/* A task's turn: return, and ask for one batch. Returns whether it has more to do in this step. */
+static bool act(struct arena *arena, struct member *member)
 {
     uint32_t returns;
 
     if (member->revoked)
-        arena_leave(arena, member);
+        entry_leave(arena, member);
     if (member->task == NULL && arena->now >= member->comes)
-        arena_come(arena, member);
+        entry_come(arena, member);
     if (member->task == NULL || member->waiting)
-        return;
-    returns = member_returns(member, arena->now);
+        return false;
+    member->struck = false;
+    returns = returns_now(arena, member);
     if (returns > 0)
         give_back(arena, member, returns);
-    if (member->held < member_goal(member, arena->now))
-        ask_for_more(arena, member);
-    tell_ghost_hits(member);
-    if (arena->sampled)
-        use_pages(arena, member);
+    return ask_for_more(arena, member) || returns > 0;
 }
 
-/* Those who take back do so before anybody else has a turn. */
-void arena_react(struct arena *arena)
+/* Tasks that take back do so before any other has a turn. */
+static void react(struct arena *arena)
 {
     for (unsigned i = 0; i < arena->members; i++) {
         struct member *member = &arena->member[i];
 
         for (unsigned times = 0; times < REACTIONS && member->struck; times++) {
-            uint32_t returns = member_returns(member, arena->now);
+            uint32_t returns = returns_now(arena, member);
 
-            member->struck = false;
             if (!member->behaviour->takes_back || member->waiting || member->revoked ||
                 returns == 0)
                 break;
+            member->struck = false;
             give_back(arena, member, returns);
             member->told = true; /* asks, whether there are any or not */
             ask_for_more(arena, member);
         }
-        member->struck = false;
     }
+}
+
+/* Players have their turns in random order; the tasks of one player come one after the other. */
+static void draw_order(struct arena *arena, unsigned *order)
+{
+    for (unsigned i = 0; i < ARENA_PLAYERS; i++) {
+        unsigned place = random_below(&arena->random, i + 1);
+
+        order[i] = order[place];
+        order[place] = i;
+    }
+}
+
+/* One exchange of each task. Returns whether any has more to do. */
+static bool exchange(struct arena *arena, const unsigned *order)
+{
+    bool more = false;
+
+    for (unsigned i = 0; i < ARENA_PLAYERS; i++) {
+        for (unsigned m = 0; m < arena->members; m++) {
+            if (arena->member[m].player != order[i])
+                continue;
+            more = act(arena, &arena->member[m]) || more;
+            react(arena);
+        }
+    }
+    for (unsigned m = 0; m < arena->members; m++)
+        more = more || ((arena->member[m].struck || arena->member[m].told) &&
+                        !arena->member[m].waiting && !arena->member[m].revoked);
+    return more;
+}
+
+void turns_take(struct arena *arena)
+{
+    unsigned order[ARENA_PLAYERS];
+
+    draw_order(arena, order);
+    for (unsigned m = 0; m < arena->members; m++) {
+        arena->member[m].cleaned = 0;
+        member_state_demand(&arena->member[m], arena->now);
+    }
+    for (unsigned i = 0; i < EXCHANGES && exchange(arena, order); i++)
+        continue;
+    for (unsigned m = 0; m < arena->members && arena->sampled; m++)
+        if (arena->member[m].task != NULL && !arena->member[m].waiting)
+            use_pages(arena, &arena->member[m]);
 }

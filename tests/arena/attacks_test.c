@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/arena.h"
+#include "arena/judge.h"
 
 static size_t bytes; /* allocated now */
 
@@ -25,20 +25,20 @@ static void *resize(void *context, void *block, size_t old_size, size_t new_size
 
 static const struct allocator allocator = {.resize = resize};
 
-static struct arena_verdict play(const char *arbiter, enum arena_attack attack, unsigned rounds)
+static struct verdict play(const char *arbiter, enum attack attack, unsigned rounds)
 {
-    struct arena_verdict verdict;
+    struct verdict verdict;
     struct arbiter_choice choice;
     struct sp_error error;
 
     assert_int_equal(arbiter_choose(&choice, arbiter, &error), 0);
-    assert_int_equal(arena_judge(&allocator, &choice, attack, 1, rounds, &verdict), 0);
+    assert_int_equal(judge_attack(&allocator, &choice, attack, 1, rounds, &verdict), 0);
     assert_int_equal(bytes, 0);
     return verdict;
 }
 
 /* The same needs wherever it runs: what is compared by figures must not depend on that. */
-static struct arena_verdict judge(const char *arbiter, enum arena_attack attack)
+static struct verdict judge(const char *arbiter, enum attack attack)
 {
     return play(arbiter, attack, 2);
 }
@@ -71,9 +71,9 @@ static void test_no_attack_breaks_a_promise(void **state)
 
     (void)state;
     for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
-        for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+        for (int attack = 0; attack < ATTACK_COUNT; attack++) {
             struct arena_setup setup = {
-                .allocator = &allocator, .attack = (enum arena_attack)attack, .seed = 3};
+                .allocator = &allocator, .attack = (enum attack)attack, .seed = 3};
             struct arena_outcome outcome;
             struct arbiter_choice choice;
 
@@ -84,7 +84,7 @@ static void test_no_attack_breaks_a_promise(void **state)
             assert_int_equal(outcome.victims.revoked, 0);
             assert_true(outcome.victims.wait_ns <= ARENA_GRACE_NS + ARENA_STEP_NS);
             assert_int_equal(outcome.overruled, 0);
-            assert_int_equal(outcome.victims.countered > 0, attack == ARENA_RESERVE);
+            assert_int_equal(outcome.victims.countered > 0, attack == ATTACK_RESERVE);
         }
     }
     assert_int_equal(bytes, 0);
@@ -98,7 +98,7 @@ static void test_the_hoarder_wins_where_the_first_wins(void **state)
 
     (void)state;
     for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
-        struct arena_verdict v = play(arbiter->name, ARENA_HOARD, 1);
+        struct verdict v = play(arbiter->name, ATTACK_HOARD, 1);
 
         if ((arbiter->flags & SP_ARBITER_GRANTS) == 0) {
             assert_true(v.gain > 1.2);
@@ -114,18 +114,18 @@ static void test_the_hoarder_wins_where_the_first_wins(void **state)
 static void test_karma_makes_selfishness_useless(void **state)
 {
     (void)state;
-    assert_true(judge("karma", ARENA_INFLATE).gain < 1);
-    assert_true(judge("karma", ARENA_HOARD).gain < 1);
-    assert_true(judge("fcfs", ARENA_INFLATE).gain > 1.2);
+    assert_true(judge("karma", ATTACK_INFLATE).gain < 1);
+    assert_true(judge("karma", ATTACK_HOARD).gain < 1);
+    assert_true(judge("fcfs", ATTACK_INFLATE).gain > 1.2);
 }
 
 /* Nobody waits longer for one that answers at the last moment than its grace, and it gains little. */
 static void test_a_slow_task_is_borne_within_its_grace(void **state)
 {
-    struct arena_verdict v;
+    struct verdict v;
 
     (void)state;
-    v = judge("excess", ARENA_SLOW);
+    v = judge("excess", ATTACK_SLOW);
     assert_int_equal(v.attacked.attacker.revoked, 0);
     assert_true(v.attacked.victims.wait_ns > v.honest.victims.wait_ns);
     assert_true(v.gain < 1.05);
@@ -134,10 +134,10 @@ static void test_a_slow_task_is_borne_within_its_grace(void **state)
 /* Who cannot drop its frames in time loses all it has. */
 static void test_dirty_frames_are_lost(void **state)
 {
-    struct arena_verdict v;
+    struct verdict v;
 
     (void)state;
-    v = judge("maxmin", ARENA_DIRTY);
+    v = judge("maxmin", ATTACK_DIRTY);
     assert_true(v.attacked.attacker.revoked > 0);
     assert_true(v.gain < 1.05);
     assert_int_equal(v.attacked.victims.revoked, 0);
@@ -147,29 +147,29 @@ static void test_dirty_frames_are_lost(void **state)
 static void test_a_tree_counts_once(void **state)
 {
     (void)state;
-    assert_in_range((int)(100 * judge("viengoos", ARENA_SPLIT).gain + 0.5), 97, 103);
-    assert_true(judge("maxmin", ARENA_SPLIT).gain > 1.15);
-    assert_true(judge("viengoos", ARENA_FORK).gain > 1.15);
+    assert_in_range((int)(100 * judge("viengoos", ATTACK_SPLIT).gain + 0.5), 97, 103);
+    assert_true(judge("maxmin", ATTACK_SPLIT).gain > 1.15);
+    assert_true(judge("viengoos", ATTACK_FORK).gain > 1.15);
 }
 
 /* Who believes a lie loses by it, and nobody else does. */
 static void test_lies_work_on_who_believes_them(void **state)
 {
     (void)state;
-    assert_true(judge("esx", ARENA_BUSY).gain > 1.1);
-    assert_true(judge("maxmin", ARENA_BUSY).gain == 1);
-    assert_true(judge("cliffhanger", ARENA_GHOSTS).gain > 1.15);
-    assert_true(judge("esx", ARENA_GHOSTS).gain == 1);
-    assert_true(judge("maxmin", ARENA_CLAIM).gain > 1.15);
-    assert_true(judge("karma", ARENA_CLAIM).gain == 1);
+    assert_true(judge("esx", ATTACK_BUSY).gain > 1.1);
+    assert_true(judge("maxmin", ATTACK_BUSY).gain == 1);
+    assert_true(judge("cliffhanger", ATTACK_GHOSTS).gain > 1.15);
+    assert_true(judge("esx", ATTACK_GHOSTS).gain == 1);
+    assert_true(judge("maxmin", ATTACK_CLAIM).gain > 1.15);
+    assert_true(judge("karma", ATTACK_CLAIM).gain == 1);
 }
 
 static void test_names(void **state)
 {
     (void)state;
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
-        assert_true(strlen(arena_attack_name((enum arena_attack)attack)) > 0);
-        assert_true(strlen(arena_attack_summary((enum arena_attack)attack)) > 0);
+    for (int attack = 0; attack < ATTACK_COUNT; attack++) {
+        assert_true(strlen(attack_name((enum attack)attack)) > 0);
+        assert_true(strlen(attack_summary((enum attack)attack)) > 0);
     }
 }
 

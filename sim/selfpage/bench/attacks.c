@@ -7,7 +7,7 @@
 
 #include "adapter/arbiter.h"
 #include "selfpage/command/arbiter_list.h"
-#include "arena/arena.h"
+#include "arena/judge.h"
 #include "base/error.h"
 #include "selfpage/bench/bench.h"
 #include "launch/strings.h"
@@ -29,7 +29,7 @@ struct attacks_options {
 /* What one arbiter did against all attacks. */
 struct attacks_row {
     const char *arbiter;
-    struct arena_verdict verdict[ARENA_ATTACK_COUNT];
+    struct verdict verdict[ATTACK_COUNT];
 };
 
 static const char about[] =
@@ -52,8 +52,7 @@ static const struct option_row rows[] = {
      .help = "policies, or shared objects with a slash in their names (all policies)"},
     {"rounds", OPTION_U32, FIELD(rounds), 1, ROUNDS_MAX, .value = "N",
      .help = "different courses of the needs (8)"},
-    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
-     .help = "of the first (1)"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S", .help = "of the first (1)"},
     {"json", OPTION_FLAG, FIELD(json),
      .help = "print one JSON object instead of tables in Markdown"},
 };
@@ -62,9 +61,9 @@ static const struct option_row rows[] = {
 static void print_attackers(FILE *out)
 {
     fputs("\nThe attacker\n", out);
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++)
-        fprintf(out, "  %-8s %s\n", arena_attack_name((enum arena_attack)attack),
-                arena_attack_summary((enum arena_attack)attack));
+    for (int attack = 0; attack < ATTACK_COUNT; attack++)
+        fprintf(out, "  %-8s %s\n", attack_name((enum attack)attack),
+                attack_summary((enum attack)attack));
 }
 
 static const struct options_syntax syntax = {
@@ -89,16 +88,16 @@ static int play(const struct attacks_options *options, const char *name, struct 
     int code = arbiter_load(&handle, name, error);
 
     row->arbiter = name;
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT && code == 0; attack++)
-        if (arena_judge(&heap_allocator, &handle.choice, (enum arena_attack)attack, options->seed,
-                        options->rounds, &row->verdict[attack]) != 0)
+    for (int attack = 0; attack < ATTACK_COUNT && code == 0; attack++)
+        if (judge_attack(&heap_allocator, &handle.choice, (enum attack)attack, options->seed,
+                         options->rounds, &row->verdict[attack]) != 0)
             code = error_set(error, ENOMEM, "out of memory");
     arbiter_unload(&handle);
     return code;
 }
 
 /* What physmem promises, whatever an arbiter says. NULL, or what was not kept. */
-static const char *broken_promise(const struct arena_verdict *verdict)
+static const char *broken_promise(const struct verdict *verdict)
 {
     if (verdict->attacked.wrong != NULL)
         return verdict->attacked.wrong;
@@ -114,10 +113,10 @@ static const char *broken_promise(const struct arena_verdict *verdict)
 static void print_header(const char *first)
 {
     printf("| policy | %s |", first);
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++)
-        printf(" %s |", arena_attack_name((enum arena_attack)attack));
+    for (int attack = 0; attack < ATTACK_COUNT; attack++)
+        printf(" %s |", attack_name((enum attack)attack));
     printf("\n| --- | --- |");
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++)
+    for (int attack = 0; attack < ATTACK_COUNT; attack++)
         printf(" --- |");
     printf("\n");
 }
@@ -130,9 +129,9 @@ static double met(const struct arena_outcome *outcome)
 
 static void print_gains(const struct attacks_row *row)
 {
-    printf("| `%s` | %.2f |", row->arbiter, met(&row->verdict[ARENA_INFLATE].honest));
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
-        const struct arena_verdict *verdict = &row->verdict[attack];
+    printf("| `%s` | %.2f |", row->arbiter, met(&row->verdict[ATTACK_INFLATE].honest));
+    for (int attack = 0; attack < ATTACK_COUNT; attack++) {
+        const struct verdict *verdict = &row->verdict[attack];
         const char *bold = verdict->gain >= 1 + NOTABLE ? "**" : "";
 
         printf(" %s%.2f%s / %.2f |", bold, verdict->gain, bold, verdict->loss);
@@ -144,8 +143,8 @@ static void print_gains(const struct attacks_row *row)
 static void print_waits(const struct attacks_row *row)
 {
     printf("| `%s` | %.1f |", row->arbiter,
-           (double)row->verdict[ARENA_INFLATE].honest.victims.wait_ns / 1e9);
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+           (double)row->verdict[ATTACK_INFLATE].honest.victims.wait_ns / 1e9);
+    for (int attack = 0; attack < ATTACK_COUNT; attack++) {
         const struct arena_outcome *attacked = &row->verdict[attack].attacked;
 
         printf(" %.1f", (double)attacked->victims.wait_ns / 1e9);
@@ -175,14 +174,13 @@ static json_t *row_json(const struct attacks_row *row)
 {
     json_t *attacks = json_object();
 
-    for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
-        const struct arena_verdict *verdict = &row->verdict[attack];
+    for (int attack = 0; attack < ATTACK_COUNT; attack++) {
+        const struct verdict *verdict = &row->verdict[attack];
         json_t *object = json_pack("{s:f, s:f, s:o, s:o}", "gain", verdict->gain, "loss",
                                    verdict->loss, "honest", outcome_json(&verdict->honest),
                                    "attacked", outcome_json(&verdict->attacked));
 
-        if (json_object_set_new(attacks, arena_attack_name((enum arena_attack)attack), object) !=
-            0) {
+        if (json_object_set_new(attacks, attack_name((enum attack)attack), object) != 0) {
             json_decref(attacks);
             return NULL;
         }
@@ -245,12 +243,12 @@ static int play_all(const struct attacks_options *options, struct attacks_row *r
     else if (code == 0)
         print_tables(row, count);
     for (size_t i = 0; i < count && code == 0; i++) {
-        for (int attack = 0; attack < ARENA_ATTACK_COUNT; attack++) {
+        for (int attack = 0; attack < ATTACK_COUNT; attack++) {
             const char *what = broken_promise(&row[i].verdict[attack]);
 
             if (what != NULL)
                 fprintf(stderr, "selfpage: %s against %s: %s\n", row[i].arbiter,
-                        arena_attack_name((enum arena_attack)attack), what);
+                        attack_name((enum attack)attack), what);
             broken = broken || what != NULL;
         }
     }
