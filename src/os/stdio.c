@@ -8,9 +8,10 @@
 
 int stdio_fill(void)
 {
+    /* The lowest free number is fd: those below are open. To what was closed nothing can be written. */
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-            return -errno; /* the lowest free number is fd: those below are open */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            return -errno;
     return 0;
 }
 
