@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 
     if (stdio_fill() != 0)
         return EXIT_CANNOT;
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write */
     signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is an error of fwrite */
     status = commands_run("selfpage", "Self-paging under contract: physmem, swap, and tasks that page themselves.",
                           commands, sizeof(commands) / sizeof(commands[0]), SELFPAGE_VERSION,

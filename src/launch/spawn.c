@@ -79,7 +79,8 @@ static const char *spawn_become(const struct spawn *spawn, pid_t parent, int *re
         return "dup2";
     if (spawn->directory != NULL && chdir(spawn->directory) != 0)
         return "chdir";
-    close_range(SPAWN_PASSED_FD + (passed >= 0), ~0u, CLOSE_RANGE_CLOEXEC);
+    if (!spawn->inherits)
+        close_range(SPAWN_PASSED_FD + (passed >= 0), ~0u, CLOSE_RANGE_CLOEXEC);
     execve(spawn->program, spawn->argv, spawn->envp != NULL ? spawn->envp : environ);
     return "execve";
 }

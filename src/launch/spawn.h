@@ -2,10 +2,12 @@
  *
  * The child dies (SIGKILL) when the thread that started it ends, joins a given process group, has
  * the default signal dispositions and an empty signal mask. A program gets the standard descriptors
- * and one more that is passed on purpose; whatever else is open here is closed there. */
+ * and one more that is passed on purpose; whatever else is open here is closed there, unless it says
+ * that it inherits. */
 #ifndef LAUNCH_SPAWN_H
 #define LAUNCH_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include <selfpage/error.h>
@@ -22,6 +24,7 @@ struct spawn {
     int output;            /* standard output; -1: this process's */
     int error;             /* standard error; -1: this process's */
     int passed;            /* open in the program as SPAWN_PASSED_FD; -1: none */
+    bool inherits;         /* the program keeps what is not close-on-exec here */
     int closed;            /* spawn_function: closed in the child; -1: none */
     pid_t group;           /* process group to join; 0: this process's */
 };

@@ -1,5 +1,23 @@
-/* How the native format of traces puts numbers into bytes; trace/trace_writer.h describes it.
- * Here, since traces are also written where nothing may be allocated: in a task's fault handler. */
+/* The native format of traces, and how it puts numbers into bytes: here, since traces are also written
+ * where nothing may be allocated, in the fault handler of a task. All numbers are little-endian:
+ *
+ *   offset  bytes
+ *    0      8      "SPTRACE" and the version, 1
+ *    8      4      bytes of a page; 0: not known
+ *   12      4      flags: 1: the trace holds events of a live task (record/recorder.h). The header is
+ *                  then followed by the number of pages there can be and the length of a text, 4
+ *                  bytes each, and the text, which names the policy. Read as a trace of references,
+ *                  it has the faults and soft faults. Its last event is RECORDER_END: without it the
+ *                  trace was cut off
+ *   16      8      references; 0: not known when the header was written
+ *   24      8      different pages; 0: not known
+ *   32             references: for each, the difference to the id before (the first: to 0) as a
+ *                  signed 64-bit number d, zigzag z = d << 1 ^ d >> 63, in 1 to 10 bytes:
+ *                  bit 7: another byte follows; bits 1-6 of the first: the lowest of z; bit 0: the
+ *                  reference is a write; bits 0-6 of the others: seven more bits of z each, lowest
+ *                  first
+ *
+ * A file may be compressed as a whole, here or by anyone. */
 #ifndef RECORD_CODE_H
 #define RECORD_CODE_H
 

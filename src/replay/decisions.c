@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "record/recorder.h"
+#include "trace/format_native.h"
 #include "trace/reserve.h"
 
 #define KIND_MASK ((1u << RECORDER_KIND_BITS) - 1)
@@ -246,6 +247,7 @@ static int run(struct decisions *d, const struct policy_choice *choice)
 int decisions_check(struct trace *trace, const struct policy_choice *choice,
                     struct decisions_counts *counts, struct sp_error *error)
 {
+    const struct native_events *events = format_native_events(trace);
     struct decisions d = {.env = {.referenced = env_referenced,
                                   .watch = env_watch,
                                   .dirty = env_dirty,
@@ -254,11 +256,12 @@ int decisions_check(struct trace *trace, const struct policy_choice *choice,
                           .policy = choice->policy,
                           .counts = counts,
                           .error = error,
-                          .pages = trace->native_pages};
+                          .pages = events != NULL ? events->pages : 0};
 
     *counts = (struct decisions_counts){0};
-    if (!trace->events)
+    if (events == NULL)
         return error_set(error, EINVAL, "%s: this is no trace of a live task, and has no decisions",
                          trace->input.name);
+    format_native_want_events(trace);
     return run(&d, choice);
 }

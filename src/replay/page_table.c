@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "trace/format.h"
+#include "trace/mix.h"
 #include "trace/reserve.h"
 
 struct page_slot {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "trace/format.h"
+#include "trace/mix.h"
 #include "trace/reserve.h"
 
 /* Hashes are taken below this. */

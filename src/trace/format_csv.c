@@ -1,153 +1,100 @@
-/* One reference a line, in columns. The options are libCacheSim's (-t), as far as they concern what
- * is read here: "time-col=2,obj-id-col=5,obj-size-col=4,op-col=3,has-header=true,delimiter=,,
- * obj-id-is-num=1". Columns count from 1. In a column of operations, w, write, put, set, store,
- * insert, update, add, append, delete and the like make a write; everything else is a read. */
+/* csv: one reference a line, in columns, as RFC 4180 and spreadsheets have them: a field in quotes
+ * may hold delimiters, line breaks, and quotes (as two). Lines that are empty or begin with # are
+ * skipped.
+ *
+ * Options are those of libCacheSim (-t), as far as they concern what is read here, and some more:
+ * "time-col=2,obj-id-col=5,obj-size-col=4,op-col=3,cnt-col=6,has-header=true,delimiter=;,
+ * obj-id-is-num=1". Columns count from 1. obj-id-col=2+5: column 2 is a device, volume or file, and
+ * column 5 the id or address within it. Without has-header= the first line is a header if it names
+ * columns as column.h knows them; without obj-id-col= such a header says which columns are used, and
+ * without delimiter= the first line says what the delimiter is (comma, semicolon, tab or |).
+ *
+ * In a column of operations, w, write, put, set, store, insert, update, add, append, delete and the
+ * like make a write; everything else is a read. A reference with a count of N (cnt-col) is made N
+ * times. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
+#include "trace/column.h"
+#include "trace/complaint.h"
+#include "trace/csv_fields.h"
+#include "trace/csv_options.h"
 #include "trace/format.h"
+#include "trace/line.h"
+#include "trace/mix.h"
 
-#define COLUMNS_MOST 1000u
+/* Slots of the table of address spaces: a power of two, above 2^16. */
+#define SPACES 131072u
+
+struct csv {
+    struct csv_options options;
+    unsigned last;  /* column that is used */
+    uint64_t again; /* the reference read last is made so many times more */
+    struct trace_reference repeated;
+    struct csv_field fields[CSV_COLUMNS_MOST];
+    uint16_t spaces; /* that there are so far */
+    struct space {
+        uint64_t id;
+        uint16_t number; /* from 1; 0: the slot is free */
+    } space[SPACES];
+};
+
+static struct csv *csv_of(const struct trace *trace)
+{
+    return trace->state;
+}
 
 static bool csv_sniff(const uint8_t *bytes, size_t size, bool whole)
 {
     const uint8_t *end = memchr(bytes, '\n', size);
     size_t first = end != NULL ? (size_t)(end - bytes) : size;
 
-    return trace_format_text.sniff(bytes, size, whole) && memchr(bytes, ',', first) != NULL;
+    (void)whole;
+    return size > 0 && line_is_text(bytes, size) &&
+           (memchr(bytes, ',', first) != NULL || memchr(bytes, ';', first) != NULL);
 }
 
-/* ---- Options ---- */
+/* ---- Records ---- */
 
-static int parse_delimiter(struct trace *trace, const char **text, struct sp_error *error)
+static int no_field(const struct trace *trace, const char *what, unsigned column,
+                    struct sp_error *error)
 {
-    const char *at = *text;
-
-    if (strncmp(at, "\\t", 2) == 0 || strncmp(at, "tab", 3) == 0) {
-        trace->columns.delimiter = '\t';
-        at += at[0] == '\\' ? 2 : 3;
-    } else if (*at != '\0') {
-        trace->columns.delimiter = *at++;
-    }
-    if (trace->columns.delimiter == '\n' || trace->columns.delimiter == '\r' ||
-        (*at != '\0' && *at != ','))
-        return error_set(error, EINVAL,
-                         "csv: delimiter= takes one character (or tab), before '%.20s'", at);
-    *text = at;
-    return 0;
+    return complaint_set(trace, error, "there is no %s in column %u", what, column);
 }
 
-static bool option_is(const char *text, size_t length, const char *name)
+/* The next record, cut up into csv->fields. Returns 1, 0 at the end, or a negative errno. */
+static int next_record(struct trace *trace, unsigned most, const char **line, unsigned *countp,
+                       struct sp_error *error)
 {
-    return strlen(name) == length && strncmp(text, name, length) == 0;
-}
-
-static bool parse_flag(const char *text, size_t length, bool *flag)
-{
-    bool yes = option_is(text, length, "true") || option_is(text, length, "1");
-
-    *flag = yes;
-    return yes || option_is(text, length, "false") || option_is(text, length, "0");
-}
-
-/* name=value; libCacheSim's columns that mean nothing to a replay are accepted and left aside. */
-static bool parse_option(struct trace *trace, const char *name, size_t name_length,
-                         const char *value, size_t length, bool *known)
-{
-    struct trace_columns *c = &trace->columns;
-    static const char *const ignored[] = {"time-col", "cnt-col",    "next-access-col",
-                                          "ttl-col",  "tenant-col", "feature1-col"};
-    unsigned *column = NULL;
-    uint64_t number;
-
-    *known = true;
-    if (option_is(name, name_length, "has-header"))
-        return parse_flag(value, length, &c->has_header);
-    if (option_is(name, name_length, "obj-id-is-num"))
-        return parse_flag(value, length, &c->id_is_number);
-    if (option_is(name, name_length, "obj-id-col"))
-        column = &c->id;
-    else if (option_is(name, name_length, "obj-size-col"))
-        column = &c->size;
-    else if (option_is(name, name_length, "op-col"))
-        column = &c->operation;
-    if (!trace_decimal(value, length, &number) || number == 0 || number > COLUMNS_MOST)
-        return false;
-    if (column != NULL) {
-        *column = (unsigned)number;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-        if (option_is(name, name_length, ignored[i]))
-            return true;
-    *known = false;
-    return false;
-}
-
-static int parse_options(struct trace *trace, const char *text, struct sp_error *error)
-{
-    while (*text != '\0') {
-        size_t name_length = strcspn(text, "=,");
-        const char *value = text + name_length + 1;
-        size_t length;
-        bool known;
-
-        if (text[name_length] != '=')
-            return error_set(error, EINVAL, "csv: option '%.40s' is not of the form name=value",
-                             text);
-        if (option_is(text, name_length, "delimiter")) {
-            int result = parse_delimiter(trace, &value, error);
-
-            if (result != 0)
-                return result;
-            length = 0;
-        } else {
-            length = strcspn(value, ",");
-            if (!parse_option(trace, text, name_length, value, length, &known))
-                return error_set(error, EINVAL,
-                                 known ? "csv: option '%.*s' does not take '%.*s'"
-                                       : "csv: there is no option '%.*s' (given as '%.*s')",
-                                 (int)(name_length < 40 ? name_length : 40), text,
-                                 (int)(length < 40 ? length : 40), value);
-        }
-        text = value + length;
-        text += *text == ',';
-    }
-    return 0;
-}
-
-static int csv_begin(struct trace *trace, const char *options, struct sp_error *error)
-{
-    const char *line;
+    struct csv *csv = csv_of(trace);
+    enum csv_verdict verdict;
     size_t length;
-    int result = 0;
+    int result;
 
-    trace->columns = (struct trace_columns){.delimiter = ','};
-    if (options != NULL)
-        result = parse_options(trace, options, error);
-    if (result != 0)
-        return result;
-    if (trace->columns.id == 0)
-        return error_set(error, EINVAL,
-                         "%s: which column of the csv trace holds the ids? Say it as in --format "
-                         "csv:obj-id-col=2,obj-size-col=3,has-header=true",
-                         trace->input.name);
-    trace->carries_sizes = trace->columns.size != 0;
-    if (trace->columns.has_header)
-        result = trace_line(trace, &line, &length, error);
-    return result < 0 ? result : 0;
+    do
+        result = line_next(trace, line, &length, error);
+    while (result > 0 && line_is_idle(*line, length));
+    while (result > 0) {
+        char delimiter = csv->options.delimiter != '\0' ? csv->options.delimiter : ',';
+
+        verdict = csv_fields_cut(*line, length, delimiter, csv->fields, most, countp);
+        if (verdict == CSV_CUT)
+            return 1;
+        if (verdict == CSV_TRAILING)
+            return complaint_set(trace, error, "text stands behind the quotes of a field");
+        result = line_extend(trace, line, &length, error);
+        if (result == 0)
+            return complaint_set(trace, error, "the quotes of a field are not closed");
+    }
+    return result;
 }
 
-/* ---- Lines ---- */
-
-struct field {
-    const char *text; /* NULL: the line has no such column */
-    size_t length;
-};
-
-static bool is_write(const struct field *field)
+static bool is_write(const struct csv_field *field)
 {
     static const char *const writes[] = {"w",      "write", "put",     "set",  "store",  "insert",
                                          "update", "add",   "replace", "cas",  "append", "prepend",
@@ -160,94 +107,284 @@ static bool is_write(const struct field *field)
     return false;
 }
 
-/* Cut the line up; quotes around a field go. */
-static void find_fields(const struct trace_columns *columns, const char *line, size_t length,
-                        struct field *id, struct field *size, struct field *operation)
+/* The number of an address space, from 1. */
+static int find_space(struct trace *trace, uint64_t id, uint16_t *number, struct sp_error *error)
 {
-    const char *end = line + length;
+    struct csv *csv = csv_of(trace);
+    size_t at = trace_mix(id) % SPACES;
 
-    for (unsigned column = 1;; column++) {
-        const char *stop = memchr(line, columns->delimiter, (size_t)(end - line));
-        struct field field = {line, (size_t)((stop != NULL ? stop : end) - line)};
-
-        trace_trim(&field.text, &field.length);
-        if (field.length >= 2 && field.text[0] == '"' && field.text[field.length - 1] == '"') {
-            field.text++;
-            field.length -= 2;
-        }
-        if (column == columns->id)
-            *id = field;
-        if (column == columns->size)
-            *size = field;
-        if (column == columns->operation)
-            *operation = field;
-        if (stop == NULL)
-            return;
-        line = stop + 1;
+    while (csv->space[at].number != 0 && csv->space[at].id != id)
+        at = (at + 1) % SPACES;
+    if (csv->space[at].number == 0) {
+        if (csv->spaces == UINT16_MAX)
+            return complaint_set(trace, error, "there are more than %u devices or files",
+                                 UINT16_MAX);
+        csv->space[at] = (struct space){id, ++csv->spaces};
     }
+    *number = csv->space[at].number;
+    return 0;
 }
 
-static int parse_line(struct trace *trace, const char *line, size_t length,
-                      struct trace_reference *reference, struct sp_error *error)
+/* An id that is no address: all of its columns are mixed together. An address is in a space. */
+static int parse_id(struct trace *trace, unsigned count, struct trace_reference *reference,
+                    struct sp_error *error)
 {
-    const struct trace_columns *columns = &trace->columns;
-    struct field id = {NULL}, size = {NULL}, operation = {NULL};
-    uint64_t bytes = 0;
-    bool number;
+    struct csv *csv = csv_of(trace);
+    const struct csv_options *options = &csv->options;
+    uint64_t id = 0, space = 0, hashed = trace->hashed;
+    bool addresses = trace->options.id_unit != 0;
+    int result = 0;
 
-    find_fields(columns, line, length, &id, &size, &operation);
-    if (id.text == NULL || !trace_id(trace, id.text, id.length, &number, &reference->id))
-        return trace_malformed(trace, error, "there is no id in column %u", columns->id);
-    if (!number && (columns->id_is_number || trace->options.id_unit != 0))
-        return trace_malformed(trace, error, "the id '%.*s' is no number",
-                               (int)(id.length < 40 ? id.length : 40), id.text);
-    if (columns->size != 0 &&
-        (size.text == NULL || !trace_decimal(size.text, size.length, &bytes) || bytes > UINT32_MAX))
-        return trace_malformed(trace, error, "there is no size in bytes, below 2^32, in column %u",
-                               columns->size);
-    if (columns->operation != 0 && operation.text == NULL)
-        return trace_malformed(trace, error, "there is no operation in column %u",
-                               columns->operation);
+    for (unsigned i = 0; i < options->ids && result == 0; i++) {
+        const struct csv_field *field = &csv->fields[options->id[i] - 1];
+        bool last = i + 1 == options->ids;
+
+        if (options->id[i] > count || field->length == 0)
+            return no_field(trace, "id", options->id[i], error);
+        if (last && options->id_is_number && !line_is_number(field->text, field->length))
+            return complaint_set(trace, error, "the id '%.*s' is no number",
+                                 (int)(field->length < 40 ? field->length : 40), field->text);
+        result = line_id(trace, field->text, field->length, field->quoted, last && addresses, &id,
+                         error);
+        if (!last) {
+            space = trace_mix(space + trace_mix(id));
+            trace->hashed = hashed; /* the names of devices do not count */
+        }
+    }
+    reference->id = options->ids > 1 && !addresses ? trace_mix(space + id) : id;
+    if (result == 0 && options->ids > 1 && addresses)
+        result = find_space(trace, space, &reference->space, error);
+    return result;
+}
+
+static int parse_record(struct trace *trace, unsigned count, struct trace_reference *reference,
+                        uint64_t *times, struct sp_error *error)
+{
+    struct csv *csv = csv_of(trace);
+    const struct csv_options *options = &csv->options;
+    const struct csv_field *field;
+    uint64_t bytes = 0;
+    int result;
+
+    *times = 1;
+    *reference = (struct trace_reference){.next = TRACE_NEVER};
+    result = parse_id(trace, count, reference, error);
+    if (result != 0)
+        return result;
+    if (options->size != 0) {
+        field = &csv->fields[options->size - 1];
+        if (options->size > count || !line_decimal(field->text, field->length, &bytes) ||
+            bytes > UINT32_MAX)
+            return no_field(trace, "size in bytes, below 2^32,", options->size, error);
+    }
+    if (options->operation != 0 && options->operation > count)
+        return no_field(trace, "operation", options->operation, error);
+    if (options->count != 0) {
+        field = &csv->fields[options->count - 1];
+        if (options->count > count || !line_decimal(field->text, field->length, times) ||
+            *times > UINT32_MAX)
+            return no_field(trace, "count of operations, below 2^32,", options->count, error);
+    }
     reference->size = (uint32_t)bytes;
-    reference->write = operation.text != NULL && is_write(&operation);
-    reference->next = TRACE_NEVER;
+    reference->write = options->operation != 0 && is_write(&csv->fields[options->operation - 1]);
     return 0;
 }
 
 static ssize_t csv_read(struct trace *trace, struct trace_reference *references, size_t most,
                         struct sp_error *error)
 {
+    struct csv *csv = csv_of(trace);
     size_t count = 0;
 
     while (count < most) {
         const char *line;
-        size_t length;
-        int result = trace_line(trace, &line, &length, error);
+        unsigned fields;
+        int result;
 
-        if (result < 0)
-            return result;
-        if (result == 0)
-            break;
-        if (length == 0 || (length == 1 && *line == '\r'))
+        if (csv->again > 0) {
+            csv->again--;
+            references[count++] = csv->repeated;
+            trace->records++;
             continue;
-        result = parse_line(trace, line, length, &references[count], error);
+        }
+        result = next_record(trace, csv->last, &line, &fields, error);
+        if (result > 0)
+            result = parse_record(trace, fields, &csv->repeated, &csv->again, error);
+        else if (result == 0)
+            break;
         if (result < 0)
             return result;
-        count++;
-        trace->records++;
     }
     return (ssize_t)count;
 }
 
-static const char *const csv_extensions[] = {"csv", NULL};
+/* ---- Before the first record ---- */
 
-const struct trace_format trace_format_csv = {
+/* Of the characters that are common as delimiters, the one that the line has most. */
+static char guess_delimiter(const char *line, size_t length)
+{
+    static const char candidates[] = ",;\t|";
+    size_t best = 0;
+    char chosen = ',';
+
+    for (const char *c = candidates; *c != '\0'; c++) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < length; i++)
+            count += line[i] == *c;
+        if (count > best) {
+            best = count;
+            chosen = *c;
+        }
+    }
+    return chosen;
+}
+
+/* True if the fields, `count` of them, name columns rather than have values. */
+static bool names_columns(const struct csv *csv, unsigned count)
+{
+    bool known = false;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct csv_field *field = &csv->fields[i];
+
+        if (line_is_number(field->text, field->length))
+            return false;
+        known |= column_named(field->text, field->length) != COLUMN_UNKNOWN;
+    }
+    return known;
+}
+
+/* Use the columns that the header names: the first of each kind, and every space. */
+static void take_columns(struct csv *csv, unsigned count)
+{
+    struct csv_options *options = &csv->options;
+    unsigned id = 0;
+
+    for (unsigned i = 1; i <= count; i++)
+        switch (column_named(csv->fields[i - 1].text, csv->fields[i - 1].length)) {
+        case COLUMN_ID:
+            id = id == 0 ? i : id;
+            break;
+        case COLUMN_SPACE:
+            if (options->ids < CSV_ID_COLUMNS - 1)
+                options->id[options->ids++] = i;
+            break;
+        case COLUMN_SIZE:
+            options->size = options->size == 0 ? i : options->size;
+            break;
+        case COLUMN_OPERATION:
+            options->operation = options->operation == 0 ? i : options->operation;
+            break;
+        case COLUMN_COUNT:
+            options->count = options->count == 0 ? i : options->count;
+            break;
+        case COLUMN_UNKNOWN:
+        case COLUMN_OTHER:
+            break;
+        }
+    if (id != 0)
+        options->id[options->ids++] = id;
+    else
+        options->ids = 0;
+}
+
+/* Look at the first record: the header, or one to give back. Returns 0 or a negative errno. */
+static int look_at_header(struct trace *trace, struct sp_error *error)
+{
+    struct csv *csv = csv_of(trace);
+    const char *line;
+    size_t length;
+    unsigned count;
+    int result;
+
+    do
+        result = line_next(trace, &line, &length, error);
+    while (result > 0 && line_is_idle(line, length));
+    if (result <= 0)
+        return result;
+    if (csv->options.delimiter == '\0')
+        csv->options.delimiter = guess_delimiter(line, length);
+    line_give_back(trace, line);
+    if (csv->options.header == CSV_HEADER_NO)
+        return 0;
+    result = next_record(trace, CSV_COLUMNS_MOST, &line, &count, error);
+    if (result <= 0)
+        return result;
+    if (csv->options.header == CSV_HEADER_MAYBE && !names_columns(csv, count)) {
+        line_give_back(trace, line);
+        return 0;
+    }
+    if (csv->options.ids == 0)
+        take_columns(csv, count);
+    return 0;
+}
+
+static unsigned last_column(const struct csv_options *options)
+{
+    unsigned last = options->size > options->operation ? options->size : options->operation;
+
+    last = options->count > last ? options->count : last;
+    for (unsigned i = 0; i < options->ids; i++)
+        last = options->id[i] > last ? options->id[i] : last;
+    return last;
+}
+
+static int csv_begin(struct trace *trace, const char *options, struct sp_error *error)
+{
+    struct csv *csv = csv_of(trace);
+    int result = options != NULL ? csv_options_parse(&csv->options, options, error) : 0;
+
+    if (result == 0)
+        result = look_at_header(trace, error);
+    if (result != 0)
+        return result;
+    if (csv->options.ids == 0)
+        return error_set(error, EINVAL,
+                         "%s: which column of the csv trace holds the ids? Say it as in --format "
+                         "csv:obj-id-col=2,obj-size-col=3,has-header=true",
+                         trace->input.name);
+    csv->last = last_column(&csv->options);
+    trace->carries_sizes = csv->options.size != 0;
+    return 0;
+}
+
+/* ---- Writing ---- */
+
+static int csv_begin_output(struct trace_output *output, struct sp_error *error)
+{
+    static const char header[] = "id,size,operation\n";
+    uint8_t *at = output_room(&output->output, sizeof(header), error);
+
+    if (at == NULL)
+        return -EIO;
+    memcpy(at, header, sizeof(header) - 1);
+    output_put(&output->output, sizeof(header) - 1);
+    return 0;
+}
+
+static size_t csv_put(struct trace_output *output, uint8_t *at,
+                      const struct trace_reference *reference)
+{
+    (void)output;
+    return (size_t)sprintf((char *)at, "%" PRIu64 ",%" PRIu32 ",%c\n", reference->id,
+                           reference->size, reference->write ? 'w' : 'r');
+}
+
+static const char *const csv_extensions[] = {"csv", "tsv", NULL};
+
+const struct trace_format format_csv = {
     .name = "csv",
     .summary = "one reference a line, in columns",
     .extensions = csv_extensions,
+    .options = "obj-id-col=N[+N],obj-size-col=N,op-col=N,cnt-col=N,has-header=true,delimiter=C",
     .least = 2,
     .lines = true,
+    .repeats = true,
+    .state_size = sizeof(struct csv),
     .sniff = csv_sniff,
     .begin = csv_begin,
     .read = csv_read,
+    .begin_output = csv_begin_output,
+    .put = csv_put,
 };

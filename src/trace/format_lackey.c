@@ -1,4 +1,4 @@
-/* What valgrind --tool=lackey --trace-mem=yes prints, one access a line:
+/* lackey: what valgrind --tool=lackey --trace-mem=yes prints, one access a line:
  *
  *   I  04001000,3     instruction, address in hexadecimal, bytes
  *    L 1ffeffe7e8,8   load
@@ -6,10 +6,18 @@
  *    M 0421c7cc,4     modify: a load and a store; counted once, as a write
  *
  * Option `code` leaves instructions only, `data` the rest. Valgrind's own lines, ==PID== ..., and
- * empty ones are skipped. */
+ * empty ones are skipped. An access that reaches past the end of 64 bits ends there. */
+#include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "trace/complaint.h"
 #include "trace/format.h"
+#include "trace/line.h"
+
+struct lackey {
+    char only; /* I or D: code or data; NUL: both */
+};
 
 static bool is_kind(const char *line, size_t length)
 {
@@ -60,7 +68,7 @@ static bool parse_access(const char *text, size_t length, struct trace_reference
         address = address << 4 | (uint64_t)hex_digit(text[i]);
     }
     if (i == 0 || i == length || text[i] != ',' ||
-        !trace_decimal(text + i + 1, length - i - 1, &size) || size > UINT32_MAX)
+        !line_decimal(text + i + 1, length - i - 1, &size) || size > UINT32_MAX)
         return false;
     reference->id = address;
     reference->size = (uint32_t)size;
@@ -69,12 +77,13 @@ static bool parse_access(const char *text, size_t length, struct trace_reference
 
 static int lackey_begin(struct trace *trace, const char *options, struct sp_error *error)
 {
-    trace->only = '\0';
+    struct lackey *lackey = trace->state;
+
     if (options != NULL && strcmp(options, "code") != 0 && strcmp(options, "data") != 0)
-        return trace_malformed(trace, error, "lackey's options are code and data, not '%.40s'",
-                               options);
+        return error_set(error, EINVAL, "the options of lackey are code and data, not '%.40s'",
+                         options);
     if (options != NULL)
-        trace->only = options[0] == 'c' ? 'I' : 'D';
+        lackey->only = options[0] == 'c' ? 'I' : 'D';
     trace->carries_sizes = true;
     return 0;
 }
@@ -82,12 +91,13 @@ static int lackey_begin(struct trace *trace, const char *options, struct sp_erro
 static ssize_t lackey_read(struct trace *trace, struct trace_reference *references, size_t most,
                            struct sp_error *error)
 {
+    char only = ((const struct lackey *)trace->state)->only;
     size_t count = 0;
 
     while (count < most) {
         const char *line;
         size_t length;
-        int result = trace_line(trace, &line, &length, error);
+        int result = line_next(trace, &line, &length, error);
 
         if (result < 0)
             return result;
@@ -97,13 +107,13 @@ static ssize_t lackey_read(struct trace *trace, struct trace_reference *referenc
             length--;
         if (is_chatter(line, length))
             continue;
+        references[count] = (struct trace_reference){.next = TRACE_NEVER};
         if (!is_kind(line, length) || !parse_access(line + 3, length - 3, &references[count]))
-            return trace_malformed(trace, error, "'%.*s' is no access as lackey prints them",
-                                   (int)(length < 40 ? length : 40), line);
-        if (trace->only != '\0' && (trace->only == 'I') != (line[0] == 'I'))
+            return complaint_set(trace, error, "'%.*s' is no access as lackey prints them",
+                                 (int)(length < 40 ? length : 40), line);
+        if (only != '\0' && (only == 'I') != (line[0] == 'I'))
             continue;
-        references[count].write = line[1] == 'S' || line[1] == 'M';
-        references[count++].next = TRACE_NEVER;
+        references[count++].write = line[1] == 'S' || line[1] == 'M';
         trace->records++;
     }
     return (ssize_t)count;
@@ -111,13 +121,15 @@ static ssize_t lackey_read(struct trace *trace, struct trace_reference *referenc
 
 static const char *const lackey_extensions[] = {"lackey", NULL};
 
-const struct trace_format trace_format_lackey = {
+const struct trace_format format_lackey = {
     .name = "lackey",
     .summary = "what valgrind --tool=lackey --trace-mem=yes prints",
     .extensions = lackey_extensions,
+    .options = "code or data: only instructions, or only loads and stores",
     .least = 6,
     .lines = true,
     .addresses = true,
+    .state_size = sizeof(struct lackey),
     .sniff = lackey_sniff,
     .begin = lackey_begin,
     .read = lackey_read,

@@ -1,9 +1,26 @@
-/* Reading the native format; trace_writer.h describes it. */
-#include <string.h>
+/* native: Selfpage's own format, small and fast to read; record/code.h describes it. */
+#include "trace/format_native.h"
 
-#include "trace/format.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "record/code.h"
 #include "record/recorder.h"
-#include "trace/trace_writer.h"
+#include "trace/complaint.h"
+#include "trace/format.h"
+
+struct native {
+    uint64_t previous; /* the id before */
+    bool all_events;   /* give them all, not only the references among them */
+    struct native_events events;
+};
+
+static struct native *native_of(const struct trace *trace)
+{
+    return trace->state;
+}
 
 static bool native_sniff(const uint8_t *bytes, size_t size, bool whole)
 {
@@ -14,24 +31,26 @@ static bool native_sniff(const uint8_t *bytes, size_t size, bool whole)
 /* What stands behind the header of a trace of events. */
 static int begin_events(struct trace *trace, struct sp_error *error)
 {
+    struct native_events *events = &native_of(trace)->events;
     struct input *input = &trace->input;
     int result = input_need(input, 8, error);
     uint32_t length;
 
     if (result > 0) {
-        trace->native_pages = load_32(input->at);
+        events->pages = load_32(input->at);
         length = load_32(input->at + 4);
         input->at += 8;
-        if (length > TRACE_POLICY_MOST || trace->native_pages > UINT32_MAX / 2)
-            return trace_malformed(trace, error, "the header is damaged");
+        if (length > NATIVE_POLICY_MOST || events->pages > UINT32_MAX / 2)
+            return complaint_set(trace, error, "the header is damaged");
         result = input_need(input, length, error);
     }
     if (result < 0)
         return result;
     if (result == 0)
-        return trace_malformed(trace, error, "the file ends in the header");
-    memcpy(trace->native_policy, input->at, length);
-    trace->native_policy[length] = '\0';
+        return complaint_set(trace, error, "the file ends in the header");
+    memcpy(events->policy, input->at, length);
+    events->policy[length] = '\0';
+    events->present = true;
     input->at += length;
     return 0;
 }
@@ -42,23 +61,21 @@ static int native_begin(struct trace *trace, const char *options, struct sp_erro
     const uint8_t *at = trace->input.at;
 
     if (options != NULL)
-        return trace_malformed(trace, error, "native takes no options, so no '%.40s'", options);
+        return error_set(error, EINVAL, "native takes no options, and so not '%.40s'", options);
     if (result < 0)
         return result;
     if (result == 0 || memcmp(at, TRACE_NATIVE_MAGIC, 7) != 0)
-        return trace_malformed(trace, error, "the header of a native trace is missing");
+        return complaint_set(trace, error, "the header of a native trace is missing");
     if (at[7] != TRACE_NATIVE_MAGIC[7] || (load_32(at + 12) & ~TRACE_NATIVE_EVENTS) != 0)
-        return trace_malformed(trace, error,
-                               "version %u, flags %#x of the native format are not "
-                               "known here",
-                               at[7], load_32(at + 12));
-    trace->native_page = load_32(at + 8);
+        return complaint_set(trace, error,
+                             "version %u, flags %#x of the native format are not "
+                             "known here",
+                             at[7], load_32(at + 12));
+    trace->told_page_size = load_32(at + 8);
     trace->told_references = load_64(at + 16);
     trace->told_pages = load_64(at + 24);
-    trace->previous = 0;
-    trace->events = load_32(at + 12) != 0;
     trace->input.at += TRACE_NATIVE_HEADER;
-    return trace->events ? begin_events(trace, error) : 0;
+    return load_32(at + 12) != 0 ? begin_events(trace, error) : 0;
 }
 
 /* Decode one reference at `at`. Returns the byte behind it, or NULL if it does not end before `end`
@@ -98,7 +115,9 @@ static bool is_reference(uint64_t *id)
 static ssize_t native_read(struct trace *trace, struct trace_reference *references, size_t most,
                            struct sp_error *error)
 {
+    struct native *native = native_of(trace);
     struct input *input = &trace->input;
+    bool all = !native->events.present || native->all_events;
     size_t count = 0;
     uint64_t zigzag;
 
@@ -114,32 +133,88 @@ static ssize_t native_read(struct trace *trace, struct trace_reference *referenc
                 break;
             next = decode(input->at, input->end, &zigzag, &references[count].write);
             if (next == NULL)
-                return trace_malformed(trace, error,
-                                       result == 0 ? "the file ends in the middle of it"
-                                                   : "its number is too long");
+                return complaint_set(trace, error,
+                                     result == 0 ? "the file ends in the middle of it"
+                                                 : "its number is too long");
         }
         input->at = next;
-        trace->previous += zigzag >> 1 ^ (zigzag & 1 ? UINT64_MAX : 0);
-        references[count].id = trace->previous;
+        native->previous += zigzag >> 1 ^ (zigzag & 1 ? UINT64_MAX : 0);
+        references[count].id = native->previous;
         references[count].size = 0;
+        references[count].space = 0;
         references[count].next = TRACE_NEVER;
         trace->records++;
-        count += !trace->events || trace->all_events || is_reference(&references[count].id);
+        count += all || is_reference(&references[count].id);
     }
     if (count == 0 && trace->told_references != 0 && trace->told_references != trace->records)
-        return trace_malformed(trace, error, "the trace ends here, but its header counts %llu",
-                               (unsigned long long)trace->told_references);
+        return complaint_set(trace, error, "the trace ends here, but its header counts %llu",
+                             (unsigned long long)trace->told_references);
     return (ssize_t)count;
+}
+
+const struct native_events *format_native_events(const struct trace *trace)
+{
+    const struct native *native = native_of(trace);
+
+    return trace->format == &format_native && native->events.present ? &native->events : NULL;
+}
+
+void format_native_want_events(struct trace *trace)
+{
+    native_of(trace)->all_events = true;
+}
+
+/* ---- Writing ---- */
+
+static void put_header(const struct trace_output *output, uint64_t pages, uint8_t *to)
+{
+    trace_code_header(to, output->page_size, 0, output->written, pages);
+}
+
+static int native_begin_output(struct trace_output *output, struct sp_error *error)
+{
+    uint8_t *at = output_room(&output->output, TRACE_NATIVE_HEADER, error);
+
+    if (at == NULL)
+        return -EIO;
+    put_header(output, 0, at);
+    output_put(&output->output, TRACE_NATIVE_HEADER);
+    return 0;
+}
+
+static size_t native_put(struct trace_output *output, uint8_t *at,
+                         const struct trace_reference *reference)
+{
+    return trace_code_reference(at, &output->previous, reference->id, reference->write);
+}
+
+/* The header's counts, where the file is seekable and not compressed. */
+static int native_end_output(struct trace_output *output, uint64_t pages, struct sp_error *error)
+{
+    uint8_t header[TRACE_NATIVE_HEADER];
+
+    if (output->output.compresses)
+        return 0;
+    put_header(output, pages, header);
+    if (pwrite(output->output.fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) &&
+        errno != ESPIPE)
+        return error_set(error, errno, "%s: cannot write the header: %s", output->output.name,
+                         strerror(errno));
+    return 0;
 }
 
 static const char *const native_extensions[] = {"sptrace", NULL};
 
-const struct trace_format trace_format_native = {
+const struct trace_format format_native = {
     .name = "native",
     .summary = "Selfpage's own, compact",
     .extensions = native_extensions,
     .least = 1,
+    .state_size = sizeof(struct native),
     .sniff = native_sniff,
     .begin = native_begin,
     .read = native_read,
+    .begin_output = native_begin_output,
+    .put = native_put,
+    .end_output = native_end_output,
 };

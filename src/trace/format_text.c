@@ -1,16 +1,37 @@
-/* One id a line. Ids that are no decimal numbers below 2^64 are hashed; empty lines are skipped. */
+/* text: one id a line. Ids that are no numbers are hashed; empty lines and comments (#) are skipped,
+ * and so is a first line that names the column. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "trace/column.h"
+#include "trace/complaint.h"
 #include "trace/format.h"
+#include "trace/line.h"
 
 static bool text_sniff(const uint8_t *bytes, size_t size, bool whole)
 {
     (void)whole;
-    for (size_t i = 0; i < size; i++)
-        if ((bytes[i] < ' ' && strchr("\t\r\n", bytes[i]) == NULL) || bytes[i] == 0 ||
-            bytes[i] == 0x7f)
-            return false;
-    return size > 0;
+    return size > 0 && line_is_text(bytes, size);
+}
+
+/* A line that is no plain number. Returns 1 if it has an id, 0 if it is to be skipped, or -EILSEQ. */
+static int parse_other(struct trace *trace, const char *line, size_t length, uint64_t *id,
+                       struct sp_error *error)
+{
+    int result;
+
+    if (line_is_idle(line, length) || (trace->line == 1 && column_named(line, length) == COLUMN_ID))
+        return 0;
+    /* Lines of several words have columns, unless the user says that they are ids. */
+    if (trace->options.format == NULL &&
+        (memchr(line, ' ', length) != NULL || memchr(line, '\t', length) != NULL))
+        return complaint_set(trace, error,
+                             "'%.*s' is more than one word; if the trace has columns, say --format "
+                             "csv:obj-id-col=N,delimiter=C; if not, --format text",
+                             (int)(length < 40 ? length : 40), line);
+    result = line_id(trace, line, length, false, trace->options.id_unit != 0, id, error);
+    return result == 0 ? 1 : result;
 }
 
 static ssize_t text_read(struct trace *trace, struct trace_reference *references, size_t most,
@@ -21,30 +42,37 @@ static ssize_t text_read(struct trace *trace, struct trace_reference *references
     while (count < most) {
         const char *line;
         size_t length;
-        bool number;
-        int result = trace_line(trace, &line, &length, error);
+        uint64_t id;
+        int result = line_next(trace, &line, &length, error);
 
         if (result < 0)
             return result;
         if (result == 0)
             break;
-        trace_trim(&line, &length);
-        if (!trace_id(trace, line, length, &number, &references[count].id))
-            continue;
-        if (!number && trace->options.id_unit != 0)
-            return trace_malformed(trace, error, "'%.*s' is no address",
-                                   (int)(length < 40 ? length : 40), line);
-        references[count].size = 0;
-        references[count].next = TRACE_NEVER;
-        references[count++].write = false;
+        line_trim(&line, &length);
+        if (trace->options.id_unit != 0 || !line_decimal(line, length, &id)) {
+            result = parse_other(trace, line, length, &id, error);
+            if (result < 0)
+                return result;
+            if (result == 0)
+                continue;
+        }
+        references[count++] = (struct trace_reference){.id = id, .next = TRACE_NEVER};
         trace->records++;
     }
     return (ssize_t)count;
 }
 
+static size_t text_put(struct trace_output *output, uint8_t *at,
+                       const struct trace_reference *reference)
+{
+    (void)output;
+    return (size_t)sprintf((char *)at, "%" PRIu64 "\n", reference->id);
+}
+
 static const char *const text_extensions[] = {"txt", "text", NULL};
 
-const struct trace_format trace_format_text = {
+const struct trace_format format_text = {
     .name = "text",
     .summary = "one id a line",
     .extensions = text_extensions,
@@ -52,4 +80,5 @@ const struct trace_format trace_format_text = {
     .lines = true,
     .sniff = text_sniff,
     .read = text_read,
+    .put = text_put,
 };

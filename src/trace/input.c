@@ -2,28 +2,41 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include "base/error.h"
+#include "trace/unpack.h"
 
-/* A larger window would take more memory than any honest compressor asks for: 128 MiB. */
-#define ZSTD_WINDOW_LOG_MOST 27
+/* ---- Stored bytes ---- */
 
-static const uint8_t zstd_magic[4] = {0x28, 0xb5, 0x2f, 0xfd};
+/* Wait until there is something to read. Returns false if nothing will come any more. */
+static bool await(const struct input *input)
+{
+    struct pollfd waits[2] = {{input->fd, POLLIN, 0}, {input->source.until, POLLIN, 0}};
+
+    while (poll(waits, 2, -1) < 0 && errno == EINTR)
+        continue;
+    if (waits[0].revents != 0 || waits[1].revents == 0)
+        return true;               /* poll failed: read says why */
+    return poll(waits, 1, 0) != 0; /* what was written last may have come in between */
+}
 
 /* Read stored bytes. Returns how many, 0 at the end, or a negative errno. */
-static ssize_t read_stored(struct input *input, uint8_t *to, size_t room, struct sp_error *error)
+static ssize_t read_stored(void *context, uint8_t *to, size_t room, struct sp_error *error)
 {
+    struct input *input = context;
     ssize_t got;
 
     if (input->fd < 0) {
         got = (ssize_t)(input->size - input->taken < room ? input->size - input->taken : room);
         if (got > 0)
-            memcpy(to, input->memory + input->taken, (size_t)got);
+            memcpy(to, (const uint8_t *)input->source.bytes + input->taken, (size_t)got);
+    } else if (input->source.until >= 0 && !await(input)) {
+        got = 0;
     } else {
         do
             got = read(input->fd, to, room);
@@ -35,55 +48,23 @@ static ssize_t read_stored(struct input *input, uint8_t *to, size_t room, struct
     return got;
 }
 
-/* Decompress into `to`. Returns as read_stored. */
-static ssize_t read_packed(struct input *input, uint8_t *to, size_t room, struct sp_error *error)
-{
-    ZSTD_outBuffer out = {to, room, 0};
-    size_t result;
-
-    while (out.pos == 0) {
-        ZSTD_inBuffer in = {input->packed, input->packed_end, input->packed_at};
-
-        if (in.pos == in.size) {
-            ssize_t got = read_stored(input, input->packed, INPUT_WINDOW, error);
-
-            if (got < 0)
-                return got;
-            if (got == 0 && input->mid_frame)
-                return error_set(error, EILSEQ, "%s: byte %llu: the compressed data end too early",
-                                 input->name, (unsigned long long)input->taken);
-            if (got == 0)
-                return 0;
-            in = (ZSTD_inBuffer){input->packed, (size_t)got, 0};
-            input->packed_end = (size_t)got;
-        }
-        result = ZSTD_decompressStream(input->zstd, &out, &in);
-        input->packed_at = in.pos;
-        if (ZSTD_isError(result))
-            return error_set(error, EILSEQ, "%s: near byte %llu: not decompressible: %s",
-                             input->name, (unsigned long long)input->taken,
-                             ZSTD_getErrorName(result));
-        input->mid_frame = result != 0;
-    }
-    return (ssize_t)out.pos;
-}
+/* ---- The window ---- */
 
 ssize_t input_more(struct input *input, struct sp_error *error)
 {
-    size_t kept = (size_t)(input->end - input->at);
+    size_t kept = (size_t)(input->end - input->at), room = INPUT_WINDOW - kept;
     ssize_t added;
 
     if (input->ended)
         return 0;
-    if (kept == INPUT_WINDOW)
+    if (room == 0)
         return error_set(error, EMSGSIZE, "%s: one record is longer than %u bytes", input->name,
                          INPUT_WINDOW);
     memmove(input->window, input->at, kept);
     input->at = input->window;
     input->end = input->window + kept;
-    added = input->compressed
-                ? read_packed(input, input->window + kept, INPUT_WINDOW - kept, error)
-                : read_stored(input, input->window + kept, INPUT_WINDOW - kept, error);
+    added = input->unpack != NULL ? unpack_read(input->unpack, input->window + kept, room, error)
+                                  : read_stored(input, input->window + kept, room, error);
     if (added == 0)
         input->ended = true;
     if (added > 0)
@@ -91,54 +72,40 @@ ssize_t input_more(struct input *input, struct sp_error *error)
     return added;
 }
 
-/* The first stored bytes are in the window: if they are zstd's, decompress from here on. */
-static int begin_zstd(struct input *input, struct sp_error *error)
+/* Look at the first stored bytes: if they are compressed, decompress from here on. */
+static int begin(struct input *input, struct sp_error *error)
 {
+    int result = input_need(input, UNPACK_MAGIC, error);
     size_t size = (size_t)(input->end - input->at);
 
-    input->packed = malloc(INPUT_WINDOW);
-    input->zstd = ZSTD_createDCtx();
-    if (input->packed == NULL || input->zstd == NULL ||
-        ZSTD_isError(
-            ZSTD_DCtx_setParameter(input->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MOST)))
-        return error_set(error, ENOMEM, "%s: no memory for decompressing", input->name);
-    memcpy(input->packed, input->at, size);
-    input->packed_at = 0;
-    input->packed_end = size;
+    if (result < 0 || !unpack_can(input->at, size))
+        return result < 0 ? result : 0;
+    result = unpack_begin(&input->unpack, input->name, input->at, size, read_stored, input, error);
     input->compressed = true;
     input->ended = false;
     input->at = input->end = input->window;
-    return 0;
+    return result;
 }
 
-static int begin(struct input *input, struct sp_error *error)
+static int open_path(struct input *input, const char *path, struct sp_error *error)
 {
-    int result;
-
-    input->window = malloc(INPUT_WINDOW);
-    if (input->window == NULL)
-        return error_set(error, ENOMEM, "%s: no memory for reading", input->name);
-    input->at = input->end = input->window;
-    result = input_need(input, sizeof(zstd_magic), error);
-    if (result == 1 && memcmp(input->at, zstd_magic, sizeof(zstd_magic)) == 0)
-        return begin_zstd(input, error);
-    return result < 0 ? result : 0;
-}
-
-int input_open(struct input *input, const char *path, struct sp_error *error)
-{
-    struct stat info;
-
-    *input = (struct input){.name = path, .fd = -1};
+    input->name = path;
     if (strcmp(path, "-") == 0) {
         input->name = "standard input";
         input->fd = STDIN_FILENO;
-    } else {
-        input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (input->fd < 0)
-            return error_set(error, errno, "%s: cannot open: %s", path, strerror(errno));
-        input->owns_fd = true;
+        return 0;
     }
+    input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (input->fd < 0)
+        return error_set(error, errno, "%s: cannot open: %s", path, strerror(errno));
+    input->owns_fd = true;
+    return 0;
+}
+
+static int examine(struct input *input, struct sp_error *error)
+{
+    struct stat info;
+
     if (fstat(input->fd, &info) != 0)
         return error_set(error, errno, "%s: cannot examine: %s", input->name, strerror(errno));
     if (S_ISDIR(info.st_mode))
@@ -150,22 +117,50 @@ int input_open(struct input *input, const char *path, struct sp_error *error)
             input->size = (uint64_t)(info.st_size - input->start);
         posix_fadvise(input->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
-    return begin(input, error);
+    return 0;
 }
 
-int input_open_memory(struct input *input, const void *bytes, size_t size, struct sp_error *error)
+static int open_source(struct input *input, struct sp_error *error)
 {
-    *input =
-        (struct input){.name = "memory", .fd = -1, .memory = bytes, .size = size, .seekable = true};
+    const struct input_source *source = &input->source;
+    int result = 0;
+
+    if (source->path == NULL && source->bytes != NULL) {
+        input->size = source->size;
+        input->seekable = true;
+        return 0;
+    }
+    if (source->path != NULL)
+        result = open_path(input, source->path, error);
+    else
+        input->fd = source->fd;
+    return result == 0 ? examine(input, error) : result;
+}
+
+int input_open(struct input *input, const struct input_source *source, struct sp_error *error)
+{
+    int result;
+
+    *input = (struct input){.source = *source, .name = source->name, .fd = -1};
+    if (source->path != NULL || source->bytes != NULL)
+        input->source.until = -1;
+    if (input->name == NULL)
+        input->name = "memory";
+    result = open_source(input, error);
+    if (result != 0)
+        return result;
+    input->window = malloc(INPUT_WINDOW);
+    if (input->window == NULL)
+        return error_set(error, ENOMEM, "%s: no memory for reading", input->name);
+    input->at = input->end = input->window;
     return begin(input, error);
 }
 
 void input_fini(struct input *input)
 {
+    unpack_end(&input->unpack);
     if (input->owns_fd)
         close(input->fd);
-    ZSTD_freeDCtx(input->zstd);
-    free(input->packed);
     free(input->window);
     *input = (struct input){.fd = -1};
 }
@@ -176,12 +171,9 @@ int input_rewind(struct input *input, struct sp_error *error)
         return error_set(error, ESPIPE, "%s: cannot be read twice", input->name);
     if (input->fd >= 0 && lseek(input->fd, input->start, SEEK_SET) < 0)
         return error_set(error, errno, "%s: cannot go back: %s", input->name, strerror(errno));
-    if (input->compressed)
-        ZSTD_DCtx_reset(input->zstd, ZSTD_reset_session_only);
-    input->packed_at = input->packed_end = 0;
-    input->mid_frame = false;
+    unpack_end(&input->unpack);
     input->ended = false;
     input->taken = 0;
     input->at = input->end = input->window;
-    return 0;
+    return begin(input, error);
 }

@@ -1,5 +1,5 @@
-/* The bytes of a trace: from a file, a pipe or memory, plain or compressed by zstd (which is seen
- * by its magic number). A reader looks at the window [at, end), moves `at` on, and asks for more.
+/* The bytes of a trace: from a file, a pipe or memory, plain or compressed (unpack.h), which is seen
+ * by their magic number. A reader looks at the window [at, end), moves `at` on, and asks for more.
  */
 #ifndef TRACE_INPUT_H
 #define TRACE_INPUT_H
@@ -14,7 +14,18 @@
 /* The window's size in bytes: nothing that a reader must see in one piece may be longer. */
 #define INPUT_WINDOW (64u << 10)
 
-struct ZSTD_DCtx_s;
+struct unpack;
+
+/* Where the bytes come from. */
+struct input_source {
+    const char *path;  /* a file, or "-" for standard input; NULL: one of the following */
+    const void *bytes; /* memory, `size` bytes; NULL: fd */
+    size_t size;
+    int fd;    /* a descriptor, which stays the caller's, called `name` in messages */
+    int until; /* with fd: a descriptor that becomes readable when nothing more will be written to
+                  fd: then the bytes end once fd has none left; -1: they end where fd ends */
+    const char *name;
+};
 
 struct input {
     const uint8_t *at;  /* next byte */
@@ -26,28 +37,22 @@ struct input {
     uint64_t size;  /* stored bytes; 0: not known */
     uint64_t taken; /* stored bytes read so far */
     /* Private. */
+    struct input_source source;
     int fd; /* -1: memory */
     bool owns_fd;
     off_t start; /* where in the file the trace begins */
-    const uint8_t *memory;
     uint8_t *window;
-    struct ZSTD_DCtx_s *zstd;
-    uint8_t *packed; /* stored bytes that are still to be decompressed */
-    size_t packed_at, packed_end;
-    bool mid_frame; /* the decompressor waits for more */
+    struct unpack *unpack; /* NULL: not compressed */
 };
 
-/* Open the file `path`, or standard input for "-", and look at its first bytes. `path` must outlive
- * the input. Release with input_fini in any case. Returns 0 or a negative errno. */
-int input_open(struct input *input, const char *path, struct sp_error *error);
-
-/* The same over `size` bytes of memory, which must outlive the input. */
-int input_open_memory(struct input *input, const void *bytes, size_t size, struct sp_error *error);
+/* Open the source, whose texts and bytes must outlive the input, and look at its first bytes.
+ * Release with input_fini in any case. Returns 0, or a negative errno and an error. */
+int input_open(struct input *input, const struct input_source *source, struct sp_error *error);
 
 void input_fini(struct input *input);
 
-/* Add bytes to the window: the remainder moves to its front, so that pointers into it die. Returns
- * the number of bytes added, 0 at the end, -EMSGSIZE if the window is full, or what went wrong. */
+/* Add bytes to the window: the remainder moves to its front, and pointers into it die. Returns the
+ * number of bytes added, 0 at the end, -EMSGSIZE if the window is full, or what went wrong. */
 ssize_t input_more(struct input *input, struct sp_error *error);
 
 /* See that at least `size` bytes are in the window. Returns 1, 0 (fewer come before the end), or a
@@ -63,7 +68,7 @@ static inline int input_need(struct input *input, size_t size, struct sp_error *
     return 1;
 }
 
-/* Begin again. -ESPIPE if the input is no seekable one. */
+/* Begin again. -ESPIPE if the input is not seekable. */
 int input_rewind(struct input *input, struct sp_error *error);
 
 #endif

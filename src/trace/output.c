@@ -1,15 +1,37 @@
 #include "trace/output.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include "base/error.h"
 
-#define BUFFER     (256u << 10)
-#define ZSTD_LEVEL 3
+#define BUFFER (256u << 10)
+
+static const struct {
+    const char *extension;
+    int (*add)(struct archive *archive);
+} filters[] = {
+    [OUTPUT_ZSTD] = {".zst", archive_write_add_filter_zstd},
+    [OUTPUT_GZIP] = {".gz", archive_write_add_filter_gzip},
+    [OUTPUT_XZ] = {".xz", archive_write_add_filter_xz},
+    [OUTPUT_BZIP2] = {".bz2", archive_write_add_filter_bzip2},
+    [OUTPUT_LZ4] = {".lz4", archive_write_add_filter_lz4},
+};
+
+enum output_filter output_filter_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    for (size_t i = OUTPUT_ZSTD; dot != NULL && i < sizeof(filters) / sizeof(filters[0]); i++)
+        if (strcasecmp(dot, filters[i].extension) == 0)
+            return (enum output_filter)i;
+    return OUTPUT_PLAIN;
+}
 
 static int write_all(struct output *output, const uint8_t *bytes, size_t size,
                      struct sp_error *error)
@@ -29,62 +51,99 @@ static int write_all(struct output *output, const uint8_t *bytes, size_t size,
     return 0;
 }
 
-/* Send the buffer on its way; `last` also ends a compressed frame. */
-static int flush(struct output *output, bool last, struct sp_error *error)
+/* ---- Compressing ---- */
+
+static la_ssize_t take_packed(struct archive *archive, void *context, const void *bytes,
+                              size_t size)
 {
-    ZSTD_inBuffer in = {output->buffer, output->used, 0};
-    size_t left = 0;
-    int result = 0;
+    struct output *output = context;
 
-    if (output->zstd == NULL)
-        result = write_all(output, output->buffer, output->used, error);
-    else
-        do {
-            ZSTD_outBuffer out = {output->packed, BUFFER, 0};
-
-            left =
-                ZSTD_compressStream2(output->zstd, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
-            if (ZSTD_isError(left))
-                return error_set(error, ENOMEM, "%s: cannot compress: %s", output->name,
-                                 ZSTD_getErrorName(left));
-            result = write_all(output, output->packed, out.pos, error);
-        } while (result == 0 && (in.pos < in.size || (last && left > 0)));
-    output->used = 0;
-    return result;
+    if (write_all(output, bytes, size, &output->failed) == 0)
+        return (la_ssize_t)size;
+    archive_set_error(archive, output->failed.code, "%s", output->failed.text);
+    return -1;
 }
 
-int output_init(struct output *output, int fd, const char *name, bool compress,
+static int cannot_compress(struct output *output, struct sp_error *error)
+{
+    const char *text = output->archive != NULL ? archive_error_string(output->archive) : NULL;
+
+    if (output->failed.code != 0) {
+        *error = output->failed;
+        return -error->code;
+    }
+    return error_set(error, ENOMEM, "%s: cannot compress: %s", output->name,
+                     text != NULL ? text : "no memory");
+}
+
+static int begin_packing(struct output *output, enum output_filter filter, struct sp_error *error)
+{
+    struct archive_entry *entry = archive_entry_new();
+    int result = ARCHIVE_FATAL;
+
+    output->archive = archive_write_new();
+    if (output->archive != NULL && entry != NULL) {
+        archive_entry_set_filetype(entry, AE_IFREG);
+        archive_write_set_bytes_in_last_block(output->archive, 1); /* no zeros at the end */
+        result = archive_write_set_format_raw(output->archive);
+        if (result == ARCHIVE_OK)
+            result = filters[filter].add(output->archive);
+        if (result == ARCHIVE_OK)
+            result = archive_write_open2(output->archive, output, NULL, take_packed, NULL, NULL);
+        if (result == ARCHIVE_OK)
+            result = archive_write_header(output->archive, entry);
+    }
+    archive_entry_free(entry);
+    return result == ARCHIVE_OK ? 0 : cannot_compress(output, error);
+}
+
+/* ---- */
+
+static int flush(struct output *output, struct sp_error *error)
+{
+    size_t size = output->used;
+
+    output->used = 0;
+    if (output->archive == NULL)
+        return write_all(output, output->buffer, size, error);
+    if (size > 0 && archive_write_data(output->archive, output->buffer, size) != (la_ssize_t)size)
+        return cannot_compress(output, error);
+    return 0;
+}
+
+int output_init(struct output *output, int fd, const char *name, enum output_filter filter,
                 struct sp_error *error)
 {
-    *output = (struct output){.fd = fd, .name = name};
+    *output = (struct output){.fd = fd, .name = name, .compresses = filter != OUTPUT_PLAIN};
     output->buffer = malloc(BUFFER);
-    if (compress) {
-        output->packed = malloc(BUFFER);
-        output->zstd = ZSTD_createCCtx();
-        if (output->zstd != NULL)
-            ZSTD_CCtx_setParameter(output->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
-    }
-    if (output->buffer == NULL || (compress && (output->packed == NULL || output->zstd == NULL)))
+    if (output->buffer == NULL)
         return error_set(error, ENOMEM, "%s: no memory for writing", name);
-    return 0;
+    return output->compresses ? begin_packing(output, filter, error) : 0;
 }
 
 uint8_t *output_room(struct output *output, size_t size, struct sp_error *error)
 {
-    if (BUFFER - output->used < size && flush(output, false, error) != 0)
+    if (BUFFER - output->used < size && flush(output, error) != 0)
         return NULL;
     return output->buffer + output->used;
 }
 
 int output_finish(struct output *output, struct sp_error *error)
 {
-    return flush(output, true, error);
+    int result = flush(output, error);
+
+    if (result == 0 && output->archive != NULL &&
+        archive_write_close(output->archive) != ARCHIVE_OK)
+        result = cannot_compress(output, error);
+    return result;
 }
 
 void output_fini(struct output *output)
 {
-    ZSTD_freeCCtx(output->zstd);
-    free(output->packed);
+    /* What was not finished is not wanted: closing must write nothing more. */
+    if (output->archive != NULL)
+        archive_write_fail(output->archive);
+    archive_write_free(output->archive);
     free(output->buffer);
     *output = (struct output){.fd = -1};
 }

@@ -1,16 +1,11 @@
-/* A trace: references in the order in which a program made them, from any of the formats below.
- *
- *   native         our own, compact (trace_writer.h)
- *   oracleGeneral  libCacheSim's 24-byte records: time, id, size, index of the next reference
- *   csv            one reference a line, in columns, options as for libCacheSim
- *   text           one id a line
- *   lackey         what valgrind --tool=lackey --trace-mem=yes prints
+/* A trace: references in the order in which a program made them, from any of the formats of
+ * formats.h, each of which is described in its file.
  *
  * What a reference refers to, its id, is one page, unless pages have a size (page_size):
  *   - where ids are addresses (lackey always; others with id_unit, the bytes between two ids), the
  *     reference is split into one for each page that its bytes, `size` of them, lie in;
  *   - otherwise an id is an object of `size` bytes with pages of its own, and the reference is
- * split into one for each of them, first to last. */
+ *     split into one for each of them, first to last. */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
 
@@ -31,26 +26,18 @@
 
 #define TRACE_PAGE_SIZE_LEAST 16u
 #define TRACE_PAGE_SIZE_MOST  (1u << 30)
-#define TRACE_POLICY_MOST     4096u /* bytes of the name of a policy in a trace */
-#define TRACE_LACKEY_PAGE     4096u /* page size of a lackey trace when none is given */
+#define TRACE_ADDRESS_PAGE    4096u /* page size, in bytes, of a trace of addresses that gives none */
 
 struct trace_reference {
     uint64_t id;
-    uint64_t next; /* as the trace says: index of the next reference to this id, or TRACE_NEVER */
-    uint32_t size; /* bytes; 0: not known */
+    uint64_t next;  /* as the trace says: index of the next reference to this id, or TRACE_NEVER */
+    uint32_t size;  /* bytes; 0: not known */
+    uint16_t space; /* the address space that the id is in, where a trace has several; else 0 */
     bool write;
 };
 
-/* Where a csv trace has what; columns are counted from 1, 0 is none. */
-struct trace_columns {
-    unsigned id, size, operation;
-    char delimiter;
-    bool has_header;
-    bool id_is_number; /* other ids are an error; otherwise their hash is taken */
-};
-
 struct trace_options {
-    const char *format; /* NAME, or csv:OPTIONS; NULL: by extension, then by content */
+    const char *format; /* NAME, or NAME:OPTIONS; NULL: by extension, then by content */
     uint32_t page_size; /* bytes, a power of two; 0: an id is a page */
     uint64_t id_unit;   /* ids are addresses that count units of so many bytes; 0: they are not */
 };
@@ -65,32 +52,29 @@ struct trace {
     bool carries_future; /* references have a `next` */
     uint64_t told_pages; /* by the header, as a hint: different ids; 0: it does not say */
     uint64_t told_references;
+    uint32_t told_page_size;
     uint64_t records; /* read so far */
     uint64_t line;    /* of the record read last; 0: not a format of lines */
-    uint64_t hashed;  /* ids so far that were no numbers, so that their hash is taken */
+    uint64_t hashed;  /* ids so far that were not numbers: their hashes stand for them */
     /* Private. */
-    struct trace_columns columns;
-    char only;             /* lackey: I or D, code or data; NUL: both */
-    uint64_t previous;     /* native: the id before */
-    bool events;           /* native: it holds events of a live task */
-    bool all_events;       /* native: give them all, not only the references among them */
-    uint32_t native_pages; /* native, events: number of pages there can be */
-    char native_policy[TRACE_POLICY_MOST + 1]; /* native, events: what the policy is */
-    uint32_t native_page;                      /* native: page size in the header */
+    void *state; /* the format's */
+    const char *format_options;
     unsigned page_bits;
     struct trace_reference held[TRACE_BATCH]; /* splitting: read, not yet split */
     size_t held_at, held_count;
     uint64_t part; /* splitting: parts of held[held_at] that are out */
 };
 
-/* Open a trace. `path` and the strings of `options` must outlive it. Release with trace_fini in any
- * case. Returns 0, or a negative errno and what is wrong where. */
+/* Open a trace. The texts of `source` and `options` must outlive it. Release with trace_fini in any
+ * case. Returns 0, or a negative errno and what is wrong where: what opening and reading return,
+ * -EINVAL (the options, or which format it is), -EILSEQ (this is no trace, or not of that format),
+ * -ENOMEM. */
+int trace_open_source(struct trace *trace, const struct input_source *source,
+                      const struct trace_options *options, struct sp_error *error);
+
+/* The same for a file, or for standard input as "-". */
 int trace_open(struct trace *trace, const char *path, const struct trace_options *options,
                struct sp_error *error);
-
-/* The same over bytes in memory, which must outlive the trace. */
-int trace_open_memory(struct trace *trace, const void *bytes, size_t size,
-                      const struct trace_options *options, struct sp_error *error);
 
 void trace_fini(struct trace *trace);
 
@@ -111,7 +95,7 @@ static inline bool trace_splits(const struct trace *trace)
     return trace->options.page_size != 0;
 }
 
-/* The name of the i-th format, or NULL past the last; its summary in *summary. */
-const char *trace_format_name(size_t i, const char **summary);
+/* The i-th format: its name, its summary and its options (NULL: none). NULL past the last. */
+const char *trace_format_name(size_t i, const char **summary, const char **options);
 
 #endif

@@ -1,127 +1,109 @@
 #include "trace/trace_output.h"
 
-#include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
+#include "trace/format.h"
 
-#define ORACLE_RECORD 24u
-#define LINE_LONGEST  48u
-
-static const char csv_header[] = "id,size,operation\n";
-
-static const struct {
-    const char *name;
-    enum trace_output_format format;
-} names[] = {
-    {"native", TRACE_OUTPUT_NATIVE},
-    {"sptrace", TRACE_OUTPUT_NATIVE},
-    {"oracleGeneral", TRACE_OUTPUT_ORACLE},
-    {"oracleGeneralBin", TRACE_OUTPUT_ORACLE},
-    {"text", TRACE_OUTPUT_TEXT},
-    {"txt", TRACE_OUTPUT_TEXT},
-    {"csv", TRACE_OUTPUT_CSV},
+static const struct trace_format *const formats[] = {
+#define FORMAT(name) &format_##name,
+#include "trace/formats.h"
+#undef FORMAT
 };
 
-static bool format_named(const char *name, size_t length, enum trace_output_format *format)
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+static bool is(const char *name, const char *text, size_t length)
 {
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strlen(names[i].name) == length && strncasecmp(names[i].name, name, length) == 0) {
-            *format = names[i].format;
-            return true;
-        }
-    return false;
+    return strlen(name) == length && strncasecmp(name, text, length) == 0;
 }
 
-int trace_output_choose(const char *name, const char *path, enum trace_output_format *format,
-                        bool *compress, struct sp_error *error)
+/* By its name, or by an extension of its files. */
+static const struct trace_format *find(const char *text, size_t length)
+{
+    for (size_t i = 0; i < FORMATS; i++) {
+        if (is(formats[i]->name, text, length))
+            return formats[i];
+        for (const char *const *e = formats[i]->extensions; e != NULL && *e != NULL; e++)
+            if (is(*e, text, length))
+                return formats[i];
+    }
+    return NULL;
+}
+
+/* Any part of the file's name between dots counts, the last one most. */
+static const struct trace_format *find_by_path(const char *path)
 {
     const char *base = strrchr(path, '/'), *dot = strchr(base != NULL ? base : path, '.');
+    const struct trace_format *format = &format_native;
 
-    *compress = false;
-    *format = TRACE_OUTPUT_NATIVE;
     for (; dot != NULL; dot = strchr(dot + 1, '.')) {
-        format_named(dot + 1, strcspn(dot + 1, "."), format);
-        *compress = strcasecmp(dot, ".zst") == 0;
+        const struct trace_format *found = find(dot + 1, strcspn(dot + 1, "."));
+
+        format = found != NULL ? found : format;
     }
-    if (name == NULL || format_named(name, strlen(name), format))
-        return 0;
-    return error_set(error, EINVAL,
-                     "'%.40s' is no format that can be written; native, "
-                     "oracleGeneral, csv and text are",
-                     name);
+    return format;
 }
 
-int trace_output_init(struct trace_output *output, enum trace_output_format format, int fd,
-                      const char *name, uint32_t page_size, bool compress, struct sp_error *error)
+int trace_output_choose(const char *name, const char *path, struct trace_output_choice *choice,
+                        struct sp_error *error)
 {
-    uint8_t *at;
+    char known[100] = "";
+
+    choice->filter = output_filter_of(path);
+    choice->format = name != NULL ? find(name, strlen(name)) : find_by_path(path);
+    if (choice->format != NULL && choice->format->put != NULL)
+        return 0;
+    for (size_t i = 0; i < FORMATS; i++)
+        if (formats[i]->put != NULL) {
+            strncat(known, known[0] != '\0' ? ", " : "", sizeof(known) - strlen(known) - 1);
+            strncat(known, formats[i]->name, sizeof(known) - strlen(known) - 1);
+        }
+    return error_set(error, EINVAL, "'%.40s' is no format that can be written; these are: %s",
+                     name != NULL ? name : choice->format->name, known);
+}
+
+bool trace_output_needs_future(const struct trace_output_choice *choice)
+{
+    return choice->format->needs_future;
+}
+
+int trace_output_init(struct trace_output *output, const struct trace_output_choice *choice, int fd,
+                      const char *name, uint32_t page_size, struct sp_error *error)
+{
     int result;
 
-    *output = (struct trace_output){.format = format};
-    if (format == TRACE_OUTPUT_NATIVE)
-        return trace_writer_init(&output->native, fd, name, page_size, compress, error);
-    result = output_init(&output->output, fd, name, compress, error);
-    if (result == 0 && format == TRACE_OUTPUT_CSV) {
-        at = output_room(&output->output, sizeof(csv_header), error);
-        memcpy(at, csv_header, sizeof(csv_header) - 1);
-        output_put(&output->output, sizeof(csv_header) - 1);
-    }
+    *output = (struct trace_output){.format = choice->format, .page_size = page_size};
+    result = output_init(&output->output, fd, name, choice->filter, error);
+    if (result == 0 && choice->format->begin_output != NULL)
+        result = choice->format->begin_output(output, error);
     return result;
-}
-
-static size_t put_oracle(uint8_t *at, const struct trace_reference *reference, uint64_t index)
-{
-    uint32_t time = htole32(index < UINT32_MAX ? (uint32_t)index : UINT32_MAX);
-    uint64_t id = htole64(reference->id), next = htole64(reference->next);
-    uint32_t size = htole32(reference->size != 0 ? reference->size : 1);
-
-    memcpy(at, &time, 4);
-    memcpy(at + 4, &id, 8);
-    memcpy(at + 12, &size, 4);
-    memcpy(at + 16, &next, 8); /* TRACE_NEVER is -1 */
-    return ORACLE_RECORD;
 }
 
 int trace_output_add(struct trace_output *output, const struct trace_reference *reference,
                      struct sp_error *error)
 {
-    uint64_t index = output->written++;
-    uint8_t *at;
+    uint8_t *at = output_room(&output->output, OUTPUT_PIECE, error);
 
-    if (output->format == TRACE_OUTPUT_NATIVE)
-        return trace_writer_add(&output->native, reference->id, reference->write, error);
-    at = output_room(&output->output, LINE_LONGEST, error);
     if (at == NULL)
         return -EIO;
-    if (output->format == TRACE_OUTPUT_ORACLE)
-        output_put(&output->output, put_oracle(at, reference, index));
-    else if (output->format == TRACE_OUTPUT_TEXT)
-        output_put(&output->output,
-                   (size_t)snprintf((char *)at, LINE_LONGEST, "%" PRIu64 "\n", reference->id));
-    else
-        output_put(&output->output,
-                   (size_t)snprintf((char *)at, LINE_LONGEST, "%" PRIu64 ",%" PRIu32 ",%c\n",
-                                    reference->id, reference->size, reference->write ? 'w' : 'r'));
+    output_put(&output->output, output->format->put(output, at, reference));
+    output->written++;
     return 0;
 }
 
 int trace_output_finish(struct trace_output *output, uint64_t pages, struct sp_error *error)
 {
-    if (output->format != TRACE_OUTPUT_NATIVE)
-        return output_finish(&output->output, error);
-    output->native.pages = pages;
-    return trace_writer_finish(&output->native, error);
+    int result = output_finish(&output->output, error);
+
+    if (result == 0 && output->format->end_output != NULL)
+        result = output->format->end_output(output, pages, error);
+    return result;
 }
 
 void trace_output_fini(struct trace_output *output)
 {
-    if (output->format == TRACE_OUTPUT_NATIVE)
-        trace_writer_fini(&output->native);
-    else
-        output_fini(&output->output);
+    output_fini(&output->output);
 }

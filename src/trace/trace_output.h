@@ -4,35 +4,37 @@
 
 #include "trace/output.h"
 #include "trace/trace.h"
-#include "trace/trace_writer.h"
 
-enum trace_output_format {
-    TRACE_OUTPUT_NATIVE, /* ids and writes */
-    TRACE_OUTPUT_ORACLE, /* ids, sizes and next references; the time is the reference's index */
-    TRACE_OUTPUT_TEXT,   /* ids */
-    TRACE_OUTPUT_CSV,    /* ids, sizes, and r or w: columns 1 to 3, with a header */
+/* How a trace is to be written. */
+struct trace_output_choice {
+    const struct trace_format *format;
+    enum output_filter filter;
 };
 
 struct trace_output {
-    enum trace_output_format format;
     uint64_t written; /* references */
     /* Private. */
-    struct output output; /* of all formats but native */
-    struct trace_writer native;
+    const struct trace_format *format;
+    struct output output;
+    uint32_t page_size;
+    uint64_t previous; /* native: the id before */
 };
 
 /* What to write to `path`: `name` says, or, if that is NULL, the path's extensions do (native where
- * they say nothing); *compress: the path ends in .zst. -EINVAL: no such format. */
-int trace_output_choose(const char *name, const char *path, enum trace_output_format *format,
-                        bool *compress, struct sp_error *error);
+ * they say nothing). How it is compressed the path's last extension says. -EINVAL: no such format,
+ * or it cannot be written. */
+int trace_output_choose(const char *name, const char *path, struct trace_output_choice *choice,
+                        struct sp_error *error);
+
+/* True if references must be given their next ones. */
+bool trace_output_needs_future(const struct trace_output_choice *choice);
 
 /* Write to `fd`; fd and `name` stay the caller's. `page_size`: for the header of native; 0: not
  * known. Release with trace_output_fini in any case. */
-int trace_output_init(struct trace_output *output, enum trace_output_format format, int fd,
-                      const char *name, uint32_t page_size, bool compress, struct sp_error *error);
+int trace_output_init(struct trace_output *output, const struct trace_output_choice *choice, int fd,
+                      const char *name, uint32_t page_size, struct sp_error *error);
 
-/* Add a reference. In oracleGeneral, `next` is its next one, as an index, or TRACE_NEVER; a size of
- * 0 is written as 1. */
+/* Add a reference. */
 int trace_output_add(struct trace_output *output, const struct trace_reference *reference,
                      struct sp_error *error);
 

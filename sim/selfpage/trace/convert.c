@@ -12,7 +12,8 @@ static const char about[] =
 
 static const char notes[] =
     "What a format has no place for is lost: native has no sizes, oracleGeneral no writes, text\n"
-    "neither. oracleGeneral gets the index of each id's next reference, computed in a first pass,\n"
+    "neither. OUT must not be IN; what was there before is replaced once all is written.\n"
+    "oracleGeneral gets the index of each id's next reference, computed in a first pass,\n"
     "and the reference's own index for its time. csv has a header and the columns id, size (0: not\n"
     "known) and operation (r or w): csv:obj-id-col=1,obj-size-col=2,op-col=3,has-header=true\n";
 
@@ -41,8 +42,8 @@ static const struct option_row rows[] = {
      .help = "of IN, as for selfpage replay --format (by its name, then by content)"},
     {"to", OPTION_TEXT, FIELD(copy.format), .value = "FORMAT",
      .help = "of OUT: native, oracleGeneral, csv or text (by its name: .sptrace, "
-             ".oracleGeneral, .csv, .txt; otherwise native). OUT is compressed by zstd if its "
-             "name ends in .zst"},
+             ".oracleGeneral, .csv, .txt; otherwise native). OUT is compressed if its "
+             "name ends in .zst, .gz, .xz, .bz2 or .lz4"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), 1, TRACE_PAGE_SIZE_MOST, .value = "BYTES",
      .help = "split references into pages, as for selfpage replay"},
     {"id-unit", OPTION_U64, FIELD(trace.id_unit), 1, UINT32_MAX, .value = "BYTES",

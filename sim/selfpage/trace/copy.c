@@ -1,14 +1,13 @@
 #include "selfpage/trace/copy.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/new_file.h"
 #include "replay/future.h"
 #include "replay/page_table.h"
 
@@ -179,76 +178,74 @@ static int write_all(struct copy *copy, bool looked_ahead, struct sp_error *erro
     return (int)count;
 }
 
-static int copy_to(struct copy *copy, int fd, enum trace_output_format format, bool compress,
+/* Write the trace to `fd`. */
+static int copy_to(struct copy *copy, int fd, const struct trace_output_choice *choice,
                    struct copy_counts *counts, struct sp_error *error)
 {
     const struct trace *trace = copy->trace;
-    uint32_t page_size = trace_splits(trace) ? trace->options.page_size : trace->native_page;
-    bool ahead = format == TRACE_OUTPUT_ORACLE;
+    uint32_t page_size = trace_splits(trace) ? trace->options.page_size : trace->told_page_size;
+    bool ahead = trace_output_needs_future(choice);
     int result = ahead ? look_ahead(copy, error) : 0;
 
     if (result != 0)
         return result;
-    result = trace_output_init(&copy->output, format, fd, copy->options->path, page_size, compress,
-                               error);
+    result = trace_output_init(&copy->output, choice, fd,
+                               fd == STDOUT_FILENO ? "standard output" : copy->options->path,
+                               page_size, error);
     if (result == 0)
         result = write_all(copy, ahead, error);
     counts->pages = ahead ? copy->table.count : 0;
     if (result == 0)
         result = trace_output_finish(&copy->output, counts->pages, error);
     counts->references = copy->output.written;
-    counts->bytes = format == TRACE_OUTPUT_NATIVE ? copy->output.native.output.bytes
-                                                  : copy->output.output.bytes;
+    counts->bytes = copy->output.output.bytes;
     trace_output_fini(&copy->output);
     return result;
 }
 
-/* A file that is read must not be written over. */
-static int open_output(const struct trace *trace, const char *path, struct sp_error *error)
+static int written_over(const char *path, struct sp_error *error)
 {
-    int fd;
-
-    if (strcmp(path, "-") == 0)
-        return STDOUT_FILENO;
-    if (strcmp(path, trace->input.name) == 0)
-        return error_set(error, EINVAL, "%s: a trace cannot be written over itself", path);
-    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return fd >= 0 ? fd : error_set(error, errno, "cannot write %s: %s", path, strerror(errno));
+    return error_set(error, EINVAL,
+                     "%.150s: this is the trace that is read, which cannot be written over", path);
 }
 
-void copy_discard(const char *path)
+static int copy_to_path(struct copy *copy, const struct trace_output_choice *choice,
+                        struct copy_counts *counts, struct sp_error *error)
 {
-    struct stat status;
+    const char *path = copy->options->path;
+    int input = copy->trace->input.fd, result;
+    struct new_file file;
 
-    if (lstat(path, &status) == 0 && S_ISREG(status.st_mode))
-        unlink(path);
+    if (strcmp(path, "-") == 0)
+        return new_file_same(STDOUT_FILENO, input)
+                   ? written_over(path, error)
+                   : copy_to(copy, STDOUT_FILENO, choice, counts, error);
+    if (new_file_is(path, input))
+        return written_over(path, error);
+    result = new_file_open(&file, path, error);
+    if (result == 0)
+        result = copy_to(copy, file.fd, choice, counts, error);
+    if (result == 0 && (counts->references > 0 || !copy->options->not_empty))
+        result = new_file_finish(&file, error);
+    new_file_fini(&file);
+    return result;
 }
 
 int copy_run(struct trace *trace, const struct copy_options *options, struct copy_counts *counts,
              struct sp_error *error)
 {
     struct copy copy;
-    enum trace_output_format format;
-    bool compress;
-    int fd, result = trace_output_choose(options->format, options->path, &format, &compress, error);
+    struct trace_output_choice choice;
+    int result = trace_output_choose(options->format, options->path, &choice, error);
 
     *counts = (struct copy_counts){0};
     if (result != 0)
         return result;
     copy = (struct copy){
         .trace = trace, .options = options, .shown = !options->quiet && isatty(STDERR_FILENO)};
-    fd = open_output(trace, options->path, error);
-    if (fd < 0)
-        return fd;
-    result = copy_to(&copy, fd, format, compress, counts, error);
+    result = copy_to_path(&copy, &choice, counts, error);
     wipe(&copy);
-    if (fd != STDOUT_FILENO && result != 0)
-        copy_discard(options->path);
-    if (fd != STDOUT_FILENO && close(fd) != 0 && result == 0)
-        result = error_set(error, errno, "%s: cannot write: %s", options->path, strerror(errno));
-    if (format == TRACE_OUTPUT_ORACLE) {
-        page_table_fini(&copy.table);
-        future_fini(&copy.future);
-    }
+    page_table_fini(&copy.table);
+    future_fini(&copy.future);
     return result;
 }

@@ -16,6 +16,7 @@ struct copy_options {
     const char *format; /* NULL: by the path */
     bool merge;         /* consecutive references to one page are one */
     bool quiet;         /* no progress line */
+    bool not_empty;     /* a trace without references is not written */
     const char *what;   /* for that line: "recording" */
 };
 
@@ -25,13 +26,11 @@ struct copy_counts {
     uint64_t pages;      /* different ones; 0: not counted */
 };
 
-/* Copy all of an open trace. The file is made, or replaced; it is removed if this fails. Returns 0;
- * -ESPIPE: oracleGeneral tells of next references, for which the trace has to be read twice; what
- * reading and writing return. */
+/* Copy all of an open trace. What stands at the path is replaced when all is written, and stays if
+ * this fails. Returns 0; -EINVAL: the path is the trace that is read, or the format cannot be
+ * written; -ESPIPE: oracleGeneral tells of next references, for which the trace has to be read
+ * twice; what reading and writing return. */
 int copy_run(struct trace *trace, const struct copy_options *options, struct copy_counts *counts,
              struct sp_error *error);
-
-/* Remove a file that was written in vain. What is no regular file is not ours to remove. */
-void copy_discard(const char *path);
 
 #endif

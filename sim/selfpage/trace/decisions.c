@@ -11,6 +11,7 @@
 #include "replay/decisions.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/trace/commands.h"
+#include "trace/format_native.h"
 
 static const char about[] =
     "See whether an eviction policy makes the decisions again that it made in a live task. TRACE is\n"
@@ -22,14 +23,16 @@ static const char about[] =
 static int load(struct policy_handle *policy, const struct trace *trace, const char *given,
                 struct sp_error *error)
 {
+    const struct native_events *events = format_native_events(trace);
+
     *policy = (struct policy_handle){.foreign = false};
     if (given != NULL)
         return policy_load(policy, given, error);
-    if (trace->events && strchr(trace->native_policy, '/') != NULL)
+    if (events != NULL && strchr(events->policy, '/') != NULL)
         return error_set(error, EINVAL,
                          "%s: the task's policy was a shared object, %.80s; name it by --policy",
-                         trace->input.name, trace->native_policy);
-    return policy_choose(&policy->choice, trace->events ? trace->native_policy : "fifo", error);
+                         trace->input.name, events->policy);
+    return policy_choose(&policy->choice, events != NULL ? events->policy : "fifo", error);
 }
 
 static int check(struct trace *trace, const char *given)
@@ -39,7 +42,6 @@ static int check(struct trace *trace, const char *given)
     struct sp_error error = {0};
     int result = load(&policy, trace, given, &error);
 
-    trace->all_events = true;
     if (result == 0)
         result = decisions_check(trace, &policy.choice, &counts, &error);
     if (result == 0)

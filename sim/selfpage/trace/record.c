@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,30 +50,58 @@ static int find_valgrind(char *path, size_t size, struct sp_error *error)
                      "packaged as `valgrind` nearly everywhere");
 }
 
+/* Start the program, which finds no descriptor of ours: Valgrind opens the pipe by its path, and moves
+ * what it opens out of the way of the program's own. */
 static int start(const struct command *command, int log, pid_t *pidp, struct sp_error *error)
 {
-    char path[PATH_LONGEST + 1], log_option[] = "--log-fd=3";
+    char path[PATH_LONGEST + 1], log_option[64];
     char **argv = calloc(command->arguments + ARGUMENTS_OURS, sizeof(*argv));
     char *const ours[] = {"valgrind",          "-q",
                           "--tool=lackey",     "--trace-mem=yes",
                           "--basic-counts=no", "--child-silent-after-fork=yes",
                           log_option};
     size_t count = sizeof(ours) / sizeof(ours[0]);
-    struct spawn spawn = {SPAWN_DEFAULTS, .program = path, .argv = argv};
+    struct spawn spawn = {SPAWN_DEFAULTS, .program = path, .argv = argv, .inherits = true};
     int result = find_valgrind(path, sizeof(path), error);
 
-    _Static_assert(SPAWN_PASSED_FD == 3, "as --log-fd says");
     _Static_assert(sizeof(ours) / sizeof(ours[0]) < ARGUMENTS_OURS, "one is left for NULL");
     if (argv == NULL)
         return error_set(error, ENOMEM, "no memory for the arguments");
+    snprintf(log_option, sizeof(log_option), "--log-file=/proc/%ld/fd/%d", (long)getpid(), log);
     memcpy(argv, ours, sizeof(ours));
     memcpy(argv + count, command->program, command->arguments * sizeof(*argv));
     spawn.input = STDIN_FILENO;
-    spawn.passed = log;
     if (result == 0)
         result = spawn_program(&spawn, pidp, error);
     free(argv);
     return result;
+}
+
+/* ---- Signals ---- */
+
+static volatile pid_t receiver; /* to which signals are passed on */
+
+/* What a person sends to us alone, as kill does, is for the program: its trace then comes to its end.
+ * What a terminal sends the program has got, too. */
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+
+    (void)context;
+    if (info->si_code <= 0 && receiver > 0)
+        kill(receiver, number);
+    errno = saved;
+}
+
+static void pass_signals_on(pid_t pid)
+{
+    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+
+    receiver = pid;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGQUIT, &action, NULL);
 }
 
 static int judge_end(const char *program, int status)
@@ -97,18 +126,31 @@ static void summarise(const struct command *command, const struct copy_counts *c
 
 /* ---- The trace ---- */
 
-static int read_and_write(const struct command *command, int fd, struct copy_counts *counts,
-                          struct sp_error *error)
+/* The trace ends when the program does, though its children may still hold the pipe. */
+static int read_and_write(const struct command *command, int fd, int ended,
+                          struct copy_counts *counts, struct sp_error *error)
 {
+    const struct input_source source = {.fd = fd, .until = ended, .name = command->program[0]};
     struct trace trace;
-    char path[32];
-    int result;
+    int result = trace_open_source(&trace, &source, &command->trace, error);
 
-    snprintf(path, sizeof(path), "/dev/fd/%d", fd);
-    result = trace_open(&trace, path, &command->trace, error);
     if (result == 0)
         result = copy_run(&trace, &command->copy, counts, error);
     trace_fini(&trace);
+    return result;
+}
+
+/* Read what the program writes to `fd` until it has ended. */
+static int watch(const struct command *command, int fd, pid_t pid, struct copy_counts *counts,
+                 struct sp_error *error)
+{
+    int ended = pidfd_open(pid, 0), result;
+
+    if (ended < 0)
+        return error_set(error, errno, "cannot watch the program: %s", strerror(errno));
+    pass_signals_on(pid);
+    result = read_and_write(command, fd, ended, counts, error);
+    close(ended);
     return result;
 }
 
@@ -124,25 +166,23 @@ static int record(const struct command *command)
         return commands_cannot(&error);
     }
     result = start(command, ends[1], &pid, &error);
-    close(ends[1]);
     if (result != 0) {
         close(ends[0]);
+        close(ends[1]);
         return commands_cannot(&error);
     }
-    signal(SIGINT, SIG_IGN); /* it ends the program, and the trace then comes to its end */
-    result = read_and_write(command, ends[0], &counts, &error);
+    result = watch(command, ends[0], pid, &counts, &error);
     close(ends[0]);
+    close(ends[1]);
     if (result != 0)
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return EXIT_CANNOT;
-    if (result == 0 && counts.references == 0) {
-        if (strcmp(command->copy.path, "-") != 0)
-            copy_discard(command->copy.path);
+    receiver = 0;
+    if (result == 0 && counts.references == 0)
         result = error_set(&error, ENOEXEC, "%s made no reference: valgrind could not run it",
                            command->program[0]);
-    }
     if (result != 0)
         return commands_cannot(&error);
     summarise(command, &counts);
@@ -177,8 +217,7 @@ static int program_take(void *arg, char **word, struct sp_error *error)
 static int settle(struct command *command, struct sp_error *error)
 {
     const char *slash = strrchr(command->program[0], '/');
-    enum trace_output_format format;
-    bool compress;
+    struct trace_output_choice choice;
     int result;
 
     if (command->copy.path == NULL) {
@@ -186,9 +225,8 @@ static int settle(struct command *command, struct sp_error *error)
                  slash != NULL ? slash + 1 : command->program[0]);
         command->copy.path = command->path;
     }
-    result =
-        trace_output_choose(command->copy.format, command->copy.path, &format, &compress, error);
-    if (result == 0 && format == TRACE_OUTPUT_ORACLE)
+    result = trace_output_choose(command->copy.format, command->copy.path, &choice, error);
+    if (result == 0 && trace_output_needs_future(&choice))
         result = error_set(error, EINVAL,
                            "oracleGeneral tells of next references, which are not known while they "
                            "are made: record in another format, then use selfpage convert");
@@ -206,7 +244,8 @@ static const struct option_row rows[] = {
     {"output", OPTION_TEXT, FIELD(copy.path), .letter = 'o', .value = "OUT",
      .help = "where to (PROGRAM.sptrace.zst); - is standard output"},
     {"format", OPTION_TEXT, FIELD(copy.format), .value = "FORMAT",
-     .help = "native, csv or text (by OUT's name). Compressed if that ends in .zst"},
+     .help = "native, csv or text (by OUT's name). Compressed if that ends in .zst, .gz, .xz, "
+             ".bz2 or .lz4"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), 1, TRACE_PAGE_SIZE_MOST, .value = "BYTES",
      .help = "size of a page, a power of two (4096)"},
     {"data", OPTION_CALL_FLAG, .take = source_take,
@@ -236,7 +275,8 @@ static const struct options_syntax syntax = {
 
 int record_command(int argc, char **argv)
 {
-    struct command command = {.trace = {.format = "lackey"}, .copy = {.what = "recording"}};
+    struct command command = {.trace = {.format = "lackey"},
+                              .copy = {.what = "recording", .not_empty = true}};
     struct sp_error error = {0};
 
     switch (options_parse(argc, argv, &syntax, &command, &error)) {

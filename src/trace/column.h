@@ -1,0 +1,20 @@
+/* Names of columns, as published traces and spreadsheets use them. */
+#ifndef TRACE_COLUMN_H
+#define TRACE_COLUMN_H
+
+#include <stddef.h>
+
+enum column {
+    COLUMN_UNKNOWN,
+    COLUMN_ID,
+    COLUMN_SPACE, /* a device, volume or file, within which ids are unique */
+    COLUMN_SIZE,  /* bytes */
+    COLUMN_OPERATION,
+    COLUMN_COUNT, /* how often the operation was done */
+    COLUMN_OTHER, /* known, and of no use here: a time, a client */
+};
+
+/* What a column of this name has. Case, blanks, _, - and . do not count. */
+enum column column_named(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,17 @@
+/* What people call a trace by mistake: other kinds of files, told by how they begin. */
+#ifndef TRACE_FOREIGN_H
+#define TRACE_FOREIGN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes from which foreign_kind tells. */
+#define FOREIGN_BYTES 512u
+
+/* What a file that begins with these bytes is, and what to do about it, as a text that goes on after
+ * "this is ": "a zip archive: extract the trace first". `text`: the bytes are text. NULL: no kind that
+ * is known here. */
+const char *foreign_kind(const uint8_t *bytes, size_t size, bool text);
+
+#endif
