@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,13 @@
 #include "os/clock.h"
 
 /* ---- Messages out ---- */
+
+/* Send a message, with a number if there will be a reply. Returns 0, or -EPIPE: physmem is gone. */
+static int send_message(struct service *service, struct wire_message *message, bool reply)
+{
+    message->seq = reply ? link_next_seq(&service->physmem.link) : 0;
+    return caller_send(&service->physmem, message, -1);
+}
 
 static int send_limits(struct service *service, const struct limit *limits, uint32_t count)
 {
@@ -26,13 +34,13 @@ static int send_limits(struct service *service, const struct limit *limits, uint
         message.limit.weight = limits[i].weight;
         message.limit.priority = limits[i].priority;
         memcpy(message.limit.name, limits[i].name, sizeof(message.limit.name));
-        code = link_send(&service->link, &message, false);
+        code = send_message(service, &message, false);
     }
     message = (struct wire_message){.type = WIRE_LIMITS};
     message.limits.count = count;
     if (code == 0)
-        code = link_send(&service->link, &message, true);
-    service->limits_seq = service->link.seq;
+        code = send_message(service, &message, true);
+    service->limits_seq = message.seq;
     return code;
 }
 
@@ -109,7 +117,7 @@ static void look(struct service *service)
     if (changed > 0 || service->rung || !service->ready) {
         message.entitled.changed = (uint32_t)changed;
         service->rung = false;
-        if (link_send(&service->link, &message, false) != 0) {
+        if (send_message(service, &message, false) != 0) {
             fail(service, "physmem is gone");
             return;
         }
@@ -144,8 +152,10 @@ static void on_done(struct service *service, const struct wire_message *message)
     }
 }
 
-static void on_message(struct service *service, const struct wire_message *message, int consume_fd)
+/* A message that is no reply to what this program waits for. */
+static void on_message(void *context, const struct wire_message *message, int consume_fd)
 {
+    struct service *service = context;
     struct wire_message answer = {.type = WIRE_HAND_OVER};
     struct sp_error error = {0};
 
@@ -161,9 +171,9 @@ static void on_message(struct service *service, const struct wire_message *messa
     case WIRE_SUCCESSOR:
         service->successor = message->successor.pid;
         answer.hand_over.pid = message->successor.pid;
-        if (link_send(&service->link, &answer, true) != 0)
+        if (send_message(service, &answer, true) != 0)
             fail(service, "physmem is gone");
-        service->hand_over_seq = service->link.seq;
+        service->hand_over_seq = answer.seq;
         break;
     case WIRE_DONE:
         on_done(service, message);
@@ -179,12 +189,14 @@ static void on_message(struct service *service, const struct wire_message *messa
 static void receive(struct service *service)
 {
     struct wire_message message;
+    char text[160];
     int result = 1, fd;
 
-    while (!service->stopping && (result = link_receive(&service->link, &message, &fd)) > 0)
+    while (!service->stopping && (result = link_next(&service->physmem.link, &message, &fd)) > 0)
         on_message(service, &message, fd);
+    snprintf(text, sizeof(text), "physmem sent %s", service->physmem.link.problem);
     if (result < 0)
-        fail(service, result == -EPROTO ? "physmem sent what is no message" : "physmem is gone");
+        fail(service, result == -EPROTO ? text : "physmem is gone");
     else if (service->rung)
         look(service);
 }
@@ -216,61 +228,23 @@ static void on_end(uv_signal_t *handle, int number)
 
 /* ---- The start ---- */
 
-/* Send a request, and wait for its reply or, instead of that, CONTROL. Messages that come before it
- * are handled. Returns 0 or a negative errno with a text. */
-static int ask(struct service *service, struct wire_message *request, struct wire_message *reply,
-               int *fdp, struct sp_error *error)
-{
-    int code = link_send(&service->link, request, true);
-    uint32_t seq = service->link.seq;
-
-    while (code == 0) {
-        code = link_receive(&service->link, reply, fdp);
-        if (code == 0)
-            code = link_wait(&service->link);
-        else if (code > 0 && reply->seq == seq)
-            break;
-        else if (code > 0) {
-            on_message(service, reply, *fdp);
-            code = 0;
-        }
-    }
-    if (code < 0)
-        return error_set(error, -code, "physmem hung up");
-    if (reply->error != 0)
-        return error_set(error, (int)reply->error, "%s",
-                         reply->type == WIRE_DONE && *reply->done.text != '\0'
-                             ? reply->done.text
-                             : strerror((int)reply->error));
-    return 0;
-}
-
 static int take_control(struct service *service, struct sp_error *error)
 {
-    struct wire_message message = {.type = WIRE_HELLO}, reply;
-    int code = link_connect(&service->link, service->options->physmem, error), fd = -1;
+    const struct hello hello = {.role = WIRE_ROLE_POLICY, .name = "policyserver"};
+    struct wire_message message = {.type = WIRE_GET_CONTROL}, reply;
+    int code, fd;
 
+    code = caller_open(&service->physmem, service->options->physmem, &hello, NULL, error);
     if (code != 0)
         return code;
-    message.hello.version = WIRE_VERSION;
-    message.hello.role = WIRE_ROLE_POLICY;
-    strcpy(message.hello.name, "policyserver");
-    code = ask(service, &message, &reply, &fd, error);
-    if (code != 0)
-        return code;
-    message = (struct wire_message){.type = WIRE_GET_CONTROL};
     message.get_control.wait = service->options->take_over;
-    code = ask(service, &message, &reply, &fd, error);
-    if (code == -EBUSY && !service->options->take_over)
+    if (caller_ask_for(&service->physmem, &message, WIRE_CONTROL, &reply, &fd, error) == 0)
+        return rounds_table(&service->rounds, fd, error);
+    if (error->code == EBUSY && !service->options->take_over)
         return error_set(error, EBUSY,
-                         "another policy server has control; --take-over has it "
-                         "hand control over");
-    if (code == 0 && reply.type != WIRE_CONTROL)
-        code = error_set(error, EPROTO, "physmem answers GET_CONTROL with %s",
-                         wire_type_name(reply.type));
-    if (code == 0)
-        code = rounds_table(&service->rounds, fd, error);
-    return code;
+                         "another policy server has control; with --take-over it is asked to hand "
+                         "control over");
+    return -error->code;
 }
 
 /* Limits first, then entitlements: whoever waits for this program to be ready finds both in force. */
@@ -280,15 +254,11 @@ static int rule(struct service *service, struct sp_error *error)
     int code = limits_renew(service, error), fd;
 
     while (code == 0 && service->limits_seq != 0) {
-        code = link_receive(&service->link, &reply, &fd);
-        if (code > 0) {
+        code = caller_receive(&service->physmem, &reply, &fd);
+        if (code == 0)
             on_message(service, &reply, fd);
-            code = 0;
-        } else if (code == 0) {
-            code = link_wait(&service->link);
-        }
-        if (code < 0)
-            error_set(error, EPIPE, "physmem hung up");
+        else
+            error_set(error, EPIPE, "physmem is gone");
     }
     if (code == 0 && service->options->arbiter != NULL &&
         rounds_arbiter(&service->rounds, &service->arbiter.choice) != 0)
@@ -301,7 +271,7 @@ static int handles_start(struct service *service, uv_loop_t *loop, struct sp_err
     int code;
 
     service->loop = loop;
-    code = uv_poll_init(loop, &service->poll, service->link.fd);
+    code = uv_poll_init(loop, &service->poll, service->physmem.link.fd);
     if (code != 0)
         return error_set(error, -code, "cannot watch the connection: %s", uv_strerror(code));
     /* These cannot fail: they allocate nothing. */
@@ -335,7 +305,9 @@ int service_start(struct service *service, uv_loop_t *loop,
 
     *service = (struct service){.options = options};
     log_init(&service->log, "selfpage-policyserver");
-    link_init(&service->link);
+    caller_init(&service->physmem, "physmem", CALLER_FOREVER);
+    service->physmem.on_other = on_message;
+    service->physmem.context = service;
     rounds_init(&service->rounds);
     if (options->arbiter != NULL)
         code = arbiter_load(&service->arbiter, options->arbiter, error);
@@ -365,7 +337,7 @@ int service_start(struct service *service, uv_loop_t *loop,
 void service_fini(struct service *service)
 {
     rounds_fini(&service->rounds);
-    link_fini(&service->link);
+    caller_close(&service->physmem);
     if (service->options->arbiter != NULL)
         arbiter_unload(&service->arbiter);
 }

@@ -6,16 +6,17 @@
 #include <uv.h>
 
 #include "adapter/arbiter.h"
+#include "client/caller.h"
 #include "io/log.h"
 #include "options.h"
 #include "rounds.h"
 
-#include "link.h"
-
 struct service {
     const struct policyserver_options *options;
     struct log log;
-    struct link link;
+    /* To physmem. It may wait for physmem while the program starts; after that only for its socket to
+     * take a message: physmem never waits for this program. */
+    struct caller physmem;
     struct arbiter_handle arbiter; /* used if options->arbiter is given */
     struct rounds rounds;
     uint32_t limits_seq;    /* of LIMITS that is not answered yet; 0: none */

@@ -162,11 +162,17 @@ static int explain(const struct caller *caller, int code, uint8_t type, struct s
 }
 
 int caller_ask_for(struct caller *caller, struct wire_message *request, enum wire_type expected,
-                   struct wire_message *reply, struct sp_error *error)
+                   struct wire_message *reply, int *fdp, struct sp_error *error)
 {
     uint8_t type = request->type; /* `reply` may be the same */
-    int code = caller_ask(caller, request, -1, reply, NULL);
+    int fd = -1, code = caller_ask(caller, request, -1, reply, &fd);
 
+    if (code == 0 && reply->error == 0 && reply->type == expected) {
+        hand_over(fd, fdp);
+        return 0;
+    }
+    hand_over(fd, NULL);
+    hand_over(-1, fdp);
     if (code != 0)
         return explain(caller, code, type, error);
     if (reply->error != 0)
@@ -175,10 +181,8 @@ int caller_ask_for(struct caller *caller, struct wire_message *request, enum wir
                          reply->type == WIRE_DONE && reply->done.text[0] != '\0'
                              ? reply->done.text
                              : strerror((int)reply->error));
-    if (reply->type != expected)
-        return error_set(error, EPROTO, "%s answers %s with %s", caller->server,
-                         wire_type_name(type), wire_type_name(reply->type));
-    return 0;
+    return error_set(error, EPROTO, "%s answers %s with %s", caller->server, wire_type_name(type),
+                     wire_type_name(reply->type));
 }
 
 /* Exchange HELLO and WELCOME. */

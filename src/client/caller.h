@@ -6,7 +6,7 @@
  *
  *     caller_init(&caller, "physmem", 10000);
  *     if (caller_open(&caller, path, &hello, &welcome, &error) == 0 &&
- *         caller_ask_for(&caller, &request, WIRE_OFFER, &reply, &error) == 0)
+ *         caller_ask_for(&caller, &request, WIRE_OFFER, &reply, NULL, &error) == 0)
  *         ...
  *     caller_close(&caller);
  *
@@ -76,9 +76,9 @@ int caller_poll(struct caller *caller, struct wire_message *message, int *fdp);
 int caller_ask(struct caller *caller, struct wire_message *request, int borrowed_fd,
                struct wire_message *reply, int *fdp);
 
-/* Ask, and expect a reply of this type without an error, and without a descriptor. Returns also the
- * error of the reply, and -EPROTO for another type; the text names the request. */
+/* Ask, and expect a reply of this type without an error. Returns also the error of the reply, and
+ * -EPROTO for another type; the text names the request. `*fdp` as above, -1 unless 0 is returned. */
 int caller_ask_for(struct caller *caller, struct wire_message *request, enum wire_type expected,
-                   struct wire_message *reply, struct sp_error *error);
+                   struct wire_message *reply, int *fdp, struct sp_error *error);
 
 #endif

@@ -191,7 +191,7 @@ static void test_a_reply_is_found_among_other_messages(void **state)
         caller.on_other = listens ? count_other : NULL;
         caller.context = &count;
         assert_int_equal(caller_open(&caller, server.path, &observer, NULL, NULL), 0);
-        assert_int_equal(caller_ask_for(&caller, &message, WIRE_RESERVED, &reply, NULL), 0);
+        assert_int_equal(caller_ask_for(&caller, &message, WIRE_RESERVED, &reply, NULL, NULL), 0);
         assert_int_equal(reply.reserved.reserved, 9);
         assert_int_equal(count, listens ? 111 : 0);
         caller_close(&caller);
@@ -253,7 +253,8 @@ static void expect_ask(void (*serve)(int fd), int timeout_ms, int code, const ch
     caller_init(&caller, "swap", PATIENCE_MS);
     assert_int_equal(caller_open(&caller, server.path, &observer, NULL, NULL), 0);
     caller.timeout_ms = timeout_ms;
-    assert_int_equal(caller_ask_for(&caller, &message, WIRE_RESERVED, &message, &error), code);
+    assert_int_equal(caller_ask_for(&caller, &message, WIRE_RESERVED, &message, NULL, &error),
+                     code);
     if (strstr(error.text, text) == NULL)
         fail_msg("'%s' does not say '%s'", error.text, text);
     caller_close(&caller);

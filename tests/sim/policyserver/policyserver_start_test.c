@@ -93,7 +93,7 @@ static void test_one_has_control(void **state)
     scene_status(scene, &status);
     assert_int_equal(status.physmem_status.control, CONTROLLED);
     expect_refusal(&scene->server[1], second,
-                   "another policy server has control; --take-over has it hand control over");
+                   "another policy server has control; with --take-over it is asked to hand control over");
     scene_status(scene, &status);
     assert_int_equal(status.physmem_status.controllers, 1);
     assert_int_equal(server_process_stop(&scene->server[0]), 0);
