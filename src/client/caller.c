@@ -103,14 +103,20 @@ int caller_poll(struct caller *caller, struct wire_message *message, int *fdp)
 
 int caller_receive(struct caller *caller, struct wire_message *message, int *fdp)
 {
-    int result;
+    int result, fd;
 
-    while ((result = caller_poll(caller, message, fdp)) == -EAGAIN) {
+    hand_over(-1, fdp);
+    while ((result = link_take(&caller->link, message, &fd)) == 0) {
         result = wait_for(caller, POLLIN);
-        if (result != 0)
+        if (result == 0)
+            result = link_pull(&caller->link);
+        if (result < 0)
             return result;
     }
-    return result;
+    if (result < 0)
+        return result;
+    hand_over(fd, fdp);
+    return 0;
 }
 
 /* A message came that is not the reply. */

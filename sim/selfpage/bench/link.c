@@ -1,4 +1,5 @@
-/* A connection of a task of the benchmark. */
+/* A connection of a task of the benchmark: a link under a libuv loop. All links share one buffer; a
+ * link has memory of its own only while the rest of a message is missing. */
 #include "selfpage/bench/load.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "os/sock.h"
+#include "client/hello.h"
 
 struct wire_message *bench_message(struct bench_task *task, enum wire_type type)
 {
@@ -22,78 +23,86 @@ struct wire_message *bench_message(struct bench_task *task, enum wire_type type)
 void bench_link_send(struct bench_link *link)
 {
     struct bench_load *load = link->task->load;
-    uint8_t bytes[512]; /* requests here are short */
-    size_t size = wire_encode(&load->out, bytes, sizeof(bytes));
-    ssize_t sent;
+    int result;
 
     if (link->poll == NULL)
         return;
     /* A task has one request outstanding, so that its socket always has room. */
-    sent = sock_send(link->fd, bytes, size, -1);
-    if (sent == -EPIPE)
-        return; /* what is left to receive says why */
-    if (sent != (ssize_t)size)
+    result = link_send(&link->link, &load->out, -1);
+    if (result != 0 && result != -EPIPE) /* what is left to receive says why it is gone */
         bench_fail(load, "cannot send %s: %s", wire_type_name(load->out.type),
-                   sent < 0 ? strerror((int)-sent) : "the socket is full");
+                   result == -EAGAIN ? "the socket is full" : strerror(-result));
 }
 
-/* Hand on what is complete in the first `size` bytes of the buffer; keep the rest. */
-static void take_messages(struct bench_link *link, uint32_t size)
+/* The answer to HELLO is like any other, once its version is right. */
+static bool greet(struct bench_link *link)
 {
     struct bench_load *load = link->task->load;
-    enum wire_verdict verdict = WIRE_OK;
-    uint32_t used = 0;
-    uint8_t *rest;
-    size_t length;
+    struct sp_error error;
 
-    while (used < size && link->poll != NULL && !load->failed) {
-        verdict = wire_decode(load->buffer + used, size - used, &load->in, &length);
-        if (verdict != WIRE_OK)
-            break;
-        used += (uint32_t)length;
-        bench_task_receive(link, &load->in);
+    if (link->greeted || load->in.type != WIRE_WELCOME)
+        return true;
+    link->greeted = true;
+    if (hello_check(&load->in, "physmem", &error) == 0)
+        return true;
+    bench_fail(load, "%s", error.text);
+    return false;
+}
+
+/* Hand on the messages that are complete. */
+static void take_messages(struct bench_link *link)
+{
+    struct bench_load *load = link->task->load;
+    int result = 1, fd;
+
+    while (link->poll != NULL && !load->failed &&
+           (result = link_take(&link->link, &load->in, &fd)) > 0) {
+        if (greet(link))
+            bench_task_receive(link, &load->in, fd);
+        else if (fd >= 0)
+            close(fd);
     }
-    if (verdict != WIRE_OK && verdict != WIRE_MORE)
-        bench_fail(load, "physmem sent %s", wire_verdict_text(verdict));
-    if (link->poll == NULL || used == size || load->failed)
-        return;
-    rest = malloc(size - used);
-    if (rest == NULL) {
-        bench_fail(load, "out of memory");
-        return;
+    if (result < 0)
+        bench_fail(load, "physmem sent %s", link->link.problem);
+}
+
+/* Give the shared buffer back, and keep what is left over. */
+static void keep_rest(struct bench_link *link)
+{
+    size_t size = link_pending(&link->link);
+    uint8_t *rest = NULL;
+
+    if (size > 0) {
+        rest = malloc(size);
+        if (rest == NULL) {
+            bench_fail(link->task->load, "out of memory");
+            return;
+        }
     }
-    memcpy(rest, load->buffer + used, size - used);
-    link->input = rest;
-    link->input_size = size - used;
+    link_lend(&link->link, rest, size);
+    link->rest = rest;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct bench_link *link = poll->data;
     struct bench_load *load = link->task->load;
-    uint32_t size = link->input_size;
-    ssize_t got;
-    int fd;
+    int result;
 
     (void)status; /* errors show when we receive */
     (void)events;
-    if (size > 0)
-        memcpy(load->buffer, link->input, size);
-    got = sock_receive(link->fd, load->buffer + size, sizeof(load->buffer) - size, &fd);
-    if (got == -EAGAIN)
-        return;
-    if (fd >= 0) {
-        if (link->received_fd >= 0)
-            close(link->received_fd);
-        link->received_fd = fd;
-    }
-    free(link->input);
-    link->input = NULL;
-    link->input_size = 0;
-    if (got <= 0)
+    link_lend(&link->link, load->buffer, sizeof(load->buffer));
+    free(link->rest);
+    link->rest = NULL;
+    result = link_pull(&link->link);
+    if (result > 0)
+        take_messages(link);
+    else if (result == -EPIPE)
         bench_task_ended(link);
-    else
-        take_messages(link, size + (uint32_t)got);
+    else if (result < 0)
+        bench_fail(load, "cannot receive from physmem: %s", strerror(-result));
+    if (link->poll != NULL)
+        keep_rest(link);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -101,39 +110,56 @@ static void on_closed(uv_handle_t *handle)
     free(handle);
 }
 
+/* Watch the socket. Returns false if there is no memory for it. */
+static bool watch(struct bench_link *link, uv_loop_t *loop)
+{
+    link->poll = calloc(1, sizeof(*link->poll));
+    if (link->poll != NULL && uv_poll_init(loop, link->poll, link->link.fd) == 0) {
+        link->poll->data = link;
+        uv_poll_start(link->poll, UV_READABLE, on_poll);
+        return true;
+    }
+    free(link->poll);
+    link->poll = NULL;
+    return false;
+}
+
+static void send_hello(struct bench_link *link)
+{
+    struct bench_task *task = link->task;
+    bool control = link->role == WIRE_ROLE_CONTROL;
+    char name[WIRE_NAME];
+    const struct hello hello = {.role = link->role,
+                                .id = control ? task->id : 0,
+                                .key = control ? task->key : 0,
+                                .name = name};
+
+    snprintf(name, sizeof(name), "bench%u", task->index + task->load->options->first);
+    hello_fill(&task->load->out, &hello);
+    task->load->out.seq = ++task->seq;
+    bench_link_send(link);
+}
+
 void bench_link_open(struct bench_link *link, struct bench_task *task, enum wire_role role)
 {
     struct bench_load *load = task->load;
-    struct wire_message *message;
     struct sp_error error;
+    int fd = link_connect(load->path, &error);
 
     link->task = task;
     link->role = (uint8_t)role;
-    link->received_fd = -1;
-    link->fd = sock_connect(load->path, &error);
-    if (link->fd < 0) {
+    link->greeted = false;
+    if (fd < 0) {
         bench_fail(load, "%s", error.text);
         return;
     }
-    link->poll = calloc(1, sizeof(*link->poll));
-    if (link->poll == NULL || uv_poll_init(&load->loop, link->poll, link->fd) != 0) {
+    link_init(&link->link, fd, NULL, 0);
+    if (watch(link, &load->loop)) {
+        send_hello(link);
+    } else {
+        link_close(&link->link);
         bench_fail(load, "out of memory");
-        free(link->poll);
-        link->poll = NULL;
-        close(link->fd);
-        return;
     }
-    link->poll->data = link;
-    uv_poll_start(link->poll, UV_READABLE, on_poll);
-    message = bench_message(task, WIRE_HELLO);
-    message->hello.version = WIRE_VERSION;
-    message->hello.role = (uint8_t)role;
-    message->hello.id = role == WIRE_ROLE_CONTROL ? task->id : 0;
-    message->hello.key = role == WIRE_ROLE_CONTROL ? task->key : 0;
-    memset(message->hello.name, 0, sizeof(message->hello.name));
-    snprintf(message->hello.name, sizeof(message->hello.name), "bench%u",
-             task->index + load->options->first);
-    bench_link_send(link);
 }
 
 void bench_link_close(struct bench_link *link)
@@ -141,12 +167,8 @@ void bench_link_close(struct bench_link *link)
     if (link->poll == NULL)
         return;
     uv_close((uv_handle_t *)link->poll, on_closed);
-    close(link->fd); /* only after uv_close, which tells epoll */
     link->poll = NULL;
-    if (link->received_fd >= 0)
-        close(link->received_fd);
-    link->received_fd = -1;
-    free(link->input);
-    link->input = NULL;
-    link->input_size = 0;
+    link_close(&link->link); /* only after uv_close, which tells epoll */
+    free(link->rest);
+    link->rest = NULL;
 }

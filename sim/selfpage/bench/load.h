@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "base/random.h"
+#include "client/link.h"
 #include "selfpage/bench/bench.h"
 #include "wire/message.h"
 
@@ -32,11 +33,10 @@ struct bench_maps;
  * it. */
 struct bench_link {
     uv_poll_t *poll; /* NULL: not open */
-    int fd;
-    uint8_t *input; /* the beginning of a message */
-    uint32_t input_size;
-    int received_fd; /* whose message has not been handled; -1: none */
-    uint8_t role;    /* enum wire_role */
+    struct link link;
+    uint8_t *rest; /* the beginning of a message, lent to the link; NULL: there is none */
+    uint8_t role;  /* enum wire_role */
+    bool greeted;  /* HELLO has been answered */
     struct bench_task *task;
 };
 
@@ -181,7 +181,8 @@ void bench_task_open(struct bench_task *task);
 void bench_task_look(struct bench_task *task, uint64_t now);
 
 /* A message came. */
-void bench_task_receive(struct bench_link *link, const struct wire_message *message);
+void bench_task_receive(struct bench_link *link, const struct wire_message *message,
+                        int consume_fd);
 
 /* A connection has ended. */
 void bench_task_ended(struct bench_link *link);

@@ -7,12 +7,14 @@
 #include "selfpage/bench/ratio.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -93,6 +95,18 @@ static struct sizes sizes_find(struct side *side)
 }
 
 /* ---- Driving ---- */
+
+/* Have a socket wait for what it is to send and receive, but not for ever. Returns 0 or -errno. */
+static int wait_patiently(int fd)
+{
+    const struct timeval patience = {.tv_sec = BENCH_PEER_PATIENCE_MS / 1000};
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
+        return -errno;
+    return 0;
+}
 
 /* Send so much of `out`, receive so much into `in`. */
 static bool exchange(struct side *side, size_t out, size_t in)
@@ -296,7 +310,7 @@ static int measure(const struct bench_options *options, pid_t group, struct side
         bare->bare = true;
         bare->fd = echo.fds[0];
         bare->sizes = subject->sizes;
-        code = bench_peer_patience(bare->fd);
+        code = wait_patiently(bare->fd);
         if (code == 0)
             code = measure_both(subject, bare, round_ns, quiet, result, error);
         close(echo.fds[0]);
@@ -311,24 +325,21 @@ int bench_ratio_measure(const struct bench_options *options, const char *path, p
                         struct sp_error *error)
 {
     struct side *subject = calloc(1, sizeof(*subject));
-    int control = -1;
-    int code = 0;
+    static struct bench_peer peer;
+    int code;
 
     if (subject == NULL)
         return error_set(error, ENOMEM, "out of memory");
-    subject->fd = bench_peer_hello(path, WIRE_ROLE_TASK, &subject->message, error);
-    if (subject->fd >= 0)
-        control = bench_peer_hello(path, WIRE_ROLE_CONTROL, &subject->message, error);
-    if (control < 0) {
-        code = -EPROTO;
-    } else {
+    bench_peer_init(&peer);
+    code = bench_peer_connect(&peer, path, &subject->message, error);
+    subject->fd = peer.request.link.fd;
+    if (code == 0 && wait_patiently(subject->fd) != 0)
+        code = error_set(error, errno, "cannot make a socket wait: %s", strerror(errno));
+    if (code == 0) {
         subject->sizes = sizes_find(subject);
-        subject->contract = 0;
         code = measure(options, group, subject, quiet, result, error);
-        close(control);
     }
-    if (subject->fd >= 0)
-        close(subject->fd);
+    bench_peer_close(&peer);
     free(subject);
     return code;
 }

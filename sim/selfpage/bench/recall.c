@@ -35,12 +35,12 @@ static int propose(struct great *great, struct bench_peer *peer, enum sp_contrac
     struct wire_message *message = &great->message;
     int code;
 
-    memset(&message->propose, 0, sizeof(message->propose));
+    *message = (struct wire_message){.type = WIRE_PROPOSE};
     message->propose.kind = (uint8_t)kind;
     message->propose.min = message->propose.frames = frames;
     message->propose.term_ns = SP_FOREVER;
     message->propose.t_clean = message->propose.t_drop = great->options->grace_ns;
-    code = bench_peer_call(peer, message, WIRE_PROPOSE, error);
+    code = caller_ask_for(&peer->request, message, WIRE_OFFER, message, NULL, error);
     if (code == 0 && message->offer.answer != SP_ACCEPTED)
         code = error_set(error, ENOMEM, "physmem did not accept a contract for %u frames", frames);
     return code;
@@ -70,9 +70,12 @@ static int fill(struct great *great, const char *path, struct sp_error *error)
         code = bench_peer_open(peer, path, share, &great->message, error);
         if (code == 0)
             code = propose(great, peer, SP_EXTRA, share, error);
+        great->message.type = WIRE_ALLOCATE;
+        great->message.error = 0;
         allocate_set(&great->message, peer->container, 0, share, WIRE_ALLOCATE_EXTRA);
         if (code == 0)
-            code = bench_peer_call(peer, &great->message, WIRE_ALLOCATE, error);
+            code = caller_ask_for(&peer->request, &great->message, WIRE_ALLOCATED, &great->message,
+                                  NULL, error);
         great->held[i] = share;
         left -= share;
     }
@@ -96,14 +99,14 @@ static int ask(struct great *great, struct sp_error *error)
     for (start = 0; start < great->frames; start += count) {
         count = great->frames - start < ALLOCATE_MOST ? great->frames - start : ALLOCATE_MOST;
         message->type = WIRE_ALLOCATE;
-        message->seq = ++peer->seq;
+        message->seq = link_next_seq(&peer->request.link);
         message->error = 0;
         allocate_set(message, peer->container, start, count, 0);
         size += wire_encode(message, bytes + size, sizeof(bytes) - size);
         requests++;
     }
-    if (bench_peer_send_bytes(peer->request, bytes, size, error) != 0)
-        return -EPIPE;
+    if (caller_send_bytes(&peer->request, bytes, size, -1) != 0)
+        return error_set(error, EPIPE, "physmem does not take requests any more");
     return requests;
 }
 
@@ -114,10 +117,8 @@ static int hear(struct great *great, struct bench_recall *recall, struct sp_erro
         uint32_t asked = 0;
 
         while (asked < great->held[i]) {
-            int code = bench_peer_receive(great->peer[i].control, &great->message, error);
-
-            if (code != 0)
-                return code;
+            if (caller_receive(&great->peer[i].control, &great->message, NULL) != 0)
+                return error_set(error, EPIPE, "physmem sends no recall to one of the tasks");
             if (great->message.type != WIRE_RECALL)
                 continue;
             asked += great->message.recall.frames;
@@ -142,11 +143,13 @@ static int give(struct great *great, int requests, struct sp_error *error)
         message->deallocate.container = great->peer[i].container;
         message->deallocate.ranges_count = 1;
         message->deallocate.ranges[0] = (struct wire_range){0, great->held[i]};
-        code = bench_peer_send(great->peer[i].control, message, error);
+        if (caller_send(&great->peer[i].control, message, -1) != 0)
+            code = error_set(error, EPIPE, "physmem does not take frames any more");
     }
     for (; requests > 0 && code == 0; requests--) {
-        code = bench_peer_receive(great->peer[tasks].request, message, error);
-        if (code == 0 && message->error != 0)
+        if (caller_receive(&great->peer[tasks].request, message, NULL) != 0)
+            code = error_set(error, EPIPE, "physmem does not answer ALLOCATE");
+        else if (message->error != 0)
             code = error_set(error, (int)message->error, "physmem refused what it guaranteed");
     }
     return code;
@@ -196,7 +199,7 @@ int bench_recall_measure(const struct bench_options *options, const char *arbite
     great->peer = calloc(tasks + 1, sizeof(*great->peer));
     great->held = calloc(tasks, sizeof(*great->held));
     for (uint32_t i = 0; i <= tasks && great->peer != NULL; i++)
-        great->peer[i].request = great->peer[i].control = -1;
+        bench_peer_init(&great->peer[i]);
     if (great->peer == NULL || great->held == NULL)
         error_set(error, ENOMEM, "out of memory");
     else

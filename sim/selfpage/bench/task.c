@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "os/clock.h"
 
@@ -290,16 +291,19 @@ static void on_observer(struct bench_load *load, const struct wire_message *mess
     bench_task_idle(task);
 }
 
-void bench_task_receive(struct bench_link *link, const struct wire_message *message)
+void bench_task_receive(struct bench_link *link, const struct wire_message *message, int consume_fd)
 {
     struct bench_task *task = link->task;
     bool control = link->role == WIRE_ROLE_CONTROL;
 
+    if (message->type == WIRE_EXTENT) {
+        bench_map_extent(task, message->extent.extent, consume_fd);
+        return;
+    }
+    if (consume_fd >= 0) /* nothing else that a task here asks for brings one */
+        close(consume_fd);
     if (link->role == WIRE_ROLE_OBSERVER) {
         on_observer(task->load, message);
-    } else if (message->type == WIRE_EXTENT) {
-        bench_map_extent(task, message->extent.extent, task->request.received_fd);
-        task->request.received_fd = -1;
     } else if (task->state == BENCH_OPENING) {
         on_opening(task, control, message);
     } else if (control) {
