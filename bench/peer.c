@@ -1,110 +1,44 @@
 #include "peer.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "os/sock.h"
-
 /* Frames in one ALLOCATE. */
 #define ALLOCATE_MOST 4096u
-
-static void send_message(struct bench *bench, struct peer *peer, const struct wire_message *message)
-{
-    unsigned char bytes[256]; /* the requests here carry no lists */
-    size_t size = wire_encode(message, bytes, sizeof(bytes));
-
-    if (size == 0 || sock_send(peer->fd, bytes, size, -1) != (ssize_t)size)
-        bench_fail(bench, "cannot send %s to physmem", wire_type_name(message->type));
-}
-
-/* Take in what physmem sends next. */
-static void receive_some(struct bench *bench, struct peer *peer)
-{
-    ssize_t got;
-    int fd;
-
-    if (sock_wait(peer->fd, POLLIN, -1) < 0)
-        bench_fail(bench, "cannot wait for physmem");
-    got = sock_receive(peer->fd, peer->in + peer->used, sizeof(peer->in) - peer->used, &fd);
-    if (got <= 0)
-        bench_fail(bench, "physmem has closed the connection: its log says why");
-    if (fd >= 0)
-        close(fd);
-    peer->used += (size_t)got;
-}
-
-/* Take the first message out of the buffer, if it is complete. */
-static bool take_message(struct bench *bench, struct peer *peer, struct wire_message *message)
-{
-    size_t size;
-    enum wire_verdict verdict;
-
-    if (peer->used == 0)
-        return false;
-    verdict = wire_decode(peer->in, peer->used, message, &size);
-    if (verdict == WIRE_MORE)
-        return false;
-    if (verdict != WIRE_OK)
-        bench_fail(bench, "physmem sent a bad message: %s", wire_verdict_text(verdict));
-    peer->used -= size;
-    memmove(peer->in, peer->in + size, peer->used);
-    return true;
-}
 
 void peer_ask(struct bench *bench, struct peer *peer, struct wire_message *message,
               enum wire_type expected, struct wire_message *reply)
 {
-    message->seq = ++peer->seq;
-    send_message(bench, peer, message);
-    do
-        while (!take_message(bench, peer, reply))
-            receive_some(bench, peer);
-    while (reply->seq != message->seq);
-    if (reply->error != 0 || reply->type != expected)
-        bench_fail(bench, "physmem answered %s with %s: %s", wire_type_name(message->type),
-                   wire_type_name(reply->type),
-                   reply->type == WIRE_DONE ? reply->done.text : strerror((int)reply->error));
-}
-
-/* Open one of the two connections, as peer->fd; id and key are 0 for the first. */
-static void connect_as(struct bench *bench, struct peer *peer, enum wire_role role, uint32_t id,
-                       uint64_t key, struct wire_message *welcome)
-{
-    struct wire_message message = {.type = WIRE_HELLO};
     struct sp_error error;
 
-    peer->used = 0;
-    peer->fd = sock_connect(bench->directory.physmem, &error);
-    if (peer->fd < 0)
+    if (caller_ask_for(&peer->request, message, expected, reply, NULL, &error) != 0)
         bench_fail(bench, "%s", error.text);
-    message.hello.version = WIRE_VERSION;
-    message.hello.role = (uint8_t)role;
-    message.hello.id = id;
-    message.hello.key = key;
-    snprintf(message.hello.name, sizeof(message.hello.name), "bench");
-    peer_ask(bench, peer, &message, WIRE_WELCOME, welcome);
+}
+
+/* Open one of the two connections. */
+static void connect_as(struct bench *bench, struct caller *caller, const struct hello *hello,
+                       struct wire_message *welcome)
+{
+    struct sp_error error;
+
+    caller_init(caller, "physmem", CALLER_FOREVER);
+    if (caller_open(caller, bench->directory.physmem, hello, welcome, &error) != 0)
+        bench_fail(bench, "%s", error.text);
 }
 
 void peer_open(struct bench *bench, struct peer *peer)
 {
-    struct wire_message welcome, again;
-    int fd;
+    struct hello hello = {.role = WIRE_ROLE_TASK, .name = "bench"};
+    struct wire_message welcome;
 
-    peer->seq = 0;
-    connect_as(bench, peer, WIRE_ROLE_TASK, 0, 0, &welcome);
-    fd = peer->fd;
-    connect_as(bench, peer, WIRE_ROLE_CONTROL, welcome.welcome.id, welcome.welcome.key, &again);
-    peer->control = peer->fd;
-    peer->fd = fd;
+    connect_as(bench, &peer->request, &hello, &welcome);
+    hello.role = WIRE_ROLE_CONTROL;
+    hello.id = welcome.welcome.id;
+    hello.key = welcome.welcome.key;
+    connect_as(bench, &peer->control, &hello, &welcome);
 }
 
 void peer_close(struct peer *peer)
 {
-    close(peer->control);
-    close(peer->fd);
+    caller_close(&peer->control);
+    caller_close(&peer->request);
 }
 
 uint32_t peer_contract(struct bench *bench, struct peer *peer, uint32_t frames, uint32_t slots)

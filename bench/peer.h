@@ -2,15 +2,13 @@
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
 
+#include "client/caller.h"
 #include "common.h"
 #include "wire/message.h"
 
 struct peer {
-    int fd;      /* request connection */
-    int control; /* control connection: nothing is read from it */
-    uint32_t seq;
-    size_t used; /* bytes in `in` */
-    unsigned char in[2 * WIRE_MESSAGE_MAX];
+    struct caller request;
+    struct caller control; /* nothing is read from it */
 };
 
 /* Connect to physmem, twice. */
