@@ -337,6 +337,7 @@ int bench_ratio_measure(const struct bench_options *options, const char *path, p
         code = error_set(error, errno, "cannot make a socket wait: %s", strerror(errno));
     if (code == 0) {
         subject->sizes = sizes_find(subject);
+        subject->contract = 0; /* nothing has been proposed yet */
         code = measure(options, group, subject, quiet, result, error);
     }
     bench_peer_close(&peer);
