@@ -1,15 +1,18 @@
-/* A raw peer that speaks the wire protocol to a server under test: one message at a time, blocking,
- * with the freedom to say anything wrong on purpose. */
+/* A client of a server under test: a caller (client/caller.h) that also says wrong things on purpose,
+ * and keeps what arrives while it waits for a reply. */
 #ifndef TEST_WIRE_CLIENT_H
 #define TEST_WIRE_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "wire/message.h"
 
-/* Messages, and descriptors, that may lie here unasked for. */
+/* Messages that may lie here unasked for. */
 #define WIRE_CLIENT_ASIDE 32
+
+struct caller;
 
 /* A message that came while a reply to another one was awaited, and its descriptor or -1. */
 struct wire_client_aside {
@@ -18,16 +21,14 @@ struct wire_client_aside {
 };
 
 struct wire_client {
-    int fd;                     /* the socket; -1: not connected */
-    uint32_t seq;               /* of the last request sent by wire_client_call */
-    uint32_t id;                /* from WELCOME */
-    uint64_t key;               /* from WELCOME */
-    int fds[WIRE_CLIENT_ASIDE]; /* received, and not yet taken by their message */
-    unsigned fd_count;
+    int fd;       /* the socket; -1: not connected */
+    uint32_t seq; /* of the last request sent by wire_client_call */
+    uint32_t id;  /* from WELCOME */
+    uint64_t key; /* from WELCOME */
+    struct caller *caller;
     unsigned aside_count;
+    bool aside_lost;                 /* more came than fit */
     struct wire_client_aside *aside; /* WIRE_CLIENT_ASIDE of them */
-    unsigned char *buffer;           /* bytes received, and not yet decoded */
-    size_t filled;
 };
 
 /* Connect to the server at `path`; no HELLO yet. Returns 0 or a negative errno. */
@@ -51,7 +52,7 @@ int wire_client_send_bytes(struct wire_client *client, const void *bytes, size_t
 
 /* The next message: first those that wire_client_call had set aside. `*fd` is its descriptor, the
  * caller's from then on, or -1; `fd` may be NULL, it is then closed. Returns 0, -EPIPE when the
- * server has closed the connection, -EBADMSG for bytes that are no message, -ETIMEDOUT, or a
+ * server has closed the connection, -EPROTO for what no server sends, -ETIMEDOUT, or a
  * negative errno. */
 int wire_client_receive(struct wire_client *client, struct wire_message *message, int *fd);
 
