@@ -15,64 +15,14 @@
 #include "selfpage/command/commands.h"
 #include "selfpage/policy/check_policy.h"
 #include "selfpage/policy/new_policy.h"
-#include "selfpage/run/options.h"
 #include "os/stdio.h"
 #include "selfpage/replay/replay.h"
 #include "selfpage/replay/merge.h"
-#include "selfpage/run/report.h"
-#include "selfpage/run/scenario.h"
-#include "selfpage/run/session.h"
+#include "selfpage/run/run.h"
 #include "selfpage/trace/commands.h"
 
-static int run_scenario(const struct run_options *options, const struct scenario *scenario)
-{
-    struct session session;
-    struct sp_error error;
-    int status = EXIT_CANNOT;
-
-    if (session_run(&session, options, scenario, &error) != 0) {
-        commands_cannot(&error);
-    } else {
-        report_summary(&session.report, &session.outcome, session_seconds(&session));
-        status = outcome_passed(&session.outcome) ? EXIT_YES : EXIT_NO;
-        if (options->json && report_json(stdout, &session.outcome) != 0) {
-            fprintf(stderr, "selfpage: cannot write the JSON object\n");
-            status = EXIT_CANNOT;
-        }
-    }
-    session_fini(&session);
-    return status;
-}
-
-static int command_run(int argc, char **argv)
-{
-    struct run_options options;
-    struct yaml_index positions = {0};
-    struct scenario *scenario = NULL;
-    struct sp_error error;
-    int status = EXIT_YES;
-
-    switch (run_options_parse(argc, argv, &options, &error)) {
-    case OPTIONS_EXIT:
-        break;
-    case OPTIONS_BAD:
-        status = commands_cannot(&error);
-        break;
-    case OPTIONS_RUN:
-        if (scenario_load(options.scenario, &scenario, &positions, &error) != 0)
-            status = commands_cannot(&error);
-        else
-            status = run_scenario(&options, scenario);
-        break;
-    }
-    scenario_free(&scenario);
-    yaml_index_fini(&positions);
-    run_options_fini(&options);
-    return status;
-}
-
 static const struct subcommand commands[] = {
-    {"run", command_run, "start physmem, swap and the tasks of a scenario, show, and check"},
+    {"run", run_command, "start physmem, swap and the tasks of a scenario, show, and check"},
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
     {"report", report_command, "merge what several runs of selfpage replay --json printed"},
     {"record", record_command, "write down which pages a program refers to"},

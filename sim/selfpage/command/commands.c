@@ -16,7 +16,7 @@ int commands_cannot(const struct sp_error *error)
 }
 
 static const struct subcommand *commands_find(const struct subcommand *commands, size_t count,
-                                           const char *name)
+                                              const char *name)
 {
     for (size_t i = 0; i < count; i++)
         if (strcmp(name, commands[i].name) == 0)
@@ -33,10 +33,11 @@ static void print_list(const char *program, const char *about, const struct subc
     printf("  %-14s print this, or what a command says about itself\n", "help [COMMAND]");
     if (version != NULL)
         printf("  %-14s print the version\n", "--version");
-    printf("\n%s COMMAND --help explains a command.\n"
-           "Exit status of all: 0 the answer is yes; 1 it ran, and the answer is no; 2 it could not "
-           "run.\n",
-           program);
+    printf(
+        "\n%s COMMAND --help explains a command.\n"
+        "Exit status of all: 0 the answer is yes; 1 it ran, and the answer is no; 2 it could not "
+        "run.\n",
+        program);
 }
 
 static int unknown(const char *program, const struct subcommand *commands, size_t count,

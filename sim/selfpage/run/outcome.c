@@ -31,6 +31,11 @@ void outcome_fini(struct outcome *outcome)
         free(outcome->expectations[i].why);
     }
     free(outcome->expectations);
+    for (size_t i = 0; i < outcome->event_count; i++) {
+        free(outcome->events[i].text);
+        free(outcome->events[i].why);
+    }
+    free(outcome->events);
     free(outcome->tasks);
     *outcome = (struct outcome){0};
 }
@@ -134,6 +139,22 @@ int outcome_expect(struct outcome *outcome, const char *text, bool passed, const
     }
     outcome->expectation_count++;
     return 0;
+}
+
+int outcome_event(struct outcome *outcome, const char *text, const char *why)
+{
+    struct event_outcome *events =
+        reallocarray(outcome->events, outcome->event_count + 1, sizeof *events);
+    struct event_outcome *added;
+
+    if (events == NULL)
+        return -ENOMEM;
+    outcome->events = events;
+    added = &events[outcome->event_count++]; /* outcome_fini frees what there is of it */
+    *added = (struct event_outcome){.text = strdup(text)};
+    if (why != NULL)
+        added->why = strdup(why);
+    return added->text == NULL || (why != NULL && added->why == NULL) ? -ENOMEM : 0;
 }
 
 bool outcome_passed(const struct outcome *outcome)

@@ -36,6 +36,12 @@ struct task_outcome {
     struct observed_task seen; /* what physmem last said about it; zeros if nothing */
 };
 
+/* An event and whether it happened. */
+struct event_outcome {
+    char *text;
+    char *why; /* NULL: it happened */
+};
+
 /* An expectation and whether it held. */
 struct expectation {
     char *text;
@@ -49,6 +55,8 @@ struct outcome {
     struct observed_physmem physmem;
     struct observed_swap swap;
     bool server_ended[SCENARIO_SERVERS]; /* asked or unasked */
+    struct event_outcome *events;
+    size_t event_count;
     struct expectation *expectations;
     size_t expectation_count;
 };
@@ -70,6 +78,9 @@ struct expression_names outcome_names(const struct outcome *outcome);
 
 /* Add an expectation; `why` may be NULL. Both are copied. Returns 0 or -ENOMEM. */
 int outcome_expect(struct outcome *outcome, const char *text, bool passed, const char *why);
+
+/* Add an event; `why` is NULL if it happened. Both are copied. Returns 0 or -ENOMEM. */
+int outcome_event(struct outcome *outcome, const char *text, const char *why);
 
 /* All expectations held. */
 bool outcome_passed(const struct outcome *outcome);

@@ -13,6 +13,7 @@ static void relay_flush(struct relay *relay)
             relay->line[i] = '?';
     report_line(relay->report, relay->name, "%.*s", (int)relay->length, relay->line);
     relay->length = 0;
+    relay->lines++;
 }
 
 static void relay_take(struct relay *relay, const char *bytes, size_t size)

@@ -3,6 +3,7 @@
 #define SELFPAGE_RUN_RELAY_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "selfpage/run/report.h"
@@ -15,6 +16,7 @@ struct relay {
     struct report *report;
     const char *name; /* not copied */
     int fd;           /* read end, non-blocking; -1: closed */
+    uint64_t lines;   /* passed on */
     size_t length;    /* of the line so far */
     char line[RELAY_LINE];
 };

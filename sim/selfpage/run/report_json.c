@@ -58,19 +58,35 @@ static json_t *expectation_json(const struct expectation *expectation, bool *fai
     return object;
 }
 
+static json_t *event_json(const struct event_outcome *event, bool *failed)
+{
+    json_t *object = json_object();
+
+    put(object, "text", json_string(event->text), failed);
+    put(object, "happened", json_boolean(event->why == NULL), failed);
+    if (event->why != NULL)
+        put(object, "why", json_string(event->why), failed);
+    return object;
+}
+
 static json_t *outcome_json(const struct outcome *outcome, bool *failed)
 {
-    json_t *object = json_object(), *expectations = json_array(), *tasks = json_array();
+    json_t *object = json_object(), *expectations = json_array(), *tasks = json_array(),
+           *events = json_array();
 
     for (size_t i = 0; i < outcome->expectation_count; i++)
         if (json_array_append_new(expectations,
                                   expectation_json(&outcome->expectations[i], failed)) != 0)
+            *failed = true;
+    for (size_t i = 0; i < outcome->event_count; i++)
+        if (json_array_append_new(events, event_json(&outcome->events[i], failed)) != 0)
             *failed = true;
     for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++)
         if (json_array_append_new(tasks, task_json(&outcome->tasks[i], failed)) != 0)
             *failed = true;
     put(object, "passed", json_boolean(outcome_passed(outcome)), failed);
     put(object, "expectations", expectations, failed);
+    put(object, "events", events, failed);
     put(object, "tasks", tasks, failed);
     put(object, "physmem", server_json(&counters_physmem, &outcome->physmem, failed), failed);
     put(object, "swap",

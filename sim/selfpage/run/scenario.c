@@ -63,6 +63,7 @@ static const cyaml_schema_field_t event_fields[] = {
     TEXT("kill", CYAML_FLAG_OPTIONAL, struct scenario_event, kill, 1, 30),
     TEXT("restart", CYAML_FLAG_OPTIONAL, struct scenario_event, restart, 1, 30),
     TEXT("task", CYAML_FLAG_OPTIONAL, struct scenario_event, task, 1, SP_NAME_MAX - 1),
+    TEXT("server", CYAML_FLAG_OPTIONAL, struct scenario_event, server, 1, 30),
     CYAML_FIELD_END};
 
 static const cyaml_schema_value_t event_schema = {

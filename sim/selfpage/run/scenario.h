@@ -64,7 +64,8 @@ struct scenario_task {
 };
 
 enum scenario_action {
-    SCENARIO_SIGNAL,
+    SCENARIO_SIGNAL,        /* to a task */
+    SCENARIO_SIGNAL_SERVER,
     SCENARIO_RECALL,
     SCENARIO_STOP,    /* a server, by SIGTERM */
     SCENARIO_KILL,    /* a server, by SIGKILL */
@@ -85,7 +86,8 @@ struct scenario_event {
     char *stop;
     char *kill;
     char *restart;
-    char *task; /* for signal and recall */
+    char *task;   /* for signal and recall */
+    char *server; /* for signal, instead of a task */
 
     /* From scenario_check. */
     enum scenario_action action;

@@ -280,7 +280,9 @@ static int check_event(const struct check *check, uint32_t index, struct scenari
         const char *server; /* NULL if the field is not there, or none of a server's */
         bool there;
     } actions[] = {
-        [SCENARIO_SIGNAL] = {"signal", NULL, event->signal != NULL},
+        [SCENARIO_SIGNAL] = {"signal", NULL, event->signal != NULL && event->server == NULL},
+        [SCENARIO_SIGNAL_SERVER] = {"server", event->server,
+                                    event->signal != NULL && event->server != NULL},
         [SCENARIO_RECALL] = {"recall", NULL, event->recall != 0},
         [SCENARIO_STOP] = {"stop", event->stop, event->stop != NULL},
         [SCENARIO_KILL] = {"kill", event->kill, event->kill != NULL},
@@ -305,13 +307,17 @@ static int check_event(const struct check *check, uint32_t index, struct scenari
     if (result != 0)
         return result;
     yaml_element(where, sizeof where, "events", index, actions[event->action].field);
-    if (actions[event->action].server != NULL)
-        return check_event_server(check, where, actions[event->action].server, &event->target);
-    if (event->action == SCENARIO_SIGNAL) {
+    if (event->signal != NULL) {
         event->signal_number = signal_number(event->signal);
         if (event->signal_number == 0)
-            return wrong(check, where, "there is no signal \"%s\"", event->signal);
+            return wrong(check, yaml_element(where, sizeof where, "events", index, "signal"),
+                         "there is no signal \"%s\"", event->signal);
     }
+    if (event->server != NULL && (event->signal == NULL || event->task != NULL))
+        return wrong(check, yaml_element(where, sizeof where, "events", index, "server"),
+                     "server goes with signal, and not with task");
+    if (actions[event->action].server != NULL)
+        return check_event_server(check, where, actions[event->action].server, &event->target);
     return check_event_task(check, index, event);
 }
 

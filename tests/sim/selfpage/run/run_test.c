@@ -366,7 +366,7 @@ static void events_that_fail_or_never_happen_are_told_of(void **state)
                     "- {at: 0s, recall: 6, task: b}\n"
                     "- at: 1h\n  kill: swap\n");
     run = run_begin(place, (const char *[]){"run", "events.yaml", NULL});
-    assert_int_equal(run_end(&run, &output, &error), 0);
+    assert_int_equal(run_end(&run, &output, &error), 1); /* an event that fails is a failure */
     if (strstr(error, "line 7: signal INT for task a: never happened") == NULL ||
         /* Why depends on whether physmem was being asked again just when the task ended. */
         (strstr(error,
@@ -375,7 +375,8 @@ static void events_that_fail_or_never_happen_are_told_of(void **state)
          strstr(error, "line 8: recall of 5 frames from task a: physmem did not answer") == NULL) ||
         strstr(error, "line 9: recall of 6 frames from task b: the task has not been started") ==
             NULL ||
-        strstr(error, "line 10: kill of swap: never happened") == NULL)
+        strstr(error, "line 10: kill of swap: never happened") == NULL ||
+        strstr(output, "FAILED  every event happens (line 7: signal INT for task a:") == NULL)
         fail_msg("%s%s", output, error);
     free(output);
     free(error);
@@ -393,12 +394,94 @@ static void a_recall_waits_for_its_task_to_attach(void **state)
                     " --records 2000 --operations 20000']\n"
                     "events: [{at: 10ms, recall: 5, task: a}]\n");
     run = run_begin(place, (const char *[]){"run", "attach.yaml", NULL});
-    assert_int_equal(run_end(&run, &output, &error), 0);
+    assert_int_equal(run_end(&run, &output, &error), 1);
     /* It reached the task, which has nothing to spare. */
     if (strstr(error, "line 8: recall of 5 frames from task a: no frames were named") == NULL)
         fail_msg("%s%s", output, error);
     free(output);
     free(error);
+}
+
+static void what_happened_to_each_event_is_in_json(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+    json_t *object, *events;
+
+    write_file(place, "json.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.2'], contract: extra=1}\n"
+                    "events:\n- {at: 1ms, signal: CONT, task: a}\n- {at: 60s, kill: swap}\n");
+    run = run_begin(place, (const char *[]){"run", "json.yaml", "--json", NULL});
+    assert_int_equal(run_end(&run, &output, &error), 1);
+    object = json_loads(output, 0, NULL);
+    assert_true(json_is_false(json_object_get(object, "passed")));
+    events = json_object_get(object, "events");
+    assert_int_equal(json_array_size(events), 2);
+    assert_true(json_is_true(json_object_get(json_array_get(events, 0), "happened")));
+    assert_true(json_is_false(json_object_get(json_array_get(events, 1), "happened")));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(events, 1), "text")),
+                        "line 7: kill of swap");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(events, 1), "why")),
+                        "never happened: the run was over before 60s");
+    json_decref(object);
+    free(output);
+    free(error);
+}
+
+/* SIGHUP has a policy server read its file again. */
+static void an_event_signals_a_server(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "entitlements.yaml", "defaults: { extra: 50 }\n");
+    write_file(place, "hup.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.3'], contract: extra=1}\n"
+                    "policyserver: {entitlements: entitlements.yaml, args: [--verbose]}\n"
+                    "events:\n- {at: 100ms, signal: HUP, server: policyserver}\n");
+    run_expect(place, (const char *[]){"run", "hup.yaml", NULL}, 0, "passed  every event happens",
+               NULL);
+    write_file(place, "both.yaml",
+               HEAD "- {name: a, program: /bin/true, contract: extra=1}\n"
+                    "events:\n- {at: 1ms, signal: HUP, server: swap, task: a}\n");
+    run_expect(place, (const char *[]){"run", "both.yaml", NULL}, 2, NULL,
+               "server goes with signal, and not with task");
+}
+
+static bool no_sleeper_is_left(const void *value)
+{
+    char command[160];
+
+    snprintf(command, sizeof command, "! cat /proc/[0-9]*/cmdline 2>/dev/null | grep -qa '[7]%s'",
+             (const char *)value + 1);
+    return system(command) == 0;
+}
+
+static void a_process_that_a_task_has_sent_away_is_ended(void **state)
+{
+    const struct place *place = *state;
+    char text[400], mark[40];
+
+    snprintf(mark, sizeof mark, "73%d.5", (int)getpid());
+    snprintf(text, sizeof text,
+             HEAD "- {name: a, program: /bin/sh, contract: extra=1,\n"
+                  "   arguments: [-c, 'setsid sleep %s > /dev/null 2>&1 & sleep 0.1']}\n",
+             mark);
+    write_file(place, "daemon.yaml", text);
+    run_expect(place, (const char *[]){"run", "daemon.yaml", NULL}, 0, NULL,
+               "killed 1 process that tasks had left behind");
+    assert_true(wait_until(no_sleeper_is_left, mark));
+}
+
+static void a_task_that_dies_silently_of_a_fault_is_told_of(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "silent.yaml",
+               HEAD "- {name: a, program: /bin/sh, arguments: [-c, 'kill -SEGV $$$$'],"
+                    " contract: extra=1, expect_exit: 139}\n");
+    run_expect(place, (const char *[]){"run", "silent.yaml", NULL}, 0, NULL,
+               "task a died of SIGSEGV and wrote nothing about it");
 }
 
 static void a_kept_directory_is_kept(void **state)
@@ -452,6 +535,10 @@ int main(void)
         IN_A_PLACE(slots_of_a_task_that_ended_are_back),
         IN_A_PLACE(events_that_fail_or_never_happen_are_told_of),
         IN_A_PLACE(a_recall_waits_for_its_task_to_attach),
+        IN_A_PLACE(what_happened_to_each_event_is_in_json),
+        IN_A_PLACE(an_event_signals_a_server),
+        IN_A_PLACE(a_process_that_a_task_has_sent_away_is_ended),
+        IN_A_PLACE(a_task_that_dies_silently_of_a_fault_is_told_of),
         IN_A_PLACE(a_kept_directory_is_kept),
         IN_A_PLACE(two_runs_at_once_do_not_meet),
     };

@@ -1,4 +1,6 @@
-/* One run of a scenario: the paths and arguments of its processes. */
+/* The paths and arguments of the processes of a run. */
+#include "selfpage/run/prepare.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,15 +10,14 @@
 #include "base/error.h"
 #include "launch/program.h"
 #include "selfpage/command/live_policy.h"
-#include "selfpage/run/session.h"
 #include "selfpage/run/variables.h"
 
 /* `text` with names replaced, for free(); NULL, and an error that names whose text it is. */
-static char *expand(const struct session *session, const char *text, const char *whose,
+static char *expand(const struct run *run, const char *text, const char *whose,
                     struct sp_error *error)
 {
     struct sp_error mistake;
-    char *expanded = variables_expand(&session->variables, text, &mistake);
+    char *expanded = variables_expand(&run->variables, text, &mistake);
 
     if (expanded == NULL)
         error_set(error, mistake.code, "%s: %s", whose, mistake.text);
@@ -24,10 +25,10 @@ static char *expand(const struct session *session, const char *text, const char 
 }
 
 /* Add "PREFIX" and the expanded text to a list. */
-static int add_expanded(const struct session *session, struct strings *list, const char *prefix,
+static int add_expanded(const struct run *run, struct strings *list, const char *prefix,
                         const char *text, const char *whose, struct sp_error *error)
 {
-    char *expanded = expand(session, text, whose, error);
+    char *expanded = expand(run, text, whose, error);
 
     if (expanded == NULL)
         return -EINVAL;
@@ -36,60 +37,59 @@ static int add_expanded(const struct session *session, struct strings *list, con
     return list->failed ? error_set(error, ENOMEM, "out of memory") : 0;
 }
 
-static int add_all_expanded(const struct session *session, struct strings *list, char **texts,
+static int add_all_expanded(const struct run *run, struct strings *list, char **texts,
                             uint32_t count, const char *whose, struct sp_error *error)
 {
     int result = 0;
 
     for (uint32_t i = 0; i < count && result == 0; i++)
-        result = add_expanded(session, list, "", texts[i], whose, error);
+        result = add_expanded(run, list, "", texts[i], whose, error);
     return result;
 }
 
-static int prepare_variables(struct session *session, struct sp_error *error)
+static int prepare_variables(struct run *run, struct sp_error *error)
 {
-    struct strings *variables = &session->variables;
+    struct strings *variables = &run->variables;
 
-    for (size_t i = 0; i < session->options->definitions.count; i++)
-        strings_add(variables, session->options->definitions.items[i]);
-    strings_set(variables, "DIR", session->directory.path);
-    strings_set(variables, "BINDIR", session->bindir);
+    for (size_t i = 0; i < run->options->definitions.count; i++)
+        strings_add(variables, run->options->definitions.items[i]);
+    strings_set(variables, "DIR", run->directory.path);
+    strings_set(variables, "BINDIR", run->bindir);
     return variables->failed ? error_set(error, ENOMEM, "out of memory") : 0;
 }
 
-static int prepare_physmem(struct session *session, struct sp_error *error)
+static int prepare_physmem(struct run *run, struct sp_error *error)
 {
-    const struct scenario_physmem *physmem = &session->scenario->physmem;
-    const struct run_options *options = session->options;
-    struct strings *argv = &session->servers[SCENARIO_PHYSMEM].argv;
+    const struct scenario_physmem *physmem = &run->scenario->physmem;
+    const struct run_options *options = run->options;
+    struct strings *argv = &run->servers[SCENARIO_PHYSMEM].argv;
     double chaos = options->chaos_given ? options->chaos_unmap : physmem->chaos_unmap;
 
     strings_add(argv, "selfpage-physmem");
     strings_format(argv, "--ready-fd=%d", SPAWN_PASSED_FD);
-    strings_format(argv, "--socket=%s", session->directory.physmem);
+    strings_format(argv, "--socket=%s", run->directory.physmem);
     strings_format(argv, "--frames=%u", physmem->frames);
-    strings_format(argv, "--seed=%llu", (unsigned long long)session->seed);
+    strings_format(argv, "--seed=%llu", (unsigned long long)run->seed);
     if (physmem->reserve > 0)
         strings_format(argv, "--reserve=%u", physmem->reserve);
     if (physmem->arbiter != NULL)
         strings_format(argv, "--arbiter=%s", physmem->arbiter);
     if (chaos > 0)
         strings_format(argv, "--chaos-unmap=%.9g", chaos);
-    return add_all_expanded(session, argv, physmem->args, physmem->args_count, "physmem.args",
-                            error);
+    return add_all_expanded(run, argv, physmem->args, physmem->args_count, "physmem.args", error);
 }
 
-static int prepare_swap(struct session *session, struct sp_error *error)
+static int prepare_swap(struct run *run, struct sp_error *error)
 {
-    const struct scenario_swap *swap = session->scenario->swap;
-    struct strings *argv = &session->servers[SCENARIO_SWAP].argv;
+    const struct scenario_swap *swap = run->scenario->swap;
+    struct strings *argv = &run->servers[SCENARIO_SWAP].argv;
     int result;
 
     strings_add(argv, "selfpage-swap");
     strings_format(argv, "--ready-fd=%d", SPAWN_PASSED_FD);
-    strings_format(argv, "--socket=%s", session->directory.swap);
+    strings_format(argv, "--socket=%s", run->directory.swap);
     strings_format(argv, "--slots=%u", swap->slots);
-    strings_format(argv, "--seed=%llu", (unsigned long long)session->seed);
+    strings_format(argv, "--seed=%llu", (unsigned long long)run->seed);
     if (swap->keep)
         strings_add(argv, "--keep");
     if (swap->buffered)
@@ -97,57 +97,56 @@ static int prepare_swap(struct session *session, struct sp_error *error)
     if (swap->fail_writes > 0)
         strings_format(argv, "--fail-writes=%.9g", swap->fail_writes);
     result = add_expanded(
-        session, argv, "--file=", swap->file != NULL ? swap->file : "${DIR}/" DIRECTORY_SWAP_FILE,
+        run, argv, "--file=", swap->file != NULL ? swap->file : "${DIR}/" DIRECTORY_SWAP_FILE,
         "swap.file", error);
     if (result == 0)
-        result = add_all_expanded(session, argv, swap->args, swap->args_count, "swap.args", error);
+        result = add_all_expanded(run, argv, swap->args, swap->args_count, "swap.args", error);
     return result;
 }
 
-static int prepare_policyserver(struct session *session, struct sp_error *error)
+static int prepare_policyserver(struct run *run, struct sp_error *error)
 {
-    const struct scenario_policyserver *policyserver = session->scenario->policyserver;
-    struct strings *argv = &session->servers[SCENARIO_POLICYSERVER].argv;
+    const struct scenario_policyserver *policyserver = run->scenario->policyserver;
+    struct strings *argv = &run->servers[SCENARIO_POLICYSERVER].argv;
     int result = 0;
 
     strings_add(argv, "selfpage-policyserver");
     strings_format(argv, "--ready-fd=%d", SPAWN_PASSED_FD);
-    strings_format(argv, "--physmem=%s", session->directory.physmem);
+    strings_format(argv, "--physmem=%s", run->directory.physmem);
     if (policyserver->arbiter != NULL)
         strings_format(argv, "--arbiter=%s", policyserver->arbiter);
     if (policyserver->entitlements != NULL)
-        result = add_expanded(session, argv, "--entitlements=", policyserver->entitlements,
+        result = add_expanded(run, argv, "--entitlements=", policyserver->entitlements,
                               "policyserver.entitlements", error);
     if (result == 0)
-        result = add_all_expanded(session, argv, policyserver->args, policyserver->args_count,
+        result = add_all_expanded(run, argv, policyserver->args, policyserver->args_count,
                                   "policyserver.args", error);
     return result;
 }
 
-static int prepare_servers(struct session *session, struct sp_error *error)
+static int prepare_servers(struct run *run, struct sp_error *error)
 {
-    int result = prepare_physmem(session, error);
+    int result = prepare_physmem(run, error);
 
-    session->servers[SCENARIO_PHYSMEM].wanted = true;
-    if (result == 0 && session->scenario->swap != NULL) {
-        session->servers[SCENARIO_SWAP].wanted = true;
-        result = prepare_swap(session, error);
+    run->servers[SCENARIO_PHYSMEM].wanted = true;
+    if (result == 0 && run->scenario->swap != NULL) {
+        run->servers[SCENARIO_SWAP].wanted = true;
+        result = prepare_swap(run, error);
     }
-    if (result == 0 && session->scenario->policyserver != NULL) {
-        session->servers[SCENARIO_POLICYSERVER].wanted = true;
-        result = prepare_policyserver(session, error);
+    if (result == 0 && run->scenario->policyserver != NULL) {
+        run->servers[SCENARIO_POLICYSERVER].wanted = true;
+        result = prepare_policyserver(run, error);
     }
     for (int i = 0; i < SCENARIO_SERVERS && result == 0; i++)
-        if (session->servers[i].wanted)
-            result = program_find(session->bindir, session->servers[i].argv.items[0],
-                                  session->servers[i].program, sizeof session->servers[i].program,
-                                  error);
+        if (run->servers[i].wanted)
+            result = program_find(run->bindir, run->servers[i].argv.items[0],
+                                  run->servers[i].program, sizeof run->servers[i].program, error);
     return result;
 }
 
 /* Where a task's program is: a path as it stands, or a word by the programs' directory. */
-static int find_task_program(const struct session *session, struct session_task *task,
-                             const char *program, struct sp_error *error)
+static int find_task_program(const struct run *run, struct run_task *task, const char *program,
+                             struct sp_error *error)
 {
     char name[80];
     int length;
@@ -163,10 +162,10 @@ static int find_task_program(const struct session *session, struct session_task 
                                task->outcome->task->name);
     }
     snprintf(name, sizeof name, "selfpage-%.60s", program);
-    return program_find(session->bindir, name, task->program, sizeof task->program, error);
+    return program_find(run->bindir, name, task->program, sizeof task->program, error);
 }
 
-static int prepare_task(struct session *session, struct session_task *task, struct sp_error *error)
+static int prepare_task(struct run *run, struct run_task *task, struct sp_error *error)
 {
     const struct scenario_task *scenario = task->outcome->task;
     struct sp_error mistake;
@@ -174,15 +173,15 @@ static int prepare_task(struct session *session, struct session_task *task, stru
     int result;
 
     snprintf(whose, sizeof whose, "task %s", scenario->name);
-    result = add_expanded(session, &task->argv, "", scenario->program, whose, error);
+    result = add_expanded(run, &task->argv, "", scenario->program, whose, error);
     if (result == 0)
-        result = find_task_program(session, task, task->argv.items[0], error);
+        result = find_task_program(run, task, task->argv.items[0], error);
     if (result == 0)
-        result = add_all_expanded(session, &task->argv, scenario->arguments,
-                                  scenario->arguments_count, whose, error);
+        result = add_all_expanded(run, &task->argv, scenario->arguments, scenario->arguments_count,
+                                  whose, error);
     if (result != 0)
         return result;
-    task->policy = expand(session, task->outcome->asked_policy, whose, error);
+    task->policy = expand(run, task->outcome->asked_policy, whose, error);
     if (task->policy == NULL)
         return -EINVAL;
     task->outcome->asked_policy = task->policy;
@@ -191,7 +190,7 @@ static int prepare_task(struct session *session, struct session_task *task, stru
 }
 
 /* The scenario says it all: a run is the same from whatever shell it is started. */
-static void warn_of_environment(struct session *session)
+static void warn_of_environment(struct run *run)
 {
     static const struct {
         const char *variable, *instead;
@@ -202,19 +201,19 @@ static void warn_of_environment(struct session *session)
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (getenv(ours[i].variable) != NULL)
-            report_line(&session->report, "selfpage",
+            report_line(&run->report, "selfpage",
                         "%s in the environment has no effect on a run; what has is %s",
                         ours[i].variable, ours[i].instead);
 }
 
-int session_prepare(struct session *session, struct sp_error *error)
+int prepare_all(struct run *run, struct sp_error *error)
 {
-    int result = prepare_variables(session, error);
+    int result = prepare_variables(run, error);
 
-    warn_of_environment(session);
+    warn_of_environment(run);
     if (result == 0)
-        result = prepare_servers(session, error);
-    for (uint32_t i = 0; i < session->scenario->tasks_count && result == 0; i++)
-        result = prepare_task(session, &session->tasks[i], error);
+        result = prepare_servers(run, error);
+    for (uint32_t i = 0; i < run->scenario->tasks_count && result == 0; i++)
+        result = prepare_task(run, &run->tasks[i], error);
     return result;
 }

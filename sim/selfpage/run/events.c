@@ -1,0 +1,262 @@
+/* The events of a run, and what becomes of each. */
+#include "selfpage/run/events.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "selfpage/run/servers.h"
+
+/* How long until a recall is tried again. */
+enum { RECALL_AGAIN_MS = 5 };
+
+/* What an event is to do, as "line 9: recall of 5 frames from task a". */
+static void event_describe(const struct run_event *event, char *text, size_t size)
+{
+    const struct scenario_event *what = event->event;
+    const char *task = what->task != NULL ? what->task : "";
+
+    switch (what->action) {
+    case SCENARIO_SIGNAL:
+        snprintf(text, size, "line %u: signal %s for task %s", what->line, what->signal, task);
+        break;
+    case SCENARIO_SIGNAL_SERVER:
+        snprintf(text, size, "line %u: signal %s for %s", what->line, what->signal, what->server);
+        break;
+    case SCENARIO_RECALL:
+        snprintf(text, size, "line %u: recall of %u frames from task %s", what->line, what->recall,
+                 task);
+        break;
+    case SCENARIO_STOP:
+        snprintf(text, size, "line %u: stop of %s", what->line, servers_names[what->target]);
+        break;
+    case SCENARIO_KILL:
+        snprintf(text, size, "line %u: kill of %s", what->line, servers_names[what->target]);
+        break;
+    case SCENARIO_RESTART:
+        snprintf(text, size, "line %u: restart of %s", what->line, servers_names[what->target]);
+        break;
+    }
+}
+
+/* The event did not happen: say why, and keep it for the verdict. */
+SP_PRINTF(2, 3)
+static void event_fail(struct run_event *event, const char *format, ...)
+{
+    char what[120];
+    va_list values;
+
+    event->state = EVENT_FAILED;
+    va_start(values, format);
+    vsnprintf(event->why, sizeof event->why, format, values);
+    va_end(values);
+    event_describe(event, what, sizeof what);
+    report_line(&event->run->report, "selfpage", "%s: %s", what, event->why);
+}
+
+int events_judge(struct run *run)
+{
+    const uint32_t count = run->scenario->events_count;
+    const struct run_event *failed = NULL;
+    int result = 0;
+
+    for (uint32_t i = 0; i < count && result == 0; i++) {
+        const struct run_event *event = &run->events[i];
+        bool happened = event->state == EVENT_DONE;
+        char what[120];
+
+        event_describe(event, what, sizeof what);
+        result = outcome_event(&run->outcome, what, happened ? NULL : event->why);
+        if (!happened && failed == NULL)
+            failed = event;
+    }
+    if (count > 0 && result == 0) {
+        char why[400] = "", what[120];
+
+        if (failed != NULL) {
+            event_describe(failed, what, sizeof what);
+            snprintf(why, sizeof why, "%s: %s", what, failed->why);
+        }
+        result = outcome_expect(&run->outcome, "every event happens", failed == NULL,
+                                failed == NULL ? NULL : why);
+    }
+    return result;
+}
+
+/* ---- Tasks ---- */
+
+/* Why a task that does not run does not. */
+static const char *task_absence(const struct task_outcome *task)
+{
+    if (task->state == TASK_WAITING)
+        return "the task has not been started yet";
+    return task->state == TASK_ENDED ? "the task has ended" : "the task was never started";
+}
+
+static void event_signal(struct run_event *event, const struct task_outcome *task)
+{
+    event->state = EVENT_DONE;
+    if (task->state != TASK_RUNNING)
+        event_fail(event, "%s", task_absence(task));
+    else if (kill(task->pid, event->event->signal_number) != 0)
+        event_fail(event, "%s", strerror(errno));
+}
+
+static void event_again(struct run_event *event);
+
+/* One recall at a time: the observer keeps only the last answer. */
+static void event_recall(struct run_event *event, const struct task_outcome *task)
+{
+    struct run *run = event->run;
+    int seq;
+
+    if (run->recall != NULL) {
+        event_again(event);
+        return;
+    }
+    if (task->state != TASK_RUNNING) {
+        event_fail(event, "%s",
+                   event->state == EVENT_UNATTACHED ? "the task ended before it attached"
+                                                    : task_absence(task));
+        return;
+    }
+    seq = observer_recall(&run->servers[SCENARIO_PHYSMEM].observer, task->task->name,
+                          event->event->recall);
+    if (seq < 0) {
+        event_fail(event, "physmem is gone");
+        return;
+    }
+    event->state = EVENT_ASKED;
+    event->seq = (uint32_t)seq;
+    run->recall = event;
+}
+
+/* Physmem has answered the recall that waits for it. */
+static void recall_answered(struct run_event *event, const struct observer *observer)
+{
+    const struct task_outcome *task = &event->run->outcome.tasks[event->event->target];
+
+    event->run->recall = NULL;
+    if (observer->done_error == ENOENT && task->state == TASK_RUNNING) {
+        event->state = EVENT_UNATTACHED;
+        event_again(event);
+    } else if (observer->done_error == 0) {
+        event->state = EVENT_DONE;
+    } else {
+        event_fail(event, "%s",
+                   *observer->done_text != '\0' ? observer->done_text
+                                                : strerror((int)observer->done_error));
+    }
+}
+
+void events_look(struct run *run)
+{
+    const struct run_server *physmem = &run->servers[SCENARIO_PHYSMEM];
+    struct run_event *event = run->recall;
+
+    if (event == NULL)
+        return;
+    if (physmem->observer.done_seq == event->seq) {
+        recall_answered(event, &physmem->observer);
+    } else if (physmem->server.pid == 0) {
+        run->recall = NULL;
+        event_fail(event, "physmem ended before it answered");
+    }
+}
+
+/* ---- Servers ---- */
+
+static void event_restart(struct run_event *event)
+{
+    enum scenario_server which = (enum scenario_server)event->event->target;
+    struct run_server *server = &event->run->servers[which];
+    struct sp_error error;
+
+    servers_look(event->run, which);
+    event->state = EVENT_DONE;
+    if (server->server.pid != 0) {
+        event_fail(event, "it runs still");
+    } else if (servers_restart(event->run, which, &error) != 0) {
+        event_fail(event, "%s", error.text);
+        server->unasked = true;
+    }
+}
+
+static void event_signal_server(struct run_event *event, int signal)
+{
+    enum scenario_server which = (enum scenario_server)event->event->target;
+    struct run_server *server = &event->run->servers[which];
+
+    servers_look(event->run, which); /* it may have died by itself just now */
+    events_look(event->run);
+    event->state = EVENT_DONE;
+    if (server->server.pid == 0)
+        event_fail(event, "it does not run");
+    servers_signal(server, signal);
+}
+
+/* The same with a signal that is to end it. */
+static void event_end(struct run_event *event, int signal)
+{
+    event_signal_server(event, signal);
+    event->run->servers[event->event->target].wanted = false;
+}
+
+/* ---- All ---- */
+
+static void on_event(uv_timer_t *timer)
+{
+    struct run_event *event = timer->data;
+    const struct task_outcome *tasks = event->run->outcome.tasks;
+
+    switch (event->event->action) {
+    case SCENARIO_SIGNAL:
+        event_signal(event, &tasks[event->event->target]);
+        break;
+    case SCENARIO_SIGNAL_SERVER:
+        event_signal_server(event, event->event->signal_number);
+        break;
+    case SCENARIO_RECALL:
+        event_recall(event, &tasks[event->event->target]);
+        break;
+    case SCENARIO_STOP:
+        event_end(event, SIGTERM);
+        break;
+    case SCENARIO_KILL:
+        event_end(event, SIGKILL);
+        break;
+    case SCENARIO_RESTART:
+        event_restart(event);
+        break;
+    }
+}
+
+static void event_again(struct run_event *event)
+{
+    uv_timer_start(&event->timer, on_event, RECALL_AGAIN_MS, 0);
+}
+
+void events_arm(struct run_event *event)
+{
+    uv_timer_init(&event->run->loop, &event->timer);
+    event->timer.data = event;
+    uv_timer_start(&event->timer, on_event, state_ms(event->event->at_ns), 0);
+}
+
+void events_end(struct run *run)
+{
+    for (uint32_t i = 0; i < run->scenario->events_count; i++) {
+        struct run_event *event = &run->events[i];
+
+        if (event->state == EVENT_AHEAD)
+            event_fail(event, "never happened: the run was over before %s", event->event->at);
+        else if (event->state == EVENT_UNATTACHED)
+            event_fail(event, "the task ended before it attached");
+        else if (event->state == EVENT_ASKED)
+            event_fail(event, "physmem did not answer before the end");
+    }
+    run->recall = NULL;
+}

@@ -1,0 +1,184 @@
+/* `selfpage run` from its arguments to its exit status. */
+#include "selfpage/run/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/exits.h"
+#include "launch/orphans.h"
+#include "launch/program.h"
+#include "launch/wait.h"
+#include "selfpage/command/commands.h"
+#include "selfpage/run/loop.h"
+#include "selfpage/run/options.h"
+#include "selfpage/run/prepare.h"
+#include "selfpage/run/servers.h"
+#include "selfpage/run/state.h"
+#include "selfpage/run/verdict.h"
+
+static int run_init(struct run *run, const struct run_options *options,
+                    const struct scenario *scenario)
+{
+    *run = (struct run){.options = options, .scenario = scenario, .guardian.pipe = -1};
+    run->directory.fd = -1;
+    run->seed = options->seed_given           ? options->seed
+                : scenario->physmem.seed != 0 ? scenario->physmem.seed
+                                              : 1;
+    report_init(&run->report, options->json, options->table, options->no_table);
+    for (int i = 0; i < SCENARIO_SERVERS; i++) {
+        run->servers[i].run = run;
+        run->servers[i].log = (struct server_log){-1, -1};
+        run->servers[i].relay.fd = -1;
+        observer_init(&run->servers[i].observer);
+    }
+    run->tasks = calloc(scenario->tasks_count, sizeof *run->tasks);
+    run->events = calloc(scenario->events_count + 1, sizeof *run->events);
+    if (run->tasks == NULL || run->events == NULL || outcome_init(&run->outcome, scenario) != 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < scenario->tasks_count; i++) {
+        struct run_task *task = &run->tasks[i];
+
+        task->run = run;
+        task->outcome = &run->outcome.tasks[i];
+        task->stats_fd = task->output.fd = task->error.fd = -1;
+        if (options->policy != NULL)
+            task->outcome->asked_policy = options->policy;
+    }
+    for (uint32_t i = 0; i < scenario->events_count; i++)
+        run->events[i] = (struct run_event){.run = run, .event = &scenario->events[i]};
+    return 0;
+}
+
+static int make_directory(struct run *run, struct sp_error *error)
+{
+    int result = directory_make(&run->directory, run->options->directory, error);
+
+    if (result != 0)
+        return result;
+    run->directory.keep_swap = run->scenario->swap != NULL && run->scenario->swap->keep;
+    result = guardian_start(&run->guardian, &run->directory, error);
+    if (result != 0)
+        directory_remove(&run->directory);
+    return result;
+}
+
+/* From beginning to end: 0, and what happened is in run->outcome; or a negative errno and *error if it
+ * could not run. */
+static int run_play(struct run *run, const struct run_options *options,
+                    const struct scenario *scenario, struct sp_error *error)
+{
+    int result = run_init(run, options, scenario);
+
+    if (result != 0)
+        return error_set(error, -result, "%s", strerror(-result));
+    orphans_adopt(); /* without it, what daemons of tasks do at the end is theirs */
+    result = program_directory(NULL, run->bindir, sizeof run->bindir, error);
+    if (result == 0)
+        result = make_directory(run, error);
+    if (result == 0)
+        result = prepare_all(run, error);
+    if (result == 0)
+        result = servers_start(run, error);
+    if (result == 0)
+        result = loop_run(run, error);
+    if (result == 0)
+        result = verdict_find(run, error);
+    return result;
+}
+
+/* Whatever still runs is ended by the guardian. */
+static void run_fini(struct run *run)
+{
+    unsigned left;
+
+    guardian_stop(&run->guardian);
+    left = orphans_end();
+    if (left > 0)
+        report_line(&run->report, "selfpage", "killed %u process%s that tasks had left behind",
+                    left, left == 1 ? "" : "es");
+    if (run->directory.fd >= 0)
+        directory_remove(&run->directory); /* in case that somebody has killed the guardian */
+    for (uint32_t i = 0; run->tasks != NULL && i < run->scenario->tasks_count; i++) {
+        struct run_task *task = &run->tasks[i];
+        int status;
+
+        if (task->outcome != NULL && task->outcome->state == TASK_RUNNING)
+            child_end(task->outcome->pid, SIGKILL, RUN_PATIENCE_MS, &status);
+        strings_fini(&task->argv);
+        free(task->policy);
+        relay_fini(&task->output);
+        relay_fini(&task->error);
+        if (task->stats_fd >= 0)
+            close(task->stats_fd);
+    }
+    for (int i = 0; i < SCENARIO_SERVERS; i++) {
+        struct run_server *server = &run->servers[i];
+        int status;
+
+        if (server->server.pid != 0)
+            child_end(server->server.pid, SIGKILL, RUN_PATIENCE_MS, &status);
+        if (server->relay.fd == server->log.read)
+            server->relay.fd = -1; /* the log's to close */
+        if (server->log.write > 0)
+            server_log_fini(&server->log);
+        observer_fini(&server->observer);
+        strings_fini(&server->argv);
+    }
+    strings_fini(&run->variables);
+    outcome_fini(&run->outcome);
+    directory_fini(&run->directory);
+    free(run->tasks);
+    free(run->events);
+}
+
+static int run_scenario(const struct run_options *options, const struct scenario *scenario)
+{
+    struct run run;
+    struct sp_error error;
+    int status = EXIT_CANNOT;
+
+    if (run_play(&run, options, scenario, &error) != 0) {
+        commands_cannot(&error);
+    } else {
+        report_summary(&run.report, &run.outcome, state_seconds(&run));
+        status = outcome_passed(&run.outcome) ? EXIT_YES : EXIT_NO;
+        if (options->json && report_json(stdout, &run.outcome) != 0) {
+            fprintf(stderr, "selfpage: cannot write the JSON object\n");
+            status = EXIT_CANNOT;
+        }
+    }
+    run_fini(&run);
+    return status;
+}
+
+int run_command(int argc, char **argv)
+{
+    struct run_options options;
+    struct yaml_index positions = {0};
+    struct scenario *scenario = NULL;
+    struct sp_error error;
+    int status = EXIT_YES;
+
+    switch (run_options_parse(argc, argv, &options, &error)) {
+    case OPTIONS_EXIT:
+        break;
+    case OPTIONS_BAD:
+        status = commands_cannot(&error);
+        break;
+    case OPTIONS_RUN:
+        if (scenario_load(options.scenario, &scenario, &positions, &error) != 0)
+            status = commands_cannot(&error);
+        else
+            status = run_scenario(&options, scenario);
+        break;
+    }
+    scenario_free(&scenario);
+    yaml_index_fini(&positions);
+    run_options_fini(&options);
+    return status;
+}

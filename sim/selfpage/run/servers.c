@@ -1,0 +1,176 @@
+/* The servers of a run: starting them, looking whether they still run, signalling, restarting. */
+#include "selfpage/run/servers.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "launch/wait.h"
+
+const char *const servers_names[SCENARIO_SERVERS] = {"physmem", "swap", "policyserver"};
+
+/* ---- Starting ---- */
+
+static int server_start_one(struct run *run, enum scenario_server which, struct sp_error *error)
+{
+    struct run_server *server = &run->servers[which];
+    struct spawn spawn = {SPAWN_DEFAULTS, .program = server->program, .argv = server->argv.items,
+                          .group = run->guardian.group};
+
+    return server_start(&server->server, servers_names[which], &spawn, &server->log, error);
+}
+
+static int server_await_one(struct run *run, enum scenario_server which, struct sp_error *error)
+{
+    struct run_server *server = &run->servers[which];
+    unsigned patience_ms = state_patience_ms(run);
+    int result = server_await(&server->server, &server->log, patience_ms, error);
+
+    if (result != 0)
+        return result;
+    result = observer_connect(&server->observer,
+                              which == SCENARIO_SWAP ? run->directory.swap : run->directory.physmem,
+                              "selfpage-run", error);
+    if (result == 0)
+        result = observer_refresh(&server->observer, patience_ms, error);
+    return result;
+}
+
+/* Start these servers at the same time, and wait for all. */
+static int start_some(struct run *run, int first, int end, struct sp_error *error)
+{
+    int result = 0;
+
+    for (int i = first; i < end && result == 0; i++)
+        if (run->servers[i].wanted) {
+            result = server_log_pipe(&run->servers[i].log);
+            result = result != 0 ? error_set(error, -result, "pipe: %s", strerror(-result))
+                                 : server_start_one(run, (enum scenario_server)i, error);
+        }
+    for (int i = first; i < end && result == 0; i++)
+        if (run->servers[i].wanted)
+            result = server_await_one(run, (enum scenario_server)i, error);
+    return result;
+}
+
+int servers_start(struct run *run, struct sp_error *error)
+{
+    int result = start_some(run, 0, SCENARIO_POLICYSERVER, error);
+
+    if (result == 0)
+        result = start_some(run, SCENARIO_POLICYSERVER, SCENARIO_SERVERS, error);
+    return result;
+}
+
+/* ---- While they run ---- */
+
+void servers_ended(struct run *run, enum scenario_server which, int status)
+{
+    struct run_server *server = &run->servers[which];
+
+    server->server.pid = 0;
+    run->outcome.server_ended[which] = true;
+    if (server->watched)
+        uv_poll_stop(&server->poll);
+    observer_receive(&server->observer, NULL); /* what it had still said */
+    observer_disconnect(&server->observer);
+    if (WIFSIGNALED(status) && (server->sent >> (WTERMSIG(status) - 1) & 1) == 0 &&
+        server->death_signal == 0)
+        server->death_signal = WTERMSIG(status);
+    if (!WIFSIGNALED(status) && server->exit_status == 0)
+        server->exit_status = WEXITSTATUS(status);
+    if (!server->wanted)
+        return;
+    server->wanted = false;
+    server->unasked = true;
+    report_line(&run->report, "selfpage", "%s ended unasked, with exit status %d",
+                servers_names[which], child_exit_status(status));
+}
+
+void servers_look(struct run *run, enum scenario_server which)
+{
+    int status;
+
+    if (run->servers[which].server.pid != 0 &&
+        child_wait(run->servers[which].server.pid, 0, &status) != -ETIMEDOUT)
+        servers_ended(run, which, status);
+}
+
+void servers_signal(struct run_server *server, int number)
+{
+    if (server->server.pid == 0)
+        return;
+    server->sent |= UINT64_C(1) << (number - 1);
+    kill(server->server.pid, number);
+}
+
+void servers_note_status(struct run *run)
+{
+    const struct observer *physmem = &run->servers[SCENARIO_PHYSMEM].observer;
+
+    run->outcome.physmem = physmem->physmem;
+    run->outcome.swap = run->servers[SCENARIO_SWAP].observer.swap;
+    for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
+        struct task_outcome *task = &run->outcome.tasks[i];
+        const struct observed_task *seen =
+            task->pid != 0 ? observer_task_of(physmem, (uint32_t)task->pid) : NULL;
+
+        if (seen != NULL)
+            task->seen = *seen;
+    }
+}
+
+static void on_observer(uv_poll_t *poll, int status, int events)
+{
+    struct run_server *server = poll->data;
+
+    (void)events;
+    if (status != 0 || observer_receive(&server->observer, NULL) < 0)
+        uv_poll_stop(poll);
+    if (server->run->on_answer != NULL)
+        server->run->on_answer(server->run);
+}
+
+/* Listen to a server that has just been connected to. */
+int servers_watch(struct run *run, enum scenario_server which)
+{
+    struct run_server *server = &run->servers[which];
+    int result;
+
+    server->poll.data = server;
+    result = uv_poll_init(&run->loop, &server->poll, server->observer.link.fd);
+    if (result != 0)
+        return result;
+    server->watched = true;
+    return uv_poll_start(&server->poll, UV_READABLE, on_observer);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct run_server *server = handle->data;
+
+    server->watched = false;
+}
+
+int servers_restart(struct run *run, enum scenario_server which, struct sp_error *error)
+{
+    struct run_server *server = &run->servers[which];
+    int result;
+
+    if (server->watched) {
+        uv_close((uv_handle_t *)&server->poll, on_poll_closed);
+        while (server->watched)
+            uv_run(&run->loop, UV_RUN_NOWAIT);
+    }
+    server->sent = 0;
+    result = server_start_one(run, which, error);
+    if (result == 0)
+        result = server_await_one(run, which, error);
+    if (result != 0)
+        return result;
+    server->wanted = true;
+    run->outcome.server_ended[which] = false;
+    result = servers_watch(run, which);
+    return result == 0 ? 0 : error_set(error, -result, "libuv: %s", uv_strerror(result));
+}

@@ -1,0 +1,201 @@
+/* The tasks of a run: starting them, reading their counters, ending them. */
+#include "selfpage/run/tasks.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "launch/wait.h"
+
+/* How long a task that is asked to end may take. */
+enum { STOP_PATIENCE_MS = 2000 };
+
+/* ---- Starting ---- */
+
+static int task_environment(const struct run_task *task, struct strings *list)
+{
+    const struct run *run = task->run;
+    const struct scenario_task *scenario = task->outcome->task;
+    char number[24];
+
+    strings_add_all(list, (const char *const *)environ);
+    strings_set(list, "SELFPAGE_NAME", scenario->name);
+    strings_set(list, "SELFPAGE_PHYSMEM", run->directory.physmem);
+    strings_set(list, "SELFPAGE_SWAP", run->scenario->swap ? run->directory.swap : NULL);
+    strings_set(list, "SELFPAGE_CONTRACT", scenario->contract);
+    strings_set(list, "SELFPAGE_POLICY", task->outcome->asked_policy);
+    strings_set(list, "SELFPAGE_PAGER_THREAD", scenario->pager_thread ? "1" : NULL);
+    strings_set(list, "SELFPAGE_BINDIR", run->bindir);
+    snprintf(number, sizeof number, "%llu",
+             (unsigned long long)(run->seed + (uint64_t)(task - run->tasks)));
+    strings_set(list, "SELFPAGE_SEED", number);
+    snprintf(number, sizeof number, "%d", SPAWN_PASSED_FD);
+    strings_set(list, "SELFPAGE_STATS_FD", number);
+    return list->failed ? -ENOMEM : 0;
+}
+
+/* A pipe whose write end is for the child, and whose read end a relay watches. */
+static int relay_pipe(struct run_task *task, struct relay *relay, int *writep,
+                      struct sp_error *error)
+{
+    struct server_log log;
+    int result = server_log_pipe(&log);
+
+    *writep = log.write;
+    if (result == 0)
+        result = relay_start(relay, &task->run->loop, &task->run->report, task->outcome->task->name,
+                             log.read);
+    return result == 0 ? 0 : error_set(error, -result, "pipe: %s", strerror(-result));
+}
+
+static int task_begin(struct run_task *task, struct sp_error *error)
+{
+    struct spawn spawn = {SPAWN_DEFAULTS, .program = task->program, .argv = task->argv.items,
+                          .group = task->run->guardian.group};
+    struct strings envp = {0};
+    int result = relay_pipe(task, &task->output, &spawn.output, error);
+
+    if (result == 0)
+        result = relay_pipe(task, &task->error, &spawn.error, error);
+    task->stats_fd = memfd_create("selfpage-stats", MFD_CLOEXEC);
+    if (result == 0 &&
+        (task->stats_fd < 0 || ftruncate(task->stats_fd, sizeof(struct stats_page)) != 0))
+        result = error_set(error, errno, "memfd_create: %s", strerror(errno));
+    if (result == 0 && task_environment(task, &envp) != 0)
+        result = error_set(error, ENOMEM, "out of memory");
+    if (result == 0) {
+        spawn.passed = task->stats_fd;
+        spawn.envp = envp.items;
+        result = spawn_program(&spawn, &task->outcome->pid, error);
+    }
+    strings_fini(&envp);
+    if (spawn.output >= 0)
+        close(spawn.output);
+    if (spawn.error >= 0)
+        close(spawn.error);
+    return result;
+}
+
+/* ---- While they run ---- */
+
+void tasks_sample(struct run_task *task)
+{
+    const struct sp_stats before = task->outcome->stats;
+    struct stats_page page;
+    struct sp_stats now;
+
+    /* By pread, for the task can shrink the file. */
+    if (task->stats_fd < 0 || pread(task->stats_fd, &page, sizeof page, 0) != (ssize_t)sizeof page)
+        return;
+    now = page.stats;
+    outcome_note_policy(task->outcome, page.policy);
+    if (now.guaranteed == 0 && now.extra == 0 && now.held == 0) {
+        now.guaranteed = before.guaranteed;
+        now.extra = before.extra;
+        now.resident = before.resident;
+        now.held = before.held;
+        now.pages = before.pages;
+        now.pinned = before.pinned;
+    }
+    task->outcome->stats = now;
+}
+
+/* Nothing is left to wait for. */
+static void task_is_over(struct run_task *task, enum task_state state)
+{
+    task->outcome->state = state;
+    uv_timer_stop(&task->start);
+    uv_timer_stop(&task->stop);
+    if (--task->run->tasks_left == 0)
+        uv_stop(&task->run->loop);
+}
+
+static void on_task_stop(uv_timer_t *timer)
+{
+    struct run_task *task = timer->data;
+
+    kill(task->outcome->pid, SIGTERM);
+}
+
+/* A task that dies of a fault says why, if the library could: if it did not, say what is known. */
+static void explain_death(const struct run_task *task, int status)
+{
+    if (!WIFSIGNALED(status) || (WTERMSIG(status) != SIGSEGV && WTERMSIG(status) != SIGBUS) ||
+        task->error.lines > 0)
+        return;
+    report_line(&task->run->report, "selfpage",
+                "task %s died of SIG%s and wrote nothing about it: a wrong address; or a signal "
+                "handler whose sa_mask holds SIGSEGV, or a thread that blocks it, touched managed "
+                "memory",
+                task->outcome->task->name, sigabbrev_np(WTERMSIG(status)));
+}
+
+void tasks_look(struct run_task *task)
+{
+    int status;
+
+    if (task->outcome->state != TASK_RUNNING ||
+        child_wait(task->outcome->pid, 0, &status) == -ETIMEDOUT)
+        return;
+    task->outcome->exit_status = child_exit_status(status);
+    tasks_sample(task);
+    relay_drain(&task->output);
+    relay_drain(&task->error);
+    explain_death(task, status);
+    task_is_over(task, TASK_ENDED);
+}
+
+/* ---- The end ---- */
+
+void tasks_kill(struct run *run)
+{
+    for (uint32_t i = 0; i < run->scenario->tasks_count; i++)
+        if (run->outcome.tasks[i].state == TASK_RUNNING)
+            kill(run->outcome.tasks[i].pid, SIGKILL);
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    tasks_kill(timer->data);
+}
+
+void tasks_end(struct run *run)
+{
+    for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
+        struct run_task *task = &run->tasks[i];
+
+        if (task->outcome->state == TASK_WAITING)
+            task_is_over(task, TASK_NEVER);
+        else if (task->outcome->state == TASK_RUNNING)
+            kill(task->outcome->pid, SIGTERM);
+    }
+    uv_timer_start(&run->patience, on_patience, STOP_PATIENCE_MS, 0);
+}
+
+static void on_task_start(uv_timer_t *timer)
+{
+    struct run_task *task = timer->data;
+    struct run *run = task->run;
+
+    if (task_begin(task, &run->failure) != 0) {
+        task_is_over(task, TASK_NEVER);
+        tasks_end(run);
+        return;
+    }
+    task->outcome->state = TASK_RUNNING;
+    if (task->outcome->task->stop_after != NULL)
+        uv_timer_start(&task->stop, on_task_stop, state_ms(task->outcome->task->stop_ns), 0);
+}
+
+void tasks_arm(struct run_task *task)
+{
+    uv_timer_init(&task->run->loop, &task->stop);
+    uv_timer_init(&task->run->loop, &task->start);
+    task->stop.data = task->start.data = task;
+    uv_timer_start(&task->start, on_task_start, state_ms(task->outcome->task->start_ns), 0);
+}

@@ -1,0 +1,224 @@
+/* What a run has shown: the last counters, what was expected, the end of the servers. */
+#include "selfpage/run/verdict.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "launch/wait.h"
+#include "selfpage/run/checks.h"
+#include "selfpage/run/events.h"
+#include "selfpage/run/servers.h"
+
+/* How long physmem and swap may take to notice that the last task's connections have ended. */
+enum { SETTLE_MS = 5000 };
+
+/* ---- The last status ---- */
+
+/* Nobody but us is connected, and swap has the slots back of those who were. */
+static bool is_settled(const struct run *run)
+{
+    const struct run_server *servers = run->servers;
+    const struct observed_swap *swap = &servers[SCENARIO_SWAP].observer.swap;
+
+    if (servers[SCENARIO_PHYSMEM].observer.link.fd >= 0 &&
+        servers[SCENARIO_PHYSMEM].observer.physmem.tasks > 0)
+        return false;
+    if (servers[SCENARIO_SWAP].observer.link.fd < 0)
+        return true;
+    return swap->clients <= 1 &&
+           (run->scenario->swap->keep || (swap->used == 0 && swap->reserved == 0));
+}
+
+/* A server that does not answer is not waited for again. */
+static void server_refresh(struct run_server *server)
+{
+    struct sp_error error = {0};
+
+    if (server->observer.link.fd < 0 ||
+        observer_refresh(&server->observer, state_patience_ms(server->run), &error) == 0 ||
+        error.code != ETIMEDOUT)
+        return;
+    server->hung = true;
+    server->wanted = false;
+    observer_disconnect(&server->observer);
+    servers_signal(server, SIGKILL);
+}
+
+/* Ask for the counters until those of the tasks' end are there. */
+static void settle(struct run *run)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    uint64_t deadline = clock_now() + SETTLE_MS * UINT64_C(1000000);
+    bool first = true;
+
+    do {
+        if (!first)
+            nanosleep(&pause, NULL);
+        first = false;
+        for (int i = 0; i < SCENARIO_SERVERS; i++)
+            server_refresh(&run->servers[i]);
+    } while (!is_settled(run) && clock_now() < deadline);
+    servers_note_status(run);
+}
+
+/* ---- Verdicts ---- */
+
+static int judge_tasks(struct run *run)
+{
+    int result = 0;
+
+    for (uint32_t i = 0; i < run->scenario->tasks_count && result == 0; i++) {
+        const struct task_outcome *task = &run->outcome.tasks[i];
+        int wanted = task->task->expected_exit;
+        bool passed = task->state == TASK_ENDED && task->exit_status == wanted;
+        char text[80], why[40];
+
+        if (wanted < 0)
+            continue;
+        snprintf(text, sizeof text, "%s.exit_status == %d", task->task->name, wanted);
+        if (task->state == TASK_ENDED)
+            snprintf(why, sizeof why, "it is %d", task->exit_status);
+        else
+            snprintf(why, sizeof why, "it never ran");
+        result = outcome_expect(&run->outcome, text, passed, passed ? NULL : why);
+    }
+    return result;
+}
+
+static int judge_servers(struct run *run)
+{
+    int result = 0;
+
+    for (int i = 0; i < SCENARIO_SERVERS && result == 0; i++) {
+        const struct run_server *server = &run->servers[i];
+        bool passed = !server->unasked && !server->hung && server->exit_status == 0 &&
+                      server->death_signal == 0;
+        char text[80], why[80];
+
+        if (server->argv.count == 0)
+            continue;
+        snprintf(text, sizeof text, "%s lasts to the end and ends well", servers_names[i]);
+        if (server->hung)
+            snprintf(why, sizeof why, "it hung: it did not answer or end, and was killed");
+        else if (server->death_signal != 0)
+            snprintf(why, sizeof why, "it was killed by signal %d (%s)", server->death_signal,
+                     strsignal(server->death_signal));
+        else if (server->unasked)
+            snprintf(why, sizeof why, "it ended unasked, or could not be restarted");
+        else
+            snprintf(why, sizeof why, "it ended with exit status %d", server->exit_status);
+        result = outcome_expect(&run->outcome, text, passed, passed ? NULL : why);
+    }
+    return result;
+}
+
+/* A policy that blunders is overruled, and would go unnoticed. */
+static int judge_policies(struct run *run)
+{
+    char why[120] = "";
+
+    for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
+        const struct task_outcome *task = &run->outcome.tasks[i];
+
+        if (task->stats.policy_errors == 0)
+            continue;
+        snprintf(why, sizeof why, "%s of task %s did, %llu times", outcome_policy(task),
+                 task->task->name, (unsigned long long)task->stats.policy_errors);
+        break;
+    }
+    return outcome_expect(&run->outcome, "no eviction policy named a page that was not there",
+                          *why == '\0', *why == '\0' ? NULL : why);
+}
+
+static int judge_time(struct run *run)
+{
+    char text[80], why[200];
+    bool passed = !run->timed_out && !run->interrupted;
+
+    snprintf(text, sizeof text, "all tasks end within %s",
+             run->scenario->timeout != NULL ? run->scenario->timeout : "5m");
+    if (run->timed_out)
+        snprintf(why, sizeof why, "still running then: %s", run->late);
+    else
+        snprintf(why, sizeof why, "the run was interrupted");
+    return outcome_expect(&run->outcome, text, passed, passed ? NULL : why);
+}
+
+static int judge_expressions(struct run *run)
+{
+    struct expression_names names = outcome_names(&run->outcome);
+    int result = 0;
+
+    for (uint32_t i = 0; i < run->scenario->expect_count && result == 0; i++) {
+        const char *text = run->scenario->expect[i];
+        struct expression_sides sides;
+        struct sp_error error;
+        int holds = expression_evaluate(text, &names, false, &sides, &error);
+
+        if (holds == 0)
+            error_set(&error, EINVAL, "found %.15g and %.15g", sides.left, sides.right);
+        result = outcome_expect(&run->outcome, text, holds == 1, holds == 1 ? NULL : error.text);
+    }
+    return result;
+}
+
+/* ---- The end of the servers ---- */
+
+/* SIGTERM for these servers, and what they say to the last. */
+static void end_some(struct run *run, int first, int end)
+{
+    for (int i = first; i < end; i++) {
+        servers_look(run, (enum scenario_server)i); /* it may be dead already */
+        run->servers[i].wanted = false;
+        servers_signal(&run->servers[i], SIGTERM);
+    }
+    for (int i = first; i < end; i++) {
+        struct run_server *server = &run->servers[i];
+        int status = 0;
+
+        if (server->server.pid != 0) {
+            /* One SIGTERM is enough: a second one would find it without its handler. */
+            if (child_end(server->server.pid, 0, state_patience_ms(run), &status) == -ETIMEDOUT) {
+                server->hung = true;
+                server->sent |= UINT64_C(1) << (SIGKILL - 1);
+            }
+            servers_ended(run, (enum scenario_server)i, status);
+        }
+        if (server->relay.fd >= 0)
+            relay_drain(&server->relay);
+    }
+}
+
+static void end_servers(struct run *run)
+{
+    end_some(run, SCENARIO_POLICYSERVER, SCENARIO_SERVERS);
+    end_some(run, 0, SCENARIO_POLICYSERVER);
+}
+
+int verdict_find(struct run *run, struct sp_error *error)
+{
+    int result;
+
+    settle(run);
+    result = judge_tasks(run);
+    if (result == 0)
+        result = judge_time(run);
+    if (result == 0)
+        result = judge_policies(run);
+    if (result == 0)
+        result = events_judge(run);
+    if (result == 0)
+        result = judge_expressions(run);
+    if (result != 0)
+        return error_set(error, -result, "%s", strerror(-result));
+    if (!run->interrupted)
+        result = checks_run(run, error);
+    end_servers(run);
+    if (result == 0 && judge_servers(run) != 0)
+        result = error_set(error, ENOMEM, "out of memory");
+    return result;
+}
