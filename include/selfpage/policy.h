@@ -131,10 +131,15 @@ struct sp_policy_env {
     uint64_t time;
     /** When the page will be referenced next, on the clock of `time`; UINT64_MAX: never. It may be
      *  asked about the page just referenced or incoming, too. NULL where the future is unknown: in
-     *  a live task, and in a replay unless the policy has SP_POLICY_NEEDS_FUTURE. */
+     *  a live task, and in a replay unless the policy has SP_POLICY_NEEDS_FUTURE, or has
+     *  SP_POLICY_TAKES_FUTURE and the future is known anyway. */
     uint64_t (*next_reference)(struct sp_policy_env *env, sp_page page);
     /** True if every reference arrives as a hit, as in a replay: there is no use in `watch`. */
     bool sees_all;
+    /** The id that a page has in the trace; it may be asked about the incoming page, too. NULL unless
+     *  the policy has SP_POLICY_WANTS_IDS, in a live task, and where pages are sampled: then there is
+     *  nothing but page numbers. */
+    uint64_t (*id)(struct sp_policy_env *env, sp_page page);
 };
 
 /** A parameter a policy takes: `name:small=0.1,ghost=0.9`. */
@@ -159,6 +164,10 @@ struct sp_policy_config {
 #define SP_POLICY_LIVE 1u
 /** The policy must know the future: it runs in replay only. */
 #define SP_POLICY_NEEDS_FUTURE 2u
+/** The policy looks at env->id: an engine that knows ids keeps 8 bytes a page for it. */
+#define SP_POLICY_WANTS_IDS 4u
+/** The policy uses the future where a trace carries it, and does without elsewhere. */
+#define SP_POLICY_TAKES_FUTURE 8u
 
 /** An eviction policy. Static and constant; all state is in `self`. */
 struct sp_policy {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/ids.h"
 #include "adapter/libcachesim_abi.h"
 #include "base/error.h"
 
@@ -17,6 +18,7 @@
 /* What a plug-in made for one engine. */
 struct instance {
     void *data;
+    struct ids ids; /* of pages that came in, where the engine knows ids */
     struct instance *next;
 };
 
@@ -38,6 +40,7 @@ struct adapter {
     const struct libcachesim *plugin;
     struct sp_policy_env *env;
     void *data;
+    struct ids *ids; /* NULL: there was no memory */
     struct libcachesim_request request;
     uint64_t chosen_plus1; /* page that the plug-in let go, still to be removed by the engine */
 };
@@ -67,7 +70,7 @@ static void adapter_init(void *self, const struct sp_policy_config *config)
 {
     struct adapter *adapter = self;
     struct libcachesim *plugin = address_from_params(config->params);
-    struct instance *instance = malloc(sizeof(*instance));
+    struct instance *instance = calloc(1, sizeof(*instance));
 
     adapter->plugin = plugin;
     adapter->env = config->env;
@@ -75,11 +78,30 @@ static void adapter_init(void *self, const struct sp_policy_config *config)
         .cache_size = config->frames, .default_ttl = UINT64_MAX, .hashpower = HASHPOWER});
     if (instance == NULL)
         return; /* the plug-in's memory then stays until the process ends */
+    adapter->ids = &instance->ids;
     instance->data = adapter->data;
     pthread_mutex_lock(&plugin->lock);
     instance->next = plugin->instances;
     plugin->instances = instance;
     pthread_mutex_unlock(&plugin->lock);
+}
+
+static uint64_t id_of(struct adapter *adapter, sp_page page)
+{
+    if (page == SP_NO_PAGE)
+        return UINT64_MAX;
+    return adapter->env->id != NULL ? adapter->env->id(adapter->env, page) : page;
+}
+
+/* As an oracleGeneral trace has it: the index, from 0, of the next request for the page. */
+static int64_t next_access(struct adapter *adapter, sp_page page)
+{
+    uint64_t time;
+
+    if (page == SP_NO_PAGE || adapter->env->next_reference == NULL)
+        return LIBCACHESIM_UNKNOWN;
+    time = adapter->env->next_reference(adapter->env, page);
+    return time <= INT64_MAX ? (int64_t)time - 1 : INT64_MAX;
 }
 
 static const struct libcachesim_request *request(struct adapter *adapter, sp_page page,
@@ -88,10 +110,10 @@ static const struct libcachesim_request *request(struct adapter *adapter, sp_pag
     adapter->request = (struct libcachesim_request){
         .clock_time = (int64_t)adapter->env->time,
         .n_req = adapter->env->time,
-        .obj_id = page == SP_NO_PAGE ? UINT64_MAX : page,
+        .obj_id = id_of(adapter, page),
         .obj_size = 1,
         .op = access == SP_WRITE ? LIBCACHESIM_WRITE : LIBCACHESIM_READ,
-        .next_access_vtime = -2,
+        .next_access_vtime = next_access(adapter, page),
         .valid = page != SP_NO_PAGE,
     };
     return &adapter->request;
@@ -101,6 +123,10 @@ static void adapter_insert(void *self, sp_page page, enum sp_access access)
 {
     struct adapter *adapter = self;
 
+    /* Without memory the page has no id that leads to it: should it be chosen, the engine counts an
+     * error and takes another. */
+    if (adapter->env->id != NULL && adapter->ids != NULL)
+        ids_note(adapter->ids, id_of(adapter, page), page);
     adapter->plugin->miss(adapter->data, request(adapter, page, access));
 }
 
@@ -115,11 +141,14 @@ static sp_page adapter_victim(void *self, sp_page incoming)
 {
     struct adapter *adapter = self;
     uint64_t id = adapter->plugin->eviction(adapter->data, request(adapter, incoming, SP_READ));
+    sp_page page = SP_NO_PAGE;
 
-    if (id >= SP_NO_PAGE)
-        return SP_NO_PAGE;
-    adapter->chosen_plus1 = id + 1;
-    return (sp_page)id;
+    if (adapter->env->id == NULL)
+        page = id < SP_NO_PAGE ? (sp_page)id : SP_NO_PAGE;
+    else if (adapter->ids != NULL)
+        page = ids_page(adapter->ids, id);
+    adapter->chosen_plus1 = (uint64_t)page + 1;
+    return page;
 }
 
 static void adapter_remove(void *self, sp_page page, enum sp_removal why)
@@ -130,7 +159,7 @@ static void adapter_remove(void *self, sp_page page, enum sp_removal why)
     if (adapter->chosen_plus1 == (uint64_t)page + 1)
         adapter->chosen_plus1 = 0;
     else
-        adapter->plugin->remove(adapter->data, page);
+        adapter->plugin->remove(adapter->data, id_of(adapter, page));
 }
 
 /* ---- Loading ---- */
@@ -196,6 +225,7 @@ int libcachesim_new(struct libcachesim **adapterp, void *object, const char *pat
     name_from_path(adapter->name, path);
     adapter->policy = (struct sp_policy){
         .abi = SP_POLICY_ABI,
+        .flags = SP_POLICY_WANTS_IDS | SP_POLICY_TAKES_FUTURE,
         .name = adapter->name,
         .summary = "a plug-in for libCacheSim",
         .size = adapter_size,
@@ -230,6 +260,7 @@ void libcachesim_free(struct libcachesim **adapterp)
         adapter->instances = instance->next;
         if (adapter->free != NULL)
             adapter->free(instance->data);
+        ids_fini(&instance->ids);
         free(instance);
     }
     pthread_mutex_destroy(&adapter->lock);

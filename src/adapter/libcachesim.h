@@ -5,6 +5,10 @@
  * page out of the plug-in's order) before the miss of the page that needs the frame; remove only
  * for a page that leaves without having been chosen.
  *
+ * obj_id is the id in the trace, and next_access_vtime the index of the next request for it where
+ * the trace carries that (oracleGeneral) or another policy of the same run needs it; -2 elsewhere. In
+ * sampled curves and in a live task there are no ids but page numbers.
+ *
  * What its interface has no word for: a page that was chosen but stays (it misses again when it is
  * put back), and a change of the number of frames (the plug-in goes on with the first). Such a
  * policy allocates as it likes, so that it runs in replay only. */

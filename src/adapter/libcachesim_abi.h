@@ -11,6 +11,9 @@
 
 #define LIBCACHESIM_FEATURES 16
 
+/* The next access is not known. */
+#define LIBCACHESIM_UNKNOWN (-2)
+
 /* Values of libcachesim_request.op that are used here. */
 enum {
     LIBCACHESIM_READ = 12,
@@ -35,7 +38,8 @@ struct libcachesim_request {
     int32_t op;
     int32_t tenant_id;
     uint64_t n_req;
-    int64_t next_access_vtime; /* -2: not known */
+    int64_t
+        next_access_vtime; /* index of the next request; LIBCACHESIM_UNKNOWN; INT64_MAX: never */
     uint64_t key_and_val_size; /* two bit fields */
     int32_t ns;
     void *eviction_algo_data;

@@ -57,11 +57,26 @@ static uint64_t env_next_reference(struct sp_policy_env *env, sp_page page)
     return next_plus1 == 0 ? UINT64_MAX : next_plus1;
 }
 
+static uint64_t env_id(struct sp_policy_env *env, sp_page page)
+{
+    return engine_of(env)->ids[page];
+}
+
+void engine_give_ids(struct engine *engine, const uint64_t *ids)
+{
+    if (ids == NULL || (engine->policy->flags & SP_POLICY_WANTS_IDS) == 0)
+        return;
+    engine->ids = ids;
+    engine->env.id = env_id;
+}
+
 int engine_init(struct engine *engine, const struct policy_choice *choice, uint32_t frames,
                 uint32_t pages_most, uint64_t seed, bool has_future, struct sp_error *error)
 {
     const struct sp_policy *policy = choice->policy;
-    bool wants_future = (policy->flags & SP_POLICY_NEEDS_FUTURE) != 0;
+    bool needs_future = (policy->flags & SP_POLICY_NEEDS_FUTURE) != 0;
+    bool wants_future =
+        needs_future || ((policy->flags & SP_POLICY_TAKES_FUTURE) != 0 && has_future);
 
     *engine = (struct engine){.policy = policy,
                               .frames = frames,
@@ -75,7 +90,7 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
                                       .sees_all = true}};
     if (frames == 0)
         return error_set(error, EINVAL, "policy '%s' needs at least one frame", policy->name);
-    if (wants_future && !has_future)
+    if (needs_future && !has_future)
         return error_set(error, ENOTSUP, "policy '%s' must know the future of the trace",
                          policy->name);
     for (size_t i = 0; i < POLICY_PARAMS_MAX; i++)

@@ -30,8 +30,9 @@ struct engine {
     struct engine_counts counts;
     const struct sp_policy *policy;
     void *self;
-    uint8_t *pages; /* by page: ENGINE_* bits */
-    uint64_t *next; /* by page: index of its next reference, plus one; NULL: not needed */
+    uint8_t *pages;      /* by page: ENGINE_* bits */
+    uint64_t *next;      /* by page: index of its next reference, plus one; NULL: not needed */
+    const uint64_t *ids; /* by page; NULL: not known, or not needed */
     uint32_t pages_most;
     uint32_t frames;
     uint32_t free;
@@ -52,6 +53,10 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
                 uint32_t pages_most, uint64_t seed, bool has_future, struct sp_error *error);
 
 void engine_fini(struct engine *engine);
+
+/* Give the policy the ids of pages, by page, if it wants them. Before the first reference; `ids` outlives
+ * the engine, and is filled in for a page before it is referred to. */
+void engine_give_ids(struct engine *engine, const uint64_t *ids);
 
 /* Refer to pages: page << 1, plus 1 for a write. next[i] is the index (from 0) in the whole trace
  * of the next reference to the page of references[i], or TRACE_NEVER; NULL without a future. */

@@ -43,8 +43,17 @@ int page_table_init(struct page_table *table, uint32_t most)
     return slots_allocate(table, SLOTS_LEAST);
 }
 
+int page_table_keep_ids(struct page_table *table)
+{
+    table->ids_room = table->most;
+    table->ids = reserve(table->ids_room * sizeof(*table->ids));
+    return table->ids != NULL ? 0 : -ENOMEM;
+}
+
 void page_table_fini(struct page_table *table)
 {
+    if (table->ids != NULL)
+        reserve_free(table->ids, table->ids_room * sizeof(*table->ids));
     if (table->slots != NULL)
         reserve_free(table->slots, table->slot_count * sizeof(struct page_slot));
     *table = (struct page_table){.count = 0};
@@ -94,6 +103,8 @@ static inline bool look_up(struct page_table *table, const struct trace_referenc
         if (table->count == table->most)
             return false;
         slots[at].id = reference->id;
+        if (table->ids != NULL)
+            table->ids[table->count] = reference->id;
         slots[at].page_plus1 = ++table->count;
     }
     *out = (slots[at].page_plus1 - 1) << 1 | reference->write;

@@ -15,14 +15,19 @@ struct page_slot;
 
 struct page_table {
     uint32_t count; /* pages so far */
+    uint64_t *ids;  /* by page; NULL unless page_table_keep_ids was called */
     /* Private. */
     uint32_t most;
+    size_t ids_room;
     struct page_slot *slots; /* open addressing, a power of two */
     size_t slot_count;
 };
 
 /* An empty table for up to `most` pages. -ENOMEM. */
 int page_table_init(struct page_table *table, uint32_t most);
+
+/* Before the first look-up: note the id of each page in `ids`, which does not move. -ENOMEM. */
+int page_table_keep_ids(struct page_table *table);
 
 void page_table_fini(struct page_table *table);
 

@@ -21,6 +21,7 @@ struct replay {
     struct replay_progress progress;
     struct engine *engines; /* as many as results */
     struct pool_job *jobs;
+    uint32_t flags; /* of all policies together */
     bool wants_future;
     bool shares; /* sizes in shares of the pages */
 };
@@ -40,8 +41,7 @@ static void look_at_options(struct replay *replay)
     const struct replay_options *options = replay->options;
 
     for (size_t i = 0; i < options->policy_count; i++)
-        if (options->policies[i].choice.policy->flags & SP_POLICY_NEEDS_FUTURE)
-            replay->wants_future = true;
+        replay->flags |= options->policies[i].choice.policy->flags;
     for (size_t i = 0; i < options->size_count; i++)
         if (options->sizes[i].share > 0)
             replay->shares = true;
@@ -67,14 +67,14 @@ static int prepare(struct replay *replay, bool trust, struct sp_error *error)
 {
     struct trace *trace = &replay->trace;
     bool carried = trust && trace->carries_future && !trace_splits(trace);
-    bool must_scan =
-        (replay->shares && trace->told_pages == 0) || (replay->wants_future && !carried);
+    bool must_know = (replay->flags & SP_POLICY_NEEDS_FUTURE) != 0;
+    bool must_scan = (replay->shares && trace->told_pages == 0) || (must_know && !carried);
     uint32_t most = pass_pages_most(trace, replay->options->pages_most);
     int result = 0;
 
     if (must_scan && !trace->input.seekable)
         return error_set(error, ESPIPE, "%s can be read only once, but %s", trace->input.name,
-                         replay->wants_future && !carried
+                         must_know && !carried
                              ? "a policy must know its future"
                              : "sizes are shares of its pages, which must be counted first");
     if (page_table_init(&replay->table, most) != 0)
@@ -83,6 +83,9 @@ static int prepare(struct replay *replay, bool trust, struct sp_error *error)
                                  .table = &replay->table,
                                  .progress = progress_step,
                                  .context = &replay->progress};
+    if ((replay->flags & SP_POLICY_WANTS_IDS) != 0 && page_table_keep_ids(&replay->table) != 0)
+        return error_set(error, ENOMEM, "no memory for the ids of pages");
+    replay->wants_future = must_know || ((replay->flags & SP_POLICY_TAKES_FUTURE) != 0 && carried);
     if (replay->wants_future) {
         result = future_init(&replay->future, carried, most, error);
         replay->pass.future = &replay->future;
@@ -130,6 +133,7 @@ static int start_engines(struct replay *replay, struct replay_results *results,
                              options->seed, replay->wants_future, error);
         if (result != 0)
             return result;
+        engine_give_ids(&replay->engines[i], replay->table.ids);
         replay->jobs[i] = (struct pool_job){.run = run_engine, .context = &replay->engines[i]};
     }
     return 0;
