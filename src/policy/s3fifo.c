@@ -7,6 +7,10 @@
  * page another turn for each reference counted; as many ghosts are remembered as the large queue
  * holds.
  *
+ * While there are free frames the paper's small queue takes all new pages. libCacheSim's S3-FIFO of
+ * 2025 fills the main queue as soon as the small one is full, as long as nothing has been evicted:
+ * `fill=1`. It makes a large difference in loops, of which that part of main then stays.
+ *
  *     insert --> [ small ] --> [ main ] --> victim
  *                   |             ^
  *                   +--> [ ghost ]+
@@ -24,7 +28,7 @@
 
 enum { SMALL = QUEUE_FIRST, MAIN, GHOST };
 
-enum { S3FIFO_SMALL, S3FIFO_GHOST, S3FIFO_MOVE };
+enum { S3FIFO_SMALL, S3FIFO_GHOST, S3FIFO_MOVE, S3FIFO_FILL };
 
 struct s3fifo {
     struct sp_policy_env *env;
@@ -32,6 +36,7 @@ struct s3fifo {
     uint32_t small_frames;
     uint32_t ghosts_most;
     uint32_t move;        /* references in the small queue that make a page go on */
+    bool filling;         /* nothing was evicted yet, and that makes a difference */
     struct recent recent; /* new pages, which are not yet watched */
     struct queues queues;
     struct sp_link memory[];
@@ -41,6 +46,8 @@ static const struct sp_policy_param s3fifo_params[] = {
     [S3FIFO_SMALL] = {"small", 0.1, 0.0, 1.0, "share of the frames for the small queue"},
     [S3FIFO_GHOST] = {"ghost", 0.9, 0.0, 16.0, "ghosts remembered, as a share of the frames"},
     [S3FIFO_MOVE] = {"move", 2.0, 1.0, 3.0, "references in the small queue to go on to the large"},
+    [S3FIFO_FILL] = {"fill", 0.0, 0.0, 1.0,
+                     "1: fill the large queue while no page was evicted (libCacheSim since 2025)"},
     {NULL},
 };
 
@@ -66,6 +73,7 @@ static void s3fifo_init(void *self, const struct sp_policy_config *config)
     s3fifo->env = config->env;
     s3fifo->params = config->params;
     s3fifo->move = (uint32_t)config->params[S3FIFO_MOVE];
+    s3fifo->filling = config->params[S3FIFO_FILL] >= 1;
     queues_init(&s3fifo->queues, s3fifo->memory, config->pages);
     s3fifo_resize(self, config->frames);
 }
@@ -90,6 +98,8 @@ static void s3fifo_insert(void *self, sp_page page, enum sp_access access)
     (void)access;
     if (queue_of(queues, page) == GHOST) {
         queue_forget(queues, page);
+        home = MAIN;
+    } else if (s3fifo->filling && queue_count(queues, SMALL) >= s3fifo->small_frames) {
         home = MAIN;
     }
     if (home == MAIN || home == SMALL) {
@@ -162,6 +172,7 @@ static sp_page s3fifo_victim(void *self, sp_page incoming)
     struct queues *queues = &s3fifo->queues;
     sp_page page;
 
+    s3fifo->filling = false;
     /* The victim must not push the page that comes out of the ghosts. */
     if (incoming != SP_NO_PAGE && queue_of(queues, incoming) == GHOST)
         queue_away(queues, incoming, MAIN);

@@ -63,6 +63,9 @@ static const struct example {
     /* Once is not enough, but for a live task's threshold. */
     {"s3fifo", 10, "aabcdefghijk", "bcdefghijk"},
     {"s3fifo:move=1", 10, "aabcdefghijk", "acdefghijk"},
+    /* With the large queue filled first, b to j are in it when k and l pass through the small one. */
+    {"s3fifo", 10, "abcdefghijkl", "cdefghijkl"},
+    {"s3fifo:fill=1", 10, "abcdefghijkl", "bcdefghijl"},
 
     /* 2Q with Kin 1 and Kout 2. e, f and g push a, b and c out; a is forgotten when c leaves. b
      * comes back to Am and pushes d out; a is a new page, and pushes e and thereby c out of A1out.
@@ -219,6 +222,62 @@ static void test_lfu_ages(void **state)
         trace[FIRST + i] = HOT + i % (HOT + 10);
     assert_true(replay_run("lfu:age=0", trace, COUNT(trace), 3 * HOT, HOT + 10, false) >
                 3 * replay_run("lfu", trace, COUNT(trace), 3 * HOT, HOT + 10, false));
+}
+
+#define LFU_PAGES 200u
+
+static void reference_is(struct replay *replay, sp_page page, bool miss)
+{
+    assert_int_equal(replay_reference(replay, page), miss);
+}
+
+/* From the definition: the resident page with the fewest references since it came in leaves, and of
+ * those with as few the one referenced longest ago. */
+static uint64_t model_lfu_misses(const struct trace *trace, uint32_t frames)
+{
+    uint64_t count[LFU_PAGES] = {0}, last[LFU_PAGES] = {0}, misses = 0;
+    uint32_t resident = 0;
+
+    for (size_t i = 0; i < trace->length; i++) {
+        sp_page page = trace->references[i], least = SP_NO_PAGE;
+
+        misses += count[page] == 0;
+        if (count[page] == 0 && resident == frames) {
+            for (sp_page p = 0; p < trace->pages; p++)
+                if (count[p] > 0 && (least == SP_NO_PAGE || count[p] < count[least] ||
+                                     (count[p] == count[least] && last[p] < last[least])))
+                    least = p;
+            count[least] = 0;
+            resident--;
+        }
+        resident += count[page] == 0;
+        count[page]++;
+        last[page] = i;
+    }
+    return misses;
+}
+
+static void test_lfu_without_ageing_counts_without_bound(void **state)
+{
+    static const uint32_t sizes[] = {1, 3, 10, 50};
+    struct trace trace;
+    struct replay replay;
+
+    (void)state;
+    replay_init(&replay, "lfu:age=0", 3, 2, 1, false);
+    for (int i = 0; i < 300; i++)
+        reference_is(&replay, 0, i == 0);
+    for (int i = 0; i < 260; i++)
+        reference_is(&replay, 1, i == 0);
+    reference_is(&replay, 2, true); /* for page 1, which has the fewer references */
+    reference_is(&replay, 0, false);
+    replay_fini(&replay);
+    assert_true(trace_generate(&trace, "zipf", RUNNING_ON_VALGRIND ? 3000 : 50000, LFU_PAGES, 1));
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        assert_int_equal(
+            replay_run("lfu:age=0", trace.references, trace.length, trace.pages, sizes[i], false),
+            model_lfu_misses(&trace, sizes[i]));
+    trace_fini(&trace);
 }
 
 /* ---- What all policies have in common ---- */
@@ -482,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_belady_textbook),
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_lfu_ages),
+        cmocka_unit_test(test_lfu_without_ageing_counts_without_bound),
         cmocka_unit_test(test_what_fits_stays),
         cmocka_unit_test(test_between_optimum_and_nonsense),
         cmocka_unit_test(test_resize),
