@@ -230,6 +230,13 @@ struct sp_arbiter {
                           size_t count, const struct sp_arbiter_request *request);
 };
 
+/** What a shared object defines, and nobody else. Declared here since a constant in C++ is otherwise
+ *  seen by its own file only. */
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+extern const struct sp_arbiter sp_arbiter_plugin;
+
 #ifdef __cplusplus
 }
 #endif

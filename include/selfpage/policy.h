@@ -194,6 +194,13 @@ struct sp_policy {
     size_t page_bytes;
 };
 
+/** What a shared object defines, and nobody else. Declared here since a constant in C++ is otherwise
+ *  seen by its own file only. */
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+extern const struct sp_policy sp_policy_plugin;
+
 #ifdef __cplusplus
 }
 #endif

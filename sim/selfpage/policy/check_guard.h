@@ -27,8 +27,8 @@ void guarded_fini(struct guarded *guarded);
  * refilled. False: it cannot be done. */
 bool guard_signals(struct check_log *log, const struct guarded *guarded, size_t count);
 
-/* From now on, system calls but those that end the process, and reading the time stamp counter,
- * come as signals. False: this kernel cannot do it. */
+/* From now on, system calls but those that end the process, and reading the time stamp counter or
+ * what the kernel shows of the time, come as signals. False: this kernel cannot do it. */
 bool guard_system_calls(void);
 
 /* A stack of its own for calls of the policy; see struct check_setup.invoke. */

@@ -2,6 +2,7 @@
  * about each stands in tests/sim/selfpage/check_policy. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <selfpage/page_list.h>
@@ -35,6 +36,9 @@ enum mistake {
     ALLOCATES,
     WRITES_OUTPUT,
     READS_CLOCK,
+    READS_TIME,
+    READS_COARSE_TIME,
+    READS_TIME_OF_DAY,
     DEEP_STACK,
     DENSE_INIT,
     SLOW_REMOVE,
@@ -141,6 +145,8 @@ static void wrong_hit(void *self, sp_page page, enum sp_access access)
 
 static void strange_things(struct wrong *w)
 {
+    struct timespec now = {0, 0};
+
     w->calls++;
     if (WRONG == CRASHES && w->calls == 20)
         *(volatile int *)((uintptr_t)sink + 64) = 1; /* not NULL, which UBSan would catch first */
@@ -158,6 +164,12 @@ static void strange_things(struct wrong *w)
     if (WRONG == READS_CLOCK)
         sink += (unsigned)__builtin_ia32_rdtsc();
 #endif
+    if (WRONG == READS_TIME)
+        sink += (unsigned)time(NULL);
+    if (WRONG == READS_COARSE_TIME && clock_gettime(CLOCK_MONOTONIC_COARSE, &now) == 0)
+        sink += (unsigned)now.tv_nsec;
+    if (WRONG == READS_TIME_OF_DAY && timespec_get(&now, TIME_UTC) == TIME_UTC)
+        sink += (unsigned)now.tv_nsec;
 }
 
 static sp_page wrong_victim(void *self, sp_page in)
