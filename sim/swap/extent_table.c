@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/assert.h"
 #include "io/discard.h"
+#include "swap_file.h"
 
 #define ROOM_FIRST 8u
 
@@ -41,7 +45,8 @@ static int table_grow(struct extent_table *table)
 }
 
 int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
-                     struct server *server, struct user *user, uint32_t *total)
+                     struct server *server, struct user *user,
+                     struct extent_totals *totals)
 {
     uint32_t place = place_find(table, number);
     struct swap_extent *extent;
@@ -61,14 +66,14 @@ int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd
                                    .references = 1,
                                    .server = server,
                                    .user = user,
-                                   .total = total};
+                                   .totals = totals};
     user->references++;
     user->extents++;
     memmove(table->extent + place + 1, table->extent + place,
             (table->count - place) * sizeof(struct swap_extent *));
     table->extent[place] = extent;
     table->count++;
-    ++*total;
+    totals->extents++;
     return 0;
 }
 
@@ -93,7 +98,7 @@ int extent_table_remove(struct extent_table *table, uint32_t number)
 
     if (place == table->count || table->extent[place]->number != number)
         return -ENOENT;
-    swap_extent_unref(table->extent[place]);
+    extent_table_unref(table->extent[place]);
     table->count--;
     memmove(table->extent + place, table->extent + place + 1,
             (table->count - place) * sizeof(struct swap_extent *));
@@ -103,16 +108,51 @@ int extent_table_remove(struct extent_table *table, uint32_t number)
 void extent_table_fini(struct extent_table *table)
 {
     for (uint32_t i = 0; i < table->count; i++)
-        swap_extent_unref(table->extent[i]);
+        extent_table_unref(table->extent[i]);
     free(table->extent);
     memset(table, 0, sizeof(*table));
 }
 
-void swap_extent_unref(struct swap_extent *extent)
+/* The extent's memory, or MAP_FAILED. */
+static uint8_t *memory_map(struct swap_extent *extent)
+{
+    uint8_t *memory = extent->memory;
+
+    if (memory == NULL)
+        memory = mmap(NULL, (size_t)extent->pages * SWAP_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      extent->fd, 0);
+    if (memory != MAP_FAILED && extent->memory == NULL &&
+        extent->totals->mapped < EXTENT_MAPPED_MAX) {
+        extent->memory = memory;
+        extent->totals->mapped++;
+    }
+    return memory;
+}
+
+uint32_t extent_table_write(struct swap_extent *extent, uint32_t offset, uint32_t count,
+                            int source_fd, off_t from)
+{
+    uint8_t *memory = memory_map(extent);
+    ssize_t copied;
+
+    ensure((uint64_t)offset + count <= extent->pages);
+    if (memory == MAP_FAILED)
+        return 0;
+    copied = pread(source_fd, memory + (size_t)offset * SWAP_PAGE, (size_t)count * SWAP_PAGE, from);
+    if (extent->memory == NULL)
+        munmap(memory, (size_t)extent->pages * SWAP_PAGE);
+    return copied > 0 ? (uint32_t)((size_t)copied / SWAP_PAGE) : 0;
+}
+
+void extent_table_unref(struct swap_extent *extent)
 {
     if (extent == NULL || --extent->references > 0)
         return;
-    --*extent->total;
+    extent->totals->extents--;
+    if (extent->memory != NULL) {
+        munmap(extent->memory, (size_t)extent->pages * SWAP_PAGE);
+        extent->totals->mapped--;
+    }
     extent->user->extents--;
     discard_descriptor(extent->server, extent->user, extent->fd);
     user_release(&extent->server->users, extent->user);

@@ -9,6 +9,15 @@
 /* Extents of one client. */
 #define EXTENT_TABLE_MAX 4096u
 
+/* Extents that stay mapped; each costs one of the process' mappings (vm.max_map_count). */
+#define EXTENT_MAPPED_MAX 16384u
+
+/* Of all clients. */
+struct extent_totals {
+    uint32_t extents;
+    uint32_t mapped;
+};
+
 /* A descriptor and who uses it: the table, and each page of a request that is under way. */
 struct swap_extent {
     int fd;
@@ -17,7 +26,8 @@ struct swap_extent {
     uint32_t references;
     struct server *server;
     struct user *user; /* one reference: whose share it counts for */
-    uint32_t *total;   /* counts all extents of the server */
+    struct extent_totals *totals;
+    uint8_t *memory; /* all of it, mapped; NULL: not mapped */
 };
 
 /* Ordered by number. All zeros is an empty table. */
@@ -27,12 +37,13 @@ struct extent_table {
     uint32_t room;
 };
 
-/* Enter `consume_fd`, which `user` has sent, under `number`; on failure it stays the caller's. *total
- * and user->extents are counted up now, and down when the descriptor is closed; `total` must live as
- * long. Returns 0, -EEXIST (the number is
+/* Enter `consume_fd`, which `user` has sent, under `number`; on failure it stays the caller's. *totals
+ * and user->extents are counted up now, and down when the descriptor is closed; `totals` must live
+ * as long. Returns 0, -EEXIST (the number is
  * taken), -EMFILE (EXTENT_TABLE_MAX) or -ENOMEM. */
 int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
-                     struct server *server, struct user *user, uint32_t *total);
+                     struct server *server, struct user *user,
+                     struct extent_totals *totals);
 
 /* The extent of that number, with one reference more for the caller, if it has page `offset`; else
  * NULL. */
@@ -45,7 +56,16 @@ int extent_table_remove(struct extent_table *table, uint32_t number);
 /* Forget them all. */
 void extent_table_fini(struct extent_table *table);
 
+/* Write `count` pages at page `offset` of an extent with what lies in `source_fd` at byte `from`.
+ * Returns how many whole pages were written.
+ *
+ * Never with pwrite, which takes the inode's lock: whoever can write the extent can keep it for ever
+ * (see io/errand.h). The kernel copies to a mapping instead, and where the extent has been cut that
+ * fails without a signal. */
+uint32_t extent_table_write(struct swap_extent *extent, uint32_t offset, uint32_t count,
+                            int source_fd, off_t from);
+
 /* Give up one reference; NULL is allowed. */
-void swap_extent_unref(struct swap_extent *extent);
+void extent_table_unref(struct swap_extent *extent);
 
 #endif

@@ -46,14 +46,13 @@ static struct page_run extent_run(const struct swap_job *job, uint32_t first)
 static uint32_t run_copy(const struct swap_job *job, struct page_run run)
 {
     const struct swap_page *page = &job->page[run.first];
-    size_t bytes = (size_t)run.count * SWAP_PAGE;
-    off_t offset = (off_t)page->offset * SWAP_PAGE;
     ssize_t copied;
 
-    if (job->kind == SWAP_JOB_STORE)
-        copied = pread(page->extent->fd, page_bytes(job, run.first), bytes, offset);
-    else
-        copied = pwrite(page->extent->fd, page_bytes(job, run.first), bytes, offset);
+    if (job->kind != SWAP_JOB_STORE)
+        return extent_table_write(page->extent, page->offset, run.count, job->buffer_fd,
+                                  job->buffer_at + (off_t)run.first * SWAP_PAGE);
+    copied = pread(page->extent->fd, page_bytes(job, run.first), (size_t)run.count * SWAP_PAGE,
+                   (off_t)page->offset * SWAP_PAGE);
     return copied > 0 ? (uint32_t)((size_t)copied / SWAP_PAGE) : 0;
 }
 

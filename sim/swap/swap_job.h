@@ -55,6 +55,8 @@ struct swap_job {
     struct swap_job *next;        /* in the queue */
     const struct swap_file *file;
     uint8_t *buffer; /* room for all pages; NULL while waiting, and for FREE and RESERVE */
+    int buffer_fd;   /* the same memory */
+    off_t buffer_at; /* there */
     uint64_t key;    /* of the client */
     uint32_t number; /* of the client */
     uint32_t seq;

@@ -140,7 +140,7 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
     if (error < 0)
         text =
             "not an extent of that many pages, sealed against growing, and not against shrinking";
-    else if (!user_may(connection->owner->extents, 1, service->extents, service->extents_max,
+    else if (!user_may(connection->owner->extents, 1, service->extents.extents, service->extents_max,
                        SHARE_EXTENTS))
         error = -EMFILE;
     else

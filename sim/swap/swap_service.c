@@ -23,29 +23,25 @@ static struct swap_job *job_allocate(uint32_t pages)
     return malloc(sizeof(struct swap_job) + pages * sizeof(struct swap_page));
 }
 
-static uint8_t *buffer_allocate(void)
-{
-    return aligned_alloc(SWAP_PAGE, (size_t)WIRE_BATCH * SWAP_PAGE);
-}
-
 /* A buffer for one job, or NULL: then one will be given back later. */
 static uint8_t *buffer_take(struct swap_service *service)
 {
-    uint8_t *buffer;
-
-    if (service->buffers_free > 0)
-        return service->buffer[--service->buffers_free];
-    if (service->buffers_made == SERVICE_BUFFERS)
-        return NULL;
-    buffer = buffer_allocate();
-    service->buffers_made += buffer != NULL;
-    return buffer;
+    return service->buffers_free > 0 ? service->buffer[--service->buffers_free] : NULL;
 }
 
 static void buffer_give(struct swap_service *service, uint8_t *buffer)
 {
     if (buffer != NULL)
         service->buffer[service->buffers_free++] = buffer;
+}
+
+static void buffer_set(struct swap_job *job, uint8_t *buffer)
+{
+    const struct shared *buffers = &job->service->buffers;
+
+    job->buffer = buffer;
+    job->buffer_fd = buffers->fd;
+    job->buffer_at = buffer - (const uint8_t *)buffers->memory;
 }
 
 void session_unref(struct swap_session *session)
@@ -63,7 +59,6 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
 {
     struct swap_service *service = session->service;
     struct swap_job *job = service->threaded ? job_allocate(count) : service->reused;
-    uint8_t *buffer = service->threaded ? NULL : job->buffer;
 
     if (job == NULL)
         return NULL;
@@ -72,7 +67,8 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
     job->service = service;
     job->session = session;
     job->file = &service->file;
-    job->buffer = buffer;
+    if (!service->threaded)
+        buffer_set(job, service->buffers.memory);
     job->key = session->client->key;
     job->number = session->client->number;
     job->seq = seq;
@@ -90,7 +86,7 @@ static void job_free(struct swap_job *job)
     struct swap_session *session = job->session;
 
     for (uint32_t i = 0; i < job->count; i++)
-        swap_extent_unref(job->page[i].extent);
+        extent_table_unref(job->page[i].extent);
     session->jobs--;
     if (service->threaded) {
         buffer_give(service, job->buffer);
@@ -183,9 +179,14 @@ static bool job_has_buffer(struct swap_job *job)
 {
     if (job->kind != SWAP_JOB_STORE && job->kind != SWAP_JOB_LOAD)
         return true;
-    if (job->buffer == NULL)
-        job->buffer = buffer_take(job->service);
-    return job->buffer != NULL;
+    if (job->buffer == NULL) {
+        uint8_t *buffer = buffer_take(job->service);
+
+        if (buffer == NULL)
+            return false;
+        buffer_set(job, buffer);
+    }
+    return true;
 }
 
 /* Let jobs begin, in order, until one has to wait for a buffer or for a slot. */
@@ -257,19 +258,20 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
 {
     struct allocator allocator = {.resize = libc_resize};
 
+    size_t bytes = (size_t)WIRE_BATCH * SWAP_PAGE;
+    uint32_t buffers;
+    int code;
+
     service->threaded = service->file.direct || service->file.sync;
-    if (!service->threaded) {
-        service->reused = job_allocate(WIRE_BATCH);
-        if (service->reused != NULL)
-            service->reused->buffer = buffer_allocate();
-        if (service->reused == NULL || service->reused->buffer == NULL)
-            return error_set(error, ENOMEM, "no memory for a buffer");
-    } else {
-        /* With one buffer in any case, some job will always go on. */
-        buffer_give(service, buffer_take(service));
-        if (service->buffers_made == 0)
-            return error_set(error, ENOMEM, "no memory for a buffer");
-    }
+    buffers = service->threaded ? SERVICE_BUFFERS : 1;
+    code = shared_create(&service->buffers, "selfpage-swap-buffers", buffers * bytes, error);
+    if (code < 0)
+        return code;
+    for (uint32_t i = 0; service->threaded && i < buffers; i++)
+        buffer_give(service, (uint8_t *)service->buffers.memory + i * bytes);
+    service->reused = service->threaded ? NULL : job_allocate(WIRE_BATCH);
+    if (!service->threaded && service->reused == NULL)
+        return error_set(error, ENOMEM, "no memory for a request");
     if (swap_map_init(&service->map, service->options->slots, allocator) < 0)
         return error_set(error, ENOMEM, "no memory for the books of %u slots",
                          service->options->slots);
@@ -283,6 +285,7 @@ int service_open(struct swap_service *service, const struct swap_options *option
 
     memset(service, 0, sizeof(*service));
     service->server.listener = -1; /* server_fini is called even if there was no server_start */
+    service->buffers.fd = -1;
     service->options = options;
     service->random = random_seeded(options->seed);
     code = swap_file_open(&service->file, options, error);
@@ -303,9 +306,6 @@ void service_fini(struct swap_service *service)
     client_table_fini(&service->clients);
     swap_map_fini(&service->map);
     swap_file_close(&service->file);
-    if (service->reused != NULL)
-        free(service->reused->buffer);
     free(service->reused);
-    while (service->buffers_free > 0)
-        free(service->buffer[--service->buffers_free]);
+    shared_close(&service->buffers);
 }

@@ -20,6 +20,7 @@
 #include "base/random.h"
 #include "core/swap/map.h"
 #include "io/server.h"
+#include "os/shared.h"
 #include "options.h"
 #include "swap_client.h"
 #include "swap_file.h"
@@ -46,16 +47,16 @@ struct swap_service {
     struct client_table clients;
     struct swap_counters counters;
     struct random_source random; /* of the injected faults */
-    uint32_t extents;            /* of all clients */
+    struct extent_totals extents;
     uint32_t extents_max;
     int64_t restored; /* slots that came back with a kept device */
     bool threaded;
     struct swap_job *reused; /* inline: the one job there is */
     struct swap_job *first;  /* threaded: the queue of jobs that have not begun */
     struct swap_job *last;
+    struct shared buffers;            /* of all jobs */
     uint8_t *buffer[SERVICE_BUFFERS]; /* threaded: those that nobody uses */
     uint32_t buffers_free;
-    uint32_t buffers_made;
 };
 
 /* Open the device, and take in what it remembers. Returns 0, or a negative errno and a text; call
