@@ -2,13 +2,20 @@
 #include <signal.h>
 
 #include "io/program.h"
+#include "kept.h"
 #include "options.h"
 #include "swap_service.h"
 
 static struct swap_service service;
+static bool serves;
 
-static int start(uv_loop_t *loop, const void *options, struct sp_error *error)
+static int start(uv_loop_t *loop, const void *arg, struct sp_error *error)
 {
+    const struct swap_options *options = arg;
+
+    if (options->list_clients || options->drop_client != 0)
+        return kept_run(options, error);
+    serves = true;
     /* A file larger than RLIMIT_FSIZE is to be an error that is told, not a signal. */
     signal(SIGXFSZ, SIG_IGN);
     return service_start(&service, loop, options, error);
@@ -16,7 +23,8 @@ static int start(uv_loop_t *loop, const void *options, struct sp_error *error)
 
 static int end(void)
 {
-    service_fini(&service);
+    if (serves)
+        service_fini(&service);
     return 0;
 }
 

@@ -57,6 +57,9 @@ static const struct option_row rows[] = {
              "file system can, else --buffered"},
     {"quota", OPTION_U32, FIELD(quota), 1, SWAP_SLOTS_MAX, .value = "N",
      .help = "most slots that one client may reserve (default: all)"},
+    {"user-quota", OPTION_U32, FIELD(user_quota), 1, SWAP_SLOTS_MAX},
+    {"list-clients", OPTION_FLAG, FIELD(list_clients)},
+    {"drop-client", OPTION_U32, FIELD(drop_client), 1, UINT32_MAX},
     {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
      .help = "write one byte to FD, and close it, once the server listens"},
     {"fail-writes", OPTION_RATE, FIELD(fail_writes), .most = 1,
@@ -76,7 +79,9 @@ static int check(void *arg, struct sp_error *error)
 
     if (options->slots == 0)
         return error_set(error, EINVAL, "--slots is missing (see --help)");
-    if (options->socket == NULL)
+    if (options->list_clients || options->drop_client != 0)
+        options->keep = true;
+    else if (options->socket == NULL)
         return error_set(error, EINVAL, "--socket is missing (see --help)");
     if (options->file == NULL || options->file[0] == '\0')
         return error_set(error, EINVAL, "--file is missing (see --help)");
@@ -85,6 +90,8 @@ static int check(void *arg, struct sp_error *error)
                          options->slots);
     if (options->quota == 0)
         options->quota = options->slots;
+    if (options->user_quota == 0)
+        options->user_quota = UINT32_MAX; /* none */
     return 0;
 }
 

@@ -19,13 +19,16 @@ enum swap_mode {
 
 struct swap_options {
     uint32_t slots;
-    uint32_t quota; /* slots that one client may reserve */
+    uint32_t quota;      /* slots that one client may reserve */
+    uint32_t user_quota; /* slots that all clients of one user may reserve */
     const char *socket;
     const char *file;
     enum swap_mode mode;
     bool keep;
     bool sync;
     bool verbose;
+    bool list_clients;    /* of a kept device, instead of serving */
+    uint32_t drop_client; /* the same: drop the client of this id; 0: none */
     int ready_fd;       /* -1: none */
     double fail_writes; /* injected faults: the share of pages, 0 to 1 */
     double fail_reads;

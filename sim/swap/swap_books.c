@@ -113,22 +113,17 @@ static int reserve_begin(struct swap_job *job)
     const struct swap_client *books = swap_map_client(map, job->number);
     struct wire_message reply = {.type = WIRE_RESERVED, .seq = job->seq};
     char text[WIRE_TEXT];
-    int error = swap_map_reserve(map, job->number, job->add, job->subtract);
+    struct client_table *clients = &job->service->clients;
+    const struct client *client = job->session->client;
+    int error = client_reserve(clients, job->session->client, job->add, job->subtract);
 
-    if (error == 0) {
-        error = client_save(&job->service->clients, job->session->client);
-        if (error < 0) {
-            /* Cannot fail: this is where we come from. */
-            (void)swap_map_reserve(map, job->number, job->subtract, job->add);
-            error = -EIO;
-        }
-    }
     if (error < 0) {
         snprintf(
             text, sizeof(text),
-            "cannot reserve +%u -%u: %u reserved, %u used, quota %u; %u of %u slots unreserved",
+            "cannot reserve +%u -%u: %u reserved, %u used, quota %u; user: %u, quota %u; %u of %u "
+            "slots unreserved",
             job->add, job->subtract, books->reserved, books->used, books->quota,
-            map->slots - map->reserved, map->slots);
+            client->owner->reserved, clients->user_quota, map->slots - map->reserved, map->slots);
         reply_done(job, error, books->reserved, text);
         return 1;
     }

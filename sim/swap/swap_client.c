@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/assert.h"
+
 #define ROOM_FIRST 16u
 
 /* Make room for the number `number`. */
@@ -37,15 +39,60 @@ static uint32_t number_find(const struct client_table *table)
     return number;
 }
 
+/* ---- Owners ---- */
+
+/* The owner of this user id, made if there is none. NULL: no memory. */
+static struct client_owner *owner_of(struct client_table *table, uid_t uid)
+{
+    struct client_owner *owner = table->owners;
+
+    while (owner != NULL && owner->uid != uid)
+        owner = owner->next;
+    if (owner != NULL)
+        return owner;
+    owner = calloc(1, sizeof(*owner));
+    if (owner == NULL)
+        return NULL;
+    owner->uid = uid;
+    owner->next = table->owners;
+    table->owners = owner;
+    return owner;
+}
+
+/* One client of this owner less is there. */
+static void owner_leave(struct client_table *table, struct client_owner *owner)
+{
+    struct client_owner **link = &table->owners;
+
+    ensure(owner->clients > 0);
+    if (--owner->clients > 0)
+        return;
+    ensure(owner->reserved == 0);
+    while (*link != owner)
+        link = &(*link)->next;
+    *link = owner->next;
+    free(owner);
+}
+
+/* ---- The table ---- */
+
 /* Enter a client that has its number into the table and the books. */
 static int client_enter(struct client_table *table, struct client *client, uint32_t quota)
 {
     int error = table_grow(table, client->number);
 
     if (error == 0)
-        error = swap_map_add(table->map, client->number, quota);
+        client->owner = owner_of(table, client->uid);
+    if (error == 0 && client->owner == NULL)
+        error = -ENOMEM;
     if (error < 0)
         return error;
+    client->owner->clients++;
+    error = swap_map_add(table->map, client->number, quota);
+    if (error < 0) {
+        owner_leave(table, client->owner);
+        return error;
+    }
     table->client[client->number] = client;
     client->references++;
     return 0;
@@ -111,15 +158,17 @@ static void reservations_restore(struct client_table *table)
         /* This can fail only if the index contradicts itself; what the slots need is there. */
         if (record->reserved > books->reserved)
             (void)swap_map_reserve(table->map, number, record->reserved - books->reserved, 0);
+        table->client[number]->owner->reserved += books->reserved;
     }
 }
 
 int64_t client_table_init(struct client_table *table, struct swap_map *map,
-                          struct swap_index *index, uint32_t quota)
+                          struct swap_index *index, uint32_t quota, uint32_t user_quota)
 {
     int64_t restored;
 
-    *table = (struct client_table){.map = map, .index = index, .quota = quota};
+    *table = (struct client_table){
+        .map = map, .index = index, .quota = quota, .user_quota = user_quota};
     table->most = index != NULL ? SWAP_INDEX_CLIENTS : SWAP_CLIENTS_MAX;
     if (index == NULL)
         return 0;
@@ -143,7 +192,37 @@ void client_table_fini(struct client_table *table)
         if (table->client[number] != NULL)
             client_unref(table->client[number]);
     free(table->client);
+    while (table->owners != NULL) {
+        struct client_owner *owner = table->owners;
+
+        table->owners = owner->next;
+        free(owner);
+    }
     memset(table, 0, sizeof(*table));
+}
+
+/* Keep what a client has reserved in the index, if there is one. Returns 0 or a negative errno. */
+static int client_save(const struct client_table *table, const struct client *client)
+{
+    struct index_client record = {
+        .key = client->key, .uid = (uint32_t)client->uid, .id = client->id};
+
+    if (table->index == NULL)
+        return 0;
+    record.reserved = swap_map_client(table->map, client->number)->reserved;
+    memcpy(record.name, client->name, sizeof(record.name));
+    return swap_index_set_client(table->index, client->number, &record);
+}
+
+/* Whether this user may have one client more. */
+static bool may_have_one(const struct client_table *table, uid_t uid)
+{
+    const struct client_owner *owner = table->owners;
+
+    while (owner != NULL && owner->uid != uid)
+        owner = owner->next;
+    return user_may(owner != NULL ? owner->clients : 0, 1, table->map->clients, table->most,
+                    CLIENT_SHARE);
 }
 
 int client_new(struct client_table *table, uid_t uid, const char *name, struct client **clientp)
@@ -152,7 +231,7 @@ int client_new(struct client_table *table, uid_t uid, const char *name, struct c
     uint32_t number = number_find(table);
     int error;
 
-    if (number >= table->most)
+    if (number >= table->most || !may_have_one(table, uid))
         return -EMFILE;
     client = calloc(1, sizeof(*client));
     if (client == NULL)
@@ -181,6 +260,28 @@ int client_new(struct client_table *table, uid_t uid, const char *name, struct c
     return error;
 }
 
+int client_reserve(struct client_table *table, struct client *client, uint32_t add,
+                   uint32_t subtract)
+{
+    struct client_owner *owner = client->owner;
+    const struct swap_client *books = swap_map_client(table->map, client->number);
+    uint32_t before = books->reserved;
+    int error;
+
+    if (add > subtract && (uint64_t)owner->reserved + add - subtract > table->user_quota)
+        return -EDQUOT;
+    error = swap_map_reserve(table->map, client->number, add, subtract);
+    if (error < 0)
+        return error;
+    if (client_save(table, client) < 0) {
+        /* Cannot fail: this is where we come from. */
+        (void)swap_map_reserve(table->map, client->number, subtract, add);
+        return -EIO;
+    }
+    owner->reserved += books->reserved - before;
+    return 0;
+}
+
 struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id)
 {
     for (uint32_t number = 0; number < table->room; number++) {
@@ -207,7 +308,9 @@ void client_settle(struct client_table *table, struct client *client)
     if (table->index != NULL && swap_map_client(table->map, number)->used > 0)
         return;
     client->gone = true;
+    client->owner->reserved -= swap_map_client(table->map, number)->reserved;
     swap_map_remove(table->map, number);
+    owner_leave(table, client->owner);
     table->client[number] = NULL;
     if (number < table->hint)
         table->hint = number;
@@ -232,16 +335,4 @@ void client_unref(struct client *client)
         return;
     extent_table_fini(&client->extents);
     free(client);
-}
-
-int client_save(const struct client_table *table, const struct client *client)
-{
-    struct index_client record = {
-        .key = client->key, .uid = (uint32_t)client->uid, .id = client->id};
-
-    if (table->index == NULL)
-        return 0;
-    record.reserved = swap_map_client(table->map, client->number)->reserved;
-    memcpy(record.name, client->name, sizeof(record.name));
-    return swap_index_set_client(table->index, client->number, &record);
 }

@@ -16,17 +16,43 @@
 #include "io/server.h"
 #include "swap_index.h"
 
+struct swap_job;
+
+/* Clients with jobs that have not begun, in the order of their turns. */
+struct swap_turns {
+    struct client *first;
+    struct client *last;
+    uint32_t count;
+};
+
 struct client {
     uint64_t key; /* whoever knows it, and is the same user, is this client */
     uint32_t id;
     uint32_t number; /* in the books */
     uid_t uid;
+    struct client_owner *owner;
     uint32_t connections;
     uint32_t references; /* of sessions, and one of the table while it is not gone */
     bool gone;           /* removed from the table and the books */
+    struct swap_job *first_job;    /* that have not begun, in order */
+    struct swap_job *last_job;
+    struct client *next_turn;      /* in swap_turns, if it has any */
+    uint32_t deficit;              /* pages that it may still have transferred in its turn */
+    uint32_t buffers;              /* of its jobs that have begun */
     struct extent_table extents;
     char name[SWAP_INDEX_NAME];
 };
+
+/* What all clients of one user have. */
+struct client_owner {
+    struct client_owner *next;
+    uid_t uid;
+    uint32_t clients;
+    uint32_t reserved; /* slots */
+};
+
+/* A user may have one client more: see io/user.h. */
+#define CLIENT_SHARE 8u
 
 /* All clients, by number. */
 struct client_table {
@@ -38,6 +64,8 @@ struct client_table {
     struct swap_map *map;     /* borrowed */
     struct swap_index *index; /* borrowed; NULL: the device is not kept */
     uint32_t quota;           /* of each client */
+    uint32_t user_quota;      /* of all clients of a user together */
+    struct client_owner *owners;
 };
 
 struct swap_session {
@@ -52,14 +80,19 @@ struct swap_session {
 /* An empty table over `map`, which takes in all clients and slots that `index` (may be NULL)
  * remembers. Returns the number of slots that came back, or -ENOMEM. */
 int64_t client_table_init(struct client_table *table, struct swap_map *map,
-                          struct swap_index *index, uint32_t quota);
+                          struct swap_index *index, uint32_t quota, uint32_t user_quota);
 
 /* Free all clients; sessions must be gone. The books and the index are left alone. */
 void client_table_fini(struct client_table *table);
 
-/* A new client of this user. The caller gets no reference. Returns 0, -EMFILE (too many clients),
- * -ENOMEM, or an error of the device or of the random source. */
+/* A new client of this user. The caller gets no reference. Returns 0, -EMFILE (too many clients, of
+ * this user or in all), -ENOMEM, or an error of the device or of the random source. */
 int client_new(struct client_table *table, uid_t uid, const char *name, struct client **clientp);
+
+/* Change the reservation of a client, in the books and in the index. Returns 0, an error of
+ * swap_map_reserve, -EDQUOT for the quota of its user, too, or -EIO: the index cannot be written. */
+int client_reserve(struct client_table *table, struct client *client, uint32_t add,
+                   uint32_t subtract);
 
 /* The client with this key, and, unless it is 0, this id; NULL if there is none. */
 struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id);
@@ -75,8 +108,5 @@ void client_settle(struct client_table *table, struct client *client);
 
 /* Give up a reference. */
 void client_unref(struct client *client);
-
-/* Keep what a client has reserved in the index, if there is one. Returns 0 or a negative errno. */
-int client_save(const struct client_table *table, const struct client *client);
 
 #endif

@@ -97,7 +97,9 @@ static struct client *hello_client(struct connection *connection,
     error = client_new(&service->clients, connection->peer.uid, message->hello.name, &client);
     if (error < 0)
         hello_refuse(connection, message, error,
-                     error == -EMFILE ? "too many clients" : strerror(-error));
+                     error == -EMFILE ? "too many clients, of this user or in all; those of a kept "
+                                        "device: see selfpage-swap --list-clients"
+                                      : strerror(-error));
     return client;
 }
 

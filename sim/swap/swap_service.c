@@ -89,6 +89,7 @@ static void job_free(struct swap_job *job)
         extent_table_unref(job->page[i].extent);
     session->jobs--;
     if (service->threaded) {
+        session->client->buffers -= job->buffer != NULL;
         buffer_give(service, job->buffer);
         free(job);
     }
@@ -174,48 +175,110 @@ static void work_done(uv_work_t *work, int status)
     queue_pump(service);
 }
 
-/* Give a job the buffer that it needs, if it needs one and there is one. */
+static bool job_needs_buffer(const struct swap_job *job)
+{
+    return job->kind == SWAP_JOB_STORE || job->kind == SWAP_JOB_LOAD;
+}
+
+/* Give a job the buffer that it needs, if it needs one and there is one for its client. */
 static bool job_has_buffer(struct swap_job *job)
 {
-    if (job->kind != SWAP_JOB_STORE && job->kind != SWAP_JOB_LOAD)
-        return true;
-    if (job->buffer == NULL) {
-        uint8_t *buffer = buffer_take(job->service);
+    struct client *client = job->session->client;
+    uint8_t *buffer;
 
-        if (buffer == NULL)
-            return false;
-        buffer_set(job, buffer);
+    if (!job_needs_buffer(job) || job->buffer != NULL)
+        return true;
+    if (client->buffers == SERVICE_CLIENT_BUFFERS)
+        return false;
+    buffer = buffer_take(job->service);
+    if (buffer == NULL)
+        return false;
+    client->buffers++;
+    buffer_set(job, buffer);
+    return true;
+}
+
+/* What a job takes of its client's turn, in pages. */
+static uint32_t job_cost(const struct swap_job *job)
+{
+    return job_needs_buffer(job) ? job->count : 1;
+}
+
+static void turns_append(struct swap_turns *turns, struct client *client)
+{
+    client->next_turn = NULL;
+    if (turns->first == NULL)
+        turns->first = client;
+    else
+        turns->last->next_turn = client;
+    turns->last = client;
+    turns->count++;
+}
+
+static struct client *turns_take(struct swap_turns *turns)
+{
+    struct client *client = turns->first;
+
+    turns->first = client->next_turn;
+    turns->count--;
+    return client;
+}
+
+/* Let the first job of a client begin. Returns false if it has to wait for a buffer or a slot. */
+static bool job_begin(struct swap_service *service, struct client *client)
+{
+    struct swap_job *job = client->first_job;
+    int verdict;
+
+    if (!job_has_buffer(job))
+        return false;
+    verdict = books_begin(job);
+    if (verdict == -EAGAIN)
+        return false;
+    client->first_job = job->next;
+    client->deficit -= job_cost(job);
+    if (verdict == 0) {
+        uv_queue_work(service->server.loop, &job->work, work_transfer, work_done);
+    } else {
+        books_end(job);
+        job_free(job);
     }
     return true;
 }
 
-/* Let jobs begin, in order, until one has to wait for a buffer or for a slot. */
+/* A client's turn: its jobs begin, in order, until it is used up or one has to wait. Returns whether
+ * any has begun. */
+static bool client_turn(struct swap_service *service, struct client *client)
+{
+    bool any = false;
+
+    if (client->deficit < SERVICE_TURN_PAGES)
+        client->deficit += SERVICE_TURN_PAGES;
+    client->references++; /* a job may hold the last one */
+    while (client->first_job != NULL && client->deficit >= job_cost(client->first_job) &&
+           job_begin(service, client))
+        any = true;
+    if (client->first_job != NULL)
+        turns_append(&service->turns, client);
+    else
+        client->deficit = 0;
+    client_unref(client);
+    return any;
+}
+
+/* Give turns until nobody's first job can begin. */
 static void queue_pump(struct swap_service *service)
 {
-    while (service->first != NULL) {
-        struct swap_job *job = service->first;
-        int verdict;
+    uint32_t waiting = 0;
 
-        if (!job_has_buffer(job))
-            return;
-        verdict = books_begin(job);
-        if (verdict == -EAGAIN)
-            return;
-        service->first = job->next;
-        if (service->first == NULL)
-            service->last = NULL;
-        if (verdict == 0) {
-            uv_queue_work(service->server.loop, &job->work, work_transfer, work_done);
-        } else {
-            books_end(job);
-            job_free(job);
-        }
-    }
+    while (waiting < service->turns.count)
+        waiting = client_turn(service, turns_take(&service->turns)) ? 0 : waiting + 1;
 }
 
 void service_submit(struct swap_session *session, const struct wire_message *message)
 {
     struct swap_service *service = session->service;
+    struct client *client = session->client;
     struct swap_job *job;
 
     if (session->jobs >= SERVICE_JOBS_MAX) {
@@ -232,25 +295,32 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
         job_serve(job);
         return;
     }
-    if (service->last != NULL)
-        service->last->next = job;
-    else
-        service->first = job;
-    service->last = job;
-    /* If others wait already, this one does too. */
-    if (service->first == job)
+    if (client->first_job == NULL) {
+        client->first_job = job;
+        turns_append(&service->turns, client);
+    } else {
+        client->last_job->next = job;
+    }
+    client->last_job = job;
+    /* If others of it wait already, this one does too. */
+    if (client->first_job == job)
         queue_pump(service);
 }
 
 void service_drop_queue(struct swap_service *service)
 {
-    while (service->first != NULL) {
-        struct swap_job *job = service->first;
+    while (service->turns.first != NULL) {
+        struct client *client = turns_take(&service->turns);
 
-        service->first = job->next;
-        job_free(job);
+        client->references++;
+        while (client->first_job != NULL) {
+            struct swap_job *job = client->first_job;
+
+            client->first_job = job->next;
+            job_free(job);
+        }
+        client_unref(client);
     }
-    service->last = NULL;
 }
 
 /* Memory for the way of working that the device's mode asks for. */
@@ -294,7 +364,8 @@ int service_open(struct swap_service *service, const struct swap_options *option
     if (code < 0)
         return code;
     service->restored =
-        client_table_init(&service->clients, &service->map, service->file.index, options->quota);
+        client_table_init(&service->clients, &service->map, service->file.index,
+                          options->quota, options->user_quota);
     if (service->restored < 0)
         return error_set(error, ENOMEM, "no memory for the clients of %s", options->file);
     return 0;

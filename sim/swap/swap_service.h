@@ -26,8 +26,14 @@
 #include "swap_file.h"
 #include "swap_job.h"
 
-/* Jobs with a buffer at a time; others wait in the queue. */
-#define SERVICE_BUFFERS 16u
+/* Jobs with a buffer at a time; others wait in the queue. Of one client only so many, or others would
+ * wait for what it has sent before: libuv has four threads. */
+#define SERVICE_BUFFERS        16u
+#define SERVICE_CLIENT_BUFFERS 4u
+
+/* FAIRNESS. Each client has a queue of its own; queues take turns (deficit round robin): a turn is
+ * worth so many pages, and what it does not use up is kept while the queue is not empty. */
+#define SERVICE_TURN_PAGES WIRE_BATCH
 
 /* Requests of one connection that may wait; one more ends it. */
 #define SERVICE_JOBS_MAX 256u
@@ -52,8 +58,7 @@ struct swap_service {
     int64_t restored; /* slots that came back with a kept device */
     bool threaded;
     struct swap_job *reused; /* inline: the one job there is */
-    struct swap_job *first;  /* threaded: the queue of jobs that have not begun */
-    struct swap_job *last;
+    struct swap_turns turns; /* threaded: clients with jobs that have not begun */
     struct shared buffers;            /* of all jobs */
     uint8_t *buffer[SERVICE_BUFFERS]; /* threaded: those that nobody uses */
     uint32_t buffers_free;

@@ -1,0 +1,144 @@
+/* A real swap server and clients that want more than their share. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "swap_peer.h"
+
+#define PROGRAM TEST_BINDIR "/selfpage-swap"
+
+static int setup(void **state)
+{
+    static struct server_process server;
+
+    *state = &server;
+    return server_process_init(&server);
+}
+
+static int teardown(void **state)
+{
+    server_process_fini(*state);
+    return 0;
+}
+
+/* One client has hundreds of requests in the queue; another one's single page is next. */
+static void test_clients_take_turns(void **state)
+{
+    enum { REQUESTS = 250, PAGES = 64 };
+    static const char *const synced[] = {"--sync", "--buffered", NULL};
+    static struct wire_message message;
+    struct server_process *server = *state;
+    struct swap_peer hog, other;
+    uint32_t pages[PAGES], one = 0, slot, answered = 1;
+
+    swap_start(server, "20000", synced);
+    peer_open(&hog, server, 0, REQUESTS * PAGES, PAGES);
+    peer_open(&other, server, 0, 1, 1);
+    for (uint32_t i = 0; i < PAGES; i++)
+        pages[i] = i;
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        store_message(&message, 1, pages, PAGES);
+        message.seq = 1000 + i;
+        assert_int_equal(wire_client_send(&hog.wire, &message, -1), 0);
+    }
+    assert_int_equal(wire_client_receive(&hog.wire, &message, NULL), 0); /* they are there */
+    assert_int_equal(peer_store(&other, &one, 1, &slot, NULL), 0);
+    while (wire_client_poll(&hog.wire, &message, NULL) == 0)
+        answered++;
+    assert_in_range(answered, 1, 60);
+    for (; answered < REQUESTS; answered++) {
+        assert_int_equal(wire_client_receive(&hog.wire, &message, NULL), 0);
+        assert_int_equal(message.type, WIRE_STORED);
+    }
+    peer_close(&hog);
+    peer_close(&other);
+    swap_stop(server);
+}
+
+static void test_a_user_has_a_quota(void **state)
+{
+    static const char *const quota[] = {"--user-quota", "30", "--buffered", NULL};
+    struct server_process *server = *state;
+    struct swap_peer one, other;
+
+    swap_start(server, "100", quota);
+    peer_open(&one, server, 0, 20, 1);
+    peer_open(&other, server, 0, 10, 1);
+    assert_int_equal(peer_reserve(&other, 1, 0, NULL), EDQUOT);
+    assert_int_equal(peer_reserve(&one, 0, 5, NULL), 0);
+    assert_int_equal(peer_reserve(&other, 5, 0, NULL), 0);
+    peer_close(&one);
+    while (peer_reserve(&other, 15, 0, NULL) != 0) /* once the other one is gone */
+        continue;
+    peer_close(&other);
+    swap_stop(server);
+}
+
+/* A device that is kept remembers clients that never come back: they can be dropped. */
+static void test_dead_clients_can_be_listed_and_dropped(void **state)
+{
+    static const char *const keep[] = {"--keep", "--buffered", NULL};
+    struct server_process *server = *state;
+    uint32_t pages[2] = {0, 1}, slots[2];
+    struct swap_peer dead, alive;
+    uint32_t dead_id;
+    uint64_t key;
+    char id[16], file[SERVER_PATH];
+
+    server_process_path(server, "device", file);
+    swap_start(server, "100", keep);
+    peer_open(&dead, server, 0, 10, 2);
+    peer_open(&alive, server, 0, 10, 2);
+    peer_fill(&alive, 0, 5);
+    peer_fill(&alive, 1, 6);
+    assert_int_equal(peer_store(&dead, pages, 2, slots, NULL), 0);
+    assert_int_equal(peer_store(&alive, pages, 2, slots, NULL), 0);
+    dead_id = dead.wire.id;
+    key = alive.wire.key;
+    peer_close(&dead);
+    peer_close(&alive);
+    swap_stop(server);
+
+    snprintf(id, sizeof(id), "%u", dead_id);
+    assert_int_equal(
+        server_process_spawn(server, PROGRAM,
+                             (const char *[]){"--slots", "100", "--file", file,
+                                              "--drop-client", id, "--list-clients", NULL}),
+        0);
+    assert_int_equal(server_process_wait(server), 0);
+    assert_int_equal(
+        server_process_spawn(server, PROGRAM,
+                             (const char *[]){"--slots", "100", "--file", file,
+                                              "--drop-client", id, NULL}),
+        0);
+    assert_int_equal(server_process_wait(server), 2);
+    swap_expect_log(server, "there is no client", true);
+
+    swap_start(server, "100", keep);
+    assert_int_equal(swap_status(server).swap_status.clients, 1);
+    assert_int_equal(swap_status(server).swap_status.used, 2);
+    peer_open(&alive, server, key, 0, 2);
+    assert_int_equal(peer_load(&alive, slots, pages, 2, NULL), 0);
+    assert_int_equal(peer_tag(&alive, 0), 5);
+    assert_int_equal(peer_tag(&alive, 1), 6);
+    peer_close(&alive);
+    swap_stop(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_user_has_a_quota, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dead_clients_can_be_listed_and_dropped, setup,
+                                        teardown),
+    };
+
+    return cmocka_run_group_tests_name("sim/swap/swap_hostile", tests, NULL, NULL);
+}
