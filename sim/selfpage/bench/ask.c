@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/clock.h"
+#include "shm/frame_stack.h"
+
 /* Most slots in one ALLOCATE: as many as a contract has on average, or these, so that tasks come to
  * hold what they wish for. */
 #define ALLOCATE_MOST 8u
@@ -11,14 +14,50 @@
 /* Most frames that one RECALL_TASK asks for. */
 #define RECALL_MOST 8u
 
-uint32_t bench_task_wish(const struct bench_task *task, bool guaranteed_only)
+/* Sizes of a batch, as a pager has them. */
+#define BATCH_LEAST 8u
+#define BATCH_MOST  64u
+
+uint32_t bench_task_wish(const struct bench_task *task)
 {
     uint32_t sum = 0;
 
     for (uint32_t i = 0; i < task->contracts; i++)
-        if (task->contract[i].kind == SP_GUARANTEED || !guaranteed_only)
-            sum += task->contract[i].frames;
+        sum += task->contract[i].frames;
     return sum;
+}
+
+/* Among all tasks. */
+static uint32_t number_of(const struct bench_task *task)
+{
+    return task->load->options->first + task->index;
+}
+
+bool bench_task_is_idle(const struct bench_task *task)
+{
+    return number_of(task) >= task->load->options->all - task->load->options->idle;
+}
+
+/* Frames that the task wants to hold now. One that uses nothing wants to hold the mean. */
+static uint32_t goal_of(struct bench_task *task)
+{
+    const struct bench_load *load = task->load;
+    uint32_t goal;
+
+    if (bench_task_is_idle(task))
+        return (uint32_t)load->options->demand.mean;
+    goal = demand_at(&load->options->demand, &task->course, number_of(task),
+                     clock_now_ns() - load->begun_ns);
+    return goal < load->options->frames ? goal : load->options->frames;
+}
+
+uint32_t bench_task_demand(struct bench_task *task)
+{
+    if (bench_task_is_idle(task))
+        return 0;
+    if (task->load->options->demand.kind == DEMAND_NONE)
+        return bench_task_wish(task) + task->unmet;
+    return goal_of(task);
 }
 
 void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint32_t count)
@@ -38,16 +77,21 @@ void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint
     bench_link_send(link);
 }
 
-void bench_ask_map(struct bench_task *task, uint32_t count)
+static void ask_map(struct bench_task *task, uint32_t start, uint32_t count)
 {
     struct wire_message *message = bench_message(task, WIRE_MAP);
 
     task->mapping = true;
     message->map.container = task->container;
-    message->map.start = (uint32_t)((task->head - count) % task->load->slots);
+    message->map.start = start;
     message->map.count = count;
     message->map.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
     bench_link_send(&task->request);
+}
+
+void bench_ask_map(struct bench_task *task, uint32_t count)
+{
+    ask_map(task, (uint32_t)((task->head - count) % task->load->slots), count);
 }
 
 static uint8_t draw_kind(struct bench_load *load)
@@ -59,6 +103,22 @@ static uint8_t draw_kind(struct bench_load *load)
     for (; at >= shares[kind]; kind++)
         at -= shares[kind];
     return kind;
+}
+
+/* A task whose demand changes has two contracts, for as long as it is there: a quarter of an equal
+ * share is guaranteed, and it may have all there is beyond. */
+static void set_standing(struct bench_task *task, struct wire_message *message)
+{
+    const struct bench_options *options = task->load->options;
+    uint32_t guaranteed = options->frames / options->all / 4;
+
+    message->propose.order = 0;
+    message->propose.kind = task->contracts == 0 ? SP_GUARANTEED : SP_EXTRA;
+    message->propose.min = 1;
+    message->propose.frames = task->contracts == 0 && guaranteed > 0 ? guaranteed : 1;
+    if (message->propose.kind == SP_EXTRA)
+        message->propose.frames = options->frames;
+    task->proposed = message->propose.frames;
 }
 
 void bench_ask_propose(struct bench_task *task)
@@ -76,6 +136,10 @@ void bench_ask_propose(struct bench_task *task)
     message->propose.order = (uint8_t)order;
     message->propose.frames = task->proposed = frames;
     message->propose.min = ((frames >> order) + 3) / 4 << order;
+    message->propose.weight = bench_value(&load->options->weights, number_of(task), 0);
+    message->propose.bid = bench_value(&load->options->bids, number_of(task), 0);
+    if (load->options->demand.kind != DEMAND_NONE)
+        set_standing(task, message);
     message->propose.term_ns = BENCH_TERM_NS;
     message->propose.t_clean = message->propose.t_drop =
         task->temper == BENCH_SILENT ? load->options->silent_grace_ns : load->options->grace_ns;
@@ -86,7 +150,7 @@ static void ask_allocate(struct bench_task *task)
 {
     struct bench_load *load = task->load;
     uint32_t held = bench_task_held(task);
-    uint32_t wish = bench_task_wish(task, false);
+    uint32_t wish = bench_task_wish(task);
     uint32_t most = load->mean > ALLOCATE_MOST ? load->mean : ALLOCATE_MOST;
     uint32_t count = 1 + random_below(&load->random, most);
     uint32_t start = (uint32_t)(task->head % load->slots);
@@ -111,6 +175,55 @@ static void ask_allocate(struct bench_task *task)
     message->allocate.count = count;
     message->allocate.flags = WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL;
     message->allocate.order = (uint8_t)order;
+    bench_link_send(&task->request);
+}
+
+static void ask_renew(struct bench_task *task)
+{
+    struct wire_message *message = bench_message(task, WIRE_RENEW);
+
+    message->renew.contract = task->subject;
+    message->renew.term_ns = BENCH_TERM_NS;
+    bench_link_send(&task->request);
+}
+
+/* Come nearer to what the task wants to hold, as a pager does: batch by batch, stating how many frames
+ * it would use. Pages that physmem has unmapped to see whether they are used, are, unless the task is
+ * idle. */
+static void ask_for_demand(struct bench_task *task)
+{
+    uint32_t held = bench_task_held(task);
+    uint32_t goal = goal_of(task);
+    uint32_t batch = held / 4 < BATCH_LEAST ? BATCH_LEAST : held / 4;
+    uint32_t start = (uint32_t)(task->head % task->load->slots);
+    struct wire_message *message;
+
+    batch = batch > BATCH_MOST ? BATCH_MOST : batch;
+    if (task->stack.memory != NULL)
+        atomic_store_explicit(&((struct frame_stack *)task->stack.memory)->demand, goal,
+                              memory_order_relaxed);
+    if (task->unmappeds > 0 && !bench_task_is_idle(task)) {
+        ask_map(task, task->unmapped[--task->unmappeds], 1);
+        return;
+    }
+    if (held > goal) {
+        task->kind = BENCH_DEALLOCATE;
+        bench_ask_deallocate(task, &task->request, held - goal);
+        return;
+    }
+    if (held == goal) {
+        task->kind = BENCH_RENEW;
+        task->subject = task->contract[0].number;
+        ask_renew(task);
+        return;
+    }
+    batch = batch > goal - held ? goal - held : batch;
+    message = bench_message(task, WIRE_ALLOCATE);
+    message->allocate.container = task->container;
+    message->allocate.start = start;
+    message->allocate.count = batch > task->load->slots - start ? task->load->slots - start : batch;
+    message->allocate.flags = WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL;
+    message->allocate.order = 0;
     bench_link_send(&task->request);
 }
 
@@ -182,10 +295,7 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
         bench_link_send(&task->request);
         break;
     case BENCH_RENEW:
-        message = bench_message(task, WIRE_RENEW);
-        message->renew.contract = task->subject;
-        message->renew.term_ns = BENCH_TERM_NS;
-        bench_link_send(&task->request);
+        ask_renew(task);
         break;
     case BENCH_RESIZE:
         ask_resize(task);
@@ -199,7 +309,10 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
         bench_link_send(&task->request);
         break;
     default:
-        ask_allocate(task);
+        if (task->load->options->demand.kind != DEMAND_NONE)
+            ask_for_demand(task);
+        else
+            ask_allocate(task);
         break;
     }
 }

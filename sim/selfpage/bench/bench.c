@@ -63,6 +63,7 @@ static void take_counters(void *arg)
     struct bench *bench = arg;
     struct bench_result *result = bench->result;
 
+    machine_read(&result->machine);
     if (stage_look(&bench->stage, bench->counted ? &result->after : &result->before,
                    &bench->error) != 0)
         bench->failed = true;
@@ -123,6 +124,8 @@ static int run_load(struct bench *bench, const struct bench_options *options,
 
     if (code == 0)
         code = run_quiet(bench, options, error);
+    crew_watch(&bench->crew, &bench->result->machine);
+    machine_watch(&bench->result->machine, bench->stage.physmem.pid, options->core[1]);
     if (code == 0)
         code = crew_run(&bench->crew, take_counters, bench, error);
     if (code == 0 && bench->failed) {
@@ -202,8 +205,11 @@ static int run_all(const struct bench_options *options, struct sp_error *error)
         status = report(options, results, count);
     else
         fprintf(stderr, "selfpage: %s\n", error->text);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (results[i] != NULL)
+            free(results[i]->use);
         free(results[i]);
+    }
     return status;
 }
 
@@ -229,6 +235,7 @@ static int contracts(int argc, char **argv)
         break;
     }
     strings_fini(&options.arbiters);
+    demand_fini(&options.demand);
     return status;
 }
 

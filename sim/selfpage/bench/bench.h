@@ -9,6 +9,8 @@
 #include <selfpage/error.h>
 
 #include "base/histogram.h"
+#include "selfpage/bench/demand.h"
+#include "selfpage/bench/machine.h"
 #include "client/observer/observer.h"
 #include "launch/strings.h"
 #include "os/options.h"
@@ -44,6 +46,13 @@ extern const char *const bench_kind_names[BENCH_KIND_COUNT];
 #define BENCH_TERM_KINDS     3u  /* of contracts: guaranteed, extra, timed */
 #define BENCH_PROCESSES      64u /* most that may drive tasks */
 #define BENCH_CORES          64u /* of these, most that are used */
+#define BENCH_VALUES         64u /* of a list that tasks take in turn */
+
+/* Values that tasks take in turn: task i has value[i % count]. */
+struct bench_values {
+    uint32_t value[BENCH_VALUES];
+    uint32_t count; /* 0: no task has one */
+};
 
 struct bench_options {
     uint32_t tasks;       /* that one process drives: see bench_crew.h */
@@ -64,7 +73,11 @@ struct bench_options {
     uint64_t slow_after_ns;   /* so late slow tasks answer; 0: as late as they may */
     uint64_t silent_grace_ns; /* of those of silent tasks; 0: the same */
     uint64_t seed;
+    struct demand demand; /* what tasks would use; DEMAND_NONE: the frames of their contracts */
+    struct bench_values weights, bids, priorities;
+    uint32_t idle; /* of the tasks, the last: hold what they get, and use none of it */
     unsigned mix[BENCH_MIXED];
+    bool mixed;                       /* --mix was given */
     unsigned kinds[BENCH_TERM_KINDS]; /* shares of kinds of contract, by enum sp_contract_kind */
     uint32_t order;                   /* largest of contracts and allocations */
     uint32_t recall_tasks;            /* of the great recall; 0: there is none */
@@ -79,20 +92,21 @@ struct bench_options {
     unsigned worker_cores;
 };
 
-/* Subject and baseline, measured in turns; medians of the rounds. */
+/* Subject and baseline, measured in turns: the round whose ratio is the median of all. */
 struct bench_ratio {
     const char *name;
     double subject;  /* a second */
     double baseline; /* a second */
-    double ratio;    /* median of the rounds' ratios, not of the two above */
+    double ratio;    /* of these two */
     double limit;    /* the least that is wanted */
 };
 
 /* One task that answers recalls as slowly as it may, and what that does to the others. */
 struct bench_slow {
-    unsigned turns;           /* of each side: it answers at once (0), or as late as it may (1) */
-    double negotiation_ratio; /* of the others' p99, with to without: the median of the turns */
-    double allocation_ratio;
+    unsigned turns; /* of each side: it answers at once (0), or as late as it may (1) */
+    /* The others' p99 in ns, in the turn whose ratio is the median: without, with the slow task. */
+    double negotiation_p99[2];
+    double allocation_p99[2];
     struct histogram negotiation[2]; /* ns, of the others, in all turns */
     struct histogram allocation[2];
     uint64_t recalls; /* that the slow one got */
@@ -109,6 +123,12 @@ struct bench_recall {
     uint64_t sent_ns;  /* from the request to when the last task had its RECALL */
     uint64_t all_ns;   /* to when the request was granted in full */
     bool done;
+};
+
+/* What a task held, and what it would have used, at one moment. */
+struct bench_use {
+    uint32_t held;
+    uint32_t demand;
 };
 
 /* What one run against one physmem gave. Large: from the heap. */
@@ -130,13 +150,14 @@ struct bench_result {
     uint64_t slow_looks, slow_owing; /* looks at slow tasks, and how often they owed frames */
     uint64_t unsent; /* open loop: arrivals that found no task free before the end */
     uint32_t samples;
-    double held[BENCH_SAMPLES];        /* frames, over time */
-    double parts[BENCH_SAMPLES];       /* sum of each task's held / entitled */
-    double squares[BENCH_SAMPLES];     /* and of their squares */
-    double utilisation[BENCH_SAMPLES]; /* share of frames held, over time */
-    double fairness[BENCH_SAMPLES];    /* Jain's index of held / entitled */
-    double disparity;                  /* least / median of what tasks had use of over time */
-    uint32_t few;                      /* tasks connected for quiet_few */
+    double times[BENCH_SAMPLES];       /* seconds, from the beginning of the measurement */
+    double utilisation[BENCH_SAMPLES]; /* share of frames held */
+    double fairness[BENCH_SAMPLES];    /* Jain's index of useful frames / fair share */
+    double disparity;                  /* least / median of useful frames / fair share, in all */
+    bool rising;                       /* use had not settled when the measurement began */
+    struct bench_use *use; /* of task i at sample s: use[i * BENCH_SAMPLES + s]; NULL: none */
+    struct machine machine;
+    uint32_t few; /* tasks connected for quiet_few */
     struct bench_ratio ratio[BENCH_RATIOS];
     unsigned ratios;
     double task_bytes; /* of physmem, for each task more; < 0: unknown */
@@ -145,6 +166,12 @@ struct bench_result {
     bool books_right; /* at the end, when all tasks had gone */
     struct observed_physmem end;
 };
+
+/* What task number `task` has of such a list. */
+static inline uint32_t bench_value(const struct bench_values *values, uint32_t task, uint32_t none)
+{
+    return values->count > 0 ? values->value[task % values->count] : none;
+}
 
 /* ---- bench_options.c ---- */
 
@@ -167,7 +194,16 @@ int bench_attacks(int argc, char **argv);
 /* Mean of the first `count` of these; 0 if there are none. */
 double bench_mean(const double *values, uint32_t count);
 
-/* Recalls and the like that physmem counted during the measurement. */
+/* The recalls of a measurement: all = met + missed + left. */
+struct bench_recalls {
+    uint64_t all;    /* sent in it, or under way when it began */
+    uint64_t before; /* of these, under way when it began */
+    uint64_t met, missed;
+    uint64_t left; /* under way when it ended, or gone with their task */
+};
+struct bench_recalls bench_recalls(const struct bench_result *result);
+
+/* What physmem counted during the measurement. */
 #define BENCH_COUNTED(result, name) ((result)->after.name - (result)->before.name)
 
 void bench_report(const struct bench_options *options, const struct bench_result *result);

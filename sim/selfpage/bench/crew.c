@@ -39,9 +39,9 @@ struct crew_worker {
     struct bench_options options;
     struct bench_result result;
     const char *path;
-    uint64_t *useful; /* of its tasks */
-    int fd;           /* the parent's, to the worker */
-    int parent_fd;    /* the worker's, to the parent */
+    struct bench_use *use; /* of its tasks */
+    int fd;                /* the parent's, to the worker */
+    int parent_fd;         /* the worker's, to the parent */
     int core;
     pid_t pid;
 };
@@ -57,23 +57,14 @@ static void wait_until(uint64_t when_ns)
         continue;
 }
 
-static void useful_copy(const struct bench_load *load, uint64_t *useful)
-{
-    for (uint32_t i = 0; i < load->tasks; i++)
-        useful[i] = load->task[i].useful;
-}
-
 static int order_obey(struct crew_worker *worker, struct bench_load *load,
                       const struct order *order, struct sp_error *error)
 {
-    int code;
-
     if (order->kind == ORDER_OPEN)
         return bench_load_open(load, order->count, error);
+    load->use = worker->use;
     wait_until(order->start_ns);
-    code = bench_load_run(load, NULL, NULL, error);
-    useful_copy(load, worker->useful);
-    return code;
+    return bench_load_run(load, NULL, NULL, error);
 }
 
 static int worker_main(void *arg)
@@ -129,7 +120,7 @@ static void worker_set(struct crew *crew, unsigned i, const char *path)
     own->requests = (options->requests + workers - 1) / workers;
     own->seed = options->seed + i;
     worker->path = path;
-    worker->useful = crew->useful + first;
+    worker->use = crew->use + (size_t)first * BENCH_SAMPLES;
     worker->core = options->worker_core[i % options->worker_cores];
 }
 
@@ -177,9 +168,9 @@ int crew_start(struct crew *crew, const struct bench_options *options, const cha
                pid_t group, struct bench_result *result, struct sp_error *error)
 {
     *crew = (struct crew){.options = options, .result = result, .workers = options->processes};
-    crew->useful_size = options->tasks * sizeof(*crew->useful);
-    crew->useful = shared_memory(crew->useful_size);
-    if (crew->useful == NULL)
+    crew->use_size = (size_t)options->tasks * BENCH_SAMPLES * sizeof(*crew->use);
+    crew->use = shared_memory(crew->use_size);
+    if (crew->use == NULL)
         return error_set(error, ENOMEM, "out of memory");
     result->frames = options->frames;
     if (crew->workers > 0)
@@ -187,7 +178,15 @@ int crew_start(struct crew *crew, const struct bench_options *options, const cha
     crew->own = calloc(1, sizeof(*crew->own));
     if (crew->own == NULL)
         return error_set(error, ENOMEM, "out of memory");
+    crew->own->use = crew->use;
     return bench_load_init(crew->own, options, result, path, error);
+}
+
+void crew_watch(const struct crew *crew, struct machine *machine)
+{
+    machine_watch(machine, getpid(), crew->options->core[0]);
+    for (unsigned i = 0; i < crew->workers; i++)
+        machine_watch(machine, crew->worker[i].pid, crew->worker[i].core);
 }
 
 static int worker_order(struct crew_worker *worker, const struct order *order,
@@ -245,11 +244,8 @@ static void result_add(struct bench_result *sum, const struct bench_result *part
     sum->unsent += part->unsent;
     if (first || part->samples < sum->samples)
         sum->samples = part->samples;
-    for (uint32_t i = 0; i < sum->samples; i++) {
-        sum->held[i] += part->held[i];
-        sum->parts[i] += part->parts[i];
-        sum->squares[i] += part->squares[i];
-    }
+    for (uint32_t i = 0; first && i < part->samples; i++)
+        sum->times[i] = part->times[i];
 }
 
 static int workers_run(struct crew *crew, void (*between)(void *arg), void *arg,
@@ -273,19 +269,27 @@ static int workers_run(struct crew *crew, void (*between)(void *arg), void *arg,
     return code;
 }
 
+/* Keep the samples beyond the end of the crew, and say what they come to. */
+static int samples_finish(struct crew *crew, struct sp_error *error)
+{
+    struct bench_result *result = crew->result;
+
+    result->use = malloc(crew->use_size);
+    if (result->use == NULL)
+        return error_set(error, ENOMEM, "out of memory");
+    memcpy(result->use, crew->use, crew->use_size);
+    if (bench_use_finish(crew->options, result) != 0)
+        return error_set(error, ENOMEM, "out of memory");
+    return 0;
+}
+
 int crew_run(struct crew *crew, void (*between)(void *arg), void *arg, struct sp_error *error)
 {
-    int code;
+    int code = crew->own != NULL ? bench_load_run(crew->own, between, arg, error)
+                                 : workers_run(crew, between, arg, error);
 
-    if (crew->own != NULL) {
-        code = bench_load_run(crew->own, between, arg, error);
-        useful_copy(crew->own, crew->useful);
-    } else {
-        code = workers_run(crew, between, arg, error);
-    }
     bench_correct(crew->result, crew->options->outstanding);
-    bench_use_finish(crew->result, crew->useful, crew->options->tasks);
-    return code;
+    return code == 0 ? samples_finish(crew, error) : code;
 }
 
 void crew_end(struct crew *crew)
@@ -306,7 +310,7 @@ void crew_end(struct crew *crew)
     }
     if (crew->worker != NULL)
         munmap(crew->worker, crew->worker_size);
-    if (crew->useful != NULL)
-        munmap(crew->useful, crew->useful_size);
+    if (crew->use != NULL)
+        munmap(crew->use, crew->use_size);
     *crew = (struct crew){0};
 }

@@ -16,8 +16,8 @@ struct crew {
     struct bench_load *own;     /* this process drives the tasks; NULL: workers do */
     struct crew_worker *worker; /* in memory that all share */
     size_t worker_size;
-    uint64_t *useful; /* of all tasks, by number: see bench_use.c; shared too */
-    size_t useful_size;
+    struct bench_use *use; /* of all tasks, as in struct bench_result; shared, too */
+    size_t use_size;
     unsigned workers;
 };
 
@@ -25,6 +25,9 @@ struct crew {
  * socket. crew_end in either case. */
 int crew_start(struct crew *crew, const struct bench_options *options, const char *path,
                pid_t group, struct bench_result *result, struct sp_error *error);
+
+/* Watch the processes that drive tasks. */
+void crew_watch(const struct crew *crew, struct machine *machine);
 
 /* Have `count` tasks in all connected. */
 int crew_open(struct crew *crew, uint32_t count, struct sp_error *error);

@@ -5,6 +5,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
+/* With more tasks than this their numbers over time are left out. */
+#define SERIES_MOST 256u
+
 /* Every set is checked here: jansson's functions take NULL for a value and report it. */
 static void put(json_t *object, const char *name, json_t *value, bool *failed)
 {
@@ -83,6 +86,7 @@ static json_t *load_json(const struct bench_options *options, const struct bench
 
 static json_t *counts_json(const struct bench_result *result, bool *failed)
 {
+    struct bench_recalls recalls = bench_recalls(result);
     json_t *object = json_object();
 
 #define PUT(name) put_count(object, #name, BENCH_COUNTED(result, name), failed)
@@ -90,9 +94,11 @@ static json_t *counts_json(const struct bench_result *result, bool *failed)
     PUT(accepted);
     PUT(countered);
     PUT(refused);
-    PUT(recalls);
-    PUT(recalls_met);
-    PUT(recalls_missed);
+    put_count(object, "recalls", recalls.all, failed);
+    put_count(object, "recalls_before", recalls.before, failed);
+    put_count(object, "recalls_met", recalls.met, failed);
+    put_count(object, "recalls_missed", recalls.missed, failed);
+    put_count(object, "recalls_left", recalls.left, failed);
     PUT(frames_recalled);
     PUT(recalls_transparent);
     PUT(frames_transparent);
@@ -118,16 +124,68 @@ static json_t *samples_json(const double *values, uint32_t count, bool *failed)
     return array;
 }
 
-static json_t *use_json(const struct bench_result *result, bool *failed)
+/* One number of each sample of a task. */
+static json_t *series_json(const struct bench_use *use, uint32_t count, bool demand, bool *failed)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < count; i++)
+        if (json_array_append_new(array, json_integer(demand ? use[i].demand : use[i].held)) != 0)
+            *failed = true;
+    return array;
+}
+
+/* Each task: what it has of its contracts, and what it held and would have used over time. */
+static json_t *tasks_json(const struct bench_options *options, const struct bench_result *result,
+                          bool *failed)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < options->tasks && result->use != NULL; i++) {
+        const struct bench_use *use = &result->use[i * BENCH_SAMPLES];
+        json_t *object = json_object();
+
+        put_count(object, "task", i, failed);
+        put_count(object, "weight", bench_value(&options->weights, i, 1), failed);
+        put_count(object, "bid", bench_value(&options->bids, i, 0), failed);
+        put_count(object, "priority", bench_value(&options->priorities, i, 0), failed);
+        put(object, "idle", json_boolean(i >= options->tasks - options->idle), failed);
+        if (options->tasks <= SERIES_MOST) {
+            put(object, "held", series_json(use, result->samples, false, failed), failed);
+            put(object, "demand", series_json(use, result->samples, true, failed), failed);
+        }
+        if (json_array_append_new(array, object) != 0)
+            *failed = true;
+    }
+    return array;
+}
+
+static json_t *use_json(const struct bench_options *options, const struct bench_result *result,
+                        bool *failed)
 {
     json_t *object = json_object();
 
     put(object, "utilisation", json_real(bench_mean(result->utilisation, result->samples)), failed);
     put(object, "jain", json_real(bench_mean(result->fairness, result->samples)), failed);
     put(object, "disparity", json_real(result->disparity), failed);
+    put(object, "settled", json_boolean(!result->rising), failed);
+    put(object, "seconds", samples_json(result->times, result->samples, failed), failed);
     put(object, "utilisation_over_time", samples_json(result->utilisation, result->samples, failed),
         failed);
     put(object, "jain_over_time", samples_json(result->fairness, result->samples, failed), failed);
+    put(object, "tasks", tasks_json(options, result, failed), failed);
+    return object;
+}
+
+static json_t *machine_json(const struct machine *machine, bool *failed)
+{
+    json_t *object = json_object();
+
+    put(object, "is_measurement", json_boolean(machine_was_ours(machine)), failed);
+    put(object, "taken_by_others",
+        machine->unknown ? json_null() : json_real(machine_taken(machine)), failed);
+    put(object, "tolerable", json_real(MACHINE_TOLERABLE), failed);
+    put(object, "cpu_pressure", json_real(machine_pressure(machine)), failed);
     return object;
 }
 
@@ -183,8 +241,8 @@ static json_t *slow_json(const struct bench_slow *slow, bool *failed)
         put(part, "allocation_ns", histogram_json(&slow->allocation[side], 0, failed), failed);
         put(object, names[side], part, failed);
     }
-    put(object, "negotiation_p99_ratio", json_real(slow->negotiation_ratio), failed);
-    put(object, "allocation_p99_ratio", json_real(slow->allocation_ratio), failed);
+    put(object, "negotiation_p99_ns", samples_json(slow->negotiation_p99, 2, failed), failed);
+    put(object, "allocation_p99_ns", samples_json(slow->allocation_p99, 2, failed), failed);
     return object;
 }
 
@@ -227,7 +285,8 @@ static json_t *result_json(const struct bench_options *options, const struct ben
     put(object, "return_ns", histogram_json(&result->recall, result->seconds, failed), failed);
     put(object, "reuse_ns", histogram_json(&result->reuse, result->seconds, failed), failed);
     put(object, "counts", counts_json(result, failed), failed);
-    put(object, "use", use_json(result, failed), failed);
+    put(object, "use", use_json(options, result, failed), failed);
+    put(object, "machine", machine_json(&result->machine, failed), failed);
     put(object, "ratios", ratios_json(result, failed), failed);
     put_count(object, "few_tasks", result->few, failed);
     put(object, "proposal_few_ns", histogram_json(&result->quiet_few, 0, failed), failed);

@@ -192,8 +192,10 @@ static void on_slow(uv_timer_t *timer)
     uint64_t now = clock_now_ns();
 
     for (uint32_t i = 0; i < load->options->slow; i++) {
-        load->result->slow_looks++;
-        load->result->slow_owing += load->task[i].owed > 0;
+        if (bench_is_measured(load, now)) {
+            load->result->slow_looks++;
+            load->result->slow_owing += load->task[i].owed > 0;
+        }
         bench_task_look(&load->task[i], now);
     }
 }
@@ -206,6 +208,11 @@ static void on_phase(uv_timer_t *timer)
 }
 
 /* ---- Life ---- */
+
+static bool has_demand(const struct bench_options *options)
+{
+    return options->demand.kind != DEMAND_NONE;
+}
 
 static uint32_t mean_wish(const struct bench_options *options)
 {
@@ -224,7 +231,7 @@ int bench_load_init(struct bench_load *load, const struct bench_options *options
     load->arrival_fd = -1;
     load->random = random_seeded(options->seed);
     load->mean = mean_wish(options);
-    load->slots = 4 * BENCH_CONTRACTS * load->mean;
+    load->slots = has_demand(options) ? options->frames : 4 * BENCH_CONTRACTS * load->mean;
     for (unsigned i = 0; i < BENCH_TERM_KINDS; i++)
         load->kinds += options->kinds[i];
     load->measure_from = load->measure_until = UINT64_MAX;
@@ -259,6 +266,8 @@ static int load_result(const struct bench_load *load, struct sp_error *error)
 
 int bench_load_open(struct bench_load *load, uint32_t count, struct sp_error *error)
 {
+    if (load->begun_ns == 0)
+        load->begun_ns = clock_now_ns();
     if (load->observer.load == NULL) {
         load->observer.load = load;
         bench_link_open(&load->observer.request, &load->observer, WIRE_ROLE_OBSERVER);
@@ -268,6 +277,7 @@ int bench_load_open(struct bench_load *load, uint32_t count, struct sp_error *er
             struct bench_task *task = &load->task[load->tasks];
 
             task->load = load;
+            task->stack.fd = -1;
             task->index = load->tasks++;
             if (task->index < load->options->slow)
                 task->temper = BENCH_SLOW;
@@ -379,6 +389,7 @@ void bench_load_fini(struct bench_load *load)
         bench_link_close(&load->task[i].control);
         bench_link_close(&load->task[i].request);
         bench_map_fini(&load->task[i]);
+        shared_close(&load->task[i].stack);
     }
     if (load->looped) {
         uv_walk(&load->loop, close_handle, NULL);

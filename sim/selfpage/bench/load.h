@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "client/link.h"
 #include "selfpage/bench/bench.h"
+#include "os/shared.h"
 #include "wire/message.h"
 
 /* Contracts of one task at most; physmem allows 8. */
@@ -21,6 +22,9 @@
 
 /* The term of every contract. */
 #define BENCH_TERM_NS UINT64_C(60000000000)
+
+/* Unmapped slots that a task remembers: physmem samples 12 a period. */
+#define BENCH_UNMAPPED 16u
 
 /* Deadlines that a task remembers. */
 #define BENCH_RECALLS 8u
@@ -85,13 +89,19 @@ struct bench_task {
     uint32_t recalls;
     bool mapping;            /* the request is a MAP that followed an ALLOCATE */
     struct bench_maps *maps; /* silent tasks; NULL: none */
-    uint64_t useful;         /* sum over samples of what it held, as far as it had use for it */
+    struct demand_course course;
+    struct shared stack; /* where it states its demand; memory NULL: nowhere */
+    /* Slots that physmem has unmapped to see whether they are used. */
+    uint32_t unmapped[BENCH_UNMAPPED];
+    uint32_t unmappeds;
 };
 
 struct bench_load {
     const struct bench_options *options;
     struct bench_result *result;
-    const char *path; /* of physmem's socket */
+    struct bench_use *use; /* of its tasks, as in struct bench_result; NULL: it is not kept */
+    const char *path;      /* of physmem's socket */
+    uint64_t begun_ns;     /* when the first task was opened: courses of demand begin */
     uv_loop_t loop;
     bool looped;       /* it is there */
     uv_poll_t arrival; /* of a timerfd, for the open loop */
@@ -168,9 +178,8 @@ void bench_use_sample(struct bench_load *load);
 /* Correct the latencies of a closed loop for coordinated omission. */
 void bench_correct(struct bench_result *result, uint32_t outstanding);
 
-/* What samples of all processes come to: `result` has their sums, `useful` that of each of `tasks`
- * tasks, which are put into order. */
-void bench_use_finish(struct bench_result *result, uint64_t *useful, uint32_t tasks);
+/* What the samples come to: result->use has those of all tasks. Returns 0 or -ENOMEM. */
+int bench_use_finish(const struct bench_options *options, struct bench_result *result);
 
 /* ---- bench_task.c ---- */
 
@@ -207,7 +216,11 @@ static inline uint32_t bench_task_held(const struct bench_task *task)
 {
     return (uint32_t)(task->head - task->tail);
 }
-uint32_t bench_task_wish(const struct bench_task *task, bool guaranteed_only);
+uint32_t bench_task_wish(const struct bench_task *task);
+
+/* Frames that it would use now; and whether it is one of those that use nothing. */
+uint32_t bench_task_demand(struct bench_task *task);
+bool bench_task_is_idle(const struct bench_task *task);
 
 /* ---- bench_map.c ---- */
 

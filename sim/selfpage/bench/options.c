@@ -20,6 +20,11 @@
 /* Of the great recall: its frames, and what physmem keeps free beside them, fit a container. */
 #define RECALL_FRAMES_MAX (1u << 22)
 
+#define VALUE_MAX 1000000u /* a weight, bid or priority */
+
+/* Limits in a set of a policy server's, one for each task. */
+#define LIMITS_MAX 4096u
+
 /* --recall was not given. */
 #define RECALL_DEFAULT UINT32_MAX
 
@@ -95,8 +100,53 @@ static int shares_parse(const char *option, const char *text, const char *const 
     return sum > 0 ? 0 : error_set(error, EINVAL, "--%s: all shares are 0", option);
 }
 
+/* Numbers that tasks take in turn: "1,2,4". */
+static int values_parse(const char *option, const char *text, uint64_t least,
+                        struct bench_values *values, struct sp_error *error)
+{
+    char entry[32];
+
+    values->count = 0;
+    do {
+        size_t length = strcspn(text, ",");
+        uint64_t value;
+
+        if (values->count == BENCH_VALUES)
+            return error_set(error, EINVAL, "--%s: more than %u numbers", option, BENCH_VALUES);
+        snprintf(entry, sizeof(entry), "%.*s", length < 31 ? (int)length : 31, text);
+        if (option_number(option, entry, least, VALUE_MAX, &value, error) != 0)
+            return -EINVAL;
+        values->value[values->count++] = (uint32_t)value;
+        text += length + (text[length] == ',');
+    } while (*text != '\0');
+    return 0;
+}
+
+static int weights_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return values_parse(name, text, 1, &((struct bench_options *)options)->weights, error);
+}
+
+static int bids_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return values_parse(name, text, 0, &((struct bench_options *)options)->bids, error);
+}
+
+static int priorities_take(void *options, const char *name, const char *text,
+                           struct sp_error *error)
+{
+    return values_parse(name, text, 0, &((struct bench_options *)options)->priorities, error);
+}
+
+static int demand_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    return demand_parse(&((struct bench_options *)options)->demand, text, error);
+}
+
 static int mix_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
+    ((struct bench_options *)options)->mixed = true;
     return shares_parse(name, text, bench_kind_names, BENCH_MIXED,
                         ((struct bench_options *)options)->mix, error);
 }
@@ -199,8 +249,7 @@ static int picture_take(void *options, const char *name, const char *path, struc
 
 static const struct option_row rows[] = {
     {"The load", OPTION_HEADING},
-    {"tasks", OPTION_U32, FIELD(tasks), 1, TASKS_MAX, .value = "N",
-     .help = "tasks (64)"},
+    {"tasks", OPTION_U32, FIELD(tasks), 1, TASKS_MAX, .value = "N", .help = "tasks (64)"},
     {"processes", OPTION_U32, FIELD(processes), 0, BENCH_PROCESSES, .value = "N",
      .help = "drive them from N processes, of which each has an equal part and a loop of its "
              "own; at most one for each task (0: this process has all)"},
@@ -226,6 +275,22 @@ static const struct option_row rows[] = {
     {"contention", OPTION_RATE, FIELD(contention), .most = BENCH_CONTENTION_MAX, .value = "X",
      .help = "0 to 4: what tasks wish for in all, as a multiple of the frames; 0 is one frame a "
              "contract (1)"},
+    {"demand", OPTION_CALL, .take = demand_take, .value = "COURSE",
+     .help =
+         "what each task would use changes: constant (a level of its own), bursts (a quarter of "
+         "the mean, and now and then three times the mean), phases (another level each second), "
+         "or a file of lines SECONDS TASK FRAMES. The mean is contention times an equal share. A "
+         "task has two contracts then, a quarter of an equal share guaranteed and all else extra, "
+         "asks for 8 to 64 frames at a time, states its demand, and returns what it does not use"},
+    {"weights", OPTION_CALL, .take = weights_take, .value = "N,...",
+     .help = "weights of contracts: tasks take them in turn (1)"},
+    {"bids", OPTION_CALL, .take = bids_take, .value = "N,...",
+     .help = "bids of contracts, in turn (0)"},
+    {"priorities", OPTION_CALL, .take = priorities_take, .value = "N,...",
+     .help = "priorities, in turn, which a policy server assigns that does nothing else (none)"},
+    {"idle", OPTION_U32, FIELD(idle), 0, TASKS_MAX, .value = "N",
+     .help = "of the tasks, the last: hold an equal share as long as they may, and use none of it; "
+             "needs --demand (0)"},
     {"slow", OPTION_U32, FIELD(slow), 0, TASKS_MAX, .value = "N",
      .help = "of the tasks, answer recalls only shortly before the grace is over (0)"},
     {"slow-after", OPTION_CALL, .take = slow_after_take, .value = "TIME",
@@ -281,6 +346,15 @@ static int check(void *arg, struct sp_error *error)
                          options->outstanding, options->tasks);
     if (options->slow + options->silent > options->tasks)
         return error_set(error, EINVAL, "more slow and silent tasks than there are tasks");
+    if (options->idle > options->tasks)
+        return error_set(error, EINVAL, "more idle tasks than there are tasks");
+    if (options->idle > 0 && options->demand.kind == DEMAND_NONE)
+        return error_set(error, EINVAL,
+                         "--idle needs --demand: else tasks have no use for frames "
+                         "that could be idle");
+    if (options->priorities.count > 0 && options->tasks > LIMITS_MAX)
+        return error_set(error, EINVAL, "--priorities: physmem takes %u limits, fewer than tasks",
+                         LIMITS_MAX);
     if (options->processes > options->tasks)
         return error_set(error, EINVAL, "more processes than there are tasks");
     if (options->picture != NULL && options->arbiters.count > 1)
@@ -299,6 +373,12 @@ static int check(void *arg, struct sp_error *error)
     if (options->silent_grace_ns == 0)
         options->silent_grace_ns = options->grace_ns;
     options->all = options->tasks;
+    options->demand.mean = options->contention * options->frames / options->tasks;
+    options->demand.seed = options->seed;
+    if (options->demand.kind != DEMAND_NONE && !options->mixed) {
+        memset(options->mix, 0, sizeof(options->mix));
+        options->mix[BENCH_ALLOCATE] = 1;
+    }
     return 0;
 }
 

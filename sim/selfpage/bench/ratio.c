@@ -188,23 +188,24 @@ static double round_of(struct side *side, bool batches, uint64_t round_ns, struc
     return (double)count * CLOCK_NS_PER_S / (double)(now - start);
 }
 
-static int compare(const void *a, const void *b)
+unsigned bench_middle(const double *values, unsigned count)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned before = 0;
 
-    return (x > y) - (x < y);
-}
-
-double bench_median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof(*values), compare);
-    return values[count / 2];
+        for (unsigned j = 0; j < count; j++)
+            before += values[j] < values[i] || (values[j] == values[i] && j < i);
+        if (before == count / 2)
+            return i;
+    }
+    return 0;
 }
 
 static bool ratio_of(struct side *subject, struct side *baseline, bool batches, uint64_t round_ns,
                      struct histogram *quiet, struct bench_ratio *ratio)
 {
     double ours[ROUNDS], bare[ROUNDS], ratios[ROUNDS];
+    unsigned middle;
 
     for (unsigned i = 0; i < ROUNDS; i++) {
         ours[i] = round_of(subject, batches, round_ns, quiet);
@@ -213,11 +214,12 @@ static bool ratio_of(struct side *subject, struct side *baseline, bool batches, 
             return false;
         ratios[i] = ours[i] / bare[i];
     }
+    middle = bench_middle(ratios, ROUNDS);
     *ratio = (struct bench_ratio){
         .name = batches ? "pipelined, 32 outstanding" : "sequential",
-        .subject = bench_median(ours, ROUNDS),
-        .baseline = bench_median(bare, ROUNDS),
-        .ratio = bench_median(ratios, ROUNDS),
+        .subject = ours[middle],
+        .baseline = bare[middle],
+        .ratio = ratios[middle],
         .limit = batches ? 0.4 : 0.7,
     };
     return true;

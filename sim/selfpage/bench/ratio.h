@@ -12,8 +12,8 @@ int bench_ratio_measure(const struct bench_options *options, const char *path, p
                         struct histogram *quiet, struct bench_result *result,
                         struct sp_error *error);
 
-/* The middle one of these, which are put into order. */
-double bench_median(double *values, unsigned count);
+/* Which of at most 64 values is the middle one. */
+unsigned bench_middle(const double *values, unsigned count);
 
 /* Pin the calling thread to a core; -1: leave it. Returns 0 or a negative errno. */
 int bench_pin(int core);

@@ -12,6 +12,20 @@ double bench_mean(const double *values, uint32_t count)
     return count == 0 ? 0 : sum / count;
 }
 
+struct bench_recalls bench_recalls(const struct bench_result *result)
+{
+    const struct observed_physmem *before = &result->before;
+    struct bench_recalls recalls = {
+        .before = before->recalls - before->recalls_met - before->recalls_missed,
+        .met = BENCH_COUNTED(result, recalls_met),
+        .missed = BENCH_COUNTED(result, recalls_missed),
+    };
+
+    recalls.all = BENCH_COUNTED(result, recalls) + recalls.before;
+    recalls.left = recalls.all - recalls.met - recalls.missed;
+    return recalls;
+}
+
 static double percent(uint64_t part, uint64_t whole)
 {
     return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
@@ -55,6 +69,21 @@ static void print_latencies(const struct bench_result *result)
             (double)result->interval_ns / 1000);
 }
 
+/* Every recall of the measurement, those that were under way when it began included, is in one of the
+ * numbers behind the first. */
+static void print_recalls(const struct bench_result *result)
+{
+    struct bench_recalls recalls = bench_recalls(result);
+
+    printf(
+        "recalls      %llu, of which %llu were under way before: %llu met, %llu missed, %llu under "
+        "way at\n"
+        "             the end or gone with their task; revoked: %u silent, %u compliant tasks\n",
+        (unsigned long long)recalls.all, (unsigned long long)recalls.before,
+        (unsigned long long)recalls.met, (unsigned long long)recalls.missed,
+        (unsigned long long)recalls.left, result->revoked, result->revoked_compliant);
+}
+
 static void print_answers(const struct bench_result *result)
 {
     uint64_t proposals = BENCH_COUNTED(result, proposals);
@@ -66,16 +95,18 @@ static void print_answers(const struct bench_result *result)
     printf("allocations  %.1f %% refused; %.1f %% of requested recalls found nothing to recall\n",
            percent(result->failed[BENCH_ALLOCATE], result->latency[BENCH_ALLOCATE].count),
            percent(result->failed[BENCH_RECALL], result->latency[BENCH_RECALL].count));
-    printf("recalls      %llu: %llu met, %llu missed; revoked: %u silent, %u compliant tasks\n",
-           (unsigned long long)BENCH_COUNTED(result, recalls),
-           (unsigned long long)BENCH_COUNTED(result, recalls_met),
-           (unsigned long long)BENCH_COUNTED(result, recalls_missed), result->revoked,
-           result->revoked_compliant);
+    print_recalls(result);
     printf(
-        "use          %.1f %% of %u frames held; Jain's index %.3f (of held / entitled: what is\n"
-        "             guaranteed, at least an equal share of all frames); least / median held %.3f\n",
+        "use          %.1f %% of %u frames held, from %.1f %% at the beginning to %.1f %% at the end\n"
+        "fairness     Jain's index %.3f of useful frames / weighted max-min share of the demands;\n"
+        "             least / median of that, over all the time, %.3f\n",
         100 * bench_mean(result->utilisation, result->samples), result->frames,
+        100 * result->utilisation[0],
+        100 * result->utilisation[result->samples > 0 ? result->samples - 1 : 0],
         bench_mean(result->fairness, result->samples), result->disparity);
+    if (result->rising)
+        printf(
+            "             Use had not settled when the measurement began: give a longer --warmup\n");
     if (result->unsent > 0)
         printf("overload     %llu requests found no task free before the end\n",
                (unsigned long long)result->unsent);
@@ -101,15 +132,10 @@ static void print_quiet(const struct bench_options *options, const struct bench_
             few, result->few, all, options->tasks, all / few);
 }
 
-static double quantile_us(const struct histogram *histogram, double share)
+static void print_slow_side(const char *name, const double *p99)
 {
-    return (double)histogram_quantile(histogram, share) / 1000;
-}
-
-static void print_slow_side(const char *name, const struct histogram *sides, double ratio)
-{
-    printf("%-26s %10.1f %12.1f %7.2f\n", name, quantile_us(&sides[0], 0.99),
-           quantile_us(&sides[1], 0.99), ratio);
+    printf("%-26s %10.1f %12.1f %7.2f\n", name, p99[0] / 1000, p99[1] / 1000,
+           p99[0] > 0 ? p99[1] / p99[0] : 1);
 }
 
 static void print_slow(const struct bench_slow *slow)
@@ -118,11 +144,11 @@ static void print_slow(const struct bench_slow *slow)
         return;
     printf(
         "\nOne task that answers recalls as late as it may: it got %llu, and owed frames %.0f %% of\n"
-        "the time. The others, in %u turns without it and with it; ratios are medians of turns:\n",
+        "the time. The others, without it and with it, in the middle one of %u turns by ratio:\n",
         (unsigned long long)slow->recalls, 100 * slow->owing, slow->turns);
     printf("%-26s %10s %12s %7s\n", "p99, us", "without", "with it", "ratio");
-    print_slow_side("negotiation", slow->negotiation, slow->negotiation_ratio);
-    print_slow_side("allocation", slow->allocation, slow->allocation_ratio);
+    print_slow_side("negotiation", slow->negotiation_p99);
+    print_slow_side("allocation", slow->allocation_p99);
 }
 
 static void print_great(const struct bench_recall *great)
@@ -151,6 +177,22 @@ static void print_cores(const struct bench_options *options, const struct bench_
     printf(", physmem on core %d\n", options->core[1]);
 }
 
+/* Whether what follows may be called a measurement. */
+static void print_machine(const struct machine *machine)
+{
+    double taken = 100 * machine_taken(machine);
+
+    if (machine->unknown)
+        printf(
+            "NOT A MEASUREMENT: /proc/PID/schedstat does not say whether the machine was ours\n");
+    else if (!machine_was_ours(machine))
+        printf(
+            "NOT A MEASUREMENT: for %.1f %% of the time other processes or the host had our core\n",
+            taken);
+    else
+        printf("The machine was ours but for %.1f %% of the time\n", taken);
+}
+
 void bench_report(const struct bench_options *options, const struct bench_result *result)
 {
     if (result->arbiter != NULL)
@@ -163,6 +205,7 @@ void bench_report(const struct bench_options *options, const struct bench_result
     else
         printf("open loop, %.0f a second\n", options->rate);
     print_cores(options, result);
+    print_machine(&result->machine);
     print_latencies(result);
     print_answers(result);
     print_quiet(options, result);
@@ -190,8 +233,9 @@ void bench_compare(struct bench_result *const *results, size_t count)
 
         for (unsigned kind = 0; kind < BENCH_KIND_COUNT; kind++)
             requests += latency[kind].count;
-        printf("%-20s %9.0f %9.1f %9.1f %8.1f %8.1f %8llu %7llu %6.1f %6.3f %6.3f\n",
-               result->arbiter, (double)requests / result->seconds,
+        printf("%-20s%c%9.0f %9.1f %9.1f %8.1f %8.1f %8llu %7llu %6.1f %6.3f %6.3f\n",
+               result->arbiter, machine_was_ours(&result->machine) ? ' ' : '*',
+               (double)requests / result->seconds,
                (double)histogram_quantile(&result->corrected[BENCH_PROPOSE], 0.99) / 1000,
                (double)histogram_quantile(&result->corrected[BENCH_ALLOCATE], 0.99) / 1000,
                percent(BENCH_COUNTED(result, refused), BENCH_COUNTED(result, proposals)),
@@ -200,5 +244,11 @@ void bench_compare(struct bench_result *const *results, size_t count)
                (unsigned long long)BENCH_COUNTED(result, recalls_missed),
                100 * bench_mean(result->utilisation, result->samples),
                bench_mean(result->fairness, result->samples), result->disparity);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!machine_was_ours(&results[i]->machine)) {
+            printf("* not a measurement: the machine was not ours\n");
+            break;
+        }
     }
 }

@@ -20,8 +20,7 @@
 struct sides {
     struct bench_options options[2]; /* without, and with a slow task */
     struct bench_result result[2];   /* of one turn */
-    double negotiation[TURNS];       /* ratios of p99 */
-    double allocation[TURNS];
+    double p99[2][TURNS][2];         /* of negotiation, of allocation; without, with */
     uint64_t looks, owing;
 };
 
@@ -48,14 +47,13 @@ static void turn_end(struct sides *sides, unsigned turn, struct bench_slow *slow
                                                   BENCH_ACCEPT};
     static const enum bench_kind allocation[] = {BENCH_ALLOCATE, BENCH_DEALLOCATE};
     const struct bench_result *with = &sides->result[1];
-    double p99[2][2];
 
     for (unsigned side = 0; side < 2; side++) {
-        p99[0][side] = collect(&sides->result[side], negotiation, 4, &slow->negotiation[side]);
-        p99[1][side] = collect(&sides->result[side], allocation, 2, &slow->allocation[side]);
+        sides->p99[0][turn][side] =
+            collect(&sides->result[side], negotiation, 4, &slow->negotiation[side]);
+        sides->p99[1][turn][side] =
+            collect(&sides->result[side], allocation, 2, &slow->allocation[side]);
     }
-    sides->negotiation[turn] = p99[0][0] > 0 ? p99[0][1] / p99[0][0] : 1;
-    sides->allocation[turn] = p99[1][0] > 0 ? p99[1][1] / p99[1][0] : 1;
     slow->recalls += with->slow_recalls;
     sides->looks += with->slow_looks;
     sides->owing += with->slow_owing;
@@ -111,6 +109,19 @@ static int measure(struct sides *sides, struct stage *stage, struct bench_slow *
     return code;
 }
 
+/* The p99 of the turn whose ratio is the median. */
+static void middle_turn(double turns_p99[TURNS][2], double *p99)
+{
+    double ratio[TURNS];
+    unsigned middle;
+
+    for (unsigned turn = 0; turn < TURNS; turn++)
+        ratio[turn] = turns_p99[turn][0] > 0 ? turns_p99[turn][1] / turns_p99[turn][0] : 1;
+    middle = bench_middle(ratio, TURNS);
+    p99[0] = turns_p99[middle][0];
+    p99[1] = turns_p99[middle][1];
+}
+
 int bench_slow_measure(const struct bench_options *options, const char *arbiter,
                        struct bench_slow *slow, struct sp_error *error)
 {
@@ -128,8 +139,8 @@ int bench_slow_measure(const struct bench_options *options, const char *arbiter,
     stage_end(&stage);
     if (code == 0) {
         slow->turns = TURNS;
-        slow->negotiation_ratio = bench_median(sides->negotiation, TURNS);
-        slow->allocation_ratio = bench_median(sides->allocation, TURNS);
+        middle_turn(sides->p99[0], slow->negotiation_p99);
+        middle_turn(sides->p99[1], slow->allocation_p99);
         slow->owing = sides->looks > 0 ? (double)sides->owing / (double)sides->looks : 0;
         slow->done = true;
     }

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "selfpage/bench/ratio.h"
@@ -49,6 +52,47 @@ static int physmem_start(struct stage *stage, const struct bench_options *option
     return result;
 }
 
+/* The limits of one task: all that they say is its priority. */
+static int limit_say(struct stage *stage, const struct bench_options *options, uint32_t task)
+{
+    struct wire_message message = {.type = WIRE_LIMIT};
+
+    message.limit.whom = WIRE_WHOM_NAME;
+    message.limit.guaranteed = message.limit.extra = message.limit.weight = UINT32_MAX;
+    message.limit.priority = bench_value(&options->priorities, task, 0);
+    snprintf(message.limit.name, sizeof(message.limit.name), "bench%u", task);
+    return caller_send(stage->policy, &message, -1);
+}
+
+/* Take control, and say the priorities; who gets what remains the business of physmem's arbiter. */
+static int priorities_say(struct stage *stage, const struct bench_options *options,
+                          struct sp_error *error)
+{
+    static const struct hello hello = {.role = WIRE_ROLE_POLICY, .name = "bench"};
+    struct wire_message message = {.type = WIRE_GET_CONTROL}, reply;
+    int rc, fd = -1;
+
+    if (options->priorities.count == 0)
+        return 0;
+    stage->policy = malloc(sizeof(*stage->policy));
+    if (stage->policy == NULL)
+        return error_set(error, ENOMEM, "out of memory");
+    caller_init(stage->policy, "physmem", BENCH_PATIENCE_MS);
+    rc = caller_open(stage->policy, stage->directory.physmem, &hello, NULL, error);
+    if (rc != 0)
+        return rc;
+    rc = caller_ask(stage->policy, &message, -1, &reply, &fd);
+    if (fd >= 0)
+        close(fd); /* the table: not written to */
+    for (uint32_t task = 0; task < options->all && rc == 0; task++)
+        rc = limit_say(stage, options, task);
+    message = (struct wire_message){.type = WIRE_LIMITS};
+    message.limits.count = options->all;
+    if (rc != 0)
+        return error_set(error, -rc, "physmem does not take priorities: %s", strerror(-rc));
+    return caller_ask_for(stage->policy, &message, WIRE_DONE, &reply, NULL, error);
+}
+
 int stage_start(struct stage *stage, const struct bench_options *options, uint32_t frames,
                 const char *arbiter, struct sp_error *error)
 {
@@ -63,6 +107,8 @@ int stage_start(struct stage *stage, const struct bench_options *options, uint32
         result = physmem_start(stage, options, frames, arbiter, error);
     if (result == 0)
         result = observer_connect(&stage->observer, stage->directory.physmem, "bench", error);
+    if (result == 0)
+        result = priorities_say(stage, options, error);
     return result;
 }
 
@@ -70,6 +116,10 @@ void stage_end(struct stage *stage)
 {
     int status;
 
+    if (stage->policy != NULL)
+        caller_close(stage->policy);
+    free(stage->policy);
+    stage->policy = NULL;
     observer_fini(&stage->observer);
     if (stage->physmem.pid != 0)
         child_end(stage->physmem.pid, SIGTERM, BENCH_PATIENCE_MS, &status);

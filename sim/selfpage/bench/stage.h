@@ -3,6 +3,7 @@
 #define SELFPAGE_BENCH_STAGE_H
 
 #include "selfpage/bench/bench.h"
+#include "client/caller.h"
 #include "launch/directory.h"
 #include "launch/guardian.h"
 #include "launch/server.h"
@@ -16,6 +17,7 @@ struct stage {
     struct server physmem;
     struct server_log log;
     struct observer observer;
+    struct caller *policy; /* a policy server that only says priorities; NULL: none is needed */
 };
 
 /* A stage on which nothing has been started. */

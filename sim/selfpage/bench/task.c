@@ -20,6 +20,8 @@ void bench_task_open(struct bench_task *task)
     task->recalled_ns = 0;
     task->mapping = false;
     task->unmet = 0;
+    task->unmappeds = 0;
+    shared_close(&task->stack);
     bench_link_open(&task->request, task, WIRE_ROLE_TASK);
 }
 
@@ -51,7 +53,8 @@ static void on_recall(struct bench_task *task, const struct wire_message *messag
     uint32_t slot;
 
     task->owed += message->recall.frames;
-    task->load->result->slow_recalls += task->temper == BENCH_SLOW;
+    task->load->result->slow_recalls +=
+        task->temper == BENCH_SLOW && bench_is_measured(task->load, now);
     if (task->recalled_ns == 0) {
         task->recalled_ns = now;
         task->recalls = 0;
@@ -138,6 +141,12 @@ static void on_mapped(struct bench_task *task, const struct wire_message *messag
     bench_task_idle(task);
 }
 
+/* Silent tasks map what they have; so do all, where it matters which of them use it. */
+static bool maps(const struct bench_task *task)
+{
+    return task->temper == BENCH_SILENT || task->load->options->idle > 0;
+}
+
 static void on_reply(struct bench_task *task, const struct wire_message *message)
 {
     bool accept = false;
@@ -153,8 +162,7 @@ static void on_reply(struct bench_task *task, const struct wire_message *message
         task->head += message->allocated.count;
     else if (task->kind == BENCH_RELEASE || (task->kind == BENCH_RENEW && message->error == ENOENT))
         contract_remove(task, task->subject);
-    if (task->temper == BENCH_SILENT && message->type == WIRE_ALLOCATED &&
-        message->allocated.count > 0) {
+    if (maps(task) && message->type == WIRE_ALLOCATED && message->allocated.count > 0) {
         bench_ask_map(task, message->allocated.count);
         return;
     }
@@ -167,7 +175,26 @@ static void on_reply(struct bench_task *task, const struct wire_message *message
         bench_task_idle(task);
 }
 
-/* Replies while the task connects: WELCOME, WELCOME, CONTAINER, OFFER. */
+/* A task has its first contract. One whose demand changes has a second, and then states its demand. */
+static void opened_contract(struct bench_task *task)
+{
+    struct wire_message *message;
+
+    if (task->load->options->demand.kind == DEMAND_NONE) {
+        task->state = BENCH_READY;
+        bench_task_ready(task);
+    } else if (task->contracts == 1) {
+        bench_ask_propose(task);
+    } else {
+        message = bench_message(task, WIRE_STACK_OPEN);
+        message->stack_open.container = task->container;
+        message->stack_open.places = 1;
+        bench_link_send(&task->request);
+    }
+}
+
+/* Replies while the task connects: WELCOME, WELCOME, CONTAINER, OFFER, and, if its demand changes, OFFER
+ * and DONE. */
 static void on_opening(struct bench_task *task, bool control, const struct wire_message *message)
 {
     struct wire_message *next;
@@ -188,6 +215,8 @@ static void on_opening(struct bench_task *task, bool control, const struct wire_
         bench_ask_propose(task);
     } else if (message->type == WIRE_OFFER) {
         on_offer(task, message);
+        opened_contract(task);
+    } else if (message->type == WIRE_DONE) {
         task->state = BENCH_READY;
         bench_task_ready(task);
     }
@@ -243,11 +272,14 @@ static void on_reusable(struct bench_task *task)
 
 /* ---- Messages ---- */
 
-static void on_unmap(struct bench_task *task, uint64_t id)
+static void on_unmap(struct bench_task *task, uint64_t id, const struct wire_range *range)
 {
     struct wire_message *message = bench_message(task, WIRE_UNMAPPED);
 
     message->seq = 0;
+    if (maps(task) && task->temper != BENCH_SILENT)
+        for (uint32_t i = 0; i < range->count && task->unmappeds < BENCH_UNMAPPED; i++)
+            task->unmapped[task->unmappeds++] = range->start + i;
     message->unmapped.id = id;
     message->unmapped.referenced = 0;
     message->unmapped.dirty = 0;
@@ -261,7 +293,7 @@ static void on_control(struct bench_task *task, const struct wire_message *messa
         on_recall(task, message);
         break;
     case WIRE_UNMAP:
-        on_unmap(task, message->unmap.id);
+        on_unmap(task, message->unmap.id, &message->unmap.ranges[0]);
         break;
     case WIRE_REVOKED:
         on_revoked(task);
@@ -291,13 +323,27 @@ static void on_observer(struct bench_load *load, const struct wire_message *mess
     bench_task_idle(task);
 }
 
+/* An extent, which only silent tasks map, or the frame stack. */
+static void take_descriptor(struct bench_task *task, const struct wire_message *message,
+                            int consume_fd)
+{
+    if (message->type == WIRE_STACK) {
+        if (shared_open(&task->stack, consume_fd, NULL) != 0)
+            bench_fail(task->load, "a frame stack cannot be mapped");
+    } else if (task->temper == BENCH_SILENT) {
+        bench_map_extent(task, message->extent.extent, consume_fd);
+    } else if (consume_fd >= 0) {
+        close(consume_fd);
+    }
+}
+
 void bench_task_receive(struct bench_link *link, const struct wire_message *message, int consume_fd)
 {
     struct bench_task *task = link->task;
     bool control = link->role == WIRE_ROLE_CONTROL;
 
-    if (message->type == WIRE_EXTENT) {
-        bench_map_extent(task, message->extent.extent, consume_fd);
+    if (message->type == WIRE_EXTENT || message->type == WIRE_STACK) {
+        take_descriptor(task, message, consume_fd);
         return;
     }
     if (consume_fd >= 0) /* nothing else that a task here asks for brings one */

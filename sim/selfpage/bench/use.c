@@ -1,55 +1,120 @@
 /* Who has how many frames while the benchmark runs, and what that says of fairness. */
 #include "selfpage/bench/load.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-/* What each task holds, against what it is entitled to: what it is guaranteed, but at least an equal
- * share of all frames. What it has use for are the frames of its contracts, and what it proposed
- * last and was not granted. */
+#include "os/clock.h"
+#include "selfpage/bench/fair.h"
+
+/* Use that changes by more than this part of all frames has not settled. */
+#define SETTLED 0.05
+
 void bench_use_sample(struct bench_load *load)
 {
     struct bench_result *result = load->result;
-    double share = (double)load->options->frames / load->options->all;
-    double held = 0, sum = 0, squares = 0;
 
-    if (result->samples == BENCH_SAMPLES)
+    if (load->use == NULL || result->samples == BENCH_SAMPLES)
         return; /* the last one may come late */
-    for (uint32_t i = 0; i < load->tasks; i++) {
-        struct bench_task *task = &load->task[i];
-        double guaranteed = bench_task_wish(task, true);
-        double part = bench_task_held(task) / (guaranteed > share ? guaranteed : share);
-        uint32_t demand = bench_task_wish(task, false) + task->unmet;
-
-        task->useful += bench_task_held(task) < demand ? bench_task_held(task) : demand;
-        held += bench_task_held(task);
-        sum += part;
-        squares += part * part;
-    }
-    result->held[result->samples] = held;
-    result->parts[result->samples] = sum;
-    result->squares[result->samples] = squares;
+    for (uint32_t i = 0; i < load->tasks; i++)
+        load->use[i * BENCH_SAMPLES + result->samples] =
+            (struct bench_use){bench_task_held(&load->task[i]), bench_task_demand(&load->task[i])};
+    result->times[result->samples] =
+        (double)(clock_now_ns() - load->measure_from) / (double)CLOCK_NS_PER_S;
     result->samples++;
 }
 
 static int by_size(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    double x = *(const double *)a, y = *(const double *)b;
 
     return (x > y) - (x < y);
 }
 
-void bench_use_finish(struct bench_result *result, uint64_t *useful, uint32_t tasks)
-{
-    for (uint32_t i = 0; i < result->samples; i++) {
-        double held = result->held[i], sum = result->parts[i], squares = result->squares[i];
+/* One moment, and sums over all of them. */
+struct moment {
+    uint32_t *held, *demand, *weight;
+    double *share;
+    double *had, *fair; /* sums: useful frames, and fair shares */
+};
 
-        /* A task that was revoked counts its frames until it hears of it, and others may have them. */
-        result->utilisation[i] = held < result->frames ? held / result->frames : 1;
-        result->fairness[i] = squares > 0 ? sum * sum / (tasks * squares) : 1;
+static void look(const struct bench_options *options, struct bench_result *result,
+                 struct moment *moment, uint32_t sample)
+{
+    double held = 0;
+
+    for (uint32_t i = 0; i < options->tasks; i++) {
+        const struct bench_use *use = &result->use[i * BENCH_SAMPLES + sample];
+
+        moment->held[i] = use->held;
+        moment->demand[i] = use->demand;
+        held += use->held;
     }
-    qsort(useful, tasks, sizeof(*useful), by_size);
-    if (useful[tasks / 2] > 0)
-        result->disparity = (double)useful[0] / (double)useful[tasks / 2];
+    fair_shares(moment->demand, moment->weight, options->tasks, result->frames, moment->share);
+    /* A task that was revoked counts its frames until it hears of it, and others may have them. */
+    result->utilisation[sample] = held < result->frames ? held / result->frames : 1;
+    result->fairness[sample] =
+        fair_index(moment->held, moment->demand, moment->share, options->tasks);
+    for (uint32_t i = 0; i < options->tasks; i++) {
+        moment->had[i] += moment->held[i] < moment->demand[i] ? moment->held[i] : moment->demand[i];
+        moment->fair[i] += moment->share[i];
+    }
+}
+
+/* The least of had / fair, as a part of the median. */
+static double disparity_of(struct moment *moment, uint32_t tasks)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < tasks; i++)
+        if (moment->fair[i] > 0)
+            moment->share[count++] = moment->had[i] / moment->fair[i];
+    qsort(moment->share, count, sizeof(*moment->share), by_size);
+    return count > 0 && moment->share[count / 2] > 0 ? moment->share[0] / moment->share[count / 2]
+                                                     : 1;
+}
+
+/* Use had settled if the last fifth of the samples is as the first. */
+static bool is_rising(const struct bench_result *result)
+{
+    uint32_t fifth = result->samples / 5;
+    double change;
+
+    if (fifth == 0)
+        return false;
+    change = bench_mean(result->utilisation + result->samples - fifth, fifth) -
+             bench_mean(result->utilisation, fifth);
+    return change > SETTLED || change < -SETTLED;
+}
+
+int bench_use_finish(const struct bench_options *options, struct bench_result *result)
+{
+    struct moment moment = {
+        .held = calloc(options->tasks, sizeof(*moment.held)),
+        .demand = calloc(options->tasks, sizeof(*moment.demand)),
+        .weight = calloc(options->tasks, sizeof(*moment.weight)),
+        .share = calloc(options->tasks, sizeof(*moment.share)),
+        .had = calloc(options->tasks, sizeof(*moment.had)),
+        .fair = calloc(options->tasks, sizeof(*moment.fair)),
+    };
+    bool there = moment.held != NULL && moment.demand != NULL && moment.weight != NULL &&
+                 moment.share != NULL && moment.had != NULL && moment.fair != NULL;
+
+    for (uint32_t i = 0; i < options->tasks && there; i++)
+        moment.weight[i] = bench_value(&options->weights, i, 1);
+    for (uint32_t sample = 0; sample < result->samples && there; sample++)
+        look(options, result, &moment, sample);
+    if (there) {
+        result->disparity = disparity_of(&moment, options->tasks);
+        result->rising = is_rising(result);
+    }
+    free(moment.held);
+    free(moment.demand);
+    free(moment.weight);
+    free(moment.share);
+    free(moment.had);
+    free(moment.fair);
+    return there ? 0 : -ENOMEM;
 }
 
 void bench_correct(struct bench_result *result, uint32_t outstanding)

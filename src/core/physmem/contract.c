@@ -10,7 +10,7 @@
 
 /* ---- Proposals ---- */
 
-/* Count an answer to a proposal. */
+/* Count the answer to a proposal: once, so that an accepted counter-offer stays a countered proposal. */
 static void count_answer(struct physmem *physmem, enum sp_answer answer)
 {
     physmem->counters.proposals++;
@@ -114,7 +114,6 @@ static void accept_countered(struct physmem *physmem, const struct physmem_reque
         life_end(physmem, contract, SP_CONTRACT_CLOSED);
         offers_reply(physmem, request, &offer, NULL)->offer.state = SP_CONTRACT_CLOSED;
     }
-    count_answer(physmem, offer.answer);
     settle_input(physmem);
 }
 

@@ -296,10 +296,31 @@ static void test_close_recalls_what_the_others_do_not_allow(void **state)
     check_books(world);
 }
 
+/* A proposal is counted by its first answer; that its counter-offer is accepted is no second one. */
+static void test_a_proposal_counts_once(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *a = world_task(world, "a");
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 200);
+    struct physmem_status status;
+
+    terms.min = 10;
+    expect_offer(world_propose(world, a, &terms), SP_COUNTERED, SP_REASON_OVERCOMMITTED,
+                 SP_CONTRACT_COUNTERED);
+    world_accept(world, a, 1);
+    world_propose(world, a, &terms);
+    physmem_get_status(world->physmem, &status);
+    assert_int_equal(status.proposals, 2);
+    assert_int_equal(status.countered, 1);
+    assert_int_equal(status.refused, 1);
+    assert_int_equal(status.accepted, 0);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(test_a_proposal_counts_once),
         TEST(test_guarantees_never_exceed_the_frames),
         TEST(test_counter_offer_stands_until_the_next_proposal),
         TEST(test_no_contract_without_control_connection),

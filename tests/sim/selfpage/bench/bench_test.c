@@ -18,6 +18,7 @@
 
 #include "launch/spawn.h"
 #include "processes.h"
+#include "selfpage/bench/fair.h"
 
 #define ARGUMENTS_MAX 24
 
@@ -108,6 +109,52 @@ static void check_histogram(const json_t *histogram)
     }
 }
 
+static uint32_t sample_of(const json_t *task, const char *series, size_t sample)
+{
+    const json_t *value = json_array_get(json_object_get(task, series), sample);
+
+    assert_true(json_is_integer(value));
+    return (uint32_t)json_integer_value(value);
+}
+
+/* What is said of all tasks follows from what is said of each. */
+static void check_use(const json_t *object)
+{
+    enum { TASKS_MAX = 64 };
+    const json_t *use = json_object_get(object, "use");
+    const json_t *tasks = json_object_get(use, "tasks");
+    uint32_t frames = (uint32_t)number(object, "load", "frames");
+    uint32_t count = (uint32_t)json_array_size(tasks);
+    const json_t *seconds = json_object_get(use, "seconds");
+    double before = -1;
+
+    assert_int_equal(count, number(object, "load", "tasks"));
+    assert_in_range(count, 1, TASKS_MAX);
+    assert_true(json_array_size(seconds) > 0);
+    for (size_t s = 0; s < json_array_size(seconds); s++) {
+        uint32_t held[TASKS_MAX], demand[TASKS_MAX], weight[TASKS_MAX];
+        double share[TASKS_MAX], sum = 0, jain;
+
+        for (uint32_t i = 0; i < count; i++) {
+            const json_t *task = json_array_get(tasks, i);
+
+            held[i] = sample_of(task, "held", s);
+            demand[i] = sample_of(task, "demand", s);
+            weight[i] = (uint32_t)json_integer_value(json_object_get(task, "weight"));
+            sum += held[i];
+        }
+        fair_shares(demand, weight, count, frames, share);
+        jain = fair_index(held, demand, share, count) -
+               json_number_value(json_array_get(json_object_get(use, "jain_over_time"), s));
+        assert_true(jain > -1e-6 && jain < 1e-6);
+        sum = (sum < frames ? sum / frames : 1) -
+              json_number_value(json_array_get(json_object_get(use, "utilisation_over_time"), s));
+        assert_true(sum > -1e-6 && sum < 1e-6);
+        assert_true(json_number_value(json_array_get(seconds, s)) > before);
+        before = json_number_value(json_array_get(seconds, s));
+    }
+}
+
 /* Whatever was measured, of so many requests at least: the parts agree. */
 static void check(const json_t *object, json_int_t requests)
 {
@@ -130,7 +177,15 @@ static void check(const json_t *object, json_int_t requests)
     assert_int_equal(number(object, "counts", "proposals"),
                      number(object, "counts", "accepted") + number(object, "counts", "countered") +
                          number(object, "counts", "refused"));
+    assert_int_equal(number(object, "counts", "recalls"),
+                     number(object, "counts", "recalls_met") +
+                         number(object, "counts", "recalls_missed") +
+                         number(object, "counts", "recalls_left"));
+    assert_true(number(object, "counts", "recalls") >= number(object, "counts", "recalls_before"));
     assert_int_equal(number(object, "counts", "revoked_compliant"), 0);
+    check_use(object);
+    assert_true(
+        json_is_boolean(json_object_get(json_object_get(object, "machine"), "is_measurement")));
     json_array_foreach(json_object_get(use, "utilisation_over_time"), i, sample)
         assert_true(json_number_value(sample) >= 0 && json_number_value(sample) <= 1);
     json_array_foreach(json_object_get(use, "jain_over_time"), i, sample)
@@ -152,7 +207,12 @@ static void check_ratios(const json_t *object)
     {
         assert_true(json_number_value(json_object_get(ratio, "physmem")) > 0);
         assert_true(json_number_value(json_object_get(ratio, "bare")) > 0);
-        assert_true(json_number_value(json_object_get(ratio, "ratio")) > 0);
+        assert_true(json_number_value(json_object_get(ratio, "ratio")) * 1.001 >
+                        json_number_value(json_object_get(ratio, "physmem")) /
+                            json_number_value(json_object_get(ratio, "bare")) &&
+                    json_number_value(json_object_get(ratio, "ratio")) * 0.999 <
+                        json_number_value(json_object_get(ratio, "physmem")) /
+                            json_number_value(json_object_get(ratio, "bare")));
     }
     check_histogram(json_object_get(object, "proposal_few_ns"));
     check_histogram(json_object_get(object, "proposal_all_ns"));
@@ -175,8 +235,12 @@ static void check_slow(const json_t *slow)
                         json_integer_value(json_object_get(allocation, "count")) >
                     0);
     }
-    assert_true(json_number_value(json_object_get(slow, "negotiation_p99_ratio")) > 0);
-    assert_true(json_number_value(json_object_get(slow, "allocation_p99_ratio")) > 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(
+            json_number_value(json_array_get(json_object_get(slow, "negotiation_p99_ns"), i)) >= 0);
+        assert_true(
+            json_number_value(json_array_get(json_object_get(slow, "allocation_p99_ns"), i)) >= 0);
+    }
     assert_true(json_number_value(json_object_get(slow, "owing")) >= 0 &&
                 json_number_value(json_object_get(slow, "owing")) <= 1);
 }
@@ -312,6 +376,29 @@ static void silent_tasks(void **state)
     json_decref(object);
 }
 
+/* Demands that change, weights, bids and priorities; the last task holds what it does not use. */
+static void demands_weights_and_idle_tasks(void **state)
+{
+    static const char *const arguments[] = {
+        "contracts",       "--json",          "--no-baseline",    "--tasks=6",
+        "--warmup=0s",     "--grace=60s",     "--contention=2",   "--frames=600",
+        "--demand=phases", "--weights=1,2,4", "--bids=5,3",       "--priorities=0,1",
+        "--idle=1",        "--arbiter=esx",   "--duration=300ms", NULL};
+    json_t *object = bench_object(arguments);
+    const json_t *tasks = json_object_get(json_object_get(object, "use"), "tasks");
+    const json_t *last = json_array_get(tasks, 5);
+
+    (void)state;
+    check(object, 0);
+    assert_int_equal(json_integer_value(json_object_get(last, "weight")), 4);
+    assert_int_equal(json_integer_value(json_object_get(last, "bid")), 3);
+    assert_int_equal(json_integer_value(json_object_get(last, "priority")), 1);
+    assert_true(json_is_true(json_object_get(last, "idle")));
+    assert_int_equal(sample_of(last, "demand", 0), 0);
+    assert_true(real(object, "use", "utilisation") > 0);
+    json_decref(object);
+}
+
 /* Parameters of one policy are not taken for names of others. */
 static void arbiters_side_by_side(void **state)
 {
@@ -384,6 +471,7 @@ int main(void)
         cmocka_unit_test(overcommitted),
         cmocka_unit_test(slow_tasks),
         cmocka_unit_test(silent_tasks),
+        cmocka_unit_test(demands_weights_and_idle_tasks),
         cmocka_unit_test(arbiters_side_by_side),
         cmocka_unit_test(table),
         cmocka_unit_test(no_such_bench),

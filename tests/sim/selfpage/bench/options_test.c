@@ -83,6 +83,11 @@ static void bad_options(void **state)
         {{"contracts", "--recall=5/6"}, "at least one frame for each task"},
         {{"contracts", "--tasks=2", "--processes=3"}, "more processes than"},
         {{"contracts", "--tasks=8", "--processes=4", "--outstanding=3"}, "needs one"},
+        {{"contracts", "--weights=0"}, "from 1"},
+        {{"contracts", "--bids=1,,2"}, "bids"},
+        {{"contracts", "--demand=none"}, "neither constant, bursts nor phases"},
+        {{"contracts", "--idle=1"}, "--idle needs --demand"},
+        {{"contracts", "--tasks=5000", "--priorities=1"}, "4096 limits"},
         {{"contracts", "more"}, "unexpected argument \"more\""},
     };
     struct bench_options options;

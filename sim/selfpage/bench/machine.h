@@ -1,0 +1,50 @@
+/* Whether a measurement had the machine to itself.
+ *
+ * Each process of the benchmark runs on one core. While it can run and does not, another process has
+ * the core: one of ours, as is meant, or a foreign one. What foreign processes took is what ours
+ * waited for the processor (the second field of /proc/PID/schedstat), less what ours ran meanwhile on
+ * the same core; and what the host of a virtual machine took (steal, in /proc/stat). */
+#ifndef SELFPAGE_BENCH_MACHINE_H
+#define SELFPAGE_BENCH_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MACHINE_PROCESSES 66u
+
+/* More than this share of the time, taken by others: figures are no measurement. */
+#define MACHINE_TOLERABLE 0.05
+
+/* One process, and what it had at two moments. */
+struct machine_process {
+    pid_t pid;
+    int core;
+    uint64_t ran_ns[2];
+    uint64_t waited_ns[2];
+};
+
+struct machine {
+    struct machine_process process[MACHINE_PROCESSES];
+    unsigned processes;
+    uint64_t at_ns[2];
+    uint64_t stolen_ns[2];  /* from all cores of ours */
+    uint64_t pressed_ns[2]; /* /proc/pressure/cpu: some process waited, ours included */
+    unsigned readings;
+    bool unknown; /* the kernel does not tell */
+};
+
+/* Watch one more process. */
+void machine_watch(struct machine *machine, pid_t pid, int core);
+
+/* Take a reading: the first before the measurement, the second after it. Processes that have ended
+ * count as they were. */
+void machine_read(struct machine *machine);
+
+/* Shares of the time between the readings: what foreign processes and the host took of the busiest
+ * core of ours; how long some process on the machine waited; and whether the first is tolerable. */
+double machine_taken(const struct machine *machine);
+double machine_pressure(const struct machine *machine);
+bool machine_was_ours(const struct machine *machine);
+
+#endif
