@@ -20,6 +20,7 @@
  * refuses a STATUS reply for its length.
  *   2026-11 version 1
  *   2026-11 version 2: parts of contracts, frame stacks, availability, control by a policy server
+ *   2026-11 version 3: bodies have at most 2544 bytes
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -60,9 +61,9 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  2u
+#define WIRE_VERSION  3u
 #define WIRE_HEADER   16u
-#define WIRE_BODY_MAX 8192u
+#define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u  /* bytes of a name with its NUL; equals SP_NAME_MAX */
 #define WIRE_TEXT     160u /* bytes of a text with its NUL */
 

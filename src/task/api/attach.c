@@ -241,7 +241,8 @@ static int attach(struct sp_task **taskp, const struct sp_attach_options *option
     if (task == NULL)
         return error_set(error, ENOMEM, "no memory for the task");
     snprintf(task->name, sizeof(task->name), "%s", settings.options.name);
-    task->physmem.fd = task->control.fd = task->swap.fd = task->cleaner.fd = -1;
+    task->physmem.link.fd = task->control.link.fd = -1;
+    task->swap.link.fd = task->cleaner.link.fd = -1;
     task->wake_fd = -1;
     task->stack.fd = -1;
     task->page_order = settings.page_order;

@@ -13,7 +13,7 @@
 void extents_arrived(struct sp_task *task, const struct wire_message *message, int consume_fd)
 {
     futex_lock_take(&task->lock);
-    if (task->arrived_count < CHANNEL_FDS && extent_check(consume_fd, message->extent.pages) == 0) {
+    if (task->arrived_count < LINK_FDS && extent_check(consume_fd, message->extent.pages) == 0) {
         task->arrived[task->arrived_count].number = message->extent.extent;
         task->arrived[task->arrived_count].pages = message->extent.pages;
         task->arrived[task->arrived_count].fd = consume_fd;

@@ -177,8 +177,8 @@ static void *control_main(void *argument)
 {
     struct sp_task *task = argument;
     struct pollfd fds[3] = {{.fd = task->wake_fd, .events = POLLIN},
-                            {.fd = task->control.fd, .events = POLLIN},
-                            {.fd = task->has_swap ? task->cleaner.fd : -1, .events = POLLIN}};
+                            {.fd = task->control.link.fd, .events = POLLIN},
+                            {.fd = task->has_swap ? task->cleaner.link.fd : -1, .events = POLLIN}};
 
     while (!stopping(task)) {
         int timeout = pause_ms(task);

@@ -1,5 +1,6 @@
 #include "task/state/end.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "task/state/hold.h"
@@ -31,15 +32,29 @@ void end_revoked(struct sp_task *task)
     _exit(128 + SIGBUS);
 }
 
+/* A server may be there all the same: then say what is true. */
+static void die_unless_closed(struct sp_task *task, const char *server,
+                              const struct channel *channel)
+{
+    int end = channel_end(channel);
+
+    if (end != 0 && end != -EPIPE)
+        say_and_die(task, "the connection to %s cannot be used any more: %s", server,
+                    channel_problem(channel));
+}
+
 void end_physmem_gone(struct sp_task *task)
 {
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
         end_revoked(task);
+    die_unless_closed(task, "physmem", &task->physmem);
     say_and_die(task, "physmem is gone, and with it all contracts and frames");
 }
 
 void end_swap_gone(struct sp_task *task)
 {
+    die_unless_closed(task, "swap", &task->swap);
+    die_unless_closed(task, "swap", &task->cleaner);
     say_and_die(task, "the swap server is gone, and with it the pages that it kept");
 }

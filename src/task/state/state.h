@@ -36,7 +36,7 @@
 #include "policy/params.h"
 #include "record/recorder.h"
 #include "shm/stats_page.h"
-#include "task/channel.h"
+#include "client/channel.h"
 
 /* Batches of stores on their way, at most. */
 #define TASK_STORE_BATCHES 64u
@@ -127,7 +127,7 @@ struct sp_task {
         uint32_t number;
         uint32_t pages;
         int fd;
-    } arrived[CHANNEL_FDS]; /* extents announced, not yet named by a mapping */
+    } arrived[LINK_FDS]; /* extents announced, not yet named by a mapping */
     uint32_t arrived_count;
     sp_availability_changed *on_availability; /* NULL: the program does not watch */
     void *on_availability_arg;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client/hello.h"
 #include "physmem_peer.h"
 
 static int setup(void **state)
@@ -111,14 +112,13 @@ static void test_ends_cleanly_with_tasks(void **state)
 static uint32_t hello(const struct server_process *server, uint32_t version, uint8_t role,
                       uint32_t id, uint64_t key)
 {
-    struct wire_message message = {.type = WIRE_HELLO, .seq = 1}, reply;
+    const struct hello hello = {role, id, key, ""};
+    struct wire_message message, reply;
     struct wire_client client;
 
     assert_int_equal(wire_client_connect(&client, server->socket), 0);
+    hello_fill(&message, &hello);
     message.hello.version = version;
-    message.hello.role = role;
-    message.hello.id = id;
-    message.hello.key = key;
     assert_int_equal(wire_client_send(&client, &message, -1), 0);
     assert_int_equal(wire_client_receive(&client, &reply, NULL), 0);
     assert_int_equal(reply.type, reply.error == 0 ? WIRE_WELCOME : WIRE_DONE);

@@ -15,6 +15,7 @@
 #include <valgrind/valgrind.h>
 
 #include "base/random.h"
+#include "client/hello.h"
 #include "os/extent.h"
 #include "swap_peer.h"
 
@@ -125,13 +126,14 @@ static void test_violations(void **state)
 static void test_another_version(void **state)
 {
     struct server_process *server = *state;
-    struct wire_message hello = {.type = WIRE_HELLO}, reply;
+    const struct hello who = {.role = WIRE_ROLE_TASK, .name = "future"};
+    struct wire_message hello, reply;
     struct wire_client wire;
 
     swap_start(server, "8", buffered);
     assert_int_equal(wire_client_connect(&wire, server->socket), 0);
-    hello.hello.version = WIRE_VERSION + 1;
-    strcpy(hello.hello.name, "future");
+    hello_fill(&hello, &who);
+    hello.hello.version++;
     assert_int_equal(wire_client_call(&wire, &hello, -1, &reply), 0);
     assert_int_equal(reply.type, WIRE_DONE);
     assert_int_equal(reply.error, EPROTO);

@@ -1,27 +1,23 @@
-/* A connection over which several threads, some of them in fault handlers, ask a server at once.
+/* A channel: a link (client/link.h) over which several threads, some of them in fault handlers, ask a
+ * server at once.
  *
- * There is no reading thread: whoever waits for a reply reads for all, hands each reply to the one
- * who waits for it, and passes the reading on when its own has come. No lock is held while a thread
- * sleeps. Messages that nobody waits for go to `on_message`.
+ * There is no reading thread. A thread that waits for a reply reads for all: it hands each reply to
+ * the thread that waits for it, and lets another thread read once its own reply has come. No lock is
+ * held while a thread sleeps. Messages that nobody waits for go to `on_message`.
  *
  * Functions may be called from any thread and from fault handlers, with all signals but SIGSEGV and
- * SIGBUS blocked, and with none of the caller's locks held. They allocate nothing. Apart from
- * channel_init they return 0, or -EPIPE once the server is gone (which stays so). */
-#ifndef TASK_CHANNEL_H
-#define TASK_CHANNEL_H
+ * SIGBUS blocked, and with none of the caller's locks held. They allocate nothing, and none needs more
+ * than WIRE_MESSAGE_MAX bytes of stack, and a little. Apart from channel_init they return 0, or -EPIPE
+ * once the link is of no more use, which stays that way; channel_problem then says why. */
+#ifndef CLIENT_CHANNEL_H
+#define CLIENT_CHANNEL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/link.h"
 #include "os/futex.h"
 #include "wire/message.h"
-
-/* Descriptors that may have come before the messages that announce them were complete. */
-#define CHANNEL_FDS 8u
-
-/* Bytes of encoded messages that are sent at once. */
-#define CHANNEL_BATCH 8192u
 
 /* A reply to wait for; on the waiter's stack. */
 struct channel_call {
@@ -32,10 +28,11 @@ struct channel_call {
 };
 
 struct channel {
-    int fd;
-    uint32_t dead;     /* 1: the server is gone */
-    uint32_t reading;  /* 1: a thread reads */
-    uint32_t progress; /* counts messages handled; sleepers wait on it */
+    struct link link;            /* what is received is guarded by `reading` */
+    struct wire_message message; /* the one being handled; likewise */
+    int32_t end;                 /* 0, or the negative errno that ended the link */
+    uint32_t reading;            /* 1: a thread reads */
+    uint32_t progress;           /* counts messages handled; sleepers wait on it */
     uint32_t sleepers;
     uint32_t next_seq;
     struct futex_lock send_lock;  /* so that messages do not mix */
@@ -46,23 +43,30 @@ struct channel {
     void (*on_message)(void *context, struct channel *channel, const struct wire_message *message,
                        int consume_fd);
     void *context;
-    int fds[CHANNEL_FDS]; /* received, not yet announced; guarded by `reading` */
-    uint32_t fds_count;
-    size_t in_used;
-    unsigned char in[2 * WIRE_MESSAGE_MAX];
+    unsigned char in[LINK_BUFFER];
 };
 
-/* Messages encoded one after the other, to be sent with one system call. */
+/* Messages encoded one after the other, to be sent with one system call: as many bytes as the longest
+ * message has. */
 struct channel_batch {
     size_t size;
-    unsigned char bytes[CHANNEL_BATCH];
+    unsigned char bytes[WIRE_MESSAGE_MAX];
 };
 
-/* Take over a connected socket. It stays open after the server is gone, until channel_fini. */
+/* Take over a connected socket, as of link_connect. It stays open until channel_fini. */
 void channel_init(struct channel *channel, int consume_fd,
                   void (*on_message)(void *, struct channel *, const struct wire_message *, int),
                   void *context);
+
+/* Close the socket. No thread may use the channel any more. May be called again, and for a channel
+ * of zeros whose link.fd is -1. */
 void channel_fini(struct channel *channel);
+
+/* Why the link is of no more use: -EPIPE, -EPROTO or -EMFILE as in link.h; 0: it is of use. */
+int channel_end(const struct channel *channel);
+
+/* The same in words: "the server has closed the connection". Static. */
+const char *channel_problem(const struct channel *channel);
 
 /* A number for a message whose reply will go to on_message. */
 uint32_t channel_next_seq(struct channel *channel);
@@ -71,7 +75,7 @@ uint32_t channel_next_seq(struct channel *channel);
 void channel_expect(struct channel *channel, struct channel_call *call,
                     struct wire_message *message, struct wire_message *reply);
 
-/* Add a message to a batch. It must fit: see CHANNEL_BATCH. */
+/* Add a message to a batch, which must have room for it. */
 void channel_add(struct channel_batch *batch, const struct wire_message *message);
 
 /* Send a batch, and with it a descriptor (-1: none). Waits while the socket is full, reading
@@ -81,7 +85,7 @@ int channel_send(struct channel *channel, const struct channel_batch *batch, int
 /* Wait for the reply of a registered call. */
 int channel_wait(struct channel *channel, struct channel_call *call);
 
-/* Send one message and wait for its reply. */
+/* Send one message and wait for its reply, which may take the message's place. */
 int channel_ask(struct channel *channel, struct wire_message *message, int borrowed_fd,
                 struct wire_message *reply);
 

@@ -14,9 +14,10 @@
 #include <valgrind/valgrind.h>
 
 #include "base/random.h"
+#include "client/channel.h"
+#include "far_end.h"
 #include "os/extent.h"
 #include "os/sock.h"
-#include "task/channel.h"
 
 #define ASKERS 4u
 
@@ -33,34 +34,16 @@ struct server {
     unsigned unasked;
 };
 
-static void send_all(int fd, const struct wire_message *message, int fd_to_pass)
-{
-    unsigned char bytes[WIRE_MESSAGE_MAX];
-    size_t size = wire_encode(message, bytes, sizeof(bytes));
-    size_t sent = 0;
-
-    while (sent < size) {
-        ssize_t n = sock_send(fd, bytes + sent, size - sent, sent == 0 ? fd_to_pass : -1);
-
-        if (n == -EAGAIN)
-            sock_wait(fd, POLLOUT, -1);
-        else if (n < 0)
-            return;
-        else
-            sent += (size_t)n;
-    }
-}
-
 static void answer(struct server *server, const struct wire_message *request)
 {
     struct wire_message reply = {.type = WIRE_RESERVED, .seq = request->seq};
 
     reply.reserved.reserved = request->reserve.add + 1;
-    send_all(server->fd, &reply, -1);
+    far_end_send(server->fd, &reply, -1);
     if (request->reserve.add % 16 == 0) {
         struct wire_message notice = {.type = WIRE_NOTICE};
 
-        send_all(server->fd, &notice, -1);
+        far_end_send(server->fd, &notice, -1);
         server->unasked++;
     }
 }
@@ -187,7 +170,7 @@ static void test_descriptors(void **state)
     channel_init(&channel, fds[0], count_message, &count);
     message.extent.pages = 3;
     for (unsigned i = 0; i < 5; i++)
-        send_all(fds[1], &message, extent);
+        far_end_send(fds[1], &message, extent);
     while (count < 5000)
         assert_int_equal(channel_wait_progress(&channel, channel_progress(&channel)), 0);
     close(extent);

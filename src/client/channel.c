@@ -1,10 +1,12 @@
-#include "task/channel.h"
+#include "client/channel.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "os/sock.h"
 
 void channel_init(struct channel *channel, int consume_fd,
@@ -13,24 +15,33 @@ void channel_init(struct channel *channel, int consume_fd,
 {
     /* Not the buffer: most of it is never needed, and then never touched. */
     memset(channel, 0, offsetof(struct channel, in));
-    channel->fd = consume_fd;
+    link_init(&channel->link, consume_fd, channel->in, sizeof(channel->in));
     channel->on_message = on_message;
     channel->context = context;
 }
 
 void channel_fini(struct channel *channel)
 {
-    for (uint32_t i = 0; i < channel->fds_count; i++)
-        close(channel->fds[i]);
-    channel->fds_count = 0;
-    if (channel->fd >= 0)
-        close(channel->fd);
-    channel->fd = -1;
+    link_close(&channel->link);
 }
 
-static bool is_dead(const struct channel *channel)
+int channel_end(const struct channel *channel)
 {
-    return __atomic_load_n(&channel->dead, __ATOMIC_ACQUIRE) != 0;
+    return __atomic_load_n(&channel->end, __ATOMIC_ACQUIRE);
+}
+
+const char *channel_problem(const struct channel *channel)
+{
+    switch (channel_end(channel)) {
+    case 0:
+        return "it is open";
+    case -EPROTO:
+        return "the server sent what no server sends";
+    case -EMFILE:
+        return "this process may have no more files: raise its limit (ulimit -n)";
+    default:
+        return "the server has closed the connection";
+    }
 }
 
 uint32_t channel_progress(const struct channel *channel)
@@ -45,9 +56,18 @@ static void wake_sleepers(struct channel *channel)
         futex_wake(&channel->progress, INT32_MAX);
 }
 
+/* Note why the link has ended, unless that is known. */
+static void note_end(struct channel *channel, int code)
+{
+    int32_t none = 0;
+
+    __atomic_compare_exchange_n(&channel->end, &none, code, false, __ATOMIC_SEQ_CST,
+                                __ATOMIC_SEQ_CST);
+}
+
 static int die(struct channel *channel)
 {
-    __atomic_store_n(&channel->dead, 1, __ATOMIC_RELEASE);
+    note_end(channel, -EPIPE);
     wake_sleepers(channel);
     return -EPIPE;
 }
@@ -93,20 +113,16 @@ static struct channel_call *take_call(struct channel *channel, uint32_t seq)
     return call;
 }
 
-static void deliver(struct channel *channel, const struct wire_message *message)
+/* Hand on channel->message. */
+static void deliver(struct channel *channel, int consume_fd)
 {
+    const struct wire_message *message = &channel->message;
     struct channel_call *call = NULL;
-    int fd = -1;
 
-    if (message->nfds > 0) {
-        fd = channel->fds[0];
-        channel->fds_count--;
-        memmove(channel->fds, channel->fds + 1, channel->fds_count * sizeof(channel->fds[0]));
-    } else if (message->seq != 0) {
+    if (consume_fd < 0 && message->seq != 0)
         call = take_call(channel, message->seq);
-    }
     if (call == NULL) {
-        channel->on_message(channel->context, channel, message, fd);
+        channel->on_message(channel->context, channel, message, consume_fd);
         return;
     }
     *call->reply = *message;
@@ -114,49 +130,18 @@ static void deliver(struct channel *channel, const struct wire_message *message)
     __atomic_store_n(&call->done, 1, __ATOMIC_RELEASE);
 }
 
-/* Deliver the complete messages in the buffer. */
-static int deliver_all(struct channel *channel)
+/* Read once, and deliver what is complete. The caller has `reading`. Returns 0, or the negative errno
+ * that ends the link. */
+static int read_some(struct channel *channel)
 {
-    struct wire_message message;
-    size_t from = 0;
+    int result = link_pull(&channel->link), fd;
 
-    while (from < channel->in_used) {
-        size_t used;
-        enum wire_verdict verdict =
-            wire_decode(channel->in + from, channel->in_used - from, &message, &used);
-
-        if (verdict == WIRE_MORE)
-            break;
-        if (verdict != WIRE_OK || message.nfds > channel->fds_count)
-            return -EPROTO;
-        from += used;
-        deliver(channel, &message);
+    while (result > 0) {
+        result = link_take(&channel->link, &channel->message, &fd);
+        if (result > 0)
+            deliver(channel, fd);
     }
-    channel->in_used -= from;
-    memmove(channel->in, channel->in + from, channel->in_used);
-    return 0;
-}
-
-/* Read once. The caller has `reading`. Returns the bytes read, 0 if there are none now. */
-static ssize_t read_some(struct channel *channel)
-{
-    int fd;
-    ssize_t got = sock_receive(channel->fd, channel->in + channel->in_used,
-                               sizeof(channel->in) - channel->in_used, &fd);
-
-    if (got == -EAGAIN)
-        return 0;
-    if (got <= 0)
-        return -EPIPE;
-    if (fd >= 0) {
-        if (channel->fds_count == CHANNEL_FDS) {
-            close(fd);
-            return -EPROTO;
-        }
-        channel->fds[channel->fds_count++] = fd;
-    }
-    channel->in_used += (size_t)got;
-    return deliver_all(channel) != 0 ? -EPROTO : got;
+    return result;
 }
 
 static bool start_reading(struct channel *channel)
@@ -167,44 +152,47 @@ static bool start_reading(struct channel *channel)
                                        __ATOMIC_SEQ_CST);
 }
 
-/* Let others read, unless reading failed: that is known to them before they could start. */
-static int stop_reading(struct channel *channel, bool failed)
+/* Let others read, unless reading failed: they know it before they could start. */
+static int stop_reading(struct channel *channel, int result)
 {
-    if (failed)
-        __atomic_store_n(&channel->dead, 1, __ATOMIC_SEQ_CST);
+    if (result < 0)
+        note_end(channel, result);
     __atomic_store_n(&channel->reading, 0, __ATOMIC_SEQ_CST);
     wake_sleepers(channel);
-    return is_dead(channel) ? -EPIPE : 0;
+    return channel_end(channel) != 0 ? -EPIPE : 0;
 }
 
 int channel_poll(struct channel *channel)
 {
-    if (is_dead(channel))
+    if (channel_end(channel) != 0)
         return -EPIPE;
     if (!start_reading(channel))
         return 0;
-    return stop_reading(channel, read_some(channel) < 0);
+    return stop_reading(channel, read_some(channel));
 }
 
 /* Read until something came, or sleep until another reader has handled something. Returns after
  * either, and at once if `progress` is not the count any more. */
 static int read_or_sleep(struct channel *channel, uint32_t progress)
 {
+    int result;
+
     if (!start_reading(channel)) {
         __atomic_add_fetch(&channel->sleepers, 1, __ATOMIC_SEQ_CST);
         futex_wait(&channel->progress, progress, -1);
         __atomic_sub_fetch(&channel->sleepers, 1, __ATOMIC_SEQ_CST);
-        return is_dead(channel) ? -EPIPE : 0;
+        return channel_end(channel) != 0 ? -EPIPE : 0;
     }
-    if (is_dead(channel) || channel_progress(channel) != progress)
-        return stop_reading(channel, false);
-    return stop_reading(channel, sock_wait(channel->fd, POLLIN, -1) < 0 || read_some(channel) < 0);
+    if (channel_end(channel) != 0 || channel_progress(channel) != progress)
+        return stop_reading(channel, 0);
+    result = sock_wait(channel->link.fd, POLLIN, -1);
+    return stop_reading(channel, result < 0 ? result : read_some(channel));
 }
 
 int channel_wait_progress(struct channel *channel, uint32_t progress)
 {
     while (channel_progress(channel) == progress) {
-        int result = is_dead(channel) ? -EPIPE : read_or_sleep(channel, progress);
+        int result = channel_end(channel) != 0 ? -EPIPE : read_or_sleep(channel, progress);
 
         if (result != 0)
             return result;
@@ -220,7 +208,7 @@ int channel_wait(struct channel *channel, struct channel_call *call)
 
         if (__atomic_load_n(&call->done, __ATOMIC_ACQUIRE) != 0)
             return 0;
-        result = is_dead(channel) ? -EPIPE : read_or_sleep(channel, progress);
+        result = channel_end(channel) != 0 ? -EPIPE : read_or_sleep(channel, progress);
         if (result != 0 && __atomic_load_n(&call->done, __ATOMIC_ACQUIRE) == 0) {
             take_call(channel, call->seq);
             return result;
@@ -230,50 +218,73 @@ int channel_wait(struct channel *channel, struct channel_call *call)
 
 void channel_add(struct channel_batch *batch, const struct wire_message *message)
 {
-    batch->size +=
+    size_t size =
         wire_encode(message, batch->bytes + batch->size, sizeof(batch->bytes) - batch->size);
+
+    ensure(size > 0);
+    batch->size += size;
 }
 
-int channel_send(struct channel *channel, const struct channel_batch *batch, int borrowed_fd)
+/* The socket is full: wait for room, reading meanwhile. */
+static int wait_to_send(struct channel *channel)
 {
-    size_t sent = 0;
+    if (sock_wait(channel->link.fd, POLLIN | POLLOUT, -1) < 0)
+        return die(channel);
+    return channel_poll(channel);
+}
+
+/* Send bytes, and with the first of them a descriptor. */
+static int send_bytes(struct channel *channel, const unsigned char *bytes, size_t size,
+                      int borrowed_fd)
+{
     int result = 0;
 
     futex_lock_take(&channel->send_lock);
-    while (sent < batch->size && result == 0) {
-        ssize_t n = is_dead(channel) ? -EPIPE
-                                     : sock_send(channel->fd, batch->bytes + sent,
-                                                 batch->size - sent, sent == 0 ? borrowed_fd : -1);
+    while (size > 0 && result == 0) {
+        ssize_t sent = channel_end(channel) != 0
+                           ? -EPIPE
+                           : sock_send(channel->link.fd, bytes, size, borrowed_fd);
 
-        if (n >= 0) {
-            sent += (size_t)n;
-        } else if (n == -EAGAIN) {
-            if (sock_wait(channel->fd, POLLIN | POLLOUT, -1) < 0)
-                result = die(channel);
-            else
-                result = channel_poll(channel);
-        } else {
+        if (sent == -EAGAIN) {
+            result = wait_to_send(channel);
+        } else if (sent < 0) {
             result = die(channel);
+        } else {
+            bytes += sent;
+            size -= (size_t)sent;
+            borrowed_fd = -1;
         }
     }
     futex_lock_release(&channel->send_lock);
     return result;
 }
 
+int channel_send(struct channel *channel, const struct channel_batch *batch, int borrowed_fd)
+{
+    return send_bytes(channel, batch->bytes, batch->size, borrowed_fd);
+}
+
+/* Apart from the wait, so that the bytes do not lie on the stack for so long. */
+static __attribute__((noinline)) int
+send_message(struct channel *channel, const struct wire_message *message, int borrowed_fd)
+{
+    unsigned char bytes[WIRE_MESSAGE_MAX];
+    size_t size = wire_encode(message, bytes, sizeof(bytes));
+
+    ensure(size > 0);
+    return send_bytes(channel, bytes, size, borrowed_fd);
+}
+
 int channel_ask(struct channel *channel, struct wire_message *message, int borrowed_fd,
                 struct wire_message *reply)
 {
-    struct channel_batch batch;
     struct channel_call call;
     int result;
 
-    batch.size = 0;
     channel_expect(channel, &call, message, reply);
-    channel_add(&batch, message);
-    result = channel_send(channel, &batch, borrowed_fd);
-    if (result != 0) {
-        take_call(channel, call.seq);
-        return result;
-    }
-    return channel_wait(channel, &call);
+    result = send_message(channel, message, borrowed_fd);
+    if (result == 0)
+        return channel_wait(channel, &call);
+    take_call(channel, call.seq);
+    return result;
 }
