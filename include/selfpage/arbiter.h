@@ -1,7 +1,7 @@
 /* Selfpage: the interface of an arbitration policy, an arbiter. Interface version 1.
  *
- * An arbiter decides, inside the physical memory server, who gets extra frames and who gives some
- * back when frames are short. It is one constant struct of pure functions: (state, request, now) ->
+ * An arbiter decides, inside the physical memory server, which task gets extra frames and which task
+ * gives some back when frames are short. It is one constant struct of pure functions: (state, request, now) ->
  * (grant, recalls). What becomes of a task that does not give back is no business of an arbiter:
  * contracts say so (on_breach).
  *
@@ -19,13 +19,13 @@
  * reasons (request->event):
  *
  *   SP_ARBITER_SHORT  `frames` frames are missing for requests within guarantees and leases, which
- *                     are always served: say who gives them, takes[i] frames from tasks[i].
+ *                     are always served: say which tasks give them, takes[i] frames from tasks[i].
  *   SP_ARBITER_EXTRA  tasks[request->task] asks for `frames` frames beyond its guarantee. Return how
  *                     many it may have; to refuse, return 0. It gets those of them that are there
  *                     (spare); what is recalled (takes) in its favour reaches it when it asks
  *                     again: it is told when frames come.
  *                     Asked only of an arbiter that has SP_ARBITER_GRANTS, and only when there is
- *                     not enough for all who asked within the last second; with plenty, or without
+ *                     not enough for all that asked within the last second; with plenty, or without
  *                     that flag, a task gets what its contracts allow and what is there.
  *   SP_ARBITER_TICK   the time that `due` named has come. takes may be filled here, too. `count` may
  *                     be 0; otherwise there is at least the task that waits or asks.
@@ -35,7 +35,7 @@
  *     inside their terms. A grant never goes above request->frames.
  *   - A task that owes frames, or asks while requests within guarantees wait, gets no extra frames.
  *   - If takes do not cover a SHORT although there is enough that is recallable, physmem takes what
- *     is missing itself, from whoever has most.
+ *     is missing itself, from the task that has most.
  *   - How often an arbiter was overruled in one of these ways is counted (`overruled` of
  *     `selfpage bench attacks --json`); it can be unjust, but it cannot break the books or
  *     another's guarantee.
@@ -47,7 +47,8 @@
  *
  * Fields physmem cannot know by itself are 0 when unknown (see struct sp_arbiter_task). An arbiter
  * must give a sensible answer then, too. Weights and bids are what tasks wrote into their contracts,
- * unless a policy server says otherwise: who believes them gives most to who claims most.
+ * unless a policy server says otherwise: an arbiter that believes them gives most to the task that claims
+ * most.
  *
  * A complete arbiter: everybody is entitled to the same. With equal(level) frames for each, the
  * level is found at which what lies above it covers what is missing.
@@ -178,7 +179,7 @@ enum sp_arbiter_event {
 /** What an arbiter is asked. */
 struct sp_arbiter_request {
     enum sp_arbiter_event event;
-    uint32_t task;   /**< EXTRA: who asks, an index in `tasks` */
+    uint32_t task;   /**< EXTRA: the task that asks, an index in `tasks` */
     uint32_t frames; /**< SHORT: missing; EXTRA: asked for; TICK: 0 */
     int32_t spare;   /**< frames that may be given out as extra now; negative: so many have to come
                         back first */

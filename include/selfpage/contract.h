@@ -1,8 +1,8 @@
 /* Selfpage: contracts for memory: what a task asks of physmem, and what physmem answers.
  *
- * After N. Walfield's design for the GNU Hurd on L4 (guaranteed and extra frames, recall by count,
- * loss of everything for who does not answer), with the two kinds of grace told apart: time enough
- * to write dirty pages to swap (t_clean), and time in which no I/O is possible (t_drop).
+ * After N. Walfield's design for the GNU Hurd on L4: guaranteed and extra frames, recall by count, and a
+ * task that does not answer loses everything. Two kinds of grace are told apart: time enough to write
+ * dirty pages to swap (t_clean), and time in which no I/O is possible (t_drop).
  *
  *                       accept           renew (before the term ends),
  *   proposed --> countered -----.            grow, shrink, split
@@ -17,8 +17,8 @@
  *                              closed            breached (a deadline passed: on_breach says
  *                                                what that costs)
  *
- * PARTS. The holder of an active contract may split off a part: so many frames, named by a token
- * that nobody can guess. Whoever shows the token to physmem gets a contract for them, of the same
+ * PARTS. The holder of an active contract may split off a part: a number of frames, named by a token
+ * that nobody can guess. A task that shows the token to physmem gets a contract for them, of the same
  * kind and with the same grace and breach, which may be split again. Such a contract has no term of
  * its own: it ends with the one above it. The sum of all guarantees never changes by any of this.
  * What is split off comes back when its holder closes the contract or ends, or when the splitter
@@ -52,13 +52,13 @@ enum sp_contract_kind {
     SP_CONTRACT_KINDS = 3,
 };
 
-/** What a missed recall costs: a ladder, of which each contract has one rung. The contract whose
+/** What a missed recall costs: a ladder. Each contract stands on one rung. The contract whose
  *  frames were recalled counts; for extra frames, which bear no label, the gentlest rung of all the
  *  task's contracts for them does, in the order warn, penalty, repossess, revoke, kill. Breaches of
  *  another kind, such as an overdraft or a control connection that takes no messages, cost
  *  everything in any case; and everything includes the process if any of its contracts says kill. */
 enum sp_breach {
-    /** All mappings and all frames go, nothing is saved (the original's, and Nemesis'). */
+    /** All mappings and all frames go, nothing is saved (as in the original and in Nemesis). */
     SP_BREACH_REVOKE = 0,
     /** The same, and the process is sent SIGKILL. */
     SP_BREACH_KILL = 1,
@@ -66,7 +66,7 @@ enum sp_breach {
      *  `selfpage-physmem --warnings` misses (3), one less for each recall met since: as REVOKE. */
     SP_BREACH_WARN = 2,
     /** Frames missing times the contract's `bid` (at least 1) are charged to the task, which has the
-     *  same grace again (a market's). After as many misses as above: as REPOSSESS. */
+     *  same grace again (as in a market). After as many misses as for WARN: as REPOSSESS. */
     SP_BREACH_PENALTY = 3,
     /** Physmem takes the frames itself and says which (Exokernel): whole extents, so it may be some
      *  more, and none with vital (pinned) pages. Should the others be too few: as REVOKE. */
@@ -119,7 +119,8 @@ enum sp_contract_state {
 /** Answers to a proposal. */
 enum sp_answer {
     SP_ACCEPTED = 0,
-    SP_COUNTERED = 1, /**< `terms` are physmem's; they stand until the next proposal */
+    SP_COUNTERED =
+        1, /**< `terms` are those that physmem offers; they stand until the next proposal */
     SP_REFUSED = 2,
     SP_ANSWERS = 3,
 };
@@ -139,12 +140,12 @@ enum sp_reason {
     SP_REASON_NOT_RECEIVING = 10, /**< the control channel could not take a message */
     SP_REASON_OVERDRAFT = 11,     /**< more memory touched than the books allow */
     SP_REASON_UNMAP_MISSED = 12,  /**< an unmap was not answered in time */
-    SP_REASON_ADMINISTRATOR = 13, /**< asked for by whoever runs physmem */
+    SP_REASON_ADMINISTRATOR = 13, /**< asked for by the administrator of physmem */
     SP_REASON_PART = 14,         /**< a part has the term of the contract it was split off from, and
                                       cannot grow: ask for that contract instead */
     SP_REASON_PART_CLAIMED = 15, /**< somebody has shown the token of a part */
     SP_REASON_PART_RETURNED = 16, /**< a part has come back: its holder closed it, or is gone */
-    SP_REASON_REABSORBED = 17,    /**< the part was taken back by whoever split it off */
+    SP_REASON_REABSORBED = 17,    /**< the task that split the part off took it back */
     SP_REASON_ABOVE_ENDED = 18,   /**< the contract that this was split off from has ended */
     SP_REASON_NOT_ENTITLED =
         19, /**< more than the policy server's limits for the task or its user */
@@ -153,7 +154,7 @@ enum sp_reason {
 
 /** A part split off from a contract. */
 struct sp_part {
-    uint64_t token;    /**< whoever shows it gets the part: treat it like a password */
+    uint64_t token;    /**< a task that shows it gets the part: treat it like a password */
     uint32_t part;     /**< its number, by which it is reabsorbed */
     uint32_t contract; /**< that it was split off from */
     uint32_t frames;   /**< of the part */

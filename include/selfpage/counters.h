@@ -22,7 +22,7 @@
     X(u64, swapped_out, "pages", "written to swap and acknowledged")                               \
     X(u64, swapped_in, "pages", "read back from swap")                                             \
     X(u64, dropped, "pages", "evicted without a write: their contents were dropped")               \
-    X(u64, refilled, "pages", "made anew by a refill callback")                                    \
+    X(u64, refilled, "pages", "made again by a refill callback")                                    \
     X(u64, zeroed, "pages", "cleared because their frame had been used before")                    \
     X(u64, recalls_heard, "recalls", "received by the task")                                       \
     X(u64, recalls_answered, "recalls", "answered in full by the task, in time or late")           \
@@ -58,7 +58,7 @@
     X(u64, recalls_met, "recalls", "answered in full and in time")                                 \
     X(u64, recalls_missed, "recalls", "not answered in full when their deadline passed")           \
     X(u32, overdue, "frames", "recalled, not returned, and past the deadline now")                 \
-    X(u64, warnings, "recalls", "missed and forborne, with or without a charge")                   \
+    X(u64, warnings, "recalls", "missed and forgiven, with or without a charge")                   \
     X(u64, penalty, "charge", "for missed recalls, in the unit of penalties")                      \
     X(u64, repossessed, "frames", "taken by force after a missed recall")                          \
     X(u64, unmaps, "requests", "to unmap pages, sent")                                             \
@@ -87,7 +87,7 @@
     X(u64, recalls, "recalls", "sent")                                                             \
     X(u64, recalls_met, "recalls", "answered in full and in time")                                 \
     X(u64, recalls_missed, "recalls", "not answered in full when their deadline passed")           \
-    X(u64, warnings, "recalls", "missed and forborne, with or without a charge")                   \
+    X(u64, warnings, "recalls", "missed and forgiven, with or without a charge")                   \
     X(u64, repossessed, "frames", "taken by force after a missed recall")                          \
     X(u64, breaches, "tasks", "that broke a contract and lost all their frames")                   \
     X(u64, unmaps, "requests", "to unmap pages, sent")                                             \

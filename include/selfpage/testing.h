@@ -1,6 +1,7 @@
 /* Selfpage: a fixture for tests: physmem and swap as real processes, for one test, in milliseconds.
  *
- * Made for CMocka, of which it needs nothing: the two functions that CMocka wants have its types.
+ * Made for CMocka, but without need of it: the two functions for its set-up and tear-down have the types
+ * that it wants.
  *
  *   static int touch(void *arg)                       // runs in a process of its own
  *   {
@@ -158,7 +159,7 @@ SP_EXPORT int sp_testing_kill(struct sp_testing *fixture, enum sp_testing_server
  *  -ETIMEDOUT if it did not end: it is running still */
 SP_EXPORT int sp_testing_end(struct sp_testing *fixture, enum sp_testing_server server);
 
-/** Start a server anew that was killed or ended, at the same socket and with the same swap file.
+/** Start a server again that was killed or has ended, at the same socket and with the same swap file.
  *  \param args  more arguments this time, NULL-terminated, or NULL; those of the options are given
  *               as well
  *  \retval 0 \retval -EBUSY it is running \retval other values as sp_testing_start */

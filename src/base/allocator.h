@@ -1,4 +1,4 @@
-/* Where the pure layers get memory: from whoever calls them. */
+/* Where the pure layers get memory: their callers pass an allocator. */
 #ifndef BASE_ALLOCATOR_H
 #define BASE_ALLOCATOR_H
 

@@ -1,5 +1,5 @@
 /* A set of small numbers that finds its smallest member in constant time: a bitmap with summaries,
- * one bit for each 64 of the level below. Pure; the words are given by whoever uses it. */
+ * one bit for each 64 of the level below. Pure; the caller provides the words. */
 #ifndef BASE_BITMAP_H
 #define BASE_BITMAP_H
 
@@ -22,7 +22,7 @@ size_t bitmap_words(uint32_t bits);
 /* An empty set in `words`, which are zeros, and outlive the set. */
 void bitmap_init(struct bitmap *bitmap, uint32_t bits, uint64_t *words);
 
-/* Membership of a number below bits. Adding a member, or removing a stranger, does nothing. */
+/* Membership of a number below bits. Adding a member again does nothing, nor does removing a number that is no member. */
 bool bitmap_test(const struct bitmap *bitmap, uint32_t bit);
 void bitmap_set(struct bitmap *bitmap, uint32_t bit);
 void bitmap_clear(struct bitmap *bitmap, uint32_t bit);
@@ -33,8 +33,8 @@ uint32_t bitmap_first(const struct bitmap *bitmap);
 /* The smallest member that is `from` or above, or BITMAP_NONE. */
 uint32_t bitmap_next(const struct bitmap *bitmap, uint32_t from);
 
-/* How many of `bits` numbers from `first` are members: a power of two of them, of which `first` is
- * a multiple. Takes a step for each 64. */
+/* How many of the `bits` numbers from `first` on are members. `bits` is a power of two, and `first` a
+ * multiple of it. Takes one step for each 64 numbers. */
 uint32_t bitmap_count(const struct bitmap *bitmap, uint32_t first, uint32_t bits);
 
 #endif

@@ -28,11 +28,11 @@ struct deadlines {
 
 void deadlines_init(struct deadlines *deadlines, const struct allocator *allocator);
 
-/* No deadline may be running any more. */
+/* Free the heap. No deadline may be running. */
 void deadlines_fini(struct deadlines *deadlines);
 
-/* Provide for `count` more deadlines at once, so that starting them cannot fail. Returns 0 or
- * -ENOMEM. */
+/* Make room for `count` more deadlines that run at once, which makes starting them safe from failure.
+ * Returns 0 or -ENOMEM. */
 int deadlines_reserve(struct deadlines *deadlines, uint32_t count);
 void deadlines_unreserve(struct deadlines *deadlines, uint32_t count);
 

@@ -1,4 +1,4 @@
-/* Handles: numbers for objects that others may name. The first ones are 1, 2, 3...; a number that
+/* Handles: numbers by which others may name objects. The first ones are 1, 2, 3...; a number that
  * was given up comes back with another generation in its upper bits, so that a stale handle names
  * nothing. 0 is never a handle. */
 #ifndef BASE_HANDLES_H

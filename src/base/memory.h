@@ -1,4 +1,5 @@
-/* Memory from the allocator a pure module was given. Whoever frees says how much it was. */
+/* Memory from the allocator that a pure module was given. The caller that frees a block says how large
+ * it was. */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 

@@ -1,5 +1,5 @@
 /* A seeded generator of pseudo-random numbers: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
- * Whoever needs randomness is handed one; nothing here draws a seed of its own. */
+ * Code that needs randomness receives a generator as an argument; nothing here draws a seed. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

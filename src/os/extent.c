@@ -36,7 +36,7 @@ int extent_create(const char *name, uint32_t pages, struct sp_error *error)
         return error_set(error, errno, "memfd_create of an extent of %u pages failed: %s%s", pages,
                          strerror(errno),
                          errno == EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
-    /* A memfd is born with mode 0777: whoever has a descriptor to read it could open it for writing. */
+    /* A memfd is born with mode 0777: a process with a descriptor for reading could open it for writing. */
     if (fchmod(fd, 0400) == 0) {
         call = "ftruncate";
         if (ftruncate(fd, bytes_of(pages)) == 0) {

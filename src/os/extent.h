@@ -35,10 +35,10 @@ int extent_truncate(int fd);
  * they are touched, reading included. */
 int64_t extent_blocks(int fd);
 
-/* The first allocated page at or after page `from`; -ENXIO if there is none. */
+/* The first allocated page at or after page `from`; -ENXIO if no page from there on is allocated. */
 int64_t extent_next_data(int fd, uint32_t from);
 
-/* Another descriptor of the same extent that can only read and be mapped read-only; the caller's.
+/* Another descriptor of the same extent that can only read and be mapped read-only; the caller closes it.
  * Needs /proc. -EAGAIN: somebody has a lease on it. */
 int extent_reopen_read_only(int fd);
 

@@ -1,12 +1,12 @@
 /* The table that physmem shares with the policy server: one row for each task.
  *
- * EVERY FIELD HAS ONE WRITER: what stands under "physmem writes" only physmem, what stands under
- * "the policy server writes" only whichever policy server has control. So there are no locks, and
+ * EVERY FIELD HAS ONE WRITER: only physmem writes what stands under "physmem writes", and only the policy
+ * server that has control writes what stands under "the policy server writes". This needs no locks, and
  * neither side ever waits for the other. Every field is atomic; fields of one row may be of slightly
  * different moments, which does no harm, since the policy server computes what is fair, and physmem
  * checks everything against its own books before it acts on it.
  *
- * A ROW IS USED AGAIN for another task. Numbers of tasks are never used twice: so `id` tells whose
+ * A ROW IS USED AGAIN for another task. A task number is never used twice: `id` tells whose
  * row it is, and each half of a row names its task. Physmem sets id to 0, then the fields, then id;
  * a reader looks at id before and after. What the policy server says counts only while entitled_id
  * is the task's number, and basis fits its contracts. Until then a task is entitled to what it has,
@@ -18,7 +18,7 @@
  *
  * The memory is made by physmem, of a fixed size, and comes to the policy server as a descriptor.
  * If there are more tasks than rows, physmem makes a larger table, copies both halves, and sends it;
- * what is written to the old one from then on is lost, so the policy server starts anew. (The
+ * what is written to the old one from then on is lost, and the policy server begins again. (The
  * original unmaps the old one and has the policy server fault: here a message says it.) */
 #ifndef SHM_CONTROL_TABLE_H
 #define SHM_CONTROL_TABLE_H
@@ -33,7 +33,7 @@
 #define CONTROL_MAGIC   UINT32_C(0x53504354)
 #define CONTROL_VERSION 1u
 
-/* Steps in which it is laid down who gives how much. */
+/* The steps in which the table says how much each task gives. */
 #define CONTROL_STEPS 4u
 
 struct control_row {

@@ -39,7 +39,7 @@ struct frame_stack {
     _Atomic uint32_t head;       /* place of the frame that would go first */
     _Atomic uint32_t span;       /* places from there on that may hold an offer */
     _Atomic uint64_t ghost_hits; /* faults, ever, on pages that were evicted lately */
-    _Atomic uint32_t demand;     /* frames that the task would use now, in all; 0: it does not say */
+    _Atomic uint32_t demand; /* frames that the task would use now, in all; 0: it does not say */
     uint8_t of_the_task[40];
     /* Written by physmem alone. */
     _Atomic uint32_t taken; /* frames, ever; modulo 2^32 */

@@ -11,7 +11,7 @@
 /* What libcyaml says about a mistake: a sentence, and then, line by line from the inside to the
  * outside, where it was ("in mapping field 'frames' (line: 4, column: 13)"). */
 struct complaint {
-    char what[160]; /* the sentence; "" while there is none */
+    char what[160]; /* the sentence; "" before the first */
     char path[YAML_PATH_MAX];
     bool placed;   /* the innermost place has been told: */
     bool in_field; /* it is a field, not a mapping as such or an element */

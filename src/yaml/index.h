@@ -28,8 +28,8 @@ struct yaml_index {
 int yaml_index_build(struct yaml_index *index, const char *path, const char *text, size_t size,
                      struct sp_error *error);
 
-/* The line of an entry, of the last one if several have that path; of the nearest entry that
- * contains it if there is none of that path; 1 if there is none of those. */
+/* The line of the entry with this path. If several have it, of the last one; if none has it, of the
+ * nearest entry that contains it; otherwise 1. */
 unsigned yaml_index_line(const struct yaml_index *index, const char *path);
 
 void yaml_index_fini(struct yaml_index *index);

@@ -23,8 +23,8 @@ struct yaml_syntax {
     const struct yaml_number *numbers;  /* the last one's path is NULL */
 };
 
-/* Load a file: *structp is to be freed by yaml_free, and *positions, where everything stands, by
- * yaml_index_fini. Returns 0, -EINVAL, -EFBIG, -ENOMEM, or what opening or reading failed with; both
+/* Load a file. The caller frees *structp with yaml_free, and *positions, which say where everything
+ * stands, with yaml_index_fini. Returns 0, -EINVAL, -EFBIG, -ENOMEM, or what opening or reading failed with; both
  * are then empty. */
 int yaml_load(const char *path, const struct yaml_syntax *syntax, void **structp,
               struct yaml_index *positions, struct sp_error *error);
