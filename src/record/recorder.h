@@ -25,6 +25,7 @@ enum recorder_kind {
     RECORDER_DIRTY,                          /* likewise */
     RECORDER_RANDOM,                         /* what env->random answered */
     RECORDER_TIME,                           /* by how much env->time went on before what follows */
+    RECORDER_END,                            /* the task has ended its trace: nothing follows */
     RECORDER_KINDS,
 };
 

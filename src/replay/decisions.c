@@ -25,8 +25,9 @@ struct decisions {
     uint8_t *resident; /* by page: it is with the policy */
     uint32_t pages;
     uint32_t with_policy;
-    int result; /* once it is not 0 nothing goes on: 1 or a negative errno */
-    bool ended;
+    int result;  /* once it is not 0 nothing goes on: 1 or a negative errno */
+    bool ended;  /* the trace */
+    bool marked; /* its mark of the end was read */
     struct trace_reference batch[TRACE_BATCH];
     size_t at, count;
 };
@@ -50,6 +51,7 @@ static const char *const kind_names[RECORDER_KINDS] = {
     [RECORDER_DIRTY] = "env->dirty",
     [RECORDER_RANDOM] = "env->random",
     [RECORDER_TIME] = "time",
+    [RECORDER_END] = "the end",
 };
 
 /* The next event; false at the end, or when nothing goes on. */
@@ -216,6 +218,9 @@ static void step(struct decisions *d, const struct event *event)
     case RECORDER_RANDOM: /* the policy asked then, and does not now */
         differ(d, "nothing", 0, event);
         break;
+    case RECORDER_END:
+        d->marked = true;
+        break;
     default:
         if (event->kind < RECORDER_KINDS)
             about_resident(d, event);
@@ -237,8 +242,18 @@ static int run(struct decisions *d, const struct policy_choice *choice)
         d->result = error_set(d->error, ENOMEM, "no memory for the state of %u pages", d->pages);
     else if (d->policy->init != NULL)
         d->policy->init(d->self, &config);
-    while (take(d, &event))
-        step(d, &event);
+    while (take(d, &event)) {
+        if (d->marked)
+            damaged(d, &event);
+        else
+            step(d, &event);
+    }
+    if (d->result == 0 && !d->marked)
+        d->result =
+            error_set(d->error, EILSEQ,
+                      "%s: the trace is cut off behind event %llu: it has no mark of its end "
+                      "(up to there all was decided the same)",
+                      d->trace->input.name, (unsigned long long)d->counts->events);
     reserve_free(d->self, size);
     reserve_free(d->resident, d->pages);
     return d->result;

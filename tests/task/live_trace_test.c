@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,20 @@ static int selfpage(const char *arguments, const char *path, char *said, size_t 
     return WEXITSTATUS(status);
 }
 
+/* Take the last record away: its last byte, and those before it that say that another follows. */
+static void cut_record(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    off_t size = lseek(fd, 0, SEEK_END);
+    unsigned char byte = 0x80;
+
+    assert_true(fd >= 0 && size > 1);
+    for (size--; size > 0 && byte & 0x80; size--)
+        assert_int_equal(pread(fd, &byte, 1, size - 1), 1);
+    assert_int_equal(ftruncate(fd, size + 1), 0);
+    close(fd);
+}
+
 static void check_policy(struct sp_testing *fixture, struct run *run, const char *policy)
 {
     struct sp_testing_result result;
@@ -106,6 +121,11 @@ static void check_policy(struct sp_testing *fixture, struct run *run, const char
     assert_int_equal(
         selfpage("replay --quiet --csv --policy lru --frames 20 ", run->path, said, sizeof(said)),
         0);
+    /* A trace that ends at the border of a record, and too early, is not taken for a whole one. */
+    cut_record(run->path);
+    assert_int_equal(selfpage("decisions", run->path, said, sizeof(said)), 2);
+    if (strstr(said, "is cut off behind event") == NULL)
+        fail_msg("%s", said);
     unlink(run->path);
 }
 

@@ -183,8 +183,10 @@ void live_trace_end(struct sp_task *task, bool write_rest)
 
     if (trace == NULL)
         return;
-    if (write_rest && !trace->ended)
+    if (write_rest && !trace->ended) {
+        emit(trace, RECORDER_END, 0, false);
         write_buffer(trace, trace->current);
+    }
     if (trace->fd >= 0)
         close(trace->fd);
     munmap(trace, sizeof(*trace));
