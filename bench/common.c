@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launch/gnuplot.h"
+
 #define ROUNDS_MOST 10001u
 
 /* Enough with --smoke, which checks that all of it works. */
@@ -70,7 +72,7 @@ static void help(const struct bench_about *about)
            "                          and servers, peers and handler threads on another\n"
            "  --rounds N              rounds, each of which measures both sides (default: %u)\n"
            "  --directory DIR         for files, where there are any (default: /dev/shm)\n"
-           "  --picture FILE          draw the ratios as bars (.svg or .png; needs gnuplot)\n"
+           "  --picture FILE          draw the ratios as bars (.svg, .png, .pdf or .eps; needs gnuplot)\n"
            "  --json                  print one JSON object\n"
            "  --smoke                 a few small rounds: does it work? Nothing is judged\n"
            "  --help\n\n"
@@ -80,6 +82,7 @@ static void help(const struct bench_about *about)
 
 static void take_option(struct bench *bench, int key)
 {
+    struct sp_error error;
     unsigned long number;
     char *end;
 
@@ -102,6 +105,8 @@ static void take_option(struct bench *bench, int key)
         break;
     case OPTION_PICTURE:
         bench->picture = optarg;
+        if (gnuplot_check(optarg, &(struct gnuplot_look){0}, &error) != 0)
+            bench_fail(bench, "--picture %s", error.text);
         break;
     case OPTION_JSON:
         bench->json = true;

@@ -3,50 +3,72 @@
 
 #include "launch/gnuplot.h"
 
-/* A text in gnuplot's double quotes. */
-static void write_text(FILE *script, const char *text)
+/* Ratios above this one, beside the baseline's 1, can be told apart on a logarithmic scale alone. */
+#define TALL 20
+
+/* A name within data stands in double quotes. */
+static void write_bar(FILE *script, const char *name, const struct bench_quartiles *ratio)
 {
     fputc('"', script);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', script);
-        fputc(*text, script);
-    }
-    fputc('"', script);
+    for (; *name != '\0'; name++)
+        fprintf(script, "%s%c", *name == '"' || *name == '\\' ? "\\" : "", *name);
+    fprintf(script, "\" %g %g %g\n", ratio->median, ratio->low, ratio->high);
+}
+
+/* Bars grow from the baseline, up or down, where the scale is logarithmic: it has no zero. */
+static void write_axis(FILE *script, double lowest, double tallest)
+{
+    if (tallest > TALL)
+        fprintf(script,
+                "set logscale y\nset yrange [%g:%g]\nset arrow from graph 0, first 1 to graph 1, "
+                "first 1 nohead lw 2\n",
+                lowest < 1 ? lowest / 2 : 0.5, tallest * 2);
+    else
+        fprintf(script, "set yrange [0:%g]\n", tallest * 1.1);
+}
+
+/* Returns how many bars there are. */
+static unsigned write_ratios(struct bench *bench, FILE *script, double *lowest, double *tallest)
+{
+    const char *baseline = bench->about->baseline != NULL ? bench->about->baseline : "baseline";
+    const struct bench_quartiles one = {1, 1, 1};
+    unsigned bars = 1;
+
+    fputs("$bars << EOD\n", script);
+    write_bar(script, baseline, &one);
+    for (unsigned i = 0; i < bench->rows; i++)
+        if (!bench->row[i].number) {
+            struct bench_quartiles ratio = bench_ratios(bench, &bench->row[i]);
+
+            *tallest = ratio.high > *tallest ? ratio.high : *tallest;
+            *lowest = ratio.low < *lowest ? ratio.low : *lowest;
+            write_bar(script, bench->row[i].name, &ratio);
+            bars++;
+        }
+    fputs("EOD\n", script);
+    return bars;
 }
 
 void bench_picture(struct bench *bench)
 {
+    const struct gnuplot_look look = {.title = bench->about->name};
+    struct gnuplot gnuplot;
     struct sp_error error;
-    FILE *script = gnuplot_begin(bench->picture, 900, 500, &error);
-    double tallest = 1;
+    double lowest = 1, tallest = 1;
+    unsigned bars;
 
-    if (script == NULL)
+    if (gnuplot_begin(&gnuplot, bench->picture, &look, 900, 500, &error) != 0)
         bench_fail(bench, "%s", error.text);
-    fprintf(script, "$bars << EOD\n");
-    write_text(script, bench->about->baseline != NULL ? bench->about->baseline : "");
-    fprintf(script, " 1 1 1\n");
-    for (unsigned i = 0; i < bench->rows; i++) {
-        const struct bench_row *row = &bench->row[i];
-        struct bench_quartiles ratio;
-
-        if (row->number)
-            continue;
-        ratio = bench_ratios(bench, row);
-        tallest = ratio.median > tallest ? ratio.median : tallest;
-        write_text(script, row->name);
-        fprintf(script, " %g %g %g\n", ratio.median, ratio.low, ratio.high);
-    }
-    fprintf(script, "EOD\nset title ");
-    write_text(script, bench->about->name);
-    /* Bars of very different heights can only be told apart on a logarithmic scale. */
-    fprintf(
-        script,
-        " noenhanced\n%sset ylabel \"times %s\" noenhanced\nset grid y\nunset key\n"
-        "set boxwidth 0.6\nset style fill solid 0.6\nset xtics rotate by -20 noenhanced\n"
-        "plot $bars using 0:2:xtic(1) with boxes, '' using 0:2:3:4 with yerrorbars lt -1 pt -1\n",
-        tallest > 20 ? "set logscale y\nset yrange [0.5:*]\n" : "set yrange [0:*]\n",
-        bench->about->baseline != NULL ? bench->about->baseline : "");
-    if (gnuplot_draw(script, &error) != 0)
+    bars = write_ratios(bench, gnuplot.script, &lowest, &tallest);
+    fprintf(gnuplot.script,
+            "set ylabel 'times the baseline'\nset grid y\nunset key\nset style fill solid 0.6\n"
+            "set xtics rotate by -20\nset xrange [-0.6:%u.6]\n",
+            bars - 1);
+    write_axis(gnuplot.script, lowest, tallest);
+    fprintf(gnuplot.script,
+            "plot $bars using 0:2:($0-0.3):($0+0.3):(%s):2 with boxxyerror lt 3, "
+            "'' using 0:2:3:4:xtic(1) with yerrorbars lt 1 pt 0 lw 2\n",
+            tallest > TALL ? "1" : "0");
+    if (gnuplot_draw(&gnuplot, &error) != 0)
         bench_fail(bench, "%s", error.text);
 }

@@ -3,66 +3,180 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "launch/spawn.h"
 #include "launch/wait.h"
 
-#define PATIENCE_MS   60000u
-#define STATUS_ABSENT 127 /* env: there is no such program */
+#define PATIENCE_MS    60000u
+#define SIZE_LEAST     100u
+#define SIZE_MOST      20000u
+#define PIXELS_AN_INCH 96.0
+#define STATUS_ABSENT  127 /* env: there is no such program */
 
 static int no_memory(struct sp_error *error)
 {
     return error_set(error, ENOMEM, "no memory for the picture");
 }
 
-FILE *gnuplot_begin(const char *path, unsigned width, unsigned height, struct sp_error *error)
+static const struct {
+    const char *ending, *terminal;
+    bool inches; /* the terminal's sizes are not in pixels */
+} terminals[] = {
+    {".svg", "svg background 'white'", false},
+    {".png", "pngcairo", false},
+    {".pdf", "pdfcairo", true},
+    {".eps", "epscairo", true},
+};
+
+static const char *const colours[] = {"#000000", "#d55e00", "#0072b2", "#009e73",
+                                      "#cc79a7", "#8a6d00", "#56b4e9", "#7f7f7f"};
+
+#define TERMINALS (sizeof(terminals) / sizeof(terminals[0]))
+
+/* The terminal for a path; TERMINALS: there is none. */
+static size_t terminal_of(const char *path)
 {
     const char *ending = strrchr(path, '.');
-    int fd = memfd_create("gnuplot", MFD_CLOEXEC);
-    FILE *script = fd < 0 ? NULL : fdopen(fd, "w+");
+    size_t i = 0;
 
-    if (script == NULL) {
-        if (fd >= 0)
-            close(fd);
-        no_memory(error);
-        return NULL;
-    }
-    fprintf(script, "set terminal %s size %u,%u\nset output '",
-            ending != NULL && strcmp(ending, ".svg") == 0 ? "svg background 'white'" : "pngcairo",
-            width, height);
-    for (const char *c = path; *c != '\0'; c++)
-        fprintf(script, "%s%c", *c == '\'' ? "'" : "", *c); /* one in the text is written twice */
-    fprintf(script, "'\n");
-    return script;
+    while (i < TERMINALS && (ending == NULL || strcmp(ending, terminals[i].ending) != 0))
+        i++;
+    return i;
 }
 
-int gnuplot_draw(FILE *consume_script, struct sp_error *error)
+static bool parse_size(const char *text, unsigned *width, unsigned *height)
+{
+    int end = 0;
+
+    return sscanf(text, "%5ux%5u%n", width, height, &end) == 2 && text[end] == '\0' &&
+           *width >= SIZE_LEAST && *height >= SIZE_LEAST && *width <= SIZE_MOST &&
+           *height <= SIZE_MOST;
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ')
+            return true;
+    return false;
+}
+
+int gnuplot_check(const char *path, const struct gnuplot_look *look, struct sp_error *error)
+{
+    unsigned width, height;
+
+    if (terminal_of(path) == TERMINALS)
+        return error_set(error, EINVAL, "%.100s: pictures end in .svg, .png, .pdf or .eps", path);
+    if (has_control(path) || (look->title != NULL && has_control(look->title)) ||
+        (look->font != NULL && has_control(look->font)))
+        return error_set(error, EINVAL, "a picture's name, title or font has a control character");
+    if (look->size != NULL && !parse_size(look->size, &width, &height))
+        return error_set(error, EINVAL,
+                         "--size: \"%.40s\" is not WIDTHxHEIGHT, in pixels from %u to %u",
+                         look->size, SIZE_LEAST, SIZE_MOST);
+    return 0;
+}
+
+void gnuplot_text(FILE *script, const char *text)
+{
+    fputc('\'', script);
+    for (; *text != '\0'; text++)
+        fprintf(script, "%s%c", *text == '\'' ? "'" : "", *text); /* a quote is written twice */
+    fputc('\'', script);
+}
+
+static void write_terminal(FILE *script, const char *path, const struct gnuplot_look *look,
+                           unsigned width, unsigned height)
+{
+    size_t terminal = terminal_of(path);
+
+    if (look->size != NULL)
+        parse_size(look->size, &width, &height);
+    fprintf(script, "set terminal %s noenhanced size ", terminals[terminal].terminal);
+    if (terminals[terminal].inches)
+        fprintf(script, "%.3fin,%.3fin", width / PIXELS_AN_INCH, height / PIXELS_AN_INCH);
+    else
+        fprintf(script, "%u,%u", width, height);
+    if (look->font != NULL) {
+        fputs(" font ", script);
+        gnuplot_text(script, look->font);
+    }
+    if (look->title != NULL && look->title[0] != '\0') {
+        fputs("\nset title ", script);
+        gnuplot_text(script, look->title);
+    }
+    fputc('\n', script);
+    /* Colours that people with any eyes can tell apart, on white. */
+    for (unsigned i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
+        fprintf(script, "set linetype %u lc rgb '%s'\n", i + 1, colours[i]);
+    fprintf(script, "set linetype cycle %zu\n", sizeof(colours) / sizeof(colours[0]));
+}
+
+int gnuplot_begin(struct gnuplot *gnuplot, const char *path, const struct gnuplot_look *look,
+                  unsigned width, unsigned height, struct sp_error *error)
+{
+    int fd, result;
+
+    *gnuplot = (struct gnuplot){.path = path};
+    result = new_file_open(&gnuplot->file, path, error);
+    if (result != 0)
+        return result;
+    fd = memfd_create("gnuplot", MFD_CLOEXEC);
+    gnuplot->script = fd < 0 ? NULL : fdopen(fd, "w+");
+    if (gnuplot->script == NULL) {
+        if (fd >= 0)
+            close(fd);
+        new_file_fini(&gnuplot->file);
+        return no_memory(error);
+    }
+    write_terminal(gnuplot->script, path, look, width, height);
+    /* The file has no name yet. */
+    fprintf(gnuplot->script, "set output '/proc/%ld/fd/%d'\n", (long)getpid(), gnuplot->file.fd);
+    return 0;
+}
+
+static int run(FILE *script, struct sp_error *error)
 {
     static const char *const argv[] = {"env", "gnuplot", "-", NULL};
     struct spawn spawn = {SPAWN_DEFAULTS, .program = "/usr/bin/env", .argv = (char *const *)argv};
-    int status = 0;
-    int code = 0;
+    int status = 0, code;
     pid_t pid;
 
-    spawn.input = fileno(consume_script);
+    spawn.input = fileno(script);
     spawn.output = STDERR_FILENO;
-    if (fflush(consume_script) != 0 || lseek(spawn.input, 0, SEEK_SET) != 0)
-        code = no_memory(error);
-    if (code == 0)
-        code = spawn_program(&spawn, &pid, error);
+    if (fflush(script) != 0 || lseek(spawn.input, 0, SEEK_SET) != 0)
+        return no_memory(error);
+    code = spawn_program(&spawn, &pid, error);
     if (code == 0)
         code = child_wait(pid, PATIENCE_MS, &status);
-    fclose(consume_script);
     if (code == -ETIMEDOUT)
         return error_set(error, ETIMEDOUT, "no picture: gnuplot does not end");
     if (code != 0)
         return code;
     if (child_exit_status(status) == STATUS_ABSENT)
-        return error_set(error, ENOENT, "no picture: gnuplot is not installed");
+        return error_set(error, ENOENT,
+                         "no picture: gnuplot is not installed (Debian: gnuplot-nox)");
     if (status != 0)
         return error_set(error, EIO, "no picture: gnuplot ended with status %d",
                          child_exit_status(status));
     return 0;
+}
+
+int gnuplot_draw(struct gnuplot *gnuplot, struct sp_error *error)
+{
+    struct stat info;
+    int result = run(gnuplot->script, error);
+
+    /* gnuplot does not notice where it cannot write. */
+    if (result == 0 && fstat(gnuplot->file.fd, &info) == 0 && S_ISREG(info.st_mode) &&
+        info.st_size == 0)
+        result = error_set(error, EIO, "%.100s: gnuplot could not write it", gnuplot->path);
+    if (result == 0)
+        result = new_file_finish(&gnuplot->file, error);
+    new_file_fini(&gnuplot->file);
+    fclose(gnuplot->script);
+    return result;
 }

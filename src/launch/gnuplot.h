@@ -1,4 +1,4 @@
-/* Having gnuplot draw a picture. */
+/* Having gnuplot draw a picture. What was in its file stays until the picture is complete. */
 #ifndef LAUNCH_GNUPLOT_H
 #define LAUNCH_GNUPLOT_H
 
@@ -6,12 +6,37 @@
 
 #include <selfpage/error.h>
 
-/* Begin a script for a picture in the file `path`, whose name ends in .svg, or else is drawn as PNG.
- * Returns where to write the rest, for gnuplot_draw; NULL without memory, and `error` is set. */
-FILE *gnuplot_begin(const char *path, unsigned width, unsigned height, struct sp_error *error);
+#include "os/new_file.h"
 
-/* Run the script and close it. Returns 0, -ENOENT (gnuplot is not installed), -ENOMEM, -ETIMEDOUT or
- * -EIO (it failed; what it says is on standard error). */
-int gnuplot_draw(FILE *consume_script, struct sp_error *error);
+/* How a picture looks; zeros are the defaults. */
+struct gnuplot_look {
+    const char *title; /* "": none; NULL: what the picture says of itself */
+    const char *size;  /* "WIDTHxHEIGHT" in pixels, of which 96 are an inch */
+    const char *font;  /* "NAME" or "NAME,POINTS" */
+};
+
+struct gnuplot {
+    FILE *script; /* where to write what is to be drawn */
+    /* Private. */
+    struct new_file file;
+    const char *path;
+};
+
+/* Check that `path` ends in .svg, .png, .pdf or .eps, and that a size and a font are what they should
+ * be. -EINVAL, and `error` says which is not. */
+int gnuplot_check(const char *path, const struct gnuplot_look *look, struct sp_error *error);
+
+/* Begin a picture in the file `path`, which gnuplot_check has passed, `width` by `height` pixels large
+ * unless `look` says otherwise. Returns 0; then gnuplot_draw is to be called. Or a negative errno: the
+ * file cannot be written, or -ENOMEM. */
+int gnuplot_begin(struct gnuplot *gnuplot, const char *path, const struct gnuplot_look *look,
+                  unsigned width, unsigned height, struct sp_error *error);
+
+/* Write a text as gnuplot reads it, in quotes. */
+void gnuplot_text(FILE *script, const char *text);
+
+/* Run the script. Returns 0, -ENOENT (gnuplot is not installed), -ENOMEM, -ETIMEDOUT or -EIO (it
+ * failed; what it says is on standard error). */
+int gnuplot_draw(struct gnuplot *gnuplot, struct sp_error *error);
 
 #endif

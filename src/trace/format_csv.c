@@ -377,7 +377,8 @@ const struct trace_format format_csv = {
     .name = "csv",
     .summary = "one reference a line, in columns",
     .extensions = csv_extensions,
-    .options = "obj-id-col=N[+N],obj-size-col=N,op-col=N,cnt-col=N,has-header=true,delimiter=C",
+    .options = "obj-id-col=N[+N],obj-size-col=N,op-col=N,cnt-col=N,has-header=true,"
+               "delimiter=C,obj-id-is-num=1,time-col=N",
     .least = 2,
     .lines = true,
     .repeats = true,

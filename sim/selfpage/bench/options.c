@@ -8,6 +8,7 @@
 
 #include "selfpage/command/arbiter_list.h"
 #include "base/error.h"
+#include "launch/gnuplot.h"
 #include "base/option.h"
 #include "core/contracts/terms_text.h"
 #include "os/options.h"
@@ -234,13 +235,9 @@ static int no_baseline_take(void *options, const char *name, const char *text,
 
 static int picture_take(void *options, const char *name, const char *path, struct sp_error *error)
 {
-    const char *dot = strrchr(path, '.');
-
+    (void)name;
     ((struct bench_options *)options)->picture = path;
-    if (dot != NULL && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0))
-        return 0;
-    return error_set(error, EINVAL, "--%s: \"%.100s\" ends neither in .svg nor in .png", name,
-                     path);
+    return gnuplot_check(path, &(struct gnuplot_look){0}, error);
 }
 
 /* ---- All of it ---- */
@@ -330,7 +327,7 @@ static const struct option_row rows[] = {
     {"json", OPTION_FLAG, FIELD(json),
      .help = "print one JSON object instead of tables; times are in ns"},
     {"picture", OPTION_CALL, .take = picture_take, .value = "FILE",
-     .help = "draw latencies and use over time (.svg or .png; needs gnuplot)"},
+     .help = "draw latencies and use over time (.svg, .png, .pdf or .eps; needs gnuplot)"},
 };
 
 static int check(void *arg, struct sp_error *error)

@@ -28,23 +28,26 @@ static void write_latency(FILE *file, const char *name, const struct histogram *
 
 static void write_plots(FILE *file, const struct bench_result *result)
 {
-    const char *comma = "";
+    unsigned drawn = 0;
 
-    fprintf(file, "set multiplot layout 2,1\nset lmargin 10\nset rmargin 5\n"
-                  "set logscale y\nset ylabel 'microseconds'\nset grid\nset key left top\n"
+    fprintf(file, "set multiplot layout 2,1\nset lmargin 12\nset rmargin 6\nset bmargin 6\n"
+                  "set logscale y\nset ylabel 'microseconds'\nset grid\n"
+                  "set key outside below horizontal\nset xrange [0:*]\n"
                   "set xtics ('0' 0, '90 %%%%' 1, '99 %%%%' 2, '99.9 %%%%' 3, '99.99 %%%%' 4, "
                   "'99.999 %%%%' 5)\nset xlabel 'share of requests that took no longer'\nplot ");
     for (unsigned i = 0; i < BENCH_KIND_COUNT; i++) {
         if (result->latency[i].count == 0)
             continue;
-        fprintf(file, "%s$%s with lines lw 2 title '%s'", comma, bench_kind_names[i],
+        fprintf(file, "%s$%s with linespoints lw 2 dt %u pt %u pi 30 title '%s'",
+                drawn > 0 ? ", " : "", bench_kind_names[i], drawn + 1, drawn + 4,
                 bench_kind_names[i]);
-        comma = ", ";
+        drawn++;
     }
-    fprintf(file, "\nunset logscale\nset yrange [0:1.05]\nset xtics auto\nset ylabel ''\n"
-                  "set xlabel 'seconds'\nplot $use using 1:2 with lines lw 2 title 'frames held', "
-                  "$use using 1:3 with lines lw 2 title 'Jain index of held / entitled'\n"
-                  "unset multiplot\n");
+    fprintf(file, "\nunset title\nunset logscale\nset yrange [0:1.05]\nset xtics auto\n"
+                  "set ylabel 'share; index'\nset xrange [*:*]\nset xlabel 'seconds'\n"
+                  "plot $use using 1:2 with linespoints lw 2 pt 4 pi 10 title 'frames held', "
+                  "$use using 1:3 with linespoints lw 2 dt 2 pt 6 pi 10 "
+                  "title 'Jain index of held / entitled'\nunset multiplot\n");
 }
 
 static void write_script(FILE *file, const struct bench_result *result)
@@ -63,10 +66,12 @@ static void write_script(FILE *file, const struct bench_result *result)
 int bench_picture(const struct bench_options *options, const struct bench_result *result,
                   struct sp_error *error)
 {
-    FILE *script = gnuplot_begin(options->picture, 900, 900, error);
+    const struct gnuplot_look look = {0};
+    struct gnuplot gnuplot;
+    int code = gnuplot_begin(&gnuplot, options->picture, &look, 900, 900, error);
 
-    if (script == NULL)
-        return -ENOMEM;
-    write_script(script, result);
-    return gnuplot_draw(script, error);
+    if (code != 0)
+        return code;
+    write_script(gnuplot.script, result);
+    return gnuplot_draw(&gnuplot, error);
 }

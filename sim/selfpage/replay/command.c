@@ -48,7 +48,7 @@ static int draw(const struct replay_options *options)
     int result = curves_run(options, &curves, &error);
 
     for (size_t i = 0; i < options->curves.count && result == 0; i++)
-        result = curves_write(&curves, options->curves.items[i], &error);
+        result = curves_write(&curves, options->curves.items[i], &options->look, &error);
     curves_fini(&curves);
     return result == 0 ? EXIT_YES : commands_cannot(&error);
 }

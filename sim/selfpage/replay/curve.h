@@ -8,6 +8,7 @@
 
 #include <selfpage/error.h>
 
+#include "launch/gnuplot.h"
 #include "selfpage/replay/options.h"
 
 struct curve_point {
@@ -36,11 +37,12 @@ int curves_run(const struct replay_options *options, struct curves *curves, stru
 
 void curves_fini(struct curves *curves);
 
-/* Write curves to the file `path`, in the format that its extension says: csv, or svg or png, by
- * gnuplot. -EINVAL: another extension. */
-int curves_write(const struct curves *curves, const char *path, struct sp_error *error);
+/* Write curves to the file `path`, in the format that its extension says: csv, or a picture of that
+ * look by gnuplot. What was there stays until all is written. Returns 0 or a negative errno. */
+int curves_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
+                 struct sp_error *error);
 
-/* 0 if `path` has an extension that curves_write knows. */
-int curves_check_path(const char *path, struct sp_error *error);
+/* 0 if `path` has an extension that curves_write knows, and the look is possible; else -EINVAL. */
+int curves_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error);
 
 #endif

@@ -32,6 +32,7 @@ struct merge {
 struct command {
     bool json, csv;
     struct strings curves;
+    struct gnuplot_look look;
     char **files; /* NULL at the end */
 };
 
@@ -282,7 +283,7 @@ static int collect_curve(const struct merge *merge, const struct replay_policy *
 }
 
 static int write_curves(const struct merge *merge, const struct strings *paths,
-                        struct sp_error *error)
+                        const struct gnuplot_look *look, struct sp_error *error)
 {
     struct curves curves = {.count = merge->policy_count};
     int status = 0;
@@ -303,7 +304,7 @@ static int write_curves(const struct merge *merge, const struct strings *paths,
         if (collect_curve(merge, merge->policies[i], &curves.curves[i]) != 0)
             status = no_memory(error);
     for (size_t i = 0; i < paths->count && status == 0; i++)
-        status = curves_write(&curves, paths->items[i], error);
+        status = curves_write(&curves, paths->items[i], look, error);
     for (size_t i = 0; i < merge->policy_count; i++)
         free(curves.curves[i].points);
     free(curves.curves);
@@ -324,7 +325,7 @@ static int print(const struct command *command, struct merge *merge, struct sp_e
         status = replay_report_table(stdout, &merge->results);
     if (status != 0)
         return error_set(error, -status, "cannot write the results: %s", strerror(-status));
-    return write_curves(merge, &command->curves, error);
+    return write_curves(merge, &command->curves, &command->look, error);
 }
 
 /* ---- The command ---- */
@@ -345,7 +346,7 @@ static int curve_take(void *arg, const char *name, const char *text, struct sp_e
 
     (void)name;
     strings_add(&command->curves, text);
-    return command->curves.failed ? no_memory(error) : curves_check_path(text, error);
+    return command->curves.failed ? no_memory(error) : 0;
 }
 
 static int file_take(void *arg, char **word, struct sp_error *error)
@@ -364,6 +365,12 @@ static int check(void *arg, struct sp_error *error)
 
     if (command->json && command->csv)
         return error_set(error, EINVAL, "--json and --csv: one of them");
+    for (size_t i = 0; i < command->curves.count; i++) {
+        int result = curves_check_path(command->curves.items[i], &command->look, error);
+
+        if (result != 0)
+            return result;
+    }
     return 0;
 }
 
@@ -375,8 +382,14 @@ static const struct option_row rows[] = {
     {"csv", OPTION_FLAG, FIELD(csv),
      .help = "print the same as selfpage replay --csv would"},
     {"curve", OPTION_CALL, .take = curve_take, .value = "FILE",
-     .help = "also write miss ratios by frames to FILE.csv, .svg or .png (by gnuplot), a line a "
-             "policy. May be given often"},
+     .help = "also write miss ratios by frames to FILE: .csv, .svg, .png, .pdf or .eps (pictures "
+             "are drawn by gnuplot), a line a policy. May be given often"},
+    {"title", OPTION_TEXT, FIELD(look.title), .value = "TEXT",
+     .help = "of the pictures, instead of what they say of themselves; none if it is empty"},
+    {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
+     .help = "of the pictures, in pixels, of which 96 are an inch (960x640)"},
+    {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
+     .help = "of the pictures (that of gnuplot)"},
 };
 
 static const struct options_syntax syntax = {

@@ -13,19 +13,10 @@
 
 static const char about[] =
     "Run eviction policies over a trace of page references: every policy at every size, in one pass\n"
-    "over the trace, on all cores. TRACE is a file, or - for standard input, plain or compressed by\n"
-    "zstd. A first reference to a page is a miss like any other.\n";
+    "over the trace, on all cores. TRACE is a file, or - for standard input, plain or compressed\n"
+    "(gzip, bzip2, xz, lz4, zstd and others). A first reference to a page is a miss like any other.\n";
 
 static const char notes[] =
-    "Formats:\n"
-    "  native           Selfpage's own\n"
-    "  oracleGeneral    libCacheSim's records of 24 bytes\n"
-    "  csv:OPTIONS      lines of columns; libCacheSim's options: obj-id-col=N, obj-size-col=N,\n"
-    "                   op-col=N, has-header=true, delimiter=C, obj-id-is-num=1, time-col=N;\n"
-    "                   columns count from 1. Operations such as w, write, set, put are writes\n"
-    "  text             one id a line\n"
-    "  lackey           what valgrind --tool=lackey --trace-mem=yes prints\n"
-    "\n"
     "references_per_second is what the policy at this size reached, as if it had been alone: the\n"
     "processor time of reading the trace and looking up its pages, and of its own simulation. A dirty\n"
     "eviction is one of a page that was written to since it came in.\n";
@@ -222,7 +213,7 @@ static int check_options(void *arg, struct sp_error *error)
                          "how many frames? Say --frames N[,N...], or shares of the "
                          "trace's pages: --frames 1%%,10%%");
     for (size_t i = 0; i < options->curves.count && result == 0; i++)
-        result = curves_check_path(options->curves.items[i], error);
+        result = curves_check_path(options->curves.items[i], &options->look, error);
     if (result != 0)
         return result;
     if (options->json && options->csv)
@@ -230,10 +221,23 @@ static int check_options(void *arg, struct sp_error *error)
     return 0;
 }
 
-/* The end of the help: every policy. */
-static void print_policies(FILE *out)
+/* The end of the help: every format and every policy. */
+static void print_lists(FILE *out)
 {
     const struct sp_policy *policy;
+    const char *name, *summary, *format_options;
+
+    fputs("\nFormats of traces:\n", out);
+    for (size_t i = 0; (name = trace_format_name(i, &summary, &format_options)) != NULL; i++) {
+        fprintf(out, "  %-16s %s\n", name, summary);
+        if (format_options != NULL)
+            fprintf(out, "    :OPTIONS       %s\n", format_options);
+    }
+    fputs("In csv, columns count from 1. obj-id-col=2+5: column 2 is a device, volume or file, and 5 the\n"
+          "id or address within it. A reference is made as often as cnt-col says. Operations such as w,\n"
+          "write, set, put are writes. A first line that names the columns is recognised, and says\n"
+          "which are used where no option does.\n",
+          out);
 
     fputs("\nPolicies, with their parameters, presets and limits:\n", out);
     for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
@@ -290,11 +294,17 @@ static const struct option_row rows[] = {
              "'sieve@1000.misses < 90000' at one. Names are policies as given, fields those of "
              "--json. May be given often"},
     {"curve", OPTION_CALL, .take = curve_take, .value = "FILE",
-     .help = "write miss ratios at many sizes to FILE, which ends in .csv, .svg or .png "
+     .help = "write miss ratios at many sizes to FILE: .csv, .svg, .png, .pdf or .eps "
              "(pictures are drawn by gnuplot). Exact for lru, at all sizes in one pass; the "
              "others are sampled where there are many pages, with the standard error beside "
              "them, and take two passes; belady joins them as the floor. May be given often, "
              "with or without --frames"},
+    {"title", OPTION_TEXT, FIELD(look.title), .value = "TEXT",
+     .help = "of the pictures, instead of what they say of themselves; none if it is empty"},
+    {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
+     .help = "of the pictures, in pixels, of which 96 are an inch (960x640)"},
+    {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
+     .help = "of the pictures (that of gnuplot)"},
     {"list-jobs", OPTION_FLAG, FIELD(list_jobs),
      .help = "print independent commands, one for each policy and size, that together do the "
              "same; selfpage report merges what they print"},
@@ -308,7 +318,7 @@ static const struct options_syntax syntax = {
     .about = about,
     .notes = notes,
     .exit_statuses = "0 done, and every assertion holds; 1 one does not; 2 it could not run.",
-    .more = print_policies,
+    .more = print_lists,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .operands = "TRACE",

@@ -8,6 +8,7 @@
 #include <selfpage/error.h>
 
 #include "adapter/load.h"
+#include "launch/gnuplot.h"
 #include "launch/strings.h"
 #include "os/options.h"
 #include "policy/params.h"
@@ -43,6 +44,7 @@ struct replay_options {
     size_t size_count;
     struct strings assertions;
     struct strings curves; /* files to write */
+    struct gnuplot_look look; /* of those that are pictures */
     uint64_t seed;
     uint32_t threads; /* 0: as many as there are cores */
     uint32_t pages_most;

@@ -1,39 +1,51 @@
 /* Writing curves: as comma-separated values, or, by gnuplot, as a picture. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "os/new_file.h"
 #include "selfpage/replay/curve.h"
 #include "selfpage/replay/report.h"
 
-static bool has_extension(const char *path, const char *extension)
+#define WIDTH  960u
+#define HEIGHT 640u
+
+/* Markers on a curve of many points. */
+#define MARKERS 12u
+
+/* Where most ratios are below the largest one by this factor, a linear axis shows them on the floor. */
+#define FLOOR 10
+
+/* From this share of the largest ratio on, the smallest one need not stand above zero. */
+#define LOW 0.3
+
+static bool is_csv(const char *path)
 {
     const char *dot = strrchr(path, '.');
 
-    return dot != NULL && strcmp(dot + 1, extension) == 0;
+    return dot != NULL && strcmp(dot, ".csv") == 0;
 }
 
-int curves_check_path(const char *path, struct sp_error *error)
+int curves_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error)
 {
-    if (!has_extension(path, "csv") && !has_extension(path, "svg") && !has_extension(path, "png"))
-        return error_set(error, EINVAL, "--curve %.100s: files of curves end in .csv, .svg or .png",
-                         path);
-    for (const char *c = path; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ')
-            return error_set(error, EINVAL, "--curve: the file's name has a control character");
-    return 0;
+    if (is_csv(path))
+        return 0;
+    if (gnuplot_check(path, look, error) == 0)
+        return 0;
+    if (strstr(error->text, "end in") == NULL)
+        return -EINVAL;
+    return error_set(error, EINVAL,
+                     "--curve %.100s: files of curves end in .csv, .svg, .png, .pdf or .eps", path);
 }
 
-static int write_csv(const struct curves *curves, const char *path, struct sp_error *error)
-{
-    FILE *out = fopen(path, "we");
-    bool failed;
+/* ---- CSV ---- */
 
-    if (out == NULL)
-        return error_set(error, errno, "%s: cannot open for writing: %s", path, strerror(errno));
+static int write_points(FILE *out, const struct curves *curves)
+{
     fputs("policy,frames,miss_ratio,standard_error\n", out);
     for (size_t i = 0; i < curves->count; i++)
         for (size_t k = 0; k < curves->curves[i].count; k++) {
@@ -42,23 +54,45 @@ static int write_csv(const struct curves *curves, const char *path, struct sp_er
             replay_csv_text(out, curves->curves[i].label);
             fprintf(out, ",%u,%.9f,%.9f\n", point->frames, point->miss_ratio, point->error);
         }
-    failed = ferror(out) != 0;
-    if (fclose(out) != 0 || failed)
-        return error_set(error, EIO, "%s: cannot write", path);
-    return 0;
+    return ferror(out) != 0 || fflush(out) != 0 ? -EIO : 0;
 }
 
-/* A text as gnuplot reads it in single quotes; characters that would be markup are spared by the
- * option noenhanced. */
-static void quote(FILE *out, const char *text)
+static int write_csv(const struct curves *curves, const char *path, struct sp_error *error)
 {
-    fputc('\'', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '\'')
-            fputc('\'', out);
-        fputc(*text, out);
-    }
-    fputc('\'', out);
+    struct new_file file;
+    int copy = -1, result = new_file_open(&file, path, error);
+    FILE *out = NULL;
+
+    if (result != 0)
+        return result;
+    copy = dup(file.fd);
+    out = copy >= 0 ? fdopen(copy, "w") : NULL;
+    if (out == NULL || write_points(out, curves) != 0)
+        result = error_set(error, errno != 0 ? errno : EIO, "%s: cannot write: %s", path,
+                           strerror(errno != 0 ? errno : EIO));
+    if (out != NULL)
+        fclose(out);
+    else if (copy >= 0)
+        close(copy);
+    if (result == 0)
+        result = new_file_finish(&file, error);
+    new_file_fini(&file);
+    return result;
+}
+
+/* ---- Pictures ---- */
+
+/* What the legend calls a policy: of the path of a shared object, the name of the file alone. */
+static void short_name(char *name, size_t size, const char *label)
+{
+    const char *so = strstr(label, ".so"), *slash = NULL;
+
+    for (const char *c = label; so != NULL && c < so; c++)
+        slash = *c == '/' ? c : slash;
+    if (slash == NULL)
+        snprintf(name, size, "%s", label);
+    else
+        snprintf(name, size, "%.*s%s", (int)(so - slash - 1), slash + 1, so + strlen(".so"));
 }
 
 static double largest_error(const struct curve *curve)
@@ -71,68 +105,132 @@ static double largest_error(const struct curve *curve)
     return largest;
 }
 
-static void write_title(FILE *out, const struct curve *curve)
+static void write_name(FILE *out, const struct curves *curves, size_t i)
 {
-    char title[400];
+    char name[300], other[300], whole[400];
 
-    if (curve->sampled)
-        snprintf(title, sizeof(title), "%.300s (sampled, error up to %.4f)", curve->label,
-                 largest_error(curve));
+    short_name(name, sizeof(name), curves->curves[i].label);
+    for (size_t k = 0; k < curves->count; k++) {
+        short_name(other, sizeof(other), curves->curves[k].label);
+        if (k != i && strcmp(name, other) == 0) /* two files of one name: in full, after all */
+            snprintf(name, sizeof(name), "%s", curves->curves[i].label);
+    }
+    if (curves->curves[i].sampled)
+        snprintf(whole, sizeof(whole), "%s (sampled, \302\261 %.4f)", name,
+                 largest_error(&curves->curves[i]));
     else
-        snprintf(title, sizeof(title), "%.300s", curve->label);
-    quote(out, title);
+        snprintf(whole, sizeof(whole), "%s", name);
+    gnuplot_text(out, whole);
 }
 
-static void write_script(FILE *out, const struct curves *curves, const char *path)
+/* What is drawn: the ranges of both axes. */
+struct ranges {
+    uint32_t fewest, most;  /* frames */
+    double lowest, highest; /* miss ratios above 0 */
+    bool logarithmic;       /* ratios: most of them are small beside the largest */
+};
+
+static struct ranges find_ranges(const struct curves *curves)
 {
-    fprintf(out, "set terminal %s size 960,640 noenhanced\nset output ",
-            has_extension(path, "svg") ? "svg" : "pngcairo");
-    quote(out, path);
-    fprintf(out,
-            "\nset title '%llu references to %u pages'\nset xlabel 'frames'\n"
-            "set ylabel 'miss ratio'\nset logscale x\nset yrange [0:1]\nset grid\n"
-            "set key outside below\nplot",
-            (unsigned long long)curves->references, curves->pages);
-    for (size_t i = 0; i < curves->count; i++) {
-        fputs(i > 0 ? ", '-' with " : " '-' with ", out);
-        fputs(curves->curves[i].sampled ? "errorlines title " : "lines title ", out);
-        write_title(out, &curves->curves[i]);
-    }
-    fputc('\n', out);
-    for (size_t i = 0; i < curves->count; i++) {
+    struct ranges r = {.fewest = UINT32_MAX, .lowest = 1};
+    size_t count = 0, small = 0;
+
+    for (size_t i = 0; i < curves->count; i++)
         for (size_t k = 0; k < curves->curves[i].count; k++) {
             const struct curve_point *point = &curves->curves[i].points[k];
 
-            fprintf(out, "%u %.9f %.9f\n", point->frames, point->miss_ratio, point->error);
+            r.fewest = point->frames < r.fewest ? point->frames : r.fewest;
+            r.most = point->frames > r.most ? point->frames : r.most;
+            r.highest = point->miss_ratio > r.highest ? point->miss_ratio : r.highest;
+            if (point->miss_ratio > 0 && point->miss_ratio < r.lowest)
+                r.lowest = point->miss_ratio;
         }
-        fputs("e\n", out);
-    }
+    for (size_t i = 0; i < curves->count; i++)
+        for (size_t k = 0; k < curves->curves[i].count; k++, count++)
+            small += curves->curves[i].points[k].miss_ratio < r.highest / FLOOR;
+    r.logarithmic = 2 * small > count && r.lowest < r.highest / FLOOR;
+    return r;
 }
 
-static int write_picture(const struct curves *curves, const char *path, struct sp_error *error)
+static void write_axes(FILE *out, const struct curves *curves)
 {
-    FILE *out;
-    int status;
+    struct ranges r = find_ranges(curves);
+
+    fputs("set xlabel 'frames'\nset ylabel 'miss ratio'\nset logscale x\nset grid\n"
+          "set key outside right top vertical Left reverse\n",
+          out);
+    if (r.fewest < r.most)
+        fprintf(out, "set xrange [%u:%u]\n", r.fewest, r.most);
+    if (r.logarithmic)
+        fprintf(out, "set logscale y\nset yrange [%g:%g]\n", r.lowest * 0.9,
+                r.highest * 1.1 < 1 ? r.highest * 1.1 : 1);
+    else if (r.highest > 0)
+        fprintf(out, "set yrange [%g:%g]\n",
+                r.lowest > LOW * r.highest ? floor(10 * r.lowest) / 10 : 0,
+                r.highest * 1.05 < 1 ? r.highest * 1.05 : 1);
+}
+
+/* Colours, dashes and markers all differ, so that any one of them is enough. */
+static void write_plots(FILE *out, const struct curves *curves)
+{
+    for (size_t i = 0; i < curves->count; i++) {
+        const struct curve *curve = &curves->curves[i];
+        unsigned every = curve->count > 3 * MARKERS ? (unsigned)(curve->count / MARKERS) : 1;
+
+        fprintf(out, "%s '-' using 1:2 with linespoints lw 2 lt %zu dt %zu pt %zu pi %u title ",
+                i > 0 ? "," : "plot", i + 1, i % 5 + 1, i % 12 + 4, every);
+        write_name(out, curves, i);
+        if (curve->sampled)
+            fprintf(out, ", '-' using 1:2:3 with yerrorbars lw 1 lt %zu dt 1 pt 0 notitle", i + 1);
+    }
+    fputc('\n', out);
+}
+
+static void write_data(FILE *out, const struct curve *curve)
+{
+    for (size_t k = 0; k < curve->count; k++) {
+        const struct curve_point *point = &curve->points[k];
+
+        fprintf(out, "%u %.9f %.9f\n", point->frames, point->miss_ratio, point->error);
+    }
+    fputs("e\n", out);
+}
+
+static void write_script(FILE *out, const struct curves *curves, const struct gnuplot_look *look)
+{
+    char title[120];
+
+    snprintf(title, sizeof(title), "%llu references to %u pages",
+             (unsigned long long)curves->references, curves->pages);
+    if (look->title == NULL) {
+        fputs("set title ", out);
+        gnuplot_text(out, title);
+        fputc('\n', out);
+    }
+    write_axes(out, curves);
+    write_plots(out, curves);
+    for (size_t i = 0; i < curves->count; i++)
+        for (int twice = 0; twice <= curves->curves[i].sampled; twice++)
+            write_data(out, &curves->curves[i]);
+}
+
+static int write_picture(const struct curves *curves, const char *path,
+                         const struct gnuplot_look *look, struct sp_error *error)
+{
+    struct gnuplot gnuplot;
+    int result;
 
     if (curves->pages == 0)
         return error_set(error, EINVAL, "%s: an empty trace has no curves to draw", path);
-    if (system("command -v gnuplot > /dev/null 2>&1") != 0)
-        return error_set(error, ENOENT,
-                         "%s: drawing takes gnuplot, which is not installed (Debian: gnuplot-nox); "
-                         "curves ending in .csv need nothing",
-                         path);
-    out = popen("exec gnuplot", "we");
-    if (out == NULL)
-        return error_set(error, errno, "cannot start gnuplot: %s", strerror(errno));
-    write_script(out, curves, path);
-    status = pclose(out);
-    if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return error_set(error, EIO, "%s: gnuplot could not draw it; what it says is above", path);
-    return 0;
+    result = gnuplot_begin(&gnuplot, path, look, WIDTH, HEIGHT, error);
+    if (result != 0)
+        return result;
+    write_script(gnuplot.script, curves, look);
+    return gnuplot_draw(&gnuplot, error);
 }
 
-int curves_write(const struct curves *curves, const char *path, struct sp_error *error)
+int curves_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
+                 struct sp_error *error)
 {
-    return has_extension(path, "csv") ? write_csv(curves, path, error)
-                                      : write_picture(curves, path, error);
+    return is_csv(path) ? write_csv(curves, path, error) : write_picture(curves, path, look, error);
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 double replay_miss_ratio(const struct replay_result *result)
 {
@@ -141,10 +142,10 @@ int replay_report_json(FILE *out, const struct replay_results *results)
 
 /* ---- Jobs ---- */
 
-/* ` OPTION 'TEXT'`, as a shell reads it. */
-static void job_option(FILE *out, const char *option, const char *text)
+/* A text as a shell reads it. */
+static void job_text(FILE *out, const char *text)
 {
-    fprintf(out, " %s '", option);
+    fputc('\'', out);
     for (; *text != '\0'; text++)
         if (*text == '\'')
             fputs("'\\''", out);
@@ -153,10 +154,27 @@ static void job_option(FILE *out, const char *option, const char *text)
     fputc('\'', out);
 }
 
+static void job_option(FILE *out, const char *option, const char *text)
+{
+    fprintf(out, " %s ", option);
+    job_text(out, text);
+}
+
+/* This very program, which need not be in the path of the shell that runs the job. */
+static void job_program(FILE *out)
+{
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    path[length > 0 ? length : 0] = '\0';
+    job_text(out, length > 0 ? path : "selfpage");
+}
+
 int replay_report_jobs(FILE *out, const struct replay_options *options)
 {
     for (size_t i = 0; i < options->policy_count * options->size_count; i++) {
-        fputs("selfpage replay --json --quiet --threads 1", out);
+        job_program(out);
+        fputs(" replay --json --quiet --threads 1", out);
         job_option(out, "--policy", options->policies[i % options->policy_count].label);
         job_option(out, "--frames", options->sizes[i / options->policy_count].text);
         if (options->trace.format != NULL)
