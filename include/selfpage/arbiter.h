@@ -201,6 +201,11 @@ struct sp_arbiter_config {
  *  --sample-period`), which costs each of them a dozen soft faults a period at most. */
 #define SP_ARBITER_IDLE 2u
 
+/** The weights of contracts, or their bids, have no effect under this arbiter. Physmem says so in its log
+ *  when a contract has one. */
+#define SP_ARBITER_NO_WEIGHTS 4u
+#define SP_ARBITER_NO_BIDS    8u
+
 /** An arbitration policy. Static and constant; all state is in `self` and in tasks[i].own, both
  *  aligned for any object. */
 struct sp_arbiter {

@@ -65,7 +65,11 @@ void observer_recall(struct service *service, struct connection *connection,
     }
     frames = physmem_recall_from(service->physmem, service_received_ns(service),
                                  message->recall_task.name, message->recall_task.frames);
-    if (frames < 0)
+    if (frames == -EBUSY)
+        connection_send_done(connection, message, -EBUSY, 0,
+                             "four recalls of this task are running, as many as may: wait until it "
+                             "has answered one, or has missed its deadline");
+    else if (frames < 0)
         connection_send_done(connection, message, (int)frames, 0, "there is no task of this name");
     else if (frames == 0)
         connection_send_done(connection, message, -EINVAL, 0,

@@ -62,6 +62,7 @@ struct service {
     struct server server;
     const struct physmem_options *options;
     struct arbiter_handle arbiter;
+    bool told_no_weights, told_no_bids; /* that they have no effect under it */
     struct physmem *physmem;
     struct random_source random;
     uint32_t page_size;

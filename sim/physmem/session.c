@@ -166,6 +166,29 @@ static bool may_be_killed(struct connection *connection, const struct wire_messa
     return false;
 }
 
+/* Say once, of the first contract that has it, what is without effect under the arbiter. */
+static void tell_no_effect(struct service *service, const struct physmem_request *request,
+                           const struct sp_terms *terms)
+{
+    const struct sp_arbiter *arbiter = service->arbiter.choice.arbiter;
+    const char *name = physmem_task_identity(request->task)->name;
+
+    if (terms->weight > 1 && (arbiter->flags & SP_ARBITER_NO_WEIGHTS) != 0 &&
+        !service->told_no_weights) {
+        service->told_no_weights = true;
+        log_line(&service->server.log, "no-effect",
+                 "task %s: weight=%u has no effect, since arbiter %s does not look at weights", name,
+                 terms->weight, arbiter->name);
+    }
+    if (terms->bid > 0 && terms->on_breach != SP_BREACH_PENALTY &&
+        (arbiter->flags & SP_ARBITER_NO_BIDS) != 0 && !service->told_no_bids) {
+        service->told_no_bids = true;
+        log_line(&service->server.log, "no-effect",
+                 "task %s: bid=%llu has no effect, since arbiter %s does not look at bids", name,
+                 (unsigned long long)terms->bid, arbiter->name);
+    }
+}
+
 static void on_propose(struct service *service, struct connection *connection,
                        const struct physmem_request *request, const struct wire_message *message)
 {
@@ -174,6 +197,7 @@ static void on_propose(struct service *service, struct connection *connection,
     WIRE_COPY_TERMS(&terms, &message->propose);
     if (terms.on_breach == SP_BREACH_KILL && !may_be_killed(connection, message))
         return;
+    tell_no_effect(service, request, &terms);
     physmem_contract_propose(service->physmem, service_received_ns(service), request, &terms);
 }
 

@@ -27,8 +27,9 @@ static const char notes[] =
     "A task is called what it calls itself: say the user, too, where users do not trust each other.\n"
     "\n"
     "SIGHUP: read FILE again; with a mistake in it, all stays as it was, and the log says so.\n"
-    "SIGTERM and SIGINT: end. Physmem then goes on with the last that this one said, until another\n"
-    "policy server takes control.\n";
+    "SIGTERM and SIGINT: give control back and end: there are no limits any more, and physmem's own\n"
+    "arbiter decides. If this program dies instead, physmem goes on with what it said last, until\n"
+    "another policy server takes control.\n";
 
 static int period_take(void *options, const char *name, const char *text, struct sp_error *error)
 {

@@ -21,7 +21,7 @@ void rounds_init(struct rounds *rounds)
 
 void rounds_fini(struct rounds *rounds)
 {
-    if (rounds->decides)
+    if (rounds->entitle.allocator != NULL)
         entitle_fini(&rounds->entitle);
     shared_close(&rounds->shared);
     free(rounds->found);
@@ -144,6 +144,13 @@ int64_t rounds_run(struct rounds *rounds, uint64_t now, struct log *log)
     /* Only now, or for a moment everybody would be entitled to nothing. */
     atomic_store_explicit(&table->decides, 1, memory_order_release);
     return changed;
+}
+
+void rounds_give_back(struct rounds *rounds)
+{
+    if (table_of(rounds) != NULL)
+        atomic_store_explicit(&table_of(rounds)->decides, 0, memory_order_release);
+    rounds->decides = false;
 }
 
 uint64_t rounds_due(const struct rounds *rounds)

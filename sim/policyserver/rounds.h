@@ -33,6 +33,9 @@ int rounds_arbiter(struct rounds *rounds, const struct arbiter_choice *choice);
  * changed, or -ENOMEM. */
 int64_t rounds_run(struct rounds *rounds, uint64_t now, struct log *log);
 
+/* Have physmem's own arbiter decide again: what the table says counts no more. */
+void rounds_give_back(struct rounds *rounds);
+
 /* When there should be another one, at the latest; UINT64_MAX: whenever. */
 uint64_t rounds_due(const struct rounds *rounds);
 

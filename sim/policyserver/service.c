@@ -86,6 +86,19 @@ static void fail(struct service *service, const char *text)
     stop(service);
 }
 
+/* End as it was before this program came: no limits, and physmem's own arbiter decides. (If the program
+ * dies instead, its last table and limits stand.) */
+static void give_back(struct service *service)
+{
+    struct wire_message message = {.type = WIRE_ENTITLED};
+
+    service->giving_back = true;
+    uv_timer_stop(&service->timer);
+    rounds_give_back(&service->rounds);
+    if (send_message(service, &message, false) != 0 || send_limits(service, NULL, 0) != 0)
+        fail(service, "physmem is gone");
+}
+
 /* ---- Rounds ---- */
 
 static void on_timer(uv_timer_t *timer);
@@ -107,7 +120,7 @@ static void look(struct service *service)
     uint64_t now = clock_now_ns();
     int64_t changed;
 
-    if (service->stopping || service->hand_over_seq != 0)
+    if (service->stopping || service->giving_back || service->hand_over_seq != 0)
         return;
     changed = rounds_run(&service->rounds, now, service->options->verbose ? &service->log : NULL);
     if (changed < 0) {
@@ -144,7 +157,10 @@ static void on_done(struct service *service, const struct wire_message *message)
         stop(service);
     } else if (message->seq == service->limits_seq && service->limits_seq != 0) {
         service->limits_seq = 0;
-        if (message->error != 0)
+        if (service->giving_back) {
+            log_line(&service->log, "end", "physmem's own arbiter decides again, without limits");
+            stop(service);
+        } else if (message->error != 0)
             log_line(&service->log, "limits", "physmem refused the limits: %s", message->done.text);
         else
             log_line(&service->log, "limits", "%u limits are in force", message->done.count);
@@ -220,10 +236,16 @@ static void on_hangup(uv_signal_t *handle, int number)
         log_line(&service->log, "limits", "all stays as it was: %s", error.text);
 }
 
+/* The first signal has control given back; a second one, or one during a hand-over, just ends. */
 static void on_end(uv_signal_t *handle, int number)
 {
+    struct service *service = handle->data;
+
     (void)number;
-    stop(handle->data);
+    if (service->giving_back || service->hand_over_seq != 0)
+        stop(service);
+    else
+        give_back(service);
 }
 
 /* ---- The start ---- */

@@ -25,6 +25,7 @@ struct service {
     bool rung;              /* physmem waits for ENTITLED */
     bool ready;             /* has said so */
     bool started;           /* the handles below exist */
+    bool giving_back;       /* a signal has asked it to end: it waits for its limits to be gone */
     bool stopping;
     bool failed;
     uv_loop_t *loop;

@@ -173,7 +173,7 @@ static uint32_t auction_available(const void *self, uint64_t now,
 
 const struct sp_arbiter arbiter_auction = {
     .abi = SP_ARBITER_ABI,
-    .flags = SP_ARBITER_GRANTS,
+    .flags = SP_ARBITER_GRANTS | SP_ARBITER_NO_WEIGHTS,
     .name = "auction",
     .summary = "second-price auction in rounds",
     .source = "Agmon Ben-Yehuda et al. 2014 (Ginseng)",

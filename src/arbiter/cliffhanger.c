@@ -144,7 +144,7 @@ static uint32_t cliffhanger_decide(void *self, uint64_t now, const struct sp_arb
 
 const struct sp_arbiter arbiter_cliffhanger = {
     .abi = SP_ARBITER_ABI,
-    .flags = SP_ARBITER_GRANTS,
+    .flags = SP_ARBITER_GRANTS | SP_ARBITER_NO_WEIGHTS | SP_ARBITER_NO_BIDS,
     .name = "cliffhanger",
     .summary = "frames follow ghost hits",
     .source = "Cidon et al. 2016",

@@ -65,7 +65,7 @@ static uint32_t esx_available(const void *self, uint64_t now, const struct sp_ar
 
 const struct sp_arbiter arbiter_esx = {
     .abi = SP_ARBITER_ABI,
-    .flags = SP_ARBITER_GRANTS | SP_ARBITER_IDLE,
+    .flags = SP_ARBITER_GRANTS | SP_ARBITER_IDLE | SP_ARBITER_NO_BIDS,
     .name = "esx",
     .summary = "proportional share with idle tax and min-funding revocation",
     .source = "Waldspurger 2002",

@@ -82,6 +82,7 @@ static uint32_t excess_decide(void *self, uint64_t now, const struct sp_arbiter_
 
 const struct sp_arbiter arbiter_excess = {
     .abi = SP_ARBITER_ABI,
+    .flags = SP_ARBITER_NO_WEIGHTS | SP_ARBITER_NO_BIDS,
     .name = "excess",
     .summary = "guaranteed and extra; recalls in proportion to the excess",
     .source = "Hand 1999 (Nemesis)",

@@ -23,6 +23,7 @@ static uint32_t fcfs_decide(void *self, uint64_t now, const struct sp_arbiter_ta
 
 const struct sp_arbiter arbiter_fcfs = {
     .abi = SP_ARBITER_ABI,
+    .flags = SP_ARBITER_NO_WEIGHTS | SP_ARBITER_NO_BIDS,
     .name = "fcfs",
     .summary = "first come, first served; the last to come gives first",
     .source = "Walfield 2005",

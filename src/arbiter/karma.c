@@ -224,7 +224,7 @@ static uint32_t karma_decide(void *self, uint64_t now, const struct sp_arbiter_t
 
 const struct sp_arbiter arbiter_karma = {
     .abi = SP_ARBITER_ABI,
-    .flags = SP_ARBITER_GRANTS,
+    .flags = SP_ARBITER_GRANTS | SP_ARBITER_NO_WEIGHTS | SP_ARBITER_NO_BIDS,
     .name = "karma",
     .summary = "credits for what was not used pay for what is borrowed later",
     .source = "Vuppalapati et al. 2023",

@@ -38,7 +38,7 @@ static uint32_t maxmin_available(const void *self, uint64_t now,
 
 const struct sp_arbiter arbiter_maxmin = {
     .abi = SP_ARBITER_ABI,
-    .flags = SP_ARBITER_GRANTS,
+    .flags = SP_ARBITER_GRANTS | SP_ARBITER_NO_BIDS,
     .name = "maxmin",
     .summary = "weighted max-min fairness",
     .source = "Bertsekas and Gallager 1992",

@@ -255,7 +255,7 @@ uint32_t viengoos_available(const void *self, uint64_t now, const struct sp_arbi
 
 const struct sp_arbiter arbiter_viengoos = {
     .abi = SP_ARBITER_ABI,
-    .flags = SP_ARBITER_GRANTS,
+    .flags = SP_ARBITER_GRANTS | SP_ARBITER_NO_BIDS,
     .name = "viengoos",
     .summary = "priorities and weights in a tree",
     .source = "Walfield 2009 (Viengoos)",

@@ -3,15 +3,6 @@
 #include "core/physmem/books.h"
 #include "core/physmem/idle.h"
 
-/* Whether another recall can be sent to the task. */
-static bool can_recall(const struct physmem_task *task)
-{
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
-        if (task->recalls[i].missing == 0)
-            return true;
-    return false;
-}
-
 /* What the contracts of a task say about it. */
 static void describe_contracts(const struct physmem_task *task, struct sp_arbiter_task *out)
 {
@@ -52,7 +43,7 @@ void candidates_describe(const struct physmem *physmem, struct physmem_task *tas
         .extra = smaller(task->extra, task->limit.extra),
         .held = task->held,
         .owed = task->owed,
-        .recallable = can_recall(task) ? task_recallable(task) : 0,
+        .recallable = task_can_recall(task) ? task_recallable(task) : 0,
         .wanted = physmem->now < task->wanted_until ? task->wanted : 0,
         .idle = idle_part(task),
         .ghost_hits = books_ghost_hits(task),

@@ -178,6 +178,8 @@ int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *n
         task = task->next;
     if (task == NULL)
         return -ENOENT;
+    if (!task_can_recall(task))
+        return -EBUSY;
     asked = recall_task(physmem, task, frames);
     settle_input(physmem);
     return asked;

@@ -104,8 +104,9 @@ bool physmem_has_failed(const struct physmem *physmem);
 
 /* ---- On physmem's own account ---- */
 
-/* Recall up to `frames` frames from the first task of this name, though nobody needs them. Returns
- * how many were recalled, or -ENOENT. */
+/* Recall up to `frames` frames from the first task of this name, though nobody needs them. Returns how
+ * many were recalled; -ENOENT: there is no such task; -EBUSY: as many recalls of it are running as
+ * may (PHYSMEM_RECALLS_MAX). */
 int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *name,
                             uint32_t frames);
 

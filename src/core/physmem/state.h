@@ -298,6 +298,15 @@ static inline uint32_t task_recallable(const struct physmem_task *task)
     return task_excess(task) - task->owed;
 }
 
+/* Whether another recall of the task may run beside those that do. */
+static inline bool task_can_recall(const struct physmem_task *task)
+{
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+        if (task->recalls[i].missing == 0)
+            return true;
+    return false;
+}
+
 /* Frames that were asked for and may be expected in time. */
 static inline uint32_t frames_coming(const struct physmem *physmem)
 {

@@ -472,7 +472,7 @@ static void test_four_recalls_at_once_then_no_more(void **state)
         assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 3), 3);
         world_pass(world, MS);
     }
-    assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 3), 0);
+    assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 3), -EBUSY);
     assert_int_equal(world_status(a).owed, 12);
     check_books(world);
     world_range(world, physmem_frames_deallocate, a, in_a, 0,

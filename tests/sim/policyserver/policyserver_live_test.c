@@ -142,6 +142,33 @@ static void test_it_may_die(void **state)
     physmem_peer_close(&task);
 }
 
+/* A policy server that is asked to end leaves nothing behind: no limit, and no table that decides. */
+static void test_it_gives_control_back(void **state)
+{
+    struct scene *scene = *state;
+    char path[SERVER_PATH];
+    const char *const args[] = {
+        "--arbiter", "maxmin", "--entitlements",
+        scene_file(scene, "tasks: [ { name: bounded, extra: 50 } ]\n", path), NULL};
+    struct physmem_peer bounded;
+
+    scene_physmem(scene, "320", NULL);
+    scene_start(scene, 0, args);
+    open_task(&bounded, scene, "other");
+    physmem_peer_close(&bounded);
+    assert_int_equal(physmem_peer_open(&bounded, &scene->physmem, "bounded"), 0);
+    assert_int_equal(physmem_propose(&bounded, SP_EXTRA, 51, 0), -ENOMEM);
+    kill(scene->server[0].pid, SIGTERM);
+    assert_int_equal(server_process_wait(&scene->server[0]), 0);
+    scene_await_log(&scene->server[0], "physmem's own arbiter decides again");
+    scene_await_control(scene, LEFT);
+    assert_int_equal(physmem_propose(&bounded, SP_EXTRA, 320, 0), 0);
+    assert_int_equal(physmem_container(&bounded, 320), 0);
+    assert_int_equal(physmem_allocate(&bounded, 0, 100, PLENTY), 100);
+    assert_true(physmem_books_agree(&scene->observer));
+    physmem_peer_close(&bounded);
+}
+
 /* Three tasks allocate and return what they are entitled to, a fourth always wants more than there
  * is; meanwhile control goes from one policy server to the next. */
 #define TASKS 3u
@@ -231,6 +258,7 @@ int main(void)
         SCENE_TEST(test_the_example_of_the_header),
         SCENE_TEST(test_the_file_is_read_again),
         SCENE_TEST(test_it_may_die),
+        SCENE_TEST(test_it_gives_control_back),
         SCENE_TEST(test_hand_over_under_load),
         SCENE_TEST(test_many_tasks),
     };
