@@ -1,9 +1,6 @@
-/* libFuzzer: any text as an expectation. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* Any text as an expectation. */
 #include "selfpage/command/expression.h"
+#include "text_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,16 +14,11 @@ static int look_up(void *arg, bool all, const char *object, const char *field, d
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct expression_names names = {.look_up = look_up};
-    char *text = malloc(size + 1);
+    char *text = text_of(data, size);
     struct sp_error error;
-    int checked, result;
+    int checked = expression_evaluate(text, &names, true, NULL, &error);
+    int result = expression_evaluate(text, &names, false, NULL, &error);
 
-    if (text == NULL)
-        return 0;
-    memcpy(text, data, size);
-    text[size] = '\0';
-    checked = expression_evaluate(text, &names, true, NULL, &error);
-    result = expression_evaluate(text, &names, false, NULL, &error);
     if (checked < 0 && result >= 0) /* what checking refuses cannot be evaluated */
         abort();
     free(text);
