@@ -64,6 +64,10 @@
 extern "C" {
 #endif
 
+/** Bytes of stack that a page fault needs, besides what the kernel stores there itself
+ *  (sysconf(_SC_MINSIGSTKSZ)), and what a refill callback and a policy of your own use. */
+#define SP_FAULT_STACK 16384u
+
 /** An attachment to physmem and swap. At most one in a process. */
 struct sp_task;
 

@@ -32,10 +32,42 @@ static sp_page nominate(struct pager *pager)
     return overrule_policy(pager);
 }
 
+/* Faults of anybody for which pages are kept. */
+#define KEPT_FAULTS 64u
+
+static bool is_kept(const struct pager *pager, sp_page page)
+{
+    for (uint32_t i = 0; i < pager->kept_count; i++)
+        if (pager->kept[i] == page)
+            return pager->env.time < pager->kept_until;
+    return false;
+}
+
+void pager_evict_keep(struct pager *pager, const sp_page *pages, uint32_t count)
+{
+    ensure(count > 0 && count <= PAGER_KEPT_MOST);
+    if (pager->kept_count > 0 && pager->env.time < pager->kept_until && !is_kept(pager, pages[0]))
+        return; /* another instruction is before us */
+    for (uint32_t i = 0; i < count; i++)
+        pager->kept[i] = pages[i];
+    pager->kept_count = count;
+    pager->kept_until = pager->env.time + KEPT_FAULTS;
+}
+
+bool evict_forget_kept(struct pager *pager, sp_page page)
+{
+    if (pager->kept_count == 0 || is_kept(pager, page))
+        return false;
+    pager->kept_count = 0;
+    return true;
+}
+
 static bool may_leave(const struct pager *pager, sp_page page, bool drop_only)
 {
     const struct pager_page *p = &pager->page[page];
 
+    if (pager->kept_count > 0 && is_kept(pager, page))
+        return false;
     if ((p->flags & PAGE_DIRTY) == 0)
         return true;
     return !drop_only && (p->flags & PAGE_REDIRTIED) == 0;

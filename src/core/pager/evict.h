@@ -3,6 +3,10 @@
 
 #include "core/pager/pager.h"
 
+/* A page gets no frame, perhaps because others are kept: keep them no longer, and return true; unless it
+ * is one of them, or there are none. */
+bool evict_forget_kept(struct pager *pager, sp_page page);
+
 /* Let up to `want` pages leave; if `drop_only`, none that would have to be written. Returns how many
  * left or are leaving. */
 uint32_t evict_pages(struct pager *pager, uint32_t want, bool drop_only);

@@ -75,15 +75,22 @@ static bool swap_fails(const struct pager *pager)
     return pager->store_failures >= STORE_FAILURES_MOST;
 }
 
-/* Make a frame free without asking physmem for more, or say what there is to wait for. */
-static enum pager_verdict free_a_frame(struct pager *pager)
+/* Frames that come free pay debts first: one eviction may not be enough. */
+static void evict_some(struct pager *pager)
 {
-    if (pager->allocating)
-        return PAGER_WAIT;
-    /* Frames that come free pay debts first, so one eviction may not be enough. */
     while (pager->free == 0 && pager->leaving < slots_high(pager))
         if (evict_pages(pager, slots_high(pager) - pager->leaving, swap_fails(pager)) == 0)
             break;
+}
+
+/* Make a frame free without asking physmem for more, or say what there is to wait for. */
+static enum pager_verdict free_a_frame(struct pager *pager, sp_page page)
+{
+    if (pager->allocating)
+        return PAGER_WAIT;
+    evict_some(pager);
+    if (pager->free == 0 && pager->leaving == 0 && evict_forget_kept(pager, page))
+        evict_some(pager);
     if (pager->free > 0)
         return PAGER_DONE;
     if (pager->stores > 0)
@@ -105,7 +112,7 @@ static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
 
         if (growth_ask(pager))
             return PAGER_CALL;
-        verdict = free_a_frame(pager);
+        verdict = free_a_frame(pager, page);
         if (verdict != PAGER_DONE)
             return verdict;
     }
@@ -227,6 +234,9 @@ const char *pager_fault_stuck_reason(const struct pager *pager)
                                             : "the swap server cannot write to its device";
     if (pager->guaranteed + pager->extra == 0)
         return "the task has no contract that is active";
+    if (pager->kept_count > 0 && pager->env.time < pager->kept_until)
+        return "one instruction needs more pages at once than the contracts have frames (4 are enough "
+               "for any instruction of x86-64)";
     if (pager->maps + 2 > pager->map_limit)
         return "the kernel allows this process no more mappings (raise vm.max_map_count)";
     return "all frames are pinned";

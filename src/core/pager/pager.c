@@ -87,16 +87,8 @@ void pager_init(struct pager *pager, const struct pager_config *config, void *me
     pager_growth_allow(pager, 0, 0);
 }
 
-bool pager_next_effect(struct pager *pager, struct pager_effect *effect)
+void pager_offer_freed(struct pager *pager)
 {
-    if (pager->effects_next < pager->effects_end) {
-        *effect = pager->effect[pager->effects_next++];
-        return true;
-    }
-    pager->effects_next = 0;
-    pager->effects_end = 0;
-    /* What came free is mapped nowhere any more: physmem may have it. */
-    if (pager->offer_head != PAGER_NONE)
-        slots_offer(pager);
-    return false;
+    ensure(pager->effects_end == 0);
+    slots_offer(pager);
 }

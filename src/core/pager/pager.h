@@ -45,6 +45,7 @@
 #include "shm/frame_stack.h"
 
 #define PAGER_NONE        UINT32_MAX
+#define PAGER_KEPT_MOST   16u /* pages that one instruction may need at once */
 #define PAGER_REGIONS_MAX 250u
 /* Stores that one call starts at most, and frames that it returns at most, unless less is configured.
  */
@@ -223,6 +224,9 @@ struct pager {
     uint32_t scan_hand; /* slot where a search past the policy goes on */
     uint32_t map_hand;  /* slot where the search for mappings to give up goes on */
     sp_page faulting;   /* page that the current call brings in, or maps */
+    sp_page kept[PAGER_KEPT_MOST]; /* see pager_evict_keep */
+    uint32_t kept_count;
+    uint64_t kept_until; /* env.time */
     uint32_t skipped_head, skipped_tail;
     uint32_t store_failures; /* in a row */
     int store_error;         /* the last one; errno value */
@@ -244,14 +248,31 @@ size_t pager_size(const struct pager_config *config);
  * aligned, and outlives the pager, which also must not move. */
 void pager_init(struct pager *pager, const struct pager_config *config, void *memory);
 
-/* Take the oldest effect of the last call out of the queue. The one taken before has been carried out,
- * or, if it needs a round trip, has been noted. False: there is none left. */
-bool pager_next_effect(struct pager *pager, struct pager_effect *effect);
-
 /* From now on list free frames on this frame stack, the one that has been free longest on top.
  * Physmem may then take them at any moment: the pager finds out before it uses one, and at the
  * beginning of each call. */
 void pager_slots_publish(struct pager *pager, struct frame_stack *stack, uint32_t places);
+
+/* ---- Effects ---- */
+
+/* The effects of a call have been carried out: list the frames that came free on the frame stack.
+ * pager_next_effect does it. */
+void pager_offer_freed(struct pager *pager);
+
+/* Take the oldest effect of the last call out of the queue. The one taken before has been carried out,
+ * or, if it needs a round trip, has been noted. False: there is none left. */
+static inline bool pager_next_effect(struct pager *pager, struct pager_effect *effect)
+{
+    if (pager->effects_next < pager->effects_end) {
+        *effect = pager->effect[pager->effects_next++];
+        return true;
+    }
+    pager->effects_next = 0;
+    pager->effects_end = 0;
+    if (pager->offer_head != PAGER_NONE)
+        pager_offer_freed(pager);
+    return false;
+}
 
 /* ---- Regions ---- */
 
@@ -303,6 +324,11 @@ void pager_rights_granted(struct pager *pager, uint32_t slot, uint8_t rights);
 /* EFFECT_LOAD or EFFECT_REFILL ended. If `map`, the page was faulted for (by a write, if `write`)
  * and is mapped now. */
 void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bool write);
+
+/* Keep these pages, at most PAGER_KEPT_MOST, from leaving for a while: one instruction needs them all at
+ * once, and has failed to get them. While others are kept, which is for 64 faults at most, nothing changes.
+ * They leave all the same if another page can get no frame otherwise. */
+void pager_evict_keep(struct pager *pager, const sp_page *pages, uint32_t count);
 
 /* EFFECT_STORE ended: error is 0 and `swap` the slot, or a positive errno value. */
 void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int error);

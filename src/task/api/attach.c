@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/limits.h"
+#include "os/unlocked.h"
 #include "task/api/availability.h"
 #include "task/api/connect.h"
 #include "task/api/contracts.h"
@@ -57,10 +59,7 @@ static void map_stats(struct sp_task *task, int stats_fd)
 
 static void *map_private(size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return memory == MAP_FAILED ? NULL : memory;
+    return unlocked_map(NULL, size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }
 
 /* Frames of the contracts to propose. */
@@ -104,6 +103,8 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
                                   .params = params,
                                   .stats = task->stats};
 
+    /* Each extent costs a descriptor, as long as there are any. */
+    (void)limits_raise_files();
     task->extents_max = (slots + task->extent_pages - 1) / task->extent_pages;
     task->extents_size = task->extents_max * sizeof(struct task_extent);
     task->extents = map_private(task->extents_size);

@@ -33,7 +33,7 @@ static bool pin_one(struct sp_task *task, sp_page page)
         hold_release(task);
         if (there)
             return pinned;
-        serve_fault(task, page, true);
+        serve_fault(task, &(struct fault){.page = page, .write = true});
     }
 }
 

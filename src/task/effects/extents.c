@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "os/extent.h"
+#include "os/unlocked.h"
 #include "task/effects/lost.h"
 #include "task/state/end.h"
 #include "task/state/say.h"
@@ -30,19 +32,48 @@ static void abandon_extent(struct sp_task *task, uint32_t index)
 {
     struct task_extent *extent = &task->extents[index];
     struct wire_message message = {.type = WIRE_FORGET_EXTENT};
-    struct wire_message reply;
 
     if (!lost_extent_is_gone(task, index))
         say_and_die(task, "physmem mapped extent %u where there is another", index);
     message.forget_extent.extent = extent->number;
-    if (task->has_swap && channel_ask(&task->swap, &message, -1, &reply) != 0)
+    if (task->has_swap && channel_ask(&task->swap, &message, -1, &message) != 0)
         end_swap_gone(task);
-    close(extent->fd);
+    if (extent->fd >= 0)
+        close(extent->fd);
     extent->fd = -1;
+    extent->known = false;
 }
 
-/* Take in an extent that a mapping names for the first time, and show it to swap. Its window takes
- * the place of the one that was there before: others may still write to that. */
+/* Descriptors left to the program, and to extents that arrive. */
+#define FILES_FOR_OTHERS 16u
+
+/* Keep the descriptor of an extent as long as the limit of open files is not near; -1: it was closed, and
+ * pages are mapped through the window (memory_map). */
+static int keep_descriptor(int consume_fd)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX ||
+        (rlim_t)consume_fd + FILES_FOR_OTHERS < limit.rlim_cur)
+        return consume_fd;
+    close(consume_fd);
+    return -1;
+}
+
+static void show_to_swap(struct sp_task *task, uint32_t extent, uint32_t pages, int fd)
+{
+    struct wire_message message = {.type = WIRE_GIVE_EXTENT};
+
+    message.give_extent.extent = extent;
+    message.give_extent.pages = pages;
+    if (channel_ask(&task->swap, &message, fd, &message) != 0)
+        end_swap_gone(task);
+    if (message.error != 0)
+        say_and_die(task, "the swap server refuses an extent: %s", strerror((int)message.error));
+}
+
+/* The window of a new extent takes the place of the one that was there before: others may still write to
+ * that. */
 void extents_adopt(struct sp_task *task, const struct wire_map *item)
 {
     struct task_extent *extent = &task->extents[item->slot / task->extent_pages];
@@ -50,7 +81,7 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
     uint32_t pages = 0;
     int fd = -1;
 
-    if (extent->fd >= 0 && extent->number == item->extent)
+    if (extent->known && extent->number == item->extent)
         return;
     futex_lock_take(&task->lock);
     for (uint32_t i = 0; i < task->arrived_count && fd < 0; i++) {
@@ -66,23 +97,15 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
                  "physmem mapped extent %u without its descriptor (is the limit of open "
                  "files, ulimit -n, reached?)",
                  item->extent);
-    if (extent->fd >= 0)
+    if (extent->known)
         abandon_extent(task, item->slot / task->extent_pages);
-    extent->window = mmap(place, (size_t)task->extent_pages * SP_PAGE_SIZE, PROT_READ | PROT_WRITE,
-                          MAP_SHARED | (place != NULL ? MAP_FIXED : 0), fd, 0);
-    if (extent->window == MAP_FAILED)
+    extent->window = unlocked_map(place, (size_t)task->extent_pages * SP_PAGE_SIZE,
+                                  MAP_SHARED | (place != NULL ? MAP_FIXED : 0), fd);
+    if (extent->window == NULL)
         say_and_die(task, "cannot map an extent: %s", strerror(errno));
     extent->number = item->extent;
-    extent->fd = fd;
-    if (task->has_swap) {
-        struct wire_message message = {.type = WIRE_GIVE_EXTENT};
-        struct wire_message reply;
-
-        message.give_extent.extent = item->extent;
-        message.give_extent.pages = pages;
-        if (channel_ask(&task->swap, &message, fd, &reply) != 0)
-            end_swap_gone(task);
-        if (reply.error != 0)
-            say_and_die(task, "the swap server refuses an extent: %s", strerror((int)reply.error));
-    }
+    extent->known = true;
+    if (task->has_swap)
+        show_to_swap(task, item->extent, pages, fd);
+    extent->fd = keep_descriptor(fd);
 }

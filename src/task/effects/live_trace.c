@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/descriptor.h"
+#include "os/unlocked.h"
 #include "record/code.h"
 #include "task/state/events.h"
 #include "task/state/hold.h"
@@ -136,7 +138,7 @@ static int open_file(const struct sp_task *task, const char *path, struct sp_err
         return error_set(error, EINVAL,
                          "SELFPAGE_TRACE: the path is too long, or the task's name "
                          "is none for a file");
-    fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    fd = descriptor_raise(open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     return fd >= 0 ? fd
                    : error_set(error, errno, "SELFPAGE_TRACE: cannot write %.150s: %s", file,
                                strerror(errno));
@@ -151,9 +153,8 @@ int live_trace_begin(struct sp_task *task, const char *policy, uint32_t pages,
 
     if (path == NULL || path[0] == '\0')
         return 0;
-    trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (trace == MAP_FAILED)
+    trace = unlocked_map(NULL, sizeof(*trace), MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    if (trace == NULL)
         return error_set(error, ENOMEM, "no memory for the trace");
     task->live_trace = trace;
     trace->task = task;

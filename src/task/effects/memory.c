@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "task/state/end.h"
 #include "task/state/say.h"
 #include "task/state/units.h"
 
@@ -68,8 +69,9 @@ int memory_reserve(struct sp_task *task, struct sp_error *error)
     if (arena == MAP_FAILED)
         return error_set(error, errno,
                          "cannot reserve addresses for %u pages: %s (lower max_pages, or raise the "
-                         "limit of address space, ulimit -v)",
-                         task->arena_pages, strerror(errno));
+                         "limit of address space, ulimit -v%s)",
+                         task->arena_pages, strerror(errno),
+                         errno == EAGAIN ? ", or, with mlockall, of locked memory, ulimit -l" : "");
     task->arena = arena;
     /* Memcheck is not to take what faults for an error of the program's. */
     VALGRIND_MAKE_MEM_DEFINED(arena, arena_size(task));
@@ -111,22 +113,47 @@ static int kernel_protection(uint8_t protection)
            ((protection & PAGE_WRITE) != 0 ? PROT_WRITE : 0);
 }
 
-void memory_map(struct sp_task *task, const struct pager_effect *effect)
+/* Without the descriptor of the extent: a second mapping of what its window maps. */
+static void *map_from_window(const struct sp_task *task, const struct pager_effect *effect)
+{
+    void *address = memory_address(task, effect->page);
+    void *mapped = mremap(memory_window(task, effect->slot), 0, unit_bytes(task),
+                          MREMAP_MAYMOVE | MREMAP_FIXED, address);
+
+    if (mapped == MAP_FAILED || effect->protection == (PAGE_READ | PAGE_WRITE) ||
+        mprotect(address, unit_bytes(task), kernel_protection(effect->protection)) == 0)
+        return mapped;
+    return MAP_FAILED;
+}
+
+static void *map_frame(const struct sp_task *task, const struct pager_effect *effect)
 {
     uint32_t slot = units_base(task, effect->slot);
     const struct task_extent *extent = &task->extents[slot / task->extent_pages];
     off_t offset = (off_t)(slot % task->extent_pages) * SP_PAGE_SIZE;
 
-    if (map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED, extent->fd,
-                 offset) != MAP_FAILED)
+    if (extent->fd < 0)
+        return map_from_window(task, effect);
+    return map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED, extent->fd,
+                    offset);
+}
+
+void memory_map(struct sp_task *task, const struct pager_effect *effect)
+{
+    if (map_frame(task, effect) != MAP_FAILED)
         return;
+    if (errno == EBADF)
+        end_closed(task);
     if (errno != ENOMEM)
-        say_and_die(task, "cannot map a frame: %s", strerror(errno));
+        say_and_die(task, "cannot map a frame: %s%s", strerror(errno),
+                    errno == EAGAIN ? " (raise the limit of locked memory, ulimit -l, or do without "
+                                      "mlockall)"
+                                    : "");
     if (task->pager.stats->map_limited == 0)
         say(task,
-                 "the kernel's limit of mappings (vm.max_map_count) is reached with %u in "
-                 "managed memory: pages are unmapped to stay below it",
-                 task->pager.maps);
+            "the kernel's limit of mappings (vm.max_map_count) is reached with %u in "
+            "managed memory: pages are unmapped to stay below it",
+            task->pager.maps);
     pager_mapping_failed(&task->pager, effect->page);
 }
 

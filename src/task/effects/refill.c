@@ -1,5 +1,6 @@
 #include "task/effects/refill.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -9,6 +10,25 @@
 #include "task/state/hold.h"
 #include "task/state/say.h"
 #include "task/state/units.h"
+
+/* The callback ends its thread. Another one may wait for the page: better no process than that. */
+static void refill_ended(void *context)
+{
+    say_and_die(context, "a refill callback ended its thread (pthread_exit): it must return");
+}
+
+/* Call back for one base page, numbered within its region. Returns what the callback does. */
+static int call(struct sp_task *task, uint32_t region, uint32_t page, void *frame)
+{
+    int error;
+
+    doing_refill(page);
+    pthread_cleanup_push(refill_ended, task);
+    error = task->refills[region].refill(task->refills[region].arg, page, frame);
+    pthread_cleanup_pop(0);
+    doing_refill(SP_NO_PAGE);
+    return error < 0 ? -error : error; /* some return -errno, by habit */
+}
 
 void refill_page(struct sp_task *task, struct work *work, bool write)
 {
@@ -21,15 +41,11 @@ void refill_page(struct sp_task *task, struct work *work, bool write)
     ensure(work->refill);
     /* The last page may be larger than what is left of the region. */
     for (uint32_t i = 0; i < unit_pages(task) && first + i < task->refills[index].pages; i++) {
-        int error;
+        int error = call(task, index, first + i, frame + (size_t)i * SP_PAGE_SIZE);
 
-        doing_refill(first + i);
-        error = task->refills[index].refill(task->refills[index].arg, first + i,
-                                            frame + (size_t)i * SP_PAGE_SIZE);
-        doing_refill(SP_NO_PAGE);
         if (error != 0)
             say_and_die(task, "the refill callback failed for page %u of its region: %s", first + i,
-                     strerror(error));
+                        strerror(error));
     }
     work_clear(work);
     hold_take(task);

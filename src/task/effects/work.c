@@ -5,18 +5,6 @@
 #include "task/state/hold.h"
 #include "task/state/units.h"
 
-void work_clear(struct work *work)
-{
-    work->stores = work->loads = work->frees = work->returns = 0;
-    work->refill = work->allocate = work->grant = false;
-}
-
-bool work_is_empty(const struct work *work)
-{
-    return work->stores + work->loads + work->frees + work->returns == 0 && !work->refill &&
-           !work->allocate && !work->grant;
-}
-
 static void note_page(struct work_page *entry, const struct pager_effect *effect)
 {
     *entry = (struct work_page){.page = effect->page, .slot = effect->slot, .swap = effect->swap};

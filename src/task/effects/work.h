@@ -26,8 +26,17 @@ struct work {
 };
 
 /* Nothing is to be done. */
-void work_clear(struct work *work);
-bool work_is_empty(const struct work *work);
+static inline void work_clear(struct work *work)
+{
+    work->stores = work->loads = work->frees = work->returns = 0;
+    work->refill = work->allocate = work->grant = false;
+}
+
+static inline bool work_is_empty(const struct work *work)
+{
+    return (work->stores | work->loads | work->frees | work->returns) == 0 && !work->refill &&
+           !work->allocate && !work->grant;
+}
 
 /* Take the effects of a call into the pager that says none but those that concern this process alone, and
  * carry them out. The lock is held. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/descriptor.h"
 #include "task/effects/agreed.h"
 #include "task/effects/live_trace.h"
 #include "task/effects/lost.h"
@@ -189,7 +190,7 @@ static void *control_main(void *argument)
             say_and_die(task, "poll: %s", strerror(errno));
         if (fds[0].revents != 0 && read(task->wake_fd, &count, sizeof(count)) < 0 &&
             errno != EAGAIN)
-            say_and_die(task, "eventfd: %s", strerror(errno));
+            end_closed(task);
         if (ready > 0 && fds[1].revents != 0 && channel_poll(&task->control) != 0) {
             physmem_closed(task);
             fds[1].fd = -1;
@@ -211,7 +212,7 @@ int control_start(struct sp_task *task, struct sp_error *error)
     struct guard guard;
     int result;
 
-    task->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    task->wake_fd = descriptor_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (task->wake_fd < 0)
         return error_set(error, errno, "eventfd: %s", strerror(errno));
     guard_begin(&guard);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "task/entry/machine.h"
 #include "task/state/doing.h"
 #include "task/state/hold.h"
 #include "task/state/say.h"
@@ -41,7 +42,7 @@ static int look_at_object(struct dl_phdr_info *object, size_t size, void *arg)
         .first = object->dlpi_addr + segment->p_vaddr,
         .size = segment->p_memsz,
         .base = object->dlpi_addr,
-        .library = segment_of(object, (uintptr_t)doing_serve) != NULL,
+        .library = segment_of(object, (uintptr_t)crash_explain) != NULL,
     };
     snprintf(policy->name, sizeof(policy->name), "%s",
              slash != NULL                ? slash + 1
@@ -57,23 +58,10 @@ void crash_watch_policy(struct sp_task *task)
         task->policy_object_at = (struct crash_object){.library = true};
 }
 
-/* The address of the instruction that faulted; 0 where the machine does not say. */
-static uintptr_t instruction(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-    return (uintptr_t)context->uc_mcontext.pc;
-#else
-    (void)context;
-    return 0;
-#endif
-}
-
 void crash_explain(const struct sp_task *task, const siginfo_t *info, const ucontext_t *context)
 {
     const struct crash_object *policy = &task->policy_object_at;
-    uintptr_t code = instruction(context);
+    uintptr_t code = machine_instruction(context);
     bool inside = code - policy->first < policy->size;
     char what[160], where[80], when[64] = "while frames were given back";
 

@@ -1,14 +1,13 @@
-/* SIGSEGV and SIGBUS: page faults on managed memory.
+/* The handler of page faults.
  *
- * The handler runs on the faulting thread, on its alternate stack if it has one, with all signals
- * but SIGSEGV and SIGBUS blocked. It touches only wired memory, takes only the library's own locks,
- * allocates nothing, and keeps errno. What it calls is bound by the same rules, up to the policy and
- * the refill callback. A fault inside all that is a bug of the callback's or ours, and is said so
- * instead of hanging. */
+ * It runs on the faulting thread, on its alternate stack if it has one, with all signals but SIGSEGV and
+ * SIGBUS blocked. It touches only wired memory, takes only the library's own locks, allocates nothing,
+ * keeps errno, and is no point of cancellation. What it calls is bound by the same rules, up to the policy
+ * and the refill callback. A fault inside all that is a bug of the callback or of the library, and is said
+ * instead of hanging. A fault that is not ours goes to the handler that was there before. */
 #include "task/entry/fault.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -16,75 +15,143 @@
 #include "task/effects/lost.h"
 #include "task/effects/memory.h"
 #include "task/entry/crash.h"
+#include "task/entry/machine.h"
 #include "task/entry/pager_thread.h"
 #include "task/entry/probe.h"
+#include "task/entry/repeat.h"
+#include "task/entry/room.h"
 #include "task/entry/serve.h"
 #include "task/state/attached.h"
 #include "task/state/end.h"
-#include "task/state/guard.h"
 #include "task/state/hold.h"
 #include "task/state/say.h"
 #include "task/state/units.h"
 
-/* Set while this thread is inside the handler. Initial-exec: reading it must not allocate. */
-static __thread int inside __attribute__((tls_model("initial-exec")));
+/* The signal by which glibc cancels a thread that may be cancelled at any instruction. sigfillset leaves
+ * it out. */
+#define SIGNAL_CANCEL 32
 
-/* True if the access that faulted was a write; *known is false where the machine does not say. */
-static bool was_write(const ucontext_t *context, bool *known)
+/* Where this thread's handler of a fault is on the stack; NULL: it is in none. Initial-exec: reading it
+ * must not allocate. */
+static __thread void *inside __attribute__((tls_model("initial-exec")));
+
+/* True if an access to managed memory comes from within the handling of another one. Otherwise that was
+ * left without a return, by a jump. */
+static bool is_nested(const ucontext_t *context)
 {
-    *known = true;
-#if defined(__x86_64__) || defined(__i386__)
-    return (context->uc_mcontext.gregs[REG_ERR] & 2) != 0;
-#else
-    (void)context;
-    *known = false;
+    uintptr_t stack = machine_stack(context);
+    stack_t alternate = {0};
+
+    if (sigaltstack(NULL, &alternate) == 0 && (alternate.ss_flags & SS_DISABLE) == 0 &&
+        (uintptr_t)inside - (uintptr_t)alternate.ss_sp < alternate.ss_size)
+        return stack - (uintptr_t)alternate.ss_sp < alternate.ss_size;
+    return stack < (uintptr_t)inside;
+}
+
+static _Noreturn void die_inside(const struct sp_task *task, sp_page page,
+                                 const ucontext_t *context)
+{
+    if (!hold_is_ours() && !is_nested(context))
+        say_and_die(task, "a refill callback was left by a jump (longjmp, an exception): it must "
+                          "return");
+    say_and_die(task,
+                "managed memory was touched inside the fault handler (by a refill callback "
+                "or a policy), at page %u",
+                page);
+}
+
+/* A fault on a page of a region. False: it is none of ours. */
+static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *context)
+{
+    enum machine_access access = machine_access(context);
+    uintptr_t code = machine_instruction(context);
+    sp_page keep[PAGER_KEPT_MOST];
+    struct fault fault = {.page = page, .write = access == MACHINE_WRITE, .keep = keep};
+    bool in_order;
+
+    if (access == MACHINE_EXECUTE) {
+        say(task,
+            "the program jumped to managed memory, at page %u: it can be read and written, "
+            "never executed",
+            page);
+        return false;
+    }
+    if (access == MACHINE_UNKNOWN)
+        fault.write = task->pager.page[page].protection == PAGE_READ;
+    if (!room_was_checked)
+        room_check(task);
+    if (repeat_note(code, page) && !repeat_is_stuck(context, keep, &fault.kept))
+        fault.kept = 0;
+    inside = __builtin_frame_address(0);
+    in_order = task->pager_thread_wanted ? pager_thread_fault(task, &fault)
+                                         : serve_fault(task, &fault);
+    inside = NULL;
+    if (!in_order || !repeat_in_order(task, code, page))
+        return true;
+    say(task,
+        "the access at code address %#zx to page %u fails again and again although the page is "
+        "mapped for it: has the program changed its mapping (mprotect, munmap, mmap, pkey)?",
+        (size_t)code, page);
     return false;
-#endif
+}
+
+/* SIGBUS at an address without memory behind it: was it cut off by physmem? */
+static bool handle_bus(struct sp_task *task, sp_page page, void *address)
+{
+    if (page == SP_NO_PAGE && !memory_is_window(task, address))
+        return false;
+    if (!lost_possible(task))
+        end_revoked(task);
+    if (page == SP_NO_PAGE)
+        lost_window(task, address);
+    else
+        lost_wait(task, page);
+    return true;
 }
 
 static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t *context)
 {
     sp_page page = units_page_at(task, info->si_addr);
-    bool known;
-    bool write;
 
-    if (info->si_signo == SIGBUS) {
-        if (page == SP_NO_PAGE && !memory_is_window(task, info->si_addr))
-            return false;
-        if (!lost_possible(task))
-            end_revoked(task);
-        if (page == SP_NO_PAGE)
-            lost_window(task, info->si_addr);
-        else
-            lost_wait(task, page);
-        return true;
-    }
+    if (info->si_signo == SIGBUS) /* others are misaligned accesses, and errors of the hardware */
+        return info->si_code == BUS_ADRERR && handle_bus(task, page, info->si_addr);
     if (page == SP_NO_PAGE || pager_regions_of(&task->pager, page) == NULL)
         return false;
-    if (inside > 0 || hold_is_ours())
-        say_and_die(task,
-                 "managed memory was touched inside the fault handler (by a refill callback "
-                 "or a policy), at page %u",
-                 page);
-    write = was_write(context, &known);
-    if (!known)
-        write = task->pager.page[page].protection == PAGE_READ;
-    inside++;
-    if (task->pager_thread_wanted)
-        pager_thread_fault(task, page, write);
+    if (inside != NULL || hold_is_ours())
+        die_inside(task, page, context);
+    return handle_page(task, page, context);
+}
+
+/* Call the program's handler as the kernel would have done: with its mask and flags. That it runs on the
+ * alternate stack, where there is one, cannot be helped. */
+static void call_old(struct sigaction *old, int number, siginfo_t *info, void *context)
+{
+    const struct sigaction action = *old;
+    sigset_t mask = ((const ucontext_t *)context)->uc_sigmask;
+    int code = errno;
+
+    sigorset(&mask, &mask, &action.sa_mask);
+    if ((action.sa_flags & SA_NODEFER) == 0)
+        sigaddset(&mask, number);
+    if ((action.sa_flags & (int)SA_RESETHAND) != 0)
+        *old = (struct sigaction){.sa_handler = SIG_DFL};
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    errno = code;
+    if ((action.sa_flags & SA_SIGINFO) != 0)
+        action.sa_sigaction(number, info, context);
     else
-        serve_fault(task, page, write);
-    inside--;
-    return true;
+        action.sa_handler(number);
+    /* The return from our handler restores the mask of the interrupted code. */
 }
 
 /* Not our fault: do what would have been done without us. */
-static void pass_on(const struct sigaction *old, int number, siginfo_t *info, void *context)
+static void pass_on(struct sigaction *old, int number, siginfo_t *info, void *context)
 {
-    if ((old->sa_flags & SA_SIGINFO) != 0) {
-        old->sa_sigaction(number, info, context);
-    } else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
-        old->sa_handler(number);
+    bool has_handler = (old->sa_flags & SA_SIGINFO) != 0 ||
+                       (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN);
+
+    if (has_handler) {
+        call_old(old, number, info, context);
     } else {
         /* An access is retried on return, and then ends the process as it should. */
         signal(number, SIG_DFL);
@@ -105,6 +172,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     } else if (info->si_code <= 0 || !handle(task, info, context)) {
         if (info->si_code > 0)
             crash_explain(task, info, context);
+        errno = saved;
         pass_on(number == SIGSEGV ? &task->old_segv : &task->old_bus, number, info, context);
     }
     errno = saved;
@@ -118,6 +186,8 @@ int fault_install(struct sp_task *task, struct sp_error *error)
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGSEGV);
     sigdelset(&action.sa_mask, SIGBUS);
+    /* sigaddset refuses this one. */
+    ((unsigned long *)(void *)&action.sa_mask)[0] |= 1UL << (SIGNAL_CANCEL - 1);
     if (sigaction(SIGSEGV, &action, &task->old_segv) != 0)
         return error_set(error, errno, "cannot handle SIGSEGV: %s", strerror(errno));
     if (sigaction(SIGBUS, &action, &task->old_bus) != 0) {

@@ -5,13 +5,12 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "task/entry/serve.h"
 #include "task/state/guard.h"
 
 struct handed_fault {
     struct handed_fault *next;
-    sp_page page;
-    bool write;
+    const struct fault *fault;
+    bool in_order;
     uint32_t done;
 };
 
@@ -32,7 +31,7 @@ static void *pager_main(void *argument)
         while (fault != NULL) {
             struct handed_fault *next = fault->next;
 
-            serve_fault(task, fault->page, fault->write);
+            fault->in_order = serve_fault(task, fault->fault);
             __atomic_store_n(&fault->done, 1, __ATOMIC_RELEASE);
             /* The fault may be gone with its thread's stack: the address alone is used. */
             futex_wake(&fault->done, 1);
@@ -41,9 +40,9 @@ static void *pager_main(void *argument)
     }
 }
 
-void pager_thread_fault(struct sp_task *task, sp_page page, bool write)
+bool pager_thread_fault(struct sp_task *task, const struct fault *served)
 {
-    struct handed_fault fault = {.page = page, .write = write};
+    struct handed_fault fault = {.fault = served};
 
     fault.next = __atomic_load_n(&task->fault_queue, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&task->fault_queue, &fault.next, &fault, true,
@@ -53,6 +52,7 @@ void pager_thread_fault(struct sp_task *task, sp_page page, bool write)
     futex_wake(&task->fault_queue_word, 1);
     while (__atomic_load_n(&fault.done, __ATOMIC_ACQUIRE) == 0)
         futex_wait(&fault.done, 0, -1);
+    return fault.in_order;
 }
 
 int pager_thread_start(struct sp_task *task, struct sp_error *error)

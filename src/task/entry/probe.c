@@ -16,8 +16,9 @@
 /* Pages to touch, and those behind them that whoever lost its way would touch. */
 enum { PROBE_PAGES = 2, PROBE_BEHIND = 2 };
 
-/* Set while this thread probes. Initial-exec: the fault handler reads it, and must not allocate. */
-static __thread unsigned char *probed __attribute__((tls_model("initial-exec")));
+/* Set while this thread probes. Volatile: the compiler sees no call between the store of it and the access
+ * that faults, and would leave the store out. Initial-exec: the fault handler reads it, and must not allocate. */
+static __thread unsigned char *volatile probed __attribute__((tls_model("initial-exec")));
 
 static sigjmp_buf lost;
 static volatile unsigned faults;

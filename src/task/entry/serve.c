@@ -5,6 +5,7 @@
 #include "task/state/doing.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
+#include "task/state/guard.h"
 #include "task/state/hold.h"
 #include "task/state/say.h"
 
@@ -41,31 +42,38 @@ static void wait_for_growth(struct sp_task *task, uint32_t events, uint32_t *pau
     hold_release(task);
 }
 
-void serve_fault(struct sp_task *task, sp_page page, bool write)
+/* Ask the pager once; what it says is to be done with messages is in `work`. */
+static enum pager_verdict ask(struct sp_task *task, const struct fault *fault, struct work *work)
 {
-    struct work work;
+    enum pager_verdict verdict;
+
+    work_clear(work);
+    hold_take(task);
+    if (fault->kept > 0)
+        pager_evict_keep(&task->pager, fault->keep, fault->kept);
+    verdict = pager_fault(&task->pager, fault->page, fault->write);
+    if (verdict == PAGER_DONE && task->pager.effects_end == 0)
+        verdict = PAGER_NO_PAGE; /* nothing to do */
+    work_collect(task, work);
+    hold_release(task);
+    return verdict;
+}
+
+/* Go on after the pager has asked for something, or for patience. */
+static void serve_on(struct sp_task *task, const struct fault *fault, struct work *work,
+                     enum pager_verdict verdict, uint32_t events, uint32_t progress)
+{
     uint32_t pauses = 0;
     bool waited = false;
 
-    ensure(!hold_is_ours());
-    doing_serve(page);
     for (;;) {
-        uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
-        uint32_t progress = channel_progress(&task->swap);
-        bool brought_in;
-        enum pager_verdict verdict;
+        bool brought_in = work->loads > 0 || work->refill;
 
-        work_clear(&work);
-        hold_take(task);
-        verdict = pager_fault(&task->pager, page, write);
         if (verdict == PAGER_WAIT_STORE && !waited) {
-            task->stats->waits++;
+            __atomic_add_fetch(&task->stats->waits, 1, __ATOMIC_RELAXED);
             waited = true;
         }
-        work_collect(task, &work);
-        hold_release(task);
-        brought_in = work.loads > 0 || work.refill;
-        perform_work(task, &work, &task->swap, true, write);
+        perform_work(task, work, &task->swap, true, fault->write);
         switch (verdict) {
         case PAGER_CALL:
             if (!brought_in)
@@ -74,7 +82,6 @@ void serve_fault(struct sp_task *task, sp_page page, bool write)
             /* fall through */
         case PAGER_DONE:
         case PAGER_NO_PAGE:
-            doing_serve(SP_NO_PAGE);
             return;
         case PAGER_WAIT:
             events_wait(task, events, -1);
@@ -87,12 +94,37 @@ void serve_fault(struct sp_task *task, sp_page page, bool write)
             break;
         case PAGER_STUCK:
             say_and_die(task, "no frame can be freed for a page fault: %s",
-                     pager_fault_stuck_reason(&task->pager));
+                        pager_fault_stuck_reason(&task->pager));
         case PAGER_DEAD:
             say_and_die(task,
-                     "a page was touched whose only copy physmem has taken, since a recall was "
-                     "missed: page %u",
-                     page);
+                        "a page was touched whose only copy physmem has taken, since a recall was "
+                        "missed: page %u",
+                        fault->page);
         }
+        events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
+        progress = channel_progress(&task->swap);
+        verdict = ask(task, fault, work);
     }
+}
+
+bool serve_fault(struct sp_task *task, const struct fault *fault)
+{
+    uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
+    uint32_t progress = channel_progress(&task->swap);
+    enum pager_verdict verdict;
+    struct work work;
+
+    doing_serve(fault->page);
+    verdict = ask(task, fault, &work);
+    if ((verdict != PAGER_DONE && verdict != PAGER_NO_PAGE) || !work_is_empty(&work)) {
+        /* From here on there are cancellation points. */
+        int cancel = guard_forbid_cancel();
+
+        serve_on(task, fault, &work, verdict, events, progress);
+        doing_serve(SP_NO_PAGE);
+        guard_permit_cancel(cancel);
+        return false;
+    }
+    doing_serve(SP_NO_PAGE);
+    return verdict == PAGER_NO_PAGE;
 }

@@ -1,6 +1,7 @@
 #include "task/state/end.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "task/state/hold.h"
@@ -32,6 +33,22 @@ void end_revoked(struct sp_task *task)
     _exit(128 + SIGBUS);
 }
 
+void end_closed(struct sp_task *task)
+{
+    say_and_die(task, "a descriptor of the library has been closed: does the program call closefrom or "
+                      "close_range, or close a number that is not its own? It must leave alone what it "
+                      "has not opened");
+}
+
+/* The number of a channel's socket may be nobody's by now, or another file's. */
+static void die_if_closed(struct sp_task *task, const struct channel *channel)
+{
+    struct stat info;
+
+    if (fstat(channel->link.fd, &info) != 0 || !S_ISSOCK(info.st_mode))
+        end_closed(task);
+}
+
 /* A server may be there all the same: then say what is true. */
 static void die_unless_closed(struct sp_task *task, const char *server,
                               const struct channel *channel)
@@ -45,6 +62,7 @@ static void die_unless_closed(struct sp_task *task, const char *server,
 
 void end_physmem_gone(struct sp_task *task)
 {
+    die_if_closed(task, &task->physmem);
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
         end_revoked(task);
@@ -54,6 +72,7 @@ void end_physmem_gone(struct sp_task *task)
 
 void end_swap_gone(struct sp_task *task)
 {
+    die_if_closed(task, &task->swap);
     die_unless_closed(task, "swap", &task->swap);
     die_unless_closed(task, "swap", &task->cleaner);
     say_and_die(task, "the swap server is gone, and with it the pages that it kept");

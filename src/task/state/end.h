@@ -10,7 +10,10 @@ void end_await(struct sp_task *task);
 /* End the process by SIGBUS, as a task whose memory was revoked. */
 _Noreturn void end_revoked(struct sp_task *task);
 
-/* A server has closed its connection. Physmem: because the task was revoked, or because it died. */
+/* A descriptor of the library has been closed by the program. */
+_Noreturn void end_closed(struct sp_task *task);
+
+/* A server has closed its connection, or it cannot be used any more; the line says why. Physmem: because the task was revoked, or because it died. */
 _Noreturn void end_physmem_gone(struct sp_task *task);
 _Noreturn void end_swap_gone(struct sp_task *task);
 

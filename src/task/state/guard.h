@@ -15,7 +15,8 @@ struct guard {
  * inherit the blocked signals. */
 void guard_begin(struct guard *guard);
 
-/* End it. A pending signal or cancellation acts here. */
+/* End it. A pending signal acts here; a pending cancellation at the next point where the thread can be
+ * cancelled, or here, if that is anywhere. */
 void guard_end(const struct guard *guard);
 
 /* The part of it that concerns cancellation alone, for a handler, in which signals are blocked already. */

@@ -5,15 +5,16 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "task/state/guard.h"
+
 static SP_PRINTF(2, 0) void say_list(const struct sp_task *task, const char *format, va_list arguments)
 {
     char line[512];
+    int cancel = guard_forbid_cancel();
     int length =
         snprintf(line, sizeof(line), "selfpage: task '%s' (pid %d): ", task->name, (int)getpid());
     ssize_t written;
 
-    if (length < 0)
-        return;
     length += vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
     if (length > (int)sizeof(line) - 2)
         length = (int)sizeof(line) - 2;
@@ -21,6 +22,7 @@ static SP_PRINTF(2, 0) void say_list(const struct sp_task *task, const char *for
     do
         written = write(STDERR_FILENO, line, (size_t)length);
     while (written < 0 && errno == EINTR);
+    guard_permit_cancel(cancel);
 }
 
 void say(const struct sp_task *task, const char *format, ...)

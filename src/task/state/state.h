@@ -46,7 +46,8 @@
 
 /* Slots of an extent, as physmem cuts them; a container says so at creation. */
 struct task_extent {
-    int fd;                /* -1: not received yet */
+    int fd;                /* -1: not received yet, or not kept */
+    bool known;            /* received */
     uint32_t number;       /* physmem's */
     unsigned char *window; /* all of it, mapped for reading and writing; wired */
 };

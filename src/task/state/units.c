@@ -53,19 +53,8 @@ void units_show_stats(struct sp_task *task)
 {
     struct sp_stats shown = *task->stats;
 
-    if (task->shown_stats == task->stats)
-        return;
 #define SHOW(type, name, unit, meaning) shown.name <<= counts_pages(unit) ? task->page_order : 0;
     SP_TASK_COUNTERS(SHOW, SHOW)
 #undef SHOW
     *task->shown_stats = shown;
-}
-
-sp_page units_page_at(const struct sp_task *task, const void *address)
-{
-    uintptr_t offset = (uintptr_t)address - (uintptr_t)task->arena;
-
-    if (offset >= (uintptr_t)task->arena_pages * SP_PAGE_SIZE)
-        return SP_NO_PAGE;
-    return (sp_page)(offset / unit_bytes(task));
 }

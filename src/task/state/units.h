@@ -54,7 +54,8 @@ static inline void units_allow(struct sp_task *task, uint32_t guaranteed, uint32
     pager_growth_allow(&task->pager, units_in(task, guaranteed), units_in(task, extra));
 }
 
-/* Show the counters, which count the pager's pages, in base pages. The lock is held. */
+/* Show the counters, which count the pager's pages, in base pages, where these are not the same
+ * (shown_stats is not stats). The lock is held. */
 void units_show_stats(struct sp_task *task);
 
 /* Where the swap slot of the i-th base page of a page is noted. `swap` is what the pager noted for
@@ -66,6 +67,13 @@ static inline uint32_t units_swap_slot(const struct sp_task *task, sp_page page,
 }
 
 /* The page of an address, or SP_NO_PAGE if it is not managed. */
-sp_page units_page_at(const struct sp_task *task, const void *address);
+static inline sp_page units_page_at(const struct sp_task *task, const void *address)
+{
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)task->arena;
+
+    if (offset >= (uintptr_t)task->arena_pages * SP_PAGE_SIZE)
+        return SP_NO_PAGE;
+    return (sp_page)(offset / SP_PAGE_SIZE >> task->page_order);
+}
 
 #endif
