@@ -13,37 +13,80 @@
 
 double shards_rate(uint32_t pages)
 {
-    double rate = pages > 0 ? (double)SHARDS_PAGES / pages : 1;
+    double rate = pages > 0 ? exp2(round(log2((double)SHARDS_PAGES / pages))) : 1;
 
     return rate * SHARDS_SAMPLES < 1 ? rate : 1;
 }
 
-static bool take(const struct shard *shard, uint32_t page)
+static uint64_t hash_of(uint32_t page)
 {
-    uint64_t hash = trace_mix(page + UINT64_C(0x5851f42d4c957f2d)) >> 32;
+    return trace_mix(page + UINT64_C(0x5851f42d4c957f2d)) >> 32;
+}
 
+static bool take(const struct shard *shard, uint64_t hash)
+{
     return shard->everything || (hash >= shard->from && hash < shard->below);
+}
+
+static int start_engine(const struct shard *shard, struct engine *engine,
+                        const struct policy_choice *choice, double frames, uint64_t seed,
+                        bool has_future, struct sp_error *error)
+{
+    uint32_t whole = (uint32_t)(frames + 0.5);
+
+    return engine_init(engine, choice, whole > 0 ? whole : 1, shard->pages_most, seed, has_future,
+                       error);
+}
+
+/* Engines of the size that comes next: of the sample, and of its halves. */
+static int start_size(struct shard *shard, const struct policy_choice *choice, uint32_t size,
+                      uint64_t seed, bool has_future, struct sp_error *error)
+{
+    double frames = size * shard->rate;
+    size_t at = shard->engine_count++;
+    int result = start_engine(shard, &shard->engines[at], choice, frames, seed, has_future, error);
+
+    shard->frames[at] = size;
+    if (shard->everything || frames >= SHARDS_FRAMES_ENOUGH || at != shard->halved)
+        return result;
+    shard->halved++;
+    for (int half = 0; half < 2 && result == 0; half++)
+        result = start_engine(shard, &shard->halves[half][at], choice, frames / 2, seed, has_future,
+                              error);
+    return result;
 }
 
 static int start_engines(struct shard *shard, const struct policy_choice *choice,
                          const uint32_t *sizes, size_t size_count, uint64_t seed, bool has_future,
                          struct sp_error *error)
 {
-    for (size_t i = 0; i < size_count; i++) {
-        double frames = sizes[i] * shard->rate;
-        size_t at = shard->engine_count;
-        int result;
+    int result = 0;
 
-        if (!shard->everything && frames < SHARDS_FRAMES_LEAST)
-            continue;
-        shard->frames[at] = sizes[i];
-        shard->engine_count++;
-        result = engine_init(&shard->engines[at], choice, (uint32_t)(frames + 0.5),
-                             shard->pages_most, seed, has_future, error);
-        if (result != 0)
-            return result;
+    for (size_t i = 0; i < size_count && result == 0; i++)
+        if (shard->everything || sizes[i] * shard->rate >= SHARDS_FRAMES_LEAST)
+            result = start_size(shard, choice, sizes[i], seed, has_future, error);
+    return result;
+}
+
+/* Memory for so many sizes. False: there is none. */
+static bool shard_allocate(struct shard *shard, size_t size_count)
+{
+    bool all = true;
+
+    shard->number = reserve(shard->trace_pages * sizeof(uint32_t));
+    shard->engines = calloc(size_count + 1, sizeof(*shard->engines));
+    shard->frames = calloc(size_count + 1, sizeof(*shard->frames));
+    shard->kept = malloc(POOL_BATCH * sizeof(*shard->kept));
+    shard->kept_next = malloc(POOL_BATCH * sizeof(*shard->kept_next));
+    for (int half = 0; half < 2; half++) {
+        shard->halves[half] = calloc(size_count + 1, sizeof(*shard->halves[half]));
+        shard->half[half] = malloc(POOL_BATCH * sizeof(*shard->half[half]));
+        shard->half_next[half] = malloc(POOL_BATCH * sizeof(*shard->half_next[half]));
+        all = all && shard->halves[half] != NULL && shard->half[half] != NULL &&
+              shard->half_next[half] != NULL;
     }
-    return 0;
+    return all && shard->number != NULL && shard->engines != NULL && shard->frames != NULL &&
+           shard->kept != NULL && shard->kept_next != NULL;
 }
 
 int shard_init(struct shard *shard, const struct policy_choice *choice, const uint32_t *sizes,
@@ -61,15 +104,10 @@ int shard_init(struct shard *shard, const struct policy_choice *choice, const ui
                             .below = (uint64_t)(rate * (which + 1) * (double)HASHES),
                             .trace_pages = pages,
                             .pages_most = rate >= 1 ? pages : 2 * expected + 1000};
+    shard->middle = shard->from + (shard->below - shard->from) / 2;
     if (shard->pages_most == 0)
         shard->pages_most = 1;
-    shard->number = reserve(pages * sizeof(uint32_t));
-    shard->engines = calloc(size_count + 1, sizeof(*shard->engines));
-    shard->frames = calloc(size_count + 1, sizeof(*shard->frames));
-    shard->kept = malloc(POOL_BATCH * sizeof(*shard->kept));
-    shard->kept_next = malloc(POOL_BATCH * sizeof(*shard->kept_next));
-    if (shard->number == NULL || shard->engines == NULL || shard->frames == NULL ||
-        shard->kept == NULL || shard->kept_next == NULL)
+    if (!shard_allocate(shard, size_count))
         return error_set(error, ENOMEM, "no memory for a sample of the trace");
     return start_engines(shard, choice, sizes, size_count, seed, has_future, error);
 }
@@ -83,6 +121,13 @@ void shard_fini(struct shard *shard)
     free(shard->frames);
     free(shard->kept);
     free(shard->kept_next);
+    for (int half = 0; half < 2; half++) {
+        for (size_t i = 0; i < shard->halved; i++)
+            engine_fini(&shard->halves[half][i]);
+        free(shard->halves[half]);
+        free(shard->half[half]);
+        free(shard->half_next[half]);
+    }
     *shard = (struct shard){.engine_count = 0};
 }
 
@@ -98,41 +143,88 @@ static bool renumber(struct shard *shard, uint32_t page, uint32_t *number)
     return true;
 }
 
+static void run_engines(struct engine *engines, size_t engine_count, const uint32_t *references,
+                        const uint64_t *next, size_t count)
+{
+    for (size_t i = 0; i < engine_count; i++)
+        engine_run(&engines[i], references, next, count);
+}
+
 void shard_run(void *context, const struct batch *batch)
 {
     struct shard *shard = context;
-    size_t kept = 0;
+    bool has_next = batch->next != NULL;
+    size_t kept = 0, halves[2] = {0, 0};
 
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t page = batch->references[i] >> 1, number;
+        uint64_t hash = hash_of(page);
+        int half = hash < shard->middle ? 0 : 1;
 
-        if (!take(shard, page) || !renumber(shard, page, &number))
+        if (!take(shard, hash) || !renumber(shard, page, &number))
             continue;
         shard->kept[kept] = number << 1 | (batch->references[i] & 1);
-        if (batch->next != NULL)
-            shard->kept_next[kept] = batch->next[i];
+        shard->half[half][halves[half]] = shard->kept[kept];
+        if (has_next)
+            shard->half_next[half][halves[half]] = shard->kept_next[kept] = batch->next[i];
+        halves[half]++;
         kept++;
     }
     shard->references += batch->count;
-    for (size_t i = 0; i < shard->engine_count; i++)
-        engine_run(&shard->engines[i], shard->kept, batch->next != NULL ? shard->kept_next : NULL,
-                   kept);
+    run_engines(shard->engines, shard->engine_count, shard->kept,
+                has_next ? shard->kept_next : NULL, kept);
+    for (int half = 0; half < 2; half++)
+        run_engines(shard->halves[half], shard->halved, shard->half[half],
+                    has_next ? shard->half_next[half] : NULL, halves[half]);
+}
+
+static double ratio_of(const struct shard *shard, const struct engine *engine, double rate)
+{
+    double expected = (double)shard->references * rate;
+    double ratio = expected > 0 ? (double)engine->counts.misses / expected : 0;
+
+    return ratio > 1 ? 1 : ratio;
+}
+
+/* What the misses of the i-th size change by when the sample is halved. Pages that matter are in one
+ * half or the other, so that chance has little part in it. */
+static double change_by_halving(const struct shard *shard, size_t i)
+{
+    double first = ratio_of(shard, &shard->halves[0][i], shard->rate / 2);
+    double second = ratio_of(shard, &shard->halves[1][i], shard->rate / 2);
+
+    return (first + second) / 2 - ratio_of(shard, &shard->engines[i], shard->rate);
+}
+
+/* The mean of `count` values, and the square of its standard error. */
+static double mean_of(const double *values, size_t count, double *variance)
+{
+    double sum = 0, squares = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum += values[i];
+        squares += values[i] * values[i];
+    }
+    *variance = 0;
+    if (count > 1)
+        *variance = (squares - sum * sum / (double)count) / (double)(count - 1) / (double)count;
+    if (*variance < 0) /* by rounding */
+        *variance = 0;
+    return sum / (double)count;
 }
 
 double shards_miss_ratio(const struct shard *shards, size_t count, size_t i, double *error)
 {
-    double sum = 0, squares = 0, mean, variance;
+    double ratios[SHARDS_SAMPLES], changes[SHARDS_SAMPLES];
+    double mean, change, variance, change_variance, bias;
 
     for (size_t k = 0; k < count; k++) {
-        double expected = (double)shards[k].references * shards[k].rate;
-        double ratio = expected > 0 ? (double)shards[k].engines[i].counts.misses / expected : 0;
-
-        ratio = ratio > 1 ? 1 : ratio;
-        sum += ratio;
-        squares += ratio * ratio;
+        ratios[k] = ratio_of(&shards[k], &shards[k].engines[i], shards[k].rate);
+        changes[k] = i < shards[k].halved ? change_by_halving(&shards[k], i) : 0;
     }
-    mean = sum / (double)count;
-    variance = count > 1 ? (squares - sum * mean) / (double)(count - 1) : 0;
-    *error = variance > 0 ? sqrt(variance / (double)count) : 0;
+    mean = mean_of(ratios, count, &variance);
+    change = mean_of(changes, count, &change_variance);
+    bias = change * change - change_variance;
+    *error = sqrt(variance + (bias > 0 ? bias : 0));
     return mean;
 }

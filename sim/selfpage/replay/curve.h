@@ -14,7 +14,7 @@
 struct curve_point {
     uint32_t frames;
     double miss_ratio;
-    double error; /* standard error of the miss ratio; 0: exact */
+    double error; /* of the miss ratio: standard error, and the bias of sampling; 0: exact */
 };
 
 struct curve {

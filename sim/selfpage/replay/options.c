@@ -233,11 +233,12 @@ static void print_lists(FILE *out)
         if (format_options != NULL)
             fprintf(out, "    :OPTIONS       %s\n", format_options);
     }
-    fputs("In csv, columns count from 1. obj-id-col=2+5: column 2 is a device, volume or file, and 5 the\n"
-          "id or address within it. A reference is made as often as cnt-col says. Operations such as w,\n"
-          "write, set, put are writes. A first line that names the columns is recognised, and says\n"
-          "which are used where no option does.\n",
-          out);
+    fputs(
+        "In csv, columns count from 1. obj-id-col=2+5: column 2 is a device, volume or file, and 5 the\n"
+        "id or address within it. A reference is made as often as cnt-col says. Operations such as w,\n"
+        "write, set, put are writes. A first line that names the columns is recognised, and says\n"
+        "which are used where no option does.\n",
+        out);
 
     fputs("\nPolicies, with their parameters, presets and limits:\n", out);
     for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
@@ -296,9 +297,10 @@ static const struct option_row rows[] = {
     {"curve", OPTION_CALL, .take = curve_take, .value = "FILE",
      .help = "write miss ratios at many sizes to FILE: .csv, .svg, .png, .pdf or .eps "
              "(pictures are drawn by gnuplot). Exact for lru, at all sizes in one pass; the "
-             "others are sampled where there are many pages, with the standard error beside "
-             "them, and take two passes; belady joins them as the floor. May be given often, "
-             "with or without --frames"},
+             "others are sampled where there are many pages, and take two passes. The error "
+             "beside them is that of chance and of sampling (sizes at which a sample has fewer "
+             "than 16 frames are left out); of wtinylfu it leaves out what its sketch does. belady "
+             "joins them as the floor. May be given often, with or without --frames"},
     {"title", OPTION_TEXT, FIELD(look.title), .value = "TEXT",
      .help = "of the pictures, instead of what they say of themselves; none if it is empty"},
     {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
@@ -308,8 +310,7 @@ static const struct option_row rows[] = {
     {"list-jobs", OPTION_FLAG, FIELD(list_jobs),
      .help = "print independent commands, one for each policy and size, that together do the "
              "same; selfpage report merges what they print"},
-    {"quiet", OPTION_FLAG, FIELD(quiet),
-     .help = "no progress line, no notes"},
+    {"quiet", OPTION_FLAG, FIELD(quiet), .help = "no progress line, no notes"},
 };
 
 static const struct options_syntax syntax = {
