@@ -120,10 +120,10 @@ static int reserve_begin(struct swap_job *job)
     if (error < 0) {
         snprintf(
             text, sizeof(text),
-            "cannot reserve +%u -%u: %u reserved, %u used, quota %u; user: %u, quota %u; %u of %u "
-            "slots unreserved",
-            job->add, job->subtract, books->reserved, books->used, books->quota,
-            client->owner->reserved, clients->user_quota, map->slots - map->reserved, map->slots);
+            "raise swap: slots: in the scenario, or --slots or a quota of selfpage-swap: %u of %u "
+            "slots are free, the client has %u of %u, its user %u of %u",
+            map->slots - map->reserved, map->slots, books->reserved, books->quota,
+            client->owner->reserved, clients->user_quota);
         reply_done(job, error, books->reserved, text);
         return 1;
     }

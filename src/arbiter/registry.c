@@ -60,8 +60,7 @@ int arbiter_choose(struct arbiter_choice *choice, const char *text, struct sp_er
     if (arbiter == NULL) {
         for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++)
             name_list_add(&known, arbiter->name);
-        return error_set(error, ENOENT, "there is no arbiter '%.*s'; there are %s",
-                         params_quote_length(length), text, known.text);
+        return name_list_missing(&known, "arbiter", text, length, error);
     }
     return arbiter_choose_plugin(choice, arbiter, text[length] == ':' ? text + length + 1 : NULL,
                                  error);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/nearest.h"
 
 /* Longest piece of a user's text that is repeated in a message, in bytes. */
 #define QUOTE 40
@@ -21,6 +22,38 @@ void name_list_add(struct name_list *list, const char *name)
     list->length += (size_t)written;
     if (list->length >= sizeof(list->text))
         list->length = sizeof(list->text) - 1;
+}
+
+/* The name of the list that is nearest to `word`, in `name`; "" if none is near. */
+static void name_list_nearest(const struct name_list *list, const char *word, char *name,
+                              size_t size)
+{
+    struct nearest nearest = NEAREST_START(word);
+    char names[SP_ERROR_TEXT], *rest = names, *known;
+
+    memcpy(names, list->text, list->length);
+    names[list->length] = '\0';
+    while ((known = strsep(&rest, ", ")) != NULL)
+        if (*known != '\0')
+            nearest_offer(&nearest, known);
+    snprintf(name, size, "%s", nearest.best != NULL ? nearest.best : "");
+}
+
+int name_list_missing(const struct name_list *list, const char *kind, const char *text,
+                      size_t length, struct sp_error *error)
+{
+    char word[QUOTE + 1], name[QUOTE + 1];
+
+    snprintf(word, sizeof word, "%.*s", params_quote_length(length), text);
+    if (length > 3 && strncmp(text + length - 3, ".so", 3) == 0)
+        return error_set(error, ENOENT,
+                         "there is no %s '%s'; the path of a shared object has a slash in it: ./%s",
+                         kind, word, word);
+    name_list_nearest(list, word, name, sizeof name);
+    if (*name != '\0')
+        return error_set(error, ENOENT, "there is no %s '%s': did you mean %s? There are %s", kind,
+                         word, name, list->text);
+    return error_set(error, ENOENT, "there is no %s '%s'; there are %s", kind, word, list->text);
 }
 
 int params_quote_length(size_t length)

@@ -47,7 +47,8 @@ int policy_parse_params(const struct sp_policy *policy, const char *text, double
     return params_parse(kind, policy->name, policy->params, text, values, error);
 }
 
-int policy_choose(struct policy_choice *choice, const char *text, struct sp_error *error)
+/* All policies, or those alone that can run live. */
+static int choose(struct policy_choice *choice, const char *text, bool live, struct sp_error *error)
 {
     size_t length = strcspn(text, ":");
     const struct sp_policy *policy;
@@ -56,12 +57,24 @@ int policy_choose(struct policy_choice *choice, const char *text, struct sp_erro
     choice->policy = policy_find(text, length);
     if (choice->policy == NULL) {
         for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
-            name_list_add(&known, policy->name);
-        return error_set(error, ENOENT, "there is no eviction policy '%.*s'; there are %s",
-                         params_quote_length(length), text, known.text);
+            if (!live || (policy->flags & SP_POLICY_LIVE) != 0)
+                name_list_add(&known, policy->name);
+        return name_list_missing(&known, live ? "live eviction policy" : kind, text, length, error);
     }
     return policy_parse_params(choice->policy, text[length] == ':' ? text + length + 1 : NULL,
                                choice->params, error);
+}
+
+int policy_choose(struct policy_choice *choice, const char *text, struct sp_error *error)
+{
+    return choose(choice, text, false, error);
+}
+
+int policy_choose_live(struct policy_choice *choice, const char *text, struct sp_error *error)
+{
+    int result = choose(choice, text, true, error);
+
+    return result != 0 ? result : policy_check_live(choice->policy, error);
 }
 
 int policy_adopt(struct policy_choice *choice, const struct sp_policy *policy, const char *params,

@@ -40,6 +40,10 @@ int policy_parse_params(const struct sp_policy *policy, const char *text, double
  * -EINVAL or -ERANGE; *choice is then undefined. */
 int policy_choose(struct policy_choice *choice, const char *text, struct sp_error *error);
 
+/* The same for a policy that is to run in a live task: messages list only those. Same returns, and
+ * -ENOTSUP: the policy exists, and cannot run live. */
+int policy_choose_live(struct policy_choice *choice, const char *text, struct sp_error *error);
+
 /* Choose a policy from outside, with PARAMS (may be NULL). Returns as policy_check and
  * policy_parse_params do; *choice is undefined if it failed. */
 int policy_adopt(struct policy_choice *choice, const struct sp_policy *policy, const char *params,

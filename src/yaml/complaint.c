@@ -73,6 +73,7 @@ static bool translate_field(struct complaint *complaint)
                  *complaint->path != '\0' ? "." : "", complaint->what + strlen(theirs));
         strcpy(complaint->path, path);
         strcpy(complaint->what, sentences[i].ours);
+        complaint->unknown_field = i == 0;
         return true;
     }
     return false;

@@ -13,8 +13,9 @@
 struct complaint {
     char what[160]; /* the sentence; "" before the first */
     char path[YAML_PATH_MAX];
-    bool placed;   /* the innermost place has been told: */
-    bool in_field; /* it is a field, not a mapping as such or an element */
+    bool placed;        /* the innermost place has been told: */
+    bool in_field;      /* it is a field, not a mapping as such or an element */
+    bool unknown_field; /* complaint_translate found this to be the mistake */
 };
 
 /* Hear what libcyaml says: its log function, whose context is a struct complaint. */

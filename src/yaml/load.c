@@ -9,11 +9,19 @@
 
 #include "base/error.h"
 #include "yaml/complaint.h"
+#include "yaml/fields.h"
 
-static int complain(const char *path, struct complaint *complaint, cyaml_err_t code,
+static int complain(const char *path, const cyaml_schema_value_t *schema,
+                    struct complaint *complaint, cyaml_err_t code,
                     const struct yaml_index *positions, struct sp_error *error)
 {
+    const char *nearest;
+
     complaint_translate(complaint, code);
+    nearest = complaint->unknown_field ? fields_nearest(schema, complaint->path) : NULL;
+    if (nearest != NULL)
+        return error_set(error, EINVAL, "%.60s:%u: %s: unknown field; did you mean %s?", path,
+                         yaml_index_line(positions, complaint->path), complaint->path, nearest);
     return error_set(error, EINVAL, "%.60s:%u: %s%s%s", path,
                      yaml_index_line(positions, complaint->path), complaint->path,
                      *complaint->path != '\0' ? ": " : "", complaint->what);
@@ -137,7 +145,7 @@ int yaml_load(const char *path, const struct yaml_syntax *syntax, void **structp
     if (result == 0) {
         code = cyaml_load_data((const uint8_t *)text, size, &config, syntax->schema, structp, NULL);
         if (code != CYAML_OK || *structp == NULL)
-            result = complain(path, &complaint, code, positions, error);
+            result = complain(path, syntax->schema, &complaint, code, positions, error);
     }
     free(text);
     if (result != 0) {

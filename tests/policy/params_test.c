@@ -96,13 +96,39 @@ static void test_choose(void **state)
     assert_ptr_equal(choice.policy, &policy_lru);
     assert_true(choice.params[0] == 0.5);
     assert_int_equal(policy_choose(&choice, "bellady", &error), -ENOENT);
-    expect_text(&error, ENOENT, "no eviction policy 'bellady'; there are fifo, lru, mru, random, ");
+    expect_text(&error, ENOENT, "no eviction policy 'bellady': did you mean belady? There are fifo, ");
+    assert_int_equal(policy_choose(&choice, "cart", &error), -ENOENT);
+    expect_text(&error, ENOENT, "no eviction policy 'cart': did you mean car? ");
+    assert_int_equal(policy_choose(&choice, "lowest", &error), -ENOENT);
+    expect_text(&error, ENOENT, "no eviction policy 'lowest'; there are fifo, lru, mru, random, ");
+    assert_int_equal(policy_choose(&choice, "cart.so:x=1", &error), -ENOENT);
+    expect_text(&error, ENOENT, "a shared object has a slash in it: ./cart.so");
     assert_int_equal(policy_choose(&choice, "", &error), -ENOENT);
     assert_int_equal(policy_choose(&choice, ":watched=1", NULL), -ENOENT);
     assert_int_equal(policy_choose(&choice, "fifo:depth=3", &error), -ENOENT);
     expect_text(&error, ENOENT, "'fifo' has no parameters, so no 'depth'");
     assert_int_equal(policy_choose(&choice, "lru:depth=3", &error), -ENOENT);
     expect_text(&error, ENOENT, "'lru' has no parameter 'depth'; it has watched");
+}
+
+static void test_choose_live(void **state)
+{
+    struct policy_choice choice;
+    struct sp_error error;
+
+    (void)state;
+    assert_int_equal(policy_choose_live(&choice, "clock", &error), 0);
+    assert_int_equal(policy_choose_live(&choice, "belady", &error), -ENOTSUP);
+    assert_int_equal(policy_choose_live(&choice, "lowest", &error), -ENOENT);
+    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
+        const struct sp_policy *policy = policy_builtin(i);
+        char name[40];
+
+        snprintf(name, sizeof(name), " %s,", policy->name);
+        if ((policy->flags & SP_POLICY_LIVE) == 0 && strstr(error.text, name) != NULL)
+            fail_msg("'%s' names %s, which cannot run live", error.text, policy->name);
+    }
+    expect_text(&error, ENOENT, "there are fifo, ");
 }
 
 static void test_values(void **state)
@@ -234,7 +260,7 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_builtins),     cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_builtins),     cmocka_unit_test(test_choose), cmocka_unit_test(test_choose_live),
         cmocka_unit_test(test_values),       cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_random_texts), cmocka_unit_test(test_check),
     };

@@ -9,12 +9,10 @@
 int live_policy_check_name(const char *text, struct sp_error *error)
 {
     struct policy_choice choice;
-    int result;
 
     if (plugin_is_named_by(text) || strchr(text, '$') != NULL)
         return 0;
-    result = policy_choose(&choice, text, error);
-    return result != 0 ? result : policy_check_live(choice.policy, error);
+    return policy_choose_live(&choice, text, error);
 }
 
 int live_policy_check(const char *text, struct sp_error *error)

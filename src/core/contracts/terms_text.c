@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/nearest.h"
 
 struct word {
     const char *name;
@@ -142,15 +143,56 @@ static bool parse_term(const struct word *word, struct sp_terms *terms, bool *un
     return true;
 }
 
+/* The word names a time, and its value is a number without a unit. */
+static bool lacks_unit(const struct word *word)
+{
+    static const char *const times[] = {"term", "clean", "drop"};
+    uint64_t number;
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (is(word->name, word->name_length, times[i]))
+            return word->value_length > 0 &&
+                   digits(word->value, word->value_length, &number) == word->value_length;
+    return false;
+}
+
+/* The name of a word that the mistyped one is nearest to; NULL: none, or it is right. */
+static const char *nearest_name(const struct word *word)
+{
+    static const char *const names[] = {"guaranteed", "extra", "timed",  "claim", "min",    "term",
+                                        "clean",      "drop",  "breach", "order", "weight", "bid"};
+    char name[40];
+    struct nearest nearest = NEAREST_START(name);
+    size_t length = word->name_length < sizeof(name) ? word->name_length : sizeof(name) - 1;
+
+    memcpy(name, word->name, length);
+    name[length] = '\0';
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        nearest_offer(&nearest, names[i]);
+    return nearest.distance > 0 ? nearest.best : NULL;
+}
+
 static int wrong_word(const struct word *word, struct sp_error *error)
 {
+    const char *nearest = nearest_name(word);
+    int name_length = (int)(word->name_length < 40 ? word->name_length : 40);
+    int value_length = (int)(word->value_length < 40 ? word->value_length : 40);
+
+    if (lacks_unit(word))
+        return error_set(error, EINVAL,
+                         "contract: '%.*s=%.*s' lacks a unit: %.*s=%.*ss, or ns, us, ms, m or h",
+                         name_length, word->name, value_length, word->value, name_length,
+                         word->name, value_length, word->value);
+    if (nearest != NULL)
+        return error_set(error, EINVAL,
+                         "contract: '%.*s=%.*s' is not understood: did you mean %s=?", name_length,
+                         word->name, value_length, word->value, nearest);
     return error_set(
         error, EINVAL,
         "contract: '%.*s=%.*s' is not understood; a contract is claim=TOKEN or "
         "guaranteed|extra|timed=FRAMES, then any of min=N, term=TIME, clean=GRACE, "
         "drop=GRACE, breach=revoke|kill|warn|penalty|repossess, order=N, weight=N, bid=N",
-        (int)(word->name_length < 40 ? word->name_length : 40), word->name,
-        (int)(word->value_length < 40 ? word->value_length : 40), word->value);
+        name_length, word->name, value_length, word->value);
 }
 
 /* Cut the word at *textp, up to one of the two separators, off the text. */

@@ -31,8 +31,8 @@ static int check_region(const struct sp_task *task, const struct sp_region_optio
                          options->pages, task->arena_pages);
     if (options->kind == SP_PRECIOUS && !task->has_swap)
         return error_set(error, ENOTCONN,
-                         "a precious region needs a swap server: set "
-                         "SELFPAGE_SWAP or swap_path");
+                         "a precious region needs a swap server: swap: in the scenario of selfpage run, "
+                         "or else SELFPAGE_SWAP or swap_path");
     return 0;
 }
 

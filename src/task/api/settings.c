@@ -142,7 +142,7 @@ int settings_choose_policy(const struct settings *settings, struct sp_task *task
     } else if (plugin_is_named_by(options->policy)) {
         result = load_policy_object(task, options->policy, error);
     } else {
-        result = policy_choose(&task->policy, options->policy, error);
+        result = policy_choose_live(&task->policy, options->policy, error);
     }
     if (result == 0)
         result = policy_check_live(task->policy.policy, error);

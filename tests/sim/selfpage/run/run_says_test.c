@@ -30,6 +30,23 @@ static void usage_is_explained(void **state)
     run_expect(place, (const char *[]){"run", "none.yaml", NULL}, 2, NULL, "none.yaml: No such");
 }
 
+/* A region that needs swap, where there is none or too little. */
+static void swap_that_is_missing_is_asked_for(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "without.yaml",
+               "physmem: {frames: 256}\n"
+               "tasks: [{name: a, program: kvstore, contract: guaranteed=64, expect_exit: 2}]\n");
+    run_expect(place, (const char *[]){"run", "without.yaml", NULL}, 0, NULL,
+               "a precious region needs a swap server: swap: in the scenario");
+    write_file(place, "small.yaml",
+               "physmem: {frames: 256}\nswap: {slots: 64}\n"
+               "tasks: [{name: a, program: kvstore, contract: guaranteed=64, expect_exit: 2}]\n");
+    run_expect(place, (const char *[]){"run", "small.yaml", NULL}, 0, NULL,
+               "raise swap: slots: in the scenario");
+}
+
 static void what_cannot_run_says_why_and_leaves_nothing(void **state)
 {
     const struct place *place = *state;
@@ -158,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_PLACE(usage_is_explained),
+        IN_A_PLACE(swap_that_is_missing_is_asked_for),
         IN_A_PLACE(what_cannot_run_says_why_and_leaves_nothing),
         IN_A_PLACE(a_policy_that_blunders_fails_the_run),
         IN_A_PLACE(the_policy_that_ran_is_shown),
