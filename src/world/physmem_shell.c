@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "base/handles.h"
 #include "base/memory.h"
 
 void physmem_shell_init(struct physmem_shell *shell, struct physmem *physmem,
@@ -26,16 +27,19 @@ void physmem_shell_fini(struct physmem_shell *shell)
 
 /* ---- Extents ---- */
 
-/* A descriptor that is free; UINT32_MAX without memory. */
-static uint32_t free_descriptor(struct physmem_shell *shell)
+/* The descriptor of an extent that is to be made: handles that exist at once differ in the part that
+ * says which object they name. UINT32_MAX without memory. */
+static uint32_t new_descriptor(struct physmem_shell *shell, uint32_t handle)
 {
-    for (uint32_t i = 0; i < shell->extents; i++)
-        if (shell->extent[i] == NULL)
-            return i;
+    uint32_t descriptor = (handle & HANDLES_MAX) - 1;
+
     if (memory_reserve(shell->allocator, &shell->extent, &shell->extent_capacity,
-                       sizeof(*shell->extent), shell->extents + 1) != 0)
+                       sizeof(*shell->extent), descriptor + 1) != 0)
         return UINT32_MAX;
-    return shell->extents++;
+    while (shell->extents <= descriptor)
+        shell->extent[shell->extents++] = NULL;
+    ensure(shell->extent[descriptor] == NULL);
+    return descriptor;
 }
 
 static void create_extent(struct physmem_shell *shell, uint64_t now,
@@ -46,7 +50,7 @@ static void create_extent(struct physmem_shell *shell, uint64_t now,
     uint32_t descriptor = 0;
 
     if (error == 0) {
-        descriptor = free_descriptor(shell);
+        descriptor = new_descriptor(shell, effect->extent.extent);
         if (descriptor != UINT32_MAX)
             extent = memory_new(shell->allocator, sizeof(*extent));
         error = extent == NULL ? ENOMEM : 0;
@@ -102,10 +106,12 @@ static void destroy_extent(struct physmem_shell *shell, const struct physmem_eff
 struct physmem_shell_extent *physmem_shell_extent(const struct physmem_shell *shell,
                                                   uint32_t handle)
 {
-    for (uint32_t i = 0; i < shell->extents; i++)
-        if (shell->extent[i] != NULL && shell->extent[i]->handle == handle)
-            return shell->extent[i];
-    return NULL;
+    uint32_t descriptor = (handle & HANDLES_MAX) - 1;
+
+    if (descriptor >= shell->extents || shell->extent[descriptor] == NULL ||
+        shell->extent[descriptor]->handle != handle)
+        return NULL;
+    return shell->extent[descriptor];
 }
 
 void physmem_shell_touch(struct physmem_shell_extent *extent, uint32_t first, uint32_t count,

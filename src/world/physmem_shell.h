@@ -56,8 +56,7 @@ void physmem_shell_fini(struct physmem_shell *shell);
 void physmem_shell_carry_out(struct physmem_shell *shell, uint64_t now,
                              const struct physmem_effect *effect);
 
-/* The extent of this handle, or NULL. Valid until physmem destroys it. Takes time in proportion to
- * the number of extents. */
+/* The extent of this handle, or NULL. Valid until physmem destroys it. */
 struct physmem_shell_extent *physmem_shell_extent(const struct physmem_shell *shell,
                                                   uint32_t handle);
 

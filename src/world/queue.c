@@ -3,15 +3,15 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
-void queue_init(struct queue *queue, const struct allocator *allocator)
+void world_queue_init(struct queue *queue, const struct allocator *allocator)
 {
     *queue = (struct queue){.allocator = allocator};
 }
 
-void queue_fini(struct queue *queue)
+void world_queue_fini(struct queue *queue)
 {
     memory_free(queue->allocator, queue->entry, queue->capacity * sizeof(*queue->entry));
-    queue_init(queue, queue->allocator);
+    world_queue_init(queue, queue->allocator);
 }
 
 static bool is_before(const struct queue_entry *a, const struct queue_entry *b)
@@ -19,7 +19,7 @@ static bool is_before(const struct queue_entry *a, const struct queue_entry *b)
     return a->when != b->when ? a->when < b->when : a->order < b->order;
 }
 
-int queue_add(struct queue *queue, struct queue_entry entry)
+int world_queue_add(struct queue *queue, struct queue_entry entry)
 {
     uint32_t place = queue->entries;
     int rc = memory_reserve(queue->allocator, &queue->entry, &queue->capacity,
@@ -37,12 +37,12 @@ int queue_add(struct queue *queue, struct queue_entry entry)
     return 0;
 }
 
-uint64_t queue_due(const struct queue *queue)
+uint64_t world_queue_due(const struct queue *queue)
 {
     return queue->entries > 0 ? queue->entry[0].when : QUEUE_NEVER;
 }
 
-bool queue_take(struct queue *queue, uint64_t now, struct queue_entry *entry)
+bool world_queue_take(struct queue *queue, uint64_t now, struct queue_entry *entry)
 {
     uint32_t place = 0;
     struct queue_entry last;

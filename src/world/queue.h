@@ -16,10 +16,10 @@
 
 struct queue_entry {
     uint64_t when;  /* ns */
-    uint64_t order; /* set by queue_add: a number that grows */
+    uint64_t order; /* set by world_queue_add: a number that grows */
     uint32_t kind;  /* these are the caller's */
     uint32_t to;
-    void *what;
+    uint64_t value[2];
 };
 
 /* A binary heap. */
@@ -32,18 +32,18 @@ struct queue {
 };
 
 /* An empty queue with memory from `allocator`, which outlives it. */
-void queue_init(struct queue *queue, const struct allocator *allocator);
+void world_queue_init(struct queue *queue, const struct allocator *allocator);
 
 /* Free the queue. What entries point to is not freed. */
-void queue_fini(struct queue *queue);
+void world_queue_fini(struct queue *queue);
 
 /* Add an entry in O(log n). Returns 0, or -ENOMEM, and then nothing has changed. */
-int queue_add(struct queue *queue, struct queue_entry entry);
+int world_queue_add(struct queue *queue, struct queue_entry entry);
 
 /* When the first entry is due; QUEUE_NEVER if there is none. */
-uint64_t queue_due(const struct queue *queue);
+uint64_t world_queue_due(const struct queue *queue);
 
 /* Take the first entry if it is due at time `now`, in O(log n). False if none is. */
-bool queue_take(struct queue *queue, uint64_t now, struct queue_entry *entry);
+bool world_queue_take(struct queue *queue, uint64_t now, struct queue_entry *entry);
 
 #endif

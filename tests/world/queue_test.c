@@ -21,26 +21,26 @@ static void test_order(void **state)
     uint32_t in = 0, out = 0;
 
     (void)state;
-    queue_init(&queue, &heap_allocator);
+    world_queue_init(&queue, &heap_allocator);
     for (uint64_t now = 0; now < 300; now++) {
         for (uint32_t i = random_below(&random, 20); i > 0; i--, in++)
             assert_int_equal(
-                queue_add(&queue,
-                          (struct queue_entry){.when = now + random_below(&random, 7), .kind = in}),
+                world_queue_add(&queue, (struct queue_entry){.when = now + random_below(&random, 7),
+                                                             .kind = in}),
                 0);
-        while (queue_take(&queue, now, &entry)) {
+        while (world_queue_take(&queue, now, &entry)) {
             assert_int_equal(entry.when, now);
             if (out++ > 0 && entry.when == last.when)
                 assert_true(entry.kind > last.kind);
             last = entry;
         }
-        assert_true(queue_due(&queue) > now);
+        assert_true(world_queue_due(&queue) > now);
     }
-    while (queue_take(&queue, QUEUE_NEVER, &entry))
+    while (world_queue_take(&queue, QUEUE_NEVER, &entry))
         out++;
     assert_int_equal(in, out);
-    assert_true(queue_due(&queue) == QUEUE_NEVER);
-    queue_fini(&queue);
+    assert_true(world_queue_due(&queue) == QUEUE_NEVER);
+    world_queue_fini(&queue);
 }
 
 static void test_nothing_is_lost_without_memory(void **state)
@@ -52,18 +52,18 @@ static void test_nothing_is_lost_without_memory(void **state)
 
     (void)state;
     faults_memory_init(&memory, &heap_allocator);
-    queue_init(&queue, &memory.allocator);
+    world_queue_init(&queue, &memory.allocator);
     memory.fail_after = 2;
-    while (queue_add(&queue, (struct queue_entry){.when = 100 - in}) == 0)
+    while (world_queue_add(&queue, (struct queue_entry){.when = 100 - in}) == 0)
         in++;
     assert_true(in > 0);
-    assert_int_equal(queue_add(&queue, (struct queue_entry){.when = 0}), -ENOMEM);
+    assert_int_equal(world_queue_add(&queue, (struct queue_entry){.when = 0}), -ENOMEM);
     for (uint32_t i = 0; i < in; i++) {
-        assert_true(queue_take(&queue, 100, &entry));
+        assert_true(world_queue_take(&queue, 100, &entry));
         assert_int_equal(entry.when, 100 - in + 1 + i);
     }
-    assert_false(queue_take(&queue, 100, &entry));
-    queue_fini(&queue);
+    assert_false(world_queue_take(&queue, 100, &entry));
+    world_queue_fini(&queue);
     assert_int_equal(memory.bytes, 0);
 }
 
