@@ -79,7 +79,7 @@ int sp_l4_space_create(struct sp_l4 *l4, uint32_t *spacep)
             return -ENOMEM;
         number = l4->spaces++;
     }
-    l4->space[number] = (struct space){.mappings = 0};
+    l4->space[number] = (struct l4_space){.mappings = 0};
     *spacep = number;
     return 0;
 }
@@ -218,7 +218,7 @@ static unsigned unmap_fpage(struct sp_l4 *l4, uint32_t space, sp_fpage fpage, bo
     /* Frames that sigma0 has not yet given to anybody have no mapping, and nothing to tell. */
     for (uint64_t page = first; (page = table_next(table, page)) < end; page++) {
         uint32_t mapping = table_get(table, page);
-        struct mapping *m = &l4->mapping[mapping];
+        struct l4_mapping *m = &l4->mapping[mapping];
 
         status |= m->below;
         m->below = 0;

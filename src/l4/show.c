@@ -45,7 +45,7 @@ static void letters(char *to, unsigned bits)
     to[3] = '\0';
 }
 
-static void line(struct text *text, const struct mapping *m)
+static void line(struct text *text, const struct l4_mapping *m)
 {
     char rights[4], status[4];
     size_t room = text->length < text->size ? text->size - text->length : 0;
@@ -59,12 +59,12 @@ static void line(struct text *text, const struct mapping *m)
 }
 
 /* The sibling after one in the order of space and page, or 0. */
-static uint32_t after(const struct sp_l4 *l4, uint32_t parent, const struct mapping *last)
+static uint32_t after(const struct sp_l4 *l4, uint32_t parent, const struct l4_mapping *last)
 {
     uint32_t best = 0;
 
     for (uint32_t at = l4->mapping[parent].child; at != 0; at = l4->mapping[at].next) {
-        const struct mapping *m = &l4->mapping[at], *b = &l4->mapping[best];
+        const struct l4_mapping *m = &l4->mapping[at], *b = &l4->mapping[best];
 
         if (last != NULL &&
             (m->space < last->space || (m->space == last->space && m->page <= last->page)))
@@ -102,7 +102,7 @@ size_t sp_l4_dump(const struct sp_l4 *l4, uint32_t frame, char *text, size_t siz
 /* What is wrong with one mapping, or NULL. */
 static const char *wrong(const struct sp_l4 *l4, uint32_t number)
 {
-    const struct mapping *m = &l4->mapping[number], *parent = &l4->mapping[m->parent];
+    const struct l4_mapping *m = &l4->mapping[number], *parent = &l4->mapping[m->parent];
 
     if (tree_space(l4, m->space) == NULL)
         return "a mapping is in a space that is gone";

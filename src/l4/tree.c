@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
-struct space *tree_space(const struct sp_l4 *l4, uint32_t number)
+struct l4_space *tree_space(const struct sp_l4 *l4, uint32_t number)
 {
     if (number >= l4->spaces || l4->space[number].free != 0)
         return NULL;
@@ -28,21 +28,21 @@ static uint32_t new_mapping(struct sp_l4 *l4)
             return 0;
         l4->mappings = mapping + 1;
     }
-    l4->mapping[mapping] = (struct mapping){.rights = SP_L4_RIGHTS};
+    l4->mapping[mapping] = (struct l4_mapping){.rights = SP_L4_RIGHTS};
     return mapping;
 }
 
 static void free_mapping(struct sp_l4 *l4, uint32_t mapping)
 {
-    l4->mapping[mapping] = (struct mapping){.next = l4->free};
+    l4->mapping[mapping] = (struct l4_mapping){.next = l4->free};
     l4->free = mapping;
 }
 
 /* Make a mapping stand at its page. Returns 0 or -ENOMEM. */
 static int enter(struct sp_l4 *l4, uint32_t mapping)
 {
-    struct mapping *m = &l4->mapping[mapping];
-    struct space *space = tree_space(l4, m->space);
+    struct l4_mapping *m = &l4->mapping[mapping];
+    struct l4_space *space = tree_space(l4, m->space);
     int result;
 
     ensure(space != NULL && table_get(&space->table, m->page) == 0);
@@ -54,8 +54,8 @@ static int enter(struct sp_l4 *l4, uint32_t mapping)
 
 static void leave(struct sp_l4 *l4, uint32_t mapping)
 {
-    struct mapping *m = &l4->mapping[mapping];
-    struct space *space = tree_space(l4, m->space);
+    struct l4_mapping *m = &l4->mapping[mapping];
+    struct l4_space *space = tree_space(l4, m->space);
 
     ensure(space != NULL && space->mappings > 0 && table_get(&space->table, m->page) == mapping);
     table_remove(&space->table, &l4->memory, m->page);
@@ -101,7 +101,7 @@ static bool has_room(const struct sp_l4 *l4, uint32_t space)
 
 static void link_child(struct sp_l4 *l4, uint32_t parent, uint32_t child)
 {
-    struct mapping *p = &l4->mapping[parent], *c = &l4->mapping[child];
+    struct l4_mapping *p = &l4->mapping[parent], *c = &l4->mapping[child];
 
     c->parent = parent;
     c->previous = 0;
@@ -113,7 +113,7 @@ static void link_child(struct sp_l4 *l4, uint32_t parent, uint32_t child)
 
 static void unlink_child(struct sp_l4 *l4, uint32_t child)
 {
-    struct mapping *c = &l4->mapping[child];
+    struct l4_mapping *c = &l4->mapping[child];
 
     if (c->previous != 0)
         l4->mapping[c->previous].next = c->next;
@@ -126,7 +126,7 @@ static void unlink_child(struct sp_l4 *l4, uint32_t child)
 int tree_derive(struct sp_l4 *l4, uint32_t parent, uint32_t space, uint64_t page, unsigned rights)
 {
     uint32_t child;
-    struct mapping *c;
+    struct l4_mapping *c;
     int result;
 
     ensure(rights != 0 && (rights & ~(unsigned)l4->mapping[parent].rights) == 0);
@@ -151,7 +151,7 @@ int tree_derive(struct sp_l4 *l4, uint32_t parent, uint32_t space, uint64_t page
 
 int tree_move(struct sp_l4 *l4, uint32_t mapping, uint32_t space, uint64_t page)
 {
-    struct mapping *m = &l4->mapping[mapping];
+    struct l4_mapping *m = &l4->mapping[mapping];
     uint32_t old_space = m->space;
     uint64_t old_page = m->page;
     int result;
@@ -206,7 +206,7 @@ void tree_restrict(struct sp_l4 *l4, uint32_t mapping, unsigned rights, bool sel
     /* From the leaves up, so that what has nothing left has no children either: they had no more. */
     at = leaf(l4, mapping);
     while (at != mapping) {
-        struct mapping *m = &l4->mapping[at];
+        struct l4_mapping *m = &l4->mapping[at];
         uint32_t above = m->parent, beside = m->next;
 
         m->rights &= (uint8_t)~rights;

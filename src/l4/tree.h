@@ -22,7 +22,7 @@
 #include "l4/table.h"
 
 /* A mapping; its number is its index, 0 is none. */
-struct mapping {
+struct l4_mapping {
     uint64_t page; /* in its space */
     uint32_t space;
     uint32_t frame;
@@ -36,7 +36,7 @@ struct mapping {
     uint8_t below;
 };
 
-struct space {
+struct l4_space {
     struct table table;
     uint32_t mappings;
     uint32_t free; /* 1 + number of the next free space; a space in use has 0 */
@@ -44,11 +44,11 @@ struct space {
 
 struct sp_l4 {
     struct allocator memory;
-    struct mapping *mapping;
+    struct l4_mapping *mapping;
     uint32_t mappings; /* in the array, used or not */
     uint32_t mappings_capacity;
     uint32_t free; /* the first free one; 0: none */
-    struct space *space;
+    struct l4_space *space;
     uint32_t spaces;
     uint32_t spaces_capacity;
     uint32_t free_space; /* 1 + its number; 0: none */
@@ -57,7 +57,7 @@ struct sp_l4 {
 };
 
 /* The space of this number, or NULL. */
-struct space *tree_space(const struct sp_l4 *l4, uint32_t number);
+struct l4_space *tree_space(const struct sp_l4 *l4, uint32_t number);
 
 /* The mapping at a page, or 0. Sigma0's come into being as they are looked at; without memory for that
  * they are 0. */
