@@ -24,7 +24,7 @@
 static const struct subcommand commands[] = {
     {"run", run_command, "start physmem, swap and the tasks of a scenario, show, and check"},
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
-    {"report", report_command, "merge what several runs of selfpage replay --json printed"},
+    {"report", merge_command, "merge what several runs of selfpage replay --json printed"},
     {"record", record_command, "write down which pages a program refers to"},
     {"convert", convert_command, "write a trace in another format"},
     {"decisions", decisions_command, "make the decisions of a live task's policy again"},

@@ -84,14 +84,14 @@ static void differ(struct decisions *d, const char *now, uint32_t number, const 
     d->result = 1;
     error_set(d->error, EINVAL,
               "%s: event %llu: the policy's next step is %s of %u now, and was %s of %u",
-              d->trace->input.name, (unsigned long long)d->counts->events, now, number,
+              d->trace->source.name, (unsigned long long)d->counts->events, now, number,
               event->kind < RECORDER_KINDS ? kind_names[event->kind] : "unknown", event->number);
 }
 
 static void damaged(struct decisions *d, const struct event *event)
 {
     d->result = error_set(d->error, EILSEQ, "%s: event %llu: %s of %u is not possible here",
-                          d->trace->input.name, (unsigned long long)d->counts->events,
+                          d->trace->source.name, (unsigned long long)d->counts->events,
                           event->kind < RECORDER_KINDS ? kind_names[event->kind] : "unknown",
                           event->number);
 }
@@ -253,7 +253,7 @@ static int run(struct decisions *d, const struct policy_choice *choice)
             error_set(d->error, EILSEQ,
                       "%s: the trace is cut off behind event %llu: it has no mark of its end "
                       "(up to there all was decided the same)",
-                      d->trace->input.name, (unsigned long long)d->counts->events);
+                      d->trace->source.name, (unsigned long long)d->counts->events);
     reserve_free(d->self, size);
     reserve_free(d->resident, d->pages);
     return d->result;
@@ -276,7 +276,7 @@ int decisions_check(struct trace *trace, const struct policy_choice *choice,
     *counts = (struct decisions_counts){0};
     if (events == NULL)
         return error_set(error, EINVAL, "%s: this is no trace of a live task, and has no decisions",
-                         trace->input.name);
+                         trace->source.name);
     format_native_want_events(trace);
     return run(&d, choice);
 }

@@ -98,7 +98,7 @@ int future_check(struct future *future, const struct trace *trace, const uint32_
             return error_set(error, EILSEQ,
                              "%s: record %llu: the trace's own indices of next references are "
                              "wrong here",
-                             trace->input.name, (unsigned long long)index + 1);
+                             trace->source.name, (unsigned long long)index + 1);
         *promised = carried[i].next == TRACE_NEVER ? UINT64_MAX : carried[i].next + 1;
         next[i] = carried[i].next;
     }

@@ -64,11 +64,6 @@ void page_table_close(struct page_table *table)
     table->most = table->count;
 }
 
-size_t page_table_bytes(const struct page_table *table)
-{
-    return table->slot_count * sizeof(struct page_slot);
-}
-
 static int grow(struct page_table *table)
 {
     struct page_slot *old = table->slots;

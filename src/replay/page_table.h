@@ -39,7 +39,4 @@ int page_table_look_up(struct page_table *table, const struct trace_reference *r
 /* From now on there are no new pages: one more is -ENOSPC. */
 void page_table_close(struct page_table *table);
 
-/* Bytes that the table takes. */
-size_t page_table_bytes(const struct page_table *table);
-
 #endif

@@ -16,7 +16,7 @@ static int look_up_failed(const struct pass *pass, int result, struct sp_error *
     if (result == -ENOSPC)
         return error_set(
             error, ENOSPC, "%s: record %llu: more than %u different pages (see --max-pages)",
-            pass->trace->input.name, (unsigned long long)pass->trace->records, pass->table->count);
+            pass->trace->source.name, (unsigned long long)pass->trace->records, pass->table->count);
     return error_set(error, ENOMEM, "no memory for a table of more than %u pages",
                      pass->table->count);
 }

@@ -147,7 +147,8 @@ void pool_give(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_finish(struct pool *pool)
+/* Wait until every job has seen every batch; workers end. */
+static void finish(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->finished = true;
@@ -160,7 +161,7 @@ void pool_finish(struct pool *pool)
 
 void pool_fini(struct pool *pool)
 {
-    pool_finish(pool);
+    finish(pool);
     free(pool->threads);
     for (unsigned i = 0; i < pool->ring_size; i++) {
         free(pool->ring[i].references);

@@ -29,7 +29,7 @@ struct batch {
 struct pool_job {
     void (*run)(void *context, const struct batch *batch);
     void *context;
-    double seconds; /* of processor time so far; valid after pool_finish */
+    double seconds; /* of processor time so far; valid after pool_fini */
     /* Private. */
     uint64_t done; /* batches */
     bool running;
@@ -62,9 +62,6 @@ struct batch *pool_take(struct pool *pool);
 void pool_give(struct pool *pool);
 
 /* Wait until every job has seen every batch; workers end. */
-void pool_finish(struct pool *pool);
-
-/* Calls pool_finish if that has not been done. */
 void pool_fini(struct pool *pool);
 
 /* Seconds of processor time that the calling thread has used. */

@@ -89,9 +89,9 @@ static bool shard_allocate(struct shard *shard, size_t size_count)
            shard->kept != NULL && shard->kept_next != NULL;
 }
 
-int shard_init(struct shard *shard, const struct policy_choice *choice, const uint32_t *sizes,
-               size_t size_count, uint32_t pages, unsigned which, uint64_t seed, bool has_future,
-               struct sp_error *error)
+int shards_init(struct shard *shard, const struct policy_choice *choice, const uint32_t *sizes,
+                size_t size_count, uint32_t pages, unsigned which, uint64_t seed, bool has_future,
+                struct sp_error *error)
 {
     double rate = shards_rate(pages);
     uint32_t expected = (uint32_t)(rate * pages);
@@ -112,7 +112,7 @@ int shard_init(struct shard *shard, const struct policy_choice *choice, const ui
     return start_engines(shard, choice, sizes, size_count, seed, has_future, error);
 }
 
-void shard_fini(struct shard *shard)
+void shards_fini(struct shard *shard)
 {
     for (size_t i = 0; i < shard->engine_count; i++)
         engine_fini(&shard->engines[i]);
@@ -150,7 +150,7 @@ static void run_engines(struct engine *engines, size_t engine_count, const uint3
         engine_run(&engines[i], references, next, count);
 }
 
-void shard_run(void *context, const struct batch *batch)
+void shards_run(void *context, const struct batch *batch)
 {
     struct shard *shard = context;
     bool has_next = batch->next != NULL;

@@ -67,15 +67,15 @@ struct shard {
 double shards_rate(uint32_t pages);
 
 /* Start `choice` at those of `sizes`, frames for the whole trace, that the sample can tell about.
- * `which`: the number of the sample. Release with shard_fini in any case. */
-int shard_init(struct shard *shard, const struct policy_choice *choice, const uint32_t *sizes,
-               size_t size_count, uint32_t pages, unsigned which, uint64_t seed, bool has_future,
-               struct sp_error *error);
+ * `which`: the number of the sample. Release with shards_fini in any case. */
+int shards_init(struct shard *shard, const struct policy_choice *choice, const uint32_t *sizes,
+                size_t size_count, uint32_t pages, unsigned which, uint64_t seed, bool has_future,
+                struct sp_error *error);
 
-void shard_fini(struct shard *shard);
+void shards_fini(struct shard *shard);
 
 /* For struct pool_job: `context` is the shard. */
-void shard_run(void *context, const struct batch *batch);
+void shards_run(void *context, const struct batch *batch);
 
 /* From `count` shards of one policy: the miss ratio at the size of their i-th engine, and its
  * error (0: it is exact): the root of the sum of the squares of standard error and bias. */

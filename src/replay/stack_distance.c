@@ -152,12 +152,3 @@ void stack_distance_run(struct stack_distance *s, const uint32_t *references, si
         }
     }
 }
-
-uint64_t stack_distance_misses(const struct stack_distance *s, uint32_t frames)
-{
-    uint64_t misses = s->references;
-
-    for (uint32_t i = 0; i < frames && i < s->pages_most; i++)
-        misses -= s->hits[i];
-    return misses;
-}

@@ -39,7 +39,4 @@ void stack_distance_fini(struct stack_distance *distances);
 /* References as engine_run takes them. */
 void stack_distance_run(struct stack_distance *distances, const uint32_t *references, size_t count);
 
-/* The misses of LRU with `frames` frames. Takes time proportional to `frames`. */
-uint64_t stack_distance_misses(const struct stack_distance *distances, uint32_t frames);
-
 #endif

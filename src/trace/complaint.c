@@ -16,8 +16,8 @@ int complaint_set(const struct trace *trace, struct sp_error *error, const char 
     vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
     if (trace->format->lines)
-        return error_set(error, EILSEQ, "%s: line %llu: %s", trace->input.name,
+        return error_set(error, EILSEQ, "%s: line %llu: %s", trace->source.name,
                          (unsigned long long)trace->line, what);
-    return error_set(error, EILSEQ, "%s: record %llu: %s", trace->input.name,
+    return error_set(error, EILSEQ, "%s: record %llu: %s", trace->source.name,
                      (unsigned long long)trace->records + 1, what);
 }

@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "trace/formats.h"
 #include "trace/trace.h"
 #include "trace/trace_output.h"
 
@@ -31,10 +32,10 @@ struct trace_format {
     ssize_t (*read)(struct trace *trace, struct trace_reference *references, size_t most,
                     struct sp_error *error);
 
-    /* Writing: output_room and output_put of output->output. put == NULL: it cannot be written. */
+    /* Writing: sink_room and sink_put of output->sink. put == NULL: it cannot be written. */
     bool needs_future; /* references must have a `next` */
     int (*begin_output)(struct trace_output *output, struct sp_error *error); /* may be NULL */
-    /* At most OUTPUT_PIECE bytes; returns how many. */
+    /* At most SINK_PIECE bytes; returns how many. */
     size_t (*put)(struct trace_output *output, uint8_t *at,
                   const struct trace_reference *reference);
     /* After the last reference, when everything is written; may be NULL. `pages`: different ones;
@@ -43,7 +44,7 @@ struct trace_format {
 };
 
 #define FORMAT(name) extern const struct trace_format format_##name;
-#include "trace/formats.h"
+TRACE_FORMATS(FORMAT)
 #undef FORMAT
 
 /* Little-endian numbers, wherever they lie. */

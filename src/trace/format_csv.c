@@ -38,7 +38,7 @@ struct csv {
     struct trace_reference repeated;
     struct csv_field fields[CSV_COLUMNS_MOST];
     uint16_t spaces; /* that there are so far */
-    struct space {
+    struct csv_space {
         uint64_t id;
         uint16_t number; /* from 1; 0: the slot is free */
     } space[SPACES];
@@ -119,7 +119,7 @@ static int find_space(struct trace *trace, uint64_t id, uint16_t *number, struct
         if (csv->spaces == UINT16_MAX)
             return complaint_set(trace, error, "there are more than %u devices or files",
                                  UINT16_MAX);
-        csv->space[at] = (struct space){id, ++csv->spaces};
+        csv->space[at] = (struct csv_space){id, ++csv->spaces};
     }
     *number = csv->space[at].number;
     return 0;
@@ -343,7 +343,7 @@ static int csv_begin(struct trace *trace, const char *options, struct sp_error *
         return error_set(error, EINVAL,
                          "%s: which column of the csv trace holds the ids? Say it as in --format "
                          "csv:obj-id-col=2,obj-size-col=3,has-header=true",
-                         trace->input.name);
+                         trace->source.name);
     csv->last = last_column(&csv->options);
     trace->carries_sizes = csv->options.size != 0;
     return 0;
@@ -354,12 +354,12 @@ static int csv_begin(struct trace *trace, const char *options, struct sp_error *
 static int csv_begin_output(struct trace_output *output, struct sp_error *error)
 {
     static const char header[] = "id,size,operation\n";
-    uint8_t *at = output_room(&output->output, sizeof(header), error);
+    uint8_t *at = sink_room(&output->sink, sizeof(header), error);
 
     if (at == NULL)
         return -EIO;
     memcpy(at, header, sizeof(header) - 1);
-    output_put(&output->output, sizeof(header) - 1);
+    sink_put(&output->sink, sizeof(header) - 1);
     return 0;
 }
 

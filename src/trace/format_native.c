@@ -32,33 +32,33 @@ static bool native_sniff(const uint8_t *bytes, size_t size, bool whole)
 static int begin_events(struct trace *trace, struct sp_error *error)
 {
     struct native_events *events = &native_of(trace)->events;
-    struct input *input = &trace->input;
-    int result = input_need(input, 8, error);
+    struct source *source = &trace->source;
+    int result = source_need(source, 8, error);
     uint32_t length;
 
     if (result > 0) {
-        events->pages = load_32(input->at);
-        length = load_32(input->at + 4);
-        input->at += 8;
+        events->pages = load_32(source->at);
+        length = load_32(source->at + 4);
+        source->at += 8;
         if (length > NATIVE_POLICY_MOST || events->pages > UINT32_MAX / 2)
             return complaint_set(trace, error, "the header is damaged");
-        result = input_need(input, length, error);
+        result = source_need(source, length, error);
     }
     if (result < 0)
         return result;
     if (result == 0)
         return complaint_set(trace, error, "the file ends in the header");
-    memcpy(events->policy, input->at, length);
+    memcpy(events->policy, source->at, length);
     events->policy[length] = '\0';
     events->present = true;
-    input->at += length;
+    source->at += length;
     return 0;
 }
 
 static int native_begin(struct trace *trace, const char *options, struct sp_error *error)
 {
-    int result = input_need(&trace->input, TRACE_NATIVE_HEADER, error);
-    const uint8_t *at = trace->input.at;
+    int result = source_need(&trace->source, TRACE_NATIVE_HEADER, error);
+    const uint8_t *at = trace->source.at;
 
     if (options != NULL)
         return error_set(error, EINVAL, "native takes no options, and so not '%.40s'", options);
@@ -74,7 +74,7 @@ static int native_begin(struct trace *trace, const char *options, struct sp_erro
     trace->told_page_size = load_32(at + 8);
     trace->told_references = load_64(at + 16);
     trace->told_pages = load_64(at + 24);
-    trace->input.at += TRACE_NATIVE_HEADER;
+    trace->source.at += TRACE_NATIVE_HEADER;
     return load_32(at + 12) != 0 ? begin_events(trace, error) : 0;
 }
 
@@ -116,32 +116,31 @@ static ssize_t native_read(struct trace *trace, struct trace_reference *referenc
                            struct sp_error *error)
 {
     struct native *native = native_of(trace);
-    struct input *input = &trace->input;
+    struct source *source = &trace->source;
     bool all = !native->events.present || native->all_events;
     size_t count = 0;
     uint64_t zigzag;
 
     while (count < most) {
-        const uint8_t *next = decode(input->at, input->end, &zigzag, &references[count].write);
+        const uint8_t *next = decode(source->at, source->end, &zigzag, &references[count].write);
 
         if (next == NULL) {
-            int result = input_need(input, TRACE_NATIVE_RECORD, error);
+            int result = source_need(source, TRACE_NATIVE_RECORD, error);
 
             if (result < 0)
                 return result;
-            if (input->at == input->end)
+            if (source->at == source->end)
                 break;
-            next = decode(input->at, input->end, &zigzag, &references[count].write);
+            next = decode(source->at, source->end, &zigzag, &references[count].write);
             if (next == NULL)
                 return complaint_set(trace, error,
                                      result == 0 ? "the file ends in the middle of it"
                                                  : "its number is too long");
         }
-        input->at = next;
+        source->at = next;
         native->previous += zigzag >> 1 ^ (zigzag & 1 ? UINT64_MAX : 0);
         references[count].id = native->previous;
         references[count].size = 0;
-        references[count].space = 0;
         references[count].next = TRACE_NEVER;
         trace->records++;
         count += all || is_reference(&references[count].id);
@@ -173,12 +172,12 @@ static void put_header(const struct trace_output *output, uint64_t pages, uint8_
 
 static int native_begin_output(struct trace_output *output, struct sp_error *error)
 {
-    uint8_t *at = output_room(&output->output, TRACE_NATIVE_HEADER, error);
+    uint8_t *at = sink_room(&output->sink, TRACE_NATIVE_HEADER, error);
 
     if (at == NULL)
         return -EIO;
     put_header(output, 0, at);
-    output_put(&output->output, TRACE_NATIVE_HEADER);
+    sink_put(&output->sink, TRACE_NATIVE_HEADER);
     return 0;
 }
 
@@ -193,12 +192,12 @@ static int native_end_output(struct trace_output *output, uint64_t pages, struct
 {
     uint8_t header[TRACE_NATIVE_HEADER];
 
-    if (output->output.compresses)
+    if (output->sink.compresses)
         return 0;
     put_header(output, pages, header);
-    if (pwrite(output->output.fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) &&
+    if (pwrite(output->sink.fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) &&
         errno != ESPIPE)
-        return error_set(error, errno, "%s: cannot write the header: %s", output->output.name,
+        return error_set(error, errno, "%s: cannot write the header: %s", output->sink.name,
                          strerror(errno));
     return 0;
 }

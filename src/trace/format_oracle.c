@@ -49,21 +49,24 @@ static int oracle_begin(struct trace *trace, const char *options, struct sp_erro
 static ssize_t oracle_read(struct trace *trace, struct trace_reference *references, size_t most,
                            struct sp_error *error)
 {
-    struct input *input = &trace->input;
-    int result = input_need(input, RECORD, error);
-    size_t count = (size_t)(input->end - input->at) / RECORD;
-    const uint8_t *at = input->at;
+    struct source *source = &trace->source;
+    int result = source_need(source, RECORD, error);
+    size_t count = (size_t)(source->end - source->at) / RECORD;
+    const uint8_t *at = source->at;
 
     if (result < 0)
         return result;
-    if (result == 0 && input->at != input->end)
+    if (result == 0 && source->at != source->end)
         return complaint_set(trace, error, "the file ends after %zu of its %u bytes",
-                             (size_t)(input->end - input->at), RECORD);
+                             (size_t)(source->end - source->at), RECORD);
     count = count < most ? count : most;
-    for (size_t i = 0; i < count; i++, at += RECORD)
-        references[i] = (struct trace_reference){
-            .id = load_64(at + 4), .next = next_of(load_64(at + 16)), .size = load_32(at + 12)};
-    input->at = at;
+    for (size_t i = 0; i < count; i++, at += RECORD) {
+        references[i].id = load_64(at + 4);
+        references[i].size = load_32(at + 12);
+        references[i].next = next_of(load_64(at + 16));
+        references[i].write = false;
+    }
+    source->at = at;
     trace->records += count;
     return (ssize_t)count;
 }

@@ -59,15 +59,15 @@ static bool vscsi_sniff(const uint8_t *bytes, size_t size, bool whole)
 static int vscsi_begin(struct trace *trace, const char *options, struct sp_error *error)
 {
     struct vscsi *vscsi = trace->state;
-    int result = input_need(&trace->input, (size_t)layouts[1].size * SNIFF_RECORDS, error);
+    int result = source_need(&trace->source, (size_t)layouts[1].size * SNIFF_RECORDS, error);
 
     if (options != NULL)
         return error_set(error, EINVAL, "vscsi takes no options, and so not '%.40s'", options);
     if (result < 0)
         return result;
     trace->carries_sizes = true;
-    vscsi->layout = find_layout(trace->input.at, (size_t)(trace->input.end - trace->input.at));
-    if (vscsi->layout == NULL && trace->input.at != trace->input.end)
+    vscsi->layout = find_layout(trace->source.at, (size_t)(trace->source.end - trace->source.at));
+    if (vscsi->layout == NULL && trace->source.at != trace->source.end)
         return complaint_set(trace, error, "its version is neither 1 nor 2 of vscsi");
     return 0;
 }
@@ -83,20 +83,20 @@ static ssize_t vscsi_read(struct trace *trace, struct trace_reference *reference
                           struct sp_error *error)
 {
     const struct layout *layout = ((const struct vscsi *)trace->state)->layout;
-    struct input *input = &trace->input;
+    struct source *source = &trace->source;
     size_t count = 0;
     int result;
 
     if (layout == NULL)
         return 0; /* an empty file */
-    result = input_need(input, layout->size, error);
+    result = source_need(source, layout->size, error);
     if (result < 0)
         return result;
-    if (result == 0 && input->at != input->end)
+    if (result == 0 && source->at != source->end)
         return complaint_set(trace, error, "the file ends after %zu of its %u bytes",
-                             (size_t)(input->end - input->at), layout->size);
-    for (; count < most && (size_t)(input->end - input->at) >= layout->size; count++) {
-        const uint8_t *record = input->at;
+                             (size_t)(source->end - source->at), layout->size);
+    for (; count < most && (size_t)(source->end - source->at) >= layout->size; count++) {
+        const uint8_t *record = source->at;
 
         if (version_of(layout, record) != layout->version)
             return complaint_set(trace, error, "its version is not %u", layout->version);
@@ -106,7 +106,7 @@ static ssize_t vscsi_read(struct trace *trace, struct trace_reference *reference
             .size = load_32(record + layout->bytes),
             .write = is_write(load_16(record + layout->command)),
         };
-        input->at += layout->size;
+        source->at += layout->size;
         trace->records++;
     }
     return (ssize_t)count;

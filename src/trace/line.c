@@ -22,13 +22,13 @@ bool line_is_text(const uint8_t *bytes, size_t size)
     return true;
 }
 
-static int skip_mark(struct input *input, struct sp_error *error)
+static int skip_mark(struct source *source, struct sp_error *error)
 {
     static const uint8_t mark[3] = {0xef, 0xbb, 0xbf};
-    int result = input_need(input, sizeof(mark), error);
+    int result = source_need(source, sizeof(mark), error);
 
-    if (result > 0 && memcmp(input->at, mark, sizeof(mark)) == 0)
-        input->at += sizeof(mark);
+    if (result > 0 && memcmp(source->at, mark, sizeof(mark)) == 0)
+        source->at += sizeof(mark);
     return result < 0 ? result : 0;
 }
 
@@ -36,25 +36,25 @@ static int skip_mark(struct input *input, struct sp_error *error)
 static int find_end(struct trace *trace, size_t seen, const char **start, size_t *length,
                     struct sp_error *error)
 {
-    struct input *input = &trace->input;
+    struct source *source = &trace->source;
 
     for (;;) {
-        size_t size = (size_t)(input->end - input->at);
-        const uint8_t *end = size > seen ? memchr(input->at + seen, '\n', size - seen) : NULL;
+        size_t size = (size_t)(source->end - source->at);
+        const uint8_t *end = size > seen ? memchr(source->at + seen, '\n', size - seen) : NULL;
         ssize_t added;
 
-        if (end != NULL || (input->ended && size > 0)) {
-            *start = (const char *)input->at;
-            *length = end != NULL ? (size_t)(end - input->at) : size;
-            input->at = end != NULL ? end + 1 : input->end;
+        if (end != NULL || (source->ended && size > 0)) {
+            *start = (const char *)source->at;
+            *length = end != NULL ? (size_t)(end - source->at) : size;
+            source->at = end != NULL ? end + 1 : source->end;
             trace->line++;
             return 1;
         }
         seen = size;
-        added = input_more(input, error);
+        added = source_more(source, error);
         if (added == -EMSGSIZE) {
             trace->line++;
-            return complaint_set(trace, error, "longer than %u bytes", INPUT_WINDOW);
+            return complaint_set(trace, error, "longer than %u bytes", SOURCE_WINDOW);
         }
         if (added < 0)
             return (int)added;
@@ -65,19 +65,19 @@ static int find_end(struct trace *trace, size_t seen, const char **start, size_t
 
 int line_next(struct trace *trace, const char **start, size_t *length, struct sp_error *error)
 {
-    int result = trace->line == 0 ? skip_mark(&trace->input, error) : 0;
+    int result = trace->line == 0 ? skip_mark(&trace->source, error) : 0;
 
     return result == 0 ? find_end(trace, 0, start, length, error) : result;
 }
 
 int line_extend(struct trace *trace, const char **start, size_t *length, struct sp_error *error)
 {
-    struct input *input = &trace->input;
-    size_t seen = (size_t)(input->at - (const uint8_t *)*start);
+    struct source *source = &trace->source;
+    size_t seen = (size_t)(source->at - (const uint8_t *)*start);
 
-    input->at = (const uint8_t *)*start;
-    if (input->ended && (size_t)(input->end - input->at) == seen) {
-        input->at = input->end;
+    source->at = (const uint8_t *)*start;
+    if (source->ended && (size_t)(source->end - source->at) == seen) {
+        source->at = source->end;
         return 0;
     }
     return find_end(trace, seen, start, length, error);
@@ -85,12 +85,12 @@ int line_extend(struct trace *trace, const char **start, size_t *length, struct 
 
 void line_give_back(struct trace *trace, const char *start)
 {
-    const char *end = (const char *)trace->input.at;
+    const char *end = (const char *)trace->source.at;
 
     trace->line--;
     for (const char *at = start; at + 1 < end; at++)
         trace->line -= *at == '\n';
-    trace->input.at = (const uint8_t *)start;
+    trace->source.at = (const uint8_t *)start;
 }
 
 void line_trim(const char **text, size_t *length)

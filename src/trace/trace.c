@@ -15,7 +15,7 @@
 
 static const struct trace_format *const formats[] = {
 #define FORMAT(name) &format_##name,
-#include "trace/formats.h"
+    TRACE_FORMATS(FORMAT)
 #undef FORMAT
 };
 
@@ -75,19 +75,19 @@ static int unknown_format(const char *given, struct sp_error *error)
 static ssize_t first_bytes(struct trace *trace, const uint8_t **bytes, bool *whole,
                            struct sp_error *error)
 {
-    int result = input_need(&trace->input, SNIFF_BYTES, error);
-    size_t size = (size_t)(trace->input.end - trace->input.at);
+    int result = source_need(&trace->source, SNIFF_BYTES, error);
+    size_t size = (size_t)(trace->source.end - trace->source.at);
 
     if (result < 0)
         return result;
-    *bytes = trace->input.at;
+    *bytes = trace->source.at;
     *whole = size <= SNIFF_BYTES && result == 0;
     return (ssize_t)(size < SNIFF_BYTES ? size : SNIFF_BYTES);
 }
 
 static int refuse(const struct trace *trace, const char *kind, struct sp_error *error)
 {
-    return error_set(error, EILSEQ, "%s: no trace%s%s: this is %s", trace->input.name,
+    return error_set(error, EILSEQ, "%s: no trace%s%s: this is %s", trace->source.name,
                      trace->format != NULL ? " of format " : "",
                      trace->format != NULL ? trace->format->name : "", kind);
 }
@@ -112,7 +112,7 @@ static int refuse_foreign(const struct trace *trace, bool said, const uint8_t *b
         return refuse(trace, kind, error);
     if (format == NULL)
         return error_set(error, EILSEQ, "%s: of no format that is known here; say --format",
-                         trace->input.name);
+                         trace->source.name);
     return 0;
 }
 
@@ -134,7 +134,7 @@ static int choose_format(struct trace *trace, struct sp_error *error)
     if (size < 0)
         return (int)size;
     if (given == NULL)
-        trace->format = format_by_extension(trace->input.name);
+        trace->format = format_by_extension(trace->source.name);
     for (size_t i = 0; i < FORMATS && trace->format == NULL; i++)
         if (formats[i]->sniff(bytes, (size_t)size, whole))
             trace->format = formats[i];
@@ -168,7 +168,7 @@ static int check_page_size(struct trace *trace, struct sp_error *error)
         return error_set(error, EINVAL,
                          "%s: this %s trace carries no sizes, so that there is nothing to split "
                          "into pages; if its ids are addresses, say what they count (--id-unit)",
-                         trace->input.name, trace->format->name);
+                         trace->source.name, trace->format->name);
     trace->page_bits = (unsigned)__builtin_ctz(o->page_size);
     return 0;
 }
@@ -179,7 +179,7 @@ static int begin(struct trace *trace, struct sp_error *error)
     free(trace->state);
     trace->state = calloc(1, trace->format->state_size + 1);
     if (trace->state == NULL)
-        return error_set(error, ENOMEM, "%s: no memory for reading", trace->input.name);
+        return error_set(error, ENOMEM, "%s: no memory for reading", trace->source.name);
     if (trace->format->begin != NULL)
         return trace->format->begin(trace, trace->format_options, error);
     if (trace->format_options != NULL)
@@ -188,14 +188,14 @@ static int begin(struct trace *trace, struct sp_error *error)
     return 0;
 }
 
-int trace_open_source(struct trace *trace, const struct input_source *source,
+int trace_open_source(struct trace *trace, const struct source_origin *origin,
                       const struct trace_options *options, struct sp_error *error)
 {
     int result;
 
     memset(trace, 0, sizeof(*trace));
     trace->options = *options;
-    result = input_open(&trace->input, source, error);
+    result = source_open(&trace->source, origin, error);
     if (result == 0)
         result = choose_format(trace, error);
     if (result == 0)
@@ -206,19 +206,19 @@ int trace_open_source(struct trace *trace, const struct input_source *source,
 int trace_open(struct trace *trace, const char *path, const struct trace_options *options,
                struct sp_error *error)
 {
-    return trace_open_source(trace, &(struct input_source){.path = path}, options, error);
+    return trace_open_source(trace, &(struct source_origin){.path = path}, options, error);
 }
 
 void trace_fini(struct trace *trace)
 {
-    input_fini(&trace->input);
+    source_fini(&trace->source);
     free(trace->state);
     trace->state = NULL;
 }
 
 int trace_rewind(struct trace *trace, struct sp_error *error)
 {
-    int result = input_rewind(&trace->input, error);
+    int result = source_rewind(&trace->source, error);
 
     trace->records = trace->line = trace->hashed = trace->part = 0;
     trace->held_at = trace->held_count = 0;
@@ -227,10 +227,10 @@ int trace_rewind(struct trace *trace, struct sp_error *error)
 
 uint64_t trace_references_most(const struct trace *trace)
 {
-    if (trace->input.size == 0 || trace->input.compressed || trace_splits(trace) ||
+    if (trace->source.size == 0 || trace->source.compressed || trace_splits(trace) ||
         trace->format->repeats)
         return UINT64_MAX;
-    return trace->input.size / trace->format->least + 1;
+    return trace->source.size / trace->format->least + 1;
 }
 
 /* ---- Reading ---- */
@@ -247,7 +247,7 @@ static ssize_t hold(struct trace *trace, struct sp_error *error)
             return error_set(error, EILSEQ,
                              "%s: record %llu: the address %llu * %llu (--id-unit) does not fit "
                              "into 64 bits",
-                             trace->input.name, (unsigned long long)before + (uint64_t)i + 1,
+                             trace->source.name, (unsigned long long)before + (uint64_t)i + 1,
                              (unsigned long long)trace->held[i].id,
                              (unsigned long long)trace->options.id_unit);
     trace->held_at = 0;

@@ -16,7 +16,7 @@
 
 #include <selfpage/error.h>
 
-#include "trace/input.h"
+#include "trace/source.h"
 
 /* No later reference. */
 #define TRACE_NEVER UINT64_MAX
@@ -30,9 +30,11 @@
 
 struct trace_reference {
     uint64_t id;
-    uint64_t next;  /* as the trace says: index of the next reference to this id, or TRACE_NEVER */
-    uint32_t size;  /* bytes; 0: not known */
-    uint16_t space; /* the address space that the id is in, where a trace has several; else 0 */
+    uint64_t next; /* as the trace says: index of the next reference to this id, or TRACE_NEVER */
+    uint32_t size; /* bytes; 0: not known */
+    /* The address space that the id is in: set, where it is not 0, by formats that have several; for
+     * splitting alone. */
+    uint16_t space;
     bool write;
 };
 
@@ -45,7 +47,7 @@ struct trace_options {
 struct trace_format;
 
 struct trace {
-    struct input input;
+    struct source source;
     const struct trace_format *format;
     struct trace_options options;
     bool carries_sizes;
@@ -65,11 +67,11 @@ struct trace {
     uint64_t part; /* splitting: parts of held[held_at] that are out */
 };
 
-/* Open a trace. The texts of `source` and `options` must outlive it. Release with trace_fini in any
+/* Open a trace. The texts of `origin` and `options` must outlive it. Release with trace_fini in any
  * case. Returns 0, or a negative errno and what is wrong where: what opening and reading return,
  * -EINVAL (the options, or which format it is), -EILSEQ (this is no trace, or not of that format),
  * -ENOMEM. */
-int trace_open_source(struct trace *trace, const struct input_source *source,
+int trace_open_source(struct trace *trace, const struct source_origin *origin,
                       const struct trace_options *options, struct sp_error *error);
 
 /* The same for a file, or for standard input as "-". */

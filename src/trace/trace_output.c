@@ -9,7 +9,7 @@
 
 static const struct trace_format *const formats[] = {
 #define FORMAT(name) &format_##name,
-#include "trace/formats.h"
+    TRACE_FORMATS(FORMAT)
 #undef FORMAT
 };
 
@@ -52,7 +52,7 @@ int trace_output_choose(const char *name, const char *path, struct trace_output_
 {
     char known[100] = "";
 
-    choice->filter = output_filter_of(path);
+    choice->filter = sink_filter_of(path);
     choice->format = name != NULL ? find(name, strlen(name)) : find_by_path(path);
     if (choice->format != NULL && choice->format->put != NULL)
         return 0;
@@ -76,7 +76,7 @@ int trace_output_init(struct trace_output *output, const struct trace_output_cho
     int result;
 
     *output = (struct trace_output){.format = choice->format, .page_size = page_size};
-    result = output_init(&output->output, fd, name, choice->filter, error);
+    result = sink_init(&output->sink, fd, name, choice->filter, error);
     if (result == 0 && choice->format->begin_output != NULL)
         result = choice->format->begin_output(output, error);
     return result;
@@ -85,18 +85,18 @@ int trace_output_init(struct trace_output *output, const struct trace_output_cho
 int trace_output_add(struct trace_output *output, const struct trace_reference *reference,
                      struct sp_error *error)
 {
-    uint8_t *at = output_room(&output->output, OUTPUT_PIECE, error);
+    uint8_t *at = sink_room(&output->sink, SINK_PIECE, error);
 
     if (at == NULL)
         return -EIO;
-    output_put(&output->output, output->format->put(output, at, reference));
+    sink_put(&output->sink, output->format->put(output, at, reference));
     output->written++;
     return 0;
 }
 
 int trace_output_finish(struct trace_output *output, uint64_t pages, struct sp_error *error)
 {
-    int result = output_finish(&output->output, error);
+    int result = sink_finish(&output->sink, error);
 
     if (result == 0 && output->format->end_output != NULL)
         result = output->format->end_output(output, pages, error);
@@ -105,5 +105,5 @@ int trace_output_finish(struct trace_output *output, uint64_t pages, struct sp_e
 
 void trace_output_fini(struct trace_output *output)
 {
-    output_fini(&output->output);
+    sink_fini(&output->sink);
 }

@@ -2,20 +2,20 @@
 #ifndef TRACE_TRACE_OUTPUT_H
 #define TRACE_TRACE_OUTPUT_H
 
-#include "trace/output.h"
+#include "trace/sink.h"
 #include "trace/trace.h"
 
 /* How a trace is to be written. */
 struct trace_output_choice {
     const struct trace_format *format;
-    enum output_filter filter;
+    enum sink_filter filter;
 };
 
 struct trace_output {
     uint64_t written; /* references */
     /* Private. */
     const struct trace_format *format;
-    struct output output;
+    struct sink sink;
     uint32_t page_size;
     uint64_t previous; /* native: the id before */
 };

@@ -69,13 +69,13 @@ static void run_engine(void *context, const struct batch *batch)
 /* Run every policy at `frames`; `carried`: by the future that the trace carries. */
 static int run(struct world *world, unsigned threads, bool carried)
 {
-    const struct input_source source = {.bytes = world->bytes, .size = world->size};
+    const struct source_origin origin = {.bytes = world->bytes, .size = world->size};
     struct trace_options options = {"oracleGeneral", 0, 0};
     const struct sp_policy *policy;
     uint32_t most;
     int result;
 
-    assert_int_equal(trace_open_source(&world->trace, &source, &options, &world->error), 0);
+    assert_int_equal(trace_open_source(&world->trace, &origin, &options, &world->error), 0);
     most = pass_pages_most(&world->trace, PASS_PAGES_MOST);
     assert_int_equal(page_table_init(&world->table, most), 0);
     assert_int_equal(future_init(&world->future, carried, most, &world->error), 0);

@@ -124,7 +124,7 @@ static void every_file_of_a_format_has_its_line(void **state)
         if (strncmp(entry->d_name, "format_", 7) != 0 ||
             strcmp(entry->d_name + size - 2, ".c") != 0)
             continue;
-        snprintf(line, sizeof(line), "\nFORMAT(%.*s)\n", (int)size - 9, entry->d_name + 7);
+        snprintf(line, sizeof(line), " X(%.*s)", (int)size - 9, entry->d_name + 7);
         if (strstr(list, line) == NULL)
             fail_msg("src/trace/formats.h has no line%s for %s", line, entry->d_name);
         files++;

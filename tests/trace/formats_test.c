@@ -49,11 +49,11 @@ static const struct read *read_bytes(const void *bytes, size_t size, const char 
                                      uint32_t page_size, uint64_t id_unit)
 {
     struct trace_options options = {format, page_size, id_unit};
-    const struct input_source source = {.bytes = bytes, .size = size};
+    const struct source_origin origin = {.bytes = bytes, .size = size};
     static struct trace trace;
 
     memset(&got, 0, sizeof(got));
-    got.result = trace_open_source(&trace, &source, &options, &got.error);
+    got.result = trace_open_source(&trace, &origin, &options, &got.error);
     if (got.result == 0)
         read_all(&trace);
     trace_fini(&trace);
@@ -218,7 +218,7 @@ static void test_native_round_trip(void **state)
         trace_output_fini(&output);
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
         assert_int_equal(trace_open(&trace, path, &options, &error), 0);
-        assert_int_equal(trace.input.compressed, compress);
+        assert_int_equal(trace.source.compressed, compress);
         for (int pass = 0; pass < 2; pass++) {
             read_all(&trace);
             assert_int_equal(got.result, 0);
@@ -329,7 +329,7 @@ static void test_cannot_open(void **state)
 
 static void test_long_line(void **state)
 {
-    size_t size = INPUT_WINDOW + 10;
+    size_t size = SOURCE_WINDOW + 10;
     char *text = malloc(size);
 
     (void)state;

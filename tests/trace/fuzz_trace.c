@@ -21,7 +21,7 @@ void fuzz_trace(const char *format, uint32_t page_size, uint64_t id_unit, const 
                 size_t size)
 {
     struct trace_options options = {format, page_size, id_unit};
-    const struct input_source source = {.bytes = data, .size = size};
+    const struct source_origin origin = {.bytes = data, .size = size};
     struct trace_reference references[TRACE_BATCH];
     uint32_t pages[TRACE_BATCH];
     static struct trace trace;
@@ -32,7 +32,7 @@ void fuzz_trace(const char *format, uint32_t page_size, uint64_t id_unit, const 
 
     if (page_table_init(&table, MOST / 2) != 0)
         abort();
-    if (trace_open_source(&trace, &source, &options, &error) == 0)
+    if (trace_open_source(&trace, &origin, &options, &error) == 0)
         while (total < MOST && (count = trace_read(&trace, references, TRACE_BATCH, &error)) > 0) {
             int result = page_table_look_up(&table, references, (size_t)count, pages);
 

@@ -14,12 +14,12 @@ const struct reading *reading_of(const void *bytes, size_t size, const char *for
                                  uint32_t page_size, uint64_t id_unit)
 {
     const struct trace_options options = {format, page_size, id_unit};
-    const struct input_source source = {.bytes = bytes, .size = size, .name = "memory"};
+    const struct source_origin origin = {.bytes = bytes, .size = size, .name = "memory"};
     static struct trace trace;
     ssize_t count;
 
     memset(&last, 0, sizeof(last));
-    last.result = trace_open_source(&trace, &source, &options, &last.error);
+    last.result = trace_open_source(&trace, &origin, &options, &last.error);
     while (last.result == 0) {
         count = trace_read(&trace, last.references + last.count, TRACE_BATCH, &last.error);
         last.result = count < 0 ? (int)count : 0;

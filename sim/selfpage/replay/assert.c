@@ -92,7 +92,7 @@ static int judge(FILE *out, struct judging *judging, const char *text, struct sp
     return failed;
 }
 
-int replay_judge(FILE *out, const struct replay_options *options,
+int replay_assert_judge(FILE *out, const struct replay_options *options,
                  const struct replay_results *results, struct sp_error *error)
 {
     struct judging judging = {.options = options, .results = results};

@@ -45,11 +45,11 @@ static int draw(const struct replay_options *options)
 {
     struct curves curves;
     struct sp_error error = {0};
-    int result = curves_run(options, &curves, &error);
+    int result = curve_run(options, &curves, &error);
 
     for (size_t i = 0; i < options->curves.count && result == 0; i++)
-        result = curves_write(&curves, options->curves.items[i], &options->look, &error);
-    curves_fini(&curves);
+        result = plot_write(&curves, options->curves.items[i], &options->look, &error);
+    curve_fini(&curves);
     return result == 0 ? EXIT_YES : commands_cannot(&error);
 }
 
@@ -66,7 +66,7 @@ static int replay(const struct replay_options *options)
 
         status = print(options, &results);
         if (status == EXIT_YES)
-            failed = replay_judge(stderr, options, &results, &error);
+            failed = replay_assert_judge(stderr, options, &results, &error);
         if (failed < 0)
             status = commands_cannot(&error);
         else if (failed > 0)

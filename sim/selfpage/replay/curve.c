@@ -33,7 +33,7 @@ static size_t make_sizes(uint32_t *sizes, size_t most, uint32_t pages)
 }
 
 /* What one policy's curve takes while it is found. */
-struct work {
+struct curve_work {
     const char *label;
     struct policy_choice choice;
     bool exact; /* LRU: by stack distances */
@@ -49,7 +49,7 @@ struct finding {
     struct pass pass;
     struct replay_progress progress;
     struct stack_distance distances;
-    struct work *works;
+    struct curve_work *works;
     size_t work_count;
     struct pool_job *jobs;
     size_t job_count;
@@ -63,9 +63,9 @@ static bool is_lru(const struct sp_policy *policy)
 
 static void add_work(struct finding *f, const char *label, const struct policy_choice *choice)
 {
-    struct work *work = &f->works[f->work_count++];
+    struct curve_work *work = &f->works[f->work_count++];
 
-    *work = (struct work){.label = label, .choice = *choice, .exact = is_lru(choice->policy)};
+    *work = (struct curve_work){.label = label, .choice = *choice, .exact = is_lru(choice->policy)};
     f->exact |= work->exact;
     f->sampled |= !work->exact;
     f->wants_future |= (choice->policy->flags & SP_POLICY_NEEDS_FUTURE) != 0;
@@ -80,13 +80,13 @@ static int choose_works(struct finding *f, struct sp_error *error)
         return error_set(error, ENOMEM, "no memory for the curves");
     for (size_t i = 0; i < f->options->policy_count; i++)
         add_work(f, f->options->policies[i].label, &f->options->policies[i].choice);
-    if (f->trace.input.seekable && !f->wants_future && policy_choose(&floor, "belady", NULL) == 0)
+    if (f->trace.source.seekable && !f->wants_future && policy_choose(&floor, "belady", NULL) == 0)
         add_work(f, "belady", &floor);
-    if (f->sampled && !f->trace.input.seekable)
+    if (f->sampled && !f->trace.source.seekable)
         return error_set(error, ESPIPE,
                          "%s can be read only once: of policies other than lru, a curve needs to "
                          "know first how many pages there are",
-                         f->trace.input.name);
+                         f->trace.source.name);
     return 0;
 }
 
@@ -129,8 +129,8 @@ static void add_job(struct finding *f, void (*run)(void *, const struct batch *)
     f->jobs[f->job_count++] = (struct pool_job){.run = run, .context = context};
 }
 
-static int start_work(struct finding *f, struct work *work, const uint32_t *sizes, size_t count,
-                      struct sp_error *error)
+static int start_work(struct finding *f, struct curve_work *work, const uint32_t *sizes,
+                      size_t count, struct sp_error *error)
 {
     unsigned samples = shards_rate(f->table.count) < 1 ? SHARDS_SAMPLES : 1;
 
@@ -141,11 +141,11 @@ static int start_work(struct finding *f, struct work *work, const uint32_t *size
         int result;
 
         work->shard_count++;
-        result = shard_init(&work->shards[i], &work->choice, sizes, count, f->table.count, i,
-                            f->options->seed, f->wants_future, error);
+        result = shards_init(&work->shards[i], &work->choice, sizes, count, f->table.count, i,
+                             f->options->seed, f->wants_future, error);
         if (result != 0)
             return result;
-        add_job(f, shard_run, &work->shards[i]);
+        add_job(f, shards_run, &work->shards[i]);
     }
     return 0;
 }
@@ -194,7 +194,7 @@ static int collect_exact(const struct finding *f, struct curve *curve)
     return 0;
 }
 
-static int collect_sampled(const struct work *work, struct curve *curve)
+static int collect_sampled(const struct curve_work *work, struct curve *curve)
 {
     curve->sampled = !work->shards[0].everything;
     curve->count = work->shards[0].engine_count;
@@ -218,7 +218,7 @@ static int collect(const struct finding *f, struct curves *curves)
     if (curves->curves == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < f->work_count; i++) {
-        const struct work *work = &f->works[i];
+        const struct curve_work *work = &f->works[i];
         struct curve *curve = &curves->curves[curves->count++];
         int result;
 
@@ -249,7 +249,7 @@ static int find(struct finding *f, struct curves *curves, struct sp_error *error
     return result;
 }
 
-int curves_run(const struct replay_options *options, struct curves *curves, struct sp_error *error)
+int curve_run(const struct replay_options *options, struct curves *curves, struct sp_error *error)
 {
     struct finding f = {.options = options};
     int result = trace_open(&f.trace, options->path, &options->trace, error);
@@ -259,7 +259,7 @@ int curves_run(const struct replay_options *options, struct curves *curves, stru
         result = find(&f, curves, error);
     for (size_t i = 0; i < f.work_count; i++) {
         for (size_t k = 0; k < f.works[i].shard_count; k++)
-            shard_fini(&f.works[i].shards[k]);
+            shards_fini(&f.works[i].shards[k]);
         free(f.works[i].shards);
     }
     free(f.works);
@@ -271,7 +271,7 @@ int curves_run(const struct replay_options *options, struct curves *curves, stru
     return result;
 }
 
-void curves_fini(struct curves *curves)
+void curve_fini(struct curves *curves)
 {
     for (size_t i = 0; i < curves->count; i++)
         free(curves->curves[i].points);

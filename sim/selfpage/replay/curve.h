@@ -32,17 +32,17 @@ struct curves {
 };
 
 /* Read the trace and find the curves of all policies, and of belady as the floor where the trace
- * can be read twice. Release with curves_fini in any case. */
-int curves_run(const struct replay_options *options, struct curves *curves, struct sp_error *error);
+ * can be read twice. Release with curve_fini in any case. */
+int curve_run(const struct replay_options *options, struct curves *curves, struct sp_error *error);
 
-void curves_fini(struct curves *curves);
+void curve_fini(struct curves *curves);
 
 /* Write curves to the file `path`, in the format that its extension says: csv, or a picture of that
  * look by gnuplot. What was there stays until all is written. Returns 0 or a negative errno. */
-int curves_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
-                 struct sp_error *error);
+int plot_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
+               struct sp_error *error);
 
-/* 0 if `path` has an extension that curves_write knows, and the look is possible; else -EINVAL. */
-int curves_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error);
+/* 0 if `path` has an extension that plot_write knows, and the look is possible; else -EINVAL. */
+int plot_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error);
 
 #endif

@@ -29,7 +29,7 @@ struct merge {
     size_t policy_count, policy_room;
 };
 
-struct command {
+struct merge_options {
     bool json, csv;
     struct strings curves;
     struct gnuplot_look look;
@@ -277,7 +277,7 @@ static int collect_curve(const struct merge *merge, const struct replay_policy *
 
         if (r->policy == policy)
             curve->points[curve->count++] =
-                (struct curve_point){.frames = r->frames, .miss_ratio = replay_miss_ratio(r)};
+                (struct curve_point){.frames = r->frames, .miss_ratio = report_miss_ratio(r)};
     }
     return 0;
 }
@@ -304,14 +304,14 @@ static int write_curves(const struct merge *merge, const struct strings *paths,
         if (collect_curve(merge, merge->policies[i], &curves.curves[i]) != 0)
             status = no_memory(error);
     for (size_t i = 0; i < paths->count && status == 0; i++)
-        status = curves_write(&curves, paths->items[i], look, error);
+        status = plot_write(&curves, paths->items[i], look, error);
     for (size_t i = 0; i < merge->policy_count; i++)
         free(curves.curves[i].points);
     free(curves.curves);
     return status;
 }
 
-static int print(const struct command *command, struct merge *merge, struct sp_error *error)
+static int print(const struct merge_options *command, struct merge *merge, struct sp_error *error)
 {
     int status;
 
@@ -342,7 +342,7 @@ static void merge_fini(struct merge *merge)
 
 static int curve_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
-    struct command *command = arg;
+    struct merge_options *command = arg;
 
     (void)name;
     strings_add(&command->curves, text);
@@ -351,7 +351,7 @@ static int curve_take(void *arg, const char *name, const char *text, struct sp_e
 
 static int file_take(void *arg, char **word, struct sp_error *error)
 {
-    struct command *command = arg;
+    struct merge_options *command = arg;
 
     (void)error;
     if (command->files == NULL) /* the first; the others follow it */
@@ -361,12 +361,12 @@ static int file_take(void *arg, char **word, struct sp_error *error)
 
 static int check(void *arg, struct sp_error *error)
 {
-    const struct command *command = arg;
+    const struct merge_options *command = arg;
 
     if (command->json && command->csv)
         return error_set(error, EINVAL, "--json and --csv: one of them");
     for (size_t i = 0; i < command->curves.count; i++) {
-        int result = curves_check_path(command->curves.items[i], &command->look, error);
+        int result = plot_check_path(command->curves.items[i], &command->look, error);
 
         if (result != 0)
             return result;
@@ -374,7 +374,7 @@ static int check(void *arg, struct sp_error *error)
     return 0;
 }
 
-#define FIELD(name) offsetof(struct command, name)
+#define FIELD(name) offsetof(struct merge_options, name)
 
 static const struct option_row rows[] = {
     {"json", OPTION_FLAG, FIELD(json),
@@ -406,7 +406,7 @@ static const struct options_syntax syntax = {
     .check = check,
 };
 
-static int report(const struct command *command, struct sp_error *error)
+static int report(const struct merge_options *command, struct sp_error *error)
 {
     struct merge merge = {.room = 0};
     int status = 0;
@@ -421,9 +421,9 @@ static int report(const struct command *command, struct sp_error *error)
     return status;
 }
 
-int report_command(int argc, char **argv)
+int merge_command(int argc, char **argv)
 {
-    struct command command = {.json = false};
+    struct merge_options command = {.json = false};
     struct sp_error error = {0};
     int status = EXIT_YES;
 

@@ -3,6 +3,6 @@
 #define SELFPAGE_REPLAY_MERGE_H
 
 /* Run the command; argv[0] is "report". Returns the exit status. */
-int report_command(int argc, char **argv);
+int merge_command(int argc, char **argv);
 
 #endif

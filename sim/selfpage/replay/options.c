@@ -39,7 +39,7 @@ static bool is_assignment(const char *text)
     return name > 0 && text[name] == '=';
 }
 
-void replay_policies_split(struct strings *labels, const char *list)
+static void split_policies(struct strings *labels, const char *list)
 {
     while (*list != '\0') {
         size_t length = strcspn(list, ",;");
@@ -85,7 +85,7 @@ static int find_policies(struct replay_options *options, struct sp_error *error)
 
 /* ---- Numbers ---- */
 
-int replay_size_parse(struct replay_size *size, const char *text, struct sp_error *error)
+static int parse_size(struct replay_size *size, const char *text, struct sp_error *error)
 {
     size_t length = strlen(text);
     uint64_t number;
@@ -128,7 +128,7 @@ static int find_sizes(struct replay_options *options, struct sp_error *error)
     if (options->sizes == NULL)
         return error_set(error, ENOMEM, "no memory for the sizes");
     for (size_t i = 0; i < count; i++) {
-        int result = replay_size_parse(&options->sizes[i], options->size_texts.items[i], error);
+        int result = parse_size(&options->sizes[i], options->size_texts.items[i], error);
 
         if (result != 0)
             return result;
@@ -158,7 +158,7 @@ static int policy_take(void *options, const char *name, const char *text, struct
 {
     (void)name;
     (void)error;
-    replay_policies_split(&((struct replay_options *)options)->labels, text);
+    split_policies(&((struct replay_options *)options)->labels, text);
     return 0;
 }
 
@@ -213,7 +213,7 @@ static int check_options(void *arg, struct sp_error *error)
                          "how many frames? Say --frames N[,N...], or shares of the "
                          "trace's pages: --frames 1%%,10%%");
     for (size_t i = 0; i < options->curves.count && result == 0; i++)
-        result = curves_check_path(options->curves.items[i], &options->look, error);
+        result = plot_check_path(options->curves.items[i], &options->look, error);
     if (result != 0)
         return result;
     if (options->json && options->csv)

@@ -59,11 +59,4 @@ enum options_verdict replay_options_parse(int argc, char **argv, struct replay_o
 
 void replay_options_fini(struct replay_options *options);
 
-/* Cut a list of policies up: a semicolon starts a new one; a comma does unless what follows it is
- * NAME=VALUE, which goes with the policy before. `all` stands for every built-in policy. */
-void replay_policies_split(struct strings *labels, const char *list);
-
-/* A size: a number of frames, or a share of the trace's pages as in `0.1%`. */
-int replay_size_parse(struct replay_size *size, const char *text, struct sp_error *error);
-
 #endif

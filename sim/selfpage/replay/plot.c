@@ -30,7 +30,7 @@ static bool is_csv(const char *path)
     return dot != NULL && strcmp(dot, ".csv") == 0;
 }
 
-int curves_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error)
+int plot_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error)
 {
     if (is_csv(path))
         return 0;
@@ -51,7 +51,7 @@ static int write_points(FILE *out, const struct curves *curves)
         for (size_t k = 0; k < curves->curves[i].count; k++) {
             const struct curve_point *point = &curves->curves[i].points[k];
 
-            replay_csv_text(out, curves->curves[i].label);
+            report_csv_text(out, curves->curves[i].label);
             fprintf(out, ",%u,%.9f,%.9f\n", point->frames, point->miss_ratio, point->error);
         }
     return ferror(out) != 0 || fflush(out) != 0 ? -EIO : 0;
@@ -229,8 +229,8 @@ static int write_picture(const struct curves *curves, const char *path,
     return gnuplot_draw(&gnuplot, error);
 }
 
-int curves_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
-                 struct sp_error *error)
+int plot_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
+               struct sp_error *error)
 {
     return is_csv(path) ? write_csv(curves, path, error) : write_picture(curves, path, look, error);
 }

@@ -25,7 +25,7 @@ void progress_begin(struct replay_progress *progress, bool quiet, const char *wh
 int progress_step(void *context, const struct pass *pass)
 {
     struct replay_progress *progress = context;
-    const struct input *input = &pass->trace->input;
+    const struct source *source = &pass->trace->source;
     double time, elapsed;
 
     if (!progress->shown)
@@ -38,8 +38,8 @@ int progress_step(void *context, const struct pass *pass)
     elapsed = time - progress->began;
     fprintf(stderr, "\r%s: %.1f million references, %u pages", progress->what,
             (double)pass->references / 1e6, pass->table->count);
-    if (input->size > 0 && input->taken > 0) {
-        double part = (double)input->taken / (double)input->size;
+    if (source->size > 0 && source->taken > 0) {
+        double part = (double)source->taken / (double)source->size;
 
         part = part > 1 ? 1 : part; /* the file may be growing */
         fprintf(stderr, ", %.0f %%, %.0f s left", 100 * part, elapsed * (1 - part) / part);

@@ -72,8 +72,8 @@ static int prepare(struct replay *replay, bool trust, struct sp_error *error)
     uint32_t most = pass_pages_most(trace, replay->options->pages_most);
     int result = 0;
 
-    if (must_scan && !trace->input.seekable)
-        return error_set(error, ESPIPE, "%s can be read only once, but %s", trace->input.name,
+    if (must_scan && !trace->source.seekable)
+        return error_set(error, ESPIPE, "%s can be read only once, but %s", trace->source.name,
                          must_know && !carried
                              ? "a policy must know its future"
                              : "sizes are shares of its pages, which must be counted first");
@@ -200,7 +200,7 @@ int replay_run(const struct replay_options *options, struct replay_results *resu
         result = prepare(&replay, trust, error);
         if (result == 0)
             result = run(&replay, results, error);
-        if (result != -EILSEQ || !trust || !replay.future.carried || !replay.trace.input.seekable)
+        if (result != -EILSEQ || !trust || !replay.future.carried || !replay.trace.source.seekable)
             break;
         if (!options->quiet)
             fprintf(stderr, "selfpage: note: %s; taking the future from the references instead\n",

@@ -7,14 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-double replay_miss_ratio(const struct replay_result *result)
+double report_miss_ratio(const struct replay_result *result)
 {
     if (result->counts.references == 0)
         return 0;
     return (double)result->counts.misses / (double)result->counts.references;
 }
 
-double replay_rate(const struct replay_result *result)
+double report_rate(const struct replay_result *result)
 {
     return result->seconds > 0 ? (double)result->counts.references / result->seconds : 0;
 }
@@ -50,9 +50,9 @@ int replay_report_table(FILE *out, const struct replay_results *results)
         const struct replay_result *r = &results->results[i];
 
         fprintf(out, "%-*s %10u %14llu %10.6f %14llu %14llu %12.1f\n", width, r->policy->label,
-                r->frames, (unsigned long long)r->counts.misses, replay_miss_ratio(r),
+                r->frames, (unsigned long long)r->counts.misses, report_miss_ratio(r),
                 (unsigned long long)r->counts.evictions,
-                (unsigned long long)r->counts.dirty_evictions, replay_rate(r) / 1e6);
+                (unsigned long long)r->counts.dirty_evictions, report_rate(r) / 1e6);
     }
     for (size_t i = 0; i < results->count; i++)
         if (results->results[i].counts.policy_errors > 0)
@@ -64,7 +64,7 @@ int replay_report_table(FILE *out, const struct replay_results *results)
 
 /* ---- CSV ---- */
 
-void replay_csv_text(FILE *out, const char *text)
+void report_csv_text(FILE *out, const char *text)
 {
     fputc('"', out);
     for (; *text != '\0'; text++) {
@@ -94,7 +94,7 @@ int replay_report_csv(FILE *out, const struct replay_results *results)
     for (size_t i = 0; i < results->count; i++) {
         const struct replay_result *r = &results->results[i];
 
-        replay_csv_text(out, r->policy->label);
+        report_csv_text(out, r->policy->label);
 #define VALUE(name, value) csv_number(out, (double)(value));
         REPLAY_FIELDS(VALUE)
 #undef VALUE

@@ -17,7 +17,7 @@ static const char notes[] =
     "and the reference's own index for its time. csv has a header and the columns id, size (0: not\n"
     "known) and operation (r or w): csv:obj-id-col=1,obj-size-col=2,op-col=3,has-header=true\n";
 
-struct command {
+struct convert_options {
     struct trace_options trace;
     struct copy_options copy;
     const char *in;
@@ -25,7 +25,7 @@ struct command {
 
 static int operand_take(void *arg, char **word, struct sp_error *error)
 {
-    struct command *command = arg;
+    struct convert_options *command = arg;
 
     (void)error;
     if (command->in == NULL)
@@ -35,7 +35,7 @@ static int operand_take(void *arg, char **word, struct sp_error *error)
     return 0;
 }
 
-#define FIELD(name) offsetof(struct command, name)
+#define FIELD(name) offsetof(struct convert_options, name)
 
 static const struct option_row rows[] = {
     {"from", OPTION_TEXT, FIELD(trace.format), .value = "FORMAT",
@@ -50,8 +50,7 @@ static const struct option_row rows[] = {
      .help = "ids are addresses that count so many bytes, as for selfpage replay"},
     {"merge", OPTION_FLAG, FIELD(copy.merge),
      .help = "consecutive references to one id become one, a write if any was"},
-    {"quiet", OPTION_FLAG, FIELD(copy.quiet),
-     .help = "no progress line"},
+    {"quiet", OPTION_FLAG, FIELD(copy.quiet), .help = "no progress line"},
 };
 
 static const struct options_syntax syntax = {
@@ -68,7 +67,7 @@ static const struct options_syntax syntax = {
     .operand = operand_take,
 };
 
-static int convert(const struct command *command)
+static int convert(const struct convert_options *command)
 {
     struct trace trace;
     struct copy_counts counts;
@@ -83,7 +82,7 @@ static int convert(const struct command *command)
 
 int convert_command(int argc, char **argv)
 {
-    struct command command = {.copy = {.what = "converting"}};
+    struct convert_options command = {.copy = {.what = "converting"}};
     struct sp_error error = {0};
 
     switch (options_parse(argc, argv, &syntax, &command, &error)) {

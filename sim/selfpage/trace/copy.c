@@ -44,7 +44,7 @@ static double now(void)
 
 static void show(struct copy *copy, uint64_t references)
 {
-    const struct input *input = &copy->trace->input;
+    const struct source *source = &copy->trace->source;
     double time;
 
     if (!copy->shown || (time = now()) - copy->last < INTERVAL)
@@ -52,9 +52,9 @@ static void show(struct copy *copy, uint64_t references)
     copy->last = time;
     copy->line = true;
     fprintf(stderr, "\r%s: %.1f million references, %.1f MB of trace", copy->stage,
-            (double)references / 1e6, (double)input->taken / 1e6);
-    if (input->size > 0 && input->taken > 0) {
-        double part = (double)input->taken / (double)input->size;
+            (double)references / 1e6, (double)source->taken / 1e6);
+    if (source->size > 0 && source->taken > 0) {
+        double part = (double)source->taken / (double)source->size;
 
         fprintf(stderr, ", %.0f %%, %.0f s left", 100 * part,
                 (time - copy->began) * (1 - part) / part);
@@ -129,12 +129,12 @@ static int look_ahead(struct copy *copy, struct sp_error *error)
     ssize_t count;
     int result = 0;
 
-    if (!copy->trace->input.seekable)
+    if (!copy->trace->source.seekable)
         return error_set(error, ESPIPE,
                          "%s: oracleGeneral tells of each reference when the next one to the same "
                          "id comes, so that the trace has to be read twice, which a pipe cannot; "
                          "go by way of a file",
-                         copy->trace->input.name);
+                         copy->trace->source.name);
     begin_stage(copy, "looking ahead");
     if (page_table_init(&copy->table, PAGES_MOST) != 0)
         return error_set(error, ENOMEM, "no memory for the trace's pages");
@@ -144,7 +144,7 @@ static int look_ahead(struct copy *copy, struct sp_error *error)
             return (int)count;
         result = page_table_look_up(&copy->table, copy->batch, (size_t)count, dense);
         if (result != 0)
-            return error_set(error, -result, "%s: %s", copy->trace->input.name,
+            return error_set(error, -result, "%s: %s", copy->trace->source.name,
                              result == -ENOSPC ? "too many different ids" : "no memory");
         result = future_note(&copy->future, dense, (size_t)count, error);
         show(copy, copy->future.count);
@@ -198,7 +198,7 @@ static int copy_to(struct copy *copy, int fd, const struct trace_output_choice *
     if (result == 0)
         result = trace_output_finish(&copy->output, counts->pages, error);
     counts->references = copy->output.written;
-    counts->bytes = copy->output.output.bytes;
+    counts->bytes = copy->output.sink.bytes;
     trace_output_fini(&copy->output);
     return result;
 }
@@ -213,14 +213,14 @@ static int copy_to_path(struct copy *copy, const struct trace_output_choice *cho
                         struct copy_counts *counts, struct sp_error *error)
 {
     const char *path = copy->options->path;
-    int input = copy->trace->input.fd, result;
+    int source = copy->trace->source.fd, result;
     struct new_file file;
 
     if (strcmp(path, "-") == 0)
-        return new_file_same(STDOUT_FILENO, input)
+        return new_file_same(STDOUT_FILENO, source)
                    ? written_over(path, error)
                    : copy_to(copy, STDOUT_FILENO, choice, counts, error);
-    if (new_file_is(path, input))
+    if (new_file_is(path, source))
         return written_over(path, error);
     result = new_file_open(&file, path, error);
     if (result == 0)

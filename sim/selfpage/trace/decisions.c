@@ -31,7 +31,7 @@ static int load(struct policy_handle *policy, const struct trace *trace, const c
     if (events != NULL && strchr(events->policy, '/') != NULL)
         return error_set(error, EINVAL,
                          "%s: the task's policy was a shared object, %.80s; name it by --policy",
-                         trace->input.name, events->policy);
+                         trace->source.name, events->policy);
     return policy_choose(&policy->choice, events != NULL ? events->policy : "fifo", error);
 }
 
@@ -56,7 +56,7 @@ static int check(struct trace *trace, const char *given)
     return result == 0 ? EXIT_YES : EXIT_NO;
 }
 
-struct command {
+struct decisions_options {
     const char *path;
     const char *policy;
 };
@@ -64,12 +64,12 @@ struct command {
 static int path_take(void *command, char **word, struct sp_error *error)
 {
     (void)error;
-    ((struct command *)command)->path = word[0];
+    ((struct decisions_options *)command)->path = word[0];
     return 0;
 }
 
 static const struct option_row rows[] = {
-    {"policy", OPTION_TEXT, offsetof(struct command, policy), .value = "POLICY",
+    {"policy", OPTION_TEXT, offsetof(struct decisions_options, policy), .value = "POLICY",
      .help = "this one, rather than the one that the trace names; must be given for one from a "
              "shared object"},
 };
@@ -91,7 +91,7 @@ static const struct options_syntax syntax = {
 int decisions_command(int argc, char **argv)
 {
     const struct trace_options trace_options = {.format = "native"};
-    struct command command = {0};
+    struct decisions_options command = {0};
     struct trace trace;
     struct sp_error error = {0};
     int status;

@@ -26,7 +26,7 @@ static const char about[] =
     "to. Its input, output and errors are its own. It runs about a hundred times as long as alone.\n"
     "Programs that it starts are not followed.\n";
 
-struct command {
+struct record_options {
     struct trace_options trace;
     struct copy_options copy;
     char **program; /* and its arguments, NULL-terminated */
@@ -52,7 +52,7 @@ static int find_valgrind(char *path, size_t size, struct sp_error *error)
 
 /* Start the program, which finds no descriptor of ours: Valgrind opens the pipe by its path, and moves
  * what it opens out of the way of the program's own. */
-static int start(const struct command *command, int log, pid_t *pidp, struct sp_error *error)
+static int start(const struct record_options *command, int log, pid_t *pidp, struct sp_error *error)
 {
     char path[PATH_LONGEST + 1], log_option[64];
     char **argv = calloc(command->arguments + ARGUMENTS_OURS, sizeof(*argv));
@@ -116,7 +116,7 @@ static int judge_end(const char *program, int status)
     return EXIT_NO;
 }
 
-static void summarise(const struct command *command, const struct copy_counts *counts)
+static void summarise(const struct record_options *command, const struct copy_counts *counts)
 {
     if (!command->copy.quiet)
         fprintf(stderr, "selfpage: %llu references, %llu bytes: %s\n",
@@ -127,12 +127,12 @@ static void summarise(const struct command *command, const struct copy_counts *c
 /* ---- The trace ---- */
 
 /* The trace ends when the program does, though its children may still hold the pipe. */
-static int read_and_write(const struct command *command, int fd, int ended,
+static int read_and_write(const struct record_options *command, int fd, int ended,
                           struct copy_counts *counts, struct sp_error *error)
 {
-    const struct input_source source = {.fd = fd, .until = ended, .name = command->program[0]};
+    const struct source_origin origin = {.fd = fd, .until = ended, .name = command->program[0]};
     struct trace trace;
-    int result = trace_open_source(&trace, &source, &command->trace, error);
+    int result = trace_open_source(&trace, &origin, &command->trace, error);
 
     if (result == 0)
         result = copy_run(&trace, &command->copy, counts, error);
@@ -141,8 +141,8 @@ static int read_and_write(const struct command *command, int fd, int ended,
 }
 
 /* Read what the program writes to `fd` until it has ended. */
-static int watch(const struct command *command, int fd, pid_t pid, struct copy_counts *counts,
-                 struct sp_error *error)
+static int watch(const struct record_options *command, int fd, pid_t pid,
+                 struct copy_counts *counts, struct sp_error *error)
 {
     int ended = pidfd_open(pid, 0), result;
 
@@ -154,7 +154,7 @@ static int watch(const struct command *command, int fd, pid_t pid, struct copy_c
     return result;
 }
 
-static int record(const struct command *command)
+static int record(const struct record_options *command)
 {
     struct copy_counts counts = {0};
     struct sp_error error = {0};
@@ -193,7 +193,7 @@ static int record(const struct command *command)
 
 static int source_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
-    struct command *command = arg;
+    struct record_options *command = arg;
 
     (void)text;
     if (strcmp(command->trace.format, "lackey") != 0)
@@ -204,7 +204,7 @@ static int source_take(void *arg, const char *name, const char *text, struct sp_
 
 static int program_take(void *arg, char **word, struct sp_error *error)
 {
-    struct command *command = arg;
+    struct record_options *command = arg;
 
     (void)error;
     command->program = word;
@@ -214,7 +214,7 @@ static int program_take(void *arg, char **word, struct sp_error *error)
 }
 
 /* What can be said before the program runs. */
-static int settle(struct command *command, struct sp_error *error)
+static int settle(struct record_options *command, struct sp_error *error)
 {
     const char *slash = strrchr(command->program[0], '/');
     struct trace_output_choice choice;
@@ -238,7 +238,7 @@ static int check(void *options, struct sp_error *error)
     return settle(options, error);
 }
 
-#define FIELD(name) offsetof(struct command, name)
+#define FIELD(name) offsetof(struct record_options, name)
 
 static const struct option_row rows[] = {
     {"output", OPTION_TEXT, FIELD(copy.path), .letter = 'o', .value = "OUT",
@@ -248,14 +248,11 @@ static const struct option_row rows[] = {
              ".bz2 or .lz4"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), 1, TRACE_PAGE_SIZE_MOST, .value = "BYTES",
      .help = "size of a page, a power of two (4096)"},
-    {"data", OPTION_CALL_FLAG, .take = source_take,
-     .help = "only loads and stores"},
-    {"code", OPTION_CALL_FLAG, .take = source_take,
-     .help = "only instructions"},
+    {"data", OPTION_CALL_FLAG, .take = source_take, .help = "only loads and stores"},
+    {"code", OPTION_CALL_FLAG, .take = source_take, .help = "only instructions"},
     {"merge", OPTION_FLAG, FIELD(copy.merge),
      .help = "consecutive references to one page become one, a write if any was"},
-    {"quiet", OPTION_FLAG, FIELD(copy.quiet),
-     .help = "no progress line, no summary"},
+    {"quiet", OPTION_FLAG, FIELD(copy.quiet), .help = "no progress line, no summary"},
 };
 
 static const struct options_syntax syntax = {
@@ -275,8 +272,8 @@ static const struct options_syntax syntax = {
 
 int record_command(int argc, char **argv)
 {
-    struct command command = {.trace = {.format = "lackey"},
-                              .copy = {.what = "recording", .not_empty = true}};
+    struct record_options command = {.trace = {.format = "lackey"},
+                                     .copy = {.what = "recording", .not_empty = true}};
     struct sp_error error = {0};
 
     switch (options_parse(argc, argv, &syntax, &command, &error)) {

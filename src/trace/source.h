@@ -1,8 +1,8 @@
 /* The bytes of a trace: from a file, a pipe or memory, plain or compressed (unpack.h), which is seen
  * by their magic number. A reader looks at the window [at, end), moves `at` on, and asks for more.
  */
-#ifndef TRACE_INPUT_H
-#define TRACE_INPUT_H
+#ifndef TRACE_SOURCE_H
+#define TRACE_SOURCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,12 +12,12 @@
 #include <selfpage/error.h>
 
 /* The window's size in bytes: nothing that a reader must see in one piece may be longer. */
-#define INPUT_WINDOW (64u << 10)
+#define SOURCE_WINDOW (64u << 10)
 
 struct unpack;
 
 /* Where the bytes come from. */
-struct input_source {
+struct source_origin {
     const char *path;  /* a file, or "-" for standard input; NULL: one of the following */
     const void *bytes; /* memory, `size` bytes; NULL: fd */
     size_t size;
@@ -27,17 +27,17 @@ struct input_source {
     const char *name;
 };
 
-struct input {
+struct source {
     const uint8_t *at;  /* next byte */
     const uint8_t *end; /* behind the last byte of the window */
     const char *name;   /* for messages: a path, or "standard input" */
-    bool seekable;      /* input_rewind works */
+    bool seekable;      /* source_rewind works */
     bool compressed;
     bool ended;     /* nothing comes after the window */
     uint64_t size;  /* stored bytes; 0: not known */
     uint64_t taken; /* stored bytes read so far */
     /* Private. */
-    struct input_source source;
+    struct source_origin origin;
     int fd; /* -1: memory */
     bool owns_fd;
     off_t start; /* where in the file the trace begins */
@@ -46,21 +46,21 @@ struct input {
 };
 
 /* Open the source, whose texts and bytes must outlive the input, and look at its first bytes.
- * Release with input_fini in any case. Returns 0, or a negative errno and an error. */
-int input_open(struct input *input, const struct input_source *source, struct sp_error *error);
+ * Release with source_fini in any case. Returns 0, or a negative errno and an error. */
+int source_open(struct source *source, const struct source_origin *origin, struct sp_error *error);
 
-void input_fini(struct input *input);
+void source_fini(struct source *source);
 
 /* Add bytes to the window: the remainder moves to its front, and pointers into it die. Returns the
  * number of bytes added, 0 at the end, -EMSGSIZE if the window is full, or what went wrong. */
-ssize_t input_more(struct input *input, struct sp_error *error);
+ssize_t source_more(struct source *source, struct sp_error *error);
 
 /* See that at least `size` bytes are in the window. Returns 1, 0 (fewer come before the end), or a
  * negative errno. */
-static inline int input_need(struct input *input, size_t size, struct sp_error *error)
+static inline int source_need(struct source *source, size_t size, struct sp_error *error)
 {
-    while ((size_t)(input->end - input->at) < size) {
-        ssize_t added = input_more(input, error);
+    while ((size_t)(source->end - source->at) < size) {
+        ssize_t added = source_more(source, error);
 
         if (added <= 0)
             return (int)added;
@@ -69,6 +69,6 @@ static inline int input_need(struct input *input, size_t size, struct sp_error *
 }
 
 /* Begin again. -ESPIPE if the input is not seekable. */
-int input_rewind(struct input *input, struct sp_error *error);
+int source_rewind(struct source *source, struct sp_error *error);
 
 #endif
