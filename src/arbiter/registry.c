@@ -13,23 +13,23 @@ static const char kind[] = "arbiter";
 static const struct sp_arbiter *const builtins[] = {ARBITER_BUILTINS(ARBITER_ADDRESS)};
 #undef ARBITER_ADDRESS
 
-const struct sp_arbiter *arbiter_builtin(size_t i)
+const struct sp_arbiter *arbiter_registry_builtin(size_t i)
 {
     return i < sizeof(builtins) / sizeof(builtins[0]) ? builtins[i] : NULL;
 }
 
-const struct sp_arbiter *arbiter_find(const char *name, size_t length)
+const struct sp_arbiter *arbiter_registry_find(const char *name, size_t length)
 {
     const struct sp_arbiter *arbiter;
 
-    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++)
+    for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++)
         if (strlen(arbiter->name) == length && memcmp(arbiter->name, name, length) == 0)
             return arbiter;
     return NULL;
 }
 
-int arbiter_choose_plugin(struct arbiter_choice *choice, const struct sp_arbiter *arbiter,
-                          const char *params, struct sp_error *error)
+int arbiter_registry_choose_plugin(struct arbiter_choice *choice, const struct sp_arbiter *arbiter,
+                                   const char *params, struct sp_error *error)
 {
     int rc;
 
@@ -51,17 +51,17 @@ int arbiter_choose_plugin(struct arbiter_choice *choice, const struct sp_arbiter
     return rc;
 }
 
-int arbiter_choose(struct arbiter_choice *choice, const char *text, struct sp_error *error)
+int arbiter_registry_choose(struct arbiter_choice *choice, const char *text, struct sp_error *error)
 {
     size_t length = strcspn(text, ":");
-    const struct sp_arbiter *arbiter = arbiter_find(text, length);
+    const struct sp_arbiter *arbiter = arbiter_registry_find(text, length);
     struct name_list known = {.length = 0};
 
     if (arbiter == NULL) {
-        for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++)
+        for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++)
             name_list_add(&known, arbiter->name);
         return name_list_missing(&known, "arbiter", text, length, error);
     }
-    return arbiter_choose_plugin(choice, arbiter, text[length] == ':' ? text + length + 1 : NULL,
-                                 error);
+    return arbiter_registry_choose_plugin(choice, arbiter,
+                                          text[length] == ':' ? text + length + 1 : NULL, error);
 }

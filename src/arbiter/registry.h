@@ -28,10 +28,10 @@ ARBITER_BUILTINS(ARBITER_DECLARE)
 #undef ARBITER_DECLARE
 
 /* The i-th built-in arbiter, or NULL past the last. */
-const struct sp_arbiter *arbiter_builtin(size_t i);
+const struct sp_arbiter *arbiter_registry_builtin(size_t i);
 
 /* The built-in arbiter whose name is the first `length` bytes of `name`, or NULL. */
-const struct sp_arbiter *arbiter_find(const char *name, size_t length);
+const struct sp_arbiter *arbiter_registry_find(const char *name, size_t length);
 
 /* An arbiter and the values it is to be started with. */
 struct arbiter_choice {
@@ -42,10 +42,11 @@ struct arbiter_choice {
 /* See that an arbiter from outside can be used, and start from its presets, changed by `params`
  * ("tax=0.5", may be NULL or empty). Returns 0, -EPROTO (another version of the interface),
  * -EINVAL, -ENOENT (no such parameter) or -ERANGE. */
-int arbiter_choose_plugin(struct arbiter_choice *choice, const struct sp_arbiter *arbiter,
-                          const char *params, struct sp_error *error);
+int arbiter_registry_choose_plugin(struct arbiter_choice *choice, const struct sp_arbiter *arbiter,
+                                   const char *params, struct sp_error *error);
 
 /* Choose a built-in arbiter by `text`, NAME[:PARAMS]. Same errors. */
-int arbiter_choose(struct arbiter_choice *choice, const char *text, struct sp_error *error);
+int arbiter_registry_choose(struct arbiter_choice *choice, const char *text,
+                            struct sp_error *error);
 
 #endif

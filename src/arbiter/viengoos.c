@@ -6,8 +6,6 @@
  * N. Walfield's Viengoos, 2009. Its victim search also spares frames in use, by more and more of an
  * activity's active frames;
  * here idleness is left to esx. */
-#include "arbiter/viengoos.h"
-
 #include <string.h>
 
 #include "arbiter/level.h"
@@ -167,7 +165,7 @@ static uint32_t viengoos_decide(void *self, uint64_t now, const struct sp_arbite
 /* ---- Availability ---- */
 
 /* One task among those that a number of frames is divided between. */
-struct member {
+struct sibling {
     uint32_t parent; /* whose children they are, and its own frames; 0: the tasks at the top */
     size_t task;
 };
@@ -186,7 +184,7 @@ static double member_has(const struct sp_arbiter_task *tasks, size_t i, uint32_t
  * not taken of their shares, what it does not use already. Who has a higher priority keeps what it
  * has. */
 static double member_available(const struct sp_arbiter_task *tasks, size_t count,
-                               const struct member *member, double frames)
+                               const struct sibling *member, double frames)
 {
     uint32_t priority = tasks[member->task].priority;
     double has = member_has(tasks, member->task, member->parent);
@@ -227,7 +225,7 @@ static double tree_available(const struct sp_arbiter_task *tasks, size_t count, 
                              double frames)
 {
     const struct viengoos_task *own = tasks[index].own;
-    const struct member member = {.parent = own->parent, .task = index};
+    const struct sibling member = {.parent = own->parent, .task = index};
 
     for (size_t i = 0; own->parent != 0 && i < index; i++)
         if (tasks[i].id == own->parent)
@@ -235,11 +233,23 @@ static double tree_available(const struct sp_arbiter_task *tasks, size_t count, 
     return member_available(tasks, count, &member, frames);
 }
 
-uint32_t viengoos_available(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
-                            size_t count, const struct sp_arbiter_request *request)
+/* sp_arbiter.available. In a group (the tasks of one priority below one parent) of n frames, a task
+ * of weight w that has a frames may plan with
+ *
+ *     share = n w / sum(w)
+ *     max(share, a), or a + excess if that is more than its share,    excess: of the others
+ *     + unused - max(0, a - share), if positive,                      unused: by the others
+ *
+ * where others have an excess beyond their shares, or leave some of them unused. n is what higher
+ * priorities leave; below a parent, what is available to that. It is a figure to plan with, and no
+ * promise: when others want their shares, too, decide gives less. (Viengoos, ager.c, 2009. It also
+ * takes off for the last period's trend and for pressure, which physmem reports on its own.) */
+static uint32_t viengoos_available(const void *self, uint64_t now,
+                                   const struct sp_arbiter_task *tasks, size_t count,
+                                   const struct sp_arbiter_request *request)
 {
     const struct viengoos_task *own = tasks[request->task].own;
-    const struct member itself = {.parent = tasks[request->task].id, .task = request->task};
+    const struct sibling itself = {.parent = tasks[request->task].id, .task = request->task};
     double frames = request->spare;
 
     (void)self;

@@ -17,7 +17,8 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-uint32_t member_goal(const struct member *member, uint64_t now)
+/* Frames that it would like to have at time `now`. */
+static uint32_t goal_of(const struct member *member, uint64_t now)
 {
     const struct attack_behaviour *b = member->behaviour;
     bool all = b->takes_all && (b->takes_all_ms == 0 || now < b->takes_all_ms * MS);
@@ -42,7 +43,7 @@ static uint32_t asked_by(const struct member *member, uint64_t until)
 uint32_t member_returns(const struct member *member, uint64_t now, uint64_t until)
 {
     const struct attack_behaviour *b = member->behaviour;
-    uint32_t goal = member_goal(member, now);
+    uint32_t goal = goal_of(member, now);
     uint32_t surplus = member->held > goal ? member->held - goal : 0;
     uint32_t due = asked_by(member, b->returns_late ? until : UINT64_MAX);
 
@@ -55,7 +56,7 @@ uint32_t member_returns(const struct member *member, uint64_t now, uint64_t unti
 
 uint32_t member_batch(const struct member *member, uint64_t now, bool *extrap)
 {
-    uint32_t goal = member_goal(member, now);
+    uint32_t goal = goal_of(member, now);
     uint32_t within = smaller(goal, member->guaranteed);
     uint32_t batch = member->held / 4;
 
@@ -97,5 +98,5 @@ void member_state_demand(struct member *member, uint64_t now)
         return;
     atomic_store_explicit(&member->stack->ghost_hits, member->misses / MISSES_A_HIT,
                           memory_order_relaxed);
-    atomic_store_explicit(&member->stack->demand, member_goal(member, now), memory_order_relaxed);
+    atomic_store_explicit(&member->stack->demand, goal_of(member, now), memory_order_relaxed);
 }

@@ -49,9 +49,6 @@ struct member {
     uint64_t comes; /* when it is to come */
 };
 
-/* Frames that it would like to have at time `now`. */
-uint32_t member_goal(const struct member *member, uint64_t now);
-
 /* Frames that it is to return at time `now`: those that are due before `until`, and those that it has
  * no use for. */
 uint32_t member_returns(const struct member *member, uint64_t now, uint64_t until);

@@ -25,7 +25,7 @@ int world_start(struct world *world, uint32_t frames, uint32_t reserve, uint64_t
         .max_term_ns = max_term_ns,
     };
     struct arbiter_choice choice = {NULL};
-    int rc = arbiter_choose_plugin(&choice, config.arbiter, NULL, NULL);
+    int rc = arbiter_registry_choose_plugin(&choice, config.arbiter, NULL, NULL);
 
     if (rc != 0)
         return rc;

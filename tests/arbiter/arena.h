@@ -27,7 +27,7 @@ static inline void arena_init(struct arena *arena, const char *arbiter, uint32_t
     struct sp_error error;
 
     memset(arena, 0, sizeof(*arena));
-    if (arbiter_choose(&arena->choice, arbiter, &error) != 0)
+    if (arbiter_registry_choose(&arena->choice, arbiter, &error) != 0)
         abort();
     arena->config = (struct sp_arbiter_config){frames, arena->choice.params};
     arena->self = calloc(

@@ -51,7 +51,7 @@ static void start(struct entitle *entitle, const char *text)
 {
     struct arbiter_choice choice;
 
-    assert_int_equal(arbiter_choose(&choice, text, NULL), 0);
+    assert_int_equal(arbiter_registry_choose(&choice, text, NULL), 0);
     assert_int_equal(entitle_init(entitle, &allocator, &choice, FRAMES), 0);
 }
 
@@ -207,7 +207,7 @@ static void test_no_memory(void **state)
     int rc = -ENOMEM;
 
     (void)state;
-    assert_int_equal(arbiter_choose(&choice, "karma", NULL), 0);
+    assert_int_equal(arbiter_registry_choose(&choice, "karma", NULL), 0);
     for (unsigned calls = 0; rc != 0; calls++) {
         calls_left = calls;
         rc = entitle_init(&entitle, &allocator, &choice, FRAMES);

@@ -7,7 +7,6 @@
 
 #include "arbiter/auction.h"
 #include "arbiter/karma.h"
-#include "arbiter/viengoos.h"
 #include "arena.h"
 #include "base/random.h"
 
@@ -154,7 +153,7 @@ static void test_viengoos_availability(void **state)
         for (uint32_t i = 0; i < count; i++) {
             const struct sp_arbiter_request request = {SP_ARBITER_EXTRA, i, 1000, cases[c].spare,
                                                        0};
-            uint32_t available = viengoos_available(NULL, 0, arena.task, count, &request);
+            uint32_t available = arbiter_viengoos.available(NULL, 0, arena.task, count, &request);
 
             if (available != cases[c].available[i])
                 fail_msg("%s: %u frames are available to task %u, should be %u", cases[c].what,
@@ -528,7 +527,7 @@ static void test_the_hoarder(void **state)
     const struct sp_arbiter *arbiter;
 
     (void)state;
-    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++) {
         struct arena arena;
 
         arena_init(&arena, arbiter->name, 1000, 2);

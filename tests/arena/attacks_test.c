@@ -31,7 +31,7 @@ static struct verdict play(const char *arbiter, enum attack attack, unsigned rou
     struct arbiter_choice choice;
     struct sp_error error;
 
-    assert_int_equal(arbiter_choose(&choice, arbiter, &error), 0);
+    assert_int_equal(arbiter_registry_choose(&choice, arbiter, &error), 0);
     assert_int_equal(judge_attack(&allocator, &choice, attack, 1, rounds, &verdict), 0);
     assert_int_equal(bytes, 0);
     return verdict;
@@ -51,7 +51,7 @@ static void test_a_play_is_a_function_of_its_seed(void **state)
     struct arena_setup setup = {.allocator = &allocator, .arbiter = &choice, .seed = 7};
 
     (void)state;
-    assert_int_equal(arbiter_choose(&choice, "karma", &error), 0);
+    assert_int_equal(arbiter_registry_choose(&choice, "karma", &error), 0);
     assert_int_equal(arena_play(&setup, &first), 0);
     assert_int_equal(arena_play(&setup, &again), 0);
     setup.seed = 8;
@@ -70,14 +70,14 @@ static void test_no_attack_breaks_a_promise(void **state)
     const struct sp_arbiter *arbiter;
 
     (void)state;
-    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++) {
         for (int attack = 0; attack < ATTACK_COUNT; attack++) {
             struct arena_setup setup = {
                 .allocator = &allocator, .attack = (enum attack)attack, .seed = 3};
             struct arena_outcome outcome;
             struct arbiter_choice choice;
 
-            assert_int_equal(arbiter_choose_plugin(&choice, arbiter, NULL, NULL), 0);
+            assert_int_equal(arbiter_registry_choose_plugin(&choice, arbiter, NULL, NULL), 0);
             setup.arbiter = &choice;
             assert_int_equal(arena_play(&setup, &outcome), 0);
             assert_null(outcome.wrong);
@@ -97,7 +97,7 @@ static void test_the_hoarder_wins_where_the_first_wins(void **state)
     const struct sp_arbiter *arbiter;
 
     (void)state;
-    for (size_t i = 0; (arbiter = arbiter_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++) {
         struct verdict v = play(arbiter->name, ATTACK_HOARD, 1);
 
         if ((arbiter->flags & SP_ARBITER_GRANTS) == 0) {

@@ -64,7 +64,8 @@ static void turn(struct late *late, struct pager_like *task)
 
     member->held -= owed;
     if (owed > 0)
-        world_range(world, physmem_frames_deallocate, member->task, member->container, member->held, owed);
+        world_range(world, physmem_frames_deallocate, member->task, member->container, member->held,
+                    owed);
     member_state_demand(member, world->now);
     if (!member->told && task->refused < AGAIN && task->refused++ > 0)
         return;
@@ -76,9 +77,8 @@ static void turn(struct late *late, struct pager_like *task)
         member->told = false;
         if (batch == 0)
             return;
-        reply =
-            world_allocate(world, member->task, member->container, member->held, batch,
-                           extra ? PHYSMEM_EXTRA | PHYSMEM_PARTIAL : PHYSMEM_PARTIAL);
+        reply = world_allocate(world, member->task, member->container, member->held, batch,
+                               extra ? PHYSMEM_EXTRA | PHYSMEM_PARTIAL : PHYSMEM_PARTIAL);
         if (reply == NULL || reply->kind != PHYSMEM_REPLY_ALLOCATED) {
             task->refused = 1;
             return;
@@ -105,7 +105,7 @@ static uint32_t held_after(const char *arbiter, uint64_t ns)
     uint32_t held;
 
     world_init(&late.world, &heap_allocator);
-    late.world.arbiter = arbiter_find(arbiter, strlen(arbiter));
+    late.world.arbiter = arbiter_registry_find(arbiter, strlen(arbiter));
     late.world.watch = on_effect;
     late.world.user = &late;
     late.honest = attack_of_honest(ATTACK_HOARD);
@@ -131,7 +131,7 @@ static void test_a_late_comer_has_its_allotment(void **state)
                  {"esx", SECOND / 2},
                  {"viengoos", SECOND / 2},
                  {"market", SECOND + SECOND / 2},
-                 {"karma", SECOND + SECOND / 10},      /* a quantum is a second */
+                 {"karma", SECOND + SECOND / 10},         /* a quantum is a second */
                  {"auction", 12 * SECOND + SECOND / 10}}; /* a round is twelve */
 
     (void)state;

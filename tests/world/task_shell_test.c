@@ -54,7 +54,7 @@ static void crowd_begin(struct crowd *crowd, const char *arbiter, uint32_t frame
 
     memset(crowd, 0, sizeof(*crowd));
     world_init(&crowd->world, &heap_allocator);
-    crowd->world.arbiter = arbiter_find(arbiter, strlen(arbiter));
+    crowd->world.arbiter = arbiter_registry_find(arbiter, strlen(arbiter));
     crowd->world.watch = on_effect;
     crowd->world.user = crowd;
     assert_int_equal(world_start(&crowd->world, frames, 0, 0), 0);

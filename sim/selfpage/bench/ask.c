@@ -18,7 +18,8 @@
 #define BATCH_LEAST 8u
 #define BATCH_MOST  64u
 
-uint32_t bench_task_wish(const struct bench_task *task)
+/* Frames of its contracts. */
+static uint32_t wish_of(const struct bench_task *task)
 {
     uint32_t sum = 0;
 
@@ -33,7 +34,8 @@ static uint32_t number_of(const struct bench_task *task)
     return task->load->options->first + task->index;
 }
 
-bool bench_task_is_idle(const struct bench_task *task)
+/* Whether it is one of the tasks that use nothing. */
+static bool is_idle(const struct bench_task *task)
 {
     return number_of(task) >= task->load->options->all - task->load->options->idle;
 }
@@ -44,25 +46,25 @@ static uint32_t goal_of(struct bench_task *task)
     const struct bench_load *load = task->load;
     uint32_t goal;
 
-    if (bench_task_is_idle(task))
+    if (is_idle(task))
         return (uint32_t)load->options->demand.mean;
     goal = demand_at(&load->options->demand, &task->course, number_of(task),
                      clock_now_ns() - load->begun_ns);
     return goal < load->options->frames ? goal : load->options->frames;
 }
 
-uint32_t bench_task_demand(struct bench_task *task)
+uint32_t bench_ask_demand(struct bench_task *task)
 {
-    if (bench_task_is_idle(task))
+    if (is_idle(task))
         return 0;
     if (task->load->options->demand.kind == DEMAND_NONE)
-        return bench_task_wish(task) + task->unmet;
+        return wish_of(task) + task->unmet;
     return goal_of(task);
 }
 
 void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint32_t count)
 {
-    struct wire_message *message = bench_message(task, WIRE_DEALLOCATE);
+    struct wire_message *message = bench_link_message(task, WIRE_DEALLOCATE);
     uint32_t slots = task->load->slots;
     uint32_t start = (uint32_t)(task->tail % slots);
     uint32_t first = count < slots - start ? count : slots - start;
@@ -79,7 +81,7 @@ void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint
 
 static void ask_map(struct bench_task *task, uint32_t start, uint32_t count)
 {
-    struct wire_message *message = bench_message(task, WIRE_MAP);
+    struct wire_message *message = bench_link_message(task, WIRE_MAP);
 
     task->mapping = true;
     message->map.container = task->container;
@@ -124,7 +126,7 @@ static void set_standing(struct bench_task *task, struct wire_message *message)
 void bench_ask_propose(struct bench_task *task)
 {
     struct bench_load *load = task->load;
-    struct wire_message *message = bench_message(task, WIRE_PROPOSE);
+    struct wire_message *message = bench_link_message(task, WIRE_PROPOSE);
     uint32_t frames = 1 + random_below(&load->random, 2 * load->mean - 1);
     uint32_t order = random_below(&load->random, load->options->order + 1);
 
@@ -150,7 +152,7 @@ static void ask_allocate(struct bench_task *task)
 {
     struct bench_load *load = task->load;
     uint32_t held = bench_task_held(task);
-    uint32_t wish = bench_task_wish(task);
+    uint32_t wish = wish_of(task);
     uint32_t most = load->mean > ALLOCATE_MOST ? load->mean : ALLOCATE_MOST;
     uint32_t count = 1 + random_below(&load->random, most);
     uint32_t start = (uint32_t)(task->head % load->slots);
@@ -169,7 +171,7 @@ static void ask_allocate(struct bench_task *task)
     while ((count >> order) == 0)
         order--;
     count = count >> order << order;
-    message = bench_message(task, WIRE_ALLOCATE);
+    message = bench_link_message(task, WIRE_ALLOCATE);
     message->allocate.container = task->container;
     message->allocate.start = start;
     message->allocate.count = count;
@@ -180,7 +182,7 @@ static void ask_allocate(struct bench_task *task)
 
 static void ask_renew(struct bench_task *task)
 {
-    struct wire_message *message = bench_message(task, WIRE_RENEW);
+    struct wire_message *message = bench_link_message(task, WIRE_RENEW);
 
     message->renew.contract = task->subject;
     message->renew.term_ns = BENCH_TERM_NS;
@@ -202,7 +204,7 @@ static void ask_for_demand(struct bench_task *task)
     if (task->stack.memory != NULL)
         atomic_store_explicit(&((struct frame_stack *)task->stack.memory)->demand, goal,
                               memory_order_relaxed);
-    if (task->unmappeds > 0 && !bench_task_is_idle(task)) {
+    if (task->unmappeds > 0 && !is_idle(task)) {
         ask_map(task, task->unmapped[--task->unmappeds], 1);
         return;
     }
@@ -218,7 +220,7 @@ static void ask_for_demand(struct bench_task *task)
         return;
     }
     batch = batch > goal - held ? goal - held : batch;
-    message = bench_message(task, WIRE_ALLOCATE);
+    message = bench_link_message(task, WIRE_ALLOCATE);
     message->allocate.container = task->container;
     message->allocate.start = start;
     message->allocate.count = batch > task->load->slots - start ? task->load->slots - start : batch;
@@ -231,7 +233,7 @@ static void ask_for_demand(struct bench_task *task)
 static void ask_resize(struct bench_task *task)
 {
     struct bench_load *load = task->load;
-    struct wire_message *message = bench_message(task, WIRE_RESIZE);
+    struct wire_message *message = bench_link_message(task, WIRE_RESIZE);
     uint32_t frames = 1 + random_below(&load->random, 2 * load->mean - 1);
     uint32_t order = 0;
 
@@ -250,7 +252,7 @@ static void ask_recall(struct bench_task *task)
 {
     struct bench_load *load = task->load;
     uint32_t last = load->asking_first + load->asking_count++;
-    struct wire_message *message = bench_message(&load->observer, WIRE_RECALL_TASK);
+    struct wire_message *message = bench_link_message(&load->observer, WIRE_RECALL_TASK);
 
     load->asking[last % load->options->tasks] = task;
     message->recall_task.frames = 1 + random_below(&load->random, RECALL_MOST);
@@ -268,7 +270,7 @@ static uint32_t any_contract(struct bench_task *task)
     return task->contract[random_below(&task->load->random, task->contracts)].number;
 }
 
-void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t intended_ns)
+void bench_ask_kind(struct bench_task *task, enum bench_kind kind, uint64_t intended_ns)
 {
     struct wire_message *message;
 
@@ -290,7 +292,7 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
         bench_ask_propose(task);
         break;
     case BENCH_ACCEPT:
-        message = bench_message(task, WIRE_ACCEPT);
+        message = bench_link_message(task, WIRE_ACCEPT);
         message->accept.contract = task->subject;
         bench_link_send(&task->request);
         break;
@@ -304,7 +306,7 @@ void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t inte
         ask_recall(task);
         break;
     case BENCH_RELEASE:
-        message = bench_message(task, WIRE_CLOSE);
+        message = bench_link_message(task, WIRE_CLOSE);
         message->close.contract = task->subject;
         bench_link_send(&task->request);
         break;

@@ -271,8 +271,8 @@ int bench_attacks(int argc, char **argv)
         break;
     case OPTIONS_RUN:
         if (options.arbiters.count == 0)
-            for (size_t i = 0; arbiter_builtin(i) != NULL; i++)
-                strings_add(&options.arbiters, arbiter_builtin(i)->name);
+            for (size_t i = 0; arbiter_registry_builtin(i) != NULL; i++)
+                strings_add(&options.arbiters, arbiter_registry_builtin(i)->name);
         row = calloc(options.arbiters.count, sizeof(*row));
         if (row == NULL || options.arbiters.failed)
             error_set(&error, ENOMEM, "out of memory");

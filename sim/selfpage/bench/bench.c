@@ -175,7 +175,7 @@ static int report(const struct bench_options *options, struct bench_result *cons
         status = 2;
     }
     if (!options->json && count > 1)
-        bench_compare(results, count);
+        bench_report_compare(results, count);
     if (options->picture != NULL && bench_picture(options, results[0], &error) != 0) {
         fprintf(stderr, "selfpage: %s\n", error.text);
         status = 2;

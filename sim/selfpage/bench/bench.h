@@ -192,7 +192,7 @@ int bench_attacks(int argc, char **argv);
 /* ---- bench_report.c, bench_json.c, bench_picture.c ---- */
 
 /* Mean of the first `count` of these; 0 if there are none. */
-double bench_mean(const double *values, uint32_t count);
+double bench_use_mean(const double *values, uint32_t count);
 
 /* The recalls of a measurement: all = met + missed + left. */
 struct bench_recalls {
@@ -201,7 +201,7 @@ struct bench_recalls {
     uint64_t met, missed;
     uint64_t left; /* under way when it ended, or gone with their task */
 };
-struct bench_recalls bench_recalls(const struct bench_result *result);
+struct bench_recalls bench_use_recalls(const struct bench_result *result);
 
 /* What physmem counted during the measurement. */
 #define BENCH_COUNTED(result, name) ((result)->after.name - (result)->before.name)
@@ -209,7 +209,7 @@ struct bench_recalls bench_recalls(const struct bench_result *result);
 void bench_report(const struct bench_options *options, const struct bench_result *result);
 
 /* Several results side by side. */
-void bench_compare(struct bench_result *const *results, size_t count);
+void bench_report_compare(struct bench_result *const *results, size_t count);
 
 /* Print one JSON object: of one run, or with a list of those of several. Returns 0 or a negative
  * errno. */

@@ -74,7 +74,7 @@ static int worker_main(void *arg)
     struct answer answer = {0};
     struct order order;
 
-    if (load == NULL || bench_pin(worker->core) != 0)
+    if (load == NULL || machine_pin(worker->core) != 0)
         return 1;
     answer.code =
         bench_load_init(load, &worker->options, &worker->result, worker->path, &answer.error);
@@ -288,7 +288,7 @@ int crew_run(struct crew *crew, void (*between)(void *arg), void *arg, struct sp
     int code = crew->own != NULL ? bench_load_run(crew->own, between, arg, error)
                                  : workers_run(crew, between, arg, error);
 
-    bench_correct(crew->result, crew->options->outstanding);
+    bench_use_correct(crew->result, crew->options->outstanding);
     return code == 0 ? samples_finish(crew, error) : code;
 }
 

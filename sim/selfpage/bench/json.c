@@ -86,7 +86,7 @@ static json_t *load_json(const struct bench_options *options, const struct bench
 
 static json_t *counts_json(const struct bench_result *result, bool *failed)
 {
-    struct bench_recalls recalls = bench_recalls(result);
+    struct bench_recalls recalls = bench_use_recalls(result);
     json_t *object = json_object();
 
 #define PUT(name) put_count(object, #name, BENCH_COUNTED(result, name), failed)
@@ -165,8 +165,9 @@ static json_t *use_json(const struct bench_options *options, const struct bench_
 {
     json_t *object = json_object();
 
-    put(object, "utilisation", json_real(bench_mean(result->utilisation, result->samples)), failed);
-    put(object, "jain", json_real(bench_mean(result->fairness, result->samples)), failed);
+    put(object, "utilisation", json_real(bench_use_mean(result->utilisation, result->samples)),
+        failed);
+    put(object, "jain", json_real(bench_use_mean(result->fairness, result->samples)), failed);
     put(object, "disparity", json_real(result->disparity), failed);
     put(object, "settled", json_boolean(!result->rising), failed);
     put(object, "seconds", samples_json(result->times, result->samples, failed), failed);

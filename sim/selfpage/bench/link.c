@@ -10,7 +10,7 @@
 
 #include "client/hello.h"
 
-struct wire_message *bench_message(struct bench_task *task, enum wire_type type)
+struct wire_message *bench_link_message(struct bench_task *task, enum wire_type type)
 {
     struct wire_message *message = &task->load->out;
 
@@ -30,8 +30,8 @@ void bench_link_send(struct bench_link *link)
     /* A task has one request outstanding, so that its socket always has room. */
     result = link_send(&link->link, &load->out, -1);
     if (result != 0 && result != -EPIPE) /* what is left to receive says why it is gone */
-        bench_fail(load, "cannot send %s: %s", wire_type_name(load->out.type),
-                   result == -EAGAIN ? "the socket is full" : strerror(-result));
+        bench_meter_fail(load, "cannot send %s: %s", wire_type_name(load->out.type),
+                         result == -EAGAIN ? "the socket is full" : strerror(-result));
 }
 
 /* The answer to HELLO is like any other, once its version is right. */
@@ -45,7 +45,7 @@ static bool greet(struct bench_link *link)
     link->greeted = true;
     if (hello_check(&load->in, "physmem", &error) == 0)
         return true;
-    bench_fail(load, "%s", error.text);
+    bench_meter_fail(load, "%s", error.text);
     return false;
 }
 
@@ -58,12 +58,12 @@ static void take_messages(struct bench_link *link)
     while (link->poll != NULL && !load->failed &&
            (result = link_take(&link->link, &load->in, &fd)) > 0) {
         if (greet(link))
-            bench_task_receive(link, &load->in, fd);
+            load->on_message(link, &load->in, fd);
         else if (fd >= 0)
             close(fd);
     }
     if (result < 0)
-        bench_fail(load, "physmem sent %s", link->link.problem);
+        bench_meter_fail(load, "physmem sent %s", link->link.problem);
 }
 
 /* Give the shared buffer back, and keep what is left over. */
@@ -75,7 +75,7 @@ static void keep_rest(struct bench_link *link)
     if (size > 0) {
         rest = malloc(size);
         if (rest == NULL) {
-            bench_fail(link->task->load, "out of memory");
+            bench_meter_fail(link->task->load, "out of memory");
             return;
         }
     }
@@ -98,9 +98,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (result > 0)
         take_messages(link);
     else if (result == -EPIPE)
-        bench_task_ended(link);
+        load->on_ended(link);
     else if (result < 0)
-        bench_fail(load, "cannot receive from physmem: %s", strerror(-result));
+        bench_meter_fail(load, "cannot receive from physmem: %s", strerror(-result));
     if (link->poll != NULL)
         keep_rest(link);
 }
@@ -150,7 +150,7 @@ void bench_link_open(struct bench_link *link, struct bench_task *task, enum wire
     link->role = (uint8_t)role;
     link->greeted = false;
     if (fd < 0) {
-        bench_fail(load, "%s", error.text);
+        bench_meter_fail(load, "%s", error.text);
         return;
     }
     link_init(&link->link, fd, NULL, 0);
@@ -158,7 +158,7 @@ void bench_link_open(struct bench_link *link, struct bench_task *task, enum wire
         send_hello(link);
     } else {
         link_close(&link->link);
-        bench_fail(load, "out of memory");
+        bench_meter_fail(load, "out of memory");
     }
 }
 

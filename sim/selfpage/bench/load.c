@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +15,6 @@
 
 #include "base/error.h"
 #include "os/clock.h"
-
-/* Requests that may wait for a task; a power of two. Further arrivals are only counted. */
-#define WAITING_MAX (1u << 20)
 
 /* How often slow tasks are looked at. */
 #define SLOW_PERIOD_MS 5u
@@ -29,119 +25,12 @@
 /* Tasks that are connected at the same time: fewer than a listener lets wait. */
 #define OPENING_MAX 32u
 
-void bench_fail(struct bench_load *load, const char *format, ...)
-{
-    va_list arguments;
-
-    if (load->failed)
-        return;
-    load->failed = true;
-    va_start(arguments, format);
-    vsnprintf(load->error.text, sizeof(load->error.text), format, arguments);
-    va_end(arguments);
-    uv_stop(&load->loop);
-}
-
-bool bench_is_measured(const struct bench_load *load, uint64_t when)
-{
-    return when >= load->measure_from && when < load->measure_until;
-}
-
-void bench_record(struct bench_load *load, struct histogram *histogram, uint64_t ns)
-{
-    if (bench_is_measured(load, clock_now_ns()))
-        histogram_record(histogram, ns);
-}
-
 /* ---- Requests ---- */
-
-static enum bench_kind draw_kind(struct bench_load *load)
-{
-    const unsigned *mix = load->options->mix;
-    uint32_t sum = 0;
-    uint32_t at;
-    unsigned kind = 0;
-
-    for (unsigned i = 0; i < BENCH_MIXED; i++)
-        sum += mix[i];
-    for (at = random_below(&load->random, sum); at >= mix[kind]; kind++)
-        at -= mix[kind];
-    return (enum bench_kind)kind;
-}
-
-/* Have some idle task make a request; there must be one. */
-static void ask_some_task(struct bench_load *load, uint64_t intended_ns)
-{
-    uint32_t place = random_below(&load->random, load->idle_count);
-    struct bench_task *task = load->idle[place];
-
-    load->idle[place] = load->idle[--load->idle_count];
-    bench_task_ask(task, draw_kind(load), intended_ns);
-}
-
-void bench_task_done(struct bench_task *task, uint32_t error)
-{
-    struct bench_load *load = task->load;
-    struct bench_result *result = load->result;
-
-    if (!bench_is_measured(load, task->intended_ns) || task->index < load->options->unmeasured)
-        return;
-    if (error != 0)
-        result->failed[task->kind]++;
-    histogram_record(&result->latency[task->kind], clock_now_ns() - task->intended_ns);
-    if (++load->measured == load->options->requests)
-        uv_stop(&load->loop);
-}
-
-void bench_task_idle(struct bench_task *task)
-{
-    struct bench_load *load = task->load;
-
-    load->idle[load->idle_count++] = task;
-    if (!load->running)
-        return;
-    if (load->options->outstanding > 0)
-        ask_some_task(load, clock_now_ns());
-    else if (load->waiting_first < load->waiting_end)
-        ask_some_task(load, load->waiting[load->waiting_first++ % WAITING_MAX]);
-}
-
-void bench_task_ready(struct bench_task *task)
-{
-    struct bench_load *load = task->load;
-
-    if (task->busy) { /* revoked while it waited for an answer */
-        task->busy = false;
-        bench_task_done(task, EPIPE);
-        bench_task_idle(task);
-    } else if (load->options->outstanding == 0) {
-        bench_task_idle(task);
-    } else {
-        load->idle[load->idle_count++] = task;
-    }
-    if (task->counted)
-        return;
-    task->counted = true;
-    load->ready++;
-    uv_stop(&load->loop);
-}
-
-void bench_task_lost(struct bench_task *task)
-{
-    struct bench_load *load = task->load;
-
-    for (uint32_t i = 0; i < load->idle_count; i++) {
-        if (load->idle[i] == task) {
-            load->idle[i] = load->idle[--load->idle_count];
-            return;
-        }
-    }
-}
 
 static void arrive(struct bench_load *load, uint64_t intended_ns)
 {
     if (load->idle_count > 0)
-        ask_some_task(load, intended_ns);
+        bench_pool_ask(load, intended_ns);
     else if (load->waiting_end - load->waiting_first < WAITING_MAX)
         load->waiting[load->waiting_end++ % WAITING_MAX] = intended_ns;
     else
@@ -156,7 +45,7 @@ static void arm_arrival(struct bench_load *load)
     };
 
     if (timerfd_settime(load->arrival_fd, TFD_TIMER_ABSTIME, &when, NULL) != 0)
-        bench_fail(load, "timerfd_settime: %s", strerror(errno));
+        bench_meter_fail(load, "timerfd_settime: %s", strerror(errno));
 }
 
 static void on_arrival(uv_poll_t *poll, int status, int events)
@@ -192,7 +81,7 @@ static void on_slow(uv_timer_t *timer)
     uint64_t now = clock_now_ns();
 
     for (uint32_t i = 0; i < load->options->slow; i++) {
-        if (bench_is_measured(load, now)) {
+        if (bench_meter_is_on(load, now)) {
             load->result->slow_looks++;
             load->result->slow_owing += load->task[i].owed > 0;
         }
@@ -228,6 +117,8 @@ int bench_load_init(struct bench_load *load, const struct bench_options *options
     load->options = options;
     load->result = result;
     load->path = path;
+    load->on_message = bench_task_receive;
+    load->on_ended = bench_task_ended;
     load->arrival_fd = -1;
     load->random = random_seeded(options->seed);
     load->mean = mean_wish(options);
@@ -318,7 +209,7 @@ static void start_requests(struct bench_load *load)
         uv_timer_start(&load->slow, on_slow, SLOW_PERIOD_MS, SLOW_PERIOD_MS);
     if (load->options->outstanding > 0) {
         for (uint32_t i = 0; i < load->options->outstanding && load->idle_count > 0; i++)
-            ask_some_task(load, clock_now_ns());
+            bench_pool_ask(load, clock_now_ns());
         return;
     }
     uv_poll_start(&load->arrival, UV_READABLE, on_arrival);

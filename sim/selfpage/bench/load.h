@@ -1,8 +1,9 @@
 /* The load of `selfpage bench contracts`: many tasks as connections of one libuv loop.
  *
- * bench_link.c moves messages, bench_ask.c and bench_task.c do what a task does, bench_map.c maps
- * what silent tasks have, bench_load.c decides when a task is to ask for something, and measures;
- * bench_use.c looks at who has how many frames. A failure of any of them ends the load (bench_fail). */
+ * Files stand on one another in the order below: meter.c says what is measured, and ends the load when
+ * something fails; link.c moves messages; ask.c makes the requests of a task, map.c maps what it got;
+ * use.c looks at who has how many frames; pool.c knows which tasks are free, and measures their
+ * requests; task.c takes what physmem says; load.c decides when a request is to be made. */
 #ifndef SELFPAGE_BENCH_LOAD_H
 #define SELFPAGE_BENCH_LOAD_H
 
@@ -16,6 +17,9 @@
 #include "selfpage/bench/bench.h"
 #include "os/shared.h"
 #include "wire/message.h"
+
+/* Requests of an open loop that may wait for a task; a power of two. Further arrivals are only counted. */
+#define WAITING_MAX (1u << 20)
 
 /* Contracts of one task at most; physmem allows 8. */
 #define BENCH_CONTRACTS 4u
@@ -128,13 +132,114 @@ struct bench_load {
     uint64_t measure_from; /* requests that were to be sent between these are measured */
     uint64_t measure_until;
     uint64_t measured; /* requests */
+    /* What comes over a connection, and that it has ended: task.c. */
+    void (*on_message)(struct bench_link *link, const struct wire_message *message, int consume_fd);
+    void (*on_ended)(struct bench_link *link);
     bool failed;
     struct sp_error error;
     uint8_t buffer[2 * WIRE_MESSAGE_MAX + 65536];
     struct wire_message in, out;
 };
 
-/* ---- bench_load.c ---- */
+/* ---- meter.c ---- */
+
+/* End the load with an error. */
+void bench_meter_fail(struct bench_load *load, const char *format, ...) SP_PRINTF(2, 3);
+
+/* Whether the measurement ran at that time. */
+bool bench_meter_is_on(const struct bench_load *load, uint64_t when);
+
+/* Record a time if the measurement runs. */
+void bench_meter_record(struct bench_load *load, struct histogram *histogram, uint64_t ns);
+
+/* ---- link.c ---- */
+
+/* Connect, and send HELLO. What comes goes to load->on_message and load->on_ended. */
+void bench_link_open(struct bench_link *link, struct bench_task *task, enum wire_role role);
+
+/* Send load->out. */
+void bench_link_send(struct bench_link *link);
+void bench_link_close(struct bench_link *link);
+
+/* load->out, emptied of the fields of its header: of `type`, with the task's next seq. */
+struct wire_message *bench_link_message(struct bench_task *task, enum wire_type type);
+
+/* ---- map.c ---- */
+
+/* Physmem has sent an extent; then, what it maps of extents. */
+void bench_map_extent(struct bench_task *task, uint32_t extent, int consume_fd);
+void bench_map_items(struct bench_task *task, const struct wire_message *message);
+
+/* Unmap and close everything. */
+void bench_map_fini(struct bench_task *task);
+
+/* ---- ask.c ---- */
+
+/* Make a request of this kind, or of another if that one makes no sense now. */
+void bench_ask_kind(struct bench_task *task, enum bench_kind kind, uint64_t intended_ns);
+
+/* Propose a contract, as a request of no kind. */
+void bench_ask_propose(struct bench_task *task);
+
+/* Give the oldest `count` slots back, over one of the connections: two ranges where they go round
+ * the end of the container. */
+void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint32_t count);
+
+/* Map the `count` slots that were allocated last. */
+void bench_ask_map(struct bench_task *task, uint32_t count);
+
+/* Frames that the task would use now. */
+uint32_t bench_ask_demand(struct bench_task *task);
+
+/* Frames that it holds. */
+static inline uint32_t bench_task_held(const struct bench_task *task)
+{
+    return (uint32_t)(task->head - task->tail);
+}
+
+/* ---- use.c ---- */
+
+/* Look at what every task holds, while the measurement runs. */
+void bench_use_sample(struct bench_load *load);
+
+/* Correct the latencies of a closed loop for coordinated omission. */
+void bench_use_correct(struct bench_result *result, uint32_t outstanding);
+
+/* What the samples come to: result->use has those of all tasks. Returns 0 or -ENOMEM. */
+int bench_use_finish(const struct bench_options *options, struct bench_result *result);
+
+/* ---- pool.c ---- */
+
+/* Have some task make a request that was to be made at that time; one must be free. */
+void bench_pool_ask(struct bench_load *load, uint64_t intended_ns);
+
+/* A task is ready for the first time, or again. */
+void bench_pool_ready(struct bench_task *task);
+
+/* The task no longer counts until it is ready again. */
+void bench_pool_lost(struct bench_task *task);
+
+/* The request of a task is over: measure it. `error` is 0 or a positive errno value. Unless a
+ * request follows it, call bench_pool_idle next. */
+void bench_pool_done(struct bench_task *task, uint32_t error);
+void bench_pool_idle(struct bench_task *task);
+
+/* ---- task.c ---- */
+
+/* Connect. */
+void bench_task_open(struct bench_task *task);
+
+/* Slow tasks: answer the recall if it is time. */
+void bench_task_look(struct bench_task *task, uint64_t now);
+
+/* A message came, perhaps with a descriptor (or -1), which is the callee's. */
+void bench_task_receive(struct bench_link *link, const struct wire_message *message,
+                        int consume_fd);
+
+/* A connection has ended. */
+void bench_task_ended(struct bench_link *link);
+
+/* ---- load.c ---- */
 
 int bench_load_init(struct bench_load *load, const struct bench_options *options,
                     struct bench_result *result, const char *path, struct sp_error *error);
@@ -149,98 +254,5 @@ int bench_load_run(struct bench_load *load, void (*between)(void *arg), void *ar
 
 /* Disconnect all tasks and free everything. */
 void bench_load_fini(struct bench_load *load);
-
-/* End the load with an error. */
-void bench_fail(struct bench_load *load, const char *format, ...) SP_PRINTF(2, 3);
-
-/* A task is ready for the first time, or again. */
-void bench_task_ready(struct bench_task *task);
-
-/* A task is none any more, until it is ready again. */
-void bench_task_lost(struct bench_task *task);
-
-/* The request of a task is over: measure it. `error` is 0 or a positive errno value. Unless a
- * request follows it, call bench_task_idle next. */
-void bench_task_done(struct bench_task *task, uint32_t error);
-void bench_task_idle(struct bench_task *task);
-
-/* Whether the measurement ran at that time. */
-bool bench_is_measured(const struct bench_load *load, uint64_t when);
-
-/* Record a time if the measurement runs. */
-void bench_record(struct bench_load *load, struct histogram *histogram, uint64_t ns);
-
-/* ---- bench_use.c ---- */
-
-/* Look at what every task holds, while the measurement runs. */
-void bench_use_sample(struct bench_load *load);
-
-/* Correct the latencies of a closed loop for coordinated omission. */
-void bench_correct(struct bench_result *result, uint32_t outstanding);
-
-/* What the samples come to: result->use has those of all tasks. Returns 0 or -ENOMEM. */
-int bench_use_finish(const struct bench_options *options, struct bench_result *result);
-
-/* ---- bench_task.c ---- */
-
-/* Connect. */
-void bench_task_open(struct bench_task *task);
-
-/* Slow tasks: answer the recall if it is time. */
-void bench_task_look(struct bench_task *task, uint64_t now);
-
-/* A message came. */
-void bench_task_receive(struct bench_link *link, const struct wire_message *message,
-                        int consume_fd);
-
-/* A connection has ended. */
-void bench_task_ended(struct bench_link *link);
-
-/* ---- bench_ask.c ---- */
-
-/* Make a request of this kind, or of another if that one makes no sense now. */
-void bench_task_ask(struct bench_task *task, enum bench_kind kind, uint64_t intended_ns);
-
-/* Propose a contract, as a request of no kind. */
-void bench_ask_propose(struct bench_task *task);
-
-/* Give the oldest `count` slots back, over one of the connections: two ranges where they go round
- * the end of the container. */
-void bench_ask_deallocate(struct bench_task *task, struct bench_link *link, uint32_t count);
-
-/* Map the `count` slots that were allocated last. */
-void bench_ask_map(struct bench_task *task, uint32_t count);
-
-/* Frames held, and frames of its contracts: guaranteed ones, or all. */
-static inline uint32_t bench_task_held(const struct bench_task *task)
-{
-    return (uint32_t)(task->head - task->tail);
-}
-uint32_t bench_task_wish(const struct bench_task *task);
-
-/* Frames that it would use now; and whether it is one of those that use nothing. */
-uint32_t bench_task_demand(struct bench_task *task);
-bool bench_task_is_idle(const struct bench_task *task);
-
-/* ---- bench_map.c ---- */
-
-/* Physmem has sent an extent; then, what it maps of extents. */
-void bench_map_extent(struct bench_task *task, uint32_t extent, int consume_fd);
-void bench_map_items(struct bench_task *task, const struct wire_message *message);
-
-/* Unmap and close everything. */
-void bench_map_fini(struct bench_task *task);
-
-/* ---- bench_link.c ---- */
-
-/* Connect, and send HELLO. */
-void bench_link_open(struct bench_link *link, struct bench_task *task, enum wire_role role);
-
-/* Send load->out. */
-void bench_link_send(struct bench_link *link);
-void bench_link_close(struct bench_link *link);
-
-/* load->out, emptied of the fields of its header: of `type`, with the task's next seq. */
-struct wire_message *bench_message(struct bench_task *task, enum wire_type type);
 
 #endif

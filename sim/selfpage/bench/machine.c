@@ -1,10 +1,23 @@
 #include "selfpage/bench/machine.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "os/clock.h"
+
+int machine_pin(int core)
+{
+    cpu_set_t set;
+
+    if (core < 0)
+        return 0;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    return sched_setaffinity(0, sizeof(set), &set) == 0 ? 0 : -errno;
+}
 
 void machine_watch(struct machine *machine, pid_t pid, int core)
 {

@@ -34,6 +34,9 @@ struct machine {
     bool unknown; /* the kernel does not tell */
 };
 
+/* Pin the calling thread to a core; -1: leave it. Returns 0 or a negative errno. */
+int machine_pin(int core);
+
 /* Watch one more process. */
 void machine_watch(struct machine *machine, pid_t pid, int core);
 

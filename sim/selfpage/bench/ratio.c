@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +32,7 @@ struct sizes {
 };
 
 /* One side: a connection that is driven. */
-struct side {
+struct ratio_side {
     int fd;
     bool bare; /* no message is looked at */
     uint32_t seq;
@@ -44,20 +43,9 @@ struct side {
     struct wire_message message;
 };
 
-int bench_pin(int core)
-{
-    cpu_set_t set;
-
-    if (core < 0)
-        return 0;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    return sched_setaffinity(0, sizeof(set), &set) == 0 ? 0 : -errno;
-}
-
 /* ---- Messages ---- */
 
-static size_t encode_propose(struct side *side, uint8_t *bytes, size_t size)
+static size_t encode_propose(struct ratio_side *side, uint8_t *bytes, size_t size)
 {
     struct wire_message *message = &side->message;
 
@@ -72,7 +60,7 @@ static size_t encode_propose(struct side *side, uint8_t *bytes, size_t size)
     return wire_encode(message, bytes, size);
 }
 
-static size_t encode_close(struct side *side, uint8_t *bytes, size_t size)
+static size_t encode_close(struct ratio_side *side, uint8_t *bytes, size_t size)
 {
     side->message.type = WIRE_CLOSE;
     side->message.seq = ++side->seq;
@@ -81,7 +69,7 @@ static size_t encode_close(struct side *side, uint8_t *bytes, size_t size)
     return wire_encode(&side->message, bytes, size);
 }
 
-static struct sizes sizes_find(struct side *side)
+static struct sizes sizes_find(struct ratio_side *side)
 {
     static struct wire_message offer = {.type = WIRE_OFFER}, done = {.type = WIRE_DONE};
     uint8_t bytes[512];
@@ -109,7 +97,7 @@ static int wait_patiently(int fd)
 }
 
 /* Send so much of `out`, receive so much into `in`. */
-static bool exchange(struct side *side, size_t out, size_t in)
+static bool exchange(struct ratio_side *side, size_t out, size_t in)
 {
     size_t got = 0;
     ssize_t count;
@@ -126,7 +114,7 @@ static bool exchange(struct side *side, size_t out, size_t in)
 }
 
 /* The replies are what they should be. */
-static bool replies_are_good(struct side *side, size_t in)
+static bool replies_are_good(struct ratio_side *side, size_t in)
 {
     size_t used = 0;
     size_t length;
@@ -142,7 +130,7 @@ static bool replies_are_good(struct side *side, size_t in)
 }
 
 /* A proposal, and then its end. */
-static bool negotiate(struct side *side, struct histogram *quiet)
+static bool negotiate(struct ratio_side *side, struct histogram *quiet)
 {
     const struct sizes *sizes = &side->sizes;
     uint64_t start = clock_now_ns();
@@ -158,7 +146,7 @@ static bool negotiate(struct side *side, struct histogram *quiet)
     return exchange(side, sizes->close, sizes->done) && replies_are_good(side, sizes->done);
 }
 
-static bool negotiate_batch(struct side *side)
+static bool negotiate_batch(struct ratio_side *side)
 {
     const struct sizes *sizes = &side->sizes;
     size_t in = PAIRS * (sizes->offer + sizes->done);
@@ -173,7 +161,8 @@ static bool negotiate_batch(struct side *side)
 }
 
 /* Messages a second, during one round; 0: failed. */
-static double round_of(struct side *side, bool batches, uint64_t round_ns, struct histogram *quiet)
+static double round_of(struct ratio_side *side, bool batches, uint64_t round_ns,
+                       struct histogram *quiet)
 {
     uint64_t start = clock_now_ns();
     uint64_t now = start;
@@ -188,7 +177,7 @@ static double round_of(struct side *side, bool batches, uint64_t round_ns, struc
     return (double)count * CLOCK_NS_PER_S / (double)(now - start);
 }
 
-unsigned bench_middle(const double *values, unsigned count)
+unsigned bench_ratio_middle(const double *values, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         unsigned before = 0;
@@ -201,8 +190,8 @@ unsigned bench_middle(const double *values, unsigned count)
     return 0;
 }
 
-static bool ratio_of(struct side *subject, struct side *baseline, bool batches, uint64_t round_ns,
-                     struct histogram *quiet, struct bench_ratio *ratio)
+static bool ratio_of(struct ratio_side *subject, struct ratio_side *baseline, bool batches,
+                     uint64_t round_ns, struct histogram *quiet, struct bench_ratio *ratio)
 {
     double ours[ROUNDS], bare[ROUNDS], ratios[ROUNDS];
     unsigned middle;
@@ -214,7 +203,7 @@ static bool ratio_of(struct side *subject, struct side *baseline, bool batches, 
             return false;
         ratios[i] = ours[i] / bare[i];
     }
-    middle = bench_middle(ratios, ROUNDS);
+    middle = bench_ratio_middle(ratios, ROUNDS);
     *ratio = (struct bench_ratio){
         .name = batches ? "pipelined, 32 outstanding" : "sequential",
         .subject = ours[middle],
@@ -242,7 +231,7 @@ static int echo_run(void *arg)
     size_t have = 0, reply;
     ssize_t got;
 
-    if (bench_pin(echo->core) != 0)
+    if (machine_pin(echo->core) != 0)
         return 1;
     while ((got = recv(echo->fds[1], bytes, sizeof(bytes), 0)) > 0) {
         have += (size_t)got;
@@ -277,7 +266,7 @@ static int echo_start(struct echo *echo, const struct bench_options *options, pi
     return result;
 }
 
-static int measure_both(struct side *subject, struct side *bare, uint64_t round_ns,
+static int measure_both(struct ratio_side *subject, struct ratio_side *bare, uint64_t round_ns,
                         struct histogram *quiet, struct bench_result *result,
                         struct sp_error *error)
 {
@@ -289,13 +278,13 @@ static int measure_both(struct side *subject, struct side *bare, uint64_t round_
     return 0;
 }
 
-static int measure(const struct bench_options *options, pid_t group, struct side *subject,
+static int measure(const struct bench_options *options, pid_t group, struct ratio_side *subject,
                    struct histogram *quiet, struct bench_result *result, struct sp_error *error)
 {
     uint64_t round_ns =
         options->duration_ns / ROUNDS < ROUND_NS ? options->duration_ns / ROUNDS : ROUND_NS;
     struct echo echo = {.sizes = subject->sizes};
-    struct side *bare;
+    struct ratio_side *bare;
     int status, code;
     pid_t pid;
 
@@ -326,7 +315,7 @@ int bench_ratio_measure(const struct bench_options *options, const char *path, p
                         struct histogram *quiet, struct bench_result *result,
                         struct sp_error *error)
 {
-    struct side *subject = calloc(1, sizeof(*subject));
+    struct ratio_side *subject = calloc(1, sizeof(*subject));
     static struct bench_peer peer;
     int code;
 

@@ -13,9 +13,6 @@ int bench_ratio_measure(const struct bench_options *options, const char *path, p
                         struct sp_error *error);
 
 /* Which of at most 64 values is the middle one. */
-unsigned bench_middle(const double *values, unsigned count);
-
-/* Pin the calling thread to a core; -1: leave it. Returns 0 or a negative errno. */
-int bench_pin(int core);
+unsigned bench_ratio_middle(const double *values, unsigned count);
 
 #endif

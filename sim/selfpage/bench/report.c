@@ -3,29 +3,6 @@
 
 #include <stdio.h>
 
-double bench_mean(const double *values, uint32_t count)
-{
-    double sum = 0;
-
-    for (uint32_t i = 0; i < count; i++)
-        sum += values[i];
-    return count == 0 ? 0 : sum / count;
-}
-
-struct bench_recalls bench_recalls(const struct bench_result *result)
-{
-    const struct observed_physmem *before = &result->before;
-    struct bench_recalls recalls = {
-        .before = before->recalls - before->recalls_met - before->recalls_missed,
-        .met = BENCH_COUNTED(result, recalls_met),
-        .missed = BENCH_COUNTED(result, recalls_missed),
-    };
-
-    recalls.all = BENCH_COUNTED(result, recalls) + recalls.before;
-    recalls.left = recalls.all - recalls.met - recalls.missed;
-    return recalls;
-}
-
 static double percent(uint64_t part, uint64_t whole)
 {
     return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
@@ -73,7 +50,7 @@ static void print_latencies(const struct bench_result *result)
  * numbers behind the first. */
 static void print_recalls(const struct bench_result *result)
 {
-    struct bench_recalls recalls = bench_recalls(result);
+    struct bench_recalls recalls = bench_use_recalls(result);
 
     printf(
         "recalls      %llu, of which %llu were under way before: %llu met, %llu missed, %llu under "
@@ -100,10 +77,10 @@ static void print_answers(const struct bench_result *result)
         "use          %.1f %% of %u frames held, from %.1f %% at the beginning to %.1f %% at the end\n"
         "fairness     Jain's index %.3f of useful frames / weighted max-min share of the demands;\n"
         "             least / median of that, over all the time, %.3f\n",
-        100 * bench_mean(result->utilisation, result->samples), result->frames,
+        100 * bench_use_mean(result->utilisation, result->samples), result->frames,
         100 * result->utilisation[0],
         100 * result->utilisation[result->samples > 0 ? result->samples - 1 : 0],
-        bench_mean(result->fairness, result->samples), result->disparity);
+        bench_use_mean(result->fairness, result->samples), result->disparity);
     if (result->rising)
         printf(
             "             Use had not settled when the measurement began: give a longer --warmup\n");
@@ -220,7 +197,7 @@ void bench_report(const struct bench_options *options, const struct bench_result
            result->end.tasks, result->books_right ? "right" : "WRONG");
 }
 
-void bench_compare(struct bench_result *const *results, size_t count)
+void bench_report_compare(struct bench_result *const *results, size_t count)
 {
     printf("\n%-20s %9s %9s %9s %8s %8s %8s %7s %6s %6s %6s\n", "arbiter", "a second", "propose",
            "allocate", "no offer", "no frame", "recalls", "missed", "held", "Jain", "least");
@@ -242,8 +219,8 @@ void bench_compare(struct bench_result *const *results, size_t count)
                percent(result->failed[BENCH_ALLOCATE], latency[BENCH_ALLOCATE].count),
                (unsigned long long)BENCH_COUNTED(result, recalls),
                (unsigned long long)BENCH_COUNTED(result, recalls_missed),
-               100 * bench_mean(result->utilisation, result->samples),
-               bench_mean(result->fairness, result->samples), result->disparity);
+               100 * bench_use_mean(result->utilisation, result->samples),
+               bench_use_mean(result->fairness, result->samples), result->disparity);
     }
     for (size_t i = 0; i < count; i++) {
         if (!machine_was_ours(&results[i]->machine)) {

@@ -117,7 +117,7 @@ static void middle_turn(double turns_p99[TURNS][2], double *p99)
 
     for (unsigned turn = 0; turn < TURNS; turn++)
         ratio[turn] = turns_p99[turn][0] > 0 ? turns_p99[turn][1] / turns_p99[turn][0] : 1;
-    middle = bench_middle(ratio, TURNS);
+    middle = bench_ratio_middle(ratio, TURNS);
     p99[0] = turns_p99[middle][0];
     p99[1] = turns_p99[middle][1];
 }

@@ -41,11 +41,11 @@ static int physmem_start(struct stage *stage, const struct bench_options *option
     spawn.argv = argv.items;
     if (argv.failed)
         result = error_set(error, ENOMEM, "out of memory");
-    if (result == 0 && bench_pin(options->core[1]) != 0)
+    if (result == 0 && machine_pin(options->core[1]) != 0)
         result = error_set(error, EINVAL, "cannot run on core %d", options->core[1]);
     if (result == 0)
         result = server_start(&stage->physmem, "physmem", &spawn, &stage->log, error);
-    bench_pin(options->core[0]);
+    machine_pin(options->core[0]);
     if (result == 0)
         result = server_await(&stage->physmem, &stage->log, BENCH_PATIENCE_MS, error);
     strings_fini(&argv);

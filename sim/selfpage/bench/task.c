@@ -54,7 +54,7 @@ static void on_recall(struct bench_task *task, const struct wire_message *messag
 
     task->owed += message->recall.frames;
     task->load->result->slow_recalls +=
-        task->temper == BENCH_SLOW && bench_is_measured(task->load, now);
+        task->temper == BENCH_SLOW && bench_meter_is_on(task->load, now);
     if (task->recalled_ns == 0) {
         task->recalled_ns = now;
         task->recalls = 0;
@@ -87,7 +87,7 @@ static void on_paid(struct bench_task *task)
         task->paying--;
     if (task->paying > 0 || task->owed > 0 || task->recalled_ns == 0)
         return;
-    bench_record(task->load, &task->load->result->recall, clock_now_ns() - task->recalled_ns);
+    bench_meter_record(task->load, &task->load->result->recall, clock_now_ns() - task->recalled_ns);
     task->recalled_ns = 0;
 }
 
@@ -138,7 +138,7 @@ static void on_mapped(struct bench_task *task, const struct wire_message *messag
     if (message->type == WIRE_MAPPED)
         bench_map_items(task, message);
     task->busy = false;
-    bench_task_idle(task);
+    bench_pool_idle(task);
 }
 
 /* Silent tasks map what they have; so do all, where it matters which of them use it. */
@@ -155,7 +155,7 @@ static void on_reply(struct bench_task *task, const struct wire_message *message
         on_mapped(task, message);
         return;
     }
-    bench_task_done(task, message->error);
+    bench_pool_done(task, message->error);
     if (message->type == WIRE_OFFER && task->kind != BENCH_RENEW)
         accept = on_offer(task, message);
     else if (message->type == WIRE_ALLOCATED)
@@ -170,9 +170,9 @@ static void on_reply(struct bench_task *task, const struct wire_message *message
     if (task->owed > 0 && task->temper == BENCH_PROMPT)
         pay(task);
     if (accept)
-        bench_task_ask(task, BENCH_ACCEPT, clock_now_ns());
+        bench_ask_kind(task, BENCH_ACCEPT, clock_now_ns());
     else
-        bench_task_idle(task);
+        bench_pool_idle(task);
 }
 
 /* A task has its first contract. One whose demand changes has a second, and then states its demand. */
@@ -182,11 +182,11 @@ static void opened_contract(struct bench_task *task)
 
     if (task->load->options->demand.kind == DEMAND_NONE) {
         task->state = BENCH_READY;
-        bench_task_ready(task);
+        bench_pool_ready(task);
     } else if (task->contracts == 1) {
         bench_ask_propose(task);
     } else {
-        message = bench_message(task, WIRE_STACK_OPEN);
+        message = bench_link_message(task, WIRE_STACK_OPEN);
         message->stack_open.container = task->container;
         message->stack_open.places = 1;
         bench_link_send(&task->request);
@@ -200,14 +200,15 @@ static void on_opening(struct bench_task *task, bool control, const struct wire_
     struct wire_message *next;
 
     if (message->error != 0) {
-        bench_fail(task->load, "task %u was refused: %s", task->index,
-                   message->type == WIRE_DONE ? message->done.text : strerror((int)message->error));
+        bench_meter_fail(task->load, "task %u was refused: %s", task->index,
+                         message->type == WIRE_DONE ? message->done.text
+                                                    : strerror((int)message->error));
     } else if (message->type == WIRE_WELCOME && !control) {
         task->id = message->welcome.id;
         task->key = message->welcome.key;
         bench_link_open(&task->control, task, WIRE_ROLE_CONTROL);
     } else if (message->type == WIRE_WELCOME) {
-        next = bench_message(task, WIRE_CONTAINER_CREATE);
+        next = bench_link_message(task, WIRE_CONTAINER_CREATE);
         next->container_create.slots = task->load->slots;
         bench_link_send(&task->request);
     } else if (message->type == WIRE_CONTAINER) {
@@ -218,7 +219,7 @@ static void on_opening(struct bench_task *task, bool control, const struct wire_
         opened_contract(task);
     } else if (message->type == WIRE_DONE) {
         task->state = BENCH_READY;
-        bench_task_ready(task);
+        bench_pool_ready(task);
     }
 }
 
@@ -231,13 +232,13 @@ static void on_revoked(struct bench_task *task)
     if (task->state != BENCH_READY)
         return;
     if (task->temper == BENCH_SILENT)
-        task->load->result->revoked += bench_is_measured(task->load, clock_now_ns());
+        task->load->result->revoked += bench_meter_is_on(task->load, clock_now_ns());
     else
         task->load->result->revoked_compliant++;
     task->state = BENCH_REVOKED;
-    bench_task_lost(task);
+    bench_pool_lost(task);
     /* Physmem handles it when all of the revocation is done. */
-    message = bench_message(task, WIRE_RENEW);
+    message = bench_link_message(task, WIRE_RENEW);
     message->renew.contract = 0;
     message->renew.term_ns = BENCH_TERM_NS;
     bench_link_send(&task->request);
@@ -263,7 +264,7 @@ static void on_reusable(struct bench_task *task)
     uint64_t missed = missed_deadline(task, now);
 
     if (missed != 0)
-        bench_record(task->load, &task->load->result->reuse, now - missed);
+        bench_meter_record(task->load, &task->load->result->reuse, now - missed);
     bench_link_close(&task->control);
     bench_link_close(&task->request);
     bench_map_fini(task);
@@ -274,7 +275,7 @@ static void on_reusable(struct bench_task *task)
 
 static void on_unmap(struct bench_task *task, uint64_t id, const struct wire_range *range)
 {
-    struct wire_message *message = bench_message(task, WIRE_UNMAPPED);
+    struct wire_message *message = bench_link_message(task, WIRE_UNMAPPED);
 
     message->seq = 0;
     if (maps(task) && task->temper != BENCH_SILENT)
@@ -318,9 +319,9 @@ static void on_observer(struct bench_load *load, const struct wire_message *mess
     load->asking_count--;
     if (!task->busy || task->kind != BENCH_RECALL || task->state != BENCH_READY)
         return; /* was revoked meanwhile */
-    bench_task_done(task, message->error);
+    bench_pool_done(task, message->error);
     task->busy = false;
-    bench_task_idle(task);
+    bench_pool_idle(task);
 }
 
 /* An extent, which only silent tasks map, or the frame stack. */
@@ -329,7 +330,7 @@ static void take_descriptor(struct bench_task *task, const struct wire_message *
 {
     if (message->type == WIRE_STACK) {
         if (shared_open(&task->stack, consume_fd, NULL) != 0)
-            bench_fail(task->load, "a frame stack cannot be mapped");
+            bench_meter_fail(task->load, "a frame stack cannot be mapped");
     } else if (task->temper == BENCH_SILENT) {
         bench_map_extent(task, message->extent.extent, consume_fd);
     } else if (consume_fd >= 0) {
@@ -369,6 +370,6 @@ void bench_task_ended(struct bench_link *link)
     if (link->role == WIRE_ROLE_CONTROL && task->state == BENCH_REVOKED)
         bench_link_close(&task->control);
     else
-        bench_fail(task->load, "physmem has ended the %s connection of task %u", names[link->role],
-                   task->index);
+        bench_meter_fail(task->load, "physmem has ended the %s connection of task %u",
+                         names[link->role], task->index);
 }

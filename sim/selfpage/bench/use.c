@@ -10,6 +10,29 @@
 /* Use that changes by more than this part of all frames has not settled. */
 #define SETTLED 0.05
 
+double bench_use_mean(const double *values, uint32_t count)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        sum += values[i];
+    return count == 0 ? 0 : sum / count;
+}
+
+struct bench_recalls bench_use_recalls(const struct bench_result *result)
+{
+    const struct observed_physmem *before = &result->before;
+    struct bench_recalls recalls = {
+        .before = before->recalls - before->recalls_met - before->recalls_missed,
+        .met = BENCH_COUNTED(result, recalls_met),
+        .missed = BENCH_COUNTED(result, recalls_missed),
+    };
+
+    recalls.all = BENCH_COUNTED(result, recalls) + recalls.before;
+    recalls.left = recalls.all - recalls.met - recalls.missed;
+    return recalls;
+}
+
 void bench_use_sample(struct bench_load *load)
 {
     struct bench_result *result = load->result;
@@ -18,7 +41,7 @@ void bench_use_sample(struct bench_load *load)
         return; /* the last one may come late */
     for (uint32_t i = 0; i < load->tasks; i++)
         load->use[i * BENCH_SAMPLES + result->samples] =
-            (struct bench_use){bench_task_held(&load->task[i]), bench_task_demand(&load->task[i])};
+            (struct bench_use){bench_task_held(&load->task[i]), bench_ask_demand(&load->task[i])};
     result->times[result->samples] =
         (double)(clock_now_ns() - load->measure_from) / (double)CLOCK_NS_PER_S;
     result->samples++;
@@ -82,8 +105,8 @@ static bool is_rising(const struct bench_result *result)
 
     if (fifth == 0)
         return false;
-    change = bench_mean(result->utilisation + result->samples - fifth, fifth) -
-             bench_mean(result->utilisation, fifth);
+    change = bench_use_mean(result->utilisation + result->samples - fifth, fifth) -
+             bench_use_mean(result->utilisation, fifth);
     return change > SETTLED || change < -SETTLED;
 }
 
@@ -117,7 +140,7 @@ int bench_use_finish(const struct bench_options *options, struct bench_result *r
     return there ? 0 : -ENOMEM;
 }
 
-void bench_correct(struct bench_result *result, uint32_t outstanding)
+void bench_use_correct(struct bench_result *result, uint32_t outstanding)
 {
     uint64_t count = 0;
 

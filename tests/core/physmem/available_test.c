@@ -110,7 +110,7 @@ static void test_what_an_arbiter_would_grant(void **state)
 
     (void)state;
     world_init(&world, &heap_allocator);
-    world.arbiter = arbiter_find("maxmin", 6);
+    world.arbiter = arbiter_registry_find("maxmin", 6);
     assert_int_equal(world_start(&world, FRAMES, 4, 0), 0);
     a = task_with(&world, "a", 10, 90, &in_a);
     b = task_with(&world, "b", 10, 90, &in_b);
@@ -216,7 +216,7 @@ static void play(const char *arbiter, uint64_t seed)
     struct game game = {.random = random_seeded(seed)};
 
     world_init(&game.world, &heap_allocator);
-    game.world.arbiter = arbiter_find(arbiter, strlen(arbiter));
+    game.world.arbiter = arbiter_registry_find(arbiter, strlen(arbiter));
     game.grants = (game.world.arbiter->flags & SP_ARBITER_GRANTS) != 0;
     assert_int_equal(world_start(&game.world, WORLD_FRAMES, 8, 0), 0);
     for (unsigned i = 0; i < TASKS; i++) {

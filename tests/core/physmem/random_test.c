@@ -748,7 +748,7 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
     world_init(&play->world, &heap_allocator);
     play->world.watch = watch;
     play->world.user = play;
-    play->world.arbiter = arbiter_builtin((seed - 1) % ARBITERS);
+    play->world.arbiter = arbiter_registry_builtin((seed - 1) % ARBITERS);
     assert_int_equal(world_start(&play->world, FRAMES, 20, 5 * SECOND), 0);
     for (unsigned i = 0; i < ACTORS; i++)
         play->actor[i] = (struct actor){.character = cast[i], .due = UINT64_MAX};
