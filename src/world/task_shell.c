@@ -230,20 +230,28 @@ enum task_shell_verdict task_shell_touch(struct task_shell *shell, uint32_t page
 
 /* ---- What comes ---- */
 
+void task_shell_forget(struct swap_shell *swap, const struct queue_entry *entry)
+{
+    uint32_t slot = (uint32_t)entry->value[1];
+
+    if (entry->kind == DELIVERY_LOADED)
+        swap_shell_loaded(swap, slot);
+    else if (slot != PAGER_NONE)
+        swap_shell_stored(swap, slot);
+}
+
 void task_shell_deliver(struct task_shell *shell, const struct queue_entry *entry)
 {
     sp_page page = (sp_page)entry->value[0];
     uint32_t slot = (uint32_t)entry->value[1];
     struct task_shell_page *p = page_of(shell, page);
 
+    task_shell_forget(shell->config.swap, entry);
     if (shell->revoked)
         return;
     if (entry->kind == DELIVERY_STORED) {
-        if (slot != PAGER_NONE)
-            swap_shell_stored(shell->config.swap, slot);
         pager_evict_stored(&shell->pager, page, slot, slot != PAGER_NONE ? 0 : EIO);
     } else {
-        swap_shell_loaded(shell->config.swap, slot);
         *frame_of(shell, shell->pager.page[page].slot) = p->loading;
         pager_fault_loaded(&shell->pager, page, true, p->waited, p->waited_write);
     }

@@ -101,4 +101,7 @@ void task_shell_work(struct task_shell *shell);
 /* An entry of the queue that is for this task. */
 void task_shell_deliver(struct task_shell *shell, const struct queue_entry *entry);
 
+/* An entry for a task that is gone: what it had under way at swap is over. */
+void task_shell_forget(struct swap_shell *swap, const struct queue_entry *entry);
+
 #endif

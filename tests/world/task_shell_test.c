@@ -28,6 +28,7 @@ struct program {
     uint32_t page;
     bool write;
     uint64_t references;
+    uint64_t sleeps_until; /* it hangs, or what is sent to it comes late */
 };
 
 struct crowd {
@@ -37,6 +38,10 @@ struct crowd {
     struct task_shell task[TASKS_MAX];
     struct program program[TASKS_MAX];
     uint32_t tasks;
+    bool faulty;
+    struct faults faults;
+    uint32_t revoked; /* tasks that have lost everything, ever */
+    uint32_t struck;  /* bit i: task i has not kept its contracts, or has lost its connection */
 };
 
 static void on_effect(struct world *world, const struct physmem_effect *effect)
@@ -93,12 +98,14 @@ static uint32_t turn(struct crowd *crowd, uint32_t i)
     struct program *program = &crowd->program[i];
     uint32_t made = 0;
 
+    if (crowd->world.now < program->sleeps_until || crowd->task[i].revoked)
+        return 0;
     task_shell_work(&crowd->task[i]);
     while (made < TURN) {
         enum task_shell_verdict verdict =
             task_shell_touch(&crowd->task[i], program->page, program->write);
 
-        if (verdict == TASK_SHELL_WAITS)
+        if (verdict == TASK_SHELL_WAITS || (verdict == TASK_SHELL_REVOKED && crowd->faulty))
             break;
         assert_int_equal(verdict, TASK_SHELL_TOUCHED);
         made++;
@@ -110,9 +117,62 @@ static uint32_t turn(struct crowd *crowd, uint32_t i)
     return made;
 }
 
+/* Another task comes in the place of one that is gone. */
+static void restart(struct crowd *crowd, uint32_t i)
+{
+    struct task_shell_config config = crowd->task[i].config;
+
+    task_shell_fini(&crowd->task[i]);
+    config.number += TASKS_MAX; /* what is on its way to the old one is not for it */
+    crowd->program[i].page = 0;
+    crowd->program[i].sleeps_until = 0;
+    assert_int_equal(task_shell_init(&crowd->task[i], &config), 0);
+}
+
+/* What befalls a task, but the first, in one of its turns. */
+static void strike(struct crowd *crowd, uint32_t i)
+{
+    struct task_shell *task = &crowd->task[i];
+    struct world *world = &crowd->world;
+    uint64_t ns;
+
+    if (task->revoked) {
+        crowd->revoked++;
+        restart(crowd, i);
+        return;
+    }
+    switch (faults_draw(&crowd->faults, &ns)) {
+    case FAULT_NONE:
+        return;
+    case FAULT_DELAY:
+    case FAULT_HANG:
+        crowd->program[i].sleeps_until = world->now + ns;
+        break;
+    case FAULT_DROP:
+        physmem_task_disconnected(world->physmem, world->now, task->task);
+        world_run(world);
+        break;
+    case FAULT_DIE: /* and another one comes in its place */
+        restart(crowd, i);
+        break;
+    }
+    crowd->struck |= 1u << i;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+static void deliver(struct crowd *crowd, const struct queue_entry *entry)
+{
+    for (uint32_t i = 0; i < crowd->tasks; i++) {
+        if (crowd->task[i].config.number == entry->to) {
+            task_shell_deliver(&crowd->task[i], entry);
+            return;
+        }
+    }
+    task_shell_forget(&crowd->swap, entry);
 }
 
 static void crowd_run(struct crowd *crowd, uint64_t until)
@@ -125,17 +185,23 @@ static void crowd_run(struct crowd *crowd, uint64_t until)
         uint64_t next = world->now + MS;
 
         for (uint32_t i = 0; i < crowd->tasks; i++) {
-            uint32_t made = turn(crowd, i);
+            uint32_t made;
+
+            if (crowd->faulty && i > 0)
+                strike(crowd, i);
+            made = turn(crowd, i);
 
             most = made > most ? made : most;
         }
-        if (most > 0)
+        if (crowd->faulty)
+            next = world->now + 5 * MS;
+        else if (most > 0)
             next = world->now + most * REFERENCE_NS;
         else
             next = earlier(next, world_queue_due(&crowd->queue));
         world_pass(world, next > world->now ? next - world->now : 0);
         while (world_queue_take(&crowd->queue, world->now, &entry))
-            task_shell_deliver(&crowd->task[entry.to], &entry);
+            deliver(crowd, &entry);
     }
 }
 
@@ -212,6 +278,44 @@ static void test_a_run_is_the_same_every_time(void **state)
     }
 }
 
+/* Tasks hang, lose their connections, die and come back; physmem's books hold, the task that keeps its
+ * contracts loses nothing, and when the faults are over all go on. */
+static void test_faults_hurt_nobody_else(void **state)
+{
+    static const char *const arbiters[] = {"fcfs", "maxmin", "karma", "auction", "cliffhanger"};
+    uint32_t struck = 0, revoked = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        static struct crowd crowd;
+        uint64_t before[TASKS_MAX];
+
+        crowd_begin(&crowd, arbiters[seed % 5], 400);
+        for (unsigned i = 0; i < TASKS_MAX; i++)
+            crowd_join(&crowd, policy_find(i % 2 == 0 ? "clock" : "fifo", i % 2 == 0 ? 5 : 4), 40,
+                       400, (struct program){.pages = 150 + 50 * i, .jumps = true, .writes = 3});
+        crowd.faulty = true;
+        crowd.faults = faults_swarm(seed, 8 * SECOND);
+        for (unsigned part = 0; part < 20; part++) {
+            crowd_run(&crowd, crowd.world.now + SECOND);
+            assert_null(physmem_check(crowd.world.physmem));
+            assert_null(pager_check(&crowd.task[0].pager));
+            assert_false(crowd.task[0].revoked);
+        }
+        struck |= crowd.struck;
+        revoked += crowd.revoked;
+        crowd.faults = (struct faults){.longest_ns = 0};
+        for (unsigned i = 0; i < TASKS_MAX; i++)
+            before[i] = crowd.program[i].references;
+        crowd_run(&crowd, crowd.world.now + 20 * SECOND);
+        for (unsigned i = 0; i < TASKS_MAX; i++)
+            assert_true(crowd.program[i].references > before[i] + 1000);
+        crowd_end(&crowd);
+    }
+    assert_int_equal(struck, 0xe); /* all but the first */
+    assert_true(revoked > 0);
+}
+
 /* What was seen live: 800 frames, a hoarder that goes round 800 pages, and a second later a task that
  * goes round 360. It has its frames within a quantum of Karma, and a round of the auction. */
 static void test_a_late_pager_has_its_allotment(void **state)
@@ -248,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_contents_survive),
         cmocka_unit_test(test_a_run_is_the_same_every_time),
+        cmocka_unit_test(test_faults_hurt_nobody_else),
         cmocka_unit_test(test_a_late_pager_has_its_allotment),
     };
 
