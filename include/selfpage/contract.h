@@ -137,7 +137,7 @@ enum sp_reason {
     SP_REASON_ORDER = 7,          /**< no blocks of that order, or frames that make no whole one */
     SP_REASON_TOO_MANY = 8,       /**< the task holds as many contracts as it may */
     SP_REASON_RECALL_MISSED = 9,  /**< a recall's deadline passed */
-    SP_REASON_NOT_RECEIVING = 10, /**< the control channel could not take a message */
+    SP_REASON_NOT_RECEIVING = 10, /**< the control connection could not take a message */
     SP_REASON_OVERDRAFT = 11,     /**< more memory touched than the books allow */
     SP_REASON_UNMAP_MISSED = 12,  /**< an unmap was not answered in time */
     SP_REASON_ADMINISTRATOR = 13, /**< asked for by the administrator of physmem */

@@ -7,7 +7,7 @@
 int control_start(struct sp_task *task, struct sp_error *error);
 void control_stop(struct sp_task *task);
 
-/* struct channel.on_message of the control channel; the context is the task. */
+/* struct channel.on_message of the control connection; the context is the task. */
 void control_on_message(void *context, struct channel *channel, const struct wire_message *message,
                         int consume_fd);
 
