@@ -213,19 +213,30 @@ static bool errands_wait(struct errand_pool *pool, const struct timespec *until)
     return result == 0;
 }
 
+/* Whether an errand has not run, or its `done` has not been called. */
+static bool has_errands(struct errand_pool *pool)
+{
+    bool some;
+
+    pthread_mutex_lock(&pool->lock);
+    some = pool->unfinished > 0 || pool->done != NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return some;
+}
+
 bool errand_pool_free(struct errand_pool **poolp, uint32_t wait_ms)
 {
     struct timespec until = after_ms(wait_ms);
     struct errand_pool *pool = *poolp;
     bool all;
 
-    *poolp = NULL;
     if (pool == NULL)
         return true;
-    do { /* what an errand's end submits is waited for, too */
+    do { /* what an errand's end submits, by *poolp, is waited for, too */
         all = errands_wait(pool, &until);
         errand_reap(pool);
-    } while (all && pool->unfinished > 0);
+    } while (all && has_errands(pool));
+    *poolp = NULL;
     pthread_mutex_lock(&pool->lock);
     pool->ending = true;
     pthread_cond_broadcast(&pool->work);

@@ -146,11 +146,48 @@ static void test_what_stays_blocked_is_left_behind(void **state)
     /* The pipe stays open: its reader waits as long as this process lives. */
 }
 
+/* Work whose end submits more work, as the owner of a pool does: by the owner's pointer. */
+struct chain {
+    struct work work;
+    struct errand_lane lane;
+    struct errand_pool *pool;
+    unsigned left;
+};
+
+static void done_and_more(struct errand *errand)
+{
+    struct chain *chain = (struct chain *)errand;
+
+    done(errand);
+    if (chain->left == 0)
+        return;
+    chain->left--;
+    errand_submit(chain->pool, &chain->lane, errand);
+}
+
+static void test_what_an_end_submits_is_done_before_the_pool_ends(void **state)
+{
+    static struct chain chain;
+    unsigned clock = 0;
+
+    (void)state;
+    chain.pool = pool_new();
+    chain.left = 3;
+    chain.work = work_of(-1, &clock);
+    chain.work.errand.done = done_and_more;
+    errand_submit(chain.pool, &chain.lane, &chain.work.errand);
+    assert_true(errand_pool_free(&chain.pool, 20000));
+    assert_null(chain.pool);
+    assert_int_equal(clock, 4);
+    close(woken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_user_whose_errands_block_holds_up_no_other),
         cmocka_unit_test(test_a_lane_keeps_few_threads),
+        cmocka_unit_test(test_what_an_end_submits_is_done_before_the_pool_ends),
         cmocka_unit_test(test_what_stays_blocked_is_left_behind),
     };
 
