@@ -14,8 +14,8 @@ _Static_assert(WIRE_NAME == SP_NAME_MAX,
                "a task's name fits the protocol, and the other way round");
 
 /* Sizes on the wire, as sums: of an element, and of the shortest and the longest body of a type. */
-#define SIZE_F(type, name, ...)               +sizeof(wire_##type)
-#define SIZE_E(name, LIST, ...)               +1
+#define SIZE_F(type, name, ...)          +sizeof(wire_##type)
+#define SIZE_E(name, LIST, ...)          +1
 #define SIZE_S(name, size)               +(size)
 #define SIZE_SHORTEST_L(element, n, max) +sizeof(wire_u16)
 #define SIZE_LONGEST_L(element, n, max)  +sizeof(wire_u16) + (max) * (size_t)SIZE_OF_##element
@@ -175,7 +175,7 @@ static void put_string(struct cursor *cursor, const char *text, size_t size)
 
 /* Lists: get_list_range(cursor, array, count) and its like. */
 #define GET_F(type, name, ...) body->name = (wire_##type)get_integer(cursor, sizeof(wire_##type));
-#define GET_E(name, LIST, ...)                                                                          \
+#define GET_E(name, LIST, ...)                                                                     \
     body->name = (wire_u8)below(cursor, get_integer(cursor, 1), WIRE_COUNT(LIST), WIRE_BAD_ENUM);
 #define GET_S(name, size) get_string(cursor, body->name, size);
 #define GET_L(element, name, max)                                                                  \
@@ -184,7 +184,7 @@ static void put_string(struct cursor *cursor, const char *text, size_t size)
     get_list_##element(cursor, body->name, body->name##_count);
 
 #define PUT_F(type, name, ...) put_integer(cursor, body->name, sizeof(wire_##type));
-#define PUT_E(name, LIST, ...)                                                                          \
+#define PUT_E(name, LIST, ...)                                                                     \
     put_integer(cursor, below(cursor, body->name, WIRE_COUNT(LIST), WIRE_BAD_ENUM), 1);
 #define PUT_S(name, size) put_string(cursor, body->name, size);
 #define PUT_L(element, name, max)                                                                  \

@@ -29,7 +29,7 @@ typedef uint64_t wire_u64;
 
 #define WIRE_STRUCT_F(type, name, ...) wire_##type name;
 #define WIRE_STRUCT_E(name, LIST, ...) wire_u8 name;
-#define WIRE_STRUCT_S(name, size) char name[size];
+#define WIRE_STRUCT_S(name, size)      char name[size];
 #define WIRE_STRUCT_L(element, name, max)                                                          \
     wire_u16 name##_count;                                                                         \
     struct wire_##element name[max];

@@ -76,7 +76,7 @@ static void print_enum(struct printer *printer, const char *field, uint8_t value
 }
 
 #define PRINT_F(type, name, ...) print_number(printer, #name, body->name);
-#define PRINT_E(name, LIST, ...)                                                                        \
+#define PRINT_E(name, LIST, ...)                                                                   \
     print_enum(printer, #name, body->name, names_of_##LIST, WIRE_COUNT(LIST));
 
 /* Elements: print_list_range(printer, array, count) and its like. */

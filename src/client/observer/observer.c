@@ -93,22 +93,54 @@ int observer_recall(struct observer *observer, const char *task, uint32_t frames
 
 /* ---- What arrives ---- */
 
+/* Where the task of this number is, or belongs. The next one of an answer is mostly there. */
+static size_t place_of(const struct observer *observer, uint32_t id)
+{
+    size_t low = 0, high = observer->task_count;
+
+    if (observer->next < high && observer->tasks[observer->next].id == id)
+        return observer->next;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (observer->tasks[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Make room for one more task. */
+static int reserve(struct observer *observer)
+{
+    size_t room = observer->task_room == 0 ? WIRE_TASKS : 2 * observer->task_room;
+    struct observed_task *tasks;
+
+    if (observer->task_count < observer->task_room)
+        return 0;
+    tasks = reallocarray(observer->tasks, room, sizeof *tasks);
+    if (tasks == NULL)
+        return -ENOMEM;
+    observer->tasks = tasks;
+    observer->task_room = room;
+    return 0;
+}
+
 static int note_task(struct observer *observer, const struct wire_message *message)
 {
-    struct observed_task *tasks = observer->tasks;
-    size_t place = observer->task_count;
+    size_t place = place_of(observer, message->task_status.id);
+    struct observed_task *task;
 
-    while (place > 0 && tasks[place - 1].id >= message->task_status.id)
-        place--;
-    if (place == observer->task_count || tasks[place].id != message->task_status.id) {
-        tasks = reallocarray(tasks, observer->task_count + 1, sizeof *tasks);
-        if (tasks == NULL)
-            return -ENOMEM;
-        memmove(tasks + place + 1, tasks + place, (observer->task_count - place) * sizeof *tasks);
-        observer->tasks = tasks;
+    if (reserve(observer) != 0)
+        return -ENOMEM;
+    task = &observer->tasks[place];
+    if (place == observer->task_count || task->id != message->task_status.id) {
+        memmove(task + 1, task, (observer->task_count - place) * sizeof *task);
         observer->task_count++;
     }
-    memcpy(&tasks[place], &message->task_status, sizeof tasks[place]);
+    memcpy(task, &message->task_status, sizeof *task);
+    observer->next = place + 1;
     observer->listed++;
     return 0;
 }

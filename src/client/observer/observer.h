@@ -39,6 +39,8 @@ struct observer {
     struct observed_swap swap;
     struct observed_task *tasks; /* all that physmem ever named, in the order of their ids */
     size_t task_count;
+    size_t task_room;
+    size_t next;               /* where the next task of an answer is likely to be */
     uint32_t done_seq;         /* the last DONE: which request it answers, */
     uint32_t done_error;       /* its error, 0 or a positive errno value, */
     char done_text[WIRE_TEXT]; /* and what it says */
