@@ -21,14 +21,25 @@ void hello_fill(struct wire_message *message, const struct hello *hello)
     }
 }
 
+/* The server's reason, and what this side can add to it. */
+static int refused(const struct wire_message *answer, const char *server, struct sp_error *error)
+{
+    const char *reason = strerror((int)answer->error);
+
+    if (answer->type == WIRE_DONE && answer->done.text[0] != '\0')
+        reason = answer->done.text;
+    if (answer->error == EPROTO)
+        return error_set(error, EPROTO,
+                         "%s refuses the connection: %s. This program speaks version %u of the "
+                         "protocol: install both from one release",
+                         server, reason, WIRE_VERSION);
+    return error_set(error, (int)answer->error, "%s refuses the connection: %s", server, reason);
+}
+
 int hello_check(const struct wire_message *answer, const char *server, struct sp_error *error)
 {
-    if (answer->error != 0 && answer->type == WIRE_DONE && answer->done.text[0] != '\0')
-        return error_set(error, (int)answer->error, "%s refuses the connection: %s", server,
-                         answer->done.text);
     if (answer->error != 0)
-        return error_set(error, (int)answer->error, "%s refuses the connection: %s", server,
-                         strerror((int)answer->error));
+        return refused(answer, server, error);
     if (answer->type != WIRE_WELCOME)
         return error_set(error, EPROTO, "%s answers HELLO with %s", server,
                          wire_type_name(answer->type));

@@ -51,6 +51,8 @@ static void test_only_a_welcome_of_this_version_is_good(void **state)
     check(&answer, -EBUSY, "physmem refuses the connection: the task has one");
     answer.done.text[0] = '\0';
     check(&answer, -EBUSY, strerror(EBUSY));
+    answer.error = EPROTO;
+    check(&answer, -EPROTO, "install both from one release");
     answer = (struct wire_message){.type = WIRE_NOTICE};
     check(&answer, -EPROTO, "answers HELLO with NOTICE");
 }
