@@ -49,16 +49,16 @@ void caller_init(struct caller *caller, const char *server, int timeout_ms);
 /* Connect without a HELLO. `error` may be NULL, here and below; its text says what to do. */
 int caller_connect(struct caller *caller, const char *path, struct sp_error *error);
 
-/* Connect, send HELLO, and check the answer, which goes to *welcome (may be NULL). On failure nothing
- * is left open. Returns also the errors of link_connect and hello_check. */
+/* Connect, send HELLO, and check the answer, which goes to *welcome (may be NULL). On failure
+ * nothing is left open. Returns also the errors of link_connect and hello_check. */
 int caller_open(struct caller *caller, const char *path, const struct hello *hello,
                 struct wire_message *welcome, struct sp_error *error);
 
 /* Close the connection, if there is one. The caller can be opened again. */
 void caller_close(struct caller *caller);
 
-/* Send bytes, and with the first of them a descriptor or -1. Receives meanwhile, as far as the buffer
- * goes, so that two full sockets do not wait for each other. */
+/* Send bytes, and with the first of them a descriptor or -1. Receives meanwhile, as far as the
+ * buffer goes, so that two full sockets do not wait for each other. */
 int caller_send_bytes(struct caller *caller, const void *bytes, size_t size, int borrowed_fd);
 
 /* Send a message as it is. */
@@ -77,7 +77,8 @@ int caller_ask(struct caller *caller, struct wire_message *request, int borrowed
                struct wire_message *reply, int *fdp);
 
 /* Ask, and expect a reply of this type without an error. Returns also the error of the reply, and
- * -EPROTO for another type; the text names the request. `*fdp` as above, -1 unless 0 is returned. */
+ * -EPROTO for another type; the text names the request. *fdp is the descriptor that came
+ * with it, yours, or -1 (also on failure); fdp may be NULL. */
 int caller_ask_for(struct caller *caller, struct wire_message *request, enum wire_type expected,
                    struct wire_message *reply, int *fdp, struct sp_error *error);
 

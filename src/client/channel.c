@@ -130,8 +130,8 @@ static void deliver(struct channel *channel, int consume_fd)
     __atomic_store_n(&call->done, 1, __ATOMIC_RELEASE);
 }
 
-/* Read once, and deliver what is complete. The caller has `reading`. Returns 0, or the negative errno
- * that ends the link. */
+/* Read once, and deliver what is complete. The caller has `reading`. Returns 0, or the negative
+ * errno that ends the link. */
 static int read_some(struct channel *channel)
 {
     int result = link_pull(&channel->link), fd;

@@ -1,14 +1,15 @@
-/* A channel: a link (client/link.h) over which several threads, some of them in fault handlers, ask a
- * server at once.
+/* A channel: a link (client/link.h) over which several threads, some of them in fault handlers, ask
+ * a server at once.
  *
  * There is no reading thread. A thread that waits for a reply reads for all: it hands each reply to
- * the thread that waits for it, and lets another thread read once its own reply has come. No lock is
- * held while a thread sleeps. Messages that nobody waits for go to `on_message`.
+ * the thread that waits for it, and lets another thread read once its own reply has come. No lock
+ * is held while a thread sleeps. Messages that nobody waits for go to `on_message`.
  *
  * Functions may be called from any thread and from fault handlers, with all signals but SIGSEGV and
- * SIGBUS blocked, and with none of the caller's locks held. They allocate nothing, and none needs more
- * than WIRE_MESSAGE_MAX bytes of stack, and a little. Apart from channel_init they return 0, or -EPIPE
- * once the link is of no more use, which stays that way; channel_problem then says why. */
+ * SIGBUS blocked, and with none of the caller's locks held. They allocate nothing, and none needs
+ * more than WIRE_MESSAGE_MAX bytes of stack, and a little. Apart from channel_init they return 0,
+ * or -EPIPE once the link is of no more use, which stays that way; channel_problem then says why.
+ */
 #ifndef CLIENT_CHANNEL_H
 #define CLIENT_CHANNEL_H
 
@@ -46,8 +47,8 @@ struct channel {
     unsigned char in[LINK_BUFFER];
 };
 
-/* Messages encoded one after the other, to be sent with one system call: as many bytes as the longest
- * message has. */
+/* Messages encoded one after the other, to be sent with one system call: as many bytes as the
+ * longest message has. */
 struct channel_batch {
     size_t size;
     unsigned char bytes[WIRE_MESSAGE_MAX];

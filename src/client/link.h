@@ -1,5 +1,5 @@
-/* A link: the client's end of a connection to physmem or swap. Bytes that arrive become messages, and
- * each message gets the descriptor that it announces.
+/* A link: the client's end of a connection to physmem or swap. Bytes that arrive become messages,
+ * and each message gets the descriptor that it announces.
  *
  * Every client in this tree stands on this file. Nothing here waits, allocates or takes a lock, so
  * that it can be used in a fault handler and under any event loop. On top of it stand
@@ -22,8 +22,8 @@
  * sends; link.problem says what it was. -EMFILE: a descriptor came, and this process may have no
  * more; it is lost. After any of these the link can only be closed.
  *
- * Descriptors of a link are close-on-exec, and never 0, 1 or 2 (see os/descriptor.h). A link is used
- * by one thread at a time. Everything but link_connect is async-signal-safe. */
+ * Descriptors of a link are close-on-exec, and never 0, 1 or 2 (see os/descriptor.h). A link is
+ * used by one thread at a time. Everything but link_connect is async-signal-safe. */
 #ifndef CLIENT_LINK_H
 #define CLIENT_LINK_H
 
@@ -52,8 +52,8 @@ struct link {
     int fds[LINK_FDS]; /* received, and not announced yet, in order */
 };
 
-/* Connect to the socket at `path`. Waits while the server's backlog is full. Returns a descriptor for
- * link_init, or a negative errno with a text as sock_connect. Not for signal handlers. */
+/* Connect to the socket at `path`. Waits while the server's backlog is full. Returns a descriptor
+ * for link_init, or a negative errno with a text as sock_connect. Not for signal handlers. */
 int link_connect(const char *path, struct sp_error *error);
 
 /* Take over a connected socket (-1: none yet), and borrow a buffer of `size` bytes, at least
@@ -75,20 +75,20 @@ size_t link_pending(const struct link *link);
 uint32_t link_next_seq(struct link *link);
 
 /* Send a message at once, and with it a descriptor or -1. Returns 0; -EINVAL: the message is not
- * legal; -EAGAIN: the socket takes nothing now; -EPIPE, also if the socket took a part: the server does
- * not receive. */
+ * legal; -EAGAIN: the socket takes nothing now; -EPIPE, also if the socket took a part: the server
+ * does not receive. */
 int link_send(struct link *link, const struct wire_message *message, int borrowed_fd);
 
 /* Receive once. Returns the number of bytes; 0: nothing is there now; -ENOBUFS: the buffer is full,
- * take messages first; or an error as above. */
+ * take messages first; or an error (see ERRORS). */
 int link_pull(struct link *link);
 
 /* Take the next message out of the buffer. *fdp is its descriptor, the caller's from now on, or -1.
  * Returns 1; 0: no message is complete; -EPROTO. */
 int link_take(struct link *link, struct wire_message *message, int *fdp);
 
-/* The next message that is there: link_take, and link_pull as long as it helps. Returns 1; 0: nothing
- * more is there now; or an error as above. */
+/* The next message that is there: link_take, and link_pull as long as it helps. Returns 1; 0:
+ * nothing more is there now; or an error (see ERRORS). */
 int link_next(struct link *link, struct wire_message *message, int *fdp);
 
 #endif

@@ -11,7 +11,7 @@
 #define ERRORS 4096u
 
 _Static_assert(WIRE_NAME == SP_NAME_MAX,
-               "a task's name fits the protocol, and the other way round");
+               "the name of a task has the same size here and in the protocol");
 
 /* Sizes on the wire, as sums: of an element, and of the shortest and the longest body of a type. */
 #define SIZE_F(type, name, ...)          +sizeof(wire_##type)

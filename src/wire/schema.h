@@ -14,7 +14,7 @@
  *
  * HOW DO I ADD A FIELD? One entry in the macro of its message; then as for a message.
  *
- * Whoever changes a type number, a field, or a limit raises WIRE_VERSION, since both sides must
+ * A change of a type number, a field, or a limit raises WIRE_VERSION, since both sides must
  * agree on all of it: wire_schema fails until that is done. A new type may be added without it, and
  * a counter at the end of its table in <selfpage/counters.h>: an observer of another build then
  * refuses a STATUS reply for its length.
@@ -79,7 +79,7 @@
 
 /* ENUMERATIONS. X(constant, value, name): the values are 0, 1, 2 ... in any order. */
 
-/* Who opens a connection. */
+/* What opens a connection. */
 #define WIRE_ROLES(X)                                                                              \
     X(WIRE_ROLE_TASK, 0, "task") X(WIRE_ROLE_CONTROL, 1, "control")                                \
     X(WIRE_ROLE_OBSERVER, 2, "observer") X(WIRE_ROLE_POLICY, 3, "policy")
@@ -188,13 +188,12 @@
 #define WIRE_ALLOCATE_FLAGS   16u
 
 /* FIELDS. F(type, name): a number. E(name, LIST): a u8, one of an enumeration. S(name, size): a
- * string. L(element, name, limit): a list. A field has one meaning; another meaning is another field.
- */
+ * string. L(element, name, limit): a list. A field has one meaning. */
 
 /* Elements of lists. */
 #define WIRE_RANGE_FIELDS(F, E) F(u32, start) F(u32, count)
 
-/* A contiguous piece of a mapping: `count` slots from `slot` lie in the extent from page `offset`. */
+/* A piece of a mapping: `count` slots from `slot` on lie in the extent from page `offset` on. */
 #define WIRE_MAP_FIELDS(F, E)                                                                      \
     F(u32, slot) F(u32, count) F(u32, extent) F(u32, offset) E(rights, WIRE_RIGHTS)
 
@@ -275,17 +274,17 @@
 #define WIRE_UNMAPPED_FIELDS(F, E, S, L)          F(u64, id) F(u32, referenced) F(u32, dirty)
 #define WIRE_NOTICE_FIELDS(F, E, S, L)                                                             \
     E(what, WIRE_NOTICES) F(u32, contract) F(u32, guaranteed) F(u32, extra)
-/* How much the task could have, and how many frames physmem is short of. ASK_AVAILABILITY.hysteresis:
- * frames by which that must change before physmem tells the task. AVAILABILITY is the answer; or,
- * with seq 0 over the control connection, a change: the next change comes after the task has sent
+/* How much the task could have, and how many frames physmem is short of. `hysteresis`: frames by
+ * which that must change before physmem tells the task. AVAILABILITY is the answer; or, with seq 0
+ * over the control connection, a change: the next change comes after the task has sent
  * AVAILABILITY_HEARD. */
 #define WIRE_ASK_AVAILABILITY_FIELDS(F, E, S, L)  E(watch, WIRE_WATCHES) F(u32, hysteresis)
 #define WIRE_AVAILABILITY_FIELDS(F, E, S, L)                                                       \
     F(u32, available) F(u32, held) F(u32, promised) F(u32, pressure)
 #define WIRE_AVAILABILITY_HEARD_FIELDS(F, E, S, L) F(u32, available)
 /* A contract has changed, not by a request about it. `change` counts the changes, here and in OFFER
- * and PART: of two messages that overtook each other, the one with the higher count is newer. `part`:
- * a part of the contract that was claimed or has come back; 0: none. */
+ * and PART: of two messages that overtook each other, the higher is newer. `part`: a part of the
+ * contract that was claimed or has come back; 0: none. */
 #define WIRE_CHANGED_FIELDS(F, E, S, L)                                                            \
     F(u32, contract) F(u32, part) F(u32, frames) F(u32, change) E(state, WIRE_STATES)              \
     E(why, WIRE_REASONS)

@@ -69,7 +69,7 @@ static void send_welcome(int fd, uint32_t seq, uint32_t version)
     far_end_send(fd, &welcome, -1);
 }
 
-/* Take the HELLO, and welcome whoever sent it. */
+/* Take the HELLO, and answer it. */
 static void welcome(int fd)
 {
     struct wire_message message;

@@ -62,7 +62,7 @@ static void *serve(void *arg)
         ssize_t got;
         size_t from = 0;
 
-        /* Wait only if nothing is held: whoever asked may be waiting for just that answer. */
+        /* Wait only if nothing is held: a thread may be waiting for just that answer. */
         if (count == 0)
             sock_wait(server->fd, POLLIN, -1);
         got = sock_receive(server->fd, in + in_used, sizeof(in) - in_used, &passed);
@@ -188,7 +188,8 @@ static void *ask_until_end(void *arg)
     return NULL;
 }
 
-/* All who wait, and all who come later, are told when the server is gone or talks nonsense. */
+/* Threads that wait, and threads that ask later, are told when the server is gone or sends
+ * nonsense. */
 static void expect_end(const char *last_words)
 {
     static struct channel channel;

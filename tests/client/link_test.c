@@ -287,8 +287,8 @@ static void test_numbers_of_requests_are_never_zero(void **state)
     assert_int_equal(link_next_seq(&link), 1);
 }
 
-/* In a process whose standard descriptors are closed: returns 0 if no descriptor of a link is one of
- * these, after a connection and a received descriptor. */
+/* In a process whose standard descriptors are closed: returns 0 if no descriptor of a link is one
+ * of these, after a connection and a received descriptor. */
 static int use_without_standard_descriptors(const char *path)
 {
     static unsigned char buffer[LINK_BUFFER];

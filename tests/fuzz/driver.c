@@ -1,5 +1,6 @@
-/* A fuzz target as an ordinary test: over the inputs that are stored for it, and over random changes
- * of them. Each input lies in a block of exactly its size, so that a read past its end is seen. */
+/* A fuzz target as an ordinary test: over the inputs that are stored for it, and over random
+ * changes of them. Each input lies in a block of exactly its size, so that a read past its end is
+ * seen. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

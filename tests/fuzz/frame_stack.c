@@ -1,6 +1,6 @@
-/* Any memory as a frame stack that a task wrote, while physmem walks it; and any memory as what both
- * sides left there, while the task adds, claims and sweeps. The input is the memory, in words, and then
- * bytes that say what happens. */
+/* Any memory as a frame stack that a task wrote, while physmem walks it; and any memory as what
+ * both sides left there, while the task adds, claims and sweeps. The input is the memory, in words,
+ * and then bytes that say what happens. */
 #include <stdlib.h>
 #include <string.h>
 

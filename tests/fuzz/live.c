@@ -16,8 +16,9 @@
 #define CLIENTS 4u
 #define STEPS   8 /* of the loop, after each record */
 
-/* The first byte of a record: who (2 bits), which descriptor (3 bits), whether the client hangs up. */
-#define RECORD_WHO(byte)        ((byte)&3u)
+/* The first byte of a record: which client (2 bits), which descriptor (3 bits), whether the client
+ * hangs up (3 bits). */
+#define RECORD_CLIENT(byte)     ((byte)&3u)
 #define RECORD_DESCRIPTOR(byte) ((byte) >> 2 & 7u)
 #define RECORD_ENDS(byte)       (((byte) >> 5 & 7u) == 7u)
 
@@ -113,13 +114,13 @@ static int make_descriptor(unsigned kind)
 }
 
 /* The clients are two connections of one task, an observer, and a policy server. */
-static bool connect_client(unsigned who)
+static bool connect_client(unsigned which)
 {
     static const uint8_t roles[CLIENTS] = {WIRE_ROLE_TASK, WIRE_ROLE_CONTROL, WIRE_ROLE_OBSERVER,
                                            WIRE_ROLE_POLICY};
-    const struct hello hello = {roles[who], who == 1 ? first_id : 0, who == 1 ? first_key : 0,
+    const struct hello hello = {roles[which], which == 1 ? first_id : 0, which == 1 ? first_key : 0,
                                 "fuzz"};
-    struct client *client = &clients[who];
+    struct client *client = &clients[which];
     struct wire_message message;
 
     if (client->link.fd >= 0)
@@ -134,13 +135,13 @@ static bool connect_client(unsigned who)
 /* Play one record. Returns the bytes that it has. */
 static size_t play_record(uv_loop_t *loop, const uint8_t *data, size_t size)
 {
-    struct client *client = &clients[RECORD_WHO(data[0])];
+    struct client *client = &clients[RECORD_CLIENT(data[0])];
     size_t count = size > 2 ? data[1] | (size_t)(data[2] & 0x0f) << 8 : 0;
     int fd;
 
     if (count > size - (size > 2 ? 3 : size))
         count = size - 3;
-    if (!connect_client(RECORD_WHO(data[0])))
+    if (!connect_client(RECORD_CLIENT(data[0])))
         return size;
     run_loop(loop);
     receive(client);

@@ -1,7 +1,7 @@
 /* Clients of a live server in this process: the loop is run in steps, and sockets deliver at once.
  *
- * An input is a list of records: a byte that says who sends and what descriptor comes along, a byte
- * and a half that say how many bytes are sent, and these bytes, messages or not. */
+ * An input is a list of records: a byte that says which client sends and what descriptor comes
+ * along, a byte and a half that say how many bytes are sent, and these bytes, messages or not. */
 #ifndef TESTS_FUZZ_LIVE_H
 #define TESTS_FUZZ_LIVE_H
 

@@ -1,5 +1,5 @@
-/* Any bytes and any descriptors from tasks, observers and policy servers, to a live physmem: it goes on,
- * its books are right, and at the end nothing is left of any client. */
+/* Any bytes and any descriptors from tasks, observers and policy servers, to a live physmem: it
+ * goes on, its books are right, and at the end nothing is left of any client. */
 #include <stdlib.h>
 
 #include "live.h"

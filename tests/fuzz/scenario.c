@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int result = scenario_load(path, &scenario, &positions, &error);
 
     if (result != 0 && (error.text[0] == '\0' || scenario != NULL))
-        abort(); /* whoever refuses says why, and leaves nothing */
+        abort(); /* a refusal says why, and leaves nothing */
     if (result == 0 && (scenario->physmem.frames == 0 || scenario->timeout_ns == 0))
         abort();
     scenario_free(&scenario);

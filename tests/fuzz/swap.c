@@ -1,5 +1,5 @@
-/* Any bytes and any descriptors from clients and observers, to a live swap server: it goes on, and at the
- * end no slot is used. */
+/* Any bytes and any descriptors from clients and observers, to a live swap server: it goes on, and
+ * at the end no slot is used. */
 #include <stdlib.h>
 
 #include "live.h"

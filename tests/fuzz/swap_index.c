@@ -1,5 +1,5 @@
-/* Any bytes as the file of a kept swap device; and a good file with some bytes changed: each record is
- * then as it was stored, or counts as free. The first byte chooses. */
+/* Any bytes as the file of a kept swap device; and a good file with some bytes changed: each record
+ * is then as it was stored, or counts as free. The first byte chooses. */
 #include <stdbool.h>
 #include <string.h>
 

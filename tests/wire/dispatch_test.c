@@ -1,5 +1,6 @@
-/* Every message of the schema reaches the code that takes it: for each type and each kind of client, a
- * live server either handles the message, or ends the connection, as the row in WIRE_MESSAGES says. */
+/* Every message of the schema reaches the code that takes it: for each type and each kind of
+ * client, a live server either handles the message, or ends the connection, as the row in
+ * WIRE_MESSAGES says. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -37,8 +38,8 @@ static const struct kind of_swap[] = {
     {"an observer of swap", WIRE_BY_READER, WIRE_ROLE_OBSERVER, WIRE_STATUS},
 };
 
-/* A message that is legal, and still ends the connection: a second HELLO, and the answer to an UNMAP
- * that was not sent. */
+/* A message that is legal, and still ends the connection: a second HELLO, and the answer to an
+ * UNMAP that was not sent. */
 static bool is_wrong_here(uint8_t type)
 {
     return type == WIRE_HELLO || type == WIRE_UNMAPPED;

@@ -322,7 +322,7 @@ static void test_random_bytes_give_a_verdict(void **state)
             assert_true(seen[i] > 0 || RUNNING_ON_VALGRIND);
 }
 
-/* The bytes of one message, for ever: whoever changes them raises WIRE_VERSION. */
+/* The bytes of one message: they change with WIRE_VERSION only. */
 static void test_the_layout_is_pinned(void **state)
 {
     static const uint8_t expected[] = {

@@ -1,6 +1,6 @@
-/* The sample of a message type: one legal message that never changes while the schema does not. Each
- * number is another one, each enumeration has its last value, each string is its field's name, and
- * each list has two elements. */
+/* The sample of a message type: one legal message that never changes while the schema does not.
+ * Each number is another one, each enumeration has its last value, each string is its field's name,
+ * and each list has two elements. */
 #ifndef TESTS_SAMPLE_MESSAGE_H
 #define TESTS_SAMPLE_MESSAGE_H
 
@@ -23,7 +23,7 @@ static inline void sample_text(char *text, size_t size, const char *name)
 
 #define SAMPLE_F(type, name, ...) body->name = (wire_##type)sample_next(last);
 #define SAMPLE_E(name, LIST, ...) body->name = (wire_u8)(WIRE_COUNT(LIST) - 1);
-#define SAMPLE_S(name, size) sample_text(body->name, size, #name);
+#define SAMPLE_S(name, size)      sample_text(body->name, size, #name);
 #define SAMPLE_L(element, name, max)                                                               \
     body->name##_count = 2;                                                                        \
     for (unsigned i = 0; i < body->name##_count; i++)                                              \

@@ -1,6 +1,7 @@
-/* The schema against what is stored of it in tests/data: wire/NAME has the sample of each message in
- * bytes, and wire.txt in words. Called with --store, this program writes them anew instead; it
- * refuses while they differ from what is stored under the same WIRE_VERSION, unless a type is new. */
+/* The schema against what is stored of it in tests/data: wire/NAME has the sample of each message
+ * in bytes, and wire.txt in words. Called with --store, this program writes them anew instead; it
+ * refuses while they differ from what is stored under the same WIRE_VERSION, unless a type is new.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -68,8 +69,8 @@ static bool carries_counters(uint8_t type)
     return type == WIRE_PHYSMEM_STATUS || type == WIRE_TASK_STATUS || type == WIRE_SWAP_STATUS;
 }
 
-/* Is the stored sample of this type the one that the schema makes now, or, of a message of counters,
- * its beginning? */
+/* Is the stored sample of this type the one that the schema makes now, or, of a message of
+ * counters, its beginning? */
 static bool is_stored(uint8_t type)
 {
     static uint8_t stored[WIRE_MESSAGE_MAX + 1], now[WIRE_MESSAGE_MAX];

@@ -54,9 +54,9 @@ void observer_init(struct observer *observer);
 void observer_fini(struct observer *observer);
 
 /* Connect to the server's socket, and send a HELLO with `name`; its answer is checked when it
- * arrives. The counters of an earlier server stay until there are new ones; its tasks, whose numbers
- * begin anew, are forgotten. Returns 0, or a negative errno of link_connect, or -EPIPE, with a text;
- * the observer is then not connected. */
+ * arrives. The counters of an earlier server stay until there are new ones; its tasks, whose
+ * numbers begin anew, are forgotten. Returns 0, or a negative errno of link_connect, or -EPIPE,
+ * with a text; the observer is then not connected. */
 int observer_connect(struct observer *observer, const char *path, const char *name,
                      struct sp_error *error);
 
@@ -67,8 +67,8 @@ void observer_disconnect(struct observer *observer);
  * does not receive; the observer is then disconnected. */
 int observer_ask(struct observer *observer);
 
-/* Ask physmem to recall `frames` frames from the task of this name. Does not wait: the answer will be
- * in done_*. Returns the request's number, which is positive, or -EPIPE as above. */
+/* Ask physmem to recall `frames` frames from the task of this name. Does not wait: the answer will
+ * be in done_*. Returns the request's number, which is positive, or -EPIPE like observer_ask. */
 int observer_recall(struct observer *observer, const char *task, uint32_t frames);
 
 /* Take in what has arrived. Returns 1: the answer to observer_ask is complete, or done_* is new; 0:
@@ -80,8 +80,8 @@ int observer_recall(struct observer *observer, const char *task, uint32_t frames
  * `error` (may be NULL) then says why. */
 int observer_receive(struct observer *observer, struct sp_error *error);
 
-/* observer_ask, and wait for the answer. Returns 0, or a negative errno as above, or -ETIMEDOUT: the
- * observer then stays connected, and the answer may still arrive. */
+/* observer_ask, and wait for the answer. Returns 0, an error of observer_receive, or -ETIMEDOUT:
+ * the observer then stays connected, and the answer may still arrive. */
 int observer_refresh(struct observer *observer, unsigned timeout_ms, struct sp_error *error);
 
 /* observer_recall, and wait for the answer. Returns 0, the error of physmem's answer (-ENOENT: no
@@ -89,8 +89,8 @@ int observer_refresh(struct observer *observer, unsigned timeout_ms, struct sp_e
 int observer_recall_wait(struct observer *observer, const char *task, uint32_t frames,
                          unsigned timeout_ms, struct sp_error *error);
 
-/* The latest task of that name, or with that process id; NULL if physmem never named one. The answer
- * is valid until the next observer_receive, observer_connect or observer_fini. */
+/* The latest task of that name, or with that process id; NULL if physmem never named one. The
+ * answer is valid until the next observer_receive, observer_connect or observer_fini. */
 const struct observed_task *observer_task_named(const struct observer *observer, const char *name);
 const struct observed_task *observer_task_of(const struct observer *observer, uint32_t pid);
 
