@@ -136,7 +136,8 @@ struct sp_attach_options {
     uint32_t max_pages;  /**< pages that all regions together may have [1,048,576: 4 GiB] */
     uint32_t max_frames; /**< frames ever held at once [all that the contracts allow] */
     uint32_t flags;      /**< SP_ATTACH_*; [SELFPAGE_PAGER_THREAD=1 sets SP_ATTACH_PAGER_THREAD,
-                       SELFPAGE_FRAME_STACK=0 sets SP_ATTACH_NO_FRAME_STACK] */
+                       SELFPAGE_FRAME_STACK=0 sets SP_ATTACH_NO_FRAME_STACK,
+                       SELFPAGE_RENEW=0 sets SP_ATTACH_NO_RENEWAL] */
     uint64_t seed;       /**< for what is random in the policy [SELFPAGE_SEED; 1] */
     /** Called on the control thread for each recall, before the library answers it. It may call
      *  sp_discard, must not touch managed memory, and is to return at once: time is running. */

@@ -139,7 +139,10 @@ int yaml_load(const char *path, const struct yaml_syntax *syntax, void **structp
     if (result != 0)
         return result;
     *structp = NULL;
-    result = yaml_index_build(positions, path, text, size, error);
+    if (syntax->rewrite != NULL && syntax->rewrite(syntax->rewrite_arg, &text, &size) != 0)
+        result = error_set(error, ENOMEM, "out of memory");
+    if (result == 0)
+        result = yaml_index_build(positions, path, text, size, error);
     if (result == 0)
         result = numbers_check(path, positions, syntax->numbers, error);
     if (result == 0) {

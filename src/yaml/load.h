@@ -20,7 +20,11 @@ struct yaml_number {
 
 struct yaml_syntax {
     const cyaml_schema_value_t *schema; /* of a mapping, behind a pointer */
-    const struct yaml_number *numbers;  /* the last one's path is NULL */
+    const struct yaml_number *numbers;  /* the path of the last one is NULL */
+    /* Change the text of the file, in memory for free(), before it is parsed; lines must stay where
+     * they are. Returns 0 or -ENOMEM. NULL: the text is taken as it is. */
+    int (*rewrite)(const void *rewrite_arg, char **textp, size_t *sizep);
+    const void *rewrite_arg;
 };
 
 /* Load a file. The caller frees *structp with yaml_free, and *positions, which say where everything

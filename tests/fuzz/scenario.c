@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sp_error error = {0};
     char path[40];
     int fd = file_of(data, size, path);
-    int result = scenario_load(path, &scenario, &positions, &error);
+    int result = scenario_load(path, NULL, &scenario, &positions, &error);
 
     if (result != 0 && (error.text[0] == '\0' || scenario != NULL))
         abort(); /* a refusal says why, and leaves nothing */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "policy/registry.h"
 #include "selfpage/command/counters.h"
 
 static const char before_counters[] =
@@ -43,6 +44,7 @@ static const char before_counters[] =
     "  [start: TIME]        after the beginning of the run (0s)\n"
     "  [stop_after: TIME]   SIGTERM so long after its start (never)\n"
     "  [pager_thread: BOOL] handle faults in a thread of its own (no)\n"
+    "  [renew: BOOL]        start a new term of a contract before the old one ends (yes)\n"
     "  [expect_exit: N]     the exit status it is to have; 128 + n: killed by signal n; any: no\n"
     "                       matter (0; any if it has stop_after)\n"
     "[events:]              a list; each has a time and one action:\n"
@@ -61,8 +63,9 @@ static const char before_counters[] =
     "                       DIR, BINDIR, SELFPAGE_PHYSMEM, SELFPAGE_SWAP and all NAMEs defined\n"
     "  text: TEXT           what that shows, for the summary\n"
     "\n"
-    "In program, arguments, args, file and policy ${NAME} stands for what --define says, ${DIR} for\n"
-    "the private directory, ${BINDIR} for the directory of the programs, and $$ for one $.\n"
+    "${NAME} stands for what --define says: in every field, frames: ${N} too, if that is one word; with\n"
+    "blanks or quotes in program, arguments, args, file and policy. There ${DIR} is the private\n"
+    "directory, ${BINDIR} the directory of the programs, and $$ one $.\n"
     "\n"
     "A run takes nothing else from the environment than SELFPAGE_BINDIR, where the programs are,\n"
     "SELFPAGE_TRACE, which its tasks see, and XDG_RUNTIME_DIR or TMPDIR, where the private directory is\n"
@@ -82,6 +85,11 @@ static const char after_counters[] =
     "Without being asked, a run expects that every task ends as expect_exit says, that every event\n"
     "happens, that the servers last to the end and end well, that all is over before the timeout, and\n"
     "that no eviction policy named a page that was not there.\n"
+    "\n"
+    "What is reproducible: with one seed the tasks compute the same, and what a policy, physmem and swap\n"
+    "choose at random is the same for the same course of requests. Processes run at the same time, so\n"
+    "that this course, and with it counters such as faults, differ from run to run: expect ranges of\n"
+    "them. `selfpage replay` gives the same counts each time.\n"
     "\n"
     "Example:\n"
     "  physmem: {frames: 512}\n"
@@ -121,4 +129,9 @@ void help_print(FILE *out)
     help_counters(out, "physmem", &counters_physmem, NULL);
     help_counters(out, "swap", &counters_swap, NULL);
     fputs(after_counters, out);
+    fputs("\nEviction policies that run live:", out);
+    for (size_t i = 0; policy_builtin(i) != NULL; i++)
+        if ((policy_builtin(i)->flags & SP_POLICY_LIVE) != 0)
+            fprintf(out, " %s", policy_builtin(i)->name);
+    fputs("\n", out);
 }

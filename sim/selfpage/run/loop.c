@@ -66,7 +66,8 @@ static void on_tick(uv_timer_t *timer)
         if (run->tasks[i].outcome->state == TASK_RUNNING)
             tasks_sample(&run->tasks[i]);
     servers_note_status(run);
-    if (ms / REPORT_TERMINAL_MS != (ms - TICK_MS) / REPORT_TERMINAL_MS)
+    /* In the tick before a table, so that it shows what is, and not what was long ago. */
+    if ((ms + TICK_MS) / REPORT_TERMINAL_MS != ms / REPORT_TERMINAL_MS)
         for (int i = 0; i < SCENARIO_SERVERS; i++)
             if (run->servers[i].observer.link.fd >= 0)
                 observer_ask(&run->servers[i].observer);

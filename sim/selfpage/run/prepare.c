@@ -197,6 +197,7 @@ static void warn_of_environment(struct run *run)
     } ours[] = {{"SELFPAGE_POLICY", "policy: in the scenario, or --policy"},
                 {"SELFPAGE_CONTRACT", "contract: in the scenario"},
                 {"SELFPAGE_PAGER_THREAD", "pager_thread: in the scenario"},
+                {"SELFPAGE_RENEW", "renew: in the scenario"},
                 {"SELFPAGE_SEED", "physmem.seed in the scenario, or --seed"}};
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)

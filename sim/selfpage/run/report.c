@@ -106,8 +106,11 @@ static unsigned write_table(FILE *out, const struct outcome *outcome, uint32_t m
             outcome->physmem.frames, outcome->physmem.soft);
     if (outcome->scenario->swap != NULL)
         fprintf(out, "; swap: %u of %u slots used", outcome->swap.used, outcome->swap.slots);
-    fprintf(out, "; recalls are met/missed; taken: unused frames, without a recall\n");
-    return shown + 2 + (shown < outcome->scenario->tasks_count);
+    fprintf(
+        out,
+        "\nG, E: frames guaranteed, and allowed beyond that, by contracts; recalls: met/missed; taken: "
+        "unused frames, without a recall\n");
+    return shown + 3 + (shown < outcome->scenario->tasks_count);
 }
 
 /* Tasks that fit on the terminal, with the other lines of the table and one for the cursor. */
@@ -117,7 +120,7 @@ static uint32_t tasks_that_fit(const struct report *report)
 
     if (ioctl(fileno(report->out), TIOCGWINSZ, &size) != 0 || size.ws_row == 0)
         return 20;
-    return size.ws_row > 6 ? size.ws_row - 5u : 1;
+    return size.ws_row > 7 ? size.ws_row - 6u : 1;
 }
 
 void report_table(struct report *report, const struct outcome *outcome, double seconds)

@@ -171,7 +171,7 @@ int run_command(int argc, char **argv)
         status = commands_cannot(&error);
         break;
     case OPTIONS_RUN:
-        if (scenario_load(options.scenario, &scenario, &positions, &error) != 0)
+        if (scenario_load(options.scenario, &options.definitions, &scenario, &positions, &error) != 0)
             status = commands_cannot(&error);
         else
             status = run_scenario(&options, scenario);

@@ -9,7 +9,8 @@
 #include <selfpage/error.h>
 #include <selfpage/task.h>
 
-#include "yaml/index.h"
+#include "launch/strings.h"
+#include "yaml/load.h"
 
 /* Limits of a scenario. */
 #define SCENARIO_TASKS  1000u
@@ -45,6 +46,13 @@ struct scenario_policyserver {
     uint32_t args_count;
 };
 
+/* Whether contracts are renewed before their term ends. */
+enum scenario_renewal {
+    SCENARIO_RENEW_DEFAULT, /* yes */
+    SCENARIO_RENEW_NO,
+    SCENARIO_RENEW_YES,
+};
+
 struct scenario_task {
     char *name;
     char *program;
@@ -55,6 +63,7 @@ struct scenario_task {
     char *start;      /* as written; NULL: at once */
     char *stop_after; /* as written; NULL: never */
     bool pager_thread;
+    enum scenario_renewal renew;
     char *expect_exit; /* as written; NULL: 0, or any if it is stopped */
 
     /* From scenario_check. */
@@ -64,7 +73,7 @@ struct scenario_task {
 };
 
 enum scenario_action {
-    SCENARIO_SIGNAL,        /* to a task */
+    SCENARIO_SIGNAL, /* to a task */
     SCENARIO_SIGNAL_SERVER,
     SCENARIO_RECALL,
     SCENARIO_STOP,    /* a server, by SIGTERM */
@@ -120,11 +129,15 @@ struct scenario {
     uint64_t timeout_ns; /* from scenario_check */
 };
 
+/* The fields of a scenario, for the test that the help explains each. */
+extern const struct yaml_syntax scenario_syntax;
+
 /* Read the scenario at `path`. Every mistake is reported as "PATH:LINE: FIELD: what", the first one
  * found: of YAML, of names and types, of values. *positions tells lines for later messages. On
- * success the caller frees both. -EINVAL for mistakes, others if the file cannot be read. */
-int scenario_load(const char *path, struct scenario **scenariop, struct yaml_index *positions,
-                  struct sp_error *error);
+ * success the caller frees both. `definitions` are NAME=VALUE: the value stands for ${NAME} in each
+ * field, numbers and contracts too, if it is one word without blanks and quotes; NULL: there are none. -EINVAL for mistakes, others if the file cannot be read. */
+int scenario_load(const char *path, const struct strings *definitions, struct scenario **scenariop,
+                  struct yaml_index *positions, struct sp_error *error);
 
 void scenario_free(struct scenario **scenariop);
 

@@ -2,6 +2,7 @@
 #include "selfpage/run/variables.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,4 +83,46 @@ char *variables_expand(const struct strings *variables, const char *text, struct
         return NULL;
     }
     return expanded;
+}
+
+/* A value that means the same wherever it stands, quoted or not. */
+static bool is_word(const char *value)
+{
+    return *value != '\0' && value[strspn(value, NAME_LETTERS ".,=;:%/+-")] == '\0' &&
+           strchr(":-", *value) == NULL && value[strlen(value) - 1] != ':';
+}
+
+int variables_substitute(const struct strings *variables, char **textp, size_t *sizep)
+{
+    const char *text = *textp, *end = text + *sizep;
+    char *changed = NULL;
+    size_t size;
+    FILE *out = open_memstream(&changed, &size);
+
+    if (out == NULL)
+        return -ENOMEM;
+    while (text < end) {
+        const char *value = NULL, *close = NULL;
+
+        if (end - text > 2 && text[0] == '$' && text[1] == '{')
+            close = memchr(text, '}', (size_t)(end - text));
+        if (close != NULL)
+            value = variables_find(variables, text + 2, (size_t)(close - text - 2));
+        if (value != NULL && is_word(value)) {
+            fputs(value, out);
+            text = close + 1;
+            continue;
+        }
+        if (end - text > 1 && text[0] == '$' && text[1] == '$')
+            fputc(*text++, out);
+        fputc(*text++, out);
+    }
+    if (fclose(out) != 0) {
+        free(changed);
+        return -ENOMEM;
+    }
+    free(*textp);
+    *textp = changed;
+    *sizep = size;
+    return 0;
 }

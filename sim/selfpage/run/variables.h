@@ -16,4 +16,9 @@ int variables_define(struct strings *variables, const char *definition, struct s
  * "}" is missing, or memory ran out: `error` says which. "$$" stands for one "$". */
 char *variables_expand(const struct strings *variables, const char *text, struct sp_error *error);
 
+/* Replace ${NAME} in a text of *sizep bytes, which is memory for free(), by the values of variables that
+ * are one word: no blanks, quotes or other signs that mean something to YAML or a shell. $${NAME}, and
+ * what is not defined, stays. Returns 0, or -ENOMEM, and the text is as it was. */
+int variables_substitute(const struct strings *variables, char **textp, size_t *sizep);
+
 #endif

@@ -76,6 +76,12 @@ int settings_settle(struct settings *settings, const struct sp_attach_options *g
     if (result > 0 && number != 0)
         o->flags |= SP_ATTACH_PAGER_THREAD;
     number = 1;
+    result = environment_number("SELFPAGE_RENEW", &number, error);
+    if (result < 0)
+        return result;
+    if (number == 0)
+        o->flags |= SP_ATTACH_NO_RENEWAL;
+    number = 1;
     result = environment_number("SELFPAGE_FRAME_STACK", &number, error);
     if (result < 0)
         return result;

@@ -484,6 +484,49 @@ static void a_task_that_dies_silently_of_a_fault_is_told_of(void **state)
                "task a died of SIGSEGV and wrote nothing about it");
 }
 
+static void what_is_defined_reaches_numbers_and_contracts(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "defined.yaml",
+               "physmem: {frames: ${FRAMES}}\n"
+               "tasks:\n- name: a\n  program: /bin/sh\n  contract: guaranteed=${WANTED}\n"
+               "  renew: no\n"
+               "  arguments: [-c, 'echo \"$$SELFPAGE_CONTRACT, $$SELFPAGE_RENEW, $${X}\"']\n"
+               "expect: [physmem.frames == ${FRAMES}]\n");
+    run_expect(place,
+               (const char *[]){"run", "defined.yaml", "--define", "FRAMES=77", "--define",
+                                "WANTED=40,term=5s", NULL},
+               0, "passed  physmem.frames == 77", "a: guaranteed=40,term=5s, 0, ");
+    run_expect(place,
+               (const char *[]){"run", "defined.yaml", "--define", "FRAMES=7x", "--define",
+                                "WANTED=40", NULL},
+               2, NULL, "physmem.frames: expected a whole number from 0 to 4294967295, not \"7x\"");
+}
+
+/* The first table comes after two seconds; the counters of physmem in it are not those of the start. */
+static void the_first_table_shows_what_is(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error, *line;
+
+    write_file(place, "table.yaml",
+               HEAD "- {name: a, program: kvstore, contract: guaranteed=40, stop_after: 2300ms,\n"
+                    "   arguments: [--records, '2000', --operations, '4000000000']}\n");
+    run = run_begin(place, (const char *[]){"run", "table.yaml", "--table", NULL});
+    assert_int_equal(run_end(&run, &output, &error), 0);
+    line = strstr(output, "--- 2.");
+    assert_non_null(line);
+    line = strstr(line, "physmem: ");
+    assert_non_null(line);
+    if (strncmp(line, "physmem: 256 of 256 frames free", 31) == 0)
+        fail_msg("%s", output);
+    assert_non_null(strstr(line, "G, E: frames guaranteed, and allowed beyond that"));
+    free(output);
+    free(error);
+}
+
 static void a_kept_directory_is_kept(void **state)
 {
     const struct place *place = *state;
@@ -539,6 +582,8 @@ int main(void)
         IN_A_PLACE(an_event_signals_a_server),
         IN_A_PLACE(a_process_that_a_task_has_sent_away_is_ended),
         IN_A_PLACE(a_task_that_dies_silently_of_a_fault_is_told_of),
+        IN_A_PLACE(what_is_defined_reaches_numbers_and_contracts),
+        IN_A_PLACE(the_first_table_shows_what_is),
         IN_A_PLACE(a_kept_directory_is_kept),
         IN_A_PLACE(two_runs_at_once_do_not_meet),
     };

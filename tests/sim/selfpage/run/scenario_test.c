@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "selfpage/run/help.h"
 #include "selfpage/run/scenario.h"
 
 /* Load a text as a scenario, from a memory file. */
@@ -26,7 +27,7 @@ static int load(const char *text, size_t size, struct scenario **scenariop, stru
 
     assert_int_equal(write(fd, text, size), size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    result = scenario_load(path, scenariop, &positions, error);
+    result = scenario_load(path, NULL, scenariop, &positions, error);
     close(fd);
     yaml_index_fini(&positions);
     return result;
@@ -274,10 +275,10 @@ static void files_that_cannot_be_read_are_named(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(scenario_load("/nonexistent.yaml", &scenario, &positions, &error), -ENOENT);
+    assert_int_equal(scenario_load("/nonexistent.yaml", NULL, &scenario, &positions, &error), -ENOENT);
     assert_non_null(strstr(error.text, "/nonexistent.yaml"));
-    assert_int_equal(scenario_load("/", &scenario, &positions, &error), -EISDIR);
-    assert_int_equal(scenario_load("/dev/zero", &scenario, &positions, &error), -EFBIG);
+    assert_int_equal(scenario_load("/", NULL, &scenario, &positions, &error), -EISDIR);
+    assert_int_equal(scenario_load("/dev/zero", NULL, &scenario, &positions, &error), -EFBIG);
 }
 
 static void deep_nesting_is_refused(void **state)
@@ -292,9 +293,41 @@ static void deep_nesting_is_refused(void **state)
     assert_non_null(strstr(error.text, ":1: "));
 }
 
+/* Each field of the mapping, and of those in it, stands in the help with a colon. */
+static void expect_explained(const char *help, const cyaml_schema_value_t *schema)
+{
+    char words[80];
+
+    while (schema->type == CYAML_SEQUENCE)
+        schema = schema->sequence.entry;
+    if (schema->type != CYAML_MAPPING)
+        return;
+    for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key != NULL; field++) {
+        snprintf(words, sizeof(words), "%s:", field->key);
+        if (strstr(help, words) == NULL)
+            fail_msg("selfpage run --help does not explain the field %s", words);
+        expect_explained(help, &field->value);
+    }
+}
+
+static void the_help_explains_each_field(void **state)
+{
+    char *help = NULL;
+    size_t size;
+    FILE *out = open_memstream(&help, &size);
+
+    (void)state;
+    assert_non_null(out);
+    help_print(out);
+    assert_int_equal(fclose(out), 0);
+    expect_explained(help, scenario_syntax.schema);
+    free(help);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_help_explains_each_field),
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(little_is_enough),
         cmocka_unit_test(mistakes_are_reported_with_line_and_field),
