@@ -132,8 +132,9 @@ enum sp_reason {
     SP_REASON_ZERO_TERM = 2,
     SP_REASON_ZERO_FRAMES = 3,
     SP_REASON_MIN_ABOVE_FRAMES = 4,
-    SP_REASON_UNKNOWN_KIND = 5,
-    SP_REASON_LONG_TERM = 6,      /**< the term is longer than physmem gives */
+    SP_REASON_UNKNOWN_KIND = 5,   /**< a kind that physmem does not know, or a punishment that it
+                                       cannot carry out: SP_BREACH_KILL without a pidfd of the task */
+    SP_REASON_LONG_TERM = 6,      /**< the term, or a grace, is longer than physmem gives */
     SP_REASON_ORDER = 7,          /**< no blocks of that order, or frames that make no whole one */
     SP_REASON_TOO_MANY = 8,       /**< the task holds as many contracts as it may */
     SP_REASON_RECALL_MISSED = 9,  /**< a recall's deadline passed */
@@ -148,7 +149,8 @@ enum sp_reason {
     SP_REASON_REABSORBED = 17,    /**< the task that split the part off took it back */
     SP_REASON_ABOVE_ENDED = 18,   /**< the contract that this was split off from has ended */
     SP_REASON_NOT_ENTITLED =
-        19, /**< more than the policy server's limits for the task or its user */
+        19, /**< more than the policy server's limits for the task or its user; or a lease is not
+                 renewed, since other tasks wait and the arbiter leaves this one less */
     SP_REASONS = 20,
 };
 

@@ -28,6 +28,25 @@ static int max_term_take(void *options, const char *name, const char *text, stru
     return 0;
 }
 
+/* A time above zero that is not forever. */
+static int finite_take(uint64_t *ns, const char *name, const char *text, struct sp_error *error)
+{
+    if (time_parse(text, strlen(text), ns) != 0 || *ns == 0 || *ns == SP_FOREVER)
+        return error_set(error, EINVAL,
+                         "--%s: \"%s\" is not a time above zero, as 500ms or 30s", name, text);
+    return 0;
+}
+
+static int max_grace_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return finite_take(&((struct physmem_options *)options)->max_grace_ns, name, text, error);
+}
+
+static int silence_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    return finite_take(&((struct physmem_options *)options)->silence_ns, name, text, error);
+}
+
 static int sample_period_take(void *options, const char *name, const char *text,
                               struct sp_error *error)
 {
@@ -51,6 +70,10 @@ static const struct option_row rows[] = {
      .help = "frames that no contract is promised (default: 0)"},
     {"max-term", OPTION_CALL, .take = max_term_take, .value = "TIME",
      .help = "longest term of a contract, as 500ms, 30s or 2h (default: forever)"},
+    {"max-grace", OPTION_CALL, .take = max_grace_take, .value = "TIME",
+     .help = "longest grace of a contract; a longer one is countered (default: 60s)"},
+    {"silence", OPTION_CALL, .take = silence_take, .value = "TIME",
+     .help = "when a grace that is counted in allocations ends at the latest (default: 60s)"},
     {"warnings", OPTION_U32, FIELD(warnings), 1, WARNINGS_MOST, .value = "N",
      .help = "missed deadlines that a task is forborne if its contract says breach=warn or "
              "penalty; a recall met in time takes one off (default: 3)"},

@@ -23,6 +23,8 @@ struct physmem_options {
     const char *socket;
     const char *arbiter;       /* NAME[:PARAMS] or PATH[:PARAMS] */
     uint64_t max_term_ns;      /* SP_FOREVER: no limit */
+    uint64_t max_grace_ns;     /* 0: the default */
+    uint64_t silence_ns;       /* 0: the default */
     uint32_t warnings;         /* 0: the default */
     uint64_t sample_period_ns; /* 0: not given */
     double chaos_unmap;        /* unmap requests a second; 0: none */

@@ -132,6 +132,8 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         .reserve = options->reserve,
         .max_order = MAX_ORDER,
         .max_term_ns = options->max_term_ns,
+        .max_grace_ns = options->max_grace_ns,
+        .silence_ns = options->silence_ns,
         .warnings = options->warnings,
     };
     long files = limits_raise_files();

@@ -59,6 +59,7 @@ static void hello_task(struct service *service, struct connection *connection,
     struct physmem_identity identity = {
         .pid = (uint32_t)connection->peer.pid,
         .uid = (uint32_t)connection->peer.uid,
+        .can_be_killed = connection->peer.pid > 1,
     };
     struct seat *seat = seat_new(connection);
 

@@ -70,7 +70,7 @@ static void get_guarantee(struct arena *arena, struct member *member)
 
 void entry_come(struct arena *arena, struct member *member)
 {
-    const struct physmem_identity identity = {.peer = member};
+    const struct physmem_identity identity = {.peer = member, .can_be_killed = true};
     struct physmem_task_status status;
     struct physmem_request to;
 

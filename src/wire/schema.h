@@ -139,8 +139,8 @@
     X(SP_REASON_ZERO_TERM, 2, "a term of zero")                                                    \
     X(SP_REASON_ZERO_FRAMES, 3, "no frames asked for")                                             \
     X(SP_REASON_MIN_ABOVE_FRAMES, 4, "min is above the frames asked for")                          \
-    X(SP_REASON_UNKNOWN_KIND, 5, "unknown kind of contract")                                       \
-    X(SP_REASON_LONG_TERM, 6, "the term is longer than physmem gives")                             \
+    X(SP_REASON_UNKNOWN_KIND, 5, "a kind or a punishment that physmem does not know or have")      \
+    X(SP_REASON_LONG_TERM, 6, "the term or a grace is longer than physmem gives")                  \
     X(SP_REASON_ORDER, 7,                                                                          \
       "there are no blocks of that order, or the frames are no whole number of them")              \
     X(SP_REASON_TOO_MANY, 8, "the task holds as many contracts as it may")                         \
@@ -155,7 +155,7 @@
     X(SP_REASON_PART_RETURNED, 16, "the part has come back")                                       \
     X(SP_REASON_REABSORBED, 17, "reabsorbed by the task that split it off")                        \
     X(SP_REASON_ABOVE_ENDED, 18, "the contract that this was split off from has ended")            \
-    X(SP_REASON_NOT_ENTITLED, 19, "more than the policy server allows the task or its user")
+    X(SP_REASON_NOT_ENTITLED, 19, "more than the policy server or the arbiter leaves the task")
 
 /* All lists. X(enum, list): their constants are declared by message.h. */
 #define WIRE_ENUMS(X)                                                                              \

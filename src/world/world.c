@@ -116,7 +116,7 @@ struct physmem_request world_request(struct world *world, struct physmem_task *t
 
 struct physmem_task *world_task(struct world *world, const char *name)
 {
-    struct physmem_identity identity = {.pid = 100, .uid = 1000};
+    struct physmem_identity identity = {.pid = 100, .uid = 1000, .can_be_killed = true};
     struct physmem_task *task = NULL;
 
     strncpy(identity.name, name, sizeof(identity.name) - 1);

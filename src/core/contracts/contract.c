@@ -66,21 +66,45 @@ enum sp_reason contract_refusal(const struct contract_limits *limits, const stru
         return SP_REASON_MIN_ABOVE_FRAMES;
     if (terms->term_ns == 0)
         return SP_REASON_ZERO_TERM;
+    if (terms->on_breach == SP_BREACH_KILL && !limits->can_kill)
+        return SP_REASON_UNKNOWN_KIND;
     if (terms->order > limits->max_order || terms->frames % (UINT32_C(1) << terms->order) != 0)
         return SP_REASON_ORDER;
     return SP_REASON_NONE;
 }
 
-static void put_in_defaults(struct sp_terms *terms)
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+    return value < most ? value : most;
+}
+
+static void put_in_defaults(const struct contract_limits *limits, struct sp_terms *terms)
 {
     bool timed = terms->grace_unit == SP_GRACE_TIME;
 
     if (terms->weight == 0)
         terms->weight = 1;
     if (terms->t_clean == 0)
-        terms->t_clean = timed ? SP_DEFAULT_T_CLEAN_NS : CONTRACT_CLEAN_ALLOCATIONS;
+        terms->t_clean = timed ? at_most(SP_DEFAULT_T_CLEAN_NS, limits->max_grace_ns)
+                               : CONTRACT_CLEAN_ALLOCATIONS;
     if (terms->t_drop == 0)
-        terms->t_drop = timed ? SP_DEFAULT_T_DROP_NS : CONTRACT_DROP_ALLOCATIONS;
+        terms->t_drop =
+            timed ? at_most(SP_DEFAULT_T_DROP_NS, limits->max_grace_ns) : CONTRACT_DROP_ALLOCATIONS;
+}
+
+/* Counter a grace that is longer than physmem gives. One in allocations ends by another clock. */
+static void bound_grace(const struct contract_limits *limits, struct sp_offer *offer)
+{
+    struct sp_terms *terms = &offer->terms;
+    uint64_t most = limits->max_grace_ns;
+
+    ensure(most > 0);
+    if (terms->grace_unit != SP_GRACE_TIME || (terms->t_clean <= most && terms->t_drop <= most))
+        return;
+    terms->t_clean = at_most(terms->t_clean, most);
+    terms->t_drop = at_most(terms->t_drop, most);
+    offer->answer = SP_COUNTERED;
+    offer->reason = SP_REASON_LONG_TERM;
 }
 
 static uint64_t retry_hint(const struct contract_limits *limits, const struct sp_terms *terms)
@@ -131,7 +155,7 @@ void contract_answer(const struct contract_limits *limits, const struct sp_terms
         offer->answer = SP_REFUSED;
         return;
     }
-    put_in_defaults(terms);
+    put_in_defaults(limits, terms);
     if (contract_is_committed(terms))
         room -= limits->committed < room ? limits->committed : room;
     if (terms->term_ns > limits->max_term_ns) {
@@ -139,6 +163,7 @@ void contract_answer(const struct contract_limits *limits, const struct sp_terms
         offer->answer = SP_COUNTERED;
         offer->reason = SP_REASON_LONG_TERM;
     }
+    bound_grace(limits, offer);
     /* What the task may never have goes before what is not there now. */
     if (limits->bounded)
         offer_cut(offer, contract_is_committed(terms) ? limits->left_committed : limits->left_extra,

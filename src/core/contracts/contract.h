@@ -94,6 +94,8 @@ struct contract_limits {
     uint32_t committed; /* promised by running guaranteed and timed contracts */
     unsigned max_order;
     uint64_t max_term_ns; /* or SP_FOREVER */
+    uint64_t max_grace_ns;
+    bool can_kill; /* the process of the task, and no other */
     uint64_t now;
     uint64_t next_end; /* when the next committed contract ends; DEADLINE_NEVER */
     /* Frames that the task may be promised beyond what it has been, if `bounded`. Negative: it has

@@ -36,7 +36,8 @@ void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physme
         emit_done(physmem, request, EINVAL, 0, text);
         return;
     }
-    plan = allocation_plan(physmem, request, container, allocation, physmem->pending_first == NULL);
+    plan = allocation_plan(physmem, request, container, allocation,
+                           request->task->pending == 0 && queue_is_patient(physmem));
     ensure(!plan.waits || plan.need > 0);
     if (plan.waits)
         queue_add(physmem, request, allocation, plan.need);

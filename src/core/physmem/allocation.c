@@ -121,15 +121,15 @@ static void make_free(struct physmem *physmem, uint32_t need)
 /* Whether frames are there for the plan, or for a part of it that is worth serving; the plan is then
  * cut down to that. */
 static bool frames_are_there(const struct physmem *physmem, const struct container *container,
-                             const struct physmem_allocation *allocation, bool first,
+                             const struct physmem_allocation *allocation, bool turn,
                              struct plan *plan)
 {
     uint32_t available = frame_table_available(&physmem->frames);
     struct plan less = *plan;
 
-    if (plan->need == 0 || (first && plan->need <= available))
+    if (plan->need == 0 || (turn && plan->need <= available))
         return true;
-    if (!first || (allocation->flags & PHYSMEM_PARTIAL) == 0)
+    if (!turn || (allocation->flags & PHYSMEM_PARTIAL) == 0)
         return false;
     cut(container, allocation, &less, available);
     if (less.span == 0)
@@ -140,14 +140,14 @@ static bool frames_are_there(const struct physmem *physmem, const struct contain
 
 struct plan allocation_plan(struct physmem *physmem, const struct physmem_request *request,
                             struct container *container,
-                            const struct physmem_allocation *allocation, bool first)
+                            const struct physmem_allocation *allocation, bool turn)
 {
     struct plan plan = plan_allowed(physmem, request->task, container, allocation);
 
     if (plan.error != 0 && ((allocation->flags & PHYSMEM_PARTIAL) == 0 || plan.span == 0))
         return plan;
     plan.error = 0;
-    plan.waits = !frames_are_there(physmem, container, allocation, first, &plan);
+    plan.waits = !frames_are_there(physmem, container, allocation, turn, &plan);
     if (plan.waits)
         return plan;
     /* Before the tables: giving soft frames back may free tables that were just made. */

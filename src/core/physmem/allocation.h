@@ -14,11 +14,12 @@ struct plan {
     bool waits;       /* for `need` frames to come back */
 };
 
-/* Find out what becomes of an allocation; `first`: no request waits that came before. The tables for
- * what is served now are made. */
+/* Find out what becomes of an allocation, which waits in any case if frames are needed and it may not
+ * be served before others (`turn` is false). For what is served now frames are made free, and the
+ * tables are made. */
 struct plan allocation_plan(struct physmem *physmem, const struct physmem_request *request,
                             struct container *container,
-                            const struct physmem_allocation *allocation, bool first);
+                            const struct physmem_allocation *allocation, bool turn);
 
 /* Carry out a plan that does not wait, and answer. Grace that is counted in allocations may run out:
  * the task may be revoked after. */

@@ -224,6 +224,49 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
     return grant;
 }
 
+/* Describe a task as if it had given frames of a lease back and asked for them as extra frames. */
+static void pretend_asking(struct sp_arbiter_task *asking, uint32_t frames, uint32_t has)
+{
+    ensure(has <= frames && has <= asking->held);
+    asking->leased -= smaller(asking->leased, frames);
+    asking->held -= has;
+    asking->extra += frames;
+    asking->wanted = frames;
+}
+
+uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task, uint32_t frames,
+                             uint32_t has)
+{
+    const struct sp_arbiter *arbiter = physmem->config.arbiter;
+    struct sp_arbiter_request request = {
+        .event = SP_ARBITER_EXTRA,
+        .frames = frames,
+        .spare = candidates_spare(physmem, 0) + (int32_t)has,
+        .coming = frames_coming(physmem),
+    };
+    uint32_t count = candidates_list(physmem, task, &request.task);
+    struct sp_arbiter_task *asking = &physmem->candidate[request.task];
+    uint32_t base, figure;
+
+    /* Tasks that were refused wait until they are told, however long ago they asked. */
+    for (uint32_t i = 0; i < count; i++)
+        if (physmem->candidate_task[i]->wants_extra)
+            physmem->candidate[i].wanted = physmem->candidate_task[i]->wanted;
+    pretend_asking(asking, frames, has);
+    base = asking->held - smaller(asking->held, asking->owed);
+    if (asking->guaranteed + asking->leased > base)
+        base = asking->guaranteed + asking->leased;
+    if (entitled_decides(physmem))
+        figure = entitled_available(physmem, count, &request);
+    else if (arbiter->available != NULL)
+        figure = arbiter->available(physmem->arbiter_self, physmem->now, physmem->candidate, count,
+                                    &request);
+    else
+        return arbiter->decide(physmem->arbiter_self, physmem->now, physmem->candidate, count,
+                               &request, physmem->take);
+    return figure > base ? figure - base : 0;
+}
+
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
     task->wanted = frames;

@@ -18,6 +18,11 @@ void arbiter_short(struct physmem *physmem, uint32_t missing, uint32_t ahead);
 uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint32_t within,
                        uint32_t frames);
 
+/* What the arbiter or the table would grant a task that asked for `frames` extra frames, if it had given
+ * `has` frames of its commitment back, and the promise of `frames` with them. Nothing is recalled. */
+uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task, uint32_t frames,
+                             uint32_t has);
+
 /* The task wants so many extra frames, which it has not got. */
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 

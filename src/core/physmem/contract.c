@@ -2,6 +2,7 @@
 #include "core/contracts/contract.h"
 
 #include "core/physmem/emit.h"
+#include "core/physmem/extra.h"
 #include "core/physmem/input.h"
 #include "core/physmem/life.h"
 #include "core/physmem/offers.h"
@@ -119,7 +120,8 @@ static void accept_countered(struct physmem *physmem, const struct physmem_reque
 
 /* ---- Contracts that run ---- */
 
-/* Refuse what a part cannot have, or what makes no sense, and leave the contract as it is. */
+/* Refuse what a part cannot have, what makes no sense, or what others wait for, and leave the contract
+ * as it is. */
 static void refuse(struct physmem *physmem, const struct physmem_request *request,
                    const struct contract *contract, const struct sp_terms *wish,
                    enum sp_reason reason)
@@ -145,6 +147,12 @@ static void renew(struct physmem *physmem, const struct physmem_request *request
     wish.min = wish.frames; /* a renewal is for the same frames or not at all */
     if (contract->part != NULL) {
         refuse(physmem, request, contract, &wish, SP_REASON_PART);
+        return;
+    }
+    if (wish.kind == SP_TIMED)
+        wish.frames = extra_may_keep(physmem, request->task, wish.frames);
+    if (wish.frames < wish.min) {
+        refuse(physmem, request, contract, &wish, SP_REASON_NOT_ENTITLED);
         return;
     }
     if (contract->state == SP_CONTRACT_ACTIVE)

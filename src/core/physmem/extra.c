@@ -2,6 +2,7 @@
 
 #include "core/physmem/arbiter.h"
 #include "core/physmem/books.h"
+#include "core/physmem/candidates.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/entitled.h"
 
@@ -61,6 +62,32 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
         books_ring(physmem, PHYSMEM_RING_WANT);
     }
     return smaller(spare, allowance);
+}
+
+uint64_t extra_wanted_by_others(const struct physmem *physmem, const struct physmem_task *task)
+{
+    uint64_t wanted = 0;
+
+    for (const struct physmem_task *t = physmem->wanting_first; t != NULL; t = t->next_wanting) {
+        check(t->wants_extra);
+        wanted += t != task ? t->wanted : 0;
+    }
+    return wanted;
+}
+
+uint32_t extra_may_keep(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+{
+    uint64_t wanted = extra_wanted_by_others(physmem, task);
+    uint32_t others = task_commitment(task) > frames ? task_commitment(task) - frames : 0;
+    uint32_t has = task->held > others ? smaller(task->held - others, frames) : 0;
+    int64_t spare = candidates_spare(physmem, 0) + (int64_t)has;
+
+    if (wanted == 0)
+        return frames;
+    if (entitled_or_arbiter_grants(physmem))
+        return smaller(frames, arbiter_would_grant(physmem, task, frames, has));
+    spare -= (int64_t)wanted;
+    return spare > 0 ? smaller(frames, (uint32_t)spare) : 0;
 }
 
 void extra_tell(struct physmem *physmem, struct physmem_task *task)

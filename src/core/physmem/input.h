@@ -44,8 +44,7 @@ input_container(struct physmem *physmem, const struct physmem_request *request, 
         return input_refuse_container(physmem, request);
     check(container->handle == handle);
     container->version++;
-    if (request->task->pending > 0)
-        physmem->pending_stale = true;
+    task_plans_stale(physmem, request->task);
     return container;
 }
 

@@ -1,6 +1,7 @@
 #include "core/physmem/life.h"
 
 #include "core/physmem/emit.h"
+#include "core/physmem/extra.h"
 #include "core/physmem/promises.h"
 #include "core/physmem/recall.h"
 
@@ -207,6 +208,18 @@ static void notify(struct physmem *physmem, const struct contract *contract,
     effect->notice.extra = task->extra;
 }
 
+/* A lease is over. What other tasks wait for is not kept until somebody asks for it. */
+static void recall_lease(struct physmem *physmem, struct contract *contract)
+{
+    uint64_t wanted = extra_wanted_by_others(physmem, contract->task);
+    uint32_t excess = task_recallable(contract->task);
+
+    if (wanted < excess)
+        excess = (uint32_t)wanted;
+    if (recall_kept(physmem, contract, excess) > 0)
+        physmem->recalled_for_extra = true;
+}
+
 void life_due(struct physmem *physmem, struct contract *contract)
 {
     ensure(contract->state == SP_CONTRACT_ACTIVE && contract->ends != DEADLINE_NEVER);
@@ -217,4 +230,6 @@ void life_due(struct physmem *physmem, struct contract *contract)
     }
     life_retire(physmem, contract, true);
     notify(physmem, contract, PHYSMEM_EXPIRED);
+    if (contract->terms.kind == SP_TIMED)
+        recall_lease(physmem, contract);
 }

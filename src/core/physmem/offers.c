@@ -14,6 +14,8 @@ struct contract_limits offers_limits(const struct physmem *physmem, const struct
         .committed = physmem->guaranteed + physmem->leased,
         .max_order = physmem->config.max_order,
         .max_term_ns = physmem->config.max_term_ns,
+        .max_grace_ns = physmem->config.max_grace_ns,
+        .can_kill = task->identity.can_be_killed,
         .now = physmem->now,
         .next_end = end == NULL ? DEADLINE_NEVER : end->when,
     };

@@ -25,6 +25,12 @@ static void configure(struct physmem *physmem, const struct physmem_config *conf
         physmem->config.warnings = PHYSMEM_WARNINGS;
     if (config->silence_ns == 0)
         physmem->config.silence_ns = PHYSMEM_SILENCE_NS;
+    if (config->max_grace_ns == 0)
+        physmem->config.max_grace_ns = PHYSMEM_MAX_GRACE_NS;
+    physmem->patience_ns = physmem->config.max_grace_ns > physmem->config.silence_ns
+                               ? physmem->config.max_grace_ns
+                               : physmem->config.silence_ns;
+    physmem->pending_least = UINT32_MAX;
     physmem->watermark = config->frames - physmem_extra_frames(config->frames);
 }
 

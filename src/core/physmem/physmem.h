@@ -14,7 +14,19 @@
  *     owed(task)                           <= excess(task)
  * Hence a request within C can always be served once other tasks have returned their excess, or have
  * missed the deadline and lost everything. Physmem waits for deadlines, never for a task. Parts of
- * contracts move promises from task to task, and never change their sum. */
+ * contracts move promises from task to task, and never change their sum.
+ *
+ * HOW LONG A REQUEST WITHIN C WAITS. Let G be the longest grace: the larger of max_grace_ns and
+ * silence_ns.
+ *   - If as many frames are free as it needs when it comes, it does not wait: frames that are not
+ *     enough for the requests that came before are of no use to these now. It overtakes them. (Only a
+ *     request of its own task, or one that has waited for G already, is not overtaken.)
+ *   - Otherwise it waits for at most 2 G if no task that owes frames is forborne (breach=warn,
+ *     penalty). For G it may be overtaken, each time by a request within a guarantee, whose frames
+ *     are recalled anew; after that it is not, and what it then lacks is on its way back, for which G
+ *     is the longest grace. Each warning that a task gets lengthens the second G by one G, and a task
+ *     that has PHYSMEM_RECALLS_MAX recalls open can only be asked for more when one of them ends.
+ * tests/model/queue.pml searches this protocol for a request that waits longer. */
 #ifndef CORE_PHYSMEM_PHYSMEM_H
 #define CORE_PHYSMEM_PHYSMEM_H
 
@@ -51,10 +63,12 @@ static inline uint32_t physmem_extra_frames(uint32_t frames)
 #define PHYSMEM_UNMAP_GRACE_NS UINT64_C(10000000000)
 /* A task that has to be asked but has no control connection may be about to end: it gets this long. */
 #define PHYSMEM_HANGUP_GRACE_NS UINT64_C(250000000)
+/* The longest grace that a contract can have. A longer one is countered with this. Without a bound a
+ * task could keep every other waiting for ever for frames that are guaranteed to them. */
+#define PHYSMEM_MAX_GRACE_NS UINT64_C(60000000000)
 /* Grace counted in allocations counts the frames that a task allocates, and each request that is
  * refused for want of frames as one more (a task that owes gets nothing beyond its commitment). It
- * ends after this long at the latest; otherwise a task that does nothing could keep others waiting
- * for ever. */
+ * ends after this long at the latest, for the same reason. */
 #define PHYSMEM_SILENCE_NS UINT64_C(60000000000)
 
 /* How many deadlines a task may miss, less the recalls that it met since, before forbearance (the
@@ -72,6 +86,7 @@ struct physmem_config {
     unsigned max_order;                /* of blocks; at most BUDDY_MAX_ORDER */
     uint64_t max_term_ns;              /* longest term given; 0: SP_FOREVER */
     uint64_t unmap_grace_ns;           /* 0: PHYSMEM_UNMAP_GRACE_NS */
+    uint64_t max_grace_ns;             /* 0: PHYSMEM_MAX_GRACE_NS */
     uint64_t silence_ns;               /* 0: PHYSMEM_SILENCE_NS */
     uint32_t warnings;                 /* 0: PHYSMEM_WARNINGS */
 };

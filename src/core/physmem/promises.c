@@ -33,8 +33,7 @@ static void sums_changed(struct physmem *physmem, struct physmem_task *task)
 {
     books_availability_changed(physmem);
     books_row_changed(physmem, task);
-    if (task->pending > 0)
-        physmem->pending_stale = true;
+    task_plans_stale(physmem, task);
 }
 
 void promises_task_more(struct physmem *physmem, struct physmem_task *task, uint8_t kind,

@@ -3,8 +3,22 @@
 #include "core/physmem/books.h"
 #include "core/physmem/emit.h"
 
-/* A request counts as waiting for `need` frames, and no longer for those it waited for. */
-static void set_need(struct physmem *physmem, struct pending *pending, uint32_t need)
+uint32_t queue_least(const struct pending *pending)
+{
+    uint32_t block = UINT32_C(1) << pending->allocation.order;
+
+    return (pending->allocation.flags & PHYSMEM_PARTIAL) != 0 ? block : pending->need;
+}
+
+bool queue_is_patient(const struct physmem *physmem)
+{
+    const struct pending *first = physmem->pending_first;
+
+    check(first == NULL || first->patient_until <= physmem->pending_last->patient_until);
+    return first == NULL || physmem->now < first->patient_until;
+}
+
+void queue_set_need(struct physmem *physmem, struct pending *pending, uint32_t need)
 {
     struct physmem_task *task = pending->request.task;
 
@@ -30,42 +44,33 @@ void queue_add(struct physmem *physmem, const struct physmem_request *request,
         emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a request");
         return;
     }
-    *pending = (struct pending){NULL, *request, *allocation, 0};
+    pending->patient_until = physmem->now + physmem->patience_ns;
+    pending->request = *request;
+    pending->allocation = *allocation;
     if (physmem->pending_last != NULL)
         physmem->pending_last->next = pending;
     else
         physmem->pending_first = pending;
     physmem->pending_last = pending;
     task->pending++;
-    set_need(physmem, pending, need);
+    queue_set_need(physmem, pending, need);
+    physmem->pending_least = smaller(physmem->pending_least, queue_least(pending));
 }
 
-void queue_first_needs(struct physmem *physmem, uint32_t need)
-{
-    set_need(physmem, physmem->pending_first, need);
-}
-
-/* Take *linkp, behind `before`, out of the queue, and free it. */
-static void unlink_pending(struct physmem *physmem, struct pending **linkp, struct pending *before)
+void queue_drop(struct physmem *physmem, struct pending **linkp, struct pending *before)
 {
     struct pending *pending = *linkp;
     struct physmem_task *task = pending->request.task;
 
     books_row_changed(physmem, task);
-    set_need(physmem, pending, 0);
+    queue_set_need(physmem, pending, 0);
     ensure(task->pending > 0);
     task->pending--;
-    physmem->pending_stale = true; /* the next one may never have been planned as the first */
     *linkp = pending->next;
     if (physmem->pending_last == pending)
         physmem->pending_last = before;
+    task_plans_stale(physmem, task);
     memory_free(physmem->allocator, pending, sizeof(*pending));
-}
-
-void queue_drop_first(struct physmem *physmem)
-{
-    ensure(physmem->pending_first != NULL);
-    unlink_pending(physmem, &physmem->pending_first, NULL);
 }
 
 void queue_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t container, int error,
@@ -74,6 +79,7 @@ void queue_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t c
     struct pending **linkp = &physmem->pending_first;
     struct pending *before = NULL;
 
+    physmem->pending_cuts++;
     while (task->pending > 0 && *linkp != NULL) {
         struct pending *pending = *linkp;
 
@@ -85,7 +91,7 @@ void queue_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t c
         }
         if (error != 0)
             emit_done(physmem, &pending->request, error, 0, text);
-        unlink_pending(physmem, linkp, before);
+        queue_drop(physmem, linkp, before);
     }
     ensure(container != 0 || task->pending == 0);
 }

@@ -1,4 +1,5 @@
-/* Allocations that wait for frames: a queue, first come first served. */
+/* Allocations that wait for frames: a queue in the order in which they came. Which of them is served is
+ * decided in core/physmem/settle.h. */
 #ifndef CORE_PHYSMEM_QUEUE_H
 #define CORE_PHYSMEM_QUEUE_H
 
@@ -9,11 +10,18 @@
 void queue_add(struct physmem *physmem, const struct physmem_request *request,
                const struct physmem_allocation *allocation, uint32_t need);
 
-/* The first request waits for so many frames now, or, with 0, no longer counts. */
-void queue_first_needs(struct physmem *physmem, uint32_t need);
+/* The least frames with which a request can be served, as it was planned last. */
+uint32_t queue_least(const struct pending *pending);
 
-/* Take the first request, which counts no frames any more, out of the queue. */
-void queue_drop_first(struct physmem *physmem);
+/* Whether a later request may overtake those that wait: none does, or the first, which came before all
+ * others, has not lost its patience. */
+bool queue_is_patient(const struct physmem *physmem);
+
+/* A request counts as waiting for so many frames from now on. 0: for none, while it is planned. */
+void queue_set_need(struct physmem *physmem, struct pending *pending, uint32_t need);
+
+/* Take *linkp, behind `before` (NULL: it is the first), out of the queue, and free it. */
+void queue_drop(struct physmem *physmem, struct pending **linkp, struct pending *before);
 
 /* Drop what waits for a task, or (container not 0) for one container of it; answered with `error` and
  * `text` unless error is 0. */

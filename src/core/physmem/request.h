@@ -62,7 +62,9 @@ void physmem_contract_propose(struct physmem *physmem, uint64_t now,
 void physmem_contract_accept(struct physmem *physmem, uint64_t now,
                              const struct physmem_request *request, uint32_t contract);
 
-/* A new term from now, of an active or expired contract. Reply: an offer; refused for a part. */
+/* A new term from now, of an active or expired contract. Reply: an offer; refused for a part, and for a
+ * timed contract (SP_REASON_NOT_ENTITLED; `frames` are then those it may keep) while other tasks wait for extra frames that would not be left to
+ * this one if it had to ask for them. */
 void physmem_contract_renew(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t contract,
                             uint64_t term_ns);

@@ -8,43 +8,77 @@
 #include "core/physmem/recall.h"
 #include "core/physmem/rows.h"
 
-/* Whether planning the first request again could come to anything else than last time. */
-static bool is_worth_planning(const struct physmem *physmem)
-{
-    const struct pending *first = physmem->pending_first;
-    uint32_t available = frame_table_available(&physmem->frames);
+/* ---- Requests that wait ---- */
 
-    return physmem->pending_stale || first->need <= available ||
-           ((first->allocation.flags & PHYSMEM_PARTIAL) != 0 && available > 0);
-}
-
-/* Serve or refuse the first request. False if it has to go on waiting. */
-static bool serve_first(struct physmem *physmem)
+/* Plan a request again, and serve or refuse it, unless it has to go on waiting. Returns whether it does
+ * not. */
+static bool serve_one(struct physmem *physmem, struct pending **linkp, struct pending *before)
 {
-    const struct pending pending = *physmem->pending_first;
+    const struct pending pending = **linkp;
     /* Destroying a container cancels what waits for it, so that the container is there. */
     struct container *container = handle_object(&physmem->containers, pending.allocation.container);
     struct plan plan;
 
     ensure(container != NULL);
-    queue_first_needs(physmem, 0);
+    queue_set_need(physmem, *linkp, 0);
     plan = allocation_plan(physmem, &pending.request, container, &pending.allocation, true);
+    pending.request.task->stale = false;
     if (plan.waits) {
-        queue_first_needs(physmem, plan.need);
+        queue_set_need(physmem, *linkp, plan.need);
         return false;
     }
-    queue_drop_first(physmem);
+    queue_drop(physmem, linkp, before);
     allocation_finish(physmem, &pending.request, container, &pending.allocation, &plan);
     return true;
 }
 
-/* Serve requests that wait, in turn. There is one. */
+/* Whether planning a request again could come to anything else than last time. A request never
+ * overtakes one of the same task. */
+static bool is_worth_planning(const struct physmem *physmem, const struct pending *pending)
+{
+    const struct physmem_task *task = pending->request.task;
+
+    return task->passed != physmem->pending_pass &&
+           (task->stale || queue_least(pending) <= frame_table_available(&physmem->frames));
+}
+
+/* Go once through the queue, and serve what can be. False if that was cut short, since a task was
+ * revoked and requests left the queue. */
+static bool pass(struct physmem *physmem)
+{
+    struct pending **linkp = &physmem->pending_first;
+    struct pending *before = NULL;
+    uint32_t least = UINT32_MAX;
+    uint32_t cuts = physmem->pending_cuts;
+
+    physmem->pending_pass++;
+    while (*linkp != NULL) {
+        struct pending *pending = *linkp;
+
+        if (before != NULL && !queue_is_patient(physmem))
+            return true; /* what is not looked at keeps its marks */
+        if (is_worth_planning(physmem, pending) && serve_one(physmem, linkp, before)) {
+            if (physmem->pending_cuts != cuts)
+                return false;
+            continue;
+        }
+        pending->request.task->passed = physmem->pending_pass;
+        least = smaller(least, queue_least(pending));
+        before = pending;
+        linkp = &pending->next;
+    }
+    physmem->pending_least = least;
+    physmem->pending_stale = false;
+    return true;
+}
+
+/* Serve requests that wait, as far as frames are there for them. */
 static void serve(struct physmem *physmem)
 {
-    while (is_worth_planning(physmem) && serve_first(physmem))
-        if (physmem->pending_first == NULL)
+    while (physmem->pending_stale ||
+           physmem->pending_least <= frame_table_available(&physmem->frames))
+        if (pass(physmem))
             break;
-    physmem->pending_stale = false;
 }
 
 /* Recall what requests that wait still lack. True if frames came at once. */

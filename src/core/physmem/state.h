@@ -12,6 +12,7 @@
  *     task.overdue             == that sum over recalls that are overdue
  *     contract.recalling       == sum of missing over its recalls <= contract.kept
  *     task.waiting             == sum of need of its pending requests
+ *     pending_least            <= the least frames that any waiting request can be served with
  *     physmem.owed, overdue, waiting, extent_count == the sums over tasks
  *     part.frames              == frames of the contract it was claimed as, and of all parts below
  *     a task is in the list of changed rows        iff task.changed; only if it has a row
@@ -96,6 +97,7 @@ struct mapping {
 /* An allocation within a commitment that waits for frames. */
 struct pending {
     struct pending *next;
+    uint64_t patient_until; /* later requests may overtake it before that */
     struct physmem_request request;
     struct physmem_allocation allocation;
     uint32_t need; /* frames */
@@ -118,6 +120,7 @@ struct physmem_task {
     bool unheard;       /* and has not answered the last message about it */
     bool wants_extra;   /* was refused extra frames for pressure: is in the list of those */
     uint8_t pending;    /* requests that wait */
+    bool stale;         /* something changed that their plans depend on */
     uint8_t unmap_head; /* first unanswered entry of unmaps[] */
     uint8_t unmap_count;
 
@@ -130,6 +133,7 @@ struct physmem_task {
     uint32_t overdue; /* of these, of recalls that are overdue */
     uint32_t misses;  /* deadlines missed, less recalls met since: forbearance has an end */
     uint32_t waiting; /* sum of need of its pending requests */
+    uint32_t passed;  /* the last pass through the queue in which one of them went on waiting */
     uint32_t wanted;  /* extra frames that it asked for and has not got */
     uint32_t extents;
     uint32_t containers;
@@ -238,7 +242,11 @@ struct physmem {
     struct physmem_task *wanting_last;
     struct pending *pending_first;
     struct pending *pending_last;
-    bool pending_stale; /* something changed that a waiting request's plan depends on */
+    uint64_t patience_ns;   /* how long a request may be overtaken: the longest grace */
+    uint32_t pending_pass;  /* passes through the queue, counted */
+    uint32_t pending_cuts;  /* times that requests were cancelled */
+    uint32_t pending_least; /* no request can be served before so many frames are free */
+    bool pending_stale;     /* something changed that the plan of a waiting request depends on */
 
     struct physmem_task *watching;  /* tasks that are told of their availability */
     struct physmem_task *look_next; /* of these, the next to be looked at; NULL: none */
@@ -317,6 +325,15 @@ static inline uint32_t frames_coming(const struct physmem *physmem)
 static inline uint32_t smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
+}
+
+/* Something changed that the plans of the task's waiting requests depend on. */
+static inline void task_plans_stale(struct physmem *physmem, struct physmem_task *task)
+{
+    if (task->pending == 0)
+        return;
+    task->stale = true;
+    physmem->pending_stale = true;
 }
 
 /* The end of the extent that a slot lies in, or `end` if that comes first. */

@@ -18,7 +18,10 @@ struct physmem_identity {
     uint32_t pid;
     uint32_t uid;
     uint64_t key; /* that its control connection must show */
-    void *peer;   /* for whoever carries out effects */
+    /* The shell can kill this very process and no other (it holds a pidfd). If not, contracts that
+     * say SP_BREACH_KILL are refused. */
+    bool can_be_killed;
+    void *peer; /* for whoever carries out effects */
 };
 
 /* A task has come. *taskp is set, and valid until physmem_task_gone. Returns 0 or -ENOMEM. */

@@ -19,6 +19,7 @@ static const struct contract_limits limits = {
     .committed = 60,
     .max_order = 4,
     .max_term_ns = 1000,
+    .max_grace_ns = UINT64_C(10000000000),
     .now = 50,
     .next_end = 80,
 };

@@ -255,14 +255,135 @@ static void test_lease_is_not_recalled_in_its_term(void **state)
     expect_error(world_allocate(world, b, in_b, 56, 5, PHYSMEM_EXTRA), ENOMEM);
     assert_null(world_find(world, 0, PHYSMEM_SEND_RECALL, a));
     world_pass(world, SECOND);
+    assert_int_equal(world_status(a).owed, 5); /* which b waits for */
     world_contract(world, b, SP_GUARANTEED, 40); /* promised to b now */
     assert_null(world_allocate(world, b, in_b, 56, 40, 0));
     recall = world_find(world, 0, PHYSMEM_SEND_RECALL, a);
     assert_non_null(recall);
-    assert_int_equal(recall->recall.frames, 36);
+    assert_int_equal(recall->recall.frames, 31);
+    assert_int_equal(world_status(a).owed, 36);
     assert_false(recall->recall.may_clean);
     assert_int_equal(recall->recall.grace, 50 * MS);
     check_books(world);
+}
+
+/* A holds a lease of 60 frames; B wants 50 extra frames, of which there are 36 at most. */
+static void test_a_lease_is_not_renewed_while_others_wait(void **state)
+{
+    struct world *world = *state;
+    uint32_t in_a, in_b;
+    struct physmem_task *a = task_with(world, "a", 0, 0, &in_a);
+    struct physmem_task *b = task_with(world, "b", 0, 90, &in_b);
+    struct sp_terms terms = world_terms(SP_TIMED, 60);
+    const struct physmem_effect *reply;
+    uint32_t lease, since;
+
+    terms.term_ns = SECOND;
+    reply = world_propose(world, a, &terms);
+    lease = reply->offer.offer.contract;
+    expect_allocated(world_allocate(world, a, in_a, 0, 60, 0), 60);
+    expect_offer(world_renew(world, a, lease, SECOND), SP_ACCEPTED, SP_REASON_NONE,
+                 SP_CONTRACT_ACTIVE); /* nobody waits */
+    expect_error(world_allocate(world, b, in_b, 0, 50, PHYSMEM_EXTRA), ENOMEM);
+    world_pass(world, SECOND - 1);
+    expect_offer(world_renew(world, a, lease, SECOND), SP_REFUSED, SP_REASON_NOT_ENTITLED,
+                 SP_CONTRACT_ACTIVE);
+    since = world->recorded;
+    world_pass(world, 1);
+    assert_int_equal(world_status(a).leased, 0);
+    assert_int_equal(world_status(a).owed, 50);
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, 50);
+    assert_non_null(world_find(world, since, PHYSMEM_SEND_NOTICE, b)); /* there are some */
+    expect_allocated(world_allocate(world, b, in_b, 0, 50, PHYSMEM_EXTRA), 50);
+    check_books(world);
+}
+
+/* Under an arbiter that shares equally a lease of a task's equal share is renewed, a larger one not. */
+static void test_the_arbiter_is_asked_about_renewals(void **state)
+{
+    static const struct {
+        uint32_t lease;
+        enum sp_answer answer;
+    } cases[] = {{40, SP_ACCEPTED}, {70, SP_REFUSED}};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world world;
+        struct physmem_task *a, *b;
+        uint32_t in_a, in_b;
+        struct sp_terms terms = world_terms(SP_TIMED, cases[i].lease);
+        const struct physmem_effect *reply;
+
+        world_init(&world, &heap_allocator);
+        world.arbiter = &arbiter_maxmin;
+        assert_int_equal(world_start(&world, FRAMES, 0, 0), 0);
+        a = task_with(&world, "a", 0, 0, &in_a);
+        b = task_with(&world, "b", 0, 90, &in_b);
+        terms.term_ns = SECOND;
+        world_propose(&world, a, &terms);
+        expect_allocated(world_allocate(&world, a, in_a, 0, cases[i].lease, 0), cases[i].lease);
+        expect_error(world_allocate(&world, b, in_b, 0, 90, PHYSMEM_EXTRA), ENOMEM);
+        reply = world_renew(&world, a, 1, SECOND);
+        assert_int_equal(reply->offer.offer.answer, cases[i].answer);
+        assert_null(physmem_check(world.physmem));
+        assert_int_equal(world_end(&world), 0);
+    }
+}
+
+/* A grace without end would keep every other task waiting; physmem offers the longest it gives. */
+static void test_a_grace_is_bounded(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *task = world_task(world, "a");
+    static const struct {
+        uint64_t clean, drop, clean_offered, drop_offered;
+    } cases[] = {
+        {SP_FOREVER, 0, PHYSMEM_MAX_GRACE_NS, SP_DEFAULT_T_DROP_NS},
+        {0, SP_FOREVER, SP_DEFAULT_T_CLEAN_NS, PHYSMEM_MAX_GRACE_NS},
+        {SECOND, PHYSMEM_MAX_GRACE_NS + 1, SECOND, PHYSMEM_MAX_GRACE_NS},
+    };
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct sp_terms terms = world_terms(SP_GUARANTEED, 10);
+        const struct physmem_effect *reply;
+
+        terms.t_clean = cases[i].clean;
+        terms.t_drop = cases[i].drop;
+        reply = world_propose(world, task, &terms);
+        expect_offer(reply, SP_COUNTERED, SP_REASON_LONG_TERM, SP_CONTRACT_COUNTERED);
+        assert_int_equal(reply->offer.offer.terms.t_clean, cases[i].clean_offered);
+        assert_int_equal(reply->offer.offer.terms.t_drop, cases[i].drop_offered);
+        assert_int_equal(reply->offer.offer.terms.frames, 10);
+    }
+    expect_offer(world_accept(world, task, 3), SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
+}
+
+static void test_the_longest_grace_is_given(void **state)
+{
+    struct world *world = *state;
+    struct sp_terms terms = world_terms(SP_EXTRA, 10);
+
+    terms.t_drop = PHYSMEM_MAX_GRACE_NS;
+    terms.t_clean = PHYSMEM_MAX_GRACE_NS;
+    expect_offer(world_propose(world, world_task(world, "a"), &terms), SP_ACCEPTED, SP_REASON_NONE,
+                 SP_CONTRACT_ACTIVE);
+}
+
+static void test_killing_needs_a_sure_hold_of_the_process(void **state)
+{
+    struct world *world = *state;
+    struct physmem_identity identity = {.name = "a", .pid = 100, .uid = 1000};
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 10);
+    struct physmem_task *task;
+
+    terms.on_breach = SP_BREACH_KILL;
+    assert_int_equal(physmem_task_add(world->physmem, world->now, &identity, &task), 0);
+    physmem_task_connected(world->physmem, task);
+    expect_offer(world_propose(world, task, &terms), SP_REFUSED, SP_REASON_UNKNOWN_KIND,
+                 SP_CONTRACT_NONE);
+    terms.on_breach = SP_BREACH_REVOKE;
+    expect_offer(world_propose(world, task, &terms), SP_ACCEPTED, SP_REASON_NONE,
+                 SP_CONTRACT_ACTIVE);
 }
 
 static void test_close_recalls_what_the_others_do_not_allow(void **state)
@@ -332,6 +453,11 @@ int main(void)
         TEST(test_expired_guarantee_is_recalled_with_time_to_clean),
         TEST(test_lease_is_not_recalled_in_its_term),
         TEST(test_close_recalls_what_the_others_do_not_allow),
+        TEST(test_a_lease_is_not_renewed_while_others_wait),
+        TEST(test_the_arbiter_is_asked_about_renewals),
+        TEST(test_a_grace_is_bounded),
+        TEST(test_the_longest_grace_is_given),
+        TEST(test_killing_needs_a_sure_hold_of_the_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
