@@ -2,6 +2,7 @@
 
 #include "core/frames/compact.h"
 #include "core/physmem/breach.h"
+#include "core/physmem/bury.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/extra.h"
 #include "core/physmem/recall.h"
@@ -9,33 +10,57 @@
 
 /* ---- The plan ---- */
 
-/* How many slots from the start of an allocation take at most `frames` frames. Sets *needp to the
- * frames they take, and *occupiedp to whether an occupied slot stands in the way of more. */
-static uint32_t span_of(const struct container *container,
-                        const struct physmem_allocation *allocation, uint32_t frames,
-                        uint32_t *needp, bool *occupiedp)
+/* What is known of the slots of an allocation up to a point. */
+struct span {
+    uint32_t slots;
+    uint32_t need;
+    bool occupied; /* an occupied slot stands in the way */
+};
+
+/* Go on with a span through slots of one extent (NULL: all holes), while it takes at most `frames`
+ * frames. False if it ends there. */
+static bool span_extent(struct extent *extent, uint32_t slot, uint32_t stop, uint32_t frames,
+                        bool squash, struct span *span)
 {
-    uint32_t need = 0;
-    uint32_t i;
-
-    *occupiedp = false;
-    for (i = 0; i < allocation->count; i++) {
-        uint32_t slot = allocation->start + i;
-        struct extent *extent = container_extent(container, slot);
-
+    for (; slot < stop; slot++, span->slots++) {
         if (extent != NULL && slot_is_allocated(extent_slot(extent, slot))) {
-            if ((allocation->flags & PHYSMEM_SQUASH) == 0) {
-                *occupiedp = true;
-                break;
-            }
-        } else if (need == frames) {
-            break;
+            span->occupied = !squash;
+            if (!squash)
+                return false;
+        } else if (span->need == frames) {
+            return false;
         } else {
-            need++;
+            span->need++;
         }
     }
-    *needp = need;
-    return i;
+    return true;
+}
+
+/* How many slots from the start of an allocation take at most `frames` frames, how many frames they
+ * take, and whether an occupied slot stands in the way of more. Whole extents are counted at once. */
+static struct span span_of(const struct container *container,
+                           const struct physmem_allocation *allocation, uint32_t frames)
+{
+    bool squash = (allocation->flags & PHYSMEM_SQUASH) != 0;
+    uint32_t end = allocation->start + allocation->count;
+    struct span span = {0};
+
+    for (uint32_t slot = allocation->start; slot < end;) {
+        struct extent *extent = container_extent(container, slot);
+        uint32_t stop = extent_end(slot, end);
+        uint32_t occupied = extent != NULL ? extent->allocated : 0;
+        bool whole = stop - slot == (extent != NULL ? extent->pages : EXTENT_PAGES);
+
+        if ((occupied == 0 || (whole && squash)) && stop - slot - occupied <= frames - span.need) {
+            span.slots += stop - slot;
+            span.need += stop - slot - occupied;
+        } else if (!span_extent(extent, slot, stop, frames, squash, &span)) {
+            break;
+        }
+        slot = stop;
+    }
+    check(span.need <= frames && span.slots <= allocation->count);
+    return span;
 }
 
 /* Cut a plan down to what takes at most `frames` frames. False if the container's occupied slots stand
@@ -43,15 +68,16 @@ static uint32_t span_of(const struct container *container,
 static bool cut(const struct container *container, const struct physmem_allocation *allocation,
                 struct plan *plan, uint32_t frames)
 {
-    bool occupied;
+    const struct span span = span_of(container, allocation, frames);
 
-    plan->span = span_of(container, allocation, frames, &plan->need, &occupied);
+    plan->span = span.slots;
+    plan->need = span.need;
     if (allocation->order > 0) {
         plan->span -= plan->span % (UINT32_C(1) << allocation->order);
         plan->need = smaller(plan->need, plan->span);
     }
     check(plan->need <= plan->span && plan->span <= allocation->count);
-    return !occupied;
+    return !span.occupied;
 }
 
 /* Find out how much of an allocation is allowed. */
@@ -112,7 +138,8 @@ static void make_free(struct physmem *physmem, uint32_t need)
 {
     struct punch punch = {NULL};
 
-    ensure(need <= frame_table_available(&physmem->frames));
+    ensure(need <= frames_available(physmem));
+    bury_until_free(physmem, need);
     while (physmem->frames.buddy.free < need)
         slots_reuse_softest(physmem, &punch);
     punch_flush(physmem, &punch);
@@ -124,7 +151,7 @@ static bool frames_are_there(const struct physmem *physmem, const struct contain
                              const struct physmem_allocation *allocation, bool turn,
                              struct plan *plan)
 {
-    uint32_t available = frame_table_available(&physmem->frames);
+    uint32_t available = frames_available(physmem);
     struct plan less = *plan;
 
     if (plan->need == 0 || (turn && plan->need <= available))

@@ -121,37 +121,49 @@ static uint64_t consult(struct physmem *physmem, uint32_t count,
     return sum;
 }
 
-/* The candidate that can give most beyond what is taken from it; `count` if none can give any. */
-static uint32_t richest(const struct physmem *physmem, uint32_t count, uint32_t *leftp)
+/* What candidate i can give beyond what is taken from it. */
+static uint32_t left_of(const struct physmem *physmem, uint32_t i)
 {
-    uint32_t richest = count;
-
-    *leftp = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t left = physmem->candidate[i].recallable - physmem->take[i];
-
-        check(physmem->take[i] <= physmem->candidate[i].recallable);
-        if (left > *leftp) {
-            richest = i;
-            *leftp = left;
-        }
-    }
-    return richest;
+    check(physmem->take[i] <= physmem->candidate[i].recallable);
+    return physmem->candidate[i].recallable - physmem->take[i];
 }
 
-/* Take `missing` frames more than the arbiter did: from the task that has most, in turn. */
+/* What candidates that can give at least `least` can give together. */
+static uint64_t left_from(const struct physmem *physmem, uint32_t count, uint32_t least)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        sum += left_of(physmem, i) >= least ? left_of(physmem, i) : 0;
+    return sum;
+}
+
+/* Take `missing` frames more than the arbiter did, or all there are: everything from the tasks that
+ * have most, and the rest from the next ones. Goes some thirty times through the candidates. */
 static void take_missing(struct physmem *physmem, uint32_t count, uint64_t missing)
 {
-    while (missing > 0) {
-        uint32_t left;
-        uint32_t i = richest(physmem, count, &left);
+    uint32_t low = 1;
+    uint32_t high = UINT32_MAX;
 
-        if (i == count)
-            return;
-        if (left > missing)
-            left = (uint32_t)missing;
-        physmem->take[i] += left;
-        missing -= left;
+    /* The largest `low` for which those that can give so much can give enough together. */
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2 + 1;
+
+        if (left_from(physmem, count, middle) >= missing)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < count && missing > 0; i++) {
+            uint32_t left = left_of(physmem, i);
+            uint32_t take = left < missing ? left : (uint32_t)missing;
+
+            if (round == 0 ? left <= low : left != low)
+                continue;
+            physmem->take[i] += take;
+            missing -= take;
+        }
     }
 }
 

@@ -19,6 +19,8 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
         return;
     container = handle_object(&physmem->containers, extent->container);
     ensure(container != NULL);
+    if (container->owner == &physmem->nobody)
+        return;
     revoke_breach(physmem, container->owner, SP_REASON_OVERDRAFT, allowed,
                   (uint32_t)(pages - allowed));
     settle_input(physmem);

@@ -28,7 +28,7 @@ void availability_end(struct physmem *physmem)
 static uint32_t frames_short(const struct physmem *physmem)
 {
     uint64_t wanted = (uint64_t)physmem->watermark + physmem->waiting;
-    uint32_t there = frame_table_available(&physmem->frames);
+    uint32_t there = frames_available(physmem);
 
     return wanted > there ? smaller((uint32_t)(wanted - there), physmem->config.frames) : 0;
 }
@@ -68,7 +68,7 @@ static uint32_t could_grow(struct physmem *physmem, struct physmem_task *task, u
     uint32_t beyond = base > commitment ? base - commitment : 0;
     uint32_t most = smaller(task->extra, task->limit.extra);
     uint32_t allowance = most > beyond ? most - beyond : 0;
-    uint32_t available = frame_table_available(&physmem->frames);
+    uint32_t available = frames_available(physmem);
     uint32_t kept = physmem->watermark + within;
     uint32_t spare = available > kept ? available - kept : 0;
     uint32_t figure;
@@ -186,7 +186,7 @@ static void look_on(struct physmem *physmem)
 
 void availability_settle(struct physmem *physmem)
 {
-    uint32_t there = frame_table_available(&physmem->frames);
+    uint32_t there = frames_available(physmem);
     uint32_t moved = distance(there, physmem->available);
     bool pressed = physmem->pressed;
 

@@ -76,7 +76,7 @@ uint32_t candidates_list(struct physmem *physmem, const struct physmem_task *ask
 
 int32_t candidates_spare(const struct physmem *physmem, uint32_t within)
 {
-    int64_t spare = (int64_t)frame_table_available(&physmem->frames) - physmem->watermark - within;
+    int64_t spare = (int64_t)frames_available(physmem) - physmem->watermark - within;
 
     check(spare <= INT32_MAX);
     return spare < -INT32_MAX ? -INT32_MAX : (int32_t)spare;

@@ -217,6 +217,8 @@ const char *physmem_check(const struct physmem *physmem)
     for (const struct physmem_task *t = physmem->first; t != NULL && wrong == NULL; t = t->next)
         wrong = check_task(physmem, t, &sums);
     if (wrong == NULL)
+        wrong = check_task(physmem, &physmem->nobody, &sums);
+    if (wrong == NULL)
         wrong = check_pending(physmem);
     if (wrong == NULL)
         wrong = rows_check(physmem);

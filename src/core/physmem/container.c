@@ -1,12 +1,13 @@
 /* Requests that make and free containers. */
 #include "core/containers/container.h"
 
+#include "core/physmem/bury.h"
 #include "core/physmem/emit.h"
+#include "core/physmem/freeing.h"
 #include "core/physmem/input.h"
 #include "core/physmem/queue.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/settle.h"
-#include "core/physmem/slots.h"
 
 /* A container with a handle, which nobody owns yet; NULL without memory. */
 static struct container *make(struct physmem *physmem, uint32_t slots)
@@ -75,7 +76,8 @@ void physmem_container_destroy(struct physmem *physmem, uint64_t now,
     if (container == NULL)
         return;
     queue_cancel(physmem, task, handle, ENOENT, "the container was destroyed");
-    held = slots_container_destroy(physmem, container);
+    freeing_cancel(physmem, task, handle, ENOENT, "the container was destroyed");
+    held = bury_container(physmem, container);
     physmem->counters.regained += held;
     recall_pay(physmem, task, held);
     emit_done(physmem, request, 0, held, NULL);

@@ -6,6 +6,9 @@
 #include "core/physmem/emit.h"
 #include "core/physmem/entitled.h"
 
+/* How long a refusal holds, for each task that there is. */
+#define ASK_AGAIN_NS UINT64_C(20000)
+
 static void want(struct physmem *physmem, struct physmem_task *task)
 {
     if (task->wants_extra)
@@ -37,6 +40,30 @@ void extra_unwant(struct physmem *physmem, struct physmem_task *task)
     task->wants_extra = false;
 }
 
+/* Counts what could make an arbiter decide otherwise: frames that went to tasks or came back, recalls,
+ * promises, tasks. */
+static uint64_t generation(const struct physmem *physmem)
+{
+    return physmem->counters.allocated + physmem->counters.regained +
+           physmem->counters.frames_recalled + physmem->counters.breaches + physmem->last_id +
+           physmem->tasks_gone + physmem->promised_changes;
+}
+
+/* The arbiter looks at all tasks. A task that was refused and asks again, while nothing has changed, is
+ * refused as before, for a time that grows with the number of tasks. */
+static bool may_ask_again(const struct physmem *physmem, const struct physmem_task *task)
+{
+    return physmem->now >= task->refused_until || generation(physmem) != task->refused_at;
+}
+
+static void note_refusal(const struct physmem *physmem, struct physmem_task *task)
+{
+    if (!may_ask_again(physmem, task))
+        return;
+    task->refused_at = generation(physmem);
+    task->refused_until = physmem->now + physmem->tasks_there * ASK_AGAIN_NS;
+}
+
 uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint32_t within,
                        uint32_t frames, bool *pressurep)
 {
@@ -44,7 +71,7 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
     uint32_t has = task->held > commitment ? task->held - commitment : 0;
     uint32_t most = smaller(task->extra, task->limit.extra);
     uint32_t allowance = most > has ? smaller(frames, most - has) : 0;
-    uint32_t available = frame_table_available(&physmem->frames);
+    uint32_t available = frames_available(physmem);
     uint32_t kept = physmem->watermark + within;
     uint32_t spare = available > kept ? available - kept : 0;
     bool blocked = task->owed > 0 || physmem->waiting > 0;
@@ -54,10 +81,11 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
         spare = 0;
     if (allowance > 0 && !blocked && (spare < allowance || physmem->now < physmem->wanted_until) &&
         entitled_or_arbiter_grants(physmem))
-        spare = arbiter_extra(physmem, task, within, allowance);
+        spare = may_ask_again(physmem, task) ? arbiter_extra(physmem, task, within, allowance) : 0;
     *pressurep = spare < allowance;
     arbiter_wants(physmem, task, *pressurep ? allowance : 0);
     if (*pressurep) {
+        note_refusal(physmem, task);
         want(physmem, task);
         books_ring(physmem, PHYSMEM_RING_WANT);
     }
@@ -106,7 +134,7 @@ void extra_tell(struct physmem *physmem, struct physmem_task *task)
 
 void extra_notify(struct physmem *physmem)
 {
-    uint32_t available = frame_table_available(&physmem->frames);
+    uint32_t available = frames_available(physmem);
 
     /* Well above the watermark, or the tasks that are told would be refused again at once; but what
      * the arbiter had recalled for them they can have, whatever it is. */

@@ -1,35 +1,123 @@
 /* Requests that give frames back, to the pool or softly, and that take soft ones again. */
+#include "core/physmem/frames.h"
+
 #include "core/physmem/breach.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/extra.h"
+#include "core/physmem/freeing.h"
 #include "core/physmem/input.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/settle.h"
 #include "core/physmem/slots.h"
 
-/* Drop the frames of one range. Returns how many were held. */
-static uint32_t range_drop(struct physmem *physmem, struct container *container,
-                           const struct physmem_range *range)
+/* Frames and holes of one slice of a request; see also core/physmem/bury.h. */
+#define SLICE    4096u
+#define SLICE_NS UINT64_C(250000)
+
+/* A request that names more slots than this is carried out in slices. */
+#define AT_ONCE 16384u
+
+/* ---- Deallocate ---- */
+
+/* Drop the frames of a range from its first slot on, for at most `budget` slots that have tables. The
+ * range becomes what is left of it. Returns the slots looked at; adds to *framesp those that were
+ * held. */
+static uint32_t drop_some(struct physmem *physmem, struct container *container,
+                          struct physmem_range *range, uint32_t budget, uint32_t *framesp)
 {
     uint32_t end = range->start + range->count;
-    uint32_t slot = range->start;
+    uint32_t slot = container_skip(container, range->start);
     uint32_t held = container->allocated;
+    uint32_t looked = 0;
     struct punch punch = {NULL};
 
-    while ((slot = container_skip(container, slot)) < end) {
+    while (slot < end && looked < budget) {
         struct extent *extent = container_extent(container, slot);
         uint32_t stop = extent_end(slot, end);
         uint32_t first = slot;
 
+        looked += stop - slot;
         for (; slot < stop; slot++)
             if (extent_slot(extent, slot)->frame != SLOT_NO_FRAME)
                 slots_drop(physmem, container, extent, slot, &punch);
         punch_flush(physmem, &punch);
         slots_extent_audit(physmem, extent);
         container_extent_trim(physmem->allocator, container, first);
+        slot = container_skip(container, slot);
     }
+    slot = smaller(slot, end);
+    *range = (struct physmem_range){slot, end - slot};
     ensure(container->allocated <= held);
-    return held - container->allocated;
+    *framesp += held - container->allocated;
+    return looked;
+}
+
+/* Frames came back by a request: they count against what is owed. */
+static void returned(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+{
+    physmem->counters.regained += frames;
+    recall_pay(physmem, task, frames);
+}
+
+/* Frames came back by a request, which is done with that. */
+static void returned_all(struct physmem *physmem, const struct physmem_request *request,
+                         uint32_t frames)
+{
+    returned(physmem, request->task, frames);
+    emit_done(physmem, request, 0, frames, NULL);
+    settle_input(physmem);
+}
+
+void frames_free_on(struct physmem *physmem, struct physmem_task *task)
+{
+    struct freeing *freeing = task->freeing;
+    struct container *container = handle_object(&physmem->containers, freeing->container);
+    uint32_t budget = SLICE;
+    uint32_t frames = 0;
+
+    /* Destroying the container cancels the request. */
+    ensure(container != NULL && container->owner == task);
+    while (freeing->next < freeing->count && budget > 0) {
+        struct physmem_range *range = &freeing->ranges[freeing->next];
+
+        budget -= smaller(budget, drop_some(physmem, container, range, budget, &frames) + 1);
+        freeing->next += range->count == 0;
+    }
+    freeing->frames += frames;
+    returned(physmem, task, frames);
+    if (freeing->next < freeing->count) {
+        deadline_start(&physmem->deadlines, &freeing->deadline, physmem->now + SLICE_NS);
+        return;
+    }
+    emit_done(physmem, &freeing->request, 0, freeing->frames, NULL);
+    freeing_end(physmem, task);
+}
+
+/* Carry a large request out in slices. */
+static void free_in_slices(struct physmem *physmem, const struct physmem_request *request,
+                           uint32_t handle, const struct physmem_range *ranges, uint32_t count)
+{
+    struct physmem_task *task = request->task;
+    struct freeing *freeing;
+
+    if (task->freeing != NULL) {
+        emit_done(physmem, request, EBUSY, 0,
+                  "another large request of this task is still being carried out");
+        return;
+    }
+    freeing = memory_new(physmem->allocator, sizeof(*freeing) + count * sizeof(ranges[0]));
+    if (freeing == NULL) {
+        emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a request");
+        return;
+    }
+    memcpy(freeing->ranges, ranges, count * sizeof(ranges[0]));
+    freeing->request = *request;
+    freeing->container = handle;
+    freeing->count = count;
+    freeing->deadline.purpose = PURPOSE_FREE;
+    task->freeing = freeing;
+    frames_free_on(physmem, task);
+    settle_input(physmem);
 }
 
 /* Let go softly of the frames of one range. Returns how many. */
@@ -58,14 +146,28 @@ static uint32_t range_soften(struct physmem *physmem, struct container *containe
     return held - container->allocated;
 }
 
-/* Frames came back by a request: they count against what is owed. */
-static void returned(struct physmem *physmem, const struct physmem_request *request,
-                     uint32_t frames)
+/* Slots that ranges name. */
+static uint64_t slots_named(const struct physmem_range *ranges, uint32_t count)
 {
-    physmem->counters.regained += frames;
-    recall_pay(physmem, request->task, frames);
-    emit_done(physmem, request, 0, frames, NULL);
-    settle_input(physmem);
+    uint64_t slots = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        slots += ranges[i].count;
+    return slots;
+}
+
+/* Start on a request that may name so many slots at once. NULL, and it is answered, if it cannot. */
+static struct container *decode_few(struct physmem *physmem, uint64_t now,
+                                    const struct physmem_request *request, uint32_t handle,
+                                    const struct physmem_range *ranges, uint32_t count)
+{
+    struct container *container = input_ranges(physmem, now, request, handle, ranges, count);
+
+    if (container == NULL || slots_named(ranges, count) <= PHYSMEM_ALLOCATE_MAX)
+        return container;
+    emit_done(physmem, request, E2BIG, 0,
+              "65536 slots can be released or recovered at once: ask in pieces");
+    return NULL;
 }
 
 void physmem_frames_deallocate(struct physmem *physmem, uint64_t now,
@@ -77,23 +179,30 @@ void physmem_frames_deallocate(struct physmem *physmem, uint64_t now,
 
     if (container == NULL)
         return;
-    for (uint32_t i = 0; i < count; i++)
-        frames += range_drop(physmem, container, &ranges[i]);
-    returned(physmem, request, frames);
+    if (slots_named(ranges, count) > AT_ONCE) {
+        free_in_slices(physmem, request, handle, ranges, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct physmem_range range = ranges[i];
+
+        drop_some(physmem, container, &range, UINT32_MAX, &frames);
+    }
+    returned_all(physmem, request, frames);
 }
 
 void physmem_frames_release(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t handle,
                             const struct physmem_range *ranges, uint32_t count)
 {
-    struct container *container = input_ranges(physmem, now, request, handle, ranges, count);
+    struct container *container = decode_few(physmem, now, request, handle, ranges, count);
     uint32_t frames = 0;
 
     if (container == NULL)
         return;
     for (uint32_t i = 0; i < count; i++)
         frames += range_soften(physmem, container, &ranges[i]);
-    returned(physmem, request, frames);
+    returned_all(physmem, request, frames);
 }
 
 /* Take back one soft slot. Returns 0, ENOENT or ENOMEM. */
@@ -129,7 +238,7 @@ void physmem_frames_recover(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t handle,
                             const struct physmem_range *ranges, uint32_t count)
 {
-    struct container *container = input_ranges(physmem, now, request, handle, ranges, count);
+    struct container *container = decode_few(physmem, now, request, handle, ranges, count);
     uint32_t recovered = 0;
     int error = 0;
 

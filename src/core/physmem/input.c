@@ -16,14 +16,22 @@ struct container *input_refuse_container(struct physmem *physmem,
     return NULL;
 }
 
-static bool ranges_are_good(const struct container *container, const struct physmem_range *ranges,
-                            uint32_t count)
+/* What is wrong with the ranges of a request; NULL: nothing. Ranges that overlap so much that they name
+ * more slots than there are would be work without bound. */
+static const char *wrong_ranges(const struct container *container,
+                                const struct physmem_range *ranges, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t left = container->slots;
+
+    for (uint32_t i = 0; i < count; i++) {
         if (ranges[i].count == 0 || ranges[i].start >= container->slots ||
             ranges[i].count > container->slots - ranges[i].start)
-            return false;
-    return true;
+            return "a range is empty or ends beyond the container";
+        if (ranges[i].count > left)
+            return "the ranges name more slots than the container has: some overlap";
+        left -= ranges[i].count;
+    }
+    return NULL;
 }
 
 struct container *input_ranges(struct physmem *physmem, uint64_t now,
@@ -31,12 +39,16 @@ struct container *input_ranges(struct physmem *physmem, uint64_t now,
                                const struct physmem_range *ranges, uint32_t count)
 {
     struct container *container;
+    const char *wrong;
 
     if (!input_begin(physmem, now, request))
         return NULL;
     container = input_container(physmem, request, handle);
-    if (container == NULL || ranges_are_good(container, ranges, count))
+    if (container == NULL)
+        return NULL;
+    wrong = wrong_ranges(container, ranges, count);
+    if (wrong == NULL)
         return container;
-    emit_done(physmem, request, EINVAL, 0, "a range is empty or ends beyond the container");
+    emit_done(physmem, request, EINVAL, 0, wrong);
     return NULL;
 }

@@ -4,6 +4,8 @@
 #include "core/physmem/arbiter.h"
 #include "core/physmem/availability.h"
 #include "core/physmem/breach.h"
+#include "core/physmem/bury.h"
+#include "core/physmem/frames.h"
 #include "core/physmem/input.h"
 #include "core/physmem/life.h"
 #include "core/physmem/recall.h"
@@ -60,6 +62,8 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
     if (rc == 0)
         rc = availability_start(physmem);
     if (rc == 0)
+        rc = bury_start(physmem);
+    if (rc == 0)
         *physmemp = physmem;
     else
         physmem_free(&physmem);
@@ -91,6 +95,7 @@ void physmem_free(struct physmem **physmemp)
         return;
     while (physmem->first != NULL)
         physmem_task_gone(physmem, physmem->now, physmem->first);
+    bury_end(physmem);
     ensure(physmem->frames.used == 0 && physmem->frames.soft == 0);
     arbiter_end(physmem);
     rows_fini(physmem);
@@ -134,6 +139,12 @@ static void due(struct physmem *physmem, struct deadline *deadline)
         arbiter_tick(physmem);
         break;
     case PURPOSE_LOOK: /* settling looks */
+        break;
+    case PURPOSE_FREE:
+        frames_free_on(physmem, OWNER_OF(deadline, struct freeing, deadline)->request.task);
+        break;
+    case PURPOSE_WORK:
+        bury_slice(physmem, BURY_SLICE);
         break;
     }
 }
@@ -195,8 +206,8 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
 {
     *status = physmem->counters;
     status->frames = physmem->config.frames;
-    status->free = physmem->frames.buddy.free;
-    status->soft = physmem->frames.soft;
+    status->free = physmem->frames.buddy.free + physmem->nobody.held + physmem->nobody.soft;
+    status->soft = physmem->frames.soft - physmem->nobody.soft;
     status->guaranteed = physmem->guaranteed;
     status->leased = physmem->leased;
     status->tasks = physmem->tasks_there;

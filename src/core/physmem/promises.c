@@ -31,6 +31,7 @@ static uint32_t *sum_of_all(struct physmem *physmem, uint8_t kind)
 /* The sums of a task have changed. */
 static void sums_changed(struct physmem *physmem, struct physmem_task *task)
 {
+    physmem->promised_changes++;
     books_availability_changed(physmem);
     books_row_changed(physmem, task);
     task_plans_stale(physmem, task);

@@ -2,8 +2,10 @@
 
 #include "core/physmem/arbiter.h"
 #include "core/physmem/availability.h"
+#include "core/physmem/bury.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/extra.h"
+#include "core/physmem/freeing.h"
 #include "core/physmem/idle.h"
 #include "core/physmem/life.h"
 #include "core/physmem/queue.h"
@@ -20,6 +22,7 @@ static void cancel_requests(struct physmem *physmem, struct physmem_task *task, 
     static const char text[] = "this task has been revoked";
 
     queue_cancel(physmem, task, 0, error, text);
+    freeing_cancel(physmem, task, 0, error, text);
     if (task->mapping.container != NULL && error != 0) {
         const struct physmem_request request = {task, task->mapping.seq, task->mapping.control};
 
@@ -63,7 +66,8 @@ static void strip(struct physmem *physmem, struct physmem_task *task,
     stack_close(physmem, task);
     idle_end(physmem, task);
     while (task->container_list != NULL)
-        slots_container_destroy(physmem, task->container_list);
+        slots_container_take(physmem, task->container_list);
+    bury_slice(physmem, BURY_SLICE);
     ensure(task->held == 0 && task->soft == 0 && task->extents == 0);
     life_end_all(physmem, task, contracts_become);
     rights_end(physmem, task);

@@ -5,7 +5,7 @@
 #include "core/physmem/state.h"
 
 /* Deadlines that a task itself can have running; contracts bring their own. */
-#define DEADLINES_PER_TASK (PHYSMEM_RECALLS_MAX + 1)
+#define DEADLINES_PER_TASK (PHYSMEM_RECALLS_MAX + 2)
 
 /* A breach: the task loses everything, and is told. Numbers as in the effect `revoked`. */
 void revoke_breach(struct physmem *physmem, struct physmem_task *task, enum sp_reason reason,

@@ -39,7 +39,7 @@ static bool is_worth_planning(const struct physmem *physmem, const struct pendin
     const struct physmem_task *task = pending->request.task;
 
     return task->passed != physmem->pending_pass &&
-           (task->stale || queue_least(pending) <= frame_table_available(&physmem->frames));
+           (task->stale || queue_least(pending) <= frames_available(physmem));
 }
 
 /* Go once through the queue, and serve what can be. False if that was cut short, since a task was
@@ -75,8 +75,7 @@ static bool pass(struct physmem *physmem)
 /* Serve requests that wait, as far as frames are there for them. */
 static void serve(struct physmem *physmem)
 {
-    while (physmem->pending_stale ||
-           physmem->pending_least <= frame_table_available(&physmem->frames))
+    while (physmem->pending_stale || physmem->pending_least <= frames_available(physmem))
         if (pass(physmem))
             break;
 }
@@ -84,7 +83,7 @@ static void serve(struct physmem *physmem)
 /* Recall what requests that wait still lack. True if frames came at once. */
 static bool recall_for_waiting(struct physmem *physmem)
 {
-    uint32_t available = frame_table_available(&physmem->frames);
+    uint32_t available = frames_available(physmem);
     uint64_t there = (uint64_t)available + frames_coming(physmem);
     uint32_t batch = physmem->config.frames / 64;
     uint32_t missing = physmem->waiting > there ? (uint32_t)(physmem->waiting - there) : 0;
@@ -93,7 +92,7 @@ static bool recall_for_waiting(struct physmem *physmem)
     /* A little ahead of need, so that recalls are few. */
     if (missing > 0)
         arbiter_short(physmem, missing, batch);
-    return frame_table_available(&physmem->frames) > available;
+    return frames_available(physmem) > available;
 }
 
 void settle_input(struct physmem *physmem)
@@ -106,7 +105,7 @@ void settle_input(struct physmem *physmem)
     while (physmem->pending_first != NULL && recall_for_waiting(physmem))
         serve(physmem); /* frames came at once, from a frame stack */
     check((physmem->pending_first == NULL) == (physmem->waiting == 0));
-    available = frame_table_available(&physmem->frames);
+    available = frames_available(physmem);
     if (physmem->wanting_first != NULL && available > physmem->available)
         extra_notify(physmem);
     physmem->available = available;

@@ -96,29 +96,58 @@ static void container_unlink(struct container *container)
     task->containers--;
 }
 
-uint32_t slots_container_destroy(struct physmem *physmem, struct container *container)
+/* Extents of a container that have, or are about to have, backing. */
+static uint32_t backed_extents(const struct container *container)
+{
+    uint32_t count = 0;
+
+    for (uint32_t slot = 0; (slot = container_skip(container, slot)) < container->slots;
+         slot = extent_end(slot, UINT32_MAX))
+        count += container_extent(container, slot)->handle != 0;
+    return count;
+}
+
+/* What a container holds counts for another owner. */
+static void move_counts(const struct container *container, struct physmem_task *from,
+                        struct physmem_task *to)
+{
+    uint32_t extents = backed_extents(container);
+
+    ensure(from->held >= container->allocated && from->soft >= container->soft &&
+           from->extents >= extents);
+    from->held -= container->allocated;
+    from->soft -= container->soft;
+    from->extents -= extents;
+    to->held += container->allocated;
+    to->soft += container->soft;
+    to->extents += extents;
+}
+
+uint32_t slots_container_take(struct physmem *physmem, struct container *container)
 {
     struct physmem_task *task = container->owner;
-    uint32_t held = container->allocated;
-    uint32_t slot = 0;
+    struct physmem_task *nobody = &physmem->nobody;
 
-    while ((slot = container_skip(container, slot)) < container->slots) {
-        struct extent *extent = container_extent(container, slot);
-
-        slots_extent_destroy(physmem, task, extent);
-        for (uint32_t i = 0; i < extent->pages; i++)
-            if (extent->slot[i].frame != SLOT_NO_FRAME)
-                frame_table_give(&physmem->frames, extent->slot[i].frame);
-        slot += extent->pages;
-    }
-    ensure(task->held >= held && task->soft >= container->soft);
-    task->held -= held;
-    task->soft -= container->soft;
+    ensure(task != nobody);
     if (task->mapping.container == container)
         task->mapping.container = NULL;
     vital_forget(physmem, task, container->handle);
+    move_counts(container, task, nobody);
+    container_unlink(container);
+    container->owner = nobody;
+    container->prev = NULL;
+    container->next = nobody->container_list;
+    if (container->next != NULL)
+        container->next->prev = container;
+    nobody->container_list = container;
+    nobody->containers++;
+    return container->allocated;
+}
+
+void slots_container_free(struct physmem *physmem, struct container *container)
+{
+    ensure(container->allocated == 0 && container->soft == 0);
     container_unlink(container);
     handle_free(&physmem->containers, container->handle);
     container_free(physmem->allocator, &container);
-    return held;
 }

@@ -23,7 +23,11 @@ void slots_extent_destroy(struct physmem *physmem, struct physmem_task *task,
 /* Have an extent audited, if it is backed. */
 void slots_extent_audit(struct physmem *physmem, struct extent *extent);
 
-/* Free a container with its frames and extents. Returns the frames that were held. */
-uint32_t slots_container_destroy(struct physmem *physmem, struct container *container);
+/* Take a container from its task, with its frames and extents. They are freed little by little
+ * (core/physmem/bury.h). Returns the frames that were held. */
+uint32_t slots_container_take(struct physmem *physmem, struct container *container);
+
+/* Free a container that has no frames and no backed extents. */
+void slots_container_free(struct physmem *physmem, struct container *container);
 
 #endif

@@ -2,7 +2,7 @@
  * folder.
  *
  * INVARIANTS between inputs (physmem_check counts everything again; sums are over all tasks there):
- *     buddy.free + frames.soft + sum of task.held   == config.frames
+ *     buddy.free + frames.soft + sum of task.held + nobody.held   == config.frames
  *     task.held                == sum of container.allocated;  task.soft == sum of container.soft
  *     task.guaranteed          == sum of terms.frames of its ACTIVE guaranteed contracts;
  *                                 likewise task.leased (timed), task.extra (extra)
@@ -55,6 +55,8 @@ enum purpose {
     PURPOSE_UNMAP,
     PURPOSE_TICK,
     PURPOSE_LOOK,
+    PURPOSE_WORK,
+    PURPOSE_FREE,
 };
 
 /* Frames that a task was asked to return. Unused if missing is 0. */
@@ -92,6 +94,17 @@ struct mapping {
     struct physmem_range range;
     uint8_t rights;
     bool control;
+};
+
+/* A request to give many frames back that is carried out in slices. */
+struct freeing {
+    struct physmem_request request;
+    struct deadline deadline; /* when to go on */
+    uint32_t container;       /* handle */
+    uint32_t frames;          /* that came back so far */
+    uint32_t count;           /* of ranges */
+    uint32_t next;            /* those before are done */
+    struct physmem_range ranges[];
 };
 
 /* An allocation within a commitment that waits for frames. */
@@ -150,8 +163,10 @@ struct physmem_task {
     uint64_t penalty; /* charged for missed deadlines */
     uint64_t repossessed;
     uint64_t unmapped;
-    uint64_t wanted_until; /* after that, wanted tells nothing */
-    void *arbiter_own;     /* the arbiter's state for it */
+    uint64_t wanted_until;  /* after that, wanted tells nothing */
+    uint64_t refused_until; /* extra frames; until then the arbiter is not asked again */
+    uint64_t refused_at;    /* generation of the books then: see core/physmem/extra.c */
+    void *arbiter_own;      /* the arbiter's state for it */
 
     struct limits_found limit;
     uint32_t row;   /* in the policy server's table, or NO_ROW */
@@ -176,6 +191,7 @@ struct physmem_task {
     struct unmap *unmaps;           /* ring of PHYSMEM_UNMAPS_MAX; NULL until the first */
     struct deadline unmap_deadline; /* of the oldest */
     struct mapping mapping;
+    struct freeing *freeing;   /* NULL: none */
     struct physmem_task *next; /* of those that are TASK_THERE, by id */
     struct physmem_task *prev;
     struct physmem_task *next_wanting;
@@ -224,6 +240,7 @@ struct physmem {
     uint32_t guaranteed; /* sums over tasks, and over parts that nobody has claimed yet */
     uint32_t leased;
     uint32_t unclaimed[SP_CONTRACT_KINDS]; /* frames of such parts */
+    uint64_t promised_changes;             /* of any task's promises so far */
     uint32_t owed;
     uint32_t overdue;
     uint32_t waiting;
@@ -236,6 +253,10 @@ struct physmem {
     uint32_t tasks_there;
     uint32_t tasks_gone;
     uint32_t last_id;
+    /* Owner of the containers that are being freed, slice by slice: their frames, soft frames and
+     * extents count here, like those of a task. It is in no list, and not TASK_THERE. */
+    struct physmem_task nobody;
+    struct deadline work;       /* when to go on freeing */
     struct physmem_task *first; /* TASK_THERE */
     struct physmem_task *last;
     struct physmem_task *wanting_first; /* tasks that were refused extra frames, in that order */
@@ -313,6 +334,13 @@ static inline bool task_can_recall(const struct physmem_task *task)
         if (task->recalls[i].missing == 0)
             return true;
     return false;
+}
+
+/* Frames that can be had now, at the cost of soft ones: those of containers that are being freed are
+ * free as soon as somebody needs them. */
+static inline uint32_t frames_available(const struct physmem *physmem)
+{
+    return frame_table_available(&physmem->frames) + physmem->nobody.held;
 }
 
 /* Frames that were asked for and may be expected in time. */
