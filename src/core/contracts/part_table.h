@@ -18,7 +18,10 @@ struct part {
     struct contract *from;
     struct contract *to; /* NULL: not claimed */
     bool called_back;    /* its return was asked for: that it comes is no news */
-    struct part *next;   /* of the same contract */
+    bool untold;         /* it changed since the task that split it off was told */
+    uint64_t told_until; /* that task is not told before of another change */
+    struct part *next_untold;
+    struct part *next; /* of the same contract */
     struct part *next_in_bucket;
 };
 

@@ -4,6 +4,7 @@
 #include "core/physmem/extra.h"
 #include "core/physmem/promises.h"
 #include "core/physmem/recall.h"
+#include "core/physmem/told.h"
 
 static void stop_deadlines(struct physmem *physmem, struct contract *contract)
 {
@@ -91,6 +92,7 @@ static void part_return(struct physmem *physmem, struct part *part)
         linkp = &(*linkp)->next;
     *linkp = part->next;
     part_table_remove(&physmem->parts, part);
+    told_forget(physmem, part);
     ensure(above->parts > 0);
     above->parts--;
     if (part->to != NULL) {
@@ -188,7 +190,7 @@ void life_part_less(struct physmem *physmem, struct part *part, uint32_t frames)
     promises_task_less(physmem, part->to->task, from->terms.kind, frames);
     promises_task_more(physmem, from->task, from->terms.kind, frames);
     life_grow(physmem, from, frames);
-    promises_tell(physmem, from, part->number, SP_REASON_PART_RETURNED);
+    told_part(physmem, part);
 }
 
 /* ---- Terms ---- */

@@ -11,6 +11,7 @@
 #include "core/physmem/recall.h"
 #include "core/physmem/rows.h"
 #include "core/physmem/settle.h"
+#include "core/physmem/told.h"
 
 /* ---- Life ---- */
 
@@ -63,6 +64,8 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
         rc = availability_start(physmem);
     if (rc == 0)
         rc = bury_start(physmem);
+    if (rc == 0)
+        rc = told_start(physmem);
     if (rc == 0)
         *physmemp = physmem;
     else
@@ -139,6 +142,9 @@ static void due(struct physmem *physmem, struct deadline *deadline)
         arbiter_tick(physmem);
         break;
     case PURPOSE_LOOK: /* settling looks */
+        break;
+    case PURPOSE_TELL:
+        told_due(physmem);
         break;
     case PURPOSE_FREE:
         frames_free_on(physmem, OWNER_OF(deadline, struct freeing, deadline)->request.task);

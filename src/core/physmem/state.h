@@ -57,6 +57,7 @@ enum purpose {
     PURPOSE_LOOK,
     PURPOSE_WORK,
     PURPOSE_FREE,
+    PURPOSE_TELL,
 };
 
 /* Frames that a task was asked to return. Unused if missing is 0. */
@@ -234,6 +235,8 @@ struct physmem {
     struct deadlines deadlines;
     struct deadlines ends; /* of committed contracts, for retry hints */
     struct part_table parts;
+    struct part *untold; /* parts whose last change was not told yet */
+    struct deadline tell;
     uint32_t watermark; /* extra frames are given above it */
     uint32_t available; /* frames that could be had when an input was last settled */
 

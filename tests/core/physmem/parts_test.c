@@ -461,6 +461,49 @@ static void test_without_memory_nothing_is_split(void **state)
     check_books(world);
 }
 
+static unsigned changed_sent;
+
+static void count_changed(struct world *world, const struct physmem_effect *effect)
+{
+    (void)world;
+    changed_sent += effect->kind == PHYSMEM_SEND_CHANGED;
+}
+
+/* Given a part of 60 frames, when its holder resizes it fifty times, then the task above is told twice:
+ * at once, and a moment later how it is now. */
+static void test_a_holder_cannot_flood_the_task_above(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *above = world_task(world, "above");
+    struct physmem_task *holder = world_task(world, "holder");
+    uint32_t contract = world_contract(world, above, SP_GUARANTEED, 90);
+    const struct physmem_effect *changed;
+    uint32_t part;
+
+    world_split(world, above, contract, 60, 7);
+    part = world_claim(world, holder, 7)->offer.offer.contract;
+    world_pass(world, SECOND);
+    world->watch = count_changed;
+    changed_sent = 0;
+    for (uint32_t frames = 59; frames >= 10; frames--)
+        world_size(world, holder, part, frames);
+    assert_int_equal(changed_sent, 1);
+    world_pass(world, SECOND);
+    assert_int_equal(changed_sent, 2);
+    changed = world_find(world, 0, PHYSMEM_SEND_CHANGED, above);
+    assert_int_equal(changed->changed.frames, 80);
+    assert_int_equal(changed->changed.part, 2);
+    /* What was not told yet is not told of a part that has come back. */
+    world_size(world, holder, part, 9);
+    world_size(world, holder, part, 8);
+    world_close(world, holder, part);
+    assert_int_equal(changed_sent, 4);
+    world_pass(world, SECOND);
+    assert_int_equal(changed_sent, 4);
+    world->watch = NULL;
+    check_books(world);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -481,6 +524,7 @@ int main(void)
         TEST(test_limits_of_the_tree),
         TEST(test_trees_of_two_tasks_in_both_directions),
         TEST(test_without_memory_nothing_is_split),
+        TEST(test_a_holder_cannot_flood_the_task_above),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
