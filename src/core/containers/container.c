@@ -1,5 +1,6 @@
 #include "core/containers/container.h"
 
+#include "base/assert.h"
 #include "base/memory.h"
 
 #define NODE_SLOTS (NODE_EXTENTS * EXTENT_PAGES)
@@ -59,7 +60,10 @@ void container_free(const struct allocator *allocator, struct container **contai
 
 struct extent *container_extent(const struct container *container, uint32_t slot)
 {
-    const struct extent_node *node = container->node[slot / NODE_SLOTS];
+    const struct extent_node *node;
+
+    check(slot < container->slots);
+    node = container->node[slot / NODE_SLOTS];
 
     return node == NULL ? NULL : node->extent[slot / EXTENT_PAGES % NODE_EXTENTS];
 }
@@ -89,6 +93,7 @@ struct extent *container_extent_make(const struct allocator *allocator, struct c
     struct extent *extent = container_extent(container, slot);
     struct extent_node *node;
 
+    check(slot < container->slots);
     if (extent != NULL)
         return extent;
     node = node_make(allocator, container, slot / NODE_SLOTS);
@@ -104,6 +109,7 @@ struct extent *container_extent_make(const struct allocator *allocator, struct c
         }
         return NULL;
     }
+    ensure(left > 0 && node->used < node->limit);
     extent->container = container->handle;
     extent->number = number;
     extent->pages = (uint16_t)left;
@@ -122,6 +128,7 @@ void container_extent_trim(const struct allocator *allocator, struct container *
 
     if (extent == NULL || extent->handle != 0 || extent->allocated > 0 || extent->soft > 0)
         return;
+    ensure(node->used > 0);
     node->extent[slot / EXTENT_PAGES % NODE_EXTENTS] = NULL;
     memory_free(allocator, extent, extent_size(extent->pages));
     if (--node->used == 0) {
@@ -147,10 +154,13 @@ void container_slot_clear(struct container *container, struct extent *extent, ui
 {
     struct container_slot *entry = extent_slot(extent, slot);
 
+    check(entry->frame != SLOT_NO_FRAME && slot / EXTENT_PAGES == extent->number);
     if (entry->soft) {
+        check(extent->soft > 0 && container->soft > 0);
         extent->soft--;
         container->soft--;
     } else {
+        check(extent->allocated > 0 && container->allocated > 0);
         extent->allocated--;
         container->allocated--;
     }
@@ -160,6 +170,7 @@ void container_slot_clear(struct container *container, struct extent *extent, ui
 void container_slot_fill(struct container *container, struct extent *extent, uint32_t slot,
                          uint32_t frame)
 {
+    check(extent_slot(extent, slot)->frame == SLOT_NO_FRAME && frame < SLOT_NO_FRAME);
     *extent_slot(extent, slot) = (struct container_slot){.frame = frame & SLOT_NO_FRAME};
     extent->allocated++;
     container->allocated++;
@@ -167,6 +178,7 @@ void container_slot_fill(struct container *container, struct extent *extent, uin
 
 void container_slot_soften(struct container *container, struct extent *extent, uint32_t slot)
 {
+    check(slot_is_allocated(extent_slot(extent, slot)));
     extent_slot(extent, slot)->soft = 1;
     extent->allocated--;
     extent->soft++;
@@ -176,6 +188,7 @@ void container_slot_soften(struct container *container, struct extent *extent, u
 
 void container_slot_harden(struct container *container, struct extent *extent, uint32_t slot)
 {
+    check(extent_slot(extent, slot)->soft);
     extent_slot(extent, slot)->soft = 0;
     extent->allocated++;
     extent->soft--;

@@ -52,6 +52,7 @@ const char *contract_state_text(unsigned state)
 
 int contract_step_error(enum contract_step step, unsigned state)
 {
+    check(step <= CONTRACT_STEPS && state < SP_CONTRACT_STATES);
     return (steps[step] & (1u << state)) != 0 ? 0 : states[state].error;
 }
 
@@ -98,7 +99,7 @@ static void bound_grace(const struct contract_limits *limits, struct sp_offer *o
     struct sp_terms *terms = &offer->terms;
     uint64_t most = limits->max_grace_ns;
 
-    ensure(most > 0);
+    check(most > 0);
     if (terms->grace_unit != SP_GRACE_TIME || (terms->t_clean <= most && terms->t_drop <= most))
         return;
     terms->t_clean = at_most(terms->t_clean, most);
@@ -123,6 +124,7 @@ void contract_limits_return(struct contract_limits *limits, const struct sp_term
     int64_t *left = &limits->left_extra;
 
     if (contract_is_committed(terms)) {
+        check(limits->committed >= terms->frames);
         limits->committed -= terms->frames;
         left = &limits->left_committed;
     }

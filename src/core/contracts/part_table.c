@@ -1,5 +1,6 @@
 #include "core/contracts/part_table.h"
 
+#include "base/assert.h"
 #include "base/memory.h"
 
 #define BUCKETS_FIRST 16u
@@ -17,6 +18,7 @@ void part_table_fini(struct part_table *table)
 
 static struct part **bucket_of(const struct part_table *table, uint64_t token)
 {
+    check(table->buckets > 0 && (table->buckets & (table->buckets - 1)) == 0);
     return &table->bucket[token & (table->buckets - 1)];
 }
 
@@ -24,6 +26,7 @@ static void put(struct part_table *table, struct part *part)
 {
     struct part **bucket = bucket_of(table, part->token);
 
+    ensure(part->token != 0);
     part->next_in_bucket = *bucket;
     *bucket = part;
 }
@@ -52,6 +55,7 @@ static void grow(struct part_table *table)
 
 int part_table_add(struct part_table *table, struct part *part)
 {
+    check(part_table_find(table, part->token) == NULL);
     if (table->parts >= table->buckets && table->buckets < UINT32_MAX / 2)
         grow(table);
     if (table->buckets == 0)
@@ -65,8 +69,11 @@ void part_table_remove(struct part_table *table, struct part *part)
 {
     struct part **linkp = bucket_of(table, part->token);
 
-    while (*linkp != part)
+    ensure(table->parts > 0);
+    while (*linkp != part) {
+        ensure(*linkp != NULL); /* it is in the table */
         linkp = &(*linkp)->next_in_bucket;
+    }
     *linkp = part->next_in_bucket;
     table->parts--;
 }

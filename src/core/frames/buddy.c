@@ -1,5 +1,6 @@
 #include "core/frames/buddy.h"
 
+#include "base/assert.h"
 #include "base/memory.h"
 
 int buddy_init(struct buddy *buddy, const struct allocator *allocator, uint32_t frames,
@@ -34,6 +35,7 @@ void buddy_fini(struct buddy *buddy)
 
 uint32_t buddy_allocate(struct buddy *buddy, unsigned order, uint32_t ceiling)
 {
+    check(order <= buddy->max_order && ceiling <= buddy->frames);
     for (unsigned from = order; from <= buddy->max_order; from++) {
         uint32_t block = bitmap_first(&buddy->free_blocks[from]);
         uint32_t frame;
@@ -48,7 +50,9 @@ uint32_t buddy_allocate(struct buddy *buddy, unsigned order, uint32_t ceiling)
             from--;
             bitmap_set(&buddy->free_blocks[from], (frame >> from) + 1);
         }
+        check(buddy->free >= UINT32_C(1) << order);
         buddy->free -= UINT32_C(1) << order;
+        check(frame % (UINT32_C(1) << order) == 0 && frame < buddy->frames);
         return frame;
     }
     return BUDDY_NONE;
@@ -58,6 +62,8 @@ static void free_block(struct buddy *buddy, uint32_t frame, unsigned order)
 {
     uint32_t block = frame >> order;
 
+    check(block < buddy->free_blocks[order].bits &&
+          !bitmap_test(&buddy->free_blocks[order], block));
     while (order < buddy->max_order) {
         struct bitmap *level = &buddy->free_blocks[order];
 
@@ -72,6 +78,7 @@ static void free_block(struct buddy *buddy, uint32_t frame, unsigned order)
 
 void buddy_free(struct buddy *buddy, uint32_t frame, uint32_t count)
 {
+    check(count <= buddy->frames - buddy->free && frame <= buddy->frames - count);
     buddy->free += count;
     while (count > 0) {
         unsigned order = frame == 0 ? buddy->max_order : (unsigned)__builtin_ctz(frame);
@@ -90,6 +97,8 @@ uint32_t buddy_next(const struct buddy *buddy, uint32_t frame, unsigned order)
 {
     uint32_t next = BUDDY_NONE;
 
+    check(order <= buddy->max_order);
+
     for (unsigned i = 0; i < order; i++) {
         uint32_t block = bitmap_next(&buddy->free_blocks[i], frame >> i);
 
@@ -103,6 +112,7 @@ uint32_t buddy_count(const struct buddy *buddy, uint32_t frame, unsigned order)
 {
     uint32_t count = 0;
 
+    check(frame % (UINT32_C(1) << order) == 0);
     for (unsigned i = 0; i < order; i++)
         count += bitmap_count(&buddy->free_blocks[i], frame >> i, UINT32_C(1) << (order - i)) << i;
     return count;
@@ -110,6 +120,7 @@ uint32_t buddy_count(const struct buddy *buddy, uint32_t frame, unsigned order)
 
 void buddy_claim(struct buddy *buddy, uint32_t frame, unsigned order)
 {
+    ensure(frame % (UINT32_C(1) << order) == 0 && frame < buddy->frames);
     for (unsigned i = 0; i < order; i++) {
         struct bitmap *level = &buddy->free_blocks[i];
         uint32_t end = (frame >> i) + (UINT32_C(1) << (order - i));
@@ -124,6 +135,7 @@ void buddy_claim(struct buddy *buddy, uint32_t frame, unsigned order)
 
 bool buddy_is_free(const struct buddy *buddy, uint32_t frame)
 {
+    check(frame < buddy->frames);
     for (unsigned order = 0; order <= buddy->max_order; order++)
         if (frame >> order < buddy->free_blocks[order].bits &&
             bitmap_test(&buddy->free_blocks[order], frame >> order))

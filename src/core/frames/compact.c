@@ -1,5 +1,7 @@
 #include "core/frames/compact.h"
 
+#include "base/assert.h"
+
 /* The block of 2^order with the most free frames among the next ones that have some. */
 static uint32_t block_choose(struct frame_table *table, unsigned order)
 {
@@ -30,6 +32,7 @@ static uint32_t block_choose(struct frame_table *table, unsigned order)
         frame = block + size;
         looked++;
     }
+    check(best == BUDDY_NONE || best + size <= full);
     table->compact_hand = frame;
     return best;
 }
@@ -40,6 +43,7 @@ void compact(struct frame_table *table, unsigned order, compact_moved *moved, vo
     uint32_t end = block + (UINT32_C(1) << order);
     uint32_t frame = block;
 
+    ensure(block != BUDDY_NONE); /* as many frames are free */
     /* What is claimed is no destination, and no part of it will be chosen to be cleared. */
     buddy_claim(&table->buddy, block, order);
     while (frame < end) {
@@ -55,6 +59,7 @@ void compact(struct frame_table *table, unsigned order, compact_moved *moved, vo
             compact(table, part, moved, context);
             to = buddy_allocate(&table->buddy, part, table->frames);
         }
+        ensure(to != BUDDY_NONE && part < order);
         for (uint32_t i = 0; i < UINT32_C(1) << part; i++) {
             frame_table_move(table, frame + i, to + i);
             moved(context, to + i);

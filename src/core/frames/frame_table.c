@@ -1,5 +1,6 @@
 #include "core/frames/frame_table.h"
 
+#include "base/assert.h"
 #include "base/memory.h"
 
 int frame_table_init(struct frame_table *table, const struct allocator *allocator, uint32_t frames,
@@ -39,6 +40,7 @@ uint32_t frame_table_take(struct frame_table *table, unsigned order, uint32_t co
     for (uint32_t i = 0; i < UINT32_C(1) << order; i++) {
         struct frame *frame = &table->frame[first + i];
 
+        check(frame->state == FRAME_FREE);
         frame->container = container;
         frame->slot = (slot + i) & 0xffffff;
         frame->state = FRAME_USED;
@@ -65,10 +67,12 @@ static void block_break(struct frame_table *table, uint32_t frame)
 
 void frame_table_give(struct frame_table *table, uint32_t frame)
 {
+    check(frame < table->frames && table->frame[frame].state != FRAME_FREE);
     block_break(table, frame);
     if (table->frame[frame].state == FRAME_SOFT)
         frame_table_harden(table, frame);
     table->frame[frame].state = FRAME_FREE;
+    check(table->used > 0);
     table->used--;
     buddy_free(&table->buddy, frame, 1);
 }
@@ -77,6 +81,9 @@ void frame_table_give(struct frame_table *table, uint32_t frame)
 static void soft_relink(struct frame_table *table, const struct frame *entry, uint32_t newer,
                         uint32_t older)
 {
+    check((entry->older == BUDDY_NONE) ==
+              (table->soft_oldest == (uint32_t)(entry - table->frame)) ||
+          newer == older);
     if (entry->older != BUDDY_NONE)
         table->frame[entry->older].newer = newer;
     else
@@ -91,6 +98,7 @@ void frame_table_soften(struct frame_table *table, uint32_t frame)
 {
     struct frame *entry = &table->frame[frame];
 
+    check(entry->state == FRAME_USED && table->used > 0);
     entry->state = FRAME_SOFT;
     entry->newer = BUDDY_NONE;
     entry->older = table->soft_newest;
@@ -107,6 +115,7 @@ void frame_table_harden(struct frame_table *table, uint32_t frame)
 {
     struct frame *entry = &table->frame[frame];
 
+    check(entry->state == FRAME_SOFT && table->soft > 0);
     soft_relink(table, entry, entry->newer, entry->older);
     entry->state = FRAME_USED;
     table->soft--;
@@ -117,6 +126,7 @@ void frame_table_move(struct frame_table *table, uint32_t from, uint32_t to)
 {
     struct frame *entry = &table->frame[to];
 
+    check(entry->state == FRAME_FREE && table->frame[from].state != FRAME_FREE);
     *entry = table->frame[from];
     table->frame[from].state = FRAME_FREE;
     table->frame[from].order = 0;

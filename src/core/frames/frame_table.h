@@ -8,6 +8,12 @@
  *
  * A soft frame still has its contents, and goes to whoever needs it next.
  *
+ * INVARIANTS (frame_table_check counts them):
+ *     buddy.free + used + soft == frames
+ *     a frame is FREE          iff it lies in a free block of the buddy allocator
+ *     soft                     == members of the queue from soft_oldest along `newer`
+ *     frames of one block      have one order, one container, and slots in a row
+ *
  * Frames that were taken as a block keep their numbers in a row. If one of them is given back, what
  * is left of the block are blocks half, a quarter, ... as large. Pure. 16 bytes a frame, and the
  * buddy allocator's third of a byte. */
@@ -48,7 +54,7 @@ int frame_table_init(struct frame_table *table, const struct allocator *allocato
                      unsigned max_order);
 void frame_table_fini(struct frame_table *table);
 
-/* Frames that can be had now, at the cost of soft ones. */
+/* Frames that can be had now, if soft ones are given up. */
 static inline uint32_t frame_table_available(const struct frame_table *table)
 {
     return table->buddy.free + table->soft;
@@ -66,8 +72,8 @@ void frame_table_give(struct frame_table *table, uint32_t frame);
 void frame_table_soften(struct frame_table *table, uint32_t frame);
 void frame_table_harden(struct frame_table *table, uint32_t frame);
 
-/* A used or soft frame is another one from now on: `to`, which is nobody's. Neither is told to the
- * buddy, and the slot has to be. */
+/* Move a frame to number `to`, which is unused. The buddy allocator is not told of either; telling the
+ * slot is the caller's business. */
 void frame_table_move(struct frame_table *table, uint32_t from, uint32_t to);
 
 /* NULL if the table's books agree, else what does not. Takes time proportional to frames. */

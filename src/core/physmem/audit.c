@@ -26,23 +26,49 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
     settle_input(physmem);
 }
 
-/* The next extent going round, or NULL. */
+/* Extents that have room for pages that nobody may touch are audited in at most this many rounds. */
+#define ROUNDS_ALL 10u
+/* Full extents, in which only memory beyond their end could be too much, each so many times as long. */
+#define FULL_TURNS 8u
+/* Most extents in one round. */
+#define ROUND_MOST 1024u
+
+/* Whether auditing an extent now may pay. Extents take turns to be audited although they are full. */
+static bool pays(const struct physmem *physmem, const struct extent *extent, uint32_t turn)
+{
+    check((uint32_t)extent->allocated + extent->soft <= extent->pages);
+    return (uint32_t)extent->allocated + extent->soft < extent->pages ||
+           (turn + physmem->audit_turn) % FULL_TURNS == 0;
+}
+
+/* The next extent going round that is worth an audit, or NULL. */
 static struct extent *next_extent(struct physmem *physmem)
 {
-    if (physmem->audit_cursor >= physmem->extents.used)
+    struct extent *extent;
+    uint32_t turn;
+
+    if (physmem->audit_cursor >= physmem->extents.used) {
         physmem->audit_cursor = 0;
-    return physmem->extents.entry[physmem->audit_cursor++].object;
+        physmem->audit_turn++;
+    }
+    turn = physmem->audit_cursor++;
+    extent = physmem->extents.entry[turn].object;
+    return extent != NULL && !extent->pending && pays(physmem, extent, turn) ? extent : NULL;
 }
 
 void physmem_audit_round(struct physmem *physmem, uint32_t count)
 {
+    uint32_t share = smaller(physmem->extents.used / ROUNDS_ALL, ROUND_MOST);
+
     input_advance(physmem, physmem->now);
+    if (count < share)
+        count = share;
     for (uint32_t seen = 0; seen < physmem->extents.used && count > 0; seen++) {
         struct extent *extent = next_extent(physmem);
 
-        if (extent == NULL || extent->pending)
+        if (extent == NULL)
             continue;
-        check(extent->handle != 0);
+        ensure(extent->handle != 0);
         slots_extent_audit(physmem, extent);
         count--;
     }

@@ -16,6 +16,11 @@
  * missed the deadline and lost everything. Physmem waits for deadlines, never for a task. Parts of
  * contracts move promises from task to task, and never change their sum.
  *
+ * WORK. No input costs more than some two milliseconds, whatever it asks for: a large request is
+ * carried out in slices, and what a task had that has ended is freed in slices (it counts as free at
+ * once, and is freed first where somebody needs it). Slices are deadlines, so that a shell that calls
+ * physmem_tick when it is due need do nothing else.
+ *
  * HOW LONG A REQUEST WITHIN C WAITS. Let G be the longest grace: the larger of max_grace_ns and
  * silence_ns.
  *   - If as many frames are free as it needs when it comes, it does not wait: frames that are not
@@ -125,7 +130,9 @@ bool physmem_has_failed(const struct physmem *physmem);
 int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *name,
                             uint32_t frames);
 
-/* Have the next `count` extents audited, going round. */
+/* Have the next `count` extents audited, going round; or a tenth of all, if that is more, up to 1,024. An
+ * extent whose every slot has a frame has no room for pages beyond that, but past its end: it is
+ * audited every eighth time round. */
 void physmem_audit_round(struct physmem *physmem, uint32_t count);
 
 /* Ask the owner of a random container to unmap up to 64 slots at a random place. Returns the number

@@ -132,8 +132,15 @@ void physmem_container_destroy(struct physmem *physmem, uint64_t now,
 void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       const struct physmem_allocation *allocation);
 
+/* Requests about ranges get EINVAL if a range is empty or ends beyond the container, or if all ranges
+ * together name more slots than the container has. */
+
 /* Give frames back: to the pool (deallocate), or softly (release). Holes are passed over. Reply: done,
- * with the count of frames that came back; ENOENT, EINVAL. */
+ * with the count of frames that came back; ENOENT, EINVAL.
+ * A deallocation that names more than 16,384 slots is carried out in slices, so that nobody waits for
+ * it: the reply comes with the last one, and until then another large one of this task gets EBUSY. If
+ * the container is destroyed meanwhile the reply is ENOENT, with the count so far.
+ * At most PHYSMEM_ALLOCATE_MAX slots can be released at once; E2BIG. */
 void physmem_frames_deallocate(struct physmem *physmem, uint64_t now,
                                const struct physmem_request *request, uint32_t container,
                                const struct physmem_range *ranges, uint32_t count);
@@ -141,7 +148,8 @@ void physmem_frames_release(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t container,
                             const struct physmem_range *ranges, uint32_t count);
 
-/* Take soft frames back, with their contents, up to the first failure. Reply: done, with the count of
+/* Take soft frames back, with their contents, up to the first failure; at most PHYSMEM_ALLOCATE_MAX slots
+ * at once, E2BIG. Reply: done, with the count of
  * slots that are allocated now; ENOENT (reused), ENOMEM (not within what the contracts allow),
  * EINVAL. Slots before the failure stay recovered. */
 void physmem_frames_recover(struct physmem *physmem, uint64_t now,

@@ -249,6 +249,7 @@ struct physmem {
     uint32_t waiting;
     uint32_t extent_count;
     uint32_t audit_cursor; /* entry of extents */
+    uint32_t audit_turn;   /* times that it went round */
 
     struct physmem_task **task; /* by id, those gone included */
     uint32_t tasks;

@@ -549,6 +549,60 @@ static void test_overdraft(void **state)
     check_books(stage);
 }
 
+/* Where nothing can be gained by touching more than one may, is looked at last: extents whose every slot
+ * has a frame. Memory past the end of one (a huge page that the kernel made of it) is found all the
+ * same. */
+static void test_audits_are_made_where_they_pay(void **state)
+{
+    static struct world wide;
+    struct world *world = &wide;
+    struct physmem_task *full, *sparse;
+    const uint32_t pages = EXTENT_PAGES;
+    struct physmem_status status;
+    uint32_t in_full, in_sparse, audits = 0;
+    const struct physmem_effect *audit = NULL;
+
+    (void)state;
+    world_init(world, &heap_allocator);
+    assert_int_equal(world_start(world, 8 * pages, 0, 0), 0);
+    full = world_task(world, "full");
+    sparse = world_task(world, "sparse");
+    world_contract(world, full, SP_EXTRA, 4 * pages);
+    world_contract(world, sparse, SP_EXTRA, 4 * pages);
+    in_full = world_container(world, full, 4 * pages);
+    in_sparse = world_container(world, sparse, 4 * pages);
+    expect_allocated(world_allocate(world, full, in_full, 0, pages, PHYSMEM_EXTRA), pages, true);
+    world_map(world, full, in_full, 0, pages);
+    for (uint32_t i = 0; i < 4; i++) {
+        world_allocate(world, sparse, in_sparse, i * pages, 1, PHYSMEM_EXTRA);
+        world_map(world, sparse, in_sparse, i * pages, 1);
+    }
+    for (unsigned round = 0; round < 16; round++) {
+        uint32_t since = world->recorded;
+
+        physmem_audit_round(world->physmem, 4);
+        world_run(world);
+        for (uint32_t i = since; i < world->recorded; i++) {
+            const struct physmem_effect *effect = &world->record[i % WORLD_RECORD];
+
+            if (effect->kind == PHYSMEM_EXTENT_AUDIT && effect->extent.count == pages) {
+                audits++;
+                audit = effect;
+            }
+        }
+    }
+    assert_true(audits >= 1 && audits <= 3); /* of 64, in which each sparse one had 15 or more */
+    assert_non_null(audit);
+    physmem_audit_done(world->physmem, world->now, audit->extent.extent, audit->extent.count,
+                       2 * pages);
+    world_run(world);
+    assert_true(world_status(full).breached);
+    assert_int_equal(world_status(full).reason, SP_REASON_OVERDRAFT);
+    physmem_get_status(world->physmem, &status);
+    assert_true(status.audits > 60);
+    assert_int_equal(world_end(world), 0);
+}
+
 static void test_frames_that_come_back_are_audited(void **state)
 {
     struct stage *stage = *state;
@@ -667,6 +721,7 @@ int main(void)
         TEST(test_unmap_not_answered),
         TEST(test_overdraft),
         TEST(test_frames_that_come_back_are_audited),
+        TEST(test_audits_are_made_where_they_pay),
         cmocka_unit_test(test_memory_per_frame_and_task),
         cmocka_unit_test(test_out_of_memory),
     };
