@@ -10,7 +10,7 @@
  *   - `big` waits for at most 2 G (the assertion in tick()).
  *
  * WHERE IT IS IN THE SOURCE. serve() is pass() of core/physmem/settle.c, recall() is
- * recall_for_waiting() there, patient is queue_is_patient() of queue.c. The bound is stated in
+ * recall_for_waiting() there, patient is pending_is_patient() of pending.c. The bound is stated in
  * core/physmem/physmem.h.
  *
  * MUTATIONS, which spin has to find:

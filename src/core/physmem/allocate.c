@@ -2,7 +2,7 @@
 #include "core/physmem/allocation.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
-#include "core/physmem/queue.h"
+#include "core/physmem/pending.h"
 #include "core/physmem/settle.h"
 
 /* What is wrong with an allocation, whatever the books say; NULL: nothing. */
@@ -37,10 +37,10 @@ void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physme
         return;
     }
     plan = allocation_plan(physmem, request, container, allocation,
-                           request->task->pending == 0 && queue_is_patient(physmem));
+                           request->task->pending == 0 && pending_is_patient(physmem));
     ensure(!plan.waits || plan.need > 0);
     if (plan.waits)
-        queue_add(physmem, request, allocation, plan.need);
+        pending_add(physmem, request, allocation, plan.need);
     else
         allocation_finish(physmem, request, container, allocation, &plan);
     settle_input(physmem);

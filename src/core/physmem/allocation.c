@@ -93,6 +93,7 @@ static struct plan plan_allowed(struct physmem *physmem, struct physmem_task *ta
     uint32_t within;
     uint32_t beyond;
 
+    check(task->state == TASK_THERE && container->owner == task);
     if (!cut(container, allocation, &plan, UINT32_MAX)) {
         plan.error = EEXIST;
         plan.text = "a slot is occupied";
@@ -116,6 +117,7 @@ static struct plan plan_allowed(struct physmem *physmem, struct physmem_task *ta
 static void tables_trim(struct physmem *physmem, struct container *container, uint32_t start,
                         uint32_t span)
 {
+    check(span <= PHYSMEM_ALLOCATE_MAX && start + span <= container->slots);
     for (uint32_t slot = start; slot < start + span; slot = extent_end(slot, UINT32_MAX))
         container_extent_trim(physmem->allocator, container, slot);
 }
@@ -124,6 +126,7 @@ static void tables_trim(struct physmem *physmem, struct container *container, ui
 static bool tables_make(struct physmem *physmem, struct container *container, uint32_t start,
                         uint32_t span)
 {
+    check(span <= PHYSMEM_ALLOCATE_MAX && start + span <= container->slots);
     for (uint32_t slot = start; slot < start + span; slot = extent_end(slot, UINT32_MAX)) {
         if (container_extent_make(physmem->allocator, container, slot) == NULL) {
             tables_trim(physmem, container, start, slot - start);
@@ -154,6 +157,7 @@ static bool frames_are_there(const struct physmem *physmem, const struct contain
     uint32_t available = frames_available(physmem);
     struct plan less = *plan;
 
+    check(plan->error == 0);
     if (plan->need == 0 || (turn && plan->need <= available))
         return true;
     if (!turn || (allocation->flags & PHYSMEM_PARTIAL) == 0)
@@ -197,6 +201,7 @@ static bool fill_singly(struct physmem *physmem, struct container *container,
     bool zeroed = true;
     struct punch punch = {NULL};
 
+    check(span <= allocation->count);
     for (uint32_t slot = allocation->start; slot < allocation->start + span; slot++) {
         struct extent *extent = container_extent(container, slot);
         struct container_slot *entry = extent_slot(extent, slot);
@@ -226,6 +231,7 @@ static void slots_empty(struct physmem *physmem, struct container *container, ui
 {
     struct punch punch = {NULL};
 
+    check(start + span <= container->slots);
     for (uint32_t slot = start; slot < start + span; slot++) {
         struct extent *extent = container_extent(container, slot);
 
@@ -286,6 +292,7 @@ static void refuse(struct physmem *physmem, const struct physmem_request *reques
 {
     bool no_frames = plan->error == ENOMEM;
 
+    check(plan->error != 0 && !plan->waits);
     emit_done(physmem, request, plan->error == ENOBUFS ? ENOMEM : plan->error, plan->span,
               plan->text);
     if (no_frames)
@@ -295,6 +302,7 @@ static void refuse(struct physmem *physmem, const struct physmem_request *reques
 /* The task holds `more` frames more than before. */
 static void count_gained(struct physmem *physmem, struct physmem_task *task, uint32_t more)
 {
+    check(task->held >= more);
     task->allocations += more;
     task->wanted -= smaller(task->wanted, more);
     physmem->counters.allocated += more;

@@ -74,6 +74,7 @@ static uint64_t cut_takes(struct physmem *physmem, uint32_t count, bool *overrul
 {
     uint64_t sum = 0;
 
+    check(count == physmem->tasks_there);
     for (uint32_t i = 0; i < count; i++) {
         if (physmem->take[i] > physmem->candidate[i].recallable) {
             physmem->take[i] = physmem->candidate[i].recallable;
@@ -89,6 +90,7 @@ static void arm_tick(struct physmem *physmem)
 {
     uint64_t due = physmem->config.arbiter->due(physmem->arbiter_self);
 
+    check(physmem->config.arbiter->due != NULL);
     if (due < physmem->now + TICK_LEAST_NS)
         due = physmem->now + TICK_LEAST_NS;
     deadline_start(&physmem->deadlines, &physmem->tick, due);
@@ -105,6 +107,7 @@ static uint64_t consult(struct physmem *physmem, uint32_t count,
     bool overruled = false;
     uint64_t sum;
 
+    check(count == physmem->tasks_there);
     if (by_table)
         *grantp = entitled_decide(physmem, count, request);
     else
@@ -133,6 +136,7 @@ static uint64_t left_from(const struct physmem *physmem, uint32_t count, uint32_
 {
     uint64_t sum = 0;
 
+    check(least > 0);
     for (uint32_t i = 0; i < count; i++)
         sum += left_of(physmem, i) >= least ? left_of(physmem, i) : 0;
     return sum;
@@ -145,6 +149,7 @@ static void take_missing(struct physmem *physmem, uint32_t count, uint64_t missi
     uint32_t low = 1;
     uint32_t high = UINT32_MAX;
 
+    check(count <= physmem->tasks_there);
     /* The largest `low` for which those that can give so much can give enough together. */
     while (low < high) {
         uint32_t middle = low + (high - low) / 2 + 1;
@@ -260,6 +265,7 @@ uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task,
     struct sp_arbiter_task *asking = &physmem->candidate[request.task];
     uint32_t base, figure;
 
+    check(task->state == TASK_THERE);
     /* Tasks that were refused wait until they are told, however long ago they asked. */
     for (uint32_t i = 0; i < count; i++)
         if (physmem->candidate_task[i]->wants_extra)
@@ -281,6 +287,7 @@ uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task,
 
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
+    check(task->state == TASK_THERE);
     task->wanted = frames;
     task->wanted_until = physmem->now + WANTED_NS;
     books_row_changed(physmem, task);

@@ -30,6 +30,7 @@ static uint32_t frames_short(const struct physmem *physmem)
     uint64_t wanted = (uint64_t)physmem->watermark + physmem->waiting;
     uint32_t there = frames_available(physmem);
 
+    check((physmem->waiting == 0) == (physmem->pending_first == NULL));
     return wanted > there ? smaller((uint32_t)(wanted - there), physmem->config.frames) : 0;
 }
 
@@ -73,6 +74,7 @@ static uint32_t could_grow(struct physmem *physmem, struct physmem_task *task, u
     uint32_t spare = available > kept ? available - kept : 0;
     uint32_t figure;
 
+    check(base >= task_commitment(task));
     if (allowance == 0 || task->owed > 0 || physmem->pending_first != NULL)
         return 0;
     if (!entitled_or_arbiter_grants(physmem) ||
@@ -112,6 +114,7 @@ static struct physmem_availability figures(struct physmem *physmem, struct physm
 
 static void watch_begin(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->hysteresis > 0);
     if (task->watches)
         return;
     task->watches = true;
@@ -208,11 +211,13 @@ void availability_settle(struct physmem *physmem)
 
 void availability_later(struct physmem *physmem)
 {
-    bool more = physmem->look_next != NULL || physmem->moved >= physmem->watch_step;
+    bool running = deadline_is_running(&physmem->look);
+    bool more = physmem->watching != NULL &&
+                (physmem->look_next != NULL || physmem->moved >= physmem->watch_step);
 
-    if (physmem->watching == NULL || !more)
+    if (running && !more)
         deadline_stop(&physmem->deadlines, &physmem->look);
-    else if (!deadline_is_running(&physmem->look))
+    else if (!running && more)
         deadline_start(&physmem->deadlines, &physmem->look, physmem->now + LOOK_NS);
 }
 
@@ -220,6 +225,7 @@ void availability_before_recall(struct physmem *physmem, struct physmem_task *ta
 {
     struct physmem_availability now = base_figures(physmem, task);
 
+    check(frames > 0);
     if (!task->watches || task->unheard || !task->control || task->heard.pressure > 0)
         return;
     now.available -= smaller(frames, now.available - now.promised); /* what it keeps */

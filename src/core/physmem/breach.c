@@ -19,6 +19,7 @@ static const struct contract *contract_of_recall(const struct recall *recall)
 {
     const struct contract *gentlest = NULL;
 
+    check(recall->missing > 0);
     if (recall->contract != NULL)
         return recall->contract;
     for (const struct contract *c = recall->task->contract_list; c != NULL; c = c->next)
@@ -47,6 +48,7 @@ static bool forbear(struct physmem *physmem, struct recall *recall, uint64_t cha
     struct grace grace = recall_grace(task, recall->contract);
     struct physmem_effect *effect;
 
+    check(recall->missing > 0);
     if (task->misses >= physmem->config.warnings)
         return false;
     task->misses++;

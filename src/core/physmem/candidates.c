@@ -6,6 +6,7 @@
 /* What the contracts of a task say about it. */
 static void describe_contracts(const struct physmem_task *task, struct sp_arbiter_task *out)
 {
+    check(out->weight == 1);
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
         if (c->terms.kind == SP_EXTRA && c->terms.weight > out->weight)
             out->weight = c->terms.weight;

@@ -5,7 +5,7 @@
 #include "core/physmem/emit.h"
 #include "core/physmem/freeing.h"
 #include "core/physmem/input.h"
-#include "core/physmem/queue.h"
+#include "core/physmem/pending.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/settle.h"
 
@@ -14,6 +14,7 @@ static struct container *make(struct physmem *physmem, uint32_t slots)
 {
     struct container *container = container_new(physmem->allocator, slots);
 
+    check(slots > 0 && slots <= CONTAINER_SLOTS_MAX);
     if (container == NULL)
         return NULL;
     container->handle = handle_new(&physmem->containers, container);
@@ -75,7 +76,7 @@ void physmem_container_destroy(struct physmem *physmem, uint64_t now,
     container = input_container(physmem, request, handle);
     if (container == NULL)
         return;
-    queue_cancel(physmem, task, handle, ENOENT, "the container was destroyed");
+    pending_cancel(physmem, task, handle, ENOENT, "the container was destroyed");
     freeing_cancel(physmem, task, handle, ENOENT, "the container was destroyed");
     held = bury_container(physmem, container);
     physmem->counters.regained += held;

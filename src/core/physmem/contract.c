@@ -14,6 +14,7 @@
 /* Count the answer to a proposal: once, so that an accepted counter-offer stays a countered proposal. */
 static void count_answer(struct physmem *physmem, enum sp_answer answer)
 {
+    check(answer < SP_ANSWERS);
     physmem->counters.proposals++;
     switch (answer) {
     case SP_ACCEPTED:
@@ -33,6 +34,7 @@ static void count_answer(struct physmem *physmem, enum sp_answer answer)
 /* A counter-offer stands until the next proposal. */
 static void drop_countered(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->contracts <= CONTRACTS_PER_TASK);
     for (struct contract *c = task->contract_list; c != NULL; c = c->next) {
         if (c->state == SP_CONTRACT_COUNTERED) {
             life_end(physmem, c, SP_CONTRACT_CLOSED);
@@ -107,6 +109,7 @@ static void accept_countered(struct physmem *physmem, const struct physmem_reque
     struct contract_limits limits = offers_limits(physmem, request->task);
     struct sp_offer offer;
 
+    check(contract->state == SP_CONTRACT_COUNTERED);
     contract_answer(&limits, &contract->terms, &offer);
     if (offer.answer != SP_REFUSED) {
         agree(physmem, contract, &offer);
@@ -143,6 +146,7 @@ static void renew(struct physmem *physmem, const struct physmem_request *request
     struct sp_terms wish = contract->terms;
     struct sp_offer offer;
 
+    check(contract->state == SP_CONTRACT_ACTIVE || contract->state == SP_CONTRACT_EXPIRED);
     wish.term_ns = term_ns;
     wish.min = wish.frames; /* a renewal is for the same frames or not at all */
     if (contract->part != NULL) {
@@ -195,6 +199,7 @@ static void grow(struct physmem *physmem, const struct physmem_request *request,
     struct sp_terms wish = growth_wish(contract, frames);
     struct sp_offer offer;
 
+    check(contract->state == SP_CONTRACT_ACTIVE);
     if (contract->part != NULL) {
         wish.min = frames;
         refuse(physmem, request, contract, &wish, SP_REASON_PART);
@@ -233,7 +238,10 @@ static void give_up(struct physmem *physmem, struct contract *contract, uint32_t
 static void shrink(struct physmem *physmem, const struct physmem_request *request,
                    struct contract *contract, uint32_t frames)
 {
-    const struct contract_limits limits = offers_limits(physmem, request->task);
+    check(frames <= contract->terms.frames);
+    /* Less can always be had: only whether the terms make sense is to be found out. */
+    const struct contract_limits limits = {.max_order = physmem->config.max_order,
+                                           .can_kill = request->task->identity.can_be_killed};
     struct sp_offer offer = {.answer = SP_ACCEPTED, .contract = contract->number};
     struct sp_terms wish = contract->terms;
     enum sp_reason reason;

@@ -79,6 +79,7 @@ static uint32_t divide(struct physmem *physmem, uint32_t count, uint32_t frames)
 /* Take from those who have more than they are entitled to. */
 static uint32_t take_beyond(struct physmem *physmem, uint32_t count, uint32_t frames)
 {
+    check(count <= physmem->policyserver.entitlement_capacity);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t base = base_of(&physmem->candidate[i]);
         uint32_t entitled = physmem->policyserver.entitlement[i].entitled;
@@ -92,6 +93,7 @@ static uint32_t take_beyond(struct physmem *physmem, uint32_t count, uint32_t fr
 /* Take what was laid down for a shortage, step by step. */
 static void take_laid_down(struct physmem *physmem, uint32_t count, uint32_t frames)
 {
+    check(count <= physmem->policyserver.entitlement_capacity);
     for (unsigned step = 0; step < CONTROL_STEPS && frames > 0; step++) {
         for (uint32_t i = 0; i < count; i++) {
             uint32_t gives = smaller(physmem->policyserver.entitlement[i].gives[step],
@@ -108,11 +110,13 @@ uint32_t entitled_more(const struct physmem *physmem, uint32_t i, uint32_t frame
     uint32_t base = base_of(&physmem->candidate[i]);
     uint32_t entitled = physmem->policyserver.entitlement[i].entitled;
 
+    check(i < physmem->policyserver.entitlement_capacity);
     return entitled > base ? smaller(frames, entitled - base) : 0;
 }
 
 static bool others_want(const struct physmem *physmem, uint32_t count, uint32_t asking)
 {
+    check(asking < count && count <= physmem->tasks_there);
     for (uint32_t i = 0; i < count; i++)
         if (i != asking && physmem->candidate[i].wanted > 0)
             return true;
@@ -125,6 +129,7 @@ static void decide_short(struct physmem *physmem, uint32_t count,
 {
     uint32_t left = take_beyond(physmem, count, request->frames);
 
+    check(request->event == SP_ARBITER_SHORT);
     take_laid_down(physmem, count, left);
 }
 

@@ -9,6 +9,7 @@ static void discard(struct physmem *physmem, uint32_t handle, uint32_t descripto
 {
     struct physmem_effect *effect = emit_effect(physmem, PHYSMEM_EXTENT_DESTROY, NULL);
 
+    check(handle != 0);
     effect->extent.extent = handle;
     effect->extent.descriptor = descriptor;
 }
@@ -20,6 +21,7 @@ static void give_up(struct physmem *physmem, struct container *container, struct
     struct physmem_task *task = container->owner;
     uint32_t number = extent->number;
 
+    check(extent->handle != 0 && error != 0);
     handle_free(&physmem->extents, extent->handle);
     extent->handle = 0;
     ensure(task->extents > 0 && physmem->extent_count > 0);

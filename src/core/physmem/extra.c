@@ -136,6 +136,7 @@ void extra_notify(struct physmem *physmem)
 {
     uint32_t available = frames_available(physmem);
 
+    check(physmem->wanting_first != NULL);
     /* Well above the watermark, or the tasks that are told would be refused again at once; but what
      * the arbiter had recalled for them they can have, whatever it is. */
     if (physmem->pending_first != NULL ||

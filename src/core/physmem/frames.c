@@ -31,6 +31,7 @@ static uint32_t drop_some(struct physmem *physmem, struct container *container,
     uint32_t looked = 0;
     struct punch punch = {NULL};
 
+    check(budget > 0);
     while (slot < end && looked < budget) {
         struct extent *extent = container_extent(container, slot);
         uint32_t stop = extent_end(slot, end);
@@ -100,6 +101,7 @@ static void free_in_slices(struct physmem *physmem, const struct physmem_request
     struct physmem_task *task = request->task;
     struct freeing *freeing;
 
+    check(count > 0);
     if (task->freeing != NULL) {
         emit_done(physmem, request, EBUSY, 0,
                   "another large request of this task is still being carried out");
@@ -129,6 +131,7 @@ static uint32_t range_soften(struct physmem *physmem, struct container *containe
     uint32_t slot = range->start;
     uint32_t held = container->allocated;
 
+    check(range->start < container->slots);
     while ((slot = container_skip(container, slot)) < end) {
         struct extent *extent = container_extent(container, slot);
         uint32_t stop = extent_end(slot, end);
@@ -213,6 +216,7 @@ static int slot_recover(struct physmem *physmem, struct container *container, ui
     bool within = task->held + task->waiting < task_commitment(task);
     bool pressure;
 
+    check(slot < container->slots);
     if (extent == NULL || extent_slot(extent, slot)->frame == SLOT_NO_FRAME)
         return ENOENT;
     if (!extent_slot(extent, slot)->soft)

@@ -18,6 +18,7 @@ void freeing_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t
 {
     struct freeing *freeing = task->freeing;
 
+    check(error >= 0);
     if (freeing == NULL || (container != 0 && freeing->container != container))
         return;
     if (error != 0)

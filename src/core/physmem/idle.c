@@ -21,6 +21,7 @@ static double active_part(const struct sampling *sampling)
 
 static double larger(double a, double b)
 {
+    check(a <= 1 && b <= 1);
     return a > b ? a : b;
 }
 

@@ -12,6 +12,7 @@ bool input_refuse_revoked(struct physmem *physmem, const struct physmem_request 
 struct container *input_refuse_container(struct physmem *physmem,
                                          const struct physmem_request *request)
 {
+    check(request->task->state == TASK_THERE);
     emit_done(physmem, request, ENOENT, 0, "the task has no container of this number");
     return NULL;
 }

@@ -8,6 +8,7 @@
 
 static void stop_deadlines(struct physmem *physmem, struct contract *contract)
 {
+    check(contract->task != NULL);
     contract->ends = DEADLINE_NEVER;
     deadline_stop(&physmem->deadlines, &contract->event);
     deadline_stop(&physmem->ends, &contract->end);
@@ -88,6 +89,7 @@ static void part_return(struct physmem *physmem, struct part *part)
     struct physmem_task *above = from->task;
     struct part **linkp = &from->parts;
 
+    check(part->from->state == SP_CONTRACT_ACTIVE);
     while (*linkp != part)
         linkp = &(*linkp)->next;
     *linkp = part->next;
@@ -216,6 +218,7 @@ static void recall_lease(struct physmem *physmem, struct contract *contract)
     uint64_t wanted = extra_wanted_by_others(physmem, contract->task);
     uint32_t excess = task_recallable(contract->task);
 
+    check(contract->state != SP_CONTRACT_ACTIVE);
     if (wanted < excess)
         excess = (uint32_t)wanted;
     if (recall_kept(physmem, contract, excess) > 0)

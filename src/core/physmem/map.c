@@ -46,6 +46,7 @@ static uint32_t run_end(struct extent *extent, uint32_t slot, uint32_t end)
 {
     uint32_t stop = extent_end(slot, end);
 
+    check(slot < end);
     while (slot < stop && slot_is_allocated(extent_slot(extent, slot)))
         slot++;
     return slot;
@@ -68,6 +69,7 @@ static enum progress back(struct physmem *physmem, struct physmem_task *task, in
     uint32_t end = start + mapping->range.count;
     uint32_t slot = start;
 
+    check(task->mapping.container != NULL);
     for (unsigned items = 0; slot < end && items < PHYSMEM_MAPS_MAX; items++) {
         struct extent *extent = container_extent(mapping->container, slot);
         uint32_t stop = extent == NULL ? slot : run_end(extent, slot, end);
@@ -97,6 +99,7 @@ static void give_rights(struct physmem *physmem, const struct mapping *mapping)
     uint32_t slot = mapping->range.start;
     uint32_t end = slot + mapping->range.count;
 
+    check(mapping->range.count > 0);
     while (slot < end) {
         struct extent *extent = container_extent(mapping->container, slot);
         uint32_t stop = extent_end(slot, end);
@@ -119,6 +122,7 @@ static void finish(struct physmem *physmem, struct physmem_task *task)
     uint32_t first = physmem->items;
     struct physmem_effect *effect;
 
+    check(task->mapping.container != NULL);
     if (memory_reserve(physmem->allocator, &physmem->item, &physmem->item_capacity,
                        sizeof(*physmem->item), first + PHYSMEM_MAPS_MAX) != 0) {
         fail(physmem, task, ENOMEM, "physmem has no memory for a reply");

@@ -14,6 +14,7 @@ static int split_error(const struct physmem *physmem, const struct contract *con
 {
     const struct physmem_task *task = contract->task;
 
+    check(contract->state == SP_CONTRACT_ACTIVE);
     if (frames == 0 || frames >= contract->terms.frames ||
         frames % (UINT32_C(1) << contract->terms.order) != 0) {
         *textp = "a part has whole blocks, at least one, and leaves the contract at least one";
@@ -39,6 +40,7 @@ static struct part *part_new(struct physmem *physmem, uint32_t frames, uint64_t 
 {
     struct part *part = memory_new(physmem->allocator, sizeof(*part));
 
+    check(frames > 0 && token != 0);
     if (part == NULL)
         return NULL;
     part->token = token;
@@ -76,6 +78,7 @@ static void split(struct physmem *physmem, struct contract *contract, struct par
 {
     struct physmem_task *task = contract->task;
 
+    check(part->from == NULL && part->to == NULL);
     part->from = contract;
     part->number = ++task->contract_number;
     part->next = contract->parts;
@@ -157,6 +160,7 @@ static void refuse_room(struct physmem *physmem, const struct physmem_request *r
 {
     struct sp_offer offer = {.answer = SP_REFUSED, .reason = SP_REASON_TOO_MANY};
 
+    check(part->to == NULL);
     offer.terms = part->from->terms;
     offer.terms.frames = part->frames;
     offer.terms.min = part->frames;

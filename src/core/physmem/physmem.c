@@ -128,6 +128,7 @@ uint64_t physmem_deadline(const struct physmem *physmem)
 /* A deadline has come; it does not run any more. */
 static void due(struct physmem *physmem, struct deadline *deadline)
 {
+    check(!deadline_is_running(deadline));
     switch ((enum purpose)deadline->purpose) {
     case PURPOSE_CONTRACT:
         life_due(physmem, OWNER_OF(deadline, struct contract, event));

@@ -63,6 +63,7 @@ static void enforce(struct physmem *physmem, struct physmem_task *task)
 {
     uint32_t excess = task_recallable(task);
 
+    check(task->state == TASK_THERE);
     if (excess > task->limit.extra)
         recall_task(physmem, task, excess - task->limit.extra);
 }
@@ -124,6 +125,7 @@ static bool is_news(struct physmem_task *task, uint32_t entitled, uint32_t more,
 /* Tell the tasks that were refused extra frames, and are entitled to some now that are there. */
 static void tell_entitled(struct physmem *physmem, uint32_t count)
 {
+    check(count == physmem->tasks_there);
     int32_t spare = candidates_spare(physmem, 0);
 
     if (physmem->pending_first != NULL)

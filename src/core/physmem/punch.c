@@ -21,6 +21,7 @@ void punch_add(struct physmem *physmem, struct punch *punch, struct extent *exte
 {
     uint32_t page = slot % EXTENT_PAGES;
 
+    check(slot % EXTENT_PAGES < extent->pages);
     check(slot / EXTENT_PAGES == extent->number);
     if (extent->handle == 0 || extent->pending)
         return;

@@ -8,6 +8,7 @@
 
 static uint64_t time_after(const struct physmem *physmem, uint64_t ns)
 {
+    check(physmem->now < DEADLINE_NEVER);
     return ns >= DEADLINE_NEVER - physmem->now ? DEADLINE_NEVER - 1 : physmem->now + ns;
 }
 
@@ -89,6 +90,7 @@ static void send(struct physmem *physmem, const struct recall *recall, struct gr
 {
     struct physmem_effect *effect;
 
+    check(recall->missing > 0);
     if (!recall->task->control)
         return;
     effect = emit_effect(physmem, PHYSMEM_SEND_RECALL, recall->task);

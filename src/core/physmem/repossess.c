@@ -79,6 +79,7 @@ static uint32_t drop_told(struct physmem *physmem, const struct extent_walk *wal
     struct punch punch = {NULL};
     uint32_t taken = 0;
 
+    check(walk->extent->handle == 0);
     for (uint32_t slot = first; slot < first + extent->pages; slot++) {
         const struct container_slot *entry = extent_slot(extent, slot);
 
@@ -104,6 +105,7 @@ static uint32_t take(struct physmem *physmem, struct physmem_task *task,
     uint32_t first = walk->extent->number * EXTENT_PAGES;
     struct physmem_effect *effect;
 
+    check(most > 0);
     /* There are at most half as many runs of slots as there are slots. */
     if (memory_reserve(physmem->allocator, &physmem->item, &physmem->item_capacity,
                        sizeof(*physmem->item), physmem->items + EXTENT_PAGES) != 0) {
@@ -124,6 +126,7 @@ static uint32_t take(struct physmem *physmem, struct physmem_task *task,
 /* Whether an extent with `has` frames suits better than one with `best`, when `missing` are needed. */
 static bool suits_better(uint32_t has, uint32_t best, uint32_t missing)
 {
+    check(missing > 0);
     return best < missing ? has > best : has >= missing && has < best;
 }
 
@@ -134,6 +137,7 @@ static uint32_t take_best(struct physmem *physmem, struct physmem_task *task, ui
     struct extent_walk walk = walk_start(task);
     struct extent_walk best = {NULL};
 
+    check(missing > 0);
     while (walk_on(&walk, task)) {
         if (walk.extent->handle == 0) {
             best = walk;
@@ -154,6 +158,7 @@ bool repossess_missing(struct physmem *physmem, struct recall *recall)
     uint32_t missing = recall->missing;
     uint32_t taken = 0;
 
+    check(recall->missing > 0);
     if (takeable(task, missing) < missing)
         return false;
     while (taken < missing && !physmem->failed)

@@ -8,7 +8,7 @@
 #include "core/physmem/freeing.h"
 #include "core/physmem/idle.h"
 #include "core/physmem/life.h"
-#include "core/physmem/queue.h"
+#include "core/physmem/pending.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/rights.h"
 #include "core/physmem/rows.h"
@@ -21,7 +21,7 @@ static void cancel_requests(struct physmem *physmem, struct physmem_task *task, 
 {
     static const char text[] = "this task has been revoked";
 
-    queue_cancel(physmem, task, 0, error, text);
+    pending_cancel(physmem, task, 0, error, text);
     freeing_cancel(physmem, task, 0, error, text);
     if (task->mapping.container != NULL && error != 0) {
         const struct physmem_request request = {task, task->mapping.seq, task->mapping.control};
@@ -34,6 +34,7 @@ static void cancel_requests(struct physmem *physmem, struct physmem_task *task, 
 /* The task is in no list of those that are told or asked. */
 static void leave_lists(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->contracts <= CONTRACTS_PER_TASK);
     extra_unwant(physmem, task);
     rows_task_end(physmem, task);
     availability_unwatch(physmem, task);
@@ -42,6 +43,7 @@ static void leave_lists(struct physmem *physmem, struct physmem_task *task)
 
 static void unlink_task(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->container_list == NULL && task->contract_list == NULL);
     if (task->prev != NULL)
         task->prev->next = task->next;
     else
@@ -60,6 +62,7 @@ static void unlink_task(struct physmem *physmem, struct physmem_task *task)
 static void strip(struct physmem *physmem, struct physmem_task *task,
                   enum sp_contract_state contracts_become, int error)
 {
+    check(task->state != TASK_GONE);
     cancel_requests(physmem, task, error);
     leave_lists(physmem, task);
     recall_end(physmem, task);

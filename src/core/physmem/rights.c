@@ -45,6 +45,7 @@ static const struct unmap *add(struct physmem *physmem, struct physmem_task *tas
 {
     struct unmap *unmap = &task->unmaps[place(task, task->unmap_count++)];
 
+    check(range.count > 0);
     *unmap = (struct unmap){
         .id = ++task->unmapped,
         .deadline = physmem->now + physmem->config.unmap_grace_ns,

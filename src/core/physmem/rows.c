@@ -34,6 +34,7 @@ static void row_take(struct physmem *physmem, struct physmem_task *task)
 {
     struct policyserver_state *server = &physmem->policyserver;
 
+    check(task->state == TASK_THERE);
     if (server->table == NULL)
         return;
     if (server->free_rows == 0) {
@@ -110,6 +111,7 @@ static void row_write(struct physmem *physmem, struct physmem_task *task)
 {
     struct sp_arbiter_task description;
 
+    check(task->row != NO_ROW);
     candidates_describe(physmem, task, &description);
     if (task->basis != control_basis(&description)) {
         task->basis = control_basis(&description);

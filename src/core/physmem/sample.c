@@ -25,6 +25,7 @@ static void period_end(struct physmem *physmem, struct physmem_task *task)
 {
     struct sampling *sampling = task->sampling;
 
+    check(task->sampling != NULL);
     for (uint32_t i = 0; i < sampling->count; i++) {
         const struct container_slot *slot = sampled_slot(physmem, task, &sampling->sample[i]);
 
@@ -99,6 +100,7 @@ static void draw_one(struct physmem *physmem, struct physmem_task *task,
 static void period_begin(struct physmem *physmem, struct physmem_task *task,
                          struct random_source *random)
 {
+    check(task->held > 0 && task->control);
     if (task->sampling == NULL)
         task->sampling = memory_new(physmem->allocator, sizeof(*task->sampling));
     for (uint32_t i = 0; task->sampling != NULL && i < SAMPLE_SLOTS; i++)

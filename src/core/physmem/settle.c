@@ -4,7 +4,7 @@
 #include "core/physmem/arbiter.h"
 #include "core/physmem/availability.h"
 #include "core/physmem/extra.h"
-#include "core/physmem/queue.h"
+#include "core/physmem/pending.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/rows.h"
 
@@ -20,14 +20,14 @@ static bool serve_one(struct physmem *physmem, struct pending **linkp, struct pe
     struct plan plan;
 
     ensure(container != NULL);
-    queue_set_need(physmem, *linkp, 0);
+    pending_set_need(physmem, *linkp, 0);
     plan = allocation_plan(physmem, &pending.request, container, &pending.allocation, true);
     pending.request.task->stale = false;
     if (plan.waits) {
-        queue_set_need(physmem, *linkp, plan.need);
+        pending_set_need(physmem, *linkp, plan.need);
         return false;
     }
-    queue_drop(physmem, linkp, before);
+    pending_drop(physmem, linkp, before);
     allocation_finish(physmem, &pending.request, container, &pending.allocation, &plan);
     return true;
 }
@@ -38,8 +38,9 @@ static bool is_worth_planning(const struct physmem *physmem, const struct pendin
 {
     const struct physmem_task *task = pending->request.task;
 
+    check(pending->need > 0);
     return task->passed != physmem->pending_pass &&
-           (task->stale || queue_least(pending) <= frames_available(physmem));
+           (task->stale || pending_least(pending) <= frames_available(physmem));
 }
 
 /* Go once through the queue, and serve what can be. False if that was cut short, since a task was
@@ -55,7 +56,7 @@ static bool pass(struct physmem *physmem)
     while (*linkp != NULL) {
         struct pending *pending = *linkp;
 
-        if (before != NULL && !queue_is_patient(physmem))
+        if (before != NULL && !pending_is_patient(physmem))
             return true; /* what is not looked at keeps its marks */
         if (is_worth_planning(physmem, pending) && serve_one(physmem, linkp, before)) {
             if (physmem->pending_cuts != cuts)
@@ -63,7 +64,7 @@ static bool pass(struct physmem *physmem)
             continue;
         }
         pending->request.task->passed = physmem->pending_pass;
-        least = smaller(least, queue_least(pending));
+        least = smaller(least, pending_least(pending));
         before = pending;
         linkp = &pending->next;
     }
@@ -75,6 +76,7 @@ static bool pass(struct physmem *physmem)
 /* Serve requests that wait, as far as frames are there for them. */
 static void serve(struct physmem *physmem)
 {
+    check(physmem->pending_first != NULL);
     while (physmem->pending_stale || physmem->pending_least <= frames_available(physmem))
         if (pass(physmem))
             break;
@@ -88,6 +90,7 @@ static bool recall_for_waiting(struct physmem *physmem)
     uint32_t batch = physmem->config.frames / 64;
     uint32_t missing = physmem->waiting > there ? (uint32_t)(physmem->waiting - there) : 0;
 
+    check(physmem->waiting > 0);
     missing -= recall_from_late(physmem, missing);
     /* A little ahead of need, so that recalls are few. */
     if (missing > 0)

@@ -101,6 +101,7 @@ static uint32_t backed_extents(const struct container *container)
 {
     uint32_t count = 0;
 
+    check(container->owner != NULL);
     for (uint32_t slot = 0; (slot = container_skip(container, slot)) < container->slots;
          slot = extent_end(slot, UINT32_MAX))
         count += container_extent(container, slot)->handle != 0;

@@ -78,6 +78,7 @@ static struct extent *takeable(const struct physmem_task *task, const struct con
     const struct mapping *mapping = &task->mapping;
     struct extent *extent;
 
+    check(container->owner == task);
     if (slot >= container->slots)
         return NULL;
     extent = container_extent(container, slot);
@@ -99,6 +100,7 @@ static uint32_t take_listed(struct physmem *physmem, struct physmem_task *task,
     uint32_t taken = 0;
     uint32_t slot;
 
+    check(frames > 0 && task->stack != NULL);
     walk = frame_walk_start(task->stack, task->stack_places,
                             smaller(frames, FRAME_STACK_PLACES_MAX) * LOOK_SHARE + LOOK_LEAST);
     while (taken < frames && (slot = frame_walk_next(&walk)) != FRAME_STACK_NONE) {

@@ -17,6 +17,7 @@ static void tell(struct physmem *physmem, struct part *part)
 
 void told_part(struct physmem *physmem, struct part *part)
 {
+    check(part->from != NULL);
     if (part->untold)
         return;
     if (physmem->now >= part->told_until) {

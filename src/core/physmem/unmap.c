@@ -47,6 +47,7 @@ static bool can_be_unmapped(const struct container_slot *entry)
 /* The first slot from `from`, going round, whose mapping can be taken; container->slots: none. */
 static uint32_t find_mapped(const struct container *container, uint32_t from)
 {
+    check(from < container->slots);
     for (unsigned round = 0; round < 2; round++) {
         uint32_t slot = round == 0 ? from : 0;
 

@@ -1,16 +1,16 @@
-#include "core/physmem/queue.h"
+#include "core/physmem/pending.h"
 
 #include "core/physmem/books.h"
 #include "core/physmem/emit.h"
 
-uint32_t queue_least(const struct pending *pending)
+uint32_t pending_least(const struct pending *pending)
 {
     uint32_t block = UINT32_C(1) << pending->allocation.order;
 
     return (pending->allocation.flags & PHYSMEM_PARTIAL) != 0 ? block : pending->need;
 }
 
-bool queue_is_patient(const struct physmem *physmem)
+bool pending_is_patient(const struct physmem *physmem)
 {
     const struct pending *first = physmem->pending_first;
 
@@ -18,7 +18,7 @@ bool queue_is_patient(const struct physmem *physmem)
     return first == NULL || physmem->now < first->patient_until;
 }
 
-void queue_set_need(struct physmem *physmem, struct pending *pending, uint32_t need)
+void pending_set_need(struct physmem *physmem, struct pending *pending, uint32_t need)
 {
     struct physmem_task *task = pending->request.task;
 
@@ -28,8 +28,8 @@ void queue_set_need(struct physmem *physmem, struct pending *pending, uint32_t n
     pending->need = need;
 }
 
-void queue_add(struct physmem *physmem, const struct physmem_request *request,
-               const struct physmem_allocation *allocation, uint32_t need)
+void pending_add(struct physmem *physmem, const struct physmem_request *request,
+                 const struct physmem_allocation *allocation, uint32_t need)
 {
     struct physmem_task *task = request->task;
     struct pending *pending;
@@ -53,17 +53,18 @@ void queue_add(struct physmem *physmem, const struct physmem_request *request,
         physmem->pending_first = pending;
     physmem->pending_last = pending;
     task->pending++;
-    queue_set_need(physmem, pending, need);
-    physmem->pending_least = smaller(physmem->pending_least, queue_least(pending));
+    pending_set_need(physmem, pending, need);
+    physmem->pending_least = smaller(physmem->pending_least, pending_least(pending));
 }
 
-void queue_drop(struct physmem *physmem, struct pending **linkp, struct pending *before)
+void pending_drop(struct physmem *physmem, struct pending **linkp, struct pending *before)
 {
     struct pending *pending = *linkp;
     struct physmem_task *task = pending->request.task;
 
+    check(physmem->pending_first != NULL);
     books_row_changed(physmem, task);
-    queue_set_need(physmem, pending, 0);
+    pending_set_need(physmem, pending, 0);
     ensure(task->pending > 0);
     task->pending--;
     *linkp = pending->next;
@@ -73,8 +74,8 @@ void queue_drop(struct physmem *physmem, struct pending **linkp, struct pending 
     memory_free(physmem->allocator, pending, sizeof(*pending));
 }
 
-void queue_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t container, int error,
-                  const char *text)
+void pending_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t container,
+                    int error, const char *text)
 {
     struct pending **linkp = &physmem->pending_first;
     struct pending *before = NULL;
@@ -91,7 +92,7 @@ void queue_cancel(struct physmem *physmem, struct physmem_task *task, uint32_t c
         }
         if (error != 0)
             emit_done(physmem, &pending->request, error, 0, text);
-        queue_drop(physmem, linkp, before);
+        pending_drop(physmem, linkp, before);
     }
     ensure(container != 0 || task->pending == 0);
 }
