@@ -110,7 +110,7 @@
  *
  * Bump rule: fields are only added at the end of a struct, with NULL or 0 meaning "as before"; any
  * other change raises SP_ARBITER_ABI, and a loader refuses an arbiter of another version.
- *   2026-11 version 1 */
+ *   2026-11 version 1; later: sp_arbiter_task.demand, SP_ARBITER_NO_WEIGHTS, SP_ARBITER_NO_BIDS */
 #ifndef SELFPAGE_ARBITER_H
 #define SELFPAGE_ARBITER_H
 

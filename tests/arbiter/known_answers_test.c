@@ -7,15 +7,15 @@
 
 #include "arbiter/auction.h"
 #include "arbiter/karma.h"
-#include "arena.h"
+#include "sandbox.h"
 #include "base/random.h"
 
 #define SECOND UINT64_C(1000000000)
 
-static void expect_held(const struct arena *arena, const uint32_t *held, uint32_t tolerance)
+static void expect_held(const struct sandbox *sandbox, const uint32_t *held, uint32_t tolerance)
 {
-    for (uint32_t i = 0; i < arena->count; i++)
-        assert_in_range(arena->task[i].held, held[i] > tolerance ? held[i] - tolerance : 0,
+    for (uint32_t i = 0; i < sandbox->count; i++)
+        assert_in_range(sandbox->task[i].held, held[i] > tolerance ? held[i] - tolerance : 0,
                         held[i] + tolerance);
 }
 
@@ -34,13 +34,13 @@ static void test_esx_taxes_idle_memory(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct arena arena;
+        struct sandbox sandbox;
 
-        arena_init(&arena, cases[i].arbiter, 1000, 2);
-        arena.task[0].idle = SP_ARBITER_WHOLE;
-        arena_settle(&arena, demand);
-        expect_held(&arena, cases[i].held, 1);
-        arena_fini(&arena);
+        sandbox_init(&sandbox, cases[i].arbiter, 1000, 2);
+        sandbox.task[0].idle = SP_ARBITER_WHOLE;
+        sandbox_settle(&sandbox, demand);
+        expect_held(&sandbox, cases[i].held, 1);
+        sandbox_fini(&sandbox);
     }
 }
 
@@ -70,33 +70,33 @@ static void test_maxmin_is_water_filling(void **state)
     (void)state;
     for (int round = 0; round < 200; round++) {
         uint32_t demand[8], weight[8], held[8];
-        struct arena arena;
+        struct sandbox sandbox;
 
-        arena_init(&arena, "maxmin", 1000, 8);
+        sandbox_init(&sandbox, "maxmin", 1000, 8);
         for (uint32_t i = 0; i < 8; i++) {
             demand[i] = random_below(&random, 400);
             weight[i] = 1 + random_below(&random, 4);
-            arena.task[i].weight = weight[i];
+            sandbox.task[i].weight = weight[i];
         }
         fill(demand, weight, 8, 1000, held);
-        arena_settle(&arena, demand);
-        expect_held(&arena, held, 2);
-        arena_fini(&arena);
+        sandbox_settle(&sandbox, demand);
+        expect_held(&sandbox, held, 2);
+        sandbox_fini(&sandbox);
     }
 }
 
 static void test_viengoos_weights(void **state)
 {
     static const uint32_t demand[] = {1000, 1000, 1000, 1000}, held[] = {100, 200, 300, 400};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "viengoos", 1000, 4);
+    sandbox_init(&sandbox, "viengoos", 1000, 4);
     for (uint32_t i = 0; i < 4; i++)
-        arena.task[i].weight = i + 1;
-    arena_settle(&arena, demand);
-    expect_held(&arena, held, 0);
-    arena_fini(&arena);
+        sandbox.task[i].weight = i + 1;
+    sandbox_settle(&sandbox, demand);
+    expect_held(&sandbox, held, 0);
+    sandbox_fini(&sandbox);
 }
 
 /* By hand, from the formula. */
@@ -138,28 +138,28 @@ static void test_viengoos_availability(void **state)
 
     (void)state;
     for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-        struct arena arena;
+        struct sandbox sandbox;
         uint32_t count = 0;
 
         while (count < 4 && cases[c].weight[count] > 0)
             count++;
-        arena_init(&arena, "viengoos", 1000, count);
+        sandbox_init(&sandbox, "viengoos", 1000, count);
         for (uint32_t i = 0; i < count; i++) {
-            arena.task[i].held = cases[c].held[i];
-            arena.task[i].weight = cases[c].weight[i];
-            arena.task[i].priority = cases[c].priority[i];
-            arena.task[i].parent = cases[c].parent[i];
+            sandbox.task[i].held = cases[c].held[i];
+            sandbox.task[i].weight = cases[c].weight[i];
+            sandbox.task[i].priority = cases[c].priority[i];
+            sandbox.task[i].parent = cases[c].parent[i];
         }
         for (uint32_t i = 0; i < count; i++) {
             const struct sp_arbiter_request request = {SP_ARBITER_EXTRA, i, 1000, cases[c].spare,
                                                        0};
-            uint32_t available = arbiter_viengoos.available(NULL, 0, arena.task, count, &request);
+            uint32_t available = arbiter_viengoos.available(NULL, 0, sandbox.task, count, &request);
 
             if (available != cases[c].available[i])
                 fail_msg("%s: %u frames are available to task %u, should be %u", cases[c].what,
                          available, i + 1, cases[c].available[i]);
         }
-        arena_fini(&arena);
+        sandbox_fini(&sandbox);
     }
 }
 
@@ -167,26 +167,26 @@ static void test_viengoos_priorities_and_tree(void **state)
 {
     static const uint32_t demand[] = {600, 600, 600, 600};
     static const uint32_t by_priority[] = {0, 400, 600, 0}, in_tree[] = {500, 250, 250, 0};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "viengoos", 1000, 3);
-    arena.task[1].priority = 1;
-    arena.task[2].priority = 2;
-    arena_settle(&arena, demand);
-    expect_held(&arena, by_priority, 0);
-    arena_fini(&arena);
+    sandbox_init(&sandbox, "viengoos", 1000, 3);
+    sandbox.task[1].priority = 1;
+    sandbox.task[2].priority = 2;
+    sandbox_settle(&sandbox, demand);
+    expect_held(&sandbox, by_priority, 0);
+    sandbox_fini(&sandbox);
 
     /* Two activities; the second has a child: it counts once against the first. */
-    arena_init(&arena, "viengoos", 1000, 3);
-    arena.task[2].parent = 2;
-    arena_settle(&arena, demand);
-    expect_held(&arena, in_tree, 0);
-    arena_fini(&arena);
+    sandbox_init(&sandbox, "viengoos", 1000, 3);
+    sandbox.task[2].parent = 2;
+    sandbox_settle(&sandbox, demand);
+    expect_held(&sandbox, in_tree, 0);
+    sandbox_fini(&sandbox);
 }
 
 /* Frames that were of use: held, as far as really needed. */
-static void karma_run(struct arena *arena, bool selfish, uint64_t *useful)
+static void karma_run(struct sandbox *sandbox, bool selfish, uint64_t *useful)
 {
     struct random_source random = random_seeded(11);
 
@@ -197,24 +197,24 @@ static void karma_run(struct arena *arena, bool selfish, uint64_t *useful)
             said[i] = truth[i] = random_below(&random, 200);
         if (selfish && said[0] < 150)
             said[0] = 150; /* keeps what it does not need */
-        arena_pass(arena, SECOND, said);
+        sandbox_pass(sandbox, SECOND, said);
         for (uint32_t i = 0; i < 4; i++)
-            useful[i] += arena->task[i].held < truth[i] ? arena->task[i].held : truth[i];
+            useful[i] += sandbox->task[i].held < truth[i] ? sandbox->task[i].held : truth[i];
     }
 }
 
 static void test_karma_selfishness_gains_nothing(void **state)
 {
     uint64_t honest[4] = {0}, selfish[4] = {0};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "karma:guaranteed-fraction=0.5", 200, 4);
-    karma_run(&arena, false, honest);
-    arena_fini(&arena);
-    arena_init(&arena, "karma:guaranteed-fraction=0.5", 200, 4);
-    karma_run(&arena, true, selfish);
-    arena_fini(&arena);
+    sandbox_init(&sandbox, "karma:guaranteed-fraction=0.5", 200, 4);
+    karma_run(&sandbox, false, honest);
+    sandbox_fini(&sandbox);
+    sandbox_init(&sandbox, "karma:guaranteed-fraction=0.5", 200, 4);
+    karma_run(&sandbox, true, selfish);
+    sandbox_fini(&sandbox);
     print_message("karma: useful frames of an honest task %llu, selfish %llu\n",
                   (unsigned long long)honest[0], (unsigned long long)selfish[0]);
     assert_true(selfish[0] <= honest[0]);
@@ -224,35 +224,35 @@ static void test_karma_selfishness_gains_nothing(void **state)
 static void test_karma_conserves_credits(void **state)
 {
     struct random_source random = random_seeded(13);
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "karma:guaranteed-fraction=0.5,credits=1000", 200, 4);
+    sandbox_init(&sandbox, "karma:guaranteed-fraction=0.5,credits=1000", 200, 4);
     for (int quantum = 0; quantum < 200; quantum++) {
         uint32_t demand[4] = {200, 200, 0, 0};
         double sum = 0;
 
         demand[2] = random_below(&random, 200);
         demand[3] = random_below(&random, 200);
-        arena_pass(&arena, SECOND, demand);
+        sandbox_pass(&sandbox, SECOND, demand);
         for (uint32_t i = 0; i < 4; i++)
-            sum += ((struct karma_task *)arena.task[i].own)->credits;
+            sum += ((struct karma_task *)sandbox.task[i].own)->credits;
         assert_true(sum == 4000);
     }
-    arena_fini(&arena);
+    sandbox_fini(&sandbox);
 }
 
 /* The optimum of the auction by dynamic programming over tasks and frames. */
-static uint64_t optimum(const struct arena *arena, const uint32_t *demand, uint32_t frames)
+static uint64_t optimum(const struct sandbox *sandbox, const uint32_t *demand, uint32_t frames)
 {
     static uint64_t best[101];
 
     memset(best, 0, sizeof(best));
-    for (uint32_t i = 0; i < arena->count; i++)
+    for (uint32_t i = 0; i < sandbox->count; i++)
         for (uint32_t f = frames; f > 0; f--)
             for (uint32_t q = 1; q <= f && q <= demand[i]; q++)
-                if (best[f - q] + q * arena->task[i].bid > best[f])
-                    best[f] = best[f - q] + q * arena->task[i].bid;
+                if (best[f - q] + q * sandbox->task[i].bid > best[f])
+                    best[f] = best[f - q] + q * sandbox->task[i].bid;
     return best[frames];
 }
 
@@ -264,53 +264,53 @@ static void test_auction_is_optimal(void **state)
     for (int round = 0; round < 200; round++) {
         uint32_t demand[5];
         uint64_t value = 0;
-        struct arena arena;
+        struct sandbox sandbox;
 
-        arena_init(&arena, "auction", 100, 5);
+        sandbox_init(&sandbox, "auction", 100, 5);
         for (uint32_t i = 0; i < 5; i++) {
             demand[i] = random_below(&random, 60);
-            arena.task[i].bid = random_below(&random, 20);
+            sandbox.task[i].bid = random_below(&random, 20);
         }
-        arena_pass(&arena, 13 * SECOND, demand);
+        sandbox_pass(&sandbox, 13 * SECOND, demand);
         for (uint32_t i = 0; i < 5; i++)
-            value += arena.task[i].held * arena.task[i].bid;
-        assert_int_equal(value, optimum(&arena, demand, 100));
-        arena_fini(&arena);
+            value += sandbox.task[i].held * sandbox.task[i].bid;
+        assert_int_equal(value, optimum(&sandbox, demand, 100));
+        sandbox_fini(&sandbox);
     }
 }
 
 static void test_auction_charges_what_others_lose(void **state)
 {
     static const uint32_t demand[] = {60, 60, 60}, held[] = {60, 40, 0};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "auction", 100, 3);
-    arena.task[0].bid = 10;
-    arena.task[1].bid = 5;
-    arena.task[2].bid = 3;
-    arena_pass(&arena, 13 * SECOND, demand);
-    expect_held(&arena, held, 0);
+    sandbox_init(&sandbox, "auction", 100, 3);
+    sandbox.task[0].bid = 10;
+    sandbox.task[1].bid = 5;
+    sandbox.task[2].bid = 3;
+    sandbox_pass(&sandbox, 13 * SECOND, demand);
+    expect_held(&sandbox, held, 0);
     /* Without the first, the second would have 20 more at 5, and the third 40 at 3. */
-    assert_true(((struct auction_task *)arena.task[0].own)->charge == 20 * 5 + 40 * 3);
-    assert_true(((struct auction_task *)arena.task[1].own)->charge == 40 * 3);
-    assert_true(((struct auction_task *)arena.task[2].own)->charge == 0);
-    arena_fini(&arena);
+    assert_true(((struct auction_task *)sandbox.task[0].own)->charge == 20 * 5 + 40 * 3);
+    assert_true(((struct auction_task *)sandbox.task[1].own)->charge == 40 * 3);
+    assert_true(((struct auction_task *)sandbox.task[2].own)->charge == 0);
+    sandbox_fini(&sandbox);
 }
 
 /* What a task has of an auction: the true value of what it gets, less what it is charged. */
 static double auction_profit(const uint32_t *demand, const uint32_t *bid, uint32_t value)
 {
-    struct arena arena;
+    struct sandbox sandbox;
     double profit;
 
-    arena_init(&arena, "auction", 100, 5);
+    sandbox_init(&sandbox, "auction", 100, 5);
     for (uint32_t i = 0; i < 5; i++)
-        arena.task[i].bid = bid[i];
-    arena_pass(&arena, 13 * SECOND, demand);
+        sandbox.task[i].bid = bid[i];
+    sandbox_pass(&sandbox, 13 * SECOND, demand);
     profit =
-        (double)arena.task[0].held * value - ((struct auction_task *)arena.task[0].own)->charge;
-    arena_fini(&arena);
+        (double)sandbox.task[0].held * value - ((struct auction_task *)sandbox.task[0].own)->charge;
+    sandbox_fini(&sandbox);
     return profit;
 }
 
@@ -340,16 +340,16 @@ static void test_auction_rewards_the_truth(void **state)
 static void test_auction_divides_among_equals(void **state)
 {
     static const uint32_t demand[] = {1000, 1000, 1000, 100}, held[] = {300, 300, 300, 100};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "auction", 1000, 4);
+    sandbox_init(&sandbox, "auction", 1000, 4);
     for (uint32_t i = 0; i < 4; i++)
-        arena.task[i].bid = 7;
-    arena_pass(&arena, 13 * SECOND, demand);
-    arena_settle(&arena, demand);
-    expect_held(&arena, held, 1);
-    arena_fini(&arena);
+        sandbox.task[i].bid = 7;
+    sandbox_pass(&sandbox, 13 * SECOND, demand);
+    sandbox_settle(&sandbox, demand);
+    expect_held(&sandbox, held, 1);
+    sandbox_fini(&sandbox);
 }
 
 /* A live task asks for its next batch, whatever it would use: one hoarder holds all there is, another
@@ -364,72 +364,72 @@ static void test_karma_starves_nobody(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct arena arena;
+        struct sandbox sandbox;
         struct karma_task *starved;
 
-        arena_init(&arena, "karma", 800, 2);
-        arena.task[0].guaranteed = arena.task[1].guaranteed = 20;
-        arena.task[0].held = 776;
-        arena.task[0].demand = 820;
-        arena.task[1].held = 24;
-        arena.task[1].wanted = 8;
-        arena.task[1].demand = cases[i].states;
-        arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
-        starved = arena.task[1].own;
+        sandbox_init(&sandbox, "karma", 800, 2);
+        sandbox.task[0].guaranteed = sandbox.task[1].guaranteed = 20;
+        sandbox.task[0].held = 776;
+        sandbox.task[0].demand = 820;
+        sandbox.task[1].held = 24;
+        sandbox.task[1].wanted = 8;
+        sandbox.task[1].demand = cases[i].states;
+        sandbox_decide(&sandbox, SP_ARBITER_TICK, 0, 0);
+        starved = sandbox.task[1].own;
         assert_true(starved->target.frames == cases[i].allotted);
         if (cases[i].states != 150)
             assert_true(starved->credits <= 1000000 + 200);
-        assert_int_equal(arena.task[0].held, 776 - 8); /* as many as are asked for */
-        arena_fini(&arena);
+        assert_int_equal(sandbox.task[0].held, 776 - 8); /* as many as are asked for */
+        sandbox_fini(&sandbox);
     }
 }
 
 /* A task that comes within a quantum does not wait for the next one to have its fair share. */
 static void test_karma_receives_newcomers(void **state)
 {
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "karma", 800, 2);
-    arena.count = 1;
-    arena.task[0].held = 800;
-    arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
-    arena.count = 2;
-    arena.now += SECOND / 2;
+    sandbox_init(&sandbox, "karma", 800, 2);
+    sandbox.count = 1;
+    sandbox.task[0].held = 800;
+    sandbox_decide(&sandbox, SP_ARBITER_TICK, 0, 0);
+    sandbox.count = 2;
+    sandbox.now += SECOND / 2;
     for (int ask = 0; ask < 100; ask++)
-        arena_ask(&arena, 1, 8);
-    assert_in_range(arena.task[1].held, 150, 200);
-    arena_fini(&arena);
+        sandbox_ask(&sandbox, 1, 8);
+    assert_in_range(sandbox.task[1].held, 150, 200);
+    sandbox_fini(&sandbox);
 }
 
 /* Frames that are guaranteed are not shared, and not borrowed: they cost no credits. */
 static void test_karma_charges_nothing_for_guarantees(void **state)
 {
     static const uint32_t demand[] = {700, 700};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "karma:guaranteed-fraction=1,credits=0", 1000, 2);
-    arena.task[0].guaranteed = 700;
-    arena_pass(&arena, SECOND, demand);
-    assert_int_equal(arena.task[0].held, 700);
-    assert_int_equal(arena.task[1].held, 300);
-    assert_true(((struct karma_task *)arena.task[0].own)->credits == 0);
-    arena_fini(&arena);
+    sandbox_init(&sandbox, "karma:guaranteed-fraction=1,credits=0", 1000, 2);
+    sandbox.task[0].guaranteed = 700;
+    sandbox_pass(&sandbox, SECOND, demand);
+    assert_int_equal(sandbox.task[0].held, 700);
+    assert_int_equal(sandbox.task[1].held, 300);
+    assert_true(((struct karma_task *)sandbox.task[0].own)->credits == 0);
+    sandbox_fini(&sandbox);
 }
 
 /* A bids 10 and holds 600; B bids 5, holds 300 and asks for 700; C bids 1, and is guaranteed 100. */
-static void three_bidders(struct arena *arena)
+static void three_bidders(struct sandbox *sandbox)
 {
-    arena_init(arena, "auction", 1000, 3);
-    arena->task[0].bid = 10;
-    arena->task[0].held = 600;
-    arena->task[1].bid = 5;
-    arena->task[1].held = 300;
-    arena->task[1].wanted = 400;
-    arena->task[2].bid = 1;
-    arena->task[2].guaranteed = 100;
-    arena->task[2].held = 100;
+    sandbox_init(sandbox, "auction", 1000, 3);
+    sandbox->task[0].bid = 10;
+    sandbox->task[0].held = 600;
+    sandbox->task[1].bid = 5;
+    sandbox->task[1].held = 300;
+    sandbox->task[1].wanted = 400;
+    sandbox->task[2].bid = 1;
+    sandbox->task[2].guaranteed = 100;
+    sandbox->task[2].held = 100;
 }
 
 /* What is guaranteed is set aside first; the highest bidder keeps what it has. */
@@ -437,86 +437,86 @@ static void test_auction_cuts_the_lowest_bidder(void **state)
 {
     static const uint32_t in_all[] = {600, 300, 100}, short_of_fifty[] = {600, 250, 100},
                           short_of_more[] = {550, 0, 100};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    three_bidders(&arena);
-    arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
-    expect_held(&arena, in_all, 0);
-    arena_decide(&arena, SP_ARBITER_SHORT, 0, 50);
-    expect_held(&arena, short_of_fifty, 0);
-    arena_decide(&arena, SP_ARBITER_SHORT, 0, 300);
-    expect_held(&arena, short_of_more, 0);
-    arena_fini(&arena);
+    three_bidders(&sandbox);
+    sandbox_decide(&sandbox, SP_ARBITER_TICK, 0, 0);
+    expect_held(&sandbox, in_all, 0);
+    sandbox_decide(&sandbox, SP_ARBITER_SHORT, 0, 50);
+    expect_held(&sandbox, short_of_fifty, 0);
+    sandbox_decide(&sandbox, SP_ARBITER_SHORT, 0, 300);
+    expect_held(&sandbox, short_of_more, 0);
+    sandbox_fini(&sandbox);
 }
 
 /* What is guaranteed to C is not sold to B, though C does not hold it yet. */
 static void test_auction_does_not_sell_guarantees(void **state)
 {
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    three_bidders(&arena);
-    arena.task[2].held = 0;
-    arena.task[2].demand = 100;
-    arena_decide(&arena, SP_ARBITER_TICK, 0, 0);
-    assert_true(((struct auction_task *)arena.task[0].own)->target.frames == 600);
-    assert_true(((struct auction_task *)arena.task[1].own)->target.frames == 300);
-    assert_true(((struct auction_task *)arena.task[2].own)->target.frames == 100);
-    assert_true(((struct auction_task *)arena.task[2].own)->charge == 0);
-    arena_fini(&arena);
+    three_bidders(&sandbox);
+    sandbox.task[2].held = 0;
+    sandbox.task[2].demand = 100;
+    sandbox_decide(&sandbox, SP_ARBITER_TICK, 0, 0);
+    assert_true(((struct auction_task *)sandbox.task[0].own)->target.frames == 600);
+    assert_true(((struct auction_task *)sandbox.task[1].own)->target.frames == 300);
+    assert_true(((struct auction_task *)sandbox.task[2].own)->target.frames == 100);
+    assert_true(((struct auction_task *)sandbox.task[2].own)->charge == 0);
+    sandbox_fini(&sandbox);
 }
 
 static void test_market_savings_buy_a_burst(void **state)
 {
     static const uint32_t both[] = {1000, 1000}, one[] = {1000, 0};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "market", 1000, 2);
+    sandbox_init(&sandbox, "market", 1000, 2);
     for (int i = 0; i < 30; i++)
-        arena_pass(&arena, SECOND, one); /* the second saves; frames cost nothing now */
-    arena_pass(&arena, SECOND, both);
-    assert_in_range(arena.task[1].held, 400, 600); /* so the first saved, too */
-    arena.task[0].bid = 1;                         /* not ready to pay the price */
-    arena_pass(&arena, SECOND, both);
-    arena_pass(&arena, SECOND, both);
-    assert_int_equal(arena.task[0].held, 0);
-    arena_fini(&arena);
+        sandbox_pass(&sandbox, SECOND, one); /* the second saves; frames cost nothing now */
+    sandbox_pass(&sandbox, SECOND, both);
+    assert_in_range(sandbox.task[1].held, 400, 600); /* so the first saved, too */
+    sandbox.task[0].bid = 1;                         /* not ready to pay the price */
+    sandbox_pass(&sandbox, SECOND, both);
+    sandbox_pass(&sandbox, SECOND, both);
+    assert_int_equal(sandbox.task[0].held, 0);
+    sandbox_fini(&sandbox);
 }
 
 static void test_cliffhanger_follows_ghost_hits(void **state)
 {
     static const uint32_t demand[] = {1000, 1000, 1000, 1000};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "cliffhanger", 1000, 4);
-    arena_pass(&arena, SECOND, demand);
-    assert_in_range(arena.task[2].held, 248, 252);
+    sandbox_init(&sandbox, "cliffhanger", 1000, 4);
+    sandbox_pass(&sandbox, SECOND, demand);
+    assert_in_range(sandbox.task[2].held, 248, 252);
     for (int i = 0; i < 10; i++) {
-        arena.task[2].ghost_hits += 3;
-        arena_pass(&arena, SECOND, demand);
+        sandbox.task[2].ghost_hits += 3;
+        sandbox_pass(&sandbox, SECOND, demand);
     }
-    assert_in_range(arena.task[2].held, 250 + 30 * 4 - 2, 250 + 30 * 4 + 2);
-    assert_in_range(arena.task[0].held, 208, 212);
-    arena_fini(&arena);
+    assert_in_range(sandbox.task[2].held, 250 + 30 * 4 - 2, 250 + 30 * 4 + 2);
+    assert_in_range(sandbox.task[0].held, 208, 212);
+    sandbox_fini(&sandbox);
 }
 
 /* Without ghost hits all have the same, though they came one after the other. */
 static void test_cliffhanger_treats_newcomers_alike(void **state)
 {
     static const uint32_t demand[] = {1000, 1000, 1000, 1000};
-    struct arena arena;
+    struct sandbox sandbox;
 
     (void)state;
-    arena_init(&arena, "cliffhanger", 1000, 4);
-    for (arena.count = 1; arena.count < 4; arena.count++)
-        arena_pass(&arena, SECOND, demand);
-    arena_pass(&arena, SECOND, demand);
+    sandbox_init(&sandbox, "cliffhanger", 1000, 4);
+    for (sandbox.count = 1; sandbox.count < 4; sandbox.count++)
+        sandbox_pass(&sandbox, SECOND, demand);
+    sandbox_pass(&sandbox, SECOND, demand);
     for (uint32_t i = 0; i < 4; i++)
-        assert_in_range(arena.task[i].held, 248, 252);
-    arena_fini(&arena);
+        assert_in_range(sandbox.task[i].held, 248, 252);
+    sandbox_fini(&sandbox);
 }
 
 /* Both want everything, and one is there first: FCFS leaves it all it has, and so does `excess`, as
@@ -528,18 +528,18 @@ static void test_the_hoarder(void **state)
 
     (void)state;
     for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++) {
-        struct arena arena;
+        struct sandbox sandbox;
 
-        arena_init(&arena, arbiter->name, 1000, 2);
-        arena_pass(&arena, SECOND, alone);
-        assert_int_equal(arena.task[0].held, 1000);
+        sandbox_init(&sandbox, arbiter->name, 1000, 2);
+        sandbox_pass(&sandbox, SECOND, alone);
+        assert_int_equal(sandbox.task[0].held, 1000);
         for (int round = 0; round < 30; round++)
-            arena_pass(&arena, SECOND, both);
+            sandbox_pass(&sandbox, SECOND, both);
         if (arbiter == &arbiter_fcfs || arbiter == &arbiter_excess)
-            assert_int_equal(arena.task[1].held, 0);
+            assert_int_equal(sandbox.task[1].held, 0);
         else
-            assert_in_range(arena.task[1].held, 490, 510);
-        arena_fini(&arena);
+            assert_in_range(sandbox.task[1].held, 490, 510);
+        sandbox_fini(&sandbox);
     }
 }
 
