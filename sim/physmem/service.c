@@ -140,6 +140,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
     const struct arbiter_choice *choice = &service->arbiter.choice;
     int code;
 
+    limits_make_room(files);
     memset(service, 0, sizeof(*service));
     service->options = options;
     policyserver_init(service);

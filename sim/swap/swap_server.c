@@ -263,6 +263,7 @@ static uint32_t descriptors_share(struct swap_service *service)
     long limit = limits_raise_files();
     uint32_t many = limit > 1 << 20 ? 1u << 20 : limit > 64 ? (uint32_t)limit : 64;
 
+    limits_make_room(many);
     many -= many > 4 * FDS_OWN ? FDS_OWN : many / 4;
     service->extents_max = many - many / 4;
     return many / 4;

@@ -54,7 +54,7 @@ void connection_watch(struct connection *connection)
 
     if (connection->hung_up)
         return;
-    if (!connection->paused)
+    if (!connection->paused && !connection->unwatched)
         events |= UV_READABLE;
     /* Cannot fail: the handle is open, and epoll took the descriptor in uv_poll_init. */
     if (events != 0)

@@ -243,8 +243,14 @@ static void take_turn(struct connection *connection)
 {
     account(connection->server, connection->owner);
     turn(connection);
-    if (!connection->closing && (connection->unhandled || connection->hung_up))
+    if (connection->closing)
+        return;
+    if (connection->unhandled || connection->hung_up) {
         connection_defer(connection);
+    } else if (connection->unwatched) {
+        connection->unwatched = false;
+        connection_watch(connection);
+    }
 }
 
 void input_on_poll(uv_poll_t *handle, int status, int events)
@@ -259,8 +265,14 @@ void input_on_poll(uv_poll_t *handle, int status, int events)
     }
     if ((events & UV_WRITABLE) != 0)
         connection_flush(connection);
-    if ((events & UV_READABLE) == 0 || connection->closing || connection->deferred ||
-        is_paused(connection))
+    if ((events & UV_READABLE) == 0 || connection->closing)
+        return;
+    if (connection->deferred && !connection->unwatched) {
+        /* Thousands of these would be reported again in every pass. */
+        connection->unwatched = true;
+        connection_watch(connection);
+    }
+    if (connection->deferred || is_paused(connection))
         return;
     if (is_spent(connection->server, connection->owner) ||
         connection->server->pass_ns >= 2 * INPUT_PASS_NS)

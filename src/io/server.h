@@ -205,6 +205,7 @@ struct connection {
     bool blocked;   /* the socket would not take all; writability is awaited */
     bool bare;      /* no descriptor can come with what is received */
     bool deferred;  /* waits for its turn */
+    bool unwatched; /* not watched for input while it does */
     bool unhandled; /* `input` has whole messages */
     bool paused;    /* not read: too many descriptors of its user are unclosed */
     bool hung_up;   /* the peer has closed; what it sent before is still read */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "selfpage/bench/cases.h"
 #include "selfpage/bench/crew.h"
+#include "selfpage/bench/hostile/hostile.h"
 #include "selfpage/bench/ratio.h"
 #include "selfpage/bench/stage.h"
 #include "selfpage/command/commands.h"
@@ -243,10 +244,11 @@ static int contracts(int argc, char **argv)
 static const struct subcommand commands[] = {
     {"contracts", contracts, "measure how fast physmem negotiates, and how fairly it shares"},
     {"attacks", bench_attacks, "measure what a task gains by cheating, by arbitration policy"},
+    {"hostile", hostile_command, "attack live servers, and see what a bystander feels of it"},
 };
 
 int bench_command(int argc, char **argv)
 {
-    return commands_run("selfpage bench", "Measure contracts, or play attacks on them.", commands,
+    return commands_run("selfpage bench", "Measure contracts, or play attacks on them and on live servers.", commands,
                         sizeof(commands) / sizeof(commands[0]), NULL, argc - 1, argv + 1);
 }
