@@ -269,6 +269,13 @@ SP_EXPORT int sp_testing_swap_status(struct sp_testing *fixture, struct sp_testi
 SP_EXPORT int sp_testing_recall(struct sp_testing *fixture, const char *name, uint32_t frames,
                                 struct sp_error *error);
 
+/* The CMake package says where its programs are: sp_testing_start looks there if neither its options nor
+ * the environment name a directory. */
+#ifdef SELFPAGE_TESTING_BINDIR
+extern const char *sp_testing_package_bindir;
+__attribute__((weak)) const char *sp_testing_package_bindir = SELFPAGE_TESTING_BINDIR;
+#endif
+
 #ifdef __cplusplus
 }
 #endif

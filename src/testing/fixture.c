@@ -160,6 +160,19 @@ static void server_look(struct sp_testing *fixture, enum sp_testing_server which
     fixture->trouble = true;
 }
 
+/* What <selfpage/testing.h> defines in a program that is built with the CMake package. */
+extern const char *sp_testing_package_bindir __attribute__((weak));
+
+/* The directory of the servers as far as it has been said; NULL: it has not. */
+static const char *bindir_of(const struct sp_testing_options *options)
+{
+    const char *environment = getenv("SELFPAGE_BINDIR");
+
+    if (options->bindir != NULL || (environment != NULL && *environment != '\0'))
+        return options->bindir;
+    return &sp_testing_package_bindir != NULL ? sp_testing_package_bindir : NULL;
+}
+
 int sp_testing_start(struct sp_testing **fixturep, const struct sp_testing_options *options,
                      struct sp_error *error)
 {
@@ -187,7 +200,8 @@ int sp_testing_start(struct sp_testing **fixturep, const struct sp_testing_optio
             directory_remove(&fixture->directory);
     }
     if (result == 0)
-        result = program_directory(options->bindir, fixture->bindir, sizeof fixture->bindir, error);
+        result =
+            program_directory(bindir_of(options), fixture->bindir, sizeof fixture->bindir, error);
     if (result == 0 && options_prepare(fixture, options) != 0)
         result = error_set(error, ENOMEM, "out of memory");
     if (result == 0)
