@@ -105,6 +105,7 @@
  * Built with `cc -shared -fPIC equal.c -o equal.so` it is used by `selfpage-physmem --arbiter
  * ./equal.so`, or in a scenario as `physmem: {arbiter: ./equal.so}`. What it is worth:
  *
+ *   selfpage check-arbiter ./equal.so                             whether it keeps the rules
  *   selfpage bench attacks --arbiter fcfs,maxmin,./equal.so       what cheating gains under it
  *   selfpage bench contracts --compare fcfs,maxmin,./equal.so     under load, side by side
  *

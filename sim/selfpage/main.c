@@ -13,6 +13,7 @@
 #include "base/exits.h"
 #include "selfpage/bench/bench.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/policy/check_arbiter.h"
 #include "selfpage/policy/check_policy.h"
 #include "selfpage/policy/new_policy.h"
 #include "os/stdio.h"
@@ -29,7 +30,9 @@ static const struct subcommand commands[] = {
     {"convert", convert_command, "write a trace in another format"},
     {"decisions", decisions_command, "make the decisions of a live task's policy again"},
     {"check-policy", check_policy_command, "see whether a policy keeps the rules of its interface"},
+    {"check-arbiter", check_arbiter_command, "see whether an arbiter keeps the rules of its interface"},
     {"new-policy", new_policy_command, "write the beginning of an eviction policy, with a test"},
+    {"new-arbiter", new_policy_arbiter_command, "write the beginning of an arbiter, with a test"},
     {"bench", bench_command, "measure contracts and attacks"},
 };
 

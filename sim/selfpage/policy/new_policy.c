@@ -13,6 +13,7 @@
 #include "base/exits.h"
 #include "os/options.h"
 #include "selfpage/command/commands.h"
+#include "arbiter/registry.h"
 #include "base/random.h"
 #include "policy/registry.h"
 
@@ -27,13 +28,43 @@
 #define TRACE_SCAN_EVERY 4000u
 #define TRACE_SCAN       300u
 
-static const char about[] =
+static const char about_policy[] =
     "Write the beginning of an eviction policy into DIR (./NAME), which is made: NAME.c with\n"
     "comments, CMakeLists.txt, and trace.txt for its tests. Nothing is overwritten.\n"
     "\n"
     "NAME is a letter, then letters, digits and '-', all small.\n";
 
+static const char about_arbiter[] =
+    "Write the beginning of an arbitration policy into DIR (./NAME), which is made: NAME.c with\n"
+    "comments, and CMakeLists.txt, which builds and tests it. Nothing is overwritten.\n"
+    "\n"
+    "NAME is a letter, then letters, digits and '-', all small.\n";
+
+/* What there are skeletons of. */
+struct kind {
+    const char *word, *words; /* "policy", "a policy" */
+    const char *source, *cmake;
+    bool (*exists)(const char *name, size_t length);
+    bool has_trace;
+};
+
+static bool policy_exists(const char *name, size_t length)
+{
+    return policy_find(name, length) != NULL;
+}
+
+static bool arbiter_exists(const char *name, size_t length)
+{
+    return arbiter_find(name, length) != NULL;
+}
+
+static const struct kind policy_kind = {"policy",       "a policy",    skeleton_policy,
+                                        skeleton_cmake, policy_exists, true};
+static const struct kind arbiter_kind = {
+    "arbiter", "an arbiter", skeleton_arbiter, skeleton_arbiter_cmake, arbiter_exists, false};
+
 struct skeleton {
+    const struct kind *kind;
     const char *name;
     char ident[NAME_LONGEST + 1];
     char dir[PATH_LONGEST + 1];
@@ -47,14 +78,12 @@ static int take_name(struct skeleton *skeleton, const char *name, struct sp_erro
     if (length == 0 || length > NAME_LONGEST || name[0] < 'a' || name[0] > 'z' ||
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length || name[length - 1] == '-')
         return error_set(error, EINVAL,
-                         "\"%.60s\" is no name for a policy: a small letter, then at most %u small "
+                         "\"%.60s\" is no name for %s: a small letter, then at most %u small "
                          "letters, digits and '-'",
-                         name, NAME_LONGEST - 1);
-    if (policy_find(name, length) != NULL)
-        return error_set(error, EEXIST,
-                         "there is a policy '%s' in Selfpage already; take another "
-                         "name",
-                         name);
+                         name, skeleton->kind->words, NAME_LONGEST - 1);
+    if (skeleton->kind->exists(name, length))
+        return error_set(error, EEXIST, "there is %s '%s' in Selfpage already; take another name",
+                         skeleton->kind->words, name);
     if (strcmp(name, "test") == 0 || strcmp(name, "all") == 0 || strcmp(name, "install") == 0 ||
         strcmp(name, "clean") == 0 || strcmp(name, "package") == 0 || strcmp(name, "help") == 0)
         return error_set(error, EINVAL, "'%s' means something else to CMake; take another name",
@@ -76,7 +105,7 @@ static void fill_in(FILE *out, const char *text, const struct skeleton *skeleton
             fputs(skeleton->name, out);
             at += 6;
         } else if (strncmp(at, "@IDENT@", 7) == 0) {
-            fprintf(out, "%s_policy", skeleton->ident);
+            fprintf(out, "%s_%s", skeleton->ident, skeleton->kind->word);
             at += 7;
         } else {
             fputc(*at++, out);
@@ -147,7 +176,8 @@ static int see_that_none_exists(const struct skeleton *skeleton, const char *con
 static int write_skeleton(const struct skeleton *skeleton, struct sp_error *error)
 {
     char source[NAME_LONGEST + 3];
-    const char *const names[] = {source, "CMakeLists.txt", "trace.txt", NULL};
+    const char *const names[] = {source, "CMakeLists.txt",
+                                 skeleton->kind->has_trace ? "trace.txt" : NULL, NULL};
     int result;
 
     snprintf(source, sizeof(source), "%s.c", skeleton->name);
@@ -156,10 +186,10 @@ static int write_skeleton(const struct skeleton *skeleton, struct sp_error *erro
                          strerror(errno));
     result = see_that_none_exists(skeleton, names, error);
     if (result == 0)
-        result = write_file(skeleton, source, skeleton_policy, error);
+        result = write_file(skeleton, source, skeleton->kind->source, error);
     if (result == 0)
-        result = write_file(skeleton, "CMakeLists.txt", skeleton_cmake, error);
-    if (result == 0)
+        result = write_file(skeleton, "CMakeLists.txt", skeleton->kind->cmake, error);
+    if (result == 0 && skeleton->kind->has_trace)
         result = write_file(skeleton, "trace.txt", NULL, error);
     return result;
 }
@@ -181,30 +211,27 @@ static int check(void *arg, struct sp_error *error)
 }
 
 static const struct option_row rows[] = {
-    {"dir", OPTION_TEXT, offsetof(struct skeleton, given_dir), .value = "DIR",
-     .help = "where to"},
+    {"dir", OPTION_TEXT, offsetof(struct skeleton, given_dir), .value = "DIR", .help = "where to"},
 };
 
-static const struct options_syntax syntax = {
-    .program = "selfpage new-policy",
-    .usage = "NAME [--dir DIR]",
-    .about = about,
-    .exit_statuses = "0 done; 2 it could not be done.",
-    .rows = rows,
-    .count = sizeof(rows) / sizeof(rows[0]),
-    .operands = "NAME",
-    .least = 1,
-    .most = 1,
-    .operand = name_take,
-    .check = check,
-};
+#define SYNTAX(called, text)                                                                       \
+    {                                                                                              \
+        .program = "selfpage " called, .usage = "NAME [--dir DIR]", .about = text,                 \
+        .exit_statuses = "0 done; 2 it could not be done.", .rows = rows,                          \
+        .count = sizeof(rows) / sizeof(rows[0]), .operands = "NAME", .least = 1, .most = 1,        \
+        .operand = name_take, .check = check                                                       \
+    }
 
-int new_policy_command(int argc, char **argv)
+static const struct options_syntax policy_syntax = SYNTAX("new-policy", about_policy);
+static const struct options_syntax arbiter_syntax = SYNTAX("new-arbiter", about_arbiter);
+
+static int new_command(const struct kind *kind, const struct options_syntax *syntax, int argc,
+                       char **argv)
 {
-    struct skeleton skeleton = {0};
+    struct skeleton skeleton = {.kind = kind};
     struct sp_error error = {0};
 
-    switch (options_parse(argc, argv, &syntax, &skeleton, &error)) {
+    switch (options_parse(argc, argv, syntax, &skeleton, &error)) {
     case OPTIONS_EXIT:
         return EXIT_YES;
     case OPTIONS_BAD:
@@ -214,9 +241,20 @@ int new_policy_command(int argc, char **argv)
     }
     if (write_skeleton(&skeleton, &error) != 0)
         return commands_cannot(&error);
-    printf("%s/%s.c is the policy. Next:\n"
+    printf("%s/%s.c is the %s. Next:\n"
            "  cmake -S %s -B %s/build && cmake --build %s/build\n"
            "  ctest --test-dir %s/build --output-on-failure\n",
-           skeleton.dir, skeleton.name, skeleton.dir, skeleton.dir, skeleton.dir, skeleton.dir);
+           skeleton.dir, skeleton.name, kind->word, skeleton.dir, skeleton.dir, skeleton.dir,
+           skeleton.dir);
     return EXIT_YES;
+}
+
+int new_policy_command(int argc, char **argv)
+{
+    return new_command(&policy_kind, &policy_syntax, argc, argv);
+}
+
+int new_policy_arbiter_command(int argc, char **argv)
+{
+    return new_command(&arbiter_kind, &arbiter_syntax, argc, argv);
 }

@@ -17,6 +17,8 @@ endfunction()
 
 selfpage_tool_test(policy/check_policy $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include
     ${PROJECT_SOURCE_DIR}/tests/data/policies/wrong.c ${tool_sanitized} ${tool_flags})
+selfpage_tool_test(policy/check_arbiter $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include
+    ${PROJECT_SOURCE_DIR}/tests/data/policies/wrong_arbiter.c ${tool_sanitized} ${tool_flags})
 string(REPLACE ";" " " new_policy_flags "${tool_flags}")
 string(REPLACE "${CMAKE_C_COMPILER} " "" new_policy_flags "${new_policy_flags}")
 selfpage_tool_test(policy/new_policy ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${new_policy_flags})
