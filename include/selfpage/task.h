@@ -18,8 +18,22 @@
  * THREADS. All functions may be called from any thread; none from a signal handler. Managed memory
  * may be touched by any thread. Faults are handled on the faulting thread inside a SIGSEGV or
  * SIGBUS handler, on an alternate stack where the thread has one (the thread that attaches gets
- * one; others call sp_thread_begin). A thread that touches managed memory needs 32 KiB of
- * stack left where it has no alternate stack.
+ * one; others call sp_thread_begin). A thread may be cancelled, and may end, at any time: neither a
+ * fault nor a function of this library is a point of cancellation; a cancellation waits until it is over.
+ *
+ * STACK. A fault needs SP_FAULT_STACK bytes on the stack that it is handled on: the alternate stack, or
+ * what is left of the thread's own. At a thread's first fault the library looks whether they are there,
+ * and otherwise ends the process with a line that says how many are missing.
+ *
+ * FRAMES. A task keeps a sixteenth of its frames, at most 16, at hand for the next faults, and evicts
+ * until twice as many are: of N frames between N - min(32, N/8) and N - min(16, N/16) are in use when it
+ * pages (below 16 frames, all). A live task with N frames is therefore to be compared with a replay at its counter
+ * `resident`. One instruction may need several pages at once, four at most on x86-64: with fewer frames
+ * than that the process may end, with a line that says so, at an instruction that needs more.
+ *
+ * MEMORY THAT IS NOT EXECUTED. Managed memory can be read and written. Calling code in it, or taking rights
+ * from it or addresses out of it (mprotect, munmap, mmap), makes an access fail that paging cannot mend: it
+ * goes to the program's own handler, or ends the process, after a line.
  *
  * PAGE SIZES. A task whose contracts have order N pages in units of 2^N base pages: a fault brings in
  * and maps such a page whole, an eviction writes all of it to swap in one message, physmem gives it a
@@ -38,11 +52,24 @@
  * calls (sp_pin), or go through a buffer of your own.
  *
  * SIGNALS. The library installs handlers for SIGSEGV and SIGBUS at attach and passes faults outside
- * managed memory to the handlers that were there before. Do not replace them afterwards.
+ * managed memory to the handlers that were there before, with the sa_mask and the sa_flags that they were
+ * installed with (but on the alternate stack of the thread, if it has one). Do not replace them afterwards.
+ * Where SIGSEGV is blocked, Linux ends the process at the first fault, without a word: a signal handler
+ * whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must a thread that
+ * blocks it. Managed memory touched in other signal handlers is paged as usual.
+ *
+ * DESCRIPTORS. The library opens none of 0, 1 and 2, which may be closed. It needs one for each extent of
+ * physmem's (256 frames), raises the limit of open files at attach as far as the system allows, and
+ * does without descriptors for extents when fewer than 16 are left. A program must not close what it has
+ * not opened: after closefrom(3) a task ends at its next message, with a line.
+ *
+ * LOCKED MEMORY. Call mlockall before sp_attach, not after it: MCL_CURRENT then fills memory in which
+ * physmem has given no frames, and physmem revokes a task for that. With MCL_FUTURE all addresses of
+ * max_pages count against the limit of locked memory (ulimit -l).
  *
  * FORK. A child has no contract: managed memory is unmapped in it and the library is detached.
  *
- * REVOCATION. Who misses a recall loses all frames. The process then dies of SIGBUS as it touches
+ * REVOCATION. A task that misses a recall loses all its frames. The process then dies of SIGBUS as it touches
  * managed memory, with a line on standard error that says why.
  *
  * REPOSSESSION. Under a contract with breach=repossess (or penalty, in the end) only some frames are
@@ -65,7 +92,7 @@ extern "C" {
 #endif
 
 /** Bytes of stack that a page fault needs, besides what the kernel stores there itself
- *  (sysconf(_SC_MINSIGSTKSZ)), and what a refill callback and a policy of your own use. */
+ *  (sysconf(_SC_MINSIGSTKSZ)) and what a refill callback and an eviction policy of the program use. */
 #define SP_FAULT_STACK 16384u
 
 /** An attachment to physmem and swap. At most one in a process. */
@@ -97,7 +124,7 @@ struct sp_pressure {
     uint32_t frames; /**< that would have to be evicted: free frames of the task are not counted */
 };
 
-/** Handle faults in a thread of the library's instead of on the faulting thread: refill callbacks
+/** Handle faults in a thread of the library instead of on the faulting thread: refill callbacks
  *  and the policy are then free of the restrictions of signal handlers, at the price of two thread
  *  switches a fault. */
 #define SP_ATTACH_PAGER_THREAD 1u
@@ -301,7 +328,9 @@ enum sp_kind {
  *  \param arg    of the region
  *  \param index  of the page within the region
  *  \param frame  SP_PAGE_SIZE bytes to fill completely; wired, and visible to nobody else yet
- *  \return 0, or a positive errno value: the process then dies with a message that names it.
+ *  \return 0, or an errno value (of either sign): the process then ends with status 2, and a message that
+ *  names it. It must return: a callback that jumps out (longjmp, an exception) or ends its thread
+ *  (pthread_exit) ends the process.
  *  Runs on the faulting thread inside a signal handler (only async-signal-safe calls, such as
  *  pread) unless the task uses SP_ATTACH_PAGER_THREAD. It must not touch managed memory. */
 typedef int sp_refill(void *arg, size_t index, void *frame);
@@ -309,6 +338,10 @@ typedef int sp_refill(void *arg, size_t index, void *frame);
 /** Do not clear frames before first use: contents are then undefined, but always this task's own
  *  earlier data or zeros, never another task's. */
 #define SP_REGION_UNDEFINED 1u
+
+/** Regions that a task may have at a time. Many small objects lie better in one region: pages are paged one
+ *  by one in any case. */
+#define SP_REGIONS_MAX 250u
 
 /** A region to create. */
 struct sp_region_options {
@@ -324,7 +357,8 @@ struct sp_region_options {
  *  \param basep  set to the first address, page-aligned
  *  \retval 0
  *  \retval -EINVAL  zero pages, an unknown kind or flag, or a refill missing or out of place
- *  \retval -ENOSPC  swap cannot hold the region, or max_pages is reached; error has both numbers
+ *  \retval -ENOSPC  swap cannot hold the region, or max_pages or SP_REGIONS_MAX is reached; error has the
+ *                   numbers
  *  \retval -ENOTCONN a precious region, and no swap attached
  *  \retval -ENOMEM  no address space */
 SP_EXPORT int sp_region_create(struct sp_task *task, const struct sp_region_options *options,

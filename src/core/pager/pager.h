@@ -46,7 +46,7 @@
 
 #define PAGER_NONE        UINT32_MAX
 #define PAGER_KEPT_MOST   16u /* pages that one instruction may need at once */
-#define PAGER_REGIONS_MAX 250u
+#define PAGER_REGIONS_MAX SP_REGIONS_MAX
 /* Stores that one call starts at most, and frames that it returns at most, unless less is configured.
  */
 #define PAGER_BATCH 32u

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "os/limits.h"
 #include "os/unlocked.h"
@@ -308,6 +309,7 @@ int sp_detach(struct sp_task **taskp)
     sp_thread_end(task);
     attached_set(NULL);
     live_trace_end(task, true);
+    ensure(pager_check(&task->pager) == NULL);
     release(task);
     guard_permit_cancel(cancel);
     return 0;

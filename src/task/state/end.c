@@ -12,7 +12,8 @@
 #define LAST_WORDS_TRIES    100
 #define LAST_WORDS_PAUSE_NS INT64_C(100000000)
 
-void end_await(struct sp_task *task)
+/* Wait, for some seconds, until the control thread has heard that the task was revoked. */
+static void end_await(struct sp_task *task)
 {
     for (int i = 0;
          i < LAST_WORDS_TRIES && __atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_LIVES; i++)

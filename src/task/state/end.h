@@ -4,9 +4,6 @@
 
 #include "task/state/state.h"
 
-/* Wait, for some seconds, until the control thread has heard that the task was revoked. */
-void end_await(struct sp_task *task);
-
 /* End the process by SIGBUS, as a task whose memory was revoked. */
 _Noreturn void end_revoked(struct sp_task *task);
 

@@ -524,6 +524,59 @@ static void test_a_loop_states_the_frames_it_would_use(void **state)
     story_end(story);
 }
 
+/* An instruction needs pages 0 and 1 at once; the policy, left alone, would let the older one go. */
+static void test_pages_that_one_instruction_needs_are_kept(void **state)
+{
+    const sp_page both[] = {0, 1};
+    struct story *story = story_begin_region(SP_DISCARDABLE, 4, 2);
+
+    (void)state;
+    story_touch(story, 0, 1, true);
+    story_touch(story, 2, 1, true);
+    pager_evict_keep(&story->pager, both, 2);
+    assert_int_equal(story_writes(story, 1), PAGER_DONE);
+    assert_int_equal(story->pager.page[0].state, PAGE_RESIDENT);
+    assert_int_equal(story->pager.page[2].state, PAGE_ABSENT);
+    /* Somebody else gets a frame all the same. */
+    story_forget_effects(story);
+    assert_int_equal(story_writes(story, 3), PAGER_DONE);
+    story_forget_effects(story);
+    story_end(story);
+}
+
+static void test_too_few_frames_for_one_instruction(void **state)
+{
+    const sp_page both[] = {0, 1};
+    struct story *story = story_begin_region(SP_DISCARDABLE, 4, 1);
+
+    (void)state;
+    story_touch(story, 0, 1, true);
+    pager_evict_keep(&story->pager, both, 2);
+    assert_int_equal(story_writes(story, 1), PAGER_STUCK);
+    assert_non_null(strstr(pager_fault_stuck_reason(&story->pager), "one instruction"));
+    story_end(story);
+}
+
+/* Physmem may take a frame that is on the stack at once: it must be mapped nowhere by then. */
+static void test_a_frame_is_offered_after_its_page_was_unmapped(void **state)
+{
+    struct story *story = story_begin_region(SP_DISCARDABLE, 4, 2);
+    uint64_t memory[64] = {0};
+    struct pager_effect effect;
+
+    (void)state;
+    pager_slots_publish(&story->pager, (struct frame_stack *)(void *)memory, 64);
+    story_touch(story, 0, 2, true);
+    assert_int_equal(story->pager.offers.live, 0);
+    assert_int_equal(pager_discard(&story->pager, 0), 1);
+    assert_true(pager_next_effect(&story->pager, &effect));
+    assert_int_equal(effect.kind, EFFECT_UNMAP);
+    assert_int_equal(story->pager.offers.live, 0);
+    assert_false(pager_next_effect(&story->pager, &effect));
+    assert_int_equal(story->pager.offers.live, 1);
+    story_end(story);
+}
+
 static void test_memory_per_page(void **state)
 {
     enum { PAGES = 1 << 16 };
@@ -573,6 +626,9 @@ int main(void)
         cmocka_unit_test(test_a_reference_ends_although_it_is_watched),
         cmocka_unit_test(test_reference_bits),
         cmocka_unit_test(test_a_loop_states_the_frames_it_would_use),
+        cmocka_unit_test(test_pages_that_one_instruction_needs_are_kept),
+        cmocka_unit_test(test_too_few_frames_for_one_instruction),
+        cmocka_unit_test(test_a_frame_is_offered_after_its_page_was_unmapped),
         cmocka_unit_test(test_memory_per_page),
     };
 
