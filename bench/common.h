@@ -120,6 +120,10 @@ void bench_round(struct bench *bench, struct bench_row *row, double subject, dou
 void bench_number(struct bench *bench, double value, double limit, const char *format, ...)
     SP_PRINTF(4, 5);
 
+/* The quartiles of `count` values, at least one. */
+struct bench_quartiles bench_quartiles_of(const struct bench *bench, const double *values,
+                                          unsigned count);
+
 /* The ratios of a row's rounds. */
 struct bench_quartiles bench_ratios(const struct bench *bench, const struct bench_row *row);
 

@@ -6,55 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The value at a share of a sorted array, between two neighbours if need be. */
-static double at(const double *sorted, unsigned count, double share)
-{
-    double place = share * (count - 1);
-    unsigned below = (unsigned)place;
-    double rest = place - below;
-
-    if (below + 1 >= count)
-        return sorted[count - 1];
-    return sorted[below] * (1 - rest) + sorted[below + 1] * rest;
-}
-
-static struct bench_quartiles quartiles_of(const struct bench *bench, const double *values,
-                                           unsigned count)
-{
-    double *sorted = malloc(count * sizeof(double));
-    struct bench_quartiles result;
-
-    if (sorted == NULL)
-        bench_fail(bench, "out of memory");
-    memcpy(sorted, values, count * sizeof(double));
-    qsort(sorted, count, sizeof(double), compare);
-    result = (struct bench_quartiles){at(sorted, count, 0.25), at(sorted, count, 0.5),
-                                      at(sorted, count, 0.75)};
-    free(sorted);
-    return result;
-}
-
-struct bench_quartiles bench_ratios(const struct bench *bench, const struct bench_row *row)
-{
-    double *ratios = malloc(row->rounds * sizeof(double));
-    struct bench_quartiles result;
-
-    if (ratios == NULL)
-        bench_fail(bench, "out of memory");
-    for (unsigned i = 0; i < row->rounds; i++)
-        ratios[i] = row->subject[i] / row->baseline[i];
-    result = quartiles_of(bench, ratios, row->rounds);
-    free(ratios);
-    return result;
-}
-
 static bool is_judged(const struct bench *bench, const struct bench_row *row)
 {
     return !bench->smoke && row->limit > BENCH_NO_LIMIT;
@@ -105,8 +56,8 @@ static void print_row(const struct bench *bench, const struct bench_row *row)
     if (row->number) {
         printf("  %22.1f", row->subject[0]);
     } else {
-        print_cell(quartiles_of(bench, row->subject, row->rounds), 0, 22);
-        print_cell(quartiles_of(bench, row->baseline, row->rounds), 0, 22);
+        print_cell(bench_quartiles_of(bench, row->subject, row->rounds), 0, 22);
+        print_cell(bench_quartiles_of(bench, row->baseline, row->rounds), 0, 22);
         print_cell(bench_ratios(bench, row), 2, 17);
     }
     print_verdict(bench, row);
@@ -161,11 +112,11 @@ static json_t *json_row(const struct bench *bench, const struct bench_row *row)
     if (row->number)
         return json_pack("{s:s, s:f, s:o, s:o}", "name", row->name, "value", row->subject[0],
                          "limit", limit, "held", held);
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "name", row->name, "rounds",
-                     (int)row->rounds, "subject",
-                     json_quartiles(quartiles_of(bench, row->subject, row->rounds)), "baseline",
-                     json_quartiles(quartiles_of(bench, row->baseline, row->rounds)), "ratio",
-                     json_quartiles(bench_ratios(bench, row)), "limit", limit, "held", held);
+    return json_pack(
+        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "name", row->name, "rounds", (int)row->rounds,
+        "subject", json_quartiles(bench_quartiles_of(bench, row->subject, row->rounds)), "baseline",
+        json_quartiles(bench_quartiles_of(bench, row->baseline, row->rounds)), "ratio",
+        json_quartiles(bench_ratios(bench, row)), "limit", limit, "held", held);
 }
 
 static json_t *json_thread(const struct bench_thread *thread)
