@@ -153,18 +153,30 @@ void new_file_fini(struct new_file *file)
     *file = (struct new_file){.fd = -1};
 }
 
+static bool is_same(const struct stat *one, const struct stat *two)
+{
+    return S_ISREG(one->st_mode) && one->st_dev == two->st_dev && one->st_ino == two->st_ino;
+}
+
 bool new_file_same(int fd, int other)
 {
     struct stat one, two;
 
-    return fstat(fd, &one) == 0 && fstat(other, &two) == 0 && S_ISREG(one.st_mode) &&
-           one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+    return fstat(fd, &one) == 0 && fstat(other, &two) == 0 && is_same(&one, &two);
 }
 
 bool new_file_is(const char *path, int fd)
 {
     struct stat one, two;
 
-    return stat(path, &one) == 0 && fstat(fd, &two) == 0 && S_ISREG(one.st_mode) &&
-           one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+    return stat(path, &one) == 0 && fstat(fd, &two) == 0 && is_same(&one, &two);
+}
+
+bool new_file_is_input(const char *path, const char *input)
+{
+    struct stat one, two;
+
+    if (strcmp(input, "-") == 0)
+        return new_file_is(path, STDIN_FILENO);
+    return stat(path, &one) == 0 && stat(input, &two) == 0 && is_same(&one, &two);
 }

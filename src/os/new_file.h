@@ -34,6 +34,9 @@ void new_file_fini(struct new_file *file);
 /* True if `path` leads to the regular file that is open as `fd`. */
 bool new_file_is(const char *path, int fd);
 
+/* True if `path` leads to the same regular file as `input`, a path too, or "-" for standard input. */
+bool new_file_is_input(const char *path, const char *input);
+
 /* True if both are open on the same regular file. */
 bool new_file_same(int fd, int other);
 

@@ -42,7 +42,9 @@ void curve_fini(struct curves *curves);
 int plot_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
                struct sp_error *error);
 
-/* 0 if `path` has an extension that plot_write knows, and the look is possible; else -EINVAL. */
-int plot_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error);
+/* 0 if `path` has an extension that plot_write knows, the look is possible, and `input`, a path or "-",
+ * is another file; else -EINVAL. */
+int plot_check_path(const char *path, const char *input, const struct gnuplot_look *look,
+                    struct sp_error *error);
 
 #endif

@@ -365,12 +365,13 @@ static int check(void *arg, struct sp_error *error)
 
     if (command->json && command->csv)
         return error_set(error, EINVAL, "--json and --csv: one of them");
-    for (size_t i = 0; i < command->curves.count; i++) {
-        int result = plot_check_path(command->curves.items[i], &command->look, error);
+    for (size_t i = 0; i < command->curves.count; i++)
+        for (char **file = command->files; *file != NULL; file++) {
+            int result = plot_check_path(command->curves.items[i], *file, &command->look, error);
 
-        if (result != 0)
-            return result;
-    }
+            if (result != 0)
+                return result;
+        }
     return 0;
 }
 

@@ -213,7 +213,7 @@ static int check_options(void *arg, struct sp_error *error)
                          "how many frames? Say --frames N[,N...], or shares of the "
                          "trace's pages: --frames 1%%,10%%");
     for (size_t i = 0; i < options->curves.count && result == 0; i++)
-        result = plot_check_path(options->curves.items[i], &options->look, error);
+        result = plot_check_path(options->curves.items[i], options->path, &options->look, error);
     if (result != 0)
         return result;
     if (options->json && options->csv)

@@ -30,8 +30,13 @@ static bool is_csv(const char *path)
     return dot != NULL && strcmp(dot, ".csv") == 0;
 }
 
-int plot_check_path(const char *path, const struct gnuplot_look *look, struct sp_error *error)
+int plot_check_path(const char *path, const char *input, const struct gnuplot_look *look,
+                    struct sp_error *error)
 {
+    if (new_file_is_input(path, input))
+        return error_set(
+            error, EINVAL,
+            "--curve %.100s: this is the file that is read, which cannot be written over", path);
     if (is_csv(path))
         return 0;
     if (gnuplot_check(path, look, error) == 0)
