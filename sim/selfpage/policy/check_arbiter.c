@@ -343,7 +343,7 @@ int check_arbiter_command(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    for (size_t i = 0; command.all && (arbiter = arbiter_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; command.all && (arbiter = arbiter_registry_builtin(i)) != NULL; i++) {
         int status = check_one(&command, arbiter->name);
 
         worst = status > worst ? status : worst;

@@ -55,7 +55,7 @@ static bool policy_exists(const char *name, size_t length)
 
 static bool arbiter_exists(const char *name, size_t length)
 {
-    return arbiter_find(name, length) != NULL;
+    return arbiter_registry_find(name, length) != NULL;
 }
 
 static const struct kind policy_kind = {"policy",       "a policy",    skeleton_policy,
