@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 #define WORD_BITS 64u
 
 /* Clients that the first swap_map_add makes room for. */
@@ -127,6 +129,8 @@ static void slot_take(struct swap_map *map, uint32_t number, uint32_t client,
     struct swap_slot *slot = &map->slot[number];
     struct swap_client *owner = &map->client[client];
 
+    ensure(slot->state == SWAP_SLOT_FREE && slot->pins == 0 && slot->client == SWAP_NONE);
+    ensure(owner->present && owner->used < owner->reserved);
     bit_clear(map, number);
     slot->client = client;
     slot->state = (uint8_t)state;
@@ -142,6 +146,7 @@ static void slot_take(struct swap_map *map, uint32_t number, uint32_t client,
 /* A slot without owner and pins becomes free. */
 static void slot_release(struct swap_map *map, uint32_t number)
 {
+    ensure(map->slot[number].pins == 0 && map->slot[number].client == SWAP_NONE);
     map->slot[number].state = SWAP_SLOT_FREE;
     map->slot[number].checksum = 0;
     bit_set(map, number);
@@ -151,8 +156,11 @@ static void slot_release(struct swap_map *map, uint32_t number)
 static void slot_give_up(struct swap_map *map, uint32_t number)
 {
     struct swap_slot *slot = &map->slot[number];
-    struct swap_client *owner = &map->client[slot->client];
+    struct swap_client *owner;
 
+    ensure(slot->state == SWAP_SLOT_WRITING || slot->state == SWAP_SLOT_STORED);
+    owner = &map->client[slot->client];
+    ensure(owner->used > 0 && map->used >= owner->used);
     if (slot->next != SWAP_NONE)
         map->slot[slot->next].prev = slot->prev;
     if (slot->prev != SWAP_NONE)
@@ -175,8 +183,10 @@ static void slot_unpin(struct swap_map *map, uint32_t number)
 {
     struct swap_slot *slot = &map->slot[number];
 
+    ensure(slot->pins > 0 && slot->state != SWAP_SLOT_FREE);
     slot->pins--;
     if (slot->state == SWAP_SLOT_LEAVING && slot->pins == 0) {
+        ensure(map->leaving > 0);
         map->leaving--;
         slot_release(map, number);
     }
@@ -190,6 +200,7 @@ int swap_map_remove(struct swap_map *map, uint32_t client)
         return -ENOENT;
     while (leaver->first != SWAP_NONE)
         slot_give_up(map, leaver->first);
+    ensure(leaver->used == 0 && map->reserved >= leaver->reserved && map->clients > 0);
     map->reserved -= leaver->reserved;
     leaver->present = 0;
     map->clients--;
@@ -217,6 +228,7 @@ int swap_map_reserve(struct swap_map *map, uint32_t client, uint32_t add, uint32
     }
     map->reserved = (uint32_t)(map->reserved + wanted - asker->reserved);
     asker->reserved = (uint32_t)wanted;
+    ensure(map->reserved <= map->slots && asker->used <= asker->reserved);
     return 0;
 }
 
@@ -292,6 +304,7 @@ static void run_take(struct swap_map *map, uint32_t client, struct slot_run run,
 {
     for (uint32_t i = 0; i < run.length; i++) {
         slots[i] = run.start + i;
+        ensure(slots[i] < map->slots);
         slot_take(map, slots[i], client, SWAP_SLOT_WRITING);
         map->slot[slots[i]].pins = 1;
     }

@@ -68,7 +68,20 @@ struct swap_client {
     uint8_t present;   /* 0: nobody has this number */
 };
 
-/* Read-only for others. */
+/* Read-only for others. After every call
+ *
+ *     used     = sum of client.used     = number of slots that are WRITING or STORED
+ *     reserved = sum of client.reserved <= slots
+ *     leaving  = number of slots that are LEAVING
+ *     slots    = used + leaving + number of bits set in free[]
+ *     clients  = number of clients that are present
+ *
+ *     for each client:  used <= reserved <= quota, unless a smaller quota came later
+ *                       used = number of slots from `first` on along `next`
+ *     for each slot:    its bit in free[] is set        <=>  FREE     => pins = 0
+ *                       client = SWAP_NONE              <=>  FREE or LEAVING
+ *                       pins > 0                        <=   WRITING or LEAVING
+ */
 struct swap_map {
     struct allocator allocator;
     uint32_t slots;
