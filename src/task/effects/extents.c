@@ -47,14 +47,23 @@ static void abandon_extent(struct sp_task *task, uint32_t index)
 /* Descriptors left to the program, and to extents that arrive. */
 #define FILES_FOR_OTHERS 16u
 
+/* Whether what the window maps can be mapped once more without a descriptor: Linux does it, and Valgrind
+ * and qemu-user do not. */
+static bool maps_again(void *window)
+{
+    void *again = mremap(window, 0, SP_PAGE_SIZE, MREMAP_MAYMOVE);
+
+    return again != MAP_FAILED && munmap(again, SP_PAGE_SIZE) == 0;
+}
+
 /* Keep the descriptor of an extent as long as the limit of open files is not near; -1: it was closed, and
  * pages are mapped through the window (memory_map). */
-static int keep_descriptor(int consume_fd)
+static int keep_descriptor(int consume_fd, void *window)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX ||
-        (rlim_t)consume_fd + FILES_FOR_OTHERS < limit.rlim_cur)
+        (rlim_t)consume_fd + FILES_FOR_OTHERS < limit.rlim_cur || !maps_again(window))
         return consume_fd;
     close(consume_fd);
     return -1;
@@ -107,5 +116,5 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
     extent->known = true;
     if (task->has_swap)
         show_to_swap(task, item->extent, pages, fd);
-    extent->fd = keep_descriptor(fd);
+    extent->fd = keep_descriptor(fd, extent->window);
 }

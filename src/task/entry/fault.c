@@ -60,6 +60,23 @@ static _Noreturn void die_inside(const struct sp_task *task, sp_page page,
                 page);
 }
 
+/* Paging cannot mend an access: say so. Returns false: it is none of ours. Not every machine tells an
+ * instruction fetch; then the address of the code does. */
+static bool refuse(const struct sp_task *task, sp_page page, uintptr_t code)
+{
+    if (units_page_at(task, (const void *)code) != SP_NO_PAGE)
+        say(task,
+            "the program jumped to managed memory, at page %u: it can be read and written, "
+            "never executed",
+            page);
+    else
+        say(task,
+            "the access at code address %#zx to page %u fails again and again although the page is "
+            "mapped for it: has the program changed its mapping (mprotect, munmap, mmap, pkey)?",
+            (size_t)code, page);
+    return false;
+}
+
 /* A fault on a page of a region. False: it is none of ours. */
 static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *context)
 {
@@ -69,13 +86,8 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
     struct fault fault = {.page = page, .write = access == MACHINE_WRITE, .keep = keep};
     bool in_order;
 
-    if (access == MACHINE_EXECUTE) {
-        say(task,
-            "the program jumped to managed memory, at page %u: it can be read and written, "
-            "never executed",
-            page);
-        return false;
-    }
+    if (access == MACHINE_EXECUTE)
+        return refuse(task, page, code);
     if (access == MACHINE_UNKNOWN)
         fault.write = task->pager.page[page].protection == PAGE_READ;
     if (!room_was_checked)
@@ -88,11 +100,7 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
     inside = NULL;
     if (!in_order || !repeat_in_order(task, code, page))
         return true;
-    say(task,
-        "the access at code address %#zx to page %u fails again and again although the page is "
-        "mapped for it: has the program changed its mapping (mprotect, munmap, mmap, pkey)?",
-        (size_t)code, page);
-    return false;
+    return refuse(task, page, code);
 }
 
 /* SIGBUS at an address without memory behind it: was it cut off by physmem? */

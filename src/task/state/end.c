@@ -24,8 +24,10 @@ void end_revoked(struct sp_task *task)
 {
     /* The control thread prints the reason before it sets `end`; give it time to, and the lock,
      * should this thread have died while it cleared a frame. */
-    if (hold_is_ours())
+    if (hold_is_ours()) {
+        task->pager.effects_next = task->pager.effects_end = 0; /* there is nothing to carry out on */
         futex_lock_release(&task->lock);
+    }
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED)
         say(task, "an extent was truncated: its memory is gone");
