@@ -114,7 +114,7 @@ static int kernel_protection(uint8_t protection)
 }
 
 /* Without the descriptor of the extent: a second mapping of what its window maps. */
-static void *map_from_window(const struct sp_task *task, const struct pager_effect *effect)
+static __attribute__((noinline)) void *map_from_window(const struct sp_task *task, const struct pager_effect *effect)
 {
     void *address = memory_address(task, effect->page);
     void *mapped = mremap(memory_window(task, effect->slot), 0, unit_bytes(task),
@@ -126,7 +126,7 @@ static void *map_from_window(const struct sp_task *task, const struct pager_effe
     return MAP_FAILED;
 }
 
-static void *map_frame(const struct sp_task *task, const struct pager_effect *effect)
+static inline void *map_frame(const struct sp_task *task, const struct pager_effect *effect)
 {
     uint32_t slot = units_base(task, effect->slot);
     const struct task_extent *extent = &task->extents[slot / task->extent_pages];
@@ -138,10 +138,10 @@ static void *map_frame(const struct sp_task *task, const struct pager_effect *ef
                     offset);
 }
 
-void memory_map(struct sp_task *task, const struct pager_effect *effect)
+/* The kernel refuses a mapping: end the process, unless it is that there are too many. */
+static __attribute__((noinline)) void map_failed(struct sp_task *task,
+                                                 const struct pager_effect *effect)
 {
-    if (map_frame(task, effect) != MAP_FAILED)
-        return;
     if (errno == EBADF)
         end_closed(task);
     if (errno != ENOMEM)
@@ -155,6 +155,12 @@ void memory_map(struct sp_task *task, const struct pager_effect *effect)
             "managed memory: pages are unmapped to stay below it",
             task->pager.maps);
     pager_mapping_failed(&task->pager, effect->page);
+}
+
+void memory_map(struct sp_task *task, const struct pager_effect *effect)
+{
+    if (map_frame(task, effect) == MAP_FAILED)
+        map_failed(task, effect);
 }
 
 /* Linux lets the last mapping go one beyond its limit, and from then on refuses every mmap, even one

@@ -12,6 +12,16 @@
 #include "task/state/say.h"
 #include "task/state/units.h"
 
+/* Begin a message. Its body is filled in by hand, and not cleared first: it has two thousand bytes, and
+ * each load and store is one. */
+static void begin(struct wire_message *message, uint8_t type)
+{
+    message->type = type;
+    message->nfds = 0;
+    message->seq = 0;
+    message->error = 0;
+}
+
 /* Send a message that has no answer. Should swap be gone, others see it, too. Never inline: what calls it
  * goes on with a stack that is shorter by its batch. */
 static __attribute__((noinline)) void send_one(struct channel *channel,
@@ -107,9 +117,11 @@ static void stores_answered(struct sp_task *task, struct channel *channel,
 void swapping_answered(struct sp_task *task, struct channel *channel,
                        const struct wire_message *message)
 {
-    struct wire_message frees = {.type = WIRE_FREE};
+    struct wire_message frees;
     struct work work;
 
+    begin(&frees, WIRE_FREE);
+    frees.free.slots_count = 0;
     stores_answered(task, channel, message, &work, &frees);
     if (work.returns > 0)
         frames_return(task, &work);
@@ -136,9 +148,10 @@ static struct wire_place base_place(const struct sp_task *task, const struct wor
 static void add_frees(const struct sp_task *task, struct channel_batch *batch,
                       const struct work *work)
 {
-    struct wire_message message = {.type = WIRE_FREE};
+    struct wire_message message;
     uint32_t count = 0;
 
+    begin(&message, WIRE_FREE);
     for (uint32_t i = 0; i < units_base(task, work->stores); i++) {
         const struct work_page *page = &work->store[units_in(task, i)];
 
@@ -160,8 +173,9 @@ static void add_frees(const struct sp_task *task, struct channel_batch *batch,
 static void add_store(struct sp_task *task, struct channel_batch *batch, const struct work *work,
                       struct channel *swap)
 {
-    struct wire_message message = {.type = WIRE_STORE};
+    struct wire_message message;
 
+    begin(&message, WIRE_STORE);
     message.seq = open_store_batch(task, work, swap);
     message.store.pages_count = (uint16_t)units_base(task, work->stores);
     for (uint32_t i = 0; i < message.store.pages_count; i++)
@@ -229,7 +243,7 @@ static void add_load(struct sp_task *task, struct channel_batch *batch, const st
 {
     struct wire_message *message = reply; /* until it is answered */
 
-    *message = (struct wire_message){.type = WIRE_LOAD};
+    begin(message, WIRE_LOAD);
     message->load.pages_count = (uint16_t)units_base(task, work->loads);
     for (uint32_t i = 0; i < message->load.pages_count; i++) {
         const struct work_page *page = &work->load[units_in(task, i)];

@@ -77,14 +77,38 @@ static bool refuse(const struct sp_task *task, sp_page page, uintptr_t code)
     return false;
 }
 
+/* False: it is none of ours. */
+static inline bool serve(struct sp_task *task, const struct fault *fault, uintptr_t code)
+{
+    bool in_order;
+
+    inside = __builtin_frame_address(0);
+    in_order = task->pager_thread_wanted ? pager_thread_fault(task, fault)
+                                         : serve_fault(task, fault);
+    inside = NULL;
+    if (!in_order || !repeat_in_order(task, code, fault->page))
+        return true;
+    return refuse(task, fault->page, code);
+}
+
+/* The same instruction has faulted many times. A function of its own: most faults do without its array. */
+static __attribute__((noinline)) bool serve_repeated(struct sp_task *task, struct fault *fault,
+                                                     const ucontext_t *context)
+{
+    sp_page keep[PAGER_KEPT_MOST];
+
+    fault->keep = keep;
+    if (!repeat_is_stuck(context, keep, &fault->kept))
+        fault->kept = 0;
+    return serve(task, fault, machine_instruction(context));
+}
+
 /* A fault on a page of a region. False: it is none of ours. */
 static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *context)
 {
     enum machine_access access = machine_access(context);
     uintptr_t code = machine_instruction(context);
-    sp_page keep[PAGER_KEPT_MOST];
-    struct fault fault = {.page = page, .write = access == MACHINE_WRITE, .keep = keep};
-    bool in_order;
+    struct fault fault = {.page = page, .write = access == MACHINE_WRITE};
 
     if (access == MACHINE_EXECUTE)
         return refuse(task, page, code);
@@ -92,15 +116,8 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
         fault.write = task->pager.page[page].protection == PAGE_READ;
     if (!room_was_checked)
         room_check(task);
-    if (repeat_note(code, page) && !repeat_is_stuck(context, keep, &fault.kept))
-        fault.kept = 0;
-    inside = __builtin_frame_address(0);
-    in_order = task->pager_thread_wanted ? pager_thread_fault(task, &fault)
-                                         : serve_fault(task, &fault);
-    inside = NULL;
-    if (!in_order || !repeat_in_order(task, code, page))
-        return true;
-    return refuse(task, page, code);
+    return repeat_note(code, page) ? serve_repeated(task, &fault, context)
+                                   : serve(task, &fault, code);
 }
 
 /* SIGBUS at an address without memory behind it: was it cut off by physmem? */
