@@ -36,7 +36,8 @@
  *   - A task that owes frames, or asks while requests within guarantees wait, gets no extra frames.
  *   - If takes do not cover a SHORT although there is enough that is recallable, physmem takes what
  *     is missing itself, from the task that has most.
- *   - How often an arbiter was overruled in one of these ways is counted (`overruled` of
+ *   - How often an arbiter was overruled in one of these ways is counted (`overruled`: in the
+ *     table of `selfpage run`, as physmem.overruled in its JSON and expectations, and in
  *     `selfpage bench attacks --json`); it can be unjust, but it cannot break the books or
  *     another's guarantee.
  *

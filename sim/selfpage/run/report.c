@@ -106,6 +106,9 @@ static unsigned write_table(FILE *out, const struct outcome *outcome, uint32_t m
             outcome->physmem.frames, outcome->physmem.soft);
     if (outcome->scenario->swap != NULL)
         fprintf(out, "; swap: %u of %u slots used", outcome->swap.used, outcome->swap.slots);
+    if (outcome->physmem.overruled > 0)
+        fprintf(out, "; the arbiter was overruled %llu times",
+                (unsigned long long)outcome->physmem.overruled);
     fprintf(
         out,
         "\nG, E: frames guaranteed, and allowed beyond that, by contracts; recalls: met/missed; taken: "
