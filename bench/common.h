@@ -19,7 +19,7 @@
 
 #include "launch/directory.h"
 #include "launch/guardian.h"
-#include "launch/server.h"
+#include "launch/launched.h"
 
 #define BENCH_ROWS     32
 #define BENCH_THREADS  32
@@ -83,8 +83,8 @@ struct bench {
     bool served; /* directory and guardian exist */
     struct directory directory;
     struct guardian guardian;
-    struct server physmem, swap;
-    struct server_log log;
+    struct launched physmem, swap;
+    struct launched_log log;
     char swap_file[BENCH_PATH];
 };
 

@@ -12,7 +12,7 @@
 #include "launch/program.h"
 #include "launch/spawn.h"
 #include "launch/strings.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 static const struct bench_about about = {
     .name = "bench_regenerate",

@@ -9,7 +9,7 @@
 #include "launch/program.h"
 #include "launch/spawn.h"
 #include "launch/strings.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 #define SERVER_TIMEOUT_MS 20000u
 
@@ -23,15 +23,15 @@ static void serve(struct bench *bench)
     if (directory_make(&bench->directory, NULL, &error) != 0 ||
         guardian_start(&bench->guardian, &bench->directory, &error) != 0)
         bench_fail(bench, "%s", error.text);
-    if (server_log_memory(&bench->log) != 0)
+    if (launched_log_memory(&bench->log) != 0)
         bench_fail(bench, "no memory for the log of the servers");
     bench->served = true;
 }
 
 /* Start a program with `options`, which are freed, on the core of servers, and wait until it
  * listens. */
-static void start(struct bench *bench, struct server *server, const char *name, const char *program,
-                  struct strings *options)
+static void start(struct bench *bench, struct launched *server, const char *name,
+                  const char *program, struct strings *options)
 {
     struct spawn spawn = {SPAWN_DEFAULTS, .group = bench->guardian.group};
     struct strings argv = {0};
@@ -49,10 +49,10 @@ static void start(struct bench *bench, struct server *server, const char *name, 
     spawn.program = path;
     spawn.argv = argv.items;
     bench_pin(bench, 1);
-    result = server_start(server, name, &spawn, &bench->log, &error);
+    result = launched_start(server, name, &spawn, &bench->log, &error);
     bench_pin(bench, 0);
     if (result == 0)
-        result = server_await(server, &bench->log, SERVER_TIMEOUT_MS, &error);
+        result = launched_await(server, &bench->log, SERVER_TIMEOUT_MS, &error);
     if (result != 0)
         bench_fail(bench, "%s", error.text);
     strings_fini(&argv);
@@ -95,7 +95,7 @@ void bench_start_swap_direct(struct bench *bench, uint32_t slots)
     start_swap(bench, slots, "--direct");
 }
 
-static void stop(struct bench *bench, struct server *server)
+static void stop(struct bench *bench, struct launched *server)
 {
     int status = 0;
 
@@ -114,7 +114,7 @@ void bench_stop_servers(struct bench *bench)
     stop(bench, &bench->swap);
     guardian_stop(&bench->guardian);
     directory_fini(&bench->directory);
-    server_log_fini(&bench->log);
+    launched_log_fini(&bench->log);
     bench->served = false;
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "launch/spawn.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 #define PATIENCE_MS    60000u
 #define SIZE_LEAST     100u

@@ -11,14 +11,14 @@
 
 #include "base/error.h"
 #include "launch/program.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 enum { DEFAULT_FRAMES = 1024, DEFAULT_SLOTS = 4096, DEFAULT_TIMEOUT_MS = 120000 };
 
 static const char *const programs[SP_TESTING_SERVERS] = {"selfpage-physmem", "selfpage-swap"};
 static const char *const names[SP_TESTING_SERVERS] = {"physmem", "swap"};
 
-size_t fixture_log_tail(const struct server_log *log, char *buffer, size_t size)
+size_t fixture_log_tail(const struct launched_log *log, char *buffer, size_t size)
 {
     struct stat status;
     ssize_t got = 0;
@@ -99,7 +99,7 @@ static int server_launch(struct sp_testing *fixture, enum sp_testing_server whic
     if (argv.failed)
         result = error_set(error, ENOMEM, "out of memory");
     else
-        result = server_start(&server->server, names[which], &spawn, &server->log, error);
+        result = launched_start(&server->server, names[which], &spawn, &server->log, error);
     strings_fini(&argv);
     return result;
 }
@@ -110,7 +110,7 @@ static int servers_start(struct sp_testing *fixture, struct sp_error *error)
     int result = 0;
 
     for (int i = 0; i < SP_TESTING_SERVERS && result == 0; i++) {
-        int code = server_log_memory(&fixture->servers[i].log);
+        int code = launched_log_memory(&fixture->servers[i].log);
 
         if (code != 0)
             return error_set(error, -code, "memfd_create: %s", strerror(-code));
@@ -119,8 +119,8 @@ static int servers_start(struct sp_testing *fixture, struct sp_error *error)
     }
     for (int i = 0; i < SP_TESTING_SERVERS && result == 0; i++)
         if (fixture->servers[i].server.pid != 0)
-            result = server_await(&fixture->servers[i].server, &fixture->servers[i].log,
-                                  fixture->timeout_ms, error);
+            result = launched_await(&fixture->servers[i].server, &fixture->servers[i].log,
+                                    fixture->timeout_ms, error);
     return result;
 }
 
@@ -148,7 +148,7 @@ static void fixture_note_trouble(struct sp_testing *fixture, enum sp_testing_ser
 /* Notice a server that has ended unasked. */
 static void server_look(struct sp_testing *fixture, enum sp_testing_server which)
 {
-    struct server *server = &fixture->servers[which].server;
+    struct launched *server = &fixture->servers[which].server;
     int status = 0;
 
     if (server->pid == 0 || child_wait(server->pid, 0, &status) == -ETIMEDOUT)
@@ -190,7 +190,7 @@ int sp_testing_start(struct sp_testing **fixturep, const struct sp_testing_optio
         return error_set(error, ENOMEM, "out of memory");
     fixture->guardian.pipe = -1;
     for (int i = 0; i < SP_TESTING_SERVERS; i++) {
-        fixture->servers[i].log = (struct server_log){-1, -1};
+        fixture->servers[i].log = (struct launched_log){-1, -1};
         observer_init(&fixture->servers[i].observer);
     }
     result = directory_make(&fixture->directory, NULL, error);
@@ -222,7 +222,7 @@ static void servers_end(struct sp_testing *fixture)
             kill(fixture->servers[i].server.pid, SIGTERM);
     }
     for (int i = 0; i < SP_TESTING_SERVERS; i++) {
-        struct server *server = &fixture->servers[i].server;
+        struct launched *server = &fixture->servers[i].server;
         int status = 0, result;
 
         if (server->pid == 0)
@@ -251,7 +251,7 @@ int sp_testing_stop(struct sp_testing **fixturep, struct sp_error *error)
         directory_remove(&fixture->directory); /* in case that somebody has killed the guardian */
     directory_fini(&fixture->directory);
     for (int i = 0; i < SP_TESTING_SERVERS; i++) {
-        server_log_fini(&fixture->servers[i].log);
+        launched_log_fini(&fixture->servers[i].log);
         strings_fini(&fixture->servers[i].arguments);
     }
     if (fixture->trouble)
@@ -347,7 +347,7 @@ int sp_testing_restart(struct sp_testing *fixture, enum sp_testing_server server
         return error_set(error, ENOENT, "the fixture was started without %s", names[server]);
     result = server_launch(fixture, server, args, error);
     if (result == 0)
-        result = server_await(&started->server, &started->log, fixture->timeout_ms, error);
+        result = launched_await(&started->server, &started->log, fixture->timeout_ms, error);
     return result;
 }
 

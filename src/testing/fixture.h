@@ -10,13 +10,13 @@
 #include "launch/directory.h"
 #include "launch/guardian.h"
 #include "client/observer/observer.h"
-#include "launch/server.h"
+#include "launch/launched.h"
 #include "launch/strings.h"
 
 /* One of the two servers. */
 struct fixture_server {
-    struct server server;
-    struct server_log log;
+    struct launched server;
+    struct launched_log log;
     struct strings arguments; /* those it is always given; empty: the fixture has no such server */
     struct observer observer;
 };
@@ -35,7 +35,7 @@ struct sp_testing {
 };
 
 /* Copy a log's last bytes; returns how many, without the NUL. */
-size_t fixture_log_tail(const struct server_log *log, char *buffer, size_t size);
+size_t fixture_log_tail(const struct launched_log *log, char *buffer, size_t size);
 
 /* Kill and free all tasks that are left. */
 void fixture_end_tasks(struct sp_testing *fixture);

@@ -13,14 +13,14 @@
 #include "base/error.h"
 #include "shm/stats_page.h"
 #include "launch/program.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 struct sp_testing_task {
     struct sp_testing *fixture;
     struct sp_testing_task *next;
     pid_t pid;
     int stats_fd;
-    struct server_log log;
+    struct launched_log log;
 };
 
 /* What to run: a program if argv is not NULL, else a function. */
@@ -75,7 +75,7 @@ static void task_free(struct sp_testing_task *task)
 {
     if (task->stats_fd >= 0)
         close(task->stats_fd);
-    server_log_fini(&task->log);
+    launched_log_fini(&task->log);
     free(task);
 }
 
@@ -91,7 +91,7 @@ static struct sp_testing_task *task_new(struct sp_testing *fixture, struct sp_er
     }
     task->fixture = fixture;
     task->stats_fd = memfd_create("selfpage-stats", MFD_CLOEXEC);
-    result = server_log_memory(&task->log);
+    result = launched_log_memory(&task->log);
     if (task->stats_fd >= 0 && result == 0 &&
         ftruncate(task->stats_fd, sizeof(struct stats_page)) == 0)
         return task;

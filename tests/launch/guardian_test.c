@@ -16,7 +16,7 @@
 #include "launch/directory.h"
 #include "launch/guardian.h"
 #include "launch/spawn.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "processes.h"
 
 /* What a starter reports before it waits for its end. */

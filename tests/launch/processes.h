@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "launch/wait.h"
+#include "launch/child.h"
+#include "os/clock.h"
 
 /* How long a dying process may take, in ms: generous, for Valgrind on a loaded machine. */
 #define PROCESS_PATIENCE_MS 60000u
@@ -37,10 +38,10 @@ static inline bool process_is_gone(pid_t pid)
 static inline bool wait_until(bool (*holds)(const void *value), const void *value)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
-    uint64_t deadline = clock_now() + PROCESS_PATIENCE_MS * UINT64_C(1000000);
+    uint64_t deadline = clock_now_ns() + PROCESS_PATIENCE_MS * UINT64_C(1000000);
 
     while (!holds(value)) {
-        if (clock_now() > deadline)
+        if (clock_now_ns() > deadline)
             return false;
         nanosleep(&pause, NULL);
     }

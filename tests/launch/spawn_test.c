@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "launch/spawn.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "processes.h"
 
 /* Run `script` by sh, and give its exit status and what it wrote to its standard output. */

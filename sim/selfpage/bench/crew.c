@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "selfpage/bench/ratio.h"
 #include "launch/spawn.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "os/clock.h"
 
 /* From the order to run until all workers do. */

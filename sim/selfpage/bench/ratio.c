@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "selfpage/bench/peer.h"
 #include "launch/spawn.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "os/clock.h"
 
 #define ROUNDS   15u

@@ -13,7 +13,7 @@
 #include "launch/program.h"
 #include "launch/spawn.h"
 #include "launch/strings.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 void stage_init(struct stage *stage)
 {
@@ -44,10 +44,10 @@ static int physmem_start(struct stage *stage, const struct bench_options *option
     if (result == 0 && machine_pin(options->core[1]) != 0)
         result = error_set(error, EINVAL, "cannot run on core %d", options->core[1]);
     if (result == 0)
-        result = server_start(&stage->physmem, "physmem", &spawn, &stage->log, error);
+        result = launched_start(&stage->physmem, "physmem", &spawn, &stage->log, error);
     machine_pin(options->core[0]);
     if (result == 0)
-        result = server_await(&stage->physmem, &stage->log, BENCH_PATIENCE_MS, error);
+        result = launched_await(&stage->physmem, &stage->log, BENCH_PATIENCE_MS, error);
     strings_fini(&argv);
     return result;
 }
@@ -101,7 +101,7 @@ int stage_start(struct stage *stage, const struct bench_options *options, uint32
     if (result != 0)
         return result;
     result = guardian_start(&stage->guardian, &stage->directory, error);
-    if (result == 0 && server_log_memory(&stage->log) != 0)
+    if (result == 0 && launched_log_memory(&stage->log) != 0)
         result = error_set(error, ENOMEM, "no memory for physmem's log");
     if (result == 0)
         result = physmem_start(stage, options, frames, arbiter, error);
@@ -125,7 +125,7 @@ void stage_end(struct stage *stage)
         child_end(stage->physmem.pid, SIGTERM, BENCH_PATIENCE_MS, &status);
     if (stage->guardian.pid != 0)
         guardian_stop(&stage->guardian);
-    server_log_fini(&stage->log);
+    launched_log_fini(&stage->log);
     directory_fini(&stage->directory);
 }
 

@@ -6,7 +6,7 @@
 #include "client/caller.h"
 #include "launch/directory.h"
 #include "launch/guardian.h"
-#include "launch/server.h"
+#include "launch/launched.h"
 
 /* How long anything may take that ought to be done at once. */
 #define BENCH_PATIENCE_MS 20000u
@@ -14,8 +14,8 @@
 struct stage {
     struct directory directory;
     struct guardian guardian;
-    struct server physmem;
-    struct server_log log;
+    struct launched physmem;
+    struct launched_log log;
     struct observer observer;
     struct caller *policy; /* a policy server that only says priorities; NULL: none is needed */
 };

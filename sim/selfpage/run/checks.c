@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 static int command_environment(const struct run *run, struct strings *list)
 {
@@ -30,7 +30,7 @@ static int command_environment(const struct run *run, struct strings *list)
 }
 
 /* Show what a command wrote. */
-static void show_log(struct run *run, const struct server_log *log)
+static void show_log(struct run *run, const struct launched_log *log)
 {
     struct relay relay = {.report = &run->report, .name = "check", .fd = log->read};
 
@@ -45,9 +45,9 @@ static int command_run(struct run *run, const struct scenario_command *command,
     struct spawn spawn = {SPAWN_DEFAULTS, .program = "/bin/sh", .argv = argv,
                           .directory = run->directory.path, .group = run->guardian.group};
     struct strings envp = {0};
-    struct server_log log;
+    struct launched_log log;
     pid_t pid;
-    int result = server_log_memory(&log), status = 0;
+    int result = launched_log_memory(&log), status = 0;
 
     if (result == 0)
         result = command_environment(run, &envp);
@@ -68,7 +68,7 @@ static int command_run(struct run *run, const struct scenario_command *command,
         show_log(run, &log);
         result = child_exit_status(status);
     }
-    server_log_fini(&log);
+    launched_log_fini(&log);
     strings_fini(&envp);
     return result;
 }

@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "selfpage/run/events.h"
 #include "selfpage/run/servers.h"
 #include "selfpage/run/tasks.h"
+#include "os/clock.h"
 
 /* How often counters are looked at. */
 enum { TICK_MS = 50 };
@@ -131,7 +132,7 @@ int loop_run(struct run *run, struct sp_error *error)
 
     if (result != 0)
         return error_set(error, -result, "libuv: %s", uv_strerror(result));
-    run->started_ns = clock_now();
+    run->started_ns = clock_now_ns();
     run->tasks_left = run->scenario->tasks_count;
     run->on_answer = events_look;
     result = loop_fill(run);

@@ -12,7 +12,7 @@
 #include "base/exits.h"
 #include "launch/orphans.h"
 #include "launch/program.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/run/loop.h"
 #include "selfpage/run/options.h"
@@ -32,7 +32,7 @@ static int run_init(struct run *run, const struct run_options *options,
     report_init(&run->report, options->json, options->table, options->no_table);
     for (int i = 0; i < SCENARIO_SERVERS; i++) {
         run->servers[i].run = run;
-        run->servers[i].log = (struct server_log){-1, -1};
+        run->servers[i].log = (struct launched_log){-1, -1};
         run->servers[i].relay.fd = -1;
         observer_init(&run->servers[i].observer);
     }
@@ -125,7 +125,7 @@ static void run_fini(struct run *run)
         if (server->relay.fd == server->log.read)
             server->relay.fd = -1; /* the log's to close */
         if (server->log.write > 0)
-            server_log_fini(&server->log);
+            launched_log_fini(&server->log);
         observer_fini(&server->observer);
         strings_fini(&server->argv);
     }

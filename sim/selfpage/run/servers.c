@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/error.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 const char *const servers_names[SCENARIO_SERVERS] = {"physmem", "swap", "policyserver"};
 
@@ -18,14 +18,14 @@ static int server_start_one(struct run *run, enum scenario_server which, struct 
     struct spawn spawn = {SPAWN_DEFAULTS, .program = server->program, .argv = server->argv.items,
                           .group = run->guardian.group};
 
-    return server_start(&server->server, servers_names[which], &spawn, &server->log, error);
+    return launched_start(&server->server, servers_names[which], &spawn, &server->log, error);
 }
 
 static int server_await_one(struct run *run, enum scenario_server which, struct sp_error *error)
 {
     struct run_server *server = &run->servers[which];
     unsigned patience_ms = state_patience_ms(run);
-    int result = server_await(&server->server, &server->log, patience_ms, error);
+    int result = launched_await(&server->server, &server->log, patience_ms, error);
 
     if (result != 0)
         return result;
@@ -44,7 +44,7 @@ static int start_some(struct run *run, int first, int end, struct sp_error *erro
 
     for (int i = first; i < end && result == 0; i++)
         if (run->servers[i].wanted) {
-            result = server_log_pipe(&run->servers[i].log);
+            result = launched_log_pipe(&run->servers[i].log);
             result = result != 0 ? error_set(error, -result, "pipe: %s", strerror(-result))
                                  : server_start_one(run, (enum scenario_server)i, error);
         }

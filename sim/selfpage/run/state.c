@@ -1,6 +1,7 @@
 #include "selfpage/run/state.h"
 
-#include "launch/wait.h"
+#include "launch/child.h"
+#include "os/clock.h"
 
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
@@ -13,7 +14,7 @@
 
 double state_seconds(const struct run *run)
 {
-    return (double)(clock_now() - run->started_ns) / 1e9;
+    return (double)(clock_now_ns() - run->started_ns) / 1e9;
 }
 
 unsigned state_patience_ms(const struct run *run)
@@ -22,7 +23,7 @@ unsigned state_patience_ms(const struct run *run)
 
     if (run->started_ns == 0 || RUNNING_ON_VALGRIND)
         return RUN_PATIENCE_MS;
-    passed_ms = (clock_now() - run->started_ns) / 1000000;
+    passed_ms = (clock_now_ns() - run->started_ns) / 1000000;
     if (!run->timed_out && !run->interrupted && passed_ms < all_ms)
         left_ms = all_ms - passed_ms;
     if (left_ms < RUN_LAST_PATIENCE_MS)

@@ -12,7 +12,7 @@
 #include "launch/directory.h"
 #include "launch/guardian.h"
 #include "client/observer/observer.h"
-#include "launch/server.h"
+#include "launch/launched.h"
 #include "launch/strings.h"
 #include "selfpage/run/options.h"
 #include "selfpage/run/outcome.h"
@@ -26,8 +26,8 @@ enum { RUN_PATIENCE_MS = 120000, RUN_LAST_PATIENCE_MS = 10000 };
 
 struct run_server {
     struct run *run;
-    struct server server;
-    struct server_log log;
+    struct launched server;
+    struct launched_log log;
     struct relay relay;
     struct observer observer;
     uv_poll_t poll; /* of the observer's connection */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 
 /* How long a task that is asked to end may take. */
 enum { STOP_PATIENCE_MS = 2000 };
@@ -44,8 +44,8 @@ static int task_environment(const struct run_task *task, struct strings *list)
 static int relay_pipe(struct run_task *task, struct relay *relay, int *writep,
                       struct sp_error *error)
 {
-    struct server_log log;
-    int result = server_log_pipe(&log);
+    struct launched_log log;
+    int result = launched_log_pipe(&log);
 
     *writep = log.write;
     if (result == 0)

@@ -8,10 +8,11 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "selfpage/run/checks.h"
 #include "selfpage/run/events.h"
 #include "selfpage/run/servers.h"
+#include "os/clock.h"
 
 /* How long physmem and swap may take to notice that the last task's connections have ended. */
 enum { SETTLE_MS = 5000 };
@@ -52,7 +53,7 @@ static void server_refresh(struct run_server *server)
 static void settle(struct run *run)
 {
     const struct timespec pause = {.tv_nsec = 2000000};
-    uint64_t deadline = clock_now() + SETTLE_MS * UINT64_C(1000000);
+    uint64_t deadline = clock_now_ns() + SETTLE_MS * UINT64_C(1000000);
     bool first = true;
 
     do {
@@ -61,7 +62,7 @@ static void settle(struct run *run)
         first = false;
         for (int i = 0; i < SCENARIO_SERVERS; i++)
             server_refresh(&run->servers[i]);
-    } while (!is_settled(run) && clock_now() < deadline);
+    } while (!is_settled(run) && clock_now_ns() < deadline);
     servers_note_status(run);
 }
 

@@ -16,7 +16,7 @@
 #include "base/exits.h"
 #include "client/observer/observer.h"
 #include "launch/spawn.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "os/clock.h"
 #include "os/limits.h"
 #include "os/options.h"
@@ -68,16 +68,16 @@ struct hostile_options {
 
 /* What came of one attack. */
 struct damage {
-    const char *left_out;  /* why it was not played; NULL: it was */
-    uint64_t quiet_ns;     /* the longest wait before it */
-    uint64_t longest_ns;   /* during it */
-    uint64_t served;       /* requests of the bystander */
-    int64_t memory;        /* bytes more than before, at most */
-    int64_t descriptors;   /* the same */
-    int64_t left;          /* descriptors more than before, at the end */
-    int bystander;         /* its error */
-    bool books;            /* are right at the end */
-    bool ended;            /* the servers ended by themselves, with status 0 */
+    const char *left_out; /* why it was not played; NULL: it was */
+    uint64_t quiet_ns;    /* the longest wait before it */
+    uint64_t longest_ns;  /* during it */
+    uint64_t served;      /* requests of the bystander */
+    int64_t memory;       /* bytes more than before, at most */
+    int64_t descriptors;  /* the same */
+    int64_t left;         /* descriptors more than before, at the end */
+    int bystander;        /* its error */
+    bool books;           /* are right at the end */
+    bool ended;           /* the servers ended by themselves, with status 0 */
     bool holds;
 };
 
@@ -126,10 +126,11 @@ static const struct option_row rows[] = {
 static const struct options_syntax syntax = {
     .program = "selfpage bench hostile",
     .usage = "[options]",
-    .about = "Start physmem and swap, attack them with all that is known, and see what a bystander\n"
-             "feels: how long it waits at most, what memory and descriptors the attack costs the\n"
-             "server, and whether its books are right afterwards. Run by root, the attacker has a\n"
-             "user id of its own, as the threat model has it; else it is the same user.",
+    .about =
+        "Start physmem and swap, attack them with all that is known, and see what a bystander\n"
+        "feels: how long it waits at most, what memory and descriptors the attack costs the\n"
+        "server, and whether its books are right afterwards. Run by root, the attacker has a\n"
+        "user id of its own, as the threat model has it; else it is the same user.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .more = attacks_help,
@@ -169,7 +170,7 @@ static void rest(uint64_t ns)
 }
 
 /* Watch while the attack goes on. Returns what waitpid said, if it ended by itself; else -1. */
-static int watch(const struct server *server, pid_t attacker, uint64_t duration_ns,
+static int watch(const struct launched *server, pid_t attacker, uint64_t duration_ns,
                  int64_t memory_before, int64_t descriptors_before, struct damage *outcome)
 {
     uint64_t until_ns = clock_now_ns() + duration_ns;
@@ -205,13 +206,13 @@ static bool books_are_right(struct observer *observer, bool on_swap)
 static void look_back(const struct place *place, const struct attack *attack,
                       int64_t descriptors_before, struct damage *outcome)
 {
-    const struct server *server = attack->on_swap ? &place->swap : &place->physmem;
+    const struct launched *server = attack->on_swap ? &place->swap : &place->physmem;
     uint64_t until_ns = clock_now_ns() + AFTER_MS * CLOCK_NS_PER_MS;
     struct observer observer;
 
     observer_init(&observer);
-    if (observer_connect(&observer, attack->on_swap ? place->directory.swap
-                                                    : place->directory.physmem,
+    if (observer_connect(&observer,
+                         attack->on_swap ? place->directory.swap : place->directory.physmem,
                          "judge", NULL) == 0)
         do {
             outcome->books = books_are_right(&observer, attack->on_swap);
@@ -227,14 +228,14 @@ static int play_at(struct place *place, const struct attack *attack,
                    const struct hostile_options *options, struct damage *outcome,
                    struct sp_error *error)
 {
-    const struct server *server = attack->on_swap ? &place->swap : &place->physmem;
+    const struct launched *server = attack->on_swap ? &place->swap : &place->physmem;
     const char *path = attack->on_swap ? place->directory.swap : place->directory.physmem;
     struct attack_play play = {attack,
-                        {.physmem = place->directory.physmem,
-                         .swap = place->directory.swap,
-                         .directory = place->mount,
-                         .strength = options->brief ? 1 : 10,
-                         .uid = geteuid() == 0 ? ATTACK_UID : geteuid()}};
+                               {.physmem = place->directory.physmem,
+                                .swap = place->directory.swap,
+                                .directory = place->mount,
+                                .strength = options->brief ? 1 : 10,
+                                .uid = geteuid() == 0 ? ATTACK_UID : geteuid()}};
     struct spawn spawn = {SPAWN_DEFAULTS, .group = place->guardian.group};
     int leash[2];
     static struct bystander bystander;
@@ -304,9 +305,10 @@ static void print_head(const struct hostile_options *options)
 {
     if (options->json)
         return;
-    printf("The attacker is %s.\n\n", geteuid() == 0 ? "another user" : "the same user: run as root for another one");
-    printf("%-12s %10s %10s %8s %12s %8s  %s\n", "attack", "quiet", "wait", "memory",
-           "descriptors", "books", "");
+    printf("The attacker is %s.\n\n",
+           geteuid() == 0 ? "another user" : "the same user: run as root for another one");
+    printf("%-12s %10s %10s %8s %12s %8s  %s\n", "attack", "quiet", "wait", "memory", "descriptors",
+           "books", "");
 }
 
 static void print_row(const struct attack *attack, const struct damage *outcome)

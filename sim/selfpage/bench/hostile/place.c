@@ -12,7 +12,7 @@
 #include "launch/program.h"
 #include "launch/spawn.h"
 #include "launch/strings.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "selfpage/bench/hostile/attack.h"
 
 #define PATIENCE_MS 30000u
@@ -22,7 +22,7 @@ void place_init(struct place *place)
     *place = (struct place){.directory.fd = -1, .log = {-1, -1}};
 }
 
-static int server_begin(struct place *place, struct server *server, const char *name,
+static int server_begin(struct place *place, struct launched *server, const char *name,
                         struct strings *argv, struct sp_error *error)
 {
     struct spawn spawn = {SPAWN_DEFAULTS, .group = place->guardian.group};
@@ -35,9 +35,9 @@ static int server_begin(struct place *place, struct server *server, const char *
     if (code == 0 && argv->failed)
         code = error_set(error, ENOMEM, "out of memory");
     if (code == 0)
-        code = server_start(server, name, &spawn, &place->log, error);
+        code = launched_start(server, name, &spawn, &place->log, error);
     if (code == 0)
-        code = server_await(server, &place->log, PATIENCE_MS, error);
+        code = launched_await(server, &place->log, PATIENCE_MS, error);
     return code;
 }
 
@@ -75,20 +75,20 @@ int place_start(struct place *place, bool open, struct sp_error *error)
         return code;
     snprintf(place->mount, sizeof(place->mount), "%.90s/m", place->directory.path);
     code = guardian_start(&place->guardian, &place->directory, error);
-    if (code == 0 && server_log_memory(&place->log) != 0)
+    if (code == 0 && launched_log_memory(&place->log) != 0)
         code = error_set(error, ENOMEM, "no memory for the servers' log");
     if (code == 0)
         code = servers_begin(place, error);
-    if (code == 0 && (mkdir(place->mount, 0755) != 0 ||
-                      (open && (chmod(place->directory.path, 0711) != 0 ||
-                                chmod(place->directory.physmem, 0666) != 0 ||
-                                chmod(place->directory.swap, 0666) != 0))))
+    if (code == 0 &&
+        (mkdir(place->mount, 0755) != 0 || (open && (chmod(place->directory.path, 0711) != 0 ||
+                                                     chmod(place->directory.physmem, 0666) != 0 ||
+                                                     chmod(place->directory.swap, 0666) != 0))))
         code = error_set(error, errno, "cannot prepare %s: %s", place->directory.path,
                          strerror(errno));
     return code;
 }
 
-int64_t place_memory(const struct server *server)
+int64_t place_memory(const struct launched *server)
 {
     unsigned long kilobytes;
     int64_t bytes = -1;
@@ -106,7 +106,7 @@ int64_t place_memory(const struct server *server)
     return bytes;
 }
 
-int64_t place_descriptors(const struct server *server)
+int64_t place_descriptors(const struct launched *server)
 {
     int64_t count = -2; /* . and .. */
     char path[64];
@@ -122,7 +122,7 @@ int64_t place_descriptors(const struct server *server)
     return count;
 }
 
-static bool server_end(struct server *server)
+static bool server_end(struct launched *server)
 {
     int status = 0;
 
@@ -137,7 +137,7 @@ bool place_end(struct place *place)
 
     if (place->guardian.pid != 0)
         guardian_stop(&place->guardian);
-    server_log_fini(&place->log);
+    launched_log_fini(&place->log);
     directory_fini(&place->directory);
     return physmem && swap;
 }

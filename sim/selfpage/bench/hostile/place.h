@@ -7,14 +7,14 @@
 
 #include "launch/directory.h"
 #include "launch/guardian.h"
-#include "launch/server.h"
+#include "launch/launched.h"
 
 struct place {
     struct directory directory;
     struct guardian guardian;
-    struct server physmem;
-    struct server swap;
-    struct server_log log;
+    struct launched physmem;
+    struct launched swap;
+    struct launched_log log;
     char mount[DIRECTORY_SOCKET_MAX + 1];
 };
 
@@ -25,8 +25,8 @@ void place_init(struct place *place);
 int place_start(struct place *place, bool open, struct sp_error *error);
 
 /* Bytes of private memory, and open descriptors, of a server. Negative: unknown. */
-int64_t place_memory(const struct server *server);
-int64_t place_descriptors(const struct server *server);
+int64_t place_memory(const struct launched *server);
+int64_t place_descriptors(const struct launched *server);
 
 /* End both servers. Returns whether both ended by themselves, with status 0. */
 bool place_end(struct place *place);

@@ -1,5 +1,5 @@
 /* Starting physmem and swap. */
-#include "launch/server.h"
+#include "launch/launched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +13,13 @@
 #include <poll.h>
 
 #include "base/error.h"
-#include "launch/wait.h"
+#include "launch/child.h"
 #include "os/sock.h"
 
 /* A server that has closed its pipe without a word is ending; it may take so long. */
 enum { SERVER_DYING_MS = 10000 };
 
-int server_log_memory(struct server_log *log)
+int launched_log_memory(struct launched_log *log)
 {
     char path[40];
 
@@ -32,32 +32,32 @@ int server_log_memory(struct server_log *log)
     return log->read < 0 ? -errno : 0;
 }
 
-int server_log_pipe(struct server_log *log)
+int launched_log_pipe(struct launched_log *log)
 {
     int fds[2];
 
-    *log = (struct server_log){-1, -1};
+    *log = (struct launched_log){-1, -1};
     if (pipe2(fds, O_CLOEXEC) != 0)
         return -errno;
-    *log = (struct server_log){.write = fds[1], .read = fds[0]};
+    *log = (struct launched_log){.write = fds[1], .read = fds[0]};
     return fcntl(log->read, F_SETFL, O_NONBLOCK) != 0 ? -errno : 0;
 }
 
-void server_log_fini(struct server_log *log)
+void launched_log_fini(struct launched_log *log)
 {
     if (log->write >= 0)
         close(log->write);
     if (log->read >= 0)
         close(log->read);
-    *log = (struct server_log){-1, -1};
+    *log = (struct launched_log){-1, -1};
 }
 
-int server_start(struct server *server, const char *name, struct spawn *spawn,
-                 const struct server_log *log, struct sp_error *error)
+int launched_start(struct launched *server, const char *name, struct spawn *spawn,
+                   const struct launched_log *log, struct sp_error *error)
 {
     int ready[2], result;
 
-    *server = (struct server){.name = name, .ready = -1};
+    *server = (struct launched){.name = name, .ready = -1};
     if (pipe2(ready, O_CLOEXEC) != 0)
         return error_set(error, errno, "pipe: %s", strerror(errno));
     spawn->passed = ready[1];
@@ -73,7 +73,7 @@ int server_start(struct server *server, const char *name, struct spawn *spawn,
 }
 
 /* The last line of what there is to read in a log; "" if nothing. */
-static void log_last_line(const struct server_log *log, char *line, size_t size)
+static void log_last_line(const struct launched_log *log, char *line, size_t size)
 {
     char buffer[4096], *end, *start;
     size_t have = 0;
@@ -95,7 +95,7 @@ static void log_last_line(const struct server_log *log, char *line, size_t size)
 }
 
 /* The message for a server that ended instead of listening. */
-static int server_explain(struct server *server, const struct server_log *log, int status,
+static int server_explain(struct launched *server, const struct launched_log *log, int status,
                           struct sp_error *error)
 {
     char line[SP_ERROR_TEXT], how[64];
@@ -110,7 +110,7 @@ static int server_explain(struct server *server, const struct server_log *log, i
 }
 
 /* 1: it listens, 0: it closed the pipe without a word, -ETIMEDOUT. */
-static int server_read_ready(const struct server *server, unsigned timeout_ms)
+static int server_read_ready(const struct launched *server, unsigned timeout_ms)
 {
     ssize_t size;
     char byte;
@@ -123,8 +123,8 @@ static int server_read_ready(const struct server *server, unsigned timeout_ms)
     return size == 1;
 }
 
-int server_await(struct server *server, const struct server_log *log, unsigned timeout_ms,
-                 struct sp_error *error)
+int launched_await(struct launched *server, const struct launched_log *log, unsigned timeout_ms,
+                   struct sp_error *error)
 {
     int listens = server_read_ready(server, timeout_ms), status = 0;
 

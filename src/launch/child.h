@@ -1,12 +1,8 @@
 /* Waiting for one child with a limit. */
-#ifndef LAUNCH_WAIT_H
-#define LAUNCH_WAIT_H
+#ifndef LAUNCH_CHILD_H
+#define LAUNCH_CHILD_H
 
-#include <stdint.h>
 #include <sys/types.h>
-
-/* Nanoseconds of a clock that only grows. */
-uint64_t clock_now(void);
 
 /* Wait until the child `pid` has ended, for at most `timeout_ms` (0: only look), and reap it.
  * Returns 0 and what waitpid says, or -ETIMEDOUT, or -ECHILD if there is no such child. */

@@ -1,6 +1,6 @@
 /* Waiting for one child with a limit: by a descriptor of the process where the kernel has them, and
  * by looking every millisecond where it has not (Valgrind 3.19 does not know pidfd_open). */
-#include "launch/wait.h"
+#include "launch/child.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/clock.h"
+
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -18,16 +20,6 @@
 #ifndef RUNNING_ON_VALGRIND
 #define RUNNING_ON_VALGRIND 0
 #endif
-
-#define NS_PER_MS UINT64_C(1000000)
-
-uint64_t clock_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
-}
 
 static int child_look(pid_t pid, int *statusp)
 {
@@ -45,27 +37,27 @@ static int child_look(pid_t pid, int *statusp)
 static void child_pause(int pidfd, uint64_t left_ns)
 {
     struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-    struct timespec pause = {.tv_nsec = NS_PER_MS};
+    struct timespec pause = {.tv_nsec = CLOCK_NS_PER_MS};
 
     if (pidfd < 0) {
         nanosleep(&pause, NULL);
         return;
     }
-    pause.tv_sec = (time_t)(left_ns / (1000 * NS_PER_MS));
-    pause.tv_nsec = (long)(left_ns % (1000 * NS_PER_MS));
+    pause.tv_sec = (time_t)(left_ns / CLOCK_NS_PER_S);
+    pause.tv_nsec = (long)(left_ns % CLOCK_NS_PER_S);
     ppoll(&poll_fd, 1, &pause, NULL);
 }
 
 int child_wait(pid_t pid, unsigned timeout_ms, int *statusp)
 {
-    uint64_t deadline = clock_now() + timeout_ms * NS_PER_MS, now;
+    uint64_t deadline = clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS, now;
     int result = child_look(pid, statusp), pidfd = -1;
 
     if (result != -ETIMEDOUT || timeout_ms == 0)
         return result;
     if (!RUNNING_ON_VALGRIND)
         pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    while ((result = child_look(pid, statusp)) == -ETIMEDOUT && (now = clock_now()) < deadline)
+    while ((result = child_look(pid, statusp)) == -ETIMEDOUT && (now = clock_now_ns()) < deadline)
         child_pause(pidfd, deadline - now);
     if (pidfd >= 0)
         close(pidfd);
