@@ -32,7 +32,7 @@ pid_t bench_fork(struct bench *bench, void (*function)(struct bench *bench, void
     _exit(0);
 }
 
-void bench_kill(pid_t pid)
+static void bench_kill(pid_t pid)
 {
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

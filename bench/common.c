@@ -68,16 +68,17 @@ void bench_note(struct bench *bench, const char *format, ...)
 static void help(const struct bench_about *about)
 {
     printf("Usage: %s [options]\n\n%s\n\n%s\n\n", about->name, about->claim, about->details);
-    printf("  --cores same|different  all on one core (default), or the measuring thread on one\n"
-           "                          and servers, peers and handler threads on another\n"
-           "  --rounds N              rounds, each of which measures both sides (default: %u)\n"
-           "  --directory DIR         for files, where there are any (default: /dev/shm)\n"
-           "  --picture FILE          draw the ratios as bars (.svg, .png, .pdf or .eps; needs gnuplot)\n"
-           "  --json                  print one JSON object\n"
-           "  --smoke                 a few small rounds: does it work? Nothing is judged\n"
-           "  --help\n\n"
-           "Exit status: 0 the claim held, 1 it did not, 2 it could not be measured.\n",
-           about->rounds);
+    printf(
+        "  --cores same|different  all on one core (default), or the measuring thread on one\n"
+        "                          and servers, peers and handler threads on another\n"
+        "  --rounds N              rounds, each of which measures both sides (default: %u)\n"
+        "  --directory DIR         for files, where there are any (default: /dev/shm)\n"
+        "  --picture FILE          draw the ratios as bars (.svg, .png, .pdf or .eps; needs gnuplot)\n"
+        "  --json                  print one JSON object\n"
+        "  --smoke                 a few small rounds: does it work? Nothing is judged\n"
+        "  --help\n\n"
+        "Exit status: 0 the claim held, 1 it did not, 2 it could not be measured.\n",
+        about->rounds);
 }
 
 static void take_option(struct bench *bench, int key)

@@ -128,7 +128,7 @@ struct bench_quartiles bench_quartiles_of(const struct bench *bench, const doubl
 struct bench_quartiles bench_ratios(const struct bench *bench, const struct bench_row *row);
 
 /* Draw the ratios into bench->picture. */
-void bench_picture(struct bench *bench);
+void picture_draw(struct bench *bench);
 
 /* ---- Where things run ---- */
 
@@ -164,9 +164,6 @@ void *bench_region(struct bench *bench, struct sp_task *task,
 
 /* Fork a child that runs function(bench, arg) on the core of servers. It dies with this process. */
 pid_t bench_fork(struct bench *bench, void (*function)(struct bench *bench, void *arg), void *arg);
-
-/* Kill and reap a child of bench_fork. */
-void bench_kill(pid_t pid);
 
 /* A process on the core of servers that answers every 64 bytes with 64 bytes: the least that a
  * request to a server costs. */

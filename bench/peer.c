@@ -53,7 +53,7 @@ uint32_t peer_contract(struct bench *bench, struct peer *peer, uint32_t frames, 
     peer_ask(bench, peer, &message, WIRE_OFFER, &reply);
     if (reply.offer.answer != SP_ACCEPTED)
         bench_fail(bench, "physmem does not guarantee %u frames: %s", frames,
-                   wire_reason_text(reply.offer.reason));
+                   print_reason_text(reply.offer.reason));
     message = (struct wire_message){.type = WIRE_CONTAINER_CREATE};
     message.container_create.slots = slots;
     peer_ask(bench, peer, &message, WIRE_CONTAINER, &reply);

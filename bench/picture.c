@@ -49,7 +49,7 @@ static unsigned write_ratios(struct bench *bench, FILE *script, double *lowest, 
     return bars;
 }
 
-void bench_picture(struct bench *bench)
+void picture_draw(struct bench *bench)
 {
     const struct gnuplot_look look = {.title = bench->about->name};
     struct gnuplot gnuplot;

@@ -204,13 +204,13 @@ static void measure_policies(struct bench *bench, const struct world *world)
 
     if (took == NULL)
         bench_fail(bench, "out of memory");
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         struct job job = {.frames = world->pages / 100};
         double bytes = 0;
 
         if (limit_of(policy->name) == BENCH_NO_LIMIT)
             continue;
-        policy_choose(&job.choice, policy->name, NULL);
+        policy_params_choose(&job.choice, policy->name, NULL);
         for (int share = 1; share <= 10; share *= 10) {
             double ns;
 
@@ -239,7 +239,7 @@ static void measure_combinations(struct bench *bench, const struct world *world)
     double all = (double)world->references * COMBINATIONS / 1e9;
 
     for (unsigned i = 0; i < COMBINATIONS; i++) {
-        policy_choose(&jobs[i].choice, combined[i % COMBINED], NULL);
+        policy_params_choose(&jobs[i].choice, combined[i % COMBINED], NULL);
         jobs[i].frames = world->pages / 100 * (1 + i / COMBINED);
     }
     for (unsigned round = 0; round < bench->rounds; round++) {
@@ -256,7 +256,7 @@ static void measure_curve(struct bench *bench, const struct world *world)
     struct bench_row *row = bench_row(bench, 4, "lru: all sizes, one size");
     struct job job = {.frames = world->pages / 10};
 
-    policy_choose(&job.choice, "lru", NULL);
+    policy_params_choose(&job.choice, "lru", NULL);
     for (unsigned round = 0; round < bench->rounds; round++) {
         double all = run_command(bench, world, NULL, 1, NULL);
         double one = run_command(bench, world, &job, 1, NULL);

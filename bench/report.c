@@ -162,7 +162,7 @@ int bench_finish(struct bench *bench)
     else
         print_table(bench);
     if (bench->picture != NULL)
-        bench_picture(bench);
+        picture_draw(bench);
     for (unsigned i = 0; i < bench->rows; i++) {
         free(bench->row[i].subject);
         free(bench->row[i].baseline);

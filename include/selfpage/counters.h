@@ -22,7 +22,7 @@
     X(u64, swapped_out, "pages", "written to swap and acknowledged")                               \
     X(u64, swapped_in, "pages", "read back from swap")                                             \
     X(u64, dropped, "pages", "evicted without a write: their contents were dropped")               \
-    X(u64, refilled, "pages", "made again by a refill callback")                                    \
+    X(u64, refilled, "pages", "made again by a refill callback")                                   \
     X(u64, zeroed, "pages", "cleared because their frame had been used before")                    \
     X(u64, recalls_heard, "recalls", "received by the task")                                       \
     X(u64, recalls_answered, "recalls", "answered in full by the task, in time or late")           \
@@ -122,9 +122,9 @@
     X(u64, violations, "connections", "closed for input that the protocol forbids")
 
 /* X and E that make the members of a struct. */
-#define SP_COUNTER_TYPE_u32 uint32_t
-#define SP_COUNTER_TYPE_u64 uint64_t
-#define SP_COUNTER_FIELD(type, name, unit, meaning)  SP_COUNTER_TYPE_##type name;
+#define SP_COUNTER_TYPE_u32                         uint32_t
+#define SP_COUNTER_TYPE_u64                         uint64_t
+#define SP_COUNTER_FIELD(type, name, unit, meaning) SP_COUNTER_TYPE_##type name;
 #define SP_STATE_FIELD(name, list, unit, meaning)   uint8_t name;
 
 #endif

@@ -20,18 +20,18 @@ _Static_assert(EXTENT_PAGES % WORD_BITS == 0, "whole words");
 struct backing {
     struct errand errand; /* first */
     struct service *service;
-    struct user *user; /* one reference: whose share it counts for */
-    struct seat *seat; /* one reference */
+    struct user *user;    /* one reference: whose share it counts for */
+    struct seat *seat;    /* one reference */
     struct backing *next; /* among those that change */
     struct backing *prev;
     uint64_t begun_ns; /* when the change under way was submitted */
     int fd;
-    int error;         /* of the change that has ended */
-    bool given;        /* somebody else has had a descriptor */
-    bool changing;     /* the errand is under way */
-    bool doomed;       /* is to be truncated and closed after that */
+    int error;     /* of the change that has ended */
+    bool given;    /* somebody else has had a descriptor */
+    bool changing; /* the errand is under way */
+    bool doomed;   /* is to be truncated and closed after that */
     bool closed;
-    bool late;         /* its task was ended for it */
+    bool late;                     /* its task was ended for it */
     uint64_t clear[EXTENT_WORDS];  /* pages that are to be cleared */
     uint64_t clears[EXTENT_WORDS]; /* pages that the errand clears */
 };
@@ -65,8 +65,7 @@ static int64_t number_find(struct service *service)
         table = realloc(service->backing, room * sizeof(struct backing *));
         if (table == NULL)
             return -ENOMEM;
-        memset(table + service->backings, 0,
-               (room - service->backings) * sizeof(struct backing *));
+        memset(table + service->backings, 0, (room - service->backings) * sizeof(struct backing *));
         service->backing = table;
         service->backings = room;
     }
@@ -201,8 +200,7 @@ static bool may_have_one(const struct service *service, const struct seat *seat)
 
     if (!user_may(seat->extents, 1, service->extents, service->extents_max, BACKING_SHARE_TASK))
         return false;
-    return user_may(user->extents, 1, service->extents, service->extents_max,
-                    BACKING_SHARE_USER) ||
+    return user_may(user->extents, 1, service->extents, service->extents_max, BACKING_SHARE_USER) ||
            (user->uid == geteuid() && seat->extents < BACKING_SHARE_OWN);
 }
 
@@ -293,7 +291,7 @@ void backing_audit(struct service *service, const struct physmem_effect *effect)
         extent_fail(service, "audit", pages);
     else
         physmem_audit_done(service->physmem, clock_now_ns(), effect->extent.extent,
-                        effect->extent.count, (uint64_t)pages);
+                           effect->extent.count, (uint64_t)pages);
 }
 
 void backing_destroy(struct service *service, const struct physmem_effect *effect)

@@ -204,7 +204,7 @@ static void send_repossessed(struct service *service, const struct physmem_effec
 /* The numbers of a breach, in words. */
 static void breach_text(const struct physmem_effect *effect, char *text, size_t size)
 {
-    const char *reason = wire_reason_text(effect->revoked.reason);
+    const char *reason = print_reason_text(effect->revoked.reason);
     unsigned asked = effect->revoked.asked;
     unsigned missing = effect->revoked.missing;
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Copy one counter from `from` to `to`. */
-#define OBSERVER_COPY_F(type, name, unit, meaning)  to->name = from->name;
+#define OBSERVER_COPY_F(type, name, unit, meaning) to->name = from->name;
 #define OBSERVER_COPY_E(name, list, unit, meaning) to->name = from->name;
 
 static void send_task_status(struct service *service, struct connection *connection, uint32_t seq,
@@ -53,8 +53,8 @@ void observer_status(struct service *service, struct connection *connection,
     connection_send(connection, message, -1);
 }
 
-void observer_recall(struct service *service, struct connection *connection,
-                     const struct wire_message *message)
+void observer_recall_from(struct service *service, struct connection *connection,
+                          const struct wire_message *message)
 {
     int64_t frames;
 

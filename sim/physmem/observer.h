@@ -7,7 +7,7 @@
 /* Answer STATUS; RECALL_TASK. */
 void observer_status(struct service *service, struct connection *connection,
                      const struct wire_message *request);
-void observer_recall(struct service *service, struct connection *connection,
-                     const struct wire_message *message);
+void observer_recall_from(struct service *service, struct connection *connection,
+                          const struct wire_message *message);
 
 #endif

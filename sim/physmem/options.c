@@ -14,14 +14,13 @@
 static const char about[] =
     "The physical memory server: gives frames to tasks under contracts, and takes them back.\n";
 
-static const char notes[] =
-    "SIGTERM and SIGINT end the server cleanly.\n";
+static const char notes[] = "SIGTERM and SIGINT end the server cleanly.\n";
 
 static int max_term_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
     uint64_t *term_ns = &((struct physmem_options *)options)->max_term_ns;
 
-    if (time_parse(text, strlen(text), term_ns) != 0 || *term_ns == 0)
+    if (terms_text_time(text, strlen(text), term_ns) != 0 || *term_ns == 0)
         return error_set(error, EINVAL,
                          "--%s: \"%s\" is not a time above zero, as 500ms, 30s or forever", name,
                          text);
@@ -31,9 +30,9 @@ static int max_term_take(void *options, const char *name, const char *text, stru
 /* A time above zero that is not forever. */
 static int finite_take(uint64_t *ns, const char *name, const char *text, struct sp_error *error)
 {
-    if (time_parse(text, strlen(text), ns) != 0 || *ns == 0 || *ns == SP_FOREVER)
-        return error_set(error, EINVAL,
-                         "--%s: \"%s\" is not a time above zero, as 500ms or 30s", name, text);
+    if (terms_text_time(text, strlen(text), ns) != 0 || *ns == 0 || *ns == SP_FOREVER)
+        return error_set(error, EINVAL, "--%s: \"%s\" is not a time above zero, as 500ms or 30s",
+                         name, text);
     return 0;
 }
 
@@ -52,8 +51,8 @@ static int sample_period_take(void *options, const char *name, const char *text,
 {
     uint64_t *period_ns = &((struct physmem_options *)options)->sample_period_ns;
 
-    if (time_parse(text, strlen(text), period_ns) != 0 || *period_ns < SAMPLE_PERIOD_LEAST_NS ||
-        *period_ns > SAMPLE_PERIOD_MOST_NS)
+    if (terms_text_time(text, strlen(text), period_ns) != 0 ||
+        *period_ns < SAMPLE_PERIOD_LEAST_NS || *period_ns > SAMPLE_PERIOD_MOST_NS)
         return error_set(error, EINVAL,
                          "--%s: \"%s\" is not a time from 1ms to 1h, as 500ms or 30s", name, text);
     return 0;
@@ -90,8 +89,7 @@ static const struct option_row rows[] = {
      .help = "which slots (default: 1)"},
     {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
      .help = "write one byte to FD, and close it, once the server listens"},
-    {"verbose", OPTION_FLAG, FIELD(verbose),
-     .help = "print every message"},
+    {"verbose", OPTION_FLAG, FIELD(verbose), .help = "print every message"},
 };
 
 static int check(void *arg, struct sp_error *error)

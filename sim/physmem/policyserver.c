@@ -125,7 +125,8 @@ static void on_limits(struct service *service, struct connection *connection,
     int code = -E2BIG;
 
     if (complete)
-        code = physmem_policyserver_limits(service->physmem, clock_now_ns(), self->limit, self->limits);
+        code = physmem_policyserver_limits(service->physmem, clock_now_ns(), self->limit,
+                                           self->limits);
     connection_send_done(connection, message, code, self->limits,
                          complete ? NULL : "too many limits, or not as many as were announced");
     self->limits = 0;
@@ -171,7 +172,7 @@ void policyserver_message(struct service *service, struct connection *connection
         break;
     default:
         connection_close(connection, CONNECTION_VIOLATION, "%s may not be sent by a policy server",
-                         wire_type_name(message->type));
+                         message_type_name(message->type));
         break;
     }
 }

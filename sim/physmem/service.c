@@ -25,10 +25,10 @@
 
 /* Extents are audited going round: all of them in half a second, if that costs no more than the
  * batch in a period. */
-#define AUDIT_PERIOD_MS    20
-#define AUDIT_ROUND_MS     500
-#define AUDIT_BATCH_LEAST  16u
-#define AUDIT_BATCH_MOST   512u
+#define AUDIT_PERIOD_MS   20
+#define AUDIT_ROUND_MS    500
+#define AUDIT_BATCH_LEAST 16u
+#define AUDIT_BATCH_MOST  512u
 
 /* How often idleness is sampled, for an arbiter that wants to know, unless options say. */
 #define SAMPLE_PERIOD_MS 500

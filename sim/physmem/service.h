@@ -36,13 +36,13 @@
 /* A task's connections; connection->user of both. It lives as long as one of them, or a change of
  * its memory that is under way. */
 struct seat {
-    struct physmem_task *task;   /* NULL: gone */
-    struct connection *request;  /* NULL: closed */
-    struct connection *control;  /* NULL: none */
+    struct physmem_task *task;  /* NULL: gone */
+    struct connection *request; /* NULL: closed */
+    struct connection *control; /* NULL: none */
     uint32_t references;
-    uint32_t extents;            /* that back its frames */
-    uint32_t clearing;           /* of these, being cleared: replies wait for that */
-    struct held_reply *held;     /* oldest first */
+    uint32_t extents;        /* that back its frames */
+    uint32_t clearing;       /* of these, being cleared: replies wait for that */
+    struct held_reply *held; /* oldest first */
     uint32_t held_count;
 };
 

@@ -117,7 +117,7 @@ static void on_hello(struct service *service, struct connection *connection,
 {
     if (message->type != WIRE_HELLO) {
         connection_close(connection, CONNECTION_VIOLATION, "the first message was %s, not HELLO",
-                         wire_type_name(message->type));
+                         message_type_name(message->type));
     } else if (message->hello.version != WIRE_VERSION) {
         hello_refuse(connection, message, -EPROTO, "this physmem speaks another version");
     } else if (message->hello.role == WIRE_ROLE_TASK) {
@@ -178,8 +178,8 @@ static void tell_no_effect(struct service *service, const struct physmem_request
         !service->told_no_weights) {
         service->told_no_weights = true;
         log_line(&service->server.log, "no-effect",
-                 "task %s: weight=%u has no effect, since arbiter %s does not look at weights", name,
-                 terms->weight, arbiter->name);
+                 "task %s: weight=%u has no effect, since arbiter %s does not look at weights",
+                 name, terms->weight, arbiter->name);
     }
     if (terms->bid > 0 && terms->on_breach != SP_BREACH_PENALTY &&
         (arbiter->flags & SP_ARBITER_NO_BIDS) != 0 && !service->told_no_bids) {
@@ -210,7 +210,7 @@ static void on_split(struct service *service, const struct physmem_request *requ
     if (getrandom(&token, sizeof(token), 0) != sizeof(token))
         token = 0;
     physmem_part_split(service->physmem, clock_now_ns(), request, message->split.contract,
-                  message->split.frames, token);
+                       message->split.frames, token);
 }
 
 static void on_allocate(struct service *service, const struct physmem_request *request,
@@ -243,7 +243,7 @@ static void on_unmapped(struct service *service, struct connection *connection,
                         struct physmem_task *task, const struct wire_message *message)
 {
     if (physmem_unmap_answered(service->physmem, service_received_ns(service), task,
-                         message->unmapped.id) != 0)
+                               message->unmapped.id) != 0)
         connection_close(connection, CONNECTION_VIOLATION,
                          "UNMAPPED answers number %llu, which was not asked",
                          (unsigned long long)message->unmapped.id);
@@ -256,7 +256,7 @@ static void violation(struct connection *connection, const struct wire_message *
                       const char *role)
 {
     connection_close(connection, CONNECTION_VIOLATION, "%s may not be sent by %s",
-                     wire_type_name(message->type), role);
+                     message_type_name(message->type), role);
 }
 
 /* A message over a task's request connection. */
@@ -276,13 +276,15 @@ static void on_request(struct service *service, struct connection *connection,
         physmem_contract_accept(physmem, now, &request, message->accept.contract);
         break;
     case WIRE_RENEW:
-        physmem_contract_renew(physmem, now, &request, message->renew.contract, message->renew.term_ns);
+        physmem_contract_renew(physmem, now, &request, message->renew.contract,
+                               message->renew.term_ns);
         break;
     case WIRE_CLOSE:
         physmem_contract_close(physmem, now, &request, message->close.contract);
         break;
     case WIRE_RESIZE:
-        physmem_contract_resize(physmem, now, &request, message->resize.contract, message->resize.frames);
+        physmem_contract_resize(physmem, now, &request, message->resize.contract,
+                                message->resize.frames);
         break;
     case WIRE_SPLIT:
         on_split(service, &request, message);
@@ -368,7 +370,7 @@ static void on_message(struct connection *connection, const struct wire_message 
     else if (seat == &observer_seat && message->type == WIRE_STATUS)
         observer_status(service, connection, message);
     else if (seat == &observer_seat && message->type == WIRE_RECALL_TASK)
-        observer_recall(service, connection, message);
+        observer_recall_from(service, connection, message);
     else if (seat == &observer_seat)
         violation(connection, message, "an observer");
     else if (seat == &policy_seat)

@@ -78,7 +78,7 @@ struct reading {
 };
 
 #define wrong(reading, where, ...)                                                                 \
-    yaml_wrong((reading)->path, &(reading)->positions, where, (reading)->error, __VA_ARGS__)
+    yaml_load_wrong((reading)->path, &(reading)->positions, where, (reading)->error, __VA_ARGS__)
 
 static int user_find(const struct reading *reading, const char *where, const char *user,
                      uint32_t *uidp)
@@ -155,7 +155,8 @@ static int list_take(struct reading *reading, const struct entry *entries, uint3
     int result = 0;
 
     for (uint32_t i = 0; i < count && result == 0; i++)
-        result = entry_take(reading, &entries[i], yaml_element(where, sizeof where, list, i, ""));
+        result =
+            entry_take(reading, &entries[i], yaml_load_element(where, sizeof where, list, i, ""));
     return result;
 }
 
@@ -188,7 +189,7 @@ int entitlements_load(const char *path, struct limit **limitsp, uint32_t *countp
     if (result != 0)
         return result;
     result = file_take(&reading, file);
-    yaml_free(&syntax, file);
+    yaml_load_free(&syntax, file);
     yaml_index_fini(&reading.positions);
     if (result != 0) {
         free(reading.limits);

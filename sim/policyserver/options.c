@@ -35,7 +35,7 @@ static int period_take(void *options, const char *name, const char *text, struct
 {
     uint64_t *period_ns = &((struct policyserver_options *)options)->period_ns;
 
-    if (time_parse(text, strlen(text), period_ns) != 0 || *period_ns < CLOCK_NS_PER_MS ||
+    if (terms_text_time(text, strlen(text), period_ns) != 0 || *period_ns < CLOCK_NS_PER_MS ||
         *period_ns > 3600 * CLOCK_NS_PER_S)
         return error_set(error, EINVAL, "--%s: \"%s\" is not a time from 1ms to 1h, as 100ms", name,
                          text);

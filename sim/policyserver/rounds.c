@@ -94,7 +94,7 @@ static uint32_t find(struct rounds *rounds, uint64_t now)
     uint32_t count = 0, unique = 0, uid;
 
     for (uint32_t row = 0; row < used && row < rounds->capacity && row < table->rows; row++) {
-        if (!control_row_read(&table->row[row], now, &rounds->found[count].task, &uid))
+        if (!control_table_read(&table->row[row], now, &rounds->found[count].task, &uid))
             continue;
         rounds->found[count++].row = row;
     }
@@ -130,11 +130,11 @@ int64_t rounds_run(struct rounds *rounds, uint64_t now, struct log *log)
     for (uint32_t i = 0; i < count; i++) {
         const struct entitlement *from = &rounds->entitlement[i];
         const struct rounds_task *task = &rounds->found[i];
-        struct control_entitlement to = {control_basis(&task->task), from->frames, {0}};
+        struct control_entitlement to = {control_table_basis(&task->task), from->frames, {0}};
 
         for (unsigned step = 0; step < CONTROL_STEPS; step++)
             to.gives[step] = from->gives[step];
-        if (!control_row_entitle(&table->row[task->row], task->task.id, &to))
+        if (!control_table_entitle(&table->row[task->row], task->task.id, &to))
             continue;
         changed++;
         if (log != NULL)

@@ -30,7 +30,8 @@ static const struct subcommand commands[] = {
     {"convert", convert_command, "write a trace in another format"},
     {"decisions", decisions_command, "make the decisions of a live task's policy again"},
     {"check-policy", check_policy_command, "see whether a policy keeps the rules of its interface"},
-    {"check-arbiter", check_arbiter_command, "see whether an arbiter keeps the rules of its interface"},
+    {"check-arbiter", check_arbiter_command,
+     "see whether an arbiter keeps the rules of its interface"},
     {"new-policy", new_policy_command, "write the beginning of an eviction policy, with a test"},
     {"new-arbiter", new_policy_arbiter_command, "write the beginning of an arbiter, with a test"},
     {"bench", bench_command, "measure contracts and attacks"},
@@ -44,9 +45,9 @@ int main(int argc, char **argv)
         return EXIT_CANNOT;
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write */
     signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is an error of fwrite */
-    status = commands_run("selfpage", "Self-paging under contract: physmem, swap, and tasks that page themselves.",
-                          commands, sizeof(commands) / sizeof(commands[0]), SELFPAGE_VERSION,
-                          argc - 1, argv + 1);
+    status = commands_run(
+        "selfpage", "Self-paging under contract: physmem, swap, and tasks that page themselves.",
+        commands, sizeof(commands) / sizeof(commands[0]), SELFPAGE_VERSION, argc - 1, argv + 1);
     /* Whoever reads results that are cut short must not take them for all. */
     code = stdio_flush();
     if (code != 0 && status != EXIT_CANNOT) {

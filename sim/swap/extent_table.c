@@ -45,8 +45,7 @@ static int table_grow(struct extent_table *table)
 }
 
 int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
-                     struct server *server, struct user *user,
-                     struct extent_totals *totals)
+                     struct server *server, struct user *user, struct extent_totals *totals)
 {
     uint32_t place = place_find(table, number);
     struct swap_extent *extent;

@@ -42,8 +42,7 @@ struct extent_table {
  * as long. Returns 0, -EEXIST (the number is
  * taken), -EMFILE (EXTENT_TABLE_MAX) or -ENOMEM. */
 int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
-                     struct server *server, struct user *user,
-                     struct extent_totals *totals);
+                     struct server *server, struct user *user, struct extent_totals *totals);
 
 /* The extent of that number, with one reference more for the caller, if it has page `offset`; else
  * NULL. */

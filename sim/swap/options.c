@@ -6,11 +6,9 @@
 
 #include "base/error.h"
 
-static const char about[] =
-    "The swap server: keeps pages of tasks in the slots of a file.\n";
+static const char about[] = "The swap server: keeps pages of tasks in the slots of a file.\n";
 
-static const char notes[] =
-    "SIGTERM and SIGINT end the server cleanly.\n";
+static const char notes[] = "SIGTERM and SIGINT end the server cleanly.\n";
 
 static int mode_set(void *arg, enum swap_mode mode, struct sp_error *error)
 {
@@ -41,15 +39,13 @@ static int direct_take(void *options, const char *name, const char *text, struct
 static const struct option_row rows[] = {
     {"slots", OPTION_U32, FIELD(slots), 1, SWAP_SLOTS_MAX, .value = "N",
      .help = "slots of one page (4 KiB) each"},
-    {"socket", OPTION_TEXT, FIELD(socket), .value = "PATH",
-     .help = "where tasks connect"},
+    {"socket", OPTION_TEXT, FIELD(socket), .value = "PATH", .help = "where tasks connect"},
     {"file", OPTION_TEXT, FIELD(file), .value = "PATH",
      .help = "the device: preallocated, and nameless while in use unless --keep"},
     {"keep", OPTION_FLAG, FIELD(keep),
      .help = "keep the file; started again on it, serve its clients by their old keys. What was "
              "acknowledged outlives the server, also by kill -9"},
-    {"sync", OPTION_FLAG, FIELD(sync),
-     .help = "acknowledge only what would outlive a power loss"},
+    {"sync", OPTION_FLAG, FIELD(sync), .help = "acknowledge only what would outlive a power loss"},
     {"buffered", OPTION_CALL_FLAG, .take = buffered_take,
      .help = "go through the page cache, and answer each request at once"},
     {"direct", OPTION_CALL_FLAG, .take = direct_take,
@@ -66,8 +62,7 @@ static const struct option_row rows[] = {
     {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
      .help = "write one byte to FD, and close it, once the server listens"},
     {"fail-writes", OPTION_RATE, FIELD(fail_writes), .most = 1,
-     .value = "RATE pretend that this share of written pages fails, 0 to 1, for tests",
-     .help = ""},
+     .value = "RATE pretend that this share of written pages fails, 0 to 1, for tests", .help = ""},
     {"fail-reads", OPTION_RATE, FIELD(fail_reads), .most = 1, .value = "RATE",
      .help = "the same for pages read"},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",

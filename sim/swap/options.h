@@ -29,8 +29,8 @@ struct swap_options {
     bool verbose;
     bool list_clients;    /* of a kept device, instead of serving */
     uint32_t drop_client; /* the same: drop the client of this id; 0: none */
-    int ready_fd;       /* -1: none */
-    double fail_writes; /* injected faults: the share of pages, 0 to 1 */
+    int ready_fd;         /* -1: none */
+    double fail_writes;   /* injected faults: the share of pages, 0 to 1 */
     double fail_reads;
     uint64_t seed;
 };

@@ -167,8 +167,8 @@ int64_t client_table_init(struct client_table *table, struct swap_map *map,
 {
     int64_t restored;
 
-    *table = (struct client_table){
-        .map = map, .index = index, .quota = quota, .user_quota = user_quota};
+    *table =
+        (struct client_table){.map = map, .index = index, .quota = quota, .user_quota = user_quota};
     table->most = index != NULL ? SWAP_INDEX_CLIENTS : SWAP_CLIENTS_MAX;
     if (index == NULL)
         return 0;

@@ -32,13 +32,13 @@ struct client {
     uid_t uid;
     struct client_owner *owner;
     uint32_t connections;
-    uint32_t references; /* of sessions, and one of the table while it is not gone */
-    bool gone;           /* removed from the table and the books */
-    struct swap_job *first_job;    /* that have not begun, in order */
+    uint32_t references;        /* of sessions, and one of the table while it is not gone */
+    bool gone;                  /* removed from the table and the books */
+    struct swap_job *first_job; /* that have not begun, in order */
     struct swap_job *last_job;
-    struct client *next_turn;      /* in swap_turns, if it has any */
-    uint32_t deficit;              /* pages that it may still have transferred in its turn */
-    uint32_t buffers;              /* of its jobs that have begun */
+    struct client *next_turn; /* in swap_turns, if it has any */
+    uint32_t deficit;         /* pages that it may still have transferred in its turn */
+    uint32_t buffers;         /* of its jobs that have begun */
     struct extent_table extents;
     char name[SWAP_INDEX_NAME];
 };

@@ -142,8 +142,8 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
     if (error < 0)
         text =
             "not an extent of that many pages, sealed against growing, and not against shrinking";
-    else if (!user_may(connection->owner->extents, 1, service->extents.extents, service->extents_max,
-                       SHARE_EXTENTS))
+    else if (!user_may(connection->owner->extents, 1, service->extents.extents,
+                       service->extents_max, SHARE_EXTENTS))
         error = -EMFILE;
     else
         error = extent_table_add(&session->client->extents, message->give_extent.extent, consume_fd,
@@ -195,7 +195,7 @@ static void on_request(struct connection *connection, const struct wire_message 
     case WIRE_LOAD:
         if (message->seq == 0) {
             connection_close(connection, CONNECTION_VIOLATION, "%s that wants no reply",
-                             wire_type_name(message->type));
+                             message_type_name(message->type));
             break;
         }
         service_submit(connection->user, message);
@@ -234,7 +234,7 @@ static void on_message(struct connection *connection, const struct wire_message 
         if (consume_fd >= 0)
             connection_discard(connection, consume_fd);
         connection_close(connection, CONNECTION_VIOLATION, "unexpected %s from %s",
-                         wire_type_name(message->type),
+                         message_type_name(message->type),
                          !session->greeted         ? "a peer that has not said HELLO"
                          : session->client != NULL ? "a client"
                                                    : "an observer");

@@ -363,9 +363,8 @@ int service_open(struct swap_service *service, const struct swap_options *option
         code = memory_prepare(service, error);
     if (code < 0)
         return code;
-    service->restored =
-        client_table_init(&service->clients, &service->map, service->file.index,
-                          options->quota, options->user_quota);
+    service->restored = client_table_init(&service->clients, &service->map, service->file.index,
+                                          options->quota, options->user_quota);
     if (service->restored < 0)
         return error_set(error, ENOMEM, "no memory for the clients of %s", options->file);
     return 0;

@@ -57,8 +57,8 @@ struct swap_service {
     uint32_t extents_max;
     int64_t restored; /* slots that came back with a kept device */
     bool threaded;
-    struct swap_job *reused; /* inline: the one job there is */
-    struct swap_turns turns; /* threaded: clients with jobs that have not begun */
+    struct swap_job *reused;          /* inline: the one job there is */
+    struct swap_turns turns;          /* threaded: clients with jobs that have not begun */
     struct shared buffers;            /* of all jobs */
     uint8_t *buffer[SERVICE_BUFFERS]; /* threaded: those that nobody uses */
     uint32_t buffers_free;

@@ -237,7 +237,7 @@ int libcachesim_new(struct libcachesim **adapterp, void *object, const char *pat
     };
     result = find_hooks(adapter, object, path, error);
     if (result == 0)
-        result = policy_adopt(choice, &adapter->policy, NULL, error);
+        result = policy_params_adopt(choice, &adapter->policy, NULL, error);
     if (result != 0) {
         libcachesim_free(&adapter);
         return result;

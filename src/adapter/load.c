@@ -40,7 +40,8 @@ static int load_object(struct policy_handle *handle, const char *text, struct sp
     int result = plugin_open(&handle->object, text, SP_POLICY_SYMBOL, error);
 
     if (result == 0)
-        return policy_adopt(&handle->choice, handle->object.symbol, handle->object.params, error);
+        return policy_params_adopt(&handle->choice, handle->object.symbol, handle->object.params,
+                                   error);
     if (handle->object.object == NULL)
         return result;
     plugin_close(&handle->object);
@@ -50,17 +51,17 @@ static int load_object(struct policy_handle *handle, const char *text, struct sp
     return load_foreign(handle, text, error);
 }
 
-int policy_load(struct policy_handle *handle, const char *text, struct sp_error *error)
+int load_policy(struct policy_handle *handle, const char *text, struct sp_error *error)
 {
     *handle = (struct policy_handle){.foreign = false};
     if (strncmp(text, PREFIX, sizeof(PREFIX) - 1) == 0)
         return load_prefixed(handle, text + sizeof(PREFIX) - 1, error);
     if (plugin_is_named_by(text))
         return load_object(handle, text, error);
-    return policy_choose(&handle->choice, text, error);
+    return policy_params_choose(&handle->choice, text, error);
 }
 
-void policy_unload(struct policy_handle *handle)
+void load_policy_end(struct policy_handle *handle)
 {
     libcachesim_free(&handle->adapter);
     plugin_close(&handle->object);

@@ -15,17 +15,17 @@
 struct libcachesim;
 
 struct policy_handle {
-    struct policy_choice choice; /* valid until policy_unload */
+    struct policy_choice choice; /* valid until load_policy_end */
     bool foreign;                /* written for another simulator: it allocates as it likes */
     /* Private. */
     struct plugin object;
     struct libcachesim *adapter;
 };
 
-/* Returns 0; what policy_choose and plugin_open return; -EPROTO, -EINVAL: the object holds a policy
- * that cannot be used. Release with policy_unload in any case, after all engines have ended. */
-int policy_load(struct policy_handle *handle, const char *text, struct sp_error *error);
+/* Returns 0; what policy_params_choose and plugin_open return; -EPROTO, -EINVAL: the object holds a policy
+ * that cannot be used. Release with load_policy_end in any case, after all engines have ended. */
+int load_policy(struct policy_handle *handle, const char *text, struct sp_error *error);
 
-void policy_unload(struct policy_handle *handle);
+void load_policy_end(struct policy_handle *handle);
 
 #endif

@@ -59,8 +59,8 @@ int arbiter_registry_choose(struct arbiter_choice *choice, const char *text, str
 
     if (arbiter == NULL) {
         for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++)
-            name_list_add(&known, arbiter->name);
-        return name_list_missing(&known, "arbiter", text, length, error);
+            params_name_add(&known, arbiter->name);
+        return params_name_missing(&known, "arbiter", text, length, error);
     }
     return arbiter_registry_choose_plugin(choice, arbiter,
                                           text[length] == ':' ? text + length + 1 : NULL, error);

@@ -57,10 +57,10 @@ static void settle(struct deadlines *deadlines, uint32_t place, struct deadline 
     put(deadlines, place, deadline);
 }
 
-void deadline_start(struct deadlines *deadlines, struct deadline *deadline, uint64_t when)
+void deadlines_start(struct deadlines *deadlines, struct deadline *deadline, uint64_t when)
 {
     if (when == DEADLINE_NEVER) {
-        deadline_stop(deadlines, deadline);
+        deadlines_stop(deadlines, deadline);
         return;
     }
     deadline->when = when;
@@ -69,7 +69,7 @@ void deadline_start(struct deadlines *deadlines, struct deadline *deadline, uint
     settle(deadlines, deadline->place - 1, deadline);
 }
 
-void deadline_stop(struct deadlines *deadlines, struct deadline *deadline)
+void deadlines_stop(struct deadlines *deadlines, struct deadline *deadline)
 {
     uint32_t place = deadline->place;
     struct deadline *last;

@@ -38,10 +38,10 @@ void deadlines_unreserve(struct deadlines *deadlines, uint32_t count);
 
 /* Start a deadline, or move one that is running. DEADLINE_NEVER: stop it. It must not move in
  * memory while it runs. */
-void deadline_start(struct deadlines *deadlines, struct deadline *deadline, uint64_t when);
+void deadlines_start(struct deadlines *deadlines, struct deadline *deadline, uint64_t when);
 
 /* Stop a deadline; it need not be running. */
-void deadline_stop(struct deadlines *deadlines, struct deadline *deadline);
+void deadlines_stop(struct deadlines *deadlines, struct deadline *deadline);
 
 static inline bool deadline_is_running(const struct deadline *deadline)
 {

@@ -13,7 +13,7 @@ void handles_fini(struct handles *handles)
     handles_init(handles, handles->allocator);
 }
 
-uint32_t handle_new(struct handles *handles, void *object)
+uint32_t handles_new(struct handles *handles, void *object)
 {
     struct handle_entry *entry;
 
@@ -33,7 +33,7 @@ uint32_t handle_new(struct handles *handles, void *object)
     return entry->generation << 20 | (uint32_t)(entry - handles->entry + 1);
 }
 
-void handle_free(struct handles *handles, uint32_t handle)
+void handles_free(struct handles *handles, uint32_t handle)
 {
     struct handle_entry *entry = &handles->entry[(handle & HANDLES_MAX) - 1];
 

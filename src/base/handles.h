@@ -28,13 +28,13 @@ void handles_init(struct handles *handles, const struct allocator *allocator);
 void handles_fini(struct handles *handles);
 
 /* A handle for `object`, which is not NULL; 0 if there is no memory or there are HANDLES_MAX. */
-uint32_t handle_new(struct handles *handles, void *object);
+uint32_t handles_new(struct handles *handles, void *object);
 
 /* Give a valid handle up. */
-void handle_free(struct handles *handles, uint32_t handle);
+void handles_free(struct handles *handles, uint32_t handle);
 
 /* The object that a handle names, or NULL. Any number may be asked. */
-static inline void *handle_object(const struct handles *handles, uint32_t handle)
+static inline void *handles_object(const struct handles *handles, uint32_t handle)
 {
     uint32_t index = (handle & HANDLES_MAX) - 1;
 

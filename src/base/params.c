@@ -14,7 +14,7 @@
 /* Digits of a value: so many are exact in a double, and so is their power of ten. */
 #define DIGITS_MAX 15
 
-void name_list_add(struct name_list *list, const char *name)
+void params_name_add(struct name_list *list, const char *name)
 {
     int written = snprintf(list->text + list->length, sizeof(list->text) - list->length, "%s%s",
                            list->length > 0 ? ", " : "", name);
@@ -39,8 +39,8 @@ static void name_list_nearest(const struct name_list *list, const char *word, ch
     snprintf(name, size, "%s", nearest.best != NULL ? nearest.best : "");
 }
 
-int name_list_missing(const struct name_list *list, const char *kind, const char *text,
-                      size_t length, struct sp_error *error)
+int params_name_missing(const struct name_list *list, const char *kind, const char *text,
+                        size_t length, struct sp_error *error)
 {
     char word[QUOTE + 1], name[QUOTE + 1];
 
@@ -135,7 +135,7 @@ static int unknown_param(const struct owner *owner, const char *name, size_t len
     struct name_list known = {.length = 0};
 
     for (param = owner->params; param != NULL && param->name != NULL; param++)
-        name_list_add(&known, param->name);
+        params_name_add(&known, param->name);
     if (known.length == 0)
         return error_set(error, ENOENT, "%s '%s' has no parameters, so no '%.*s'", owner->kind,
                          owner->name, params_quote_length(length), name);

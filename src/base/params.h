@@ -35,11 +35,11 @@ struct name_list {
     size_t length;
 };
 
-void name_list_add(struct name_list *list, const char *name);
+void params_name_add(struct name_list *list, const char *name);
 
 /* Say that the first `length` bytes of `text` name no `kind` of the list: with the nearest name, or what
  * to do about a shared object without a slash, or else the whole list. Returns -ENOENT. */
-int name_list_missing(const struct name_list *list, const char *kind, const char *text,
-                      size_t length, struct sp_error *error);
+int params_name_missing(const struct name_list *list, const char *kind, const char *text,
+                        size_t length, struct sp_error *error);
 
 #endif

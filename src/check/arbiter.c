@@ -185,19 +185,20 @@ static void judge(struct check_arbiter *check, const struct question *q)
 
     for (size_t i = 0; i < check->count; i++) {
         if (q->takes[i] > check->task[i].recallable)
-            check_breach(check->log,
-                         "decide takes %u frames from a task that has %u that may be recalled",
-                         q->takes[i], check->task[i].recallable);
+            check_text_breach(check->log,
+                              "decide takes %u frames from a task that has %u that may be recalled",
+                              q->takes[i], check->task[i].recallable);
         sum += q->takes[i];
     }
     if (q->request.event == SP_ARBITER_EXTRA && q->answer > q->request.frames)
-        check_breach(check->log, "decide grants %u frames, of %u that were asked for", q->answer,
-                     q->request.frames);
+        check_text_breach(check->log, "decide grants %u frames, of %u that were asked for",
+                          q->answer, q->request.frames);
     if (q->request.event == SP_ARBITER_SHORT && sum < least_of(q->request.frames, most))
-        check_breach(check->log,
-                     "%u frames are missing and %u may be recalled, and decide takes %u: physmem "
-                     "would take the rest from the task that has most",
-                     q->request.frames, most, sum);
+        check_text_breach(
+            check->log,
+            "%u frames are missing and %u may be recalled, and decide takes %u: physmem "
+            "would take the rest from the task that has most",
+            q->request.frames, most, sum);
 }
 
 static void note_answer(struct check_arbiter *check, uint64_t answer)
@@ -214,7 +215,8 @@ static void ask_decide(struct check_arbiter *check)
     memcpy(before, check->task, sizeof(before));
     call(check, work_decide, &q);
     if (memcmp(before, check->task, sizeof(before)) != 0)
-        check_breach(check->log, "decide writes to `tasks`, of which only `own` is the arbiter's");
+        check_text_breach(check->log,
+                          "decide writes to `tasks`, of which only `own` is the arbiter's");
     judge(check, &q);
     for (size_t i = 0; i < check->count; i++)
         note_answer(check, q.takes[i]);

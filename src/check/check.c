@@ -59,12 +59,12 @@ static void check_after_call(struct check *check)
     struct check_log *log = check->setup.log;
 
     if (check->env.time != check->env_expected.time)
-        check_breach(log, "it changes env->time, which only the engine writes");
+        check_text_breach(log, "it changes env->time, which only the engine writes");
     else if (memcmp(&check->env, &check->env_expected, sizeof(check->env)) != 0)
-        check_breach(log, "it changes functions of its environment");
+        check_text_breach(log, "it changes functions of its environment");
     if (check->config.params != check->params || check->config.pages != check->setup.pages ||
         check->config.env != &check->env)
-        check_breach(log, "it changes its configuration");
+        check_text_breach(log, "it changes its configuration");
 }
 
 bool check_call_policy(struct check *check, enum check_kind kind, sp_page page, unsigned detail)
@@ -168,15 +168,16 @@ static sp_page victim(struct check *check, sp_page incoming)
         check->setup.victims[check->victims] = page;
     check->victims++;
     if (page == SP_NO_PAGE)
-        check_breach(log, "victim names no page (SP_NO_PAGE), though it has %u to choose from",
-                     check->with_policy);
+        check_text_breach(log, "victim names no page (SP_NO_PAGE), though it has %u to choose from",
+                          check->with_policy);
     else if (page >= check->setup.pages)
-        check_breach(log, "victim names page %u, which does not exist: pages are numbered below %u",
-                     page, check->setup.pages);
+        check_text_breach(log,
+                          "victim names page %u, which does not exist: pages are numbered below %u",
+                          page, check->setup.pages);
     else if (page == incoming)
-        check_breach(log, "victim names page %u, the incoming page itself", page);
+        check_text_breach(log, "victim names page %u, the incoming page itself", page);
     else if (check->page[page].standing != CHECK_RESIDENT)
-        check_breach(log, "victim names page %u, which %s", page, why_not(&check->page[page]));
+        check_text_breach(log, "victim names page %u, which %s", page, why_not(&check->page[page]));
     return log->breach[0] == '\0' ? page : SP_NO_PAGE;
 }
 
@@ -381,7 +382,7 @@ size_t check_state_size(struct check *check, const struct check_setup *setup)
     log->inside = true;
     size = setup->choice->policy->size(&check->config);
     if (setup->choice->policy->size(&check->config) != size)
-        check_breach(log, "size gives different answers to the same question");
+        check_text_breach(log, "size gives different answers to the same question");
     log->inside = false;
     return size;
 }

@@ -116,15 +116,15 @@ void check_begin(struct check *check, const struct check_setup *setup, void *tab
 bool check_step(struct check *check);
 
 /* A call, as a C programmer would write it. Returns `text`. */
-const char *check_call_text(const struct check_call *call, char *text, size_t size);
+const char *check_text_call(const struct check_call *call, char *text, size_t size);
 
 /* Note a breach in the log, unless there is one. */
-void check_breach(struct check_log *log, const char *format, ...)
+void check_text_breach(struct check_log *log, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Rules that can be seen without running the policy: flags that contradict each other, a form for
  * live tasks that is none. True if they are kept. */
-bool check_declaration(const struct policy_choice *choice, struct check_log *log);
+bool check_text_declaration(const struct policy_choice *choice, struct check_log *log);
 
 /* ---- cost.c ---- */
 
@@ -134,12 +134,12 @@ struct check_cost {
 
 /* Measure what calls cost with `pages` pages, of which half fit, by `clock` (nanoseconds). `memory`
  * has check_tables_size bytes for a setup of 1 step. */
-struct check_cost check_measure(const struct policy_choice *choice, uint32_t pages, uint64_t seed,
-                                struct check_log *log, void *tables, void *self,
-                                uint64_t (*clock)(void));
+struct check_cost check_cost_measure(const struct policy_choice *choice, uint32_t pages,
+                                     uint64_t seed, struct check_log *log, void *tables, void *self,
+                                     uint64_t (*clock)(void));
 
 /* Compare: calls that cost more and more with the number of pages break a rule. */
-bool check_costs(const struct check_cost *few, uint32_t few_pages, const struct check_cost *many,
-                 uint32_t many_pages, struct check_log *log);
+bool check_cost_all(const struct check_cost *few, uint32_t few_pages, const struct check_cost *many,
+                    uint32_t many_pages, struct check_log *log);
 
 #endif

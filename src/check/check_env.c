@@ -24,17 +24,17 @@ static struct check_page *asked(struct check *check, const char *what, sp_page p
     struct check_log *log = check->setup.log;
 
     if (!log->inside)
-        check_breach(log, "env->%s is called from outside a call of the policy", what);
+        check_text_breach(log, "env->%s is called from outside a call of the policy", what);
     else if (check->call.kind == CHECK_INIT)
-        check_breach(log, "init asks env->%s, when no page is resident yet", what);
+        check_text_breach(log, "init asks env->%s, when no page is resident yet", what);
     else if (page >= check->setup.pages)
-        check_breach(log,
-                     "it asks env->%s about page %u, which does not exist: pages are numbered "
-                     "below %u",
-                     what, page, check->setup.pages);
+        check_text_breach(log,
+                          "it asks env->%s about page %u, which does not exist: pages are numbered "
+                          "below %u",
+                          what, page, check->setup.pages);
     else if (check->page[page].standing == CHECK_ABSENT)
-        check_breach(log, "it asks env->%s about page %u, which %s", what, page,
-                     standing_text(&check->page[page]));
+        check_text_breach(log, "it asks env->%s about page %u, which %s", what, page,
+                          standing_text(&check->page[page]));
     else
         return &check->page[page];
     return NULL;
@@ -46,11 +46,12 @@ static void count(struct check *check)
                     QUESTIONS_A_CALL * check->setup.log->calls;
 
     if (++check->questions > most)
-        check_breach(check->setup.log,
-                     "it asks its environment ever more often: %llu times in %llu calls with %u "
-                     "pages, where a call has to take amortised constant time",
-                     (unsigned long long)check->questions,
-                     (unsigned long long)check->setup.log->calls, check->setup.pages);
+        check_text_breach(
+            check->setup.log,
+            "it asks its environment ever more often: %llu times in %llu calls with %u "
+            "pages, where a call has to take amortised constant time",
+            (unsigned long long)check->questions, (unsigned long long)check->setup.log->calls,
+            check->setup.pages);
 }
 
 static bool env_referenced(struct sp_policy_env *env, sp_page page)
@@ -89,7 +90,7 @@ static uint32_t env_random(struct sp_policy_env *env, uint32_t bound)
     struct check *check = check_of(env);
 
     if (bound == 0) {
-        check_breach(check->setup.log, "it asks env->random for a number below 0");
+        check_text_breach(check->setup.log, "it asks env->random for a number below 0");
         return 0;
     }
     return random_below(&check->policy_random, bound);
@@ -103,10 +104,11 @@ static uint64_t env_next_reference(struct sp_policy_env *env, sp_page page)
     uint32_t upcoming;
 
     if (page >= check->setup.pages) {
-        check_breach(check->setup.log,
-                     "it asks env->next_reference about page %u, which does not exist: pages are "
-                     "numbered below %u",
-                     page, check->setup.pages);
+        check_text_breach(
+            check->setup.log,
+            "it asks env->next_reference about page %u, which does not exist: pages are "
+            "numbered below %u",
+            page, check->setup.pages);
         return UINT64_MAX;
     }
     upcoming = check->page[page].upcoming;

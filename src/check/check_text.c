@@ -6,7 +6,7 @@
 #include "check/check_internal.h"
 #include "policy/registry.h"
 
-void check_breach(struct check_log *log, const char *format, ...)
+void check_text_breach(struct check_log *log, const char *format, ...)
 {
     va_list arguments;
 
@@ -44,7 +44,7 @@ static void victim_text(const struct check_call *call, char *text, size_t size)
         snprintf(text + length, size - (size_t)length, " = %u", call->answer);
 }
 
-const char *check_call_text(const struct check_call *call, char *text, size_t size)
+const char *check_text_call(const struct check_call *call, char *text, size_t size)
 {
     const char *access = call->detail == SP_WRITE ? "SP_WRITE" : "SP_READ";
 
@@ -79,25 +79,25 @@ const char *check_call_text(const struct check_call *call, char *text, size_t si
     return text;
 }
 
-bool check_declaration(const struct policy_choice *choice, struct check_log *log)
+bool check_text_declaration(const struct policy_choice *choice, struct check_log *log)
 {
     const struct sp_policy *policy = choice->policy, *form;
 
     if ((policy->flags & ~(SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE | SP_POLICY_WANTS_IDS |
                            SP_POLICY_TAKES_FUTURE)) != 0)
-        check_breach(log, "its flags, %#x, have bits that this interface does not know",
-                     policy->flags);
+        check_text_breach(log, "its flags, %#x, have bits that this interface does not know",
+                          policy->flags);
     if ((policy->flags & SP_POLICY_LIVE) != 0 && (policy->flags & SP_POLICY_NEEDS_FUTURE) != 0)
-        check_breach(log,
-                     "it says both that it can run live and that it needs the future, which no "
-                     "live task knows");
+        check_text_breach(
+            log, "it says both that it can run live and that it needs the future, which no "
+                 "live task knows");
     if (policy->live_form == NULL)
         return log->breach[0] == '\0';
-    form = policy_find(policy->live_form, strlen(policy->live_form));
+    form = policy_registry_find(policy->live_form, strlen(policy->live_form));
     if (form == NULL || (form->flags & SP_POLICY_LIVE) == 0)
-        check_breach(log,
-                     "its live_form, '%.60s', is no policy that comes with Selfpage and runs "
-                     "live",
-                     policy->live_form);
+        check_text_breach(log,
+                          "its live_form, '%.60s', is no policy that comes with Selfpage and runs "
+                          "live",
+                          policy->live_form);
     return log->breach[0] == '\0';
 }

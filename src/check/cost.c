@@ -62,7 +62,8 @@ static uint64_t time_evictions(struct meter *meter)
         check_call_policy(check, CHECK_VICTIM, SP_NO_PAGE, 0);
         page = check->call.answer;
         if (page >= check->setup.pages || check->page[page].standing != CHECK_RESIDENT) {
-            check_breach(check->setup.log, "victim names page %u, which is not resident", page);
+            check_text_breach(check->setup.log, "victim names page %u, which is not resident",
+                              page);
             break;
         }
         check_call_policy(check, CHECK_REMOVE, page, SP_EVICTED);
@@ -93,9 +94,9 @@ static void measure_round(struct meter *meter, struct check_cost *total)
     total->insert += (double)time_calls(meter, CHECK_INSERT, SP_WRITE);
 }
 
-struct check_cost check_measure(const struct policy_choice *choice, uint32_t pages, uint64_t seed,
-                                struct check_log *log, void *tables, void *self,
-                                uint64_t (*clock)(void))
+struct check_cost check_cost_measure(const struct policy_choice *choice, uint32_t pages,
+                                     uint64_t seed, struct check_log *log, void *tables, void *self,
+                                     uint64_t (*clock)(void))
 {
     struct check_setup setup = {.choice = choice,
                                 .pages = pages,
@@ -129,14 +130,15 @@ static void compare(const char *what, const char *rule, double few, uint32_t few
                     uint32_t many_pages, struct check_log *log)
 {
     if (many > COST_LEAST && many > few * GROWTH_MOST)
-        check_breach(log,
-                     "%s takes %.0f ns with %u pages and %.0f ns with %u, where it has to take "
-                     "%s time",
-                     what, few, few_pages, many, many_pages, rule);
+        check_text_breach(
+            log,
+            "%s takes %.0f ns with %u pages and %.0f ns with %u, where it has to take "
+            "%s time",
+            what, few, few_pages, many, many_pages, rule);
 }
 
-bool check_costs(const struct check_cost *few, uint32_t few_pages, const struct check_cost *many,
-                 uint32_t many_pages, struct check_log *log)
+bool check_cost_all(const struct check_cost *few, uint32_t few_pages, const struct check_cost *many,
+                    uint32_t many_pages, struct check_log *log)
 {
     compare("hit", "constant", few->hit, few_pages, many->hit, many_pages, log);
     compare("insert", "constant", few->insert, few_pages, many->insert, many_pages, log);

@@ -160,9 +160,9 @@ static int explain(const struct caller *caller, int code, uint8_t type, struct s
         return error_set(error, EPROTO, "%s sent %s", caller->server, caller->link.problem);
     case -ETIMEDOUT:
         return error_set(error, ETIMEDOUT, "%s does not answer %s in %d ms", caller->server,
-                         wire_type_name(type), caller->timeout_ms);
+                         message_type_name(type), caller->timeout_ms);
     default:
-        return error_set(error, -code, "cannot send %s to %s: %s", wire_type_name(type),
+        return error_set(error, -code, "cannot send %s to %s: %s", message_type_name(type),
                          caller->server, strerror(-code));
     }
 }
@@ -183,12 +183,12 @@ int caller_ask_for(struct caller *caller, struct wire_message *request, enum wir
         return explain(caller, code, type, error);
     if (reply->error != 0)
         return error_set(error, (int)reply->error, "%s answers %s with: %s", caller->server,
-                         wire_type_name(type),
+                         message_type_name(type),
                          reply->type == WIRE_DONE && reply->done.text[0] != '\0'
                              ? reply->done.text
                              : strerror((int)reply->error));
-    return error_set(error, EPROTO, "%s answers %s with %s", caller->server, wire_type_name(type),
-                     wire_type_name(reply->type));
+    return error_set(error, EPROTO, "%s answers %s with %s", caller->server,
+                     message_type_name(type), message_type_name(reply->type));
 }
 
 /* Exchange HELLO and WELCOME. */

@@ -42,7 +42,7 @@ int hello_check(const struct wire_message *answer, const char *server, struct sp
         return refused(answer, server, error);
     if (answer->type != WIRE_WELCOME)
         return error_set(error, EPROTO, "%s answers HELLO with %s", server,
-                         wire_type_name(answer->type));
+                         message_type_name(answer->type));
     if (answer->welcome.version != WIRE_VERSION)
         return error_set(
             error, EPROTO,

@@ -129,8 +129,8 @@ static const char *find_problem(const struct link *link, enum wire_verdict verdi
                                 const struct wire_message *message)
 {
     if (verdict != WIRE_OK)
-        return wire_verdict_text(verdict);
-    if ((wire_type_senders(message->type) & WIRE_BY_SERVERS) == 0)
+        return print_verdict_text(verdict);
+    if ((message_type_senders(message->type) & WIRE_BY_SERVERS) == 0)
         return "a message that only clients send";
     if (message->nfds > link->fds_count)
         return "a message without the descriptor that it announces";

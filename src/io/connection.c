@@ -137,8 +137,8 @@ struct connection *connection_new(struct server *server, struct user *owner, int
     connection->fd = fd;
     connection->received_fd = -1;
     connection->queue_max = server->queue_max;
-    connection->bare = server->descriptors != SERVER_DESCRIPTORS_ALWAYS &&
-                       sock_passes_no_descriptors(fd);
+    connection->bare =
+        server->descriptors != SERVER_DESCRIPTORS_ALWAYS && sock_passes_no_descriptors(fd);
     if (server->greet_ms > 0) {
         connection->greet_by_ns = clock_now_ns() + server->greet_ms * CLOCK_NS_PER_MS;
         server->ungreeted++;
@@ -379,7 +379,7 @@ int connection_send(struct connection *connection, const struct wire_message *me
 
     if (connection->closing)
         return -EPIPE;
-    if ((borrowed_fd >= 0) != (wire_type_fds(message->type) == 1))
+    if ((borrowed_fd >= 0) != (message_type_fds(message->type) == 1))
         return -EINVAL;
     if (borrowed_fd >= 0 || encode_in_place(connection, message) == 0) {
         result = encode_and_append(connection, message, borrowed_fd);

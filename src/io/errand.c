@@ -22,8 +22,8 @@ struct errand_pool {
     struct errand *done; /* newest first */
     uint32_t threads;
     uint32_t idle;
-    uint32_t listed;      /* lanes */
-    uint32_t unfinished;  /* errands that have not run to their end */
+    uint32_t listed;     /* lanes */
+    uint32_t unfinished; /* errands that have not run to their end */
     bool ending;
 };
 

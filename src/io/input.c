@@ -35,7 +35,7 @@ static void hand_on(struct connection *connection)
         if (fd < 0) {
             connection_close(connection, CONNECTION_VIOLATION,
                              "%s came without the descriptor it announces",
-                             wire_type_name(server->message.type));
+                             message_type_name(server->message.type));
             return;
         }
     }
@@ -72,7 +72,7 @@ static uint32_t handle_messages(struct connection *connection, uint32_t size, ui
         connection->input_wanted = (uint32_t)length;
     else if (verdict != WIRE_OK)
         connection_close(connection, CONNECTION_VIOLATION, "it sent %s",
-                         wire_verdict_text(verdict));
+                         print_verdict_text(verdict));
     return used;
 }
 
@@ -147,7 +147,7 @@ static uint32_t receive(struct connection *connection)
 {
     struct server *server = connection->server;
     uint32_t size = connection->input_size;
-    uint32_t limit = connection->received_fd >= 0       ? connection->input_wanted
+    uint32_t limit = connection->received_fd >= 0           ? connection->input_wanted
                      : connection->owner->input > INPUT_MAX ? size + WIRE_MESSAGE_MAX
                                                             : size + READ_MAX;
     ssize_t received;
@@ -376,7 +376,8 @@ void input_open(struct server *server, int consume_fd)
     int result;
 
     if (server->descriptors != SERVER_DESCRIPTORS_ALWAYS)
-        sock_pass_descriptors(consume_fd, false); /* where the listener's setting is not inherited */
+        sock_pass_descriptors(consume_fd,
+                              false); /* where the listener's setting is not inherited */
     result = sock_peer(consume_fd, &peer);
     user = result == 0 ? user_take(&server->users, peer.uid) : NULL;
     if (user == NULL) {
@@ -384,9 +385,8 @@ void input_open(struct server *server, int consume_fd)
         refuse(server, NULL, consume_fd, "the server has no memory for a connection");
         return;
     }
-    if (server->connections_max != 0 &&
-        !user_may(user->connections, 1, server->connections, server->connections_max,
-                  SHARE_CONNECTIONS)) {
+    if (server->connections_max != 0 && !user_may(user->connections, 1, server->connections,
+                                                  server->connections_max, SHARE_CONNECTIONS)) {
         log_line(&server->log, LOG_REFUSED,
                  "connection of process %ld (user %ld) refused: %u of %u connections are this "
                  "user's, %u in all; raise the limit of open files (ulimit -n) for more",

@@ -271,7 +271,7 @@ int server_start(struct server *server, uv_loop_t *loop, const struct server_opt
         sock_listen(options->path, options->backlog > 0 ? options->backlog : BACKLOG, error);
     if (server->listener < 0)
         return server->listener;
-    if (server->descriptors != SERVER_DESCRIPTORS_ALWAYS) 
+    if (server->descriptors != SERVER_DESCRIPTORS_ALWAYS)
         sock_pass_descriptors(server->listener, false);
     memcpy(server->path, options->path,
            strlen(options->path) + 1); /* sock_listen took its length */
@@ -311,8 +311,9 @@ void server_fini(struct server *server)
         user_release(&server->users, user);
     }
     if (!errand_pool_free(&server->errands, ERRANDS_WAIT_MS))
-        log_line(&server->log, LOG_FAILURE,
-                 "descriptors or memory of clients are blocked in the kernel: they are left behind");
+        log_line(
+            &server->log, LOG_FAILURE,
+            "descriptors or memory of clients are blocked in the kernel: they are left behind");
     free(server->buffer);
     free(server->spare);
     server->buffer = NULL;

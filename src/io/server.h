@@ -141,7 +141,7 @@ struct server {
     uint64_t pass_ns;       /* what turns have taken in this pass */
     uint64_t turn_begun_ns; /* the last one */
     struct user *turn_user; /* whose it was; one reference; NULL: it is accounted for */
-    uint8_t descriptors; /* enum server_descriptors */
+    uint8_t descriptors;    /* enum server_descriptors */
     int listener;
     bool stopping;
     uv_poll_t listener_poll;
@@ -155,9 +155,9 @@ struct server {
     struct users users;
     struct user *deferred_first; /* users with connections that wait for their turn */
     struct user *deferred_last;
-    uint64_t deferrals;          /* connections that ever began to wait; see server_turns_mark */
-    uint64_t turns_had;          /* of these, such that have had their turn, or ended */
-    uv_poll_cb on_poll;          /* of all connections */
+    uint64_t deferrals; /* connections that ever began to wait; see server_turns_mark */
+    uint64_t turns_had; /* of these, such that have had their turn, or ended */
+    uv_poll_cb on_poll; /* of all connections */
     void (*resume)(struct server *server, struct user *user);
     void (*wait_for_turns)(struct server *server);
     uv_signal_t terminate;
@@ -183,7 +183,7 @@ struct connection {
     struct connection *next_dirty;
     struct connection *next_deferred; /* of the same user */
     struct connection *prev_deferred;
-    struct errand errand;             /* closes the socket */
+    struct errand errand;            /* closes the socket */
     struct connection_chunk *output; /* oldest first */
     struct connection_chunk *output_last;
     uint8_t *input; /* bytes of an unfinished message; NULL if there are none */

@@ -25,8 +25,8 @@ long limits_raise_files(void)
 
 void limits_make_room(long files)
 {
-    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC,
-                   (int)(files > FILES_MOST ? FILES_MOST : files) - 1);
+    int fd =
+        fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)(files > FILES_MOST ? FILES_MOST : files) - 1);
 
     if (fd >= 0)
         close(fd); /* the table stays as large */

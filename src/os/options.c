@@ -212,9 +212,10 @@ static int take_operands(int argc, char **argv, const struct options_syntax *syn
     int code = 0;
 
     if (syntax->operands == NULL)
-        return count == 0 ? 0
-                          : error_set(error, EINVAL, "unexpected argument \"%.100s\" (see %s --help)",
-                                      argv[optind], syntax->program);
+        return count == 0
+                   ? 0
+                   : error_set(error, EINVAL, "unexpected argument \"%.100s\" (see %s --help)",
+                               argv[optind], syntax->program);
     if (count < syntax->least)
         return error_set(error, EINVAL, "which %s? (see %s --help)", syntax->operands,
                          syntax->program);

@@ -11,7 +11,7 @@ void buckets_init(struct buckets *buckets, void *memory, uint32_t pages)
     buckets->cells = (struct bucket_cell *)(buckets->links + pages);
 }
 
-uint32_t bucket_count(const struct buckets *buckets, sp_page page)
+uint32_t buckets_count(const struct buckets *buckets, sp_page page)
 {
     const struct bucket_cell *cell = &buckets->cells[page];
     uint32_t age = buckets->halvings - cell->halvings;
@@ -19,7 +19,7 @@ uint32_t bucket_count(const struct buckets *buckets, sp_page page)
     return age < 32 ? cell->count >> age : 0;
 }
 
-void bucket_add(struct buckets *buckets, sp_page page, uint32_t count)
+void buckets_add(struct buckets *buckets, sp_page page, uint32_t count)
 {
     if (count >= BUCKETS)
         count = BUCKETS - 1;
@@ -28,22 +28,22 @@ void bucket_add(struct buckets *buckets, sp_page page, uint32_t count)
     buckets->filled[count / 64] |= UINT64_C(1) << count % 64;
 }
 
-void bucket_remove(struct buckets *buckets, sp_page page)
+void buckets_remove(struct buckets *buckets, sp_page page)
 {
-    uint32_t count = bucket_count(buckets, page);
+    uint32_t count = buckets_count(buckets, page);
 
     sp_list_remove(&buckets->lists[count], buckets->links, page);
     if (buckets->lists[count].count == 0)
         buckets->filled[count / 64] &= ~(UINT64_C(1) << count % 64);
 }
 
-void bucket_change(struct buckets *buckets, sp_page page, uint32_t count)
+void buckets_change(struct buckets *buckets, sp_page page, uint32_t count)
 {
-    bucket_remove(buckets, page);
-    bucket_add(buckets, page, count);
+    buckets_remove(buckets, page);
+    buckets_add(buckets, page, count);
 }
 
-sp_page bucket_least(const struct buckets *buckets)
+sp_page buckets_least(const struct buckets *buckets)
 {
     for (uint32_t i = 0; i < BUCKETS / 64; i++)
         if (buckets->filled[i] != 0)

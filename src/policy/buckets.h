@@ -31,19 +31,19 @@ size_t buckets_size(uint32_t pages);
 void buckets_init(struct buckets *buckets, void *memory, uint32_t pages);
 
 /* The count of a page; of one that is in no bucket, what it was when it left, aged. */
-uint32_t bucket_count(const struct buckets *buckets, sp_page page);
+uint32_t buckets_count(const struct buckets *buckets, sp_page page);
 
 /* Put a page that is in no bucket, or one that is, where it belongs with `count`, as the page of
  * that count that was referenced last. Counts beyond BUCKETS - 1 are that. */
-void bucket_add(struct buckets *buckets, sp_page page, uint32_t count);
-void bucket_change(struct buckets *buckets, sp_page page, uint32_t count);
+void buckets_add(struct buckets *buckets, sp_page page, uint32_t count);
+void buckets_change(struct buckets *buckets, sp_page page, uint32_t count);
 
 /* Take a page out of its bucket. */
-void bucket_remove(struct buckets *buckets, sp_page page);
+void buckets_remove(struct buckets *buckets, sp_page page);
 
 /* Of the pages with the least count, the one that was referenced longest ago; SP_NO_PAGE if all
  * buckets are empty. */
-sp_page bucket_least(const struct buckets *buckets);
+sp_page buckets_least(const struct buckets *buckets);
 
 /* Halve the count of every page. */
 void buckets_halve(struct buckets *buckets);

@@ -118,9 +118,9 @@ static void lfu_insert(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     if (lfu_ages(lfu)) {
-        uint32_t count = bucket_count(&lfu->buckets, page);
+        uint32_t count = buckets_count(&lfu->buckets, page);
 
-        bucket_add(&lfu->buckets, page, count > 0 ? count : 1);
+        buckets_add(&lfu->buckets, page, count > 0 ? count : 1);
         lfu_age(lfu);
         return;
     }
@@ -136,7 +136,7 @@ static void lfu_hit(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     if (lfu_ages(lfu)) {
-        bucket_change(&lfu->buckets, page, bucket_count(&lfu->buckets, page) + 1);
+        buckets_change(&lfu->buckets, page, buckets_count(&lfu->buckets, page) + 1);
         lfu_age(lfu);
         return;
     }
@@ -149,7 +149,7 @@ static sp_page lfu_victim(void *self, sp_page incoming)
     struct lfu *lfu = self;
 
     (void)incoming;
-    return lfu_ages(lfu) ? bucket_least(&lfu->buckets) : counted_least(lfu);
+    return lfu_ages(lfu) ? buckets_least(&lfu->buckets) : counted_least(lfu);
 }
 
 static void lfu_remove(void *self, sp_page page, enum sp_removal why)
@@ -158,7 +158,7 @@ static void lfu_remove(void *self, sp_page page, enum sp_removal why)
     bool forget = why == SP_EVICTED || why == SP_DISCARDED;
 
     if (lfu_ages(lfu)) {
-        bucket_remove(&lfu->buckets, page);
+        buckets_remove(&lfu->buckets, page);
         if (forget)
             lfu->buckets.cells[page].count = 0;
         return;
@@ -174,9 +174,9 @@ static void lfu_hint(void *self, sp_page page, enum sp_hint hint)
     struct lfu *lfu = self;
 
     if (lfu_ages(lfu)) {
-        uint32_t count = bucket_count(&lfu->buckets, page);
+        uint32_t count = buckets_count(&lfu->buckets, page);
 
-        bucket_change(&lfu->buckets, page, hint == SP_HINT_WILL_NEED ? count : 0);
+        buckets_change(&lfu->buckets, page, hint == SP_HINT_WILL_NEED ? count : 0);
     } else if (hint == SP_HINT_WILL_NEED) {
         lfu->pages[page].last = ++lfu->passed;
     } else {

@@ -9,7 +9,7 @@
 
 static const char kind[] = "eviction policy";
 
-int policy_check(const struct sp_policy *policy, struct sp_error *error)
+int policy_params_check(const struct sp_policy *policy, struct sp_error *error)
 {
     if (policy->abi != SP_POLICY_ABI)
         return error_set(error, EPROTO,
@@ -28,7 +28,7 @@ int policy_check(const struct sp_policy *policy, struct sp_error *error)
     return params_check(kind, policy->name, policy->params, error);
 }
 
-int policy_check_live(const struct sp_policy *policy, struct sp_error *error)
+int policy_params_check_live(const struct sp_policy *policy, struct sp_error *error)
 {
     const char *nearest = policy->live_form;
 
@@ -41,7 +41,7 @@ int policy_check_live(const struct sp_policy *policy, struct sp_error *error)
         policy->name, nearest != NULL ? "; nearest to it is " : "", nearest != NULL ? nearest : "");
 }
 
-int policy_parse_params(const struct sp_policy *policy, const char *text, double *values,
+int policy_params_parse(const struct sp_policy *policy, const char *text, double *values,
                         struct sp_error *error)
 {
     return params_parse(kind, policy->name, policy->params, text, values, error);
@@ -54,34 +54,36 @@ static int choose(struct policy_choice *choice, const char *text, bool live, str
     const struct sp_policy *policy;
     struct name_list known = {.length = 0};
 
-    choice->policy = policy_find(text, length);
+    choice->policy = policy_registry_find(text, length);
     if (choice->policy == NULL) {
-        for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
+        for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
             if (!live || (policy->flags & SP_POLICY_LIVE) != 0)
-                name_list_add(&known, policy->name);
-        return name_list_missing(&known, live ? "live eviction policy" : kind, text, length, error);
+                params_name_add(&known, policy->name);
+        return params_name_missing(&known, live ? "live eviction policy" : kind, text, length,
+                                   error);
     }
-    return policy_parse_params(choice->policy, text[length] == ':' ? text + length + 1 : NULL,
+    return policy_params_parse(choice->policy, text[length] == ':' ? text + length + 1 : NULL,
                                choice->params, error);
 }
 
-int policy_choose(struct policy_choice *choice, const char *text, struct sp_error *error)
+int policy_params_choose(struct policy_choice *choice, const char *text, struct sp_error *error)
 {
     return choose(choice, text, false, error);
 }
 
-int policy_choose_live(struct policy_choice *choice, const char *text, struct sp_error *error)
+int policy_params_choose_live(struct policy_choice *choice, const char *text,
+                              struct sp_error *error)
 {
     int result = choose(choice, text, true, error);
 
-    return result != 0 ? result : policy_check_live(choice->policy, error);
+    return result != 0 ? result : policy_params_check_live(choice->policy, error);
 }
 
-int policy_adopt(struct policy_choice *choice, const struct sp_policy *policy, const char *params,
-                 struct sp_error *error)
+int policy_params_adopt(struct policy_choice *choice, const struct sp_policy *policy,
+                        const char *params, struct sp_error *error)
 {
-    int result = policy_check(policy, error);
+    int result = policy_params_check(policy, error);
 
     choice->policy = policy;
-    return result != 0 ? result : policy_parse_params(policy, params, choice->params, error);
+    return result != 0 ? result : policy_params_parse(policy, params, choice->params, error);
 }

@@ -23,30 +23,31 @@ struct policy_choice {
 /* See that a policy from outside can be used: interface version, required functions, a proper name,
  * not too many parameters, presets within their limits.
  * Returns 0, -EPROTO (another version of the interface) or -EINVAL. */
-int policy_check(const struct sp_policy *policy, struct sp_error *error);
+int policy_params_check(const struct sp_policy *policy, struct sp_error *error);
 
 /* See that a policy can work with what a live task shows. Returns 0 or -ENOTSUP, with an error that
  * names the nearest one that can. */
-int policy_check_live(const struct sp_policy *policy, struct sp_error *error);
+int policy_params_check_live(const struct sp_policy *policy, struct sp_error *error);
 
-/* Give the parameters of `policy`, which policy_check likes, the values in `text` (PARAMS, may be
+/* Give the parameters of `policy`, which policy_params_check likes, the values in `text` (PARAMS, may be
  * NULL or empty) and the others their presets. `values` has POLICY_PARAMS_MAX elements, all of
  * which are set. Returns 0, -ENOENT (no such parameter), -EINVAL (malformed, or given twice) or
  * -ERANGE. */
-int policy_parse_params(const struct sp_policy *policy, const char *text, double *values,
+int policy_params_parse(const struct sp_policy *policy, const char *text, double *values,
                         struct sp_error *error);
 
 /* Choose a built-in policy by `text`, a CHOICE. Returns 0, -ENOENT (no such policy or parameter),
  * -EINVAL or -ERANGE; *choice is then undefined. */
-int policy_choose(struct policy_choice *choice, const char *text, struct sp_error *error);
+int policy_params_choose(struct policy_choice *choice, const char *text, struct sp_error *error);
 
 /* The same for a policy that is to run in a live task: messages list only those. Same returns, and
  * -ENOTSUP: the policy exists, and cannot run live. */
-int policy_choose_live(struct policy_choice *choice, const char *text, struct sp_error *error);
+int policy_params_choose_live(struct policy_choice *choice, const char *text,
+                              struct sp_error *error);
 
-/* Choose a policy from outside, with PARAMS (may be NULL). Returns as policy_check and
- * policy_parse_params do; *choice is undefined if it failed. */
-int policy_adopt(struct policy_choice *choice, const struct sp_policy *policy, const char *params,
-                 struct sp_error *error);
+/* Choose a policy from outside, with PARAMS (may be NULL). Returns as policy_params_check and
+ * policy_params_parse do; *choice is undefined if it failed. */
+int policy_params_adopt(struct policy_choice *choice, const struct sp_policy *policy,
+                        const char *params, struct sp_error *error);
 
 #endif

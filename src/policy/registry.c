@@ -7,16 +7,16 @@
 static const struct sp_policy *const builtins[] = {POLICY_BUILTINS(POLICY_ADDRESS)};
 #undef POLICY_ADDRESS
 
-const struct sp_policy *policy_builtin(size_t i)
+const struct sp_policy *policy_registry_builtin(size_t i)
 {
     return i < sizeof(builtins) / sizeof(builtins[0]) ? builtins[i] : NULL;
 }
 
-const struct sp_policy *policy_find(const char *name, size_t length)
+const struct sp_policy *policy_registry_find(const char *name, size_t length)
 {
     const struct sp_policy *policy;
 
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
         if (strlen(policy->name) == length && memcmp(policy->name, name, length) == 0)
             return policy;
     return NULL;

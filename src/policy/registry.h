@@ -40,9 +40,9 @@ POLICY_BUILTINS(POLICY_DECLARE)
 #undef POLICY_DECLARE
 
 /* The i-th built-in policy, or NULL past the last. */
-const struct sp_policy *policy_builtin(size_t i);
+const struct sp_policy *policy_registry_builtin(size_t i);
 
 /* The built-in policy whose name is the first `length` bytes of `name`, or NULL. */
-const struct sp_policy *policy_find(const char *name, size_t length);
+const struct sp_policy *policy_registry_find(const char *name, size_t length);
 
 #endif

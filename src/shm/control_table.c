@@ -4,7 +4,7 @@
 #define GET(field)        atomic_load_explicit(&(field), memory_order_relaxed)
 #define SET(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
-uint32_t control_basis(const struct sp_arbiter_task *task)
+uint32_t control_table_basis(const struct sp_arbiter_task *task)
 {
     /* Odd factors far apart: no two changes of a few frames cancel out. */
     return task->guaranteed * UINT32_C(0x9e3779b1) + task->leased * UINT32_C(0x85ebca77) +
@@ -30,8 +30,8 @@ bool control_table_is_valid(const struct control_table *table, size_t size)
            table->version == CONTROL_VERSION && control_table_size(table->rows) <= size;
 }
 
-void control_row_write(struct control_row *row, uint32_t uid, const struct sp_arbiter_task *task,
-                       uint64_t wanted_until)
+void control_table_write(struct control_row *row, uint32_t uid, const struct sp_arbiter_task *task,
+                         uint64_t wanted_until)
 {
     if (GET(row->id) != task->id) {
         SET(row->id, 0);
@@ -57,13 +57,13 @@ void control_row_write(struct control_row *row, uint32_t uid, const struct sp_ar
     atomic_store_explicit(&row->id, task->id, memory_order_release);
 }
 
-void control_row_clear(struct control_row *row)
+void control_table_clear(struct control_row *row)
 {
     SET(row->id, 0);
 }
 
-bool control_row_read(const struct control_row *row, uint64_t now, struct sp_arbiter_task *out,
-                      uint32_t *uidp)
+bool control_table_read(const struct control_row *row, uint64_t now, struct sp_arbiter_task *out,
+                        uint32_t *uidp)
 {
     uint32_t id = atomic_load_explicit(&row->id, memory_order_acquire);
 
@@ -101,8 +101,8 @@ bool control_row_read(const struct control_row *row, uint64_t now, struct sp_arb
     return GET(row->id) == id;
 }
 
-bool control_row_entitle(struct control_row *row, uint32_t id,
-                         const struct control_entitlement *entitlement)
+bool control_table_entitle(struct control_row *row, uint32_t id,
+                           const struct control_entitlement *entitlement)
 {
     bool changed =
         GET(row->entitled) != entitlement->entitled || GET(row->basis) != entitlement->basis;
@@ -121,8 +121,8 @@ bool control_row_entitle(struct control_row *row, uint32_t id,
     return changed || other;
 }
 
-bool control_row_entitlement(const struct control_row *row, uint32_t id,
-                             struct control_entitlement *entitlement)
+bool control_table_entitlement(const struct control_row *row, uint32_t id,
+                               struct control_entitlement *entitlement)
 {
     if (atomic_load_explicit(&row->entitled_id, memory_order_acquire) != id)
         return false;
@@ -134,11 +134,11 @@ bool control_row_entitlement(const struct control_row *row, uint32_t id,
     return GET(row->entitled_id) == id;
 }
 
-void control_row_copy_entitlement(struct control_row *to, const struct control_row *from)
+void control_table_copy_entitlement(struct control_row *to, const struct control_row *from)
 {
     struct control_entitlement entitlement;
     uint32_t id = GET(from->entitled_id);
 
-    if (id != 0 && control_row_entitlement(from, id, &entitlement))
-        control_row_entitle(to, id, &entitlement);
+    if (id != 0 && control_table_entitlement(from, id, &entitlement))
+        control_table_entitle(to, id, &entitlement);
 }

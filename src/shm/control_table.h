@@ -58,7 +58,7 @@ struct control_row {
     _Atomic uint32_t demand; /* after wanted_until it tells nothing, either */
     /* The policy server writes. */
     _Alignas(64) _Atomic uint32_t entitled_id; /* the task that the rest is about */
-    _Atomic uint32_t basis;                    /* control_basis of what it knew of the task */
+    _Atomic uint32_t basis;                    /* control_table_basis of what it knew of the task */
     _Atomic uint32_t entitled; /* frames it may hold in all while there are not enough for all */
     /* Frames it has to give when frames are short: at first up to gives[0], when that is not enough
      * up to gives[1], and so on. */
@@ -89,7 +89,7 @@ struct control_entitlement {
 
 /* What a task's contracts come to, in one number: what was said of a task when it had other contracts
  * is out of date. */
-uint32_t control_basis(const struct sp_arbiter_task *task);
+uint32_t control_table_basis(const struct sp_arbiter_task *task);
 
 /* Bytes of a table. */
 size_t control_table_size(uint32_t rows);
@@ -101,27 +101,27 @@ void control_table_init(struct control_table *table, uint32_t rows, uint32_t fra
 bool control_table_is_valid(const struct control_table *table, size_t size);
 
 /* Physmem: describe a task; `task->wanted` tells nothing after `wanted_until`. */
-void control_row_write(struct control_row *row, uint32_t uid, const struct sp_arbiter_task *task,
-                       uint64_t wanted_until);
+void control_table_write(struct control_row *row, uint32_t uid, const struct sp_arbiter_task *task,
+                         uint64_t wanted_until);
 
 /* Physmem: the task is gone, and the row free. */
-void control_row_clear(struct control_row *row);
+void control_table_clear(struct control_row *row);
 
 /* The policy server: read what physmem says at time `now`. False if the row is not used, or being
  * given to another task right now. out->own is NULL. */
-bool control_row_read(const struct control_row *row, uint64_t now, struct sp_arbiter_task *out,
-                      uint32_t *uidp);
+bool control_table_read(const struct control_row *row, uint64_t now, struct sp_arbiter_task *out,
+                        uint32_t *uidp);
 
 /* The policy server: say what task `id` is entitled to. Returns whether that is new. */
-bool control_row_entitle(struct control_row *row, uint32_t id,
-                         const struct control_entitlement *entitlement);
+bool control_table_entitle(struct control_row *row, uint32_t id,
+                           const struct control_entitlement *entitlement);
 
 /* Physmem: what the policy server says about task `id`; anything may stand there. False if it says
  * nothing about this task. */
-bool control_row_entitlement(const struct control_row *row, uint32_t id,
-                             struct control_entitlement *entitlement);
+bool control_table_entitlement(const struct control_row *row, uint32_t id,
+                               struct control_entitlement *entitlement);
 
 /* Physmem: copy what the policy server said to the row of a larger table. */
-void control_row_copy_entitlement(struct control_row *to, const struct control_row *from);
+void control_table_copy_entitlement(struct control_row *to, const struct control_row *from);
 
 #endif

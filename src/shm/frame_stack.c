@@ -8,7 +8,8 @@ static void publish(struct frame_offers *offers)
     atomic_store_explicit(&offers->stack->span, offers->span, memory_order_release);
 }
 
-void frame_offers_init(struct frame_offers *offers, struct frame_stack *stack, uint32_t places)
+void frame_stack_offers_init(struct frame_offers *offers, struct frame_stack *stack,
+                             uint32_t places)
 {
     *offers = (struct frame_offers){.stack = stack, .places = places};
 }
@@ -37,7 +38,7 @@ static void place_clear(struct frame_offers *offers, uint32_t place)
     offers->taken++;
 }
 
-uint32_t frame_offers_add(struct frame_offers *offers, uint32_t slot)
+uint32_t frame_stack_offers_add(struct frame_offers *offers, uint32_t slot)
 {
     uint32_t place;
 
@@ -52,7 +53,7 @@ uint32_t frame_offers_add(struct frame_offers *offers, uint32_t slot)
     return place + 1;
 }
 
-uint32_t frame_offers_in_the_way(const struct frame_offers *offers, uint32_t *slot)
+uint32_t frame_stack_offers_in_the_way(const struct frame_offers *offers, uint32_t *slot)
 {
     uint32_t word;
 
@@ -63,7 +64,7 @@ uint32_t frame_offers_in_the_way(const struct frame_offers *offers, uint32_t *sl
     return offers->head + 1;
 }
 
-bool frame_offers_claim(struct frame_offers *offers, uint32_t place_plus_one, uint32_t slot)
+bool frame_stack_offers_claim(struct frame_offers *offers, uint32_t place_plus_one, uint32_t slot)
 {
     uint32_t place = place_plus_one - 1;
     uint32_t word = slot + 1;
@@ -79,8 +80,8 @@ bool frame_offers_claim(struct frame_offers *offers, uint32_t place_plus_one, ui
     return won;
 }
 
-void frame_offers_sweep(struct frame_offers *offers, void (*lost)(void *context, uint32_t slot),
-                        void *context)
+void frame_stack_offers_sweep(struct frame_offers *offers,
+                              void (*lost)(void *context, uint32_t slot), void *context)
 {
     for (uint32_t i = 0; i < offers->span && frame_offers_were_taken(offers); i++) {
         uint32_t place = (offers->head + i) % offers->places;
@@ -96,7 +97,7 @@ void frame_offers_sweep(struct frame_offers *offers, void (*lost)(void *context,
 
 /* ---- Physmem's side ---- */
 
-struct frame_walk frame_walk_start(struct frame_stack *stack, uint32_t places, uint32_t most)
+struct frame_walk frame_stack_walk_start(struct frame_stack *stack, uint32_t places, uint32_t most)
 {
     struct frame_walk walk = {.stack = stack, .places = places};
 
@@ -111,7 +112,7 @@ struct frame_walk frame_walk_start(struct frame_stack *stack, uint32_t places, u
     return walk;
 }
 
-uint32_t frame_walk_next(struct frame_walk *walk)
+uint32_t frame_stack_walk_next(struct frame_walk *walk)
 {
     while (walk->left > 0) {
         walk->left--;
@@ -123,7 +124,7 @@ uint32_t frame_walk_next(struct frame_walk *walk)
     return FRAME_STACK_NONE;
 }
 
-bool frame_walk_claim(struct frame_walk *walk)
+bool frame_stack_walk_claim(struct frame_walk *walk)
 {
     uint32_t word = walk->word;
 

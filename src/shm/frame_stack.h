@@ -78,18 +78,19 @@ struct frame_offers {
 };
 
 /* Start with an empty stack, which stays mapped until the offers are of no use any more. */
-void frame_offers_init(struct frame_offers *offers, struct frame_stack *stack, uint32_t places);
+void frame_stack_offers_init(struct frame_offers *offers, struct frame_stack *stack,
+                             uint32_t places);
 
 /* List a slot behind all others. Returns its place plus one, or 0: there is no stack, or no room. */
-uint32_t frame_offers_add(struct frame_offers *offers, uint32_t slot);
+uint32_t frame_stack_offers_add(struct frame_offers *offers, uint32_t slot);
 
 /* The place, plus one, and the slot at the head, if the ring has no room at its end though places in
  * its middle are empty; 0 else. Claimed and added again it makes room. */
-uint32_t frame_offers_in_the_way(const struct frame_offers *offers, uint32_t *slot);
+uint32_t frame_stack_offers_in_the_way(const struct frame_offers *offers, uint32_t *slot);
 
-/* Take back the offer of `slot` that frame_offers_add put there. False if physmem has taken the
+/* Take back the offer of `slot` that frame_stack_offers_add put there. False if physmem has taken the
  * frame; that is then noticed. */
-bool frame_offers_claim(struct frame_offers *offers, uint32_t place_plus_one, uint32_t slot);
+bool frame_stack_offers_claim(struct frame_offers *offers, uint32_t place_plus_one, uint32_t slot);
 
 /* True if physmem has taken frames without it being noticed. Cheap. */
 static inline bool frame_offers_were_taken(const struct frame_offers *offers)
@@ -100,22 +101,22 @@ static inline bool frame_offers_were_taken(const struct frame_offers *offers)
 }
 
 /* Tell of faults on pages that were evicted lately, ever; if there is a stack. */
-static inline void frame_offers_tell_ghost_hits(struct frame_offers *offers, uint64_t hits)
+static inline void frame_stack_offers_tell_ghost_hits(struct frame_offers *offers, uint64_t hits)
 {
     if (offers->stack != NULL)
         atomic_store_explicit(&offers->stack->ghost_hits, hits, memory_order_relaxed);
 }
 
 /* State how many frames the task would use now, in all; if there is a stack. */
-static inline void frame_offers_tell_demand(struct frame_offers *offers, uint32_t frames)
+static inline void frame_stack_offers_tell_demand(struct frame_offers *offers, uint32_t frames)
 {
     if (offers->stack != NULL)
         atomic_store_explicit(&offers->stack->demand, frames, memory_order_relaxed);
 }
 
 /* Notice all takings: `lost` is called for each slot. */
-void frame_offers_sweep(struct frame_offers *offers, void (*lost)(void *context, uint32_t slot),
-                        void *context);
+void frame_stack_offers_sweep(struct frame_offers *offers,
+                              void (*lost)(void *context, uint32_t slot), void *context);
 
 /* ---- Physmem's side ---- */
 
@@ -129,13 +130,13 @@ struct frame_walk {
 };
 
 /* Start a walk that looks at up to `most` places. */
-struct frame_walk frame_walk_start(struct frame_stack *stack, uint32_t places, uint32_t most);
+struct frame_walk frame_stack_walk_start(struct frame_stack *stack, uint32_t places, uint32_t most);
 
 /* The next slot that is offered, which may be any number; FRAME_STACK_NONE at the end. */
-uint32_t frame_walk_next(struct frame_walk *walk);
+uint32_t frame_stack_walk_next(struct frame_walk *walk);
 
-/* Claim what frame_walk_next found last. False if the task was faster. */
-bool frame_walk_claim(struct frame_walk *walk);
+/* Claim what frame_stack_walk_next found last. False if the task was faster. */
+bool frame_stack_walk_claim(struct frame_walk *walk);
 
 /* What the task says of itself: any number. */
 static inline uint64_t frame_stack_ghost_hits(const struct frame_stack *stack)

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,20 +16,6 @@ enum { DEFAULT_FRAMES = 1024, DEFAULT_SLOTS = 4096, DEFAULT_TIMEOUT_MS = 120000 
 
 static const char *const programs[SP_TESTING_SERVERS] = {"selfpage-physmem", "selfpage-swap"};
 static const char *const names[SP_TESTING_SERVERS] = {"physmem", "swap"};
-
-size_t fixture_log_tail(const struct launched_log *log, char *buffer, size_t size)
-{
-    struct stat status;
-    ssize_t got = 0;
-
-    if (log->write >= 0 && fstat(log->write, &status) == 0) {
-        off_t start = status.st_size - (off_t)(size - 1);
-
-        got = pread(log->write, buffer, size - 1, start > 0 ? start : 0);
-    }
-    buffer[got > 0 ? got : 0] = '\0';
-    return got > 0 ? (size_t)got : 0;
-}
 
 static int options_check(const struct sp_testing_options *options, struct sp_error *error)
 {
@@ -141,7 +126,7 @@ static void fixture_note_trouble(struct sp_testing *fixture, enum sp_testing_ser
                       child_exit_status(status));
     }
     fixture->trouble = true;
-    fixture_log_tail(&fixture->servers[which].log, tail, sizeof tail);
+    parts_log_tail(&fixture->servers[which].log, tail, sizeof tail);
     fprintf(stderr, "%s: %s\n%s", names[which], fixture->trouble_error.text, tail);
 }
 
@@ -242,7 +227,7 @@ int sp_testing_stop(struct sp_testing **fixturep, struct sp_error *error)
 
     if (fixture == NULL)
         return 0;
-    fixture_end_tasks(fixture);
+    task_end_all(fixture);
     for (int i = 0; i < SP_TESTING_SERVERS; i++)
         observer_fini(&fixture->servers[i].observer);
     servers_end(fixture);
@@ -284,18 +269,6 @@ int sp_testing_teardown(void **state)
     if (result != 0)
         fprintf(stderr, "sp_testing_teardown: %s\n", error.text);
     return result != 0 ? -1 : 0;
-}
-
-const char *sp_testing_directory(const struct sp_testing *fixture)
-{
-    return fixture->directory.path;
-}
-
-const char *sp_testing_socket(const struct sp_testing *fixture, enum sp_testing_server server)
-{
-    if (fixture->servers[server].arguments.count == 0)
-        return NULL;
-    return server == SP_TESTING_PHYSMEM ? fixture->directory.physmem : fixture->directory.swap;
 }
 
 pid_t sp_testing_pid(const struct sp_testing *fixture, enum sp_testing_server server)
@@ -354,5 +327,5 @@ int sp_testing_restart(struct sp_testing *fixture, enum sp_testing_server server
 size_t sp_testing_log(const struct sp_testing *fixture, enum sp_testing_server server, char *buffer,
                       size_t size)
 {
-    return fixture_log_tail(&fixture->servers[server].log, buffer, size);
+    return parts_log_tail(&fixture->servers[server].log, buffer, size);
 }

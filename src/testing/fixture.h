@@ -35,9 +35,9 @@ struct sp_testing {
 };
 
 /* Copy a log's last bytes; returns how many, without the NUL. */
-size_t fixture_log_tail(const struct launched_log *log, char *buffer, size_t size);
+size_t parts_log_tail(const struct launched_log *log, char *buffer, size_t size);
 
 /* Kill and free all tasks that are left. */
-void fixture_end_tasks(struct sp_testing *fixture);
+void task_end_all(struct sp_testing *fixture);
 
 #endif

@@ -28,7 +28,7 @@ static int fixture_refresh(struct sp_testing *fixture, enum sp_testing_server se
     return result != 0 ? result : observer_refresh(*observerp, fixture->timeout_ms, error);
 }
 
-#define COPY(type, name, unit, meaning)        status->name = from->name;
+#define COPY(type, name, unit, meaning)       status->name = from->name;
 #define COPY_STATE(name, list, unit, meaning) status->name = from->name;
 
 int sp_testing_physmem_status(struct sp_testing *fixture, struct sp_testing_physmem *status,

@@ -206,7 +206,7 @@ static void task_result(const struct sp_testing_task *task, int status, bool tim
                                          .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
                                          .timed_out = timed_out};
     sp_testing_task_stats(task, &result->stats);
-    fixture_log_tail(&task->log, result->output, sizeof result->output);
+    parts_log_tail(&task->log, result->output, sizeof result->output);
 }
 
 void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing_result *result)
@@ -229,7 +229,7 @@ void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing_result *r
     *taskp = NULL;
 }
 
-void fixture_end_tasks(struct sp_testing *fixture)
+void task_end_all(struct sp_testing *fixture)
 {
     while (fixture->tasks != NULL) {
         struct sp_testing_task *task = fixture->tasks;

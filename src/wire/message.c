@@ -328,21 +328,21 @@ enum wire_verdict wire_decode(const void *buffer, size_t size, struct wire_messa
     return cursor.verdict;
 }
 
-const char *wire_type_name(uint8_t type)
+const char *message_type_name(uint8_t type)
 {
     const struct type_info *info = type_find(type);
 
     return info == NULL ? "?" : info->name;
 }
 
-unsigned wire_type_fds(uint8_t type)
+unsigned message_type_fds(uint8_t type)
 {
     const struct type_info *info = type_find(type);
 
     return info == NULL ? 0 : info->fds;
 }
 
-unsigned wire_type_senders(uint8_t type)
+unsigned message_type_senders(uint8_t type)
 {
     const struct type_info *info = type_find(type);
 

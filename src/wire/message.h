@@ -87,20 +87,20 @@ enum wire_verdict wire_decode(const void *buffer, size_t size, struct wire_messa
                               size_t *used);
 
 /* A verdict in words, for the log: "unknown type". Static. */
-const char *wire_verdict_text(enum wire_verdict verdict);
+const char *print_verdict_text(enum wire_verdict verdict);
 
 /* The name of a message type: "ALLOCATE"; "?" if unknown. Static. */
-const char *wire_type_name(uint8_t type);
+const char *message_type_name(uint8_t type);
 
 /* The number of descriptors a type carries (0 or 1); 0 for unknown types. */
-unsigned wire_type_fds(uint8_t type);
+unsigned message_type_fds(uint8_t type);
 
 /* Who may send a type: WIRE_BY_* bits; 0 for unknown types. */
-unsigned wire_type_senders(uint8_t type);
+unsigned message_type_senders(uint8_t type);
 
 /* The text of a reason (enum sp_reason), for people: "the sum of guarantees would exceed the frames
  * there are"; "unknown reason" for other numbers. Static. */
-const char *wire_reason_text(uint8_t reason);
+const char *print_reason_text(uint8_t reason);
 
 /* Write `message` as one line of text, "ALLOCATE seq=7 container=1 start=0 count=16 ...", without a
  * newline, into `buffer`, always NUL-terminated; lists are shown up to their fourth element.

@@ -124,7 +124,7 @@ size_t wire_print(const struct wire_message *message, char *buffer, size_t size)
     if (size == 0)
         return 0;
     buffer[0] = '\0';
-    print(&printer, "%s seq=%" PRIu32, wire_type_name(message->type), message->seq);
+    print(&printer, "%s seq=%" PRIu32, message_type_name(message->type), message->seq);
     if (message->error != 0)
         print(&printer, " error=%" PRIu32, message->error);
     switch (message->type) {
@@ -140,7 +140,7 @@ size_t wire_print(const struct wire_message *message, char *buffer, size_t size)
     return printer.length;
 }
 
-const char *wire_verdict_text(enum wire_verdict verdict)
+const char *print_verdict_text(enum wire_verdict verdict)
 {
     switch (verdict) {
     case WIRE_OK:
@@ -165,7 +165,7 @@ const char *wire_verdict_text(enum wire_verdict verdict)
     return "unknown verdict";
 }
 
-const char *wire_reason_text(uint8_t reason)
+const char *print_reason_text(uint8_t reason)
 {
     return reason < WIRE_COUNT(WIRE_REASONS) ? names_of_WIRE_REASONS[reason] : "unknown reason";
 }

@@ -64,14 +64,14 @@
 #define WIRE_VERSION  3u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
-#define WIRE_NAME     32u  /* bytes of a name with its NUL; equals SP_NAME_MAX */
-#define WIRE_TEXT     160u /* bytes of a text with its NUL */
+#define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
+#define WIRE_TEXT     160u  /* bytes of a text with its NUL */
 
 /* Limits of lists, and of what one request may ask for. */
-#define WIRE_RANGES   256u /* ranges of slots in one message */
-#define WIRE_MAPS     64u  /* map items in one reply */
-#define WIRE_BATCH    64u  /* pages in one STORE, LOAD or FREE */
-#define WIRE_TASKS    40u  /* tasks in one STATUS reply */
+#define WIRE_RANGES    256u       /* ranges of slots in one message */
+#define WIRE_MAPS      64u        /* map items in one reply */
+#define WIRE_BATCH     64u        /* pages in one STORE, LOAD or FREE */
+#define WIRE_TASKS     40u        /* tasks in one STATUS reply */
 #define WIRE_SLOTS_MAX (1u << 24) /* slots of one container */
 
 /* The tables are formatted by hand: one entry is one thing. */
@@ -132,7 +132,7 @@
 #define WIRE_ANSWERS(X)                                                                            \
     X(SP_ACCEPTED, 0, "accepted") X(SP_COUNTERED, 1, "countered") X(SP_REFUSED, 2, "refused")
 
-/* The names of reasons are sentences for people: see wire_reason_text. */
+/* The names of reasons are sentences for people: see print_reason_text. */
 #define WIRE_REASONS(X)                                                                            \
     X(SP_REASON_NONE, 0, "no reason")                                                              \
     X(SP_REASON_OVERCOMMITTED, 1, "the sum of guarantees would exceed the frames there are")       \

@@ -53,7 +53,7 @@ static bool strikes(struct faults *faults, uint32_t one_in)
     return one_in > 0 && random_below(&faults->random, one_in) == 0;
 }
 
-enum fault faults_draw(struct faults *faults, uint64_t *nsp)
+enum world_fault faults_draw(struct faults *faults, uint64_t *nsp)
 {
     *nsp = 0;
     if (strikes(faults, faults->die_in))

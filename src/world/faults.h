@@ -22,7 +22,7 @@ struct faults_memory {
 void faults_memory_init(struct faults_memory *memory, const struct allocator *inner);
 
 /* What may befall a task at a moment. */
-enum fault {
+enum world_fault {
     FAULT_NONE,
     FAULT_DELAY, /* what is on its way to it comes later */
     FAULT_DROP,  /* its control connection is lost */
@@ -42,6 +42,6 @@ struct faults {
 struct faults faults_swarm(uint64_t seed, uint64_t longest_ns);
 
 /* What befalls a task now, and (delays and hangs) for how long. */
-enum fault faults_draw(struct faults *faults, uint64_t *nsp);
+enum world_fault faults_draw(struct faults *faults, uint64_t *nsp);
 
 #endif

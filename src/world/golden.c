@@ -122,11 +122,10 @@ static void say_offer(struct words *words, const struct physmem_effect *effect)
 
     say(words, "%s", answers[offer->answer]);
     if (offer->answer != SP_REFUSED)
-        say(words, " contract %u: %s %u, %s", offer->contract,
-            contract_kind_name(offer->terms.kind), offer->terms.frames,
-            state_name(effect->offer.state));
+        say(words, " contract %u: %s %u, %s", offer->contract, terms_text_kind(offer->terms.kind),
+            offer->terms.frames, state_name(effect->offer.state));
     if (offer->answer != SP_ACCEPTED)
-        say(words, " (%s)", wire_reason_text(offer->reason));
+        say(words, " (%s)", print_reason_text(offer->reason));
     if (offer->answer == SP_REFUSED && offer->retry_ns > 0)
         say(words, ", again in %.3f s", (double)offer->retry_ns / 1e9);
 }
@@ -136,7 +135,7 @@ static void say_changed(struct words *words, const struct physmem_effect *effect
     say(words, "contract %u is %s", effect->changed.contract, state_name(effect->changed.state));
     if (effect->changed.part != 0)
         say(words, ", part %u", effect->changed.part);
-    say(words, ", %u frames (%s)", effect->changed.frames, wire_reason_text(effect->changed.why));
+    say(words, ", %u frames (%s)", effect->changed.frames, print_reason_text(effect->changed.why));
 }
 
 static void say_notice(struct words *words, const struct physmem_effect *effect)
@@ -217,7 +216,7 @@ static void say_sent(struct words *words, const struct physmem_effect *effect)
         break;
     case PHYSMEM_SEND_REVOKED:
         say(words, "revoked: %u of %u are missing, %u are lost (%s)", effect->revoked.missing,
-            effect->revoked.asked, effect->revoked.lost, wire_reason_text(effect->revoked.reason));
+            effect->revoked.asked, effect->revoked.lost, print_reason_text(effect->revoked.reason));
         break;
     case PHYSMEM_CLOSE_CONTROL:
         say(words, "closes the control connection");

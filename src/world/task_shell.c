@@ -367,7 +367,7 @@ static int make_pager(struct task_shell *shell)
     };
     uintptr_t address;
 
-    if (policy_parse_params(config->policy, NULL, shell->params, NULL) != 0)
+    if (policy_params_parse(config->policy, NULL, shell->params, NULL) != 0)
         return -EINVAL;
     shell->memory_size = pager_size(&pager) + ALIGNMENT;
     shell->memory = memory_new(allocator, shell->memory_size);

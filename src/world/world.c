@@ -164,7 +164,7 @@ const struct physmem_effect *world_propose(struct world *world, struct physmem_t
 {
     const struct physmem_request request = world_request(world, task);
 
-    NOTE(world, task, "propose %s %u, at least %u", contract_kind_name(terms->kind), terms->frames,
+    NOTE(world, task, "propose %s %u, at least %u", terms_text_kind(terms->kind), terms->frames,
          terms->min);
     physmem_contract_propose(world->physmem, world->now, &request, terms);
     return answer(world, &request);

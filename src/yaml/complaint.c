@@ -115,7 +115,8 @@ static void translate_value(struct complaint *complaint)
         snprintf(complaint->what, sizeof complaint->what, "expected yes or no, not \"%.100s\"",
                  theirs + at);
     else if (sscanf(theirs, "STRING length < %u", &number) == 1)
-        snprintf(complaint->what, sizeof complaint->what, "expected a text, but the value is missing");
+        snprintf(complaint->what, sizeof complaint->what,
+                 "expected a text, but the value is missing");
     else if (sscanf(theirs, "STRING length > %u: %n", &number, &at) == 1)
         snprintf(complaint->what, sizeof complaint->what, "longer than %u characters: \"%.60s\"...",
                  number, theirs + at);

@@ -152,22 +152,22 @@ int yaml_load(const char *path, const struct yaml_syntax *syntax, void **structp
     }
     free(text);
     if (result != 0) {
-        yaml_free(syntax, *structp);
+        yaml_load_free(syntax, *structp);
         *structp = NULL;
         yaml_index_fini(positions);
     }
     return result;
 }
 
-void yaml_free(const struct yaml_syntax *syntax, void *loaded)
+void yaml_load_free(const struct yaml_syntax *syntax, void *loaded)
 {
     cyaml_config_t config = configuration(NULL);
 
     cyaml_free(&config, syntax->schema, loaded, 0);
 }
 
-int yaml_wrong(const char *path, const struct yaml_index *positions, const char *field,
-               struct sp_error *error, const char *format, ...)
+int yaml_load_wrong(const char *path, const struct yaml_index *positions, const char *field,
+                    struct sp_error *error, const char *format, ...)
 {
     char what[SP_ERROR_TEXT];
     va_list values;
@@ -179,8 +179,8 @@ int yaml_wrong(const char *path, const struct yaml_index *positions, const char 
                      field, what);
 }
 
-const char *yaml_element(char *buffer, size_t size, const char *list, size_t index,
-                         const char *field)
+const char *yaml_load_element(char *buffer, size_t size, const char *list, size_t index,
+                              const char *field)
 {
     snprintf(buffer, size, "%s[%zu]%s%s", list, index + 1, *field != '\0' ? "." : "", field);
     return buffer;

@@ -27,21 +27,21 @@ struct yaml_syntax {
     const void *rewrite_arg;
 };
 
-/* Load a file. The caller frees *structp with yaml_free, and *positions, which say where everything
+/* Load a file. The caller frees *structp with yaml_load_free, and *positions, which say where everything
  * stands, with yaml_index_fini. Returns 0, -EINVAL, -EFBIG, -ENOMEM, or what opening or reading failed with; both
  * are then empty. */
 int yaml_load(const char *path, const struct yaml_syntax *syntax, void **structp,
               struct yaml_index *positions, struct sp_error *error);
 
 /* Free what yaml_load gave; NULL does nothing. */
-void yaml_free(const struct yaml_syntax *syntax, void *loaded);
+void yaml_load_free(const struct yaml_syntax *syntax, void *loaded);
 
 /* "PATH:LINE: FIELD: what", where `field` is a path of the index. Returns -EINVAL. */
-int yaml_wrong(const char *path, const struct yaml_index *positions, const char *field,
-               struct sp_error *error, const char *format, ...) SP_PRINTF(5, 6);
+int yaml_load_wrong(const char *path, const struct yaml_index *positions, const char *field,
+                    struct sp_error *error, const char *format, ...) SP_PRINTF(5, 6);
 
 /* The path "LIST[number].field", numbers from 1, in `buffer`, which is returned. */
-const char *yaml_element(char *buffer, size_t size, const char *list, size_t index,
-                         const char *field);
+const char *yaml_load_element(char *buffer, size_t size, const char *list, size_t index,
+                              const char *field);
 
 #endif

@@ -35,7 +35,8 @@ static void another_word_is_near_to_none(void **state)
     assert_null(nearest_of("swap"));
     assert_null(nearest_of("ta")); /* one mistake in two letters is too much */
     assert_null(nearest_of(""));
-    assert_null(nearest_of("frames_frames_frames_frames_frames_frames_frames_frames_frames_frames"));
+    assert_null(
+        nearest_of("frames_frames_frames_frames_frames_frames_frames_frames_frames_frames"));
 }
 
 int main(void)

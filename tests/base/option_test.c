@@ -12,8 +12,8 @@
 
 static void test_numbers(void **state)
 {
-    static const char *const wrong[] = {"", "x", "4x", "-1", "+4", " 4", "0x4", "1", "11",
-                                        "99999999999999999999999"};
+    static const char *const wrong[] = {"",   "x",   "4x", "-1", "+4",
+                                        " 4", "0x4", "1",  "11", "99999999999999999999999"};
     struct sp_error error;
     uint64_t number;
 

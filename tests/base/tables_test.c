@@ -37,11 +37,11 @@ static void test_deadlines(void **state)
         struct deadline *first;
 
         if (random_below(&random, 3) > 0)
-            deadline_start(&deadlines, one, random_below(&random, 50));
+            deadlines_start(&deadlines, one, random_below(&random, 50));
         else if (random_below(&random, 2) > 0)
-            deadline_start(&deadlines, one, DEADLINE_NEVER);
+            deadlines_start(&deadlines, one, DEADLINE_NEVER);
         else
-            deadline_stop(&deadlines, one);
+            deadlines_stop(&deadlines, one);
         for (unsigned i = 0; i < COUNT; i++)
             if (deadline_is_running(&member[i]) && member[i].when < least)
                 least = member[i].when;
@@ -52,7 +52,7 @@ static void test_deadlines(void **state)
             assert_int_equal(first->when, least);
     }
     for (unsigned i = 0; i < COUNT; i++)
-        deadline_stop(&deadlines, &member[i]);
+        deadlines_stop(&deadlines, &member[i]);
     assert_int_equal(deadlines.running, 0);
     deadlines_unreserve(&deadlines, COUNT);
     deadlines_fini(&deadlines);
@@ -72,29 +72,29 @@ static void test_handles(void **state)
     (void)state;
     faults_memory_init(&memory, &heap_allocator);
     handles_init(&handles, &memory.allocator);
-    assert_null(handle_object(&handles, 0));
-    assert_null(handle_object(&handles, 1));
-    assert_int_equal(handle_new(&handles, &a), 1);
-    assert_int_equal(handle_new(&handles, &b), 2);
-    assert_ptr_equal(handle_object(&handles, 1), &a);
-    assert_null(handle_object(&handles, 3));
-    assert_null(handle_object(&handles, UINT32_MAX));
-    handle_free(&handles, 1);
-    assert_null(handle_object(&handles, 1));
-    old = handle_new(&handles, &c);
+    assert_null(handles_object(&handles, 0));
+    assert_null(handles_object(&handles, 1));
+    assert_int_equal(handles_new(&handles, &a), 1);
+    assert_int_equal(handles_new(&handles, &b), 2);
+    assert_ptr_equal(handles_object(&handles, 1), &a);
+    assert_null(handles_object(&handles, 3));
+    assert_null(handles_object(&handles, UINT32_MAX));
+    handles_free(&handles, 1);
+    assert_null(handles_object(&handles, 1));
+    old = handles_new(&handles, &c);
     assert_int_not_equal(old, 1); /* a stale number names nothing */
-    assert_null(handle_object(&handles, 1));
-    assert_ptr_equal(handle_object(&handles, old), &c);
+    assert_null(handles_object(&handles, 1));
+    assert_ptr_equal(handles_object(&handles, old), &c);
     for (unsigned i = 0; i < 4095; i++) {
-        handle_free(&handles, old);
-        old = handle_new(&handles, &c);
+        handles_free(&handles, old);
+        old = handles_new(&handles, &c);
         assert_int_not_equal(old, 0);
     }
     assert_int_equal(old, 1); /* generations come round */
     memory.fail_after = 0;
     for (unsigned i = 0; i < 6; i++)
-        assert_int_not_equal(handle_new(&handles, &a), 0);
-    assert_int_equal(handle_new(&handles, &a), 0);
+        assert_int_not_equal(handles_new(&handles, &a), 0);
+    assert_int_equal(handles_new(&handles, &a), 0);
     handles_fini(&handles);
     assert_int_equal(memory.bytes, 0);
 }

@@ -191,7 +191,7 @@ static void test_what_no_server_sends_is_named(void **state)
     size_t size;
 
     (void)state;
-    assert_string_equal(problem_after(bytes, 7, 0), wire_verdict_text(WIRE_BAD_MAGIC));
+    assert_string_equal(problem_after(bytes, 7, 0), print_verdict_text(WIRE_BAD_MAGIC));
     size = far_end_encode(WIRE_PROPOSE, 1, bytes);
     assert_string_equal(problem_after(bytes, size, 0), "a message that only clients send");
     size = far_end_encode(WIRE_EXTENT, 0, bytes);

@@ -22,14 +22,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wanted_contract wanted[TERMS_MAX];
     struct sp_error error = {0};
     char *text = text_of(data, size);
-    int count = terms_parse(text, wanted, &error);
+    int count = terms_text_parse(text, wanted, &error);
     uint64_t ns;
 
     if (count < 0 ? count != -EINVAL || error.text[0] == '\0' : count < 1 || count > (int)TERMS_MAX)
         abort();
     for (int i = 0; i < count; i++)
         check(&wanted[i]);
-    time_parse(text, size, &ns);
+    terms_text_time(text, size, &ns);
     free(text);
     return 0;
 }

@@ -13,16 +13,16 @@ static void read_row(struct control_row *row, uint64_t now)
     struct sp_arbiter_task task;
     uint32_t uid;
 
-    control_row_entitlement(row, 1, &again);
-    if (!control_row_read(row, now, &task, &uid))
+    control_table_entitlement(row, 1, &again);
+    if (!control_table_read(row, now, &task, &uid))
         return;
     if (task.id == 0 || task.own != NULL)
         abort();
-    entitlement.basis = control_basis(&task);
-    control_row_entitle(row, task.id, &entitlement);
-    if (control_row_entitle(row, task.id, &entitlement))
+    entitlement.basis = control_table_basis(&task);
+    control_table_entitle(row, task.id, &entitlement);
+    if (control_table_entitle(row, task.id, &entitlement))
         abort(); /* that was not new */
-    if (!control_row_entitlement(row, task.id, &again) || again.entitled != 7 ||
+    if (!control_table_entitlement(row, task.id, &again) || again.entitled != 7 ||
         memcmp(again.gives, entitlement.gives, sizeof(again.gives)) != 0)
         abort();
 }
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (uint32_t i = 0; i < table->rows; i++)
             read_row(&table->row[i], data[size - 1]);
         if (table->rows > 1)
-            control_row_copy_entitlement(&table->row[0], &table->row[1]);
+            control_table_copy_entitlement(&table->row[0], &table->row[1]);
     }
     free(table);
     return 0;

@@ -43,15 +43,15 @@ static void meddle(struct world *world)
 static void walk(struct world *world)
 {
     uint32_t most = byte_next(world), looked = 0, slot;
-    struct frame_walk walk = frame_walk_start(world->stack, PLACES, most);
+    struct frame_walk walk = frame_stack_walk_start(world->stack, PLACES, most);
 
-    while ((slot = frame_walk_next(&walk)) != FRAME_STACK_NONE) {
+    while ((slot = frame_stack_walk_next(&walk)) != FRAME_STACK_NONE) {
         if (++looked > most || looked > PLACES)
             abort();
         if (byte_next(world) % 2)
             meddle(world);
         if (byte_next(world) % 2)
-            frame_walk_claim(&walk);
+            frame_stack_walk_claim(&walk);
     }
     frame_stack_tell(world->stack, byte_next(world));
     (void)frame_stack_demand(world->stack);
@@ -76,20 +76,20 @@ static void offer(struct world *world, struct frame_offers *offers)
 
     switch (byte_next(world) % 4) {
     case 0:
-        place = frame_offers_add(offers, slot);
+        place = frame_stack_offers_add(offers, slot);
         if (place > PLACES)
             abort();
         if (place > 0 && byte_next(world) % 2)
-            frame_offers_claim(offers, place, slot);
+            frame_stack_offers_claim(offers, place, slot);
         break;
     case 1:
-        frame_offers_sweep(offers, note_lost, &lost);
+        frame_stack_offers_sweep(offers, note_lost, &lost);
         break;
     case 2:
-        frame_offers_in_the_way(offers, &slot);
+        frame_stack_offers_in_the_way(offers, &slot);
         break;
     default:
-        frame_offers_tell_demand(offers, slot);
+        frame_stack_offers_tell_demand(offers, slot);
     }
 }
 
@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (world.stack == NULL)
         abort();
     memset(world.stack, 0, bytes);
-    frame_offers_init(&offers, world.stack, PLACES);
+    frame_stack_offers_init(&offers, world.stack, PLACES);
     for (unsigned i = 0; i < STEPS && world.next < world.end; i++)
         switch (byte_next(&world) % 3) {
         case 0:
@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             meddle(&world);
             walk(&world);
             memset(world.stack, 0, bytes);
-            frame_offers_init(&offers, world.stack, PLACES);
+            frame_stack_offers_init(&offers, world.stack, PLACES);
         }
     free(world.stack);
     return 0;

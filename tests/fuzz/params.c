@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sp_error error = {0};
     char *text = text_of(data, size);
     const struct sp_policy_param *param;
-    int result = policy_choose(&choice, text, &error);
+    int result = policy_params_choose(&choice, text, &error);
 
     if (result != 0 && error.text[0] == '\0')
         abort();

@@ -213,8 +213,7 @@ static int word_take(void *options, char **word, struct sp_error *error)
 static void words_are_counted_and_taken(void **state)
 {
     static char *none[] = {"prog", NULL}, *one[] = {"prog", "a", "--flag", NULL},
-                *three[] = {"prog", "a", "b", "c", NULL},
-                *rest[] = {"prog", "a", "--flag", NULL};
+                *three[] = {"prog", "a", "b", "c", NULL}, *rest[] = {"prog", "a", "--flag", NULL};
     struct options_syntax words = syntax;
     struct values values = {0};
     struct sp_error error;

@@ -289,7 +289,7 @@ static void test_what_fits_stays(void **state)
     const struct sp_policy *policy;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         for (size_t s = 0; s < COUNT(sizes); s++) {
             sp_page trace[101 * 6];
             uint32_t length = sizes[s] * 6;
@@ -325,7 +325,7 @@ static void test_between_optimum_and_nonsense(void **state)
         uint64_t random =
             replay_run("random", trace.references, trace.length, trace.pages, sizes[s], false);
 
-        for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+        for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
             uint64_t misses = replay_run(policy->name, trace.references, trace.length, trace.pages,
                                          sizes[s], false);
 
@@ -373,7 +373,7 @@ static void test_resize(void **state)
     if (RUNNING_ON_VALGRIND)
         skip();
     assert_true(trace_generate(&trace, "zipf", LENGTH, PAGES, 4));
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         double always = (double)misses_after(policy->name, &trace, 300, 300, 300);
         double shrunk = (double)misses_after(policy->name, &trace, 1000, 1, 300);
         double grown = (double)misses_after(policy->name, &trace, 2, 1500, 300);
@@ -394,7 +394,7 @@ static void test_hints(void **state)
     const struct sp_policy *policy;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         for (int hint = SP_HINT_DONT_NEED; hint <= SP_HINT_SCRATCH; hint++) {
             struct replay replay;
 
@@ -446,7 +446,7 @@ static void test_scans_cost_little(void **state)
         struct trace trace;
 
         assert_true(trace_generate(&trace, kinds[k], RUNNING_ON_VALGRIND ? 4000 : 100000, SCAN, 1));
-        for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+        for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
             struct replay replay;
 
             replay_init(&replay, policy->name, trace.pages, FRAMES, 1, false);

@@ -264,7 +264,7 @@ static void test_instructions_end(void **state)
     enum { FRAMES = 16, OPERANDS = 4, INSTRUCTIONS = 2000, TRIES = 50 };
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL && count < COUNT(choices); i++)
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL && count < COUNT(choices); i++)
         if (policy->flags & SP_POLICY_LIVE)
             choices[count++] = policy->name;
     for (size_t c = 0; c < count; c++) {

@@ -87,7 +87,7 @@ static struct distance distances[POLICIES_MOST][COUNT(runs)];
 
 static bool is_live(size_t i)
 {
-    return (policy_builtin(i)->flags & SP_POLICY_LIVE) != 0;
+    return (policy_registry_builtin(i)->flags & SP_POLICY_LIVE) != 0;
 }
 
 static struct distance measure(const char *choice, const struct trace *trace, uint32_t frames)
@@ -108,9 +108,9 @@ static int measure_all(void **state)
         struct trace trace;
 
         make_trace(&trace, runs[r].trace);
-        for (size_t i = 0; policy_builtin(i) != NULL; i++)
+        for (size_t i = 0; policy_registry_builtin(i) != NULL; i++)
             if (is_live(i))
-                distances[i][r] = measure(policy_builtin(i)->name, &trace, runs[r].frames);
+                distances[i][r] = measure(policy_registry_builtin(i)->name, &trace, runs[r].frames);
         trace_fini(&trace);
     }
     return 0;
@@ -144,11 +144,12 @@ static void test_live_policies_are_near_their_replay(void **state)
     (void)state;
     if (RUNNING_ON_VALGRIND)
         skip();
-    for (size_t i = 0; policy_builtin(i) != NULL; i++)
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++)
         for (size_t r = 0; r < COUNT(runs); r++)
-            if (runs[r].smooth && apart(&distances[i][r]) > bound_of(policy_builtin(i)->name))
+            if (runs[r].smooth &&
+                apart(&distances[i][r]) > bound_of(policy_registry_builtin(i)->name))
                 fail_msg("%s on %s, %u frames: live %.2f faults in 100 references, replay %.2f",
-                         policy_builtin(i)->name, runs[r].trace, runs[r].frames,
+                         policy_registry_builtin(i)->name, runs[r].trace, runs[r].frames,
                          distances[i][r].live, distances[i][r].replay);
 }
 
@@ -189,9 +190,11 @@ static void test_live_gclock_counts(void **state)
 static void test_each_policy_names_its_reference(void **state)
 {
     (void)state;
-    for (size_t i = 0; policy_builtin(i) != NULL; i++)
-        if (policy_builtin(i)->source == NULL || policy_builtin(i)->summary == NULL)
-            fail_msg("policy '%s' does not say where it comes from", policy_builtin(i)->name);
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++)
+        if (policy_registry_builtin(i)->source == NULL ||
+            policy_registry_builtin(i)->summary == NULL)
+            fail_msg("policy '%s' does not say where it comes from",
+                     policy_registry_builtin(i)->name);
 }
 
 /* ---- The page ---- */
@@ -215,8 +218,8 @@ static void write_policies(FILE *file)
 {
     fprintf(file, "\n## The policies\n\n| policy | what it does | live | reference |\n"
                   "| --- | --- | --- | --- |\n");
-    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
-        const struct sp_policy *policy = policy_builtin(i);
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
+        const struct sp_policy *policy = policy_registry_builtin(i);
         const char *live = is_live(i) ? "yes" : policy->live_form;
 
         fprintf(file, "| %s | %s | %s | %s |\n", policy->name, policy->summary,
@@ -242,10 +245,10 @@ static void write_distance(FILE *file)
                   "and behind the\nstroke the soft faults that the live form costs in 100 "
                   "references.\n");
     write_heads(file);
-    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
         if (!is_live(i))
             continue;
-        fprintf(file, "| %s |", policy_builtin(i)->name);
+        fprintf(file, "| %s |", policy_registry_builtin(i)->name);
         for (size_t r = 0; r < COUNT(runs); r++)
             fprintf(file, " %+.1f / %.1f |", distances[i][r].live - distances[i][r].replay,
                     distances[i][r].soft);
@@ -257,10 +260,10 @@ static void write_replay(FILE *file)
 {
     fprintf(file, "\nThe misses of the replay, in 100 references:\n");
     write_heads(file);
-    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
         if (!is_live(i))
             continue;
-        fprintf(file, "| %s |", policy_builtin(i)->name);
+        fprintf(file, "| %s |", policy_registry_builtin(i)->name);
         for (size_t r = 0; r < COUNT(runs); r++)
             fprintf(file, " %.1f |", distances[i][r].replay);
         fprintf(file, "\n");

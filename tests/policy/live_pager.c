@@ -28,7 +28,7 @@ static void live_init(struct live *live, const char *choice, uint32_t pages, uin
     struct sp_error error;
 
     memset(live, 0, sizeof(*live));
-    if (policy_choose(&live->choice, choice, &error) != 0)
+    if (policy_params_choose(&live->choice, choice, &error) != 0)
         fail_msg("%s", error.text);
     live->config = (struct pager_config){.pages = pages + 1,
                                          .slots = frames,

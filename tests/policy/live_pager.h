@@ -13,7 +13,7 @@
 struct live_counts {
     uint64_t faults;      /* references to pages that were not resident */
     uint64_t soft_faults; /* references to resident pages that were watched */
-    uint32_t frames;      /* of which the policy was told: without those that the pager keeps free */
+    uint32_t frames; /* of which the policy was told: without those that the pager keeps free */
 };
 
 /* Refer to all pages of a trace under a contract for `frames` frames. `choice` can run live; fails the

@@ -69,18 +69,18 @@ static void test_builtins(void **state)
     size_t count = 0;
 
     (void)state;
-    for (; (policy = policy_builtin(count)) != NULL; count++) {
-        if (policy_check(policy, &error) != 0)
+    for (; (policy = policy_registry_builtin(count)) != NULL; count++) {
+        if (policy_params_check(policy, &error) != 0)
             fail_msg("%s", error.text);
         assert_non_null(policy->summary);
         assert_non_null(policy->source);
-        assert_ptr_equal(policy_find(policy->name, strlen(policy->name)), policy);
+        assert_ptr_equal(policy_registry_find(policy->name, strlen(policy->name)), policy);
     }
     assert_true(count >= 4);
-    assert_null(policy_builtin(SIZE_MAX));
-    assert_null(policy_find("lr", 2));
-    assert_null(policy_find("", 0));
-    assert_ptr_equal(policy_find("lru:x", 3), &policy_lru);
+    assert_null(policy_registry_builtin(SIZE_MAX));
+    assert_null(policy_registry_find("lr", 2));
+    assert_null(policy_registry_find("", 0));
+    assert_ptr_equal(policy_registry_find("lru:x", 3), &policy_lru);
 }
 
 static void test_choose(void **state)
@@ -89,25 +89,26 @@ static void test_choose(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(policy_choose(&choice, "clock", &error), 0);
+    assert_int_equal(policy_params_choose(&choice, "clock", &error), 0);
     assert_ptr_equal(choice.policy, &policy_clock);
-    assert_int_equal(policy_choose(&choice, "clock:", &error), 0);
-    assert_int_equal(policy_choose(&choice, "lru:watched=0.5", &error), 0);
+    assert_int_equal(policy_params_choose(&choice, "clock:", &error), 0);
+    assert_int_equal(policy_params_choose(&choice, "lru:watched=0.5", &error), 0);
     assert_ptr_equal(choice.policy, &policy_lru);
     assert_true(choice.params[0] == 0.5);
-    assert_int_equal(policy_choose(&choice, "bellady", &error), -ENOENT);
-    expect_text(&error, ENOENT, "no eviction policy 'bellady': did you mean belady? There are fifo, ");
-    assert_int_equal(policy_choose(&choice, "cart", &error), -ENOENT);
+    assert_int_equal(policy_params_choose(&choice, "bellady", &error), -ENOENT);
+    expect_text(&error, ENOENT,
+                "no eviction policy 'bellady': did you mean belady? There are fifo, ");
+    assert_int_equal(policy_params_choose(&choice, "cart", &error), -ENOENT);
     expect_text(&error, ENOENT, "no eviction policy 'cart': did you mean car? ");
-    assert_int_equal(policy_choose(&choice, "lowest", &error), -ENOENT);
+    assert_int_equal(policy_params_choose(&choice, "lowest", &error), -ENOENT);
     expect_text(&error, ENOENT, "no eviction policy 'lowest'; there are fifo, lru, mru, random, ");
-    assert_int_equal(policy_choose(&choice, "cart.so:x=1", &error), -ENOENT);
+    assert_int_equal(policy_params_choose(&choice, "cart.so:x=1", &error), -ENOENT);
     expect_text(&error, ENOENT, "a shared object has a slash in it: ./cart.so");
-    assert_int_equal(policy_choose(&choice, "", &error), -ENOENT);
-    assert_int_equal(policy_choose(&choice, ":watched=1", NULL), -ENOENT);
-    assert_int_equal(policy_choose(&choice, "fifo:depth=3", &error), -ENOENT);
+    assert_int_equal(policy_params_choose(&choice, "", &error), -ENOENT);
+    assert_int_equal(policy_params_choose(&choice, ":watched=1", NULL), -ENOENT);
+    assert_int_equal(policy_params_choose(&choice, "fifo:depth=3", &error), -ENOENT);
     expect_text(&error, ENOENT, "'fifo' has no parameters, so no 'depth'");
-    assert_int_equal(policy_choose(&choice, "lru:depth=3", &error), -ENOENT);
+    assert_int_equal(policy_params_choose(&choice, "lru:depth=3", &error), -ENOENT);
     expect_text(&error, ENOENT, "'lru' has no parameter 'depth'; it has watched");
 }
 
@@ -117,11 +118,11 @@ static void test_choose_live(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(policy_choose_live(&choice, "clock", &error), 0);
-    assert_int_equal(policy_choose_live(&choice, "belady", &error), -ENOTSUP);
-    assert_int_equal(policy_choose_live(&choice, "lowest", &error), -ENOENT);
-    for (size_t i = 0; policy_builtin(i) != NULL; i++) {
-        const struct sp_policy *policy = policy_builtin(i);
+    assert_int_equal(policy_params_choose_live(&choice, "clock", &error), 0);
+    assert_int_equal(policy_params_choose_live(&choice, "belady", &error), -ENOTSUP);
+    assert_int_equal(policy_params_choose_live(&choice, "lowest", &error), -ENOENT);
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
+        const struct sp_policy *policy = policy_registry_builtin(i);
         char name[40];
 
         snprintf(name, sizeof(name), " %s,", policy->name);
@@ -137,14 +138,14 @@ static void test_values(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(policy_parse_params(&some_policy, NULL, values, &error), 0);
+    assert_int_equal(policy_params_parse(&some_policy, NULL, values, &error), 0);
     assert_true(values[0] == 0.1 && values[1] == 1 && values[2] == -2 && values[3] == 0);
-    assert_int_equal(policy_parse_params(&some_policy, "shift=-10.5,small=25%", values, &error), 0);
+    assert_int_equal(policy_params_parse(&some_policy, "shift=-10.5,small=25%", values, &error), 0);
     assert_true(values[0] == 0.25 && values[1] == 1 && values[2] == -10.5);
-    assert_int_equal(policy_parse_params(&some_policy, "small=.3,bits=8,shift=+7.", values, NULL),
+    assert_int_equal(policy_params_parse(&some_policy, "small=.3,bits=8,shift=+7.", values, NULL),
                      0);
     assert_true(values[0] == 0.3 && values[1] == 8 && values[2] == 7);
-    assert_int_equal(policy_parse_params(&some_policy, "small=0.123456789", values, NULL), 0);
+    assert_int_equal(policy_params_parse(&some_policy, "small=0.123456789", values, NULL), 0);
     assert_true(values[0] == 0.123456789);
 }
 
@@ -178,25 +179,25 @@ static void test_bad_values(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
-        if (policy_parse_params(&some_policy, malformed[i], values, &error) != -EINVAL)
+        if (policy_params_parse(&some_policy, malformed[i], values, &error) != -EINVAL)
             fail_msg("'%s' is accepted", malformed[i]);
-    assert_int_equal(policy_parse_params(&some_policy, "bits=1,bits=1", values, &error), -EINVAL);
+    assert_int_equal(policy_params_parse(&some_policy, "bits=1,bits=1", values, &error), -EINVAL);
     expect_text(&error, EINVAL, "'bits' is given twice");
-    assert_int_equal(policy_parse_params(&some_policy, "bits=9", values, &error), -ERANGE);
+    assert_int_equal(policy_params_parse(&some_policy, "bits=9", values, &error), -ERANGE);
     expect_text(&error, ERANGE, "'some-2q': parameter 'bits' is 9; it must be from 1 to 8");
-    assert_int_equal(policy_parse_params(&some_policy, "shift=-10.6", values, &error), -ERANGE);
+    assert_int_equal(policy_params_parse(&some_policy, "shift=-10.6", values, &error), -ERANGE);
     expect_text(&error, ERANGE, "from -10.5 to 10");
-    assert_int_equal(policy_parse_params(&some_policy, "smal=1", values, &error), -ENOENT);
+    assert_int_equal(policy_params_parse(&some_policy, "smal=1", values, &error), -ENOENT);
     expect_text(&error, ENOENT, "no parameter 'smal'; it has small, bits, shift");
-    assert_int_equal(policy_parse_params(&some_policy, "=1", values, &error), -ENOENT);
+    assert_int_equal(policy_params_parse(&some_policy, "=1", values, &error), -ENOENT);
 
     memset(text, 'a', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    assert_int_equal(policy_parse_params(&some_policy, text, values, &error), -EINVAL);
+    assert_int_equal(policy_params_parse(&some_policy, text, values, &error), -EINVAL);
     text[200] = '=';
-    assert_int_equal(policy_parse_params(&some_policy, text, values, &error), -ENOENT);
+    assert_int_equal(policy_params_parse(&some_policy, text, values, &error), -ENOENT);
     text[200] = ':';
-    assert_int_equal(policy_choose(&(struct policy_choice){0}, text, &error), -ENOENT);
+    assert_int_equal(policy_params_choose(&(struct policy_choice){0}, text, &error), -ENOENT);
     assert_true(strlen(error.text) < SP_ERROR_TEXT);
 }
 
@@ -215,7 +216,7 @@ static void test_random_texts(void **state)
 
         for (uint32_t n = random_below(&random, 20); n > 0; n--)
             strcat(text, parts[random_below(&random, sizeof(parts) / sizeof(parts[0]))]);
-        if (policy_parse_params(&some_policy, text, values, &error) != 0)
+        if (policy_params_parse(&some_policy, text, values, &error) != 0)
             assert_true(error.code > 0 && error.text[0] != '\0');
         else
             for (int p = 0; some_params[p].name != NULL; p++)
@@ -231,38 +232,39 @@ static void test_check(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(policy_check(&policy, &error), 0);
+    assert_int_equal(policy_params_check(&policy, &error), 0);
     policy.abi = SP_POLICY_ABI + 1;
-    assert_int_equal(policy_check(&policy, &error), -EPROTO);
+    assert_int_equal(policy_params_check(&policy, &error), -EPROTO);
     expect_text(&error, EPROTO, "interface version 2, this is 1");
     policy = some_policy;
     policy.name = "Some";
-    assert_int_equal(policy_check(&policy, &error), -EINVAL);
+    assert_int_equal(policy_params_check(&policy, &error), -EINVAL);
     policy.name = NULL;
-    assert_int_equal(policy_check(&policy, &error), -EINVAL);
+    assert_int_equal(policy_params_check(&policy, &error), -EINVAL);
     policy = some_policy;
     policy.victim = NULL;
-    assert_int_equal(policy_check(&policy, &error), -EINVAL);
+    assert_int_equal(policy_params_check(&policy, &error), -EINVAL);
     expect_text(&error, EINVAL, "'some-2q' lacks one of");
     policy = some_policy;
     policy.params = params;
     for (uint32_t i = 0; i < POLICY_PARAMS_MAX; i++)
         params[i] = (struct sp_policy_param){"p", 1, 0, 2, NULL};
-    assert_int_equal(policy_check(&policy, &error), 0);
+    assert_int_equal(policy_params_check(&policy, &error), 0);
     params[POLICY_PARAMS_MAX].name = "p";
-    assert_int_equal(policy_check(&policy, &error), -EINVAL);
+    assert_int_equal(policy_params_check(&policy, &error), -EINVAL);
     params[1].name = NULL;
     params[0].preset = 3;
-    assert_int_equal(policy_check(&policy, &error), -EINVAL);
+    assert_int_equal(policy_params_check(&policy, &error), -EINVAL);
     expect_text(&error, EINVAL, "preset of 'p', 3, is not from 0 to 2");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_builtins),     cmocka_unit_test(test_choose), cmocka_unit_test(test_choose_live),
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_bad_values),
-        cmocka_unit_test(test_random_texts), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_builtins),    cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_choose_live), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_random_texts),
+        cmocka_unit_test(test_check),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

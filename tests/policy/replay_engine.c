@@ -57,7 +57,7 @@ void replay_init(struct replay *replay, const char *choice, uint32_t pages, uint
     struct sp_error error;
     size_t size;
 
-    if (policy_choose(&chosen, choice, &error) != 0)
+    if (policy_params_choose(&chosen, choice, &error) != 0)
         fail_msg("%s", error.text);
     memset(replay, 0, sizeof(*replay));
     memcpy(replay->params, chosen.params, sizeof(replay->params));

@@ -303,7 +303,7 @@ static uint64_t drive(const struct sp_policy *policy, enum values values, uint64
     struct sp_policy_config config = {.pages = PAGES, .frames = frames};
     size_t size;
 
-    assert_int_equal(policy_choose(&driver.choice, policy->name, NULL), 0);
+    assert_int_equal(policy_params_choose(&driver.choice, policy->name, NULL), 0);
     choose_values(&driver.choice, values);
     config.params = driver.choice.params;
     size = (policy->size(&config) + 63) / 64 * 64;
@@ -332,7 +332,7 @@ static void test_random_driving(void **state)
     uint64_t seeds = RUNNING_ON_VALGRIND ? SIZES : 4 * SIZES;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
         for (uint64_t seed = 1; seed <= seeds; seed++)
             drive(policy, PRESETS, seed, frames[seed % SIZES], RUNNING_ON_VALGRIND ? 1500 : 4000);
 }
@@ -345,7 +345,7 @@ static void test_limits_of_parameters(void **state)
     uint64_t seeds = RUNNING_ON_VALGRIND ? SIZES : 2 * SIZES;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
         for (uint64_t seed = 1; seed <= seeds && policy->params != NULL; seed++) {
             drive(policy, ALL_LEAST, seed, frames[seed % SIZES], 1500);
             drive(policy, ALL_MOST, seed, frames[seed % SIZES], 1500);
@@ -358,7 +358,7 @@ static void test_decisions_follow_the_seed(void **state)
     const struct sp_policy *policy;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
         assert_int_equal(drive(policy, PRESETS, 77, 20, 1000),
                          drive(policy, PRESETS, 77, 20, 1000));
 }
@@ -369,8 +369,8 @@ static void test_live_forms(void **state)
     const struct sp_policy *policy, *live;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
-        assert_int_equal(policy_check(policy, NULL), 0);
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
+        assert_int_equal(policy_params_check(policy, NULL), 0);
         assert_non_null(policy->summary);
         assert_non_null(policy->source);
         if (policy->flags & SP_POLICY_LIVE) {
@@ -378,7 +378,7 @@ static void test_live_forms(void **state)
             continue;
         }
         assert_non_null(policy->live_form);
-        live = policy_find(policy->live_form, strlen(policy->live_form));
+        live = policy_registry_find(policy->live_form, strlen(policy->live_form));
         assert_non_null(live);
         assert_true(live->flags & SP_POLICY_LIVE);
     }
@@ -392,8 +392,8 @@ static void test_live_memory(void **state)
     struct policy_choice choice;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
-        assert_int_equal(policy_choose(&choice, policy->name, NULL), 0);
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
+        assert_int_equal(policy_params_choose(&choice, policy->name, NULL), 0);
         config.params = choice.params;
         if (policy->flags & SP_POLICY_LIVE)
             assert_true(policy->size(&config) <= 32 * (size_t)config.pages);
@@ -406,14 +406,14 @@ static void test_state_is_as_large_as_said(void **state)
     const struct sp_policy *policy;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         struct driver driver = {
             .env = {env_referenced, env_watch, env_dirty, env_random, 0, env_next}};
         struct sp_policy_config config = {.pages = PAGES, .frames = PAGES};
         unsigned char *memory;
         size_t size;
 
-        assert_int_equal(policy_choose(&driver.choice, policy->name, NULL), 0);
+        assert_int_equal(policy_params_choose(&driver.choice, policy->name, NULL), 0);
         config.params = driver.choice.params;
         size = policy->size(&config);
         memory = aligned_alloc(64, (size + 64 + 63) / 64 * 64);

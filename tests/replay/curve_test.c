@@ -30,7 +30,7 @@ static void choose(struct policy_choice *choice, const char *name)
 {
     struct sp_error error;
 
-    if (policy_choose(choice, name, &error) != 0)
+    if (policy_params_choose(choice, name, &error) != 0)
         fail_msg("%s", error.text);
 }
 

@@ -78,7 +78,7 @@ static struct engine_counts run(const char *policy, uint32_t frames, size_t step
     struct sp_error error;
     struct engine_counts counts;
 
-    if (policy_choose(&choice, policy, &error) != 0 ||
+    if (policy_params_choose(&choice, policy, &error) != 0 ||
         engine_init(&engine, &choice, frames, PAGES, 1, true, &error) != 0)
         fail_msg("%s", error.text);
     for (size_t i = 0; i < LENGTH; i += step) {
@@ -118,7 +118,7 @@ static void test_small_sizes(void **state)
     for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
         uint64_t least = run("belady", sizes[s], 64).misses;
 
-        for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+        for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
             struct engine_counts counts = run(policy->name, sizes[s], 64);
 
             if (counts.policy_errors != 0 || counts.misses < least || counts.misses < PAGES ||
@@ -142,12 +142,12 @@ static void test_resize(void **state)
 
     (void)state;
     make_trace(6);
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         struct policy_choice choice;
         struct engine engine;
         struct sp_error error;
 
-        assert_int_equal(policy_choose(&choice, policy->name, &error), 0);
+        assert_int_equal(policy_params_choose(&choice, policy->name, &error), 0);
         assert_int_equal(engine_init(&engine, &choice, 10, PAGES, 1, true, &error), 0);
         for (uint32_t at = 0; at < LENGTH; at += 50) {
             engine_run(&engine, references + at, next + at, 50);
@@ -217,10 +217,10 @@ static void test_refusals(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(policy_choose(&choice, "lru", &error), 0);
+    assert_int_equal(policy_params_choose(&choice, "lru", &error), 0);
     assert_true(engine_init(&engine, &choice, 0, PAGES, 1, false, &error) < 0);
     engine_fini(&engine);
-    assert_int_equal(policy_choose(&choice, "belady", &error), 0);
+    assert_int_equal(policy_params_choose(&choice, "belady", &error), 0);
     assert_true(engine_init(&engine, &choice, 1, PAGES, 1, false, &error) < 0);
     engine_fini(&engine);
 }

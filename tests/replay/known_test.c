@@ -112,7 +112,7 @@ static void run_rows(const char *path, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct policy_choice choice;
 
-        if (policy_choose(&choice, rows[i].policy, &error) != 0 ||
+        if (policy_params_choose(&choice, rows[i].policy, &error) != 0 ||
             engine_init(&engines[i], &choice, rows[i].frames, most, 1, true, &error) != 0)
             fail_msg("%s", error.text);
         jobs[i] = (struct pool_job){.run = run_engine, .context = &engines[i]};

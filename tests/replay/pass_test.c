@@ -85,12 +85,13 @@ static int run(struct world *world, unsigned threads, bool carried)
         assert_int_equal(pass_scan(&world->pass, &world->error), 0);
         assert_int_equal(trace_rewind(&world->trace, &world->error), 0);
     }
-    for (world->count = 0; (policy = policy_builtin(world->count)) != NULL; world->count++) {
+    for (world->count = 0; (policy = policy_registry_builtin(world->count)) != NULL;
+         world->count++) {
         struct engine *engine = &world->engines[world->count];
         struct policy_choice choice;
 
         assert_true(world->count < ENGINES);
-        assert_int_equal(policy_choose(&choice, policy->name, &world->error), 0);
+        assert_int_equal(policy_params_choose(&choice, policy->name, &world->error), 0);
         assert_int_equal(engine_init(engine, &choice, 20, most, 3, true, &world->error), 0);
         world->jobs[world->count] = (struct pool_job){.run = run_engine, .context = engine};
     }

@@ -26,17 +26,17 @@ static struct pair pair_new(uint32_t places)
     struct pair pair = {.stack = calloc(1, frame_stack_size(places))};
 
     assert_non_null(pair.stack);
-    frame_offers_init(&pair.offers, pair.stack, places);
+    frame_stack_offers_init(&pair.offers, pair.stack, places);
     return pair;
 }
 
 /* Take the first that can be had. */
 static uint32_t take_one(struct frame_stack *stack, uint32_t places, uint32_t *taken)
 {
-    struct frame_walk walk = frame_walk_start(stack, places, places);
-    uint32_t slot = frame_walk_next(&walk);
+    struct frame_walk walk = frame_stack_walk_start(stack, places, places);
+    uint32_t slot = frame_stack_walk_next(&walk);
 
-    if (slot == FRAME_STACK_NONE || !frame_walk_claim(&walk))
+    if (slot == FRAME_STACK_NONE || !frame_stack_walk_claim(&walk))
         return FRAME_STACK_NONE;
     frame_stack_tell(stack, ++*taken);
     return slot;
@@ -58,33 +58,33 @@ static void test_order_and_room(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < PLACES; i++)
-        assert_int_not_equal(place[i] = frame_offers_add(&pair.offers, 10 + i), 0);
-    assert_int_equal(frame_offers_add(&pair.offers, 99), 0);
-    assert_int_equal(frame_offers_in_the_way(&pair.offers, &slot), 0); /* all are live */
+        assert_int_not_equal(place[i] = frame_stack_offers_add(&pair.offers, 10 + i), 0);
+    assert_int_equal(frame_stack_offers_add(&pair.offers, 99), 0);
+    assert_int_equal(frame_stack_offers_in_the_way(&pair.offers, &slot), 0); /* all are live */
     assert_int_equal(take_one(pair.stack, PLACES, &taken), 10);
     assert_int_equal(take_one(pair.stack, PLACES, &taken), 11);
     /* Not noticed yet: no room. */
-    assert_int_equal(frame_offers_add(&pair.offers, 99), 0);
+    assert_int_equal(frame_stack_offers_add(&pair.offers, 99), 0);
     assert_true(frame_offers_were_taken(&pair.offers));
-    assert_false(frame_offers_claim(&pair.offers, place[0], 10));
+    assert_false(frame_stack_offers_claim(&pair.offers, place[0], 10));
     assert_true(frame_offers_were_taken(&pair.offers));
     {
         uint32_t lost[PLACES + 1] = {0};
 
-        frame_offers_sweep(&pair.offers, collect, lost);
+        frame_stack_offers_sweep(&pair.offers, collect, lost);
         assert_int_equal(lost[0], 1);
         assert_int_equal(lost[1], 11);
     }
     assert_false(frame_offers_were_taken(&pair.offers));
-    assert_true(frame_offers_claim(&pair.offers, place[3], 13));
-    assert_int_not_equal(frame_offers_add(&pair.offers, 20), 0);
-    assert_int_not_equal(frame_offers_add(&pair.offers, 21), 0);
+    assert_true(frame_stack_offers_claim(&pair.offers, place[3], 13));
+    assert_int_not_equal(frame_stack_offers_add(&pair.offers, 20), 0);
+    assert_int_not_equal(frame_stack_offers_add(&pair.offers, 21), 0);
     /* 12, nothing, 14, 20, 21: the place in the middle is of no use until 12 moves. */
-    assert_int_equal(frame_offers_add(&pair.offers, 22), 0);
-    assert_int_equal(frame_offers_in_the_way(&pair.offers, &slot), place[2]);
+    assert_int_equal(frame_stack_offers_add(&pair.offers, 22), 0);
+    assert_int_equal(frame_stack_offers_in_the_way(&pair.offers, &slot), place[2]);
     assert_int_equal(slot, 12);
-    assert_true(frame_offers_claim(&pair.offers, place[2], 12));
-    assert_int_not_equal(frame_offers_add(&pair.offers, 12), 0);
+    assert_true(frame_stack_offers_claim(&pair.offers, place[2], 12));
+    assert_int_not_equal(frame_stack_offers_add(&pair.offers, 12), 0);
     for (uint32_t i = 0; i < 4; i++) {
         static const uint32_t expected[] = {14, 20, 21, 12};
 
@@ -110,9 +110,9 @@ static void test_hostile_memory(void **state)
         stack->span = random_below(&random, UINT32_MAX);
         for (uint32_t i = 0; i < PLACES; i++)
             stack->place[i] = random_below(&random, 3) == 0 ? 0 : random_below(&random, UINT32_MAX);
-        walk = frame_walk_start(stack, PLACES, 3);
-        while (frame_walk_next(&walk) != FRAME_STACK_NONE) {
-            assert_true(frame_walk_claim(&walk));
+        walk = frame_stack_walk_start(stack, PLACES, 3);
+        while (frame_stack_walk_next(&walk) != FRAME_STACK_NONE) {
+            assert_true(frame_stack_walk_claim(&walk));
             found++;
         }
         assert_true(found <= 3);
@@ -144,13 +144,14 @@ static void *physmem_main(void *argument)
     bool more = true;
 
     while (more) {
-        struct frame_walk walk = frame_walk_start(hammer->stack, hammer->places, hammer->places);
+        struct frame_walk walk =
+            frame_stack_walk_start(hammer->stack, hammer->places, hammer->places);
         uint32_t slot;
 
         more = !hammer->stop;
-        while ((slot = frame_walk_next(&walk)) != FRAME_STACK_NONE) {
+        while ((slot = frame_stack_walk_next(&walk)) != FRAME_STACK_NONE) {
             /* The books: no such slot, or not the task's. */
-            if (slot >= FRAMES || has[slot] || !frame_walk_claim(&walk))
+            if (slot >= FRAMES || has[slot] || !frame_stack_walk_claim(&walk))
                 continue;
             has[slot] = true;
             hammer->written[slot]++;
@@ -191,18 +192,18 @@ static void holder_step(struct hammer *hammer, struct holder *holder, struct ran
     uint32_t slot = random_below(random, FRAMES);
 
     if (random_below(random, 8) == 0)
-        frame_offers_sweep(&holder->offers, on_lost, holder);
+        frame_stack_offers_sweep(&holder->offers, on_lost, holder);
     switch (holder->state[slot]) {
     case OURS:
         hammer->written[slot]++;
         if (random_below(random, 2) == 0)
             break;
-        holder->place[slot] = frame_offers_add(&holder->offers, slot);
+        holder->place[slot] = frame_stack_offers_add(&holder->offers, slot);
         if (holder->place[slot] != 0)
             holder->state[slot] = LISTED;
         break;
     case LISTED:
-        if (!frame_offers_claim(&holder->offers, holder->place[slot], slot)) {
+        if (!frame_stack_offers_claim(&holder->offers, holder->place[slot], slot)) {
             on_lost(holder, slot);
             break;
         }
@@ -226,7 +227,7 @@ static void hammer_run(uint32_t places)
     pthread_t thread;
 
     assert_non_null(hammer.stack);
-    frame_offers_init(&holder.offers, hammer.stack, places);
+    frame_stack_offers_init(&holder.offers, hammer.stack, places);
     assert_int_equal(pthread_create(&thread, NULL, physmem_main, &hammer), 0);
     /* Long enough for both to win, on one core, too. */
     for (uint32_t step = 0; step < HAMMER_ENDS || holder.lost < 100; step++) {
@@ -236,7 +237,7 @@ static void hammer_run(uint32_t places)
     }
     hammer.stop = true;
     assert_int_equal(pthread_join(thread, NULL), 0);
-    frame_offers_sweep(&holder.offers, on_lost, &holder);
+    frame_stack_offers_sweep(&holder.offers, on_lost, &holder);
     assert_int_equal(holder.lost, hammer.takings);
     free(hammer.stack);
 }

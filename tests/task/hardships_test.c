@@ -172,11 +172,10 @@ static int refill_exits(void *arg, size_t index, void *frame)
 static int use_refill(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
-    volatile char *memory =
-        region_or_exit(task, &(struct sp_region_options){.pages = 5,
-                                                         .kind = SP_REMANUFACTURABLE,
-                                                         .refill = arg != NULL ? refill_jumps
-                                                                               : refill_exits});
+    volatile char *memory = region_or_exit(
+        task, &(struct sp_region_options){.pages = 5,
+                                          .kind = SP_REMANUFACTURABLE,
+                                          .refill = arg != NULL ? refill_jumps : refill_exits});
 
     if (sigsetjmp(out, 1) == 0)
         (void)memory[SP_PAGE_SIZE];
@@ -440,7 +439,8 @@ static void descriptors_0_to_2_stay_the_programs(void **state)
 static int close_all(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
-    volatile unsigned char *memory = region_or_exit(task, &(struct sp_region_options){.pages = 300});
+    volatile unsigned char *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = 300});
 
     (void)arg;
     memory[0] = 1;
@@ -480,7 +480,8 @@ static int few_files(void *arg)
 static int no_files(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
-    volatile unsigned char *memory = region_or_exit(task, &(struct sp_region_options){.pages = 300});
+    volatile unsigned char *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = 300});
     struct rlimit limit = {.rlim_cur = 100, .rlim_max = 100};
 
     (void)arg;

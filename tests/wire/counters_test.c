@@ -19,21 +19,21 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define ROW(type, name, unit, meaning)   {"task", #name, unit, meaning},
+#define ROW(type, name, unit, meaning) {"task", #name, unit, meaning},
     SP_TASK_COUNTERS(ROW, ROW)
 #undef ROW
 #define ROW(type, name, unit, meaning)   {"task status", #name, unit, meaning},
 #define STATE(name, list, unit, meaning) {"task status", #name, unit, meaning},
-    SP_TASK_STATUS(ROW, STATE)
+        SP_TASK_STATUS(ROW, STATE)
 #undef ROW
 #undef STATE
 #define ROW(type, name, unit, meaning)   {"physmem", #name, unit, meaning},
 #define STATE(name, list, unit, meaning) {"physmem", #name, unit, meaning},
-    SP_PHYSMEM_STATUS(ROW, STATE)
+            SP_PHYSMEM_STATUS(ROW, STATE)
 #undef ROW
 #undef STATE
 #define ROW(type, name, unit, meaning) {"swap", #name, unit, meaning},
-    SP_SWAP_STATUS(ROW, ROW)
+                SP_SWAP_STATUS(ROW, ROW)
 #undef ROW
 };
 
@@ -76,14 +76,14 @@ static void a_status_reply_carries_each_counter(void **state)
     size_t size, used;
 
     (void)state;
-#define FILL(type, name, unit, meaning)        sent.physmem_status.name = ++number;
+#define FILL(type, name, unit, meaning)       sent.physmem_status.name = ++number;
 #define FILL_STATE(name, list, unit, meaning) sent.physmem_status.name = WIRE_COUNT(list) - 1;
     SP_PHYSMEM_STATUS(FILL, FILL_STATE)
     size = wire_encode(&sent, buffer, sizeof(buffer));
     assert_int_equal(wire_decode(buffer, size, &got, &used), WIRE_OK);
 #define CHECK(type, name, unit, meaning)                                                           \
     assert_int_equal(got.physmem_status.name, sent.physmem_status.name);
-#define CHECK_STATE(name, list, unit, meaning)                                                    \
+#define CHECK_STATE(name, list, unit, meaning)                                                     \
     assert_int_equal(got.physmem_status.name, WIRE_COUNT(list) - 1);
     SP_PHYSMEM_STATUS(CHECK, CHECK_STATE)
 }

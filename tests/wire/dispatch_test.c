@@ -66,7 +66,7 @@ static bool is_taken(const struct server_process *server, const struct kind *kin
 {
     struct wire_client first, client;
     struct wire_message message, reply;
-    int fd = wire_type_fds(type) > 0 ? extent_create("dispatch", 1, NULL) : -1;
+    int fd = message_type_fds(type) > 0 ? extent_create("dispatch", 1, NULL) : -1;
     int result;
 
     open_client(server, kind, &first, &client);
@@ -91,10 +91,10 @@ static void check_kinds(const struct server_process *server, const struct kind *
     for (unsigned i = 0; i < count; i++)
         for (size_t t = 0; t < MESSAGE_TYPES; t++) {
             uint8_t type = message_types[t];
-            bool may = (wire_type_senders(type) & kinds[i].sender) != 0;
+            bool may = (message_type_senders(type) & kinds[i].sender) != 0;
 
             if (!is_wrong_here(type) && is_taken(server, &kinds[i], type) != may)
-                fail_msg("%s from %s: the schema says that it %s be sent", wire_type_name(type),
+                fail_msg("%s from %s: the schema says that it %s be sent", message_type_name(type),
                          kinds[i].name, may ? "may" : "may not");
         }
 }

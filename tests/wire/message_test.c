@@ -306,7 +306,7 @@ static void test_random_bytes_give_a_verdict(void **state)
             bytes[0] = 0x50;
             bytes[1] = 0x53;
             bytes[2] = message_types[random_below(&random, MESSAGE_TYPES)];
-            bytes[3] = (uint8_t)wire_type_fds(bytes[2]);
+            bytes[3] = (uint8_t)message_type_fds(bytes[2]);
             bytes[4] = (uint8_t)(size - WIRE_HEADER);
             bytes[5] = (uint8_t)((size - WIRE_HEADER) >> 8);
             bytes[6] = bytes[7] = 0;

@@ -55,7 +55,7 @@ static void test_every_type_prints_one_clean_line(void **state)
         random_message(&random, message_types[i], &message);
         length = wire_print(&message, line, sizeof(line));
         assert_int_equal(length, strlen(line));
-        assert_int_equal(strncmp(line, wire_type_name(message_types[i]), strcspn(line, " ")), 0);
+        assert_int_equal(strncmp(line, message_type_name(message_types[i]), strcspn(line, " ")), 0);
         for (j = 0; j < length; j++)
             assert_true(isprint((unsigned char)line[j]));
     }
@@ -110,17 +110,17 @@ static void test_names_and_texts_are_told_apart(void **state)
     (void)state;
     for (i = 0; i <= WIRE_BAD_STRING; i++)
         for (j = 0; j < i; j++)
-            assert_string_not_equal(wire_verdict_text(i), wire_verdict_text(j));
+            assert_string_not_equal(print_verdict_text(i), print_verdict_text(j));
     for (i = 0; i <= SP_REASONS; i++)
         for (j = 0; j < i; j++)
-            assert_string_not_equal(wire_reason_text((uint8_t)i), wire_reason_text((uint8_t)j));
-    assert_string_equal(wire_reason_text(255), "unknown reason");
-    assert_string_equal(wire_type_name(WIRE_GIVE_EXTENT), "GIVE_EXTENT");
-    assert_string_equal(wire_type_name(0), "?");
-    assert_string_equal(wire_type_name(255), "?");
-    assert_int_equal(wire_type_fds(WIRE_GIVE_EXTENT), 1);
-    assert_int_equal(wire_type_fds(WIRE_MAP), 0);
-    assert_int_equal(wire_type_fds(255), 0);
+            assert_string_not_equal(print_reason_text((uint8_t)i), print_reason_text((uint8_t)j));
+    assert_string_equal(print_reason_text(255), "unknown reason");
+    assert_string_equal(message_type_name(WIRE_GIVE_EXTENT), "GIVE_EXTENT");
+    assert_string_equal(message_type_name(0), "?");
+    assert_string_equal(message_type_name(255), "?");
+    assert_int_equal(message_type_fds(WIRE_GIVE_EXTENT), 1);
+    assert_int_equal(message_type_fds(WIRE_MAP), 0);
+    assert_int_equal(message_type_fds(255), 0);
 }
 
 int main(void)

@@ -41,7 +41,7 @@ static inline uint64_t random_field(struct random_source *random, uint64_t limit
 /* Limit 0 stands for 2^64; narrower fields cut what they are given. */
 #define RANDOM_F(type, name, ...) body->name = (wire_##type)random_field(random, 0);
 #define RANDOM_E(name, LIST, ...) body->name = (wire_u8)random_field(random, WIRE_COUNT(LIST));
-#define RANDOM_S(name, size) random_text(random, body->name, size);
+#define RANDOM_S(name, size)      random_text(random, body->name, size);
 #define RANDOM_L(element, name, max)                                                               \
     body->name##_count = (wire_u16)random_field(random, (max) + 1u);                               \
     random_list_##element(random, body->name, body->name##_count);
@@ -73,7 +73,7 @@ static inline void random_message(struct random_source *random, uint8_t type,
 {
     memset(message, 0, sizeof(*message));
     message->type = type;
-    message->nfds = (uint8_t)wire_type_fds(type);
+    message->nfds = (uint8_t)message_type_fds(type);
     message->seq = (uint32_t)random_field(random, UINT64_C(1) << 32);
     message->error = (uint32_t)random_field(random, 4096);
     switch (type) {

@@ -54,7 +54,7 @@ static inline void sample_message(uint8_t type, struct wire_message *message)
 
     memset(message, 0, sizeof(*message));
     message->type = type;
-    message->nfds = (uint8_t)wire_type_fds(type);
+    message->nfds = (uint8_t)message_type_fds(type);
     message->seq = 7;
     switch (type) {
 #define SAMPLE_CASE(NAME, member, number, fds, senders, FIELDS)                                    \

@@ -27,7 +27,7 @@ static const char *path_of(const char *name, char path[PATH_SIZE])
 
 static const char *sample_path(uint8_t type, char path[PATH_SIZE])
 {
-    snprintf(path, PATH_SIZE, "%s/wire/%s", TEST_DATADIR, wire_type_name(type));
+    snprintf(path, PATH_SIZE, "%s/wire/%s", TEST_DATADIR, message_type_name(type));
     return path;
 }
 
@@ -109,7 +109,7 @@ static void test_every_type_has_its_sample(void **state)
         if (!is_stored(message_types[i]))
             fail_msg("%s: tests/data/wire has another sample of it, or none. If fields or limits "
                      "have changed, raise WIRE_VERSION; then run this program with --store",
-                     wire_type_name(message_types[i]));
+                     message_type_name(message_types[i]));
 }
 
 static void test_every_type_has_its_print_form(void **state)
@@ -129,11 +129,11 @@ static void test_every_type_has_a_sender(void **state)
 {
     (void)state;
     for (size_t i = 0; i < MESSAGE_TYPES; i++)
-        assert_int_not_equal(wire_type_senders(message_types[i]), 0);
-    assert_int_equal(wire_type_senders(WIRE_HELLO), WIRE_BY_CLIENTS);
-    assert_int_equal(wire_type_senders(WIRE_UNMAPPED), WIRE_BY_CONTROL);
-    assert_int_equal(wire_type_senders(0), 0);
-    assert_int_equal(wire_type_senders(255), 0);
+        assert_int_not_equal(message_type_senders(message_types[i]), 0);
+    assert_int_equal(message_type_senders(WIRE_HELLO), WIRE_BY_CLIENTS);
+    assert_int_equal(message_type_senders(WIRE_UNMAPPED), WIRE_BY_CONTROL);
+    assert_int_equal(message_type_senders(0), 0);
+    assert_int_equal(message_type_senders(255), 0);
 }
 
 #define CHECK_NAME(constant, value, name)                                                          \
@@ -177,7 +177,7 @@ static int store_sample(uint8_t type)
         return 0;
     sample_path(type, path);
     if (stored_version() == WIRE_VERSION && read_bytes(path, bytes, 1) > 0) {
-        fprintf(stderr, "%s has changed: raise WIRE_VERSION\n", wire_type_name(type));
+        fprintf(stderr, "%s has changed: raise WIRE_VERSION\n", message_type_name(type));
         return -1;
     }
     return write_bytes(path, bytes, sample_bytes(type, bytes));

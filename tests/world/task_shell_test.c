@@ -234,7 +234,7 @@ static void test_contents_survive(void **state)
     unsigned live = 0;
 
     (void)state;
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         static struct crowd crowd;
         struct task_shell *task;
 
@@ -264,9 +264,9 @@ static void test_a_run_is_the_same_every_time(void **state)
         static struct crowd crowd;
 
         crowd_begin(&crowd, "karma", 300);
-        crowd_join(&crowd, policy_find("clock", 5), 50, 300,
+        crowd_join(&crowd, policy_registry_find("clock", 5), 50, 300,
                    (struct program){.pages = 280, .jumps = true, .writes = 2});
-        crowd_join(&crowd, policy_find("fifo", 4), 50, 300,
+        crowd_join(&crowd, policy_registry_find("fifo", 4), 50, 300,
                    (struct program){.pages = 200, .writes = 4});
         crowd_run(&crowd, 2 * SECOND);
         if (run > 0) {
@@ -293,7 +293,8 @@ static void test_faults_hurt_nobody_else(void **state)
 
         crowd_begin(&crowd, arbiters[seed % 5], 400);
         for (unsigned i = 0; i < TASKS_MAX; i++)
-            crowd_join(&crowd, policy_find(i % 2 == 0 ? "clock" : "fifo", i % 2 == 0 ? 5 : 4), 40,
+            crowd_join(&crowd,
+                       policy_registry_find(i % 2 == 0 ? "clock" : "fifo", i % 2 == 0 ? 5 : 4), 40,
                        400, (struct program){.pages = 150 + 50 * i, .jumps = true, .writes = 3});
         crowd.faulty = true;
         crowd.faults = faults_swarm(seed, 8 * SECOND);
@@ -333,11 +334,11 @@ static void test_a_late_pager_has_its_allotment(void **state)
         uint32_t held;
 
         crowd_begin(&crowd, cases[i].arbiter, 800);
-        crowd_join(&crowd, policy_find("fifo", 4), 20, 800,
+        crowd_join(&crowd, policy_registry_find("fifo", 4), 20, 800,
                    (struct program){.pages = 800, .writes = 2});
         crowd_run(&crowd, SECOND);
         assert_true(crowd.task[0].pager.held > 700);
-        crowd_join(&crowd, policy_find("fifo", 4), 20, 800,
+        crowd_join(&crowd, policy_registry_find("fifo", 4), 20, 800,
                    (struct program){.pages = 360, .writes = 2});
         crowd_run(&crowd, SECOND + cases[i].within);
         held = crowd.task[1].pager.held;

@@ -249,6 +249,7 @@ static const struct subcommand commands[] = {
 
 int bench_command(int argc, char **argv)
 {
-    return commands_run("selfpage bench", "Measure contracts, or play attacks on them and on live servers.", commands,
+    return commands_run("selfpage bench",
+                        "Measure contracts, or play attacks on them and on live servers.", commands,
                         sizeof(commands) / sizeof(commands[0]), NULL, argc - 1, argv + 1);
 }

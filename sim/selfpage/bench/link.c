@@ -30,7 +30,7 @@ void bench_link_send(struct bench_link *link)
     /* A task has one request outstanding, so that its socket always has room. */
     result = link_send(&link->link, &load->out, -1);
     if (result != 0 && result != -EPIPE) /* what is left to receive says why it is gone */
-        bench_meter_fail(load, "cannot send %s: %s", wire_type_name(load->out.type),
+        bench_meter_fail(load, "cannot send %s: %s", message_type_name(load->out.type),
                          result == -EAGAIN ? "the socket is full" : strerror(-result));
 }
 

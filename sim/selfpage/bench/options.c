@@ -45,7 +45,7 @@ static const char about[] =
 static int time_parse_option(const char *name, const char *text, bool zero, uint64_t *ns,
                              struct sp_error *error)
 {
-    if (time_parse(text, strlen(text), ns) != 0 || *ns == SP_FOREVER || (*ns == 0 && !zero))
+    if (terms_text_time(text, strlen(text), ns) != 0 || *ns == SP_FOREVER || (*ns == 0 && !zero))
         return error_set(error, EINVAL, "--%s: \"%.60s\" is no time, as 500ms or 5s", name, text);
     return 0;
 }
@@ -157,7 +157,7 @@ static int kinds_take(void *options, const char *name, const char *text, struct 
     const char *names[BENCH_TERM_KINDS];
 
     for (unsigned i = 0; i < BENCH_TERM_KINDS; i++)
-        names[i] = contract_kind_name(i);
+        names[i] = terms_text_kind(i);
     return shares_parse(name, text, names, BENCH_TERM_KINDS,
                         ((struct bench_options *)options)->kinds, error);
 }

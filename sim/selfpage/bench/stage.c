@@ -2,6 +2,7 @@
 #include "selfpage/bench/stage.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,10 @@ static int physmem_start(struct stage *stage, const struct bench_options *option
     strings_format(&argv, "--ready-fd=%d", SPAWN_PASSED_FD);
     strings_format(&argv, "--socket=%s", stage->directory.physmem);
     strings_format(&argv, "--frames=%u", frames);
+    /* Physmem gives no longer grace than this. */
+    strings_format(&argv, "--max-grace=%" PRIu64 "ns",
+                   options->grace_ns > options->silent_grace_ns ? options->grace_ns
+                                                                : options->silent_grace_ns);
     if (arbiter != NULL)
         strings_format(&argv, "--arbiter=%s", arbiter);
     spawn.program = program;

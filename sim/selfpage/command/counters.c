@@ -8,19 +8,22 @@
 #define ROW(object, name, unit, meaning)                                                           \
     {#name, unit, meaning, offsetof(struct object, name), sizeof(((struct object *)NULL)->name)},
 
-#define TASK_ROW(type, name, unit, meaning)           ROW(sp_stats, name, unit, meaning)
-#define TASK_STATUS_ROW(type, name, unit, meaning)    ROW(observed_task, name, unit, meaning)
+#define TASK_ROW(type, name, unit, meaning)          ROW(sp_stats, name, unit, meaning)
+#define TASK_STATUS_ROW(type, name, unit, meaning)   ROW(observed_task, name, unit, meaning)
 #define TASK_STATUS_STATE(name, list, unit, meaning) ROW(observed_task, name, unit, meaning)
-#define PHYSMEM_ROW(type, name, unit, meaning)        ROW(observed_physmem, name, unit, meaning)
+#define PHYSMEM_ROW(type, name, unit, meaning)       ROW(observed_physmem, name, unit, meaning)
 #define PHYSMEM_STATE(name, list, unit, meaning)     ROW(observed_physmem, name, unit, meaning)
-#define SWAP_ROW(type, name, unit, meaning)           ROW(observed_swap, name, unit, meaning)
+#define SWAP_ROW(type, name, unit, meaning)          ROW(observed_swap, name, unit, meaning)
 
 static const struct counter task[] = {SP_TASK_COUNTERS(TASK_ROW, TASK_ROW)};
 static const struct counter task_status[] = {SP_TASK_STATUS(TASK_STATUS_ROW, TASK_STATUS_STATE)};
 static const struct counter physmem[] = {SP_PHYSMEM_STATUS(PHYSMEM_ROW, PHYSMEM_STATE)};
 static const struct counter swap[] = {SP_SWAP_STATUS(SWAP_ROW, SWAP_ROW)};
 
-#define TABLE(rows) {rows, sizeof(rows) / sizeof(rows[0])}
+#define TABLE(rows)                                                                                \
+    {                                                                                              \
+        rows, sizeof(rows) / sizeof(rows[0])                                                       \
+    }
 
 const struct counter_table counters_task = TABLE(task);
 const struct counter_table counters_task_status = TABLE(task_status);

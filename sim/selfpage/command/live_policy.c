@@ -12,7 +12,7 @@ int live_policy_check_name(const char *text, struct sp_error *error)
 
     if (plugin_is_named_by(text) || strchr(text, '$') != NULL)
         return 0;
-    return policy_choose_live(&choice, text, error);
+    return policy_params_choose_live(&choice, text, error);
 }
 
 int live_policy_check(const char *text, struct sp_error *error)
@@ -25,9 +25,9 @@ int live_policy_check(const char *text, struct sp_error *error)
         return live_policy_check_name(text, error);
     result = plugin_open(&plugin, text, SP_POLICY_SYMBOL, error);
     if (result == 0)
-        result = policy_adopt(&choice, plugin.symbol, plugin.params, error);
+        result = policy_params_adopt(&choice, plugin.symbol, plugin.params, error);
     if (result == 0)
-        result = policy_check_live(choice.policy, error);
+        result = policy_params_check_live(choice.policy, error);
     /* It may use symbols that the task's program has, and this one has not: the task will see. */
     if (plugin.object == NULL && strstr(error->text, "undefined symbol") != NULL)
         result = 0;

@@ -43,11 +43,11 @@ static const char notes[] =
     "own state is touched); again (the same seed gives the same answers);\n"
     "beside (no state outside of `self` and `own`); quiet (no system call, allocation or clock).\n";
 
-enum stage { STAGE_RULES, STAGE_AGAIN, STAGE_BESIDE, STAGE_QUIET, STAGES };
+enum check_arbiter_stage { STAGE_RULES, STAGE_AGAIN, STAGE_BESIDE, STAGE_QUIET, STAGES };
 
 static const char *const stage_names[STAGES] = {"rules", "again", "beside", "quiet"};
 
-struct command {
+struct check_arbiter_command {
     bool all, no_sandbox;
     uint64_t seed;
     uint32_t rounds, steps, timeout;
@@ -55,7 +55,7 @@ struct command {
 };
 
 /* Memory that the processes of a check share. */
-struct shared {
+struct check_arbiter_shared {
     struct check_log log;
     uint64_t seed;      /* of the round */
     bool done;          /* the stage came to its end, or to a breach that it noted */
@@ -64,35 +64,36 @@ struct shared {
     uint64_t answers[]; /* by round, of the first stage */
 };
 
-struct run {
-    const struct command *command;
+struct check_arbiter_run {
+    const struct check_arbiter_command *command;
     const struct arbiter_choice *choice;
-    struct shared *shared;
+    struct check_arbiter_shared *shared;
 };
 
 static struct guarded guards[4]; /* known to the signal handler: self and owns, twice */
 
 /* One arbiter with guarded state. */
-static bool side_begin(const struct run *run, struct check_arbiter *side, struct guarded *guard,
-                       uint64_t seed)
+static bool side_begin(const struct check_arbiter_run *run, struct check_arbiter *side,
+                       struct guarded *guard, uint64_t seed)
 {
-    if (!guarded_init(&guard[0], check_arbiter_self_size(run->choice, FRAMES), seed % 2 == 0) ||
-        !guarded_init(&guard[1], check_arbiter_owns_size(run->choice, FRAMES), true))
+    if (!check_guard_init(&guard[0], check_arbiter_self_size(run->choice, FRAMES), seed % 2 == 0) ||
+        !check_guard_init(&guard[1], check_arbiter_owns_size(run->choice, FRAMES), true))
         return false;
     check_arbiter_begin(side, run->choice, FRAMES, seed, &run->shared->log, guard[0].self,
                         guard[1].self);
     return true;
 }
 
-static void side_end(const struct run *run, struct guarded *guard)
+static void side_end(const struct check_arbiter_run *run, struct guarded *guard)
 {
     for (int i = 0; i < 2; i++) {
-        guarded_check(&guard[i], &run->shared->log);
-        guarded_fini(&guard[i]);
+        check_guard_check(&guard[i], &run->shared->log);
+        check_guard_fini(&guard[i]);
     }
 }
 
-static bool round_run(const struct run *run, uint64_t seed, bool beside, uint64_t *answers)
+static bool round_run(const struct check_arbiter_run *run, uint64_t seed, bool beside,
+                      uint64_t *answers)
 {
     static struct check_arbiter side, other;
 
@@ -111,9 +112,9 @@ static bool round_run(const struct run *run, uint64_t seed, bool beside, uint64_
     return true;
 }
 
-static bool stage_rounds(const struct run *run, enum stage stage)
+static bool stage_rounds(const struct check_arbiter_run *run, enum check_arbiter_stage stage)
 {
-    struct shared *shared = run->shared;
+    struct check_arbiter_shared *shared = run->shared;
 
     for (uint32_t i = 0; i < run->command->rounds && shared->log.breach[0] == '\0'; i++) {
         uint64_t answers;
@@ -123,13 +124,13 @@ static bool stage_rounds(const struct run *run, enum stage stage)
         if (stage == STAGE_RULES)
             shared->answers[i] = answers;
         else if (shared->log.breach[0] == '\0' && answers != shared->answers[i])
-            check_breach(&shared->log,
-                         stage == STAGE_AGAIN
-                             ? "the same questions have other answers in another run "
-                               "(does it go by addresses, or read a clock?)"
-                             : "with another physmem beside it, it has other answers: "
-                               "it keeps state outside of `self` and `own` (in static "
-                               "variables?)");
+            check_text_breach(&shared->log,
+                              stage == STAGE_AGAIN
+                                  ? "the same questions have other answers in another run "
+                                    "(does it go by addresses, or read a clock?)"
+                                  : "with another physmem beside it, it has other answers: "
+                                    "it keeps state outside of `self` and `own` (in static "
+                                    "variables?)");
     }
     return true;
 }
@@ -149,10 +150,10 @@ static void invoke_quietly(void *context, void (*work)(void *), void *argument)
 
     work(argument);
     if (allocated_now() != before)
-        check_breach(context, "it allocates memory, which no arbiter may");
+        check_text_breach(context, "it allocates memory, which no arbiter may");
 }
 
-static bool stage_quiet(const struct run *run)
+static bool stage_quiet(const struct check_arbiter_run *run)
 {
     static struct check_arbiter side;
     struct check_log *log = &run->shared->log;
@@ -161,10 +162,10 @@ static bool stage_quiet(const struct run *run)
     side.context = log;
     run->shared->seed = run->command->seed;
     alarm(run->command->timeout);
-    if (!guarded_init(&guards[0], check_arbiter_self_size(run->choice, FRAMES), true) ||
-        !guarded_init(&guards[1], check_arbiter_owns_size(run->choice, FRAMES), true))
+    if (!check_guard_init(&guards[0], check_arbiter_self_size(run->choice, FRAMES), true) ||
+        !check_guard_init(&guards[1], check_arbiter_owns_size(run->choice, FRAMES), true))
         return false;
-    if (!guard_system_calls()) {
+    if (!check_guard_system_calls()) {
         run->shared->not_quiet = true;
         return true;
     }
@@ -177,7 +178,8 @@ static bool stage_quiet(const struct run *run)
 
 /* ---- Processes ---- */
 
-_Noreturn static void be_child(const struct run *run, enum stage stage, pid_t parent)
+_Noreturn static void be_child(const struct check_arbiter_run *run, enum check_arbiter_stage stage,
+                               pid_t parent)
 {
     struct rlimit no_core = {0, 0};
     bool able;
@@ -186,7 +188,7 @@ _Noreturn static void be_child(const struct run *run, enum stage stage, pid_t pa
     if (getppid() != parent)
         _exit(1);
     setrlimit(RLIMIT_CORE, &no_core);
-    able = guard_signals(&run->shared->log, guards, sizeof(guards) / sizeof(guards[0]));
+    able = check_guard_signals(&run->shared->log, guards, sizeof(guards) / sizeof(guards[0]));
     if (able)
         able = stage == STAGE_QUIET ? stage_quiet(run) : stage_rounds(run, stage);
     run->shared->unable = !able;
@@ -194,9 +196,10 @@ _Noreturn static void be_child(const struct run *run, enum stage stage, pid_t pa
     _exit(0);
 }
 
-static int run_stage(const struct run *run, enum stage stage, struct sp_error *error)
+static int run_stage(const struct check_arbiter_run *run, enum check_arbiter_stage stage,
+                     struct sp_error *error)
 {
-    struct shared *shared = run->shared;
+    struct check_arbiter_shared *shared = run->shared;
     pid_t self = getpid(), child;
     int status;
 
@@ -212,18 +215,18 @@ static int run_stage(const struct run *run, enum stage stage, struct sp_error *e
     if (shared->unable)
         return error_set(error, ENOMEM, "no memory for a check");
     if (!shared->done && shared->log.breach[0] == '\0')
-        check_breach(&shared->log,
-                     WIFSIGNALED(status) ? "it ends the process by signal %d"
-                                         : "it ends the process, with status %d",
-                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        check_text_breach(&shared->log,
+                          WIFSIGNALED(status) ? "it ends the process by signal %d"
+                                              : "it ends the process, with status %d",
+                          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     return 0;
 }
 
 /* ---- The command ---- */
 
-static int report(const char *text, const struct run *run)
+static int report(const char *text, const struct check_arbiter_run *run)
 {
-    const struct shared *shared = run->shared;
+    const struct check_arbiter_shared *shared = run->shared;
 
     if (shared->log.breach[0] == '\0') {
         printf("%s keeps the rules (%u rounds of %u questions from seed %llu)\n", text,
@@ -239,11 +242,11 @@ static int report(const char *text, const struct run *run)
     return EXIT_NO;
 }
 
-static int check_choice(const struct command *command, const char *text,
+static int check_choice(const struct check_arbiter_command *command, const char *text,
                         const struct arbiter_choice *choice)
 {
-    size_t size = sizeof(struct shared) + command->rounds * sizeof(uint64_t);
-    struct run run = {command, choice, NULL};
+    size_t size = sizeof(struct check_arbiter_shared) + command->rounds * sizeof(uint64_t);
+    struct check_arbiter_run run = {command, choice, NULL};
     struct sp_error error;
     int result = 0;
 
@@ -255,7 +258,7 @@ static int check_choice(const struct command *command, const char *text,
     for (int stage = 0; stage < STAGES && result == 0; stage++) {
         if (stage == STAGE_QUIET && command->no_sandbox)
             break;
-        result = run_stage(&run, (enum stage)stage, &error);
+        result = run_stage(&run, (enum check_arbiter_stage)stage, &error);
         if (run.shared->log.breach[0] != '\0')
             break;
     }
@@ -265,7 +268,7 @@ static int check_choice(const struct command *command, const char *text,
     return result;
 }
 
-static int check_one(const struct command *command, const char *text)
+static int check_one(const struct check_arbiter_command *command, const char *text)
 {
     struct arbiter_handle handle;
     struct sp_error error;
@@ -281,7 +284,7 @@ static int check_one(const struct command *command, const char *text)
 
 static int arbiter_take(void *arg, char **word, struct sp_error *error)
 {
-    struct command *command = arg;
+    struct check_arbiter_command *command = arg;
 
     (void)error;
     if (command->arbiters == NULL) /* the first; the others follow it */
@@ -291,14 +294,14 @@ static int arbiter_take(void *arg, char **word, struct sp_error *error)
 
 static int check_options(void *arg, struct sp_error *error)
 {
-    const struct command *command = arg;
+    const struct check_arbiter_command *command = arg;
 
     if (command->all || command->arbiters != NULL)
         return 0;
     return error_set(error, EINVAL, "which ARBITER? (see selfpage check-arbiter --help)");
 }
 
-#define FIELD(name) offsetof(struct command, name)
+#define FIELD(name) offsetof(struct check_arbiter_command, name)
 
 static const struct option_row rows[] = {
     {"all", OPTION_FLAG, FIELD(all), .help = "all arbiters that come with Selfpage"},
@@ -330,7 +333,8 @@ static const struct options_syntax syntax = {
 
 int check_arbiter_command(int argc, char **argv)
 {
-    struct command command = {.seed = 1, .rounds = ROUNDS, .steps = STEPS, .timeout = TIMEOUT};
+    struct check_arbiter_command command = {
+        .seed = 1, .rounds = ROUNDS, .steps = STEPS, .timeout = TIMEOUT};
     const struct sp_arbiter *arbiter;
     struct sp_error error;
     int worst = EXIT_YES;

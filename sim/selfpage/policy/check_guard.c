@@ -51,7 +51,7 @@ static size_t whole_pages(size_t size)
     return (size + page - 1) / page * page;
 }
 
-bool guarded_init(struct guarded *guarded, size_t size, bool at_end)
+bool check_guard_init(struct guarded *guarded, size_t size, bool at_end)
 {
     size_t room = (size + 63) / 64 * 64;
     unsigned char *inner;
@@ -72,19 +72,19 @@ bool guarded_init(struct guarded *guarded, size_t size, bool at_end)
     return true;
 }
 
-void guarded_check(const struct guarded *guarded, struct check_log *log)
+void check_guard_check(const struct guarded *guarded, struct check_log *log)
 {
     const unsigned char *end = guarded->mapping + GUARD_SIZE + guarded->inner_size;
 
     for (const unsigned char *at = guarded->self + guarded->size; at < end; at++)
         if (*at != CANARY)
-            check_breach(log,
-                         "it writes %zu bytes behind the end of its state, which has the %zu "
-                         "bytes that its function size asked for",
-                         (size_t)(at - guarded->self) - guarded->size, guarded->size);
+            check_text_breach(log,
+                              "it writes %zu bytes behind the end of its state, which has the %zu "
+                              "bytes that its function size asked for",
+                              (size_t)(at - guarded->self) - guarded->size, guarded->size);
 }
 
-void guarded_fini(struct guarded *guarded)
+void check_guard_fini(struct guarded *guarded)
 {
     munmap(guarded->mapping, guarded->mapping_size);
     guarded->mapping = NULL;
@@ -116,17 +116,17 @@ static void note_bad_access(const unsigned char *address)
     const struct guarded *g = guarded_near(address);
 
     if (is_clock(address))
-        check_breach(the_log, "it reads a clock, which no policy may");
+        check_text_breach(the_log, "it reads a clock, which no policy may");
     else if (g == NULL)
-        check_breach(the_log, "it crashes, by an access to address %p", (const void *)address);
+        check_text_breach(the_log, "it crashes, by an access to address %p", (const void *)address);
     else if (address < g->self)
-        check_breach(the_log, "it touches memory %zu bytes before the beginning of its state",
-                     (size_t)(g->self - address));
+        check_text_breach(the_log, "it touches memory %zu bytes before the beginning of its state",
+                          (size_t)(g->self - address));
     else
-        check_breach(the_log,
-                     "it touches memory %zu bytes behind the end of its state, which has "
-                     "the %zu bytes that its function size asked for",
-                     (size_t)(address - g->self) - g->size, g->size);
+        check_text_breach(the_log,
+                          "it touches memory %zu bytes behind the end of its state, which has "
+                          "the %zu bytes that its function size asked for",
+                          (size_t)(address - g->self) - g->size, g->size);
 }
 
 /* True if the instruction that faulted reads the time stamp counter, as clocks do. */
@@ -155,7 +155,7 @@ static void note_system_call(int number)
         why = "and may block, which no policy may";
     else if (number == SYS_read || number == SYS_write || number == SYS_openat)
         why = "for input or output, which no policy may";
-    check_breach(the_log, "it makes system call %d, %s", number, why);
+    check_text_breach(the_log, "it makes system call %d, %s", number, why);
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context)
@@ -163,21 +163,21 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     if (signal == SIGSYS)
         note_system_call(info->si_syscall);
     else if (signal == SIGSEGV && info->si_code == SI_KERNEL && reads_clock(context))
-        check_breach(the_log, "it reads a clock, which no policy may");
+        check_text_breach(the_log, "it reads a clock, which no policy may");
     else if (signal == SIGSEGV || signal == SIGBUS)
         note_bad_access(info->si_addr);
     else if (signal == SIGALRM)
-        check_breach(the_log, "it does not come back");
+        check_text_breach(the_log, "it does not come back");
     else if (signal == SIGABRT)
-        check_breach(the_log, "it aborts (an assertion of its own?)");
+        check_text_breach(the_log, "it aborts (an assertion of its own?)");
     else
-        check_breach(the_log, "it crashes, by signal %d (%s)", signal,
-                     signal == SIGFPE ? "arithmetic, such as a division by zero"
-                                      : "a bad instruction");
+        check_text_breach(the_log, "it crashes, by signal %d (%s)", signal,
+                          signal == SIGFPE ? "arithmetic, such as a division by zero"
+                                           : "a bad instruction");
     _exit(0);
 }
 
-bool guard_signals(struct check_log *log, const struct guarded *guarded, size_t count)
+bool check_guard_signals(struct check_log *log, const struct guarded *guarded, size_t count)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGALRM};
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
@@ -234,7 +234,7 @@ static void clocks_hide(void)
         clock_hide(lines[i]);
 }
 
-bool guard_system_calls(void)
+bool check_guard_system_calls(void)
 {
     /* swapcontext sets the signal mask; _exit ends the process; alarm is ours. */
     struct sock_filter filter[] = {
@@ -302,7 +302,7 @@ static bool side_stack_prepare(struct side_stack *side)
     return true;
 }
 
-struct side_stack *side_stack_new(struct check_log *log)
+struct side_stack *check_guard_stack_new(struct check_log *log)
 {
     struct side_stack *side = calloc(1, sizeof(*side));
     unsigned char *memory = mmap(NULL, SIDE_STACK + GUARD_SIZE, PROT_NONE,
@@ -328,11 +328,11 @@ static void measure_stack(struct side_stack *side)
     side->lowest = at;
     used = (size_t)(side->base - (const unsigned char *)at);
     if (side->base > (const unsigned char *)at && used > STACK_MOST + STACK_OURS)
-        check_breach(side->log, "it uses %zu bytes of stack, of which a policy may use %u",
-                     used - STACK_OURS, STACK_MOST);
+        check_text_breach(side->log, "it uses %zu bytes of stack, of which a policy may use %u",
+                          used - STACK_OURS, STACK_MOST);
 }
 
-void side_stack_invoke(void *context, void (*work)(void *), void *argument)
+void check_guard_invoke(void *context, void (*work)(void *), void *argument)
 {
     struct side_stack *side = context;
     size_t before = allocated_now();
@@ -341,6 +341,6 @@ void side_stack_invoke(void *context, void (*work)(void *), void *argument)
     side->argument = argument;
     swapcontext(&side->main, &side->side);
     if (allocated_now() != before)
-        check_breach(side->log, "it allocates memory, which no policy may");
+        check_text_breach(side->log, "it allocates memory, which no policy may");
     measure_stack(side);
 }

@@ -17,23 +17,23 @@ struct guarded {
 };
 
 /* Make one; `at_end`: its end, rather than its beginning, lies at the guard. False: no memory. */
-bool guarded_init(struct guarded *guarded, size_t size, bool at_end);
+bool check_guard_init(struct guarded *guarded, size_t size, bool at_end);
 /* Take note if bytes between the state and the guard were written. */
-void guarded_check(const struct guarded *guarded, struct check_log *log);
-void guarded_fini(struct guarded *guarded);
+void check_guard_check(const struct guarded *guarded, struct check_log *log);
+void check_guard_fini(struct guarded *guarded);
 
 /* From now on, a signal that a crash, a forbidden system call or a clock causes is noted in `log`,
  * in words, and ends the process with status 0. Guards are known by `guarded`, which may be
  * refilled. False: it cannot be done. */
-bool guard_signals(struct check_log *log, const struct guarded *guarded, size_t count);
+bool check_guard_signals(struct check_log *log, const struct guarded *guarded, size_t count);
 
 /* From now on, system calls but those that end the process, and reading the time stamp counter or
  * what the kernel shows of the time, come as signals. False: this kernel cannot do it. */
-bool guard_system_calls(void);
+bool check_guard_system_calls(void);
 
 /* A stack of its own for calls of the policy; see struct check_setup.invoke. */
 struct side_stack;
-struct side_stack *side_stack_new(struct check_log *log);
-void side_stack_invoke(void *side_stack, void (*work)(void *), void *argument);
+struct side_stack *check_guard_stack_new(struct check_log *log);
+void check_guard_invoke(void *side_stack, void (*work)(void *), void *argument);
 
 #endif

@@ -58,7 +58,7 @@ static void print_breach(const char *text, const struct check_result *result)
 
     printf("%s breaks a rule: %s\n", text, result->log.breach);
     if (call != NULL)
-        printf("  at %s", check_call_text(call, words, sizeof(words)));
+        printf("  at %s", check_text_call(call, words, sizeof(words)));
     if (call != NULL && result->in_round)
         printf(", step %llu, with %u pages and %u frames at first%s",
                (unsigned long long)result->log.step, result->pages, result->frames,
@@ -69,7 +69,7 @@ static void print_breach(const char *text, const struct check_result *result)
         printf("  after");
         for (uint64_t ago = CHECK_RECENT - 1; ago > 0; ago--)
             if ((call = recent(&result->log, ago)) != NULL)
-                printf(" %s", check_call_text(call, words, sizeof(words)));
+                printf(" %s", check_text_call(call, words, sizeof(words)));
         putchar('\n');
     }
     if (result->in_round)
@@ -107,7 +107,7 @@ static json_t *calls_json(const struct check_log *log)
     for (uint64_t ago = CHECK_RECENT; ago-- > 0;)
         if (recent(log, ago) != NULL)
             json_array_append_new(
-                calls, json_string(check_call_text(recent(log, ago), words, sizeof(words))));
+                calls, json_string(check_text_call(recent(log, ago), words, sizeof(words))));
     return calls;
 }
 
@@ -168,9 +168,9 @@ static int judge_load(const char *text, const struct policy_handle *policy,
     struct check_result result = {.stage = CHECK_STAGE_DECLARED};
 
     if (policy->foreign || policy->object.symbol == NULL ||
-        policy_check(policy->object.symbol, NULL) == 0)
+        policy_params_check(policy->object.symbol, NULL) == 0)
         return commands_cannot(error);
-    check_breach(&result.log, "%s", error->text);
+    check_text_breach(&result.log, "%s", error->text);
     if (command->json)
         print_json(text, &command->check, &result);
     else
@@ -183,7 +183,7 @@ static int check_one(const struct command *command, const char *text)
     struct policy_handle policy;
     struct check_result result;
     struct sp_error error = {0};
-    int status = policy_load(&policy, text, &error);
+    int status = load_policy(&policy, text, &error);
 
     if (status != 0) {
         status = judge_load(text, &policy, command, &error);
@@ -198,7 +198,7 @@ static int check_one(const struct command *command, const char *text)
             print_breach(text, &result);
         status = result.passed ? EXIT_YES : EXIT_NO;
     }
-    policy_unload(&policy);
+    load_policy_end(&policy);
     fflush(stdout);
     return status;
 }
@@ -225,8 +225,7 @@ static int check_options(void *arg, struct sp_error *error)
 #define FIELD(name) offsetof(struct command, name)
 
 static const struct option_row rows[] = {
-    {"all", OPTION_FLAG, FIELD(all),
-     .help = "all policies that come with Selfpage"},
+    {"all", OPTION_FLAG, FIELD(all), .help = "all policies that come with Selfpage"},
     {"seed", OPTION_U64, FIELD(check.seed), 0, UINT64_MAX - UINT32_MAX, .value = "S",
      .help = "of the first round (1)"},
     {"rounds", OPTION_U32, FIELD(check.rounds), 1, 1000000, .value = "N",
@@ -237,8 +236,7 @@ static const struct option_row rows[] = {
      .help = "seconds that a round may take (20)"},
     {"no-sandbox", OPTION_FLAG, FIELD(check.no_sandbox),
      .help = "do not watch system calls, allocations and the stack"},
-    {"json", OPTION_FLAG, FIELD(json),
-     .help = "a JSON object a policy, each on a line"},
+    {"json", OPTION_FLAG, FIELD(json), .help = "a JSON object a policy, each on a line"},
 };
 
 static const struct options_syntax syntax = {
@@ -271,7 +269,7 @@ int check_policy_command(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    for (size_t i = 0; command.all && (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; command.all && (policy = policy_registry_builtin(i)) != NULL; i++) {
         int status = check_one(&command, policy->name);
 
         worst = status > worst ? status : worst;

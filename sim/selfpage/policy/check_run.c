@@ -40,7 +40,7 @@
 #define BESIDE_SEED 1000003u
 
 /* Memory that the processes of a check share. */
-struct shared {
+struct check_run_shared {
     struct check_result result;
     bool done;             /* the stage came to its end, or to a breach that it noted */
     bool unable;           /* memory was short: nothing can be said */
@@ -52,10 +52,10 @@ struct shared {
 struct stage_run {
     const struct policy_handle *policy;
     const struct check_options *options;
-    struct shared *shared;
+    struct check_run_shared *shared;
 };
 
-static sp_page *victims_of(struct shared *shared, uint32_t round)
+static sp_page *victims_of(struct check_run_shared *shared, uint32_t round)
 {
     return shared->victims + shared->counts_most + (size_t)round * shared->victims_most;
 }
@@ -78,14 +78,14 @@ static bool side_begin(struct side *side, struct guarded *guard, bool at_end)
     size_t size = check_state_size(&side->check, &side->setup);
 
     if (size > STATE_BASE + (size_t)STATE_PER_PAGE * side->setup.pages)
-        check_breach(log, "its function size asks for %zu bytes of state for %u pages", size,
-                     side->setup.pages);
+        check_text_breach(log, "its function size asks for %zu bytes of state for %u pages", size,
+                          side->setup.pages);
     if (log->breach[0] != '\0')
         return true;
     side->tables_size = check_tables_size(&side->setup);
     side->tables =
         mmap(NULL, side->tables_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (side->tables == MAP_FAILED || !guarded_init(guard, size, at_end))
+    if (side->tables == MAP_FAILED || !check_guard_init(guard, size, at_end))
         return false;
     check_begin(&side->check, &side->setup, side->tables, guard->self);
     return true;
@@ -95,8 +95,8 @@ static void side_end(struct side *side, struct guarded *guard)
 {
     if (guard->mapping == NULL)
         return;
-    guarded_check(guard, side->setup.log);
-    guarded_fini(guard);
+    check_guard_check(guard, side->setup.log);
+    check_guard_fini(guard);
     munmap(side->tables, side->tables_size);
 }
 
@@ -130,10 +130,10 @@ static void check_sizes(const struct stage_run *run)
         size_t size = check_state_size(&check, &setup);
 
         if (size < before)
-            check_breach(log,
-                         "its function size asks for fewer bytes (%zu) for %u pages than for "
-                         "fewer pages (%zu): a number of 32 bits that is too small?",
-                         size, pages, before);
+            check_text_breach(log,
+                              "its function size asks for fewer bytes (%zu) for %u pages than for "
+                              "fewer pages (%zu): a number of 32 bits that is too small?",
+                              size, pages, before);
         before = size;
         if (pages == SPARSE_PAGES)
             run->shared->result.bytes_per_page = (double)size / SPARSE_PAGES;
@@ -142,14 +142,14 @@ static void check_sizes(const struct stage_run *run)
 
 static bool stage_declared(const struct stage_run *run)
 {
-    if (check_declaration(&run->policy->choice, &run->shared->result.log))
+    if (check_text_declaration(&run->policy->choice, &run->shared->result.log))
         check_sizes(run);
     return true;
 }
 
 static bool stage_rules(const struct stage_run *run)
 {
-    struct shared *shared = run->shared;
+    struct check_run_shared *shared = run->shared;
     struct check_log *log = &shared->result.log;
     static struct side side;
 
@@ -174,26 +174,26 @@ static bool stage_rules(const struct stage_run *run)
 static void compare_victims(const struct stage_run *run, uint32_t round, const sp_page *victims,
                             uint32_t count, const char *what)
 {
-    struct shared *shared = run->shared;
+    struct check_run_shared *shared = run->shared;
     uint32_t expected = shared->victims[round];
     const sp_page *before = victims_of(shared, round);
 
     for (uint32_t i = 0; i < count && i < expected && i < shared->victims_most; i++)
         if (victims[i] != before[i]) {
-            check_breach(&shared->result.log,
-                         "victim %u of this run is page %u, and was page %u "
-                         "before: %s",
-                         i + 1, victims[i], before[i], what);
+            check_text_breach(&shared->result.log,
+                              "victim %u of this run is page %u, and was page %u "
+                              "before: %s",
+                              i + 1, victims[i], before[i], what);
             return;
         }
     if (count != expected)
-        check_breach(&shared->result.log, "this run has %u victims, and had %u before: %s", count,
-                     expected, what);
+        check_text_breach(&shared->result.log, "this run has %u victims, and had %u before: %s",
+                          count, expected, what);
 }
 
 static bool repeat(const struct stage_run *run, bool beside, const char *what)
 {
-    struct shared *shared = run->shared;
+    struct check_run_shared *shared = run->shared;
     struct check_log *log = &shared->result.log;
     size_t room = shared->victims_most * sizeof(sp_page);
     sp_page *victims = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -244,14 +244,14 @@ static bool stage_beside(const struct stage_run *run)
 static bool stage_quiet(const struct stage_run *run)
 {
     struct check_log *log = &run->shared->result.log;
-    struct side_stack *stack = side_stack_new(log);
+    struct side_stack *stack = check_guard_stack_new(log);
     static struct side side;
 
     side.setup = round_setup(run, run->options->seed);
     side.setup.pages = 64;
     side.setup.frames = 24;
     side.setup.live = false; /* more calls */
-    side.setup.invoke = side_stack_invoke;
+    side.setup.invoke = check_guard_invoke;
     side.setup.context = stack;
     run->shared->result.pages = side.setup.pages;
     run->shared->result.frames = side.setup.frames;
@@ -264,11 +264,11 @@ static bool stage_quiet(const struct stage_run *run)
         side.tables_size = check_tables_size(&side.setup);
         side.tables = mmap(NULL, side.tables_size, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-        if (side.tables == MAP_FAILED || !guarded_init(&guards[0], size, true))
+        if (side.tables == MAP_FAILED || !check_guard_init(&guards[0], size, true))
             return false;
     }
     alarm(run->options->timeout);
-    if (!guard_system_calls()) {
+    if (!check_guard_system_calls()) {
         run->shared->result.skipped[CHECK_STAGE_QUIET] = true;
         return true;
     }
@@ -316,10 +316,11 @@ static bool stage_sparse(const struct stage_run *run)
         return false;
     touched = touched_bytes(&guards[0], (size_t)sysconf(_SC_PAGESIZE));
     if (touched > size / SPARSE_SHARE)
-        check_breach(&result->log,
-                     "init touches %zu of the %zu bytes of a state for %u pages, which starts as "
-                     "zeros so that it need not: untouched memory costs a live task nothing",
-                     touched, size, SPARSE_PAGES);
+        check_text_breach(
+            &result->log,
+            "init touches %zu of the %zu bytes of a state for %u pages, which starts as "
+            "zeros so that it need not: untouched memory costs a live task nothing",
+            touched, size, SPARSE_PAGES);
     return true;
 }
 
@@ -344,11 +345,11 @@ static bool measure(const struct stage_run *run, uint32_t pages, struct check_co
     unsigned char *tables =
         mmap(NULL, tables_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (tables == MAP_FAILED || !guarded_init(&guards[0], size, false))
+    if (tables == MAP_FAILED || !check_guard_init(&guards[0], size, false))
         return false;
-    *cost = check_measure(&run->policy->choice, pages, run->options->seed, log, tables,
-                          guards[0].self, thread_clock);
-    guarded_fini(&guards[0]);
+    *cost = check_cost_measure(&run->policy->choice, pages, run->options->seed, log, tables,
+                               guards[0].self, thread_clock);
+    check_guard_fini(&guards[0]);
     munmap(tables, tables_size);
     return true;
 }
@@ -363,7 +364,8 @@ static bool stage_cost(const struct stage_run *run)
         !measure(run, CHECK_MANY_PAGES, &result->many))
         return false;
     if (result->log.breach[0] == '\0')
-        check_costs(&result->few, CHECK_FEW_PAGES, &result->many, CHECK_MANY_PAGES, &result->log);
+        check_cost_all(&result->few, CHECK_FEW_PAGES, &result->many, CHECK_MANY_PAGES,
+                       &result->log);
     return true;
 }
 
@@ -384,28 +386,28 @@ _Noreturn static void be_child(const struct stage_run *run, enum check_stage sta
     if (getppid() != parent)
         _exit(1);
     setrlimit(RLIMIT_CORE, &no_core);
-    if (!guard_signals(&run->shared->result.log, guards, 2) || !stages[stage](run))
+    if (!check_guard_signals(&run->shared->result.log, guards, 2) || !stages[stage](run))
         run->shared->unable = true;
     run->shared->done = true;
     _exit(0);
 }
 
 /* Say what the end of a process that did not say anything itself means. */
-static void judge_end(struct shared *shared, int status)
+static void judge_end(struct check_run_shared *shared, int status)
 {
     struct check_log *log = &shared->result.log;
 
     if (shared->done || log->breach[0] != '\0')
         return;
     if (WIFSIGNALED(status))
-        check_breach(log, "it ends the process by signal %d", WTERMSIG(status));
+        check_text_breach(log, "it ends the process by signal %d", WTERMSIG(status));
     else
-        check_breach(log, "it ends the process, with status %d", WEXITSTATUS(status));
+        check_text_breach(log, "it ends the process, with status %d", WEXITSTATUS(status));
 }
 
 static int run_stage(const struct stage_run *run, enum check_stage stage, struct sp_error *error)
 {
-    struct shared *shared = run->shared;
+    struct check_run_shared *shared = run->shared;
     pid_t self = getpid(), child;
     int status;
 
@@ -437,9 +439,9 @@ int check_run(const struct policy_handle *policy, const struct check_options *op
               struct check_result *result, struct sp_error *error)
 {
     uint32_t rounds = options->rounds < REPEATED_MOST ? options->rounds : REPEATED_MOST;
-    size_t size = sizeof(struct shared) +
+    size_t size = sizeof(struct check_run_shared) +
                   ((size_t)rounds + (size_t)rounds * options->steps) * sizeof(uint32_t);
-    struct shared *shared =
+    struct check_run_shared *shared =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct stage_run run = {.policy = policy, .options = options, .shared = shared};
     int status = 0;

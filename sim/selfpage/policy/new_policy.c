@@ -50,7 +50,7 @@ struct kind {
 
 static bool policy_exists(const char *name, size_t length)
 {
-    return policy_find(name, length) != NULL;
+    return policy_registry_find(name, length) != NULL;
 }
 
 static bool arbiter_exists(const char *name, size_t length)

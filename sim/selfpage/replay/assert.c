@@ -93,7 +93,7 @@ static int judge(FILE *out, struct judging *judging, const char *text, struct sp
 }
 
 int replay_assert_judge(FILE *out, const struct replay_options *options,
-                 const struct replay_results *results, struct sp_error *error)
+                        const struct replay_results *results, struct sp_error *error)
 {
     struct judging judging = {.options = options, .results = results};
     int failed = 0;

@@ -58,7 +58,7 @@ struct finding {
 
 static bool is_lru(const struct sp_policy *policy)
 {
-    return strcmp(policy->name, "lru") == 0 && policy_find("lru", 3) == policy;
+    return strcmp(policy->name, "lru") == 0 && policy_registry_find("lru", 3) == policy;
 }
 
 static void add_work(struct finding *f, const char *label, const struct policy_choice *choice)
@@ -80,7 +80,8 @@ static int choose_works(struct finding *f, struct sp_error *error)
         return error_set(error, ENOMEM, "no memory for the curves");
     for (size_t i = 0; i < f->options->policy_count; i++)
         add_work(f, f->options->policies[i].label, &f->options->policies[i].choice);
-    if (f->trace.source.seekable && !f->wants_future && policy_choose(&floor, "belady", NULL) == 0)
+    if (f->trace.source.seekable && !f->wants_future &&
+        policy_params_choose(&floor, "belady", NULL) == 0)
         add_work(f, "belady", &floor);
     if (f->sampled && !f->trace.source.seekable)
         return error_set(error, ESPIPE,

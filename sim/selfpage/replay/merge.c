@@ -378,10 +378,8 @@ static int check(void *arg, struct sp_error *error)
 #define FIELD(name) offsetof(struct merge_options, name)
 
 static const struct option_row rows[] = {
-    {"json", OPTION_FLAG, FIELD(json),
-     .help = "print the same as selfpage replay --json would"},
-    {"csv", OPTION_FLAG, FIELD(csv),
-     .help = "print the same as selfpage replay --csv would"},
+    {"json", OPTION_FLAG, FIELD(json), .help = "print the same as selfpage replay --json would"},
+    {"csv", OPTION_FLAG, FIELD(csv), .help = "print the same as selfpage replay --csv would"},
     {"curve", OPTION_CALL, .take = curve_take, .value = "FILE",
      .help = "also write miss ratios by frames to FILE: .csv, .svg, .png, .pdf or .eps (pictures "
              "are drawn by gnuplot), a line a policy. May be given often"},

@@ -28,7 +28,7 @@ static void add_all(struct strings *labels)
 {
     const struct sp_policy *policy;
 
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++)
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
         strings_add(labels, policy->name);
 }
 
@@ -60,7 +60,7 @@ static int find_policy(struct replay_policy *policy, const char *label, struct s
     int result;
 
     policy->label = label;
-    result = policy_load(&policy->handle, label, error);
+    result = load_policy(&policy->handle, label, error);
     policy->choice = policy->handle.choice;
     return result;
 }
@@ -241,7 +241,7 @@ static void print_lists(FILE *out)
         out);
 
     fputs("\nPolicies, with their parameters, presets and limits:\n", out);
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         const struct sp_policy_param *param = policy->params;
 
         fprintf(out, "  %-12s %s\n", policy->name, policy->summary != NULL ? policy->summary : "");
@@ -339,7 +339,7 @@ enum options_verdict replay_options_parse(int argc, char **argv, struct replay_o
 void replay_options_fini(struct replay_options *options)
 {
     for (size_t i = 0; i < options->policy_count; i++)
-        policy_unload(&options->policies[i].handle);
+        load_policy_end(&options->policies[i].handle);
     free(options->policies);
     free(options->sizes);
     free(options->csv_format);

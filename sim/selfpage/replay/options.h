@@ -43,7 +43,7 @@ struct replay_options {
     struct replay_size *sizes;
     size_t size_count;
     struct strings assertions;
-    struct strings curves; /* files to write */
+    struct strings curves;    /* files to write */
     struct gnuplot_look look; /* of those that are pictures */
     uint64_t seed;
     uint32_t threads; /* 0: as many as there are cores */

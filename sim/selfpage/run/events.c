@@ -91,15 +91,15 @@ int events_judge(struct run *run)
 /* Why a task that does not run does not. */
 static const char *task_absence(const struct task_outcome *task)
 {
-    if (task->state == TASK_WAITING)
+    if (task->state == OUTCOME_WAITING)
         return "the task has not been started yet";
-    return task->state == TASK_ENDED ? "the task has ended" : "the task was never started";
+    return task->state == OUTCOME_ENDED ? "the task has ended" : "the task was never started";
 }
 
 static void event_signal(struct run_event *event, const struct task_outcome *task)
 {
     event->state = EVENT_DONE;
-    if (task->state != TASK_RUNNING)
+    if (task->state != OUTCOME_RUNNING)
         event_fail(event, "%s", task_absence(task));
     else if (kill(task->pid, event->event->signal_number) != 0)
         event_fail(event, "%s", strerror(errno));
@@ -117,7 +117,7 @@ static void event_recall(struct run_event *event, const struct task_outcome *tas
         event_again(event);
         return;
     }
-    if (task->state != TASK_RUNNING) {
+    if (task->state != OUTCOME_RUNNING) {
         event_fail(event, "%s",
                    event->state == EVENT_UNATTACHED ? "the task ended before it attached"
                                                     : task_absence(task));
@@ -140,7 +140,7 @@ static void recall_answered(struct run_event *event, const struct observer *obse
     const struct task_outcome *task = &event->run->outcome.tasks[event->event->target];
 
     event->run->recall = NULL;
-    if (observer->done_error == ENOENT && task->state == TASK_RUNNING) {
+    if (observer->done_error == ENOENT && task->state == OUTCOME_RUNNING) {
         event->state = EVENT_UNATTACHED;
         event_again(event);
     } else if (observer->done_error == 0) {

@@ -115,8 +115,8 @@ static void help_counters(FILE *out, const char *object, const struct counter_ta
         const struct counter *row = &table->rows[i];
 
         if (shown == NULL || counters_find(shown, row->name) == NULL)
-            fprintf(out, "  %s.%-*s  %s %s\n", object, 25 - (int)strlen(object), row->name, row->unit,
-                    row->meaning);
+            fprintf(out, "  %s.%-*s  %s %s\n", object, 25 - (int)strlen(object), row->name,
+                    row->unit, row->meaning);
     }
 }
 
@@ -130,8 +130,8 @@ void help_print(FILE *out)
     help_counters(out, "swap", &counters_swap, NULL);
     fputs(after_counters, out);
     fputs("\nEviction policies that run live:", out);
-    for (size_t i = 0; policy_builtin(i) != NULL; i++)
-        if ((policy_builtin(i)->flags & SP_POLICY_LIVE) != 0)
-            fprintf(out, " %s", policy_builtin(i)->name);
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++)
+        if ((policy_registry_builtin(i)->flags & SP_POLICY_LIVE) != 0)
+            fprintf(out, " %s", policy_registry_builtin(i)->name);
     fputs("\n", out);
 }

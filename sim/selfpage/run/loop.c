@@ -47,10 +47,10 @@ static void on_timeout(uv_timer_t *timer)
     for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
         const struct task_outcome *task = &run->outcome.tasks[i];
 
-        if (task->state <= TASK_RUNNING && length < sizeof run->late)
+        if (task->state <= OUTCOME_RUNNING && length < sizeof run->late)
             length += (size_t)snprintf(run->late + length, sizeof run->late - length, "%s%s%s",
                                        length > 0 ? ", " : "", task->task->name,
-                                       task->state == TASK_WAITING ? " (waiting)" : "");
+                                       task->state == OUTCOME_WAITING ? " (waiting)" : "");
     }
     report_line(&run->report, "selfpage", "timeout after %s; still running: %s",
                 run->scenario->timeout != NULL ? run->scenario->timeout : "5m", run->late);
@@ -64,7 +64,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t ms = (uint64_t)(state_seconds(run) * 1000);
 
     for (uint32_t i = 0; i < run->scenario->tasks_count; i++)
-        if (run->tasks[i].outcome->state == TASK_RUNNING)
+        if (run->tasks[i].outcome->state == OUTCOME_RUNNING)
             tasks_sample(&run->tasks[i]);
     servers_note_status(run);
     /* In the tick before a table, so that it shows what is, and not what was long ago. */

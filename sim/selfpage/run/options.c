@@ -73,8 +73,9 @@ static const struct options_syntax syntax = {
     .about = "Start physmem, swap and the tasks of a scenario as real processes, show what happens "
              "while it\nhappens, and say at the end whether what was expected came true.\n",
     .more = help_print,
-    .exit_statuses = "0 every expectation held; 1 the scenario ran, and one did not; 2 it could not "
-                     "run, and a message says why.",
+    .exit_statuses =
+        "0 every expectation held; 1 the scenario ran, and one did not; 2 it could not "
+        "run, and a message says why.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .operands = "SCENARIO",

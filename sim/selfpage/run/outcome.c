@@ -55,7 +55,7 @@ const char *outcome_policy(const struct task_outcome *task)
 
     if (task->policy[0] != '\0')
         return task->policy;
-    if (task->state == TASK_ENDED)
+    if (task->state == OUTCOME_ENDED)
         return "-";
     return slash != NULL ? slash + 1 : task->asked_policy;
 }

@@ -18,10 +18,10 @@
 #define DEFAULT_POLICY "clock"
 
 enum task_state {
-    TASK_WAITING, /* for its start */
-    TASK_RUNNING,
-    TASK_ENDED,
-    TASK_NEVER, /* the run ended before its start, or it could not be started */
+    OUTCOME_WAITING, /* for its start */
+    OUTCOME_RUNNING,
+    OUTCOME_ENDED,
+    OUTCOME_NEVER, /* the run ended before its start, or it could not be started */
 };
 
 struct task_outcome {

@@ -25,13 +25,13 @@ static void report_erase(struct report *report)
 static const char *state_text(const struct task_outcome *task, char *buffer, size_t size)
 {
     switch (task->state) {
-    case TASK_WAITING:
+    case OUTCOME_WAITING:
         return "waiting";
-    case TASK_RUNNING:
+    case OUTCOME_RUNNING:
         return task->seen.breached ? "breached" : "running";
-    case TASK_NEVER:
+    case OUTCOME_NEVER:
         return "never ran";
-    case TASK_ENDED:
+    case OUTCOME_ENDED:
         break;
     }
     if (task->exit_status > 128)

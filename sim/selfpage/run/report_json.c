@@ -32,7 +32,7 @@ static json_t *task_json(const struct task_outcome *task, bool *failed)
         failed);
     put(object, "asked_policy", json_string(task->asked_policy), failed);
     put(object, "exit_status",
-        task->state == TASK_ENDED ? json_integer(task->exit_status) : json_null(), failed);
+        task->state == OUTCOME_ENDED ? json_integer(task->exit_status) : json_null(), failed);
     put(object, "breached", json_boolean(task->seen.breached), failed);
     put_counters(object, &counters_task, &task->stats, failed);
     put_counters(object, &counters_task_status, &task->seen, failed);

@@ -107,7 +107,7 @@ static void run_fini(struct run *run)
         struct run_task *task = &run->tasks[i];
         int status;
 
-        if (task->outcome != NULL && task->outcome->state == TASK_RUNNING)
+        if (task->outcome != NULL && task->outcome->state == OUTCOME_RUNNING)
             child_end(task->outcome->pid, SIGKILL, RUN_PATIENCE_MS, &status);
         strings_fini(&task->argv);
         free(task->policy);
@@ -171,7 +171,8 @@ int run_command(int argc, char **argv)
         status = commands_cannot(&error);
         break;
     case OPTIONS_RUN:
-        if (scenario_load(options.scenario, &options.definitions, &scenario, &positions, &error) != 0)
+        if (scenario_load(options.scenario, &options.definitions, &scenario, &positions, &error) !=
+            0)
             status = commands_cannot(&error);
         else
             status = run_scenario(&options, scenario);

@@ -146,6 +146,6 @@ int scenario_load(const char *path, const struct strings *definitions, struct sc
 
 void scenario_free(struct scenario **scenariop)
 {
-    yaml_free(&scenario_syntax, *scenariop);
+    yaml_load_free(&scenario_syntax, *scenariop);
     *scenariop = NULL;
 }

@@ -19,7 +19,7 @@
 /* Longest time that a scenario may name: keeps sums of times far from overflow. */
 #define LONGEST_TIME_NS (UINT64_C(1000) * 3600 * 1000000000)
 
-struct check {
+struct checking {
     const struct scenario *scenario;
     const char *path; /* of the file, for messages */
     const struct yaml_index *positions;
@@ -28,9 +28,9 @@ struct check {
 
 /* "PATH:LINE: FIELD: what", where `where` is a field's path. */
 #define wrong(check, where, ...)                                                                   \
-    yaml_wrong((check)->path, (check)->positions, where, (check)->error, __VA_ARGS__)
+    yaml_load_wrong((check)->path, (check)->positions, where, (check)->error, __VA_ARGS__)
 
-static int check_rate(const struct check *check, const char *where, double rate, double most)
+static int check_rate(const struct checking *check, const char *where, double rate, double most)
 {
     if (rate >= 0 && rate <= most)
         return 0;
@@ -38,13 +38,14 @@ static int check_rate(const struct check *check, const char *where, double rate,
 }
 
 /* `text` may be NULL: *nsp then stays as it is. */
-static int check_time(const struct check *check, const char *where, const char *text, uint64_t *nsp)
+static int check_time(const struct checking *check, const char *where, const char *text,
+                      uint64_t *nsp)
 {
     uint64_t ns;
 
     if (text == NULL)
         return 0;
-    if (time_parse(text, strlen(text), &ns) != 0 || ns > LONGEST_TIME_NS)
+    if (terms_text_time(text, strlen(text), &ns) != 0 || ns > LONGEST_TIME_NS)
         return wrong(check, where,
                      "\"%s\" is no time: a whole number and ns, us, ms, s, m or h, as in 1500ms, "
                      "at most 1000h",
@@ -53,7 +54,7 @@ static int check_time(const struct check *check, const char *where, const char *
     return 0;
 }
 
-static int check_physmem(const struct check *check)
+static int check_physmem(const struct checking *check)
 {
     const struct scenario_physmem *physmem = &check->scenario->physmem;
 
@@ -65,7 +66,7 @@ static int check_physmem(const struct check *check)
     return check_rate(check, "physmem.chaos_unmap", physmem->chaos_unmap, SCENARIO_CHAOS_MAX);
 }
 
-static int check_swap(const struct check *check)
+static int check_swap(const struct checking *check)
 {
     const struct scenario_swap *swap = check->scenario->swap;
 
@@ -90,12 +91,12 @@ static bool name_is_usable(const char *name)
            strlen(name);
 }
 
-static int check_name(const struct check *check, uint32_t index)
+static int check_name(const struct checking *check, uint32_t index)
 {
     const struct scenario_task *tasks = check->scenario->tasks;
     char where[YAML_PATH_MAX];
 
-    yaml_element(where, sizeof where, "tasks", index, "name");
+    yaml_load_element(where, sizeof where, "tasks", index, "name");
     if (!name_is_usable(tasks[index].name))
         return wrong(check, where,
                      "\"%s\" cannot be a task's name: letters, digits and _, not beginning with "
@@ -108,7 +109,7 @@ static int check_name(const struct check *check, uint32_t index)
     return 0;
 }
 
-static int check_policy(const struct check *check, uint32_t index)
+static int check_policy(const struct checking *check, uint32_t index)
 {
     const char *policy = check->scenario->tasks[index].policy;
     struct sp_error error;
@@ -116,24 +117,24 @@ static int check_policy(const struct check *check, uint32_t index)
 
     if (policy == NULL || live_policy_check_name(policy, &error) == 0)
         return 0;
-    return wrong(check, yaml_element(where, sizeof where, "tasks", index, "policy"), "%s",
+    return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "policy"), "%s",
                  error.text);
 }
 
 /* Check a task's contract, and add to *guaranteed what physmem must at least guarantee it. */
-static int check_contract(const struct check *check, uint32_t index, uint64_t *guaranteed)
+static int check_contract(const struct checking *check, uint32_t index, uint64_t *guaranteed)
 {
     struct wanted_contract wanted[TERMS_MAX];
     struct sp_error error;
     char where[YAML_PATH_MAX];
-    int count = terms_parse(check->scenario->tasks[index].contract, wanted, &error);
+    int count = terms_text_parse(check->scenario->tasks[index].contract, wanted, &error);
 
-    yaml_element(where, sizeof where, "tasks", index, "contract");
+    yaml_load_element(where, sizeof where, "tasks", index, "contract");
     if (count < 0)
         return wrong(check, where, "%s", error.text);
     for (int i = 0; i < count; i++) {
         const struct sp_terms *terms = &wanted[i].terms;
-        const char *kind = contract_kind_name(terms->kind);
+        const char *kind = terms_text_kind(terms->kind);
 
         if (wanted[i].token != 0)
             continue; /* physmem knows what the part is */
@@ -153,7 +154,7 @@ static int check_contract(const struct check *check, uint32_t index, uint64_t *g
 
 /* What tasks want guaranteed must be there: of each task alone, and of those that start together.
  */
-static int check_guarantee(const struct check *check, uint32_t index, uint64_t own,
+static int check_guarantee(const struct checking *check, uint32_t index, uint64_t own,
                            uint64_t together)
 {
     const struct scenario *scenario = check->scenario;
@@ -162,7 +163,7 @@ static int check_guarantee(const struct check *check, uint32_t index, uint64_t o
 
     if (own <= limit && together <= limit)
         return 0;
-    yaml_element(where, sizeof where, "tasks", index, "contract");
+    yaml_load_element(where, sizeof where, "tasks", index, "contract");
     if (own > limit)
         return wrong(check, where,
                      "task %s wants %llu guaranteed frames, and physmem has %u (%u less a "
@@ -176,7 +177,7 @@ static int check_guarantee(const struct check *check, uint32_t index, uint64_t o
                  limit, scenario->physmem.frames, scenario->physmem.reserve);
 }
 
-static int check_expected_exit(const struct check *check, uint32_t index,
+static int check_expected_exit(const struct checking *check, uint32_t index,
                                struct scenario_task *task)
 {
     char where[YAML_PATH_MAX], *end;
@@ -190,7 +191,7 @@ static int check_expected_exit(const struct check *check, uint32_t index,
         return 0;
     status = strtol(task->expect_exit, &end, 10);
     if (*end != '\0' || status < 0 || status > 255)
-        return wrong(check, yaml_element(where, sizeof where, "tasks", index, "expect_exit"),
+        return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "expect_exit"),
                      "\"%s\" is no exit status: a number from 0 to 255 (128 + n for death by "
                      "signal n), or any",
                      task->expect_exit);
@@ -198,7 +199,7 @@ static int check_expected_exit(const struct check *check, uint32_t index,
     return 0;
 }
 
-static int check_task(const struct check *check, uint32_t index, struct scenario_task *task,
+static int check_task(const struct checking *check, uint32_t index, struct scenario_task *task,
                       uint64_t *together)
 {
     char where[YAML_PATH_MAX];
@@ -210,11 +211,12 @@ static int check_task(const struct check *check, uint32_t index, struct scenario
     if (result == 0)
         result = check_contract(check, index, &guaranteed);
     if (result == 0)
-        result = check_time(check, yaml_element(where, sizeof where, "tasks", index, "start"),
+        result = check_time(check, yaml_load_element(where, sizeof where, "tasks", index, "start"),
                             task->start, &task->start_ns);
     if (result == 0)
-        result = check_time(check, yaml_element(where, sizeof where, "tasks", index, "stop_after"),
-                            task->stop_after, &task->stop_ns);
+        result =
+            check_time(check, yaml_load_element(where, sizeof where, "tasks", index, "stop_after"),
+                       task->stop_after, &task->stop_ns);
     if (result == 0)
         result = check_expected_exit(check, index, task);
     if (result == 0 && task->start_ns == 0)
@@ -243,7 +245,7 @@ static int signal_number(const char *text)
     return 0;
 }
 
-static int check_event_server(const struct check *check, const char *where, const char *name,
+static int check_event_server(const struct checking *check, const char *where, const char *name,
                               uint32_t *target)
 {
     if (strcmp(name, "physmem") == 0)
@@ -257,23 +259,24 @@ static int check_event_server(const struct check *check, const char *where, cons
     return 0;
 }
 
-static int check_event_task(const struct check *check, uint32_t index, struct scenario_event *event)
+static int check_event_task(const struct checking *check, uint32_t index,
+                            struct scenario_event *event)
 {
     char where[YAML_PATH_MAX];
 
     if (event->task == NULL)
-        return wrong(check, yaml_element(where, sizeof where, "events", index, ""),
+        return wrong(check, yaml_load_element(where, sizeof where, "events", index, ""),
                      "the field task is missing: which one?");
     for (uint32_t i = 0; i < check->scenario->tasks_count; i++)
         if (strcmp(check->scenario->tasks[i].name, event->task) == 0) {
             event->target = i;
             return 0;
         }
-    return wrong(check, yaml_element(where, sizeof where, "events", index, "task"),
+    return wrong(check, yaml_load_element(where, sizeof where, "events", index, "task"),
                  "there is no task \"%s\"", event->task);
 }
 
-static int check_event(const struct check *check, uint32_t index, struct scenario_event *event)
+static int check_event(const struct checking *check, uint32_t index, struct scenario_event *event)
 {
     const struct {
         const char *field;
@@ -291,30 +294,30 @@ static int check_event(const struct check *check, uint32_t index, struct scenari
     char where[YAML_PATH_MAX];
     int found = 0, result;
 
-    event->line =
-        yaml_index_line(check->positions, yaml_element(where, sizeof where, "events", index, ""));
-    result = check_time(check, yaml_element(where, sizeof where, "events", index, "at"), event->at,
-                        &event->at_ns);
+    event->line = yaml_index_line(check->positions,
+                                  yaml_load_element(where, sizeof where, "events", index, ""));
+    result = check_time(check, yaml_load_element(where, sizeof where, "events", index, "at"),
+                        event->at, &event->at_ns);
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
         if (actions[i].there) {
             event->action = (enum scenario_action)i;
             found++;
         }
     if (result == 0 && found != 1)
-        result = wrong(check, yaml_element(where, sizeof where, "events", index, ""),
+        result = wrong(check, yaml_load_element(where, sizeof where, "events", index, ""),
                        "an event has exactly one of signal, recall, stop, kill and restart, not %d",
                        found);
     if (result != 0)
         return result;
-    yaml_element(where, sizeof where, "events", index, actions[event->action].field);
+    yaml_load_element(where, sizeof where, "events", index, actions[event->action].field);
     if (event->signal != NULL) {
         event->signal_number = signal_number(event->signal);
         if (event->signal_number == 0)
-            return wrong(check, yaml_element(where, sizeof where, "events", index, "signal"),
+            return wrong(check, yaml_load_element(where, sizeof where, "events", index, "signal"),
                          "there is no signal \"%s\"", event->signal);
     }
     if (event->server != NULL && (event->signal == NULL || event->task != NULL))
-        return wrong(check, yaml_element(where, sizeof where, "events", index, "server"),
+        return wrong(check, yaml_load_element(where, sizeof where, "events", index, "server"),
                      "server goes with signal, and not with task");
     if (actions[event->action].server != NULL)
         return check_event_server(check, where, actions[event->action].server, &event->target);
@@ -322,7 +325,7 @@ static int check_event(const struct check *check, uint32_t index, struct scenari
 }
 
 /* Syntax and names of all expectations, against an outcome without events. */
-static int check_expectations(const struct check *check)
+static int check_expectations(const struct checking *check)
 {
     struct outcome outcome = {0};
     struct expression_names names = outcome_names(&outcome);
@@ -335,8 +338,8 @@ static int check_expectations(const struct check *check)
     for (uint32_t i = 0; i < check->scenario->expect_count && result == 0; i++) {
         result = expression_evaluate(check->scenario->expect[i], &names, true, NULL, &error);
         if (result != 0)
-            result =
-                wrong(check, yaml_element(where, sizeof where, "expect", i, ""), "%s", error.text);
+            result = wrong(check, yaml_load_element(where, sizeof where, "expect", i, ""), "%s",
+                           error.text);
     }
     outcome_fini(&outcome);
     return result;
@@ -345,7 +348,7 @@ static int check_expectations(const struct check *check)
 int scenario_check(struct scenario *scenario, const char *path, const struct yaml_index *positions,
                    struct sp_error *error)
 {
-    const struct check check = {scenario, path, positions, error};
+    const struct checking check = {scenario, path, positions, error};
     uint64_t together = 0;
     int result = check_physmem(&check);
 

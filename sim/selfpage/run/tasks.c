@@ -140,7 +140,7 @@ void tasks_look(struct run_task *task)
 {
     int status;
 
-    if (task->outcome->state != TASK_RUNNING ||
+    if (task->outcome->state != OUTCOME_RUNNING ||
         child_wait(task->outcome->pid, 0, &status) == -ETIMEDOUT)
         return;
     task->outcome->exit_status = child_exit_status(status);
@@ -148,7 +148,7 @@ void tasks_look(struct run_task *task)
     relay_drain(&task->output);
     relay_drain(&task->error);
     explain_death(task, status);
-    task_is_over(task, TASK_ENDED);
+    task_is_over(task, OUTCOME_ENDED);
 }
 
 /* ---- The end ---- */
@@ -156,7 +156,7 @@ void tasks_look(struct run_task *task)
 void tasks_kill(struct run *run)
 {
     for (uint32_t i = 0; i < run->scenario->tasks_count; i++)
-        if (run->outcome.tasks[i].state == TASK_RUNNING)
+        if (run->outcome.tasks[i].state == OUTCOME_RUNNING)
             kill(run->outcome.tasks[i].pid, SIGKILL);
 }
 
@@ -170,9 +170,9 @@ void tasks_end(struct run *run)
     for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
         struct run_task *task = &run->tasks[i];
 
-        if (task->outcome->state == TASK_WAITING)
-            task_is_over(task, TASK_NEVER);
-        else if (task->outcome->state == TASK_RUNNING)
+        if (task->outcome->state == OUTCOME_WAITING)
+            task_is_over(task, OUTCOME_NEVER);
+        else if (task->outcome->state == OUTCOME_RUNNING)
             kill(task->outcome->pid, SIGTERM);
     }
     uv_timer_start(&run->patience, on_patience, STOP_PATIENCE_MS, 0);
@@ -184,11 +184,11 @@ static void on_task_start(uv_timer_t *timer)
     struct run *run = task->run;
 
     if (task_begin(task, &run->failure) != 0) {
-        task_is_over(task, TASK_NEVER);
+        task_is_over(task, OUTCOME_NEVER);
         tasks_end(run);
         return;
     }
-    task->outcome->state = TASK_RUNNING;
+    task->outcome->state = OUTCOME_RUNNING;
     if (task->outcome->task->stop_after != NULL)
         uv_timer_start(&task->stop, on_task_stop, state_ms(task->outcome->task->stop_ns), 0);
 }

@@ -75,13 +75,13 @@ static int judge_tasks(struct run *run)
     for (uint32_t i = 0; i < run->scenario->tasks_count && result == 0; i++) {
         const struct task_outcome *task = &run->outcome.tasks[i];
         int wanted = task->task->expected_exit;
-        bool passed = task->state == TASK_ENDED && task->exit_status == wanted;
+        bool passed = task->state == OUTCOME_ENDED && task->exit_status == wanted;
         char text[80], why[40];
 
         if (wanted < 0)
             continue;
         snprintf(text, sizeof text, "%s.exit_status == %d", task->task->name, wanted);
-        if (task->state == TASK_ENDED)
+        if (task->state == OUTCOME_ENDED)
             snprintf(why, sizeof why, "it is %d", task->exit_status);
         else
             snprintf(why, sizeof why, "it never ran");

@@ -27,12 +27,12 @@ static int load(struct policy_handle *policy, const struct trace *trace, const c
 
     *policy = (struct policy_handle){.foreign = false};
     if (given != NULL)
-        return policy_load(policy, given, error);
+        return load_policy(policy, given, error);
     if (events != NULL && strchr(events->policy, '/') != NULL)
         return error_set(error, EINVAL,
                          "%s: the task's policy was a shared object, %.80s; name it by --policy",
                          trace->source.name, events->policy);
-    return policy_choose(&policy->choice, events != NULL ? events->policy : "fifo", error);
+    return policy_params_choose(&policy->choice, events != NULL ? events->policy : "fifo", error);
 }
 
 static int check(struct trace *trace, const char *given)
@@ -48,7 +48,7 @@ static int check(struct trace *trace, const char *given)
         printf("%s: %llu faults, %llu soft faults, %llu evictions: all decided the same\n",
                policy.choice.policy->name, (unsigned long long)counts.faults,
                (unsigned long long)counts.soft_faults, (unsigned long long)counts.victims);
-    policy_unload(&policy);
+    load_policy_end(&policy);
     if (result > 0)
         puts(error.text);
     else if (result < 0)

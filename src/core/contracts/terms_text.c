@@ -21,7 +21,7 @@ static const char *const kind_names[SP_CONTRACT_KINDS] = {"guaranteed", "extra",
 static const char *const breach_names[SP_BREACH_ACTIONS] = {"revoke", "kill", "warn", "penalty",
                                                             "repossess"};
 
-const char *contract_kind_name(unsigned kind)
+const char *terms_text_kind(unsigned kind)
 {
     return kind < SP_CONTRACT_KINDS ? kind_names[kind] : "?";
 }
@@ -48,7 +48,7 @@ static size_t digits(const char *text, size_t length, uint64_t *numberp)
     return n;
 }
 
-int time_parse(const char *text, size_t length, uint64_t *nsp)
+int terms_text_time(const char *text, size_t length, uint64_t *nsp)
 {
     static const struct {
         const char *name;
@@ -97,7 +97,7 @@ static bool parse_grace(const struct word *word, struct sp_terms *terms, uint64_
 
     if (n > 0 && is(word->value + n, word->value_length - n, "a"))
         unit = SP_GRACE_ALLOCATIONS;
-    else if (time_parse(word->value, word->value_length, &grace) != 0)
+    else if (terms_text_time(word->value, word->value_length, &grace) != 0)
         return false;
     if (grace == 0 || (*unit_known && terms->grace_unit != unit))
         return false;
@@ -131,7 +131,7 @@ static bool parse_term(const struct word *word, struct sp_terms *terms, bool *un
     else if (is(word->name, word->name_length, "bid") && number_below(word, UINT64_MAX, &number))
         terms->bid = number;
     else if (is(word->name, word->name_length, "term"))
-        return time_parse(word->value, word->value_length, &terms->term_ns) == 0;
+        return terms_text_time(word->value, word->value_length, &terms->term_ns) == 0;
     else if (is(word->name, word->name_length, "clean"))
         return parse_grace(word, terms, &terms->t_clean, unit_known);
     else if (is(word->name, word->name_length, "drop"))
@@ -244,7 +244,8 @@ static int parse_contract(const char **textp, struct wanted_contract *wanted,
     return 0;
 }
 
-int terms_parse(const char *text, struct wanted_contract wanted[TERMS_MAX], struct sp_error *error)
+int terms_text_parse(const char *text, struct wanted_contract wanted[TERMS_MAX],
+                     struct sp_error *error)
 {
     int count = 0;
 

@@ -21,13 +21,14 @@ struct wanted_contract {
  * leaves out: min equals frames, the term is forever, grace is the default, the rest is zero.
  * Returns the number of contracts, at least 1, or -EINVAL; `error` (may be NULL) then names the word
  * that is wrong and what it should be. */
-int terms_parse(const char *text, struct wanted_contract wanted[TERMS_MAX], struct sp_error *error);
+int terms_text_parse(const char *text, struct wanted_contract wanted[TERMS_MAX],
+                     struct sp_error *error);
 
 /* Parse a time, a whole number with ns, us, ms, s, m or h ("1500ms"), or "forever" (SP_FOREVER).
  * Returns 0, or -EINVAL for anything else and for what does not fit. */
-int time_parse(const char *text, size_t length, uint64_t *nsp);
+int terms_text_time(const char *text, size_t length, uint64_t *nsp);
 
 /* The words for kinds of contract: "guaranteed", "extra", "timed"; "?" for others. Static. */
-const char *contract_kind_name(unsigned kind);
+const char *terms_text_kind(unsigned kind);
 
 #endif

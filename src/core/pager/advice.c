@@ -11,14 +11,13 @@ bool pager_advice_prefetch(struct pager *pager, sp_page page)
     struct pager_page *p = &pager->page[page];
 
     ensure(page < pager->config.pages);
-    if (p->state != PAGE_SWAPPED || pager->free <= slots_low(pager) ||
-        !slots_take(pager, page))
+    if (p->state != PAGE_SWAPPED || pager->free <= slots_low(pager) || !slots_take(pager, page))
         return false;
     pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
     p->state = PAGE_LOADING;
     pager->loading++;
     effects_add(pager, (struct pager_effect){
-                          .kind = EFFECT_LOAD, .page = page, .slot = p->slot, .swap = p->swap});
+                           .kind = EFFECT_LOAD, .page = page, .slot = p->slot, .swap = p->swap});
     return true;
 }
 

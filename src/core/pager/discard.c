@@ -28,7 +28,7 @@ int pager_discard(struct pager *pager, sp_page page)
         return -1;
     if ((p->flags & PAGE_HAS_SWAP) != 0) {
         effects_add(pager,
-                   (struct pager_effect){.kind = EFFECT_FREE_SWAP, .page = page, .swap = p->swap});
+                    (struct pager_effect){.kind = EFFECT_FREE_SWAP, .page = page, .swap = p->swap});
         p->flags &= (uint8_t)~PAGE_HAS_SWAP;
     }
     if (resident) {

@@ -113,7 +113,7 @@ static void emit_store(struct pager *pager, sp_page page)
     pager->stores++;
     pager->stores_now++;
     effects_add(pager, (struct pager_effect){
-                          .kind = EFFECT_STORE, .page = page, .slot = p->slot, .swap = stale});
+                           .kind = EFFECT_STORE, .page = page, .slot = p->slot, .swap = stale});
 }
 
 /* The page gives its slot up. */

@@ -141,12 +141,12 @@ static void note_return(struct pager *pager, uint32_t age)
     uint32_t needed = would_do < most ? (uint32_t)would_do : most;
 
     if (age <= pager->held)
-        frame_offers_tell_ghost_hits(&pager->offers, ++pager->stats->ghost_hits);
+        frame_stack_offers_tell_ghost_hits(&pager->offers, ++pager->stats->ghost_hits);
     if (needed > pager->demand)
         pager->demand += (needed - pager->demand + 3) / 4;
     else
         pager->demand -= (pager->demand - needed + 63) / 64;
-    frame_offers_tell_demand(&pager->offers, pager->demand);
+    frame_stack_offers_tell_demand(&pager->offers, pager->demand);
 }
 
 static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write)

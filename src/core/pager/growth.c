@@ -43,7 +43,8 @@ bool growth_ask(struct pager *pager)
         return false;
     while (pager->slot[slot].state != SLOT_HOLE) {
         slot++;
-        ensure(slot < pager->config.slots); /* fewer are held than there are slots, none is being lost */
+        ensure(slot <
+               pager->config.slots); /* fewer are held than there are slots, none is being lost */
     }
     pager->hole_hint = slot;
     while (count < want && slot + count < pager->config.slots &&
@@ -56,11 +57,12 @@ bool growth_ask(struct pager *pager)
     pager->allocate_slot = slot;
     pager->allocate_count = count;
     effects_add(pager, (struct pager_effect){
-                          .kind = EFFECT_ALLOCATE, .slot = slot, .count = count, .extra = extra});
+                           .kind = EFFECT_ALLOCATE, .slot = slot, .count = count, .extra = extra});
     return true;
 }
 
-void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero)
+void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights,
+                            bool zero)
 {
     uint32_t came = 0;
 

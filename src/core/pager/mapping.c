@@ -85,9 +85,9 @@ void mapping_map(struct pager *pager, sp_page page, uint8_t protection)
     check((pager->page[page].flags & PAGE_MAPPED) == 0);
     set_mapping(pager, &pager->page[page], true, protection);
     effects_add(pager, (struct pager_effect){.kind = EFFECT_MAP,
-                                            .page = page,
-                                            .slot = pager->page[page].slot,
-                                            .protection = protection});
+                                             .page = page,
+                                             .slot = pager->page[page].slot,
+                                             .protection = protection});
 }
 
 void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
@@ -95,7 +95,7 @@ void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
     set_mapping(pager, &pager->page[page], true, protection);
     effects_add(pager, (struct pager_effect){
-                          .kind = EFFECT_PROTECT, .page = page, .protection = protection});
+                           .kind = EFFECT_PROTECT, .page = page, .protection = protection});
     if (pager->maps > pager->map_limit)
         give_up_mappings(pager, pager->map_limit);
 }

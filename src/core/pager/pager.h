@@ -189,7 +189,8 @@ struct pager_config {
 struct pager {
     struct pager_page *page;
     struct pager_slot *slot;
-    struct pager_effect *effect; /* the queue: those from effects_next to effects_end are still in it */
+    struct pager_effect
+        *effect; /* the queue: those from effects_next to effects_end are still in it */
     uint32_t effects_next, effects_end;
     uint32_t effects_most; /* room */
     void *policy_state;
@@ -221,9 +222,9 @@ struct pager {
     uint32_t maps;        /* kernel mappings that the regions use now */
     uint32_t map_limit;
     uint32_t pinned;
-    uint32_t scan_hand; /* slot where a search past the policy goes on */
-    uint32_t map_hand;  /* slot where the search for mappings to give up goes on */
-    sp_page faulting;   /* page that the current call brings in, or maps */
+    uint32_t scan_hand;            /* slot where a search past the policy goes on */
+    uint32_t map_hand;             /* slot where the search for mappings to give up goes on */
+    sp_page faulting;              /* page that the current call brings in, or maps */
     sp_page kept[PAGER_KEPT_MOST]; /* see pager_evict_keep */
     uint32_t kept_count;
     uint64_t kept_until; /* env.time */
@@ -232,7 +233,7 @@ struct pager {
     int store_error;         /* the last one; errno value */
     uint64_t grow_after;     /* faults count from which extra frames are asked for again */
     uint32_t grow_backoff;
-    uint32_t demand; /* frames that would be used now, in all, as far as faults show */
+    uint32_t demand;          /* frames that would be used now, in all, as far as faults show */
     bool allocating;          /* an EFFECT_ALLOCATE has not been answered */
     uint32_t losing;          /* slots that were lost, for which something is under way */
     uint64_t allocation_lost; /* bit i: slot allocate_slot + i was lost before the answer came */
@@ -279,7 +280,7 @@ static inline bool pager_next_effect(struct pager *pager, struct pager_effect *e
 /* Find room for a region and make it. Returns its first page, or SP_NO_PAGE if there are too many
  * regions or not so many pages left in one piece. One page is left free behind each region. */
 sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
-                            bool refill);
+                             bool refill);
 
 /* The region of a page; NULL if it is in none. */
 const struct pager_region *pager_regions_of(const struct pager *pager, sp_page page);
@@ -315,7 +316,8 @@ const char *pager_fault_stuck_reason(const struct pager *pager);
 
 /* EFFECT_ALLOCATE ended: `count` of the slots from `slot` have frames, with these rights, holding
  * zeros or not. Fewer than asked for: there were no more. */
-void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights, bool zero);
+void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights,
+                            bool zero);
 
 /* EFFECT_GRANT ended: physmem gave `rights` (0: none) for the slot, one of those asked for. Rights
  * that physmem has taken back since are not given: the two messages may overtake each other. */

@@ -28,7 +28,7 @@ static sp_page find_room(const struct pager *pager, uint32_t pages)
 }
 
 sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
-                            bool refill)
+                             bool refill)
 {
     uint32_t index = 0;
     sp_page first;

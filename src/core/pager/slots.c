@@ -116,7 +116,7 @@ static void on_lost(void *context, uint32_t slot)
 void slots_sweep(struct pager *pager)
 {
     if (frame_offers_were_taken(&pager->offers))
-        frame_offers_sweep(&pager->offers, on_lost, pager);
+        frame_stack_offers_sweep(&pager->offers, on_lost, pager);
 }
 
 static bool stack_claim(struct pager *pager, uint32_t slot)
@@ -124,7 +124,7 @@ static bool stack_claim(struct pager *pager, uint32_t slot)
     uint32_t place = pager->slot[slot].place;
 
     pager->slot[slot].place = 0;
-    if (place == 0 || frame_offers_claim(&pager->offers, place, slot))
+    if (place == 0 || frame_stack_offers_claim(&pager->offers, place, slot))
         return true;
     slot_taken(pager, slot);
     return false;
@@ -138,10 +138,10 @@ static void offer(struct pager *pager, uint32_t slot)
     /* Slots that are never taken, because others suit better, must not end the listing of all: they
      * move to the other end, until the empty places behind them are free. */
     for (uint32_t most = pager->offers.live;
-         most > 0 && frame_offers_in_the_way(&pager->offers, &oldest) != 0; most--)
+         most > 0 && frame_stack_offers_in_the_way(&pager->offers, &oldest) != 0; most--)
         if (stack_claim(pager, oldest))
-            pager->slot[oldest].place = frame_offers_add(&pager->offers, oldest);
-    pager->slot[slot].place = frame_offers_add(&pager->offers, slot);
+            pager->slot[oldest].place = frame_stack_offers_add(&pager->offers, oldest);
+    pager->slot[slot].place = frame_stack_offers_add(&pager->offers, slot);
 }
 
 void slots_offer(struct pager *pager)
@@ -158,7 +158,7 @@ void slots_offer(struct pager *pager)
 void pager_slots_publish(struct pager *pager, struct frame_stack *stack, uint32_t places)
 {
     ensure(pager->offers.stack == NULL && stack != NULL);
-    frame_offers_init(&pager->offers, stack, places);
+    frame_stack_offers_init(&pager->offers, stack, places);
     pager->offer_head = pager->free_head;
     slots_offer(pager);
 }

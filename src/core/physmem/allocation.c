@@ -93,7 +93,7 @@ static struct plan plan_allowed(struct physmem *physmem, struct physmem_task *ta
     uint32_t within;
     uint32_t beyond;
 
-    check(task->state == TASK_THERE && container->owner == task);
+    check(task->state == STANDING_THERE && container->owner == task);
     if (!cut(container, allocation, &plan, UINT32_MAX)) {
         plan.error = EEXIST;
         plan.text = "a slot is occupied";
@@ -246,7 +246,7 @@ static void slot_renumber(void *context, uint32_t number)
 {
     struct physmem *physmem = context;
     const struct frame *frame = &physmem->frames.frame[number];
-    struct container *container = handle_object(&physmem->containers, frame->container);
+    struct container *container = handles_object(&physmem->containers, frame->container);
     uint32_t slot = frame->slot;
 
     ensure(container != NULL && slot < container->slots);

@@ -43,13 +43,13 @@ int arbiter_start(struct physmem *physmem)
     if (arbiter->init != NULL)
         arbiter->init(physmem->arbiter_self, &physmem->arbiter_config);
     if (arbiter->due != NULL)
-        deadline_start(&physmem->deadlines, &physmem->tick, arbiter->due(physmem->arbiter_self));
+        deadlines_start(&physmem->deadlines, &physmem->tick, arbiter->due(physmem->arbiter_self));
     return 0;
 }
 
 void arbiter_end(struct physmem *physmem)
 {
-    deadline_stop(&physmem->deadlines, &physmem->tick);
+    deadlines_stop(&physmem->deadlines, &physmem->tick);
     memory_free(physmem->allocator, physmem->arbiter_self, physmem->arbiter_size);
 }
 
@@ -93,7 +93,7 @@ static void arm_tick(struct physmem *physmem)
     check(physmem->config.arbiter->due != NULL);
     if (due < physmem->now + TICK_LEAST_NS)
         due = physmem->now + TICK_LEAST_NS;
-    deadline_start(&physmem->deadlines, &physmem->tick, due);
+    deadlines_start(&physmem->deadlines, &physmem->tick, due);
 }
 
 /* Have the arbiter or the table decide, and cut off what it may not do. Returns the sum of what it
@@ -265,7 +265,7 @@ uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task,
     struct sp_arbiter_task *asking = &physmem->candidate[request.task];
     uint32_t base, figure;
 
-    check(task->state == TASK_THERE);
+    check(task->state == STANDING_THERE);
     /* Tasks that were refused wait until they are told, however long ago they asked. */
     for (uint32_t i = 0; i < count; i++)
         if (physmem->candidate_task[i]->wants_extra)
@@ -287,7 +287,7 @@ uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task,
 
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
-    check(task->state == TASK_THERE);
+    check(task->state == STANDING_THERE);
     task->wanted = frames;
     task->wanted_until = physmem->now + WANTED_NS;
     books_row_changed(physmem, task);

@@ -8,7 +8,7 @@
 void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, uint32_t allowed,
                         uint64_t pages)
 {
-    struct extent *extent = handle_object(&physmem->extents, handle);
+    struct extent *extent = handles_object(&physmem->extents, handle);
     const struct container *container;
 
     input_advance(physmem, now);
@@ -17,7 +17,7 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
     physmem->counters.audits++;
     if (pages <= allowed)
         return;
-    container = handle_object(&physmem->containers, extent->container);
+    container = handles_object(&physmem->containers, extent->container);
     ensure(container != NULL);
     if (container->owner == &physmem->nobody)
         return;

@@ -19,7 +19,7 @@ int availability_start(struct physmem *physmem)
 void availability_end(struct physmem *physmem)
 {
     ensure(physmem->watching == NULL);
-    deadline_stop(&physmem->deadlines, &physmem->look);
+    deadlines_stop(&physmem->deadlines, &physmem->look);
 }
 
 /* ---- The figure ---- */
@@ -105,7 +105,7 @@ static struct physmem_availability figures(struct physmem *physmem, struct physm
 {
     struct physmem_availability availability = base_figures(physmem, task);
 
-    ensure(task->state == TASK_THERE);
+    ensure(task->state == STANDING_THERE);
     availability.available += could_grow(physmem, task, availability.available);
     return availability;
 }
@@ -216,9 +216,9 @@ void availability_later(struct physmem *physmem)
                 (physmem->look_next != NULL || physmem->moved >= physmem->watch_step);
 
     if (running && !more)
-        deadline_stop(&physmem->deadlines, &physmem->look);
+        deadlines_stop(&physmem->deadlines, &physmem->look);
     else if (!running && more)
-        deadline_start(&physmem->deadlines, &physmem->look, physmem->now + LOOK_NS);
+        deadlines_start(&physmem->deadlines, &physmem->look, physmem->now + LOOK_NS);
 }
 
 void availability_before_recall(struct physmem *physmem, struct physmem_task *task, uint32_t frames)

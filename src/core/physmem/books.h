@@ -10,7 +10,7 @@ static inline void books_row_changed(struct physmem *physmem, struct physmem_tas
 {
     if (task->changed || task->row == NO_ROW)
         return;
-    check(task->state == TASK_THERE);
+    check(task->state == STANDING_THERE);
     task->changed = true;
     task->next_changed = physmem->policyserver.changed;
     physmem->policyserver.changed = task;

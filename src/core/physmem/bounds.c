@@ -2,7 +2,7 @@
 
 void bounds_find(const struct physmem *physmem, struct physmem_task *task)
 {
-    check(task->state == TASK_THERE);
+    check(task->state == STANDING_THERE);
     task->limit = limit_find(physmem->policyserver.limit, physmem->policyserver.limits,
                              task->identity.uid, task->identity.name);
 }

@@ -72,7 +72,7 @@ void breach_recall_missed(struct physmem *physmem, struct recall *recall)
     unsigned rung = contract != NULL ? contract->terms.on_breach : SP_BREACH_REVOKE;
     uint64_t charged = 0;
 
-    ensure(task->state == TASK_THERE && recall->missing > 0);
+    ensure(task->state == STANDING_THERE && recall->missing > 0);
     if (!recall->overdue) {
         task->recalls_missed++;
         physmem->counters.recalls_missed++;
@@ -101,7 +101,7 @@ void breach_unmap_missed(struct physmem *physmem, struct physmem_task *task)
 
 void breach_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
-    ensure(task->state == TASK_THERE);
+    ensure(task->state == STANDING_THERE);
     /* A task that owes gets nothing, so that its refused requests are all there is to count. */
     task->demands += frames > 0 ? frames : 1;
     for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
@@ -109,7 +109,7 @@ void breach_count_demand(struct physmem *physmem, struct physmem_task *task, uin
 
         if (recall->missing > 0 && task->demands >= recall->demands) {
             breach_recall_missed(physmem, recall);
-            if (task->state != TASK_THERE)
+            if (task->state != STANDING_THERE)
                 return;
         }
     }

@@ -5,7 +5,7 @@
 int bury_start(struct physmem *physmem)
 {
     physmem->work.purpose = PURPOSE_WORK;
-    physmem->nobody.state = TASK_GONE;
+    physmem->nobody.state = STANDING_GONE;
     physmem->nobody.row = NO_ROW;
     return deadlines_reserve(&physmem->deadlines, 1);
 }
@@ -14,7 +14,7 @@ void bury_end(struct physmem *physmem)
 {
     while (physmem->nobody.container_list != NULL)
         bury_slice(physmem, UINT32_MAX);
-    deadline_stop(&physmem->deadlines, &physmem->work);
+    deadlines_stop(&physmem->deadlines, &physmem->work);
     ensure(physmem->nobody.held == 0 && physmem->nobody.soft == 0 && physmem->nobody.extents == 0);
 }
 
@@ -59,9 +59,9 @@ void bury_slice(struct physmem *physmem, uint32_t budget)
     while (physmem->nobody.container_list != NULL && cost < budget)
         cost += step(physmem);
     if (physmem->nobody.container_list == NULL)
-        deadline_stop(&physmem->deadlines, &physmem->work);
+        deadlines_stop(&physmem->deadlines, &physmem->work);
     else if (!deadline_is_running(&physmem->work))
-        deadline_start(&physmem->deadlines, &physmem->work, physmem->now + BURY_NS);
+        deadlines_start(&physmem->deadlines, &physmem->work, physmem->now + BURY_NS);
 }
 
 void bury_until_free(struct physmem *physmem, uint32_t free)

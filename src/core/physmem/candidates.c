@@ -34,7 +34,7 @@ static uint32_t demand_of(const struct physmem *physmem, const struct physmem_ta
 void candidates_describe(const struct physmem *physmem, struct physmem_task *task,
                          struct sp_arbiter_task *out)
 {
-    check(task->state == TASK_THERE);
+    check(task->state == STANDING_THERE);
     *out = (struct sp_arbiter_task){
         .id = task->id,
         .priority = task->limit.priority,

@@ -55,7 +55,7 @@ static const char *check_container(const struct physmem *physmem, const struct c
         }
         if (in_extent != extent->allocated || soft_in_extent != extent->soft)
             return "an extent miscounts its slots";
-        if (extent->handle != 0 && handle_object(&physmem->extents, extent->handle) != extent)
+        if (extent->handle != 0 && handles_object(&physmem->extents, extent->handle) != extent)
             return "the handle of an extent names something else";
         if (extent->handle == 0 && in_extent + soft_in_extent == 0)
             return "an extent without frames or backing was kept";
@@ -186,7 +186,7 @@ static const char *check_pending(const struct physmem *physmem)
     uint32_t need = 0;
 
     for (const struct pending *p = physmem->pending_first; p != NULL; p = p->next) {
-        if (p->request.task->state != TASK_THERE)
+        if (p->request.task->state != STANDING_THERE)
             return "a request of a dead task waits";
         need += p->need;
     }
@@ -199,7 +199,7 @@ static const char *check_watchers(const struct physmem *physmem)
     bool next_found = physmem->look_next == NULL;
 
     for (const struct physmem_task *t = physmem->watching; t != NULL; t = t->next_watching) {
-        if (t->state != TASK_THERE || !t->watches || t->prev_watching != before)
+        if (t->state != STANDING_THERE || !t->watches || t->prev_watching != before)
             return "the list of watchers is wrong";
         if (t->hysteresis == 0)
             return "a watcher wants to hear of nothing";

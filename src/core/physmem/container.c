@@ -17,7 +17,7 @@ static struct container *make(struct physmem *physmem, uint32_t slots)
     check(slots > 0 && slots <= CONTAINER_SLOTS_MAX);
     if (container == NULL)
         return NULL;
-    container->handle = handle_new(&physmem->containers, container);
+    container->handle = handles_new(&physmem->containers, container);
     if (container->handle == 0)
         container_free(physmem->allocator, &container);
     return container;

@@ -35,9 +35,9 @@ static void entitlements_read(struct physmem *physmem, uint32_t count)
         struct control_entitlement *says = &server->entitlement[i];
         uint32_t row = physmem->candidate_task[i]->row;
         bool said =
-            row != NO_ROW && control_row_entitlement(&server->table->row[row], task->id, says);
+            row != NO_ROW && control_table_entitlement(&server->table->row[row], task->id, says);
 
-        if (!said || (lives && says->basis != control_basis(task))) {
+        if (!said || (lives && says->basis != control_table_basis(task))) {
             memset(says, 0, sizeof(*says));
             says->entitled = lives ? base_of(task) : 0;
         }

@@ -22,7 +22,7 @@ static void give_up(struct physmem *physmem, struct container *container, struct
     uint32_t number = extent->number;
 
     check(extent->handle != 0 && error != 0);
-    handle_free(&physmem->extents, extent->handle);
+    handles_free(&physmem->extents, extent->handle);
     extent->handle = 0;
     ensure(task->extents > 0 && physmem->extent_count > 0);
     task->extents--;
@@ -34,7 +34,7 @@ static void give_up(struct physmem *physmem, struct container *container, struct
 void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t handle,
                           uint32_t descriptor, uint32_t error)
 {
-    struct extent *extent = handle_object(&physmem->extents, handle);
+    struct extent *extent = handles_object(&physmem->extents, handle);
     struct physmem_effect *effect;
     struct container *container;
 
@@ -44,7 +44,7 @@ void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t handle
             discard(physmem, handle, descriptor);
         return;
     }
-    container = handle_object(&physmem->containers, extent->container);
+    container = handles_object(&physmem->containers, extent->container);
     ensure(container != NULL && extent->pending);
     extent->pending = false;
     if (error != 0) {

@@ -72,7 +72,7 @@ static void returned_all(struct physmem *physmem, const struct physmem_request *
 void frames_free_on(struct physmem *physmem, struct physmem_task *task)
 {
     struct freeing *freeing = task->freeing;
-    struct container *container = handle_object(&physmem->containers, freeing->container);
+    struct container *container = handles_object(&physmem->containers, freeing->container);
     uint32_t budget = SLICE;
     uint32_t frames = 0;
 
@@ -87,7 +87,7 @@ void frames_free_on(struct physmem *physmem, struct physmem_task *task)
     freeing->frames += frames;
     returned(physmem, task, frames);
     if (freeing->next < freeing->count) {
-        deadline_start(&physmem->deadlines, &freeing->deadline, physmem->now + SLICE_NS);
+        deadlines_start(&physmem->deadlines, &freeing->deadline, physmem->now + SLICE_NS);
         return;
     }
     emit_done(physmem, &freeing->request, 0, freeing->frames, NULL);

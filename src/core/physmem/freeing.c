@@ -7,7 +7,7 @@ void freeing_end(struct physmem *physmem, struct physmem_task *task)
     struct freeing *freeing = task->freeing;
 
     ensure(freeing != NULL);
-    deadline_stop(&physmem->deadlines, &freeing->deadline);
+    deadlines_stop(&physmem->deadlines, &freeing->deadline);
     memory_free(physmem->allocator, freeing,
                 sizeof(*freeing) + freeing->count * sizeof(freeing->ranges[0]));
     task->freeing = NULL;

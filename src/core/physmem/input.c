@@ -4,7 +4,7 @@
 
 bool input_refuse_revoked(struct physmem *physmem, const struct physmem_request *request)
 {
-    ensure(request->task->state == TASK_REVOKED);
+    ensure(request->task->state == STANDING_REVOKED);
     emit_done(physmem, request, EPIPE, 0, "this task has been revoked");
     return false;
 }
@@ -12,7 +12,7 @@ bool input_refuse_revoked(struct physmem *physmem, const struct physmem_request 
 struct container *input_refuse_container(struct physmem *physmem,
                                          const struct physmem_request *request)
 {
-    check(request->task->state == TASK_THERE);
+    check(request->task->state == STANDING_THERE);
     emit_done(physmem, request, ENOENT, 0, "the task has no container of this number");
     return NULL;
 }

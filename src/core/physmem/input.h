@@ -30,7 +30,7 @@ static inline bool input_begin(struct physmem *physmem, uint64_t now,
 {
     input_advance(physmem, now);
     books_row_changed(physmem, request->task);
-    return request->task->state == TASK_THERE || input_refuse_revoked(physmem, request);
+    return request->task->state == STANDING_THERE || input_refuse_revoked(physmem, request);
 }
 
 /* The container that a request of a task names, and whose version it therefore counts up. NULL, and
@@ -38,7 +38,7 @@ static inline bool input_begin(struct physmem *physmem, uint64_t now,
 static inline struct container *
 input_container(struct physmem *physmem, const struct physmem_request *request, uint32_t handle)
 {
-    struct container *container = handle_object(&physmem->containers, handle);
+    struct container *container = handles_object(&physmem->containers, handle);
 
     if (container == NULL || container->owner != request->task)
         return input_refuse_container(physmem, request);

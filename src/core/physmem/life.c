@@ -10,8 +10,8 @@ static void stop_deadlines(struct physmem *physmem, struct contract *contract)
 {
     check(contract->task != NULL);
     contract->ends = DEADLINE_NEVER;
-    deadline_stop(&physmem->deadlines, &contract->event);
-    deadline_stop(&physmem->ends, &contract->end);
+    deadlines_stop(&physmem->deadlines, &contract->event);
+    deadlines_stop(&physmem->ends, &contract->end);
 }
 
 /* A term begins now. That of a part is the one of the contract it was split off from. */
@@ -27,9 +27,9 @@ static void term_start(struct physmem *physmem, struct contract *contract)
         return;
     }
     contract->ends = physmem->now + term;
-    deadline_start(&physmem->deadlines, &contract->event, physmem->now + (term - term / 4));
+    deadlines_start(&physmem->deadlines, &contract->event, physmem->now + (term - term / 4));
     if (contract_is_committed(&contract->terms))
-        deadline_start(&physmem->ends, &contract->end, contract->ends);
+        deadlines_start(&physmem->ends, &contract->end, contract->ends);
 }
 
 void life_activate(struct physmem *physmem, struct contract *contract)
@@ -229,7 +229,7 @@ void life_due(struct physmem *physmem, struct contract *contract)
 {
     ensure(contract->state == SP_CONTRACT_ACTIVE && contract->ends != DEADLINE_NEVER);
     if (physmem->now < contract->ends) {
-        deadline_start(&physmem->deadlines, &contract->event, contract->ends);
+        deadlines_start(&physmem->deadlines, &contract->event, contract->ends);
         notify(physmem, contract, PHYSMEM_EXPIRING);
         return;
     }

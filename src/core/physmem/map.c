@@ -29,7 +29,7 @@ static int extent_request(struct physmem *physmem, struct physmem_task *task, st
     ensure(extent->handle == 0);
     if (task->extents >= extents_allowed(task))
         return EMFILE;
-    extent->handle = handle_new(&physmem->extents, extent);
+    extent->handle = handles_new(&physmem->extents, extent);
     if (extent->handle == 0)
         return ENOMEM;
     extent->pending = true;

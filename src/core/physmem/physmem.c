@@ -162,7 +162,7 @@ void physmem_tick(struct physmem *physmem, uint64_t now)
 
     input_advance(physmem, now);
     while ((first = deadlines_first(&physmem->deadlines)) != NULL && first->when <= physmem->now) {
-        deadline_stop(&physmem->deadlines, first);
+        deadlines_stop(&physmem->deadlines, first);
         due(physmem, first);
     }
     settle_input(physmem);

@@ -63,7 +63,7 @@ static void enforce(struct physmem *physmem, struct physmem_task *task)
 {
     uint32_t excess = task_recallable(task);
 
-    check(task->state == TASK_THERE);
+    check(task->state == STANDING_THERE);
     if (excess > task->limit.extra)
         recall_task(physmem, task, excess - task->limit.extra);
 }

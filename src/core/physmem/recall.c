@@ -64,7 +64,7 @@ static void start_grace(struct physmem *physmem, struct recall *recall, struct g
         recall->demands = task->demands + grace.grace;
     if (!task->control)
         ns = PHYSMEM_HANGUP_GRACE_NS;
-    deadline_start(&physmem->deadlines, &recall->deadline, time_after(physmem, ns));
+    deadlines_start(&physmem->deadlines, &recall->deadline, time_after(physmem, ns));
 }
 
 /* A recall of so many frames counts in the books. */
@@ -151,7 +151,7 @@ uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_
     uint32_t asked = left;
     uint32_t taken = stack_take(physmem, task, smaller(left, plain));
 
-    ensure(task->state == TASK_THERE && taken <= smaller(left, plain));
+    ensure(task->state == STANDING_THERE && taken <= smaller(left, plain));
     left -= taken;
     plain -= taken;
     /* Extra frames first, then those kept without time to clean, then those with. */
@@ -184,9 +184,9 @@ void recall_hurry(struct physmem *physmem, struct physmem_task *task)
     ensure(!task->control);
     for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
         if (task->recalls[i].missing > 0 && task->recalls[i].deadline.when > when)
-            deadline_start(&physmem->deadlines, &task->recalls[i].deadline, when);
+            deadlines_start(&physmem->deadlines, &task->recalls[i].deadline, when);
     if (deadline_is_running(&task->unmap_deadline) && task->unmap_deadline.when > when)
-        deadline_start(&physmem->deadlines, &task->unmap_deadline, when);
+        deadlines_start(&physmem->deadlines, &task->unmap_deadline, when);
 }
 
 /* ---- Coming back ---- */
@@ -221,7 +221,7 @@ static void reduce(struct physmem *physmem, struct recall *recall, uint32_t fram
     }
     if (recall->missing > 0)
         return;
-    deadline_stop(&physmem->deadlines, &recall->deadline);
+    deadlines_stop(&physmem->deadlines, &recall->deadline);
     if (recall->overdue)
         return;
     task->recalls_met++;
@@ -280,7 +280,7 @@ void recall_restart(struct physmem *physmem, struct recall *recall)
 void recall_end(struct physmem *physmem, struct physmem_task *task)
 {
     for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
-        deadline_stop(&physmem->deadlines, &task->recalls[i].deadline);
+        deadlines_stop(&physmem->deadlines, &task->recalls[i].deadline);
         task->recalls[i].missing = 0;
         task->recalls[i].contract = NULL;
         task->recalls[i].overdue = false;

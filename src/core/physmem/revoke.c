@@ -62,7 +62,7 @@ static void unlink_task(struct physmem *physmem, struct physmem_task *task)
 static void strip(struct physmem *physmem, struct physmem_task *task,
                   enum sp_contract_state contracts_become, int error)
 {
-    check(task->state != TASK_GONE);
+    check(task->state != STANDING_GONE);
     cancel_requests(physmem, task, error);
     leave_lists(physmem, task);
     recall_end(physmem, task);
@@ -94,14 +94,14 @@ void revoke_breach(struct physmem *physmem, struct physmem_task *task, enum sp_r
     struct physmem_effect *effect = emit_effect(physmem, PHYSMEM_SEND_REVOKED, task);
     bool kill = is_to_be_killed(task);
 
-    ensure(task->state == TASK_THERE && reason != SP_REASON_NONE);
+    ensure(task->state == STANDING_THERE && reason != SP_REASON_NONE);
     effect->revoked.reason = (uint8_t)reason;
     effect->revoked.asked = asked;
     effect->revoked.missing = missing;
     effect->revoked.lost = task->held;
     task->breached = true;
     task->reason = (uint8_t)reason;
-    task->state = TASK_REVOKED;
+    task->state = STANDING_REVOKED;
     physmem->counters.breaches++;
     strip(physmem, task, SP_CONTRACT_BREACHED, EPIPE);
     if (task->control)
@@ -113,10 +113,10 @@ void revoke_breach(struct physmem *physmem, struct physmem_task *task, enum sp_r
 
 void revoke_gone(struct physmem *physmem, struct physmem_task *task)
 {
-    ensure(task->state != TASK_GONE);
-    if (task->state == TASK_THERE)
+    ensure(task->state != STANDING_GONE);
+    if (task->state == STANDING_THERE)
         strip(physmem, task, SP_CONTRACT_CLOSED, 0);
-    task->state = TASK_GONE;
+    task->state = STANDING_GONE;
     task->control = false;
     task->identity.peer = NULL;
 }

@@ -54,7 +54,7 @@ static const struct unmap *add(struct physmem *physmem, struct physmem_task *tas
         .rights = SLOT_RIGHTS - 1,
     };
     if (task->unmap_count == 1)
-        deadline_start(&physmem->deadlines, &task->unmap_deadline, unmap->deadline);
+        deadlines_start(&physmem->deadlines, &task->unmap_deadline, unmap->deadline);
     return unmap;
 }
 
@@ -107,21 +107,21 @@ int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t
     if (unmap == NULL)
         return -ENOENT;
     unmap->answered = true;
-    container = handle_object(&physmem->containers, unmap->container);
+    container = handles_object(&physmem->containers, unmap->container);
     if (container != NULL)
         rights_take(container, unmap->range, unmap->rights, true);
     while (task->unmap_count > 0 && rights_oldest(task)->answered) {
         task->unmap_head = (uint8_t)((task->unmap_head + 1) % PHYSMEM_UNMAPS_MAX);
         task->unmap_count--;
     }
-    deadline_start(&physmem->deadlines, &task->unmap_deadline,
-                   task->unmap_count > 0 ? rights_oldest(task)->deadline : DEADLINE_NEVER);
+    deadlines_start(&physmem->deadlines, &task->unmap_deadline,
+                    task->unmap_count > 0 ? rights_oldest(task)->deadline : DEADLINE_NEVER);
     return 0;
 }
 
 void rights_end(struct physmem *physmem, struct physmem_task *task)
 {
-    deadline_stop(&physmem->deadlines, &task->unmap_deadline);
+    deadlines_stop(&physmem->deadlines, &task->unmap_deadline);
     memory_free(physmem->allocator, task->unmaps, PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps));
     task->unmaps = NULL;
     task->unmap_count = 0;

@@ -34,7 +34,7 @@ static void row_take(struct physmem *physmem, struct physmem_task *task)
 {
     struct policyserver_state *server = &physmem->policyserver;
 
-    check(task->state == TASK_THERE);
+    check(task->state == STANDING_THERE);
     if (server->table == NULL)
         return;
     if (server->free_rows == 0) {
@@ -76,7 +76,7 @@ int rows_move(struct physmem *physmem, struct control_table *table, uint32_t row
         row_take(physmem, task);
         ensure(task->row != NO_ROW);
         if (old != NULL && before != NO_ROW)
-            control_row_copy_entitlement(&table->row[task->row], &old->row[before]);
+            control_table_copy_entitlement(&table->row[task->row], &old->row[before]);
     }
     return 0;
 }
@@ -101,7 +101,7 @@ void rows_task_end(struct physmem *physmem, struct physmem_task *task)
     }
     if (task->row != NO_ROW) {
         ensure(server->free_rows < server->rows);
-        control_row_clear(&server->table->row[task->row]);
+        control_table_clear(&server->table->row[task->row]);
         server->free_row[server->free_rows++] = task->row;
     }
     task->row = NO_ROW;
@@ -113,12 +113,12 @@ static void row_write(struct physmem *physmem, struct physmem_task *task)
 
     check(task->row != NO_ROW);
     candidates_describe(physmem, task, &description);
-    if (task->basis != control_basis(&description)) {
-        task->basis = control_basis(&description);
+    if (task->basis != control_table_basis(&description)) {
+        task->basis = control_table_basis(&description);
         books_ring(physmem, PHYSMEM_RING_TASK);
     }
-    control_row_write(&physmem->policyserver.table->row[task->row], task->identity.uid,
-                      &description, task->wanted_until);
+    control_table_write(&physmem->policyserver.table->row[task->row], task->identity.uid,
+                        &description, task->wanted_until);
 }
 
 void rows_publish(struct physmem *physmem)
@@ -169,7 +169,7 @@ const char *rows_check(const struct physmem *physmem)
         if (task->changed)
             continue;
         candidates_describe(physmem, task, &expected);
-        if (!control_row_read(&server->table->row[task->row], 0, &told, &uid) ||
+        if (!control_table_read(&server->table->row[task->row], 0, &told, &uid) ||
             told.id != expected.id || uid != task->identity.uid)
             return "a row of the policy server's table is not its task's";
         if (!row_tells(&told, &expected))

@@ -8,7 +8,7 @@
 static struct container_slot *sampled_slot(struct physmem *physmem, const struct physmem_task *task,
                                            const struct sample *sample)
 {
-    struct container *container = handle_object(&physmem->containers, sample->container);
+    struct container *container = handles_object(&physmem->containers, sample->container);
     struct extent *extent;
 
     if (container == NULL || container->owner != task)

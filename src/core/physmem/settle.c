@@ -16,7 +16,8 @@ static bool serve_one(struct physmem *physmem, struct pending **linkp, struct pe
 {
     const struct pending pending = **linkp;
     /* Destroying a container cancels what waits for it, so that the container is there. */
-    struct container *container = handle_object(&physmem->containers, pending.allocation.container);
+    struct container *container =
+        handles_object(&physmem->containers, pending.allocation.container);
     struct plan plan;
 
     ensure(container != NULL);

@@ -29,7 +29,7 @@ void slots_reuse_softest(struct physmem *physmem, struct punch *punch)
 
     ensure(physmem->frames.soft > 0);
     frame = &physmem->frames.frame[physmem->frames.soft_oldest];
-    container = handle_object(&physmem->containers, frame->container);
+    container = handles_object(&physmem->containers, frame->container);
     slot = frame->slot;
     container->version++;
     slots_drop(physmem, container, container_extent(container, slot), slot, punch);
@@ -60,7 +60,7 @@ void slots_extent_destroy(struct physmem *physmem, struct physmem_task *task, st
         effect->extent.descriptor = extent->descriptor;
         effect->extent.count = extent->pages;
     }
-    handle_free(&physmem->extents, extent->handle);
+    handles_free(&physmem->extents, extent->handle);
     extent->handle = 0;
     ensure(task->extents > 0 && physmem->extent_count > 0);
     task->extents--;
@@ -149,6 +149,6 @@ void slots_container_free(struct physmem *physmem, struct container *container)
 {
     ensure(container->allocated == 0 && container->soft == 0);
     container_unlink(container);
-    handle_free(&physmem->containers, container->handle);
+    handles_free(&physmem->containers, container->handle);
     container_free(physmem->allocator, &container);
 }

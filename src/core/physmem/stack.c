@@ -59,7 +59,7 @@ void physmem_stack_ready(struct physmem *physmem, uint64_t now,
     }
     task->stack = stack;
     task->stack_places = places;
-    if (task->state != TASK_THERE) { /* revoked meanwhile */
+    if (task->state != STANDING_THERE) { /* revoked meanwhile */
         stack_close(physmem, task);
         emit_done(physmem, request, EPIPE, 0, "this task has been revoked");
         return;
@@ -101,12 +101,13 @@ static uint32_t take_listed(struct physmem *physmem, struct physmem_task *task,
     uint32_t slot;
 
     check(frames > 0 && task->stack != NULL);
-    walk = frame_walk_start(task->stack, task->stack_places,
-                            smaller(frames, FRAME_STACK_PLACES_MAX) * LOOK_SHARE + LOOK_LEAST);
-    while (taken < frames && (slot = frame_walk_next(&walk)) != FRAME_STACK_NONE) {
+    walk =
+        frame_stack_walk_start(task->stack, task->stack_places,
+                               smaller(frames, FRAME_STACK_PLACES_MAX) * LOOK_SHARE + LOOK_LEAST);
+    while (taken < frames && (slot = frame_stack_walk_next(&walk)) != FRAME_STACK_NONE) {
         struct extent *extent = takeable(task, container, slot);
 
-        if (extent == NULL || !frame_walk_claim(&walk))
+        if (extent == NULL || !frame_stack_walk_claim(&walk))
             continue;
         slots_drop(physmem, container, extent, slot, &punch);
         container_extent_trim(physmem->allocator, container, slot);
@@ -118,7 +119,7 @@ static uint32_t take_listed(struct physmem *physmem, struct physmem_task *task,
 
 uint32_t stack_take(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
-    struct container *container = handle_object(&physmem->containers, task->stack_container);
+    struct container *container = handles_object(&physmem->containers, task->stack_container);
     uint32_t taken;
 
     if (task->stack == NULL || container == NULL || container->owner != task || frames == 0)

@@ -118,9 +118,9 @@ struct pending {
 };
 
 enum task_standing {
-    TASK_THERE,
-    TASK_REVOKED, /* has nothing any more, but is still connected */
-    TASK_GONE,    /* listed only */
+    STANDING_THERE,
+    STANDING_REVOKED, /* has nothing any more, but is still connected */
+    STANDING_GONE,    /* listed only */
 };
 
 struct physmem_task {
@@ -171,7 +171,7 @@ struct physmem_task {
 
     struct limits_found limit;
     uint32_t row;   /* in the policy server's table, or NO_ROW */
-    uint32_t basis; /* control_basis, as the row has it */
+    uint32_t basis; /* control_table_basis, as the row has it */
     uint32_t told;  /* it was told when it was entitled to so many frames */
     bool changed;   /* since the row was written: is in the list of those */
     struct physmem_task *next_changed;
@@ -193,7 +193,7 @@ struct physmem_task {
     struct deadline unmap_deadline; /* of the oldest */
     struct mapping mapping;
     struct freeing *freeing;   /* NULL: none */
-    struct physmem_task *next; /* of those that are TASK_THERE, by id */
+    struct physmem_task *next; /* of those that are STANDING_THERE, by id */
     struct physmem_task *prev;
     struct physmem_task *next_wanting;
     struct physmem_task *next_watching;
@@ -258,10 +258,10 @@ struct physmem {
     uint32_t tasks_gone;
     uint32_t last_id;
     /* Owner of the containers that are being freed, slice by slice: their frames, soft frames and
-     * extents count here, like those of a task. It is in no list, and not TASK_THERE. */
+     * extents count here, like those of a task. It is in no list, and not STANDING_THERE. */
     struct physmem_task nobody;
     struct deadline work;       /* when to go on freeing */
-    struct physmem_task *first; /* TASK_THERE */
+    struct physmem_task *first; /* STANDING_THERE */
     struct physmem_task *last;
     struct physmem_task *wanting_first; /* tasks that were refused extra frames, in that order */
     struct physmem_task *wanting_last;

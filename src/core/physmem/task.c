@@ -129,7 +129,7 @@ struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id)
     uint32_t place = id == 0 ? physmem->tasks : place_after(physmem, id - 1);
 
     if (place == physmem->tasks || physmem->task[place]->id != id ||
-        physmem->task[place]->state == TASK_GONE)
+        physmem->task[place]->state == STANDING_GONE)
         return NULL;
     return physmem->task[place];
 }
@@ -170,7 +170,7 @@ void physmem_task_get_status(const struct physmem_task *task, struct physmem_tas
 void physmem_task_connected(struct physmem *physmem, struct physmem_task *task)
 {
     (void)physmem;
-    ensure(task->state != TASK_GONE);
+    ensure(task->state != STANDING_GONE);
     task->control = true;
 }
 
@@ -178,7 +178,7 @@ void physmem_task_disconnected(struct physmem *physmem, uint64_t now, struct phy
 {
     input_advance(physmem, now);
     task->control = false;
-    if (task->state == TASK_THERE)
+    if (task->state == STANDING_THERE)
         recall_hurry(physmem, task);
 }
 
@@ -186,7 +186,7 @@ void physmem_task_stuck(struct physmem *physmem, uint64_t now, struct physmem_ta
 {
     input_advance(physmem, now);
     task->control = false;
-    if (task->state == TASK_THERE)
+    if (task->state == STANDING_THERE)
         revoke_breach(physmem, task, SP_REASON_NOT_RECEIVING, task->owed, task->owed);
     settle_input(physmem);
 }
@@ -198,7 +198,7 @@ static void forget_one(struct physmem *physmem)
 {
     uint32_t place = 0;
 
-    while (physmem->task[place]->state != TASK_GONE)
+    while (physmem->task[place]->state != STANDING_GONE)
         place++;
     ensure(place < physmem->tasks);
     memory_free(physmem->allocator, physmem->task[place], sizeof(*physmem->task[place]));

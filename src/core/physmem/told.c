@@ -28,7 +28,7 @@ void told_part(struct physmem *physmem, struct part *part)
     part->next_untold = physmem->untold;
     physmem->untold = part;
     if (!deadline_is_running(&physmem->tell))
-        deadline_start(&physmem->deadlines, &physmem->tell, part->told_until);
+        deadlines_start(&physmem->deadlines, &physmem->tell, part->told_until);
 }
 
 void told_forget(struct physmem *physmem, struct part *part)
@@ -42,7 +42,7 @@ void told_forget(struct physmem *physmem, struct part *part)
     *linkp = part->next_untold;
     part->untold = false;
     if (physmem->untold == NULL)
-        deadline_stop(&physmem->deadlines, &physmem->tell);
+        deadlines_stop(&physmem->deadlines, &physmem->tell);
 }
 
 void told_due(struct physmem *physmem)
@@ -63,5 +63,5 @@ void told_due(struct physmem *physmem)
         next = part->told_until < next ? part->told_until : next;
         linkp = &part->next_untold;
     }
-    deadline_start(&physmem->deadlines, &physmem->tell, next);
+    deadlines_start(&physmem->deadlines, &physmem->tell, next);
 }

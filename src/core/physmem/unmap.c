@@ -21,7 +21,7 @@ int physmem_unmap_answered(struct physmem *physmem, uint64_t now, struct physmem
                            uint64_t id)
 {
     input_advance(physmem, now);
-    return task->state == TASK_THERE ? rights_answered(physmem, task, id) : 0;
+    return task->state == STANDING_THERE ? rights_answered(physmem, task, id) : 0;
 }
 
 /* ---- Unmaps at random ---- */

@@ -16,7 +16,7 @@ void sp_get_stats(struct sp_task *task, struct sp_stats *stats)
 
 const struct sp_policy *sp_builtin_policy(size_t i)
 {
-    return policy_builtin(i);
+    return policy_registry_builtin(i);
 }
 
 const char *sp_version(void)

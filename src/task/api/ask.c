@@ -8,7 +8,7 @@
 #include "task/state/guard.h"
 
 int ask_physmem(struct sp_task *task, struct wire_message *message, uint8_t expected,
-             struct wire_message *reply, struct sp_error *error)
+                struct wire_message *reply, struct sp_error *error)
 {
     struct guard guard;
     int result;
@@ -28,7 +28,7 @@ int ask_physmem(struct sp_task *task, struct wire_message *message, uint8_t expe
                              ? reply->done.text
                              : strerror((int)reply->error));
     if (reply->type != expected)
-        return error_set(error, EPROTO, "physmem answered %s to %s", wire_type_name(reply->type),
-                         wire_type_name(message->type));
+        return error_set(error, EPROTO, "physmem answered %s to %s", message_type_name(reply->type),
+                         message_type_name(message->type));
     return 0;
 }

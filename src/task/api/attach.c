@@ -176,18 +176,18 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
 {
     const struct sp_attach_options *options = &settings->options;
     uint32_t slots = container_slots(settings);
-    int result = connect_pair(task, "physmem", options->physmem_path, &task->physmem, &task->control,
-                           WIRE_ROLE_CONTROL, error);
+    int result = connect_pair(task, "physmem", options->physmem_path, &task->physmem,
+                              &task->control, WIRE_ROLE_CONTROL, error);
 
     if (result == 0 && options->swap_path != NULL) {
         result = connect_pair(task, "swap", options->swap_path, &task->swap, &task->cleaner,
-                           WIRE_ROLE_TASK, error);
+                              WIRE_ROLE_TASK, error);
         task->has_swap = result == 0;
     }
     if (result == 0)
         result = connect_container(task, slots, error);
     if (result == 0)
-        result = memory_reserve(task, error);
+        result = memory_window_reserve(task, error);
     if (result == 0)
         result = prepare_pager(task, settings, slots, error);
     /* Physmem takes single frames from a stack, and so would tear pages apart. */

@@ -160,7 +160,7 @@ int sp_close_contract(struct sp_task *task, uint32_t contract, struct sp_error *
 static int explain(const struct sp_task *task, const struct sp_terms *asked,
                    const struct sp_offer *offer, struct sp_error *error)
 {
-    const char *kind = contract_kind_name(asked->kind);
+    const char *kind = terms_text_kind(asked->kind);
     const char *verb = offer->answer == SP_COUNTERED ? "countered" : "refused";
     char least[40] = "", later[80] = "";
 
@@ -168,11 +168,11 @@ static int explain(const struct sp_task *task, const struct sp_terms *asked,
         return error_set(error, ENOMEM,
                          "physmem %s a contract for %u %s frames: %s. It may have %u: ask for no "
                          "more, or let min= be no more, or have the entitlements changed",
-                         verb, asked->frames, kind, wire_reason_text(offer->reason),
+                         verb, asked->frames, kind, print_reason_text(offer->reason),
                          offer->terms.frames);
     if (offer->reason != SP_REASON_OVERCOMMITTED)
         return error_set(error, ENOMEM, "physmem %s a contract for %u %s frames: %s", verb,
-                         asked->frames, kind, wire_reason_text(offer->reason));
+                         asked->frames, kind, print_reason_text(offer->reason));
     if (asked->min < asked->frames)
         snprintf(least, sizeof(least), " (at least %u)", asked->min);
     if (offer->retry_ns > 0)
@@ -180,7 +180,7 @@ static int explain(const struct sp_task *task, const struct sp_terms *asked,
     return error_set(error, ENOMEM,
                      "physmem %s a contract for %u %s frames%s: %s. Of its %u frames %u can be "
                      "promised now: %s%s",
-                     verb, asked->frames, kind, least, wire_reason_text(offer->reason),
+                     verb, asked->frames, kind, least, print_reason_text(offer->reason),
                      task->physmem_frames, offer->terms.frames,
                      offer->terms.frames > 0 ? "ask for no more, or let min= be no more"
                                              : "ask for extra frames instead",
@@ -199,7 +199,7 @@ static int negotiate_one(struct sp_task *task, const struct wanted_contract *wan
         if (result != 0 || offer.answer == SP_ACCEPTED)
             return result;
         return error_set(error, ENOMEM, "physmem refused a part: %s",
-                         wire_reason_text(offer.reason));
+                         print_reason_text(offer.reason));
     }
     result = sp_propose(task, terms, &offer, error);
 

@@ -34,7 +34,8 @@ int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint
     struct range range;
     struct guard guard;
 
-    if (!ranges_find(task, first, pages, &range) || hint < SP_HINT_WILL_NEED || hint > SP_HINT_SCRATCH)
+    if (!ranges_find(task, first, pages, &range) || hint < SP_HINT_WILL_NEED ||
+        hint > SP_HINT_SCRATCH)
         return -EINVAL;
     guard_begin(&guard);
     hold_take(task);

@@ -30,9 +30,10 @@ static int check_region(const struct sp_task *task, const struct sp_region_optio
                          "(max_pages)",
                          options->pages, task->arena_pages);
     if (options->kind == SP_PRECIOUS && !task->has_swap)
-        return error_set(error, ENOTCONN,
-                         "a precious region needs a swap server: swap: in the scenario of selfpage run, "
-                         "or else SELFPAGE_SWAP or swap_path");
+        return error_set(
+            error, ENOTCONN,
+            "a precious region needs a swap server: swap: in the scenario of selfpage run, "
+            "or else SELFPAGE_SWAP or swap_path");
     return 0;
 }
 
@@ -61,7 +62,7 @@ static sp_page make_region(struct sp_task *task, const struct sp_region_options 
     hold_take(task);
     first =
         pager_regions_create(&task->pager, units_for(task, (uint32_t)options->pages), options->kind,
-                            (options->flags & SP_REGION_UNDEFINED) != 0, options->refill != NULL);
+                             (options->flags & SP_REGION_UNDEFINED) != 0, options->refill != NULL);
     if (first != SP_NO_PAGE) {
         uint32_t index = (uint32_t)(pager_regions_of(&task->pager, first) - task->pager.region);
 

@@ -104,7 +104,7 @@ int settings_settle(struct settings *settings, const struct sp_attach_options *g
     if (o->max_pages > UINT32_MAX / 2)
         return error_set(error, EINVAL, "max_pages is %u, the most is %u", o->max_pages,
                          UINT32_MAX / 2);
-    settings->wanted_count = terms_parse(o->contract, settings->wanted, error);
+    settings->wanted_count = terms_text_parse(o->contract, settings->wanted, error);
     if (settings->wanted_count < 0)
         return settings->wanted_count;
     result = units_choose(settings->wanted, settings->wanted_count, o->max_pages,
@@ -119,8 +119,8 @@ static int load_policy_object(struct sp_task *task, const char *text, struct sp_
     int result = plugin_open(&task->policy_object, text, SP_POLICY_SYMBOL, error);
 
     if (result == 0)
-        result = policy_adopt(&task->policy, task->policy_object.symbol, task->policy_object.params,
-                              error);
+        result = policy_params_adopt(&task->policy, task->policy_object.symbol,
+                                     task->policy_object.params, error);
     return result;
 }
 
@@ -144,14 +144,14 @@ int settings_choose_policy(const struct settings *settings, struct sp_task *task
     int result;
 
     if (options->policy_ops != NULL) {
-        result = policy_adopt(&task->policy, options->policy_ops, NULL, error);
+        result = policy_params_adopt(&task->policy, options->policy_ops, NULL, error);
     } else if (plugin_is_named_by(options->policy)) {
         result = load_policy_object(task, options->policy, error);
     } else {
-        result = policy_choose_live(&task->policy, options->policy, error);
+        result = policy_params_choose_live(&task->policy, options->policy, error);
     }
     if (result == 0)
-        result = policy_check_live(task->policy.policy, error);
+        result = policy_params_check_live(task->policy.policy, error);
     if (result == 0)
         show_policy(task, options);
     return result;

@@ -7,7 +7,7 @@
 #include "task/effects/swapping.h"
 
 void arrivals_on_message(void *context, struct channel *channel, const struct wire_message *message,
-                        int consume_fd)
+                         int consume_fd)
 {
     struct sp_task *task = context;
 

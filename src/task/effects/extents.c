@@ -103,9 +103,9 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
     futex_lock_release(&task->lock);
     if (fd < 0)
         say_and_die(task,
-                 "physmem mapped extent %u without its descriptor (is the limit of open "
-                 "files, ulimit -n, reached?)",
-                 item->extent);
+                    "physmem mapped extent %u without its descriptor (is the limit of open "
+                    "files, ulimit -n, reached?)",
+                    item->extent);
     if (extent->known)
         abandon_extent(task, item->slot / task->extent_pages);
     extent->window = unlocked_map(place, (size_t)task->extent_pages * SP_PAGE_SIZE,

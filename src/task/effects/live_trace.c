@@ -73,8 +73,7 @@ static bool write_buffer(struct live_trace *trace, unsigned which)
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0) {
-            say(trace->task, "its trace cannot be written, and ends here: %s",
-                     strerror(errno));
+            say(trace->task, "its trace cannot be written, and ends here: %s", strerror(errno));
             return false;
         }
         at += done;

@@ -44,14 +44,14 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
     work_carry_out(task);
     hold_release(task);
     say(task, "physmem took %u frames, since a recall was missed; %llu of them were in use",
-             message->repossessed.frames, (unsigned long long)lost);
+        message->repossessed.frames, (unsigned long long)lost);
     events_signal(task);
 }
 
 void lost_warned(struct sp_task *task, const struct wire_message *message)
 {
     say(task, "warned by physmem: %u frames are overdue; it will forbear %u times more",
-             message->warned.missing, message->warned.left);
+        message->warned.missing, message->warned.left);
 }
 
 bool lost_possible(const struct sp_task *task)

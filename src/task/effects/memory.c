@@ -61,7 +61,7 @@ static size_t arena_size(const struct sp_task *task)
     return (size_t)task->arena_pages * SP_PAGE_SIZE;
 }
 
-int memory_reserve(struct sp_task *task, struct sp_error *error)
+int memory_window_reserve(struct sp_task *task, struct sp_error *error)
 {
     void *arena =
         mmap(NULL, arena_size(task), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -114,7 +114,8 @@ static int kernel_protection(uint8_t protection)
 }
 
 /* Without the descriptor of the extent: a second mapping of what its window maps. */
-static __attribute__((noinline)) void *map_from_window(const struct sp_task *task, const struct pager_effect *effect)
+static __attribute__((noinline)) void *map_from_window(const struct sp_task *task,
+                                                       const struct pager_effect *effect)
 {
     void *address = memory_address(task, effect->page);
     void *mapped = mremap(memory_window(task, effect->slot), 0, unit_bytes(task),
@@ -134,8 +135,8 @@ static inline void *map_frame(const struct sp_task *task, const struct pager_eff
 
     if (extent->fd < 0)
         return map_from_window(task, effect);
-    return map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED, extent->fd,
-                    offset);
+    return map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED,
+                    extent->fd, offset);
 }
 
 /* The kernel refuses a mapping: end the process, unless it is that there are too many. */
@@ -146,9 +147,10 @@ static __attribute__((noinline)) void map_failed(struct sp_task *task,
         end_closed(task);
     if (errno != ENOMEM)
         say_and_die(task, "cannot map a frame: %s%s", strerror(errno),
-                    errno == EAGAIN ? " (raise the limit of locked memory, ulimit -l, or do without "
-                                      "mlockall)"
-                                    : "");
+                    errno == EAGAIN
+                        ? " (raise the limit of locked memory, ulimit -l, or do without "
+                          "mlockall)"
+                        : "");
     if (task->pager.stats->map_limited == 0)
         say(task,
             "the kernel's limit of mappings (vm.max_map_count) is reached with %u in "
@@ -183,7 +185,8 @@ void memory_unmap(struct sp_task *task, sp_page page)
     if (map_over(task, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
             MAP_FAILED &&
         (errno != ENOMEM || !unmap_beyond_limit(task, page)))
-        say_and_die(task, "cannot unmap a page: %s (is vm.max_map_count reached?)", strerror(errno));
+        say_and_die(task, "cannot unmap a page: %s (is vm.max_map_count reached?)",
+                    strerror(errno));
     VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
 }
 
@@ -192,7 +195,8 @@ void memory_protect(struct sp_task *task, sp_page page, uint8_t protection)
     void *address = memory_address(task, page);
 
     if (mprotect(address, unit_bytes(task), kernel_protection(protection)) != 0)
-        say_and_die(task, "cannot protect a page: %s (is vm.max_map_count reached?)", strerror(errno));
+        say_and_die(task, "cannot protect a page: %s (is vm.max_map_count reached?)",
+                    strerror(errno));
     VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
 }
 

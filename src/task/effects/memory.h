@@ -5,7 +5,7 @@
 #include "task/state/state.h"
 
 /* Reserve the arena for all regions; and give all addresses back. */
-int memory_reserve(struct sp_task *task, struct sp_error *error);
+int memory_window_reserve(struct sp_task *task, struct sp_error *error);
 void memory_release(struct sp_task *task);
 
 /* The address of a page of the arena. */

@@ -76,9 +76,10 @@ void crash_explain(const struct sp_task *task, const siginfo_t *info, const ucon
     if (doing_serving() != SP_NO_PAGE)
         snprintf(when, sizeof(when), "while the fault on page %u was served", doing_serving());
     if (!hold_is_ours())
-        say(task, "crash in the refill callback for page %u of its region: %s", doing_refilling(), what);
+        say(task, "crash in the refill callback for page %u of its region: %s", doing_refilling(),
+            what);
     else
         say(task, "crash in the eviction policy '%s'%s: %s, %s", task->policy.policy->name,
-                 inside && !policy->library ? "" : ", or in what it was called from or called",
-                 what, when);
+            inside && !policy->library ? "" : ", or in what it was called from or called", what,
+            when);
 }

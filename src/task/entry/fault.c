@@ -83,8 +83,8 @@ static inline bool serve(struct sp_task *task, const struct fault *fault, uintpt
     bool in_order;
 
     inside = __builtin_frame_address(0);
-    in_order = task->pager_thread_wanted ? pager_thread_fault(task, fault)
-                                         : serve_fault(task, fault);
+    in_order =
+        task->pager_thread_wanted ? pager_thread_fault(task, fault) : serve_fault(task, fault);
     inside = NULL;
     if (!in_order || !repeat_in_order(task, code, fault->page))
         return true;

@@ -35,7 +35,7 @@ static void wait_for_growth(struct sp_task *task, uint32_t events, uint32_t *pau
 {
     if (++*pauses == GROWTH_WARN_AFTER)
         say(task, "waiting for frames: it holds none that could be evicted, and physmem has "
-                       "no extra frames to give");
+                  "no extra frames to give");
     events_wait(task, events, GROWTH_PAUSE_NS);
     hold_take(task);
     pager_growth_possible(&task->pager);

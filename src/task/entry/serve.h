@@ -8,7 +8,8 @@
 struct fault {
     sp_page page;
     bool write;
-    uint32_t kept; /* pages that the same instruction needs besides, and that are to stay meanwhile */
+    uint32_t
+        kept; /* pages that the same instruction needs besides, and that are to stay meanwhile */
     const sp_page *keep;
 };
 

@@ -25,7 +25,8 @@ void end_revoked(struct sp_task *task)
     /* The control thread prints the reason before it sets `end`; give it time to, and the lock,
      * should this thread have died while it cleared a frame. */
     if (hold_is_ours()) {
-        task->pager.effects_next = task->pager.effects_end = 0; /* there is nothing to carry out on */
+        task->pager.effects_next = task->pager.effects_end =
+            0; /* there is nothing to carry out on */
         futex_lock_release(&task->lock);
     }
     end_await(task);
@@ -38,9 +39,10 @@ void end_revoked(struct sp_task *task)
 
 void end_closed(struct sp_task *task)
 {
-    say_and_die(task, "a descriptor of the library has been closed: does the program call closefrom or "
-                      "close_range, or close a number that is not its own? It must leave alone what it "
-                      "has not opened");
+    say_and_die(task,
+                "a descriptor of the library has been closed: does the program call closefrom or "
+                "close_range, or close a number that is not its own? It must leave alone what it "
+                "has not opened");
 }
 
 /* The number of a channel's socket may be nobody's by now, or another file's. */

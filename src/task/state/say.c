@@ -7,7 +7,8 @@
 
 #include "task/state/guard.h"
 
-static SP_PRINTF(2, 0) void say_list(const struct sp_task *task, const char *format, va_list arguments)
+static SP_PRINTF(2, 0) void say_list(const struct sp_task *task, const char *format,
+                                     va_list arguments)
 {
     char line[512];
     int cancel = guard_forbid_cancel();

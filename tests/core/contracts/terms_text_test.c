@@ -15,7 +15,7 @@ static void test_presets(void **state)
     struct wanted_contract wanted[TERMS_MAX];
 
     (void)state;
-    assert_int_equal(terms_parse("guaranteed=256", wanted, NULL), 1);
+    assert_int_equal(terms_text_parse("guaranteed=256", wanted, NULL), 1);
     assert_int_equal(wanted[0].terms.kind, SP_GUARANTEED);
     assert_int_equal(wanted[0].terms.frames, 256);
     assert_int_equal(wanted[0].terms.min, 256);
@@ -30,9 +30,10 @@ static void test_everything(void **state)
 
     (void)state;
     assert_int_equal(
-        terms_parse("guaranteed=9,min=3,term=2m,clean=5s,drop=250ms,breach=kill,order=2,weight=7,"
-                    "bid=11;extra=64,drop=100a;timed=5,term=1500us;",
-                    wanted, NULL),
+        terms_text_parse(
+            "guaranteed=9,min=3,term=2m,clean=5s,drop=250ms,breach=kill,order=2,weight=7,"
+            "bid=11;extra=64,drop=100a;timed=5,term=1500us;",
+            wanted, NULL),
         3);
     assert_int_equal(wanted[0].terms.min, 3);
     assert_true(wanted[0].terms.term_ns == UINT64_C(120000000000));
@@ -54,7 +55,7 @@ static void test_zero_term_is_for_physmem_to_refuse(void **state)
     struct wanted_contract wanted[TERMS_MAX];
 
     (void)state;
-    assert_int_equal(terms_parse("guaranteed=1,term=0s", wanted, NULL), 1);
+    assert_int_equal(terms_text_parse("guaranteed=1,term=0s", wanted, NULL), 1);
     assert_true(wanted[0].terms.term_ns == 0);
 }
 
@@ -67,10 +68,10 @@ static void test_rungs_and_claims(void **state)
 
     (void)state;
     for (unsigned i = 0; i < SP_BREACH_ACTIONS; i++) {
-        assert_int_equal(terms_parse(rungs[i], wanted, NULL), 1);
+        assert_int_equal(terms_text_parse(rungs[i], wanted, NULL), 1);
         assert_int_equal(wanted[0].terms.on_breach, i);
     }
-    assert_int_equal(terms_parse("extra=1;claim=18446744073709551614", wanted, NULL), 2);
+    assert_int_equal(terms_text_parse("extra=1;claim=18446744073709551614", wanted, NULL), 2);
     assert_int_equal(wanted[0].terms.kind, SP_EXTRA);
     assert_true(wanted[0].token == 0);
     assert_true(wanted[1].token == UINT64_MAX - 1);
@@ -110,7 +111,7 @@ static void test_mistakes_are_named(void **state)
         struct wanted_contract wanted[TERMS_MAX];
         struct sp_error error = {0};
 
-        if (terms_parse(cases[i].text, wanted, &error) != -EINVAL ||
+        if (terms_text_parse(cases[i].text, wanted, &error) != -EINVAL ||
             (cases[i].named[0] != '\'' && strstr(error.text, cases[i].named) == NULL))
             fail_msg("'%s' gave: %s", cases[i].text, error.text);
         assert_int_equal(error.code, EINVAL);

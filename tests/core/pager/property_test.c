@@ -298,7 +298,7 @@ static void run_policy(const struct sp_policy *policy)
     double params[POLICY_PARAMS_MAX];
     struct sp_error error;
 
-    assert_int_equal(policy_parse_params(policy, NULL, params, &error), 0);
+    assert_int_equal(policy_params_parse(policy, NULL, params, &error), 0);
     for (size_t i = 0; i < SHAPES; i++)
         run_shape(policy, params, &shapes[i], first_seed() * 1000 + i);
     assert_true(deaths > 0);
@@ -318,7 +318,7 @@ int main(void)
     const struct sp_policy *policy;
     size_t count = 0;
 
-    for (size_t i = 0; (policy = policy_builtin(i)) != NULL; i++) {
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
         if (policy->flags & SP_POLICY_LIVE && count < POLICIES_MOST)
             tests[count++] = (struct CMUnitTest){.name = policy->name,
                                                  .test_func = test_policy,

@@ -42,7 +42,7 @@ struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32
     size_t size = (pager_size(&config) + 63) / 64 * 64;
 
     assert_non_null(story);
-    assert_int_equal(policy_parse_params(policy, NULL, story->params, &error), 0);
+    assert_int_equal(policy_params_parse(policy, NULL, story->params, &error), 0);
     config.params = story->params;
     config.stats = &story->stats;
     story->memory = aligned_alloc(64, size);

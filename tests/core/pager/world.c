@@ -147,9 +147,9 @@ void world_take(struct world *world, uint32_t frames)
 
     if (world->stack == NULL)
         return;
-    walk = frame_walk_start(world->stack, world->options.stack, world->options.stack);
+    walk = frame_stack_walk_start(world->stack, world->options.stack, world->options.stack);
     while (frames > 0 && world->allocated > world->owed &&
-           (slot = frame_walk_next(&walk)) != FRAME_STACK_NONE) {
+           (slot = frame_stack_walk_next(&walk)) != FRAME_STACK_NONE) {
         world_require(world,
                       slot < world->options.slots && (world->slot[slot].allocated || world->losing),
                       "a slot is offered that has no frame");
@@ -157,7 +157,7 @@ void world_take(struct world *world, uint32_t frames)
             continue;         /* taken by force, and the pager is just hearing of it */
         if (chance(world, 8)) /* it may have its reasons not to */
             continue;
-        world_require(world, frame_walk_claim(&walk), "a claim fails without a rival");
+        world_require(world, frame_stack_walk_claim(&walk), "a claim fails without a rival");
         leave_slot(world, slot);
         world->taken++;
         frames--;
@@ -510,7 +510,7 @@ static void finish(struct world *world, const struct world_op *op)
         break;
     case EFFECT_ALLOCATE:
         pager_growth_allocated(&world->pager, op->effect.slot, op->count, PAGE_READ | PAGE_WRITE,
-                        op->zero);
+                               op->zero);
         carry_out_all(world);
         for (uint32_t i = 0; i < op->effect.count; i++)
             world->slot[op->effect.slot + i].lost_unheard = false;

@@ -424,7 +424,8 @@ static void program_step(struct world *world)
         break;
     case 4:
         world_enter(world, -1, false);
-        pager_advice_hint(&world->pager, page, (enum sp_hint)world_random(world, SP_HINT_SCRATCH + 1));
+        pager_advice_hint(&world->pager, page,
+                          (enum sp_hint)world_random(world, SP_HINT_SCRATCH + 1));
         world_leave(world);
         break;
     default:

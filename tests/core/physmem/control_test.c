@@ -62,9 +62,9 @@ static void entitle(struct controlled *c, const struct physmem_task *task, uint3
     struct sp_arbiter_task told;
     uint32_t uid;
 
-    assert_true(control_row_read(row_of(c, task), c->world.now, &told, &uid));
-    says.basis = control_basis(&told);
-    control_row_entitle(row_of(c, task), physmem_task_id(task), &says);
+    assert_true(control_table_read(row_of(c, task), c->world.now, &told, &uid));
+    says.basis = control_table_basis(&told);
+    control_table_entitle(row_of(c, task), physmem_task_id(task), &says);
 }
 
 static void say_entitled(struct controlled *c)
@@ -99,7 +99,7 @@ static void test_the_table_shows_the_books(void **state)
     take_control(c, 8);
     world_contract(&c->world, early, SP_GUARANTEED, 40);
     world_allocate(&c->world, early, container, 0, 50, PLENTY);
-    assert_true(control_row_read(row_of(c, early), c->world.now, &told, &uid));
+    assert_true(control_table_read(row_of(c, early), c->world.now, &told, &uid));
     assert_int_equal(told.held, 50);
     assert_int_equal(told.guaranteed, 40);
     assert_int_equal(told.extra, FRAMES);
@@ -123,12 +123,12 @@ static void test_a_row_is_told_apart_from_the_one_before(void **state)
     first = world_task(&c->world, "first");
     row = row_of(c, first);
     entitle(c, first, 200, 0, 0);
-    assert_true(control_row_entitlement(row, physmem_task_id(first), &says));
+    assert_true(control_table_entitlement(row, physmem_task_id(first), &says));
     assert_int_equal(says.entitled, 200);
     physmem_task_gone(c->world.physmem, c->world.now, first);
     second = world_task(&c->world, "second");
     assert_ptr_equal(row_of(c, second), row);
-    assert_false(control_row_entitlement(row, physmem_task_id(second), &says));
+    assert_false(control_table_entitlement(row, physmem_task_id(second), &says));
 }
 
 static void test_entitlements_decide_who_gets_extra_frames(void **state)
@@ -244,7 +244,7 @@ static void test_limits(void **state)
     assert_int_equal(recalled_from(c, since, small), 30);
     assert_int_equal(world_allocate(&c->world, big, big_room, 0, 170, PLENTY)->allocated.count,
                      150);
-    assert_true(control_row_read(row_of(c, big), 0, &told, &uid));
+    assert_true(control_table_read(row_of(c, big), 0, &told, &uid));
     assert_int_equal(told.extra, 150);
     assert_int_equal(told.weight, 2);
     assert_int_equal(told.priority, 7);

@@ -71,8 +71,8 @@ static inline void meddler_scribble(struct meddler *meddler, const struct world 
 
     atomic_store(&meddler_table(meddler)->decides, random_below(random, 8) ? 1 : 0);
     /* Half of the time what it says is up to date. */
-    if (control_row_read(row, world->now, &told, &uid) && random_below(random, 2)) {
-        atomic_store(&row->basis, control_basis(&told));
+    if (control_table_read(row, world->now, &told, &uid) && random_below(random, 2)) {
+        atomic_store(&row->basis, control_table_basis(&told));
         atomic_store(&row->entitled_id, told.id);
     } else if (random_below(random, 2))
         atomic_store(&row->entitled_id, random_below(random, last_id + 2));

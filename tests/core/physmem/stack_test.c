@@ -18,11 +18,11 @@ static struct frame_offers offers_of(struct world *world, struct physmem_task *t
     struct frame_offers offers;
 
     assert_int_equal(reply->kind, PHYSMEM_REPLY_STACK);
-    frame_offers_init(&offers, reply->stack.stack, reply->stack.places);
+    frame_stack_offers_init(&offers, reply->stack.stack, reply->stack.places);
     expect_allocated(
         world_allocate(world, task, container, 0, held, PHYSMEM_EXTRA | PHYSMEM_PARTIAL), held);
     for (uint32_t slot = 0; slot < offered; slot++)
-        assert_int_not_equal(frame_offers_add(&offers, slot), 0);
+        assert_int_not_equal(frame_stack_offers_add(&offers, slot), 0);
     return offers;
 }
 
@@ -50,7 +50,7 @@ static void test_unused_frames_go_without_a_message(void **state)
     assert_int_equal(world_status(a).frames_transparent, 45); /* five were free */
     assert_int_equal(world_status(a).recalls_transparent, 1);
     assert_true(frame_offers_were_taken(&offers));
-    frame_offers_sweep(&offers, count_lost, &lost);
+    frame_stack_offers_sweep(&offers, count_lost, &lost);
     assert_int_equal(lost, 45); /* from the top */
     check_books(world);
 }
@@ -93,9 +93,9 @@ static void test_what_is_promised_or_owed_is_not_taken(void **state)
     {
         struct frame_offers offers;
 
-        frame_offers_init(&offers, world->shell.stack[0].stack, PLACES);
+        frame_stack_offers_init(&offers, world->shell.stack[0].stack, PLACES);
         for (uint32_t slot = 1; slot < 50; slot++)
-            frame_offers_add(&offers, slot);
+            frame_stack_offers_add(&offers, slot);
     }
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 100), 5);
     world_run(world);
@@ -118,7 +118,7 @@ static void test_nothing_is_believed(void **state)
     expect_allocated(world_allocate(world, b, in_b, 20, 5, PHYSMEM_EXTRA), 5);
     world_range(world, physmem_frames_release, a, in_a, 4, 1); /* soft */
     for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
-        frame_offers_add(&offers, lies[i]);
+        frame_stack_offers_add(&offers, lies[i]);
     assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 14), 14);
     assert_int_equal(world_status(a).frames_transparent, 1); /* slot 3, once */
     assert_int_equal(world_status(b).held, 5);

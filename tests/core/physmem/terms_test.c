@@ -255,7 +255,7 @@ static void test_lease_is_not_recalled_in_its_term(void **state)
     expect_error(world_allocate(world, b, in_b, 56, 5, PHYSMEM_EXTRA), ENOMEM);
     assert_null(world_find(world, 0, PHYSMEM_SEND_RECALL, a));
     world_pass(world, SECOND);
-    assert_int_equal(world_status(a).owed, 5); /* which b waits for */
+    assert_int_equal(world_status(a).owed, 5);   /* which b waits for */
     world_contract(world, b, SP_GUARANTEED, 40); /* promised to b now */
     assert_null(world_allocate(world, b, in_b, 56, 40, 0));
     recall = world_find(world, 0, PHYSMEM_SEND_RECALL, a);

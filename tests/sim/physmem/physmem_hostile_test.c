@@ -138,7 +138,8 @@ static void test_what_is_given_back_is_clear_when_the_reply_comes(void **state)
     for (unsigned round = 0; round < 200; round++) {
         byte = 1;
         assert_int_equal(pwrite(fd, &byte, 1, 5 * PAGE), 1);
-        drop.deallocate.container = allocate.allocate.container = map.map.container = peer.container;
+        drop.deallocate.container = allocate.allocate.container = map.map.container =
+            peer.container;
         drop.deallocate.ranges_count = 1;
         drop.deallocate.ranges[0] = (struct wire_range){5, 1};
         drop.seq = 1001;

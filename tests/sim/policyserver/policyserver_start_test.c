@@ -57,7 +57,8 @@ static void test_mistakes_in_the_file(void **state)
         const char *file, *text;
     } cases[] = {
         {"default: {}\n", "entitlements.yaml:1: default: unknown field"},
-        {"defaults: { extra: 2M }\n", ":1: defaults.extra: expected a whole number from 0 to 4294967294, not \"2M\""},
+        {"defaults: { extra: 2M }\n",
+         ":1: defaults.extra: expected a whole number from 0 to 4294967294, not \"2M\""},
         {"defaults:\n  weight: 0\n", ":2: defaults.weight: a weight is at least 1"},
         {"users:\n  - { extra: 5 }\n", ":2: users[1].user: the field is missing"},
         {"users:\n  - user: nobody-of-this-name\n    extra: 5\n",
@@ -92,8 +93,9 @@ static void test_one_has_control(void **state)
     scene_start(scene, 0, NULL);
     scene_status(scene, &status);
     assert_int_equal(status.physmem_status.control, CONTROLLED);
-    expect_refusal(&scene->server[1], second,
-                   "another policy server has control; with --take-over it is asked to hand control over");
+    expect_refusal(
+        &scene->server[1], second,
+        "another policy server has control; with --take-over it is asked to hand control over");
     scene_status(scene, &status);
     assert_int_equal(status.physmem_status.controllers, 1);
     assert_int_equal(server_process_stop(&scene->server[0]), 0);

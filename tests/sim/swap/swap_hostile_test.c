@@ -108,15 +108,14 @@ static void test_dead_clients_can_be_listed_and_dropped(void **state)
     snprintf(id, sizeof(id), "%u", dead_id);
     assert_int_equal(
         server_process_spawn(server, PROGRAM,
-                             (const char *[]){"--slots", "100", "--file", file,
-                                              "--drop-client", id, "--list-clients", NULL}),
+                             (const char *[]){"--slots", "100", "--file", file, "--drop-client", id,
+                                              "--list-clients", NULL}),
         0);
     assert_int_equal(server_process_wait(server), 0);
-    assert_int_equal(
-        server_process_spawn(server, PROGRAM,
-                             (const char *[]){"--slots", "100", "--file", file,
-                                              "--drop-client", id, NULL}),
-        0);
+    assert_int_equal(server_process_spawn(server, PROGRAM,
+                                          (const char *[]){"--slots", "100", "--file", file,
+                                                           "--drop-client", id, NULL}),
+                     0);
     assert_int_equal(server_process_wait(server), 2);
     swap_expect_log(server, "there is no client", true);
 

@@ -24,7 +24,7 @@ struct attack_target {
     int leash;             /* read end of a pipe that closes when the attack is over */
 };
 
-struct attack {
+struct hostile_attack {
     const char *name;
     const char *what; /* the attacker does: one line */
     bool on_swap;     /* the bystander is a client of swap, else of physmem */

@@ -100,8 +100,7 @@ static void *main_of(void *arg)
     return NULL;
 }
 
-int bystander_start(struct bystander *bystander, const char *path, pid_t server,
-                    bool on_swap)
+int bystander_start(struct bystander *bystander, const char *path, pid_t server, bool on_swap)
 {
     struct rogue *peer = &bystander->peer;
     int code = rogue_open(peer, path, "bystander", !on_swap);

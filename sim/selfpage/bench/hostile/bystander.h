@@ -21,16 +21,15 @@ struct bystander {
     pid_t server; /* process */
     /* Shared with the thread. */
     uint32_t stop;
-    uint64_t longest_ns; /* wait since bystander_reset, less that for processors */
+    uint64_t longest_ns;   /* wait since bystander_reset, less that for processors */
     uint64_t processor_ns; /* that was taken off the longest of all */
-    uint64_t served;     /* requests since then */
-    uint64_t asked_ns;   /* when the request was sent that is not answered; 0: none is */
-    int32_t error;       /* of a request, 0 or a negative errno */
+    uint64_t served;       /* requests since then */
+    uint64_t asked_ns;     /* when the request was sent that is not answered; 0: none is */
+    int32_t error;         /* of a request, 0 or a negative errno */
 };
 
 /* Connect to a server (process `server`), physmem or swap, and begin. Returns 0 or a negative errno. */
-int bystander_start(struct bystander *bystander, const char *path, pid_t server,
-                    bool on_swap);
+int bystander_start(struct bystander *bystander, const char *path, pid_t server, bool on_swap);
 
 /* Begin to measure anew. */
 void bystander_reset(struct bystander *bystander);

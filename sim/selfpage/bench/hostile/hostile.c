@@ -27,7 +27,7 @@
 #include "selfpage/command/commands.h"
 
 /* HOW DO I ADD AN ATTACK? One line here, and a function in the file of its kind. */
-static const struct attack attacks[] = {
+static const struct hostile_attack attacks[] = {
     {"linger", "leaves sockets whose close blocks for 60 s, before any HELLO", false, false,
      descriptors_linger},
     {"linger-swap", "the same as extents of swap, before and after HELLO", true, false,
@@ -140,7 +140,7 @@ static const struct options_syntax syntax = {
 /* ---- One attack ---- */
 
 struct attack_play {
-    const struct attack *attack;
+    const struct hostile_attack *attack;
     struct attack_target target;
 };
 
@@ -203,7 +203,7 @@ static bool books_are_right(struct observer *observer, bool on_swap)
            observer->physmem.free + observer->physmem.soft >= ATTACK_FRAMES - 1;
 }
 
-static void look_back(const struct place *place, const struct attack *attack,
+static void look_back(const struct place *place, const struct hostile_attack *attack,
                       int64_t descriptors_before, struct damage *outcome)
 {
     const struct launched *server = attack->on_swap ? &place->swap : &place->physmem;
@@ -224,7 +224,7 @@ static void look_back(const struct place *place, const struct attack *attack,
     observer_fini(&observer);
 }
 
-static int play_at(struct place *place, const struct attack *attack,
+static int play_at(struct place *place, const struct hostile_attack *attack,
                    const struct hostile_options *options, struct damage *outcome,
                    struct sp_error *error)
 {
@@ -280,7 +280,7 @@ static int play_at(struct place *place, const struct attack *attack,
     return code;
 }
 
-static int play(const struct attack *attack, const struct hostile_options *options,
+static int play(const struct hostile_attack *attack, const struct hostile_options *options,
                 struct damage *outcome, struct sp_error *error)
 {
     struct place place;
@@ -311,7 +311,7 @@ static void print_head(const struct hostile_options *options)
            "books", "");
 }
 
-static void print_row(const struct attack *attack, const struct damage *outcome)
+static void print_row(const struct hostile_attack *attack, const struct damage *outcome)
 {
     if (outcome->left_out != NULL)
         printf("%-12s left out: %s\n", attack->name, outcome->left_out);
@@ -328,7 +328,7 @@ static void print_row(const struct attack *attack, const struct damage *outcome)
     fflush(stdout);
 }
 
-static json_t *row_json(const struct attack *attack, const struct damage *outcome)
+static json_t *row_json(const struct hostile_attack *attack, const struct damage *outcome)
 {
     if (outcome->left_out != NULL)
         return json_pack("{ss ss ss}", "attack", attack->name, "what", attack->what, "left_out",

@@ -9,7 +9,7 @@
 #include "os/extent.h"
 #include "os/sock.h"
 
-#define TIMEOUT_MS 30000
+#define TIMEOUT_MS  30000
 #define FLOOD_BYTES 65536u
 
 static int open_as(struct caller *caller, const char *path, enum wire_role role, const char *name,

@@ -23,15 +23,15 @@ static void fill(struct outcome *outcome)
 {
     uint32_t number = 0;
 
-#define FILL(type, name, unit, meaning)   outcome->tasks[0].stats.name = ++number;
+#define FILL(type, name, unit, meaning) outcome->tasks[0].stats.name = ++number;
     SP_TASK_COUNTERS(FILL, FILL)
 #undef FILL
-#define FILL(type, name, unit, meaning)   outcome->tasks[0].seen.name = ++number;
+#define FILL(type, name, unit, meaning)  outcome->tasks[0].seen.name = ++number;
 #define STATE(name, list, unit, meaning) outcome->tasks[0].seen.name = 1;
     SP_TASK_STATUS(FILL, STATE)
 #undef FILL
 #undef STATE
-#define FILL(type, name, unit, meaning)   outcome->physmem.name = ++number;
+#define FILL(type, name, unit, meaning)  outcome->physmem.name = ++number;
 #define STATE(name, list, unit, meaning) outcome->physmem.name = 1;
     SP_PHYSMEM_STATUS(FILL, STATE)
 #undef FILL
@@ -89,7 +89,7 @@ static void expectations_and_json_tell_the_same_numbers(void **state)
     (void)state;
     assert_int_equal(outcome_init(&outcome, &scenario), 0);
     fill(&outcome);
-    outcome.tasks[0].state = TASK_ENDED;
+    outcome.tasks[0].state = OUTCOME_ENDED;
     outcome.tasks[0].exit_status = 3;
     object = json_of(&outcome);
     assert_true(expect_same(&outcome, json_array_get(json_object_get(object, "tasks"), 0), "a") >

@@ -20,7 +20,8 @@ static void usage_is_explained(void **state)
     run_expect(place, (const char *[]){NULL}, 2, NULL, "which command?");
     run_expect(place, (const char *[]){"walk", NULL}, 2, NULL, "unknown command walk");
     run_expect(place, (const char *[]){"run", NULL}, 2, NULL, "which SCENARIO?");
-    run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL, "unexpected argument \"b\"");
+    run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL,
+               "unexpected argument \"b\"");
     run_expect(place, (const char *[]){"run", "--fast", "a", NULL}, 2, NULL, "--fast");
     run_expect(place, (const char *[]){"run", "a", "--seed", NULL}, 2, NULL, "--seed needs");
     run_expect(place, (const char *[]){"run", "a", "--seed", "-1", NULL}, 2, NULL, "\"-1\"");

@@ -275,7 +275,8 @@ static void files_that_cannot_be_read_are_named(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(scenario_load("/nonexistent.yaml", NULL, &scenario, &positions, &error), -ENOENT);
+    assert_int_equal(scenario_load("/nonexistent.yaml", NULL, &scenario, &positions, &error),
+                     -ENOENT);
     assert_non_null(strstr(error.text, "/nonexistent.yaml"));
     assert_int_equal(scenario_load("/", NULL, &scenario, &positions, &error), -EISDIR);
     assert_int_equal(scenario_load("/dev/zero", NULL, &scenario, &positions, &error), -EFBIG);
