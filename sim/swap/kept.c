@@ -6,63 +6,63 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "swap_file.h"
+#include "swap_device.h"
 
 /* Slots that this client has stored. */
-static uint32_t stored_by(const struct swap_file *file, uint32_t number, uint64_t key)
+static uint32_t stored_by(const struct swap_device *device, uint32_t number, uint64_t key)
 {
     uint32_t stored = 0;
 
-    for (uint32_t slot = 0; slot < file->slots; slot++) {
-        const struct index_slot *record = swap_index_slot(file->index, slot);
+    for (uint32_t slot = 0; slot < device->slots; slot++) {
+        const struct index_slot *record = swap_index_slot(device->index, slot);
 
         stored += record != NULL && record->client == number && record->key == key;
     }
     return stored;
 }
 
-static void list(const struct swap_file *file)
+static void list(const struct swap_device *device)
 {
     printf("%10s %10s %10s %10s  %s\n", "client", "user", "reserved", "stored", "name");
     for (uint32_t number = 0; number < SWAP_INDEX_CLIENTS; number++) {
-        const struct index_client *client = swap_index_client(file->index, number);
+        const struct index_client *client = swap_index_client(device->index, number);
 
         if (client != NULL)
             printf("%10u %10u %10u %10u  %s\n", client->id, client->uid, client->reserved,
-                   stored_by(file, number, client->key), client->name);
+                   stored_by(device, number, client->key), client->name);
     }
 }
 
 /* Clear the records of a client's slots, and then its own. */
-static int drop(const struct swap_file *file, uint32_t number)
+static int drop(const struct swap_device *device, uint32_t number)
 {
-    uint64_t key = swap_index_client(file->index, number)->key;
+    uint64_t key = swap_index_client(device->index, number)->key;
     uint32_t slots[SWAP_INDEX_BATCH], count = 0;
     int code = 0;
 
-    for (uint32_t slot = 0; slot < file->slots && code == 0; slot++) {
-        const struct index_slot *record = swap_index_slot(file->index, slot);
+    for (uint32_t slot = 0; slot < device->slots && code == 0; slot++) {
+        const struct index_slot *record = swap_index_slot(device->index, slot);
 
         if (record != NULL && record->client == number && record->key == key)
             slots[count++] = slot;
-        if (count == SWAP_INDEX_BATCH || (count > 0 && slot == file->slots - 1)) {
-            code = swap_index_clear(file->index, slots, count);
+        if (count == SWAP_INDEX_BATCH || (count > 0 && slot == device->slots - 1)) {
+            code = swap_index_clear(device->index, slots, count);
             count = 0;
         }
     }
-    return code == 0 ? swap_index_set_client(file->index, number, NULL) : code;
+    return code == 0 ? swap_index_set_client(device->index, number, NULL) : code;
 }
 
-static int drop_id(const struct swap_file *file, uint32_t id, struct sp_error *error)
+static int drop_id(const struct swap_device *device, uint32_t id, struct sp_error *error)
 {
     int code;
 
     for (uint32_t number = 0; number < SWAP_INDEX_CLIENTS; number++) {
-        const struct index_client *client = swap_index_client(file->index, number);
+        const struct index_client *client = swap_index_client(device->index, number);
 
         if (client == NULL || client->id != id)
             continue;
-        code = drop(file, number);
+        code = drop(device, number);
         if (code < 0)
             return error_set(error, -code, "cannot drop client %u: %s", id, strerror(-code));
         return 0;
@@ -72,18 +72,18 @@ static int drop_id(const struct swap_file *file, uint32_t id, struct sp_error *e
 
 int kept_run(const struct swap_options *options, struct sp_error *error)
 {
-    struct swap_file file;
+    struct swap_device device;
     int code;
 
     if (access(options->file, F_OK) != 0) /* it is not to be made for this */
         return error_set(error, errno, "cannot open %s: %s", options->file, strerror(errno));
-    code = swap_file_open(&file, options, error);
+    code = swap_device_open(&device, options, error);
     if (code < 0)
         return code;
     if (options->drop_client != 0)
-        code = drop_id(&file, options->drop_client, error);
+        code = drop_id(&device, options->drop_client, error);
     if (code == 0 && options->list_clients)
-        list(&file);
-    swap_file_close(&file);
+        list(&device);
+    swap_device_close(&device);
     return code;
 }

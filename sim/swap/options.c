@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-static const char about[] = "The swap server: keeps pages of tasks in the slots of a file.\n";
+static const char about[] = "The swap server: keeps pages of tasks in the slots of a device.\n";
 
 static const char notes[] = "SIGTERM and SIGINT end the server cleanly.\n";
 
@@ -40,8 +40,9 @@ static const struct option_row rows[] = {
     {"slots", OPTION_U32, FIELD(slots), 1, SWAP_SLOTS_MAX, .value = "N",
      .help = "slots of one page (4 KiB) each"},
     {"socket", OPTION_TEXT, FIELD(socket), .value = "PATH", .help = "where tasks connect"},
-    {"file", OPTION_TEXT, FIELD(file), .value = "PATH",
-     .help = "the device: preallocated, and nameless while in use unless --keep"},
+    {"file", OPTION_TEXT, FIELD(file), .value = "PATH", .help = "the same as --device file:PATH"},
+    {"device", OPTION_TEXT, FIELD(device), .value = "NAME:PLACE",
+     .help = "where the slots lie: see \"Devices\" below"},
     {"keep", OPTION_FLAG, FIELD(keep),
      .help = "keep the file; started again on it, serve its clients by their old keys. What was "
              "acknowledged outlives the server, also by kill -9"},
@@ -49,8 +50,8 @@ static const struct option_row rows[] = {
     {"buffered", OPTION_CALL_FLAG, .take = buffered_take,
      .help = "go through the page cache, and answer each request at once"},
     {"direct", OPTION_CALL_FLAG, .take = direct_take,
-     .help = "bypass the page cache (O_DIRECT), or do not start default: --direct where the "
-             "file system can, else --buffered"},
+     .help = "bypass the page cache (O_DIRECT), or do not start (default: --direct where the "
+             "file system can, else --buffered)"},
     {"quota", OPTION_U32, FIELD(quota), 1, SWAP_SLOTS_MAX, .value = "N",
      .help = "most slots that one client may reserve (default: all)"},
     {"user-quota", OPTION_U32, FIELD(user_quota), 1, SWAP_SLOTS_MAX, .value = "N",
@@ -61,8 +62,8 @@ static const struct option_row rows[] = {
      .help = "drop this client of a kept file, with what it stored, and end"},
     {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
      .help = "write one byte to FD, and close it, once the server listens"},
-    {"fail-writes", OPTION_RATE, FIELD(fail_writes), .most = 1,
-     .value = "RATE pretend that this share of written pages fails, 0 to 1, for tests", .help = ""},
+    {"fail-writes", OPTION_RATE, FIELD(fail_writes), .most = 1, .value = "RATE",
+     .help = "pretend that this share of written pages fails, 0 to 1, for tests"},
     {"fail-reads", OPTION_RATE, FIELD(fail_reads), .most = 1, .value = "RATE",
      .help = "the same for pages read"},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
@@ -70,6 +71,47 @@ static const struct option_row rows[] = {
     {"verbose", OPTION_FLAG, FIELD(verbose),
      .help = "log clients that come and go, and totals at the end"},
 };
+
+/* Settle options->backend, and its place in options->file. */
+static int device_choose(struct swap_options *options, struct sp_error *error)
+{
+    if (options->device != NULL && options->file != NULL)
+        return error_set(error, EINVAL, "--device and --file exclude each other");
+    if (options->device == NULL) {
+        if (options->file == NULL || options->file[0] == '\0')
+            return error_set(error, EINVAL, "--file is missing, or --device (see --help)");
+        options->backend = &backend_file;
+        options->device = options->file;
+        return 0;
+    }
+    options->backend = backend_registry_find(options->device, &options->file);
+    if (options->backend == NULL)
+        return error_set(error, EINVAL,
+                         "--device: \"%s\" begins with no backend and colon, as in file:PATH (see "
+                         "--help)",
+                         options->device);
+    if (options->backend->place[0] != '\0' && options->file[0] == '\0')
+        return error_set(error, EINVAL, "--device: %s needs a %s after the colon", options->device,
+                         options->backend->place);
+    return 0;
+}
+
+/* Can the backend do what was asked for? */
+static int device_judge(const struct swap_options *options, struct sp_error *error)
+{
+    if (options->keep && !options->backend->keeps)
+        return error_set(error, EINVAL,
+                         "--device: %s keeps nothing once the server has ended: use --device "
+                         "file:PATH, or leave out --keep, --list-clients and --drop-client",
+                         options->device);
+    if (options->sync && options->backend->sync == NULL)
+        return error_set(
+            error, EINVAL,
+            "--device: %s cannot outlive a power loss: use --device file:PATH, or leave "
+            "out --sync",
+            options->device);
+    return 0;
+}
 
 static int check(void *arg, struct sp_error *error)
 {
@@ -81,8 +123,8 @@ static int check(void *arg, struct sp_error *error)
         options->keep = true;
     else if (options->socket == NULL)
         return error_set(error, EINVAL, "--socket is missing (see --help)");
-    if (options->file == NULL || options->file[0] == '\0')
-        return error_set(error, EINVAL, "--file is missing (see --help)");
+    if (device_choose(options, error) < 0 || device_judge(options, error) < 0)
+        return -EINVAL;
     if (options->quota > options->slots)
         return error_set(error, EINVAL, "--quota %u is more than --slots %u", options->quota,
                          options->slots);
@@ -93,12 +135,22 @@ static int check(void *arg, struct sp_error *error)
     return 0;
 }
 
+static void devices_print(FILE *out)
+{
+    const struct swap_backend *backend;
+
+    fprintf(out, "\nDevices:\n");
+    for (size_t i = 0; (backend = backend_registry_at(i)) != NULL; i++)
+        fprintf(out, "  %s:%s\n      %s\n", backend->name, backend->place, backend->help);
+}
+
 const struct options_syntax swap_options_syntax = {
     .program = "selfpage-swap",
     .version = SELFPAGE_VERSION,
-    .usage = "--slots N --socket PATH --file PATH [options]",
+    .usage = "--slots N --socket PATH (--file PATH | --device NAME:PLACE) [options]",
     .about = about,
     .notes = notes,
+    .more = devices_print,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .check = check,

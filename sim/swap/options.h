@@ -5,24 +5,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend/registry.h"
 #include "os/options.h"
 
 /* Largest --slots: 256 GiB of 4 KiB pages. */
 #define SWAP_SLOTS_MAX (1u << 26)
-
-/* How the device is opened. */
-enum swap_mode {
-    SWAP_MODE_AUTO = 0, /* direct where the file system can, else buffered */
-    SWAP_MODE_BUFFERED,
-    SWAP_MODE_DIRECT, /* direct, or not at all */
-};
 
 struct swap_options {
     uint32_t slots;
     uint32_t quota;      /* slots that one client may reserve */
     uint32_t user_quota; /* slots that all clients of one user may reserve */
     const char *socket;
-    const char *file;
+    const char *device; /* as it was given, for messages */
+    const struct swap_backend *backend;
+    const char *file; /* the place of the device, for its backend */
     enum swap_mode mode;
     bool keep;
     bool sync;

@@ -90,7 +90,7 @@ static int load_begin(struct swap_job *job)
 static int free_begin(struct swap_job *job)
 {
     struct swap_map *map = &job->service->map;
-    bool kept = job->file->index != NULL;
+    bool kept = job->device->index != NULL;
     uint32_t pending = 0;
 
     for (uint32_t i = 0; i < job->count; i++) {
@@ -224,8 +224,8 @@ static void store_undo(struct swap_job *job)
         if (job->page[i].error == 0 &&
             swap_map_free(&job->service->map, job->number, job->page[i].slot) == 0)
             slots[count++] = job->page[i].slot;
-    if (count > 0 && job->file->index != NULL)
-        (void)swap_index_clear(job->file->index, slots, count);
+    if (count > 0 && job->device->index != NULL)
+        (void)swap_index_clear(job->device->index, slots, count);
     client_settle(&job->service->clients, job->session->client);
 }
 

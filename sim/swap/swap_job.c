@@ -108,8 +108,8 @@ static int run_transfer(struct swap_job *job, struct page_run run)
         if (job->page[i].doomed)
             return -EIO;
     if (job->kind == SWAP_JOB_STORE)
-        return swap_file_write(job->file, slot, run.count, page_bytes(job, run.first));
-    return swap_file_read(job->file, slot, run.count, page_bytes(job, run.first));
+        return swap_device_write(job->device, slot, run.count, page_bytes(job, run.first));
+    return swap_device_read(job->device, slot, run.count, page_bytes(job, run.first));
 }
 
 /* Read or write all pending pages in runs; those of a run that fails, once more one by one, so that
@@ -149,12 +149,13 @@ static void stored_enter(struct swap_job *job)
             slots[count] = job->page[i].slot;
             checksums[count++] = job->page[i].checksum;
         }
-    if (count > 0 && job->file->index != NULL)
-        error = swap_index_store(job->file->index, job->number, job->key, slots, checksums, count);
-    if (count > 0 && error == 0 && job->file->sync) {
-        error = swap_file_sync(job->file);
-        if (error < 0 && job->file->index != NULL)
-            (void)swap_index_clear(job->file->index, slots, count);
+    if (count > 0 && job->device->index != NULL)
+        error =
+            swap_index_store(job->device->index, job->number, job->key, slots, checksums, count);
+    if (count > 0 && error == 0 && job->device->sync) {
+        error = swap_device_sync(job->device);
+        if (error < 0 && job->device->index != NULL)
+            (void)swap_index_clear(job->device->index, slots, count);
     }
     for (uint32_t i = 0; error < 0 && i < job->count; i++)
         if (job->page[i].pending && job->page[i].error == 0)
@@ -167,7 +168,7 @@ static void store_transfer(struct swap_job *job)
         if (job->page[i].pending)
             job->page[i].checksum = XXH3_64bits(page_bytes(job, i), SWAP_PAGE);
     runs_transfer(job);
-    if (job->file->index != NULL || job->file->sync)
+    if (job->device->index != NULL || job->device->sync)
         stored_enter(job);
 }
 
@@ -190,9 +191,9 @@ static void free_transfer(struct swap_job *job)
         if (job->page[i].pending)
             slots[count++] = job->page[i].slot;
     if (count > 0)
-        error = swap_index_clear(job->file->index, slots, count);
-    if (count > 0 && error == 0 && job->file->sync)
-        error = swap_file_sync(job->file);
+        error = swap_index_clear(job->device->index, slots, count);
+    if (count > 0 && error == 0 && job->device->sync)
+        error = swap_device_sync(job->device);
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].pending)
             job->page[i].error = error;

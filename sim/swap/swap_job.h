@@ -23,7 +23,7 @@
 
 #include "core/swap/map.h"
 #include "extent_table.h"
-#include "swap_file.h"
+#include "swap_device.h"
 #include "wire/message.h"
 
 struct swap_service;
@@ -53,7 +53,7 @@ struct swap_job {
     struct swap_service *service;
     struct swap_session *session; /* one reference: who asked */
     struct swap_job *next;        /* in the queue */
-    const struct swap_file *file;
+    const struct swap_device *device;
     uint8_t *buffer; /* room for all pages; NULL while waiting, and for FREE and RESERVE */
     int buffer_fd;   /* the same memory */
     off_t buffer_at; /* there */

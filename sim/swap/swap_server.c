@@ -274,16 +274,16 @@ static void start_log(struct swap_service *service)
 {
     const struct swap_options *options = service->options;
 
-    if (service->file.fell_back)
+    if (service->device.facts.fell_back)
         log_line(&service->server.log, "mode",
-                 "%s is buffered: its file system does not take O_DIRECT", options->file);
+                 "%s is buffered: its file system does not take O_DIRECT", options->device);
     if (options->verbose)
         log_line(&service->server.log, "start", "%u slots in %s: %s%s%s", options->slots,
-                 options->file, service->file.direct ? "direct" : "buffered",
-                 options->sync ? ", synced" : "", options->keep ? ", kept" : "");
-    if (service->file.existed)
+                 options->device, service->device.facts.how, options->sync ? ", synced" : "",
+                 options->keep ? ", kept" : "");
+    if (service->device.facts.existed)
         log_line(&service->server.log, "start", "%s was there: %u clients and %lld slots are back",
-                 options->file, service->map.clients, (long long)service->restored);
+                 options->device, service->map.clients, (long long)service->restored);
 }
 
 int service_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,

@@ -66,7 +66,7 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
     job->work.data = job;
     job->service = service;
     job->session = session;
-    job->file = &service->file;
+    job->device = &service->device;
     if (!service->threaded)
         buffer_set(job, service->buffers.memory);
     job->key = session->client->key;
@@ -332,7 +332,7 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
     uint32_t buffers;
     int code;
 
-    service->threaded = service->file.direct || service->file.sync;
+    service->threaded = service->device.facts.waits || service->device.sync;
     buffers = service->threaded ? SERVICE_BUFFERS : 1;
     code = shared_create(&service->buffers, "selfpage-swap-buffers", buffers * bytes, error);
     if (code < 0)
@@ -358,15 +358,15 @@ int service_open(struct swap_service *service, const struct swap_options *option
     service->buffers.fd = -1;
     service->options = options;
     service->random = random_seeded(options->seed);
-    code = swap_file_open(&service->file, options, error);
+    code = swap_device_open(&service->device, options, error);
     if (code == 0)
         code = memory_prepare(service, error);
     if (code < 0)
         return code;
-    service->restored = client_table_init(&service->clients, &service->map, service->file.index,
+    service->restored = client_table_init(&service->clients, &service->map, service->device.index,
                                           options->quota, options->user_quota);
     if (service->restored < 0)
-        return error_set(error, ENOMEM, "no memory for the clients of %s", options->file);
+        return error_set(error, ENOMEM, "no memory for the clients of %s", options->device);
     return 0;
 }
 
@@ -375,7 +375,7 @@ void service_fini(struct swap_service *service)
     server_fini(&service->server);
     client_table_fini(&service->clients);
     swap_map_fini(&service->map);
-    swap_file_close(&service->file);
+    swap_device_close(&service->device);
     free(service->reused);
     shared_close(&service->buffers);
 }

@@ -23,7 +23,7 @@
 #include "os/shared.h"
 #include "options.h"
 #include "swap_client.h"
-#include "swap_file.h"
+#include "swap_device.h"
 #include "swap_job.h"
 
 /* Jobs with a buffer at a time; others wait in the queue. Of one client only so many, or others would
@@ -48,7 +48,7 @@ struct swap_counters {
 struct swap_service {
     struct server server;
     const struct swap_options *options;
-    struct swap_file file;
+    struct swap_device device;
     struct swap_map map;
     struct client_table clients;
     struct swap_counters counters;

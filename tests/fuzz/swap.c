@@ -20,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.user_quota = 60;
     options.mode = SWAP_MODE_BUFFERED;
     options.socket = live_path();
+    options.backend = &backend_file;
     options.file = live_file();
+    options.device = options.file;
     if (uv_loop_init(&loop) != 0 || service_start(&service, &loop, &options, &error) != 0)
         abort();
     service.server.log.fd = -1;

@@ -66,6 +66,17 @@ static void test_command_line(void **state)
         {{"--wrong", NULL}, "unknown option --wrong"},
         {{"-x", NULL}, "unknown option -x"},
         {{"--slots", "8", "more", NULL}, "unexpected argument \"more\""},
+        {{"--slots=8", "--socket=s", "--device=mem:", "--file=f", NULL},
+         "--device and --file exclude"},
+        {{"--slots=8", "--socket=s", "--device=tape:x", NULL}, "begins with no backend and colon"},
+        {{"--slots=8", "--socket=s", "--device=file", NULL}, "begins with no backend and colon"},
+        {{"--slots=8", "--socket=s", "--device=file:", NULL}, "needs a PATH after the colon"},
+        {{"--slots=8", "--socket=s", "--device=mem:9", NULL}, "nothing may follow \"mem:\""},
+        {{"--slots=8", "--socket=s", "--device=mem:", "--direct", NULL}, "leave out --direct"},
+        {{"--slots=8", "--socket=s", "--device=mem:", "--sync", NULL},
+         "cannot outlive a power loss"},
+        {{"--slots=8", "--socket=s", "--device=mem:", "--keep", NULL}, "mem: keeps nothing"},
+        {{"--slots=8", "--device=mem:", "--list-clients", NULL}, "mem: keeps nothing"},
         {{"--slots", "8", "--quota", "9", "--socket=s", "--file=f", NULL},
          "--quota 9 is more than --slots 8"},
     };
@@ -94,6 +105,36 @@ static unsigned directory_count(const struct server_process *server)
         count += entry->d_name[0] != '.';
     closedir(directory);
     return count;
+}
+
+/* A server on this device stores a page, gives it back, and leaves no file. */
+static void device_serves(struct server_process *server, const char *device)
+{
+    const char *const args[] = {"--slots", "8", "--device", device, NULL};
+    struct swap_peer peer;
+    uint32_t page = 0, slot;
+
+    assert_int_equal(server_process_start(server, PROGRAM, args), 0);
+    assert_int_equal(directory_count(server), 1); /* the socket */
+    peer_open(&peer, server, 0, 1, 1);
+    peer_fill(&peer, 0, 7);
+    assert_int_equal(peer_store(&peer, &page, 1, &slot, NULL), 0);
+    peer_fill(&peer, 0, 8);
+    assert_int_equal(peer_load(&peer, &slot, &page, 1, NULL), 0);
+    assert_int_equal(peer_tag(&peer, 0), 7);
+    peer_close(&peer);
+    swap_stop(server);
+    assert_int_equal(directory_count(server), 0);
+}
+
+static void test_devices_serve(void **state)
+{
+    struct server_process *server = *state;
+    char path[SERVER_PATH], device[SERVER_PATH + 8];
+
+    device_serves(server, "mem:");
+    snprintf(device, sizeof(device), "file:%s", server_process_path(server, "device", path));
+    device_serves(server, device);
 }
 
 static void test_nothing_is_left(void **state)
@@ -236,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_command_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices_serve, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_files_are_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_places, setup, teardown),

@@ -1,0 +1,95 @@
+/* A swap backend: where the pages of the swap server lie. A table of functions, as a plug-in of nbdkit
+ * has.
+ *
+ * HOW DO I ADD A SWAP BACKEND? Write one file, src/backend/NAME.c, that defines
+ * `const struct swap_backend backend_NAME`, and add the line X(NAME) to registry.h. That is all:
+ * `selfpage-swap --device` then takes it, --help lists it, and the test backend_suite runs every
+ * story over it. The test fails for a file that has no line. memory.c is the smallest example. What a
+ * backend may call: src/os, src/base and the C library.
+ *
+ * THE LIFE OF A DEVICE. The server calls, in this order:
+ *
+ *     open       the device exists, and nobody else can use it
+ *     (keep)     the server reads or writes its records through facts->records
+ *     finish     the device is ready for pages
+ *     write, read, sync    as often as needed
+ *     close      the device is gone, and so are its pages unless they are kept
+ *
+ * After an open that succeeded, close follows exactly once, also if finish failed or was not called.
+ * Without finish no page is transferred, and a device that open made new is to leave nothing behind.
+ *
+ * THREADS. open, finish and close are called by one thread, and while no other call is under way.
+ * write, read and sync are called by any number of threads at a time. The server never writes a page
+ * while another call reads or writes the same page.
+ *
+ * ERRORS. A function returns 0 or a negative errno. open and finish describe an error in *error, which
+ * the user reads: what was wrong, with which place, and what to do. A read or write that fails may have
+ * transferred a part; the server repeats it page by page, and does not use a page that failed. A
+ * backend need not check what it reads: the server has a checksum of each page. A backend must not
+ * raise a signal, exit, or print. */
+#ifndef BACKEND_SWAP_BACKEND_H
+#define BACKEND_SWAP_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+
+/* Bytes of a page. */
+#define SWAP_PAGE 4096u
+
+/* Whether transfers go through the page cache. */
+enum swap_mode {
+    SWAP_MODE_AUTO = 0, /* direct where the place can, else buffered */
+    SWAP_MODE_BUFFERED,
+    SWAP_MODE_DIRECT, /* direct, or finish fails */
+};
+
+/* What the server wants of a device. */
+struct swap_backend_wish {
+    const char *place; /* what follows NAME: in --device; never NULL; valid until close */
+    uint32_t pages;    /* at least 1 */
+    uint64_t head; /* bytes before page 0 for the server's records, whole pages; 0 unless `keep` */
+    bool keep;     /* the device is to outlive the server; only if the backend can */
+    enum swap_mode mode;
+};
+
+/* What the backend says of a device. open sets the first two, finish the others. */
+struct swap_backend_facts {
+    int records;     /* descriptor of the head, not direct; the backend owns it; -1 unless `keep` */
+    bool existed;    /* the head holds what an earlier server wrote; else it is all zeros */
+    bool waits;      /* transfers wait for hardware: the server makes them in threads */
+    bool fell_back;  /* direct was tried, and could not be had */
+    const char *how; /* a word for the log: "direct" */
+};
+
+/* Functions are required unless it says optional: an optional one may be NULL. */
+struct swap_backend {
+    const char *name;  /* what stands before the colon in --device; no colon in it; unique */
+    const char *place; /* what follows the colon, for --help, as in "PATH"; "": nothing may */
+    const char *help;  /* one sentence without a newline, for --help */
+    bool keeps;        /* can do wish->keep */
+
+    /* Make or open the device, and reserve room for all its pages, so that no write finds the place
+     * full. Put what the other functions get as `device` in *device. If the device existed, do not
+     * change it: it may not be the server's. On failure *device is not used, and nothing is left. */
+    int (*open)(void **device, const struct swap_backend_wish *wish,
+                struct swap_backend_facts *facts, struct sp_error *error);
+
+    /* The records are good: make the device complete, and settle what `facts` has still to say. */
+    int (*finish)(void *device, struct swap_backend_facts *facts, struct sp_error *error);
+
+    /* Write, or read, `count` pages from `page` on; all lie within the device. `pages` is aligned to
+     * SWAP_PAGE. -EIO for a transfer that came short. */
+    int (*write)(void *device, uint32_t page, uint32_t count, const void *pages);
+    int (*read)(void *device, uint32_t page, uint32_t count, void *pages);
+
+    /* Optional: make everything that was written outlive a power loss, the records included. NULL: the
+     * backend cannot, and the server refuses --sync. */
+    int (*sync)(void *device);
+
+    /* Give back all that the device has. Cannot fail. */
+    void (*close)(void *device);
+};
+
+#endif
