@@ -258,9 +258,10 @@ SP_EXPORT int sp_resize_contract(struct sp_task *task, uint32_t contract, uint32
                                  struct sp_offer *offer, struct sp_error *error);
 
 /** Split a part of `frames` frames off from an active contract, for another task, which claims it
- *  by its token: with sp_claim_contract, or by attaching with the contract "claim=TOKEN". The contract
- *  has so many frames less, and what this task then holds too much is recalled as when it shrinks.
- *  Nobody need claim a part: until then its frames are kept for whoever does.
+ *  by its token: with sp_claim_contract, or by attaching with the contract "claim=TOKEN". The
+ *  contract loses these frames, and physmem recalls what this task then holds beyond its
+ *  commitment, as when a contract shrinks. No task has to claim a part; physmem keeps its frames
+ *  until a task does.
  *  \param part    filled on return 0
  *  \retval 0
  *  \retval -EINVAL no frames, all that the contract has, or no whole number of its blocks
@@ -381,7 +382,7 @@ static inline size_t sp_span(const void *start, size_t bytes, void **firstp)
 
 /** Make pages resident and keep them so, mapped for reading and writing, until unpinned: neither
  *  policy nor recall evicts them, and system calls may use them. (Physmem may still unmap a pinned
- *  page; the next touch restores it, but a system call in that moment sees EFAULT and is to be
+ *  page; the next touch restores it, but a system call in that moment fails with EFAULT and must be
  *  repeated.) Pins nest up to 255 deep. If a contract says breach=repossess or penalty, physmem is
  *  told the first 16 pinned pages, whose extents it spares; a pinned page that is repossessed all
  *  the same is lost, whatever its kind.

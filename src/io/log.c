@@ -80,7 +80,7 @@ static size_t append_text(char *line, size_t length, const char *format, ...)
     return length;
 }
 
-/* Write without ever waiting for whoever reads. Returns false if the line was not taken. */
+/* Write without ever waiting for the reader. Returns false if the line was not taken. */
 static bool write_at_once(int fd, const char *line, size_t length)
 {
     struct iovec part = {.iov_base = (void *)line, .iov_len = length};

@@ -27,10 +27,10 @@ struct log {
 /* A log of `program` on standard error. */
 void log_init(struct log *log, const char *program);
 
-/* Write "program: text\n" with one write, unless `cause` has used up its lines; the next line of that
- * cause then says how many were left out. `cause` is static text, few different ones. Characters
- * other than printable ASCII become '?'. Never waits for whoever reads: a line that a full pipe or a
- * stopped terminal does not take is left out and counted. */
+/* Write "program: text\n" with one write, unless `cause` has used up its lines; the next line of
+ * that cause then says how many were left out. `cause` is static text, few different ones.
+ * Characters other than printable ASCII become '?'. Never waits for the reader: a line that a full
+ * pipe or a stopped terminal does not take is left out and counted. */
 void log_line(struct log *log, const char *cause, const char *format, ...) SP_PRINTF(3, 4);
 
 /* The same for a line that nobody limits and nobody counts: what --verbose prints. */

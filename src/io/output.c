@@ -33,8 +33,8 @@ struct connection_chunk *output_large_new(void)
     return chunk;
 }
 
-/* Give back a chunk whose bytes are of no use any more. Only the large one is the server's: one of
- * its size may have been made for a large message meanwhile. */
+/* Give back a chunk whose bytes are no longer needed. The server owns only its one large chunk; a
+ * chunk of the same size may have been made for a large message meanwhile. */
 static void chunk_release(struct server *server, struct connection_chunk *chunk)
 {
     if (chunk->fd >= 0)

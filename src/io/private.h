@@ -54,13 +54,13 @@ int output_offer(struct connection *connection);
 /* Give the large chunk back, if it is among the output. */
 void output_shrink(struct connection *connection);
 
-/* Free all output and forget that there was any. */
+/* Free all output, as if none had been queued. */
 void output_discard(struct connection *connection);
 
 /* ---- connection.c ---- */
 
-/* A connection of `owner` (one reference is taken over), listed, whose handle is open and not
- * watched yet. NULL if there was no memory for it; `fd` stays the caller's. */
+/* Make and list a connection of `owner` (takes over one reference), whose handle is open and not
+ * watched yet. NULL if there was no memory for it; the caller still owns `fd`. */
 struct connection *connection_new(struct server *server, struct user *owner, int fd);
 
 /* Watch for what the connection waits for: input, and if it is blocked, room for output. */

@@ -217,8 +217,8 @@ struct connection {
 int server_start(struct server *server, uv_loop_t *loop, const struct server_options *options,
                  struct sp_error *error);
 
-/* Write one byte to a descriptor that is to be told that this program is ready, and close it. Returns
- * 0, or a negative errno with a text. server_start does it for its own. */
+/* Tell the reader of a descriptor that this program is ready: write one byte to it, and close it.
+ * Returns 0, or a negative errno with a text. server_start does it for its own descriptor. */
 int server_tell_ready(int consume_fd, struct sp_error *error);
 
 /* Stop: call on_stop, offer what was gathered to the sockets, close every connection (on_close
@@ -230,7 +230,7 @@ void server_stop(struct server *server);
 void server_fini(struct server *server);
 
 /* Whether every connection that waited for its turn when server_turns_mark returned `mark` has had
- * it since. For whoever has to know that nothing received before is still unhandled. */
+ * it since. For callers that must know that nothing received before is still unhandled. */
 uint64_t server_turns_mark(const struct server *server);
 bool server_turns_had(const struct server *server, uint64_t mark);
 

@@ -37,7 +37,7 @@ struct container_slot {
 /* The slots of one extent, and its backing. */
 struct extent {
     uint32_t handle;     /* by which tasks know it; 0: not backed yet */
-    uint32_t descriptor; /* whoever backs it knows it by this number */
+    uint32_t descriptor; /* the number by which the shell knows its memory */
     uint32_t container;  /* handle */
     uint32_t number;     /* within the container */
     uint16_t pages;      /* EXTENT_PAGES, or fewer at the container's end */
@@ -59,7 +59,7 @@ struct container {
     uint32_t allocated;
     uint32_t soft;
     uint64_t version;       /* operations so far */
-    void *owner;            /* whose frames they are; for whoever made the container */
+    void *owner;            /* which task has the frames; for the creator of the container */
     struct container *next; /* of the same owner */
     struct container *prev;
     struct extent_node *node[];
@@ -95,7 +95,7 @@ static inline bool slot_is_allocated(const struct container_slot *slot)
     return slot->frame != SLOT_NO_FRAME && !slot->soft;
 }
 
-/* The slot becomes a hole; its frame is the caller's. Counters follow. */
+/* The slot becomes a hole; the caller takes over its frame. The counters are updated. */
 void container_slot_clear(struct container *container, struct extent *extent, uint32_t slot);
 
 /* A hole gets a frame. */

@@ -49,8 +49,8 @@ struct contract {
     uint64_t begins;        /* of the term */
     uint64_t ends;          /* or DEADLINE_NEVER: also a part, which ends with what is above it */
     uint64_t renewal_ns;    /* term of a countered renewal, which ACCEPT agrees to; 0: none */
-    uint32_t resize_frames; /* of a countered growth, likewise; 0: none */
-    uint32_t kept;          /* promised no longer: the task may keep them until asked */
+    uint32_t resize_frames; /* of a countered growth, which ACCEPT agrees to; 0: none */
+    uint32_t kept;          /* no longer promised; the task may keep them until asked */
     uint32_t recalling;     /* of these, asked for */
     struct deadline event;  /* notice, then the end of the term */
     struct deadline end;    /* for retry hints: committed contracts only */

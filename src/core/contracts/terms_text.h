@@ -13,7 +13,7 @@
 
 /* One contract of a text: terms to propose, or a part to claim. */
 struct wanted_contract {
-    uint64_t token;        /* of the part to claim; 0: none, `terms` are to be proposed */
+    uint64_t token;        /* of the part to claim; 0: none, propose `terms` */
     struct sp_terms terms; /* all zeros for a part */
 };
 

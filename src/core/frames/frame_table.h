@@ -1,4 +1,4 @@
-/* The frame table: who has each frame, and which frames may be had.
+/* The frame table: which slot has each frame, and which frames can be given out.
  *
  *           take                   soften
  *   FREE ---------> USED (a slot) --------> SOFT (the slot that gave it up, oldest first)
@@ -6,7 +6,7 @@
  *     |     give      |           harden          |  give
  *     '---------------'---------------------------'
  *
- * A soft frame still has its contents, and goes to whoever needs it next.
+ * A soft frame still has its contents, and goes to the next task that needs a frame.
  *
  * INVARIANTS (frame_table_check counts them):
  *     buddy.free + used + soft == frames

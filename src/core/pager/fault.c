@@ -15,8 +15,8 @@
 /* Stores that may fail one after the other before a fault that needs a frame gives up. */
 #define STORE_FAILURES_MOST 64u
 
-/* What a mapping of this page should permit now. Writes to precious pages are to be noticed while
- * the page is clean, or while its frame is being stored. */
+/* What a mapping of this page should permit now. The pager must notice a write to a precious page
+ * while the page is clean, or while its frame is being stored. */
 static uint8_t wanted_protection(const struct pager *pager, sp_page page)
 {
     const struct pager_page *p = &pager->page[page];

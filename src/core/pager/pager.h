@@ -213,7 +213,7 @@ struct pager {
     uint32_t dirty;       /* of all pages that have a frame, those that PAGE_DIRTY */
     uint32_t stores;      /* stores not answered */
     uint32_t stores_now;  /* emitted by the current call */
-    uint32_t returns_now; /* likewise */
+    uint32_t returns_now; /* returns emitted by the current call */
     uint32_t free_head;   /* the slot that has been free longest */
     uint32_t free_tail;   /* the one that came free last */
     uint32_t offer_head;  /* free slots from here to the tail are not on the frame stack yet */

@@ -34,7 +34,7 @@ void slots_free(struct pager *pager, uint32_t slot);
 /* Give a free frame, if one is left, back to physmem, which is owed one. */
 void slots_return(struct pager *pager);
 
-/* Have a free slot, which is not free any more, for ourselves. False if physmem has taken it. */
+/* Take a free slot for the pager; it is no longer free. False if physmem has taken its frame. */
 bool slots_claim(struct pager *pager, uint32_t slot);
 
 /* The number of frames changes. Tells the policy. */

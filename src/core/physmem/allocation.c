@@ -191,7 +191,7 @@ struct plan allocation_plan(struct physmem *physmem, const struct physmem_reques
 
 /* ---- Carrying it out ---- */
 
-/* Give single frames, of which enough are free, to `span` slots. True if all of them are known to hold
+/* Give single frames to `span` slots; enough are free. True if all of them are known to hold
  * zeros. */
 static bool fill_singly(struct physmem *physmem, struct container *container,
                         const struct physmem_allocation *allocation, uint32_t span)

@@ -35,7 +35,7 @@ static uint32_t frames_short(const struct physmem *physmem)
 }
 
 /* What the table or the arbiter would let the task have in all, if it asked for `frames` beyond its
- * commitment, of which it has yet to claim `within`. */
+ * commitment; it has yet to claim `within` frames of that commitment. */
 static uint32_t would_get(struct physmem *physmem, struct physmem_task *task, uint32_t within,
                           uint32_t frames)
 {

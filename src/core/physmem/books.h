@@ -16,7 +16,7 @@ static inline void books_row_changed(struct physmem *physmem, struct physmem_tas
     physmem->policyserver.changed = task;
 }
 
-/* The policy server is to be told (PHYSMEM_RING_*), if there is one. */
+/* Mark that the policy server, if there is one, must be told (PHYSMEM_RING_*). */
 void books_ring(struct physmem *physmem, uint8_t what);
 
 /* A contract or a debt has changed: look at the watchers at the end of this input. */

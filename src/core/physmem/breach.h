@@ -1,4 +1,4 @@
-/* What a missed deadline costs: the ladder of punishments, of which each contract has a rung.
+/* What a missed deadline costs: a ladder of punishments. Each contract names a rung of it.
  *
  *   warn       a warning and another grace, as often as the task's misses allow; then as revoke
  *   penalty    missing frames times the price, charged to the task, and another grace; then as
@@ -8,10 +8,10 @@
  *   revoke     everything is lost
  *   kill       everything is lost, and the process is killed
  *
- * A forborne task does not delay others: what is overdue is not counted as coming, so that other tasks
- * are asked in its place (and the late one first, for what else it has); it gets no extra frames while
- * it owes. Each miss counts against the task, whatever the recall, and each recall that is met in time
- * counts one off: a task cannot live on forbearance. */
+ * A forborne task does not delay others: physmem does not count overdue frames as coming. It first
+ * asks the late task for what else it has, and then other tasks in its place. The late task gets no
+ * extra frames while it owes. Each miss counts against the task, whatever the recall, and each
+ * recall that it meets in time takes one off the count: a task cannot live on forbearance. */
 #ifndef CORE_PHYSMEM_BREACH_H
 #define CORE_PHYSMEM_BREACH_H
 

@@ -239,7 +239,7 @@ static void shrink(struct physmem *physmem, const struct physmem_request *reques
                    struct contract *contract, uint32_t frames)
 {
     check(frames <= contract->terms.frames);
-    /* Less can always be had: only whether the terms make sense is to be found out. */
+    /* A contract can always shrink: check only that the terms make sense. */
     const struct contract_limits limits = {.max_order = physmem->config.max_order,
                                            .can_kill = request->task->identity.can_be_killed};
     struct sp_offer offer = {.answer = SP_ACCEPTED, .contract = contract->number};

@@ -1,5 +1,5 @@
-/* What physmem wants done outside: effects, as values. For whoever carries them out (the server, a
- * world in virtual time, tests).
+/* What physmem wants done outside: effects, as values. For the shells that carry them out (the
+ * server, a world in virtual time, tests).
  *
  * After each input, and before the next one, take all effects in order with physmem_next_effect and
  * carry them out. Descriptors are opaque numbers that the shell chooses. Pointers in an effect are

@@ -76,7 +76,7 @@ static uint32_t divide(struct physmem *physmem, uint32_t count, uint32_t frames)
     return frames;
 }
 
-/* Take from those who have more than they are entitled to. */
+/* Take from the tasks that have more than they are entitled to. */
 static uint32_t take_beyond(struct physmem *physmem, uint32_t count, uint32_t frames)
 {
     check(count <= physmem->policyserver.entitlement_capacity);

@@ -6,7 +6,7 @@
 #include "core/physmem/emit.h"
 #include "core/physmem/entitled.h"
 
-/* How long a refusal holds, for each task that there is. */
+/* How long a refusal holds, for each existing task. */
 #define ASK_AGAIN_NS UINT64_C(20000)
 
 static void want(struct physmem *physmem, struct physmem_task *task)

@@ -14,13 +14,14 @@ uint64_t extra_wanted_by_others(const struct physmem *physmem, const struct phys
 
 /* How many of `frames` frames of its commitment a task may keep for another term. All, unless others
  * wait for extra frames: then as many as the arbiter or the table would let it have if it had to ask
- * for them as extra frames now. Where neither grants, those who wait came first. */
+ * for them as extra frames now. Where neither grants, the waiting
+ * tasks come first. */
 uint32_t extra_may_keep(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
 /* Tell the tasks that were refused extra frames, if there are enough now. */
 void extra_notify(struct physmem *physmem);
 
-/* Tell one of them that there are some, and that it waits no longer. */
+/* Tell a waiting task that there are extra frames; it no longer waits. */
 void extra_tell(struct physmem *physmem, struct physmem_task *task);
 
 /* The task is told nothing any more. */

@@ -1,5 +1,5 @@
-/* A large request to deallocate that is being carried out in slices: what is to be forgotten at its
- * end. */
+/* A large request to deallocate that is being carried out in slices: what physmem must forget when
+ * it ends. */
 #ifndef CORE_PHYSMEM_FREEING_H
 #define CORE_PHYSMEM_FREEING_H
 

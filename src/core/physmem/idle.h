@@ -8,17 +8,17 @@
  * present period; the largest of the three counts. This way a task that wakes up is seen at once, and
  * one that falls asleep little by little.
  *
- * A task asks for rights in runs of neighbouring slots, of which only the first was faulted for. A
- * run therefore ends before another slot that was drawn, or the use of that one would not be seen. A
- * slot that lost its frame, or whose unmap was not answered, tells nothing. A frame without rights
- * that is drawn again needs no message. */
+ * A task asks for rights in runs of neighbouring slots, and only the first slot was faulted for. A
+ * run therefore ends before another slot that was drawn, or the use of that one would not be seen.
+ * A slot that lost its frame, or whose unmap was not answered, tells nothing. A frame without
+ * rights that is drawn again needs no message. */
 #ifndef CORE_PHYSMEM_IDLE_H
 #define CORE_PHYSMEM_IDLE_H
 
 #include "core/physmem/state.h"
 
-/* Frames drawn a period. Each that has rights is an unmap of its own, of which a task may have
- * PHYSMEM_UNMAPS_MAX that it has not answered. */
+/* Frames drawn in a period. Each one that has rights costs an unmap of its own, and a task may have
+ * at most PHYSMEM_UNMAPS_MAX unanswered unmaps. */
 #define SAMPLE_SLOTS 12u
 
 enum sample_state {
@@ -47,8 +47,8 @@ uint32_t idle_part(const struct physmem_task *task);
 /* The sample of a slot in this period, or NULL. The task has been sampled. */
 struct sample *idle_sample(const struct physmem_task *task, uint32_t container, uint32_t slot);
 
-/* The task asks for rights to so many slots, of which it needs the first. Returns how many it may have
- * at once: up to the next whose use is watched for. */
+/* The task asks for rights to `count` slots, and needs the first one. Returns how many it may have
+ * at once: up to the next slot whose use physmem watches for. */
 uint32_t idle_mapped(struct physmem_task *task, uint32_t container, uint32_t start, uint32_t count);
 
 /* A slot lost its frame. */

@@ -36,7 +36,7 @@ void life_activate(struct physmem *physmem, struct contract *contract)
 {
     if (contract->state != SP_CONTRACT_ACTIVE) {
         contract->kept = 0;
-        if (contract->part != NULL) /* promised by physmem already, to whoever comes */
+        if (contract->part != NULL) /* physmem has promised them since the split, to any claimer */
             promises_task_more(physmem, contract->task, contract->terms.kind,
                                contract->terms.frames);
         else

@@ -29,7 +29,7 @@ void life_end_all(struct physmem *physmem, struct physmem_task *task, enum sp_co
 /* The deadline of a contract has come: notice is given, or the term is over. */
 void life_due(struct physmem *physmem, struct contract *contract);
 
-/* Take a part back from whoever has it. `keep` as for life_retire. */
+/* Take a part back from the task that has it. `keep` as for life_retire. */
 void life_call_back(struct physmem *physmem, struct part *part, bool keep, enum sp_reason why);
 
 /* The holder of a part does with fewer frames; the others belong to the contract above again. */

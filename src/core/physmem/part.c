@@ -73,7 +73,7 @@ static struct contract *split_decode(struct physmem *physmem, uint64_t now,
     return NULL;
 }
 
-/* The part's frames are promised to whoever claims it, no longer to the task. */
+/* Promise the part's frames to the task that will claim it, and no longer to this one. */
 static void split(struct physmem *physmem, struct contract *contract, struct part *part)
 {
     struct physmem_task *task = contract->task;

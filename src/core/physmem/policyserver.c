@@ -109,9 +109,9 @@ int physmem_policyserver_limits(struct physmem *physmem, uint64_t now, const str
 
 /* ---- Entitlements ---- */
 
-/* Whether a task is to be told that it can have some of `spare` frames, of `more` that it is entitled
- * to: if it gets all it asked for, or if it was not told of so many before. (Otherwise a task that
- * asks for more than there is, and takes no less, would ask again and again.) */
+/* Whether to tell a task that it can have some of `spare` frames, when it is entitled to `more`: if
+ * it gets all it asked for, or if it was not told of that many before. (Otherwise a task that asks
+ * for more than there is, and takes no less, would ask again and again.) */
 static bool is_news(struct physmem_task *task, uint32_t entitled, uint32_t more, uint32_t wanted,
                     uint32_t spare)
 {

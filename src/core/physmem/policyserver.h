@@ -1,4 +1,4 @@
-/* Physmem under a policy server: who is entitled to how much. For shells.
+/* Physmem under a policy server: how much each task is entitled to. For shells.
  *
  * Before a policy server takes control, physmem's own arbiter decides, and only the contracts limit
  * a task. Under control
@@ -9,7 +9,7 @@
  *     own arbiter decides, with the weights and priorities of the limits.
  * When the policy server dies, all of this stands. A task that comes after that has the limits of its
  * user and name; while frames are short it is entitled to what its contracts promise, and otherwise,
- * like any other task, to what is free and nobody else wants. */
+ * like any other task, to what is free and no other task wants. */
 #ifndef CORE_PHYSMEM_POLICYSERVER_H
 #define CORE_PHYSMEM_POLICYSERVER_H
 
@@ -40,8 +40,8 @@ void physmem_policyserver_end(struct physmem *physmem, uint64_t now);
 int physmem_policyserver_limits(struct physmem *physmem, uint64_t now, const struct limit *limits,
                                 uint32_t count);
 
-/* The policy server has looked at the table, and has written what it wants: have frames recalled for
- * those who want what they are entitled to. It may be told again when something happens. */
+/* The policy server has looked at the table, and has written what it wants: recall frames for the
+ * tasks that want what they are entitled to. Physmem may ring it again when something happens. */
 void physmem_policyserver_entitled(struct physmem *physmem, uint64_t now);
 
 #endif

@@ -1,4 +1,4 @@
-/* Pages of extents that are to be cleared, gathered into as few effects as possible. */
+/* Pages of extents to clear, gathered into as few effects as possible. */
 #ifndef CORE_PHYSMEM_PUNCH_H
 #define CORE_PHYSMEM_PUNCH_H
 
@@ -11,8 +11,8 @@ struct punch {
     uint32_t count;
 };
 
-/* The page of a slot is to be cleared, if its extent is backed. Pages that are not next to those
- * gathered are gathered anew, after those go out. */
+/* Add the page of a slot to the pages to clear, if its extent is backed. A page that is not next to
+ * the gathered ones sends those out first, and starts a new run. */
 void punch_add(struct physmem *physmem, struct punch *punch, struct extent *extent, uint32_t slot);
 
 /* Let what was gathered go out. The extent must still be there. */

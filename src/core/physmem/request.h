@@ -1,9 +1,9 @@
-/* Requests of tasks to physmem. For whoever takes requests from a wire, and for tests.
+/* Requests of tasks to physmem. For shells that take requests from a wire, and for tests.
  *
- * Each request is answered by one reply, as a rule at once; where a reply may have to wait, the
- * function says so. Replies carry the `seq` of the request, and positive errno values. A task that
- * has been revoked gets EPIPE for every request, and nothing happens. A request that is refused
- * changes nothing, unless its comment says what. */
+ * Physmem answers each request with one reply, as a rule at once; where a reply may have to wait,
+ * the comment of the function says it. Replies carry the `seq` of the request, and positive errno
+ * values. A task that has been revoked gets EPIPE for every request, and nothing happens. A request
+ * that is refused changes nothing, unless its comment says what. */
 #ifndef CORE_PHYSMEM_REQUEST_H
 #define CORE_PHYSMEM_REQUEST_H
 
@@ -92,8 +92,8 @@ void physmem_part_split(struct physmem *physmem, uint64_t now,
 void physmem_part_claim(struct physmem *physmem, uint64_t now,
                         const struct physmem_request *request, uint64_t token);
 
-/* Take a part back from whoever has it. Reply: an offer, of the contract that the part was split off
- * from; ENOENT. */
+/* Take a part back from the task that has it. Reply: an offer for the contract from which the part
+ * was split off; ENOENT. */
 void physmem_part_reabsorb(struct physmem *physmem, uint64_t now,
                            const struct physmem_request *request, uint32_t part);
 

@@ -5,8 +5,9 @@
  *     buddy.free + frames.soft + sum of task.held + nobody.held   == config.frames
  *     task.held                == sum of container.allocated;  task.soft == sum of container.soft
  *     task.guaranteed          == sum of terms.frames of its ACTIVE guaranteed contracts;
- *                                 likewise task.leased (timed), task.extra (extra)
- *     physmem.guaranteed       == sum of task.guaranteed + unclaimed[SP_GUARANTEED]; likewise leased
+ *                                 also for task.leased (timed), task.extra (extra)
+ *     physmem.guaranteed       == sum of task.guaranteed + unclaimed[SP_GUARANTEED];
+ *                                 also for leased
  *     guaranteed + leased      <= config.frames - config.reserve
  *     task.owed                == sum of recalls[].missing <= task_excess(task)
  *     task.overdue             == that sum over recalls that are overdue
@@ -217,7 +218,7 @@ struct policyserver_state {
     uint32_t free_row_capacity;
     struct limit *limit;
     uint32_t limits;
-    struct physmem_task *changed; /* whose rows are to be written */
+    struct physmem_task *changed; /* tasks whose rows must be written */
     /* What the table says of each candidate, read once. */
     struct control_entitlement *entitlement;
     uint32_t entitlement_capacity;

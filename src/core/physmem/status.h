@@ -9,7 +9,7 @@
 
 #include "core/physmem/task.h"
 
-/* Who decides. */
+/* Whether a policy server has control. */
 enum physmem_control {
     PHYSMEM_UNCONTROLLED = 0, /* no policy server has been there yet */
     PHYSMEM_CONTROLLED = 1,

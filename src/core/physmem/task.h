@@ -12,7 +12,7 @@
 struct physmem;
 struct physmem_task;
 
-/* Who a task is. */
+/* The identity of a task. */
 struct physmem_identity {
     char name[SP_NAME_MAX];
     uint32_t pid;
@@ -21,7 +21,7 @@ struct physmem_identity {
     /* The shell can kill this very process and no other (it holds a pidfd). If not, contracts that
      * say SP_BREACH_KILL are refused. */
     bool can_be_killed;
-    void *peer; /* for whoever carries out effects */
+    void *peer; /* for the shell that carries out effects */
 };
 
 /* A task has come. *taskp is set, and valid until physmem_task_gone. Returns 0 or -ENOMEM. */
@@ -31,7 +31,7 @@ int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem
 /* The number of a task: 1, 2, ... in the order in which tasks come, never used again. */
 uint32_t physmem_task_id(const struct physmem_task *task);
 
-/* Who the task is; valid as long as the task. */
+/* The identity of the task; valid as long as the task. */
 const struct physmem_identity *physmem_task_identity(const struct physmem_task *task);
 
 /* The task of this number that is there, or NULL. */

@@ -17,7 +17,7 @@ int told_start(struct physmem *physmem);
 /* A part has become smaller. */
 void told_part(struct physmem *physmem, struct part *part);
 
-/* The part comes to its end, of which its task is told by other means. */
+/* The part ends, and its task learns this by another message: the task need not be told of it. */
 void told_forget(struct physmem *physmem, struct part *part);
 
 /* Tell what was not told yet, as far as it is time for it. */

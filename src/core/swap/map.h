@@ -1,4 +1,4 @@
-/* Who has which slot of the swap device: the swap server's books, without its I/O.
+/* Which client has which slot of the swap device: the swap server's books, without its I/O.
  *
  * A slot holds one page. A client is a number that the server gives it; it reserves slots ahead,
  * and can only store within its reservation. The books promise, after every call:

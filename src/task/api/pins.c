@@ -17,7 +17,7 @@ static void unpin(struct sp_task *task, sp_page first, size_t pages)
     }
 }
 
-/* Pin one page that is to be brought in first. */
+/* Bring in one page and pin it. */
 static bool pin_one(struct sp_task *task, sp_page page)
 {
     for (;;) {

@@ -4,7 +4,7 @@
 
 #include "task/state/state.h"
 
-/* Options, after environment and defaults. Texts are the caller's, or the environment's. */
+/* Options, after environment and defaults. The caller or the environment owns the texts. */
 struct settings {
     struct sp_attach_options options;
     struct wanted_contract wanted[TERMS_MAX];

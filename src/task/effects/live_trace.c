@@ -34,7 +34,7 @@ struct live_trace {
     int fd;
     uint64_t previous; /* id of the last event */
     bool ended;        /* nothing more is taken */
-    bool poked;        /* the control thread knows that there is something to write */
+    bool poked;        /* the control thread knows that it has something to write */
     unsigned current;
     size_t used[2];
     uint8_t buffer[2][BUFFER];

@@ -139,7 +139,7 @@ static inline void *map_frame(const struct sp_task *task, const struct pager_eff
                     extent->fd, offset);
 }
 
-/* The kernel refuses a mapping: end the process, unless it is that there are too many. */
+/* The kernel refuses a mapping: end the process, unless the cause is too many mappings. */
 static __attribute__((noinline)) void map_failed(struct sp_task *task,
                                                  const struct pager_effect *effect)
 {

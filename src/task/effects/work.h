@@ -25,7 +25,7 @@ struct work {
     uint32_t allocate_slot, allocate_count;
 };
 
-/* Nothing is to be done. */
+/* Leave nothing to do. */
 static inline void work_clear(struct work *work)
 {
     work->stores = work->loads = work->frees = work->returns = 0;

@@ -1,9 +1,9 @@
-/* Last words of a task that crashes in the midst of paging: whose code it was, as far as can be
- * told, and for which page. The process then dies of the signal, as it would have without them.
+/* Last words of a task that crashes in the midst of paging: whose code crashed, as far as this file
+ * can tell, and for which page. The process then dies of the signal, as it would have without them.
  *
- * While a thread holds the lock of the task, nothing runs but the pager and the eviction policy. So
- * a crash then is the policy's if it is in the object that the policy came from; where that object
- * also holds the library, as in a program that is linked statically, it is one or the other's. */
+ * While a thread holds the lock of the task, only the pager and the eviction policy run. A crash at
+ * that time is a fault of the policy if it happens in the object that the policy came from. Where
+ * that object also holds the library, as in a statically linked program, either can be at fault. */
 #include "task/entry/crash.h"
 
 #include <errno.h>

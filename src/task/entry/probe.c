@@ -1,7 +1,8 @@
-/* See whether an access that faults, and is mended by the handler, goes on where it was.
+/* See whether an access that faults, and that the handler repairs, goes on where it was.
  *
- * Linux sees to that; Valgrind does so only if it is told to keep all registers at every instruction.
- * Otherwise a task loses its way at some fault, and crashes or computes nonsense, long after. */
+ * Linux ensures that; Valgrind does it only if it is told to keep all registers at every
+ * instruction. Otherwise a task loses its way at some fault, and crashes or computes nonsense, long
+ * after. */
 #include "task/entry/probe.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 #include "base/error.h"
 
-/* Pages to touch, and those behind them that whoever lost its way would touch. */
+/* Pages to touch, and the pages behind them that a thread that lost its way would touch. */
 enum { PROBE_PAGES = 2, PROBE_BEHIND = 2 };
 
 /* Set while this thread probes. Volatile: the compiler sees no call between the store of it and the access

@@ -1,4 +1,4 @@
-/* See whether an access that faults, and is mended by the handler, goes on where it was. */
+/* See whether an access that faults, and that the handler repairs, goes on where it was. */
 #ifndef TASK_ENTRY_PROBE_H
 #define TASK_ENTRY_PROBE_H
 

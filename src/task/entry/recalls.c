@@ -37,8 +37,8 @@ void recalls_pay(struct sp_task *task)
     }
 }
 
-/* Frames may be leaving by stores that the program's threads sent, who read the answers when they
- * next need a frame: an idle program's debts must not wait for that. */
+/* Frames may be leaving by stores that the program's threads sent. Those threads read the answers
+ * only when they next need a frame; the debts of an idle program must not wait for that. */
 int recalls_read_answers(struct sp_task *task)
 {
     bool wanted;

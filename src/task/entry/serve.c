@@ -42,7 +42,7 @@ static void wait_for_growth(struct sp_task *task, uint32_t events, uint32_t *pau
     hold_release(task);
 }
 
-/* Ask the pager once; what it says is to be done with messages is in `work`. */
+/* Ask the pager once; `work` then holds what the task must do with messages. */
 static enum pager_verdict ask(struct sp_task *task, const struct fault *fault, struct work *work)
 {
     enum pager_verdict verdict;

@@ -45,7 +45,7 @@ void end_closed(struct sp_task *task)
                 "has not opened");
 }
 
-/* The number of a channel's socket may be nobody's by now, or another file's. */
+/* The number of a channel's socket may be closed by now, or may belong to another file. */
 static void die_if_closed(struct sp_task *task, const struct channel *channel)
 {
     struct stat info;

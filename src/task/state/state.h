@@ -1,7 +1,7 @@
 /* One attachment of this process to physmem and swap: what all parts of the task library stand on.
  *
  * FLOORS. api (what the program calls) stands on entry (faults, messages from physmem, threads), entry on
- * effects (what the pager says is to be done, and what answers say), effects on state. Nothing calls
+ * effects (what the pager wants done, and what answers say), effects on state. Nothing calls
  * upward.
  *
  * LOCK. `lock` guards the pager and everything that says so below. It is held for microseconds, never

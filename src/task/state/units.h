@@ -34,7 +34,7 @@ static inline uint32_t units_for(const struct sp_task *task, uint32_t base)
     return (base >> task->page_order) + ((base & (unit_pages(task) - 1)) != 0);
 }
 
-/* So many pages, in base pages; likewise the first of a page or of a slot. */
+/* A number of pages, in base pages; also the first base page of a page or of a slot. */
 static inline uint32_t units_base(const struct sp_task *task, uint32_t units)
 {
     return units << task->page_order;
