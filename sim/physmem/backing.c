@@ -29,10 +29,10 @@ struct backing {
     int error;     /* of the change that has ended */
     bool given;    /* somebody else has had a descriptor */
     bool changing; /* the errand is under way */
-    bool doomed;   /* is to be truncated and closed after that */
+    bool doomed;   /* must be truncated and closed after that */
     bool closed;
     bool late;                     /* its task was ended for it */
-    uint64_t clear[EXTENT_WORDS];  /* pages that are to be cleared */
+    uint64_t clear[EXTENT_WORDS];  /* pages to clear */
     uint64_t clears[EXTENT_WORDS]; /* pages that the errand clears */
 };
 

@@ -1,8 +1,8 @@
 /* The memory behind frames: effects of the core on extents.
  *
- * An extent's descriptor, as the core knows it, is a number of service->backing. Whoever can write
- * an extent can keep the kernel's lock of it for ever (see io/errand.h): once a task has been given
- * one, pages are cleared and the extent is truncated in an errand, one at a time for each extent. In
+ * An extent's descriptor, as the core knows it, is a number of service->backing. A task that can
+ * write an extent can hold the kernel's lock on it for ever (see io/errand.h): once a task has an
+ * extent, its pages are cleared and it is truncated in an errand, one at a time for each extent. In
  * the meantime
  *     - replies to its task wait (see seat.h), and audits leave the extent out;
  *     - the extent is not yet back: it counts for its user's share until it is.

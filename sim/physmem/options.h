@@ -14,7 +14,7 @@
 #define SAMPLE_PERIOD_MOST_NS  UINT64_C(3600000000000)
 #define CHAOS_RATE_MAX         1000000
 
-/* Most misses that may be forborne. */
+/* Most misses that the option can permit. */
 #define WARNINGS_MOST 1000
 
 struct physmem_options {

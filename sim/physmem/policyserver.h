@@ -1,4 +1,4 @@
-/* Policy servers: who has control, and who waits for it. */
+/* Policy servers: which one has control, and which ones wait for it. */
 #ifndef PHYSMEM_POLICYSERVER_H
 #define PHYSMEM_POLICYSERVER_H
 
@@ -12,7 +12,7 @@ void policyserver_message(struct service *service, struct connection *connection
                           const struct wire_message *message);
 void policyserver_closed(struct service *service, struct connection *connection);
 
-/* Tell whoever has control (PHYSMEM_RING_*). */
+/* Tell the policy server that has control (PHYSMEM_RING_*). */
 void policyserver_ring(struct service *service, uint32_t what);
 
 /* Make a larger table, and send it. */

@@ -9,9 +9,9 @@ static uint64_t milliseconds_until(uint64_t when, uint64_t now)
     return when <= now ? 0 : (when - now + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
 }
 
-/* A deadline has come. What tasks sent in time may still lie in their sockets, when this process
- * was held up: let the loop receive once and every connection have its turn, and only then see who
- * is late. */
+/* A deadline has come. If this process was held up, messages that tasks sent in time may still lie
+ * in their sockets: let the loop receive once and every connection have its turn, and only then see
+ * which tasks are late. */
 static void on_deadline(uv_timer_t *timer);
 
 static void on_idle(uv_idle_t *idle)

@@ -1,4 +1,4 @@
-/* Connections to physmem: who calls, in which role, and what their messages ask the core. */
+/* Connections to physmem: which peer calls, in which role, and what its messages ask the core. */
 #include "session.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "send.h"
 #include "trace.h"
 
-/* connection->user of observers and policy servers, who have no seat. */
+/* connection->user of observers and policy servers, which have no seat. */
 static struct seat observer_seat;
 static struct seat policy_seat;
 

@@ -1,4 +1,4 @@
-/* selfpage-policyserver: says who is entitled to how much of physmem's frames. */
+/* selfpage-policyserver: says how many of physmem's frames each task is entitled to. */
 #include <signal.h>
 
 #include "io/program.h"

@@ -269,7 +269,8 @@ static int take_control(struct service *service, struct sp_error *error)
     return -error->code;
 }
 
-/* Limits first, then entitlements: whoever waits for this program to be ready finds both in force. */
+/* Limits first, then entitlements: a program that waits until this one is ready finds both in
+ * force. */
 static int rule(struct service *service, struct sp_error *error)
 {
     struct wire_message reply;
@@ -333,7 +334,7 @@ int service_start(struct service *service, uv_loop_t *loop,
     rounds_init(&service->rounds);
     if (options->arbiter != NULL)
         code = arbiter_load(&service->arbiter, options->arbiter, error);
-    /* A mistake is to be found before control is taken from one that works. */
+    /* Find mistakes before taking control from a policy server that works. */
     if (code == 0 && options->entitlements != NULL)
         code = entitlements_load(options->entitlements, &limits, &count, error);
     free(limits);

@@ -20,7 +20,7 @@ struct service {
     struct arbiter_handle arbiter; /* used if options->arbiter is given */
     struct rounds rounds;
     uint32_t limits_seq;    /* of LIMITS that is not answered yet; 0: none */
-    uint32_t hand_over_seq; /* of HAND_OVER, likewise: the table is not written any more */
+    uint32_t hand_over_seq; /* of HAND_OVER not answered yet: the table is no longer written */
     uint32_t successor;     /* its process */
     bool rung;              /* physmem waits for ENTITLED */
     bool ready;             /* has said so */
@@ -36,8 +36,9 @@ struct service {
     uv_signal_t interrupt;
 };
 
-/* Take control, which may have to wait for whoever has it, and set the limits; then start on `loop`.
- * Returns 0, or a negative errno with a text; run the loop and call service_fini in both cases. */
+/* Take control, possibly after waiting for the server that has it, and set the limits; then start
+ * on `loop`. Returns 0, or a negative errno with a text; run the loop and call service_fini in both
+ * cases. */
 int service_start(struct service *service, uv_loop_t *loop,
                   const struct policyserver_options *options, struct sp_error *error);
 

@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     status = commands_run(
         "selfpage", "Self-paging under contract: physmem, swap, and tasks that page themselves.",
         commands, sizeof(commands) / sizeof(commands[0]), SELFPAGE_VERSION, argc - 1, argv + 1);
-    /* Whoever reads results that are cut short must not take them for all. */
+    /* A reader of results that are cut short must not take them for all. */
     code = stdio_flush();
     if (code != 0 && status != EXIT_CANNOT) {
         fprintf(stderr, "selfpage: cannot write to standard output: %s\n", strerror(-code));

@@ -1,4 +1,4 @@
-/* What the auction keeps of each task, for those who look at the bill. */
+/* What the auction records of each task, for code that looks at the bill. */
 #ifndef ARBITER_AUCTION_H
 #define ARBITER_AUCTION_H
 

@@ -24,7 +24,7 @@ struct cliffhanger {
     uint64_t period;
     uint64_t next;
     uint32_t frames;
-    uint32_t turn; /* who gives next: index in the list of tasks */
+    uint32_t turn; /* the task that gives next: index in the list of tasks */
 };
 
 struct cliffhanger_task {
@@ -61,8 +61,8 @@ static uint64_t cliffhanger_due(const void *self)
     return cliffhanger->next;
 }
 
-/* A newcomer gets what the others have on average; then all parts together are made to be all there
- * is. So who came first has no more than who came last. */
+/* A newcomer gets what the others have on average; then all parts are scaled until they add up to
+ * all frames. This way the first task to come has no more than the last. */
 static void include_all(const struct cliffhanger *cliffhanger, const struct sp_arbiter_task *tasks,
                         size_t count)
 {

@@ -205,7 +205,7 @@ static void state_restore(struct entitle *entitle)
                entitle->count * entitle->own_size);
 }
 
-/* Ask who gives, for growing numbers of frames, as if it were so. */
+/* Ask which tasks would give if frames were short, for growing numbers of frames. */
 static void lay_down(struct entitle *entitle, uint64_t now, const struct sp_arbiter_task *tasks,
                      uint32_t count, struct sp_arbiter_request request, struct entitlement *out)
 {

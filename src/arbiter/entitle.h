@@ -1,6 +1,6 @@
 /* An arbiter run from outside physmem: from what is known of all tasks, compute up to how many frames
- * each is entitled to, and who gives how many when frames are short. What the policy server does with
- * its table; pure, and for any arbiter, which notices no difference:
+ * each is entitled to, and how many each gives when frames are short. The policy server fills its
+ * table with this; it is pure, and works for any arbiter, which notices no difference:
  *
  *   EXTRA  is asked for each task that wants frames, in the order of ids, as if each had just asked:
  *          what it takes in favour of others lowers what those are entitled to. Then it is asked for
@@ -19,8 +19,8 @@
 #include "arbiter/registry.h"
 #include "base/allocator.h"
 
-/* Steps for which it is laid down who gives how much: a batch, and each time ENTITLE_GROWTH times as
- * many. The batch is what physmem recalls at least. */
+/* Steps for which the table says how much each task gives: a batch, and then ENTITLE_GROWTH times
+ * as many each time. Physmem recalls at least a batch. */
 #define ENTITLE_STEPS  4u
 #define ENTITLE_GROWTH 8u
 #define ENTITLE_BATCH  64u /* frames / this */
@@ -68,7 +68,7 @@ int entitle_init(struct entitle *entitle, const struct allocator *allocator,
                  const struct arbiter_choice *choice, uint32_t frames);
 void entitle_fini(struct entitle *entitle);
 
-/* Compute out[i] for tasks[i], of which there are `count`, in the order of ids. `tasks` is scratch
+/* Compute out[i] for each tasks[i]: `count` tasks in the order of ids. `tasks` is scratch
  * afterwards. Returns 0 or -ENOMEM, and then nothing has changed. */
 int entitle_round(struct entitle *entitle, uint64_t now, struct sp_arbiter_task *tasks,
                   uint32_t count, const struct entitle_books *books, struct entitlement *out);

@@ -1,10 +1,10 @@
-/* First come, first served: extra frames go to whoever asks while there are any, and nobody is
- * asked to return some in favour of another's extra frames. For guarantees, who came last gives
- * first.
+/* First come, first served: extra frames go to any task that asks while there are any, and no task
+ * is asked to return some in favour of another's extra frames. For guarantees, the task that came
+ * last gives first.
  *
  * What the Hurd's physmem does before a policy server takes control (N. Walfield, "Physical memory
  * management", 2005; he leaves the victim open: the last to come is the choice that keeps the name's
- * promise). The baseline: whoever hoards early wins. */
+ * promise). The baseline: a task that hoards early wins. */
 #include "arbiter/registry.h"
 
 static uint32_t fcfs_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,

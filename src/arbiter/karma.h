@@ -1,4 +1,4 @@
-/* What Karma keeps of each task, for those who look at the credits. */
+/* What Karma records of each task, for code that looks at the credits. */
 #ifndef ARBITER_KARMA_H
 #define ARBITER_KARMA_H
 

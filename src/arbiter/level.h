@@ -2,7 +2,7 @@
  * a share is worth), and each task may keep so many frames at that level. The level is found at
  * which what they may not keep is exactly what is missing. A demand that shows (`wanted`) counts
  * like frames that are held: it is cut first, which is a refusal, and then what is held, which is a
- * recall. So the outcome depends on demands alone, and not on who asked first. */
+ * recall. This way the outcome depends on demands alone, and not on which task asked first. */
 #ifndef ARBITER_LEVEL_H
 #define ARBITER_LEVEL_H
 
@@ -12,8 +12,8 @@
 struct level_rule {
     double (*keep)(const struct sp_arbiter_task *task, double level, const void *context);
     const void *context;
-    double low;  /* here everybody keeps as little as can be */
-    double high; /* and here, as much as is to be had */
+    double low;  /* here every task keeps as little as it can */
+    double high; /* and here, as much as it can get */
 };
 
 /* Decide by a rule: arguments and result of sp_arbiter.decide; takes[] need not be 0. A TICK recalls

@@ -3,10 +3,10 @@
  *
  *     a_i = min(d_i, max(g_i, w_i L)),    L such that sum a_i is all there is
  *
- * so that nobody can get more but by taking from someone who has less for his weight. Bertsekas and
+ * so that a task can get more only by taking from one that has less for its weight. Bertsekas and
  * Gallager, "Data Networks", 1992, section 6.5.2; dominant-resource fairness for one resource. With
- * demands that do not change it is Pareto-efficient and cannot be cheated; with demands that do, who
- * asks little today gains nothing for it tomorrow (compare karma). */
+ * demands that do not change it is Pareto-efficient and cannot be cheated; with demands that do, a
+ * task that asks little today gains nothing for it tomorrow (compare karma). */
 #include "arbiter/level.h"
 #include "arbiter/registry.h"
 

@@ -33,7 +33,7 @@ const struct sp_arbiter *arbiter_registry_builtin(size_t i);
 /* The built-in arbiter whose name is the first `length` bytes of `name`, or NULL. */
 const struct sp_arbiter *arbiter_registry_find(const char *name, size_t length);
 
-/* An arbiter and the values it is to be started with. */
+/* An arbiter and the values to start it with. */
 struct arbiter_choice {
     const struct sp_arbiter *arbiter;
     double params[PARAMS_MAX]; /* in the order of arbiter->params; 0 beyond them */

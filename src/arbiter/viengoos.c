@@ -1,7 +1,7 @@
 /* Priorities and weights in a tree. Among the children of one parent those of the lowest priority
- * give first, and among these whoever has most for its weight, until all have the same for it. What
- * falls to a child is divided in the same way between its own frames, which count as one more child
- * of the same weight and priority, and its children's.
+ * give first, and among these the one that has most for its weight, until all have the same for it.
+ * What falls to a child is divided in the same way between its own frames, which count as one more
+ * child of the same weight and priority, and its children's.
  *
  * N. Walfield's Viengoos, 2009. Its victim search also spares frames in use, by more and more of an
  * activity's active frames;
@@ -181,8 +181,8 @@ static double member_has(const struct sp_arbiter_task *tasks, size_t i, uint32_t
 
 /* What a member may plan with, of `frames`: what it has or, if more, its share by weight; or what
  * it has and the others have beyond their shares, if that comes to more; and, of what others have
- * not taken of their shares, what it does not use already. Who has a higher priority keeps what it
- * has. */
+ * not taken of their shares, what it does not use already. A member of higher priority keeps
+ * what it has. */
 static double member_available(const struct sp_arbiter_task *tasks, size_t count,
                                const struct sibling *member, double frames)
 {

@@ -30,7 +30,8 @@ struct directory {
  * -ENAMETOOLONG: there is no room for the sockets. -EBUSY: another run uses `chosen`. */
 int directory_make(struct directory *directory, const char *chosen, struct sp_error *error);
 
-/* Remove what is to be removed. Returns 0 or the first error. Async-signal-safe. */
+/* Remove what `keep` and `keep_swap` do not preserve. Returns 0 or the first error.
+ * Async-signal-safe. */
 int directory_remove(const struct directory *directory);
 
 /* Let go of the lock; removes nothing. */

@@ -11,12 +11,12 @@
 /* How a picture looks; zeros are the defaults. */
 struct gnuplot_look {
     const char *title; /* "": none; NULL: what the picture says of itself */
-    const char *size;  /* "WIDTHxHEIGHT" in pixels, of which 96 are an inch */
+    const char *size;  /* "WIDTHxHEIGHT" in pixels, 96 to the inch */
     const char *font;  /* "NAME" or "NAME,POINTS" */
 };
 
 struct gnuplot {
-    FILE *script; /* where to write what is to be drawn */
+    FILE *script; /* write the commands that draw here */
     /* Private. */
     struct new_file file;
     const char *path;
@@ -26,9 +26,9 @@ struct gnuplot {
  * be. -EINVAL, and `error` says which is not. */
 int gnuplot_check(const char *path, const struct gnuplot_look *look, struct sp_error *error);
 
-/* Begin a picture in the file `path`, which gnuplot_check has passed, `width` by `height` pixels large
- * unless `look` says otherwise. Returns 0; then gnuplot_draw is to be called. Or a negative errno: the
- * file cannot be written, or -ENOMEM. */
+/* Begin a picture in the file `path`, which gnuplot_check has passed, `width` by `height` pixels
+ * large unless `look` says otherwise. Returns 0, and the caller must then call gnuplot_draw; or a
+ * negative errno: the file cannot be written, or -ENOMEM. */
 int gnuplot_begin(struct gnuplot *gnuplot, const char *path, const struct gnuplot_look *look,
                   unsigned width, unsigned height, struct sp_error *error);
 

@@ -14,7 +14,7 @@
 #include "base/error.h"
 
 /* How long to wait for the killed children to be gone, in ms. As orphans they are reaped by
- * somebody else, who may be slow or not there; dead they are in any case. */
+ * another process, which may be slow or missing; they are dead in any case. */
 enum { GUARDIAN_PATIENCE_MS = 100 };
 
 /* How long to try to remove the directory, which fails while a dying child still adds to it. */
@@ -55,7 +55,7 @@ static pid_t guardian_make_group(void)
 
     if (leader != 0) {
         if (leader > 0)
-            setpgid(leader, leader); /* whoever of the two comes first */
+            setpgid(leader, leader); /* both processes do it: the first one counts */
         return leader;
     }
     setpgid(0, 0);

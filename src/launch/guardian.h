@@ -1,4 +1,4 @@
-/* The guardian: a tiny process that cleans up after whoever started it, however that one ends.
+/* The guardian: a tiny process that cleans up after its starter, however that process ends.
  *
  * It holds the read end of a pipe whose write end only the starter has. When the pipe closes, since
  * the starter is done or dead, the guardian kills the process group of the starter's children,

@@ -24,7 +24,7 @@ struct launched_log {
 /* A log that keeps everything and needs no reader: a memory file. Returns 0 or a negative errno. */
 int launched_log_memory(struct launched_log *log);
 
-/* A log that is a pipe, for who reads it while the server runs. Returns 0 or a negative errno. */
+/* A log that is a pipe, for a reader while the server runs. Returns 0 or a negative errno. */
 int launched_log_pipe(struct launched_log *log);
 
 void launched_log_fini(struct launched_log *log);

@@ -1,9 +1,9 @@
 /* Extents: the memory behind frames. An extent is a memfd of a fixed number of pages that can be
  * handed to another process, and taken back from all of them by cutting it to nothing.
  *
- * Growing is sealed, shrinking is not: extent_truncate is how revocation works. Whoever holds a
- * writable descriptor can therefore truncate it too; never map an extent that somebody else could
- * truncate: use pread and pwrite, and take a short count for that task's fault.
+ * Growing is sealed, shrinking is not: extent_truncate is how revocation works. A process that
+ * holds a writable descriptor can therefore truncate it too; never map an extent that somebody else
+ * could truncate: use pread and pwrite, and take a short count for that task's fault.
  *
  * Pages, never bytes. Functions return a value >= 0 or a negative errno, and are async-signal-safe
  * unless noted. */

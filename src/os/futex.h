@@ -1,7 +1,7 @@
-/* A lock and a wait for code that runs in signal handlers, where pthread's may not be used.
+/* A lock and a wait for code that runs in signal handlers, where those of pthread must not be used.
  *
- * All functions are async-signal-safe and private to the process; errno may change. Who takes a
- * lock both in a handler and outside must have that signal blocked outside, as with any lock. */
+ * All functions are async-signal-safe and private to the process; errno may change. A thread that
+ * takes a lock both in a handler and outside must block that signal outside, as with any lock. */
 #ifndef OS_FUTEX_H
 #define OS_FUTEX_H
 

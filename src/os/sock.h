@@ -3,12 +3,12 @@
  * Every socket here is close-on-exec and non-blocking, and no function waits except sock_connect,
  * sock_wait and what says so. Functions return a value >= 0 or a negative errno.
  *
- * Names of descriptor arguments carry ownership: `borrowed_fd` stays the caller's and need only
- * live for the call; `*receivedp` is the caller's to close.
+ * Names of descriptor arguments carry ownership: the caller still owns `borrowed_fd`, which need
+ * only live for the call; the caller must close `*receivedp`.
  *
  * A passed descriptor arrives with the first byte that was sent with it, or with bytes sent before
- * it, never later. Who frames messages over this therefore starts a send with the message that the
- * descriptor belongs to. */
+ * it, never later. Code that frames messages over this must therefore start a send with the message
+ * that the descriptor belongs to. */
 #ifndef OS_SOCK_H
 #define OS_SOCK_H
 
@@ -77,7 +77,7 @@ int sock_pass_descriptors(int fd, bool pass);
 /* Whether the kernel refuses descriptors that are sent to this socket. */
 bool sock_passes_no_descriptors(int fd);
 
-/* Who opened the other end, as the kernel knows it from the time of connect. */
+/* The process that opened the other end, as the kernel knew it at the time of connect. */
 struct sock_peer {
     pid_t pid;
     uid_t uid;
@@ -87,9 +87,9 @@ struct sock_peer {
 /* Fill *peer by SO_PEERCRED. Returns 0. Async-signal-safe. */
 int sock_peer(int fd, struct sock_peer *peer);
 
-/* A pidfd of the process that opened the other end, which names it and no later one of its number;
- * the caller's. -ENOPROTOOPT: the kernel cannot (before Linux 6.5); others: the process is gone, or
- * there is no descriptor left. */
+/* A pidfd of the process that opened the other end; it names that process and no later one of the
+ * same number. The caller must close it. -ENOPROTOOPT: the kernel cannot (before Linux 6.5);
+ * others: the process is gone, or there is no descriptor left. */
 int sock_peer_pidfd(int fd);
 
 /* Wait until `fd` has one of `events` (POLLIN, POLLOUT), for at most `timeout_ms` (-1: no limit).

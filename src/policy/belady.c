@@ -2,7 +2,7 @@
  * only when it is referenced, and then always, can take fewer misses.
  *
  * L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems
- * Journal 5(2), 1966; proof of optimality: Mattson et al. 1970 (OPT). Who is next to leave may
+ * Journal 5(2), 1966; proof of optimality: Mattson et al. 1970 (OPT). The next victim may
  * change with every reference, so that hits and inserts take logarithmic time. */
 #include "policy/heap.h"
 #include "policy/registry.h"

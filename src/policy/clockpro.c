@@ -5,8 +5,8 @@
  * USENIX 2005, section 4, in the details that the paper leaves open as in S. Jiang's simulator
  * (clock-pro.c of 29 September 2005), to the same miss counts with its settings, which are the
  * presets here. A new page is cold and in its test period; referenced again before that is over, it
- * becomes hot. A cold page evicted during its test period stays on the clock as a ghost, of which
- * there are as many as frames at most. While memory fills up for the first time, new pages are hot
+ * becomes hot. A cold page evicted during its test period stays on the clock as a ghost; there
+ * are at most as many ghosts as frames. While memory fills up for the first time, new pages are hot
  * as long as hot pages have room.
  *
  *     hand_cold   evicts the first cold page that is in no test period, or was not referenced; the
@@ -45,7 +45,7 @@ enum {
     IS_DOOMED = 64, /* cold, and not worth keeping for all that the program knows */
 };
 
-/* Cold pages that there are at the least; with very few frames, one. */
+/* The fewest cold pages; with very few frames, one. */
 #define COLD_LEAST      2u
 #define COLD_LEAST_FROM 5u
 
@@ -70,7 +70,7 @@ struct clockpro {
     struct ring clock;
     struct ring cold;            /* resident cold pages */
     sp_page hand_hot, hand_test; /* on the clock, SP_NO_PAGE if it is empty */
-    sp_page hand_cold;           /* on the ring of cold pages, likewise */
+    sp_page hand_cold;           /* on the ring of cold pages, SP_NO_PAGE if it is empty */
     struct recent recent;
     uint8_t *is;             /* by page */
     struct sp_link memory[]; /* two by page */
@@ -319,7 +319,7 @@ static void credits_bound(struct clockpro *clock)
         clock->credits = 0;
 }
 
-/* A hot page makes room for cold ones, of which the one under hand_cold is tested again. In the
+/* A hot page makes room for cold ones, and the cold page under hand_cold is tested again. In the
  * author's program its bit goes over to the page that follows on the clock. */
 static void cold_grow(struct clockpro *clock, sp_page page)
 {

@@ -23,7 +23,7 @@
 
 #include <selfpage/page_list.h>
 
-/* HIR pages that there are at the least; with very few frames, one. */
+/* The fewest HIR pages; with very few frames, one. */
 #define HIR_LEAST      2u
 #define HIR_LEAST_FROM 5u
 

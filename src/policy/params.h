@@ -14,7 +14,7 @@
 /* Parameters that a policy can have. */
 #define POLICY_PARAMS_MAX PARAMS_MAX
 
-/* A policy and the values it is to be started with. */
+/* A policy and the values to start it with. */
 struct policy_choice {
     const struct sp_policy *policy;
     double params[POLICY_PARAMS_MAX]; /* in the order of policy->params; 0 beyond them */

@@ -3,8 +3,8 @@
  * L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems
  * Journal 5(2), 1966, where it is the yardstick for what a policy gains by knowing anything.
  *
- * The resident pages fill the beginning of an array without gaps; who leaves is replaced by the
- * last. Choosing, adding and removing take constant time. */
+ * The resident pages fill the beginning of an array without gaps; the last page replaces one
+ * that leaves. Choosing, adding and removing take constant time. */
 #include "policy/registry.h"
 
 struct random_cell {

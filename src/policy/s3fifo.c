@@ -9,7 +9,7 @@
  *
  * While there are free frames the paper's small queue takes all new pages. libCacheSim's S3-FIFO of
  * 2025 fills the main queue as soon as the small one is full, as long as nothing has been evicted:
- * `fill=1`. It makes a large difference in loops, of which that part of main then stays.
+ * `fill=1`. It makes a large difference in loops: the part of the loop that fills main then stays.
  *
  *     insert --> [ small ] --> [ main ] --> victim
  *                   |             ^

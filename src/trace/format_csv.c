@@ -37,7 +37,7 @@ struct csv {
     uint64_t again; /* the reference read last is made so many times more */
     struct trace_reference repeated;
     struct csv_field fields[CSV_COLUMNS_MOST];
-    uint16_t spaces; /* that there are so far */
+    uint16_t spaces; /* numbered so far */
     struct csv_space {
         uint64_t id;
         uint16_t number; /* from 1; 0: the slot is free */

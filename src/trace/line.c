@@ -32,7 +32,7 @@ static int skip_mark(struct source *source, struct sp_error *error)
     return result < 0 ? result : 0;
 }
 
-/* Find the end of a line, of which the first `seen` bytes are known to hold none. */
+/* Find the end of a line; it is known not to be in the first `seen` bytes. */
 static int find_end(struct trace *trace, size_t seen, const char **start, size_t *length,
                     struct sp_error *error)
 {

@@ -37,7 +37,7 @@ struct sink {
 /* How a file is compressed that is called `path`: its last extension says. */
 enum sink_filter sink_filter_of(const char *path);
 
-/* Write to `fd`, which stays the caller's, as `name` does. Release with sink_fini in any case. */
+/* Write to `fd`; the caller still owns `fd` and `name`. Release with sink_fini in any case. */
 int sink_init(struct sink *sink, int fd, const char *name, enum sink_filter filter,
               struct sp_error *error);
 

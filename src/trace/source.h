@@ -21,7 +21,7 @@ struct source_origin {
     const char *path;  /* a file, or "-" for standard input; NULL: one of the following */
     const void *bytes; /* memory, `size` bytes; NULL: fd */
     size_t size;
-    int fd;    /* a descriptor, which stays the caller's, called `name` in messages */
+    int fd;    /* a descriptor that the caller owns, called `name` in messages */
     int until; /* with fd: a descriptor that becomes readable when nothing more will be written to
                   fd: then the bytes end once fd has none left; -1: they end where fd ends */
     const char *name;

@@ -92,8 +92,8 @@ static int refuse(const struct trace *trace, const char *kind, struct sp_error *
                      trace->format != NULL ? trace->format->name : "", kind);
 }
 
-/* Refuse what cannot be a trace of trace->format (NULL: no format was found), of which the bytes are
- * the first. `said`: the user has said that it is of this format. */
+/* Refuse input that cannot be a trace of trace->format (NULL: no format was found). The bytes are
+ * the first ones of the input. `said`: the user has said that it is of this format. */
 static int refuse_foreign(const struct trace *trace, bool said, const uint8_t *bytes, size_t size,
                           bool whole, struct sp_error *error)
 {

@@ -5,7 +5,7 @@
 #include "trace/sink.h"
 #include "trace/trace.h"
 
-/* How a trace is to be written. */
+/* How to write a trace. */
 struct trace_output_choice {
     const struct trace_format *format;
     enum sink_filter filter;
@@ -29,7 +29,7 @@ int trace_output_choose(const char *name, const char *path, struct trace_output_
 /* True if references must be given their next ones. */
 bool trace_output_needs_future(const struct trace_output_choice *choice);
 
-/* Write to `fd`; fd and `name` stay the caller's. `page_size`: for the header of native; 0: not
+/* Write to `fd`; the caller still owns fd and `name`. `page_size`: for the header of native; 0: not
  * known. Release with trace_output_fini in any case. */
 int trace_output_init(struct trace_output *output, const struct trace_output_choice *choice, int fd,
                       const char *name, uint32_t page_size, struct sp_error *error);

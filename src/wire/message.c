@@ -31,7 +31,7 @@ struct type_info {
     uint16_t shortest; /* body, in bytes */
     uint16_t longest;
     uint8_t fds;
-    uint8_t by; /* who may send it: WIRE_BY_* */
+    uint8_t by; /* which peers may send it: WIRE_BY_* */
 };
 
 /* Indexed by type; the name of unknown types is NULL. */

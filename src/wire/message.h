@@ -95,7 +95,7 @@ const char *message_type_name(uint8_t type);
 /* The number of descriptors a type carries (0 or 1); 0 for unknown types. */
 unsigned message_type_fds(uint8_t type);
 
-/* Who may send a type: WIRE_BY_* bits; 0 for unknown types. */
+/* Which peers may send a type: WIRE_BY_* bits; 0 for unknown types. */
 unsigned message_type_senders(uint8_t type);
 
 /* The text of a reason (enum sp_reason), for people: "the sum of guarantees would exceed the frames

@@ -1,6 +1,6 @@
 /* The wire protocol: every message of every conversation, declared once. The macros below expand
- * into structs, encoders, decoders, a printer, random messages for tests, and the list of who may
- * send what.
+ * into structs, encoders, decoders, a printer, random messages for tests, and the list of messages
+ * that each peer may send.
  *
  * HOW DO I ADD A MESSAGE? One row in WIRE_MESSAGES, at the end of this file, with the macro of its
  * fields in front of it, then the code that sends it and the code that takes it. Build, and run
@@ -288,7 +288,7 @@
 #define WIRE_CHANGED_FIELDS(F, E, S, L)                                                            \
     F(u32, contract) F(u32, part) F(u32, frames) F(u32, change) E(state, WIRE_STATES)              \
     E(why, WIRE_REASONS)
-/* A recall's deadline was missed, and there is another: `left` misses more are forborne. */
+/* The task missed a recall's deadline, and gets another: physmem permits `left` more misses. */
 #define WIRE_WARNED_FIELDS(F, E, S, L)                                                             \
     F(u64, id) F(u32, missing) F(u32, left) F(u64, charged) E(grace_unit, WIRE_GRACE_UNITS)        \
     F(u64, grace)

@@ -86,7 +86,7 @@ static void test_maxmin_divides_evenly(void **state)
     entitle_fini(&entitle);
 }
 
-/* Who wants nothing now is told what it could have, not what it has. */
+/* A task that wants nothing now is told what it could have, not what it has. */
 static void test_who_asks_for_nothing_is_entitled_to_its_share(void **state)
 {
     const struct sp_arbiter_task tasks[] = {task_of(1, 20, 0), task_of(2, 20, 0),
@@ -140,7 +140,7 @@ static void test_priorities_are_laid_down(void **state)
     entitle_fini(&entitle);
 }
 
-/* State follows the task when others come and go, and is new for who is new. */
+/* State follows the task when others come and go, and is new for a new task. */
 struct counter {
     uint32_t id;
     uint32_t rounds;
@@ -167,7 +167,7 @@ static uint32_t counter_decide(void *self, uint64_t now, const struct sp_arbiter
         own->id = tasks[i].id;
         own->rounds++;
     }
-    /* What is granted tells how often the one who asks has been seen. */
+    /* The grant tells how often the arbiter has seen the asking task. */
     return ((const struct counter *)tasks[request->task].own)->rounds;
 }
 

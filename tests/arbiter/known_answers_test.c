@@ -44,7 +44,8 @@ static void test_esx_taxes_idle_memory(void **state)
     }
 }
 
-/* Max-min against water-filling frame by frame: each frame goes to who has least for its weight. */
+/* Max-min against water-filling frame by frame: each frame goes to the task that has least for its
+ * weight. */
 static void fill(const uint32_t *demand, const uint32_t *weight, uint32_t count, uint32_t frames,
                  uint32_t *held)
 {
@@ -336,7 +337,7 @@ static void test_auction_rewards_the_truth(void **state)
     }
 }
 
-/* Equal bids: as much for one as for another, or all it asks for, whoever was there first. */
+/* Equal bids: each task gets as much as another, or all it asks for, whichever came first. */
 static void test_auction_divides_among_equals(void **state)
 {
     static const uint32_t demand[] = {1000, 1000, 1000, 100}, held[] = {300, 300, 300, 100};

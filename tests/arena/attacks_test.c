@@ -63,8 +63,8 @@ static void test_a_play_is_a_function_of_its_seed(void **state)
     assert_true(first.victims.needed > first.victims.useful);
 }
 
-/* Guarantees are served, who keeps his contracts loses nothing, and the books agree. A guarantee is
- * given to who asks first, whatever the arbiter: no arbiter is asked. */
+/* Guarantees are served, a task that keeps its contracts loses nothing, and the books agree. A
+ * guarantee goes to the task that asks first, whatever the arbiter: no arbiter is asked. */
 static void test_no_attack_breaks_a_promise(void **state)
 {
     const struct sp_arbiter *arbiter;
@@ -90,8 +90,8 @@ static void test_no_attack_breaks_a_promise(void **state)
     assert_int_equal(bytes, 0);
 }
 
-/* Extra frames that are given only while there are free ones belong to who takes them first. Those
- * arbiters that decide on them take them back. */
+/* Extra frames that are given only while there are free ones belong to the task that takes them
+ * first. Arbiters that decide on them take them back. */
 static void test_the_hoarder_wins_where_the_first_wins(void **state)
 {
     const struct sp_arbiter *arbiter;
@@ -131,7 +131,7 @@ static void test_a_slow_task_is_borne_within_its_grace(void **state)
     assert_true(v.gain < 1.05);
 }
 
-/* Who cannot drop its frames in time loses all it has. */
+/* A task that cannot drop its frames in time loses all it has. */
 static void test_dirty_frames_are_lost(void **state)
 {
     struct verdict v;
@@ -143,7 +143,7 @@ static void test_dirty_frames_are_lost(void **state)
     assert_int_equal(v.attacked.victims.revoked, 0);
 }
 
-/* Parts of one contract count once for whoever looks at the tree. */
+/* Parts of one contract count once for an arbiter that looks at the tree. */
 static void test_a_tree_counts_once(void **state)
 {
     (void)state;
@@ -152,7 +152,7 @@ static void test_a_tree_counts_once(void **state)
     assert_true(judge("viengoos", ATTACK_FORK).gain > 1.15);
 }
 
-/* Who believes a lie loses by it, and nobody else does. */
+/* An arbiter that believes a lie loses by it, and no other does. */
 static void test_lies_work_on_who_believes_them(void **state)
 {
     (void)state;

@@ -123,7 +123,7 @@ static void test_a_full_pipe_holds_nobody_up(void **state)
     assert_int_equal(fcntl(ends[1], F_SETFL, flags | O_NONBLOCK), 0);
     while (write(ends[1], bytes, sizeof(bytes)) > 0)
         continue;
-    assert_int_equal(fcntl(ends[1], F_SETFL, flags), 0); /* others write to it, who want to wait */
+    assert_int_equal(fcntl(ends[1], F_SETFL, flags), 0); /* other writers want to wait */
     log.fd = ends[1];
     alarm(10);
     log_line(&log, "cause", "lost");

@@ -228,7 +228,7 @@ static void test_a_flood_of_work_lets_others_have_their_turn(void **state)
         while (peer_receive(good, &message, NULL) == -EAGAIN)
             uv_run(&fixture.loop, UV_RUN_NOWAIT);
         assert_int_equal(message.seq, 1);
-        /* Two passes, of which each may be late by one turn of four messages: 5 ms and more would
+        /* Two passes, and each may be late by one turn of four messages: 5 ms and more would
          * be 50. */
         assert_in_range(fixture.seen.messages - before, 1, 48);
     }

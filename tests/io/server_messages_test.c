@@ -64,7 +64,7 @@ static void test_a_request_is_answered(void **state)
     assert_int_equal(message.seq, 5);
     assert_int_equal(message.done.count, 5);
     assert_string_equal(message.done.text, "text");
-    assert_int_equal(receives, 1 + 2); /* the server's, and header and body here */
+    assert_int_equal(receives, 1 + 2); /* one in the server; header and body here */
     assert_int_equal(sends, 1 + 1);
     close(peer);
     pump(&fixture);

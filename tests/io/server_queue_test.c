@@ -56,7 +56,7 @@ static void test_a_slow_peer_gets_all(void **state)
         message.seq = ++sent;
         assert_int_equal(connection_send(connection, &message, -1), 0);
     } while (!connection->blocked || connection->queued < 100000);
-    assert_non_null(fixture.server.spare); /* not kept by the one who does not receive */
+    assert_non_null(fixture.server.spare); /* the peer that does not receive does not keep it */
     message = (struct wire_message){.type = WIRE_EXTENT, .seq = ++sent};
     assert_int_equal(connection_send(connection, &message, peer), 0);
     pump(&fixture);

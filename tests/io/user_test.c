@@ -1,4 +1,4 @@
-/* Users and their shares: whoever came before, there is something left. */
+/* Users and their shares: whichever users came before, something is left. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

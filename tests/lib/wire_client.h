@@ -43,8 +43,8 @@ int wire_client_open(struct wire_client *client, const char *path, enum wire_rol
 /* Close the socket and whatever was received and not taken. Safe to call twice. */
 void wire_client_close(struct wire_client *client);
 
-/* Send `message` as it is; `fd` travels with it unless it is -1 (it stays the caller's). Returns 0,
- * -EINVAL if it cannot be encoded, or another negative errno. */
+/* Send `message` as it is; `fd` travels with it unless it is -1 (the caller still owns it).
+ * Returns 0, -EINVAL if it cannot be encoded, or another negative errno. */
 int wire_client_send(struct wire_client *client, const struct wire_message *message, int fd);
 
 /* Send any bytes, with a descriptor or -1. Returns 0 or a negative errno. */

@@ -80,7 +80,7 @@ static void make_trace(struct trace *trace, const char *name)
 
 struct distance {
     double replay, live; /* misses or faults, per 100 references */
-    double soft;         /* soft faults, likewise */
+    double soft;         /* soft faults, per 100 references */
 };
 
 static struct distance distances[POLICIES_MOST][COUNT(runs)];

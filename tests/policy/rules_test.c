@@ -1,5 +1,5 @@
 /* Every built-in policy under everything an engine may do, in random legal order, against a model
- * of which pages are the policy's, and for fifo, lru and clock of their exact order. */
+ * that knows which pages the policy has, and for fifo, lru and clock their exact order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -118,7 +118,7 @@ static void order_move(struct driver *driver, sp_page page, bool front)
     order_add(driver, page, front ? 0 : driver->count);
 }
 
-/* Who has to go, or SP_NO_PAGE if the model cannot say. Works on copies of the bits. */
+/* The page that has to go, or SP_NO_PAGE if the model cannot say. Works on copies of the bits. */
 static sp_page model_victim(const struct driver *driver)
 {
     bool bit[PAGES];
@@ -384,7 +384,7 @@ static void test_live_forms(void **state)
     }
 }
 
-/* What a live task pays: 48 bytes a page, of which the pager takes 16. */
+/* What a live task pays: 48 bytes a page; the pager takes 16 of them. */
 static void test_live_memory(void **state)
 {
     struct sp_policy_config config = {.pages = 100000, .frames = 50000};

@@ -128,7 +128,8 @@ static void test_hostile_memory(void **state)
 struct hammer {
     struct frame_stack *stack;
     uint32_t places;
-    /* Of whoever has the frame: plain memory, so that ThreadSanitizer sees two owners. */
+    /* Written by the side that has the frame: plain memory, so that ThreadSanitizer sees two
+     * owners. */
     uint32_t written[FRAMES];
     _Atomic uint32_t back[FRAMES]; /* 1: physmem gives the frame to the task again */
     _Atomic bool stop;
@@ -150,7 +151,7 @@ static void *physmem_main(void *argument)
 
         more = !hammer->stop;
         while ((slot = frame_stack_walk_next(&walk)) != FRAME_STACK_NONE) {
-            /* The books: no such slot, or not the task's. */
+            /* The books: no such slot, or one that the task does not have. */
             if (slot >= FRAMES || has[slot] || !frame_stack_walk_claim(&walk))
                 continue;
             has[slot] = true;

@@ -227,7 +227,7 @@ int main(void)
                                         sp_testing_teardown),
     };
 
-    /* Whatever frames are free, recalls are to be messages. */
+    /* Whatever frames are free, recalls must be messages. */
     setenv("SELFPAGE_FRAME_STACK", "0", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

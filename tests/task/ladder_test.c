@@ -460,7 +460,7 @@ int main(void)
         TEST(test_a_part_for_another_task),
     };
 
-    /* Whatever frames are free, recalls are to be messages. */
+    /* Whatever frames are free, recalls must be messages. */
     setenv("SELFPAGE_FRAME_STACK", "0", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,7 @@ static int ranges(void *arg)
         *at(memory, page) = (unsigned char)(page + 1);
     sp_get_stats(task, &stats);
     CHECK(stats.faults == 3 && stats.resident == 12 && stats.pages == 12);
-    /* A page of which only a part is to be dropped stays. */
+    /* A page stays if only a part of it should be dropped. */
     CHECK(sp_discard(task, at(memory, 1), 3) == 0);
     CHECK(sp_discard(task, at(memory, 3), 4) == 0);
     CHECK(sp_discard(task, at(memory, 8), 1) == 0);

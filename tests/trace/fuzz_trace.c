@@ -48,7 +48,7 @@ void fuzz_trace(const char *format, uint32_t page_size, uint64_t id_unit, const 
     else
         count = -1;
     if (count < 0 && (error.code == 0 || error.text[0] == '\0'))
-        abort(); /* whoever gives up says why */
+        abort(); /* a reader that gives up must say why */
     trace_fini(&trace);
     page_table_fini(&table);
 }

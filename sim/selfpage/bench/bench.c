@@ -22,7 +22,7 @@
 /* Asked so often whether all tasks have gone, before that counts as wrong books. */
 #define BOOKS_TRIES 200u
 
-/* Physmem, and who loads it. */
+/* Physmem, and the tasks that load it. */
 struct bench {
     struct stage stage;
     struct crew crew;

@@ -1,9 +1,10 @@
 /* The load of `selfpage bench contracts`: many tasks as connections of one libuv loop.
  *
- * Files stand on one another in the order below: meter.c says what is measured, and ends the load when
- * something fails; link.c moves messages; ask.c makes the requests of a task, map.c maps what it got;
- * use.c looks at who has how many frames; pool.c knows which tasks are free, and measures their
- * requests; task.c takes what physmem says; load.c decides when a request is to be made. */
+ * Files stand on one another in the order below: meter.c says what is measured, and ends the load
+ * when something fails; link.c moves messages; ask.c makes the requests of a task, map.c maps what
+ * it got; use.c looks at how many frames each task has; pool.c knows which tasks are free, and
+ * measures their requests; task.c takes what physmem says; load.c decides when to make a
+ * request. */
 #ifndef SELFPAGE_BENCH_LOAD_H
 #define SELFPAGE_BENCH_LOAD_H
 

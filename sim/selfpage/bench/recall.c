@@ -86,7 +86,7 @@ static int fill(struct great *great, const char *path, struct sp_error *error)
     return code;
 }
 
-/* Ask for all frames that there are, with one send. Returns the number of requests. */
+/* Ask for all existing frames, with one send. Returns the number of requests. */
 static int ask(struct great *great, struct sp_error *error)
 {
     struct bench_peer *peer = &great->peer[great->options->recall_tasks];

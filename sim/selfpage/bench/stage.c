@@ -69,7 +69,7 @@ static int limit_say(struct stage *stage, const struct bench_options *options, u
     return caller_send(stage->policy, &message, -1);
 }
 
-/* Take control, and say the priorities; who gets what remains the business of physmem's arbiter. */
+/* Take control, and set the priorities; physmem's arbiter still decides how much each task gets. */
 static int priorities_say(struct stage *stage, const struct bench_options *options,
                           struct sp_error *error)
 {

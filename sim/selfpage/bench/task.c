@@ -117,7 +117,7 @@ static void contract_set(struct bench_task *task, const struct wire_message *mes
                                                 message->offer.kind, message->offer.order};
 }
 
-/* An offer in answer to PROPOSE, RESIZE or ACCEPT. Returns true if it is to be accepted. */
+/* An offer in answer to PROPOSE, RESIZE or ACCEPT. Returns true if the task should accept it. */
 static bool on_offer(struct bench_task *task, const struct wire_message *message)
 {
     task->unmet = task->proposed;

@@ -1,4 +1,4 @@
-/* Who has how many frames while the benchmark runs, and what that says of fairness. */
+/* How many frames each task has while the benchmark runs, and what that says of fairness. */
 #include "selfpage/bench/load.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  *   path        = name "." name
  *
  * A sum that is compared with nothing holds if it is not 0. sum(tasks.FIELD) adds up a field over
- * all tasks. Pure: names are looked up by a function of the caller's. */
+ * all tasks. Pure: a function that the caller gives looks up the names. */
 #ifndef SELFPAGE_COMMAND_EXPRESSION_H
 #define SELFPAGE_COMMAND_EXPRESSION_H
 
@@ -30,7 +30,7 @@ struct expression_names {
     void *arg;
 };
 
-/* What was compared, for who is told that it does not hold. */
+/* What was compared, for the message that it does not hold. */
 struct expression_sides {
     double left;
     double right; /* 0 if there is no comparison */

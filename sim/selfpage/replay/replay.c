@@ -57,7 +57,7 @@ static int scan(struct replay *replay, struct sp_error *error)
     progress_begin(&replay->progress, replay->options->quiet, "reading");
     result = pass_scan(&replay->pass, error);
     progress_end(&replay->progress);
-    page_table_close(&replay->table); /* whoever writes to the file meanwhile gets an error */
+    page_table_close(&replay->table); /* a writer to the file meanwhile gets an error */
     return result == 0 ? trace_rewind(&replay->trace, error) : result;
 }
 

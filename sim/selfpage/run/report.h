@@ -23,7 +23,7 @@ void report_init(struct report *report, bool json, bool table, bool no_table);
 /* Show the live table as things stand, `seconds` into the run. */
 void report_table(struct report *report, const struct outcome *outcome, double seconds);
 
-/* A line of a task's, a server's or our own, on standard error: "name: text". */
+/* A line of a task, a server or this program, on standard error: "name: text". */
 SP_PRINTF(3, 4)
 void report_line(struct report *report, const char *name, const char *format, ...);
 

@@ -280,7 +280,7 @@ static int check_event(const struct checking *check, uint32_t index, struct scen
 {
     const struct {
         const char *field;
-        const char *server; /* NULL if the field is not there, or none of a server's */
+        const char *server; /* NULL if the field is not there, or names no server */
         bool there;
     } actions[] = {
         [SCENARIO_SIGNAL] = {"signal", NULL, event->signal != NULL && event->server == NULL},

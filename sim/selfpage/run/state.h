@@ -94,7 +94,7 @@ struct run {
     uint32_t tasks_left;                /* waiting or running */
     bool interrupted;
     bool timed_out;
-    char late[160];          /* who was still running at the timeout */
+    char late[160];          /* the tasks that still ran at the timeout */
     struct sp_error failure; /* why the run could not go on; code 0: it could */
 };
 

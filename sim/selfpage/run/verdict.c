@@ -19,7 +19,7 @@ enum { SETTLE_MS = 5000 };
 
 /* ---- The last status ---- */
 
-/* Nobody but us is connected, and swap has the slots back of those who were. */
+/* No other peer is connected, and swap has back the slots of those that were. */
 static bool is_settled(const struct run *run)
 {
     const struct run_server *servers = run->servers;

@@ -109,7 +109,7 @@ static ssize_t read_merged(struct copy *copy, struct sp_error *error)
     return (ssize_t)kept;
 }
 
-/* The next references, as they are to be written, but for `next`. 0: the end. */
+/* The next references, as the copy will write them, but for `next`. 0: the end. */
 static ssize_t read_batch(struct copy *copy, struct sp_error *error)
 {
     ssize_t count = copy->options->merge ? read_merged(copy, error)

@@ -22,7 +22,7 @@ struct copy_options {
 
 struct copy_counts {
     uint64_t references; /* written */
-    uint64_t bytes;      /* likewise */
+    uint64_t bytes;      /* written */
     uint64_t pages;      /* different ones; 0: not counted */
 };
 

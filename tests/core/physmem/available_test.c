@@ -1,4 +1,4 @@
-/* How much a task could have: the figures, whether they hold, and who is told of them when. */
+/* How much a task could have: the figures, whether they hold, and when a task is told of them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -245,7 +245,7 @@ static void test_what_is_said_to_be_available_can_be_had(void **state)
             play(arbiters[i], seed);
 }
 
-/* ---- Who is told when ---- */
+/* ---- Which task is told when ---- */
 
 static uint32_t told_since(struct world *world, uint32_t since)
 {

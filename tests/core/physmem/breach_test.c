@@ -38,8 +38,8 @@ static void recall(struct world *world, const char *name, uint32_t frames)
     world_run(world);
 }
 
-/* Whatever the rung: after all grace there is, what was asked for is free, whoever is guaranteed
- * frames gets them, and keeps what it has. */
+/* Whatever the rung: after the whole grace, what was asked for is free, and a task with a
+ * guarantee gets its frames, and keeps what it has. */
 static void test_every_rung_frees_what_was_asked(void **state)
 {
     for (unsigned rung = 0; rung < SP_BREACH_ACTIONS; rung++) {
@@ -126,7 +126,7 @@ static void test_recalls_that_are_met_take_misses_off(void **state)
     assert_int_equal(world_status(task).recalls_met, 1);
     recall(world, "a", 2);
     world_pass(world, GRACE);
-    assert_false(world_status(task).breached); /* forborne once more, */
+    assert_false(world_status(task).breached); /* permitted once more, */
     world_pass(world, GRACE);
     assert_true(world_status(task).breached); /* and no more */
     check_books(world);
@@ -150,7 +150,7 @@ static void test_the_late_are_asked_first_and_not_waited_for(void **state)
     world_pass(world, GRACE);
     recorded = world->recorded;
     assert_null(world_allocate(world, good, in_good, 0, 40, 0));
-    /* 10 are free, 10 overdue: 30 of the late one's others are asked for before the other's. */
+    /* 10 are free, 10 overdue: physmem asks the late task for 30 more before it asks the other. */
     assert_int_equal(world_find(world, recorded, PHYSMEM_SEND_RECALL, late)->recall.frames, 30);
     assert_null(world_find(world, recorded, PHYSMEM_SEND_RECALL, other));
     recorded = world->recorded;
@@ -180,7 +180,7 @@ static void test_penalties(void **state)
     world_pass(world, GRACE);
     assert_int_equal(world_status(task).penalty, 154);
     assert_int_equal(world_status(task).repossessed, 0);
-    world_pass(world, GRACE); /* the price is to be paid for this miss, too */
+    world_pass(world, GRACE); /* the task pays the price for this miss, too */
     assert_int_equal(world_status(task).penalty, 196);
     assert_int_equal(world_status(task).repossessed, 6);
     assert_int_equal(world_status(task).held, 30);

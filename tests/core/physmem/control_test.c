@@ -202,7 +202,8 @@ static void test_short_of_frames(void **state)
     entitle(c, a, 190, 5, 200);
     entitle(c, b, FRAMES, 15, 15);
     since = c->world.recorded;
-    /* 10 are there. Of 10 that are missing, all come from who has more than he is entitled to. */
+    /* 10 are there, 10 are missing: all of these come from the task with more than its
+     * entitlement. */
     assert_null(world_allocate(&c->world, g, g_room, 0, 20, 0));
     assert_int_equal(recalled_from(c, since, a), 10);
     assert_int_equal(recalled_from(c, since, b), 0);

@@ -321,7 +321,7 @@ static void test_release_and_recover(void **state)
     assert_int_equal(world_status(stage->task).soft, 10);
     check_books(stage);
 
-    /* Whoever holds all it may cannot recover what it released before. */
+    /* A task that holds all it may cannot recover what it released before. */
     world_range(world, physmem_frames_deallocate, other, elsewhere, 0, 20);
     expect_allocated(allocate(stage, 200, 15, 0), 15, true);
     expect_done(range(stage, physmem_frames_recover, 20, 1), ENOMEM, 0);
@@ -511,7 +511,7 @@ static void test_unmap_not_answered(void **state)
         asked += physmem_unmap_random(world->physmem, world->now, &random) > 0;
         world_run(world);
     }
-    assert_int_equal(asked, PHYSMEM_UNMAPS_MAX); /* no more is asked of who does not answer */
+    assert_int_equal(asked, PHYSMEM_UNMAPS_MAX); /* no more for a silent task */
     assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage->task, 2), 0);
     world_pass(world, PHYSMEM_UNMAP_GRACE_NS - 1);
     assert_false(world_status(stage->task).breached);

@@ -284,7 +284,7 @@ static void test_death_returns_everything_below(void **state)
     check_books(world);
     assert_int_equal(promised(world), 0);
     assert_int_equal(world_status(chain.task[1]).owed, 16);
-    /* Who does not return it is in breach, like anybody. */
+    /* A task that does not return it is in breach, as always. */
     world_pass(world, SP_DEFAULT_T_CLEAN_NS);
     assert_true(world_status(chain.task[1]).breached);
     assert_true(world_status(chain.task[3]).breached);
@@ -352,7 +352,7 @@ static void test_parts_nobody_claims(void **state)
 
     assert_int_equal(reply->part.part.left, 30);
     assert_int_equal(world_status(a).leased, 30);
-    assert_int_equal(promised(world), 40); /* kept for who claims it */
+    assert_int_equal(promised(world), 40); /* kept for a claimer */
     expect_offer(world_propose(world, b, &terms), SP_REFUSED, SP_REASON_OVERCOMMITTED,
                  SP_CONTRACT_NONE);
     world_split(world, a, number, 5, TOKEN + 1);

@@ -233,7 +233,7 @@ static void on_answer(struct play *play, struct actor *actor, const struct physm
         mark(actor, actor->start, actor->count);
         play->served++;
     } else {
-        /* Who has no control connection is not told that the contract above has ended. */
+        /* A task without control connection is not told that the contract above has ended. */
         REQUIRE(play, actor->revoked || actor->commitment_shrank || actor->character == DEAF);
     }
     actor->seq = 0;
@@ -554,7 +554,7 @@ static void resize(struct play *play, struct actor *actor, uint32_t number)
 
 static void act_on_contract(struct play *play, struct actor *actor)
 {
-    /* As a rule one that there is. */
+    /* As a rule one that exists. */
     uint32_t number = below(play, 12);
 
     if (actor->numbers > 0 && below(play, 8) != 0)
@@ -763,7 +763,7 @@ static void play_once(uint64_t seed, uint32_t steps, bool meddled, struct totals
             check_books(play);
         }
     }
-    /* With time, whoever waits is served, whatever the silent do. */
+    /* With time, each waiting task is served, whatever the silent ones do. */
     for (unsigned i = 0; i < 10; i++)
         pass(play, 70 * SECOND);
     check_books(play);

@@ -246,7 +246,7 @@ static void test_an_idle_arbiter_starves_nobody_of_its_guarantee(void **state)
     expect_allocated(world_allocate(&world, b, in_b, 0, 60, PHYSMEM_EXTRA), 60);
     assert_null(world_allocate(&world, c, in_c, 0, 70, 0)); /* 10 are there */
     assert_int_equal(world_status(a).owed + world_status(b).owed, 60);
-    assert_int_equal(world_status(b).owed, 60); /* who has most */
+    assert_int_equal(world_status(b).owed, 60); /* it has most */
     physmem_get_status(world.physmem, &status);
     assert_int_equal(status.overruled, 1);
     check_books(&world);
@@ -597,7 +597,7 @@ static void test_extra_is_announced_when_pressure_ends(void **state)
     const struct physmem_effect *notice;
 
     expect_allocated(world_allocate(world, a, in_a, 0, 90, 0), 90);
-    /* 10 free, of which 3 (100 / 32) are not given as extra. */
+    /* 10 are free, and 3 of them (100 / 32) are not given as extra. */
     expect_error(world_allocate(world, b, in_b, 0, 8, PHYSMEM_EXTRA), ENOMEM);
     expect_allocated(world_allocate(world, b, in_b, 0, 8, PHYSMEM_EXTRA | PHYSMEM_PARTIAL), 7);
     expect_error(world_allocate(world, b, in_b, 7, 1, PHYSMEM_EXTRA), ENOMEM);

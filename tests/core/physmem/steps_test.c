@@ -184,7 +184,7 @@ static void test_every_step_in_every_state_of_a_part(void **state)
     uint32_t number = world_contract(world, a, SP_GUARANTEED, 20);
     uint32_t part = world_split(world, a, number, 10, 4711)->part.part.part;
 
-    expect_error(world_claim(world, a, 4711), EINVAL); /* by who split it off */
+    expect_error(world_claim(world, a, 4711), EINVAL); /* by the task that split it */
     expect_error(world_claim(world, b, 4712), ENOENT);
     expect_error(world_reabsorb(world, b, part), ENOENT);      /* by another */
     expect_error(world_renew(world, a, part, SECOND), ENOENT); /* a part is no contract */

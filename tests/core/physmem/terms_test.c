@@ -267,7 +267,7 @@ static void test_lease_is_not_recalled_in_its_term(void **state)
     check_books(world);
 }
 
-/* A holds a lease of 60 frames; B wants 50 extra frames, of which there are 36 at most. */
+/* A holds a lease of 60 frames; B wants 50 extra frames; at most 36 exist. */
 static void test_a_lease_is_not_renewed_while_others_wait(void **state)
 {
     struct world *world = *state;

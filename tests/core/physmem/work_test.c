@@ -66,7 +66,7 @@ static void test_a_task_of_a_gigabyte_is_freed_in_slices(void **state)
     check_books(world);
 }
 
-/* What is dead but not yet free is given to whoever needs it. */
+/* A task can get frames that are dead but not yet free. */
 static void test_frames_of_a_dead_task_can_be_had_at_once(void **state)
 {
     struct world *world = *state;

@@ -1,5 +1,5 @@
-/* Who has most gives first, with one mistake: WRONG names it. What selfpage check-arbiter has to say
- * about each stands in tests/sim/selfpage/policy/check_arbiter. */
+/* The task that has most gives first, with one mistake: WRONG names it. What selfpage check-arbiter
+ * says about each mistake stands in tests/sim/selfpage/policy/check_arbiter. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>

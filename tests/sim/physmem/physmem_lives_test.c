@@ -151,7 +151,7 @@ static bool serve(struct life_peer *peer)
     return rc == -EAGAIN;
 }
 
-/* Serve those who have been told something; if `wait`, sleep until there is somebody. */
+/* Serve the peers that have been told something; if `wait`, sleep until one has. */
 static void serve_ready(struct lives *lives, bool wait)
 {
     struct pollfd fds[2 * PEERS];
@@ -314,7 +314,7 @@ static void change(struct lives *lives, struct life_peer *peer)
         lives->resized += message.type == WIRE_RESIZE && is_active(&reply);
 }
 
-/* Its answer may have to wait for others, who are served meanwhile. */
+/* Its answer may have to wait for other peers, which are served meanwhile. */
 static void allocate(struct lives *lives, struct life_peer *peer)
 {
     struct wire_message message = {.type = WIRE_ALLOCATE};

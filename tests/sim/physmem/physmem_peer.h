@@ -26,7 +26,7 @@ int physmem_peer_open(struct physmem_peer *peer, const struct server_process *se
                       const char *name);
 void physmem_peer_close(struct physmem_peer *peer);
 
-/* Propose a contract that is to be accepted, for ever; `t_drop_ns` 0: the default. */
+/* Propose a contract that physmem must accept, for ever; `t_drop_ns` 0: the default. */
 int physmem_propose(struct physmem_peer *peer, enum sp_contract_kind kind, uint32_t frames,
                     uint64_t t_drop_ns);
 

@@ -389,8 +389,8 @@ static void test_chaos(void **state)
     physmem_peer_close(&peer);
 }
 
-/* Frames come back one here, one there; a block of eight is to be had all the same, and what had to
- * move for it keeps its contents. */
+/* Frames come back one here, one there; a block of eight can be made all the same, and frames that
+ * had to move for it keep their contents. */
 static void test_blocks_are_made(void **state)
 {
     struct stage *stage = *state;

@@ -1,4 +1,4 @@
-/* Starting and ending physmem, and who may connect in which role. */
+/* Starting and ending physmem, and which peers may connect in which role. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

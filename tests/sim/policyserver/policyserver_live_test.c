@@ -125,7 +125,7 @@ static void test_it_may_die(void **state)
     scene_await_log(&scene->physmem, "is gone without handing over: its last table stands");
     scene_status(scene, &status);
     assert_int_equal(status.physmem_status.controllers, 1);
-    /* Tasks go on; who comes now has the limits of its name. */
+    /* Tasks go on; a task that comes now has the limits of its name. */
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(physmem_allocate(&task, 100, 20, WIRE_ALLOCATE_EXTRA), 20);
         assert_int_equal(physmem_give_back(&task, WIRE_DEALLOCATE, 100, 20), 20);

@@ -1,4 +1,4 @@
-/* Starting and ending the policy server: options, files, and who may have control. */
+/* Starting and ending the policy server: options, files, and which users may have control. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -166,7 +166,8 @@ static void test_bad_input(void **state)
     assert_non_null(strstr(result.output, "'/nonexistent/output': No such file"));
 }
 
-/* Two regions of the file's size must fit into swap, and who cannot have them is told at once. */
+/* Two regions of the file's size must fit into swap, and a task that cannot have them is told at
+ * once. */
 static void test_too_large_for_swap(void **state)
 {
     size_t size = 300000;

@@ -1,5 +1,5 @@
-/* A file system whose one file is never read to the end: a page of it never comes, and whoever waits
- * for it in the middle of a system call keeps what that call has locked. */
+/* A file system whose one file is never read to the end: a page of it never comes, and a thread
+ * that waits for it in the middle of a system call keeps what that call has locked. */
 #ifndef SELFPAGE_BENCH_HOSTILE_FUSE_H
 #define SELFPAGE_BENCH_HOSTILE_FUSE_H
 

@@ -82,7 +82,7 @@ int locks_physmem(const struct attack_target *target)
     return code;
 }
 
-/* Pages that are to be loaded into such an extent. */
+/* Ask swap to load pages into such an extent. */
 int locks_swap(const struct attack_target *target)
 {
     static struct lock_hold hold[64];

@@ -1,7 +1,7 @@
 /* @NAME@: an arbiter for Selfpage.
  *
- * What it does now, so that there is something to change: who has most gives first, and a task that
- * asks for extra frames gets what is there. Its rules, and the whole story of who calls what when,
+ * What it does now, as a start to change: the task that has most gives first, and a task that asks
+ * for extra frames gets what is there. Its rules, and the whole story of which call comes when,
  * stand in <selfpage/arbiter.h>.
  *
  * Built, it is a shared object that runs
@@ -51,7 +51,8 @@ static size_t richest(const struct sp_arbiter_task *tasks, const uint32_t *takes
     return best;
 }
 
-/* SHORT: fill in who gives how many of request->frames. EXTRA: return what tasks[request->task] gets. */
+/* SHORT: fill in how many of request->frames each task gives.
+ * EXTRA: return what tasks[request->task] gets. */
 static uint32_t @IDENT@_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                                size_t count, const struct sp_arbiter_request *request,
                                uint32_t *takes)
@@ -78,7 +79,7 @@ static uint32_t @IDENT@_decide(void *self, uint64_t now, const struct sp_arbiter
                : request->frames;
 }
 
-/* Without SP_ARBITER_GRANTS the arbiter is asked who gives, and not who gets. */
+/* Without SP_ARBITER_GRANTS the arbiter is asked which tasks give, and not which tasks get. */
 const struct sp_arbiter sp_arbiter_plugin = {
     .abi = SP_ARBITER_ABI,
     .flags = SP_ARBITER_GRANTS,

@@ -1,8 +1,8 @@
 /* @NAME@: an eviction policy for Selfpage.
  *
- * What it does now, so that there is something to change: first in, first out, but a page that was
+ * What it does now, as a start to change: first in, first out, but a page that was
  * referenced since it was looked at last gets another chance (at most `chances` in a row). Its rules,
- * and the whole story of who calls what when, stand in <selfpage/policy.h>.
+ * and the whole story of which call comes when, stand in <selfpage/policy.h>.
  *
  * Built, it is a shared object that runs
  *   over a trace:       selfpage replay --policy ./@NAME@.so --policy lru --frames 1%,10% TRACE

@@ -345,8 +345,8 @@ static void overcommitted(void **state)
     json_decref(object);
 }
 
-/* Slow tasks answer when most of the grace is over; here that is after the end. Who waits for their
- * frames waits, and nobody is revoked. */
+/* Slow tasks answer when most of the grace is over; here that is after the end. Tasks that wait for
+ * their frames wait on, and no task is revoked. */
 static void slow_tasks(void **state)
 {
     static const char *const arguments[] = {
