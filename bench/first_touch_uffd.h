@@ -12,7 +12,7 @@
 struct uffd {
     int fd;
     int memory;          /* memfd, all pages present */
-    unsigned char *base; /* the last page is not the user's: a fault there ends the thread */
+    unsigned char *base; /* the last page is not for the user: a fault there ends the thread */
     size_t size;
     int core; /* of the thread */
     bool failed;

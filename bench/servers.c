@@ -13,7 +13,7 @@
 
 #define SERVER_TIMEOUT_MS 20000u
 
-/* The directory for sockets, and who removes it. */
+/* The directory for sockets, and the guardian that removes it. */
 static void serve(struct bench *bench)
 {
     struct sp_error error;

@@ -88,7 +88,7 @@ struct sp_l4_options {
     uint32_t frames;                   /**< frames of the machine; at least 1 */
     uint32_t
         mappings_max; /**< mappings that each space but sigma0 may have; 0: no limit. Without one a
-                                task can use up the model's memory, as it can a real kernel's */
+                                task can use up the model's memory, as on a real kernel */
 };
 
 /** A machine: its frames, and the address spaces that map them. */

@@ -145,7 +145,7 @@ struct sp_policy_env {
 /** A parameter a policy takes: `name:small=0.1,ghost=0.9`. */
 struct sp_policy_param {
     const char *name; /**< NULL ends the list */
-    double preset;    /**< value when none is given: the paper's */
+    double preset;    /**< value when none is given: that of the paper */
     double least;     /**< smallest legal value */
     double most;      /**< largest legal value */
     const char *help; /**< one line */

@@ -167,7 +167,7 @@ struct sp_attach_options {
                        SELFPAGE_RENEW=0 sets SP_ATTACH_NO_RENEWAL] */
     uint64_t seed;       /**< for what is random in the policy [SELFPAGE_SEED; 1] */
     /** Called on the control thread for each recall, before the library answers it. It may call
-     *  sp_discard, must not touch managed memory, and is to return at once: time is running. */
+     *  sp_discard, must not touch managed memory, and must return at once: time is running. */
     enum sp_recall_answer (*on_recall)(void *arg, const struct sp_recall *recall);
     void *on_recall_arg; /**< passed to on_recall */
     /** Called on the control thread when frames are short: as a rule when physmem has few left and
@@ -312,8 +312,8 @@ SP_EXPORT int sp_get_contract(struct sp_task *task, uint32_t contract,
                               struct sp_contract_info *info);
 
 /** Return frames to physmem though it has not asked, evicting as the policy says. The library does
- *  so in the background; dirty pages are written first. They can be had again by touching pages, as
- *  far as the contracts go.
+ *  this in the background, and writes dirty pages first. Touching pages gets frames back, as far as
+ *  the contracts go.
  *  \return the number of frames that will be returned: at most what the task holds */
 SP_EXPORT uint32_t sp_return_frames(struct sp_task *task, uint32_t frames);
 
@@ -337,7 +337,7 @@ enum sp_kind {
 typedef int sp_refill(void *arg, size_t index, void *frame);
 
 /** Do not clear frames before first use: contents are then undefined, but always this task's own
- *  earlier data or zeros, never another task's. */
+ *  earlier data or zeros, never data of another task. */
 #define SP_REGION_UNDEFINED 1u
 
 /** Regions that a task may have at a time. Many small objects lie better in one region: pages are paged one
@@ -432,10 +432,10 @@ SP_EXPORT int sp_get_availability(struct sp_task *task, struct sp_availability *
 
 /** The availability has changed.
  *  \param arg  as given to sp_watch_availability
- *  Runs on the library's control thread, which has recalls and unmaps to answer meanwhile: it is to
+ *  Runs on the library's control thread, which has recalls and unmaps to answer meanwhile: it must
  *  return at once. It may call sp_discard and nothing else of this library, and must neither touch
- *  managed memory nor wait for a thread that does. Work that takes longer it leaves to the program's
- *  own threads: store the figures in an atomic variable that they look at now and then, or, for
+ *  managed memory nor wait for a thread that does. Leave longer work to the program's own
+ *  threads: store the figures in an atomic variable that they look at now and then, or, for
  *  threads that sleep in poll, write to an eventfd besides. */
 typedef void sp_availability_changed(void *arg, const struct sp_availability *availability);
 

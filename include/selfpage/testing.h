@@ -107,7 +107,7 @@ struct sp_testing_options {
  *  \param error     may be NULL
  *  \retval 0
  *  \retval -ENOENT        a server's program was not found; error names the places searched
- *  \retval -ENAMETOOLONG  the directory's name leaves no room for a socket's
+ *  \retval -ENAMETOOLONG  the directory's name leaves no room for the name of a socket
  *  \retval -ECHILD        a server ended while starting; error has its own message
  *  \retval -ETIMEDOUT     a server did not say in time that it listens
  *  \retval -EINVAL        options out of range
@@ -184,7 +184,7 @@ struct sp_testing_result {
 };
 
 /** Call a function in a forked child that is set up as a task (see sp_testing_environment), and
- * wait for it. The child is to attach with sp_attach(&task, NULL, &error); its exit status is what
+ * wait for it. The child must attach with sp_attach(&task, NULL, &error); its exit status is what
  * the function returns. Standard error is collected in the result, and copied to this process's
  *  standard error if the exit status is not 0; standard output is shared.
  *  \param contract  for SELFPAGE_CONTRACT, as in struct sp_attach_options

@@ -45,8 +45,8 @@ struct adapter {
     uint64_t chosen_plus1; /* page that the plug-in let go, still to be removed by the engine */
 };
 
-/* An engine hands a policy nothing but numbers. So the address of the hooks travels as two of them:
- * its upper and its lower half, which a double holds exactly. */
+/* An engine hands a policy nothing but numbers. The address of the hooks therefore travels as two
+ * of them: its upper and its lower half, which a double holds exactly. */
 static void address_to_params(const struct libcachesim *plugin, double *params)
 {
     params[0] = (double)((uint64_t)(uintptr_t)plugin >> 32);

@@ -1,6 +1,6 @@
 /* An eviction policy made of the hooks of a plug-in that was written for libCacheSim.
  *
- * The plug-in keeps the order of pages, in memory of its own; residency is the engine's, as there.
+ * The plug-in keeps the order of pages, in memory of its own; the engine keeps residency, as there.
  * Hooks are called in the order in which libCacheSim calls them: eviction (which also takes the
  * page out of the plug-in's order) before the miss of the page that needs the frame; remove only
  * for a page that leaves without having been chosen.

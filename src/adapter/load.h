@@ -1,7 +1,7 @@
 /* From what a user types after --policy to a policy that can be started:
  *
  *   NAME[:PARAMS]              one that comes with Selfpage
- *   ./FILE.so[:PARAMS]         one of the user's, by <selfpage/policy.h>; or a plug-in for
+ *   ./FILE.so[:PARAMS]         one that the user wrote, by <selfpage/policy.h>; or a plug-in for
  *                              libCacheSim, which is seen by what it exports
  *   libcachesim:FILE.so        the latter, said plainly; a path without a slash will do */
 #ifndef ADAPTER_LOAD_H

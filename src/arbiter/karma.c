@@ -101,7 +101,7 @@ static double lends(const struct sp_arbiter_task *task, double level, const void
     return level_clamp(-level - own->credits, 0, donates(karma, task));
 }
 
-/* Greet newcomers, and give everybody the credits for his part of what is shared. */
+/* Greet newcomers, and give each task the credits for its part of what is shared. */
 static void issue_credits(const struct karma *karma, const struct sp_arbiter_task *tasks,
                           size_t count, double issue)
 {

@@ -6,9 +6,9 @@
  * n_i: frames beyond its guarantee. A task may have as many as it could pay for over the length of
  * a lease from income and savings, p * k * lease <= b_i + w_i * income * lease, and none while the
  * price is above its bid (a bid of 0: at any price). The price is the one at which demand fits the
- * frames there are; with no shortage, frames are free. So a task can save, run large for a while,
- * and save again. K. Harty and D. Cheriton, "Application-controlled physical memory using external
- * page-cache management", ASPLOS 1992, and "A market approach to operating system memory
+ * frames there are; with no shortage, frames are free. This way a task can save, run large for a
+ * while, and save again. K. Harty and D. Cheriton, "Application-controlled physical memory using
+ * external page-cache management", ASPLOS 1992, and "A market approach to operating system memory
  * allocation", 1996. The price is found at once rather than by their steps; charging for I/O is not
  * modelled: physmem sees none. */
 #include "arbiter/level.h"

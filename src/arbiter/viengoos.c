@@ -4,8 +4,7 @@
  * child of the same weight and priority, and its children's.
  *
  * N. Walfield's Viengoos, 2009. Its victim search also spares frames in use, by more and more of an
- * activity's active frames;
- * here idleness is left to esx. */
+ * activity's active frames; here idleness is left to esx. */
 #include <string.h>
 
 #include "arbiter/level.h"

@@ -50,7 +50,7 @@ static void split_off(struct arena *arena, struct member *member)
     }
 }
 
-/* Its guaranteed frames, by a contract of its own or by a part of another's. */
+/* Its guaranteed frames, by a contract of its own or by a part of another contract. */
 static void get_guarantee(struct arena *arena, struct member *member)
 {
     const struct attack_behaviour *behaviour = member->behaviour;

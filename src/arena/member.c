@@ -2,7 +2,7 @@
 
 #define MS UINT64_C(1000000)
 
-/* Frames that one who has to write them first gets clean in a step. */
+/* Frames that a task with only dirty frames gets clean in a step. */
 #define CLEANED_A_STEP 2u
 
 /* Frames lacking, times steps, for each fault on a page that was evicted lately. */
@@ -29,7 +29,7 @@ static uint32_t goal_of(const struct member *member, uint64_t now)
     return goal;
 }
 
-/* Frames that are to be returned before a time. */
+/* Frames that the task must return before a time. */
 static uint32_t asked_by(const struct member *member, uint64_t until)
 {
     uint32_t sum = 0;

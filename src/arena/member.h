@@ -46,11 +46,11 @@ struct member {
     struct frame_stack *stack; /* where it states its demand; it lists no frames; NULL: none */
     uint64_t waits_since;
     uint64_t asks_again;
-    uint64_t comes; /* when it is to come */
+    uint64_t comes; /* when it will come */
 };
 
-/* Frames that it is to return at time `now`: those that are due before `until`, and those that it has
- * no use for. */
+/* Frames that it should return at time `now`: those that are due before `until`, and those that it
+ * has no use for. */
 uint32_t member_returns(const struct member *member, uint64_t now, uint64_t until);
 
 /* Frames that it asks for next, as a pager does: a quarter of what it holds, from 8 to 64, within its

@@ -15,7 +15,7 @@
 struct deadline {
     uint64_t when;    /* while running; in the owner's unit of time */
     uint32_t place;   /* in the heap, plus 1; 0: not running */
-    uint32_t purpose; /* for the owner, who finds itself by it */
+    uint32_t purpose; /* for the owner, which finds itself by it */
 };
 
 struct deadlines {

@@ -16,7 +16,7 @@
 #include "base/random.h"
 #include "check/check.h"
 
-/* Tasks that there are at a time, at most. */
+/* The most tasks at a time. */
 #define CHECK_ARBITER_TASKS 12u
 
 struct check_arbiter {
@@ -41,8 +41,8 @@ struct check_arbiter {
 size_t check_arbiter_self_size(const struct arbiter_choice *choice, uint32_t frames);
 size_t check_arbiter_owns_size(const struct arbiter_choice *choice, uint32_t frames);
 
-/* Start over `self` and `owns`, zeros of these sizes, aligned to 64 bytes. `invoke` and `context` are
- * the caller's, set before; the arbiter is initialised. */
+/* Start over `self` and `owns`, zeros of these sizes, aligned to 64 bytes. The
+ * caller has set `invoke` and `context` before; the arbiter is initialised. */
 void check_arbiter_begin(struct check_arbiter *check, const struct arbiter_choice *choice,
                          uint32_t frames, uint64_t seed, struct check_log *log, void *self,
                          void *owns);

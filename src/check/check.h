@@ -1,9 +1,9 @@
 /* Driving an eviction policy through everything that the rules of <selfpage/policy.h> allow an
- * engine to do, in random order, and seeing whether it keeps the rules that are its own.
+ * engine to do, in random order, and seeing whether it keeps its own rules.
  *
- * Pure: whoever drives it gives the memory, so that it can be guarded, and steps it, so that two
- * can run side by side. A breach is told in words; what a policy does to the process (crashes,
- * loops, system calls) is for the driver to see, who finds in the log what was going on. */
+ * Pure: a driver gives the memory, so that it can be guarded, and steps it, so that two can run
+ * side by side. A breach is told in words; the driver must see what a policy does to the process
+ * (crashes, loops, system calls), and finds in the log what was going on. */
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 
@@ -132,8 +132,8 @@ struct check_cost {
     double hit, insert, evict, discard; /* nanoseconds a call; 0: the policy has no such function */
 };
 
-/* Measure what calls cost with `pages` pages, of which half fit, by `clock` (nanoseconds). `memory`
- * has check_tables_size bytes for a setup of 1 step. */
+/* Measure what calls cost with `pages` pages, when half of them fit, by `clock` (nanoseconds).
+ * `memory` has check_tables_size bytes for a setup of 1 step. */
 struct check_cost check_cost_measure(const struct policy_choice *choice, uint32_t pages,
                                      uint64_t seed, struct check_log *log, void *tables, void *self,
                                      uint64_t (*clock)(void));

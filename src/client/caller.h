@@ -36,8 +36,8 @@ struct caller {
     struct link link;
     const char *server; /* "physmem", for texts; static */
     int timeout_ms;     /* of each wait */
-    /* Messages that arrive while another one is awaited; `consume_fd` is the callee's, or -1. NULL:
-     * they are dropped. Must not ask. */
+    /* Messages that arrive while another one is awaited; the callee owns `consume_fd`, or it is -1.
+     * NULL: they are dropped. Must not ask. */
     void (*on_other)(void *context, const struct wire_message *message, int consume_fd);
     void *context;
     unsigned char buffer[LINK_BUFFER];
@@ -72,7 +72,7 @@ int caller_receive(struct caller *caller, struct wire_message *message, int *fdp
 int caller_poll(struct caller *caller, struct wire_message *message, int *fdp);
 
 /* Give `request` a number, send it, and wait for the reply with that number, which may report an
- * error of the server's. */
+ * error of the server. */
 int caller_ask(struct caller *caller, struct wire_message *request, int borrowed_fd,
                struct wire_message *reply, int *fdp);
 

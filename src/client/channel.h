@@ -30,7 +30,7 @@ struct channel_call {
 
 struct channel {
     struct link link;            /* what is received is guarded by `reading` */
-    struct wire_message message; /* the one being handled; likewise */
+    struct wire_message message; /* the one being handled; guarded by `reading`, too */
     int32_t end;                 /* 0, or the negative errno that ended the link */
     uint32_t reading;            /* 1: a thread reads */
     uint32_t progress;           /* counts messages handled; sleepers wait on it */
@@ -40,7 +40,7 @@ struct channel {
     struct futex_lock calls_lock; /* guards calls and next_seq */
     struct channel_call *calls;
     /* A message that no call waits for. Runs on the reading thread; may take the caller's locks,
-     * and may send; must not wait for the channel. `consume_fd` is the callee's, or -1. */
+     * and may send; must not wait for the channel. The callee owns `consume_fd`, or it is -1. */
     void (*on_message)(void *context, struct channel *channel, const struct wire_message *message,
                        int consume_fd);
     void *context;

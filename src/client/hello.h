@@ -23,7 +23,7 @@ void hello_fill(struct wire_message *message, const struct hello *hello);
 
 /* Check the answer to HELLO. `server` names the other side in texts: "physmem". Returns 0;
  *   -EPROTO  it speaks another version of the protocol, or answers something that is no answer
- *   others   the server's refusal; the text is the server's
+ *   others   the server's refusal, with the text that the server sent
  * `error` may be NULL. */
 int hello_check(const struct wire_message *answer, const char *server, struct sp_error *error);
 

@@ -304,8 +304,8 @@ void connection_flush_dirty(struct server *server)
     }
 }
 
-/* Have the output offered before the loop waits. Nothing is to do for the connection being handled,
- * which is flushed at the end of that, and for blocked ones, which wait to be writable. */
+/* Have the output offered before the loop waits. The connection being handled needs nothing,
+ * since it is flushed at the end of that; nor do blocked ones, which wait to be writable. */
 static void mark_dirty(struct connection *connection)
 {
     struct server *server = connection->server;

@@ -105,7 +105,7 @@ static void errand_run(struct errand_pool *pool, struct errand *errand)
     pthread_cond_signal(&pool->rest);
 }
 
-/* Wait for work. Returns false if this thread is to end. */
+/* Wait for work. Returns false if this thread must end. */
 static bool thread_rest(struct errand_pool *pool)
 {
     struct timespec until = after_ms(IDLE_S * 1000);

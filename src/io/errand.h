@@ -1,10 +1,10 @@
 /* Errands: calls that may block for ever, made in threads that may be lost.
  *
- * close of a descriptor that somebody else sent can block for years (a TCP socket with SO_LINGER, a
- * file of a FUSE server that never answers). So can ftruncate and fallocate of memory that somebody
- * else can write: a pwrite from a page that never comes holds the inode's lock, also through kill -9.
- * A server's loop makes none of these calls. It hands an errand to a pool of threads, and hears on
- * its own thread when the errand is done.
+ * close of a descriptor that another process sent can block for years (a TCP socket with SO_LINGER,
+ * a file of a FUSE server that never answers). ftruncate and fallocate of memory that another
+ * process can write can block, too: a pwrite from a page that never comes holds the inode's lock,
+ * also through kill -9. A server's loop makes none of these calls. It hands an errand to a pool of
+ * threads, and hears on its own thread when the errand is done.
  *
  * LANES. Each user has a lane. At most ERRAND_LANE_MAX errands of a lane run at a time, in the order
  * in which they were submitted; a user whose errands block keeps no thread from other users.
@@ -51,7 +51,8 @@ struct errand_pool *errand_pool_new(void (*wake)(void *context), void *context);
 /* From now on `wake` is not called. */
 void errand_pool_silence(struct errand_pool *pool);
 
-/* Submit an errand, whose `run` and `done` are set. If no thread can be had at all, it runs here. */
+/* Submit an errand, whose `run` and `done` are set. If no thread can be started at all, it runs
+ * here. */
 void errand_submit(struct errand_pool *pool, struct errand_lane *lane, struct errand *errand);
 
 /* Call `done` for every errand that has run. Not from inside `done`. */

@@ -82,7 +82,7 @@ void output_count(struct connection *connection, uint32_t size)
     connection->server->output += size;
 }
 
-/* So many bytes less wait. */
+/* `size` bytes fewer wait. */
 static void output_uncount(struct connection *connection, uint32_t size)
 {
     connection->queued -= size;
@@ -154,8 +154,8 @@ void output_discard(struct connection *connection)
 }
 
 /* Swap the large chunk, if it is among the output, for one of the size of what is left in it: a
- * peer that does not receive is to keep neither more memory than it is owed, nor the others from
- * that chunk. Without memory for the copy it keeps it. */
+ * peer that does not receive must not keep more memory than it is owed, nor keep others from using
+ * that chunk. Without memory for the copy it keeps the chunk. */
 void output_shrink(struct connection *connection)
 {
     struct connection_chunk *last = NULL;

@@ -1,7 +1,7 @@
 /* The mapping database: a tree of mappings for each frame, and the address spaces that have them.
  *
  * INVARIANTS, which sp_l4_check walks. For each mapping m but sigma0's:
- *     m.rights != 0, and m.rights is a subset of its parent's
+ *     m.rights != 0, and m.rights is a subset of its parent's rights
  *     m.frame == its parent's frame
  *     table of m.space at m.page == m
  *     m.depth == its parent's depth + 1

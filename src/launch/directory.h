@@ -21,7 +21,7 @@ struct directory {
     char swap[DIRECTORY_SOCKET_MAX + 1];    /* path of swap's socket */
     char swap_file[DIRECTORY_SOCKET_MAX + 1];
     int fd;         /* open and locked while it is in use; -1: none */
-    bool keep;      /* the user's: sockets and swap file are removed at the end, and nothing else */
+    bool keep;      /* the user chose it: only sockets and swap file are removed at the end */
     bool keep_swap; /* the swap file too stays in a directory that is kept */
 };
 

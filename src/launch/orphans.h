@@ -6,9 +6,9 @@
  * negative errno. */
 int orphans_adopt(void);
 
-/* Kill all children of this process and theirs, and reap them, within some seconds. Not for a process
- * that has a child which is to go on, nor while another thread starts processes. Returns how many were
- * killed. */
+/* Kill all children of this process and theirs, and reap them, within some seconds. Not for a
+ * process that has a child that must go on, nor while another thread starts processes. Returns how
+ * many were killed. */
 unsigned orphans_end(void);
 
 #endif

@@ -40,7 +40,7 @@ int shared_create(struct shared *shared, const char *name, size_t size, struct s
         return fail(shared, "fchmod", error);
     if (ftruncate(shared->fd, (off_t)size) != 0)
         return fail(shared, "ftruncate", error);
-    /* A page that cannot be had later would be a SIGBUS. */
+    /* A page that the kernel cannot give later would raise SIGBUS. */
     if (fallocate(shared->fd, 0, 0, (off_t)size) != 0)
         return fail(shared, "fallocate", error);
     if (fcntl(shared->fd, F_ADD_SEALS, SEALS) != 0)

@@ -199,7 +199,7 @@ static void attach_descriptor(struct msghdr *header, union control *control, int
 {
     struct cmsghdr *cmsg;
 
-    memset(control, 0, sizeof(*control)); /* the padding too: nothing of ours leaks out */
+    memset(control, 0, sizeof(*control)); /* the padding too: no memory of this process leaks out */
     header->msg_control = control->bytes;
     header->msg_controllen = CMSG_SPACE(sizeof(int));
     cmsg = CMSG_FIRSTHDR(header);

@@ -40,7 +40,7 @@ int policy_params_parse(const struct sp_policy *policy, const char *text, double
  * -EINVAL or -ERANGE; *choice is then undefined. */
 int policy_params_choose(struct policy_choice *choice, const char *text, struct sp_error *error);
 
-/* The same for a policy that is to run in a live task: messages list only those. Same returns, and
+/* The same for a policy that must run in a live task: messages list only those. Same returns, and
  * -ENOTSUP: the policy exists, and cannot run live. */
 int policy_params_choose_live(struct policy_choice *choice, const char *text,
                               struct sp_error *error);

@@ -3,7 +3,7 @@
  * A page is on one queue at most; its byte says on which, holds a small number that the policy may
  * use as it likes (its note), and remembers the queue of a page that is away: pinned, or skipped as
  * a victim, and to be inserted again. Queues may be of resident pages or of ghosts (pages that left
- * and are remembered): their numbers are all there is to remember.
+ * and are remembered): only their numbers are remembered.
  *
  * Memory filled with zeros is a set of empty queues, and pages that are nowhere. */
 #ifndef POLICY_QUEUES_H
@@ -107,14 +107,14 @@ static inline void queue_move(struct queues *queues, sp_page page, unsigned queu
     queue_push(queues, page, queue);
 }
 
-/* Take a page off the queue it is on, noting that it is to come back to `queue`. */
+/* Take a page off the queue it is on, noting that it will come back to `queue`. */
 static inline void queue_away(struct queues *queues, sp_page page, unsigned queue)
 {
     sp_list_remove(&queues->lists[queues->bytes[page] & QUEUE_MASK], queues->links, page);
     queues->bytes[page] = (uint8_t)((queues->bytes[page] & NOTE_MASK) | queue | AWAY);
 }
 
-/* The queue that a page that is away is to come back to; QUEUE_NONE for any other page. */
+/* The queue to which a page that is away will come back; QUEUE_NONE for any other page. */
 static inline unsigned queue_home(const struct queues *queues, sp_page page)
 {
     unsigned byte = queues->bytes[page];

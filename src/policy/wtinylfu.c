@@ -25,7 +25,7 @@ enum { WINDOW = QUEUE_FIRST, PROBATION, PROTECTED };
 
 enum { TINY_WINDOW, TINY_PROTECTED, TINY_SAMPLE, TINY_COUNTERS };
 
-/* Counters that share a cache line, and those of them that are a page's. */
+/* Counters that share a cache line, and those of them that count one page. */
 #define BLOCK 64u
 #define EACH  6
 

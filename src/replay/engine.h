@@ -66,7 +66,7 @@ void engine_run(struct engine *engine, const uint32_t *references, const uint64_
 /* Change the number of frames, at least 1; pages leave until the rest fits. */
 void engine_resize(struct engine *engine, uint32_t frames);
 
-/* Bytes of state a page: the policy's and the engine's. */
+/* Bytes of state for each page: of the policy and of the engine. */
 double engine_bytes_per_page(const struct engine *engine);
 
 #endif

@@ -49,9 +49,9 @@ struct pool {
     pthread_cond_t room; /* the producer waits for it */
 };
 
-/* Start `threads` workers; none with 1: pool_give then does the work. The jobs are the caller's,
- * and must not move. Release with pool_fini if this returned 0. -ENOMEM, -EAGAIN (no more threads).
- */
+/* Start `threads` workers; none with 1: pool_give then does the work. The caller owns the jobs,
+ * which must not move. Release with pool_fini if this returned 0. -ENOMEM, -EAGAIN (no more
+ * threads). */
 int pool_init(struct pool *pool, struct pool_job *jobs, size_t job_count, unsigned threads,
               bool with_next, struct sp_error *error);
 

@@ -5,15 +5,15 @@
  * if the frames on top are unused, and intrusive otherwise.
  *
  * Only unused frames are listed. A used one could not be taken without the task: its page would have
- * to be unmapped and perhaps written first. So the order of those stays the eviction policy's, which
- * knows it anyway when asked, and need not be kept up at every reference.
+ * to be unmapped and perhaps written first. The eviction policy therefore keeps the order of used
+ * frames; it knows it anyway when asked, and need not update it at every reference.
  *
  * A place holds one 32-bit word: nothing, or the number of a slot that is offered (plus one). Each
  * offer is claimed by compare and swap, by exactly one side: the task takes the word away before it
- * uses the frame or returns it by message; physmem marks it as taken before it takes the frame. So
- * whoever loses a claim knows who has the frame, whatever the timing. The places form a ring, of
- * which `head` and `span` say where to look; they are hints, that lie when a task lies, and then
- * physmem finds fewer frames. What else the task publishes stands here, too.
+ * uses the frame or returns it by message; physmem marks it as taken before it takes the frame.
+ * This way the side that loses a claim knows that the other has the frame, whatever the timing. The
+ * places form a ring, of which `head` and `span` say where to look; they are hints, that lie when a
+ * task lies, and then physmem finds fewer frames. What else the task publishes stands here, too.
  *
  * Physmem must be able to read and write this memory whatever the task does: it makes it, seals its
  * size before the task sees it, and keeps the number of places to itself. It believes nothing that it

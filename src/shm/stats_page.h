@@ -1,5 +1,5 @@
-/* What a task shows of itself, in memory shared with whoever started it and gave it the descriptor
- * SELFPAGE_STATS_FD. The task writes, the other one reads, and trusts nothing of it. */
+/* What a task shows of itself, in memory shared with the process that started it and gave it the
+ * descriptor SELFPAGE_STATS_FD. The task writes; the other process reads, and trusts none of it. */
 #ifndef SHM_STATS_PAGE_H
 #define SHM_STATS_PAGE_H
 

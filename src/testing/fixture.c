@@ -28,7 +28,7 @@ static int options_check(const struct sp_testing_options *options, struct sp_err
     return 0;
 }
 
-/* Whether the test says itself how swap is to reach its device. */
+/* Whether the test says itself how swap should reach its device. */
 static bool names_a_mode(const char *const *arguments)
 {
     for (; arguments != NULL && *arguments != NULL; arguments++)

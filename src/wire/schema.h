@@ -200,7 +200,7 @@
 /* A page in a client's extent. */
 #define WIRE_PLACE_FIELDS(F, E) F(u32, extent) F(u32, offset)
 
-/* A swap slot, and the place in a client's extent that its contents are to go to. */
+/* A swap slot, and the place in a client's extent to which its contents must go. */
 #define WIRE_LOADING_FIELDS(F, E) F(u32, slot) F(u32, extent) F(u32, offset)
 
 /* A swap slot, or why there is none: error is 0 or a positive errno value. */
@@ -240,7 +240,7 @@
 #define WIRE_OFFER_FIELDS(F, E, S, L)                                                              \
     E(answer, WIRE_ANSWERS) E(reason, WIRE_REASONS) E(state, WIRE_STATES) F(u32, contract)         \
     F(u64, retry_ns) WIRE_TERMS(F, E) F(u32, change)
-/* A contract is to have so many frames in all. */
+/* Ask that a contract have `frames` frames in all. */
 #define WIRE_RESIZE_FIELDS(F, E, S, L)            F(u32, contract) F(u32, frames)
 #define WIRE_SPLIT_FIELDS(F, E, S, L)             F(u32, contract) F(u32, frames)
 /* `left`: frames of the contract that the part was split off from. */

@@ -1,4 +1,4 @@
-/* What goes wrong in the world, and when: a function of a seed. Whoever drives the world does to the
+/* What goes wrong in the world, and when: a function of a seed. The driver of the world does to the
  * task what is drawn. */
 #ifndef WORLD_FAULTS_H
 #define WORLD_FAULTS_H

@@ -27,7 +27,7 @@ void physmem_shell_fini(struct physmem_shell *shell)
 
 /* ---- Extents ---- */
 
-/* The descriptor of an extent that is to be made: handles that exist at once differ in the part that
+/* The descriptor of an extent to make: handles that exist at once differ in the part that
  * says which object they name. UINT32_MAX without memory. */
 static uint32_t new_descriptor(struct physmem_shell *shell, uint32_t handle)
 {

@@ -1,7 +1,7 @@
 /* What physmem's server does for the core of physmem, without a server: it backs extents, makes frame
  * stacks, and counts the pages of an extent for an audit.
  *
- * Whoever drives physmem takes each effect with physmem_next_effect and hands it to
+ * The driver of physmem takes each effect with physmem_next_effect and hands it to
  * physmem_shell_carry_out. Effects that are messages to a task are left alone: the caller delivers
  * them, at once or later.
  *

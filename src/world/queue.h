@@ -1,8 +1,9 @@
-/* What is to happen in the world, and when: messages on their way, and moments that somebody waits for.
+/* What will happen in the world, and when: messages on their way, and moments that an actor waits
+ * for.
  *
  * Entries come out in the order of their times; those of one time in the order in which they went in, so
- * that a run depends on nothing but its input. What an entry means is the business of whoever puts it
- * there. */
+ * that a run depends on nothing but its input. Only the code that adds an entry knows what it
+ * means. */
 #ifndef WORLD_QUEUE_H
 #define WORLD_QUEUE_H
 
@@ -17,7 +18,7 @@
 struct queue_entry {
     uint64_t when;  /* ns */
     uint64_t order; /* set by world_queue_add: a number that grows */
-    uint32_t kind;  /* these are the caller's */
+    uint32_t kind;  /* these are for the caller */
     uint32_t to;
     uint64_t value[2];
 };

@@ -4,7 +4,7 @@
  * The task has one thread. task_shell_touch is a reference of it; while that waits (for swap, for
  * frames), time has to pass, and what the world's queue delivers to this task goes to
  * task_shell_deliver. What physmem sends comes through task_shell_hear, which only notes it, since
- * physmem is then in the midst of its effects; task_shell_work acts on it. So a driver does:
+ * physmem is then in the midst of its effects; task_shell_work acts on it. A driver does this:
  *
  *     world.watch: task_shell_hear of the task that the effect is about
  *     for ever: task_shell_work; then task_shell_touch the next page, or the one that waited;

@@ -1,7 +1,7 @@
 /* A physmem in virtual time, and a record of what it says.
  *
- * Time passes only by world_pass. Whoever plays a task calls the functions below; each of them makes
- * one request, carries out everything that follows from it, and returns the reply. Nothing is
+ * Time passes only by world_pass. Code that plays a task calls the functions below; each of them
+ * makes one request, carries out everything that follows from it, and returns the reply. Nothing is
  * delayed: for messages that take time see world/queue.h.
  *
  * struct world is open: a story about physmem looks into it as it likes. */
@@ -45,7 +45,7 @@ struct world {
  * must not move. */
 void world_init(struct world *world, const struct allocator *allocator);
 
-/* Start a physmem with `frames` frames, of which `reserve` are never promised; no term is longer than
+/* Start a physmem with `frames` frames; it never promises `reserve` of them; no term is longer than
  * `max_term_ns` (0: any may be). world->arbiter decides. Returns 0, or what physmem_new or
  * arbiter_choose_plugin fails with. */
 int world_start(struct world *world, uint32_t frames, uint32_t reserve, uint64_t max_term_ns);

@@ -262,7 +262,7 @@ static void ask_recall(struct bench_task *task)
     bench_link_send(&load->observer.request);
 }
 
-/* 0, which is no contract's, if it has none. */
+/* 0, which is the number of no contract, if it has none. */
 static uint32_t any_contract(struct bench_task *task)
 {
     if (task->contracts == 0)

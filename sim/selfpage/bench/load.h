@@ -233,7 +233,7 @@ void bench_task_open(struct bench_task *task);
 /* Slow tasks: answer the recall if it is time. */
 void bench_task_look(struct bench_task *task, uint64_t now);
 
-/* A message came, perhaps with a descriptor (or -1), which is the callee's. */
+/* A message came, perhaps with a descriptor (or -1), which the callee owns. */
 void bench_task_receive(struct bench_link *link, const struct wire_message *message,
                         int consume_fd);
 

@@ -56,7 +56,7 @@ static bool is_ours(const struct machine *machine, int core)
     return false;
 }
 
-/* What the host has taken from the cores of ours. */
+/* What the host has taken from the cores of the benchmark. */
 static uint64_t stolen(const struct machine *machine)
 {
     unsigned long long ticks = 0, steal;
@@ -109,7 +109,7 @@ static double seconds(const struct machine *machine)
     return (double)(machine->at_ns[1] - machine->at_ns[0]) / 1e9;
 }
 
-/* What a process waited for that none of ours took. */
+/* How long a process waited while no other process of the benchmark ran on its core. */
 static uint64_t foreign_wait(const struct machine *machine, unsigned i)
 {
     const struct machine_process *process = &machine->process[i];

@@ -1,9 +1,10 @@
 /* Whether a measurement had the machine to itself.
  *
- * Each process of the benchmark runs on one core. While it can run and does not, another process has
- * the core: one of ours, as is meant, or a foreign one. What foreign processes took is what ours
- * waited for the processor (the second field of /proc/PID/schedstat), less what ours ran meanwhile on
- * the same core; and what the host of a virtual machine took (steal, in /proc/stat). */
+ * Each process of the benchmark runs on one core. While it can run and does not, another process
+ * has the core: one of the benchmark, as is meant, or a foreign one. What foreign processes took is
+ * what those of the benchmark waited for the processor (the second field of /proc/PID/schedstat),
+ * less what those of the benchmark ran meanwhile on the same core; and what the host of a virtual
+ * machine took (steal, in /proc/stat). */
 #ifndef SELFPAGE_BENCH_MACHINE_H
 #define SELFPAGE_BENCH_MACHINE_H
 
@@ -28,8 +29,8 @@ struct machine {
     struct machine_process process[MACHINE_PROCESSES];
     unsigned processes;
     uint64_t at_ns[2];
-    uint64_t stolen_ns[2];  /* from all cores of ours */
-    uint64_t pressed_ns[2]; /* /proc/pressure/cpu: some process waited, ours included */
+    uint64_t stolen_ns[2];  /* from all cores of the benchmark */
+    uint64_t pressed_ns[2]; /* /proc/pressure/cpu: any process waited, the benchmark included */
     unsigned readings;
     bool unknown; /* the kernel does not tell */
 };
@@ -45,7 +46,8 @@ void machine_watch(struct machine *machine, pid_t pid, int core);
 void machine_read(struct machine *machine);
 
 /* Shares of the time between the readings: what foreign processes and the host took of the busiest
- * core of ours; how long some process on the machine waited; and whether the first is tolerable. */
+ * core of the benchmark; how long some process on the machine waited; and whether the first is
+ * tolerable. */
 double machine_taken(const struct machine *machine);
 double machine_pressure(const struct machine *machine);
 bool machine_was_ours(const struct machine *machine);

@@ -23,7 +23,7 @@
 
 #define VALUE_MAX 1000000u /* a weight, bid or priority */
 
-/* Limits in a set of a policy server's, one for each task. */
+/* Limits in a set of a policy server, one for each task. */
 #define LIMITS_MAX 4096u
 
 /* --recall was not given. */

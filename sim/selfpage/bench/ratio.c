@@ -84,7 +84,7 @@ static struct sizes sizes_find(struct ratio_side *side)
 
 /* ---- Driving ---- */
 
-/* Have a socket wait for what it is to send and receive, but not for ever. Returns 0 or -errno. */
+/* Have a socket wait for what it must send and receive, but not for ever. Returns 0 or -errno. */
 static int wait_patiently(int fd)
 {
     const struct timeval patience = {.tv_sec = BENCH_PEER_PATIENCE_MS / 1000};

@@ -7,7 +7,7 @@
 
 #include "os/clock.h"
 
-/* So long before the deadline slow tasks answer, at most: this process may be held up. */
+/* How long before the deadline slow tasks answer, at most: this process may be held up. */
 #define EARLY_MOST_NS (100 * CLOCK_NS_PER_MS)
 
 void bench_task_open(struct bench_task *task)

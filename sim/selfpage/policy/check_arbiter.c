@@ -60,7 +60,7 @@ struct check_arbiter_shared {
     uint64_t seed;      /* of the round */
     bool done;          /* the stage came to its end, or to a breach that it noted */
     bool unable;        /* memory was short: nothing can be said */
-    bool not_quiet;     /* the sandbox cannot be had */
+    bool not_quiet;     /* the sandbox cannot be set up */
     uint64_t answers[]; /* by round, of the first stage */
 };
 

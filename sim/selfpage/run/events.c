@@ -13,7 +13,7 @@
 /* How long until a recall is tried again. */
 enum { RECALL_AGAIN_MS = 5 };
 
-/* What an event is to do, as "line 9: recall of 5 frames from task a". */
+/* What an event should do, as "line 9: recall of 5 frames from task a". */
 static void event_describe(const struct run_event *event, char *text, size_t size)
 {
     const struct scenario_event *what = event->event;
@@ -198,7 +198,7 @@ static void event_signal_server(struct run_event *event, int signal)
     servers_signal(server, signal);
 }
 
-/* The same with a signal that is to end it. */
+/* The same with a signal that should end it. */
 static void event_end(struct run_event *event, int signal)
 {
     event_signal_server(event, signal);

@@ -69,7 +69,7 @@ void outcome_fini(struct outcome *outcome);
 /* Take over which policy a task says that it runs: STATS_POLICY_MAX bytes of the task's own. */
 void outcome_note_policy(struct task_outcome *task, const char *text);
 
-/* The policy of a task, for people: the one that runs; before that, the one that it is to run, a
+/* The policy of a task, for people: the one that runs; before that, the one that it will run, a
  * shared object without its directories; "-" if the task ended without one. */
 const char *outcome_policy(const struct task_outcome *task);
 

@@ -1,4 +1,4 @@
-/* Scenarios: what `selfpage run` is to start, do and check. Read from YAML with libcyaml. */
+/* Scenarios: what `selfpage run` should start, do and check. Read from YAML with libcyaml. */
 #ifndef SELFPAGE_RUN_SCENARIO_H
 #define SELFPAGE_RUN_SCENARIO_H
 

@@ -19,7 +19,7 @@ static const char about[] =
     "that its policy saw, and all it answered. As a trace of references, for selfpage replay and\n"
     "convert, it has the task's faults and soft faults.\n";
 
-/* A trace comes from anywhere: it may name a policy of Selfpage's, and no file to run code from. */
+/* A trace comes from anywhere: it may name a policy of Selfpage, and no file to run code from. */
 static int load(struct policy_handle *policy, const struct trace *trace, const char *given,
                 struct sp_error *error)
 {

@@ -50,8 +50,8 @@ static int find_valgrind(char *path, size_t size, struct sp_error *error)
                      "packaged as `valgrind` nearly everywhere");
 }
 
-/* Start the program, which finds no descriptor of ours: Valgrind opens the pipe by its path, and moves
- * what it opens out of the way of the program's own. */
+/* Start the program, which finds no descriptor of this process: Valgrind opens the pipe by its
+ * path, and moves what it opens out of the way of the program's own. */
 static int start(const struct record_options *command, int log, pid_t *pidp, struct sp_error *error)
 {
     char path[PATH_LONGEST + 1], log_option[64];

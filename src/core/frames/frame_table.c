@@ -77,7 +77,7 @@ void frame_table_give(struct frame_table *table, uint32_t frame)
     buddy_free(&table->buddy, frame, 1);
 }
 
-/* The neighbours of a soft frame, in the queue, are to name these instead of it. */
+/* Make the neighbours of a soft frame in the queue name these instead of it. */
 static void soft_relink(struct frame_table *table, const struct frame *entry, uint32_t newer,
                         uint32_t older)
 {

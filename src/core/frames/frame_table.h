@@ -54,7 +54,7 @@ int frame_table_init(struct frame_table *table, const struct allocator *allocato
                      unsigned max_order);
 void frame_table_fini(struct frame_table *table);
 
-/* Frames that can be had now, if soft ones are given up. */
+/* Frames that can be given out now, soft ones included. */
 static inline uint32_t frame_table_available(const struct frame_table *table)
 {
     return table->buddy.free + table->soft;

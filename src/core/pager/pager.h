@@ -372,7 +372,7 @@ void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint
  * whose contents are nowhere else are dead: the next fault says PAGER_DEAD. */
 void pager_lost(struct pager *pager, uint32_t slot, uint32_t count);
 
-/* So many of the frames that are owed were taken by physmem. */
+/* Physmem took `frames` of the frames that are owed. */
 void pager_debts_forgive(struct pager *pager, uint32_t frames);
 
 /* Whether the frame that a page had is lost, as far as we know. */

@@ -102,7 +102,7 @@ void physmem_contract_propose(struct physmem *physmem, uint64_t now,
     settle_input(physmem);
 }
 
-/* Agree to what a proposal was countered with, as far as it can still be had. */
+/* Agree to the counter-offer to a proposal, as far as physmem can still grant it. */
 static void accept_countered(struct physmem *physmem, const struct physmem_request *request,
                              struct contract *contract)
 {

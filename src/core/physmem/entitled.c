@@ -48,7 +48,7 @@ static void entitlements_read(struct physmem *physmem, uint32_t count)
 }
 
 /* Take up to `frames` frames more, in proportion to what each can still give (most[]); fractions go in
- * order of id. Returns how many were not to be had. */
+ * order of id. Returns how many are missing. */
 static uint32_t divide(struct physmem *physmem, uint32_t count, uint32_t frames)
 {
     const uint32_t *most = physmem->policyserver.most;

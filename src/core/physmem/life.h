@@ -13,8 +13,8 @@ void life_activate(struct physmem *physmem, struct contract *contract);
 void life_grow(struct physmem *physmem, struct contract *contract, uint32_t frames);
 void life_shrink(struct physmem *physmem, struct contract *contract, uint32_t frames);
 
-/* An active contract is over: EXPIRED, or RECALLED if something is being recalled. So are the parts
- * below it, whose frames are kept until asked for (`keep`) or recalled at once. */
+/* An active contract is over: EXPIRED, or RECALLED if something is being recalled. The parts below
+ * it are over as well; their frames are kept until asked for (`keep`) or recalled at once. */
 void life_retire(struct physmem *physmem, struct contract *contract, bool keep);
 
 /* Recall at once what is kept under a retired contract. The contract ends when that has come back. */

@@ -8,8 +8,8 @@
  * and answer, unless another extent is missing. */
 void map_continue(struct physmem *physmem, const struct container *container);
 
-/* The extent of this number cannot be had, for a reason (errno value). If the task's map request waits
- * for it, map what lies before it, or refuse. */
+/* The extent of this number could not be made, for a reason (errno value). If the task's map
+ * request waits for it, map what lies before it, or refuse. */
 void map_without(struct physmem *physmem, const struct container *container, uint32_t number,
                  int error);
 

@@ -35,7 +35,7 @@ void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t fra
 /* What is owed may not exceed the excess: after the commitment grew, forgive the rest. */
 void recall_forgive(struct physmem *physmem, struct physmem_task *task);
 
-/* So many of the frames of a recall were taken from the task, or came back. */
+/* `frames` of the frames of a recall were taken from the task, or came back. */
 void recall_settle(struct physmem *physmem, struct recall *recall, uint32_t frames);
 
 /* Grace begins again, for a recall whose deadline was missed. It is overdue from now on. */

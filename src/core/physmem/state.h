@@ -239,7 +239,7 @@ struct physmem {
     struct part *untold; /* parts whose last change was not told yet */
     struct deadline tell;
     uint32_t watermark; /* extra frames are given above it */
-    uint32_t available; /* frames that could be had when an input was last settled */
+    uint32_t available; /* frames_available when an input was last settled */
 
     uint32_t guaranteed; /* sums over tasks, and over parts that nobody has claimed yet */
     uint32_t leased;
@@ -286,7 +286,7 @@ struct physmem {
     void *arbiter_self;
     size_t arbiter_size;
     size_t arbiter_task_size;
-    struct deadline tick;    /* the arbiter's */
+    struct deadline tick;    /* of the arbiter */
     uint64_t wanted_until;   /* until then some task wants extra frames */
     bool recalled_for_extra; /* tasks refused extra frames are told as soon as some can be given */
 
@@ -341,8 +341,8 @@ static inline bool task_can_recall(const struct physmem_task *task)
     return false;
 }
 
-/* Frames that can be had now, at the cost of soft ones: those of containers that are being freed are
- * free as soon as somebody needs them. */
+/* Frames that physmem can give out now, soft ones included: those of containers that are being
+ * freed are free as soon as a task needs them. */
 static inline uint32_t frames_available(const struct physmem *physmem)
 {
     return frame_table_available(&physmem->frames) + physmem->nobody.held;

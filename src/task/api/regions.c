@@ -37,7 +37,7 @@ static int check_region(const struct sp_task *task, const struct sp_region_optio
     return 0;
 }
 
-/* Change how many slots of the swap server are ours for certain. */
+/* Change how many slots of the swap server are reserved for this task. */
 static int reserve_swap(struct sp_task *task, uint32_t add, uint32_t subtract,
                         struct sp_error *error)
 {

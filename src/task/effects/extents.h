@@ -7,8 +7,8 @@
 /* Physmem announces an extent. Takes over `consume_fd`. */
 void extents_arrived(struct sp_task *task, const struct wire_message *message, int consume_fd);
 
-/* Make sure that the extent which a mapping names is the one we know at its slots: take it in if it is
- * new, and show it to swap. Ends the process if it cannot be had. */
+/* Make sure that the extent that a mapping names is the one that the task knows at its slots: take
+ * it in if it is new, and show it to swap. Ends the process if that fails. */
 void extents_adopt(struct sp_task *task, const struct wire_map *item);
 
 #endif

@@ -33,7 +33,7 @@ void frames_return(struct sp_task *task, const struct work *work)
     (void)channel_send(&task->control, &batch, -1);
 }
 
-/* Ask for map rights on slots of physmem's. Returns how many from `start` have them now. The answer
+/* Ask physmem for map rights on slots. Returns how many from `start` have them now. The answer
  * takes the place of the question: faults run on short stacks. */
 static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
 {

@@ -11,7 +11,7 @@
 int live_trace_begin(struct sp_task *task, const char *policy, uint32_t pages,
                      struct sp_error *error);
 
-/* The policy that the pager is to run, and its parameters. */
+/* The policy that the pager should run, and its parameters. */
 const struct sp_policy *live_trace_policy(const struct sp_task *task, const double **params);
 
 /* Control thread: write what has come together, if it is enough to bother. */

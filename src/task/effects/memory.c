@@ -73,7 +73,7 @@ int memory_window_reserve(struct sp_task *task, struct sp_error *error)
                          task->arena_pages, strerror(errno),
                          errno == EAGAIN ? ", or, with mlockall, of locked memory, ulimit -l" : "");
     task->arena = arena;
-    /* Memcheck is not to take what faults for an error of the program's. */
+    /* Memcheck must not take what faults for an error of the program. */
     VALGRIND_MAKE_MEM_DEFINED(arena, arena_size(task));
     return 0;
 }

@@ -17,7 +17,7 @@ struct work_page {
 struct work {
     uint32_t stores, loads, frees, returns;
     struct work_page store[PAGER_BATCH], load[PAGER_BATCH];
-    uint32_t free_swap[WIRE_BATCH]; /* `frees` slots of swap's, one for each base page */
+    uint32_t free_swap[WIRE_BATCH]; /* `frees` slots of swap, one for each base page */
     uint32_t return_slot[WORK_RETURNS];
     bool refill, allocate, grant, extra;
     struct work_page refilled;

@@ -60,8 +60,8 @@ static _Noreturn void die_inside(const struct sp_task *task, sp_page page,
                 page);
 }
 
-/* Paging cannot mend an access: say so. Returns false: it is none of ours. Not every machine tells an
- * instruction fetch; then the address of the code does. */
+/* Paging cannot repair an access: say this. Returns false: the fault is not for this library. Not
+ * every machine tells an instruction fetch; then the address of the code does. */
 static bool refuse(const struct sp_task *task, sp_page page, uintptr_t code)
 {
     if (units_page_at(task, (const void *)code) != SP_NO_PAGE)
@@ -77,7 +77,7 @@ static bool refuse(const struct sp_task *task, sp_page page, uintptr_t code)
     return false;
 }
 
-/* False: it is none of ours. */
+/* False: the fault is not for this library. */
 static inline bool serve(struct sp_task *task, const struct fault *fault, uintptr_t code)
 {
     bool in_order;
@@ -103,7 +103,7 @@ static __attribute__((noinline)) bool serve_repeated(struct sp_task *task, struc
     return serve(task, fault, machine_instruction(context));
 }
 
-/* A fault on a page of a region. False: it is none of ours. */
+/* A fault on a page of a region. False: it is not for this library. */
 static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *context)
 {
     enum machine_access access = machine_access(context);

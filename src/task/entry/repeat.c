@@ -3,10 +3,12 @@
 #include "base/assert.h"
 #include "task/entry/machine.h"
 
-/* So often the registers must be the same, fault after fault, before an instruction counts as stuck. */
+/* How often the registers must be the same, fault after fault, before an instruction counts as
+ * stuck. */
 #define SAME_ENOUGH 8u
 
-/* So often a page may be in order for one instruction: while other threads page, and while none does. */
+/* How often a page may be in order for one instruction: while other threads page, and while none
+ * does. */
 #define IN_ORDER_MOST       1000u
 #define IN_ORDER_MOST_ALONE 2u
 

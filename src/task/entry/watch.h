@@ -4,7 +4,7 @@
 
 #include "task/state/state.h"
 
-/* The figures in a message of physmem's. */
+/* The figures in a message of physmem. */
 void watch_figures(const struct wire_message *message, struct sp_availability *availability);
 
 /* Physmem says what has changed: note it, call the program back, and say that it was heard. */
