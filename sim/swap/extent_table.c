@@ -9,7 +9,7 @@
 
 #include "base/assert.h"
 #include "io/discard.h"
-#include "swap_device.h"
+#include "device.h"
 
 #define ROOM_FIRST 8u
 

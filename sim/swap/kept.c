@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "swap_device.h"
+#include "device.h"
 
 /* Slots that this client has stored. */
 static uint32_t stored_by(const struct swap_device *device, uint32_t number, uint64_t key)

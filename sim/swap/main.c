@@ -4,7 +4,7 @@
 #include "io/program.h"
 #include "kept.h"
 #include "options.h"
-#include "swap_service.h"
+#include "service.h"
 
 static struct swap_service service;
 static bool serves;
@@ -18,7 +18,7 @@ static int start(uv_loop_t *loop, const void *arg, struct sp_error *error)
     serves = true;
     /* A file larger than RLIMIT_FSIZE is to be an error that is told, not a signal. */
     signal(SIGXFSZ, SIG_IGN);
-    return service_start(&service, loop, options, error);
+    return swap_server_start(&service, loop, options, error);
 }
 
 static int end(void)

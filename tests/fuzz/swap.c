@@ -4,7 +4,7 @@
 
 #include "live.h"
 #include "options.h"
-#include "swap_service.h"
+#include "service.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.backend = &backend_file;
     options.file = live_file();
     options.device = options.file;
-    if (uv_loop_init(&loop) != 0 || service_start(&service, &loop, &options, &error) != 0)
+    if (uv_loop_init(&loop) != 0 || swap_server_start(&service, &loop, &options, &error) != 0)
         abort();
     service.server.log.fd = -1;
     live_play(&loop, data, size);

@@ -5,7 +5,7 @@
 
 #include "base/random.h"
 #include "file_input.h"
-#include "swap_index.h"
+#include "index.h"
 
 #define SLOTS   40u
 #define CLIENTS 3u

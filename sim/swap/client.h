@@ -14,7 +14,7 @@
 #include "core/swap/map.h"
 #include "extent_table.h"
 #include "io/server.h"
-#include "swap_index.h"
+#include "index.h"
 
 struct swap_job;
 

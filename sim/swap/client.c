@@ -1,5 +1,5 @@
 /* The table of clients. */
-#include "swap_client.h"
+#include "client.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Opening and closing the device in the order that backends want; transfers go straight to the backend. */
-#include "swap_device.h"
+#include "device.h"
 
 #include "base/assert.h"
 

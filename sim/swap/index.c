@@ -1,5 +1,5 @@
 /* The index of a kept device. */
-#include "swap_index.h"
+#include "index.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* The swap server's side of the protocol: who says what when. */
-#include "swap_service.h"
+#include "service.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static void on_close(struct connection *connection, enum connection_end end, con
                      session->client->id, session->client->name, reason);
         client_leave(&service->clients, session->client);
     }
-    session_unref(session);
+    service_session_unref(session);
 }
 
 /* Refuse a HELLO: say why, log it, end the connection. */
@@ -286,7 +286,7 @@ static void start_log(struct swap_service *service)
                  options->device, service->map.clients, (long long)service->restored);
 }
 
-int service_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
+int swap_server_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
                   struct sp_error *error)
 {
     struct server_options server = {

@@ -1,5 +1,5 @@
 /* What a job does to the books, before and after its transfer, and how it is answered. */
-#include "swap_service.h"
+#include "service.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -22,9 +22,9 @@
 #include "io/server.h"
 #include "os/shared.h"
 #include "options.h"
-#include "swap_client.h"
-#include "swap_device.h"
-#include "swap_job.h"
+#include "client.h"
+#include "device.h"
+#include "job.h"
 
 /* Jobs with a buffer at a time; others wait in the queue. Of one client only so many, or others would
  * wait for what it has sent before: libuv has four threads. */
@@ -69,9 +69,9 @@ struct swap_service {
 int service_open(struct swap_service *service, const struct swap_options *options,
                  struct sp_error *error);
 
-/* service_open, and listen (swap_server.c). On failure nothing is left but closing handles on
+/* service_open, and listen (server.c). On failure nothing is left but closing handles on
  * `loop`: run it once more and call service_fini all the same. */
-int service_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
+int swap_server_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
                   struct sp_error *error);
 
 /* Free everything after the loop has ended. */
@@ -84,9 +84,9 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
 void service_drop_queue(struct swap_service *service);
 
 /* Give up a reference of a session. */
-void session_unref(struct swap_session *session);
+void service_session_unref(struct swap_session *session);
 
-/* The books' side of a job (swap_books.c).
+/* The books' side of a job (books.c).
  *
  * books_begin returns 0 if the job is to be transferred, 1 if
  * there is nothing to transfer, -EAGAIN if it has to wait for slots that are leaving. */

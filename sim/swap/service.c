@@ -1,5 +1,5 @@
 /* Jobs on their way: made from messages, served at once or queued, and freed. */
-#include "swap_service.h"
+#include "service.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static void buffer_set(struct swap_job *job, uint8_t *buffer)
     job->buffer_at = buffer - (const uint8_t *)buffers->memory;
 }
 
-void session_unref(struct swap_session *session)
+void service_session_unref(struct swap_session *session)
 {
     if (--session->references > 0)
         return;
@@ -93,7 +93,7 @@ static void job_free(struct swap_job *job)
         buffer_give(service, job->buffer);
         free(job);
     }
-    session_unref(session);
+    service_session_unref(session);
 }
 
 static void place_set(struct swap_page *page, const struct client *client, uint32_t extent,

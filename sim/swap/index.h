@@ -1,5 +1,5 @@
 /* What a kept device remembers of its clients and slots, so that a server started again on it can
- * go on (see swap_device.h for the layout, and for what outlives what).
+ * go on (see device.h for the layout, and for what outlives what).
  *
  * The records live in memory as they are in the file, and are written in blocks of 4 KiB. A slot's
  * record is written after its data and cleared before the slot is handed out again: a slot with a

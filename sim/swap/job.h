@@ -8,7 +8,7 @@
  *     deliver   on the loop   LOAD: pages are copied from the buffer to the client's extents
  *     end       on the loop   the books, and the reply
  *
- * This file has the middle three, swap_books.c the others. Jobs begin in the order of their
+ * This file has the middle three, books.c the others. Jobs begin in the order of their
  * requests and collect at once, so that a LOAD never overwrites a page that an earlier STORE has
  * still to read. Extents are memory, whoever holds them: copying waits for no device. A short copy
  * means that the client has cut the extent, which is EFAULT for that page and nobody else's
@@ -23,7 +23,7 @@
 
 #include "core/swap/map.h"
 #include "extent_table.h"
-#include "swap_device.h"
+#include "device.h"
 #include "wire/message.h"
 
 struct swap_service;

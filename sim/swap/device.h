@@ -4,8 +4,8 @@
  * holds in this order
  *
  *     header      1 block: magic, version, page size, slots, where the rest lies
- *     clients     a record for each client: key, user, id, reservation   (swap_index.h)
- *     index       a record for each slot: owner, checksum                (swap_index.h)
+ *     clients     a record for each client: key, user, id, reservation   (index.h)
+ *     index       a record for each slot: owner, checksum                (index.h)
  *     slots
  *
  * DIRECT: slots may be read and written with O_DIRECT; header, clients and index always go through the
@@ -28,7 +28,7 @@
 
 #include "backend/swap_backend.h"
 #include "options.h"
-#include "swap_index.h"
+#include "index.h"
 
 struct swap_device {
     const struct swap_backend *backend;

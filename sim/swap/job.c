@@ -1,5 +1,5 @@
 /* Moving the pages of a job: extents to buffer to device, and back. */
-#include "swap_job.h"
+#include "job.h"
 
 #include <errno.h>
 #include <unistd.h>
