@@ -183,7 +183,7 @@ struct sp_arbiter_request {
     enum sp_arbiter_event event;
     uint32_t task;   /**< EXTRA: the task that asks, an index in `tasks` */
     uint32_t frames; /**< SHORT: missing; EXTRA: asked for; TICK: 0 */
-    int32_t spare;   /**< frames that may be given out as extra now; negative: so many have to come
+    int32_t spare;   /**< frames that may be given out as extra now; negative: this many must come
                         back first */
     uint32_t coming; /**< recalled already, of all tasks, and not returned yet */
 };

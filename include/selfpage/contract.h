@@ -168,7 +168,7 @@ struct sp_offer {
     uint8_t answer;    /**< enum sp_answer */
     uint8_t reason;    /**< enum sp_reason, unless accepted */
     uint32_t contract; /**< number of the contract; 0 if refused */
-    uint64_t retry_ns; /**< refused: try again after so many ns; 0: never */
+    uint64_t retry_ns; /**< refused: try again after this many ns; 0: never */
     /** As agreed or as offered. Refused: those proposed; but if the reason is
      *  SP_REASON_OVERCOMMITTED or SP_REASON_NOT_ENTITLED, `frames` is the most that physmem could
      *  promise now, which is fewer than `min`. */

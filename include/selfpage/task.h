@@ -25,15 +25,16 @@
  * what is left of the thread's own. At a thread's first fault the library looks whether they are there,
  * and otherwise ends the process with a line that says how many are missing.
  *
- * FRAMES. A task keeps a sixteenth of its frames, at most 16, at hand for the next faults, and evicts
- * until twice as many are: of N frames between N - min(32, N/8) and N - min(16, N/16) are in use when it
- * pages (below 16 frames, all). A live task with N frames is therefore to be compared with a replay at its counter
- * `resident`. One instruction may need several pages at once, four at most on x86-64: with fewer frames
- * than that the process may end, with a line that says so, at an instruction that needs more.
+ * FRAMES. A task keeps a sixteenth of its frames, at most 16, at hand for the next faults, and
+ * evicts until twice as many are: of N frames between N - min(32, N/8) and N - min(16, N/16) are in
+ * use when it pages (below 16 frames, all). Therefore compare a live task with N frames with a
+ * replay at its counter `resident`. One instruction may need several pages at once, four at most on
+ * x86-64: with fewer frames than that the process may end, with a line that says so, at an
+ * instruction that needs more.
  *
- * MEMORY THAT IS NOT EXECUTED. Managed memory can be read and written. Calling code in it, or taking rights
- * from it or addresses out of it (mprotect, munmap, mmap), makes an access fail that paging cannot mend: it
- * goes to the program's own handler, or ends the process, after a line.
+ * MEMORY THAT IS NOT EXECUTED. Managed memory can be read and written. Calling code in it, or
+ * taking rights from it or addresses out of it (mprotect, munmap, mmap), makes an access fail that
+ * paging cannot repair: it goes to the program's own handler, or ends the process, after a line.
  *
  * PAGE SIZES. A task whose contracts have order N pages in units of 2^N base pages: a fault brings in
  * and maps such a page whole, an eviction writes all of it to swap in one message, physmem gives it a
@@ -118,7 +119,7 @@ enum sp_recall_answer {
 
 /** Frames are short, as shown to sp_attach_options.on_pressure. */
 struct sp_pressure {
-    /** 1: so many frames were recalled, and will be taken by eviction unless pages are dropped now;
+    /** 1: `frames` were recalled, and will be taken by eviction unless pages are dropped now;
      *  0: nothing is recalled yet, but it may be soon, and not more than this */
     uint8_t recalled;
     uint32_t frames; /**< that would have to be evicted: free frames of the task are not counted */
@@ -439,13 +440,13 @@ SP_EXPORT int sp_get_availability(struct sp_task *task, struct sp_availability *
  *  threads that sleep in poll, write to an eventfd besides. */
 typedef void sp_availability_changed(void *arg, const struct sp_availability *availability);
 
-/** Have a function called when the availability has changed by about so many frames (up to a quarter
- *  more), when frames begin to be short (`pressure` is not 0), and when they no longer are. It is
- *  called with the present figures first, from this function, on the calling thread. Physmem has at
- *  most one such message under way; changes meanwhile are told together with the next.
+/** Have a function called when the availability has changed by about `hysteresis` frames (up to a
+ *  quarter more), when frames begin to be short (`pressure` is not 0), and when they no longer are.
+ *  It is called with the present figures first, from this function, on the calling thread. Physmem
+ *  has at most one such message under way; changes meanwhile are told together with the next.
  *  \param hysteresis  frames; physmem takes no less than the 256th part of its own. UINT32_MAX: only
  *                     pressure is told
- *  \param changed     instead of the one before; NULL: none any more (one that is running on the
+ *  \param changed     instead of the one before; NULL: no function (one that is running on the
  *                     control thread may still run when this returns)
  *  \param arg         passed to it
  *  \retval 0

@@ -86,7 +86,7 @@ struct sp_testing_task;
 struct sp_testing_options {
     uint32_t physmem_frames; /**< frames that physmem has [1024: 4 MiB] */
     uint32_t swap_slots;     /**< pages that swap has [4096: 16 MiB]; SP_TESTING_NO_SWAP: no swap */
-    double chaos_unmap;      /**< physmem unmaps pages at random, so many times a second [0] */
+    double chaos_unmap;      /**< physmem unmaps pages at random, this many times a second [0] */
     uint64_t seed;           /**< of physmem's randomness, and SELFPAGE_SEED of the tasks [1] */
     const char *const *physmem_args; /**< more arguments for selfpage-physmem, NULL-terminated */
     /** More arguments for selfpage-swap, NULL-terminated. Unless they say --direct, swap writes to

@@ -62,8 +62,8 @@ struct entitle {
     uint32_t next; /* whose turn it is, an index */
 };
 
-/* Start an arbiter for so many frames. Returns 0 or -ENOMEM; release with entitle_fini in any case.
- */
+/* Start an arbiter for `frames` frames. Returns 0 or -ENOMEM; release with entitle_fini in any
+ * case. */
 int entitle_init(struct entitle *entitle, const struct allocator *allocator,
                  const struct arbiter_choice *choice, uint32_t frames);
 void entitle_fini(struct entitle *entitle);

@@ -1,8 +1,9 @@
 /* What most arbiters have in common: there is one number, the level (of water, of a price, of what
- * a share is worth), and each task may keep so many frames at that level. The level is found at
- * which what they may not keep is exactly what is missing. A demand that shows (`wanted`) counts
- * like frames that are held: it is cut first, which is a refusal, and then what is held, which is a
- * recall. This way the outcome depends on demands alone, and not on which task asked first. */
+ * a share is worth), and each task may keep a number of frames at that level. The rule finds the
+ * level at which what the tasks may not keep is exactly what is missing. A demand that shows
+ * (`wanted`) counts like frames that are held: it is cut first, which is a refusal, and then what
+ * is held, which is a recall. This way the outcome depends on demands alone, and not on which task
+ * asked first. */
 #ifndef ARBITER_LEVEL_H
 #define ARBITER_LEVEL_H
 
@@ -31,7 +32,7 @@ uint32_t level_available(const struct level_rule *rule, const struct sp_arbiter_
                          size_t count, const struct sp_arbiter_request *request);
 
 /* Divide `units` by a function that falls as the level rises, from `low` on: set shares[i], whose
- * sum is `units`, or less if even at `low` there is not so much. Fractions go to lower ids; tasks at
+ * sum is `units`, or less if even `low` gives less. Fractions go to lower ids; tasks at
  * a step of the rule get as much as one another, or all they can. */
 struct level_portion {
     double (*portion)(const struct sp_arbiter_task *task, double level, const void *context);

@@ -3,7 +3,7 @@
 
 #include "arena/effects.h"
 
-/* A task that lost everything comes back after so long. */
+/* How long a task that lost everything takes to come back. */
 #define COMES_BACK_NS SECOND
 
 /* A contract, or what physmem offers instead. */

@@ -57,7 +57,7 @@ uint32_t member_returns(const struct member *member, uint64_t now, uint64_t unti
  * guarantee first; 0 if it has all it would like to have. *extrap: they are extra frames. */
 uint32_t member_batch(const struct member *member, uint64_t now, bool *extrap);
 
-/* It has returned so many frames: they pay what is due first. */
+/* It has returned `frames` frames: they pay what is due first. */
 void member_pay(struct member *member, uint32_t frames);
 
 /* State the demand, and the faults that a few frames more would have prevented. */

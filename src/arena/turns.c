@@ -4,7 +4,7 @@
 #include "arena/effects.h"
 #include "arena/entry.h"
 
-/* A task that was refused asks again after so long. */
+/* How long a task that was refused waits before it asks again. */
 #define ASKS_AGAIN_NS (SECOND / 2)
 
 /* Reactions of a task in a row, at most, to what the same step has brought about. */

@@ -11,7 +11,7 @@
 /* Longest piece of a user's text that is repeated in a message, in bytes. */
 #define QUOTE 40
 
-/* Digits of a value: so many are exact in a double, and so is their power of ten. */
+/* Digits of a value: this many are exact in a double, and their power of ten is exact as well. */
 #define DIGITS_MAX 15
 
 void params_name_add(struct name_list *list, const char *name)

@@ -4,7 +4,8 @@
 /* Calls of one kind that are timed together, so that the clock itself does not count. */
 #define BATCH 64u
 
-/* Costs may grow by so much, since memory gets slower; the number of pages grows by far more. */
+/* Costs may grow by this factor, since memory gets slower; the number of pages grows by far
+ * more. */
 #define GROWTH_MOST 16.0
 
 /* Time for measuring one number of pages, in nanoseconds: a policy that is slow shows it early. */

@@ -264,7 +264,7 @@ int channel_send(struct channel *channel, const struct channel_batch *batch, int
     return send_bytes(channel, batch->bytes, batch->size, borrowed_fd);
 }
 
-/* Apart from the wait, so that the bytes do not lie on the stack for so long. */
+/* Apart from the wait, so that the bytes do not lie on the stack meanwhile. */
 static __attribute__((noinline)) int
 send_message(struct channel *channel, const struct wire_message *message, int borrowed_fd)
 {

@@ -229,7 +229,7 @@ void connection_close(struct connection *connection, enum connection_end end, co
     connection->reason = strdup(text);
     report_end(connection, end, text);
 
-    output_offer(connection); /* its failure changes nothing any more */
+    output_offer(connection); /* its failure no longer matters */
     output_discard(connection);
     dirty_remove(connection->server, connection);
     input_forget(connection);
@@ -240,7 +240,7 @@ void connection_close(struct connection *connection, enum connection_end end, co
 
 /* ---- Sending ---- */
 
-/* Whether so much more may not wait for this peer, or for all peers of its user. */
+/* Whether `more_bytes` more must not wait for this peer, or for all peers of its user. */
 static bool is_over_bound(const struct connection *connection, uint32_t more_bytes,
                           unsigned more_fds)
 {

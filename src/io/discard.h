@@ -4,8 +4,8 @@
 
 #include "io/server.h"
 
-/* While so many descriptors of a user are being closed, its connections are not read; they are
- * again when half of them are closed. */
+/* While this many descriptors of a user are being closed, its connections are not read; the server
+ * reads them again when half of the descriptors are closed. */
 #define DISCARD_MAX 256u
 
 /* Have `consume_fd`, which came from this user, closed in an errand. Only without memory for one it

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A thread without work ends after so long, unless it is the only one. */
+/* How long a thread without work stays before it ends, unless it is the only one. */
 #define IDLE_S 2
 
 #define STACK_BYTES (256u * 1024u)

@@ -14,7 +14,7 @@
 #include "io/private.h"
 #include "os/clock.h"
 
-/* Read at once, at most; and while so much of a user is not handled, one message at a time. */
+/* The most to read at once; and while this much of a user is not handled, one message at a time. */
 #define READ_MAX  (16u * 1024u)
 #define INPUT_MAX (1024u * 1024u)
 

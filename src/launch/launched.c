@@ -16,7 +16,7 @@
 #include "launch/child.h"
 #include "os/sock.h"
 
-/* A server that has closed its pipe without a word is ending; it may take so long. */
+/* How long a server that has closed its pipe without a word may take to end. */
 enum { SERVER_DYING_MS = 10000 };
 
 int launched_log_memory(struct launched_log *log)

@@ -7,9 +7,9 @@
  * received them yet. Returns the number, or a negative errno. */
 long limits_raise_files(void);
 
-/* Have the kernel's table of this process' descriptors made large enough for so many (65,536 at most).
- * To be called while there is one thread: in a process of several each doubling of the table waits
- * for all processors, which takes tens of milliseconds. */
+/* Make the kernel's table of this process' descriptors large enough for `files` (65,536 at most).
+ * Call it while the process has one thread: with several, each doubling of the table waits for all
+ * processors, which takes tens of milliseconds. */
 void limits_make_room(long files);
 
 #endif

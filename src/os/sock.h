@@ -64,8 +64,8 @@ ssize_t sock_receive_bytes(int fd, void *buffer, size_t size);
 #define SOCK_FDS_MAX 253u
 
 /* The same, and take every descriptor that comes: none is closed here or by the kernel, unless this
- * process has no room for it. `*countp` of them are put into `fds`, the caller's to close, on error,
- * too. -EPROTO: there was no room for some. */
+ * process has no room for it. `*countp` of them are put into `fds`; the caller must close them, on
+ * error as well. -EPROTO: there was no room for some. */
 ssize_t sock_receive_all(int fd, void *buffer, size_t size, int fds[SOCK_FDS_MAX],
                          unsigned *countp);
 

@@ -65,7 +65,7 @@ static void mq_init(void *self, const struct sp_policy_config *config)
     mq_resize(self, config->frames);
 }
 
-/* The queue for pages referenced so often: the logarithm of the count to base 2. */
+/* The queue for pages with this count of references: its logarithm to base 2. */
 static unsigned mq_level(uint32_t count)
 {
     unsigned level = 31 - (unsigned)__builtin_clz(count);

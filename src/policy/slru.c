@@ -62,8 +62,8 @@ static void slru_init(void *self, const struct sp_policy_config *config)
     slru_resize(self, config->frames);
 }
 
-/* Let what is too much in a segment fall. A page rises alone, so that this moves one page a
- * segment, but after a resize. */
+/* Let the surplus of a segment fall. A page rises alone, so that this moves one page for each
+ * segment, except after a resize. */
 static void slru_settle(struct slru *slru, unsigned queue)
 {
     struct queues *queues = &slru->queues;

@@ -144,7 +144,7 @@ static unsigned main_entry(const struct wtinylfu *tiny)
     return queue_count(&tiny->queues, PROBATION) < probation_most ? PROBATION : PROTECTED;
 }
 
-/* What the window has too much goes to the main region as long as that has room. */
+/* The surplus of the window goes to the main region as long as that has room. */
 static void window_settle(struct wtinylfu *tiny)
 {
     struct queues *queues = &tiny->queues;

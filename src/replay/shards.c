@@ -68,7 +68,7 @@ static int start_engines(struct shard *shard, const struct policy_choice *choice
     return result;
 }
 
-/* Memory for so many sizes. False: there is none. */
+/* Allocate memory for `size_count` sizes. False: there is none. */
 static bool shard_allocate(struct shard *shard, size_t size_count)
 {
     bool all = true;

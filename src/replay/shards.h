@@ -39,7 +39,7 @@
 /* Fewest frames of a simulation of a sample: a smaller one says little. */
 #define SHARDS_FRAMES_LEAST 16u
 
-/* Frames from which a simulation has so many that halving it would tell nothing. */
+/* With this many frames or more, halving a simulation would tell nothing. */
 #define SHARDS_FRAMES_ENOUGH 2048u
 
 /* One policy at several sizes over one sample. */
@@ -53,7 +53,7 @@ struct shard {
     uint64_t references; /* of the whole trace */
     struct engine *engines;
     struct engine
-        *halves[2]; /* the same, over each half of the sample; only of the first so many */
+        *halves[2]; /* the same, over each half of the sample; only of the first `halved` */
     size_t halved;
     uint32_t *frames; /* by engine: of the whole trace that it stands for */
     size_t engine_count;
@@ -63,7 +63,7 @@ struct shard {
     uint64_t *half_next[2];
 };
 
-/* The rate for a trace of so many pages. */
+/* The rate for a trace of `pages` pages. */
 double shards_rate(uint32_t pages);
 
 /* Start `choice` at those of `sizes`, frames for the whole trace, that the sample can tell about.

@@ -52,13 +52,13 @@ _Static_assert(sizeof(struct frame_stack) == 128, "two cache lines, then places"
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
                "atomics work between processes only without locks");
 
-/* Bytes of a stack with so many places. */
+/* Bytes of a stack with `places` places. */
 static inline size_t frame_stack_size(uint32_t places)
 {
     return sizeof(struct frame_stack) + (size_t)places * sizeof(uint32_t);
 }
 
-/* Places that fit into so many bytes: at least one, at most FRAME_STACK_PLACES_MAX. */
+/* Places that fit into `bytes` bytes: at least one, at most FRAME_STACK_PLACES_MAX. */
 static inline uint32_t frame_stack_places(size_t bytes)
 {
     size_t places = (bytes - sizeof(struct frame_stack)) / sizeof(uint32_t);

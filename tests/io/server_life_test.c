@@ -132,7 +132,7 @@ static void test_handlers_may_close_and_stop(void **state)
     fixture_stop(&fixture);
 }
 
-/* What a stopped server leaves ignored and blocked, since its process is to end. */
+/* What a stopped server leaves ignored and blocked, since its process ends next. */
 static void take_signals_back(void)
 {
     sigset_t both;

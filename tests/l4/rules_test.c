@@ -48,7 +48,7 @@ static sp_fpage region(unsigned page, unsigned pages, unsigned rights)
     return fpage;
 }
 
-/* Map pages of one space to another's. Returns how many. */
+/* Map pages of one space to another space. Returns how many. */
 static uint32_t map(uint32_t from, unsigned page, unsigned pages, unsigned rights, uint32_t to,
                     unsigned to_page)
 {

@@ -73,7 +73,7 @@ static void descriptors_land_in_place_whatever_their_numbers(void **state)
     assert_int_equal(pipe(input), 0);
     assert_int_equal(write(input[1], "in\n", 3), 3);
     close(input[1]);
-    assert_int_equal(fcntl(3, F_GETFD) >= 0, 1); /* 3 is taken by something of ours */
+    assert_int_equal(fcntl(3, F_GETFD) >= 0, 1); /* 3 is taken in this process */
     spawn.input = input[0];
     spawn.passed = passed;
     assert_int_equal(run_script(&spawn, "read line; echo got $line; echo p >&3", text, sizeof text),

@@ -33,7 +33,7 @@ static bool is_exact(const char *policy)
 static const struct {
     const char *policy;
     uint32_t frames;
-    uint64_t misses; /* libCacheSim's, commit aa0fc40, default parameters */
+    uint64_t misses; /* of libCacheSim, commit aa0fc40, default parameters */
 } carried[] = {
     {"fifo", 1000, 515389},      {"fifo", 10000, 286229},  {"lru", 1000, 510780},
     {"lru", 10000, 257058},      {"clock", 1000, 505936},  {"clock", 10000, 246058},

@@ -30,7 +30,7 @@ static struct pair pair_new(uint32_t places)
     return pair;
 }
 
-/* Take the first that can be had. */
+/* Take the first that can be taken. */
 static uint32_t take_one(struct frame_stack *stack, uint32_t places, uint32_t *taken)
 {
     struct frame_walk walk = frame_stack_walk_start(stack, places, places);

@@ -1,5 +1,5 @@
 /* What a task says, and how it ends, when something goes wrong: bad options, recalls it ignores,
- * servers that die, crashes that are not ours, forks. */
+ * servers that die, crashes for which paging is not to blame, forks. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -224,7 +224,7 @@ static void a_negative_errno_of_a_refill_is_read_as_well(void **state)
     expect_line(&result, "Input/output error");
 }
 
-/* ---- Faults that are none of ours ---- */
+/* ---- Faults that are not for the library ---- */
 
 static int execute(void *arg)
 {

@@ -1,4 +1,4 @@
-/* The queue of what is to happen. */
+/* The queue of what will happen. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

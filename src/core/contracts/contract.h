@@ -13,8 +13,8 @@
  *
  * From every state of a living contract a breach leads to BREACHED. CLOSED and BREACHED are ends.
  *
- * A contract that shrinks, or of which a part is split off, stays ACTIVE while what it has too much
- * is recalled: `kept` and `recalling` then count frames on top of terms.frames.
+ * A contract that shrinks, or that loses a split part, stays ACTIVE while its surplus frames are
+ * recalled: `kept` and `recalling` then count frames on top of terms.frames.
  */
 #ifndef CORE_CONTRACTS_CONTRACT_H
 #define CORE_CONTRACTS_CONTRACT_H
@@ -99,7 +99,7 @@ struct contract_limits {
     uint64_t now;
     uint64_t next_end; /* when the next committed contract ends; DEADLINE_NEVER */
     /* Frames that the task may be promised beyond what it has been, if `bounded`. Negative: it has
-     * been promised so many more than it may. */
+     * been promised this many more than it may. */
     bool bounded;
     int64_t left_committed; /* by guaranteed and timed contracts */
     int64_t left_extra;

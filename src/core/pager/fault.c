@@ -131,8 +131,8 @@ static uint32_t age_of(const struct pager *pager, const struct pager_page *page)
 /* A page that was evicted is needed again. With as many frames more as it is old it would still be here;
  * with twice the frames there are, if it is not older than that.
  *
- * The demand that the task states rises by a quarter of what such a page shows to be lacking, and falls
- * by a 64th of what it shows to be too much. It settles at what would keep nearly all pages that come
+ * The demand that the task states rises by a quarter of the lack that such a page shows, and falls
+ * by a 64th of the surplus that it shows. It settles at what would keep nearly all pages that come
  * back, and no single one decides. */
 static void note_return(struct pager *pager, uint32_t age)
 {

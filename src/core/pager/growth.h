@@ -6,7 +6,7 @@
 /* Frames that the contracts allow, as far as the container has slots for them. */
 uint32_t growth_allowance(const struct pager *pager);
 
-/* Whether it makes sense now to ask for more frames; and do so, if it does (EFFECT_ALLOCATE). */
+/* Whether it makes sense now to ask for more frames; if it does, ask (EFFECT_ALLOCATE). */
 bool growth_may_ask(const struct pager *pager);
 bool growth_ask(struct pager *pager);
 

@@ -278,7 +278,7 @@ static inline bool pager_next_effect(struct pager *pager, struct pager_effect *e
 /* ---- Regions ---- */
 
 /* Find room for a region and make it. Returns its first page, or SP_NO_PAGE if there are too many
- * regions or not so many pages left in one piece. One page is left free behind each region. */
+ * regions or too few pages left in one piece. One page is left free behind each region. */
 sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
                              bool refill);
 

@@ -23,7 +23,7 @@ void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t extent
 int physmem_unmap_answered(struct physmem *physmem, uint64_t now, struct physmem_task *task,
                            uint64_t id);
 
-/* PHYSMEM_EXTENT_AUDIT was carried out: the extent has so many pages. More than `allowed`, the
+/* PHYSMEM_EXTENT_AUDIT was carried out: the extent has `pages` pages. More than `allowed`, the
  * effect's count, is a breach. */
 void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t extent, uint32_t allowed,
                         uint64_t pages);

@@ -150,7 +150,7 @@ static void take_missing(struct physmem *physmem, uint32_t count, uint64_t missi
     uint32_t high = UINT32_MAX;
 
     check(count <= physmem->tasks_there);
-    /* The largest `low` for which those that can give so much can give enough together. */
+    /* The largest `low` for which the tasks that can give `low` can give enough together. */
     while (low < high) {
         uint32_t middle = low + (high - low) / 2 + 1;
 

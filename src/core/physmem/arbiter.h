@@ -23,7 +23,7 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
 uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task, uint32_t frames,
                              uint32_t has);
 
-/* The task wants so many extra frames, which it has not got. */
+/* The task wants `frames` extra frames, which it has not got. */
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
 /* The arbiter's clock has run out, or the policy server has written the table. */

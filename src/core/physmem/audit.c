@@ -28,7 +28,8 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
 
 /* Extents that have room for pages that nobody may touch are audited in at most this many rounds. */
 #define ROUNDS_ALL 10u
-/* Full extents, in which only memory beyond their end could be too much, each so many times as long. */
+/* Full extents, in which only memory beyond their end could be a surplus, wait this many times as
+ * long. */
 #define FULL_TURNS 8u
 /* Most extents in one round. */
 #define ROUND_MOST 1024u

@@ -28,7 +28,7 @@ void availability_later(struct physmem *physmem);
 void availability_before_recall(struct physmem *physmem, struct physmem_task *task,
                                 uint32_t frames);
 
-/* The task is told nothing any more. */
+/* Stop telling the task. */
 void availability_unwatch(struct physmem *physmem, struct physmem_task *task);
 
 #endif

@@ -23,8 +23,8 @@ void breach_recall_missed(struct physmem *physmem, struct recall *recall);
 /* The oldest unmap was not answered in time. The task is revoked. */
 void breach_unmap_missed(struct physmem *physmem, struct physmem_task *task);
 
-/* The task allocated so many frames; 0: it asked and was refused. Grace that is counted this way may
- * have run out, and the task be revoked. */
+/* The task allocated `frames` frames; 0: it asked and was refused. Grace that is counted this way
+ * may have run out, and the task be revoked. */
 void breach_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
 #endif

@@ -22,7 +22,7 @@ void bury_end(struct physmem *physmem);
 /* Free up to `budget` frames of dead containers now, and see to it that the rest follows. */
 void bury_slice(struct physmem *physmem, uint32_t budget);
 
-/* Free dead containers until so many frames are free, or nothing is left. */
+/* Free dead containers until `free` frames are free, or nothing is left. */
 void bury_until_free(struct physmem *physmem, uint32_t free);
 
 /* A container of a task dies: a slice of it at once. Returns the frames that were held. */

@@ -14,7 +14,7 @@ uint32_t candidates_list(struct physmem *physmem, const struct physmem_task *ask
                          uint32_t *askingp);
 
 /* Frames that may be given out as extra now, when `within` are about to be taken within a
- * commitment. Negative: so many have to come back first. */
+ * commitment. Negative: this many must come back first. */
 int32_t candidates_spare(const struct physmem *physmem, uint32_t within);
 
 #endif

@@ -23,7 +23,7 @@ static struct container *make(struct physmem *physmem, uint32_t slots)
     return container;
 }
 
-/* NULL, and the request is answered, if the task cannot have a container of so many slots. */
+/* NULL, and the request is answered, if the task cannot have a container of this size. */
 static struct container *create_decode(struct physmem *physmem, uint64_t now,
                                        const struct physmem_request *request, uint32_t slots)
 {

@@ -151,7 +151,7 @@ struct physmem_effect {
             uint64_t grace;
             uint64_t charged;
             uint32_t missing;
-            uint32_t left; /* so many misses more */
+            uint32_t left; /* how many more misses are permitted */
             uint8_t unit;
         } warned;
         struct { /* slots were taken by force; physmem_map_items: slot and count of each piece */

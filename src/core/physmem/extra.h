@@ -24,7 +24,7 @@ void extra_notify(struct physmem *physmem);
 /* Tell a waiting task that there are extra frames; it no longer waits. */
 void extra_tell(struct physmem *physmem, struct physmem_task *task);
 
-/* The task is told nothing any more. */
+/* Stop telling the task. */
 void extra_unwant(struct physmem *physmem, struct physmem_task *task);
 
 #endif

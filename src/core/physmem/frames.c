@@ -159,7 +159,8 @@ static uint64_t slots_named(const struct physmem_range *ranges, uint32_t count)
     return slots;
 }
 
-/* Start on a request that may name so many slots at once. NULL, and it is answered, if it cannot. */
+/* Start on a request that may name only a limited number of slots at once. NULL, and it is
+ * answered, if it cannot. */
 static struct container *decode_few(struct physmem *physmem, uint64_t now,
                                     const struct physmem_request *request, uint32_t handle,
                                     const struct physmem_range *ranges, uint32_t count)

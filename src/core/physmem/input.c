@@ -17,8 +17,8 @@ struct container *input_refuse_container(struct physmem *physmem,
     return NULL;
 }
 
-/* What is wrong with the ranges of a request; NULL: nothing. Ranges that overlap so much that they name
- * more slots than there are would be work without bound. */
+/* What is wrong with the ranges of a request; NULL: nothing. Overlapping ranges that name more
+ * slots than exist would be work without bound. */
 static const char *wrong_ranges(const struct container *container,
                                 const struct physmem_range *ranges, uint32_t count)
 {

@@ -17,7 +17,7 @@ uint32_t pending_least(const struct pending *pending);
  * others, has not lost its patience. */
 bool pending_is_patient(const struct physmem *physmem);
 
-/* A request counts as waiting for so many frames from now on. 0: for none, while it is planned. */
+/* A request counts as waiting for `need` frames from now on. 0: for none, while it is planned. */
 void pending_set_need(struct physmem *physmem, struct pending *pending, uint32_t need);
 
 /* Take *linkp, behind `before` (NULL: it is the first), out of the queue, and free it. */

@@ -52,8 +52,8 @@ struct physmem_task;
 #define PHYSMEM_RECALLS_MAX 4u    /* recalls of one task that are not met */
 #define PHYSMEM_DEAD_MAX    1024u /* tasks that have gone and stay listed */
 
-/* Of so many frames, those that may be given out as extra frames. The others, the PHYSMEM_KEPT_SHARE'th
- * part and at least one, are kept for requests within guarantees. */
+/* Of `frames` frames, those that may be given out as extra frames. The others, the
+ * PHYSMEM_KEPT_SHARE'th part and at least one, are kept for requests within guarantees. */
 #define PHYSMEM_KEPT_SHARE 32u
 static inline uint32_t physmem_extra_frames(uint32_t frames)
 {

@@ -21,7 +21,7 @@ struct physmem;
 /* Rows that a table should have now. */
 uint32_t physmem_policyserver_rows(const struct physmem *physmem);
 
-/* Use this table from now on, made by control_table_init with so many rows; the one before is not
+/* Use this table from now on, made by control_table_init with `rows` rows; the one before is not
  * touched again. Answers PHYSMEM_POLICYSERVER_GROW, and precedes the first
  * physmem_policyserver_begin. Returns 0, -ENOMEM, or -EINVAL (too few rows, or NULL: none could be
  * made); the old table then stays. */

@@ -67,7 +67,7 @@ static void start_grace(struct physmem *physmem, struct recall *recall, struct g
     deadlines_start(&physmem->deadlines, &recall->deadline, time_after(physmem, ns));
 }
 
-/* A recall of so many frames counts in the books. */
+/* Count a recall of `frames` frames in the books. */
 static void count(struct physmem *physmem, struct recall *recall, uint32_t frames)
 {
     struct physmem_task *task = recall->task;

@@ -15,8 +15,8 @@ struct grace {
 /* The grace of a recall on account of a contract, or (NULL) of extra frames. */
 struct grace recall_grace(const struct physmem_task *task, const struct contract *contract);
 
-/* Recall so many frames of a task, at most what can be: unused extra frames are taken at once, the
- * others asked for. Returns how many. */
+/* Recall `frames` frames of a task, or as many as possible: unused extra frames are taken at once,
+ * the others asked for. Returns how many. */
 uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
 
 /* Recall frames that a contract of the task kept. Returns how many. */
@@ -41,7 +41,7 @@ void recall_settle(struct physmem *physmem, struct recall *recall, uint32_t fram
 /* Grace begins again, for a recall whose deadline was missed. It is overdue from now on. */
 void recall_restart(struct physmem *physmem, struct recall *recall);
 
-/* The task owes nothing any more: everything was taken from it. */
+/* The task owes nothing from now on: everything was taken from it. */
 void recall_end(struct physmem *physmem, struct physmem_task *task);
 
 #endif

@@ -70,8 +70,8 @@ void physmem_contract_renew(struct physmem *physmem, uint64_t now,
                             uint64_t term_ns);
 
 /* More or fewer frames, of an active contract. More frames are answered like a proposal, and refused
- * for a part. Fewer are agreed to at once, and what the task then holds too much is recalled. Reply:
- * an offer. */
+ * for a part. Fewer are agreed to at once, and physmem recalls what the task then holds
+ * beyond its commitment. Reply: an offer. */
 void physmem_contract_resize(struct physmem *physmem, uint64_t now,
                              const struct physmem_request *request, uint32_t contract,
                              uint32_t frames);

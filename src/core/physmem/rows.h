@@ -4,7 +4,7 @@
 
 #include "core/physmem/state.h"
 
-/* Room for so many tasks. Returns 0 or -ENOMEM. */
+/* Make room for `tasks` tasks. Returns 0 or -ENOMEM. */
 int rows_reserve(struct physmem *physmem, uint32_t tasks);
 void rows_fini(struct physmem *physmem);
 

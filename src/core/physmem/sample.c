@@ -36,7 +36,7 @@ static void period_end(struct physmem *physmem, struct physmem_task *task)
     books_row_changed(physmem, task);
 }
 
-/* The allocated slot of this index, counted through the task's containers; there are so many. */
+/* The allocated slot of this index, counted through the task's containers; it must exist. */
 static struct container *slot_at(const struct physmem_task *task, uint32_t index, uint32_t *slotp)
 {
     struct container *container = task->container_list;

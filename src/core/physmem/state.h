@@ -41,8 +41,8 @@
 #include "shm/control_table.h"
 #include "shm/frame_stack.h"
 
-/* A task may have so many extents, and one more for each EXTENT_SHARE frames of its contracts: far
- * more than it needs, but it cannot use up the descriptors of all. */
+/* A task may have this many extents, and one more for each EXTENT_SHARE frames of its contracts:
+ * far more than it needs, but it cannot use up the descriptors of all. */
 #define EXTENTS_PER_TASK 16u
 #define EXTENT_SHARE     32u
 
@@ -120,7 +120,7 @@ struct pending {
 
 enum task_standing {
     STANDING_THERE,
-    STANDING_REVOKED, /* has nothing any more, but is still connected */
+    STANDING_REVOKED, /* has lost everything, but is still connected */
     STANDING_GONE,    /* listed only */
 };
 
@@ -173,7 +173,7 @@ struct physmem_task {
     struct limits_found limit;
     uint32_t row;   /* in the policy server's table, or NO_ROW */
     uint32_t basis; /* control_table_basis, as the row has it */
-    uint32_t told;  /* it was told when it was entitled to so many frames */
+    uint32_t told;  /* its entitlement when last told; falls with it */
     bool changed;   /* since the row was written: is in the list of those */
     struct physmem_task *next_changed;
 
@@ -271,7 +271,7 @@ struct physmem {
     uint64_t patience_ns;   /* how long a request may be overtaken: the longest grace */
     uint32_t pending_pass;  /* passes through the queue, counted */
     uint32_t pending_cuts;  /* times that requests were cancelled */
-    uint32_t pending_least; /* no request can be served before so many frames are free */
+    uint32_t pending_least; /* no request can be served while fewer frames are free */
     bool pending_stale;     /* something changed that the plan of a waiting request depends on */
 
     struct physmem_task *watching;  /* tasks that are told of their availability */

@@ -30,7 +30,7 @@ void vital_forget(struct physmem *physmem, struct physmem_task *task, uint32_t c
     }
 }
 
-/* Whether so many slots of a container can be named; if not the request is answered. */
+/* Whether this many slots of a container can be named; if not, the request is answered. */
 static bool decode(struct physmem *physmem, const struct physmem_request *request, uint32_t handle,
                    uint64_t slots)
 {

@@ -37,7 +37,7 @@ static bool pin_one(struct sp_task *task, sp_page page)
     }
 }
 
-/* Whether so many more pages may be pinned: half of the guarantee stays free to page with. */
+/* Whether `pages` more pages may be pinned: half of the guarantee stays free to page with. */
 static bool may_pin(const struct sp_task *task, sp_page first, size_t pages)
 {
     size_t more = 0;

@@ -29,7 +29,7 @@ void frames_return(struct sp_task *task, const struct work *work)
     message.deallocate.ranges_count = (uint16_t)ranges;
     batch.size = 0;
     channel_add(&batch, &message);
-    /* Should physmem be gone, the control thread sees it too, and says so. */
+    /* Should physmem be gone, the control thread sees it too, and reports it. */
     (void)channel_send(&task->control, &batch, -1);
 }
 

@@ -4,7 +4,7 @@
  *
  * Events are encoded where they happen, under the task's lock, into one of two buffers; the control
  * thread writes a buffer that is half full, while the other is used. A task never waits for its
- * trace: where the disk is too slow, the trace ends early, and the task says so. */
+ * trace: where the disk is too slow, the trace ends early, and the task reports it. */
 #include "task/effects/live_trace.h"
 
 #include <errno.h>

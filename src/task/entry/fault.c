@@ -1,10 +1,11 @@
 /* The handler of page faults.
  *
- * It runs on the faulting thread, on its alternate stack if it has one, with all signals but SIGSEGV and
- * SIGBUS blocked. It touches only wired memory, takes only the library's own locks, allocates nothing,
- * keeps errno, and is no point of cancellation. What it calls is bound by the same rules, up to the policy
- * and the refill callback. A fault inside all that is a bug of the callback or of the library, and is said
- * instead of hanging. A fault that is not ours goes to the handler that was there before. */
+ * It runs on the faulting thread, on its alternate stack if it has one, with all signals but
+ * SIGSEGV and SIGBUS blocked. It touches only wired memory, takes only the library's own locks,
+ * allocates nothing, keeps errno, and is no point of cancellation. What it calls is bound by the
+ * same rules, up to the policy and the refill callback. A fault inside all that is a bug of the
+ * callback or of the library; the handler reports it instead of hanging. A fault that is not for
+ * this library goes to the handler that was there before. */
 #include "task/entry/fault.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* Instructions that fault again and again.
  *
- * Two kinds. An access that fails although its page is in order is none of ours: the program executes
- * managed memory, or has changed its mapping. And an instruction may touch several pages: where bringing
- * one in makes another one leave, it never comes to its end, unless its pages are kept meanwhile.
+ * Two kinds. An access that fails although its page is in order is not for this library: the
+ * program executes managed memory, or has changed its mapping. And an instruction may touch several
+ * pages: where bringing one in makes another one leave, it never comes to its end, unless its pages
+ * are kept meanwhile.
  *
  * All of it concerns the calling thread, which is in its fault handler. */
 #ifndef TASK_ENTRY_REPEAT_H

@@ -11,7 +11,7 @@ struct doing {
 };
 extern __thread struct doing doing_now __attribute__((tls_model("initial-exec")));
 
-/* This thread serves a fault on a page, or none any more. */
+/* This thread serves a fault on a page, or no longer serves one. */
 static inline void doing_serve(sp_page page)
 {
     doing_now.serving = page + 1; /* SP_NO_PAGE + 1 is 0 */
@@ -22,7 +22,7 @@ static inline sp_page doing_serving(void)
     return doing_now.serving - 1;
 }
 
-/* It calls back to have a page made, numbered within its region, or none any more. */
+/* It calls back to have a page made, numbered within its region, or no longer does. */
 static inline void doing_refill(sp_page page)
 {
     doing_now.refilling = page + 1;

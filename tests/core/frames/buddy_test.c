@@ -77,7 +77,7 @@ static void test_bitmap(void **state)
     }
 }
 
-/* A free block must be as large as it can be: a run that is free and aligned can be had. */
+/* A free block must be as large as it can be: a run that is free and aligned can be taken. */
 static void expect_merged(const struct buddy *buddy, const bool *used)
 {
     for (unsigned order = 1; order <= buddy->max_order; order++) {

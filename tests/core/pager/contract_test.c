@@ -218,7 +218,7 @@ static void test_rights_taken_and_granted(void **state)
     story_expect(story, EFFECT_UNMAP, 1);
     assert_int_equal(referenced, 3);
     assert_int_equal(dirty, 1);
-    pager_rights_taken(&story->pager, 4, 1, RW, &referenced, &dirty); /* no slot of ours */
+    pager_rights_taken(&story->pager, 4, 1, RW, &referenced, &dirty); /* no slot of this task */
     /* One request asks for the neighbours too. */
     assert_int_equal(story_writes(story, 0), PAGER_CALL);
     assert_int_equal(story_expect(story, EFFECT_GRANT, SP_NO_PAGE).count, 4);

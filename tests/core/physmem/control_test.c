@@ -139,7 +139,7 @@ static void test_entitlements_decide_who_gets_extra_frames(void **state)
     struct physmem_task *late = extra_task(c, "late", &room);
 
     take_control(c, 8);
-    /* With plenty, nobody is held to what he is entitled to. */
+    /* With plenty, no task is held to its entitlement. */
     assert_int_equal(world_allocate(&c->world, hoarder, hoard, 0, FRAMES, PLENTY)->allocated.count,
                      310);
     /* No word of this task yet: it is entitled to what its contracts promise, and that is nothing. */

@@ -222,7 +222,7 @@ static void test_blocks(void **state)
         world_range(world, physmem_frames_deallocate, other, elsewhere, i, 1);
     physmem_get_status(world->physmem, &status);
     compacted = status.compacted;
-    /* So half of a block moves out of the way. */
+    /* Half of a block therefore moves out of the way. */
     assert_int_equal(allocate_blocks(stage, 0, 16, 4, 0), 16);
     physmem_get_status(world->physmem, &status);
     assert_in_range(status.compacted, compacted + 1, compacted + 8);

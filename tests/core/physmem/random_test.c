@@ -472,7 +472,7 @@ static void propose(struct play *play, struct actor *actor)
     play->lives += reply->kind == PHYSMEM_REPLY_OFFER && reply->offer.state == SP_CONTRACT_ACTIVE;
 }
 
-/* Ask for frames that the contracts promise: this cannot fail, whatever blocks they are to make. */
+/* Ask for frames that the contracts promise: this cannot fail, whatever blocks they must make. */
 static void ask_within(struct play *play, struct actor *actor)
 {
     struct physmem_task_status status = world_status(actor->task);

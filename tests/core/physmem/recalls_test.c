@@ -436,7 +436,7 @@ static void test_a_growing_guarantee_forgives(void **state)
     assert_int_equal(world_status(a).owed, 10);
     assert_int_equal(world_status(a).contracts, 3); /* the closed one is not over */
     check_books(world);
-    world_contract(world, a, SP_GUARANTEED, 16); /* and six more may be had */
+    world_contract(world, a, SP_GUARANTEED, 16); /* and it may take six more */
     assert_int_equal(world_status(a).owed, 0);
     assert_int_equal(world_status(a).contracts, 3);
     expect_allocated(world_allocate(world, a, container, 60, 6, 0), 6);

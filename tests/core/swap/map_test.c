@@ -359,7 +359,7 @@ static uint32_t model_reserved(const struct model *m)
     return sum;
 }
 
-/* Compare every book with the model's. */
+/* Compare every book with the model. */
 static void model_check(const struct model *m)
 {
     const struct swap_map *map = &m->map;

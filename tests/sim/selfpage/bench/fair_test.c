@@ -122,7 +122,7 @@ static void courses_keep_the_mean(void **state)
     }
 }
 
-/* What ours waited for each other is as it should be; what others took is not. */
+/* Processes of the benchmark may wait for each other; what others took counts as foreign. */
 static void a_machine_of_ours_is_told_from_a_shared_one(void **state)
 {
     struct machine machine = {.readings = 2, .at_ns = {0, SECOND}};
