@@ -7,7 +7,7 @@
 /* One query. */
 struct asked {
     uint64_t key;
-    uint32_t record;     /* whose key that is; from `records` on: nobody's */
+    uint32_t record;     /* the record with this key; from `records` on: there is no such record */
     uint32_t next_plus1; /* in its bucket; 0: the last */
     bool answered;
 };

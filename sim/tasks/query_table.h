@@ -2,7 +2,7 @@
  *
  * An index is a hash table on pages that may be dropped at any time, all or some of them, by the
  * program or by the library: each page begins with the number of the build that made it, and has a
- * zero there once it was dropped. Whoever reads an entry looks at that mark afterwards. */
+ * zero there once it was dropped. A reader of an entry looks at that mark afterwards. */
 #ifndef TASKS_QUERY_TABLE_H
 #define TASKS_QUERY_TABLE_H
 

@@ -35,7 +35,7 @@ struct member {
     struct asked asked[PHYSMEM_RECALLS_MAX];
     uint32_t asking;  /* number of the request for frames that is not answered; 0: none */
     bool waiting;     /* for the reply to a request within its guarantee */
-    bool told;        /* that there are extra frames */
+    bool told;        /* that it can have extra frames */
     bool struck;      /* was recalled from, and has not reacted */
     bool revoked;     /* has lost everything */
     uint32_t cleaned; /* dirty frames that it has written in this step */

@@ -9,7 +9,7 @@
 
 #include "wire/message.h"
 
-/* Who connects. */
+/* What a client says of itself when it connects. */
 struct hello {
     enum wire_role role;
     uint32_t id;  /* of the first connection's WELCOME; 0 for a first connection */

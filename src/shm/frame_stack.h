@@ -12,8 +12,8 @@
  * offer is claimed by compare and swap, by exactly one side: the task takes the word away before it
  * uses the frame or returns it by message; physmem marks it as taken before it takes the frame.
  * This way the side that loses a claim knows that the other has the frame, whatever the timing. The
- * places form a ring, of which `head` and `span` say where to look; they are hints, that lie when a
- * task lies, and then physmem finds fewer frames. What else the task publishes stands here, too.
+ * places form a ring; `head` and `span` say where to look in it. They are hints, which lie when a
+ * task lies; then physmem finds fewer frames. What else the task publishes stands here, too.
  *
  * Physmem must be able to read and write this memory whatever the task does: it makes it, seals its
  * size before the task sees it, and keeps the number of places to itself. It believes nothing that it

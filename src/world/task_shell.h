@@ -74,7 +74,7 @@ struct task_shell {
     bool allocated_zero;
     /* Heard, and not acted on yet. */
     uint32_t owes;
-    bool told; /* that there are extra frames */
+    bool told; /* that it can have extra frames */
     bool revoked;
     bool failed; /* a delivery was lost for want of memory */
     struct physmem_effect unmap[TASK_SHELL_UNMAPS];

@@ -78,8 +78,8 @@ static inline uint32_t physmem_extra_frames(uint32_t frames)
 
 /* How many deadlines a task may miss, less the recalls that it met since, before forbearance (the
  * rungs warn and penalty) is over. Viengoos' 8 counts something else: evictions without a warning,
- * after one failure. Here each warning lengthens the longest wait for the frames by one grace, so
- * that there are few. */
+ * after one failure. Here each warning lengthens the longest wait for the frames by one grace;
+ * they are therefore few. */
 #define PHYSMEM_WARNINGS 3u
 
 struct physmem_config {
