@@ -286,8 +286,8 @@ static void start_log(struct swap_service *service)
                  options->device, service->map.clients, (long long)service->restored);
 }
 
-int swap_server_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
-                  struct sp_error *error)
+int swap_server_start(struct swap_service *service, uv_loop_t *loop,
+                      const struct swap_options *options, struct sp_error *error)
 {
     struct server_options server = {
         .program = "selfpage-swap",

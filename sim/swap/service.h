@@ -71,8 +71,8 @@ int service_open(struct swap_service *service, const struct swap_options *option
 
 /* service_open, and listen (server.c). On failure nothing is left but closing handles on
  * `loop`: run it once more and call service_fini all the same. */
-int swap_server_start(struct swap_service *service, uv_loop_t *loop, const struct swap_options *options,
-                  struct sp_error *error);
+int swap_server_start(struct swap_service *service, uv_loop_t *loop,
+                      const struct swap_options *options, struct sp_error *error);
 
 /* Free everything after the loop has ended. */
 void service_fini(struct swap_service *service);

@@ -55,6 +55,14 @@ static void take_unmap(struct arena *arena, struct member *member,
     physmem_unmap_answered(arena->physmem, arena->now, effect->task, effect->unmap.id);
 }
 
+/* Physmem gives a frame stack up: its task writes to it no more. */
+static void forget_stack(struct arena *arena, const struct frame_stack *stack)
+{
+    for (unsigned m = 0; m < arena->members; m++)
+        if (arena->member[m].stack == stack)
+            arena->member[m].stack = NULL;
+}
+
 void effects_take(struct arena *arena)
 {
     struct physmem_effect effect;
@@ -63,6 +71,8 @@ void effects_take(struct arena *arena)
         struct member *member =
             effect.task == NULL ? NULL : physmem_task_identity(effect.task)->peer;
 
+        if (effect.kind == PHYSMEM_STACK_DESTROY)
+            forget_stack(arena, effect.stack.stack);
         physmem_shell_carry_out(&arena->shell, arena->now, &effect);
         if (member == NULL)
             continue;

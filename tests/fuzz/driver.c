@@ -38,7 +38,8 @@ static void run_exact(const uint8_t *data, size_t size)
     uint8_t *copy = malloc(size > 0 ? size : 1);
 
     assert_non_null(copy);
-    memcpy(copy, data, size);
+    if (size > 0)
+        memcpy(copy, data, size);
     LLVMFuzzerTestOneInput(copy, size);
     free(copy);
 }

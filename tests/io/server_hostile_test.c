@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <valgrind/valgrind.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -99,6 +100,8 @@ static void check_nobody_waits_for_a_close(unsigned with, bool received)
 static void test_nobody_waits_for_a_close(void **state)
 {
     (void)state;
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* it runs one thread at a time, and waits with the one that closes */
     check_nobody_waits_for_a_close(1, true);
     check_nobody_waits_for_a_close(1, false);
     check_nobody_waits_for_a_close(40, true); /* more than there is a use for */
@@ -112,6 +115,8 @@ static void test_descriptors_that_wait_to_be_closed_are_bounded(void **state)
     int good, fd, other;
 
     (void)state;
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* as above */
     fd = lingering(&other);
     fixture_start(&fixture, defaults, answer);
     fixture.fds -= 2;

@@ -59,6 +59,9 @@ static void test_two_hundred_connections(void **state)
     for (i = 0; i < PEERS; i++)
         peer_send_batch(peers[i], (uint32_t)i + 1, 2);
     pump(&fixture);
+    /* On a slow machine a user's turn ends before all are answered, and the next pass goes on. */
+    for (i = 0; i < PEERS && fixture.seen.messages < 2 * PEERS; i++)
+        pump(&fixture);
     assert_int_equal(fixture.seen.accepted, PEERS);
     assert_int_equal(fixture.server.connections, PEERS);
     assert_int_equal(fixture.seen.messages, 2 * PEERS);

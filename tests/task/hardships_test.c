@@ -55,6 +55,14 @@ enum { PAGES = 400, CANCELLED = 30 };
 static volatile unsigned char *shared;
 static int cancel_type;
 
+/* Valgrind and AddressSanitizer let an asynchronous cancellation reach a thread inside the handler, whose
+ * mask holds it back otherwise: there only the deferred one is tried. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MASKS_HOLD false
+#else
+#define MASKS_HOLD (!RUNNING_ON_VALGRIND)
+#endif
+
 static void *page_for_ever(void *arg)
 {
     struct sp_task *task = arg;
@@ -77,7 +85,8 @@ static int cancel_threads(void *arg)
         void *result;
         pthread_t thread;
 
-        cancel_type = i % 2 == 0 ? PTHREAD_CANCEL_DEFERRED : PTHREAD_CANCEL_ASYNCHRONOUS;
+        cancel_type =
+            i % 2 == 0 || !MASKS_HOLD ? PTHREAD_CANCEL_DEFERRED : PTHREAD_CANCEL_ASYNCHRONOUS;
         CHECK(pthread_create(&thread, NULL, page_for_ever, task) == 0);
         poll(NULL, 0, 3); /* long enough for it to be in the midst of paging; any moment will do */
         CHECK(pthread_cancel(thread) == 0);
@@ -317,7 +326,8 @@ static const struct sp_policy last_in_policy = {.abi = SP_POLICY_ABI,
                                                 .victim = last_in_victim,
                                                 .remove = last_in_remove};
 
-static int cross_border(void *arg)
+/* A store across a border of pages is meant: what is unaligned is the point. */
+__attribute__((no_sanitize("alignment"))) static int cross_border(void *arg)
 {
     struct sp_task *task = attach_or_exit(arg);
     unsigned char *memory = region_or_exit(task, &(struct sp_region_options){.pages = 40});
@@ -332,7 +342,7 @@ static int cross_border(void *arg)
     return sp_detach(&task);
 }
 
-static int cross_two_borders(void *arg)
+__attribute__((no_sanitize("alignment"))) static int cross_two_borders(void *arg)
 {
     struct sp_task *task = attach_or_exit(arg);
     unsigned char *memory = region_or_exit(task, &(struct sp_region_options){.pages = 40});

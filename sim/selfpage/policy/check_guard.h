@@ -8,6 +8,18 @@
 
 #include "check/check.h"
 
+/* Whether this program is built with a sanitizer, which makes system calls of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CHECK_GUARD_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CHECK_GUARD_SANITIZED true
+#endif
+#endif
+#ifndef CHECK_GUARD_SANITIZED
+#define CHECK_GUARD_SANITIZED false
+#endif
+
 /* State of a policy between pages that cannot be touched. */
 struct guarded {
     unsigned char *self; /* zeros, 64-byte aligned */

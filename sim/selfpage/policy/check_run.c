@@ -12,17 +12,6 @@
 #include "base/error.h"
 #include "selfpage/policy/check_guard.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
-
 /* Rounds of the stages that repeat those of the first, at most. */
 #define REPEATED_MOST 40u
 
@@ -431,7 +420,7 @@ static int run_stage(const struct stage_run *run, enum check_stage stage, struct
 static bool applies(const struct stage_run *run, enum check_stage stage)
 {
     if (stage == CHECK_STAGE_QUIET)
-        return !run->policy->foreign && !run->options->no_sandbox && !SANITIZED;
+        return !run->policy->foreign && !run->options->no_sandbox && !CHECK_GUARD_SANITIZED;
     return !run->policy->foreign || (stage != CHECK_STAGE_SPARSE && stage != CHECK_STAGE_COST);
 }
 
