@@ -31,6 +31,17 @@
 static __thread stack_t before;
 static __thread void *own;
 
+/* Have Valgrind extend the thread's stack beyond what the program has used of it. It cannot do so while
+ * it delivers a signal, as it must where a function with a large frame faults before it has written to
+ * that frame. */
+static __attribute__((noinline)) void extend_stack(void)
+{
+    volatile unsigned char room[STACK_SIZE];
+
+    for (size_t at = sizeof(room); at >= SP_PAGE_SIZE; at -= SP_PAGE_SIZE)
+        room[at - SP_PAGE_SIZE] = 0;
+}
+
 int sp_thread_begin(struct sp_task *task)
 {
     stack_t stack = {.ss_size = STACK_SIZE};
@@ -38,6 +49,8 @@ int sp_thread_begin(struct sp_task *task)
     (void)task;
     /* Valgrind 3.19 loses track of a thread's stack if it switches threads inside a handler that runs
      * on another one, and then takes the thread's next frame for unaddressable. */
+    if (RUNNING_ON_VALGRIND)
+        extend_stack();
     if (own != NULL || RUNNING_ON_VALGRIND)
         return 0;
     if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) == 0 &&
