@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <selfpage/task.h>
 
@@ -31,7 +32,7 @@
 static __thread stack_t before;
 static __thread void *own;
 
-/* Have Valgrind extend the thread's stack beyond what the program has used of it. It cannot do so while
+/* Have Valgrind extend the main thread's stack, the only one that grows, beyond what the program has used of it. It cannot do so while
  * it delivers a signal, as it must where a function with a large frame faults before it has written to
  * that frame. */
 static __attribute__((noinline)) void extend_stack(void)
@@ -49,7 +50,7 @@ int sp_thread_begin(struct sp_task *task)
     (void)task;
     /* Valgrind 3.19 loses track of a thread's stack if it switches threads inside a handler that runs
      * on another one, and then takes the thread's next frame for unaddressable. */
-    if (RUNNING_ON_VALGRIND)
+    if (RUNNING_ON_VALGRIND && gettid() == getpid())
         extend_stack();
     if (own != NULL || RUNNING_ON_VALGRIND)
         return 0;
