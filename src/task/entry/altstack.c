@@ -32,9 +32,9 @@
 static __thread stack_t before;
 static __thread void *own;
 
-/* Have Valgrind extend the main thread's stack, the only one that grows, beyond what the program has used of it. It cannot do so while
- * it delivers a signal, as it must where a function with a large frame faults before it has written to
- * that frame. */
+/* Have Valgrind extend the main thread's stack, the only one that grows, beyond what the program has
+ * used of it. Valgrind cannot do that while it delivers a signal, and would have to where a function
+ * with a large frame faults before it has written to the frame. */
 static __attribute__((noinline)) void extend_stack(void)
 {
     volatile unsigned char room[STACK_SIZE];
