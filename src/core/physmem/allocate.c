@@ -31,6 +31,7 @@ void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physme
     container = input_container(physmem, request, allocation->container);
     if (container == NULL)
         return;
+    check(container->owner == request->task);
     text = wrong(physmem, container, allocation);
     if (text != NULL) {
         emit_done(physmem, request, EINVAL, 0, text);

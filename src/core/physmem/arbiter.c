@@ -25,6 +25,7 @@ static void configure(struct physmem *physmem)
     config->params = physmem->arbiter_params;
     physmem->arbiter_size = arbiter->size != NULL ? arbiter->size(config) : 0;
     physmem->arbiter_task_size = arbiter->task_size != NULL ? arbiter->task_size(config) : 0;
+    check(config->frames <= physmem->config.frames);
 }
 
 int arbiter_start(struct physmem *physmem)
@@ -49,12 +50,14 @@ int arbiter_start(struct physmem *physmem)
 
 void arbiter_end(struct physmem *physmem)
 {
+    check((physmem->arbiter_self != NULL) <= (physmem->arbiter_size > 0));
     deadlines_stop(&physmem->deadlines, &physmem->tick);
     memory_free(physmem->allocator, physmem->arbiter_self, physmem->arbiter_size);
 }
 
 int arbiter_task_start(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->arbiter_own == NULL);
     if (physmem->arbiter_task_size == 0)
         return 0;
     task->arbiter_own = memory_new(physmem->allocator, physmem->arbiter_task_size);
@@ -63,6 +66,7 @@ int arbiter_task_start(struct physmem *physmem, struct physmem_task *task)
 
 void arbiter_task_end(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->arbiter_own == NULL || physmem->arbiter_task_size > 0);
     memory_free(physmem->allocator, task->arbiter_own, physmem->arbiter_task_size);
     task->arbiter_own = NULL;
 }
@@ -121,6 +125,7 @@ static uint64_t consult(struct physmem *physmem, uint32_t count,
     physmem->counters.overruled += overruled;
     if (arbiter->due != NULL && !by_table)
         arm_tick(physmem);
+    check(request->event != SP_ARBITER_EXTRA || *grantp <= request->frames);
     return sum;
 }
 
@@ -170,6 +175,7 @@ static void take_missing(struct physmem *physmem, uint32_t count, uint64_t missi
             missing -= take;
         }
     }
+    check(missing == 0);
 }
 
 /* Recall what was decided. Returns how many frames. */
@@ -190,6 +196,7 @@ static uint64_t sum_of_recallable(const struct physmem *physmem, uint32_t count)
 
     for (uint32_t i = 0; i < count; i++)
         sum += physmem->candidate[i].recallable;
+    check(count == physmem->tasks_there);
     return sum;
 }
 
@@ -272,6 +279,7 @@ uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task,
             physmem->candidate[i].wanted = physmem->candidate_task[i]->wanted;
     pretend_asking(asking, frames, has);
     base = asking->held - smaller(asking->held, asking->owed);
+    check(base <= asking->held);
     if (asking->guaranteed + asking->leased > base)
         base = asking->guaranteed + asking->leased;
     if (entitled_decides(physmem))
@@ -306,6 +314,7 @@ void arbiter_tick(struct physmem *physmem)
     uint32_t grant;
 
     consult(physmem, count, &request, &grant);
+    check(count == physmem->tasks_there);
     if (recall_taken(physmem, count) > 0)
         physmem->recalled_for_extra = true;
 }

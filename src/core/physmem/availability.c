@@ -12,6 +12,7 @@
 
 int availability_start(struct physmem *physmem)
 {
+    check(!deadline_is_running(&physmem->look));
     physmem->look.purpose = PURPOSE_LOOK;
     return deadlines_reserve(&physmem->deadlines, 1);
 }
@@ -107,6 +108,7 @@ static struct physmem_availability figures(struct physmem *physmem, struct physm
 
     ensure(task->state == STANDING_THERE);
     availability.available += could_grow(physmem, task, availability.available);
+    check(availability.available >= availability.promised);
     return availability;
 }
 
@@ -117,6 +119,7 @@ static void watch_begin(struct physmem *physmem, struct physmem_task *task)
     check(task->hysteresis > 0);
     if (task->watches)
         return;
+    check(task->state == STANDING_THERE);
     task->watches = true;
     task->unheard = false;
     task->prev_watching = NULL;
@@ -139,6 +142,7 @@ void availability_unwatch(struct physmem *physmem, struct physmem_task *task)
     else
         physmem->watching = task->next_watching;
     task->watches = false;
+    check(physmem->look_next != task && physmem->watching != task);
 }
 
 static void tell(struct physmem *physmem, struct physmem_task *task,
@@ -168,6 +172,7 @@ static void look_at(struct physmem *physmem, struct physmem_task *task)
     now = figures(physmem, task);
     changed = distance(now.available, task->heard.available);
     left = task->hysteresis - smaller(changed, task->hysteresis);
+    check(left <= task->hysteresis);
     if (left < task->hysteresis / 4)
         left = task->hysteresis / 4;
     physmem->watch_step = smaller(physmem->watch_step, left > 0 ? left : 1);
@@ -193,6 +198,7 @@ void availability_settle(struct physmem *physmem)
     uint32_t moved = distance(there, physmem->available);
     bool pressed = physmem->pressed;
 
+    check(physmem->watching != NULL || physmem->look_next == NULL);
     /* There is pressure from the first frame below the watermark until twice as many are there. */
     if (there < physmem->watermark + physmem->waiting)
         physmem->pressed = true;
@@ -219,6 +225,7 @@ void availability_later(struct physmem *physmem)
         deadlines_stop(&physmem->deadlines, &physmem->look);
     else if (!running && more)
         deadlines_start(&physmem->deadlines, &physmem->look, physmem->now + LOOK_NS);
+    check(deadline_is_running(&physmem->look) == more);
 }
 
 void availability_before_recall(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
@@ -228,6 +235,7 @@ void availability_before_recall(struct physmem *physmem, struct physmem_task *ta
     check(frames > 0);
     if (!task->watches || task->unheard || !task->control || task->heard.pressure > 0)
         return;
+    check(now.available >= now.promised);
     now.available -= smaller(frames, now.available - now.promised); /* what it keeps */
     if (now.pressure < frames)
         now.pressure = frames;
@@ -239,6 +247,7 @@ void availability_before_recall(struct physmem *physmem, struct physmem_task *ta
 static void reply(struct physmem *physmem, const struct physmem_request *request,
                   const struct physmem_availability *availability)
 {
+    check(availability->available >= availability->promised);
     emit_reply(physmem, PHYSMEM_REPLY_AVAILABILITY, request, 0, NULL)->availability = *availability;
 }
 
@@ -268,6 +277,7 @@ void physmem_availability_watch(struct physmem *physmem, uint64_t now,
     } else {
         availability_unwatch(physmem, task);
     }
+    check(task->watches == on);
     task->heard = figures(physmem, task);
     reply(physmem, request, &task->heard);
 }
@@ -275,6 +285,7 @@ void physmem_availability_watch(struct physmem *physmem, uint64_t now,
 void physmem_availability_heard(struct physmem *physmem, uint64_t now, struct physmem_task *task)
 {
     input_advance(physmem, now);
+    check(!task->watches || task->hysteresis > 0);
     if (!task->watches || !task->unheard)
         return;
     task->unheard = false;

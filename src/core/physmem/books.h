@@ -16,6 +16,23 @@ static inline void books_row_changed(struct physmem *physmem, struct physmem_tas
     physmem->policyserver.changed = task;
 }
 
+/* Whether the sums that every input must leave in order are, as far as that costs nothing to see; a pair
+ * of assertions, as an input begins and as it ends. physmem_check counts everything. */
+static inline bool books_balance(const struct physmem *physmem)
+{
+    const struct frame_table *frames = &physmem->frames;
+
+    return frames->buddy.free + frames->used + frames->soft == physmem->config.frames &&
+           physmem->guaranteed + physmem->leased <=
+               physmem->config.frames - physmem->config.reserve &&
+           physmem->unclaimed[SP_GUARANTEED] <= physmem->guaranteed &&
+           physmem->unclaimed[SP_TIMED] <= physmem->leased && physmem->overdue <= physmem->owed &&
+           physmem->owed <= frames->used && physmem->nobody.held <= frames->used &&
+           physmem->nobody.soft <= frames->soft &&
+           (physmem->waiting == 0) == (physmem->pending_first == NULL) &&
+           physmem->tasks_there + physmem->tasks_gone <= physmem->tasks;
+}
+
 /* Mark that the policy server, if there is one, must be told (PHYSMEM_RING_*). */
 void books_ring(struct physmem *physmem, uint8_t what);
 

@@ -10,6 +10,7 @@ void bounds_find(const struct physmem *physmem, struct physmem_task *task)
 /* What is left of a limit. Negative: more than all of it is used. */
 static int64_t left_of(uint32_t limit, uint64_t used)
 {
+    check(used <= INT64_MAX);
     return limit == LIMIT_NONE ? UINT32_MAX : limit - (int64_t)used;
 }
 
@@ -31,6 +32,7 @@ void bounds_apply(const struct physmem *physmem, const struct physmem_task *task
         return;
     limits->left_committed = left_of(limit->guaranteed, task_commitment(task));
     limits->left_extra = left_of(limit->extra, task->extra);
+    check(limits->left_committed <= UINT32_MAX && limits->left_extra <= UINT32_MAX);
     if (limit->user_guaranteed == LIMIT_NONE && limit->user_extra == LIMIT_NONE)
         return;
     for (const struct physmem_task *t = physmem->first; t != NULL; t = t->next) {

@@ -38,6 +38,7 @@ static uint64_t charge(struct physmem_task *task, uint32_t frames, uint64_t bid)
     ensure(frames > 0);
     due = price > UINT64_MAX / frames ? UINT64_MAX : price * frames;
     task->penalty = due > UINT64_MAX - task->penalty ? UINT64_MAX : task->penalty + due;
+    check(task->penalty >= due);
     return due;
 }
 
@@ -95,6 +96,7 @@ void breach_unmap_missed(struct physmem *physmem, struct physmem_task *task)
 {
     uint32_t slots = rights_oldest(task)->range.count;
 
+    ensure(task->state == STANDING_THERE && task->unmap_count > 0);
     revoke_breach(physmem, task, task->control ? SP_REASON_UNMAP_MISSED : SP_REASON_NOT_RECEIVING,
                   slots, slots);
 }

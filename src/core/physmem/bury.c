@@ -4,6 +4,7 @@
 
 int bury_start(struct physmem *physmem)
 {
+    check(physmem->nobody.container_list == NULL);
     physmem->work.purpose = PURPOSE_WORK;
     physmem->nobody.state = STANDING_GONE;
     physmem->nobody.row = NO_ROW;
@@ -42,6 +43,7 @@ static uint32_t step(struct physmem *physmem)
     struct extent *extent;
     uint32_t cost;
 
+    check(container->owner == &physmem->nobody);
     if (slot == container->slots) {
         slots_container_free(physmem, container);
         return BURY_EXTENT;
@@ -62,12 +64,14 @@ void bury_slice(struct physmem *physmem, uint32_t budget)
         deadlines_stop(&physmem->deadlines, &physmem->work);
     else if (!deadline_is_running(&physmem->work))
         deadlines_start(&physmem->deadlines, &physmem->work, physmem->now + BURY_NS);
+    check(deadline_is_running(&physmem->work) == (physmem->nobody.container_list != NULL));
 }
 
 void bury_until_free(struct physmem *physmem, uint32_t free)
 {
     while (physmem->frames.buddy.free < free && physmem->nobody.container_list != NULL)
         step(physmem);
+    check(physmem->nobody.container_list != NULL || physmem->nobody.held == 0);
 }
 
 uint32_t bury_container(struct physmem *physmem, struct container *container)

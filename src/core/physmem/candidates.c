@@ -8,6 +8,7 @@ static void describe_contracts(const struct physmem_task *task, struct sp_arbite
 {
     check(out->weight == 1);
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
+        check(c->task == task);
         if (c->terms.kind == SP_EXTRA && c->terms.weight > out->weight)
             out->weight = c->terms.weight;
         if (c->terms.bid > out->bid)
@@ -52,6 +53,7 @@ void candidates_describe(const struct physmem *physmem, struct physmem_task *tas
         .penalty = task->penalty,
     };
     describe_contracts(task, out);
+    check(out->recallable <= out->held - out->owed);
     if (task->limit.weight > 0)
         out->weight = task->limit.weight;
     out->demand = demand_of(physmem, task, out);

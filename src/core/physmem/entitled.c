@@ -155,6 +155,7 @@ uint32_t entitled_decide(struct physmem *physmem, uint32_t count,
     /* Frames are recalled only if a task wants them that is entitled to them. */
     if (missing > 0 && (grant > 0 || request->event == SP_ARBITER_TICK))
         take_beyond(physmem, count, missing > UINT32_MAX ? UINT32_MAX : (uint32_t)missing);
+    check(grant <= request->frames);
     /* What nobody else wants does not stay unused. */
     if (request->event == SP_ARBITER_EXTRA && !others_want(physmem, count, request->task))
         return request->frames;
@@ -178,5 +179,6 @@ uint32_t entitled_available(struct physmem *physmem, uint32_t count,
     }
     if (spare > grant && !others_want(physmem, count, i))
         grant = smaller(spare, request->frames);
+    check(grant <= request->frames && grant <= there);
     return base_of(&physmem->candidate[i]) + grant;
 }

@@ -38,6 +38,7 @@ void extra_unwant(struct physmem *physmem, struct physmem_task *task)
     if (physmem->wanting_last == task)
         physmem->wanting_last = before;
     task->wants_extra = false;
+    check((physmem->wanting_first == NULL) == (physmem->wanting_last == NULL));
 }
 
 /* Counts what could make an arbiter decide otherwise: frames that went to tasks or came back, recalls,
@@ -53,6 +54,7 @@ static uint64_t generation(const struct physmem *physmem)
  * refused as before, for a time that grows with the number of tasks. */
 static bool may_ask_again(const struct physmem *physmem, const struct physmem_task *task)
 {
+    check(task->state == STANDING_THERE);
     return physmem->now >= task->refused_until || generation(physmem) != task->refused_at;
 }
 
@@ -62,6 +64,7 @@ static void note_refusal(const struct physmem *physmem, struct physmem_task *tas
         return;
     task->refused_at = generation(physmem);
     task->refused_until = physmem->now + physmem->tasks_there * ASK_AGAIN_NS;
+    check(!may_ask_again(physmem, task));
 }
 
 uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint32_t within,
@@ -89,6 +92,7 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
         want(physmem, task);
         books_ring(physmem, PHYSMEM_RING_WANT);
     }
+    check(allowance <= frames);
     return smaller(spare, allowance);
 }
 
@@ -110,6 +114,7 @@ uint32_t extra_may_keep(struct physmem *physmem, struct physmem_task *task, uint
     uint32_t has = task->held > others ? smaller(task->held - others, frames) : 0;
     int64_t spare = candidates_spare(physmem, 0) + (int64_t)has;
 
+    check(has <= task->held && has <= frames);
     if (wanted == 0)
         return frames;
     if (entitled_or_arbiter_grants(physmem))
@@ -142,6 +147,7 @@ void extra_notify(struct physmem *physmem)
     if (physmem->pending_first != NULL ||
         available <= (physmem->recalled_for_extra ? 1u : 2u) * physmem->watermark)
         return;
+    check(physmem->waiting == 0);
     physmem->recalled_for_extra = physmem->owed > 0;
     while (physmem->wanting_first != NULL)
         extra_tell(physmem, physmem->wanting_first);

@@ -71,6 +71,7 @@ void idle_lost(struct physmem_task *task, uint32_t container, uint32_t slot)
 {
     struct sample *sample = task->sampling != NULL ? idle_sample(task, container, slot) : NULL;
 
+    check(sample == NULL || (sample->container == container && sample->slot == slot));
     if (sample != NULL)
         sample->state = SAMPLE_VOID;
 }
@@ -80,6 +81,7 @@ void idle_period_end(struct physmem_task *task)
     struct sampling *sampling = task->sampling;
     double active = active_part(sampling);
 
+    check(sampling->known || (sampling->fast == 0 && sampling->slow == 0));
     sampling->count = 0;
     if (active < 0)
         return;
@@ -92,10 +94,12 @@ void idle_period_end(struct physmem_task *task)
     }
     sampling->known = true;
     check(sampling->fast >= 0 && sampling->fast <= 1);
+    check(sampling->slow >= 0 && sampling->slow <= 1);
 }
 
 void idle_end(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->sampling == NULL || task->sampling->count <= SAMPLE_SLOTS);
     memory_free(physmem->allocator, task->sampling, sizeof(*task->sampling));
     task->sampling = NULL;
 }

@@ -30,6 +30,7 @@ static const char *wrong_ranges(const struct container *container,
             return "a range is empty or ends beyond the container";
         if (ranges[i].count > left)
             return "the ranges name more slots than the container has: some overlap";
+        check(left <= container->slots);
         left -= ranges[i].count;
     }
     return NULL;
@@ -47,6 +48,7 @@ struct container *input_ranges(struct physmem *physmem, uint64_t now,
     container = input_container(physmem, request, handle);
     if (container == NULL)
         return NULL;
+    check(container->owner == request->task);
     wrong = wrong_ranges(container, ranges, count);
     if (wrong == NULL)
         return container;

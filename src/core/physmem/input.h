@@ -15,6 +15,8 @@ struct container *input_refuse_container(struct physmem *physmem,
 /* Take note of the time. */
 static inline void input_advance(struct physmem *physmem, uint64_t now)
 {
+    check(physmem->effect_next <= physmem->effects);
+    check(books_balance(physmem));
     if (now > physmem->now)
         physmem->now = now;
     if (physmem->effect_next == physmem->effects) {

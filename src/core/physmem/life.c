@@ -46,6 +46,7 @@ void life_activate(struct physmem *physmem, struct contract *contract)
     contract->changes++;
     term_start(physmem, contract);
     recall_forgive(physmem, contract->task);
+    check(contract->state == SP_CONTRACT_ACTIVE && contract->recalling <= contract->kept);
 }
 
 void life_grow(struct physmem *physmem, struct contract *contract, uint32_t frames)
@@ -54,6 +55,7 @@ void life_grow(struct physmem *physmem, struct contract *contract, uint32_t fram
     contract->terms.frames += frames;
     contract->resize_frames = 0;
     contract->changes++;
+    check(contract->recalling <= contract->kept);
     contract->kept -= smaller(frames, contract->kept - contract->recalling);
     recall_forgive(physmem, contract->task);
 }
@@ -63,6 +65,7 @@ static uint32_t surplus(const struct physmem_task *task)
 {
     uint64_t allowed = (uint64_t)task_commitment(task) + task->extra + task->owed;
 
+    check(task->owed <= task_excess(task));
     return task->held > allowed ? smaller(task->held - (uint32_t)allowed, task_recallable(task))
                                 : 0;
 }
@@ -78,6 +81,7 @@ void life_shrink(struct physmem *physmem, struct contract *contract, uint32_t fr
     contract->changes++;
     contract->kept += beyond;
     recall_kept(physmem, contract, beyond);
+    check(contract->recalling <= contract->kept);
 }
 
 /* ---- Ends ---- */
@@ -131,6 +135,7 @@ static void stop(struct physmem *physmem, struct contract *contract, bool keep)
 
 void life_end(struct physmem *physmem, struct contract *contract, enum sp_contract_state state)
 {
+    check(contract->depth <= PART_DEPTH_MAX && contract->recalling <= contract->kept);
     if (contract->state == SP_CONTRACT_ACTIVE)
         stop(physmem, contract, false);
     contract_move(contract, state);
@@ -153,6 +158,7 @@ void life_retire(struct physmem *physmem, struct contract *contract, bool keep)
     contract->kept += own;
     if (contract->recalling > 0)
         contract_move(contract, SP_CONTRACT_RECALLED);
+    check(contract->recalling <= contract->kept);
 }
 
 void life_dissolve(struct physmem *physmem, struct contract *contract)
@@ -203,6 +209,7 @@ static void notify(struct physmem *physmem, const struct contract *contract,
     struct physmem_task *task = contract->task;
     struct physmem_effect *effect;
 
+    check(contract->number > 0 && contract->number <= task->contract_number);
     if (!task->control)
         return;
     effect = emit_effect(physmem, PHYSMEM_SEND_NOTICE, task);

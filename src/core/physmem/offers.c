@@ -56,6 +56,7 @@ struct contract *offers_decode(struct physmem *physmem, uint64_t now,
     if (!input_begin(physmem, now, request))
         return NULL;
     contract = promises_find(request->task, number);
+    check(contract == NULL || contract->number == number);
     error = step_error(request->task, contract, number, step, &state);
     if (error == 0)
         return contract;
@@ -69,6 +70,7 @@ static void drop_empty(struct physmem *physmem, struct physmem_task *task)
 {
     struct contract *next;
 
+    check(task->contracts <= CONTRACTS_PER_TASK);
     if (task_excess(task) > task->extra)
         return;
     for (struct contract *c = task->contract_list; c != NULL; c = next) {

@@ -7,6 +7,7 @@ uint32_t pending_least(const struct pending *pending)
 {
     uint32_t block = UINT32_C(1) << pending->allocation.order;
 
+    check(pending->allocation.order <= BUDDY_MAX_ORDER);
     return (pending->allocation.flags & PHYSMEM_PARTIAL) != 0 ? block : pending->need;
 }
 
@@ -35,6 +36,7 @@ void pending_add(struct physmem *physmem, const struct physmem_request *request,
     struct pending *pending;
 
     ensure(need > 0);
+    check(task->state == STANDING_THERE && task->pending <= PHYSMEM_PENDING_MAX);
     if (task->pending == PHYSMEM_PENDING_MAX) {
         emit_done(physmem, request, EBUSY, 0, "too many requests of this task wait");
         return;
@@ -55,6 +57,7 @@ void pending_add(struct physmem *physmem, const struct physmem_request *request,
     task->pending++;
     pending_set_need(physmem, pending, need);
     physmem->pending_least = smaller(physmem->pending_least, pending_least(pending));
+    check(physmem->waiting >= task->waiting && task->waiting >= need);
 }
 
 void pending_drop(struct physmem *physmem, struct pending **linkp, struct pending *before)
@@ -70,6 +73,7 @@ void pending_drop(struct physmem *physmem, struct pending **linkp, struct pendin
     *linkp = pending->next;
     if (physmem->pending_last == pending)
         physmem->pending_last = before;
+    check((physmem->pending_first == NULL) == (physmem->pending_last == NULL));
     task_plans_stale(physmem, task);
     memory_free(physmem->allocator, pending, sizeof(*pending));
 }

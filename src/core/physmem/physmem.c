@@ -35,6 +35,7 @@ static void configure(struct physmem *physmem, const struct physmem_config *conf
                                : physmem->config.silence_ns;
     physmem->pending_least = UINT32_MAX;
     physmem->watermark = config->frames - physmem_extra_frames(config->frames);
+    check(physmem->watermark < config->frames);
 }
 
 int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
@@ -78,6 +79,7 @@ static void free_arrays(struct physmem *physmem)
 {
     const struct allocator *allocator = physmem->allocator;
 
+    check(physmem->tasks_there == 0 && physmem->nobody.container_list == NULL);
     for (uint32_t i = 0; i < physmem->tasks; i++)
         memory_free(allocator, physmem->task[i], sizeof(*physmem->task[i]));
     memory_free(allocator, physmem->task, physmem->task_capacity * sizeof(*physmem->task));
@@ -100,6 +102,8 @@ void physmem_free(struct physmem **physmemp)
         physmem_task_gone(physmem, physmem->now, physmem->first);
     bury_end(physmem);
     ensure(physmem->frames.used == 0 && physmem->frames.soft == 0);
+    ensure(physmem->guaranteed == 0 && physmem->leased == 0 && physmem->owed == 0);
+    ensure(physmem->waiting == 0 && physmem->extent_count == 0);
     arbiter_end(physmem);
     rows_fini(physmem);
     availability_end(physmem);
@@ -120,6 +124,7 @@ uint64_t physmem_deadline(const struct physmem *physmem)
 {
     const struct deadline *first = deadlines_first(&physmem->deadlines);
 
+    check(first == NULL || first->when != DEADLINE_NEVER);
     return first == NULL ? DEADLINE_NEVER : first->when;
 }
 
@@ -165,6 +170,7 @@ void physmem_tick(struct physmem *physmem, uint64_t now)
         deadlines_stop(&physmem->deadlines, first);
         due(physmem, first);
     }
+    check(physmem_deadline(physmem) > physmem->now);
     settle_input(physmem);
 }
 
@@ -172,6 +178,7 @@ void physmem_tick(struct physmem *physmem, uint64_t now)
 
 bool physmem_next_effect(struct physmem *physmem, struct physmem_effect *effect)
 {
+    check(physmem->effect_next <= physmem->effects);
     if (physmem->effect_next == physmem->effects)
         return false;
     *effect = physmem->effect[physmem->effect_next++];
@@ -205,6 +212,7 @@ int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *n
     if (!task_can_recall(task))
         return -EBUSY;
     asked = recall_task(physmem, task, frames);
+    check(asked <= frames);
     settle_input(physmem);
     return asked;
 }
@@ -222,4 +230,6 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
     status->control = physmem->policyserver.state;
     status->controllers = physmem->policyserver.controllers;
     status->entitlements = physmem->policyserver.entitlements;
+    check(status->free + status->soft + physmem->frames.used - physmem->nobody.held ==
+          status->frames);
 }

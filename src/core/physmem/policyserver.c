@@ -22,6 +22,7 @@ void physmem_policyserver_begin(struct physmem *physmem, uint64_t now)
     struct policyserver_state *server = &physmem->policyserver;
 
     input_advance(physmem, now);
+    check(server->table == NULL || server->free_rows <= server->rows);
     server->state = PHYSMEM_CONTROLLED;
     server->controllers++;
     server->rung = false;
@@ -31,6 +32,7 @@ void physmem_policyserver_begin(struct physmem *physmem, uint64_t now)
 void physmem_policyserver_end(struct physmem *physmem, uint64_t now)
 {
     input_advance(physmem, now);
+    check(physmem->policyserver.free_rows <= physmem->policyserver.rows);
     physmem->policyserver.state = PHYSMEM_LEFT;
     physmem->policyserver.ring = 0;
 }
@@ -51,6 +53,7 @@ int physmem_policyserver_table(struct physmem *physmem, uint64_t now, struct con
 
     input_advance(physmem, now);
     rc = rows_move(physmem, table, rows);
+    check(rc != 0 || (physmem->policyserver.table == table && rows >= physmem->tasks_there));
     if (rc == 0)
         settle_input(physmem);
     return rc;
@@ -74,6 +77,7 @@ static int keep(struct physmem *physmem, const struct limit *limits, uint32_t co
     struct policyserver_state *server = &physmem->policyserver;
     struct limit *copy = NULL;
 
+    check((server->limit == NULL) == (server->limits == 0));
     if (count > LIMITS_MAX)
         return -EINVAL;
     if (count > 0) {
@@ -95,6 +99,7 @@ int physmem_policyserver_limits(struct physmem *physmem, uint64_t now, const str
 
     input_advance(physmem, now);
     rc = keep(physmem, limits, count);
+    check(rc != 0 || physmem->policyserver.limits == count);
     if (rc != 0)
         return rc;
     for (struct physmem_task *task = physmem->first; task != NULL; task = task->next) {
@@ -147,6 +152,7 @@ static void tell_entitled(struct physmem *physmem, uint32_t count)
 void physmem_policyserver_entitled(struct physmem *physmem, uint64_t now)
 {
     input_advance(physmem, now);
+    check(physmem->policyserver.free_rows <= physmem->policyserver.rows);
     physmem->policyserver.rung = false;
     physmem->policyserver.entitlements++;
     books_availability_changed(physmem);

@@ -7,8 +7,10 @@ struct contract *promises_find(struct physmem_task *task, uint32_t number)
 {
     struct contract *contract = task->contract_list;
 
+    check(task->contracts <= CONTRACTS_PER_TASK);
     while (contract != NULL && contract->number != number)
         contract = contract->next;
+    check(contract == NULL || contract->task == task);
     return contract;
 }
 
@@ -23,6 +25,7 @@ static uint32_t *sum_of_task(struct physmem_task *task, uint8_t kind)
 /* NULL: physmem has no sum of extra frames. */
 static uint32_t *sum_of_all(struct physmem *physmem, uint8_t kind)
 {
+    check(kind < SP_CONTRACT_KINDS);
     return kind == SP_GUARANTEED ? &physmem->guaranteed
            : kind == SP_TIMED    ? &physmem->leased
                                  : NULL;
@@ -31,6 +34,7 @@ static uint32_t *sum_of_all(struct physmem *physmem, uint8_t kind)
 /* The sums of a task have changed. */
 static void sums_changed(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task_commitment(task) <= physmem->guaranteed + physmem->leased);
     physmem->promised_changes++;
     books_availability_changed(physmem);
     books_row_changed(physmem, task);
@@ -40,6 +44,7 @@ static void sums_changed(struct physmem *physmem, struct physmem_task *task)
 void promises_task_more(struct physmem *physmem, struct physmem_task *task, uint8_t kind,
                         uint32_t frames)
 {
+    check(frames <= UINT32_MAX - *sum_of_task(task, kind));
     *sum_of_task(task, kind) += frames;
     sums_changed(physmem, task);
 }
@@ -60,6 +65,7 @@ void promises_more(struct physmem *physmem, const struct contract *contract, uin
 
     if (sum != NULL)
         *sum += frames;
+    check(frames > 0 && contract->part == NULL);
     check(physmem->guaranteed + physmem->leased <=
           physmem->config.frames - physmem->config.reserve);
     promises_task_more(physmem, contract->task, contract->terms.kind, frames);
@@ -105,6 +111,7 @@ struct contract *promises_add(struct physmem *physmem, struct physmem_task *task
         linkp = &(*linkp)->next;
     *linkp = contract;
     task->contracts++;
+    check(promises_find(task, contract->number) == contract);
     return contract;
 }
 
@@ -115,6 +122,8 @@ void promises_remove(struct physmem *physmem, struct contract *contract)
 
     ensure(contract->state == SP_CONTRACT_CLOSED || contract->state == SP_CONTRACT_BREACHED);
     ensure(contract->part == NULL && contract->parts == NULL);
+    ensure(task->contracts > 0);
+    check(!deadline_is_running(&contract->event) && !deadline_is_running(&contract->end));
     while (*linkp != contract)
         linkp = &(*linkp)->next;
     *linkp = contract->next;
@@ -127,6 +136,7 @@ void promises_remove(struct physmem *physmem, struct contract *contract)
 void promises_returned(struct physmem *physmem, struct contract *contract, uint32_t frames)
 {
     ensure(contract->kept >= frames);
+    check(contract->recalling <= contract->kept);
     contract->kept -= frames;
     promises_forgiven(physmem, contract, frames);
 }
@@ -151,6 +161,7 @@ void promises_tell(struct physmem *physmem, struct contract *contract, uint32_t 
     struct physmem_task *task = contract->task;
     struct physmem_effect *effect;
 
+    check(contract->number > 0 && contract->number <= task->contract_number);
     if (!task->control)
         return;
     effect = emit_effect(physmem, PHYSMEM_SEND_CHANGED, task);

@@ -27,6 +27,7 @@ static struct grace drop_grace(const struct physmem_task *task)
             longest = (struct grace){.grace = c->terms.t_drop, .unit = c->terms.grace_unit};
         found = true;
     }
+    check(found || longest.unit == SP_GRACE_TIME);
     return longest;
 }
 
@@ -65,6 +66,7 @@ static void start_grace(struct physmem *physmem, struct recall *recall, struct g
     if (!task->control)
         ns = PHYSMEM_HANGUP_GRACE_NS;
     deadlines_start(&physmem->deadlines, &recall->deadline, time_after(physmem, ns));
+    check(deadline_is_running(&recall->deadline));
 }
 
 /* Count a recall of `frames` frames in the books. */
@@ -72,6 +74,7 @@ static void count(struct physmem *physmem, struct recall *recall, uint32_t frame
 {
     struct physmem_task *task = recall->task;
 
+    check(recall->missing == 0 && frames > 0 && frames <= task_recallable(task));
     recall->id = ++task->recalled;
     recall->asked = frames & INT32_MAX;
     recall->missing = frames;
@@ -91,6 +94,7 @@ static void send(struct physmem *physmem, const struct recall *recall, struct gr
     struct physmem_effect *effect;
 
     check(recall->missing > 0);
+    check(recall->missing <= recall->task->owed);
     if (!recall->task->control)
         return;
     effect = emit_effect(physmem, PHYSMEM_SEND_RECALL, recall->task);
@@ -109,6 +113,7 @@ static uint32_t ask(struct physmem *physmem, struct physmem_task *task, struct c
     struct recall *recall = unused_recall(task);
     struct grace grace = recall_grace(task, contract);
 
+    check(contract == NULL || contract->task == task);
     if (frames == 0 || recall == NULL)
         return 0;
     if (contract != NULL) {
@@ -137,8 +142,10 @@ static uint32_t kept_frames(const struct physmem_task *task)
 {
     uint32_t kept = 0;
 
-    for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
+        check(c->recalling <= c->kept);
         kept += c->kept - c->recalling;
+    }
     return kept;
 }
 
@@ -215,10 +222,12 @@ static void reduce(struct physmem *physmem, struct recall *recall, uint32_t fram
     recall->missing -= frames;
     task->owed -= frames;
     physmem->owed -= frames;
+    check(!recall->overdue || (frames <= task->overdue && frames <= physmem->overdue));
     if (recall->overdue) {
         task->overdue -= frames;
         physmem->overdue -= frames;
     }
+    check(task->overdue <= task->owed);
     if (recall->missing > 0)
         return;
     deadlines_stop(&physmem->deadlines, &recall->deadline);
@@ -232,6 +241,7 @@ void recall_settle(struct physmem *physmem, struct recall *recall, uint32_t fram
 {
     struct contract *contract = recall->contract;
 
+    check(contract == NULL || frames <= contract->recalling);
     reduce(physmem, recall, frames);
     if (contract != NULL)
         promises_returned(physmem, contract, frames);
@@ -248,6 +258,7 @@ void recall_pay(struct physmem *physmem, struct physmem_task *task, uint32_t fra
         recall_settle(physmem, recall, paid);
         frames -= paid;
     }
+    check(task->owed <= task_excess(task));
 }
 
 void recall_forgive(struct physmem *physmem, struct physmem_task *task)
@@ -263,10 +274,12 @@ void recall_forgive(struct physmem *physmem, struct physmem_task *task)
         if (contract != NULL)
             promises_forgiven(physmem, contract, forgiven);
     }
+    check(task->overdue <= task->owed);
 }
 
 void recall_restart(struct physmem *physmem, struct recall *recall)
 {
+    check(recall->missing > 0 && recall->missing <= recall->task->owed);
     if (!recall->overdue) {
         recall->overdue = true;
         recall->task->overdue += recall->missing;
@@ -290,4 +303,5 @@ void recall_end(struct physmem *physmem, struct physmem_task *task)
     physmem->overdue -= task->overdue;
     task->owed = 0;
     task->overdue = 0;
+    check(physmem->overdue <= physmem->owed);
 }

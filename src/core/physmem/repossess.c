@@ -169,6 +169,7 @@ bool repossess_missing(struct physmem *physmem, struct recall *recall)
         recall_restart(physmem, recall); /* it was not met, however it ends */
     recall_settle(physmem, recall, smaller(taken, missing));
     recall_pay(physmem, task, taken - smaller(taken, missing));
+    check(taken >= missing || physmem->failed);
     books_row_changed(physmem, task);
     books_availability_changed(physmem);
     return true;

@@ -29,6 +29,7 @@ static void cancel_requests(struct physmem *physmem, struct physmem_task *task, 
         emit_done(physmem, &request, error, 0, text);
     }
     task->mapping.container = NULL;
+    check(task->pending == 0 && task->waiting == 0 && task->freeing == NULL);
 }
 
 /* The task is in no list of those that are told or asked. */
@@ -119,4 +120,5 @@ void revoke_gone(struct physmem *physmem, struct physmem_task *task)
     task->state = STANDING_GONE;
     task->control = false;
     task->identity.peer = NULL;
+    check(task->held == 0 && task->owed == 0 && task->contracts == 0);
 }

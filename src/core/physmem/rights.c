@@ -10,6 +10,7 @@ uint32_t rights_take(struct container *container, struct physmem_range range, ui
     uint32_t count = 0;
 
     check(rights < SLOT_RIGHTS);
+    check(range.start < container->slots && range.count <= container->slots - range.start);
     while ((slot = container_skip(container, slot)) < end) {
         struct extent *extent = container_extent(container, slot);
         uint32_t stop = extent_end(slot, end);
@@ -84,12 +85,14 @@ bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
     effect->unmap.container = unmap->container;
     effect->unmap.range = range;
     effect->unmap.rights = unmap->rights;
+    check(deadline_is_running(&task->unmap_deadline));
     return true;
 }
 
 /* An unmap of this number that was not answered, or NULL. */
 static struct unmap *find(struct physmem_task *task, uint64_t id)
 {
+    check(task->unmap_count <= PHYSMEM_UNMAPS_MAX);
     for (uint32_t i = 0; i < task->unmap_count; i++) {
         struct unmap *unmap = &task->unmaps[place(task, i)];
 
@@ -116,11 +119,13 @@ int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t
     }
     deadlines_start(&physmem->deadlines, &task->unmap_deadline,
                     task->unmap_count > 0 ? rights_oldest(task)->deadline : DEADLINE_NEVER);
+    check(deadline_is_running(&task->unmap_deadline) == (task->unmap_count > 0));
     return 0;
 }
 
 void rights_end(struct physmem *physmem, struct physmem_task *task)
 {
+    check(task->unmaps != NULL || task->unmap_count == 0);
     deadlines_stop(&physmem->deadlines, &task->unmap_deadline);
     memory_free(physmem->allocator, task->unmaps, PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps));
     task->unmaps = NULL;

@@ -14,6 +14,7 @@ int rows_reserve(struct physmem *physmem, uint32_t tasks)
     if (rc == 0)
         rc = memory_reserve(physmem->allocator, &server->most, &server->most_capacity,
                             sizeof(*server->most), tasks);
+    check(rc != 0 || (server->most_capacity >= tasks && server->entitlement_capacity >= tasks));
     return rc;
 }
 
@@ -22,6 +23,7 @@ void rows_fini(struct physmem *physmem)
     struct policyserver_state *server = &physmem->policyserver;
     const struct allocator *allocator = physmem->allocator;
 
+    ensure(server->changed == NULL); /* every task has gone */
     memory_free(allocator, server->free_row, server->free_row_capacity * sizeof(*server->free_row));
     memory_free(allocator, server->limit, server->limits * sizeof(*server->limit));
     memory_free(allocator, server->entitlement,
@@ -78,11 +80,13 @@ int rows_move(struct physmem *physmem, struct control_table *table, uint32_t row
         if (old != NULL && before != NO_ROW)
             control_table_copy_entitlement(&table->row[task->row], &old->row[before]);
     }
+    check(server->free_rows + physmem->tasks_there == rows);
     return 0;
 }
 
 void rows_task_start(struct physmem *physmem, struct physmem_task *task)
 {
+    check(!task->changed && task->state == STANDING_THERE);
     task->row = NO_ROW;
     row_take(physmem, task);
     books_ring(physmem, PHYSMEM_RING_TASK);
@@ -143,10 +147,12 @@ void rows_publish(struct physmem *physmem)
     emit_effect(physmem, PHYSMEM_POLICYSERVER_RING, NULL)->ring = server->ring;
     server->ring = 0;
     server->rung = true;
+    check(server->ring == 0 && server->changed == NULL);
 }
 
 static bool row_tells(const struct sp_arbiter_task *told, const struct sp_arbiter_task *expected)
 {
+    check(told->id == expected->id);
     return told->guaranteed == expected->guaranteed && told->leased == expected->leased &&
            told->extra == expected->extra && told->held == expected->held &&
            told->owed == expected->owed && told->recallable == expected->recallable &&

@@ -3,6 +3,7 @@
 #include "core/physmem/allocation.h"
 #include "core/physmem/arbiter.h"
 #include "core/physmem/availability.h"
+#include "core/physmem/books.h"
 #include "core/physmem/extra.h"
 #include "core/physmem/pending.h"
 #include "core/physmem/recall.h"
@@ -57,6 +58,7 @@ static bool pass(struct physmem *physmem)
     while (*linkp != NULL) {
         struct pending *pending = *linkp;
 
+        check(before == NULL || before->next == pending);
         if (before != NULL && !pending_is_patient(physmem))
             return true; /* what is not looked at keeps its marks */
         if (is_worth_planning(physmem, pending) && serve_one(physmem, linkp, before)) {
@@ -103,6 +105,7 @@ void settle_input(struct physmem *physmem)
 {
     uint32_t available;
 
+    check(physmem->now < DEADLINE_NEVER);
     if (physmem->pending_first != NULL)
         serve(physmem);
     availability_settle(physmem);
@@ -115,4 +118,5 @@ void settle_input(struct physmem *physmem)
     physmem->available = available;
     rows_publish(physmem);
     availability_later(physmem);
+    check(books_balance(physmem));
 }

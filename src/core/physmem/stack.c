@@ -15,6 +15,7 @@ void stack_close(struct physmem *physmem, struct physmem_task *task)
 {
     struct physmem_effect *effect;
 
+    check(task->stack == NULL || task->stack_places > 0);
     task->stack_container = 0;
     if (task->stack == NULL)
         return;
@@ -31,6 +32,7 @@ void physmem_stack_open(struct physmem *physmem, uint64_t now,
 
     if (!input_begin(physmem, now, request) || input_container(physmem, request, container) == NULL)
         return;
+    check(task->stack == NULL || task->stack_container != 0);
     if (task->stack != NULL || task->stack_container != 0) {
         emit_done(physmem, request, EEXIST, 0, "the task has a frame stack");
         return;
@@ -52,6 +54,7 @@ void physmem_stack_ready(struct physmem *physmem, uint64_t now,
 
     input_advance(physmem, now);
     ensure(task->stack == NULL);
+    check(error != 0 || (places > 0 && places <= FRAME_STACK_PLACES_MAX));
     if (error != 0) {
         task->stack_container = 0;
         emit_done(physmem, request, (int)error, 0, "physmem could not make a frame stack");
@@ -114,6 +117,7 @@ static uint32_t take_listed(struct physmem *physmem, struct physmem_task *task,
         taken++;
     }
     punch_flush(physmem, &punch);
+    check(taken <= frames);
     return taken;
 }
 

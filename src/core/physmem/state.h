@@ -315,6 +315,7 @@ struct physmem {
 
 static inline uint32_t task_commitment(const struct physmem_task *task)
 {
+    check(task->leased <= UINT32_MAX - task->guaranteed);
     return task->guaranteed + task->leased;
 }
 
@@ -345,6 +346,7 @@ static inline bool task_can_recall(const struct physmem_task *task)
  * freed are free as soon as a task needs them. */
 static inline uint32_t frames_available(const struct physmem *physmem)
 {
+    check(physmem->nobody.held <= physmem->frames.used);
     return frame_table_available(&physmem->frames) + physmem->nobody.held;
 }
 
@@ -365,6 +367,7 @@ static inline void task_plans_stale(struct physmem *physmem, struct physmem_task
 {
     if (task->pending == 0)
         return;
+    check(task->pending <= PHYSMEM_PENDING_MAX);
     task->stale = true;
     physmem->pending_stale = true;
 }

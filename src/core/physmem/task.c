@@ -33,6 +33,7 @@ static int make_room(struct physmem *physmem)
         rc = rows_reserve(physmem, wanted);
     if (rc == 0)
         rc = deadlines_reserve(&physmem->deadlines, DEADLINES_PER_TASK);
+    check(rc != 0 || (physmem->candidate_capacity >= wanted && physmem->take_capacity >= wanted));
     return rc;
 }
 
@@ -53,6 +54,7 @@ static struct physmem_task *make(struct physmem *physmem)
 /* Put a task at the end of the lists. There is room. */
 static void enlist(struct physmem *physmem, struct physmem_task *task)
 {
+    check(physmem->last == NULL || physmem->last->id < task->id);
     ensure(physmem->tasks < physmem->task_capacity);
     physmem->task[physmem->tasks++] = task;
     physmem->tasks_there++;
@@ -82,6 +84,7 @@ int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem
     enlist(physmem, task);
     bounds_find(physmem, task);
     rows_task_start(physmem, task);
+    check(physmem_task_find(physmem, task->id) == task);
     *taskp = task;
     settle_input(physmem);
     return 0;
@@ -91,11 +94,13 @@ int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem
 
 uint32_t physmem_task_id(const struct physmem_task *task)
 {
+    check(task->id > 0);
     return task->id;
 }
 
 const struct physmem_identity *physmem_task_identity(const struct physmem_task *task)
 {
+    check(task->state != STANDING_GONE || task->identity.peer == NULL);
     return &task->identity;
 }
 
@@ -121,6 +126,7 @@ const struct physmem_task *physmem_task_after(const struct physmem *physmem, uin
 {
     uint32_t place = place_after(physmem, after);
 
+    check(place == physmem->tasks || physmem->task[place]->id > after);
     return place < physmem->tasks ? physmem->task[place] : NULL;
 }
 
@@ -128,6 +134,7 @@ struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id)
 {
     uint32_t place = id == 0 ? physmem->tasks : place_after(physmem, id - 1);
 
+    check(place <= physmem->tasks);
     if (place == physmem->tasks || physmem->task[place]->id != id ||
         physmem->task[place]->state == STANDING_GONE)
         return NULL;
@@ -136,6 +143,7 @@ struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id)
 
 void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status)
 {
+    check(task->overdue <= task->owed && task->owed <= task->held);
     *status = (struct physmem_task_status){
         .pid = task->identity.pid,
         .uid = task->identity.uid,
@@ -177,6 +185,7 @@ void physmem_task_connected(struct physmem *physmem, struct physmem_task *task)
 void physmem_task_disconnected(struct physmem *physmem, uint64_t now, struct physmem_task *task)
 {
     input_advance(physmem, now);
+    ensure(task->state != STANDING_GONE);
     task->control = false;
     if (task->state == STANDING_THERE)
         recall_hurry(physmem, task);
@@ -185,6 +194,7 @@ void physmem_task_disconnected(struct physmem *physmem, uint64_t now, struct phy
 void physmem_task_stuck(struct physmem *physmem, uint64_t now, struct physmem_task *task)
 {
     input_advance(physmem, now);
+    ensure(task->state != STANDING_GONE);
     task->control = false;
     if (task->state == STANDING_THERE)
         revoke_breach(physmem, task, SP_REASON_NOT_RECEIVING, task->owed, task->owed);
@@ -198,6 +208,7 @@ static void forget_one(struct physmem *physmem)
 {
     uint32_t place = 0;
 
+    ensure(physmem->tasks_gone > 0);
     while (physmem->task[place]->state != STANDING_GONE)
         place++;
     ensure(place < physmem->tasks);
@@ -212,6 +223,7 @@ void physmem_task_gone(struct physmem *physmem, uint64_t now, struct physmem_tas
 {
     input_advance(physmem, now);
     revoke_gone(physmem, task);
+    check(task->state == STANDING_GONE && physmem->tasks_gone < physmem->tasks);
     if (++physmem->tasks_gone > PHYSMEM_DEAD_MAX)
         forget_one(physmem);
     settle_input(physmem);

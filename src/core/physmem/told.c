@@ -4,6 +4,7 @@
 
 int told_start(struct physmem *physmem)
 {
+    check(physmem->untold == NULL);
     physmem->tell.purpose = PURPOSE_TELL;
     return deadlines_reserve(&physmem->deadlines, 1);
 }
@@ -29,6 +30,7 @@ void told_part(struct physmem *physmem, struct part *part)
     physmem->untold = part;
     if (!deadline_is_running(&physmem->tell))
         deadlines_start(&physmem->deadlines, &physmem->tell, part->told_until);
+    check(deadline_is_running(&physmem->tell));
 }
 
 void told_forget(struct physmem *physmem, struct part *part)
@@ -43,6 +45,7 @@ void told_forget(struct physmem *physmem, struct part *part)
     part->untold = false;
     if (physmem->untold == NULL)
         deadlines_stop(&physmem->deadlines, &physmem->tell);
+    check(deadline_is_running(&physmem->tell) == (physmem->untold != NULL));
 }
 
 void told_due(struct physmem *physmem)
@@ -64,4 +67,5 @@ void told_due(struct physmem *physmem)
         linkp = &part->next_untold;
     }
     deadlines_start(&physmem->deadlines, &physmem->tell, next);
+    check(deadline_is_running(&physmem->tell) == (physmem->untold != NULL));
 }

@@ -39,6 +39,7 @@ static bool decode(struct physmem *physmem, const struct physmem_request *reques
 
     for (uint32_t i = 0; i < task->vitals; i++)
         room -= task->vital[i].container != handle;
+    check(room <= PHYSMEM_VITAL_MAX);
     if (slots > room) {
         emit_done(physmem, request, E2BIG, 0, "a task may name 16 slots as vital");
         return false;
