@@ -55,11 +55,27 @@ static void agree(struct physmem *physmem, struct contract *contract, struct sp_
         contract_move(contract, SP_CONTRACT_COUNTERED);
 }
 
-/* Answer a proposal; *contractp becomes a new contract in state NONE, unless it is refused. False, and
- * the request is answered, if it cannot be dealt with at all. */
+/* What a proposal comes to, found out before anything changes. */
+struct proposed {
+    struct sp_offer offer;
+    struct contract *contract; /* in no list yet; NULL: refused */
+};
+
+static bool has_countered(const struct physmem_task *task)
+{
+    const struct contract *c = task->contract_list;
+
+    while (c != NULL && c->state != SP_CONTRACT_COUNTERED)
+        c = c->next;
+    check(c == NULL || c->kept == 0);
+    return c != NULL;
+}
+
+/* Answer a proposal, and take the memory for its contract. Changes nothing else. False, and the request is
+ * answered, if it cannot be dealt with at all. */
 static bool propose_decode(struct physmem *physmem, uint64_t now,
                            const struct physmem_request *request, const struct sp_terms *terms,
-                           struct sp_offer *offer, struct contract **contractp)
+                           struct proposed *proposed)
 {
     struct physmem_task *task = request->task;
     struct contract_limits limits;
@@ -71,34 +87,43 @@ static bool propose_decode(struct physmem *physmem, uint64_t now,
                   "contracts need a control connection: open it first");
         return false;
     }
-    drop_countered(physmem, task);
     limits = offers_limits(physmem, task);
-    contract_answer(&limits, terms, offer);
-    if (!offers_have_room(physmem, task) && offer->answer != SP_REFUSED) {
-        offer->answer = SP_REFUSED;
-        offer->reason = SP_REASON_TOO_MANY;
+    contract_answer(&limits, terms, &proposed->offer);
+    if (offers_room(task) + has_countered(task) == 0 && proposed->offer.answer != SP_REFUSED) {
+        proposed->offer.answer = SP_REFUSED;
+        proposed->offer.reason = SP_REASON_TOO_MANY;
     }
-    *contractp = NULL;
-    if (offer->answer == SP_REFUSED)
+    proposed->contract = NULL;
+    if (proposed->offer.answer == SP_REFUSED)
         return true;
-    *contractp = promises_add(physmem, task);
-    if (*contractp == NULL)
+    proposed->contract = promises_new(physmem);
+    if (proposed->contract == NULL)
         emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a contract");
-    return *contractp != NULL;
+    return proposed->contract != NULL;
+}
+
+/* Put into effect what a proposal comes to. Cannot fail. */
+static void propose(struct physmem *physmem, struct physmem_task *task, struct proposed *proposed)
+{
+    check((proposed->contract == NULL) == (proposed->offer.answer == SP_REFUSED));
+    drop_countered(physmem, task);
+    if (proposed->contract == NULL)
+        return;
+    offers_make_room(physmem, task);
+    promises_add(task, proposed->contract);
+    agree(physmem, proposed->contract, &proposed->offer);
 }
 
 void physmem_contract_propose(struct physmem *physmem, uint64_t now,
                               const struct physmem_request *request, const struct sp_terms *terms)
 {
-    struct contract *contract;
-    struct sp_offer offer;
+    struct proposed proposed;
 
-    if (!propose_decode(physmem, now, request, terms, &offer, &contract))
+    if (!propose_decode(physmem, now, request, terms, &proposed))
         return;
-    if (contract != NULL)
-        agree(physmem, contract, &offer);
-    offers_reply(physmem, request, &offer, contract);
-    count_answer(physmem, offer.answer);
+    propose(physmem, request->task, &proposed);
+    offers_reply(physmem, request, &proposed.offer, proposed.contract);
+    count_answer(physmem, proposed.offer.answer);
     settle_input(physmem);
 }
 
@@ -121,104 +146,115 @@ static void accept_countered(struct physmem *physmem, const struct physmem_reque
     settle_input(physmem);
 }
 
-/* ---- Contracts that run ---- */
+/* ---- Contracts that run ----
+ *
+ * A request is answered first (..._answer), which changes nothing; then the answer is put into effect, which
+ * cannot fail. An answer takes the place of the counter-offer that an earlier request was answered with. */
 
-/* Refuse what a part cannot have, what makes no sense, or what others wait for, and leave the contract
- * as it is. */
-static void refuse(struct physmem *physmem, const struct physmem_request *request,
-                   const struct contract *contract, const struct sp_terms *wish,
-                   enum sp_reason reason)
+/* The refusal of what a part cannot have, what makes no sense, or what other tasks wait for. */
+static struct sp_offer refusal(const struct contract *contract, const struct sp_terms *wish,
+                               enum sp_reason reason)
 {
-    const struct sp_offer offer = {.answer = SP_REFUSED,
-                                   .reason = (uint8_t)reason,
-                                   .contract = contract->number,
-                                   .terms = *wish};
-
     ensure(reason != SP_REASON_NONE);
-    offers_reply(physmem, request, &offer, contract);
+    return (struct sp_offer){.answer = SP_REFUSED,
+                             .reason = (uint8_t)reason,
+                             .contract = contract->number,
+                             .terms = *wish};
 }
 
-/* Answer a request for a new term of `term_ns`. */
-static void renew(struct physmem *physmem, const struct physmem_request *request,
-                  struct contract *contract, uint64_t term_ns)
+/* What physmem can grant of a wish about a contract, within `limits`. */
+static struct sp_offer weigh(const struct contract *contract, const struct contract_limits *limits,
+                             const struct sp_terms *wish)
 {
-    struct contract_limits limits = offers_limits(physmem, request->task);
-    struct sp_terms wish = contract->terms;
     struct sp_offer offer;
+
+    check(contract->part == NULL);
+    contract_answer(limits, wish, &offer);
+    offer.contract = contract->number;
+    offer.terms.min = contract->terms.min;
+    return offer;
+}
+
+/* The answer to a request for a new term of `term_ns`. */
+static struct sp_offer renew_answer(struct physmem *physmem, const struct contract *contract,
+                                    uint64_t term_ns)
+{
+    struct contract_limits limits = offers_limits(physmem, contract->task);
+    struct sp_terms wish = contract->terms;
 
     check(contract->state == SP_CONTRACT_ACTIVE || contract->state == SP_CONTRACT_EXPIRED);
     wish.term_ns = term_ns;
     wish.min = wish.frames; /* a renewal is for the same frames or not at all */
-    if (contract->part != NULL) {
-        refuse(physmem, request, contract, &wish, SP_REASON_PART);
-        return;
-    }
+    if (contract->part != NULL)
+        return refusal(contract, &wish, SP_REASON_PART);
     if (wish.kind == SP_TIMED)
-        wish.frames = extra_may_keep(physmem, request->task, wish.frames);
-    if (wish.frames < wish.min) {
-        refuse(physmem, request, contract, &wish, SP_REASON_NOT_ENTITLED);
-        return;
-    }
+        wish.frames = extra_may_keep(physmem, contract->task, wish.frames);
+    if (wish.frames < wish.min)
+        return refusal(contract, &wish, SP_REASON_NOT_ENTITLED);
     if (contract->state == SP_CONTRACT_ACTIVE)
         contract_limits_return(&limits, &wish);
-    contract_answer(&limits, &wish, &offer);
-    offer.contract = contract->number;
-    offer.terms.min = contract->terms.min;
-    contract->renewal_ns = 0;
-    if (offer.answer == SP_ACCEPTED) {
-        contract->terms = offer.terms;
-        life_activate(physmem, contract);
-    } else if (offer.answer == SP_COUNTERED) {
-        contract->renewal_ns = offer.terms.term_ns;
-        contract->resize_frames = 0;
-    }
-    offers_reply(physmem, request, &offer, contract);
-    settle_input(physmem);
+    return weigh(contract, &limits, &wish);
 }
 
-/* The wish for `frames` frames, more than the contract has. */
-static struct sp_terms growth_wish(const struct contract *contract, uint32_t frames)
+static void renew(struct physmem *physmem, struct contract *contract, const struct sp_offer *offer)
 {
+    check(offer->contract == contract->number);
+    contract->renewal_ns = 0;
+    if (offer->answer == SP_ACCEPTED) {
+        contract->terms = offer->terms;
+        life_activate(physmem, contract);
+    } else if (offer->answer == SP_COUNTERED) {
+        contract->renewal_ns = offer->terms.term_ns;
+        contract->resize_frames = 0;
+    }
+}
+
+/* The answer to a request for `frames` frames, more than the contract has. */
+static struct sp_offer growth_answer(const struct physmem *physmem, const struct contract *contract,
+                                     uint32_t frames)
+{
+    struct contract_limits limits = offers_limits(physmem, contract->task);
     uint32_t block = UINT32_C(1) << contract->terms.order;
     struct sp_terms wish = contract->terms;
 
     ensure(frames > contract->terms.frames);
     wish.frames = frames;
     wish.min = frames;
+    if (contract->part != NULL)
+        return refusal(contract, &wish, SP_REASON_PART);
     /* One block more is worth having. */
     if (frames - contract->terms.frames > block)
         wish.min = contract->terms.frames + block;
-    return wish;
+    contract_limits_return(&limits, &contract->terms);
+    return weigh(contract, &limits, &wish);
 }
 
-/* Answer a request for `frames` frames, more than the contract has. */
-static void grow(struct physmem *physmem, const struct physmem_request *request,
-                 struct contract *contract, uint32_t frames)
+/* The answer to a request for `frames` frames, at most those that the contract has. A contract can always
+ * shrink: only whether the terms make sense is checked. */
+static struct sp_offer shrinking_answer(const struct physmem *physmem,
+                                        const struct contract *contract, uint32_t frames)
 {
-    struct contract_limits limits = offers_limits(physmem, request->task);
-    struct sp_terms wish = growth_wish(contract, frames);
-    struct sp_offer offer;
+    const struct physmem_task *task = contract->task;
+    const struct contract_limits limits = {.max_order = physmem->config.max_order,
+                                           .can_kill = task->identity.can_be_killed};
+    struct sp_terms wish = contract->terms;
+    enum sp_reason reason;
 
+    check(frames <= contract->terms.frames);
+    wish.frames = frames;
+    wish.min = smaller(wish.min, frames);
+    reason = contract_refusal(&limits, &wish);
+    if (reason != SP_REASON_NONE)
+        return refusal(contract, &wish, reason);
+    return (struct sp_offer){.answer = SP_ACCEPTED, .contract = contract->number, .terms = wish};
+}
+
+static struct sp_offer resize_answer(const struct physmem *physmem, const struct contract *contract,
+                                     uint32_t frames)
+{
     check(contract->state == SP_CONTRACT_ACTIVE);
-    if (contract->part != NULL) {
-        wish.min = frames;
-        refuse(physmem, request, contract, &wish, SP_REASON_PART);
-        return;
-    }
-    contract_limits_return(&limits, &contract->terms);
-    contract_answer(&limits, &wish, &offer);
-    offer.contract = contract->number;
-    offer.terms.min = contract->terms.min;
-    contract->resize_frames = 0;
-    if (offer.answer == SP_ACCEPTED) {
-        promises_more(physmem, contract, offer.terms.frames - contract->terms.frames);
-        life_grow(physmem, contract, offer.terms.frames - contract->terms.frames);
-    } else if (offer.answer == SP_COUNTERED) {
-        contract->resize_frames = offer.terms.frames;
-        contract->renewal_ns = 0;
-    }
-    offers_reply(physmem, request, &offer, contract);
-    settle_input(physmem);
+    return frames > contract->terms.frames ? growth_answer(physmem, contract, frames)
+                                           : shrinking_answer(physmem, contract, frames);
 }
 
 /* Give up `less` frames of the contract, which keeps at least one. */
@@ -234,42 +270,59 @@ static void give_up(struct physmem *physmem, struct contract *contract, uint32_t
     life_shrink(physmem, contract, less);
 }
 
-/* Answer a request for `frames` frames, at most those that the contract has. */
-static void shrink(struct physmem *physmem, const struct physmem_request *request,
-                   struct contract *contract, uint32_t frames)
+static void resize(struct physmem *physmem, struct contract *contract, const struct sp_offer *offer)
 {
-    check(frames <= contract->terms.frames);
-    /* A contract can always shrink: check only that the terms make sense. */
-    const struct contract_limits limits = {.max_order = physmem->config.max_order,
-                                           .can_kill = request->task->identity.can_be_killed};
-    struct sp_offer offer = {.answer = SP_ACCEPTED, .contract = contract->number};
-    struct sp_terms wish = contract->terms;
-    enum sp_reason reason;
+    uint32_t has = contract->terms.frames;
 
-    wish.frames = frames;
-    wish.min = smaller(wish.min, frames);
+    check(offer->contract == contract->number);
     contract->resize_frames = 0;
-    reason = contract_refusal(&limits, &wish);
-    if (reason != SP_REASON_NONE) {
-        refuse(physmem, request, contract, &wish, reason);
+    if (offer->answer == SP_COUNTERED) {
+        contract->resize_frames = offer->terms.frames;
+        contract->renewal_ns = 0;
+    } else if (offer->answer == SP_ACCEPTED && offer->terms.frames > has) {
+        promises_more(physmem, contract, offer->terms.frames - has);
+        life_grow(physmem, contract, offer->terms.frames - has);
+    } else if (offer->answer == SP_ACCEPTED) {
+        give_up(physmem, contract, has - offer->terms.frames);
+    }
+    check(offer->answer != SP_ACCEPTED || contract->terms.frames == offer->terms.frames);
+}
+
+/* Close a contract in whatever state it is. */
+static void close(struct physmem *physmem, struct contract *contract)
+{
+    check(contract->state != SP_CONTRACT_CLOSED && contract->state != SP_CONTRACT_BREACHED);
+    if (contract->state == SP_CONTRACT_COUNTERED) {
+        life_end(physmem, contract, SP_CONTRACT_CLOSED);
         return;
     }
-    give_up(physmem, contract, contract->terms.frames - frames);
-    offer.terms = contract->terms;
-    offers_reply(physmem, request, &offer, contract);
-    settle_input(physmem);
+    if (contract->state == SP_CONTRACT_ACTIVE)
+        life_retire(physmem, contract, false);
+    life_dissolve(physmem, contract);
 }
 
 /* ---- Requests ---- */
+
+static void reply(struct physmem *physmem, const struct physmem_request *request,
+                  const struct contract *contract, const struct sp_offer *offer)
+{
+    check(offer->answer < SP_ANSWERS);
+    offers_reply(physmem, request, offer, contract);
+    settle_input(physmem);
+}
 
 void physmem_contract_renew(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t number,
                             uint64_t term_ns)
 {
     struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_RENEW);
+    struct sp_offer offer;
 
-    if (contract != NULL)
-        renew(physmem, request, contract, term_ns);
+    if (contract == NULL)
+        return;
+    offer = renew_answer(physmem, contract, term_ns);
+    renew(physmem, contract, &offer);
+    reply(physmem, request, contract, &offer);
 }
 
 void physmem_contract_resize(struct physmem *physmem, uint64_t now,
@@ -277,28 +330,35 @@ void physmem_contract_resize(struct physmem *physmem, uint64_t now,
                              uint32_t frames)
 {
     struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_RESIZE);
+    struct sp_offer offer;
 
     if (contract == NULL)
         return;
-    if (frames > contract->terms.frames)
-        grow(physmem, request, contract, frames);
-    else
-        shrink(physmem, request, contract, frames);
+    offer = resize_answer(physmem, contract, frames);
+    resize(physmem, contract, &offer);
+    reply(physmem, request, contract, &offer);
 }
 
 void physmem_contract_accept(struct physmem *physmem, uint64_t now,
                              const struct physmem_request *request, uint32_t number)
 {
     struct contract *contract = offers_decode(physmem, now, request, number, CONTRACT_ACCEPT);
+    struct sp_offer offer;
 
     if (contract == NULL)
         return;
-    if (contract->state == SP_CONTRACT_COUNTERED)
+    if (contract->state == SP_CONTRACT_COUNTERED) {
         accept_countered(physmem, request, contract);
-    else if (contract->renewal_ns != 0)
-        renew(physmem, request, contract, contract->renewal_ns);
-    else
-        grow(physmem, request, contract, contract->resize_frames);
+        return;
+    }
+    if (contract->renewal_ns != 0) {
+        offer = renew_answer(physmem, contract, contract->renewal_ns);
+        renew(physmem, contract, &offer);
+    } else {
+        offer = resize_answer(physmem, contract, contract->resize_frames);
+        resize(physmem, contract, &offer);
+    }
+    reply(physmem, request, contract, &offer);
 }
 
 void physmem_contract_close(struct physmem *physmem, uint64_t now,
@@ -309,12 +369,6 @@ void physmem_contract_close(struct physmem *physmem, uint64_t now,
     if (contract == NULL)
         return;
     emit_done(physmem, request, 0, 0, NULL);
-    if (contract->state == SP_CONTRACT_COUNTERED) {
-        life_end(physmem, contract, SP_CONTRACT_CLOSED);
-    } else {
-        if (contract->state == SP_CONTRACT_ACTIVE)
-            life_retire(physmem, contract, false);
-        life_dissolve(physmem, contract);
-    }
+    close(physmem, contract);
     settle_input(physmem);
 }

@@ -64,29 +64,38 @@ struct contract *offers_decode(struct physmem *physmem, uint64_t now,
     return NULL;
 }
 
-/* Close expired contracts under which nothing is kept, oldest first, until there is room for another
- * contract. */
-static void drop_empty(struct physmem *physmem, struct physmem_task *task)
+/* Whether contracts of the task that have expired have nothing kept under them. */
+static bool expired_are_empty(const struct physmem_task *task)
+{
+    check(task->contracts <= CONTRACTS_PER_TASK);
+    return task_excess(task) <= task->extra;
+}
+
+uint32_t offers_room(const struct physmem_task *task)
+{
+    uint32_t room = CONTRACTS_PER_TASK - task->contracts;
+
+    ensure(task->contracts <= CONTRACTS_PER_TASK);
+    if (!expired_are_empty(task))
+        return room;
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
+        room += c->state == SP_CONTRACT_EXPIRED;
+    return room;
+}
+
+void offers_make_room(struct physmem *physmem, struct physmem_task *task)
 {
     struct contract *next;
 
-    check(task->contracts <= CONTRACTS_PER_TASK);
-    if (task_excess(task) > task->extra)
-        return;
     for (struct contract *c = task->contract_list; c != NULL; c = next) {
         next = c->next;
         if (task->contracts < CONTRACTS_PER_TASK)
             return;
+        check(expired_are_empty(task));
         if (c->state == SP_CONTRACT_EXPIRED)
             life_end(physmem, c, SP_CONTRACT_CLOSED);
     }
-}
-
-bool offers_have_room(struct physmem *physmem, struct physmem_task *task)
-{
-    drop_empty(physmem, task);
-    ensure(task->contracts <= CONTRACTS_PER_TASK);
-    return task->contracts < CONTRACTS_PER_TASK;
+    ensure(task->contracts < CONTRACTS_PER_TASK); /* offers_room has said so */
 }
 
 struct physmem_effect *offers_reply(struct physmem *physmem, const struct physmem_request *request,

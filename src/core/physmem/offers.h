@@ -15,8 +15,12 @@ struct contract *offers_decode(struct physmem *physmem, uint64_t now,
                                const struct physmem_request *request, uint32_t number,
                                enum contract_step step);
 
-/* Whether the task may have another contract. Contracts that are over make room. */
-bool offers_have_room(struct physmem *physmem, struct physmem_task *task);
+/* How many contracts the task may have besides those that it has; expired ones that keep nothing make
+ * room. Changes nothing. */
+uint32_t offers_room(const struct physmem_task *task);
+
+/* Close as many of those, oldest first, as one more contract needs. offers_room is not 0. */
+void offers_make_room(struct physmem *physmem, struct physmem_task *task);
 
 /* Answer with an offer about a contract (NULL: there is none, state NONE). Returns the reply. */
 struct physmem_effect *offers_reply(struct physmem *physmem, const struct physmem_request *request,

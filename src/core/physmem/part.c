@@ -113,6 +113,7 @@ void physmem_part_split(struct physmem *physmem, uint64_t now,
 /* Whether the task holds the contract that a part was split off from, or one above that. */
 static bool holds_above(const struct physmem_task *task, const struct part *part)
 {
+    check(part->from->depth < PART_DEPTH_MAX);
     while (part != NULL && part->from->task != task)
         part = part->from->part;
     return part != NULL;
@@ -167,8 +168,8 @@ static void refuse_room(struct physmem *physmem, const struct physmem_request *r
     offers_reply(physmem, request, &offer, NULL);
 }
 
-/* The part to be claimed, and a new contract in state NONE; NULL, and the request is answered, if it
- * cannot be. */
+/* The part to be claimed, and memory for its contract; NULL, and the request is answered, if it cannot
+ * be. Changes nothing. */
 static struct part *claim_decode(struct physmem *physmem, uint64_t now,
                                  const struct physmem_request *request, uint64_t token,
                                  struct contract **contractp)
@@ -186,22 +187,25 @@ static struct part *claim_decode(struct physmem *physmem, uint64_t now,
         emit_done(physmem, request, error, 0, text);
         return NULL;
     }
-    if (!offers_have_room(physmem, task)) {
+    if (offers_room(task) == 0) {
         refuse_room(physmem, request, part);
         return NULL;
     }
-    *contractp = promises_add(physmem, task);
+    *contractp = promises_new(physmem);
     if (*contractp != NULL)
         return part;
     emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a contract");
     return NULL;
 }
 
-/* Turn a part into this contract. */
-static void claim(struct physmem *physmem, struct part *part, struct contract *contract)
+/* Turn a part into this contract of the task. Cannot fail. */
+static void claim(struct physmem *physmem, struct physmem_task *task, struct part *part,
+                  struct contract *contract)
 {
     struct contract *from = part->from;
 
+    offers_make_room(physmem, task);
+    promises_add(task, contract);
     contract->terms = part_terms(physmem, part);
     contract->part = part;
     contract->depth = from->depth + 1;
@@ -221,7 +225,7 @@ void physmem_part_claim(struct physmem *physmem, uint64_t now,
 
     if (part == NULL)
         return;
-    claim(physmem, part, contract);
+    claim(physmem, request->task, part, contract);
     offer.contract = contract->number;
     offer.terms = contract->terms;
     offers_reply(physmem, request, &offer, contract);
@@ -235,6 +239,7 @@ void physmem_part_claim(struct physmem *physmem, uint64_t now,
 /* A part of this number that the task split off and has not got back, or NULL. */
 static struct part *part_find(struct physmem_task *task, uint32_t number)
 {
+    check(task->parts <= PARTS_PER_TASK);
     for (struct contract *c = task->contract_list; c != NULL; c = c->next)
         for (struct part *part = c->parts; part != NULL; part = part->next)
             if (part->number == number)
@@ -242,24 +247,35 @@ static struct part *part_find(struct physmem_task *task, uint32_t number)
     return NULL;
 }
 
-void physmem_part_reabsorb(struct physmem *physmem, uint64_t now,
-                           const struct physmem_request *request, uint32_t number)
+/* The part to be taken back; NULL, and the request is answered, if there is none. Changes nothing. */
+static struct part *reabsorb_decode(struct physmem *physmem, uint64_t now,
+                                    const struct physmem_request *request, uint32_t number)
 {
-    struct contract *contract;
-    struct sp_offer offer = {.answer = SP_ACCEPTED};
     struct part *part;
 
     if (!input_begin(physmem, now, request))
-        return;
+        return NULL;
     part = part_find(request->task, number);
-    if (part == NULL) {
+    check(part == NULL || part->from->task == request->task);
+    if (part == NULL)
         emit_done(physmem, request, ENOENT, 0,
                   "no part of this number is out: it was never split off, or has come back "
                   "already");
+    return part;
+}
+
+void physmem_part_reabsorb(struct physmem *physmem, uint64_t now,
+                           const struct physmem_request *request, uint32_t number)
+{
+    struct part *part = reabsorb_decode(physmem, now, request, number);
+    struct sp_offer offer = {.answer = SP_ACCEPTED};
+    struct contract *contract;
+
+    if (part == NULL)
         return;
-    }
     contract = part->from;
     life_call_back(physmem, part, false, SP_REASON_REABSORBED);
+    check(contract->state == SP_CONTRACT_ACTIVE);
     offer.contract = contract->number;
     offer.terms = contract->terms;
     offers_reply(physmem, request, &offer, contract);

@@ -92,12 +92,10 @@ static int reserve_deadlines(struct physmem *physmem)
     return -ENOMEM;
 }
 
-struct contract *promises_add(struct physmem *physmem, struct physmem_task *task)
+struct contract *promises_new(struct physmem *physmem)
 {
     struct contract *contract = memory_new(physmem->allocator, sizeof(*contract));
-    struct contract **linkp = &task->contract_list;
 
-    ensure(task->contracts < CONTRACTS_PER_TASK);
     if (contract == NULL)
         return NULL;
     if (reserve_deadlines(physmem) != 0) {
@@ -105,6 +103,15 @@ struct contract *promises_add(struct physmem *physmem, struct physmem_task *task
         return NULL;
     }
     contract->event.purpose = PURPOSE_CONTRACT;
+    check(contract->state == SP_CONTRACT_NONE && contract->task == NULL);
+    return contract;
+}
+
+void promises_add(struct physmem_task *task, struct contract *contract)
+{
+    struct contract **linkp = &task->contract_list;
+
+    ensure(task->contracts < CONTRACTS_PER_TASK);
     contract->number = ++task->contract_number;
     contract->task = task;
     while (*linkp != NULL)
@@ -112,7 +119,6 @@ struct contract *promises_add(struct physmem *physmem, struct physmem_task *task
     *linkp = contract;
     task->contracts++;
     check(promises_find(task, contract->number) == contract);
-    return contract;
 }
 
 void promises_remove(struct physmem *physmem, struct contract *contract)

@@ -8,8 +8,11 @@
 /* The task's contract of this number, or NULL. */
 struct contract *promises_find(struct physmem_task *task, uint32_t number);
 
-/* A new contract in state NONE, at the end of the task's list; NULL without memory. */
-struct contract *promises_add(struct physmem *physmem, struct physmem_task *task);
+/* Memory for a contract in state NONE, and for its deadlines; it is in no list. NULL without memory. */
+struct contract *promises_new(struct physmem *physmem);
+
+/* Give a new contract its number, and put it at the end of the task's list. There is room for it. */
+void promises_add(struct physmem_task *task, struct contract *contract);
 
 /* Free a contract that has come to one of its ends. */
 void promises_remove(struct physmem *physmem, struct contract *contract);
