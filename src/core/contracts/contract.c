@@ -71,6 +71,7 @@ enum sp_reason contract_refusal(const struct contract_limits *limits, const stru
         return SP_REASON_UNKNOWN_KIND;
     if (terms->order > limits->max_order || terms->frames % (UINT32_C(1) << terms->order) != 0)
         return SP_REASON_ORDER;
+    check(terms->frames > 0 && terms->min <= terms->frames);
     return SP_REASON_NONE;
 }
 
@@ -91,6 +92,7 @@ static void put_in_defaults(const struct contract_limits *limits, struct sp_term
     if (terms->t_drop == 0)
         terms->t_drop =
             timed ? at_most(SP_DEFAULT_T_DROP_NS, limits->max_grace_ns) : CONTRACT_DROP_ALLOCATIONS;
+    check(terms->weight > 0 && terms->t_clean > 0 && terms->t_drop > 0);
 }
 
 /* Counter a grace that is longer than physmem gives. One in allocations ends by another clock. */
@@ -106,12 +108,14 @@ static void bound_grace(const struct contract_limits *limits, struct sp_offer *o
     terms->t_drop = at_most(terms->t_drop, most);
     offer->answer = SP_COUNTERED;
     offer->reason = SP_REASON_LONG_TERM;
+    check(terms->t_clean <= most && terms->t_drop <= most);
 }
 
 static uint64_t retry_hint(const struct contract_limits *limits, const struct sp_terms *terms)
 {
     uint32_t least = terms->min > 0 ? terms->min : 1;
 
+    check(limits->now < DEADLINE_NEVER);
     if (least > limits->frames)
         return 0;
     if (limits->next_end == DEADLINE_NEVER)
@@ -137,6 +141,7 @@ static void offer_cut(struct sp_offer *offer, int64_t frames, enum sp_reason rea
     struct sp_terms *terms = &offer->terms;
     uint32_t room = frames < 0 ? 0 : frames > UINT32_MAX ? UINT32_MAX : (uint32_t)frames;
 
+    check(terms->frames > 0 && terms->min <= terms->frames);
     room -= room % (UINT32_C(1) << terms->order);
     if (terms->frames <= room)
         return;
@@ -175,6 +180,7 @@ void contract_answer(const struct contract_limits *limits, const struct sp_terms
     offer_cut(offer, room, SP_REASON_OVERCOMMITTED);
     if (offer->answer == SP_REFUSED)
         offer->retry_ns = retry_hint(limits, terms);
+    check(offer->answer != SP_ACCEPTED || terms->frames == wish->frames);
 }
 
 const char *contract_check(const struct contract *contract)

@@ -6,6 +6,7 @@
 
 static bool covers(const struct limit *limit, uint32_t uid, const char *name)
 {
+    check(limit->whom < LIMIT_WHOMS);
     return ((limit->whom & LIMIT_USER) == 0 || limit->uid == uid) &&
            ((limit->whom & LIMIT_NAME) == 0 ||
             strncmp(limit->name, name, sizeof(limit->name)) == 0);

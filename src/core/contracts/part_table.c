@@ -12,6 +12,7 @@ void part_table_init(struct part_table *table, const struct allocator *allocator
 
 void part_table_fini(struct part_table *table)
 {
+    check(table->parts == 0);
     memory_free(table->allocator, table->bucket, table->buckets * sizeof(struct part *));
     part_table_init(table, table->allocator);
 }
@@ -36,6 +37,7 @@ static void grow(struct part_table *table)
 {
     struct part_table old = *table;
 
+    check(table->parts >= table->buckets);
     table->buckets = old.buckets > 0 ? 2 * old.buckets : BUCKETS_FIRST;
     table->bucket = memory_new(table->allocator, table->buckets * sizeof(struct part *));
     if (table->bucket == NULL) {
@@ -76,6 +78,7 @@ void part_table_remove(struct part_table *table, struct part *part)
     }
     *linkp = part->next_in_bucket;
     table->parts--;
+    check(part_table_find(table, part->token) == NULL);
 }
 
 struct part *part_table_find(const struct part_table *table, uint64_t token)
@@ -84,5 +87,6 @@ struct part *part_table_find(const struct part_table *table, uint64_t token)
 
     while (part != NULL && part->token != token)
         part = part->next_in_bucket;
+    check(part == NULL || part->token == token);
     return part;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/nearest.h"
 
@@ -23,6 +24,7 @@ static const char *const breach_names[SP_BREACH_ACTIONS] = {"revoke", "kill", "w
 
 const char *terms_text_kind(unsigned kind)
 {
+    check(kind <= SP_CONTRACT_KINDS);
     return kind < SP_CONTRACT_KINDS ? kind_names[kind] : "?";
 }
 
@@ -44,6 +46,7 @@ static size_t digits(const char *text, size_t length, uint64_t *numberp)
             return 0;
         number = number * 10 + digit;
     }
+    check(n <= length);
     *numberp = number;
     return n;
 }
@@ -69,6 +72,7 @@ int terms_text_time(const char *text, size_t length, uint64_t *nsp)
     n = digits(text, length, &number);
     if (n == 0)
         return -EINVAL;
+    check(n <= length);
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (!is(text + n, length - n, units[i].name))
             continue;
@@ -95,6 +99,7 @@ static bool parse_grace(const struct word *word, struct sp_terms *terms, uint64_
     uint64_t grace;
     size_t n = digits(word->value, word->value_length, &grace);
 
+    check(n <= word->value_length);
     if (n > 0 && is(word->value + n, word->value_length - n, "a"))
         unit = SP_GRACE_ALLOCATIONS;
     else if (terms_text_time(word->value, word->value_length, &grace) != 0)
@@ -203,11 +208,13 @@ static struct word next_word(const char **textp)
     const char *equals = memchr(text, '=', length);
     struct word word = {.name = text, .name_length = length, .value = text + length};
 
+    check(length <= strlen(text));
     if (equals != NULL) {
         word.name_length = (size_t)(equals - text);
         word.value = equals + 1;
         word.value_length = length - word.name_length - 1;
     }
+    check(word.name_length + word.value_length <= length);
     *textp = text + length;
     return word;
 }

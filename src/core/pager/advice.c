@@ -23,6 +23,7 @@ bool pager_advice_prefetch(struct pager *pager, sp_page page)
 
 void pager_advice_hint(struct pager *pager, sp_page page, enum sp_hint hint)
 {
+    ensure(page < pager->config.pages);
     if (pager->config.policy->hint != NULL && page_is_with_policy(&pager->page[page]))
         pager->config.policy->hint(pager->policy_state, page, hint);
 }

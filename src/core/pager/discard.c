@@ -11,6 +11,7 @@ bool pager_discard_noted(struct pager *pager, sp_page page)
 {
     bool lost = (pager->page[page].flags & PAGE_LOST) != 0;
 
+    ensure(page < pager->config.pages && pager->page[page].region != 0);
     pager->page[page].flags &= (uint8_t)~PAGE_LOST;
     return lost;
 }
@@ -32,6 +33,7 @@ int pager_discard(struct pager *pager, sp_page page)
         p->flags &= (uint8_t)~PAGE_HAS_SWAP;
     }
     if (resident) {
+        check(pager->stats->resident > 0);
         page_remove(pager, page, SP_DISCARDED);
         if ((p->flags & PAGE_MAPPED) != 0)
             mapping_unmap(pager, page);
@@ -45,5 +47,6 @@ int pager_discard(struct pager *pager, sp_page page)
     if (resident)
         slots_free(pager, p->slot);
     p->slot = 0;
+    check((p->flags & (PAGE_DIRTY | PAGE_MAPPED | PAGE_HAS_SWAP)) == 0);
     return resident;
 }

@@ -1,6 +1,7 @@
 /* What an eviction policy may ask and tell the pager: struct sp_policy_env. */
 #include "core/pager/env.h"
 
+#include "base/assert.h"
 #include "core/pager/mapping.h"
 
 static struct pager *pager_of(struct sp_policy_env *env)
@@ -13,6 +14,7 @@ static struct pager_page *askable(struct pager *pager, sp_page page)
 {
     if (page >= pager->config.pages || pager->page[page].state != PAGE_RESIDENT)
         return NULL;
+    check(pager->page[page].region != 0 && pager->page[page].slot < pager->slots_top);
     return &pager->page[page];
 }
 
@@ -20,6 +22,7 @@ static struct pager_page *askable(struct pager *pager, sp_page page)
  * kernel has no more areas there is no splitting them. */
 static bool may_watch(const struct pager *pager, sp_page page)
 {
+    check(page < pager->config.pages && pager->page[page].state == PAGE_RESIDENT);
     return page != pager->faulting && pager->page[page].pins == 0 &&
            pager->maps + 2 <= pager->map_limit;
 }
@@ -29,6 +32,7 @@ static void env_watch(struct sp_policy_env *env, sp_page page)
     struct pager *pager = pager_of(env);
     struct pager_page *p = askable(pager, page);
 
+    check(p == NULL || p->protection == 0 || (p->flags & PAGE_MAPPED) != 0);
     if (p != NULL && p->protection != 0 && may_watch(pager, page))
         mapping_protect(pager, page, 0);
 }
@@ -47,6 +51,7 @@ static bool env_referenced(struct sp_policy_env *env, sp_page page)
                  (p->protection != 0 && pager->maps + 2 <= pager->map_limit);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     env_watch(env, page);
+    check((p->flags & PAGE_REFERENCED) == 0);
     return referenced;
 }
 
@@ -54,6 +59,7 @@ static bool env_dirty(struct sp_policy_env *env, sp_page page)
 {
     struct pager_page *p = askable(pager_of(env), page);
 
+    check(p == NULL || (p->flags & PAGE_DIRTY) == 0 || p->region != 0);
     return p != NULL && (p->flags & PAGE_DIRTY) != 0;
 }
 
@@ -64,6 +70,7 @@ static uint32_t env_random(struct sp_policy_env *env, uint32_t bound)
 
 void env_init(struct pager *pager)
 {
+    check(pager->policy_config.env == NULL); /* before the policy begins */
     pager->env.referenced = env_referenced;
     pager->env.watch = env_watch;
     pager->env.dirty = env_dirty;

@@ -15,6 +15,7 @@ static sp_page overrule_policy(struct pager *pager)
     for (uint32_t i = 0; i < pager->slots_top; i++) {
         const struct pager_slot *slot;
 
+        check(pager->slots_top <= pager->config.slots);
         pager->scan_hand = (pager->scan_hand + 1) % pager->slots_top;
         slot = &pager->slot[pager->scan_hand];
         if (slot->state == SLOT_USED && page_is_with_policy(&pager->page[slot->page_or_prev]))
@@ -27,6 +28,7 @@ static sp_page nominate(struct pager *pager)
 {
     sp_page page = pager->config.policy->victim(pager->policy_state, pager->faulting);
 
+    check(pager->with_policy > 0);
     if (page < pager->config.pages && page_is_with_policy(&pager->page[page]))
         return page;
     return overrule_policy(pager);
@@ -37,6 +39,7 @@ static sp_page nominate(struct pager *pager)
 
 static bool is_kept(const struct pager *pager, sp_page page)
 {
+    check(pager->kept_count <= PAGER_KEPT_MOST);
     for (uint32_t i = 0; i < pager->kept_count; i++)
         if (pager->kept[i] == page)
             return pager->env.time < pager->kept_until;
@@ -56,6 +59,7 @@ void pager_evict_keep(struct pager *pager, const sp_page *pages, uint32_t count)
 
 bool evict_forget_kept(struct pager *pager, sp_page page)
 {
+    check(page < pager->config.pages);
     if (pager->kept_count == 0 || is_kept(pager, page))
         return false;
     pager->kept_count = 0;
@@ -66,6 +70,7 @@ static bool may_leave(const struct pager *pager, sp_page page, bool drop_only)
 {
     const struct pager_page *p = &pager->page[page];
 
+    check(page_is_with_policy(p));
     if (pager->kept_count > 0 && is_kept(pager, page))
         return false;
     if ((p->flags & PAGE_DIRTY) == 0)
@@ -79,6 +84,7 @@ static void skip(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
+    check((p->flags & PAGE_SKIPPED) == 0 && pager->slot[p->slot].state == SLOT_USED);
     page_remove(pager, page, SP_SKIPPED);
     p->flags |= PAGE_SKIPPED;
     pager->slot[p->slot].next = PAGER_NONE;
@@ -96,6 +102,7 @@ static void unskip_all(struct pager *pager)
 
         pager->skipped_head = slot->next;
         slot->next = PAGER_NONE;
+        check((pager->page[slot->page_or_prev].flags & PAGE_SKIPPED) != 0);
         pager->page[slot->page_or_prev].flags &= (uint8_t)~PAGE_SKIPPED;
         page_insert(pager, slot->page_or_prev, false);
     }
@@ -122,6 +129,7 @@ static void slot_give(struct pager *pager, struct pager_page *page)
     uint32_t slot = page->slot;
     uint32_t evictions = (uint32_t)pager->stats->evictions;
 
+    check(pager->slot[slot].state == SLOT_USED);
     page->slot = evictions != 0 ? evictions : 1;
     slots_free(pager, slot);
 }
@@ -132,6 +140,7 @@ static void leave(struct pager *pager, sp_page page)
 
     ensure(page_is_with_policy(p));
     page_remove(pager, page, SP_EVICTED);
+    check(pager->stats->resident > 0);
     pager->stats->evictions++;
     pager->stats->resident--;
     p->flags &= (uint8_t)~PAGE_REFERENCED;
@@ -179,6 +188,7 @@ uint32_t evict_pages(struct pager *pager, uint32_t want, bool drop_only)
         }
     }
     unskip_all(pager);
+    check(left <= want && pager->skipped_head == PAGER_NONE);
     return left;
 }
 
@@ -205,6 +215,7 @@ uint32_t pager_evict_clean(struct pager *pager, uint32_t droppable)
             mapping_protect(pager, slot->page_or_prev, PAGE_READ);
         emit_store(pager, slot->page_or_prev);
     }
+    check(pager->stores_now <= pager->stores && pager->stores <= PAGER_STORES_MAX);
     return pager->stores_now;
 }
 

@@ -21,6 +21,7 @@ static uint8_t wanted_protection(const struct pager *pager, sp_page page)
 {
     const struct pager_page *p = &pager->page[page];
 
+    check(p->state == PAGE_RESIDENT);
     if (page_kind(pager, page) != SP_PRECIOUS)
         return PAGE_READ | PAGE_WRITE;
     if ((p->flags & PAGE_STORING) != 0)
@@ -35,6 +36,7 @@ static enum pager_verdict map_resident(struct pager *pager, sp_page page)
     struct pager_slot *slot = &pager->slot[p->slot];
     uint8_t protection = wanted_protection(pager, page);
 
+    check(p->state == PAGE_RESIDENT && slot->state == SLOT_USED && slot->page_or_prev == page);
     if ((slot->rights & protection) != protection) {
         if ((slot->flags & SLOT_GRANTING) != 0)
             return PAGER_WAIT;
@@ -56,6 +58,7 @@ static enum pager_verdict touch_resident(struct pager *pager, sp_page page, bool
     uint8_t needed = write ? PAGE_READ | PAGE_WRITE : PAGE_READ;
     enum pager_verdict verdict;
 
+    check(p->state == PAGE_RESIDENT && pager->faulting == page);
     if ((p->flags & PAGE_MAPPED) != 0 && (p->protection & needed) == needed)
         return PAGER_DONE; /* another thread was faster */
     if (write && page_kind(pager, page) == SP_PRECIOUS)
@@ -72,6 +75,7 @@ static enum pager_verdict touch_resident(struct pager *pager, sp_page page, bool
 
 static bool swap_fails(const struct pager *pager)
 {
+    check(pager->store_failures == 0 || pager->store_error != 0);
     return pager->store_failures >= STORE_FAILURES_MOST;
 }
 
@@ -81,11 +85,13 @@ static void evict_some(struct pager *pager)
     while (pager->free == 0 && pager->leaving < slots_high(pager))
         if (evict_pages(pager, slots_high(pager) - pager->leaving, swap_fails(pager)) == 0)
             break;
+    check(pager->leaving <= pager->stores);
 }
 
 /* Make a frame free without asking physmem for more, or say what there is to wait for. */
 static enum pager_verdict free_a_frame(struct pager *pager, sp_page page)
 {
+    check(pager->page[page].state < PAGE_LOADING);
     if (pager->allocating)
         return PAGER_WAIT;
     evict_some(pager);
@@ -116,6 +122,7 @@ static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
         if (verdict != PAGER_DONE)
             return verdict;
     }
+    check(pager->slot[pager->page[page].slot].page_or_prev == page);
     if (!growth_may_ask(pager) && !pager->allocating && !swap_fails(pager) &&
         pager->free + pager->leaving < slots_low(pager))
         evict_pages(pager, slots_high(pager) - pager->free - pager->leaving, false);
@@ -125,6 +132,7 @@ static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
 /* Pages that were evicted since this one was; 0: it never was. */
 static uint32_t age_of(const struct pager *pager, const struct pager_page *page)
 {
+    check(page->state < PAGE_LOADING);
     return page->slot != 0 ? (uint32_t)pager->stats->evictions - page->slot : 0;
 }
 
@@ -142,6 +150,7 @@ static void note_return(struct pager *pager, uint32_t age)
 
     if (age <= pager->held)
         frame_stack_offers_tell_ghost_hits(&pager->offers, ++pager->stats->ghost_hits);
+    check(needed <= most);
     if (needed > pager->demand)
         pager->demand += (needed - pager->demand + 3) / 4;
     else
@@ -157,6 +166,7 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
     uint32_t age = age_of(pager, p);
     enum pager_verdict verdict = acquire_frame(pager, page);
 
+    check(p->region != 0 && p->state < PAGE_LOADING);
     if (verdict != PAGER_DONE)
         return verdict;
     if (returns)
@@ -179,6 +189,7 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
         effects_add(pager, (struct pager_effect){.kind = EFFECT_CLEAR, .slot = p->slot});
     }
     pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
+    check(pager->loading <= pager->held);
     p->state = PAGE_RESIDENT;
     pager->stats->resident++;
     page_insert(pager, page, write);
@@ -223,12 +234,14 @@ enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
         verdict = bring_in(pager, page, write);
         break;
     }
+    check(pager->faulting == page);
     pager->faulting = SP_NO_PAGE;
     return verdict;
 }
 
 const char *pager_fault_stuck_reason(const struct pager *pager)
 {
+    check(pager->free == 0 || pager->held > 0);
     if (swap_fails(pager))
         return pager->store_error == ENOSPC ? "the swap server is full"
                                             : "the swap server cannot write to its device";

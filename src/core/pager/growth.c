@@ -17,6 +17,7 @@ uint32_t growth_allowance(const struct pager *pager)
 {
     uint64_t sum = (uint64_t)pager->guaranteed + pager->extra;
 
+    check(sum <= UINT64_MAX / 2 && pager->held <= pager->config.slots);
     return sum < pager->config.slots ? (uint32_t)sum : pager->config.slots;
 }
 
@@ -24,6 +25,7 @@ bool growth_may_ask(const struct pager *pager)
 {
     if (pager->allocating || pager->losing > 0 || pager->held >= growth_allowance(pager))
         return false;
+    check(growth_allowance(pager) <= pager->config.slots);
     if (pager->held < pager->guaranteed)
         return true;
     return pager->owed == 0 && pager->stats->faults >= pager->grow_after;
@@ -41,6 +43,7 @@ bool growth_ask(struct pager *pager)
 
     if (!growth_may_ask(pager))
         return false;
+    check(limit > pager->held && want > 0 && want <= GROW_MOST);
     while (pager->slot[slot].state != SLOT_HOLE) {
         slot++;
         ensure(slot <
@@ -68,6 +71,7 @@ void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, 
 
     ensure(count <= pager->config.slots && slot <= pager->config.slots - count);
     slots_begin(pager);
+    check(!pager->allocating || (slot == pager->allocate_slot && count <= pager->allocate_count));
     pager->allocating = false;
     if (pager->allocation_unmapped)
         rights = 0;
@@ -96,12 +100,14 @@ void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, 
     while (pager->owed > 0 && pager->free > 0 && pager->held > pager->guaranteed &&
            pager->returns_now < pager->config.batch)
         slots_return(pager);
+    check(pager->owed <= pager->held);
 }
 
 void pager_growth_possible(struct pager *pager)
 {
     pager->grow_after = 0;
     pager->grow_backoff = GROW_BACKOFF_FIRST;
+    check(pager->grow_backoff <= GROW_BACKOFF_MOST);
 }
 
 void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra)
@@ -111,4 +117,5 @@ void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra
     pager->stats->guaranteed = guaranteed;
     pager->stats->extra = extra;
     pager_growth_possible(pager);
+    check(growth_allowance(pager) <= pager->config.slots);
 }

@@ -37,6 +37,7 @@ static void resident_lost(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
+    check(p->state == PAGE_RESIDENT);
     if (page_is_with_policy(p))
         page_remove(pager, page, SP_DISCARDED);
     if ((p->flags & PAGE_MAPPED) != 0)
@@ -56,6 +57,7 @@ static void slot_lost(struct pager *pager, uint32_t slot)
 {
     struct pager_slot *s = &pager->slot[slot];
 
+    check(slot < pager->config.slots);
     if (s->state == SLOT_HOLE || s->state == SLOT_GONE || (s->flags & SLOT_LOST) != 0)
         return;
     if (s->state == SLOT_FREE && !slots_claim(pager, slot))
@@ -75,6 +77,7 @@ void pager_lost(struct pager *pager, uint32_t slot, uint32_t count)
     uint32_t end = slot < slots && count < slots - slot ? slot + count : slots;
 
     slots_begin(pager);
+    check(end <= slots);
     for (uint32_t i = slot; i < end; i++) {
         uint32_t in_allocation = i - pager->allocate_slot;
 
@@ -89,5 +92,6 @@ bool pager_lost_has(const struct pager *pager, sp_page page)
 {
     const struct pager_page *p = &pager->page[page];
 
+    check(page < pager->config.pages);
     return p->state < PAGE_LOADING || (pager->slot[p->slot].flags & SLOT_LOST) != 0;
 }

@@ -17,6 +17,7 @@ static bool same_area(const struct pager *pager, const struct pager_page *page)
 
     if (((before->flags ^ page->flags) & PAGE_MAPPED) != 0)
         return false;
+    check((page->flags & PAGE_MAPPED) != 0 || page->protection == 0);
     if ((page->flags & PAGE_MAPPED) == 0)
         return true;
     return before->protection == page->protection && before->slot + 1 == page->slot &&
@@ -50,6 +51,7 @@ static bool may_lose_mapping(const struct pager *pager, sp_page page)
 {
     const struct pager_page *p = &pager->page[page];
 
+    check(page <= pager->config.pages);
     return (p->flags & PAGE_MAPPED) != 0 && p->pins == 0 && page != pager->faulting;
 }
 
@@ -77,6 +79,7 @@ static void give_up_mappings(struct pager *pager, uint32_t limit)
         slot = &pager->slot[pager->map_hand];
         page = slot->state == SLOT_USED ? slot->page_or_prev : pager->config.pages;
     }
+    check(pager->slots_top <= pager->config.slots);
 }
 
 void mapping_map(struct pager *pager, sp_page page, uint8_t protection)
@@ -102,6 +105,7 @@ void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
 
 void mapping_unmap(struct pager *pager, sp_page page)
 {
+    check((pager->page[page].flags & PAGE_MAPPED) != 0);
     unmap(pager, page);
     if (pager->maps > pager->map_limit)
         give_up_mappings(pager, pager->map_limit);
@@ -109,6 +113,7 @@ void mapping_unmap(struct pager *pager, sp_page page)
 
 void pager_mapping_failed(struct pager *pager, sp_page page)
 {
+    check((pager->page[page].flags & PAGE_MAPPED) != 0);
     set_mapping(pager, &pager->page[page], false, 0);
     /* Others in the process use areas too: stay a little below what was possible now. */
     pager->map_limit = pager->maps > 128 ? pager->maps - 64 : pager->maps / 2;
@@ -116,6 +121,7 @@ void pager_mapping_failed(struct pager *pager, sp_page page)
 
 bool mapping_make_room(struct pager *pager)
 {
+    check(pager->map_limit <= pager->config.map_limit);
     if (pager->maps + 2 > pager->map_limit && pager->map_limit >= 2)
         give_up_mappings(pager, pager->map_limit - 2);
     return pager->maps + 2 <= pager->map_limit;

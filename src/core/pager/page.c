@@ -8,6 +8,7 @@ void page_insert(struct pager *pager, sp_page page, bool write)
     check(page_is_with_policy(&pager->page[page]));
     pager->config.policy->insert(pager->policy_state, page, write ? SP_WRITE : SP_READ);
     pager->with_policy++;
+    check(pager->with_policy <= pager->held);
 }
 
 void page_remove(struct pager *pager, sp_page page, enum sp_removal why)

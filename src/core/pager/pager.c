@@ -16,12 +16,14 @@
 
 static size_t aligned(size_t size)
 {
+    check(size <= SIZE_MAX - ALIGNMENT);
     return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
 /* One page more at either end, so that every page has neighbours. */
 static size_t pages_size(const struct pager_config *config)
 {
+    check(config->pages < UINT32_MAX / 2 + 1);
     return aligned(((size_t)config->pages + 2) * sizeof(struct pager_page));
 }
 
@@ -32,6 +34,7 @@ static size_t slots_size(const struct pager_config *config)
 
 static uint32_t effects_most(const struct pager_config *config)
 {
+    check(config->slots <= (UINT32_MAX - EFFECTS_BESIDES) / EFFECTS_FOR_SLOT);
     return EFFECTS_FOR_SLOT * config->slots + EFFECTS_BESIDES;
 }
 

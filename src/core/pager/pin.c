@@ -14,6 +14,7 @@ bool pager_pin(struct pager *pager, sp_page page)
     p->pins++; /* from now on the policy cannot have it watched */
     if (p->pins == 1) {
         page_remove(pager, page, SP_PINNED);
+        check(pager->pinned < pager->held);
         pager->pinned++;
         pager->stats->pinned = pager->pinned;
     }
@@ -27,6 +28,7 @@ void pager_pin_undo(struct pager *pager, sp_page page)
     ensure(p->pins > 0);
     p->pins--;
     if (p->pins == 0) {
+        ensure(pager->pinned > 0);
         pager->pinned--;
         pager->stats->pinned = pager->pinned;
         if (p->state == PAGE_RESIDENT)

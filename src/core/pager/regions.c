@@ -11,6 +11,7 @@ static sp_page find_room(const struct pager *pager, uint32_t pages)
     sp_page from = 0;
     bool moved = true;
 
+    check(pager->regions <= PAGER_REGIONS_MAX);
     while (moved) {
         moved = false;
         for (uint32_t i = 0; i < pager->regions; i++) {
@@ -24,6 +25,7 @@ static sp_page find_room(const struct pager *pager, uint32_t pages)
         if (from > pager->config.pages || pages > pager->config.pages - from)
             return SP_NO_PAGE;
     }
+    check(from <= pager->config.pages && pages <= pager->config.pages - from);
     return from;
 }
 
@@ -48,6 +50,7 @@ sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind k
                                                  .kind = (uint8_t)kind,
                                                  .undefined = undefined,
                                                  .refill = refill};
+    check(pager->page[first].region == 0 && pager->page[first + pages - 1].region == 0);
     for (uint32_t i = 0; i < pages; i++)
         pager->page[first + i] = (struct pager_page){.region = (uint8_t)(index + 1)};
     pager->stats->pages += pages;
@@ -58,6 +61,7 @@ const struct pager_region *pager_regions_of(const struct pager *pager, sp_page p
 {
     if (page >= pager->config.pages || pager->page[page].region == 0)
         return NULL;
+    check(pager->page[page].region <= pager->regions);
     return &pager->region[pager->page[page].region - 1];
 }
 

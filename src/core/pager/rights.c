@@ -14,6 +14,7 @@ void rights_ask(struct pager *pager, uint32_t slot)
 {
     uint32_t count = 0;
 
+    check(pager->slot[slot].state == SLOT_USED);
     while (count < GRANT_MOST && slot + count < pager->slots_top) {
         struct pager_slot *s = &pager->slot[slot + count];
 
@@ -49,6 +50,7 @@ void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint
     uint32_t slots = pager->config.slots;
     uint32_t end = slot < slots && count < slots - slot ? slot + count : slots;
 
+    check(end <= slots && pager->slots_top <= slots);
     for (uint32_t i = slot; i < end; i++) {
         struct pager_slot *s = &pager->slot[i];
         struct pager_page *page;
@@ -63,6 +65,7 @@ void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint
             s->flags |= SLOT_TAKEN;
         if (s->state != SLOT_USED)
             continue;
+        check(s->page_or_prev < pager->config.pages);
         page = &pager->page[s->page_or_prev];
         if ((page->flags & PAGE_MAPPED) == 0)
             continue;

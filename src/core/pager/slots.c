@@ -13,6 +13,7 @@
 
 uint32_t slots_low(const struct pager *pager)
 {
+    check(pager->held <= pager->config.slots);
     return least_of(RESERVE_MOST, pager->held / RESERVE_SHARE);
 }
 
@@ -20,6 +21,7 @@ uint32_t slots_high(const struct pager *pager)
 {
     uint32_t low = slots_low(pager);
 
+    check(low <= RESERVE_MOST);
     return low == 0 ? 1 : 2 * low;
 }
 
@@ -42,6 +44,7 @@ void slots_append(struct pager *pager, uint32_t slot)
     pager->free++;
     if (pager->offer_head == PAGER_NONE)
         pager->offer_head = slot;
+    check(pager->free <= pager->config.slots);
 }
 
 static void free_list_remove(struct pager *pager, uint32_t slot)
@@ -68,6 +71,7 @@ static uint32_t frames_for_pages(const struct pager *pager)
 {
     uint32_t frames = pager->held - slots_low(pager);
 
+    check(slots_low(pager) <= pager->held);
     return frames > 0 ? frames : 1;
 }
 
@@ -98,6 +102,7 @@ static void slot_leave(struct pager *pager, uint32_t slot)
 
 static void slot_taken(struct pager *pager, uint32_t slot)
 {
+    check(pager->slot[slot].place == 0);
     slot_leave(pager, slot);
     pager->stats->taken++;
 }
@@ -115,6 +120,7 @@ static void on_lost(void *context, uint32_t slot)
 
 void slots_sweep(struct pager *pager)
 {
+    check(pager->free <= pager->held);
     if (frame_offers_were_taken(&pager->offers))
         frame_stack_offers_sweep(&pager->offers, on_lost, pager);
 }
@@ -123,6 +129,7 @@ static bool stack_claim(struct pager *pager, uint32_t slot)
 {
     uint32_t place = pager->slot[slot].place;
 
+    check(place == 0 || pager->slot[slot].state == SLOT_FREE);
     pager->slot[slot].place = 0;
     if (place == 0 || frame_stack_offers_claim(&pager->offers, place, slot))
         return true;
@@ -135,6 +142,7 @@ static void offer(struct pager *pager, uint32_t slot)
 {
     uint32_t oldest;
 
+    check(pager->slot[slot].place == 0);
     /* Slots that are never taken, because others suit better, must not end the listing of all: they
      * move to the other end, until the empty places behind them are free. */
     for (uint32_t most = pager->offers.live;
@@ -183,6 +191,7 @@ static uint32_t best_slot(const struct pager *pager, sp_page page)
         if (pager->slot[slot].state == SLOT_FREE)
             return slot;
     }
+    check(pager->free_head != PAGER_NONE);
     return pager->free_head;
 }
 
@@ -201,6 +210,7 @@ bool slots_take(struct pager *pager, sp_page page)
     pager->slot[slot].page_or_prev = page;
     pager->slot[slot].next = PAGER_NONE;
     pager->page[page].slot = slot;
+    check(slot < pager->slots_top);
     return true;
 }
 
@@ -223,6 +233,7 @@ void slots_return(struct pager *pager)
 
 bool slots_claim(struct pager *pager, uint32_t slot)
 {
+    ensure(pager->slot[slot].state == SLOT_FREE);
     if (!stack_claim(pager, slot))
         return false;
     free_list_remove(pager, slot);
@@ -245,6 +256,7 @@ static void slot_end(struct pager *pager, uint32_t slot)
     if (slot < pager->hole_hint)
         pager->hole_hint = slot;
     pager->losing--;
+    check(pager->slot[pager->hole_hint].state == SLOT_HOLE || pager->hole_hint < slot);
 }
 
 void slots_end(struct pager *pager, uint32_t slot)

@@ -22,6 +22,7 @@ static void *memory_new(struct swap_map *map, size_t size)
 {
     void *memory = map->allocator.resize(map->allocator.context, NULL, 0, size);
 
+    check(size > 0);
     if (memory != NULL)
         memset(memory, 0, size);
     return memory;
@@ -29,17 +30,20 @@ static void *memory_new(struct swap_map *map, size_t size)
 
 static void memory_free(struct swap_map *map, void *memory, size_t size)
 {
+    check(memory == NULL || size > 0);
     if (memory != NULL)
         map->allocator.resize(map->allocator.context, memory, size, 0);
 }
 
 static void bit_set(struct swap_map *map, uint32_t slot)
 {
+    check(slot < map->slots && map->slot[slot].state == SWAP_SLOT_FREE);
     map->free[slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
 }
 
 static void bit_clear(struct swap_map *map, uint32_t slot)
 {
+    check(slot < map->slots && (map->free[slot / WORD_BITS] >> slot % WORD_BITS & 1) != 0);
     map->free[slot / WORD_BITS] &= ~(UINT64_C(1) << slot % WORD_BITS);
 }
 
@@ -62,11 +66,13 @@ int swap_map_init(struct swap_map *map, uint32_t slots, struct allocator allocat
         map->free[map->words - 1] = (UINT64_C(1) << slots % WORD_BITS) - 1;
     for (uint32_t i = 0; i < slots; i++)
         map->slot[i].client = SWAP_NONE;
+    check(map->used == 0 && map->reserved == 0 && map->leaving == 0);
     return 0;
 }
 
 void swap_map_fini(struct swap_map *map)
 {
+    check(map->used <= map->reserved && map->reserved <= map->slots);
     memory_free(map, map->free, map->words * sizeof(*map->free));
     memory_free(map, map->slot, map->slots * sizeof(*map->slot));
     memory_free(map, map->client, map->room * sizeof(*map->client));
@@ -78,6 +84,7 @@ static struct swap_client *client_find(const struct swap_map *map, uint32_t clie
 {
     if (client >= map->room || !map->client[client].present)
         return NULL;
+    check(map->client[client].used <= map->client[client].reserved);
     return &map->client[client];
 }
 
@@ -101,6 +108,7 @@ static int clients_grow(struct swap_map *map, uint32_t client)
     if (clients == NULL)
         return -ENOMEM;
     memset(clients + map->room, 0, (room - map->room) * sizeof(*clients));
+    check(room > client && room >= 2 * map->room);
     map->client = clients;
     map->room = room;
     return 0;
@@ -119,6 +127,7 @@ int swap_map_add(struct swap_map *map, uint32_t client, uint32_t quota)
         return error;
     map->client[client] = (struct swap_client){.first = SWAP_NONE, .quota = quota, .present = 1};
     map->clients++;
+    check(map->clients <= map->room);
     return 0;
 }
 
@@ -141,11 +150,13 @@ static void slot_take(struct swap_map *map, uint32_t number, uint32_t client,
     owner->first = number;
     owner->used++;
     map->used++;
+    check(map->used + map->leaving <= map->slots);
 }
 
 /* A slot without owner and pins becomes free. */
 static void slot_release(struct swap_map *map, uint32_t number)
 {
+    check(number < map->slots);
     ensure(map->slot[number].pins == 0 && map->slot[number].client == SWAP_NONE);
     map->slot[number].state = SWAP_SLOT_FREE;
     map->slot[number].checksum = 0;
@@ -176,6 +187,7 @@ static void slot_give_up(struct swap_map *map, uint32_t number)
         slot->state = SWAP_SLOT_LEAVING;
         map->leaving++;
     }
+    check(map->used + map->leaving <= map->slots);
 }
 
 /* One pin of a slot ends. */
@@ -204,6 +216,7 @@ int swap_map_remove(struct swap_map *map, uint32_t client)
     map->reserved -= leaver->reserved;
     leaver->present = 0;
     map->clients--;
+    check(map->used <= map->reserved);
     return 0;
 }
 
@@ -268,6 +281,7 @@ static struct slot_run run_next(const struct swap_map *map, uint32_t from, uint3
     if (end > to)
         end = to;
     run.length = end - run.start < most ? end - run.start : most;
+    check(run.start >= from && run.length <= most && run.start + run.length <= to);
     return run;
 }
 
@@ -281,6 +295,7 @@ struct search {
 
 static struct search search_start(const struct swap_map *map)
 {
+    check(map->cursor < map->slots);
     return (struct search){.origin = map->cursor, .next = map->cursor, .end = map->slots};
 }
 
@@ -296,12 +311,14 @@ static struct slot_run search_next(const struct swap_map *map, struct search *se
         run = run_next(map, search->next, search->end, most);
     }
     search->next = run.start + run.length;
+    check(search->next <= search->end);
     return run;
 }
 
 /* Hand out the slots of a run. */
 static void run_take(struct swap_map *map, uint32_t client, struct slot_run run, uint32_t *slots)
 {
+    check(run.length > 0 && run.length <= map->slots - run.start);
     for (uint32_t i = 0; i < run.length; i++) {
         slots[i] = run.start + i;
         ensure(slots[i] < map->slots);
@@ -309,6 +326,7 @@ static void run_take(struct swap_map *map, uint32_t client, struct slot_run run,
         map->slot[slots[i]].pins = 1;
     }
     map->cursor = run.start + run.length == map->slots ? 0 : run.start + run.length;
+    check(map->cursor < map->slots);
 }
 
 /* There is no run of `count` among the runs up to `last`, whose lengths `lengths` counts, but
@@ -325,6 +343,7 @@ static void runs_take(struct swap_map *map, uint32_t client, uint32_t count, uin
         longer += shortest * lengths[shortest];
         shortest--;
     }
+    check(shortest > 0 && longer <= count);
     of_shortest = count - longer;
     while (done < count) {
         struct slot_run run = search_next(map, &search, SWAP_STORE_MAX);
@@ -339,6 +358,7 @@ static void runs_take(struct swap_map *map, uint32_t client, uint32_t count, uin
         run_take(map, client, run, slots + done);
         done += run.length;
     }
+    check(done == count);
 }
 
 int swap_map_store(struct swap_map *map, uint32_t client, uint32_t count, uint32_t *slots)
@@ -357,6 +377,7 @@ int swap_map_store(struct swap_map *map, uint32_t client, uint32_t count, uint32
         return -ENOSPC;
     if (count > map->slots - map->used - map->leaving)
         return -EAGAIN;
+    check(asker->used <= asker->reserved && map->used + map->leaving <= map->slots);
     search = search_start(map);
     /* A device in shreds is not combed through for a long run: eight times what is needed will do.
      */
@@ -387,6 +408,7 @@ static int write_end(struct swap_map *map, uint32_t slot, bool stored, uint64_t 
     }
     if (map->slot[slot].state != SWAP_SLOT_WRITING)
         return -EINVAL;
+    check(map->slot[slot].pins == 1 && map->slot[slot].client != SWAP_NONE);
     map->slot[slot].pins = 0;
     map->slot[slot].state = SWAP_SLOT_STORED;
     map->slot[slot].checksum = checksum;
@@ -397,17 +419,21 @@ static int write_end(struct swap_map *map, uint32_t slot, bool stored, uint64_t 
 
 int swap_map_commit(struct swap_map *map, uint32_t slot, uint64_t checksum)
 {
+    check(map->used <= map->reserved);
     return write_end(map, slot, true, checksum);
 }
 
 int swap_map_abort(struct swap_map *map, uint32_t slot)
 {
+    check(map->used <= map->reserved);
     return write_end(map, slot, false, 0);
 }
 
 /* Is this a slot that the client has stored? */
 static bool slot_is_stored_by(const struct swap_map *map, uint32_t slot, uint32_t client)
 {
+    check(slot >= map->slots || map->slot[slot].state != SWAP_SLOT_STORED ||
+          map->slot[slot].client != SWAP_NONE);
     return slot < map->slots && map->slot[slot].state == SWAP_SLOT_STORED &&
            map->slot[slot].client == client;
 }
@@ -420,6 +446,7 @@ int swap_map_load(struct swap_map *map, uint32_t client, uint32_t slot, uint64_t
         return -EBUSY;
     map->slot[slot].pins++;
     *checksum = map->slot[slot].checksum;
+    check(map->slot[slot].state == SWAP_SLOT_STORED);
     return 0;
 }
 
@@ -428,6 +455,7 @@ int swap_map_load_end(struct swap_map *map, uint32_t slot)
     if (slot >= map->slots || map->slot[slot].pins == 0 ||
         map->slot[slot].state == SWAP_SLOT_WRITING)
         return -EINVAL;
+    check(map->slot[slot].state == SWAP_SLOT_STORED || map->slot[slot].state == SWAP_SLOT_LEAVING);
     slot_unpin(map, slot);
     return 0;
 }
@@ -437,6 +465,7 @@ int swap_map_free(struct swap_map *map, uint32_t client, uint32_t slot)
     if (!slot_is_stored_by(map, slot, client))
         return -ENOENT;
     slot_give_up(map, slot);
+    check(map->slot[slot].client == SWAP_NONE);
     return 0;
 }
 
@@ -456,6 +485,7 @@ int swap_map_restore(struct swap_map *map, uint32_t client, uint32_t slot, uint6
         if (error < 0)
             return error;
     }
+    check(owner->used < owner->reserved);
     slot_take(map, slot, client, SWAP_SLOT_STORED);
     map->slot[slot].checksum = checksum;
     return 0;
