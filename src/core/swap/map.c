@@ -311,7 +311,7 @@ static struct slot_run search_next(const struct swap_map *map, struct search *se
         run = run_next(map, search->next, search->end, most);
     }
     search->next = run.start + run.length;
-    check(search->next <= search->end);
+    check(run.length == 0 || search->next <= search->end);
     return run;
 }
 
