@@ -1,4 +1,5 @@
 /* Counters, built-in policies, version. */
+#include "base/assert.h"
 #include "policy/registry.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
@@ -9,6 +10,7 @@ void sp_get_stats(struct sp_task *task, struct sp_stats *stats)
 
     guard_begin(&guard);
     hold_take(task);
+    check(task->shown_stats->resident <= task->shown_stats->pages);
     *stats = *task->shown_stats;
     hold_release(task);
     guard_end(&guard);

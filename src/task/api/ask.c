@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/effects/agreed.h"
 #include "task/state/guard.h"
@@ -13,6 +14,7 @@ int ask_physmem(struct sp_task *task, struct wire_message *message, uint8_t expe
     struct guard guard;
     int result;
 
+    check(expected != message->type); /* a reply is a message of its own */
     guard_begin(&guard);
     result = channel_ask(&task->physmem, message, -1, reply);
     if (result == 0 && reply->type == WIRE_OFFER)

@@ -44,6 +44,7 @@ static void map_stats(struct sp_task *task, int stats_fd)
     void *page = MAP_FAILED;
 
     task->stats = &task->own_page.stats;
+    check(task->shared_page == NULL);
     if (stats_fd < 0)
         return;
     if (fstat(stats_fd, &info) == 0 && info.st_size >= (off_t)sizeof(struct stats_page))
@@ -60,6 +61,7 @@ static void map_stats(struct sp_task *task, int stats_fd)
 
 static void *map_private(size_t size)
 {
+    check(size > 0);
     return unlocked_map(NULL, size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }
 
@@ -70,6 +72,7 @@ static uint64_t frames_wanted(const struct settings *settings)
 
     for (int i = 0; i < settings->wanted_count; i++)
         frames += settings->wanted[i].token != 0 ? CLAIM_FRAMES : settings->wanted[i].terms.frames;
+    check(settings->wanted_count <= (int)TERMS_MAX);
     return frames;
 }
 
@@ -86,6 +89,7 @@ static uint32_t container_slots(const struct settings *settings)
         slots = frames > SLOTS_MOST ? frames : SLOTS_MOST;
     if (slots > WIRE_SLOTS_MAX)
         slots = WIRE_SLOTS_MAX;
+    check(slots > 0 && slots <= WIRE_SLOTS_MAX);
     return (uint32_t)(slots >> settings->page_order << settings->page_order);
 }
 
@@ -106,6 +110,7 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
 
     /* Each extent costs a descriptor, as long as there are any. */
     (void)limits_raise_files();
+    ensure(task->extent_pages > 0 && config.slots > 0 && config.batch > 0);
     task->extents_max = (slots + task->extent_pages - 1) / task->extent_pages;
     task->extents_size = task->extents_max * sizeof(struct task_extent);
     task->extents = map_private(task->extents_size);
@@ -119,6 +124,7 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
                          task->wired_size);
     for (uint32_t i = 0; i < task->extents_max; i++)
         task->extents[i].fd = -1;
+    check((uint64_t)task->extents_max * task->extent_pages >= slots);
     pager_init(&task->pager, &config, task->wired);
     return 0;
 }
@@ -127,6 +133,7 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
 
 static void release(struct sp_task *task)
 {
+    check(task->arrived_count <= LINK_FDS);
     channel_fini(&task->physmem);
     channel_fini(&task->control);
     channel_fini(&task->swap);
@@ -159,6 +166,7 @@ static void in_child(void)
 
     if (task == NULL)
         return;
+    check(task->control.link.fd >= 0);
     fault_uninstall(task);
     attached_set(NULL);
     if (task->wake_fd >= 0)
@@ -197,6 +205,7 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
             error);
     if (result == 0)
         result = contracts_negotiate(task, settings->wanted, settings->wanted_count, error);
+    check(result != 0 || (task->arena != NULL && task->wired != NULL));
     return result;
 }
 
@@ -206,6 +215,7 @@ static int start_threads(struct sp_task *task, struct sp_error *error)
 
     if (result != 0)
         return result;
+    check(attached_task() == task);
     result = probe_resume(error);
     if (result == 0)
         result = control_start(task, error);
@@ -268,6 +278,7 @@ static int attach(struct sp_task **taskp, const struct sp_attach_options *option
     if (result == 0)
         result = connect_all(task, &settings, error);
     if (result == 0) {
+        check(pager_check(&task->pager) == NULL);
         attached_set(task);
         result = start_threads(task, error);
     }
@@ -276,6 +287,7 @@ static int attach(struct sp_task **taskp, const struct sp_attach_options *option
         release(task);
         return result;
     }
+    check(attached_task() == task && task->wake_fd >= 0);
     pthread_once(&once, watch_forks);
     *taskp = task;
     return 0;
@@ -289,6 +301,7 @@ int sp_attach(struct sp_task **taskp, const struct sp_attach_options *options,
     int cancel = guard_forbid_cancel();
     int result = attach(taskp, options, error);
 
+    check(result <= 0);
     guard_permit_cancel(cancel);
     return result;
 }
@@ -302,6 +315,7 @@ int sp_detach(struct sp_task **taskp)
         return 0;
     cancel = guard_forbid_cancel();
     *taskp = NULL;
+    check(attached_task() == task);
     control_stop(task);
     if (task->pager_thread_wanted)
         pager_thread_stop(task);

@@ -1,6 +1,7 @@
 /* How much memory the task could have. */
 #include "task/api/availability.h"
 
+#include "base/assert.h"
 #include "task/api/ask.h"
 #include "task/entry/watch.h"
 #include "task/state/guard.h"
@@ -13,6 +14,7 @@ static int ask(struct sp_task *task, uint8_t watch, uint32_t hysteresis,
     struct wire_message reply;
     int result;
 
+    check(watch == WIRE_WATCH_ON || hysteresis == 0);
     message.ask_availability.watch = watch;
     message.ask_availability.hysteresis = hysteresis;
     result = ask_physmem(task, &message, WIRE_AVAILABILITY, &reply, error);
@@ -24,6 +26,7 @@ static int ask(struct sp_task *task, uint8_t watch, uint32_t hysteresis,
 int sp_get_availability(struct sp_task *task, struct sp_availability *availability,
                         struct sp_error *error)
 {
+    check(!hold_is_ours());
     return ask(task, WIRE_WATCH_ASK, 0, availability, error);
 }
 
@@ -33,6 +36,7 @@ static void set_callback(struct sp_task *task, sp_availability_changed *changed,
 
     guard_begin(&guard);
     hold_take(task);
+    check(changed != NULL || arg == NULL);
     task->on_availability = changed;
     task->on_availability_arg = arg;
     hold_release(task);
@@ -45,6 +49,7 @@ int sp_watch_availability(struct sp_task *task, uint32_t hysteresis,
     struct sp_availability availability;
     int result;
 
+    check(!hold_is_ours());
     set_callback(task, NULL, NULL);
     if (changed == NULL && task->on_pressure == NULL)
         return ask(task, WIRE_WATCH_OFF, 0, &availability, error);

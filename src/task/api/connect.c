@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "client/hello.h"
 #include "client/link.h"
@@ -16,6 +17,7 @@ static int greet(struct channel *channel, const char *server, const char *path,
 {
     int result;
 
+    check(channel->link.fd >= 0);
     hello_fill(welcome, hello);
     if (channel_ask(channel, welcome, -1, welcome) != 0)
         return error_set(error, EPROTO, "%s at %.160s does not answer HELLO: %s", server, path,
@@ -34,6 +36,7 @@ int connect_pair(struct sp_task *task, const char *server, const char *path, str
     struct wire_message welcome;
     int result = link_connect(path, error);
 
+    check(first != second && first->link.fd < 0 && second->link.fd < 0);
     if (result < 0)
         return result;
     channel_init(first, result, arrivals_on_message, task);
@@ -58,6 +61,7 @@ int connect_container(struct sp_task *task, uint32_t slots, struct sp_error *err
     struct wire_message message = {.type = WIRE_CONTAINER_CREATE};
     struct wire_message reply;
 
+    ensure(slots > 0 && slots % unit_pages(task) == 0);
     message.container_create.slots = slots;
     if (channel_ask(&task->physmem, &message, -1, &reply) != 0)
         return error_set(error, EPIPE, "physmem is gone");
@@ -71,5 +75,6 @@ int connect_container(struct sp_task *task, uint32_t slots, struct sp_error *err
                          reply.container.extent_pages);
     task->container = reply.container.container;
     task->extent_pages = reply.container.extent_pages;
+    check(unit_pages(task) <= task->extent_pages);
     return 0;
 }

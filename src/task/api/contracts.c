@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/api/ask.h"
 #include "task/effects/agreed.h"
@@ -28,6 +29,7 @@ static int ask_for_offer(struct sp_task *task, struct wire_message *message, str
     offer->contract = reply.offer.contract;
     offer->retry_ns = reply.offer.retry_ns;
     WIRE_COPY_TERMS(&offer->terms, &reply.offer);
+    check(task->vitals <= TASK_VITALS);
     if (task->vitals > 0)
         vital_announce(task);
     return 0;
@@ -44,6 +46,7 @@ int sp_propose(struct sp_task *task, const struct sp_terms *terms, struct sp_off
                          "contract: kind %u, breach %u or grace unit %u does not exist",
                          terms->kind, terms->on_breach, terms->grace_unit);
     WIRE_COPY_TERMS(&message.propose, terms);
+    check(message.propose.frames == terms->frames && message.propose.kind == terms->kind);
     agreed_forget_countered(task, 0);
     return ask_for_offer(task, &message, offer, error);
 }
@@ -54,6 +57,7 @@ int sp_accept(struct sp_task *task, uint32_t contract, struct sp_offer *offer,
     struct wire_message message = {.type = WIRE_ACCEPT};
     int result;
 
+    check(!hold_is_ours());
     message.accept.contract = contract;
     result = ask_for_offer(task, &message, offer, error);
     if (result == 0 && offer->answer == SP_REFUSED && offer->contract == 0)
@@ -66,6 +70,7 @@ int sp_resize_contract(struct sp_task *task, uint32_t contract, uint32_t frames,
 {
     struct wire_message message = {.type = WIRE_RESIZE};
 
+    check(!hold_is_ours());
     message.resize.contract = contract;
     message.resize.frames = frames;
     return ask_for_offer(task, &message, offer, error);
@@ -78,6 +83,7 @@ int sp_split_contract(struct sp_task *task, uint32_t contract, uint32_t frames,
     struct wire_message reply;
     int result;
 
+    check(!hold_is_ours());
     message.split.contract = contract;
     message.split.frames = frames;
     result = ask_physmem(task, &message, WIRE_PART, &reply, error);
@@ -95,6 +101,7 @@ int sp_claim_contract(struct sp_task *task, uint64_t token, struct sp_offer *off
 {
     struct wire_message message = {.type = WIRE_CLAIM};
 
+    check(!hold_is_ours());
     message.claim.token = token;
     return ask_for_offer(task, &message, offer, error);
 }
@@ -104,12 +111,14 @@ int sp_reabsorb_contract(struct sp_task *task, uint32_t part, struct sp_offer *o
 {
     struct wire_message message = {.type = WIRE_REABSORB};
 
+    check(!hold_is_ours());
     message.reabsorb.part = part;
     return ask_for_offer(task, &message, offer, error);
 }
 
 int sp_get_contract(struct sp_task *task, uint32_t contract, struct sp_contract_info *info)
 {
+    check(!hold_is_ours());
     return agreed_get(task, contract, info) ? 0 : -ENOENT;
 }
 
@@ -125,6 +134,7 @@ uint32_t sp_return_frames(struct sp_task *task, uint32_t frames)
         task->recall_may_clean = true; /* nobody waits */
     pager_debts_owe(&task->pager, units_for(task, frames));
     after = task->pager.owed;
+    check(after >= before);
     work_carry_out(task);
     hold_release(task);
     guard_end(&guard);
@@ -137,6 +147,7 @@ int sp_renew(struct sp_task *task, uint32_t contract, uint64_t term_ns, struct s
 {
     struct wire_message message = {.type = WIRE_RENEW};
 
+    check(!hold_is_ours());
     message.renew.contract = contract;
     message.renew.term_ns = term_ns;
     return ask_for_offer(task, &message, offer, error);
@@ -148,6 +159,7 @@ int sp_close_contract(struct sp_task *task, uint32_t contract, struct sp_error *
     struct wire_message reply;
     int result;
 
+    check(!hold_is_ours());
     message.close.contract = contract;
     result = ask_physmem(task, &message, WIRE_DONE, &reply, error);
     if (result != 0)
@@ -164,6 +176,7 @@ static int explain(const struct sp_task *task, const struct sp_terms *asked,
     const char *verb = offer->answer == SP_COUNTERED ? "countered" : "refused";
     char least[40] = "", later[80] = "";
 
+    check(offer->answer == SP_COUNTERED || offer->answer == SP_REFUSED);
     if (offer->reason == SP_REASON_NOT_ENTITLED)
         return error_set(error, ENOMEM,
                          "physmem %s a contract for %u %s frames: %s. It may have %u: ask for no "
@@ -194,6 +207,7 @@ static int negotiate_one(struct sp_task *task, const struct wanted_contract *wan
     struct sp_offer offer;
     int result;
 
+    check(wanted->token == 0 || terms->frames == 0);
     if (wanted->token != 0) {
         result = sp_claim_contract(task, wanted->token, &offer, error);
         if (result != 0 || offer.answer == SP_ACCEPTED)
@@ -216,6 +230,7 @@ static int negotiate_one(struct sp_task *task, const struct wanted_contract *wan
 int contracts_negotiate(struct sp_task *task, const struct wanted_contract *wanted, int count,
                         struct sp_error *error)
 {
+    check(count >= 0 && count <= (int)TERMS_MAX);
     for (int i = 0; i < count; i++) {
         int result = negotiate_one(task, &wanted[i], error);
 

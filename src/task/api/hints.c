@@ -1,6 +1,7 @@
 /* What the program expects of its memory. */
 #include <errno.h>
 
+#include "base/assert.h"
 #include "task/api/ranges.h"
 #include "task/effects/perform.h"
 #include "task/state/guard.h"
@@ -16,6 +17,7 @@ static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
 
     if (pages > units_for(task, READ_AHEAD))
         pages = units_for(task, READ_AHEAD);
+    check(ranges_step(task) > 0);
     while (done < pages) {
         struct work work;
 
@@ -25,6 +27,7 @@ static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
             pager_advice_prefetch(&task->pager, page + (sp_page)done);
         work_collect(task, &work);
         hold_release(task);
+        check(done <= pages);
         perform_work(task, &work, &task->swap, false, false);
     }
 }
@@ -37,6 +40,8 @@ int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint
     if (!ranges_find(task, first, pages, &range) || hint < SP_HINT_WILL_NEED ||
         hint > SP_HINT_SCRATCH)
         return -EINVAL;
+    check(range.pages <= task->pager.config.pages &&
+          range.first <= task->pager.config.pages - range.pages);
     guard_begin(&guard);
     hold_take(task);
     for (uint32_t i = 0; i < range.pages; i++)

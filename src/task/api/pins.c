@@ -1,6 +1,7 @@
 /* Pins: pages that stay. */
 #include <errno.h>
 
+#include "base/assert.h"
 #include "task/api/ranges.h"
 #include "task/effects/vital.h"
 #include "task/effects/work.h"
@@ -11,6 +12,7 @@
 
 static void unpin(struct sp_task *task, sp_page first, size_t pages)
 {
+    check(hold_is_ours());
     for (size_t i = 0; i < pages; i++) {
         pager_pin_undo(&task->pager, first + (sp_page)i);
         vital_unpinned(task, first + (sp_page)i);
@@ -26,6 +28,7 @@ static bool pin_one(struct sp_task *task, sp_page page)
         bool pinned = false;
 
         hold_take(task);
+        check(page < task->pager.config.pages);
         there = p->state == PAGE_RESIDENT && (p->protection & PAGE_WRITE) != 0;
         if (there)
             pinned = pager_pin(&task->pager, page);
@@ -42,8 +45,10 @@ static bool may_pin(const struct sp_task *task, sp_page first, size_t pages)
 {
     size_t more = 0;
 
+    check(hold_is_ours());
     for (size_t i = 0; i < pages; i++)
         more += task->pager.page[first + i].pins == 0;
+    check(task->pager.pinned <= task->pager.held);
     return task->pager.pinned + more <= task->pager.guaranteed / 2;
 }
 
@@ -70,6 +75,7 @@ int sp_pin(struct sp_task *task, void *first, size_t pages, size_t *lostp)
     while (done < range.pages && pin_one(task, range.first + (sp_page)done))
         done++;
     hold_take(task);
+    check(done <= range.pages);
     if (done < range.pages) {
         unpin(task, range.first, done);
         result = -EOVERFLOW;
@@ -98,6 +104,7 @@ int sp_unpin(struct sp_task *task, void *first, size_t pages)
         return -EINVAL;
     guard_begin(&guard);
     hold_take(task);
+    check(range.first + range.pages <= task->pager.config.pages);
     for (uint32_t i = 0; i < range.pages; i++)
         all = all && task->pager.page[range.first + i].pins > 0;
     if (all)

@@ -1,5 +1,6 @@
 #include "task/api/ranges.h"
 
+#include "base/assert.h"
 #include "task/effects/memory.h"
 #include "task/state/units.h"
 
@@ -29,10 +30,14 @@ bool ranges_find(struct sp_task *task, const void *first, size_t pages, struct r
     range->inner_first = region->first + base;
     last = end == last ? region->pages : units_in(task, end);
     range->inner_pages = last > base ? last - base : 0;
+    check(range->first >= region->first &&
+          range->first + range->pages <= region->first + region->pages);
+    check(range->inner_pages <= region->pages);
     return true;
 }
 
 uint32_t ranges_step(const struct sp_task *task)
 {
+    check(task->pager.config.batch > 0);
     return task->pager.config.batch;
 }

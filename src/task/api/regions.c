@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/api/ranges.h"
 #include "task/effects/memory.h"
@@ -34,6 +35,7 @@ static int check_region(const struct sp_task *task, const struct sp_region_optio
             error, ENOTCONN,
             "a precious region needs a swap server: swap: in the scenario of selfpage run, "
             "or else SELFPAGE_SWAP or swap_path");
+    check(units_for(task, (uint32_t)options->pages) > 0);
     return 0;
 }
 
@@ -44,6 +46,7 @@ static int reserve_swap(struct sp_task *task, uint32_t add, uint32_t subtract,
     struct wire_message message = {.type = WIRE_RESERVE};
     struct wire_message reply;
 
+    check((add == 0) != (subtract == 0) && task->has_swap);
     message.reserve.add = add;
     message.reserve.subtract = subtract;
     if (channel_ask(&task->swap, &message, -1, &reply) != 0)
@@ -70,6 +73,7 @@ static sp_page make_region(struct sp_task *task, const struct sp_region_options 
         task->refills[index].arg = options->refill_arg;
         task->refills[index].pages = (uint32_t)options->pages;
     }
+    check(first == SP_NO_PAGE || pager_regions_of(&task->pager, first)->first == first);
     hold_release(task);
     return first;
 }
@@ -86,6 +90,7 @@ int sp_region_create(struct sp_task *task, const struct sp_region_options *optio
         return result;
     if (options->kind == SP_PRECIOUS)
         slots = units_base(task, units_for(task, (uint32_t)options->pages));
+    check(options->pages <= task->arena_pages);
     guard_begin(&guard);
     if (slots > 0)
         result = reserve_swap(task, slots, 0, error);
@@ -128,6 +133,7 @@ static long discard(struct sp_task *task, sp_page first, size_t pages)
         }
         work_collect(task, &work);
         hold_release(task);
+        check(done <= pages);
         perform_work(task, &work, &task->swap, false, false);
         events_signal(task);
         if (result < 0) {
@@ -137,11 +143,13 @@ static long discard(struct sp_task *task, sp_page first, size_t pages)
             events_wait(task, events + 1, INT64_C(1000000));
         }
     }
+    check(dropped >= 0 && (size_t)dropped <= pages);
     return dropped;
 }
 
 static bool any_pinned(const struct sp_task *task, const struct pager_region *region)
 {
+    check(region->pages <= task->pager.config.pages - region->first);
     for (uint32_t i = 0; i < region->pages; i++)
         if (task->pager.page[region->first + i].pins > 0)
             return true;
@@ -162,6 +170,7 @@ int sp_region_destroy(struct sp_task *task, void *base)
         return -EBUSY;
     guard_begin(&guard);
     slots = region->kind == SP_PRECIOUS ? units_base(task, region->pages) : 0;
+    check(slots == 0 || task->has_swap);
     discard(task, first, region->pages);
     hold_take(task);
     pager_regions_destroy(&task->pager, first);
@@ -180,6 +189,7 @@ long sp_discard(struct sp_task *task, void *first, size_t pages)
 
     if (!ranges_find(task, first, pages, &range))
         return -EINVAL;
+    check(range.inner_pages <= task->pager.config.pages);
     guard_begin(&guard);
     dropped = discard(task, range.inner_first, range.inner_pages) << task->page_order;
     guard_end(&guard);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/state/units.h"
 
@@ -16,6 +17,7 @@ static const char *or_environment(const char *given, const char *variable)
 {
     const char *value = given != NULL ? given : getenv(variable);
 
+    check(variable[0] != 0);
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
@@ -30,6 +32,7 @@ static int environment_number(const char *variable, uint64_t *numberp, struct sp
     *numberp = strtoull(text, &end, 10);
     if (errno != 0 || *end != '\0' || *text == '-')
         return error_set(error, EINVAL, "%s='%s' is not a number", variable, text);
+    check(end != text);
     return 1;
 }
 
@@ -43,6 +46,7 @@ static int check_name(const char *name, struct sp_error *error)
     if (strlen(name) >= SP_NAME_MAX)
         return error_set(error, EINVAL, "the task's name '%.40s' is longer than %d bytes", name,
                          SP_NAME_MAX - 1);
+    check(strlen(name) < SP_NAME_MAX);
     return 0;
 }
 
@@ -109,6 +113,8 @@ int settings_settle(struct settings *settings, const struct sp_attach_options *g
         return settings->wanted_count;
     result = units_choose(settings->wanted, settings->wanted_count, o->max_pages,
                           &settings->page_order, error);
+    check(result != 0 || settings->page_order <= UNIT_ORDER_MAX);
+    check(settings->wanted_count <= (int)TERMS_MAX && o->max_pages > 0);
     return result == 0 ? check_name(o->name, error) : result;
 }
 
@@ -121,6 +127,7 @@ static int load_policy_object(struct sp_task *task, const char *text, struct sp_
     if (result == 0)
         result = policy_params_adopt(&task->policy, task->policy_object.symbol,
                                      task->policy_object.params, error);
+    check(result != 0 || task->policy.policy != NULL);
     return result;
 }
 
@@ -135,6 +142,7 @@ static void show_policy(struct sp_task *task, const struct sp_attach_options *op
              params != NULL ? ":" : "", params != NULL ? params : "");
     if (task->shared_page != NULL)
         memcpy(task->shared_page->policy, task->own_page.policy, sizeof(task->own_page.policy));
+    check(memchr(task->own_page.policy, 0, sizeof(task->own_page.policy)) != NULL);
 }
 
 int settings_choose_policy(const struct settings *settings, struct sp_task *task,
@@ -154,11 +162,13 @@ int settings_choose_policy(const struct settings *settings, struct sp_task *task
         result = policy_params_check_live(task->policy.policy, error);
     if (result == 0)
         show_policy(task, options);
+    check(result != 0 || task->policy.policy->victim != NULL);
     return result;
 }
 
 const char *settings_policy(const struct settings *settings)
 {
+    check(settings->options.policy_ops != NULL || settings->options.policy != NULL);
     return settings->options.policy_ops != NULL ? settings->options.policy_ops->name
                                                 : settings->options.policy;
 }

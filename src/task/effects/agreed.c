@@ -8,6 +8,7 @@
 
 static bool counts(const struct task_contract *contract)
 {
+    check(contract->number != 0 || contract->state == SP_CONTRACT_NONE);
     return contract->number != 0 && contract->state == SP_CONTRACT_ACTIVE;
 }
 
@@ -17,6 +18,7 @@ static void update_allowance(struct sp_task *task)
     uint32_t guaranteed = 0;
     uint32_t extra = 0;
 
+    check(hold_is_ours());
     for (uint32_t i = 0; i < TERMS_MAX; i++) {
         const struct task_contract *contract = &task->contract[i];
 
@@ -35,6 +37,7 @@ static void update_allowance(struct sp_task *task)
 
 static struct task_contract *find(struct sp_task *task, uint32_t number)
 {
+    check(hold_is_ours());
     for (uint32_t i = 0; i < TERMS_MAX; i++)
         if (task->contract[i].number == number)
             return &task->contract[i];
@@ -44,11 +47,13 @@ static struct task_contract *find(struct sp_task *task, uint32_t number)
 static void drop(struct task_contract *contract)
 {
     *contract = (struct task_contract){0};
+    check(!counts(contract));
 }
 
 /* Whether what a message tells is newer than what is known. */
 static bool is_news(const struct task_contract *contract, uint32_t change)
 {
+    check(contract->number != 0 || contract->change == 0);
     return (int32_t)(change - contract->change) >= 0;
 }
 
@@ -70,6 +75,7 @@ void agreed_note(struct sp_task *task, const struct wire_message *offer)
         contract->change = offer->offer.change;
         if (agreed)
             WIRE_COPY_TERMS(&contract->terms, &offer->offer);
+        check(find(task, number) == contract);
         update_allowance(task);
     }
     hold_release(task);
@@ -90,6 +96,7 @@ void agreed_changed(struct sp_task *task, const struct wire_message *message)
         /* Nothing more can be done with it. */
         if (contract->state != SP_CONTRACT_ACTIVE && contract->state != SP_CONTRACT_EXPIRED)
             drop(contract);
+        check(contract->number == 0 || contract->number == message->changed.contract);
         update_allowance(task);
         pager_growth_possible(&task->pager);
     }
@@ -107,6 +114,7 @@ void agreed_part(struct sp_task *task, const struct wire_message *message)
     contract = find(task, message->part.contract);
     if (message->part.contract != 0 && contract != NULL &&
         is_news(contract, message->part.change)) {
+        check(contract->number == message->part.contract);
         contract->change = message->part.change;
         contract->terms.frames = message->part.left;
         update_allowance(task);
@@ -125,6 +133,7 @@ void agreed_forget_countered(struct sp_task *task, uint32_t but)
             drop(&task->contract[i]);
     hold_release(task);
     guard_end(&guard);
+    check(!hold_is_ours());
 }
 
 void agreed_expired(struct sp_task *task, uint32_t number, uint32_t guaranteed, uint32_t extra)
@@ -135,6 +144,7 @@ void agreed_expired(struct sp_task *task, uint32_t number, uint32_t guaranteed, 
     contract = number != 0 ? find(task, number) : NULL;
     if (contract != NULL)
         contract->state = SP_CONTRACT_EXPIRED;
+    check(contract == NULL || contract->number == number);
     units_allow(task, guaranteed, extra);
     hold_release(task);
 }
@@ -149,6 +159,7 @@ void agreed_closed(struct sp_task *task, uint32_t number)
     contract = number != 0 ? find(task, number) : NULL;
     if (contract != NULL)
         drop(contract);
+    check(find(task, number) == NULL || number == 0);
     update_allowance(task);
     hold_release(task);
     guard_end(&guard);
@@ -166,6 +177,7 @@ bool agreed_get(struct sp_task *task, uint32_t number, struct sp_contract_info *
         *info = (struct sp_contract_info){.state = contract->state, .terms = contract->terms};
     hold_release(task);
     guard_end(&guard);
+    check(!hold_is_ours());
     return contract != NULL;
 }
 
@@ -183,6 +195,7 @@ void agreed_renew(struct sp_task *task, uint32_t number)
     hold_release(task);
     if (term == 0)
         return;
+    check(!hold_is_ours() && number != 0);
     message.seq = channel_next_seq(&task->physmem);
     message.renew.contract = number;
     message.renew.term_ns = term;

@@ -2,15 +2,19 @@
 
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "task/effects/agreed.h"
 #include "task/effects/extents.h"
 #include "task/effects/swapping.h"
+#include "task/state/hold.h"
 
 void arrivals_on_message(void *context, struct channel *channel, const struct wire_message *message,
                          int consume_fd)
 {
     struct sp_task *task = context;
 
+    check(!hold_is_ours());
+    check(channel == &task->physmem || channel == &task->swap || channel == &task->cleaner);
     if (message->type == WIRE_EXTENT) {
         extents_arrived(task, message, consume_fd);
         return;

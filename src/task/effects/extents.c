@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "os/extent.h"
 #include "os/unlocked.h"
 #include "task/effects/lost.h"
@@ -15,6 +16,7 @@
 void extents_arrived(struct sp_task *task, const struct wire_message *message, int consume_fd)
 {
     futex_lock_take(&task->lock);
+    check(task->arrived_count <= LINK_FDS);
     if (task->arrived_count < LINK_FDS && extent_check(consume_fd, message->extent.pages) == 0) {
         task->arrived[task->arrived_count].number = message->extent.extent;
         task->arrived[task->arrived_count].pages = message->extent.pages;
@@ -33,6 +35,7 @@ static void abandon_extent(struct sp_task *task, uint32_t index)
     struct task_extent *extent = &task->extents[index];
     struct wire_message message = {.type = WIRE_FORGET_EXTENT};
 
+    check(index < task->extents_max && extent->known);
     if (!lost_extent_is_gone(task, index))
         say_and_die(task, "physmem mapped extent %u where there is another", index);
     message.forget_extent.extent = extent->number;
@@ -65,6 +68,7 @@ static int keep_descriptor(int consume_fd, void *window)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX ||
         (rlim_t)consume_fd + FILES_FOR_OTHERS < limit.rlim_cur || !maps_again(window))
         return consume_fd;
+    check(consume_fd >= 0);
     close(consume_fd);
     return -1;
 }
@@ -73,6 +77,7 @@ static void show_to_swap(struct sp_task *task, uint32_t extent, uint32_t pages, 
 {
     struct wire_message message = {.type = WIRE_GIVE_EXTENT};
 
+    check(task->has_swap && fd >= 0 && pages > 0);
     message.give_extent.extent = extent;
     message.give_extent.pages = pages;
     if (channel_ask(&task->swap, &message, fd, &message) != 0)
@@ -90,6 +95,7 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
     uint32_t pages = 0;
     int fd = -1;
 
+    ensure(item->slot / task->extent_pages < task->extents_max);
     if (extent->known && extent->number == item->extent)
         return;
     futex_lock_take(&task->lock);
@@ -117,4 +123,5 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
     if (task->has_swap)
         show_to_swap(task, item->extent, pages, fd);
     extent->fd = keep_descriptor(fd, extent->window);
+    check(extent->known && extent->number == item->extent && extent->window != NULL);
 }

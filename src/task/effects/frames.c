@@ -14,6 +14,7 @@ void frames_return(struct sp_task *task, const struct work *work)
     struct wire_message message = {.type = WIRE_DEALLOCATE};
     uint32_t ranges = 0;
 
+    ensure(work->returns > 0 && work->returns <= WORK_RETURNS);
     _Static_assert(WORK_RETURNS <= WIRE_RANGES, "one message carries all returns of a call");
     message.deallocate.container = task->container;
     for (uint32_t i = 0; i < work->returns; i++) {
@@ -26,6 +27,7 @@ void frames_return(struct sp_task *task, const struct work *work)
             message.deallocate.ranges[ranges++] =
                 (struct wire_range){.start = slot, .count = unit_pages(task)};
     }
+    check(ranges <= WIRE_RANGES);
     message.deallocate.ranges_count = (uint16_t)ranges;
     batch.size = 0;
     channel_add(&batch, &message);
@@ -56,6 +58,7 @@ static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
         extents_adopt(task, item);
         mapped += item->count;
     }
+    check(mapped <= count);
     return mapped;
 }
 
@@ -66,6 +69,7 @@ static __attribute__((noinline)) uint32_t ask_for_frames(struct sp_task *task, u
 {
     struct wire_message message = {.type = WIRE_ALLOCATE};
 
+    check(count > 0 && count % unit_pages(task) == 0 && !hold_is_ours());
     message.allocate.container = task->container;
     message.allocate.start = start;
     message.allocate.count = count;
@@ -99,6 +103,7 @@ void frames_allocate(struct sp_task *task, struct work *work)
             say_and_die(task, "physmem does not map slots that it allocated");
         mapped += n;
     }
+    check(mapped == count);
     work_clear(work);
     hold_take(task);
     pager_growth_allocated(&task->pager, slot, units_in(task, count), PAGE_READ | PAGE_WRITE,
@@ -116,6 +121,7 @@ void frames_grant(struct sp_task *task, struct work *work)
         units_in(task, map_slots(task, units_base(task, slot), units_base(task, count)));
 
     ensure(work->grant);
+    check(mapped <= count);
     work_clear(work);
     hold_take(task);
     for (uint32_t i = 0; i < count; i++)

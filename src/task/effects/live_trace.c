@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "os/descriptor.h"
 #include "os/unlocked.h"
@@ -47,6 +48,7 @@ static void emit(void *context, enum recorder_kind kind, uint32_t number, bool b
     uint64_t id = (uint64_t)number << RECORDER_KIND_BITS | (uint64_t)kind;
     size_t *used = &trace->used[trace->current];
 
+    check(trace->current < 2 && *used <= BUFFER);
     if (trace->ended)
         return;
     if (BUFFER - *used < TRACE_NATIVE_RECORD) {
@@ -67,6 +69,7 @@ static bool write_buffer(struct live_trace *trace, unsigned which)
     const uint8_t *at = trace->buffer[which];
     size_t left = trace->used[which];
 
+    check(which < 2 && left <= BUFFER);
     while (left > 0) {
         ssize_t done = write(trace->fd, at, left);
 
@@ -93,6 +96,7 @@ void live_trace_write(struct sp_task *task)
         return;
     hold_take(task);
     which = trace->current;
+    check(which < 2);
     write_it = trace->poked;
     trace->poked = false;
     if (write_it)
@@ -120,6 +124,7 @@ static int begin(struct live_trace *trace, uint32_t pages, const char *policy,
     trace_code_number(at + TRACE_NATIVE_HEADER + 4, length, 4);
     memcpy(at + TRACE_NATIVE_HEADER + 8, policy, length);
     trace->used[0] = TRACE_NATIVE_HEADER + 8 + length;
+    check(trace->used[0] <= BUFFER);
     return 0;
 }
 
@@ -137,6 +142,7 @@ static int open_file(const struct sp_task *task, const char *path, struct sp_err
         return error_set(error, EINVAL,
                          "SELFPAGE_TRACE: the path is too long, or the task's name "
                          "is none for a file");
+    check(length > 0);
     fd = descriptor_raise(open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     return fd >= 0 ? fd
                    : error_set(error, errno, "SELFPAGE_TRACE: cannot write %.150s: %s", file,
@@ -168,11 +174,13 @@ int live_trace_begin(struct sp_task *task, const char *policy, uint32_t pages,
     trace->setup.emit = emit;
     trace->setup.context = trace;
     trace->policy = recorder_around(task->policy.policy);
+    check(trace->fd >= 0 && trace->used[0] > 0);
     return 0;
 }
 
 const struct sp_policy *live_trace_policy(const struct sp_task *task, const double **params)
 {
+    check(task->policy.policy != NULL);
     *params = task->live_trace != NULL ? task->live_trace->setup.params : task->policy.params;
     return task->live_trace != NULL ? &task->live_trace->policy : task->policy.policy;
 }
@@ -187,6 +195,7 @@ void live_trace_end(struct sp_task *task, bool write_rest)
         emit(trace, RECORDER_END, 0, false);
         write_buffer(trace, trace->current);
     }
+    check(trace->used[0] <= BUFFER && trace->used[1] <= BUFFER);
     if (trace->fd >= 0)
         close(trace->fd);
     munmap(trace, sizeof(*trace));

@@ -30,6 +30,8 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
     if (message->repossessed.container != task->container)
         return;
     hold_take(task);
+    check(message->repossessed.ranges_count <= WIRE_RANGES);
+    check(message->type == WIRE_REPOSSESSED);
     before = task->stats->frames_lost;
     pager_debts_forgive(&task->pager, units_in(task, message->repossessed.frames));
     for (uint32_t i = 0; i < message->repossessed.ranges_count; i++) {
@@ -43,6 +45,7 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
     lost = task->stats->frames_lost - before;
     work_carry_out(task);
     hold_release(task);
+    check(lost <= task->stats->frames_lost);
     say(task, "physmem took %u frames, since a recall was missed; %llu of them were in use",
         message->repossessed.frames, (unsigned long long)lost);
     events_signal(task);
@@ -50,12 +53,14 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
 
 void lost_warned(struct sp_task *task, const struct wire_message *message)
 {
+    check(message->type == WIRE_WARNED);
     say(task, "warned by physmem: %u frames are overdue; it will forbear %u times more",
         message->warned.missing, message->warned.left);
 }
 
 bool lost_possible(const struct sp_task *task)
 {
+    check(!__atomic_load_n(&task->may_lose, __ATOMIC_ACQUIRE) || task->container != 0);
     return __atomic_load_n(&task->may_lose, __ATOMIC_ACQUIRE);
 }
 
@@ -63,6 +68,7 @@ void lost_window(struct sp_task *task, void *address)
 {
     void *page = (void *)((uintptr_t)address & ~(uintptr_t)(SP_PAGE_SIZE - 1));
 
+    check(units_page_at(task, address) == SP_NO_PAGE);
     if (mmap(page, SP_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
              -1, 0) == MAP_FAILED)
         end_revoked(task);
@@ -73,6 +79,7 @@ void lost_wait(struct sp_task *task, sp_page page)
     uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
     uint64_t losses = __atomic_load_n(&task->stats->frames_lost, __ATOMIC_ACQUIRE);
 
+    check(page < task->pager.config.pages && !hold_is_ours());
     if (bus.page != page || bus.losses != losses)
         bus.tries = 0;
     bus.page = page;
@@ -84,6 +91,7 @@ void lost_wait(struct sp_task *task, sp_page page)
 
 bool lost_in_the_end(struct sp_task *task, sp_page page)
 {
+    check(!hold_is_ours());
     for (uint32_t i = 0; i < LOST_TRIES; i++) {
         uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
         bool lost;
@@ -106,6 +114,7 @@ static bool is_empty(struct sp_task *task, uint32_t index)
     uint32_t slots = task->pager.config.slots;
     bool empty = true;
 
+    check(index < task->extents_max && first <= end);
     futex_lock_take(&task->lock);
     for (uint32_t i = first; i < end && i < slots; i++)
         empty = empty && task->pager.slot[i].state == SLOT_HOLE;
@@ -115,6 +124,7 @@ static bool is_empty(struct sp_task *task, uint32_t index)
 
 bool lost_extent_is_gone(struct sp_task *task, uint32_t index)
 {
+    check(index < task->extents_max);
     for (uint32_t i = 0; i < LOST_TRIES; i++) {
         uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
 

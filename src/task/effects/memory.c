@@ -9,8 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/state/end.h"
+#include "task/state/hold.h"
 #include "task/state/say.h"
 #include "task/state/units.h"
 
@@ -39,6 +41,7 @@
 
 void *memory_address(const struct sp_task *task, sp_page page)
 {
+    check(units_base(task, page) <= task->arena_pages);
     return task->arena + (size_t)page * unit_bytes(task);
 }
 
@@ -50,6 +53,7 @@ static void *map_over(const struct sp_task *task, sp_page page, int protection, 
     long mapped =
         syscall(SYS_mmap, address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
 
+    check(page < task->pager.config.pages);
     return mapped == -1 ? MAP_FAILED : address;
 #else
     return mmap(address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
@@ -58,6 +62,7 @@ static void *map_over(const struct sp_task *task, sp_page page, int protection, 
 
 static size_t arena_size(const struct sp_task *task)
 {
+    check(task->arena_pages <= SIZE_MAX / SP_PAGE_SIZE);
     return (size_t)task->arena_pages * SP_PAGE_SIZE;
 }
 
@@ -66,6 +71,7 @@ int memory_window_reserve(struct sp_task *task, struct sp_error *error)
     void *arena =
         mmap(NULL, arena_size(task), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
+    check(task->arena == NULL);
     if (arena == MAP_FAILED)
         return error_set(error, errno,
                          "cannot reserve addresses for %u pages: %s (lower max_pages, or raise the "
@@ -92,6 +98,7 @@ void *memory_window(const struct sp_task *task, uint32_t slot)
 {
     uint32_t first = units_base(task, slot);
 
+    check(first / task->extent_pages < task->extents_max);
     return task->extents[first / task->extent_pages].window +
            (size_t)(first % task->extent_pages) * SP_PAGE_SIZE;
 }
@@ -100,6 +107,7 @@ bool memory_is_window(const struct sp_task *task, const void *address)
 {
     size_t size = (size_t)task->extent_pages * SP_PAGE_SIZE;
 
+    check(task->extents != NULL || task->extents_max == 0);
     for (uint32_t i = 0; i < task->extents_max; i++)
         if (task->extents[i].window != NULL &&
             (uintptr_t)address - (uintptr_t)task->extents[i].window < size)
@@ -109,6 +117,7 @@ bool memory_is_window(const struct sp_task *task, const void *address)
 
 static int kernel_protection(uint8_t protection)
 {
+    check((protection & ~(PAGE_READ | PAGE_WRITE)) == 0);
     return ((protection & PAGE_READ) != 0 ? PROT_READ : 0) |
            ((protection & PAGE_WRITE) != 0 ? PROT_WRITE : 0);
 }
@@ -121,6 +130,7 @@ static __attribute__((noinline)) void *map_from_window(const struct sp_task *tas
     void *mapped = mremap(memory_window(task, effect->slot), 0, unit_bytes(task),
                           MREMAP_MAYMOVE | MREMAP_FIXED, address);
 
+    check(task->extents[units_base(task, effect->slot) / task->extent_pages].known);
     if (mapped == MAP_FAILED || effect->protection == (PAGE_READ | PAGE_WRITE) ||
         mprotect(address, unit_bytes(task), kernel_protection(effect->protection)) == 0)
         return mapped;
@@ -133,6 +143,7 @@ static inline void *map_frame(const struct sp_task *task, const struct pager_eff
     const struct task_extent *extent = &task->extents[slot / task->extent_pages];
     off_t offset = (off_t)(slot % task->extent_pages) * SP_PAGE_SIZE;
 
+    check(slot / task->extent_pages < task->extents_max && extent->known);
     if (extent->fd < 0)
         return map_from_window(task, effect);
     return map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED,
@@ -143,6 +154,7 @@ static inline void *map_frame(const struct sp_task *task, const struct pager_eff
 static __attribute__((noinline)) void map_failed(struct sp_task *task,
                                                  const struct pager_effect *effect)
 {
+    check(errno != 0);
     if (errno == EBADF)
         end_closed(task);
     if (errno != ENOMEM)
@@ -161,6 +173,7 @@ static __attribute__((noinline)) void map_failed(struct sp_task *task,
 
 void memory_map(struct sp_task *task, const struct pager_effect *effect)
 {
+    check(hold_is_ours() && effect->page < task->pager.config.pages);
     if (map_frame(task, effect) == MAP_FAILED)
         map_failed(task, effect);
 }
@@ -172,6 +185,7 @@ static bool unmap_beyond_limit(const struct sp_task *task, sp_page page)
 {
     void *address = memory_address(task, page);
 
+    check(page < task->pager.config.pages);
     return munmap(address, unit_bytes(task)) == 0 &&
            mmap(address, unit_bytes(task), PROT_NONE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
@@ -182,6 +196,7 @@ void memory_unmap(struct sp_task *task, sp_page page)
 {
     void *address = memory_address(task, page);
 
+    check(hold_is_ours());
     if (map_over(task, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
             MAP_FAILED &&
         (errno != ENOMEM || !unmap_beyond_limit(task, page)))
@@ -194,6 +209,7 @@ void memory_protect(struct sp_task *task, sp_page page, uint8_t protection)
 {
     void *address = memory_address(task, page);
 
+    check(hold_is_ours());
     if (mprotect(address, unit_bytes(task), kernel_protection(protection)) != 0)
         say_and_die(task, "cannot protect a page: %s (is vm.max_map_count reached?)",
                     strerror(errno));
@@ -202,6 +218,7 @@ void memory_protect(struct sp_task *task, sp_page page, uint8_t protection)
 
 void memory_clear(struct sp_task *task, uint32_t slot)
 {
+    check(hold_is_ours());
     memset(memory_window(task, slot), 0, unit_bytes(task));
 }
 

@@ -33,4 +33,5 @@ void perform_work(struct sp_task *task, struct work *work, struct channel *swap,
         swap = &task->swap;
         map = write = false;
     }
+    check(work_is_empty(work) && !hold_is_ours());
 }

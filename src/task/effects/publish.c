@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/effects/work.h"
 #include "task/state/guard.h"
@@ -17,6 +18,7 @@ int publish_start(struct sp_task *task, uint32_t frames, struct sp_error *error)
     struct wire_message reply;
     struct guard guard;
 
+    check(task->page_order == 0 && task->stack.memory == NULL);
     message.stack_open.container = task->container;
     message.stack_open.places = frames > PLACES_LEAST ? frames : (uint32_t)PLACES_LEAST;
     if (message.stack_open.places > FRAME_STACK_PLACES_MAX)
@@ -30,6 +32,7 @@ int publish_start(struct sp_task *task, uint32_t frames, struct sp_error *error)
         task->stack.size < frame_stack_size(message.stack_open.places) ||
         reply.done.count != frame_stack_places(task->stack.size))
         return error_set(error, EPROTO, "physmem sent no frame stack that can be used");
+    check(reply.done.count <= FRAME_STACK_PLACES_MAX);
     guard_begin(&guard);
     hold_take(task);
     pager_slots_publish(&task->pager, task->stack.memory, reply.done.count);

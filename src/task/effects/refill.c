@@ -22,6 +22,8 @@ static int call(struct sp_task *task, uint32_t region, uint32_t page, void *fram
 {
     int error;
 
+    check(region < PAGER_REGIONS_MAX && task->refills[region].refill != NULL);
+    check(page < task->refills[region].pages && !hold_is_ours());
     doing_refill(page);
     pthread_cleanup_push(refill_ended, task);
     error = task->refills[region].refill(task->refills[region].arg, page, frame);
@@ -47,6 +49,7 @@ void refill_page(struct sp_task *task, struct work *work, bool write)
             say_and_die(task, "the refill callback failed for page %u of its region: %s", first + i,
                         strerror(error));
     }
+    check(doing_refilling() == SP_NO_PAGE);
     work_clear(work);
     hold_take(task);
     pager_fault_loaded(&task->pager, page, true, true, write);

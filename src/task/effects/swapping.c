@@ -16,6 +16,7 @@
  * each load and store is one. */
 static void begin(struct wire_message *message, uint8_t type)
 {
+    check(type != 0);
     message->type = type;
     message->nfds = 0;
     message->seq = 0;
@@ -29,6 +30,7 @@ static __attribute__((noinline)) void send_one(struct channel *channel,
 {
     struct channel_batch batch;
 
+    check(!hold_is_ours());
     batch.size = 0;
     channel_add(&batch, message);
     (void)channel_send(channel, &batch, -1);
@@ -42,6 +44,7 @@ static uint32_t open_store_batch(struct sp_task *task, const struct work *work,
 {
     uint32_t seq = channel_next_seq(swap);
 
+    check(work->stores > 0 && work->stores <= PAGER_BATCH && !hold_is_ours());
     for (;;) {
         uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
 
@@ -75,6 +78,7 @@ static void store_answered(struct sp_task *task, sp_page page, const struct wire
     uint32_t swap = page; /* see units_swap_slot */
     int error = 0;
 
+    check(hold_is_ours() && frees_before + unit_pages(task) <= WIRE_BATCH);
     for (uint32_t i = first; i < first + unit_pages(task); i++) {
         if (message->type != WIRE_STORED || i >= message->stored.slots_count) {
             error = message->error != 0 ? (int)message->error : EIO;
@@ -104,11 +108,13 @@ static void stores_answered(struct sp_task *task, struct channel *channel,
 
         if (batch->channel != channel || batch->seq != message->seq)
             continue;
+        check(batch->count <= PAGER_BATCH);
         for (uint32_t n = 0; n < batch->count; n++)
             store_answered(task, batch->page[n], message, n * unit_pages(task), frees);
         batch->channel = NULL;
         break;
     }
+    check(hold_is_ours());
     work_collect(task, work);
     hold_release(task);
     events_signal(task);
@@ -120,6 +126,7 @@ void swapping_answered(struct sp_task *task, struct channel *channel,
     struct wire_message frees;
     struct work work;
 
+    check(channel == &task->swap || channel == &task->cleaner);
     begin(&frees, WIRE_FREE);
     frees.free.slots_count = 0;
     stores_answered(task, channel, message, &work, &frees);
@@ -134,6 +141,8 @@ void swapping_answered(struct sp_task *task, struct channel *channel,
 /* Where a slot of physmem's lies. */
 static struct wire_place place(const struct sp_task *task, uint32_t slot)
 {
+    check(slot / task->extent_pages < task->extents_max &&
+          task->extents[slot / task->extent_pages].known);
     return (struct wire_place){.extent = task->extents[slot / task->extent_pages].number,
                                .offset = slot % task->extent_pages};
 }
@@ -142,6 +151,7 @@ static struct wire_place place(const struct sp_task *task, uint32_t slot)
 static struct wire_place base_place(const struct sp_task *task, const struct work_page *pages,
                                     uint32_t i)
 {
+    check(pages[units_in(task, i)].slot < task->pager.config.slots);
     return place(task, units_base(task, pages[units_in(task, i)].slot) + i % unit_pages(task));
 }
 
@@ -159,6 +169,7 @@ static void add_frees(const struct sp_task *task, struct channel_batch *batch,
             message.free.slots[count++].value =
                 units_swap_slot(task, page->page, page->swap, i % unit_pages(task));
     }
+    check(count <= WIRE_BATCH && work->frees <= WIRE_BATCH);
     message.free.slots_count = (uint16_t)count;
     if (count > 0)
         channel_add(batch, &message);
@@ -177,6 +188,7 @@ static void add_store(struct sp_task *task, struct channel_batch *batch, const s
 
     begin(&message, WIRE_STORE);
     message.seq = open_store_batch(task, work, swap);
+    check(units_base(task, work->stores) <= WIRE_BATCH);
     message.store.pages_count = (uint16_t)units_base(task, work->stores);
     for (uint32_t i = 0; i < message.store.pages_count; i++)
         message.store.pages[i] = base_place(task, work->store, i);
@@ -189,6 +201,7 @@ static uint32_t load_error(const struct sp_task *task, const struct wire_message
 {
     uint32_t first = units_base(task, i);
 
+    check(i < PAGER_BATCH);
     if (reply->type != WIRE_LOADED || first + unit_pages(task) > reply->loaded.errors_count)
         return reply->error != 0 ? reply->error : EIO;
     for (uint32_t n = 0; n < unit_pages(task); n++) {
@@ -204,6 +217,7 @@ static uint32_t load_error(const struct sp_task *task, const struct wire_message
 static void await_losses(struct sp_task *task, const struct work *work,
                          const struct wire_message *reply)
 {
+    check(!hold_is_ours() && work->loads <= PAGER_BATCH);
     for (uint32_t i = 0; i < work->loads; i++) {
         uint32_t slot;
         uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
@@ -219,6 +233,7 @@ static void loads_answered(struct sp_task *task, struct work *work,
 {
     uint32_t loads = work->loads;
 
+    check(!hold_is_ours() && loads > 0);
     if (lost_possible(task) && map)
         await_losses(task, work, reply);
     hold_take(task);
@@ -243,6 +258,7 @@ static void add_load(struct sp_task *task, struct channel_batch *batch, const st
 {
     struct wire_message *message = reply; /* until it is answered */
 
+    check(work->loads > 0 && units_base(task, work->loads) <= WIRE_BATCH);
     begin(message, WIRE_LOAD);
     message->load.pages_count = (uint16_t)units_base(task, work->loads);
     for (uint32_t i = 0; i < message->load.pages_count; i++) {
@@ -265,6 +281,7 @@ static __attribute__((noinline)) void send_all(struct sp_task *task, const struc
 {
     struct channel_batch batch;
 
+    check(work->stores + work->loads + work->frees > 0);
     batch.size = 0;
     add_frees(task, &batch, work);
     if (work->stores > 0)
@@ -288,5 +305,6 @@ void swapping_perform(struct sp_task *task, struct work *work, struct channel *s
         return;
     if (channel_wait(swap, &call) != 0)
         end_swap_gone(task);
+    check(work->stores == 0 && work->frees == 0);
     loads_answered(task, work, &reply, map, write);
 }

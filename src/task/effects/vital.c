@@ -12,11 +12,13 @@ static uint32_t find(const struct sp_task *task, sp_page page)
 
     while (i < task->vitals && task->vital[i] != page)
         i++;
+    check(task->vitals <= TASK_VITALS);
     return i;
 }
 
 void vital_pinned(struct sp_task *task, sp_page page)
 {
+    check(hold_is_ours() && task->pager.page[page].pins > 0);
     if (find(task, page) == task->vitals && task->vitals < TASK_VITALS)
         task->vital[task->vitals++] = page;
 }
@@ -25,6 +27,7 @@ void vital_unpinned(struct sp_task *task, sp_page page)
 {
     uint32_t i = find(task, page);
 
+    check(hold_is_ours());
     if (i < task->vitals && task->pager.page[page].pins == 0)
         task->vital[i] = task->vital[--task->vitals];
 }
@@ -48,6 +51,7 @@ void vital_announce(struct sp_task *task)
             message.vital.ranges[count++] =
                 (struct wire_range){.start = units_base(task, page->slot), .count = 1};
     }
+    check(count <= task->vitals && count <= WIRE_RANGES);
     message.vital.ranges_count = (uint16_t)count;
     hold_release(task);
     batch.size = 0;

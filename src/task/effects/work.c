@@ -7,6 +7,7 @@
 
 static void note_page(struct work_page *entry, const struct pager_effect *effect)
 {
+    check(effect->page != SP_NO_PAGE);
     *entry = (struct work_page){.page = effect->page, .slot = effect->slot, .swap = effect->swap};
 }
 
@@ -22,6 +23,7 @@ static void note_free(const struct sp_task *task, struct work *work,
 /* Carry out an effect that concerns this process alone. False: it is none. */
 static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
 {
+    check(hold_is_ours());
     switch (effect->kind) {
     case EFFECT_MAP:
         memory_map(task, effect);
@@ -50,6 +52,7 @@ static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
 /* Note an effect that needs a message. */
 static void note(struct sp_task *task, struct work *work, const struct pager_effect *effect)
 {
+    check(hold_is_ours());
     switch (effect->kind) {
     case EFFECT_STORE:
         ensure(work->stores < PAGER_BATCH);
@@ -100,6 +103,7 @@ void work_collect(struct sp_task *task, struct work *work)
     while (pager_next_effect(&task->pager, &effect))
         if (!carry_out(task, &effect))
             note(task, work, &effect);
+    check(task->pager.effects_end == 0);
 }
 
 void work_carry_out(struct sp_task *task)
@@ -110,4 +114,5 @@ void work_carry_out(struct sp_task *task)
     while (pager_next_effect(&task->pager, &effect))
         if (!carry_out(task, &effect))
             ensure(!"an effect that needs a message, where none can be sent");
+    check(task->pager.effects_end == 0);
 }

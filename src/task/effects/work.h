@@ -2,6 +2,7 @@
 #ifndef TASK_EFFECTS_WORK_H
 #define TASK_EFFECTS_WORK_H
 
+#include "base/assert.h"
 #include "task/state/state.h"
 
 /* Frames returned with one call: a batch, and those of an allocation that were lost before it was answered. */
@@ -34,6 +35,8 @@ static inline void work_clear(struct work *work)
 
 static inline bool work_is_empty(const struct work *work)
 {
+    check(work->stores <= PAGER_BATCH && work->loads <= PAGER_BATCH &&
+          work->returns <= WORK_RETURNS);
     return (work->stores | work->loads | work->frees | work->returns) == 0 && !work->refill &&
            !work->allocate && !work->grant;
 }

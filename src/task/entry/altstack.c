@@ -10,6 +10,8 @@
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
+
+#include "base/assert.h"
 #else
 #define RUNNING_ON_VALGRIND 0
 #endif
@@ -57,6 +59,7 @@ int sp_thread_begin(struct sp_task *task)
     if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) == 0 &&
         before.ss_size >= STACK_SIZE)
         return 0;
+    check(own == NULL && stack.ss_size >= SP_FAULT_STACK);
     stack.ss_sp = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack.ss_sp == MAP_FAILED)
@@ -74,6 +77,7 @@ void sp_thread_end(struct sp_task *task)
     (void)task;
     if (own == NULL)
         return;
+    check((before.ss_flags & SS_ONSTACK) == 0);
     sigaltstack(&before, NULL);
     munmap(own, STACK_SIZE);
     own = NULL;

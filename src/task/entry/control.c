@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "os/descriptor.h"
 #include "task/effects/agreed.h"
@@ -44,6 +45,8 @@ static void rights_taken(struct sp_task *task, const struct wire_range *range, u
                        : slots;
     uint32_t first = units_in(task, range->start);
 
+    check(hold_is_ours());
+    check(end <= slots);
     if (range->start < end)
         pager_rights_taken(&task->pager, first, units_for(task, end) - first, rights, referenced,
                            dirty);
@@ -63,6 +66,7 @@ static void on_unmap(struct sp_task *task, const struct wire_message *message)
                          &dirty);
     work_carry_out(task);
     hold_release(task);
+    check(dirty <= referenced);
     answer.unmapped.id = message->unmap.id;
     answer.unmapped.referenced = units_base(task, referenced);
     answer.unmapped.dirty = units_base(task, dirty);
@@ -73,6 +77,7 @@ static void on_unmap(struct sp_task *task, const struct wire_message *message)
 
 static void on_notice(struct sp_task *task, const struct wire_message *message)
 {
+    check(!hold_is_ours());
     if (message->notice.what == WIRE_NOTICE_EXPIRING) {
         if (!task->no_renewal)
             agreed_renew(task, message->notice.contract);
@@ -89,6 +94,7 @@ static void on_notice(struct sp_task *task, const struct wire_message *message)
 
 static void on_revoked(struct sp_task *task, const struct wire_message *message)
 {
+    check(message->type == WIRE_REVOKED);
     say(task, "revoked by physmem: %s; all its memory is gone", message->revoked.text);
     __atomic_store_n(&task->end, TASK_REVOKED, __ATOMIC_RELEASE);
     futex_wake(&task->end, INT32_MAX);
@@ -100,6 +106,7 @@ void control_on_message(void *context, struct channel *channel, const struct wir
     struct sp_task *task = context;
 
     (void)channel;
+    check(channel == &task->control && !hold_is_ours());
     if (consume_fd >= 0)
         close(consume_fd);
     switch (message->type) {
@@ -148,6 +155,7 @@ static void write_ahead(struct sp_task *task)
         pager_evict_clean(&task->pager, extra - task->pager.free);
     work_collect(task, &work);
     hold_release(task);
+    check(work.loads == 0 && !work.refill && !work.allocate);
     perform_work(task, &work, &task->cleaner, false, false);
 }
 
@@ -158,6 +166,7 @@ static bool stopping(const struct sp_task *task)
 
 static void physmem_closed(struct sp_task *task)
 {
+    check(!hold_is_ours());
     if (!stopping(task) && __atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED)
         end_physmem_gone(task);
 }
@@ -170,6 +179,7 @@ static int pause_ms(struct sp_task *task)
     hold_take(task);
     owing = task->pager.owed > 0;
     sharing = task->has_swap && task->pager.extra > 0;
+    check(!owing || task->pager.held > 0 || task->pager.allocating);
     hold_release(task);
     return owing ? DEBT_PERIOD_MS : sharing ? CLEAN_PERIOD_MS : -1;
 }
@@ -198,6 +208,7 @@ static void *control_main(void *argument)
         if (ready > 0 && fds[2].revents != 0 && channel_poll(&task->cleaner) != 0 &&
             !stopping(task))
             end_swap_gone(task);
+        check(!hold_is_ours());
         live_trace_write(task);
         if (recalls_read_answers(task) != 0 && !stopping(task))
             end_swap_gone(task);
@@ -212,9 +223,11 @@ int control_start(struct sp_task *task, struct sp_error *error)
     struct guard guard;
     int result;
 
+    check(task->wake_fd < 0);
     task->wake_fd = descriptor_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (task->wake_fd < 0)
         return error_set(error, errno, "eventfd: %s", strerror(errno));
+    check(!__atomic_load_n(&task->stopping, __ATOMIC_ACQUIRE));
     guard_begin(&guard);
     result = pthread_create(&task->control_thread, NULL, control_main, task);
     guard_end(&guard);
@@ -228,6 +241,7 @@ int control_start(struct sp_task *task, struct sp_error *error)
 
 void control_stop(struct sp_task *task)
 {
+    check(task->wake_fd >= 0 && !hold_is_ours());
     __atomic_store_n(&task->stopping, true, __ATOMIC_RELEASE);
     events_poke(task);
     pthread_join(task->control_thread, NULL);

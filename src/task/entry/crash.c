@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "task/entry/machine.h"
 #include "task/state/doing.h"
 #include "task/state/hold.h"
@@ -38,6 +39,7 @@ static int look_at_object(struct dl_phdr_info *object, size_t size, void *arg)
     (void)size;
     if (segment == NULL)
         return 0;
+    check(segment->p_memsz > 0);
     *policy = (struct crash_object){
         .first = object->dlpi_addr + segment->p_vaddr,
         .size = segment->p_memsz,
@@ -53,6 +55,7 @@ static int look_at_object(struct dl_phdr_info *object, size_t size, void *arg)
 
 void crash_watch_policy(struct sp_task *task)
 {
+    check(task->policy.policy != NULL);
     task->policy_object_at = (struct crash_object){.first = (uintptr_t)task->policy.policy->victim};
     if (dl_iterate_phdr(look_at_object, &task->policy_object_at) == 0)
         task->policy_object_at = (struct crash_object){.library = true};
@@ -67,6 +70,7 @@ void crash_explain(const struct sp_task *task, const siginfo_t *info, const ucon
 
     if (!hold_is_ours() && doing_refilling() == SP_NO_PAGE)
         return;
+    check(!inside || policy->size > 0);
     if (inside)
         snprintf(where, sizeof(where), "%s+0x%zx", policy->name, (size_t)(code - policy->base));
     else

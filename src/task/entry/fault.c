@@ -12,6 +12,7 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/effects/lost.h"
 #include "task/effects/memory.h"
@@ -43,6 +44,7 @@ static bool is_nested(const ucontext_t *context)
     uintptr_t stack = machine_stack(context);
     stack_t alternate = {0};
 
+    check(inside != NULL);
     if (sigaltstack(NULL, &alternate) == 0 && (alternate.ss_flags & SS_DISABLE) == 0 &&
         (uintptr_t)inside - (uintptr_t)alternate.ss_sp < alternate.ss_size)
         return stack - (uintptr_t)alternate.ss_sp < alternate.ss_size;
@@ -52,6 +54,7 @@ static bool is_nested(const ucontext_t *context)
 static _Noreturn void die_inside(const struct sp_task *task, sp_page page,
                                  const ucontext_t *context)
 {
+    check(inside != NULL || hold_is_ours());
     if (!hold_is_ours() && !is_nested(context))
         say_and_die(task, "a refill callback was left by a jump (longjmp, an exception): it must "
                           "return");
@@ -65,6 +68,7 @@ static _Noreturn void die_inside(const struct sp_task *task, sp_page page,
  * every machine tells an instruction fetch; then the address of the code does. */
 static bool refuse(const struct sp_task *task, sp_page page, uintptr_t code)
 {
+    check(page < task->pager.config.pages);
     if (units_page_at(task, (const void *)code) != SP_NO_PAGE)
         say(task,
             "the program jumped to managed memory, at page %u: it can be read and written, "
@@ -83,9 +87,11 @@ static inline bool serve(struct sp_task *task, const struct fault *fault, uintpt
 {
     bool in_order;
 
+    check(inside == NULL && !hold_is_ours());
     inside = __builtin_frame_address(0);
     in_order =
         task->pager_thread_wanted ? pager_thread_fault(task, fault) : serve_fault(task, fault);
+    check(inside == __builtin_frame_address(0));
     inside = NULL;
     if (!in_order || !repeat_in_order(task, code, fault->page))
         return true;
@@ -101,6 +107,7 @@ static __attribute__((noinline)) bool serve_repeated(struct sp_task *task, struc
     fault->keep = keep;
     if (!repeat_is_stuck(context, keep, &fault->kept))
         fault->kept = 0;
+    check(fault->kept <= PAGER_KEPT_MOST);
     return serve(task, fault, machine_instruction(context));
 }
 
@@ -111,12 +118,14 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
     uintptr_t code = machine_instruction(context);
     struct fault fault = {.page = page, .write = access == MACHINE_WRITE};
 
+    check(page < task->pager.config.pages);
     if (access == MACHINE_EXECUTE)
         return refuse(task, page, code);
     if (access == MACHINE_UNKNOWN)
         fault.write = task->pager.page[page].protection == PAGE_READ;
     if (!room_was_checked)
         room_check(task);
+    check(room_was_checked);
     return repeat_note(code, page) ? serve_repeated(task, &fault, context)
                                    : serve(task, &fault, code);
 }
@@ -124,6 +133,7 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
 /* SIGBUS at an address without memory behind it: was it cut off by physmem? */
 static bool handle_bus(struct sp_task *task, sp_page page, void *address)
 {
+    check(page == SP_NO_PAGE || page < task->pager.config.pages);
     if (page == SP_NO_PAGE && !memory_is_window(task, address))
         return false;
     if (!lost_possible(task))
@@ -139,6 +149,7 @@ static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t
 {
     sp_page page = units_page_at(task, info->si_addr);
 
+    check(info->si_code > 0);
     if (info->si_signo == SIGBUS) /* others are misaligned accesses, and errors of the hardware */
         return info->si_code == BUS_ADRERR && handle_bus(task, page, info->si_addr);
     if (page == SP_NO_PAGE || pager_regions_of(&task->pager, page) == NULL)
@@ -156,6 +167,7 @@ static void call_old(struct sigaction *old, int number, siginfo_t *info, void *c
     sigset_t mask = ((const ucontext_t *)context)->uc_sigmask;
     int code = errno;
 
+    check(old->sa_handler != SIG_DFL || (old->sa_flags & SA_SIGINFO) != 0);
     sigorset(&mask, &mask, &action.sa_mask);
     if ((action.sa_flags & SA_NODEFER) == 0)
         sigaddset(&mask, number);
@@ -176,6 +188,7 @@ static void pass_on(struct sigaction *old, int number, siginfo_t *info, void *co
     bool has_handler = (old->sa_flags & SA_SIGINFO) != 0 ||
                        (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN);
 
+    check(number == SIGSEGV || number == SIGBUS);
     if (has_handler) {
         call_old(old, number, info, context);
     } else {
@@ -191,6 +204,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     struct sp_task *task = attached_task();
     int saved = errno;
 
+    check(number == SIGSEGV || number == SIGBUS);
     if (task == NULL) {
         signal(number, SIG_DFL);
     } else if (info->si_code > 0 && probe_fault(info)) {
@@ -229,4 +243,5 @@ void fault_uninstall(struct sp_task *task)
 {
     sigaction(SIGSEGV, &task->old_segv, NULL);
     sigaction(SIGBUS, &task->old_bus, NULL);
+    check(inside == NULL);
 }

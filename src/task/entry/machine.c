@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 #if defined(__aarch64__)
 
 /* As in <asm/sigcontext.h>: records of this form follow each other, up to one of size 0. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "task/state/guard.h"
 
@@ -31,6 +32,7 @@ static void *pager_main(void *argument)
         while (fault != NULL) {
             struct handed_fault *next = fault->next;
 
+            check(fault->done == 0);
             fault->in_order = serve_fault(task, fault->fault);
             __atomic_store_n(&fault->done, 1, __ATOMIC_RELEASE);
             /* The fault may be gone with its thread's stack: the address alone is used. */
@@ -52,6 +54,7 @@ bool pager_thread_fault(struct sp_task *task, const struct fault *served)
     futex_wake(&task->fault_queue_word, 1);
     while (__atomic_load_n(&fault.done, __ATOMIC_ACQUIRE) == 0)
         futex_wait(&fault.done, 0, -1);
+    check(fault.done == 1);
     return fault.in_order;
 }
 
@@ -60,6 +63,7 @@ int pager_thread_start(struct sp_task *task, struct sp_error *error)
     struct guard guard;
     int result;
 
+    check(task->fault_queue == NULL);
     guard_begin(&guard);
     result = pthread_create(&task->pager_thread, NULL, pager_main, task);
     guard_end(&guard);
@@ -74,4 +78,5 @@ void pager_thread_stop(struct sp_task *task)
     __atomic_add_fetch(&task->fault_queue_word, 1, __ATOMIC_SEQ_CST);
     futex_wake(&task->fault_queue_word, 1);
     pthread_join(task->pager_thread, NULL);
+    check(task->fault_queue == NULL);
 }

@@ -12,6 +12,7 @@
 
 #include <selfpage/contract.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 
 /* Pages to touch, and the pages behind them that a thread that lost its way would touch. */
@@ -33,6 +34,7 @@ bool probe_fault(const siginfo_t *info)
     if (page >= PROBE_PAGES || ++faults > PROBE_PAGES ||
         mprotect(probed + page * SP_PAGE_SIZE, SP_PAGE_SIZE, PROT_READ | PROT_WRITE) != 0)
         siglongjmp(lost, 1);
+    check(faults > 0 && faults <= PROBE_PAGES);
     return true;
 }
 
@@ -65,6 +67,7 @@ int probe_resume(struct sp_error *error)
 
     if (pages == MAP_FAILED || mprotect(pages, size, PROT_NONE) != 0)
         return error_set(error, ENOMEM, "no memory to try a fault");
+    check(probed == NULL);
     faults = 0;
     if (sigsetjmp(lost, 1) == 0) {
         probed = pages;

@@ -24,6 +24,7 @@ void recalls_pay(struct sp_task *task)
         owed = before == 0 ? 0 : pager_debts_pay(&task->pager, PAY_STEP, drop_only);
         stores_pending = task->pager.leaving > 0;
         work_collect(task, &work);
+        check(owed <= before);
         hold_release(task);
         stores = work.stores;
         perform_work(task, &work, &task->cleaner, false, false);
@@ -43,6 +44,7 @@ int recalls_read_answers(struct sp_task *task)
 {
     bool wanted;
 
+    check(!hold_is_ours());
     hold_take(task);
     wanted = task->has_swap && task->pager.owed > 0 && task->pager.leaving > 0;
     hold_release(task);
@@ -58,6 +60,7 @@ void recalls_arrived(struct sp_task *task, const struct wire_message *message)
                                .grace = message->recall.grace};
     enum sp_recall_answer answer = SP_RECALL_COMPLY;
 
+    check(message->type == WIRE_RECALL && !hold_is_ours());
     if (task->on_recall != NULL)
         answer = task->on_recall(task->on_recall_arg, &recall);
     hold_take(task);

@@ -38,6 +38,7 @@ static uint32_t different_pages(sp_page pages[PAGER_KEPT_MOST])
             return 0;
         pages[count++] = repeat_here.page[i];
     }
+    check(count > 0 && count <= PAGER_KEPT_MOST);
     return count;
 }
 
@@ -57,6 +58,7 @@ bool repeat_is_stuck(const ucontext_t *context, sp_page pages[PAGER_KEPT_MOST], 
     repeat_here.same = close && registers == repeat_here.registers ? repeat_here.same + 1 : 0;
     repeat_here.registers = registers;
     repeat_here.mask = 0;
+    check(*countp <= PAGER_KEPT_MOST);
     return repeat_here.same >= SAME_ENOUGH;
 }
 
@@ -82,5 +84,6 @@ bool repeat_in_order(const struct sp_task *task, uintptr_t code, sp_page page)
         in_order.alone = in_order.paged == now ? in_order.alone + 1 : 0;
     }
     in_order.paged = now;
+    check(in_order.alone <= in_order.times);
     return in_order.times >= IN_ORDER_MOST || in_order.alone >= IN_ORDER_MOST_ALONE;
 }

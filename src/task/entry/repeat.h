@@ -11,6 +11,7 @@
 
 #include <ucontext.h>
 
+#include "base/assert.h"
 #include "task/state/state.h"
 
 /* Faults that are remembered. */
@@ -36,6 +37,7 @@ static inline bool repeat_note(uintptr_t code, sp_page page)
         repeat->faults = 0;
         repeat->mask = REPEAT_FAULTS - 1;
     }
+    check((repeat->mask & (repeat->mask + 1)) == 0);
     repeat->page[repeat->faults % REPEAT_FAULTS] = page;
     return (++repeat->faults & repeat->mask) == 0;
 }

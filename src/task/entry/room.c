@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "task/state/say.h"
 
 #if __has_include(<valgrind/valgrind.h>)
@@ -29,6 +30,7 @@ static size_t ordinary_room(unsigned char *here)
 
     while (room < SP_FAULT_STACK && is_writable(here - room - SP_PAGE_SIZE))
         room += SP_PAGE_SIZE;
+    check(room % SP_PAGE_SIZE == 0);
     return room;
 }
 
@@ -38,6 +40,7 @@ void room_check(const struct sp_task *task)
     stack_t stack = {0};
     size_t room;
 
+    check(!room_was_checked);
     room_was_checked = true;
     if (RUNNING_ON_VALGRIND || sigaltstack(NULL, &stack) != 0)
         return;

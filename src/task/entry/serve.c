@@ -19,6 +19,7 @@ static void wait_for_store(struct sp_task *task, uint32_t events, uint32_t progr
 {
     bool ours = false;
 
+    check(!hold_is_ours());
     futex_lock_take(&task->lock);
     for (uint32_t i = 0; i < TASK_STORE_BATCHES; i++)
         ours |= task->batch[i].channel == &task->swap;
@@ -33,6 +34,7 @@ static void wait_for_store(struct sp_task *task, uint32_t events, uint32_t progr
 
 static void wait_for_growth(struct sp_task *task, uint32_t events, uint32_t *pauses)
 {
+    check(!hold_is_ours());
     if (++*pauses == GROWTH_WARN_AFTER)
         say(task, "waiting for frames: it holds none that could be evicted, and physmem has "
                   "no extra frames to give");
@@ -51,6 +53,7 @@ static enum pager_verdict ask(struct sp_task *task, const struct fault *fault, s
     hold_take(task);
     if (fault->kept > 0)
         pager_evict_keep(&task->pager, fault->keep, fault->kept);
+    check(fault->kept <= PAGER_KEPT_MOST);
     verdict = pager_fault(&task->pager, fault->page, fault->write);
     if (verdict == PAGER_DONE && task->pager.effects_end == 0)
         verdict = PAGER_NO_PAGE; /* nothing to do */
@@ -66,6 +69,7 @@ static void serve_on(struct sp_task *task, const struct fault *fault, struct wor
     uint32_t pauses = 0;
     bool waited = false;
 
+    check(!hold_is_ours());
     for (;;) {
         bool brought_in = work->loads > 0 || work->refill;
 
@@ -114,6 +118,7 @@ bool serve_fault(struct sp_task *task, const struct fault *fault)
     enum pager_verdict verdict;
     struct work work;
 
+    check(!hold_is_ours() && doing_serving() == SP_NO_PAGE);
     doing_serve(fault->page);
     verdict = ask(task, fault, &work);
     if ((verdict != PAGER_DONE && verdict != PAGER_NO_PAGE) || !work_is_empty(&work)) {

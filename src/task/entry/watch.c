@@ -1,10 +1,12 @@
 #include "task/entry/watch.h"
 
+#include "base/assert.h"
 #include "task/state/hold.h"
 #include "task/state/units.h"
 
 void watch_figures(const struct wire_message *message, struct sp_availability *availability)
 {
+    check(message->type == WIRE_AVAILABILITY);
     *availability = (struct sp_availability){.available = message->availability.available,
                                              .held = message->availability.held,
                                              .promised = message->availability.promised,
@@ -15,6 +17,7 @@ static void call_on_pressure(struct sp_task *task, bool recalled, uint32_t frame
 {
     const struct sp_pressure pressure = {.recalled = recalled, .frames = frames};
 
+    check(!hold_is_ours());
     if (task->on_pressure != NULL && frames > 0)
         task->on_pressure(task->on_pressure_arg, &pressure);
 }
@@ -24,6 +27,7 @@ void watch_recalled(struct sp_task *task)
     uint32_t without_eviction, owed;
 
     hold_take(task);
+    check(task->pager.free <= task->pager.held);
     owed = units_base(task, task->pager.owed);
     without_eviction = units_base(task, task->pager.free + task->pager.leaving);
     hold_release(task);
@@ -39,6 +43,7 @@ void watch_told(struct sp_task *task, const struct wire_message *message)
     uint32_t recallable, unused;
     void *arg;
 
+    check(message->type == WIRE_AVAILABILITY);
     watch_figures(message, &availability);
     hold_take(task);
     changed = task->on_availability;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "task/state/hold.h"
 #include "task/state/say.h"
 
@@ -15,6 +16,7 @@
 /* Wait, for some seconds, until the control thread has heard that the task was revoked. */
 static void end_await(struct sp_task *task)
 {
+    check(!hold_is_ours());
     for (int i = 0;
          i < LAST_WORDS_TRIES && __atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_LIVES; i++)
         futex_wait(&task->end, TASK_LIVES, LAST_WORDS_PAUSE_NS);
@@ -29,6 +31,7 @@ void end_revoked(struct sp_task *task)
             0; /* there is nothing to carry out on */
         futex_lock_release(&task->lock);
     }
+    check(!hold_is_ours());
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED)
         say(task, "an extent was truncated: its memory is gone");
@@ -50,6 +53,7 @@ static void die_if_closed(struct sp_task *task, const struct channel *channel)
 {
     struct stat info;
 
+    check(channel->link.fd >= 0);
     if (fstat(channel->link.fd, &info) != 0 || !S_ISSOCK(info.st_mode))
         end_closed(task);
 }
@@ -60,6 +64,7 @@ static void die_unless_closed(struct sp_task *task, const char *server,
 {
     int end = channel_end(channel);
 
+    check(channel->link.fd >= 0);
     if (end != 0 && end != -EPIPE)
         say_and_die(task, "the connection to %s cannot be used any more: %s", server,
                     channel_problem(channel));
@@ -71,6 +76,7 @@ void end_physmem_gone(struct sp_task *task)
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
         end_revoked(task);
+    check(!hold_is_ours());
     die_unless_closed(task, "physmem", &task->physmem);
     say_and_die(task, "physmem is gone, and with it all contracts and frames");
 }
@@ -78,6 +84,7 @@ void end_physmem_gone(struct sp_task *task)
 void end_swap_gone(struct sp_task *task)
 {
     die_if_closed(task, &task->swap);
+    check(!hold_is_ours());
     die_unless_closed(task, "swap", &task->swap);
     die_unless_closed(task, "swap", &task->cleaner);
     say_and_die(task, "the swap server is gone, and with it the pages that it kept");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "task/state/guard.h"
 
 static SP_PRINTF(2, 0) void say_list(const struct sp_task *task, const char *format,
@@ -19,6 +20,7 @@ static SP_PRINTF(2, 0) void say_list(const struct sp_task *task, const char *for
     length += vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
     if (length > (int)sizeof(line) - 2)
         length = (int)sizeof(line) - 2;
+    check(length > 0 && length < (int)sizeof(line) - 1);
     line[length++] = '\n';
     do
         written = write(STDERR_FILENO, line, (size_t)length);

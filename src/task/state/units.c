@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 
 int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_pages,
@@ -40,6 +41,7 @@ int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_p
     if (max_pages >> *orderp == 0)
         return error_set(error, EINVAL, "max_pages is %u, less than one page of order %u",
                          max_pages, *orderp);
+    check(*orderp <= UNIT_ORDER_MAX);
     return 0;
 }
 
@@ -53,6 +55,7 @@ void units_show_stats(struct sp_task *task)
 {
     struct sp_stats shown = *task->stats;
 
+    check(task->shown_stats != task->stats && task->page_order > 0);
 #define SHOW(type, name, unit, meaning) shown.name <<= counts_pages(unit) ? task->page_order : 0;
     SP_TASK_COUNTERS(SHOW, SHOW)
 #undef SHOW

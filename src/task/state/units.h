@@ -2,6 +2,7 @@
 #ifndef TASK_STATE_UNITS_H
 #define TASK_STATE_UNITS_H
 
+#include "base/assert.h"
 #include "task/state/state.h"
 
 /* One message to swap carries the largest page whole. */
@@ -15,28 +16,33 @@ int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_p
 /* Of one page: base pages, and bytes. */
 static inline uint32_t unit_pages(const struct sp_task *task)
 {
+    check(task->page_order <= UNIT_ORDER_MAX);
     return UINT32_C(1) << task->page_order;
 }
 
 static inline size_t unit_bytes(const struct sp_task *task)
 {
+    check(task->page_order <= UNIT_ORDER_MAX);
     return (size_t)SP_PAGE_SIZE << task->page_order;
 }
 
 /* So many base pages, in whole pages: those that they make, and those that hold them. */
 static inline uint32_t units_in(const struct sp_task *task, uint32_t base)
 {
+    check(task->page_order <= UNIT_ORDER_MAX);
     return base >> task->page_order;
 }
 
 static inline uint32_t units_for(const struct sp_task *task, uint32_t base)
 {
+    check(task->page_order <= UNIT_ORDER_MAX);
     return (base >> task->page_order) + ((base & (unit_pages(task) - 1)) != 0);
 }
 
 /* A number of pages, in base pages; also the first base page of a page or of a slot. */
 static inline uint32_t units_base(const struct sp_task *task, uint32_t units)
 {
+    check(units <= UINT32_MAX >> task->page_order);
     return units << task->page_order;
 }
 
@@ -45,6 +51,7 @@ static inline uint32_t units_batch(const struct sp_task *task)
 {
     uint32_t batch = units_in(task, WIRE_BATCH);
 
+    check(batch > 0);
     return batch < PAGER_BATCH ? batch : PAGER_BATCH;
 }
 
@@ -63,6 +70,7 @@ void units_show_stats(struct sp_task *task);
 static inline uint32_t units_swap_slot(const struct sp_task *task, sp_page page, uint32_t swap,
                                        uint32_t i)
 {
+    check(i < unit_pages(task));
     return task->page_order == 0 ? swap : task->swap_slots[units_base(task, page) + i];
 }
 
@@ -73,6 +81,7 @@ static inline sp_page units_page_at(const struct sp_task *task, const void *addr
 
     if (offset >= (uintptr_t)task->arena_pages * SP_PAGE_SIZE)
         return SP_NO_PAGE;
+    check(offset / SP_PAGE_SIZE < task->arena_pages);
     return (sp_page)(offset / SP_PAGE_SIZE >> task->page_order);
 }
 
