@@ -1,4 +1,5 @@
 /* What a job does to the books, before and after its transfer, and how it is answered. */
+#include "base/assert.h"
 #include "service.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 /* Some pages of this job are to fail on their next transfer, if faults are injected. */
 static void faults_draw(struct swap_job *job, double rate)
 {
+    check(rate >= 0 && rate <= 1);
     for (uint32_t i = 0; i < job->count; i++)
         job->page[i].doomed = rate > 0 && random_unit(&job->service->random) < rate;
 }
@@ -15,6 +17,7 @@ static void faults_draw(struct swap_job *job, double rate)
 /* Nobody waits for this job any more. A FREE on a kept device is still worth doing. */
 static bool job_is_moot(const struct swap_job *job)
 {
+    check(job->session->references > 0);
     if (job->session->client->gone)
         return true;
     return job->session->connection == NULL && job->kind != SWAP_JOB_FREE;
@@ -25,6 +28,7 @@ static void reply_done(const struct swap_job *job, int error, uint32_t count, co
 {
     struct wire_message request = {.seq = job->seq};
 
+    check(error <= 0);
     if (job->session->connection != NULL)
         connection_send_done(job->session->connection, &request, error, count, text);
 }
@@ -37,6 +41,7 @@ static int store_begin(struct swap_job *job)
     uint32_t slots[WIRE_BATCH], wanted = 0, given = 0, pending = 0;
     int error = 0;
 
+    check(job->count <= WIRE_BATCH);
     for (uint32_t i = 0; i < job->count; i++)
         wanted += job->page[i].error == 0;
     if (wanted > 0)
@@ -60,11 +65,13 @@ static int store_begin(struct swap_job *job)
             job->page[i].slot = slots[given++];
             job->page[i].pinned = true;
         }
+    check(given == wanted);
     swap_job_collect(job);
     for (uint32_t i = 0; i < job->count; i++) {
         job->page[i].pending = job->page[i].error == 0;
         pending += job->page[i].pending;
     }
+    check(pending <= wanted);
     faults_draw(job, service->options->fail_writes);
     return pending > 0 ? 0 : 1;
 }
@@ -82,6 +89,7 @@ static int load_begin(struct swap_job *job)
         page->pinned = page->pending = page->error == 0;
         pending += page->pending;
     }
+    check(pending <= job->count);
     faults_draw(job, job->service->options->fail_reads);
     return pending > 0 ? 0 : 1;
 }
@@ -104,6 +112,7 @@ static int free_begin(struct swap_job *job)
         }
         pending += page->pending;
     }
+    check(kept || pending == 0);
     return pending > 0 ? 0 : 1;
 }
 
@@ -117,6 +126,7 @@ static int reserve_begin(struct swap_job *job)
     const struct client *client = job->session->client;
     int error = client_reserve(clients, job->session->client, job->add, job->subtract);
 
+    check(job->count == 0 && books != NULL);
     if (error < 0) {
         snprintf(
             text, sizeof(text),
@@ -127,6 +137,7 @@ static int reserve_begin(struct swap_job *job)
         reply_done(job, error, books->reserved, text);
         return 1;
     }
+    check(books->used <= books->reserved && map->reserved <= map->slots);
     reply.reserved.reserved = books->reserved;
     reply.reserved.available = map->slots - map->reserved;
     if (job->seq != 0 && job->session->connection != NULL)
@@ -140,6 +151,7 @@ int books_begin(struct swap_job *job)
         job->answered = true;
         return 1;
     }
+    check(!job->answered && job->kind <= SWAP_JOB_RESERVE);
     switch (job->kind) {
     case SWAP_JOB_STORE:
         return store_begin(job);
@@ -155,6 +167,7 @@ int books_begin(struct swap_job *job)
 /* Give back a slot that a STORE has been given and does not use. */
 static void page_abort(struct swap_job *job, struct swap_page *page)
 {
+    check(!page->pinned || page->slot < job->service->map.slots);
     if (page->pinned)
         (void)swap_map_abort(&job->service->map, page->slot);
     page->pinned = false;
@@ -179,6 +192,7 @@ bool books_retry(struct swap_job *job)
     /* The search for free slots goes on behind those that failed. */
     if (failed == 0 || swap_map_store(&job->service->map, job->number, failed, slots) < 0)
         return false;
+    check(failed <= job->count);
     job->again = true;
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
@@ -190,6 +204,7 @@ bool books_retry(struct swap_job *job)
         page->error = 0;
     }
     faults_draw(job, job->service->options->fail_writes);
+    check(given == failed);
     return true;
 }
 
@@ -198,6 +213,7 @@ static void page_judge(struct swap_job *job, struct swap_page *page)
 {
     struct swap_service *service = job->service;
 
+    check(page->error <= 0);
     if (!page->pending || page->error == 0)
         return;
     if (page->error == -EBADMSG) {
@@ -224,6 +240,7 @@ static void store_undo(struct swap_job *job)
         if (job->page[i].error == 0 &&
             swap_map_free(&job->service->map, job->number, job->page[i].slot) == 0)
             slots[count++] = job->page[i].slot;
+    check(count <= job->count);
     if (count > 0 && job->device->index != NULL)
         (void)swap_index_clear(job->device->index, slots, count);
     client_settle(&job->service->clients, job->session->client);
@@ -234,6 +251,7 @@ static void store_end(struct swap_job *job)
     struct connection *connection = job->session->connection;
     struct wire_message reply = {.type = WIRE_STORED, .seq = job->seq};
 
+    check(job->kind == SWAP_JOB_STORE && job->count <= WIRE_BATCH);
     reply.stored.slots_count = job->count;
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
@@ -257,6 +275,7 @@ static void load_end(struct swap_job *job)
     struct connection *connection = job->session->connection;
     struct wire_message reply = {.type = WIRE_LOADED, .seq = job->seq};
 
+    check(job->kind == SWAP_JOB_LOAD && job->count <= WIRE_BATCH);
     for (uint32_t i = 0; i < job->count; i++)
         page_judge(job, &job->page[i]);
     if (!job_is_moot(job))
@@ -281,6 +300,7 @@ static void free_end(struct swap_job *job)
     char text[WIRE_TEXT];
     int error = 0;
 
+    check(job->kind == SWAP_JOB_FREE);
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
 
@@ -293,6 +313,7 @@ static void free_end(struct swap_job *job)
             failed = page->slot;
         }
     }
+    check(freed <= job->count);
     job->service->counters.frees += freed;
     if (error != 0)
         snprintf(text, sizeof(text), "cannot free slot %u: %s", failed,
@@ -311,4 +332,5 @@ void books_end(struct swap_job *job)
         load_end(job);
     else if (job->kind == SWAP_JOB_FREE)
         free_end(job);
+    check(job->service->map.used <= job->service->map.reserved);
 }

@@ -24,6 +24,7 @@ static int table_grow(struct client_table *table, uint32_t number)
     if (client == NULL)
         return -ENOMEM;
     memset(client + table->room, 0, (room - table->room) * sizeof(struct client *));
+    check(room > number && room >= 2 * table->room);
     table->client = client;
     table->room = room;
     return 0;
@@ -36,6 +37,7 @@ static uint32_t number_find(const struct client_table *table)
 
     while (number < table->room && table->client[number] != NULL)
         number++;
+    check(number >= table->hint);
     return number;
 }
 
@@ -56,6 +58,7 @@ static struct client_owner *owner_of(struct client_table *table, uid_t uid)
     owner->uid = uid;
     owner->next = table->owners;
     table->owners = owner;
+    check(owner->uid == uid && owner->clients == 0);
     return owner;
 }
 
@@ -93,8 +96,10 @@ static int client_enter(struct client_table *table, struct client *client, uint3
         owner_leave(table, client->owner);
         return error;
     }
+    check(table->client[client->number] == NULL);
     table->client[client->number] = client;
     client->references++;
+    check(client->references > 0);
     return 0;
 }
 
@@ -120,12 +125,14 @@ static int client_restore(struct client_table *table, uint32_t number,
     }
     if (client->id > table->last_id)
         table->last_id = client->id;
+    check(table->client[number] == client && table->last_id >= client->id);
     return 0;
 }
 
 /* Does this record belong to a client there is? A number may have had other owners before. */
 static bool owner_is_here(const struct client_table *table, const struct index_slot *record)
 {
+    check(record->key != 0);
     return record->client < table->room && table->client[record->client] != NULL &&
            table->client[record->client]->key == record->key;
 }
@@ -143,6 +150,7 @@ static int64_t slots_restore(struct client_table *table)
             swap_map_restore(table->map, record->client, slot, record->checksum) == 0)
             restored++;
     }
+    check(restored <= (int64_t)table->map->slots);
     return restored;
 }
 
@@ -154,12 +162,14 @@ static void reservations_restore(struct client_table *table)
 
         if (books == NULL)
             continue;
+        check(table->client[number] != NULL);
         record = swap_index_client(table->index, number);
         /* This can fail only if the index contradicts itself; what the slots need is there. */
         if (record->reserved > books->reserved)
             (void)swap_map_reserve(table->map, number, record->reserved - books->reserved, 0);
         table->client[number]->owner->reserved += books->reserved;
     }
+    check(table->map->used <= table->map->reserved);
 }
 
 int64_t client_table_init(struct client_table *table, struct swap_map *map,
@@ -170,6 +180,7 @@ int64_t client_table_init(struct client_table *table, struct swap_map *map,
     *table =
         (struct client_table){.map = map, .index = index, .quota = quota, .user_quota = user_quota};
     table->most = index != NULL ? SWAP_INDEX_CLIENTS : SWAP_CLIENTS_MAX;
+    check(table->most <= SWAP_CLIENTS_MAX);
     if (index == NULL)
         return 0;
     for (uint32_t number = 0; number < SWAP_INDEX_CLIENTS; number++) {
@@ -188,6 +199,7 @@ int64_t client_table_init(struct client_table *table, struct swap_map *map,
 
 void client_table_fini(struct client_table *table)
 {
+    check(table->client != NULL || table->room == 0);
     for (uint32_t number = 0; number < table->room; number++)
         if (table->client[number] != NULL)
             client_unref(table->client[number]);
@@ -207,6 +219,7 @@ static int client_save(const struct client_table *table, const struct client *cl
     struct index_client record = {
         .key = client->key, .uid = (uint32_t)client->uid, .id = client->id};
 
+    check(client->number < table->room && table->client[client->number] == client);
     if (table->index == NULL)
         return 0;
     record.reserved = swap_map_client(table->map, client->number)->reserved;
@@ -219,6 +232,7 @@ static bool may_have_one(const struct client_table *table, uid_t uid)
 {
     const struct client_owner *owner = table->owners;
 
+    check(table->map->clients <= table->most);
     while (owner != NULL && owner->uid != uid)
         owner = owner->next;
     return user_may(owner != NULL ? owner->clients : 0, 1, table->map->clients, table->most,
@@ -250,6 +264,7 @@ int client_new(struct client_table *table, uid_t uid, const char *name, struct c
         free(client);
         return error;
     }
+    check(client->key != 0 && table->client[number] == client);
     table->hint = number + 1;
     table->last_id = client->id;
     error = client_save(table, client);
@@ -268,6 +283,7 @@ int client_reserve(struct client_table *table, struct client *client, uint32_t a
     uint32_t before = books->reserved;
     int error;
 
+    check(books != NULL && owner->reserved >= books->reserved);
     if (add > subtract && (uint64_t)owner->reserved + add - subtract > table->user_quota)
         return -EDQUOT;
     error = swap_map_reserve(table->map, client->number, add, subtract);
@@ -279,11 +295,13 @@ int client_reserve(struct client_table *table, struct client *client, uint32_t a
         return -EIO;
     }
     owner->reserved += books->reserved - before;
+    check(owner->reserved >= books->reserved);
     return 0;
 }
 
 struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id)
 {
+    check(key != 0);
     for (uint32_t number = 0; number < table->room; number++) {
         struct client *client = table->client[number];
 
@@ -295,6 +313,7 @@ struct client *client_find(const struct client_table *table, uint64_t key, uint3
 
 void client_join(struct client *client)
 {
+    check(!client->gone && client->references > 0);
     client->connections++;
     client->references++;
 }
@@ -307,6 +326,8 @@ void client_settle(struct client_table *table, struct client *client)
         return;
     if (table->index != NULL && swap_map_client(table->map, number)->used > 0)
         return;
+    check(table->client[number] == client &&
+          client->owner->reserved >= swap_map_client(table->map, number)->reserved);
     client->gone = true;
     client->owner->reserved -= swap_map_client(table->map, number)->reserved;
     swap_map_remove(table->map, number);
@@ -322,6 +343,7 @@ void client_settle(struct client_table *table, struct client *client)
 
 void client_leave(struct client_table *table, struct client *client)
 {
+    ensure(client->connections > 0);
     client->connections--;
     if (client->connections > 0)
         return;
@@ -331,6 +353,7 @@ void client_leave(struct client_table *table, struct client *client)
 
 void client_unref(struct client *client)
 {
+    ensure(client->references > 0);
     if (--client->references > 0)
         return;
     extent_table_fini(&client->extents);

@@ -8,6 +8,7 @@ static int head_begin(struct swap_device *device, const char *place, struct sp_e
 {
     int records = device->facts.records;
 
+    check(device->index == NULL);
     return device->facts.existed
                ? swap_index_load(&device->index, records, device->slots, place, error)
                : swap_index_create(&device->index, records, device->slots, place, error);
@@ -32,6 +33,7 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
         device->state = NULL;
         return code;
     }
+    check(device->state != NULL || device->backend != NULL);
     if (options->keep)
         code = head_begin(device, options->file, error);
     if (code == 0)
@@ -47,16 +49,19 @@ void swap_device_close(struct swap_device *device)
     if (device->state != NULL)
         device->backend->close(device->state);
     device->state = NULL;
+    check(device->index == NULL);
 }
 
 int swap_device_write(const struct swap_device *device, uint32_t slot, uint32_t count,
                       const void *pages)
 {
+    check(count > 0 && slot < device->slots && count <= device->slots - slot);
     return device->backend->write(device->state, slot, count, pages);
 }
 
 int swap_device_read(const struct swap_device *device, uint32_t slot, uint32_t count, void *pages)
 {
+    check(count > 0 && slot < device->slots && count <= device->slots - slot);
     return device->backend->read(device->state, slot, count, pages);
 }
 

@@ -26,6 +26,7 @@ static uint32_t place_find(const struct extent_table *table, uint32_t number)
         else
             high = middle;
     }
+    check(low == table->count || table->extent[low]->number >= number);
     return low;
 }
 
@@ -41,6 +42,7 @@ static int table_grow(struct extent_table *table)
         return -ENOMEM;
     table->extent = extent;
     table->room = room;
+    check(table->count < table->room);
     return 0;
 }
 
@@ -66,6 +68,7 @@ int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd
                                    .server = server,
                                    .user = user,
                                    .totals = totals};
+    check(table->count < table->room);
     user->references++;
     user->extents++;
     memmove(table->extent + place + 1, table->extent + place,
@@ -73,6 +76,7 @@ int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd
     table->extent[place] = extent;
     table->count++;
     totals->extents++;
+    check(table->count <= table->room && table->count <= EXTENT_TABLE_MAX);
     return 0;
 }
 
@@ -87,6 +91,7 @@ struct swap_extent *extent_table_find(const struct extent_table *table, uint32_t
     extent = table->extent[place];
     if (extent->number != number || offset >= extent->pages)
         return NULL;
+    check(extent->references > 0);
     extent->references++;
     return extent;
 }
@@ -97,6 +102,7 @@ int extent_table_remove(struct extent_table *table, uint32_t number)
 
     if (place == table->count || table->extent[place]->number != number)
         return -ENOENT;
+    check(table->count > 0 && table->extent[place]->references > 0);
     extent_table_unref(table->extent[place]);
     table->count--;
     memmove(table->extent + place, table->extent + place + 1,
@@ -106,6 +112,7 @@ int extent_table_remove(struct extent_table *table, uint32_t number)
 
 void extent_table_fini(struct extent_table *table)
 {
+    check(table->count <= table->room);
     for (uint32_t i = 0; i < table->count; i++)
         extent_table_unref(table->extent[i]);
     free(table->extent);
@@ -125,6 +132,7 @@ static uint8_t *memory_map(struct swap_extent *extent)
         extent->memory = memory;
         extent->totals->mapped++;
     }
+    check(extent->memory == NULL || extent->totals->mapped > 0);
     return memory;
 }
 
@@ -147,6 +155,7 @@ void extent_table_unref(struct swap_extent *extent)
 {
     if (extent == NULL || --extent->references > 0)
         return;
+    ensure(extent->totals->extents > 0 && extent->user->extents > 0);
     extent->totals->extents--;
     if (extent->memory != NULL) {
         munmap(extent->memory, (size_t)extent->pages * SWAP_PAGE);

@@ -1,4 +1,5 @@
 /* The index of a kept device. */
+#include "base/assert.h"
 #include "index.h"
 
 #include <errno.h>
@@ -41,11 +42,13 @@ struct swap_index {
 
 static uint32_t slot_blocks_of(uint32_t slots)
 {
+    check(slots > 0);
     return (uint32_t)((slots - 1) / SLOTS_PER_BLOCK + 1);
 }
 
 uint64_t swap_index_data_offset(uint32_t slots)
 {
+    check(slots > 0);
     return (uint64_t)BLOCK * (1 + CLIENT_BLOCKS + slot_blocks_of(slots));
 }
 
@@ -57,6 +60,7 @@ static uint64_t slot_check(const struct index_slot *record, uint32_t slot)
 
 static uint64_t client_check(const struct index_client *record, uint32_t number)
 {
+    check(number < SWAP_INDEX_CLIENTS);
     return XXH3_64bits_withSeed(record, offsetof(struct index_client, check), number);
 }
 
@@ -69,6 +73,7 @@ static int bytes_write(int fd, const void *bytes, size_t count, uint64_t offset)
 {
     ssize_t written = pwrite(fd, bytes, count, (off_t)offset);
 
+    check(fd >= 0 && count > 0);
     if (written < 0)
         return -errno;
     return (size_t)written == count ? 0 : -EIO;
@@ -78,6 +83,7 @@ static int bytes_read(int fd, void *bytes, size_t count, uint64_t offset)
 {
     char *next = bytes;
 
+    check(fd >= 0 && count > 0);
     while (count > 0) {
         ssize_t got = pread(fd, next, count, (off_t)offset);
 
@@ -94,12 +100,14 @@ static int bytes_read(int fd, void *bytes, size_t count, uint64_t offset)
 
 static int clients_block_write(const struct swap_index *index, uint32_t block)
 {
+    check(block < CLIENT_BLOCKS);
     return bytes_write(index->fd, index->client + block * CLIENTS_PER_BLOCK, BLOCK,
                        (uint64_t)BLOCK * (1 + block));
 }
 
 static int slots_block_write(const struct swap_index *index, uint32_t block)
 {
+    check(block < index->slot_blocks);
     return bytes_write(index->fd, index->slot + block * SLOTS_PER_BLOCK, BLOCK,
                        (uint64_t)BLOCK * (1 + CLIENT_BLOCKS + block));
 }
@@ -113,6 +121,7 @@ static struct swap_index *index_new(int fd, uint32_t slots)
     index->fd = fd;
     index->slots = slots;
     index->slot_blocks = slot_blocks_of(slots);
+    check((uint64_t)index->slot_blocks * SLOTS_PER_BLOCK >= slots);
     index->client = calloc(CLIENT_BLOCKS, BLOCK);
     index->slot = calloc(index->slot_blocks, BLOCK);
     pthread_mutex_init(&index->lock, NULL);
@@ -142,6 +151,7 @@ static struct index_header header_of(uint32_t slots)
 
     memcpy(header.magic, index_magic, sizeof(header.magic));
     header.check = header_check(&header);
+    check(header.data % BLOCK == 0);
     return header;
 }
 
@@ -154,6 +164,7 @@ int swap_index_create(struct swap_index **index, int fd, uint32_t slots, const c
     *index = index_new(fd, slots);
     if (*index == NULL)
         return error_set(error, ENOMEM, "no memory for the index of %s", path);
+    check(header_check(&header) == header.check);
     code = bytes_write(fd, &header, sizeof(header), 0);
     if (code < 0) {
         swap_index_free(index);
@@ -185,12 +196,14 @@ static int header_judge(const struct index_header *header, uint32_t slots, const
                          header->slots, header->slots);
     if (header->clients != SWAP_INDEX_CLIENTS || header->data != swap_index_data_offset(slots))
         return error_set(error, EPROTO, "%s has another layout than this server's", path);
+    check(header->data % BLOCK == 0);
     return 0;
 }
 
 /* Forget records that fail their check. */
 static void records_check(struct swap_index *index)
 {
+    check((uint64_t)index->slot_blocks * SLOTS_PER_BLOCK >= index->slots);
     for (uint32_t i = 0; i < SWAP_INDEX_CLIENTS; i++) {
         struct index_client *client = &index->client[i];
 
@@ -230,17 +243,20 @@ int swap_index_load(struct swap_index **index, int fd, uint32_t slots, const cha
         swap_index_free(index);
         return error_set(error, -code, "cannot read the index of %s: %s", path, strerror(-code));
     }
+    check((*index)->slots == slots);
     records_check(*index);
     return 0;
 }
 
 const struct index_slot *swap_index_slot(const struct swap_index *index, uint32_t slot)
 {
+    ensure(slot < index->slots);
     return index->slot[slot].key != 0 ? &index->slot[slot] : NULL;
 }
 
 const struct index_client *swap_index_client(const struct swap_index *index, uint32_t number)
 {
+    ensure(number < SWAP_INDEX_CLIENTS);
     return index->client[number].key != 0 ? &index->client[number] : NULL;
 }
 
@@ -250,6 +266,7 @@ static int slots_write(const struct swap_index *index, const uint32_t *slots, ui
 {
     uint32_t written = UINT32_MAX;
 
+    check(count <= SWAP_INDEX_BATCH);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t block = (uint32_t)(slots[i] / SLOTS_PER_BLOCK);
         int code = block == written ? 0 : slots_block_write(index, block);
@@ -268,7 +285,9 @@ static int slots_change(struct swap_index *index, const uint32_t *slots,
     struct index_slot before[SWAP_INDEX_BATCH];
     int code;
 
+    check(count <= SWAP_INDEX_BATCH);
     for (uint32_t i = 0; i < count; i++) {
+        ensure(slots[i] < index->slots);
         before[i] = index->slot[slots[i]];
         index->slot[slots[i]] = records[i];
     }
@@ -288,10 +307,12 @@ int swap_index_store(struct swap_index *index, uint32_t number, uint64_t key, co
     struct index_slot records[SWAP_INDEX_BATCH];
     int code;
 
+    check(key != 0 && number < SWAP_INDEX_CLIENTS);
     if (count > SWAP_INDEX_BATCH)
         return -EINVAL;
     pthread_mutex_lock(&index->lock);
     for (uint32_t i = 0; i < count; i++) {
+        check(slots[i] < index->slots);
         records[i] = (struct index_slot){.key = key, .checksum = checksums[i], .client = number};
         records[i].check = slot_check(&records[i], slots[i]);
     }
@@ -307,6 +328,7 @@ int swap_index_clear(struct swap_index *index, const uint32_t *slots, uint32_t c
 
     if (count > SWAP_INDEX_BATCH)
         return -EINVAL;
+    check(count > 0);
     pthread_mutex_lock(&index->lock);
     code = slots_change(index, slots, records, count);
     pthread_mutex_unlock(&index->lock);
@@ -320,6 +342,7 @@ int swap_index_set_client(struct swap_index *index, uint32_t number,
     struct index_client before = *record;
     int code;
 
+    ensure(number < SWAP_INDEX_CLIENTS);
     pthread_mutex_lock(&index->lock);
     if (client != NULL) {
         *record = *client;

@@ -1,4 +1,5 @@
 /* Moving the pages of a job: extents to buffer to device, and back. */
+#include "base/assert.h"
 #include "job.h"
 
 #include <errno.h>
@@ -14,11 +15,13 @@ struct page_run {
 
 static uint8_t *page_bytes(const struct swap_job *job, uint32_t page)
 {
+    check(page < job->count && job->buffer != NULL);
     return job->buffer + (size_t)page * SWAP_PAGE;
 }
 
 static void run_set_error(struct swap_job *job, struct page_run run, int error)
 {
+    check(run.first + run.count <= job->count && error <= 0);
     for (uint32_t i = run.first; i < run.first + run.count; i++)
         job->page[i].error = error;
 }
@@ -26,6 +29,7 @@ static void run_set_error(struct swap_job *job, struct page_run run, int error)
 /* Is page `i` to be copied to or from an extent? */
 static bool is_copied(const struct swap_job *job, uint32_t i)
 {
+    check(i < job->count);
     return job->page[i].extent != NULL && job->page[i].error == 0;
 }
 
@@ -35,6 +39,7 @@ static struct page_run extent_run(const struct swap_job *job, uint32_t first)
     const struct swap_page *start = &job->page[first];
     struct page_run run = {.first = first, .count = 1};
 
+    check(is_copied(job, first));
     while (first + run.count < job->count && is_copied(job, first + run.count) &&
            start[run.count].extent == start->extent &&
            start[run.count].offset == start->offset + run.count)
@@ -48,6 +53,7 @@ static uint32_t run_copy(const struct swap_job *job, struct page_run run)
     const struct swap_page *page = &job->page[run.first];
     ssize_t copied;
 
+    check(run.count > 0 && page->offset + run.count <= page->extent->pages);
     if (job->kind != SWAP_JOB_STORE)
         return extent_table_write(page->extent, page->offset, run.count, job->buffer_fd,
                                   job->buffer_at + (off_t)run.first * SWAP_PAGE);
@@ -69,6 +75,7 @@ static void pages_copy(struct swap_job *job)
         }
         run = extent_run(job, i);
         copied = run_copy(job, run);
+        check(copied <= run.count);
         i += run.count;
         run.first += copied;
         run.count -= copied;
@@ -78,11 +85,13 @@ static void pages_copy(struct swap_job *job)
 
 void swap_job_collect(struct swap_job *job)
 {
+    check(job->kind == SWAP_JOB_STORE);
     pages_copy(job);
 }
 
 void swap_job_deliver(struct swap_job *job)
 {
+    check(job->kind == SWAP_JOB_LOAD);
     pages_copy(job);
 }
 
@@ -92,6 +101,7 @@ static struct page_run slot_run(const struct swap_job *job, uint32_t first)
     const struct swap_page *start = &job->page[first];
     struct page_run run = {.first = first, .count = 1};
 
+    check(start->pending);
     while (first + run.count < job->count && start[run.count].pending &&
            start[run.count].slot == start->slot + run.count)
         run.count++;
@@ -103,6 +113,7 @@ static int run_transfer(struct swap_job *job, struct page_run run)
 {
     uint32_t slot = job->page[run.first].slot;
 
+    check(run.count > 0 && run.first + run.count <= job->count);
     job->transfers++;
     for (uint32_t i = run.first; i < run.first + run.count; i++)
         if (job->page[i].doomed)
@@ -125,6 +136,7 @@ static void runs_transfer(struct swap_job *job)
             continue;
         }
         run = slot_run(job, i);
+        check(run.count <= job->count - i);
         error = run_transfer(job, run);
         i += run.count;
         run_set_error(job, run, error);
@@ -149,6 +161,7 @@ static void stored_enter(struct swap_job *job)
             slots[count] = job->page[i].slot;
             checksums[count++] = job->page[i].checksum;
         }
+    check(count <= job->count);
     if (count > 0 && job->device->index != NULL)
         error =
             swap_index_store(job->device->index, job->number, job->key, slots, checksums, count);
@@ -167,6 +180,7 @@ static void store_transfer(struct swap_job *job)
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].pending)
             job->page[i].checksum = XXH3_64bits(page_bytes(job, i), SWAP_PAGE);
+    check(job->kind == SWAP_JOB_STORE);
     runs_transfer(job);
     if (job->device->index != NULL || job->device->sync)
         stored_enter(job);
@@ -174,6 +188,7 @@ static void store_transfer(struct swap_job *job)
 
 static void load_transfer(struct swap_job *job)
 {
+    check(job->kind == SWAP_JOB_LOAD);
     runs_transfer(job);
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].pending && job->page[i].error == 0 &&
@@ -190,6 +205,7 @@ static void free_transfer(struct swap_job *job)
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].pending)
             slots[count++] = job->page[i].slot;
+    check(count == 0 || job->device->index != NULL);
     if (count > 0)
         error = swap_index_clear(job->device->index, slots, count);
     if (count > 0 && error == 0 && job->device->sync)
@@ -201,6 +217,7 @@ static void free_transfer(struct swap_job *job)
 
 void swap_job_transfer(struct swap_job *job)
 {
+    check(job->count > 0 && job->count <= WIRE_BATCH);
     if (job->kind == SWAP_JOB_STORE)
         store_transfer(job);
     else if (job->kind == SWAP_JOB_LOAD)

@@ -1,3 +1,4 @@
+#include "base/assert.h"
 #include "kept.h"
 
 #include <errno.h>
@@ -18,11 +19,13 @@ static uint32_t stored_by(const struct swap_device *device, uint32_t number, uin
 
         stored += record != NULL && record->client == number && record->key == key;
     }
+    check(stored <= device->slots);
     return stored;
 }
 
 static void list(const struct swap_device *device)
 {
+    check(device->index != NULL);
     printf("%10s %10s %10s %10s  %s\n", "client", "user", "reserved", "stored", "name");
     for (uint32_t number = 0; number < SWAP_INDEX_CLIENTS; number++) {
         const struct index_client *client = swap_index_client(device->index, number);
@@ -46,6 +49,7 @@ static int drop(const struct swap_device *device, uint32_t number)
         if (record != NULL && record->client == number && record->key == key)
             slots[count++] = slot;
         if (count == SWAP_INDEX_BATCH || (count > 0 && slot == device->slots - 1)) {
+            check(count <= SWAP_INDEX_BATCH);
             code = swap_index_clear(device->index, slots, count);
             count = 0;
         }
@@ -62,6 +66,7 @@ static int drop_id(const struct swap_device *device, uint32_t id, struct sp_erro
 
         if (client == NULL || client->id != id)
             continue;
+        check(client->id == id);
         code = drop(device, number);
         if (code < 0)
             return error_set(error, -code, "cannot drop client %u: %s", id, strerror(-code));
@@ -80,6 +85,7 @@ int kept_run(const struct swap_options *options, struct sp_error *error)
     code = swap_device_open(&device, options, error);
     if (code < 0)
         return code;
+    check(device.index != NULL);
     if (options->drop_client != 0)
         code = drop_id(&device, options->drop_client, error);
     if (code == 0 && options->list_clients)

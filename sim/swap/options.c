@@ -1,4 +1,5 @@
 /* The command line of selfpage-swap. */
+#include "base/assert.h"
 #include "options.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ static int mode_set(void *arg, enum swap_mode mode, struct sp_error *error)
 
     if (options->mode != SWAP_MODE_AUTO && options->mode != mode)
         return error_set(error, EINVAL, "--buffered and --direct exclude each other");
+    check(mode == SWAP_MODE_BUFFERED || mode == SWAP_MODE_DIRECT);
     options->mode = mode;
     return 0;
 }
@@ -93,12 +95,14 @@ static int device_choose(struct swap_options *options, struct sp_error *error)
     if (options->backend->place[0] != '\0' && options->file[0] == '\0')
         return error_set(error, EINVAL, "--device: %s needs a %s after the colon", options->device,
                          options->backend->place);
+    check(options->backend != NULL);
     return 0;
 }
 
 /* Can the backend do what was asked for? */
 static int device_judge(const struct swap_options *options, struct sp_error *error)
 {
+    check(options->backend != NULL);
     if (options->keep && !options->backend->keeps)
         return error_set(error, EINVAL,
                          "--device: %s keeps nothing once the server has ended: use --device "
@@ -113,7 +117,7 @@ static int device_judge(const struct swap_options *options, struct sp_error *err
     return 0;
 }
 
-static int check(void *arg, struct sp_error *error)
+static int settle(void *arg, struct sp_error *error)
 {
     struct swap_options *options = arg;
 
@@ -132,6 +136,7 @@ static int check(void *arg, struct sp_error *error)
         options->quota = options->slots;
     if (options->user_quota == 0)
         options->user_quota = UINT32_MAX; /* none */
+    ensure(options->quota > 0 && options->quota <= options->slots && options->backend != NULL);
     return 0;
 }
 
@@ -153,5 +158,5 @@ const struct options_syntax swap_options_syntax = {
     .more = devices_print,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
-    .check = check,
+    .check = settle,
 };

@@ -1,4 +1,5 @@
 /* The swap server's side of the protocol: who says what when. */
+#include "base/assert.h"
 #include "service.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ static int on_accept(struct connection *connection, const struct sock_peer *peer
     session->service = service_of(connection);
     session->connection = connection;
     session->references = 1;
+    check(connection->user == NULL);
     connection->user = session;
     return 0;
 }
@@ -44,6 +46,7 @@ static void on_close(struct connection *connection, enum connection_end end, con
     struct swap_service *service = session->service;
 
     (void)end;
+    check(session->connection == connection && session->references > 0);
     session->connection = NULL;
     if (session->client != NULL) {
         if (service->options->verbose)
@@ -58,6 +61,7 @@ static void on_close(struct connection *connection, enum connection_end end, con
 static void hello_refuse(struct connection *connection, const struct wire_message *message,
                          int error, const char *text)
 {
+    check(error < 0);
     connection_send_done(connection, message, error, 0, text);
     connection_close(connection, CONNECTION_VIOLATION, "HELLO refused: %s", text);
 }
@@ -67,6 +71,7 @@ static void welcome_send(struct swap_session *session, uint32_t seq)
     const struct swap_service *service = session->service;
     struct wire_message reply = {.type = WIRE_WELCOME, .seq = seq};
 
+    check(service->map.reserved <= service->map.slots);
     reply.welcome.version = WIRE_VERSION;
     reply.welcome.id = session->client != NULL ? session->client->id : 0;
     reply.welcome.key = session->client != NULL ? session->client->key : 0;
@@ -92,6 +97,7 @@ static struct client *hello_client(struct connection *connection,
             hello_refuse(connection, message, -EACCES, "this client is another user's");
             client = NULL;
         }
+        check(client == NULL || client->uid == connection->peer.uid);
         return client;
     }
     error = client_new(&service->clients, connection->peer.uid, message->hello.name, &client);
@@ -108,6 +114,7 @@ static void on_hello(struct connection *connection, const struct wire_message *m
     struct swap_session *session = connection->user;
     struct swap_service *service = session->service;
 
+    check(!session->greeted && session->client == NULL);
     if (message->hello.version != WIRE_VERSION) {
         hello_refuse(connection, message, -EPROTO, "this server speaks another protocol version");
         return;
@@ -126,6 +133,7 @@ static void on_hello(struct connection *connection, const struct wire_message *m
                      session->client->id, session->client->name, (int)connection->peer.pid,
                      (unsigned)connection->peer.uid);
     }
+    check(session->client == NULL || session->client->connections > 0);
     session->greeted = true;
     connection_greet(connection, session->client != NULL);
     welcome_send(session, message->seq);
@@ -139,6 +147,7 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
     const char *text = NULL;
     int error = extent_check(consume_fd, message->give_extent.pages);
 
+    check(session->client != NULL);
     if (error < 0)
         text =
             "not an extent of that many pages, sealed against growing, and not against shrinking";
@@ -163,6 +172,7 @@ static void on_forget_extent(struct connection *connection, const struct wire_me
     struct swap_session *session = connection->user;
     int error = extent_table_remove(&session->client->extents, message->forget_extent.extent);
 
+    check(session->client != NULL);
     connection_send_done(connection, message, error, error == 0 ? 1 : 0,
                          error == 0 ? NULL : "no extent has this number");
 }
@@ -173,6 +183,7 @@ static void on_status(struct connection *connection, const struct wire_message *
     struct wire_message reply = {.type = WIRE_SWAP_STATUS, .seq = message->seq};
     struct swap_counters counters = service->counters;
 
+    check(service->map.used <= service->map.reserved);
     counters.slots = service->map.slots;
     counters.used = service->map.used;
     counters.reserved = service->map.reserved;
@@ -190,6 +201,7 @@ static void on_status(struct connection *connection, const struct wire_message *
 static void on_request(struct connection *connection, const struct wire_message *message,
                        int consume_fd)
 {
+    check(((const struct swap_session *)connection->user)->client != NULL);
     switch (message->type) {
     case WIRE_STORE:
     case WIRE_LOAD:
@@ -224,6 +236,7 @@ static void on_message(struct connection *connection, const struct wire_message 
 {
     const struct swap_session *session = connection->user;
 
+    check(session->client == NULL || session->greeted);
     if (message->type == WIRE_HELLO && !session->greeted) {
         on_hello(connection, message);
     } else if (message->type == WIRE_STATUS && session->greeted) {
@@ -247,6 +260,7 @@ static void on_stop(struct server *server)
     const struct swap_counters *counters = &service->counters;
 
     service_drop_queue(service);
+    check(service->turns.first == NULL && service->turns.count == 0);
     if (service->options->verbose)
         log_line(&server->log, "stop",
                  "%llu pages stored, %llu loaded, %llu freed, %llu failed, %llu corrupt; %u of %u "
@@ -266,6 +280,7 @@ static uint32_t descriptors_share(struct swap_service *service)
     limits_make_room(many);
     many -= many > 4 * FDS_OWN ? FDS_OWN : many / 4;
     service->extents_max = many - many / 4;
+    check(service->extents_max + many / 4 <= many);
     return many / 4;
 }
 
@@ -274,6 +289,7 @@ static void start_log(struct swap_service *service)
 {
     const struct swap_options *options = service->options;
 
+    check(service->restored >= 0);
     if (service->device.facts.fell_back)
         log_line(&service->server.log, "mode",
                  "%s is buffered: its file system does not take O_DIRECT", options->device);
@@ -306,6 +322,7 @@ int swap_server_start(struct swap_service *service, uv_loop_t *loop,
 
     if (code < 0)
         return code;
+    check(service->map.slots == options->slots);
     server.connections_max = descriptors_share(service);
     code = server_start(&service->server, loop, &server, error);
     if (code == 0)

@@ -1,4 +1,5 @@
 /* Jobs on their way: made from messages, served at once or queued, and freed. */
+#include "base/assert.h"
 #include "service.h"
 
 #include <errno.h>
@@ -20,17 +21,20 @@ static void *libc_resize(void *context, void *block, size_t old_size, size_t new
 
 static struct swap_job *job_allocate(uint32_t pages)
 {
+    check(pages <= WIRE_BATCH);
     return malloc(sizeof(struct swap_job) + pages * sizeof(struct swap_page));
 }
 
 /* A buffer for one job, or NULL: then one will be given back later. */
 static uint8_t *buffer_take(struct swap_service *service)
 {
+    check(service->buffers_free <= SERVICE_BUFFERS);
     return service->buffers_free > 0 ? service->buffer[--service->buffers_free] : NULL;
 }
 
 static void buffer_give(struct swap_service *service, uint8_t *buffer)
 {
+    check(buffer == NULL || service->buffers_free < SERVICE_BUFFERS);
     if (buffer != NULL)
         service->buffer[service->buffers_free++] = buffer;
 }
@@ -39,6 +43,8 @@ static void buffer_set(struct swap_job *job, uint8_t *buffer)
 {
     const struct shared *buffers = &job->service->buffers;
 
+    check(buffer >= (const uint8_t *)buffers->memory &&
+          buffer < (const uint8_t *)buffers->memory + buffers->size);
     job->buffer = buffer;
     job->buffer_fd = buffers->fd;
     job->buffer_at = buffer - (const uint8_t *)buffers->memory;
@@ -46,6 +52,7 @@ static void buffer_set(struct swap_job *job, uint8_t *buffer)
 
 void service_session_unref(struct swap_session *session)
 {
+    ensure(session->references > 0);
     if (--session->references > 0)
         return;
     if (session->client != NULL)
@@ -60,6 +67,7 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
     struct swap_service *service = session->service;
     struct swap_job *job = service->threaded ? job_allocate(count) : service->reused;
 
+    check(count <= WIRE_BATCH && session->client != NULL);
     if (job == NULL)
         return NULL;
     memset(job, 0, sizeof(*job) + count * sizeof(job->page[0]));
@@ -87,6 +95,7 @@ static void job_free(struct swap_job *job)
 
     for (uint32_t i = 0; i < job->count; i++)
         extent_table_unref(job->page[i].extent);
+    ensure(session->jobs > 0);
     session->jobs--;
     if (service->threaded) {
         session->client->buffers -= job->buffer != NULL;
@@ -101,6 +110,7 @@ static void place_set(struct swap_page *page, const struct client *client, uint3
 {
     page->offset = offset;
     page->extent = extent_table_find(&client->extents, extent, offset);
+    check(page->extent == NULL || offset < page->extent->pages);
     page->error = page->extent == NULL ? -EINVAL : 0;
 }
 
@@ -110,6 +120,7 @@ static struct swap_job *job_from_message(struct swap_session *session,
     const struct client *client = session->client;
     struct swap_job *job = NULL;
 
+    check(client != NULL);
     switch (message->type) {
     case WIRE_STORE:
         job = job_new(session, SWAP_JOB_STORE, message->seq, message->store.pages_count);
@@ -144,6 +155,7 @@ static struct swap_job *job_from_message(struct swap_session *session,
 /* Inline: from the message to the reply in one go. */
 static void job_serve(struct swap_job *job)
 {
+    check(!job->service->threaded && job->buffer != NULL);
     if (books_begin(job) == 0)
         do
             swap_job_transfer(job);
@@ -156,6 +168,7 @@ static void queue_pump(struct swap_service *service);
 
 static void work_transfer(uv_work_t *work)
 {
+    check(((const struct swap_job *)work->data)->service->threaded);
     swap_job_transfer(work->data);
 }
 
@@ -166,6 +179,7 @@ static void work_done(uv_work_t *work, int status)
 
     /* Work is never cancelled here, so `status` is 0. */
     (void)status;
+    check(service->threaded && job->work.data == job);
     if (books_retry(job)) {
         uv_queue_work(service->server.loop, work, work_transfer, work_done);
         return;
@@ -177,6 +191,7 @@ static void work_done(uv_work_t *work, int status)
 
 static bool job_needs_buffer(const struct swap_job *job)
 {
+    check(job->kind <= SWAP_JOB_RESERVE);
     return job->kind == SWAP_JOB_STORE || job->kind == SWAP_JOB_LOAD;
 }
 
@@ -193,6 +208,7 @@ static bool job_has_buffer(struct swap_job *job)
     buffer = buffer_take(job->service);
     if (buffer == NULL)
         return false;
+    check(client->buffers < SERVICE_CLIENT_BUFFERS);
     client->buffers++;
     buffer_set(job, buffer);
     return true;
@@ -201,11 +217,13 @@ static bool job_has_buffer(struct swap_job *job)
 /* What a job takes of its client's turn, in pages. */
 static uint32_t job_cost(const struct swap_job *job)
 {
+    check(job->count <= WIRE_BATCH);
     return job_needs_buffer(job) ? job->count : 1;
 }
 
 static void turns_append(struct swap_turns *turns, struct client *client)
 {
+    check((turns->first == NULL) == (turns->count == 0));
     client->next_turn = NULL;
     if (turns->first == NULL)
         turns->first = client;
@@ -219,6 +237,7 @@ static struct client *turns_take(struct swap_turns *turns)
 {
     struct client *client = turns->first;
 
+    ensure(turns->count > 0 && client != NULL);
     turns->first = client->next_turn;
     turns->count--;
     return client;
@@ -236,6 +255,7 @@ static bool job_begin(struct swap_service *service, struct client *client)
     if (verdict == -EAGAIN)
         return false;
     client->first_job = job->next;
+    check(client->deficit >= job_cost(job));
     client->deficit -= job_cost(job);
     if (verdict == 0) {
         uv_queue_work(service->server.loop, &job->work, work_transfer, work_done);
@@ -258,6 +278,7 @@ static bool client_turn(struct swap_service *service, struct client *client)
     while (client->first_job != NULL && client->deficit >= job_cost(client->first_job) &&
            job_begin(service, client))
         any = true;
+    check(client->references > 1 || client->first_job == NULL);
     if (client->first_job != NULL)
         turns_append(&service->turns, client);
     else
@@ -271,6 +292,7 @@ static void queue_pump(struct swap_service *service)
 {
     uint32_t waiting = 0;
 
+    check(service->threaded);
     while (waiting < service->turns.count)
         waiting = client_turn(service, turns_take(&service->turns)) ? 0 : waiting + 1;
 }
@@ -281,6 +303,7 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
     struct client *client = session->client;
     struct swap_job *job;
 
+    check(client != NULL && session->connection != NULL);
     if (session->jobs >= SERVICE_JOBS_MAX) {
         connection_close(session->connection, CONNECTION_VIOLATION,
                          "more than %u requests are unanswered", SERVICE_JOBS_MAX);
@@ -301,6 +324,7 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
     } else {
         client->last_job->next = job;
     }
+    check(service->turns.count > 0);
     client->last_job = job;
     /* If others of it wait already, this one does too. */
     if (client->first_job == job)
@@ -321,6 +345,7 @@ void service_drop_queue(struct swap_service *service)
         }
         client_unref(client);
     }
+    check(service->turns.count == 0);
 }
 
 /* Memory for the way of working that the device's mode asks for. */
@@ -345,6 +370,7 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
     if (swap_map_init(&service->map, service->options->slots, allocator) < 0)
         return error_set(error, ENOMEM, "no memory for the books of %u slots",
                          service->options->slots);
+    check(service->threaded == (service->reused == NULL));
     return 0;
 }
 
@@ -367,12 +393,14 @@ int service_open(struct swap_service *service, const struct swap_options *option
                                           options->quota, options->user_quota);
     if (service->restored < 0)
         return error_set(error, ENOMEM, "no memory for the clients of %s", options->device);
+    check(service->map.slots == options->slots);
     return 0;
 }
 
 void service_fini(struct swap_service *service)
 {
     server_fini(&service->server);
+    check(service->turns.first == NULL);
     client_table_fini(&service->clients);
     swap_map_fini(&service->map);
     swap_device_close(&service->device);
