@@ -170,9 +170,10 @@ static void send_warned(struct service *service, const struct physmem_effect *ef
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
     struct wire_message *message = send_begin(service, WIRE_WARNED, 0);
 
-    log_line(&service->server.log, "warning",
-             "task %s (process %u) was warned: %u frames are overdue, %u more misses are forborne",
-             identity->name, identity->pid, effect->warned.missing, effect->warned.left);
+    log_line(
+        &service->server.log, "warning",
+        "task %s (process %u) was warned: %u frames are overdue, and it may miss %u more deadlines",
+        identity->name, identity->pid, effect->warned.missing, effect->warned.left);
     message->warned.id = effect->warned.id;
     message->warned.missing = effect->warned.missing;
     message->warned.left = effect->warned.left;

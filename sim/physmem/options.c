@@ -74,12 +74,13 @@ static const struct option_row rows[] = {
     {"silence", OPTION_CALL, .take = silence_take, .value = "TIME",
      .help = "when a grace that is counted in allocations ends at the latest (default: 60s)"},
     {"warnings", OPTION_U32, FIELD(warnings), 1, WARNINGS_MOST, .value = "N",
-     .help = "missed deadlines that a task is forborne if its contract says breach=warn or "
-             "penalty; a recall met in time takes one off (default: 3)"},
+     .help = "how many deadlines a task may miss, with a warning only, if its contract says "
+             "breach=warn or penalty; a recall that is met in time takes one off (default: 3)"},
     {"arbiter", OPTION_TEXT, FIELD(arbiter), .value = "NAME[:PARAMETER=VALUE,...] or PATH[:...]",
-     .help = "who gets extra frames, and who gives some back: fcfs, excess (default), maxmin, "
-             "esx, viengoos, karma, market, auction, cliffhanger, or a shared object that was "
-             "written to <selfpage/arbiter.h>, as ./mine.so"},
+     .help =
+         "which tasks get extra frames, and which give some back: fcfs, excess (default), maxmin, "
+         "esx, viengoos, karma, market, auction, cliffhanger, or a shared object that was "
+         "written to <selfpage/arbiter.h>, as ./mine.so"},
     {"sample-period", OPTION_CALL, .take = sample_period_take, .value = "TIME",
      .help = "find out how idle tasks are, from one dozen pages of each a period (default: "
              "500ms if the arbiter wants to know, as esx does; else never)"},

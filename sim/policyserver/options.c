@@ -10,8 +10,8 @@
 #include "os/clock.h"
 
 static const char about[] =
-    "Takes control of a physmem: sets limits for users and tasks, and says who is entitled to how\n"
-    "many frames. One policy server has control at a time; it runs as physmem's user, or as root.\n";
+    "Takes control of a physmem: sets limits for users and tasks, and says how many frames\n"
+    "each task is entitled to. One policy server has control at a time; it runs as physmem's user, or as root.\n";
 
 static const char notes[] =
     "FILE is YAML; every field may be left out, and numbers are frames:\n"
@@ -50,7 +50,7 @@ static const struct option_row rows[] = {
     {"entitlements", OPTION_TEXT, FIELD(entitlements), .value = "FILE",
      .help = "limits, weights and priorities; read again on SIGHUP"},
     {"arbiter", OPTION_TEXT, FIELD(arbiter), .value = "NAME[:PARAMETER=VALUE,...] or PATH[:...]",
-     .help = "who is entitled to what while there is not enough for all: one of those that "
+     .help = "what each task is entitled to while there is not enough for all: one of those that "
              "selfpage-physmem --arbiter takes (default: physmem's own decides, with the "
              "weights and priorities of the file)"},
     {"period", OPTION_CALL, .take = period_take, .value = "TIME",

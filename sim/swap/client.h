@@ -26,7 +26,7 @@ struct swap_turns {
 };
 
 struct client {
-    uint64_t key; /* whoever knows it, and is the same user, is this client */
+    uint64_t key; /* a process that knows it, and is the same user, is this client */
     uint32_t id;
     uint32_t number; /* in the books */
     uid_t uid;

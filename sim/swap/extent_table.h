@@ -58,7 +58,7 @@ void extent_table_fini(struct extent_table *table);
 /* Write `count` pages at page `offset` of an extent with what lies in `source_fd` at byte `from`.
  * Returns how many whole pages were written.
  *
- * Never with pwrite, which takes the inode's lock: whoever can write the extent can keep it for ever
+ * Never with pwrite, which takes the inode's lock: a task that can write the extent can keep it for ever
  * (see io/errand.h). The kernel copies to a mapping instead, and where the extent has been cut that
  * fails without a signal. */
 uint32_t extent_table_write(struct swap_extent *extent, uint32_t offset, uint32_t count,

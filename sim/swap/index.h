@@ -4,8 +4,8 @@
  * The records live in memory as they are in the file, and are written in blocks of 4 KiB. A slot's
  * record is written after its data and cleared before the slot is handed out again: a slot with a
  * good record therefore holds what the record says. A store that was cut short between its record
- * and its acknowledgement comes back as stored, although its client was never told: who joins a
- * restarted server can FREE the slots that it does not know. */
+ * and its acknowledgement comes back as stored, although its client was never told: a client
+ * that joins a restarted server can FREE the slots that it does not know. */
 #ifndef SWAP_INDEX_H
 #define SWAP_INDEX_H
 

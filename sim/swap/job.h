@@ -10,7 +10,7 @@
  *
  * This file has the middle three, books.c the others. Jobs begin in the order of their
  * requests and collect at once, so that a LOAD never overwrites a page that an earlier STORE has
- * still to read. Extents are memory, whoever holds them: copying waits for no device. A short copy
+ * still to read. Extents are memory, and never files: copying waits for no device. A short copy
  * means that the client has cut the extent, which is EFAULT for that page and nobody else's
  * trouble. */
 #ifndef SWAP_JOB_H
@@ -51,7 +51,7 @@ struct swap_page {
 struct swap_job {
     uv_work_t work; /* data: the job */
     struct swap_service *service;
-    struct swap_session *session; /* one reference: who asked */
+    struct swap_session *session; /* one reference: that of the request */
     struct swap_job *next;        /* in the queue */
     const struct swap_device *device;
     uint8_t *buffer; /* room for all pages; NULL while waiting, and for FREE and RESERVE */

@@ -1,4 +1,4 @@
-/* The swap server's side of the protocol: who says what when. */
+/* The swap server's side of the protocol: which message may come when, and its answer. */
 #include "base/assert.h"
 #include "service.h"
 

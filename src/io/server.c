@@ -250,8 +250,8 @@ int server_tell_ready(int consume_fd, struct sp_error *error)
     close(consume_fd);
     if (saved != 0)
         return error_set(error, saved,
-                         "cannot write to descriptor %d that is to be told of the "
-                         "start: %s",
+                         "cannot write the byte for the start to descriptor %d "
+                         "(--ready-fd): %s",
                          consume_fd, strerror(saved));
     return 0;
 }

@@ -2,7 +2,7 @@
  *
  * SHARES. A user may take one more of a scarce resource as long as it has less than `factor` times
  * what is left. One user alone then gets factor/(factor+1) of all, two users get the same amount
- * each, and something is always left for a user that comes later, whoever came before. */
+ * each, and something is always left for a user that comes later. */
 #ifndef IO_USER_H
 #define IO_USER_H
 

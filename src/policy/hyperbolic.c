@@ -22,7 +22,8 @@ struct hyperbolic {
 };
 
 static const struct sp_policy_param hyperbolic_params[] = {
-    [HYPERBOLIC_SAMPLE] = {"sample", 64.0, 1.0, 1024.0, "pages of which the worst leaves"},
+    [HYPERBOLIC_SAMPLE] = {"sample", 64.0, 1.0, 1024.0,
+                           "pages that are compared: the worst leaves"},
     {NULL},
 };
 

@@ -13,8 +13,8 @@ struct decisions_counts {
     uint64_t victims;
 };
 
-/* Run `choice` over all of a trace of events, opened, and of which nothing was read. Returns 0: all decisions are the same. 1: they are not; `error` says which is the
- * first. -EINVAL: it is no trace of events; -EILSEQ: it is damaged, or cut off; what trace_read returns;
+/* Run `choice` over all of a trace of events that was opened, and not read from. Returns 0: all decisions
+ * are the same. 1: they are not; `error` says which is the first that differs. -EINVAL: it is no trace of events; -EILSEQ: it is damaged, or cut off; what trace_read returns;
  * -ENOMEM. */
 int decisions_check(struct trace *trace, const struct policy_choice *choice,
                     struct decisions_counts *counts, struct sp_error *error);

@@ -87,7 +87,7 @@ static void test_maxmin_divides_evenly(void **state)
 }
 
 /* A task that wants nothing now is told what it could have, not what it has. */
-static void test_who_asks_for_nothing_is_entitled_to_its_share(void **state)
+static void test_a_task_that_asks_for_nothing_is_entitled_to_its_share(void **state)
 {
     const struct sp_arbiter_task tasks[] = {task_of(1, 20, 0), task_of(2, 20, 0),
                                             task_of(3, 600, 600)};
@@ -227,7 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ENTITLE_TEST(test_maxmin_divides_evenly),
-        ENTITLE_TEST(test_who_asks_for_nothing_is_entitled_to_its_share),
+        ENTITLE_TEST(test_a_task_that_asks_for_nothing_is_entitled_to_its_share),
         ENTITLE_TEST(test_without_grants_all_are_entitled),
         ENTITLE_TEST(test_priorities_are_laid_down),
         ENTITLE_TEST(test_state_follows_the_task),

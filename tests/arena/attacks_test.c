@@ -153,7 +153,7 @@ static void test_a_tree_counts_once(void **state)
 }
 
 /* An arbiter that believes a lie loses by it, and no other does. */
-static void test_lies_work_on_who_believes_them(void **state)
+static void test_lies_work_on_an_arbiter_that_believes_them(void **state)
 {
     (void)state;
     assert_true(judge("esx", ATTACK_BUSY).gain > 1.1);
@@ -183,7 +183,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_task_is_borne_within_its_grace),
         cmocka_unit_test(test_dirty_frames_are_lost),
         cmocka_unit_test(test_a_tree_counts_once),
-        cmocka_unit_test(test_lies_work_on_who_believes_them),
+        cmocka_unit_test(test_lies_work_on_an_arbiter_that_believes_them),
         cmocka_unit_test(test_names),
     };
 

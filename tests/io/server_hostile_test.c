@@ -251,7 +251,7 @@ static void test_a_flood_of_work_lets_others_have_their_turn(void **state)
     fixture_stop(&fixture);
 }
 
-static void test_whoever_waits_has_its_turn_before_a_deadline(void **state)
+static void test_a_peer_that_waits_has_its_turn_before_a_deadline(void **state)
 {
     struct fixture fixture;
     uint64_t mark;
@@ -279,7 +279,7 @@ static void test_whoever_waits_has_its_turn_before_a_deadline(void **state)
 
 /* ---- Shares ---- */
 
-static void test_whoever_says_nothing_is_sent_away(void **state)
+static void test_a_peer_that_says_nothing_is_sent_away(void **state)
 {
     struct server_options options = defaults;
     struct fixture fixture;
@@ -385,8 +385,8 @@ int main(void)
         cmocka_unit_test(test_where_none_belongs_none_is_taken),
         cmocka_unit_test(test_descriptors_can_be_let_in_after_the_greeting),
         cmocka_unit_test(test_a_flood_of_work_lets_others_have_their_turn),
-        cmocka_unit_test(test_whoever_waits_has_its_turn_before_a_deadline),
-        cmocka_unit_test(test_whoever_says_nothing_is_sent_away),
+        cmocka_unit_test(test_a_peer_that_waits_has_its_turn_before_a_deadline),
+        cmocka_unit_test(test_a_peer_that_says_nothing_is_sent_away),
         cmocka_unit_test(test_output_of_all_connections_of_a_user_is_bounded),
         cmocka_unit_test(test_a_full_large_chunk_is_not_taken_for_another),
     };

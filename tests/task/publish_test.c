@@ -127,7 +127,7 @@ static void test_unused_frames_are_taken(void **state)
     unused_frames(state, "by-thread", &options, true);
 }
 
-static void test_who_lists_none_is_asked(void **state)
+static void test_a_task_that_lists_none_is_asked(void **state)
 {
     struct sp_attach_options options = {.flags = SP_ATTACH_NO_FRAME_STACK};
 
@@ -252,8 +252,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate_setup_teardown(test_unused_frames_are_taken, sp_testing_setup,
                                                  sp_testing_teardown, &plain),
-        cmocka_unit_test_prestate_setup_teardown(test_who_lists_none_is_asked, sp_testing_setup,
-                                                 sp_testing_teardown, &plain),
+        cmocka_unit_test_prestate_setup_teardown(test_a_task_that_lists_none_is_asked,
+                                                 sp_testing_setup, sp_testing_teardown, &plain),
         cmocka_unit_test_prestate_setup_teardown(test_idle_frames_are_taxed_away, sp_testing_setup,
                                                  sp_testing_teardown, &taxes),
         cmocka_unit_test_prestate_setup_teardown(test_without_a_tax_they_are_kept, sp_testing_setup,

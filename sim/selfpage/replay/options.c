@@ -304,7 +304,7 @@ static const struct option_row rows[] = {
     {"title", OPTION_TEXT, FIELD(look.title), .value = "TEXT",
      .help = "of the pictures, instead of what they say of themselves; none if it is empty"},
     {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
-     .help = "of the pictures, in pixels, of which 96 are an inch (960x640)"},
+     .help = "size of the pictures in pixels, 96 to the inch (default: 960x640)"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
      .help = "of the pictures (that of gnuplot)"},
     {"list-jobs", OPTION_FLAG, FIELD(list_jobs),

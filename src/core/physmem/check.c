@@ -206,7 +206,7 @@ static const char *check_watchers(const struct physmem *physmem)
         next_found = next_found || t == physmem->look_next;
         before = t;
     }
-    return next_found ? NULL : "a watcher is to be looked at that is gone";
+    return next_found ? NULL : "the next watcher to be looked at is gone";
 }
 
 const char *physmem_check(const struct physmem *physmem)

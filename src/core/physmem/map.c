@@ -197,7 +197,7 @@ static struct container *decode(struct physmem *physmem, uint64_t now,
     if (range.count == 0 || range.start >= container->slots ||
         range.count > container->slots - range.start || rights == 0 || rights >= SLOT_RIGHTS) {
         emit_done(physmem, request, EINVAL, 0,
-                  "slots within the container and some rights are to be named");
+                  "a MAP names slots within the container, and at least one right");
         return NULL;
     }
     if (request->task->mapping.container != NULL) {

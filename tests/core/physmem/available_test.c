@@ -83,7 +83,7 @@ static void test_what_is_there_bounds_what_is_available(void **state)
     check_books(world);
 }
 
-static void test_a_debt_and_those_who_wait_lower_it(void **state)
+static void test_debts_and_waiting_requests_lower_it(void **state)
 {
     struct world *world = *state;
     uint32_t in_a, in_b, in_c;
@@ -367,7 +367,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_contracts_bound_what_is_available, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_there_bounds_what_is_available, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_a_debt_and_those_who_wait_lower_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_debts_and_waiting_requests_lower_it, setup, teardown),
         cmocka_unit_test(test_what_an_arbiter_would_grant),
         cmocka_unit_test(test_what_is_said_to_be_available_can_be_had),
         cmocka_unit_test_setup_teardown(test_watchers_are_told_of_changes, setup, teardown),

@@ -131,7 +131,7 @@ static void test_a_row_is_told_apart_from_the_one_before(void **state)
     assert_false(control_table_entitlement(row, physmem_task_id(second), &says));
 }
 
-static void test_entitlements_decide_who_gets_extra_frames(void **state)
+static void test_entitlements_decide_which_tasks_get_extra_frames(void **state)
 {
     struct controlled *c = *state;
     uint32_t hoard, room, since;
@@ -424,7 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CONTROL_TEST(test_the_table_shows_the_books),
         CONTROL_TEST(test_a_row_is_told_apart_from_the_one_before),
-        CONTROL_TEST(test_entitlements_decide_who_gets_extra_frames),
+        CONTROL_TEST(test_entitlements_decide_which_tasks_get_extra_frames),
         CONTROL_TEST(test_availability_is_what_the_table_grants),
         CONTROL_TEST(test_a_raised_entitlement_is_told_once),
         CONTROL_TEST(test_short_of_frames),

@@ -48,7 +48,7 @@ static void test_acknowledge_then_retake_gains_nothing(void **state)
     check_books(world);
 }
 
-static void test_no_extra_frames_for_who_owes(void **state)
+static void test_no_extra_frames_for_a_task_that_owes(void **state)
 {
     struct world *world = *state;
     uint32_t in_a, in_b;
@@ -634,7 +634,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_within_the_guarantee_is_served_by_recalling),
         TEST(test_acknowledge_then_retake_gains_nothing),
-        TEST(test_no_extra_frames_for_who_owes),
+        TEST(test_no_extra_frames_for_a_task_that_owes),
         TEST(test_no_extra_frames_while_others_wait),
         TEST(test_the_recall_that_is_due_first_is_paid_first),
         TEST(test_recalls_are_proportional_to_excess),

@@ -60,7 +60,7 @@ static int orphan(struct physmem_peer *peer, int go)
 }
 
 /* Its number may be somebody else's by the time of the breach. */
-static void test_who_cannot_be_found_cannot_be_killed(void **state)
+static void test_a_process_that_is_not_found_is_not_killed(void **state)
 {
     static struct physmem_peer peer;
     int go[2], done[2], status;
@@ -90,7 +90,7 @@ static void test_who_cannot_be_found_cannot_be_killed(void **state)
     close(done[1]);
 }
 
-static void test_who_can_be_found_is_killed_in_breach(void **state)
+static void test_a_process_that_is_found_is_killed_in_breach(void **state)
 {
     static struct physmem_peer peer;
     static struct wire_message reply;
@@ -166,8 +166,8 @@ static void test_what_is_given_back_is_clear_when_the_reply_comes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_cannot_be_found_cannot_be_killed),
-        cmocka_unit_test(test_who_can_be_found_is_killed_in_breach),
+        cmocka_unit_test(test_a_process_that_is_not_found_is_not_killed),
+        cmocka_unit_test(test_a_process_that_is_found_is_killed_in_breach),
         cmocka_unit_test(test_what_is_given_back_is_clear_when_the_reply_comes),
     };
 

@@ -120,7 +120,7 @@ static uint32_t say(struct wire_client *client, enum wire_type type)
     return reply.error;
 }
 
-static void test_who_may_say_what(void **state)
+static void test_each_role_has_its_own_messages(void **state)
 {
     struct scene *scene = *state;
     struct wire_client client;
@@ -157,7 +157,7 @@ int main(void)
         SCENE_TEST(test_command_line),
         SCENE_TEST(test_mistakes_in_the_file),
         SCENE_TEST(test_one_has_control),
-        SCENE_TEST(test_who_may_say_what),
+        SCENE_TEST(test_each_role_has_its_own_messages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
