@@ -150,7 +150,19 @@ static void on_ranges(struct service *service, const struct physmem_request *req
     function(service->physmem, service_received_ns(service), request, container, ranges, count);
 }
 
-/* Whether this task's process can be killed without any danger that it is another one: process
+static const char *why_not_killed(int code)
+{
+    switch (code) {
+    case -ENOPROTOOPT:
+        return "breach=kill needs Linux 6.5: this kernel cannot say who is killed";
+    case -EPERM:
+        return "breach=kill: physmem may not end the process that has connected";
+    default:
+        return "breach=kill: the process that has connected cannot be found";
+    }
+}
+
+/* Whether physmem can kill this task's process without any danger that it is another one: process
  * numbers are used again. Refuses the request if not. */
 static bool may_be_killed(struct connection *connection, const struct wire_message *message)
 {
@@ -161,9 +173,7 @@ static bool may_be_killed(struct connection *connection, const struct wire_messa
         return true;
     }
     connection_send_done(connection, message, pidfd == -ENOPROTOOPT ? -EOPNOTSUPP : pidfd, 0,
-                         pidfd == -ENOPROTOOPT
-                             ? "breach=kill needs Linux 6.5: this kernel cannot say who is killed"
-                             : "breach=kill: the process that has connected cannot be found");
+                         why_not_killed(pidfd));
     return false;
 }
 

@@ -345,17 +345,28 @@ bool sock_passes_no_descriptors(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &size) == 0 && on == 0;
 }
 
+/* Whether the process of a pidfd has ended, as 0 or -ESRCH, and whether it could be signalled. */
+static int pidfd_check(int pidfd)
+{
+    struct pollfd entry = {.fd = pidfd, .events = POLLIN};
+
+    if (poll(&entry, 1, 0) != 0)
+        return -ESRCH;
+    if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0)
+        return 0;
+    return errno == ENOSYS ? -ENOPROTOOPT : -errno;
+}
+
 int sock_peer_pidfd(int fd)
 {
     socklen_t size = sizeof(int);
-    int pidfd = -1, code = 0;
+    int pidfd = -1, code;
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) != 0)
         return -errno;
-    /* Since Linux 6.16 there is one of a process that has gone, too. */
-    if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) != 0)
-        code = -errno;
-    if (code != -ESRCH)
+    code =
+        pidfd_check(pidfd); /* since Linux 6.16 there is a pidfd of a process that has gone, too */
+    if (code == 0)
         return pidfd;
     close(pidfd);
     return code;

@@ -88,8 +88,9 @@ struct sock_peer {
 int sock_peer(int fd, struct sock_peer *peer);
 
 /* A pidfd of the process that opened the other end; it names that process and no later one of the
- * same number. The caller must close it. -ENOPROTOOPT: the kernel cannot (before Linux 6.5);
- * others: the process is gone, or there is no descriptor left. */
+ * same number, and this process may signal it. The caller must close it. -ENOPROTOOPT: the kernel
+ * has no such pidfd (before Linux 6.5), or no signals for pidfds; -EPERM: this process may not
+ * signal that one; others: the process has ended, or no descriptor is left. */
 int sock_peer_pidfd(int fd);
 
 /* Wait until `fd` has one of `events` (POLLIN, POLLOUT), for at most `timeout_ms` (-1: no limit).
