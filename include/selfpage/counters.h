@@ -119,7 +119,8 @@
     X(u64, failed, "operations", "of the device that failed")                                      \
     X(u64, corrupt, "pages", "whose checksum did not match")                                       \
     X(u64, messages, "messages", "received")                                                       \
-    X(u64, violations, "connections", "closed for input that the protocol forbids")
+    X(u64, violations, "connections", "closed for input that the protocol forbids")                \
+    X(u64, zero, "pages", "of zeros among those stored: they took no slot, and no write")
 
 /* X and E that make the members of a struct. */
 #define SP_COUNTER_TYPE_u32                         uint32_t

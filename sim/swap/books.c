@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 /* Some pages of this job are to fail on their next transfer, if faults are injected. */
 static void faults_draw(struct swap_job *job, double rate)
 {
@@ -33,47 +35,53 @@ static void reply_done(const struct swap_job *job, int error, uint32_t count, co
         connection_send_done(job->session->connection, &request, error, count, text);
 }
 
+/* There are no slots for the pages of a STORE: say how many there are. */
+static void store_refuse(struct swap_job *job, uint32_t wanted, int error)
+{
+    const struct swap_map *map = &job->service->map;
+    const struct swap_client *books = swap_map_client(map, job->number);
+    char text[WIRE_TEXT];
+
+    snprintf(text, sizeof(text),
+             "no room for %u pages: %u of %u reserved slots are used, %u of the device's %u are "
+             "unreserved",
+             wanted, books->used, books->reserved, map->slots - map->reserved, map->slots);
+    reply_done(job, error, 0, text);
+    job->answered = true;
+}
+
+/* Pages are looked at before they have slots: those of zeros need none. */
 static int store_begin(struct swap_job *job)
 {
     struct swap_service *service = job->service;
-    const struct swap_client *books;
-    char text[WIRE_TEXT];
-    uint32_t slots[WIRE_BATCH], wanted = 0, given = 0, pending = 0;
+    uint32_t slots[WIRE_BATCH], wanted = 0, given = 0;
     int error = 0;
 
     check(job->count <= WIRE_BATCH);
-    for (uint32_t i = 0; i < job->count; i++)
-        wanted += job->page[i].error == 0;
+    swap_job_collect(job);
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page *page = &job->page[i];
+
+        page->pending = page->error == 0 && !page->zero;
+        page->slot = page->zero ? SWAP_ZERO : SWAP_NONE;
+        wanted += page->pending;
+    }
     if (wanted > 0)
         error = swap_map_store(&service->map, job->number, wanted, slots);
     if (error == -EAGAIN)
         return error;
     if (error < 0) {
-        books = swap_map_client(&service->map, job->number);
-        snprintf(
-            text, sizeof(text),
-            "no room for %u pages: %u of %u reserved slots are used, %u of the device's %u are "
-            "unreserved",
-            wanted, books->used, books->reserved, service->map.slots - service->map.reserved,
-            service->map.slots);
-        reply_done(job, error, 0, text);
-        job->answered = true;
+        store_refuse(job, wanted, error);
         return 1;
     }
     for (uint32_t i = 0; i < job->count; i++)
-        if (job->page[i].error == 0) {
+        if (job->page[i].pending) {
             job->page[i].slot = slots[given++];
             job->page[i].pinned = true;
         }
-    check(given == wanted);
-    swap_job_collect(job);
-    for (uint32_t i = 0; i < job->count; i++) {
-        job->page[i].pending = job->page[i].error == 0;
-        pending += job->page[i].pending;
-    }
-    check(pending <= wanted);
+    ensure(given == wanted);
     faults_draw(job, service->options->fail_writes);
-    return pending > 0 ? 0 : 1;
+    return wanted > 0 ? 0 : 1;
 }
 
 static int load_begin(struct swap_job *job)
@@ -84,9 +92,10 @@ static int load_begin(struct swap_job *job)
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
 
-        if (page->error == 0)
+        page->zero = page->slot == SWAP_ZERO;
+        if (page->error == 0 && !page->zero)
             page->error = swap_map_load(map, job->number, page->slot, &page->checksum);
-        page->pinned = page->pending = page->error == 0;
+        page->pinned = page->pending = page->error == 0 && !page->zero;
         pending += page->pending;
     }
     check(pending <= job->count);
@@ -104,6 +113,9 @@ static int free_begin(struct swap_job *job)
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
 
+        page->zero = page->slot == SWAP_ZERO;
+        if (page->zero)
+            continue;
         if (kept)
             page->error = swap_map_load(map, job->number, page->slot, &page->checksum);
         if (page->error == 0) {
@@ -237,7 +249,7 @@ static void store_undo(struct swap_job *job)
     uint32_t slots[WIRE_BATCH], count = 0;
 
     for (uint32_t i = 0; i < job->count; i++)
-        if (job->page[i].error == 0 &&
+        if (job->page[i].error == 0 && !job->page[i].zero &&
             swap_map_free(&job->service->map, job->number, job->page[i].slot) == 0)
             slots[count++] = job->page[i].slot;
     check(count <= job->count);
@@ -259,8 +271,9 @@ static void store_end(struct swap_job *job)
         page_judge(job, page);
         if (page->error != 0)
             page_abort(job, page);
-        else
+        else if (!page->zero)
             page->error = swap_map_commit(&job->service->map, page->slot, page->checksum);
+        job->service->counters.zero += page->zero;
         job->service->counters.stores += page->error == 0;
         reply.stored.slots[i].slot = page->error == 0 ? page->slot : SWAP_NONE;
         reply.stored.slots[i].error = (uint32_t)-page->error;

@@ -1,17 +1,18 @@
 /* Opening and closing the device in the order that backends want; transfers go straight to the backend. */
 #include "device.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 
 /* Write the head of a new device, or read that of an old one. */
 static int head_begin(struct swap_device *device, const char *place, struct sp_error *error)
 {
-    int records = device->facts.records;
-
     check(device->index == NULL);
-    return device->facts.existed
-               ? swap_index_load(&device->index, records, device->slots, place, error)
-               : swap_index_create(&device->index, records, device->slots, place, error);
+    return device->facts.existed ? swap_index_load(&device->index, device->backend, device->state,
+                                                   device->slots, place, error)
+                                 : swap_index_create(&device->index, device->backend, device->state,
+                                                     device->slots, place, error);
 }
 
 int swap_device_open(struct swap_device *device, const struct swap_options *options,
@@ -22,7 +23,9 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
         .pages = options->slots,
         .head = options->keep ? swap_index_data_offset(options->slots) : 0,
         .keep = options->keep,
+        .existing = options->list_clients || options->drop_client != 0,
         .mode = options->mode,
+        .find = backend_registry_find,
     };
     int code;
 
@@ -34,6 +37,8 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
         return code;
     }
     check(device->state != NULL || device->backend != NULL);
+    pthread_mutex_init(&device->lock, NULL);
+    pthread_cond_init(&device->ended, NULL);
     if (options->keep)
         code = head_begin(device, options->file, error);
     if (code == 0)
@@ -46,10 +51,13 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
 void swap_device_close(struct swap_device *device)
 {
     swap_index_free(&device->index);
-    if (device->state != NULL)
-        device->backend->close(device->state);
+    if (device->state == NULL)
+        return;
+    device->backend->close(device->state);
     device->state = NULL;
     check(device->index == NULL);
+    pthread_cond_destroy(&device->ended);
+    pthread_mutex_destroy(&device->lock);
 }
 
 int swap_device_write(const struct swap_device *device, uint32_t slot, uint32_t count,
@@ -65,8 +73,45 @@ int swap_device_read(const struct swap_device *device, uint32_t slot, uint32_t c
     return device->backend->read(device->state, slot, count, pages);
 }
 
-int swap_device_sync(const struct swap_device *device)
+uint64_t swap_device_epoch(struct swap_device *device)
 {
+    uint64_t epoch;
+
+    pthread_mutex_lock(&device->lock);
+    epoch = device->syncs_failed;
+    pthread_mutex_unlock(&device->lock);
+    return epoch;
+}
+
+/* Sync, for all that wait. With the lock, which is released meanwhile. */
+static void sync_lead(struct swap_device *device)
+{
+    int code;
+
+    device->syncs_begun++;
+    pthread_mutex_unlock(&device->lock);
+    code = device->backend->sync(device->state);
+    pthread_mutex_lock(&device->lock);
+    device->syncs_failed += code < 0;
+    device->syncs_ended = device->syncs_begun;
+    pthread_cond_broadcast(&device->ended);
+}
+
+int swap_device_sync(struct swap_device *device, uint64_t epoch)
+{
+    uint64_t wanted;
+    bool good;
+
     ensure(device->backend->sync != NULL); /* see options.c */
-    return device->backend->sync(device->state);
+    pthread_mutex_lock(&device->lock);
+    ensure(epoch <= device->syncs_failed);
+    wanted = device->syncs_begun + 1; /* one that is under way may have begun before our writes */
+    while (device->syncs_ended < wanted)
+        if (device->syncs_begun == device->syncs_ended)
+            sync_lead(device);
+        else
+            pthread_cond_wait(&device->ended, &device->lock);
+    good = device->syncs_failed == epoch;
+    pthread_mutex_unlock(&device->lock);
+    return good ? 0 : -EIO;
 }

@@ -8,6 +8,12 @@
  *     index       a record for each slot: owner, checksum                (index.h)
  *     slots
  *
+ * A SYNC THAT FAILS. After a failed fdatasync nobody knows what became of the writes before it, and the
+ * kernel may tell only one caller. So each store notes the device's count of failed syncs before its
+ * first write; if that has changed when its own sync has ended, its pages are not acknowledged, and their
+ * slots and records are given up. Syncs do not overlap: one that begins after a store's writes serves
+ * every store that waits.
+ *
  * DIRECT: slots may be read and written with O_DIRECT; header, clients and index always go through the
  * page cache.
  *
@@ -21,6 +27,7 @@
 #ifndef SWAP_DEVICE_H
 #define SWAP_DEVICE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,6 +44,11 @@ struct swap_device {
     bool sync;
     uint32_t slots;
     struct swap_index *index; /* NULL without keep */
+    pthread_mutex_t lock;     /* guards what follows */
+    pthread_cond_t ended;     /* a sync has */
+    uint64_t syncs_begun;
+    uint64_t syncs_ended;
+    uint64_t syncs_failed;
 };
 
 /* Open or make the device that `options` ask for. Returns 0, or a negative errno and a text; the
@@ -53,8 +65,12 @@ int swap_device_write(const struct swap_device *device, uint32_t slot, uint32_t 
                       const void *pages);
 int swap_device_read(const struct swap_device *device, uint32_t slot, uint32_t count, void *pages);
 
-/* Make what was written outlive a power loss. Only on a device opened with options->sync. Returns 0 or
- * a negative errno. Any thread. */
-int swap_device_sync(const struct swap_device *device);
+/* The count of failed syncs: to be read before the first write that a sync is to cover. Any thread. */
+uint64_t swap_device_epoch(struct swap_device *device);
+
+/* Make what was written since `epoch` was read outlive a power loss. Only on a device opened with
+ * options->sync. Returns 0 or a negative errno; -EIO: a sync has failed since, of whatever store. Any
+ * thread. */
+int swap_device_sync(struct swap_device *device, uint64_t epoch);
 
 #endif

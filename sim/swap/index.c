@@ -4,16 +4,16 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <xxhash.h>
 
+#include "backend/swap_backend.h"
 #include "base/error.h"
 
 #define BLOCK             4096u
+#define READ_MOST         (1u << 24) /* bytes of one transfer */
 #define INDEX_VERSION     1u
 #define CLIENTS_PER_BLOCK (BLOCK / sizeof(struct index_client))
 #define SLOTS_PER_BLOCK   (BLOCK / sizeof(struct index_slot))
@@ -32,7 +32,8 @@ struct index_header {
 };
 
 struct swap_index {
-    int fd;
+    const struct swap_backend *backend;
+    void *device; /* the backend's */
     uint32_t slots;
     uint32_t slot_blocks;
     pthread_mutex_t lock;        /* guards what follows, and the order of writes to a block */
@@ -69,31 +70,27 @@ static uint64_t header_check(const struct index_header *header)
     return XXH3_64bits(header, offsetof(struct index_header, check));
 }
 
-static int bytes_write(int fd, const void *bytes, size_t count, uint64_t offset)
+static int bytes_write(const struct swap_index *index, const void *bytes, uint32_t count,
+                       uint64_t offset)
 {
-    ssize_t written = pwrite(fd, bytes, count, (off_t)offset);
-
-    check(fd >= 0 && count > 0);
-    if (written < 0)
-        return -errno;
-    return (size_t)written == count ? 0 : -EIO;
+    return index->backend->head_write(index->device, offset, bytes, count);
 }
 
-static int bytes_read(int fd, void *bytes, size_t count, uint64_t offset)
+/* Read what may be more than one transfer takes. */
+static int bytes_read(const struct swap_index *index, void *bytes, uint64_t count, uint64_t offset)
 {
     char *next = bytes;
 
-    check(fd >= 0 && count > 0);
+    check(count > 0);
     while (count > 0) {
-        ssize_t got = pread(fd, next, count, (off_t)offset);
+        uint32_t some = count < READ_MOST ? (uint32_t)count : READ_MOST;
+        int code = index->backend->head_read(index->device, offset, next, some);
 
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            return -EIO;
-        next += got;
-        offset += (uint64_t)got;
-        count -= (size_t)got;
+        if (code < 0)
+            return code;
+        next += some;
+        offset += some;
+        count -= some;
     }
     return 0;
 }
@@ -101,24 +98,26 @@ static int bytes_read(int fd, void *bytes, size_t count, uint64_t offset)
 static int clients_block_write(const struct swap_index *index, uint32_t block)
 {
     check(block < CLIENT_BLOCKS);
-    return bytes_write(index->fd, index->client + block * CLIENTS_PER_BLOCK, BLOCK,
+    return bytes_write(index, index->client + block * CLIENTS_PER_BLOCK, BLOCK,
                        (uint64_t)BLOCK * (1 + block));
 }
 
 static int slots_block_write(const struct swap_index *index, uint32_t block)
 {
     check(block < index->slot_blocks);
-    return bytes_write(index->fd, index->slot + block * SLOTS_PER_BLOCK, BLOCK,
+    return bytes_write(index, index->slot + block * SLOTS_PER_BLOCK, BLOCK,
                        (uint64_t)BLOCK * (1 + CLIENT_BLOCKS + block));
 }
 
-static struct swap_index *index_new(int fd, uint32_t slots)
+static struct swap_index *index_new(const struct swap_backend *backend, void *device,
+                                    uint32_t slots)
 {
     struct swap_index *index = calloc(1, sizeof(*index));
 
     if (index == NULL)
         return NULL;
-    index->fd = fd;
+    index->backend = backend;
+    index->device = device;
     index->slots = slots;
     index->slot_blocks = slot_blocks_of(slots);
     check((uint64_t)index->slot_blocks * SLOTS_PER_BLOCK >= slots);
@@ -155,17 +154,17 @@ static struct index_header header_of(uint32_t slots)
     return header;
 }
 
-int swap_index_create(struct swap_index **index, int fd, uint32_t slots, const char *path,
-                      struct sp_error *error)
+int swap_index_create(struct swap_index **index, const struct swap_backend *backend, void *device,
+                      uint32_t slots, const char *path, struct sp_error *error)
 {
     struct index_header header = header_of(slots);
     int code;
 
-    *index = index_new(fd, slots);
+    *index = index_new(backend, device, slots);
     if (*index == NULL)
         return error_set(error, ENOMEM, "no memory for the index of %s", path);
     check(header_check(&header) == header.check);
-    code = bytes_write(fd, &header, sizeof(header), 0);
+    code = bytes_write(*index, &header, sizeof(header), 0);
     if (code < 0) {
         swap_index_free(index);
         return error_set(error, -code, "cannot write the header of %s: %s", path, strerror(-code));
@@ -219,25 +218,25 @@ static void records_check(struct swap_index *index)
     }
 }
 
-int swap_index_load(struct swap_index **index, int fd, uint32_t slots, const char *path,
-                    struct sp_error *error)
+int swap_index_load(struct swap_index **index, const struct swap_backend *backend, void *device,
+                    uint32_t slots, const char *path, struct sp_error *error)
 {
     struct index_header header;
     int code;
 
     memset(&header, 0, sizeof(header));
-    code = bytes_read(fd, &header, sizeof(header), 0);
+    code = backend->head_read(device, 0, &header, sizeof(header));
     if (code < 0 && code != -EIO)
         return error_set(error, -code, "cannot read %s: %s", path, strerror(-code));
     code = header_judge(&header, slots, path, error);
     if (code < 0)
         return code;
-    *index = index_new(fd, slots);
+    *index = index_new(backend, device, slots);
     if (*index == NULL)
         return error_set(error, ENOMEM, "no memory for the index of %s", path);
-    code = bytes_read(fd, (*index)->client, (size_t)CLIENT_BLOCKS * BLOCK, BLOCK);
+    code = bytes_read(*index, (*index)->client, (uint64_t)CLIENT_BLOCKS * BLOCK, BLOCK);
     if (code == 0)
-        code = bytes_read(fd, (*index)->slot, (size_t)(*index)->slot_blocks * BLOCK,
+        code = bytes_read(*index, (*index)->slot, (uint64_t)(*index)->slot_blocks * BLOCK,
                           (uint64_t)BLOCK * (1 + CLIENT_BLOCKS));
     if (code < 0) {
         swap_index_free(index);

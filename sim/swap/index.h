@@ -43,19 +43,21 @@ struct index_slot {
 };
 
 struct swap_index;
+struct swap_backend;
 
 /* Byte at which slot 0 starts on a kept device of `slots` slots. */
 uint64_t swap_index_data_offset(uint32_t slots);
 
-/* Start the index of a new device, whose file is all zeros: write the header to `fd` (not direct,
- * borrowed for the index's life). Returns 0 or a negative errno and a text, which names `path`. */
-int swap_index_create(struct swap_index **index, int fd, uint32_t slots, const char *path,
-                      struct sp_error *error);
+/* Start the index of a new device, whose head is all zeros: write the header to the head of `device`, which
+ * is open at `backend` (both are borrowed for the index's life). Returns 0 or a negative errno and a text,
+ * which names `path`. */
+int swap_index_create(struct swap_index **index, const struct swap_backend *backend, void *device,
+                      uint32_t slots, const char *path, struct sp_error *error);
 
 /* Read the index of an existing device, which must have exactly `slots` slots. Records that fail
  * their check count as free. Returns as swap_index_create. */
-int swap_index_load(struct swap_index **index, int fd, uint32_t slots, const char *path,
-                    struct sp_error *error);
+int swap_index_load(struct swap_index **index, const struct swap_backend *backend, void *device,
+                    uint32_t slots, const char *path, struct sp_error *error);
 
 /* Free it, and set the pointer to NULL. */
 void swap_index_free(struct swap_index **index);

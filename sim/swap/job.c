@@ -3,9 +3,12 @@
 #include "job.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <xxhash.h>
+
+#include "base/assert.h"
 
 /* The pages [first, first + count) of a job. */
 struct page_run {
@@ -83,15 +86,26 @@ static void pages_copy(struct swap_job *job)
     }
 }
 
+/* The first byte is zero, and each byte is the one before it. */
+static bool is_zero(const uint8_t *page)
+{
+    return page[0] == 0 && memcmp(page, page + 1, SWAP_PAGE - 1) == 0;
+}
+
 void swap_job_collect(struct swap_job *job)
 {
     check(job->kind == SWAP_JOB_STORE);
     pages_copy(job);
+    for (uint32_t i = 0; i < job->count; i++)
+        job->page[i].zero = job->page[i].error == 0 && is_zero(page_bytes(job, i));
 }
 
 void swap_job_deliver(struct swap_job *job)
 {
     check(job->kind == SWAP_JOB_LOAD);
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->page[i].zero)
+            memset(page_bytes(job, i), 0, SWAP_PAGE);
     pages_copy(job);
 }
 
@@ -166,7 +180,7 @@ static void stored_enter(struct swap_job *job)
         error =
             swap_index_store(job->device->index, job->number, job->key, slots, checksums, count);
     if (count > 0 && error == 0 && job->device->sync) {
-        error = swap_device_sync(job->device);
+        error = swap_device_sync(job->device, job->epoch);
         if (error < 0 && job->device->index != NULL)
             (void)swap_index_clear(job->device->index, slots, count);
     }
@@ -209,7 +223,7 @@ static void free_transfer(struct swap_job *job)
     if (count > 0)
         error = swap_index_clear(job->device->index, slots, count);
     if (count > 0 && error == 0 && job->device->sync)
-        error = swap_device_sync(job->device);
+        error = swap_device_sync(job->device, job->epoch);
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].pending)
             job->page[i].error = error;
@@ -218,6 +232,8 @@ static void free_transfer(struct swap_job *job)
 void swap_job_transfer(struct swap_job *job)
 {
     check(job->count > 0 && job->count <= WIRE_BATCH);
+    if (job->device->sync)
+        job->epoch = swap_device_epoch(job->device);
     if (job->kind == SWAP_JOB_STORE)
         store_transfer(job);
     else if (job->kind == SWAP_JOB_LOAD)

@@ -45,6 +45,7 @@ struct swap_page {
     int error;    /* 0 or a negative errno: what is wrong with this page */
     bool pinned;  /* `slot` is pinned in the books for this job */
     bool pending; /* has still to be transferred */
+    bool zero;    /* it is all zeros, in SWAP_ZERO: there is nothing to transfer */
     bool doomed;  /* its next transfer is to fail: an injected fault */
 };
 
@@ -53,10 +54,11 @@ struct swap_job {
     struct swap_service *service;
     struct swap_session *session; /* one reference: that of the request */
     struct swap_job *next;        /* in the queue */
-    const struct swap_device *device;
+    struct swap_device *device;
     uint8_t *buffer; /* room for all pages; NULL while waiting, and for FREE and RESERVE */
     int buffer_fd;   /* the same memory */
     off_t buffer_at; /* there */
+    uint64_t epoch;  /* of the device, before the first write: see device.h */
     uint64_t key;    /* of the client */
     uint32_t number; /* of the client */
     uint32_t seq;
@@ -70,7 +72,7 @@ struct swap_job {
     struct swap_page page[]; /* `count` of them, room for WIRE_BATCH where the job is reused */
 };
 
-/* STORE: read the pages of the job from the client's extents. Sets page.error. */
+/* STORE: read the pages of the job from the client's extents. Sets page.error and page.zero. */
 void swap_job_collect(struct swap_job *job);
 
 /* Do the device's part for all pages that are pending. Sets page.error and, for a STORE,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "device.h"
@@ -80,8 +79,6 @@ int kept_run(const struct swap_options *options, struct sp_error *error)
     struct swap_device device;
     int code;
 
-    if (access(options->file, F_OK) != 0) /* it is not to be made for this */
-        return error_set(error, errno, "cannot open %s: %s", options->file, strerror(errno));
     code = swap_device_open(&device, options, error);
     if (code < 0)
         return code;

@@ -102,13 +102,18 @@ static int device_choose(struct swap_options *options, struct sp_error *error)
 /* Can the backend do what was asked for? */
 static int device_judge(const struct swap_options *options, struct sp_error *error)
 {
+    bool keeps = options->backend->filter ? backend_registry_keeps(options->device)
+                                          : options->backend->keeps;
+    bool syncs = options->backend->filter ? backend_registry_syncs(options->device)
+                                          : options->backend->sync != NULL;
+
     check(options->backend != NULL);
-    if (options->keep && !options->backend->keeps)
+    if (options->keep && !keeps)
         return error_set(error, EINVAL,
                          "--device: %s keeps nothing once the server has ended: use --device "
                          "file:PATH, or leave out --keep, --list-clients and --drop-client",
                          options->device);
-    if (options->sync && options->backend->sync == NULL)
+    if (options->sync && !syncs)
         return error_set(
             error, EINVAL,
             "--device: %s cannot outlive a power loss: use --device file:PATH, or leave "
@@ -140,13 +145,23 @@ static int settle(void *arg, struct sp_error *error)
     return 0;
 }
 
+static void device_print(FILE *out, const struct swap_backend *backend)
+{
+    const struct sp_policy_param *param = backend->params;
+
+    fprintf(out, "  %s:%s\n      %s\n", backend->name, backend->place, backend->help);
+    for (; param != NULL && param->name != NULL; param++)
+        fprintf(out, "      %s=  %s, %.9g to %.9g (%.9g)\n", param->name, param->help, param->least,
+                param->most, param->preset);
+}
+
 static void devices_print(FILE *out)
 {
     const struct swap_backend *backend;
 
     fprintf(out, "\nDevices:\n");
     for (size_t i = 0; (backend = backend_registry_at(i)) != NULL; i++)
-        fprintf(out, "  %s:%s\n      %s\n", backend->name, backend->place, backend->help);
+        device_print(out, backend);
 }
 
 const struct options_syntax swap_options_syntax = {

@@ -24,6 +24,7 @@ struct file_device {
     int fd;           /* of the pages */
     int plain;        /* of the head: not direct; equals fd unless the file is kept */
     bool keep;
+    bool existing; /* only if it exists */
     bool existed;
     bool
         named; /* kept, new, and has its name already: close removes it unless finish was reached */
@@ -191,7 +192,7 @@ static int kept_open(struct file_device *file, struct sp_error *error)
     file->plain = open(file->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file->plain >= 0)
         return kept_reopen(file, error);
-    if (errno == ENOENT)
+    if (errno == ENOENT && !file->existing)
         return kept_create(file, error);
     return error_set(error, errno, "cannot open %s: %s", file->path, strerror(errno));
 }
@@ -255,6 +256,7 @@ static int file_open(void **device, const struct swap_backend_wish *wish,
                                  .fd = -1,
                                  .plain = -1,
                                  .keep = wish->keep,
+                                 .existing = wish->existing,
                                  .mode = wish->mode,
                                  .data = wish->head,
                                  .bytes = wish->head + (uint64_t)wish->pages * SWAP_PAGE};
@@ -263,7 +265,6 @@ static int file_open(void **device, const struct swap_backend_wish *wish,
         file_close(file);
         return code;
     }
-    facts->records = file->keep ? file->plain : -1;
     facts->existed = file->existed;
     *device = file;
     return 0;
@@ -317,6 +318,26 @@ static int file_read(void *device, uint32_t page, uint32_t count, void *pages)
     return (size_t)got == bytes ? 0 : -EIO;
 }
 
+static int file_head_write(void *device, uint64_t offset, const void *bytes, uint32_t count)
+{
+    const struct file_device *file = device;
+    ssize_t written = pwrite(file->plain, bytes, count, (off_t)offset);
+
+    if (written < 0)
+        return -errno;
+    return (size_t)written == count ? 0 : -EIO;
+}
+
+static int file_head_read(void *device, uint64_t offset, void *bytes, uint32_t count)
+{
+    const struct file_device *file = device;
+    ssize_t got = pread(file->plain, bytes, count, (off_t)offset);
+
+    if (got < 0)
+        return -errno;
+    return (size_t)got == count ? 0 : -EIO;
+}
+
 static int file_sync(void *device)
 {
     const struct file_device *file = device;
@@ -333,6 +354,8 @@ const struct swap_backend backend_file = {
     .finish = file_finish,
     .write = file_write,
     .read = file_read,
+    .head_write = file_head_write,
+    .head_read = file_head_read,
     .sync = file_sync,
     .close = file_close,
 };

@@ -46,7 +46,6 @@ static int memory_open(void **devicep, const struct swap_backend_wish *wish,
         free(device);
         return code;
     }
-    facts->records = -1;
     facts->existed = false;
     *devicep = device;
     return 0;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "backend/below.h"
+
 #define BACKEND_ADDRESS(name) &backend_##name,
 static const struct swap_backend *const backends[] = {BACKENDS(BACKEND_ADDRESS)};
 #undef BACKEND_ADDRESS
@@ -24,4 +26,38 @@ const struct swap_backend *backend_registry_find(const char *device, const char 
             return backend;
         }
     return NULL;
+}
+
+/* The backend that a device names at its end, or NULL if some backend on the way cannot do it. */
+static const struct swap_backend *bottom_find(const char *device,
+                                              bool (*can)(const struct swap_backend *backend))
+{
+    const struct swap_backend *backend;
+
+    while ((backend = backend_registry_find(device, &device)) != NULL && can(backend))
+        if (!backend->filter)
+            return backend;
+        else
+            device = below_device(device);
+    return NULL;
+}
+
+static bool can_keep(const struct swap_backend *backend)
+{
+    return backend->keeps;
+}
+
+static bool can_sync(const struct swap_backend *backend)
+{
+    return backend->sync != NULL;
+}
+
+bool backend_registry_keeps(const char *device)
+{
+    return bottom_find(device, can_keep) != NULL;
+}
+
+bool backend_registry_syncs(const char *device)
+{
+    return bottom_find(device, can_sync) != NULL;
 }

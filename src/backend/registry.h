@@ -2,6 +2,7 @@
 #ifndef BACKEND_REGISTRY_H
 #define BACKEND_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "backend/swap_backend.h"
@@ -10,7 +11,8 @@
 /* clang-format off */
 #define BACKENDS(X) \
     X(file)         \
-    X(memory)
+    X(memory)       \
+    X(debug)
 /* clang-format on */
 
 #define BACKEND_DECLARE(name) extern const struct swap_backend backend_##name;
@@ -23,5 +25,10 @@ const struct swap_backend *backend_registry_at(size_t i);
 /* The backend that a device "NAME:PLACE" begins with, and in *place what follows the colon, within
  * `device`. NULL, and *place untouched: there is no colon, or no backend of that name. Any thread. */
 const struct swap_backend *backend_registry_find(const char *device, const char **place);
+
+/* Can a device of this name outlive its server, or a power loss: it and all that is below it? False, too,
+ * for a name that finds no backend. Any thread. */
+bool backend_registry_keeps(const char *device);
+bool backend_registry_syncs(const char *device);
 
 #endif

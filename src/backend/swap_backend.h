@@ -10,16 +10,21 @@
  * THE LIFE OF A DEVICE. The server calls, in this order:
  *
  *     open       the device exists, and nobody else can use it
- *     (keep)     the server reads or writes its records through facts->records
+ *     (keep)     the server reads or writes its records: head_read, head_write
  *     finish     the device is ready for pages
- *     write, read, sync    as often as needed
+ *     write, read, sync, head_write    as often as needed
  *     close      the device is gone, and so are its pages unless they are kept
+ *
+ * FILTERS. A backend may stand in front of another one: its place is then "OPTIONS:NAME:PLACE" or
+ * "NAME:PLACE", and it opens what is below with below.h. A filter has the same functions as any backend;
+ * it can keep, and sync, if its own table says that it can and the backend below can.
  *
  * After an open that succeeded, close follows exactly once, also if finish failed or was not called.
  * Without finish no page is transferred, and a device that open made new is to leave nothing behind.
  *
  * THREADS. open, finish and close are called by one thread, and while no other call is under way.
- * write, read and sync are called by any number of threads at a time. The server never writes a page
+ * The other functions are called by any number of threads at a time, but head_write and head_read by
+ * one at a time. The server never writes a page
  * while another call reads or writes the same page.
  *
  * ERRORS. A function returns 0 or a negative errno. open and finish describe an error in *error, which
@@ -34,6 +39,7 @@
 #include <stdint.h>
 
 #include <selfpage/error.h>
+#include <selfpage/policy.h>
 
 /* Bytes of a page. */
 #define SWAP_PAGE 4096u
@@ -45,18 +51,22 @@ enum swap_mode {
     SWAP_MODE_DIRECT, /* direct, or finish fails */
 };
 
+struct swap_backend;
+
 /* What the server wants of a device. */
 struct swap_backend_wish {
     const char *place; /* what follows NAME: in --device; never NULL; valid until close */
     uint32_t pages;    /* at least 1 */
-    uint64_t head; /* bytes before page 0 for the server's records, whole pages; 0 unless `keep` */
-    bool keep;     /* the device is to outlive the server; only if the backend can */
+    uint64_t head;     /* bytes for the server's records, whole pages; 0 unless `keep` */
+    bool keep;         /* the device is to outlive the server; only if the backend can */
+    bool existing; /* with `keep`: a device that does not exist is not made; open fails, -ENOENT */
     enum swap_mode mode;
+    /* How a filter finds the backend below it: backend_registry_find. */
+    const struct swap_backend *(*find)(const char *device, const char **place);
 };
 
-/* What the backend says of a device. open sets the first two, finish the others. */
+/* What the backend says of a device. open sets the first, finish the others. */
 struct swap_backend_facts {
-    int records;     /* descriptor of the head, not direct; the backend owns it; -1 unless `keep` */
     bool existed;    /* the head holds what an earlier server wrote; else it is all zeros */
     bool waits;      /* transfers wait for hardware: the server makes them in threads */
     bool fell_back;  /* direct was tried, and could not be had */
@@ -68,7 +78,9 @@ struct swap_backend {
     const char *name;  /* what stands before the colon in --device; no colon in it; unique */
     const char *place; /* what follows the colon, for --help, as in "PATH"; "": nothing may */
     const char *help;  /* one sentence without a newline, for --help */
-    bool keeps;        /* can do wish->keep */
+    const struct sp_policy_param *params; /* optional: a filter's OPTIONS; ends with zeros */
+    bool keeps;                           /* can do wish->keep */
+    bool filter; /* stands in front of another backend, which its place names */
 
     /* Make or open the device, and reserve room for all its pages, so that no write finds the place
      * full. Put what the other functions get as `device` in *device. If the device existed, do not
@@ -83,6 +95,11 @@ struct swap_backend {
      * SWAP_PAGE. -EIO for a transfer that came short. */
     int (*write)(void *device, uint32_t page, uint32_t count, const void *pages);
     int (*read)(void *device, uint32_t page, uint32_t count, void *pages);
+
+    /* Required with `keeps`: write, or read, bytes of the head, which never go around the page cache.
+     * All lie within the head. -EIO for a transfer that came short. */
+    int (*head_write)(void *device, uint64_t offset, const void *bytes, uint32_t count);
+    int (*head_read)(void *device, uint64_t offset, void *bytes, uint32_t count);
 
     /* Optional: make everything that was written outlive a power loss, the records included. NULL: the
      * backend cannot, and the server refuses --sync. */

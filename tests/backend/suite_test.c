@@ -20,7 +20,7 @@
 struct device {
     const struct swap_backend *backend;
     struct scratch scratch;
-    char place[96];
+    char place[128];
     void *state;
     struct swap_backend_facts facts;
     struct sp_error error;
@@ -33,14 +33,20 @@ static void place_make(struct device *device, const struct swap_backend *backend
     scratch_init(&device->scratch);
     if (strcmp(backend->place, "PATH") == 0)
         strcpy(device->place, scratch_path(&device->scratch, "device"));
+    else if (backend->filter)
+        snprintf(device->place, sizeof(device->place), "file:%s",
+                 scratch_path(&device->scratch, "device"));
     else if (backend->place[0] != '\0')
         fail_msg("%s: teach place_make what a %s is", backend->name, backend->place);
 }
 
 static int device_open(struct device *device, uint32_t pages, bool keep)
 {
-    const struct swap_backend_wish wish = {
-        .place = device->place, .pages = pages, .head = keep ? HEAD : 0, .keep = keep};
+    const struct swap_backend_wish wish = {.place = device->place,
+                                           .pages = pages,
+                                           .head = keep ? HEAD : 0,
+                                           .keep = keep,
+                                           .find = backend_registry_find};
     int code = device->backend->open(&device->state, &wish, &device->facts, &device->error);
 
     if (code < 0)
@@ -117,6 +123,7 @@ static void a_backend_has_all_that_is_required(void **state)
     assert_null(strchr(backend->help, '\n'));
     assert_true(backend->open && backend->finish && backend->write && backend->read &&
                 backend->close);
+    assert_true(!backend->keeps || (backend->head_write && backend->head_read));
     snprintf(device, sizeof(device), "%s:a:b", backend->name);
     assert_ptr_equal(backend_registry_find(device, &place), backend); /* its name is unique */
     assert_string_equal(place, "a:b");
@@ -153,7 +160,6 @@ static void nothing_is_left_of_a_device_that_is_not_kept(void **state)
     place_make(&device, *state);
     for (unsigned finished = 0; finished < 2; finished++) {
         assert_int_equal(device_open(&device, PAGES, false), 0);
-        assert_int_equal(device.facts.records, -1);
         assert_false(device.facts.existed);
         if (finished)
             assert_int_equal(device_finish(&device), 0);
@@ -218,11 +224,11 @@ static void kept_make(struct device *device)
 
     assert_int_equal(device_open(device, PAGES, true), 0);
     assert_false(device->facts.existed);
-    assert_int_equal(pread(device->facts.records, head, HEAD, 0), HEAD);
+    assert_int_equal(device->backend->head_read(device->state, 0, head, HEAD), 0);
     assert_true(page_is(head, 0) && page_is(head + SWAP_PAGE, 0));
     page_fill(head, 77);
     page_fill(head + SWAP_PAGE, 78);
-    assert_int_equal(pwrite(device->facts.records, head, HEAD, 0), HEAD);
+    assert_int_equal(device->backend->head_write(device->state, 0, head, HEAD), 0);
     assert_int_equal(device_finish(device), 0);
     pages_write(device, 0, PAGES, 4000);
     device->backend->close(device->state);
@@ -243,13 +249,13 @@ static void a_kept_device_comes_back_with_records_and_pages(void **state)
     kept_make(&device);
     assert_int_equal(device_open(&device, PAGES, true), 0);
     assert_true(device.facts.existed);
-    assert_int_equal(pread(device.facts.records, head, HEAD, 0), HEAD);
+    assert_int_equal(device.backend->head_read(device.state, 0, head, HEAD), 0);
     assert_true(page_is(head, 77) && page_is(head + SWAP_PAGE, 78));
     assert_int_equal(device_finish(&device), 0);
     pages_expect(&device, 0, PAGES, 4000);
     device.backend->close(device.state);
     assert_int_equal(count_fds(), before);
-    unlink(device.place);
+    unlink(scratch_path(&device.scratch, "device"));
     free(head);
     scratch_fini(&device.scratch);
 }
@@ -267,7 +273,7 @@ static void a_kept_device_has_one_server(void **state)
     second = device;
     assert_int_equal(device_open(&second, PAGES, true), -EBUSY);
     device.backend->close(device.state);
-    unlink(device.place);
+    unlink(scratch_path(&device.scratch, "device"));
     scratch_fini(&device.scratch);
 }
 
@@ -285,7 +291,7 @@ static void a_kept_device_that_is_not_finished_leaves_nothing(void **state)
 }
 
 #define FILE_NAME(name) #name ".c",
-static const char *const files[] = {BACKENDS(FILE_NAME) "registry.c"};
+static const char *const files[] = {BACKENDS(FILE_NAME) "registry.c", "below.c"};
 
 /* Each source file of the folder is a backend with a line in the registry. */
 static void no_backend_is_forgotten(void **state)

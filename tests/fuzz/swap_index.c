@@ -3,6 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <errno.h>
+
+#include "backend/swap_backend.h"
 #include "base/random.h"
 #include "file_input.h"
 #include "index.h"
@@ -31,13 +34,31 @@ static void look(const struct swap_index *index, bool ours)
     }
 }
 
+static int head_write(void *device, uint64_t offset, const void *bytes, uint32_t count)
+{
+    const int *fd = device;
+
+    return pwrite(*fd, bytes, count, (off_t)offset) == (ssize_t)count ? 0 : -EIO;
+}
+
+static int head_read(void *device, uint64_t offset, void *bytes, uint32_t count)
+{
+    const int *fd = device;
+
+    return pread(*fd, bytes, count, (off_t)offset) == (ssize_t)count ? 0 : -EIO;
+}
+
+/* A backend that has nothing but a head: the file whose descriptor is the device. */
+static const struct swap_backend heads = {
+    .name = "heads", .head_write = head_write, .head_read = head_read};
+
 /* A device with some clients, each of which has some slots. */
 static void fill(int fd)
 {
     struct swap_index *index = NULL;
 
     if (ftruncate(fd, (off_t)swap_index_data_offset(SLOTS)) != 0 ||
-        swap_index_create(&index, fd, SLOTS, "device", NULL) != 0)
+        swap_index_create(&index, &heads, &fd, SLOTS, "device", NULL) != 0)
         abort();
     for (uint32_t i = 0; i < CLIENTS; i++) {
         const struct index_client client = {.key = i + 1, .id = i + 1, .reserved = 10 * i};
@@ -80,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fill(fd);
         damage(fd, data + 1, size - 1);
     }
-    if (swap_index_load(&index, fd, SLOTS, "device", &error) == 0)
+    if (swap_index_load(&index, &heads, &fd, SLOTS, "device", &error) == 0)
         look(index, ours);
     else if (error.text[0] == '\0')
         abort();

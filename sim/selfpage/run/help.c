@@ -21,6 +21,7 @@ static const char before_counters[] =
     "[swap:]                without it, tasks have no precious regions\n"
     "  slots: N             pages it can hold\n"
     "  [file: PATH]         its device (a file in the private directory)\n"
+    "  [device: DEVICE]     instead of file: see \"Devices\" in selfpage-swap --help\n"
     "  [keep: BOOL]         keep the file when swap ends, and what it holds (no)\n"
     "  [buffered: BOOL]     go through the page cache (no)\n"
     "  [fail_writes: RATE]  0 to 1: let writes fail (0)\n"

@@ -96,9 +96,12 @@ static int prepare_swap(struct run *run, struct sp_error *error)
         strings_add(argv, "--buffered");
     if (swap->fail_writes > 0)
         strings_format(argv, "--fail-writes=%.9g", swap->fail_writes);
-    result = add_expanded(
-        run, argv, "--file=", swap->file != NULL ? swap->file : "${DIR}/" DIRECTORY_SWAP_FILE,
-        "swap.file", error);
+    if (swap->device != NULL)
+        result = add_expanded(run, argv, "--device=", swap->device, "swap.device", error);
+    else
+        result = add_expanded(
+            run, argv, "--file=", swap->file != NULL ? swap->file : "${DIR}/" DIRECTORY_SWAP_FILE,
+            "swap.file", error);
     if (result == 0)
         result = add_all_expanded(run, argv, swap->args, swap->args_count, "swap.args", error);
     return result;

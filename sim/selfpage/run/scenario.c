@@ -39,6 +39,7 @@ static const cyaml_schema_field_t physmem_fields[] = {
 static const cyaml_schema_field_t swap_fields[] = {
     CYAML_FIELD_UINT("slots", CYAML_FLAG_DEFAULT, struct scenario_swap, slots),
     TEXT("file", CYAML_FLAG_OPTIONAL, struct scenario_swap, file, 1, 4000),
+    TEXT("device", CYAML_FLAG_OPTIONAL, struct scenario_swap, device, 1, 4000),
     BOOLEAN("keep", struct scenario_swap, keep),
     BOOLEAN("buffered", struct scenario_swap, buffered),
     CYAML_FIELD_FLOAT("fail_writes", CYAML_FLAG_OPTIONAL, struct scenario_swap, fail_writes),

@@ -31,7 +31,8 @@ struct scenario_physmem {
 
 struct scenario_swap {
     uint32_t slots;
-    char *file; /* NULL: in the private directory */
+    char *file;   /* NULL: in the private directory */
+    char *device; /* NULL: the file */
     bool keep;
     bool buffered;
     double fail_writes;

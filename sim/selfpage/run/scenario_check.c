@@ -74,6 +74,8 @@ static int check_swap(const struct checking *check)
         return 0;
     if (swap->slots == 0)
         return wrong(check, "swap.slots", "swap needs at least one slot");
+    if (swap->device != NULL && swap->file != NULL)
+        return wrong(check, "swap.device", "swap.device and swap.file exclude each other");
     return check_rate(check, "swap.fail_writes", swap->fail_writes, 1);
 }
 

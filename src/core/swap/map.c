@@ -50,7 +50,7 @@ static void bit_clear(struct swap_map *map, uint32_t slot)
 int swap_map_init(struct swap_map *map, uint32_t slots, struct allocator allocator)
 {
     memset(map, 0, sizeof(*map));
-    if (slots == 0 || slots == SWAP_NONE)
+    if (slots == 0 || slots >= SWAP_ZERO)
         return -EINVAL;
     map->allocator = allocator;
     map->slots = slots;

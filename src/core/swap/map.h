@@ -40,6 +40,9 @@
 /* No slot, no client. */
 #define SWAP_NONE 0xffffffffu
 
+/* A slot that no device has: a page of zeros is stored there, by anybody, as often as wanted. */
+#define SWAP_ZERO 0xfffffffeu
+
 /* Clients at most: their numbers are below this. */
 #define SWAP_CLIENTS_MAX 65536u
 

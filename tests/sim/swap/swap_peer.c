@@ -79,6 +79,9 @@ void peer_open(struct swap_peer *peer, const struct server_process *server, uint
     peer->pages = pages;
     peer->extent = extent_create("peer", pages, NULL);
     assert_true(peer->extent >= 0);
+    /* Pages of zeros take no slot. */
+    for (uint32_t i = 0; i < pages; i++)
+        peer_fill(peer, i, UINT32_MAX - i);
     assert_int_equal(peer_give_extent(peer, 1, peer->extent, pages), 0);
 }
 

@@ -33,7 +33,7 @@ void swap_expect_log(const struct server_process *server, const char *text, bool
 struct wire_message swap_status(const struct server_process *server);
 
 /* Connect as a new client, or as the one with `key`, reserve `reserve` more slots, and give swap an
- * extent of `pages` pages. */
+ * extent of `pages` pages, none of which is all zeros. */
 void peer_open(struct swap_peer *peer, const struct server_process *server, uint64_t key,
                uint32_t reserve, uint32_t pages);
 

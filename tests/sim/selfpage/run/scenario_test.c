@@ -204,6 +204,7 @@ static void mistakes_are_reported_with_line_and_field(void **state)
          "tasks: [{name: a, program: b, contract: extra=1}]\n",
          3, "physmem.chaos_unmap", "-1.5"},
         {HEAD "swap:\n  slots: 0\n", 8, "swap.slots", "at least one"},
+        {HEAD "swap:\n  slots: 1\n  file: x\n  device: 'mem:'\n", 10, "swap.device", "exclude"},
         {HEAD "swap:\n  slots: 1\n  fail_writes: -1\n", 9, "swap.fail_writes", "-1"},
         {HEAD "- {name: a, program: b, contract: extra=1}\n", 7, "tasks[2].name",
          "\"a\" is the name of task 1"},

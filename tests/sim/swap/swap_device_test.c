@@ -1,0 +1,211 @@
+/* What the swap server makes of its device: where it lies, pages of zeros, a device that lies, and a sync that
+ * fails. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "device.h"
+#include "swap_peer.h"
+
+#define PAGES 16u
+
+static int setup(void **state)
+{
+    static struct server_process server;
+
+    *state = &server;
+    return server_process_init(&server);
+}
+
+static int teardown(void **state)
+{
+    server_process_fini(*state);
+    return 0;
+}
+
+static void server_start_on(struct server_process *server, const char *device)
+{
+    const char *const args[] = {"--slots", "64", "--device", device, NULL};
+
+    assert_int_equal(server_process_start(server, TEST_BINDIR "/selfpage-swap", args), 0);
+}
+
+static void all_pages(uint32_t pages[PAGES])
+{
+    for (uint32_t i = 0; i < PAGES; i++)
+        pages[i] = i;
+}
+
+static void pages_of_zeros_take_no_slot_and_no_write(void **state)
+{
+    uint32_t pages[PAGES], slots[PAGES];
+    struct server_process *server = *state;
+    struct wire_message status;
+    struct swap_peer peer;
+
+    server_start_on(server, "mem:");
+    peer_open(&peer, server, 0, 1, PAGES); /* one slot is reserved */
+    all_pages(pages);
+    for (uint32_t i = 0; i < PAGES; i++)
+        peer_fill(&peer, i, i == 3 ? 7 : 0);
+    assert_int_equal(peer_store(&peer, pages, PAGES, slots, NULL), 0);
+    status = swap_status(server);
+    assert_int_equal(status.swap_status.used, 1);
+    assert_int_equal(status.swap_status.zero, PAGES - 1);
+    assert_int_equal(status.swap_status.stores, PAGES);
+    assert_int_equal(status.swap_status.writes, 1);
+    for (uint32_t i = 0; i < PAGES; i++)
+        peer_fill(&peer, i, 100 + i);
+    assert_int_equal(peer_load(&peer, slots, pages, PAGES, NULL), 0);
+    for (uint32_t i = 0; i < PAGES; i++)
+        assert_int_equal(peer_tag(&peer, i), i == 3 ? 7 : 0);
+    assert_int_equal(swap_status(server).swap_status.reads, 1);
+    assert_int_equal(peer_free(&peer, slots, PAGES), 0);
+    assert_int_equal(swap_status(server).swap_status.used, 0);
+    peer_close(&peer);
+    swap_stop(server);
+}
+
+/* Store pages over and over on a device that lies; each page comes back as it was, or is refused. Returns how
+ * many were refused. */
+static uint32_t pages_survive(struct server_process *server)
+{
+    uint32_t pages[PAGES], slots[PAGES], errors[PAGES], refused = 0;
+    struct swap_peer peer;
+
+    all_pages(pages);
+    peer_open(&peer, server, 0, PAGES, PAGES);
+    for (uint32_t round = 1; round <= 20; round++) {
+        for (uint32_t i = 0; i < PAGES; i++)
+            peer_fill(&peer, i, round * 1000 + i);
+        assert_int_equal(peer_store(&peer, pages, PAGES, slots, errors), 0);
+        for (uint32_t i = 0; i < PAGES; i++) {
+            uint32_t error = errors[i];
+
+            peer_fill(&peer, i, 1);
+            if (error == 0)
+                assert_int_equal(peer_load(&peer, &slots[i], &pages[i], 1, &error), 0);
+            assert_int_equal(peer_tag(&peer, i), error == 0 ? round * 1000 + i : 1);
+            refused += error != 0;
+            if (errors[i] == 0)
+                assert_int_equal(peer_free(&peer, &slots[i], 1), 0);
+        }
+    }
+    peer_close(&peer);
+    return refused;
+}
+
+static void a_device_that_lies_is_found_out(void **state)
+{
+    static const struct {
+        const char *device;
+        bool refuses; /* some pages */
+    } lies[] = {
+        {"debug:mem:", false},
+        {"debug:reorder=8:mem:", false},
+        {"debug:short=0.5:mem:", true},
+        {"debug:torn=0.3,seed=9:mem:", true},
+        {"debug:write-errors=0.6,read-errors=0.3:mem:", true},
+        {"debug:delay=1,reorder=4:debug:torn=0.2:mem:", true},
+    };
+
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        uint32_t refused;
+
+        server_start_on(*state, lies[i].device);
+        refused = pages_survive(*state);
+        print_message("%s: %u pages were refused\n", lies[i].device, refused);
+        assert_true((refused > 0) == lies[i].refuses);
+        swap_stop(*state);
+    }
+}
+
+static void one_page_that_is_torn_costs_that_page_alone(void **state)
+{
+    uint32_t pages[PAGES], slots[PAGES], errors[PAGES], wrong = 0;
+    struct swap_peer peer;
+
+    server_start_on(*state, "debug:torn=1:mem:");
+    peer_open(&peer, *state, 0, PAGES, PAGES);
+    all_pages(pages);
+    for (uint32_t i = 0; i < PAGES; i++)
+        peer_fill(&peer, i, i + 1);
+    assert_int_equal(peer_store(&peer, pages, PAGES, slots, NULL), 0);
+    assert_int_equal(peer_load(&peer, slots, pages, PAGES, errors), 0);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        assert_true(errors[i] == 0 || errors[i] == EBADMSG);
+        wrong += errors[i] != 0;
+    }
+    assert_in_range(wrong, 1, PAGES);
+    assert_int_equal(swap_status(*state).swap_status.corrupt, wrong);
+    swap_expect_log(*state, "is corrupt", true);
+    peer_close(&peer);
+    swap_stop(*state);
+}
+
+static void a_wrong_device_is_refused_with_a_reason(void **state)
+{
+    static const char *const devices[] = {
+        "debug:", "debug:fil:x", "debug:colour=3:mem:", "debug:torn=2:mem:", "debug:mem:x"};
+
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        const char *const args[] = {"--slots", "64", "--device", devices[i], NULL};
+
+        assert_true(server_process_start(*state, TEST_BINDIR "/selfpage-swap", args) < 0);
+    }
+}
+
+/* ---- A sync that fails ---- */
+
+static int next_sync; /* what the next sync returns; later ones return 0 */
+
+static int fake_sync(void *device)
+{
+    int code = next_sync;
+
+    (void)device;
+    next_sync = 0;
+    return code;
+}
+
+/* The kernel tells one caller alone: the second sync of the device is good, and covers nothing of what was
+ * written before the first. */
+static void nothing_written_before_a_failed_sync_is_acknowledged(void **state)
+{
+    static const struct swap_backend backend = {.name = "fake", .sync = fake_sync};
+    struct swap_device device = {.backend = &backend, .sync = true, .slots = 1};
+    uint64_t early, other, late;
+
+    (void)state;
+    pthread_mutex_init(&device.lock, NULL);
+    pthread_cond_init(&device.ended, NULL);
+    early = swap_device_epoch(&device);
+    other = swap_device_epoch(&device);
+    next_sync = -EIO;
+    assert_int_equal(swap_device_sync(&device, other), -EIO);
+    assert_int_equal(swap_device_sync(&device, early), -EIO); /* although the device says 0 */
+    late = swap_device_epoch(&device);
+    assert_int_equal(swap_device_sync(&device, late), 0);
+    assert_int_equal(device.syncs_begun, 3);
+    pthread_cond_destroy(&device.ended);
+    pthread_mutex_destroy(&device.lock);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(pages_of_zeros_take_no_slot_and_no_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_device_that_lies_is_found_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_page_that_is_torn_costs_that_page_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_wrong_device_is_refused_with_a_reason, setup, teardown),
+        cmocka_unit_test(nothing_written_before_a_failed_sync_is_acknowledged),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
