@@ -13,29 +13,29 @@
 #include <selfpage/arbiter.h>
 
 /* All state lies here, and starts as zeros; state for each task lies in tasks[i].own (task_size). */
-struct @IDENT @{uint32_t kept; /* frames that extra requests must leave */
-}
-;
+struct @IDENT@ {
+    uint32_t kept; /* frames that extra requests must leave */
+};
 
-enum { @IDENT @_SPARE };
+enum { @IDENT@_SPARE };
 
 /* Parameters: name, preset, least, most, a line of help. */
-static const struct sp_policy_param @IDENT @_params[] = {
-    [@IDENT @_SPARE] = {"spare", 0, 0, 1000000, "frames that are not given out as extra"},
+static const struct sp_policy_param @IDENT@_params[] = {
+    [@IDENT@_SPARE] = {"spare", 0, 0, 1000000, "frames that are not given out as extra"},
     {.name = NULL},
 };
 
-static size_t @IDENT @_size(const struct sp_arbiter_config *config)
+static size_t @IDENT@_size(const struct sp_arbiter_config *config)
 {
     (void)config;
-    return sizeof(struct @IDENT @);
+    return sizeof(struct @IDENT@);
 }
 
-static void @IDENT @_init(void *self, const struct sp_arbiter_config *config)
+static void @IDENT@_init(void *self, const struct sp_arbiter_config *config)
 {
-    struct @IDENT @ *a = self;
+    struct @IDENT@ *a = self;
 
-    a->kept = (uint32_t)config->params[@IDENT @_SPARE];
+    a->kept = (uint32_t)config->params[@IDENT@_SPARE];
 }
 
 /* The task from which most may still be taken, or `count`. */
@@ -53,11 +53,11 @@ static size_t richest(const struct sp_arbiter_task *tasks, const uint32_t *takes
 
 /* SHORT: fill in how many of request->frames each task gives.
  * EXTRA: return what tasks[request->task] gets. */
-static uint32_t @IDENT
-    @_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks, size_t count,
-             const struct sp_arbiter_request *request, uint32_t *takes)
+static uint32_t @IDENT@_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                               size_t count, const struct sp_arbiter_request *request,
+                               uint32_t *takes)
 {
-    const struct @IDENT @ *a = self;
+    const struct @IDENT@ *a = self;
 
     (void)now;
     if (request->event == SP_ARBITER_SHORT) {
@@ -74,8 +74,9 @@ static uint32_t @IDENT
     }
     if (request->event != SP_ARBITER_EXTRA || request->spare <= (int64_t)a->kept)
         return 0;
-    return (uint32_t)request->spare - a->kept < request->frames ? (uint32_t)request->spare - a->kept
-                                                                : request->frames;
+    return (uint32_t)request->spare - a->kept < request->frames
+               ? (uint32_t)request->spare - a->kept
+               : request->frames;
 }
 
 /* Without SP_ARBITER_GRANTS the arbiter is asked which tasks give, and not which tasks get. */
@@ -84,8 +85,8 @@ const struct sp_arbiter sp_arbiter_plugin = {
     .flags = SP_ARBITER_GRANTS,
     .name = "@NAME@",
     .summary = "the task that has most gives first",
-    .params = @IDENT @_params,
-    .size = @IDENT @_size,
-    .init = @IDENT @_init,
-    .decide = @IDENT @_decide,
+    .params = @IDENT@_params,
+    .size = @IDENT@_size,
+    .init = @IDENT@_init,
+    .decide = @IDENT@_decide,
 };
