@@ -209,6 +209,24 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
     return result;
 }
 
+/* What runs beside the control thread, and the calling thread's own stack for faults. */
+static int start_beside(struct sp_task *task, struct sp_error *error)
+{
+    int result = api_availability_start(task, error);
+
+    if (result == 0 && task->pager_thread_wanted)
+        result = pager_thread_start(task, error);
+    if (result != 0)
+        return result;
+    result = sp_thread_begin(task);
+    if (result == 0)
+        return 0;
+    if (task->pager_thread_wanted)
+        pager_thread_stop(task);
+    return error_set(error, -result, "cannot prepare this thread for faults: %s",
+                     strerror(-result));
+}
+
 static int start_threads(struct sp_task *task, struct sp_error *error)
 {
     int result = fault_install(task, error);
@@ -220,17 +238,10 @@ static int start_threads(struct sp_task *task, struct sp_error *error)
     if (result == 0)
         result = control_start(task, error);
     if (result == 0) {
-        result = api_availability_start(task, error);
+        result = start_beside(task, error);
         if (result != 0)
             control_stop(task);
     }
-    if (result == 0 && task->pager_thread_wanted) {
-        result = pager_thread_start(task, error);
-        if (result != 0)
-            control_stop(task);
-    }
-    if (result == 0)
-        result = sp_thread_begin(task);
     if (result != 0)
         fault_uninstall(task);
     return result;
