@@ -26,6 +26,7 @@
 struct run {
     char dir[64];
     char path[96];
+    int dies; /* without detaching */
 };
 
 /* Everything that a policy hears of: faults, soft faults, pins, discards, hints, recalls. */
@@ -129,6 +130,51 @@ static void check_policy(struct sp_testing *fixture, struct run *run, const char
     unlink(run->path);
 }
 
+/* What a file with this text begins with while a task that writes its trace there is attached. */
+static int look_at_the_old_trace(void *arg)
+{
+    const struct run *run = arg;
+    struct sp_task *task;
+    char text[4] = "";
+    FILE *file;
+
+    setenv("SELFPAGE_TRACE", run->path, 1);
+    task = attach_or_exit(NULL);
+    file = fopen(run->path, "r");
+    CHECK(file != NULL && fread(text, 1, 3, file) == 3 && strcmp(text, "old") == 0);
+    fclose(file);
+    if (run->dies)
+        _exit(0);
+    return sp_detach(&task);
+}
+
+/* An output never destroys an old file before the new one is whole. */
+static void test_an_old_trace_stays_until_the_new_one_is_complete(void **state)
+{
+    struct run run = {.dir = "/tmp/selfpage-trace-XXXXXX"};
+    char said[1000];
+    FILE *file;
+
+    assert_non_null(mkdtemp(run.dir));
+    snprintf(run.path, sizeof(run.path), "%s/trace", run.dir);
+    file = fopen(run.path, "w");
+    assert_true(file != NULL && fputs("old", file) >= 0);
+    fclose(file);
+    for (run.dies = 1; run.dies >= 0; run.dies--) {
+        struct sp_testing_result result;
+        struct sp_error error = {0};
+
+        if (sp_testing_run(*state, "guaranteed=40", NULL, look_at_the_old_trace, &run, &result,
+                           &error) != 0)
+            fail_msg("%s", error.text);
+        if (result.exit_status != 0)
+            fail_msg("status %d: %s", result.exit_status, result.output);
+    }
+    assert_int_equal(selfpage("decisions", run.path, said, sizeof(said)), 0);
+    unlink(run.path);
+    assert_int_equal(rmdir(run.dir), 0); /* and nothing is left beside it */
+}
+
 static void test_decisions(void **state)
 {
     struct run run = {.dir = "/tmp/selfpage-trace-XXXXXX"};
@@ -172,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_decisions, sp_testing_setup, sp_testing_teardown),
+        cmocka_unit_test_setup_teardown(test_an_old_trace_stays_until_the_new_one_is_complete,
+                                        sp_testing_setup, sp_testing_teardown),
         cmocka_unit_test_setup_teardown(test_unwritable, sp_testing_setup, sp_testing_teardown),
     };
 

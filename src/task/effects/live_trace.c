@@ -4,7 +4,10 @@
  *
  * Events are encoded where they happen, under the task's lock, into one of two buffers; the control
  * thread writes a buffer that is half full, while the other is used. A task never waits for its
- * trace: where the disk is too slow, the trace ends early, and the task reports it. */
+ * trace: where the disk is too slow, the trace ends early, and the task reports it.
+ *
+ * A trace that is new is written under its name, and stays as far as it goes if the process dies. One
+ * that replaces a file does so when it is complete (os/new_file.h). */
 #include "task/effects/live_trace.h"
 
 #include <errno.h>
@@ -19,6 +22,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "os/descriptor.h"
+#include "os/new_file.h"
 #include "os/unlocked.h"
 #include "record/code.h"
 #include "task/state/events.h"
@@ -32,10 +36,12 @@ struct live_trace {
     struct recorder_setup setup;
     struct sp_policy policy; /* the recorder */
     struct sp_task *task;
-    int fd;
-    uint64_t previous; /* id of the last event */
-    bool ended;        /* nothing more is taken */
-    bool poked;        /* the control thread knows that it has something to write */
+    int fd;                  /* to write to; -1: none */
+    struct new_file replace; /* what `fd` belongs to if it replaces a file */
+    pid_t writer;            /* no child of it finishes the file */
+    uint64_t previous;       /* id of the last event */
+    bool ended;              /* nothing more is taken */
+    bool poked;              /* the control thread knows that it has something to write */
     unsigned current;
     size_t used[2];
     uint8_t buffer[2][BUFFER];
@@ -128,25 +134,39 @@ static int begin(struct live_trace *trace, uint32_t pages, const char *policy,
     return 0;
 }
 
-/* The file, or a new one in the directory, that is named. */
-static int open_file(const struct sp_task *task, const char *path, struct sp_error *error)
+/* Begin in the place of a file. Its descriptor may be 0, 1 or 2, and is kept elsewhere. */
+static int open_in_place(struct live_trace *trace, const char *file, struct sp_error *error)
 {
+    int result = new_file_open(&trace->replace, file, error);
+
+    if (result != 0)
+        return result;
+    trace->fd = trace->replace.fd = descriptor_raise(trace->replace.fd);
+    return trace->fd >= 0 ? 0 : error_set(error, errno, "SELFPAGE_TRACE: %s", strerror(errno));
+}
+
+/* The file, or a new one in the directory, that is named. */
+static int open_file(struct live_trace *trace, const char *path, struct sp_error *error)
+{
+    const struct sp_task *task = trace->task;
     char file[4096];
     struct stat info;
     bool directory = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
     int length = snprintf(file, sizeof(file), directory ? "%s/%s-%ld.sptrace" : "%s", path,
                           task->name, (long)getpid());
-    int fd;
 
     if (length >= (int)sizeof(file) || (directory && strchr(task->name, '/') != NULL))
         return error_set(error, EINVAL,
                          "SELFPAGE_TRACE: the path is too long, or the task's name "
                          "is none for a file");
     check(length > 0);
-    fd = descriptor_raise(open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    return fd >= 0 ? fd
-                   : error_set(error, errno, "SELFPAGE_TRACE: cannot write %.150s: %s", file,
-                               strerror(errno));
+    trace->fd = descriptor_raise(open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (trace->fd >= 0)
+        return 0;
+    if (errno == EEXIST)
+        return open_in_place(trace, file, error);
+    return error_set(error, errno, "SELFPAGE_TRACE: cannot write %.150s: %s", file,
+                     strerror(errno));
 }
 
 int live_trace_begin(struct sp_task *task, const char *policy, uint32_t pages,
@@ -163,10 +183,11 @@ int live_trace_begin(struct sp_task *task, const char *policy, uint32_t pages,
         return error_set(error, ENOMEM, "no memory for the trace");
     task->live_trace = trace;
     trace->task = task;
-    trace->fd = -1;
+    trace->fd = trace->replace.fd = -1;
+    trace->writer = getpid();
     result = begin(trace, pages, policy, error);
     if (result == 0)
-        result = trace->fd = open_file(task, path, error);
+        result = open_file(trace, path, error);
     if (result < 0)
         return result;
     memcpy(trace->setup.params, task->policy.params, sizeof(trace->setup.params));
@@ -185,19 +206,38 @@ const struct sp_policy *live_trace_policy(const struct sp_task *task, const doub
     return task->live_trace != NULL ? &task->live_trace->policy : task->policy.policy;
 }
 
+/* Close the file. It takes the place of an old one if it is complete. */
+static void close_file(struct live_trace *trace, bool complete)
+{
+    struct sp_error error;
+
+    if (trace->replace.fd < 0) {
+        if (trace->fd >= 0)
+            close(trace->fd);
+        return;
+    }
+    if (trace->writer != getpid()) { /* its file is still being written */
+        close(trace->replace.fd);
+        return;
+    }
+    if (complete && new_file_finish(&trace->replace, &error) != 0)
+        say(trace->task, "its trace does not replace the old one: %s", error.text);
+    new_file_fini(&trace->replace);
+}
+
 void live_trace_end(struct sp_task *task, bool write_rest)
 {
     struct live_trace *trace = task->live_trace;
+    bool complete = false;
 
     if (trace == NULL)
         return;
     if (write_rest && !trace->ended) {
         emit(trace, RECORDER_END, 0, false);
-        write_buffer(trace, trace->current);
+        complete = write_buffer(trace, trace->current);
     }
     check(trace->used[0] <= BUFFER && trace->used[1] <= BUFFER);
-    if (trace->fd >= 0)
-        close(trace->fd);
+    close_file(trace, complete);
     munmap(trace, sizeof(*trace));
     task->live_trace = NULL;
 }
