@@ -103,7 +103,11 @@
     X(u64, frames_transparent, "frames", "taken unused from a frame stack, without a recall")      \
     X(u64, passes, "passes", "of the server's loop that found input, and handled all of it")       \
     X(u64, recall_passes, "passes", "of the server's loop that sent recalls")                      \
-    X(u64, overruled, "answers", "of the arbiter that broke a promise and were corrected")
+    X(u64, overruled, "answers", "of the arbiter that broke a promise and were corrected")         \
+    X(u64, copies, "slots", "copied logically")                                                    \
+    X(u64, moved, "pages", "whose bytes were moved, for copies and for writes to them")            \
+    X(u64, broken, "copies", "that a write made a page of their own")                              \
+    X(u32, shared, "pages", "that more than one slot names now")
 
 /** What swap counts. swap.name in expectations. */
 #define SP_SWAP_STATUS(X, E)                                                                       \

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <selfpage/contract.h>
+
 #include "base/assert.h"
 #include "os/clock.h"
 #include "os/extent.h"
@@ -26,6 +28,7 @@ struct backing {
     struct backing *prev;
     uint64_t begun_ns; /* when the change under way was submitted */
     int fd;
+    int reading;   /* the descriptor for those who may only read; -1: none yet */
     int error;     /* of the change that has ended */
     bool given;    /* somebody else has had a descriptor */
     bool changing; /* the errand is under way */
@@ -34,6 +37,16 @@ struct backing {
     bool late;                     /* its task was ended for it */
     uint64_t clear[EXTENT_WORDS];  /* pages to clear */
     uint64_t clears[EXTENT_WORDS]; /* pages that the errand clears */
+    struct contents *fill;         /* to write, in this order */
+    struct contents *fills;        /* that the errand writes, after it has cleared */
+};
+
+/* Contents of pages in a row that are on their way to an extent. */
+struct contents {
+    struct contents *next;
+    uint32_t page;
+    uint32_t count;
+    uint8_t bytes[];
 };
 
 static bool is_marked(const uint64_t *words, uint32_t page)
@@ -73,11 +86,15 @@ static int64_t number_find(struct service *service)
     return number;
 }
 
+static struct backing *backing_at(struct service *service, uint32_t descriptor)
+{
+    ensure(descriptor < service->backings && service->backing[descriptor] != NULL);
+    return service->backing[descriptor];
+}
+
 static struct backing *backing_of(struct service *service, const struct physmem_effect *effect)
 {
-    ensure(effect->extent.descriptor < service->backings &&
-           service->backing[effect->extent.descriptor] != NULL);
-    return service->backing[effect->extent.descriptor];
+    return backing_at(service, effect->extent.descriptor);
 }
 
 static void number_give_up(struct service *service, uint32_t number)
@@ -85,6 +102,75 @@ static void number_give_up(struct service *service, uint32_t number)
     service->backing[number] = NULL;
     if (number < service->backing_hint)
         service->backing_hint = number;
+}
+
+/* ---- Contents on their way ---- */
+
+static void contents_free(struct contents **listp)
+{
+    struct contents *contents;
+
+    while ((contents = *listp) != NULL) {
+        *listp = contents->next;
+        free(contents);
+    }
+}
+
+/* The contents of a page that are written last, or NULL. */
+static const uint8_t *contents_find(const struct contents *list, uint32_t page)
+{
+    const uint8_t *found = NULL;
+
+    for (const struct contents *c = list; c != NULL; c = c->next)
+        if (page >= c->page && page - c->page < c->count)
+            found = c->bytes + (size_t)(page - c->page) * SP_PAGE_SIZE;
+    return found;
+}
+
+/* Read a page of an extent as it will be once all changes are made. What its task has cut off
+ * reads as zeros. */
+static void page_read(const struct backing *backing, uint32_t page, uint8_t *bytes)
+{
+    const struct contents *lists[] = {backing->fill, backing->fills};
+    const uint64_t *clears[] = {backing->clear, backing->clears};
+    ssize_t got;
+
+    ensure(page < EXTENT_PAGES);
+    memset(bytes, 0, SP_PAGE_SIZE);
+    for (unsigned i = 0; i < 2; i++) {
+        const uint8_t *there = contents_find(lists[i], page);
+
+        if (there != NULL) {
+            memcpy(bytes, there, SP_PAGE_SIZE);
+            return;
+        }
+        if (is_marked(clears[i], page) && (i == 0 || backing->changing))
+            return;
+    }
+    got = pread(backing->fd, bytes, SP_PAGE_SIZE, (off_t)page * (off_t)SP_PAGE_SIZE);
+    if (got < 0)
+        memset(bytes, 0, SP_PAGE_SIZE);
+}
+
+/* Write what is on its way. Returns 0 or a negative errno. */
+static int contents_write(int fd, const struct contents *list)
+{
+    for (const struct contents *c = list; c != NULL; c = c->next) {
+        size_t size = (size_t)c->count * SP_PAGE_SIZE;
+
+        /* A short count is the fault of a task that has cut its extent. */
+        if (pwrite(fd, c->bytes, size, (off_t)c->page * (off_t)SP_PAGE_SIZE) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+/* A page is to be cleared: what was to be written to it is not. */
+static void contents_forget(struct contents *list, uint32_t page)
+{
+    for (struct contents *c = list; c != NULL; c = c->next)
+        if (page >= c->page && page - c->page < c->count)
+            memset(c->bytes + (size_t)(page - c->page) * SP_PAGE_SIZE, 0, SP_PAGE_SIZE);
 }
 
 /* ---- Changes ---- */
@@ -100,6 +186,8 @@ static void change(struct errand *errand)
         code = extent_truncate(backing->fd);
         backing->error = code;
         close(backing->fd);
+        if (backing->reading >= 0)
+            close(backing->reading);
         backing->closed = true;
         return;
     }
@@ -110,6 +198,8 @@ static void change(struct errand *errand)
             code = extent_punch(backing->fd, first, page - first);
         page++;
     }
+    if (code == 0)
+        code = contents_write(backing->fd, backing->fills);
     backing->error = code;
 }
 
@@ -146,6 +236,8 @@ static void backing_free(struct backing *backing)
     backing->seat->extents--;
     user_release(&service->server.users, backing->user);
     seat_release(backing->seat);
+    contents_free(&backing->fill);
+    contents_free(&backing->fills);
     free(backing);
 }
 
@@ -156,8 +248,12 @@ static void change_next(struct backing *backing)
 {
     struct service *service = backing->service;
 
-    if (backing->changing || (!backing->doomed && !has_marks(backing->clear)))
+    if (backing->changing ||
+        (!backing->doomed && !has_marks(backing->clear) && backing->fill == NULL))
         return;
+    contents_free(&backing->fills);
+    backing->fills = backing->fill;
+    backing->fill = NULL;
     memcpy(backing->clears, backing->clear, sizeof(backing->clears));
     memset(backing->clear, 0, sizeof(backing->clear));
     backing->changing = true;
@@ -182,6 +278,7 @@ static void changed(struct errand *errand)
 
     list_remove(backing);
     backing->changing = false;
+    contents_free(&backing->fills);
     if (backing->error < 0)
         extent_fail(service, backing->closed ? "revoke" : "clear pages of", backing->error);
     seat_cleared(service, backing->seat);
@@ -223,6 +320,7 @@ static int backing_new(struct service *service, struct seat *seat, uint32_t page
     }
     backing->service = service;
     backing->fd = fd;
+    backing->reading = -1;
     backing->seat = seat;
     backing->user = seat->request->owner;
     backing->user->references++;
@@ -257,15 +355,33 @@ void backing_make(struct service *service, const struct physmem_effect *effect)
                          0);
 }
 
+/* A descriptor that can only read, or a negative errno. */
+static int reading_of(struct backing *backing)
+{
+    ensure(!backing->doomed);
+    if (backing->reading < 0)
+        backing->reading = extent_reopen_read_only(backing->fd);
+    return backing->reading;
+}
+
 void backing_send(struct service *service, const struct physmem_effect *effect)
 {
     struct backing *backing = backing_of(service, effect);
-    struct wire_message *message = send_begin(service, WIRE_EXTENT, 0);
+    struct wire_message *message;
+    int fd = backing->fd;
 
+    if (effect->extent.read_only)
+        fd = reading_of(backing);
+    if (fd < 0) {
+        extent_fail(service, "open", fd);
+        seat_end(seat_of(effect), "an extent that it may read cannot be opened");
+        return;
+    }
+    message = send_begin(service, WIRE_EXTENT, 0);
     message->extent.extent = effect->extent.extent;
     message->extent.pages = effect->extent.count;
     backing->given = true;
-    send_to(service, seat_of(effect)->request, backing->fd);
+    send_to(service, seat_of(effect)->request, fd);
 }
 
 void backing_punch(struct service *service, const struct physmem_effect *effect)
@@ -276,7 +392,33 @@ void backing_punch(struct service *service, const struct physmem_effect *effect)
     ensure(end <= EXTENT_PAGES);
     for (uint32_t page = effect->extent.offset; page < end; page++)
         backing->clear[page / WORD_BITS] |= UINT64_C(1) << page % WORD_BITS;
+    for (uint32_t page = effect->extent.offset; page < end; page++)
+        contents_forget(backing->fill, page);
     change_next(backing);
+}
+
+void backing_copy(struct service *service, const struct physmem_effect *effect)
+{
+    const struct backing *from = backing_at(service, effect->move.from_descriptor);
+    struct backing *to = backing_at(service, effect->move.to_descriptor);
+    uint32_t count = effect->move.count;
+    struct contents **link = &to->fill;
+    struct contents *contents = malloc(sizeof(*contents) + (size_t)count * SP_PAGE_SIZE);
+
+    ensure(count > 0 && effect->move.to_page + count <= EXTENT_PAGES);
+    if (contents == NULL) {
+        service->failed = true;
+        return;
+    }
+    contents->page = effect->move.to_page;
+    contents->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        page_read(from, effect->move.from_page + i, contents->bytes + (size_t)i * SP_PAGE_SIZE);
+    contents->next = NULL;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = contents;
+    change_next(to);
 }
 
 void backing_audit(struct service *service, const struct physmem_effect *effect)

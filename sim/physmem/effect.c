@@ -15,6 +15,8 @@
 #include "stack.h"
 
 _Static_assert(WIRE_MAPS == PHYSMEM_MAPS_MAX, "one reply holds what the core maps at once");
+_Static_assert(WIRE_PIECES == PHYSMEM_PIECES_MAX, "the same pieces");
+_Static_assert((int)WIRE_ACCESS_FORCE == (int)PHYSMEM_FORCE_WRITE, "the same accesses");
 _Static_assert(WIRE_SLOTS_MAX == CONTAINER_SLOTS_MAX, "the same containers");
 _Static_assert(WIRE_NAME == SP_NAME_MAX, "the same names");
 _Static_assert((int)WIRE_ALLOCATE_PARTIAL == (int)PHYSMEM_PARTIAL &&
@@ -63,9 +65,8 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         items = physmem_map_items(service->physmem, effect->mapped.first);
         message->mapped.items_count = (uint16_t)effect->mapped.count;
         for (uint32_t i = 0; i < effect->mapped.count; i++)
-            message->mapped.items[i] =
-                (struct wire_map){items[i].slot, items[i].count, items[i].extent, items[i].offset,
-                                  effect->mapped.rights};
+            message->mapped.items[i] = (struct wire_map){
+                items[i].slot, items[i].count, items[i].extent, items[i].offset, items[i].rights};
         break;
     case PHYSMEM_REPLY_CONTAINER:
         send_begin(service, WIRE_CONTAINER, 0);
@@ -336,6 +337,9 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_EXTENT_PUNCH:
         backing_punch(service, effect);
+        break;
+    case PHYSMEM_EXTENT_COPY:
+        backing_copy(service, effect);
         break;
     case PHYSMEM_EXTENT_AUDIT:
         backing_audit(service, effect);

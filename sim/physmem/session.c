@@ -237,6 +237,18 @@ static void on_allocate(struct service *service, const struct physmem_request *r
     physmem_allocate(service->physmem, service_received_ns(service), request, &allocation);
 }
 
+static void on_copy(struct service *service, const struct physmem_request *request,
+                    const struct wire_message *message)
+{
+    struct physmem_piece pieces[WIRE_PIECES];
+
+    for (uint16_t i = 0; i < message->copy.pieces_count; i++)
+        pieces[i] = (struct physmem_piece){message->copy.pieces[i].from, message->copy.pieces[i].to,
+                                           message->copy.pieces[i].count};
+    physmem_copy(service->physmem, service_received_ns(service), request, message->copy.from,
+                 message->copy.to, pieces, message->copy.pieces_count);
+}
+
 static void on_ask_availability(struct service *service, const struct physmem_request *request,
                                 const struct wire_message *message)
 {
@@ -332,6 +344,9 @@ static void on_request(struct service *service, struct connection *connection,
     case WIRE_MAP:
         physmem_map(physmem, now, &request, message->map.container, message->map.start,
                     message->map.count, message->map.rights);
+        break;
+    case WIRE_COPY:
+        on_copy(service, &request, message);
         break;
     case WIRE_ASK_AVAILABILITY:
         on_ask_availability(service, &request, message);

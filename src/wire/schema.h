@@ -21,6 +21,7 @@
  *   2026-11 version 1
  *   2026-11 version 2: parts of contracts, frame stacks, availability, control by a policy server
  *   2026-11 version 3: bodies have at most 2544 bytes
+ *   2026-11 version 4: MAP asks for accesses, of which one forces a copy to become the slot's own
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -61,7 +62,7 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  3u
+#define WIRE_VERSION  4u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
@@ -70,6 +71,7 @@
 /* Limits of lists, and of what one request may ask for. */
 #define WIRE_RANGES    256u       /* ranges of slots in one message */
 #define WIRE_MAPS      64u        /* map items in one reply */
+#define WIRE_PIECES    64u        /* pieces in one COPY */
 #define WIRE_BATCH     64u        /* pages in one STORE, LOAD or FREE */
 #define WIRE_TASKS     40u        /* tasks in one STATUS reply */
 #define WIRE_SLOTS_MAX (1u << 24) /* slots of one container */
@@ -98,6 +100,14 @@
 #define WIRE_RIGHTS(X)                                                                             \
     X(WIRE_RIGHT_NONE, 0, "none") X(WIRE_RIGHT_READ, 1, "read")                                    \
     X(WIRE_RIGHT_WRITE, 2, "write") X(WIRE_RIGHT_BOTH, 3, "both")
+
+/* What MAP asks for: rights; `force` with the right to write makes a copy the slot's own page
+ * first. */
+#define WIRE_ACCESSES(X)                                                                           \
+    X(WIRE_ACCESS_NONE, 0, "none") X(WIRE_ACCESS_READ, 1, "read")                                  \
+    X(WIRE_ACCESS_WRITE, 2, "write") X(WIRE_ACCESS_BOTH, 3, "both")                                \
+    X(WIRE_ACCESS_FORCE, 4, "force") X(WIRE_ACCESS_FORCE_READ, 5, "read, force")                   \
+    X(WIRE_ACCESS_FORCE_WRITE, 6, "write, force") X(WIRE_ACCESS_FORCE_BOTH, 7, "both, force")
 
 /* Which tasks a LIMIT is for: all, those of a user, those of a name, those of a user and a name. */
 #define WIRE_WHOMS(X)                                                                              \
@@ -162,6 +172,7 @@
     X(wire_role, WIRE_ROLES)                                                                       \
     X(wire_notice_kind, WIRE_NOTICES)                                                              \
     X(wire_watch, WIRE_WATCHES)                                                                    \
+    X(wire_access, WIRE_ACCESSES)                                                                  \
     X(wire_right, WIRE_RIGHTS)                                                                     \
     X(wire_whom, WIRE_WHOMS)                                                                       \
     X(wire_control_state, WIRE_CONTROL_STATES)                                                     \
@@ -197,6 +208,9 @@
 #define WIRE_MAP_FIELDS(F, E)                                                                      \
     F(u32, slot) F(u32, count) F(u32, extent) F(u32, offset) E(rights, WIRE_RIGHTS)
 
+/* `count` slots to copy from one container to another, or within one. */
+#define WIRE_PIECE_FIELDS(F, E) F(u32, from) F(u32, to) F(u32, count)
+
 /* A page in a client's extent. */
 #define WIRE_PLACE_FIELDS(F, E) F(u32, extent) F(u32, offset)
 
@@ -218,6 +232,7 @@
 #define WIRE_ELEMENTS(X)                                                                           \
     X(range, WIRE_RANGE_FIELDS)                                                                    \
     X(map, WIRE_MAP_FIELDS)                                                                        \
+    X(piece, WIRE_PIECE_FIELDS)                                                                    \
     X(place, WIRE_PLACE_FIELDS)                                                                    \
     X(loading, WIRE_LOADING_FIELDS)                                                                \
     X(stored_slot, WIRE_STORED_SLOT_FIELDS)                                                        \
@@ -257,8 +272,12 @@
 #define WIRE_ALLOCATED_FIELDS(F, E, S, L)         F(u32, count) E(zeroed, WIRE_BOOLEANS)
 #define WIRE_SLOTS_FIELDS(F, E, S, L)             F(u32, container) L(range, ranges, WIRE_RANGES)
 #define WIRE_MAP_REQUEST_FIELDS(F, E, S, L)                                                        \
-    F(u32, container) F(u32, start) F(u32, count) E(rights, WIRE_RIGHTS)
+    F(u32, container) F(u32, start) F(u32, count) E(rights, WIRE_ACCESSES)
 #define WIRE_MAPPED_FIELDS(F, E, S, L)            L(map, items, WIRE_MAPS)
+/* Logical copies: at most 256 slots. DONE counts the slots, or before an error those that come
+ * before the failing one; nothing is copied then. */
+#define WIRE_COPY_REQUEST_FIELDS(F, E, S, L)                                                       \
+    F(u32, from) F(u32, to) L(piece, pieces, WIRE_PIECES)
 #define WIRE_FD_FIELDS(F, E, S, L)                F(u32, extent) F(u32, pages)
 /* `places` of the stack at least; in STACK those that it has: see shm/frame_stack.h. */
 #define WIRE_STACK_OPEN_FIELDS(F, E, S, L)        F(u32, container) F(u32, places)
@@ -380,6 +399,7 @@
     X(EXTENT, extent, 30, 1, PHYSMEM, WIRE_FD_FIELDS)                                              \
     /* -> DONE: the task gives up rights */                                                        \
     X(UNMAP_OWN, unmap_own, 31, 0, TASK, WIRE_SLOTS_FIELDS)                                        \
+    X(COPY, copy, 35, 0, TASK, WIRE_COPY_REQUEST_FIELDS)       /* -> DONE */                       \
     X(STACK_OPEN, stack_open, 33, 0, TASK, WIRE_STACK_OPEN_FIELDS) /* -> STACK, DONE */            \
     X(STACK, stack, 34, 1, PHYSMEM, WIRE_STACK_FIELDS)         /* comes before the DONE */         \
     /* the task answers by DEALLOCATE */                                                           \

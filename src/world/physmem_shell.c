@@ -64,15 +64,21 @@ static void create_extent(struct physmem_shell *shell, uint64_t now,
                          error);
 }
 
+static struct physmem_shell_extent *extent_at(const struct physmem_shell *shell,
+                                              uint32_t descriptor)
+{
+    ensure(descriptor < shell->extents && shell->extent[descriptor] != NULL);
+    return shell->extent[descriptor];
+}
+
 /* The extent of an effect: physmem names only its own. */
 static struct physmem_shell_extent *extent_of(const struct physmem_shell *shell,
                                               const struct physmem_effect *effect)
 {
-    uint32_t descriptor = effect->extent.descriptor;
+    struct physmem_shell_extent *extent = extent_at(shell, effect->extent.descriptor);
 
-    ensure(descriptor < shell->extents && shell->extent[descriptor] != NULL);
-    ensure(shell->extent[descriptor]->handle == effect->extent.extent);
-    return shell->extent[descriptor];
+    ensure(extent->handle == effect->extent.extent);
+    return extent;
 }
 
 static void punch_extent(struct physmem_shell *shell, const struct physmem_effect *effect)
@@ -82,6 +88,18 @@ static void punch_extent(struct physmem_shell *shell, const struct physmem_effec
     ensure(effect->extent.offset <= extent->pages &&
            effect->extent.count <= extent->pages - effect->extent.offset);
     memset(extent->page + effect->extent.offset, 0, effect->extent.count * sizeof(*extent->page));
+}
+
+static void copy_extent(struct physmem_shell *shell, const struct physmem_effect *effect)
+{
+    const struct physmem_shell_extent *from = extent_at(shell, effect->move.from_descriptor);
+    struct physmem_shell_extent *to = extent_at(shell, effect->move.to_descriptor);
+
+    ensure(from->handle == effect->move.from && to->handle == effect->move.to);
+    ensure(effect->move.from_page + effect->move.count <= from->pages &&
+           effect->move.to_page + effect->move.count <= to->pages);
+    memcpy(to->page + effect->move.to_page, from->page + effect->move.from_page,
+           effect->move.count * sizeof(*to->page));
 }
 
 static void audit_extent(struct physmem_shell *shell, uint64_t now,
@@ -175,6 +193,9 @@ void physmem_shell_carry_out(struct physmem_shell *shell, uint64_t now,
         break;
     case PHYSMEM_EXTENT_PUNCH:
         punch_extent(shell, effect);
+        break;
+    case PHYSMEM_EXTENT_COPY:
+        copy_extent(shell, effect);
         break;
     case PHYSMEM_EXTENT_AUDIT:
         audit_extent(shell, now, effect);

@@ -309,14 +309,31 @@ const struct physmem_effect *world_range(struct world *world, world_range_functi
     return answer(world, &request);
 }
 
-const struct physmem_effect *world_map(struct world *world, struct physmem_task *task,
-                                       uint32_t container, uint32_t start, uint32_t count)
+const struct physmem_effect *world_map_as(struct world *world, struct physmem_task *task,
+                                          uint32_t container, uint32_t start, uint32_t count,
+                                          uint8_t rights)
 {
     const struct physmem_request request = world_request(world, task);
 
     NOTE(world, task, "map %u from %u", count, start);
-    physmem_map(world->physmem, world->now, &request, container, start, count,
-                SLOT_READ | SLOT_WRITE);
+    physmem_map(world->physmem, world->now, &request, container, start, count, rights);
+    return answer(world, &request);
+}
+
+const struct physmem_effect *world_map(struct world *world, struct physmem_task *task,
+                                       uint32_t container, uint32_t start, uint32_t count)
+{
+    return world_map_as(world, task, container, start, count, SLOT_READ | SLOT_WRITE);
+}
+
+const struct physmem_effect *world_copy(struct world *world, struct physmem_task *task,
+                                        uint32_t from, uint32_t to,
+                                        const struct physmem_piece *pieces, uint32_t count)
+{
+    const struct physmem_request request = world_request(world, task);
+
+    NOTE(world, task, "copy %u pieces", count);
+    physmem_copy(world->physmem, world->now, &request, from, to, pieces, count);
     return answer(world, &request);
 }
 

@@ -41,8 +41,8 @@ struct world {
     struct physmem_map_item repossessed[EXTENT_PAGES / 2]; /* of the latest such effect */
 };
 
-/* A world without a physmem. All memory comes from `allocator`, which outlives the world. The struct
- * must not move. */
+/* A world without a physmem. All memory comes from `allocator`, which outlives the world. The
+ * struct must not move. */
 void world_init(struct world *world, const struct allocator *allocator);
 
 /* Start a physmem with `frames` frames; it never promises `reserve` of them; no term is longer than
@@ -88,7 +88,8 @@ struct sp_terms world_terms(enum sp_contract_kind kind, uint32_t frames);
 const struct physmem_effect *world_propose(struct world *world, struct physmem_task *task,
                                            const struct sp_terms *terms);
 
-/* Propose world_terms(kind, frames). Returns the number of the contract; 0 if it was not accepted. */
+/* Propose world_terms(kind, frames). Returns the number of the contract; 0 if it was not
+ * accepted. */
 uint32_t world_contract(struct world *world, struct physmem_task *task, enum sp_contract_kind kind,
                         uint32_t frames);
 
@@ -122,8 +123,8 @@ typedef void world_range_function(struct physmem *physmem, uint64_t now,
                                   const struct physmem_request *request, uint32_t container,
                                   const struct physmem_range *ranges, uint32_t count);
 
-/* Call a function of physmem that takes ranges (physmem_frames_deallocate, physmem_frames_release, ...) with one
- * range. */
+/* Call a function of physmem that takes ranges (physmem_frames_deallocate,
+ * physmem_frames_release, ...) with one range. */
 const struct physmem_effect *world_range(struct world *world, world_range_function *function,
                                          struct physmem_task *task, uint32_t container,
                                          uint32_t start, uint32_t count);
@@ -131,6 +132,16 @@ const struct physmem_effect *world_range(struct world *world, world_range_functi
 /* Ask for all rights to slots. The pieces of the reply are in world->items. */
 const struct physmem_effect *world_map(struct world *world, struct physmem_task *task,
                                        uint32_t container, uint32_t start, uint32_t count);
+
+/* The same for these rights (SLOT_READ ... PHYSMEM_FORCE_WRITE). */
+const struct physmem_effect *world_map_as(struct world *world, struct physmem_task *task,
+                                          uint32_t container, uint32_t start, uint32_t count,
+                                          uint8_t rights);
+
+/* Copy slots from one container of the task to another. */
+const struct physmem_effect *world_copy(struct world *world, struct physmem_task *task,
+                                        uint32_t from, uint32_t to,
+                                        const struct physmem_piece *pieces, uint32_t count);
 
 /* Open a frame stack; it is in reply->stack.stack. */
 const struct physmem_effect *world_open_stack(struct world *world, struct physmem_task *task,

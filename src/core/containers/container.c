@@ -1,5 +1,7 @@
 #include "core/containers/container.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 #include "base/memory.h"
 
@@ -37,11 +39,17 @@ struct container *container_new(const struct allocator *allocator, uint32_t slot
     return container;
 }
 
+static void extent_free(const struct allocator *allocator, struct extent *extent)
+{
+    memory_free(allocator, extent->copied, extent->pages * sizeof(*extent->copied));
+    memory_free(allocator, extent, extent_size(extent->pages));
+}
+
 static void node_free(const struct allocator *allocator, struct extent_node *node)
 {
     for (uint32_t i = 0; i < node->limit; i++)
         if (node->extent[i] != NULL)
-            memory_free(allocator, node->extent[i], extent_size(node->extent[i]->pages));
+            extent_free(allocator, node->extent[i]);
     memory_free(allocator, node, node_size(node));
 }
 
@@ -129,12 +137,53 @@ void container_extent_trim(const struct allocator *allocator, struct container *
     if (extent == NULL || extent->handle != 0 || extent->allocated > 0 || extent->soft > 0)
         return;
     ensure(node->used > 0);
+    ensure(extent->copies == 0);
     node->extent[slot / EXTENT_PAGES % NODE_EXTENTS] = NULL;
-    memory_free(allocator, extent, extent_size(extent->pages));
+    extent_free(allocator, extent);
     if (--node->used == 0) {
         memory_free(allocator, node, node_size(node));
         container->node[slot / NODE_SLOTS] = NULL;
     }
+}
+
+int container_extent_copied(const struct allocator *allocator, struct extent *extent)
+{
+    check(extent->clean == NULL);
+    if (extent->copied == NULL)
+        extent->copied = memory_new(allocator, extent->pages * sizeof(*extent->copied));
+    return extent->copied != NULL ? 0 : -ENOMEM;
+}
+
+static size_t clean_size(uint32_t pages)
+{
+    return sizeof(struct clean) + pages * sizeof(uint32_t);
+}
+
+struct extent *container_clean_new(const struct allocator *allocator, uint32_t pages)
+{
+    struct extent *extent;
+
+    ensure(pages > 0 && pages <= EXTENT_PAGES);
+    extent = memory_new(allocator, sizeof(*extent));
+    if (extent == NULL)
+        return NULL;
+    extent->pages = (uint16_t)pages;
+    extent->clean = memory_new(allocator, clean_size(pages));
+    if (extent->clean == NULL) {
+        memory_free(allocator, extent, sizeof(*extent));
+        return NULL;
+    }
+    return extent;
+}
+
+void container_clean_free(const struct allocator *allocator, struct extent *extent)
+{
+    struct clean *clean = extent->clean;
+
+    ensure(clean != NULL && extent->allocated == 0);
+    memory_free(allocator, clean->reader, clean->reader_capacity * sizeof(*clean->reader));
+    memory_free(allocator, clean, clean_size(extent->pages));
+    memory_free(allocator, extent, sizeof(*extent));
 }
 
 uint32_t container_skip(const struct container *container, uint32_t slot)

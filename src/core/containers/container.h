@@ -32,9 +32,17 @@ struct container_slot {
     uint32_t soft : 1;      /* the frame may be taken by others */
     uint32_t rights : 2;    /* that the task was given and did not give up */
     uint32_t unmapping : 1; /* asked to be unmapped, not answered, and not mapped again since */
+    uint32_t copy : 1;      /* its contents are a page of a clean extent: see struct copied */
 };
 
-/* The slots of one extent, and its backing. */
+/* The page of a clean extent that a slot names instead of its page at home. */
+struct copied {
+    uint32_t extent; /* handle */
+    uint32_t page;
+};
+
+/* The slots of one extent, and its backing: their home. Or a clean extent, which belongs to no
+ * container: nobody but physmem ever writes it, and slots of any containers name its pages. */
 struct extent {
     uint32_t handle;     /* by which tasks know it; 0: not backed yet */
     uint32_t descriptor; /* the number by which the shell knows its memory */
@@ -43,8 +51,19 @@ struct extent {
     uint16_t pages;      /* EXTENT_PAGES, or fewer at the container's end */
     uint16_t allocated;
     uint16_t soft;
-    bool pending; /* its backing was asked for */
+    uint16_t copies;       /* of the slots with frames, those that name a page elsewhere */
+    bool pending;          /* its backing was asked for */
+    struct copied *copied; /* by page, if there are or were copies; or NULL */
+    struct clean *clean;   /* NULL: a home */
     struct container_slot slot[];
+};
+
+/* What a clean extent has beside its backing. INVARIANT: extent.allocated == pages with users. */
+struct clean {
+    uint32_t *reader; /* ids of the tasks that have its descriptor, which can only read */
+    uint32_t readers;
+    uint32_t reader_capacity;
+    uint32_t user[]; /* by page: slots that name it */
 };
 
 struct extent_node {
@@ -81,6 +100,13 @@ struct extent *container_extent_make(const struct allocator *allocator, struct c
 /* Free the extent of a slot if it has no backing and no frames. */
 void container_extent_trim(const struct allocator *allocator, struct container *container,
                            uint32_t slot);
+
+/* Room for a slot to name a page elsewhere. Returns 0 or -ENOMEM. */
+int container_extent_copied(const struct allocator *allocator, struct extent *extent);
+
+/* A clean extent of 1 to EXTENT_PAGES pages, which nothing names yet; NULL without memory. */
+struct extent *container_clean_new(const struct allocator *allocator, uint32_t pages);
+void container_clean_free(const struct allocator *allocator, struct extent *extent);
 
 /* The first slot from `slot` on whose extent exists; container->slots if there is none. */
 uint32_t container_skip(const struct container *container, uint32_t slot);

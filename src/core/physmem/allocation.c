@@ -3,6 +3,7 @@
 #include "core/frames/compact.h"
 #include "core/physmem/breach.h"
 #include "core/physmem/bury.h"
+#include "core/physmem/copies.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/extra.h"
 #include "core/physmem/recall.h"
@@ -37,7 +38,8 @@ static bool span_extent(struct extent *extent, uint32_t slot, uint32_t stop, uin
 }
 
 /* How many slots from the start of an allocation take at most `frames` frames, how many frames they
- * take, and whether an occupied slot stands in the way of more. Whole extents are counted at once. */
+ * take, and whether an occupied slot stands in the way of more. Whole extents are counted at
+ once. */
 static struct span span_of(const struct container *container,
                            const struct physmem_allocation *allocation, uint32_t frames)
 {
@@ -63,8 +65,8 @@ static struct span span_of(const struct container *container,
     return span;
 }
 
-/* Cut a plan down to what takes at most `frames` frames. False if the container's occupied slots stand
- * in the way of more. */
+/* Cut a plan down to what takes at most `frames` frames. False if the container's occupied slots
+ * stand in the way of more. */
 static bool cut(const struct container *container, const struct physmem_allocation *allocation,
                 struct plan *plan, uint32_t frames)
 {
@@ -148,8 +150,8 @@ static void make_free(struct physmem *physmem, uint32_t need)
     punch_flush(physmem, &punch);
 }
 
-/* Whether frames are there for the plan, or for a part of it that is worth serving; the plan is then
- * cut down to that. */
+/* Whether frames are there for the plan, or for a part of it that is worth serving; the plan is
+ * then cut down to that. */
 static bool frames_are_there(const struct physmem *physmem, const struct container *container,
                              const struct physmem_allocation *allocation, bool turn,
                              struct plan *plan)
@@ -209,6 +211,8 @@ static bool fill_singly(struct physmem *physmem, struct container *container,
         if (entry->frame != SLOT_NO_FRAME) {
             if (entry->soft)
                 slots_harden(physmem, container, extent, slot);
+            if (entry->copy)
+                copies_leave(physmem, extent, slot);
             if (zero)
                 punch_add(physmem, &punch, extent, slot);
             else

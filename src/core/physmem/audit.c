@@ -1,9 +1,33 @@
 /* Audits: whether extents have no more pages than their tasks have frames for. */
 #include "core/physmem/answer.h"
+#include "core/physmem/emit.h"
 #include "core/physmem/input.h"
 #include "core/physmem/revoke.h"
 #include "core/physmem/settle.h"
 #include "core/physmem/slots.h"
+
+/* Somebody has read pages of a clean extent that no slot names: a page comes into being for
+ * that. Any of those who have the descriptor may have been it, so that nobody is punished. */
+static void clear_again(struct physmem *physmem, struct extent *extent)
+{
+    const struct clean *clean = extent->clean;
+    struct physmem_effect *effect = NULL;
+
+    check(extent->handle != 0 && !extent->pending);
+    for (uint32_t page = 0; page < extent->pages; page++) {
+        if (clean->user[page] > 0) {
+            effect = NULL;
+            continue;
+        }
+        if (effect == NULL) {
+            effect = emit_effect(physmem, PHYSMEM_EXTENT_PUNCH, NULL);
+            effect->extent.extent = extent->handle;
+            effect->extent.descriptor = extent->descriptor;
+            effect->extent.offset = page;
+        }
+        effect->extent.count++;
+    }
+}
 
 void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, uint32_t allowed,
                         uint64_t pages)
@@ -17,6 +41,10 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
     physmem->counters.audits++;
     if (pages <= allowed)
         return;
+    if (extent->clean != NULL) {
+        clear_again(physmem, extent);
+        return;
+    }
     container = handles_object(&physmem->containers, extent->container);
     ensure(container != NULL);
     if (container->owner == &physmem->nobody)
@@ -26,7 +54,8 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
     settle_input(physmem);
 }
 
-/* Extents that have room for pages that nobody may touch are audited in at most this many rounds. */
+/* Extents that have room for pages that nobody may touch are audited in at most this many
+ * rounds. */
 #define ROUNDS_ALL 10u
 /* Full extents, in which only memory beyond their end could be a surplus, wait this many times as
  * long. */
@@ -34,7 +63,8 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
 /* Most extents in one round. */
 #define ROUND_MOST 1024u
 
-/* Whether auditing an extent now may pay. Extents take turns to be audited although they are full. */
+/* Whether auditing an extent now may pay. Extents take turns to be audited although they are
+ * full. */
 static bool pays(const struct physmem *physmem, const struct extent *extent, uint32_t turn)
 {
     check((uint32_t)extent->allocated + extent->soft <= extent->pages);

@@ -13,6 +13,7 @@ struct sums {
     uint32_t waiting;
     uint32_t extents;
     uint32_t parts;
+    uint32_t copies;
     uint32_t unclaimed[SP_CONTRACT_KINDS];
 };
 
@@ -22,7 +23,9 @@ static const char *check_slot(const struct physmem *physmem, const struct contai
     const struct frame *frame;
 
     if (entry->frame == SLOT_NO_FRAME)
-        return entry->soft || entry->rights || entry->unmapping ? "a hole has attributes" : NULL;
+        return entry->soft || entry->rights || entry->unmapping || entry->copy
+                   ? "a hole has attributes"
+                   : NULL;
     if (entry->frame >= physmem->frames.frames)
         return "a slot names a frame that does not exist";
     frame = &physmem->frames.frame[entry->frame];
@@ -31,6 +34,50 @@ static const char *check_slot(const struct physmem *physmem, const struct contai
     if (frame->state != (entry->soft ? FRAME_SOFT : FRAME_USED))
         return "slot and frame disagree on the state";
     return NULL;
+}
+
+/* The page that a slot names instead of its own. */
+static const char *check_copy(const struct physmem *physmem, const struct extent *home, uint32_t i)
+{
+    const struct copied *copied = home->copied != NULL ? &home->copied[i] : NULL;
+    const struct extent *extent;
+
+    if (copied == NULL)
+        return "a copy of nothing";
+    extent = handles_object(&physmem->extents, copied->extent);
+    if (extent == NULL || extent->clean == NULL || copied->page >= extent->pages)
+        return "a copy names a page that does not exist";
+    if (extent->clean->user[copied->page] == 0)
+        return "a copy names a page without users";
+    return (home->slot[i].rights & SLOT_WRITE) != 0 ? "a copy can be written" : NULL;
+}
+
+/* Clean extents count as many users as there are copies, and pages are no more than their users'
+ * frames. */
+static const char *check_clean(const struct physmem *physmem, uint32_t copies)
+{
+    uint32_t users = 0;
+    uint32_t cleans = 0;
+    uint32_t shared = 0;
+
+    for (uint32_t i = 0; i < physmem->extents.used; i++) {
+        const struct extent *extent = physmem->extents.entry[i].object;
+        uint32_t pages = 0;
+
+        if (extent == NULL || extent->clean == NULL)
+            continue;
+        cleans++;
+        for (uint32_t page = 0; page < extent->pages; page++) {
+            users += extent->clean->user[page];
+            pages += extent->clean->user[page] > 0;
+            shared += extent->clean->user[page] > 1;
+        }
+        if (pages != extent->allocated || (pages == 0 && !extent->pending))
+            return "a clean extent miscounts its pages, or was kept without any";
+    }
+    if (cleans != physmem->cleans || shared != physmem->pages_shared)
+        return "clean extents or shared pages are miscounted";
+    return users == copies ? NULL : "pages have other users than there are copies";
 }
 
 static const char *check_container(const struct physmem *physmem, const struct container *container,
@@ -43,6 +90,7 @@ static const char *check_container(const struct physmem *physmem, const struct c
         struct extent *extent = container_extent(container, slot);
         uint32_t in_extent = 0;
         uint32_t soft_in_extent = 0;
+        uint32_t copies_in_extent = 0;
 
         for (uint32_t i = 0; i < extent->pages; i++, slot++) {
             const struct container_slot *entry = extent_slot(extent, slot);
@@ -52,7 +100,13 @@ static const char *check_container(const struct physmem *physmem, const struct c
                 return wrong;
             in_extent += slot_is_allocated(entry);
             soft_in_extent += entry->soft;
+            copies_in_extent += entry->copy;
+            if (entry->copy && check_copy(physmem, extent, i) != NULL)
+                return check_copy(physmem, extent, i);
         }
+        if (copies_in_extent != extent->copies)
+            return "an extent miscounts its copies";
+        sums->copies += copies_in_extent;
         if (in_extent != extent->allocated || soft_in_extent != extent->soft)
             return "an extent miscounts its slots";
         if (extent->handle != 0 && handles_object(&physmem->extents, extent->handle) != extent)
@@ -224,6 +278,9 @@ const char *physmem_check(const struct physmem *physmem)
         wrong = rows_check(physmem);
     if (wrong == NULL)
         wrong = check_watchers(physmem);
+    if (wrong != NULL)
+        return wrong;
+    wrong = check_clean(physmem, sums.copies);
     if (wrong != NULL)
         return wrong;
     if (sums.held != physmem->frames.used || sums.soft != physmem->frames.soft)

@@ -35,6 +35,7 @@ struct physmem_map_item {
     uint32_t count;
     uint32_t extent;
     uint32_t offset; /* pages */
+    uint8_t rights;
 };
 
 enum physmem_notice {
@@ -77,6 +78,7 @@ enum physmem_effect_kind {
     PHYSMEM_EXTENT_CREATE,  /* extent: make `count` pages; answered by physmem_extent_ready */
     PHYSMEM_EXTENT_SEND,    /* extent: give the descriptor to the task (request connection) */
     PHYSMEM_EXTENT_PUNCH,   /* extent: clear `count` pages from `offset` */
+    PHYSMEM_EXTENT_COPY,    /* move: copy pages, as they are now; replies wait until it is done */
     PHYSMEM_EXTENT_AUDIT,   /* extent: may have `count` pages; answered by physmem_audit_done */
     PHYSMEM_EXTENT_DESTROY, /* extent: cut to nothing, close */
     /* The policy server: see core/physmem/policyserver.h. */
@@ -104,7 +106,6 @@ struct physmem_effect {
         struct {
             uint32_t first; /* of physmem_map_items */
             uint32_t count;
-            uint8_t rights;
         } mapped;
         struct {
             uint32_t container;
@@ -172,7 +173,17 @@ struct physmem_effect {
             uint32_t descriptor;
             uint32_t offset;
             uint32_t count;
+            bool read_only; /* PHYSMEM_EXTENT_SEND */
         } extent;
+        struct {
+            uint32_t from; /* extents */
+            uint32_t from_descriptor;
+            uint32_t from_page;
+            uint32_t to;
+            uint32_t to_descriptor;
+            uint32_t to_page;
+            uint32_t count; /* pages */
+        } move;
         uint32_t ring; /* PHYSMEM_RING_* */
         struct {
             struct frame_stack *stack;

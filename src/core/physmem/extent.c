@@ -1,5 +1,6 @@
 /* An extent was made, or could not be. */
 #include "core/physmem/answer.h"
+#include "core/physmem/copy.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
 #include "core/physmem/map.h"
@@ -42,6 +43,10 @@ void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t handle
     if (extent == NULL) {
         if (error == 0)
             discard(physmem, handle, descriptor);
+        return;
+    }
+    if (extent->clean != NULL) {
+        copy_continue(physmem, extent, descriptor, (int)error);
         return;
     }
     container = handles_object(&physmem->containers, extent->container);

@@ -1,6 +1,8 @@
 /* Rights to slots. The extents that they refer to are made when they are first mapped. */
 #include "core/physmem/map.h"
 
+#include "core/physmem/copies.h"
+#include "core/physmem/copying.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/idle.h"
 #include "core/physmem/input.h"
@@ -41,15 +43,36 @@ static int extent_request(struct physmem *physmem, struct physmem_task *task, st
     return 0;
 }
 
-/* The end of the run of allocated slots in one extent from `slot`, at most `end`. */
-static uint32_t run_end(struct extent *extent, uint32_t slot, uint32_t end)
+/* Whether a slot of an extent is mapped from a clean extent, and not made the slot's own first. */
+static bool is_elsewhere(struct extent *extent, uint32_t slot, uint8_t rights)
+{
+    return extent->copies > 0 && (rights & PHYSMEM_FORCE_WRITE) == 0 &&
+           slot_is_allocated(extent_slot(extent, slot)) && extent_slot(extent, slot)->copy;
+}
+
+/* The end of the run of allocated slots in one extent from `slot`, at most `end`, that lie in a
+ * row: at home, or in one clean extent. */
+static uint32_t run_end(struct extent *extent, uint32_t slot, uint32_t end, uint8_t rights)
 {
     uint32_t stop = extent_end(slot, end);
 
     check(slot < end);
-    while (slot < stop && slot_is_allocated(extent_slot(extent, slot)))
+    if (is_elsewhere(extent, slot, rights))
+        return copies_run(extent, slot, stop);
+    while (slot < stop && slot_is_allocated(extent_slot(extent, slot)) &&
+           (extent->copies == 0 || !is_elsewhere(extent, slot, rights)))
         slot++;
     return slot;
+}
+
+/* See that a run of slots has backing, and the task its descriptor. Returns 0 or a positive
+ * errno value. */
+static int run_back(struct physmem *physmem, struct physmem_task *task, struct extent *extent,
+                    uint32_t slot)
+{
+    if (is_elsewhere(extent, slot, task->mapping.rights))
+        return copies_show(physmem, task, copies_extent(physmem, extent, slot));
+    return extent->handle == 0 ? extent_request(physmem, task, extent) : 0;
 }
 
 /* What becomes of a mapping. */
@@ -60,8 +83,8 @@ enum progress {
     MAP_FAILED, /* its first slot gets no extent */
 };
 
-/* See that the slots of a mapping have backing, up to the first hole or failure, at which the range is
- * cut. *errorp: why an extent cannot be had. */
+/* See that the slots of a mapping have backing, up to the first hole or failure, at which the
+ * range is cut. *errorp: why an extent cannot be had. */
 static enum progress back(struct physmem *physmem, struct physmem_task *task, int *errorp)
 {
     struct mapping *mapping = &task->mapping;
@@ -72,25 +95,32 @@ static enum progress back(struct physmem *physmem, struct physmem_task *task, in
     check(task->mapping.container != NULL);
     for (unsigned items = 0; slot < end && items < PHYSMEM_MAPS_MAX; items++) {
         struct extent *extent = container_extent(mapping->container, slot);
-        uint32_t stop = extent == NULL ? slot : run_end(extent, slot, end);
+        uint32_t stop = extent == NULL ? slot : run_end(extent, slot, end, mapping->rights);
 
         *errorp = 0;
         if (stop == slot)
             break;
-        if (extent->handle == 0)
-            *errorp = extent_request(physmem, task, extent);
+        *errorp = run_back(physmem, task, extent, slot);
         if (*errorp != 0)
             break;
-        if (extent->pending)
+        if (extent->pending && !is_elsewhere(extent, slot, mapping->rights))
             return MAP_WAITS;
         slot = stop;
-        if (slot % EXTENT_PAGES != 0)
+        if (slot % EXTENT_PAGES != 0 && extent->copies == 0)
             break;
     }
     mapping->range.count = slot - start;
     if (slot > start)
         return MAP_READY;
     return *errorp != 0 ? MAP_FAILED : MAP_HOLE;
+}
+
+/* A piece that lies in a clean extent: it can be read. */
+static struct physmem_map_item item_elsewhere(const struct physmem *physmem, struct extent *extent,
+                                              uint32_t slot, uint32_t count)
+{
+    return (struct physmem_map_item){slot, count, copies_extent(physmem, extent, slot)->handle,
+                                     extent->copied[slot % EXTENT_PAGES].page, SLOT_READ};
 }
 
 /* Give the rights, and list the pieces, for which there is room. */
@@ -102,13 +132,23 @@ static void give_rights(struct physmem *physmem, const struct mapping *mapping)
     check(mapping->range.count > 0);
     while (slot < end) {
         struct extent *extent = container_extent(mapping->container, slot);
-        uint32_t stop = extent_end(slot, end);
+        uint32_t stop = extent->copies == 0 ? extent_end(slot, end)
+                                            : run_end(extent, slot, end, mapping->rights);
+        uint8_t rights = mapping->rights & (SLOT_RIGHTS - 1);
 
-        check(extent->handle != 0 && !extent->pending && physmem->items < physmem->item_capacity);
-        physmem->item[physmem->items++] =
-            (struct physmem_map_item){slot, stop - slot, extent->handle, slot % EXTENT_PAGES};
+        check(physmem->items < physmem->item_capacity);
+        if (is_elsewhere(extent, slot, mapping->rights)) {
+            rights = SLOT_READ;
+            physmem->item[physmem->items++] = item_elsewhere(physmem, extent, slot, stop - slot);
+        } else {
+            ensure(extent->handle != 0 && !extent->pending);
+            if (extent->copies > 0)
+                copies_break(physmem, extent, slot, stop);
+            physmem->item[physmem->items++] = (struct physmem_map_item){
+                slot, stop - slot, extent->handle, slot % EXTENT_PAGES, rights};
+        }
         for (; slot < stop; slot++) {
-            extent_slot(extent, slot)->rights |= mapping->rights & (SLOT_RIGHTS - 1);
+            extent_slot(extent, slot)->rights |= rights & (SLOT_RIGHTS - 1);
             extent_slot(extent, slot)->unmapping = 0;
         }
     }
@@ -132,7 +172,6 @@ static void finish(struct physmem *physmem, struct physmem_task *task)
     effect = emit_reply(physmem, PHYSMEM_REPLY_MAPPED, &request, 0, NULL);
     effect->mapped.first = first;
     effect->mapped.count = physmem->items - first;
-    effect->mapped.rights = mapping->rights;
     mapping->container = NULL;
 }
 
@@ -182,6 +221,13 @@ void map_without(struct physmem *physmem, const struct container *container, uin
     go_on(physmem, task);
 }
 
+static bool are_rights(uint8_t rights)
+{
+    if ((rights & PHYSMEM_FORCE_WRITE) != 0)
+        return rights < 2 * PHYSMEM_FORCE_WRITE && (rights & SLOT_WRITE) != 0;
+    return rights != 0 && rights < SLOT_RIGHTS;
+}
+
 /* The container to be mapped; NULL, and the request is answered, if it cannot be. */
 static struct container *decode(struct physmem *physmem, uint64_t now,
                                 const struct physmem_request *request, uint32_t handle,
@@ -195,12 +241,12 @@ static struct container *decode(struct physmem *physmem, uint64_t now,
     if (container == NULL)
         return NULL;
     if (range.count == 0 || range.start >= container->slots ||
-        range.count > container->slots - range.start || rights == 0 || rights >= SLOT_RIGHTS) {
+        range.count > container->slots - range.start || !are_rights(rights)) {
         emit_done(physmem, request, EINVAL, 0,
                   "a MAP names slots within the container, and at least one right");
         return NULL;
     }
-    if (request->task->mapping.container != NULL) {
+    if (request->task->mapping.container != NULL || copying_waits(request->task)) {
         emit_done(physmem, request, EBUSY, 0, "another request still waits for an extent");
         return NULL;
     }
@@ -216,6 +262,8 @@ void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_req
     container = decode(physmem, now, request, handle, (struct physmem_range){start, count}, rights);
     if (container == NULL)
         return;
+    if ((rights & PHYSMEM_FORCE_WRITE) != 0)
+        count = smaller(count, PHYSMEM_COPY_MAX); /* contents may have to move */
     count = idle_mapped(task, handle, start, count);
     task->mapping =
         (struct mapping){container, request->seq, {start, count}, rights, request->control};

@@ -226,7 +226,8 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
     status->guaranteed = physmem->guaranteed;
     status->leased = physmem->leased;
     status->tasks = physmem->tasks_there;
-    status->extents = physmem->extent_count;
+    status->extents = physmem->extent_count + physmem->cleans;
+    status->shared = physmem->pages_shared;
     status->control = physmem->policyserver.state;
     status->controllers = physmem->policyserver.controllers;
     status->entitlements = physmem->policyserver.entitlements;

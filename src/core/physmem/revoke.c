@@ -3,6 +3,7 @@
 #include "core/physmem/arbiter.h"
 #include "core/physmem/availability.h"
 #include "core/physmem/bury.h"
+#include "core/physmem/copying.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/extra.h"
 #include "core/physmem/freeing.h"
@@ -23,6 +24,7 @@ static void cancel_requests(struct physmem *physmem, struct physmem_task *task, 
 
     pending_cancel(physmem, task, 0, error, text);
     freeing_cancel(physmem, task, 0, error, text);
+    copying_free(physmem, task, error, text);
     if (task->mapping.container != NULL && error != 0) {
         const struct physmem_request request = {task, task->mapping.seq, task->mapping.control};
 

@@ -1,5 +1,6 @@
 #include "core/physmem/slots.h"
 
+#include "core/physmem/copies.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/idle.h"
 #include "core/physmem/vital.h"
@@ -16,6 +17,8 @@ void slots_drop(struct physmem *physmem, struct container *container, struct ext
     else
         task->held--;
     frame_table_give(&physmem->frames, entry->frame);
+    if (entry->copy)
+        copies_leave(physmem, extent, slot);
     container_slot_clear(container, extent, slot);
     idle_lost(task, container->handle, slot);
     punch_add(physmem, punch, extent, slot);
@@ -73,11 +76,12 @@ void slots_extent_audit(struct physmem *physmem, struct extent *extent)
 
     if (extent->handle == 0 || extent->pending)
         return;
-    /* What is allowed is taken now: slots given up later are cleared after the pages are counted. */
+    /* What is allowed is taken now: slots given up later are cleared after the pages are
+     * counted. */
     effect = emit_effect(physmem, PHYSMEM_EXTENT_AUDIT, NULL);
     effect->extent.extent = extent->handle;
     effect->extent.descriptor = extent->descriptor;
-    effect->extent.count = (uint32_t)extent->allocated + extent->soft;
+    effect->extent.count = (uint32_t)extent->allocated + extent->soft - extent->copies;
     check(effect->extent.count <= extent->pages);
 }
 

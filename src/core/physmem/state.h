@@ -1,5 +1,5 @@
-/* The state of physmem: its tasks, their contracts and recalls, and the frames. For the files of this
- * folder.
+/* The state of physmem: its tasks, their contracts and recalls, and the frames. For the files of
+ * this folder.
  *
  * INVARIANTS between inputs (physmem_check counts everything again; sums are over all tasks there):
  *     buddy.free + frames.soft + sum of task.held + nobody.held   == config.frames
@@ -15,6 +15,7 @@
  *     task.waiting             == sum of need of its pending requests
  *     pending_least            <= the least frames that any waiting request can be served with
  *     physmem.owed, overdue, waiting, extent_count == the sums over tasks
+ *     clean extents            see core/physmem/copies.h
  *     part.frames              == frames of the contract it was claimed as, and of all parts below
  *     a task is in the list of changed rows        iff task.changed; only if it has a row
  *     a recall's deadline runs                     iff recall.missing > 0 */
@@ -96,6 +97,17 @@ struct mapping {
     struct physmem_range range;
     uint8_t rights;
     bool control;
+};
+
+/* A request to copy that waits for a clean extent. */
+struct copying {
+    uint32_t seq;
+    uint32_t extent; /* handle; 0: no request waits */
+    uint32_t from;   /* handles of containers */
+    uint32_t to;
+    uint32_t pieces;
+    bool control;
+    struct physmem_piece piece[PHYSMEM_PIECES_MAX];
 };
 
 /* A request to give many frames back that is carried out in slices. */
@@ -188,11 +200,11 @@ struct physmem_task {
     uint64_t frames_transparent;
     uint64_t ghost_hits; /* as it said last */
     struct recall recalls[PHYSMEM_RECALLS_MAX];
-    struct vital *vital; /* PHYSMEM_VITAL_MAX entries; NULL until the first is named */
-    uint32_t vitals;
+    struct vital *vital;            /* PHYSMEM_VITAL_MAX entries; NULL until the first is named */
     struct unmap *unmaps;           /* ring of PHYSMEM_UNMAPS_MAX; NULL until the first */
     struct deadline unmap_deadline; /* of the oldest */
     struct mapping mapping;
+    struct copying *copying;   /* NULL until the first */
     struct freeing *freeing;   /* NULL: none */
     struct physmem_task *next; /* of those that are STANDING_THERE, by id */
     struct physmem_task *prev;
@@ -201,6 +213,7 @@ struct physmem_task {
     struct physmem_task *prev_watching;
     struct physmem_availability heard; /* what it was told last */
     uint32_t hysteresis;               /* what has to change before it is told again */
+    uint32_t vitals;                   /* of vital */
 };
 
 /* What concerns the policy server: see core/physmem/policyserver.h. */
@@ -248,7 +261,9 @@ struct physmem {
     uint32_t owed;
     uint32_t overdue;
     uint32_t waiting;
-    uint32_t extent_count;
+    uint32_t extent_count; /* homes */
+    uint32_t cleans;       /* clean extents */
+    uint32_t pages_shared; /* their pages that more than one slot names */
     uint32_t audit_cursor; /* entry of extents */
     uint32_t audit_turn;   /* times that it went round */
 

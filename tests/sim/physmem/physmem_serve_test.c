@@ -134,6 +134,119 @@ static void test_memory_comes_cleared(void **state)
     assert_int_equal(physmem_await_tasks(&stage->observer, 0), 0);
 }
 
+/* The next message, which brings an extent: its descriptor. */
+static int receive_extent(struct physmem_peer *peer, uint32_t extent)
+{
+    struct wire_message message;
+    int fd;
+
+    assert_int_equal(wire_client_receive(&peer->request, &message, &fd), 0);
+    assert_int_equal(message.type, WIRE_EXTENT);
+    assert_int_equal(message.extent.extent, extent);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Map one slot. `fds`: the descriptors that came so far, by extent. */
+static struct wire_map map_slot(struct physmem_peer *peer, uint32_t slot, uint8_t rights,
+                                int fds[8])
+{
+    struct wire_message request = {.type = WIRE_MAP}, reply;
+    struct wire_map item;
+
+    request.map.container = peer->container;
+    request.map.start = slot;
+    request.map.count = 1;
+    request.map.rights = rights;
+    assert_int_equal(wire_client_call(&peer->request, &request, -1, &reply), 0);
+    assert_int_equal(reply.error, 0);
+    assert_int_equal(reply.mapped.items_count, 1);
+    item = reply.mapped.items[0];
+    assert_true(item.extent < 8);
+    if (fds[item.extent] == 0)
+        fds[item.extent] = receive_extent(peer, item.extent);
+    return item;
+}
+
+static uint32_t copy_slots(struct physmem_peer *peer, uint32_t from, uint32_t to, uint32_t count)
+{
+    struct wire_message request = {.type = WIRE_COPY}, reply;
+
+    request.copy.from = peer->container;
+    request.copy.to = peer->container;
+    request.copy.pieces_count = 1;
+    request.copy.pieces[0] = (struct wire_piece){from, to, count};
+    assert_int_equal(wire_client_call(&peer->request, &request, -1, &reply), 0);
+    return reply.error;
+}
+
+static uint32_t unmap_slots(struct physmem_peer *peer, uint32_t start, uint32_t count)
+{
+    struct wire_message request = {.type = WIRE_UNMAP_OWN}, reply;
+
+    request.unmap_own.container = peer->container;
+    request.unmap_own.ranges_count = 1;
+    request.unmap_own.ranges[0] = (struct wire_range){start, count};
+    assert_int_equal(wire_client_call(&peer->request, &request, -1, &reply), 0);
+    return reply.error;
+}
+
+static char byte_at(const int fds[8], const struct wire_map *item)
+{
+    char byte = 0;
+
+    assert_int_equal(pread(fds[item->extent], &byte, 1, (off_t)(item->offset * PAGE)), 1);
+    return byte;
+}
+
+static void test_copies_share_a_page_that_nobody_can_write(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer peer;
+    struct wire_message status;
+    struct wire_map home, item, other;
+    int fds[8] = {0};
+    char page[PAGE];
+
+    memset(page, 'x', PAGE);
+    task_open(stage, &peer, "a", 16, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 8, 0), 8);
+    home = map_slot(&peer, 1, WIRE_ACCESS_BOTH, fds);
+    assert_int_equal(pwrite(fds[home.extent], page, PAGE, (off_t)(home.offset * PAGE)), PAGE);
+    assert_int_equal(copy_slots(&peer, 0, 4, 4), EBUSY); /* slot 1 is mapped */
+    assert_int_equal(unmap_slots(&peer, 1, 1), 0);
+    assert_int_equal(copy_slots(&peer, 0, 4, 4), 0);
+    /* What it retains shows nothing any more, and what is written to it reaches nobody. */
+    assert_int_equal(byte_at(fds, &home), 0);
+    assert_int_equal(pwrite(fds[home.extent], "y", 1, (off_t)(home.offset * PAGE)), 1);
+    item = map_slot(&peer, 5, WIRE_ACCESS_BOTH, fds);
+    other = map_slot(&peer, 1, WIRE_ACCESS_READ, fds);
+    assert_int_equal(item.rights, WIRE_RIGHT_READ);
+    assert_true(item.extent == other.extent && item.offset == other.offset);
+    assert_int_equal(byte_at(fds, &item), 'x');
+    assert_int_equal(pwrite(fds[item.extent], "z", 1, (off_t)(item.offset * PAGE)), -1);
+    assert_true(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[item.extent],
+                     (off_t)(item.offset * PAGE)) == MAP_FAILED);
+    assert_int_equal(ftruncate(fds[item.extent], 0), -1);
+    /* The first writer gets a page of its own. */
+    other = map_slot(&peer, 5, WIRE_ACCESS_FORCE_BOTH, fds);
+    assert_int_equal(other.rights, WIRE_RIGHT_BOTH);
+    assert_int_equal(other.extent, home.extent);
+    assert_int_equal(byte_at(fds, &other), 'x');
+    assert_int_equal(pwrite(fds[other.extent], "w", 1, (off_t)(other.offset * PAGE)), 1);
+    assert_int_equal(byte_at(fds, &item), 'x');
+    assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
+    assert_int_equal(status.physmem_status.copies, 4);
+    assert_int_equal(status.physmem_status.moved, 5);
+    assert_int_equal(status.physmem_status.broken, 1);
+    assert_int_equal(status.physmem_status.shared, 3);
+    for (unsigned i = 0; i < 8; i++)
+        if (fds[i] > 0)
+            close(fds[i]);
+    physmem_peer_close(&peer);
+    assert_int_equal(physmem_await_tasks(&stage->observer, 0), 0);
+}
+
 static volatile sig_atomic_t expecting_bus;
 
 static void on_bus(int number)
@@ -450,6 +563,7 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_memory_comes_cleared),
+        TEST(test_copies_share_a_page_that_nobody_can_write),
         TEST(test_revocation_takes_every_mapping),
         TEST(test_killed_task_returns_its_frames),
         TEST(test_recall_is_answered_over_the_control_connection),

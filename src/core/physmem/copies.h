@@ -1,0 +1,56 @@
+/* Logical copies: slots that name a page of a clean extent instead of their page at home.
+ *
+ * A clean extent is never given to anybody for writing, so that its pages never change: any
+ number of slots, of * any tasks, may name one. There are no chains: a slot names its page directly.
+ *
+ * WHO PAYS. Each slot has a frame of its own, copy or not, and its owner is charged for it from
+ when it was * allocated until it is given up; nobody else ever is. N slots that name one page
+ therefore have N frames, of which * the page uses one, and N - 1 are promised: kept for the
+ slots' writes. A write never fails for want of a frame, and * never waits for one. When a slot
+ goes, with its owner or alone, its own frame goes, and the page stays * while another slot names
+ it. *
+ * INVARIANTS (physmem_check):
+ *     clean.user[page]          == slots that name the page
+ *     extent.allocated          == pages with users, of a clean extent; it exists while that is
+ not 0, or while *                                  the copy for which it is made waits for its
+ backing *     extent.copies             == slots of a home that are copies
+ *     physmem.pages_shared      == pages with more than one user
+ *     frames that pages occupy  <= frames that slots have */
+#ifndef CORE_PHYSMEM_COPIES_H
+#define CORE_PHYSMEM_COPIES_H
+
+#include "core/physmem/state.h"
+
+/* A new clean extent, whose backing is asked for in the name of `task`; NULL without memory. */
+struct extent *copies_extent_new(struct physmem *physmem, struct physmem_task *task,
+                                 uint32_t pages);
+
+/* A clean extent that no slot names goes, with its backing. */
+void copies_extent_end(struct physmem *physmem, struct extent *extent);
+
+/* The clean extent that a slot, which is a copy, names. */
+struct extent *copies_extent(const struct physmem *physmem, struct extent *home, uint32_t slot);
+
+/* An allocated slot names a page of a clean extent from now on. There is room for that. */
+void copies_join(struct physmem *physmem, struct extent *home, uint32_t slot, struct extent *clean,
+                 uint32_t page);
+
+/* A slot does not name its page any more, and is no copy. What nobody names goes. */
+void copies_leave(struct physmem *physmem, struct extent *home, uint32_t slot);
+
+/* Have the contents of a page moved to another, which nobody has mapped: see
+ * PHYSMEM_EXTENT_COPY. */
+void copies_move(struct physmem *physmem, const struct extent *from, uint32_t from_page,
+                 const struct extent *to, uint32_t to_page);
+
+/* The slots of one home from `slot` on, at most to `stop`, that are copies of pages in a row of
+ * one clean extent. `slot` is a copy. Returns the end. */
+uint32_t copies_run(struct extent *home, uint32_t slot, uint32_t stop);
+
+/* See that a task has the descriptor of a clean extent. Returns 0 or ENOMEM. */
+int copies_show(struct physmem *physmem, struct physmem_task *task, struct extent *clean);
+
+/* Slots of one home go back to it, with their contents, as far as they are copies: it is backed. */
+void copies_break(struct physmem *physmem, struct extent *home, uint32_t slot, uint32_t stop);
+
+#endif
