@@ -41,6 +41,7 @@ struct container *container_new(const struct allocator *allocator, uint32_t slot
 
 static void extent_free(const struct allocator *allocator, struct extent *extent)
 {
+    check(extent->clean == NULL && extent->copies == 0);
     memory_free(allocator, extent->copied, extent->pages * sizeof(*extent->copied));
     memory_free(allocator, extent, extent_size(extent->pages));
 }
@@ -156,6 +157,7 @@ int container_extent_copied(const struct allocator *allocator, struct extent *ex
 
 static size_t clean_size(uint32_t pages)
 {
+    check(pages <= EXTENT_PAGES);
     return sizeof(struct clean) + pages * sizeof(uint32_t);
 }
 

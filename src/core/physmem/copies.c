@@ -58,6 +58,7 @@ static struct physmem_effect *last_effect(struct physmem *physmem, enum physmem_
 {
     struct physmem_effect *effect;
 
+    check(physmem->effect_next <= physmem->effects);
     if (physmem->effects == physmem->effect_next)
         return NULL;
     effect = &physmem->effect[physmem->effects - 1];
@@ -160,6 +161,7 @@ uint32_t copies_run(struct extent *home, uint32_t slot, uint32_t stop)
     const struct copied first = *copied_of(home, slot);
     uint32_t end = slot + 1;
 
+    check(slot < stop && first.extent != 0);
     while (end < stop && extent_slot(home, end)->copy &&
            slot_is_allocated(extent_slot(home, end)) &&
            home->copied[end % EXTENT_PAGES].extent == first.extent &&

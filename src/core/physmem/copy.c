@@ -42,6 +42,7 @@ static int for_each(struct copy_request *copy, const struct physmem_piece *piece
 
 static bool is_mapped(const struct container_slot *entry)
 {
+    check(slot_is_allocated(entry));
     return entry->rights != 0 || entry->unmapping;
 }
 
@@ -162,6 +163,7 @@ static int wrong_pieces(struct copy_request *copy, const struct physmem_piece *p
 {
     uint32_t slots = 0;
 
+    check(copy->from->slots > 0 && copy->to->slots > 0);
     copy->text = "1 to 64 pieces and at most 256 slots can be copied at once";
     if (count == 0)
         return EINVAL;
@@ -214,6 +216,7 @@ static struct physmem_task *waiting_task(struct physmem *physmem, const struct e
 {
     struct physmem_task *task = physmem->first;
 
+    check(extent->clean != NULL);
     while (task != NULL && task->id != extent->number)
         task = task->next;
     if (task == NULL || !copying_waits(task) || task->copying->extent != extent->handle)

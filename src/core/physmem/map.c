@@ -70,6 +70,7 @@ static uint32_t run_end(struct extent *extent, uint32_t slot, uint32_t end, uint
 static int run_back(struct physmem *physmem, struct physmem_task *task, struct extent *extent,
                     uint32_t slot)
 {
+    check(slot_is_allocated(extent_slot(extent, slot)));
     if (is_elsewhere(extent, slot, task->mapping.rights))
         return copies_show(physmem, task, copies_extent(physmem, extent, slot));
     return extent->handle == 0 ? extent_request(physmem, task, extent) : 0;
