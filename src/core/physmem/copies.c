@@ -113,7 +113,7 @@ void copies_join(struct physmem *physmem, struct extent *home, uint32_t slot, st
     home->copied[slot % EXTENT_PAGES] = (struct copied){clean->handle, page};
     home->copies += !left;
     entry->copy = 1;
-    entry->rights = 0;
+    check(entry->rights == 0 && !entry->unmapping); /* the request was checked */
     if (++clean->clean->user[page] == 1)
         clean->allocated++;
     else if (clean->clean->user[page] == 2)
