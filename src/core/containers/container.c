@@ -182,7 +182,8 @@ void container_clean_free(const struct allocator *allocator, struct extent *exte
 {
     struct clean *clean = extent->clean;
 
-    ensure(clean != NULL && extent->allocated == 0);
+    ensure(extent->clean != NULL);
+    check(extent->allocated == 0);
     memory_free(allocator, clean->reader, clean->reader_capacity * sizeof(*clean->reader));
     memory_free(allocator, clean, clean_size(extent->pages));
     memory_free(allocator, extent, sizeof(*extent));
