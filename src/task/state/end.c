@@ -29,6 +29,7 @@ void end_revoked(struct sp_task *task)
     if (hold_is_ours()) {
         task->pager.effects_next = task->pager.effects_end =
             0; /* there is nothing to carry out on */
+        hold_ours = false;
         futex_lock_release(&task->lock);
     }
     check(!hold_is_ours());
