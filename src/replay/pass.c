@@ -44,6 +44,10 @@ static int fill(struct pass *pass, struct batch *batch, struct sp_error *error)
 
         if (count <= 0)
             return (int)count;
+        if (pass->limit != 0 && (uint64_t)count > pass->limit - pass->references)
+            count = (ssize_t)(pass->limit - pass->references);
+        if (count == 0)
+            return 0;
         result =
             page_table_look_up(pass->table, read, (size_t)count, batch->references + batch->count);
         if (result != 0)

@@ -209,6 +209,40 @@ int trace_open(struct trace *trace, const char *path, const struct trace_options
     return trace_open_source(trace, &(struct source_origin){.path = path}, options, error);
 }
 
+/* ---- References in memory: a format that no file has ---- */
+
+static ssize_t ids_read(struct trace *trace, struct trace_reference *references, size_t most,
+                        struct sp_error *error)
+{
+    const struct trace_ids *ids = &trace->ids;
+    size_t left = ids->count - trace->records, count = left < most ? left : most;
+
+    (void)error;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = trace->records + i;
+
+        references[i] =
+            (struct trace_reference){.id = ids->ids[at],
+                                     .next = TRACE_NEVER,
+                                     .write = ids->writes != NULL && ids->writes[at] != 0};
+    }
+    trace->records += count;
+    return (ssize_t)count;
+}
+
+static const struct trace_format format_ids = {.name = "ids", .least = 8, .read = ids_read};
+
+int trace_open_ids(struct trace *trace, const struct trace_ids *ids, struct sp_error *error)
+{
+    int result;
+
+    memset(trace, 0, sizeof(*trace));
+    trace->ids = *ids;
+    trace->format = &format_ids;
+    result = source_open(&trace->source, &(struct source_origin){.bytes = ""}, error);
+    return result == 0 ? begin(trace, error) : result;
+}
+
 void trace_fini(struct trace *trace)
 {
     source_fini(&trace->source);
@@ -227,6 +261,8 @@ int trace_rewind(struct trace *trace, struct sp_error *error)
 
 uint64_t trace_references_most(const struct trace *trace)
 {
+    if (trace->format == &format_ids)
+        return trace->ids.count;
     if (trace->source.size == 0 || trace->source.compressed || trace_splits(trace) ||
         trace->format->repeats)
         return UINT64_MAX;

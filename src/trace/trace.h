@@ -46,6 +46,13 @@ struct trace_options {
 
 struct trace_format;
 
+/* References that lie in memory. */
+struct trace_ids {
+    const uint64_t *ids;
+    const uint8_t *writes; /* NULL: all are reads */
+    size_t count;
+};
+
 struct trace {
     struct source source;
     const struct trace_format *format;
@@ -64,7 +71,8 @@ struct trace {
     unsigned page_bits;
     struct trace_reference held[TRACE_BATCH]; /* splitting: read, not yet split */
     size_t held_at, held_count;
-    uint64_t part; /* splitting: parts of held[held_at] that are out */
+    uint64_t part;        /* splitting: parts of held[held_at] that are out */
+    struct trace_ids ids; /* trace_open_ids: what is read */
 };
 
 /* Open a trace. The texts of `origin` and `options` must outlive it. Release with trace_fini in any
@@ -77,6 +85,9 @@ int trace_open_source(struct trace *trace, const struct source_origin *origin,
 /* The same for a file, or for standard input as "-". */
 int trace_open(struct trace *trace, const char *path, const struct trace_options *options,
                struct sp_error *error);
+
+/* References that lie in memory, and outlive the trace. Release with trace_fini in any case. -ENOMEM. */
+int trace_open_ids(struct trace *trace, const struct trace_ids *ids, struct sp_error *error);
 
 void trace_fini(struct trace *trace);
 

@@ -284,6 +284,10 @@ static const struct option_row rows[] = {
     {"max-pages", OPTION_U32, FIELD(pages_most), 1, PAGE_TABLE_MOST, .value = "N",
      .help = "the most different pages to prepare for where the size of the trace does not tell "
              "(134217728)"},
+    {"num-req", OPTION_U64, FIELD(limit), 1, UINT64_MAX, .value = "N",
+     .help = "read the first N references only; sizes in shares count their pages"},
+    {"warm-up", OPTION_U64, FIELD(warm_up), 1, UINT64_MAX, .value = "N",
+     .help = "the first N references fill the frames, and are not counted (curves: they are)"},
     {"json", OPTION_FLAG, FIELD(json),
      .help = "print an array of objects, one for each policy and size: policy, frames, "
              "references, misses, miss_ratio, evictions, dirty_evictions, "

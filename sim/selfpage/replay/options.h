@@ -48,6 +48,7 @@ struct replay_options {
     uint64_t seed;
     uint32_t threads; /* 0: as many as there are cores */
     uint32_t pages_most;
+    uint64_t limit, warm_up; /* references; 0: all; none */
     bool json, csv, list_jobs, quiet;
     char *csv_format; /* owned: "csv:" and what -t said */
 };

@@ -15,38 +15,43 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-void progress_begin(struct replay_progress *progress, bool quiet, const char *what)
+void progress_begin(struct replay_progress *progress, bool quiet)
 {
-    *progress = (struct replay_progress){
-        .shown = !quiet && isatty(STDERR_FILENO), .what = what, .began = now()};
+    *progress = (struct replay_progress){.shown = !quiet && isatty(STDERR_FILENO), .began = now()};
     progress->last = progress->began;
 }
 
-int progress_step(void *context, const struct pass *pass)
+/* How much of the trace is done, if that is known. */
+static void show_part(const struct sp_replay_progress *at, double elapsed)
 {
-    struct replay_progress *progress = context;
-    const struct source *source = &pass->trace->source;
-    double time, elapsed;
+    double part = (double)at->bytes_done / (double)at->bytes_total;
+
+    part = part > 1 ? 1 : part; /* the file may be growing */
+    fprintf(stderr, ", %.0f %%, %.0f s left", 100 * part, elapsed * (1 - part) / part);
+}
+
+void progress_step(struct replay_progress *progress, const struct sp_replay_progress *at)
+{
+    double time;
 
     if (!progress->shown)
-        return 0;
+        return;
     time = now();
+    if (at->phase != progress->phase) {
+        progress->phase = at->phase;
+        progress->began = time;
+    }
     if (time - progress->last < INTERVAL)
-        return 0;
+        return;
     progress->last = time;
     progress->line = true;
-    elapsed = time - progress->began;
-    fprintf(stderr, "\r%s: %.1f million references, %u pages", progress->what,
-            (double)pass->references / 1e6, pass->table->count);
-    if (source->size > 0 && source->taken > 0) {
-        double part = (double)source->taken / (double)source->size;
-
-        part = part > 1 ? 1 : part; /* the file may be growing */
-        fprintf(stderr, ", %.0f %%, %.0f s left", 100 * part, elapsed * (1 - part) / part);
-    }
+    fprintf(stderr, "\r%s: %.1f million references, %u pages",
+            at->phase == SP_REPLAY_READING ? "reading" : "replaying", (double)at->references / 1e6,
+            at->pages);
+    if (at->bytes_total > 0 && at->bytes_done > 0)
+        show_part(at, time - progress->began);
     fputs("\33[K", stderr);
     fflush(stderr);
-    return 0;
 }
 
 void progress_end(struct replay_progress *progress)

@@ -4,19 +4,19 @@
 
 #include <stdbool.h>
 
-#include "replay/pass.h"
+#include <selfpage/replay.h>
 
 struct replay_progress {
-    bool shown;         /* standard error is a terminal */
-    bool line;          /* there is something on the line */
-    const char *what;   /* "reading", "replaying" */
-    double began, last; /* seconds of the monotonic clock */
+    bool shown; /* standard error is a terminal */
+    bool line;  /* there is something on the line */
+    enum sp_replay_phase phase;
+    double began, last; /* seconds of the monotonic clock; `began`: the phase */
 };
 
-void progress_begin(struct replay_progress *progress, bool quiet, const char *what);
+void progress_begin(struct replay_progress *progress, bool quiet);
 
-/* For struct pass: `context` is the progress. Returns 0. */
-int progress_step(void *context, const struct pass *pass);
+/* Show how far it is, if it is time for that. */
+void progress_step(struct replay_progress *progress, const struct sp_replay_progress *now);
 
 /* Wipe the line. */
 void progress_end(struct replay_progress *progress);

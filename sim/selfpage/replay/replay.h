@@ -33,9 +33,6 @@ int replay_run(const struct replay_options *options, struct replay_results *resu
 
 void replay_results_fini(struct replay_results *results);
 
-/* How many threads to use: as many as the options say, or as there are cores to run on. */
-unsigned replay_threads(const struct replay_options *options);
-
 /* The whole command; argv[0] is "replay". Returns the exit status. */
 int replay_command(int argc, char **argv);
 

@@ -1,0 +1,275 @@
+/* Running policies at sizes, and their results. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "laboratory/session.h"
+#include "policy/registry.h"
+#include "replay/engine.h"
+
+/* One policy at one size, while it runs. */
+struct simulation {
+    struct engine engine;
+    uint64_t warm_up; /* references left that are not counted */
+};
+
+struct sp_replay {
+    struct sp_replay_result *results;
+    char **labels; /* what results[].policy point to */
+    size_t count, label_count;
+    /* While it runs. */
+    struct simulation *simulations;
+    struct pool_job *jobs;
+    size_t started;
+};
+
+int sp_replay_version(void)
+{
+    return SP_REPLAY_VERSION;
+}
+
+const struct sp_policy *sp_replay_policy(size_t i)
+{
+    return policy_registry_builtin(i);
+}
+
+/* ---- Before the pass that counts ---- */
+
+static bool has_shares(const struct sp_replay_options *options)
+{
+    for (size_t i = 0; i < options->size_count; i++)
+        if (options->sizes[i].frames == 0)
+            return true;
+    return false;
+}
+
+/* What must be known of the trace before it is replayed. A future that the trace carries spares a
+ * pass, unless it is found to be wrong: then `trust` is off. */
+static int prepare(struct session *session, bool trust, struct sp_error *error)
+{
+    const struct trace *trace = &session->opened->trace;
+    const struct sp_replay_options *options = session->options;
+    uint32_t flags = session->choices.flags;
+    bool carried = trust && trace->carries_future && !trace_splits(trace);
+    bool must_know = (flags & SP_POLICY_NEEDS_FUTURE) != 0;
+    bool counts_pages = has_shares(options) && (trace->told_pages == 0 || options->limit != 0);
+    bool must_scan = counts_pages || (must_know && !carried);
+    int result;
+
+    if (must_scan && !trace->source.seekable)
+        return error_set(error, ESPIPE, "%s can be read only once, but %s", trace->source.name,
+                         must_know && !carried
+                             ? "a policy must know its future"
+                             : "sizes are shares of its pages, which must be counted first");
+    result = session_prepare(
+        session, must_know || ((flags & SP_POLICY_TAKES_FUTURE) != 0 && carried), carried, error);
+    if (result == 0 && (flags & SP_POLICY_WANTS_IDS) != 0 &&
+        page_table_keep_ids(&session->table) != 0)
+        return error_set(error, ENOMEM, "no memory for the ids of pages");
+    return result == 0 && must_scan ? session_scan(session, error) : result;
+}
+
+/* ---- The pass ---- */
+
+static void simulate(void *context, const struct batch *batch)
+{
+    struct simulation *s = context;
+    size_t first = batch->count < s->warm_up ? batch->count : (size_t)s->warm_up;
+
+    if (first > 0) {
+        engine_run(&s->engine, batch->references, batch->next, first);
+        s->warm_up -= first;
+        if (s->warm_up == 0)
+            s->engine.counts = (struct engine_counts){.references = 0};
+    }
+    if (first < batch->count)
+        engine_run(&s->engine, batch->references + first,
+                   batch->next != NULL ? batch->next + first : NULL, batch->count - first);
+}
+
+static int start(struct sp_replay *replay, struct session *session, struct sp_error *error)
+{
+    const struct sp_replay_options *options = session->options;
+    uint32_t most = session_pages_most(session);
+    uint64_t pages =
+        session->table.count > 0 ? session->table.count : session->opened->trace.told_pages;
+
+    for (size_t i = 0; i < replay->count; i++) {
+        struct sp_replay_result *r = &replay->results[i];
+        struct simulation *s = &replay->simulations[i];
+        int result;
+
+        r->policy_index = i % options->policy_count;
+        r->size_index = i / options->policy_count;
+        r->policy = session->choices.labels[r->policy_index];
+        r->frames = session_frames(&options->sizes[r->size_index], pages);
+        s->warm_up = options->warm_up;
+        replay->started++;
+        result = engine_init(&s->engine, &session->choices.handles[r->policy_index].choice,
+                             r->frames, most, options->seed, session->wants_future, error);
+        if (result != 0)
+            return result;
+        engine_give_ids(&s->engine, session->table.ids);
+        replay->jobs[i] = (struct pool_job){.run = simulate, .context = s};
+    }
+    return 0;
+}
+
+/* Engines end before the policies that they run. */
+static void stop(struct sp_replay *replay)
+{
+    for (size_t i = 0; i < replay->started; i++)
+        engine_fini(&replay->simulations[i].engine);
+    replay->started = 0;
+}
+
+static void take_results(struct sp_replay *replay, const struct session *session, double before)
+{
+    for (size_t i = 0; i < replay->count; i++) {
+        struct sp_replay_result *r = &replay->results[i];
+        struct engine_counts counts = replay->simulations[i].engine.counts;
+
+        if (replay->simulations[i].warm_up > 0) /* all of the trace */
+            counts = (struct engine_counts){.references = 0};
+        r->pages = session->table.count;
+        r->references = counts.references;
+        r->writes = counts.writes;
+        r->misses = counts.misses;
+        r->evictions = counts.evictions;
+        r->dirty_evictions = counts.dirty_evictions;
+        r->policy_errors = counts.policy_errors;
+        r->seconds = replay->jobs[i].seconds + session->pass.seconds - before;
+        check(r->misses <= r->references);
+    }
+}
+
+static int run_once(struct sp_replay *replay, struct session *session, bool trust,
+                    struct sp_error *error)
+{
+    int result = prepare(session, trust, error);
+    double before = session->pass.seconds;
+
+    if (result == 0)
+        result = start(replay, session, error);
+    if (result == 0)
+        result = session_run(session, replay->jobs, replay->count, error);
+    if (result == 0)
+        take_results(replay, session, before);
+    return result;
+}
+
+static void say_notes(const struct session *session)
+{
+    const struct trace *trace = &session->opened->trace;
+    char text[160];
+
+    if (trace->hashed == 0)
+        return;
+    snprintf(text, sizeof(text),
+             "%llu of %llu ids are no decimal numbers below 2^64; their 64-bit "
+             "hashes stand for them",
+             (unsigned long long)trace->hashed, (unsigned long long)trace->records);
+    session_note(session, text);
+}
+
+/* A future in the trace that is wrong is not used: then the references themselves say it. */
+static int run_all(struct sp_replay *replay, struct session *session, struct sp_error *error)
+{
+    struct sp_error why = {0};
+    int result = run_once(replay, session, true, &why);
+    char text[SP_ERROR_TEXT + 64];
+
+    if (result == -EILSEQ && session->future.carried && session->opened->trace.source.seekable) {
+        snprintf(text, sizeof(text), "%s; taking the future from the references instead", why.text);
+        session_note(session, text);
+        stop(replay);
+        session_forget(session);
+        result = trace_rewind(&session->opened->trace, &why);
+        if (result == 0)
+            result = run_once(replay, session, false, &why);
+    }
+    if (result == 0)
+        say_notes(session);
+    else if (error != NULL)
+        *error = why;
+    return result;
+}
+
+static int make(struct sp_replay **replayp, const struct sp_replay_options *options,
+                struct sp_error *error)
+{
+    struct sp_replay *replay = calloc(1, sizeof(*replay));
+    size_t count = options->policy_count * options->size_count;
+
+    *replayp = replay;
+    if (replay == NULL)
+        return error_set(error, ENOMEM, "no memory for the results");
+    if (options->size_count == 0)
+        return error_set(error, EINVAL, "there is no size to run policies at");
+    replay->count = count;
+    replay->results = calloc(count, sizeof(*replay->results));
+    replay->simulations = calloc(count, sizeof(*replay->simulations));
+    replay->jobs = calloc(count, sizeof(*replay->jobs));
+    if (replay->results == NULL || replay->simulations == NULL || replay->jobs == NULL)
+        return error_set(error, ENOMEM, "no memory for %zu simulations", count);
+    return 0;
+}
+
+/* The results take the labels with them. */
+static void keep_labels(struct sp_replay *replay, struct choices *choices)
+{
+    replay->labels = choices->labels;
+    replay->label_count = choices->count;
+    choices->labels = NULL;
+}
+
+int sp_replay_run(struct sp_replay **replayp, struct sp_trace *trace,
+                  const struct sp_replay_options *options, struct sp_error *error)
+{
+    struct session session;
+    int result;
+
+    *replayp = NULL;
+    result = session_init(&session, trace, options, error);
+    if (result == 0)
+        result = make(replayp, options, error);
+    if (result == 0)
+        result = run_all(*replayp, &session, error);
+    if (*replayp != NULL) {
+        stop(*replayp);
+        keep_labels(*replayp, &session.choices);
+    }
+    session_fini(&session);
+    if (result != 0)
+        sp_replay_free(replayp);
+    return result;
+}
+
+size_t sp_replay_count(const struct sp_replay *replay)
+{
+    return replay->count;
+}
+
+const struct sp_replay_result *sp_replay_result(const struct sp_replay *replay, size_t i)
+{
+    ensure(i < replay->count);
+    return &replay->results[i];
+}
+
+void sp_replay_free(struct sp_replay **replayp)
+{
+    struct sp_replay *replay = *replayp;
+
+    *replayp = NULL;
+    if (replay == NULL)
+        return;
+    for (size_t i = 0; i < replay->label_count; i++)
+        free(replay->labels[i]);
+    free(replay->labels);
+    free(replay->results);
+    free(replay->simulations);
+    free(replay->jobs);
+    free(replay);
+}

@@ -1,0 +1,61 @@
+/* What every run over a trace begins with: its options, its pages numbered, its future. */
+#ifndef LABORATORY_SESSION_H
+#define LABORATORY_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/replay.h>
+
+#include "laboratory/choices.h"
+#include "laboratory/opened.h"
+#include "replay/pass.h"
+
+/* Threads that a run may use. */
+#define SESSION_THREADS_MOST 1024u
+
+struct session {
+    const struct sp_replay_options *options;
+    struct sp_trace *opened;
+    struct choices choices;
+    struct page_table table;
+    struct future future;
+    struct pass pass;
+    enum sp_replay_phase phase;
+    bool wants_future;
+    int cancelled; /* what the caller's progress said, if it was an error */
+};
+
+/* Check the options, find the policies, and put the trace to its beginning. Release with
+ * session_fini in any case. */
+int session_init(struct session *session, struct sp_trace *opened,
+                 const struct sp_replay_options *options, struct sp_error *error);
+
+void session_fini(struct session *session);
+
+/* Number pages from here on; with `wants_future`, tell of next references, which the trace carries if
+ * `carried`. */
+int session_prepare(struct session *session, bool wants_future, bool carried,
+                    struct sp_error *error);
+
+/* One pass to number the pages, and to see the future where the trace does not carry it; then the trace
+ * is at its beginning again. */
+int session_scan(struct session *session, struct sp_error *error);
+
+/* The pass that the jobs see. */
+int session_run(struct session *session, struct pool_job *jobs, size_t count,
+                struct sp_error *error);
+
+/* Undo session_prepare. */
+void session_forget(struct session *session);
+
+/* Tell the caller something. */
+void session_note(const struct session *session, const char *text);
+
+/* Frames of a size, of so many pages. */
+uint32_t session_frames(const struct sp_replay_size *size, uint64_t pages);
+
+/* The most different pages that there can be. */
+uint32_t session_pages_most(const struct session *session);
+
+#endif
