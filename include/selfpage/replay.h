@@ -140,11 +140,11 @@ struct sp_replay_progress {
 /** What to run. Zeros are the presets, but for the version. */
 struct sp_replay_options {
     unsigned version; /**< SP_REPLAY_VERSION */
-    /** Policies, as users type them: NAME, NAME:PARAM=VALUE,..., or ./FILE.so. An entry may be NULL
-     *  where `policy_ops` has one. */
+    /** Policies, as users type them: NAME, NAME:PARAM=VALUE,..., or ./FILE.so. NULL where
+     *  `policy_ops` has the policy. */
     const char *const *policies;
-    /** Policies of the caller's, by index like `policies`; NULL, or an entry NULL: there is none, and
-     *  the text counts. With one, the text is its parameters (PARAM=VALUE,...), or NULL. */
+    /** The caller's own policies: policy_ops[i], if it is there and not NULL, is run instead of the
+     *  policy that policies[i] names. policies[i] is then its parameters (PARAM=VALUE,...), or NULL. */
     const struct sp_policy *const *policy_ops;
     size_t policy_count;
     /** Every policy is run at every size. Curves: at these; none: at sizes chosen evenly on a
@@ -153,11 +153,11 @@ struct sp_replay_options {
     size_t size_count;
     uint64_t seed;    /**< of everything random; 0 is a seed like any other */
     unsigned threads; /**< 0: as many as there are cores to run on; at most 1024 */
-    /** Called by the calling thread after every 262,144 references or so; NULL: nobody wants to know. A negated errno
-     *  value ends the run, which then returns it. */
+    /** Called by the calling thread after every 262,144 references or so, with `context`; may be NULL.
+     *  A negated errno value ends the run, which then returns it. */
     int (*progress)(void *context, const struct sp_replay_progress *progress);
-    /** Called by the calling thread with a line for a person, about something that is odd and no error;
-     *  the text is valid during the call. May be NULL. */
+    /** Called by the calling thread, with `context` and a line for a person, when something is odd and
+     *  no error. The text is valid during the call. May be NULL. */
     void (*note)(void *context, const char *text);
     void *context; /**< for both */
     /** References to read at most; 0: all. Shares are of the pages up to there. */

@@ -154,7 +154,8 @@ static const char *why_not_killed(int code)
 {
     switch (code) {
     case -ENOPROTOOPT:
-        return "breach=kill needs Linux 6.5: this kernel cannot say who is killed";
+        return "breach=kill needs Linux 6.5 or later: this kernel cannot signal a process without "
+               "the danger that its number is another one's by then";
     case -EPERM:
         return "breach=kill: physmem may not end the process that has connected";
     default:

@@ -1,5 +1,4 @@
 /* selfpage-swap: the swap server. */
-#include <signal.h>
 
 #include "io/program.h"
 #include "kept.h"
@@ -16,8 +15,6 @@ static int start(uv_loop_t *loop, const void *arg, struct sp_error *error)
     if (options->list_clients || options->drop_client != 0)
         return kept_run(options, error);
     serves = true;
-    /* A file larger than RLIMIT_FSIZE is to be an error that is told, not a signal. */
-    signal(SIGXFSZ, SIG_IGN);
     return swap_server_start(&service, loop, options, error);
 }
 

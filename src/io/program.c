@@ -1,5 +1,6 @@
 #include "io/program.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "os/stdio.h"
@@ -35,6 +36,8 @@ int program_main(const struct program *program, int argc, char **argv, void *opt
 
     if (stdio_fill() != 0)
         return 2;
+    /* A file larger than RLIMIT_FSIZE is to be an error that is told, not a signal. */
+    signal(SIGXFSZ, SIG_IGN);
     switch (options_parse(argc, argv, &program->options, options, &error)) {
     case OPTIONS_EXIT:
         return stdio_flush() == 0 ? 0 : 2;

@@ -281,7 +281,7 @@ static void test_warnings_and_then_revocation(void **state)
     struct sp_testing_task_status status;
 
     run_deaf(*state, "guaranteed=20;extra=500,drop=20ms,breach=warn", NULL, 10, touch_forever,
-             128 + SIGBUS, "forbear 0 times more");
+             128 + SIGBUS, "extend the deadline 0 more times");
     status = status_of(*state, "deaf");
     assert_int_equal(status.warnings, 3);
     assert_int_equal(status.breached, 1);

@@ -38,8 +38,7 @@ static bool span_extent(struct extent *extent, uint32_t slot, uint32_t stop, uin
 }
 
 /* How many slots from the start of an allocation take at most `frames` frames, how many frames they
- * take, and whether an occupied slot stands in the way of more. Whole extents are counted at
- once. */
+ * take, and whether an occupied slot stands in the way of more. Whole extents are counted at once. */
 static struct span span_of(const struct container *container,
                            const struct physmem_allocation *allocation, uint32_t frames)
 {

@@ -42,8 +42,8 @@ static uint64_t charge(struct physmem_task *task, uint32_t frames, uint64_t bid)
     return due;
 }
 
-/* Forbear once more, unless the task has used that up. */
-static bool forbear(struct physmem *physmem, struct recall *recall, uint64_t charged)
+/* Extend the deadline once more, unless the task has used that up. */
+static bool extend(struct physmem *physmem, struct recall *recall, uint64_t charged)
 {
     struct physmem_task *task = recall->task;
     struct grace grace = recall_grace(task, recall->contract);
@@ -84,7 +84,7 @@ void breach_recall_missed(struct physmem *physmem, struct recall *recall)
     }
     if (rung == SP_BREACH_PENALTY)
         charged = charge(task, recall->missing, contract->terms.bid);
-    if ((rung == SP_BREACH_WARN || rung == SP_BREACH_PENALTY) && forbear(physmem, recall, charged))
+    if ((rung == SP_BREACH_WARN || rung == SP_BREACH_PENALTY) && extend(physmem, recall, charged))
         return;
     if ((rung == SP_BREACH_REPOSSESS || rung == SP_BREACH_PENALTY) &&
         repossess_missing(physmem, recall))

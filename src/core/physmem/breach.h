@@ -8,10 +8,10 @@
  *   revoke     everything is lost
  *   kill       everything is lost, and the process is killed
  *
- * A forborne task does not delay others: physmem does not count overdue frames as coming. It first
+ * A task that got more time does not delay others: physmem does not count overdue frames as coming. It first
  * asks the late task for what else it has, and then other tasks in its place. The late task gets no
  * extra frames while it owes. Each miss counts against the task, whatever the recall, and each
- * recall that it meets in time takes one off the count: a task cannot live on forbearance. */
+ * recall that it meets in time takes one off the count: a task cannot live on extended deadlines. */
 #ifndef CORE_PHYSMEM_BREACH_H
 #define CORE_PHYSMEM_BREACH_H
 

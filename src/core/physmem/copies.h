@@ -1,19 +1,19 @@
 /* Logical copies: slots that name a page of a clean extent instead of their page at home.
  *
- * A clean extent is never given to anybody for writing, so that its pages never change: any
- number of slots, of * any tasks, may name one. There are no chains: a slot names its page directly.
+ * A clean extent is never given to anybody for writing: its pages never change, and any number of
+ * slots, of any tasks, may name one. There are no chains: a slot names its page directly.
  *
- * WHO PAYS. Each slot has a frame of its own, copy or not, and its owner is charged for it from
- when it was * allocated until it is given up; nobody else ever is. N slots that name one page
- therefore have N frames, of which * the page uses one, and N - 1 are promised: kept for the
- slots' writes. A write never fails for want of a frame, and * never waits for one. When a slot
- goes, with its owner or alone, its own frame goes, and the page stays * while another slot names
- it. *
+ * WHO PAYS. Each slot has a frame of its own, copy or not, and its owner is charged for it from when
+ * it was allocated until it is given up; nobody else ever is. N slots that name one page therefore
+ * have N frames: the page uses one, and N - 1 are promised, kept for the slots' writes. A write never
+ * fails for want of a frame, and never waits for one. When a slot goes, with its owner or alone, its
+ * own frame goes, and the page stays while another slot names it.
+ *
  * INVARIANTS (physmem_check):
  *     clean.user[page]          == slots that name the page
- *     extent.allocated          == pages with users, of a clean extent; it exists while that is
- not 0, or while *                                  the copy for which it is made waits for its
- backing *     extent.copies             == slots of a home that are copies
+ *     extent.allocated          == pages with users, of a clean extent; it exists while that is not 0,
+ *                                  or while the copy for which it is made waits for its backing
+ *     extent.copies             == slots of a home that are copies
  *     physmem.pages_shared      == pages with more than one user
  *     frames that pages occupy  <= frames that slots have */
 #ifndef CORE_PHYSMEM_COPIES_H

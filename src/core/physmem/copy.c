@@ -1,6 +1,6 @@
-/* The request to copy slots. It is checked as a whole before anything is done. If contents have
- * to move, a clean extent is asked for; when that is there the request is checked again, since
- anything may have happened. */
+/* The request to copy slots. It is checked as a whole before anything is done. If contents have to
+ * move, a clean extent is asked for; when that is there the request is checked again, since anything
+ * may have happened. */
 #include "core/physmem/copy.h"
 
 #include "core/physmem/copies.h"

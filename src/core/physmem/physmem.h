@@ -26,7 +26,7 @@
  *   - If as many frames are free as it needs when it comes, it does not wait: frames that are not
  *     enough for the requests that came before are of no use to these now. It overtakes them. (Only a
  *     request of its own task, or one that has waited for G already, is not overtaken.)
- *   - Otherwise it waits for at most 2 G if no task that owes frames is forborne (breach=warn,
+ *   - Otherwise it waits for at most 2 G if no task that owes frames gets more time for them (breach=warn,
  *     penalty). For G it may be overtaken, each time by a request within a guarantee, whose frames
  *     are recalled anew; after that it is not, and what it then lacks is on its way back, for which G
  *     is the longest grace. Each warning that a task gets lengthens the second G by one G, and a task
@@ -76,8 +76,8 @@ static inline uint32_t physmem_extra_frames(uint32_t frames)
  * ends after this long at the latest, for the same reason. */
 #define PHYSMEM_SILENCE_NS UINT64_C(60000000000)
 
-/* How many deadlines a task may miss, less the recalls that it met since, before forbearance (the
- * rungs warn and penalty) is over. Viengoos' 8 counts something else: evictions without a warning,
+/* How many deadlines a task may miss, less the recalls that it met since, until its deadline is
+ * not extended any more (the rungs warn and penalty). Viengoos' 8 counts something else: evictions without a warning,
  * after one failure. Here each warning lengthens the longest wait for the frames by one grace;
  * they are therefore few. */
 #define PHYSMEM_WARNINGS 3u

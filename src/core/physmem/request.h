@@ -76,10 +76,9 @@ void physmem_contract_propose(struct physmem *physmem, uint64_t now,
 void physmem_contract_accept(struct physmem *physmem, uint64_t now,
                              const struct physmem_request *request, uint32_t contract);
 
-/* A new term from now, of an active or expired contract. Reply: an offer; refused for a part,
- * and for a timed contract (SP_REASON_NOT_ENTITLED; `frames` are then those it may keep) while
- other tasks wait for extra frames that would not be left to * this one if it had to ask for
- them. */
+/* A new term from now, of an active or expired contract. Reply: an offer; refused for a part, and for
+ * a timed contract (SP_REASON_NOT_ENTITLED; `frames` are then those it may keep) while other tasks
+ * wait for extra frames that would not be left to this one if it had to ask for them. */
 void physmem_contract_renew(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t contract,
                             uint64_t term_ns);
@@ -119,10 +118,9 @@ void physmem_availability_ask(struct physmem *physmem, uint64_t now,
                               const struct physmem_request *request);
 
 /* The same. From now on (`on`), until it is switched off, the task is told over its control
- * connection: when the figure has changed by `hysteresis` frames, when frames begin to be short,
- and * when they no longer are. It has been told of pressure before it is recalled from. One
- message at * most is under way: the next comes after physmem_availability_heard, if there still
- is news. */
+ * connection: when the figure has changed by `hysteresis` frames, when frames begin to be short, and
+ * when they no longer are. It has been told of pressure before it is recalled from. One message at
+ * most is under way: the next comes after physmem_availability_heard, if there still is news. */
 void physmem_availability_watch(struct physmem *physmem, uint64_t now,
                                 const struct physmem_request *request, bool on,
                                 uint32_t hysteresis);
@@ -151,11 +149,11 @@ void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physme
 /* Requests about ranges get EINVAL if a range is empty or ends beyond the container, or if all
  * ranges together name more slots than the container has. */
 
-/* Give frames back: to the pool (deallocate), or softly (release). Holes are passed over. Reply:
- * done, with the count of frames that came back; ENOENT, EINVAL.
- * A deallocation that names more than 16,384 slots is carried out in slices, so that nobody
- waits for * it: the reply comes with the last one, and until then another large one of this task
- gets EBUSY. If * the container is destroyed meanwhile the reply is ENOENT, with the count so far.
+/* Give frames back: to the pool (deallocate), or softly (release). Holes are passed over. Reply: done,
+ * with the count of frames that came back; ENOENT, EINVAL.
+ * A deallocation that names more than 16,384 slots is carried out in slices, so that nobody waits for
+ * it: the reply comes with the last one, and until then another large one of this task gets EBUSY. If
+ * the container is destroyed meanwhile the reply is ENOENT, with the count so far.
  * At most PHYSMEM_ALLOCATE_MAX slots can be released at once; E2BIG. */
 void physmem_frames_deallocate(struct physmem *physmem, uint64_t now,
                                const struct physmem_request *request, uint32_t container,
@@ -164,39 +162,38 @@ void physmem_frames_release(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t container,
                             const struct physmem_range *ranges, uint32_t count);
 
-/* Take soft frames back, with their contents, up to the first failure; at most
- * PHYSMEM_ALLOCATE_MAX slots at once, E2BIG. Reply: done, with the count of
- * slots that are allocated now; ENOENT (reused), ENOMEM (not within what the contracts allow),
- * EINVAL. Slots before the failure stay recovered. */
+/* Take soft frames back, with their contents, up to the first failure; at most PHYSMEM_ALLOCATE_MAX
+ * slots at once, E2BIG. Reply: done, with the count of slots that are allocated now; ENOENT (reused),
+ * ENOMEM (not within what the contracts allow), EINVAL. Slots before the failure stay recovered. */
 void physmem_frames_recover(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t container,
                             const struct physmem_range *ranges, uint32_t count);
 
-/* Copy slots logically, in the order of the pieces: plain, scatter, gather, or any of these.
- * Slots of both containers name the same pages from then on, which nobody can write; a slot that
- was a copy already * gives nothing but its name. Contents move only from slots that are no
- copies yet, once: those become copies, * too. Each slot goes on having a frame of its own
- (core/physmem/copies.h), so that a copy costs no * allowance, and a write to one later never
- fails for want of it. * All slots are copied or none. Reply: done; if it fails, the count is the
- number of the failing slot, counted * over all pieces from 0.
+/* Copy slots logically, in the order of the pieces: plain, scatter, gather, or any of these. Slots of
+ * both containers name the same pages from then on, which nobody can write. Only the contents of
+ * slots that are no copies yet have to move, once: these slots become copies, too. Each slot keeps a
+ * frame of its own (core/physmem/copies.h): a copy costs no allowance, and a later write to one never
+ * fails for want of a frame.
+ * All slots are copied or none. Reply: done; if it fails, the count is the number of the failing slot,
+ * counted over all pieces from 0.
  *   ENOENT  the slot to copy from is a hole, or soft; or no such container (count 0)
  *   ENOMEM  the slot to copy to has no frame; or no memory
- *   EBUSY   the task has rights to the slot to copy to, or to one to copy from that is no copy
- yet: it would lose *           what it writes to an old mapping. Give them up first
- (physmem_unmap_own, or the answer to an unmap). *           Or another request to copy, or to
- map, still waits *   EINVAL (a piece is empty or ends beyond its container, there are none),
- E2BIG (over 64 pieces or 256 slots) *   EMFILE (no descriptors are left for another extent)
+ *   EBUSY   the task has rights to the slot to copy to, or to one to copy from that is no copy yet: it
+ *           would lose what it writes to an old mapping. Give them up first (physmem_unmap_own, or
+ *           the answer to an unmap). Or another request, to copy or to map, still waits
+ *   EINVAL  a piece is empty or ends beyond its container, or there are none
+ *   E2BIG   over 64 pieces or 256 slots
+ *   EMFILE  no descriptors are left for another extent
  * The reply may follow physmem_extent_ready, as that to physmem_map. */
 void physmem_copy(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                   uint32_t from, uint32_t to, const struct physmem_piece *pieces, uint32_t count);
 
-/* Rights to slots: up to the first hole, or to the next slot whose use is watched. Of a slot
- * that is a copy the task gets the right to read only, unless it asks for PHYSMEM_FORCE_WRITE:
- then the slot gets a page of its * own with the contents, and all others that name the old page
- keep it (256 slots at once). Reply: mapped; * ENOENT (the first slot is a hole, or no such
- container), EINVAL, EMFILE (no descriptors are left * for another extent). If an extent has to
- be made, the reply follows physmem_extent_ready, and the * task's next request must not come
- before. */
+/* Rights to slots: up to the first hole, or to the next slot whose use is watched. Of a slot that is a
+ * copy the task gets the right to read only, unless it asks for PHYSMEM_FORCE_WRITE: then the slot
+ * gets a page of its own with the contents, and all others that name the old page keep it (256 slots
+ * at once). Reply: mapped; ENOENT (the first slot is a hole, or no such container), EINVAL, EMFILE (no
+ * descriptors are left for another extent). If an extent has to be made, the reply follows
+ * physmem_extent_ready, and the task's next request must not come before. */
 void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                  uint32_t container, uint32_t start, uint32_t count, uint8_t rights);
 
@@ -205,9 +202,9 @@ void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_req
 void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                        uint32_t container, const struct physmem_range *ranges, uint32_t count);
 
-/* Name all slots of a container that are vital, instead of those named before. An extent with a
- * vital slot that has a frame is not repossessed. Reply: done, with the count; ENOENT, EINVAL,
- E2BIG (more * than PHYSMEM_VITAL_MAX in all), ENOMEM. */
+/* Name all slots of a container that are vital, instead of those named before. An extent with a vital
+ * slot that has a frame is not repossessed. Reply: done, with the count; ENOENT, EINVAL, E2BIG (more
+ * than PHYSMEM_VITAL_MAX in all), ENOMEM. */
 void physmem_vital(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                    uint32_t container, const struct physmem_range *ranges, uint32_t count);
 

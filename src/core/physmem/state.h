@@ -158,7 +158,7 @@ struct physmem_task {
     uint32_t soft;    /* given up softly and not reused yet; not held */
     uint32_t owed;    /* sum of recalls[].missing */
     uint32_t overdue; /* of these, of recalls that are overdue */
-    uint32_t misses;  /* deadlines missed, less recalls met since: forbearance has an end */
+    uint32_t misses;  /* deadlines missed, less recalls met since; see PHYSMEM_WARNINGS */
     uint32_t waiting; /* sum of need of its pending requests */
     uint32_t passed;  /* the last pass through the queue in which one of them went on waiting */
     uint32_t wanted;  /* extra frames that it asked for and has not got */

@@ -141,8 +141,13 @@ static int open_in_place(struct live_trace *trace, const char *file, struct sp_e
 
     if (result != 0)
         return result;
-    trace->fd = trace->replace.fd = descriptor_raise(trace->replace.fd);
-    return trace->fd >= 0 ? 0 : error_set(error, errno, "SELFPAGE_TRACE: %s", strerror(errno));
+    result = trace->replace.fd = descriptor_raise(trace->replace.fd);
+    if (result < 0) {
+        new_file_fini(&trace->replace);
+        return error_set(error, -result, "SELFPAGE_TRACE: %s", strerror(-result));
+    }
+    trace->fd = result;
+    return 0;
 }
 
 /* The file, or a new one in the directory, that is named. */

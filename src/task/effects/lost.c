@@ -54,7 +54,8 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
 void lost_warned(struct sp_task *task, const struct wire_message *message)
 {
     check(message->type == WIRE_WARNED);
-    say(task, "warned by physmem: %u frames are overdue; it will forbear %u times more",
+    say(task,
+        "warned by physmem: %u frames are overdue; physmem will extend the deadline %u more times",
         message->warned.missing, message->warned.left);
 }
 

@@ -406,7 +406,7 @@ static void test_grace_in_allocations_begins_again(void **state)
     }
 }
 
-static void test_a_task_that_hangs_up_is_not_forborne(void **state)
+static void test_a_task_that_hangs_up_gets_no_more_time(void **state)
 {
     struct world *world = *state;
     uint32_t container;
@@ -438,7 +438,7 @@ int main(void)
         TEST(test_the_gentlest_of_several_for_extra_frames),
         TEST(test_the_contract_whose_frames_they_are),
         TEST(test_grace_in_allocations_begins_again),
-        TEST(test_a_task_that_hangs_up_is_not_forborne),
+        TEST(test_a_task_that_hangs_up_gets_no_more_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 /* Logical copies: the rules one by one, then all short histories of small containers, then long
- * random ones. After each step every page is compared with a plain model, and all books are
- counted again. *
- * SELFPAGE_COPIES_DEPTH=4 in the environment plays all histories of that length instead of 3. */
+ * random ones. After each step every page is compared with a plain model, and all books are counted
+ * again. SELFPAGE_COPIES_DEPTH=4 in the environment plays all histories of that length instead of 3. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -551,8 +551,8 @@ static void test_overdraft(void **state)
 }
 
 /* Where nothing can be gained by touching more than one may, is looked at last: extents whose
- * every slot has a frame. Memory past the end of one (a huge page that the kernel made of it) is
- found all the * same. */
+ * every slot has a frame. Memory past the end of one (a huge page that the kernel made of it) is found
+ * all the same. */
 static void test_audits_are_made_where_they_pay(void **state)
 {
     static struct world wide;
