@@ -1,6 +1,6 @@
 /* Any bytes as a scenario. */
 #include "file_input.h"
-#include "selfpage/run/scenario.h"
+#include "selfpage/scenario/scenario.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

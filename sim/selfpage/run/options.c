@@ -6,9 +6,9 @@
 #include "base/option.h"
 #include "os/options.h"
 #include "selfpage/command/live_policy.h"
-#include "selfpage/run/help.h"
-#include "selfpage/run/scenario.h"
-#include "selfpage/run/variables.h"
+#include "selfpage/scenario/help.h"
+#include "selfpage/scenario/scenario.h"
+#include "selfpage/scenario/variables.h"
 
 static int seed_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {

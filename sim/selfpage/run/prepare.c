@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "launch/program.h"
 #include "selfpage/command/live_policy.h"
-#include "selfpage/run/variables.h"
+#include "selfpage/scenario/variables.h"
 
 /* `text` with names replaced, for free(); NULL, and an error that names whose text it is. */
 static char *expand(const struct run *run, const char *text, const char *whose,

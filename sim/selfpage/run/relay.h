@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "selfpage/run/report.h"
+#include "selfpage/scenario/report.h"
 
 /* Longest line that stays in one piece, in bytes. */
 enum { RELAY_LINE = 2048 };

@@ -15,10 +15,10 @@
 #include "launch/launched.h"
 #include "launch/strings.h"
 #include "selfpage/run/options.h"
-#include "selfpage/run/outcome.h"
+#include "selfpage/scenario/outcome.h"
 #include "selfpage/run/relay.h"
-#include "selfpage/run/report.h"
-#include "selfpage/run/scenario.h"
+#include "selfpage/scenario/report.h"
+#include "selfpage/scenario/scenario.h"
 
 /* How long a server may take to start, to end and to answer when all depends on it: long enough for
  * Valgrind on a loaded machine; and how long once the run's time is up. */

@@ -12,6 +12,7 @@
 #include "selfpage/run/checks.h"
 #include "selfpage/run/events.h"
 #include "selfpage/run/servers.h"
+#include "selfpage/scenario/judge.h"
 #include "os/clock.h"
 
 /* How long physmem and swap may take to notice that the last task's connections have ended. */
@@ -68,28 +69,6 @@ static void settle(struct run *run)
 
 /* ---- Verdicts ---- */
 
-static int judge_tasks(struct run *run)
-{
-    int result = 0;
-
-    for (uint32_t i = 0; i < run->scenario->tasks_count && result == 0; i++) {
-        const struct task_outcome *task = &run->outcome.tasks[i];
-        int wanted = task->task->expected_exit;
-        bool passed = task->state == OUTCOME_ENDED && task->exit_status == wanted;
-        char text[80], why[40];
-
-        if (wanted < 0)
-            continue;
-        snprintf(text, sizeof text, "%s.exit_status == %d", task->task->name, wanted);
-        if (task->state == OUTCOME_ENDED)
-            snprintf(why, sizeof why, "it is %d", task->exit_status);
-        else
-            snprintf(why, sizeof why, "it never ran");
-        result = outcome_expect(&run->outcome, text, passed, passed ? NULL : why);
-    }
-    return result;
-}
-
 static int judge_servers(struct run *run)
 {
     int result = 0;
@@ -117,24 +96,6 @@ static int judge_servers(struct run *run)
     return result;
 }
 
-/* A policy that blunders is overruled, and would go unnoticed. */
-static int judge_policies(struct run *run)
-{
-    char why[120] = "";
-
-    for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
-        const struct task_outcome *task = &run->outcome.tasks[i];
-
-        if (task->stats.policy_errors == 0)
-            continue;
-        snprintf(why, sizeof why, "%s of task %s did, %llu times", outcome_policy(task),
-                 task->task->name, (unsigned long long)task->stats.policy_errors);
-        break;
-    }
-    return outcome_expect(&run->outcome, "no eviction policy named a page that was not there",
-                          *why == '\0', *why == '\0' ? NULL : why);
-}
-
 static int judge_time(struct run *run)
 {
     char text[80], why[200];
@@ -147,24 +108,6 @@ static int judge_time(struct run *run)
     else
         snprintf(why, sizeof why, "the run was interrupted");
     return outcome_expect(&run->outcome, text, passed, passed ? NULL : why);
-}
-
-static int judge_expressions(struct run *run)
-{
-    struct expression_names names = outcome_names(&run->outcome);
-    int result = 0;
-
-    for (uint32_t i = 0; i < run->scenario->expect_count && result == 0; i++) {
-        const char *text = run->scenario->expect[i];
-        struct expression_sides sides;
-        struct sp_error error;
-        int holds = expression_evaluate(text, &names, false, &sides, &error);
-
-        if (holds == 0)
-            error_set(&error, EINVAL, "found %.15g and %.15g", sides.left, sides.right);
-        result = outcome_expect(&run->outcome, text, holds == 1, holds == 1 ? NULL : error.text);
-    }
-    return result;
 }
 
 /* ---- The end of the servers ---- */
@@ -205,15 +148,15 @@ int verdict_find(struct run *run, struct sp_error *error)
     int result;
 
     settle(run);
-    result = judge_tasks(run);
+    result = judge_tasks(&run->outcome);
     if (result == 0)
         result = judge_time(run);
     if (result == 0)
-        result = judge_policies(run);
+        result = judge_policies(&run->outcome);
     if (result == 0)
         result = events_judge(run);
     if (result == 0)
-        result = judge_expressions(run);
+        result = judge_expressions(&run->outcome);
     if (result != 0)
         return error_set(error, -result, "%s", strerror(-result));
     if (!run->interrupted)

@@ -1,5 +1,5 @@
 /* Checking the values of a scenario. */
-#include "selfpage/run/scenario.h"
+#include "selfpage/scenario/scenario.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include "core/contracts/terms_text.h"
 #include "selfpage/command/expression.h"
 #include "selfpage/command/live_policy.h"
-#include "selfpage/run/outcome.h"
+#include "selfpage/scenario/outcome.h"
 #include "yaml/load.h"
 
 #define DEFAULT_TIMEOUT_NS UINT64_C(300000000000)

@@ -1,5 +1,5 @@
 /* What `selfpage run` shows to people. */
-#include "selfpage/run/report.h"
+#include "selfpage/scenario/report.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* What `selfpage run` shows: the live table, lines of tasks and servers, the summary, the JSON
  * object. */
-#ifndef SELFPAGE_RUN_REPORT_H
-#define SELFPAGE_RUN_REPORT_H
+#ifndef SELFPAGE_SCENARIO_REPORT_H
+#define SELFPAGE_SCENARIO_REPORT_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "selfpage/run/outcome.h"
+#include "selfpage/scenario/outcome.h"
 
 /* How often the live table comes. */
 enum { REPORT_TERMINAL_MS = 250, REPORT_PLAIN_MS = 2000 };

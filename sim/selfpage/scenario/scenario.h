@@ -1,6 +1,6 @@
 /* Scenarios: what `selfpage run` should start, do and check. Read from YAML with libcyaml. */
-#ifndef SELFPAGE_RUN_SCENARIO_H
-#define SELFPAGE_RUN_SCENARIO_H
+#ifndef SELFPAGE_SCENARIO_SCENARIO_H
+#define SELFPAGE_SCENARIO_SCENARIO_H
 
 #include <stdbool.h>
 #include <stdint.h>

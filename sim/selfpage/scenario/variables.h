@@ -1,6 +1,6 @@
 /* ${NAME} in the texts of a scenario. */
-#ifndef SELFPAGE_RUN_VARIABLES_H
-#define SELFPAGE_RUN_VARIABLES_H
+#ifndef SELFPAGE_SCENARIO_VARIABLES_H
+#define SELFPAGE_SCENARIO_VARIABLES_H
 
 #include <stdbool.h>
 

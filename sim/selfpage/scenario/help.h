@@ -1,6 +1,6 @@
 /* The text of `selfpage run --help`: the reference of the scenario format. */
-#ifndef SELFPAGE_RUN_HELP_H
-#define SELFPAGE_RUN_HELP_H
+#ifndef SELFPAGE_SCENARIO_HELP_H
+#define SELFPAGE_SCENARIO_HELP_H
 
 #include <stdio.h>
 

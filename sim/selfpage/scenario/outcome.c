@@ -1,5 +1,5 @@
 /* What is known about a run. */
-#include "selfpage/run/outcome.h"
+#include "selfpage/scenario/outcome.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "selfpage/run/variables.h"
+#include "selfpage/scenario/variables.h"
 
 static void names_are_replaced(void **state)
 {

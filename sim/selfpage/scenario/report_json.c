@@ -3,7 +3,7 @@
 #include <jansson.h>
 
 #include "selfpage/command/counters.h"
-#include "selfpage/run/report.h"
+#include "selfpage/scenario/report.h"
 
 /* Every set is checked here: jansson's functions take NULL for a value and report it. */
 static void put(json_t *object, const char *name, json_t *value, bool *failed)

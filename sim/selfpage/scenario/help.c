@@ -1,5 +1,5 @@
 /* The end of `selfpage run --help`: the reference of the scenario format. */
-#include "selfpage/run/help.h"
+#include "selfpage/scenario/help.h"
 
 #include <string.h>
 

@@ -15,8 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "selfpage/run/help.h"
-#include "selfpage/run/scenario.h"
+#include "selfpage/scenario/help.h"
+#include "selfpage/scenario/scenario.h"
 
 /* Load a text as a scenario, from a memory file. */
 static int load(const char *text, size_t size, struct scenario **scenariop, struct sp_error *error)

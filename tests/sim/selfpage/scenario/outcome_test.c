@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "selfpage/run/outcome.h"
-#include "selfpage/run/report.h"
+#include "selfpage/scenario/outcome.h"
+#include "selfpage/scenario/report.h"
 
 static struct scenario_task task = {.name = (char *)"a", .program = (char *)"sort"};
 static struct scenario_swap swap;

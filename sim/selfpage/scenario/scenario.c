@@ -3,9 +3,9 @@
  * HOW DO I ADD A FIELD? A member in scenario.h, and one line in the table of its mapping below; a number
  * also has a line in `numbers`. Explain it in help.c: the test scenario fails for a field that the help
  * does not have. What it does begins in prepare.c, or in scenario_check.c if it can be wrong. */
-#include "selfpage/run/scenario.h"
+#include "selfpage/scenario/scenario.h"
 
-#include "selfpage/run/variables.h"
+#include "selfpage/scenario/variables.h"
 #include "yaml/load.h"
 
 static const cyaml_strval_t renewals[] = {{"false", SCENARIO_RENEW_NO},

@@ -1,7 +1,7 @@
 /* What is known about a run: while it runs, and at its end. The names that expectations use, the
  * table and the JSON object all come from here. */
-#ifndef SELFPAGE_RUN_OUTCOME_H
-#define SELFPAGE_RUN_OUTCOME_H
+#ifndef SELFPAGE_SCENARIO_OUTCOME_H
+#define SELFPAGE_SCENARIO_OUTCOME_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 #include "shm/stats_page.h"
 #include "selfpage/command/expression.h"
 #include "client/observer/observer.h"
-#include "selfpage/run/scenario.h"
+#include "selfpage/scenario/scenario.h"
 
 /* The policy of a task for which the scenario names none: the library's default. */
 #define DEFAULT_POLICY "clock"

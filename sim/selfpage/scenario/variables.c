@@ -1,5 +1,5 @@
 /* ${NAME} in the texts of a scenario. */
-#include "selfpage/run/variables.h"
+#include "selfpage/scenario/variables.h"
 
 #include <errno.h>
 #include <stdbool.h>

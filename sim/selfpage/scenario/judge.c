@@ -1,0 +1,66 @@
+/* Verdicts that every run and every simulation has. */
+#include "selfpage/scenario/judge.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "selfpage/command/expression.h"
+
+int judge_tasks(struct outcome *outcome)
+{
+    int result = 0;
+
+    for (uint32_t i = 0; i < outcome->scenario->tasks_count && result == 0; i++) {
+        const struct task_outcome *task = &outcome->tasks[i];
+        int wanted = task->task->expected_exit;
+        bool passed = task->state == OUTCOME_ENDED && task->exit_status == wanted;
+        char text[80], why[40];
+
+        if (wanted < 0)
+            continue;
+        snprintf(text, sizeof text, "%s.exit_status == %d", task->task->name, wanted);
+        if (task->state == OUTCOME_ENDED)
+            snprintf(why, sizeof why, "it is %d", task->exit_status);
+        else
+            snprintf(why, sizeof why, "it never ran");
+        result = outcome_expect(outcome, text, passed, passed ? NULL : why);
+    }
+    return result;
+}
+
+/* A policy that blunders is overruled, and would go unnoticed. */
+int judge_policies(struct outcome *outcome)
+{
+    char why[120] = "";
+
+    for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++) {
+        const struct task_outcome *task = &outcome->tasks[i];
+
+        if (task->stats.policy_errors == 0)
+            continue;
+        snprintf(why, sizeof why, "%s of task %s did, %llu times", outcome_policy(task),
+                 task->task->name, (unsigned long long)task->stats.policy_errors);
+        break;
+    }
+    return outcome_expect(outcome, "no eviction policy named a page that was not there",
+                          *why == '\0', *why == '\0' ? NULL : why);
+}
+
+int judge_expressions(struct outcome *outcome)
+{
+    struct expression_names names = outcome_names(outcome);
+    int result = 0;
+
+    for (uint32_t i = 0; i < outcome->scenario->expect_count && result == 0; i++) {
+        const char *text = outcome->scenario->expect[i];
+        struct expression_sides sides;
+        struct sp_error error;
+        int holds = expression_evaluate(text, &names, false, &sides, &error);
+
+        if (holds == 0)
+            error_set(&error, EINVAL, "found %.15g and %.15g", sides.left, sides.right);
+        result = outcome_expect(outcome, text, holds == 1, holds == 1 ? NULL : error.text);
+    }
+    return result;
+}
