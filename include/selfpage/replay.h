@@ -232,8 +232,10 @@ SP_EXPORT int sp_curves_run(struct sp_curves **curvesp, struct sp_trace *trace,
 /** How many curves there are: one for each policy, in the order of the options. */
 SP_EXPORT size_t sp_curves_count(const struct sp_curves *curves);
 
-/** References, and different pages, of the trace. */
+/** References of the trace. */
 SP_EXPORT uint64_t sp_curves_references(const struct sp_curves *curves);
+
+/** Different pages of the trace. */
 SP_EXPORT uint32_t sp_curves_pages(const struct sp_curves *curves);
 
 /** The points of the i-th curve, i < sp_curves_count, by rising size: *countp of them. Valid until sp_curves_free. */

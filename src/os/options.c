@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/option.h"
+#include "os/option_lines.h"
 
 /* What getopt returns: beyond all characters, and then the row's number. */
 #define KEY_HELP    256
@@ -118,16 +119,16 @@ void options_help(FILE *out, const struct options_syntax *syntax)
                                           : "NOT EXPLAINED",
                      row->help);
     }
-    help_row(out, "help", 'h', NULL, "print this");
+    help_row(out, "help", 'h', NULL, OPTIONS_HELP_SELF);
     if (syntax->version != NULL)
-        help_row(out, "version", '\0', NULL, "print the version");
+        help_row(out, "version", '\0', NULL, OPTIONS_HELP_VERSION);
     if (syntax->notes != NULL)
         fprintf(out, "\n%s", syntax->notes);
     if (syntax->more != NULL)
         syntax->more(out);
     fputs("\nExit status: ", out);
     help_words(out, sizeof "Exit status:", 0,
-               syntax->exit_statuses != NULL ? syntax->exit_statuses : "0; 2 it could not run.");
+               syntax->exit_statuses != NULL ? syntax->exit_statuses : OPTIONS_EXIT_STATUSES);
 }
 
 /* ---- Parsing ---- */
@@ -164,7 +165,7 @@ static int tables_make(struct getopt_tables *tables, const struct options_syntax
             *letter++ = ':';
     }
     *letter = '\0';
-    *next++ = (struct option){"help", no_argument, NULL, KEY_HELP};
+    *next++ = (struct option){"help", optional_argument, NULL, KEY_HELP};
     if (syntax->version != NULL)
         *next++ = (struct option){"version", no_argument, NULL, KEY_VERSION};
     *next = (struct option){NULL, 0, NULL, 0};
@@ -229,6 +230,20 @@ static int take_operands(int argc, char **argv, const struct options_syntax *syn
     return code;
 }
 
+/* Print the help in the form that was asked for; NULL: for people. True if there is such a form. */
+static bool help_print(const struct options_syntax *syntax, const char *form, int *code,
+                       struct sp_error *error)
+{
+    if (form == NULL)
+        options_help(stdout, syntax);
+    else if (strcmp(form, "lines") == 0)
+        option_lines_print(stdout, syntax);
+    else
+        *code = error_set(error, EINVAL, "--help: \"%.60s\" is no form: leave it out, or say lines",
+                          form);
+    return *code == 0;
+}
+
 enum options_verdict options_parse(int argc, char **argv, const struct options_syntax *syntax,
                                    void *options, struct sp_error *error)
 {
@@ -242,8 +257,9 @@ enum options_verdict options_parse(int argc, char **argv, const struct options_s
         switch (key) {
         case 'h':
         case KEY_HELP:
-            options_help(stdout, syntax);
-            return OPTIONS_EXIT;
+            if (help_print(syntax, key == 'h' ? NULL : optarg, &code, error))
+                return OPTIONS_EXIT;
+            break;
         case KEY_VERSION:
             printf("%s %s\n", syntax->program, syntax->version);
             return OPTIONS_EXIT;

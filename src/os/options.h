@@ -71,8 +71,13 @@ enum options_verdict {
     OPTIONS_BAD,  /* *error says what is wrong */
 };
 
-/* Parse argv into `options`, which holds the defaults. -h, --help and --version need no row. Not for
- * two threads at once, since getopt is not. */
+/* What the help says of what needs no row, and of exit statuses if the table does not. */
+#define OPTIONS_HELP_SELF     "print this (--help=lines: for programs, an item a line)"
+#define OPTIONS_HELP_VERSION  "print the version"
+#define OPTIONS_EXIT_STATUSES "0; 2 it could not run."
+
+/* Parse argv into `options`, which holds the defaults. -h, --help, --help=lines (os/option_lines.h) and
+ * --version need no row. Not for two threads at once, since getopt is not. */
 enum options_verdict options_parse(int argc, char **argv, const struct options_syntax *syntax,
                                    void *options, struct sp_error *error);
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "os/option_lines.h"
 #include "os/options.h"
 
 struct values {
@@ -50,7 +51,7 @@ static int check(void *options, struct sp_error *error)
 #define FIELD(name) offsetof(struct values, name)
 
 static const struct option_row rows[] = {
-    {"flag", OPTION_FLAG, FIELD(flag), .help = "be so"},
+    {"flag", OPTION_FLAG, FIELD(flag), .help = "so"},
     {"text", OPTION_TEXT, FIELD(text), .value = "TEXT"},
     {"Numbers", OPTION_HEADING},
     {"u32", OPTION_U32, FIELD(u32), 1, 10, .letter = 'u', .value = "N", .help = "a number"},
@@ -133,6 +134,7 @@ static void what_is_wrong_is_said(void **state)
         {"--colour", "unknown option --colour (see prog --help)"},
         {"--falg", "unknown option --falg: did you mean --flag? (see prog --help)"},
         {"-x", "unknown option -x (see prog --help)"},
+        {"--help=html", "--help: \"html\" is no form"},
         {"--flag more", "unexpected argument \"more\""},
         {"--u32 9", "nine is too many"},
         {"--u32 0 --help", "--u32"},
@@ -157,7 +159,7 @@ static void help_and_version_are_printed(void **state)
     } cases[] = {
         {"--help",
          "Usage: prog [options]\n\nAbout it.\n\n"
-         "  --flag                be so\n"
+         "  --flag                so\n"
          "  --text TEXT           NOT EXPLAINED\n"
          "\nNumbers\n"
          "  -u, --u32 N           a number\n"
@@ -167,9 +169,14 @@ static void help_and_version_are_printed(void **state)
          "  --rate R              a rate\n"
          "  --call C              a call\n"
          "  --alone               alone\n"
-         "  -h, --help            print this\n"
+         "  -h, --help            print this (--help=lines: for programs, an item a line)\n"
          "  --version             print the version\n"
          "\nNotes.\nMore.\n\nExit status: 0; 2 it could not run.\n"},
+        {"--help=lines", "program\tprog\nusage\t[options]\nabout\tAbout it.\\n\n"
+                         "option\tflag\t\t\tso\n"
+                         "option\ttext\t\tTEXT\t\n"
+                         "heading\tNumbers\n"
+                         "option\tu32\tu\tN\ta number\n"},
         {"-h --nonsense", "Usage: prog [options]\n\nAbout it.\n"},
         {"--u32 9 --version", "prog 1.2\n"},
     };
@@ -198,6 +205,21 @@ static void help_and_version_are_printed(void **state)
         if (strncmp(bytes, cases[i].output, strlen(cases[i].output)) != 0)
             assert_string_equal(bytes, cases[i].output);
     }
+}
+
+/* A field that holds a tab, a backslash or the end of a line is one field still. */
+static void fields_of_lines_are_escaped(void **state)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    assert_non_null(out);
+    option_lines_item(out, "key", "a\tb", "", "c\\n\nx", NULL);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, "key\ta\\tb\t\tc\\\\n\\nx\n");
+    free(text);
 }
 
 static int word_take(void *options, char **word, struct sp_error *error)
@@ -255,6 +277,7 @@ int main(void)
         cmocka_unit_test(every_type_is_set),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(help_and_version_are_printed),
+        cmocka_unit_test(fields_of_lines_are_escaped),
         cmocka_unit_test(words_are_counted_and_taken),
         cmocka_unit_test(a_table_that_is_too_long_is_refused),
     };

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/exits.h"
 #include "base/nearest.h"
+#include "os/option_lines.h"
 
 int commands_cannot(const struct sp_error *error)
 {
@@ -56,6 +57,23 @@ static int unknown(const char *program, const struct subcommand *commands, size_
     return commands_cannot(&error);
 }
 
+/* The same for programs: os/option_lines.h. */
+static void print_lines(const char *program, const char *about, const struct subcommand *commands,
+                        size_t count, const char *version)
+{
+    option_lines_item(stdout, "program", program, NULL);
+    option_lines_item(stdout, "usage", "COMMAND [arguments]", NULL);
+    option_lines_item(stdout, "about", about, NULL);
+    for (size_t i = 0; i < count; i++)
+        option_lines_item(stdout, "command", commands[i].name, commands[i].summary, NULL);
+    option_lines_item(stdout, "option", "help", "h", "", OPTIONS_HELP_SELF, NULL);
+    if (version != NULL)
+        option_lines_item(stdout, "option", "version", "", "", OPTIONS_HELP_VERSION, NULL);
+    option_lines_item(stdout, "exit",
+                      "0 the answer is yes; 1 it ran, and the answer is no; 2 it could not run.",
+                      NULL);
+}
+
 static bool asks_for_help(const char *word)
 {
     return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
@@ -73,6 +91,10 @@ int commands_run(const char *program, const char *about, const struct subcommand
     }
     if (version != NULL && strcmp(argv[0], "--version") == 0) {
         printf("%s %s\n", program, version);
+        return EXIT_YES;
+    }
+    if (strcmp(argv[0], "--help=lines") == 0) {
+        print_lines(program, about, commands, count, version);
         return EXIT_YES;
     }
     if (asks_for_help(argv[0]) && argc == 1) {
