@@ -28,7 +28,7 @@ struct backing {
     struct backing *prev;
     uint64_t begun_ns; /* when the change under way was submitted */
     int fd;
-    int reading;   /* the descriptor for those who may only read; -1: none yet */
+    int reading;   /* a descriptor for tasks that may only read; -1: not opened yet */
     int error;     /* of the change that has ended */
     bool given;    /* somebody else has had a descriptor */
     bool changing; /* the errand is under way */
@@ -128,8 +128,8 @@ static const uint8_t *contents_find(const struct contents *list, uint32_t page)
 }
 
 /* Read a page of an extent as it will be once all changes are made. What its task has cut off
- * reads as zeros. */
-static void page_read(const struct backing *backing, uint32_t page, uint8_t *bytes)
+ * reads as zeros. Returns 0 or a negative errno. */
+static int page_read(const struct backing *backing, uint32_t page, uint8_t *bytes)
 {
     const struct contents *lists[] = {backing->fill, backing->fills};
     const uint64_t *clears[] = {backing->clear, backing->clears};
@@ -142,14 +142,13 @@ static void page_read(const struct backing *backing, uint32_t page, uint8_t *byt
 
         if (there != NULL) {
             memcpy(bytes, there, SP_PAGE_SIZE);
-            return;
+            return 0;
         }
         if (is_marked(clears[i], page) && (i == 0 || backing->changing))
-            return;
+            return 0;
     }
     got = pread(backing->fd, bytes, SP_PAGE_SIZE, (off_t)page * (off_t)SP_PAGE_SIZE);
-    if (got < 0)
-        memset(bytes, 0, SP_PAGE_SIZE);
+    return got < 0 ? -errno : 0;
 }
 
 /* Write what is on its way. Returns 0 or a negative errno. */
@@ -275,17 +274,22 @@ static void changed(struct errand *errand)
 {
     struct backing *backing = (struct backing *)errand;
     struct service *service = backing->service;
+    struct seat *seat = backing->seat;
 
+    seat->references++; /* it may go with the extent */
     list_remove(backing);
     backing->changing = false;
-    contents_free(&backing->fills);
     if (backing->error < 0)
-        extent_fail(service, backing->closed ? "revoke" : "clear pages of", backing->error);
-    seat_cleared(service, backing->seat);
+        extent_fail(service, backing->closed ? "revoke" : "change pages of", backing->error);
+    if (backing->error < 0 && backing->fills != NULL)
+        seat_end(seat, "contents of its pages could not be moved: they are lost");
+    contents_free(&backing->fills);
     if (backing->closed)
         backing_free(backing);
     else
-        change_next(backing);
+        change_next(backing); /* before the replies that wait for it, too */
+    seat_cleared(service, seat);
+    seat_release(seat);
 }
 
 /* ---- Effects ---- */
@@ -397,24 +401,41 @@ void backing_punch(struct service *service, const struct physmem_effect *effect)
     change_next(backing);
 }
 
+/* Pages in a row of an extent, to be written from `to_page` on of another; NULL, and errno. */
+static struct contents *contents_read(const struct backing *from, uint32_t page, uint32_t to_page,
+                                      uint32_t count)
+{
+    struct contents *contents = malloc(sizeof(*contents) + (size_t)count * SP_PAGE_SIZE);
+    int code = 0;
+
+    if (contents == NULL)
+        return NULL;
+    *contents = (struct contents){.page = to_page, .count = count};
+    for (uint32_t i = 0; i < count && code == 0; i++)
+        code = page_read(from, page + i, contents->bytes + (size_t)i * SP_PAGE_SIZE);
+    if (code == 0)
+        return contents;
+    contents_free(&contents);
+    errno = -code;
+    return NULL;
+}
+
+/* Contents only move between pages of one task: if they cannot, it is this task that ends. */
 void backing_copy(struct service *service, const struct physmem_effect *effect)
 {
     const struct backing *from = backing_at(service, effect->move.from_descriptor);
     struct backing *to = backing_at(service, effect->move.to_descriptor);
     uint32_t count = effect->move.count;
     struct contents **link = &to->fill;
-    struct contents *contents = malloc(sizeof(*contents) + (size_t)count * SP_PAGE_SIZE);
+    struct contents *contents;
 
     ensure(count > 0 && effect->move.to_page + count <= EXTENT_PAGES);
+    contents = contents_read(from, effect->move.from_page, effect->move.to_page, count);
     if (contents == NULL) {
-        service->failed = true;
+        extent_fail(service, "read pages of", -errno);
+        seat_end(to->seat, "contents of its pages could not be moved: they are lost");
         return;
     }
-    contents->page = effect->move.to_page;
-    contents->count = count;
-    for (uint32_t i = 0; i < count; i++)
-        page_read(from, effect->move.from_page + i, contents->bytes + (size_t)i * SP_PAGE_SIZE);
-    contents->next = NULL;
     while (*link != NULL)
         link = &(*link)->next;
     *link = contents;

@@ -32,12 +32,17 @@ static void held_drop(struct seat *seat)
     free(first);
 }
 
+static void held_clear(struct seat *seat)
+{
+    while (seat->held != NULL)
+        held_drop(seat);
+}
+
 void seat_release(struct seat *seat)
 {
     if (--seat->references > 0)
         return;
-    while (seat->held != NULL)
-        held_drop(seat);
+    held_clear(seat);
     free(seat);
 }
 
@@ -75,6 +80,8 @@ static void held_add(struct service *service, struct seat *seat, bool control)
 
 void seat_reply(struct service *service, struct seat *seat, bool control)
 {
+    if (seat->ended)
+        return;
     if (seat->clearing > 0)
         held_add(service, seat, control);
     else
@@ -97,6 +104,8 @@ void seat_cleared(struct service *service, struct seat *seat)
 
 void seat_end(struct seat *seat, const char *why)
 {
+    seat->ended = true;
+    held_clear(seat);
     if (seat->request != NULL)
         connection_close(seat->request, CONNECTION_VIOLATION, "%s", why);
 }

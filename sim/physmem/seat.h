@@ -23,7 +23,8 @@ void seat_reply(struct service *service, struct seat *seat, bool control);
 /* One extent of the task less is being cleared: send what waited for that. */
 void seat_cleared(struct service *service, struct seat *seat);
 
-/* End the task for what it has done to its memory. */
+/* End the task, for what it has done to its memory or what was lost of it. Replies that wait are not
+ * sent, nor is any after this: the task must not go by what is no longer true. */
 void seat_end(struct seat *seat, const char *why);
 
 #endif

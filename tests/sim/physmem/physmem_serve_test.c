@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -216,9 +217,8 @@ static void test_copies_share_a_page_that_nobody_can_write(void **state)
     assert_int_equal(copy_slots(&peer, 0, 4, 4), EBUSY); /* slot 1 is mapped */
     assert_int_equal(unmap_slots(&peer, 1, 1), 0);
     assert_int_equal(copy_slots(&peer, 0, 4, 4), 0);
-    /* What it retains shows nothing any more, and what is written to it reaches nobody. */
+    /* What it retains shows nothing any more. */
     assert_int_equal(byte_at(fds, &home), 0);
-    assert_int_equal(pwrite(fds[home.extent], "y", 1, (off_t)(home.offset * PAGE)), 1);
     item = map_slot(&peer, 5, WIRE_ACCESS_BOTH, fds);
     other = map_slot(&peer, 1, WIRE_ACCESS_READ, fds);
     assert_int_equal(item.rights, WIRE_RIGHT_READ);
@@ -240,10 +240,54 @@ static void test_copies_share_a_page_that_nobody_can_write(void **state)
     assert_int_equal(status.physmem_status.moved, 5);
     assert_int_equal(status.physmem_status.broken, 1);
     assert_int_equal(status.physmem_status.shared, 3);
+    /* What is written to a page that was moved reaches nobody. An audit ends the task for it, at some
+     * time: then nothing is there any more. */
+    assert_int_equal(pwrite(fds[home.extent], "y", 1, (off_t)(home.offset * PAGE)), 1);
+    assert_true(pread(fds[item.extent], page, 1, (off_t)(item.offset * PAGE)) == 0 ||
+                page[0] == 'x');
     for (unsigned i = 0; i < 8; i++)
         if (fds[i] > 0)
             close(fds[i]);
     physmem_peer_close(&peer);
+    assert_int_equal(physmem_await_tasks(&stage->observer, 0), 0);
+}
+
+/* Physmem can write no file, and so no extent, past this many bytes any more. */
+static void limit_extents(const struct stage *stage, rlim_t bytes)
+{
+    const struct rlimit limit = {bytes, RLIM_INFINITY};
+
+    assert_int_equal(prlimit(stage->server.pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+/* Bytes that physmem cannot move are not replaced by zeros: their task ends, and nobody else. */
+static void test_contents_that_cannot_be_moved_end_their_task(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message request = {.type = WIRE_MAP}, reply;
+    struct physmem_peer peer, other;
+    int fds[8] = {0};
+
+    task_open(stage, &peer, "a", 16, 0, 0);
+    task_open(stage, &other, "other", 16, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 100, 2, 0), 2);
+    map_slot(&peer, 100, WIRE_ACCESS_BOTH, fds);
+    assert_int_equal(unmap_slots(&peer, 100, 1), 0);
+    assert_int_equal(copy_slots(&peer, 100, 101, 1), 0);
+    limit_extents(stage, 0);
+    request.map.container = peer.container;
+    request.map.start = 101;
+    request.map.count = 1;
+    request.map.rights = WIRE_ACCESS_FORCE_BOTH;
+    assert_int_not_equal(wire_client_call(&peer.request, &request, -1, &reply), 0);
+    assert_int_equal(physmem_await_tasks(&stage->observer, 1), 0);
+    assert_int_equal(physmem_allocate(&other, 0, 8, 0), 8);
+    limit_extents(stage, RLIM_INFINITY);
+    for (unsigned i = 0; i < 8; i++)
+        if (fds[i] > 0)
+            close(fds[i]);
+    physmem_peer_close(&peer);
+    physmem_peer_close(&other);
     assert_int_equal(physmem_await_tasks(&stage->observer, 0), 0);
 }
 
@@ -564,6 +608,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_memory_comes_cleared),
         TEST(test_copies_share_a_page_that_nobody_can_write),
+        TEST(test_contents_that_cannot_be_moved_end_their_task),
         TEST(test_revocation_takes_every_mapping),
         TEST(test_killed_task_returns_its_frames),
         TEST(test_recall_is_answered_over_the_control_connection),
