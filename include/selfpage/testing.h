@@ -220,6 +220,11 @@ SP_EXPORT int sp_testing_begin_program(struct sp_testing *fixture, const char *n
 /** The process id of a task that has not been waited for. */
 SP_EXPORT pid_t sp_testing_task_pid(const struct sp_testing_task *task);
 
+/** Whether a task has ended, without waiting; sp_testing_wait is still needed. For a test that waits
+ *  until its task has done something: the task may end first.
+ *  \retval 0 it is running \retval 1 it has ended */
+SP_EXPORT int sp_testing_task_ended(const struct sp_testing_task *task);
+
 /** The counters of a task now, running or ended. */
 SP_EXPORT void sp_testing_task_stats(const struct sp_testing_task *task, struct sp_stats *stats);
 

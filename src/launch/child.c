@@ -48,6 +48,17 @@ static void child_pause(int pidfd, uint64_t left_ns)
     ppoll(&poll_fd, 1, &pause, NULL);
 }
 
+bool child_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+    int result;
+
+    do
+        result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    while (result < 0 && errno == EINTR);
+    return result < 0 || info.si_pid == pid;
+}
+
 int child_wait(pid_t pid, unsigned timeout_ms, int *statusp)
 {
     uint64_t deadline = clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS, now;

@@ -2,11 +2,16 @@
 #ifndef LAUNCH_CHILD_H
 #define LAUNCH_CHILD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Wait until the child `pid` has ended, for at most `timeout_ms` (0: only look), and reap it.
  * Returns 0 and what waitpid says, or -ETIMEDOUT, or -ECHILD if there is no such child. */
 int child_wait(pid_t pid, unsigned timeout_ms, int *statusp);
+
+/* Whether the child has ended, without waiting and without reaping it; also if there is no such
+ * child. */
+bool child_ended(pid_t pid);
 
 /* Send a signal (0: none), wait as child_wait, and if that does not help send SIGKILL and wait for
  * good. Returns 0, or -ETIMEDOUT if it took SIGKILL (*statusp is set then too), or -ECHILD. */

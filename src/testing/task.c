@@ -192,6 +192,11 @@ pid_t sp_testing_task_pid(const struct sp_testing_task *task)
     return task->pid;
 }
 
+int sp_testing_task_ended(const struct sp_testing_task *task)
+{
+    return child_ended(task->pid);
+}
+
 void sp_testing_task_stats(const struct sp_testing_task *task, struct sp_stats *stats)
 {
     /* By pread, for the task can shrink the file. */

@@ -17,6 +17,7 @@
 
 #include <selfpage/testing.h>
 
+#include "awaiting.h"
 #include "live.h"
 
 static struct sp_testing_task *begin(struct sp_testing *fixture, const char *name,
@@ -37,17 +38,6 @@ static void expect_success(struct sp_testing_task *task)
     sp_testing_wait(&task, &result);
     if (result.exit_status != 0)
         fail_msg("ended with %d: %s", result.exit_status, result.output);
-}
-
-/* A task shows how far it is by the pages that it has touched. */
-static void wait_for_pages(struct sp_testing_task *task, uint64_t pages)
-{
-    struct sp_stats stats;
-
-    do {
-        poll(NULL, 0, 1); /* a pause between questions, not an assumption */
-        sp_testing_task_stats(task, &stats);
-    } while (stats.resident < pages);
 }
 
 /* ---- Asking ---- */
@@ -142,9 +132,9 @@ static void test_a_task_is_told_of_changes(void **state)
 {
     struct sp_testing_task *watcher = begin(*state, "watcher", "extra=1000", watch, NULL), *other;
 
-    wait_for_pages(watcher, 1);
+    AWAIT(watcher, awaiting_resident(watcher) >= 1); /* pages touched say how far it is */
     other = begin(*state, "other", "extra=300", hold_300, NULL);
-    wait_for_pages(watcher, 2);
+    AWAIT(watcher, awaiting_resident(watcher) >= 2);
     kill(sp_testing_task_pid(other), SIGKILL);
     sp_testing_wait(&other, NULL);
     expect_success(watcher);
@@ -212,7 +202,7 @@ static void test_what_is_cheap_goes_first(void **state)
         begin(*state, "adaptive", "guaranteed=50;extra=100", adapt, NULL);
     struct sp_error error;
 
-    wait_for_pages(task, PRECIOUS + CHEAP);
+    AWAIT(task, awaiting_resident(task) >= PRECIOUS + CHEAP);
     assert_int_equal(sp_testing_recall(*state, "adaptive", 40, &error), 0);
     expect_success(task);
 }

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <selfpage/page_list.h>
 #include <selfpage/testing.h>
 
+#include "awaiting.h"
 #include "live.h"
 
 enum { PAGES = 40 };
@@ -132,8 +132,8 @@ static void a_crash_in_a_recall_is_told(void **state)
     assert_int_equal(
         sp_testing_begin(*state, "giver", "extra=100", NULL, touch_all, &options, &task, &error),
         0);
-    while (sp_testing_task_status(*state, "giver", &status, &error) != 0 || status.held < PAGES)
-        poll(NULL, 0, 1); /* a pause between questions, not an assumption */
+    AWAIT(task,
+          sp_testing_task_status(*state, "giver", &status, &error) == 0 && status.held >= PAGES);
     assert_int_equal(sp_testing_recall(*state, "giver", 90, &error), 0);
     sp_testing_wait(&task, &result);
     expect(&result, "crash in the eviction policy 'fragile': signal 11");

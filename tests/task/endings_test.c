@@ -18,6 +18,7 @@
 
 #include <selfpage/testing.h>
 
+#include "awaiting.h"
 #include "live.h"
 
 static void run(void **state, const char *contract, const char *policy, int (*function)(void *),
@@ -163,13 +164,13 @@ static int touch_forever(void *arg)
     return 0;
 }
 
-static void wait_until_held(struct sp_testing *fixture, const char *name, uint64_t frames)
+static struct sp_testing_task_status status_of(struct sp_testing *fixture, const char *name)
 {
     struct sp_testing_task_status status = {0};
     struct sp_error error;
 
-    while (sp_testing_task_status(fixture, name, &status, &error) != 0 || status.held < frames)
-        poll(NULL, 0, 1); /* a pause between questions, not an assumption */
+    (void)sp_testing_task_status(fixture, name, &status, &error);
+    return status;
 }
 
 static void test_ignored_recall_is_death(void **state)
@@ -185,8 +186,8 @@ static void test_ignored_recall_is_death(void **state)
     assert_int_equal(sp_testing_begin(*state, "rogue", "guaranteed=50;extra=300,drop=100ms", NULL,
                                       touch_forever, &error, &rogue, &error),
                      0);
-    wait_until_held(*state, "rogue", 100);
-    wait_until_held(*state, "other", 100);
+    AWAIT(rogue, status_of(*state, "rogue").held >= 100);
+    AWAIT(other, status_of(*state, "other").held >= 100);
     assert_int_equal(sp_testing_recall(*state, "other", 40, &error), 0);
     assert_int_equal(sp_testing_recall(*state, "rogue", 10, &error), 0);
     sp_testing_wait(&rogue, &result);
@@ -196,10 +197,8 @@ static void test_ignored_recall_is_death(void **state)
     assert_int_equal(status.breached, 1);
     assert_int_equal(status.held, 0);
     /* The one that answered goes on. */
-    do
-        assert_int_equal(sp_testing_task_status(*state, "other", &status, &error), 0);
-    while (status.recalls_met == 0);
-    assert_int_equal(status.breached, 0);
+    AWAIT(other, status_of(*state, "other").recalls_met > 0);
+    assert_int_equal(status_of(*state, "other").breached, 0);
     assert_int_equal(kill(sp_testing_task_pid(other), 0), 0);
     kill(sp_testing_task_pid(other), SIGKILL);
     sp_testing_wait(&other, &result);
@@ -209,19 +208,16 @@ static void test_ignored_recall_is_death(void **state)
 
 static void test_recall_with_dirty_pages(void **state)
 {
-    struct sp_testing_task_status status;
     struct sp_testing_task *task;
     struct sp_error error;
 
     assert_int_equal(sp_testing_begin(*state, "writer", "guaranteed=20;extra=200", NULL,
                                       touch_forever, NULL, &task, &error),
                      0);
-    wait_until_held(*state, "writer", 150);
+    AWAIT(task, status_of(*state, "writer").held >= 150);
     assert_int_equal(sp_testing_recall(*state, "writer", 120, &error), 0);
-    do
-        assert_int_equal(sp_testing_task_status(*state, "writer", &status, &error), 0);
-    while (status.recalls_met == 0 && !status.breached);
-    assert_int_equal(status.breached, 0);
+    AWAIT(task, status_of(*state, "writer").recalls_met > 0);
+    assert_int_equal(status_of(*state, "writer").breached, 0);
     kill(sp_testing_task_pid(task), SIGKILL);
     sp_testing_wait(&task, NULL);
 }
@@ -253,7 +249,7 @@ static void test_a_server_dies(void **state)
         assert_int_equal(sp_testing_begin(*state, "victim", "guaranteed=50", NULL,
                                           touch_precious_forever, NULL, &task, &error),
                          0);
-        wait_until_held(*state, "victim", 50);
+        AWAIT(task, status_of(*state, "victim").held >= 50);
         assert_int_equal(sp_testing_kill(*state, (enum sp_testing_server)server), 0);
         sp_testing_wait(&task, &result);
         assert_int_equal(result.exit_status, 2);

@@ -15,6 +15,7 @@
 #include <selfpage/testing.h>
 
 #include "base/random.h"
+#include "awaiting.h"
 #include "live.h"
 
 #define WORDS (SP_PAGE_SIZE / sizeof(uint64_t))
@@ -274,16 +275,12 @@ static void test_recalls_are_met_in_whole_pages(void **state)
 {
     struct sp_testing_result result;
     struct sp_testing_task *task;
-    struct sp_stats stats;
     struct sp_error error;
 
     if (sp_testing_begin(*state, "holder", "guaranteed=32,order=3;extra=64,order=3", NULL,
                          hold_and_shrink, NULL, &task, &error) != 0)
         fail_msg("%s", error.text);
-    do {
-        sched_yield();
-        sp_testing_task_stats(task, &stats);
-    } while (stats.held < 96);
+    AWAIT(task, awaiting_held(task) >= 96);
     if (sp_testing_recall(*state, "holder", 11, &error) != 0)
         fail_msg("%s", error.text);
     sp_testing_wait(&task, &result);

@@ -7,13 +7,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <poll.h>
 #include <signal.h>
 
 #include <valgrind/valgrind.h>
 
 #include <selfpage/testing.h>
 
+#include "awaiting.h"
 #include "live.h"
 
 #define FRAMES 150u
@@ -39,10 +39,12 @@ static struct sp_testing_task_status status_of(struct sp_testing *fixture, const
     return status;
 }
 
-/* A pause between questions, not an assumption. */
-static void pause_a_little(void)
+static struct sp_stats stats_of(const struct sp_testing_task *task)
 {
-    poll(NULL, 0, 1);
+    struct sp_stats stats;
+
+    sp_testing_task_stats(task, &stats);
+    return stats;
 }
 
 static void end(struct sp_testing_task **taskp)
@@ -92,18 +94,12 @@ static void unused_frames(void **state, const char *name, struct sp_attach_optio
         begin(*state, name, "extra=140", NULL, leave_frames_unused, options);
     struct sp_testing_task_status status;
     struct sp_testing_result result;
-    struct sp_stats stats;
     struct sp_error error;
 
-    do {
-        pause_a_little();
-        sp_testing_task_stats(task, &stats);
-    } while (stats.dropped < DISCARDED);
-    do { /* what the task is just handling cannot be taken: then it is asked for */
-        if (sp_testing_recall(*state, name, TAKEN, &error) != 0)
-            pause_a_little();
-        status = status_of(*state, name);
-    } while (transparently && status.frames_transparent == 0);
+    AWAIT(task, stats_of(task).dropped >= DISCARDED);
+    /* What the task is just handling cannot be taken: then it is asked for. */
+    AWAIT(task, sp_testing_recall(*state, name, TAKEN, &error) == 0 &&
+                    (!transparently || status_of(*state, name).frames_transparent > 0));
     sp_testing_wait(&task, &result);
     if (result.exit_status != 0)
         fail_msg("status %d: %s", result.exit_status, result.output);
@@ -169,8 +165,7 @@ static struct sp_testing_task *begin_hoarder(struct sp_testing *fixture)
     unsigned pages = 100;
     struct sp_testing_task *task = begin(fixture, "idle", "extra=140", NULL, hoard, &pages);
 
-    while (status_of(fixture, "idle").held < pages)
-        pause_a_little();
+    AWAIT(task, status_of(fixture, "idle").held >= pages);
     return task;
 }
 
@@ -181,18 +176,19 @@ static struct sp_testing_task *begin_active(struct sp_testing *fixture)
     return begin(fixture, "active", "extra=140", NULL, go_round, &pages);
 }
 
+static bool about_four_times(uint64_t has, uint64_t idle_has)
+{
+    return has * 10 >= idle_has * 32 && has * 10 <= idle_has * 48;
+}
+
 /* Equal shares, one idle, a tax of 3/4: one to four. */
 static void test_idle_frames_are_taxed_away(void **state)
 {
     struct sp_testing_task *idle = begin_hoarder(*state);
     struct sp_testing_task *active = begin_active(*state);
-    uint64_t has, idle_has;
 
-    do {
-        pause_a_little();
-        has = status_of(*state, "active").held;
-        idle_has = status_of(*state, "idle").held;
-    } while (has * 10 < idle_has * 32 || has * 10 > idle_has * 48);
+    AWAIT(active,
+          about_four_times(status_of(*state, "active").held, status_of(*state, "idle").held));
     end(&active);
     end(&idle);
 }
@@ -202,12 +198,9 @@ static void test_without_a_tax_they_are_kept(void **state)
 {
     struct sp_testing_task *idle = begin_hoarder(*state);
     struct sp_testing_task *active = begin_active(*state);
-    struct sp_stats stats;
+    const uint64_t enough = RUNNING_ON_VALGRIND ? 4000 : 40000;
 
-    do {
-        pause_a_little();
-        sp_testing_task_stats(active, &stats);
-    } while (stats.faults < (RUNNING_ON_VALGRIND ? 4000 : 40000));
+    AWAIT(active, stats_of(active).faults >= enough);
     assert_true(status_of(*state, "idle").held >= 100);
     assert_true(status_of(*state, "active").held <= FRAMES - 100);
     end(&active);
@@ -223,18 +216,13 @@ static void test_frames_follow_ghost_hits(void **state)
     struct sp_testing_task *gains, *scans;
     unsigned small = 100;
     unsigned large = 4000;
-    struct sp_stats stats;
 
     scans = begin(*state, "scans", "extra=145", "lru", go_round, &large);
-    while (status_of(*state, "scans").held < 120)
-        pause_a_little();
+    AWAIT(scans, status_of(*state, "scans").held >= 120);
     gains = begin(*state, "gains", "extra=145", "lru", go_round, &small);
-    while (status_of(*state, "gains").held < 95 || status_of(*state, "scans").held > 55)
-        pause_a_little();
-    sp_testing_task_stats(scans, &stats);
-    assert_int_equal(stats.ghost_hits, 0);
-    sp_testing_task_stats(gains, &stats);
-    assert_true(stats.ghost_hits > 0);
+    AWAIT(gains, status_of(*state, "gains").held >= 95 && status_of(*state, "scans").held <= 55);
+    assert_int_equal(stats_of(scans).ghost_hits, 0);
+    assert_true(stats_of(gains).ghost_hits > 0);
     end(&gains);
     end(&scans);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,7 +209,11 @@ static void counters_outlive_a_killed_task(void **state)
     sp_testing_task_stats(task, &stats);
     assert_true(stats.resident > 0 && stats.resident <= 16);
     assert_int_equal(stats.guaranteed, 16);
+    assert_int_equal(sp_testing_task_ended(task), 0);
     kill(sp_testing_task_pid(task), SIGKILL);
+    while (!sp_testing_task_ended(task))
+        poll(NULL, 0, 1); /* a pause between questions, not an assumption */
+    assert_int_equal(sp_testing_task_ended(task), 1); /* asking does not use it up */
     sp_testing_wait(&task, &result);
     assert_int_equal(result.signal, SIGKILL);
     assert_true(result.stats.faults >= PAGES);

@@ -11,6 +11,7 @@
 
 #include <selfpage/selfpage.h>
 
+#include "awaiting.h"
 #include "common.h"
 #include "task_fixture.h"
 
@@ -49,16 +50,6 @@ static void test_answers_do_not_depend_on_memory(void **state)
     assert_true(result.stats.swapped_in > 0);
 }
 
-static void wait_for_frames(struct sp_testing_task *task, uint64_t frames)
-{
-    struct sp_stats stats;
-
-    do {
-        poll(NULL, 0, 1); /* a pause between questions, not an assumption */
-        sp_testing_task_stats(task, &stats);
-    } while (stats.held < frames);
-}
-
 static int hold(void *arg)
 {
     size_t pages = *(const size_t *)arg;
@@ -89,10 +80,10 @@ static void test_another_task_squeezes_it(void **state)
     if (sp_testing_begin_program(*state, "query", "guaranteed=150;extra=90", NULL, argv, &query,
                                  &error) != 0)
         fail_msg("%s", error.text);
-    wait_for_frames(query, 196);
+    AWAIT(query, awaiting_held(query) >= 196);
     if (sp_testing_begin(*state, "other", "guaranteed=80", NULL, hold, &pages, &other, &error) != 0)
         fail_msg("%s", error.text);
-    wait_for_frames(other, 75);
+    AWAIT(other, awaiting_held(other) >= 75);
     sp_testing_wait(&query, &result);
     kill(sp_testing_task_pid(other), SIGKILL);
     sp_testing_wait(&other, NULL);

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include <selfpage/selfpage.h>
 
+#include "awaiting.h"
 #include "common.h"
 #include "task_fixture.h"
 
@@ -36,17 +36,6 @@ static struct sp_testing_task *begin(struct sp_testing *fixture, const char *nam
     if (sp_testing_begin_program(fixture, name, contract, NULL, argv, &task, &error) != 0)
         fail_msg("%s", error.text);
     return task;
-}
-
-/* Wait until a task holds so many frames. The fixture's timeout ends a test that waits in vain. */
-static void wait_for_frames(struct sp_testing_task *task, uint64_t frames)
-{
-    struct sp_stats stats;
-
-    do {
-        sched_yield();
-        sp_testing_task_stats(task, &stats);
-    } while (stats.held < frames);
 }
 
 static struct sp_testing_result finish(struct sp_testing_task *task, int exit_status)
@@ -76,7 +65,7 @@ static void test_analyser_drops_on_recall(void **state)
     struct sp_testing_task *task = begin(*state, "analyser", "guaranteed=24;extra=40", argv);
     struct sp_testing_result result;
 
-    wait_for_frames(task, 30);
+    AWAIT(task, awaiting_held(task) >= 30);
     recall(*state, "analyser", 6);
     result = finish(task, 0);
     assert_int_equal(result.stats.swapped_out, 0);
@@ -129,8 +118,8 @@ static void test_rogue_is_revoked(void **state)
 
     rogue = begin(*state, "rogue", "extra=200,drop=100ms", rogue_argv);
     neighbour = begin(*state, "neighbour", "extra=50", polite_argv);
-    wait_for_frames(rogue, 200);
-    wait_for_frames(neighbour, 50);
+    AWAIT(rogue, awaiting_held(rogue) >= 200);
+    AWAIT(neighbour, awaiting_held(neighbour) >= 50);
     recall(*state, "rogue", 100);
     result = finish(rogue, 128 + SIGBUS);
     if (DIES_OF_SIGNALS)
