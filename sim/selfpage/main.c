@@ -27,6 +27,8 @@ static const struct subcommand commands[] = {
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
     {"report", merge_command, "merge what several runs of selfpage replay --json printed"},
     {"record", record_command, "write down which pages a program refers to"},
+    {"generate", generate_command,
+     "write a trace that is drawn by a rule: zipf, loop, scan, phases, mixes"},
     {"convert", convert_command, "write a trace in another format"},
     {"decisions", decisions_command, "make the decisions of a live task's policy again"},
     {"check-policy", check_policy_command, "see whether a policy keeps the rules of its interface"},

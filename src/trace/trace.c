@@ -243,6 +243,39 @@ int trace_open_ids(struct trace *trace, const struct trace_ids *ids, struct sp_e
     return result == 0 ? begin(trace, error) : result;
 }
 
+/* ---- References that are made when they are asked for ---- */
+
+static ssize_t supply_read(struct trace *trace, struct trace_reference *references, size_t most,
+                           struct sp_error *error)
+{
+    uint64_t left = trace->supply.count - trace->records;
+    size_t count = left < most ? (size_t)left : most;
+
+    (void)error;
+    if (count > 0)
+        trace->supply.fill(trace->supply.context, trace->records, references, count);
+    trace->records += count;
+    return (ssize_t)count;
+}
+
+static const struct trace_format format_supply = {
+    .name = "supply", .least = 1, .read = supply_read};
+
+int trace_open_supply(struct trace *trace, const struct trace_supply *supply,
+                      struct sp_error *error)
+{
+    const struct source_origin origin = {.bytes = "", .name = supply->name};
+    int result;
+
+    memset(trace, 0, sizeof(*trace));
+    trace->supply = *supply;
+    trace->carries_sizes = supply->carries_sizes;
+    trace->format = &format_supply;
+    trace->told_references = supply->count;
+    result = source_open(&trace->source, &origin, error);
+    return result == 0 ? begin(trace, error) : result;
+}
+
 void trace_fini(struct trace *trace)
 {
     source_fini(&trace->source);
@@ -263,6 +296,8 @@ uint64_t trace_references_most(const struct trace *trace)
 {
     if (trace->format == &format_ids)
         return trace->ids.count;
+    if (trace->format == &format_supply)
+        return trace->supply.count;
     if (trace->source.size == 0 || trace->source.compressed || trace_splits(trace) ||
         trace->format->repeats)
         return UINT64_MAX;

@@ -53,6 +53,17 @@ struct trace_ids {
     size_t count;
 };
 
+/* References that are made when they are asked for. */
+struct trace_supply {
+    /* Fill in `count` references, of which the first is the one with the number `index`; they come in
+     * order, but begin again at 0 after a rewind. */
+    void (*fill)(void *context, uint64_t index, struct trace_reference *references, size_t count);
+    void *context;
+    uint64_t count;   /* there are */
+    const char *name; /* for messages */
+    bool carries_sizes;
+};
+
 struct trace {
     struct source source;
     const struct trace_format *format;
@@ -71,8 +82,9 @@ struct trace {
     unsigned page_bits;
     struct trace_reference held[TRACE_BATCH]; /* splitting: read, not yet split */
     size_t held_at, held_count;
-    uint64_t part;        /* splitting: parts of held[held_at] that are out */
-    struct trace_ids ids; /* trace_open_ids: what is read */
+    uint64_t part;              /* splitting: parts of held[held_at] that are out */
+    struct trace_ids ids;       /* trace_open_ids: what is read */
+    struct trace_supply supply; /* trace_open_supply */
 };
 
 /* Open a trace. The texts of `origin` and `options` must outlive it. Release with trace_fini in any
@@ -88,6 +100,11 @@ int trace_open(struct trace *trace, const char *path, const struct trace_options
 
 /* References that lie in memory, and outlive the trace. Release with trace_fini in any case. -ENOMEM. */
 int trace_open_ids(struct trace *trace, const struct trace_ids *ids, struct sp_error *error);
+
+/* References that are made by `supply`, whose context outlives the trace. Release with trace_fini in any
+ * case. -ENOMEM. */
+int trace_open_supply(struct trace *trace, const struct trace_supply *supply,
+                      struct sp_error *error);
 
 void trace_fini(struct trace *trace);
 

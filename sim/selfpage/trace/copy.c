@@ -42,20 +42,26 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+/* How much of the trace is read, from 0 to 1; 0: not known. */
+static double part_of(const struct trace *trace, uint64_t references)
+{
+    if (trace->source.size > 0)
+        return (double)trace->source.taken / (double)trace->source.size;
+    return trace->told_references > 0 ? (double)references / (double)trace->told_references : 0;
+}
+
 static void show(struct copy *copy, uint64_t references)
 {
-    const struct source *source = &copy->trace->source;
-    double time;
+    double time, part = part_of(copy->trace, references);
 
     if (!copy->shown || (time = now()) - copy->last < INTERVAL)
         return;
     copy->last = time;
     copy->line = true;
-    fprintf(stderr, "\r%s: %.1f million references, %.1f MB of trace", copy->stage,
-            (double)references / 1e6, (double)source->taken / 1e6);
-    if (source->size > 0 && source->taken > 0) {
-        double part = (double)source->taken / (double)source->size;
-
+    fprintf(stderr, "\r%s: %.1f million references", copy->stage, (double)references / 1e6);
+    if (copy->trace->source.taken > 0)
+        fprintf(stderr, ", %.1f MB of trace", (double)copy->trace->source.taken / 1e6);
+    if (part > 0) {
         fprintf(stderr, ", %.0f %%, %.0f s left", 100 * part,
                 (time - copy->began) * (1 - part) / part);
     }
