@@ -44,7 +44,7 @@ struct seat {
     uint32_t clearing;       /* of these, being cleared: replies wait for that */
     struct held_reply *held; /* oldest first */
     uint32_t held_count;
-    bool ended;              /* no reply is sent any more */
+    bool ended; /* no reply is sent any more */
 };
 
 /* What concerns policy servers. */
