@@ -12,6 +12,10 @@ struct random_source {
 /* A source that gives the same numbers for the same seed on every machine. */
 struct random_source random_seeded(uint64_t seed);
 
+/* One of many sources of a seed that have nothing to do with each other: each purpose has its own, so
+ * that numbers drawn for one move nothing that another draws. */
+struct random_source random_stream(uint64_t seed, uint64_t purpose);
+
 /* The next 64 bits. */
 uint64_t random_bits(struct random_source *source);
 

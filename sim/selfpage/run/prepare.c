@@ -176,14 +176,19 @@ static int prepare_task(struct run *run, struct run_task *task, struct sp_error 
     int result;
 
     snprintf(whose, sizeof whose, "task %s", scenario->name);
-    result = add_expanded(run, &task->argv, "", scenario->program, whose, error);
+    result = add_expanded(run, &task->argv, "",
+                          scenario->program != NULL ? scenario->program : "load", whose, error);
     if (result == 0)
         result = find_task_program(run, task, task->argv.items[0], error);
     if (result == 0)
         result = add_all_expanded(run, &task->argv, scenario->arguments, scenario->arguments_count,
                                   whose, error);
+    if (result == 0 && scenario->program == NULL)
+        strings_add(&task->argv, scenario->load);
     if (result != 0)
         return result;
+    if (task->argv.failed)
+        return error_set(error, ENOMEM, "out of memory");
     task->policy = expand(run, task->outcome->asked_policy, whose, error);
     if (task->policy == NULL)
         return -EINVAL;

@@ -33,7 +33,7 @@ static int task_environment(const struct run_task *task, struct strings *list)
     strings_set(list, "SELFPAGE_RENEW", scenario->renew == SCENARIO_RENEW_NO ? "0" : NULL);
     strings_set(list, "SELFPAGE_BINDIR", run->bindir);
     snprintf(number, sizeof number, "%llu",
-             (unsigned long long)(run->seed + (uint64_t)(task - run->tasks)));
+             (unsigned long long)scenario_task_seed(run->seed, scenario->name));
     strings_set(list, "SELFPAGE_SEED", number);
     snprintf(number, sizeof number, "%d", SPAWN_PASSED_FD);
     strings_set(list, "SELFPAGE_STATS_FD", number);

@@ -27,7 +27,8 @@ static json_t *task_json(const struct task_outcome *task, bool *failed)
     json_t *object = json_object();
 
     put(object, "name", json_string(task->task->name), failed);
-    put(object, "program", json_string(task->task->program), failed);
+    put(object, "program", json_string(task->task->program != NULL ? task->task->program : "load"),
+        failed);
     put(object, "policy", task->policy[0] != '\0' ? json_string(task->policy) : json_null(),
         failed);
     put(object, "asked_policy", json_string(task->asked_policy), failed);

@@ -5,7 +5,12 @@
  * does not have. What it does begins in prepare.c, or in scenario_check.c if it can be wrong. */
 #include "selfpage/scenario/scenario.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
 #include "selfpage/scenario/variables.h"
+#include "workload/workload.h"
 #include "yaml/load.h"
 
 static const cyaml_strval_t renewals[] = {{"false", SCENARIO_RENEW_NO},
@@ -51,9 +56,40 @@ static const cyaml_schema_field_t policyserver_fields[] = {
     TEXT("entitlements", CYAML_FLAG_OPTIONAL, struct scenario_policyserver, entitlements, 1, 4000),
     TEXTS("args", struct scenario_policyserver, args), CYAML_FIELD_END};
 
+/* Numbers here are texts: workload/workload_text.h reads them. */
+#define PHASE_TEXT(structure, name, member)                                                        \
+    TEXT(#name, CYAML_FLAG_OPTIONAL, structure, member name, 1, 40)
+#define PHASE_TEXTS(structure, member)                                                             \
+    PHASE_TEXT(structure, zipf, member), PHASE_TEXT(structure, scan, member),                      \
+        PHASE_TEXT(structure, loop, member), PHASE_TEXT(structure, markov, member),                \
+        PHASE_TEXT(structure, idle, member), PHASE_TEXT(structure, first, member),                 \
+        PHASE_TEXT(structure, stay, member), PHASE_TEXT(structure, writes, member),                \
+        PHASE_TEXT(structure, references, member), PHASE_TEXT(structure, think, member),           \
+        PHASE_TEXT(structure, burst, member), PHASE_TEXT(structure, pause, member)
+
+static const cyaml_schema_field_t phase_fields[] = {
+    PHASE_TEXTS(struct scenario_phase, ),
+    TEXT("pages", CYAML_FLAG_OPTIONAL, struct scenario_phase, pages, 1, 40), CYAML_FIELD_END};
+
+static const cyaml_schema_value_t phase_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_phase, phase_fields)};
+
+static const cyaml_schema_field_t workload_fields[] = {
+    TEXT("pages", CYAML_FLAG_DEFAULT, struct scenario_workload, pages, 1, 40),
+    TEXT("kind", CYAML_FLAG_OPTIONAL, struct scenario_workload, kind, 1, 40),
+    TEXT("rounds", CYAML_FLAG_OPTIONAL, struct scenario_workload, rounds, 1, 40),
+    TEXT("recalls", CYAML_FLAG_OPTIONAL, struct scenario_workload, recalls, 1, 40),
+    PHASE_TEXTS(struct scenario_workload, phase.),
+    CYAML_FIELD_SEQUENCE("phases", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct scenario_workload, phases, &phase_schema, 1, WORKLOAD_PHASES_MAX),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_field_t task_fields[] = {
     TEXT("name", CYAML_FLAG_DEFAULT, struct scenario_task, name, 1, SP_NAME_MAX - 1),
-    TEXT("program", CYAML_FLAG_DEFAULT, struct scenario_task, program, 1, 4000),
+    TEXT("program", CYAML_FLAG_OPTIONAL, struct scenario_task, program, 1, 4000),
+    CYAML_FIELD_MAPPING_PTR("workload", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                            struct scenario_task, workload, workload_fields),
+    CYAML_FIELD_UINT("copies", CYAML_FLAG_OPTIONAL, struct scenario_task, copies),
     TEXTS("arguments", struct scenario_task, arguments),
     TEXT("policy", CYAML_FLAG_OPTIONAL, struct scenario_task, policy, 1, 4000),
     TEXT("contract", CYAML_FLAG_DEFAULT, struct scenario_task, contract, 1, 1000),
@@ -109,10 +145,9 @@ static const cyaml_schema_value_t scenario_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct scenario, scenario_fields)};
 
 static const struct yaml_number numbers[] = {
-    {"physmem.frames", UINT32_MAX},  {"physmem.reserve", UINT32_MAX},
-    {"physmem.seed", UINT64_MAX},    {"physmem.chaos_unmap", 0},
-    {"swap.slots", UINT32_MAX},      {"swap.fail_writes", 0},
-    {"events[].recall", UINT32_MAX}, {NULL}};
+    {"physmem.frames", UINT32_MAX},  {"physmem.reserve", UINT32_MAX}, {"physmem.seed", UINT64_MAX},
+    {"physmem.chaos_unmap", 0},      {"swap.slots", UINT32_MAX},      {"swap.fail_writes", 0},
+    {"events[].recall", UINT32_MAX}, {"tasks[].copies", UINT32_MAX},  {NULL}};
 
 const struct yaml_syntax scenario_syntax = {.schema = &scenario_schema, .numbers = numbers};
 
@@ -145,8 +180,20 @@ int scenario_load(const char *path, const struct strings *definitions, struct sc
     return result;
 }
 
+uint64_t scenario_task_seed(uint64_t seed, const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    hash = random_stream(seed, hash).state;
+    return hash != 0 ? hash : 1;
+}
+
 void scenario_free(struct scenario **scenariop)
 {
+    for (uint32_t i = 0; *scenariop != NULL && i < (*scenariop)->tasks_count; i++)
+        free((*scenariop)->tasks[i].load);
     yaml_load_free(&scenario_syntax, *scenariop);
     *scenariop = NULL;
 }

@@ -13,7 +13,8 @@
 #include "yaml/load.h"
 
 /* Limits of a scenario. */
-#define SCENARIO_TASKS  1000u
+#define SCENARIO_TASKS  1000u   /* entries of the list */
+#define SCENARIO_COPIES 100000u /* tasks in all, with their copies */
 #define SCENARIO_EVENTS 10000u
 
 /* Most unmaps a second that chaos_unmap may ask for. */
@@ -54,14 +55,29 @@ enum scenario_renewal {
     SCENARIO_RENEW_YES,
 };
 
+/* What a task does with its memory, as texts: workload/workload_text.h says what each means. */
+struct scenario_phase {
+    char *zipf, *scan, *loop, *markov, *idle;
+    char *first, *pages, *stay, *writes, *references, *think, *burst, *pause;
+};
+
+struct scenario_workload {
+    char *pages, *kind, *rounds, *recalls;
+    struct scenario_phase *phases; /* none: `phase` is the only one */
+    uint32_t phases_count;
+    struct scenario_phase phase;
+};
+
 struct scenario_task {
     char *name;
-    char *program;
+    char *program;                      /* NULL: selfpage-load, with the workload */
+    struct scenario_workload *workload; /* NULL: none */
     char **arguments;
     uint32_t arguments_count;
     char *policy; /* NULL: the library's default */
     char *contract;
-    char *start;      /* as written; NULL: at once */
+    uint32_t copies; /* 0: there is one, of this name; else NAME_1, NAME_2 ... in the place of it */
+    char *start;     /* as written; NULL: at once */
     char *stop_after; /* as written; NULL: never */
     bool pager_thread;
     enum scenario_renewal renew;
@@ -71,6 +87,7 @@ struct scenario_task {
     uint64_t start_ns;
     uint64_t stop_ns;  /* after its start; 0: never */
     int expected_exit; /* -1: any */
+    char *load;        /* the workload as one text, for free(); NULL: there is none */
 };
 
 enum scenario_action {
@@ -141,6 +158,10 @@ int scenario_load(const char *path, const struct strings *definitions, struct sc
                   struct yaml_index *positions, struct sp_error *error);
 
 void scenario_free(struct scenario **scenariop);
+
+/* The seed of a task of this name in a run with this seed. It depends on nothing else: another task more
+ * or less changes no random number of this one. Never 0. */
+uint64_t scenario_task_seed(uint64_t seed, const char *name);
 
 /* Check the values, and fill in what follows from them; scenario_load does it. `path` is for
  * messages. Same errors. */

@@ -11,7 +11,9 @@
 #include "core/contracts/terms_text.h"
 #include "selfpage/command/expression.h"
 #include "selfpage/command/live_policy.h"
+#include "selfpage/scenario/copies.h"
 #include "selfpage/scenario/outcome.h"
+#include "selfpage/scenario/workload.h"
 #include "yaml/load.h"
 
 #define DEFAULT_TIMEOUT_NS UINT64_C(300000000000)
@@ -179,6 +181,32 @@ static int check_guarantee(const struct checking *check, uint32_t index, uint64_
                  limit, scenario->physmem.frames, scenario->physmem.reserve);
 }
 
+/* What the task does, and how often there is one. */
+static int check_work(const struct checking *check, uint32_t index, struct scenario_task *task,
+                      uint64_t *totalp)
+{
+    struct sp_error error;
+    char where[YAML_PATH_MAX];
+
+    *totalp += task->copies > 0 ? task->copies : 1;
+    if (*totalp > SCENARIO_COPIES)
+        return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "copies"),
+                     "that makes more than %u tasks", SCENARIO_COPIES);
+    if (task->program == NULL && task->workload == NULL)
+        return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, ""),
+                     "task %s has neither a program nor a workload: what does it do?", task->name);
+    if (task->workload == NULL)
+        return 0;
+    if (task->program == NULL && task->arguments_count > 0)
+        return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "arguments"),
+                     "without a program there are no arguments: the workload says it all");
+    task->load = workload_to_text(task->workload, &error);
+    if (task->load != NULL)
+        return 0;
+    return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "workload"), "%s",
+                 error.text);
+}
+
 static int check_expected_exit(const struct checking *check, uint32_t index,
                                struct scenario_task *task)
 {
@@ -202,11 +230,14 @@ static int check_expected_exit(const struct checking *check, uint32_t index,
 }
 
 static int check_task(const struct checking *check, uint32_t index, struct scenario_task *task,
-                      uint64_t *together)
+                      uint64_t *together, uint64_t *total)
 {
     char where[YAML_PATH_MAX];
     uint64_t guaranteed = 0;
     int result = check_name(check, index);
+
+    if (result == 0)
+        result = check_work(check, index, task, total);
 
     if (result == 0)
         result = check_policy(check, index);
@@ -222,7 +253,7 @@ static int check_task(const struct checking *check, uint32_t index, struct scena
     if (result == 0)
         result = check_expected_exit(check, index, task);
     if (result == 0 && task->start_ns == 0)
-        *together += guaranteed;
+        *together += guaranteed * (task->copies > 0 ? task->copies : 1);
     if (result == 0)
         result = check_guarantee(check, index, guaranteed, *together);
     return result;
@@ -351,7 +382,7 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
                    struct sp_error *error)
 {
     const struct checking check = {scenario, path, positions, error};
-    uint64_t together = 0;
+    uint64_t together = 0, total = 0;
     int result = check_physmem(&check);
 
     if (result == 0)
@@ -360,7 +391,9 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
     if (result == 0)
         result = check_time(&check, "timeout", scenario->timeout, &scenario->timeout_ns);
     for (uint32_t i = 0; i < scenario->tasks_count && result == 0; i++)
-        result = check_task(&check, i, &scenario->tasks[i], &together);
+        result = check_task(&check, i, &scenario->tasks[i], &together, &total);
+    if (result == 0 && copies_expand(scenario) != 0)
+        result = error_set(error, ENOMEM, "out of memory");
     for (uint32_t i = 0; i < scenario->events_count && result == 0; i++)
         result = check_event(&check, i, &scenario->events[i]);
     if (result == 0)

@@ -99,6 +99,46 @@ static void everything_is_read(void **state)
     assert_null(scenario);
 }
 
+static void a_workload_is_one_text_in_the_end(void **state)
+{
+    static const char text[] =
+        "physmem: {frames: 9}\n"
+        "tasks:\n"
+        "- {name: a, contract: guaranteed=1, copies: 3,\n"
+        "   workload: {pages: 100, zipf: 1.0, writes: 0.2}}\n"
+        "- name: b\n"
+        "  program: sort\n"
+        "  contract: guaranteed=2\n"
+        "  workload: {pages: 9, kind: discardable, phases: [{scan: 1}, {idle: 2s}], rounds: 4}\n"
+        "events: [{at: 1s, recall: 1, task: a_3}]\n"
+        "expect: [a_2.faults > 0, b.faults > 0]\n";
+    struct scenario *scenario;
+    struct sp_error error;
+
+    (void)state;
+    if (load(text, sizeof text - 1, &scenario, &error) != 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(scenario->tasks_count, 4);
+    assert_string_equal(scenario->tasks[0].name, "a_1");
+    assert_string_equal(scenario->tasks[2].name, "a_3");
+    assert_string_equal(scenario->tasks[2].load, "pages=100,;zipf=1.0,writes=0.2,");
+    assert_string_equal(scenario->tasks[2].contract, "guaranteed=1");
+    assert_null(scenario->tasks[2].program);
+    assert_string_equal(scenario->tasks[3].load,
+                        "pages=9,kind=discardable,rounds=4,;scan=1,;idle=2s,");
+    assert_int_equal(scenario->events[0].target, 2);
+    scenario_free(&scenario);
+}
+
+/* So that one task more or less changes nothing for the others. */
+static void a_seed_depends_on_the_name_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(scenario_task_seed(1, "a"), scenario_task_seed(1, "a"));
+    assert_int_not_equal(scenario_task_seed(1, "a"), scenario_task_seed(1, "b"));
+    assert_int_not_equal(scenario_task_seed(1, "a"), scenario_task_seed(2, "a"));
+}
+
 static void little_is_enough(void **state)
 {
     static const char text[] = "physmem: {frames: 1}\n"
@@ -156,7 +196,18 @@ static void mistakes_are_reported_with_line_and_field(void **state)
          3, "tasks[1].policy", "the path of a shared object has a slash in it: ./cart.so"},
         {HEAD "events:\n- at: 1s\n  recal: 3\n", 9, "events[1].recal", "unknown field"},
         {HEAD "check:\n- command: x\n", 8, "check[1].text", "missing"},
-        {HEAD "- name: c\n  contract: extra=1\n", 7, "tasks[2].program", "missing"},
+        {HEAD "- name: c\n  contract: extra=1\n", 7, "tasks[2]",
+         "neither a program nor a workload"},
+        {HEAD "  workload: {zipf: 1}\n", 7, "tasks[1].workload.pages", "missing"},
+        {HEAD "  workload: {pages: 9}\n", 7, "tasks[1].workload", "no pattern"},
+        {HEAD "  workload: {pages: 9, zipf: '1,loop=3'}\n", 7, "tasks[1].workload", "no value"},
+        {HEAD "  workload: {pages: 9, zipf: 1, phases: [{scan: 1}]}\n", 7, "tasks[1].workload",
+         "stands in these"},
+        {HEAD "  workload: {pages: 9, zips: 1}\n", 7, "tasks[1].workload.zips", "unknown field"},
+        {HEAD "  copies: 100001\n", 7, "tasks[1].copies", "more than 100000 tasks"},
+        {HEAD "- {name: c, contract: extra=1, workload: {pages: 1, scan: 1}, arguments: [x]}\n", 7,
+         "tasks[2].arguments", "without a program there are no arguments"},
+        {HEAD "  copies: 11\n", 6, "tasks[1].contract", "tasks that start together want 110"},
         {"tasks: [{name: a, program: b, contract: extra=1}]\n", 1, "physmem", "missing"},
         {"physmem: {reserve: 1}\ntasks: []\n", 1, "physmem.frames", "missing"},
         {HEAD "swap: {file: x}\n", 7, "swap.slots", "missing"},
@@ -331,6 +382,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_help_explains_each_field),
         cmocka_unit_test(everything_is_read),
+        cmocka_unit_test(a_workload_is_one_text_in_the_end),
+        cmocka_unit_test(a_seed_depends_on_the_name_alone),
         cmocka_unit_test(little_is_enough),
         cmocka_unit_test(mistakes_are_reported_with_line_and_field),
         cmocka_unit_test(files_that_cannot_be_read_are_named),

@@ -1,0 +1,183 @@
+/* selfpage-load WORKLOAD: refers to pages of managed memory as a text says, as `selfpage simulate` does in
+ * virtual time. One scenario serves both.
+ *
+ * Each page carries its number and how often it was written. Whoever refers to a page looks at that: what
+ * was written to a precious page must be there, a discardable one may hold zeros instead, and a
+ * remanufacturable one what its callback made. */
+#include <err.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <selfpage/selfpage.h>
+
+#include "common.h"
+#include "os/heap.h"
+#include "workload/walk.h"
+#include "workload/workload_text.h"
+
+/* Pauses are added up until they are long enough for the kernel to keep. */
+#define SLEEP_LEAST_NS 1000000u
+
+struct load {
+    const struct workload *workload;
+    uint64_t *memory;  /* managed */
+    uint32_t *version; /* by page: how often it was written */
+    uint64_t pauses;   /* not made yet */
+    uint64_t references, writes;
+};
+
+/* What a page holds at its beginning after so many writes. */
+static uint64_t stamp(uint32_t page, uint32_t version)
+{
+    return ((uint64_t)page + 1) << 32 | version;
+}
+
+static int refill(void *arg, size_t index, void *frame)
+{
+    uint64_t *words = frame;
+
+    (void)arg;
+    for (size_t i = 0; i < SP_PAGE_SIZE / sizeof(*words); i++)
+        words[i] = stamp((uint32_t)index, 0);
+    return 0;
+}
+
+/* Runs on the library's control thread. */
+static enum sp_recall_answer on_recall(void *arg, const struct sp_recall *recall)
+{
+    const struct load *load = arg;
+
+    (void)recall;
+    return load->workload->ignores ? SP_RECALL_IGNORE : SP_RECALL_COMPLY;
+}
+
+/* Whether a page may hold this. */
+static bool is_right(const struct load *load, uint32_t page, uint64_t found)
+{
+    uint32_t version = load->version[page];
+
+    switch ((enum sp_kind)load->workload->kind) {
+    case SP_PRECIOUS:
+        return found == (version > 0 ? stamp(page, version) : 0);
+    case SP_DISCARDABLE:
+        return found == 0 || found == stamp(page, version);
+    case SP_REMANUFACTURABLE:
+        return found == stamp(page, 0) || found == stamp(page, version);
+    case SP_KINDS:
+        break;
+    }
+    return false;
+}
+
+static void refer(struct load *load, const struct walk_step *step)
+{
+    volatile uint64_t *word = load->memory + (size_t)step->page * (SP_PAGE_SIZE / sizeof(uint64_t));
+
+    /* One reference: a write is not preceded by a read, which would fault twice. */
+    load->references++;
+    if (step->write) {
+        *word = stamp(step->page, ++load->version[step->page]);
+        load->writes++;
+    } else if (!is_right(load, step->page, *word)) {
+        errx(EXIT_NO, "page %u holds %#llx, and was written %u times", step->page,
+             (unsigned long long)*word, load->version[step->page]);
+    }
+}
+
+static void rest(struct load *load, uint64_t ns)
+{
+    struct timespec time;
+
+    load->pauses += ns;
+    if (load->pauses < SLEEP_LEAST_NS)
+        return;
+    time = (struct timespec){.tv_sec = (time_t)(load->pauses / 1000000000),
+                             .tv_nsec = (long)(load->pauses % 1000000000)};
+    load->pauses = 0;
+    nanosleep(&time, NULL);
+}
+
+static void usage(void)
+{
+    puts(
+        "Usage: selfpage-load [OPTION]... WORKLOAD\n"
+        "Refer to pages of managed memory as WORKLOAD says, and see that what was written comes back.\n"
+        "\n"
+        "WORKLOAD is parts separated by semicolons, each KEY=VALUE separated by commas. The first is about\n"
+        "the whole, each other one is a phase: \"pages=1000;zipf=1.0,writes=0.2,references=50000\".\n"
+        "`selfpage run --help` lists the keys; in a scenario they stand under workload:.\n"
+        "\n"
+        "  --seed N    of the random choices (that of SELFPAGE_SEED, or 1)\n"
+        "  -h, --help\n"
+        "\n"
+        "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
+        "Exit status: 0, 1 if a page did not hold what was written to it, 2 if it could not be done.");
+}
+
+static uint64_t default_seed(void)
+{
+    const char *text = getenv("SELFPAGE_SEED");
+
+    return text != NULL && *text != '\0' ? option_count("seed", text, 0, UINT64_MAX) : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option known[] = {{"seed", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    static struct workload workload;
+    static struct load load; /* recalls may come until the exit */
+    struct sp_attach_options attach = {.on_recall = on_recall, .on_recall_arg = &load};
+    uint64_t seed = default_seed();
+    struct walk_tables tables;
+    struct workload_walk walk;
+    struct walk_step step;
+    struct sp_error error;
+    struct sp_task *task;
+    void *base;
+    int choice;
+
+    while ((choice = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        switch (choice) {
+        case 's':
+            seed = option_count("seed", optarg, 0, UINT64_MAX);
+            break;
+        case 'h':
+            usage();
+            return 0;
+        default:
+            return EXIT_CANNOT;
+        }
+    }
+    option_arguments(argc, argv, 1, "WORKLOAD");
+    if (workload_text_parse(&workload, argv[optind], &error) != 0)
+        errx(EXIT_CANNOT, "WORKLOAD: %s", error.text);
+    load.workload = &workload;
+    load.version = calloc(workload.pages, sizeof(*load.version));
+    if (load.version == NULL || walk_tables_init(&tables, &workload, &heap_allocator) != 0)
+        err(EXIT_CANNOT, "no memory");
+    attach.max_pages = workload.pages + 1;
+    task = task_attach(&attach);
+    if (sp_region_create(task,
+                         &(struct sp_region_options){
+                             .pages = workload.pages,
+                             .kind = workload.kind,
+                             .refill = workload.kind == SP_REMANUFACTURABLE ? refill : NULL},
+                         &base, &error) != 0)
+        errx(EXIT_CANNOT, "%s", error.text);
+    load.memory = base;
+    walk_init(&walk, &tables, seed);
+    while (walk_next(&walk, &step)) {
+        if (step.page != UINT32_MAX)
+            refer(&load, &step);
+        if (step.pause_ns > 0)
+            rest(&load, step.pause_ns);
+    }
+    walk_tables_fini(&tables);
+    free(load.version);
+    return 0;
+}

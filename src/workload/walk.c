@@ -1,0 +1,122 @@
+#include "workload/walk.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+/* Purposes of random streams. */
+enum { STREAM_PAGES = 1, STREAM_WRITES = 2 };
+
+int walk_tables_init(struct walk_tables *tables, const struct workload *workload,
+                     const struct allocator *allocator)
+{
+    *tables = (struct walk_tables){.allocator = allocator, .workload = *workload};
+    for (uint32_t i = 0; i < workload->phases; i++) {
+        const struct workload_phase *phase = &workload->phase[i];
+
+        if (phase->pattern != WORKLOAD_ZIPF)
+            continue;
+        tables->zipf[i] = memory_new(allocator, sizeof(*tables->zipf[i]));
+        if (tables->zipf[i] == NULL)
+            return -ENOMEM;
+        popularity_init(tables->zipf[i], phase->pages, phase->exponent);
+    }
+    return 0;
+}
+
+void walk_tables_fini(struct walk_tables *tables)
+{
+    for (uint32_t i = 0; i < WORKLOAD_PHASES_MAX; i++) {
+        memory_free(tables->allocator, tables->zipf[i], sizeof(*tables->zipf[i]));
+        tables->zipf[i] = NULL;
+    }
+}
+
+static void begin_phase(struct workload_walk *walk)
+{
+    const struct workload_phase *phase = &walk->tables->workload.phase[walk->phase];
+
+    walk->made = 0;
+    walk->burst = phase->burst;
+    walk->at = 0;
+    if (phase->pattern == WORKLOAD_MARKOV)
+        walk->at = random_below(&walk->pages, phase->pages - phase->set + 1);
+}
+
+void walk_init(struct workload_walk *walk, const struct walk_tables *tables, uint64_t seed)
+{
+    *walk = (struct workload_walk){.tables = tables,
+                                   .pages = random_stream(seed, STREAM_PAGES),
+                                   .writes = random_stream(seed, STREAM_WRITES)};
+    check(tables->workload.phases > 0);
+    begin_phase(walk);
+}
+
+/* The page of the next reference, counted from the phase's first. */
+static inline uint32_t next_page(struct workload_walk *walk, const struct workload_phase *phase)
+{
+    uint32_t page = walk->at;
+
+    switch ((enum workload_pattern)phase->pattern) {
+    case WORKLOAD_ZIPF:
+        return popularity_item(walk->tables->zipf[walk->phase], &walk->pages);
+    case WORKLOAD_SCAN:
+        walk->at = (uint32_t)(((uint64_t)page + phase->stride) % phase->pages);
+        return page;
+    case WORKLOAD_LOOP:
+        walk->at = page + 1 < phase->set ? page + 1 : 0;
+        return page;
+    case WORKLOAD_MARKOV:
+        if (random_below(&walk->pages, phase->stay) == 0)
+            walk->at = random_below(&walk->pages, phase->pages - phase->set + 1);
+        return walk->at + random_below(&walk->pages, phase->set);
+    case WORKLOAD_IDLE:
+    case WORKLOAD_PATTERNS:
+        break;
+    }
+    ensure(!"a phase without references has no page");
+    return 0;
+}
+
+/* The phase is over: the next one begins. */
+static void end_phase(struct workload_walk *walk)
+{
+    walk->phase++;
+    if (walk->phase == walk->tables->workload.phases) {
+        walk->phase = 0;
+        walk->round++;
+    }
+    if (walk->round < walk->tables->workload.rounds)
+        begin_phase(walk);
+}
+
+static void refer(struct workload_walk *walk, const struct workload_phase *phase,
+                  struct walk_step *step)
+{
+    step->page = phase->first + next_page(walk, phase);
+    step->write = phase->writes > 0 && random_below(&walk->writes, 1000000) < phase->writes;
+    step->pause_ns = phase->think_ns;
+    if (phase->burst > 0 && --walk->burst == 0) {
+        walk->burst = phase->burst;
+        step->pause_ns += phase->pause_ns;
+    }
+}
+
+bool walk_next(struct workload_walk *walk, struct walk_step *step)
+{
+    const struct workload *workload = &walk->tables->workload;
+    const struct workload_phase *phase = &workload->phase[walk->phase];
+
+    if (walk->round >= workload->rounds)
+        return false;
+    if (phase->pattern == WORKLOAD_IDLE) {
+        *step = (struct walk_step){.page = UINT32_MAX, .pause_ns = phase->pause_ns};
+        end_phase(walk);
+        return true;
+    }
+    refer(walk, phase, step);
+    if (++walk->made == phase->references)
+        end_phase(walk);
+    return true;
+}
