@@ -18,6 +18,9 @@
 #define READ_MAX  (16u * 1024u)
 #define INPUT_MAX (1024u * 1024u)
 
+/* When so many connections wait for their turn, others that begin to wait are no longer watched. */
+#define CROWD 128u
+
 /* Messages between two looks at the clock. */
 #define CLOCK_EVERY 4u
 
@@ -253,6 +256,28 @@ static void take_turn(struct connection *connection)
     }
 }
 
+/* Do not watch one that waits for its turn. */
+static void unwatch(struct connection *connection)
+{
+    if (connection->unwatched)
+        return;
+    connection->unwatched = true;
+    connection_watch(connection);
+}
+
+/* Let it wait for its turn. What is reported once is mostly reported once: only in a crowd, where
+ * the kernel would report thousands in every pass, not watching is worth a system call. */
+static void defer(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    if (server->turn_user != NULL)
+        account(server, NULL); /* what thousands of these take is no part of the turn before */
+    connection_defer(connection);
+    if (server->deferrals - server->turns_had > CROWD)
+        unwatch(connection);
+}
+
 void input_on_poll(uv_poll_t *handle, int status, int events)
 {
     struct connection *connection = handle->data;
@@ -267,16 +292,13 @@ void input_on_poll(uv_poll_t *handle, int status, int events)
         connection_flush(connection);
     if ((events & UV_READABLE) == 0 || connection->closing)
         return;
-    if (connection->deferred && !connection->unwatched) {
-        /* Thousands of these would be reported again in every pass. */
-        connection->unwatched = true;
-        connection_watch(connection);
-    }
+    if (connection->deferred)
+        unwatch(connection);
     if (connection->deferred || is_paused(connection))
         return;
     if (is_spent(connection->server, connection->owner) ||
         connection->server->pass_ns >= 2 * INPUT_PASS_NS)
-        connection_defer(connection);
+        defer(connection);
     else
         take_turn(connection);
 }
@@ -324,17 +346,19 @@ void input_resume(struct server *server, struct user *user)
     }
 }
 
-void input_close_silent(struct server *server)
+bool input_close_silent(struct server *server)
 {
     uint64_t now_ns = clock_now_ns();
     struct connection *connection, *next;
 
     if (server->ungreeted == 0)
-        return;
+        return false;
     for (connection = server->first; connection != NULL; connection = next) {
         next = connection->next;
         if (connection->greet_by_ns == 0 || connection->greet_by_ns > now_ns || connection->closing)
             continue;
+        if (server->turn_begun_ns >= now_ns + INPUT_PASS_NS)
+            return true;
         take_turn(connection); /* it may have come while this process was held up */
         if (connection->closing || connection->greet_by_ns == 0)
             continue;
@@ -343,6 +367,7 @@ void input_close_silent(struct server *server)
                  (long)connection->peer.pid, (long)connection->peer.uid, server->greet_ms);
         connection_close(connection, CONNECTION_LOCAL, "it has not said HELLO in time");
     }
+    return false;
 }
 
 /* ---- Beginnings ---- */

@@ -94,7 +94,8 @@ void input_turns(struct server *server);
 /* Read connections of this user again that were paused. */
 void input_resume(struct server *server, struct user *user);
 
-/* Close the connections that nobody has greeted in time. */
-void input_close_silent(struct server *server);
+/* Close the connections that nobody has greeted in time, for about INPUT_PASS_NS; true: more are due,
+ * and others come first. */
+bool input_close_silent(struct server *server);
 
 #endif

@@ -21,6 +21,7 @@
 #define ERRANDS_WAIT_MS 1000
 
 static void on_listener(uv_poll_t *handle, int status, int events);
+static void on_greet_timer(uv_timer_t *timer);
 
 static void watch_listener(struct server *server)
 {
@@ -106,9 +107,20 @@ bool server_turns_had(const struct server *server, uint64_t mark)
     return server->turns_had >= mark;
 }
 
+/* Cannot fail: the timer is initialised and has a callback. */
+static void watch_greetings(struct server *server, bool soon)
+{
+    uint32_t period_ms = server->greet_ms / GREET_PERIODS + 1;
+
+    uv_timer_start(&server->greet_timer, on_greet_timer, soon ? 1 : period_ms, period_ms);
+}
+
 static void on_greet_timer(uv_timer_t *timer)
 {
-    input_close_silent(timer->data);
+    struct server *server = timer->data;
+
+    if (input_close_silent(server))
+        watch_greetings(server, true);
 }
 
 static void on_errands_done(uv_async_t *handle)
@@ -220,8 +232,7 @@ static int open_handles(struct server *server, bool signals)
     server->turns.data = server;
     uv_prepare_start(&server->flush_prepare, on_prepare);
     if (server->greet_ms > 0)
-        uv_timer_start(&server->greet_timer, on_greet_timer, server->greet_ms / GREET_PERIODS + 1,
-                       server->greet_ms / GREET_PERIODS + 1);
+        watch_greetings(server, false);
     result = uv_async_init(server->loop, &server->errands_done, on_errands_done);
     if (result != 0)
         return result;

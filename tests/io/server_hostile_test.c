@@ -12,6 +12,7 @@
 
 #include "io/errand.h"
 #include "os/clock.h"
+#include "os/limits.h"
 #include "peer.h"
 
 /* ---- Descriptors whose close blocks ---- */
@@ -322,6 +323,40 @@ static void test_a_peer_that_says_nothing_is_sent_away(void **state)
     fixture_stop(&fixture);
 }
 
+/* Closing one takes some microseconds: thousands at once would keep all others waiting. */
+static void test_many_that_say_nothing_are_sent_away_in_passes(void **state)
+{
+    enum { PEERS = 1500 };
+    struct server_options options = defaults;
+    unsigned before, most = 0;
+    struct fixture fixture;
+    static int peer[PEERS];
+
+    (void)state;
+    limits_raise_files();
+    options.greet_ms = 1000000;
+    options.backlog = PEERS;
+    fixture_start(&fixture, options, greet_and_answer);
+    for (unsigned i = 0; i < PEERS; i++)
+        peer[i] = peer_connect(&fixture);
+    while (fixture.seen.accepted < PEERS)
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
+    for (struct connection *c = fixture.server.first; c != NULL; c = c->next)
+        c->greet_by_ns = 1; /* the time has come for all of them */
+    uv_timer_set_repeat(&fixture.server.greet_timer, 1);
+    uv_timer_again(&fixture.server.greet_timer);
+    while (fixture.seen.closed < PEERS) {
+        before = fixture.seen.closed;
+        uv_run(&fixture.loop, UV_RUN_ONCE);
+        most = fixture.seen.closed - before > most ? fixture.seen.closed - before : most;
+    }
+    assert_true(most < PEERS);
+    assert_int_equal(fixture.server.ungreeted, 0);
+    for (unsigned i = 0; i < PEERS; i++)
+        close(peer[i]);
+    fixture_stop(&fixture);
+}
+
 static void test_output_of_all_connections_of_a_user_is_bounded(void **state)
 {
     enum { PEERS = 20 };
@@ -407,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_a_flood_of_work_lets_others_have_their_turn),
         cmocka_unit_test(test_a_peer_that_waits_has_its_turn_before_a_deadline),
         cmocka_unit_test(test_a_peer_that_says_nothing_is_sent_away),
+        cmocka_unit_test(test_many_that_say_nothing_are_sent_away_in_passes),
         cmocka_unit_test(test_output_of_all_connections_of_a_user_is_bounded),
         cmocka_unit_test(test_a_full_large_chunk_is_not_taken_for_another),
     };

@@ -21,7 +21,7 @@ static struct sp_testing_result check_store(struct sp_testing *fixture, const ch
                           "--value-bytes",
                           "1000",
                           "--operations",
-                          "3000",
+                          RUNNING_ON_VALGRIND ? "1000" : "3000",
                           "--zipf",
                           "0.8",
                           "--write-share",
