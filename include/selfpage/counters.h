@@ -107,7 +107,9 @@
     X(u64, copies, "slots", "copied logically")                                                    \
     X(u64, moved, "pages", "whose bytes were moved, for copies and for writes to them")            \
     X(u64, broken, "copies", "that a write made a page of their own")                              \
-    X(u32, shared, "pages", "that more than one slot names now")
+    X(u32, shared, "pages", "that more than one slot names now")                                   \
+    X(u64, locks, "locks", "of containers by tasks that do not own them")                          \
+    X(u64, locks_expired, "locks", "that ended because their time was over")
 
 /** What swap counts. swap.name in expectations. */
 #define SP_SWAP_STATUS(X, E)                                                                       \

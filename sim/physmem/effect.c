@@ -13,6 +13,7 @@
 #include "seat.h"
 #include "send.h"
 #include "stack.h"
+#include "weak.h"
 
 _Static_assert(WIRE_MAPS == PHYSMEM_MAPS_MAX, "one reply holds what the core maps at once");
 _Static_assert(WIRE_PIECES == PHYSMEM_PIECES_MAX, "the same pieces");
@@ -85,6 +86,11 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         message->part.frames = effect->part.part.frames;
         message->part.left = effect->part.part.left;
         message->part.change = effect->part.change;
+        break;
+    case PHYSMEM_REPLY_SHARED:
+    case PHYSMEM_REPLY_ADOPTED:
+    case PHYSMEM_REPLY_VERSION:
+        weak_reply(service, effect);
         break;
     case PHYSMEM_REPLY_OFFER:
         send_begin(service, WIRE_OFFER, 0);
@@ -287,6 +293,9 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_REPLY_CONTAINER:
     case PHYSMEM_REPLY_AVAILABILITY:
     case PHYSMEM_REPLY_PART:
+    case PHYSMEM_REPLY_SHARED:
+    case PHYSMEM_REPLY_ADOPTED:
+    case PHYSMEM_REPLY_VERSION:
     case PHYSMEM_REPLY_OFFER:
         reply(service, effect);
         break;

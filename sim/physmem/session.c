@@ -15,6 +15,7 @@
 #include "seat.h"
 #include "send.h"
 #include "trace.h"
+#include "weak.h"
 
 /* connection->user of observers and policy servers, which have no seat. */
 static struct seat observer_seat;
@@ -360,7 +361,8 @@ static void on_request(struct service *service, struct connection *connection,
         observer_status(service, connection, message);
         break;
     default:
-        violation(connection, message, "a task");
+        if (!weak_request(service, &request, message))
+            violation(connection, message, "a task");
     }
 }
 

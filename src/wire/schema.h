@@ -278,6 +278,22 @@
  * before the failing one; nothing is copied then. */
 #define WIRE_COPY_REQUEST_FIELDS(F, E, S, L)                                                       \
     F(u32, from) F(u32, to) L(piece, pieces, WIRE_PIECES)
+/* Weak references: core/physmem/shares.h. `task` 0: whoever shows the token that SHARED tells. */
+#define WIRE_SHARE_FIELDS(F, E, S, L)                                                              \
+    F(u32, container) F(u32, task) E(rights, WIRE_RIGHTS) F(u64, lock_ns)
+#define WIRE_SHARED_FIELDS(F, E, S, L)                                                             \
+    F(u32, container) F(u32, share) F(u64, token) F(u64, version)
+#define WIRE_ADOPT_FIELDS(F, E, S, L)             F(u32, container) F(u64, token)
+#define WIRE_ADOPTED_FIELDS(F, E, S, L)                                                            \
+    F(u32, container) F(u32, owner) F(u32, slots) E(rights, WIRE_RIGHTS) F(u64, lock_ns)           \
+    F(u64, version)
+/* `share` 0: all. */
+#define WIRE_REVOKE_SHARE_FIELDS(F, E, S, L)      F(u32, container) F(u32, share)
+#define WIRE_LOCK_FIELDS(F, E, S, L)                                                               \
+    F(u32, container) F(u64, lock_ns) E(unmap, WIRE_BOOLEANS)
+/* `lock_ns`: until the lock ends, which the task `locker` has; 0: there is none. */
+#define WIRE_VERSION_FIELDS(F, E, S, L)           F(u64, version) F(u64, lock_ns) F(u32, locker)
+#define WIRE_CONTAINER_ONLY_FIELDS(F, E, S, L)    F(u32, container)
 #define WIRE_FD_FIELDS(F, E, S, L)                F(u32, extent) F(u32, pages)
 /* `places` of the stack at least; in STACK those that it has: see shm/frame_stack.h. */
 #define WIRE_STACK_OPEN_FIELDS(F, E, S, L)        F(u32, container) F(u32, places)
@@ -400,6 +416,17 @@
     /* -> DONE: the task gives up rights */                                                        \
     X(UNMAP_OWN, unmap_own, 31, 0, TASK, WIRE_SLOTS_FIELDS)                                        \
     X(COPY, copy, 35, 0, TASK, WIRE_COPY_REQUEST_FIELDS)       /* -> DONE */                       \
+    X(SHARE, share, 104, 0, TASK, WIRE_SHARE_FIELDS)           /* -> SHARED */                     \
+    X(SHARED, shared, 105, 0, PHYSMEM, WIRE_SHARED_FIELDS)                                         \
+    X(ADOPT, adopt, 106, 0, TASK, WIRE_ADOPT_FIELDS)           /* -> ADOPTED */                    \
+    X(ADOPTED, adopted, 107, 0, PHYSMEM, WIRE_ADOPTED_FIELDS)                                      \
+    /* -> VERSION_IS */                                                                            \
+    X(REVOKE_SHARE, revoke_share, 108, 0, TASK, WIRE_REVOKE_SHARE_FIELDS)                          \
+    X(DROP_SHARE, drop_share, 109, 0, TASK, WIRE_CONTAINER_ONLY_FIELDS)  /* -> DONE */             \
+    X(LOCK, lock, 110, 0, TASK, WIRE_LOCK_FIELDS)              /* -> VERSION_IS */                 \
+    X(UNLOCK, unlock, 111, 0, TASK, WIRE_CONTAINER_ONLY_FIELDS)          /* -> VERSION_IS */       \
+    X(ASK_VERSION, ask_version, 112, 0, TASK, WIRE_CONTAINER_ONLY_FIELDS) /* -> VERSION_IS */      \
+    X(VERSION_IS, version_is, 113, 0, PHYSMEM, WIRE_VERSION_FIELDS)                                \
     X(STACK_OPEN, stack_open, 33, 0, TASK, WIRE_STACK_OPEN_FIELDS) /* -> STACK, DONE */            \
     X(STACK, stack, 34, 1, PHYSMEM, WIRE_STACK_FIELDS)         /* comes before the DONE */         \
     /* the task answers by DEALLOCATE */                                                           \

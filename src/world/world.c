@@ -326,6 +326,37 @@ const struct physmem_effect *world_map(struct world *world, struct physmem_task 
     return world_map_as(world, task, container, start, count, SLOT_READ | SLOT_WRITE);
 }
 
+const struct physmem_effect *world_share(struct world *world, struct physmem_task *task,
+                                         uint32_t container,
+                                         const struct physmem_permission *permission)
+{
+    const struct physmem_request request = world_request(world, task);
+
+    NOTE(world, task, "share a container");
+    physmem_share(world->physmem, world->now, &request, container, permission);
+    return answer(world, &request);
+}
+
+const struct physmem_effect *world_adopt(struct world *world, struct physmem_task *task,
+                                         uint32_t container, uint64_t token)
+{
+    const struct physmem_request request = world_request(world, task);
+
+    NOTE(world, task, "take a weak reference");
+    physmem_share_adopt(world->physmem, world->now, &request, container, token);
+    return answer(world, &request);
+}
+
+const struct physmem_effect *world_lock(struct world *world, struct physmem_task *task,
+                                        uint32_t container, uint64_t lock_ns, bool unmap)
+{
+    const struct physmem_request request = world_request(world, task);
+
+    NOTE(world, task, "lock a container");
+    physmem_lock(world->physmem, world->now, &request, container, lock_ns, unmap);
+    return answer(world, &request);
+}
+
 const struct physmem_effect *world_copy(struct world *world, struct physmem_task *task,
                                         uint32_t from, uint32_t to,
                                         const struct physmem_piece *pieces, uint32_t count)

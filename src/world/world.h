@@ -138,6 +138,19 @@ const struct physmem_effect *world_map_as(struct world *world, struct physmem_ta
                                           uint32_t container, uint32_t start, uint32_t count,
                                           uint8_t rights);
 
+/* Let another task (its number; 0: the one that shows the token) use a container. */
+const struct physmem_effect *world_share(struct world *world, struct physmem_task *task,
+                                         uint32_t container,
+                                         const struct physmem_permission *permission);
+
+/* Take a weak reference. */
+const struct physmem_effect *world_adopt(struct world *world, struct physmem_task *task,
+                                         uint32_t container, uint64_t token);
+
+/* Lock a container to which the task has a weak reference. */
+const struct physmem_effect *world_lock(struct world *world, struct physmem_task *task,
+                                        uint32_t container, uint64_t lock_ns, bool unmap);
+
 /* Copy slots from one container of the task to another. */
 const struct physmem_effect *world_copy(struct world *world, struct physmem_task *task,
                                         uint32_t from, uint32_t to,

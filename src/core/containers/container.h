@@ -58,13 +58,26 @@ struct extent {
     struct container_slot slot[];
 };
 
+/* A task that may read all of a clean extent. */
+struct clean_reader {
+    uint32_t task;
+    bool shown; /* it has the descriptor, which can only read */
+};
+
 /* What a clean extent has beside its backing. INVARIANT: extent.allocated == pages with users. */
 struct clean {
-    uint32_t *reader; /* ids of the tasks that have its descriptor, which can only read */
+    struct clean_reader
+        *reader; /* every task that has, or had, a slot that names one of its pages */
     uint32_t readers;
     uint32_t reader_capacity;
-    uint32_t user[]; /* by page: slots that name it */
+    uint64_t pass;                    /* the last request to copy that named pages of it, ... */
+    uint64_t seen[EXTENT_PAGES / 64]; /* ... which these are, ... */
+    uint32_t marked;                  /* ... how many, ... */
+    bool admitted;                    /* ... and whether the slots copied to may name them, too */
+    uint32_t user[];                  /* by page: slots that name it */
 };
+
+struct sharing; /* core/physmem/state.h */
 
 struct extent_node {
     uint32_t used;  /* extents that exist */
@@ -77,9 +90,10 @@ struct container {
     uint32_t slots;
     uint32_t allocated;
     uint32_t soft;
-    uint64_t version;       /* operations so far */
-    void *owner;            /* which task has the frames; for the creator of the container */
-    struct container *next; /* of the same owner */
+    uint64_t version;        /* operations so far that may have changed what its slots hold */
+    void *owner;             /* which task has the frames; for the creator of the container */
+    struct sharing *sharing; /* with other tasks; NULL: it never was */
+    struct container *next;  /* of the same owner */
     struct container *prev;
     struct extent_node *node[];
 };

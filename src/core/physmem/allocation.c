@@ -329,6 +329,7 @@ void allocation_finish(struct physmem *physmem, const struct physmem_request *re
         zeroed = fill_singly(physmem, container, allocation, plan->span);
     else
         fill_blocks(physmem, container, allocation, plan->span);
+    container->version++;
     if (task->held < held)
         recall_pay(physmem, task, held - task->held);
     else

@@ -15,14 +15,14 @@ static const uint8_t ladder[SP_BREACH_ACTIONS] = {
 /* The contract that says what a missed recall costs: the one whose frames they are. Extra frames bear
  * no label; for them it is the contract for extra frames with the gentlest rung, just as they have
  * the longest grace of any. NULL: none allows the task extra frames any more. */
-static const struct contract *contract_of_recall(const struct recall *recall)
+static const struct contract *contract_of_recall(struct recall *recall)
 {
     const struct contract *gentlest = NULL;
 
     check(recall->missing > 0);
     if (recall->contract != NULL)
         return recall->contract;
-    for (const struct contract *c = recall->task->contract_list; c != NULL; c = c->next)
+    for (const struct contract *c = recall_debtor(recall)->contract_list; c != NULL; c = c->next)
         if (c->terms.kind == SP_EXTRA && c->state != SP_CONTRACT_COUNTERED &&
             (gentlest == NULL || ladder[c->terms.on_breach] < ladder[gentlest->terms.on_breach]))
             gentlest = c;
@@ -45,7 +45,7 @@ static uint64_t charge(struct physmem_task *task, uint32_t frames, uint64_t bid)
 /* Extend the deadline once more, unless the task has used that up. */
 static bool extend(struct physmem *physmem, struct recall *recall, uint64_t charged)
 {
-    struct physmem_task *task = recall->task;
+    struct physmem_task *task = recall_debtor(recall);
     struct grace grace = recall_grace(task, recall->contract);
     struct physmem_effect *effect;
 
@@ -68,7 +68,7 @@ static bool extend(struct physmem *physmem, struct recall *recall, uint64_t char
 
 void breach_recall_missed(struct physmem *physmem, struct recall *recall)
 {
-    struct physmem_task *task = recall->task;
+    struct physmem_task *task = recall_debtor(recall);
     const struct contract *contract = contract_of_recall(recall);
     unsigned rung = contract != NULL ? contract->terms.on_breach : SP_BREACH_REVOKE;
     uint64_t charged = 0;

@@ -36,8 +36,18 @@ static const char *check_slot(const struct physmem *physmem, const struct contai
     return NULL;
 }
 
+static bool has_reader(const struct clean *clean, const struct physmem_task *task)
+{
+    uint32_t i = 0;
+
+    while (i < clean->readers && clean->reader[i].task != task->id)
+        i++;
+    return i < clean->readers;
+}
+
 /* The page that a slot names instead of its own. */
-static const char *check_copy(const struct physmem *physmem, const struct extent *home, uint32_t i)
+static const char *check_copy(const struct physmem *physmem, const struct container *container,
+                              const struct extent *home, uint32_t i)
 {
     const struct copied *copied = home->copied != NULL ? &home->copied[i] : NULL;
     const struct extent *extent;
@@ -49,6 +59,8 @@ static const char *check_copy(const struct physmem *physmem, const struct extent
         return "a copy names a page that does not exist";
     if (extent->clean->user[copied->page] == 0)
         return "a copy names a page without users";
+    if (container->owner != &physmem->nobody && !has_reader(extent->clean, container->owner))
+        return "a task names a page that it may not read";
     return (home->slot[i].rights & SLOT_WRITE) != 0 ? "a copy can be written" : NULL;
 }
 
@@ -101,8 +113,8 @@ static const char *check_container(const struct physmem *physmem, const struct c
             in_extent += slot_is_allocated(entry);
             soft_in_extent += entry->soft;
             copies_in_extent += entry->copy;
-            if (entry->copy && check_copy(physmem, extent, i) != NULL)
-                return check_copy(physmem, extent, i);
+            if (entry->copy && check_copy(physmem, container, extent, i) != NULL)
+                return check_copy(physmem, container, extent, i);
         }
         if (copies_in_extent != extent->copies)
             return "an extent miscounts its copies";
@@ -181,6 +193,49 @@ static const char *check_contracts(const struct physmem *physmem, const struct p
     return NULL;
 }
 
+/* The weak references to one container, and its lock. */
+static const char *check_shares(const struct container *container)
+{
+    const struct sharing *sharing = container->sharing;
+    bool locker_found;
+    uint32_t shares = 0;
+
+    if (sharing == NULL)
+        return NULL;
+    locker_found = sharing->locker == NULL;
+    for (const struct share *s = sharing->first; s != NULL; s = s->next) {
+        shares++;
+        if (s->container != container || s->number == 0 || s->number > sharing->numbers)
+            return "a weak reference is misplaced";
+        if (s->task == container->owner || (s->task == NULL && (s->adopted || s->token == 0)))
+            return "a weak reference that nobody can have";
+        if (s->task != NULL && s->task->state != STANDING_THERE)
+            return "a weak reference of a task that has ended";
+        locker_found = locker_found || (s == sharing->locker && s->adopted);
+    }
+    if (shares != sharing->shares || shares > SHARES_PER_CONTAINER || !locker_found)
+        return "a container miscounts its weak references, or none of them has the lock";
+    if (deadline_is_running(&sharing->deadline) != (sharing->locker != NULL) ||
+        (sharing->waits && sharing->locker == NULL))
+        return "a lock without a deadline, or the other way round";
+    return NULL;
+}
+
+/* What a task was given by others. */
+static const char *check_given(const struct physmem_task *task)
+{
+    const struct share *before = NULL;
+    uint32_t given = 0;
+
+    for (const struct share *s = task->share_list; s != NULL; s = s->next_of_task) {
+        if (s->task != task || s->prev_of_task != before)
+            return "the list of a task's weak references is wrong";
+        given += !s->adopted;
+        before = s;
+    }
+    return given == task->shares_given ? NULL : "weak references not taken are miscounted";
+}
+
 static const char *check_debts(const struct physmem_task *task)
 {
     uint32_t owed = 0;
@@ -217,8 +272,14 @@ static const char *check_task(const struct physmem *physmem, const struct physme
     uint32_t extents = sums->extents;
     const char *wrong = NULL;
 
-    for (const struct container *c = task->container_list; c != NULL && wrong == NULL; c = c->next)
+    for (const struct container *c = task->container_list; c != NULL && wrong == NULL;
+         c = c->next) {
         wrong = c->owner == task ? check_container(physmem, c, sums) : "a container is misplaced";
+        if (wrong == NULL)
+            wrong = check_shares(c);
+    }
+    if (wrong == NULL)
+        wrong = check_given(task);
     if (wrong == NULL && (sums->held - held != task->held || sums->soft - soft != task->soft))
         wrong = "what a task holds is not what its containers hold";
     if (wrong == NULL && sums->extents - extents != task->extents)

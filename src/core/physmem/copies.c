@@ -10,7 +10,9 @@ struct extent *copies_extent_new(struct physmem *physmem, struct physmem_task *t
     check(task->state == STANDING_THERE);
     if (extent == NULL)
         return NULL;
-    extent->handle = handles_new(&physmem->extents, extent);
+    if (memory_reserve(physmem->allocator, &extent->clean->reader, &extent->clean->reader_capacity,
+                       sizeof(*extent->clean->reader), 2) == 0)
+        extent->handle = handles_new(&physmem->extents, extent);
     if (extent->handle == 0) {
         container_clean_free(physmem->allocator, extent);
         return NULL;
@@ -37,6 +39,70 @@ void copies_extent_end(struct physmem *physmem, struct extent *extent)
     handles_free(&physmem->extents, extent->handle);
     physmem->cleans--;
     container_clean_free(physmem->allocator, extent);
+}
+
+/* The reader of this number, at the first place from now on; NULL if there is none. */
+static struct clean_reader *reader_find(struct clean *clean, uint32_t task)
+{
+    for (uint32_t i = 0; i < clean->readers; i++) {
+        const struct clean_reader found = clean->reader[i];
+
+        if (found.task != task)
+            continue;
+        clean->reader[i] = clean->reader[0];
+        clean->reader[0] = found;
+        return &clean->reader[0];
+    }
+    return NULL;
+}
+
+int copies_reserve(struct physmem *physmem, struct extent *extent)
+{
+    struct clean *clean = extent->clean;
+
+    ensure(clean != NULL);
+    return memory_reserve(physmem->allocator, &clean->reader, &clean->reader_capacity,
+                          sizeof(*clean->reader), clean->readers + 1);
+}
+
+void copies_mark(struct extent *extent, uint32_t page, uint64_t pass)
+{
+    struct clean *clean = extent->clean;
+    uint64_t bit = UINT64_C(1) << page % 64;
+
+    ensure(page < extent->pages && clean->user[page] > 0);
+    if (clean->pass != pass) {
+        clean->pass = pass;
+        clean->marked = 0;
+        memset(clean->seen, 0, sizeof(clean->seen));
+    }
+    clean->marked += (clean->seen[page / 64] & bit) == 0;
+    clean->seen[page / 64] |= bit;
+    check(clean->marked <= extent->allocated);
+}
+
+bool copies_admit(struct extent *extent, const struct physmem_task *task, uint64_t pass)
+{
+    struct clean *clean = extent->clean;
+
+    ensure(clean->pass == pass);
+    clean->admitted = reader_find(clean, task->id) != NULL || clean->marked == extent->allocated;
+    return clean->admitted;
+}
+
+/* The owner of a slot that is about to name a page becomes a reader. There is room. */
+static void reader_add(const struct physmem *physmem, const struct extent *home,
+                       struct clean *clean)
+{
+    const struct container *container = handles_object(&physmem->containers, home->container);
+    const struct physmem_task *task;
+
+    ensure(container != NULL);
+    task = container->owner;
+    if (reader_find(clean, task->id) != NULL)
+        return;
+    ensure(clean->readers < clean->reader_capacity);
+    clean->reader[clean->readers++] = (struct clean_reader){.task = task->id};
 }
 
 static struct copied *copied_of(struct extent *home, uint32_t slot)
@@ -110,6 +176,7 @@ void copies_join(struct physmem *physmem, struct extent *home, uint32_t slot, st
 
     ensure(slot_is_allocated(entry) && home->copied != NULL && page < clean->pages);
     before = home->copied[slot % EXTENT_PAGES];
+    reader_add(physmem, home, clean->clean);
     home->copied[slot % EXTENT_PAGES] = (struct copied){clean->handle, page};
     home->copies += !left;
     entry->copy = 1;
@@ -170,25 +237,20 @@ uint32_t copies_run(struct extent *home, uint32_t slot, uint32_t stop)
     return end;
 }
 
-int copies_show(struct physmem *physmem, struct physmem_task *task, struct extent *extent)
+void copies_show(struct physmem *physmem, struct physmem_task *task, struct extent *extent)
 {
-    struct clean *clean = extent->clean;
+    struct clean_reader *reader = reader_find(extent->clean, task->id);
     struct physmem_effect *effect;
 
-    ensure(!extent->pending);
-    for (uint32_t i = 0; i < clean->readers; i++)
-        if (clean->reader[i] == task->id)
-            return 0;
-    if (memory_reserve(physmem->allocator, &clean->reader, &clean->reader_capacity,
-                       sizeof(*clean->reader), clean->readers + 1) != 0)
-        return ENOMEM;
-    clean->reader[clean->readers++] = task->id;
+    ensure(!extent->pending && reader != NULL);
+    if (reader->shown)
+        return;
+    reader->shown = true;
     effect = emit_effect(physmem, PHYSMEM_EXTENT_SEND, task);
     effect->extent.extent = extent->handle;
     effect->extent.descriptor = extent->descriptor;
     effect->extent.count = extent->pages;
     effect->extent.read_only = true;
-    return 0;
 }
 
 void copies_break(struct physmem *physmem, struct extent *home, uint32_t slot, uint32_t stop)

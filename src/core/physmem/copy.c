@@ -8,6 +8,7 @@
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
 #include "core/physmem/punch.h"
+#include "core/physmem/shares.h"
 
 /* One request, and how far its check or its execution has come. */
 struct copy_request {
@@ -15,9 +16,14 @@ struct copy_request {
     struct container *from;
     struct container *to;
     struct extent *clean; /* for contents that move, or NULL */
+    uint64_t pass;        /* for copies_mark */
     uint32_t number;      /* of the slot, counted over all pieces */
     uint32_t moves;       /* pages that move */
     const char *text;     /* what is wrong */
+    /* By page of the clean extent: what moved there from another clean extent. */
+    struct copied parted[PHYSMEM_COPY_MAX];
+    /* Of the slots copied from and to, those that were no copies before, by number. */
+    uint64_t became[2][PHYSMEM_COPY_MAX / 64];
 };
 
 typedef int copy_step(struct copy_request *copy, uint32_t from, uint32_t to);
@@ -46,6 +52,22 @@ static bool is_mapped(const struct container_slot *entry)
     return entry->rights != 0 || entry->unmapping;
 }
 
+/* Whether the request goes from one task's slots to those of another. */
+static bool is_between_tasks(const struct copy_request *copy)
+{
+    check(copy->from->owner != NULL && copy->to->owner != NULL);
+    return copy->from->owner != copy->to->owner;
+}
+
+/* A slot to copy from, which is a copy already, names this page. Returns 0 or ENOMEM. */
+static int mark(struct copy_request *copy, struct extent *source, uint32_t from)
+{
+    struct extent *clean = copies_extent(copy->physmem, source, from);
+
+    copies_mark(clean, source->copied[from % EXTENT_PAGES].page, copy->pass);
+    return copies_reserve(copy->physmem, clean) == 0 ? 0 : ENOMEM;
+}
+
 static int check_slot(struct copy_request *copy, uint32_t from, uint32_t to)
 {
     struct extent *source = container_extent(copy->from, from);
@@ -66,20 +88,94 @@ static int check_slot(struct copy_request *copy, uint32_t from, uint32_t to)
     if (container_extent_copied(copy->physmem->allocator, source) != 0 ||
         container_extent_copied(copy->physmem->allocator, target) != 0)
         return ENOMEM;
-    copy->moves += !extent_slot(source, from)->copy;
+    if (is_between_tasks(copy) && extent_slot(source, from)->copy && mark(copy, source, from) != 0)
+        return ENOMEM;
     copy->text = NULL;
     return 0;
 }
 
-/* The contents of a slot move to the next page of the clean extent. */
-static void clean_slot(struct copy_request *copy, struct extent *home, uint32_t slot)
+/* Count the contents that move; all slots were checked. Returns 0. */
+static int count_slot(struct copy_request *copy, uint32_t from, uint32_t to)
+{
+    struct extent *source = container_extent(copy->from, from);
+
+    (void)to;
+    if (!extent_slot(source, from)->copy)
+        copy->moves++;
+    else if (is_between_tasks(copy))
+        copy->moves +=
+            !copies_admit(copies_extent(copy->physmem, source, from), copy->to->owner, copy->pass);
+    return 0;
+}
+
+/* Check a request, and count what moves. Returns 0 or what is wrong. */
+static int check_all(struct copy_request *copy, const struct physmem_piece *pieces, uint32_t count)
+{
+    int error;
+
+    copy->pass = ++copy->physmem->copy_pass;
+    error = for_each(copy, pieces, count, check_slot);
+    return error != 0 ? error : for_each(copy, pieces, count, count_slot);
+}
+
+/* The page of the clean extent that is filled next. */
+static uint32_t next_page(struct copy_request *copy)
 {
     uint32_t page = copy->moves++;
 
     ensure(copy->clean != NULL && page < copy->clean->pages);
+    return page;
+}
+
+/* The contents of a slot move from its home to the clean extent, and the slot with them. */
+static void clean_slot(struct copy_request *copy, struct extent *home, uint32_t slot)
+{
+    uint32_t page = next_page(copy);
+
     if (home->handle != 0 && !home->pending) /* or it holds zeros */
         copies_move(copy->physmem, home, slot % EXTENT_PAGES, copy->clean, page);
     copies_join(copy->physmem, home, slot, copy->clean, page);
+}
+
+/* Whether the slot copied to may not name the page that the slot copied from names. */
+static bool is_hidden(const struct copy_request *copy, struct extent *source, uint32_t from)
+{
+    const struct extent *clean = copies_extent(copy->physmem, source, from);
+
+    if (!is_between_tasks(copy) || clean == copy->clean)
+        return false;
+    ensure(clean->clean->pass == copy->pass);
+    return !clean->clean->admitted;
+}
+
+/* The page of the request's own clean extent that has the contents of this one of another: those of an
+ * earlier slot, or they move. */
+static uint32_t parted_page(struct copy_request *copy, const struct copied *copied)
+{
+    uint32_t page = 0;
+
+    while (page < copy->moves &&
+           (copy->parted[page].extent != copied->extent || copy->parted[page].page != copied->page))
+        page++;
+    if (page < copy->moves && copy->clean->clean->user[page] > 0)
+        return page;
+    page = next_page(copy);
+    copy->parted[page] = *copied;
+    copies_move(copy->physmem, handles_object(&copy->physmem->extents, copied->extent),
+                copied->page, copy->clean, page);
+    return page;
+}
+
+/* What a slot that is a copy names moves to a clean extent of the request's own. The slot moves along,
+ * unless it is mapped: its mapping shows the old page, which must then stay. Returns the page. */
+static uint32_t part_slot(struct copy_request *copy, struct extent *source, uint32_t from)
+{
+    const struct copied copied = source->copied[from % EXTENT_PAGES];
+    uint32_t page = parted_page(copy, &copied);
+
+    if (!is_mapped(extent_slot(source, from)))
+        copies_join(copy->physmem, source, from, copy->clean, page);
+    return page;
 }
 
 static int copy_slot(struct copy_request *copy, uint32_t from, uint32_t to)
@@ -87,10 +183,17 @@ static int copy_slot(struct copy_request *copy, uint32_t from, uint32_t to)
     struct extent *source = container_extent(copy->from, from);
     struct extent *target = container_extent(copy->to, to);
 
+    uint64_t bit = UINT64_C(1) << copy->number % 64;
+
+    copy->became[0][copy->number / 64] |= extent_slot(source, from)->copy ? 0 : bit;
+    copy->became[1][copy->number / 64] |= extent_slot(target, to)->copy ? 0 : bit;
     if (!extent_slot(source, from)->copy)
         clean_slot(copy, source, from);
-    copies_join(copy->physmem, target, to, copies_extent(copy->physmem, source, from),
-                source->copied[from % EXTENT_PAGES].page);
+    if (is_hidden(copy, source, from))
+        copies_join(copy->physmem, target, to, copy->clean, part_slot(copy, source, from));
+    else
+        copies_join(copy->physmem, target, to, copies_extent(copy->physmem, source, from),
+                    source->copied[from % EXTENT_PAGES].page);
     check(extent_slot(target, to)->copy);
     copy->physmem->counters.copies++;
     return 0;
@@ -98,19 +201,22 @@ static int copy_slot(struct copy_request *copy, uint32_t from, uint32_t to)
 
 /* The pages at home of the slots that became copies are cleared: after all moves, since a home
  * may be the source of several. */
-static void clear_homes(struct physmem *physmem, struct container *container,
-                        const struct physmem_piece *pieces, uint32_t count, bool to)
+static void clear_homes(const struct copy_request *copy, const struct physmem_piece *pieces,
+                        uint32_t count, bool to)
 {
+    struct container *container = to ? copy->to : copy->from;
     struct punch punch = {NULL};
+    uint32_t number = 0;
 
     check(count > 0);
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t j = 0; j < pieces[i].count; j++) {
+        for (uint32_t j = 0; j < pieces[i].count; j++, number++) {
             uint32_t slot = (to ? pieces[i].to : pieces[i].from) + j;
 
-            punch_add(physmem, &punch, container_extent(container, slot), slot);
+            if ((copy->became[to][number / 64] >> number % 64 & 1) != 0)
+                punch_add(copy->physmem, &punch, container_extent(container, slot), slot);
         }
-    punch_flush(physmem, &punch);
+    punch_flush(copy->physmem, &punch);
 }
 
 /* Everything is checked, and the clean extent is there if one is needed. */
@@ -120,12 +226,11 @@ static void carry_out(struct copy_request *copy, const struct physmem_request *r
     struct physmem *physmem = copy->physmem;
 
     ensure(for_each(copy, pieces, count, copy_slot) == 0);
-    clear_homes(physmem, copy->from, pieces, count, false);
-    clear_homes(physmem, copy->to, pieces, count, true);
+    clear_homes(copy, pieces, count, false);
+    clear_homes(copy, pieces, count, true);
     /* A slot that came to be a copy by an earlier piece needed no page of its own. */
     if (copy->clean != NULL && copy->clean->allocated == 0)
         copies_extent_end(physmem, copy->clean);
-    copy->from->version++;
     copy->to->version++;
     emit_done(physmem, request, 0, copy->number, NULL);
 }
@@ -192,8 +297,8 @@ void physmem_copy(struct physmem *physmem, uint64_t now, const struct physmem_re
 
     if (!input_begin(physmem, now, request))
         return;
-    copy.from = input_container(physmem, request, from);
-    copy.to = copy.from == NULL ? NULL : input_container(physmem, request, to);
+    copy.from = shares_container(physmem, request, from, SLOT_READ);
+    copy.to = copy.from == NULL ? NULL : shares_container(physmem, request, to, SLOT_WRITE);
     if (copy.to == NULL)
         return;
     if (copying_waits(task) || task->mapping.container != NULL) {
@@ -202,7 +307,7 @@ void physmem_copy(struct physmem *physmem, uint64_t now, const struct physmem_re
     }
     error = wrong_pieces(&copy, pieces, count);
     if (error == 0)
-        error = for_each(&copy, pieces, count, check_slot);
+        error = check_all(&copy, pieces, count);
     if (error != 0)
         emit_done(physmem, request, error, copy.number, copy.text);
     else if (copy.moves > 0)
@@ -233,12 +338,13 @@ static void copy_again(struct physmem *physmem, struct physmem_task *task, struc
                                 .from = handles_object(&physmem->containers, copying->from),
                                 .to = handles_object(&physmem->containers, copying->to),
                                 .clean = extent,
-                                .text = "the container was destroyed"};
+                                .text = "a container is gone, or locked, or not shared any more"};
     int error = ENOENT;
 
     check(!extent->pending);
-    if (copy.from != NULL && copy.from->owner == task && copy.to != NULL && copy.to->owner == task)
-        error = for_each(&copy, copying->piece, copying->pieces, check_slot);
+    if (shares_permit(copy.from, task, SLOT_READ) == 0 &&
+        shares_permit(copy.to, task, SLOT_WRITE) == 0)
+        error = check_all(&copy, copying->piece, copying->pieces);
     if (error == 0 && copy.moves <= extent->pages) {
         carry_out(&copy, &request, copying->piece, copying->pieces);
         return;

@@ -61,6 +61,9 @@ enum physmem_effect_kind {
     PHYSMEM_REPLY_AVAILABILITY, /* availability */
     PHYSMEM_REPLY_PART,         /* part */
     PHYSMEM_REPLY_STACK,        /* stack: send the descriptor, then close it */
+    PHYSMEM_REPLY_SHARED,       /* shared */
+    PHYSMEM_REPLY_ADOPTED,      /* adopted */
+    PHYSMEM_REPLY_VERSION,      /* version */
     PHYSMEM_REPLY_OFFER,        /* offer; the last of the replies */
     /* To be sent over the control connection. */
     PHYSMEM_SEND_RECALL,       /* recall */
@@ -110,6 +113,25 @@ struct physmem_effect {
         struct {
             uint32_t container;
         } container;
+        struct {            /* a weak reference was given */
+            uint64_t token; /* 0: to a task by its number */
+            uint64_t version;
+            uint32_t container;
+            uint32_t share; /* number */
+        } shared;
+        struct { /* and taken */
+            uint64_t lock_ns;
+            uint64_t version;
+            uint32_t container;
+            uint32_t owner; /* number of the task */
+            uint32_t slots;
+            uint8_t rights;
+        } adopted;
+        struct {
+            uint64_t version;
+            uint64_t lock_ns; /* until the lock ends; 0: there is none */
+            uint32_t locker;  /* number of the task; 0 */
+        } version;
         struct {
             struct sp_offer offer;
             uint32_t change; /* counts what became of the contract: the higher, the newer */

@@ -183,6 +183,7 @@ void physmem_frames_deallocate(struct physmem *physmem, uint64_t now,
 
     if (container == NULL)
         return;
+    container->version++;
     if (slots_named(ranges, count) > AT_ONCE) {
         free_in_slices(physmem, request, handle, ranges, count);
         return;
@@ -206,6 +207,7 @@ void physmem_frames_release(struct physmem *physmem, uint64_t now,
         return;
     for (uint32_t i = 0; i < count; i++)
         frames += range_soften(physmem, container, &ranges[i]);
+    container->version += frames > 0;
     returned_all(physmem, request, frames);
 }
 
@@ -255,6 +257,7 @@ void physmem_frames_recover(struct physmem *physmem, uint64_t now,
             recovered += error == 0;
         }
     }
+    container->version += recovered > 0;
     emit_done(physmem, request, error, recovered, recover_text(error));
     if (recovered > 0 || error == ENOMEM)
         breach_count_demand(physmem, request->task, recovered);

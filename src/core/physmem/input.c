@@ -1,6 +1,7 @@
 #include "core/physmem/input.h"
 
 #include "core/physmem/emit.h"
+#include "core/physmem/shares.h"
 
 bool input_refuse_revoked(struct physmem *physmem, const struct physmem_request *request)
 {
@@ -10,10 +11,16 @@ bool input_refuse_revoked(struct physmem *physmem, const struct physmem_request 
 }
 
 struct container *input_refuse_container(struct physmem *physmem,
-                                         const struct physmem_request *request)
+                                         const struct physmem_request *request,
+                                         const struct container *container)
 {
     check(request->task->state == STANDING_THERE);
-    emit_done(physmem, request, ENOENT, 0, "the task has no container of this number");
+    if (container != NULL && container->owner == request->task)
+        emit_done(physmem, request, EBUSY, 0, "another task has locked the container");
+    else if (container != NULL && shares_of(container, request->task) != NULL)
+        emit_done(physmem, request, EPERM, 0, "only the owner of a container may do this");
+    else
+        emit_done(physmem, request, ENOENT, 0, "the task has no container of this number");
     return NULL;
 }
 
@@ -36,12 +43,23 @@ static const char *wrong_ranges(const struct container *container,
     return NULL;
 }
 
+bool input_ranges_fit(struct physmem *physmem, const struct physmem_request *request,
+                      const struct container *container, const struct physmem_range *ranges,
+                      uint32_t count)
+{
+    const char *wrong = wrong_ranges(container, ranges, count);
+
+    check(request->task->state == STANDING_THERE);
+    if (wrong != NULL)
+        emit_done(physmem, request, EINVAL, 0, wrong);
+    return wrong == NULL;
+}
+
 struct container *input_ranges(struct physmem *physmem, uint64_t now,
                                const struct physmem_request *request, uint32_t handle,
                                const struct physmem_range *ranges, uint32_t count)
 {
     struct container *container;
-    const char *wrong;
 
     if (!input_begin(physmem, now, request))
         return NULL;
@@ -49,9 +67,5 @@ struct container *input_ranges(struct physmem *physmem, uint64_t now,
     if (container == NULL)
         return NULL;
     check(container->owner == request->task);
-    wrong = wrong_ranges(container, ranges, count);
-    if (wrong == NULL)
-        return container;
-    emit_done(physmem, request, EINVAL, 0, wrong);
-    return NULL;
+    return input_ranges_fit(physmem, request, container, ranges, count) ? container : NULL;
 }

@@ -8,9 +8,11 @@
 /* Refuse what a revoked task asks. Returns false. */
 bool input_refuse_revoked(struct physmem *physmem, const struct physmem_request *request);
 
-/* Refuse a request about a container that the task has not. Returns NULL. */
+/* Refuse a request about a container (NULL: there is none of the number that was named) that the task
+ * does not own, or that another has locked. Returns NULL. */
 struct container *input_refuse_container(struct physmem *physmem,
-                                         const struct physmem_request *request);
+                                         const struct physmem_request *request,
+                                         const struct container *container);
 
 /* Take note of the time. */
 static inline void input_advance(struct physmem *physmem, uint64_t now)
@@ -35,18 +37,29 @@ static inline bool input_begin(struct physmem *physmem, uint64_t now,
     return request->task->state == STANDING_THERE || input_refuse_revoked(physmem, request);
 }
 
-/* The container that a request of a task names, and whose version it therefore counts up. NULL, and
- * the request is answered, if the task has none of this number. */
+/* The container that a request of its owner names, and that no other task has locked. NULL, and the
+ * request is answered, if there is none. */
 static inline struct container *
 input_container(struct physmem *physmem, const struct physmem_request *request, uint32_t handle)
 {
     struct container *container = handles_object(&physmem->containers, handle);
 
-    if (container == NULL || container->owner != request->task)
-        return input_refuse_container(physmem, request);
+    if (container == NULL || container->owner != request->task || container_is_locked(container))
+        return input_refuse_container(physmem, request, container);
     check(container->handle == handle);
-    container->version++;
     task_plans_stale(physmem, request->task);
+    return container;
+}
+
+/* The same, of a container that may be locked. */
+static inline struct container *input_container_even_locked(struct physmem *physmem,
+                                                            const struct physmem_request *request,
+                                                            uint32_t handle)
+{
+    struct container *container = handles_object(&physmem->containers, handle);
+
+    if (container == NULL || container->owner != request->task)
+        return input_refuse_container(physmem, request, container);
     return container;
 }
 
@@ -55,5 +68,10 @@ input_container(struct physmem *physmem, const struct physmem_request *request, 
 struct container *input_ranges(struct physmem *physmem, uint64_t now,
                                const struct physmem_request *request, uint32_t handle,
                                const struct physmem_range *ranges, uint32_t count);
+
+/* Whether all ranges lie in a container. If not, the request is answered. */
+bool input_ranges_fit(struct physmem *physmem, const struct physmem_request *request,
+                      const struct container *container, const struct physmem_range *ranges,
+                      uint32_t count);
 
 #endif

@@ -71,8 +71,10 @@ static int run_back(struct physmem *physmem, struct physmem_task *task, struct e
                     uint32_t slot)
 {
     check(slot_is_allocated(extent_slot(extent, slot)));
-    if (is_elsewhere(extent, slot, task->mapping.rights))
-        return copies_show(physmem, task, copies_extent(physmem, extent, slot));
+    if (is_elsewhere(extent, slot, task->mapping.rights)) {
+        copies_show(physmem, task, copies_extent(physmem, extent, slot));
+        return 0;
+    }
     return extent->handle == 0 ? extent_request(physmem, task, extent) : 0;
 }
 
@@ -170,6 +172,8 @@ static void finish(struct physmem *physmem, struct physmem_task *task)
         return;
     }
     give_rights(physmem, mapping);
+    if ((mapping->rights & SLOT_WRITE) != 0)
+        mapping->container->version++;
     effect = emit_reply(physmem, PHYSMEM_REPLY_MAPPED, &request, 0, NULL);
     effect->mapped.first = first;
     effect->mapped.count = physmem->items - first;

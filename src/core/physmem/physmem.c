@@ -8,6 +8,7 @@
 #include "core/physmem/frames.h"
 #include "core/physmem/input.h"
 #include "core/physmem/life.h"
+#include "core/physmem/lock.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/rows.h"
 #include "core/physmem/settle.h"
@@ -148,6 +149,9 @@ static void due(struct physmem *physmem, struct deadline *deadline)
         arbiter_tick(physmem);
         break;
     case PURPOSE_LOOK: /* settling looks */
+        break;
+    case PURPOSE_LOCK:
+        lock_due(physmem, OWNER_OF(deadline, struct sharing, deadline));
         break;
     case PURPOSE_TELL:
         told_due(physmem);

@@ -56,7 +56,7 @@ static struct recall *unused_recall(struct physmem_task *task)
 /* Grace for a recall begins. */
 static void start_grace(struct physmem *physmem, struct recall *recall, struct grace grace)
 {
-    const struct physmem_task *task = recall->task;
+    const struct physmem_task *task = recall_debtor(recall);
     uint64_t ns = grace.unit == SP_GRACE_TIME ? grace.grace : physmem->config.silence_ns;
 
     ensure(recall->missing > 0);
@@ -72,11 +72,11 @@ static void start_grace(struct physmem *physmem, struct recall *recall, struct g
 /* Count a recall of `frames` frames in the books. */
 static void count(struct physmem *physmem, struct recall *recall, uint32_t frames)
 {
-    struct physmem_task *task = recall->task;
+    struct physmem_task *task = recall_debtor(recall);
 
     check(recall->missing == 0 && frames > 0 && frames <= task_recallable(task));
     recall->id = ++task->recalled;
-    recall->asked = frames & INT32_MAX;
+    recall->asked = frames & ((UINT32_C(1) << 29) - 1);
     recall->missing = frames;
     recall->overdue = false;
     task->owed += frames;
@@ -89,15 +89,15 @@ static void count(struct physmem *physmem, struct recall *recall, uint32_t frame
     books_availability_changed(physmem);
 }
 
-static void send(struct physmem *physmem, const struct recall *recall, struct grace grace)
+static void send(struct physmem *physmem, struct recall *recall, struct grace grace)
 {
     struct physmem_effect *effect;
 
     check(recall->missing > 0);
-    check(recall->missing <= recall->task->owed);
-    if (!recall->task->control)
+    check(recall->missing <= recall_debtor(recall)->owed);
+    if (!recall_debtor(recall)->control)
         return;
-    effect = emit_effect(physmem, PHYSMEM_SEND_RECALL, recall->task);
+    effect = emit_effect(physmem, PHYSMEM_SEND_RECALL, recall_debtor(recall));
     effect->recall.id = recall->id;
     effect->recall.frames = recall->missing;
     effect->recall.may_clean = grace.may_clean;
@@ -215,7 +215,7 @@ static struct recall *next_recall(struct physmem_task *task)
 
 static void reduce(struct physmem *physmem, struct recall *recall, uint32_t frames)
 {
-    struct physmem_task *task = recall->task;
+    struct physmem_task *task = recall_debtor(recall);
 
     ensure(frames <= recall->missing && frames <= task->owed && frames <= physmem->owed);
     books_row_changed(physmem, task);
@@ -279,14 +279,14 @@ void recall_forgive(struct physmem *physmem, struct physmem_task *task)
 
 void recall_restart(struct physmem *physmem, struct recall *recall)
 {
-    check(recall->missing > 0 && recall->missing <= recall->task->owed);
+    check(recall->missing > 0 && recall->missing <= recall_debtor(recall)->owed);
     if (!recall->overdue) {
         recall->overdue = true;
-        recall->task->overdue += recall->missing;
+        recall_debtor(recall)->overdue += recall->missing;
         physmem->overdue += recall->missing;
     }
     ensure(physmem->overdue <= physmem->owed);
-    start_grace(physmem, recall, recall_grace(recall->task, recall->contract));
+    start_grace(physmem, recall, recall_grace(recall_debtor(recall), recall->contract));
     books_availability_changed(physmem);
 }
 

@@ -153,7 +153,7 @@ static uint32_t take_best(struct physmem *physmem, struct physmem_task *task, ui
 
 bool repossess_missing(struct physmem *physmem, struct recall *recall)
 {
-    struct physmem_task *task = recall->task;
+    struct physmem_task *task = recall_debtor(recall);
     uint64_t id = recall->id;
     uint32_t missing = recall->missing;
     uint32_t taken = 0;

@@ -31,6 +31,9 @@ struct physmem_task;
 #define PHYSMEM_ZERO    8u
 #define PHYSMEM_FLAGS   16u
 
+#define PHYSMEM_SHARED_SLOTS 65536u                /* of a container that is shared, at most */
+#define PHYSMEM_LOCK_MAX_NS  UINT64_C(60000000000) /* longest lock */
+
 #define PHYSMEM_PIECES_MAX 64u  /* in one request to copy */
 #define PHYSMEM_COPY_MAX   256u /* slots in one request to copy */
 
@@ -50,6 +53,14 @@ struct physmem_request {
     struct physmem_task *task;
     uint32_t seq;
     bool control; /* came over the control connection */
+};
+
+/* What another task may do with a container. */
+struct physmem_permission {
+    uint64_t token;   /* random, not 0; unused if `task` is not 0 */
+    uint64_t lock_ns; /* the longest lock; 0: none; at most PHYSMEM_LOCK_MAX_NS */
+    uint32_t task;    /* number of the task; 0: the first that shows the token */
+    uint8_t rights;   /* SLOT_READ: to copy from slots; SLOT_WRITE: to copy to them */
 };
 
 struct physmem_allocation {
@@ -169,6 +180,48 @@ void physmem_frames_recover(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t container,
                             const struct physmem_range *ranges, uint32_t count);
 
+/* ---- Weak references: see core/physmem/shares.h ---- */
+
+/* Let another task use a container. Reply: shared; EINVAL (no or unknown rights, too long a lock), E2BIG
+ * (over PHYSMEM_SHARED_SLOTS slots), EMFILE (16 tasks have it already), ESRCH (no such task), EEXIST (the
+ * task has it already, or owns it), ENOSPC (256 others were given to the task by its number, and it
+ * has taken none), EAGAIN (no token), ENOENT, EBUSY, ENOMEM. */
+void physmem_share(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                   uint32_t container, const struct physmem_permission *permission);
+
+/* Take a weak reference: with its token; or (token 0) what was given to this task by its number, of this
+ * container or (container 0) what was given first. Reply: adopted; ENOENT (nothing was shared this way),
+ * EALREADY (the token was shown before), EEXIST (the task has one of this container), EINVAL (the
+ * container is the task's own). From now on requests name the container by its number. */
+void physmem_share_adopt(struct physmem *physmem, uint64_t now,
+                         const struct physmem_request *request, uint32_t container, uint64_t token);
+
+/* The owner takes back the weak reference of this number, or (0) all. Reply: version; ENOENT; EBUSY (its
+ * holder has locked the container: nothing changes, but it cannot lock it again). */
+void physmem_share_revoke(struct physmem *physmem, uint64_t now,
+                          const struct physmem_request *request, uint32_t container,
+                          uint32_t share);
+
+/* Give a weak reference up. A lock ends with it. Reply: done; ENOENT, EPERM (the task is the owner). */
+void physmem_share_drop(struct physmem *physmem, uint64_t now,
+                        const struct physmem_request *request, uint32_t container);
+
+/* Lock a container for `lock_ns`, at most as long as the owner permits. `unmap`: the owner is asked to
+ * give up all its rights first, and the reply follows its answer (physmem_unmap_answered). Reply:
+ * version, with the time that was given; EPERM (the owner permits no lock), EINVAL (no time), EBUSY
+ * (locked by another task, or a request of the owner waits), EALREADY, EAGAIN (the owner cannot be asked
+ * to unmap so much at once), ETIMEDOUT (it did not answer before the lock was over), ENOENT. */
+void physmem_lock(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                  uint32_t container, uint64_t lock_ns, bool unmap);
+
+/* End the lock. Reply: version; ETIME (the task has no lock any more). */
+void physmem_lock_end(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                      uint32_t container);
+
+/* The version of a container, for its owner and tasks with a weak reference. Reply: version; ENOENT. */
+void physmem_share_version(struct physmem *physmem, uint64_t now,
+                           const struct physmem_request *request, uint32_t container);
+
 /* Copy slots logically, in the order of the pieces: plain, scatter, gather, or any of these. Slots of
  * both containers name the same pages from then on, which nobody can write. Only the contents of
  * slots that are no copies yet have to move, once: these slots become copies, too. Each slot keeps a
@@ -177,8 +230,10 @@ void physmem_frames_recover(struct physmem *physmem, uint64_t now,
  * All slots are copied or none. Reply: done; if it fails, the count is the number of the failing slot,
  * counted over all pieces from 0.
  *   ENOENT  the slot to copy from is a hole, or soft; or no such container (count 0)
+ *   EPERM   the task's weak reference does not permit it
  *   ENOMEM  the slot to copy to has no frame; or no memory
- *   EBUSY   the task has rights to the slot to copy to, or to one to copy from that is no copy yet: it
+ *   EBUSY   another task has locked a container; or
+ *           the owner has rights to the slot to copy to, or to one to copy from that is no copy yet: it
  *           would lose what it writes to an old mapping. Give them up first (physmem_unmap_own, or
  *           the answer to an unmap). Or another request, to copy or to map, still waits
  *   EINVAL  a piece is empty or ends beyond its container, or there are none

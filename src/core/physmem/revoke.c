@@ -13,6 +13,7 @@
 #include "core/physmem/recall.h"
 #include "core/physmem/rights.h"
 #include "core/physmem/rows.h"
+#include "core/physmem/shares.h"
 #include "core/physmem/slots.h"
 #include "core/physmem/stack.h"
 #include "core/physmem/vital.h"
@@ -67,6 +68,7 @@ static void strip(struct physmem *physmem, struct physmem_task *task,
 {
     check(task->state != STANDING_GONE);
     cancel_requests(physmem, task, error);
+    shares_task_end(physmem, task);
     leave_lists(physmem, task);
     recall_end(physmem, task);
     stack_close(physmem, task);

@@ -78,7 +78,6 @@ bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
     unmap = add(physmem, task, container->handle, range);
     for (uint32_t i = 0; i < range.count; i++)
         extent_slot(extent, range.start + i)->unmapping = 1;
-    container->version++;
     physmem->counters.unmaps++;
     effect = emit_effect(physmem, PHYSMEM_SEND_UNMAP, task);
     effect->unmap.id = unmap->id;
@@ -102,7 +101,8 @@ static struct unmap *find(struct physmem_task *task, uint64_t id)
     return NULL;
 }
 
-int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id)
+int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id,
+                    struct container **containerp)
 {
     struct unmap *unmap = find(task, id);
     struct container *container;
@@ -113,6 +113,7 @@ int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t
     container = handles_object(&physmem->containers, unmap->container);
     if (container != NULL)
         rights_take(container, unmap->range, unmap->rights, true);
+    *containerp = container;
     while (task->unmap_count > 0 && rights_oldest(task)->answered) {
         task->unmap_head = (uint8_t)((task->unmap_head + 1) % PHYSMEM_UNMAPS_MAX);
         task->unmap_count--;

@@ -13,8 +13,10 @@ uint32_t rights_take(struct container *container, struct physmem_range range, ui
 bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
                      struct container *container, struct physmem_range range);
 
-/* The task answered an unmap: the rights are gone. Returns 0, or -ENOENT: it was not asked. */
-int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id);
+/* The task answered an unmap: the rights are gone. Returns 0, and *containerp is that of the slots, or
+ * NULL if it is gone; or -ENOENT: the task was not asked. */
+int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id,
+                    struct container **containerp);
 
 /* The unmap that a task has not answered for the longest time. There is one. */
 const struct unmap *rights_oldest(const struct physmem_task *task);

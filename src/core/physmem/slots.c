@@ -3,6 +3,7 @@
 #include "core/physmem/copies.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/idle.h"
+#include "core/physmem/shares.h"
 #include "core/physmem/vital.h"
 
 void slots_drop(struct physmem *physmem, struct container *container, struct extent *extent,
@@ -134,6 +135,7 @@ uint32_t slots_container_take(struct physmem *physmem, struct container *contain
     struct physmem_task *nobody = &physmem->nobody;
 
     ensure(task != nobody);
+    shares_end(physmem, container);
     if (task->mapping.container == container)
         task->mapping.container = NULL;
     vital_forget(physmem, task, container->handle);

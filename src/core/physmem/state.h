@@ -16,6 +16,7 @@
  *     pending_least            <= the least frames that any waiting request can be served with
  *     physmem.owed, overdue, waiting, extent_count == the sums over tasks
  *     clean extents            see core/physmem/copies.h
+ *     weak references          see core/physmem/shares.h
  *     part.frames              == frames of the contract it was claimed as, and of all parts below
  *     a task is in the list of changed rows        iff task.changed; only if it has a row
  *     a recall's deadline runs                     iff recall.missing > 0 */
@@ -50,6 +51,11 @@
 /* A task without a row in the policy server's table. */
 #define NO_ROW UINT32_MAX
 
+/* Tasks that may have a weak reference to one container. */
+#define SHARES_PER_CONTAINER 16u
+/* Weak references that were given to one task by its number and that it has not taken yet. */
+#define SHARES_GIVEN_MAX 256u
+
 /* What a deadline is for. */
 enum purpose {
     PURPOSE_CONTRACT = 1,
@@ -60,18 +66,19 @@ enum purpose {
     PURPOSE_WORK,
     PURPOSE_FREE,
     PURPOSE_TELL,
+    PURPOSE_LOCK,
 };
 
 /* Frames that a task was asked to return. Unused if missing is 0. */
 struct recall {
     uint64_t id;
-    uint32_t asked : 31;
+    uint32_t asked : 29;
     uint32_t overdue : 1;      /* its first deadline was missed */
+    uint32_t place : 2;        /* among those of its task */
     uint32_t missing;          /* not returned yet */
     uint64_t demands;          /* of the task, at which grace ends; UINT64_MAX: counts by time */
     struct contract *contract; /* whose kept frames they are; NULL: extra frames */
     struct deadline deadline;
-    struct physmem_task *task;
 };
 
 /* A slot whose extent is not to be repossessed while it has a frame. */
@@ -119,6 +126,35 @@ struct freeing {
     uint32_t count;           /* of ranges */
     uint32_t next;            /* those before are done */
     struct physmem_range ranges[];
+};
+
+/* A weak reference to a container: another task may copy from and to slots that the owner pays for. */
+struct share {
+    struct container *container;
+    struct physmem_task *task; /* that has it, or may take it; NULL: any that shows the token */
+    struct share *next;        /* of the container */
+    struct share *next_of_task;
+    struct share *prev_of_task;
+    uint64_t token;   /* 0: it was given to the task by its number */
+    uint64_t lock_ns; /* the longest lock; 0: none */
+    uint32_t number;  /* among those of the container */
+    uint8_t rights;
+    bool adopted; /* the task has taken it */
+    bool last;    /* the owner wants it back: it locks no more */
+};
+
+/* With which tasks a container is shared, and which of them has locked it.
+ * INVARIANT: the deadline runs iff locker is not NULL; waits only then. */
+struct sharing {
+    struct container *container;
+    struct share *first;
+    struct share *locker;     /* NULL: the container is not locked */
+    struct deadline deadline; /* of the lock */
+    uint32_t shares;
+    uint32_t numbers; /* given so far */
+    uint32_t seq;     /* of the request to lock, while that waits for the owner to unmap */
+    bool control;
+    bool waits;
 };
 
 /* An allocation within a commitment that waits for frames. */
@@ -183,14 +219,16 @@ struct physmem_task {
     void *arbiter_own;      /* the arbiter's state for it */
 
     struct limits_found limit;
-    uint32_t row;   /* in the policy server's table, or NO_ROW */
-    uint32_t basis; /* control_table_basis, as the row has it */
-    uint32_t told;  /* its entitlement when last told; falls with it */
-    bool changed;   /* since the row was written: is in the list of those */
+    uint32_t row;          /* in the policy server's table, or NO_ROW */
+    uint32_t basis;        /* control_table_basis, as the row has it */
+    uint32_t told;         /* its entitlement when last told; falls with it */
+    bool changed;          /* since the row was written: is in the list of those */
+    uint16_t shares_given; /* weak references from others that it has not taken yet */
     struct physmem_task *next_changed;
 
     struct contract *contract_list;
     struct container *container_list;
+    struct share *share_list;  /* to the containers of others; those it has not taken yet, too */
     struct sampling *sampling; /* NULL: it was not sampled yet */
     struct frame_stack *stack; /* NULL: none, or not ready */
     uint32_t stack_places;
@@ -264,6 +302,7 @@ struct physmem {
     uint32_t extent_count; /* homes */
     uint32_t cleans;       /* clean extents */
     uint32_t pages_shared; /* their pages that more than one slot names */
+    uint64_t copy_pass;    /* the last number of a request to copy: see copies_mark */
     uint32_t audit_cursor; /* entry of extents */
     uint32_t audit_turn;   /* times that it went round */
 
@@ -328,6 +367,14 @@ struct physmem {
     struct physmem_status counters; /* only what is not counted above */
 };
 
+/* The task that was asked for frames. */
+static inline struct physmem_task *recall_debtor(struct recall *recall)
+{
+    char *first = (char *)(recall - recall->place);
+
+    return (struct physmem_task *)(void *)(first - offsetof(struct physmem_task, recalls));
+}
+
 static inline uint32_t task_commitment(const struct physmem_task *task)
 {
     check(task->leased <= UINT32_MAX - task->guaranteed);
@@ -375,6 +422,11 @@ static inline uint32_t frames_coming(const struct physmem *physmem)
 static inline uint32_t smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
+}
+
+static inline bool container_is_locked(const struct container *container)
+{
+    return container->sharing != NULL && container->sharing->locker != NULL;
 }
 
 /* Something changed that the plans of the task's waiting requests depend on. */

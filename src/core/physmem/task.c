@@ -78,7 +78,7 @@ int physmem_task_add(struct physmem *physmem, uint64_t now, const struct physmem
     task->id = ++physmem->last_id;
     task->unmap_deadline.purpose = PURPOSE_UNMAP;
     for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
-        task->recalls[i].task = task;
+        task->recalls[i].place = i % PHYSMEM_RECALLS_MAX;
         task->recalls[i].deadline.purpose = PURPOSE_RECALL;
     }
     enlist(physmem, task);

@@ -2,26 +2,39 @@
 #include "core/physmem/answer.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
+#include "core/physmem/lock.h"
 #include "core/physmem/rights.h"
 
 void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                        uint32_t handle, const struct physmem_range *ranges, uint32_t count)
 {
-    struct container *container = input_ranges(physmem, now, request, handle, ranges, count);
+    struct container *container;
     uint32_t slots = 0;
 
-    if (container == NULL)
+    if (!input_begin(physmem, now, request))
+        return;
+    container = input_container_even_locked(physmem, request, handle);
+    if (container == NULL || !input_ranges_fit(physmem, request, container, ranges, count))
         return;
     for (uint32_t i = 0; i < count; i++)
         slots += rights_take(container, ranges[i], SLOT_RIGHTS - 1, false);
     emit_done(physmem, request, 0, slots, NULL);
+    lock_continue(physmem, container);
 }
 
 int physmem_unmap_answered(struct physmem *physmem, uint64_t now, struct physmem_task *task,
                            uint64_t id)
 {
+    struct container *container = NULL;
+    int error;
+
     input_advance(physmem, now);
-    return task->state == STANDING_THERE ? rights_answered(physmem, task, id) : 0;
+    if (task->state != STANDING_THERE)
+        return 0;
+    error = rights_answered(physmem, task, id, &container);
+    if (container != NULL)
+        lock_continue(physmem, container);
+    return error;
 }
 
 /* ---- Unmaps at random ---- */
