@@ -11,6 +11,7 @@
 #include <selfpage/error.h>
 
 #include "base/exits.h"
+#include "selfpage/analyse/analyse.h"
 #include "selfpage/bench/bench.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/policy/check_arbiter.h"
@@ -27,6 +28,8 @@ static const struct subcommand commands[] = {
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
     {"report", merge_command, "merge what several runs of selfpage replay --json printed"},
     {"record", record_command, "write down which pages a program refers to"},
+    {"analyse", analyse_command,
+     "say what a trace is like: popularity, reuse, scans, working sets"},
     {"generate", generate_command,
      "write a trace that is drawn by a rule: zipf, loop, scan, phases, mixes"},
     {"convert", convert_command, "write a trace in another format"},
