@@ -10,7 +10,7 @@
 #include "analysis/patterns.h"
 #include "analysis/popular.h"
 #include "analysis/windows.h"
-#include "replay/page_table.h"
+#include "trace/page_table.h"
 #include "replay/stack_distance.h"
 #include "trace/trace.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "replay/page_table.h"
+#include "trace/page_table.h"
 #include "replay/pass.h"
 
 static int no_memory(struct sp_error *error)

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "trace/format_dense.h"
 
 uint32_t pass_pages_most(const struct trace *trace, uint32_t limit)
 {
@@ -33,25 +34,50 @@ static int find_future(struct pass *pass, const struct trace_reference *read, st
     return 0;
 }
 
+/* References of a dense trace: its pages are numbered. Returns as trace_read. */
+static ssize_t take_dense(struct pass *pass, uint32_t *references, size_t most,
+                          struct sp_error *error)
+{
+    struct dense_fresh fresh;
+    ssize_t count = format_dense_take(pass->trace, references, most, &fresh, error);
+    int result = page_table_adopt(pass->table, fresh.first, fresh.ids, fresh.count);
+
+    return count > 0 && result != 0 ? look_up_failed(pass, result, error) : count;
+}
+
+/* Read references, and number their pages. Returns how many, 0 at the end, or a negative errno. */
+static ssize_t take(struct pass *pass, struct trace_reference *read, uint32_t *references,
+                    size_t most, struct sp_error *error)
+{
+    ssize_t count;
+    int result;
+
+    if (format_dense_is(pass->trace))
+        return take_dense(pass, references, most, error);
+    count = trace_read(pass->trace, read, TRACE_BATCH, error);
+    if (count > 0 && (size_t)count > most)
+        count = (ssize_t)most;
+    if (count <= 0)
+        return count;
+    result = page_table_look_up(pass->table, read, (size_t)count, references);
+    return result != 0 ? look_up_failed(pass, result, error) : count;
+}
+
 /* Fill a batch. Returns 1, 0 if the trace is at its end, or a negative errno. */
 static int fill(struct pass *pass, struct batch *batch, struct sp_error *error)
 {
     struct trace_reference read[TRACE_BATCH];
 
     while (batch->count + TRACE_BATCH <= POOL_BATCH) {
-        ssize_t count = trace_read(pass->trace, read, TRACE_BATCH, error);
+        size_t most = TRACE_BATCH;
+        ssize_t count;
         int result;
 
+        if (pass->limit != 0 && most > pass->limit - pass->references)
+            most = (size_t)(pass->limit - pass->references);
+        count = most > 0 ? take(pass, read, batch->references + batch->count, most, error) : 0;
         if (count <= 0)
             return (int)count;
-        if (pass->limit != 0 && (uint64_t)count > pass->limit - pass->references)
-            count = (ssize_t)(pass->limit - pass->references);
-        if (count == 0)
-            return 0;
-        result =
-            page_table_look_up(pass->table, read, (size_t)count, batch->references + batch->count);
-        if (result != 0)
-            return look_up_failed(pass, result, error);
         result = find_future(pass, read, batch, (size_t)count, error);
         if (result != 0)
             return result;

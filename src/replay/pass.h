@@ -9,7 +9,7 @@
 #include <selfpage/error.h>
 
 #include "replay/future.h"
-#include "replay/page_table.h"
+#include "trace/page_table.h"
 #include "replay/pool.h"
 #include "trace/trace.h"
 

@@ -31,16 +31,26 @@ struct trace_format {
     /* As trace_read, without splitting. */
     ssize_t (*read)(struct trace *trace, struct trace_reference *references, size_t most,
                     struct sp_error *error);
+    /* Release what the private state points to; may be NULL. */
+    void (*end)(struct trace *trace);
 
-    /* Writing: sink_room and sink_put of output->sink. put == NULL: it cannot be written. */
-    bool needs_future; /* references must have a `next` */
+    /* Writing: sink_room and sink_put of output->sink. Without `put` and `add` it cannot be written. */
+    bool needs_future;        /* references must have a `next` */
+    size_t output_state_size; /* bytes of zeros at output->state */
     int (*begin_output)(struct trace_output *output, struct sp_error *error); /* may be NULL */
     /* At most SINK_PIECE bytes; returns how many. */
     size_t (*put)(struct trace_output *output, uint8_t *at,
                   const struct trace_reference *reference);
+    /* Instead of `put`, for a format that holds references back: take one; and write what is held, at
+     * the end. */
+    int (*add)(struct trace_output *output, const struct trace_reference *reference,
+               struct sp_error *error);
+    int (*flush_output)(struct trace_output *output, struct sp_error *error);
     /* After the last reference, when everything is written; may be NULL. `pages`: different ones;
      * 0: not known. */
     int (*end_output)(struct trace_output *output, uint64_t pages, struct sp_error *error);
+    /* Release what the private state points to; may be NULL. */
+    void (*fini_output)(struct trace_output *output);
 };
 
 #define FORMAT(name) extern const struct trace_format format_##name;

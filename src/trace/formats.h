@@ -13,6 +13,7 @@
 /* clang-format off */
 #define TRACE_FORMATS(X) \
     X(native) \
+    X(dense) \
     X(vscsi) \
     X(oracle) \
     X(lackey) \

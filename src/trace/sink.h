@@ -9,7 +9,7 @@
 #include <selfpage/error.h>
 
 /* No single piece may be longer, in bytes. */
-#define SINK_PIECE 128u
+#define SINK_PIECE (32u << 10)
 
 enum sink_filter {
     SINK_PLAIN,

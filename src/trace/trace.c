@@ -173,10 +173,18 @@ static int check_page_size(struct trace *trace, struct sp_error *error)
     return 0;
 }
 
+static void end(struct trace *trace)
+{
+    if (trace->state != NULL && trace->format->end != NULL)
+        trace->format->end(trace);
+    free(trace->state);
+    trace->state = NULL;
+}
+
 /* The format begins, with a state full of zeros. */
 static int begin(struct trace *trace, struct sp_error *error)
 {
-    free(trace->state);
+    end(trace);
     trace->state = calloc(1, trace->format->state_size + 1);
     if (trace->state == NULL)
         return error_set(error, ENOMEM, "%s: no memory for reading", trace->source.name);
@@ -279,8 +287,7 @@ int trace_open_supply(struct trace *trace, const struct trace_supply *supply,
 void trace_fini(struct trace *trace)
 {
     source_fini(&trace->source);
-    free(trace->state);
-    trace->state = NULL;
+    end(trace);
 }
 
 int trace_rewind(struct trace *trace, struct sp_error *error)

@@ -1,6 +1,7 @@
 #include "trace/trace_output.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -47,6 +48,11 @@ static const struct trace_format *find_by_path(const char *path)
     return format;
 }
 
+static bool format_writes(const struct trace_format *format)
+{
+    return format->put != NULL || format->add != NULL;
+}
+
 int trace_output_choose(const char *name, const char *path, struct trace_output_choice *choice,
                         struct sp_error *error)
 {
@@ -54,10 +60,10 @@ int trace_output_choose(const char *name, const char *path, struct trace_output_
 
     choice->filter = sink_filter_of(path);
     choice->format = name != NULL ? find(name, strlen(name)) : find_by_path(path);
-    if (choice->format != NULL && choice->format->put != NULL)
+    if (choice->format != NULL && format_writes(choice->format))
         return 0;
     for (size_t i = 0; i < FORMATS; i++)
-        if (formats[i]->put != NULL) {
+        if (format_writes(formats[i])) {
             strncat(known, known[0] != '\0' ? ", " : "", sizeof(known) - strlen(known) - 1);
             strncat(known, formats[i]->name, sizeof(known) - strlen(known) - 1);
         }
@@ -76,6 +82,9 @@ int trace_output_init(struct trace_output *output, const struct trace_output_cho
     int result;
 
     *output = (struct trace_output){.format = choice->format, .page_size = page_size};
+    output->state = calloc(1, choice->format->output_state_size + 1);
+    if (output->state == NULL)
+        return error_set(error, ENOMEM, "%s: no memory for writing", name);
     result = sink_init(&output->sink, fd, name, choice->filter, error);
     if (result == 0 && choice->format->begin_output != NULL)
         result = choice->format->begin_output(output, error);
@@ -85,19 +94,29 @@ int trace_output_init(struct trace_output *output, const struct trace_output_cho
 int trace_output_add(struct trace_output *output, const struct trace_reference *reference,
                      struct sp_error *error)
 {
-    uint8_t *at = sink_room(&output->sink, SINK_PIECE, error);
+    int result = 0;
 
-    if (at == NULL)
-        return -EIO;
-    sink_put(&output->sink, output->format->put(output, at, reference));
+    if (output->format->add != NULL) {
+        result = output->format->add(output, reference, error);
+    } else {
+        uint8_t *at = sink_room(&output->sink, SINK_PIECE, error);
+
+        if (at == NULL)
+            return -EIO;
+        sink_put(&output->sink, output->format->put(output, at, reference));
+    }
     output->written++;
-    return 0;
+    return result;
 }
 
 int trace_output_finish(struct trace_output *output, uint64_t pages, struct sp_error *error)
 {
-    int result = sink_finish(&output->sink, error);
+    int result = 0;
 
+    if (output->format->flush_output != NULL)
+        result = output->format->flush_output(output, error);
+    if (result == 0)
+        result = sink_finish(&output->sink, error);
     if (result == 0 && output->format->end_output != NULL)
         result = output->format->end_output(output, pages, error);
     return result;
@@ -105,5 +124,9 @@ int trace_output_finish(struct trace_output *output, uint64_t pages, struct sp_e
 
 void trace_output_fini(struct trace_output *output)
 {
+    if (output->state != NULL && output->format->fini_output != NULL)
+        output->format->fini_output(output);
+    free(output->state);
+    output->state = NULL;
     sink_fini(&output->sink);
 }

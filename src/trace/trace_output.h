@@ -18,6 +18,7 @@ struct trace_output {
     struct sink sink;
     uint32_t page_size;
     uint64_t previous; /* native: the id before */
+    void *state;       /* the format's */
 };
 
 /* What to write to `path`: `name` says, or, if that is NULL, the path's extensions do (native where

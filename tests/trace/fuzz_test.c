@@ -21,10 +21,15 @@ void fuzz_trace(const char *format, uint32_t page_size, uint64_t id_unit, const 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const files[] = {"small.sptrace", "small.oracleGeneral", "small.csv",
-                                    "small.txt",     "small.lackey",        "small.sptrace.zst"};
+                                    "small.txt",     "small.lackey",        "small.sptrace.zst",
+                                    "small.spdense"};
+
+#define FILES (sizeof(files) / sizeof(files[0]))
 static const char *const formats[] = {
     NULL,   "native", "oracleGeneral", "csv:obj-id-col=3,obj-size-col=4,op-col=2,has-header=true",
-    "text", "lackey"};
+    "text", "lackey", "dense"};
+
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
 
 static size_t load(const char *name, uint8_t *data)
 {
@@ -44,7 +49,7 @@ static size_t load(const char *name, uint8_t *data)
 static void run_exact(struct random_source *random, const uint8_t *data, size_t size)
 {
     static const uint32_t page_sizes[] = {0, 0, 16, 4096, 1u << 30};
-    const char *format = formats[random_below(random, 6)];
+    const char *format = formats[random_below(random, FORMATS)];
     uint8_t *copy = malloc(size > 0 ? size : 1);
 
     assert_non_null(copy);
@@ -64,7 +69,7 @@ static void test_mutations(void **state)
 
     (void)state;
     for (unsigned round = 0; round < rounds; round++) {
-        size_t size = load(files[round % 6], data);
+        size_t size = load(files[round % FILES], data);
         uint32_t changes = random_below(&random, 6);
 
         while (changes-- > 0)

@@ -11,8 +11,9 @@ static const char about[] =
     "Write a trace in another format. IN and OUT are files, or - for standard input and output.\n";
 
 static const char notes[] =
-    "What a format has no place for is lost: native has no sizes, oracleGeneral no writes, text\n"
-    "neither. OUT must not be IN; what was there before is replaced once all is written.\n"
+    "dense is the format to replay again and again: pages are numbered, and nothing is looked up.\n"
+    "What a format has no place for is lost: native and dense have no sizes, oracleGeneral no writes,\n"
+    "text neither. OUT must not be IN; what was there before is replaced once all is written.\n"
     "oracleGeneral gets the index of each id's next reference, computed in a first pass,\n"
     "and the reference's own index for its time. csv has a header and the columns id, size (0: not\n"
     "known) and operation (r or w): csv:obj-id-col=1,obj-size-col=2,op-col=3,has-header=true\n";
@@ -41,7 +42,7 @@ static const struct option_row rows[] = {
     {"from", OPTION_TEXT, FIELD(trace.format), .value = "FORMAT",
      .help = "of IN, as for selfpage replay --format (by its name, then by content)"},
     {"to", OPTION_TEXT, FIELD(copy.format), .value = "FORMAT",
-     .help = "of OUT: native, oracleGeneral, csv or text (by its name: .sptrace, "
+     .help = "of OUT: native, dense, oracleGeneral, csv or text (by its name: .sptrace, .spdense, "
              ".oracleGeneral, .csv, .txt; otherwise native). OUT is compressed if its "
              "name ends in .zst, .gz, .xz, .bz2 or .lz4"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), 1, TRACE_PAGE_SIZE_MOST, .value = "BYTES",

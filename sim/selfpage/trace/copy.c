@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "os/new_file.h"
 #include "replay/future.h"
-#include "replay/page_table.h"
+#include "trace/page_table.h"
 
 /* Seconds between two looks of the progress line. */
 #define INTERVAL 0.25

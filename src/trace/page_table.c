@@ -1,11 +1,14 @@
 /* Open addressing with linear probing. What costs is the cache miss on a slot, so a whole batch is
  * hashed and its slots are fetched before the first is looked at. */
-#include "replay/page_table.h"
+#include "trace/page_table.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
+#include "base/assert.h"
 #include "trace/mix.h"
 #include "trace/reserve.h"
 
@@ -62,6 +65,21 @@ void page_table_fini(struct page_table *table)
 void page_table_close(struct page_table *table)
 {
     table->most = table->count;
+}
+
+int page_table_adopt(struct page_table *table, uint32_t first, const uint8_t *ids, uint32_t count)
+{
+    ensure(first <= table->count);
+    for (uint32_t i = table->count - first; i < count; i++) {
+        if (table->count == table->most)
+            return -ENOSPC;
+        if (table->ids != NULL)
+            memcpy(&table->ids[table->count], ids + 8 * (size_t)i, sizeof(uint64_t));
+        if (table->ids != NULL)
+            table->ids[table->count] = le64toh(table->ids[table->count]);
+        table->count++;
+    }
+    return 0;
 }
 
 static int grow(struct page_table *table)

@@ -1,7 +1,7 @@
 /* From the ids of a trace, 64 bits anywhere, to dense page numbers in the order of first
  * appearance. */
-#ifndef REPLAY_PAGE_TABLE_H
-#define REPLAY_PAGE_TABLE_H
+#ifndef TRACE_PAGE_TABLE_H
+#define TRACE_PAGE_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -35,6 +35,11 @@ void page_table_fini(struct page_table *table);
  * -ENOSPC: more than `most` different pages; -ENOMEM. */
 int page_table_look_up(struct page_table *table, const struct trace_reference *references,
                        size_t count, uint32_t *out);
+
+/* Instead of looking up: the pages `first` to `first` + count - 1 have the ids that lie at `ids`, 8 bytes
+ * each, little-endian. Pages that the table has already stay as they are. -ENOSPC: more than `most`
+ * different pages. */
+int page_table_adopt(struct page_table *table, uint32_t first, const uint8_t *ids, uint32_t count);
 
 /* From now on there are no new pages: one more is -ENOSPC. */
 void page_table_close(struct page_table *table);
