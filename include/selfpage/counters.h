@@ -126,7 +126,11 @@
     X(u64, corrupt, "pages", "whose checksum did not match")                                       \
     X(u64, messages, "messages", "received")                                                       \
     X(u64, violations, "connections", "closed for input that the protocol forbids")                \
-    X(u64, zero, "pages", "of zeros among those stored: they took no slot, and no write")
+    X(u64, zero, "pages", "of zeros among those stored: they took no slot, and no write")          \
+    X(u64, compressed, "pages", "that lie compressed on the device now")                           \
+    X(u64, incompressible, "pages", "that did not compress, and lie as they are now")              \
+    X(u64, packed, "bytes", "that the pages of the last two take now")                             \
+    X(u64, compactions, "times", "that blocks of compressed pages were emptied to make room")
 
 /* X and E that make the members of a struct. */
 #define SP_COUNTER_TYPE_u32                         uint32_t

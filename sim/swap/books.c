@@ -176,12 +176,21 @@ int books_begin(struct swap_job *job)
     }
 }
 
+/* The device need not keep the page of a slot that is free now. */
+static void slot_settle(const struct swap_job *job, uint32_t slot)
+{
+    if (job->service->map.slot[slot].state == SWAP_SLOT_FREE)
+        swap_device_discard(job->device, slot, 1);
+}
+
 /* Give back a slot that a STORE has been given and does not use. */
 static void page_abort(struct swap_job *job, struct swap_page *page)
 {
     check(!page->pinned || page->slot < job->service->map.slots);
-    if (page->pinned)
+    if (page->pinned) {
         (void)swap_map_abort(&job->service->map, page->slot);
+        slot_settle(job, page->slot);
+    }
     page->pinned = false;
 }
 
@@ -243,6 +252,16 @@ static void page_judge(struct swap_job *job, struct swap_page *page)
     page->error = -EIO;
 }
 
+/* -ECANCELED: the client went while the page was written. */
+static int page_commit(const struct swap_job *job, const struct swap_page *page)
+{
+    int error = swap_map_commit(&job->service->map, page->slot, page->checksum);
+
+    if (error < 0)
+        slot_settle(job, page->slot);
+    return error;
+}
+
 /* The client was not told of the slots that this job has stored: they are free again. */
 static void store_undo(struct swap_job *job)
 {
@@ -255,6 +274,8 @@ static void store_undo(struct swap_job *job)
     check(count <= job->count);
     if (count > 0 && job->device->index != NULL)
         (void)swap_index_clear(job->device->index, slots, count);
+    for (uint32_t i = 0; i < count; i++)
+        slot_settle(job, slots[i]);
     client_settle(&job->service->clients, job->session->client);
 }
 
@@ -272,7 +293,7 @@ static void store_end(struct swap_job *job)
         if (page->error != 0)
             page_abort(job, page);
         else if (!page->zero)
-            page->error = swap_map_commit(&job->service->map, page->slot, page->checksum);
+            page->error = page_commit(job, page);
         job->service->counters.zero += page->zero;
         job->service->counters.stores += page->error == 0;
         reply.stored.slots[i].slot = page->error == 0 ? page->slot : SWAP_NONE;
@@ -297,8 +318,10 @@ static void load_end(struct swap_job *job)
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
 
-        if (page->pinned)
+        if (page->pinned) {
             (void)swap_map_load_end(&job->service->map, page->slot);
+            slot_settle(job, page->slot);
+        }
         job->service->counters.loads += page->error == 0;
         reply.loaded.errors[i].value = (uint32_t)-page->error;
     }
@@ -320,6 +343,8 @@ static void free_end(struct swap_job *job)
         page_judge(job, page);
         if (page->pinned)
             (void)swap_map_load_end(&job->service->map, page->slot);
+        if (page->slot < job->service->map.slots && page->error == 0)
+            slot_settle(job, page->slot);
         freed += page->error == 0;
         if (page->error != 0 && error == 0) {
             error = page->error;

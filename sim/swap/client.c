@@ -318,6 +318,21 @@ void client_join(struct client *client)
     client->references++;
 }
 
+/* A client leaves the books, and the device need not keep its pages; those under way are discarded when their
+ * jobs end. */
+static void books_remove(const struct client_table *table, uint32_t number)
+{
+    struct swap_map *map = table->map;
+    uint32_t slot = swap_map_client(map, number)->first, next;
+
+    for (; slot != SWAP_NONE; slot = next) {
+        next = map->slot[slot].next;
+        if (map->slot[slot].pins == 0 && table->device != NULL)
+            swap_device_discard(table->device, slot, 1);
+    }
+    swap_map_remove(map, number);
+}
+
 void client_settle(struct client_table *table, struct client *client)
 {
     uint32_t number = client->number;
@@ -330,7 +345,7 @@ void client_settle(struct client_table *table, struct client *client)
           client->owner->reserved >= swap_map_client(table->map, number)->reserved);
     client->gone = true;
     client->owner->reserved -= swap_map_client(table->map, number)->reserved;
-    swap_map_remove(table->map, number);
+    books_remove(table, number);
     owner_leave(table, client->owner);
     table->client[number] = NULL;
     if (number < table->hint)

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "core/swap/map.h"
+#include "device.h"
 #include "extent_table.h"
 #include "io/server.h"
 #include "index.h"
@@ -63,8 +64,10 @@ struct client_table {
     uint32_t last_id;
     struct swap_map *map;     /* borrowed */
     struct swap_index *index; /* borrowed; NULL: the device is not kept */
-    uint32_t quota;           /* of each client */
-    uint32_t user_quota;      /* of all clients of a user together */
+    const struct swap_device
+        *device;         /* borrowed; is told of slots that nobody has any more; or NULL */
+    uint32_t quota;      /* of each client */
+    uint32_t user_quota; /* of all clients of a user together */
     struct client_owner *owners;
 };
 

@@ -2,8 +2,10 @@
 #include "device.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "base/error.h"
 
 /* Write the head of a new device, or read that of an old one. */
 static int head_begin(struct swap_device *device, const char *place, struct sp_error *error)
@@ -15,6 +17,17 @@ static int head_begin(struct swap_device *device, const char *place, struct sp_e
                                                      device->slots, place, error);
 }
 
+/* What was written so far, such as the header, is never written again: it has to last before anything is
+ * acknowledged. */
+static int first_sync(const struct swap_device *device, const char *name, struct sp_error *error)
+{
+    int code = device->backend->sync(device->state);
+
+    if (code < 0)
+        return error_set(error, -code, "cannot sync %s: %s", name, strerror(-code));
+    return 0;
+}
+
 int swap_device_open(struct swap_device *device, const struct swap_options *options,
                      struct sp_error *error)
 {
@@ -23,6 +36,7 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
         .pages = options->slots,
         .head = options->keep ? swap_index_data_offset(options->slots) : 0,
         .keep = options->keep,
+        .sync = options->sync,
         .existing = options->list_clients || options->drop_client != 0,
         .mode = options->mode,
         .find = backend_registry_find,
@@ -43,6 +57,8 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
         code = head_begin(device, options->file, error);
     if (code == 0)
         code = device->backend->finish(device->state, &device->facts, error);
+    if (code == 0 && options->sync)
+        code = first_sync(device, options->device, error);
     if (code < 0)
         swap_device_close(device);
     return code;
@@ -71,6 +87,22 @@ int swap_device_read(const struct swap_device *device, uint32_t slot, uint32_t c
 {
     check(count > 0 && slot < device->slots && count <= device->slots - slot);
     return device->backend->read(device->state, slot, count, pages);
+}
+
+void swap_device_discard(const struct swap_device *device, uint32_t slot, uint32_t count)
+{
+    check(slot < device->slots && count <= device->slots - slot);
+    if (device->backend->discard != NULL)
+        device->backend->discard(device->state, slot, count);
+}
+
+struct swap_backend_counts swap_device_counts(const struct swap_device *device)
+{
+    struct swap_backend_counts counts = {0};
+
+    if (device->backend->count != NULL)
+        device->backend->count(device->state, &counts);
+    return counts;
 }
 
 uint64_t swap_device_epoch(struct swap_device *device)

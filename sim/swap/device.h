@@ -65,6 +65,12 @@ int swap_device_write(const struct swap_device *device, uint32_t slot, uint32_t 
                       const void *pages);
 int swap_device_read(const struct swap_device *device, uint32_t slot, uint32_t count, void *pages);
 
+/* Nobody has these slots any more. On the loop's thread. */
+void swap_device_discard(const struct swap_device *device, uint32_t slot, uint32_t count);
+
+/* What the backend counts. */
+struct swap_backend_counts swap_device_counts(const struct swap_device *device);
+
 /* The count of failed syncs: to be read before the first write that a sync is to cover. Any thread. */
 uint64_t swap_device_epoch(struct swap_device *device);
 

@@ -182,6 +182,7 @@ static void on_status(struct connection *connection, const struct wire_message *
     const struct swap_service *service = service_of(connection);
     struct wire_message reply = {.type = WIRE_SWAP_STATUS, .seq = message->seq};
     struct swap_counters counters = service->counters;
+    const struct swap_backend_counts device = swap_device_counts(&service->device);
 
     check(service->map.used <= service->map.reserved);
     counters.slots = service->map.slots;
@@ -190,6 +191,10 @@ static void on_status(struct connection *connection, const struct wire_message *
     counters.clients = service->map.clients;
     counters.messages = service->server.counters.messages;
     counters.violations = service->server.counters.violations;
+    counters.compressed = device.compressed;
+    counters.incompressible = device.incompressible;
+    counters.packed = device.packed;
+    counters.compactions = device.compactions;
 #define COPY(type, name, unit, meaning) reply.swap_status.name = counters.name;
     SP_SWAP_STATUS(COPY, COPY)
 #undef COPY

@@ -374,6 +374,14 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
     return 0;
 }
 
+/* A device that existed may hold pages of slots that are free by now. */
+static void slots_discard(struct swap_service *service)
+{
+    for (uint32_t slot = 0; service->device.facts.existed && slot < service->map.slots; slot++)
+        if (service->map.slot[slot].state == SWAP_SLOT_FREE)
+            swap_device_discard(&service->device, slot, 1);
+}
+
 int service_open(struct swap_service *service, const struct swap_options *options,
                  struct sp_error *error)
 {
@@ -394,6 +402,8 @@ int service_open(struct swap_service *service, const struct swap_options *option
     if (service->restored < 0)
         return error_set(error, ENOMEM, "no memory for the clients of %s", options->device);
     check(service->map.slots == options->slots);
+    service->clients.device = &service->device;
+    slots_discard(service);
     return 0;
 }
 

@@ -62,6 +62,18 @@ int below_finish(struct below *below, struct sp_error *error)
     return below->backend->finish(below->device, &below->facts, error);
 }
 
+void below_discard(const struct below *below, uint32_t page, uint32_t count)
+{
+    if (below->backend->discard != NULL)
+        below->backend->discard(below->device, page, count);
+}
+
+void below_count(const struct below *below, struct swap_backend_counts *counts)
+{
+    if (below->backend->count != NULL)
+        below->backend->count(below->device, counts);
+}
+
 void below_close(struct below *below)
 {
     if (below->backend != NULL)

@@ -29,6 +29,10 @@ int below_open(struct below *below, const struct swap_backend_wish *wish, const 
 /* Finish it; below->facts is then complete. */
 int below_finish(struct below *below, struct sp_error *error);
 
+/* Hand these on, if the backend has them. */
+void below_discard(const struct below *below, uint32_t page, uint32_t count);
+void below_count(const struct below *below, struct swap_backend_counts *counts);
+
 /* Close it, if it is open. */
 void below_close(struct below *below);
 

@@ -264,6 +264,26 @@ static int debug_read(void *devicep, uint32_t page, uint32_t count, void *pages)
     return code < 0 ? code : device->below.backend->read(device->below.device, page, count, pages);
 }
 
+/* A write of these pages that is held back is handed down first: after the discard it would count as one that
+ * is wanted. */
+static void debug_discard(void *devicep, uint32_t page, uint32_t count)
+{
+    struct debug_device *device = devicep;
+
+    pthread_mutex_lock(&device->lock);
+    if (held_overlaps(device, page, count))
+        (void)held_release_all(device);
+    pthread_mutex_unlock(&device->lock);
+    below_discard(&device->below, page, count);
+}
+
+static void debug_count(void *devicep, struct swap_backend_counts *counts)
+{
+    const struct debug_device *device = devicep;
+
+    below_count(&device->below, counts);
+}
+
 static int debug_head_write(void *devicep, uint64_t offset, const void *bytes, uint32_t count)
 {
     struct debug_device *device = devicep;
@@ -314,8 +334,10 @@ const struct swap_backend backend_debug = {
     .finish = debug_finish,
     .write = debug_write,
     .read = debug_read,
+    .discard = debug_discard,
     .head_write = debug_head_write,
     .head_read = debug_head_read,
     .sync = debug_sync,
+    .count = debug_count,
     .close = debug_close,
 };

@@ -24,6 +24,7 @@ struct file_device {
     int fd;           /* of the pages */
     int plain;        /* of the head: not direct; equals fd unless the file is kept */
     bool keep;
+    bool sync;     /* is to outlive a power loss, its name too */
     bool existing; /* only if it exists */
     bool existed;
     bool
@@ -197,6 +198,21 @@ static int kept_open(struct file_device *file, struct sp_error *error)
     return error_set(error, errno, "cannot open %s: %s", file->path, strerror(errno));
 }
 
+/* Make the file's name outlive a power loss. */
+static int name_sync(const char *path, struct sp_error *error)
+{
+    char *copy = strdup(path);
+    int fd = copy == NULL ? -1 : open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = fd >= 0 && fsync(fd) == 0 ? 0 : errno;
+
+    if (fd >= 0)
+        close(fd);
+    free(copy);
+    if (code != 0)
+        return error_set(error, code, "cannot sync the directory of %s: %s", path, strerror(code));
+    return 0;
+}
+
 static int kept_finish(struct file_device *file, struct sp_error *error)
 {
     int code = 0;
@@ -206,6 +222,8 @@ static int kept_finish(struct file_device *file, struct sp_error *error)
         code = file_allocate(file->plain, file->bytes, file->path, error);
     else if (!file->named)
         code = file_name(file->plain, file->path, error);
+    if (code == 0 && file->sync)
+        code = name_sync(file->path, error);
     if (code < 0)
         return code;
     file->named = false;
@@ -256,6 +274,7 @@ static int file_open(void **device, const struct swap_backend_wish *wish,
                                  .fd = -1,
                                  .plain = -1,
                                  .keep = wish->keep,
+                                 .sync = wish->sync,
                                  .existing = wish->existing,
                                  .mode = wish->mode,
                                  .data = wish->head,

@@ -24,8 +24,8 @@
  *
  * THREADS. open, finish and close are called by one thread, and while no other call is under way.
  * The other functions are called by any number of threads at a time, but head_write and head_read by
- * one at a time. The server never writes a page
- * while another call reads or writes the same page.
+ * one at a time. The server never writes, or
+ * discards, a page while another call reads or writes the same page.
  *
  * ERRORS. A function returns 0 or a negative errno. open and finish describe an error in *error, which
  * the user reads: what was wrong, with which place, and what to do. A read or write that fails may have
@@ -60,6 +60,7 @@ struct swap_backend_wish {
     uint64_t head;     /* bytes for the server's records, whole pages; 0 unless `keep` */
     bool keep;         /* the device is to outlive the server; only if the backend can */
     bool existing; /* with `keep`: a device that does not exist is not made; open fails, -ENOENT */
+    bool sync;     /* what was synced is to outlive a power loss; only if the backend can */
     enum swap_mode mode;
     /* How a filter finds the backend below it: backend_registry_find. */
     const struct swap_backend *(*find)(const char *device, const char **place);
@@ -71,6 +72,15 @@ struct swap_backend_facts {
     bool waits;      /* transfers wait for hardware: the server makes them in threads */
     bool fell_back;  /* direct was tried, and could not be had */
     const char *how; /* a word for the log: "direct" */
+};
+
+/* What a backend counts, beyond what the server sees. A filter adds what is its own to what the backend below
+ * it says. */
+struct swap_backend_counts {
+    uint64_t compressed;     /* pages that lie compressed now */
+    uint64_t incompressible; /* pages that lie as they are now, since they did not compress */
+    uint64_t packed;         /* bytes that both take now */
+    uint64_t compactions;    /* times that blocks were emptied to make room */
 };
 
 /* Functions are required unless it says optional: an optional one may be NULL. */
@@ -96,6 +106,10 @@ struct swap_backend {
     int (*write)(void *device, uint32_t page, uint32_t count, const void *pages);
     int (*read)(void *device, uint32_t page, uint32_t count, void *pages);
 
+    /* Optional: these pages are not wanted any more, until they are written again. Takes no time, and does no
+     * I/O: the server calls it on its loop. A page may also be written again without it. */
+    void (*discard)(void *device, uint32_t page, uint32_t count);
+
     /* Required with `keeps`: write, or read, bytes of the head, which never go around the page cache.
      * All lie within the head. -EIO for a transfer that came short. */
     int (*head_write)(void *device, uint64_t offset, const void *bytes, uint32_t count);
@@ -104,6 +118,9 @@ struct swap_backend {
     /* Optional: make everything that was written outlive a power loss, the records included. NULL: the
      * backend cannot, and the server refuses --sync. */
     int (*sync)(void *device);
+
+    /* Optional: add what this device counts to *counts. */
+    void (*count)(void *device, struct swap_backend_counts *counts);
 
     /* Give back all that the device has. Cannot fail. */
     void (*close)(void *device);

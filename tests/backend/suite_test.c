@@ -9,35 +9,47 @@
 #include <fcntl.h>
 #include <pthread.h>
 
+#include <valgrind/valgrind.h>
+
+#include "backend/below.h"
 #include "backend/registry.h"
+#include "base/random.h"
 #include "scratch.h"
 
 #define PAGES       64u
 #define HEAD        (2 * SWAP_PAGE)
 #define THREADS     4u
-#define STORIES_MAX 128u
+#define CHAIN_MAX   4u
+#define CHAINS_MAX  64u
+#define STORIES_MAX 1024u
+
+/* Backends in front of each other, with their options: {"debug:", "file:"}. */
+struct chain {
+    char name[96]; /* "debug:file:" */
+    const struct swap_backend *backend;
+    bool is_path; /* a path has still to follow */
+    bool keeps;
+    bool syncs;
+};
 
 struct device {
     const struct swap_backend *backend;
     struct scratch scratch;
-    char place[128];
+    char place[192];
     void *state;
     struct swap_backend_facts facts;
     struct sp_error error;
 };
 
-/* A place that does not exist, of the kind that the backend's help names. */
-static void place_make(struct device *device, const struct swap_backend *backend)
+/* A place that does not exist, of the kind that the chain ends with. */
+static void place_make(struct device *device, const struct chain *chain)
 {
-    *device = (struct device){.backend = backend};
+    const char *place = strchr(chain->name, ':') + 1;
+
+    *device = (struct device){.backend = chain->backend};
     scratch_init(&device->scratch);
-    if (strcmp(backend->place, "PATH") == 0)
-        strcpy(device->place, scratch_path(&device->scratch, "device"));
-    else if (backend->filter)
-        snprintf(device->place, sizeof(device->place), "file:%s",
-                 scratch_path(&device->scratch, "device"));
-    else if (backend->place[0] != '\0')
-        fail_msg("%s: teach place_make what a %s is", backend->name, backend->place);
+    snprintf(device->place, sizeof(device->place), "%s%s", place,
+             chain->is_path ? scratch_path(&device->scratch, "device") : "");
 }
 
 static int device_open(struct device *device, uint32_t pages, bool keep)
@@ -112,7 +124,8 @@ static void pages_expect(struct device *device, uint32_t page, uint32_t count, u
 
 static void a_backend_has_all_that_is_required(void **state)
 {
-    const struct swap_backend *backend = *state;
+    const struct chain *chain = *state;
+    const struct swap_backend *backend = chain->backend;
     const char *place = NULL;
     char device[96];
 
@@ -145,7 +158,7 @@ static void a_page_reads_as_it_was_written_last(void **state)
     pages_write(&device, PAGES - 1, 1, 3000);
     pages_expect(&device, 8, PAGES - 9, 1008);
     pages_expect(&device, PAGES - 1, 1, 3000);
-    if (device.backend->sync != NULL)
+    if (((const struct chain *)*state)->syncs)
         assert_int_equal(device.backend->sync(device.state), 0);
     pages_expect(&device, PAGES - 1, 1, 3000);
     device.backend->close(device.state);
@@ -166,6 +179,112 @@ static void nothing_is_left_of_a_device_that_is_not_kept(void **state)
         device.backend->close(device.state);
     }
     assert_int_equal(count_fds(), before);
+    scratch_fini(&device.scratch);
+}
+
+/* Fill a page from a seed: one in three does not compress, one in three compresses well, one in three a little. */
+static void page_draw(uint8_t *page, uint64_t seed)
+{
+    struct random_source random = random_seeded(seed);
+    uint32_t noise = seed % 3 == 0   ? SWAP_PAGE
+                     : seed % 3 == 1 ? 64
+                                     : random_below(&random, SWAP_PAGE);
+
+    memset(page, (int)(seed % 251), SWAP_PAGE);
+    for (uint32_t i = 0; i + 8 <= noise; i += 8) {
+        uint64_t bits = random_bits(&random);
+
+        memcpy(page + i, &bits, sizeof(bits));
+    }
+}
+
+/* What the device must hold: a seed for each page; 0: nothing that anybody relies on. */
+struct model {
+    uint64_t seed[PAGES];
+    struct random_source random;
+    uint32_t refused;
+};
+
+static void model_write(struct model *model, struct device *device, uint32_t page, uint32_t count)
+{
+    uint8_t *pages = pages_new(count);
+    int code;
+
+    for (uint32_t i = 0; i < count; i++) {
+        model->seed[page + i] = random_bits(&model->random) | 1;
+        page_draw(pages + (size_t)i * SWAP_PAGE, model->seed[page + i]);
+    }
+    code = device->backend->write(device->state, page, count, pages);
+    assert_true(code == 0 || code == -ENOSPC);
+    model->refused += code != 0;
+    for (uint32_t i = 0; code != 0 && i < count; i++)
+        model->seed[page + i] = 0;
+    free(pages);
+}
+
+/* All pages that anybody relies on are read, in runs. */
+static void model_expect(const struct model *model, struct device *device)
+{
+    uint8_t *pages = pages_new(PAGES + 1), *wanted = pages + (size_t)PAGES * SWAP_PAGE;
+
+    for (uint32_t i = 0, run; i < PAGES; i += run) {
+        for (run = 0; i + run < PAGES && model->seed[i + run] != 0; run++)
+            ;
+        if (run > 0)
+            assert_int_equal(device->backend->read(device->state, i, run, pages), 0);
+        for (uint32_t j = 0; j < run; j++) {
+            page_draw(wanted, model->seed[i + j]);
+            assert_memory_equal(pages + (size_t)j * SWAP_PAGE, wanted, SWAP_PAGE);
+        }
+        run += run == 0;
+    }
+    free(pages);
+}
+
+static void model_step(struct model *model, struct device *device, bool syncs)
+{
+    uint32_t page = random_below(&model->random, PAGES);
+    uint32_t count = 1 + random_below(&model->random, PAGES - page < 16 ? PAGES - page : 16);
+
+    if (syncs && random_below(&model->random, 64) == 0)
+        assert_int_equal(device->backend->sync(device->state), 0);
+    switch (random_below(&model->random, 8)) {
+    case 0:
+    case 1:
+    case 2:
+        if (device->backend->discard != NULL)
+            device->backend->discard(device->state, page, count);
+        memset(model->seed + page, 0, count * sizeof(model->seed[0]));
+        break;
+    default:
+        model_write(model, device, page, count);
+    }
+}
+
+/* Thousands of writes, discards and syncs; kept devices are closed and opened again on the way. */
+static void a_device_holds_what_the_model_holds(void **state)
+{
+    const struct chain *chain = *state;
+    struct model model = {.random = random_seeded(7)};
+    unsigned steps = RUNNING_ON_VALGRIND ? 60 : 600;
+    struct device device;
+
+    place_make(&device, chain);
+    device_start(&device, chain->keeps);
+    for (unsigned step = 0; step < steps; step++) {
+        model_step(&model, &device, chain->syncs);
+        if (step % 8 == 0)
+            model_expect(&model, &device);
+        if (!chain->keeps || step % 50 != 49)
+            continue;
+        device.backend->close(device.state);
+        device_start(&device, true);
+        assert_true(device.facts.existed);
+        model_expect(&model, &device);
+    }
+    assert_true(model.refused == 0 || strstr(chain->name, "ratio=") != NULL);
+    device.backend->close(device.state);
+    unlink(scratch_path(&device.scratch, "device"));
     scratch_fini(&device.scratch);
 }
 
@@ -237,15 +356,15 @@ static void kept_make(struct device *device)
 
 static void a_kept_device_comes_back_with_records_and_pages(void **state)
 {
-    const struct swap_backend *backend = *state;
+    const struct chain *chain = *state;
     uint8_t *head;
     struct device device;
     unsigned before = count_fds();
 
-    if (!backend->keeps)
+    if (!chain->keeps)
         skip();
     head = pages_new(HEAD / SWAP_PAGE);
-    place_make(&device, backend);
+    place_make(&device, chain);
     kept_make(&device);
     assert_int_equal(device_open(&device, PAGES, true), 0);
     assert_true(device.facts.existed);
@@ -262,12 +381,12 @@ static void a_kept_device_comes_back_with_records_and_pages(void **state)
 
 static void a_kept_device_has_one_server(void **state)
 {
-    const struct swap_backend *backend = *state;
+    const struct chain *chain = *state;
     struct device device, second;
 
-    if (!backend->keeps)
+    if (!chain->keeps)
         skip();
-    place_make(&device, backend);
+    place_make(&device, chain);
     kept_make(&device);
     assert_int_equal(device_open(&device, PAGES, true), 0);
     second = device;
@@ -279,19 +398,22 @@ static void a_kept_device_has_one_server(void **state)
 
 static void a_kept_device_that_is_not_finished_leaves_nothing(void **state)
 {
-    const struct swap_backend *backend = *state;
+    const struct chain *chain = *state;
     struct device device;
 
-    if (!backend->keeps)
+    if (!chain->keeps)
         skip();
-    place_make(&device, backend);
+    place_make(&device, chain);
     assert_int_equal(device_open(&device, PAGES, true), 0);
     device.backend->close(device.state);
     scratch_fini(&device.scratch);
 }
 
 #define FILE_NAME(name) #name ".c",
-static const char *const files[] = {BACKENDS(FILE_NAME) "registry.c", "below.c"};
+static const char *const files[] = {BACKENDS(FILE_NAME) "registry.c", "below.c",
+                                    /* what zstd.c and lz4.c have in common */
+                                    "compressed.c", "compressed_merge.c", "compressed_pages.c",
+                                    "compressed_records.c", "compressed_worker.c", "space.c"};
 
 /* Each source file of the folder is a backend with a line in the registry. */
 static void no_backend_is_forgotten(void **state)
@@ -340,37 +462,90 @@ static const struct {
     STORY(a_backend_has_all_that_is_required),
     STORY(a_page_reads_as_it_was_written_last),
     STORY(nothing_is_left_of_a_device_that_is_not_kept),
+    STORY(a_device_holds_what_the_model_holds),
     STORY(threads_transfer_different_pages_at_a_time),
     STORY(a_kept_device_comes_back_with_records_and_pages),
     STORY(a_kept_device_has_one_server),
     STORY(a_kept_device_that_is_not_finished_leaves_nothing),
 };
 
+static struct chain chains[CHAINS_MAX];
+static size_t chains_count;
+
+/* The chain of these names, each with its colons. */
+static void chain_add(const char *first, const char *second, const char *third)
+{
+    struct chain *chain = &chains[chains_count++];
+    const struct swap_backend *bottom;
+    const char *place;
+
+    if (chains_count == CHAINS_MAX)
+        abort(); /* raise CHAINS_MAX */
+    snprintf(chain->name, sizeof(chain->name), "%s%s%s", first, second, third);
+    chain->backend = backend_registry_find(chain->name, &place);
+    chain->keeps = backend_registry_keeps(chain->name);
+    chain->syncs = backend_registry_syncs(chain->name);
+    for (bottom = chain->backend; bottom->filter;)
+        bottom = backend_registry_find(below_device(place), &place);
+    chain->is_path = strcmp(bottom->place, "PATH") == 0;
+    if (!chain->is_path && bottom->place[0] != '\0')
+        abort(); /* teach place_make what such a place is */
+}
+
+/* Every backend alone, every stack of two, and filters that do what they are for. */
+static void chains_make(void)
+{
+    static const char *const filters[] = {
+        "zstd:ratio=2:",    "lz4:ratio=3,speed=8:",  "zstd:level=9:",
+        "debug:reorder=8:", "debug:reorder=8:zstd:", "lz4:debug:reorder=4:"};
+    const struct swap_backend *top, *bottom;
+    char name[2][32];
+
+    for (size_t i = 0; (bottom = backend_registry_at(i)) != NULL; i++) {
+        if (bottom->filter)
+            continue;
+        snprintf(name[0], sizeof(name[0]), "%s:", bottom->name);
+        chain_add(name[0], "", "");
+        for (size_t j = 0; (top = backend_registry_at(j)) != NULL; j++) {
+            snprintf(name[1], sizeof(name[1]), "%s:", top->name);
+            if (top->filter)
+                chain_add(name[1], name[0], "");
+        }
+        for (size_t j = 0; j < sizeof(filters) / sizeof(filters[0]); j++)
+            chain_add(filters[j], name[0], "");
+    }
+    for (size_t i = 0; (bottom = backend_registry_at(i)) != NULL; i++)
+        for (size_t j = 0; (top = backend_registry_at(j)) != NULL; j++) {
+            snprintf(name[0], sizeof(name[0]), "%s:", bottom->name);
+            snprintf(name[1], sizeof(name[1]), "%s:", top->name);
+            if (bottom->filter && top->filter)
+                chain_add(name[1], name[0], "file:");
+        }
+}
+
 static size_t tests_count;
 static struct CMUnitTest tests[STORIES_MAX];
-static char names[STORIES_MAX][96];
+static char names[STORIES_MAX][160];
 
-static void test_add(const char *name, CMUnitTestFunction function,
-                     const struct swap_backend *backend)
+static void test_add(const char *name, CMUnitTestFunction function, const struct chain *chain)
 {
     if (tests_count == STORIES_MAX)
         abort(); /* raise STORIES_MAX */
-    snprintf(names[tests_count], sizeof(names[0]), "%s: %s",
-             backend == NULL || backend->name == NULL ? "-" : backend->name, name);
+    snprintf(names[tests_count], sizeof(names[0]), "%.90s %.60s", chain == NULL ? "-" : chain->name,
+             name);
     tests[tests_count].name = names[tests_count];
     tests[tests_count].test_func = function;
-    tests[tests_count].initial_state = (void *)(uintptr_t)backend;
+    tests[tests_count].initial_state = (void *)(uintptr_t)chain;
     tests_count++;
 }
 
 int main(void)
 {
-    const struct swap_backend *backend;
-
+    chains_make();
     test_add("no backend is forgotten", no_backend_is_forgotten, NULL);
     test_add("an unknown name finds no backend", an_unknown_name_finds_no_backend, NULL);
-    for (size_t i = 0; (backend = backend_registry_at(i)) != NULL; i++)
+    for (size_t i = 0; i < chains_count; i++)
         for (size_t story = 0; story < sizeof(stories) / sizeof(stories[0]); story++)
-            test_add(stories[story].name, stories[story].function, backend);
+            test_add(stories[story].name, stories[story].function, &chains[i]);
     return _cmocka_run_group_tests("backend_suite", tests, tests_count, NULL, NULL);
 }

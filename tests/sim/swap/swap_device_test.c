@@ -110,6 +110,8 @@ static void a_device_that_lies_is_found_out(void **state)
         {"debug:reorder=8:mem:", false},
         {"debug:short=0.5:mem:", true},
         {"debug:torn=0.3,seed=9:mem:", true},
+        {"zstd:debug:torn=0.3,seed=9:mem:", true},
+        {"debug:short=0.5:lz4:mem:", true},
         {"debug:write-errors=0.6,read-errors=0.3:mem:", true},
         {"debug:delay=1,reorder=4:debug:torn=0.2:mem:", true},
     };

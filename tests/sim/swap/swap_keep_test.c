@@ -208,7 +208,8 @@ static uint32_t crash_verify(struct crash *c, struct swap_peer *peer)
     return surplus;
 }
 
-static void crash_run(struct server_process *server, const char *const mode[], uint64_t seed)
+static void crash_run(struct server_process *server, const char *device, const char *const mode[],
+                      uint64_t seed)
 {
     struct crash *c = calloc(1, sizeof(*c));
     unsigned rounds = RUNNING_ON_VALGRIND ? 2 : 12;
@@ -223,7 +224,7 @@ static void crash_run(struct server_process *server, const char *const mode[], u
         struct swap_peer peer;
         struct wire_message reply;
 
-        swap_start(server, "1024", mode);
+        swap_start_on(server, "1024", device, mode);
         peer_open(&peer, server, key, round == 0 ? CRASH_SLOTS : 0, CRASH_PAGES);
         key = peer.wire.key;
         assert_true(crash_verify(c, &peer) <= 4 * 16);
@@ -254,12 +255,22 @@ static void crash_run(struct server_process *server, const char *const mode[], u
 
 static void test_crash_buffered(void **state)
 {
-    crash_run(*state, keep_buffered, 11);
+    crash_run(*state, "file:", keep_buffered, 11);
 }
 
 static void test_crash_automatic(void **state)
 {
-    crash_run(*state, keep_automatic, 12);
+    crash_run(*state, "file:", keep_automatic, 12);
+}
+
+static void test_crash_compressed(void **state)
+{
+    crash_run(*state, "zstd:file:", keep_buffered, 13);
+}
+
+static void test_crash_compressed_direct(void **state)
+{
+    crash_run(*state, "lz4:file:", keep_automatic, 14);
 }
 
 static void test_two_servers_on_one_file(void **state)
@@ -370,6 +381,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_restart_synced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_buffered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_automatic, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crash_compressed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crash_compressed_direct, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_servers_on_one_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_that_do_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_records, setup, teardown),

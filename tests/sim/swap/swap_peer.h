@@ -23,6 +23,10 @@ struct swap_peer {
  * NULL, may be NULL). `server` must be initialised. The start must succeed. */
 void swap_start(struct server_process *server, const char *slots, const char *const more[]);
 
+/* The same on the file behind filters: `device` is "zstd:file:". */
+void swap_start_on(struct server_process *server, const char *slots, const char *device,
+                   const char *const more[]);
+
 /* Stop it by SIGTERM: it must end with 0, and have removed its socket. */
 void swap_stop(struct server_process *server);
 
