@@ -29,7 +29,7 @@ struct header {
 };
 
 /* Where a page of a kept device lies. All zeros: nowhere. */
-struct record {
+struct compressed_record {
     uint64_t order; /* of two records that name one granule, the larger is right */
     uint64_t checksum;
     uint32_t block;
@@ -38,30 +38,30 @@ struct record {
     uint8_t zero;
     uint64_t check; /* of the record and its page */
 };
-_Static_assert(sizeof(struct record) == 32, "a record must not straddle a sector");
+_Static_assert(sizeof(struct compressed_record) == 32, "a record must not straddle a sector");
 
-static uint64_t record_check(const struct record *record, uint32_t page)
+static uint64_t record_check(const struct compressed_record *record, uint32_t page)
 {
-    return XXH3_64bits_withSeed(record, offsetof(struct record, check), page);
+    return XXH3_64bits_withSeed(record, offsetof(struct compressed_record, check), page);
 }
 
 static uint64_t record_offset(uint32_t page)
 {
-    return SWAP_PAGE + (uint64_t)page * sizeof(struct record);
+    return SWAP_PAGE + (uint64_t)page * sizeof(struct compressed_record);
 }
 
 int compressed_records_write(struct compressed_device *device, uint32_t page, uint32_t count,
                              const struct space_place *place)
 {
-    struct record record[COMPRESSED_CHUNK];
+    struct compressed_record record[COMPRESSED_CHUNK];
 
     ensure(count <= COMPRESSED_CHUNK);
     for (uint32_t i = 0; i < count; i++) {
-        record[i] = (struct record){.order = ++device->order,
-                                    .checksum = place[i].checksum,
-                                    .block = place[i].block,
-                                    .length = place[i].length,
-                                    .first = place[i].first};
+        record[i] = (struct compressed_record){.order = ++device->order,
+                                               .checksum = place[i].checksum,
+                                               .block = place[i].block,
+                                               .length = place[i].length,
+                                               .first = place[i].first};
         record[i].check = record_check(&record[i], page + i);
     }
     return device->below.backend->head_write(device->below.device, record_offset(page), record,
@@ -127,7 +127,7 @@ int compressed_records_judge(const struct compressed_device *device, struct sp_e
 
 /* A record of an earlier life. Of pages that claim one granule, the one that was written last has it. */
 static void record_take(struct compressed_device *device, uint32_t page,
-                        const struct record *record, uint64_t *order)
+                        const struct compressed_record *record, uint64_t *order)
 {
     struct space *space = &device->space;
     const struct space_place place = {.checksum = record->checksum,
@@ -152,6 +152,7 @@ static void record_take(struct compressed_device *device, uint32_t page,
             return;
         space_drop(space, other);
     }
+    ensure(space_fits(space, place.block, place.first, place.length));
     space_put(space, page, &place);
     order[page] = record->order;
     if (record->order > device->order)
@@ -161,7 +162,7 @@ static void record_take(struct compressed_device *device, uint32_t page,
 int compressed_records_load(struct compressed_device *device, struct sp_error *error)
 {
     uint64_t *order = calloc(device->pages, sizeof(*order));
-    struct record *record = malloc(COMPRESSED_CHUNK * SWAP_PAGE);
+    struct compressed_record *record = malloc(COMPRESSED_CHUNK * SWAP_PAGE);
     uint32_t most = COMPRESSED_CHUNK * SWAP_PAGE / (uint32_t)sizeof(*record);
     int code = order == NULL || record == NULL ? -ENOMEM : 0;
 
