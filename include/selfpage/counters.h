@@ -41,7 +41,9 @@
     X(u64, ghost_hits, "faults", "on pages that twice the frames would have kept")                 \
     X(u64, frames_lost, "frames", "reported to the task as repossessed")
 
-/** What physmem counts for a task. TASK.name in expectations, too. */
+/** What physmem counts for a task. TASK.name in expectations, too. The last four are what the task says,
+ *  as long as it lives, in the memory that it shares with physmem (see SP_ATTACH_NO_FRAME_STACK); where
+ *  the task's own counters have the same name, TASK.name is those. */
 #define SP_TASK_STATUS(X, E)                                                                       \
     X(u32, id, "number", "by which physmem knows the task")                                        \
     X(u32, pid, "number", "of the task's process")                                                 \
@@ -67,7 +69,11 @@
     X(u64, frames_recalled, "frames", "asked for by recalls")                                      \
     X(u64, recalls_transparent, "times", "that physmem took unused frames from a frame stack")     \
     X(u64, frames_transparent, "frames", "taken unused from a frame stack, without a recall")      \
-    X(u32, available, "frames", "that the task could have, as last told; 0: it never watched")
+    X(u32, available, "frames", "that the task could have, as last told; 0: it never watched")     \
+    X(u32, demand, "frames", "that the task would use now, as it says; 0: it does not say")        \
+    X(u64, faults, "faults", "that needed a frame: first touches, refills and loads from swap")    \
+    X(u64, swapped_out, "pages", "written to swap and acknowledged")                               \
+    X(u64, swapped_in, "pages", "read back from swap")
 
 /** What physmem counts in all. physmem.name in expectations. */
 #define SP_PHYSMEM_STATUS(X, E)                                                                    \

@@ -74,7 +74,7 @@ def read_lines(bindir, words):
 
 
 def read_help(bindir, name):
-    """The same from a help for people."""
+    """The same from a help for people: example tasks are written to be copied, and have no table."""
     program = Program(name)
     text = run([os.path.join(bindir, name), "--help"])
     head, _, rest = text.partition("\n  -")
@@ -99,11 +99,16 @@ def first_sentence(program):
     return re.split(r"[.:] |[.:]$", text)[0].removeprefix("The ").rstrip(".:")
 
 
+def has_table(bindir, name):
+    return subprocess.run([os.path.join(bindir, name), "--help=lines"], capture_output=True,
+                          timeout=60).returncode == 0
+
+
 def describe(bindir):
-    """All programs of a directory: the command, the servers, the example tasks."""
-    programs = [read_lines(bindir, ["selfpage"])]
-    programs += [read_lines(bindir, [name]) for name in SERVERS]
-    programs += [read_help(bindir, f"selfpage-{name}") for name in TASKS]
+    """All programs of a directory: the command first."""
+    names = [name for name in sorted(os.listdir(bindir)) if re.fullmatch(r"selfpage(-\w+)?", name)]
+    programs = [read_lines(bindir, [name]) if has_table(bindir, name) else read_help(bindir, name)
+                for name in names]
     for program in programs:
         program.summary = program.summary or first_sentence(program)
     return programs

@@ -40,7 +40,10 @@ struct frame_stack {
     _Atomic uint32_t span;       /* places from there on that may hold an offer */
     _Atomic uint64_t ghost_hits; /* faults, ever, on pages that were evicted lately */
     _Atomic uint32_t demand; /* frames that the task would use now, in all; 0: it does not say */
-    uint8_t of_the_task[40];
+    _Atomic uint64_t faults; /* these three: what it counts, as in struct sp_stats */
+    _Atomic uint64_t swapped_out;
+    _Atomic uint64_t swapped_in;
+    uint8_t of_the_task[16];
     /* Written by physmem alone. */
     _Atomic uint32_t taken; /* frames, ever; modulo 2^32 */
     uint8_t of_physmem[60];
@@ -114,6 +117,25 @@ static inline void frame_stack_offers_tell_demand(struct frame_offers *offers, u
         atomic_store_explicit(&offers->stack->demand, frames, memory_order_relaxed);
 }
 
+/* Tell what the task has counted, each by its own function where it is counted; if there is a stack. */
+static inline void frame_stack_offers_tell_faults(struct frame_offers *offers, uint64_t faults)
+{
+    if (offers->stack != NULL)
+        atomic_store_explicit(&offers->stack->faults, faults, memory_order_relaxed);
+}
+
+static inline void frame_stack_offers_tell_swapped_out(struct frame_offers *offers, uint64_t pages)
+{
+    if (offers->stack != NULL)
+        atomic_store_explicit(&offers->stack->swapped_out, pages, memory_order_relaxed);
+}
+
+static inline void frame_stack_offers_tell_swapped_in(struct frame_offers *offers, uint64_t pages)
+{
+    if (offers->stack != NULL)
+        atomic_store_explicit(&offers->stack->swapped_in, pages, memory_order_relaxed);
+}
+
 /* Notice all takings: `lost` is called for each slot. */
 void frame_stack_offers_sweep(struct frame_offers *offers,
                               void (*lost)(void *context, uint32_t slot), void *context);
@@ -142,6 +164,22 @@ bool frame_stack_walk_claim(struct frame_walk *walk);
 static inline uint64_t frame_stack_ghost_hits(const struct frame_stack *stack)
 {
     return atomic_load_explicit(&stack->ghost_hits, memory_order_relaxed);
+}
+
+/* What a task says that it has counted: any numbers. */
+struct frame_stack_said {
+    uint64_t faults;
+    uint64_t swapped_out;
+    uint64_t swapped_in;
+};
+
+static inline struct frame_stack_said frame_stack_said(const struct frame_stack *stack)
+{
+    return (struct frame_stack_said){
+        .faults = atomic_load_explicit(&stack->faults, memory_order_relaxed),
+        .swapped_out = atomic_load_explicit(&stack->swapped_out, memory_order_relaxed),
+        .swapped_in = atomic_load_explicit(&stack->swapped_in, memory_order_relaxed),
+    };
 }
 
 static inline uint32_t frame_stack_demand(const struct frame_stack *stack)

@@ -234,7 +234,7 @@ void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int er
         pager->store_failures += !lost;
     } else {
         pager->store_failures = 0;
-        pager->stats->swapped_out++;
+        frame_stack_offers_tell_swapped_out(&pager->offers, ++pager->stats->swapped_out);
         p->swap = swap;
         p->flags |= PAGE_HAS_SWAP;
         if (!redirtied)

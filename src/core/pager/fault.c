@@ -171,7 +171,7 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
         return verdict;
     if (returns)
         note_return(pager, age);
-    pager->stats->faults++;
+    frame_stack_offers_tell_faults(&pager->offers, ++pager->stats->faults);
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
         effects_add(pager, (struct pager_effect){.kind = p->state == PAGE_SWAPPED ? EFFECT_LOAD
@@ -270,7 +270,7 @@ void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bo
         return;
     }
     if (from_swap)
-        pager->stats->swapped_in++;
+        frame_stack_offers_tell_swapped_in(&pager->offers, ++pager->stats->swapped_in);
     else
         pager->stats->refilled++;
     p->state = PAGE_RESIDENT;

@@ -23,6 +23,13 @@ uint64_t books_ghost_hits(struct physmem_task *task)
     return task->ghost_hits;
 }
 
+struct frame_stack_said books_said(const struct physmem_task *task)
+{
+    check(task->stack == NULL || (task->stack_container != 0 && task->stack_places > 0));
+    return task->stack != NULL ? frame_stack_said(task->stack)
+                               : (struct frame_stack_said){.faults = 0};
+}
+
 uint32_t books_demand(const struct physmem_task *task)
 {
     check(task->stack == NULL || (task->stack_container != 0 && task->stack_places > 0));

@@ -43,6 +43,9 @@ void books_availability_changed(struct physmem *physmem);
  * number never falls. */
 uint64_t books_ghost_hits(struct physmem_task *task);
 
+/* What the task says that it has counted: any numbers; zeros if it has no stack, or none any more. */
+struct frame_stack_said books_said(const struct physmem_task *task);
+
 /* Frames that the task says it would use now, in all: any number; 0: it does not say. */
 uint32_t books_demand(const struct physmem_task *task);
 

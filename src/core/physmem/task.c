@@ -2,6 +2,7 @@
 #include "core/physmem/task.h"
 
 #include "core/physmem/arbiter.h"
+#include "core/physmem/books.h"
 #include "core/physmem/bounds.h"
 #include "core/physmem/input.h"
 #include "core/physmem/recall.h"
@@ -143,6 +144,8 @@ struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id)
 
 void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status)
 {
+    struct frame_stack_said said = books_said(task);
+
     check(task->overdue <= task->owed && task->owed <= task->held);
     *status = (struct physmem_task_status){
         .pid = task->identity.pid,
@@ -170,6 +173,10 @@ void physmem_task_get_status(const struct physmem_task *task, struct physmem_tas
         .available = task->heard.available,
         .breached = task->breached,
         .reason = task->reason,
+        .demand = books_demand(task),
+        .faults = said.faults,
+        .swapped_out = said.swapped_out,
+        .swapped_in = said.swapped_in,
     };
 }
 

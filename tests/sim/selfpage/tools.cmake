@@ -25,6 +25,7 @@ selfpage_tool_test(policy/new_policy ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${n
 selfpage_tool_test(policy/libcachesim $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/tests/data/policies/lcs_lru.c ${tool_flags})
 selfpage_tool_test(command/command_line ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+selfpage_tool_test(top/top ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 selfpage_tool_test(trace/convert $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(analyse/analyse $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/tests/data/traces)
 selfpage_tool_test(trace/generate $<TARGET_FILE:selfpage_program>)

@@ -1,0 +1,161 @@
+#include "selfpage/top/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "core/contracts/terms_text.h"
+#include "launch/directory.h"
+#include "os/clock.h"
+
+static const char about[] =
+    "Watch a physmem, its swap server and its tasks live. SOCKET is physmem's, or the directory of a\n"
+    "run (selfpage run --dir); without it, SELFPAGE_PHYSMEM names it. On a terminal this is a full\n"
+    "screen; --batch and --json print instead. The servers count all the time, and are asked only while\n"
+    "this runs.\n";
+
+static const char notes[] =
+    "Keys:\n"
+    "  up, down, page up, page down   choose a task\n"
+    "  enter           that task alone, with its history and all its counters; again: back\n"
+    "  s, S            sort by the next column, by the one before\n"
+    "  r               smallest first\n"
+    "  /               show only tasks whose names contain what you type; empty: all\n"
+    "  a               also tasks that have ended\n"
+    "  +, -            look more, less often\n"
+    "  space           stop, and go on\n"
+    "  q               end\n";
+
+static int sort_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    int column = columns_find(text);
+
+    (void)name;
+    if (column < 0)
+        return error_set(error, EINVAL,
+                         "--sort: there is no column \"%.60s\" (see selfpage top --help)", text);
+    ((struct top_options *)options)->selection.sort = (unsigned)column;
+    return 0;
+}
+
+static int interval_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    uint64_t *interval_ns = &((struct top_options *)options)->interval_ns;
+
+    if (terms_text_time(text, strlen(text), interval_ns) != 0 ||
+        *interval_ns < 10 * CLOCK_NS_PER_MS || *interval_ns > 3600 * CLOCK_NS_PER_S)
+        return error_set(error, EINVAL,
+                         "--%s: \"%s\" is not a time from 10ms to 1h, as 500ms or 2s", name, text);
+    return 0;
+}
+
+static int socket_take(void *options, char **word, struct sp_error *error)
+{
+    (void)error;
+    ((struct top_options *)options)->physmem = word[0];
+    return 0;
+}
+
+#define FIELD(name) offsetof(struct top_options, name)
+
+static const struct option_row rows[] = {
+    {"swap", OPTION_TEXT, FIELD(swap), .value = "PATH",
+     .help = "socket of the swap server (swap.sock beside SOCKET, or else SELFPAGE_SWAP, if one of "
+             "them is there)"},
+    {"interval", OPTION_CALL, .take = interval_take, .letter = 'd', .value = "TIME",
+     .help = "time between two looks (1s)"},
+    {"sort", OPTION_CALL, .take = sort_take, .value = "COLUMN",
+     .help = "which tasks come first: those with most in this column (held)"},
+    {"filter", OPTION_TEXT, FIELD(selection.filter), .value = "TEXT",
+     .help = "show only tasks whose names contain TEXT"},
+    {"all", OPTION_FLAG, FIELD(selection.all), .letter = 'a', .help = "also tasks that have ended"},
+    {"task", OPTION_TEXT, FIELD(task), .value = "NAME",
+     .help = "show this task alone, with all its counters"},
+    {"batch", OPTION_FLAG, FIELD(batch), .letter = 'b',
+     .help = "print a table for each look, instead of a full screen"},
+    {"json", OPTION_FLAG, FIELD(json),
+     .help = "print a JSON object, in one line, for each look: seconds, physmem, swap, tasks, with "
+             "all counters"},
+    {"samples", OPTION_U32, FIELD(samples), 1, UINT32_MAX, .letter = 'n', .value = "N",
+     .help = "end after N looks (with --batch and --json: never)"},
+};
+
+static const struct options_syntax syntax = {
+    .program = "selfpage top",
+    .usage = "[SOCKET] [options]",
+    .about = about,
+    .notes = notes,
+    .more = columns_help,
+    .exit_statuses = "0 done; 2 it could not run, or physmem went away.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "SOCKET",
+    .least = 0,
+    .most = 1,
+    .operand = socket_take,
+};
+
+/* A directory stands for the socket in it. */
+static int find_physmem(struct top_options *options)
+{
+    struct stat status;
+
+    if (stat(options->physmem, &status) != 0 || !S_ISDIR(status.st_mode))
+        return 0;
+    if (asprintf(&options->physmem_path, "%s/" DIRECTORY_PHYSMEM, options->physmem) < 0) {
+        options->physmem_path = NULL;
+        return -ENOMEM;
+    }
+    options->physmem = options->physmem_path;
+    return 0;
+}
+
+/* Find swap's socket if it was not named: beside physmem's, or in the environment. */
+static int find_swap(struct top_options *options)
+{
+    const char *slash = strrchr(options->physmem, '/');
+    int length = slash != NULL ? (int)(slash + 1 - options->physmem) : 0;
+
+    if (options->swap != NULL)
+        return 0;
+    if (asprintf(&options->swap_path, "%.*s" DIRECTORY_SWAP, length, options->physmem) < 0) {
+        options->swap_path = NULL;
+        return -ENOMEM;
+    }
+    options->swap =
+        access(options->swap_path, F_OK) == 0 ? options->swap_path : getenv("SELFPAGE_SWAP");
+    return 0;
+}
+
+enum options_verdict top_options_parse(int argc, char **argv, struct top_options *options,
+                                       struct sp_error *error)
+{
+    enum options_verdict verdict;
+
+    *options = (struct top_options){.interval_ns = CLOCK_NS_PER_S,
+                                    .physmem = getenv("SELFPAGE_PHYSMEM"),
+                                    .selection.sort = (unsigned)columns_find("held")};
+    verdict = options_parse(argc, argv, &syntax, options, error);
+    if (verdict != OPTIONS_RUN)
+        return verdict;
+    if (options->physmem == NULL) {
+        error_set(error, EINVAL,
+                  "which SOCKET? Name physmem's, or the directory of a run that was "
+                  "started with selfpage run --dir");
+        return OPTIONS_BAD;
+    }
+    if (find_physmem(options) == 0 && find_swap(options) == 0)
+        return OPTIONS_RUN;
+    error_set(error, ENOMEM, "no memory");
+    return OPTIONS_BAD;
+}
+
+void top_options_fini(struct top_options *options)
+{
+    free(options->physmem_path);
+    free(options->swap_path);
+}
