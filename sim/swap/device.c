@@ -39,7 +39,7 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
         .sync = options->sync,
         .existing = options->list_clients || options->drop_client != 0,
         .mode = options->mode,
-        .find = backend_registry_find,
+        .find = options->find != NULL ? options->find : backend_registry_find,
     };
     int code;
 
@@ -120,10 +120,15 @@ static void sync_lead(struct swap_device *device)
 {
     int code;
 
+    bool suspect = device->suspect;
+
     device->syncs_begun++;
     pthread_mutex_unlock(&device->lock);
-    code = device->backend->sync(device->state);
+    code = suspect && device->index != NULL ? swap_index_rewrite(device->index) : 0;
+    if (code == 0)
+        code = device->backend->sync(device->state);
     pthread_mutex_lock(&device->lock);
+    device->suspect = code < 0;
     device->syncs_failed += code < 0;
     device->syncs_ended = device->syncs_begun;
     pthread_cond_broadcast(&device->ended);

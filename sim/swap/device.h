@@ -11,7 +11,8 @@
  * A SYNC THAT FAILS. After a failed fdatasync nobody knows what became of the writes before it, and the
  * kernel may tell only one caller. So each store notes the device's count of failed syncs before its
  * first write; if that has changed when its own sync has ended, its pages are not acknowledged, and their
- * slots and records are given up. Syncs do not overlap: one that begins after a store's writes serves
+ * slots and records are given up. Records of clients cover stores to come as well: the next sync writes them
+ * again first. Syncs do not overlap: one that begins after a store's writes serves
  * every store that waits.
  *
  * DIRECT: slots may be read and written with O_DIRECT; header, clients and index always go through the
@@ -49,6 +50,7 @@ struct swap_device {
     uint64_t syncs_begun;
     uint64_t syncs_ended;
     uint64_t syncs_failed;
+    bool suspect; /* the last sync has failed, and what it was to cover was not written again */
 };
 
 /* Open or make the device that `options` ask for. Returns 0, or a negative errno and a text; the

@@ -38,6 +38,7 @@ struct swap_index {
     uint32_t slot_blocks;
     pthread_mutex_t lock;        /* guards what follows, and the order of writes to a block */
     struct index_client *client; /* CLIENT_BLOCKS blocks */
+    uint64_t clients_written;    /* bit i: block i of them, since the start */
     struct index_slot *slot;     /* slot_blocks blocks */
 };
 
@@ -349,9 +350,22 @@ int swap_index_set_client(struct swap_index *index, uint32_t number,
     } else {
         memset(record, 0, sizeof(*record));
     }
+    index->clients_written |= UINT64_C(1) << number / CLIENTS_PER_BLOCK;
     code = clients_block_write(index, (uint32_t)(number / CLIENTS_PER_BLOCK));
     if (code < 0)
         *record = before;
+    pthread_mutex_unlock(&index->lock);
+    return code;
+}
+
+int swap_index_rewrite(struct swap_index *index)
+{
+    int code = 0;
+
+    pthread_mutex_lock(&index->lock);
+    for (uint32_t block = 0; block < CLIENT_BLOCKS && code == 0; block++)
+        if ((index->clients_written >> block & 1) != 0)
+            code = clients_block_write(index, block);
     pthread_mutex_unlock(&index->lock);
     return code;
 }

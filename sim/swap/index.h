@@ -77,4 +77,8 @@ int swap_index_clear(struct swap_index *index, const uint32_t *slots, uint32_t c
 int swap_index_set_client(struct swap_index *index, uint32_t number,
                           const struct index_client *client);
 
+/* Write the records of all clients again that were written since the start: a sync that was to cover them has
+ * failed. Returns 0 or a negative errno. Any thread. */
+int swap_index_rewrite(struct swap_index *index);
+
 #endif

@@ -19,6 +19,8 @@ struct swap_options {
     const char *device; /* as it was given, for messages */
     const struct swap_backend *backend;
     const char *file; /* the place of the device, for its backend */
+    /* How a filter finds the backend below it; NULL: in the registry. */
+    const struct swap_backend *(*find)(const char *device, const char **place);
     enum swap_mode mode;
     bool keep;
     bool sync;

@@ -373,6 +373,65 @@ static void test_damaged_records(void **state)
     swap_stop(server);
 }
 
+#define SYNC_ROUNDS 40u
+#define SYNC_PAGES  4u
+
+/* Store pages over and over, and give some up again, whatever the syncs say. Returns how many pages were
+ * refused; tag[slot] is what was acknowledged, and 0 where nothing was. */
+static uint32_t sync_run(struct swap_peer *peer, uint64_t tag[CRASH_SLOTS])
+{
+    uint32_t pages[SYNC_PAGES] = {0, 1, 2, 3}, slots[SYNC_PAGES], errors[SYNC_PAGES], refused = 0;
+
+    for (uint32_t round = 1; round <= SYNC_ROUNDS; round++) {
+        for (uint32_t i = 0; i < SYNC_PAGES; i++)
+            peer_fill(peer, i, 100 * round + i);
+        assert_int_equal(peer_store(peer, pages, SYNC_PAGES, slots, errors), 0);
+        for (uint32_t i = 0; i < SYNC_PAGES; i++) {
+            assert_true(errors[i] == 0 || errors[i] == EIO);
+            refused += errors[i] != 0;
+            if (errors[i] == 0)
+                tag[slots[i]] = 100 * round + i;
+        }
+        if (round % 3 != 0 || errors[0] != 0)
+            continue;
+        tag[slots[0]] = 0;
+        errors[0] = (uint32_t)peer_free(peer, slots, 1);
+        assert_true(errors[0] == 0 || errors[0] == EIO);
+    }
+    return refused;
+}
+
+/* A whole server on a device whose syncs fail: what it acknowledges is there, at once and after kill -9. */
+static void test_syncs_that_fail(void **state)
+{
+    static uint64_t tag[CRASH_SLOTS];
+    struct server_process *server = *state;
+    struct swap_peer peer;
+    uint32_t page = 0, refused;
+    uint64_t key;
+
+    memset(tag, 0, sizeof(tag));
+    swap_start_on(server, "1024", "debug:sync-errors=0.5,seed=2:file:", keep_synced);
+    peer_open(&peer, server, 0, SYNC_ROUNDS * SYNC_PAGES, SYNC_PAGES);
+    key = peer.wire.key;
+    refused = sync_run(&peer, tag);
+    assert_in_range(refused, 1, SYNC_ROUNDS * SYNC_PAGES - 1);
+    for (unsigned life = 0; life < 2; life++) {
+        for (uint32_t slot = 0; slot < CRASH_SLOTS; slot++) {
+            if (tag[slot] == 0)
+                continue;
+            assert_int_equal(peer_load(&peer, &slot, &page, 1, NULL), 0);
+            assert_true(peer_tag(&peer, 0) == tag[slot]);
+        }
+        server_process_kill(server);
+        peer_close(&peer);
+        swap_start(server, "1024", keep_synced);
+        peer_open(&peer, server, key, 0, SYNC_PAGES);
+    }
+    peer_close(&peer);
+    swap_stop(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_crash_automatic, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_compressed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_compressed_direct, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_syncs_that_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_servers_on_one_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_that_do_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_records, setup, teardown),
