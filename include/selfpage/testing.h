@@ -42,7 +42,8 @@
  * sp_testing_run_program. Use no assertion of CMocka in that function (it would jump into a copy of
  * the test runner): return a number, or print to standard error, which comes back in the result.
  *
- * NOTHING IS LEFT BEHIND. Servers and tasks die with the test, however it ends, kill -9 included. A
+ * NOTHING IS LEFT BEHIND. Servers and tasks die with the test, however it ends, kill -9 included, and
+ * so does what a task has started (told by SELFPAGE_GUARDIAN in its environment). A
  * small guardian process, forked by sp_testing_start, sees the end of the test and removes the
  * private directory with the sockets and the swap file. Fixtures are independent of each other: any
  * number may run at the same time, also in one process.

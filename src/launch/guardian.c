@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "launch/marked.h"
+#include "os/clock.h"
 
 /* How long to wait for the killed children to be gone, in ms. As orphans they are reaped by
  * another process, which may be slow or missing; they are dead in any case. */
@@ -68,21 +71,29 @@ static pid_t guardian_make_group(void)
         pause();
 }
 
-static void guardian_clean(pid_t group, const struct directory *directory)
+/* Returns how many processes had left the group. */
+static unsigned guardian_clean(pid_t group, const char *mark, const struct directory *directory)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
+
+    unsigned strays;
 
     kill(-group, SIGKILL);
     while (waitpid(group, NULL, 0) < 0 && errno == EINTR)
         continue;
     for (int ms = 0; ms < GUARDIAN_PATIENCE_MS && kill(-group, 0) == 0; ms++)
         nanosleep(&pause, NULL);
+    strays = marked_kill(mark);
     for (int ms = 0; ms < GUARDIAN_REMOVAL_MS && directory_remove(directory) != 0; ms++)
         nanosleep(&pause, NULL);
+    return strays;
 }
 
-_Noreturn static void guardian_main(int pipe, int report, const struct directory *directory)
+_Noreturn static void guardian_main(int pipe, int report, const char *mark,
+                                    const struct directory *directory)
 {
+    char entry[sizeof GUARDIAN_VARIABLE + sizeof((struct guardian *)0)->mark];
+    unsigned strays;
     pid_t group;
     char byte;
 
@@ -95,8 +106,9 @@ _Noreturn static void guardian_main(int pipe, int report, const struct directory
     guardian_close_others(pipe, directory->fd);
     while (read(GUARDIAN_PIPE, &byte, 1) < 0 && errno == EINTR)
         continue;
-    guardian_clean(group, directory);
-    _exit(0);
+    strcat(strcpy(entry, GUARDIAN_VARIABLE "="), mark);
+    strays = guardian_clean(group, entry, directory);
+    _exit(strays < 255 ? (int)strays : 255);
 }
 
 /* Wait until the guardian says which group it made. */
@@ -127,11 +139,13 @@ int guardian_start(struct guardian *guardian, const struct directory *directory,
         close(watched[1]);
         return result;
     }
+    snprintf(guardian->mark, sizeof guardian->mark, "%d.%llu", (int)getpid(),
+             (unsigned long long)clock_now_ns());
     guardian->pid = fork();
     if (guardian->pid == 0) {
         close(watched[1]);
         close(report[0]);
-        guardian_main(watched[0], report[1], directory);
+        guardian_main(watched[0], report[1], guardian->mark, directory);
     }
     result = guardian->pid < 0 ? error_set(error, errno, "fork: %s", strerror(errno)) : 0;
     guardian->pipe = watched[1];
@@ -147,13 +161,16 @@ int guardian_start(struct guardian *guardian, const struct directory *directory,
     return result;
 }
 
-void guardian_stop(struct guardian *guardian)
+unsigned guardian_stop(struct guardian *guardian)
 {
+    int status = 0;
+
     if (guardian->pipe >= 0)
         close(guardian->pipe);
     guardian->pipe = -1;
     if (guardian->pid > 0)
-        while (waitpid(guardian->pid, NULL, 0) < 0 && errno == EINTR)
+        while (waitpid(guardian->pid, &status, 0) < 0 && errno == EINTR)
             continue;
     guardian->pid = 0;
+    return WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : 0;
 }

@@ -44,6 +44,7 @@ static void environment_fill(const struct sp_testing *fixture, const char *name,
     strings_set(list, "SELFPAGE_POLICY", policy);
     strings_set(list, "SELFPAGE_SEED", seed);
     strings_set(list, "SELFPAGE_BINDIR", fixture->bindir);
+    strings_set(list, GUARDIAN_VARIABLE, fixture->guardian.mark);
     strings_set(list, "SELFPAGE_STATS_FD", NULL);
 }
 

@@ -25,9 +25,20 @@ struct report {
     pid_t guardian;
     pid_t child;      /* ignores SIGTERM, and has left... */
     pid_t grandchild; /* ...this one, which knows nothing of the starter */
+    pid_t daemon;     /* has left the group, and its parent has ended */
 };
 
-/* A process that starts a guardian, a child and a grandchild, and says so on report[1]. */
+static int read_pid(const char *path, pid_t *pidp)
+{
+    FILE *file = wait_until(path_is_there, path) ? fopen(path, "re") : NULL;
+    int result = file != NULL && fscanf(file, "%d", pidp) == 1 ? 0 : -1;
+
+    if (file != NULL)
+        fclose(file);
+    return result;
+}
+
+/* A process that starts a guardian, a child, a grandchild and a daemon, and says so on report[1]. */
 static int starter(void *arg)
 {
     const int *pipes = arg;
@@ -36,11 +47,12 @@ static int starter(void *arg)
     struct guardian guardian;
     char *argv[] = {"sh", "-c",
                     "trap '' TERM; sh -c 'echo $$ > grandchild.new; mv grandchild.new grandchild;"
-                    "exec cat /dev/zero > /dev/null' & read line",
-                    NULL};
+                    "exec cat /dev/zero > /dev/null' &"
+                    "(SELFPAGE_GUARDIAN=$0 setsid sh -c 'echo $$ > daemon.new;"
+                    " mv daemon.new daemon; exec cat /dev/zero > /dev/null' &) ; read line",
+                    guardian.mark, NULL};
     struct spawn spawn = {SPAWN_DEFAULTS, .program = "/bin/sh", .argv = argv};
     int input[2];
-    FILE *file = NULL;
 
     if (directory_make(&directory, NULL, NULL) != 0 ||
         guardian_start(&guardian, &directory, NULL) != 0 || pipe(input) != 0)
@@ -54,11 +66,8 @@ static int starter(void *arg)
     report.guardian = guardian.pid;
     if (chdir(directory.path) != 0)
         return 1;
-    if (wait_until(path_is_there, "grandchild"))
-        file = fopen("grandchild", "re");
-    if (file == NULL || fscanf(file, "%d", &report.grandchild) != 1)
+    if (read_pid("grandchild", &report.grandchild) != 0 || read_pid("daemon", &report.daemon) != 0)
         return 1;
-    fclose(file);
     if (write(pipes[1], &report, sizeof report) != (ssize_t)sizeof report)
         return 1;
     close(pipes[1]);
@@ -100,6 +109,7 @@ static void assert_nothing_is_left(const struct report *report)
 {
     assert_true(wait_gone(report->child));
     assert_true(wait_gone(report->grandchild));
+    assert_true(wait_gone(report->daemon));
     assert_true(wait_until(path_is_gone, report->directory));
     assert_true(wait_gone(report->guardian));
 }

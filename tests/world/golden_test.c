@@ -175,6 +175,7 @@ static void test_the_ladder_of_breaches(void **state)
         world_allocate(&story.world, silent, in_silent, 0, 90, PHYSMEM_EXTRA);
         world_pass(&story.world, SECOND);
         world_allocate(&story.world, other, in_other, 0, 40, 0);
+        /* The need is 30, and so is each recall: what is overdue is not counted on (recall.h). */
         world_pass(&story.world, 10 * SECOND);
         snprintf(name, sizeof(name), "breach-%s", rungs[i].name);
         end(&story, name);

@@ -96,8 +96,8 @@ static void run_fini(struct run *run)
 {
     unsigned left;
 
-    guardian_stop(&run->guardian);
-    left = orphans_end();
+    left = guardian_stop(&run->guardian);
+    left += orphans_end();
     if (left > 0)
         report_line(&run->report, "selfpage", "killed %u process%s that tasks had left behind",
                     left, left == 1 ? "" : "es");

@@ -32,6 +32,7 @@ static int task_environment(const struct run_task *task, struct strings *list)
     strings_set(list, "SELFPAGE_PAGER_THREAD", scenario->pager_thread ? "1" : NULL);
     strings_set(list, "SELFPAGE_RENEW", scenario->renew == SCENARIO_RENEW_NO ? "0" : NULL);
     strings_set(list, "SELFPAGE_BINDIR", run->bindir);
+    strings_set(list, GUARDIAN_VARIABLE, run->guardian.mark);
     snprintf(number, sizeof number, "%llu",
              (unsigned long long)scenario_task_seed(run->seed, scenario->name));
     strings_set(list, "SELFPAGE_SEED", number);

@@ -23,7 +23,12 @@ uint32_t recall_task(struct physmem *physmem, struct physmem_task *task, uint32_
 uint32_t recall_kept(struct physmem *physmem, struct contract *contract, uint32_t frames);
 
 /* Recall from tasks that are overdue, before anybody else. Returns how many frames of `missing` were
- * asked for. */
+ * asked for.
+ *
+ * What is overdue is not counted on, so that it is asked for in full once more: a late task that holds
+ * enough is asked for the same frames again at each deadline, and owes all of these recalls (three of
+ * 30 for one need of 30 in the golden trace breach-penalty). Other tasks give only when the late one
+ * has nothing left to ask for. */
 uint32_t recall_from_late(struct physmem *physmem, uint32_t missing);
 
 /* The control connection has ended: what was asked over it is due soon. */

@@ -473,6 +473,32 @@ static void a_process_that_a_task_has_sent_away_is_ended(void **state)
     assert_true(wait_until(no_sleeper_is_left, mark));
 }
 
+/* Nor does it outlive a run that can do nothing more about it. */
+static void it_ends_with_a_run_that_is_killed(void **state)
+{
+    const struct place *place = *state;
+    char text[400], mark[40], path[128];
+    char *output, *error;
+    struct run run;
+
+    snprintf(mark, sizeof mark, "74%d.5", (int)getpid());
+    snprintf(
+        text, sizeof text,
+        HEAD
+        "- {name: a, program: /bin/sh, contract: extra=1,\n"
+        "   arguments: [-c, '(setsid sh -c \"echo > %s/away; exec sleep %s\" &); sleep 60']}\n",
+        place->path, mark);
+    write_file(place, "killed.yaml", text);
+    run = run_begin(place, (const char *[]){"run", "killed.yaml", NULL});
+    snprintf(path, sizeof path, "%s/away", place->path);
+    assert_true(wait_until(path_is_there, path));
+    kill(run.pid, SIGKILL);
+    run_end(&run, &output, &error);
+    assert_true(wait_until(no_sleeper_is_left, mark));
+    free(output);
+    free(error);
+}
+
 static void a_task_that_dies_silently_of_a_fault_is_told_of(void **state)
 {
     const struct place *place = *state;
@@ -586,6 +612,7 @@ int main(void)
         IN_A_PLACE(what_happened_to_each_event_is_in_json),
         IN_A_PLACE(an_event_signals_a_server),
         IN_A_PLACE(a_process_that_a_task_has_sent_away_is_ended),
+        IN_A_PLACE(it_ends_with_a_run_that_is_killed),
         IN_A_PLACE(a_task_that_dies_silently_of_a_fault_is_told_of),
         IN_A_PLACE(what_is_defined_reaches_numbers_and_contracts),
         IN_A_PLACE(the_first_table_shows_what_is),
