@@ -39,7 +39,10 @@
     X(u64, pinned, "pages", "pinned now")                                                          \
     X(u64, taken, "frames", "found taken from the frame stack by physmem")                         \
     X(u64, ghost_hits, "faults", "on pages that twice the frames would have kept")                 \
-    X(u64, frames_lost, "frames", "reported to the task as repossessed")
+    X(u64, frames_lost, "frames", "reported to the task as repossessed")                           \
+    X(u64, read_ahead, "pages", "read back from swap before they were needed")                     \
+    X(u64, read_ahead_used, "pages", "of these, known to have been needed")                        \
+    X(u64, read_ahead_wasted, "pages", "of these, that lost their frame without a known use")
 
 /** What physmem counts for a task. TASK.name in expectations, too. The last four are what the task says,
  *  as long as it lives, in the memory that it shares with physmem (see SP_ATTACH_NO_FRAME_STACK); where

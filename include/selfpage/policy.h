@@ -15,6 +15,7 @@
  *   remove(self, p, why)  page p is resident no longer
  *   resize(self, n)       the number of frames is now n                  [may be NULL]
  *   hint(self, p, h)      the program said something about page p        [may be NULL]
+ *   ahead(self, p)        may page p be read ahead?                      [may be NULL]
  *
  * Rules an engine keeps:
  *   - Pages are numbers from 0 to config->pages - 1. An array indexed by page is all a policy needs.
@@ -192,6 +193,10 @@ struct sp_policy {
      *  element ahead. */
     size_t pages_at;
     size_t page_bytes;
+    /** May this page, which is not resident, be loaded with another one, because the engine expects that
+     *  it will be referenced soon? If it is loaded, insert follows, with SP_READ, though nobody has
+     *  referred to it yet. The answer changes nothing in `self`. NULL: always. Only a live task asks. */
+    bool (*ahead)(void *self, sp_page page);
 };
 
 /** What a shared object defines, and nobody else. Declared here since a constant in C++ is otherwise

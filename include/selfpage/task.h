@@ -32,6 +32,13 @@
  * x86-64: with fewer frames than that the process may end, with a line that says so, at an
  * instruction that needs more.
  *
+ * READ-AHEAD. Where faults on pages in swap make a run, up, down or every n-th page, the pages that come next are
+ * loaded with the one that is needed, in one request, and mapped: 4 of them at first, then twice as many each time that
+ * the run goes on, 31 at most, and an eighth of the frames at most. Several runs go on side by side. Pages whose use is
+ * not seen before they are evicted are counted (read_ahead_wasted); where they are most, fewer are read ahead from then
+ * on. A policy may refuse (struct sp_policy.ahead). While a task reads ahead, as many frames more than above are free or
+ * about to be.
+ *
  * MEMORY THAT IS NOT EXECUTED. Managed memory can be read and written. Calling code in it, or
  * taking rights from it or addresses out of it (mprotect, munmap, mmap), makes an access fail that
  * paging cannot repair: it goes to the program's own handler, or ends the process, after a line.

@@ -89,6 +89,7 @@ static int load_begin(struct swap_job *job)
     struct swap_map *map = &job->service->map;
     uint32_t pending = 0;
 
+    swap_job_order(job);
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
 
@@ -323,7 +324,7 @@ static void load_end(struct swap_job *job)
             slot_settle(job, page->slot);
         }
         job->service->counters.loads += page->error == 0;
-        reply.loaded.errors[i].value = (uint32_t)-page->error;
+        reply.loaded.errors[page->asked].value = (uint32_t)-page->error;
     }
     job->service->counters.reads += job->transfers;
     if (connection != NULL)

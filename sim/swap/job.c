@@ -109,6 +109,21 @@ void swap_job_deliver(struct swap_job *job)
     pages_copy(job);
 }
 
+/* By insertion: requests are mostly in order. */
+void swap_job_order(struct swap_job *job)
+{
+    check(job->kind == SWAP_JOB_LOAD);
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct swap_page page = job->page[i];
+        uint32_t to = i;
+
+        page.asked = (uint16_t)i;
+        for (; to > 0 && job->page[to - 1].slot > page.slot; to--)
+            job->page[to] = job->page[to - 1];
+        job->page[to] = page;
+    }
+}
+
 /* The longest run from `first` on of pending pages in neighbouring slots. */
 static struct page_run slot_run(const struct swap_job *job, uint32_t first)
 {

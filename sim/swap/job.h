@@ -42,11 +42,12 @@ struct swap_page {
     struct swap_extent *extent; /* one reference; NULL: none, or no such place */
     uint32_t offset;            /* of the page in the extent */
     uint32_t slot;
-    int error;    /* 0 or a negative errno: what is wrong with this page */
-    bool pinned;  /* `slot` is pinned in the books for this job */
-    bool pending; /* has still to be transferred */
-    bool zero;    /* it is all zeros, in SWAP_ZERO: there is nothing to transfer */
-    bool doomed;  /* its next transfer is to fail: an injected fault */
+    uint16_t asked; /* LOAD: its place in the request; see swap_job_order */
+    int error;      /* 0 or a negative errno: what is wrong with this page */
+    bool pinned;    /* `slot` is pinned in the books for this job */
+    bool pending;   /* has still to be transferred */
+    bool zero;      /* it is all zeros, in SWAP_ZERO: there is nothing to transfer */
+    bool doomed;    /* its next transfer is to fail: an injected fault */
 };
 
 struct swap_job {
@@ -74,6 +75,9 @@ struct swap_job {
 
 /* STORE: read the pages of the job from the client's extents. Sets page.error and page.zero. */
 void swap_job_collect(struct swap_job *job);
+
+/* LOAD: put the pages in the order of their slots, so that neighbours on the device are read as one. */
+void swap_job_order(struct swap_job *job);
 
 /* Do the device's part for all pages that are pending. Sets page.error and, for a STORE,
  * page.checksum. Touches nothing but the job, its file, and its pages' buffer. */

@@ -166,6 +166,14 @@ static void recorder_hint(void *self, sp_page page, enum sp_hint hint)
         recorder->setup->inner->hint(recorder->inner, page, hint);
 }
 
+/* Not recorded: it changes nothing. */
+static bool recorder_ahead(void *self, sp_page page)
+{
+    struct recorder *recorder = self;
+
+    return recorder->setup->inner->ahead(recorder->inner, page);
+}
+
 struct sp_policy recorder_around(const struct sp_policy *inner)
 {
     return (struct sp_policy){.abi = SP_POLICY_ABI,
@@ -178,5 +186,6 @@ struct sp_policy recorder_around(const struct sp_policy *inner)
                               .victim = recorder_victim,
                               .remove = recorder_remove,
                               .resize = recorder_resize,
-                              .hint = recorder_hint};
+                              .hint = recorder_hint,
+                              .ahead = inner->ahead != NULL ? recorder_ahead : NULL};
 }

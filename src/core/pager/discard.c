@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "core/pager/effects.h"
+#include "core/pager/judge.h"
 #include "core/pager/mapping.h"
 #include "core/pager/page.h"
 #include "core/pager/slots.h"
@@ -39,6 +40,7 @@ int pager_discard(struct pager *pager, sp_page page)
             mapping_unmap(pager, page);
         pager->stats->resident--;
         pager->stats->dropped++;
+        judge_wasted(pager, p);
         p->flags |= PAGE_LOST;
         page_clear_dirty(pager, p);
     }

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "core/pager/effects.h"
+#include "core/pager/judge.h"
 #include "core/pager/lost.h"
 #include "core/pager/mapping.h"
 #include "core/pager/page.h"
@@ -143,6 +144,7 @@ static void leave(struct pager *pager, sp_page page)
     check(pager->stats->resident > 0);
     pager->stats->evictions++;
     pager->stats->resident--;
+    judge_wasted(pager, p);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     if ((p->flags & PAGE_MAPPED) != 0)
         mapping_unmap(pager, page);

@@ -4,9 +4,11 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "core/pager/ahead.h"
 #include "core/pager/effects.h"
 #include "core/pager/evict.h"
 #include "core/pager/growth.h"
+#include "core/pager/judge.h"
 #include "core/pager/mapping.h"
 #include "core/pager/page.h"
 #include "core/pager/rights.h"
@@ -59,6 +61,7 @@ static enum pager_verdict touch_resident(struct pager *pager, sp_page page, bool
     enum pager_verdict verdict;
 
     check(p->state == PAGE_RESIDENT && pager->faulting == page);
+    judge_used(pager, p);
     if ((p->flags & PAGE_MAPPED) != 0 && (p->protection & needed) == needed)
         return PAGER_DONE; /* another thread was faster */
     if (write && page_kind(pager, page) == SP_PRECIOUS)
@@ -174,14 +177,16 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
     frame_stack_offers_tell_faults(&pager->offers, ++pager->stats->faults);
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
-        effects_add(pager, (struct pager_effect){.kind = p->state == PAGE_SWAPPED ? EFFECT_LOAD
-                                                                                  : EFFECT_REFILL,
-                                                 .page = page,
-                                                 .slot = p->slot,
-                                                 .swap = p->swap});
+        bool swapped = p->state == PAGE_SWAPPED;
+
         p->state = PAGE_LOADING;
         pager->loading++;
         pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
+        if (swapped)
+            ahead_load(pager, page);
+        else
+            effects_add(
+                pager, (struct pager_effect){.kind = EFFECT_REFILL, .page = page, .slot = p->slot});
         return PAGER_CALL;
     }
     if (!region->undefined && (pager->slot[p->slot].flags & SLOT_ZERO) == 0) {
@@ -265,6 +270,7 @@ void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bo
     pager->loading--;
     if (!ok || (pager->slot[p->slot].flags & SLOT_LOST) != 0) {
         p->state = from_swap ? PAGE_SWAPPED : PAGE_ABSENT;
+        judge_wasted(pager, p);
         slots_free(pager, p->slot);
         p->slot = 0;
         return;

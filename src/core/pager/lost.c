@@ -8,6 +8,7 @@
 #include "core/pager/lost.h"
 
 #include "base/assert.h"
+#include "core/pager/judge.h"
 #include "core/pager/mapping.h"
 #include "core/pager/page.h"
 #include "core/pager/slots.h"
@@ -44,6 +45,7 @@ static void resident_lost(struct pager *pager, sp_page page)
         mapping_unmap(pager, page);
     ensure(pager->stats->resident > 0);
     pager->stats->resident--;
+    judge_wasted(pager, p);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     if ((p->flags & PAGE_STORING) != 0) {
         p->state = PAGE_LEAVING; /* the store may have been in time */

@@ -66,6 +66,8 @@ void pager_init(struct pager *pager, const struct pager_config *config, void *me
     pager->config = *config;
     if (config->batch == 0)
         pager->config.batch = PAGER_BATCH;
+    ensure(config->read_ahead < pager->config.batch);
+    pager->ahead.most = config->read_ahead;
     pager->stats = config->stats;
     pager->page = (struct pager_page *)(void *)bytes + 1;
     bytes += pages_size(config);
@@ -94,4 +96,43 @@ void pager_offer_freed(struct pager *pager)
 {
     ensure(pager->effects_end == 0);
     slots_offer(pager);
+}
+
+/* Is this effect the one of the page behind `count` pages? */
+static bool is_neighbour(const struct pager *pager, const struct pager_effect *first,
+                         uint32_t count, const struct pager_effect *effect)
+{
+    if (effect->kind != first->kind || effect->page != first->page + count)
+        return false;
+    check(count > 0);
+    return first->kind == EFFECT_UNMAP ||
+           (effect->slot == first->slot + count && effect->protection == first->protection &&
+            effect->slot % pager->config.extent_pages != 0);
+}
+
+/* Effects that begin when all of the call's have been carried out: an UNMAP may overtake them. */
+static bool may_wait(const struct pager_effect *effect)
+{
+    return effect->kind == EFFECT_STORE || effect->kind == EFFECT_LOAD;
+}
+
+uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *first)
+{
+    uint32_t at = pager->effects_next;
+    uint32_t count = 1;
+
+    ensure(first->kind == EFFECT_MAP || first->kind == EFFECT_UNMAP);
+    for (; at < pager->effects_end; at++) {
+        struct pager_effect *next = &pager->effect[pager->effects_next];
+
+        if (is_neighbour(pager, first, count, &pager->effect[at])) {
+            memmove(next + 1, next, (at - pager->effects_next) * sizeof(*next));
+            pager->effects_next++;
+            count++;
+        } else if (first->kind == EFFECT_MAP || !may_wait(&pager->effect[at])) {
+            break;
+        }
+    }
+    check(pager->effects_next <= pager->effects_end);
+    return count;
 }

@@ -28,6 +28,7 @@
  *   slots mapping check          frames, free ones, the frame stack; kernel mappings; the books
  *   growth rights env lost       more frames; rights to map; what a policy may ask; frames taken by force
  *   evict                        which page leaves, and how
+ *   ahead                        what is loaded before it is needed
  *   fault debts pin discard advice   what the driver calls
  *   pager                        memory, and the way out of the queue */
 #ifndef CORE_PAGER_PAGER_H
@@ -83,7 +84,8 @@ struct pager_page {
     uint8_t protection; /* of the mapping: PAGE_READ, PAGE_WRITE; 0 if not mapped */
     uint8_t pins;
     uint8_t region; /* index plus one; 0: no region */
-    uint8_t reserved[3];
+    bool ahead;     /* read ahead; no reference to it is known */
+    uint8_t reserved[2];
 };
 
 enum slot_state {
@@ -163,10 +165,33 @@ struct pager_config {
     uint32_t extent_pages; /* slots of one extent */
     uint32_t map_limit;    /* kernel mappings the regions may use */
     uint32_t batch;        /* stores and returns of one call, at most; 0: PAGER_BATCH */
-    uint64_t seed;         /* for the policy's env->random */
+    uint32_t
+        read_ahead; /* pages loaded with the one that is needed, at most; below `batch`; 0: none */
+    uint64_t seed;  /* for the policy's env->random */
     const struct sp_policy *policy;
     const double *params;   /* of the policy; outlive the pager */
     struct sp_stats *stats; /* counters are kept here; outlives the pager */
+};
+
+/* Faults that follow each other with one stride: see ahead.c. */
+struct pager_run {
+    sp_page last; /* fault */
+    sp_page from; /* what was read ahead last: `length` pages from here, in steps of `stride` */
+    uint32_t length;
+    uint32_t window; /* how many that were to be */
+    int32_t stride;  /* 0: there was one fault */
+    int64_t next;    /* page behind them; may lie outside of the region */
+    uint64_t time;   /* of the last fault, by pager_ahead.clock */
+    uint8_t faults;  /* up to 255; 0: unused entry */
+};
+
+#define PAGER_RUNS 8u
+
+struct pager_ahead {
+    struct pager_run run[PAGER_RUNS];
+    uint64_t clock;        /* loads */
+    uint32_t most;         /* pages of a window, as experience says */
+    uint32_t used, wasted; /* pages, of late */
 };
 
 /* INVARIANTS, between calls; pager_check counts both sides. `pages in STATE` counts struct pager_page,
@@ -240,6 +265,7 @@ struct pager {
     bool allocation_unmapped; /* physmem took rights in that range before the answer came */
     uint32_t allocate_slot, allocate_count;
     struct frame_offers offers; /* the free slots, on the frame stack */
+    struct pager_ahead ahead;
 };
 
 /* Bytes of memory that pager_init needs for this configuration, 64-byte aligned. */
@@ -273,6 +299,15 @@ static inline bool pager_next_effect(struct pager *pager, struct pager_effect *e
     if (pager->offer_head != PAGER_NONE)
         pager_offer_freed(pager);
     return false;
+}
+
+/* After pager_next_effect gave `first`, a MAP or an UNMAP: take those that go on with it too, the neighbours
+ * that one call can map, or unmap, together. Returns how many there are with the first. */
+uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *first);
+
+static inline uint32_t pager_next_neighbours(struct pager *pager, const struct pager_effect *first)
+{
+    return pager->effects_next == pager->effects_end ? 1 : pager_take_neighbours(pager, first);
 }
 
 /* ---- Regions ---- */

@@ -45,18 +45,18 @@ void *memory_address(const struct sp_task *task, sp_page page)
     return task->arena + (size_t)page * unit_bytes(task);
 }
 
-static void *map_over(const struct sp_task *task, sp_page page, int protection, int flags, int fd,
-                      off_t offset)
+static void *map_over(const struct sp_task *task, sp_page page, uint32_t count, int protection,
+                      int flags, int fd, off_t offset)
 {
     void *address = memory_address(task, page);
+    size_t bytes = count * unit_bytes(task);
 #if defined(MMAP_IS_ACCESS)
-    long mapped =
-        syscall(SYS_mmap, address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
+    long mapped = syscall(SYS_mmap, address, bytes, protection, flags | MAP_FIXED, fd, offset);
 
     check(page < task->pager.config.pages);
     return mapped == -1 ? MAP_FAILED : address;
 #else
-    return mmap(address, unit_bytes(task), protection, flags | MAP_FIXED, fd, offset);
+    return mmap(address, bytes, protection, flags | MAP_FIXED, fd, offset);
 #endif
 }
 
@@ -123,21 +123,23 @@ static int kernel_protection(uint8_t protection)
 }
 
 /* Without the descriptor of the extent: a second mapping of what its window maps. */
-static __attribute__((noinline)) void *map_from_window(const struct sp_task *task,
-                                                       const struct pager_effect *effect)
+static __attribute__((noinline)) void *
+map_from_window(const struct sp_task *task, const struct pager_effect *effect, uint32_t count)
 {
     void *address = memory_address(task, effect->page);
-    void *mapped = mremap(memory_window(task, effect->slot), 0, unit_bytes(task),
-                          MREMAP_MAYMOVE | MREMAP_FIXED, address);
+    size_t bytes = count * unit_bytes(task);
+    void *mapped =
+        mremap(memory_window(task, effect->slot), 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, address);
 
     check(task->extents[units_base(task, effect->slot) / task->extent_pages].known);
     if (mapped == MAP_FAILED || effect->protection == (PAGE_READ | PAGE_WRITE) ||
-        mprotect(address, unit_bytes(task), kernel_protection(effect->protection)) == 0)
+        mprotect(address, bytes, kernel_protection(effect->protection)) == 0)
         return mapped;
     return MAP_FAILED;
 }
 
-static inline void *map_frame(const struct sp_task *task, const struct pager_effect *effect)
+static inline void *map_frames(const struct sp_task *task, const struct pager_effect *effect,
+                               uint32_t count)
 {
     uint32_t slot = units_base(task, effect->slot);
     const struct task_extent *extent = &task->extents[slot / task->extent_pages];
@@ -145,8 +147,8 @@ static inline void *map_frame(const struct sp_task *task, const struct pager_eff
 
     check(slot / task->extent_pages < task->extents_max && extent->known);
     if (extent->fd < 0)
-        return map_from_window(task, effect);
-    return map_over(task, effect->page, kernel_protection(effect->protection), MAP_SHARED,
+        return map_from_window(task, effect, count);
+    return map_over(task, effect->page, count, kernel_protection(effect->protection), MAP_SHARED,
                     extent->fd, offset);
 }
 
@@ -171,38 +173,50 @@ static __attribute__((noinline)) void map_failed(struct sp_task *task,
     pager_mapping_failed(&task->pager, effect->page);
 }
 
-void memory_map(struct sp_task *task, const struct pager_effect *effect)
+/* Where there are not mappings for all in one go, there may be some one by one. */
+static __attribute__((noinline)) void map_each(struct sp_task *task,
+                                               const struct pager_effect *effect, uint32_t count)
 {
-    check(hold_is_ours() && effect->page < task->pager.config.pages);
-    if (map_frame(task, effect) == MAP_FAILED)
-        map_failed(task, effect);
+    struct pager_effect one = *effect;
+
+    for (uint32_t i = 0; i < count; i++, one.page++, one.slot++)
+        if (map_frames(task, &one, 1) == MAP_FAILED)
+            map_failed(task, &one);
+}
+
+void memory_map(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
+{
+    check(hold_is_ours() && count > 0 && effect->page < task->pager.config.pages);
+    if (map_frames(task, effect, count) == MAP_FAILED)
+        map_each(task, effect, count);
 }
 
 /* Linux lets the last mapping go one beyond its limit, and from then on refuses every mmap, even one
  * that would make fewer mappings of it; but not munmap. Should another thread get the address in
  * between, that is noticed. */
-static bool unmap_beyond_limit(const struct sp_task *task, sp_page page)
+static bool unmap_beyond_limit(const struct sp_task *task, sp_page page, uint32_t count)
 {
     void *address = memory_address(task, page);
+    size_t bytes = count * unit_bytes(task);
 
     check(page < task->pager.config.pages);
-    return munmap(address, unit_bytes(task)) == 0 &&
-           mmap(address, unit_bytes(task), PROT_NONE,
+    return munmap(address, bytes) == 0 &&
+           mmap(address, bytes, PROT_NONE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
                 0) == address;
 }
 
-void memory_unmap(struct sp_task *task, sp_page page)
+void memory_unmap(struct sp_task *task, sp_page page, uint32_t count)
 {
     void *address = memory_address(task, page);
 
-    check(hold_is_ours());
-    if (map_over(task, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
-            MAP_FAILED &&
-        (errno != ENOMEM || !unmap_beyond_limit(task, page)))
+    check(hold_is_ours() && count > 0);
+    if (map_over(task, page, count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                 0) == MAP_FAILED &&
+        (errno != ENOMEM || !unmap_beyond_limit(task, page, count)))
         say_and_die(task, "cannot unmap a page: %s (is vm.max_map_count reached?)",
                     strerror(errno));
-    VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
+    VALGRIND_MAKE_MEM_DEFINED(address, count * unit_bytes(task));
 }
 
 void memory_protect(struct sp_task *task, sp_page page, uint8_t protection)

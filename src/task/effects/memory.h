@@ -16,11 +16,12 @@ void *memory_address(const struct sp_task *task, sp_page page);
 void *memory_window(const struct sp_task *task, uint32_t slot);
 bool memory_is_window(const struct sp_task *task, const void *address);
 
-/* Map a page to a frame, change its protection, unmap it, or fill a frame with zeros, as the pager's
- * effect says. The lock is held. */
-void memory_map(struct sp_task *task, const struct pager_effect *effect);
+/* Map `count` pages in a row, of which the effect names the first, to frames in a row of one extent; unmap
+ * so many; change the protection of a page; fill a frame with zeros; as the pager's effects say. The lock is
+ * held. */
+void memory_map(struct sp_task *task, const struct pager_effect *effect, uint32_t count);
+void memory_unmap(struct sp_task *task, sp_page page, uint32_t count);
 void memory_protect(struct sp_task *task, sp_page page, uint8_t protection);
-void memory_unmap(struct sp_task *task, sp_page page);
 void memory_clear(struct sp_task *task, uint32_t slot);
 
 /* Mappings that regions may use: what vm.max_map_count leaves. */

@@ -222,7 +222,7 @@ static void await_losses(struct sp_task *task, const struct work *work,
         uint32_t slot;
         uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
 
-        if (error != 0 && error != EBADMSG)
+        if (error != 0 && error != EBADMSG && !task->pager.page[work->load[i].page].ahead)
             lost_in_the_end(task, work->load[i].page);
     }
 }
@@ -241,11 +241,13 @@ static void loads_answered(struct sp_task *task, struct work *work,
         uint32_t slot = work->load[i].swap;
         uint32_t error = load_error(task, reply, &work->load[i], i, &slot);
 
-        if (error != 0 && map && !pager_lost_has(&task->pager, work->load[i].page))
+        if (error != 0 && map && !task->pager.page[work->load[i].page].ahead &&
+            !pager_lost_has(&task->pager, work->load[i].page))
             say_and_die(task, "swap slot %u cannot be read back: %s", slot,
                         error == EBADMSG ? "its checksum is wrong, the swap device is corrupt"
                                          : strerror((int)error));
-        pager_fault_loaded(&task->pager, work->load[i].page, error == 0, map, write);
+        pager_fault_loaded(&task->pager, work->load[i].page, error == 0, map,
+                           write && !task->pager.page[work->load[i].page].ahead);
     }
     work_clear(work);
     work_collect(task, work);

@@ -26,13 +26,13 @@ static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
     check(hold_is_ours());
     switch (effect->kind) {
     case EFFECT_MAP:
-        memory_map(task, effect);
+        memory_map(task, effect, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_PROTECT:
         memory_protect(task, effect->page, effect->protection);
         return true;
     case EFFECT_UNMAP:
-        memory_unmap(task, effect->page);
+        memory_unmap(task, effect->page, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_CLEAR:
         memory_clear(task, effect->slot);

@@ -28,16 +28,10 @@ void story_forget_effects(struct story *story)
     story->effects = 0;
 }
 
-struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32_t guaranteed,
-                          uint32_t extra, uint32_t map_limit)
+static struct story *begin(struct pager_config config, uint32_t guaranteed, uint32_t extra)
 {
+    const struct sp_policy *policy = config.policy;
     struct story *story = calloc(1, sizeof(*story));
-    struct pager_config config = {.pages = pages,
-                                  .slots = guaranteed + extra,
-                                  .extent_pages = 256,
-                                  .map_limit = map_limit,
-                                  .seed = 1,
-                                  .policy = policy};
     struct sp_error error;
     size_t size = (pager_size(&config) + 63) / 64 * 64;
 
@@ -51,6 +45,33 @@ struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32
     pager_init(&story->pager, &config, story->memory);
     pager_growth_allow(&story->pager, guaranteed, extra);
     return story;
+}
+
+struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32_t guaranteed,
+                          uint32_t extra, uint32_t map_limit)
+{
+    struct pager_config config = {.pages = pages,
+                                  .slots = guaranteed + extra,
+                                  .extent_pages = 256,
+                                  .map_limit = map_limit,
+                                  .seed = 1,
+                                  .policy = policy};
+
+    return begin(config, guaranteed, extra);
+}
+
+struct story *story_begin_ahead(const struct sp_policy *policy, uint32_t pages, uint32_t frames,
+                                uint32_t read_ahead)
+{
+    struct pager_config config = {.pages = pages,
+                                  .slots = frames,
+                                  .extent_pages = 256,
+                                  .map_limit = UINT32_MAX,
+                                  .read_ahead = read_ahead,
+                                  .seed = 1,
+                                  .policy = policy};
+
+    return begin(config, frames, 0);
 }
 
 void story_end(struct story *story)

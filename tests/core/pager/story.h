@@ -25,6 +25,11 @@ struct story {
 struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32_t guaranteed,
                           uint32_t extra, uint32_t map_limit);
 
+/* The same with guaranteed frames alone, and read-ahead of so many pages at most; others read nothing
+ * ahead. */
+struct story *story_begin_ahead(const struct sp_policy *policy, uint32_t pages, uint32_t frames,
+                                uint32_t read_ahead);
+
 /* A story under FIFO with one region from page 0, and all its frames, which hold zeros. */
 struct story *story_begin_region(enum sp_kind kind, uint32_t pages, uint32_t frames);
 

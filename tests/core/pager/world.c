@@ -362,7 +362,9 @@ void world_leave(struct world *world)
                   "too many stores in a call");
     world_require(world, world->emitted[EFFECT_RETURN] <= world->pager.config.batch,
                   "too many returns in a call");
-    world_require(world, world->emitted[EFFECT_LOAD] + world->emitted[EFFECT_REFILL] <= 1,
+    world_require(world,
+                  world->emitted[EFFECT_LOAD] + world->emitted[EFFECT_REFILL] <=
+                      1 + world->options.read_ahead,
                   "too many loads in a call");
     strict_policy_call_ended(world->pager.policy_state);
 }
@@ -494,7 +496,8 @@ static void finish_load(struct world *world, const struct world_op *op)
     ok = ok && !op->lost;
     if (ok)
         world->slot[op->effect.slot].frame = op->content;
-    pager_fault_loaded(&world->pager, op->effect.page, ok, op->thread >= 0, op->write);
+    pager_fault_loaded(&world->pager, op->effect.page, ok, op->thread >= 0,
+                       op->write && !world->pager.page[op->effect.page].ahead);
 }
 
 static void finish(struct world *world, const struct world_op *op)
@@ -625,6 +628,7 @@ void world_init(struct world *world, const struct world_options *options)
 {
     struct pager_config config = {.pages = options->pages,
                                   .batch = options->batch,
+                                  .read_ahead = options->read_ahead,
                                   .slots = options->slots,
                                   .extent_pages = options->extent_pages,
                                   .map_limit = options->map_limit,

@@ -26,13 +26,14 @@ struct world_options {
     uint32_t map_limit;    /* as the pager is told */
     uint32_t kernel_limit; /* as the kernel keeps it; 0: a mapping never fails */
     uint32_t guaranteed, extra;
-    uint32_t batch; /* stores and returns of one call; 0: PAGER_BATCH */
-    bool pins;      /* the program pins pages */
-    bool failures;  /* swap fails now and then */
-    bool chaos;     /* physmem takes rights at any moment */
-    bool losses;    /* physmem takes frames by force */
-    bool recalls;   /* physmem wants frames back, and contracts change */
-    uint32_t stack; /* places of the frame stack, from which physmem takes; 0: there is none */
+    uint32_t batch;      /* stores and returns of one call; 0: PAGER_BATCH */
+    uint32_t read_ahead; /* pages; threads then often go on with the next page */
+    bool pins;           /* the program pins pages */
+    bool failures;       /* swap fails now and then */
+    bool chaos;          /* physmem takes rights at any moment */
+    bool losses;         /* physmem takes frames by force */
+    bool recalls;        /* physmem wants frames back, and contracts change */
+    uint32_t stack;      /* places of the frame stack, from which physmem takes; 0: there is none */
 };
 
 /* A round trip that has not ended: the other side acts first, its answer comes later. */

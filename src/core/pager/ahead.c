@@ -1,0 +1,228 @@
+/* Runs of faults, and what is read ahead of them.
+ *
+ * A run is a sequence of faults on swapped pages with one stride: up, down, or every n-th page; pages
+ * between two faults that have frames are passed over. Several runs go on side by side, since threads scan at
+ * the same time, and programs scan several arrays. The first two faults of a run of neighbours, and three of
+ * any other, make it one. Then as many pages ahead of the fault are loaded as the run's window says, which
+ * begins small and doubles each time that the run goes on behind what was read.
+ *
+ * A page that was read ahead is mapped when it comes, and no fault tells of its use. It was used if its run
+ * goes on behind it, or if it is written to or faults for another reason; it was read for nothing if it loses
+ * its frame before. Recent counts of both bound the window of all runs: where more is read for nothing than is
+ * used, it is halved; where little is, it doubles up to what the configuration allows.
+ *
+ * Reading ahead takes free frames, and never the last ones: others' faults are to find some. It has pages
+ * evicted, as a fault does, as many as it has taken frames, so that the next time there are enough of them:
+ * dirty pages need a write first, and nothing waits for it here. */
+#include "core/pager/ahead.h"
+
+#include "base/assert.h"
+#include "base/least.h"
+#include "core/pager/effects.h"
+#include "core/pager/evict.h"
+#include "core/pager/growth.h"
+#include "core/pager/judge.h"
+#include "core/pager/slots.h"
+
+/* Window of a new run, in pages. */
+#define WINDOW_FIRST 4u
+
+/* Pages at which two faults can be one run, apart. */
+#define STRIDE_MOST 16
+
+/* Steps that a run may be found further on than where it was expected, over pages that have frames. */
+#define SKIPS_MOST 64
+
+/* What is read ahead takes an eighth of the frames at most. */
+#define FRAMES_SHARE 8u
+
+static bool has_frame(const struct pager *pager, int64_t page)
+{
+    return page >= 0 && page < pager->config.pages && pager->page[page].state >= PAGE_LOADING;
+}
+
+/* All pages from `from`, in steps, up to but without `to` have frames. */
+static bool frames_between(const struct pager *pager, int64_t from, int64_t to, int32_t step)
+{
+    check(step != 0 && (to - from) % step == 0);
+    for (; from != to; from += step)
+        if (!has_frame(pager, from))
+            return false;
+    return true;
+}
+
+/* Does the run go on with this page? */
+static bool goes_on(const struct pager *pager, const struct pager_run *run, sp_page page)
+{
+    int64_t distance = (int64_t)page - run->next;
+
+    if (run->stride == 0 || distance % run->stride != 0)
+        return false;
+    distance /= run->stride;
+    return distance >= 0 && distance <= SKIPS_MOST &&
+           frames_between(pager, run->next, page, run->stride);
+}
+
+/* Have the only fault of a run, and this one, a stride? Neighbours but for pages that need no load are
+ * neighbours. */
+static bool stride_begins(const struct pager *pager, struct pager_run *run, sp_page page)
+{
+    int64_t distance = (int64_t)page - run->last;
+    int32_t step = distance > 0 ? 1 : -1;
+
+    if (run->stride != 0 || distance == 0 || distance > STRIDE_MOST || distance < -STRIDE_MOST)
+        return false;
+    run->stride =
+        frames_between(pager, (int64_t)run->last + step, page, step) ? step : (int32_t)distance;
+    check(run->stride != 0);
+    return true;
+}
+
+/* The run that a fault belongs to; a new one takes the place of the one that went on longest ago. */
+static struct pager_run *run_of(struct pager *pager, sp_page page)
+{
+    struct pager_ahead *ahead = &pager->ahead;
+    struct pager_run *oldest = &ahead->run[0];
+
+    ahead->clock++;
+    for (uint32_t i = 0; i < PAGER_RUNS; i++) {
+        struct pager_run *run = &ahead->run[i];
+
+        if (run->faults > 0 && (goes_on(pager, run, page) || stride_begins(pager, run, page)))
+            return run;
+        if (run->time < oldest->time)
+            oldest = run;
+    }
+    *oldest = (struct pager_run){.last = page};
+    return oldest;
+}
+
+/* The run goes on behind what was read ahead for it: all of that was used. */
+static void window_used(struct pager *pager, const struct pager_run *run)
+{
+    int64_t page = run->from;
+
+    for (uint32_t i = 0; i < run->length; i++, page += run->stride)
+        if (pager->page[page].state == PAGE_RESIDENT)
+            judge_used(pager, &pager->page[page]);
+    check(page >= -STRIDE_MOST && page <= (int64_t)pager->config.pages + STRIDE_MOST);
+}
+
+/* ---- Reading ahead ---- */
+
+static uint32_t window_of(const struct pager *pager, const struct pager_run *run)
+{
+    uint32_t enough = run->stride == 1 || run->stride == -1 ? 2 : 3;
+    uint32_t window = run->window == 0 ? WINDOW_FIRST : 2 * run->window;
+
+    if (run->faults < enough)
+        return 0;
+    window = least_of(window, least_of(pager->ahead.most, pager->config.read_ahead));
+    return least_of(window, pager->held / FRAMES_SHARE);
+}
+
+/* Is the page one that can be read ahead? */
+static bool is_wanted(const struct pager *pager, sp_page page)
+{
+    const struct sp_policy *policy = pager->config.policy;
+
+    return pager->page[page].state == PAGE_SWAPPED &&
+           (policy->ahead == NULL || policy->ahead(pager->policy_state, page));
+}
+
+static void load(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    check(p->state == PAGE_LOADING && (p->flags & PAGE_HAS_SWAP) != 0);
+    effects_add(pager, (struct pager_effect){
+                           .kind = EFFECT_LOAD, .page = page, .slot = p->slot, .swap = p->swap});
+}
+
+/* Load a page ahead. False: physmem has taken the last frame meanwhile. */
+static bool load_ahead(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    if (!slots_take(pager, page))
+        return false;
+    pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
+    p->state = PAGE_LOADING;
+    p->ahead = true;
+    pager->loading++;
+    pager->stats->read_ahead++;
+    load(pager, page);
+    return true;
+}
+
+static sp_page page_at(const struct pager_run *run, uint32_t step)
+{
+    return (sp_page)((int64_t)run->from + (int64_t)step * run->stride);
+}
+
+/* How many steps of the window lie in the region of the page, and find frames. */
+static uint32_t length_of(const struct pager *pager, const struct pager_run *run, sp_page page)
+{
+    const struct pager_region *region = &pager->region[pager->page[page].region - 1];
+    uint32_t span = (uint32_t)(run->stride > 0 ? run->stride : -run->stride);
+    uint32_t left =
+        run->stride > 0 ? region->first + region->pages - 1 - page : page - region->first;
+    uint32_t frames = pager->free > slots_low(pager) / 2 ? pager->free - slots_low(pager) / 2 : 0;
+    uint32_t length = 0;
+
+    if (run->stride == 0)
+        return 0;
+    check(page >= region->first && page - region->first < region->pages);
+    for (; length < run->window && length < left / span; length++)
+        if (is_wanted(pager, page_at(run, length)) && frames-- == 0)
+            break;
+    return length;
+}
+
+/* Load the pages of the run's window in ascending order. */
+static void load_window(struct pager *pager, const struct pager_run *run)
+{
+    for (uint32_t i = 0; i < run->length; i++) {
+        sp_page page = page_at(run, run->stride > 0 ? i : run->length - 1 - i);
+
+        check(page < pager->config.pages);
+        if (is_wanted(pager, page) && !load_ahead(pager, page))
+            return;
+    }
+}
+
+/* Have as many frames free as before, and the usual reserve: see the top of this file. */
+static void frames_refill(struct pager *pager, uint32_t pages)
+{
+    uint32_t wanted = slots_high(pager) + pages;
+
+    if (pages > 0 && !pager->allocating && !growth_may_ask(pager) &&
+        pager->free + pager->leaving < wanted)
+        evict_pages(pager, wanted - pager->free - pager->leaving, false);
+}
+
+void ahead_load(struct pager *pager, sp_page page)
+{
+    struct pager_run *run;
+
+    if (pager->config.read_ahead == 0) {
+        load(pager, page);
+        return;
+    }
+    run = run_of(pager, page);
+    if (run->faults > 0 && run->length > 0)
+        window_used(pager, run);
+    run->faults += run->faults < UINT8_MAX;
+    run->time = pager->ahead.clock;
+    run->last = page;
+    run->window = window_of(pager, run);
+    run->from = (sp_page)((int64_t)page + run->stride);
+    run->length = length_of(pager, run, page);
+    run->next = run->from + (int64_t)run->length * run->stride;
+    if (run->stride > 0)
+        load(pager, page);
+    load_window(pager, run);
+    if (run->stride <= 0)
+        load(pager, page);
+    frames_refill(pager, run->length);
+}
