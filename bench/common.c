@@ -23,6 +23,7 @@ enum option_key {
     OPTION_CORES = 256,
     OPTION_ROUNDS,
     OPTION_DIRECTORY,
+    OPTION_ONLY,
     OPTION_PICTURE,
     OPTION_JSON,
     OPTION_SMOKE,
@@ -33,6 +34,7 @@ static const struct option option_table[] = {
     {"cores", required_argument, NULL, OPTION_CORES},
     {"rounds", required_argument, NULL, OPTION_ROUNDS},
     {"directory", required_argument, NULL, OPTION_DIRECTORY},
+    {"only", required_argument, NULL, OPTION_ONLY},
     {"picture", required_argument, NULL, OPTION_PICTURE},
     {"json", no_argument, NULL, OPTION_JSON},
     {"smoke", no_argument, NULL, OPTION_SMOKE},
@@ -73,6 +75,7 @@ static void help(const struct bench_about *about)
         "                          and servers, peers and handler threads on another\n"
         "  --rounds N              rounds, each of which measures both sides (default: %u)\n"
         "  --directory DIR         for files, where there are any (default: /dev/shm)\n"
+        "  --only TEXT             rows whose names contain TEXT (bench_kernel_swap)\n"
         "  --picture FILE          draw the ratios as bars (.svg, .png, .pdf or .eps; needs gnuplot)\n"
         "  --json                  print one JSON object\n"
         "  --smoke                 a few small rounds: does it work? Nothing is judged\n"
@@ -103,6 +106,9 @@ static void take_option(struct bench *bench, int key)
         break;
     case OPTION_DIRECTORY:
         bench->file_directory = optarg;
+        break;
+    case OPTION_ONLY:
+        bench->only = optarg;
         break;
     case OPTION_PICTURE:
         bench->picture = optarg;
@@ -194,6 +200,11 @@ struct bench_row *bench_row(struct bench *bench, double limit, const char *forma
     return row;
 }
 
+bool bench_wants(const struct bench *bench, const char *name)
+{
+    return bench->only == NULL || strstr(name, bench->only) != NULL;
+}
+
 void bench_round(struct bench *bench, struct bench_row *row, double subject, double baseline)
 {
     if (row->rounds == bench->rounds)
@@ -221,6 +232,8 @@ void bench_pin(const struct bench *bench, int which)
 {
     cpu_set_t set;
 
+    if (bench->about->anywhere)
+        return;
     CPU_ZERO(&set);
     CPU_SET(bench->core[which], &set);
     if (sched_setaffinity(0, sizeof(set), &set) != 0)

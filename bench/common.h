@@ -39,6 +39,7 @@ struct bench_about {
     const char *unit;     /* of the numbers: "ns a fault" */
     const char *details;  /* for --help: what both sides do */
     unsigned rounds;      /* unless --rounds says otherwise */
+    bool anywhere;        /* nothing is pinned: both sides use all cores */
 };
 
 /* One comparison. A row without rounds is a measured number: `baseline` is not set then, and the
@@ -71,6 +72,7 @@ struct bench {
     bool json, smoke, different;
     unsigned rounds;
     const char *picture;        /* --picture; NULL: none */
+    const char *only;           /* --only; NULL: all rows */
     const char *file_directory; /* --directory; NULL: the benchmark's default */
     int core[2];                /* of the measuring thread; of servers, peers and handler threads */
     int other_core;             /* one that is not core[0]; -1: there is none */
@@ -112,6 +114,9 @@ unsigned bench_scale(const struct bench *bench, unsigned full, unsigned least);
 /* A new comparison. */
 struct bench_row *bench_row(struct bench *bench, double limit, const char *format, ...)
     SP_PRINTF(3, 4);
+
+/* Does --only ask for a row of this name? For benchmarks whose rows take long. */
+bool bench_wants(const struct bench *bench, const char *name);
 
 /* What one round measured. */
 void bench_round(struct bench *bench, struct bench_row *row, double subject, double baseline);
