@@ -22,11 +22,14 @@
 #include "selfpage/replay/merge.h"
 #include "selfpage/run/run.h"
 #include "selfpage/top/top.h"
+#include "selfpage/simulate/simulate.h"
 #include "selfpage/trace/commands.h"
 
 static const struct subcommand commands[] = {
     {"run", run_command, "start physmem, swap and the tasks of a scenario, show, and check"},
     {"top", top_command, "watch physmem, swap and tasks live"},
+    {"simulate", simulate_command,
+     "play a scenario in virtual time: the same for a seed every time"},
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
     {"report", merge_command, "merge what several runs of selfpage replay --json printed"},
     {"record", record_command, "write down which pages a program refers to"},

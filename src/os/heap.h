@@ -6,4 +6,8 @@
 
 extern const struct allocator heap_allocator;
 
+/* The same, but new blocks are zeros, which cost nothing until they are touched; a block that is made
+ * larger is not. */
+extern const struct allocator heap_zeros;
+
 #endif

@@ -288,7 +288,7 @@ static int parse_part(struct parsing *parsing, const char *text, const char *end
 int workload_text_parse(struct workload *workload, const char *text, struct sp_error *error)
 {
     struct parsing parsing = {.workload = workload, .error = error};
-    const char *end = strchrnul(text, ';');
+    const char *end = text + strcspn(text, ";");
     int rc;
 
     *workload = (struct workload){.rounds = 1};
@@ -297,7 +297,7 @@ int workload_text_parse(struct workload *workload, const char *text, struct sp_e
         return error_set(error, EINVAL, "pages is missing: how many pages does the program use?");
     while (rc == 0 && *end != '\0') {
         text = end + 1;
-        end = strchrnul(text, ';');
+        end = text + strcspn(text, ";");
         if (workload->phases == WORKLOAD_PHASES_MAX)
             return error_set(error, EINVAL, "there are more than %u phases", WORKLOAD_PHASES_MAX);
         parsing.phase = &workload->phase[workload->phases];

@@ -151,6 +151,7 @@ static struct physmem_shell_stack *stack_entry(struct physmem_shell *shell,
     if (stack != NULL || memory_reserve(shell->allocator, &shell->stack, &shell->stack_capacity,
                                         sizeof(*shell->stack), shell->stacks + 1) != 0)
         return NULL;
+    shell->stack[shell->stacks] = (struct physmem_shell_stack){NULL};
     return &shell->stack[shell->stacks++];
 }
 
@@ -173,13 +174,38 @@ static void create_stack(struct physmem_shell *shell, uint64_t now,
     physmem_stack_ready(shell->physmem, now, &request, stack, effect->stack.places, 0, error);
 }
 
+static void free_stack(struct physmem_shell *shell, struct physmem_shell_stack *entry)
+{
+    memory_free(shell->allocator, entry->stack, entry->size);
+    *entry = (struct physmem_shell_stack){NULL};
+}
+
 static void destroy_stack(struct physmem_shell *shell, const struct physmem_effect *effect)
 {
     struct physmem_shell_stack *entry = stack_entry(shell, effect->stack.stack);
 
-    ensure(entry != NULL && entry->stack != NULL);
-    memory_free(shell->allocator, entry->stack, entry->size);
-    entry->stack = NULL;
+    ensure(entry != NULL && entry->stack != NULL && !entry->dead);
+    entry->dead = true;
+    if (!entry->held)
+        free_stack(shell, entry);
+}
+
+void physmem_shell_hold(struct physmem_shell *shell, const struct frame_stack *stack)
+{
+    struct physmem_shell_stack *entry = stack_entry(shell, stack);
+
+    ensure(entry != NULL && !entry->held);
+    entry->held = true;
+}
+
+void physmem_shell_let_go(struct physmem_shell *shell, const struct frame_stack *stack)
+{
+    struct physmem_shell_stack *entry = stack_entry(shell, stack);
+
+    ensure(entry != NULL && entry->held);
+    entry->held = false;
+    if (entry->dead)
+        free_stack(shell, entry);
 }
 
 /* ---- Effects ---- */

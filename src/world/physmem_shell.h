@@ -29,6 +29,8 @@ struct physmem_shell_extent {
 struct physmem_shell_stack {
     struct frame_stack *stack; /* NULL: this entry is free */
     size_t size;
+    bool held; /* a task may still write to it */
+    bool dead; /* and physmem does not any more */
 };
 
 struct physmem_shell {
@@ -59,6 +61,10 @@ void physmem_shell_carry_out(struct physmem_shell *shell, uint64_t now,
 /* The extent of this handle, or NULL. Valid until physmem destroys it. */
 struct physmem_shell_extent *physmem_shell_extent(const struct physmem_shell *shell,
                                                   uint32_t handle);
+
+/* A task has mapped this stack: its memory stays until the task lets go of it, whatever physmem does. */
+void physmem_shell_hold(struct physmem_shell *shell, const struct frame_stack *stack);
+void physmem_shell_let_go(struct physmem_shell *shell, const struct frame_stack *stack);
 
 /* A task writes to `count` pages from `first` on: each page then holds `contents`, which is not 0. */
 void physmem_shell_touch(struct physmem_shell_extent *extent, uint32_t first, uint32_t count,

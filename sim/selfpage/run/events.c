@@ -13,35 +13,6 @@
 /* How long until a recall is tried again. */
 enum { RECALL_AGAIN_MS = 5 };
 
-/* What an event should do, as "line 9: recall of 5 frames from task a". */
-static void event_describe(const struct run_event *event, char *text, size_t size)
-{
-    const struct scenario_event *what = event->event;
-    const char *task = what->task != NULL ? what->task : "";
-
-    switch (what->action) {
-    case SCENARIO_SIGNAL:
-        snprintf(text, size, "line %u: signal %s for task %s", what->line, what->signal, task);
-        break;
-    case SCENARIO_SIGNAL_SERVER:
-        snprintf(text, size, "line %u: signal %s for %s", what->line, what->signal, what->server);
-        break;
-    case SCENARIO_RECALL:
-        snprintf(text, size, "line %u: recall of %u frames from task %s", what->line, what->recall,
-                 task);
-        break;
-    case SCENARIO_STOP:
-        snprintf(text, size, "line %u: stop of %s", what->line, servers_names[what->target]);
-        break;
-    case SCENARIO_KILL:
-        snprintf(text, size, "line %u: kill of %s", what->line, servers_names[what->target]);
-        break;
-    case SCENARIO_RESTART:
-        snprintf(text, size, "line %u: restart of %s", what->line, servers_names[what->target]);
-        break;
-    }
-}
-
 /* The event did not happen: say why, and keep it for the verdict. */
 SP_PRINTF(2, 3)
 static void event_fail(struct run_event *event, const char *format, ...)
@@ -53,7 +24,7 @@ static void event_fail(struct run_event *event, const char *format, ...)
     va_start(values, format);
     vsnprintf(event->why, sizeof event->why, format, values);
     va_end(values);
-    event_describe(event, what, sizeof what);
+    scenario_describe_event(event->event, what, sizeof what);
     report_line(&event->run->report, "selfpage", "%s: %s", what, event->why);
 }
 
@@ -68,7 +39,7 @@ int events_judge(struct run *run)
         bool happened = event->state == EVENT_DONE;
         char what[120];
 
-        event_describe(event, what, sizeof what);
+        scenario_describe_event(event->event, what, sizeof what);
         result = outcome_event(&run->outcome, what, happened ? NULL : event->why);
         if (!happened && failed == NULL)
             failed = event;
@@ -77,7 +48,7 @@ int events_judge(struct run *run)
         char why[400] = "", what[120];
 
         if (failed != NULL) {
-            event_describe(failed, what, sizeof what);
+            scenario_describe_event(failed->event, what, sizeof what);
             snprintf(why, sizeof why, "%s: %s", what, failed->why);
         }
         result = outcome_expect(&run->outcome, "every event happens", failed == NULL,

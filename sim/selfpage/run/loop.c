@@ -114,7 +114,7 @@ static int loop_fill(struct run *run)
             result = servers_watch(run, (enum scenario_server)i);
             if (result == 0)
                 result = relay_start(&run->servers[i].relay, &run->loop, &run->report,
-                                     servers_names[i], run->servers[i].log.read);
+                                     scenario_servers[i], run->servers[i].log.read);
         }
     return result;
 }

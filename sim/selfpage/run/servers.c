@@ -8,8 +8,6 @@
 #include "base/error.h"
 #include "launch/child.h"
 
-const char *const servers_names[SCENARIO_SERVERS] = {"physmem", "swap", "policyserver"};
-
 /* ---- Starting ---- */
 
 static int server_start_one(struct run *run, enum scenario_server which, struct sp_error *error)
@@ -18,7 +16,7 @@ static int server_start_one(struct run *run, enum scenario_server which, struct 
     struct spawn spawn = {SPAWN_DEFAULTS, .program = server->program, .argv = server->argv.items,
                           .group = run->guardian.group};
 
-    return launched_start(&server->server, servers_names[which], &spawn, &server->log, error);
+    return launched_start(&server->server, scenario_servers[which], &spawn, &server->log, error);
 }
 
 static int server_await_one(struct run *run, enum scenario_server which, struct sp_error *error)
@@ -85,7 +83,7 @@ void servers_ended(struct run *run, enum scenario_server which, int status)
     server->wanted = false;
     server->unasked = true;
     report_line(&run->report, "selfpage", "%s ended unasked, with exit status %d",
-                servers_names[which], child_exit_status(status));
+                scenario_servers[which], child_exit_status(status));
 }
 
 void servers_look(struct run *run, enum scenario_server which)

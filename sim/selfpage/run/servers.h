@@ -4,8 +4,6 @@
 
 #include "selfpage/run/state.h"
 
-extern const char *const servers_names[SCENARIO_SERVERS];
-
 /* Start all servers that the scenario has, wait until they listen, and connect an observer to each.
  * Returns 0, or a negative errno with a text. */
 int servers_start(struct run *run, struct sp_error *error);

@@ -81,7 +81,7 @@ static int judge_servers(struct run *run)
 
         if (server->argv.count == 0)
             continue;
-        snprintf(text, sizeof text, "%s lasts to the end and ends well", servers_names[i]);
+        snprintf(text, sizeof text, "%s lasts to the end and ends well", scenario_servers[i]);
         if (server->hung)
             snprintf(why, sizeof why, "it hung: it did not answer or end, and was killed");
         else if (server->death_signal != 0)

@@ -59,6 +59,12 @@ struct outcome {
     size_t event_count;
     struct expectation *expectations;
     size_t expectation_count;
+    /* Of what was played in virtual time. */
+    bool simulated;
+    uint64_t seed;
+    uint64_t hash; /* of all events */
+    uint64_t events_played;
+    uint64_t virtual_ns;
 };
 
 /* Everything waiting. Returns 0 or -ENOMEM. */

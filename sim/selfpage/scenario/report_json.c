@@ -56,6 +56,19 @@ static json_t *event_json(const struct event_outcome *event, bool *failed)
     return object;
 }
 
+static void put_simulated(json_t *object, const struct outcome *outcome, bool *failed)
+{
+    char text[24];
+
+    counters_json_put(object, "seed", json_integer((json_int_t)outcome->seed), failed);
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)outcome->hash);
+    counters_json_put(object, "hash", json_string(text), failed);
+    counters_json_put(object, "events_played", json_integer((json_int_t)outcome->events_played),
+                      failed);
+    counters_json_put(object, "virtual_seconds", json_real((double)outcome->virtual_ns / 1e9),
+                      failed);
+}
+
 static json_t *outcome_json(const struct outcome *outcome, bool *failed)
 {
     json_t *object = json_object(), *expectations = json_array(), *tasks = json_array(),
@@ -71,6 +84,8 @@ static json_t *outcome_json(const struct outcome *outcome, bool *failed)
     for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++)
         if (json_array_append_new(tasks, task_json(&outcome->tasks[i], failed)) != 0)
             *failed = true;
+    if (outcome->simulated)
+        put_simulated(object, outcome, failed);
     counters_json_put(object, "passed", json_boolean(outcome_passed(outcome)), failed);
     counters_json_put(object, "expectations", expectations, failed);
     counters_json_put(object, "events", events, failed);

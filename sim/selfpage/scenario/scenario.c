@@ -5,6 +5,7 @@
  * does not have. What it does begins in prepare.c, or in scenario_check.c if it can be wrong. */
 #include "selfpage/scenario/scenario.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +189,35 @@ uint64_t scenario_task_seed(uint64_t seed, const char *name)
         hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
     hash = random_stream(seed, hash).state;
     return hash != 0 ? hash : 1;
+}
+
+const char *const scenario_servers[SCENARIO_SERVERS] = {"physmem", "swap", "policyserver"};
+
+void scenario_describe_event(const struct scenario_event *what, char *text, size_t size)
+{
+    const char *task = what->task != NULL ? what->task : "";
+
+    switch (what->action) {
+    case SCENARIO_SIGNAL:
+        snprintf(text, size, "line %u: signal %s for task %s", what->line, what->signal, task);
+        break;
+    case SCENARIO_SIGNAL_SERVER:
+        snprintf(text, size, "line %u: signal %s for %s", what->line, what->signal, what->server);
+        break;
+    case SCENARIO_RECALL:
+        snprintf(text, size, "line %u: recall of %u frames from task %s", what->line, what->recall,
+                 task);
+        break;
+    case SCENARIO_STOP:
+        snprintf(text, size, "line %u: stop of %s", what->line, scenario_servers[what->target]);
+        break;
+    case SCENARIO_KILL:
+        snprintf(text, size, "line %u: kill of %s", what->line, scenario_servers[what->target]);
+        break;
+    case SCENARIO_RESTART:
+        snprintf(text, size, "line %u: restart of %s", what->line, scenario_servers[what->target]);
+        break;
+    }
 }
 
 void scenario_free(struct scenario **scenariop)

@@ -159,6 +159,12 @@ int scenario_load(const char *path, const struct strings *definitions, struct sc
 
 void scenario_free(struct scenario **scenariop);
 
+/* What servers are called in messages, by enum scenario_server. */
+extern const char *const scenario_servers[SCENARIO_SERVERS];
+
+/* What an event should do, as "line 9: recall of 5 frames from task a". */
+void scenario_describe_event(const struct scenario_event *event, char *text, size_t size);
+
 /* The seed of a task of this name in a run with this seed. It depends on nothing else: another task more
  * or less changes no random number of this one. Never 0. */
 uint64_t scenario_task_seed(uint64_t seed, const char *name);

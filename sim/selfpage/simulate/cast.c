@@ -1,0 +1,188 @@
+#include "selfpage/simulate/cast.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "os/heap.h"
+#include "selfpage/scenario/outcome.h"
+#include "workload/workload_text.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* The policy of a task: that of the task before, if it is the same. */
+static int choose_policy(struct cast *cast, uint32_t index, const char *text, const char *before,
+                         struct sp_error *error)
+{
+    struct policy_handle *handle;
+    struct sp_error mistake;
+    int result = 0;
+
+    if (before == NULL || strcmp(before, text) != 0) {
+        handle = &cast->policies[cast->policies_count++];
+        result = load_policy(handle, text, &mistake);
+        if (result == 0)
+            result = policy_params_check_live(handle->choice.policy, &mistake);
+        if (result == 0 && handle->foreign)
+            result =
+                error_set(&mistake, ENOTSUP, "%s allocates, which no policy of a task may", text);
+    }
+    handle = &cast->policies[cast->policies_count - 1];
+    if (result != 0)
+        return error_set(error, -result, "task %s: %s", cast->scenario->tasks[index].name,
+                         mistake.text);
+    cast->actors[index].policy = handle->choice.policy;
+    cast->actors[index].params = handle->choice.params;
+    return 0;
+}
+
+/* Its workload, likewise. */
+static int choose_workload(struct cast *cast, uint32_t index, struct sp_error *error)
+{
+    const struct scenario_task *tasks = cast->scenario->tasks;
+    struct workload workload;
+
+    if (tasks[index].load == NULL)
+        return error_set(error, EINVAL,
+                         "task %s has a program and no workload: say beside it what it does "
+                         "(workload:), for a program cannot run in virtual time",
+                         tasks[index].name);
+    if (index == 0 || strcmp(tasks[index - 1].load, tasks[index].load) != 0) {
+        struct walk_tables *tables = &cast->tables[cast->tables_count++];
+
+        if (workload_text_parse(&workload, tasks[index].load, error) != 0)
+            return -EINVAL;
+        if (walk_tables_init(tables, &workload, &heap_allocator) != 0)
+            return error_set(error, ENOMEM, "out of memory");
+    }
+    cast->actors[index].tables = &cast->tables[cast->tables_count - 1];
+    return 0;
+}
+
+static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *error)
+{
+    const struct scenario_task *task = &cast->scenario->tasks[index];
+    struct actor_config *actor = &cast->actors[index];
+    int count = terms_text_parse(task->contract, actor->wanted, error);
+
+    if (count < 0)
+        return count;
+    for (int i = 0; i < count; i++) {
+        if (actor->wanted[i].token != 0)
+            return error_set(error, ENOTSUP, "task %s: parts of contracts are not simulated yet",
+                             task->name);
+        if (actor->wanted[i].terms.order != 0)
+            return error_set(error, ENOTSUP, "task %s: larger pages are not simulated yet",
+                             task->name);
+    }
+    actor->contracts = (uint32_t)count;
+    return 0;
+}
+
+static int choose_task(struct cast *cast, uint32_t index, const char *policy,
+                       struct sp_error *error)
+{
+    const struct scenario_task *task = &cast->scenario->tasks[index];
+    const char *text = policy != NULL         ? policy
+                       : task->policy != NULL ? task->policy
+                                              : DEFAULT_POLICY;
+    const char *before = NULL;
+    int result;
+
+    if (index > 0)
+        before = policy != NULL            ? policy
+                 : task[-1].policy != NULL ? task[-1].policy
+                                           : DEFAULT_POLICY;
+    cast->actors[index].name = task->name;
+    cast->actors[index].renews = task->renew != SCENARIO_RENEW_NO;
+    result = choose_policy(cast, index, text, before, error);
+    if (result == 0)
+        result = choose_workload(cast, index, error);
+    if (result == 0)
+        result = choose_contracts(cast, index, error);
+    return result;
+}
+
+/* What a play cannot do. */
+static int check_scenario(const struct scenario *scenario, struct sp_error *error)
+{
+    if (scenario->policyserver != NULL)
+        return error_set(error, ENOTSUP,
+                         "a policy server is not simulated yet: give its arbiter to "
+                         "physmem instead");
+    for (uint32_t i = 0; i < scenario->events_count; i++)
+        if (scenario->events[i].action != SCENARIO_SIGNAL &&
+            scenario->events[i].action != SCENARIO_RECALL) {
+            char what[120];
+
+            scenario_describe_event(&scenario->events[i], what, sizeof what);
+            return error_set(error, ENOTSUP, "%s: what befalls servers is not simulated yet", what);
+        }
+    if (scenario->swap != NULL && scenario->tasks_count >= SWAP_CLIENTS_MAX)
+        return error_set(error, EINVAL, "a swap server has at most %u clients",
+                         SWAP_CLIENTS_MAX - 1);
+    return 0;
+}
+
+int cast_init(struct cast *cast, const struct scenario *scenario, const char *policy,
+              struct sp_error *error)
+{
+    uint32_t tasks = scenario->tasks_count;
+    const char *arbiter = scenario->physmem.arbiter != NULL ? scenario->physmem.arbiter : "excess";
+    int result;
+
+    *cast = (struct cast){.scenario = scenario};
+    result = check_scenario(scenario, error);
+    if (result != 0)
+        return result;
+    cast->actors = calloc(tasks, sizeof *cast->actors);
+    cast->policies = calloc(tasks, sizeof *cast->policies);
+    cast->tables = calloc(tasks, sizeof *cast->tables);
+    if (cast->actors == NULL || cast->policies == NULL || cast->tables == NULL)
+        return error_set(error, ENOMEM, "out of memory");
+    cast->has_arbiter = true;
+    result = arbiter_load(&cast->arbiter, arbiter, error);
+    for (uint32_t i = 0; i < tasks && result == 0; i++)
+        result = choose_task(cast, i, policy, error);
+    return result;
+}
+
+void cast_fini(struct cast *cast)
+{
+    for (uint32_t i = 0; i < cast->policies_count; i++)
+        load_policy_end(&cast->policies[i]);
+    for (uint32_t i = 0; i < cast->tables_count; i++)
+        if (cast->tables[i].allocator != NULL)
+            walk_tables_fini(&cast->tables[i]);
+    if (cast->has_arbiter)
+        arbiter_unload(&cast->arbiter);
+    free(cast->actors);
+    free(cast->policies);
+    free(cast->tables);
+    *cast = (struct cast){0};
+}
+
+struct play_config cast_play(struct cast *cast, uint64_t seed, const struct costs *costs)
+{
+    const struct scenario *scenario = cast->scenario;
+    struct play_config config = {.allocator = &heap_allocator,
+                                 .fresh = &heap_zeros,
+                                 .arbiter = cast->arbiter.choice.arbiter,
+                                 .frames = scenario->physmem.frames,
+                                 .reserve = scenario->physmem.reserve,
+                                 .seed = seed,
+                                 .costs = *costs,
+                                 .actors = scenario->tasks_count};
+
+    memcpy(config.arbiter_params, cast->arbiter.choice.params, sizeof config.arbiter_params);
+    if (scenario->swap != NULL) {
+        config.swap_slots = scenario->swap->slots;
+        config.fail_writes = (uint64_t)(scenario->swap->fail_writes * 4294967296.0);
+    }
+    if (scenario->physmem.chaos_unmap > 0)
+        config.chaos_ns = (uint64_t)((double)NS_PER_S / scenario->physmem.chaos_unmap);
+    for (uint32_t i = 0; i < scenario->tasks_count; i++)
+        cast->actors[i].seed = scenario_task_seed(seed, scenario->tasks[i].name);
+    return config;
+}

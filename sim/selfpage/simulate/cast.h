@@ -1,0 +1,32 @@
+/* From the tasks of a scenario to actors of a play. */
+#ifndef SELFPAGE_SIMULATE_CAST_H
+#define SELFPAGE_SIMULATE_CAST_H
+
+#include <selfpage/error.h>
+
+#include "adapter/arbiter.h"
+#include "adapter/load.h"
+#include "play/play.h"
+#include "selfpage/scenario/scenario.h"
+
+struct cast {
+    const struct scenario *scenario;
+    struct arbiter_handle arbiter;
+    struct actor_config *actors; /* one for each task of the scenario */
+    struct policy_handle *policies;
+    struct walk_tables *tables;
+    uint32_t policies_count, tables_count;
+    bool has_arbiter;
+};
+
+/* Everything that all plays of a scenario share. `policy` (may be NULL) is that of all tasks instead of
+ * what the scenario says. Returns 0 or a negative errno, and an error that names the task; cast_fini in any
+ * case. The scenario outlives it. */
+int cast_init(struct cast *cast, const struct scenario *scenario, const char *policy,
+              struct sp_error *error);
+void cast_fini(struct cast *cast);
+
+/* What a play with this seed is given. Actors get their seeds. */
+struct play_config cast_play(struct cast *cast, uint64_t seed, const struct costs *costs);
+
+#endif

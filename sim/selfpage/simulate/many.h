@@ -1,0 +1,13 @@
+/* A scenario with many seeds. */
+#ifndef SELFPAGE_SIMULATE_MANY_H
+#define SELFPAGE_SIMULATE_MANY_H
+
+#include "selfpage/simulate/options.h"
+#include "selfpage/simulate/simulation.h"
+
+/* Play once with each seed of the options, in several processes, and show what all counters come to. A
+ * process that dies of a play is replaced: that seed has failed. Returns the exit status. */
+int many_run(const struct simulate_options *options, struct cast *cast,
+             const struct simulation_options *play);
+
+#endif

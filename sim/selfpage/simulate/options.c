@@ -1,0 +1,141 @@
+#include "selfpage/simulate/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/option.h"
+#include "play/costs.h"
+#include "selfpage/command/live_policy.h"
+#include "selfpage/scenario/variables.h"
+
+/* Most seeds of one command. */
+#define SEEDS_MAX 10000000u
+
+static int seed_take(void *arg, const char *name, const char *text, struct sp_error *error)
+{
+    struct simulate_options *options = arg;
+    int result = option_number(name, text, 0, UINT64_MAX, &options->first_seed, error);
+
+    options->seed_given = true;
+    options->last_seed = options->first_seed;
+    return result;
+}
+
+static int seeds_take(void *arg, const char *name, const char *text, struct sp_error *error)
+{
+    struct simulate_options *options = arg;
+    const char *dots = strstr(text, "..");
+    char first[24];
+    int result;
+
+    if (dots == NULL || (size_t)(dots - text) >= sizeof first)
+        return error_set(error, EINVAL, "--%s: \"%.60s\" is not A..B, as in 1..100", name, text);
+    snprintf(first, sizeof first, "%.*s", (int)(dots - text), text);
+    result = option_number(name, first, 0, UINT64_MAX, &options->first_seed, error);
+    if (result == 0)
+        result = option_number(name, dots + 2, options->first_seed, UINT64_MAX, &options->last_seed,
+                               error);
+    options->seed_given = true;
+    if (result == 0 && options->last_seed - options->first_seed >= SEEDS_MAX)
+        return error_set(error, EINVAL, "--%s: there are at most %u seeds", name, SEEDS_MAX);
+    return result;
+}
+
+static int policy_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    ((struct simulate_options *)options)->policy = text;
+    return live_policy_check_name(text, error);
+}
+
+static int define_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    return variables_define(&((struct simulate_options *)options)->definitions, text, error);
+}
+
+static int scenario_take(void *options, char **word, struct sp_error *error)
+{
+    (void)error;
+    ((struct simulate_options *)options)->scenario = word[0];
+    return 0;
+}
+
+#define FIELD(name) offsetof(struct simulate_options, name)
+
+static const struct option_row rows[] = {
+    {"seed", OPTION_CALL, .take = seed_take, .value = "S",
+     .help = "seed of everything that is random, whatever the scenario says (physmem.seed, or 1)"},
+    {"seeds", OPTION_CALL, .take = seeds_take, .value = "A..B",
+     .help =
+         "play once with each of these seeds, on all cores, and show the median of each counter "
+         "with the least and the most; the exit status is 0 if every expectation held each time"},
+    {"jobs", OPTION_U32, FIELD(jobs), 1, 1024, .value = "N",
+     .help = "processes that play at once with --seeds (as many as there are cores)"},
+    {"json", OPTION_FLAG, FIELD(json),
+     .help =
+         "print one JSON object on standard output at the end, as selfpage run does, with seed, "
+         "hash and virtual_seconds besides. All else goes to standard error"},
+    {"policy", OPTION_CALL, .take = policy_take, .value = "POLICY",
+     .help = "eviction policy of all tasks, whatever the scenario says"},
+    {"define", OPTION_CALL, .take = define_take, .value = "NAME=VALUE",
+     .help = "what ${NAME} in the scenario stands for; may be given often"},
+    {"costs", OPTION_TEXT, FIELD(costs), .value = "FILE",
+     .help = "how long things take: lines of NAME: TIME, as below (the defaults there)"},
+    {"check-determinism", OPTION_FLAG, FIELD(check_determinism),
+     .help = "play twice, and name the first event that differs"},
+    {"check-every", OPTION_U32, FIELD(check_every), 1, UINT32_MAX, .value = "N",
+     .help = "count all books again after every N-th event (never: the quick rules are looked at "
+             "after every event of up to 16 tasks)"},
+};
+
+static void print_costs(FILE *out)
+{
+    fputs("\nCosts, with their defaults:\n", out);
+#define COSTS_HELP(name, value, meaning) fprintf(out, "  %-12s %6uns  %s\n", #name, value, meaning);
+    PLAY_COSTS(COSTS_HELP)
+#undef COSTS_HELP
+    fprintf(out, "  %-12s %8u  reads and writes that the device does at once\n", "depth",
+            COSTS_DEPTH);
+    fputs(
+        "\n"
+        "SCENARIO is as for selfpage run. A task needs a workload; where it also has a program, the\n"
+        "workload is played instead. Each task has random numbers of its own, by its name, so that one\n"
+        "task more or less changes no other's. What a scenario says of arguments, of files, of\n"
+        "pager_thread and under check has no effect.\n",
+        out);
+}
+
+static const struct options_syntax syntax = {
+    .program = "selfpage simulate",
+    .usage = "SCENARIO [options]",
+    .about =
+        "Play a scenario in virtual time: the same file, the same code of physmem, tasks and policies, "
+        "and\nthe same expectations as with selfpage run, without a process. A seed gives the same "
+        "every time.\n",
+    .more = print_costs,
+    .exit_statuses =
+        "0 every expectation held; 1 the scenario was played, and one did not; 2 it could "
+        "not be played, and a message says why.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .operands = "SCENARIO",
+    .least = 1,
+    .most = 1,
+    .operand = scenario_take,
+};
+
+enum options_verdict simulate_options_parse(int argc, char **argv, struct simulate_options *options,
+                                            struct sp_error *error)
+{
+    *options = (struct simulate_options){0};
+    return options_parse(argc, argv, &syntax, options, error);
+}
+
+void simulate_options_fini(struct simulate_options *options)
+{
+    strings_fini(&options->definitions);
+}

@@ -1,0 +1,33 @@
+/* The command line of `selfpage simulate`. */
+#ifndef SELFPAGE_SIMULATE_OPTIONS_H
+#define SELFPAGE_SIMULATE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+
+#include "launch/strings.h"
+#include "os/options.h"
+
+struct simulate_options {
+    const char *scenario; /* path */
+    const char *policy;   /* for all tasks; NULL: as the scenario says */
+    const char *costs;    /* path; NULL: the defaults */
+    bool json;
+    bool check_determinism;
+    uint32_t check_every;
+    bool seed_given;
+    uint64_t first_seed, last_seed; /* --seed: both the same */
+    uint32_t jobs;                  /* 0: as many as there are cores */
+    struct strings definitions;     /* NAME=VALUE */
+};
+
+/* Parse argv (argv[0] is "simulate"); strings point into it. Release with simulate_options_fini in any
+ * case. */
+enum options_verdict simulate_options_parse(int argc, char **argv, struct simulate_options *options,
+                                            struct sp_error *error);
+
+void simulate_options_fini(struct simulate_options *options);
+
+#endif

@@ -1,0 +1,100 @@
+/* `selfpage simulate` from its arguments to its exit status. */
+#include "selfpage/simulate/simulate.h"
+
+#include <stdio.h>
+
+#include "base/exits.h"
+#include "selfpage/command/commands.h"
+#include "selfpage/scenario/report.h"
+#include "selfpage/simulate/costs_file.h"
+#include "selfpage/simulate/many.h"
+#include "selfpage/simulate/options.h"
+#include "selfpage/simulate/simulation.h"
+#include "selfpage/simulate/twice.h"
+
+/* What a play is, from the command line and the scenario. */
+static int settle(const struct simulate_options *options, const struct scenario *scenario,
+                  struct simulation_options *play, struct sp_error *error)
+{
+    *play =
+        (struct simulation_options){.costs = costs_default(), .check_every = options->check_every};
+    play->seed = options->seed_given           ? options->first_seed
+                 : scenario->physmem.seed != 0 ? scenario->physmem.seed
+                                               : 1;
+    return options->costs != NULL ? costs_file_read(options->costs, &play->costs, error) : 0;
+}
+
+static int show(const struct simulate_options *options, const struct outcome *outcome)
+{
+    struct report report;
+    int status = outcome_passed(outcome) ? EXIT_YES : EXIT_NO;
+
+    report_init(&report, options->json, false, true);
+    report_summary(&report, outcome, (double)outcome->virtual_ns / 1e9);
+    fprintf(report.out, "seed %llu, %llu events, hash %016llx\n", (unsigned long long)outcome->seed,
+            (unsigned long long)outcome->events_played, (unsigned long long)outcome->hash);
+    if (options->json && report_json(stdout, outcome) != 0) {
+        fprintf(stderr, "selfpage: cannot write the JSON object\n");
+        status = EXIT_CANNOT;
+    }
+    return status;
+}
+
+static int play_once(const struct simulate_options *options, struct cast *cast,
+                     const struct simulation_options *play)
+{
+    struct outcome outcome;
+    struct sp_error error;
+    int result = options->check_determinism ? twice_run(cast, play, &outcome, &error)
+                                            : simulation_run(cast, play, &outcome, &error);
+    int status = result != 0 ? commands_cannot(&error) : show(options, &outcome);
+
+    outcome_fini(&outcome);
+    return status;
+}
+
+static int simulate(const struct simulate_options *options, const struct scenario *scenario)
+{
+    struct simulation_options play;
+    struct sp_error error;
+    struct cast cast;
+    int status;
+
+    if (cast_init(&cast, scenario, options->policy, &error) != 0 ||
+        settle(options, scenario, &play, &error) != 0)
+        status = commands_cannot(&error);
+    else if (options->last_seed > options->first_seed)
+        status = many_run(options, &cast, &play);
+    else
+        status = play_once(options, &cast, &play);
+    cast_fini(&cast);
+    return status;
+}
+
+int simulate_command(int argc, char **argv)
+{
+    struct simulate_options options;
+    struct yaml_index positions = {0};
+    struct scenario *scenario = NULL;
+    struct sp_error error;
+    int status = EXIT_YES;
+
+    switch (simulate_options_parse(argc, argv, &options, &error)) {
+    case OPTIONS_EXIT:
+        break;
+    case OPTIONS_BAD:
+        status = commands_cannot(&error);
+        break;
+    case OPTIONS_RUN:
+        if (scenario_load(options.scenario, &options.definitions, &scenario, &positions, &error) !=
+            0)
+            status = commands_cannot(&error);
+        else
+            status = simulate(&options, scenario);
+        break;
+    }
+    scenario_free(&scenario);
+    yaml_index_fini(&positions);
+    simulate_options_fini(&options);
+    return status;
+}

@@ -1,0 +1,279 @@
+#include "selfpage/simulate/simulation.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "core/physmem/status.h"
+#include "selfpage/scenario/judge.h"
+
+/* How long until a recall from a task that is not attached yet is tried again. */
+#define RECALL_AGAIN_NS UINT64_C(5000000)
+
+/* What PLAY_OTHER stands for: the number of an event, or this. */
+#define OTHER_TIMEOUT (UINT64_C(1) << 32)
+
+enum play_event { EVENT_AHEAD, EVENT_DONE, EVENT_FAILED };
+
+struct simulated {
+    struct cast *cast;
+    const struct scenario *scenario;
+    const struct simulation_options *options;
+    struct outcome *outcome;
+    struct play play;
+    uint8_t *state; /* enum play_event of each event */
+    const char **why;
+    bool timed_out;
+    char late[200]; /* tasks that were running then */
+};
+
+/* ---- Events ---- */
+
+static void event_fails(struct simulated *simulation, uint64_t index, const char *why)
+{
+    simulation->state[index] = EVENT_FAILED;
+    simulation->why[index] = why;
+}
+
+static void send_signal(struct simulated *simulation, uint64_t index)
+{
+    const struct scenario_event *event = &simulation->scenario->events[index];
+
+    simulation->state[index] = EVENT_DONE;
+    if (play_signal(&simulation->play, event->target, event->signal_number) != 0)
+        event_fails(simulation, index, "the task does not run");
+}
+
+static void recall(struct simulated *simulation, uint64_t index)
+{
+    const struct scenario_event *event = &simulation->scenario->events[index];
+    const struct actor *actor = &simulation->play.actor[event->target];
+    int64_t recalled;
+
+    if (actor->memory == NULL || !actor_is_there(actor)) {
+        if (actor->state == THREAD_ENDED)
+            event_fails(simulation, index, "the task has ended");
+        else
+            play_at(&simulation->play, simulation->play.scene.now + RECALL_AGAIN_NS, index);
+        return;
+    }
+    recalled = play_recall(&simulation->play, event->target, event->recall);
+    simulation->state[index] = EVENT_DONE;
+    if (recalled == -EBUSY)
+        event_fails(simulation, index, "as many recalls are running as may");
+    else if (recalled <= 0)
+        event_fails(simulation, index, "nothing can be recalled from it");
+}
+
+static void time_is_up(struct simulated *simulation)
+{
+    size_t length = 0;
+
+    simulation->timed_out = true;
+    for (uint32_t i = 0; i < simulation->scenario->tasks_count; i++) {
+        const struct actor *actor = &simulation->play.actor[i];
+
+        if (actor->exit_status < 0 && length < sizeof simulation->late)
+            length += (size_t)snprintf(simulation->late + length, sizeof simulation->late - length,
+                                       "%s%s%s", length > 0 ? ", " : "", actor->config->name,
+                                       actor->life == 0 ? " (waiting)" : "");
+        (void)play_signal(&simulation->play, i, SIGTERM);
+    }
+}
+
+static void other(struct simulated *simulation, uint64_t value)
+{
+    if (value == OTHER_TIMEOUT)
+        time_is_up(simulation);
+    else if (simulation->scenario->events[value].action == SCENARIO_RECALL)
+        recall(simulation, value);
+    else
+        send_signal(simulation, value);
+}
+
+/* ---- The play ---- */
+
+static int set_the_stage(struct simulated *simulation)
+{
+    const struct scenario *scenario = simulation->scenario;
+    struct play_config config =
+        cast_play(simulation->cast, simulation->options->seed, &simulation->options->costs);
+    int result;
+
+    config.check_every = simulation->options->check_every;
+    result = play_init(&simulation->play, &config);
+    if (result != 0)
+        return result;
+    for (uint32_t i = 0; i < scenario->tasks_count; i++)
+        play_add(&simulation->play, &simulation->cast->actors[i], scenario->tasks[i].start_ns,
+                 scenario->tasks[i].stop_ns);
+    for (uint32_t i = 0; i < scenario->events_count; i++)
+        play_at(&simulation->play, scenario->events[i].at_ns, i);
+    play_at(&simulation->play, scenario->timeout_ns, OTHER_TIMEOUT);
+    return 0;
+}
+
+/* Play to the end. */
+static enum play_step run(struct simulated *simulation)
+{
+    const struct simulation_options *options = simulation->options;
+    enum play_step step;
+    uint64_t value = 0;
+
+    do {
+        step = play_next(&simulation->play, &value);
+        if (step == PLAY_OTHER)
+            other(simulation, value);
+        if (options->watch != NULL && !options->watch(options->arg, &simulation->play))
+            return PLAY_FAILED;
+    } while ((step == PLAY_EVENT || step == PLAY_OTHER) && !simulation->timed_out);
+    return step;
+}
+
+/* ---- What became of it ---- */
+
+#define COPY_COUNTER(type, name, unit, meaning) to->name = from->name;
+#define COPY_STATE(name, list, unit, meaning)   to->name = from->name;
+
+static void note_task(struct task_outcome *task, const struct actor *actor)
+{
+    const struct physmem_task_status *from = &actor->seen;
+    struct observed_task *to = &task->seen;
+
+    task->state = actor->life == 0 ? OUTCOME_NEVER : OUTCOME_ENDED;
+    task->exit_status = actor->exit_status;
+    task->stats = actor->stats;
+    if (actor->life > 0)
+        outcome_note_policy(task, task->asked_policy);
+    snprintf(to->name, sizeof to->name, "%s", actor->config->name);
+    SP_TASK_STATUS(COPY_COUNTER, COPY_STATE)
+}
+
+static void note_servers(struct outcome *outcome, const struct play *play)
+{
+    const struct device *device = &play->scene.device;
+    struct physmem_status status;
+
+    physmem_get_status(play->scene.physmem, &status);
+    {
+        const struct physmem_status *from = &status;
+        struct observed_physmem *to = &outcome->physmem;
+
+        SP_PHYSMEM_STATUS(COPY_COUNTER, COPY_STATE)
+    }
+    if (!play->scene.has_swap)
+        return;
+    outcome->swap = (struct observed_swap){.slots = device->map.slots,
+                                           .used = device->map.used,
+                                           .reserved = device->map.reserved,
+                                           .clients = device->map.clients,
+                                           .stores = device->stores,
+                                           .loads = device->loads,
+                                           .frees = device->frees,
+                                           .writes = device->writes,
+                                           .reads = device->reads,
+                                           .failed = device->failed,
+                                           .zero = device->zero};
+}
+
+static int judge_time(struct simulated *simulation)
+{
+    const char *timeout = simulation->scenario->timeout;
+    char text[80], why[240];
+
+    snprintf(text, sizeof text, "all tasks end within %s", timeout != NULL ? timeout : "5m");
+    snprintf(why, sizeof why, "still running then: %s", simulation->late);
+    return outcome_expect(simulation->outcome, text, !simulation->timed_out,
+                          simulation->timed_out ? why : NULL);
+}
+
+static int judge_events(struct simulated *simulation)
+{
+    const uint32_t count = simulation->scenario->events_count;
+    bool all = true;
+    int result = 0;
+
+    for (uint32_t i = 0; i < count && result == 0; i++) {
+        char what[120];
+
+        if (simulation->state[i] == EVENT_AHEAD)
+            event_fails(simulation, i, "never happened: the play was over before");
+        scenario_describe_event(&simulation->scenario->events[i], what, sizeof what);
+        result = outcome_event(simulation->outcome, what, simulation->why[i]);
+        all = all && simulation->why[i] == NULL;
+    }
+    if (count > 0 && result == 0)
+        result = outcome_expect(simulation->outcome, "every event happens", all, NULL);
+    return result;
+}
+
+static int judge_rules(struct simulated *simulation)
+{
+    const struct play *play = &simulation->play;
+    bool good = play->scene.wrong[0] == '\0';
+    char why[SCENE_TEXT + 80];
+
+    snprintf(why, sizeof why, "event %llu, at %.9f s: %s", (unsigned long long)play->events,
+             (double)play->scene.now / 1e9, play->scene.wrong);
+    return outcome_expect(simulation->outcome, "no rule of the system is broken", good,
+                          good ? NULL : why);
+}
+
+static int judge(struct simulated *simulation)
+{
+    struct outcome *outcome = simulation->outcome;
+    struct play *play = &simulation->play;
+    int result;
+
+    if (play->scene.wrong[0] == '\0')
+        play_settle(play);
+    for (uint32_t i = 0; i < simulation->scenario->tasks_count; i++)
+        note_task(&outcome->tasks[i], &play->actor[i]);
+    note_servers(outcome, play);
+    outcome->simulated = true;
+    outcome->seed = simulation->options->seed;
+    outcome->hash = play->hash;
+    outcome->events_played = play->events;
+    outcome->virtual_ns = play->scene.now;
+    result = judge_tasks(outcome);
+    if (result == 0)
+        result = judge_time(simulation);
+    if (result == 0)
+        result = judge_policies(outcome);
+    if (result == 0)
+        result = judge_events(simulation);
+    if (result == 0)
+        result = judge_rules(simulation);
+    if (result == 0)
+        result = judge_expressions(outcome);
+    return result;
+}
+
+int simulation_run(struct cast *cast, const struct simulation_options *options,
+                   struct outcome *outcome, struct sp_error *error)
+{
+    const struct scenario *scenario = cast->scenario;
+    struct simulated simulation = {
+        .cast = cast, .scenario = scenario, .options = options, .outcome = outcome};
+    int result = outcome_init(outcome, scenario);
+
+    simulation.state = calloc(scenario->events_count + 1, sizeof *simulation.state);
+    simulation.why = calloc(scenario->events_count + 1, sizeof *simulation.why);
+    if (result == 0 && (simulation.state == NULL || simulation.why == NULL))
+        result = -ENOMEM;
+    if (result == 0)
+        result = set_the_stage(&simulation);
+    if (result == 0 && run(&simulation) == PLAY_FAILED)
+        result = simulation.play.scene.failed ? -ENOMEM : -ECANCELED;
+    if (result == 0)
+        result = judge(&simulation);
+    play_fini(&simulation.play);
+    free(simulation.state);
+    free(simulation.why);
+    return result == 0 || result == -ECANCELED
+               ? result
+               : error_set(error, -result, "the play cannot go on: %s", strerror(-result));
+}

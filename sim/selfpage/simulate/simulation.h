@@ -1,0 +1,23 @@
+/* One play of a scenario, from its beginning to what became of it. */
+#ifndef SELFPAGE_SIMULATE_SIMULATION_H
+#define SELFPAGE_SIMULATE_SIMULATION_H
+
+#include "selfpage/scenario/outcome.h"
+#include "selfpage/simulate/cast.h"
+
+/* What is done with a play besides. */
+struct simulation_options {
+    uint64_t seed;
+    struct costs costs;
+    uint32_t check_every;
+    /* Called after each event; false ends the play. May be NULL. */
+    bool (*watch)(void *arg, const struct play *play);
+    void *arg;
+};
+
+/* Play, and fill in the outcome, which is new. Returns 0; -ECANCELED: `watch` ended the play; or another negative
+ * errno and an error: it could not be played. outcome_fini in any case. */
+int simulation_run(struct cast *cast, const struct simulation_options *options,
+                   struct outcome *outcome, struct sp_error *error);
+
+#endif

@@ -1,0 +1,127 @@
+/* A task that plays: a program thread, which makes the references of a workload, and a control thread, which
+ * hears what physmem says; around the core of the pager, as in a live task.
+ *
+ * The files of this folder, from the bottom; each calls those above it:
+ *   scene device     time, messages, physmem, swap
+ *   pages            what pages hold, and that nothing is lost
+ *   errands deal     what the pager wants done by messages; contracts
+ *   thread control   the program, faults; recalls, unmaps, notices
+ *   life             an actor begins and ends
+ *   server           physmem and swap answer
+ *   play             all of it, event by event */
+#ifndef PLAY_ACTOR_H
+#define PLAY_ACTOR_H
+
+#include "core/contracts/terms_text.h"
+#include "core/pager/pager.h"
+#include "core/physmem/status.h"
+#include "play/scene.h"
+#include "workload/walk.h"
+
+/* What the pager wants done that takes a message, or a while. At most one of loads, refill, allocate and
+ * grant comes of one call. */
+struct errands {
+    uint32_t stores, loads, frees, returns;
+    struct pager_effect store[PAGER_BATCH], load;
+    uint32_t free[LETTER_FREES];
+    uint32_t returned[LETTER_RETURNS];
+    bool refill, allocate, grant, extra;
+    struct pager_effect refilled;
+    uint32_t slot, count; /* of allocate or grant */
+};
+
+/* A contract, as far as the task has heard of it. */
+struct deal {
+    uint32_t number; /* 0: unused */
+    uint32_t change;
+    uint8_t state;
+    struct sp_terms terms;
+};
+
+/* What the program's thread is about. */
+enum thread_state {
+    THREAD_AWAY,    /* the task is not there yet */
+    THREAD_COMES,   /* it waits for physmem's answer to its next step of coming */
+    THREAD_RUNS,    /* it makes references */
+    THREAD_FAULTS,  /* a fault has begun */
+    THREAD_LOADS,   /* waits for swap */
+    THREAD_REFILLS, /* a callback runs */
+    THREAD_ALLOCATES,
+    THREAD_MAPS, /* the same: the frames have come, and not the rights */
+    THREAD_GRANTS,
+    THREAD_AWAITS,       /* any event */
+    THREAD_AWAITS_STORE, /* of its own */
+    THREAD_AWAITS_FRAME, /* physmem has none now */
+    THREAD_ENDED,
+};
+
+struct actor_config {
+    const char *name;
+    uint64_t seed;
+    const struct sp_policy *policy;
+    const double *params; /* of the policy */
+    const struct walk_tables *tables;
+    struct wanted_contract wanted[TERMS_MAX];
+    uint32_t contracts;
+    bool renews;
+};
+
+struct actor {
+    struct scene *scene;
+    const struct actor_config *config; /* outlives the actor */
+    uint32_t number;                   /* on the scene, and as a client of swap */
+    uint32_t life;                     /* the first is 1 */
+    enum thread_state state;
+    int exit_status;           /* of the last life; -1 before its end */
+    struct physmem_task *task; /* NULL: physmem does not know it */
+    uint32_t container;
+    struct frame_stack *stack; /* NULL: it has none */
+    uint32_t step_of_coming;
+    uint32_t asked; /* number of the request that the program's thread waits for */
+    struct lanes lanes;
+    struct pager pager;
+    struct sp_stats stats;
+    void *memory; /* of the pager; with room to align it */
+    size_t memory_size;
+    uint32_t slots;
+    sp_page first;     /* of its region */
+    uint32_t *version; /* by page of the region: how often it was written */
+    uint32_t *extent;  /* by EXTENT_PAGES slots: handle; 0: not known */
+    struct deal deal[TERMS_MAX];
+    struct workload_walk walk;
+    struct walk_step step; /* the next one, if there is one */
+    bool has_step;
+    uint64_t references;
+    /* The program's thread. */
+    uint64_t turn; /* of its last entry in the queue; others are stale */
+    struct errands errands;
+    enum pager_verdict verdict;
+    bool brought_in, waited;
+    bool fault_write;
+    sp_page fault_page;
+    uint32_t events, events_seen;     /* what others wait for: see errands_signal */
+    uint32_t progress, progress_seen; /* answers of swap that the program's thread has read */
+    uint32_t stores_sent;             /* batches of the program's thread that are not answered */
+    uint32_t mapped;                  /* slots, of those allocated or asked for */
+    uint32_t came;                    /* slots that were allocated */
+    bool came_zero;
+    uint32_t pauses;
+    struct letter *unread, *unread_last; /* answers to its stores */
+    /* The control thread. */
+    uint64_t control_due; /* UINT64_MAX: it waits for messages alone */
+    uint32_t recalls_open;
+    bool may_clean;
+    bool revoked;
+    struct physmem_task_status seen; /* what physmem said of it last */
+    /* Faults. */
+    uint64_t hangs_until;
+    bool struck; /* something befell it that its contracts do not forgive */
+};
+
+/* Whether the actor has a pager now. */
+static inline bool actor_is_there(const struct actor *actor)
+{
+    return actor->state > THREAD_COMES && actor->state < THREAD_ENDED;
+}
+
+#endif

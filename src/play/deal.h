@@ -1,0 +1,16 @@
+/* The contracts of an actor, as its library keeps them. */
+#ifndef PLAY_DEAL_H
+#define PLAY_DEAL_H
+
+#include "play/actor.h"
+
+/* An offer has come. */
+void deal_note(struct actor *actor, const struct physmem_effect *effect);
+
+/* A contract has changed by itself. */
+void deal_changed(struct actor *actor, const struct physmem_effect *effect);
+
+/* A notice. An expiring contract is renewed if the task renews its contracts. */
+void deal_noticed(struct actor *actor, const struct physmem_effect *effect);
+
+#endif

@@ -1,0 +1,150 @@
+#include "play/device.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+int device_init(struct device *device, uint32_t slots, const struct costs *costs, uint64_t seed,
+                const struct allocator *allocator)
+{
+    int rc;
+
+    *device = (struct device){
+        .allocator = allocator, .costs = *costs, .slower = 1, .random = random_seeded(seed)};
+    if (costs->depth == 0 || costs->depth > DEVICE_DEPTH_MAX)
+        return -EINVAL;
+    rc = swap_map_init(&device->map, slots, *allocator);
+    if (rc != 0)
+        return rc;
+    device->contents = memory_new(allocator, slots * sizeof(*device->contents));
+    if (device->contents != NULL)
+        return 0;
+    swap_map_fini(&device->map);
+    return -ENOMEM;
+}
+
+void device_fini(struct device *device)
+{
+    if (device->contents == NULL)
+        return;
+    memory_free(device->allocator, device->contents, device->map.slots * sizeof(*device->contents));
+    swap_map_fini(&device->map);
+    device->contents = NULL;
+}
+
+int device_join(struct device *device, uint32_t client, uint32_t slots)
+{
+    int rc = swap_map_add(&device->map, client, device->map.slots);
+
+    if (rc == 0 && slots > 0)
+        rc = swap_map_reserve(&device->map, client, slots, 0);
+    if (rc != 0 && rc != -EEXIST && swap_map_client(&device->map, client) != NULL)
+        swap_map_remove(&device->map, client);
+    return rc;
+}
+
+void device_leave(struct device *device, uint32_t client)
+{
+    if (device->contents != NULL && swap_map_client(&device->map, client) != NULL)
+        swap_map_remove(&device->map, client);
+}
+
+/* The device has more to do, which takes `ns`. Returns when it is done. */
+static uint64_t transfer(struct device *device, uint64_t now, uint64_t ns)
+{
+    uint64_t *first = &device->busy[0];
+
+    for (uint32_t i = 1; i < device->costs.depth; i++)
+        if (device->busy[i] < *first)
+            first = &device->busy[i];
+    *first = (*first > now ? *first : now) + ns * device->slower;
+    return *first;
+}
+
+int device_store(struct device *device, uint32_t client, uint32_t count, const uint64_t *contents,
+                 uint64_t now, uint32_t *slot, uint64_t *donep)
+{
+    uint32_t given[SWAP_STORE_MAX], wanted = 0, next = 0;
+    int rc = 0;
+
+    check(count > 0 && count <= SWAP_STORE_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        wanted += contents[i] != 0;
+    if (wanted > 0)
+        rc = swap_map_store(&device->map, client, wanted, given);
+    if (rc != 0)
+        return rc;
+    for (uint32_t i = 0; i < count; i++) {
+        slot[i] = contents[i] != 0 ? given[next++] : SWAP_ZERO;
+        if (contents[i] != 0)
+            device->contents[slot[i]] = contents[i];
+    }
+    device->stores += count;
+    device->zero += count - wanted;
+    device->writes += wanted > 0;
+    *donep = now;
+    if (wanted > 0)
+        *donep =
+            transfer(device, now, device->costs.write_start + wanted * device->costs.write_page);
+    return 0;
+}
+
+bool device_stored(struct device *device, uint32_t slot)
+{
+    int rc;
+
+    if (slot == SWAP_ZERO)
+        return true;
+    if (device->fails > 0 && random_bits(&device->random) >> 32 < device->fails) {
+        device->failed++;
+        rc = swap_map_abort(&device->map, slot);
+        ensure(rc == 0 || rc == -ECANCELED);
+        return false;
+    }
+    rc = swap_map_commit(&device->map, slot, 0);
+    ensure(rc == 0 || rc == -ECANCELED);
+    return true;
+}
+
+int device_load(struct device *device, uint32_t client, uint32_t slot, uint64_t now,
+                uint64_t *donep)
+{
+    uint64_t checksum;
+    int rc = 0;
+
+    *donep = now;
+    if (slot == SWAP_ZERO)
+        return 0;
+    rc = swap_map_load(&device->map, client, slot, &checksum);
+    if (rc != 0)
+        return rc;
+    device->loads++;
+    device->reads++;
+    *donep = transfer(device, now, device->costs.read_start + device->costs.read_page);
+    return 0;
+}
+
+uint64_t device_loaded(struct device *device, uint32_t slot)
+{
+    uint64_t contents;
+    int rc;
+
+    if (slot == SWAP_ZERO)
+        return 0;
+    contents = device->contents[slot];
+    rc = swap_map_load_end(&device->map, slot);
+    ensure(rc == 0);
+    return contents;
+}
+
+void device_free(struct device *device, uint32_t client, uint32_t slot)
+{
+    int rc;
+
+    device->frees++;
+    if (slot == SWAP_ZERO)
+        return;
+    rc = swap_map_free(&device->map, client, slot);
+    ensure(rc == 0);
+}

@@ -1,0 +1,61 @@
+/* The swap server in virtual time: its books, contents of slots, and a device that takes its time.
+ *
+ * The contents of a page are one number, 0 for a page of zeros, which takes no slot. The device does
+ * `depth` things at once; what comes then waits for the first that ends. A store or a load begins when it is
+ * asked for, and is over at a time that the caller is told; the caller then says that it is over. */
+#ifndef PLAY_DEVICE_H
+#define PLAY_DEVICE_H
+
+#include <stdbool.h>
+
+#include "base/random.h"
+#include "core/swap/map.h"
+#include "play/costs.h"
+
+#define DEVICE_DEPTH_MAX 64u
+
+struct device {
+    const struct allocator *allocator;
+    struct swap_map map;
+    struct costs costs;
+    uint64_t *contents;              /* by slot */
+    uint64_t busy[DEVICE_DEPTH_MAX]; /* until when */
+    uint64_t fails;                  /* of 2^32 pages written so many cannot be */
+    uint32_t slower;                 /* everything takes so many times as long; at least 1 */
+    struct random_source random;     /* which of them */
+    uint64_t stores, loads, frees, writes, reads, failed, zero; /* counters, as swap's */
+};
+
+/* A device of `slots` free slots, with memory from `allocator`, which outlives it. Returns 0, -EINVAL
+ * (slots, depth) or -ENOMEM. */
+int device_init(struct device *device, uint32_t slots, const struct costs *costs, uint64_t seed,
+                const struct allocator *allocator);
+void device_fini(struct device *device);
+
+/* A client of this number comes, with slots reserved. Returns 0, or what swap_map_add or swap_map_reserve
+ * fails with: it is then not there. */
+int device_join(struct device *device, uint32_t client, uint32_t slots);
+
+/* A client goes; its slots are free, once what is under way has ended. */
+void device_leave(struct device *device, uint32_t client);
+
+/* Begin to write pages of these contents at time `now`: to `slot`s that are filled in, until *donep.
+ * Returns 0, or what swap_map_store fails with. */
+int device_store(struct device *device, uint32_t client, uint32_t count, const uint64_t *contents,
+                 uint64_t now, uint32_t *slot, uint64_t *donep);
+
+/* That is over for one of the slots. False: it could not be written, and is free again. */
+bool device_stored(struct device *device, uint32_t slot);
+
+/* Begin to read a slot of the client at time `now`, until *donep. Returns 0, or what swap_map_load fails
+ * with. */
+int device_load(struct device *device, uint32_t client, uint32_t slot, uint64_t now,
+                uint64_t *donep);
+
+/* That is over. Returns the contents. */
+uint64_t device_loaded(struct device *device, uint32_t slot);
+
+/* Give a slot back, which the client has stored. */
+void device_free(struct device *device, uint32_t client, uint32_t slot);
+
+#endif

@@ -1,0 +1,268 @@
+#include "play/life.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "core/containers/container.h"
+#include "play/deal.h"
+#include "play/errands.h"
+#include "play/thread.h"
+
+#define ALIGNMENT 64u
+
+/* As in a live task: slots of the container, places of the frame stack, mappings that the kernel allows. */
+#define SLOTS_PER_FRAME 8u
+#define SLOTS_LEAST     4096u
+#define SLOTS_MOST      (1u << 20)
+#define PLACES_LEAST    ((4096 - sizeof(struct frame_stack)) / sizeof(uint32_t))
+#define MAP_LIMIT       65000u
+
+/* Steps of coming; from COMES_DEALS on one for each contract. */
+enum { COMES_CONTAINER, COMES_STACK, COMES_DEALS };
+
+#define EXIT_CANNOT 2
+
+void life_init(struct actor *actor, struct scene *scene, const struct actor_config *config,
+               uint32_t number)
+{
+    *actor = (struct actor){.scene = scene,
+                            .config = config,
+                            .number = number,
+                            .exit_status = -1,
+                            .control_due = UINT64_MAX};
+}
+
+static uint64_t frames_wanted(const struct actor *actor)
+{
+    uint64_t frames = 0;
+
+    for (uint32_t i = 0; i < actor->config->contracts; i++)
+        frames += actor->config->wanted[i].terms.frames;
+    return frames;
+}
+
+static uint32_t slots_wanted(const struct actor *actor)
+{
+    uint64_t frames = frames_wanted(actor);
+    uint64_t slots =
+        frames * SLOTS_PER_FRAME < SLOTS_LEAST ? SLOTS_LEAST : frames * SLOTS_PER_FRAME;
+
+    if (slots > SLOTS_MOST)
+        slots = frames > SLOTS_MOST ? frames : SLOTS_MOST;
+    return (uint32_t)slots;
+}
+
+static struct letter *next_request(struct actor *actor, enum letter_kind kind)
+{
+    struct letter *letter = errands_letter(actor, kind);
+
+    if (letter != NULL)
+        letter->request.seq = actor->asked = ++actor->scene->seq;
+    return letter;
+}
+
+static size_t extents_size(const struct actor *actor)
+{
+    return ((actor->slots + EXTENT_PAGES - 1) / EXTENT_PAGES) * sizeof(*actor->extent);
+}
+
+static bool make_pager(struct actor *actor)
+{
+    const struct actor_config *config = actor->config;
+    uint32_t pages = config->tables->workload.pages;
+    const struct pager_config pager = {.pages = pages + 1, /* one is left free behind a region */
+                                       .slots = actor->slots,
+                                       .extent_pages = EXTENT_PAGES,
+                                       .map_limit = MAP_LIMIT,
+                                       .seed = config->seed,
+                                       .policy = config->policy,
+                                       .params = config->params,
+                                       .stats = &actor->stats};
+    const struct allocator *fresh = actor->scene->fresh;
+    uintptr_t address;
+
+    actor->memory_size = pager_size(&pager) + ALIGNMENT;
+    actor->memory = fresh->resize(fresh->context, NULL, 0, actor->memory_size);
+    actor->version = fresh->resize(fresh->context, NULL, 0, pages * sizeof(*actor->version));
+    actor->extent = fresh->resize(fresh->context, NULL, 0, extents_size(actor));
+    if (actor->memory == NULL || actor->version == NULL || actor->extent == NULL) {
+        actor->scene->failed = true;
+        return false;
+    }
+    address = ((uintptr_t)actor->memory + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    pager_init(&actor->pager, &pager, (void *)address);
+    return true;
+}
+
+void life_begin(struct actor *actor)
+{
+    struct letter *letter;
+
+    ensure(actor->task != NULL && actor->memory == NULL);
+    actor->state = THREAD_COMES;
+    actor->step_of_coming = COMES_CONTAINER;
+    actor->exit_status = -1;
+    actor->stats = (struct sp_stats){0};
+    actor->slots = slots_wanted(actor);
+    memset(actor->deal, 0, sizeof(actor->deal));
+    memset(&actor->errands, 0, sizeof(actor->errands));
+    actor->revoked = actor->waited = actor->has_step = false;
+    actor->stores_sent = actor->recalls_open = actor->pauses = 0;
+    actor->control_due = UINT64_MAX;
+    walk_init(&actor->walk, actor->config->tables, actor->config->seed);
+    if (!make_pager(actor))
+        return;
+    letter = next_request(actor, LETTER_CONTAINER);
+    if (letter == NULL)
+        return;
+    letter->request.count = actor->slots;
+    errands_post(actor, letter, LANE_PHYSMEM);
+}
+
+/* The contracts are concluded: a region, and the program begins. */
+static void make_region(struct actor *actor)
+{
+    const struct workload *workload = &actor->config->tables->workload;
+    bool precious = workload->kind == SP_PRECIOUS;
+    int rc = 0;
+
+    if (precious && !actor->scene->has_swap)
+        rc = -1;
+    else if (actor->scene->has_swap)
+        rc = device_join(&actor->scene->device, actor->number, precious ? workload->pages : 0);
+    if (rc == 0)
+        actor->first = pager_regions_create(&actor->pager, workload->pages, workload->kind, false,
+                                            workload->kind == SP_REMANUFACTURABLE);
+    if (rc != 0 || actor->first == SP_NO_PAGE) {
+        thread_end(actor, EXIT_CANNOT);
+        return;
+    }
+    actor->state = THREAD_RUNS;
+    errands_turn(actor, precious ? actor->scene->costs.round_trip : 0);
+}
+
+/* The next contract is proposed, or the last was concluded. */
+static void propose(struct actor *actor)
+{
+    uint32_t number = actor->step_of_coming - COMES_DEALS;
+    struct letter *letter;
+
+    if (number == actor->config->contracts) {
+        make_region(actor);
+        return;
+    }
+    letter = next_request(actor, LETTER_PROPOSE);
+    if (letter == NULL)
+        return;
+    letter->request.terms = actor->config->wanted[number].terms;
+    errands_post(actor, letter, LANE_PHYSMEM);
+}
+
+static void open_stack(struct actor *actor)
+{
+    uint64_t frames = frames_wanted(actor);
+    struct letter *letter = next_request(actor, LETTER_STACK);
+
+    if (letter == NULL)
+        return;
+    if (frames > actor->slots)
+        frames = actor->slots;
+    if (frames < PLACES_LEAST)
+        frames = PLACES_LEAST;
+    letter->request.count =
+        frames < FRAME_STACK_PLACES_MAX ? (uint32_t)frames : FRAME_STACK_PLACES_MAX;
+    errands_post(actor, letter, LANE_PHYSMEM);
+}
+
+/* An offer: accept it if it is a counter-offer that will do. */
+static void consider(struct actor *actor, const struct physmem_effect *effect)
+{
+    const struct sp_terms *asked =
+        &actor->config->wanted[actor->step_of_coming - COMES_DEALS].terms;
+    const struct sp_offer *offer = &effect->offer.offer;
+    struct letter *letter;
+
+    if (effect->error == 0)
+        deal_note(actor, effect);
+    if (effect->error == 0 && offer->answer == SP_ACCEPTED) {
+        actor->step_of_coming++;
+        propose(actor);
+        return;
+    }
+    if (effect->error != 0 || offer->answer != SP_COUNTERED || offer->terms.frames < asked->min ||
+        offer->terms.frames == 0) {
+        thread_end(actor, EXIT_CANNOT);
+        return;
+    }
+    letter = next_request(actor, LETTER_ACCEPT);
+    if (letter == NULL)
+        return;
+    letter->request.contract = offer->contract;
+    errands_post(actor, letter, LANE_PHYSMEM);
+}
+
+void life_answered(struct actor *actor, const struct physmem_effect *effect)
+{
+    check(actor->state == THREAD_COMES);
+    if (effect->seq != actor->asked)
+        return;
+    if (effect->error != 0 && effect->kind != PHYSMEM_REPLY_OFFER) {
+        thread_end(actor, EXIT_CANNOT);
+    } else if (effect->kind == PHYSMEM_REPLY_CONTAINER) {
+        actor->container = effect->container.container;
+        actor->step_of_coming = COMES_STACK;
+        open_stack(actor);
+    } else if (effect->kind == PHYSMEM_REPLY_STACK) {
+        pager_slots_publish(&actor->pager, effect->stack.stack, effect->stack.places);
+        actor->step_of_coming = COMES_DEALS;
+        propose(actor);
+    } else if (effect->kind == PHYSMEM_REPLY_OFFER) {
+        consider(actor, effect);
+    } else {
+        thread_end(actor, EXIT_CANNOT);
+    }
+}
+
+static void free_memory(struct actor *actor)
+{
+    const struct allocator *fresh = actor->scene->fresh;
+
+    memory_free(fresh, actor->memory, actor->memory_size);
+    memory_free(fresh, actor->version,
+                actor->config->tables->workload.pages * sizeof(*actor->version));
+    memory_free(fresh, actor->extent, extents_size(actor));
+    actor->memory = NULL;
+    actor->version = actor->extent = NULL;
+    while (actor->unread != NULL) {
+        struct letter *letter = actor->unread;
+
+        actor->unread = letter->next;
+        scene_drop(actor->scene, letter);
+    }
+    actor->unread_last = NULL;
+}
+
+void life_leave(struct actor *actor)
+{
+    struct letter *letter = errands_letter(actor, LETTER_BYE);
+
+    check(actor->state == THREAD_ENDED && actor->memory != NULL);
+    device_leave(&actor->scene->device, actor->number);
+    if (actor->stack != NULL)
+        physmem_shell_let_go(&actor->scene->shell, actor->stack);
+    actor->stack = NULL;
+    free_memory(actor);
+    if (letter == NULL)
+        return;
+    /* Behind all that was sent before. */
+    if (actor->lanes.up[LANE_CONTROL] > actor->lanes.up[LANE_PHYSMEM])
+        actor->lanes.up[LANE_PHYSMEM] = actor->lanes.up[LANE_CONTROL];
+    errands_post(actor, letter, LANE_PHYSMEM);
+}
+
+void life_fini(struct actor *actor)
+{
+    if (actor->memory != NULL)
+        free_memory(actor);
+}

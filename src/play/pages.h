@@ -1,0 +1,29 @@
+/* What the pages of an actor hold. Each page carries its number and how often it was written, so that a
+ * lost or a mixed-up one shows. */
+#ifndef PLAY_PAGES_H
+#define PLAY_PAGES_H
+
+#include "play/actor.h"
+
+/* The contents of a slot's frame; NULL if physmem has taken it. */
+uint64_t *pages_frame(struct actor *actor, uint32_t slot);
+
+/* Whether the address of a page of the region may be read or written now. */
+static inline bool pages_permits(const struct actor *actor, uint32_t page, bool write)
+{
+    uint8_t needed = write ? PAGE_READ | PAGE_WRITE : PAGE_READ;
+
+    return (actor->pager.page[actor->first + page].protection & needed) == needed;
+}
+
+/* The program refers to a page that it may. What it finds there must be right. False: physmem has taken the
+ * frame, and the actor has not heard of it yet. */
+bool pages_refer(struct actor *actor, uint32_t page, bool write);
+
+/* A callback fills the frame of a page. */
+void pages_refill(struct actor *actor, sp_page page, uint32_t slot);
+
+/* Contents have come from swap. */
+void pages_load(struct actor *actor, uint32_t slot, uint64_t contents);
+
+#endif

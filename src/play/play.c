@@ -1,0 +1,422 @@
+#include "play/play.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "core/physmem/status.h"
+#include "core/physmem/task.h"
+#include "play/control.h"
+#include "play/life.h"
+#include "play/rules.h"
+#include "play/server.h"
+#include "play/thread.h"
+
+/* The largest block of frames: as in selfpage-physmem. */
+#define MAX_ORDER 10u
+
+/* How often idleness is sampled, for an arbiter that wants to know. */
+#define SAMPLE_PERIOD_NS UINT64_C(500000000)
+
+/* How often a message for a task that hangs looks whether it still does. */
+#define HANG_LOOK_NS UINT64_C(1000000)
+
+/* With more actors than this the quick rules are looked at now and then, too. */
+#define FEW 16u
+
+/* How long the servers may take to notice that all tasks have ended. */
+#define SETTLE_NS UINT64_C(60000000000)
+
+/* What the play itself does at a time: values of SCENE_OTHER from here on. */
+#define OWN_SAMPLE (UINT64_MAX - 1)
+#define OWN_CHAOS  UINT64_MAX
+
+/* Purposes of random streams. */
+enum { STREAM_SAMPLES = 1, STREAM_CHAOS, STREAM_DEVICE };
+
+static int start_physmem(struct play *play)
+{
+    const struct play_config *config = &play->config;
+    struct physmem_config physmem = {.allocator = config->allocator,
+                                     .arbiter = config->arbiter,
+                                     .frames = config->frames,
+                                     .reserve = config->reserve,
+                                     .max_order = MAX_ORDER};
+    int rc;
+
+    memcpy(physmem.arbiter_params, config->arbiter_params, sizeof(physmem.arbiter_params));
+    rc = physmem_new(&play->scene.physmem, &physmem);
+    if (rc == 0)
+        physmem_shell_init(&play->scene.shell, play->scene.physmem, config->allocator);
+    return rc;
+}
+
+static int start_swap(struct play *play)
+{
+    const struct play_config *config = &play->config;
+    int rc;
+
+    if (config->swap_slots == 0)
+        return 0;
+    rc = device_init(&play->scene.device, config->swap_slots, &config->costs,
+                     random_stream(config->seed, STREAM_DEVICE).state, config->allocator);
+    play->scene.device.fails = config->fail_writes;
+    play->scene.has_swap = rc == 0;
+    return rc;
+}
+
+int play_init(struct play *play, const struct play_config *config)
+{
+    int rc;
+
+    memset(play, 0, sizeof(*play));
+    play->config = *config;
+    play->samples = random_stream(config->seed, STREAM_SAMPLES);
+    play->chaos = random_stream(config->seed, STREAM_CHAOS);
+    scene_init(&play->scene, &config->costs, config->allocator, config->fresh);
+    play->actor = memory_new(config->allocator, config->actors * sizeof(*play->actor));
+    if (play->actor == NULL)
+        return -ENOMEM;
+    rc = start_physmem(play);
+    if (rc == 0)
+        rc = start_swap(play);
+    if (rc == 0 && (config->arbiter->flags & SP_ARBITER_IDLE) != 0)
+        play_at(play, SAMPLE_PERIOD_NS, OWN_SAMPLE);
+    if (rc == 0 && config->chaos_ns > 0)
+        play_at(play, config->chaos_ns, OWN_CHAOS);
+    return rc;
+}
+
+void play_fini(struct play *play)
+{
+    for (uint32_t i = 0; i < play->actors; i++)
+        life_fini(&play->actor[i]);
+    scene_fini(&play->scene);
+    memory_free(play->config.allocator, play->actor, play->config.actors * sizeof(*play->actor));
+    play->actor = NULL;
+    play->actors = 0;
+}
+
+void play_add(struct play *play, const struct actor_config *config, uint64_t start_ns,
+              uint64_t stop_ns)
+{
+    uint32_t number = play->actors;
+
+    ensure(number < play->config.actors);
+    life_init(&play->actor[number], &play->scene, config, number);
+    play->actors++;
+    play->left++;
+    scene_at(&play->scene, start_ns, SCENE_START, number, 0, 0);
+    if (stop_ns > 0)
+        scene_at(&play->scene, start_ns + stop_ns, SCENE_STOP, number, 0, 0);
+}
+
+void play_at(struct play *play, uint64_t when, uint64_t value)
+{
+    scene_at(&play->scene, when, SCENE_OTHER, 0, 0, value);
+}
+
+/* ---- Events ---- */
+
+static void start(struct actor *actor)
+{
+    actor->life++;
+    if (server_connect(actor))
+        life_begin(actor);
+}
+
+static void hear_physmem(struct actor *actor, struct letter *letter)
+{
+    const struct physmem_effect *effect = &letter->said.effect;
+
+    if (effect->kind > PHYSMEM_REPLY_OFFER)
+        control_hear(actor, letter);
+    else if (actor->state == THREAD_COMES)
+        life_answered(actor, effect);
+    else if (effect->seq == actor->asked)
+        thread_answered(actor, effect);
+    scene_drop(actor->scene, letter);
+}
+
+static void hear_swap(struct actor *actor, struct letter *letter)
+{
+    if (letter->lane == LANE_SWAP)
+        thread_hear_swap(actor, letter);
+    else
+        control_hear_swap(actor, letter);
+}
+
+/* Whether an entry is for the life that the actor has now. */
+static bool is_for_this_life(const struct actor *actor, const struct queue_entry *entry)
+{
+    return entry->value[1] == actor->life && actor->memory != NULL && actor->state != THREAD_ENDED;
+}
+
+static void drop(struct play *play, const struct queue_entry *entry)
+{
+    if (entry->kind == SCENE_FROM_PHYSMEM || entry->kind == SCENE_FROM_SWAP)
+        scene_drop(&play->scene, (struct letter *)(uintptr_t)entry->value[0]);
+}
+
+/* What reaches an actor itself. */
+static void act(struct actor *actor, const struct queue_entry *entry)
+{
+    struct letter *letter = (struct letter *)(uintptr_t)entry->value[0];
+
+    switch ((enum scene_event)entry->kind) {
+    case SCENE_THREAD:
+        if (entry->value[0] == actor->turn)
+            thread_turn(actor);
+        break;
+    case SCENE_CONTROL:
+        if (entry->value[0] == actor->control_due)
+            control_look(actor);
+        break;
+    case SCENE_FROM_PHYSMEM:
+        hear_physmem(actor, letter);
+        break;
+    case SCENE_FROM_SWAP:
+        hear_swap(actor, letter);
+        break;
+    case SCENE_START:
+    case SCENE_STOP:
+    case SCENE_TO_PHYSMEM:
+    case SCENE_TO_SWAP:
+    case SCENE_DEVICE_STORED:
+    case SCENE_DEVICE_LOADED:
+    case SCENE_OTHER:
+    case SCENE_EVENTS:
+        break;
+    }
+}
+
+/* An actor that hangs hears nothing: what is for it comes later. */
+static bool hangs(struct play *play, const struct actor *actor, const struct queue_entry *entry)
+{
+    uint64_t until = play->scene.now + HANG_LOOK_NS;
+
+    if (actor->hangs_until <= play->scene.now)
+        return false;
+    if (until > actor->hangs_until)
+        until = actor->hangs_until;
+    scene_at(&play->scene, until, (enum scene_event)entry->kind, entry->to,
+             (uint32_t)entry->value[1], entry->value[0]);
+    return true;
+}
+
+static void happen(struct play *play, const struct queue_entry *entry)
+{
+    struct actor *actor = &play->actor[entry->to];
+    struct letter *letter = (struct letter *)(uintptr_t)entry->value[0];
+
+    switch ((enum scene_event)entry->kind) {
+    case SCENE_START:
+        start(actor);
+        break;
+    case SCENE_STOP:
+        (void)play_signal(play, entry->to, SIGTERM);
+        break;
+    case SCENE_TO_PHYSMEM:
+        server_physmem(actor, letter);
+        break;
+    case SCENE_TO_SWAP:
+        server_swap(actor, letter);
+        break;
+    case SCENE_DEVICE_STORED:
+        server_stored(actor, letter);
+        break;
+    case SCENE_DEVICE_LOADED:
+        server_loaded(actor, letter);
+        break;
+    case SCENE_THREAD:
+    case SCENE_CONTROL:
+    case SCENE_FROM_PHYSMEM:
+    case SCENE_FROM_SWAP:
+        if (!is_for_this_life(actor, entry))
+            drop(play, entry);
+        else if (!hangs(play, actor, entry))
+            act(actor, entry);
+        break;
+    case SCENE_OTHER:
+    case SCENE_EVENTS:
+        break;
+    }
+}
+
+/* What the play does by itself. False: it is for the caller. */
+static bool happen_by_itself(struct play *play, const struct queue_entry *entry)
+{
+    if (entry->value[0] == OWN_SAMPLE) {
+        physmem_sample(play->scene.physmem, play->scene.now, &play->samples);
+        play_at(play, play->scene.now + SAMPLE_PERIOD_NS, OWN_SAMPLE);
+    } else if (entry->value[0] == OWN_CHAOS) {
+        physmem_unmap_random(play->scene.physmem, play->scene.now, &play->chaos);
+        play_at(play, play->scene.now + play->config.chaos_ns, OWN_CHAOS);
+    } else {
+        return false;
+    }
+    server_effects(&play->scene);
+    return true;
+}
+
+/* ---- After an event ---- */
+
+static void mix(struct play *play, uint64_t value)
+{
+    play->hash = (play->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    play->hash ^= play->hash >> 29;
+}
+
+/* What has happened, and what it has made of the actor. */
+static void mix_event(struct play *play, const struct queue_entry *entry)
+{
+    const struct actor *actor = &play->actor[entry->to];
+
+    mix(play, play->scene.now);
+    mix(play, (uint64_t)entry->kind << 32 | entry->to);
+    mix(play, actor->stats.faults << 32 ^ actor->stats.evictions);
+    mix(play, (uint64_t)actor->stats.held << 32 | actor->state);
+    mix(play, actor->walk.pages.state);
+}
+
+/* What physmem says of an actor now. */
+static void look_at(struct actor *actor)
+{
+    if (actor->task != NULL)
+        physmem_task_get_status(actor->task, &actor->seen);
+}
+
+/* The program of an actor has ended, if that is new. */
+static void see_end(struct play *play, struct actor *actor)
+{
+    if (actor->state != THREAD_ENDED || actor->memory == NULL)
+        return;
+    look_at(actor);
+    if (actor->revoked && play->config.strict)
+        rules_check_revoked(&play->scene, actor);
+    life_leave(actor);
+    play->references += actor->references;
+    actor->references = 0;
+    play->left--;
+}
+
+/* Programs end by what happens to others, too. */
+static void see_ends(struct play *play)
+{
+    if (play->endings == play->scene.endings)
+        return;
+    play->endings = play->scene.endings;
+    for (uint32_t i = 0; i < play->actors; i++)
+        see_end(play, &play->actor[i]);
+}
+
+static void after(struct play *play, const struct queue_entry *entry)
+{
+    struct actor *actor = &play->actor[entry->to];
+    uint32_t every = play->config.check_every;
+
+    play->events++;
+    see_ends(play);
+    if (play->actors <= FEW || play->events % play->actors == 0)
+        rules_check(&play->scene, play->actor, play->actors);
+    if (every > 0 && play->events % every == 0)
+        rules_check_all(&play->scene, actor);
+    mix_event(play, entry);
+}
+
+/* Physmem's own deadline is next. Messages that come at the same time come first. */
+static bool tick_is_next(const struct play *play)
+{
+    return physmem_deadline(play->scene.physmem) < world_queue_due(&play->scene.queue);
+}
+
+static void tick(struct play *play)
+{
+    static const struct queue_entry entry = {.kind = SCENE_EVENTS};
+
+    if (physmem_deadline(play->scene.physmem) > play->scene.now)
+        play->scene.now = physmem_deadline(play->scene.physmem);
+    physmem_tick(play->scene.physmem, play->scene.now);
+    server_effects(&play->scene);
+    after(play, &entry);
+}
+
+enum play_step play_next(struct play *play, uint64_t *valuep)
+{
+    struct queue_entry entry;
+    bool ours = true;
+
+    if (play->scene.failed)
+        return PLAY_FAILED;
+    if (play->scene.wrong[0] != '\0')
+        return PLAY_WRONG;
+    if (play->left == 0)
+        return PLAY_OVER;
+    if (tick_is_next(play)) {
+        tick(play);
+        return PLAY_EVENT;
+    }
+    if (!world_queue_take(&play->scene.queue, UINT64_MAX, &entry))
+        return PLAY_OVER;
+    play->scene.now = entry.when;
+    if (entry.kind == SCENE_OTHER)
+        ours = happen_by_itself(play, &entry);
+    else
+        happen(play, &entry);
+    after(play, &entry);
+    if (!ours)
+        *valuep = entry.value[0];
+    return ours ? PLAY_EVENT : PLAY_OTHER;
+}
+
+void play_settle(struct play *play)
+{
+    uint64_t until = play->scene.now + SETTLE_NS;
+    struct physmem_status status;
+    struct queue_entry entry;
+
+    for (;;) {
+        physmem_get_status(play->scene.physmem, &status);
+        if (status.tasks == 0 && status.free == status.frames)
+            break;
+        if (tick_is_next(play) && physmem_deadline(play->scene.physmem) <= until) {
+            tick(play);
+        } else if (world_queue_take(&play->scene.queue, until, &entry)) {
+            play->scene.now = entry.when;
+            if (entry.kind != SCENE_OTHER)
+                happen(play, &entry);
+        } else {
+            break;
+        }
+    }
+}
+
+/* ---- From outside ---- */
+
+int play_signal(struct play *play, uint32_t number, int signal)
+{
+    struct actor *actor = &play->actor[number];
+
+    if (actor->memory == NULL || actor->state == THREAD_ENDED)
+        return -ESRCH;
+    if (signal == SIGSTOP)
+        actor->hangs_until = UINT64_MAX;
+    else if (signal == SIGCONT)
+        actor->hangs_until = 0;
+    else
+        thread_end(actor, 128 + signal);
+    actor->struck = actor->struck || signal == SIGSTOP;
+    see_end(play, actor);
+    return 0;
+}
+
+int64_t play_recall(struct play *play, uint32_t number, uint32_t frames)
+{
+    int64_t recalled = physmem_recall_from(play->scene.physmem, play->scene.now,
+                                           play->actor[number].config->name, frames);
+
+    server_effects(&play->scene);
+    return recalled;
+}

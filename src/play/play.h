@@ -1,0 +1,78 @@
+/* Physmem, swap and tasks together in virtual time, event by event.
+ *
+ * A play is a function of what it is given: the same actors, seed and costs make the same events, with every
+ * compiler and on every machine. Each actor and each purpose has random numbers of its own, so that an actor
+ * more or less changes none of another's.
+ *
+ *     play_init, play_add for each task, play_at for what the caller wants to do in between
+ *     play_next until it says that it is over; play_settle; look at the actors; play_fini */
+#ifndef PLAY_PLAY_H
+#define PLAY_PLAY_H
+
+#include <selfpage/arbiter.h>
+
+#include "play/actor.h"
+
+struct play_config {
+    const struct allocator *allocator; /* these outlive the play */
+    const struct allocator *fresh;     /* new memory from it is zeros */
+    const struct sp_arbiter *arbiter;
+    double arbiter_params[PARAMS_MAX];
+    uint32_t frames, reserve;
+    uint32_t swap_slots;  /* 0: there is no swap */
+    uint64_t fail_writes; /* of 2^32 pages written to swap so many cannot be */
+    uint64_t chaos_ns;    /* unmap some pages at random, so often; 0: never */
+    uint64_t seed;
+    struct costs costs;
+    uint32_t actors;      /* room for so many */
+    bool strict;          /* that a task which keeps its contracts is revoked breaks a rule */
+    uint32_t check_every; /* count all books after so many events; 0: never */
+};
+
+enum play_step {
+    PLAY_EVENT,  /* something has happened */
+    PLAY_OTHER,  /* the time of play_at has come */
+    PLAY_OVER,   /* all actors have ended */
+    PLAY_WRONG,  /* a rule is broken: scene.wrong says which */
+    PLAY_FAILED, /* there was no memory */
+};
+
+struct play {
+    struct play_config config;
+    struct scene scene;
+    struct actor *actor;
+    uint32_t actors;
+    uint32_t left; /* actors that have not ended for good */
+    uint64_t events;
+    uint64_t hash; /* of all events so far */
+    struct random_source chaos, samples;
+    uint64_t references; /* of lives that have ended */
+    uint32_t endings;    /* of the scene that were looked at */
+};
+
+/* Returns 0, -ENOMEM, or -EINVAL (a number of the configuration). play_fini in any case. The struct must not
+ * move. */
+int play_init(struct play *play, const struct play_config *config);
+void play_fini(struct play *play);
+
+/* A task: it comes at `start_ns`, and is ended by SIGTERM `stop_ns` later (0: never). `config` outlives the
+ * play. */
+void play_add(struct play *play, const struct actor_config *config, uint64_t start_ns,
+              uint64_t stop_ns);
+
+/* Have play_next say PLAY_OTHER at that time. */
+void play_at(struct play *play, uint64_t when, uint64_t value);
+
+/* The next event. *valuep is set for PLAY_OTHER. */
+enum play_step play_next(struct play *play, uint64_t *valuep);
+
+/* All actors have ended: let physmem and swap notice. */
+void play_settle(struct play *play);
+
+/* A signal for an actor: 0, or -ESRCH if it is not there. */
+int play_signal(struct play *play, uint32_t actor, int signal);
+
+/* Have physmem recall frames from an actor. Returns as physmem_recall_from. */
+int64_t play_recall(struct play *play, uint32_t actor, uint32_t frames);
+
+#endif

@@ -1,0 +1,17 @@
+/* The rules that hold after every event of a play. */
+#ifndef PLAY_RULES_H
+#define PLAY_RULES_H
+
+#include "play/actor.h"
+
+/* Quick rules: what is guaranteed fits, no frame is lost or there twice. A broken rule goes to
+ * scene_wrong. */
+void rules_check(struct scene *scene, const struct actor *actors, uint32_t count);
+
+/* Count everything again: the books of physmem and of one actor (NULL: none). */
+void rules_check_all(struct scene *scene, const struct actor *actor);
+
+/* Physmem has taken everything from an actor: was that its due? */
+void rules_check_revoked(struct scene *scene, const struct actor *actor);
+
+#endif

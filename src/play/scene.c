@@ -1,0 +1,98 @@
+#include "play/scene.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+void scene_init(struct scene *scene, const struct costs *costs, const struct allocator *allocator,
+                const struct allocator *fresh)
+{
+    memset(scene, 0, sizeof(*scene));
+    scene->allocator = allocator;
+    scene->fresh = fresh;
+    scene->costs = *costs;
+    world_queue_init(&scene->queue, allocator);
+}
+
+static void free_list(const struct scene *scene, struct letter *letter)
+{
+    while (letter != NULL) {
+        struct letter *next = letter->next;
+
+        memory_free(scene->allocator, letter, sizeof(*letter));
+        letter = next;
+    }
+}
+
+void scene_fini(struct scene *scene)
+{
+    struct queue_entry entry;
+
+    while (world_queue_take(&scene->queue, UINT64_MAX, &entry))
+        if (entry.kind >= SCENE_TO_PHYSMEM && entry.kind <= SCENE_FROM_SWAP)
+            scene_drop(scene, (struct letter *)(uintptr_t)entry.value[0]);
+    free_list(scene, scene->letters);
+    scene->letters = NULL;
+    world_queue_fini(&scene->queue);
+    device_fini(&scene->device);
+    physmem_free(&scene->physmem);
+    if (scene->shell.allocator != NULL)
+        physmem_shell_fini(&scene->shell);
+}
+
+void scene_wrong(struct scene *scene, const char *format, ...)
+{
+    va_list values;
+
+    if (scene->wrong[0] != '\0')
+        return;
+    va_start(values, format);
+    vsnprintf(scene->wrong, sizeof(scene->wrong), format, values);
+    va_end(values);
+}
+
+void scene_at(struct scene *scene, uint64_t when, enum scene_event event, uint32_t actor,
+              uint32_t life, uint64_t value)
+{
+    const struct queue_entry entry = {
+        .when = when, .kind = event, .to = actor, .value = {value, life}};
+
+    check(when >= scene->now);
+    if (world_queue_add(&scene->queue, entry) != 0)
+        scene->failed = true;
+}
+
+struct letter *scene_letter(struct scene *scene)
+{
+    struct letter *letter = scene->letters;
+
+    if (letter == NULL) {
+        letter = memory_new(scene->allocator, sizeof(*letter));
+        if (letter == NULL)
+            scene->failed = true;
+        return letter;
+    }
+    scene->letters = letter->next;
+    memset(letter, 0, sizeof(*letter));
+    return letter;
+}
+
+void scene_drop(struct scene *scene, struct letter *letter)
+{
+    letter->next = scene->letters;
+    scene->letters = letter;
+}
+
+void scene_send(struct scene *scene, struct letter *letter, uint64_t *lane, enum scene_event event,
+                uint64_t later)
+{
+    uint64_t arrival = scene->now + scene->costs.round_trip / 2 + later;
+
+    if (arrival <= *lane)
+        arrival = *lane + 1;
+    *lane = arrival;
+    scene_at(scene, arrival, event, letter->actor, letter->life, (uintptr_t)letter);
+}

@@ -1,0 +1,140 @@
+/* The ground that all actors of a play stand on: time, messages on their way, physmem, swap.
+ *
+ * A message takes half a round trip. Messages of one lane (a connection, in one direction) come in the order
+ * in which they were sent, whatever else happens to them. */
+#ifndef PLAY_SCENE_H
+#define PLAY_SCENE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <selfpage/contract.h>
+
+#include "core/pager/pager.h"
+#include "core/physmem/physmem.h"
+#include "core/physmem/request.h"
+#include "play/costs.h"
+#include "play/device.h"
+#include "world/physmem_shell.h"
+#include "world/queue.h"
+
+/* What happens: kinds of entries of the queue. `to` is the number of the actor, value[1] its life. */
+enum scene_event {
+    SCENE_START,         /* the actor begins a life */
+    SCENE_STOP,          /* it is asked to end */
+    SCENE_THREAD,        /* its program goes on; value[0]: its turn */
+    SCENE_CONTROL,       /* its control thread looks whether there is something to do */
+    SCENE_TO_PHYSMEM,    /* value[0]: a letter */
+    SCENE_FROM_PHYSMEM,  /* a letter */
+    SCENE_TO_SWAP,       /* a letter */
+    SCENE_DEVICE_STORED, /* a letter: the device has done its stores */
+    SCENE_DEVICE_LOADED, /* a letter: its loads */
+    SCENE_FROM_SWAP,     /* a letter */
+    SCENE_OTHER,         /* value[0]: for the driver of the play */
+    SCENE_EVENTS
+};
+
+/* What a letter to physmem asks for. */
+enum letter_kind {
+    LETTER_CONTAINER,
+    LETTER_STACK,
+    LETTER_PROPOSE,
+    LETTER_ACCEPT,
+    LETTER_RENEW,
+    LETTER_ALLOCATE,
+    LETTER_MAP,
+    LETTER_DEALLOCATE, /* over the control connection, as the next two */
+    LETTER_UNMAPPED,
+    LETTER_BYE, /* all connections have ended */
+};
+
+/* Frames returned with one call, at most: a batch, and those of an allocation. */
+#define LETTER_RETURNS (PAGER_BATCH + 64u)
+#define LETTER_FREES   64u
+
+/* A message. Which part is filled in depends on the event. */
+struct letter {
+    struct letter *next; /* in the list of those that are free, or that were not read yet */
+    uint32_t actor;
+    uint32_t life; /* of the actor */
+    uint8_t kind;  /* enum letter_kind */
+    uint8_t lane;  /* enum scene_lane */
+    union {
+        struct {
+            uint32_t seq, contract, count, slot;
+            bool extra;
+            uint64_t number; /* UNMAPPED: id; RENEW: term */
+            struct sp_terms terms;
+        } request;
+        struct {
+            uint32_t count;
+            struct physmem_range range[LETTER_RETURNS];
+        } returns;
+        struct {
+            struct physmem_effect effect;
+            struct physmem_range item[EXTENT_PAGES / 2]; /* of a repossession */
+        } said;
+        struct {
+            uint32_t stores, loads, frees;
+            sp_page page[PAGER_BATCH];  /* of each store */
+            uint32_t slot[PAGER_BATCH]; /* of the container; from swap: of the device */
+            int error[PAGER_BATCH];
+            sp_page load_page;
+            uint32_t load_from, load_to; /* slots: of the device, of the container */
+            int load_error;
+            uint64_t contents;
+            uint32_t free[LETTER_FREES];
+        } swap;
+    };
+};
+
+enum scene_lane { LANE_PHYSMEM, LANE_CONTROL, LANE_SWAP, LANE_CLEANER, LANES };
+
+/* When the last message of each lane arrives. */
+struct lanes {
+    uint64_t up[LANES], down[LANES];
+};
+
+/* Longest text about what is wrong. */
+#define SCENE_TEXT 240u
+
+struct scene {
+    const struct allocator *allocator;
+    const struct allocator *fresh; /* like `allocator`, but new memory is zeros */
+    struct physmem *physmem;
+    struct physmem_shell shell;
+    struct queue queue;
+    struct device device;
+    bool has_swap;
+    struct costs costs;
+    uint64_t now;
+    uint32_t seq;           /* of the latest request */
+    uint32_t endings;       /* programs that have ended, counted */
+    struct letter *letters; /* free ones */
+    bool failed;            /* there was no memory */
+    char wrong[SCENE_TEXT]; /* the first rule that was broken; "": none */
+};
+
+/* A scene without physmem and swap. The allocators outlive it. The struct must not move. */
+void scene_init(struct scene *scene, const struct costs *costs, const struct allocator *allocator,
+                const struct allocator *fresh);
+void scene_fini(struct scene *scene);
+
+/* A rule is broken: remember it, unless another one was before. */
+void scene_wrong(struct scene *scene, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Something happens to an actor at a time. */
+void scene_at(struct scene *scene, uint64_t when, enum scene_event event, uint32_t actor,
+              uint32_t life, uint64_t value);
+
+/* A letter to fill in, all zeros; NULL without memory. scene_send or scene_drop takes it. */
+struct letter *scene_letter(struct scene *scene);
+void scene_drop(struct scene *scene, struct letter *letter);
+
+/* Send a letter, which arrives after half a round trip and `later`, behind all others of its lane, whose
+ * last arrival *lane is. */
+void scene_send(struct scene *scene, struct letter *letter, uint64_t *lane, enum scene_event event,
+                uint64_t later);
+
+#endif

@@ -1,0 +1,23 @@
+/* Physmem and swap, as the messages of actors reach them. */
+#ifndef PLAY_SERVER_H
+#define PLAY_SERVER_H
+
+#include "play/actor.h"
+
+/* An actor connects to physmem: sets actor->task. False without memory. */
+bool server_connect(struct actor *actor);
+
+/* A letter has come to physmem. Takes it. */
+void server_physmem(struct actor *actor, struct letter *letter);
+
+/* Carry out what physmem wants done: messages go out to actors. */
+void server_effects(struct scene *scene);
+
+/* A letter has come to swap. Takes it. */
+void server_swap(struct actor *actor, struct letter *letter);
+
+/* The device has done the stores, or the load, of a letter. Takes it. */
+void server_stored(struct actor *actor, struct letter *letter);
+void server_loaded(struct actor *actor, struct letter *letter);
+
+#endif

@@ -1,0 +1,404 @@
+#include "play/thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "play/errands.h"
+#include "play/pages.h"
+
+/* References in a row that nothing comes between, at most as long as a thread takes to wake up: what is sent
+ * to the task in the meantime finds them made. */
+#define TURN_NS UINT64_C(50000)
+
+/* How long a fault waits before it asks again whether physmem has a frame, or whether stores that the control
+ * thread has sent are answered. */
+#define FRAME_PAUSE_NS UINT64_C(5000000)
+#define STORE_PAUSE_NS UINT64_C(1000000)
+
+/* How long a reference to a frame that is gone waits for physmem to say why. */
+#define LOST_PAUSE_NS UINT64_C(1000000)
+
+/* Exit statuses of a live task. */
+#define EXIT_DIED    2
+#define EXIT_REVOKED (128 + SIGBUS)
+
+static void go_on(struct actor *actor);
+
+void thread_end(struct actor *actor, int exit_status)
+{
+    actor->state = THREAD_ENDED;
+    actor->exit_status = exit_status;
+    actor->turn++;
+    actor->scene->endings++;
+}
+
+/* ---- Faults ---- */
+
+/* Ask the pager about the fault. */
+static void ask(struct actor *actor)
+{
+    uint64_t frames = actor->stats.faults;
+
+    actor->events_seen = actor->events;
+    actor->progress_seen = actor->progress;
+    memset(&actor->errands, 0, offsetof(struct errands, store));
+    actor->errands.refill = actor->errands.allocate = actor->errands.grant = false;
+    actor->verdict = pager_fault(&actor->pager, actor->fault_page, actor->fault_write);
+    errands_collect(actor, &actor->errands);
+    actor->brought_in = actor->errands.loads > 0 || actor->errands.refill;
+    if (actor->verdict == PAGER_WAIT_STORE && !actor->waited) {
+        actor->stats.waits++;
+        actor->waited = true;
+    }
+    if (actor->stats.faults != frames && !actor->brought_in) {
+        /* A frame was at hand: mapping it takes its time, and nothing is waited for. */
+        actor->state = THREAD_REFILLS;
+        actor->errands.refill = false;
+        errands_turn(actor, actor->scene->costs.frame);
+        return;
+    }
+    go_on(actor);
+}
+
+/* The fault is over; the reference is made again. */
+static void resume(struct actor *actor)
+{
+    actor->state = THREAD_RUNS;
+    actor->waited = false;
+    actor->pauses = 0;
+    errands_turn(actor, 0);
+}
+
+/* Send an allocation or a request for rights. */
+static void send_request(struct actor *actor, enum letter_kind kind, uint32_t slot, uint32_t count,
+                         enum thread_state state)
+{
+    struct letter *letter = errands_letter(actor, kind);
+
+    if (letter == NULL)
+        return;
+    letter->request.slot = slot;
+    letter->request.count = count;
+    letter->request.extra = actor->errands.extra;
+    letter->request.seq = actor->asked = ++actor->scene->seq;
+    actor->state = state;
+    errands_post(actor, letter, LANE_PHYSMEM);
+}
+
+/* Wait for a store of this thread, unless one was answered since the pager was asked. */
+static void await_store(struct actor *actor)
+{
+    thread_read_answers(actor);
+    if (actor->progress != actor->progress_seen) {
+        ask(actor);
+        return;
+    }
+    if (actor->stores_sent > 0) {
+        actor->state = THREAD_AWAITS_STORE;
+        return;
+    }
+    actor->state = THREAD_AWAITS;
+    errands_turn(actor, STORE_PAUSE_NS);
+}
+
+static void await_event(struct actor *actor, enum thread_state state, uint64_t pause)
+{
+    if (actor->events != actor->events_seen) {
+        if (state == THREAD_AWAITS_FRAME)
+            pager_growth_possible(&actor->pager);
+        ask(actor);
+        return;
+    }
+    actor->state = state;
+    if (pause > 0)
+        errands_turn(actor, pause);
+}
+
+/* Nothing is left to do for what the pager said last. */
+static void follow_verdict(struct actor *actor)
+{
+    switch (actor->verdict) {
+    case PAGER_CALL:
+        if (actor->brought_in)
+            resume(actor);
+        else
+            ask(actor);
+        break;
+    case PAGER_DONE:
+    case PAGER_NO_PAGE:
+        resume(actor);
+        break;
+    case PAGER_WAIT:
+        await_event(actor, THREAD_AWAITS, 0);
+        break;
+    case PAGER_WAIT_STORE:
+        await_store(actor);
+        break;
+    case PAGER_WAIT_GROWTH:
+        await_event(actor, THREAD_AWAITS_FRAME, FRAME_PAUSE_NS);
+        break;
+    case PAGER_STUCK:
+    case PAGER_DEAD:
+        thread_end(actor, EXIT_DIED);
+        break;
+    }
+}
+
+/* Do what the pager wants, up to the first thing to wait for. */
+static void go_on(struct actor *actor)
+{
+    struct errands *errands = &actor->errands;
+
+    errands_return(actor, errands);
+    if ((errands->stores | errands->loads | errands->frees) != 0) {
+        bool loads = errands->loads > 0;
+
+        errands_swap(actor, errands, LANE_SWAP);
+        if (loads) {
+            actor->state = THREAD_LOADS;
+            thread_read_answers(actor);
+            return;
+        }
+    }
+    if (errands->refill) {
+        actor->state = THREAD_REFILLS;
+        errands_turn(actor, actor->scene->costs.refill + actor->scene->costs.frame);
+    } else if (errands->allocate) {
+        send_request(actor, LETTER_ALLOCATE, errands->slot, errands->count, THREAD_ALLOCATES);
+    } else if (errands->grant) {
+        actor->mapped = 0;
+        send_request(actor, LETTER_MAP, errands->slot, errands->count, THREAD_GRANTS);
+    } else {
+        follow_verdict(actor);
+    }
+}
+
+/* A page has been filled, or could not be. */
+static void filled(struct actor *actor, sp_page page, bool good)
+{
+    actor->errands.loads = 0;
+    actor->errands.refill = false;
+    pager_fault_loaded(&actor->pager, page, good, true, actor->fault_write);
+    errands_collect(actor, &actor->errands);
+    errands_signal(actor);
+    go_on(actor);
+}
+
+/* ---- Answers of physmem ---- */
+
+/* All frames of an allocation have rights. */
+static void allocated(struct actor *actor)
+{
+    actor->errands.allocate = false;
+    pager_growth_allocated(&actor->pager, actor->errands.slot, actor->came, PAGE_READ | PAGE_WRITE,
+                           actor->came_zero);
+    errands_collect(actor, &actor->errands);
+    errands_signal(actor);
+    go_on(actor);
+}
+
+static void granted(struct actor *actor)
+{
+    uint32_t slot = actor->errands.slot, count = actor->errands.count;
+
+    actor->errands.grant = false;
+    for (uint32_t i = 0; i < count; i++)
+        pager_rights_granted(&actor->pager, slot + i,
+                             i < actor->mapped ? PAGE_READ | PAGE_WRITE : 0);
+    errands_collect(actor, &actor->errands);
+    errands_signal(actor);
+    go_on(actor);
+}
+
+void thread_answered(struct actor *actor, const struct physmem_effect *effect)
+{
+    uint32_t pages = 0;
+
+    switch ((int)actor->state) {
+    case THREAD_ALLOCATES:
+        actor->came = effect->kind == PHYSMEM_REPLY_ALLOCATED ? effect->allocated.count : 0;
+        actor->came_zero = effect->kind == PHYSMEM_REPLY_ALLOCATED && effect->allocated.zeroed;
+        actor->mapped = 0;
+        if (actor->came == 0)
+            allocated(actor);
+        else
+            send_request(actor, LETTER_MAP, actor->errands.slot, actor->came, THREAD_MAPS);
+        break;
+    case THREAD_MAPS:
+    case THREAD_GRANTS:
+        /* `mapped.first` holds the number of slots, once the effect is a letter. */
+        if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0)
+            pages = effect->mapped.first;
+        actor->mapped += pages;
+        if (actor->state == THREAD_GRANTS)
+            granted(actor);
+        else if (actor->mapped >= actor->came)
+            allocated(actor);
+        else if (pages == 0)
+            thread_end(actor, actor->revoked ? EXIT_REVOKED : EXIT_DIED);
+        else
+            send_request(actor, LETTER_MAP, actor->errands.slot + actor->mapped,
+                         actor->came - actor->mapped, THREAD_MAPS);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- Answers of swap ---- */
+
+void thread_stored(struct actor *actor, const struct letter *letter)
+{
+    struct errands errands;
+
+    memset(&errands, 0, offsetof(struct errands, store));
+    errands.refill = errands.allocate = errands.grant = false;
+    for (uint32_t i = 0; i < letter->swap.stores; i++)
+        pager_evict_stored(&actor->pager, letter->swap.page[i], letter->swap.slot[i],
+                           letter->swap.error[i]);
+    errands_collect(actor, &errands);
+    errands_return(actor, &errands);
+    check(errands.frees + errands.stores + errands.loads == 0);
+    errands_signal(actor);
+}
+
+void thread_read_answers(struct actor *actor)
+{
+    while (actor->unread != NULL) {
+        struct letter *letter = actor->unread;
+
+        actor->unread = letter->next;
+        actor->progress++;
+        check(actor->stores_sent > 0);
+        actor->stores_sent--;
+        thread_stored(actor, letter);
+        scene_drop(actor->scene, letter);
+    }
+    actor->unread_last = NULL;
+}
+
+static void keep_unread(struct actor *actor, struct letter *letter)
+{
+    letter->next = NULL;
+    if (actor->unread_last != NULL)
+        actor->unread_last->next = letter;
+    else
+        actor->unread = letter;
+    actor->unread_last = letter;
+}
+
+static void loaded(struct actor *actor, struct letter *letter)
+{
+    bool good = letter->swap.load_error == 0;
+
+    if (actor->state != THREAD_LOADS) {
+        scene_wrong(actor->scene, "%s: a page has come from swap that nobody waits for",
+                    actor->config->name);
+        return;
+    }
+    if (!good && !pager_lost_has(&actor->pager, letter->swap.load_page)) {
+        thread_end(actor, actor->revoked ? EXIT_REVOKED : EXIT_DIED);
+        return;
+    }
+    if (good)
+        pages_load(actor, letter->swap.load_to, letter->swap.contents);
+    filled(actor, letter->swap.load_page, good);
+}
+
+void thread_hear_swap(struct actor *actor, struct letter *letter)
+{
+    if (letter->swap.loads > 0) {
+        thread_read_answers(actor);
+        loaded(actor, letter);
+        scene_drop(actor->scene, letter);
+        return;
+    }
+    keep_unread(actor, letter);
+    if (actor->state == THREAD_LOADS) {
+        thread_read_answers(actor);
+    } else if (actor->state == THREAD_AWAITS_STORE) {
+        thread_read_answers(actor);
+        ask(actor);
+    }
+}
+
+/* ---- References ---- */
+
+/* A reference that the mapping does not permit. */
+static void fault(struct actor *actor, uint32_t page, bool write, uint64_t after)
+{
+    actor->state = THREAD_FAULTS;
+    actor->fault_page = actor->first + page;
+    actor->fault_write = write;
+    errands_turn(actor, after + actor->scene->costs.fault);
+}
+
+static void refer(struct actor *actor)
+{
+    uint64_t passed = 0;
+
+    while (passed < TURN_NS && actor->scene->wrong[0] == '\0') {
+        const struct walk_step *step = &actor->step;
+
+        if (!actor->has_step && !walk_next(&actor->walk, &actor->step)) {
+            thread_end(actor, 0);
+            return;
+        }
+        actor->has_step = true;
+        if (step->page != UINT32_MAX) {
+            if (!pages_permits(actor, step->page, step->write)) {
+                fault(actor, step->page, step->write, passed);
+                return;
+            }
+            if (!pages_refer(actor, step->page, step->write)) {
+                errands_turn(actor, passed + LOST_PAUSE_NS);
+                return;
+            }
+            actor->references++;
+            passed += actor->scene->costs.reference;
+        }
+        actor->has_step = false;
+        passed += step->pause_ns;
+    }
+    errands_turn(actor, passed);
+}
+
+void thread_turn(struct actor *actor)
+{
+    if (actor->revoked) {
+        thread_end(actor, EXIT_REVOKED);
+        return;
+    }
+    switch (actor->state) {
+    case THREAD_RUNS:
+        refer(actor);
+        break;
+    case THREAD_FAULTS:
+    case THREAD_AWAITS:
+    case THREAD_AWAITS_STORE:
+        ask(actor);
+        break;
+    case THREAD_AWAITS_FRAME:
+        pager_growth_possible(&actor->pager);
+        ask(actor);
+        break;
+    case THREAD_REFILLS:
+        if (!actor->errands.refill) {
+            go_on(actor);
+            break;
+        }
+        pages_refill(actor, actor->errands.refilled.page, actor->errands.refilled.slot);
+        filled(actor, actor->errands.refilled.page, true);
+        break;
+    case THREAD_AWAY:
+    case THREAD_COMES:
+    case THREAD_LOADS:
+    case THREAD_ALLOCATES:
+    case THREAD_MAPS:
+    case THREAD_GRANTS:
+    case THREAD_ENDED:
+        break;
+    }
+}

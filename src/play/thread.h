@@ -1,0 +1,26 @@
+/* The program's thread of an actor: its references, and what a fault comes to. */
+#ifndef PLAY_THREAD_H
+#define PLAY_THREAD_H
+
+#include "play/actor.h"
+
+/* The thread has its turn: it makes references until it faults, pauses, or has used up its turn; or goes on
+ * with a fault. */
+void thread_turn(struct actor *actor);
+
+/* Swap has answered the thread. Takes the letter. */
+void thread_hear_swap(struct actor *actor, struct letter *letter);
+
+/* Pages were stored, or not, whoever had sent them. Does not take the letter. */
+void thread_stored(struct actor *actor, const struct letter *letter);
+
+/* Read answers of swap that the thread has not read yet. */
+void thread_read_answers(struct actor *actor);
+
+/* Physmem has answered the request that the thread waits for. */
+void thread_answered(struct actor *actor, const struct physmem_effect *effect);
+
+/* The program ends with this exit status: nothing of it goes on. */
+void thread_end(struct actor *actor, int exit_status);
+
+#endif

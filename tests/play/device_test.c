@@ -1,0 +1,110 @@
+/* The swap device in virtual time: its books, its failures, and how long it takes. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "os/heap.h"
+#include "play/device.h"
+
+static void begin(struct device *device, uint32_t slots, uint32_t depth)
+{
+    struct costs costs = costs_default();
+
+    costs.write_start = 1000;
+    costs.write_page = 100;
+    costs.read_start = 500;
+    costs.read_page = 50;
+    costs.depth = depth;
+    assert_int_equal(device_init(device, slots, &costs, 1, &heap_allocator), 0);
+    assert_int_equal(device_join(device, 3, slots), 0);
+}
+
+static void what_was_written_is_read(void **state)
+{
+    const uint64_t contents[] = {7, 0, 9};
+    struct device device;
+    uint32_t slot[3];
+    uint64_t done;
+
+    (void)state;
+    begin(&device, 4, 1);
+    assert_int_equal(device_store(&device, 3, 3, contents, 10, slot, &done), 0);
+    assert_int_equal(done, 10 + 1000 + 2 * 100); /* the page of zeros takes no time */
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(device_stored(&device, slot[i]));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(device_load(&device, 3, slot[i], done, &done), 0);
+        assert_int_equal(device_loaded(&device, slot[i]), contents[i]);
+    }
+    assert_int_equal(device.map.used, 2);
+    assert_int_equal(device.zero, 1);
+    device_free(&device, 3, slot[0]);
+    assert_int_equal(device.map.used, 1);
+    device_leave(&device, 3);
+    assert_int_equal(device.map.used, 0);
+    device_fini(&device);
+}
+
+static void what_comes_together_waits_beyond_the_depth(void **state)
+{
+    const uint64_t one = 1;
+    struct device device;
+    uint64_t done;
+    uint32_t slot;
+
+    (void)state;
+    begin(&device, 9, 2);
+    assert_int_equal(device_store(&device, 3, 1, &one, 0, &slot, &done), 0);
+    assert_int_equal(done, 1100);
+    assert_int_equal(device_store(&device, 3, 1, &one, 0, &slot, &done), 0);
+    assert_int_equal(done, 1100);
+    assert_int_equal(device_store(&device, 3, 1, &one, 0, &slot, &done), 0);
+    assert_int_equal(done, 2200);
+    device_fini(&device);
+}
+
+static void a_write_that_fails_leaves_its_slot_free(void **state)
+{
+    const uint64_t one = 1;
+    struct device device;
+    uint64_t done;
+    uint32_t slot;
+
+    (void)state;
+    begin(&device, 1, 1);
+    device.fails = UINT64_C(1) << 32; /* each */
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(device_store(&device, 3, 1, &one, 0, &slot, &done), 0);
+        assert_false(device_stored(&device, slot));
+    }
+    assert_int_equal(device.failed, 3);
+    assert_int_equal(device.map.used, 0);
+    device_fini(&device);
+}
+
+static void a_client_that_finds_no_room_is_not_there(void **state)
+{
+    struct device device;
+
+    (void)state;
+    begin(&device, 5, 1);
+    assert_int_equal(device_join(&device, 4, 1), -ENOSPC);
+    assert_null(swap_map_client(&device.map, 4));
+    device_fini(&device);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(what_comes_together_waits_beyond_the_depth),
+        cmocka_unit_test(a_write_that_fails_leaves_its_slot_free),
+        cmocka_unit_test(a_client_that_finds_no_room_is_not_there),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,364 @@
+/* Plays: what tasks, physmem and swap do together in virtual time. Each event is checked by the play itself:
+ * no frame is lost, no page either. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <valgrind/valgrind.h>
+
+#include "arbiter/registry.h"
+#include "base/random.h"
+#include "os/heap.h"
+#include "play/play.h"
+#include "policy/params.h"
+#include "policy/registry.h"
+#include "world/clock.h"
+#include "workload/workload_text.h"
+
+#define TASKS_MAX 8u
+
+/* A cast, and the play with it. */
+struct theatre {
+    struct play_config config;
+    struct policy_choice policy[TASKS_MAX];
+    struct walk_tables tables[TASKS_MAX];
+    struct actor_config actor[TASKS_MAX];
+    uint64_t start_ns[TASKS_MAX];
+    uint32_t tasks;
+    struct play play;
+};
+
+static void theatre_begin(struct theatre *theatre, const char *arbiter, uint32_t frames,
+                          uint64_t seed)
+{
+    struct arbiter_choice choice = {NULL};
+
+    memset(theatre, 0, sizeof(*theatre));
+    assert_int_equal(arbiter_registry_choose_plugin(
+                         &choice, arbiter_registry_find(arbiter, strlen(arbiter)), NULL, NULL),
+                     0);
+    theatre->config = (struct play_config){.allocator = &heap_allocator,
+                                           .fresh = &heap_zeros,
+                                           .arbiter = choice.arbiter,
+                                           .frames = frames,
+                                           .swap_slots = 20000,
+                                           .seed = seed,
+                                           .costs = costs_default(),
+                                           .actors = TASKS_MAX,
+                                           .strict = true,
+                                           .check_every = 97};
+    memcpy(theatre->config.arbiter_params, choice.params, sizeof(choice.params));
+}
+
+static void engage(struct theatre *theatre, const char *name, const char *policy,
+                   const char *contract, const char *workload)
+{
+    uint32_t number = theatre->tasks++;
+    struct actor_config *actor = &theatre->actor[number];
+    struct workload parsed;
+    struct sp_error error;
+    int contracts;
+
+    if (policy_params_choose_live(&theatre->policy[number], policy, &error) != 0 ||
+        workload_text_parse(&parsed, workload, &error) != 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(walk_tables_init(&theatre->tables[number], &parsed, &heap_allocator), 0);
+    *actor = (struct actor_config){.name = name,
+                                   .seed = random_stream(theatre->config.seed, name[0]).state,
+                                   .policy = theatre->policy[number].policy,
+                                   .params = theatre->policy[number].params,
+                                   .tables = &theatre->tables[number],
+                                   .renews = true};
+    contracts = terms_text_parse(contract, actor->wanted, &error);
+    assert_true(contracts > 0);
+    actor->contracts = (uint32_t)contracts;
+}
+
+static void raise_curtain(struct theatre *theatre)
+{
+    assert_int_equal(play_init(&theatre->play, &theatre->config), 0);
+    for (uint32_t i = 0; i < theatre->tasks; i++)
+        play_add(&theatre->play, &theatre->actor[i], theatre->start_ns[i], 0);
+}
+
+/* To the end, which has to come. */
+static void play_on(struct theatre *theatre)
+{
+    enum play_step step;
+    uint64_t value = 0;
+
+    do {
+        step = play_next(&theatre->play, &value);
+        if (step == PLAY_WRONG)
+            fail_msg("seed %llu, event %llu: %s", (unsigned long long)theatre->config.seed,
+                     (unsigned long long)theatre->play.events, theatre->play.scene.wrong);
+        assert_int_not_equal(step, PLAY_FAILED);
+        assert_true(theatre->play.events < 20000000);
+    } while (step != PLAY_OVER);
+    play_settle(&theatre->play);
+    assert_null(physmem_check(theatre->play.scene.physmem));
+    assert_int_equal(theatre->play.scene.device.map.used, 0);
+}
+
+static void drop_curtain(struct theatre *theatre)
+{
+    play_fini(&theatre->play);
+    for (uint32_t i = 0; i < theatre->tasks; i++)
+        walk_tables_fini(&theatre->tables[i]);
+}
+
+static const struct sp_stats *stats(const struct theatre *theatre, uint32_t number)
+{
+    return &theatre->play.actor[number].stats;
+}
+
+/* ---- Stories ---- */
+
+/* A loop of more pages than frames, first in first out: each reference is a fault. */
+static void a_loop_faults_each_time(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    engage(&theatre, "a", "fifo", "guaranteed=8",
+           "pages=20,kind=discardable;loop=12,references=120");
+    engage(&theatre, "b", "fifo", "guaranteed=16",
+           "pages=20,kind=discardable;loop=12,references=120");
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(stats(&theatre, 0)->faults, 120);
+    assert_int_equal(stats(&theatre, 1)->faults, 12);
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
+    assert_int_equal(theatre.play.references, 240);
+    drop_curtain(&theatre);
+}
+
+/* A guarantee is met by recalls from the task that has extra frames, which is in time. */
+static void a_guarantee_is_met_by_recalls(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 200, 1);
+    engage(&theatre, "a", "clock", "guaranteed=10;extra=180",
+           "pages=300;zipf=0.5,writes=0.5,references=20000");
+    engage(&theatre, "b", "clock", "guaranteed=150", "pages=140;scan=1,writes=1,references=1000");
+    theatre.start_ns[1] = 50 * MS;
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_true(theatre.play.actor[0].seen.recalls > 0);
+    assert_int_equal(theatre.play.actor[0].seen.recalls_missed, 0);
+    assert_int_equal(stats(&theatre, 1)->swapped_out, 0);
+    assert_int_equal(stats(&theatre, 1)->faults, 140);
+    drop_curtain(&theatre);
+}
+
+/* A task that ignores its recalls is revoked, and nobody else notices. */
+static void a_rogue_loses_everything(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 200, 1);
+    engage(&theatre, "r", "clock", "extra=180,drop=20ms",
+           "pages=300,kind=discardable,recalls=ignore;zipf=0.5,references=1000000,think=10us");
+    engage(&theatre, "b", "clock", "guaranteed=150", "pages=140;scan=1,writes=1,references=1000");
+    theatre.start_ns[1] = 100 * MS;
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(theatre.play.actor[0].exit_status, 128 + SIGBUS);
+    assert_int_equal(theatre.play.actor[0].seen.breached, 1);
+    assert_int_equal(theatre.play.actor[1].exit_status, 0);
+    assert_int_equal(stats(&theatre, 1)->faults, 140);
+    drop_curtain(&theatre);
+}
+
+static void a_counter_offer_is_taken_and_a_refusal_ends_the_task(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    engage(&theatre, "a", "clock", "guaranteed=90", "pages=20;scan=1,think=1ms");
+    engage(&theatre, "b", "clock", "guaranteed=20,min=5", "pages=20;scan=1");
+    engage(&theatre, "c", "clock", "guaranteed=20", "pages=20;scan=1");
+    theatre.start_ns[1] = theatre.start_ns[2] = 5 * MS;
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(theatre.play.actor[1].exit_status, 0);
+    assert_in_range(stats(&theatre, 1)->guaranteed, 5, 10);
+    assert_int_equal(theatre.play.actor[2].exit_status, 2);
+    drop_curtain(&theatre);
+}
+
+/* Terms end every 10 ms, and begin again. */
+static void a_lease_is_renewed(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    engage(&theatre, "a", "clock", "guaranteed=50,term=10ms",
+           "pages=40,kind=discardable;loop=40,references=4000,think=50us");
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(stats(&theatre, 0)->faults, 40);
+    assert_true(theatre.play.scene.now > 150 * MS);
+    drop_curtain(&theatre);
+}
+
+static void a_full_swap_refuses_a_region(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    theatre.config.swap_slots = 30;
+    engage(&theatre, "a", "clock", "guaranteed=5", "pages=20;scan=1,writes=1,think=1ms");
+    engage(&theatre, "b", "clock", "guaranteed=5", "pages=20;scan=1");
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
+    assert_int_equal(theatre.play.actor[1].exit_status, 2);
+    drop_curtain(&theatre);
+}
+
+/* Writes that fail are tried again: nothing is lost. */
+static void swap_that_fails_now_and_then_loses_nothing(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    theatre.config.fail_writes = UINT64_C(1) << 30; /* one in four */
+    engage(&theatre, "a", "clock", "guaranteed=30", "pages=90;zipf=0.5,writes=0.5,references=5000");
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
+    assert_true(theatre.play.scene.device.failed > 100);
+    drop_curtain(&theatre);
+}
+
+/* ---- Rules ---- */
+
+static const char *const arbiters[] = {"fcfs",  "excess", "maxmin",  "esx",        "viengoos",
+                                       "karma", "market", "auction", "cliffhanger"};
+
+/* Tasks of all kinds, drawn from the seed. */
+static void draw_cast(struct theatre *theatre, uint64_t seed)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    struct random_source random = random_seeded(seed);
+    uint32_t count = 2 + random_below(&random, 3);
+
+    for (uint32_t i = 0; i < count; i++) {
+        static const char *const kinds[] = {"precious", "discardable", "remanufacturable"};
+        const char *policy;
+        char workload[200], contract[80];
+        uint32_t pages = 20 + random_below(&random, 100);
+
+        do
+            policy = policy_registry_builtin(random_below(&random, 25))->name;
+        while ((policy_registry_find(policy, strlen(policy))->flags & SP_POLICY_LIVE) == 0);
+        snprintf(contract, sizeof(contract), "guaranteed=%u;extra=%u",
+                 4 + random_below(&random, 20), 1 + random_below(&random, 80));
+        snprintf(
+            workload, sizeof(workload),
+            "pages=%u,kind=%s,rounds=2;zipf=0.7,writes=0.3,references=600;markov=%u,writes=0.2,"
+            "references=300;idle=%ums;scan=1,writes=0.5",
+            pages, kinds[random_below(&random, 3)], 1 + random_below(&random, pages),
+            random_below(&random, 20));
+        engage(theatre, names[i], policy, contract, workload);
+        theatre->start_ns[i] = random_below(&random, 30) * MS;
+    }
+    theatre->config.chaos_ns = random_below(&random, 2) * 500000;
+    theatre->config.fail_writes = random_below(&random, 2) * (UINT64_C(1) << 28);
+}
+
+/* The play itself looks after each event whether a frame or a byte is lost; play_on sees that all end. */
+static void nothing_is_lost_whatever_is_drawn(void **state)
+{
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 6 : 120;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, arbiters[seed % 9], 100, seed);
+        draw_cast(&theatre, seed);
+        raise_curtain(&theatre);
+        play_on(&theatre);
+        for (uint32_t i = 0; i < theatre.tasks; i++)
+            assert_int_equal(theatre.play.actor[i].exit_status, 0);
+        drop_curtain(&theatre);
+    }
+}
+
+static uint64_t hash_of(uint64_t seed)
+{
+    struct theatre theatre;
+    uint64_t hash;
+
+    theatre_begin(&theatre, "maxmin", 100, seed);
+    draw_cast(&theatre, seed);
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    hash = theatre.play.hash;
+    drop_curtain(&theatre);
+    return hash;
+}
+
+static void a_seed_gives_the_same_each_time(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 6; seed++)
+        assert_true(hash_of(seed) == hash_of(seed));
+    assert_true(hash_of(1) != hash_of(2));
+}
+
+/* Where there is enough for all, a task more changes nothing of another's. */
+static void a_task_more_changes_no_other(void **state)
+{
+    struct sp_stats alone;
+
+    (void)state;
+    for (unsigned others = 0; others < 2; others++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, "excess", 300, 1);
+        engage(&theatre, "a", "random", "guaranteed=30", "pages=90;zipf=0.5,writes=0.5");
+        if (others > 0)
+            engage(&theatre, "b", "random", "guaranteed=30", "pages=90,kind=discardable;zipf=0.5");
+        raise_curtain(&theatre);
+        play_on(&theatre);
+        if (others == 0)
+            alone = *stats(&theatre, 0);
+        else
+            assert_memory_equal(&alone, stats(&theatre, 0), sizeof(alone));
+        drop_curtain(&theatre);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_loop_faults_each_time),
+        cmocka_unit_test(a_guarantee_is_met_by_recalls),
+        cmocka_unit_test(a_rogue_loses_everything),
+        cmocka_unit_test(a_counter_offer_is_taken_and_a_refusal_ends_the_task),
+        cmocka_unit_test(a_lease_is_renewed),
+        cmocka_unit_test(a_full_swap_refuses_a_region),
+        cmocka_unit_test(swap_that_fails_now_and_then_loses_nothing),
+        cmocka_unit_test(nothing_is_lost_whatever_is_drawn),
+        cmocka_unit_test(a_seed_gives_the_same_each_time),
+        cmocka_unit_test(a_task_more_changes_no_other),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
