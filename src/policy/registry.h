@@ -12,18 +12,23 @@
     X(lru)             \
     X(mru)             \
     X(random)          \
+    X(random_two)      \
     X(clock)           \
     X(gclock)          \
     X(nru)             \
+    X(linux)           \
     X(wsclock)         \
     X(ws)              \
     X(pff)             \
     X(2q)              \
     X(arc)             \
     X(car)             \
+    X(cart)            \
     X(clockpro)        \
     X(lirs)            \
+    X(dlirs)           \
     X(lfu)             \
+    X(lfuda)           \
     X(lru_k)           \
     X(slru)            \
     X(mq)              \

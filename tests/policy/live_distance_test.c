@@ -131,7 +131,8 @@ static double bound_of(const char *policy)
     static const struct {
         const char *policy;
         double points;
-    } bounds[] = {{"fifo", 1}, {"random", 1}, {"clock", 1}, {"gclock", 2.5}, {"car", 4.5}};
+    } bounds[] = {{"fifo", 1},     {"random", 1}, {"clock", 1},
+                  {"gclock", 2.5}, {"car", 4.5},  {"linux", 6.5}};
 
     for (size_t i = 0; i < COUNT(bounds); i++)
         if (strcmp(bounds[i].policy, policy) == 0)
