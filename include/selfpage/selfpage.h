@@ -2,6 +2,7 @@
 #ifndef SELFPAGE_SELFPAGE_H
 #define SELFPAGE_SELFPAGE_H
 
+#include <selfpage/container.h>
 #include <selfpage/contract.h>
 #include <selfpage/error.h>
 #include <selfpage/l4.h>

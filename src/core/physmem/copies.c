@@ -44,6 +44,7 @@ void copies_extent_end(struct physmem *physmem, struct extent *extent)
 /* The reader of this number, at the first place from now on; NULL if there is none. */
 static struct clean_reader *reader_find(struct clean *clean, uint32_t task)
 {
+    check(task > 0 && clean->readers <= clean->reader_capacity);
     for (uint32_t i = 0; i < clean->readers; i++) {
         const struct clean_reader found = clean->reader[i];
 

@@ -3,24 +3,26 @@
  * A clean extent is never given to anybody for writing: its pages never change, and any number of
  * slots, of any tasks, may name one. There are no chains: a slot names its page directly.
  *
- * WHO MAY SEE. A descriptor of a clean extent reaches all of its pages. A slot may therefore name one
- * only if its owner may read them all: since the owner's slots name, or named, another page of the
- * extent, or since one request copies every page that the extent still has to slots of this owner.
- * Otherwise the pages that are copied move to a clean extent of their own. The slots copied from, if
- * nobody has them mapped, move along, and the next copy of the same pages moves nothing.
+ * WHO MAY SEE. A descriptor of a clean extent reaches all of its pages. A slot may therefore name
+ * one only if its owner may read them all: since the owner's slots name, or named, another page of
+ * the extent, or since one request copies every page that the extent still has to slots of this
+ * owner. Otherwise the pages that are copied move to a clean extent of their own. The slots copied
+ * from, if nobody has them mapped, move along, and the next copy of the same pages moves nothing.
  *
  * WHO PAYS. Each slot has a frame of its own, copy or not, and its owner (that of its container) is
  * charged for it from when it was allocated until it is given up; nobody else ever is. N slots that
  * name one page therefore have N frames: the page uses one, and N - 1 are promised, kept for the
- * slots' writes. A write never fails for want of a frame, and never waits for one. When a slot goes,
- * with its owner or alone, its own frame goes, and the page stays while another slot names it. This
- * holds between tasks: the owner of a copy pays for it from the first step, and nobody inherits a
- * charge when the owner of the original dies. What an extent costs beside its frames, a descriptor
- * and a place in the tables, is counted for the user of the task that asked for the copy.
+ * slots' writes. A write never fails for want of a frame, and never waits for one. When a slot
+ * goes, with its owner or alone, its own frame goes, and the page stays while another slot names
+ * it. This holds between tasks: the owner of a copy pays for it from the first step, and nobody
+ * inherits a charge when the owner of the original dies. What an extent costs beside its frames, a
+ * descriptor and a place in the tables, is counted for the user of the task that asked for the
+ * copy.
  *
  * INVARIANTS (physmem_check):
  *     clean.user[page]          == slots that name the page
- *     extent.allocated          == pages with users, of a clean extent; it exists while that is not 0,
+ *     extent.allocated          == pages with users, of a clean extent; it exists while that is not
+ *     0,
  *                                  or while the copy for which it is made waits for its backing
  *     extent.copies             == slots of a home that are copies
  *     every owner of a slot that names a page of a clean extent is among its readers

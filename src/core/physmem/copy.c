@@ -1,6 +1,6 @@
 /* The request to copy slots. It is checked as a whole before anything is done. If contents have to
- * move, a clean extent is asked for; when that is there the request is checked again, since anything
- * may have happened. */
+ * move, a clean extent is asked for; when that is there the request is checked again, since
+ * anything may have happened. */
 #include "core/physmem/copy.h"
 
 #include "core/physmem/copies.h"
@@ -64,6 +64,7 @@ static int mark(struct copy_request *copy, struct extent *source, uint32_t from)
 {
     struct extent *clean = copies_extent(copy->physmem, source, from);
 
+    check(extent_slot(source, from)->copy);
     copies_mark(clean, source->copied[from % EXTENT_PAGES].page, copy->pass);
     return copies_reserve(copy->physmem, clean) == 0 ? 0 : ENOMEM;
 }
@@ -100,6 +101,7 @@ static int count_slot(struct copy_request *copy, uint32_t from, uint32_t to)
     struct extent *source = container_extent(copy->from, from);
 
     (void)to;
+    check(slot_is_allocated(extent_slot(source, from)));
     if (!extent_slot(source, from)->copy)
         copy->moves++;
     else if (is_between_tasks(copy))
@@ -113,6 +115,7 @@ static int check_all(struct copy_request *copy, const struct physmem_piece *piec
 {
     int error;
 
+    check(copy->clean == NULL || copy->clean->allocated == 0);
     copy->pass = ++copy->physmem->copy_pass;
     error = for_each(copy, pieces, count, check_slot);
     return error != 0 ? error : for_each(copy, pieces, count, count_slot);
@@ -132,6 +135,7 @@ static void clean_slot(struct copy_request *copy, struct extent *home, uint32_t 
 {
     uint32_t page = next_page(copy);
 
+    check(!extent_slot(home, slot)->copy);
     if (home->handle != 0 && !home->pending) /* or it holds zeros */
         copies_move(copy->physmem, home, slot % EXTENT_PAGES, copy->clean, page);
     copies_join(copy->physmem, home, slot, copy->clean, page);
@@ -148,12 +152,13 @@ static bool is_hidden(const struct copy_request *copy, struct extent *source, ui
     return !clean->clean->admitted;
 }
 
-/* The page of the request's own clean extent that has the contents of this one of another: those of an
- * earlier slot, or they move. */
+/* The page of the request's own clean extent that has the contents of this one of another: those of
+ * an earlier slot, or they move. */
 static uint32_t parted_page(struct copy_request *copy, const struct copied *copied)
 {
     uint32_t page = 0;
 
+    check(copied->extent != copy->clean->handle);
     while (page < copy->moves &&
            (copy->parted[page].extent != copied->extent || copy->parted[page].page != copied->page))
         page++;
@@ -166,13 +171,15 @@ static uint32_t parted_page(struct copy_request *copy, const struct copied *copi
     return page;
 }
 
-/* What a slot that is a copy names moves to a clean extent of the request's own. The slot moves along,
- * unless it is mapped: its mapping shows the old page, which must then stay. Returns the page. */
+/* What a slot that is a copy names moves to a clean extent of the request's own. The slot moves
+ * along, unless it is mapped: its mapping shows the old page, which must then stay. Returns the
+ * page. */
 static uint32_t part_slot(struct copy_request *copy, struct extent *source, uint32_t from)
 {
     const struct copied copied = source->copied[from % EXTENT_PAGES];
     uint32_t page = parted_page(copy, &copied);
 
+    check(copy->clean->clean->user[page] > 0 || page + 1 == copy->moves);
     if (!is_mapped(extent_slot(source, from)))
         copies_join(copy->physmem, source, from, copy->clean, page);
     return page;

@@ -60,6 +60,7 @@ static inline struct container *input_container_even_locked(struct physmem *phys
 
     if (container == NULL || container->owner != request->task)
         return input_refuse_container(physmem, request, container);
+    check(container->handle == handle);
     return container;
 }
 

@@ -8,11 +8,12 @@
 
 static bool is_mapped(const struct container_slot *entry)
 {
+    check(entry->frame != SLOT_NO_FRAME || (entry->rights == 0 && !entry->unmapping));
     return entry->rights != 0 || entry->unmapping;
 }
 
-/* The first run, from `slot` on, of mapped slots of one extent that all were asked to be unmapped, or
- * all were not. Its count is 0 if there is none. */
+/* The first run, from `slot` on, of mapped slots of one extent that all were asked to be unmapped,
+ * or all were not. Its count is 0 if there is none. */
 static struct physmem_range mapped_run(const struct container *container, uint32_t slot)
 {
     struct physmem_range run = {slot, 0};
@@ -30,6 +31,7 @@ static struct physmem_range mapped_run(const struct container *container, uint32
                extent_slot(extent, slot)->unmapping == extent_slot(extent, run.start)->unmapping)
             slot++;
         run.count = slot - run.start;
+        check(run.count > 0 && run.start / EXTENT_PAGES == (slot - 1) / EXTENT_PAGES);
         return run;
     }
     return run;
@@ -48,8 +50,8 @@ static bool is_changing(const struct physmem *physmem, const struct container *c
            (owner->freeing != NULL && owner->freeing->container == container->handle);
 }
 
-/* Have the owner asked to unmap all that it has mapped. Returns 0, EAGAIN if it cannot be asked for so
- * much, or EINPROGRESS if the answer must be awaited. */
+/* Have the owner asked to unmap all that it has mapped. Returns 0, EAGAIN if it cannot be asked for
+ * so much, or EINPROGRESS if the answer must be awaited. */
 static int take_rights(struct physmem *physmem, struct container *container)
 {
     struct physmem_task *owner = container->owner;
@@ -58,6 +60,7 @@ static int take_rights(struct physmem *physmem, struct container *container)
     bool waits = false;
     uint32_t slot;
 
+    check(owner->unmap_count <= PHYSMEM_UNMAPS_MAX);
     for (slot = 0; (run = mapped_run(container, slot)).count > 0; slot = run.start + run.count) {
         waits = true;
         if (extent_slot(container_extent(container, run.start), run.start)->unmapping)
@@ -88,6 +91,7 @@ static void reply_locked(struct physmem *physmem, const struct physmem_request *
 static bool may_lock(struct physmem *physmem, const struct physmem_request *request,
                      const struct container *container, const struct share *share, uint64_t lock_ns)
 {
+    check(share->adopted && share->task == request->task);
     if (share->lock_ns == 0 || share->last)
         emit_done(physmem, request, EPERM, 0, "the owner permits no lock, or no more of them");
     else if (lock_ns == 0)

@@ -46,14 +46,15 @@ static bool refuse(struct physmem *physmem, const struct physmem_request *reques
     return false;
 }
 
-/* Whether the container can be shared this way; if not, the request is answered. *taskp: the task that
- * is named, or NULL. */
+/* Whether the container can be shared this way; if not, the request is answered. *taskp: the task
+ * that is named, or NULL. */
 static bool share_fits(struct physmem *physmem, const struct physmem_request *request,
                        const struct container *container,
                        const struct physmem_permission *permission, struct physmem_task **taskp)
 {
     const struct sharing *sharing = container->sharing;
 
+    check(container->owner == request->task);
     if (permission->rights == 0 || permission->rights >= SLOT_RIGHTS ||
         permission->lock_ns > PHYSMEM_LOCK_MAX_NS)
         return refuse(physmem, request, EINVAL,
@@ -101,6 +102,7 @@ void physmem_share(struct physmem *physmem, uint64_t now, const struct physmem_r
     share->lock_ns = permission->lock_ns;
     share->rights = permission->rights;
     share->number = ++container->sharing->numbers;
+    ensure(share->number > 0 && container->sharing->shares < SHARES_PER_CONTAINER);
     share->next = container->sharing->first;
     container->sharing->first = share;
     container->sharing->shares++;
@@ -123,6 +125,7 @@ static struct share *find_token(const struct container *container, const struct 
 {
     struct share *share = container->sharing != NULL ? container->sharing->first : NULL;
 
+    check(container->owner != NULL);
     for (; share != NULL; share = share->next)
         if (token != 0 ? share->token == token : share->task == task && !share->adopted)
             return share;

@@ -103,6 +103,7 @@ void shares_unlock(struct physmem *physmem, struct container *container, int err
 
     if (!container_is_locked(container))
         return;
+    check(sharing->locker->container == container && sharing->locker->adopted);
     request = (struct physmem_request){sharing->locker->task, sharing->seq, sharing->control};
     if (sharing->waits && error != 0)
         emit_done(physmem, &request, error, 0, text);

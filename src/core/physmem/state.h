@@ -370,6 +370,7 @@ struct physmem {
 /* The task that was asked for frames. */
 static inline struct physmem_task *recall_debtor(struct recall *recall)
 {
+    check(recall->place < PHYSMEM_RECALLS_MAX);
     char *first = (char *)(recall - recall->place);
 
     return (struct physmem_task *)(void *)(first - offsetof(struct physmem_task, recalls));
@@ -426,6 +427,7 @@ static inline uint32_t smaller(uint32_t a, uint32_t b)
 
 static inline bool container_is_locked(const struct container *container)
 {
+    check(container->sharing == NULL || container->sharing->container == container);
     return container->sharing != NULL && container->sharing->locker != NULL;
 }
 

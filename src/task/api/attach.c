@@ -16,6 +16,8 @@
 #include "task/api/connect.h"
 #include "task/api/contracts.h"
 #include "task/api/settings.h"
+#include "task/containers/book.h"
+#include "task/containers/windows.h"
 #include "task/effects/live_trace.h"
 #include "task/effects/memory.h"
 #include "task/effects/publish.h"
@@ -26,6 +28,7 @@
 #include "task/entry/probe.h"
 #include "task/state/attached.h"
 #include "task/state/guard.h"
+#include "task/state/known.h"
 #include "task/state/units.h"
 
 /* Slots of the container: room to negotiate for more than the first contracts. */
@@ -134,7 +137,7 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
 
 static void release(struct sp_task *task)
 {
-    check(task->arrived_count <= LINK_FDS);
+    check(task->known_count <= task->known_room);
     channel_fini(&task->physmem);
     channel_fini(&task->control);
     channel_fini(&task->swap);
@@ -143,8 +146,9 @@ static void release(struct sp_task *task)
     for (uint32_t i = 0; i < task->extents_max; i++)
         if (task->extents[i].fd >= 0)
             close(task->extents[i].fd);
-    for (uint32_t i = 0; i < task->arrived_count; i++)
-        close(task->arrived[i].fd);
+    windows_release(task);
+    book_release(task);
+    known_close(task);
     if (task->extents != NULL)
         munmap(task->extents, task->extents_size);
     publish_end(task);

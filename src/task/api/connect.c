@@ -43,8 +43,10 @@ int connect_pair(struct sp_task *task, const char *server, const char *path, str
     result = greet(first, server, path, &hello, &welcome, error);
     if (result != 0)
         return result;
-    if (first == &task->physmem)
+    if (first == &task->physmem) {
         task->physmem_frames = welcome.welcome.total;
+        task->number = welcome.welcome.id;
+    }
     hello.role = second_role;
     hello.id = welcome.welcome.id;
     hello.key = welcome.welcome.key;

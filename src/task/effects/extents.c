@@ -11,22 +11,21 @@
 #include "os/unlocked.h"
 #include "task/effects/lost.h"
 #include "task/state/end.h"
+#include "task/state/known.h"
 #include "task/state/say.h"
 
 void extents_arrived(struct sp_task *task, const struct wire_message *message, int consume_fd)
 {
-    futex_lock_take(&task->lock);
-    check(task->arrived_count <= LINK_FDS);
-    if (task->arrived_count < LINK_FDS && extent_check(consume_fd, message->extent.pages) == 0) {
-        task->arrived[task->arrived_count].number = message->extent.extent;
-        task->arrived[task->arrived_count].pages = message->extent.pages;
-        task->arrived[task->arrived_count].fd = consume_fd;
-        task->arrived_count++;
-        consume_fd = -1;
-    }
-    futex_lock_release(&task->lock);
-    if (consume_fd >= 0)
+    check(message->type == WIRE_EXTENT);
+    if (consume_fd < 0)
+        return;
+    if (extent_check(consume_fd, message->extent.pages) != 0) {
         close(consume_fd);
+        return;
+    }
+    futex_lock_take(&task->lock);
+    known_add(task, message->extent.extent, message->extent.pages, consume_fd);
+    futex_lock_release(&task->lock);
 }
 
 /* An extent lies where another one was that physmem has taken: let go of that. */
@@ -92,20 +91,14 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
 {
     struct task_extent *extent = &task->extents[item->slot / task->extent_pages];
     void *place = extent->window;
-    uint32_t pages = 0;
-    int fd = -1;
+    uint32_t pages;
+    int fd;
 
     ensure(item->slot / task->extent_pages < task->extents_max);
     if (extent->known && extent->number == item->extent)
         return;
     futex_lock_take(&task->lock);
-    for (uint32_t i = 0; i < task->arrived_count && fd < 0; i++) {
-        if (task->arrived[i].number != item->extent)
-            continue;
-        fd = task->arrived[i].fd;
-        pages = task->arrived[i].pages;
-        task->arrived[i] = task->arrived[--task->arrived_count];
-    }
+    fd = known_take(task, item->extent, &pages);
     futex_lock_release(&task->lock);
     if (fd < 0)
         say_and_die(task,

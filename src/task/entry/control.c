@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "os/descriptor.h"
+#include "task/containers/windows.h"
 #include "task/effects/agreed.h"
 #include "task/effects/live_trace.h"
 #include "task/effects/lost.h"
@@ -64,6 +65,9 @@ static void on_unmap(struct sp_task *task, const struct wire_message *message)
         for (uint32_t i = 0; i < message->unmap.ranges_count; i++)
             rights_taken(task, &message->unmap.ranges[i], message->unmap.rights, &referenced,
                          &dirty);
+    else
+        for (uint32_t i = 0; i < message->unmap.ranges_count; i++)
+            windows_taken(task, message->unmap.container, &message->unmap.ranges[i]);
     work_carry_out(task);
     hold_release(task);
     check(dirty <= referenced);

@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "task/containers/windows.h"
 #include "task/effects/lost.h"
 #include "task/effects/memory.h"
 #include "task/entry/crash.h"
@@ -145,11 +146,26 @@ static bool handle_bus(struct sp_task *task, sp_page page, void *address)
     return true;
 }
 
+/* A fault at an address that is in no region: is it in a mapping of a container? */
+static bool handle_window(struct sp_task *task, const siginfo_t *info, const ucontext_t *context)
+{
+    enum machine_access access = machine_access(context);
+
+    check(info->si_code > 0);
+    if (inside != NULL || hold_is_ours() || access == MACHINE_EXECUTE)
+        return false;
+    if (!room_was_checked)
+        room_check(task);
+    return windows_fault(task, info->si_addr, access == MACHINE_WRITE);
+}
+
 static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t *context)
 {
     sp_page page = units_page_at(task, info->si_addr);
 
     check(info->si_code > 0);
+    if (page == SP_NO_PAGE && info->si_signo == SIGSEGV)
+        return handle_window(task, info, context);
     if (info->si_signo == SIGBUS) /* others are misaligned accesses, and errors of the hardware */
         return info->si_code == BUS_ADRERR && handle_bus(task, page, info->si_addr);
     if (page == SP_NO_PAGE || pager_regions_of(&task->pager, page) == NULL)

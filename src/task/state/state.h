@@ -1,8 +1,8 @@
 /* One attachment of this process to physmem and swap: what all parts of the task library stand on.
  *
  * FLOORS. api (what the program calls) stands on entry (faults, messages from physmem, threads), entry on
- * effects (what the pager wants done, and what answers say), effects on state. Nothing calls
- * upward.
+ * containers (those of the program, and their mappings) and effects (what the pager wants done, and
+ * what answers say), these on state. Nothing calls upward.
  *
  * LOCK. `lock` guards the pager and everything that says so below. It is held for microseconds, never
  * across a round trip, a callback or a sleep, and only inside a guard (guard.h). A thread takes it with
@@ -52,6 +52,32 @@ struct task_extent {
     unsigned char *window; /* all of it, mapped for reading and writing; wired */
 };
 
+/* An extent that physmem has sent. */
+struct known_extent {
+    uint32_t number;
+    uint32_t pages;
+    int fd;
+};
+
+/* Mappings of containers at once. */
+#define TASK_WINDOWS 64u
+
+/* Addresses at which slots of a container are mapped. */
+struct task_window {
+    unsigned char *address; /* NULL: unused */
+    uint32_t container;
+    uint32_t first; /* slot */
+    uint32_t pages;
+    bool writable;
+    unsigned char *mapped; /* by page: PAGE_READ, PAGE_WRITE */
+};
+
+/* Base frames that the contracts allow. */
+struct promise {
+    uint32_t guaranteed;
+    uint32_t extra;
+};
+
 /* Pages whose stores one STORE message carries, in its order. */
 struct store_batch {
     const struct channel *channel; /* NULL: unused */
@@ -95,6 +121,7 @@ struct sp_task {
 
     /* Constant while attached. */
     char name[SP_NAME_MAX];
+    uint32_t number; /* by which physmem knows the task */
     unsigned page_order;
     unsigned char *arena; /* addresses of all regions: page 0 lies there */
     uint32_t arena_pages; /* base pages */
@@ -124,12 +151,14 @@ struct sp_task {
     /* Guarded by lock. */
     struct pager pager;
     struct store_batch batch[TASK_STORE_BATCHES];
-    struct {
-        uint32_t number;
-        uint32_t pages;
-        int fd;
-    } arrived[LINK_FDS]; /* extents announced, not yet named by a mapping */
-    uint32_t arrived_count;
+    struct known_extent *known; /* see known.h */
+    uint32_t known_count;
+    uint32_t known_room;
+    struct task_window window[TASK_WINDOWS];
+    uint32_t unmaps_heard;  /* that were about slots of containers */
+    struct book *books;     /* the containers that the program has made: see containers/book.h */
+    uint32_t aside;         /* frames of these, which the pager does not have */
+    struct promise promise; /* what the contracts allow in all */
     sp_availability_changed *on_availability; /* NULL: the program does not watch */
     void *on_availability_arg;
     uint32_t recalls_open;

@@ -55,10 +55,25 @@ static inline uint32_t units_batch(const struct sp_task *task)
     return batch < PAGER_BATCH ? batch : PAGER_BATCH;
 }
 
+/* Tell the pager what the contracts allow, less what containers have. The lock is held. */
+static inline void units_allow_pager(struct sp_task *task)
+{
+    const struct promise *promise = &task->promise;
+    uint32_t within = task->aside < promise->guaranteed ? task->aside : promise->guaranteed;
+    uint32_t beyond = task->aside - within < promise->extra ? task->aside - within : promise->extra;
+
+    check(within + beyond <= task->aside);
+    pager_growth_allow(&task->pager, units_in(task, promise->guaranteed - within),
+                       units_in(task, promise->extra - beyond));
+    task->stats->guaranteed = units_in(task, promise->guaranteed);
+    task->stats->extra = units_in(task, promise->extra);
+}
+
 /* What the contracts allow, in base frames. The lock is held. */
 static inline void units_allow(struct sp_task *task, uint32_t guaranteed, uint32_t extra)
 {
-    pager_growth_allow(&task->pager, units_in(task, guaranteed), units_in(task, extra));
+    task->promise = (struct promise){guaranteed, extra};
+    units_allow_pager(task);
 }
 
 /* Show the counters, which count the pager's pages, in base pages, where these are not the same

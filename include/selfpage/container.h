@@ -1,0 +1,280 @@
+/* Selfpage: containers: memory that a task passes to others, and gets from them.
+ *
+ * A container is a row of slots, numbered from 0, of one page (SP_PAGE_SIZE) each; a slot is a hole
+ * or has a frame. Frames count against the contracts of the task that made the container (its
+ * owner), and nobody else allocates or frees them. A program that uses containers directly pages
+ * them itself: nothing here is evicted or swapped. Regions (selfpage/task.h) and containers of one
+ * task share its contracts: what containers take the regions give up, by eviction.
+ *
+ *   sp_container buffer;
+ *   char *memory;
+ *   sp_container_create_with(task, 16, 0, &buffer, &error);
+ *   sp_container_map(task, buffer, 0, 16, SP_MAP_WRITE, (void **)&memory, &error);
+ *   memory[0] = 'x';
+ *
+ * LOGICAL COPIES. sp_container_copy makes slots name the same pages as others; no bytes move but
+ * those that somebody could still write, once. Each slot keeps its own frame, so that a later write
+ * never fails for want of one: the first that writes a page gets it for itself, the others keep it.
+ * Copies go between containers of one task, and between those of several, where one of them shares.
+ *
+ * WEAK REFERENCES. The owner lets another task copy from its slots, or to them, and lock the
+ * container for a bounded time: by a token that travels by any channel, or by the number of the
+ * task. This is how a server delivers: the client makes a container, pays for it and shares it; the
+ * server locks it, copies into it, compares versions, unlocks; the client takes the reference back
+ * and maps. A client that dies or lies harms only itself. A server that hangs loses the lock when
+ * its time is over.
+ *
+ * THE LOCK keeps all others out: while a task has locked a container, its owner gets -EBUSY for
+ * everything but to give up rights and to see the version, and an access of the owner to a page
+ * that is not mapped waits until the lock is over.
+ *
+ * THE VERSION of a container counts what may have changed contents: frames that came or went,
+ * copies to it, rights to write that were given, and the beginning and end of each lock. Reading
+ * does not count. A task that locked at version v and made n copies to the container must find v +
+ * n; anything else says that the contents are not what it left there.
+ *
+ * MAPPINGS are made page by page as they are touched, and may be taken back by physmem at any time;
+ * the next access brings them back. Slots that take part in a copy, or lose their frame, are
+ * unmapped first. Do not touch them from another thread meanwhile: -EBUSY is the answer then.
+ * System calls do not fault: read(2) into a page that is not mapped gives EFAULT (touch it first).
+ *
+ * RECALLS. The library cannot choose what of a container may go. A task that holds more frames in
+ * containers than its guarantee must give some back when it is recalled: by sp_container_deallocate
+ * or sp_container_release, in time (sp_attach_options.on_recall says when).
+ *
+ * ERRORS. Functions return 0, or the number of slots, or a negated errno value:
+ *   -EINVAL  slots outside of the container, no slots at all, or unknown flags
+ *   -ENOENT  there is no such container, or the task has no access to it
+ *   -EPERM   only the owner may do this, or the weak reference does not permit it
+ *   -EBUSY   another task has locked the container, or slots are mapped or changing
+ *   -ENOMEM  no frames within what the contracts allow, or no memory
+ *   -EMFILE  no descriptors for another extent, or too many containers (256) or mappings (64)
+ *   -EPIPE   physmem is gone, or has revoked this task
+ * Others are named at the function. `error`, which may be NULL, tells them in words. What is
+ * refused changes nothing, unless the function says what.
+ *
+ * THREADS. All functions may be called from any thread, none from a signal handler. Mapped pages
+ * may be touched by any thread, with the stack that faults need (SP_FAULT_STACK).
+ *
+ * The original is N. Walfield's and M. Brinkmann's design for the Hurd on L4 (2002 to 2005). */
+#ifndef SELFPAGE_CONTAINER_H
+#define SELFPAGE_CONTAINER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+#include <selfpage/task.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A container, by its number, which is the same for its owner and for all that have a weak
+ *  reference. 0 is none. Knowing a number gives no access. */
+typedef uint32_t sp_container;
+
+/** Most slots of a container; of one that is shared. */
+#define SP_CONTAINER_PAGES        (1u << 24)
+#define SP_CONTAINER_SHARED_PAGES 65536u
+
+/** Longest lock, in nanoseconds. */
+#define SP_LOCK_MAX_NS UINT64_C(60000000000)
+
+/* ---- Containers and their frames ---- */
+
+/** Make a container of `pages` holes (1 to SP_CONTAINER_PAGES). Costs no frames.
+ *  \param containerp  set on success; ended by sp_container_destroy, or with the task */
+SP_EXPORT int sp_container_create(struct sp_task *task, uint32_t pages, sp_container *containerp,
+                                  struct sp_error *error);
+
+/** The same, with a frame in each slot; `flags` as for sp_container_allocate, without
+ *  SP_ALLOCATE_PARTIAL. If that fails there is no container. */
+SP_EXPORT int sp_container_create_with(struct sp_task *task, uint32_t pages, unsigned flags,
+                                       sp_container *containerp, struct sp_error *error);
+
+/** The same, and slot i becomes a logical copy of slot first + i of `source`, a container of this
+ *  task, or one that it may copy from. */
+SP_EXPORT int sp_container_create_from(struct sp_task *task, sp_container source, uint32_t first,
+                                       uint32_t pages, sp_container *containerp,
+                                       struct sp_error *error);
+
+/** Free a container of this task with all its frames. Weak references to it end; copies that others
+ *  have stay.
+ *  \retval -EBUSY  it is locked, or mapped (sp_container_unmap) */
+SP_EXPORT int sp_container_destroy(struct sp_task *task, sp_container container,
+                                   struct sp_error *error);
+
+#define SP_ALLOCATE_PARTIAL 1u /**< fewer slots than asked for, at least one, is success */
+#define SP_ALLOCATE_SQUASH  2u /**< drop what the slots hold */
+#define SP_ALLOCATE_EXTRA   4u /**< also frames beyond the guarantee, which may be recalled */
+#define SP_ALLOCATE_ZERO                                                                           \
+    8u /**< contents must be zeros; undefined otherwise (never another task's) */
+
+/** Give frames to `count` slots from `first`, at most 65,536 at once. May wait: for pages of this
+ *  task's regions to be evicted, and for frames that others owe.
+ *  \return  the number of slots, from `first` on, that have frames now
+ *  \retval -EEXIST  a slot has a frame, and SP_ALLOCATE_SQUASH was not said */
+SP_EXPORT long sp_container_allocate(struct sp_task *task, sp_container container, uint32_t first,
+                                     uint32_t count, unsigned flags, struct sp_error *error);
+
+/** Give the frames of slots back; holes are passed over.
+ *  \return  the number of frames */
+SP_EXPORT long sp_container_deallocate(struct sp_task *task, sp_container container, uint32_t first,
+                                       uint32_t count, struct sp_error *error);
+
+/** Give frames back softly: they count no longer, and keep their contents until physmem needs them.
+ *  \return  the number of frames */
+SP_EXPORT long sp_container_release(struct sp_task *task, sp_container container, uint32_t first,
+                                    uint32_t count, struct sp_error *error);
+
+/** Take frames back that were released, with their contents, up to the first that cannot be.
+ *  \return  the number of slots, from `first` on, that have their frames now
+ *  \retval -ENOENT  the first slot's frame was reused, or it never had one
+ *  \retval -ENOMEM  the contracts do not allow it now */
+SP_EXPORT long sp_container_recover(struct sp_task *task, sp_container container, uint32_t first,
+                                    uint32_t count, struct sp_error *error);
+
+/* ---- Mappings ---- */
+
+#define SP_MAP_WRITE                                                                               \
+    1u /**< the pages will be written; otherwise a write is a SIGSEGV of the program */
+
+/** Map slots of a container of this task somewhere, until sp_container_unmap. A slot without a
+ *  frame may be among them, but the first; an access to it goes to the program's own handler of
+ *  SIGSEGV, or ends it.
+ *  \param addressp  set to the address of slot `first`
+ *  \retval -EMFILE  64 mappings exist already */
+SP_EXPORT int sp_container_map(struct sp_task *task, sp_container container, uint32_t first,
+                               uint32_t count, unsigned flags, void **addressp,
+                               struct sp_error *error);
+
+/** Take a mapping away, by the address that sp_container_map gave.
+ *  \retval -EINVAL  nothing is mapped at this address */
+SP_EXPORT int sp_container_unmap(struct sp_task *task, void *address, struct sp_error *error);
+
+/* ---- Logical copies ---- */
+
+/** `count` slots to copy. */
+struct sp_copy_piece {
+    uint32_t from;  /**< first slot to copy from */
+    uint32_t to;    /**< first slot to copy to, which has a frame */
+    uint32_t count; /**< of slots */
+};
+
+/** Copy slots logically, in the order of the pieces: plain, scatter, gather or any of these. Each
+ *  container is this task's, or one to which its weak reference gives the right. Done in steps of
+ *  at most 256 slots and 64 pieces; a step is done as a whole or not at all.
+ *  \param failedp  may be NULL; if the copy fails, the number of the slot that is the cause,
+ *                  counted over all pieces from 0; the steps before its own were done
+ *  \retval -ENOENT  a slot to copy from has no frame, or there is no such container
+ *  \retval -ENOMEM  a slot to copy to has no frame, or there is no memory
+ *  \retval -EBUSY   the owner of a slot has it mapped, or the container is locked */
+SP_EXPORT int sp_container_copy_pieces(struct sp_task *task, sp_container from, sp_container to,
+                                       const struct sp_copy_piece *pieces, uint32_t count,
+                                       uint32_t *failedp, struct sp_error *error);
+
+/** One piece. */
+SP_EXPORT int sp_container_copy(struct sp_task *task, sp_container from, uint32_t from_first,
+                                sp_container to, uint32_t to_first, uint32_t count,
+                                uint32_t *failedp, struct sp_error *error);
+
+/* ---- Weak references ---- */
+
+#define SP_SHARE_READ  1u /**< others may copy from the slots */
+#define SP_SHARE_WRITE 2u /**< others may copy to the slots */
+
+/** What another task may do with a container. */
+struct sp_share_options {
+    uint32_t task;    /**< number of the task (sp_task_number); 0: the first that shows the token */
+    unsigned rights;  /**< SP_SHARE_* */
+    uint64_t lock_ns; /**< longest lock; 0: it may not lock; at most SP_LOCK_MAX_NS */
+};
+
+/** A weak reference, as its owner knows it, and as it travels. */
+struct sp_share {
+    sp_container container;
+    uint32_t number; /**< for sp_container_revoke */
+    uint64_t token;  /**< a secret; 0 if the task was named */
+};
+
+/** What a task has that adopted a weak reference. */
+struct sp_weak {
+    sp_container container;
+    uint32_t owner; /**< number of the task */
+    uint32_t pages; /**< slots of the container */
+    unsigned rights;
+    uint64_t lock_ns; /**< longest lock */
+    uint64_t version; /**< of the container now */
+};
+
+/** The number by which physmem, and other tasks, know this task. */
+SP_EXPORT uint32_t sp_task_number(const struct sp_task *task);
+
+/** Let another task use a container of at most SP_CONTAINER_SHARED_PAGES slots.
+ *  \param sharep  set on success
+ *  \retval -E2BIG   the container is too large
+ *  \retval -EMFILE  16 tasks have a weak reference to it
+ *  \retval -ESRCH   there is no task of this number
+ *  \retval -EEXIST  the task has the container already
+ *  \retval -ENOSPC  256 others were given to the task by its number, and it took none: use a token
+ *                   */
+SP_EXPORT int sp_container_share(struct sp_task *task, sp_container container,
+                                 const struct sp_share_options *options, struct sp_share *sharep,
+                                 struct sp_error *error);
+
+/** Take a weak reference. With its container and token; or with token 0 what was given to this task
+ *  by its number, of this container or (container 0) what was given first. A token is good once.
+ *  \param weakp  set on success; what it tells is a copy
+ *  \retval -ENOENT    nothing was shared under this number and token
+ *  \retval -EALREADY  the token was shown before
+ *  \retval -EEXIST    this task has a weak reference to the container */
+SP_EXPORT int sp_container_adopt(struct sp_task *task, sp_container container, uint64_t token,
+                                 struct sp_weak *weakp, struct sp_error *error);
+
+/** The owner takes back the weak reference of this number, or (0) all of them.
+ *  \retval -EBUSY  its holder has locked the container: it cannot do that again; try when the lock
+ *                  is over */
+SP_EXPORT int sp_container_revoke(struct sp_task *task, sp_container container, uint32_t number,
+                                  struct sp_error *error);
+
+/** Give up a weak reference, and the lock with it. */
+SP_EXPORT int sp_container_drop(struct sp_task *task, sp_container container,
+                                struct sp_error *error);
+
+/* ---- Locks and versions ---- */
+
+/** The state of a container. */
+struct sp_container_state {
+    uint64_t version;
+    uint64_t lock_ns; /**< until the lock ends; 0: it is not locked */
+    uint32_t locker;  /**< number of the task that has the lock; 0 */
+};
+
+/** Lock a container to which this task has a weak reference.
+ *  \param lock_ns  for how long; physmem gives what the owner permits at most: see statep
+ *  \param unmap    1: the owner's mappings are taken first, and the call waits for that, no longer
+ *                  than the lock lasts; 0: they stay, and the owner can go on writing through them
+ *  \param statep   may be NULL; the state at the beginning of the lock
+ *  \retval -EALREADY   this task has the lock
+ *  \retval -EPERM      the owner permits no lock
+ *  \retval -ETIMEDOUT  the owner did not unmap in time; nothing is locked
+ *  \retval -EAGAIN     the owner cannot be asked to unmap so much */
+SP_EXPORT int sp_container_lock(struct sp_task *task, sp_container container, uint64_t lock_ns,
+                                int unmap, struct sp_container_state *statep,
+                                struct sp_error *error);
+
+/** End the lock.
+ *  \param statep  may be NULL; the state after it
+ *  \retval -ETIME  the lock is over: others may have used the container since */
+SP_EXPORT int sp_container_unlock(struct sp_task *task, sp_container container,
+                                  struct sp_container_state *statep, struct sp_error *error);
+
+/** The state of a container of this task, or one to which it has a weak reference. */
+SP_EXPORT int sp_container_state(struct sp_task *task, sp_container container,
+                                 struct sp_container_state *statep, struct sp_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,443 @@
+#include "task/containers/windows.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "task/state/end.h"
+#include "task/state/guard.h"
+#include "task/state/hold.h"
+#include "task/state/known.h"
+#include "task/state/say.h"
+
+/* Pages that one read fault brings in. */
+#define AROUND 16u
+
+/* How long to wait between attempts while somebody has the container locked. */
+#define LOCKED_PAUSE_NS 1000000
+
+/* An access that fails so many times in a row although its page is mapped is not to be repaired. */
+#define REPEATS_MOST 1000u
+
+static size_t bytes_of(uint32_t pages)
+{
+    check(pages <= WIRE_SLOTS_MAX);
+    return (size_t)pages * SP_PAGE_SIZE;
+}
+
+/* ---- The table; the lock is held ---- */
+
+static struct task_window *find_address(struct sp_task *task, const void *address)
+{
+    check(hold_is_ours());
+    for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
+        struct task_window *window = &task->window[i];
+
+        if (window->address != NULL &&
+            (uintptr_t)address - (uintptr_t)window->address < bytes_of(window->pages))
+            return window;
+    }
+    return NULL;
+}
+
+static struct task_window *find_unused(struct sp_task *task)
+{
+    check(task->window[TASK_WINDOWS - 1].pages <= WIRE_SLOTS_MAX);
+    check(hold_is_ours());
+    for (uint32_t i = 0; i < TASK_WINDOWS; i++)
+        if (task->window[i].address == NULL)
+            return &task->window[i];
+    return NULL;
+}
+
+/* Nothing is mapped at some pages of a window from now on. */
+static void hide(struct sp_task *task, const struct task_window *window, uint32_t page,
+                 uint32_t count)
+{
+    void *address = window->address + bytes_of(page);
+
+    check(hold_is_ours() && page + count <= window->pages);
+    if (mmap(address, bytes_of(count), PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+        say_and_die(task, "cannot unmap pages of a container: %s (is vm.max_map_count reached?)",
+                    strerror(errno));
+    memset(window->mapped + page, 0, count);
+}
+
+/* The part of a window that shows some slots of a container; its count is 0 if there is none. Slots
+ * are those of the window. */
+static struct wire_range part_of(const struct task_window *window, uint32_t container,
+                                 const struct wire_range *slots)
+{
+    uint64_t first = slots->start > window->first ? slots->start : window->first;
+    uint64_t end = (uint64_t)slots->start + slots->count;
+
+    if (end > (uint64_t)window->first + window->pages)
+        end = (uint64_t)window->first + window->pages;
+    if (window->address == NULL || window->container != container || first >= end)
+        return (struct wire_range){0, 0};
+    check(first - window->first < window->pages);
+    return (struct wire_range){(uint32_t)(first - window->first), (uint32_t)(end - first)};
+}
+
+void windows_taken(struct sp_task *task, uint32_t container, const struct wire_range *slots)
+{
+    check(hold_is_ours());
+    task->unmaps_heard++;
+    for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
+        struct wire_range part = part_of(&task->window[i], container, slots);
+
+        if (part.count > 0)
+            hide(task, &task->window[i], part.start, part.count);
+    }
+}
+
+/* ---- Bringing pages in ---- */
+
+/* Some pages of a window, as it was when they were asked for. */
+struct wanted {
+    struct task_window window; /* a copy */
+    uint32_t page;
+    uint32_t count;
+    uint8_t access; /* WIRE_ACCESS_* */
+};
+
+/* Map what physmem has answered. False if the window has gone. The lock is held. */
+static bool map_items(struct sp_task *task, const struct wanted *wanted,
+                      const struct wire_message *reply)
+{
+    check(hold_is_ours() && wanted->count > 0);
+    struct task_window *window = find_address(task, wanted->window.address);
+    uint32_t slot = wanted->window.first + wanted->page;
+
+    if (window == NULL || window->address != wanted->window.address ||
+        window->container != wanted->window.container)
+        return false;
+    for (uint16_t i = 0; i < reply->mapped.items_count; i++) {
+        const struct wire_map *item = &reply->mapped.items[i];
+        int fd = known_find(task, item->extent);
+        uint32_t page = item->slot - window->first;
+
+        if (item->slot < slot || item->count > wanted->count - (item->slot - slot) || fd < 0)
+            say_and_die(task, "physmem mapped slots of a container that were not asked for, or "
+                              "without their descriptor");
+        if (mmap(window->address + bytes_of(page), bytes_of(item->count),
+                 PROT_READ | (item->rights >= WIRE_RIGHT_WRITE ? PROT_WRITE : 0),
+                 MAP_SHARED | MAP_FIXED, fd, (off_t)bytes_of(item->offset)) == MAP_FAILED)
+            say_and_die(task, "cannot map pages of a container: %s", strerror(errno));
+        memset(window->mapped + page,
+               item->rights >= WIRE_RIGHT_WRITE ? PAGE_READ | PAGE_WRITE : PAGE_READ, item->count);
+    }
+    return true;
+}
+
+/* Ask physmem for pages of a window, and map them. Returns how many from the first came, or a
+ * negative errno. A function of its own: the message is on a short stack. */
+static __attribute__((noinline)) int bring(struct sp_task *task, const struct wanted *wanted)
+{
+    struct wire_message message;
+    uint32_t heard;
+    bool settled;
+    int brought = 0;
+
+    check(!hold_is_ours() && wanted->count > 0);
+    do {
+        memset(&message, 0, sizeof(message));
+        message.type = WIRE_MAP;
+        message.map.container = wanted->window.container;
+        message.map.start = wanted->window.first + wanted->page;
+        message.map.count = wanted->count;
+        message.map.rights = wanted->access;
+        hold_take(task);
+        heard = task->unmaps_heard;
+        hold_release(task);
+        if (channel_ask(&task->physmem, &message, -1, &message) != 0)
+            end_physmem_gone(task);
+        if (message.error != 0)
+            return -(int)message.error;
+        hold_take(task);
+        settled = task->unmaps_heard == heard;
+        if (settled && map_items(task, wanted, &message))
+            for (uint16_t i = 0; i < message.mapped.items_count; i++)
+                brought += (int)message.mapped.items[i].count;
+        hold_release(task);
+    } while (!settled);
+    return brought;
+}
+
+/* ---- Opening and closing ---- */
+
+/* Enter a window of pages that are not mapped. NULL: there are too many. */
+static struct task_window *enter(struct sp_task *task, const struct task_window *like)
+{
+    struct task_window *window;
+
+    hold_take(task);
+    window = find_unused(task);
+    if (window != NULL)
+        *window = *like;
+    hold_release(task);
+    check(window == NULL || like->address != NULL);
+    return window;
+}
+
+static void free_window(const struct task_window *window)
+{
+    check(window->address == NULL || window->pages > 0);
+    if (window->address != NULL)
+        munmap(window->address, bytes_of(window->pages));
+    if (window->mapped != NULL)
+        munmap(window->mapped, window->pages);
+}
+
+/* Bring in all that can be, now. Returns 0, or why the first page does not come. */
+static int fill(struct sp_task *task, const struct task_window *window)
+{
+    struct wanted wanted = {.window = *window,
+                            .access = window->writable ? WIRE_ACCESS_BOTH : WIRE_ACCESS_READ};
+
+    while (wanted.page < window->pages) {
+        int came;
+
+        wanted.count = window->pages - wanted.page;
+        came = bring(task, &wanted);
+        if (came <= 0)
+            return wanted.page == 0 && came < 0 ? came : 0;
+        wanted.page += (uint32_t)came;
+    }
+    check(wanted.page == window->pages);
+    return 0;
+}
+
+int windows_open(struct sp_task *task, uint32_t container, struct wire_range slots, bool writable,
+                 void **addressp, struct sp_error *error)
+{
+    struct task_window window = {
+        .container = container, .first = slots.start, .pages = slots.count, .writable = writable};
+    void *address = mmap(NULL, bytes_of(slots.count), PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *mapped =
+        mmap(NULL, slots.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int result;
+
+    check(!hold_is_ours() && slots.count > 0);
+    window.address = address != MAP_FAILED ? address : NULL;
+    window.mapped = mapped != MAP_FAILED ? mapped : NULL;
+    if (window.address == NULL || window.mapped == NULL) {
+        free_window(&window);
+        return error_set(error, ENOMEM, "no addresses for %u pages of a container", slots.count);
+    }
+    if (enter(task, &window) == NULL) {
+        free_window(&window);
+        return error_set(error, EMFILE, "%u mappings of containers exist already", TASK_WINDOWS);
+    }
+    result = fill(task, &window);
+    if (result != 0) {
+        windows_close(task, window.address);
+        return error_set(error, -result, "cannot map slot %u of the container: %s", slots.start,
+                         strerror(-result));
+    }
+    *addressp = window.address;
+    return 0;
+}
+
+bool windows_any(struct sp_task *task, uint32_t container)
+{
+    bool any = false;
+
+    check(container != 0);
+    hold_take(task);
+    for (uint32_t i = 0; i < TASK_WINDOWS; i++)
+        any |= task->window[i].address != NULL && task->window[i].container == container;
+    hold_release(task);
+    return any;
+}
+
+/* ---- Giving rights up ---- */
+
+/* The next run of mapped pages of a part of a window; they are hidden. Its count is 0 if there is
+ * none. */
+static struct wire_range hide_run(struct sp_task *task, const struct task_window *window,
+                                  struct wire_range part)
+{
+    uint32_t page = part.start;
+    uint32_t end = part.start + part.count;
+    uint32_t first;
+
+    check(end <= window->pages);
+    while (page < end && window->mapped[page] == 0)
+        page++;
+    first = page;
+    while (page < end && window->mapped[page] != 0)
+        page++;
+    if (page > first)
+        hide(task, window, first, page - first);
+    return (struct wire_range){first, page - first};
+}
+
+/* Hide mapped pages that show slots of a container, as many runs as one message takes. Returns how
+ * many; the runs are then the slots. The lock is held. */
+static uint16_t hide_some(struct sp_task *task, uint32_t container, const struct wire_range *slots,
+                          struct wire_range *runs)
+{
+    uint16_t count = 0;
+
+    for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
+        const struct task_window *window = &task->window[i];
+        struct wire_range part = part_of(window, container, slots);
+        struct wire_range run;
+
+        while (part.count > 0 && count < WIRE_RANGES) {
+            run = hide_run(task, window, part);
+            if (run.count == 0)
+                break;
+            runs[count++] = (struct wire_range){window->first + run.start, run.count};
+        }
+    }
+    check(count <= WIRE_RANGES);
+    return count;
+}
+
+/* Tell physmem that slots of a container are not mapped. That one is refused, since the container
+ * is another task's or gone, does not matter: what wanted the rights given up sees it. */
+static void renounce(struct sp_task *task, uint32_t container, struct wire_range slots)
+{
+    struct wire_message message = {.type = WIRE_UNMAP_OWN};
+
+    check(slots.count > 0);
+    message.unmap_own.container = container;
+    message.unmap_own.ranges_count = 1;
+    message.unmap_own.ranges[0] = slots;
+    if (channel_ask(&task->physmem, &message, -1, &message) != 0)
+        end_physmem_gone(task);
+}
+
+void windows_give_up(struct sp_task *task, uint32_t container, struct wire_range slots, bool all)
+{
+    struct wire_message message;
+    uint16_t count;
+
+    check(!hold_is_ours() && container != 0);
+    do {
+        message = (struct wire_message){.type = WIRE_UNMAP_OWN};
+        message.unmap_own.container = container;
+        hold_take(task);
+        count = hide_some(task, container, &slots, message.unmap_own.ranges);
+        hold_release(task);
+        message.unmap_own.ranges_count = count;
+        /* Two windows may show one slot: physmem refuses no range for that, but a sum beyond the
+         * container's slots. The rights then stay in its books, and what wanted them given up gets
+         * EBUSY. */
+        if (count > 0 && channel_ask(&task->physmem, &message, -1, &message) != 0)
+            end_physmem_gone(task);
+    } while (count == WIRE_RANGES);
+    if (all)
+        renounce(task, container, slots);
+}
+
+int windows_close(struct sp_task *task, const void *address)
+{
+    struct task_window *window, gone;
+
+    hold_take(task);
+    window = find_address(task, address);
+    gone = window != NULL ? *window : (struct task_window){.address = NULL};
+    hold_release(task);
+    if (window == NULL || gone.address != address)
+        return -EINVAL;
+    windows_give_up(task, gone.container, (struct wire_range){gone.first, gone.pages}, false);
+    hold_take(task);
+    window = find_address(task, address);
+    check(window != NULL && window->address == address);
+    *window = (struct task_window){.address = NULL};
+    hold_release(task);
+    free_window(&gone);
+    return 0;
+}
+
+void windows_release(struct sp_task *task)
+{
+    check(!hold_is_ours());
+    for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
+        free_window(&task->window[i]);
+        task->window[i] = (struct task_window){.address = NULL};
+    }
+    check(task->window[0].address == NULL);
+}
+
+/* ---- Faults ---- */
+
+/* The last access of this thread that failed although its page was mapped, and how many times. */
+static __thread struct {
+    void *address;
+    uint32_t times;
+} repeated __attribute__((tls_model("initial-exec")));
+
+/* What a fault needs. */
+enum need {
+    NEED_NOTHING, /* another thread was faster */
+    NEED_PAGES,
+    NEED_REFUSED, /* it is not for a window, or it may not write there */
+};
+
+static bool is_stuck(void *address)
+{
+    check(address != NULL);
+    repeated.times = repeated.address == address ? repeated.times + 1 : 0;
+    repeated.address = address;
+    return repeated.times > REPEATS_MOST;
+}
+
+/* Look at a fault. *wanted: the pages to bring in. */
+static enum need look(struct sp_task *task, void *address, bool write, struct wanted *wanted)
+{
+    const struct task_window *window;
+    enum need need = NEED_PAGES;
+    uint32_t page;
+
+    check(!hold_is_ours());
+    hold_take(task);
+    window = find_address(task, address);
+    if (window == NULL || (write && !window->writable)) {
+        need = NEED_REFUSED;
+    } else {
+        page = (uint32_t)(((uintptr_t)address - (uintptr_t)window->address) / SP_PAGE_SIZE);
+        if ((window->mapped[page] & (write ? PAGE_WRITE : PAGE_READ)) != 0)
+            need = is_stuck(address) ? NEED_REFUSED : NEED_NOTHING;
+        *wanted = (struct wanted){.window = *window, .page = page, .count = 1};
+        wanted->access = write              ? WIRE_ACCESS_FORCE_BOTH
+                         : window->writable ? WIRE_ACCESS_BOTH
+                                            : WIRE_ACCESS_READ;
+        while (!write && wanted->count < AROUND && page + wanted->count < window->pages &&
+               window->mapped[page + wanted->count] == 0)
+            wanted->count++;
+    }
+    hold_release(task);
+    return need;
+}
+
+bool windows_fault(struct sp_task *task, void *address, bool write)
+{
+    const struct timespec pause = {.tv_nsec = LOCKED_PAUSE_NS};
+    struct wanted wanted;
+    int cancel, came;
+    enum need need;
+
+    check(!hold_is_ours());
+    need = look(task, address, write, &wanted);
+    if (need != NEED_PAGES)
+        return need == NEED_NOTHING;
+    cancel = guard_forbid_cancel();
+    while ((came = bring(task, &wanted)) == -EBUSY)
+        nanosleep(&pause, NULL); /* somebody has locked the container: that ends */
+    guard_permit_cancel(cancel);
+    if (came > 0)
+        return true;
+    say(task, "slot %u of container %u was touched, and physmem does not map it: %s",
+        wanted.window.first + wanted.page, wanted.window.container,
+        came == 0 ? "its mapping is gone" : strerror(-came));
+    return false;
+}
