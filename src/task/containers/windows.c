@@ -377,7 +377,7 @@ static __thread struct {
 } repeated __attribute__((tls_model("initial-exec")));
 
 /* What a fault needs. */
-enum need {
+enum window_need {
     NEED_NOTHING, /* another thread was faster */
     NEED_PAGES,
     NEED_REFUSED, /* it is not for a window, or it may not write there */
@@ -392,10 +392,10 @@ static bool is_stuck(void *address)
 }
 
 /* Look at a fault. *wanted: the pages to bring in. */
-static enum need look(struct sp_task *task, void *address, bool write, struct wanted *wanted)
+static enum window_need look(struct sp_task *task, void *address, bool write, struct wanted *wanted)
 {
     const struct task_window *window;
-    enum need need = NEED_PAGES;
+    enum window_need need = NEED_PAGES;
     uint32_t page;
 
     check(!hold_is_ours());
@@ -424,7 +424,7 @@ bool windows_fault(struct sp_task *task, void *address, bool write)
     const struct timespec pause = {.tv_nsec = LOCKED_PAUSE_NS};
     struct wanted wanted;
     int cancel, came;
-    enum need need;
+    enum window_need need;
 
     check(!hold_is_ours());
     need = look(task, address, write, &wanted);
