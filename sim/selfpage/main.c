@@ -20,6 +20,7 @@
 #include "os/stdio.h"
 #include "selfpage/replay/replay.h"
 #include "selfpage/replay/merge.h"
+#include "selfpage/report/report.h"
 #include "selfpage/run/run.h"
 #include "selfpage/top/top.h"
 #include "selfpage/simulate/simulate.h"
@@ -31,7 +32,9 @@ static const struct subcommand commands[] = {
     {"simulate", simulate_command,
      "play a scenario in virtual time: the same for a seed every time"},
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
-    {"report", merge_command, "merge what several runs of selfpage replay --json printed"},
+    {"merge", merge_command, "merge what several runs of selfpage replay --json printed"},
+    {"report", report_command,
+     "make a page of pictures and tables of what commands printed as JSON"},
     {"record", record_command, "write down which pages a program refers to"},
     {"analyse", analyse_command,
      "say what a trace is like: popularity, reuse, scans, working sets"},

@@ -17,7 +17,7 @@ static const char about[] =
     "Merge what several runs of selfpage replay --json printed into one table. A FILE (- is standard\n"
     "input) may hold the output of many, one behind the other:\n"
     "\n"
-    "  selfpage replay --policy all --frames 1%,10% --list-jobs TRACE | parallel | selfpage report -\n"
+    "  selfpage replay --policy all --frames 1%,10% --list-jobs TRACE | parallel | selfpage merge -\n"
     "\n"
     "Results that come twice count once; they must not differ.\n";
 
@@ -392,7 +392,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct options_syntax syntax = {
-    .program = "selfpage report",
+    .program = "selfpage merge",
     .usage = "[options] FILE...",
     .about = about,
     .exit_statuses = "0 done; 2 it could not be done.",
@@ -413,7 +413,7 @@ static int report(const struct merge_options *command, struct sp_error *error)
     for (char **file = command->files; status == 0 && *file != NULL; file++)
         status = read_file(&merge, *file, error);
     if (status == 0 && merge.results.count == 0)
-        status = error_set(error, ENODATA, "there are no results to report");
+        status = error_set(error, ENODATA, "there are no results to merge");
     if (status == 0)
         status = print(command, &merge, error);
     merge_fini(&merge);

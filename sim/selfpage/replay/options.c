@@ -313,7 +313,7 @@ static const struct option_row rows[] = {
      .help = "of the pictures (that of gnuplot)"},
     {"list-jobs", OPTION_FLAG, FIELD(list_jobs),
      .help = "print independent commands, one for each policy and size, that together do the "
-             "same; selfpage report merges what they print"},
+             "same; selfpage merge merges what they print"},
     {"quiet", OPTION_FLAG, FIELD(quiet), .help = "no progress line, no notes"},
 };
 

@@ -25,13 +25,14 @@ selfpage_tool_test(policy/new_policy ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${n
 selfpage_tool_test(policy/libcachesim $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/tests/data/policies/lcs_lru.c ${tool_flags})
 selfpage_tool_test(command/command_line ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+selfpage_tool_test(report/report $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(top/top ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 selfpage_tool_test(trace/convert $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(analyse/analyse $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/tests/data/traces)
 selfpage_tool_test(trace/generate $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(trace/alike $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(trace/record $<TARGET_FILE:selfpage_program>)
-selfpage_tool_test(run/report $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(replay/merge $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(parallel $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(bench/attacks $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/src/arbiter/README.md)

@@ -1,7 +1,7 @@
-# selfpage_embed(OUTPUT [NAME FILE]...): write a C file that defines each file's bytes, and a NUL, as
-# `const char NAME[]`.
-function(selfpage_embed output)
-    set(text "/* Generated. */\n#include \"selfpage/policy/new_policy.h\"\n")
+# selfpage_embed(OUTPUT HEADER [NAME FILE]...): write a C file that defines each file's bytes, and a NUL, as
+# `const char NAME[]`, which HEADER declares.
+function(selfpage_embed output header)
+    set(text "/* Generated. */\n#include \"${header}\"\n")
     while(ARGN)
         list(POP_FRONT ARGN name file)
         file(READ ${file} bytes HEX)

@@ -1,0 +1,1 @@
+/* Built without Chart.js. */
