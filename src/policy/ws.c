@@ -11,7 +11,7 @@
  *
  * A live task sees no reference to a mapped page. What was referenced lately is in the working set
  * without further evidence; pages known to have been referenced within half the window only, and
- * those of the older half at any rate, are watched, so that their next reference is seen when it
+ * the older three quarters at any rate, are watched, so that their next reference is seen when it
  * happens. A page that leaves has then been idle since it was watched:
  *
  *      insert, hit --> front [ known: mapped ] back
@@ -72,7 +72,8 @@ static void ws_init(void *self, const struct sp_policy_config *config)
 
 static bool ws_too_old(const struct ws *ws, sp_page page)
 {
-    return ws->watched.count < ws->known.count || ws->env->time - ws->last[page] > ws->window / 2;
+    return ws->watched.count < 3 * ws->known.count ||
+           ws->env->time - ws->last[page] > ws->window / 2;
 }
 
 /* Watch what has become old, a few pages at a time. */
@@ -114,6 +115,7 @@ static void ws_hit(void *self, sp_page page, enum sp_access access)
 
     if (ws->watched.count > 0 && ws->is_watched[page]) {
         ws_remove(ws, page, SP_SKIPPED);
+        ws_watch_more(ws); /* while this page cannot be among them: its reference is still to end */
         ws_insert(ws, page, access);
         return;
     }
