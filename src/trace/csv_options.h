@@ -23,10 +23,14 @@ struct csv_options {
     unsigned size, operation, count;
     char delimiter; /* NUL: to be found out */
     enum csv_header header;
-    bool id_is_number; /* other ids are an error; otherwise their hash is taken */
+    bool id_is_number;  /* other ids are an error; otherwise their hash is taken */
+    unsigned size_unit; /* bytes that a size counts; 0: 1 */
+    unsigned
+        id_unit; /* bytes that an id counts, where pages have a size and nobody says; 0: none */
 };
 
-/* Parse "obj-id-col=1+2,op-col=3,...". -EINVAL: an error says what is wrong. */
+/* Parse "obj-id-col=1+2,op-col=3,...", or "layout=NAME,..." with what is to be other than the layout has
+ * it. -EINVAL: an error says what is wrong. */
 int csv_options_parse(struct csv_options *options, const char *text, struct sp_error *error);
 
 #endif

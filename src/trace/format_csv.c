@@ -9,6 +9,9 @@
  * columns as column.h knows them; without obj-id-col= such a header says which columns are used, and
  * without delimiter= the first line says what the delimiter is (comma, semicolon, tab or |).
  *
+ * layout=NAME stands for the options of a trace that is published (csv_options.c); options behind it
+ * change them. Where pages have a size, its ids are addresses.
+ *
  * In a column of operations, w, write, put, set, store, insert, update, add, append, delete and the
  * like make a write; everything else is a read. A reference with a count of N (cnt-col) is made N
  * times. */
@@ -98,7 +101,8 @@ static bool is_write(const struct csv_field *field)
 {
     static const char *const writes[] = {"w",      "write", "put",     "set",  "store",  "insert",
                                          "update", "add",   "replace", "cas",  "append", "prepend",
-                                         "delete", "incr",  "decr",    "trim", "modify", "1"};
+                                         "delete", "incr",  "decr",    "trim", "modify", "1",
+                                         "0a",     "2a",    "8a",      "aa"}; /* SCSI */
 
     for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
         if (strlen(writes[i]) == field->length &&
@@ -174,8 +178,9 @@ static int parse_record(struct trace *trace, unsigned count, struct trace_refere
     if (options->size != 0) {
         field = &csv->fields[options->size - 1];
         if (options->size > count || !line_decimal(field->text, field->length, &bytes) ||
-            bytes > UINT32_MAX)
+            bytes > UINT32_MAX / (options->size_unit > 0 ? options->size_unit : 1))
             return no_field(trace, "size in bytes, below 2^32,", options->size, error);
+        bytes *= options->size_unit > 0 ? options->size_unit : 1;
     }
     if (options->operation != 0 && options->operation > count)
         return no_field(trace, "operation", options->operation, error);
@@ -345,6 +350,8 @@ static int csv_begin(struct trace *trace, const char *options, struct sp_error *
                          "csv:obj-id-col=2,obj-size-col=3,has-header=true",
                          trace->source.name);
     csv->last = last_column(&csv->options);
+    if (trace->options.page_size != 0 && trace->options.id_unit == 0)
+        trace->options.id_unit = csv->options.id_unit;
     trace->carries_sizes = csv->options.size != 0;
     return 0;
 }
@@ -377,8 +384,9 @@ const struct trace_format format_csv = {
     .name = "csv",
     .summary = "one reference a line, in columns",
     .extensions = csv_extensions,
-    .options = "obj-id-col=N[+N],obj-size-col=N,op-col=N,cnt-col=N,has-header=true,"
-               "delimiter=C,obj-id-is-num=1,time-col=N",
+    .options =
+        "layout=msr|alibaba|tencent|systor|twitter|cloudphysics,obj-id-col=N[+N],obj-size-col=N,op-col=N,cnt-col=N,has-header=true,"
+        "delimiter=C,obj-id-is-num=1,size-unit=N,time-col=N",
     .least = 2,
     .lines = true,
     .repeats = true,

@@ -14,11 +14,14 @@
 #define TRACE_FORMATS(X) \
     X(native) \
     X(dense) \
+    X(lcs) \
     X(vscsi) \
     X(oracle) \
     X(lackey) \
     X(csv) \
-    X(text)
+    X(text) \
+    X(binary) \
+    X(twr)
 /* clang-format on */
 
 #endif

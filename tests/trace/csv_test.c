@@ -155,6 +155,61 @@ static void lines_of_several_words_are_no_ids_unless_said(void **state)
     reading_expect(reading_of_text("a b\na c\n", "text"), 2, 2);
 }
 
+/* The i-th line of a published trace, as its description has it, in pages of 4096 bytes. */
+static void expect_layout(const char *format, const char *line, uint64_t page, size_t pages,
+                          bool write)
+{
+    const struct reading *r = reading_of(line, strlen(line), format, 4096, 0);
+
+    if (r->result != 0)
+        fail_msg("%s: %s", format, r->error.text);
+    assert_int_equal(r->count, pages);
+    for (size_t i = 0; i < pages && page != 0; i++)
+        assert_true(r->references[i].id == page + i);
+    assert_int_equal(r->references[0].write, write);
+}
+
+static void published_layouts_have_names(void **state)
+{
+    const struct reading *r;
+
+    (void)state;
+    expect_layout("csv:layout=msr", "128166372003061629,hm,0,Read,383496192,8192,413\n", 0, 2,
+                  false);
+    expect_layout("csv:layout=msr", "128166372016382155,hm,1,Write,2822144,4097,1\n", 0, 2, true);
+    expect_layout("csv:layout=alibaba", "419,W,8792731648,16384,1577808144360767\n", 0, 4, true);
+    expect_layout("csv:layout=alibaba",
+                  "device_id,opcode,offset,length,timestamp\n419,R,8191,2,1\n", 0, 2, false);
+    expect_layout("csv:layout=tencent", "1538323200,12910952,128,0,1063\n", 0, 16, false);
+    expect_layout("csv:layout=tencent", "1538323200,8,9,1,1063\n", 0, 2, true);
+    expect_layout("csv:layout=systor",
+                  "Timestamp,Response,IOType,LUN,Offset,Size\n1455589800.1,0.1,W,0,8192,4096\n", 0,
+                  1, true);
+    expect_layout("csv:layout=cloudphysics", "version,time,op,size,lbn\n1,5633898,2a,4096,16\n", 2,
+                  1, true);
+    expect_layout("csv:layout=cloudphysics", "1,5633898,28,512,15\n", 1, 1, false);
+    r = reading_of_text("0,yDqF3f,6,157,1,get,0\n0,yDqF3f,6,157,1,set,0\n1,zz,6,0,2,gets,0\n",
+                        "csv:layout=twitter");
+    reading_expect(r, 3, 2);
+    assert_true(r->references[0].size == 157 && !r->references[0].write && r->references[1].write);
+}
+
+static void a_layout_can_be_changed_and_must_be_known(void **state)
+{
+    const struct reading *r;
+
+    (void)state;
+    r = reading_of_text("1,7,1,0,5\n", "csv:layout=tencent,size-unit=1000");
+    assert_int_equal(r->references[0].size, 1000);
+    reading_expect_error(reading_of_text("1,7,4294968,0,5\n", "csv:layout=tencent,size-unit=1000"),
+                         "below 2^32");
+    reading_expect_error(reading_of_text("1\n", "csv:layout=unknown"),
+                         "there are msr, alibaba, tencent, systor, twitter, cloudphysics");
+    reading_expect_error(reading_of_text("1\n", "csv:layout=msr,size-unit=0"), "does not take '0'");
+    reading_expect_error(reading_of_text("1\n", "csv:obj-id-col=1,layout=msr"),
+                         "no option 'layout'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +225,8 @@ int main(void)
         cmocka_unit_test(an_address_beyond_64_bits_is_refused_where_it_stands),
         cmocka_unit_test(what_a_spreadsheet_rounded_is_refused),
         cmocka_unit_test(a_byte_order_mark_is_no_id),
+        cmocka_unit_test(published_layouts_have_names),
+        cmocka_unit_test(a_layout_can_be_changed_and_must_be_known),
         cmocka_unit_test(lines_of_several_words_are_no_ids_unless_said),
     };
 

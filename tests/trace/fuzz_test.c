@@ -25,9 +25,17 @@ static const char *const files[] = {"small.sptrace", "small.oracleGeneral", "sma
                                     "small.spdense"};
 
 #define FILES (sizeof(files) / sizeof(files[0]))
-static const char *const formats[] = {
-    NULL,   "native", "oracleGeneral", "csv:obj-id-col=3,obj-size-col=4,op-col=2,has-header=true",
-    "text", "lackey", "dense"};
+static const char *const formats[] = {NULL,
+                                      "native",
+                                      "oracleGeneral",
+                                      "csv:obj-id-col=3,obj-size-col=4,op-col=2,has-header=true",
+                                      "text",
+                                      "lackey",
+                                      "dense",
+                                      "lcs",
+                                      "twr",
+                                      "binary:format=<3xIQ,obj-id-col=2,obj-size-col=1",
+                                      "csv:layout=tencent"};
 
 #define FORMATS (sizeof(formats) / sizeof(formats[0]))
 
