@@ -139,7 +139,9 @@
     X(u64, compressed, "pages", "that lie compressed on the device now")                           \
     X(u64, incompressible, "pages", "that did not compress, and lie as they are now")              \
     X(u64, packed, "bytes", "that the pages of the last two take now")                             \
-    X(u64, compactions, "times", "that blocks of compressed pages were emptied to make room")
+    X(u64, compactions, "times", "that blocks of compressed pages were emptied to make room")      \
+    X(u64, reconnects, "times", "that the device's connection to its server was made again")       \
+    X(u32, in_flight, "requests", "that the device's server has not answered now")
 
 /* X and E that make the members of a struct. */
 #define SP_COUNTER_TYPE_u32                         uint32_t

@@ -195,6 +195,8 @@ static void on_status(struct connection *connection, const struct wire_message *
     counters.incompressible = device.incompressible;
     counters.packed = device.packed;
     counters.compactions = device.compactions;
+    counters.reconnects = device.reconnects;
+    counters.in_flight = (uint32_t)device.in_flight;
 #define COPY(type, name, unit, meaning) reply.swap_status.name = counters.name;
     SP_SWAP_STATUS(COPY, COPY)
 #undef COPY

@@ -12,6 +12,8 @@
 #define BACKENDS(X) \
     X(file)         \
     X(memory)       \
+    X(nbd)          \
+    X(nbd_unix)     \
     X(zstd)         \
     X(lz4)          \
     X(debug)

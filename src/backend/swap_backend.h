@@ -81,6 +81,8 @@ struct swap_backend_counts {
     uint64_t incompressible; /* pages that lie as they are now, since they did not compress */
     uint64_t packed;         /* bytes that both take now */
     uint64_t compactions;    /* times that blocks were emptied to make room */
+    uint64_t reconnects;     /* times that a connection to another server was made again */
+    uint64_t in_flight;      /* requests to another server that it has not answered */
 };
 
 /* Functions are required unless it says optional: an optional one may be NULL. */
@@ -90,6 +92,7 @@ struct swap_backend {
     const char *help;  /* one sentence without a newline, for --help */
     const struct sp_policy_param *params; /* optional: a filter's OPTIONS; ends with zeros */
     bool keeps;                           /* can do wish->keep */
+    bool shares; /* cannot see another server at its place: the user sees to that */
     bool filter; /* stands in front of another backend, which its place names */
 
     /* Make or open the device, and reserve room for all its pages, so that no write finds the place

@@ -14,22 +14,23 @@
 #include "backend/below.h"
 #include "backend/registry.h"
 #include "base/random.h"
-#include "scratch.h"
+#include "nbd_server.h"
 
 #define PAGES       64u
 #define HEAD        (2 * SWAP_PAGE)
 #define THREADS     4u
 #define CHAIN_MAX   4u
-#define CHAINS_MAX  64u
+#define CHAINS_MAX  96u
 #define STORIES_MAX 1024u
 
 /* Backends in front of each other, with their options: {"debug:", "file:"}. */
 struct chain {
     char name[96]; /* "debug:file:" */
     const struct swap_backend *backend;
-    bool is_path; /* a path has still to follow */
+    const char *place; /* what has still to follow: swap_backend.place of the last */
     bool keeps;
     bool syncs;
+    bool shares;
 };
 
 struct device {
@@ -41,6 +42,22 @@ struct device {
     struct sp_error error;
 };
 
+/* For all places on a block server: one at a time is used. */
+static struct nbd_server nbd;
+
+/* Make the export one that no server has used. */
+static void nbd_clear(void)
+{
+    static const uint8_t zeros[SWAP_PAGE];
+    struct swap_backend_wish wish = {.place = strchr(nbd.unix_uri, ':') + 1, .pages = 1};
+    struct swap_backend_facts facts;
+    void *device;
+
+    assert_int_equal(backend_nbd_unix.open(&device, &wish, &facts, NULL), 0);
+    assert_int_equal(backend_nbd_unix.write(device, 0, 1, zeros), 0);
+    backend_nbd_unix.close(device);
+}
+
 /* A place that does not exist, of the kind that the chain ends with. */
 static void place_make(struct device *device, const struct chain *chain)
 {
@@ -48,8 +65,17 @@ static void place_make(struct device *device, const struct chain *chain)
 
     *device = (struct device){.backend = chain->backend};
     scratch_init(&device->scratch);
-    snprintf(device->place, sizeof(device->place), "%s%s", place,
-             chain->is_path ? scratch_path(&device->scratch, "device") : "");
+    if (strcmp(chain->place, "PATH") == 0) {
+        snprintf(device->place, sizeof(device->place), "%s%s", place,
+                 scratch_path(&device->scratch, "device"));
+    } else if (chain->place[0] == '/') {
+        const char *uri = strchr(chain->place, '?') != NULL ? nbd.unix_uri : nbd.tcp_uri;
+
+        nbd_clear();
+        snprintf(device->place, sizeof(device->place), "%s%s", place, strchr(uri, ':') + 1);
+    } else {
+        snprintf(device->place, sizeof(device->place), "%s", place);
+    }
 }
 
 static int device_open(struct device *device, uint32_t pages, bool keep)
@@ -266,11 +292,13 @@ static void a_device_holds_what_the_model_holds(void **state)
 {
     const struct chain *chain = *state;
     struct model model = {.random = random_seeded(7)};
-    unsigned steps = RUNNING_ON_VALGRIND ? 60 : 600;
+    unsigned steps = (RUNNING_ON_VALGRIND ? 60 : 600) / (chain->place[0] == '/' ? 4 : 1);
     struct device device;
 
     place_make(&device, chain);
     device_start(&device, chain->keeps);
+    if (chain->keeps) /* a server does so before anything else */
+        assert_int_equal(device.backend->head_write(device.state, 0, &model.random, 8), 0);
     for (unsigned step = 0; step < steps; step++) {
         model_step(&model, &device, chain->syncs);
         if (step % 8 == 0)
@@ -384,7 +412,7 @@ static void a_kept_device_has_one_server(void **state)
     const struct chain *chain = *state;
     struct device device, second;
 
-    if (!chain->keeps)
+    if (!chain->keeps || chain->shares)
         skip();
     place_make(&device, chain);
     kept_make(&device);
@@ -413,7 +441,9 @@ static void a_kept_device_that_is_not_finished_leaves_nothing(void **state)
 static const char *const files[] = {BACKENDS(FILE_NAME) "registry.c", "below.c",
                                     /* what zstd.c and lz4.c have in common */
                                     "compressed.c", "compressed_merge.c", "compressed_pages.c",
-                                    "compressed_records.c", "compressed_worker.c", "space.c"};
+                                    "compressed_records.c", "compressed_worker.c", "space.c",
+                                    /* and nbd.c and nbd_unix.c */
+                                    "nbd_device.c", "nbd_queue.c", "nbd_absent.c"};
 
 /* Each source file of the folder is a backend with a line in the registry. */
 static void no_backend_is_forgotten(void **state)
@@ -487,8 +517,9 @@ static void chain_add(const char *first, const char *second, const char *third)
     chain->syncs = backend_registry_syncs(chain->name);
     for (bottom = chain->backend; bottom->filter;)
         bottom = backend_registry_find(below_device(place), &place);
-    chain->is_path = strcmp(bottom->place, "PATH") == 0;
-    if (!chain->is_path && bottom->place[0] != '\0')
+    chain->place = bottom->place;
+    chain->shares = bottom->shares;
+    if (strcmp(chain->place, "PATH") != 0 && chain->place[0] != '/' && chain->place[0] != '\0')
         abort(); /* teach place_make what such a place is */
 }
 
@@ -502,7 +533,7 @@ static void chains_make(void)
     char name[2][32];
 
     for (size_t i = 0; (bottom = backend_registry_at(i)) != NULL; i++) {
-        if (bottom->filter)
+        if (bottom->filter || (bottom->place[0] == '/' && !nbd_server_exists()))
             continue;
         snprintf(name[0], sizeof(name[0]), "%s:", bottom->name);
         chain_add(name[0], "", "");
@@ -539,6 +570,24 @@ static void test_add(const char *name, CMUnitTestFunction function, const struct
     tests_count++;
 }
 
+static int nbd_setup(void **state)
+{
+    static const char *const arguments[] = {"memory", "8M", NULL};
+
+    (void)state;
+    if (nbd_server_exists())
+        nbd_server_init(&nbd, arguments);
+    return 0;
+}
+
+static int nbd_teardown(void **state)
+{
+    (void)state;
+    if (nbd_server_exists())
+        nbd_server_fini(&nbd);
+    return 0;
+}
+
 int main(void)
 {
     chains_make();
@@ -547,5 +596,5 @@ int main(void)
     for (size_t i = 0; i < chains_count; i++)
         for (size_t story = 0; story < sizeof(stories) / sizeof(stories[0]); story++)
             test_add(stories[story].name, stories[story].function, &chains[i]);
-    return _cmocka_run_group_tests("backend_suite", tests, tests_count, NULL, NULL);
+    return _cmocka_run_group_tests("backend_suite", tests, tests_count, nbd_setup, nbd_teardown);
 }
