@@ -55,6 +55,9 @@ enum thread_state {
     THREAD_ENDED,
 };
 
+/* Kinds of faults: see play/storm.h. */
+#define ACTOR_FAULTS 7u
+
 struct actor_config {
     const char *name;
     uint64_t seed;
@@ -115,8 +118,23 @@ struct actor {
     struct physmem_task_status seen; /* what physmem said of it last */
     /* Faults. */
     uint64_t hangs_until;
-    bool struck; /* something befell it that its contracts do not forgive */
+    uint64_t put_off; /* when what was put off last comes */
+    uint64_t late_until, late_ns;
+    struct random_source late; /* how late each message is */
+    struct random_source faults[ACTOR_FAULTS];
+    uint8_t fault_every[ACTOR_FAULTS];
+    uint32_t lives_after; /* begun after the storm */
+    bool cut_off;         /* physmem has seen its control connection end */
+    bool struck;          /* something befell it that its contracts do not forgive */
 };
+
+/* How much later than usual a message from or to the actor comes. */
+static inline uint64_t actor_lag(struct actor *actor)
+{
+    if (actor->scene->now >= actor->late_until)
+        return 0;
+    return random_bits(&actor->late) % actor->late_ns;
+}
 
 /* Whether the actor has a pager now. */
 static inline bool actor_is_there(const struct actor *actor)

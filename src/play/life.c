@@ -23,6 +23,9 @@ enum { COMES_CONTAINER, COMES_STACK, COMES_DEALS };
 
 #define EXIT_CANNOT 2
 
+/* The purpose of a random stream. */
+#define LATE_STREAM 0x5700u
+
 void life_init(struct actor *actor, struct scene *scene, const struct actor_config *config,
                uint32_t number)
 {
@@ -30,7 +33,8 @@ void life_init(struct actor *actor, struct scene *scene, const struct actor_conf
                             .config = config,
                             .number = number,
                             .exit_status = -1,
-                            .control_due = UINT64_MAX};
+                            .control_due = UINT64_MAX,
+                            .late = random_stream(config->seed, LATE_STREAM)};
 }
 
 static uint64_t frames_wanted(const struct actor *actor)
@@ -107,7 +111,8 @@ void life_begin(struct actor *actor)
     actor->slots = slots_wanted(actor);
     memset(actor->deal, 0, sizeof(actor->deal));
     memset(&actor->errands, 0, sizeof(actor->errands));
-    actor->revoked = actor->waited = actor->has_step = false;
+    actor->revoked = actor->waited = actor->has_step = actor->struck = false;
+    actor->hangs_until = 0;
     actor->stores_sent = actor->recalls_open = actor->pauses = 0;
     actor->control_due = UINT64_MAX;
     walk_init(&actor->walk, actor->config->tables, actor->config->seed);

@@ -12,6 +12,7 @@
 #include "play/life.h"
 #include "play/rules.h"
 #include "play/server.h"
+#include "play/storm.h"
 #include "play/thread.h"
 
 /* The largest block of frames: as in selfpage-physmem. */
@@ -28,6 +29,9 @@
 
 /* How long the servers may take to notice that all tasks have ended. */
 #define SETTLE_NS UINT64_C(60000000000)
+
+/* Lives that an actor may lose after a storm. */
+#define LIVES_AFTER 5u
 
 /* What the play itself does at a time: values of SCENE_OTHER from here on. */
 #define OWN_SAMPLE (UINT64_MAX - 1)
@@ -113,6 +117,12 @@ void play_add(struct play *play, const struct actor_config *config, uint64_t sta
         scene_at(&play->scene, start_ns + stop_ns, SCENE_STOP, number, 0, 0);
 }
 
+void play_storm(struct play *play, uint32_t kinds)
+{
+    storm_begin(&play->scene, play->actor, play->actors, kinds, play->config.seed,
+                play->config.storm_until);
+}
+
 void play_at(struct play *play, uint64_t when, uint64_t value)
 {
     scene_at(&play->scene, when, SCENE_OTHER, 0, 0, value);
@@ -122,6 +132,10 @@ void play_at(struct play *play, uint64_t when, uint64_t value)
 
 static void start(struct actor *actor)
 {
+    if (actor->task != NULL) { /* physmem has not heard of its end yet */
+        scene_at(actor->scene, actor->scene->now + HANG_LOOK_NS, SCENE_START, actor->number, 0, 0);
+        return;
+    }
     actor->life++;
     if (server_connect(actor))
         life_begin(actor);
@@ -186,14 +200,16 @@ static void act(struct actor *actor, const struct queue_entry *entry)
     case SCENE_TO_SWAP:
     case SCENE_DEVICE_STORED:
     case SCENE_DEVICE_LOADED:
+    case SCENE_FAULT:
+    case SCENE_RELIEF:
     case SCENE_OTHER:
     case SCENE_EVENTS:
         break;
     }
 }
 
-/* An actor that hangs hears nothing: what is for it comes later. */
-static bool hangs(struct play *play, const struct actor *actor, const struct queue_entry *entry)
+/* An actor that hangs hears nothing: what is for it comes later, in its order. */
+static bool hangs(struct play *play, struct actor *actor, const struct queue_entry *entry)
 {
     uint64_t until = play->scene.now + HANG_LOOK_NS;
 
@@ -201,6 +217,10 @@ static bool hangs(struct play *play, const struct actor *actor, const struct que
         return false;
     if (until > actor->hangs_until)
         until = actor->hangs_until;
+    /* Two that are put off to one time would come in any order. */
+    if (until <= actor->put_off)
+        until = actor->put_off + 1;
+    actor->put_off = until;
     scene_at(&play->scene, until, (enum scene_event)entry->kind, entry->to,
              (uint32_t)entry->value[1], entry->value[0]);
     return true;
@@ -229,6 +249,14 @@ static void happen(struct play *play, const struct queue_entry *entry)
         break;
     case SCENE_DEVICE_LOADED:
         server_loaded(actor, letter);
+        break;
+    case SCENE_FAULT:
+        storm_strike(&play->scene, actor, (enum storm_kind)entry->value[0],
+                     play->config.storm_until);
+        server_effects(&play->scene);
+        break;
+    case SCENE_RELIEF:
+        storm_relieve(&play->scene, (enum storm_kind)entry->value[0]);
         break;
     case SCENE_THREAD:
     case SCENE_CONTROL:
@@ -289,6 +317,22 @@ static void look_at(struct actor *actor)
 }
 
 /* The program of an actor has ended, if that is new. */
+/* Whether an actor that has lost a life in a storm comes again: as often as it likes while the storm lasts, and
+ * a few times after that, for what the storm has begun. */
+static bool comes_again(struct play *play, struct actor *actor)
+{
+    const struct actor_config *config = actor->config;
+
+    if (play->config.storm_until == 0 || actor->exit_status == 0 ||
+        config->tables->workload.ignores)
+        return false;
+    if (play->scene.now >= play->config.storm_until && ++actor->lives_after > LIVES_AFTER)
+        return false;
+    scene_at(&play->scene, play->scene.now + storm_absence(actor), SCENE_START, actor->number, 0,
+             0);
+    return true;
+}
+
 static void see_end(struct play *play, struct actor *actor)
 {
     if (actor->state != THREAD_ENDED || actor->memory == NULL)
@@ -299,7 +343,8 @@ static void see_end(struct play *play, struct actor *actor)
     life_leave(actor);
     play->references += actor->references;
     actor->references = 0;
-    play->left--;
+    if (!comes_again(play, actor))
+        play->left--;
 }
 
 /* Programs end by what happens to others, too. */

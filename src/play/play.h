@@ -23,6 +23,8 @@ struct play_config {
     uint64_t fail_writes; /* of 2^32 pages written to swap so many cannot be */
     uint64_t chaos_ns;    /* unmap some pages at random, so often; 0: never */
     uint64_t seed;
+    uint64_t
+        storm_until; /* faults strike until then, and who dies comes again; 0: there are none */
     struct costs costs;
     uint32_t actors;      /* room for so many */
     bool strict;          /* that a task which keeps its contracts is revoked breaks a rule */
@@ -59,6 +61,10 @@ void play_fini(struct play *play);
  * play. */
 void play_add(struct play *play, const struct actor_config *config, uint64_t start_ns,
               uint64_t stop_ns);
+
+/* Let faults of these kinds (bits of enum storm_kind) strike all actors that were added, until
+ * config.storm_until. */
+void play_storm(struct play *play, uint32_t kinds);
 
 /* Have play_next say PLAY_OTHER at that time. */
 void play_at(struct play *play, uint64_t when, uint64_t value);

@@ -3,6 +3,9 @@
 #include "core/physmem/status.h"
 #include "core/physmem/task.h"
 
+/* A task with such a grace is in time whatever befalls its messages. */
+#define AMPLE_NS UINT64_C(1000000000)
+
 void rules_check(struct scene *scene, const struct actor *actors, uint32_t count)
 {
     struct physmem_status status;
@@ -38,10 +41,35 @@ void rules_check_all(struct scene *scene, const struct actor *actor)
         scene_wrong(scene, "the books of %s: %s", actor->config->name, wrong);
 }
 
+/* The shortest grace of the contracts of an actor, if it counts in time; else nothing. */
+static uint64_t least_grace(const struct actor *actor)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (uint32_t i = 0; i < actor->config->contracts; i++) {
+        const struct sp_terms *terms = &actor->config->wanted[i].terms;
+        bool counts_time = terms->grace_unit == SP_GRACE_TIME;
+
+        if (terms->t_clean != 0 && (!counts_time || terms->t_clean < least))
+            least = counts_time ? terms->t_clean : 0;
+        if (terms->t_drop != 0 && (!counts_time || terms->t_drop < least))
+            least = counts_time ? terms->t_drop : 0;
+    }
+    return least;
+}
+
+/* Whether what befell it, or its own terms, may be why it was late. */
+static bool may_be_late(const struct scene *scene, const struct actor *actor)
+{
+    const struct workload *workload = &actor->config->tables->workload;
+
+    return actor->struck || workload->ignores || least_grace(actor) < AMPLE_NS ||
+           (workload->kind == SP_PRECIOUS && scene->device_struck);
+}
+
 void rules_check_revoked(struct scene *scene, const struct actor *actor)
 {
-    if (actor->struck || actor->config->tables->workload.ignores)
-        return;
-    scene_wrong(scene, "%s has kept its contracts, and was revoked (reason %u)",
-                actor->config->name, actor->seen.reason);
+    if (!may_be_late(scene, actor))
+        scene_wrong(scene, "%s has kept its contracts, and was revoked (reason %u)",
+                    actor->config->name, actor->seen.reason);
 }

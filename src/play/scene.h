@@ -30,6 +30,8 @@ enum scene_event {
     SCENE_DEVICE_STORED, /* a letter: the device has done its stores */
     SCENE_DEVICE_LOADED, /* a letter: its loads */
     SCENE_FROM_SWAP,     /* a letter */
+    SCENE_FAULT,         /* value[0]: a kind; see play/storm.h */
+    SCENE_RELIEF,        /* what befell swap is over */
     SCENE_OTHER,         /* value[0]: for the driver of the play */
     SCENE_EVENTS
 };
@@ -106,6 +108,7 @@ struct scene {
     struct queue queue;
     struct device device;
     bool has_swap;
+    bool device_struck; /* a fault has befallen it */
     struct costs costs;
     uint64_t now;
     uint32_t seq;           /* of the latest request */

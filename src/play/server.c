@@ -76,7 +76,7 @@ static void tell(struct actor *actor, const struct physmem_effect *effect)
         note_items(scene, letter);
     else if (effect->kind == PHYSMEM_REPLY_STACK && effect->error == 0)
         hold_stack(actor, effect->stack.stack);
-    scene_send(scene, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM, 0);
+    scene_send(scene, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM, actor_lag(actor));
 }
 
 /* An effect that concerns an actor. */
@@ -126,7 +126,9 @@ static void bye(struct actor *actor)
     struct scene *scene = actor->scene;
 
     physmem_task_get_status(actor->task, &actor->seen);
-    physmem_task_disconnected(scene->physmem, scene->now, actor->task);
+    if (!actor->cut_off)
+        physmem_task_disconnected(scene->physmem, scene->now, actor->task);
+    actor->cut_off = false;
     server_effects(scene);
     physmem_task_gone(scene->physmem, scene->now, actor->task);
     actor->task = NULL;
@@ -205,7 +207,8 @@ void server_physmem(struct actor *actor, struct letter *letter)
 
 static void answer(struct actor *actor, struct letter *letter)
 {
-    scene_send(actor->scene, letter, &actor->lanes.down[letter->lane], SCENE_FROM_SWAP, 0);
+    scene_send(actor->scene, letter, &actor->lanes.down[letter->lane], SCENE_FROM_SWAP,
+               actor_lag(actor));
 }
 
 /* A letter of the same name, for the part of a request that is done by itself. */

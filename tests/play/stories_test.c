@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "os/heap.h"
 #include "play/play.h"
+#include "play/storm.h"
 #include "policy/params.h"
 #include "policy/registry.h"
 #include "world/clock.h"
@@ -245,6 +246,75 @@ static void swap_that_fails_now_and_then_loses_nothing(void **state)
     drop_curtain(&theatre);
 }
 
+/* ---- Canaries: a play notices what is broken on purpose ---- */
+
+/* Play until the play says that a rule is broken; `sabotage` breaks one after some events. Returns what is wrong. */
+static const char *find_wrong(struct theatre *theatre, bool (*sabotage)(struct play *play))
+{
+    enum play_step step;
+    uint64_t value = 0;
+    bool done = false;
+
+    do {
+        step = play_next(&theatre->play, &value);
+        if (!done && theatre->play.events > 500)
+            done = sabotage(&theatre->play);
+    } while (step == PLAY_EVENT);
+    assert_true(done);
+    assert_int_equal(step, PLAY_WRONG);
+    return theatre->play.scene.wrong;
+}
+
+static bool spoil_swap(struct play *play)
+{
+    struct device *device = &play->scene.device;
+
+    for (uint32_t i = 0; i < device->map.slots; i++)
+        if (device->map.slot[i].state == SWAP_SLOT_STORED)
+            device->contents[i]++;
+    return device->map.used > 10;
+}
+
+/* One page of an extent is the same as another from now on. */
+static bool share_a_frame(struct play *play)
+{
+    for (uint32_t i = 0; i < play->scene.shell.extents; i++) {
+        struct physmem_shell_extent *extent = play->scene.shell.extent[i];
+
+        for (uint32_t n = 0; extent != NULL && n < 20; n++)
+            extent->page[n] = extent->page[n + 1];
+    }
+    return true;
+}
+
+static bool mix_the_books(struct play *play)
+{
+    play->actor[0].pager.free++;
+    return true;
+}
+
+static void what_is_broken_is_noticed(void **state)
+{
+    static bool (*const sabotages[])(struct play *) = {spoil_swap, share_a_frame, mix_the_books};
+    static const char *const expected[] = {"holds", "holds", "the books of a"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sabotages) / sizeof(sabotages[0]); i++) {
+        struct theatre theatre;
+        const char *wrong;
+
+        theatre_begin(&theatre, "excess", 100, 1);
+        engage(&theatre, "a", "clock", "guaranteed=30",
+               "pages=90;scan=1,writes=1;zipf=0.5,writes=0.2,references=20000");
+        theatre.config.check_every = 1;
+        raise_curtain(&theatre);
+        wrong = find_wrong(&theatre, sabotages[i]);
+        if (strstr(wrong, expected[i]) == NULL)
+            fail_msg("%s", wrong);
+        drop_curtain(&theatre);
+    }
+}
+
 /* ---- Rules ---- */
 
 static const char *const arbiters[] = {"fcfs",  "excess", "maxmin",  "esx",        "viengoos",
@@ -298,6 +368,32 @@ static void nothing_is_lost_whatever_is_drawn(void **state)
             assert_int_equal(theatre.play.actor[i].exit_status, 0);
         drop_curtain(&theatre);
     }
+}
+
+/* Faults of all kinds, as the seed draws them; then they stop, and all finish. */
+static void whatever_goes_wrong_all_finish_after_it(void **state)
+{
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 4 : 100;
+    uint32_t lives = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, arbiters[seed % 9], 200, seed);
+        draw_cast(&theatre, seed);
+        theatre.config.storm_until = 500 * MS;
+        theatre.config.fail_writes = 0;
+        raise_curtain(&theatre);
+        play_storm(&theatre.play, storm_swarm(seed));
+        play_on(&theatre);
+        for (uint32_t i = 0; i < theatre.tasks; i++) {
+            assert_int_equal(theatre.play.actor[i].exit_status, 0);
+            lives += theatre.play.actor[i].life;
+        }
+        drop_curtain(&theatre);
+    }
+    assert_true(lives > 5 * seeds);
 }
 
 static uint64_t hash_of(uint64_t seed)
@@ -355,7 +451,9 @@ int main(void)
         cmocka_unit_test(a_lease_is_renewed),
         cmocka_unit_test(a_full_swap_refuses_a_region),
         cmocka_unit_test(swap_that_fails_now_and_then_loses_nothing),
+        cmocka_unit_test(what_is_broken_is_noticed),
         cmocka_unit_test(nothing_is_lost_whatever_is_drawn),
+        cmocka_unit_test(whatever_goes_wrong_all_finish_after_it),
         cmocka_unit_test(a_seed_gives_the_same_each_time),
         cmocka_unit_test(a_task_more_changes_no_other),
     };

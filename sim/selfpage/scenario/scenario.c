@@ -119,6 +119,10 @@ static const cyaml_schema_field_t event_fields[] = {
 static const cyaml_schema_value_t event_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_event, event_fields)};
 
+static const cyaml_schema_field_t fault_fields[] = {
+    TEXT("until", CYAML_FLAG_DEFAULT, struct scenario_faults, until, 1, 30),
+    TEXTS("kinds", struct scenario_faults, kinds), CYAML_FIELD_END};
+
 static const cyaml_schema_field_t command_fields[] = {
     TEXT("command", CYAML_FLAG_DEFAULT, struct scenario_command, command, 1, 65535),
     TEXT("text", CYAML_FLAG_DEFAULT, struct scenario_command, text, 1, 1000), CYAML_FIELD_END};
@@ -136,6 +140,8 @@ static const cyaml_schema_field_t scenario_fields[] = {
                          SCENARIO_TASKS),
     CYAML_FIELD_SEQUENCE("events", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
                          events, &event_schema, 0, SCENARIO_EVENTS),
+    CYAML_FIELD_MAPPING_PTR("faults", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
+                            faults, fault_fields),
     TEXT("timeout", CYAML_FLAG_OPTIONAL, struct scenario, timeout, 1, 30),
     TEXTS("expect", struct scenario, expect),
     CYAML_FIELD_SEQUENCE("check", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario, check,

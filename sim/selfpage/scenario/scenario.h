@@ -124,6 +124,15 @@ struct scenario_event {
     uint32_t target; /* index of the task, or enum scenario_server */
 };
 
+/* What goes wrong in virtual time. */
+struct scenario_faults {
+    char *until;  /* as written */
+    char **kinds; /* none: the seed draws them */
+    uint32_t kinds_count;
+
+    uint64_t until_ns; /* from scenario_check */
+};
+
 /* A command that has to succeed at the end. */
 struct scenario_command {
     char *command;
@@ -138,6 +147,7 @@ struct scenario {
     uint32_t tasks_count;
     struct scenario_event *events;
     uint32_t events_count;
+    struct scenario_faults *faults; /* NULL: none */
     char *timeout;
     char **expect;
     uint32_t expect_count;

@@ -390,6 +390,9 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
     scenario->timeout_ns = DEFAULT_TIMEOUT_NS;
     if (result == 0)
         result = check_time(&check, "timeout", scenario->timeout, &scenario->timeout_ns);
+    if (result == 0 && scenario->faults != NULL)
+        result = check_time(&check, "faults.until", scenario->faults->until,
+                            &scenario->faults->until_ns);
     for (uint32_t i = 0; i < scenario->tasks_count && result == 0; i++)
         result = check_task(&check, i, &scenario->tasks[i], &together, &total);
     if (result == 0 && copies_expand(scenario) != 0)

@@ -190,7 +190,7 @@ static int play_all(struct many *many, struct sp_error *error)
 }
 
 int many_run(const struct simulate_options *options, struct cast *cast,
-             const struct simulation_options *play)
+             const struct simulation_options *play, uint64_t *failedp)
 {
     struct many many = {.options = options, .cast = cast, .play = play};
     struct sp_error error;
@@ -199,7 +199,7 @@ int many_run(const struct simulate_options *options, struct cast *cast,
     if (play_all(&many, &error) != 0)
         status = commands_cannot(&error);
     else
-        status = many_report_show(&many.results, options->json);
+        status = many_report_show(&many.results, options->json, failedp);
     if (many.mapped > 0)
         munmap(many.shared, many.mapped);
     return status;

@@ -6,8 +6,9 @@
 #include "selfpage/simulate/simulation.h"
 
 /* Play once with each seed of the options, in several processes, and show what all counters come to. A
- * process that dies of a play is replaced: that seed has failed. Returns the exit status. */
+ * process that dies of a play is replaced: that seed has failed. *failedp becomes the first seed that failed, if
+ * any did. Returns the exit status. */
 int many_run(const struct simulate_options *options, struct cast *cast,
-             const struct simulation_options *play);
+             const struct simulation_options *play, uint64_t *failedp);
 
 #endif

@@ -76,7 +76,7 @@ static void write_table(FILE *out, const struct many_results *results, uint64_t 
 }
 
 /* Returns how many did not pass. */
-static uint64_t write_failures(FILE *out, const struct many_results *results)
+static uint64_t write_failures(FILE *out, const struct many_results *results, uint64_t *failedp)
 {
     uint64_t failures = 0;
 
@@ -85,6 +85,8 @@ static uint64_t write_failures(FILE *out, const struct many_results *results)
 
         if (result->state == MANY_PASSED)
             continue;
+        if (failures == 0)
+            *failedp = results->first_seed + i;
         if (failures++ < FAILURES_SHOWN)
             fprintf(out, "  FAILED  --seed %llu: %s\n",
                     (unsigned long long)(results->first_seed + i), result->why);
@@ -170,7 +172,7 @@ static int print_json(const struct many_results *results, uint64_t *values, uint
     return failed ? -1 : 0;
 }
 
-int many_report_show(const struct many_results *results, bool json)
+int many_report_show(const struct many_results *results, bool json, uint64_t *failedp)
 {
     uint64_t *values = calloc(results->count, sizeof *values);
     FILE *out = json ? stderr : stdout;
@@ -179,7 +181,7 @@ int many_report_show(const struct many_results *results, bool json)
 
     if (values != NULL) {
         write_table(out, results, values);
-        failures = write_failures(out, results);
+        failures = write_failures(out, results, failedp);
         fprintf(out, "%llu of %llu seeds passed\n", (unsigned long long)(results->count - failures),
                 (unsigned long long)results->count);
         status = failures == 0 ? EXIT_YES : EXIT_NO;

@@ -31,8 +31,8 @@ size_t many_report_size(const struct scenario *scenario);
 /* The result of the play with this number, from 0. */
 struct many_result *many_report_result(const struct many_results *results, uint64_t index);
 
-/* Show a table, or (`json`) print an object on standard output and the table on standard error. Returns the
- * exit status. */
-int many_report_show(const struct many_results *results, bool json);
+/* Show a table, or (`json`) print an object on standard output and the table on standard error. *failedp becomes
+ * the first seed that failed, if any did. Returns the exit status. */
+int many_report_show(const struct many_results *results, bool json, uint64_t *failedp);
 
 #endif

@@ -7,12 +7,16 @@
 
 #include "base/error.h"
 #include "base/option.h"
+#include "core/contracts/terms_text.h"
 #include "play/costs.h"
 #include "selfpage/command/live_policy.h"
 #include "selfpage/scenario/variables.h"
+#include "selfpage/simulate/faults.h"
 
 /* Most seeds of one command. */
 #define SEEDS_MAX 10000000u
+
+#define LONGEST_STORM_NS (UINT64_C(1000) * 3600 * 1000000000)
 
 static int seed_take(void *arg, const char *name, const char *text, struct sp_error *error)
 {
@@ -57,6 +61,18 @@ static int define_take(void *options, const char *name, const char *text, struct
     return variables_define(&((struct simulate_options *)options)->definitions, text, error);
 }
 
+static int faults_take(void *arg, const char *name, const char *text, struct sp_error *error)
+{
+    struct simulate_options *options = arg;
+
+    options->faults_given = true;
+    if (terms_text_time(text, strlen(text), &options->faults_until_ns) == 0 &&
+        options->faults_until_ns > 0 && options->faults_until_ns <= LONGEST_STORM_NS)
+        return 0;
+    return error_set(error, EINVAL, "--%s: \"%.40s\" is not a time up to 1000h, as in 2s", name,
+                     text);
+}
+
 static int scenario_take(void *options, char **word, struct sp_error *error)
 {
     (void)error;
@@ -87,6 +103,16 @@ static const struct option_row rows[] = {
      .help = "how long things take: lines of NAME: TIME, as below (the defaults there)"},
     {"check-determinism", OPTION_FLAG, FIELD(check_determinism),
      .help = "play twice, and name the first event that differs"},
+    {"faults", OPTION_CALL, .take = faults_take, .value = "TIME",
+     .help =
+         "let things go wrong until TIME: of the kinds below those that the seed draws, as often as it "
+         "draws. Tasks that die come again. Then all must finish; what the scenario expects of "
+         "counters is not looked at"},
+    {"save", OPTION_TEXT, FIELD(save), .value = "FILE",
+     .help = "where the first play that fails is written as a scenario that fails"},
+    {"minimise", OPTION_FLAG, FIELD(minimise),
+     .help =
+         "make that scenario as small as it will be: fewer tasks, events, faults and references"},
     {"check-every", OPTION_U32, FIELD(check_every), 1, UINT32_MAX, .value = "N",
      .help = "count all books again after every N-th event (never: the quick rules are looked at "
              "after every event of up to 16 tasks)"},
@@ -100,6 +126,7 @@ static void print_costs(FILE *out)
 #undef COSTS_HELP
     fprintf(out, "  %-12s %8u  reads and writes that the device does at once\n", "depth",
             COSTS_DEPTH);
+    faults_help(out);
     fputs(
         "\n"
         "SCENARIO is as for selfpage run. A task needs a workload; where it also has a program, the\n"
@@ -107,6 +134,15 @@ static void print_costs(FILE *out)
         "task more or less changes no other's. What a scenario says of arguments, of files, of\n"
         "pager_thread and under check has no effect.\n",
         out);
+}
+
+static int check(void *arg, struct sp_error *error)
+{
+    const struct simulate_options *options = arg;
+
+    if (options->minimise && options->save == NULL)
+        return error_set(error, EINVAL, "--minimise goes with --save FILE");
+    return 0;
 }
 
 static const struct options_syntax syntax = {
@@ -126,6 +162,7 @@ static const struct options_syntax syntax = {
     .least = 1,
     .most = 1,
     .operand = scenario_take,
+    .check = check,
 };
 
 enum options_verdict simulate_options_parse(int argc, char **argv, struct simulate_options *options,

@@ -16,6 +16,10 @@ struct simulate_options {
     const char *costs;    /* path; NULL: the defaults */
     bool json;
     bool check_determinism;
+    bool minimise;
+    bool faults_given;
+    uint64_t faults_until_ns;
+    const char *save; /* where a play that fails is written; NULL: nowhere */
     uint32_t check_every;
     bool seed_given;
     uint64_t first_seed, last_seed; /* --seed: both the same */

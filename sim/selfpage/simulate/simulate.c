@@ -6,8 +6,11 @@
 #include "base/exits.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/scenario/report.h"
+#include "selfpage/scenario/save.h"
 #include "selfpage/simulate/costs_file.h"
+#include "selfpage/simulate/faults.h"
 #include "selfpage/simulate/many.h"
+#include "selfpage/simulate/minimise.h"
 #include "selfpage/simulate/options.h"
 #include "selfpage/simulate/simulation.h"
 #include "selfpage/simulate/twice.h"
@@ -53,21 +56,58 @@ static int play_once(const struct simulate_options *options, struct cast *cast,
     return status;
 }
 
-static int simulate(const struct simulate_options *options, const struct scenario *scenario)
+/* Write the play down that failed, if it is wanted. Returns the exit status. */
+static int keep(const struct simulate_options *options, struct scenario *scenario,
+                struct simulation_options *play, uint64_t seed)
 {
+    struct sp_error error;
+    char why[200];
+    int result;
+
+    play->seed = scenario->physmem.seed = seed;
+    snprintf(why, sizeof why, "Fails: selfpage simulate %.100s", options->save);
+    result = options->minimise
+                 ? minimise_scenario(scenario, options->policy, play, options->save, &error)
+                 : save_scenario(scenario, options->save, why, &error);
+    return result == 0 ? EXIT_NO : commands_cannot(&error);
+}
+
+/* Faults of the command line stand for those of the scenario. */
+static void take_faults(const struct simulate_options *options, struct scenario *scenario,
+                        struct scenario_faults *faults, char *until, size_t size)
+{
+    if (!options->faults_given)
+        return;
+    snprintf(until, size, "%lluns", (unsigned long long)options->faults_until_ns);
+    *faults = (struct scenario_faults){.until = until, .until_ns = options->faults_until_ns};
+    scenario->faults = faults;
+}
+
+static int simulate(const struct simulate_options *options, struct scenario *scenario)
+{
+    struct scenario_faults *written = scenario->faults, faults;
+    uint64_t failed = 0;
+    char until[32];
     struct simulation_options play;
     struct sp_error error;
     struct cast cast;
+    bool cast_done = false;
     int status;
 
+    take_faults(options, scenario, &faults, until, sizeof until);
     if (cast_init(&cast, scenario, options->policy, &error) != 0 ||
-        settle(options, scenario, &play, &error) != 0)
+        faults_check(scenario, &error) != 0 || settle(options, scenario, &play, &error) != 0)
         status = commands_cannot(&error);
-    else if (options->last_seed > options->first_seed)
-        status = many_run(options, &cast, &play);
-    else
-        status = play_once(options, &cast, &play);
+    else {
+        cast_done = true;
+        failed = play.seed;
+        status = options->last_seed > options->first_seed ? many_run(options, &cast, &play, &failed)
+                                                          : play_once(options, &cast, &play);
+    }
     cast_fini(&cast);
+    if (options->save != NULL && status != EXIT_YES && cast_done)
+        status = keep(options, scenario, &play, failed);
+    scenario->faults = written;
     return status;
 }
 

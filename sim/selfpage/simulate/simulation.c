@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "core/physmem/status.h"
 #include "selfpage/scenario/judge.h"
+#include "selfpage/simulate/faults.h"
 
 /* How long until a recall from a task that is not attached yet is tried again. */
 #define RECALL_AGAIN_NS UINT64_C(5000000)
@@ -104,12 +105,18 @@ static int set_the_stage(struct simulated *simulation)
     int result;
 
     config.check_every = simulation->options->check_every;
+    if (scenario->faults != NULL) {
+        config.storm_until = scenario->faults->until_ns;
+        config.strict = true;
+    }
     result = play_init(&simulation->play, &config);
     if (result != 0)
         return result;
     for (uint32_t i = 0; i < scenario->tasks_count; i++)
         play_add(&simulation->play, &simulation->cast->actors[i], scenario->tasks[i].start_ns,
                  scenario->tasks[i].stop_ns);
+    if (scenario->faults != NULL)
+        play_storm(&simulation->play, faults_kinds(scenario, simulation->options->seed));
     for (uint32_t i = 0; i < scenario->events_count; i++)
         play_at(&simulation->play, scenario->events[i].at_ns, i);
     play_at(&simulation->play, scenario->timeout_ns, OTHER_TIMEOUT);
@@ -238,16 +245,17 @@ static int judge(struct simulated *simulation)
     outcome->hash = play->hash;
     outcome->events_played = play->events;
     outcome->virtual_ns = play->scene.now;
-    result = judge_tasks(outcome);
+    result = judge_rules(simulation);
+    if (result == 0)
+        result = judge_tasks(outcome);
     if (result == 0)
         result = judge_time(simulation);
     if (result == 0)
         result = judge_policies(outcome);
-    if (result == 0)
+    /* Under faults, who knows: the rules, and that all finish, remain. */
+    if (result == 0 && simulation->scenario->faults == NULL)
         result = judge_events(simulation);
-    if (result == 0)
-        result = judge_rules(simulation);
-    if (result == 0)
+    if (result == 0 && simulation->scenario->faults == NULL)
         result = judge_expressions(outcome);
     return result;
 }

@@ -1,0 +1,144 @@
+#include "selfpage/scenario/save.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* A text in double quotes. */
+static void put_text(FILE *out, const char *key, const char *text)
+{
+    if (text == NULL)
+        return;
+    fprintf(out, ", %s: \"", key);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+/* "KEY=VALUE,KEY=VALUE," as "KEY: VALUE, KEY: VALUE". */
+static void put_pairs(FILE *out, const char *text, const char *end)
+{
+    bool first = true;
+
+    while (text < end) {
+        size_t length = strcspn(text, ",;");
+
+        if (length > 0) {
+            const char *equals = memchr(text, '=', length);
+
+            fprintf(out, "%s%.*s: %.*s", first ? "" : ", ", (int)(equals - text), text,
+                    (int)(text + length - equals - 1), equals + 1);
+            first = false;
+        }
+        text += length + 1;
+    }
+}
+
+/* The text of a workload. */
+static void put_workload(FILE *out, const char *text)
+{
+    const char *end = text + strcspn(text, ";");
+    const char *separator = "";
+
+    fputs("\n  workload: { ", out);
+    put_pairs(out, text, end);
+    fputs(", phases: [ ", out);
+    while (*end != '\0') {
+        text = end + 1;
+        end = text + strcspn(text, ";");
+        fprintf(out, "%s{ ", separator);
+        put_pairs(out, text, end);
+        fputs(" }", out);
+        separator = ", ";
+    }
+    fputs(" ] }", out);
+}
+
+static void put_task(FILE *out, const struct scenario_task *task)
+{
+    fprintf(out, "- { name: %s", task->name);
+    put_text(out, "contract", task->contract);
+    put_text(out, "policy", task->policy);
+    put_text(out, "start", task->start);
+    put_text(out, "stop_after", task->stop_after);
+    put_text(out, "expect_exit", task->expect_exit);
+    if (task->renew != SCENARIO_RENEW_DEFAULT)
+        fprintf(out, ", renew: %s", task->renew == SCENARIO_RENEW_NO ? "no" : "yes");
+    if (task->load != NULL) {
+        fputs(",", out);
+        put_workload(out, task->load);
+    }
+    fputs(" }\n", out);
+}
+
+static void put_servers(FILE *out, const struct scenario *scenario)
+{
+    const struct scenario_physmem *physmem = &scenario->physmem;
+
+    fprintf(out, "physmem: { frames: %u, reserve: %u, seed: %llu", physmem->frames,
+            physmem->reserve, (unsigned long long)physmem->seed);
+    put_text(out, "arbiter", physmem->arbiter);
+    if (physmem->chaos_unmap > 0)
+        fprintf(out, ", chaos_unmap: %.9g", physmem->chaos_unmap);
+    fputs(" }\n", out);
+    if (scenario->swap == NULL)
+        return;
+    fprintf(out, "swap: { slots: %u", scenario->swap->slots);
+    if (scenario->swap->fail_writes > 0)
+        fprintf(out, ", fail_writes: %.9g", scenario->swap->fail_writes);
+    fputs(" }\n", out);
+}
+
+static void put_event(FILE *out, const struct scenario_event *event)
+{
+    if (event->task == NULL)
+        return;
+    fprintf(out, "- { at: %s, task: %s", event->at, event->task);
+    if (event->recall != 0)
+        fprintf(out, ", recall: %u", event->recall);
+    put_text(out, "signal", event->signal);
+    fputs(" }\n", out);
+}
+
+static void put_faults(FILE *out, const struct scenario_faults *faults)
+{
+    if (faults == NULL)
+        return;
+    fprintf(out, "faults: { until: %s", faults->until);
+    for (uint32_t i = 0; i < faults->kinds_count; i++)
+        fprintf(out, "%s%s", i == 0 ? ", kinds: [ " : ", ", faults->kinds[i]);
+    fprintf(out, "%s }\n", faults->kinds_count > 0 ? " ]" : "");
+}
+
+int save_scenario(const struct scenario *scenario, const char *path, const char *why,
+                  struct sp_error *error)
+{
+    FILE *out = fopen(path, "we");
+
+    if (out == NULL)
+        return error_set(error, errno, "%.160s: %s", path, strerror(errno));
+    for (const char *line = why; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+
+        fprintf(out, "# %.*s\n", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+    put_servers(out, scenario);
+    put_faults(out, scenario->faults);
+    fprintf(out, "timeout: %s\ntasks:\n", scenario->timeout != NULL ? scenario->timeout : "5m");
+    for (uint32_t i = 0; i < scenario->tasks_count; i++)
+        put_task(out, &scenario->tasks[i]);
+    if (scenario->events_count > 0)
+        fputs("events:\n", out);
+    for (uint32_t i = 0; i < scenario->events_count; i++)
+        put_event(out, &scenario->events[i]);
+    if (fclose(out) != 0)
+        return error_set(error, errno, "%.160s: %s", path, strerror(errno));
+    return 0;
+}

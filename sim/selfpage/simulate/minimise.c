@@ -1,0 +1,302 @@
+#include "selfpage/simulate/minimise.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "play/storm.h"
+#include "selfpage/scenario/save.h"
+#include "selfpage/simulate/faults.h"
+#include "workload/workload_text.h"
+
+/* The longest that one play may take, and plays in all. */
+#define PLAY_SECONDS 20u
+#define PLAYS_MOST   2000u
+
+struct minimising {
+    const struct scenario *from;
+    const char *policy;
+    const struct simulation_options *play;
+    struct scenario scenario; /* what is tried: lists of its own, elements of `from` */
+    struct scenario_faults faults;
+    char *kind_names[STORM_COUNT];
+    char until[32];
+    bool *without_task, *without_event;
+    uint64_t *references; /* of each task: the most of a phase; 0: as it was */
+    uint32_t kinds;
+    uint64_t until_ns;
+    unsigned plays;
+};
+
+/* ---- What is tried ---- */
+
+/* A workload whose phases have at most so many references, for free(). */
+static char *shortened(const char *load, uint64_t references)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    while (*load != '\0') {
+        size_t length = strcspn(load, ",;");
+
+        if (strncmp(load, "references=", 11) != 0)
+            fwrite(load, 1, length + (load[length] == ','), out);
+        load += length;
+        if (*load == ';' && strncmp(load + 1, "idle", 4) != 0)
+            fprintf(out, ";references=%llu,", (unsigned long long)references);
+        else if (*load == ';')
+            fputc(';', out);
+        load += *load != '\0';
+    }
+    if (fclose(out) != 0)
+        return NULL;
+    return text;
+}
+
+static void free_tried(struct minimising *m)
+{
+    for (uint32_t i = 0; i < m->scenario.tasks_count; i++)
+        free(m->scenario.tasks[i].load);
+    free(m->scenario.tasks);
+    free(m->scenario.events);
+    m->scenario.tasks = NULL;
+    m->scenario.events = NULL;
+    m->scenario.tasks_count = m->scenario.events_count = 0;
+}
+
+static int take_tasks(struct minimising *m)
+{
+    for (uint32_t i = 0; i < m->from->tasks_count; i++) {
+        struct scenario_task *task = &m->scenario.tasks[m->scenario.tasks_count];
+
+        if (m->without_task[i])
+            continue;
+        *task = m->from->tasks[i];
+        task->load =
+            m->references[i] > 0 ? shortened(task->load, m->references[i]) : strdup(task->load);
+        if (task->load == NULL)
+            return -ENOMEM;
+        m->scenario.tasks_count++;
+    }
+    return 0;
+}
+
+static void take_events(struct minimising *m)
+{
+    for (uint32_t i = 0; i < m->from->events_count; i++) {
+        struct scenario_event *event = &m->scenario.events[m->scenario.events_count];
+
+        *event = m->from->events[i];
+        for (uint32_t t = 0; t < m->scenario.tasks_count && !m->without_event[i]; t++)
+            if (strcmp(m->scenario.tasks[t].name, event->task) == 0) {
+                event->target = t;
+                m->scenario.events_count++;
+                break;
+            }
+    }
+}
+
+static int make_tried(struct minimising *m)
+{
+    m->scenario = *m->from;
+    m->scenario.tasks_count = m->scenario.events_count = 0;
+    m->scenario.tasks = calloc(m->from->tasks_count, sizeof *m->scenario.tasks);
+    m->scenario.events = calloc(m->from->events_count + 1, sizeof *m->scenario.events);
+    m->scenario.physmem.seed = m->play->seed;
+    if (m->scenario.tasks == NULL || m->scenario.events == NULL)
+        return -ENOMEM;
+    if (m->from->faults != NULL) {
+        snprintf(m->until, sizeof m->until, "%lluns", (unsigned long long)m->until_ns);
+        m->faults = (struct scenario_faults){
+            .until = m->until, .until_ns = m->until_ns, .kinds = m->kind_names};
+        m->faults.kinds_count = faults_names(m->kinds, m->kind_names);
+        m->scenario.faults = m->kinds != 0 ? &m->faults : NULL;
+    }
+    if (take_tasks(m) != 0)
+        return -ENOMEM;
+    take_events(m);
+    return 0;
+}
+
+/* ---- Does it fail? ---- */
+
+/* In a process of its own, which may die of it. */
+static void play_and_exit(struct minimising *m)
+{
+    struct outcome outcome;
+    struct sp_error error;
+    struct cast cast;
+    bool passed = true;
+
+    alarm(PLAY_SECONDS);
+    if (cast_init(&cast, &m->scenario, m->policy, &error) == 0 &&
+        simulation_run(&cast, m->play, &outcome, &error) == 0)
+        passed = outcome_passed(&outcome);
+    _exit(passed ? 0 : 1);
+}
+
+/* 1: it fails, 0: it does not, or takes too long; or a negative errno. */
+static int fails(struct minimising *m)
+{
+    int result = make_tried(m), status = 0;
+    pid_t pid;
+
+    if (result == 0 && m->scenario.tasks_count > 0 && m->plays++ < PLAYS_MOST) {
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+            if (freopen("/dev/null", "w", stderr) == NULL)
+                _exit(0);
+            play_and_exit(m);
+        }
+        while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            continue;
+        result = pid < 0               ? -errno
+                 : WIFSIGNALED(status) ? WTERMSIG(status) != SIGALRM
+                                       : WEXITSTATUS(status) == 1;
+    }
+    free_tried(m);
+    return result;
+}
+
+/* ---- Steps ---- */
+
+/* Leave out each element of a list that is not needed. */
+static int leave_out(struct minimising *m, bool *without, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int result;
+
+        if (without[i])
+            continue;
+        without[i] = true;
+        result = fails(m);
+        if (result < 0)
+            return result;
+        without[i] = result == 1;
+    }
+    return 0;
+}
+
+static int leave_out_kinds(struct minimising *m)
+{
+    for (uint32_t kind = 0; kind < STORM_COUNT; kind++) {
+        uint32_t before = m->kinds;
+        int result;
+
+        m->kinds &= ~(UINT32_C(1) << kind);
+        result = m->kinds == before ? 1 : fails(m);
+        if (result < 0)
+            return result;
+        if (result == 0)
+            m->kinds = before;
+    }
+    return 0;
+}
+
+static int shorten_storm(struct minimising *m)
+{
+    while (m->until_ns > 1000000) {
+        int result;
+
+        m->until_ns /= 2;
+        result = fails(m);
+        if (result <= 0) {
+            m->until_ns *= 2;
+            return result;
+        }
+    }
+    return 0;
+}
+
+static int shorten_workload(struct minimising *m, uint32_t task)
+{
+    struct workload workload;
+    uint64_t most = 0;
+
+    if (workload_text_parse(&workload, m->from->tasks[task].load, NULL) != 0)
+        return -EINVAL;
+    for (uint32_t i = 0; i < workload.phases; i++)
+        if (workload.phase[i].references > most)
+            most = workload.phase[i].references;
+    for (uint64_t references = most / 2; references > 0; references /= 2) {
+        uint64_t before = m->references[task];
+        int result;
+
+        m->references[task] = references;
+        result = fails(m);
+        if (result < 0)
+            return result;
+        if (result == 0) {
+            m->references[task] = before;
+            break;
+        }
+    }
+    return 0;
+}
+
+static int reduce(struct minimising *m)
+{
+    int result = leave_out(m, m->without_task, m->from->tasks_count);
+
+    if (result == 0)
+        result = leave_out(m, m->without_event, m->from->events_count);
+    if (result == 0 && m->from->faults != NULL)
+        result = leave_out_kinds(m);
+    if (result == 0 && m->from->faults != NULL)
+        result = shorten_storm(m);
+    for (uint32_t i = 0; i < m->from->tasks_count && result == 0; i++)
+        if (!m->without_task[i])
+            result = shorten_workload(m, i);
+    return result;
+}
+
+static int save(struct minimising *m, const char *path, struct sp_error *error)
+{
+    char why[200];
+    int result = make_tried(m);
+
+    snprintf(why, sizeof why,
+             "Fails: selfpage simulate %.80s\nMade smaller by %u plays of a scenario of %u tasks.",
+             path, m->plays, m->from->tasks_count);
+    if (result == 0)
+        result = save_scenario(&m->scenario, path, why, error);
+    else
+        error_set(error, ENOMEM, "out of memory");
+    if (result == 0)
+        fprintf(stderr, "selfpage: %u tasks and %u events are left, after %u plays: %s\n",
+                m->scenario.tasks_count, m->scenario.events_count, m->plays, path);
+    free_tried(m);
+    return result;
+}
+
+int minimise_scenario(const struct scenario *scenario, const char *policy,
+                      const struct simulation_options *play, const char *path,
+                      struct sp_error *error)
+{
+    struct minimising m = {.from = scenario, .policy = policy, .play = play};
+    int result = -ENOMEM;
+
+    m.kinds = faults_kinds(scenario, play->seed);
+    m.until_ns = scenario->faults != NULL ? scenario->faults->until_ns : 0;
+    m.without_task = calloc(scenario->tasks_count, sizeof *m.without_task);
+    m.without_event = calloc(scenario->events_count + 1, sizeof *m.without_event);
+    m.references = calloc(scenario->tasks_count, sizeof *m.references);
+    if (m.without_task != NULL && m.without_event != NULL && m.references != NULL)
+        result = reduce(&m);
+    if (result == 0)
+        result = save(&m, path, error);
+    else
+        error_set(error, -result, "cannot be made smaller: %s", strerror(-result));
+    free(m.without_task);
+    free(m.without_event);
+    free(m.references);
+    return result;
+}

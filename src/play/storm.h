@@ -1,0 +1,51 @@
+/* What goes wrong in a play, and when: a function of the seed.
+ *
+ * Each kind of fault strikes each actor at times of its own, drawn from random numbers that are the actor's
+ * and the kind's: an actor, or a kind, less changes no other fault. After a while the storm is over, and
+ * whoever lives must get on. */
+#ifndef PLAY_STORM_H
+#define PLAY_STORM_H
+
+#include "play/actor.h"
+
+/* X(NAME, name, what it is) */
+#define STORM_KINDS(X)                                                                             \
+    X(DELAY, delay, "messages from and to a task come later")                                      \
+    X(HANG, hang, "a task does nothing for a while, and hears nothing")                            \
+    X(DIE, die, "a task dies, and comes again")                                                    \
+    X(DROP, drop, "the connections of a task are lost: it ends, and comes again")                  \
+    X(SLOW, slow, "swap takes longer")                                                             \
+    X(FAIL, fail, "writes to swap fail")                                                           \
+    X(FULL, full, "swap has no room for tasks that come")
+
+enum storm_kind {
+#define STORM_ENUM(NAME, name, what) STORM_##NAME,
+    STORM_KINDS(STORM_ENUM)
+#undef STORM_ENUM
+        STORM_COUNT
+};
+
+_Static_assert(STORM_COUNT == ACTOR_FAULTS, "an actor has random numbers for each kind");
+
+#define STORM_ALL ((1u << STORM_COUNT) - 1)
+
+/* The kinds that a seed draws: each is there for half of the seeds, and how often it strikes is drawn, too
+ * (storm_begin). */
+uint32_t storm_swarm(uint64_t seed);
+
+/* The first fault of each of these kinds (bits) for each actor, up to time `until`. The entries in the queue are
+ * SCENE_FAULT, with the kind as their value. */
+void storm_begin(struct scene *scene, struct actor *actors, uint32_t count, uint32_t kinds,
+                 uint64_t seed, uint64_t until);
+
+/* A fault strikes an actor now; the next of its kind is drawn. What befalls swap befalls it in the name of the
+ * first actor. */
+void storm_strike(struct scene *scene, struct actor *actor, enum storm_kind kind, uint64_t until);
+
+/* What befell swap is over. */
+void storm_relieve(struct scene *scene, enum storm_kind kind);
+
+/* How long an actor that has lost a life stays away. */
+uint64_t storm_absence(struct actor *actor);
+
+#endif
