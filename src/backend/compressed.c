@@ -84,6 +84,14 @@ void compressed_close(void *devicep)
     free(device);
 }
 
+/* The device below need not keep a block that is free. With the lock: nobody can take the block meanwhile. */
+static void block_discard(void *context, uint32_t block)
+{
+    const struct compressed_device *device = context;
+
+    below_discard(&device->below, block, 1);
+}
+
 /* Open what is below, and read its header if it existed. */
 static int inner_open(struct compressed_device *device, const struct swap_backend_wish *wish,
                       struct sp_error *error)
@@ -99,6 +107,10 @@ static int inner_open(struct compressed_device *device, const struct swap_backen
     device->own_head = wish->keep ? compressed_records_bytes(wish->pages) : 0;
     inner.head = device->own_head + wish->head;
     code = below_open(&device->below, &inner, below_device(wish->place), blocks, error);
+    if (code == 0) {
+        device->space.on_free = block_discard;
+        device->space.context = device;
+    }
     return code == 0 && device->below.facts.existed ? compressed_records_judge(device, error)
                                                     : code;
 }

@@ -14,6 +14,7 @@
     X(memory)       \
     X(nbd)          \
     X(nbd_unix)     \
+    X(upstream)     \
     X(zstd)         \
     X(lz4)          \
     X(debug)

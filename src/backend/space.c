@@ -60,6 +60,8 @@ static void block_settle(struct space *space, uint32_t block)
     if (is_free) {
         bitmap_set(&space->free, block);
         space->blocks_free++;
+        if (space->on_free != NULL)
+            space->on_free(space->context, block);
     } else {
         bitmap_clear(&space->free, block);
         space->blocks_free--;

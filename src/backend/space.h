@@ -44,6 +44,8 @@ struct space {
     uint32_t pages_used;
     uint32_t pages_whole; /* of these, those that take a whole block */
     uint64_t granules_used;
+    void (*on_free)(void *context, uint32_t block); /* the owner's: a block is free now; or NULL */
+    void *context;
     uint32_t cursor;           /* where the next search for a free block starts */
     uint32_t sweep;            /* the same for blocks that are nearly empty */
     struct bitmap free;        /* blocks */

@@ -15,12 +15,13 @@
 #include "backend/registry.h"
 #include "base/random.h"
 #include "nbd_server.h"
+#include "server_process.h"
 
 #define PAGES       64u
 #define HEAD        (2 * SWAP_PAGE)
 #define THREADS     4u
 #define CHAIN_MAX   4u
-#define CHAINS_MAX  96u
+#define CHAINS_MAX  128u
 #define STORIES_MAX 1024u
 
 /* Backends in front of each other, with their options: {"debug:", "file:"}. */
@@ -44,6 +45,9 @@ struct device {
 
 /* For all places on a block server: one at a time is used. */
 static struct nbd_server nbd;
+
+/* For all places on another swap server. */
+static struct server_process upper;
 
 /* Make the export one that no server has used. */
 static void nbd_clear(void)
@@ -74,7 +78,8 @@ static void place_make(struct device *device, const struct chain *chain)
         nbd_clear();
         snprintf(device->place, sizeof(device->place), "%s%s", place, strchr(uri, ':') + 1);
     } else {
-        snprintf(device->place, sizeof(device->place), "%s", place);
+        snprintf(device->place, sizeof(device->place), "%s%s", place,
+                 strstr(chain->place, "SOCKET") != NULL ? upper.socket : "");
     }
 }
 
@@ -292,7 +297,8 @@ static void a_device_holds_what_the_model_holds(void **state)
 {
     const struct chain *chain = *state;
     struct model model = {.random = random_seeded(7)};
-    unsigned steps = (RUNNING_ON_VALGRIND ? 60 : 600) / (chain->place[0] == '/' ? 4 : 1);
+    unsigned steps = (RUNNING_ON_VALGRIND ? 60 : 600) /
+                     (chain->place[0] == '/' || chain->place[0] == '[' ? 4 : 1);
     struct device device;
 
     place_make(&device, chain);
@@ -443,7 +449,8 @@ static const char *const files[] = {BACKENDS(FILE_NAME) "registry.c", "below.c",
                                     "compressed.c", "compressed_merge.c", "compressed_pages.c",
                                     "compressed_records.c", "compressed_worker.c", "space.c",
                                     /* and nbd.c and nbd_unix.c */
-                                    "nbd_device.c", "nbd_queue.c", "nbd_absent.c"};
+                                    "nbd_device.c", "nbd_queue.c", "nbd_absent.c",
+                                    "upstream_link.c"};
 
 /* Each source file of the folder is a backend with a line in the registry. */
 static void no_backend_is_forgotten(void **state)
@@ -519,7 +526,8 @@ static void chain_add(const char *first, const char *second, const char *third)
         bottom = backend_registry_find(below_device(place), &place);
     chain->place = bottom->place;
     chain->shares = bottom->shares;
-    if (strcmp(chain->place, "PATH") != 0 && chain->place[0] != '/' && chain->place[0] != '\0')
+    if (strcmp(chain->place, "PATH") != 0 && chain->place[0] != '/' && chain->place[0] != '\0' &&
+        strstr(chain->place, "SOCKET") == NULL)
         abort(); /* teach place_make what such a place is */
 }
 
@@ -570,21 +578,24 @@ static void test_add(const char *name, CMUnitTestFunction function, const struct
     tests_count++;
 }
 
-static int nbd_setup(void **state)
+static int servers_start(void **state)
 {
+    static const char *const slots[] = {"--slots", "1024", "--device", "mem:", NULL};
     static const char *const arguments[] = {"memory", "8M", NULL};
 
     (void)state;
     if (nbd_server_exists())
         nbd_server_init(&nbd, arguments);
-    return 0;
+    assert_int_equal(server_process_init(&upper), 0);
+    return server_process_start(&upper, TEST_BINDIR "/selfpage-swap", slots);
 }
 
-static int nbd_teardown(void **state)
+static int servers_stop(void **state)
 {
     (void)state;
     if (nbd_server_exists())
         nbd_server_fini(&nbd);
+    server_process_fini(&upper);
     return 0;
 }
 
@@ -596,5 +607,6 @@ int main(void)
     for (size_t i = 0; i < chains_count; i++)
         for (size_t story = 0; story < sizeof(stories) / sizeof(stories[0]); story++)
             test_add(stories[story].name, stories[story].function, &chains[i]);
-    return _cmocka_run_group_tests("backend_suite", tests, tests_count, nbd_setup, nbd_teardown);
+    return _cmocka_run_group_tests("backend_suite", tests, tests_count, servers_start,
+                                   servers_stop);
 }
