@@ -151,7 +151,10 @@ enum sp_reason {
     SP_REASON_NOT_ENTITLED =
         19, /**< more than the policy server's limits for the task or its user; or a lease is not
                  renewed, since other tasks wait and the arbiter leaves this one less */
-    SP_REASONS = 20,
+    SP_REASON_UPSTREAM =
+        20, /**< physmem is itself a task of another physmem, which has taken memory
+                                  back by force, or has ended */
+    SP_REASONS = 21,
 };
 
 /** A part split off from a contract. */

@@ -28,17 +28,29 @@ struct backing {
     struct backing *prev;
     uint64_t begun_ns; /* when the change under way was submitted */
     int fd;
-    int reading;   /* a descriptor for tasks that may only read; -1: not opened yet */
-    int error;     /* of the change that has ended */
-    bool given;    /* somebody else has had a descriptor */
-    bool changing; /* the errand is under way */
-    bool doomed;   /* must be truncated and closed after that */
+    int reading;            /* a descriptor for tasks that may only read; -1: not opened yet */
+    int error;              /* of the change that has ended */
+    struct lease *lease;    /* NULL: the memory is physmem's own */
+    uint32_t handle;        /* of the extent */
+    uint32_t pages;         /* that its task is told of */
+    struct waiter *waiters; /* for the lease to be ready */
+    bool given;             /* somebody else has had a descriptor */
+    bool changing;          /* the errand is under way */
+    bool doomed;            /* must be truncated and closed after that */
     bool closed;
     bool late;                     /* its task was ended for it */
     uint64_t clear[EXTENT_WORDS];  /* pages to clear */
     uint64_t clears[EXTENT_WORDS]; /* pages that the errand clears */
     struct contents *fill;         /* to write, in this order */
     struct contents *fills;        /* that the errand writes, after it has cleared */
+};
+
+/* A task that waits for a lease to be ready. */
+struct waiter {
+    struct waiter *next;
+    struct seat *seat; /* one reference */
+    bool sends[2];     /* the descriptor is to be sent to it: to write, to read */
+    bool held;         /* replies to it wait */
 };
 
 /* Contents of pages in a row that are on their way to an extent. */
@@ -147,6 +159,8 @@ static int page_read(const struct backing *backing, uint32_t page, uint8_t *byte
         if (is_marked(clears[i], page) && (i == 0 || backing->changing))
             return 0;
     }
+    if (backing->fd < 0)
+        return 0;
     got = pread(backing->fd, bytes, SP_PAGE_SIZE, (off_t)page * (off_t)SP_PAGE_SIZE);
     return got < 0 ? -errno : 0;
 }
@@ -182,9 +196,9 @@ static void change(struct errand *errand)
     int code = 0;
 
     if (backing->doomed) {
-        code = extent_truncate(backing->fd);
-        backing->error = code;
-        close(backing->fd);
+        backing->error = backing->fd >= 0 ? extent_truncate(backing->fd) : 0;
+        if (backing->fd >= 0)
+            close(backing->fd);
         if (backing->reading >= 0)
             close(backing->reading);
         backing->closed = true;
@@ -230,6 +244,8 @@ static void backing_free(struct backing *backing)
 {
     struct service *service = backing->service;
 
+    if (backing->lease != NULL)
+        lease_end(backing->lease);
     service->extents--;
     backing->user->extents--;
     backing->seat->extents--;
@@ -242,13 +258,23 @@ static void backing_free(struct backing *backing)
 
 static void changed(struct errand *errand);
 
+/* Whether there is a change to make, and memory to make it in. */
+static bool has_change(const struct backing *backing)
+{
+    if (backing->doomed)
+        return true;
+    if (backing->lease != NULL &&
+        (backing->fd < 0 || (backing->fill != NULL && !lease_is_ready(backing->lease))))
+        return false;
+    return has_marks(backing->clear) || backing->fill != NULL;
+}
+
 /* Begin the next change, if there is one to make. */
 static void change_next(struct backing *backing)
 {
     struct service *service = backing->service;
 
-    if (backing->changing ||
-        (!backing->doomed && !has_marks(backing->clear) && backing->fill == NULL))
+    if (backing->changing || !has_change(backing))
         return;
     contents_free(&backing->fills);
     backing->fills = backing->fill;
@@ -284,12 +310,107 @@ static void changed(struct errand *errand)
     if (backing->error < 0 && backing->fills != NULL)
         seat_end(seat, "contents of its pages could not be moved: they are lost");
     contents_free(&backing->fills);
+    if (backing->lease != NULL && !backing->closed)
+        lease_clean(backing->lease, backing->clears);
     if (backing->closed)
         backing_free(backing);
     else
         change_next(backing); /* before the replies that wait for it, too */
     seat_cleared(service, seat);
     seat_release(seat);
+}
+
+/* ---- Leases ---- */
+
+/* The waiter for this task; NULL, and the server fails, without memory. */
+static struct waiter *waiter_for(struct backing *backing, struct seat *seat)
+{
+    struct waiter *waiter = backing->waiters;
+
+    while (waiter != NULL && waiter->seat != seat)
+        waiter = waiter->next;
+    if (waiter != NULL)
+        return waiter;
+    waiter = calloc(1, sizeof(*waiter));
+    if (waiter == NULL) {
+        backing->service->failed = true;
+        return NULL;
+    }
+    waiter->seat = seat;
+    seat->references++;
+    waiter->next = backing->waiters;
+    backing->waiters = waiter;
+    return waiter;
+}
+
+/* Replies to the task wait until the lease is ready. */
+static void await(struct backing *backing, struct seat *seat)
+{
+    struct waiter *waiter = lease_is_ready(backing->lease) ? NULL : waiter_for(backing, seat);
+
+    if (waiter == NULL || waiter->held)
+        return;
+    waiter->held = true;
+    seat->clearing++;
+}
+
+/* Nobody waits any more. */
+static void waiters_end(struct backing *backing, struct waiter *waiter)
+{
+    while (waiter != NULL) {
+        struct waiter *next = waiter->next;
+
+        if (waiter->held)
+            seat_cleared(backing->service, waiter->seat);
+        seat_release(waiter->seat);
+        free(waiter);
+        waiter = next;
+    }
+}
+
+static void send_extent(struct backing *backing, struct seat *seat, bool read_only);
+
+void backing_ready(void *owner)
+{
+    struct backing *backing = owner;
+    struct waiter *waiters = backing->waiters;
+
+    backing->waiters = NULL;
+    backing->fd = backing->lease->fd;
+    for (struct waiter *waiter = waiters; waiter != NULL; waiter = waiter->next)
+        for (unsigned read_only = 0; read_only < 2; read_only++)
+            if (waiter->sends[read_only])
+                send_extent(backing, waiter->seat, read_only != 0);
+    change_next(backing);
+    waiters_end(backing, waiters);
+}
+
+void backing_refused(void *owner)
+{
+    struct backing *backing = owner;
+
+    log_line(&backing->service->server.log, "extent",
+             "the physmem above gives no more extents to this one: its contract is for too few "
+             "frames, or its tasks use slots too far apart");
+    seat_end(backing->seat, "there is no extent for it above");
+}
+
+uint32_t backing_extent(const void *owner)
+{
+    const struct backing *backing = owner;
+
+    return backing->handle;
+}
+
+void backing_use(struct service *service, struct seat *seat, uint32_t descriptor, uint32_t first,
+                 uint32_t count)
+{
+    struct backing *backing = backing_at(service, descriptor);
+
+    if (backing->lease == NULL)
+        return;
+    lease_use(backing->lease, first, count);
+    await(backing, seat);
 }
 
 /* ---- Effects ---- */
@@ -305,6 +426,16 @@ static bool may_have_one(const struct service *service, const struct seat *seat)
            (user->uid == geteuid() && seat->extents < BACKING_SHARE_OWN);
 }
 
+/* The descriptor of memory of one's own; -1: it is a lease, whose descriptor comes later. Or a negative
+ * errno. */
+static int memory_make(struct service *service, struct backing *backing, uint32_t pages)
+{
+    if (service->relet == NULL)
+        return extent_create("selfpage", pages, NULL);
+    backing->lease = lease_new(&service->relet->book, backing, pages);
+    return backing->lease != NULL ? -1 : -ENOMEM;
+}
+
 /* A backing for an extent of this task, or a negative errno. */
 static int backing_new(struct service *service, struct seat *seat, uint32_t pages,
                        struct backing **backingp)
@@ -314,15 +445,18 @@ static int backing_new(struct service *service, struct seat *seat, uint32_t page
 
     if (!may_have_one(service, seat))
         return -EMFILE;
+    if (service->relet != NULL && service->relet->book.leases >= LEASE_MOST)
+        return -EMFILE;
     backing = calloc(1, sizeof(*backing));
     if (backing == NULL)
         return -ENOMEM;
-    fd = extent_create("selfpage", pages, NULL);
-    if (fd < 0) {
+    fd = memory_make(service, backing, pages);
+    if (fd == -ENOMEM || (fd < 0 && service->relet == NULL)) {
         free(backing);
         return fd;
     }
     backing->service = service;
+    backing->pages = pages;
     backing->fd = fd;
     backing->reading = -1;
     backing->seat = seat;
@@ -355,6 +489,7 @@ void backing_make(struct service *service, const struct physmem_effect *effect)
         return;
     }
     service->backing[number] = backing;
+    backing->handle = effect->extent.extent;
     physmem_extent_ready(service->physmem, clock_now_ns(), effect->extent.extent, (uint32_t)number,
                          0);
 }
@@ -368,24 +503,37 @@ static int reading_of(struct backing *backing)
     return backing->reading;
 }
 
-void backing_send(struct service *service, const struct physmem_effect *effect)
+/* Send the descriptor. */
+static void send_extent(struct backing *backing, struct seat *seat, bool read_only)
 {
-    struct backing *backing = backing_of(service, effect);
+    struct service *service = backing->service;
+    int fd = read_only ? reading_of(backing) : backing->fd;
     struct wire_message *message;
-    int fd = backing->fd;
 
-    if (effect->extent.read_only)
-        fd = reading_of(backing);
     if (fd < 0) {
         extent_fail(service, "open", fd);
-        seat_end(seat_of(effect), "an extent that it may read cannot be opened");
+        seat_end(seat, "an extent that it may read cannot be opened");
         return;
     }
     message = send_begin(service, WIRE_EXTENT, 0);
-    message->extent.extent = effect->extent.extent;
-    message->extent.pages = effect->extent.count;
+    message->extent.extent = backing->handle;
+    message->extent.pages = backing->pages;
     backing->given = true;
-    send_to(service, seat_of(effect)->request, fd);
+    send_to(service, seat->request, fd);
+}
+
+void backing_send(struct service *service, const struct physmem_effect *effect)
+{
+    struct backing *backing = backing_of(service, effect);
+    struct waiter *waiter;
+
+    if (backing->fd >= 0) {
+        send_extent(backing, seat_of(effect), effect->extent.read_only);
+        return;
+    }
+    waiter = waiter_for(backing, seat_of(effect));
+    if (waiter != NULL)
+        waiter->sends[effect->extent.read_only] = true;
 }
 
 void backing_punch(struct service *service, const struct physmem_effect *effect)
@@ -398,6 +546,8 @@ void backing_punch(struct service *service, const struct physmem_effect *effect)
         backing->clear[page / WORD_BITS] |= UINT64_C(1) << page % WORD_BITS;
     for (uint32_t page = effect->extent.offset; page < end; page++)
         contents_forget(backing->fill, page);
+    if (backing->lease != NULL)
+        lease_soil(backing->lease, effect->extent.offset, effect->extent.count);
     change_next(backing);
 }
 
@@ -439,6 +589,10 @@ void backing_copy(struct service *service, const struct physmem_effect *effect)
     while (*link != NULL)
         link = &(*link)->next;
     *link = contents;
+    if (to->lease != NULL) {
+        lease_use(to->lease, effect->move.to_page, count);
+        await(to, to->seat);
+    }
     change_next(to);
 }
 
@@ -447,8 +601,8 @@ void backing_audit(struct service *service, const struct physmem_effect *effect)
     const struct backing *backing = backing_of(service, effect);
     int64_t pages;
 
-    if (backing->changing)
-        return; /* pages are there that are not to be */
+    if (backing->changing || backing->fd < 0)
+        return; /* pages are there that are not to be; or none are */
     pages = extent_blocks(backing->fd);
     if (pages < 0)
         extent_fail(service, "audit", pages);
@@ -460,9 +614,12 @@ void backing_audit(struct service *service, const struct physmem_effect *effect)
 void backing_destroy(struct service *service, const struct physmem_effect *effect)
 {
     struct backing *backing = backing_of(service, effect);
+    struct waiter *waiters = backing->waiters;
 
     number_give_up(service, effect->extent.descriptor);
     backing->doomed = true;
+    backing->waiters = NULL;
+    waiters_end(backing, waiters);
     change_next(backing);
 }
 

@@ -31,6 +31,18 @@ void backing_copy(struct service *service, const struct physmem_effect *effect);
 void backing_audit(struct service *service, const struct physmem_effect *effect);
 void backing_destroy(struct service *service, const struct physmem_effect *effect);
 
+/* Pages of an extent are given to a task, by a reply that follows: if they are leased from another
+ * physmem, the reply waits until they are there. */
+void backing_use(struct service *service, struct seat *seat, uint32_t descriptor, uint32_t first,
+                 uint32_t count);
+
+/* What becomes of a lease, whose owner is a backing: see lease.h. */
+void backing_ready(void *owner);
+void backing_refused(void *owner);
+
+/* The handle of the extent of a backing that owns a lease. */
+uint32_t backing_extent(const void *owner);
+
 /* End tasks whose extents should have been cleared by now. */
 void backing_end_late(struct service *service);
 

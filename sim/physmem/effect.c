@@ -62,8 +62,10 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         message->allocated.zeroed = effect->allocated.zeroed;
         break;
     case PHYSMEM_REPLY_MAPPED:
-        send_begin(service, WIRE_MAPPED, 0);
         items = physmem_map_items(service->physmem, effect->mapped.first);
+        for (uint32_t i = 0; i < effect->mapped.count; i++)
+            backing_use(service, seat, items[i].descriptor, items[i].offset, items[i].count);
+        send_begin(service, WIRE_MAPPED, 0);
         message->mapped.items_count = (uint16_t)effect->mapped.count;
         for (uint32_t i = 0; i < effect->mapped.count; i++)
             message->mapped.items[i] = (struct wire_map){
@@ -198,8 +200,10 @@ static void send_repossessed(struct service *service, const struct physmem_effec
     struct wire_message *message = send_begin(service, WIRE_REPOSSESSED, 0);
 
     log_line(&service->server.log, "repossess",
-             "%u frames of task %s (process %u) were repossessed: a recall was missed",
-             effect->repossessed.frames, identity->name, identity->pid);
+             "%u frames of task %s (process %u) were repossessed: %s", effect->repossessed.frames,
+             identity->name, identity->pid,
+             effect->repossessed.id != 0 ? "a recall was missed"
+                                         : "an extent had more pages than frames");
     message->repossessed.id = effect->repossessed.id;
     message->repossessed.container = effect->repossessed.container;
     message->repossessed.frames = effect->repossessed.frames;
@@ -355,6 +359,12 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_EXTENT_DESTROY:
         backing_destroy(service, effect);
+        break;
+    case PHYSMEM_UPSTREAM_ASK:
+        lease_ask(&service->relet->book, effect->upstream.frames, effect->upstream.extra);
+        break;
+    case PHYSMEM_UPSTREAM_RETURN:
+        lease_return(&service->relet->book, effect->upstream.frames);
         break;
     case PHYSMEM_POLICYSERVER_RING:
         policyserver_ring(service, effect->ring);

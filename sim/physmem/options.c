@@ -65,6 +65,12 @@ static const struct option_row rows[] = {
      .help = "frames of one page (4 KiB) each"},
     {"socket", OPTION_TEXT, FIELD(socket), .value = "PATH",
      .help = "where tasks and observers connect"},
+    {"upstream", OPTION_TEXT, FIELD(upstream), .value = "PATH",
+     .help = "instead of frames of its own, give out those that the physmem at this socket grants"},
+    {"contract", OPTION_TEXT, FIELD(contract), .value = "TERMS",
+     .help = "with it: what to hold there, as guaranteed=500;extra=200,drop=2s"},
+    {"name", OPTION_TEXT, FIELD(name), .value = "NAME",
+     .help = "with it: the name of this task there (default: physmem)"},
     {"reserve", OPTION_U32, FIELD(reserve), 0, BUDDY_FRAMES_MAX - 1, .value = "N",
      .help = "frames that no contract is promised (default: 0)"},
     {"max-term", OPTION_CALL, .take = max_term_take, .value = "TIME",
@@ -97,11 +103,17 @@ static int check(void *arg, struct sp_error *error)
 {
     const struct physmem_options *options = arg;
 
-    if (options->frames == 0)
+    if ((options->upstream != NULL) != (options->contract != NULL))
+        return error_set(error, EINVAL, "--upstream and --contract belong together (see --help)");
+    if (options->frames != 0 && options->upstream != NULL)
+        return error_set(error, EINVAL,
+                         "--frames and --upstream exclude each other: the frames are those of "
+                         "--contract");
+    if (options->frames == 0 && options->upstream == NULL)
         return error_set(error, EINVAL, "--frames is missing (see --help)");
     if (options->socket == NULL)
         return error_set(error, EINVAL, "--socket is missing (see --help)");
-    if (options->reserve >= options->frames)
+    if (options->upstream == NULL && options->reserve >= options->frames)
         return error_set(error, EINVAL, "--reserve %u leaves none of --frames %u", options->reserve,
                          options->frames);
     return 0;
@@ -110,7 +122,8 @@ static int check(void *arg, struct sp_error *error)
 const struct options_syntax physmem_options_syntax = {
     .program = "selfpage-physmem",
     .version = SELFPAGE_VERSION,
-    .usage = "--frames N --socket PATH [options]",
+    .usage = "--frames N --socket PATH [options]\n"
+             "       selfpage-physmem --upstream PATH --contract TERMS --socket PATH [options]",
     .about = about,
     .notes = notes,
     .rows = rows,

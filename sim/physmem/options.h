@@ -21,6 +21,9 @@ struct physmem_options {
     uint32_t frames;
     uint32_t reserve;
     const char *socket;
+    const char *upstream;      /* socket of the physmem above; NULL: none */
+    const char *contract;      /* with it */
+    const char *name;          /* there */
     const char *arbiter;       /* NAME[:PARAMS] or PATH[:PARAMS] */
     uint64_t max_term_ns;      /* SP_FOREVER: no limit */
     uint64_t max_grace_ns;     /* 0: the default */
@@ -36,7 +39,8 @@ struct physmem_options {
 /* What options there are unless given. */
 #define PHYSMEM_OPTIONS_DEFAULTS                                                                   \
     {                                                                                              \
-        .arbiter = "excess", .max_term_ns = SP_FOREVER, .seed = 1, .ready_fd = -1                  \
+        .arbiter = "excess", .name = "physmem", .max_term_ns = SP_FOREVER, .seed = 1,              \
+        .ready_fd = -1                                                                             \
     }
 
 /* Of a struct physmem_options, whose strings then point into argv. */

@@ -10,6 +10,7 @@
 #include "os/heap.h"
 #include "os/limits.h"
 #include "policyserver.h"
+#include "relet.h"
 #include "run.h"
 #include "session.h"
 #include "backing.h"
@@ -81,6 +82,7 @@ static void on_stop(struct server *server)
 {
     struct service *service = server->user;
 
+    relet_stop(service);
     uv_close((uv_handle_t *)&service->deadline, NULL);
     uv_close((uv_handle_t *)&service->audit, NULL);
     uv_close((uv_handle_t *)&service->chaos, NULL);
@@ -160,19 +162,24 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         return code;
     config.arbiter = choice->arbiter;
     memcpy(config.arbiter_params, choice->params, sizeof(config.arbiter_params));
+    if (options->upstream != NULL)
+        code = relet_open(service, options, &config, error);
+    if (code != 0)
+        return code;
+    service->frames = config.frames;
     service->sample_period_ms = options->sample_period_ns / CLOCK_NS_PER_MS;
     if (service->sample_period_ms == 0 && (config.arbiter->flags & SP_ARBITER_IDLE) != 0)
         service->sample_period_ms = SAMPLE_PERIOD_MS;
     code = physmem_new(&service->physmem, &config);
     if (code != 0)
-        return error_set(error, -code, "cannot keep books for %u frames: %s", options->frames,
+        return error_set(error, -code, "cannot keep books for %u frames: %s", config.frames,
                          strerror(-code));
     server.handlers.on_stop = on_stop;
     code = server_start(&service->server, loop, &server, error);
     if (code == 0)
         handles_start(service, loop);
     service->started = true;
-    return code;
+    return code == 0 && service->relet != NULL ? relet_start(service, loop, error) : code;
 }
 
 void service_fini(struct service *service)
@@ -181,6 +188,7 @@ void service_fini(struct service *service)
         server_fini(&service->server);
     physmem_free(&service->physmem);
     backing_fini(service);
+    relet_end(service);
     policyserver_fini(service);
     arbiter_unload(&service->arbiter);
 }

@@ -5,14 +5,16 @@
  *
  *     main
  *     service                         start, timers, end
- *     session                         connections: roles, and what their messages ask the core
+ *     session     relet               connections: roles, and what their messages ask the core; what
+ *                                     the physmem above says
  *     run         observer            effects until there are none, and the deadline; STATUS
  *     effect                          one effect
  *     policyserver  backing  stack    control; extents; frame stacks
  *     weak                            weak references and locks, on the wire
  *     table         seat              the table shared with policy servers; a task's connections
- *     send
- *     trace         options */
+ *     send          lease             memory that a physmem above has granted
+ *     trace         upstream          the connections to it
+ *     options */
 #ifndef PHYSMEM_SERVICE_H
 #define PHYSMEM_SERVICE_H
 
@@ -28,10 +30,12 @@
 #include "core/physmem/request.h"
 #include "core/physmem/status.h"
 #include "core/physmem/task.h"
+#include "core/contracts/terms_text.h"
 #include "shm/frame_stack.h"
 #include "io/server.h"
 #include "os/shared.h"
 
+#include "lease.h"
 #include "options.h"
 
 /* A task's connections; connection->user of both. It lives as long as one of them, or a change of
@@ -46,6 +50,27 @@ struct seat {
     struct held_reply *held; /* oldest first */
     uint32_t held_count;
     bool ended; /* no reply is sent any more */
+};
+
+/* What concerns the physmem above: see relet.h. */
+struct relet_contract {
+    struct wanted_contract wanted;
+    struct sp_terms terms; /* agreed on */
+    uint32_t number;
+    bool active;
+    uint64_t ends;
+};
+
+struct relet {
+    struct service *service;
+    struct upstream upstream;
+    struct lease_book book;
+    struct relet_contract contract[TERMS_MAX];
+    unsigned contracts;
+    uint32_t frames;   /* of all contracts: the most that there can be */
+    uint32_t promised; /* as the core was told last */
+    uint64_t ends;
+    uint64_t grace_ns; /* that tasks may have */
 };
 
 /* What concerns policy servers. */
@@ -63,10 +88,12 @@ struct policyserver {
 struct service {
     struct server server;
     const struct physmem_options *options;
+    struct relet *relet; /* the physmem above; NULL: there is none */
     struct arbiter_handle arbiter;
     bool told_no_weights, told_no_bids; /* that they have no effect under it */
     struct physmem *physmem;
     struct random_source random;
+    uint32_t frames; /* the most that there can be */
     uint32_t page_size;
     struct backing **backing; /* by the number that the core knows as its descriptor */
     uint32_t backings;        /* room of backing */

@@ -239,6 +239,20 @@ static void on_allocate(struct service *service, const struct physmem_request *r
     physmem_allocate(service->physmem, service_received_ns(service), request, &allocation);
 }
 
+static void on_exchange(struct service *service, const struct physmem_request *request,
+                        const struct wire_message *message)
+{
+    const struct physmem_exchange exchange = {
+        .from = message->exchange.from,
+        .to = message->exchange.to,
+        .from_start = message->exchange.from_start,
+        .to_start = message->exchange.to_start,
+        .count = message->exchange.count,
+    };
+
+    physmem_exchange(service->physmem, service_received_ns(service), request, &exchange);
+}
+
 static void on_copy(struct service *service, const struct physmem_request *request,
                     const struct wire_message *message)
 {
@@ -346,6 +360,9 @@ static void on_request(struct service *service, struct connection *connection,
     case WIRE_MAP:
         physmem_map(physmem, now, &request, message->map.container, message->map.start,
                     message->map.count, message->map.rights);
+        break;
+    case WIRE_EXCHANGE:
+        on_exchange(service, &request, message);
         break;
     case WIRE_COPY:
         on_copy(service, &request, message);

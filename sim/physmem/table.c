@@ -13,7 +13,7 @@ int table_make(struct service *service, uint32_t rows)
 
     code = shared_create(&table, "selfpage-control", control_table_size(rows), &error);
     if (code == 0) {
-        control_table_init(table.memory, rows, physmem_extra_frames(service->options->frames));
+        control_table_init(table.memory, rows, physmem_extra_frames(service->frames));
         code = physmem_policyserver_table(service->physmem, clock_now_ns(), table.memory, rows);
         if (code != 0)
             shared_close(&table);

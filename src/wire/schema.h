@@ -22,6 +22,7 @@
  *   2026-11 version 2: parts of contracts, frame stacks, availability, control by a policy server
  *   2026-11 version 3: bodies have at most 2544 bytes
  *   2026-11 version 4: MAP asks for accesses, of which one forces a copy to become the slot's own
+ *   2026-11 version 5: frames are exchanged, and a physmem may have its own from another one
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -62,7 +63,7 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  4u
+#define WIRE_VERSION  5u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
@@ -165,7 +166,8 @@
     X(SP_REASON_PART_RETURNED, 16, "the part has come back")                                       \
     X(SP_REASON_REABSORBED, 17, "reabsorbed by the task that split it off")                        \
     X(SP_REASON_ABOVE_ENDED, 18, "the contract that this was split off from has ended")            \
-    X(SP_REASON_NOT_ENTITLED, 19, "more than the policy server or the arbiter leaves the task")
+    X(SP_REASON_NOT_ENTITLED, 19, "more than the policy server or the arbiter leaves the task")    \
+    X(SP_REASON_UPSTREAM, 20, "the physmem above has taken memory back, or has ended")
 
 /* All lists. X(enum, list): their constants are declared by message.h. */
 #define WIRE_ENUMS(X)                                                                              \
@@ -294,6 +296,9 @@
 /* `lock_ns`: until the lock ends, which the task `locker` has; 0: there is none. */
 #define WIRE_VERSION_FIELDS(F, E, S, L)           F(u64, version) F(u64, lock_ns) F(u32, locker)
 #define WIRE_CONTAINER_ONLY_FIELDS(F, E, S, L)    F(u32, container)
+/* `count` slots give their frames up, and as many others get some. */
+#define WIRE_EXCHANGE_FIELDS(F, E, S, L)                                                           \
+    F(u32, from) F(u32, to) F(u32, from_start) F(u32, to_start) F(u32, count)
 #define WIRE_FD_FIELDS(F, E, S, L)                F(u32, extent) F(u32, pages)
 /* `places` of the stack at least; in STACK those that it has: see shm/frame_stack.h. */
 #define WIRE_STACK_OPEN_FIELDS(F, E, S, L)        F(u32, container) F(u32, places)
@@ -471,7 +476,8 @@
     X(WARNED, warned, 101, 0, PHYSMEM, WIRE_WARNED_FIELDS)                                         \
     X(REPOSSESSED, repossessed, 102, 0, PHYSMEM, WIRE_REPOSSESSED_FIELDS)                          \
     /* -> DONE: all vital slots there */                                                           \
-    X(VITAL, vital, 103, 0, TASK_OR_CONTROL, WIRE_SLOTS_FIELDS)
+    X(VITAL, vital, 103, 0, TASK_OR_CONTROL, WIRE_SLOTS_FIELDS)                                    \
+    X(EXCHANGE, exchange, 36, 0, TASK, WIRE_EXCHANGE_FIELDS)   /* -> ALLOCATED */
 
 /* clang-format on */
 

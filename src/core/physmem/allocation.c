@@ -2,10 +2,10 @@
 
 #include "core/frames/compact.h"
 #include "core/physmem/breach.h"
-#include "core/physmem/bury.h"
 #include "core/physmem/copies.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/extra.h"
+#include "core/physmem/pool.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/slots.h"
 
@@ -137,18 +137,6 @@ static bool tables_make(struct physmem *physmem, struct container *container, ui
     return true;
 }
 
-/* Soft frames are given back until `need` are free. */
-static void make_free(struct physmem *physmem, uint32_t need)
-{
-    struct punch punch = {NULL};
-
-    ensure(need <= frames_available(physmem));
-    bury_until_free(physmem, need);
-    while (physmem->frames.buddy.free < need)
-        slots_reuse_softest(physmem, &punch);
-    punch_flush(physmem, &punch);
-}
-
 /* Whether frames are there for the plan, or for a part of it that is worth serving; the plan is
  * then cut down to that. */
 static bool frames_are_there(const struct physmem *physmem, const struct container *container,
@@ -183,7 +171,7 @@ struct plan allocation_plan(struct physmem *physmem, const struct physmem_reques
     if (plan.waits)
         return plan;
     /* Before the tables: giving soft frames back may free tables that were just made. */
-    make_free(physmem, plan.need);
+    pool_make_free(physmem, plan.need);
     if (!tables_make(physmem, container, allocation->start, plan.span)) {
         plan = (struct plan){.error = ENOBUFS, .text = "physmem has no memory for its tables"};
     }

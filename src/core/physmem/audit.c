@@ -2,6 +2,7 @@
 #include "core/physmem/answer.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
+#include "core/physmem/repossess.h"
 #include "core/physmem/revoke.h"
 #include "core/physmem/settle.h"
 #include "core/physmem/slots.h"
@@ -33,7 +34,7 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
                         uint64_t pages)
 {
     struct extent *extent = handles_object(&physmem->extents, handle);
-    const struct container *container;
+    struct container *container;
 
     input_advance(physmem, now);
     if (extent == NULL)
@@ -49,6 +50,11 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
     ensure(container != NULL);
     if (container->owner == &physmem->nobody)
         return;
+    if (repossess_is_all(container->owner)) {
+        repossess_extent(physmem, container, extent);
+        settle_input(physmem);
+        return;
+    }
     revoke_breach(physmem, container->owner, SP_REASON_OVERDRAFT, allowed,
                   (uint32_t)(pages - allowed));
     settle_input(physmem);

@@ -28,7 +28,7 @@ void availability_end(struct physmem *physmem)
 /* Frames that would have to come back for requests that wait, and to fill up to the watermark. */
 static uint32_t frames_short(const struct physmem *physmem)
 {
-    uint64_t wanted = (uint64_t)physmem->watermark + physmem->waiting;
+    uint64_t wanted = (uint64_t)physmem->watermark + physmem->waiting + physmem->upstream.due;
     uint32_t there = frames_available(physmem);
 
     check((physmem->waiting == 0) == (physmem->pending_first == NULL));
@@ -76,7 +76,8 @@ static uint32_t could_grow(struct physmem *physmem, struct physmem_task *task, u
     uint32_t figure;
 
     check(base >= task_commitment(task));
-    if (allowance == 0 || task->owed > 0 || physmem->pending_first != NULL)
+    if (allowance == 0 || task->owed > 0 || physmem->pending_first != NULL ||
+        physmem->upstream.due > 0)
         return 0;
     if (!entitled_or_arbiter_grants(physmem) ||
         (spare >= allowance && physmem->now >= physmem->wanted_until))
@@ -200,7 +201,7 @@ void availability_settle(struct physmem *physmem)
 
     check(physmem->watching != NULL || physmem->look_next == NULL);
     /* There is pressure from the first frame below the watermark until twice as many are there. */
-    if (there < physmem->watermark + physmem->waiting)
+    if (there < physmem->watermark + physmem->waiting + physmem->upstream.due)
         physmem->pressed = true;
     else if (there >= 2 * physmem->watermark + physmem->waiting)
         physmem->pressed = false;

@@ -23,8 +23,7 @@ static inline bool books_balance(const struct physmem *physmem)
     const struct frame_table *frames = &physmem->frames;
 
     return frames->buddy.free + frames->used + frames->soft == physmem->config.frames &&
-           physmem->guaranteed + physmem->leased <=
-               physmem->config.frames - physmem->config.reserve &&
+           physmem->guaranteed + physmem->leased <= frames_promisable(physmem) &&
            physmem->unclaimed[SP_GUARANTEED] <= physmem->guaranteed &&
            physmem->unclaimed[SP_TIMED] <= physmem->leased && physmem->overdue <= physmem->owed &&
            physmem->owed <= frames->used && physmem->nobody.held <= frames->used &&

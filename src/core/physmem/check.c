@@ -308,6 +308,23 @@ static const char *check_pending(const struct physmem *physmem)
     return need == physmem->waiting ? NULL : "requests that wait do not add up";
 }
 
+/* What the physmem above has to do with the books. */
+static const char *check_upstream(const struct physmem *physmem)
+{
+    const struct upstream_state *upstream = &physmem->upstream;
+    uint32_t due = 0;
+
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+        due += upstream->recall[i].missing;
+    if (due != upstream->due || deadline_is_running(&upstream->deadline) != (due > 0))
+        return "what the physmem above has recalled does not add up, or has no deadline";
+    if (upstream->away > physmem->frames.buddy.free)
+        return "more frames are in use than are held above";
+    if (due > physmem->frames.used)
+        return "more frames were recalled from above than are in use";
+    return upstream->asked <= upstream->away ? NULL : "more frames were asked for than are away";
+}
+
 static const char *check_watchers(const struct physmem *physmem)
 {
     const struct physmem_task *before = NULL;
@@ -339,6 +356,8 @@ const char *physmem_check(const struct physmem *physmem)
         wrong = rows_check(physmem);
     if (wrong == NULL)
         wrong = check_watchers(physmem);
+    if (wrong == NULL)
+        wrong = check_upstream(physmem);
     if (wrong != NULL)
         return wrong;
     wrong = check_clean(physmem, sums.copies);
@@ -354,7 +373,7 @@ const char *physmem_check(const struct physmem *physmem)
     if (sums.guaranteed + sums.unclaimed[SP_GUARANTEED] != physmem->guaranteed ||
         sums.leased + sums.unclaimed[SP_TIMED] != physmem->leased)
         return "the sums of commitments are wrong";
-    if (physmem->guaranteed + physmem->leased > physmem->config.frames - physmem->config.reserve)
+    if (physmem->guaranteed + physmem->leased > frames_promisable(physmem))
         return "more frames are promised than there are";
     if (sums.owed != physmem->owed || sums.overdue != physmem->overdue ||
         sums.waiting != physmem->waiting)

@@ -36,6 +36,7 @@ struct physmem_map_item {
     uint32_t extent;
     uint32_t offset; /* pages */
     uint8_t rights;
+    uint32_t descriptor; /* of the extent */
 };
 
 enum physmem_notice {
@@ -87,6 +88,9 @@ enum physmem_effect_kind {
     /* The policy server: see core/physmem/policyserver.h. */
     PHYSMEM_POLICYSERVER_RING, /* ring: tell it; not again before physmem_policyserver_entitled */
     PHYSMEM_POLICYSERVER_GROW, /* a larger table is needed: answered by physmem_policyserver_table */
+    /* The physmem above: see core/physmem/upstream.h. */
+    PHYSMEM_UPSTREAM_ASK,    /* upstream: ask for frames; answered by physmem_upstream_granted */
+    PHYSMEM_UPSTREAM_RETURN, /* upstream: give back frames that it has recalled */
     /* Frame stacks. */
     PHYSMEM_STACK_CREATE, /* stack: make one of at least `places`, zeros, of sealed size, and map it;
                               answered by physmem_stack_ready, with seq and control of the effect */
@@ -207,6 +211,10 @@ struct physmem_effect {
             uint32_t count; /* pages */
         } move;
         uint32_t ring; /* PHYSMEM_RING_* */
+        struct {
+            uint32_t frames;
+            bool extra; /* they may go beyond what contracts above promise */
+        } upstream;
         struct {
             struct frame_stack *stack;
             uint32_t places;

@@ -77,7 +77,7 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
     uint32_t available = frames_available(physmem);
     uint32_t kept = physmem->watermark + within;
     uint32_t spare = available > kept ? available - kept : 0;
-    bool blocked = task->owed > 0 || physmem->waiting > 0;
+    bool blocked = task->owed > 0 || physmem->waiting > 0 || physmem->upstream.due > 0;
 
     ensure(frames > 0);
     if (blocked)

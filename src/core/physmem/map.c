@@ -122,8 +122,11 @@ static enum progress back(struct physmem *physmem, struct physmem_task *task, in
 static struct physmem_map_item item_elsewhere(const struct physmem *physmem, struct extent *extent,
                                               uint32_t slot, uint32_t count)
 {
-    return (struct physmem_map_item){slot, count, copies_extent(physmem, extent, slot)->handle,
-                                     extent->copied[slot % EXTENT_PAGES].page, SLOT_READ};
+    const struct extent *clean = copies_extent(physmem, extent, slot);
+
+    return (struct physmem_map_item){slot,          count,
+                                     clean->handle, extent->copied[slot % EXTENT_PAGES].page,
+                                     SLOT_READ,     clean->descriptor};
 }
 
 /* Give the rights, and list the pieces, for which there is room. */
@@ -148,7 +151,7 @@ static void give_rights(struct physmem *physmem, const struct mapping *mapping)
             if (extent->copies > 0)
                 copies_break(physmem, extent, slot, stop);
             physmem->item[physmem->items++] = (struct physmem_map_item){
-                slot, stop - slot, extent->handle, slot % EXTENT_PAGES, rights};
+                slot, stop - slot, extent->handle, slot % EXTENT_PAGES, rights, extent->descriptor};
         }
         for (; slot < stop; slot++) {
             extent_slot(extent, slot)->rights |= rights & (SLOT_RIGHTS - 1);

@@ -6,20 +6,34 @@
 #include "core/physmem/life.h"
 #include "core/physmem/promises.h"
 
+/* No contract ends after what it rests on. */
+static uint64_t longest_term(const struct physmem *physmem)
+{
+    uint64_t ends = physmem->upstream.ends;
+    uint64_t left = ends > physmem->now ? ends - physmem->now : 1;
+
+    check(physmem->config.max_term_ns > 0);
+    if (!physmem->config.stacked || ends == DEADLINE_NEVER || left > physmem->config.max_term_ns)
+        return physmem->config.max_term_ns;
+    return left;
+}
+
 struct contract_limits offers_limits(const struct physmem *physmem, const struct physmem_task *task)
 {
     const struct deadline *end = deadlines_first(&physmem->ends);
     struct contract_limits limits = {
         .frames = physmem->config.frames - physmem->config.reserve,
-        .committed = physmem->guaranteed + physmem->leased,
         .max_order = physmem->config.max_order,
-        .max_term_ns = physmem->config.max_term_ns,
+        .max_term_ns = longest_term(physmem),
         .max_grace_ns = physmem->config.max_grace_ns,
         .can_kill = task->identity.can_be_killed,
         .now = physmem->now,
         .next_end = end == NULL ? DEADLINE_NEVER : end->when,
     };
 
+    /* Frames that are only lent from above can be given as extra frames, and not promised. */
+    limits.committed =
+        limits.frames - frames_promisable(physmem) + physmem->guaranteed + physmem->leased;
     check(limits.committed <= limits.frames);
     bounds_apply(physmem, task, &limits);
     return limits;

@@ -10,9 +10,11 @@
 #include "core/physmem/life.h"
 #include "core/physmem/lock.h"
 #include "core/physmem/recall.h"
+#include "core/physmem/pool.h"
 #include "core/physmem/rows.h"
 #include "core/physmem/settle.h"
 #include "core/physmem/told.h"
+#include "core/physmem/upstream.h"
 
 /* ---- Life ---- */
 
@@ -35,7 +37,7 @@ static void configure(struct physmem *physmem, const struct physmem_config *conf
                                ? physmem->config.max_grace_ns
                                : physmem->config.silence_ns;
     physmem->pending_least = UINT32_MAX;
-    physmem->watermark = config->frames - physmem_extra_frames(config->frames);
+    pool_start(physmem);
     check(physmem->watermark < config->frames);
 }
 
@@ -68,6 +70,8 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
         rc = bury_start(physmem);
     if (rc == 0)
         rc = told_start(physmem);
+    if (rc == 0)
+        rc = upstream_start(physmem);
     if (rc == 0)
         *physmemp = physmem;
     else
@@ -106,6 +110,7 @@ void physmem_free(struct physmem **physmemp)
     ensure(physmem->guaranteed == 0 && physmem->leased == 0 && physmem->owed == 0);
     ensure(physmem->waiting == 0 && physmem->extent_count == 0);
     arbiter_end(physmem);
+    upstream_end(physmem);
     rows_fini(physmem);
     availability_end(physmem);
     free_arrays(physmem);
@@ -158,6 +163,9 @@ static void due(struct physmem *physmem, struct deadline *deadline)
         break;
     case PURPOSE_FREE:
         frames_free_on(physmem, OWNER_OF(deadline, struct freeing, deadline)->request.task);
+        break;
+    case PURPOSE_UPSTREAM:
+        upstream_due(physmem);
         break;
     case PURPOSE_WORK:
         bury_slice(physmem, BURY_SLICE);
@@ -224,8 +232,9 @@ int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *n
 void physmem_get_status(const struct physmem *physmem, struct physmem_status *status)
 {
     *status = physmem->counters;
-    status->frames = physmem->config.frames;
-    status->free = physmem->frames.buddy.free + physmem->nobody.held + physmem->nobody.soft;
+    status->frames = frames_there(physmem);
+    status->free = physmem->frames.buddy.free - physmem->upstream.away + physmem->nobody.held +
+                   physmem->nobody.soft;
     status->soft = physmem->frames.soft - physmem->nobody.soft;
     status->guaranteed = physmem->guaranteed;
     status->leased = physmem->leased;

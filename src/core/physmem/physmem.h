@@ -4,7 +4,7 @@
  * what has to happen outside comes out as effects (core/physmem/effect.h). The libuv server and a
  * world in virtual time are shells around the same functions. Requests of tasks are in
  * core/physmem/request.h, the tasks themselves in task.h, answers to effects in answer.h, the policy
- * server in policyserver.h, numbers in status.h. Not for several threads at once.
+ * server in policyserver.h, a physmem above in upstream.h, numbers in status.h. Not for several threads at once.
  *
  * BOOKS, checked by physmem_check:
  *     free + soft + sum of held            == frames
@@ -94,6 +94,9 @@ struct physmem_config {
     uint64_t max_grace_ns;             /* 0: PHYSMEM_MAX_GRACE_NS */
     uint64_t silence_ns;               /* 0: PHYSMEM_SILENCE_NS */
     uint32_t warnings;                 /* 0: PHYSMEM_WARNINGS */
+    /* It is itself a task of another physmem, and has only the frames that it is granted there, at
+     * most `frames`: see core/physmem/upstream.h. */
+    bool stacked;
 };
 
 /* A physmem with all frames free. Returns 0, -EINVAL (a number of the configuration is out of

@@ -66,8 +66,7 @@ void promises_more(struct physmem *physmem, const struct contract *contract, uin
     if (sum != NULL)
         *sum += frames;
     check(frames > 0 && contract->part == NULL);
-    check(physmem->guaranteed + physmem->leased <=
-          physmem->config.frames - physmem->config.reserve);
+    check(physmem->guaranteed + physmem->leased <= frames_promisable(physmem));
     promises_task_more(physmem, contract->task, contract->terms.kind, frames);
 }
 

@@ -151,6 +151,37 @@ static uint32_t take_best(struct physmem *physmem, struct physmem_task *task, ui
     return take(physmem, task, &best, missing, id);
 }
 
+/* Frames were taken: they count against what is owed. */
+static void count_taken(struct physmem *physmem, struct physmem_task *task, uint32_t taken)
+{
+    task->repossessed += taken;
+    physmem->counters.repossessed += taken;
+    books_row_changed(physmem, task);
+    books_availability_changed(physmem);
+}
+
+bool repossess_is_all(const struct physmem_task *task)
+{
+    bool all = task->contract_list != NULL;
+
+    check(task->state == STANDING_THERE);
+    for (const struct contract *c = task->contract_list; c != NULL && all; c = c->next)
+        all = c->terms.on_breach == SP_BREACH_REPOSSESS;
+    return all;
+}
+
+void repossess_extent(struct physmem *physmem, struct container *container, struct extent *extent)
+{
+    struct physmem_task *task = container->owner;
+    struct extent_walk walk = {.container = container, .extent = extent};
+    uint32_t taken;
+
+    ensure(extent->handle != 0 && !extent->pending);
+    taken = take(physmem, task, &walk, UINT32_MAX, 0);
+    count_taken(physmem, task, taken);
+    recall_pay(physmem, task, taken);
+}
+
 bool repossess_missing(struct physmem *physmem, struct recall *recall)
 {
     struct physmem_task *task = recall_debtor(recall);
@@ -163,14 +194,11 @@ bool repossess_missing(struct physmem *physmem, struct recall *recall)
         return false;
     while (taken < missing && !physmem->failed)
         taken += take_best(physmem, task, missing - taken, id);
-    task->repossessed += taken;
-    physmem->counters.repossessed += taken;
+    count_taken(physmem, task, taken);
     if (!recall->overdue)
         recall_restart(physmem, recall); /* it was not met, however it ends */
     recall_settle(physmem, recall, smaller(taken, missing));
     recall_pay(physmem, task, taken - smaller(taken, missing));
     check(taken >= missing || physmem->failed);
-    books_row_changed(physmem, task);
-    books_availability_changed(physmem);
     return true;
 }

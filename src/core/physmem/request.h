@@ -48,6 +48,17 @@ struct physmem_piece {
     uint32_t count;
 };
 
+#define PHYSMEM_EXCHANGE_MAX 256u /* slots in one exchange */
+
+/* `count` slots that give frames up, and as many that get some. */
+struct physmem_exchange {
+    uint32_t from; /* containers */
+    uint32_t to;
+    uint32_t from_start;
+    uint32_t to_start;
+    uint32_t count;
+};
+
 /* What a request needs to be answered. */
 struct physmem_request {
     struct physmem_task *task;
@@ -156,6 +167,14 @@ void physmem_container_destroy(struct physmem *physmem, uint64_t now,
  * PARTIAL makes a success of at least one slot. Otherwise it is all slots or none. */
 void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       const struct physmem_allocation *allocation);
+
+/* Give frames up, contents and all, and get as many for other slots in the same step: nobody else can
+ * have them in between, and it needs no allowance. All slots or none. Reply: as physmem_allocate;
+ *   ENOENT  a slot to give up is a hole, or soft; or no such container (count 0)
+ *   EEXIST  a slot to get a frame is no hole
+ *   EINVAL (range, count), ENOMEM (no memory); count: slots before the one that stands in the way */
+void physmem_exchange(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                      const struct physmem_exchange *exchange);
 
 /* Requests about ranges get EINVAL if a range is empty or ends beyond the container, or if all
  * ranges together name more slots than the container has. */

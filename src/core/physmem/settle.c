@@ -6,6 +6,7 @@
 #include "core/physmem/books.h"
 #include "core/physmem/extra.h"
 #include "core/physmem/pending.h"
+#include "core/physmem/pool.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/rows.h"
 
@@ -76,24 +77,38 @@ static bool pass(struct physmem *physmem)
     return true;
 }
 
-/* Serve requests that wait, as far as frames are there for them. */
+/* Frames that tasks want, and that are neither there nor coming. */
+static uint32_t wanted_beyond(const struct physmem *physmem)
+{
+    uint64_t wanted = extra_wanted_by_others(physmem, NULL) + physmem->waiting;
+    uint64_t there = (uint64_t)frames_available(physmem) + frames_coming(physmem);
+
+    check(physmem->config.stacked);
+    wanted -= wanted < there ? wanted : there;
+    return wanted < UINT32_MAX ? (uint32_t)wanted : UINT32_MAX;
+}
+
+/* Serve those that wait, as far as frames are there for them: the physmem above first. */
 static void serve(struct physmem *physmem)
 {
-    check(physmem->pending_first != NULL);
+    pool_settle(physmem);
+    if (physmem->pending_first == NULL)
+        return;
     while (physmem->pending_stale || physmem->pending_least <= frames_available(physmem))
         if (pass(physmem))
             break;
 }
 
-/* Recall what requests that wait still lack. True if frames came at once. */
+/* Recall what requests that wait, and the physmem above, still lack. True if frames came at once. */
 static bool recall_for_waiting(struct physmem *physmem)
 {
     uint32_t available = frames_available(physmem);
     uint64_t there = (uint64_t)available + frames_coming(physmem);
-    uint32_t batch = physmem->config.frames / 64;
-    uint32_t missing = physmem->waiting > there ? (uint32_t)(physmem->waiting - there) : 0;
+    uint32_t batch = frames_there(physmem) / 64;
+    uint64_t lacked = (uint64_t)physmem->waiting + physmem->upstream.due;
+    uint32_t missing = lacked > there ? (uint32_t)(lacked - there) : 0;
 
-    check(physmem->waiting > 0);
+    check(lacked > 0);
     missing -= recall_from_late(physmem, missing);
     /* A little ahead of need, so that recalls are few. */
     if (missing > 0)
@@ -106,11 +121,13 @@ void settle_input(struct physmem *physmem)
     uint32_t available;
 
     check(physmem->now < DEADLINE_NEVER);
-    if (physmem->pending_first != NULL)
-        serve(physmem);
+    serve(physmem);
     availability_settle(physmem);
-    while (physmem->pending_first != NULL && recall_for_waiting(physmem))
+    while ((physmem->pending_first != NULL || physmem->upstream.due > 0) &&
+           recall_for_waiting(physmem))
         serve(physmem); /* frames came at once, from a frame stack */
+    if (physmem->config.stacked)
+        pool_ask(physmem, wanted_beyond(physmem));
     check((physmem->pending_first == NULL) == (physmem->waiting == 0));
     available = frames_available(physmem);
     if (physmem->wanting_first != NULL && available > physmem->available)

@@ -3,12 +3,13 @@
  *
  * INVARIANTS between inputs (physmem_check counts everything again; sums are over all tasks there):
  *     buddy.free + frames.soft + sum of task.held + nobody.held   == config.frames
+ *     upstream.away            <= buddy.free; upstream.due == sum of upstream.recall[].missing
  *     task.held                == sum of container.allocated;  task.soft == sum of container.soft
  *     task.guaranteed          == sum of terms.frames of its ACTIVE guaranteed contracts;
  *                                 also for task.leased (timed), task.extra (extra)
  *     physmem.guaranteed       == sum of task.guaranteed + unclaimed[SP_GUARANTEED];
  *                                 also for leased
- *     guaranteed + leased      <= config.frames - config.reserve
+ *     guaranteed + leased      <= frames_promisable
  *     task.owed                == sum of recalls[].missing <= task_excess(task)
  *     task.overdue             == that sum over recalls that are overdue
  *     contract.recalling       == sum of missing over its recalls <= contract.kept
@@ -67,6 +68,7 @@ enum purpose {
     PURPOSE_FREE,
     PURPOSE_TELL,
     PURPOSE_LOCK,
+    PURPOSE_UPSTREAM,
 };
 
 /* Frames that a task was asked to return. Unused if missing is 0. */
@@ -254,6 +256,24 @@ struct physmem_task {
     uint32_t vitals;                   /* of vital */
 };
 
+/* Frames that the physmem above has recalled, and that are not free yet. Unused if missing is 0. */
+struct upstream_recall {
+    uint32_t missing;
+    uint64_t when; /* tasks that are asked must have answered by then */
+};
+
+/* What concerns the physmem above: see core/physmem/upstream.h. All zeros where there is none. */
+struct upstream_state {
+    uint32_t away;      /* of config.frames, not held above now; they lie free in the frame table */
+    uint32_t committed; /* frames that contracts above promise, until ... */
+    uint64_t ends;      /* ... then; DEADLINE_NEVER */
+    uint32_t due;       /* sum of recall[].missing */
+    uint32_t asked;     /* frames that were asked for above, and not answered yet */
+    bool refused;       /* there are no more above, until it says that there are */
+    struct upstream_recall recall[PHYSMEM_RECALLS_MAX];
+    struct deadline deadline; /* of the recall that is due first */
+};
+
 /* What concerns the policy server: see core/physmem/policyserver.h. */
 struct policyserver_state {
     uint8_t state; /* enum physmem_control */
@@ -345,6 +365,7 @@ struct physmem {
     bool recalled_for_extra; /* tasks refused extra frames are told as soon as some can be given */
 
     struct policyserver_state policyserver;
+    struct upstream_state upstream;
 
     /* For the arbiter, with room for every task. */
     struct sp_arbiter_task *candidate;
@@ -405,12 +426,29 @@ static inline bool task_can_recall(const struct physmem_task *task)
     return false;
 }
 
+/* Frames that there are now. Fewer than the configuration says only under another physmem. */
+static inline uint32_t frames_there(const struct physmem *physmem)
+{
+    check(physmem->upstream.away <= physmem->config.frames);
+    return physmem->config.frames - physmem->upstream.away;
+}
+
+/* Frames that contracts may promise in all: extra frames from above can be recalled at any time,
+ * and are therefore nothing to promise. */
+static inline uint32_t frames_promisable(const struct physmem *physmem)
+{
+    uint32_t most = physmem->config.stacked ? physmem->upstream.committed : physmem->config.frames;
+
+    return most > physmem->config.reserve ? most - physmem->config.reserve : 0;
+}
+
 /* Frames that physmem can give out now, soft ones included: those of containers that are being
  * freed are free as soon as a task needs them. */
 static inline uint32_t frames_available(const struct physmem *physmem)
 {
     check(physmem->nobody.held <= physmem->frames.used);
-    return frame_table_available(&physmem->frames) + physmem->nobody.held;
+    check(physmem->upstream.away <= physmem->frames.buddy.free);
+    return frame_table_available(&physmem->frames) + physmem->nobody.held - physmem->upstream.away;
 }
 
 /* Frames that were asked for and may be expected in time. */

@@ -1,0 +1,531 @@
+/* Physmems on top of each other, as real processes: memory, recalls, revocations and deaths pass
+ * through all levels. The test plays the tasks. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "physmem_peer.h"
+
+#define LEVELS 3u
+#define PAGE   4096u
+#define SECOND UINT64_C(1000000000)
+
+/* Servers 0 to levels - 1; each but the first is a task of the one before. */
+struct tower {
+    struct server_process server[LEVELS];
+    struct wire_client observer[LEVELS];
+    unsigned levels;
+};
+
+static struct tower tower;
+
+static void level_start(const char *contract)
+{
+    static const char *const names[LEVELS] = {"", "level1", "level2"};
+    unsigned level = tower.levels;
+    const char *args[] = {"--upstream", level > 0 ? tower.server[level - 1].socket : NULL,
+                          "--contract", contract,
+                          "--name",     names[level],
+                          NULL};
+
+    assert_int_equal(server_process_init(&tower.server[level]), 0);
+    tower.levels++;
+    if (level == 0)
+        assert_int_equal(physmem_start(&tower.server[0], contract, NULL), 0);
+    else
+        assert_int_equal(server_process_start(&tower.server[level], PHYSMEM_PROGRAM, args), 0);
+    assert_int_equal(wire_client_open(&tower.observer[level], tower.server[level].socket,
+                                      WIRE_ROLE_OBSERVER, 0, 0, "test", NULL),
+                     0);
+}
+
+/* Three servers, of which each lends on what the one before grants. */
+static int tower_start(void **state)
+{
+    (void)state;
+    memset(&tower, 0, sizeof(tower));
+    level_start("600");
+    level_start("guaranteed=300;extra=200,drop=4s");
+    level_start("guaranteed=200;extra=200,drop=3s");
+    return 0;
+}
+
+static int tower_end(void **state)
+{
+    (void)state;
+    for (unsigned i = tower.levels; i-- > 0;) {
+        wire_client_close(&tower.observer[i]);
+        server_process_fini(&tower.server[i]);
+    }
+    return 0;
+}
+
+static struct wire_message status_of(unsigned level, const char *name)
+{
+    static struct wire_message status, task;
+
+    assert_int_equal(
+        physmem_status(&tower.observer[level], &status, name, name != NULL ? &task : NULL), 0);
+    return name != NULL ? task : status;
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+}
+
+/* Wait until a condition holds. */
+#define AWAIT(condition)                                                                           \
+    do {                                                                                           \
+        for (unsigned waited = 0; !(condition); waited++) {                                        \
+            assert_true(waited < SERVER_PATIENCE_MS / 2);                                          \
+            nap();                                                                                 \
+        }                                                                                          \
+    } while (0)
+
+static void peer_start(struct physmem_peer *peer, unsigned level, const char *name,
+                       uint32_t guaranteed, uint32_t extra)
+{
+    assert_int_equal(physmem_peer_open(peer, &tower.server[level], name), 0);
+    if (guaranteed > 0)
+        assert_int_equal(physmem_propose(peer, SP_GUARANTEED, guaranteed, 0), 0);
+    if (extra > 0)
+        assert_int_equal(physmem_propose(peer, SP_EXTRA, extra, SECOND), 0);
+    assert_int_equal(physmem_container(peer, 256), 0);
+}
+
+static void put(int fd, uint32_t page, char c)
+{
+    char bytes[PAGE];
+
+    memset(bytes, c, sizeof(bytes));
+    assert_int_equal(pwrite(fd, bytes, PAGE, (off_t)page * PAGE), PAGE);
+}
+
+static bool has(int fd, uint32_t page, char c)
+{
+    char bytes[PAGE];
+
+    if (pread(fd, bytes, PAGE, (off_t)page * PAGE) != PAGE)
+        return false;
+    for (unsigned i = 0; i < PAGE; i++)
+        if (bytes[i] != c)
+            return false;
+    return true;
+}
+
+static bool is_cut(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_size == 0;
+}
+
+static void expect_log(unsigned level, const char *words)
+{
+    char *log = server_process_log(&tower.server[level]);
+
+    assert_non_null(log);
+    if (strstr(log, words) == NULL)
+        fail_msg("the log of level %u does not say \"%s\": %s", level, words, log);
+    free(log);
+}
+
+/* Physmem above is lost: this level has ended with a message. */
+static void expect_end(unsigned level)
+{
+    assert_int_equal(server_process_wait(&tower.server[level]), 2);
+    expect_log(level, "the physmem above");
+}
+
+/* The next message over the control connection of this type. */
+static struct wire_message hear(struct physmem_peer *peer, enum wire_type type)
+{
+    struct wire_message message;
+
+    do
+        assert_int_equal(wire_client_receive(&peer->control, &message, NULL), 0);
+    while (message.type != type);
+    return message;
+}
+
+/* ---- Memory ---- */
+
+static void test_memory_of_a_task_is_memory_of_the_first_physmem(void **state)
+{
+    struct physmem_peer peer;
+    struct wire_map item;
+    int fd;
+
+    (void)state;
+    peer_start(&peer, 2, "task", 100, 0);
+    assert_int_equal(physmem_allocate(&peer, 10, 50, 0), 50);
+    fd = physmem_map(&peer, 10, 50, &item);
+    assert_true(fd >= 0);
+    for (uint32_t i = 0; i < 50; i++)
+        put(fd, item.offset + i, (char)('a' + i % 26));
+    for (uint32_t i = 0; i < 50; i++)
+        assert_true(has(fd, item.offset + i, (char)('a' + i % 26)));
+    assert_int_equal(status_of(2, "task").task_status.held, 50);
+    assert_int_equal(status_of(1, "level2").task_status.held, 200);
+    assert_int_equal(status_of(0, "level1").task_status.held, 300);
+    assert_int_equal(status_of(0, NULL).physmem_status.extents, 1);
+    for (unsigned i = 0; i < LEVELS; i++)
+        assert_true(physmem_books_agree(&tower.observer[i]));
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
+/* What a task had is cleared before its pages are used again, also by itself. */
+static void test_pages_that_were_given_back_read_as_zeros(void **state)
+{
+    struct physmem_peer peer;
+    struct wire_map item;
+    int fd;
+
+    (void)state;
+    peer_start(&peer, 2, "task", 100, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 20, 0), 20);
+    fd = physmem_map(&peer, 0, 20, &item);
+    assert_true(fd >= 0);
+    for (uint32_t i = 0; i < 20; i++)
+        put(fd, i, 'x');
+    assert_int_equal(physmem_give_back(&peer, WIRE_DEALLOCATE, 5, 10), 10);
+    assert_int_equal(physmem_allocate(&peer, 5, 10, 0), 10);
+    assert_true(has(fd, 5, '\0') && has(fd, 14, '\0') && has(fd, 4, 'x'));
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
+/* A descriptor that a task keeps reaches nothing once it has gone, whatever others do. */
+static void test_a_retained_descriptor_reaches_nobodys_memory(void **state)
+{
+    struct physmem_peer first, second;
+    struct wire_map item;
+    struct stat was, is;
+    int kept, fd;
+
+    (void)state;
+    peer_start(&first, 2, "first", 100, 0);
+    assert_int_equal(physmem_allocate(&first, 0, 100, 0), 100);
+    kept = physmem_map(&first, 0, 100, &item);
+    assert_true(kept >= 0);
+    put(kept, 7, 's');
+    assert_int_equal(fstat(kept, &was), 0);
+    physmem_peer_close(&first);
+    AWAIT(is_cut(kept));
+    peer_start(&second, 2, "second", 150, 0);
+    assert_int_equal(physmem_allocate(&second, 0, 150, 0), 150);
+    fd = physmem_map(&second, 0, 150, &item);
+    assert_true(fd >= 0 && has(fd, 7, '\0'));
+    put(fd, 7, 't');
+    assert_int_equal(fstat(fd, &is), 0);
+    assert_true(was.st_ino != is.st_ino);
+    assert_true(is_cut(kept));
+    assert_int_equal(status_of(1, "level2").task_status.held, 200);
+    close(fd);
+    close(kept);
+    physmem_peer_close(&second);
+}
+
+/* More pages than frames cost the task that touched them, not the servers between it and the first. */
+static void test_an_overdraft_falls_back_on_its_task_only(void **state)
+{
+    struct physmem_peer cheat, honest;
+    struct wire_map item;
+    int fd, kept;
+
+    (void)state;
+    peer_start(&cheat, 2, "cheat", 40, 0);
+    peer_start(&honest, 2, "honest", 40, 0);
+    assert_int_equal(physmem_allocate(&honest, 0, 40, 0), 40);
+    kept = physmem_map(&honest, 0, 40, &item);
+    assert_true(kept >= 0);
+    put(kept, 3, 'h');
+    assert_int_equal(physmem_allocate(&cheat, 0, 20, 0), 20);
+    fd = physmem_map(&cheat, 0, 20, &item);
+    assert_true(fd >= 0);
+    for (uint32_t i = 0; i < 256; i++)
+        put(fd, i, 'c');
+    hear(&cheat, WIRE_REVOKED);
+    AWAIT(is_cut(fd));
+    assert_true(has(kept, 3, 'h'));
+    assert_int_equal(status_of(0, "level1").task_status.breached, 0);
+    assert_int_equal(status_of(1, "level2").task_status.breached, 0);
+    /* What was taken with the extent is held again: it is promised. */
+    AWAIT(status_of(2, NULL).physmem_status.frames >= 200);
+    close(fd);
+    close(kept);
+    physmem_peer_close(&cheat);
+    physmem_peer_close(&honest);
+}
+
+/* ---- Recalls ---- */
+
+/* Have the first server recall from the second. */
+static void recall_from_top(uint32_t frames)
+{
+    struct wire_message message = {.type = WIRE_RECALL_TASK, .recall_task.frames = frames}, reply;
+
+    memcpy(message.recall_task.name, "level1", sizeof("level1"));
+    assert_int_equal(wire_client_call(&tower.observer[0], &message, -1, &reply), 0);
+    assert_int_equal(reply.error, 0);
+    assert_int_equal(reply.done.count, frames);
+}
+
+/* Have a task hold extra frames that are extra on every level, since a neighbour on the level between
+ * has what is promised there. */
+static uint32_t take_extra(struct physmem_peer *peer, struct physmem_peer *neighbour)
+{
+    int64_t got, held = 0;
+
+    peer_start(neighbour, 1, "neighbour", 95, 0);
+    assert_int_equal(physmem_allocate(neighbour, 0, 95, 0), 95);
+    while (held < 240) {
+        got = physmem_allocate(peer, (uint32_t)held, (uint32_t)(240 - held),
+                               WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL);
+        if (got > 0)
+            held += got;
+        else
+            nap(); /* more is on its way from above */
+    }
+    AWAIT(status_of(0, "level1").task_status.held > 310);
+    return (uint32_t)held;
+}
+
+static void test_a_recall_at_the_top_arrives_below_in_time_and_is_answered(void **state)
+{
+    struct physmem_peer peer, neighbour;
+    struct wire_message recall;
+    uint32_t held, owed;
+
+    (void)state;
+    peer_start(&peer, 2, "task", 0, 250);
+    held = take_extra(&peer, &neighbour);
+    owed = status_of(0, "level1").task_status.held - 300;
+    recall_from_top(owed);
+    while (status_of(0, "level1").task_status.owed > 0) {
+        struct pollfd fd = {.fd = peer.control.fd, .events = POLLIN};
+
+        if (poll(&fd, 1, 2) == 0)
+            continue;
+        recall = hear(&peer, WIRE_RECALL);
+        assert_int_equal(recall.recall.grace_unit, SP_GRACE_TIME);
+        assert_true(recall.recall.grace <= SECOND);
+        assert_true(recall.recall.frames <= held);
+        held -= recall.recall.frames;
+        assert_int_equal(physmem_give_back(&peer, WIRE_DEALLOCATE, held, recall.recall.frames),
+                         recall.recall.frames);
+    }
+    assert_int_equal(status_of(0, "level1").task_status.recalls_met, 1);
+    assert_int_equal(status_of(0, "level1").task_status.recalls_missed, 0);
+    assert_int_equal(status_of(0, "level1").task_status.held, 300);
+    assert_int_equal(status_of(2, "task").task_status.breached, 0);
+    for (unsigned i = 0; i < LEVELS; i++)
+        assert_true(physmem_books_agree(&tower.observer[i]));
+    physmem_peer_close(&peer);
+    physmem_peer_close(&neighbour);
+}
+
+/* A task that does not answer loses what it has; the servers above it are in time all the same. */
+static void test_a_task_that_does_not_answer_makes_no_server_late(void **state)
+{
+    struct physmem_peer peer, other, neighbour;
+
+    (void)state;
+    peer_start(&other, 2, "other", 50, 0);
+    assert_int_equal(physmem_allocate(&other, 0, 50, 0), 50);
+    peer_start(&peer, 2, "task", 0, 250);
+    take_extra(&peer, &neighbour);
+    recall_from_top(status_of(0, "level1").task_status.held - 300);
+    hear(&peer, WIRE_REVOKED);
+    AWAIT(status_of(0, "level1").task_status.owed == 0);
+    assert_int_equal(status_of(0, "level1").task_status.recalls_missed, 0);
+    assert_int_equal(status_of(1, "level2").task_status.recalls_missed, 0);
+    assert_int_equal(status_of(2, "other").task_status.held, 50);
+    physmem_peer_close(&peer);
+    physmem_peer_close(&other);
+    physmem_peer_close(&neighbour);
+}
+
+/* ---- Ends ---- */
+
+/* A task with memory on each level. */
+struct witnesses {
+    struct physmem_peer peer[LEVELS];
+    int fd[LEVELS];
+};
+
+static void witnesses_start(struct witnesses *witnesses)
+{
+    static const char *const names[LEVELS] = {"task0", "task1", "task2"};
+    struct wire_map item;
+
+    for (unsigned i = 0; i < LEVELS; i++) {
+        peer_start(&witnesses->peer[i], i, names[i], 50, 0);
+        assert_int_equal(physmem_allocate(&witnesses->peer[i], 0, 50, 0), 50);
+        witnesses->fd[i] = physmem_map(&witnesses->peer[i], 0, 50, &item);
+        assert_true(witnesses->fd[i] >= 0);
+        put(witnesses->fd[i], 1, 'w');
+    }
+}
+
+static void witnesses_end(struct witnesses *witnesses)
+{
+    for (unsigned i = 0; i < LEVELS; i++) {
+        close(witnesses->fd[i]);
+        physmem_peer_close(&witnesses->peer[i]);
+    }
+}
+
+static void test_when_the_first_dies_all_end_and_their_tasks_lose_everything(void **state)
+{
+    struct witnesses witnesses;
+
+    (void)state;
+    witnesses_start(&witnesses);
+    server_process_kill(&tower.server[0]);
+    hear(&witnesses.peer[1], WIRE_REVOKED);
+    hear(&witnesses.peer[2], WIRE_REVOKED);
+    expect_end(1);
+    expect_end(2);
+    AWAIT(is_cut(witnesses.fd[1]) && is_cut(witnesses.fd[2]));
+    witnesses_end(&witnesses);
+}
+
+static void
+test_when_one_in_the_middle_dies_what_is_below_ends_and_what_is_above_is_whole(void **state)
+{
+    struct witnesses witnesses;
+
+    (void)state;
+    witnesses_start(&witnesses);
+    server_process_kill(&tower.server[1]);
+    hear(&witnesses.peer[2], WIRE_REVOKED);
+    expect_end(2);
+    AWAIT(is_cut(witnesses.fd[1]) && is_cut(witnesses.fd[2]));
+    assert_true(has(witnesses.fd[0], 1, 'w'));
+    AWAIT(status_of(0, NULL).physmem_status.free == 550);
+    assert_true(physmem_books_agree(&tower.observer[0]));
+    witnesses_end(&witnesses);
+}
+
+static void test_when_the_last_dies_the_others_have_its_frames_again(void **state)
+{
+    struct witnesses witnesses;
+
+    (void)state;
+    witnesses_start(&witnesses);
+    server_process_kill(&tower.server[2]);
+    AWAIT(is_cut(witnesses.fd[2]));
+    assert_true(has(witnesses.fd[0], 1, 'w') && has(witnesses.fd[1], 1, 'w'));
+    AWAIT(status_of(1, NULL).physmem_status.free == 250);
+    assert_int_equal(status_of(0, "level1").task_status.held, 300);
+    witnesses_end(&witnesses);
+}
+
+/* A revocation needs nobody between: what is below a server that hangs is gone all the same. */
+static void test_a_revocation_takes_everything_below_even_a_server_that_hangs(void **state)
+{
+    struct physmem_peer peer;
+    struct wire_map item;
+    int fd;
+
+    (void)state;
+    tower_end(NULL);
+    memset(&tower, 0, sizeof(tower));
+    level_start("600");
+    level_start("guaranteed=100,breach=revoke;extra=400,drop=2s,breach=revoke");
+    peer_start(&peer, 1, "task", 0, 250);
+    while (status_of(0, "level1").task_status.held <= 110) {
+        physmem_allocate(&peer, 0, 200, WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL);
+        nap();
+    }
+    fd = physmem_map(&peer, 0, 1, &item);
+    assert_true(fd >= 0);
+    put(fd, 0, 'p');
+    assert_int_equal(kill(tower.server[1].pid, SIGSTOP), 0);
+    recall_from_top(5);
+    AWAIT(is_cut(fd));
+    assert_int_equal(status_of(0, "level1").task_status.breached, 1);
+    assert_int_equal(kill(tower.server[1].pid, SIGCONT), 0);
+    hear(&peer, WIRE_REVOKED);
+    expect_end(1);
+    expect_log(1, "has revoked everything");
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
+/* ---- Beginnings ---- */
+
+static void expect_refusal(const char *const args[], const char *words)
+{
+    struct server_process server;
+    char *log;
+
+    assert_int_equal(server_process_init(&server), 0);
+    assert_int_equal(server_process_start(&server, PHYSMEM_PROGRAM, args), -ECHILD);
+    assert_int_equal(server_process_wait(&server), 2);
+    log = server_process_log(&server);
+    assert_non_null(log);
+    if (strstr(log, words) == NULL)
+        fail_msg("it does not say \"%s\": %s", words, log);
+    free(log);
+    server_process_fini(&server);
+}
+
+static void test_what_cannot_be_is_refused_with_a_reason(void **state)
+{
+    const char *above = tower.server[0].socket;
+
+    (void)state;
+    expect_refusal((const char *[]){"--upstream", above, NULL}, "belong together");
+    expect_refusal(
+        (const char *[]){"--upstream", above, "--contract", "extra=5", "--frames", "9", NULL},
+        "exclude each other");
+    expect_refusal((const char *[]){"--upstream", above, "--contract", "guaranteed=400", NULL},
+                   "the sum of guarantees");
+    expect_refusal((const char *[]){"--upstream", above, "--contract", "extra=40,drop=9a", NULL},
+                   "must be a time");
+    expect_refusal(
+        (const char *[]){"--upstream", above, "--contract", "guaranteed=40,order=2", NULL},
+        "order must be 0");
+    expect_refusal((const char *[]){"--upstream", "/nowhere/s", "--contract", "extra=5", NULL},
+                   "/nowhere/s");
+    expect_refusal((const char *[]){"--upstream", above, "--contract", "guaranteed=40", "--reserve",
+                                    "40", NULL},
+                   "leaves none");
+    assert_true(physmem_books_agree(&tower.observer[0]));
+}
+
+int main(void)
+{
+#define TOWER_TEST(name) cmocka_unit_test_setup_teardown(name, tower_start, tower_end)
+    const struct CMUnitTest tests[] = {
+        TOWER_TEST(test_memory_of_a_task_is_memory_of_the_first_physmem),
+        TOWER_TEST(test_pages_that_were_given_back_read_as_zeros),
+        TOWER_TEST(test_a_retained_descriptor_reaches_nobodys_memory),
+        TOWER_TEST(test_an_overdraft_falls_back_on_its_task_only),
+        TOWER_TEST(test_a_recall_at_the_top_arrives_below_in_time_and_is_answered),
+        TOWER_TEST(test_a_task_that_does_not_answer_makes_no_server_late),
+        TOWER_TEST(test_when_the_first_dies_all_end_and_their_tasks_lose_everything),
+        TOWER_TEST(test_when_one_in_the_middle_dies_what_is_below_ends_and_what_is_above_is_whole),
+        TOWER_TEST(test_when_the_last_dies_the_others_have_its_frames_again),
+        TOWER_TEST(test_a_revocation_takes_everything_below_even_a_server_that_hangs),
+        TOWER_TEST(test_what_cannot_be_is_refused_with_a_reason),
+    };
+
+    return cmocka_run_group_tests_name("physmem/stacked", tests, NULL, NULL);
+}
