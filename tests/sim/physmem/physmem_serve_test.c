@@ -18,27 +18,42 @@
 #include "physmem_peer.h"
 
 #define PAGE SP_PAGE_SIZE
-#define MS   UINT64_C(1000000)
+
+#define HUGE_BYTES ((size_t)2 << 20)
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* since Linux 6.1 */
+#endif
+#define MS UINT64_C(1000000)
 
 struct stage {
     struct server_process server;
     struct wire_client observer;
 };
 
-static int start(void **state, const char *const more[])
+static int start_with(void **state, const char *frames, const char *const more[])
 {
     static struct stage stage;
 
     *state = &stage;
-    if (server_process_init(&stage.server) != 0 || physmem_start(&stage.server, "128", more) != 0)
+    if (server_process_init(&stage.server) != 0 || physmem_start(&stage.server, frames, more) != 0)
         return -1;
     return wire_client_open(&stage.observer, stage.server.socket, WIRE_ROLE_OBSERVER, 0, 0, "o",
                             NULL);
 }
 
+static int start(void **state, const char *const more[])
+{
+    return start_with(state, "128", more);
+}
+
 static int setup(void **state)
 {
     return start(state, NULL);
+}
+
+static int setup_large(void **state)
+{
+    return start_with(state, "512", NULL);
 }
 
 static int setup_chaos(void **state)
@@ -501,6 +516,33 @@ static void test_overdraft(void **state)
     physmem_peer_close(&peer);
 }
 
+/* A huge page reaches beyond the end of its extent: 512 pages in place of 256. */
+static void test_memory_beyond_the_end_of_an_extent_is_an_overdraft(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer peer;
+    struct wire_map item;
+    char *room, *memory;
+    int fd;
+
+    task_open(stage, &peer, "collapses", 256, 0, 0);
+    assert_int_equal(physmem_allocate(&peer, 0, 256, 0), 256);
+    fd = physmem_map(&peer, 0, 256, &item);
+    assert_true(fd >= 0);
+    room = mmap(NULL, 2 * HUGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(room != MAP_FAILED);
+    memory = (char *)(((uintptr_t)room + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1));
+    memory = mmap(memory, HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    assert_true(memory != MAP_FAILED);
+    memset(memory, 1, 256 * PAGE);
+    if (item.count == 256 && madvise(memory, HUGE_BYTES, MADV_COLLAPSE) == 0)
+        assert_int_equal(physmem_await_breach(&stage->observer, "collapses", SP_REASON_OVERDRAFT),
+                         0);
+    munmap(room, 2 * HUGE_BYTES);
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
 /* Physmem unmaps at random; the task answers, and is not in breach. */
 static void test_chaos(void **state)
 {
@@ -615,6 +657,8 @@ int main(void)
         TEST(test_control_connection_never_read),
         TEST(test_control_connection_closed),
         TEST(test_overdraft),
+        cmocka_unit_test_setup_teardown(test_memory_beyond_the_end_of_an_extent_is_an_overdraft,
+                                        setup_large, teardown),
         cmocka_unit_test_setup_teardown(test_chaos, setup_chaos, teardown),
         TEST(test_blocks_are_made),
         TEST(test_many_tasks),

@@ -342,6 +342,7 @@ static void overcommitted(void **state)
     check(object, 1000);
     assert_true(number(object, "counts", "refused") + number(object, "counts", "countered") > 0);
     assert_true(real(object, "use", "utilisation") > 0);
+    assert_true(json_is_null(json_object_get(object, "arbiter"))); /* physmem's own */
     json_decref(object);
 }
 
