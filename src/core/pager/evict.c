@@ -2,6 +2,7 @@
 #include "core/pager/evict.h"
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "core/pager/effects.h"
 #include "core/pager/judge.h"
 #include "core/pager/lost.h"
@@ -120,6 +121,7 @@ static void emit_store(struct pager *pager, sp_page page)
     p->flags |= PAGE_STORING;
     pager->stores++;
     pager->stores_now++;
+    PROBE2(store, page, p->slot);
     effects_add(pager, (struct pager_effect){
                            .kind = EFFECT_STORE, .page = page, .slot = p->slot, .swap = stale});
 }
@@ -143,6 +145,7 @@ static void leave(struct pager *pager, sp_page page)
     page_remove(pager, page, SP_EVICTED);
     check(pager->stats->resident > 0);
     pager->stats->evictions++;
+    PROBE2(evict, page, p->slot);
     pager->stats->resident--;
     judge_wasted(pager, p);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
@@ -228,6 +231,7 @@ void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int er
     bool lost = p->state == PAGE_LEAVING && (pager->slot[p->slot].flags & SLOT_LOST) != 0;
 
     ensure((p->flags & PAGE_STORING) != 0 && pager->stores > 0);
+    PROBE2(stored, page, error);
     slots_begin(pager);
     p->flags &= (uint8_t) ~(PAGE_STORING | PAGE_REDIRTIED);
     pager->stores--;

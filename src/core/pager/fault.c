@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "core/pager/ahead.h"
 #include "core/pager/effects.h"
 #include "core/pager/evict.h"
@@ -175,6 +176,7 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
     if (returns)
         note_return(pager, age);
     frame_stack_offers_tell_faults(&pager->offers, ++pager->stats->faults);
+    PROBE2(fault, page, write);
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
         bool swapped = p->state == PAGE_SWAPPED;
@@ -266,6 +268,7 @@ void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bo
     bool from_swap = (p->flags & PAGE_HAS_SWAP) != 0;
 
     ensure(p->state == PAGE_LOADING && pager->loading > 0);
+    PROBE2(loaded, page, ok);
     slots_begin(pager);
     pager->loading--;
     if (!ok || (pager->slot[p->slot].flags & SLOT_LOST) != 0) {

@@ -1,5 +1,6 @@
 #include "core/physmem/recall.h"
 
+#include "base/probe.h"
 #include "core/physmem/availability.h"
 #include "core/physmem/books.h"
 #include "core/physmem/emit.h"
@@ -97,6 +98,7 @@ static void send(struct physmem *physmem, struct recall *recall, struct grace gr
     check(recall->missing <= recall_debtor(recall)->owed);
     if (!recall_debtor(recall)->control)
         return;
+    PROBE3(recall, recall_debtor(recall)->id, recall->id, recall->missing);
     effect = emit_effect(physmem, PHYSMEM_SEND_RECALL, recall_debtor(recall));
     effect->recall.id = recall->id;
     effect->recall.frames = recall->missing;

@@ -4,6 +4,7 @@
  * is missing, or, while there is none, the largest there is. */
 #include "core/physmem/repossess.h"
 
+#include "base/probe.h"
 #include "core/physmem/books.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/recall.h"
@@ -155,6 +156,7 @@ static uint32_t take_best(struct physmem *physmem, struct physmem_task *task, ui
 static void count_taken(struct physmem *physmem, struct physmem_task *task, uint32_t taken)
 {
     task->repossessed += taken;
+    PROBE2(repossess, task->id, taken);
     physmem->counters.repossessed += taken;
     books_row_changed(physmem, task);
     books_availability_changed(physmem);

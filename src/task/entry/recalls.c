@@ -1,6 +1,7 @@
 #include "task/entry/recalls.h"
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "task/effects/perform.h"
 #include "task/entry/watch.h"
 #include "task/state/hold.h"
@@ -61,6 +62,7 @@ void recalls_arrived(struct sp_task *task, const struct wire_message *message)
     enum sp_recall_answer answer = SP_RECALL_COMPLY;
 
     check(message->type == WIRE_RECALL && !hold_is_ours());
+    PROBE3(recalled, recall.id, recall.frames, recall.may_clean);
     if (task->on_recall != NULL)
         answer = task->on_recall(task->on_recall_arg, &recall);
     hold_take(task);
