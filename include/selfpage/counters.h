@@ -140,6 +140,9 @@
     X(u64, incompressible, "pages", "that did not compress, and lie as they are now")              \
     X(u64, packed, "bytes", "that the pages of the last two take now")                             \
     X(u64, compactions, "times", "that blocks of compressed pages were emptied to make room")      \
+    X(u32, fast, "pages", "on the fast device of a tier now")                                      \
+    X(u64, demoted, "pages", "that went down to the slow device of a tier")                        \
+    X(u64, promoted, "pages", "that came up to the fast device of a tier")                         \
     X(u64, reconnects, "times", "that the device's connection to its server was made again")       \
     X(u32, in_flight, "requests", "that the device's server has not answered now")
 

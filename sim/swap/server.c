@@ -195,6 +195,9 @@ static void on_status(struct connection *connection, const struct wire_message *
     counters.incompressible = device.incompressible;
     counters.packed = device.packed;
     counters.compactions = device.compactions;
+    counters.fast = (uint32_t)device.fast;
+    counters.demoted = device.demoted;
+    counters.promoted = device.promoted;
     counters.reconnects = device.reconnects;
     counters.in_flight = (uint32_t)device.in_flight;
 #define COPY(type, name, unit, meaning) reply.swap_status.name = counters.name;

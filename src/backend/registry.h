@@ -17,6 +17,7 @@
     X(upstream)     \
     X(zstd)         \
     X(lz4)          \
+    X(tier)         \
     X(debug)
 /* clang-format on */
 

@@ -15,9 +15,20 @@
  *     write, read, sync, head_write    as often as needed
  *     close      the device is gone, and so are its pages unless they are kept
  *
+ * REQUIRED are name, place, help, open, finish, write, read and close; with `keeps`, head_write and head_read, too.
+ * OPTIONAL are params, discard, sync and count. Without discard a page keeps its room until it is written
+ * again; without sync the server refuses --sync.
+ *
+ * WHAT A PAGE HOLDS. What the last write that returned 0 put there. A page that was never written, that was
+ * discarded, or whose last write failed holds anything, and may be read all the same: the read gives any bytes,
+ * or fails. A write does not depend on what the page held.
+ *
  * FILTERS. A backend may stand in front of another one: its place is then "OPTIONS:NAME:PLACE" or
  * "NAME:PLACE", and it opens what is below with below.h. A filter has the same functions as any backend;
- * it can keep, and sync, if its own table says that it can and the backend below can.
+ * it can keep, and sync, if its own table says that it can and the backend below can. It hands discard and count on,
+ * and it is held to the rules of THREADS towards what is below: where it moves pages on its own account, it
+ * sees to it that nobody transfers them. If it syncs on its own account and that fails, it lets the server's
+ * next sync fail, too: the kernel may tell only one caller.
  *
  * After an open that succeeded, close follows exactly once, also if finish failed or was not called.
  * Without finish no page is transferred, and a device that open made new is to leave nothing behind.
@@ -30,8 +41,10 @@
  * ERRORS. A function returns 0 or a negative errno. open and finish describe an error in *error, which
  * the user reads: what was wrong, with which place, and what to do. A read or write that fails may have
  * transferred a part; the server repeats it page by page, and does not use a page that failed. A
- * backend need not check what it reads: the server has a checksum of each page. A backend must not
- * raise a signal, exit, or print. */
+ * backend need not check what it reads: the server has a checksum of each page. -EBADMSG says that the page is not
+ * what was written; it is counted as corrupt. A sync that fails says that any write since the last good one
+ * may be lost; the server gives up what it was to cover, and never repeats a sync in the hope of a better answer. A
+ * backend that waits for another process does so for a bounded time. A backend must not raise a signal, exit, or print. */
 #ifndef BACKEND_SWAP_BACKEND_H
 #define BACKEND_SWAP_BACKEND_H
 
@@ -81,6 +94,9 @@ struct swap_backend_counts {
     uint64_t incompressible; /* pages that lie as they are now, since they did not compress */
     uint64_t packed;         /* bytes that both take now */
     uint64_t compactions;    /* times that blocks were emptied to make room */
+    uint64_t fast;           /* pages on the fast device of a tier now */
+    uint64_t demoted;        /* pages that went down to the slow device */
+    uint64_t promoted;       /* pages that came up */
     uint64_t reconnects;     /* times that a connection to another server was made again */
     uint64_t in_flight;      /* requests to another server that it has not answered */
 };

@@ -21,7 +21,7 @@
 #define HEAD        (2 * SWAP_PAGE)
 #define THREADS     4u
 #define CHAIN_MAX   4u
-#define CHAINS_MAX  128u
+#define CHAINS_MAX  160u
 #define STORIES_MAX 1024u
 
 /* Backends in front of each other, with their options: {"debug:", "file:"}. */
@@ -450,7 +450,7 @@ static const char *const files[] = {BACKENDS(FILE_NAME) "registry.c", "below.c",
                                     "compressed_records.c", "compressed_worker.c", "space.c",
                                     /* and nbd.c and nbd_unix.c */
                                     "nbd_device.c", "nbd_queue.c", "nbd_absent.c",
-                                    "upstream_link.c"};
+                                    "upstream_link.c", "tier_books.c"};
 
 /* Each source file of the folder is a backend with a line in the registry. */
 static void no_backend_is_forgotten(void **state)
@@ -522,8 +522,11 @@ static void chain_add(const char *first, const char *second, const char *third)
     chain->backend = backend_registry_find(chain->name, &place);
     chain->keeps = backend_registry_keeps(chain->name);
     chain->syncs = backend_registry_syncs(chain->name);
-    for (bottom = chain->backend; bottom->filter;)
-        bottom = backend_registry_find(below_device(place), &place);
+    if (strstr(chain->name, "++") != NULL)
+        bottom = backend_registry_find(strstr(chain->name, "++") + 2, &place);
+    else
+        for (bottom = chain->backend; bottom->filter;)
+            bottom = backend_registry_find(below_device(place), &place);
     chain->place = bottom->place;
     chain->shares = bottom->shares;
     if (strcmp(chain->place, "PATH") != 0 && chain->place[0] != '/' && chain->place[0] != '\0' &&
@@ -531,17 +534,31 @@ static void chain_add(const char *first, const char *second, const char *third)
         abort(); /* teach place_make what such a place is */
 }
 
+/* Does it work without another process? */
+static bool is_local(const struct swap_backend *backend)
+{
+    return !backend->shares;
+}
+
 /* Every backend alone, every stack of two, and filters that do what they are for. */
 static void chains_make(void)
 {
-    static const char *const filters[] = {
-        "zstd:ratio=2:",    "lz4:ratio=3,speed=8:",  "zstd:level=9:",
-        "debug:reorder=8:", "debug:reorder=8:zstd:", "lz4:debug:reorder=4:"};
+    static const char *const filters[] = {"zstd:ratio=2:",
+                                          "lz4:ratio=3,speed=8:",
+                                          "zstd:level=9:",
+                                          "debug:reorder=8:",
+                                          "debug:reorder=8:zstd:",
+                                          "tier:fast=16:mem:++",
+                                          "tier:fast=5:lz4:mem:++",
+                                          "zstd:tier:fast=20:mem:++",
+                                          "tier:fast=9:debug:write-errors=0.1:mem:++",
+                                          "lz4:debug:reorder=4:"};
     const struct swap_backend *top, *bottom;
     char name[2][32];
 
     for (size_t i = 0; (bottom = backend_registry_at(i)) != NULL; i++) {
-        if (bottom->filter || (bottom->place[0] == '/' && !nbd_server_exists()))
+        if (bottom->filter || strstr(bottom->place, "++") != NULL ||
+            (bottom->place[0] == '/' && !nbd_server_exists()))
             continue;
         snprintf(name[0], sizeof(name[0]), "%s:", bottom->name);
         chain_add(name[0], "", "");
@@ -550,7 +567,7 @@ static void chains_make(void)
             if (top->filter)
                 chain_add(name[1], name[0], "");
         }
-        for (size_t j = 0; j < sizeof(filters) / sizeof(filters[0]); j++)
+        for (size_t j = 0; is_local(bottom) && j < sizeof(filters) / sizeof(filters[0]); j++)
             chain_add(filters[j], name[0], "");
     }
     for (size_t i = 0; (bottom = backend_registry_at(i)) != NULL; i++)
