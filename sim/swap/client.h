@@ -19,11 +19,12 @@
 
 struct swap_job;
 
-/* Clients with jobs that have not begun, in the order of their turns. */
+/* Clients with jobs that have not begun, in the order of their turns: see fair.h. */
 struct swap_turns {
-    struct client *first;
-    struct client *last;
-    uint32_t count;
+    struct client *fresh_first, *fresh_last; /* before the others */
+    struct client *first, *last;
+    uint32_t count; /* of both */
+    uint32_t loads; /* jobs in their queues */
 };
 
 struct client {
@@ -37,7 +38,9 @@ struct client {
     bool gone;                  /* removed from the table and the books */
     struct swap_job *first_job; /* that have not begun, in order */
     struct swap_job *last_job;
-    struct client *next_turn; /* in swap_turns, if it has any */
+    struct client *next_turn; /* in swap_turns */
+    bool has_turn;            /* it is in swap_turns */
+    bool fresh;               /* its first turn is still to come */
     uint32_t deficit;         /* pages that it may still have transferred in its turn */
     uint32_t buffers;         /* of its jobs that have begun */
     struct extent_table extents;

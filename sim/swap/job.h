@@ -8,9 +8,9 @@
  *     deliver   on the loop   LOAD: pages are copied from the buffer to the client's extents
  *     end       on the loop   the books, and the reply
  *
- * This file has the middle three, books.c the others. Jobs begin in the order of their
- * requests and collect at once, so that a LOAD never overwrites a page that an earlier STORE has
- * still to read. Extents are memory, and never files: copying waits for no device. A short copy
+ * This file has the middle three, books.c the others. A STORE collects when it begins;
+ * a LOAD begins before it only if it names none of its pages (fair.h), and so never overwrites a page
+ * that an earlier STORE has still to read. Extents are memory, and never files: copying waits for no device. A short copy
  * means that the client has cut the extent, which is EFAULT for that page and nobody else's
  * trouble. */
 #ifndef SWAP_JOB_H
@@ -65,6 +65,7 @@ struct swap_job {
     uint32_t seq;
     uint32_t add; /* RESERVE */
     uint32_t subtract;
+    uint64_t took_ns;   /* the last transfer */
     uint32_t transfers; /* reads or writes of the device so far */
     uint16_t count;
     uint8_t kind;            /* enum swap_job_kind */

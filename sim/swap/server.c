@@ -270,7 +270,8 @@ static void on_stop(struct server *server)
     const struct swap_counters *counters = &service->counters;
 
     service_drop_queue(service);
-    check(service->turns.first == NULL && service->turns.count == 0);
+    service_close_handles(service);
+    check(service->turns.count == 0);
     if (service->options->verbose)
         log_line(&server->log, "stop",
                  "%llu pages stored, %llu loaded, %llu freed, %llu failed, %llu corrupt; %u of %u "
@@ -335,7 +336,9 @@ int swap_server_start(struct swap_service *service, uv_loop_t *loop,
     check(service->map.slots == options->slots);
     server.connections_max = descriptors_share(service);
     code = server_start(&service->server, loop, &server, error);
-    if (code == 0)
+    if (code == 0) {
+        service_open_handles(service);
         start_log(service);
+    }
     return code;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "os/clock.h"
+#include "fair.h"
 
 static void *libc_resize(void *context, void *block, size_t old_size, size_t new_size)
 {
@@ -166,10 +168,54 @@ static void job_serve(struct swap_job *job)
 
 static void queue_pump(struct swap_service *service);
 
+/* In a thread, or for a lone load on the loop. */
+static void job_transfer(struct swap_job *job)
+{
+    uint64_t begun_ns = clock_now_ns();
+
+    check(job->service->threaded);
+    swap_job_transfer(job);
+    job->took_ns = clock_now_ns() - begun_ns;
+}
+
 static void work_transfer(uv_work_t *work)
 {
-    check(((const struct swap_job *)work->data)->service->threaded);
-    swap_job_transfer(work->data);
+    job_transfer(work->data);
+}
+
+/* A job that keeps a thread for long, or may: stores, frees on a kept device, and loads of many pages. */
+static bool job_is_bulk(const struct swap_job *job)
+{
+    check(job->count <= WIRE_BATCH);
+    return job->kind != SWAP_JOB_LOAD || job->count > SERVICE_LONE_PAGES;
+}
+
+/* How long a load takes of late. One that took very long makes all seem slow for a while. */
+static void load_note(struct swap_service *service, const struct swap_job *job)
+{
+    if (job->kind != SWAP_JOB_LOAD)
+        return;
+    if (job->took_ns > SERVICE_SLOW_NS)
+        service->load_ns = SERVICE_SLOW_NS;
+    else
+        service->load_ns = (7 * service->load_ns + job->took_ns) / 8;
+    check(service->load_ns <= SERVICE_SLOW_NS);
+}
+
+/* Is this load the only one there is, and the device quick? Then it is faster done than handed over. */
+static bool job_is_lone(const struct swap_service *service, const struct swap_job *job)
+{
+    return job->kind == SWAP_JOB_LOAD && service->turns.loads == 0 && service->running_loads == 0 &&
+           service->load_ns < SERVICE_QUICK_NS;
+}
+
+/* A job goes to a thread, or comes back. */
+static void running_count(struct swap_service *service, const struct swap_job *job, int change)
+{
+    service->running += (uint32_t)change;
+    service->running_bulk += job_is_bulk(job) ? (uint32_t)change : 0;
+    service->running_loads += job->kind == SWAP_JOB_LOAD ? (uint32_t)change : 0;
+    ensure(service->running <= SERVICE_WORKERS && service->running_bulk < SERVICE_WORKERS);
 }
 
 static void work_done(uv_work_t *work, int status)
@@ -184,9 +230,27 @@ static void work_done(uv_work_t *work, int status)
         uv_queue_work(service->server.loop, work, work_transfer, work_done);
         return;
     }
+    running_count(service, job, -1);
+    load_note(service, job);
     books_end(job);
     job_free(job);
     queue_pump(service);
+}
+
+static void job_run(struct swap_job *job)
+{
+    struct swap_service *service = job->service;
+
+    if (job_is_lone(service, job)) {
+        job_transfer(job);
+        load_note(service, job);
+        service->counters.lone++;
+        books_end(job);
+        job_free(job);
+        return;
+    }
+    running_count(service, job, 1);
+    uv_queue_work(service->server.loop, &job->work, work_transfer, work_done);
 }
 
 static bool job_needs_buffer(const struct swap_job *job)
@@ -214,51 +278,31 @@ static bool job_has_buffer(struct swap_job *job)
     return true;
 }
 
-/* What a job takes of its client's turn, in pages. */
-static uint32_t job_cost(const struct swap_job *job)
+/* One thread is left to loads that are waited for. */
+static bool job_may_run(const struct swap_service *service, const struct swap_job *job)
 {
-    check(job->count <= WIRE_BATCH);
-    return job_needs_buffer(job) ? job->count : 1;
+    check(service->running_bulk <= service->running);
+    return service->running < SERVICE_WORKERS &&
+           (!job_is_bulk(job) || service->running_bulk < SERVICE_WORKERS - 1);
 }
 
-static void turns_append(struct swap_turns *turns, struct client *client)
-{
-    check((turns->first == NULL) == (turns->count == 0));
-    client->next_turn = NULL;
-    if (turns->first == NULL)
-        turns->first = client;
-    else
-        turns->last->next_turn = client;
-    turns->last = client;
-    turns->count++;
-}
-
-static struct client *turns_take(struct swap_turns *turns)
-{
-    struct client *client = turns->first;
-
-    ensure(turns->count > 0 && client != NULL);
-    turns->first = client->next_turn;
-    turns->count--;
-    return client;
-}
-
-/* Let the first job of a client begin. Returns false if it has to wait for a buffer or a slot. */
+/* Let the first job of a client begin. Returns false if it has to wait for a thread, a buffer or a slot. */
 static bool job_begin(struct swap_service *service, struct client *client)
 {
     struct swap_job *job = client->first_job;
+    uint32_t cost = fair_cost(job);
     int verdict;
 
-    if (!job_has_buffer(job))
+    if (!job_may_run(service, job) || !job_has_buffer(job))
         return false;
     verdict = books_begin(job);
     if (verdict == -EAGAIN)
         return false;
-    client->first_job = job->next;
-    check(client->deficit >= job_cost(job));
-    client->deficit -= job_cost(job);
+    fair_pop(&service->turns, client);
+    check(client->deficit >= cost);
+    client->deficit -= cost;
     if (verdict == 0) {
-        uv_queue_work(service->server.loop, &job->work, work_transfer, work_done);
+        job_run(job);
     } else {
         books_end(job);
         job_free(job);
@@ -272,18 +316,11 @@ static bool client_turn(struct swap_service *service, struct client *client)
 {
     bool any = false;
 
-    if (client->deficit < SERVICE_TURN_PAGES)
-        client->deficit += SERVICE_TURN_PAGES;
-    client->references++; /* a job may hold the last one */
-    while (client->first_job != NULL && client->deficit >= job_cost(client->first_job) &&
+    while (client->first_job != NULL && client->deficit >= fair_cost(client->first_job) &&
            job_begin(service, client))
         any = true;
-    check(client->references > 1 || client->first_job == NULL);
-    if (client->first_job != NULL)
-        turns_append(&service->turns, client);
-    else
-        client->deficit = 0;
-    client_unref(client);
+    check(client->references > 0);
+    fair_return(&service->turns, client);
     return any;
 }
 
@@ -293,8 +330,38 @@ static void queue_pump(struct swap_service *service)
     uint32_t waiting = 0;
 
     check(service->threaded);
-    while (waiting < service->turns.count)
-        waiting = client_turn(service, turns_take(&service->turns)) ? 0 : waiting + 1;
+    while (waiting < service->turns.count && service->running < SERVICE_WORKERS)
+        waiting = client_turn(service, fair_take(&service->turns)) ? 0 : waiting + 1;
+}
+
+/* All input of this pass has been read: begin what is most urgent of it. */
+static void on_read(uv_check_t *handle)
+{
+    struct swap_service *service = handle->data;
+
+    uv_check_stop(&service->read);
+    uv_idle_stop(&service->busy);
+    queue_pump(service);
+}
+
+static void on_busy(uv_idle_t *handle)
+{
+    (void)handle; /* being there is enough: the loop does not wait */
+}
+
+void service_open_handles(struct swap_service *service)
+{
+    uv_check_init(service->server.loop, &service->read);
+    uv_idle_init(service->server.loop, &service->busy);
+    service->read.data = service;
+    check(service->turns.count == 0);
+}
+
+void service_close_handles(struct swap_service *service)
+{
+    uv_close((uv_handle_t *)&service->read, NULL);
+    uv_close((uv_handle_t *)&service->busy, NULL);
+    check(uv_is_closing((uv_handle_t *)&service->read));
 }
 
 void service_submit(struct swap_session *session, const struct wire_message *message)
@@ -318,34 +385,26 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
         job_serve(job);
         return;
     }
-    if (client->first_job == NULL) {
-        client->first_job = job;
-        turns_append(&service->turns, client);
-    } else {
-        client->last_job->next = job;
-    }
+    fair_add(&service->turns, client, job);
     check(service->turns.count > 0);
-    client->last_job = job;
-    /* If others of it wait already, this one does too. */
-    if (client->first_job == job)
-        queue_pump(service);
+    uv_check_start(&service->read, on_read);
+    uv_idle_start(&service->busy, on_busy);
 }
 
 void service_drop_queue(struct swap_service *service)
 {
-    while (service->turns.first != NULL) {
-        struct client *client = turns_take(&service->turns);
+    while (service->turns.count > 0) {
+        struct client *client = fair_take(&service->turns);
 
-        client->references++;
         while (client->first_job != NULL) {
             struct swap_job *job = client->first_job;
 
-            client->first_job = job->next;
+            fair_pop(&service->turns, client);
             job_free(job);
         }
-        client_unref(client);
+        fair_return(&service->turns, client);
     }
-    check(service->turns.count == 0);
+    check(service->turns.loads == 0);
 }
 
 /* Memory for the way of working that the device's mode asks for. */
@@ -392,6 +451,7 @@ int service_open(struct swap_service *service, const struct swap_options *option
     service->buffers.fd = -1;
     service->options = options;
     service->random = random_seeded(options->seed);
+    service->load_ns = SERVICE_SLOW_NS;
     code = swap_device_open(&service->device, options, error);
     if (code == 0)
         code = memory_prepare(service, error);
@@ -410,7 +470,7 @@ int service_open(struct swap_service *service, const struct swap_options *option
 void service_fini(struct swap_service *service)
 {
     server_fini(&service->server);
-    check(service->turns.first == NULL);
+    check(service->turns.count == 0);
     client_table_fini(&service->clients);
     swap_map_fini(&service->map);
     swap_device_close(&service->device);

@@ -2,8 +2,8 @@
  *
  * Two ways of working, with the same functions. INLINE (buffered): a request is served when it is
  * decoded, in one go, since copying memory to the page cache takes less time than handing it to a
- * thread. THREADED (direct, or with --sync): requests become jobs in a queue, begin in order, wait
- * for the device in libuv's threads, and end in any order.
+ * thread. THREADED (direct, or with --sync): requests become jobs in queues (fair.h), wait for the
+ * device in libuv's threads, or for a lone load on the loop, and end in any order.
  *
  * The books (swap_map, clients, extents) belong to the loop's thread alone. */
 #ifndef SWAP_SERVICE_H
@@ -31,9 +31,16 @@
 #define SERVICE_BUFFERS        16u
 #define SERVICE_CLIENT_BUFFERS 4u
 
-/* FAIRNESS. Each client has a queue of its own; queues take turns (deficit round robin): a turn is
- * worth so many pages, and what it does not use up is kept while the queue is not empty. */
-#define SERVICE_TURN_PAGES WIRE_BATCH
+/* Jobs in threads at a time: as many as libuv has threads. Others wait in the queues of fair.h, and not in
+ * libuv's, where there is no order but that of coming. One of the threads is left to lone loads, of at most so
+ * many pages: they wait for no store. */
+#define SERVICE_WORKERS    4u
+#define SERVICE_LONE_PAGES 8u
+
+/* A load is done on the loop, without a hand-over to a thread and back, where it is the only one and loads have
+ * taken less than this of late. One that takes longer than the second time ends that for a while. */
+#define SERVICE_QUICK_NS UINT64_C(250000)
+#define SERVICE_SLOW_NS  UINT64_C(16000000)
 
 /* Requests of one connection that may wait; one more ends it. */
 #define SERVICE_JOBS_MAX 256u
@@ -57,8 +64,12 @@ struct swap_service {
     uint32_t extents_max;
     int64_t restored; /* slots that came back with a kept device */
     bool threaded;
-    struct swap_job *reused;          /* inline: the one job there is */
-    struct swap_turns turns;          /* threaded: clients with jobs that have not begun */
+    struct swap_job *reused; /* inline: the one job there is */
+    struct swap_turns turns; /* threaded: clients with jobs that have not begun */
+    uint32_t running, running_bulk, running_loads; /* jobs in threads */
+    uint64_t load_ns;                              /* that a load takes of late */
+    uv_check_t read;                  /* begins jobs when all input of a pass has been read */
+    uv_idle_t busy;                   /* keeps the loop from waiting before that */
     struct shared buffers;            /* of all jobs */
     uint8_t *buffer[SERVICE_BUFFERS]; /* threaded: those that nobody uses */
     uint32_t buffers_free;
@@ -73,6 +84,10 @@ int service_open(struct swap_service *service, const struct swap_options *option
  * `loop`: run it once more and call service_fini all the same. */
 int swap_server_start(struct swap_service *service, uv_loop_t *loop,
                       const struct swap_options *options, struct sp_error *error);
+
+/* Handles of the service itself: once the server has started, and before it stops. */
+void service_open_handles(struct swap_service *service);
+void service_close_handles(struct swap_service *service);
 
 /* Free everything after the loop has ended. */
 void service_fini(struct swap_service *service);

@@ -14,20 +14,6 @@
 
 #define PAGES 16u
 
-static int setup(void **state)
-{
-    static struct server_process server;
-
-    *state = &server;
-    return server_process_init(&server);
-}
-
-static int teardown(void **state)
-{
-    server_process_fini(*state);
-    return 0;
-}
-
 static void server_start_on(struct server_process *server, const char *device)
 {
     const char *const args[] = {"--slots", "64", "--device", device, NULL};
@@ -198,14 +184,39 @@ static void nothing_written_before_a_failed_sync_is_acknowledged(void **state)
     pthread_mutex_destroy(&device.lock);
 }
 
+/* Nothing else is under way, and the device is quick. */
+static void a_lone_load_needs_no_thread(void **state)
+{
+    struct server_process *server = *state;
+    struct swap_peer peer;
+    uint32_t page = 0, slot, loads = 0;
+
+    server_start_on(server, "debug:delay=0.001:mem:"); /* a microsecond: it has threads */
+    peer_open(&peer, server, 0, 4, 1);
+    peer_fill(&peer, 0, 7);
+    assert_int_equal(peer_store(&peer, &page, 1, &slot, NULL), 0);
+    while (swap_status(server).swap_status.lone == 0) {
+        assert_true(loads++ < 10000);
+        peer_fill(&peer, 0, 8);
+        assert_int_equal(peer_load(&peer, &slot, &page, 1, NULL), 0);
+        assert_int_equal(peer_tag(&peer, 0), 7);
+    }
+    assert_true(loads > 1); /* it was not known to be quick at first */
+    peer_close(&peer);
+    swap_stop(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(pages_of_zeros_take_no_slot_and_no_write, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_device_that_lies_is_found_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_page_that_is_torn_costs_that_page_alone, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_wrong_device_is_refused_with_a_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(pages_of_zeros_take_no_slot_and_no_write, swap_setup,
+                                        swap_teardown),
+        cmocka_unit_test_setup_teardown(a_device_that_lies_is_found_out, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(one_page_that_is_torn_costs_that_page_alone, swap_setup,
+                                        swap_teardown),
+        cmocka_unit_test_setup_teardown(a_wrong_device_is_refused_with_a_reason, swap_setup,
+                                        swap_teardown),
+        cmocka_unit_test_setup_teardown(a_lone_load_needs_no_thread, swap_setup, swap_teardown),
         cmocka_unit_test(nothing_written_before_a_failed_sync_is_acknowledged),
     };
 

@@ -16,20 +16,6 @@
 #include "base/random.h"
 #include "swap_peer.h"
 
-static int setup(void **state)
-{
-    static struct server_process server;
-
-    *state = &server;
-    return server_process_init(&server);
-}
-
-static int teardown(void **state)
-{
-    server_process_fini(*state);
-    return 0;
-}
-
 /* A device that takes nothing: each page is tried twice, and nothing stays used. */
 static void test_all_writes_fail(void **state)
 {
@@ -206,12 +192,12 @@ static void test_rotten_page(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_all_writes_fail, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_all_reads_fail, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_flaky_buffered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_flaky_direct, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_neighbours_are_salvaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rotten_page, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_writes_fail, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_all_reads_fail, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_flaky_buffered, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_flaky_direct, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_neighbours_are_salvaged, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_rotten_page, swap_setup, swap_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,20 +21,6 @@
 #define SLOTS   128u
 #define WITNESS 16u
 
-static int setup(void **state)
-{
-    static struct server_process server;
-
-    *state = &server;
-    return server_process_init(&server);
-}
-
-static int teardown(void **state)
-{
-    server_process_fini(*state);
-    return 0;
-}
-
 /* A number that is often meaningful, and sometimes far from it. */
 static uint32_t some_number(struct random_source *random)
 {
@@ -261,9 +247,9 @@ static void test_fuzz_flaky(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_fuzz_buffered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fuzz_automatic, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fuzz_flaky, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fuzz_buffered, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_fuzz_automatic, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_fuzz_flaky, swap_setup, swap_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

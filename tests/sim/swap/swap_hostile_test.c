@@ -9,23 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/clock.h"
 #include "swap_peer.h"
 
-#define PROGRAM TEST_BINDIR "/selfpage-swap"
-
-static int setup(void **state)
-{
-    static struct server_process server;
-
-    *state = &server;
-    return server_process_init(&server);
-}
-
-static int teardown(void **state)
-{
-    server_process_fini(*state);
-    return 0;
-}
+#define PROGRAM    TEST_BINDIR "/selfpage-swap"
+#define LONE_LOADS 20u
 
 /* One client has hundreds of requests in the queue; another one's single page is next. */
 static void test_clients_take_turns(void **state)
@@ -57,6 +45,53 @@ static void test_clients_take_turns(void **state)
         assert_int_equal(message.type, WIRE_STORED);
     }
     peer_close(&hog);
+    peer_close(&other);
+    swap_stop(server);
+}
+
+/* Nanoseconds that some loads of one page take, one after the other. */
+static uint64_t lone_loads_take(struct swap_peer *peer, uint32_t slot)
+{
+    uint64_t begun_ns = clock_now_ns();
+    uint32_t page = 0;
+
+    for (uint32_t i = 0; i < LONE_LOADS; i++)
+        assert_int_equal(peer_load(peer, &slot, &page, 1, NULL), 0);
+    return clock_now_ns() - begun_ns;
+}
+
+/* Each transfer takes 10 ms on average. Ten clients have two hundred stores each in their queues. */
+static void a_lone_load_waits_for_no_queue(void **state)
+{
+    enum { HOGS = 10, REQUESTS = 200, PAGES = 4 };
+    static const char *const slow[] = {"--slots", "20000", "--device", "debug:delay=20:mem:", NULL};
+    static const uint32_t pages[PAGES] = {0, 1, 2, 3};
+    static struct wire_message message;
+    struct server_process *server = *state;
+    struct swap_peer hog[HOGS], other;
+    uint32_t one = 0, slot;
+    uint64_t alone_ns, beside_ns;
+
+    assert_int_equal(server_process_start(server, PROGRAM, slow), 0);
+    peer_open(&other, server, 0, 1, 1);
+    assert_int_equal(peer_store(&other, &one, 1, &slot, NULL), 0);
+    alone_ns = lone_loads_take(&other, slot);
+    for (uint32_t i = 0; i < HOGS; i++) {
+        peer_open(&hog[i], server, 0, REQUESTS * PAGES, PAGES);
+        for (uint32_t n = 0; n < REQUESTS; n++) {
+            store_message(&message, 1, pages, PAGES);
+            message.seq = 1000 + n;
+            assert_int_equal(wire_client_send(&hog[i].wire, &message, -1), 0);
+        }
+    }
+    for (uint32_t i = 0; i < HOGS; i++) /* they are there */
+        assert_int_equal(wire_client_receive(&hog[i].wire, &message, NULL), 0);
+    beside_ns = lone_loads_take(&other, slot);
+    assert_in_range(beside_ns, 1, 2 * alone_ns);
+    assert_int_equal(swap_status(server).swap_status.lone, 0); /* the loop never waits so long */
+    assert_true(swap_status(server).swap_status.stores < HOGS * REQUESTS * PAGES); /* still full */
+    for (uint32_t i = 0; i < HOGS; i++)
+        peer_close(&hog[i]);
     peer_close(&other);
     swap_stop(server);
 }
@@ -133,10 +168,11 @@ static void test_dead_clients_can_be_listed_and_dropped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_user_has_a_quota, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dead_clients_can_be_listed_and_dropped, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_clients_take_turns, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(a_lone_load_waits_for_no_queue, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_a_user_has_a_quota, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_dead_clients_can_be_listed_and_dropped, swap_setup,
+                                        swap_teardown),
     };
 
     return cmocka_run_group_tests_name("sim/swap/swap_hostile", tests, NULL, NULL);

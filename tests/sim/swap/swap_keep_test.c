@@ -23,20 +23,6 @@ static const char *const keep_buffered[] = {"--keep", "--buffered", NULL};
 static const char *const keep_automatic[] = {"--keep", NULL};
 static const char *const keep_synced[] = {"--keep", "--sync", NULL};
 
-static int setup(void **state)
-{
-    static struct server_process server;
-
-    *state = &server;
-    return server_process_init(&server);
-}
-
-static int teardown(void **state)
-{
-    server_process_fini(*state);
-    return 0;
-}
-
 static void restart_run(struct server_process *server, const char *const mode[])
 {
     uint32_t pages[8] = {0, 1, 2, 3, 4, 5, 6, 7}, slots[8], fresh[2], available;
@@ -435,17 +421,17 @@ static void test_syncs_that_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_restart_buffered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_restart_automatic, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_restart_synced, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_crash_buffered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_crash_automatic, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_crash_compressed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_crash_compressed_direct, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_syncs_that_fail, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_servers_on_one_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_files_that_do_not_fit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged_records, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_restart_buffered, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_restart_automatic, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_restart_synced, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_crash_buffered, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_crash_automatic, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_crash_compressed, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_crash_compressed_direct, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_syncs_that_fail, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_two_servers_on_one_file, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_files_that_do_not_fit, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_records, swap_setup, swap_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

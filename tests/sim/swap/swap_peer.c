@@ -16,6 +16,20 @@
 #define WORDS     (PEER_PAGE / 8)
 #define ARGUMENTS 24
 
+int swap_setup(void **state)
+{
+    static struct server_process server;
+
+    *state = &server;
+    return server_process_init(&server);
+}
+
+int swap_teardown(void **state)
+{
+    server_process_fini(*state);
+    return 0;
+}
+
 void swap_start(struct server_process *server, const char *slots, const char *const more[])
 {
     swap_start_on(server, slots, "file:", more);

@@ -19,6 +19,10 @@ struct swap_peer {
     uint32_t pages;
 };
 
+/* Set up and tear down a test: *state is its server, not started. */
+int swap_setup(void **state);
+int swap_teardown(void **state);
+
 /* Start selfpage-swap with `slots` slots on the file "device", and further arguments (ends with
  * NULL, may be NULL). `server` must be initialised. The start must succeed. */
 void swap_start(struct server_process *server, const char *slots, const char *const more[]);

@@ -24,20 +24,6 @@ static const char *const buffered[] = {"--buffered", NULL};
 static const char *const threaded[] = {"--buffered", "--sync", NULL};
 static const char *const automatic[] = {NULL};
 
-static int setup(void **state)
-{
-    static struct server_process server;
-
-    *state = &server;
-    return server_process_init(&server);
-}
-
-static int teardown(void **state)
-{
-    server_process_fini(*state);
-    return 0;
-}
-
 static void test_hello(void **state)
 {
     struct server_process *server = *state;
@@ -619,23 +605,24 @@ static void test_storm_automatic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_hello, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_violations, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_another_version, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reservations, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_full_device, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_slots, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_extents, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_truncated_extent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_extents, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pipelined_buffered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pipelined_threaded, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pipelined_automatic, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_leaving_slots_are_waited_for, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_vanishing_peer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_too_many_requests, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_storm_buffered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_storm_automatic, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hello, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_violations, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_another_version, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_reservations, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_full_device, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_bad_slots, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_bad_extents, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_truncated_extent, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_many_extents, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_pipelined_buffered, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_pipelined_threaded, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_pipelined_automatic, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_leaving_slots_are_waited_for, swap_setup,
+                                        swap_teardown),
+        cmocka_unit_test_setup_teardown(test_vanishing_peer, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_too_many_requests, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_storm_buffered, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_storm_automatic, swap_setup, swap_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

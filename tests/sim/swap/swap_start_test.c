@@ -23,19 +23,10 @@
 
 #define PROGRAM TEST_BINDIR "/selfpage-swap"
 
-static int setup(void **state)
-{
-    static struct server_process server;
-
-    *state = &server;
-    return server_process_init(&server);
-}
-
 static int teardown(void **state)
 {
     server_process_limit(-1, 0);
-    server_process_fini(*state);
-    return 0;
+    return swap_teardown(state);
 }
 
 /* The server must refuse to start with status 2 and `text` in its message. */
@@ -276,14 +267,14 @@ static void test_verbose(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_command_line, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_devices_serve, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_is_left, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_foreign_files_are_left_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_places, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_file_too_large, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_verbose, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_command_line, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices_serve, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_left, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_files_are_left_alone, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_places, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file_too_large, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_room, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verbose, swap_setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
