@@ -13,26 +13,31 @@ void peer_ask(struct bench *bench, struct peer *peer, struct wire_message *messa
 }
 
 /* Open one of the two connections. */
-static void connect_as(struct bench *bench, struct caller *caller, const struct hello *hello,
-                       struct wire_message *welcome)
+static void connect_as(struct bench *bench, const char *path, struct caller *caller,
+                       const struct hello *hello, struct wire_message *welcome)
 {
     struct sp_error error;
 
     caller_init(caller, "physmem", CALLER_FOREVER);
-    if (caller_open(caller, bench->directory.physmem, hello, welcome, &error) != 0)
+    if (caller_open(caller, path, hello, welcome, &error) != 0)
         bench_fail(bench, "%s", error.text);
 }
 
-void peer_open(struct bench *bench, struct peer *peer)
+void peer_open_at(struct bench *bench, struct peer *peer, const char *path)
 {
     struct hello hello = {.role = WIRE_ROLE_TASK, .name = "bench"};
     struct wire_message welcome;
 
-    connect_as(bench, &peer->request, &hello, &welcome);
+    connect_as(bench, path, &peer->request, &hello, &welcome);
     hello.role = WIRE_ROLE_CONTROL;
     hello.id = welcome.welcome.id;
     hello.key = welcome.welcome.key;
-    connect_as(bench, &peer->control, &hello, &welcome);
+    connect_as(bench, path, &peer->control, &hello, &welcome);
+}
+
+void peer_open(struct bench *bench, struct peer *peer)
+{
+    peer_open_at(bench, peer, bench->directory.physmem);
 }
 
 void peer_close(struct peer *peer)

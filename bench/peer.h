@@ -13,6 +13,9 @@ struct peer {
 
 /* Connect to physmem, twice. */
 void peer_open(struct bench *bench, struct peer *peer);
+
+/* The same to the physmem at this socket. */
+void peer_open_at(struct bench *bench, struct peer *peer, const char *path);
 void peer_close(struct peer *peer);
 
 /* Send a request and wait for its answer, which must be of this type and without an error.

@@ -69,6 +69,18 @@ void bench_start_physmem(struct bench *bench, uint32_t frames)
     start(bench, &bench->physmem, "physmem", "selfpage-physmem", &options);
 }
 
+void bench_start_stacked(struct bench *bench, const char *contract)
+{
+    struct strings options = {0};
+
+    snprintf(bench->stacked_path, sizeof(bench->stacked_path), "%.*s2",
+             (int)sizeof(bench->stacked_path) - 2, bench->directory.physmem);
+    strings_format(&options, "--upstream=%s", bench->directory.physmem);
+    strings_format(&options, "--contract=%s", contract);
+    strings_format(&options, "--socket=%s", bench->stacked_path);
+    start(bench, &bench->stacked, "physmem on physmem", "selfpage-physmem", &options);
+}
+
 static void start_swap(struct bench *bench, uint32_t slots, const char *how)
 {
     const char *directory = bench->file_directory != NULL ? bench->file_directory : "/dev/shm";
@@ -110,6 +122,7 @@ void bench_stop_servers(struct bench *bench)
 {
     if (!bench->served)
         return;
+    stop(bench, &bench->stacked);
     stop(bench, &bench->physmem);
     stop(bench, &bench->swap);
     guardian_stop(&bench->guardian);

@@ -310,26 +310,27 @@ static uint32_t stock_run(const struct bitmap *bitmap, uint32_t most, uint32_t *
     return count;
 }
 
-/* A run of frames that can go elsewhere, at most `most` long: from the stock, or from another lease
- * than `but`. Returns its length; 0: there are none now. */
-static uint32_t find_spare(const struct lease_book *book, const struct lease *but, uint32_t most,
+/* A run of frames that can go elsewhere, at most `most` long: from the stock, or from a lease, from
+ * `last` only if no other has some. Returns its length; 0: there are none now. */
+static uint32_t find_spare(const struct lease_book *book, struct lease *last, uint32_t most,
                            struct lease **leasep, uint32_t *firstp)
 {
     uint64_t words[LEASE_WORDS];
+    struct lease *lease = book->first;
 
     *leasep = NULL;
     if (book->stock_count > 0)
         return stock_run(&book->stock, most, firstp);
     if (book->spares == 0)
         return 0;
-    for (struct lease *lease = book->first; lease != NULL; lease = lease->next) {
-        if (lease->spares == 0 || lease == but)
-            continue;
-        *leasep = lease;
-        spare_pages(lease, words);
-        return bits_run(words, lease->pages, most, firstp);
-    }
-    return 0;
+    while (lease != NULL && (lease->spares == 0 || lease == last))
+        lease = lease->next;
+    if (lease == NULL)
+        lease = last;
+    ensure(lease != NULL && lease->spares > 0);
+    *leasep = lease;
+    spare_pages(lease, words);
+    return bits_run(words, lease->pages, most, firstp);
 }
 
 static void return_some(struct lease_book *book)
@@ -731,7 +732,8 @@ static void answered(struct upstream_ask *ask, const struct wire_message *reply)
     if (to != NULL)
         to->jobs--;
     lease_answered(from);
-    lease_answered(to);
+    if (to != from)
+        lease_answered(to);
     serve(book);
 }
 

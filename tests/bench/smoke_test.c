@@ -153,6 +153,7 @@ int main(void)
         RUNS("bench_first_touch"),
         RUNS("bench_map_round_trip"),
         RUNS("bench_frame_stack"),
+        RUNS("bench_stacked"),
         RUNS("bench_evict_swap"),
         RUNS("bench_kernel_swap"),
         RUNS("bench_memory"),

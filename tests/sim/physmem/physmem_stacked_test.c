@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -272,6 +273,92 @@ static void test_an_overdraft_falls_back_on_its_task_only(void **state)
     physmem_peer_close(&honest);
 }
 
+/* ---- A real task ---- */
+
+#define LINES 3000u
+
+/* Lines in a random order. */
+static void lines_write(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    uint32_t x = 1;
+
+    assert_non_null(file);
+    for (unsigned i = 0; i < LINES; i++) {
+        x = x * 1664525u + 1013904223u;
+        fprintf(file, "%08x and some more text, so that the lines fill pages\n", x);
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The bytes of a file; for free(). */
+static char *bytes_of(const char *path, long *sizep)
+{
+    FILE *file = fopen(path, "r");
+    char *bytes;
+
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *sizep = ftell(file);
+    rewind(file);
+    bytes = malloc((size_t)*sizep + 1);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, (size_t)*sizep, file), *sizep);
+    fclose(file);
+    return bytes;
+}
+
+/* Sort with fewer frames than the text has pages, at this level. Returns the bytes. */
+static char *sorted_at(unsigned level, const struct server_process *swap, long *sizep)
+{
+    char input[SERVER_PATH], output[SERVER_PATH];
+    const char *args[] = {server_process_path(swap, "input", input),
+                          server_process_path(swap, "output", output), NULL};
+    struct server_process sort;
+    char *log;
+
+    lines_write(input);
+    assert_int_equal(setenv("SELFPAGE_PHYSMEM", tower.server[level].socket, 1), 0);
+    assert_int_equal(setenv("SELFPAGE_SWAP", swap->socket, 1), 0);
+    assert_int_equal(setenv("SELFPAGE_CONTRACT", "guaranteed=24;extra=8", 1), 0);
+    assert_int_equal(server_process_init(&sort), 0);
+    assert_int_equal(server_process_spawn(&sort, TEST_BINDIR "/selfpage-sort", args), 0);
+    if (server_process_wait(&sort) != 0) {
+        log = server_process_log(&sort);
+        fail_msg("selfpage-sort at level %u: %s", level, log != NULL ? log : "");
+    }
+    server_process_fini(&sort);
+    return bytes_of(output, sizep);
+}
+
+static void test_a_program_makes_the_same_bytes_on_every_level(void **state)
+{
+    const char *args[] = {"--slots", "2048", "--device", "mem:", NULL};
+    char *bytes[LEVELS];
+    long size[LEVELS];
+    struct server_process swap;
+
+    (void)state;
+    assert_int_equal(server_process_init(&swap), 0);
+    assert_int_equal(server_process_start(&swap, TEST_BINDIR "/selfpage-swap", args), 0);
+    for (unsigned i = 0; i < LEVELS; i++)
+        bytes[i] = sorted_at(i, &swap, &size[i]);
+    assert_true(size[0] > (long)LINES * 40);
+    for (long at = 0, next; at < size[0]; at = next) {
+        next = (char *)memchr(bytes[0] + at, '\n', (size_t)(size[0] - at)) - bytes[0] + 1;
+        assert_true(next >= size[0] || memcmp(bytes[0] + at, bytes[0] + next, 8) <= 0);
+    }
+    for (unsigned i = 1; i < LEVELS; i++) {
+        assert_int_equal(size[i], size[0]);
+        assert_memory_equal(bytes[i], bytes[0], size[0]);
+    }
+    for (unsigned i = 0; i < LEVELS; i++) {
+        free(bytes[i]);
+        assert_true(physmem_books_agree(&tower.observer[i]));
+    }
+    server_process_fini(&swap);
+}
+
 /* ---- Recalls ---- */
 
 /* Have the first server recall from the second. */
@@ -518,6 +605,7 @@ int main(void)
         TOWER_TEST(test_pages_that_were_given_back_read_as_zeros),
         TOWER_TEST(test_a_retained_descriptor_reaches_nobodys_memory),
         TOWER_TEST(test_an_overdraft_falls_back_on_its_task_only),
+        TOWER_TEST(test_a_program_makes_the_same_bytes_on_every_level),
         TOWER_TEST(test_a_recall_at_the_top_arrives_below_in_time_and_is_answered),
         TOWER_TEST(test_a_task_that_does_not_answer_makes_no_server_late),
         TOWER_TEST(test_when_the_first_dies_all_end_and_their_tasks_lose_everything),
