@@ -14,6 +14,7 @@
 #include "selfpage/analyse/analyse.h"
 #include "selfpage/bench/bench.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/compare/compare.h"
 #include "selfpage/policy/check_arbiter.h"
 #include "selfpage/policy/check_policy.h"
 #include "selfpage/policy/new_policy.h"
@@ -31,6 +32,8 @@ static const struct subcommand commands[] = {
     {"top", top_command, "watch physmem, swap and tasks live"},
     {"simulate", simulate_command,
      "play a scenario in virtual time: the same for a seed every time"},
+    {"compare", compare_command, "run a scenario live and in virtual time, side by side"},
+    {"experiment", compare_experiment_command, "play a published experiment, and check its result"},
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
     {"merge", merge_command, "merge what several runs of selfpage replay --json printed"},
     {"report", report_command,

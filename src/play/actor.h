@@ -22,7 +22,7 @@
  * grant comes of one call. */
 struct errands {
     uint32_t stores, loads, frees, returns;
-    struct pager_effect store[PAGER_BATCH], load;
+    struct pager_effect store[PAGER_BATCH], load[PAGER_BATCH];
     uint32_t free[LETTER_FREES];
     uint32_t returned[LETTER_RETURNS];
     bool refill, allocate, grant, extra;

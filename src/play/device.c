@@ -107,22 +107,24 @@ bool device_stored(struct device *device, uint32_t slot)
     return true;
 }
 
-int device_load(struct device *device, uint32_t client, uint32_t slot, uint64_t now,
-                uint64_t *donep)
+int device_pin(struct device *device, uint32_t client, uint32_t slot)
 {
     uint64_t checksum;
-    int rc = 0;
 
-    *donep = now;
-    if (slot == SWAP_ZERO)
-        return 0;
-    rc = swap_map_load(&device->map, client, slot, &checksum);
-    if (rc != 0)
-        return rc;
-    device->loads++;
+    return slot == SWAP_ZERO ? 0 : swap_map_load(&device->map, client, slot, &checksum);
+}
+
+uint64_t device_load(struct device *device, const uint32_t *slot, uint32_t count, uint64_t now)
+{
+    uint32_t pages = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        pages += slot[i] != SWAP_ZERO;
+    if (pages == 0)
+        return now;
+    device->loads += pages;
     device->reads++;
-    *donep = transfer(device, now, device->costs.read_start + device->costs.read_page);
-    return 0;
+    return transfer(device, now, device->costs.read_start + pages * device->costs.read_page);
 }
 
 uint64_t device_loaded(struct device *device, uint32_t slot)

@@ -47,12 +47,13 @@ int device_store(struct device *device, uint32_t client, uint32_t count, const u
 /* That is over for one of the slots. False: it could not be written, and is free again. */
 bool device_stored(struct device *device, uint32_t slot);
 
-/* Begin to read a slot of the client at time `now`, until *donep. Returns 0, or what swap_map_load fails
- * with. */
-int device_load(struct device *device, uint32_t client, uint32_t slot, uint64_t now,
-                uint64_t *donep);
+/* A slot of the client is to be read. Returns 0, or what swap_map_load fails with. */
+int device_pin(struct device *device, uint32_t client, uint32_t slot);
 
-/* That is over. Returns the contents. */
+/* Begin to read slots that were pinned, in one go, at time `now`. Returns when that is done. */
+uint64_t device_load(struct device *device, const uint32_t *slot, uint32_t count, uint64_t now);
+
+/* That is over for one of them. Returns the contents. */
 uint64_t device_loaded(struct device *device, uint32_t slot);
 
 /* Give a slot back, which the client has stored. */

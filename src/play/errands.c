@@ -11,9 +11,8 @@ static void note(struct errands *errands, const struct pager_effect *effect)
         errands->store[errands->stores++] = *effect;
         break;
     case EFFECT_LOAD:
-        ensure(errands->loads == 0);
-        errands->load = *effect;
-        errands->loads = 1;
+        ensure(errands->loads < PAGER_BATCH);
+        errands->load[errands->loads++] = *effect;
         break;
     case EFFECT_REFILL:
         ensure(!errands->refill);
@@ -122,9 +121,10 @@ void errands_swap(struct actor *actor, struct errands *errands, enum scene_lane 
         letter->swap.free[letter->swap.frees++] = errands->free[i];
     letter->swap.stores = errands->stores;
     letter->swap.loads = errands->loads;
-    letter->swap.load_page = errands->load.page;
-    letter->swap.load_from = errands->load.swap;
-    letter->swap.load_to = errands->load.slot;
+    for (uint32_t i = 0; i < errands->loads; i++)
+        letter->swap.load[i] = (struct letter_load){.page = errands->load[i].page,
+                                                    .from = errands->load[i].swap,
+                                                    .to = errands->load[i].slot};
     if (lane == LANE_SWAP && errands->stores > 0)
         actor->stores_sent++;
     errands->stores = errands->frees = 0;

@@ -78,6 +78,7 @@ static bool make_pager(struct actor *actor)
     const struct pager_config pager = {.pages = pages + 1, /* one is left free behind a region */
                                        .slots = actor->slots,
                                        .extent_pages = EXTENT_PAGES,
+                                       .read_ahead = PAGER_BATCH - 1,
                                        .map_limit = MAP_LIMIT,
                                        .seed = config->seed,
                                        .policy = config->policy,

@@ -309,9 +309,10 @@ static void mix_event(struct play *play, const struct queue_entry *entry)
     mix(play, actor->walk.pages.state);
 }
 
-/* What physmem says of an actor now. */
-static void look_at(struct actor *actor)
+void play_look(struct play *play, uint32_t number)
 {
+    struct actor *actor = &play->actor[number];
+
     if (actor->task != NULL)
         physmem_task_get_status(actor->task, &actor->seen);
 }
@@ -337,7 +338,7 @@ static void see_end(struct play *play, struct actor *actor)
 {
     if (actor->state != THREAD_ENDED || actor->memory == NULL)
         return;
-    look_at(actor);
+    play_look(play, actor->number);
     if (actor->revoked && play->config.strict)
         rules_check_revoked(&play->scene, actor);
     life_leave(actor);

@@ -78,6 +78,9 @@ void play_settle(struct play *play);
 /* A signal for an actor: 0, or -ESRCH if it is not there. */
 int play_signal(struct play *play, uint32_t actor, int signal);
 
+/* Set actor->seen to what physmem says of an actor now. */
+void play_look(struct play *play, uint32_t actor);
+
 /* Have physmem recall frames from an actor. Returns as physmem_recall_from. */
 int64_t play_recall(struct play *play, uint32_t actor, uint32_t frames);
 

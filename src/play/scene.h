@@ -81,10 +81,12 @@ struct letter {
             sp_page page[PAGER_BATCH];  /* of each store */
             uint32_t slot[PAGER_BATCH]; /* of the container; from swap: of the device */
             int error[PAGER_BATCH];
-            sp_page load_page;
-            uint32_t load_from, load_to; /* slots: of the device, of the container */
-            int load_error;
-            uint64_t contents;
+            struct letter_load {
+                sp_page page;
+                uint32_t from, to; /* slots: of the device, of the container */
+                int error;
+                uint64_t contents;
+            } load[PAGER_BATCH];
             uint32_t free[LETTER_FREES];
         } swap;
     };

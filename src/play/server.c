@@ -224,21 +224,26 @@ static struct letter *part_of(const struct letter *letter, struct scene *scene)
     return part;
 }
 
-static bool begin_load(struct actor *actor, const struct letter *letter)
+static bool begin_loads(struct actor *actor, const struct letter *letter)
 {
     struct scene *scene = actor->scene;
-    struct letter *load = part_of(letter, scene);
-    uint64_t done = scene->now;
+    struct letter *loads = part_of(letter, scene);
+    uint32_t slot[PAGER_BATCH], there = 0;
+    uint64_t done;
 
-    if (load == NULL)
+    if (loads == NULL)
         return false;
-    load->swap.loads = 1;
-    load->swap.load_page = letter->swap.load_page;
-    load->swap.load_from = letter->swap.load_from;
-    load->swap.load_to = letter->swap.load_to;
-    load->swap.load_error =
-        -device_load(&scene->device, actor->number, load->swap.load_from, scene->now, &done);
-    scene_at(scene, done, SCENE_DEVICE_LOADED, actor->number, actor->life, (uintptr_t)load);
+    loads->swap.loads = letter->swap.loads;
+    for (uint32_t i = 0; i < letter->swap.loads; i++) {
+        struct letter_load *load = &loads->swap.load[i];
+
+        *load = letter->swap.load[i];
+        load->error = -device_pin(&scene->device, actor->number, load->from);
+        if (load->error == 0)
+            slot[there++] = load->from;
+    }
+    done = device_load(&scene->device, slot, there, scene->now);
+    scene_at(scene, done, SCENE_DEVICE_LOADED, actor->number, actor->life, (uintptr_t)loads);
     return true;
 }
 
@@ -284,7 +289,7 @@ void server_swap(struct actor *actor, struct letter *letter)
     for (uint32_t i = 0; i < letter->swap.frees; i++)
         device_free(&scene->device, actor->number, letter->swap.free[i]);
     letter->swap.frees = 0;
-    if (letter->swap.loads > 0 && !begin_load(actor, letter))
+    if (letter->swap.loads > 0 && !begin_loads(actor, letter))
         return;
     letter->swap.loads = 0;
     if (letter->swap.stores == 0)
@@ -308,8 +313,12 @@ void server_stored(struct actor *actor, struct letter *letter)
 
 void server_loaded(struct actor *actor, struct letter *letter)
 {
-    if (letter->swap.load_error == 0)
-        letter->swap.contents = device_loaded(&actor->scene->device, letter->swap.load_from);
+    for (uint32_t i = 0; i < letter->swap.loads; i++) {
+        struct letter_load *load = &letter->swap.load[i];
+
+        if (load->error == 0)
+            load->contents = device_loaded(&actor->scene->device, load->from);
+    }
     if (letter->life == actor->life && actor_is_there(actor))
         answer(actor, letter);
     else

@@ -175,12 +175,11 @@ static void go_on(struct actor *actor)
     }
 }
 
-/* A page has been filled, or could not be. */
-static void filled(struct actor *actor, sp_page page, bool good)
+/* Pages have been filled, or could not be. */
+static void filled(struct actor *actor)
 {
     actor->errands.loads = 0;
     actor->errands.refill = false;
-    pager_fault_loaded(&actor->pager, page, good, true, actor->fault_write);
     errands_collect(actor, &actor->errands);
     errands_signal(actor);
     go_on(actor);
@@ -289,22 +288,35 @@ static void keep_unread(struct actor *actor, struct letter *letter)
     actor->unread_last = letter;
 }
 
-static void loaded(struct actor *actor, struct letter *letter)
+/* Whether the program can go on without this page: it is one that was read ahead, or physmem has taken its
+ * frame. */
+static bool is_dispensable(const struct actor *actor, const struct letter_load *load)
 {
-    bool good = letter->swap.load_error == 0;
+    return load->error == 0 || actor->pager.page[load->page].ahead ||
+           pager_lost_has(&actor->pager, load->page);
+}
 
+static void loaded(struct actor *actor, const struct letter *letter)
+{
     if (actor->state != THREAD_LOADS) {
         scene_wrong(actor->scene, "%s: a page has come from swap that nobody waits for",
                     actor->config->name);
         return;
     }
-    if (!good && !pager_lost_has(&actor->pager, letter->swap.load_page)) {
-        thread_end(actor, actor->revoked ? EXIT_REVOKED : EXIT_DIED);
-        return;
+    for (uint32_t i = 0; i < letter->swap.loads; i++) {
+        const struct letter_load *load = &letter->swap.load[i];
+        bool ahead = actor->pager.page[load->page].ahead;
+
+        if (!is_dispensable(actor, load)) {
+            thread_end(actor, actor->revoked ? EXIT_REVOKED : EXIT_DIED);
+            return;
+        }
+        if (load->error == 0)
+            pages_load(actor, load->to, load->contents);
+        pager_fault_loaded(&actor->pager, load->page, load->error == 0, true,
+                           actor->fault_write && !ahead);
     }
-    if (good)
-        pages_load(actor, letter->swap.load_to, letter->swap.contents);
-    filled(actor, letter->swap.load_page, good);
+    filled(actor);
 }
 
 void thread_hear_swap(struct actor *actor, struct letter *letter)
@@ -390,7 +402,9 @@ void thread_turn(struct actor *actor)
             break;
         }
         pages_refill(actor, actor->errands.refilled.page, actor->errands.refilled.slot);
-        filled(actor, actor->errands.refilled.page, true);
+        pager_fault_loaded(&actor->pager, actor->errands.refilled.page, true, true,
+                           actor->fault_write);
+        filled(actor);
         break;
     case THREAD_AWAY:
     case THREAD_COMES:

@@ -354,7 +354,7 @@ static void draw_cast(struct theatre *theatre, uint64_t seed)
 /* The play itself looks after each event whether a frame or a byte is lost; play_on sees that all end. */
 static void nothing_is_lost_whatever_is_drawn(void **state)
 {
-    uint64_t seeds = RUNNING_ON_VALGRIND ? 6 : 120;
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 5 : 60;
 
     (void)state;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
@@ -373,7 +373,7 @@ static void nothing_is_lost_whatever_is_drawn(void **state)
 /* Faults of all kinds, as the seed draws them; then they stop, and all finish. */
 static void whatever_goes_wrong_all_finish_after_it(void **state)
 {
-    uint64_t seeds = RUNNING_ON_VALGRIND ? 4 : 100;
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 3 : 50;
     uint32_t lives = 0;
 
     (void)state;

@@ -68,10 +68,11 @@ static void on_tick(uv_timer_t *timer)
             tasks_sample(&run->tasks[i]);
     servers_note_status(run);
     /* In the tick before a table, so that it shows what is, and not what was long ago. */
-    if ((ms + TICK_MS) / REPORT_TERMINAL_MS != ms / REPORT_TERMINAL_MS)
+    if (run->series.file != NULL || (ms + TICK_MS) / REPORT_TERMINAL_MS != ms / REPORT_TERMINAL_MS)
         for (int i = 0; i < SCENARIO_SERVERS; i++)
             if (run->servers[i].observer.link.fd >= 0)
                 observer_ask(&run->servers[i].observer);
+    series_write(&run->series, ms * 1000000, &run->outcome);
     if (ms / every != (ms - TICK_MS) / every)
         report_table(&run->report, &run->outcome, state_seconds(run));
 }

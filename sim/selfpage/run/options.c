@@ -63,6 +63,10 @@ static const struct option_row rows[] = {
      .help = "have physmem unmap pages at random, RATE times a second, whatever the scenario says"},
     {"define", OPTION_CALL, .take = define_take, .value = "NAME=VALUE",
      .help = "what ${NAME} in the scenario stands for; may be given often"},
+    {"series", OPTION_TEXT, FIELD(series), .value = "FILE",
+     .help =
+         "write what each task holds, wants, owes and has done, every 50 ms: as CSV if the name ends in "
+         ".csv, else an object a line"},
     {"table", OPTION_FLAG, FIELD(table), .help = "show the live table also without a terminal"},
     {"no-table", OPTION_FLAG, FIELD(no_table), .help = "do not show the live table"},
 };

@@ -13,6 +13,7 @@
 struct run_options {
     const char *scenario;  /* path */
     const char *directory; /* NULL: a private one */
+    const char *series;    /* path; NULL: none is written */
     const char *policy;    /* for all tasks; NULL: as the scenario says */
     bool json;
     bool table;    /* a table even where there is no terminal */

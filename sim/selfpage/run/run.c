@@ -21,6 +21,9 @@
 #include "selfpage/run/state.h"
 #include "selfpage/run/verdict.h"
 
+/* Of rows of a series: each tick of the loop. */
+#define SERIES_STEP_NS 1000000u
+
 static int run_init(struct run *run, const struct run_options *options,
                     const struct scenario *scenario)
 {
@@ -80,6 +83,8 @@ static int run_play(struct run *run, const struct run_options *options,
     result = program_directory(NULL, run->bindir, sizeof run->bindir, error);
     if (result == 0)
         result = make_directory(run, error);
+    if (result == 0 && options->series != NULL)
+        result = series_open(&run->series, options->series, SERIES_STEP_NS, error);
     if (result == 0)
         result = prepare_all(run, error);
     if (result == 0)
@@ -96,6 +101,7 @@ static void run_fini(struct run *run)
 {
     unsigned left;
 
+    (void)series_close(&run->series); /* if it was not closed yet */
     left = guardian_stop(&run->guardian);
     left += orphans_end();
     if (left > 0)
@@ -147,6 +153,10 @@ static int run_scenario(const struct run_options *options, const struct scenario
     } else {
         report_summary(&run.report, &run.outcome, state_seconds(&run));
         status = outcome_passed(&run.outcome) ? EXIT_YES : EXIT_NO;
+        if (series_close(&run.series) != 0) {
+            fprintf(stderr, "selfpage: %s cannot be written\n", options->series);
+            status = EXIT_CANNOT;
+        }
         if (options->json && report_json(stdout, &run.outcome) != 0) {
             fprintf(stderr, "selfpage: cannot write the JSON object\n");
             status = EXIT_CANNOT;

@@ -19,6 +19,7 @@
 #include "selfpage/run/relay.h"
 #include "selfpage/scenario/report.h"
 #include "selfpage/scenario/scenario.h"
+#include "selfpage/scenario/series.h"
 
 /* How long a server may take to start, to end and to answer when all depends on it: long enough for
  * Valgrind on a loaded machine; and how long once the run's time is up. */
@@ -73,6 +74,7 @@ struct run_event {
 };
 
 struct run {
+    struct series series;
     const struct run_options *options;
     const struct scenario *scenario;
     struct report report;

@@ -65,6 +65,7 @@ struct outcome {
     uint64_t hash; /* of all events */
     uint64_t events_played;
     uint64_t virtual_ns;
+    const char *varied; /* what is another than the scenario says; NULL: nothing */
 };
 
 /* Everything waiting. Returns 0 or -ENOMEM. */

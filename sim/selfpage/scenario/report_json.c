@@ -61,6 +61,8 @@ static void put_simulated(json_t *object, const struct outcome *outcome, bool *f
     char text[24];
 
     counters_json_put(object, "seed", json_integer((json_int_t)outcome->seed), failed);
+    if (outcome->varied != NULL)
+        counters_json_put(object, "varied", json_string(outcome->varied), failed);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)outcome->hash);
     counters_json_put(object, "hash", json_string(text), failed);
     counters_json_put(object, "events_played", json_integer((json_int_t)outcome->events_played),

@@ -160,6 +160,7 @@ static int share(struct many *many, struct sp_error *error)
     many->shared = (struct shared_results *)(void *)memory;
     many->results = (struct many_results){.scenario = many->cast->scenario,
                                           .first_seed = many->options->first_seed,
+                                          .varied = many->play->varied,
                                           .count = count,
                                           .size = size,
                                           .results = memory + sizeof(struct shared_results)};

@@ -160,6 +160,8 @@ static int print_json(const struct many_results *results, uint64_t *values, uint
     json_t *object = json_object(), *counters = json_object(), *plays = json_array();
     int failed = object == NULL || counters == NULL || plays == NULL;
 
+    if (!failed && results->varied != NULL)
+        failed = json_object_set_new(object, "varied", json_string(results->varied)) != 0;
     if (!failed)
         failed = add_counters(counters, results, values) != 0 || add_plays(plays, results) != 0;
     failed = json_object_set_new(object, "passed", json_boolean(failures == 0)) != 0 || failed;
@@ -180,6 +182,8 @@ int many_report_show(const struct many_results *results, bool json, uint64_t *fa
     int status = EXIT_CANNOT;
 
     if (values != NULL) {
+        if (results->varied != NULL)
+            fprintf(out, "--- %s\n", results->varied);
         write_table(out, results, values);
         failures = write_failures(out, results, failedp);
         fprintf(out, "%llu of %llu seeds passed\n", (unsigned long long)(results->count - failures),

@@ -20,6 +20,7 @@ struct many_result {
 struct many_results {
     const struct scenario *scenario;
     uint64_t first_seed;
+    const char *varied; /* NULL: nothing */
     uint64_t count;
     size_t size; /* of each */
     unsigned char *results;

@@ -73,6 +73,21 @@ static int faults_take(void *arg, const char *name, const char *text, struct sp_
                      text);
 }
 
+static int vary_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    return vary_add(&((struct simulate_options *)options)->vary, text, error);
+}
+
+static int step_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    uint64_t *step = &((struct simulate_options *)options)->step_ns;
+
+    if (terms_text_time(text, strlen(text), step) == 0 && *step > 0 && *step <= LONGEST_STORM_NS)
+        return 0;
+    return error_set(error, EINVAL, "--%s: \"%.40s\" is not a time, as in 10ms", name, text);
+}
+
 static int scenario_take(void *options, char **word, struct sp_error *error)
 {
     (void)error;
@@ -89,6 +104,16 @@ static const struct option_row rows[] = {
      .help =
          "play once with each of these seeds, on all cores, and show the median of each counter "
          "with the least and the most; the exit status is 0 if every expectation held each time"},
+    {"vary", OPTION_CALL, .take = vary_take, .value = "KEY=A,B,...",
+     .help =
+         "play once for each of these values: KEY is arbiter, policy (of all tasks), frames, slots, "
+         "TASK.policy or TASK.contract, or a NAME in capital letters, for ${NAME}; may be given "
+         "often: then each with each"},
+    {"series", OPTION_TEXT, FIELD(series), .value = "FILE",
+     .help =
+         "write what each task holds, wants, owes and has done at each step: as CSV if the name ends "
+         "in .csv, else an object a line"},
+    {"step", OPTION_CALL, .take = step_take, .value = "TIME", .help = "of --series (10ms)"},
     {"jobs", OPTION_U32, FIELD(jobs), 1, 1024, .value = "N",
      .help = "processes that play at once with --seeds (as many as there are cores)"},
     {"json", OPTION_FLAG, FIELD(json),
@@ -140,6 +165,10 @@ static int check(void *arg, struct sp_error *error)
 {
     const struct simulate_options *options = arg;
 
+    bool many = options->last_seed > options->first_seed || vary_combinations(&options->vary) > 1;
+
+    if (options->series != NULL && (many || options->check_determinism))
+        return error_set(error, EINVAL, "--series is of one play");
     if (options->minimise && options->save == NULL)
         return error_set(error, EINVAL, "--minimise goes with --save FILE");
     return 0;
@@ -168,7 +197,7 @@ static const struct options_syntax syntax = {
 enum options_verdict simulate_options_parse(int argc, char **argv, struct simulate_options *options,
                                             struct sp_error *error)
 {
-    *options = (struct simulate_options){0};
+    *options = (struct simulate_options){.step_ns = UINT64_C(10000000)};
     return options_parse(argc, argv, &syntax, options, error);
 }
 

@@ -9,6 +9,7 @@
 
 #include "launch/strings.h"
 #include "os/options.h"
+#include "selfpage/simulate/vary.h"
 
 struct simulate_options {
     const char *scenario; /* path */
@@ -17,6 +18,9 @@ struct simulate_options {
     bool json;
     bool check_determinism;
     bool minimise;
+    struct vary vary;
+    const char *series; /* path; NULL: none */
+    uint64_t step_ns;
     bool faults_given;
     uint64_t faults_until_ns;
     const char *save; /* where a play that fails is written; NULL: nowhere */

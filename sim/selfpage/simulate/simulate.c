@@ -34,6 +34,8 @@ static int show(const struct simulate_options *options, const struct outcome *ou
 
     report_init(&report, options->json, false, true);
     report_summary(&report, outcome, (double)outcome->virtual_ns / 1e9);
+    if (outcome->varied != NULL)
+        fprintf(report.out, "%s: ", outcome->varied);
     fprintf(report.out, "seed %llu, %llu events, hash %016llx\n", (unsigned long long)outcome->seed,
             (unsigned long long)outcome->events_played, (unsigned long long)outcome->hash);
     if (options->json && report_json(stdout, outcome) != 0) {
@@ -52,6 +54,10 @@ static int play_once(const struct simulate_options *options, struct cast *cast,
                                             : simulation_run(cast, play, &outcome, &error);
     int status = result != 0 ? commands_cannot(&error) : show(options, &outcome);
 
+    if (play->series != NULL && series_close(play->series) != 0) {
+        fprintf(stderr, "selfpage: %s cannot be written\n", options->series);
+        status = EXIT_CANNOT;
+    }
     outcome_fini(&outcome);
     return status;
 }
@@ -83,8 +89,11 @@ static void take_faults(const struct simulate_options *options, struct scenario 
     scenario->faults = faults;
 }
 
-static int simulate(const struct simulate_options *options, struct scenario *scenario)
+static int simulate(const struct simulate_options *options, struct scenario *scenario,
+                    uint64_t combination)
 {
+    char varied[400];
+    struct series series = {.file = NULL};
     struct scenario_faults *written = scenario->faults, faults;
     uint64_t failed = 0;
     char until[32];
@@ -96,10 +105,15 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
 
     take_faults(options, scenario, &faults, until, sizeof until);
     if (cast_init(&cast, scenario, options->policy, &error) != 0 ||
-        faults_check(scenario, &error) != 0 || settle(options, scenario, &play, &error) != 0)
+        faults_check(scenario, &error) != 0 || settle(options, scenario, &play, &error) != 0 ||
+        (options->series != NULL &&
+         series_open(&series, options->series, options->step_ns, &error) != 0))
         status = commands_cannot(&error);
     else {
         cast_done = true;
+        vary_describe(&options->vary, combination, varied, sizeof varied);
+        play.varied = *varied != '\0' ? varied : NULL;
+        play.series = options->series != NULL ? &series : NULL;
         failed = play.seed;
         status = options->last_seed > options->first_seed ? many_run(options, &cast, &play, &failed)
                                                           : play_once(options, &cast, &play);
@@ -111,11 +125,51 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
     return status;
 }
 
+/* One combination of what varies. */
+static int simulate_combination(struct simulate_options *options, uint64_t combination)
+{
+    struct yaml_index positions = {0};
+    struct scenario *scenario = NULL;
+    struct sp_error error;
+    int status;
+
+    if (scenario_load(options->scenario, &options->definitions, &scenario, &positions, &error) !=
+            0 ||
+        vary_apply(&options->vary, combination, scenario, &error) != 0)
+        status = commands_cannot(&error);
+    else
+        status = simulate(options, scenario, combination);
+    scenario_free(&scenario);
+    yaml_index_fini(&positions);
+    return status;
+}
+
+static int simulate_all(struct simulate_options *options)
+{
+    uint64_t combinations = vary_combinations(&options->vary);
+    const struct strings given = options->definitions;
+    int worst = EXIT_YES;
+
+    for (uint64_t i = 0; i < combinations; i++) {
+        struct strings definitions = {0};
+        int status = EXIT_CANNOT;
+
+        for (size_t d = 0; d < given.count; d++)
+            strings_add(&definitions, given.items[d]);
+        if (vary_define(&options->vary, i, &definitions) == 0) {
+            options->definitions = definitions;
+            status = simulate_combination(options, i);
+            options->definitions = given;
+        }
+        strings_fini(&definitions);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
 int simulate_command(int argc, char **argv)
 {
     struct simulate_options options;
-    struct yaml_index positions = {0};
-    struct scenario *scenario = NULL;
     struct sp_error error;
     int status = EXIT_YES;
 
@@ -126,15 +180,9 @@ int simulate_command(int argc, char **argv)
         status = commands_cannot(&error);
         break;
     case OPTIONS_RUN:
-        if (scenario_load(options.scenario, &options.definitions, &scenario, &positions, &error) !=
-            0)
-            status = commands_cannot(&error);
-        else
-            status = simulate(&options, scenario);
+        status = simulate_all(&options);
         break;
     }
-    scenario_free(&scenario);
-    yaml_index_fini(&positions);
     simulate_options_fini(&options);
     return status;
 }

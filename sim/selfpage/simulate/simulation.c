@@ -95,6 +95,43 @@ static void other(struct simulated *simulation, uint64_t value)
         send_signal(simulation, value);
 }
 
+/* ---- Counters ---- */
+
+#define COPY_COUNTER(type, name, unit, meaning) to->name = from->name;
+#define COPY_STATE(name, list, unit, meaning)   to->name = from->name;
+
+static void note_task(struct task_outcome *task, const struct actor *actor)
+{
+    const struct physmem_task_status *from = &actor->seen;
+    struct observed_task *to = &task->seen;
+
+    task->state = actor->life == 0 ? OUTCOME_NEVER : OUTCOME_ENDED;
+    task->exit_status = actor->exit_status;
+    task->stats = actor->stats;
+    if (actor->life > 0)
+        outcome_note_policy(task, task->asked_policy);
+    snprintf(to->name, sizeof to->name, "%s", actor->config->name);
+    SP_TASK_STATUS(COPY_COUNTER, COPY_STATE)
+}
+
+/* What goes on, into the series if it is time. */
+static void note_series(struct simulated *simulation)
+{
+    struct series *series = simulation->options->series;
+    struct outcome *outcome = simulation->outcome;
+
+    if (series == NULL || simulation->play.scene.now < series->next_ns)
+        return;
+    for (uint32_t i = 0; i < simulation->scenario->tasks_count; i++) {
+        const struct actor *actor = &simulation->play.actor[i];
+
+        play_look(&simulation->play, i);
+        note_task(&outcome->tasks[i], actor);
+        outcome->tasks[i].state = actor_is_there(actor) ? OUTCOME_RUNNING : OUTCOME_ENDED;
+    }
+    series_write(series, simulation->play.scene.now, outcome);
+}
+
 /* ---- The play ---- */
 
 static int set_the_stage(struct simulated *simulation)
@@ -134,6 +171,7 @@ static enum play_step run(struct simulated *simulation)
         step = play_next(&simulation->play, &value);
         if (step == PLAY_OTHER)
             other(simulation, value);
+        note_series(simulation);
         if (options->watch != NULL && !options->watch(options->arg, &simulation->play))
             return PLAY_FAILED;
     } while ((step == PLAY_EVENT || step == PLAY_OTHER) && !simulation->timed_out);
@@ -141,23 +179,6 @@ static enum play_step run(struct simulated *simulation)
 }
 
 /* ---- What became of it ---- */
-
-#define COPY_COUNTER(type, name, unit, meaning) to->name = from->name;
-#define COPY_STATE(name, list, unit, meaning)   to->name = from->name;
-
-static void note_task(struct task_outcome *task, const struct actor *actor)
-{
-    const struct physmem_task_status *from = &actor->seen;
-    struct observed_task *to = &task->seen;
-
-    task->state = actor->life == 0 ? OUTCOME_NEVER : OUTCOME_ENDED;
-    task->exit_status = actor->exit_status;
-    task->stats = actor->stats;
-    if (actor->life > 0)
-        outcome_note_policy(task, task->asked_policy);
-    snprintf(to->name, sizeof to->name, "%s", actor->config->name);
-    SP_TASK_STATUS(COPY_COUNTER, COPY_STATE)
-}
 
 static void note_servers(struct outcome *outcome, const struct play *play)
 {
@@ -241,6 +262,7 @@ static int judge(struct simulated *simulation)
         note_task(&outcome->tasks[i], &play->actor[i]);
     note_servers(outcome, play);
     outcome->simulated = true;
+    outcome->varied = simulation->options->varied;
     outcome->seed = simulation->options->seed;
     outcome->hash = play->hash;
     outcome->events_played = play->events;

@@ -3,6 +3,7 @@
 #define SELFPAGE_SIMULATE_SIMULATION_H
 
 #include "selfpage/scenario/outcome.h"
+#include "selfpage/scenario/series.h"
 #include "selfpage/simulate/cast.h"
 
 /* What is done with a play besides. */
@@ -10,6 +11,8 @@ struct simulation_options {
     uint64_t seed;
     struct costs costs;
     uint32_t check_every;
+    struct series *series; /* rows are written to it; NULL: none */
+    const char *varied;    /* see struct outcome */
     /* Called after each event; false ends the play. May be NULL. */
     bool (*watch)(void *arg, const struct play *play);
     void *arg;
