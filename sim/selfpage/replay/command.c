@@ -7,7 +7,9 @@
 #include "selfpage/command/commands.h"
 #include "selfpage/replay/replay.h"
 #include "selfpage/replay/curve.h"
+#include "selfpage/replay/heat.h"
 #include "selfpage/replay/report.h"
+#include "selfpage/replay/score.h"
 
 static int cannot_write(const char *what, int result)
 {
@@ -64,7 +66,9 @@ static int replay(const struct replay_options *options)
     } else {
         int failed = 0;
 
-        status = print(options, &results);
+        int drawn = options->heat != NULL ? heat_draw(options->heat, options, &results, &error) : 0;
+
+        status = drawn == 0 ? print(options, &results) : commands_cannot(&error);
         if (status == EXIT_YES)
             failed = replay_assert_judge(stderr, options, &results, &error);
         if (failed < 0)
@@ -80,6 +84,8 @@ static int run(const struct replay_options *options)
 {
     int status = EXIT_YES;
 
+    if (options->score)
+        return score_run(options);
     if (options->list_jobs)
         return list_jobs(options);
     if (options->curves.count > 0)

@@ -10,6 +10,8 @@
 #include "policy/registry.h"
 #include "replay/pass.h"
 #include "selfpage/replay/curve.h"
+#include "selfpage/replay/heat.h"
+#include "selfpage/replay/score.h"
 
 static const char about[] =
     "Run eviction policies over a trace of page references: every policy at every size, in one pass\n"
@@ -193,10 +195,32 @@ static int trace_take(void *options, char **word, struct sp_error *error)
     return 0;
 }
 
+/* A score is that of one policy; the one that it is measured against follows it. */
+static int check_score(struct replay_options *options, struct sp_error *error)
+{
+    if (!options->score && (options->time_limit > 0 || options->memory_limit > 0))
+        return error_set(error, EINVAL,
+                         "--time-limit and --memory-limit can be given only with --score");
+    if (!options->score)
+        return 0;
+    if (options->labels.count != 1 || strcmp(options->labels.items[0], "all") == 0)
+        return error_set(error, EINVAL, "--score takes one policy");
+    if (options->csv || options->list_jobs || options->heat != NULL ||
+        options->curves.count + options->assertions.count > 0)
+        return error_set(error, EINVAL,
+                         "--score prints one number: --csv, --list-jobs, --heat, --curve and "
+                         "--assert do not go with it");
+    strings_add(&options->labels, SCORE_BASELINE);
+    return 0;
+}
+
 static int check_options(void *arg, struct sp_error *error)
 {
     struct replay_options *options = arg;
-    int result = find_policies(options, error);
+    int result = check_score(options, error);
+
+    if (result == 0)
+        result = find_policies(options, error);
 
     if (result == 0)
         result = find_sizes(options, error);
@@ -216,6 +240,10 @@ static int check_options(void *arg, struct sp_error *error)
         result = plot_check_path(options->curves.items[i], options->path, &options->look, error);
     if (result != 0)
         return result;
+    if (options->heat != NULL && options->size_count == 0)
+        return error_set(error, EINVAL, "--heat draws sizes: say which by --frames");
+    if (options->heat != NULL && heat_check(options->heat, options, error) != 0)
+        return -EINVAL;
     if (options->json && options->csv)
         return error_set(error, EINVAL, "--json and --csv both write standard output: choose one");
     return 0;
@@ -311,6 +339,17 @@ static const struct option_row rows[] = {
      .help = "size of the pictures in pixels, 96 to the inch (default: 960x640)"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
      .help = "of the pictures (that of gnuplot)"},
+    {"heat", OPTION_TEXT, FIELD(heat), .value = "FILE",
+     .help = "draw the miss ratio of every policy at every size as a map of colours to FILE: .svg, "
+             ".png, .pdf or .eps"},
+    {"score", OPTION_FLAG, FIELD(score),
+     .help = "print one number for the policy, and nothing else: by how much it misses less than "
+             "fifo, of fifo's misses (more: of its own, and below 0), the mean over all sizes and, "
+             "if TRACE is a folder, all files in it"},
+    {"time-limit", OPTION_U32, FIELD(time_limit), 1, UINT32_MAX, .value = "SECONDS",
+     .help = "of a score: end a policy that takes longer, with exit status 1"},
+    {"memory-limit", OPTION_U32, FIELD(memory_limit), 1, UINT32_MAX, .value = "MIB",
+     .help = "of a score: the same for memory, that of the replay included"},
     {"list-jobs", OPTION_FLAG, FIELD(list_jobs),
      .help = "print independent commands, one for each policy and size, that together do the "
              "same; selfpage merge merges what they print"},
