@@ -1,7 +1,12 @@
 /* `selfpage convert`. */
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "base/error.h"
 #include "base/exits.h"
+#include "base/params.h"
 #include "os/options.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/trace/copy.h"
@@ -36,6 +41,23 @@ static int operand_take(void *arg, char **word, struct sp_error *error)
     return 0;
 }
 
+/* A share above 0 and up to 1, or of a hundred. */
+static int sample_take(void *arg, const char *name, const char *text, struct sp_error *error)
+{
+    struct convert_options *command = arg;
+    double values[PARAMS_MAX];
+    char assignment[64];
+    static const struct sp_policy_param params[] = {{"share", 1, 0, 1, "of the pages"}, {NULL}};
+    int length = snprintf(assignment, sizeof(assignment), "share=%s", text);
+
+    if (length < 0 || (size_t)length >= sizeof(assignment) || strchr(text, ',') != NULL ||
+        params_parse("option", name, params, assignment, values, NULL) != 0 || values[0] <= 0)
+        return error_set(error, EINVAL,
+                         "--sample: \"%.40s\" is no share above 0 and up to 1 (or 100%%)", text);
+    command->copy.sample = values[0];
+    return 0;
+}
+
 #define FIELD(name) offsetof(struct convert_options, name)
 
 static const struct option_row rows[] = {
@@ -49,6 +71,13 @@ static const struct option_row rows[] = {
      .help = "split references into pages, as for selfpage replay"},
     {"id-unit", OPTION_U64, FIELD(trace.id_unit), 1, UINT32_MAX, .value = "BYTES",
      .help = "ids are addresses that count so many bytes, as for selfpage replay"},
+    {"skip", OPTION_U64, FIELD(copy.skip), 1, UINT64_MAX / 2, .value = "N",
+     .help = "leave the first N references out"},
+    {"num-req", OPTION_U64, FIELD(copy.limit), 1, UINT64_MAX / 2, .value = "N",
+     .help = "write no more than the next N references"},
+    {"sample", OPTION_CALL, .take = sample_take, .value = "SHARE",
+     .help = "write this share of the pages (0.01, 1%), with all of their references: a page is in "
+             "or out by a hash of its id. A cache of the same share of the frames behaves alike"},
     {"merge", OPTION_FLAG, FIELD(copy.merge),
      .help = "consecutive references to one id become one, a write if any was"},
     {"quiet", OPTION_FLAG, FIELD(copy.quiet), .help = "no progress line"},

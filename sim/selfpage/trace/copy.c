@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "os/new_file.h"
 #include "replay/future.h"
+#include "trace/mix.h"
 #include "trace/page_table.h"
 
 /* Seconds between two looks of the progress line. */
@@ -23,6 +24,7 @@ struct copy {
     struct trace_reference batch[TRACE_BATCH];
     struct trace_reference held; /* merging: it may still grow */
     bool holds;
+    uint64_t read; /* references of the trace, in this pass */
     bool shown;
     bool line; /* there is something on the progress line */
     double began, last;
@@ -79,17 +81,60 @@ static void wipe(struct copy *copy)
 static void begin_stage(struct copy *copy, const char *stage)
 {
     copy->stage = stage;
+    copy->read = 0;
     copy->began = copy->last = now();
 }
 
 /* ---- Reading ---- */
+
+/* Whether a page, with all of its references, is in the sample: its hash says, the same for every
+ * trace. */
+static bool is_sampled(const struct copy_options *options, uint64_t id)
+{
+    return options->sample <= 0 || (double)(trace_mix(id) >> 11) * 0x1p-53 < options->sample;
+}
+
+/* Of the `count` references of the batch, keep those that are asked for. Returns how many. */
+static ssize_t cut(struct copy *copy, ssize_t count)
+{
+    const struct copy_options *options = copy->options;
+    ssize_t kept = 0;
+
+    for (ssize_t i = 0; i < count; i++) {
+        uint64_t index = copy->read++;
+
+        if (index >= options->skip &&
+            (options->limit == 0 || index - options->skip < options->limit) &&
+            is_sampled(options, copy->batch[i].id))
+            copy->batch[kept++] = copy->batch[i];
+    }
+    return kept;
+}
+
+/* The next references that are asked for. 0: the end. */
+static ssize_t read_some(struct copy *copy, struct sp_error *error)
+{
+    const struct copy_options *options = copy->options;
+    ssize_t kept = 0;
+
+    while (kept == 0) {
+        ssize_t count = 0;
+
+        if (options->limit == 0 || copy->read < options->skip + options->limit)
+            count = trace_read(copy->trace, copy->batch, TRACE_BATCH, error);
+        if (count <= 0)
+            return count;
+        kept = cut(copy, count);
+    }
+    return kept;
+}
 
 static ssize_t read_merged(struct copy *copy, struct sp_error *error)
 {
     size_t kept = 0;
 
     while (kept == 0) {
-        ssize_t count = trace_read(copy->trace, copy->batch, TRACE_BATCH, error);
+        ssize_t count = read_some(copy, error);
 
         if (count < 0)
             return count;
@@ -118,8 +163,7 @@ static ssize_t read_merged(struct copy *copy, struct sp_error *error)
 /* The next references, as the copy will write them, but for `next`. 0: the end. */
 static ssize_t read_batch(struct copy *copy, struct sp_error *error)
 {
-    ssize_t count = copy->options->merge ? read_merged(copy, error)
-                                         : trace_read(copy->trace, copy->batch, TRACE_BATCH, error);
+    ssize_t count = copy->options->merge ? read_merged(copy, error) : read_some(copy, error);
 
     for (ssize_t i = 0; trace_splits(copy->trace) && i < count; i++)
         copy->batch[i].size = copy->trace->options.page_size;

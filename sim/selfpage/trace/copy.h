@@ -14,6 +14,9 @@
 struct copy_options {
     const char *path;   /* to write to; "-": standard output */
     const char *format; /* NULL: by the path */
+    uint64_t skip;      /* references at the beginning to leave out */
+    uint64_t limit;     /* references to read at most, behind those; 0: all */
+    double sample;      /* share of the pages, with all of their references; 0: all */
     bool merge;         /* consecutive references to one page are one */
     bool quiet;         /* no progress line */
     bool not_empty;     /* a trace without references is not written */
