@@ -17,6 +17,7 @@ static void draw_references(FILE *out, const struct analysis *a)
 {
     fputs("set title 'references'\nset xlabel 'time (references)'\n"
           "set ylabel 'page (by first reference)'\nunset logscale\nset yrange [0:*]\n"
+          "set format x '%.0s%c'\n"
           "plot '-' using 1:2 with points pt 7 ps 0.2 notitle\n",
           out);
     for (uint32_t i = 0; i < a->sample_count; i++)
@@ -55,10 +56,11 @@ static void draw_popularity(FILE *out, const struct analysis *a)
 {
     const struct popular *p = &a->popular;
 
-    fprintf(out,
-            "set title 'popularity'\nset xlabel 'rank of the page'\nset ylabel 'references'\n"
-            "set logscale xy\nset yrange [%g:%g]\nplot '-' using 1:2 with lines lw 2 notitle\n",
-            p->counts[p->pages - 1] * 0.9, p->counts[0] * 1.1);
+    fprintf(
+        out,
+        "set title 'popularity'\nset xlabel 'rank of the page'\nset ylabel 'references'\n"
+        "set logscale xy\nset format x '%%g'\nset yrange [%g:%g]\nplot '-' using 1:2 with lines lw 2 notitle\n",
+        p->counts[p->pages - 1] * 0.9, p->counts[0] * 1.1);
     for (uint32_t rank = 1; rank <= p->pages && rank < UINT32_MAX / 2; rank = next_of(rank))
         fprintf(out, "%u %u\n", rank, p->counts[rank - 1]);
     fputs("e\n", out);

@@ -2,7 +2,9 @@
 #include "selfpage/replay/curve.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <selfpage/replay.h>
 
@@ -55,6 +57,63 @@ static int take_curves(const struct sp_curves *found, const struct replay_option
     return 0;
 }
 
+/* ---- Differences ---- */
+
+static const struct curve *find_curve(const struct curves *curves, const char *label)
+{
+    for (size_t i = 0; i < curves->count; i++)
+        if (strcmp(curves->curves[i].label, label) == 0)
+            return &curves->curves[i];
+    return NULL;
+}
+
+/* What a curve has at so many frames: between two points, on a line over the logarithm of the frames. */
+static struct curve_point value_at(const struct curve *curve, uint32_t frames)
+{
+    struct curve_point left = curve->points[0], right = left;
+    double part;
+
+    for (size_t i = 0; i < curve->count; i++) {
+        right = curve->points[i];
+        if (right.frames >= frames)
+            break;
+        left = right;
+    }
+    if (right.frames <= frames || left.frames >= frames)
+        return left.frames >= frames ? left : right;
+    part = log((double)frames / left.frames) / log((double)right.frames / left.frames);
+    return (struct curve_point){.frames = frames,
+                                .miss_ratio =
+                                    left.miss_ratio + part * (right.miss_ratio - left.miss_ratio),
+                                .error = left.error > right.error ? left.error : right.error};
+}
+
+/* Make all curves differences to that of `label`. */
+static int subtract(struct curves *curves, const char *label, struct sp_error *error)
+{
+    const struct curve *baseline = find_curve(curves, label);
+    struct curve kept;
+
+    if (baseline == NULL || baseline->count == 0)
+        return error_set(error, EINVAL, "--baseline: there is no curve of '%.60s'", label);
+    kept = *baseline;
+    kept.points = malloc(kept.count * sizeof(*kept.points));
+    if (kept.points == NULL)
+        return error_set(error, ENOMEM, "no memory for the curves");
+    memcpy(kept.points, baseline->points, kept.count * sizeof(*kept.points));
+    for (size_t i = 0; i < curves->count; i++)
+        for (size_t k = 0; k < curves->curves[i].count; k++) {
+            struct curve_point *point = &curves->curves[i].points[k];
+            struct curve_point from = value_at(&kept, point->frames);
+
+            point->miss_ratio -= from.miss_ratio;
+            point->error = &curves->curves[i] == baseline ? 0 : hypot(point->error, from.error);
+        }
+    free(kept.points);
+    curves->baseline = label;
+    return 0;
+}
+
 int curve_run(const struct replay_options *options, struct curves *curves, struct sp_error *error)
 {
     struct asking asking;
@@ -74,6 +133,8 @@ int curve_run(const struct replay_options *options, struct curves *curves, struc
     asking_fini(&asking);
     if (result == 0)
         result = take_curves(found, options, curves, error);
+    if (result == 0 && options->baseline != NULL)
+        result = subtract(curves, options->baseline, error);
     sp_curves_free(&found);
     sp_trace_close(&trace);
     return result;

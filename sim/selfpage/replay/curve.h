@@ -29,6 +29,7 @@ struct curves {
     size_t count;
     uint64_t references;
     uint32_t pages;
+    const char *baseline; /* miss ratios are differences to those of this policy; NULL: they are none */
 };
 
 /* Read the trace and find the curves of all policies, and of belady as the floor where the trace

@@ -109,7 +109,7 @@ int heat_draw(const char *path, const struct replay_options *options,
                 (unsigned long long)results->results[0].counts.references,
                 (unsigned long long)results->results[0].pages);
     fputs("unset key\nset xlabel 'frames'\nset cblabel 'miss ratio'\n"
-          "set palette defined (0 '#f7fbff', 1 '#6baed6', 2 '#08306b')\n",
+          "set palette defined (0 '#ffffff', 1 '#c6dbef', 2 '#6baed6')\nset rmargin 14\n",
           out);
     fprintf(out, "set xrange [-0.5:%zu.5]\nset yrange [-0.5:%zu.5]\n", options->size_count - 1,
             options->policy_count - 1);

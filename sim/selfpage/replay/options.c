@@ -240,6 +240,8 @@ static int check_options(void *arg, struct sp_error *error)
         result = plot_check_path(options->curves.items[i], options->path, &options->look, error);
     if (result != 0)
         return result;
+    if (options->baseline != NULL && options->curves.count == 0)
+        return error_set(error, EINVAL, "--baseline is for curves: say --curve FILE");
     if (options->heat != NULL && options->size_count == 0)
         return error_set(error, EINVAL, "--heat draws sizes: say which by --frames");
     if (options->heat != NULL && heat_check(options->heat, options, error) != 0)
@@ -339,6 +341,10 @@ static const struct option_row rows[] = {
      .help = "size of the pictures in pixels, 96 to the inch (default: 960x640)"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
      .help = "of the pictures (that of gnuplot)"},
+    {"baseline", OPTION_TEXT, FIELD(baseline), .value = "POLICY",
+     .help =
+         "curves are differences of the miss ratio to that of POLICY, which is one of --policy, or "
+         "belady: below 0 is better"},
     {"heat", OPTION_TEXT, FIELD(heat), .value = "FILE",
      .help = "draw the miss ratio of every policy at every size as a map of colours to FILE: .svg, "
              ".png, .pdf or .eps"},

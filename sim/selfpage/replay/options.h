@@ -49,6 +49,7 @@ struct replay_options {
     uint32_t threads; /* 0: as many as there are cores */
     uint32_t pages_most;
     uint64_t limit, warm_up; /* references; 0: all; none */
+    const char *baseline; /* of curves; NULL: none */
     const char *heat;        /* picture to write; NULL: none */
     bool score;
     uint32_t time_limit, memory_limit; /* of a score: seconds, MiB; 0: none */

@@ -51,7 +51,8 @@ int plot_check_path(const char *path, const char *input, const struct gnuplot_lo
 
 static int write_points(FILE *out, const struct curves *curves)
 {
-    fputs("policy,frames,miss_ratio,standard_error\n", out);
+    fprintf(out, "policy,frames,%s,standard_error\n",
+            curves->baseline != NULL ? "miss_ratio_difference" : "miss_ratio");
     for (size_t i = 0; i < curves->count; i++)
         for (size_t k = 0; k < curves->curves[i].count; k++) {
             const struct curve_point *point = &curves->curves[i].points[k];
@@ -157,10 +158,26 @@ static struct ranges find_ranges(const struct curves *curves)
     return r;
 }
 
+static void write_difference(FILE *out, const char *baseline)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "miss ratio less that of %.200s", baseline);
+    gnuplot_text(out, text);
+}
+
 static void write_axes(FILE *out, const struct curves *curves)
 {
     struct ranges r = find_ranges(curves);
 
+    if (curves->baseline != NULL) {
+        fputs("set xlabel 'frames'\nset ylabel ", out);
+        write_difference(out, curves->baseline);
+        fputs("\nset logscale x\nset grid\nset key outside right top vertical Left reverse\n", out);
+        if (r.fewest < r.most)
+            fprintf(out, "set xrange [%u:%u]\n", r.fewest, r.most);
+        return;
+    }
     fputs("set xlabel 'frames'\nset ylabel 'miss ratio'\nset logscale x\nset grid\n"
           "set key outside right top vertical Left reverse\n",
           out);
