@@ -164,6 +164,9 @@ struct sp_replay_options {
     uint64_t limit;
     /** So many references at the beginning fill the frames, and are not counted. Curves ignore it. */
     uint64_t warm_up;
+    /** Counted references between two moments of sp_replay_over_time; 0: there are none. 16 bytes each,
+     *  for each policy and size. Curves ignore it. */
+    uint64_t interval;
 };
 
 /** What one policy did at one size. A first reference to a page is a miss like any other. */
@@ -205,6 +208,19 @@ SP_EXPORT size_t sp_replay_count(const struct sp_replay *replay);
 
 /** The i-th result, i < sp_replay_count. Valid until sp_replay_free. */
 SP_EXPORT const struct sp_replay_result *sp_replay_result(const struct sp_replay *replay, size_t i);
+
+/** A part of a run: `references` counted references after those of the parts before, and the misses among
+ *  them. Lies in arrays, and never changes. */
+struct sp_replay_moment {
+    uint64_t references;
+    uint64_t misses;
+};
+
+/** The i-th run, i < sp_replay_count, in parts of options->interval references, the last one of those that
+ *  are left: *countp of them. NULL, and *countp is 0, without an interval. Valid until
+ *  sp_replay_free. */
+SP_EXPORT const struct sp_replay_moment *sp_replay_over_time(const struct sp_replay *replay,
+                                                             size_t i, size_t *countp);
 
 /** Free the results, and set *replayp to NULL. NULL is allowed. */
 SP_EXPORT void sp_replay_free(struct sp_replay **replayp);

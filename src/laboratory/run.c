@@ -13,6 +13,11 @@
 struct simulation {
     struct engine engine;
     uint64_t warm_up; /* references left that are not counted */
+    uint64_t interval;
+    struct sp_replay_moment *moments; /* that have ended */
+    size_t moment_count, moment_room;
+    struct engine_counts counted; /* when the last one ended */
+    bool failed;                  /* there was no memory for another */
 };
 
 struct sp_replay {
@@ -73,6 +78,48 @@ static int prepare(struct session *session, bool trust, struct sp_error *error)
 
 /* ---- The pass ---- */
 
+/* Note what has been counted since the last moment, if anything. */
+static void end_moment(struct simulation *s)
+{
+    const struct engine_counts *now = &s->engine.counts;
+    size_t room = s->moment_room > 0 ? 2 * s->moment_room : 64;
+    struct sp_replay_moment *grown;
+
+    if (s->failed || now->references == s->counted.references)
+        return;
+    if (s->moment_count == s->moment_room) {
+        grown = reallocarray(s->moments, room, sizeof(*grown));
+        s->failed = grown == NULL;
+        if (grown == NULL)
+            return;
+        s->moments = grown;
+        s->moment_room = room;
+    }
+    s->moments[s->moment_count++] =
+        (struct sp_replay_moment){.references = now->references - s->counted.references,
+                                  .misses = now->misses - s->counted.misses};
+    s->counted = *now;
+}
+
+/* Run references that count. */
+static void run_counted(struct simulation *s, const uint32_t *references, const uint64_t *next,
+                        size_t count)
+{
+    while (count > 0) {
+        uint64_t done = s->engine.counts.references - s->counted.references;
+        size_t some = count;
+
+        if (s->interval > 0 && s->interval - done < count)
+            some = (size_t)(s->interval - done);
+        engine_run(&s->engine, references, next, some);
+        if (s->interval > 0 && done + some == s->interval)
+            end_moment(s);
+        references += some;
+        next = next != NULL ? next + some : NULL;
+        count -= some;
+    }
+}
+
 static void simulate(void *context, const struct batch *batch)
 {
     struct simulation *s = context;
@@ -84,9 +131,8 @@ static void simulate(void *context, const struct batch *batch)
         if (s->warm_up == 0)
             s->engine.counts = (struct engine_counts){.references = 0};
     }
-    if (first < batch->count)
-        engine_run(&s->engine, batch->references + first,
-                   batch->next != NULL ? batch->next + first : NULL, batch->count - first);
+    run_counted(s, batch->references + first, batch->next != NULL ? batch->next + first : NULL,
+                batch->count - first);
 }
 
 static int start(struct sp_replay *replay, struct session *session, struct sp_error *error)
@@ -106,6 +152,7 @@ static int start(struct sp_replay *replay, struct session *session, struct sp_er
         r->policy = session->choices.labels[r->policy_index];
         r->frames = session_frames(&options->sizes[r->size_index], pages);
         s->warm_up = options->warm_up;
+        s->interval = options->interval;
         replay->started++;
         result = engine_init(&s->engine, &session->choices.handles[r->policy_index].choice,
                              r->frames, most, options->seed, session->wants_future, error);
@@ -145,6 +192,30 @@ static void take_results(struct sp_replay *replay, const struct session *session
     }
 }
 
+/* The last parts end. -ENOMEM: some part is missing. */
+static int end_moments(struct sp_replay *replay, struct sp_error *error)
+{
+    for (size_t i = 0; i < replay->count; i++) {
+        struct simulation *s = &replay->simulations[i];
+
+        if (s->interval > 0 && s->warm_up == 0)
+            end_moment(s);
+        if (s->failed)
+            return error_set(error, ENOMEM, "no memory for intervals of %llu references",
+                             (unsigned long long)s->interval);
+    }
+    return 0;
+}
+
+/* Begin anew: nothing has been noted. */
+static void forget_moments(struct sp_replay *replay)
+{
+    for (size_t i = 0; i < replay->count; i++) {
+        free(replay->simulations[i].moments);
+        replay->simulations[i] = (struct simulation){.warm_up = 0};
+    }
+}
+
 static int run_once(struct sp_replay *replay, struct session *session, bool trust,
                     struct sp_error *error)
 {
@@ -155,6 +226,8 @@ static int run_once(struct sp_replay *replay, struct session *session, bool trus
         result = start(replay, session, error);
     if (result == 0)
         result = session_run(session, replay->jobs, replay->count, error);
+    if (result == 0)
+        result = end_moments(replay, error);
     if (result == 0)
         take_results(replay, session, before);
     return result;
@@ -185,6 +258,7 @@ static int run_all(struct sp_replay *replay, struct session *session, struct sp_
         snprintf(text, sizeof(text), "%s; taking the future from the references instead", why.text);
         session_note(session, text);
         stop(replay);
+        forget_moments(replay);
         session_forget(session);
         result = trace_rewind(&session->opened->trace, &why);
         if (result == 0)
@@ -258,6 +332,14 @@ const struct sp_replay_result *sp_replay_result(const struct sp_replay *replay, 
     return &replay->results[i];
 }
 
+const struct sp_replay_moment *sp_replay_over_time(const struct sp_replay *replay, size_t i,
+                                                   size_t *countp)
+{
+    ensure(i < replay->count);
+    *countp = replay->simulations[i].moment_count;
+    return replay->simulations[i].moments;
+}
+
 void sp_replay_free(struct sp_replay **replayp)
 {
     struct sp_replay *replay = *replayp;
@@ -269,6 +351,8 @@ void sp_replay_free(struct sp_replay **replayp)
         free(replay->labels[i]);
     free(replay->labels);
     free(replay->results);
+    for (size_t i = 0; i < replay->count && replay->simulations != NULL; i++)
+        free(replay->simulations[i].moments);
     free(replay->simulations);
     free(replay->jobs);
     free(replay);

@@ -110,6 +110,60 @@ static void test_threads_change_nothing(void **state)
     assert_memory_equal(one, many, sizeof(one));
 }
 
+/* Parts add up, and each has what a run of its end has more than one of its beginning. */
+static void test_a_run_comes_in_parts(void **state)
+{
+    static const uint64_t warm_ups[] = {0, 777};
+
+    (void)state;
+    for (size_t w = 0; w < 2; w++) {
+        struct sp_replay_options options = all;
+        struct sp_replay *replay;
+
+        options.threads = 3;
+        options.interval = 7000;
+        options.warm_up = warm_ups[w];
+        assert_int_equal(sp_replay_run(&replay, trace, &options, NULL), 0);
+        for (size_t i = 0; i < RESULTS; i++) {
+            const struct sp_replay_result *result = sp_replay_result(replay, i);
+            uint64_t counted = 0, misses = 0;
+            size_t count;
+            const struct sp_replay_moment *m = sp_replay_over_time(replay, i, &count);
+
+            assert_int_equal(count, (REFERENCES - warm_ups[w] + 6999) / 7000);
+            for (size_t k = 0; k < count; k++) {
+                assert_true(m[k].references == 7000 || k + 1 == count);
+                counted += m[k].references;
+                misses += m[k].misses;
+            }
+            assert_int_equal(counted, result->references);
+            assert_int_equal(misses, result->misses);
+            if (i == 0) { /* the first part is a run that ends there */
+                struct sp_replay_options first = all;
+                struct sp_replay_result limited[RESULTS];
+
+                first.warm_up = warm_ups[w];
+                first.limit = warm_ups[w] + 7000;
+                run(limited, trace, &first);
+                assert_int_equal(limited[0].misses, m[0].misses);
+            }
+        }
+        sp_replay_free(&replay);
+    }
+}
+
+static void test_without_an_interval_there_are_no_parts(void **state)
+{
+    struct sp_replay *replay;
+    size_t count = 7;
+
+    (void)state;
+    assert_int_equal(sp_replay_run(&replay, trace, &all, NULL), 0);
+    assert_null(sp_replay_over_time(replay, 0, &count));
+    assert_int_equal(count, 0);
+    sp_replay_free(&replay);
+}
+
 /* A limit is where the trace ends, also for what looks into the future. */
 static void test_a_limit_cuts_the_trace(void **state)
 {
@@ -327,6 +381,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_results_are_those_of_a_plain_model),
         cmocka_unit_test(test_threads_change_nothing),
+        cmocka_unit_test(test_a_run_comes_in_parts),
+        cmocka_unit_test(test_without_an_interval_there_are_no_parts),
         cmocka_unit_test(test_a_limit_cuts_the_trace),
         cmocka_unit_test(test_warm_up_and_rest_are_the_whole),
         cmocka_unit_test(test_cancelling_leaves_the_trace_usable),

@@ -38,18 +38,20 @@ int asking_init(struct asking *asking, const struct replay_options *command, str
         asking->sizes[i] = (struct sp_replay_size){.frames = command->sizes[i].frames,
                                                    .share = command->sizes[i].share};
     progress_begin(&asking->progress, command->quiet);
-    asking->options = (struct sp_replay_options){.version = SP_REPLAY_VERSION,
-                                                 .policies = asking->policies,
-                                                 .policy_count = command->policy_count,
-                                                 .sizes = asking->sizes,
-                                                 .size_count = command->size_count,
-                                                 .seed = command->seed,
-                                                 .threads = command->threads,
-                                                 .progress = step,
-                                                 .note = note,
-                                                 .context = asking,
-                                                 .limit = command->limit,
-                                                 .warm_up = command->warm_up};
+    asking->options = (struct sp_replay_options){
+        .version = SP_REPLAY_VERSION,
+        .policies = asking->policies,
+        .policy_count = command->policy_count,
+        .sizes = asking->sizes,
+        .size_count = command->size_count,
+        .seed = command->seed,
+        .threads = command->threads,
+        .progress = step,
+        .note = note,
+        .context = asking,
+        .limit = command->limit,
+        .warm_up = command->warm_up,
+        .interval = command->over_time.count > 0 ? command->interval : 0};
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "selfpage/replay/replay.h"
 #include "selfpage/replay/curve.h"
 #include "selfpage/replay/heat.h"
+#include "selfpage/replay/over_time.h"
 #include "selfpage/replay/report.h"
 #include "selfpage/replay/score.h"
 
@@ -68,6 +69,8 @@ static int replay(const struct replay_options *options)
 
         int drawn = options->heat != NULL ? heat_draw(options->heat, options, &results, &error) : 0;
 
+        for (size_t i = 0; i < options->over_time.count && drawn == 0; i++)
+            drawn = over_time_write(options->over_time.items[i], options, &results, &error);
         status = drawn == 0 ? print(options, &results) : commands_cannot(&error);
         if (status == EXIT_YES)
             failed = replay_assert_judge(stderr, options, &results, &error);

@@ -29,7 +29,8 @@ struct curves {
     size_t count;
     uint64_t references;
     uint32_t pages;
-    const char *baseline; /* miss ratios are differences to those of this policy; NULL: they are none */
+    const char
+        *baseline; /* miss ratios are differences to those of this policy; NULL: they are none */
 };
 
 /* Read the trace and find the curves of all policies, and of belady as the floor where the trace
@@ -42,6 +43,13 @@ void curve_fini(struct curves *curves);
  * look by gnuplot. What was there stays until all is written. Returns 0 or a negative errno. */
 int plot_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
                struct sp_error *error);
+
+/* True if the file's name says that it is csv, and no picture. */
+bool plot_is_csv(const char *path);
+
+/* Write a csv file by `write`, which returns 0 or a negative errno; what was there stays until then. */
+int plot_write_csv(const char *path, int (*write)(FILE *out, const void *what), const void *what,
+                   struct sp_error *error);
 
 /* 0 if `path` has an extension that plot_write knows, the look is possible, and `input`, a path or "-",
  * is another file; else -EINVAL. */

@@ -188,6 +188,14 @@ static int curve_take(void *options, const char *name, const char *text, struct 
     return 0;
 }
 
+static int over_time_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    (void)error;
+    strings_add(&((struct replay_options *)options)->over_time, text);
+    return 0;
+}
+
 static int trace_take(void *options, char **word, struct sp_error *error)
 {
     (void)error;
@@ -206,10 +214,10 @@ static int check_score(struct replay_options *options, struct sp_error *error)
     if (options->labels.count != 1 || strcmp(options->labels.items[0], "all") == 0)
         return error_set(error, EINVAL, "--score takes one policy");
     if (options->csv || options->list_jobs || options->heat != NULL ||
-        options->curves.count + options->assertions.count > 0)
+        options->curves.count + options->assertions.count + options->over_time.count > 0)
         return error_set(error, EINVAL,
-                         "--score prints one number: --csv, --list-jobs, --heat, --curve and "
-                         "--assert do not go with it");
+                         "--score prints one number: --csv, --list-jobs, --heat, --curve, "
+                         "--over-time and --assert do not go with it");
     strings_add(&options->labels, SCORE_BASELINE);
     return 0;
 }
@@ -226,8 +234,8 @@ static int check_options(void *arg, struct sp_error *error)
         result = find_sizes(options, error);
     if (result != 0)
         return result;
-    if (options->labels.failed || options->size_texts.failed || options->assertions.failed ||
-        options->curves.failed)
+    if (options->labels.failed || options->over_time.failed || options->size_texts.failed ||
+        options->assertions.failed || options->curves.failed)
         return error_set(error, ENOMEM, "no memory for the options");
     if (options->policy_count == 0)
         return error_set(error, EINVAL,
@@ -242,6 +250,11 @@ static int check_options(void *arg, struct sp_error *error)
         return result;
     if (options->baseline != NULL && options->curves.count == 0)
         return error_set(error, EINVAL, "--baseline is for curves: say --curve FILE");
+    if (options->over_time.count > 0 && options->size_count == 0)
+        return error_set(error, EINVAL, "--over-time shows sizes: say which by --frames");
+    for (size_t i = 0; i < options->over_time.count; i++)
+        if (plot_check_path(options->over_time.items[i], options->path, &options->look, error) != 0)
+            return -EINVAL;
     if (options->heat != NULL && options->size_count == 0)
         return error_set(error, EINVAL, "--heat draws sizes: say which by --frames");
     if (options->heat != NULL && heat_check(options->heat, options, error) != 0)
@@ -341,6 +354,11 @@ static const struct option_row rows[] = {
      .help = "size of the pictures in pixels, 96 to the inch (default: 960x640)"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
      .help = "of the pictures (that of gnuplot)"},
+    {"over-time", OPTION_CALL, .take = over_time_take, .value = "FILE",
+     .help = "write the miss ratio of each policy and size in each interval of the trace to FILE: "
+             ".csv, .svg, .png, .pdf or .eps. May be given often"},
+    {"report-interval", OPTION_U64, FIELD(interval), 100, UINT64_MAX, .value = "N",
+     .help = "references of such an interval (100000)"},
     {"baseline", OPTION_TEXT, FIELD(baseline), .value = "POLICY",
      .help =
          "curves are differences of the miss ratio to that of POLICY, which is one of --policy, or "
@@ -381,7 +399,8 @@ static const struct options_syntax syntax = {
 enum options_verdict replay_options_parse(int argc, char **argv, struct replay_options *options,
                                           struct sp_error *error)
 {
-    *options = (struct replay_options){.seed = 1, .pages_most = PASS_PAGES_MOST};
+    *options =
+        (struct replay_options){.seed = 1, .pages_most = PASS_PAGES_MOST, .interval = 100000};
     return options_parse(argc, argv, &syntax, options, error);
 }
 
@@ -396,4 +415,5 @@ void replay_options_fini(struct replay_options *options)
     strings_fini(&options->size_texts);
     strings_fini(&options->assertions);
     strings_fini(&options->curves);
+    strings_fini(&options->over_time);
 }

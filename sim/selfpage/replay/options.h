@@ -44,12 +44,14 @@ struct replay_options {
     size_t size_count;
     struct strings assertions;
     struct strings curves;    /* files to write */
+    struct strings over_time; /* the same, of miss ratios over time */
     struct gnuplot_look look; /* of those that are pictures */
     uint64_t seed;
     uint32_t threads; /* 0: as many as there are cores */
     uint32_t pages_most;
     uint64_t limit, warm_up; /* references; 0: all; none */
-    const char *baseline; /* of curves; NULL: none */
+    uint64_t interval;       /* references; of over_time */
+    const char *baseline;    /* of curves; NULL: none */
     const char *heat;        /* picture to write; NULL: none */
     bool score;
     uint32_t time_limit, memory_limit; /* of a score: seconds, MiB; 0: none */

@@ -23,7 +23,7 @@
 /* From this share of the largest ratio on, the smallest one need not stand above zero. */
 #define LOW 0.3
 
-static bool is_csv(const char *path)
+bool plot_is_csv(const char *path)
 {
     const char *dot = strrchr(path, '.');
 
@@ -37,7 +37,7 @@ int plot_check_path(const char *path, const char *input, const struct gnuplot_lo
         return error_set(
             error, EINVAL,
             "--curve %.100s: this is the file that is read, which cannot be written over", path);
-    if (is_csv(path))
+    if (plot_is_csv(path))
         return 0;
     if (gnuplot_check(path, look, error) == 0)
         return 0;
@@ -49,8 +49,10 @@ int plot_check_path(const char *path, const char *input, const struct gnuplot_lo
 
 /* ---- CSV ---- */
 
-static int write_points(FILE *out, const struct curves *curves)
+static int write_points(FILE *out, const void *what)
 {
+    const struct curves *curves = what;
+
     fprintf(out, "policy,frames,%s,standard_error\n",
             curves->baseline != NULL ? "miss_ratio_difference" : "miss_ratio");
     for (size_t i = 0; i < curves->count; i++)
@@ -63,7 +65,8 @@ static int write_points(FILE *out, const struct curves *curves)
     return ferror(out) != 0 || fflush(out) != 0 ? -EIO : 0;
 }
 
-static int write_csv(const struct curves *curves, const char *path, struct sp_error *error)
+int plot_write_csv(const char *path, int (*write)(FILE *out, const void *what), const void *what,
+                   struct sp_error *error)
 {
     struct new_file file;
     int copy = -1, result = new_file_open(&file, path, error);
@@ -73,7 +76,7 @@ static int write_csv(const struct curves *curves, const char *path, struct sp_er
         return result;
     copy = dup(file.fd);
     out = copy >= 0 ? fdopen(copy, "w") : NULL;
-    if (out == NULL || write_points(out, curves) != 0)
+    if (out == NULL || write(out, what) != 0)
         result = error_set(error, errno != 0 ? errno : EIO, "%s: cannot write: %s", path,
                            strerror(errno != 0 ? errno : EIO));
     if (out != NULL)
@@ -254,5 +257,6 @@ static int write_picture(const struct curves *curves, const char *path,
 int plot_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
                struct sp_error *error)
 {
-    return is_csv(path) ? write_csv(curves, path, error) : write_picture(curves, path, look, error);
+    return plot_is_csv(path) ? plot_write_csv(path, write_points, curves, error)
+                             : write_picture(curves, path, look, error);
 }

@@ -3,12 +3,27 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <selfpage/replay.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "selfpage/replay/asking.h"
+
+/* Copy the parts of a run. */
+static int take_moments(struct replay_result *result, const struct sp_replay *replay, size_t i)
+{
+    const struct sp_replay_moment *moments = sp_replay_over_time(replay, i, &result->moment_count);
+
+    if (result->moment_count == 0)
+        return 0;
+    result->moments = malloc(result->moment_count * sizeof(*moments));
+    if (result->moments == NULL)
+        return -ENOMEM;
+    memcpy(result->moments, moments, result->moment_count * sizeof(*moments));
+    return 0;
+}
 
 static int take_results(const struct replay_options *options, const struct sp_replay *replay,
                         struct replay_results *results, struct sp_error *error)
@@ -35,6 +50,8 @@ static int take_results(const struct replay_options *options, const struct sp_re
                        .policy_errors = r->policy_errors},
             .seconds = r->seconds,
         };
+        if (take_moments(&results->results[results->count], replay, results->count) != 0)
+            return error_set(error, ENOMEM, "no memory for the intervals");
     }
     return 0;
 }
@@ -62,6 +79,8 @@ int replay_run(const struct replay_options *options, struct replay_results *resu
 
 void replay_results_fini(struct replay_results *results)
 {
+    for (size_t i = 0; i < results->count; i++)
+        free(results->results[i].moments);
     free(results->results);
     *results = (struct replay_results){NULL, 0};
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <selfpage/error.h>
+#include <selfpage/replay.h>
 
 #include "replay/engine.h"
 #include "selfpage/replay/options.h"
@@ -17,7 +18,9 @@ struct replay_result {
     uint32_t frames;
     uint64_t pages; /* different ones in the trace */
     struct engine_counts counts;
-    double seconds; /* of processor time, reading included */
+    double seconds;                   /* of processor time, reading included */
+    struct sp_replay_moment *moments; /* owned; NULL: there are none */
+    size_t moment_count;
 };
 
 /* All of them: for each size, for each policy, in the order given. */
