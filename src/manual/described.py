@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 # The example tasks are written to be copied, and have no table of options.
 TASKS = ("sort", "kvstore", "analyser", "pagecache", "query", "rogue", "load")
-SERVERS = ("selfpage-physmem", "selfpage-swap", "selfpage-policyserver")
+SERVERS = ("selfpage-physmem", "selfpage-swap", "selfpage-policyserver", "selfpage-proxy")
 
 
 @dataclass
