@@ -159,6 +159,9 @@ void bench_start_swap(struct bench *bench, uint32_t slots);
 /* The same past the page cache (O_DIRECT), which not every file system can: a directory on a disk. */
 void bench_start_swap_direct(struct bench *bench, uint32_t slots);
 
+/* The same on another device, as for --device. */
+void bench_start_swap_on(struct bench *bench, uint32_t slots, const char *device);
+
 /* End the servers that run. */
 void bench_stop_servers(struct bench *bench);
 

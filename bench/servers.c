@@ -107,6 +107,17 @@ void bench_start_swap_direct(struct bench *bench, uint32_t slots)
     start_swap(bench, slots, "--direct");
 }
 
+void bench_start_swap_on(struct bench *bench, uint32_t slots, const char *device)
+{
+    struct strings options = {0};
+
+    serve(bench);
+    strings_format(&options, "--slots=%u", slots);
+    strings_format(&options, "--socket=%s", bench->directory.swap);
+    strings_format(&options, "--device=%s", device);
+    start(bench, &bench->swap, "swap", "selfpage-swap", &options);
+}
+
 static void stop(struct bench *bench, struct launched *server)
 {
     int status = 0;
