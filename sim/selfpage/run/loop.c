@@ -10,6 +10,7 @@
 #include "selfpage/run/events.h"
 #include "selfpage/run/servers.h"
 #include "selfpage/run/tasks.h"
+#include "selfpage/run/timeline.h"
 #include "os/clock.h"
 
 /* How often counters are looked at. */
@@ -67,8 +68,10 @@ static void on_tick(uv_timer_t *timer)
         if (run->tasks[i].outcome->state == OUTCOME_RUNNING)
             tasks_sample(&run->tasks[i]);
     servers_note_status(run);
+    timeline_look(run);
     /* In the tick before a table, so that it shows what is, and not what was long ago. */
-    if (run->series.file != NULL || (ms + TICK_MS) / REPORT_TERMINAL_MS != ms / REPORT_TERMINAL_MS)
+    if (run->series.file != NULL || run->options->perfetto != NULL ||
+        (ms + TICK_MS) / REPORT_TERMINAL_MS != ms / REPORT_TERMINAL_MS)
         for (int i = 0; i < SCENARIO_SERVERS; i++)
             if (run->servers[i].observer.link.fd >= 0)
                 observer_ask(&run->servers[i].observer);

@@ -55,6 +55,10 @@ static const struct option_row rows[] = {
     {"dir", OPTION_TEXT, FIELD(directory), .value = "DIR",
      .help = "keep sockets, swap file and what tasks write in DIR, which is made if it is missing "
              "and is kept at the end (a private directory that is removed at the end)"},
+    {"perfetto", OPTION_TEXT, FIELD(perfetto), .value = "FILE",
+     .help =
+         "write what happens to FILE, for ui.perfetto.dev: tasks and their counters over time, and "
+         "arrows from recalls to their answers"},
     {"policy", OPTION_CALL, .take = policy_take, .value = "POLICY",
      .help = "eviction policy of all tasks, whatever the scenario says"},
     {"seed", OPTION_CALL, .take = seed_take, .value = "S",

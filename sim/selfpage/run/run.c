@@ -19,6 +19,7 @@
 #include "selfpage/run/prepare.h"
 #include "selfpage/run/servers.h"
 #include "selfpage/run/state.h"
+#include "selfpage/run/timeline.h"
 #include "selfpage/run/verdict.h"
 
 /* Of rows of a series: each tick of the loop. */
@@ -90,9 +91,13 @@ static int run_play(struct run *run, const struct run_options *options,
     if (result == 0)
         result = servers_start(run, error);
     if (result == 0)
+        result = timeline_start(run, error);
+    if (result == 0)
         result = loop_run(run, error);
     if (result == 0)
         result = verdict_find(run, error);
+    if (result == 0)
+        result = timeline_end(run, error);
     return result;
 }
 
@@ -135,6 +140,7 @@ static void run_fini(struct run *run)
         observer_fini(&server->observer);
         strings_fini(&server->argv);
     }
+    perfetto_fini(&run->timeline.file);
     strings_fini(&run->variables);
     outcome_fini(&run->outcome);
     directory_fini(&run->directory);

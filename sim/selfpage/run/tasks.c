@@ -1,5 +1,6 @@
 /* The tasks of a run: starting them, reading their counters, ending them. */
 #include "selfpage/run/tasks.h"
+#include "selfpage/run/timeline.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -149,6 +150,7 @@ void tasks_look(struct run_task *task)
     relay_drain(&task->output);
     relay_drain(&task->error);
     explain_death(task, status);
+    timeline_task_ends(task);
     task_is_over(task, OUTCOME_ENDED);
 }
 
@@ -190,6 +192,7 @@ static void on_task_start(uv_timer_t *timer)
         return;
     }
     task->outcome->state = OUTCOME_RUNNING;
+    timeline_task_starts(task);
     if (task->outcome->task->stop_after != NULL)
         uv_timer_start(&task->stop, on_task_stop, state_ms(task->outcome->task->stop_ns), 0);
 }

@@ -26,6 +26,7 @@ selfpage_tool_test(policy/libcachesim $<TARGET_FILE:selfpage_program>
     ${PROJECT_SOURCE_DIR}/tests/data/policies/lcs_lru.c ${tool_flags})
 selfpage_tool_test(replay/score $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include ${tool_flags})
 selfpage_tool_test(command/command_line ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+selfpage_tool_test(run/perfetto $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(report/report $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(top/top ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 selfpage_tool_test(trace/convert $<TARGET_FILE:selfpage_program>)
