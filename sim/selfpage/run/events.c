@@ -94,7 +94,7 @@ static void event_recall(struct run_event *event, const struct task_outcome *tas
                                                     : task_absence(task));
         return;
     }
-    seq = observer_recall(&run->servers[SCENARIO_PHYSMEM].observer, task->task->name,
+    seq = observer_recall(&run->servers[task->task->server].observer, task->task->name,
                           event->event->recall);
     if (seq < 0) {
         event_fail(event, "physmem is gone");
@@ -125,11 +125,12 @@ static void recall_answered(struct run_event *event, const struct observer *obse
 
 void events_look(struct run *run)
 {
-    const struct run_server *physmem = &run->servers[SCENARIO_PHYSMEM];
     struct run_event *event = run->recall;
+    const struct run_server *physmem;
 
     if (event == NULL)
         return;
+    physmem = &run->servers[run->scenario->tasks[event->event->target].server];
     if (physmem->observer.done_seq == event->seq) {
         recall_answered(event, &physmem->observer);
     } else if (physmem->server.pid == 0) {

@@ -118,7 +118,8 @@ static int loop_fill(struct run *run)
             result = servers_watch(run, (enum scenario_server)i);
             if (result == 0)
                 result = relay_start(&run->servers[i].relay, &run->loop, &run->report,
-                                     scenario_servers[i], run->servers[i].log.read);
+                                     scenario_server_name(run->scenario, (uint32_t)i),
+                                     run->servers[i].log.read);
         }
     return result;
 }

@@ -79,6 +79,33 @@ static int prepare_physmem(struct run *run, struct sp_error *error)
     return add_all_expanded(run, argv, physmem->args, physmem->args_count, "physmem.args", error);
 }
 
+/* The physmem that is a task of another one. */
+static int prepare_stacked(struct run *run, uint32_t index, struct sp_error *error)
+{
+    const struct scenario_stacked *physmem = &run->scenario->physmems[index];
+    struct strings *argv = &run->servers[SCENARIO_STACKED + index].argv;
+    char whose[64];
+    int length = snprintf(run->stacked[index], sizeof run->stacked[index], "%s/%s.sock",
+                          run->directory.path, physmem->name);
+
+    if ((size_t)length >= sizeof run->stacked[index])
+        return error_set(error, ENAMETOOLONG, "physmem %s: its socket's path is too long",
+                         physmem->name);
+    snprintf(whose, sizeof whose, "physmems: %s: args", physmem->name);
+    strings_add(argv, "selfpage-physmem");
+    strings_format(argv, "--ready-fd=%d", SPAWN_PASSED_FD);
+    strings_format(argv, "--socket=%s", run->stacked[index]);
+    strings_format(argv, "--upstream=%s", state_socket(run, physmem->above));
+    strings_format(argv, "--contract=%s", physmem->contract);
+    strings_format(argv, "--name=%s", physmem->name);
+    strings_format(argv, "--seed=%llu", (unsigned long long)run->seed);
+    if (physmem->reserve > 0)
+        strings_format(argv, "--reserve=%u", physmem->reserve);
+    if (physmem->arbiter != NULL)
+        strings_format(argv, "--arbiter=%s", physmem->arbiter);
+    return add_all_expanded(run, argv, physmem->args, physmem->args_count, whose, error);
+}
+
 static int prepare_swap(struct run *run, struct sp_error *error)
 {
     const struct scenario_swap *swap = run->scenario->swap;
@@ -132,6 +159,10 @@ static int prepare_servers(struct run *run, struct sp_error *error)
     int result = prepare_physmem(run, error);
 
     run->servers[SCENARIO_PHYSMEM].wanted = true;
+    for (uint32_t i = 0; i < run->scenario->physmems_count && result == 0; i++) {
+        run->servers[SCENARIO_STACKED + i].wanted = true;
+        result = prepare_stacked(run, i, error);
+    }
     if (result == 0 && run->scenario->swap != NULL) {
         run->servers[SCENARIO_SWAP].wanted = true;
         result = prepare_swap(run, error);

@@ -16,7 +16,8 @@ static int server_start_one(struct run *run, enum scenario_server which, struct 
     struct spawn spawn = {SPAWN_DEFAULTS, .program = server->program, .argv = server->argv.items,
                           .group = run->guardian.group};
 
-    return launched_start(&server->server, scenario_servers[which], &spawn, &server->log, error);
+    return launched_start(&server->server, scenario_server_name(run->scenario, which), &spawn,
+                          &server->log, error);
 }
 
 static int server_await_one(struct run *run, enum scenario_server which, struct sp_error *error)
@@ -27,9 +28,7 @@ static int server_await_one(struct run *run, enum scenario_server which, struct 
 
     if (result != 0)
         return result;
-    result = observer_connect(&server->observer,
-                              which == SCENARIO_SWAP ? run->directory.swap : run->directory.physmem,
-                              "selfpage-run", error);
+    result = observer_connect(&server->observer, state_socket(run, which), "selfpage-run", error);
     if (result == 0)
         result = observer_refresh(&server->observer, patience_ms, error);
     return result;
@@ -56,8 +55,10 @@ int servers_start(struct run *run, struct sp_error *error)
 {
     int result = start_some(run, 0, SCENARIO_POLICYSERVER, error);
 
+    for (int i = SCENARIO_STACKED; i < SCENARIO_SERVERS && result == 0; i++)
+        result = start_some(run, i, i + 1, error);
     if (result == 0)
-        result = start_some(run, SCENARIO_POLICYSERVER, SCENARIO_SERVERS, error);
+        result = start_some(run, SCENARIO_POLICYSERVER, SCENARIO_STACKED, error);
     return result;
 }
 
@@ -83,7 +84,7 @@ void servers_ended(struct run *run, enum scenario_server which, int status)
     server->wanted = false;
     server->unasked = true;
     report_line(&run->report, "selfpage", "%s ended unasked, with exit status %d",
-                scenario_servers[which], child_exit_status(status));
+                scenario_server_name(run->scenario, which), child_exit_status(status));
 }
 
 void servers_look(struct run *run, enum scenario_server which)
@@ -111,8 +112,9 @@ void servers_note_status(struct run *run)
     run->outcome.swap = run->servers[SCENARIO_SWAP].observer.swap;
     for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
         struct task_outcome *task = &run->outcome.tasks[i];
+        const struct observer *own = &run->servers[task->task->server].observer;
         const struct observed_task *seen =
-            task->pid != 0 ? observer_task_of(physmem, (uint32_t)task->pid) : NULL;
+            task->pid != 0 ? observer_task_of(own, (uint32_t)task->pid) : NULL;
 
         if (seen != NULL)
             task->seen = *seen;

@@ -35,3 +35,10 @@ uint64_t state_ms(uint64_t ns)
 {
     return (ns + 999999) / 1000000;
 }
+
+const char *state_socket(const struct run *run, uint32_t which)
+{
+    if (which >= SCENARIO_STACKED)
+        return run->stacked[which - SCENARIO_STACKED];
+    return which == SCENARIO_SWAP ? run->directory.swap : run->directory.physmem;
+}

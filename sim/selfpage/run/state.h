@@ -109,6 +109,7 @@ struct run {
     struct strings variables;
     uint64_t seed;
     struct run_server servers[SCENARIO_SERVERS];
+    char stacked[SCENARIO_STACKED_MAX][DIRECTORY_SOCKET_MAX + 1]; /* sockets */
     struct run_task *tasks;
     struct run_event *events;
     struct run_event *recall; /* the one that physmem has not answered yet; NULL: none */
@@ -130,6 +131,9 @@ double state_seconds(const struct run *run);
 /* How long a server may take to answer or to end as things stand, in milliseconds: as long as the time
  * of the run still lasts, within the two limits above. */
 unsigned state_patience_ms(const struct run *run);
+
+/* The socket of a server that has one. */
+const char *state_socket(const struct run *run, uint32_t which);
 
 /* The milliseconds of libuv for nanoseconds, never too early. */
 uint64_t state_ms(uint64_t ns);

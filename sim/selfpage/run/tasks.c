@@ -26,7 +26,7 @@ static int task_environment(const struct run_task *task, struct strings *list)
 
     strings_add_all(list, (const char *const *)environ);
     strings_set(list, "SELFPAGE_NAME", scenario->name);
-    strings_set(list, "SELFPAGE_PHYSMEM", run->directory.physmem);
+    strings_set(list, "SELFPAGE_PHYSMEM", state_socket(run, scenario->server));
     strings_set(list, "SELFPAGE_SWAP", run->scenario->swap ? run->directory.swap : NULL);
     strings_set(list, "SELFPAGE_CONTRACT", scenario->contract);
     strings_set(list, "SELFPAGE_POLICY", task->outcome->asked_policy);

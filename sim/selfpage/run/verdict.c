@@ -20,15 +20,29 @@ enum { SETTLE_MS = 5000 };
 
 /* ---- The last status ---- */
 
+/* Whether all tasks of a physmem have gone, but for those that are physmems. */
+static bool is_left(const struct run *run, uint32_t which)
+{
+    const struct observer *observer = &run->servers[which].observer;
+    uint32_t physmems = 0;
+
+    for (uint32_t i = 0; i < run->scenario->physmems_count; i++)
+        physmems += run->scenario->physmems[i].above == which &&
+                    run->servers[SCENARIO_STACKED + i].server.pid != 0;
+    return observer->link.fd < 0 || observer->physmem.tasks <= physmems;
+}
+
 /* No other peer is connected, and swap has back the slots of those that were. */
 static bool is_settled(const struct run *run)
 {
     const struct run_server *servers = run->servers;
     const struct observed_swap *swap = &servers[SCENARIO_SWAP].observer.swap;
 
-    if (servers[SCENARIO_PHYSMEM].observer.link.fd >= 0 &&
-        servers[SCENARIO_PHYSMEM].observer.physmem.tasks > 0)
+    if (!is_left(run, SCENARIO_PHYSMEM))
         return false;
+    for (uint32_t i = 0; i < run->scenario->physmems_count; i++)
+        if (!is_left(run, SCENARIO_STACKED + i))
+            return false;
     if (servers[SCENARIO_SWAP].observer.link.fd < 0)
         return true;
     return swap->clients <= 1 &&
@@ -81,7 +95,8 @@ static int judge_servers(struct run *run)
 
         if (server->argv.count == 0)
             continue;
-        snprintf(text, sizeof text, "%s lasts to the end and ends well", scenario_servers[i]);
+        snprintf(text, sizeof text, "%s lasts to the end and ends well",
+                 scenario_server_name(run->scenario, (uint32_t)i));
         if (server->hung)
             snprintf(why, sizeof why, "it hung: it did not answer or end, and was killed");
         else if (server->death_signal != 0)
@@ -139,7 +154,9 @@ static void end_some(struct run *run, int first, int end)
 
 static void end_servers(struct run *run)
 {
-    end_some(run, SCENARIO_POLICYSERVER, SCENARIO_SERVERS);
+    end_some(run, SCENARIO_POLICYSERVER, SCENARIO_STACKED);
+    for (int i = SCENARIO_SERVERS; i-- > SCENARIO_STACKED;)
+        end_some(run, i, i + 1);
     end_some(run, 0, SCENARIO_POLICYSERVER);
 }
 

@@ -42,6 +42,18 @@ static const cyaml_schema_field_t physmem_fields[] = {
     TEXTS("args", struct scenario_physmem, args),
     CYAML_FIELD_END};
 
+static const cyaml_schema_field_t stacked_fields[] = {
+    TEXT("name", CYAML_FLAG_DEFAULT, struct scenario_stacked, name, 1, SP_NAME_MAX - 1),
+    TEXT("upstream", CYAML_FLAG_OPTIONAL, struct scenario_stacked, upstream, 1, SP_NAME_MAX - 1),
+    TEXT("contract", CYAML_FLAG_DEFAULT, struct scenario_stacked, contract, 1, 1000),
+    CYAML_FIELD_UINT("reserve", CYAML_FLAG_OPTIONAL, struct scenario_stacked, reserve),
+    TEXT("arbiter", CYAML_FLAG_OPTIONAL, struct scenario_stacked, arbiter, 1, 4000),
+    TEXTS("args", struct scenario_stacked, args),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t stacked_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_stacked, stacked_fields)};
+
 static const cyaml_schema_field_t swap_fields[] = {
     CYAML_FIELD_UINT("slots", CYAML_FLAG_DEFAULT, struct scenario_swap, slots),
     TEXT("file", CYAML_FLAG_OPTIONAL, struct scenario_swap, file, 1, 4000),
@@ -94,6 +106,7 @@ static const cyaml_schema_field_t task_fields[] = {
     TEXTS("arguments", struct scenario_task, arguments),
     TEXT("policy", CYAML_FLAG_OPTIONAL, struct scenario_task, policy, 1, 4000),
     TEXT("contract", CYAML_FLAG_DEFAULT, struct scenario_task, contract, 1, 1000),
+    TEXT("physmem", CYAML_FLAG_OPTIONAL, struct scenario_task, physmem, 1, SP_NAME_MAX - 1),
     TEXT("start", CYAML_FLAG_OPTIONAL, struct scenario_task, start, 1, 30),
     TEXT("stop_after", CYAML_FLAG_OPTIONAL, struct scenario_task, stop_after, 1, 30),
     BOOLEAN("pager_thread", struct scenario_task, pager_thread),
@@ -132,6 +145,8 @@ static const cyaml_schema_value_t command_schema = {
 
 static const cyaml_schema_field_t scenario_fields[] = {
     CYAML_FIELD_MAPPING("physmem", CYAML_FLAG_DEFAULT, struct scenario, physmem, physmem_fields),
+    CYAML_FIELD_SEQUENCE("physmems", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
+                         physmems, &stacked_schema, 0, SCENARIO_STACKED_MAX),
     CYAML_FIELD_MAPPING_PTR("swap", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario, swap,
                             swap_fields),
     CYAML_FIELD_MAPPING_PTR("policyserver", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -151,10 +166,16 @@ static const cyaml_schema_field_t scenario_fields[] = {
 static const cyaml_schema_value_t scenario_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct scenario, scenario_fields)};
 
-static const struct yaml_number numbers[] = {
-    {"physmem.frames", UINT32_MAX},  {"physmem.reserve", UINT32_MAX}, {"physmem.seed", UINT64_MAX},
-    {"physmem.chaos_unmap", 0},      {"swap.slots", UINT32_MAX},      {"swap.fail_writes", 0},
-    {"events[].recall", UINT32_MAX}, {"tasks[].copies", UINT32_MAX},  {NULL}};
+static const struct yaml_number numbers[] = {{"physmem.frames", UINT32_MAX},
+                                             {"physmem.reserve", UINT32_MAX},
+                                             {"physmems[].reserve", UINT32_MAX},
+                                             {"physmem.seed", UINT64_MAX},
+                                             {"physmem.chaos_unmap", 0},
+                                             {"swap.slots", UINT32_MAX},
+                                             {"swap.fail_writes", 0},
+                                             {"events[].recall", UINT32_MAX},
+                                             {"tasks[].copies", UINT32_MAX},
+                                             {NULL}};
 
 const struct yaml_syntax scenario_syntax = {.schema = &scenario_schema, .numbers = numbers};
 
@@ -197,7 +218,13 @@ uint64_t scenario_task_seed(uint64_t seed, const char *name)
     return hash != 0 ? hash : 1;
 }
 
-const char *const scenario_servers[SCENARIO_SERVERS] = {"physmem", "swap", "policyserver"};
+const char *scenario_server_name(const struct scenario *scenario, uint32_t which)
+{
+    static const char *const names[SCENARIO_STACKED] = {"physmem", "swap", "policyserver"};
+
+    return which < SCENARIO_STACKED ? names[which]
+                                    : scenario->physmems[which - SCENARIO_STACKED].name;
+}
 
 void scenario_describe_event(const struct scenario_event *what, char *text, size_t size)
 {
@@ -215,13 +242,13 @@ void scenario_describe_event(const struct scenario_event *what, char *text, size
                  task);
         break;
     case SCENARIO_STOP:
-        snprintf(text, size, "line %u: stop of %s", what->line, scenario_servers[what->target]);
+        snprintf(text, size, "line %u: stop of %s", what->line, what->stop);
         break;
     case SCENARIO_KILL:
-        snprintf(text, size, "line %u: kill of %s", what->line, scenario_servers[what->target]);
+        snprintf(text, size, "line %u: kill of %s", what->line, what->kill);
         break;
     case SCENARIO_RESTART:
-        snprintf(text, size, "line %u: restart of %s", what->line, scenario_servers[what->target]);
+        snprintf(text, size, "line %u: restart of %s", what->line, what->restart);
         break;
     }
 }

@@ -17,6 +17,8 @@
 #define SCENARIO_COPIES 100000u /* tasks in all, with their copies */
 #define SCENARIO_EVENTS 10000u
 
+#define SCENARIO_STACKED_MAX 8 /* physmems beside the first */
+
 /* Most unmaps a second that chaos_unmap may ask for. */
 #define SCENARIO_CHAOS_MAX 1e6
 
@@ -28,6 +30,19 @@ struct scenario_physmem {
     uint64_t seed;
     char **args;
     uint32_t args_count;
+};
+
+/* A physmem that re-lets the frames of another one. */
+struct scenario_stacked {
+    char *name;
+    char *upstream; /* NULL: physmem */
+    char *contract; /* there */
+    uint32_t reserve;
+    char *arbiter; /* NULL: physmem's default */
+    char **args;
+    uint32_t args_count;
+
+    uint32_t above; /* from scenario_check: enum scenario_server */
 };
 
 struct scenario_swap {
@@ -76,6 +91,7 @@ struct scenario_task {
     uint32_t arguments_count;
     char *policy; /* NULL: the library's default */
     char *contract;
+    char *physmem;   /* name of its server; NULL: physmem */
     uint32_t copies; /* 0: there is one, of this name; else NAME_1, NAME_2 ... in the place of it */
     char *start;     /* as written; NULL: at once */
     char *stop_after; /* as written; NULL: never */
@@ -87,6 +103,7 @@ struct scenario_task {
     uint64_t start_ns;
     uint64_t stop_ns;  /* after its start; 0: never */
     int expected_exit; /* -1: any */
+    uint32_t server;   /* enum scenario_server: its physmem */
     char *load;        /* the workload as one text, for free(); NULL: there is none */
 };
 
@@ -103,7 +120,8 @@ enum scenario_server {
     SCENARIO_PHYSMEM = 0,
     SCENARIO_SWAP = 1,
     SCENARIO_POLICYSERVER = 2, /* of physmem: started after it, and ended before */
-    SCENARIO_SERVERS = 3
+    SCENARIO_STACKED = 3,      /* the first of the further physmems, in the order of the list */
+    SCENARIO_SERVERS = SCENARIO_STACKED + SCENARIO_STACKED_MAX
 };
 
 struct scenario_event {
@@ -141,6 +159,8 @@ struct scenario_command {
 
 struct scenario {
     struct scenario_physmem physmem;
+    struct scenario_stacked *physmems; /* further ones */
+    uint32_t physmems_count;
     struct scenario_swap *swap;                 /* NULL: none */
     struct scenario_policyserver *policyserver; /* NULL: none */
     struct scenario_task *tasks;
@@ -169,8 +189,8 @@ int scenario_load(const char *path, const struct strings *definitions, struct sc
 
 void scenario_free(struct scenario **scenariop);
 
-/* What servers are called in messages, by enum scenario_server. */
-extern const char *const scenario_servers[SCENARIO_SERVERS];
+/* What a server (enum scenario_server) that the scenario has is called in messages. */
+const char *scenario_server_name(const struct scenario *scenario, uint32_t which);
 
 /* What an event should do, as "line 9: recall of 5 frames from task a". */
 void scenario_describe_event(const struct scenario_event *event, char *text, size_t size);

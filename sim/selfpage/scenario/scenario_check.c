@@ -95,6 +95,65 @@ static bool name_is_usable(const char *name)
            strlen(name);
 }
 
+/* ---- Physmems on physmems ---- */
+
+/* The physmem of this name among the first and those before `end` of the list; -1: there is none. */
+static int physmem_of(const struct scenario *scenario, const char *name, uint32_t end)
+{
+    if (name == NULL || strcmp(name, "physmem") == 0)
+        return SCENARIO_PHYSMEM;
+    for (uint32_t i = 0; i < end; i++)
+        if (strcmp(scenario->physmems[i].name, name) == 0)
+            return (int)(SCENARIO_STACKED + i);
+    return -1;
+}
+
+static int check_stacked(const struct checking *check, uint32_t index)
+{
+    struct scenario_stacked *physmem = &check->scenario->physmems[index];
+    struct wanted_contract wanted[TERMS_MAX];
+    struct sp_error error;
+    char where[YAML_PATH_MAX];
+    int above = physmem_of(check->scenario, physmem->upstream, index);
+
+    yaml_load_element(where, sizeof where, "physmems", index, "name");
+    if (!name_is_usable(physmem->name) || strcmp(physmem->name, "policyserver") == 0)
+        return wrong(check, where,
+                     "\"%s\" cannot be a physmem's name: letters, digits and _, not beginning "
+                     "with a digit, and not physmem, swap, policyserver, tasks, sum, true or false",
+                     physmem->name);
+    if (physmem_of(check->scenario, physmem->name, index) >= 0)
+        return wrong(check, where, "\"%s\" is the name of another physmem", physmem->name);
+    if (above < 0)
+        return wrong(check, yaml_load_element(where, sizeof where, "physmems", index, "upstream"),
+                     "there is no physmem \"%s\" before this one", physmem->upstream);
+    physmem->above = (uint32_t)above;
+    if (terms_text_parse(physmem->contract, wanted, &error) > 0)
+        return 0;
+    return wrong(check, yaml_load_element(where, sizeof where, "physmems", index, "contract"), "%s",
+                 error.text);
+}
+
+/* Which physmem the task uses. */
+static int check_task_server(const struct checking *check, uint32_t index,
+                             struct scenario_task *task)
+{
+    int server = physmem_of(check->scenario, task->physmem, check->scenario->physmems_count);
+    char where[YAML_PATH_MAX];
+
+    if (server < 0)
+        return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "physmem"),
+                     "there is no physmem \"%s\"", task->physmem);
+    for (uint32_t i = 0; i < check->scenario->physmems_count; i++)
+        if (strcmp(check->scenario->physmems[i].name, task->name) == 0)
+            return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "name"),
+                         "\"%s\" is the name of a physmem", task->name);
+    task->server = (uint32_t)server;
+    return 0;
+}
+
+/* ---- Tasks ---- */
+
 static int check_name(const struct checking *check, uint32_t index)
 {
     const struct scenario_task *tasks = check->scenario->tasks;
@@ -237,6 +296,8 @@ static int check_task(const struct checking *check, uint32_t index, struct scena
     int result = check_name(check, index);
 
     if (result == 0)
+        result = check_task_server(check, index, task);
+    if (result == 0)
         result = check_work(check, index, task, total);
 
     if (result == 0)
@@ -252,6 +313,8 @@ static int check_task(const struct checking *check, uint32_t index, struct scena
                        task->stop_after, &task->stop_ns);
     if (result == 0)
         result = check_expected_exit(check, index, task);
+    if (task->server != SCENARIO_PHYSMEM)
+        return result; /* what a physmem on another one has, that one says */
     if (result == 0 && task->start_ns == 0)
         *together += guaranteed * (task->copies > 0 ? task->copies : 1);
     if (result == 0)
@@ -281,8 +344,10 @@ static int signal_number(const char *text)
 static int check_event_server(const struct checking *check, const char *where, const char *name,
                               uint32_t *target)
 {
-    if (strcmp(name, "physmem") == 0)
-        *target = SCENARIO_PHYSMEM;
+    int physmem = physmem_of(check->scenario, name, check->scenario->physmems_count);
+
+    if (physmem >= 0)
+        *target = (uint32_t)physmem;
     else if (strcmp(name, "swap") == 0 && check->scenario->swap != NULL)
         *target = SCENARIO_SWAP;
     else if (strcmp(name, "policyserver") == 0 && check->scenario->policyserver != NULL)
@@ -387,6 +452,8 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
 
     if (result == 0)
         result = check_swap(&check);
+    for (uint32_t i = 0; i < scenario->physmems_count && result == 0; i++)
+        result = check_stacked(&check, i);
     scenario->timeout_ns = DEFAULT_TIMEOUT_NS;
     if (result == 0)
         result = check_time(&check, "timeout", scenario->timeout, &scenario->timeout_ns);

@@ -111,6 +111,9 @@ static int check_scenario(const struct scenario *scenario, struct sp_error *erro
         return error_set(error, ENOTSUP,
                          "a policy server is not simulated yet: give its arbiter to "
                          "physmem instead");
+    if (scenario->physmems_count > 0)
+        return error_set(error, ENOTSUP,
+                         "a physmem on another one is not simulated yet: selfpage run starts it");
     for (uint32_t i = 0; i < scenario->events_count; i++)
         if (scenario->events[i].action != SCENARIO_SIGNAL &&
             scenario->events[i].action != SCENARIO_RECALL) {

@@ -88,6 +88,70 @@ static void a_task_sorts_and_all_is_reported(void **state)
     assert_true(only_files_are_left(place));
 }
 
+/* Three physmems on top of each other: tasks cannot tell. */
+static void tasks_sort_alike_on_physmems_on_physmems(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+
+    write_file(place, "s.yaml",
+               "physmem: {frames: 256, chaos_unmap: 100}\n"
+               "physmems:\n"
+               "- {name: middle, contract: guaranteed=128;extra=64}\n"
+               "- {name: below, upstream: middle, contract: guaranteed=64;extra=32,\n"
+               "   arbiter: maxmin, reserve: 1}\n"
+               "swap: {slots: 512}\n"
+               "tasks:\n"
+               "- {name: first, program: sort, arguments: [\"${IN}\", \"${DIR}/first\"],\n"
+               "   contract: guaranteed=32}\n"
+               "- {name: last, program: sort, arguments: [\"${IN}\", \"${DIR}/last\"],\n"
+               "   contract: guaranteed=24;extra=8, physmem: below}\n"
+               "expect:\n- first.faults > 0\n- last.faults > 0\n- physmem.breaches == 0\n"
+               "- physmem.free == 128\n"
+               "check:\n- {command: 'cmp first last && LC_ALL=C sort \"$IN\" | cmp - last',\n"
+               "   text: the same bytes}\n");
+    run = run_begin(place, (const char *[]){"run", "s.yaml", "--table", "--define",
+                                            "IN=/usr/include/stdio.h", NULL});
+    if (run_end(&run, &output, &error) != 0)
+        fail_msg("%s%s", output, error);
+    assert_non_null(strstr(output, "below lasts to the end and ends well"));
+    free(output);
+    free(error);
+    assert_true(only_files_are_left(place));
+}
+
+/* A physmem that is killed takes along those that rest on it, and their tasks; the first one lasts. */
+static void a_physmem_that_is_killed_ends_what_rests_on_it(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+
+    write_file(place, "s.yaml",
+               "physmem: {frames: 256}\n"
+               "physmems:\n"
+               "- {name: middle, contract: guaranteed=128}\n"
+               "- {name: below, upstream: middle, contract: guaranteed=64}\n"
+               "swap: {slots: 8192}\n"
+               "tasks:\n"
+               "- {name: store, program: kvstore, arguments: [--operations, '100000000'],\n"
+               "   contract: guaranteed=32, physmem: below, expect_exit: any}\n"
+               "events:\n- {at: 500ms, kill: middle}\n"
+               "expect:\n- store.exit_status != 0\n- physmem.tasks == 0\n");
+    run = run_begin(place, (const char *[]){"run", "s.yaml", "--table", NULL});
+    if (run_end(&run, &output, &error) != 1)
+        fail_msg("%s%s", output, error);
+    assert_non_null(strstr(output, "FAILED  below lasts to the end and ends well"));
+    assert_non_null(strstr(output, "passed  middle lasts to the end and ends well"));
+    assert_non_null(strstr(output, "passed  physmem lasts to the end and ends well"));
+    assert_non_null(strstr(output, "passed  store.exit_status != 0"));
+    assert_non_null(strstr(output, "passed  physmem.tasks == 0"));
+    assert_non_null(strstr(error, "the physmem above"));
+    free(output);
+    free(error);
+}
+
 /* Start a run of one task that waits, and wait until it does: its process. */
 static struct run begin_waiting(const struct place *place, const char *scenario, pid_t *waiting)
 {
@@ -598,6 +662,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_PLACE(a_task_sorts_and_all_is_reported),
+        IN_A_PLACE(tasks_sort_alike_on_physmems_on_physmems),
+        IN_A_PLACE(a_physmem_that_is_killed_ends_what_rests_on_it),
         IN_A_PLACE(a_task_that_hangs_is_named_at_the_timeout),
         IN_A_PLACE(an_interrupt_ends_everything),
         IN_A_PLACE(a_run_that_is_killed_leaves_nothing),

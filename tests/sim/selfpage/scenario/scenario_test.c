@@ -286,6 +286,19 @@ static void mistakes_are_reported_with_line_and_field(void **state)
         {HEAD "- name: c\n  program: d\n  contract: guaranteed=91\n", 9, "tasks[2].contract",
          "with the 91 of task c, tasks that start together want 101 guaranteed frames, and "
          "physmem has 100"},
+        /* Physmems on physmems. */
+        {HEAD "physmems:\n- {name: x, upstream: y, contract: extra=1}\n", 8, "physmems[1].upstream",
+         "no physmem \"y\" before"},
+        {HEAD "physmems:\n- {name: x, upstream: x, contract: extra=1}\n", 8, "physmems[1].upstream",
+         "no physmem \"x\" before"},
+        {HEAD "physmems:\n- {name: swap, contract: extra=1}\n", 8, "physmems[1].name", "swap"},
+        {HEAD "physmems:\n- {name: x, contract: extra=1}\n- {name: x, contract: extra=1}\n", 9,
+         "physmems[2].name", "another physmem"},
+        {HEAD "physmems:\n- {name: a, contract: extra=1}\n", 4, "tasks[1].name",
+         "the name of a physmem"},
+        {HEAD "physmems:\n- {name: x, contract: much}\n", 8, "physmems[1].contract", "much"},
+        {HEAD "physmems:\n- {name: x}\n", 8, "physmems[1].contract", "missing"},
+        {HEAD "  physmem: x\n", 7, "tasks[1].physmem", "no physmem \"x\""},
         /* Events. */
         {HEAD "events:\n- {at: 1s, task: a}\n", 8, "events[1]", "exactly one"},
         {HEAD "events:\n- {at: 1s, task: a, recall: 5, signal: INT}\n", 8, "events[1]", "not 2"},
