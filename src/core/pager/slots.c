@@ -79,6 +79,8 @@ void slots_set_held(struct pager *pager, uint32_t held)
 {
     ensure(held <= pager->config.slots);
     pager->held = held;
+    /* Frames that physmem took in other ways are owed no more. */
+    pager->owed = least_of(pager->owed, held + (pager->allocating ? pager->allocate_count : 0));
     pager->stats->held = held;
     pager->policy_config.frames = frames_for_pages(pager);
     if (pager->config.policy->resize != NULL)
@@ -224,8 +226,8 @@ void slots_return(struct pager *pager)
             return;
         slot = pager->free_head;
     } while (!stack_claim(pager, slot));
-    slot_leave(pager, slot);
     pager->owed--;
+    slot_leave(pager, slot);
     pager->returns_now++;
     pager->stats->returned++;
     effects_add(pager, (struct pager_effect){.kind = EFFECT_RETURN, .slot = slot});

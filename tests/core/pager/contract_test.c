@@ -117,6 +117,26 @@ static void test_owing_more_than_comes(void **state)
     story_end(story);
 }
 
+/* Frames are lost that were owed: what is gone cannot be returned, and another recall may come. */
+static void test_what_is_lost_is_owed_no_more(void **state)
+{
+    struct story *story = story_begin(&policy_fifo, 10, 0, 8, UINT32_MAX);
+
+    (void)state;
+    pager_regions_create(&story->pager, 10, SP_DISCARDABLE, false, false);
+    story_get_frames(story, 4, true);
+    story_touch(story, 0, 4, false);
+    pager_debts_owe(&story->pager, 4);
+    pager_lost(&story->pager, 0, 3);
+    story_forget_effects(story);
+    assert_int_equal(story->pager.held, 1);
+    assert_int_equal(story->pager.owed, 1);
+    assert_null(pager_check(&story->pager));
+    pager_debts_owe(&story->pager, 2);
+    assert_int_equal(story->pager.owed, 1);
+    story_end(story);
+}
+
 static void test_more_frames_than_slots(void **state)
 {
     struct story *story = story_begin(&policy_fifo, 10, 1, 0, UINT32_MAX);
@@ -308,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_paying_what_is_owed),
         cmocka_unit_test(test_owing_what_is_on_its_way),
         cmocka_unit_test(test_owing_more_than_comes),
+        cmocka_unit_test(test_what_is_lost_is_owed_no_more),
         cmocka_unit_test(test_more_frames_than_slots),
         cmocka_unit_test(test_one_payment_is_bounded),
         cmocka_unit_test(test_debts_are_paid_before_growth_is_waited_for),
