@@ -89,7 +89,9 @@ struct actor {
     uint32_t slots;
     sp_page first;     /* of its region */
     uint32_t *version; /* by page of the region: how often it was written */
-    uint32_t *extent;  /* by EXTENT_PAGES slots: handle; 0: not known */
+    uint32_t
+        *extent; /* by EXTENT_PAGES slots: handle, as far as the task has heard; 0: not known */
+    uint32_t *mapped_from; /* by page of the region: the extent that its address maps */
     struct deal deal[TERMS_MAX];
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */

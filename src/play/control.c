@@ -162,7 +162,7 @@ void control_hear(struct actor *actor, const struct letter *letter)
         repossessed(actor, letter);
         break;
     case PHYSMEM_SEND_REVOKED:
-        actor->revoked = true;
+        thread_revoked(actor);
         return;
     default:
         break;

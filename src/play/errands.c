@@ -40,7 +40,7 @@ static void note(struct errands *errands, const struct pager_effect *effect)
         ensure(errands->returns < LETTER_RETURNS);
         errands->returned[errands->returns++] = effect->slot;
         break;
-    case EFFECT_MAP: /* the pager's own table is the map */
+    case EFFECT_MAP:
     case EFFECT_PROTECT:
     case EFFECT_UNMAP:
     case EFFECT_CLEAR:
@@ -55,6 +55,8 @@ void errands_collect(struct actor *actor, struct errands *errands)
     while (pager_next_effect(&actor->pager, &effect)) {
         if (effect.kind == EFFECT_CLEAR)
             pages_load(actor, effect.slot, 0);
+        else if (effect.kind == EFFECT_MAP)
+            pages_map(actor, effect.page, effect.slot);
         else
             note(errands, &effect);
     }
@@ -113,6 +115,7 @@ void errands_swap(struct actor *actor, struct errands *errands, enum scene_lane 
 
         letter->swap.page[i] = store->page;
         letter->swap.slot[i] = store->slot;
+        letter->swap.extent[i] = actor->extent[store->slot / EXTENT_PAGES];
         if (store->swap != PAGER_NONE)
             letter->swap.free[letter->swap.frees++] = store->swap;
     }

@@ -90,8 +90,11 @@ static bool make_pager(struct actor *actor)
     actor->memory_size = pager_size(&pager) + ALIGNMENT;
     actor->memory = fresh->resize(fresh->context, NULL, 0, actor->memory_size);
     actor->version = fresh->resize(fresh->context, NULL, 0, pages * sizeof(*actor->version));
+    actor->mapped_from =
+        fresh->resize(fresh->context, NULL, 0, pages * sizeof(*actor->mapped_from));
     actor->extent = fresh->resize(fresh->context, NULL, 0, extents_size(actor));
-    if (actor->memory == NULL || actor->version == NULL || actor->extent == NULL) {
+    if (actor->memory == NULL || actor->version == NULL || actor->mapped_from == NULL ||
+        actor->extent == NULL) {
         actor->scene->failed = true;
         return false;
     }
@@ -237,9 +240,11 @@ static void free_memory(struct actor *actor)
     memory_free(fresh, actor->memory, actor->memory_size);
     memory_free(fresh, actor->version,
                 actor->config->tables->workload.pages * sizeof(*actor->version));
+    memory_free(fresh, actor->mapped_from,
+                actor->config->tables->workload.pages * sizeof(*actor->mapped_from));
     memory_free(fresh, actor->extent, extents_size(actor));
     actor->memory = NULL;
-    actor->version = actor->extent = NULL;
+    actor->version = actor->extent = actor->mapped_from = NULL;
     while (actor->unread != NULL) {
         struct letter *letter = actor->unread;
 

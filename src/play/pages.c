@@ -10,15 +10,35 @@ static uint64_t stamp(const struct actor *actor, uint32_t page, uint32_t version
     return ((uint64_t)page + 1) << 32 | (((uint64_t)actor->number << 24 & UINT32_MAX) ^ version);
 }
 
-uint64_t *pages_frame(struct actor *actor, uint32_t slot)
+uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot)
 {
-    struct physmem_shell_extent *extent;
+    struct physmem_shell_extent *extent = physmem_shell_extent(&scene->shell, handle);
 
-    check(slot < actor->slots);
-    extent = physmem_shell_extent(&actor->scene->shell, actor->extent[slot / EXTENT_PAGES]);
     return extent != NULL && slot % EXTENT_PAGES < extent->pages
                ? &extent->page[slot % EXTENT_PAGES]
                : NULL;
+}
+
+/* The contents of a slot's frame, where the task believes it to lie. */
+static uint64_t *frame_of(struct actor *actor, uint32_t slot)
+{
+    check(slot < actor->slots);
+    return pages_at(actor->scene, actor->extent[slot / EXTENT_PAGES], slot);
+}
+
+void pages_hear(struct actor *actor, const struct letter *letter)
+{
+    const struct physmem_effect *effect = &letter->said.effect;
+
+    if (effect->kind != PHYSMEM_REPLY_MAPPED || effect->error != 0)
+        return;
+    for (uint32_t i = 0; i < effect->mapped.count; i++)
+        actor->extent[letter->said.item[i].start / EXTENT_PAGES] = letter->said.item[i].count;
+}
+
+void pages_map(struct actor *actor, sp_page page, uint32_t slot)
+{
+    actor->mapped_from[page - actor->first] = actor->extent[slot / EXTENT_PAGES];
 }
 
 static bool is_right(const struct actor *actor, uint32_t page, uint64_t found)
@@ -52,7 +72,7 @@ static bool is_taken_from(const struct actor *actor)
 bool pages_refer(struct actor *actor, uint32_t page, bool write)
 {
     const struct pager_page *p = &actor->pager.page[actor->first + page];
-    uint64_t *frame = pages_frame(actor, p->slot);
+    uint64_t *frame = pages_at(actor->scene, actor->mapped_from[page], p->slot);
 
     if (frame == NULL) {
         if (!is_taken_from(actor))
@@ -70,7 +90,7 @@ bool pages_refer(struct actor *actor, uint32_t page, bool write)
 
 void pages_refill(struct actor *actor, sp_page page, uint32_t slot)
 {
-    uint64_t *frame = pages_frame(actor, slot);
+    uint64_t *frame = frame_of(actor, slot);
 
     if (frame != NULL)
         *frame = stamp(actor, page - actor->first, 0);
@@ -78,7 +98,7 @@ void pages_refill(struct actor *actor, sp_page page, uint32_t slot)
 
 void pages_load(struct actor *actor, uint32_t slot, uint64_t contents)
 {
-    uint64_t *frame = pages_frame(actor, slot);
+    uint64_t *frame = frame_of(actor, slot);
 
     if (frame != NULL)
         *frame = contents;

@@ -5,8 +5,15 @@
 
 #include "play/actor.h"
 
-/* The contents of a slot's frame; NULL if physmem has taken it. */
-uint64_t *pages_frame(struct actor *actor, uint32_t slot);
+/* The contents of a slot's frame that lies in this extent; NULL if physmem has taken it. */
+uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot);
+
+/* Physmem has said where slots lie. Other letters say nothing about that. */
+void pages_hear(struct actor *actor, const struct letter *letter);
+
+/* The address of a page maps the frame of a slot. Should physmem take that frame, and give the slot another
+ * one, the address maps the old one still. */
+void pages_map(struct actor *actor, sp_page page, uint32_t slot);
 
 /* Whether the address of a page of the region may be read or written now. */
 static inline bool pages_permits(const struct actor *actor, uint32_t page, bool write)

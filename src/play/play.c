@@ -10,6 +10,7 @@
 #include "core/physmem/task.h"
 #include "play/control.h"
 #include "play/life.h"
+#include "play/pages.h"
 #include "play/rules.h"
 #include "play/server.h"
 #include "play/storm.h"
@@ -145,6 +146,7 @@ static void hear_physmem(struct actor *actor, struct letter *letter)
 {
     const struct physmem_effect *effect = &letter->said.effect;
 
+    pages_hear(actor, letter);
     if (effect->kind > PHYSMEM_REPLY_OFFER)
         control_hear(actor, letter);
     else if (actor->state == THREAD_COMES)

@@ -74,12 +74,14 @@ struct letter {
         } returns;
         struct {
             struct physmem_effect effect;
-            struct physmem_range item[EXTENT_PAGES / 2]; /* of a repossession */
+            /* Of a repossession: slots; of a mapping: a slot, and the extent in which it lies. */
+            struct physmem_range item[EXTENT_PAGES / 2];
         } said;
         struct {
             uint32_t stores, loads, frees;
-            sp_page page[PAGER_BATCH];  /* of each store */
-            uint32_t slot[PAGER_BATCH]; /* of the container; from swap: of the device */
+            sp_page page[PAGER_BATCH];    /* of each store */
+            uint32_t slot[PAGER_BATCH];   /* of the container; from swap: of the device */
+            uint32_t extent[PAGER_BATCH]; /* where that slot lies */
             int error[PAGER_BATCH];
             struct letter_load {
                 sp_page page;

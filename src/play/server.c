@@ -25,19 +25,19 @@ static bool is_reply(const struct physmem_effect *effect)
     return effect->kind <= PHYSMEM_REPLY_OFFER;
 }
 
-/* Note where the slots of a mapping lie. Returns how many they are. */
-static uint32_t note_extents(struct actor *actor, const struct physmem_effect *effect)
+/* Where the slots of a mapping lie; the effect then has their number. */
+static void note_mapping(struct scene *scene, struct letter *letter)
 {
-    const struct physmem_map_item *item =
-        physmem_map_items(actor->scene->physmem, effect->mapped.first);
-    uint32_t slots = 0;
+    struct physmem_effect *effect = &letter->said.effect;
+    const struct physmem_map_item *item = physmem_map_items(scene->physmem, effect->mapped.first);
 
+    check(effect->mapped.count <= EXTENT_PAGES / 2);
+    effect->mapped.first = 0;
     for (uint32_t i = 0; i < effect->mapped.count; i++) {
         check(item[i].offset == item[i].slot % EXTENT_PAGES);
-        actor->extent[item[i].slot / EXTENT_PAGES] = item[i].extent;
-        slots += item[i].count;
+        letter->said.item[i] = (struct physmem_range){item[i].slot, item[i].extent};
+        effect->mapped.first += item[i].count;
     }
-    return slots;
 }
 
 static void note_items(struct scene *scene, struct letter *letter)
@@ -71,7 +71,7 @@ static void tell(struct actor *actor, const struct physmem_effect *effect)
     letter->life = actor->life;
     letter->said.effect = *effect;
     if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0)
-        letter->said.effect.mapped.first = note_extents(actor, effect);
+        note_mapping(scene, letter);
     else if (effect->kind == PHYSMEM_SEND_REPOSSESSED)
         note_items(scene, letter);
     else if (effect->kind == PHYSMEM_REPLY_STACK && effect->error == 0)
@@ -256,7 +256,8 @@ static bool begin_stores(struct actor *actor, struct letter *letter)
     int rc = 0;
 
     for (uint32_t i = 0; i < letter->swap.stores; i++) {
-        const uint64_t *frame = pages_frame(actor, letter->swap.slot[i]);
+        const uint64_t *frame =
+            pages_at(actor->scene, letter->swap.extent[i], letter->swap.slot[i]);
 
         letter->swap.error[i] = frame == NULL ? EFAULT : 0;
         if (frame != NULL)

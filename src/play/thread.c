@@ -26,6 +26,27 @@
 
 static void go_on(struct actor *actor);
 
+const char *thread_about(const struct actor *actor)
+{
+    static const char *const words[] = {
+        [THREAD_AWAY] = "not there yet",
+        [THREAD_COMES] = "waits for physmem's answer about its contracts",
+        [THREAD_RUNS] = "runs",
+        [THREAD_FAULTS] = "is in a fault",
+        [THREAD_LOADS] = "waits for pages from swap",
+        [THREAD_REFILLS] = "is in a fault",
+        [THREAD_ALLOCATES] = "waits for frames",
+        [THREAD_MAPS] = "waits for rights to frames",
+        [THREAD_GRANTS] = "waits for rights to frames",
+        [THREAD_AWAITS] = "waits for another thread",
+        [THREAD_AWAITS_STORE] = "waits for a write to swap",
+        [THREAD_AWAITS_FRAME] = "waits for frames that physmem has not now",
+        [THREAD_ENDED] = "has ended",
+    };
+
+    return words[actor->state];
+}
+
 void thread_end(struct actor *actor, int exit_status)
 {
     actor->state = THREAD_ENDED;
@@ -215,6 +236,14 @@ void thread_answered(struct actor *actor, const struct physmem_effect *effect)
 {
     uint32_t pages = 0;
 
+    if (actor->revoked) {
+        thread_end(actor, EXIT_REVOKED);
+        return;
+    }
+    if (effect->error == EPIPE) { /* it has lost everything, and will soon hear of it */
+        errands_turn(actor, LOST_PAUSE_NS);
+        return;
+    }
     switch ((int)actor->state) {
     case THREAD_ALLOCATES:
         actor->came = effect->kind == PHYSMEM_REPLY_ALLOCATED ? effect->allocated.count : 0;
@@ -406,13 +435,24 @@ void thread_turn(struct actor *actor)
                            actor->fault_write);
         filled(actor);
         break;
-    case THREAD_AWAY:
-    case THREAD_COMES:
-    case THREAD_LOADS:
     case THREAD_ALLOCATES:
     case THREAD_MAPS:
     case THREAD_GRANTS:
+        errands_turn(actor, LOST_PAUSE_NS); /* physmem has said that all is lost: not why yet */
+        break;
+    case THREAD_AWAY:
+    case THREAD_COMES:
+    case THREAD_LOADS:
     case THREAD_ENDED:
         break;
     }
+}
+
+void thread_revoked(struct actor *actor)
+{
+    bool waits = actor->state > THREAD_LOADS && actor->state < THREAD_ENDED;
+
+    actor->revoked = true;
+    if (waits && actor->state != THREAD_REFILLS)
+        thread_end(actor, EXIT_REVOKED);
 }

@@ -20,6 +20,13 @@ void thread_read_answers(struct actor *actor);
 /* Physmem has answered the request that the thread waits for. */
 void thread_answered(struct actor *actor, const struct physmem_effect *effect);
 
+/* What the thread is about, in words. Static. */
+const char *thread_about(const struct actor *actor);
+
+/* Physmem has taken everything. A thread that waits for physmem ends at once, another one when it next touches
+ * its memory. */
+void thread_revoked(struct actor *actor);
+
 /* The program ends with this exit status: nothing of it goes on. */
 void thread_end(struct actor *actor, int exit_status);
 

@@ -246,6 +246,33 @@ static void swap_that_fails_now_and_then_loses_nothing(void **state)
     drop_curtain(&theatre);
 }
 
+/* One that is revoked while it asks physmem for something, too. */
+static void a_revoked_task_ends_wherever_it_is(void **state)
+{
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 3 : 40;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, "maxmin", 100, seed);
+        theatre.config.strict = false;
+        theatre.config.chaos_ns = 300000;
+        theatre.config.storm_until = 20 * MS;
+        engage(&theatre, "b", "lru", "guaranteed=10;timed=20,term=3ms,drop=1ms,breach=warn",
+               "pages=40,kind=discardable;loop=35,references=900");
+        engage(&theatre, "c", "fifo", "extra=60,drop=20a,breach=penalty,bid=3",
+               "pages=50,kind=remanufacturable;zipf=0.5,references=700,think=3us");
+        engage(&theatre, "d", "clock", "guaranteed=20,clean=3ms;extra=30,breach=kill,drop=3ms",
+               "pages=70;scan=1,writes=1;zipf=0.4,writes=0.5,references=300");
+        raise_curtain(&theatre);
+        play_storm(&theatre.play, STORM_ALL);
+        play_on(&theatre);
+        assert_true(theatre.play.scene.now < 100 * SECOND);
+        drop_curtain(&theatre);
+    }
+}
+
 /* ---- Canaries: a play notices what is broken on purpose ---- */
 
 /* Play until the play says that a rule is broken; `sabotage` breaks one after some events. Returns what is wrong. */
@@ -451,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_lease_is_renewed),
         cmocka_unit_test(a_full_swap_refuses_a_region),
         cmocka_unit_test(swap_that_fails_now_and_then_loses_nothing),
+        cmocka_unit_test(a_revoked_task_ends_wherever_it_is),
         cmocka_unit_test(what_is_broken_is_noticed),
         cmocka_unit_test(nothing_is_lost_whatever_is_drawn),
         cmocka_unit_test(whatever_goes_wrong_all_finish_after_it),

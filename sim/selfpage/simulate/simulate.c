@@ -94,6 +94,7 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
 {
     char varied[400];
     struct series series = {.file = NULL};
+    struct simulate_options settled;
     struct scenario_faults *written = scenario->faults, faults;
     uint64_t failed = 0;
     char until[32];
@@ -115,8 +116,13 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
         play.varied = *varied != '\0' ? varied : NULL;
         play.series = options->series != NULL ? &series : NULL;
         failed = play.seed;
-        status = options->last_seed > options->first_seed ? many_run(options, &cast, &play, &failed)
-                                                          : play_once(options, &cast, &play);
+        settled = *options;
+        if (!options->seed_given)
+            settled.first_seed = settled.last_seed = play.seed;
+        /* A play that may fail, in a process that may die of it. */
+        status = options->last_seed > options->first_seed || options->save != NULL
+                     ? many_run(&settled, &cast, &play, &failed)
+                     : play_once(options, &cast, &play);
     }
     cast_fini(&cast);
     if (options->save != NULL && status != EXIT_YES && cast_done)

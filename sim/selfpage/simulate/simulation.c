@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/physmem/status.h"
+#include "play/thread.h"
 #include "selfpage/scenario/judge.h"
 #include "selfpage/simulate/faults.h"
 
@@ -79,8 +80,8 @@ static void time_is_up(struct simulated *simulation)
 
         if (actor->exit_status < 0 && length < sizeof simulation->late)
             length += (size_t)snprintf(simulation->late + length, sizeof simulation->late - length,
-                                       "%s%s%s", length > 0 ? ", " : "", actor->config->name,
-                                       actor->life == 0 ? " (waiting)" : "");
+                                       "%s%s (%s)", length > 0 ? ", " : "", actor->config->name,
+                                       thread_about(actor));
         (void)play_signal(&simulation->play, i, SIGTERM);
     }
 }
