@@ -5,6 +5,7 @@
 #include <selfpage/container.h>
 #include <selfpage/contract.h>
 #include <selfpage/error.h>
+#include <selfpage/file.h>
 #include <selfpage/l4.h>
 #include <selfpage/page_list.h>
 #include <selfpage/policy.h>

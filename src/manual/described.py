@@ -6,8 +6,9 @@ import sys
 from dataclasses import dataclass, field
 
 # The example tasks are written to be copied, and have no table of options.
-TASKS = ("sort", "kvstore", "analyser", "pagecache", "query", "rogue", "load")
-SERVERS = ("selfpage-physmem", "selfpage-swap", "selfpage-policyserver", "selfpage-proxy")
+TASKS = ("sort", "grep", "kvstore", "analyser", "pagecache", "query", "rogue", "load")
+SERVERS = ("selfpage-physmem", "selfpage-swap", "selfpage-policyserver", "selfpage-proxy",
+           "selfpage-fileserver")
 
 
 @dataclass

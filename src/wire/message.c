@@ -31,7 +31,7 @@ struct type_info {
     uint16_t shortest; /* body, in bytes */
     uint16_t longest;
     uint8_t fds;
-    uint8_t by; /* which peers may send it: WIRE_BY_* */
+    uint16_t by; /* which peers may send it: WIRE_BY_* */
 };
 
 /* Indexed by type; the name of unknown types is NULL. */
@@ -51,7 +51,7 @@ static const struct type_info types[] = {
                    #NAME " fits WIRE_BODY_MAX");                                                   \
     _Static_assert((number) > 0 && (number) <= UINT8_MAX, #NAME " has a number of one byte");      \
     _Static_assert((descriptors) <= 1, #NAME " carries one descriptor at most");                   \
-    _Static_assert(WIRE_BY_##senders > 0 && WIRE_BY_##senders <= UINT8_MAX, #NAME " has a sender");
+    _Static_assert(WIRE_BY_##senders > 0 && WIRE_BY_##senders <= UINT16_MAX, #NAME " has a sender");
 WIRE_MESSAGES(CHECK_TYPE)
 #undef CHECK_TYPE
 

@@ -70,12 +70,13 @@
 #define WIRE_TEXT     160u  /* bytes of a text with its NUL */
 
 /* Limits of lists, and of what one request may ask for. */
-#define WIRE_RANGES    256u       /* ranges of slots in one message */
-#define WIRE_MAPS      64u        /* map items in one reply */
-#define WIRE_PIECES    64u        /* pieces in one COPY */
-#define WIRE_BATCH     64u        /* pages in one STORE, LOAD or FREE */
-#define WIRE_TASKS     40u        /* tasks in one STATUS reply */
-#define WIRE_SLOTS_MAX (1u << 24) /* slots of one container */
+#define WIRE_RANGES     256u       /* ranges of slots in one message */
+#define WIRE_MAPS       64u        /* map items in one reply */
+#define WIRE_PIECES     64u        /* pieces in one COPY */
+#define WIRE_BATCH      64u        /* pages in one STORE, LOAD or FREE */
+#define WIRE_TASKS      40u        /* tasks in one STATUS reply */
+#define WIRE_PATH_WORDS 256u       /* words of four bytes in a path */
+#define WIRE_SLOTS_MAX  (1u << 24) /* slots of one container */
 
 /* The tables are formatted by hand: one entry is one thing. */
 /* clang-format off */
@@ -120,6 +121,10 @@
 #define WIRE_CONTROL_STATES(X)                                                                     \
     X(WIRE_CONTROL_NEVER, 0, "never") X(WIRE_CONTROL_HELD, 1, "held")                              \
     X(WIRE_CONTROL_LEFT, 2, "left")
+
+/* What a path names at a file server. */
+#define WIRE_FORMS(X)                                                                              \
+    X(WIRE_FORM_FILE, 0, "file") X(WIRE_FORM_DIRECTORY, 1, "directory")
 
 #define WIRE_BOOLEANS(X) X(WIRE_NO, 0, "no") X(WIRE_YES, 1, "yes")
 
@@ -178,6 +183,7 @@
     X(wire_right, WIRE_RIGHTS)                                                                     \
     X(wire_whom, WIRE_WHOMS)                                                                       \
     X(wire_control_state, WIRE_CONTROL_STATES)                                                     \
+    X(wire_form, WIRE_FORMS)                                                                       \
     X(wire_boolean, WIRE_BOOLEANS)
 
 /* X(number of constants, list): <selfpage/contract.h> declares them. */
@@ -370,6 +376,18 @@
 #define WIRE_FORGET_FIELDS(F, E, S, L)            F(u32, extent)
 #define WIRE_SWAP_STATUS_FIELDS(F, E, S, L)       SP_SWAP_STATUS(F, E)
 
+/* To a file server and back: see selfpage/file.h. A path is any bytes but NUL, four in a word, the first one in
+ * its lowest bits. */
+#define WIRE_FILE_OPEN_FIELDS(F, E, S, L)         F(u32, bytes) L(number, path, WIRE_PATH_WORDS)
+#define WIRE_FILE_OPENED_FIELDS(F, E, S, L)       F(u32, file) E(form, WIRE_FORMS) F(u64, size)
+/* The container that the client wants to have filled; it is shared with the server. */
+#define WIRE_FILE_BUFFER_FIELDS(F, E, S, L)       F(u32, container) F(u64, token)
+/* 16 pages of the file from `page`, a multiple of 16, to as many slots from `slot`. */
+#define WIRE_FILE_READ_FIELDS(F, E, S, L)         F(u32, file) F(u32, page) F(u32, slot)
+/* So many bytes of the file came; its size is now. */
+#define WIRE_FILE_DATA_FIELDS(F, E, S, L)         F(u32, bytes) F(u64, size)
+#define WIRE_FILE_CLOSE_FIELDS(F, E, S, L)        F(u32, file)
+
 /* WHO SENDS A MESSAGE. Bits. A server closes a connection over which anything else comes. */
 #define WIRE_BY_TASK     1u  /* a task, over its request connection to physmem */
 #define WIRE_BY_CONTROL  2u  /* a task, over its control connection to physmem */
@@ -379,11 +397,13 @@
 #define WIRE_BY_READER   32u /* an observer of swap */
 #define WIRE_BY_PHYSMEM  64u
 #define WIRE_BY_SWAP     128u
+#define WIRE_BY_FILER    256u /* a client of a file server */
+#define WIRE_BY_FILES    512u /* a file server */
 
 #define WIRE_BY_TASK_OR_CONTROL (WIRE_BY_TASK | WIRE_BY_CONTROL)
 #define WIRE_BY_ASKERS (WIRE_BY_TASK | WIRE_BY_OBSERVER | WIRE_BY_SWAPPER | WIRE_BY_READER)
-#define WIRE_BY_CLIENTS (WIRE_BY_ASKERS | WIRE_BY_CONTROL | WIRE_BY_POLICY)
-#define WIRE_BY_SERVERS (WIRE_BY_PHYSMEM | WIRE_BY_SWAP)
+#define WIRE_BY_CLIENTS (WIRE_BY_ASKERS | WIRE_BY_CONTROL | WIRE_BY_POLICY | WIRE_BY_FILER)
+#define WIRE_BY_SERVERS (WIRE_BY_PHYSMEM | WIRE_BY_SWAP | WIRE_BY_FILES)
 
 /* X(NAME, name, type number, descriptors, senders, FIELDS). The comment behind a request names the
  * message that answers it. */
@@ -472,6 +492,12 @@
     X(LIMITS, limits, 75, 0, POLICY, WIRE_LIMITS_FIELDS)                                           \
     X(ENTITLED, entitled, 76, 0, POLICY, WIRE_ENTITLED_FIELDS) /* the table has been looked at */  \
     X(RING, ring, 77, 0, PHYSMEM, WIRE_RING_FIELDS)            /* ENTITLED answers */              \
+    X(FILE_OPEN, file_open, 120, 0, FILER, WIRE_FILE_OPEN_FIELDS)      /* -> FILE_OPENED */        \
+    X(FILE_OPENED, file_opened, 121, 0, FILES, WIRE_FILE_OPENED_FIELDS)                            \
+    X(FILE_BUFFER, file_buffer, 122, 0, FILER, WIRE_FILE_BUFFER_FIELDS) /* -> DONE */              \
+    X(FILE_READ, file_read, 123, 0, FILER, WIRE_FILE_READ_FIELDS)      /* -> FILE_DATA */          \
+    X(FILE_DATA, file_data, 124, 0, FILES, WIRE_FILE_DATA_FIELDS)                                  \
+    X(FILE_CLOSE, file_close, 125, 0, FILER, WIRE_FILE_CLOSE_FIELDS)   /* -> DONE */               \
     X(CHANGED, changed, 100, 0, PHYSMEM, WIRE_CHANGED_FIELDS)                                      \
     X(WARNED, warned, 101, 0, PHYSMEM, WIRE_WARNED_FIELDS)                                         \
     X(REPOSSESSED, repossessed, 102, 0, PHYSMEM, WIRE_REPOSSESSED_FIELDS)                          \

@@ -154,6 +154,7 @@ int main(void)
         RUNS("bench_map_round_trip"),
         RUNS("bench_frame_stack"),
         RUNS("bench_stacked"),
+        RUNS("bench_logical_copy"),
         RUNS("bench_evict_swap"),
         RUNS("bench_swap_devices"),
         RUNS("bench_kernel_swap"),

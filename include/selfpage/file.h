@@ -1,0 +1,98 @@
+/* Selfpage: reading files through a file server that owns no memory: selfpage-fileserver.
+ *
+ *   struct sp_files *files;
+ *   struct sp_file_info info;
+ *   sp_files_connect(task, NULL, &files, &error);
+ *   sp_file_open(files, "notes/today.txt", &info, &error);
+ *   count = sp_file_read(files, info.file, 0, buffer, sizeof(buffer), &error);
+ *
+ * The memory that a file is read to is the task's own: a container of SP_FILES_BUFFER pages, which
+ * counts against its contracts, shared with the server by a weak reference. The server copies
+ * there, logically, from its page cache; no bytes move in it after the first read of a page by
+ * anybody. A server that lies can only give wrong contents; one that hangs fails the read when its
+ * lock is over.
+ *
+ * Functions return 0 or a count, or a negated errno value, and tell it in words in `error`, which
+ * may be NULL:
+ *   -EPIPE     the file server is gone (connect again), or physmem is
+ *   -EBADF     no such file is open
+ *   -ESTALE    the container was touched while the server filled it: read again
+ *   -ENOMEM    no frames within what the contracts allow, or the server has none for its cache now:
+ *   read again
+ * and those that are named below. One connection is used by one thread at a time. */
+#ifndef SELFPAGE_FILE_H
+#define SELFPAGE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <selfpage/error.h>
+#include <selfpage/task.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Pages of a task's that a connection uses. */
+#define SP_FILES_BUFFER 16u
+
+/** Longest path of a file, in bytes, without a NUL. */
+#define SP_FILE_PATH_MAX 1023u
+
+/** A connection to a file server. */
+struct sp_files;
+
+/** What a name stands for. */
+enum sp_file_form {
+    SP_FILE_REGULAR = 0,
+    SP_FILE_DIRECTORY =
+        1, /**< its contents are a list: for each entry a letter, `f` for a file, `d` for a directory,
+                            * `o` for anything else (also a link), then its name, then a NUL; in no order */
+};
+
+/** An open file. */
+struct sp_file_info {
+    uint32_t file; /**< its number, for the functions below; from 1 */
+    enum sp_file_form form;
+    uint64_t size; /**< in bytes, when it was opened */
+};
+
+/** Connect to a file server, and allocate the buffer.
+ *  \param path    its socket; NULL: the environment variable SELFPAGE_FILES
+ *  \param filesp  set on success; ended by sp_files_disconnect, before sp_detach
+ *  \retval -EINVAL        no path, and SELFPAGE_FILES is not set
+ *  \retval -ENOENT        there is no such socket
+ *  \retval -ECONNREFUSED  nobody listens there
+ *  \retval -EPROTO        this is no file server, or it speaks another version of the protocol */
+SP_EXPORT int sp_files_connect(struct sp_task *task, const char *path, struct sp_files **filesp,
+                               struct sp_error *error);
+
+/** Close all files and the connection, and give the buffer back. *filesp becomes NULL; it may be
+ *  NULL before. */
+SP_EXPORT void sp_files_disconnect(struct sp_files **filesp);
+
+/** Open a file or a directory for reading.
+ *  \param path   below the server's root, as "a/b"; "" or "." is the root itself
+ *  \param infop  set on success
+ *  \retval -ENOENT, -EACCES, -ENOTDIR, -ELOOP  as of open(2), at the server
+ *  \retval -EXDEV         the path leads out of the root: absolute, or by ".." or a link
+ *  \retval -EOPNOTSUPP    neither a file nor a directory
+ *  \retval -EMFILE        64 files are open, or 4 directories
+ *  \retval -ENAMETOOLONG  over SP_FILE_PATH_MAX bytes */
+SP_EXPORT int sp_file_open(struct sp_files *files, const char *path, struct sp_file_info *infop,
+                           struct sp_error *error);
+
+/** Close a file. */
+SP_EXPORT int sp_file_close(struct sp_files *files, uint32_t file, struct sp_error *error);
+
+/** Read bytes of a file as it is now, from `offset` on, to `buffer`.
+ *  \return  the number of bytes; fewer than `size` only at the end of the file
+ *  \retval -EFBIG  offset is beyond 2^44 bytes
+ *  \retval -EIO    and others of read(2), at the server */
+SP_EXPORT int64_t sp_file_read(struct sp_files *files, uint32_t file, uint64_t offset, void *buffer,
+                               size_t size, struct sp_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,231 @@
+#include "cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define CHUNK_BYTES ((size_t)CACHE_CHUNK * SP_PAGE_SIZE)
+
+/* ---- The table, and the order of use ---- */
+
+static struct chunk **place_of(struct cache *cache, const struct chunk_key *key)
+{
+    uint64_t hash =
+        (key->inode * UINT64_C(0x9e3779b97f4a7c15) ^ key->number) * UINT64_C(0xbf58476d1ce4e5b9);
+
+    check(cache->chunks > 0);
+    return &cache->table[(hash >> 32) % cache->chunks];
+}
+
+static struct chunk *find(struct cache *cache, const struct chunk_key *key)
+{
+    struct chunk *chunk = *place_of(cache, key);
+
+    while (chunk != NULL && memcmp(&chunk->key, key, sizeof(*key)) != 0)
+        chunk = chunk->next;
+    check(chunk == NULL || chunk->state != CHUNK_EMPTY);
+    return chunk;
+}
+
+static void unlink_chunk(struct cache *cache, struct chunk *chunk)
+{
+    if (chunk->newer != NULL)
+        chunk->newer->older = chunk->older;
+    else
+        cache->newest = chunk->older;
+    if (chunk->older != NULL)
+        chunk->older->newer = chunk->newer;
+    else
+        cache->oldest = chunk->newer;
+    check(cache->newest != chunk && cache->oldest != chunk);
+}
+
+static void make_newest(struct cache *cache, struct chunk *chunk)
+{
+    chunk->newer = NULL;
+    chunk->older = cache->newest;
+    if (cache->newest != NULL)
+        cache->newest->newer = chunk;
+    else
+        cache->oldest = chunk;
+    cache->newest = chunk;
+}
+
+static void make_oldest(struct cache *cache, struct chunk *chunk)
+{
+    chunk->older = NULL;
+    chunk->newer = cache->oldest;
+    if (cache->oldest != NULL)
+        cache->oldest->older = chunk;
+    else
+        cache->newest = chunk;
+    cache->oldest = chunk;
+}
+
+/* A chunk holds nothing of a file any more; frames that it has it keeps. */
+static void forget(struct cache *cache, struct chunk *chunk)
+{
+    struct chunk **link = place_of(cache, &chunk->key);
+
+    if (chunk->state == CHUNK_EMPTY)
+        return;
+    while (*link != chunk)
+        link = &(*link)->next;
+    *link = chunk->next;
+    chunk->state = CHUNK_EMPTY;
+}
+
+/* ---- Life ---- */
+
+int cache_init(struct cache *cache, struct sp_task *task, uint32_t pages, struct sp_error *error)
+{
+    uint32_t chunks = pages / CACHE_CHUNK;
+    int result;
+
+    *cache = (struct cache){.task = task, .chunks = chunks};
+    cache->chunk = calloc(chunks, sizeof(*cache->chunk));
+    cache->table = calloc(chunks, sizeof(struct chunk *));
+    if (cache->chunk == NULL || cache->table == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < chunks; i++) {
+        cache->chunk[i].first = i * CACHE_CHUNK;
+        make_oldest(cache, &cache->chunk[i]);
+    }
+    result = sp_container_create(task, chunks * CACHE_CHUNK, &cache->container, error);
+    ensure(chunks > 0);
+    return result;
+}
+
+void cache_fini(struct cache *cache)
+{
+    free(cache->chunk);
+    free(cache->table);
+    *cache = (struct cache){.task = NULL};
+}
+
+/* ---- Frames ---- */
+
+/* Give back the frames of a chunk other than this, the one unused for the longest time. False if
+ * none has any. */
+static bool give_back_oldest(struct cache *cache, const struct chunk *but)
+{
+    for (struct chunk *chunk = cache->oldest; chunk != NULL; chunk = chunk->newer) {
+        if (chunk == but || chunk->state != CHUNK_HELD)
+            continue;
+        forget(cache, chunk);
+        return sp_container_deallocate(cache->task, cache->container, chunk->first, CACHE_CHUNK,
+                                       NULL) > 0;
+    }
+    return false;
+}
+
+/* See that a chunk has frames, whose contents are dropped. Returns 0 or a negative errno. */
+static int take_frames(struct cache *cache, const struct chunk *chunk)
+{
+    long result;
+
+    do
+        result = sp_container_allocate(cache->task, cache->container, chunk->first, CACHE_CHUNK,
+                                       SP_ALLOCATE_SQUASH | SP_ALLOCATE_EXTRA, NULL);
+    while (result == -ENOMEM && give_back_oldest(cache, chunk));
+    check(result < 0 || result == (long)CACHE_CHUNK);
+    return result < 0 ? (int)result : 0;
+}
+
+/* Write the pages of a chunk, through a mapping that is there only for that: a page that nobody has
+ * mapped can be copied at once. */
+static int write_pages(struct cache *cache, const struct chunk *chunk, const char *bytes)
+{
+    void *address;
+    int result = sp_container_map(cache->task, cache->container, chunk->first, CACHE_CHUNK,
+                                  SP_MAP_WRITE, &address, NULL);
+
+    if (result != 0)
+        return result;
+    memcpy(address, bytes, CHUNK_BYTES);
+    return sp_container_unmap(cache->task, address, NULL);
+}
+
+static int read_chunk(struct cache *cache, struct chunk *chunk, cache_fill *fill, void *arg)
+{
+    static char buffer[CHUNK_BYTES];
+    int64_t bytes = fill(arg, buffer);
+    int result;
+
+    if (bytes < 0)
+        return (int)bytes;
+    ensure((size_t)bytes <= sizeof(buffer));
+    memset(buffer + bytes, 0, sizeof(buffer) - (size_t)bytes);
+    result = take_frames(cache, chunk);
+    if (result == 0)
+        result = write_pages(cache, chunk, buffer);
+    chunk->bytes = (uint32_t)bytes;
+    return result;
+}
+
+/* Have the frames of a soft chunk back. False if one is gone. */
+static bool recover(struct cache *cache, struct chunk *chunk)
+{
+    long recovered =
+        sp_container_recover(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+
+    check(chunk->state == CHUNK_SOFT);
+    if (recovered == (long)CACHE_CHUNK) {
+        chunk->state = CHUNK_HELD;
+        return true;
+    }
+    (void)sp_container_deallocate(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+    forget(cache, chunk);
+    return false;
+}
+
+const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, cache_fill *fill,
+                              void *arg, int *errorp)
+{
+    struct chunk *chunk = find(cache, key);
+    bool was_soft = chunk != NULL && chunk->state == CHUNK_SOFT;
+
+    if (was_soft && !recover(cache, chunk))
+        chunk = NULL;
+    if (chunk != NULL) {
+        cache->hits++;
+        cache->recovered += was_soft;
+    } else {
+        cache->misses++;
+        chunk = cache->oldest;
+        forget(cache, chunk);
+        *errorp = read_chunk(cache, chunk, fill, arg);
+        if (*errorp != 0)
+            return NULL;
+        chunk->key = *key;
+        chunk->state = CHUNK_HELD;
+        chunk->next = *place_of(cache, key);
+        *place_of(cache, key) = chunk;
+    }
+    unlink_chunk(cache, chunk);
+    make_newest(cache, chunk);
+    *errorp = 0;
+    return chunk;
+}
+
+void cache_shrink(struct cache *cache, uint32_t frames)
+{
+    uint32_t released = 0;
+
+    for (struct chunk *chunk = cache->oldest; chunk != NULL && released < frames;
+         chunk = chunk->newer) {
+        long count;
+
+        if (chunk->state != CHUNK_HELD)
+            continue;
+        count =
+            sp_container_release(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+        if (count <= 0)
+            continue;
+        chunk->state = CHUNK_SOFT;
+        released += (uint32_t)count;
+    }
+    check(released <= cache->chunks * CACHE_CHUNK);
+}

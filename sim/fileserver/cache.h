@@ -1,0 +1,78 @@
+/* The page cache: pages of files in a container of the file server's, in chunks of CACHE_CHUNK
+ * pages.
+ *
+ *            cache_get                  cache_shrink
+ *   EMPTY ------------> HELD ------------------------> SOFT
+ *     ^                  |  ^                            |
+ *     |     reused       |  '----------------------------|  cache_get, while physmem has not reused
+ *     a frame '------------------'-------------------------------'  otherwise
+ *
+ * A chunk is known by the file, its state (time of change and size) and the number of the chunk in
+ * it: a file that has changed is read again. Frames are extra ones; when there are none, the chunk
+ * that was not used for the longest time gives its own. */
+#ifndef FILESERVER_CACHE_H
+#define FILESERVER_CACHE_H
+
+#include <stdint.h>
+
+#include <selfpage/container.h>
+
+#define CACHE_CHUNK     16u /* pages; what one request to the server reads */
+#define CACHE_PAGES_MAX 262144u
+
+struct chunk_key {
+    uint64_t device;
+    uint64_t inode;
+    uint64_t changed_ns;
+    uint64_t size;
+    uint64_t number; /* of the chunk in the file */
+};
+
+enum chunk_state {
+    CHUNK_EMPTY,
+    CHUNK_HELD,
+    CHUNK_SOFT,
+};
+
+struct chunk {
+    struct chunk_key key;
+    uint32_t first; /* slot */
+    uint32_t bytes; /* of the file in it */
+    enum chunk_state state;
+    struct chunk *newer; /* used after this one; NULL: the newest */
+    struct chunk *older;
+    struct chunk *next; /* of the same hash */
+};
+
+struct cache {
+    struct sp_task *task;
+    sp_container container;
+    char *window; /* all of the container, mapped */
+    struct chunk *chunk;
+    struct chunk **table; /* by hash; as many as chunks */
+    uint32_t chunks;
+    struct chunk *newest;
+    struct chunk *oldest;
+    uint64_t hits; /* of these, `recovered` from soft frames */
+    uint64_t recovered;
+    uint64_t misses;
+};
+
+/* Reads a chunk of the file: up to CACHE_CHUNK pages to `buffer`. Returns the bytes, or a negative
+ * errno. */
+typedef int64_t cache_fill(void *arg, char *buffer);
+
+/* A cache of so many pages, rounded to chunks; no frame is taken yet. Returns 0 or a negative
+ * errno; call cache_fini all the same. */
+int cache_init(struct cache *cache, struct sp_task *task, uint32_t pages, struct sp_error *error);
+void cache_fini(struct cache *cache);
+
+/* The chunk of this key, read by `fill` unless it is there. NULL, and *errorp is a negative errno,
+ * if it cannot be had: -ENOMEM: no frame is to be had now. Valid until the next call. */
+const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, cache_fill *fill,
+                              void *arg, int *errorp);
+
+/* Give so many frames back, softly, those unused for the longest time first. */
+void cache_shrink(struct cache *cache, uint32_t frames);
+
+#endif

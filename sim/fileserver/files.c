@@ -1,0 +1,170 @@
+#include "files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+#define CHUNK_BYTES ((size_t)CACHE_CHUNK * SP_PAGE_SIZE)
+
+/* A directory whose list is longer cannot be opened. */
+#define LIST_MOST (UINT64_C(4) << 20)
+
+static int open_below(int root, const char *path)
+{
+    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long fd = syscall(SYS_openat2, root, path[0] == '\0' ? "." : path, &how, sizeof(how));
+
+    return fd < 0 ? -errno : (int)fd;
+}
+
+static uint64_t changed_ns(const struct stat *info)
+{
+    return (uint64_t)info->st_mtim.tv_sec * 1000000000u + (uint64_t)info->st_mtim.tv_nsec;
+}
+
+static void take_key(struct file *file, const struct stat *info)
+{
+    file->key = (struct chunk_key){.device = info->st_dev,
+                                   .inode = info->st_ino,
+                                   .changed_ns = changed_ns(info),
+                                   .size = file->size};
+}
+
+/* Add an entry to the list. Returns 0 or a negative errno. */
+static int list_add(struct file *file, uint64_t *roomp, int directory, const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    struct stat info;
+    char letter = 'o';
+
+    if (fstatat(directory, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return 0; /* it has gone meanwhile */
+    if (S_ISREG(info.st_mode))
+        letter = 'f';
+    else if (S_ISDIR(info.st_mode))
+        letter = 'd';
+    if (file->size + length + 2 > *roomp) {
+        char *list = realloc(file->list, *roomp * 2 + 4096);
+
+        if (list == NULL || *roomp > LIST_MOST) {
+            file->list = list != NULL ? list : file->list;
+            return -E2BIG;
+        }
+        file->list = list;
+        *roomp = *roomp * 2 + 4096;
+    }
+    check(file->size + length + 2 <= *roomp);
+    file->list[file->size] = letter;
+    memcpy(file->list + file->size + 1, entry->d_name, length + 1);
+    file->size += length + 2;
+    return 0;
+}
+
+/* Read a directory to the end. Takes over `fd`. */
+static int list_directory(struct file *file, int fd)
+{
+    DIR *directory = fdopendir(fd);
+    const struct dirent *entry;
+    uint64_t room = 0;
+    int result = 0;
+
+    if (directory == NULL) {
+        close(fd);
+        return -ENOMEM;
+    }
+    while (result == 0 && (entry = readdir(directory)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = list_add(file, &room, dirfd(directory), entry);
+    closedir(directory);
+    check(file->size <= room);
+    return result;
+}
+
+int files_open(int root, const char *path, struct file *file)
+{
+    static uint64_t lists; /* the key of a list is its own: it is read once */
+    struct stat info;
+    int result = 0;
+    int fd = open_below(root, path);
+
+    *file = (struct file){.fd = -1};
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &info) != 0)
+        result = -errno;
+    else if (S_ISDIR(info.st_mode)) {
+        result = list_directory(file, fd);
+        file->key = (struct chunk_key){.device = UINT64_MAX, .inode = ++lists, .size = file->size};
+        if (result != 0)
+            files_close(file);
+        return result;
+    } else if (!S_ISREG(info.st_mode))
+        result = -EOPNOTSUPP;
+    if (result != 0) {
+        close(fd);
+        return result;
+    }
+    file->fd = fd;
+    file->size = (uint64_t)info.st_size;
+    take_key(file, &info);
+    check(file->fd >= 0);
+    return 0;
+}
+
+void files_close(struct file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->list);
+    *file = (struct file){.fd = -1};
+}
+
+int files_look(struct file *file)
+{
+    struct stat info;
+
+    if (file->fd < 0)
+        return 0;
+    if (fstat(file->fd, &info) != 0)
+        return -errno;
+    file->size = (uint64_t)info.st_size;
+    take_key(file, &info);
+    check(file->key.size == file->size);
+    return 0;
+}
+
+int64_t files_read(const struct file *file, uint64_t number, char *buffer)
+{
+    uint64_t offset = number * CHUNK_BYTES;
+    uint64_t left = offset < file->size ? file->size - offset : 0;
+    size_t wanted = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
+    size_t done = 0;
+
+    if (file->fd < 0) {
+        if (wanted > 0)
+            memcpy(buffer, file->list + offset, wanted);
+        return (int64_t)wanted;
+    }
+    while (done < wanted) {
+        ssize_t got = pread(file->fd, buffer + done, wanted - done, (off_t)(offset + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break; /* it has become shorter */
+        done += (size_t)got;
+    }
+    check(done <= wanted);
+    return (int64_t)done;
+}

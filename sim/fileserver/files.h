@@ -1,0 +1,31 @@
+/* Files below the root, as a session has them open. */
+#ifndef FILESERVER_FILES_H
+#define FILESERVER_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache.h"
+
+/* A regular file; or a directory, whose contents are a list: for each entry a letter (f: a file, d:
+ * a directory, o: anything else, also a link), its name, and a NUL. */
+struct file {
+    int fd; /* -1: a directory */
+    char *list;
+    uint64_t size;
+    struct chunk_key key; /* of its first chunk */
+};
+
+/* Open what a path names below the directory `root`; no link or ".." leads out of there. Returns 0
+ * or a negative errno:
+ * -EOPNOTSUPP if it is neither a file nor a directory. */
+int files_open(int root, const char *path, struct file *file);
+void files_close(struct file *file);
+
+/* Look again at what the file is now: its size, and the key. Returns 0 or a negative errno. */
+int files_look(struct file *file);
+
+/* Read a chunk of it: see cache_fill. */
+int64_t files_read(const struct file *file, uint64_t number, char *buffer);
+
+#endif

@@ -1,0 +1,67 @@
+/* The file server: a task of physmem whose page cache lies in a container, and a server to other
+ * tasks.
+ *
+ * A READ: the client has shared a container with this task (FILE_BUFFER). The server locks it,
+ * copies a chunk of its cache to it logically, unlocks it, and compares the version that it finds
+ * with the one that it must find: what the client did in between fails the client's read. Nothing
+ * is mapped that a client can reach, and nothing of a client is ever read; a client that dies,
+ * hangs or lies harms only itself.
+ *
+ * What physmem is asked is waited for: physmem waits for no task, and the lock here takes no rights
+ * away. */
+#ifndef FILESERVER_SERVICE_H
+#define FILESERVER_SERVICE_H
+
+#include <stdatomic.h>
+
+#include <uv.h>
+
+#include "cache.h"
+#include "files.h"
+#include "io/server.h"
+#include "options.h"
+
+/* Files that one client may have open. */
+#define SESSION_FILES 64u
+
+/* Of these, directories, whose lists lie in the server's memory. */
+#define SESSION_LISTS 4u
+
+/* One client; connection->user. */
+struct session {
+    sp_container container; /* where it wants what it reads; 0: it has not said yet */
+    uint32_t slots;
+    bool greeted;
+    struct {
+        bool open;
+        struct file file;
+    } place[SESSION_FILES];
+};
+
+struct counters {
+    uint64_t reads;
+    uint64_t refused; /* reads that failed, for whatever reason */
+    uint64_t bytes;
+};
+
+struct service {
+    struct server server;
+    const struct fileserver_options *options;
+    struct sp_task *task;
+    struct cache cache;
+    int root;
+    struct counters counters;
+    _Atomic uint32_t recalled; /* frames that physmem wants back */
+    uv_async_t shrink;
+    bool started; /* the handle above exists */
+};
+
+/* Start on `loop`. Returns 0, or a negative errno with a text; run the loop and call service_fini
+ * in both cases. */
+int service_start(struct service *service, uv_loop_t *loop,
+                  const struct fileserver_options *options, struct sp_error *error);
+
+/* Free everything after the loop has ended. */
+void service_fini(struct service *service);
+
+#endif
