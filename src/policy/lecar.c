@@ -12,6 +12,7 @@
  *
  * A hit only counts. The heap of pages has counts that may be too low, and is put right from its top
  * when LFU is asked, which gives the same answer. */
+#include "policy/exponential.h"
 #include "policy/heap.h"
 #include "policy/queues.h"
 #include "policy/registry.h"
@@ -49,22 +50,6 @@ static size_t lecar_size(const struct sp_policy_config *config)
 {
     return sizeof(struct lecar) + (size_t)config->pages * (sizeof(uint64_t) + sizeof(uint32_t)) +
            heap_size(config->pages) + queues_size(config->pages);
-}
-
-/* e^x by its series, of x / 64 and then squared six times: the same on every machine. For x from
- * -64 to 64. */
-static double exponential(double x)
-{
-    double term = 1, sum = 1;
-
-    x /= 64;
-    for (int i = 1; i < 20; i++) {
-        term *= x / i;
-        sum += term;
-    }
-    for (int i = 0; i < 6; i++)
-        sum *= sum;
-    return sum;
 }
 
 /* base^n, base from 0 to 1. */

@@ -36,6 +36,7 @@
     X(sieve)           \
     X(wtinylfu)        \
     X(lecar)           \
+    X(cacheus)         \
     X(hyperbolic)      \
     X(belady)
 /* clang-format on */

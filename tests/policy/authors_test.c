@@ -4,7 +4,8 @@
  *               with ADAPTIVE_COLD_ALLOC and 1 to 99 %
  *   LIRS        S. Jiang, lirs.c of 15 November 2002, as it comes
  *   DLIRS       sylab/cacheus, dlirs.py, as it comes
- *   LeCaR       sylab/LeCaR, lecar.py, as it comes: the least and the most misses of 16 seeds */
+ *   LeCaR       sylab/LeCaR, lecar.py, as it comes: the least and the most misses of 16 seeds
+ *   CACHEUS     sylab/cacheus, cacheus.py, the same */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,20 +95,24 @@ static void test_clockpro_lirs_and_dlirs_miss_as_their_authors_programs(void **s
         check(&trace, counts[i].trace, "clockpro:cold=0.01,most=0.99", counts[i].frames,
               counts[i].adaptive);
         check(&trace, counts[i].trace, "lirs:ghost=2500", counts[i].frames, counts[i].lirs);
+        check(&trace, counts[i].trace, "dlirs", counts[i].frames, counts[i].dlirs);
         trace_fini(&trace);
     }
 }
 
-/* ---- LeCaR: within the spread of seeds ---- */
+/* ---- LeCaR and CACHEUS: within the spread of seeds ---- */
 
 static const struct {
-    const char *trace;
+    const char *policy, *trace;
     uint32_t frames;
     uint64_t least, most;
 } spreads[] = {
-    {"zigzag", 400, 42754, 44113}, {"zigzag", 1500, 14843, 14888}, {"loop", 400, 3838, 3973},
-    {"zipf", 400, 48027, 48557},   {"zipf", 1500, 32992, 33307},   {"loopscan", 400, 34685, 41338},
-    {"phases", 400, 36845, 36999}, {"phases", 1500, 17720, 17943},
+    {"lecar", "zigzag", 400, 42754, 44113},   {"lecar", "zigzag", 1500, 14843, 14888},
+    {"lecar", "loop", 400, 3838, 3973},       {"lecar", "zipf", 400, 48027, 48557},
+    {"lecar", "zipf", 1500, 32992, 33307},    {"lecar", "loopscan", 400, 34685, 41338},
+    {"lecar", "phases", 400, 36845, 36999},   {"lecar", "phases", 1500, 17720, 17943},
+    {"cacheus", "zigzag", 400, 44279, 47229}, {"cacheus", "zigzag", 1500, 16714, 17560},
+    {"cacheus", "loop", 400, 3420, 3420},     {"cacheus", "zipf", 400, 47188, 48192},
 };
 
 #define SEEDS 8u
@@ -129,7 +134,7 @@ static uint64_t mean_misses(const struct trace *trace, const char *choice, uint3
     return sum / SEEDS;
 }
 
-static void test_lecar_misses_as_its_authors_program(void **state)
+static void test_lecar_and_cacheus_miss_as_their_authors_programs(void **state)
 {
     (void)state;
     if (RUNNING_ON_VALGRIND)
@@ -139,10 +144,10 @@ static void test_lecar_misses_as_its_authors_program(void **state)
         uint64_t misses;
 
         make_trace(&trace, spreads[i].trace);
-        misses = mean_misses(&trace, "lecar", spreads[i].frames);
+        misses = mean_misses(&trace, spreads[i].policy, spreads[i].frames);
         if (misses < spreads[i].least || misses > spreads[i].most)
-            fail_msg("lecar on %s, %u frames: %lu misses, the authors' program has %lu to %lu",
-                     spreads[i].trace, spreads[i].frames, (unsigned long)misses,
+            fail_msg("%s on %s, %u frames: %lu misses, the authors' program has %lu to %lu",
+                     spreads[i].policy, spreads[i].trace, spreads[i].frames, (unsigned long)misses,
                      (unsigned long)spreads[i].least, (unsigned long)spreads[i].most);
         trace_fini(&trace);
     }
@@ -152,7 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clockpro_lirs_and_dlirs_miss_as_their_authors_programs),
-        cmocka_unit_test(test_lecar_misses_as_its_authors_program),
+        cmocka_unit_test(test_lecar_and_cacheus_miss_as_their_authors_programs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
