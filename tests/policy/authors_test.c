@@ -113,6 +113,7 @@ static const struct {
     {"lecar", "phases", 400, 36845, 36999},   {"lecar", "phases", 1500, 17720, 17943},
     {"cacheus", "zigzag", 400, 44279, 47229}, {"cacheus", "zigzag", 1500, 16714, 17560},
     {"cacheus", "loop", 400, 3420, 3420},     {"cacheus", "zipf", 400, 47188, 48192},
+    {"cacheus", "zipf", 1500, 31969, 32381},
 };
 
 #define SEEDS 8u
