@@ -330,8 +330,14 @@ static void queue_pump(struct swap_service *service)
     uint32_t waiting = 0;
 
     check(service->threaded);
-    while (waiting < service->turns.count && service->running < SERVICE_WORKERS)
-        waiting = client_turn(service, fair_take(&service->turns)) ? 0 : waiting + 1;
+    while (waiting < service->turns.count && service->running < SERVICE_WORKERS) {
+        uint32_t before = service->turns.count;
+
+        if (client_turn(service, fair_take(&service->turns)))
+            waiting = 0;
+        else if (service->turns.count == before) /* or it has no jobs, and waits for nothing */
+            waiting++;
+    }
 }
 
 /* All input of this pass has been read: begin what is most urgent of it. */
