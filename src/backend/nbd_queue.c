@@ -34,8 +34,9 @@ struct request {
     uint32_t bytes;
     void *data;
     uint64_t begun_ms;
-    bool again;    /* it was sent before, over a connection that broke */
-    bool answered; /* the library has */
+    bool again;     /* it was sent before, over a connection that broke */
+    bool answered;  /* the library has */
+    int64_t cookie; /* of the command there */
     int result;
     sem_t done;
 };
@@ -270,26 +271,25 @@ static int on_answer(void *user, int *error)
 
     request->answered = true;
     request->result = -*error;
-    return 1; /* the library forgets the command */
+    return 0; /* not 1: libnbd 1.14 would look at the command once more after it has forgotten it */
 }
 
 /* Hand a request to the library. */
 static void request_send(struct nbd_queue *queue, struct request *request)
 {
     nbd_completion_callback callback = {.callback = on_answer, .user_data = request};
-    int64_t cookie;
 
     list_append(&queue->sent, request);
     queue->in_flight++;
     if (request->kind == NBD_READ)
-        cookie = nbd_aio_pread(queue->handle, request->data, request->bytes, request->offset,
-                               callback, 0);
+        request->cookie = nbd_aio_pread(queue->handle, request->data, request->bytes,
+                                        request->offset, callback, 0);
     else if (request->kind == NBD_WRITE)
-        cookie = nbd_aio_pwrite(queue->handle, request->data, request->bytes, request->offset,
-                                callback, 0);
+        request->cookie = nbd_aio_pwrite(queue->handle, request->data, request->bytes,
+                                         request->offset, callback, 0);
     else
-        cookie = nbd_aio_flush(queue->handle, callback, 0);
-    if (cookie < 0 && !request->answered) {
+        request->cookie = nbd_aio_flush(queue->handle, callback, 0);
+    if (request->cookie < 0 && !request->answered) {
         request->answered = true;
         request->result = nbd_get_errno() > 0 ? -nbd_get_errno() : -EIO;
     }
@@ -351,6 +351,8 @@ static bool requests_end(struct nbd_queue *queue)
             return false;
         (void)list_remove(&queue->sent, link);
         queue->in_flight--;
+        if (request->cookie > 0) /* the library may forget it; the result is known */
+            (void)nbd_aio_command_completed(queue->handle, (uint64_t)request->cookie);
         queue->unsynced = queue->unsynced || (request->kind == NBD_WRITE && request->result == 0);
         request_end(request, request->kind == NBD_FLUSH ? flush_judge(queue, request->result)
                                                         : request->result);
