@@ -682,7 +682,7 @@ static void record_free(void)
 static uint64_t plan_explore(const struct plan *plan)
 {
     struct explorer explorer = {.plan = plan, .random = random_seeded(1)};
-    uint32_t most = IS_SLOW ? plan->images / 40 : plan->images;
+    uint32_t most = IS_SLOW ? 600 : plan->images;
     uint64_t compactions = 0;
     clock_t begun;
     double seconds = 0;
@@ -727,17 +727,17 @@ static void a_planted_bug_is_found(void **state)
 
 int main(void)
 {
-    static struct plan plain = {.device = "recorder:", .steps = 20, .share = 1, .images = 40000};
+    static struct plan plain = {.device = "recorder:", .steps = 20, .share = 1, .images = 24000};
     static struct plan failing = {
-        .device = "recorder:", .sync_errors = 0.2, .steps = 30, .share = 0.5, .images = 40000};
+        .device = "recorder:", .sync_errors = 0.2, .steps = 30, .share = 0.5, .images = 24000};
     static struct plan compressed = {
-        .device = "zstd:recorder:", .steps = 20, .share = 1, .images = 16000};
+        .device = "zstd:recorder:", .steps = 20, .share = 1, .images = 8000};
     static struct plan tight = {.device = "lz4:ratio=3:recorder:",
                                 .sync_errors = 0.05,
                                 .steps = 60,
                                 .share = 0.1,
                                 .compacts = true,
-                                .images = 40000};
+                                .images = 24000};
     static struct plan early = {
         .device = "recorder:", .early = true, .steps = 20, .share = 1, .images = 4000};
     static struct plan unchecked = {

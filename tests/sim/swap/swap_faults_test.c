@@ -161,6 +161,7 @@ static void test_rotten_page(void **state)
     struct stat status;
     int device;
 
+    swap_needs_file();
     swap_start(server, "16", args);
     peer_open(&peer, server, 0, 4, 4);
     for (uint32_t i = 0; i < 4; i++)

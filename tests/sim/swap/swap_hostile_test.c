@@ -124,9 +124,9 @@ static void test_dead_clients_can_be_listed_and_dropped(void **state)
     struct swap_peer dead, alive;
     uint32_t dead_id;
     uint64_t key;
-    char id[16], file[SERVER_PATH];
+    char id[16], device[SERVER_PATH + 64];
 
-    server_process_path(server, "device", file);
+    swap_device(server, device);
     swap_start(server, "100", keep);
     peer_open(&dead, server, 0, 10, 2);
     peer_open(&alive, server, 0, 10, 2);
@@ -143,12 +143,12 @@ static void test_dead_clients_can_be_listed_and_dropped(void **state)
     snprintf(id, sizeof(id), "%u", dead_id);
     assert_int_equal(
         server_process_spawn(server, PROGRAM,
-                             (const char *[]){"--slots", "100", "--file", file, "--drop-client", id,
-                                              "--list-clients", NULL}),
+                             (const char *[]){"--slots", "100", "--device", device, "--drop-client",
+                                              id, "--list-clients", NULL}),
         0);
     assert_int_equal(server_process_wait(server), 0);
     assert_int_equal(server_process_spawn(server, PROGRAM,
-                                          (const char *[]){"--slots", "100", "--file", file,
+                                          (const char *[]){"--slots", "100", "--device", device,
                                                            "--drop-client", id, NULL}),
                      0);
     assert_int_equal(server_process_wait(server), 2);

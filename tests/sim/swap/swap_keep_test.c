@@ -263,11 +263,11 @@ static void test_two_servers_on_one_file(void **state)
 {
     struct server_process *server = *state;
     struct server_process second;
-    char device[SERVER_PATH];
-    const char *const args[] = {"--slots", "16",   "--socket", second.socket,
-                                "--file",  device, "--keep",   NULL};
+    char device[SERVER_PATH + 64];
+    const char *const args[] = {"--slots",  "16",   "--socket", second.socket,
+                                "--device", device, "--keep",   NULL};
 
-    server_process_path(server, "device", device);
+    swap_device(server, device);
     assert_int_equal(server_process_init(&second), 0);
     swap_start(server, "16", keep_buffered);
     assert_int_equal(server_process_spawn(&second, PROGRAM, args), 0);
@@ -306,6 +306,7 @@ static void test_files_that_do_not_fit(void **state)
 {
     struct server_process *server = *state;
 
+    swap_needs_file();
     swap_start(server, "16", keep_buffered);
     swap_stop(server);
     refused(server, "17", "has 16 slots: start with --slots 16");
@@ -331,6 +332,7 @@ static void test_damaged_records(void **state)
     off_t index = 4096 * (1 + 64);
     uint64_t key;
 
+    swap_needs_file();
     swap_start(server, "16", keep_buffered);
     peer_open(&peer, server, 0, 8, 4);
     for (uint32_t i = 0; i < 4; i++)
@@ -396,6 +398,7 @@ static void test_syncs_that_fail(void **state)
     uint32_t page = 0, refused;
     uint64_t key;
 
+    swap_needs_file(); /* both servers have it under this name */
     memset(tag, 0, sizeof(tag));
     swap_start_on(server, "1024", "debug:sync-errors=0.5,seed=2:file:", keep_synced);
     peer_open(&peer, server, 0, SYNC_ROUNDS * SYNC_PAGES, SYNC_PAGES);

@@ -30,9 +30,45 @@ int swap_teardown(void **state)
     return 0;
 }
 
+/* Is something asked for that not every device has? */
+static bool wants_file(const char *const more[])
+{
+    static const char *const wants[] = {"--keep", "--sync"};
+
+    for (unsigned i = 0; more != NULL && more[i] != NULL; i++)
+        for (unsigned j = 0; j < sizeof(wants) / sizeof(wants[0]); j++)
+            if (strcmp(more[i], wants[j]) == 0)
+                return true;
+    return false;
+}
+
+void swap_needs_file(void)
+{
+    if (getenv("SELFPAGE_TEST_DEVICE") != NULL)
+        skip();
+}
+
+/* What stands before the file. */
+static const char *filters(void)
+{
+    const char *device = getenv("SELFPAGE_TEST_DEVICE");
+
+    return device != NULL ? device : "file:";
+}
+
+void swap_device(const struct server_process *server, char *device)
+{
+    char file[SERVER_PATH];
+
+    snprintf(device, SERVER_PATH + 64, "%s%s", filters(),
+             server_process_path(server, "device", file));
+}
+
 void swap_start(struct server_process *server, const char *slots, const char *const more[])
 {
-    swap_start_on(server, slots, "file:", more);
+    if (strstr(filters(), "tier:") != NULL && wants_file(more))
+        skip();
+    swap_start_on(server, slots, filters(), more);
 }
 
 void swap_start_on(struct server_process *server, const char *slots, const char *device,

@@ -24,8 +24,15 @@ int swap_setup(void **state);
 int swap_teardown(void **state);
 
 /* Start selfpage-swap with `slots` slots on the file "device", and further arguments (ends with
- * NULL, may be NULL). `server` must be initialised. The start must succeed. */
+ * NULL, may be NULL). `server` must be initialised. The start must succeed. Where the environment has
+ * SELFPAGE_TEST_DEVICE, "zstd:file:", the file is behind that; a test that asks for what it cannot do is skipped. */
 void swap_start(struct server_process *server, const char *slots, const char *const more[]);
+
+/* What swap_start gives --device. `device` has SERVER_PATH + 64 bytes. */
+void swap_device(const struct server_process *server, char *device);
+
+/* Skip this test unless the device is the file itself, whose bytes the test looks at. */
+void swap_needs_file(void);
 
 /* The same on the file behind filters: `device` is "zstd:file:". */
 void swap_start_on(struct server_process *server, const char *slots, const char *device,
