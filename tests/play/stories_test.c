@@ -358,19 +358,21 @@ static void draw_cast(struct theatre *theatre, uint64_t seed)
         static const char *const kinds[] = {"precious", "discardable", "remanufacturable"};
         const char *policy;
         char workload[200], contract[80];
-        uint32_t pages = 20 + random_below(&random, 100);
+        uint32_t pages = 20 + random_below(&random, 100), guaranteed, extra, kind, set;
 
         do
             policy = policy_registry_builtin(random_below(&random, 25))->name;
         while ((policy_registry_find(policy, strlen(policy))->flags & SP_POLICY_LIVE) == 0);
-        snprintf(contract, sizeof(contract), "guaranteed=%u;extra=%u",
-                 4 + random_below(&random, 20), 1 + random_below(&random, 80));
+        guaranteed = 4 + random_below(&random, 20);
+        extra = 1 + random_below(&random, 80);
+        kind = random_below(&random, 3);
+        set = 1 + random_below(&random, pages);
+        snprintf(contract, sizeof(contract), "guaranteed=%u;extra=%u", guaranteed, extra);
         snprintf(
             workload, sizeof(workload),
             "pages=%u,kind=%s,rounds=2;zipf=0.7,writes=0.3,references=600;markov=%u,writes=0.2,"
             "references=300;idle=%ums;scan=1,writes=0.5",
-            pages, kinds[random_below(&random, 3)], 1 + random_below(&random, pages),
-            random_below(&random, 20));
+            pages, kinds[kind], set, random_below(&random, 20));
         engage(theatre, names[i], policy, contract, workload);
         theatre->start_ns[i] = random_below(&random, 30) * MS;
     }
