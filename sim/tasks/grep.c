@@ -285,6 +285,7 @@ static int start_process(struct search *search, const char *path, pid_t *childp)
         return ends[0];
     }
     close(ends[0]);
+    unsetenv("SELFPAGE_STATS_FD"); /* the first process counts there */
     search_all(search, path);
     write_all(ends[1], search->found.bytes, search->found.size);
     exit(search->failed ? EXIT_CANNOT : search->any ? 0 : EXIT_NO);

@@ -30,6 +30,7 @@ static int directory_name(struct directory *directory, const char *path, struct 
     snprintf(directory->physmem, sizeof directory->physmem, "%s/" DIRECTORY_PHYSMEM, path);
     snprintf(directory->swap, sizeof directory->swap, "%s/" DIRECTORY_SWAP, path);
     snprintf(directory->swap_file, sizeof directory->swap_file, "%s/" DIRECTORY_SWAP_FILE, path);
+    snprintf(directory->files, sizeof directory->files, "%s/" DIRECTORY_FILES, path);
     return 0;
 }
 
@@ -115,6 +116,7 @@ int directory_remove(const struct directory *directory)
         return tree_remove(AT_FDCWD, directory->path);
     unlink(directory->physmem);
     unlink(directory->swap);
+    unlink(directory->files);
     if (!directory->keep_swap)
         unlink(directory->swap_file);
     return 0;

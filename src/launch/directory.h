@@ -13,6 +13,7 @@
 #define DIRECTORY_PHYSMEM   "physmem.sock"
 #define DIRECTORY_SWAP      "swap.sock"
 #define DIRECTORY_SWAP_FILE "swap.img"
+#define DIRECTORY_FILES     "files.sock"
 
 /* Every path that is put into struct directory has room for these names. */
 struct directory {
@@ -20,7 +21,8 @@ struct directory {
     char physmem[DIRECTORY_SOCKET_MAX + 1]; /* path of physmem's socket */
     char swap[DIRECTORY_SOCKET_MAX + 1];    /* path of swap's socket */
     char swap_file[DIRECTORY_SOCKET_MAX + 1];
-    int fd;         /* open and locked while it is in use; -1: none */
+    char files[DIRECTORY_SOCKET_MAX + 1]; /* path of the file server's socket */
+    int fd;                               /* open and locked while it is in use; -1: none */
     bool keep;      /* the user chose it: only sockets and swap file are removed at the end */
     bool keep_swap; /* the swap file too stays in a directory that is kept */
 };

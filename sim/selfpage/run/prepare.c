@@ -154,6 +154,29 @@ static int prepare_policyserver(struct run *run, struct sp_error *error)
     return result;
 }
 
+static int prepare_fileserver(struct run *run, struct sp_error *error)
+{
+    const struct scenario_fileserver *fileserver = run->scenario->fileserver;
+    struct strings *argv = &run->servers[SCENARIO_FILESERVER].argv;
+    uint32_t cache = fileserver->cache > 0 ? fileserver->cache : 1024;
+    int result;
+
+    strings_add(argv, "selfpage-fileserver");
+    strings_format(argv, "--ready-fd=%d", SPAWN_PASSED_FD);
+    strings_format(argv, "--socket=%s", run->directory.files);
+    strings_format(argv, "--physmem=%s", run->directory.physmem);
+    strings_format(argv, "--cache=%u", cache);
+    if (fileserver->contract != NULL)
+        strings_format(argv, "--contract=%s", fileserver->contract);
+    else
+        strings_format(argv, "--contract=extra=%u,min=16", cache);
+    result = add_expanded(run, argv, "--root=", fileserver->root, "fileserver.root", error);
+    if (result == 0)
+        result = add_all_expanded(run, argv, fileserver->args, fileserver->args_count,
+                                  "fileserver.args", error);
+    return result;
+}
+
 static int prepare_servers(struct run *run, struct sp_error *error)
 {
     int result = prepare_physmem(run, error);
@@ -170,6 +193,10 @@ static int prepare_servers(struct run *run, struct sp_error *error)
     if (result == 0 && run->scenario->policyserver != NULL) {
         run->servers[SCENARIO_POLICYSERVER].wanted = true;
         result = prepare_policyserver(run, error);
+    }
+    if (result == 0 && run->scenario->fileserver != NULL) {
+        run->servers[SCENARIO_FILESERVER].wanted = true;
+        result = prepare_fileserver(run, error);
     }
     for (int i = 0; i < SCENARIO_SERVERS && result == 0; i++)
         if (run->servers[i].wanted)

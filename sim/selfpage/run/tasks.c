@@ -28,6 +28,7 @@ static int task_environment(const struct run_task *task, struct strings *list)
     strings_set(list, "SELFPAGE_NAME", scenario->name);
     strings_set(list, "SELFPAGE_PHYSMEM", state_socket(run, scenario->server));
     strings_set(list, "SELFPAGE_SWAP", run->scenario->swap ? run->directory.swap : NULL);
+    strings_set(list, "SELFPAGE_FILES", run->scenario->fileserver ? run->directory.files : NULL);
     strings_set(list, "SELFPAGE_CONTRACT", scenario->contract);
     strings_set(list, "SELFPAGE_POLICY", task->outcome->asked_policy);
     strings_set(list, "SELFPAGE_PAGER_THREAD", scenario->pager_thread ? "1" : NULL);

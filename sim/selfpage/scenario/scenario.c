@@ -69,6 +69,12 @@ static const cyaml_schema_field_t policyserver_fields[] = {
     TEXT("entitlements", CYAML_FLAG_OPTIONAL, struct scenario_policyserver, entitlements, 1, 4000),
     TEXTS("args", struct scenario_policyserver, args), CYAML_FIELD_END};
 
+static const cyaml_schema_field_t fileserver_fields[] = {
+    TEXT("root", CYAML_FLAG_DEFAULT, struct scenario_fileserver, root, 1, 4000),
+    TEXT("contract", CYAML_FLAG_OPTIONAL, struct scenario_fileserver, contract, 1, 4000),
+    CYAML_FIELD_UINT("cache", CYAML_FLAG_OPTIONAL, struct scenario_fileserver, cache),
+    TEXTS("args", struct scenario_fileserver, args), CYAML_FIELD_END};
+
 /* Numbers here are texts: workload/workload_text.h reads them. */
 #define PHASE_TEXT(structure, name, member)                                                        \
     TEXT(#name, CYAML_FLAG_OPTIONAL, structure, member name, 1, 40)
@@ -151,6 +157,8 @@ static const cyaml_schema_field_t scenario_fields[] = {
                             swap_fields),
     CYAML_FIELD_MAPPING_PTR("policyserver", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                             struct scenario, policyserver, policyserver_fields),
+    CYAML_FIELD_MAPPING_PTR("fileserver", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
+                            fileserver, fileserver_fields),
     CYAML_FIELD_SEQUENCE("tasks", CYAML_FLAG_POINTER, struct scenario, tasks, &task_schema, 1,
                          SCENARIO_TASKS),
     CYAML_FIELD_SEQUENCE("events", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
@@ -173,6 +181,7 @@ static const struct yaml_number numbers[] = {{"physmem.frames", UINT32_MAX},
                                              {"physmem.chaos_unmap", 0},
                                              {"swap.slots", UINT32_MAX},
                                              {"swap.fail_writes", 0},
+                                             {"fileserver.cache", UINT32_MAX},
                                              {"events[].recall", UINT32_MAX},
                                              {"tasks[].copies", UINT32_MAX},
                                              {NULL}};
@@ -220,7 +229,8 @@ uint64_t scenario_task_seed(uint64_t seed, const char *name)
 
 const char *scenario_server_name(const struct scenario *scenario, uint32_t which)
 {
-    static const char *const names[SCENARIO_STACKED] = {"physmem", "swap", "policyserver"};
+    static const char *const names[SCENARIO_STACKED] = {"physmem", "swap", "policyserver",
+                                                        "fileserver"};
 
     return which < SCENARIO_STACKED ? names[which]
                                     : scenario->physmems[which - SCENARIO_STACKED].name;

@@ -63,6 +63,14 @@ struct scenario_policyserver {
     uint32_t args_count;
 };
 
+struct scenario_fileserver {
+    char *root;
+    char *contract; /* NULL: extra frames for the cache */
+    uint32_t cache; /* pages; 0: the server's default */
+    char **args;
+    uint32_t args_count;
+};
+
 /* Whether contracts are renewed before their term ends. */
 enum scenario_renewal {
     SCENARIO_RENEW_DEFAULT, /* yes */
@@ -120,7 +128,8 @@ enum scenario_server {
     SCENARIO_PHYSMEM = 0,
     SCENARIO_SWAP = 1,
     SCENARIO_POLICYSERVER = 2, /* of physmem: started after it, and ended before */
-    SCENARIO_STACKED = 3,      /* the first of the further physmems, in the order of the list */
+    SCENARIO_FILESERVER = 3,   /* the same */
+    SCENARIO_STACKED = 4,      /* the first of the further physmems, in the order of the list */
     SCENARIO_SERVERS = SCENARIO_STACKED + SCENARIO_STACKED_MAX
 };
 
@@ -163,6 +172,7 @@ struct scenario {
     uint32_t physmems_count;
     struct scenario_swap *swap;                 /* NULL: none */
     struct scenario_policyserver *policyserver; /* NULL: none */
+    struct scenario_fileserver *fileserver;     /* NULL: none */
     struct scenario_task *tasks;
     uint32_t tasks_count;
     struct scenario_event *events;

@@ -352,6 +352,8 @@ static int check_event_server(const struct checking *check, const char *where, c
         *target = SCENARIO_SWAP;
     else if (strcmp(name, "policyserver") == 0 && check->scenario->policyserver != NULL)
         *target = SCENARIO_POLICYSERVER;
+    else if (strcmp(name, "fileserver") == 0 && check->scenario->fileserver != NULL)
+        *target = SCENARIO_FILESERVER;
     else
         return wrong(check, where, "there is no server \"%s\" here", name);
     return 0;

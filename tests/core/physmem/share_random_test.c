@@ -1,5 +1,6 @@
-/* Random lives of several tasks that share containers, copy between them, lock them and die, against a
- * plain model. After each step every slot's contents are compared, all books are counted again, and
+/* Random lives of several tasks that share containers, copy between them, lock them and die, and
+ * all short histories of three of them (SELFPAGE_SHARE_DEPTH=4: longer ones), against a plain
+ * model. After each step every slot's contents are compared, all books are counted again, and
  * memory is used for no more pages than the rules permit. No descriptor ever reaches a page whose
  * contents its task was not given. */
 #include <stdarg.h>
@@ -90,8 +91,8 @@ static uint32_t pages_in_use(const struct world *world)
     return pages;
 }
 
-/* Distinct visible pages: contents, other than zeros, that some slot shows; counted anew for each time
- * that they went from one task to another. */
+/* Distinct visible pages: contents, other than zeros, that some slot shows; counted anew for each
+ * time that they went from one task to another. */
 static uint32_t distinct_pages(const struct plain *plain)
 {
     struct plain_slot seen[CONTAINERS * SLOTS];
@@ -318,6 +319,24 @@ static void share(struct plain *plain, uint32_t actor, uint32_t c)
     plain->shared++;
 }
 
+/* With all rights. */
+static void share_all(struct plain *plain, uint32_t actor, uint32_t c)
+{
+    const struct physmem_permission permission = {.token = ++plain->tokens,
+                                                  .rights = SLOT_READ | SLOT_WRITE};
+    struct plain_container *container = &plain->container[c];
+
+    if (owner_of(c) == actor)
+        return;
+    assert_int_equal(
+        world_share(plain->world, plain->task[owner_of(c)], container->handle, &permission)->error,
+        0);
+    assert_int_equal(
+        world_adopt(plain->world, plain->task[actor], container->handle, permission.token)->error,
+        0);
+    container->rights[actor] = permission.rights;
+}
+
 static void lock(struct plain *plain, uint32_t actor, uint32_t c)
 {
     struct plain_container *container = &plain->container[c];
@@ -514,10 +533,108 @@ static void test_random_lives_of_tasks_that_share(void **state)
     check_books(world);
 }
 
+/* ---- All short histories ---- */
+
+#define TREE  3u /* tasks, with one container each */
+#define PAGES 2u
+#define PAIRS (TREE * (TREE - 1))
+#define STEPS (2 * PAIRS + 4 * TREE)
+
+static uint32_t container_of(uint32_t which)
+{
+    return which * (CONTAINERS / ACTORS);
+}
+
+/* The container of each task has frames with contents, and all others may copy from it and to it.
+ * */
+static void plant(struct plain *plain, struct world *world)
+{
+    *plain = (struct plain){.world = world, .random = random_seeded(1)};
+    for (uint32_t i = 0; i < ACTORS; i++)
+        begin(plain, i);
+    for (uint32_t i = 0; i < TREE; i++) {
+        for (uint32_t page = 0; page < PAGES; page++)
+            allocate(plain, container_of(i), page);
+        write_page(plain, container_of(i), 0);
+        for (uint32_t other = 0; other < TREE; other++)
+            share_all(plain, other, container_of(i));
+    }
+}
+
+static void copy_pages(struct plain *plain, uint32_t pair, uint32_t count)
+{
+    uint32_t from = container_of(pair / (TREE - 1));
+    uint32_t to = container_of(pair % (TREE - 1) + (pair % (TREE - 1) >= pair / (TREE - 1)));
+    struct physmem_piece piece = {0, 0, count};
+    const struct physmem_effect *reply =
+        world_copy(plain->world, plain->task[owner_of(from)], plain->container[from].handle,
+                   plain->container[to].handle, &piece, 1);
+
+    if (reply->error == 0)
+        copied(plain, from, to, piece);
+}
+
+/* Both pages or the first one are copied between any two; pages are written, given back, containers
+ * destroyed; tasks die. */
+static void tree_step(struct plain *plain, uint32_t step)
+{
+    uint32_t which = (step - 2 * PAIRS) % TREE;
+
+    if (step < 2 * PAIRS)
+        copy_pages(plain, step % PAIRS, 1 + step / PAIRS);
+    else if (step < 2 * PAIRS + TREE)
+        write_page(plain, container_of(which), 0);
+    else if (step < 2 * PAIRS + 2 * TREE)
+        change(plain, container_of(which), 0, physmem_frames_deallocate);
+    else if (step < 2 * PAIRS + 3 * TREE)
+        destroy(plain, container_of(which));
+    else
+        die(plain, which);
+}
+
+static void fell(struct plain *plain)
+{
+    for (uint32_t i = 0; i < ACTORS; i++)
+        physmem_task_gone(plain->world->physmem, plain->world->now, plain->task[i]);
+    world_run(plain->world);
+    world_pass(plain->world, SECOND);
+    assert_int_equal(pages_in_use(plain->world), 0);
+    check_books(plain->world);
+}
+
+static void test_all_short_histories_between_three_tasks(void **state)
+{
+    static struct plain plain;
+    const char *deep = getenv("SELFPAGE_SHARE_DEPTH");
+    uint32_t depth = deep != NULL ? (uint32_t)atoi(deep) : RUNNING_ON_VALGRIND ? 1 : 3;
+    uint32_t histories = 1;
+    struct world *world = *state;
+
+    world->watch = watch;
+    world->user = &plain;
+    for (uint32_t i = 0; i < depth; i++)
+        histories *= STEPS;
+    for (uint32_t history = 0; history < histories; history++) {
+        uint32_t rest = history;
+
+        plant(&plain, world);
+        for (uint32_t i = 0; i < depth; i++, rest /= STEPS) {
+            tree_step(&plain, rest % STEPS);
+            compare(&plain);
+            for (uint32_t t = 0; t < TREE; t++)
+                for (uint32_t page = 0; page < PAGES; page++)
+                    read_page(&plain, container_of(t), page);
+        }
+        fell(&plain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_random_lives_of_tasks_that_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_short_histories_between_three_tasks, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

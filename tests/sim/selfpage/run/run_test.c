@@ -290,6 +290,24 @@ static void a_policy_server_is_killed_and_another_takes_control(void **state)
     assert_true(only_files_are_left(place));
 }
 
+static void tasks_read_files_of_a_file_server(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "files.yaml",
+               HEAD "- name: grep\n  program: grep\n  contract: guaranteed=16\n"
+                    "  arguments: [--processes, '2', --output, '${DIR}/found', define]\n"
+                    "fileserver: {root: '${ROOT}', cache: 64}\n"
+                    "expect:\n- physmem.locks > 0\n- physmem.copies > 0\n"
+                    "- physmem.free == physmem.frames\n"
+                    "check:\n- text: found\n  command: 'here=$PWD; cd \"$ROOT\" && LC_ALL=C grep "
+                    "-rnF define . | LC_ALL=C sort | cmp - \"$here/found\"'\n");
+    run_expect(place,
+               (const char *[]){"run", "files.yaml", "--define", "ROOT=/usr/include/netinet", NULL},
+               0, "passed  fileserver lasts to the end", NULL);
+    assert_true(only_files_are_left(place));
+}
+
 /* A line of /proc/PID/status; "" if the process is gone. */
 static void process_status(pid_t pid, const char *key, char *line, int size)
 {
@@ -668,6 +686,7 @@ int main(void)
         IN_A_PLACE(an_interrupt_ends_everything),
         IN_A_PLACE(a_run_that_is_killed_leaves_nothing),
         IN_A_PLACE(a_server_that_is_killed_is_told_of),
+        IN_A_PLACE(tasks_read_files_of_a_file_server),
         IN_A_PLACE(a_policy_server_is_killed_and_another_takes_control),
         IN_A_PLACE(a_server_that_crashes_fails_the_run),
         IN_A_PLACE(a_server_that_crashes_at_the_end_fails_the_run),
