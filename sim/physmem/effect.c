@@ -63,7 +63,7 @@ static void reply(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_REPLY_MAPPED:
         items = physmem_map_items(service->physmem, effect->mapped.first);
-        for (uint32_t i = 0; i < effect->mapped.count; i++)
+        for (uint32_t i = 0; service->relet != NULL && i < effect->mapped.count; i++)
             backing_use(service, seat, items[i].descriptor, items[i].offset, items[i].count);
         send_begin(service, WIRE_MAPPED, 0);
         message->mapped.items_count = (uint16_t)effect->mapped.count;

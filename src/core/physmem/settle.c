@@ -99,6 +99,12 @@ static void serve(struct physmem *physmem)
             break;
 }
 
+/* Whether a request waits for frames, or the physmem above does. */
+static bool somebody_waits(const struct physmem *physmem)
+{
+    return physmem->pending_first != NULL || physmem->upstream.due > 0;
+}
+
 /* Recall what requests that wait, and the physmem above, still lack. True if frames came at once. */
 static bool recall_for_waiting(struct physmem *physmem)
 {
@@ -121,10 +127,10 @@ void settle_input(struct physmem *physmem)
     uint32_t available;
 
     check(physmem->now < DEADLINE_NEVER);
-    serve(physmem);
+    if (somebody_waits(physmem))
+        serve(physmem);
     availability_settle(physmem);
-    while ((physmem->pending_first != NULL || physmem->upstream.due > 0) &&
-           recall_for_waiting(physmem))
+    while (somebody_waits(physmem) && recall_for_waiting(physmem))
         serve(physmem); /* frames came at once, from a frame stack */
     if (physmem->config.stacked)
         pool_ask(physmem, wanted_beyond(physmem));
