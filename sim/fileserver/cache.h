@@ -62,7 +62,7 @@ struct cache {
  * errno. */
 typedef int64_t cache_fill(void *arg, char *buffer);
 
-/* A cache of so many pages, rounded to chunks; no frame is taken yet. Returns 0 or a negative
+/* A cache of `pages` pages, rounded to chunks; no frame is taken yet. Returns 0 or a negative
  * errno; call cache_fini all the same. */
 int cache_init(struct cache *cache, struct sp_task *task, uint32_t pages, struct sp_error *error);
 void cache_fini(struct cache *cache);

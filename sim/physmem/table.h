@@ -4,7 +4,7 @@
 
 #include "service.h"
 
-/* Make a table with so many rows, and have the core use it. Returns 0 or a negative errno. */
+/* Make a table with `rows` rows, and have the core use it. Returns 0 or a negative errno. */
 int table_make(struct service *service, uint32_t rows);
 
 /* Send it to the policy server that has control, as the answer to `seq`. */

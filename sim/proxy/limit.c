@@ -25,7 +25,7 @@ static void set(struct limit *limit, uint32_t number, uint32_t frames)
     uint32_t i = find(limit, number);
 
     if (i == LIMIT_CONTRACTS)
-        return; /* physmem gives no task so many */
+        return; /* physmem gives no task more */
     limit->contract[i].number = number;
     limit->contract[i].frames = frames;
     if (i == limit->count)

@@ -22,7 +22,7 @@ struct batch {
     size_t bucket_mask;
 };
 
-/* Room for batches of so many queries. Ends the program if there is none. */
+/* Room for batches of `queries` queries. Ends the program if there is none. */
 void batch_init(struct batch *batch, const struct table *table, size_t queries);
 void batch_fini(struct batch *batch);
 

@@ -58,7 +58,7 @@ int analysis_add(struct analysis *analysis, const struct trace_reference *refere
 /* There are no more: find what only the whole tells. -ENOMEM. */
 int analysis_end(struct analysis *analysis, struct sp_error *error);
 
-/* The miss ratio of LRU with so many frames, at least 1; 0 for an empty trace. */
+/* The miss ratio of LRU with `frames` frames, at least 1; 0 for an empty trace. */
 double analysis_lru(const struct analysis *analysis, uint32_t frames);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "backend/compressed_state.h"
 
-/* Bytes of the head that header and records of so many pages take: whole blocks. */
+/* Bytes of the head that header and records of `pages` pages take: whole blocks. */
 uint64_t compressed_records_bytes(uint32_t pages);
 
 /* Write the header of a new device, or see that the one that exists is of this compressor and size; nothing is

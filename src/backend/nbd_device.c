@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-/* Most bytes of one transfer: every server takes so many. */
+/* Most bytes of one transfer: every server takes this many. */
 #define TRANSFER_MOST (32u << 20)
 
 const struct sp_policy_param nbd_device_params[] = {

@@ -172,7 +172,7 @@ static int tier_write(void *devicep, uint32_t page, uint32_t count, const void *
 
     ensure(page < tier->books.pages && count <= tier->books.pages - page);
     for (uint32_t done = 0, some; code == 0 && done < count; done += some) {
-        /* Not so many that other threads find all spots pinned. */
+        /* Few enough that no other thread find all spots pinned. */
         some = count - done < CHUNK ? count - done : CHUNK;
         some = some < tier->books.spots / 8 + 1 ? some : tier->books.spots / 8 + 1;
         pthread_mutex_lock(&tier->lock);

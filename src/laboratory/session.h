@@ -52,7 +52,7 @@ void session_forget(struct session *session);
 /* Tell the caller something. */
 void session_note(const struct session *session, const char *text);
 
-/* Frames of a size, of so many pages. */
+/* Frames of a size, for a trace of `pages` pages. */
 uint32_t session_frames(const struct sp_replay_size *size, uint64_t pages);
 
 /* The most different pages that there can be. */

@@ -20,9 +20,9 @@ struct device {
     struct costs costs;
     uint64_t *contents;              /* by slot */
     uint64_t busy[DEVICE_DEPTH_MAX]; /* until when */
-    uint64_t fails;                  /* of 2^32 pages written so many cannot be */
-    uint32_t slower;                 /* everything takes so many times as long; at least 1 */
-    struct random_source random;     /* which of them */
+    uint64_t fails;  /* of 2^32 pages that are to be written, the number that cannot be */
+    uint32_t slower; /* times as long as usual that everything takes; at least 1 */
+    struct random_source random;                                /* which of them */
     uint64_t stores, loads, frees, writes, reads, failed, zero; /* counters, as swap's */
 };
 

@@ -4,7 +4,7 @@
 #include "core/containers/container.h"
 #include "core/physmem/status.h"
 
-/* What a page of the region holds after so many writes. */
+/* What a page of the region holds after a number of writes. */
 static uint64_t stamp(const struct actor *actor, uint32_t page, uint32_t version)
 {
     return ((uint64_t)page + 1) << 32 | (((uint64_t)actor->number << 24 & UINT32_MAX) ^ version);

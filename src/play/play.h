@@ -20,15 +20,15 @@ struct play_config {
     double arbiter_params[PARAMS_MAX];
     uint32_t frames, reserve;
     uint32_t swap_slots;  /* 0: there is no swap */
-    uint64_t fail_writes; /* of 2^32 pages written to swap so many cannot be */
+    uint64_t fail_writes; /* of 2^32 pages that are to be written, the number that cannot be */
     uint64_t chaos_ns;    /* unmap some pages at random, so often; 0: never */
     uint64_t seed;
     uint64_t
-        storm_until; /* faults strike until then, and who dies comes again; 0: there are none */
+        storm_until; /* faults strike until then, and an actor that dies comes again; 0: there are none */
     struct costs costs;
-    uint32_t actors;      /* room for so many */
+    uint32_t actors;      /* for which there is room */
     bool strict;          /* that a task which keeps its contracts is revoked breaks a rule */
-    uint32_t check_every; /* count all books after so many events; 0: never */
+    uint32_t check_every; /* events between two counts of all books; 0: never */
 };
 
 enum play_step {

@@ -11,7 +11,7 @@ void thread_turn(struct actor *actor);
 /* Swap has answered the thread. Takes the letter. */
 void thread_hear_swap(struct actor *actor, struct letter *letter);
 
-/* Pages were stored, or not, whoever had sent them. Does not take the letter. */
+/* Pages were stored, or not, by this thread or another one. Does not take the letter. */
 void thread_stored(struct actor *actor, const struct letter *letter);
 
 /* Read answers of swap that the thread has not read yet. */

@@ -166,7 +166,7 @@ static int check_page_size(struct trace *trace, struct sp_error *error)
                          TRACE_PAGE_SIZE_LEAST, TRACE_PAGE_SIZE_MOST, o->page_size);
     if (!trace->carries_sizes && o->id_unit == 0)
         return error_set(error, EINVAL,
-                         "%s: this %s trace carries no sizes, so that there is nothing to split "
+                         "%s: this %s trace carries no sizes: there is nothing to split "
                          "into pages; if its ids are addresses, say what they count (--id-unit)",
                          trace->source.name, trace->format->name);
     trace->page_bits = (unsigned)__builtin_ctz(o->page_size);

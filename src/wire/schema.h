@@ -286,7 +286,7 @@
  * before the failing one; nothing is copied then. */
 #define WIRE_COPY_REQUEST_FIELDS(F, E, S, L)                                                       \
     F(u32, from) F(u32, to) L(piece, pieces, WIRE_PIECES)
-/* Weak references: core/physmem/shares.h. `task` 0: whoever shows the token that SHARED tells. */
+/* Weak references: core/physmem/shares.h. `task` 0: any task that shows the token of SHARED. */
 #define WIRE_SHARE_FIELDS(F, E, S, L)                                                              \
     F(u32, container) F(u32, task) E(rights, WIRE_RIGHTS) F(u64, lock_ns)
 #define WIRE_SHARED_FIELDS(F, E, S, L)                                                             \

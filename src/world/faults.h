@@ -30,7 +30,7 @@ enum world_fault {
     FAULT_DIE,   /* it is gone */
 };
 
-/* Which faults there are, and how often: one moment in so many; 0: never. */
+/* Which faults there are, and how often: one moment in this many; 0: never. */
 struct faults {
     struct random_source random;
     uint32_t delay_in, drop_in, hang_in, die_in;

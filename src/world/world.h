@@ -108,7 +108,7 @@ const struct physmem_effect *world_claim(struct world *world, struct physmem_tas
 const struct physmem_effect *world_reabsorb(struct world *world, struct physmem_task *task,
                                             uint32_t part);
 
-/* A container of so many slots. Returns its handle; 0 if it was refused. */
+/* A container of `slots` slots. Returns its handle; 0 if it was refused. */
 uint32_t world_container(struct world *world, struct physmem_task *task, uint32_t slots);
 
 /* Allocate blocks of 2^order frames, or single frames. `flags`: PHYSMEM_PARTIAL ... */

@@ -16,7 +16,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Misses of LRU with so many frames. */
+/* Misses of LRU with `frames` frames. */
 static uint64_t misses_at(const struct stack_distance *s, uint32_t frames)
 {
     uint64_t misses = s->references;

@@ -132,7 +132,7 @@ static void test_a_task_that_lists_none_is_asked(void **state)
 
 /* ---- Idle frames ---- */
 
-/* Use so many pages once, and no more. */
+/* Use a number of pages once, and no more. */
 static int hoard(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
@@ -147,7 +147,7 @@ static int hoard(void *arg)
     return 0;
 }
 
-/* Use so many pages, in turn, for ever. */
+/* Use a number of pages, in turn, for ever. */
 static int go_round(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);

@@ -23,7 +23,7 @@ struct stage {
 /* A stage on which nothing has been started. */
 void stage_init(struct stage *stage);
 
-/* Start physmem with so many frames on its core, and connect to it as an observer; `arbiter` may be
+/* Start physmem with the frames of the options on its core, and connect to it as an observer; `arbiter` may be
  * NULL. The calling thread is pinned to its own core. */
 int stage_start(struct stage *stage, const struct bench_options *options, uint32_t frames,
                 const char *arbiter, struct sp_error *error);

@@ -34,7 +34,7 @@ struct minimising {
 
 /* ---- What is tried ---- */
 
-/* A workload whose phases have at most so many references, for free(). */
+/* A workload whose phases have at most `references` references, for free(). */
 static char *shortened(const char *load, uint64_t references)
 {
     char *text = NULL;

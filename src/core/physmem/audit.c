@@ -8,7 +8,7 @@
 #include "core/physmem/slots.h"
 
 /* Somebody has read pages of a clean extent that no slot names: a page comes into being for
- * that. Any of those who have the descriptor may have been it, so that nobody is punished. */
+ * that. Any task that has the descriptor may have done it, and none is punished. */
 static void clear_again(struct physmem *physmem, struct extent *extent)
 {
     const struct clean *clean = extent->clean;

@@ -282,7 +282,7 @@ void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physm
 void physmem_vital(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                    uint32_t container, const struct physmem_range *ranges, uint32_t count);
 
-/* Make a frame stack of at least so many places, on which the task will list unused frames of this
+/* Make a frame stack of at least `places` places, on which the task will list unused frames of this
  * container. Physmem may take these frames without a message, up to the task's recallable extra
  * frames; frames taken this way are never owed. Reply: stack, after physmem_stack_ready; ENOENT
  * (container), EEXIST (the task has one), EINVAL (places), and what physmem_stack_ready says. */

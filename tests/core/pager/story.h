@@ -51,7 +51,7 @@ void story_expect_mapping(struct story *story, enum pager_effect_kind kind, sp_p
 enum pager_verdict story_reads(struct story *story, sp_page page);
 enum pager_verdict story_writes(struct story *story, sp_page page);
 
-/* Physmem gives so many frames in all, holding zeros or not. */
+/* Physmem gives `frames` frames in all, holding zeros or not. */
 void story_get_frames(struct story *story, uint32_t frames, bool zero);
 
 /* Touch pages from `first`, with frames at hand, and forget all effects. */

@@ -50,7 +50,7 @@ static inline struct physmem_task *task_with(struct world *world, const char *na
     return task;
 }
 
-/* Allocate and expect so many slots, or an errno value. */
+/* Allocate and expect `count` slots, or an errno value. */
 static inline void expect_allocated(const struct physmem_effect *reply, uint32_t count)
 {
     assert_non_null(reply);

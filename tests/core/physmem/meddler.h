@@ -28,7 +28,7 @@ static inline struct control_table *meddler_table(const struct meddler *meddler)
     return meddler->table[meddler->tables - 1];
 }
 
-/* A table of so many rows, from now on. */
+/* A table of `rows` rows, from now on. */
 static inline void meddler_move(struct meddler *meddler, struct world *world, uint32_t rows)
 {
     struct control_table *table = aligned_alloc(64, control_table_size(rows));

@@ -17,7 +17,7 @@ struct physmem_peer {
     uint32_t container; /* the last one made */
 };
 
-/* Start physmem with so many frames and `more` arguments (ends with NULL; may be NULL). */
+/* Start physmem with `frames` frames and `more` arguments (ends with NULL; may be NULL). */
 int physmem_start(struct server_process *server, const char *frames, const char *const more[]);
 
 /* Open both connections. Returns 0 or a negative errno. The functions below that return int return
@@ -56,7 +56,7 @@ int physmem_status(struct wire_client *observer, struct wire_message *status, co
 /* Ask until `field` of the task of this name has the value. Returns 0, or -ETIMEDOUT. */
 int physmem_await_breach(struct wire_client *observer, const char *name, uint8_t reason);
 
-/* Ask until so many tasks are there. Returns 0, or -ETIMEDOUT. */
+/* Ask until `tasks` tasks are there. Returns 0, or -ETIMEDOUT. */
 int physmem_await_tasks(struct wire_client *observer, uint32_t tasks);
 
 /* Whether the books add up: free + soft + held by all listed tasks == frames. */

@@ -24,7 +24,7 @@ struct scene {
 int scene_setup(void **state);
 int scene_teardown(void **state);
 
-/* Start physmem with so many frames and `more` arguments, and observe it. */
+/* Start physmem with `frames` frames and `more` arguments, and observe it. */
 void scene_physmem(struct scene *scene, const char *frames, const char *const more[]);
 
 /* Start policy server number `which` with `more` arguments (ends with NULL), and wait for nothing. */

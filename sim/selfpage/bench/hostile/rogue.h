@@ -21,7 +21,7 @@ int rogue_open(struct rogue *peer, const char *path, const char *name, bool cont
 int rogue_observe(struct rogue *peer, const char *path);
 void rogue_close(struct rogue *peer);
 
-/* A contract for so many frames (extra: not guaranteed), and a container of so many slots. */
+/* A contract for `frames` frames (extra: not guaranteed), and a container of `slots` slots. */
 int rogue_contract(struct rogue *peer, uint32_t frames, bool extra);
 int rogue_container(struct rogue *peer, uint32_t slots);
 int rogue_allocate(struct rogue *peer, uint32_t start, uint32_t count, unsigned flags);
