@@ -97,7 +97,8 @@ def read_help(bindir, name):
 
 def first_sentence(program):
     text = " ".join(program.about.split())
-    return re.split(r"[.:] |[.:]$", text)[0].removeprefix("The ").rstrip(".:")
+    text = re.split(r"[.:,] |[.:]$| \(", text)[0].removeprefix("The ").rstrip(".:")
+    return text[:1].lower() + text[1:]
 
 
 def has_table(bindir, name):
