@@ -1,5 +1,6 @@
 /* What a job does to the books, before and after its transfer, and how it is answered. */
 #include "base/assert.h"
+#include "fillers.h"
 #include "service.h"
 
 #include <errno.h>
@@ -100,6 +101,8 @@ static int load_begin(struct swap_job *job)
         pending += page->pending;
     }
     check(pending <= job->count);
+    if (job->service->threaded && !job->device->backend->filter)
+        fillers_add(job, map);
     faults_draw(job, job->service->options->fail_reads);
     return pending > 0 ? 0 : 1;
 }
@@ -312,10 +315,11 @@ static void load_end(struct swap_job *job)
 
     check(job->kind == SWAP_JOB_LOAD && job->count <= WIRE_BATCH);
     for (uint32_t i = 0; i < job->count; i++)
-        page_judge(job, &job->page[i]);
+        if (!job->page[i].filler)
+            page_judge(job, &job->page[i]);
     if (!job_is_moot(job))
         swap_job_deliver(job);
-    reply.loaded.errors_count = job->count;
+    reply.loaded.errors_count = job->asked;
     for (uint32_t i = 0; i < job->count; i++) {
         struct swap_page *page = &job->page[i];
 
@@ -323,6 +327,8 @@ static void load_end(struct swap_job *job)
             (void)swap_map_load_end(&job->service->map, page->slot);
             slot_settle(job, page->slot);
         }
+        if (page->filler)
+            continue;
         job->service->counters.loads += page->error == 0;
         reply.loaded.errors[page->asked].value = (uint32_t)-page->error;
     }

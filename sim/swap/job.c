@@ -172,8 +172,9 @@ static void runs_transfer(struct swap_job *job)
         if (error == 0 || run.count == 1)
             continue;
         for (uint32_t single = run.first; single < i; single++)
-            job->page[single].error =
-                run_transfer(job, (struct page_run){.first = single, .count = 1});
+            if (!job->page[single].filler)
+                job->page[single].error =
+                    run_transfer(job, (struct page_run){.first = single, .count = 1});
     }
 }
 
@@ -220,7 +221,7 @@ static void load_transfer(struct swap_job *job)
     check(job->kind == SWAP_JOB_LOAD);
     runs_transfer(job);
     for (uint32_t i = 0; i < job->count; i++)
-        if (job->page[i].pending && job->page[i].error == 0 &&
+        if (job->page[i].pending && !job->page[i].filler && job->page[i].error == 0 &&
             XXH3_64bits(page_bytes(job, i), SWAP_PAGE) != job->page[i].checksum)
             job->page[i].error = -EBADMSG;
 }

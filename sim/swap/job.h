@@ -43,6 +43,7 @@ struct swap_page {
     uint32_t offset;            /* of the page in the extent */
     uint32_t slot;
     uint16_t asked; /* LOAD: its place in the request; see swap_job_order */
+    bool filler;    /* LOAD: nobody asked for it; it is read with its neighbours: see fillers.h */
     int error;      /* 0 or a negative errno: what is wrong with this page */
     bool pinned;    /* `slot` is pinned in the books for this job */
     bool pending;   /* has still to be transferred */
@@ -68,6 +69,8 @@ struct swap_job {
     uint64_t took_ns;   /* the last transfer */
     uint32_t transfers; /* reads or writes of the device so far */
     uint16_t count;
+    uint16_t asked;          /* pages of the request: `count` without fillers */
+    uint16_t room;           /* for so many pages */
     uint8_t kind;            /* enum swap_job_kind */
     bool again;              /* STORE: this is the second attempt, on other slots */
     bool answered;           /* or nobody is there to be: there is nothing left to do at the end */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "fair.h"
+#include "fillers.h"
 
 static void *libc_resize(void *context, void *block, size_t old_size, size_t new_size)
 {
@@ -67,7 +68,8 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
                                 uint32_t count)
 {
     struct swap_service *service = session->service;
-    struct swap_job *job = service->threaded ? job_allocate(count) : service->reused;
+    uint32_t room = service->threaded && kind == SWAP_JOB_LOAD ? fillers_room(count) : count;
+    struct swap_job *job = service->threaded ? job_allocate(room) : service->reused;
 
     check(count <= WIRE_BATCH && session->client != NULL);
     if (job == NULL)
@@ -82,7 +84,8 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
     job->key = session->client->key;
     job->number = session->client->number;
     job->seq = seq;
-    job->count = (uint16_t)count;
+    job->count = job->asked = (uint16_t)count;
+    job->room = (uint16_t)room;
     job->kind = (uint8_t)kind;
     session->references++;
     session->jobs++;
@@ -187,7 +190,7 @@ static void work_transfer(uv_work_t *work)
 static bool job_is_bulk(const struct swap_job *job)
 {
     check(job->count <= WIRE_BATCH);
-    return job->kind != SWAP_JOB_LOAD || job->count > SERVICE_LONE_PAGES;
+    return job->kind != SWAP_JOB_LOAD || job->asked > SERVICE_LONE_PAGES;
 }
 
 /* How long a load takes of late. One that took very long makes all seem slow for a while. */

@@ -184,6 +184,51 @@ static void nothing_written_before_a_failed_sync_is_acknowledged(void **state)
     pthread_mutex_destroy(&device.lock);
 }
 
+/* Load every `step`th of the slots to pages in a row, and look at them. Returns the reads that it took. */
+static uint64_t reads_for(struct server_process *server, struct swap_peer *peer,
+                          const uint32_t *slots, uint32_t step)
+{
+    uint64_t before = swap_status(server).swap_status.reads;
+    uint64_t loads = swap_status(server).swap_status.loads;
+    uint32_t wanted[PAGES], pages[PAGES], count = 0;
+
+    for (uint32_t i = 0; i < PAGES; i += step, count++) {
+        wanted[count] = slots[i];
+        pages[count] = count;
+    }
+    assert_int_equal(peer_load(peer, wanted, pages, count, NULL), 0);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(peer_tag(peer, i), 1000 + i * step);
+    assert_int_equal(swap_status(server).swap_status.loads - loads, count);
+    return swap_status(server).swap_status.reads - before;
+}
+
+static void pages_a_few_slots_apart_are_read_as_one(void **state)
+{
+    static const char *const synced[] = {"--sync", "--buffered", NULL};
+    struct server_process *server = *state;
+    uint32_t pages[PAGES], slots[PAGES];
+    struct swap_peer peer;
+
+    swap_start(server, "256", synced);
+    all_pages(pages);
+    peer_open(&peer, server, 0, 2 * PAGES, PAGES);
+    for (uint32_t i = 0; i < PAGES; i++)
+        peer_fill(&peer, i, 1000 + i);
+    assert_int_equal(peer_store(&peer, pages, PAGES, slots, NULL), 0);
+    for (uint32_t i = 1; i < PAGES; i++)
+        assert_int_equal(slots[i], slots[0] + i);
+    assert_int_equal(reads_for(server, &peer, slots, 1), 1);
+    assert_int_equal(reads_for(server, &peer, slots, 2), 1);
+    assert_int_equal(reads_for(server, &peer, slots, 5), (PAGES + 4) / 5); /* too far apart */
+    /* A slot between that holds nothing is never read. */
+    assert_int_equal(peer_free(&peer, &slots[PAGES / 2 + 1], 1), 0);
+    assert_int_equal(reads_for(server, &peer, slots, 2), 2);
+    assert_int_equal(swap_status(server).swap_status.used, PAGES - 1);
+    peer_close(&peer);
+    swap_stop(server);
+}
+
 /* Nothing else is under way, and the device is quick. */
 static void a_lone_load_needs_no_thread(void **state)
 {
@@ -215,6 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_page_that_is_torn_costs_that_page_alone, swap_setup,
                                         swap_teardown),
         cmocka_unit_test_setup_teardown(a_wrong_device_is_refused_with_a_reason, swap_setup,
+                                        swap_teardown),
+        cmocka_unit_test_setup_teardown(pages_a_few_slots_apart_are_read_as_one, swap_setup,
                                         swap_teardown),
         cmocka_unit_test_setup_teardown(a_lone_load_needs_no_thread, swap_setup, swap_teardown),
         cmocka_unit_test(nothing_written_before_a_failed_sync_is_acknowledged),
