@@ -181,6 +181,21 @@ static void add_frees(const struct sp_task *task, struct channel_batch *batch,
     channel_add(batch, &message);
 }
 
+/* Neighbours of a region are to lie side by side in swap, so that one read brings them back: swap gives the
+ * pages of a message slots in a row. By insertion: victims are mostly in order where it matters. */
+static void sort_stores(struct work *work)
+{
+    check(work->stores <= PAGER_BATCH);
+    for (uint32_t i = 1; i < work->stores; i++) {
+        struct work_page page = work->store[i];
+        uint32_t to = i;
+
+        for (; to > 0 && work->store[to - 1].page > page.page; to--)
+            work->store[to] = work->store[to - 1];
+        work->store[to] = page;
+    }
+}
+
 static void add_store(struct sp_task *task, struct channel_batch *batch, const struct work *work,
                       struct channel *swap)
 {
@@ -277,7 +292,7 @@ static void add_load(struct sp_task *task, struct channel_batch *batch, const st
 }
 
 /* Send all that is for swap, in one go. */
-static __attribute__((noinline)) void send_all(struct sp_task *task, const struct work *work,
+static __attribute__((noinline)) void send_all(struct sp_task *task, struct work *work,
                                                struct channel *swap, struct channel_call *call,
                                                struct wire_message *reply)
 {
@@ -285,6 +300,7 @@ static __attribute__((noinline)) void send_all(struct sp_task *task, const struc
 
     check(work->stores + work->loads + work->frees > 0);
     batch.size = 0;
+    sort_stores(work);
     add_frees(task, &batch, work);
     if (work->stores > 0)
         add_store(task, &batch, work, swap);
