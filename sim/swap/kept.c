@@ -56,8 +56,9 @@ static int drop(const struct swap_device *device, uint32_t number)
     return code == 0 ? swap_index_set_client(device->index, number, NULL) : code;
 }
 
-static int drop_id(const struct swap_device *device, uint32_t id, struct sp_error *error)
+static int drop_id(struct swap_device *device, uint32_t id, struct sp_error *error)
 {
+    uint64_t epoch = swap_device_epoch(device); /* before the first write */
     int code;
 
     for (uint32_t number = 0; number < SWAP_INDEX_CLIENTS; number++) {
@@ -67,6 +68,8 @@ static int drop_id(const struct swap_device *device, uint32_t id, struct sp_erro
             continue;
         check(client->id == id);
         code = drop(device, number);
+        if (code == 0 && device->sync)
+            code = swap_device_sync(device, epoch);
         if (code < 0)
             return error_set(error, -code, "cannot drop client %u: %s", id, strerror(-code));
         return 0;

@@ -144,7 +144,7 @@ static void test_dead_clients_can_be_listed_and_dropped(void **state)
     assert_int_equal(
         server_process_spawn(server, PROGRAM,
                              (const char *[]){"--slots", "100", "--device", device, "--drop-client",
-                                              id, "--list-clients", NULL}),
+                                              id, "--sync", "--list-clients", NULL}),
         0);
     assert_int_equal(server_process_wait(server), 0);
     assert_int_equal(server_process_spawn(server, PROGRAM,
