@@ -274,21 +274,22 @@ static int on_answer(void *user, int *error)
     return 0; /* not 1: libnbd 1.14 would look at the command once more after it has forgotten it */
 }
 
+/* What the library calls when a request is answered. */
+#define ANSWER(request) ((nbd_completion_callback){.callback = on_answer, .user_data = (request)})
+
 /* Hand a request to the library. */
 static void request_send(struct nbd_queue *queue, struct request *request)
 {
-    nbd_completion_callback callback = {.callback = on_answer, .user_data = request};
-
     list_append(&queue->sent, request);
     queue->in_flight++;
     if (request->kind == NBD_READ)
         request->cookie = nbd_aio_pread(queue->handle, request->data, request->bytes,
-                                        request->offset, callback, 0);
+                                        request->offset, ANSWER(request), 0);
     else if (request->kind == NBD_WRITE)
         request->cookie = nbd_aio_pwrite(queue->handle, request->data, request->bytes,
-                                         request->offset, callback, 0);
+                                         request->offset, ANSWER(request), 0);
     else
-        request->cookie = nbd_aio_flush(queue->handle, callback, 0);
+        request->cookie = nbd_aio_flush(queue->handle, ANSWER(request), 0);
     if (request->cookie < 0 && !request->answered) {
         request->answered = true;
         request->result = nbd_get_errno() > 0 ? -nbd_get_errno() : -EIO;

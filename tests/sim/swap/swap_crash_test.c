@@ -253,12 +253,12 @@ static uint64_t page_tag(const uint8_t *page)
 }
 
 /* A job with room for BATCH pages. */
-struct test_job {
+union test_job {
     struct swap_job job;
-    struct swap_page page[BATCH];
+    unsigned char room[sizeof(struct swap_job) + BATCH * sizeof(struct swap_page)];
 };
 
-static void job_begin(struct test_job *job, struct swap_device *device, enum swap_job_kind kind,
+static void job_begin(union test_job *job, struct swap_device *device, enum swap_job_kind kind,
                       uint32_t client, uint8_t *buffer)
 {
     memset(job, 0, sizeof(*job));
@@ -269,7 +269,7 @@ static void job_begin(struct test_job *job, struct swap_device *device, enum swa
     job->job.buffer = buffer;
 }
 
-static struct swap_page *job_page(struct test_job *job, uint32_t slot)
+static struct swap_page *job_page(union test_job *job, uint32_t slot)
 {
     struct swap_page *page = &job->job.page[job->job.count++];
 
@@ -308,7 +308,7 @@ static void slot_settle(struct work *work, uint32_t slot)
 static void work_store(struct work *work, uint32_t client)
 {
     uint32_t count = 1 + random_below(&work->random, BATCH), slots[BATCH];
-    struct test_job job;
+    union test_job job;
 
     if (swap_map_store(&work->map, client, count, slots) < 0)
         return;
@@ -334,7 +334,7 @@ static void work_store(struct work *work, uint32_t client)
 
 static void work_free(struct work *work, uint32_t client)
 {
-    struct test_job job;
+    union test_job job;
     uint64_t checksum;
 
     job_begin(&job, &work->device, SWAP_JOB_FREE, client, NULL);
@@ -489,7 +489,7 @@ static int slot_load(struct explorer *explorer, struct swap_device *device, uint
     const struct index_slot *record = swap_index_slot(device->index, slot);
     const struct index_client *client =
         record == NULL ? NULL : swap_index_client(device->index, record->client);
-    struct test_job job;
+    union test_job job;
     int error;
 
     *tag = 0;
