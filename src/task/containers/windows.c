@@ -13,6 +13,12 @@
 #include "task/state/known.h"
 #include "task/state/say.h"
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
+#endif
+
 /* Pages that one read fault brings in. */
 #define AROUND 16u
 
@@ -64,6 +70,7 @@ static void hide(struct sp_task *task, const struct task_window *window, uint32_
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
         say_and_die(task, "cannot unmap pages of a container: %s (is vm.max_map_count reached?)",
                     strerror(errno));
+    VALGRIND_MAKE_MEM_DEFINED(address, bytes_of(count));
     memset(window->mapped + page, 0, count);
 }
 
@@ -230,6 +237,8 @@ int windows_open(struct sp_task *task, uint32_t container, struct wire_range slo
         free_window(&window);
         return error_set(error, ENOMEM, "no addresses for %u pages of a container", slots.count);
     }
+    /* Memcheck must not take what faults for an error of the program. */
+    VALGRIND_MAKE_MEM_DEFINED(window.address, bytes_of(slots.count));
     if (enter(task, &window) == NULL) {
         free_window(&window);
         return error_set(error, EMFILE, "%u mappings of containers exist already", TASK_WINDOWS);
