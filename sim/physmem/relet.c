@@ -327,7 +327,9 @@ static void on_repossessed(struct relet *relet, const struct wire_message *messa
         physmem_upstream_lost(relet->service->physmem, clock_now_ns(), backing_extent(owner));
 }
 
-/* The page of each extent by which its descriptor was got has rights above, and no other. */
+/* The rights are given up, and asked for again as soon as the pages are used anew. Tasks here keep their
+ * mappings meanwhile: the physmem above takes memory itself by cutting the extent, which needs nobody's
+ * help; but how idle its pages are it does not find out this way. */
 static void on_unmap(struct relet *relet, const struct wire_message *message)
 {
     struct wire_message answer = {.type = WIRE_UNMAPPED};
