@@ -349,7 +349,9 @@ static void test_a_server_fills_memory_that_its_client_pays_for(void **state)
     assert_true(status.moved <= CACHED + 3 * CACHED / 16);
 }
 
-/* A server that hangs with the lock. */
+/* A server that hangs with the lock: long enough for the client to unmap on a slow machine. */
+#define LOCK_NS (1500 * MS)
+
 static int hang(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
@@ -371,7 +373,7 @@ static int hang(void *arg)
 static int outlive(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
-    const struct sp_share_options options = {.rights = SP_SHARE_READ, .lock_ns = 50 * MS};
+    const struct sp_share_options options = {.rights = SP_SHARE_READ, .lock_ns = LOCK_NS};
     sp_container buffer = create_or_exit(task, 4);
     char *memory = map_or_exit(task, buffer, 0, 4, SP_MAP_WRITE);
     struct sp_container_state now;
