@@ -142,11 +142,12 @@ static char *read_all(struct search *search, const char *path, const struct sp_f
     char *bytes = malloc(room);
     struct sp_error error;
 
+    if (bytes == NULL)
+        errx(EXIT_CANNOT, "no memory for %s", path);
     for (;;) {
+        char *larger;
         int64_t count;
 
-        if (bytes == NULL)
-            errx(EXIT_CANNOT, "no memory for %s", path);
         count = sp_file_read(search->files, info->file, size, bytes + size, room - size, &error);
         if (count < 0) {
             warnx("%s: %s", path, error.text);
@@ -158,7 +159,10 @@ static char *read_all(struct search *search, const char *path, const struct sp_f
         if (size < room)
             break;
         room *= 2; /* it has grown */
-        bytes = realloc(bytes, room);
+        larger = realloc(bytes, room);
+        if (larger == NULL)
+            errx(EXIT_CANNOT, "no memory for %s", path);
+        bytes = larger;
     }
     *sizep = size;
     return bytes;

@@ -9,6 +9,9 @@
 #include "base/error.h"
 #include "trace/complaint.h"
 
+/* Reals beyond it are not taken for whole numbers: 2^62. */
+#define WHOLE_MOST 4611686018427387904.0
+
 /* ---- The layout ---- */
 
 static unsigned size_of(char type)
@@ -177,7 +180,7 @@ static int64_t value_of(const struct packed_field *field, const uint8_t *record)
     case 'd': {
         double real = load_real(at, field->type);
 
-        return real > -0x1p62 && real < 0x1p62 ? (int64_t)real : 0;
+        return real > -WHOLE_MOST && real < WHOLE_MOST ? (int64_t)real : 0;
     }
     default:
         return (int64_t)load(at, size_of(field->type));

@@ -146,7 +146,8 @@ static const struct option_row rows[] = {
 static void print_costs(FILE *out)
 {
     fputs("\nCosts, with their defaults:\n", out);
-#define COSTS_HELP(name, value, meaning) fprintf(out, "  %-12s %6uns  %s\n", #name, value, meaning);
+#define COSTS_HELP(name, value, meaning)                                                           \
+    fprintf(out, "  %-12s %6uns  %s\n", #name, (unsigned)(value), meaning);
     PLAY_COSTS(COSTS_HELP)
 #undef COSTS_HELP
     fprintf(out, "  %-12s %8u  reads and writes that the device does at once\n", "depth",
