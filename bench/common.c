@@ -3,44 +3,23 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "launch/gnuplot.h"
+#include "os/options.h"
 
 #define ROUNDS_MOST 10001u
 
 /* Enough with --smoke, which checks that all of it works. */
 #define SMOKE_ROUNDS 2u
-
-enum option_key {
-    OPTION_CORES = 256,
-    OPTION_ROUNDS,
-    OPTION_DIRECTORY,
-    OPTION_ONLY,
-    OPTION_PICTURE,
-    OPTION_JSON,
-    OPTION_SMOKE,
-    OPTION_HELP,
-};
-
-static const struct option option_table[] = {
-    {"cores", required_argument, NULL, OPTION_CORES},
-    {"rounds", required_argument, NULL, OPTION_ROUNDS},
-    {"directory", required_argument, NULL, OPTION_DIRECTORY},
-    {"only", required_argument, NULL, OPTION_ONLY},
-    {"picture", required_argument, NULL, OPTION_PICTURE},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"smoke", no_argument, NULL, OPTION_SMOKE},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
 
 void bench_fail(const struct bench *bench, const char *format, ...)
 {
@@ -67,65 +46,70 @@ void bench_note(struct bench *bench, const char *format, ...)
 
 /* ---- Options ---- */
 
-static void help(const struct bench_about *about)
+static int take_cores(void *bench, const char *name, const char *text, struct sp_error *error)
 {
-    printf("Usage: %s [options]\n\n%s\n\n%s\n\n", about->name, about->claim, about->details);
-    printf(
-        "  --cores same|different  all on one core (default), or the measuring thread on one\n"
-        "                          and servers, peers and handler threads on another\n"
-        "  --rounds N              rounds, each of which measures both sides (default: %u)\n"
-        "  --directory DIR         for files, where there are any (default: /dev/shm)\n"
-        "  --only TEXT             rows whose names contain TEXT (bench_kernel_swap)\n"
-        "  --picture FILE          draw the ratios as bars (.svg, .png, .pdf or .eps; needs gnuplot)\n"
-        "  --json                  print one JSON object\n"
-        "  --smoke                 a few small rounds: does it work? Nothing is judged\n"
-        "  --help\n\n"
-        "Exit status: 0 the claim held, 1 it did not, 2 it could not be measured.\n",
-        about->rounds);
+    bool different = strcmp(text, "different") == 0;
+
+    if (!different && strcmp(text, "same") != 0)
+        return error_set(error, EINVAL, "--%s: '%s' is neither same nor different", name, text);
+    ((struct bench *)bench)->different = different;
+    return 0;
 }
 
-static void take_option(struct bench *bench, int key)
+static int take_picture(void *bench, const char *name, const char *text, struct sp_error *error)
 {
-    struct sp_error error;
-    unsigned long number;
-    char *end;
+    struct sp_error why = {0};
+    int code = gnuplot_check(text, &(struct gnuplot_look){0}, &why);
 
-    switch (key) {
-    case OPTION_CORES:
-        bench->different = strcmp(optarg, "different") == 0;
-        if (!bench->different && strcmp(optarg, "same") != 0)
-            bench_fail(bench, "--cores: '%s' is neither same nor different", optarg);
-        break;
-    case OPTION_ROUNDS:
-        errno = 0;
-        number = strtoul(optarg, &end, 10);
-        if (*optarg < '0' || *optarg > '9' || *end != '\0' || errno != 0 || number == 0 ||
-            number > ROUNDS_MOST)
-            bench_fail(bench, "--rounds: '%s' is not a number from 1 to %u", optarg, ROUNDS_MOST);
-        bench->rounds = (unsigned)number;
-        break;
-    case OPTION_DIRECTORY:
-        bench->file_directory = optarg;
-        break;
-    case OPTION_ONLY:
-        bench->only = optarg;
-        break;
-    case OPTION_PICTURE:
-        bench->picture = optarg;
-        if (gnuplot_check(optarg, &(struct gnuplot_look){0}, &error) != 0)
-            bench_fail(bench, "--picture %s", error.text);
-        break;
-    case OPTION_JSON:
-        bench->json = true;
-        break;
-    case OPTION_SMOKE:
-        bench->smoke = true;
-        break;
-    case OPTION_HELP:
-        help(bench->about);
+    if (code != 0)
+        return error_set(error, -code, "--%s %s", name, why.text);
+    ((struct bench *)bench)->picture = text;
+    return 0;
+}
+
+#define FIELD(name) offsetof(struct bench, name)
+
+static const struct option_row rows[] = {
+    {"cores", OPTION_CALL, .take = take_cores, .value = "same|different",
+     .help =
+         "All on one core (same), or the measuring thread on one and servers, peers and handler "
+         "threads on another."},
+    {"rounds", OPTION_U32, FIELD(rounds), 1, ROUNDS_MOST, .value = "N",
+     .help = "Rounds, each of which measures both sides."},
+    {"directory", OPTION_TEXT, FIELD(file_directory), .value = "DIR",
+     .help = "For files, where there are any (/dev/shm)."},
+    {"only", OPTION_TEXT, FIELD(only), .value = "TEXT",
+     .help = "Rows whose names contain TEXT (bench_kernel_swap)."},
+    {"picture", OPTION_CALL, .take = take_picture, .value = "FILE",
+     .help = "Draw the ratios as bars (.svg, .png, .pdf or .eps; needs gnuplot)."},
+    {"json", OPTION_FLAG, FIELD(json), .help = "Print one JSON object."},
+    {"smoke", OPTION_FLAG, FIELD(smoke),
+     .help = "A few small rounds: does it work? Nothing is judged."},
+};
+
+/* Read the options, or end the program. */
+static void read_options(struct bench *bench, int argc, char **argv)
+{
+    char about[2048], notes[64];
+    struct options_syntax syntax = {
+        .program = bench->about->name,
+        .usage = "[options]",
+        .about = about,
+        .rows = rows,
+        .count = sizeof(rows) / sizeof(rows[0]),
+        .notes = notes,
+        .exit_statuses = "0 the claim held; 1 it did not; 2 it could not be measured"};
+    struct sp_error error = {0};
+
+    snprintf(about, sizeof(about), "%s\n\n%s", bench->about->claim, bench->about->details);
+    snprintf(notes, sizeof(notes), "It takes %u rounds by default.", bench->about->rounds);
+    switch (options_parse(argc, argv, &syntax, bench, &error)) {
+    case OPTIONS_RUN:
+        return;
+    case OPTIONS_EXIT:
         exit(0);
-    default:
-        exit(2); /* getopt has said why */
+    case OPTIONS_BAD:
+        bench_fail(bench, "%s", error.text);
     }
 }
 
@@ -149,15 +133,10 @@ static void choose_cores(struct bench *bench)
 
 void bench_init(struct bench *bench, const struct bench_about *about, int argc, char **argv)
 {
-    int key;
-
     memset(bench, 0, sizeof(*bench));
     bench->about = about;
     bench->log.read = bench->log.write = -1;
-    while ((key = getopt_long(argc, argv, "", option_table, NULL)) != -1)
-        take_option(bench, key);
-    if (optind < argc)
-        bench_fail(bench, "unexpected argument '%s'", argv[optind]);
+    read_options(bench, argc, argv);
     if (bench->rounds == 0)
         bench->rounds = bench->smoke ? SMOKE_ROUNDS : about->rounds;
     choose_cores(bench);

@@ -1,8 +1,9 @@
 /* The selfpage command.
  *
- * HOW DO I ADD A SUBCOMMAND? One line in `commands` below, and a folder beside run/ with a function
- * that takes argc and argv and returns an exit status of base/exits.h. Its options are a table of
- * os/options.h, from which its help comes. The test command_line calls every line of the list, and
+ * HOW DO I ADD A SUBCOMMAND? A folder beside run/ with a function that takes argc and argv and returns
+ * an exit status of base/exits.h, its header, and a CMakeLists.txt that makes it the layer
+ * selfpage/FOLDER (top/ has the shortest one); and one line in `commands` below, with the #include.
+ * Its options are a table of os/options.h, from which its help comes. The test command_line calls every line of the list, and
  * fails if `selfpage NAME --help`, -h or `selfpage help NAME` does not explain all options. */
 #include <signal.h>
 #include <stdio.h>

@@ -2,7 +2,9 @@
  *
  * HOW DO I ADD AN ARBITER? One file in this folder that defines `const struct sp_arbiter arbiter_NAME`
  * (include/selfpage/arbiter.h has the interface, and a complete arbiter of forty lines), and one line
- * below. fcfs.c is the shortest; maxmin.c shows how level.h does most of the work. */
+ * below. fcfs.c is the shortest; maxmin.c shows how level.h does most of the work. A test expects that
+ * of two tasks that want everything each gets half; an arbiter that is not meant to do so is named in
+ * test_the_hoarder of tests/arbiter/known_answers_test.c, where the reason belongs. */
 #ifndef ARBITER_REGISTRY_H
 #define ARBITER_REGISTRY_H
 

@@ -1,5 +1,9 @@
-/* The eviction policies that come with Selfpage. Adding one takes a file in this folder that
- * defines `const struct sp_policy policy_NAME`, and its line below. */
+/* The eviction policies that come with Selfpage.
+ *
+ * HOW DO I ADD A POLICY? One file in this folder that defines `const struct sp_policy policy_NAME`
+ * (include/selfpage/policy.h tells the whole story; fifo.c is the shortest), and its line below. Then
+ * `SELFPAGE_REGENERATE=1 tests/test_policy_live_distance` in the build directory writes its rows into
+ * README.md; that test fails without them, and if the policy runs live and is far from its replay. */
 #ifndef POLICY_REGISTRY_H
 #define POLICY_REGISTRY_H
 

@@ -107,9 +107,9 @@ static void options_are_checked(void **state)
     assert_int_equal(run("bench_soft_fault", "--cores some 2>&1", output), 2);
     assert_non_null(strstr(output, "'some' is neither same nor different"));
     assert_int_equal(run("bench_soft_fault", "--rounds 0 2>&1", output), 2);
-    assert_non_null(strstr(output, "'0' is not a number from 1 to"));
+    assert_non_null(strstr(output, "\"0\" is not a number from 1 to"));
     assert_int_equal(run("bench_soft_fault", "everything 2>&1", output), 2);
-    assert_non_null(strstr(output, "unexpected argument 'everything'"));
+    assert_non_null(strstr(output, "unexpected argument \"everything\""));
     free(output);
 }
 

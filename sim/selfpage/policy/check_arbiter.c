@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "adapter/arbiter.h"
@@ -18,6 +15,7 @@
 #include "check/arbiter.h"
 #include "os/options.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/policy/check_child.h"
 #include "selfpage/policy/check_guard.h"
 
 #define ROUNDS  100u
@@ -57,9 +55,8 @@ struct check_arbiter_command {
 /* Memory that the processes of a check share. */
 struct check_arbiter_shared {
     struct check_log log;
-    uint64_t seed;      /* of the round */
-    bool done;          /* the stage came to its end, or to a breach that it noted */
-    bool unable;        /* memory was short: nothing can be said */
+    uint64_t seed; /* of the round */
+    struct check_child child;
     bool not_quiet;     /* the sandbox cannot be set up */
     uint64_t answers[]; /* by round, of the first stage */
 };
@@ -68,6 +65,7 @@ struct check_arbiter_run {
     const struct check_arbiter_command *command;
     const struct arbiter_choice *choice;
     struct check_arbiter_shared *shared;
+    enum check_arbiter_stage stage;
 };
 
 static struct guarded guards[4]; /* known to the signal handler: self and owns, twice */
@@ -178,48 +176,12 @@ static bool stage_quiet(const struct check_arbiter_run *run)
 
 /* ---- Processes ---- */
 
-_Noreturn static void be_child(const struct check_arbiter_run *run, enum check_arbiter_stage stage,
-                               pid_t parent)
+static bool stage_main(void *context)
 {
-    struct rlimit no_core = {0, 0};
-    bool able;
+    const struct check_arbiter_run *run = context;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    setrlimit(RLIMIT_CORE, &no_core);
-    able = check_guard_signals(&run->shared->log, guards, sizeof(guards) / sizeof(guards[0]));
-    if (able)
-        able = stage == STAGE_QUIET ? stage_quiet(run) : stage_rounds(run, stage);
-    run->shared->unable = !able;
-    run->shared->done = true;
-    _exit(0);
-}
-
-static int run_stage(const struct check_arbiter_run *run, enum check_arbiter_stage stage,
-                     struct sp_error *error)
-{
-    struct check_arbiter_shared *shared = run->shared;
-    pid_t self = getpid(), child;
-    int status;
-
-    shared->done = shared->unable = false;
-    child = fork();
-    if (child == 0)
-        be_child(run, stage, self);
-    if (child < 0)
-        return error_set(error, errno, "cannot start a process: %s", strerror(errno));
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return error_set(error, errno, "cannot wait for a process: %s", strerror(errno));
-    if (shared->unable)
-        return error_set(error, ENOMEM, "no memory for a check");
-    if (!shared->done && shared->log.breach[0] == '\0')
-        check_text_breach(&shared->log,
-                          WIFSIGNALED(status) ? "it ends the process by signal %d"
-                                              : "it ends the process, with status %d",
-                          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    return 0;
+    return check_guard_signals(&run->shared->log, guards, sizeof(guards) / sizeof(guards[0])) &&
+           (run->stage == STAGE_QUIET ? stage_quiet(run) : stage_rounds(run, run->stage));
 }
 
 /* ---- The command ---- */
@@ -246,7 +208,7 @@ static int check_choice(const struct check_arbiter_command *command, const char 
                         const struct arbiter_choice *choice)
 {
     size_t size = sizeof(struct check_arbiter_shared) + command->rounds * sizeof(uint64_t);
-    struct check_arbiter_run run = {command, choice, NULL};
+    struct check_arbiter_run run = {command, choice, NULL, STAGE_RULES};
     struct sp_error error;
     int result = 0;
 
@@ -258,7 +220,8 @@ static int check_choice(const struct check_arbiter_command *command, const char 
     for (int stage = 0; stage < STAGES && result == 0; stage++) {
         if (stage == STAGE_QUIET && command->no_sandbox)
             break;
-        result = run_stage(&run, (enum check_arbiter_stage)stage, &error);
+        run.stage = (enum check_arbiter_stage)stage;
+        result = check_child_run(&run.shared->child, &run.shared->log, stage_main, &run, &error);
         if (run.shared->log.breach[0] != '\0')
             break;
     }

@@ -4,12 +4,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "selfpage/policy/check_child.h"
 #include "selfpage/policy/check_guard.h"
 
 /* Rounds of the stages that repeat those of the first, at most. */
@@ -31,8 +30,7 @@
 /* Memory that the processes of a check share. */
 struct check_run_shared {
     struct check_result result;
-    bool done;             /* the stage came to its end, or to a breach that it noted */
-    bool unable;           /* memory was short: nothing can be said */
+    struct check_child child;
     uint32_t victims_most; /* by round */
     uint32_t counts_most;
     uint32_t victims[]; /* counts by round, then answers by round */
@@ -367,53 +365,18 @@ static bool (*const stages[CHECK_STAGES])(const struct stage_run *run) = {
 
 /* ---- Processes ---- */
 
-_Noreturn static void be_child(const struct stage_run *run, enum check_stage stage, pid_t parent)
+static bool stage_main(void *context)
 {
-    struct rlimit no_core = {0, 0};
+    struct stage_run *run = context;
+    struct check_result *result = &run->shared->result;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    setrlimit(RLIMIT_CORE, &no_core);
-    if (!check_guard_signals(&run->shared->result.log, guards, 2) || !stages[stage](run))
-        run->shared->unable = true;
-    run->shared->done = true;
-    _exit(0);
+    return check_guard_signals(&result->log, guards, 2) && stages[result->stage](run);
 }
 
-/* Say what the end of a process that did not say anything itself means. */
-static void judge_end(struct check_run_shared *shared, int status)
+static int run_stage(struct stage_run *run, enum check_stage stage, struct sp_error *error)
 {
-    struct check_log *log = &shared->result.log;
-
-    if (shared->done || log->breach[0] != '\0')
-        return;
-    if (WIFSIGNALED(status))
-        check_text_breach(log, "it ends the process by signal %d", WTERMSIG(status));
-    else
-        check_text_breach(log, "it ends the process, with status %d", WEXITSTATUS(status));
-}
-
-static int run_stage(const struct stage_run *run, enum check_stage stage, struct sp_error *error)
-{
-    struct check_run_shared *shared = run->shared;
-    pid_t self = getpid(), child;
-    int status;
-
-    shared->done = shared->unable = false;
-    shared->result.stage = stage;
-    child = fork();
-    if (child == 0)
-        be_child(run, stage, self);
-    if (child < 0)
-        return error_set(error, errno, "cannot start a process: %s", strerror(errno));
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return error_set(error, errno, "cannot wait for a process: %s", strerror(errno));
-    judge_end(shared, status);
-    if (shared->unable)
-        return error_set(error, ENOMEM, "no memory for the check");
-    return 0;
+    run->shared->result.stage = stage;
+    return check_child_run(&run->shared->child, &run->shared->result.log, stage_main, run, error);
 }
 
 /* What a policy that was written for another simulator need not be able to do. */

@@ -258,9 +258,10 @@
         over('Faults', 'a second', lines('faults_per_second'));
         over('Pages from swap', 'a second', lines('swapped_in_per_second'));
         over('Pages to swap', 'a second', lines('swapped_out_per_second'));
-        over('Physmem', 'frames', ['held', 'free'].map(function (n) {
-            return { label: n, data: points(x, data.physmem[n]) };
-        }));
+        if (data.physmem.free.some(function (value) { return value !== null; }))
+            over('Physmem', 'frames', ['held', 'free'].map(function (n) {
+                return { label: n, data: points(x, data.physmem[n]) };
+            }));
         if (data.swap)
             over('Swap', 'slots', [{ label: 'used', data: points(x, data.swap.used) }]);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "selfpage/report/rows.h"
 #include "selfpage/report/series.h"
 
 /* A list of numbers longer than this is thinned to every second, third ... of them. */
@@ -59,14 +60,16 @@ static int add(json_t *results, const char *path, const char *kind, json_t *data
     return result != NULL && json_array_append_new(results, result) == 0 ? 0 : no_memory(error);
 }
 
-/* The looks that came before something else, or the end of the file. */
+/* The looks, or the rows, that came before something else, or the end of the file. */
 static int add_looks(json_t *results, const char *path, json_t *looks, struct sp_error *error)
 {
-    json_t *series;
+    json_t *made, *series;
 
     if (json_array_size(looks) == 0)
         return 0;
-    series = series_make(looks);
+    made = rows_is_row(json_array_get(looks, 0)) ? rows_to_looks(looks) : json_incref(looks);
+    series = made != NULL ? series_make(made) : NULL;
+    json_decref(made);
     json_array_clear(looks);
     return series != NULL ? add(results, path, "series", series, error) : no_memory(error);
 }
@@ -75,11 +78,15 @@ static int add_looks(json_t *results, const char *path, json_t *looks, struct sp
 static int take(json_t *results, const char *path, json_t *looks, json_t *value,
                 struct sp_error *error)
 {
+    bool row = rows_is_row(value);
     int code;
 
-    if (series_is_look(value))
+    if ((row || series_is_look(value)) &&
+        (json_array_size(looks) == 0 || rows_is_row(json_array_get(looks, 0)) == row))
         return json_array_append_new(looks, value) == 0 ? 0 : no_memory(error);
     code = add_looks(results, path, looks, error);
+    if (code == 0 && (row || series_is_look(value)))
+        return json_array_append_new(looks, value) == 0 ? 0 : no_memory(error);
     if (code != 0) {
         json_decref(value);
         return code;

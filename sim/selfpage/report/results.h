@@ -8,7 +8,7 @@
 
 /* Read `path` (- is standard input), which holds JSON values one behind the other, and add to `results`,
  * an array, an object {file, kind, data} for each of them. Kinds are run, bench, replay, series, other;
- * looks of selfpage top that follow each other are one series. Long lists of numbers in what
+ * looks of selfpage top, and rows of run --series, that follow each other are one series. Long lists of numbers in what
  * `bench` printed are thinned. Returns 0, or a negative errno with a text: the file cannot be read, or
  * is no JSON, or holds none. */
 int results_read(json_t *results, const char *path, struct sp_error *error);

@@ -18,7 +18,8 @@ bool series_is_look(const json_t *value);
  *
  *   looks    how many there were      tasks_left_out   how many tasks are not in it
  *   seconds  of each point
- *   physmem  {held, free}             swap   {used, stores, loads}, or null
+ *   physmem  {held, free}, with null where looks have no physmem
+ *   swap     {used, stores, loads}, or null
  *   tasks    [{name, held, demand, faults_per_second, swapped_in_per_second, swapped_out_per_second}]
  *
  * Each is a list as long as `seconds`, with null where a task was not there. With more looks than

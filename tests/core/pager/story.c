@@ -42,6 +42,7 @@ static struct story *begin(struct pager_config config, uint32_t guaranteed, uint
     story->memory = aligned_alloc(64, size);
     assert_non_null(story->memory);
     memset(story->memory, 0, size);
+    memset(&story->pager, 0xa5, sizeof(story->pager)); /* whatever was there before */
     pager_init(&story->pager, &config, story->memory);
     pager_growth_allow(&story->pager, guaranteed, extra);
     return story;

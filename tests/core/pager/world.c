@@ -652,6 +652,7 @@ void world_init(struct world *world, const struct world_options *options)
     memset(world->memory, 0, size);
     for (sp_page page = 0; page <= options->pages; page++)
         world->page[page].kernel_slot = PAGER_NONE;
+    memset(&world->pager, 0xa5, sizeof(world->pager)); /* whatever was there before */
     pager_init(&world->pager, &config, world->memory);
     pager_growth_allow(&world->pager, options->guaranteed, options->extra);
     world->pool = options->extra;
