@@ -12,8 +12,17 @@
 #include <unistd.h>
 
 /* Looks at all processes while some are killed, since one may have started another one before; and
- * while some cannot be told, with a pause: in the middle of execve a process has no environment. */
+ * while some cannot be told or are still dying, with a pause: in the middle of execve a process has no
+ * environment. */
 enum { LOOKS = 100, DOUBTFUL_LOOKS = 10, PAUSE_NS = 2000000 };
+
+/* Processes that are remembered, so that each counts once. */
+enum { REMEMBERED = 512 };
+
+struct killed {
+    pid_t pid[REMEMBERED];
+    unsigned count;
+};
 
 /* What came of one look. */
 struct look_result {
@@ -89,8 +98,33 @@ static pid_t number_of(const char *name)
     return *name == '\0' ? number : 0;
 }
 
+static bool is_remembered(const struct killed *killed, pid_t pid)
+{
+    unsigned count = killed->count < REMEMBERED ? killed->count : REMEMBERED;
+
+    for (unsigned i = 0; i < count; i++)
+        if (killed->pid[i] == pid)
+            return true;
+    return false;
+}
+
+/* Kill a process, unless that was done before and it is still dying. */
+static void kill_once(pid_t pid, struct killed *killed, struct look_result *result)
+{
+    if (is_remembered(killed, pid)) {
+        result->doubtful++;
+        return;
+    }
+    if (kill(pid, SIGKILL) != 0)
+        return;
+    if (killed->count < REMEMBERED)
+        killed->pid[killed->count] = pid;
+    killed->count++;
+    result->killed++;
+}
+
 static void kill_if_marked(int processes, const char *name, const char *entry,
-                           struct look_result *result)
+                           struct killed *killed, struct look_result *result)
 {
     pid_t pid = number_of(name);
     char path[32] = "";
@@ -104,14 +138,14 @@ static void kill_if_marked(int processes, const char *name, const char *entry,
     if (environment < 0)
         return;
     if (is_marked(environment, entry, &empty))
-        result->killed += kill(pid, SIGKILL) == 0;
+        kill_once(pid, killed, result);
     else if (empty && has_program(processes, name))
         result->doubtful++;
     close(environment);
 }
 
 /* Look at each process once. */
-static struct look_result look(const char *entry)
+static struct look_result look(const char *entry, struct killed *killed)
 {
     _Alignas(struct entry) char names[4096];
     int processes = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -124,7 +158,7 @@ static struct look_result look(const char *entry)
         for (long at = 0; at < size;) {
             const struct entry *process = (const struct entry *)(const void *)(names + at);
 
-            kill_if_marked(processes, process->name, entry, &result);
+            kill_if_marked(processes, process->name, entry, killed, &result);
             at += process->size;
         }
     close(processes);
@@ -134,12 +168,12 @@ static struct look_result look(const char *entry)
 unsigned marked_kill(const char *entry)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    unsigned killed = 0, doubtful = 0;
+    struct killed killed = {.count = 0};
+    unsigned doubtful = 0;
 
     for (unsigned i = 0; i < LOOKS && doubtful < DOUBTFUL_LOOKS; i++) {
-        struct look_result result = look(entry);
+        struct look_result result = look(entry, &killed);
 
-        killed += result.killed;
         if (result.killed > 0)
             continue;
         if (result.doubtful == 0)
@@ -147,5 +181,5 @@ unsigned marked_kill(const char *entry)
         doubtful++;
         nanosleep(&pause, NULL);
     }
-    return killed;
+    return killed.count;
 }

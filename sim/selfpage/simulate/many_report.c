@@ -141,12 +141,12 @@ static int add_plays(json_t *plays, const struct many_results *results)
 
     for (uint64_t i = 0; i < results->count; i++) {
         const struct many_result *result = many_report_result(results, i);
+        uint64_t seed = results->first_seed + i;
         char hash[24];
 
         snprintf(hash, sizeof hash, "%016llx", (unsigned long long)result->hash);
         if (json_array_append_new(
-                plays, json_pack("{s:I,s:s,s:s,s:I,s:f,s:s}", "seed",
-                                 (json_int_t)(results->first_seed + i), "state",
+                plays, json_pack("{s:I,s:s,s:s,s:I,s:f,s:s}", "seed", (json_int_t)seed, "state",
                                  states[result->state], "hash", hash, "events_played",
                                  (json_int_t)result->events, "virtual_seconds",
                                  (double)result->virtual_ns / 1e9, "why", result->why)) != 0)

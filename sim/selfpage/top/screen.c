@@ -1,6 +1,7 @@
 #include "selfpage/top/screen.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <ncurses.h>
@@ -116,7 +117,7 @@ static void draw_swap(const struct view *view)
     mvprintw(3, 0, "swap     %7u of %u slots  in %.0f /s  out %.0f /s", s->used, s->slots,
              view->rates.swapped_in, view->rates.swapped_out);
     if (s->failed + s->corrupt > 0)
-        printw("  %llu FAILED", (unsigned long long)(s->failed + s->corrupt));
+        printw("  %" PRIu64 " FAILED", s->failed + s->corrupt);
     draw_spark(3, SPARK_COLUMN, COLS - SPARK_COLUMN, &view->swapping,
                most_of(&view->swapping, VIEW_SAMPLES));
 }
