@@ -76,7 +76,7 @@ static void on_tick(uv_timer_t *timer)
             if (run->servers[i].observer.link.fd >= 0)
                 observer_ask(&run->servers[i].observer);
     series_write(&run->series, ms * 1000000, &run->outcome);
-    if (ms / every != (ms - TICK_MS) / every)
+    if (ms >= every && ms / every != (ms - TICK_MS) / every)
         report_table(&run->report, &run->outcome, state_seconds(run));
 }
 
