@@ -43,6 +43,7 @@ static void store_refuse(struct swap_job *job, uint32_t wanted, int error)
     const struct swap_client *books = swap_map_client(map, job->number);
     char text[WIRE_TEXT];
 
+    check(error < 0 && books != NULL && !job->answered);
     snprintf(text, sizeof(text),
              "no room for %u pages: %u of %u reserved slots are used, %u of the device's %u are "
              "unreserved",
@@ -183,6 +184,7 @@ int books_begin(struct swap_job *job)
 /* The device need not keep the page of a slot that is free now. */
 static void slot_settle(const struct swap_job *job, uint32_t slot)
 {
+    check(slot < job->service->map.slots);
     if (job->service->map.slot[slot].state == SWAP_SLOT_FREE)
         swap_device_discard(job->device, slot, 1);
 }
@@ -261,6 +263,7 @@ static int page_commit(const struct swap_job *job, const struct swap_page *page)
 {
     int error = swap_map_commit(&job->service->map, page->slot, page->checksum);
 
+    check(page->pinned && (error == 0 || error == -ECANCELED));
     if (error < 0)
         slot_settle(job, page->slot);
     return error;

@@ -331,6 +331,7 @@ static void books_remove(const struct client_table *table, uint32_t number)
             swap_device_discard(table->device, slot, 1);
     }
     swap_map_remove(map, number);
+    check(swap_map_client(map, number) == NULL);
 }
 
 void client_settle(struct client_table *table, struct client *client)

@@ -21,8 +21,10 @@ static int head_begin(struct swap_device *device, const char *place, struct sp_e
  * acknowledged. */
 static int first_sync(const struct swap_device *device, const char *name, struct sp_error *error)
 {
-    int code = device->backend->sync(device->state);
+    int code;
 
+    check(device->sync && device->backend->sync != NULL);
+    code = device->backend->sync(device->state);
     if (code < 0)
         return error_set(error, -code, "cannot sync %s: %s", name, strerror(-code));
     return 0;
@@ -110,6 +112,7 @@ uint64_t swap_device_epoch(struct swap_device *device)
     uint64_t epoch;
 
     pthread_mutex_lock(&device->lock);
+    check(device->syncs_failed <= device->syncs_ended);
     epoch = device->syncs_failed;
     pthread_mutex_unlock(&device->lock);
     return epoch;
@@ -118,10 +121,10 @@ uint64_t swap_device_epoch(struct swap_device *device)
 /* Sync, for all that wait. With the lock, which is released meanwhile. */
 static void sync_lead(struct swap_device *device)
 {
+    bool suspect = device->suspect;
     int code;
 
-    bool suspect = device->suspect;
-
+    check(device->syncs_begun == device->syncs_ended);
     device->syncs_begun++;
     pthread_mutex_unlock(&device->lock);
     code = suspect && device->index != NULL ? swap_index_rewrite(device->index) : 0;

@@ -23,6 +23,7 @@ uint32_t fair_cost(const struct swap_job *job)
 
 static bool same_page(const struct swap_page *load, const struct swap_page *other, uint8_t kind)
 {
+    check(kind == SWAP_JOB_STORE || kind == SWAP_JOB_FREE);
     if (kind == SWAP_JOB_FREE)
         return load->slot == other->slot;
     return load->extent == other->extent && load->offset == other->offset;
@@ -47,6 +48,7 @@ static struct swap_job *place_of(const struct client *client, const struct swap_
     struct swap_job *behind = NULL, *job;
     uint32_t passed = 0;
 
+    check(load->kind == SWAP_JOB_LOAD);
     for (job = client->first_job; job != NULL; job = job->next) {
         if (job->kind == SWAP_JOB_LOAD || job->kind == SWAP_JOB_RESERVE) {
             behind = job;
@@ -111,6 +113,7 @@ static struct client *take(struct swap_turns *turns, struct client **first, stru
 void fair_add(struct swap_turns *turns, struct client *client, struct swap_job *job)
 {
     queue_insert(client, job);
+    check(client->first_job != NULL && client->last_job->next == NULL);
     turns->loads += job->kind == SWAP_JOB_LOAD;
     if (client->has_turn)
         return;
@@ -133,6 +136,7 @@ struct client *fair_take(struct swap_turns *turns)
 
 void fair_return(struct swap_turns *turns, struct client *client)
 {
+    check(!client->has_turn && client->references > 0);
     if (client->first_job != NULL || client->fresh) {
         client->fresh = false;
         append(turns, &turns->first, &turns->last, client);

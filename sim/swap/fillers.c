@@ -17,6 +17,7 @@ uint32_t fillers_room(uint32_t count)
 static bool filler_make(struct swap_page *page, struct swap_map *map, uint32_t client,
                         uint32_t slot)
 {
+    check(slot < map->slots);
     *page = (struct swap_page){.slot = slot, .filler = true};
     if (swap_map_load(map, client, slot, &page->checksum) < 0)
         return false;
@@ -30,6 +31,7 @@ static uint32_t gap_behind(const struct swap_job *job, uint32_t i)
     const struct swap_page *page = &job->page[i];
     uint32_t gap;
 
+    check(i < job->count && job->count <= job->room);
     if (i + 1 >= job->count || !page[0].pending || !page[1].pending || page[1].slot <= page[0].slot)
         return 0;
     gap = page[1].slot - page[0].slot - 1;

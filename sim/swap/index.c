@@ -74,6 +74,7 @@ static uint64_t header_check(const struct index_header *header)
 static int bytes_write(const struct swap_index *index, const void *bytes, uint32_t count,
                        uint64_t offset)
 {
+    check(count > 0 && offset + count <= swap_index_data_offset(index->slots));
     return index->backend->head_write(index->device, offset, bytes, count);
 }
 
@@ -363,6 +364,7 @@ int swap_index_rewrite(struct swap_index *index)
     int code = 0;
 
     pthread_mutex_lock(&index->lock);
+    check((index->clients_written >> (CLIENT_BLOCKS - 1)) <= 1);
     for (uint32_t block = 0; block < CLIENT_BLOCKS && code == 0; block++)
         if ((index->clients_written >> block & 1) != 0)
             code = clients_block_write(index, block);

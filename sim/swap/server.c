@@ -22,6 +22,7 @@
 
 static struct swap_service *service_of(const struct connection *connection)
 {
+    check(connection->server->user != NULL);
     return connection->server->user;
 }
 

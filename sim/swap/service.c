@@ -208,6 +208,7 @@ static void load_note(struct swap_service *service, const struct swap_job *job)
 /* Is this load the only one there is, and the device quick? Then it is faster done than handed over. */
 static bool job_is_lone(const struct swap_service *service, const struct swap_job *job)
 {
+    check(service->running_loads <= service->running);
     return job->kind == SWAP_JOB_LOAD && service->turns.loads == 0 && service->running_loads == 0 &&
            service->load_ns < SERVICE_QUICK_NS;
 }
@@ -244,6 +245,7 @@ static void job_run(struct swap_job *job)
 {
     struct swap_service *service = job->service;
 
+    check(service->threaded && job->session->jobs > 0);
     if (job_is_lone(service, job)) {
         job_transfer(job);
         load_note(service, job);
@@ -348,6 +350,7 @@ static void on_read(uv_check_t *handle)
 {
     struct swap_service *service = handle->data;
 
+    check(service->threaded && handle == &service->read);
     uv_check_stop(&service->read);
     uv_idle_stop(&service->busy);
     queue_pump(service);
@@ -445,6 +448,7 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
 /* A device that existed may hold pages of slots that are free by now. */
 static void slots_discard(struct swap_service *service)
 {
+    check(service->map.leaving == 0 && service->running == 0);
     for (uint32_t slot = 0; service->device.facts.existed && slot < service->map.slots; slot++)
         if (service->map.slot[slot].state == SWAP_SLOT_FREE)
             swap_device_discard(&service->device, slot, 1);

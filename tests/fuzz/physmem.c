@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The books agree with each other. */
-static void check(const struct service *service)
+static void check_books(const struct service *service)
 {
     const char *wrong = physmem_check(service->physmem);
 
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     service.server.log.fd = -1;
     live_play(&loop, data, size);
-    check(&service);
+    check_books(&service);
     server_stop(&service.server);
     uv_run(&loop, UV_RUN_DEFAULT);
     service_fini(&service);

@@ -9,21 +9,25 @@
 
 static uint32_t divide_up(uint32_t a, uint32_t b)
 {
+    check(b > 0);
     return a / b + (a % b != 0);
 }
 
 static size_t container_size(uint32_t slots)
 {
+    check(slots > 0 && slots <= CONTAINER_SLOTS_MAX);
     return sizeof(struct container) + divide_up(slots, NODE_SLOTS) * sizeof(struct extent_node *);
 }
 
 static size_t node_size(const struct extent_node *node)
 {
+    check(node->limit > 0 && node->limit <= NODE_EXTENTS);
     return sizeof(*node) + node->limit * sizeof(struct extent *);
 }
 
 static size_t extent_size(uint32_t pages)
 {
+    check(pages > 0 && pages <= EXTENT_PAGES);
     return sizeof(struct extent) + pages * sizeof(struct container_slot);
 }
 
@@ -48,6 +52,7 @@ static void extent_free(const struct allocator *allocator, struct extent *extent
 
 static void node_free(const struct allocator *allocator, struct extent_node *node)
 {
+    check(node->used > 0 && node->used <= node->limit);
     for (uint32_t i = 0; i < node->limit; i++)
         if (node->extent[i] != NULL)
             extent_free(allocator, node->extent[i]);
@@ -84,6 +89,7 @@ static struct extent_node *node_make(const struct allocator *allocator, struct c
     uint32_t limit = extents < NODE_EXTENTS ? extents : NODE_EXTENTS;
     struct extent_node *node = container->node[number];
 
+    check(limit > 0 && number <= (container->slots - 1) / NODE_SLOTS);
     if (node != NULL)
         return node;
     node = memory_new(allocator, sizeof(*node) + limit * sizeof(struct extent *));

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/allocator.h"
+#include "base/assert.h"
 
 #define CONTAINER_SLOTS_MAX (UINT32_C(1) << 24)
 #define EXTENT_PAGES        256u
@@ -127,6 +128,7 @@ uint32_t container_skip(const struct container *container, uint32_t slot);
 
 static inline struct container_slot *extent_slot(struct extent *extent, uint32_t slot)
 {
+    check(extent->clean == NULL && slot % EXTENT_PAGES < extent->pages);
     return &extent->slot[slot % EXTENT_PAGES];
 }
 

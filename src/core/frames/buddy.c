@@ -24,6 +24,7 @@ int buddy_init(struct buddy *buddy, const struct allocator *allocator, uint32_t 
         next += bitmap_words(frames >> order);
     }
     buddy_free(buddy, 0, frames);
+    check(buddy->free == frames);
     return 0;
 }
 

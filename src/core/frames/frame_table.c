@@ -20,6 +20,7 @@ int frame_table_init(struct frame_table *table, const struct allocator *allocato
         buddy_fini(&table->buddy);
         return -ENOMEM;
     }
+    check(frame_table_available(table) == frames);
     return 0;
 }
 
@@ -55,6 +56,7 @@ static void block_break(struct frame_table *table, uint32_t frame)
 {
     unsigned order = table->frame[frame].order;
 
+    check(order <= table->buddy.max_order);
     while (order-- > 0) {
         uint32_t half = UINT32_C(1) << order;
         uint32_t other = (frame ^ half) & ~(half - 1);

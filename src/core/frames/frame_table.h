@@ -20,6 +20,7 @@
 #ifndef CORE_FRAMES_FRAME_TABLE_H
 #define CORE_FRAMES_FRAME_TABLE_H
 
+#include "base/assert.h"
 #include "core/frames/buddy.h"
 
 enum frame_state {
@@ -57,6 +58,7 @@ void frame_table_fini(struct frame_table *table);
 /* Frames that can be given out now, soft ones included. */
 static inline uint32_t frame_table_available(const struct frame_table *table)
 {
+    check(table->buddy.free + table->used + table->soft <= table->frames);
     return table->buddy.free + table->soft;
 }
 

@@ -56,6 +56,7 @@ static bool goes_on(const struct pager *pager, const struct pager_run *run, sp_p
 {
     int64_t distance = (int64_t)page - run->next;
 
+    check(run->faults > 0);
     if (run->stride == 0 || distance % run->stride != 0)
         return false;
     distance /= run->stride;
@@ -93,6 +94,7 @@ static struct pager_run *run_of(struct pager *pager, sp_page page)
         if (run->time < oldest->time)
             oldest = run;
     }
+    check(oldest->time < ahead->clock);
     *oldest = (struct pager_run){.last = page};
     return oldest;
 }
@@ -115,6 +117,7 @@ static uint32_t window_of(const struct pager *pager, const struct pager_run *run
     uint32_t enough = run->stride == 1 || run->stride == -1 ? 2 : 3;
     uint32_t window = run->window == 0 ? WINDOW_FIRST : 2 * run->window;
 
+    check(run->faults > 0 && run->last < pager->config.pages);
     if (run->faults < enough)
         return 0;
     window = least_of(window, least_of(pager->ahead.most, pager->config.read_ahead));
@@ -126,6 +129,7 @@ static bool is_wanted(const struct pager *pager, sp_page page)
 {
     const struct sp_policy *policy = pager->config.policy;
 
+    check(page < pager->config.pages);
     return pager->page[page].state == PAGE_SWAPPED &&
            (policy->ahead == NULL || policy->ahead(pager->policy_state, page));
 }
@@ -144,6 +148,7 @@ static bool load_ahead(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
+    check(p->state == PAGE_SWAPPED);
     if (!slots_take(pager, page))
         return false;
     pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
@@ -157,6 +162,7 @@ static bool load_ahead(struct pager *pager, sp_page page)
 
 static sp_page page_at(const struct pager_run *run, uint32_t step)
 {
+    check(run->stride != 0 && step <= run->window);
     return (sp_page)((int64_t)run->from + (int64_t)step * run->stride);
 }
 
@@ -196,6 +202,7 @@ static void frames_refill(struct pager *pager, uint32_t pages)
 {
     uint32_t wanted = slots_high(pager) + pages;
 
+    check(pager->free + pager->leaving <= pager->held);
     if (pages > 0 && !pager->allocating && !growth_may_ask(pager) &&
         pager->free + pager->leaving < wanted)
         evict_pages(pager, wanted - pager->free - pager->leaving, false);
@@ -219,6 +226,7 @@ void ahead_load(struct pager *pager, sp_page page)
     run->from = (sp_page)((int64_t)page + run->stride);
     run->length = length_of(pager, run, page);
     run->next = run->from + (int64_t)run->length * run->stride;
+    check(run->length <= run->window);
     if (run->stride > 0)
         load(pager, page);
     load_window(pager, run);

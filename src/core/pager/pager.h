@@ -42,6 +42,7 @@
 #include <selfpage/stats.h>
 #include <selfpage/task.h>
 
+#include "base/assert.h"
 #include "base/random.h"
 #include "shm/frame_stack.h"
 
@@ -290,6 +291,7 @@ void pager_offer_freed(struct pager *pager);
  * or, if it needs a round trip, has been noted. False: there is none left. */
 static inline bool pager_next_effect(struct pager *pager, struct pager_effect *effect)
 {
+    check(pager->effects_end <= pager->effects_most);
     if (pager->effects_next < pager->effects_end) {
         *effect = pager->effect[pager->effects_next++];
         return true;
@@ -307,6 +309,7 @@ uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *f
 
 static inline uint32_t pager_next_neighbours(struct pager *pager, const struct pager_effect *first)
 {
+    check(pager->effects_next <= pager->effects_end);
     return pager->effects_next == pager->effects_end ? 1 : pager_take_neighbours(pager, first);
 }
 

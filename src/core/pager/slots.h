@@ -2,6 +2,7 @@
 #ifndef CORE_PAGER_SLOTS_H
 #define CORE_PAGER_SLOTS_H
 
+#include "base/assert.h"
 #include "core/pager/pager.h"
 
 /* Note which frames physmem has taken from the frame stack. */
@@ -10,6 +11,7 @@ void slots_sweep(struct pager *pager);
 /* Each call that may store pages or return frames begins with this. */
 static inline void slots_begin(struct pager *pager)
 {
+    check(pager->free <= pager->held);
     pager->stores_now = 0;
     pager->returns_now = 0;
     if (frame_offers_were_taken(&pager->offers))

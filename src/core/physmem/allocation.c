@@ -23,6 +23,7 @@ struct span {
 static bool span_extent(struct extent *extent, uint32_t slot, uint32_t stop, uint32_t frames,
                         bool squash, struct span *span)
 {
+    check(slot < stop && span->need <= frames);
     for (; slot < stop; slot++, span->slots++) {
         if (extent != NULL && slot_is_allocated(extent_slot(extent, slot))) {
             span->occupied = !squash;

@@ -76,8 +76,10 @@ void bury_until_free(struct physmem *physmem, uint32_t free)
 
 uint32_t bury_container(struct physmem *physmem, struct container *container)
 {
-    uint32_t held = slots_container_take(physmem, container);
+    uint32_t held;
 
+    check(container->owner != &physmem->nobody);
+    held = slots_container_take(physmem, container);
     bury_slice(physmem, BURY_SLICE);
     return held;
 }

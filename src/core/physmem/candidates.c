@@ -27,6 +27,7 @@ static uint32_t demand_of(const struct physmem *physmem, const struct physmem_ta
     uint64_t allowed = (uint64_t)known->guaranteed + known->leased + known->extra;
     uint32_t states = physmem->now < task->wanted_until ? books_demand(task) : 0;
 
+    check(known->owed <= known->held);
     if (states > allowed)
         states = (uint32_t)allowed;
     return states > shows ? states : shows;

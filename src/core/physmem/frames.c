@@ -56,6 +56,7 @@ static uint32_t drop_some(struct physmem *physmem, struct container *container,
 /* Frames came back by a request: they count against what is owed. */
 static void returned(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
+    check(task->state == STANDING_THERE);
     physmem->counters.regained += frames;
     recall_pay(physmem, task, frames);
 }

@@ -174,6 +174,7 @@ void physmem_lock_end(struct physmem *physmem, uint64_t now, const struct physme
     container = shares_weak(physmem, request, handle, &share);
     if (container == NULL)
         return;
+    check(container->sharing != NULL && share->task == request->task);
     if (container->sharing->locker != share) {
         emit_done(physmem, request, ETIME, 0, "the lock is over, or there was none");
         return;

@@ -46,6 +46,7 @@ static int extent_request(struct physmem *physmem, struct physmem_task *task, st
 /* Whether a slot of an extent is mapped from a clean extent, and not made the slot's own first. */
 static bool is_elsewhere(struct extent *extent, uint32_t slot, uint8_t rights)
 {
+    check(slot / EXTENT_PAGES == extent->number);
     return extent->copies > 0 && (rights & PHYSMEM_FORCE_WRITE) == 0 &&
            slot_is_allocated(extent_slot(extent, slot)) && extent_slot(extent, slot)->copy;
 }
@@ -124,6 +125,7 @@ static struct physmem_map_item item_elsewhere(const struct physmem *physmem, str
 {
     const struct extent *clean = copies_extent(physmem, extent, slot);
 
+    check(clean->clean != NULL && clean->handle != 0 && count > 0);
     return (struct physmem_map_item){slot,          count,
                                      clean->handle, extent->copied[slot % EXTENT_PAGES].page,
                                      SLOT_READ,     clean->descriptor};
@@ -187,6 +189,7 @@ static void go_on(struct physmem *physmem, struct physmem_task *task)
 {
     int error = 0;
 
+    check(task->mapping.container != NULL && task->mapping.container->owner == task);
     switch (back(physmem, task, &error)) {
     case MAP_READY:
         finish(physmem, task);
@@ -270,6 +273,7 @@ void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_req
     container = decode(physmem, now, request, handle, (struct physmem_range){start, count}, rights);
     if (container == NULL)
         return;
+    check(container->owner == task && !copying_waits(task));
     if ((rights & PHYSMEM_FORCE_WRITE) != 0)
         count = smaller(count, PHYSMEM_COPY_MAX); /* contents may have to move */
     count = idle_mapped(task, handle, start, count);

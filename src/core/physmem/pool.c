@@ -18,6 +18,7 @@ static void watermark_set(struct physmem *physmem)
 
 void pool_start(struct physmem *physmem)
 {
+    check(physmem->upstream.due == 0 && physmem->upstream.asked == 0);
     physmem->upstream.away = physmem->config.stacked ? physmem->config.frames : 0;
     physmem->upstream.ends = DEADLINE_NEVER;
     watermark_set(physmem);

@@ -28,6 +28,7 @@ static bool walk_on(struct extent_walk *walk, const struct physmem_task *task)
             walk->slot = 0;
             continue;
         }
+        check(walk->container->owner == task);
         walk->extent = container_extent(walk->container, walk->slot);
         walk->slot += walk->extent->pages;
         if (walk->extent->allocated > 0 && !walk->extent->pending &&
@@ -50,6 +51,7 @@ static uint32_t takeable(const struct physmem_task *task, uint32_t enough)
 
     while (frames < enough && walk_on(&walk, task))
         frames += walk.extent->allocated;
+    check(frames <= task->held);
     return frames;
 }
 
@@ -155,6 +157,7 @@ static uint32_t take_best(struct physmem *physmem, struct physmem_task *task, ui
 /* Frames were taken: they count against what is owed. */
 static void count_taken(struct physmem *physmem, struct physmem_task *task, uint32_t taken)
 {
+    check(task->state == STANDING_THERE && (taken > 0 || physmem->failed));
     task->repossessed += taken;
     PROBE2(repossess, task->id, taken);
     physmem->counters.repossessed += taken;

@@ -439,6 +439,7 @@ static inline uint32_t frames_promisable(const struct physmem *physmem)
 {
     uint32_t most = physmem->config.stacked ? physmem->upstream.committed : physmem->config.frames;
 
+    check(most <= physmem->config.frames);
     return most > physmem->config.reserve ? most - physmem->config.reserve : 0;
 }
 
@@ -482,6 +483,7 @@ static inline void task_plans_stale(struct physmem *physmem, struct physmem_task
 /* The end of the extent that a slot lies in, or `end` if that comes first. */
 static inline uint32_t extent_end(uint32_t slot, uint32_t end)
 {
+    check(slot < end);
     return smaller(end, (slot / EXTENT_PAGES + 1) * EXTENT_PAGES);
 }
 

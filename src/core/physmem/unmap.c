@@ -54,6 +54,7 @@ static struct container *random_container(struct physmem *physmem, struct random
 
 static bool can_be_unmapped(const struct container_slot *entry)
 {
+    check(entry->frame != SLOT_NO_FRAME || (entry->rights == 0 && !entry->unmapping));
     return entry->rights != 0 && !entry->unmapping;
 }
 

@@ -108,6 +108,7 @@ void physmem_upstream_taken(struct physmem *physmem, uint64_t now, uint32_t fram
 {
     uint32_t due = physmem->upstream.due;
 
+    check(physmem->config.stacked);
     physmem->upstream.refused = false; /* what is promised can be had again */
     physmem_upstream_recalled(physmem, now, frames > due ? frames - due : 0, 0);
 }
