@@ -267,7 +267,7 @@ static void unwatch(struct connection *connection)
 
 /* Let it wait for its turn. What is reported once is mostly reported once: only in a crowd, where
  * the kernel would report thousands in every pass, not watching is worth a system call. */
-static void defer(struct connection *connection)
+static __attribute__((noinline)) void defer(struct connection *connection)
 {
     struct server *server = connection->server;
 

@@ -12,10 +12,20 @@ static uint64_t longest_term(const struct physmem *physmem)
     uint64_t ends = physmem->upstream.ends;
     uint64_t left = ends > physmem->now ? ends - physmem->now : 1;
 
-    check(physmem->config.max_term_ns > 0);
-    if (!physmem->config.stacked || ends == DEADLINE_NEVER || left > physmem->config.max_term_ns)
+    check(physmem->config.stacked && physmem->config.max_term_ns > 0);
+    if (ends == DEADLINE_NEVER || left > physmem->config.max_term_ns)
         return physmem->config.max_term_ns;
     return left;
+}
+
+/* The limits that the physmem above sets. */
+static __attribute__((noinline)) void limit_stacked(const struct physmem *physmem,
+                                                    struct contract_limits *limits)
+{
+    /* Frames that are only lent from above can be given as extra frames, and not promised. */
+    limits->committed += limits->frames - frames_promisable(physmem);
+    limits->max_term_ns = longest_term(physmem);
+    check(limits->max_term_ns > 0);
 }
 
 struct contract_limits offers_limits(const struct physmem *physmem, const struct physmem_task *task)
@@ -23,17 +33,17 @@ struct contract_limits offers_limits(const struct physmem *physmem, const struct
     const struct deadline *end = deadlines_first(&physmem->ends);
     struct contract_limits limits = {
         .frames = physmem->config.frames - physmem->config.reserve,
+        .committed = physmem->guaranteed + physmem->leased,
         .max_order = physmem->config.max_order,
-        .max_term_ns = longest_term(physmem),
+        .max_term_ns = physmem->config.max_term_ns,
         .max_grace_ns = physmem->config.max_grace_ns,
         .can_kill = task->identity.can_be_killed,
         .now = physmem->now,
         .next_end = end == NULL ? DEADLINE_NEVER : end->when,
     };
 
-    /* Frames that are only lent from above can be given as extra frames, and not promised. */
-    limits.committed =
-        limits.frames - frames_promisable(physmem) + physmem->guaranteed + physmem->leased;
+    if (physmem->config.stacked)
+        limit_stacked(physmem, &limits);
     check(limits.committed <= limits.frames);
     bounds_apply(physmem, task, &limits);
     return limits;

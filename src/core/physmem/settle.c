@@ -89,7 +89,7 @@ static uint32_t wanted_beyond(const struct physmem *physmem)
 }
 
 /* Serve those that wait, as far as frames are there for them: the physmem above first. */
-static void serve(struct physmem *physmem)
+static __attribute__((noinline)) void serve(struct physmem *physmem)
 {
     pool_settle(physmem);
     if (physmem->pending_first == NULL)
@@ -122,6 +122,21 @@ static bool recall_for_waiting(struct physmem *physmem)
     return frames_available(physmem) > available;
 }
 
+/* Recall frames while the recalls bring some at once, from frame stacks, and serve with these. */
+static __attribute__((noinline)) void recall_and_serve(struct physmem *physmem)
+{
+    check(physmem->now < DEADLINE_NEVER);
+    while (somebody_waits(physmem) && recall_for_waiting(physmem))
+        serve(physmem);
+}
+
+/* Ask above for what tasks want and nobody here gives. */
+static __attribute__((noinline)) void ask_above(struct physmem *physmem)
+{
+    check(physmem->config.stacked);
+    pool_ask(physmem, wanted_beyond(physmem));
+}
+
 void settle_input(struct physmem *physmem)
 {
     uint32_t available;
@@ -130,10 +145,10 @@ void settle_input(struct physmem *physmem)
     if (somebody_waits(physmem))
         serve(physmem);
     availability_settle(physmem);
-    while (somebody_waits(physmem) && recall_for_waiting(physmem))
-        serve(physmem); /* frames came at once, from a frame stack */
+    if (somebody_waits(physmem))
+        recall_and_serve(physmem);
     if (physmem->config.stacked)
-        pool_ask(physmem, wanted_beyond(physmem));
+        ask_above(physmem);
     check((physmem->pending_first == NULL) == (physmem->waiting == 0));
     available = frames_available(physmem);
     if (physmem->wanting_first != NULL && available > physmem->available)
