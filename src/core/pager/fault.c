@@ -162,6 +162,23 @@ static void note_return(struct pager *pager, uint32_t age)
     frame_stack_offers_tell_demand(&pager->offers, pager->demand);
 }
 
+/* The page has a frame, and its contents have to come. */
+static __attribute__((noinline)) void bring_contents(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+    bool swapped = p->state == PAGE_SWAPPED;
+
+    check(p->slot != 0 && p->state < PAGE_LOADING);
+    p->state = PAGE_LOADING;
+    pager->loading++;
+    pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
+    if (swapped)
+        ahead_load(pager, page);
+    else
+        effects_add(pager,
+                    (struct pager_effect){.kind = EFFECT_REFILL, .page = page, .slot = p->slot});
+}
+
 static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write)
 {
     struct pager_page *p = &pager->page[page];
@@ -179,16 +196,7 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
     PROBE2(fault, page, write);
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
-        bool swapped = p->state == PAGE_SWAPPED;
-
-        p->state = PAGE_LOADING;
-        pager->loading++;
-        pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
-        if (swapped)
-            ahead_load(pager, page);
-        else
-            effects_add(
-                pager, (struct pager_effect){.kind = EFFECT_REFILL, .page = page, .slot = p->slot});
+        bring_contents(pager, page);
         return PAGER_CALL;
     }
     if (!region->undefined && (pager->slot[p->slot].flags & SLOT_ZERO) == 0) {
