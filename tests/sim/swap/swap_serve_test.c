@@ -462,14 +462,13 @@ static void test_vanishing_peer(void **state)
 
 static void test_too_many_requests(void **state)
 {
+    static uint8_t bytes[2000 * 64];
     struct server_process *server = *state;
     struct wire_message message;
     struct swap_peer peer;
-    uint8_t *bytes = malloc(2000 * 64);
     uint32_t page = 0;
     size_t used = 0;
 
-    assert_non_null(bytes);
     swap_start(server, "64", threaded);
     peer_open(&peer, server, 0, 64, 1);
     store_message(&message, 1, &page, 1);
@@ -482,7 +481,6 @@ static void test_too_many_requests(void **state)
     assert_int_equal(wire_client_expect_end(&peer.wire), 0);
     swap_expect_log(server, "more than 256 requests are unanswered", true);
     peer_close(&peer);
-    free(bytes);
     swap_stop(server);
 }
 
