@@ -168,7 +168,7 @@ static __attribute__((noinline)) void bring_contents(struct pager *pager, sp_pag
     struct pager_page *p = &pager->page[page];
     bool swapped = p->state == PAGE_SWAPPED;
 
-    check(p->slot != 0 && p->state < PAGE_LOADING);
+    check(p->slot < pager->config.slots && p->state < PAGE_LOADING);
     p->state = PAGE_LOADING;
     pager->loading++;
     pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
