@@ -400,8 +400,10 @@ static bool is_stuck(void *address)
     return repeated.times > REPEATS_MOST;
 }
 
-/* Look at a fault. *wanted: the pages to bring in. */
-static enum window_need look(struct sp_task *task, void *address, bool write, struct wanted *wanted)
+/* Look at a fault. *wanted: the pages to bring in. An unknown access to a page that can be read is a
+ * write. */
+static enum window_need look(struct sp_task *task, void *address, bool write, bool unknown,
+                             struct wanted *wanted)
 {
     const struct task_window *window;
     enum window_need need = NEED_PAGES;
@@ -414,6 +416,7 @@ static enum window_need look(struct sp_task *task, void *address, bool write, st
         need = NEED_REFUSED;
     } else {
         page = (uint32_t)(((uintptr_t)address - (uintptr_t)window->address) / SP_PAGE_SIZE);
+        write = write || (unknown && window->writable && (window->mapped[page] & PAGE_READ) != 0);
         if ((window->mapped[page] & (write ? PAGE_WRITE : PAGE_READ)) != 0)
             need = is_stuck(address) ? NEED_REFUSED : NEED_NOTHING;
         *wanted = (struct wanted){.window = *window, .page = page, .count = 1};
@@ -428,7 +431,7 @@ static enum window_need look(struct sp_task *task, void *address, bool write, st
     return need;
 }
 
-bool windows_fault(struct sp_task *task, void *address, bool write)
+bool windows_fault(struct sp_task *task, void *address, bool write, bool unknown)
 {
     const struct timespec pause = {.tv_nsec = LOCKED_PAUSE_NS};
     struct wanted wanted;
@@ -436,7 +439,7 @@ bool windows_fault(struct sp_task *task, void *address, bool write)
     enum window_need need;
 
     check(!hold_is_ours());
-    need = look(task, address, write, &wanted);
+    need = look(task, address, write, unknown, &wanted);
     if (need != NEED_PAGES)
         return need == NEED_NOTHING;
     cancel = guard_forbid_cancel();

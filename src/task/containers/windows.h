@@ -30,8 +30,8 @@ void windows_give_up(struct sp_task *task, uint32_t container, struct wire_range
 void windows_taken(struct sp_task *task, uint32_t container, const struct wire_range *slots);
 
 /* A fault at an address that is in no region. False: it is in no window either, or cannot be
- * repaired. In the fault handler. */
-bool windows_fault(struct sp_task *task, void *address, bool write);
+ * repaired. `unknown`: the machine does not say whether it was a write. In the fault handler. */
+bool windows_fault(struct sp_task *task, void *address, bool write, bool unknown);
 
 /* Take all windows away, at the end of the task. */
 void windows_release(struct sp_task *task);

@@ -156,7 +156,7 @@ static bool handle_window(struct sp_task *task, const siginfo_t *info, const uco
         return false;
     if (!room_was_checked)
         room_check(task);
-    return windows_fault(task, info->si_addr, access == MACHINE_WRITE);
+    return windows_fault(task, info->si_addr, access == MACHINE_WRITE, access == MACHINE_UNKNOWN);
 }
 
 static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t *context)
