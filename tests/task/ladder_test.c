@@ -267,7 +267,7 @@ static void test_repossessed_but_to_be_had_again(void **state)
 static void test_repossessed_and_precious(void **state)
 {
     /* No swap pages are written ahead of need within the guarantee: all of them are dirty. */
-    run_deaf(*state, "guaranteed=20;extra=200,drop=20ms,breach=repossess", NULL, 80,
+    run_deaf(*state, "guaranteed=20;extra=200,drop=20ms,breach=repossess", NULL, 200,
              lose_what_is_precious, 2, "whose only copy physmem has taken");
 }
 
