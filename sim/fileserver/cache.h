@@ -68,7 +68,7 @@ int cache_init(struct cache *cache, struct sp_task *task, uint32_t pages, struct
 void cache_fini(struct cache *cache);
 
 /* The chunk of this key, read by `fill` unless it is there. NULL, and *errorp is a negative errno,
- * if it cannot be had: -ENOMEM: no frame is to be had now. Valid until the next call. */
+ * if there is none: -ENOMEM: physmem has no frame for it now. Valid until the next call. */
 const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, cache_fill *fill,
                               void *arg, int *errorp);
 

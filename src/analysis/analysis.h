@@ -1,4 +1,4 @@
-/* What a trace is like: who is referenced how often, how long after the last time, in what patterns, and
+/* What a trace is like: how often each page is referenced, how long after the last time, in what patterns, and
  * how many pages it takes at a time. One pass, one thread; all figures are exact. */
 #ifndef ANALYSIS_ANALYSIS_H
 #define ANALYSIS_ANALYSIS_H

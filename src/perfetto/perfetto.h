@@ -24,7 +24,7 @@ struct perfetto {
     struct new_file file;
     FILE *out;        /* NULL: not open, and all but perfetto_open does nothing */
     const char *path; /* not copied */
-    uint64_t tracks;  /* that there are */
+    uint64_t tracks;  /* so far */
     int failure;      /* the first negative errno; 0: none */
 };
 

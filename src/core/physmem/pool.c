@@ -5,7 +5,7 @@
 #include "core/physmem/emit.h"
 #include "core/physmem/slots.h"
 
-/* Extra frames are asked for in batches of at least this part of those that there are. */
+/* Extra frames are asked for in batches of at least this part of the pool. */
 #define BATCH_SHARE 32u
 
 static void watermark_set(struct physmem *physmem)

@@ -1,11 +1,11 @@
-/* The frames that there are: all of the configuration's, or, under another physmem, those that are
- * held there. Frames that are away lie free in the frame table, and are never given out. */
+/* The pool: all frames of the configuration, or, under another physmem, those that are held there.
+ * The rest lie free in the frame table, and are never given out. */
 #ifndef CORE_PHYSMEM_POOL_H
 #define CORE_PHYSMEM_POOL_H
 
 #include "core/physmem/state.h"
 
-/* All frames are there, or none if physmem is stacked. */
+/* Begin with all frames in the pool, or with none if physmem is stacked. */
 void pool_start(struct physmem *physmem);
 
 /* Give soft frames back until `need` frames, of those that are available, are free. */

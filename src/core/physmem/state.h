@@ -269,7 +269,7 @@ struct upstream_state {
     uint64_t ends;      /* ... then; DEADLINE_NEVER */
     uint32_t due;       /* sum of recall[].missing */
     uint32_t asked;     /* frames that were asked for above, and not answered yet */
-    bool refused;       /* there are no more above, until it says that there are */
+    bool refused;       /* above has no more, until it says otherwise */
     struct upstream_recall recall[PHYSMEM_RECALLS_MAX];
     struct deadline deadline; /* of the recall that is due first */
 };
@@ -426,7 +426,7 @@ static inline bool task_can_recall(const struct physmem_task *task)
     return false;
 }
 
-/* Frames that there are now. Fewer than the configuration says only under another physmem. */
+/* The frames in the pool now. Under another physmem they may be fewer than the configuration says. */
 static inline uint32_t frames_there(const struct physmem *physmem)
 {
     check(physmem->upstream.away <= physmem->config.frames);

@@ -1,7 +1,7 @@
 /* A physmem that is itself a task of another one, the physmem above: it re-lets the frames that it is
  * granted there to its own tasks. The rule, for the shell that has the connection.
  *
- *     frames that there are      == those held above
+ *     frames in the pool         == those held above
  *     frames that are promised   <= those that contracts above promise (extra frames from above are
  *                                   lent on, and never promised), and not for longer
  *     a recall from above        first takes what is free; tasks are recalled from for the rest, as
