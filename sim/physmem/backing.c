@@ -10,14 +10,11 @@
 #include "base/assert.h"
 #include "os/clock.h"
 #include "os/extent.h"
+#include "pages.h"
 #include "seat.h"
 #include "send.h"
 
-#define WORD_BITS    64u
-#define EXTENT_WORDS (EXTENT_PAGES / WORD_BITS)
-#define TABLE_FIRST  64u
-
-_Static_assert(EXTENT_PAGES % WORD_BITS == 0, "whole words");
+#define TABLE_FIRST 64u
 
 struct backing {
     struct errand errand; /* first */
@@ -38,11 +35,11 @@ struct backing {
     bool changing;          /* the errand is under way */
     bool doomed;            /* must be truncated and closed after that */
     bool closed;
-    bool late;                     /* its task was ended for it */
-    uint64_t clear[EXTENT_WORDS];  /* pages to clear */
-    uint64_t clears[EXTENT_WORDS]; /* pages that the errand clears */
-    struct contents *fill;         /* to write, in this order */
-    struct contents *fills;        /* that the errand writes, after it has cleared */
+    bool late;                    /* its task was ended for it */
+    uint64_t clear[PAGES_WORDS];  /* pages to clear */
+    uint64_t clears[PAGES_WORDS]; /* pages that the errand clears */
+    struct contents *fill;        /* to write, in this order */
+    struct contents *fills;       /* that the errand writes, after it has cleared */
 };
 
 /* A task that waits for a lease to be ready. */
@@ -60,20 +57,6 @@ struct contents {
     uint32_t count;
     uint8_t bytes[];
 };
-
-static bool is_marked(const uint64_t *words, uint32_t page)
-{
-    return (words[page / WORD_BITS] >> page % WORD_BITS & 1) != 0;
-}
-
-static bool has_marks(const uint64_t *words)
-{
-    uint64_t all = 0;
-
-    for (unsigned i = 0; i < EXTENT_WORDS; i++)
-        all |= words[i];
-    return all != 0;
-}
 
 /* ---- The table ---- */
 
@@ -156,7 +139,7 @@ static int page_read(const struct backing *backing, uint32_t page, uint8_t *byte
             memcpy(bytes, there, SP_PAGE_SIZE);
             return 0;
         }
-        if (is_marked(clears[i], page) && (i == 0 || backing->changing))
+        if (pages_has(clears[i], page) && (i == 0 || backing->changing))
             return 0;
     }
     if (backing->fd < 0)
@@ -205,7 +188,7 @@ static void change(struct errand *errand)
         return;
     }
     while (page < EXTENT_PAGES) {
-        for (first = page; page < EXTENT_PAGES && is_marked(backing->clears, page); page++)
+        for (first = page; page < EXTENT_PAGES && pages_has(backing->clears, page); page++)
             continue;
         if (page > first && code == 0)
             code = extent_punch(backing->fd, first, page - first);
@@ -266,7 +249,7 @@ static bool has_change(const struct backing *backing)
     if (backing->lease != NULL &&
         (backing->fd < 0 || (backing->fill != NULL && !lease_is_ready(backing->lease))))
         return false;
-    return has_marks(backing->clear) || backing->fill != NULL;
+    return pages_any(backing->clear) || backing->fill != NULL;
 }
 
 /* Begin the next change, if there is one to make. */
@@ -542,8 +525,7 @@ void backing_punch(struct service *service, const struct physmem_effect *effect)
     uint32_t end = effect->extent.offset + effect->extent.count;
 
     ensure(end <= EXTENT_PAGES);
-    for (uint32_t page = effect->extent.offset; page < end; page++)
-        backing->clear[page / WORD_BITS] |= UINT64_C(1) << page % WORD_BITS;
+    pages_add(backing->clear, effect->extent.offset, effect->extent.count);
     for (uint32_t page = effect->extent.offset; page < end; page++)
         contents_forget(backing->fill, page);
     if (backing->lease != NULL)

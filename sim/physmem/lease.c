@@ -7,8 +7,6 @@
 
 #include "base/assert.h"
 
-#define WORD_BITS 64u
-
 /* Frames that go to a lease ahead of need with one that is needed, while the stock has many more. */
 #define AHEAD       16u
 #define AHEAD_STOCK (4 * AHEAD)
@@ -32,146 +30,20 @@ struct job {
     uint32_t count;
 };
 
-/* ---- Bits ---- */
-
-static bool bit_test(const uint64_t *words, uint32_t page)
-{
-    return (words[page / WORD_BITS] >> page % WORD_BITS & 1) != 0;
-}
-
-static void bits_set(uint64_t *words, uint32_t first, uint32_t count)
-{
-    for (uint32_t page = first; page < first + count; page++)
-        words[page / WORD_BITS] |= UINT64_C(1) << page % WORD_BITS;
-}
-
-static void bits_clear(uint64_t *words, uint32_t first, uint32_t count)
-{
-    for (uint32_t page = first; page < first + count; page++)
-        words[page / WORD_BITS] &= ~(UINT64_C(1) << page % WORD_BITS);
-}
-
-static uint32_t bits_count(const uint64_t *words)
-{
-    uint32_t count = 0;
-
-    for (unsigned i = 0; i < LEASE_WORDS; i++)
-        count += (uint32_t)__builtin_popcountll(words[i]);
-    return count;
-}
-
-/* The first run in a set, at most `most` long. Returns its length; 0: the set is empty. */
-static uint32_t bits_run(const uint64_t *words, uint32_t pages, uint32_t most, uint32_t *firstp)
-{
-    uint32_t page = 0, count = 0;
-
-    while (page < pages && !bit_test(words, page))
-        page++;
-    *firstp = page;
-    while (page + count < pages && count < most && bit_test(words, page + count))
-        count++;
-    return count;
-}
-
-/* The pages of a lease that can go elsewhere. */
-static void spare_pages(const struct lease *lease, uint64_t words[LEASE_WORDS])
-{
-    for (unsigned i = 0; i < LEASE_WORDS; i++)
-        words[i] = lease->held[i] & ~lease->used[i] & ~lease->dirty[i];
-}
+/* ---- Sets of pages ---- */
 
 /* The pages that it holds, or soon will, and may not touch yet. */
-static void unmapped_pages(const struct lease *lease, uint64_t words[LEASE_WORDS])
+static void unmapped_pages(const struct lease *lease, uint64_t words[PAGES_WORDS])
 {
-    for (unsigned i = 0; i < LEASE_WORDS; i++)
+    for (unsigned i = 0; i < PAGES_WORDS; i++)
         words[i] = (lease->held[i] | lease->coming[i]) & ~lease->mapped[i] & ~lease->mapping[i];
 }
 
 /* The pages that it lacks, and that are not coming. */
-static void lacking_pages(const struct lease *lease, uint64_t words[LEASE_WORDS])
+static void lacking_pages(const struct lease *lease, uint64_t words[PAGES_WORDS])
 {
-    for (unsigned i = 0; i < LEASE_WORDS; i++)
+    for (unsigned i = 0; i < PAGES_WORDS; i++)
         words[i] = lease->used[i] & ~lease->held[i] & ~lease->coming[i];
-}
-
-static void recount(struct lease *lease)
-{
-    uint64_t words[LEASE_WORDS];
-    uint32_t spares = 0;
-
-    spare_pages(lease, words);
-    if (lease->owner != NULL && !lease->lost)
-        spares = bits_count(words);
-    ensure(lease->book->spares >= lease->spares);
-    lease->book->spares += spares - lease->spares;
-    lease->spares = spares;
-}
-
-/* ---- The book ---- */
-
-uint32_t lease_stock_slots(uint32_t frames)
-{
-    uint64_t slots = (uint64_t)frames * 2 + EXTENT_PAGES;
-
-    return slots < CONTAINER_SLOTS_MAX ? (uint32_t)slots : CONTAINER_SLOTS_MAX;
-}
-
-int lease_book_init(struct lease_book *book, struct upstream *upstream, uint32_t frames,
-                    uint32_t container, uint32_t held)
-{
-    uint32_t slots = lease_stock_slots(frames);
-    size_t words = bitmap_words(slots);
-
-    ensure(held <= slots);
-    memset(book, 0, sizeof(*book));
-    book->words = calloc(2 * words, sizeof(uint64_t));
-    if (book->words == NULL)
-        return -ENOMEM;
-    bitmap_init(&book->stock, slots, book->words);
-    bitmap_init(&book->holes, slots, book->words + words);
-    for (uint32_t slot = 0; slot < slots; slot++)
-        bitmap_set(slot < held ? &book->stock : &book->holes, slot);
-    book->upstream = upstream;
-    book->stock_container = container;
-    book->stock_count = held;
-    return 0;
-}
-
-static void lease_free(struct lease *lease)
-{
-    if (lease->next != NULL)
-        lease->next->prev = lease->prev;
-    if (lease->prev != NULL)
-        lease->prev->next = lease->next;
-    else
-        lease->book->first = lease->next;
-    free(lease);
-}
-
-void lease_book_fini(struct lease_book *book)
-{
-    struct lease_arrival *arrival;
-
-    while (book->first != NULL) {
-        if (book->first->owner == NULL && book->first->fd >= 0)
-            close(book->first->fd);
-        lease_free(book->first);
-    }
-    while ((arrival = book->arrivals) != NULL) {
-        book->arrivals = arrival->next;
-        close(arrival->fd);
-        free(arrival);
-    }
-    free(book->words);
-    book->words = NULL;
-}
-
-static void fail(struct lease_book *book, const char *what)
-{
-    if (book->failed)
-        return;
-    book->failed = true;
-    book->handlers.on_failed(book->context, what);
 }
 
 /* ---- Questions ---- */
@@ -185,7 +57,7 @@ static struct job *job_new(struct lease_book *book, enum job_kind kind, struct l
     struct job *job = calloc(1, sizeof(*job));
 
     if (job == NULL) {
-        fail(book, "there is no memory for a question");
+        lease_book_fail(book, "there is no memory for a question");
         return NULL;
     }
     job->book = book;
@@ -205,59 +77,6 @@ static void job_ask(struct job *job, struct wire_message *message)
     upstream_ask(job->book->upstream, message, &job->ask);
 }
 
-static uint32_t container_of(const struct lease_book *book, const struct lease *lease)
-{
-    return lease != NULL ? lease->container : book->stock_container;
-}
-
-/* Frames leave these slots. */
-static void leave(struct lease_book *book, struct lease *lease, uint32_t start, uint32_t count)
-{
-    if (lease != NULL) {
-        bits_clear(lease->held, start, count);
-        bits_clear(lease->mapped, start, count);
-        recount(lease);
-        return;
-    }
-    for (uint32_t slot = start; slot < start + count; slot++)
-        bitmap_clear(&book->stock, slot);
-    book->stock_count -= count;
-}
-
-/* Frames are on their way to these slots. */
-static void expect(struct lease_book *book, struct lease *lease, uint32_t start, uint32_t count)
-{
-    if (lease != NULL) {
-        bits_set(lease->coming, start, count);
-        return;
-    }
-    for (uint32_t slot = start; slot < start + count; slot++)
-        bitmap_clear(&book->holes, slot);
-}
-
-/* They have come, or (`came` false) will not. */
-static void arrive(struct lease_book *book, struct lease *lease, uint32_t start, uint32_t count,
-                   bool came)
-{
-    if (lease != NULL) {
-        bits_clear(lease->coming, start, count);
-        if (came && !lease->lost)
-            bits_set(lease->held, start, count);
-        recount(lease);
-        return;
-    }
-    for (uint32_t slot = start; slot < start + count; slot++)
-        bitmap_set(came ? &book->stock : &book->holes, slot);
-    book->stock_count += came ? count : 0;
-}
-
-/* Slots that were left are holes again. */
-static void left(struct lease_book *book, const struct lease *lease, uint32_t start, uint32_t count)
-{
-    for (uint32_t slot = start; lease == NULL && slot < start + count; slot++)
-        bitmap_set(&book->holes, slot);
-}
-
 static void exchange(struct lease_book *book, struct lease *from, uint32_t from_start,
                      struct lease *to, uint32_t to_start, uint32_t count)
 {
@@ -269,10 +88,10 @@ static void exchange(struct lease_book *book, struct lease *from, uint32_t from_
     job->from_start = from_start;
     job->to_start = to_start;
     job->count = count;
-    leave(book, from, from_start, count);
-    expect(book, to, to_start, count);
-    message.exchange.from = container_of(book, from);
-    message.exchange.to = container_of(book, to);
+    lease_book_leave(book, from, from_start, count);
+    lease_book_expect(book, to, to_start, count);
+    message.exchange.from = lease_book_container(book, from);
+    message.exchange.to = lease_book_container(book, to);
     message.exchange.from_start = from_start;
     message.exchange.to_start = to_start;
     message.exchange.count = count;
@@ -288,50 +107,14 @@ static void give_back(struct lease_book *book, struct lease *from, uint32_t star
         return;
     job->from_start = start;
     job->count = count;
-    leave(book, from, start, count);
-    message.deallocate.container = container_of(book, from);
+    lease_book_leave(book, from, start, count);
+    message.deallocate.container = lease_book_container(book, from);
     message.deallocate.ranges_count = 1;
     message.deallocate.ranges[0] = (struct wire_range){start, count};
     job_ask(job, &message);
 }
 
-/* ---- Where frames are taken from ---- */
-
-/* A run of the stock, at most `most` long. Returns its length. */
-static uint32_t stock_run(const struct bitmap *bitmap, uint32_t most, uint32_t *firstp)
-{
-    uint32_t first = bitmap_first(bitmap);
-    uint32_t count = 0;
-
-    *firstp = first;
-    while (first != BITMAP_NONE && count < most && first + count < bitmap->bits &&
-           bitmap_test(bitmap, first + count))
-        count++;
-    return count;
-}
-
-/* A run of frames that can go elsewhere, at most `most` long: from the stock, or from a lease, from
- * `last` only if no other has some. Returns its length; 0: there are none now. */
-static uint32_t find_spare(const struct lease_book *book, struct lease *last, uint32_t most,
-                           struct lease **leasep, uint32_t *firstp)
-{
-    uint64_t words[LEASE_WORDS];
-    struct lease *lease = book->first;
-
-    *leasep = NULL;
-    if (book->stock_count > 0)
-        return stock_run(&book->stock, most, firstp);
-    if (book->spares == 0)
-        return 0;
-    while (lease != NULL && (lease->spares == 0 || lease == last))
-        lease = lease->next;
-    if (lease == NULL)
-        lease = last;
-    ensure(lease != NULL && lease->spares > 0);
-    *leasep = lease;
-    spare_pages(lease, words);
-    return bits_run(words, lease->pages, most, firstp);
-}
+/* ---- What leases want, and what is due above ---- */
 
 static void return_some(struct lease_book *book)
 {
@@ -340,15 +123,13 @@ static void return_some(struct lease_book *book)
 
     while (book->returning > 0 && !book->failed) {
         count = book->returning < PIECE ? book->returning : PIECE;
-        count = find_spare(book, NULL, count, &lease, &first);
+        count = lease_book_find_spare(book, NULL, count, &lease, &first);
         if (count == 0)
             return;
         give_back(book, lease, first, count);
         book->returning -= count;
     }
 }
-
-/* ---- What leases want ---- */
 
 static void make_blanks(struct lease_book *book)
 {
@@ -380,7 +161,7 @@ static uint32_t run_to_fill(const struct lease *lease, uint32_t first, uint32_t 
     if (lease->book->stock_count < AHEAD_STOCK + lacking)
         return lacking;
     while (first + count < lease->pages && count < lacking + AHEAD - 1 &&
-           !bit_test(lease->held, first + count) && !bit_test(lease->coming, first + count))
+           !pages_has(lease->held, first + count) && !pages_has(lease->coming, first + count))
         count++;
     return count;
 }
@@ -389,7 +170,7 @@ static uint32_t run_to_fill(const struct lease *lease, uint32_t first, uint32_t 
 static bool is_used(const struct lease *lease, uint32_t first, uint32_t count)
 {
     for (uint32_t page = first; page < first + count; page++)
-        if (bit_test(lease->used, page))
+        if (pages_has(lease->used, page))
             return true;
     return false;
 }
@@ -404,7 +185,7 @@ static void map(struct lease *lease, uint32_t first, uint32_t count)
         return;
     job->to_start = first;
     job->count = count;
-    bits_set(lease->mapping, first, count);
+    pages_add(lease->mapping, first, count);
     message.map.container = lease->container;
     message.map.start = first;
     message.map.count = count;
@@ -415,12 +196,12 @@ static void map(struct lease *lease, uint32_t first, uint32_t count)
 /* Ask for the rights to all pages that are used, and to those that came with them. */
 static void map_used(struct lease *lease)
 {
-    uint64_t words[LEASE_WORDS];
+    uint64_t words[PAGES_WORDS];
     uint32_t first, count;
 
     unmapped_pages(lease, words);
-    while ((count = bits_run(words, lease->pages, EXTENT_PAGES, &first)) > 0) {
-        bits_clear(words, first, count);
+    while ((count = pages_run(words, lease->pages, EXTENT_PAGES, &first)) > 0) {
+        pages_remove(words, first, count);
         if (is_used(lease, first, count))
             map(lease, first, count);
     }
@@ -429,7 +210,7 @@ static void map_used(struct lease *lease)
 /* Ask for what a lease lacks. False if nothing can be had for it now. */
 static bool fill(struct lease_book *book, struct lease *lease)
 {
-    uint64_t words[LEASE_WORDS];
+    uint64_t words[PAGES_WORDS];
     uint32_t first, lacking, from_start, count;
     struct lease *from;
 
@@ -437,10 +218,11 @@ static bool fill(struct lease_book *book, struct lease *lease)
         return false;
     for (;;) {
         lacking_pages(lease, words);
-        lacking = bits_run(words, lease->pages, EXTENT_PAGES, &first);
+        lacking = pages_run(words, lease->pages, EXTENT_PAGES, &first);
         if (lacking == 0)
             break;
-        count = find_spare(book, lease, run_to_fill(lease, first, lacking), &from, &from_start);
+        count = lease_book_find_spare(book, lease, run_to_fill(lease, first, lacking), &from,
+                                      &from_start);
         if (count == 0 || book->failed)
             return false;
         exchange(book, from, from_start, lease, first, count);
@@ -449,55 +231,12 @@ static bool fill(struct lease_book *book, struct lease *lease)
     return true;
 }
 
-static void want(struct lease *lease)
-{
-    struct lease_book *book = lease->book;
-
-    if (lease->wanting)
-        return;
-    lease->wanting = true;
-    lease->next_wanting = NULL;
-    if (book->wanting_last != NULL)
-        book->wanting_last->next_wanting = lease;
-    else
-        book->wanting_first = lease;
-    book->wanting_last = lease;
-}
-
-static void unwant_first(struct lease_book *book)
-{
-    struct lease *lease = book->wanting_first;
-
-    lease->wanting = false;
-    book->wanting_first = lease->next_wanting;
-    if (book->wanting_first == NULL)
-        book->wanting_last = NULL;
-}
-
-static void unwant(struct lease *lease)
-{
-    struct lease_book *book = lease->book;
-    struct lease **link = &book->wanting_first;
-    struct lease *before = NULL;
-
-    if (!lease->wanting)
-        return;
-    while (*link != lease) {
-        before = *link;
-        link = &before->next_wanting;
-    }
-    *link = lease->next_wanting;
-    if (book->wanting_last == lease)
-        book->wanting_last = before;
-    lease->wanting = false;
-}
-
 /* Do what can be done now: what is due above first, then the leases that want something, in turn. */
 static void serve(struct lease_book *book)
 {
     return_some(book);
     while (book->wanting_first != NULL && !book->failed && fill(book, book->wanting_first))
-        unwant_first(book);
+        lease_book_unwant_first(book);
 }
 
 /* ---- The end of a lease ---- */
@@ -524,11 +263,11 @@ static void end_on(struct lease *lease)
     if (lease->owner != NULL || lease->jobs > 0 || book->failed)
         return;
     if (lease->container == 0 || lease->destroyed) {
-        lease_free(lease);
+        lease_book_remove(lease);
         return;
     }
-    while ((count = bits_run(lease->held, lease->pages, EXTENT_PAGES, &first)) > 0) {
-        count = stock_run(&book->holes, count, &hole);
+    while ((count = pages_run(lease->held, lease->pages, EXTENT_PAGES, &first)) > 0) {
+        count = lease_book_run(&book->holes, count, &hole);
         ensure(count > 0);
         exchange(book, lease, first, NULL, hole, count);
     }
@@ -553,7 +292,7 @@ static void on_blank(struct job *job, const struct wire_message *reply)
 
     book->blanks_coming--;
     if (reply->error != 0 || reply->type != WIRE_CONTAINER)
-        fail(book, "it refuses a container");
+        lease_book_fail(book, "it refuses a container");
     else
         book->blank[book->blanks++] = reply->container.container;
 }
@@ -562,7 +301,7 @@ static void on_blank(struct job *job, const struct wire_message *reply)
 static bool is_done(struct lease_book *book, const struct wire_message *reply)
 {
     if (reply->error == ENOMEM)
-        fail(book, "it has no memory for its books");
+        lease_book_fail(book, "it has no memory for its books");
     return reply->error == 0;
 }
 
@@ -570,7 +309,7 @@ static bool is_done(struct lease_book *book, const struct wire_message *reply)
 static void want_again(struct lease *lease)
 {
     if (lease->owner != NULL && !lease->lost && !lease_is_ready(lease))
-        want(lease);
+        lease_book_want(lease);
 }
 
 /* Frames were taken above while they were to move: what is left of them goes, too, since it is not
@@ -582,9 +321,9 @@ static void give_up(struct job *job)
     if (job->from != NULL && job->from->lost)
         return;
     if (job->from != NULL) {
-        bits_set(job->from->held, job->from_start, job->count);
+        pages_add(job->from->held, job->from_start, job->count);
     } else {
-        expect(book, NULL, job->from_start, job->count);
+        lease_book_expect(book, NULL, job->from_start, job->count);
         book->stock_count += job->count;
     }
     give_back(book, job->from, job->from_start, job->count);
@@ -596,8 +335,8 @@ static void on_exchange(struct job *job, const struct wire_message *reply)
     bool came = is_done(book, reply);
     bool lost = job->to != NULL && job->to->lost; /* they were counted then */
 
-    left(book, job->from, job->from_start, job->count);
-    arrive(book, job->to, job->to_start, job->count, came);
+    lease_book_left(book, job->from, job->from_start, job->count);
+    lease_book_arrive(book, job->to, job->to_start, job->count, came);
     if (came)
         return;
     give_up(job);
@@ -615,8 +354,8 @@ static void on_allocated(struct job *job, const struct wire_message *reply)
     uint32_t count = reply->type == WIRE_ALLOCATED ? reply->allocated.count : 0;
     uint32_t granted = book->granted + count;
 
-    arrive(book, NULL, job->to_start, count, true);
-    arrive(book, NULL, job->to_start + count, job->count - count, false);
+    lease_book_arrive(book, NULL, job->to_start, count, true);
+    lease_book_arrive(book, NULL, job->to_start + count, job->count - count, false);
     book->granted = granted;
     if (--book->pieces > 0)
         return;
@@ -655,7 +394,7 @@ static void on_mapped(struct job *job, const struct wire_message *reply)
 {
     struct lease *lease = job->to;
 
-    bits_clear(lease->mapping, job->to_start, job->count);
+    pages_remove(lease->mapping, job->to_start, job->count);
     if (reply->error == EMFILE && lease->owner != NULL) {
         job->book->handlers.on_refused(lease->owner);
         return;
@@ -666,9 +405,9 @@ static void on_mapped(struct job *job, const struct wire_message *reply)
             const struct wire_map *item = &reply->mapped.items[i];
 
             if (item->slot < lease->pages && item->count <= lease->pages - item->slot)
-                bits_set(lease->mapped, item->slot, item->count);
+                pages_add(lease->mapped, item->slot, item->count);
         }
-        for (unsigned i = 0; i < LEASE_WORDS; i++)
+        for (unsigned i = 0; i < PAGES_WORDS; i++)
             lease->mapped[i] &= lease->held[i];
     }
     want_again(lease);
@@ -692,7 +431,7 @@ static void job_done(struct job *job, const struct wire_message *reply)
         on_exchange(job, reply);
         break;
     case JOB_RETURN:
-        left(job->book, job->from, job->from_start, job->count);
+        lease_book_left(job->book, job->from, job->from_start, job->count);
         break;
     case JOB_ALLOCATE:
         on_allocated(job, reply);
@@ -737,7 +476,7 @@ static void answered(struct upstream_ask *ask, const struct wire_message *reply)
     serve(book);
 }
 
-void lease_book_start(struct lease_book *book, const struct lease_handlers *handlers, void *context)
+void lease_start(struct lease_book *book, const struct lease_handlers *handlers, void *context)
 {
     book->handlers = *handlers;
     book->context = context;
@@ -756,9 +495,9 @@ void lease_ask(struct lease_book *book, uint32_t frames, bool extra)
 
         if (job == NULL)
             return;
-        job->count = stock_run(&book->holes, frames < PIECE ? frames : PIECE, &job->to_start);
+        job->count = lease_book_run(&book->holes, frames < PIECE ? frames : PIECE, &job->to_start);
         ensure(job->count > 0);
-        expect(book, NULL, job->to_start, job->count);
+        lease_book_expect(book, NULL, job->to_start, job->count);
         message.allocate.container = book->stock_container;
         message.allocate.start = job->to_start;
         message.allocate.count = job->count;
@@ -802,7 +541,7 @@ struct lease *lease_new(struct lease_book *book, void *owner, uint32_t pages)
 
 bool lease_is_ready(const struct lease *lease)
 {
-    for (unsigned i = 0; i < LEASE_WORDS; i++)
+    for (unsigned i = 0; i < PAGES_WORDS; i++)
         if ((lease->used[i] & ~lease->mapped[i]) != 0)
             return false;
     return lease->fd >= 0;
@@ -811,29 +550,29 @@ bool lease_is_ready(const struct lease *lease)
 void lease_use(struct lease *lease, uint32_t first, uint32_t count)
 {
     ensure(first + count <= lease->pages);
-    bits_set(lease->used, first, count);
-    recount(lease);
+    pages_add(lease->used, first, count);
+    lease_book_recount(lease);
     if (lease->lost || lease_is_ready(lease))
         return;
     lease->unready = true;
-    want(lease);
+    lease_book_want(lease);
     serve(lease->book);
 }
 
 void lease_soil(struct lease *lease, uint32_t first, uint32_t count)
 {
     ensure(first + count <= EXTENT_PAGES);
-    bits_clear(lease->used, first, count);
-    bits_set(lease->dirty, first, count);
-    recount(lease);
+    pages_remove(lease->used, first, count);
+    pages_add(lease->dirty, first, count);
+    lease_book_recount(lease);
     look_if_ready(lease);
 }
 
-void lease_clean(struct lease *lease, const uint64_t dirty[LEASE_WORDS])
+void lease_clean(struct lease *lease, const uint64_t dirty[PAGES_WORDS])
 {
-    for (unsigned i = 0; i < LEASE_WORDS; i++)
+    for (unsigned i = 0; i < PAGES_WORDS; i++)
         lease->dirty[i] &= ~dirty[i];
-    recount(lease);
+    lease_book_recount(lease);
     serve(lease->book);
 }
 
@@ -842,12 +581,12 @@ void lease_end(struct lease *lease)
     struct lease_book *book = lease->book;
 
     ensure(lease->owner != NULL && book->leases > 0);
-    unwant(lease);
+    lease_book_unwant(lease);
     book->leases--;
     lease->owner = NULL;
     lease->fd = -1;
     memset(lease->used, 0, sizeof(lease->used));
-    recount(lease);
+    lease_book_recount(lease);
     end_on(lease);
     serve(book);
 }
@@ -860,68 +599,40 @@ void lease_extent_came(struct lease_book *book, uint32_t extent, int consume_fd)
 
     if (arrival == NULL) {
         close(consume_fd);
-        fail(book, "there is no memory for a descriptor");
+        lease_book_fail(book, "there is no memory for a descriptor");
         return;
     }
     *arrival = (struct lease_arrival){book->arrivals, extent, consume_fd};
     book->arrivals = arrival;
 }
 
-static uint32_t stock_repossessed(struct lease_book *book, const struct wire_message *message)
-{
-    uint32_t taken = 0;
-
-    for (uint16_t i = 0; i < message->repossessed.ranges_count; i++) {
-        uint32_t slot = message->repossessed.ranges[i].start;
-        uint32_t end = slot + message->repossessed.ranges[i].count;
-
-        for (; slot < end && slot < book->stock.bits; slot++)
-            if (bitmap_test(&book->stock, slot)) {
-                bitmap_clear(&book->stock, slot);
-                bitmap_set(&book->holes, slot);
-                taken++;
-            }
-    }
-    book->stock_count -= taken;
-    return taken;
-}
-
-static struct lease *lease_find(const struct lease_book *book, uint32_t container)
-{
-    struct lease *lease = book->first;
-
-    while (lease != NULL && lease->container != container)
-        lease = lease->next;
-    return lease;
-}
-
 void lease_unmapped(struct lease_book *book, const struct wire_message *message)
 {
-    struct lease *lease = lease_find(book, message->unmap.container);
+    struct lease *lease = lease_book_find(book, message->unmap.container);
 
     for (uint16_t i = 0; lease != NULL && i < message->unmap.ranges_count; i++) {
         const struct wire_range *range = &message->unmap.ranges[i];
 
         if (range->start < lease->pages && range->count <= lease->pages - range->start)
-            bits_clear(lease->mapped, range->start, range->count);
+            pages_remove(lease->mapped, range->start, range->count);
     }
 }
 
 void *lease_repossessed(struct lease_book *book, const struct wire_message *message)
 {
-    struct lease *lease = lease_find(book, message->repossessed.container);
+    struct lease *lease = lease_book_find(book, message->repossessed.container);
     uint32_t taken;
 
     if (lease == NULL) {
         taken = message->repossessed.container == book->stock_container
-                    ? stock_repossessed(book, message)
+                    ? lease_book_take_stock(book, message)
                     : 0;
     } else {
-        taken = lease->lost ? 0 : bits_count(lease->held) + bits_count(lease->coming);
+        taken = lease->lost ? 0 : pages_count(lease->held) + pages_count(lease->coming);
         lease->lost = true;
         memset(lease->held, 0, sizeof(lease->held));
         memset(lease->mapped, 0, sizeof(lease->mapped));
-        recount(lease);
+        lease_book_recount(lease);
     }
     if (taken > 0) {
         book->gone += taken;

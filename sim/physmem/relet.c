@@ -162,7 +162,7 @@ static int stock_fill(struct relet *relet, struct sp_error *error)
     uint32_t container, have = 0;
     int code;
 
-    message.container_create.slots = lease_stock_slots(relet->frames);
+    message.container_create.slots = lease_book_slots(relet->frames);
     code = upstream_ask_now(&relet->upstream, &message, WIRE_CONTAINER, error);
     container = message.container.container;
     while (code == 0 && have < relet->promised) {
@@ -402,7 +402,7 @@ int relet_start(struct service *service, uv_loop_t *loop, struct sp_error *error
 
     if (code < 0)
         return error_set(error, -code, "cannot watch the physmem above: %s", uv_strerror(code));
-    lease_book_start(&relet->book, &leases, relet);
+    lease_start(&relet->book, &leases, relet);
     physmem_upstream_promised(service->physmem, clock_now_ns(), relet->promised, relet->ends);
     while (physmem_next_effect(service->physmem, &effect))
         if (effect.kind == PHYSMEM_UPSTREAM_ASK) /* they are held already */
