@@ -1,4 +1,4 @@
-/* Selfpage: everything that is counted. Four tables, each row a counter: its type, name, unit and
+/* Selfpage: everything that is counted. Five tables, each row a counter: its type, name, unit and
  * meaning. The structs, the messages to observers, selfpage/testing.h, the names that expectations
  * use, the JSON objects and the help of `selfpage run` come from these tables.
  *
@@ -118,7 +118,9 @@
     X(u64, broken, "copies", "that a write made a page of their own")                              \
     X(u32, shared, "pages", "that more than one slot names now")                                   \
     X(u64, locks, "locks", "of containers by tasks that do not own them")                          \
-    X(u64, locks_expired, "locks", "that ended because their time was over")
+    X(u64, locks_expired, "locks", "that ended because their time was over")                       \
+    X(u32, fragmentation, "per mille",                                                             \
+      "that the largest free block is smaller than it could be now")
 
 /** What swap counts. swap.name in expectations. */
 #define SP_SWAP_STATUS(X, E)                                                                       \
@@ -146,6 +148,22 @@
     X(u64, reconnects, "times", "that the device's connection to its server was made again")       \
     X(u32, in_flight, "requests", "that the device's server has not answered now")                 \
     X(u64, lone, "requests", "to load, done without a hand-over to a thread")
+
+/** What a file server counts. fileserver.name in expectations. Like those of a task, these are of the object
+ *  that is named: reads and refused are not those of swap and of physmem. */
+#define SP_FILESERVER_STATUS(X, E)                                                                 \
+    X(u32, clients, "clients", "present now")                                                      \
+    X(u32, files, "files", "that clients have open now, with directories")                         \
+    X(u32, cached, "pages", "of the cache that have frames now")                                   \
+    X(u64, opens, "files", "opened, with directories")                                             \
+    X(u64, reads, "requests", "to read up to 16 pages of a file")                                  \
+    X(u64, hits, "requests", "whose pages were in the cache")                                      \
+    X(u64, recovered, "requests", "of these, whose pages had been released softly")                \
+    X(u64, misses, "requests", "whose pages were read from the file")                              \
+    X(u64, refused, "requests", "to read that failed, for whatever reason")                        \
+    X(u64, bytes, "bytes", "of files delivered to clients")                                        \
+    X(u64, messages, "messages", "received")                                                       \
+    X(u64, violations, "connections", "closed for input that the protocol forbids")
 
 /* X and E that make the members of a struct. */
 #define SP_COUNTER_TYPE_u32                         uint32_t

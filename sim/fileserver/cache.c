@@ -210,6 +210,16 @@ const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, 
     return chunk;
 }
 
+uint32_t cache_pages(const struct cache *cache)
+{
+    uint32_t chunks = 0;
+
+    for (uint32_t i = 0; i < cache->chunks; i++)
+        chunks += cache->chunk[i].state == CHUNK_HELD;
+    check(chunks <= cache->chunks);
+    return chunks * CACHE_CHUNK;
+}
+
 void cache_shrink(struct cache *cache, uint32_t frames)
 {
     uint32_t released = 0;

@@ -72,6 +72,9 @@ void cache_fini(struct cache *cache);
 const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, cache_fill *fill,
                               void *arg, int *errorp);
 
+/* Pages that have frames now. */
+uint32_t cache_pages(const struct cache *cache);
+
 /* Give so many frames back, softly, those unused for the longest time first. */
 void cache_shrink(struct cache *cache, uint32_t frames);
 

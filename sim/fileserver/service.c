@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "counting.h"
 #include "session.h"
 
 /* A connection on which HELLO has not come for so long is closed. */
@@ -42,15 +43,15 @@ static void on_stop(struct server *server)
     struct service *service = server->user;
 
     if (service->options->verbose)
-        log_line(
-            &server->log, "totals",
-            "%llu reads, %llu of them refused; %llu bytes; chunks: %llu hits (%llu recovered), "
-            "%llu misses",
-            (unsigned long long)service->counters.reads,
-            (unsigned long long)service->counters.refused,
-            (unsigned long long)service->counters.bytes, (unsigned long long)service->cache.hits,
-            (unsigned long long)service->cache.recovered,
-            (unsigned long long)service->cache.misses);
+        log_line(&server->log, "totals",
+                 "%llu reads, %llu of them refused; %llu bytes; %llu hits (%llu recovered), "
+                 "%llu misses",
+                 (unsigned long long)service->counters.reads,
+                 (unsigned long long)service->counters.refused,
+                 (unsigned long long)service->counters.bytes,
+                 (unsigned long long)service->counters.hits,
+                 (unsigned long long)service->counters.recovered,
+                 (unsigned long long)service->counters.misses);
     if (service->started)
         uv_close((uv_handle_t *)&service->shrink, NULL);
 }

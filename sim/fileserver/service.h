@@ -16,6 +16,8 @@
 
 #include <uv.h>
 
+#include <selfpage/counters.h>
+
 #include "cache.h"
 #include "files.h"
 #include "io/server.h"
@@ -32,16 +34,16 @@ struct session {
     sp_container container; /* where it wants what it reads; 0: it has not said yet */
     uint32_t slots;
     bool greeted;
+    bool observer; /* it reads counters, and nothing else */
     struct {
         bool open;
         struct file file;
     } place[SESSION_FILES];
 };
 
-struct counters {
-    uint64_t reads;
-    uint64_t refused; /* reads that failed, for whatever reason */
-    uint64_t bytes;
+/* What is counted here; the rest is the cache's and the server's. */
+struct fileserver_counters {
+    SP_FILESERVER_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
 };
 
 struct service {
@@ -50,7 +52,7 @@ struct service {
     struct sp_task *task;
     struct cache cache;
     int root;
-    struct counters counters;
+    struct fileserver_counters counters;
     _Atomic uint32_t recalled; /* frames that physmem wants back */
     uv_async_t shrink;
     bool started; /* the handle above exists */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "counting.h"
 
 /* How long a client's container is locked at most. */
 #define LOCK_NS UINT64_C(1000000000)
@@ -21,6 +22,15 @@ static int on_accept(struct connection *connection, const struct sock_peer *peer
     return connection->user != NULL ? 0 : -ENOMEM;
 }
 
+/* Close what is open in a place of a session. */
+static void close_place(struct service *service, struct session *session, uint32_t place)
+{
+    check(session->place[place].open && service->counters.files > 0);
+    files_close(&session->place[place].file);
+    session->place[place].open = false;
+    service->counters.files--;
+}
+
 static void on_close(struct connection *connection, enum connection_end end, const char *reason)
 {
     struct service *service = service_of(connection);
@@ -32,7 +42,8 @@ static void on_close(struct connection *connection, enum connection_end end, con
                  (long)connection->peer.pid, reason);
     for (uint32_t i = 0; i < SESSION_FILES; i++)
         if (session->place[i].open)
-            files_close(&session->place[i].file);
+            close_place(service, session, i);
+    service->counters.clients -= session->greeted && !session->observer;
     if (session->container != 0)
         (void)sp_container_drop(service->task, session->container, NULL);
     check(session->greeted || session->container == 0);
@@ -48,13 +59,17 @@ static void on_hello(struct connection *connection, const struct wire_message *m
     struct wire_message reply = {.type = WIRE_WELCOME, .seq = message->seq};
 
     check(!session->greeted);
-    if (message->hello.version != WIRE_VERSION || message->hello.role != WIRE_ROLE_TASK) {
-        connection_send_done(connection, message, -EPROTO, 0,
-                             "this server speaks another protocol version, or to tasks only");
+    if (message->hello.version != WIRE_VERSION ||
+        (message->hello.role != WIRE_ROLE_TASK && message->hello.role != WIRE_ROLE_OBSERVER)) {
+        connection_send_done(
+            connection, message, -EPROTO, 0,
+            "this server speaks another protocol version, or to tasks and observers only");
         connection_close(connection, CONNECTION_VIOLATION, "HELLO refused");
         return;
     }
     session->greeted = true;
+    session->observer = message->hello.role == WIRE_ROLE_OBSERVER;
+    service_of(connection)->counters.clients += !session->observer;
     connection_greet(connection, false);
     reply.welcome.version = WIRE_VERSION;
     reply.welcome.page_size = SP_PAGE_SIZE;
@@ -113,6 +128,8 @@ static void on_open(struct connection *connection, const struct wire_message *me
         return;
     }
     session->place[place].open = true;
+    service->counters.files++;
+    service->counters.opens++;
     reply.file_opened.file = place + 1;
     reply.file_opened.form =
         session->place[place].file.fd < 0 ? WIRE_FORM_DIRECTORY : WIRE_FORM_FILE;
@@ -137,8 +154,7 @@ static void on_file_close(struct connection *connection, const struct wire_messa
         connection_send_done(connection, message, -EBADF, 0, "no such file is open");
         return;
     }
-    files_close(file);
-    session->place[message->file_close.file - 1].open = false;
+    close_place(service_of(connection), session, message->file_close.file - 1);
     connection_send_done(connection, message, 0, 0, NULL);
 }
 
@@ -240,6 +256,42 @@ static void on_read(struct connection *connection, const struct wire_message *me
     connection_send(connection, &reply, -1);
 }
 
+static void on_status(struct connection *connection, const struct wire_message *message)
+{
+    struct service *service = service_of(connection);
+    struct wire_message reply = {.type = WIRE_FILES_STATUS, .seq = message->seq};
+
+    counting_gather(service);
+#define COPY(type, name, unit, meaning) reply.files_status.name = service->counters.name;
+    SP_FILESERVER_STATUS(COPY, COPY)
+#undef COPY
+    check(reply.files_status.hits + reply.files_status.misses <= reply.files_status.reads);
+    if (message->seq != 0)
+        connection_send(connection, &reply, -1);
+}
+
+/* What a client of files asks, which is no observer. */
+static bool take_request(struct connection *connection, const struct wire_message *message)
+{
+    check(!((const struct session *)connection->user)->observer);
+    switch (message->type) {
+    case WIRE_FILE_OPEN:
+        on_open(connection, message);
+        return true;
+    case WIRE_FILE_CLOSE:
+        on_file_close(connection, message);
+        return true;
+    case WIRE_FILE_BUFFER:
+        on_buffer(connection, message);
+        return true;
+    case WIRE_FILE_READ:
+        on_read(connection, message);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void on_message(struct connection *connection, const struct wire_message *message,
                        int consume_fd)
 {
@@ -251,18 +303,12 @@ static void on_message(struct connection *connection, const struct wire_message 
         on_hello(connection, message);
     else if (!session->greeted)
         connection_close(connection, CONNECTION_VIOLATION, "the first message is not HELLO");
-    else if (message->type == WIRE_FILE_OPEN)
-        on_open(connection, message);
-    else if (message->type == WIRE_FILE_CLOSE)
-        on_file_close(connection, message);
-    else if (message->type == WIRE_FILE_BUFFER)
-        on_buffer(connection, message);
-    else if (message->type == WIRE_FILE_READ)
-        on_read(connection, message);
-    else
-        connection_close(connection, CONNECTION_VIOLATION,
-                         "%s may not be sent by a client of files",
-                         message_type_name(message->type));
+    else if (message->type == WIRE_STATUS && session->observer)
+        on_status(connection, message);
+    else if (session->observer || !take_request(connection, message))
+        connection_close(connection, CONNECTION_VIOLATION, "%s may not be sent by %s",
+                         message_type_name(message->type),
+                         session->observer ? "an observer" : "a client of files");
 }
 
 const struct server_handlers session_handlers = {

@@ -50,7 +50,7 @@
  * AVAILABILITY_HEARD.
  * A client of swap opens its first connection with role TASK and key 0. Further connections with
  * the key of the first WELCOME share its slots and extents.
- * An observer (role OBSERVER) reads counters and asks for recalls.
+ * An observer (role OBSERVER) reads counters of physmem, swap or a file server, and asks for recalls.
  * A policy server (role POLICY; it runs as physmem's own user or as root) sends GET_CONTROL. The
  * one that has control sends limits, writes the table whose descriptor came with CONTROL (see
  * shm/control_table.h), and sends ENTITLED after each look at it. Physmem sends it RING, SUCCESSOR,
@@ -387,6 +387,7 @@
 /* So many bytes of the file came; its size is now. */
 #define WIRE_FILE_DATA_FIELDS(F, E, S, L)         F(u32, bytes) F(u64, size)
 #define WIRE_FILE_CLOSE_FIELDS(F, E, S, L)        F(u32, file)
+#define WIRE_FILES_STATUS_FIELDS(F, E, S, L)      SP_FILESERVER_STATUS(F, E)
 
 /* WHO SENDS A MESSAGE. Bits. A server closes a connection over which anything else comes. */
 #define WIRE_BY_TASK     1u  /* a task, over its request connection to physmem */
@@ -399,9 +400,10 @@
 #define WIRE_BY_SWAP     128u
 #define WIRE_BY_FILER    256u /* a client of a file server */
 #define WIRE_BY_FILES    512u /* a file server */
+#define WIRE_BY_LOOKER   1024u /* an observer of a file server */
 
 #define WIRE_BY_TASK_OR_CONTROL (WIRE_BY_TASK | WIRE_BY_CONTROL)
-#define WIRE_BY_ASKERS (WIRE_BY_TASK | WIRE_BY_OBSERVER | WIRE_BY_SWAPPER | WIRE_BY_READER)
+#define WIRE_BY_ASKERS (WIRE_BY_TASK | WIRE_BY_OBSERVER | WIRE_BY_SWAPPER | WIRE_BY_READER | WIRE_BY_LOOKER)
 #define WIRE_BY_CLIENTS (WIRE_BY_ASKERS | WIRE_BY_CONTROL | WIRE_BY_POLICY | WIRE_BY_FILER)
 #define WIRE_BY_SERVERS (WIRE_BY_PHYSMEM | WIRE_BY_SWAP | WIRE_BY_FILES)
 
@@ -498,6 +500,7 @@
     X(FILE_READ, file_read, 123, 0, FILER, WIRE_FILE_READ_FIELDS)      /* -> FILE_DATA */          \
     X(FILE_DATA, file_data, 124, 0, FILES, WIRE_FILE_DATA_FIELDS)                                  \
     X(FILE_CLOSE, file_close, 125, 0, FILER, WIRE_FILE_CLOSE_FIELDS)   /* -> DONE */               \
+    X(FILES_STATUS, files_status, 126, 0, FILES, WIRE_FILES_STATUS_FIELDS)                         \
     X(CHANGED, changed, 100, 0, PHYSMEM, WIRE_CHANGED_FIELDS)                                      \
     X(WARNED, warned, 101, 0, PHYSMEM, WIRE_WARNED_FIELDS)                                         \
     X(REPOSSESSED, repossessed, 102, 0, PHYSMEM, WIRE_REPOSSESSED_FIELDS)                          \

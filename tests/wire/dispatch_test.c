@@ -38,6 +38,11 @@ static const struct kind of_swap[] = {
     {"an observer of swap", WIRE_BY_READER, WIRE_ROLE_OBSERVER, WIRE_STATUS},
 };
 
+static const struct kind of_fileserver[] = {
+    {"an observer of a file server", WIRE_BY_LOOKER, WIRE_ROLE_OBSERVER, WIRE_STATUS},
+    {"a client of a file server", WIRE_BY_FILER, WIRE_ROLE_TASK, WIRE_FILE_CLOSE},
+};
+
 /* A message that is legal, and still ends the connection: a second HELLO, and the answer to an
  * UNMAP that was not sent. */
 static bool is_wrong_here(uint8_t type)
@@ -127,11 +132,32 @@ static void test_swap_takes_what_the_schema_says(void **state)
     server_process_fini(&server);
 }
 
+static void test_a_file_server_takes_what_the_schema_says(void **state)
+{
+    static const char *const physmem_args[] = {"--frames", "64", NULL};
+    const char *args[] = {"--root", "/", "--cache", "16", "--physmem", NULL, NULL};
+    struct server_process physmem, server;
+
+    (void)state;
+    assert_int_equal(server_process_init(&physmem), 0);
+    assert_int_equal(server_process_start(&physmem, TEST_BINDIR "/selfpage-physmem", physmem_args),
+                     0);
+    assert_int_equal(server_process_init(&server), 0);
+    args[5] = physmem.socket;
+    assert_int_equal(server_process_start(&server, TEST_BINDIR "/selfpage-fileserver", args), 0);
+    check_kinds(&server, of_fileserver, sizeof(of_fileserver) / sizeof(of_fileserver[0]));
+    assert_int_equal(server_process_stop(&server), 0);
+    server_process_fini(&server);
+    assert_int_equal(server_process_stop(&physmem), 0);
+    server_process_fini(&physmem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_physmem_takes_what_the_schema_says),
         cmocka_unit_test(test_swap_takes_what_the_schema_says),
+        cmocka_unit_test(test_a_file_server_takes_what_the_schema_says),
     };
 
     return cmocka_run_group_tests_name("wire/dispatch", tests, NULL, NULL);

@@ -66,7 +66,8 @@ static size_t sample_bytes(uint8_t type, uint8_t bytes[WIRE_MESSAGE_MAX])
 /* Messages of counters: selfpage/counters.h may gain rows at the ends of its tables. */
 static bool carries_counters(uint8_t type)
 {
-    return type == WIRE_PHYSMEM_STATUS || type == WIRE_TASK_STATUS || type == WIRE_SWAP_STATUS;
+    return type == WIRE_PHYSMEM_STATUS || type == WIRE_TASK_STATUS || type == WIRE_SWAP_STATUS ||
+           type == WIRE_FILES_STATUS;
 }
 
 /* Is the stored sample of this type the one that the schema makes now, or, of a message of

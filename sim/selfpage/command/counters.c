@@ -14,11 +14,13 @@
 #define PHYSMEM_ROW(type, name, unit, meaning)       ROW(observed_physmem, name, unit, meaning)
 #define PHYSMEM_STATE(name, list, unit, meaning)     ROW(observed_physmem, name, unit, meaning)
 #define SWAP_ROW(type, name, unit, meaning)          ROW(observed_swap, name, unit, meaning)
+#define FILESERVER_ROW(type, name, unit, meaning)    ROW(observed_files, name, unit, meaning)
 
 static const struct counter task[] = {SP_TASK_COUNTERS(TASK_ROW, TASK_ROW)};
 static const struct counter task_status[] = {SP_TASK_STATUS(TASK_STATUS_ROW, TASK_STATUS_STATE)};
 static const struct counter physmem[] = {SP_PHYSMEM_STATUS(PHYSMEM_ROW, PHYSMEM_STATE)};
 static const struct counter swap[] = {SP_SWAP_STATUS(SWAP_ROW, SWAP_ROW)};
+static const struct counter fileserver[] = {SP_FILESERVER_STATUS(FILESERVER_ROW, FILESERVER_ROW)};
 
 #define TABLE(rows)                                                                                \
     {                                                                                              \
@@ -29,6 +31,7 @@ const struct counter_table counters_task = TABLE(task);
 const struct counter_table counters_task_status = TABLE(task_status);
 const struct counter_table counters_physmem = TABLE(physmem);
 const struct counter_table counters_swap = TABLE(swap);
+const struct counter_table counters_fileserver = TABLE(fileserver);
 
 const struct counter *counters_find(const struct counter_table *table, const char *name)
 {

@@ -25,6 +25,7 @@ extern const struct counter_table counters_task;        /* of struct sp_stats */
 extern const struct counter_table counters_task_status; /* of struct observed_task */
 extern const struct counter_table counters_physmem;     /* of struct observed_physmem */
 extern const struct counter_table counters_swap;        /* of struct observed_swap */
+extern const struct counter_table counters_fileserver;  /* of struct observed_files */
 
 /* The row of this name, or NULL. */
 const struct counter *counters_find(const struct counter_table *table, const char *name);

@@ -110,6 +110,7 @@ void servers_note_status(struct run *run)
 
     run->outcome.physmem = physmem->physmem;
     run->outcome.swap = run->servers[SCENARIO_SWAP].observer.swap;
+    run->outcome.files = run->servers[SCENARIO_FILESERVER].observer.files;
     for (uint32_t i = 0; i < run->scenario->tasks_count; i++) {
         struct task_outcome *task = &run->outcome.tasks[i];
         const struct observer *own = &run->servers[task->task->server].observer;

@@ -40,5 +40,7 @@ const char *state_socket(const struct run *run, uint32_t which)
 {
     if (which >= SCENARIO_STACKED)
         return run->stacked[which - SCENARIO_STACKED];
+    if (which == SCENARIO_FILESERVER)
+        return run->directory.files;
     return which == SCENARIO_SWAP ? run->directory.swap : run->directory.physmem;
 }

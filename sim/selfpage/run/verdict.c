@@ -165,6 +165,7 @@ int verdict_find(struct run *run, struct sp_error *error)
     int result;
 
     /* It is a task of physmem itself, which has no other task any more to serve. */
+    server_refresh(&run->servers[SCENARIO_FILESERVER]);
     end_some(run, SCENARIO_FILESERVER, SCENARIO_FILESERVER + 1);
     settle(run);
     result = judge_tasks(&run->outcome);

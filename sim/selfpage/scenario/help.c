@@ -167,6 +167,7 @@ void help_print(FILE *out)
     help_counters(out, "TASK", &counters_task_status, &counters_task);
     help_counters(out, "physmem", &counters_physmem, NULL);
     help_counters(out, "swap", &counters_swap, NULL);
+    help_counters(out, "fileserver", &counters_fileserver, NULL);
     fputs(after_counters, out);
     fputs("\nEviction policies that run live:", out);
     for (size_t i = 0; policy_registry_builtin(i) != NULL; i++)

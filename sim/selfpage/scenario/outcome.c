@@ -108,6 +108,8 @@ static int outcome_look_up(void *arg, bool all, const char *object, const char *
         return counter_field(&counters_physmem, &outcome->physmem, field, value);
     if (strcmp(object, "swap") == 0 && outcome->scenario->swap != NULL)
         return counter_field(&counters_swap, &outcome->swap, field, value);
+    if (strcmp(object, "fileserver") == 0 && outcome->scenario->fileserver != NULL)
+        return counter_field(&counters_fileserver, &outcome->files, field, value);
     for (uint32_t i = 0; i < outcome->scenario->tasks_count; i++)
         if (strcmp(object, outcome->scenario->tasks[i].name) == 0)
             return task_field(&outcome->tasks[i], field, value);

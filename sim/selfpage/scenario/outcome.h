@@ -54,6 +54,7 @@ struct outcome {
     struct task_outcome *tasks; /* scenario->tasks_count of them */
     struct observed_physmem physmem;
     struct observed_swap swap;
+    struct observed_files files;
     bool server_ended[SCENARIO_SERVERS]; /* asked or unasked */
     struct event_outcome *events;
     size_t event_count;
@@ -80,7 +81,8 @@ void outcome_note_policy(struct task_outcome *task, const char *text);
  * shared object without its directories; "-" if the task ended without one. */
 const char *outcome_policy(const struct task_outcome *task);
 
-/* The names that expectations may use, in this outcome: TASK.FIELD, physmem.FIELD, swap.FIELD. */
+/* The names that expectations may use, in this outcome: TASK.FIELD, physmem.FIELD, swap.FIELD,
+ * fileserver.FIELD. */
 struct expression_names outcome_names(const struct outcome *outcome);
 
 /* Add an expectation; `why` may be NULL. Both are copied. Returns 0 or -ENOMEM. */

@@ -99,6 +99,9 @@ static json_t *outcome_json(const struct outcome *outcome, bool *failed)
                           ? server_json(&counters_swap, &outcome->swap, failed)
                           : json_null(),
                       failed);
+    if (outcome->scenario->fileserver != NULL)
+        counters_json_put(object, "fileserver",
+                          server_json(&counters_fileserver, &outcome->files, failed), failed);
     return object;
 }
 

@@ -84,7 +84,8 @@ static int check_swap(const struct checking *check)
 /* A name that an expectation can use. */
 static bool name_is_usable(const char *name)
 {
-    static const char *const taken[] = {"physmem", "swap", "tasks", "sum", "true", "false"};
+    static const char *const taken[] = {"physmem", "swap", "fileserver", "tasks",
+                                        "sum",     "true", "false"};
 
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (strcmp(name, taken[i]) == 0)
@@ -118,10 +119,11 @@ static int check_stacked(const struct checking *check, uint32_t index)
 
     yaml_load_element(where, sizeof where, "physmems", index, "name");
     if (!name_is_usable(physmem->name) || strcmp(physmem->name, "policyserver") == 0)
-        return wrong(check, where,
-                     "\"%s\" cannot be a physmem's name: letters, digits and _, not beginning "
-                     "with a digit, and not physmem, swap, policyserver, tasks, sum, true or false",
-                     physmem->name);
+        return wrong(
+            check, where,
+            "\"%s\" cannot be a physmem's name: letters, digits and _, not beginning "
+            "with a digit, and not physmem, swap, policyserver, fileserver, tasks, sum, true or false",
+            physmem->name);
     if (physmem_of(check->scenario, physmem->name, index) >= 0)
         return wrong(check, where, "\"%s\" is the name of another physmem", physmem->name);
     if (above < 0)
@@ -163,7 +165,7 @@ static int check_name(const struct checking *check, uint32_t index)
     if (!name_is_usable(tasks[index].name))
         return wrong(check, where,
                      "\"%s\" cannot be a task's name: letters, digits and _, not beginning with "
-                     "a digit, and not physmem, swap, tasks, sum, true or false",
+                     "a digit, and not physmem, swap, fileserver, tasks, sum, true or false",
                      tasks[index].name);
     for (uint32_t i = 0; i < index; i++)
         if (strcmp(tasks[i].name, tasks[index].name) == 0)

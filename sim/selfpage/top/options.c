@@ -66,6 +66,10 @@ static const struct option_row rows[] = {
     {"swap", OPTION_TEXT, FIELD(swap), .value = "PATH",
      .help = "socket of the swap server (swap.sock beside SOCKET, or else SELFPAGE_SWAP, if one of "
              "them is there)"},
+    {"files", OPTION_TEXT, FIELD(files), .value = "PATH",
+     .help =
+         "socket of the file server (files.sock beside SOCKET, or else SELFPAGE_FILES, if one of "
+         "them is there)"},
     {"interval", OPTION_CALL, .take = interval_take, .letter = 'd', .value = "TIME",
      .help = "time between two looks (1s)"},
     {"sort", OPTION_CALL, .take = sort_take, .value = "COLUMN",
@@ -78,8 +82,8 @@ static const struct option_row rows[] = {
     {"batch", OPTION_FLAG, FIELD(batch), .letter = 'b',
      .help = "print a table for each look, instead of a full screen"},
     {"json", OPTION_FLAG, FIELD(json),
-     .help = "print a JSON object, in one line, for each look: seconds, physmem, swap, tasks, with "
-             "all counters"},
+     .help = "print a JSON object, in one line, for each look: seconds, physmem, swap, fileserver, "
+             "tasks, with all counters"},
     {"samples", OPTION_U32, FIELD(samples), 1, UINT32_MAX, .letter = 'n', .value = "N",
      .help = "end after N looks (with --batch and --json: never)"},
 };
@@ -114,21 +118,34 @@ static int find_physmem(struct top_options *options)
     return 0;
 }
 
-/* Find swap's socket if it was not named: beside physmem's, or in the environment. */
-static int find_swap(struct top_options *options)
+/* Find the socket of a server if it was not named: beside physmem's, or in the environment. */
+static int find_socket(const struct top_options *options, const char *name, const char *variable,
+                       const char **socketp, char **pathp)
 {
     const char *slash = strrchr(options->physmem, '/');
     int length = slash != NULL ? (int)(slash + 1 - options->physmem) : 0;
 
-    if (options->swap != NULL)
+    if (*socketp != NULL)
         return 0;
-    if (asprintf(&options->swap_path, "%.*s" DIRECTORY_SWAP, length, options->physmem) < 0) {
-        options->swap_path = NULL;
+    if (asprintf(pathp, "%.*s%s", length, options->physmem, name) < 0) {
+        *pathp = NULL;
         return -ENOMEM;
     }
-    options->swap =
-        access(options->swap_path, F_OK) == 0 ? options->swap_path : getenv("SELFPAGE_SWAP");
+    *socketp = access(*pathp, F_OK) == 0 ? *pathp : getenv(variable);
     return 0;
+}
+
+static int find_sockets(struct top_options *options)
+{
+    int result = find_physmem(options);
+
+    if (result == 0)
+        result = find_socket(options, DIRECTORY_SWAP, "SELFPAGE_SWAP", &options->swap,
+                             &options->swap_path);
+    if (result == 0)
+        result = find_socket(options, DIRECTORY_FILES, "SELFPAGE_FILES", &options->files,
+                             &options->files_path);
+    return result;
 }
 
 enum options_verdict top_options_parse(int argc, char **argv, struct top_options *options,
@@ -148,7 +165,7 @@ enum options_verdict top_options_parse(int argc, char **argv, struct top_options
                   "started with selfpage run --dir");
         return OPTIONS_BAD;
     }
-    if (find_physmem(options) == 0 && find_swap(options) == 0)
+    if (find_sockets(options) == 0)
         return OPTIONS_RUN;
     error_set(error, ENOMEM, "no memory");
     return OPTIONS_BAD;
@@ -158,4 +175,5 @@ void top_options_fini(struct top_options *options)
 {
     free(options->physmem_path);
     free(options->swap_path);
+    free(options->files_path);
 }

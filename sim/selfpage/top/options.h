@@ -10,13 +10,15 @@
 struct top_options {
     const char *physmem; /* its socket */
     const char *swap;    /* NULL: none is watched */
+    const char *files;   /* socket of a file server; the same */
     const char *task;    /* the one to show alone; NULL: the list */
     struct selection selection;
     uint64_t interval_ns;
     uint32_t samples; /* 0: no end */
     bool batch;
     bool json;
-    char *physmem_path, *swap_path; /* what the first two point to, if they were found; owned */
+    char *physmem_path, *swap_path,
+        *files_path; /* what these point to, if they were found; owned */
 };
 
 /* Fill in *options. */

@@ -26,6 +26,15 @@ static void print_servers(FILE *out, const struct view *view, double seconds)
                 (unsigned long long)view->swap.stores, (unsigned long long)view->swap.loads);
 }
 
+static void print_files(FILE *out, const struct observed_files *files)
+{
+    fprintf(out,
+            "fileserver: %u clients, %u files open; %llu reads, %llu from the cache of %u pages, "
+            "%llu refused\n",
+            files->clients, files->files, (unsigned long long)files->reads,
+            (unsigned long long)files->hits, files->cached, (unsigned long long)files->refused);
+}
+
 static void print_row(FILE *out, const struct view_task *task)
 {
     const struct top_column *column;
@@ -74,6 +83,8 @@ int print_table(FILE *out, const struct view *view, const struct top_options *op
     int result = 0;
 
     print_servers(out, view, seconds);
+    if (view->has_files)
+        print_files(out, &view->files);
     if (options->task == NULL)
         result = print_rows(out, view, &options->selection);
     else if (task != NULL)
@@ -146,6 +157,10 @@ int print_json(FILE *out, const struct view *view, const struct top_options *opt
     counters_json_put(
         object, "swap",
         view->has_swap ? server_json(&counters_swap, &view->swap, &failed) : json_null(), &failed);
+    counters_json_put(object, "fileserver",
+                      view->has_files ? server_json(&counters_fileserver, &view->files, &failed)
+                                      : json_null(),
+                      &failed);
     counters_json_put(object, "tasks", tasks_json(view, options, &failed), &failed);
     if (failed)
         result = -ENOMEM;

@@ -129,6 +129,9 @@ static void draw_control(const struct view *view, const struct top_options *opti
                                           "the policy server has died, its last table stands"};
 
     mvprintw(4, 0, "control  %s", control[view->physmem.control % 3]);
+    if (view->has_files)
+        printw("   files: %" PRIu64 " reads, %" PRIu64 " cached, %" PRIu64 " refused",
+               view->files.reads, view->files.hits, view->files.refused);
     mvprintw(4, COLS - 14, "every %6.2f s", (double)options->interval_ns / 1e9);
 }
 

@@ -23,7 +23,7 @@ static volatile sig_atomic_t asked_to_end;
 
 struct top {
     struct top_options options;
-    struct observer physmem, swap;
+    struct observer physmem, swap, files;
     struct view view;
     struct screen screen;
     uint64_t started_ns, looked_ns;
@@ -46,19 +46,23 @@ static void watch_signals(void)
     sigaction(SIGHUP, &action, NULL);
 }
 
-static int connect_both(struct top *top, struct sp_error *error)
+static int connect_all(struct top *top, struct sp_error *error)
 {
     int code;
 
     observer_init(&top->physmem);
     observer_init(&top->swap);
+    observer_init(&top->files);
     code = observer_connect(&top->physmem, top->options.physmem, "top", error);
     if (code == 0 && top->options.swap != NULL)
         code = observer_connect(&top->swap, top->options.swap, "top", error);
+    if (code == 0 && top->options.files != NULL)
+        code = observer_connect(&top->files, top->options.files, "top", error);
     return code;
 }
 
-/* Ask both servers, and add what they say to the view. Swap may go: its numbers then stand still. */
+/* Ask the servers, and add what they say to the view. Others than physmem may go: their numbers then stand
+ * still. */
 static int look(struct top *top, struct sp_error *error)
 {
     uint64_t now;
@@ -68,6 +72,8 @@ static int look(struct top *top, struct sp_error *error)
         return code;
     if (top->swap.link.fd >= 0)
         observer_refresh(&top->swap, PATIENCE_MS, NULL);
+    if (top->files.link.fd >= 0 && observer_refresh(&top->files, PATIENCE_MS, NULL) == 0)
+        view_files(&top->view, &top->files.files);
     now = clock_now_ns();
     code = view_sample(&top->view, &top->physmem, top->options.swap != NULL ? &top->swap : NULL,
                        (double)(now - top->looked_ns) / 1e9);
@@ -171,7 +177,7 @@ static int run_screen(struct top *top, struct sp_error *error)
 static int watch(struct top *top, struct sp_error *error)
 {
     bool batch = top->options.batch || top->options.json;
-    int code = connect_both(top, error);
+    int code = connect_all(top, error);
 
     watch_signals();
     top->started_ns = top->looked_ns = clock_now_ns();
@@ -182,6 +188,7 @@ static int watch(struct top *top, struct sp_error *error)
     view_fini(&top->view);
     observer_fini(&top->physmem);
     observer_fini(&top->swap);
+    observer_fini(&top->files);
     return code;
 }
 

@@ -133,6 +133,12 @@ int view_sample(struct view *view, const struct observer *physmem, const struct 
     return 0;
 }
 
+void view_files(struct view *view, const struct observed_files *now)
+{
+    view->files = *now;
+    view->has_files = true;
+}
+
 const struct view_task *view_find(const struct view *view, const char *name)
 {
     for (size_t i = view->count; i > 0; i--)

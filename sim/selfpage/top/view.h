@@ -43,6 +43,8 @@ struct view {
     struct observed_physmem physmem;
     struct observed_swap swap;
     bool has_swap;
+    struct observed_files files;
+    bool has_files;
     struct view_rates rates; /* of all tasks together; those of swap are what the server did */
     struct view_history held;
     struct view_history faults;
@@ -57,6 +59,9 @@ void view_fini(struct view *view);
  * server that was started again has counted less of counts as no growth. Returns 0 or -ENOMEM. */
 int view_sample(struct view *view, const struct observer *physmem, const struct observer *swap,
                 double seconds);
+
+/* Take in the answer of a file server. */
+void view_files(struct view *view, const struct observed_files *now);
 
 /* Frames that a task may hold by its contracts. */
 uint32_t view_entitled(const struct observed_task *task);

@@ -162,6 +162,13 @@ static int note_swap(struct observer *observer, const struct wire_message *messa
     return 1;
 }
 
+static int note_files(struct observer *observer, const struct wire_message *message)
+{
+    memcpy(&observer->files, &message->files_status, sizeof observer->files);
+    observer->known = true;
+    return 1;
+}
+
 static int note_done(struct observer *observer, const struct wire_message *message)
 {
     observer->done_seq = message->seq;
@@ -183,6 +190,7 @@ static int handle(struct observer *observer, const struct wire_message *message,
 {
     _Static_assert(sizeof observer->physmem == sizeof message->physmem_status, "same fields");
     _Static_assert(sizeof observer->swap == sizeof message->swap_status, "same fields");
+    _Static_assert(sizeof observer->files == sizeof message->files_status, "same fields");
     _Static_assert(sizeof *observer->tasks == sizeof message->task_status, "same fields");
 
     if (message->seq == observer->hello_seq && message->seq != 0)
@@ -194,6 +202,8 @@ static int handle(struct observer *observer, const struct wire_message *message,
         return note_physmem(observer, message);
     case WIRE_SWAP_STATUS:
         return note_swap(observer, message);
+    case WIRE_FILES_STATUS:
+        return note_files(observer, message);
     case WIRE_DONE:
         return note_done(observer, message);
     default:

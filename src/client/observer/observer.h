@@ -1,4 +1,4 @@
-/* An observer: a client of physmem or swap that reads their counters. It remembers the last answer,
+/* An observer: a client of physmem, swap or a file server that reads their counters. It remembers the last answer,
  * also after the server is gone.
  *
  * Two ways to use it. Waiting: observer_refresh, observer_recall_wait. Under an event loop:
@@ -18,12 +18,15 @@
 #include "client/link.h"
 #include "wire/message.h"
 
-/* The bodies of PHYSMEM_STATUS, SWAP_STATUS and TASK_STATUS. */
+/* The bodies of PHYSMEM_STATUS, SWAP_STATUS, FILES_STATUS and TASK_STATUS. */
 struct observed_physmem {
     WIRE_PHYSMEM_STATUS_FIELDS(WIRE_STRUCT_F, WIRE_STRUCT_E, WIRE_STRUCT_S, WIRE_STRUCT_L)
 };
 struct observed_swap {
     WIRE_SWAP_STATUS_FIELDS(WIRE_STRUCT_F, WIRE_STRUCT_E, WIRE_STRUCT_S, WIRE_STRUCT_L)
+};
+struct observed_files {
+    WIRE_FILES_STATUS_FIELDS(WIRE_STRUCT_F, WIRE_STRUCT_E, WIRE_STRUCT_S, WIRE_STRUCT_L)
 };
 struct observed_task {
     WIRE_TASK_STATUS_ENTRY_FIELDS(WIRE_STRUCT_F, WIRE_STRUCT_E, WIRE_STRUCT_S, WIRE_STRUCT_L)
@@ -37,6 +40,7 @@ struct observer {
     bool known;                      /* there has been a complete answer */
     struct observed_physmem physmem; /* the last answer, of whichever server this is */
     struct observed_swap swap;
+    struct observed_files files;
     struct observed_task *tasks; /* all that physmem ever named, in the order of their ids */
     size_t task_count;
     size_t task_room;

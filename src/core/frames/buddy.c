@@ -134,6 +134,20 @@ void buddy_claim(struct buddy *buddy, uint32_t frame, unsigned order)
     }
 }
 
+uint32_t buddy_fragmentation(const struct buddy *buddy)
+{
+    unsigned could = buddy->max_order, is = buddy->max_order;
+
+    if (buddy->free == 0)
+        return 0;
+    while (UINT32_C(1) << could > buddy->free || buddy->frames >> could == 0)
+        could--;
+    while (is > 0 && bitmap_first(&buddy->free_blocks[is]) == BITMAP_NONE)
+        is--;
+    check(is <= could);
+    return 1000 - (1000u >> (could - is));
+}
+
 bool buddy_is_free(const struct buddy *buddy, uint32_t frame)
 {
     check(frame < buddy->frames);

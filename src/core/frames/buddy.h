@@ -51,6 +51,10 @@ uint32_t buddy_count(const struct buddy *buddy, uint32_t frame, unsigned order);
 /* Allocate what is free of that block. */
 void buddy_claim(struct buddy *buddy, uint32_t frame, unsigned order);
 
+/* By how many per mille the largest free block is smaller than the largest that as many frames
+ * could make: 0 if nothing is free. */
+uint32_t buddy_fragmentation(const struct buddy *buddy);
+
 /* Whether a frame lies in a free block. */
 bool buddy_is_free(const struct buddy *buddy, uint32_t frame);
 

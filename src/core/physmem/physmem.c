@@ -241,6 +241,7 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
     status->tasks = physmem->tasks_there;
     status->extents = physmem->extent_count + physmem->cleans;
     status->shared = physmem->pages_shared;
+    status->fragmentation = buddy_fragmentation(&physmem->frames.buddy);
     status->control = physmem->policyserver.state;
     status->controllers = physmem->policyserver.controllers;
     status->entitlements = physmem->policyserver.entitlements;

@@ -96,6 +96,28 @@ static void expect_merged(const struct buddy *buddy, const bool *used)
     }
 }
 
+/* The figure is what looking at each block finds. */
+static void expect_fragmentation(const struct buddy *buddy, const bool *used)
+{
+    uint32_t largest = 0, could = 0;
+
+    for (unsigned order = 0; order <= buddy->max_order; order++) {
+        uint32_t size = UINT32_C(1) << order;
+
+        if (size <= buddy->free && size <= buddy->frames)
+            could = size;
+        for (uint32_t first = 0; first + size <= buddy->frames && largest < size; first += size) {
+            uint32_t count = 0;
+
+            while (count < size && !used[first + count])
+                count++;
+            if (count == size)
+                largest = size;
+        }
+    }
+    assert_int_equal(buddy_fragmentation(buddy), could == 0 ? 0 : 1000 - 1000 * largest / could);
+}
+
 static void test_random_blocks(void **state)
 {
     static const uint32_t sizes[] = {1, 2, 3, 7, 64, 100, 1000, 1023};
@@ -140,6 +162,7 @@ static void test_random_blocks(void **state)
                 free_count += count;
             }
             assert_int_equal(buddy.free, free_count);
+            expect_fragmentation(&buddy, used);
             if (step % 16 == 0) {
                 for (uint32_t i = 0; i < frames; i++)
                     assert_int_equal(buddy_is_free(&buddy, i), !used[i]);

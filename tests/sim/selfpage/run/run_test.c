@@ -301,6 +301,10 @@ static void tasks_read_files_of_a_file_server(void **state)
                     "  arguments: [--processes, '2', --output, '${DIR}/found', define]\n"
                     "fileserver: {root: '${ROOT}', cache: 64}\n"
                     "expect:\n- physmem.locks > 0\n- physmem.copies > 0\n"
+                    "- fileserver.reads >= fileserver.hits + fileserver.misses\n"
+                    "- fileserver.misses > 10\n- fileserver.bytes > 10000\n"
+                    "- fileserver.opens > 10\n- fileserver.refused == 0\n"
+                    "- fileserver.clients == 0\n- fileserver.files == 0\n"
                     "- physmem.free == physmem.frames\n"
                     "check:\n- text: found\n  command: 'here=$PWD; cd \"$ROOT\" && LC_ALL=C grep "
                     "-rnF define . | LC_ALL=C sort | cmp - \"$here/found\"'\n");

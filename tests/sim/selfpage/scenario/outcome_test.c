@@ -16,7 +16,9 @@
 
 static struct scenario_task task = {.name = (char *)"a", .program = (char *)"sort"};
 static struct scenario_swap swap;
-static struct scenario scenario = {.tasks = &task, .tasks_count = 1, .swap = &swap};
+static struct scenario_fileserver fileserver;
+static struct scenario scenario = {
+    .tasks = &task, .tasks_count = 1, .swap = &swap, .fileserver = &fileserver};
 
 /* A number for each counter, no two alike. */
 static void fill(struct outcome *outcome)
@@ -38,6 +40,9 @@ static void fill(struct outcome *outcome)
 #undef STATE
 #define FILL(type, name, unit, meaning) outcome->swap.name = ++number;
     SP_SWAP_STATUS(FILL, FILL)
+#undef FILL
+#define FILL(type, name, unit, meaning) outcome->files.name = ++number;
+    SP_FILESERVER_STATUS(FILL, FILL)
 #undef FILL
 }
 
@@ -96,6 +101,7 @@ static void expectations_and_json_tell_the_same_numbers(void **state)
                 30);
     assert_true(expect_same(&outcome, json_object_get(object, "physmem"), "physmem") > 20);
     assert_true(expect_same(&outcome, json_object_get(object, "swap"), "swap") > 10);
+    assert_true(expect_same(&outcome, json_object_get(object, "fileserver"), "fileserver") > 8);
     json_decref(object);
     outcome_fini(&outcome);
 }
