@@ -270,6 +270,25 @@ SP_EXPORT int sp_container_lock(struct sp_task *task, sp_container container, ui
 SP_EXPORT int sp_container_unlock(struct sp_task *task, sp_container container,
                                   struct sp_container_state *statep, struct sp_error *error);
 
+/** A copy under a lock. */
+struct sp_locked_copy {
+    sp_container locked; /**< `from` or `to`: the one that is locked, another task's */
+    sp_container from;
+    sp_container to;
+    uint32_t from_first; /**< first slot to copy from */
+    uint32_t to_first;   /**< first slot to copy to, which has a frame */
+    uint32_t count;      /**< of slots, 1 to 256 */
+    uint64_t lock_ns;    /**< for how long it is locked at most */
+};
+
+/** Lock a container, copy from or to it, unlock it, and compare the versions: what a server does with
+ *  a client's container. The three requests are sent together, and cost one round trip. Errors are
+ *  those of sp_container_lock, sp_container_copy and sp_container_unlock: the first that failed.
+ *  The copy may have been made all the same.
+ *  \retval -ESTALE  the container was used by others meanwhile */
+SP_EXPORT int sp_container_copy_locked(struct sp_task *task, const struct sp_locked_copy *copy,
+                                       struct sp_error *error);
+
 /** The state of a container of this task, or one to which it has a weak reference. */
 SP_EXPORT int sp_container_state(struct sp_task *task, sp_container container,
                                  struct sp_container_state *statep, struct sp_error *error);

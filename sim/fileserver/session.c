@@ -194,21 +194,18 @@ static int64_t fill(void *arg, char *buffer)
 static int deliver(struct service *service, const struct session *session,
                    const struct chunk *chunk, uint32_t slot)
 {
-    uint32_t pages = (chunk->bytes + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE;
-    struct sp_container_state before, after;
-    int result = sp_container_lock(service->task, session->container, LOCK_NS, 0, &before, NULL);
-    int unlocked;
+    const struct sp_locked_copy copy = {
+        .locked = session->container,
+        .from = service->cache.container,
+        .to = session->container,
+        .from_first = chunk->first,
+        .to_first = slot,
+        .count = (chunk->bytes + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE,
+        .lock_ns = LOCK_NS,
+    };
 
-    check(pages <= CACHE_CHUNK);
-    if (result != 0)
-        return result;
-    if (pages > 0)
-        result = sp_container_copy(service->task, service->cache.container, chunk->first,
-                                   session->container, slot, pages, NULL, NULL);
-    unlocked = sp_container_unlock(service->task, session->container, &after, NULL);
-    if (result != 0 || unlocked != 0)
-        return result != 0 ? result : unlocked;
-    return after.version == before.version + 1 + (pages > 0) ? 0 : -ESTALE;
+    check(copy.count <= CACHE_CHUNK);
+    return copy.count == 0 ? 0 : sp_container_copy_locked(service->task, &copy, NULL);
 }
 
 static int read_chunk(struct service *service, const struct session *session,

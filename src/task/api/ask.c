@@ -8,6 +8,25 @@
 #include "task/effects/agreed.h"
 #include "task/state/guard.h"
 
+int ask_gone(struct sp_error *error)
+{
+    return error_set(error, EPIPE, "physmem is gone, or has revoked this task");
+}
+
+int ask_check(const struct wire_message *reply, uint8_t expected, struct sp_error *error)
+{
+    check(expected != 0);
+    if (reply->error != 0)
+        return error_set(error, (int)reply->error, "physmem: %s",
+                         reply->type == WIRE_DONE && reply->done.text[0] != '\0'
+                             ? reply->done.text
+                             : strerror((int)reply->error));
+    if (reply->type != expected)
+        return error_set(error, EPROTO, "physmem answered with %s, not with %s",
+                         message_type_name(reply->type), message_type_name(expected));
+    return 0;
+}
+
 int ask_physmem(struct sp_task *task, struct wire_message *message, uint8_t expected,
                 struct wire_message *reply, struct sp_error *error)
 {
@@ -23,14 +42,6 @@ int ask_physmem(struct sp_task *task, struct wire_message *message, uint8_t expe
         agreed_part(task, reply);
     guard_end(&guard);
     if (result != 0)
-        return error_set(error, EPIPE, "physmem is gone, or has revoked this task");
-    if (reply->error != 0)
-        return error_set(error, (int)reply->error, "physmem: %s",
-                         reply->type == WIRE_DONE && reply->done.text[0] != '\0'
-                             ? reply->done.text
-                             : strerror((int)reply->error));
-    if (reply->type != expected)
-        return error_set(error, EPROTO, "physmem answered %s to %s", message_type_name(reply->type),
-                         message_type_name(message->type));
-    return 0;
+        return ask_gone(error);
+    return ask_check(reply, expected, error);
 }

@@ -11,4 +11,10 @@
 int ask_physmem(struct sp_task *task, struct wire_message *message, uint8_t expected,
                 struct wire_message *reply, struct sp_error *error);
 
+/* The same, of a reply that is there: 0, or what is wrong with it. */
+int ask_check(const struct wire_message *reply, uint8_t expected, struct sp_error *error);
+
+/* -EPIPE: there is no reply, since physmem is gone. */
+int ask_gone(struct sp_error *error);
+
 #endif

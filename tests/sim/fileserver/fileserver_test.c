@@ -257,6 +257,73 @@ static void test_ten_tasks_that_read_one_file_hold_its_pages_once(void **state)
     assert_int_equal(status.locks_expired, 0);
 }
 
+/* ---- Round trips ---- */
+
+#define CACHED_READS 50u
+
+static void read_64k(struct sp_files *files, uint32_t file)
+{
+    static char bytes[65536];
+
+    CHECK(sp_file_read(files, file, 65536, bytes, sizeof(bytes), NULL) == sizeof(bytes));
+    CHECK(bytes[0] == byte_of(65536) && bytes[65535] == byte_of(2 * 65536 - 1));
+}
+
+/* What physmem, and the file server, have counted. */
+static void ask_counters(struct wire_client *physmem, struct wire_client *files,
+                         struct wire_message *told)
+{
+    struct wire_message message = {.type = WIRE_STATUS};
+
+    CHECK(wire_client_call(physmem, &message, -1, &told[0]) == 0);
+    while (told[0].type != WIRE_PHYSMEM_STATUS)
+        CHECK(wire_client_receive(physmem, &told[0], NULL) == 0);
+    CHECK(wire_client_call(files, &message, -1, &told[1]) == 0);
+}
+
+/* A server handles what was sent together in one pass of its loop, and here only one thing happens
+ * at a time: passes are round trips. */
+static int count_round_trips(void *arg)
+{
+    const struct stage *stage = arg;
+    const char *path = getenv("SELFPAGE_PHYSMEM");
+    struct sp_task *task = attach_or_exit(NULL);
+    struct sp_files *files = connect_or_exit(task);
+    struct wire_client physmem, server;
+    struct wire_message before[2], after[2];
+    struct sp_file_info info;
+    uint64_t passes, asked;
+
+    CHECK(wire_client_open(&physmem, path, WIRE_ROLE_OBSERVER, 0, 0, "look", NULL) == 0);
+    CHECK(wire_client_open(&server, stage->socket, WIRE_ROLE_OBSERVER, 0, 0, "look", NULL) == 0);
+    CHECK(sp_file_open(files, "large", &info, NULL) == 0);
+    read_64k(files, info.file);
+    read_64k(files, info.file);
+    ask_counters(&physmem, &server, before);
+    for (unsigned i = 0; i < CACHED_READS; i++)
+        read_64k(files, info.file);
+    ask_counters(&physmem, &server, after);
+    passes = after[0].physmem_status.passes - before[0].physmem_status.passes - 1;
+    asked = after[1].files_status.messages - before[1].files_status.messages - 1;
+    CHECK(after[1].files_status.hits - before[1].files_status.hits == CACHED_READS);
+    CHECK(asked == CACHED_READS);
+    if (passes + asked > 4 * CACHED_READS + 5) {
+        fprintf(stderr, "%u reads took %u round trips\n", CACHED_READS, (unsigned)(passes + asked));
+        exit(1);
+    }
+    wire_client_close(&server);
+    wire_client_close(&physmem);
+    sp_files_disconnect(&files);
+    return sp_detach(&task);
+}
+
+static void test_a_cached_read_of_64_kib_takes_four_round_trips(void **state)
+{
+    expect_success(begin(*state, "counter", count_round_trips, *state));
+}
+
+/* ---- Names ---- */
+
 static int open_what_cannot_be(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
@@ -563,6 +630,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_ten_tasks_that_read_one_file_hold_its_pages_once),
+        TEST(test_a_cached_read_of_64_kib_takes_four_round_trips),
         TEST(test_no_name_leads_out_of_the_root),
         TEST(test_a_file_that_has_changed_is_read_again),
         TEST(test_the_cache_gives_its_frames_back_when_they_are_recalled),
