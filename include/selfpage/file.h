@@ -63,7 +63,7 @@ struct sp_file_info {
  *  \retval -EINVAL        no path, and SELFPAGE_FILES is not set
  *  \retval -ENOENT        there is no such socket
  *  \retval -ECONNREFUSED  nobody listens there
- *  \retval -EPROTO        this is no file server, or it speaks another version of the protocol */
+ *  \retval -EPROTO        this is not a file server, or it speaks another version of the protocol */
 SP_EXPORT int sp_files_connect(struct sp_task *task, const char *path, struct sp_files **filesp,
                                struct sp_error *error);
 

@@ -51,7 +51,7 @@ typedef uint64_t sp_fpage;
  *  @param size    bytes; a power of two, at least 1024 (X.2's smallest; less than a page maps nothing)
  *  @param rights  any of SP_L4_*
  *  @param fpage   is set on success
- *  @return 0, or -EINVAL: size is no power of two or below 1024, base is no multiple of it, the region
+ *  @return 0, or -EINVAL: size is not a power of two or below 1024, base is not a multiple of it, the region
  *          reaches beyond SP_L4_SPACE, or rights has other bits. */
 SP_EXPORT int sp_fpage_make(uint64_t base, uint64_t size, unsigned rights, sp_fpage *fpage);
 

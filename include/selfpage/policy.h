@@ -12,7 +12,7 @@
  *   insert(self, p, a)    page p was not resident, has been given a frame, and is referenced
  *   hit(self, p, a)       page p is resident and was referenced          [may be NULL]
  *   victim(self, in)      name a resident page to evict; `in` is the page that needs the frame
- *   remove(self, p, why)  page p is resident no longer
+ *   remove(self, p, why)  page p is no longer resident
  *   resize(self, n)       the number of frames is now n                  [may be NULL]
  *   hint(self, p, h)      the program said something about page p        [may be NULL]
  *   ahead(self, p)        may page p be read ahead?                      [may be NULL]
@@ -98,7 +98,7 @@ enum sp_access {
     SP_WRITE = 1,
 };
 
-/** Why a page is resident no longer. */
+/** Why a page is no longer resident. */
 enum sp_removal {
     SP_EVICTED = 0,   /**< to free its frame; it may come back, so a ghost list remembers it */
     SP_DISCARDED = 1, /**< the program dropped it, or its region is gone: forget it altogether */

@@ -86,7 +86,7 @@ struct sp_trace_options {
  *  be NULL.
  *
  *  Returns 0; -EPROTO: options of a version that this library does not know; -EINVAL: an option, or
- *  the format's name, is wrong; -EILSEQ: it is no trace of this
+ *  the format's name, is wrong; -EILSEQ: it is not a trace of this
  *  format; -ENOMEM; or what opening and reading the file gave (-ENOENT, -EACCES, -EIO ...). */
 SP_EXPORT int sp_trace_open(struct sp_trace **tracep, const char *path,
                             const struct sp_trace_options *options, struct sp_error *error);
@@ -104,7 +104,7 @@ SP_EXPORT int sp_trace_from_bytes(struct sp_trace **tracep, const void *bytes, s
 SP_EXPORT int sp_trace_from_ids(struct sp_trace **tracep, const uint64_t *ids,
                                 const uint8_t *writes, size_t count, struct sp_error *error);
 
-/** True if several runs, and runs that need two passes, can read the trace: it is no pipe. */
+/** True if several runs, and runs that need two passes, can read the trace: it is not a pipe. */
 SP_EXPORT bool sp_trace_rereadable(const struct sp_trace *trace);
 
 /** Close a trace, and set *tracep to NULL. NULL is allowed. What was made of it stays valid. */

@@ -115,7 +115,7 @@ static void on_open(struct connection *connection, const struct wire_message *me
         place++;
     if (place == SESSION_FILES || !take_path(message, path)) {
         connection_send_done(connection, message, place == SESSION_FILES ? -EMFILE : -EINVAL, 0,
-                             place == SESSION_FILES ? "64 files are open" : "this is no path");
+                             place == SESSION_FILES ? "64 files are open" : "this is not a path");
         return;
     }
     result = files_open(service->root, path, &session->place[place].file);

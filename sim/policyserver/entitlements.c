@@ -88,7 +88,7 @@ static int user_find(const struct reading *reading, const char *where, const cha
 
     if (user[strspn(user, "0123456789")] == '\0') {
         if (option_number("", user, 0, UINT32_MAX - 1, &number, NULL) != 0)
-            return wrong(reading, where, "\"%.40s\" is no user id", user);
+            return wrong(reading, where, "\"%.40s\" is not a user id", user);
         *uidp = (uint32_t)number;
         return 0;
     }

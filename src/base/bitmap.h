@@ -22,7 +22,7 @@ size_t bitmap_words(uint32_t bits);
 /* An empty set in `words`, which are zeros, and outlive the set. */
 void bitmap_init(struct bitmap *bitmap, uint32_t bits, uint64_t *words);
 
-/* Membership of a number below bits. Adding a member again does nothing, nor does removing a number that is no member. */
+/* Membership of a number below bits. Adding a member again does nothing, nor does removing a number that is not a member. */
 bool bitmap_test(const struct bitmap *bitmap, uint32_t bit);
 void bitmap_set(struct bitmap *bitmap, uint32_t bit);
 void bitmap_clear(struct bitmap *bitmap, uint32_t bit);

@@ -15,7 +15,7 @@ static struct check *check_of(struct sp_policy_env *env)
 
 static const char *standing_text(const struct check_page *page)
 {
-    return page->left_plus1 == 0 ? "never came in" : "is resident no longer";
+    return page->left_plus1 == 0 ? "never came in" : "is no longer resident";
 }
 
 /* The page asked about, or NULL if it must not be asked about. */

@@ -95,9 +95,10 @@ bool check_text_declaration(const struct policy_choice *choice, struct check_log
         return log->breach[0] == '\0';
     form = policy_registry_find(policy->live_form, strlen(policy->live_form));
     if (form == NULL || (form->flags & SP_POLICY_LIVE) == 0)
-        check_text_breach(log,
-                          "its live_form, '%.60s', is no policy that comes with Selfpage and runs "
-                          "live",
-                          policy->live_form);
+        check_text_breach(
+            log,
+            "its live_form, '%.60s', is not a policy that comes with Selfpage and runs "
+            "live",
+            policy->live_form);
     return log->breach[0] == '\0';
 }

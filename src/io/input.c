@@ -272,7 +272,7 @@ static __attribute__((noinline)) void defer(struct connection *connection)
     struct server *server = connection->server;
 
     if (server->turn_user != NULL)
-        account(server, NULL); /* what thousands of these take is no part of the turn before */
+        account(server, NULL); /* what thousands of these take is not part of the turn before */
     connection_defer(connection);
     if (server->deferrals - server->turns_had > CROWD)
         unwatch(connection);

@@ -241,7 +241,7 @@ static void say_notes(const struct session *session)
     if (trace->hashed == 0)
         return;
     snprintf(text, sizeof(text),
-             "%llu of %llu ids are no decimal numbers below 2^64; their 64-bit "
+             "%llu of %llu ids are not decimal numbers below 2^64; their 64-bit "
              "hashes stand for them",
              (unsigned long long)trace->hashed, (unsigned long long)trace->records);
     session_note(session, text);

@@ -13,7 +13,7 @@
 struct new_file {
     int fd; /* to write to; -1: not open */
     /* Private. */
-    bool direct; /* there is something that is no regular file, which is written to as it is */
+    bool direct; /* there is something that is not a regular file, which is written to as it is */
     char *path;  /* with every link followed */
     char *name;  /* the one that it has until it is complete; NULL: none */
 };

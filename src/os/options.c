@@ -239,8 +239,8 @@ static bool help_print(const struct options_syntax *syntax, const char *form, in
     else if (strcmp(form, "lines") == 0)
         option_lines_print(stdout, syntax);
     else
-        *code = error_set(error, EINVAL, "--help: \"%.60s\" is no form: leave it out, or say lines",
-                          form);
+        *code = error_set(error, EINVAL,
+                          "--help: \"%.60s\" is not a form: leave it out, or say lines", form);
     return *code == 0;
 }
 

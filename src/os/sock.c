@@ -75,7 +75,7 @@ static int remove_stale(const struct sockaddr_un *address, struct sp_error *erro
                                : error_set(error, errno, "cannot look at %s: %s", address->sun_path,
                                            strerror(errno));
     if (!S_ISSOCK(status.st_mode))
-        return error_set(error, EEXIST, "%s exists and is no socket: choose another path",
+        return error_set(error, EEXIST, "%s exists and is not a socket: choose another path",
                          address->sun_path);
     if (is_served(address))
         return error_set(error, EADDRINUSE, "somebody listens on %s already: choose another path",

@@ -25,7 +25,7 @@
  * Returns the listening descriptor.
  *   -ENAMETOOLONG  the path is longer than SOCK_PATH_MAX
  *   -EADDRINUSE    somebody listens there already
- *   -EEXIST        there is a file at `path` that is no socket
+ *   -EEXIST        there is a file at `path` that is not a socket
  *   others         from the system call that the text names
  * `error` may be NULL. Not for signal handlers. */
 int sock_listen(const char *path, int backlog, struct sp_error *error);

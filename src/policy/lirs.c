@@ -6,7 +6,7 @@
  * all frames; the others (HIR) share the rest, 1 %:
  *
  *     stack S   LIR pages, and HIR pages referenced since the last reference to the LIR page at its
- *               bottom, also if they are resident no longer (ghosts); in order of last reference
+ *               bottom, also if they are no longer resident (ghosts); in order of last reference
  *     queue Q   resident HIR pages; they leave from its front
  *
  * A HIR page that is referenced while on S has a lower IRR than the LIR page at the bottom of S has

@@ -120,7 +120,7 @@ class Trace:
 
     @property
     def rereadable(self):
-        """True if several runs can read it: it is no pipe."""
+        """True if several runs can read it: it is not a pipe."""
         return bool(_lib.sp_trace_rereadable(self._open()))
 
     def _open(self):
@@ -187,7 +187,7 @@ class Policy:
         raise NotImplementedError
 
     def remove(self, page, why):
-        """Page `page` is resident no longer."""
+        """Page `page` is no longer resident."""
         raise NotImplementedError
 
 

@@ -275,7 +275,8 @@ int decisions_check(struct trace *trace, const struct policy_choice *choice,
 
     *counts = (struct decisions_counts){0};
     if (events == NULL)
-        return error_set(error, EINVAL, "%s: this is no trace of a live task, and has no decisions",
+        return error_set(error, EINVAL,
+                         "%s: this is not a trace of a live task, and has no decisions",
                          trace->source.name);
     format_native_want_events(trace);
     return run(&d, choice);

@@ -14,7 +14,7 @@ struct decisions_counts {
 };
 
 /* Run `choice` over all of a trace of events that was opened, and not read from. Returns 0: all decisions
- * are the same. 1: they are not; `error` says which is the first that differs. -EINVAL: it is no trace of events; -EILSEQ: it is damaged, or cut off; what trace_read returns;
+ * are the same. 1: they are not; `error` says which is the first that differs. -EINVAL: it is not a trace of events; -EILSEQ: it is damaged, or cut off; what trace_read returns;
  * -ENOMEM. */
 int decisions_check(struct trace *trace, const struct policy_choice *choice,
                     struct decisions_counts *counts, struct sp_error *error);

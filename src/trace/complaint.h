@@ -1,4 +1,4 @@
-/* What a reader says about a damaged trace, or about input that is no trace. */
+/* What a reader says about a damaged trace, or about input that is not a trace. */
 #ifndef TRACE_COMPLAINT_H
 #define TRACE_COMPLAINT_H
 

@@ -69,7 +69,7 @@ static int parse(struct binary_options *choices, const char *text, struct sp_err
             choices->length = length;
         } else if (number == NULL || !line_decimal(value, length, &given) || given > UINT32_MAX) {
             return error_set(error, EINVAL,
-                             "binary: '%.*s' is no option (format=, obj-id-col=, "
+                             "binary: '%.*s' is not an option (format=, obj-id-col=, "
                              "obj-size-col=, op-col=, next-access-col=, offset=) with its value",
                              (int)(length + name_length < 40 ? length + name_length + 1 : 40),
                              text);

@@ -129,7 +129,7 @@ static int find_space(struct trace *trace, uint64_t id, uint16_t *number, struct
     return 0;
 }
 
-/* An id that is no address: all of its columns are mixed together. An address is in a space. */
+/* An id that is not an address: all of its columns are mixed together. An address is in a space. */
 static int parse_id(struct trace *trace, unsigned count, struct trace_reference *reference,
                     struct sp_error *error)
 {
@@ -146,7 +146,7 @@ static int parse_id(struct trace *trace, unsigned count, struct trace_reference 
         if (options->id[i] > count || field->length == 0)
             return no_field(trace, "id", options->id[i], error);
         if (last && options->id_is_number && !line_is_number(field->text, field->length))
-            return complaint_set(trace, error, "the id '%.*s' is no number",
+            return complaint_set(trace, error, "the id '%.*s' is not a number",
                                  (int)(field->length < 40 ? field->length : 40), field->text);
         result = line_id(trace, field->text, field->length, field->quoted, last && addresses, &id,
                          error);

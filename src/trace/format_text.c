@@ -15,7 +15,7 @@ static bool text_sniff(const uint8_t *bytes, size_t size, bool whole)
     return size > 0 && line_is_text(bytes, size);
 }
 
-/* A line that is no plain number. Returns 1 if it has an id, 0 to skip it, or -EILSEQ. */
+/* A line that is not a plain number. Returns 1 if it has an id, 0 to skip it, or -EILSEQ. */
 static int parse_other(struct trace *trace, const char *line, size_t length, uint64_t *id,
                        struct sp_error *error)
 {

@@ -216,7 +216,7 @@ int line_id(struct trace *trace, const char *text, size_t length, bool quoted, b
 
     if (!parse_number(text, length, id)) {
         if (address)
-            return complaint_set(trace, error, "'%.*s' is no address", shown, text);
+            return complaint_set(trace, error, "'%.*s' is not an address", shown, text);
         if (is_rounded(text, length))
             return complaint_set(trace, error,
                                  "the id %.*s was rounded, as spreadsheets do: export it as text",

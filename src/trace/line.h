@@ -31,7 +31,7 @@ bool line_decimal(const char *text, size_t length, uint64_t *number);
  * or a hexadecimal one with 0x; otherwise a hash, which is counted in trace->hashed. `quoted`: two
  * quotes stand for one. `address`: it must be a number, in units of trace->options.id_unit, that fits
  * into 64 bits as bytes. Returns 0, or -EILSEQ and a complaint: that it is not; that it has bytes
- * which are no text; or that a spreadsheet has rounded it. */
+ * which are not text; or that a spreadsheet has rounded it. */
 int line_id(struct trace *trace, const char *text, size_t length, bool quoted, bool address,
             uint64_t *id, struct sp_error *error);
 

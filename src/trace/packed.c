@@ -116,14 +116,15 @@ int packed_lay_out(struct packed *packed, const char *text, size_t length,
     *packed = (struct packed){.bytes = 0};
     if (length == 0 || text[0] != '<')
         return error_set(error, EINVAL,
-                         "'%.*s' is no layout of little-endian records: it begins with <, as in "
+                         "'%.*s' is not a layout of little-endian records: it begins with <, as in "
                          "<IQI",
                          shown, text);
     if (!lay_out_items(packed, text + 1, text + length, columns))
-        return error_set(error, EINVAL,
-                         "'%.*s' is no layout of records of up to %u fields and %u bytes: fields "
-                         "are c, b, B, h, H, i, I, l, L, q, Q, f, d and s",
-                         shown, text, PACKED_FIELDS_MOST, PACKED_BYTES_MOST);
+        return error_set(
+            error, EINVAL,
+            "'%.*s' is not a layout of records of up to %u fields and %u bytes: fields "
+            "are c, b, B, h, H, i, I, l, L, q, Q, f, d and s",
+            shown, text, PACKED_FIELDS_MOST, PACKED_BYTES_MOST);
     if (columns->id == 0 || !is_number(&packed->id, columns->id))
         return error_set(error, EINVAL, "field %u of '%.*s' cannot be the id", columns->id, shown,
                          text);

@@ -1,6 +1,6 @@
 /* Records of a fixed layout, as Python's struct module describes them: "<IQIH", little-endian and without
  * gaps. c, b, B, h, H, i, I, l, L, q, Q, f and d are fields, 2I is two of them, 16s is one of 16 bytes that
- * is no number, and x is a byte that is none. */
+ * is not a number, and x is a byte that is none. */
 #ifndef TRACE_PACKED_H
 #define TRACE_PACKED_H
 
@@ -25,7 +25,7 @@ struct packed {
     struct packed_field id, size, operation, next;
 };
 
-/* Lay a record out. -EINVAL: the text is no layout, has no such field, or one that is no number. */
+/* Lay a record out. -EINVAL: the text is not a layout, has no such field, or one that is not a number. */
 int packed_lay_out(struct packed *packed, const char *text, size_t length,
                    const struct packed_columns *columns, struct sp_error *error);
 

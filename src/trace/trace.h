@@ -89,7 +89,7 @@ struct trace {
 
 /* Open a trace. The texts of `origin` and `options` must outlive it. Release with trace_fini in any
  * case. Returns 0, or a negative errno and what is wrong where: what opening and reading return,
- * -EINVAL (the options, or which format it is), -EILSEQ (this is no trace, or not of that format),
+ * -EINVAL (the options, or which format it is), -EILSEQ (this is not a trace, or not of that format),
  * -ENOMEM. */
 int trace_open_source(struct trace *trace, const struct source_origin *origin,
                       const struct trace_options *options, struct sp_error *error);

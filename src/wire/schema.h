@@ -158,7 +158,7 @@
     X(SP_REASON_UNKNOWN_KIND, 5, "a kind or a punishment that physmem does not know or have")      \
     X(SP_REASON_LONG_TERM, 6, "the term or a grace is longer than physmem gives")                  \
     X(SP_REASON_ORDER, 7,                                                                          \
-      "there are no blocks of that order, or the frames are no whole number of them")              \
+      "there are no blocks of that order, or the frames are not a whole number of them")              \
     X(SP_REASON_TOO_MANY, 8, "the task holds as many contracts as it may")                         \
     X(SP_REASON_RECALL_MISSED, 9, "a recall was not answered by its deadline")                     \
     X(SP_REASON_NOT_RECEIVING, 10, "the task does not receive what it is sent")                    \

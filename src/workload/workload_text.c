@@ -162,7 +162,7 @@ static int take_of_whole(const struct parsing *parsing, const struct pair *pair)
 
 /* ---- Phases ---- */
 
-/* Returns 1 if the key is no pattern. */
+/* Returns 1 if the key is not a pattern. */
 static int take_pattern(struct parsing *parsing, const struct pair *pair)
 {
     static const char *const names[WORKLOAD_PATTERNS] = {"zipf", "scan", "loop", "markov", "idle"};

@@ -124,7 +124,7 @@ static int walk_fail(const yaml_parser_t *parser, const char *path, int code, un
                      struct sp_error *error)
 {
     if (code == -EBADMSG)
-        return error_set(error, EINVAL, "%.100s:%u: the name of a field is no plain word", path,
+        return error_set(error, EINVAL, "%.100s:%u: the name of a field is not a plain word", path,
                          line);
     if (code == -E2BIG)
         return error_set(error, EINVAL, "%.100s:%u: nested more than %d deep", path, line,

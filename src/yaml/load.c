@@ -86,7 +86,7 @@ static bool is_number(const char *text)
     return end != text && *end == '\0' && isfinite(number);
 }
 
-/* Complain about a value that is no number. */
+/* Complain about a value that is not a number. */
 static int number_complain(const char *path, const struct yaml_position *position, uint64_t most,
                            struct sp_error *error)
 {

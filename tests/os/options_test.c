@@ -134,7 +134,7 @@ static void what_is_wrong_is_said(void **state)
         {"--colour", "unknown option --colour (see prog --help)"},
         {"--falg", "unknown option --falg: did you mean --flag? (see prog --help)"},
         {"-x", "unknown option -x (see prog --help)"},
-        {"--help=html", "--help: \"html\" is no form"},
+        {"--help=html", "--help: \"html\" is not a form"},
         {"--flag more", "unexpected argument \"more\""},
         {"--u32 9", "nine is too many"},
         {"--u32 0 --help", "--u32"},
@@ -253,7 +253,7 @@ static void words_are_counted_and_taken(void **state)
     assert_string_equal(values.taken, "a");
     assert_true(values.alone == 1 && values.flag);
     values = (struct values){0};
-    words.rest = true; /* what follows the first word is no option */
+    words.rest = true; /* what follows the first word is not an option */
     assert_int_equal(options_parse(3, rest, &words, &values, &error), OPTIONS_RUN);
     assert_true(values.alone == 1 && !values.flag);
 }

@@ -33,7 +33,7 @@ static void a_record_goes_on_in_the_next_line_within_quotes(void **state)
                                               "csv:obj-id-col=3,obj-id-is-num=1");
 
     (void)state;
-    reading_expect_error(r, "line 7: the id 'q' is no number");
+    reading_expect_error(r, "line 7: the id 'q' is not a number");
     assert_int_equal(r->count, 0);
     reading_expect(reading_of_text("1,\"two\nlines\",5\n2,a,6\n", "csv:obj-id-col=3"), 2, 2);
     reading_expect_error(reading_of_text("1,\"two\nlines\n", "csv:obj-id-col=1"),

@@ -1,4 +1,4 @@
-/* What is no trace is refused by name, and every format there is in the list. */
+/* What is not a trace is refused by name, and every format there is in the list. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -94,7 +94,7 @@ static void test_text(void **state)
     assert_int_equal(got.hashed, 3);
     assert_true(got.references[5].id == got.references[6].id);
     assert_true(got.references[5].id != got.references[4].id);
-    expect_error(read_bytes("1\nx\n", 4, "text", 4096, 512), "line 2: 'x' is no address");
+    expect_error(read_bytes("1\nx\n", 4, "text", 4096, 512), "line 2: 'x' is not an address");
     expect_error(read_bytes("1\n", 2, "text", 4096, 0), "carries no sizes");
     expect_error(read_bytes("1\n", 2, "text", 0, 512), "page size");
     expect_error(read_bytes("1\n", 2, "text", 5000, 512), "power of two");
@@ -126,7 +126,7 @@ static void test_csv(void **state)
     expect_error(read_text("1,2\n", "csv:id-col=1"), "no option 'id-col'");
     expect_error(read_text("1,2\n", "csv:obj-id-col"), "name=value");
     expect_error(read_text("1,2\n", "csv:obj-id-col=3"), "line 1: there is no id in column 3");
-    expect_error(read_text("1,b\n", "csv:obj-id-col=2,obj-id-is-num=true"), "is no number");
+    expect_error(read_text("1,b\n", "csv:obj-id-col=2,obj-id-is-num=true"), "is not a number");
     expect_error(read_text("1,99999999999\n", "csv:obj-id-col=1,obj-size-col=2"), "below 2^32");
 }
 

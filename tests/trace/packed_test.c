@@ -124,8 +124,8 @@ static void test_layouts_that_are_none_are_refused(void **state)
         {"binary:format=<4sI,obj-id-col=1", "field 1 of '<4sI' cannot be the id"},
         {"binary:format=<4sI,obj-id-col=2,obj-size-col=1", "no number in a field"},
         {"binary:format=<I,obj-id-col=0", "cannot be the id"},
-        {"binary:format=<I,obj-id-col=x", "is no option"},
-        {"binary:format=<I,colour=1", "'colour=1' is no option"},
+        {"binary:format=<I,obj-id-col=x", "is not an option"},
+        {"binary:format=<I,colour=1", "'colour=1' is not an option"},
         {"binary:format=<I,offset=5000", "ends before its first record"},
     };
 

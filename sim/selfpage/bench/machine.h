@@ -14,7 +14,7 @@
 
 #define MACHINE_PROCESSES 66u
 
-/* More than this share of the time, taken by others: figures are no measurement. */
+/* More than this share of the time, taken by others: figures are not a measurement. */
 #define MACHINE_TOLERABLE 0.05
 
 /* One process, and what it had at two moments. */

@@ -4,7 +4,7 @@
 
 #include "selfpage/replay/replay.h"
 
-/* Check a path before anything runs. -EINVAL: it is no picture, or the trace. */
+/* Check a path before anything runs. -EINVAL: it is not a picture, or the trace. */
 int heat_check(const char *path, const struct replay_options *options, struct sp_error *error);
 
 /* Draw. Returns as gnuplot_begin and gnuplot_draw. */

@@ -100,7 +100,8 @@ static int parse_size(struct replay_size *size, const char *text, struct sp_erro
         if (strspn(text, "0123456789.") != length - 1 || end != text + length - 1 ||
             !(size->share > 0 && size->share <= 1))
             return error_set(error, EINVAL,
-                             "--frames: \"%.60s\" is no share above 0 %% and up to 100 %%", text);
+                             "--frames: \"%.60s\" is not a share above 0 %% and up to 100 %%",
+                             text);
         return 0;
     }
     result = option_number("frames", text, 1, UINT32_MAX - 1, &number, error);

@@ -194,7 +194,7 @@
     function bench(parent, data) {
         const names = Object.keys(data.latency_ns).filter(function (n) { return data.latency_ns[n].count > 0; });
         if (data.machine && data.machine.is_measurement === false)
-            make('p', parent, 'Other processes had the machine for too long: these figures are no measurement.', 'bad');
+            make('p', parent, 'Other processes had the machine for too long: these figures are not a measurement.', 'bad');
         const grid = make('div', parent, undefined, 'pictures');
         bars(grid, 'Latency of requests', 'ns', names, ['p50', 'p90', 'p99', 'p99_9', 'most'].map(function (q) {
             return { label: q, data: names.map(function (n) { return data.latency_ns[n][q]; }) };

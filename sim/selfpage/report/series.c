@@ -140,7 +140,7 @@ static bool know(struct known_tasks *known, const json_t *task)
     struct known_task *found = find(known, id);
 
     if (name == NULL || isnan(id))
-        return true; /* it is no task: leave it out */
+        return true; /* it is not a task: leave it out */
     if (found == NULL && known->count == known->room) {
         size_t room = known->room == 0 ? 64 : 2 * known->room;
         struct known_task *tasks = reallocarray(known->tasks, room, sizeof(*tasks));

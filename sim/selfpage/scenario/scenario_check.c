@@ -36,7 +36,7 @@ static int check_rate(const struct checking *check, const char *where, double ra
 {
     if (rate >= 0 && rate <= most)
         return 0;
-    return wrong(check, where, "%g is no rate: it lies between 0 and %g", rate, most);
+    return wrong(check, where, "%g is not a rate: it lies between 0 and %g", rate, most);
 }
 
 /* `text` may be NULL: *nsp then stays as it is. */

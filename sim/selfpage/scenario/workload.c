@@ -79,7 +79,7 @@ char *workload_to_text(const struct scenario_workload *workload, struct sp_error
         return NULL;
     }
     if (wrong != NULL)
-        error_set(error, EINVAL, "\"%.40s\" is no value of a workload", wrong);
+        error_set(error, EINVAL, "\"%.40s\" is not a value of a workload", wrong);
     else if (workload_text_parse(&parsed, text, error) == 0)
         return text;
     free(text);

@@ -317,7 +317,7 @@ int screen_open(struct screen *screen, struct top_options *options, struct sp_er
 
     *screen = (struct screen){.options = options};
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return error_set(error, ENOTTY, "this is no terminal: use --batch or --json");
+        return error_set(error, ENOTTY, "this is not a terminal: use --batch or --json");
     setlocale(LC_CTYPE, "");
     codes = nl_langinfo(CODESET);
     steps = strcmp(codes, "UTF-8") == 0 ? blocks : letters;

@@ -53,7 +53,7 @@ static int sample_take(void *arg, const char *name, const char *text, struct sp_
     if (length < 0 || (size_t)length >= sizeof(assignment) || strchr(text, ',') != NULL ||
         params_parse("option", name, params, assignment, values, NULL) != 0 || values[0] <= 0)
         return error_set(error, EINVAL,
-                         "--sample: \"%.40s\" is no share above 0 and up to 1 (or 100%%)", text);
+                         "--sample: \"%.40s\" is not a share above 0 and up to 1 (or 100%%)", text);
     command->copy.sample = values[0];
     return 0;
 }

@@ -116,7 +116,7 @@ static void part_return(struct physmem *physmem, struct part *part)
     memory_free(physmem->allocator, part, sizeof(*part));
 }
 
-/* The frames of an active contract are promised no longer. Its parts come back first, the deepest
+/* The frames of an active contract are no longer promised. Its parts come back first, the deepest
  * ones before all others; parts go PART_DEPTH_MAX deep. */
 static void stop(struct physmem *physmem, struct contract *contract, bool keep)
 {

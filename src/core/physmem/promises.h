@@ -27,7 +27,7 @@ void promises_task_less(struct physmem *physmem, struct physmem_task *task, uint
 void promises_more(struct physmem *physmem, const struct contract *contract, uint32_t frames);
 void promises_less(struct physmem *physmem, const struct contract *contract, uint32_t frames);
 
-/* Frames kept under a contract that were asked for were returned (they are kept no longer), or are no
+/* Frames kept under a contract that were asked for were returned (they are no longer kept), or are no
  * longer asked for. A contract that was only waiting for them ends, or goes back to EXPIRED. */
 void promises_returned(struct physmem *physmem, struct contract *contract, uint32_t frames);
 void promises_forgiven(struct physmem *physmem, struct contract *contract, uint32_t frames);

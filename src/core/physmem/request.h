@@ -171,7 +171,7 @@ void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physme
 /* Give frames up, contents and all, and get as many for other slots in the same step: nobody else can
  * have them in between, and it needs no allowance. All slots or none. Reply: as physmem_allocate;
  *   ENOENT  a slot to give up is a hole, or soft; or no such container (count 0)
- *   EEXIST  a slot to get a frame is no hole
+ *   EEXIST  a slot to get a frame is not a hole
  *   EINVAL (range, count), ENOMEM (no memory); count: slots before the one that stands in the way */
 void physmem_exchange(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       const struct physmem_exchange *exchange);
@@ -243,7 +243,7 @@ void physmem_share_version(struct physmem *physmem, uint64_t now,
 
 /* Copy slots logically, in the order of the pieces: plain, scatter, gather, or any of these. Slots of
  * both containers name the same pages from then on, which nobody can write. Only the contents of
- * slots that are no copies yet have to move, once: these slots become copies, too. Each slot keeps a
+ * slots that are not copies yet have to move, once: these slots become copies, too. Each slot keeps a
  * frame of its own (core/physmem/copies.h): a copy costs no allowance, and a later write to one never
  * fails for want of a frame.
  * All slots are copied or none. Reply: done; if it fails, the count is the number of the failing slot,
@@ -252,7 +252,7 @@ void physmem_share_version(struct physmem *physmem, uint64_t now,
  *   EPERM   the task's weak reference does not permit it
  *   ENOMEM  the slot to copy to has no frame; or no memory
  *   EBUSY   another task has locked a container; or
- *           the owner has rights to the slot to copy to, or to one to copy from that is no copy yet: it
+ *           the owner has rights to the slot to copy to, or to one to copy from that is not a copy yet: it
  *           would lose what it writes to an old mapping. Give them up first (physmem_unmap_own, or
  *           the answer to an unmap). Or another request, to copy or to map, still waits
  *   EINVAL  a piece is empty or ends beyond its container, or there are none

@@ -141,7 +141,7 @@ int swap_map_commit(struct swap_map *map, uint32_t slot, uint64_t checksum);
 int swap_map_abort(struct swap_map *map, uint32_t slot);
 
 /* A read of a client's slot begins. Fills *checksum and pins the slot. Returns 0, or
- *   -ENOENT  it is no slot, or not one that this client has stored
+ *   -ENOENT  it is not a slot, or not one that this client has stored
  *   -EBUSY   65535 reads of this slot are under way */
 int swap_map_load(struct swap_map *map, uint32_t client, uint32_t slot, uint64_t *checksum);
 

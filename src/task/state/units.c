@@ -27,7 +27,7 @@ int units_choose(const struct wanted_contract *wanted, int count, uint32_t max_p
                              order, UNIT_ORDER_MAX);
         if (terms->frames % (1u << order) != 0)
             return error_set(error, EINVAL,
-                             "contract: %u frames are no whole number of pages of order %u (%u "
+                             "contract: %u frames are not a whole number of pages of order %u (%u "
                              "frames each)",
                              terms->frames, order, 1u << order);
         if (known && order != *orderp)

@@ -106,7 +106,7 @@ static void test_bad_requests(void **state)
     expect_done(allocate(stage, 999, 2, 0), EINVAL, 0);
     expect_done(allocate(stage, 1, UINT32_MAX, 0), EINVAL, 0);
     expect_done(allocate(stage, 0, 1, PHYSMEM_FLAGS), EINVAL, 0);
-    physmem_allocate(world->physmem, world->now, &request, &blocks); /* 6 is no multiple of 4 */
+    physmem_allocate(world->physmem, world->now, &request, &blocks); /* 6 is not a multiple of 4 */
     world_run(world);
     expect_done(world_reply(world, request.seq), EINVAL, 0);
     blocks.order = 31;

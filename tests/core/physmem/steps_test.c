@@ -187,7 +187,7 @@ static void test_every_step_in_every_state_of_a_part(void **state)
     expect_error(world_claim(world, a, 4711), EINVAL); /* by the task that split it */
     expect_error(world_claim(world, b, 4712), ENOENT);
     expect_error(world_reabsorb(world, b, part), ENOENT);      /* by another */
-    expect_error(world_renew(world, a, part, SECOND), ENOENT); /* a part is no contract */
+    expect_error(world_renew(world, a, part, SECOND), ENOENT); /* a part is not a contract */
     assert_int_equal(world_claim(world, b, 4711)->error, 0);
     expect_error(world_claim(world, c, 4711), EALREADY);
     expect_error(world_claim(world, a, 4711), EALREADY);

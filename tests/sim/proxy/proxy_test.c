@@ -216,7 +216,7 @@ static void test_rubbish_ends_its_connection_and_nothing_else(void **state)
     (void)state;
     assert_int_equal(physmem_peer_open(&peer, &proxy, "task"), 0);
     assert_int_equal(wire_client_connect(&client, proxy.socket), 0);
-    assert_int_equal(wire_client_send_bytes(&client, "this is no message at all", 25, -1), 0);
+    assert_int_equal(wire_client_send_bytes(&client, "this is not a message at all", 25, -1), 0);
     assert_int_equal(wire_client_expect_end(&client), 0);
     wire_client_close(&client);
     assert_int_equal(physmem_propose(&peer, SP_GUARANTEED, 20, 0), 0);

@@ -82,7 +82,7 @@ static sp_page @IDENT@_victim(void *self, sp_page incoming)
     return page;
 }
 
-/* The page is resident no longer, or not yours to name: evicted (a ghost list would note it),
+/* The page is no longer resident, or not yours to name: evicted (a ghost list would note it),
  * discarded (forget it), pinned or skipped (it will be inserted again). */
 static void @IDENT@_remove(void *self, sp_page page, enum sp_removal why)
 {

@@ -239,7 +239,7 @@ static void mistakes_are_reported_with_line_and_field(void **state)
         {HEAD "  policy: [x]\n", 7, "tasks[1].policy", "expected a text, not a list"},
         {HEAD "  policy:\n", 7, "tasks[1].policy", "expected a text, but the value is missing"},
         {HEAD "  arguments: *x\n", 7, "tasks[1].arguments", "*x stands for what &x marks"},
-        {HEAD "  ? [a]\n  : b\n", 7, "", "the name of a field is no plain word"},
+        {HEAD "  ? [a]\n  : b\n", 7, "", "the name of a field is not a plain word"},
         {HEAD "  pager_thread: perhaps\n", 7, "tasks[1].pager_thread",
          "expected yes or no, not \"perhaps\""},
         {"physmem: {frames: 5}\ntasks: []\n", 2, "tasks",

@@ -45,7 +45,7 @@ static void a_rate_is_what_came_in_a_second(void **state)
     (void)state;
     tell(&physmem, tasks, first, 1);
     assert_int_equal(view_sample(&view, &physmem, NULL, 7), 0);
-    assert_false(view.tasks[0].rates.known); /* once is no rate */
+    assert_false(view.tasks[0].rates.known); /* once is not a rate */
     tell(&physmem, tasks, second, 2);
     assert_int_equal(view_sample(&view, &physmem, NULL, 0.5), 0);
     assert_true(view.tasks[0].rates.known && !view.tasks[1].rates.known);
