@@ -134,8 +134,8 @@ static int take_frames(struct cache *cache, const struct chunk *chunk)
     return result < 0 ? (int)result : 0;
 }
 
-/* Write the pages of a chunk, through a mapping that is there only for that: a page that nobody has
- * mapped can be copied at once. */
+/* Write the pages of a chunk through a mapping that exists only meanwhile: a page that nobody maps can be copied at
+ * once. */
 static int write_pages(struct cache *cache, const struct chunk *chunk, const char *bytes)
 {
     void *address;

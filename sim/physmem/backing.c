@@ -161,7 +161,7 @@ static int contents_write(int fd, const struct contents *list)
     return 0;
 }
 
-/* A page is to be cleared: what was to be written to it is not. */
+/* A page will be cleared: pending writes to it are dropped. */
 static void contents_forget(struct contents *list, uint32_t page)
 {
     for (struct contents *c = list; c != NULL; c = c->next)
@@ -171,7 +171,7 @@ static void contents_forget(struct contents *list, uint32_t page)
 
 /* ---- Changes ---- */
 
-/* On a thread that may be lost, or at once where nobody else has had a descriptor. */
+/* On a thread that may block for ever, or at once where no other process had a descriptor. */
 static void change(struct errand *errand)
 {
     struct backing *backing = (struct backing *)errand;
@@ -409,8 +409,7 @@ static bool may_have_one(const struct service *service, const struct seat *seat)
            (user->uid == geteuid() && seat->extents < BACKING_SHARE_OWN);
 }
 
-/* The descriptor of memory of one's own; -1: it is a lease, whose descriptor comes later. Or a negative
- * errno. */
+/* The descriptor of memory of this server; -1: it is a lease, whose descriptor comes later. Or a negative errno. */
 static int memory_make(struct service *service, struct backing *backing, uint32_t pages)
 {
     if (service->relet == NULL)

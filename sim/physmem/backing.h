@@ -36,7 +36,7 @@ void backing_destroy(struct service *service, const struct physmem_effect *effec
 void backing_use(struct service *service, struct seat *seat, uint32_t descriptor, uint32_t first,
                  uint32_t count);
 
-/* What becomes of a lease, whose owner is a backing: see lease.h. */
+/* Events of a lease, whose owner is a backing: see lease.h. */
 void backing_ready(void *owner);
 void backing_refused(void *owner);
 

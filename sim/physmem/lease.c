@@ -312,8 +312,8 @@ static void want_again(struct lease *lease)
         lease_book_want(lease);
 }
 
-/* Frames were taken above while they were to move: what is left of them goes, too, since it is not
- * known which. */
+/* Frames were taken above while they were being moved. It is not known which, so the rest of them is given up, too.
+ * */
 static void give_up(struct job *job)
 {
     struct lease_book *book = job->book;

@@ -36,7 +36,7 @@ struct physmem_options {
     bool verbose;
 };
 
-/* What options there are unless given. */
+/* The options, with their defaults. */
 #define PHYSMEM_OPTIONS_DEFAULTS                                                                   \
     {                                                                                              \
         .arbiter = "excess", .name = "physmem", .max_term_ns = SP_FOREVER, .seed = 1,              \

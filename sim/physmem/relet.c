@@ -96,7 +96,7 @@ static int conclude(struct relet *relet, struct relet_contract *contract, struct
     return 0;
 }
 
-/* Grace that is counted in allocations is none that could be divided. */
+/* Grace that is counted in allocations cannot be divided between levels. */
 static int check_terms(const struct relet_contract *contract, struct sp_error *error)
 {
     if (contract->wanted.terms.grace_unit == SP_GRACE_ALLOCATIONS)

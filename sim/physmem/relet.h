@@ -1,6 +1,5 @@
-/* This physmem as a task of another one: contracts there, and what is said about them. What that
- * means for frames here is the core's business (core/physmem/upstream.h), where they lie is that of
- * lease.h. */
+/* This physmem as a task of another one: its contracts there, and the messages about them. What they mean for
+ * frames here is decided by the core (core/physmem/upstream.h); lease.h says where the frames lie. */
 #ifndef PHYSMEM_RELET_H
 #define PHYSMEM_RELET_H
 

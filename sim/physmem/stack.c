@@ -16,7 +16,7 @@ void stack_make(struct service *service, const struct physmem_effect *effect)
     struct sp_error error;
     int code;
 
-    /* Whole pages: what would be left over is used, too. */
+    /* Whole pages: the rest of the last one is used, too. */
     size = (size + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE * SP_PAGE_SIZE;
     code = shared_create(&shared, "selfpage-stack", size, &error);
     if (code != 0) {

@@ -83,7 +83,7 @@ static void end(struct upstream *upstream, const struct link *link, int code)
                                                                   : strerror(-code));
 }
 
-/* Handle what has come over one of the connections. */
+/* Handle the messages that came over one of the connections. */
 static void receive(struct upstream *upstream, struct link *link)
 {
     bool request = link == &upstream->request.link;

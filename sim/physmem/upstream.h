@@ -70,7 +70,7 @@ void upstream_tell(struct upstream *upstream, const struct wire_message *message
 /* Stop watching; to be called from the loop. */
 void upstream_stop(struct upstream *upstream);
 
-/* Close what is open. Questions that are not answered are told so. */
+/* Close the connections. The callers of questions without an answer are told so. */
 void upstream_close(struct upstream *upstream);
 
 #endif

@@ -17,7 +17,7 @@ struct policyserver_options {
     bool verbose;
 };
 
-/* What options there are unless given. */
+/* The options, with their defaults. */
 #define POLICYSERVER_OPTIONS_DEFAULTS                                                              \
     {                                                                                              \
         .period_ns = 100000000, .ready_fd = -1                                                     \

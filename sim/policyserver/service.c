@@ -201,7 +201,7 @@ static void on_message(void *context, const struct wire_message *message, int co
         close(consume_fd);
 }
 
-/* Handle what has come. */
+/* Handle the messages that came. */
 static void receive(struct service *service)
 {
     struct wire_message message;
@@ -347,7 +347,7 @@ int service_start(struct service *service, uv_loop_t *loop,
     if (code == 0)
         look(service);
     service->ready = true;
-    /* What came together with the last reply is here already, and no event will tell of it. */
+    /* Messages that came together with the last reply are here already, and no event will announce them. */
     if (code == 0 && service->started)
         receive(service);
     if (code == 0 && options->ready_fd >= 0)

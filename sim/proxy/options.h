@@ -16,7 +16,7 @@ struct proxy_options {
     bool quiet;
 };
 
-/* What options there are unless given. */
+/* The options, with their defaults. */
 #define PROXY_OPTIONS_DEFAULTS                                                                     \
     {                                                                                              \
         .ready_fd = -1                                                                             \

@@ -43,7 +43,7 @@ static uint32_t number_find(const struct client_table *table)
 
 /* ---- Owners ---- */
 
-/* The owner of this user id, made if there is none. NULL: no memory. */
+/* The owner of this user id, created if necessary. NULL: no memory. */
 static struct client_owner *owner_of(struct client_table *table, uid_t uid)
 {
     struct client_owner *owner = table->owners;

@@ -1,4 +1,4 @@
-/* Whom the swap server serves: clients, and their connections.
+/* The clients of the swap server, and their connections.
  *
  * A client owns slots and extents. It is made by a HELLO without a key, and lives until its last
  * connection has closed; on a kept device it lives on, without extents, as long as it has slots. (A

@@ -17,7 +17,7 @@ static int head_begin(struct swap_device *device, const char *place, struct sp_e
                                                      device->slots, place, error);
 }
 
-/* What was written so far, such as the header, is never written again: it has to last before anything is
+/* Blocks written so far, such as the header, are never written again: they must be durable before anything is
  * acknowledged. */
 static int first_sync(const struct swap_device *device, const char *name, struct sp_error *error)
 {

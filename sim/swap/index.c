@@ -78,7 +78,7 @@ static int bytes_write(const struct swap_index *index, const void *bytes, uint32
     return index->backend->head_write(index->device, offset, bytes, count);
 }
 
-/* Read what may be more than one transfer takes. */
+/* Read bytes, in several transfers if necessary. */
 static int bytes_read(const struct swap_index *index, void *bytes, uint64_t count, uint64_t offset)
 {
     char *next = bytes;
@@ -296,7 +296,7 @@ static int slots_change(struct swap_index *index, const uint32_t *slots,
     if (code < 0) {
         for (uint32_t i = 0; i < count; i++)
             index->slot[slots[i]] = before[i];
-        /* As far as it goes: the device has just failed. */
+        /* Errors are ignored: the device has just failed. */
         (void)slots_write(index, slots, count);
     }
     return code;

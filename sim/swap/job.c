@@ -178,8 +178,8 @@ static void runs_transfer(struct swap_job *job)
     }
 }
 
-/* What of a STORE is on the device is entered in the index, and made to last. Failing at either, no
- * page is stored. */
+/* Enter the pages of a STORE that reached the device in the index, and sync. If either fails, no page counts as
+ * stored. */
 static void stored_enter(struct swap_job *job)
 {
     uint64_t checksums[WIRE_BATCH];

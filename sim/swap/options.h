@@ -33,7 +33,7 @@ struct swap_options {
     uint64_t seed;
 };
 
-/* What options there are unless given. */
+/* The options, with their defaults. */
 #define SWAP_OPTIONS_DEFAULTS                                                                      \
     {                                                                                              \
         .ready_fd = -1, .seed = 1                                                                  \

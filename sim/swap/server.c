@@ -296,7 +296,7 @@ static uint32_t descriptors_share(struct swap_service *service)
     return many / 4;
 }
 
-/* What there is to say about the device at the start. */
+/* Log the facts about the device at the start. */
 static void start_log(struct swap_service *service)
 {
     const struct swap_options *options = service->options;

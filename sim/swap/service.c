@@ -329,7 +329,7 @@ static bool client_turn(struct swap_service *service, struct client *client)
     return any;
 }
 
-/* Give turns until nobody's first job can begin. */
+/* Give turns until no client's first job can begin. */
 static void queue_pump(struct swap_service *service)
 {
     uint32_t waiting = 0;

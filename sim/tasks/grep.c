@@ -274,7 +274,7 @@ static void write_all(int fd, const char *bytes, size_t size)
     }
 }
 
-/* Start one more process. Returns the end of the pipe from which what it finds is to be read. */
+/* Start one more process. Returns the end of the pipe from which its findings are read. */
 static int start_process(struct search *search, const char *path, pid_t *childp)
 {
     int ends[2];

@@ -91,7 +91,7 @@ static void place_advance(const struct index *index, struct place *place)
         place->page = index->page;
 }
 
-/* Whether a page is as it was made. What was read of it before this is then good, too. */
+/* Whether a page is still as it was made. If it is, everything read from it before is valid, too. */
 static bool page_is_whole(const struct index_page *page, uint64_t build)
 {
     atomic_thread_fence(memory_order_acquire);

@@ -59,14 +59,14 @@ static uint64_t auction_due(const void *self)
     return auction->next;
 }
 
-/* What the task's contracts promise it, as far as it has use for it: this is not for sale. */
+/* The frames that the task's contracts promise and that it has use for: these are not for sale. */
 static double base_of(const struct sp_arbiter_task *task)
 {
     return level_clamp(level_demand(task), 0, (double)task->guaranteed + task->leased);
 }
 
-/* What a task takes at a price: frames that it has are worth `exchange` more to it than its bid,
- * and others as much less. The level is the price. */
+/* The frames that a task takes at a price. Frames that it has are worth `exchange` more to it than its bid, others
+ * `exchange` less. The level is the price. */
 static double quantity(const struct sp_arbiter_task *task, double level, const void *context)
 {
     const struct auction *auction = context;

@@ -146,7 +146,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* What a task has that counts: at least what its contracts promise. */
+/* The frames that count as a task's: at least those that its contracts promise. */
 static uint32_t base_of(const struct sp_arbiter_task *task)
 {
     uint32_t commitment = task->guaranteed + task->leased;
@@ -175,7 +175,7 @@ static uint32_t decide(struct entitle *entitle, uint64_t now, const struct sp_ar
     return smaller(grant, request->frames);
 }
 
-/* What was taken is as good as recalled. */
+/* Frames taken from a task count as recalled. */
 static void note_takes(const struct entitle *entitle, struct sp_arbiter_task *tasks, uint32_t count,
                        struct sp_arbiter_request *request)
 {

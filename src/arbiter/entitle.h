@@ -28,7 +28,7 @@
 /* Tasks for which EXTRA is asked in one round; with more, they take turns. */
 #define ENTITLE_TURN 128u
 
-/* What a task is entitled to. */
+/* The frames to which a task is entitled. */
 struct entitlement {
     uint32_t frames;               /* in all, never less than its contracts promise */
     uint32_t gives[ENTITLE_STEPS]; /* sums, not differences */

@@ -124,8 +124,8 @@ static void issue_credits(const struct karma *karma, const struct sp_arbiter_tas
     }
 }
 
-/* What is set aside if each task has this fair share, or, if that is more, what it is promised and has
- * use for. */
+/* The frames that are set aside if each task has this fair share or, where that is more, the frames that it is
+ * promised and has use for. */
 static double set_aside(const struct sp_arbiter_task *tasks, size_t count, uint32_t fair)
 {
     double sum = 0;

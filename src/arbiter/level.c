@@ -12,7 +12,7 @@ enum from {
     FROM_DEMAND, /* and would use */
 };
 
-/* What is cut from each task at a level is a portion that falls as the level rises. */
+/* The portion that is cut from each task falls as the level rises. */
 struct cut {
     const struct level_rule *rule;
     enum from from;
@@ -65,7 +65,8 @@ static void narrow(const struct level_portion *rule, const struct sp_arbiter_tas
     }
 }
 
-/* Whole units in a portion. What lacks less than a millionth is rounding of the level. */
+/* Whole units in a portion. A unit that lacks less than a millionth counts: the difference comes from rounding the
+ * level. */
 static uint32_t whole(double portion)
 {
     return (uint32_t)(portion + 1e-6);

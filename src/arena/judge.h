@@ -1,5 +1,5 @@
-/* What an attack gains: the same is played twice, with the same needs. Once the attacker is honest,
- * once it attacks. */
+/* What an attack gains: the same needs are played twice, once with an honest attacker and once with one that
+ * attacks. */
 #ifndef ARENA_JUDGE_H
 #define ARENA_JUDGE_H
 

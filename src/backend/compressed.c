@@ -84,7 +84,8 @@ void compressed_close(void *devicep)
     free(device);
 }
 
-/* The device below need not keep a block that is free. With the lock: nobody can take the block meanwhile. */
+/* The device below need not keep a block that is free. The lock is held, so that nobody takes the block in between.
+ * */
 static void block_discard(void *context, uint32_t block)
 {
     const struct compressed_device *device = context;

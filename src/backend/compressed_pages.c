@@ -66,7 +66,7 @@ static void packing_make(struct packing *packing, const struct compressor *compr
                (SPACE_GRANULES - packing->fill[i]) * SPACE_GRANULE);
 }
 
-/* What the pages held is dropped, and they get blocks. With compaction, worker->bytes are lost. */
+/* Drop what the pages held, and give them blocks. If blocks are merged for that, worker->bytes are lost. */
 static int packing_place(struct compressed_device *device, struct packing *packing, uint32_t page,
                          uint32_t count, struct worker *spare)
 {

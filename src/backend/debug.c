@@ -56,7 +56,7 @@ struct debug_device {
     uint32_t held_count;
 };
 
-/* What is to become of one transfer. */
+/* What is drawn for one transfer. */
 struct fate {
     bool fails;
     bool falls_short;
@@ -193,7 +193,7 @@ static int debug_finish(void *devicep, struct swap_backend_facts *facts, struct 
     return code;
 }
 
-/* Write the first `bytes` bytes; of the page that they end in, the rest is as it was. */
+/* Write the first `bytes` bytes; the rest of the page in which they end stays as it was. */
 static int write_torn(struct debug_device *device, uint32_t page, const uint8_t *pages,
                       size_t bytes)
 {
@@ -214,7 +214,7 @@ static int write_torn(struct debug_device *device, uint32_t page, const uint8_t 
     return code;
 }
 
-/* A write for which something is drawn: none of it is held back, nor anything that came before it. */
+/* A write for which something was drawn. It is not held back, and neither is any write before it. */
 static int write_badly(struct debug_device *device, uint32_t page, uint32_t count,
                        const void *pages, const struct fate *fate)
 {

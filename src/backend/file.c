@@ -82,8 +82,8 @@ static int room_error(const char *path, int code, uint64_t needed, uint64_t room
                      (unsigned long long)(needed >> 20), (unsigned long long)(room >> 20));
 }
 
-/* Reserve the file's space now, so that no store ever finds the file system full. What cannot fit
- * is not tried: it would fill the file system for a moment. */
+/* Reserve the file's space now, so that no store ever finds the file system full. A size that cannot fit is not
+ * tried, since it would fill the file system for a moment. */
 static int file_allocate(int fd, uint64_t bytes, const char *path, struct sp_error *error)
 {
     uint64_t room = UINT64_MAX, needed = bytes;

@@ -169,7 +169,7 @@ int nbd_device_read(void *devicep, uint32_t page, uint32_t count, void *pages)
                           (uint64_t)count * SWAP_PAGE, pages);
 }
 
-/* Read the blocks that some bytes of the head lie in, into new memory, or NULL with a code. */
+/* Read the blocks in which some bytes of the head lie into new memory. NULL: `code` says why not. */
 static uint8_t *blocks_read(struct nbd_device *device, uint64_t offset, uint32_t count,
                             uint64_t *first, uint32_t *bytes, int *code)
 {

@@ -274,7 +274,7 @@ static int on_answer(void *user, int *error)
     return 0; /* not 1: libnbd 1.14 would look at the command once more after it has forgotten it */
 }
 
-/* What the library calls when a request is answered. */
+/* Called by the library when a request is answered. */
 #define ANSWER(request) ((nbd_completion_callback){.callback = on_answer, .user_data = (request)})
 
 /* Hand a request to the library. */

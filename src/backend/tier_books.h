@@ -59,7 +59,7 @@ uint32_t tier_books_take(struct tier_books *books);
 void tier_books_pin(struct tier_books *books, uint32_t number);
 void tier_books_unpin(struct tier_books *books, uint32_t number);
 
-/* A page lies at this spot, or on the fast device no more. */
+/* A page lies at this spot, or no longer on the fast device. */
 void tier_books_enter(struct tier_books *books, uint32_t page, uint32_t number);
 void tier_books_leave(struct tier_books *books, uint32_t page);
 

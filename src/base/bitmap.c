@@ -93,8 +93,8 @@ uint32_t bitmap_next(const struct bitmap *bitmap, uint32_t from)
     return BITMAP_NONE;
 }
 
-/* Bits that are set. In this way, for where there is no instruction for it the compiler calls a
- * function, and pure code calls none. */
+/* The number of bits that are set. Written out, because where the processor has no instruction for it the compiler
+ * calls a function of its runtime, which pure code must not do. */
 static uint32_t members(uint64_t word)
 {
     word -= word >> 1 & UINT64_C(0x5555555555555555);

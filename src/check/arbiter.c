@@ -86,7 +86,7 @@ static void task_demand(struct check_arbiter *check, struct sp_arbiter_task *tas
     task->demand += draw(check, 2) == 0 ? draw(check, 100) : 0;
 }
 
-/* What physmem could know of a task, drawn anew. */
+/* Draw at random what physmem could know of a task. */
 static void task_draw(struct check_arbiter *check, struct sp_arbiter_task *task)
 {
     task->guaranteed = draw(check, 60);

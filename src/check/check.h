@@ -122,8 +122,8 @@ const char *check_text_call(const struct check_call *call, char *text, size_t si
 void check_text_breach(struct check_log *log, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Rules that can be seen without running the policy: flags that contradict each other, a form for
- * live tasks that is none. True if they are kept. */
+/* Rules that can be checked without running the policy: flags must not contradict each other, and live_form must
+ * name a policy that runs live. True if they are kept. */
 bool check_text_declaration(const struct policy_choice *choice, struct check_log *log);
 
 /* ---- cost.c ---- */

@@ -11,7 +11,7 @@
 /* Time for measuring one number of pages, in nanoseconds: a policy that is slow shows it early. */
 #define BUDGET UINT64_C(400000000)
 
-/* Below this nobody cares, in nanoseconds. */
+/* Times below this are not worth a complaint, in nanoseconds. */
 #define COST_LEAST 1500.0
 
 struct meter {

@@ -26,7 +26,7 @@
 
 _Static_assert(READ_MAX + WIRE_MESSAGE_MAX <= BUFFER_SIZE, "what is kept, and what is read");
 
-/* Hand on the decoded message with the descriptor it announces, if that has come. */
+/* Deliver the decoded message, with the descriptor that it announces if that has come. */
 static void hand_on(struct connection *connection)
 {
     struct server *server = connection->server;
@@ -196,7 +196,7 @@ static void turn(struct connection *connection)
         connection_flush(connection);
 }
 
-/* Whether its user has had its time in this pass, as far as it is accounted for. */
+/* Whether its user has used up its time in this pass, by what was accounted so far. */
 static bool is_spent(struct server *server, struct user *user)
 {
     if (user->pass != server->counters.passes) {
@@ -265,8 +265,8 @@ static void unwatch(struct connection *connection)
     connection_watch(connection);
 }
 
-/* Let it wait for its turn. What is reported once is mostly reported once: only in a crowd, where
- * the kernel would report thousands in every pass, not watching is worth a system call. */
+/* Let it wait for its turn. A waiting connection is rarely reported twice. Only in a crowd, where the kernel would
+ * report thousands in every pass, is it worth a system call to stop watching it. */
 static __attribute__((noinline)) void defer(struct connection *connection)
 {
     struct server *server = connection->server;

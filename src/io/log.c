@@ -87,8 +87,8 @@ static bool write_at_once(int fd, const char *line, size_t length)
     struct pollfd entry = {.fd = fd, .events = POLLOUT};
     ssize_t written;
 
-    /* A full pipe refuses. What does not know the question (terminals, some files, pipes before Linux
-     * 6.4) is asked for room first: a terminal that was stopped has none, nor has a full pipe. */
+    /* A full pipe refuses. Files that do not support the flag (terminals, some others, pipes before Linux 6.4) are
+     * asked for room first: a stopped terminal has none, and neither has a full pipe. */
     do
         written = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
     while (written < 0 && errno == EINTR);

@@ -13,8 +13,8 @@ struct program {
     /* Start the service on a loop that is not running yet. Returns 0, or a negative errno with a
      * text; the loop is run in either case, so that what was begun can end. */
     int (*start)(uv_loop_t *loop, const void *options, struct sp_error *error);
-    /* The loop has ended: free all, also what a start that failed has left. Returns 0, or a
-     * negative value when the service has failed and said so. */
+    /* The loop has ended: free everything, also what a failed start has left. Returns 0, or a negative value if the
+     * service failed; it has then said why. */
     int (*end)(void);
 };
 

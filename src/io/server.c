@@ -88,7 +88,7 @@ static void on_turns(uv_check_t *handle)
     uv_idle_stop(&server->busy);
 }
 
-/* Somebody waits for its turn, and nobody did before. */
+/* A connection waits for its turn, and none did before. */
 static void wait_for_turns(struct server *server)
 {
     if (server->stopping)
@@ -172,7 +172,7 @@ static void close_handles(struct server *server)
         signal(SIGINT, SIG_IGN);
     }
     if (server->listener >= 0) {
-        /* While it still listens nobody takes the path for a stale one. */
+        /* While it still listens, no other server takes the path for a stale one. */
         unlink(server->path);
         close(server->listener);
         server->listener = -1;

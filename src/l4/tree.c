@@ -203,7 +203,7 @@ void tree_restrict(struct sp_l4 *l4, uint32_t mapping, unsigned rights, bool sel
     if (rights == 0)
         return;
     self = self && l4->mapping[mapping].parent != 0;
-    /* From the leaves up, so that what has nothing left has no children either: they had no more. */
+    /* From the leaves up, so that a mapping without rights has no children: they never have more rights than it. */
     at = leaf(l4, mapping);
     while (at != mapping) {
         struct l4_mapping *m = &l4->mapping[at];

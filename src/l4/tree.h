@@ -72,8 +72,8 @@ int tree_derive(struct sp_l4 *l4, uint32_t parent, uint32_t space, uint64_t page
 /* Move a mapping to a free page. Its views of the status begin anew. Returns 0, -ENOSPC or -ENOMEM. */
 int tree_move(struct sp_l4 *l4, uint32_t mapping, uint32_t space, uint64_t page);
 
-/* Take rights from all that is derived from a mapping, and with `self` from the mapping; those that
- * have none left are gone. Sigma0's mapping keeps its own. */
+/* Take rights from all mappings that are derived from a mapping, and with `self` from the mapping, too. Mappings
+ * that have no rights left are removed. Sigma0's mapping keeps its rights. */
 void tree_restrict(struct sp_l4 *l4, uint32_t mapping, unsigned rights, bool self);
 
 /* Whether `ancestor` is the mapping or above it. */

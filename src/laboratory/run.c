@@ -50,8 +50,8 @@ static bool has_shares(const struct sp_replay_options *options)
     return false;
 }
 
-/* What must be known of the trace before it is replayed. A future that the trace carries spares a
- * pass, unless it is found to be wrong: then `trust` is off. */
+/* Find out what a replay must know of the trace first. If the trace carries the future, this takes no pass of its
+ * own, unless that future was found to be wrong: then `trust` is off. */
 static int prepare(struct session *session, bool trust, struct sp_error *error)
 {
     const struct trace *trace = &session->opened->trace;

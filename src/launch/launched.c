@@ -72,7 +72,7 @@ int launched_start(struct launched *server, const char *name, struct spawn *spaw
     return 0;
 }
 
-/* The last line of what there is to read in a log; "" if nothing. */
+/* The last line of a log; "" if it is empty. */
 static void log_last_line(const struct launched_log *log, char *line, size_t size)
 {
     char buffer[4096], *end, *start;

@@ -52,7 +52,7 @@ struct options_syntax {
     void (*more)(FILE *out);   /* prints what follows them; may be NULL */
     const char *exit_statuses; /* NULL: 0, or 2 if the program could not run */
 
-    /* What stands on the command line besides options: `least` to `most` words, which messages call
+    /* The words of the command line besides options: `least` to `most` words, which messages call
      * `operands`; `operand` takes each, at word[0]. Without `operands` there must be none. With
      * `rest`, options end at the first word, and `operand` takes all that begins there at once, as a
      * list that ends with NULL. */
@@ -71,7 +71,7 @@ enum options_verdict {
     OPTIONS_BAD,  /* *error says what is wrong */
 };
 
-/* What the help says of what needs no row, and of exit statuses if the table does not. */
+/* The help of options that need no row, and of exit statuses if the table has none. */
 #define OPTIONS_HELP_SELF     "print this (--help=lines: for programs, an item a line)"
 #define OPTIONS_HELP_VERSION  "print the version"
 #define OPTIONS_EXIT_STATUSES "0; 2 it could not run."

@@ -1,7 +1,7 @@
 /* Unix stream sockets that pass descriptors, at most one with each send.
  *
- * Every socket here is close-on-exec and non-blocking, and no function waits except sock_connect,
- * sock_wait and what says so. Functions return a value >= 0 or a negative errno.
+ * Every socket here is close-on-exec and non-blocking. Only sock_connect, sock_wait, and functions that say so
+ * wait. Functions return a value >= 0 or a negative errno.
  *
  * Names of descriptor arguments carry ownership: the caller still owns `borrowed_fd`, which need
  * only live for the call; the caller must close `*receivedp`.

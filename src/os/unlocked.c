@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* What cannot be accessed is not populated; and once it is not locked any more, permitting access does
- * not populate it either. */
+/* The kernel does not populate memory that cannot be accessed, and permitting access does not populate it either
+ * once it is no longer locked. */
 void *unlocked_map(void *place, size_t size, int flags, int fd)
 {
     void *memory = mmap(place, size, PROT_NONE, flags, fd, 0);

@@ -38,7 +38,7 @@ struct deal {
     struct sp_terms terms;
 };
 
-/* What the program's thread is about. */
+/* The state of the program's thread. */
 enum thread_state {
     THREAD_AWAY,    /* the task is not there yet */
     THREAD_COMES,   /* it waits for physmem's answer to its next step of coming */

@@ -7,7 +7,7 @@
 /* Physmem says something over the control connection. */
 void control_hear(struct actor *actor, const struct letter *letter);
 
-/* The control thread looks at debts and dirty pages, since it was told something or its time has come. */
+/* The control thread looks at debts and dirty pages, because a message came or its timer ran out. */
 void control_look(struct actor *actor);
 
 /* Swap has answered stores of the control thread. Takes the letter. */

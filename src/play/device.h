@@ -47,7 +47,7 @@ int device_store(struct device *device, uint32_t client, uint32_t count, const u
 /* That is over for one of the slots. False: it could not be written, and is free again. */
 bool device_stored(struct device *device, uint32_t slot);
 
-/* A slot of the client is to be read. Returns 0, or what swap_map_load fails with. */
+/* Start to read a slot of the client. Returns 0, or the error of swap_map_load. */
 int device_pin(struct device *device, uint32_t client, uint32_t slot);
 
 /* Begin to read slots that were pinned, in one go, at time `now`. Returns when that is done. */

@@ -8,7 +8,7 @@
 /* The contents of a slot's frame that lies in this extent; NULL if physmem has taken it. */
 uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot);
 
-/* Physmem has said where slots lie. Other letters say nothing about that. */
+/* Note where slots lie, if the letter from physmem says so. */
 void pages_hear(struct actor *actor, const struct letter *letter);
 
 /* The address of a page maps the frame of a slot. Should physmem take that frame, and give the slot another

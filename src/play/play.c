@@ -25,7 +25,7 @@
 /* How often a message for a task that hangs looks whether it still does. */
 #define HANG_LOOK_NS UINT64_C(1000000)
 
-/* With more actors than this the quick rules are looked at now and then, too. */
+/* With more actors than this, the quick rules too are only checked now and then. */
 #define FEW 16u
 
 /* How long the servers may take to notice that all tasks have ended. */
@@ -210,7 +210,7 @@ static void act(struct actor *actor, const struct queue_entry *entry)
     }
 }
 
-/* An actor that hangs hears nothing: what is for it comes later, in its order. */
+/* An actor that hangs receives nothing: its letters are delivered later, in their order. */
 static bool hangs(struct play *play, struct actor *actor, const struct queue_entry *entry)
 {
     uint64_t until = play->scene.now + HANG_LOOK_NS;
@@ -299,7 +299,7 @@ static void mix(struct play *play, uint64_t value)
     play->hash ^= play->hash >> 29;
 }
 
-/* What has happened, and what it has made of the actor. */
+/* Mix an event, and the state in which it leaves the actor, into the hash. */
 static void mix_event(struct play *play, const struct queue_entry *entry)
 {
     const struct actor *actor = &play->actor[entry->to];
@@ -350,7 +350,7 @@ static void see_end(struct play *play, struct actor *actor)
         play->left--;
 }
 
-/* Programs end by what happens to others, too. */
+/* A program can also end because of what happens to another one. */
 static void see_ends(struct play *play)
 {
     if (play->endings == play->scene.endings)

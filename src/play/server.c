@@ -25,7 +25,7 @@ static bool is_reply(const struct physmem_effect *effect)
     return effect->kind <= PHYSMEM_REPLY_OFFER;
 }
 
-/* Where the slots of a mapping lie; the effect then has their number. */
+/* Find where the slots of a mapping lie; the effect has their number. */
 static void note_mapping(struct scene *scene, struct letter *letter)
 {
     struct physmem_effect *effect = &letter->said.effect;

@@ -38,11 +38,11 @@ uint32_t storm_swarm(uint64_t seed);
 void storm_begin(struct scene *scene, struct actor *actors, uint32_t count, uint32_t kinds,
                  uint64_t seed, uint64_t until);
 
-/* A fault strikes an actor now; the next of its kind is drawn. What befalls swap befalls it in the name of the
- * first actor. */
+/* Apply the fault that is due for an actor, and draw the time of the next of its kind. Faults of swap are drawn in
+ * the name of the first actor. */
 void storm_strike(struct scene *scene, struct actor *actor, enum storm_kind kind, uint64_t until);
 
-/* What befell swap is over. */
+/* End the fault of swap that is under way. */
 void storm_relieve(struct scene *scene, enum storm_kind kind);
 
 /* How long an actor that has lost a life stays away. */

@@ -20,7 +20,7 @@ void thread_read_answers(struct actor *actor);
 /* Physmem has answered the request that the thread waits for. */
 void thread_answered(struct actor *actor, const struct physmem_effect *effect);
 
-/* What the thread is about, in words. Static. */
+/* The state of the thread in words. Static. */
 const char *thread_about(const struct actor *actor);
 
 /* Physmem has taken everything. A thread that waits for physmem ends at once, another one when it next touches

@@ -212,7 +212,7 @@ static void grow(const struct cacheus *c, uint32_t *limit, uint32_t *other, uint
     *other = c->frames - *limit;
 }
 
-/* A page is no longer demoted, or is none of Q any more. */
+/* A page is no longer demoted, or no longer on Q. */
 static void undemote(struct cacheus *c, sp_page page)
 {
     unsigned note = queue_note(&c->queues, page);

@@ -48,7 +48,7 @@ static sp_page clock_victim(void *self, sp_page incoming)
     sp_page page = sp_list_back(&clock->ring);
 
     (void)incoming;
-    /* One turn clears every bit; other threads may set some again meanwhile, but not keep us. */
+    /* One turn clears every bit. Other threads may set some again in between, so the number of turns is bounded. */
     for (uint32_t left = clock->ring.count; left > 0; left--) {
         if (!clock->env->referenced(clock->env, page))
             break;

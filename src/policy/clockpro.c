@@ -401,7 +401,7 @@ static void clockpro_init(void *self, const struct sp_policy_config *config)
     clockpro_resize(self, config->frames);
 }
 
-/* What a page that comes in is. A ghost has been referenced again in its test period. */
+/* The kind of a page that comes in. A ghost has been referenced again in its test period. */
 static unsigned clock_admit(struct clockpro *clock, sp_page page)
 {
     unsigned was = clock->is[page];

@@ -49,7 +49,7 @@ static sp_page sieve_victim(void *self, sp_page incoming)
     sp_page page = sieve->hand_plus1 != 0 ? sieve->hand_plus1 - 1 : sp_list_back(&sieve->queue);
 
     (void)incoming;
-    /* One turn clears every bit; other threads may set some again meanwhile, but not keep us. */
+    /* One turn clears every bit. Other threads may set some again in between, so the number of turns is bounded. */
     for (uint32_t left = sieve->queue.count; left > 0; left--) {
         if (!sieve->env->referenced(sieve->env, page))
             break;

@@ -38,7 +38,7 @@ static size_t slru_size(const struct sp_policy_config *config)
     return sizeof(struct slru) + queues_size(config->pages);
 }
 
-/* What division leaves over goes to the lowest segment. */
+/* The remainder of the division goes to the lowest segment. */
 static void slru_resize(void *self, uint32_t frames)
 {
     struct slru *slru = self;

@@ -186,8 +186,8 @@ static double ratio_of(const struct shard *shard, const struct engine *engine, d
     return ratio > 1 ? 1 : ratio;
 }
 
-/* What the misses of the i-th size change by when the sample is halved. Pages that matter are in one
- * half or the other, so that chance has little part in it. */
+/* The difference that halving the sample makes to the misses of the i-th size. Pages that matter are in one half or
+ * the other, so chance has little influence. */
 static double change_by_halving(const struct shard *shard, size_t i)
 {
     double first = ratio_of(shard, &shard->halves[0][i], shard->rate / 2);

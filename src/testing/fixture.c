@@ -148,7 +148,7 @@ static void server_look(struct sp_testing *fixture, enum sp_testing_server which
 /* What <selfpage/testing.h> defines in a program that is built with the CMake package. */
 extern const char *sp_testing_package_bindir __attribute__((weak));
 
-/* The directory of the servers as far as it has been said; NULL: it has not. */
+/* The directory of the servers if it was given; NULL otherwise. */
 static const char *bindir_of(const struct sp_testing_options *options)
 {
     const char *environment = getenv("SELFPAGE_BINDIR");

@@ -14,7 +14,7 @@ enum column {
     COLUMN_OTHER, /* known, and of no use here: a time, a client */
 };
 
-/* What a column of this name has. Case, blanks, _, - and . do not count. */
+/* The meaning of a column of this name. Case, blanks, _, - and . do not count. */
 enum column column_named(const char *name, size_t length);
 
 #endif

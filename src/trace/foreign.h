@@ -9,7 +9,7 @@
 /* Bytes from which foreign_kind tells. */
 #define FOREIGN_BYTES 512u
 
-/* What a file that begins with these bytes is, and what to do about it, as a text that goes on after
+/* Recognise a file by its first bytes. Returns what it is and what to do about it, as a text that continues
  * "this is ": "a zip archive: extract the trace first". `text`: the bytes are text. NULL: no kind that
  * is known here. */
 const char *foreign_kind(const uint8_t *bytes, size_t size, bool text);

@@ -138,7 +138,7 @@ int sink_finish(struct sink *sink, struct sp_error *error)
 
 void sink_fini(struct sink *sink)
 {
-    /* What was not finished is not wanted: closing must write nothing more. */
+    /* Output that was not finished is not wanted: closing must write nothing more. */
     if (sink->archive != NULL)
         archive_write_fail(sink->archive);
     archive_write_free(sink->archive);

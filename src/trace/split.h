@@ -16,7 +16,7 @@ static inline bool split_address(const struct trace *trace, uint64_t id, uint64_
     return !__builtin_mul_overflow(id, trace->options.id_unit, address);
 }
 
-/* What `whole`, whose address fits, is split into. Bytes past the end of 64 bits do not count. */
+/* The pages into which `whole`, whose address fits, is split. Bytes past the end of 64 bits do not count. */
 struct split split_of(const struct trace *trace, const struct trace_reference *whole);
 
 /* The id of the page `part`, from 0, of a reference that is split. An object's first page has the

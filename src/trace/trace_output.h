@@ -22,7 +22,7 @@ struct trace_output {
 };
 
 /* What to write to `path`: `name` says, or, if that is NULL, the path's extensions do (native where
- * they say nothing). How it is compressed the path's last extension says. -EINVAL: no such format,
+ * they say nothing). The last extension of the path says how it is compressed. -EINVAL: no such format,
  * or it cannot be written. */
 int trace_output_choose(const char *name, const char *path, struct trace_output_choice *choice,
                         struct sp_error *error);

@@ -75,7 +75,7 @@ static int failed(const struct unpack *unpack, struct sp_error *error)
                      text != NULL ? text : "it is damaged");
 }
 
-/* Every decompressor that is a library: none that libarchive would start a program for. */
+/* Every decompressor that is a library. Those for which libarchive would start a program are left out. */
 static int support(struct archive *archive)
 {
     int (*const filters[])(struct archive *) = {

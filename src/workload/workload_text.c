@@ -226,7 +226,7 @@ static int take_of_phase(struct parsing *parsing, const struct pair *pair)
         "writes, references, think, burst, pause");
 }
 
-/* What a phase is without what was not said; and whether it makes sense. */
+/* Fill in what the text leaves out, and check that the phase makes sense. */
 static int complete_phase(const struct parsing *parsing, uint32_t index)
 {
     struct workload_phase *phase = parsing->phase;

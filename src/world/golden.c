@@ -232,7 +232,7 @@ static bool is_availability(const struct physmem_effect *effect)
     return effect->kind == PHYSMEM_REPLY_AVAILABILITY || effect->kind == PHYSMEM_SEND_AVAILABILITY;
 }
 
-/* What the policy server is told. */
+/* Messages to the policy server. */
 static void say_ring(struct words *words, uint32_t ring)
 {
     say(words, "ring:%s%s%s", (ring & PHYSMEM_RING_TASK) != 0 ? " tasks" : "",

@@ -41,7 +41,7 @@ struct task_shell_config {
     uint64_t seed;
 };
 
-/* What a reference comes to. */
+/* The outcome of a reference. */
 enum task_shell_verdict {
     TASK_SHELL_TOUCHED,
     TASK_SHELL_WAITS,   /* touch the same page again after the next delivery, or after some time */
@@ -95,7 +95,7 @@ enum task_shell_verdict task_shell_touch(struct task_shell *shell, uint32_t page
 /* Physmem says something. */
 void task_shell_hear(struct task_shell *shell, const struct physmem_effect *effect);
 
-/* Act on what was heard: return what is owed, answer unmaps, take frames that have come. */
+/* Act on the messages received: return frames that are owed, answer unmaps, take frames that came. */
 void task_shell_work(struct task_shell *shell);
 
 /* An entry of the queue that is for this task. */

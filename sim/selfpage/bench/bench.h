@@ -167,7 +167,7 @@ struct bench_result {
     struct observed_physmem end;
 };
 
-/* What task number `task` has of such a list. */
+/* The value for task number `task` in such a list. */
 static inline uint32_t bench_value(const struct bench_values *values, uint32_t task, uint32_t none)
 {
     return values->count > 0 ? values->value[task % values->count] : none;

@@ -24,7 +24,7 @@
 
 enum order_kind { ORDER_OPEN = 1, ORDER_RUN };
 
-/* What a worker is told, and what it answers. */
+/* Orders to a worker, and its answers. */
 struct order {
     uint32_t kind;
     uint32_t count;    /* ORDER_OPEN: tasks of this worker */

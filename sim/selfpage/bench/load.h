@@ -206,7 +206,7 @@ void bench_use_sample(struct bench_load *load);
 /* Correct the latencies of a closed loop for coordinated omission. */
 void bench_use_correct(struct bench_result *result, uint32_t outstanding);
 
-/* What the samples come to: result->use has those of all tasks. Returns 0 or -ENOMEM. */
+/* Evaluate the samples: result->use has those of all tasks. Returns 0 or -ENOMEM. */
 int bench_use_finish(const struct bench_options *options, struct bench_result *result);
 
 /* ---- pool.c ---- */

@@ -56,7 +56,7 @@ static bool is_ours(const struct machine *machine, int core)
     return false;
 }
 
-/* What the host has taken from the cores of the benchmark. */
+/* Time that the host took from the cores of the benchmark. */
 static uint64_t stolen(const struct machine *machine)
 {
     unsigned long long ticks = 0, steal;

@@ -68,7 +68,7 @@ static int grace_take(void *options, const char *name, const char *text, struct 
                              error);
 }
 
-/* Names with shares: "propose=2,allocate=4". What is not named gets none. */
+/* Names with shares: "propose=2,allocate=4". Names that are left out get no share. */
 static int shares_parse(const char *option, const char *text, const char *const *names,
                         unsigned count, unsigned *shares, struct sp_error *error)
 {

@@ -110,7 +110,7 @@ static int ask(struct great *great, struct sp_error *error)
     return requests;
 }
 
-/* Every task hears of it. */
+/* Every task is told. */
 static int hear(struct great *great, struct bench_recall *recall, struct sp_error *error)
 {
     for (uint32_t i = 0; i < great->options->recall_tasks; i++) {

@@ -28,7 +28,7 @@ static uint64_t nearest(const struct counted *counted)
     return counted->simulated < counted->least ? counted->least : counted->most;
 }
 
-/* How far it lies outside. */
+/* How far the simulated figure lies outside the range of the live runs. */
 static double per_cent_off(const struct counted *counted)
 {
     return 100 * ((double)counted->simulated / (double)nearest(counted) - 1);

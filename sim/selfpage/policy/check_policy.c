@@ -161,7 +161,7 @@ static void print_json(const char *text, const struct check_options *options,
 
 /* ---- The command ---- */
 
-/* What a policy declares may break a rule; a file that is missing does not. */
+/* A declaration of a policy may break a rule; a missing file is an error of another kind. */
 static int judge_load(const char *text, const struct policy_handle *policy,
                       const struct command *command, const struct sp_error *error)
 {

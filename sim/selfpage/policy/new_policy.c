@@ -40,7 +40,7 @@ static const char about_arbiter[] =
     "\n"
     "NAME is a letter, then letters, digits and '-', all small.\n";
 
-/* What there are skeletons of. */
+/* The kinds of skeletons. */
 struct kind {
     const char *word, *words; /* "policy", "a policy" */
     const char *source, *cmake;

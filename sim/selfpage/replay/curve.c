@@ -67,7 +67,8 @@ static const struct curve *find_curve(const struct curves *curves, const char *l
     return NULL;
 }
 
-/* What a curve has at a number of frames: between two points, on a line over the logarithm of the frames. */
+/* The value of a curve at a number of frames: between two points, on a straight line over the logarithm of the
+ * frames. */
 static struct curve_point value_at(const struct curve *curve, uint32_t frames)
 {
     struct curve_point left = curve->points[0], right = left;

@@ -4,7 +4,7 @@
 
 #include "selfpage/replay/options.h"
 
-/* What a score is measured against. */
+/* The policy against which a score is measured. */
 #define SCORE_BASELINE "fifo"
 
 /* Print the score of the first policy of `options`, against the second, over the trace, or over all traces

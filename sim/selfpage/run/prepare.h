@@ -1,4 +1,4 @@
-/* What has to be known before anything is started. */
+/* Everything that must be known before anything is started. */
 #ifndef SELFPAGE_RUN_PREPARE_H
 #define SELFPAGE_RUN_PREPARE_H
 

@@ -1,4 +1,4 @@
-/* What a run has shown: the last counters, what was expected, the end of the servers. */
+/* The verdict of a run: the last counters, the expectations, the end of the servers. */
 #include "selfpage/run/verdict.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* What a run has shown. */
+/* The verdict of a run: counters, expectations, exit statuses. */
 #ifndef SELFPAGE_RUN_VERDICT_H
 #define SELFPAGE_RUN_VERDICT_H
 

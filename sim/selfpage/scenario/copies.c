@@ -13,8 +13,8 @@ static bool copy_text(char **text)
     return *text != NULL;
 }
 
-/* `task` is a copy of another, byte by byte: give it texts of its own. What a copy needs no more (the
- * workload, of which it has the text) it goes without. */
+/* `task` is a copy of another, byte by byte: give it texts of its own. A copy keeps the text of its workload and
+ * not the parsed form. */
 static bool own_texts(struct scenario_task *task, const char *name, uint32_t number)
 {
     char **const texts[] = {&task->program,    &task->policy,      &task->contract, &task->start,

@@ -199,7 +199,7 @@ int scenario_load(const char *path, const struct strings *definitions, struct sc
 
 void scenario_free(struct scenario **scenariop);
 
-/* What a server (enum scenario_server) that the scenario has is called in messages. */
+/* The name, for messages, of a server (enum scenario_server) of the scenario. */
 const char *scenario_server_name(const struct scenario *scenario, uint32_t which);
 
 /* What an event should do, as "line 9: recall of 5 frames from task a". */

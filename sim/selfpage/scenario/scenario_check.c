@@ -242,7 +242,7 @@ static int check_guarantee(const struct checking *check, uint32_t index, uint64_
                  limit, scenario->physmem.frames, scenario->physmem.reserve);
 }
 
-/* What the task does, and how often there is one. */
+/* Check the task's program or workload, and its number of copies. */
 static int check_work(const struct checking *check, uint32_t index, struct scenario_task *task,
                       uint64_t *totalp)
 {

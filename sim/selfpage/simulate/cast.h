@@ -26,7 +26,7 @@ int cast_init(struct cast *cast, const struct scenario *scenario, const char *po
               struct sp_error *error);
 void cast_fini(struct cast *cast);
 
-/* What a play with this seed is given. Actors get their seeds. */
+/* Set up the actors of a play with this seed, each with a seed of its own. */
 struct play_config cast_play(struct cast *cast, uint64_t seed, const struct costs *costs);
 
 #endif

@@ -115,7 +115,7 @@ static void note_task(struct task_outcome *task, const struct actor *actor)
     SP_TASK_STATUS(COPY_COUNTER, COPY_STATE)
 }
 
-/* What goes on, into the series if it is time. */
+/* Write a row of the series if it is time for one. */
 static void note_series(struct simulated *simulation)
 {
     struct series *series = simulation->options->series;

@@ -6,7 +6,7 @@
 #include "selfpage/scenario/series.h"
 #include "selfpage/simulate/cast.h"
 
-/* What is done with a play besides. */
+/* What else is done with a play. */
 struct simulation_options {
     uint64_t seed;
     struct costs costs;

@@ -95,7 +95,7 @@ static const struct options_syntax syntax = {
     .check = check_options,
 };
 
-/* What the trace is read from. */
+/* The source that the trace is read from. */
 struct making {
     struct mix at_first, now;
     uint32_t size;

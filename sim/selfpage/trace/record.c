@@ -81,8 +81,8 @@ static int start(const struct record_options *command, int log, pid_t *pidp, str
 
 static volatile pid_t receiver; /* to which signals are passed on */
 
-/* What a person sends to us alone, as kill does, is for the program: its trace then comes to its end.
- * What a terminal sends the program has got, too. */
+/* A signal that a person sends to this process alone, as kill does, is meant for the program: pass it on, so that
+ * the trace is completed. Signals from a terminal reach the program by themselves. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
     int saved = errno;

@@ -123,7 +123,7 @@ int container_extent_copied(const struct allocator *allocator, struct extent *ex
 struct extent *container_clean_new(const struct allocator *allocator, uint32_t pages);
 void container_clean_free(const struct allocator *allocator, struct extent *extent);
 
-/* The first slot from `slot` on whose extent exists; container->slots if there is none. */
+/* The first slot at or after `slot` whose extent exists; container->slots if there is none. */
 uint32_t container_skip(const struct container *container, uint32_t slot);
 
 static inline struct container_slot *extent_slot(struct extent *extent, uint32_t slot)

@@ -171,7 +171,7 @@ void contract_answer(const struct contract_limits *limits, const struct sp_terms
         offer->reason = SP_REASON_LONG_TERM;
     }
     bound_grace(limits, offer);
-    /* What the task may never have goes before what is not there now. */
+    /* Check first what the task may never have, then what is not there now. */
     if (limits->bounded)
         offer_cut(offer, contract_is_committed(terms) ? limits->left_committed : limits->left_extra,
                   SP_REASON_NOT_ENTITLED);

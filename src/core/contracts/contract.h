@@ -78,7 +78,7 @@ enum contract_step {
 
 /* 0 if a contract in this state can take the step, else the errno value that tells the state:
  * ENOENT (none, closed), EBUSY (countered), EALREADY (active), ETIME (expired), EINPROGRESS
- * (recalled), EPIPE (breached). That ACCEPT needs something to agree to is the caller's to check;
+ * (recalled), EPIPE (breached). The caller checks that there is something for ACCEPT to agree to;
  * CONTRACT_STEPS stands for a step that no state allows. */
 int contract_step_error(enum contract_step step, unsigned state);
 
@@ -88,7 +88,7 @@ static inline bool contract_is_committed(const struct sp_terms *terms)
     return terms->kind == SP_GUARANTEED || terms->kind == SP_TIMED;
 }
 
-/* What physmem has to give. */
+/* The frames that physmem can give. */
 struct contract_limits {
     uint32_t frames;    /* that may be promised in all: those there are, less the reserve */
     uint32_t committed; /* promised by running guaranteed and timed contracts */

@@ -39,7 +39,7 @@ struct limit {
     uint32_t priority;
 };
 
-/* What a set of limits comes to for one task. LIMIT_NONE: no limit. */
+/* The limits that apply to one task. LIMIT_NONE: no limit. */
 struct limits_found {
     uint32_t guaranteed;
     uint32_t extra;

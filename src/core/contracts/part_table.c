@@ -32,7 +32,7 @@ static void put(struct part_table *table, struct part *part)
     *bucket = part;
 }
 
-/* Twice as many buckets. Without memory for them the table goes on as it is. */
+/* Double the number of buckets. If there is no memory for them, the table stays as it is. */
 static void grow(struct part_table *table)
 {
     struct part_table old = *table;

@@ -44,7 +44,7 @@ void compact(struct frame_table *table, unsigned order, compact_moved *moved, vo
     uint32_t frame = block;
 
     ensure(block != BUDDY_NONE); /* as many frames are free */
-    /* What is claimed is no destination, and no part of it will be chosen to be cleared. */
+    /* Claimed frames are neither a destination of a move nor chosen to be cleared. */
     buddy_claim(&table->buddy, block, order);
     while (frame < end) {
         unsigned part = table->frame[frame].order;

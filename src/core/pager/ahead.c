@@ -64,8 +64,7 @@ static bool goes_on(const struct pager *pager, const struct pager_run *run, sp_p
            frames_between(pager, run->next, page, run->stride);
 }
 
-/* Have the only fault of a run, and this one, a stride? Neighbours but for pages that need no load are
- * neighbours. */
+/* Whether the only fault of a run and this one make a stride. Pages between them that need no load do not count. */
 static bool stride_begins(const struct pager *pager, struct pager_run *run, sp_page page)
 {
     int64_t distance = (int64_t)page - run->last;
@@ -166,7 +165,7 @@ static sp_page page_at(const struct pager_run *run, uint32_t step)
     return (sp_page)((int64_t)run->from + (int64_t)step * run->stride);
 }
 
-/* How many steps of the window lie in the region of the page, and find frames. */
+/* The number of steps of the window that lie in the region of the page and for which there are frames. */
 static uint32_t length_of(const struct pager *pager, const struct pager_run *run, sp_page page)
 {
     const struct pager_region *region = &pager->region[pager->page[page].region - 1];

@@ -18,8 +18,8 @@ static struct pager_page *askable(struct pager *pager, sp_page page)
     return &pager->page[page];
 }
 
-/* A reference that is under way must come to its end, a pinned page stays mapped, and where the
- * kernel has no more areas there is no splitting them. */
+/* A reference that is under way must be able to end, a pinned page stays mapped, and an area cannot be split when
+ * the kernel has none left. */
 static bool may_watch(const struct pager *pager, sp_page page)
 {
     check(page < pager->config.pages && pager->page[page].state == PAGE_RESIDENT);

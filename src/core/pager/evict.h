@@ -3,8 +3,8 @@
 
 #include "core/pager/pager.h"
 
-/* A page gets no frame, perhaps because others are kept: keep them no longer, and return true; unless it
- * is one of them, or there are none. */
+/* A page gets no frame, perhaps because others are kept. Stop keeping them and return true; if the page is one of
+ * them, or none is kept, return false. */
 bool evict_forget_kept(struct pager *pager, sp_page page);
 
 /* Let up to `want` pages leave; if `drop_only`, none that would have to be written. Returns how many

@@ -140,8 +140,8 @@ static uint32_t age_of(const struct pager *pager, const struct pager_page *page)
     return page->slot != 0 ? (uint32_t)pager->stats->evictions - page->slot : 0;
 }
 
-/* A page that was evicted is needed again. With as many frames more as it is old it would still be here;
- * with twice the frames there are, if it is not older than that.
+/* A page that was evicted is needed again. It would still be here if the task had as many more frames as the page
+ * is old; twice the present frames suffice if it is not older than that.
  *
  * The demand that the task states rises by a quarter of the lack that such a page shows, and falls
  * by a 64th of the surplus that it shows. It settles at what would keep nearly all pages that come

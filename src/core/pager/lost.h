@@ -3,7 +3,7 @@
 
 #include "core/pager/pager.h"
 
-/* What becomes of a page whose frame is lost, once nothing is under way for it any more. */
+/* Settle a page whose frame is lost, once nothing is under way for it. */
 void lost_page_end(struct pager *pager, sp_page page);
 
 #endif

@@ -42,7 +42,7 @@ bool slots_claim(struct pager *pager, uint32_t slot);
 /* The number of frames changes. Tells the policy. */
 void slots_set_held(struct pager *pager, uint32_t held);
 
-/* A lost slot is used by no page any more; rights for one that is gone have come or not. */
+/* No page uses a lost slot any more; rights for one that is gone may have come or not. */
 void slots_end(struct pager *pager, uint32_t slot);
 void slots_end_granted(struct pager *pager, uint32_t slot);
 

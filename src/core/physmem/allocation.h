@@ -5,7 +5,7 @@
 
 #include "core/physmem/state.h"
 
-/* What an allocation comes to, as things stand. */
+/* The result that an allocation would have now. */
 struct plan {
     uint32_t span;    /* slots from the start that are served */
     uint32_t need;    /* frames for that */

@@ -129,7 +129,7 @@ static uint64_t consult(struct physmem *physmem, uint32_t count,
     return sum;
 }
 
-/* What candidate i can give beyond what is taken from it. */
+/* Frames that candidate i can give beyond those already taken from it. */
 static uint32_t left_of(const struct physmem *physmem, uint32_t i)
 {
     check(physmem->take[i] <= physmem->candidate[i].recallable);

@@ -62,7 +62,7 @@ static uint32_t would_get(struct physmem *physmem, struct physmem_task *task, ui
     return asking->held - asking->owed + (request.spare > 0 ? (uint32_t)request.spare : 0);
 }
 
-/* What the task could have beyond `base`, which it has or is promised. */
+/* Frames that the task could have beyond `base`, which it has or is promised. */
 static uint32_t could_grow(struct physmem *physmem, struct physmem_task *task, uint32_t base)
 {
     uint32_t commitment = task_commitment(task);

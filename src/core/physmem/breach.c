@@ -12,9 +12,9 @@ static const uint8_t ladder[SP_BREACH_ACTIONS] = {
     [SP_BREACH_REVOKE] = 3, [SP_BREACH_KILL] = 4,
 };
 
-/* The contract that says what a missed recall costs: the one whose frames they are. Extra frames bear
- * no label; for them it is the contract for extra frames with the gentlest rung, just as they have
- * the longest grace of any. NULL: none allows the task extra frames any more. */
+/* The contract that says what a missed recall costs: the one whose frames they are. Extra frames belong to no
+ * contract in particular; for them it is the contract for extra frames with the gentlest consequence, as they also
+ * have the longest grace. NULL: no contract allows the task extra frames any more. */
 static const struct contract *contract_of_recall(struct recall *recall)
 {
     const struct contract *gentlest = NULL;
@@ -104,7 +104,7 @@ void breach_unmap_missed(struct physmem *physmem, struct physmem_task *task)
 void breach_count_demand(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
 {
     ensure(task->state == STANDING_THERE);
-    /* A task that owes gets nothing, so that its refused requests are all there is to count. */
+    /* A task that owes frames gets none, so only its refused requests can be counted. */
     task->demands += frames > 0 ? frames : 1;
     for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
         struct recall *recall = &task->recalls[i];

@@ -308,7 +308,7 @@ static const char *check_pending(const struct physmem *physmem)
     return need == physmem->waiting ? NULL : "requests that wait do not add up";
 }
 
-/* What the physmem above has to do with the books. */
+/* The sums that concern the physmem above. */
 static const char *check_upstream(const struct physmem *physmem)
 {
     const struct upstream_state *upstream = &physmem->upstream;

@@ -55,7 +55,7 @@ static void agree(struct physmem *physmem, struct contract *contract, struct sp_
         contract_move(contract, SP_CONTRACT_COUNTERED);
 }
 
-/* What a proposal comes to, found out before anything changes. */
+/* The answer to a proposal, decided before anything changes. */
 struct proposed {
     struct sp_offer offer;
     struct contract *contract; /* in no list yet; NULL: refused */

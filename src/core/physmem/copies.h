@@ -57,7 +57,7 @@ bool copies_admit(struct extent *clean, const struct physmem_task *task, uint64_
 void copies_join(struct physmem *physmem, struct extent *home, uint32_t slot, struct extent *clean,
                  uint32_t page);
 
-/* A slot does not name its page any more, and is not a copy. What nobody names goes. */
+/* A slot stops naming its page, and is no longer a copy. A page that no slot names is freed. */
 void copies_leave(struct physmem *physmem, struct extent *home, uint32_t slot);
 
 /* Have the contents of a page moved to another, which nobody has mapped: see

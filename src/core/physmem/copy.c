@@ -171,9 +171,8 @@ static uint32_t parted_page(struct copy_request *copy, const struct copied *copi
     return page;
 }
 
-/* What a slot that is a copy names moves to a clean extent of the request's own. The slot moves
- * along, unless it is mapped: its mapping shows the old page, which must then stay. Returns the
- * page. */
+/* Move the page that a copied slot names to a clean extent of this request. The slot then names the new page,
+ * unless it is mapped: its mapping shows the old page, which must stay. Returns the page. */
 static uint32_t part_slot(struct copy_request *copy, struct extent *source, uint32_t from)
 {
     const struct copied copied = source->copied[from % EXTENT_PAGES];

@@ -1,6 +1,6 @@
-/* The request to exchange frames: some slots give theirs up, and as many others get frames for
- * them. What the task holds stays the same, so that nobody is asked, and nobody else can have the
- * frames in between. A physmem that re-lets its frames moves them this way to where its own tasks
+/* The request to exchange frames: some slots give theirs up, and as many others get frames for them. The task holds
+ * as many frames as before, so no other task is asked for any, and none can get them in between. A physmem that
+ * re-lets its frames moves them this way to where its own tasks
  * need them. */
 #include "core/physmem/copies.h"
 #include "core/physmem/emit.h"

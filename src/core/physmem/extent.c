@@ -5,7 +5,7 @@
 #include "core/physmem/input.h"
 #include "core/physmem/map.h"
 
-/* Nobody wants the extent any more: its task has gone meanwhile. */
+/* The extent is no longer wanted: its task went away in the meantime. */
 static void discard(struct physmem *physmem, uint32_t handle, uint32_t descriptor)
 {
     struct physmem_effect *effect = emit_effect(physmem, PHYSMEM_EXTENT_DESTROY, NULL);

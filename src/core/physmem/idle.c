@@ -4,7 +4,7 @@
 #define FAST_SHARE 2
 #define SLOW_SHARE 8
 
-/* The active part of the samples that tell something, as far as the period goes; negative: none does.
+/* The share of used pages among the samples of this period that say something; negative: none does.
  */
 static double active_part(const struct sampling *sampling)
 {

@@ -60,7 +60,7 @@ void life_grow(struct physmem *physmem, struct contract *contract, uint32_t fram
     recall_forgive(physmem, contract->task);
 }
 
-/* What the task holds beyond all that it may have, as far as it was not asked for. */
+/* Frames that the task holds beyond all that it may have, and that were not recalled yet. */
 static uint32_t surplus(const struct physmem_task *task)
 {
     uint64_t allowed = (uint64_t)task_commitment(task) + task->extra + task->owed;
@@ -219,7 +219,7 @@ static void notify(struct physmem *physmem, const struct contract *contract,
     effect->notice.extra = task->extra;
 }
 
-/* A lease is over. What other tasks wait for is not kept until somebody asks for it. */
+/* A lease is over. Its frames are recalled at once if other tasks wait for frames. */
 static void recall_lease(struct physmem *physmem, struct contract *contract)
 {
     uint64_t wanted = extra_wanted_by_others(physmem, contract->task);

@@ -5,11 +5,11 @@
 
 #include "core/physmem/state.h"
 
-/* A term of the contract begins now. What was kept under it is promised again. */
+/* A term of the contract begins now. The frames that were kept under it are promised again. */
 void life_activate(struct physmem *physmem, struct contract *contract);
 
-/* Change what an active contract is about, after the sums have been changed. What the task then holds
- * beyond all it may have is recalled. */
+/* Change the frames of an active contract, after the sums have been changed. Frames that the task then holds beyond
+ * all it may have are recalled. */
 void life_grow(struct physmem *physmem, struct contract *contract, uint32_t frames);
 void life_shrink(struct physmem *physmem, struct contract *contract, uint32_t frames);
 
@@ -17,7 +17,7 @@ void life_shrink(struct physmem *physmem, struct contract *contract, uint32_t fr
  * it are over as well; their frames are kept until asked for (`keep`) or recalled at once. */
 void life_retire(struct physmem *physmem, struct contract *contract, bool keep);
 
-/* Recall at once what is kept under a retired contract. The contract ends when that has come back. */
+/* Recall the frames that are kept under a retired contract at once. The contract ends when they have come back. */
 void life_dissolve(struct physmem *physmem, struct contract *contract);
 
 /* The contract comes to this end, and is freed. Parts of it are recalled. */

@@ -1,11 +1,11 @@
-/* What negotiation needs throughout: the limits as they are now, room for a contract, steps that name a
- * contract, and offers as replies. */
+/* Shared by all steps of negotiation: the present limits, room for a contract, finding the contract of a step, and
+ * offers as replies. */
 #ifndef CORE_PHYSMEM_OFFERS_H
 #define CORE_PHYSMEM_OFFERS_H
 
 #include "core/physmem/state.h"
 
-/* What physmem has to give to a task now. */
+/* The frames that physmem can give to a task now. */
 struct contract_limits offers_limits(const struct physmem *physmem,
                                      const struct physmem_task *task);
 

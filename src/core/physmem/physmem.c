@@ -136,7 +136,7 @@ uint64_t physmem_deadline(const struct physmem *physmem)
 
 #define OWNER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-/* A deadline has come; it does not run any more. */
+/* A deadline has passed and is no longer set. */
 static void due(struct physmem *physmem, struct deadline *deadline)
 {
     check(!deadline_is_running(deadline));

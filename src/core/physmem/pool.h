@@ -1,5 +1,5 @@
-/* The pool: all frames of the configuration, or, under another physmem, those that are held there.
- * The rest lie free in the frame table, and are never given out. */
+/* The pool: all frames of the configuration or, under another physmem, the frames that are held there. The others
+ * stay free in the frame table and are never given out. */
 #ifndef CORE_PHYSMEM_POOL_H
 #define CORE_PHYSMEM_POOL_H
 

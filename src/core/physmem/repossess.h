@@ -9,8 +9,8 @@
 bool repossess_missing(struct physmem *physmem, struct recall *recall);
 
 /* Whether all that a breach costs the task, by each of its contracts, is that frames are repossessed.
- * What is wrong with an extent then costs it the extent: a physmem that re-lets its frames is not to
- * fall for what one of its tasks did. */
+ * A fault of an extent then costs the task only this extent: a physmem that re-lets its frames must not be revoked
+ * for what one of its tasks did. */
 bool repossess_is_all(const struct physmem_task *task);
 
 /* Take an extent, which is backed, whole, vital or not, and say so: no slots, if none had a frame. */

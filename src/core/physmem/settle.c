@@ -77,7 +77,7 @@ static bool pass(struct physmem *physmem)
     return true;
 }
 
-/* Frames that tasks want, and that are neither there nor coming. */
+/* Frames that tasks want and that are neither free nor recalled yet. */
 static uint32_t wanted_beyond(const struct physmem *physmem)
 {
     uint64_t wanted = extra_wanted_by_others(physmem, NULL) + physmem->waiting;
@@ -130,7 +130,7 @@ static __attribute__((noinline)) void recall_and_serve(struct physmem *physmem)
         serve(physmem);
 }
 
-/* Ask above for what tasks want and nobody here gives. */
+/* Ask the physmem above for the frames that tasks want and that no task here gives. */
 static __attribute__((noinline)) void ask_above(struct physmem *physmem)
 {
     check(physmem->config.stacked);

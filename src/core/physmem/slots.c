@@ -77,8 +77,7 @@ void slots_extent_audit(struct physmem *physmem, struct extent *extent)
 
     if (extent->handle == 0 || extent->pending)
         return;
-    /* What is allowed is taken now: slots given up later are cleared after the pages are
-     * counted. */
+    /* The allowance is read now: slots that are given up later are cleared after the pages are counted. */
     effect = emit_effect(physmem, PHYSMEM_EXTENT_AUDIT, NULL);
     effect->extent.extent = extent->handle;
     effect->extent.descriptor = extent->descriptor;

@@ -1,5 +1,5 @@
-/* Frames leave their slots here, and extents and containers their tasks. What the task owes, and what
- * it is told, is the business of the callers. */
+/* Frames are taken out of their slots here, and extents and containers away from their tasks. Callers keep account
+ * of what the task owes, and tell it. */
 #ifndef CORE_PHYSMEM_SLOTS_H
 #define CORE_PHYSMEM_SLOTS_H
 

@@ -6,8 +6,8 @@
 #include "core/physmem/input.h"
 #include "core/physmem/slots.h"
 
-/* Places that are looked at: at least, and for each frame that is wanted. A small stack is seen whole,
- * whatever places in it are empty; but nobody keeps physmem busy with a large one full of nonsense. */
+/* Places that are looked at: at least this many, and this many for each frame that is wanted. A small stack is read
+ * whole, however many of its places are empty; a large one full of nonsense cannot keep physmem busy. */
 #define LOOK_LEAST 1024u
 #define LOOK_SHARE 4u
 

@@ -20,7 +20,7 @@ void told_part(struct physmem *physmem, struct part *part);
 /* The part ends, and its task learns this by another message: the task need not be told of it. */
 void told_forget(struct physmem *physmem, struct part *part);
 
-/* Tell what was not told yet, as far as it is time for it. */
+/* Send the notices that are due. */
 void told_due(struct physmem *physmem);
 
 #endif

@@ -1,4 +1,4 @@
-/* Rights that a task gives up by itself, answers to unmaps, and unmaps that nobody needs. */
+/* Rights that a task gives up by itself, answers to unmaps, and random unmaps for tests. */
 #include "core/physmem/answer.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"

@@ -122,8 +122,8 @@ static void take_all(struct physmem *physmem, struct physmem_task *task, uint32_
     check(task->held == 0);
 }
 
-/* Whether a task is to lose what it has rather than another one: it owes more; or has more beyond its
- * commitment; or more at all. */
+/* Whether a task should lose its frames rather than another one: it owes more, or has more beyond its commitment,
+ * or has more in all. */
 static bool goes_before(const struct physmem_task *task, const struct physmem_task *other)
 {
     check(task->owed <= task_excess(task));

@@ -104,7 +104,7 @@ struct swap_map {
  * now, and 20 bytes a client later. -EINVAL for 0 slots or more than fit a slot number, -ENOMEM. */
 int swap_map_init(struct swap_map *map, uint32_t slots, struct allocator allocator);
 
-/* Free the memory. What I/O is under way is forgotten. */
+/* Free the memory. I/O that is under way is forgotten. */
 void swap_map_fini(struct swap_map *map);
 
 /* Add a client under the number `client`, with nothing reserved, and a limit of `quota` slots on

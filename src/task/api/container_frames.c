@@ -129,7 +129,7 @@ static uint32_t holes_in(struct sp_task *task, sp_container container, uint32_t 
     return holes;
 }
 
-/* Take down that slots have frames, or have none. */
+/* Note that slots have frames, or have none. */
 static void take_down(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
                       bool held)
 {

@@ -4,7 +4,7 @@
 
 #include "task/state/state.h"
 
-/* Pages that a range of base pages touches, and those that lie wholly in it, up to the region's end.
+/* The pages that a range of base pages touches, and the pages that lie wholly in it, up to the end of the region.
  */
 struct range {
     sp_page first;

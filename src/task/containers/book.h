@@ -22,7 +22,7 @@ int book_begin(struct sp_task *task, uint32_t container, uint32_t pages);
 /* The book of a container, or NULL. The lock is held. */
 struct book *book_find(const struct sp_task *task, uint32_t container);
 
-/* Slots, which lie in the container, have frames from now on, or not. The pager is told what is
+/* Slots, which lie in the container, have frames from now on, or have none. The pager is told how many frames are
  * left for it. The lock is held. */
 void book_mark(struct sp_task *task, struct book *book, uint32_t first, uint32_t count, bool held);
 

@@ -19,8 +19,8 @@ void agreed_expired(struct sp_task *task, uint32_t number, uint32_t guaranteed, 
 /* Take note of the part that was split off. */
 void agreed_part(struct sp_task *task, const struct wire_message *message);
 
-/* A counter-offer that was refused, or that another proposal took the place of, is no more; that of the
- * contract `but` stays (0: none does). */
+/* Forget counter-offers that were refused or replaced by another proposal, except that of the contract `but` (0:
+ * forget all). */
 void agreed_forget_countered(struct sp_task *task, uint32_t but);
 
 /* A contract of the program's was closed. */

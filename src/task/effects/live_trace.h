@@ -14,7 +14,7 @@ int live_trace_begin(struct sp_task *task, const char *policy, uint32_t pages,
 /* The policy that the pager should run, and its parameters. */
 const struct sp_policy *live_trace_policy(const struct sp_task *task, const double **params);
 
-/* Control thread: write what has come together, if it is enough to bother. */
+/* Control thread: write the events collected so far, if they are enough to be worth it. */
 void live_trace_write(struct sp_task *task);
 
 /* Close the trace; `write_rest`: all of it. No other thread uses the task. */

@@ -26,8 +26,8 @@ void lost_wait(struct sp_task *task, sp_page page);
  * message. */
 bool lost_in_the_end(struct sp_task *task, sp_page page);
 
-/* Wait until nothing of the task's lies in an extent that physmem has taken. False if that does not
- * come about. */
+/* Wait until no page of the task lies in an extent that physmem has taken. False if some still do after the wait.
+ * */
 bool lost_extent_is_gone(struct sp_task *task, uint32_t index);
 
 #endif

@@ -23,8 +23,8 @@ static void begin(struct wire_message *message, uint8_t type)
     message->error = 0;
 }
 
-/* Send a message that has no answer. Should swap be gone, others see it, too. Never inline: what calls it
- * goes on with a stack that is shorter by its batch. */
+/* Send a message that has no answer. If swap is gone, the next request finds out. Never inline: its caller would
+ * keep the batch on its stack. */
 static __attribute__((noinline)) void send_one(struct channel *channel,
                                                const struct wire_message *message)
 {
@@ -96,7 +96,7 @@ static void store_answered(struct sp_task *task, sp_page page, const struct wire
     pager_evict_stored(&task->pager, page, swap, error);
 }
 
-/* Tell the pager how stores ended. What came free of swap's slots is noted in `frees`. */
+/* Tell the pager how stores ended. Swap slots that became free are noted in `frees`. */
 static void stores_answered(struct sp_task *task, struct channel *channel,
                             const struct wire_message *message, struct work *work,
                             struct wire_message *frees)
@@ -138,7 +138,7 @@ void swapping_answered(struct sp_task *task, struct channel *channel,
 
 /* ---- Swap ---- */
 
-/* Where a slot of physmem's lies. */
+/* Where a slot lies in physmem's extents. */
 static struct wire_place place(const struct sp_task *task, uint32_t slot)
 {
     check(slot / task->extent_pages < task->extents_max &&
@@ -181,8 +181,9 @@ static void add_frees(const struct sp_task *task, struct channel_batch *batch,
     channel_add(batch, &message);
 }
 
-/* Neighbours of a region are to lie side by side in swap, so that one read brings them back: swap gives the
- * pages of a message slots in a row. By insertion: victims are mostly in order where it matters. */
+/* Sort the pages, so that neighbours of a region lie side by side in swap and one read brings them back: swap gives
+ * the pages of a message slots in a row. By insertion, since victims are mostly in order already where it matters.
+ * */
 static void sort_stores(struct work *work)
 {
     check(work->stores <= PAGER_BATCH);

@@ -41,8 +41,8 @@ static inline bool work_is_empty(const struct work *work)
            !work->allocate && !work->grant;
 }
 
-/* Take the effects of a call into the pager that says none but those that concern this process alone, and
- * carry them out. The lock is held. */
+/* Take the effects of a call into the pager, all of which concern this process alone, and carry them out. The lock
+ * is held. */
 void work_carry_out(struct sp_task *task);
 
 /* Take all effects of the pager: carry out those that concern this process alone, and add the others to

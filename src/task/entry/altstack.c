@@ -30,7 +30,7 @@
 #define STACK_SIZE ((size_t)64 * 1024)
 #endif
 
-/* What this thread had before, if `own` is ours. */
+/* The alternate stack that this thread had before, if `own` belongs to this library. */
 static __thread stack_t before;
 static __thread void *own;
 

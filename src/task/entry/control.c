@@ -30,8 +30,8 @@
  * notice and too few pages that could be dropped. */
 #define CLEAN_PERIOD_MS 100
 
-/* How often a debt is looked at that could not be paid at once: frames that were in transit or pinned
- * may have come free. */
+/* How often to try again to pay a debt that could not be paid at once: frames that were in transit or pinned may be
+ * free by then. */
 #define DEBT_PERIOD_MS 10
 
 /* ---- Unmaps and notices ---- */
@@ -175,7 +175,7 @@ static void physmem_closed(struct sp_task *task)
         end_physmem_gone(task);
 }
 
-/* How long to sleep if nobody says anything. */
+/* How long to sleep if no message comes. */
 static int pause_ms(struct sp_task *task)
 {
     bool owing, sharing;

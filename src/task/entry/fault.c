@@ -208,7 +208,7 @@ static void pass_on(struct sigaction *old, int number, siginfo_t *info, void *co
     if (has_handler) {
         call_old(old, number, info, context);
     } else {
-        /* An access is retried on return, and then ends the process as it should. */
+        /* The access is repeated on return, and then ends the process as it should. */
         signal(number, SIG_DFL);
         if (info->si_code <= 0)
             raise(number);

@@ -22,7 +22,7 @@ static __thread struct {
     uint64_t paged;
 } in_order __attribute__((tls_model("initial-exec")));
 
-/* The different ones among the pages of the last faults; more than there is room for: none. */
+/* The distinct pages among those of the last faults; none if there are more than fit. */
 static uint32_t different_pages(sp_page pages[PAGER_KEPT_MOST])
 {
     uint32_t count = 0;

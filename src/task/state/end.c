@@ -59,7 +59,7 @@ static void die_if_closed(struct sp_task *task, const struct channel *channel)
         end_closed(task);
 }
 
-/* A server may be there all the same: then say what is true. */
+/* The server may still be there: then say what is true. */
 static void die_unless_closed(struct sp_task *task, const char *server,
                               const struct channel *channel)
 {

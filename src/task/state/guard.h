@@ -1,4 +1,4 @@
-/* A stretch of a thread's run in which nothing may get between: no signal but SIGSEGV and SIGBUS is
+/* A part of a thread's run that must not be interrupted: no signal but SIGSEGV and SIGBUS is
  * delivered, and the thread is not cancelled. Everything in this library that takes a lock, or waits for a
  * server, runs inside a guard; a thread that was cancelled meanwhile ends after it. Guards nest. */
 #ifndef TASK_STATE_GUARD_H
