@@ -2,8 +2,8 @@
  *
  * An arbiter decides, inside the physical memory server, which task gets extra frames and which task
  * gives some back when frames are short. It is one constant struct of pure functions: (state, request, now) ->
- * (grant, recalls). What becomes of a task that does not give back is no business of an arbiter:
- * contracts say so (on_breach).
+ * (grant, recalls). An arbiter does not decide what happens to a task that does not give back: contracts say so
+ * (on_breach).
  *
  * THE WHOLE STORY, in the order in which physmem calls:
  *
@@ -51,7 +51,7 @@
  * unless a policy server says otherwise: an arbiter that believes them gives most to the task that claims
  * most.
  *
- * A complete arbiter: everybody is entitled to the same. With equal(level) frames for each, the
+ * A complete arbiter: all tasks are entitled to the same. With equal(level) frames for each, the
  * level is found at which what lies above it covers what is missing.
  *
  *   #include <selfpage/arbiter.h>
@@ -227,18 +227,18 @@ struct sp_arbiter {
     /** Time (ns, on the clock of `now`) of the next TICK, which comes 1 ms later at the earliest;
      *  UINT64_MAX: none. Asked after init and after each decide. */
     uint64_t (*due)(const void *self);
-    /** How much tasks[request->task] could have in all, for tasks that adapt to it: what it holds
-     *  and what decide would let it have besides, for its own asking, if it asked for
-     *  request->frames beyond that; what others would have to return first counts. The event is
-     *  EXTRA; what the task is promised is shown as held, and request->frames as wanted by it.
-     *  Changes nothing that decide goes by. Physmem keeps the figure from falling below what is
+    /** The frames that tasks[request->task] could have in all, for tasks that adapt to it: those that it holds, and
+     *  those that decide would grant if the task asked for request->frames more, including frames that others would
+     *  have to return first. The event is
+     *  EXTRA; frames that the task is promised are shown as held, and request->frames as wanted by it. Must not
+     *  change the state that decide uses. Physmem keeps the figure from falling below what is
      *  held and promised, and from going above what the contracts allow. Not asked while there is
      *  enough for all. NULL, or without SP_ARBITER_GRANTS: what is held and what is there. */
     uint32_t (*available)(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
                           size_t count, const struct sp_arbiter_request *request);
 };
 
-/** What a shared object defines, and nobody else. Declared here since a constant in C++ is otherwise
+/** Defined by a shared object, and by nothing else. Declared here since a constant in C++ is otherwise
  *  seen by its own file only. */
 #if defined(__GNUC__)
 __attribute__((visibility("default")))

@@ -20,9 +20,9 @@
  * PARTS. The holder of an active contract may split off a part: a number of frames, named by a token
  * that nobody can guess. A task that shows the token to physmem gets a contract for them, of the same
  * kind and with the same grace and breach, which may be split again. Such a contract has no term of
- * its own: it ends with the one above it. The sum of all guarantees never changes by any of this.
- * What is split off comes back when its holder closes the contract or ends, or when the splitter
- * reabsorbs it: the holder's frames are then recalled, with the grace of the contract. When a
+ * its own: it ends with the one above it. None of this changes the sum of all guarantees.
+ * A part comes back when its holder closes the contract or ends, or when the task that split it off reabsorbs it:
+ * the holder's frames are then recalled, with the grace of the contract. When a
  * contract ends, by whatever cause, everything below it ends: if its term is over, the parts too are
  * kept until asked for; otherwise they are recalled at once.
  */
@@ -53,8 +53,9 @@ enum sp_contract_kind {
 };
 
 /** What a missed recall costs: a ladder. Each contract stands on one rung. The contract whose
- *  frames were recalled counts; for extra frames, which bear no label, the gentlest rung of all the
- *  task's contracts for them does, in the order warn, penalty, repossess, revoke, kill. Breaches of
+ *  frames were recalled counts; extra frames belong to no contract in particular, so for them the gentlest rung of
+ *  all the task's contracts for extra frames counts, in the order warn, penalty, repossess, revoke, kill. Breaches
+ *  of
  *  another kind, such as an overdraft or a control connection that takes no messages, cost
  *  everything in any case; and everything includes the process if any of its contracts says kill. */
 enum sp_breach {
@@ -69,7 +70,7 @@ enum sp_breach {
      *  same grace again (as in a market). After as many misses as for WARN: as REPOSSESS. */
     SP_BREACH_PENALTY = 3,
     /** Physmem takes the frames itself and says which (Exokernel): whole extents, so it may be some
-     *  more, and none with vital (pinned) pages. Should the others be too few: as REVOKE. */
+     *  more, and none with vital (pinned) pages. If the others are too few: as REVOKE. */
     SP_BREACH_REPOSSESS = 4,
     SP_BREACH_ACTIONS = 5,
 };

@@ -130,14 +130,14 @@ struct sp_policy_env {
     uint32_t (*random)(struct sp_policy_env *env, uint32_t bound);
     /** References (replay) or faults (live) so far: the policy's clock. Only the engine writes. */
     uint64_t time;
-    /** When the page will be referenced next, on the clock of `time`; UINT64_MAX: never. It may be
-     *  asked about the page just referenced or incoming, too. NULL where the future is unknown: in
+    /** When the page will be referenced next, on the clock of `time`; UINT64_MAX: never. The policy may also ask
+     *  about the page just referenced, or incoming. NULL where the future is unknown: in
      *  a live task, and in a replay unless the policy has SP_POLICY_NEEDS_FUTURE, or has
      *  SP_POLICY_TAKES_FUTURE and the future is known anyway. */
     uint64_t (*next_reference)(struct sp_policy_env *env, sp_page page);
     /** True if every reference arrives as a hit, as in a replay: there is no use in `watch`. */
     bool sees_all;
-    /** The id that a page has in the trace; it may be asked about the incoming page, too. NULL unless
+    /** The id that a page has in the trace; also for the incoming page. NULL unless
      *  the policy has SP_POLICY_WANTS_IDS, in a live task, and where pages are sampled: then there is
      *  nothing but page numbers. */
     uint64_t (*id)(struct sp_policy_env *env, sp_page page);
@@ -199,7 +199,7 @@ struct sp_policy {
     bool (*ahead)(void *self, sp_page page);
 };
 
-/** What a shared object defines, and nobody else. Declared here since a constant in C++ is otherwise
+/** Defined by a shared object, and by nothing else. Declared here since a constant in C++ is otherwise
  *  seen by its own file only. */
 #if defined(__GNUC__)
 __attribute__((visibility("default")))

@@ -66,8 +66,8 @@
  * whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must a thread that
  * blocks it. Managed memory touched in other signal handlers is paged as usual.
  *
- * DESCRIPTORS. The library opens none of 0, 1 and 2, which may be closed. It needs one for each extent of
- * physmem's (256 frames), raises the limit of open files at attach as far as the system allows, and
+ * DESCRIPTORS. The library opens none of 0, 1 and 2, which may be closed. It needs one for each of physmem's
+ * extents (256 frames), raises the limit of open files at attach as far as the system allows, and
  * does without descriptors for extents when fewer than 16 are left. A program must not close what it has
  * not opened: after closefrom(3) a task ends at its next message, with a line.
  *
@@ -81,8 +81,8 @@
  * managed memory, with a line on standard error that says why.
  *
  * REPOSSESSION. Under a contract with breach=repossess (or penalty, in the end) only some frames are
- * taken, with a line on standard error. Pages that swap has come back from there, discardable ones
- * are zeros, others are made again. A page that was written and not stored is lost: the process ends
+ * taken, with a line on standard error. Pages that swap has are read back, discardable ones become zeros, others
+ * are made again by their callback. A page that was written and not stored is lost: the process ends
  * with status 2, and a line that says so, as it touches it. Pinned pages are spared: see sp_pin. */
 #ifndef SELFPAGE_TASK_H
 #define SELFPAGE_TASK_H
@@ -144,7 +144,7 @@ struct sp_pressure {
  *  instance after sp_discard, and the few that the library keeps ready for the next faults, stand in
  *  memory that it shares with physmem, in the order in which they would be given up; when frames are
  *  short physmem takes extra ones from there, without a recall, and without on_recall being called.
- *  Frames that the contracts guarantee are not taken so. A task
+ *  Frames that the contracts guarantee are never taken this way. A task
  *  with pages larger than the base page (`order` in its contracts) lists none. */
 #define SP_ATTACH_NO_FRAME_STACK 4u
 
@@ -180,7 +180,7 @@ struct sp_attach_options {
     void *on_recall_arg; /**< passed to on_recall */
     /** Called on the control thread when frames are short: as a rule when physmem has few left and
      *  before it recalls any from this task; and after a recall (and on_recall) before the library
-     *  evicts pages for it. What the program drops (sp_discard) is not evicted, so that it chooses
+     *  evicts pages for it. Pages that the program drops (sp_discard) need not be evicted, so the program chooses
      *  what goes; the library evicts the rest. For what may be called here, and how to leave work to
      *  the program's own threads, see sp_watch_availability. */
     void (*on_pressure)(void *arg, const struct sp_pressure *pressure);
@@ -257,8 +257,8 @@ SP_EXPORT int sp_renew(struct sp_task *task, uint32_t contract, uint64_t term_ns
  *  part cannot grow (refused with SP_REASON_PART).
  *  Fewer are agreed to at once. The guarantee is less from now on, and frames that the task holds
  *  beyond all its contracts are recalled (t_clean if the contract is guaranteed, else t_drop); the
- *  library returns them. What is still owed shows in physmem's status of the task. What a part
- *  gives up goes to the contract it was split off from. 0 frames are refused: close the contract.
+ *  library returns them. What is still owed shows in physmem's status of the task. Frames that a part gives up go
+ *  to the contract it was split off from. 0 frames are refused: close the contract.
  *  \retval 0 \retval -ENOENT \retval -EINPROGRESS \retval -EPIPE as sp_accept
  *  \retval -EBUSY the contract is countered: accept it first
  *  \retval -ETIME the contract has expired: renew it first */
@@ -267,12 +267,12 @@ SP_EXPORT int sp_resize_contract(struct sp_task *task, uint32_t contract, uint32
 
 /** Split a part of `frames` frames off from an active contract, for another task, which claims it
  *  by its token: with sp_claim_contract, or by attaching with the contract "claim=TOKEN". The
- *  contract loses these frames, and physmem recalls what this task then holds beyond its
- *  commitment, as when a contract shrinks. No task has to claim a part; physmem keeps its frames
+ *  contract loses these frames, and physmem recalls the frames that this task then holds beyond its commitment, as
+ *  when a contract shrinks. No task has to claim a part; physmem keeps its frames
  *  until a task does.
  *  \param part    filled on return 0
  *  \retval 0
- *  \retval -EINVAL no frames, all that the contract has, or no whole number of its blocks
+ *  \retval -EINVAL no frames, all frames of the contract, or not a whole number of its blocks
  *  \retval -EMLINK the contract is a part of a part of ... already, eight deep
  *  \retval -EMFILE this task has 32 parts that have not come back
  *  \retval -ENOENT \retval -EINPROGRESS \retval -EPIPE as sp_accept
@@ -283,8 +283,8 @@ SP_EXPORT int sp_split_contract(struct sp_task *task, uint32_t contract, uint32_
                                 struct sp_part *part, struct sp_error *error);
 
 /** Claim a part by its token. offer->contract is then a contract of this task: active, of the kind,
- *  grace and breach of the one it was split off from. It ends when that one ends:
- *  offer->terms.term_ns is how long that is from now, unless it is renewed.
+ *  grace and breach of the one it was split off from. It ends when that one ends: offer->terms.term_ns is the time
+ *  until then, unless that one is renewed.
  *  \retval 0        see offer->answer: SP_REFUSED (SP_REASON_TOO_MANY) or SP_ACCEPTED
  *  \retval -ENOENT  no part has this token: it was never split off, or has come back
  *  \retval -EALREADY it has been claimed
@@ -293,9 +293,9 @@ SP_EXPORT int sp_split_contract(struct sp_task *task, uint32_t contract, uint32_
 SP_EXPORT int sp_claim_contract(struct sp_task *task, uint64_t token, struct sp_offer *offer,
                                 struct sp_error *error);
 
-/** Take a part back. Its frames are this task's contract's again at once; if it was claimed, the
- *  contract that was made of it ends, with all below, and its frames are recalled with the grace
- *  that it has. A request of this task's within its guarantee may have to wait for that.
+/** Take a part back. Its frames belong to this task's contract again at once. If it was claimed, the contract that
+ *  was made of it ends, with all contracts below it, and its frames are recalled with the grace of that contract. A
+ *  request of this task within its guarantee may have to wait for that.
  *  \param part    sp_part.part
  *  \param offer   the contract that it was split off from, as it is now
  *  \retval 0 \retval -ENOENT no such part, or it has come back already \retval -EPIPE as above */
@@ -313,8 +313,8 @@ struct sp_contract_info {
     struct sp_terms terms; /**< as agreed, or as offered; frames without the parts split off */
 };
 
-/** Look a contract of this task's up. Contracts change by themselves, too: terms end, parts come
- *  back; the library hears of it from physmem.
+/** Look up a contract of this task. Contracts also change by themselves: terms end, parts come back; physmem tells
+ *  the library.
  *  \retval 0 \retval -ENOENT no contract of this number, or it has ended */
 SP_EXPORT int sp_get_contract(struct sp_task *task, uint32_t contract,
                               struct sp_contract_info *info);
@@ -325,7 +325,7 @@ SP_EXPORT int sp_get_contract(struct sp_task *task, uint32_t contract,
  *  \return the number of frames that will be returned: at most what the task holds */
 SP_EXPORT uint32_t sp_return_frames(struct sp_task *task, uint32_t frames);
 
-/** What becomes of the contents of an evicted page. */
+/** What happens to the contents of an evicted page. */
 enum sp_kind {
     SP_PRECIOUS = 0,         /**< written to swap, and read back */
     SP_DISCARDABLE = 1,      /**< dropped: scratch data; the next touch finds zeros */
@@ -421,10 +421,10 @@ SP_EXPORT int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp
 
 /** How much memory a task could have, in frames. */
 struct sp_availability {
-    /** What it would hold if it asked now for all that its contracts allow, and nobody else asked
-     *  for anything: never less than `promised`; beyond that, what is there, or what the arbitration
-     *  policy would grant, frames that others would have to return first included. It is a figure
-     *  to plan with and no promise: others do ask. */
+    /** The frames that it would hold if it asked now for all that its contracts allow, and no other task asked for
+     *  any: never less than `promised`; beyond that, the frames that are free, or those that the arbitration policy
+     *  would grant, including frames that others would have to return first. It is a figure to plan with, not a
+     *  promise: others do ask. */
     uint32_t available;
     uint32_t held;     /**< by the task, now */
     uint32_t promised; /**< by its guaranteed and timed contracts */
@@ -438,8 +438,7 @@ struct sp_availability {
 SP_EXPORT int sp_get_availability(struct sp_task *task, struct sp_availability *availability,
                                   struct sp_error *error);
 
-/** The availability has changed.
- *  \param arg  as given to sp_watch_availability
+/** Called when the availability has changed. \param arg  as given to sp_watch_availability
  *  Runs on the library's control thread, which has recalls and unmaps to answer meanwhile: it must
  *  return at once. It may call sp_discard and nothing else of this library, and must neither touch
  *  managed memory nor wait for a thread that does. Leave longer work to the program's own
