@@ -38,7 +38,11 @@
  * unmapped first. Do not touch them from another thread meanwhile: -EBUSY is the answer then.
  * System calls do not fault: read(2) into a page that is not mapped gives EFAULT (touch it first).
  *
- * RECALLS. The library cannot choose what of a container may go. A task that holds more frames in
+ * REGIONS on containers are filled page by page as they are touched: from another container, by
+ * logical copies, or by a function. The library gives pages of them back that were not written, when
+ * there are too many, or too few frames: they are filled again.
+ *
+ * RECALLS. Of other mappings the library cannot choose what may go. A task that holds more frames in
  * containers than its guarantee must give some back when it is recalled: by sp_container_deallocate
  * or sp_container_release, in time (sp_attach_options.on_recall says when).
  *
@@ -149,9 +153,73 @@ SP_EXPORT int sp_container_map(struct sp_task *task, sp_container container, uin
                                uint32_t count, unsigned flags, void **addressp,
                                struct sp_error *error);
 
-/** Take a mapping away, by the address that sp_container_map gave.
- *  \retval -EINVAL  nothing is mapped at this address */
+/** Take a mapping or a region away, by the address that sp_container_map or
+ *  sp_container_region_create gave. A container that the region has made ends with it.
+ *  \retval -EINVAL  nothing is mapped at this address
+ *  \retval -EBUSY   the region is gone, but somebody has locked its container, which stays */
 SP_EXPORT int sp_container_unmap(struct sp_task *task, void *address, struct sp_error *error);
+
+/* ---- Regions ---- */
+
+/** Fill slots of a region's container: they have frames of undefined contents, and are not mapped.
+ *  All lie in one group of SP_SUPPLY_PAGES pages, counted from page 0 of the region.
+ *  \param arg        of the region
+ *  \param container  its container
+ *  \param slot       the first to fill
+ *  \param page       of the region, which that slot is
+ *  \param count      of slots, 1 to SP_SUPPLY_PAGES
+ *  \return 0, or an errno value (of either sign): the access then goes to the program's own handler
+ *  of SIGSEGV, or ends the program, after a line that names the error. The next access asks again.
+ *  Runs on the faulting thread, inside its signal handler, for one access of a region at a time; it
+ *  may call sp_container_copy and what is async-signal-safe, or ask another task that copies there
+ *  through a weak reference. It must return, and must not touch managed memory or mappings. */
+typedef int sp_container_supply(void *arg, sp_container container, uint32_t slot, uint32_t page,
+                                uint32_t count);
+
+/** Pages that one access fills at most, with those that were not filled around it. */
+#define SP_SUPPLY_PAGES 16u
+
+/** A region on a container. Zero in any field means what is said there. */
+struct sp_container_region {
+    sp_container container; /**< of this task, whose slots the pages are; 0: the region makes one */
+    uint32_t first;         /**< slot that is page 0; 0 if the region makes the container */
+    uint32_t pages;         /**< at least 1 */
+    /** SP_MAP_WRITE: the pages are private, and a write makes one the region's alone; 0: they are
+     *  read only, and a write is a SIGSEGV of the program */
+    unsigned flags;
+    /** A container of this task, or one that it may copy from: a slot without a frame gets a frame
+     *  when it is touched, and becomes a logical copy of slot `source_first` plus the page. 0: none */
+    sp_container source;
+    uint32_t source_first;
+    sp_container_supply *supply; /**< fills such slots instead; NULL: none */
+    void *supply_arg;
+    /** Frames, at least 4, that pages which are as they were filled may use together; those beyond
+     *  it are given back in turn. 0: half of what the contracts guarantee */
+    uint32_t frames;
+};
+
+/** Put a region on a container: addresses at which its slots are mapped as they are touched, with
+ *  nothing brought in now. Ended by sp_container_unmap.
+ *
+ *  With a source (or a function), a slot without a frame is filled at the first touch: it gets a
+ *  frame, extra ones included, and shows what the source's slot holds then. Later changes of the
+ *  source do not show, and what was filled stays when the source's owner revokes the weak reference,
+ *  or dies. A page that was given back (see `frames`) is filled anew, and shows what the source holds
+ *  by then. What cannot be filled, since the source has no frame there or is not to be had any more,
+ *  is said in a line on standard error as it is touched, and the access goes to the program's own
+ *  handler of SIGSEGV, or ends the program. Pages that were written are never given back, and count
+ *  like other frames of containers. While a source is locked, an access waits; where another owner
+ *  has the slot mapped, and it is no copy, it fails.
+ *
+ *  Without either, the region shows what the slots hold; an access to one without a frame fails like
+ *  that.
+ *  \param basep  set to the address of page 0
+ *  \retval -EPERM   the container has not been made by this task: name it as the source
+ *  \retval -EEXIST  another region fills slots of the same container
+ *  \retval -EMFILE  64 mappings exist already, or 256 containers */
+SP_EXPORT int sp_container_region_create(struct sp_task *task,
+                                         const struct sp_container_region *region, void **basep,
+                                         struct sp_error *error);
 
 /* ---- Logical copies ---- */
 

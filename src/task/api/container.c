@@ -114,37 +114,6 @@ int sp_container_destroy(struct sp_task *task, sp_container container, struct sp
     return 0;
 }
 
-/* ---- Mapping ---- */
-
-int sp_container_map(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
-                     unsigned flags, void **addressp, struct sp_error *error)
-{
-    struct guard guard;
-    int result;
-
-    if ((flags & ~SP_MAP_WRITE) != 0 || count == 0 || count > SP_CONTAINER_PAGES || container == 0)
-        return error_set(error, EINVAL, "map: flags %#x do not exist, or %u slots cannot be mapped",
-                         flags, count);
-    check(addressp != NULL);
-    guard_begin(&guard);
-    result = windows_open(task, container, (struct wire_range){first, count},
-                          (flags & SP_MAP_WRITE) != 0, addressp, error);
-    guard_end(&guard);
-    return result;
-}
-
-int sp_container_unmap(struct sp_task *task, void *address, struct sp_error *error)
-{
-    struct guard guard;
-    int result;
-
-    check(attached_task() == task);
-    guard_begin(&guard);
-    result = windows_close(task, address);
-    guard_end(&guard);
-    return result == 0 ? 0 : error_set(error, EINVAL, "no container is mapped at %p", address);
-}
-
 /* ---- Copying ---- */
 
 /* The next request of a copy: as many of the pieces as fit. */

@@ -7,6 +7,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "task/containers/book.h"
+#include "task/containers/window_table.h"
 #include "task/state/end.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
@@ -28,77 +30,15 @@
 /* An access that fails so many times in a row although its page is mapped is not to be repaired. */
 #define REPEATS_MOST 1000u
 
-static size_t bytes_of(uint32_t pages)
-{
-    check(pages <= WIRE_SLOTS_MAX);
-    return (size_t)pages * SP_PAGE_SIZE;
-}
-
-/* ---- The table; the lock is held ---- */
-
-static struct task_window *find_address(struct sp_task *task, const void *address)
-{
-    check(hold_is_ours());
-    for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
-        struct task_window *window = &task->window[i];
-
-        if (window->address != NULL &&
-            (uintptr_t)address - (uintptr_t)window->address < bytes_of(window->pages))
-            return window;
-    }
-    return NULL;
-}
-
-static struct task_window *find_unused(struct sp_task *task)
-{
-    check(task->window[TASK_WINDOWS - 1].pages <= WIRE_SLOTS_MAX);
-    check(hold_is_ours());
-    for (uint32_t i = 0; i < TASK_WINDOWS; i++)
-        if (task->window[i].address == NULL)
-            return &task->window[i];
-    return NULL;
-}
-
-/* Nothing is mapped at some pages of a window from now on. */
-static void hide(struct sp_task *task, const struct task_window *window, uint32_t page,
-                 uint32_t count)
-{
-    void *address = window->address + bytes_of(page);
-
-    check(hold_is_ours() && page + count <= window->pages);
-    if (mmap(address, bytes_of(count), PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
-        say_and_die(task, "cannot unmap pages of a container: %s (is vm.max_map_count reached?)",
-                    strerror(errno));
-    VALGRIND_MAKE_MEM_DEFINED(address, bytes_of(count));
-    memset(window->mapped + page, 0, count);
-}
-
-/* The part of a window that shows some slots of a container; its count is 0 if there is none. Slots
- * are those of the window. */
-static struct wire_range part_of(const struct task_window *window, uint32_t container,
-                                 const struct wire_range *slots)
-{
-    uint64_t first = slots->start > window->first ? slots->start : window->first;
-    uint64_t end = (uint64_t)slots->start + slots->count;
-
-    if (end > (uint64_t)window->first + window->pages)
-        end = (uint64_t)window->first + window->pages;
-    if (window->address == NULL || window->container != container || first >= end)
-        return (struct wire_range){0, 0};
-    check(first - window->first < window->pages);
-    return (struct wire_range){(uint32_t)(first - window->first), (uint32_t)(end - first)};
-}
-
 void windows_taken(struct sp_task *task, uint32_t container, const struct wire_range *slots)
 {
     check(hold_is_ours());
     task->unmaps_heard++;
     for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
-        struct wire_range part = part_of(&task->window[i], container, slots);
+        struct wire_range part = window_table_part(&task->window[i], container, slots);
 
         if (part.count > 0)
-            hide(task, &task->window[i], part.start, part.count);
+            window_table_hide(task, &task->window[i], part.start, part.count);
     }
 }
 
@@ -112,12 +52,23 @@ struct wanted {
     uint8_t access; /* WIRE_ACCESS_* */
 };
 
+/* Pages of a window are mapped. One that can be written may not be as it was filled any more. */
+static void note_mapped(struct task_window *window, uint32_t page, uint32_t count, bool writable)
+{
+    check(page + count <= window->pages);
+    for (; count > 0; page++, count--) {
+        window->mapped[page] |= writable ? PAGE_READ | PAGE_WRITE : PAGE_READ;
+        if (writable)
+            window_table_set_filled(window, page, false);
+    }
+}
+
 /* Map what physmem has answered. False if the window has gone. The lock is held. */
 static bool map_items(struct sp_task *task, const struct wanted *wanted,
                       const struct wire_message *reply)
 {
     check(hold_is_ours() && wanted->count > 0);
-    struct task_window *window = find_address(task, wanted->window.address);
+    struct task_window *window = window_table_find(task, wanted->window.address);
     uint32_t slot = wanted->window.first + wanted->page;
 
     if (window == NULL || window->address != wanted->window.address ||
@@ -131,12 +82,11 @@ static bool map_items(struct sp_task *task, const struct wanted *wanted,
         if (item->slot < slot || item->count > wanted->count - (item->slot - slot) || fd < 0)
             say_and_die(task, "physmem mapped slots of a container that were not asked for, or "
                               "without their descriptor");
-        if (mmap(window->address + bytes_of(page), bytes_of(item->count),
+        if (mmap(window->address + window_table_bytes(page), window_table_bytes(item->count),
                  PROT_READ | (item->rights >= WIRE_RIGHT_WRITE ? PROT_WRITE : 0),
-                 MAP_SHARED | MAP_FIXED, fd, (off_t)bytes_of(item->offset)) == MAP_FAILED)
+                 MAP_SHARED | MAP_FIXED, fd, (off_t)window_table_bytes(item->offset)) == MAP_FAILED)
             say_and_die(task, "cannot map pages of a container: %s", strerror(errno));
-        memset(window->mapped + page,
-               item->rights >= WIRE_RIGHT_WRITE ? PAGE_READ | PAGE_WRITE : PAGE_READ, item->count);
+        note_mapped(window, page, item->count, item->rights >= WIRE_RIGHT_WRITE);
     }
     return true;
 }
@@ -183,7 +133,7 @@ static struct task_window *enter(struct sp_task *task, const struct task_window 
     struct task_window *window;
 
     hold_take(task);
-    window = find_unused(task);
+    window = window_table_unused(task);
     if (window != NULL)
         *window = *like;
     hold_release(task);
@@ -195,7 +145,7 @@ static void free_window(const struct task_window *window)
 {
     check(window->address == NULL || window->pages > 0);
     if (window->address != NULL)
-        munmap(window->address, bytes_of(window->pages));
+        munmap(window->address, window_table_bytes(window->pages));
     if (window->mapped != NULL)
         munmap(window->mapped, window->pages);
 }
@@ -219,34 +169,55 @@ static int fill(struct sp_task *task, const struct task_window *window)
     return 0;
 }
 
-int windows_open(struct sp_task *task, uint32_t container, struct wire_range slots, bool writable,
-                 void **addressp, struct sp_error *error)
+/* Find addresses for a window, and enter it. Returns 0 or a negative errno. */
+static int open_window(struct sp_task *task, struct task_window *window, struct sp_error *error)
 {
-    struct task_window window = {
-        .container = container, .first = slots.start, .pages = slots.count, .writable = writable};
-    void *address = mmap(NULL, bytes_of(slots.count), PROT_NONE,
+    void *address = mmap(NULL, window_table_bytes(window->pages), PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     void *mapped =
-        mmap(NULL, slots.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    int result;
+        mmap(NULL, window->pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    check(!hold_is_ours() && slots.count > 0);
-    window.address = address != MAP_FAILED ? address : NULL;
-    window.mapped = mapped != MAP_FAILED ? mapped : NULL;
-    if (window.address == NULL || window.mapped == NULL) {
-        free_window(&window);
-        return error_set(error, ENOMEM, "no addresses for %u pages of a container", slots.count);
+    check(!hold_is_ours() && window->pages > 0);
+    window->address = address != MAP_FAILED ? address : NULL;
+    window->mapped = mapped != MAP_FAILED ? mapped : NULL;
+    if (window->address == NULL || window->mapped == NULL) {
+        free_window(window);
+        return error_set(error, ENOMEM, "no addresses for %u pages of a container", window->pages);
     }
     /* Memcheck must not take what faults for an error of the program. */
-    VALGRIND_MAKE_MEM_DEFINED(window.address, bytes_of(slots.count));
-    if (enter(task, &window) == NULL) {
-        free_window(&window);
+    VALGRIND_MAKE_MEM_DEFINED(window->address, window_table_bytes(window->pages));
+    if (enter(task, window) == NULL) {
+        free_window(window);
         return error_set(error, EMFILE, "%u mappings of containers exist already", TASK_WINDOWS);
     }
+    return 0;
+}
+
+int windows_open(struct sp_task *task, const struct task_window *like, void **addressp,
+                 struct sp_error *error)
+{
+    struct task_window window = *like;
+    int result = open_window(task, &window, error);
+
+    check(window.container != 0);
+    if (result == 0)
+        *addressp = window.address;
+    return result;
+}
+
+int windows_open_filled(struct sp_task *task, const struct task_window *like, void **addressp,
+                        struct sp_error *error)
+{
+    struct task_window window = *like;
+    int result = open_window(task, &window, error);
+
+    check(!window_table_fills(&window));
+    if (result != 0)
+        return result;
     result = fill(task, &window);
     if (result != 0) {
-        windows_close(task, window.address);
-        return error_set(error, -result, "cannot map slot %u of the container: %s", slots.start,
+        windows_close(task, window.address, NULL);
+        return error_set(error, -result, "cannot map slot %u of the container: %s", window.first,
                          strerror(-result));
     }
     *addressp = window.address;
@@ -277,13 +248,13 @@ static struct wire_range hide_run(struct sp_task *task, const struct task_window
     uint32_t first;
 
     check(end <= window->pages);
-    while (page < end && window->mapped[page] == 0)
+    while (page < end && (window->mapped[page] & PAGE_READ) == 0)
         page++;
     first = page;
-    while (page < end && window->mapped[page] != 0)
+    while (page < end && (window->mapped[page] & PAGE_READ) != 0)
         page++;
     if (page > first)
-        hide(task, window, first, page - first);
+        window_table_hide(task, window, first, page - first);
     return (struct wire_range){first, page - first};
 }
 
@@ -296,7 +267,7 @@ static uint16_t hide_some(struct sp_task *task, uint32_t container, const struct
 
     for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
         const struct task_window *window = &task->window[i];
-        struct wire_range part = part_of(window, container, slots);
+        struct wire_range part = window_table_part(window, container, slots);
         struct wire_range run;
 
         while (part.count > 0 && count < WIRE_RANGES) {
@@ -347,22 +318,24 @@ void windows_give_up(struct sp_task *task, uint32_t container, struct wire_range
         renounce(task, container, slots);
 }
 
-int windows_close(struct sp_task *task, const void *address)
+int windows_close(struct sp_task *task, const void *address, uint32_t *madep)
 {
     struct task_window *window, gone;
 
     hold_take(task);
-    window = find_address(task, address);
+    window = window_table_find(task, address);
     gone = window != NULL ? *window : (struct task_window){.address = NULL};
     hold_release(task);
     if (window == NULL || gone.address != address)
         return -EINVAL;
     windows_give_up(task, gone.container, (struct wire_range){gone.first, gone.pages}, false);
     hold_take(task);
-    window = find_address(task, address);
+    window = window_table_find(task, address);
     check(window != NULL && window->address == address);
     *window = (struct task_window){.address = NULL};
     hold_release(task);
+    if (madep != NULL)
+        *madep = gone.made ? gone.container : 0;
     free_window(&gone);
     return 0;
 }
@@ -385,13 +358,6 @@ static __thread struct {
     uint32_t times;
 } repeated __attribute__((tls_model("initial-exec")));
 
-/* What a fault needs. */
-enum window_need {
-    NEED_NOTHING, /* another thread was faster */
-    NEED_PAGES,
-    NEED_REFUSED, /* it is not for a window, or it may not write there */
-};
-
 static bool is_stuck(void *address)
 {
     check(address != NULL);
@@ -400,56 +366,107 @@ static bool is_stuck(void *address)
     return repeated.times > REPEATS_MOST;
 }
 
-/* Look at a fault. *wanted: the pages to bring in. An unknown access to a page that can be read is a
- * write. */
+/* What one read fault brings in: the page, and those behind it that are not mapped, unless they are
+ * holes. The lock is held. */
+static uint32_t count_around(const struct sp_task *task, const struct task_window *window,
+                             uint32_t page)
+{
+    uint32_t count = 1;
+
+    check(page < window->pages);
+    while (count < AROUND && page + count < window->pages &&
+           (window->mapped[page + count] & (PAGE_READ | WINDOW_BUSY)) == 0 &&
+           !window_table_is_hole(task, window, page + count))
+        count++;
+    return count;
+}
+
+/* Look at a fault. *wanted: the pages to bring in (WINDOW_WANTED). An unknown access to a page that
+ * can be read is a write. The lock is held. */
 static enum window_need look(struct sp_task *task, void *address, bool write, bool unknown,
                              struct wanted *wanted)
 {
-    const struct task_window *window;
-    enum window_need need = NEED_PAGES;
+    const struct task_window *window = window_table_find(task, address);
     uint32_t page;
+
+    check(hold_is_ours());
+    if (window == NULL || (write && !window->writable))
+        return WINDOW_REFUSED;
+    page = (uint32_t)(((uintptr_t)address - (uintptr_t)window->address) / SP_PAGE_SIZE);
+    if (window_table_is_hole(task, window, page))
+        return WINDOW_HOLE;
+    write = write || (unknown && window->writable && (window->mapped[page] & PAGE_READ) != 0);
+    if ((window->mapped[page] & (write ? PAGE_WRITE : PAGE_READ)) != 0)
+        return is_stuck(address) ? WINDOW_REFUSED : WINDOW_SERVED;
+    *wanted = (struct wanted){.window = *window, .page = page, .count = 1};
+    wanted->access = write              ? WIRE_ACCESS_FORCE_BOTH
+                     : window->writable ? WIRE_ACCESS_BOTH
+                                        : WIRE_ACCESS_READ;
+    if (!write)
+        wanted->count = count_around(task, window, page);
+    return WINDOW_WANTED;
+}
+
+/* Physmem does not map a page that the task thought to have. One that is as it was filled is a hole
+ * from now on. */
+static enum window_need lose(struct sp_task *task, const struct wanted *wanted, int error)
+{
+    struct task_window *window;
+    struct book *book;
+    bool again = false;
+
+    check(error <= 0);
+    hold_take(task);
+    window = window_table_find(task, wanted->window.address);
+    book = book_find(task, wanted->window.container);
+    if (error == -ENOENT && window != NULL && book != NULL && wanted->page < window->pages &&
+        (window->mapped[wanted->page] & WINDOW_FILLED) != 0) {
+        window_table_set_filled(window, wanted->page, false);
+        book_mark(task, book, wanted->window.first + wanted->page, 1, false);
+        again = true;
+    }
+    hold_release(task);
+    return again ? WINDOW_HOLE : WINDOW_REFUSED;
+}
+
+enum window_need windows_fault(struct sp_task *task, void *address, bool write, bool unknown)
+{
+    const struct timespec pause = {.tv_nsec = LOCKED_PAUSE_NS};
+    enum window_need need;
+    struct wanted wanted;
+    int came;
 
     check(!hold_is_ours());
     hold_take(task);
-    window = find_address(task, address);
-    if (window == NULL || (write && !window->writable)) {
-        need = NEED_REFUSED;
-    } else {
-        page = (uint32_t)(((uintptr_t)address - (uintptr_t)window->address) / SP_PAGE_SIZE);
-        write = write || (unknown && window->writable && (window->mapped[page] & PAGE_READ) != 0);
-        if ((window->mapped[page] & (write ? PAGE_WRITE : PAGE_READ)) != 0)
-            need = is_stuck(address) ? NEED_REFUSED : NEED_NOTHING;
-        *wanted = (struct wanted){.window = *window, .page = page, .count = 1};
-        wanted->access = write              ? WIRE_ACCESS_FORCE_BOTH
-                         : window->writable ? WIRE_ACCESS_BOTH
-                                            : WIRE_ACCESS_READ;
-        while (!write && wanted->count < AROUND && page + wanted->count < window->pages &&
-               window->mapped[page + wanted->count] == 0)
-            wanted->count++;
-    }
+    need = look(task, address, write, unknown, &wanted);
     hold_release(task);
+    if (need != WINDOW_WANTED)
+        return need;
+    while ((came = bring(task, &wanted)) == -EBUSY)
+        nanosleep(&pause, NULL); /* somebody has locked the container: that ends */
+    if (came > 0)
+        return WINDOW_SERVED;
+    need = lose(task, &wanted, came);
+    if (need == WINDOW_REFUSED)
+        say(task, "slot %u of container %u was touched, and physmem does not map it: %s",
+            wanted.window.first + wanted.page, wanted.window.container,
+            came == 0         ? "its mapping is gone"
+            : came == -ENOENT ? "it has no frame (any more)"
+                              : strerror(-came));
     return need;
 }
 
-bool windows_fault(struct sp_task *task, void *address, bool write, bool unknown)
+bool windows_cut(struct sp_task *task, void *address)
 {
-    const struct timespec pause = {.tv_nsec = LOCKED_PAUSE_NS};
-    struct wanted wanted;
-    int cancel, came;
-    enum window_need need;
+    struct task_window *window;
 
     check(!hold_is_ours());
-    need = look(task, address, write, unknown, &wanted);
-    if (need != NEED_PAGES)
-        return need == NEED_NOTHING;
-    cancel = guard_forbid_cancel();
-    while ((came = bring(task, &wanted)) == -EBUSY)
-        nanosleep(&pause, NULL); /* somebody has locked the container: that ends */
-    guard_permit_cancel(cancel);
-    if (came > 0)
-        return true;
-    say(task, "slot %u of container %u was touched, and physmem does not map it: %s",
-        wanted.window.first + wanted.page, wanted.window.container,
-        came == 0 ? "its mapping is gone" : strerror(-came));
-    return false;
+    hold_take(task);
+    window = window_table_find(task, address);
+    if (window != NULL)
+        window_table_hide(
+            task, window,
+            (uint32_t)(((uintptr_t)address - (uintptr_t)window->address) / SP_PAGE_SIZE), 1);
+    hold_release(task);
+    return window != NULL;
 }

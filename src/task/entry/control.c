@@ -17,6 +17,7 @@
 #include "task/effects/live_trace.h"
 #include "task/effects/lost.h"
 #include "task/effects/perform.h"
+#include "task/entry/drops.h"
 #include "task/entry/recalls.h"
 #include "task/entry/watch.h"
 #include "task/state/end.h"
@@ -138,6 +139,9 @@ void control_on_message(void *context, struct channel *channel, const struct wir
     case WIRE_REVOKED:
         on_revoked(task, message);
         break;
+    case WIRE_DONE:
+        drops_answered(task, message);
+        break;
     default:
         break;
     }
@@ -181,9 +185,9 @@ static int pause_ms(struct sp_task *task)
     bool owing, sharing;
 
     hold_take(task);
-    owing = task->pager.owed > 0;
+    owing = task->pager.owed > 0 || drops_are_owed(task);
     sharing = task->has_swap && task->pager.extra > 0;
-    check(!owing || task->pager.held > 0 || task->pager.allocating);
+    check(task->pager.owed == 0 || task->pager.held > 0 || task->pager.allocating);
     hold_release(task);
     return owing ? DEBT_PERIOD_MS : sharing ? CLEAN_PERIOD_MS : -1;
 }
@@ -216,6 +220,7 @@ static void *control_main(void *argument)
         live_trace_write(task);
         if (recalls_read_answers(task) != 0 && !stopping(task))
             end_swap_gone(task);
+        drops_pay(task);
         recalls_pay(task);
         write_ahead(task);
     }

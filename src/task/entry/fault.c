@@ -24,6 +24,7 @@
 #include "task/entry/repeat.h"
 #include "task/entry/room.h"
 #include "task/entry/serve.h"
+#include "task/entry/supply.h"
 #include "task/state/attached.h"
 #include "task/state/end.h"
 #include "task/state/hold.h"
@@ -135,8 +136,13 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
 static bool handle_bus(struct sp_task *task, sp_page page, void *address)
 {
     check(page == SP_NO_PAGE || page < task->pager.config.pages);
-    if (page == SP_NO_PAGE && !memory_is_window(task, address))
-        return false;
+    if (page == SP_NO_PAGE && !memory_is_window(task, address)) {
+        if (inside != NULL || hold_is_ours() || !windows_cut(task, address))
+            return false;
+        if (!lost_possible(task))
+            end_revoked(task);
+        return true;
+    }
     if (!lost_possible(task))
         end_revoked(task);
     if (page == SP_NO_PAGE)
@@ -150,13 +156,17 @@ static bool handle_bus(struct sp_task *task, sp_page page, void *address)
 static bool handle_window(struct sp_task *task, const siginfo_t *info, const ucontext_t *context)
 {
     enum machine_access access = machine_access(context);
+    bool served;
 
     check(info->si_code > 0);
     if (inside != NULL || hold_is_ours() || access == MACHINE_EXECUTE)
         return false;
     if (!room_was_checked)
         room_check(task);
-    return windows_fault(task, info->si_addr, access == MACHINE_WRITE, access == MACHINE_UNKNOWN);
+    inside = __builtin_frame_address(0);
+    served = supply_fault(task, info->si_addr, access == MACHINE_WRITE, access == MACHINE_UNKNOWN);
+    inside = NULL;
+    return served;
 }
 
 static bool handle(struct sp_task *task, const siginfo_t *info, const ucontext_t *context)

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/probe.h"
 #include "task/effects/perform.h"
+#include "task/entry/drops.h"
 #include "task/entry/watch.h"
 #include "task/state/hold.h"
 #include "task/state/units.h"
@@ -52,6 +53,19 @@ int recalls_read_answers(struct sp_task *task)
     return wanted ? channel_poll(&task->swap) : 0;
 }
 
+/* The pager owes what it has of recalled frames, and regions on containers the rest. */
+static void owe(struct sp_task *task, uint32_t frames)
+{
+    uint32_t before = task->pager.owed;
+    uint32_t paged;
+
+    check(hold_is_ours());
+    pager_debts_owe(&task->pager, units_for(task, frames));
+    paged = units_base(task, task->pager.owed - before);
+    if (paged < frames)
+        drops_owe(task, frames - paged);
+}
+
 void recalls_arrived(struct sp_task *task, const struct wire_message *message)
 {
     struct sp_recall recall = {.id = message->recall.id,
@@ -70,12 +84,13 @@ void recalls_arrived(struct sp_task *task, const struct wire_message *message)
     if (answer == SP_RECALL_COMPLY) {
         task->recalls_open++;
         task->recall_may_clean = recall.may_clean;
-        pager_debts_owe(&task->pager, units_for(task, recall.frames));
+        owe(task, recall.frames);
     }
     work_carry_out(task);
     hold_release(task);
     if (answer == SP_RECALL_COMPLY) {
         watch_recalled(task);
+        drops_pay(task);
         recalls_pay(task);
     }
 }

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <selfpage/container.h>
 #include <selfpage/task.h>
 
 #include "core/contracts/terms_text.h"
@@ -62,6 +63,10 @@ struct known_extent {
 /* Mappings of containers at once. */
 #define TASK_WINDOWS 64u
 
+/* What is known of a page of a window, besides PAGE_READ and PAGE_WRITE: what it is mapped for. */
+#define WINDOW_FILLED 4u /* it is as it was filled: it can go, and be filled again */
+#define WINDOW_BUSY   8u /* a thread fills it */
+
 /* Addresses at which slots of a container are mapped. */
 struct task_window {
     unsigned char *address; /* NULL: unused */
@@ -69,7 +74,27 @@ struct task_window {
     uint32_t first; /* slot */
     uint32_t pages;
     bool writable;
-    unsigned char *mapped; /* by page: PAGE_READ, PAGE_WRITE */
+    bool made;             /* the container was made for this window */
+    bool filling;          /* a thread fills pages, and no other one begins */
+    unsigned char *mapped; /* by page: PAGE_*, WINDOW_* */
+
+    /* Of a region that fills slots without frames: from a source, or (supply) by a function. */
+    uint32_t source; /* container; 0: none */
+    uint32_t source_first;
+    sp_container_supply *supply; /* NULL: none */
+    void *supply_arg;
+    uint32_t filled; /* pages with WINDOW_FILLED */
+    uint32_t most;   /* of these */
+    uint32_t hand;   /* the page that is looked at next when some must go */
+};
+
+/* Pages of a window that a thread fills, or gives back; see containers/filling.h. */
+struct filling {
+    struct task_window window; /* a copy */
+    uint32_t page;
+    uint32_t count;   /* 0: none */
+    uint32_t surplus; /* filled pages that must go first, so that there are not too many */
+    bool dropping;
 };
 
 /* Base frames that the contracts allow. */
@@ -158,6 +183,9 @@ struct sp_task {
     uint32_t unmaps_heard;  /* that were about slots of containers */
     struct book *books;     /* the containers that the program has made: see containers/book.h */
     uint32_t aside;         /* frames of these, which the pager does not have */
+    uint32_t drops_owed;    /* of these, recalled: see entry/drops.h */
+    struct filling drop;    /* what is on its way back to physmem for that */
+    uint32_t drop_seq;      /* of the message that gives it back; 0: none */
     struct promise promise; /* what the contracts allow in all */
     sp_availability_changed *on_availability; /* NULL: the program does not watch */
     void *on_availability_arg;

@@ -1,0 +1,12 @@
+/* Accesses to mappings and regions of containers. */
+#ifndef TASK_ENTRY_SUPPLY_H
+#define TASK_ENTRY_SUPPLY_H
+
+#include "task/state/state.h"
+
+/* Serve an access at an address that is in no region of the pager; `unknown`: the machine does not say
+ * whether it was a write. A hole of a region on a container is filled first. False: it is in no mapping
+ * either, or cannot be repaired, which a line on standard error says. In the fault handler. */
+bool supply_fault(struct sp_task *task, void *address, bool write, bool unknown);
+
+#endif
