@@ -210,7 +210,7 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
             error);
     if (result == 0)
         result = contracts_negotiate(task, settings->wanted, settings->wanted_count, error);
-    check(result != 0 || (task->arena != NULL && task->wired != NULL));
+    check(result != 0 || (task->managed != NULL && task->wired != NULL));
     return result;
 }
 

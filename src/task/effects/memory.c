@@ -1,4 +1,4 @@
-/* The task's addresses: one arena in which all regions lie, reserved without access, and a window
+/* The task's addresses: managed memory, in which all regions lie, reserved without access, and a window
  * on each extent through which the library fills frames before anybody else sees them. */
 #include "task/effects/memory.h"
 
@@ -42,7 +42,7 @@
 void *memory_address(const struct sp_task *task, sp_page page)
 {
     check(units_base(task, page) <= task->arena_pages);
-    return task->arena + (size_t)page * unit_bytes(task);
+    return task->managed + (size_t)page * unit_bytes(task);
 }
 
 static void *map_over(const struct sp_task *task, sp_page page, uint32_t count, int protection,
@@ -60,7 +60,7 @@ static void *map_over(const struct sp_task *task, sp_page page, uint32_t count, 
 #endif
 }
 
-static size_t arena_size(const struct sp_task *task)
+static size_t managed_size(const struct sp_task *task)
 {
     check(task->arena_pages <= SIZE_MAX / SP_PAGE_SIZE);
     return (size_t)task->arena_pages * SP_PAGE_SIZE;
@@ -68,30 +68,30 @@ static size_t arena_size(const struct sp_task *task)
 
 int memory_window_reserve(struct sp_task *task, struct sp_error *error)
 {
-    void *arena =
-        mmap(NULL, arena_size(task), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *managed = mmap(NULL, managed_size(task), PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    check(task->arena == NULL);
-    if (arena == MAP_FAILED)
+    check(task->managed == NULL);
+    if (managed == MAP_FAILED)
         return error_set(error, errno,
                          "cannot reserve addresses for %u pages: %s (lower max_pages, or raise the "
                          "limit of address space, ulimit -v%s)",
                          task->arena_pages, strerror(errno),
                          errno == EAGAIN ? ", or, with mlockall, of locked memory, ulimit -l" : "");
-    task->arena = arena;
+    task->managed = managed;
     /* Memcheck must not take what faults for an error of the program. */
-    VALGRIND_MAKE_MEM_DEFINED(arena, arena_size(task));
+    VALGRIND_MAKE_MEM_DEFINED(managed, managed_size(task));
     return 0;
 }
 
 void memory_release(struct sp_task *task)
 {
-    if (task->arena != NULL)
-        munmap(task->arena, arena_size(task));
+    if (task->managed != NULL)
+        munmap(task->managed, managed_size(task));
     for (uint32_t i = 0; i < task->extents_max; i++)
         if (task->extents[i].window != NULL)
             munmap(task->extents[i].window, (size_t)task->extent_pages * SP_PAGE_SIZE);
-    task->arena = NULL;
+    task->managed = NULL;
 }
 
 void *memory_window(const struct sp_task *task, uint32_t slot)

@@ -1,14 +1,14 @@
-/* The task's addresses: the arena of managed memory, and windows on the extents. */
+/* The task's addresses: managed memory, and windows on the extents. */
 #ifndef TASK_EFFECTS_MEMORY_H
 #define TASK_EFFECTS_MEMORY_H
 
 #include "task/state/state.h"
 
-/* Reserve the arena for all regions; and give all addresses back. */
+/* Reserve managed memory for all regions; and give all addresses back. */
 int memory_window_reserve(struct sp_task *task, struct sp_error *error);
 void memory_release(struct sp_task *task);
 
-/* The address of a page of the arena. */
+/* The address of a page of managed memory. */
 void *memory_address(const struct sp_task *task, sp_page page);
 
 /* Where the library sees the frame of a slot, whose extent is known; and whether an address lies in such

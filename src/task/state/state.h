@@ -148,9 +148,9 @@ struct sp_task {
     char name[SP_NAME_MAX];
     uint32_t number; /* by which physmem knows the task */
     unsigned page_order;
-    unsigned char *arena; /* addresses of all regions: page 0 lies there */
-    uint32_t arena_pages; /* base pages */
-    void *wired;          /* the pager's memory */
+    unsigned char *managed; /* addresses of all regions: page 0 lies there */
+    uint32_t arena_pages;   /* base pages */
+    void *wired;            /* the pager's memory */
     size_t wired_size;
     uint32_t physmem_frames; /* in all */
     uint32_t container;

@@ -92,7 +92,7 @@ static inline uint32_t units_swap_slot(const struct sp_task *task, sp_page page,
 /* The page of an address, or SP_NO_PAGE if it is not managed. */
 static inline sp_page units_page_at(const struct sp_task *task, const void *address)
 {
-    uintptr_t offset = (uintptr_t)address - (uintptr_t)task->arena;
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)task->managed;
 
     if (offset >= (uintptr_t)task->arena_pages * SP_PAGE_SIZE)
         return SP_NO_PAGE;
