@@ -152,6 +152,7 @@ static void send_notice(struct service *service, const struct physmem_effect *ef
     message->notice.contract = effect->notice.contract;
     message->notice.guaranteed = effect->notice.guaranteed;
     message->notice.extra = effect->notice.extra;
+    message->notice.change = effect->notice.change;
     send_to(service, seat_of(effect)->control, -1);
 }
 

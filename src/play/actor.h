@@ -12,6 +12,7 @@
 #ifndef PLAY_ACTOR_H
 #define PLAY_ACTOR_H
 
+#include "core/contracts/agreements.h"
 #include "core/contracts/terms_text.h"
 #include "core/pager/pager.h"
 #include "core/physmem/status.h"
@@ -28,14 +29,6 @@ struct errands {
     bool refill, allocate, grant, extra;
     struct pager_effect refilled;
     uint32_t slot, count; /* of allocate or grant */
-};
-
-/* A contract, as far as the task has heard of it. */
-struct deal {
-    uint32_t number; /* 0: unused */
-    uint32_t change;
-    uint8_t state;
-    struct sp_terms terms;
 };
 
 /* The state of the program's thread. */
@@ -81,6 +74,8 @@ struct actor {
     struct frame_stack *stack; /* NULL: it has none */
     uint32_t step_of_coming;
     uint32_t asked; /* number of the request that the program's thread waits for */
+    struct letter
+        *held_back; /* the answer to that, which it cannot act on yet; NULL: there is none */
     struct lanes lanes;
     struct pager pager;
     struct sp_stats stats;
@@ -92,7 +87,7 @@ struct actor {
     uint32_t
         *extent; /* by EXTENT_PAGES slots: handle, as far as the task has heard; 0: not known */
     uint32_t *mapped_from; /* by page of the region: the extent that its address maps */
-    struct deal deal[TERMS_MAX];
+    struct agreements agreements;
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */
     bool has_step;

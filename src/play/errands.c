@@ -150,6 +150,7 @@ void errands_turn(struct actor *actor, uint64_t after)
 void errands_signal(struct actor *actor)
 {
     actor->events++;
-    if (actor->state == THREAD_AWAITS || actor->state == THREAD_AWAITS_FRAME)
+    if (actor->state == THREAD_AWAITS || actor->state == THREAD_AWAITS_FRAME ||
+        actor->held_back != NULL)
         errands_turn(actor, 0);
 }

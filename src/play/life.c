@@ -113,7 +113,7 @@ void life_begin(struct actor *actor)
     actor->exit_status = -1;
     actor->stats = (struct sp_stats){0};
     actor->slots = slots_wanted(actor);
-    memset(actor->deal, 0, sizeof(actor->deal));
+    actor->agreements = (struct agreements){.offered = 0};
     memset(&actor->errands, 0, sizeof(actor->errands));
     actor->revoked = actor->waited = actor->has_step = actor->struck = false;
     actor->hangs_until = 0;
@@ -252,6 +252,9 @@ static void free_memory(struct actor *actor)
         scene_drop(actor->scene, letter);
     }
     actor->unread_last = NULL;
+    if (actor->held_back != NULL)
+        scene_drop(actor->scene, actor->held_back);
+    actor->held_back = NULL;
 }
 
 void life_leave(struct actor *actor)

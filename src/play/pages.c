@@ -26,14 +26,27 @@ static uint64_t *frame_of(struct actor *actor, uint32_t slot)
     return pages_at(actor->scene, actor->extent[slot / EXTENT_PAGES], slot);
 }
 
-void pages_hear(struct actor *actor, const struct letter *letter)
+/* Whether a mapping lies in an extent that takes the place of one whose loss the task has not heard of. */
+static bool is_ahead(const struct actor *actor, const struct physmem_range *item)
+{
+    uint32_t index = item->start / EXTENT_PAGES, known = actor->extent[index];
+
+    return known != 0 && known != item->count &&
+           !pager_slots_are_empty(&actor->pager, index * EXTENT_PAGES, EXTENT_PAGES);
+}
+
+bool pages_hear(struct actor *actor, const struct letter *letter)
 {
     const struct physmem_effect *effect = &letter->said.effect;
 
     if (effect->kind != PHYSMEM_REPLY_MAPPED || effect->error != 0)
-        return;
+        return true;
+    for (uint32_t i = 0; i < effect->mapped.count; i++)
+        if (is_ahead(actor, &letter->said.item[i]))
+            return false;
     for (uint32_t i = 0; i < effect->mapped.count; i++)
         actor->extent[letter->said.item[i].start / EXTENT_PAGES] = letter->said.item[i].count;
+    return true;
 }
 
 void pages_map(struct actor *actor, sp_page page, uint32_t slot)

@@ -8,8 +8,10 @@
 /* The contents of a slot's frame that lies in this extent; NULL if physmem has taken it. */
 uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot);
 
-/* Note where slots lie, if the letter from physmem says so. */
-void pages_hear(struct actor *actor, const struct letter *letter);
+/* Physmem has said where slots lie; other letters say nothing about that. False: they lie in an extent that takes
+ * the place of another one, which physmem has taken by force, and the actor has not heard of that yet. Until it
+ * has, it cannot act on the letter, as a live task cannot. */
+bool pages_hear(struct actor *actor, const struct letter *letter);
 
 /* The address of a page maps the frame of a slot. Should physmem take that frame, and give the slot another
  * one, the address maps the old one still. */

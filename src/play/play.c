@@ -10,7 +10,6 @@
 #include "core/physmem/task.h"
 #include "play/control.h"
 #include "play/life.h"
-#include "play/pages.h"
 #include "play/rules.h"
 #include "play/server.h"
 #include "play/storm.h"
@@ -146,13 +145,15 @@ static void hear_physmem(struct actor *actor, struct letter *letter)
 {
     const struct physmem_effect *effect = &letter->said.effect;
 
-    pages_hear(actor, letter);
+    if (effect->kind <= PHYSMEM_REPLY_OFFER && effect->seq == actor->asked &&
+        actor->state != THREAD_COMES) {
+        thread_hear_physmem(actor, letter);
+        return;
+    }
     if (effect->kind > PHYSMEM_REPLY_OFFER)
         control_hear(actor, letter);
     else if (actor->state == THREAD_COMES)
         life_answered(actor, effect);
-    else if (effect->seq == actor->asked)
-        thread_answered(actor, effect);
     scene_drop(actor->scene, letter);
 }
 

@@ -232,7 +232,7 @@ static void granted(struct actor *actor)
     go_on(actor);
 }
 
-void thread_answered(struct actor *actor, const struct physmem_effect *effect)
+static void answered(struct actor *actor, const struct physmem_effect *effect)
 {
     uint32_t pages = 0;
 
@@ -273,6 +273,29 @@ void thread_answered(struct actor *actor, const struct physmem_effect *effect)
     default:
         break;
     }
+}
+
+void thread_hear_physmem(struct actor *actor, struct letter *letter)
+{
+    check(actor->held_back == NULL);
+    if (!actor->revoked && !pages_hear(actor, letter)) {
+        actor->held_back = letter;
+        errands_turn(actor, LOST_PAUSE_NS);
+        return;
+    }
+    answered(actor, &letter->said.effect);
+    scene_drop(actor->scene, letter);
+}
+
+/* Look again at an answer that was held back. Swap may have to say first that contents have gone. */
+static void hear_again(struct actor *actor)
+{
+    struct letter *letter = actor->held_back;
+
+    thread_read_answers(actor);
+    actor->turn++; /* what was read is no other turn */
+    actor->held_back = NULL;
+    thread_hear_physmem(actor, letter);
 }
 
 /* ---- Answers of swap ---- */
@@ -438,7 +461,10 @@ void thread_turn(struct actor *actor)
     case THREAD_ALLOCATES:
     case THREAD_MAPS:
     case THREAD_GRANTS:
-        errands_turn(actor, LOST_PAUSE_NS); /* physmem has said that all is lost: not why yet */
+        if (actor->held_back != NULL)
+            hear_again(actor);
+        else
+            errands_turn(actor, LOST_PAUSE_NS); /* physmem has said that all is lost: not why yet */
         break;
     case THREAD_AWAY:
     case THREAD_COMES:

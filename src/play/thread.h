@@ -17,8 +17,8 @@ void thread_stored(struct actor *actor, const struct letter *letter);
 /* Read answers of swap that the thread has not read yet. */
 void thread_read_answers(struct actor *actor);
 
-/* Physmem has answered the request that the thread waits for. */
-void thread_answered(struct actor *actor, const struct physmem_effect *effect);
+/* Physmem has answered the request that the thread waits for. Takes the letter. */
+void thread_hear_physmem(struct actor *actor, struct letter *letter);
 
 /* The state of the thread in words. Static. */
 const char *thread_about(const struct actor *actor);

@@ -23,6 +23,7 @@
  *   2026-11 version 3: bodies have at most 2544 bytes
  *   2026-11 version 4: MAP asks for accesses, of which one forces a copy to become the slot's own
  *   2026-11 version 5: frames are exchanged, and a physmem may have its own from another one
+ *   2026-11 version 6: NOTICE says which change of the contract it is about
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -63,7 +64,7 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  5u
+#define WIRE_VERSION  6u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
@@ -319,7 +320,7 @@
 /* To physmem: how many of the pages had been referenced, and written, since they were mapped. */
 #define WIRE_UNMAPPED_FIELDS(F, E, S, L)          F(u64, id) F(u32, referenced) F(u32, dirty)
 #define WIRE_NOTICE_FIELDS(F, E, S, L)                                                             \
-    E(what, WIRE_NOTICES) F(u32, contract) F(u32, guaranteed) F(u32, extra)
+    E(what, WIRE_NOTICES) F(u32, contract) F(u32, guaranteed) F(u32, extra) F(u32, change)
 /* How much the task could have, and how many frames physmem is short of. `hysteresis`: frames by
  * which that must change before physmem tells the task. AVAILABILITY is the answer; or, with seq 0
  * over the control connection, a change: the next change comes after the task has sent
@@ -328,8 +329,8 @@
 #define WIRE_AVAILABILITY_FIELDS(F, E, S, L)                                                       \
     F(u32, available) F(u32, held) F(u32, promised) F(u32, pressure)
 #define WIRE_AVAILABILITY_HEARD_FIELDS(F, E, S, L) F(u32, available)
-/* A contract has changed, not by a request about it. `change` counts the changes, here and in OFFER
- * and PART: of two messages that overtook each other, the higher is newer. `part`: a part of the
+/* A contract has changed, not by a request about it. `change` counts the changes, here and in OFFER,
+ * PART and NOTICE: of two messages that overtook each other, the higher is newer. `part`: a part of the
  * contract that was claimed or has come back; 0: none. */
 #define WIRE_CHANGED_FIELDS(F, E, S, L)                                                            \
     F(u32, contract) F(u32, part) F(u32, frames) F(u32, change) E(state, WIRE_STATES)              \

@@ -14,8 +14,10 @@
 #include "arbiter/registry.h"
 #include "base/random.h"
 #include "os/heap.h"
+#include "play/pages.h"
 #include "play/play.h"
 #include "play/storm.h"
+#include "play/thread.h"
 #include "policy/params.h"
 #include "policy/registry.h"
 #include "world/clock.h"
@@ -273,6 +275,97 @@ static void a_revoked_task_ends_wherever_it_is(void **state)
     }
 }
 
+/* Each message from and to a task is late by up to so much. */
+static void be_late(struct theatre *theatre, uint32_t number, uint64_t ns)
+{
+    theatre->play.actor[number].late_until = UINT64_MAX;
+    theatre->play.actor[number].late_ns = ns;
+}
+
+/* Physmem has taken frames by force, and gives others, which lie in a new extent, before the task has heard of the
+ * loss. What it believes to be in the old one must not be looked for in the new one, so it waits. */
+static void a_new_extent_waits_for_the_news_of_the_loss(void **state)
+{
+    struct theatre theatre;
+    struct actor *actor;
+    struct letter letter = {.said.effect = {.kind = PHYSMEM_REPLY_MAPPED, .mapped.count = 1}};
+    struct pager_effect effect;
+    uint64_t value;
+    uint32_t old;
+
+    (void)state;
+    theatre_begin(&theatre, "maxmin", 60, 1);
+    engage(&theatre, "a", "clock", "guaranteed=8", "pages=40,kind=discardable;zipf=0.5");
+    raise_curtain(&theatre);
+    actor = &theatre.play.actor[0];
+    while (actor->pager.held < 8 || actor->state != THREAD_RUNS)
+        assert_int_equal(play_next(&theatre.play, &value), PLAY_EVENT);
+    old = actor->extent[0];
+    assert_int_not_equal(old, 0);
+    letter.said.item[0] = (struct physmem_range){3, old + 1};
+    assert_false(pages_hear(actor, &letter));
+    assert_int_equal(actor->extent[0], old);
+    pager_lost(&actor->pager, 0, EXTENT_PAGES);
+    while (pager_next_effect(&actor->pager, &effect))
+        continue;
+    assert_true(pages_hear(actor, &letter));
+    assert_int_equal(actor->extent[0], old + 1);
+    drop_curtain(&theatre);
+}
+
+/* Messages are late while frames are taken by force. */
+static void late_news_of_a_loss_loses_no_page(void **state)
+{
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 5 : 100;
+    uint64_t lost = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, "maxmin", 60, seed);
+        theatre.config.strict = false;
+        engage(&theatre, "a", "clock", "guaranteed=8;extra=40,breach=repossess,drop=1ms",
+               "pages=40;zipf=0.5,writes=0.8,references=600");
+        engage(&theatre, "d", "random", "guaranteed=30",
+               "pages=80,kind=discardable,rounds=9;zipf=0.2,references=30");
+        engage(&theatre, "e", "random", "guaranteed=10;extra=30,drop=5s",
+               "pages=80,kind=discardable,rounds=20;zipf=0.2,references=50;idle=10ms");
+        theatre.start_ns[1] = 20 * MS;
+        raise_curtain(&theatre);
+        be_late(&theatre, 0, 3 * MS);
+        play_on(&theatre);
+        lost += stats(&theatre, 0)->frames_lost;
+        drop_curtain(&theatre);
+    }
+    assert_true(lost > seeds);
+}
+
+/* A term is over before the offer that began it has come: the task knows, and renews the contract. */
+static void a_term_shorter_than_the_delay_is_no_trap(void **state)
+{
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 10 : 200;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct theatre theatre;
+        enum play_step step = PLAY_EVENT;
+        uint64_t value;
+
+        theatre_begin(&theatre, "maxmin", 100, seed);
+        theatre.config.strict = false;
+        engage(&theatre, "a", "clock", "guaranteed=8,term=2ms;extra=40",
+               "pages=40,kind=discardable;zipf=0.9,references=40");
+        raise_curtain(&theatre);
+        be_late(&theatre, 0, 5 * MS);
+        while (step == PLAY_EVENT && theatre.play.scene.now < 20 * SECOND)
+            step = play_next(&theatre.play, &value);
+        if (step != PLAY_OVER)
+            fail_msg("seed %llu: %s", (unsigned long long)seed, thread_about(theatre.play.actor));
+        drop_curtain(&theatre);
+    }
+}
+
 /* ---- Canaries: a play notices what is broken on purpose ---- */
 
 /* Play until the play says that a rule is broken; `sabotage` breaks one after some events. Returns what is wrong. */
@@ -481,6 +574,9 @@ int main(void)
         cmocka_unit_test(a_full_swap_refuses_a_region),
         cmocka_unit_test(swap_that_fails_now_and_then_loses_nothing),
         cmocka_unit_test(a_revoked_task_ends_wherever_it_is),
+        cmocka_unit_test(a_new_extent_waits_for_the_news_of_the_loss),
+        cmocka_unit_test(late_news_of_a_loss_loses_no_page),
+        cmocka_unit_test(a_term_shorter_than_the_delay_is_no_trap),
         cmocka_unit_test(what_is_broken_is_noticed),
         cmocka_unit_test(nothing_is_lost_whatever_is_drawn),
         cmocka_unit_test(whatever_goes_wrong_all_finish_after_it),

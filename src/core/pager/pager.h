@@ -281,6 +281,10 @@ void pager_init(struct pager *pager, const struct pager_config *config, void *me
  * beginning of each call. */
 void pager_slots_publish(struct pager *pager, struct frame_stack *stack, uint32_t places);
 
+/* Whether none of `count` slots from `first` on has a frame, as far as the pager has heard. Where another extent
+ * of physmem lies now, the old one is let go of only then: contents may still be on their way to or from it. */
+bool pager_slots_are_empty(const struct pager *pager, uint32_t first, uint32_t count);
+
 /* ---- Effects ---- */
 
 /* The effects of a call have been carried out: list the frames that came free on the frame stack.

@@ -47,6 +47,16 @@ void slots_append(struct pager *pager, uint32_t slot)
     check(pager->free <= pager->config.slots);
 }
 
+bool pager_slots_are_empty(const struct pager *pager, uint32_t first, uint32_t count)
+{
+    bool empty = true;
+
+    check(first <= pager->config.slots);
+    for (uint32_t i = 0; i < count && first + i < pager->config.slots; i++)
+        empty = empty && pager->slot[first + i].state == SLOT_HOLE;
+    return empty;
+}
+
 static void free_list_remove(struct pager *pager, uint32_t slot)
 {
     struct pager_slot *s = &pager->slot[slot];

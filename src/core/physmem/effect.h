@@ -171,6 +171,7 @@ struct physmem_effect {
             uint32_t contract;
             uint32_t guaranteed;
             uint32_t extra;
+            uint32_t change; /* of the contract */
         } notice;
         struct physmem_availability availability;
         struct {         /* a deadline was missed, and there is another */

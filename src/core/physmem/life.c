@@ -217,6 +217,7 @@ static void notify(struct physmem *physmem, const struct contract *contract,
     effect->notice.contract = contract->number;
     effect->notice.guaranteed = task->guaranteed;
     effect->notice.extra = task->extra;
+    effect->notice.change = contract->changes;
 }
 
 /* A lease is over. Its frames are recalled at once if other tasks wait for frames. */

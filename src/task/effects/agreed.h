@@ -1,20 +1,17 @@
-/* The task's books of its contracts: what it and physmem have agreed to.
- *
- * Physmem numbers what becomes of a contract, because answers and news of it come on two connections and
- * may overtake each other; older news is passed over. */
+/* What messages say of the task's contracts, into its books (core/contracts/agreements.h) and to the pager. */
 #ifndef TASK_EFFECTS_AGREED_H
 #define TASK_EFFECTS_AGREED_H
 
 #include "task/state/state.h"
 
 /* Take note of an offer that physmem made. */
-void agreed_note(struct sp_task *task, const struct wire_message *offer);
+void agreed_note(struct sp_task *task, const struct wire_message *message);
 
 /* Take note of what became of a contract by itself. */
 void agreed_changed(struct sp_task *task, const struct wire_message *message);
 
-/* A contract's term is over; what the rest guarantees and allows, in base frames. */
-void agreed_expired(struct sp_task *task, uint32_t number, uint32_t guaranteed, uint32_t extra);
+/* A contract's term is over. */
+void agreed_expired(struct sp_task *task, const struct wire_message *message);
 
 /* Take note of the part that was split off. */
 void agreed_part(struct sp_task *task, const struct wire_message *message);

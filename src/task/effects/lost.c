@@ -112,13 +112,11 @@ static bool is_empty(struct sp_task *task, uint32_t index)
 {
     uint32_t first = units_in(task, index * task->extent_pages);
     uint32_t end = units_in(task, (index + 1) * task->extent_pages);
-    uint32_t slots = task->pager.config.slots;
-    bool empty = true;
+    bool empty;
 
     check(index < task->extents_max && first <= end);
     futex_lock_take(&task->lock);
-    for (uint32_t i = first; i < end && i < slots; i++)
-        empty = empty && task->pager.slot[i].state == SLOT_HOLE;
+    empty = pager_slots_are_empty(&task->pager, first, end - first);
     futex_lock_release(&task->lock);
     return empty;
 }
@@ -131,6 +129,9 @@ bool lost_extent_is_gone(struct sp_task *task, uint32_t index)
 
         if (is_empty(task, index))
             return true;
+        /* Contents may be on their way out of it, by stores of this thread. */
+        if (task->has_swap && channel_poll(&task->swap) != 0)
+            end_swap_gone(task);
         events_wait(task, events, LOST_PAUSE_NS);
     }
     return false;

@@ -89,8 +89,7 @@ static void on_notice(struct sp_task *task, const struct wire_message *message)
         return;
     }
     if (message->notice.what == WIRE_NOTICE_EXPIRED)
-        agreed_expired(task, message->notice.contract, message->notice.guaranteed,
-                       message->notice.extra);
+        agreed_expired(task, message);
     hold_take(task);
     pager_growth_possible(&task->pager);
     hold_release(task);

@@ -29,6 +29,7 @@
 #include <selfpage/container.h>
 #include <selfpage/task.h>
 
+#include "core/contracts/agreements.h"
 #include "core/contracts/terms_text.h"
 #include "core/pager/pager.h"
 #include "os/futex.h"
@@ -111,13 +112,6 @@ struct store_batch {
     sp_page page[PAGER_BATCH];
 };
 
-struct task_contract {
-    uint32_t number; /* 0: unused */
-    uint32_t change; /* physmem's count of what became of it, as far as it was heard of */
-    uint8_t state;   /* enum sp_contract_state */
-    struct sp_terms terms;
-};
-
 /* Why this task cannot go on. */
 enum task_end {
     TASK_LIVES = 0,
@@ -198,7 +192,7 @@ struct sp_task {
     } refills[PAGER_REGIONS_MAX];
     /* Swap slots of base pages whose pages have a copy in swap; not used if those are the same. */
     uint32_t *swap_slots;
-    struct task_contract contract[TERMS_MAX];
+    struct agreements agreements;
     sp_page vital[TASK_VITALS]; /* pinned pages that physmem is asked to spare */
     uint32_t vitals;
     uint32_t swap_reserved;
