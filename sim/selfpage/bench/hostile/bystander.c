@@ -7,7 +7,8 @@
 
 #include "os/clock.h"
 
-#define PAUSE_US 300 /* between two requests */
+#define PAUSE_US    300 /* between two requests */
+#define PATIENCE_NS CLOCK_NS_PER_S
 
 /* A frame within the guarantee, and back; a page to swap, and back. */
 static int ask_physmem(struct rogue *peer)
@@ -89,8 +90,8 @@ static void *main_of(void *arg)
         __atomic_store_n(&bystander->asked_ns, begun_ns, __ATOMIC_RELEASE);
         code = bystander->on_swap ? ask_swap(&bystander->peer) : ask_physmem(&bystander->peer);
         waited_ns = clock_now_ns() - begun_ns;
-        __atomic_store_n(&bystander->asked_ns, 0, __ATOMIC_RELEASE);
         note(bystander, waited_ns, delay_ns(own) + delay_ns(server) - delay_before_ns);
+        __atomic_store_n(&bystander->asked_ns, 0, __ATOMIC_RELEASE);
         __atomic_add_fetch(&bystander->served, 1, __ATOMIC_ACQ_REL);
         usleep(PAUSE_US);
     }
@@ -136,10 +137,18 @@ void bystander_reset(struct bystander *bystander)
 
 uint64_t bystander_longest_ns(const struct bystander *bystander)
 {
-    uint64_t longest_ns = __atomic_load_n(&bystander->longest_ns, __ATOMIC_ACQUIRE);
     uint64_t asked_ns = __atomic_load_n(&bystander->asked_ns, __ATOMIC_ACQUIRE);
-    uint64_t now_ns = clock_now_ns();
+    uint64_t now_ns = clock_now_ns(), longest_ns;
 
+    /* How much of a wait was for a processor is known when it has ended. */
+    while (asked_ns != 0 && now_ns < asked_ns + PATIENCE_NS &&
+           __atomic_load_n(&bystander->asked_ns, __ATOMIC_ACQUIRE) == asked_ns) {
+        usleep(PAUSE_US);
+        now_ns = clock_now_ns();
+    }
+    if (__atomic_load_n(&bystander->asked_ns, __ATOMIC_ACQUIRE) != asked_ns)
+        asked_ns = 0;
+    longest_ns = __atomic_load_n(&bystander->longest_ns, __ATOMIC_ACQUIRE);
     return asked_ns != 0 && now_ns - asked_ns > longest_ns ? now_ns - asked_ns : longest_ns;
 }
 

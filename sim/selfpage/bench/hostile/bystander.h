@@ -34,7 +34,7 @@ int bystander_start(struct bystander *bystander, const char *path, pid_t server,
 /* Begin to measure anew. */
 void bystander_reset(struct bystander *bystander);
 
-/* The longest wait since then, one that still lasts included. */
+/* The longest wait since then. One that still lasts is waited for, for a second at most, and counts. */
 uint64_t bystander_longest_ns(const struct bystander *bystander);
 
 /* End, and close. */
