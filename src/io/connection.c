@@ -11,6 +11,7 @@
 
 #include "io/discard.h"
 #include "io/private.h"
+#include "io/watch.h"
 #include "os/clock.h"
 
 /* Longest reason of closing, with its NUL. */
@@ -50,17 +51,10 @@ static void dirty_remove(struct server *server, struct connection *connection)
 
 void connection_watch(struct connection *connection)
 {
-    int events = connection->blocked ? UV_WRITABLE : 0;
+    bool hung_up = connection->hung_up;
 
-    if (connection->hung_up)
-        return;
-    if (!connection->paused && !connection->unwatched)
-        events |= UV_READABLE;
-    /* Cannot fail: the handle is open, and epoll took the descriptor in uv_poll_init. */
-    if (events != 0)
-        uv_poll_start(&connection->poll, events, connection->server->on_poll);
-    else
-        uv_poll_stop(&connection->poll);
+    watch_for(connection, !hung_up && !connection->paused && !connection->unwatched,
+              !hung_up && connection->blocked);
 }
 
 /* ---- Turns ---- */
@@ -96,7 +90,8 @@ void connection_defer(struct connection *connection)
     else
         user->deferred_last->next_deferred = connection;
     user->deferred_last = connection;
-    server->deferrals++;
+    /* It may have waited unseen since its user fell behind. */
+    connection->deferral = user->behind > 0 ? user->behind_since : ++server->deferrals;
     connection_defer_user(server, user);
 }
 
@@ -116,7 +111,6 @@ void connection_undefer(struct connection *connection)
     else
         connection->next_deferred->prev_deferred = connection->prev_deferred;
     connection->deferred = false;
-    connection->server->turns_had++;
 }
 
 /* ---- Life ---- */
@@ -127,14 +121,13 @@ struct connection *connection_new(struct server *server, struct user *owner, int
 
     if (connection == NULL)
         return NULL;
-    if (uv_poll_init(server->loop, &connection->poll, fd) != 0) {
-        free(connection);
-        return NULL;
-    }
-    connection->poll.data = connection;
     connection->server = server;
     connection->owner = owner;
     connection->fd = fd;
+    if (watch_add(connection) != 0) {
+        free(connection);
+        return NULL;
+    }
     connection->received_fd = -1;
     connection->queue_max = server->queue_max;
     connection->bare =
@@ -164,10 +157,8 @@ void connection_discard(struct connection *connection, int consume_fd)
     discard_descriptor(connection->server, connection->owner, consume_fd);
 }
 
-/* uv_close callback. */
-static void on_closed(uv_handle_t *handle)
+static void clear_away(struct connection *connection)
 {
-    struct connection *connection = handle->data;
     struct server *server = connection->server;
 
     list_remove(server, connection);
@@ -176,6 +167,33 @@ static void on_closed(uv_handle_t *handle)
                                   connection->reason != NULL ? connection->reason
                                                              : "out of memory");
     discard_connection(connection);
+}
+
+void connection_clear_ended(struct server *server, uint64_t until_ns)
+{
+    struct connection *connection;
+
+    do {
+        connection = server->ended_first;
+        if (connection == NULL)
+            return;
+        server->ended_first = connection->next_ended;
+        clear_away(connection);
+    } while (clock_now_ns() < until_ns);
+}
+
+/* Have it cleared away by the loop. */
+static void list_ended(struct connection *connection)
+{
+    struct server *server = connection->server;
+
+    connection->next_ended = NULL;
+    if (server->ended_first == NULL)
+        server->ended_first = connection;
+    else
+        server->ended_last->next_ended = connection;
+    server->ended_last = connection;
+    server->wait_for_turns(server);
 }
 
 /* Count an ending and say what went wrong. */
@@ -234,8 +252,9 @@ void connection_close(struct connection *connection, enum connection_end end, co
     dirty_remove(connection->server, connection);
     input_forget(connection);
     connection_greet(connection, false);
-    uv_close((uv_handle_t *)&connection->poll, on_closed); /* which tells epoll */
+    watch_remove(connection);
     shutdown(connection->fd, SHUT_RDWR); /* the peer is told now, whenever it is closed */
+    list_ended(connection);
 }
 
 /* ---- Sending ---- */

@@ -12,14 +12,15 @@
 
 #include "io/discard.h"
 #include "io/private.h"
+#include "io/watch.h"
 #include "os/clock.h"
 
 /* The most to read at once; and while this much of a user is not handled, one message at a time. */
 #define READ_MAX  (16u * 1024u)
 #define INPUT_MAX (1024u * 1024u)
 
-/* When so many connections wait for their turn, others that begin to wait are no longer watched. */
-#define CROWD 128u
+/* How often a user's connections are looked at in a pass. */
+#define LOOKS 8u
 
 /* Messages between two looks at the clock. */
 #define CLOCK_EVERY 4u
@@ -265,42 +266,67 @@ static void unwatch(struct connection *connection)
     connection_watch(connection);
 }
 
-/* Let it wait for its turn. A waiting connection is rarely reported twice. Only in a crowd, where the kernel would
- * report thousands in every pass, is it worth a system call to stop watching it. */
-static __attribute__((noinline)) void defer(struct connection *connection)
+static void on_event(const struct watch_event *event)
 {
+    struct connection *connection = event->connection;
     struct server *server = connection->server;
 
-    if (server->turn_user != NULL)
-        account(server, NULL); /* what thousands of these take is not part of the turn before */
-    connection_defer(connection);
-    if (server->deferrals - server->turns_had > CROWD)
-        unwatch(connection);
-}
-
-void input_on_poll(uv_poll_t *handle, int status, int events)
-{
-    struct connection *connection = handle->data;
-
-    if (status < 0 && !connection->hung_up) {
-        /* libuv has stopped watching: the peer closed without receiving all. What it sent before
-         * that counts. */
+    if (connection->closing)
+        return;
+    if (event->failed && !connection->hung_up) {
+        /* The peer closed without receiving all. What it sent before that counts. */
         connection->hung_up = true;
-        events = UV_READABLE;
-    }
-    if ((events & UV_WRITABLE) != 0)
+        connection_watch(connection);
+    } else if (event->room) {
         connection_flush(connection);
-    if ((events & UV_READABLE) == 0 || connection->closing)
+    }
+    if ((!event->input && !event->failed) || connection->closing)
         return;
     if (connection->deferred)
         unwatch(connection);
     if (connection->deferred || is_paused(connection))
         return;
-    if (is_spent(connection->server, connection->owner) ||
-        connection->server->pass_ns >= 2 * INPUT_PASS_NS)
-        defer(connection);
-    else
+    if (is_spent(server, connection->owner) || server->pass_ns >= 2 * INPUT_PASS_NS) {
+        if (server->turn_user != NULL)
+            account(server, NULL); /* what these take is not part of the turn before */
+        connection_defer(connection);
+    } else {
         take_turn(connection);
+    }
+}
+
+/* `seen` more connections of a user have been looked at; *fewer* than could be asked for: all. */
+static void catch_up(struct user *user, unsigned seen)
+{
+    user->behind = seen < WATCH_MOST || seen >= user->behind ? 0 : user->behind - seen;
+}
+
+/* There may be more connections with something to receive. The kernel names them in rotation, so
+ * they have all been looked at when as many were as there are. */
+static void fall_behind(struct server *server, struct user *user)
+{
+    if (user->behind > 0 || user->connections == 0)
+        return;
+    user->behind = user->connections;
+    user->behind_since = ++server->deferrals;
+}
+
+void input_on_ready(struct server *server, struct user *user)
+{
+    struct watch_event ready[WATCH_MOST];
+    unsigned seen = WATCH_MOST;
+
+    for (unsigned looks = 0; seen == WATCH_MOST && looks < LOOKS; looks++) {
+        if (user->deferred_first != NULL &&
+            (is_spent(server, user) || server->pass_ns >= 2 * INPUT_PASS_NS))
+            break;
+        seen = watch_take(user, ready);
+        for (unsigned i = 0; i < seen; i++)
+            on_event(&ready[i]);
+        catch_up(user, seen);
+    }
+    if (seen == WATCH_MOST)
+        fall_behind(server, user);
 }
 
 void input_turns(struct server *server)

@@ -76,10 +76,13 @@ void connection_undefer(struct connection *connection);
 /* Flush every connection with output that has not been offered yet. */
 void connection_flush_dirty(struct server *server);
 
+/* Clear away connections that have ended, until `until_ns`, but at least one. */
+void connection_clear_ended(struct server *server, uint64_t until_ns);
+
 /* ---- input.c ---- */
 
-/* The libuv callback of connections. */
-void input_on_poll(uv_poll_t *handle, int status, int events);
+/* Connections of a user have something to receive, or room for output. */
+void input_on_ready(struct server *server, struct user *user);
 
 /* Take over `consume_fd`, the socket of an accepted connection, and ask on_accept. On failure the
  * descriptor is closed and one line is logged. */

@@ -10,15 +10,17 @@
 
 #include "base/error.h"
 #include "io/private.h"
+#include "os/clock.h"
 
 #define BACKLOG      128
 #define QUEUE_MAX    (256u * 1024u)
-#define ACCEPT_BATCH 32 /* connections accepted before others get their turn */
+#define ACCEPT_BATCH 16 /* connections accepted before others get their turn */
 /* Without descriptors accepting would fail, and poll return, at once. */
 #define ACCEPT_PAUSE_MS 100
 #define OUTPUT_MAX      (UINT64_C(64) * 1024 * 1024)
 #define GREET_PERIODS   4 /* looks at a connection in the time in which it must be greeted */
 #define ERRANDS_WAIT_MS 1000
+#define CLEAR_NS        (INPUT_PASS_NS / 2) /* the time of a pass for connections that have ended */
 
 static void on_listener(uv_poll_t *handle, int status, int events);
 static void on_greet_timer(uv_timer_t *timer);
@@ -77,22 +79,45 @@ static void on_busy(uv_idle_t *handle)
     (void)handle; /* being there is enough: the loop does not wait */
 }
 
-static void on_turns(uv_check_t *handle)
+/* Close a handle that may not have been opened. */
+static void close_handle(void *handle)
 {
-    struct server *server = handle->data;
+    if (((uv_handle_t *)handle)->loop != NULL && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
 
-    input_turns(server);
-    if (server->deferred_first != NULL)
-        return;
+/* Nobody waits any more. */
+static void rest(struct server *server)
+{
     uv_check_stop(&server->turns);
     uv_idle_stop(&server->busy);
 }
 
-/* A connection waits for its turn, and none did before. */
+static void close_turns(struct server *server)
+{
+    close_handle(&server->turns);
+    close_handle(&server->busy);
+}
+
+static void on_turns(uv_check_t *handle)
+{
+    struct server *server = handle->data;
+
+    if (!server->stopping)
+        input_turns(server);
+    if (server->ended_first != NULL)
+        connection_clear_ended(server, clock_now_ns() + CLEAR_NS);
+    if (server->ended_first != NULL || (server->deferred_first != NULL && !server->stopping))
+        return;
+    if (server->stopping)
+        close_turns(server);
+    else
+        rest(server);
+}
+
+/* A connection waits for its turn, or to be cleared away. */
 static void wait_for_turns(struct server *server)
 {
-    if (server->stopping)
-        return;
     uv_check_start(&server->turns, on_turns);
     uv_idle_start(&server->busy, on_busy);
 }
@@ -104,7 +129,12 @@ uint64_t server_turns_mark(const struct server *server)
 
 bool server_turns_had(const struct server *server, uint64_t mark)
 {
-    return server->turns_had >= mark;
+    for (unsigned i = 0; i < USER_BUCKETS; i++)
+        for (const struct user *user = server->users.bucket[i]; user != NULL; user = user->next)
+            if ((user->behind > 0 && user->behind_since <= mark) ||
+                (user->deferred_first != NULL && user->deferred_first->deferral <= mark))
+                return false;
+    return true;
 }
 
 /* Cannot fail: the timer is initialised and has a callback. */
@@ -147,13 +177,6 @@ static void on_signal(uv_signal_t *handle, int signal)
     server_stop(handle->data);
 }
 
-/* Close a handle that may not have been opened. */
-static void close_handle(void *handle)
-{
-    if (((uv_handle_t *)handle)->loop != NULL && !uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 static void close_handles(struct server *server)
 {
     close_handle(&server->listener_poll);
@@ -162,8 +185,6 @@ static void close_handles(struct server *server)
         errand_pool_silence(server->errands);
     close_handle(&server->greet_timer);
     close_handle(&server->flush_prepare);
-    close_handle(&server->turns);
-    close_handle(&server->busy);
     close_handle(&server->errands_done);
     close_handle(&server->terminate);
     close_handle(&server->interrupt);
@@ -192,7 +213,7 @@ static void server_init(struct server *server, uv_loop_t *loop,
     server->greet_ms = options->greet_ms;
     server->descriptors = (uint8_t)options->descriptors;
     server->slice_ns = options->slice_ns != 0 ? options->slice_ns : INPUT_SLICE_NS;
-    server->on_poll = input_on_poll;
+    server->on_ready = input_on_ready;
     server->resume = input_resume;
     server->wait_for_turns = wait_for_turns;
     server->listener = -1;
@@ -291,8 +312,10 @@ int server_start(struct server *server, uv_loop_t *loop, const struct server_opt
         error_set(error, -result, "cannot set up the event loop: %s", uv_strerror(result));
     else if (options->ready_fd >= 0)
         result = server_tell_ready(options->ready_fd, error);
-    if (result != 0)
+    if (result != 0) {
         close_handles(server);
+        close_turns(server);
+    }
     return result;
 }
 
@@ -308,6 +331,8 @@ void server_stop(struct server *server)
     for (connection = server->first; connection != NULL; connection = connection->next)
         connection_close(connection, CONNECTION_LOCAL, "the server stops");
     close_handles(server);
+    if (server->ended_first == NULL)
+        close_turns(server);
 }
 
 void server_fini(struct server *server)

@@ -8,7 +8,9 @@
  * connection has its turn; what is left of one waits in memory, and no more is read from it. Users
  * take turns first, and each user's connections among themselves. The bound: beside any clients of
  * other users, a message waits for one slice of each user that keeps the server busy, for one pass
- * (INPUT_PASS_NS) and for the longest single message.
+ * (INPUT_PASS_NS) and for the longest single message. Each user's connections are watched apart
+ * (io/watch.h), and what closes is cleared away in slices too, so thousands of connections that
+ * come, speak or end at once make no difference to others.
  *
  * SHARES. Connections and queued output are shared out by user id: see io/user.h. A connection that
  * connection_greet is not called for in time is closed.
@@ -49,7 +51,7 @@
 /* A connection's turn, and the time that one pass of the loop gives to turns. Each is exceeded by
  * one message at most. */
 #define INPUT_SLICE_NS 250000u
-#define INPUT_PASS_NS  1000000u
+#define INPUT_PASS_NS  500000u
 
 /* When a peer may send descriptors at all. */
 enum server_descriptors {
@@ -156,13 +158,14 @@ struct server {
     struct user *deferred_first; /* users with connections that wait for their turn */
     struct user *deferred_last;
     uint64_t deferrals; /* connections that ever began to wait; see server_turns_mark */
-    uint64_t turns_had; /* of these, such that have had their turn, or ended */
-    uv_poll_cb on_poll; /* of all connections */
+    void (*on_ready)(struct server *server, struct user *user);
     void (*resume)(struct server *server, struct user *user);
     void (*wait_for_turns)(struct server *server);
     uv_signal_t terminate;
     uv_signal_t interrupt;
     struct connection *first;       /* list of open and closing connections */
+    struct connection *ended_first; /* closing ones in the order in which they ended */
+    struct connection *ended_last;
     struct connection *dirty;       /* list of those with output not offered to the socket yet */
     struct connection *handling;    /* whose messages are being handled */
     struct connection_chunk *spare; /* the large output chunk, if nobody uses it */
@@ -174,13 +177,13 @@ struct server {
 
 /* One connection. Read-only for others but for `user`. */
 struct connection {
-    uv_poll_t poll;
     struct server *server;
     struct user *owner; /* one reference */
     void *user;
     struct connection *next;
     struct connection *prev;
     struct connection *next_dirty;
+    struct connection *next_ended;
     struct connection *next_deferred; /* of the same user */
     struct connection *prev_deferred;
     struct errand errand;            /* closes the socket */
@@ -192,10 +195,12 @@ struct connection {
     uint32_t input_size;
     uint32_t input_wanted; /* bytes that the unfinished message needs in all, as far as known */
     uint64_t received_ns;  /* when `input` was received */
+    uint64_t deferral;     /* since when it waits for its turn, as server_turns_mark counts */
     uint64_t greet_by_ns;  /* 0: greeted */
     uint32_t queued;       /* bytes of output that the socket has not taken */
     uint32_t queue_max;
     int fd;              /* of the socket */
+    uint32_t watched;    /* what it is watched for; see io/watch.h */
     int received_fd;     /* whose message is unfinished; -1: none */
     uint16_t queued_fds; /* descriptors among the output that the socket has not taken */
     uint8_t end;         /* enum connection_end, once closing */

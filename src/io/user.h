@@ -15,6 +15,7 @@
 #define USER_BUCKETS 64u
 
 struct connection;
+struct watch;
 
 /* Read-only for others but for `extents`. */
 struct user {
@@ -33,6 +34,9 @@ struct user {
     struct connection *deferred_last;
     struct user *deferred_next; /* among users with such connections */
     bool deferred;
+    struct watch *watch; /* its connections; NULL: it has none */
+    uint32_t behind; /* connections that may have something to receive, and were not looked at */
+    uint64_t behind_since; /* what server_turns_mark said when they were not */
     struct errand_lane lane;
 };
 

@@ -17,6 +17,21 @@
 
 /* ---- Descriptors whose close blocks ---- */
 
+/* The linker leads the server's calls here: --wrap. */
+int __real_sock_peer(int fd, struct sock_peer *peer);
+int __wrap_sock_peer(int fd, struct sock_peer *peer);
+
+static uid_t next_uid = (uid_t)-1; /* of those that connect from now on; -1: the true one */
+
+int __wrap_sock_peer(int fd, struct sock_peer *peer)
+{
+    int code = __real_sock_peer(fd, peer);
+
+    if (next_uid != (uid_t)-1)
+        peer->uid = next_uid;
+    return code;
+}
+
 /* A TCP connection with data that its peer does not take, and a long SO_LINGER: closing its last
  * descriptor blocks until the peer (`*other`) is closed. */
 static int lingering(int *other)
@@ -298,6 +313,77 @@ static void test_a_peer_that_waits_has_its_turn_before_a_deadline(void **state)
     fixture_stop(&fixture);
 }
 
+/* Thousands of connections that end at once are a matter among themselves. */
+static void test_a_crowd_that_ends_is_cleared_away_in_passes(void **state)
+{
+    enum { PEERS = 1500, LOOKED_AT = 300 };
+    struct server_options options = defaults;
+    unsigned passes = 0, most = 0;
+    struct wire_message message;
+    struct fixture fixture;
+    static int peer[PEERS];
+    int good;
+
+    (void)state;
+    limits_raise_files();
+    options.backlog = PEERS;
+    fixture_start(&fixture, options, answer);
+    good = peer_connect(&fixture);
+    pump(&fixture);
+    next_uid = getuid() + 1;
+    for (unsigned i = 0; i < PEERS; i++)
+        peer[i] = peer_connect(&fixture);
+    while (fixture.seen.accepted < PEERS + 1)
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
+    for (unsigned i = 0; i < PEERS; i++)
+        close(peer[i]);
+    peer_send_batch(good, 1, 1);
+    while (fixture.seen.closed < PEERS) {
+        unsigned closed = fixture.seen.closed;
+        uint64_t deferrals = fixture.server.deferrals;
+
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
+        assert_in_range(fixture.server.deferrals - deferrals, 0, LOOKED_AT);
+        most = fixture.seen.closed - closed > most ? fixture.seen.closed - closed : most;
+        if (++passes == 2) /* the other user does not wait for the crowd */
+            assert_int_equal(peer_receive(good, &message, NULL), WIRE_DONE);
+    }
+    assert_true(most < PEERS);
+    next_uid = (uid_t)-1;
+    close(good);
+    fixture_stop(&fixture);
+}
+
+/* Whoever is in a crowd, and not looked at yet, is waited for before a deadline passes. */
+static void test_a_peer_in_a_crowd_has_its_turn_before_a_deadline(void **state)
+{
+    enum { PEERS = 300 };
+    struct server_options options = defaults;
+    struct fixture fixture;
+    static int peer[PEERS];
+    uint64_t mark;
+
+    (void)state;
+    options.backlog = PEERS;
+    fixture_start(&fixture, options, work);
+    for (unsigned i = 0; i < PEERS; i++)
+        peer[i] = peer_connect(&fixture);
+    while (fixture.seen.accepted < PEERS)
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
+    for (unsigned i = 0; i < PEERS; i++)
+        peer_send_batch(peer[i], 1001, 1);
+    uv_run(&fixture.loop, UV_RUN_NOWAIT);
+    assert_true(fixture.seen.messages < PEERS);
+    mark = server_turns_mark(&fixture.server);
+    assert_false(server_turns_had(&fixture.server, mark));
+    while (!server_turns_had(&fixture.server, mark))
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
+    assert_int_equal(fixture.seen.messages, PEERS);
+    for (unsigned i = 0; i < PEERS; i++)
+        close(peer[i]);
+    fixture_stop(&fixture);
+}
+
 /* ---- Shares ---- */
 
 static void test_a_peer_that_says_nothing_is_sent_away(void **state)
@@ -441,6 +527,8 @@ int main(void)
         cmocka_unit_test(test_descriptors_can_be_let_in_after_the_greeting),
         cmocka_unit_test(test_a_flood_of_work_lets_others_have_their_turn),
         cmocka_unit_test(test_a_peer_that_waits_has_its_turn_before_a_deadline),
+        cmocka_unit_test(test_a_crowd_that_ends_is_cleared_away_in_passes),
+        cmocka_unit_test(test_a_peer_in_a_crowd_has_its_turn_before_a_deadline),
         cmocka_unit_test(test_a_peer_that_says_nothing_is_sent_away),
         cmocka_unit_test(test_many_that_say_nothing_are_sent_away_in_passes),
         cmocka_unit_test(test_output_of_all_connections_of_a_user_is_bounded),

@@ -71,10 +71,11 @@ static void test_two_hundred_connections(void **state)
     }
     for (i = 0; i < PEERS; i += 2)
         close(peers[i]);
-    pump(&fixture);
+    for (i = 0; i < PEERS && fixture.seen.closed < PEERS / 2; i++)
+        pump(&fixture); /* a pass clears away only some of them */
     assert_int_equal(fixture.seen.closed, PEERS / 2);
     server_stop(&fixture.server); /* the others are closed by the server */
-    pump(&fixture);
+    assert_int_equal(uv_run(&fixture.loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(fixture.seen.closed, PEERS);
     assert_int_equal(fixture.seen.end, CONNECTION_LOCAL);
     for (i = 1; i < PEERS; i += 2)
