@@ -16,6 +16,7 @@
 #include "selfpage/bench/bench.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/compare/compare.h"
+#include "selfpage/experiment/experiment.h"
 #include "selfpage/policy/check_arbiter.h"
 #include "selfpage/policy/check_policy.h"
 #include "selfpage/policy/new_policy.h"
@@ -34,7 +35,7 @@ static const struct subcommand commands[] = {
     {"simulate", simulate_command,
      "play a scenario in virtual time: the same for a seed every time"},
     {"compare", compare_command, "run a scenario live and in virtual time, side by side"},
-    {"experiment", compare_experiment_command, "play a published experiment, and check its result"},
+    {"experiment", experiment_command, "play a published experiment, and check its result"},
     {"replay", replay_command, "run eviction policies over a trace, and count their misses"},
     {"merge", merge_command, "merge what several runs of selfpage replay --json printed"},
     {"report", report_command,

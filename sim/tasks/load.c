@@ -35,11 +35,23 @@ static uint64_t stamp(uint32_t page, uint32_t version)
     return ((uint64_t)page + 1) << 32 | version;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Runs in the fault handler: it computes as long as the workload says that making a page takes. */
 static int refill(void *arg, size_t index, void *frame)
 {
+    const struct workload *workload = arg;
     uint64_t *words = frame;
+    uint64_t until = workload->refill_ns > 0 ? now_ns() + workload->refill_ns : 0;
 
-    (void)arg;
+    while (until > 0 && now_ns() < until)
+        continue;
     for (size_t i = 0; i < SP_PAGE_SIZE / sizeof(*words); i++)
         words[i] = stamp((uint32_t)index, 0);
     return 0;
@@ -166,7 +178,8 @@ int main(int argc, char **argv)
                          &(struct sp_region_options){
                              .pages = workload.pages,
                              .kind = workload.kind,
-                             .refill = workload.kind == SP_REMANUFACTURABLE ? refill : NULL},
+                             .refill = workload.kind == SP_REMANUFACTURABLE ? refill : NULL,
+                             .refill_arg = &workload},
                          &base, &error) != 0)
         errx(EXIT_CANNOT, "%s", error.text);
     load.memory = base;

@@ -20,10 +20,11 @@ struct costs {
 #define COSTS_FIELD(name, value, meaning) uint64_t name;
     PLAY_COSTS(COSTS_FIELD)
 #undef COSTS_FIELD
-    uint32_t depth; /* reads and writes that the device does at once; at most DEVICE_DEPTH_MAX */
+    uint32_t depth; /* reads and writes that the device does at once; at most COSTS_DEPTH_MAX */
 };
 
-#define COSTS_DEPTH 4u /* default */
+#define COSTS_DEPTH     4u /* default */
+#define COSTS_DEPTH_MAX 64u
 
 static inline struct costs costs_default(void)
 {

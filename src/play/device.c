@@ -12,7 +12,7 @@ int device_init(struct device *device, uint32_t slots, const struct costs *costs
 
     *device = (struct device){
         .allocator = allocator, .costs = *costs, .slower = 1, .random = random_seeded(seed)};
-    if (costs->depth == 0 || costs->depth > DEVICE_DEPTH_MAX)
+    if (costs->depth == 0 || costs->depth > COSTS_DEPTH_MAX)
         return -EINVAL;
     rc = swap_map_init(&device->map, slots, *allocator);
     if (rc != 0)

@@ -12,14 +12,12 @@
 #include "core/swap/map.h"
 #include "play/costs.h"
 
-#define DEVICE_DEPTH_MAX 64u
-
 struct device {
     const struct allocator *allocator;
     struct swap_map map;
     struct costs costs;
-    uint64_t *contents;              /* by slot */
-    uint64_t busy[DEVICE_DEPTH_MAX]; /* until when */
+    uint64_t *contents;             /* by slot */
+    uint64_t busy[COSTS_DEPTH_MAX]; /* until when */
     uint64_t fails;  /* of 2^32 pages that are to be written, the number that cannot be */
     uint32_t slower; /* times as long as usual that everything takes; at least 1 */
     struct random_source random;                                /* which of them */

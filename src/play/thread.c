@@ -51,6 +51,7 @@ void thread_end(struct actor *actor, int exit_status)
 {
     actor->state = THREAD_ENDED;
     actor->exit_status = exit_status;
+    actor->ended = actor->scene->now;
     actor->turn++;
     actor->scene->endings++;
 }
@@ -185,7 +186,8 @@ static void go_on(struct actor *actor)
     }
     if (errands->refill) {
         actor->state = THREAD_REFILLS;
-        errands_turn(actor, actor->scene->costs.refill + actor->scene->costs.frame);
+        errands_turn(actor, actor->scene->costs.refill + actor->scene->costs.frame +
+                                actor->config->tables->workload.refill_ns);
     } else if (errands->allocate) {
         send_request(actor, LETTER_ALLOCATE, errands->slot, errands->count, THREAD_ALLOCATES);
     } else if (errands->grant) {

@@ -41,6 +41,8 @@ struct workload {
     uint8_t kind;    /* enum sp_kind */
     bool ignores;    /* it answers no recall */
     uint32_t rounds; /* how often all phases are played */
+    uint64_t
+        refill_ns; /* what making a page of a remanufacturable region takes, beyond writing it */
     uint32_t phases;
     struct workload_phase phase[WORKLOAD_PHASES_MAX];
 };

@@ -157,7 +157,10 @@ static int take_of_whole(const struct parsing *parsing, const struct pair *pair)
         return take_kind(parsing, pair);
     if (is(pair->key, pair->key_length, "recalls"))
         return take_recalls(parsing, pair);
-    return wrong(parsing, pair, "no such key: the first part has pages, kind, rounds, recalls");
+    if (is(pair->key, pair->key_length, "refill"))
+        return time_of(parsing, pair, &workload->refill_ns);
+    return wrong(parsing, pair,
+                 "no such key: the first part has pages, kind, rounds, recalls, refill");
 }
 
 /* ---- Phases ---- */

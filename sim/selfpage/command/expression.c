@@ -286,3 +286,26 @@ int expression_evaluate(const char *text, const struct expression_names *names, 
         return -EINVAL;
     return holds && !check;
 }
+
+static int no_name(void *arg, bool all, const char *object, const char *field, double *value)
+{
+    (void)arg, (void)all, (void)object, (void)field, (void)value;
+    return -ENOENT;
+}
+
+int expression_value(const char *text, const struct expression_names *names, bool check,
+                     double *value, struct sp_error *error)
+{
+    static const struct expression_names none = {.look_up = no_name};
+    struct parser parser = {.text = text,
+                            .at = text,
+                            .names = names != NULL ? names : &none,
+                            .error = error,
+                            .check = check};
+
+    *value = parse_sum(&parser);
+    skip_space(&parser);
+    if (*parser.at != '\0')
+        fail_here(&parser, "an operator");
+    return parser.failed ? -EINVAL : 0;
+}

@@ -43,4 +43,9 @@ struct expression_sides {
 int expression_evaluate(const char *text, const struct expression_names *names, bool check,
                         struct expression_sides *sides, struct sp_error *error);
 
+/* The value of a sum, without a comparison: 0, and *value; or -EINVAL and an error, as above. `names` may be NULL:
+ * then there are only numbers. */
+int expression_value(const char *text, const struct expression_names *names, bool check,
+                     double *value, struct sp_error *error);
+
 #endif

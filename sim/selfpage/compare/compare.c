@@ -9,7 +9,7 @@
 #include "selfpage/command/commands.h"
 #include "selfpage/compare/counted.h"
 #include "selfpage/compare/options.h"
-#include "selfpage/compare/self.h"
+#include "selfpage/command/self.h"
 
 struct comparison {
     const struct compare_options *options;

@@ -39,6 +39,12 @@ static int define_take(void *options, const char *name, const char *text, struct
     return variables_define(&((struct run_options *)options)->definitions, text, error);
 }
 
+static int set_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    (void)name;
+    return vary_add(&((struct run_options *)options)->set, text, error);
+}
+
 static int scenario_take(void *options, char **word, struct sp_error *error)
 {
     (void)error;
@@ -67,6 +73,9 @@ static const struct option_row rows[] = {
      .help = "have physmem unmap pages at random, RATE times a second, whatever the scenario says"},
     {"define", OPTION_CALL, .take = define_take, .value = "NAME=VALUE",
      .help = "what ${NAME} in the scenario stands for; may be given often"},
+    {"set", OPTION_CALL, .take = set_take, .value = "KEY=VALUE",
+     .help = "another value than the scenario has: KEY is arbiter, policy (of all tasks), frames, "
+             "slots, TASK.policy or TASK.contract; may be given often"},
     {"series", OPTION_TEXT, FIELD(series), .value = "FILE",
      .help =
          "write what each task holds, wants, owes and has done, every 50 ms: as CSV if the name ends in "
@@ -95,7 +104,7 @@ static const struct options_syntax syntax = {
 enum options_verdict run_options_parse(int argc, char **argv, struct run_options *options,
                                        struct sp_error *error)
 {
-    *options = (struct run_options){0};
+    *options = (struct run_options){.set.whole = true};
     return options_parse(argc, argv, &syntax, options, error);
 }
 

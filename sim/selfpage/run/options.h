@@ -9,6 +9,7 @@
 
 #include "launch/strings.h"
 #include "os/options.h"
+#include "selfpage/scenario/vary.h"
 
 struct run_options {
     const char *scenario;  /* path */
@@ -24,6 +25,7 @@ struct run_options {
     bool chaos_given;
     double chaos_unmap;
     struct strings definitions; /* NAME=VALUE */
+    struct vary set;            /* one value each */
 };
 
 /* Parse argv (argv[0] is "run"); strings point into it. Release with run_options_fini in any case.

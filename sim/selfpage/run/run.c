@@ -172,6 +172,18 @@ static int run_scenario(const struct run_options *options, const struct scenario
     return status;
 }
 
+/* Read the scenario, with what the command line sets. */
+static int load(struct run_options *options, struct scenario **scenariop,
+                struct yaml_index *positions, struct sp_error *error)
+{
+    int result;
+
+    if (vary_define(&options->set, 0, &options->definitions) != 0)
+        return error_set(error, ENOMEM, "out of memory");
+    result = scenario_load(options->scenario, &options->definitions, scenariop, positions, error);
+    return result == 0 ? vary_apply(&options->set, 0, *scenariop, error) : result;
+}
+
 int run_command(int argc, char **argv)
 {
     struct run_options options;
@@ -187,8 +199,7 @@ int run_command(int argc, char **argv)
         status = commands_cannot(&error);
         break;
     case OPTIONS_RUN:
-        if (scenario_load(options.scenario, &options.definitions, &scenario, &positions, &error) !=
-            0)
+        if (load(&options, &scenario, &positions, &error) != 0)
             status = commands_cannot(&error);
         else
             status = run_scenario(&options, scenario);

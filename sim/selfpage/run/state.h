@@ -75,6 +75,7 @@ struct run_task {
     struct relay output;
     struct relay error;
     struct timeline_task line;
+    uint64_t started_ns;
     uv_timer_t start;
     uv_timer_t stop;
 };

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "launch/child.h"
+#include "os/clock.h"
 
 /* How long a task that is asked to end may take. */
 enum { STOP_PATIENCE_MS = 2000 };
@@ -147,6 +148,7 @@ void tasks_look(struct run_task *task)
         child_wait(task->outcome->pid, 0, &status) == -ETIMEDOUT)
         return;
     task->outcome->exit_status = child_exit_status(status);
+    task->outcome->microseconds = (clock_now_ns() - task->started_ns) / 1000;
     tasks_sample(task);
     relay_drain(&task->output);
     relay_drain(&task->error);
@@ -187,6 +189,7 @@ static void on_task_start(uv_timer_t *timer)
     struct run_task *task = timer->data;
     struct run *run = task->run;
 
+    task->started_ns = clock_now_ns();
     if (task_begin(task, &run->failure) != 0) {
         task_is_over(task, OUTCOME_NEVER);
         tasks_end(run);

@@ -51,6 +51,7 @@ static const char before_counters[] =
     "    pages: N           pages of its only region\n"
     "    [kind: KIND]       precious, discardable or remanufacturable (precious)\n"
     "    [recalls: ignore]  it answers none\n"
+    "    [refill: TIME]     remanufacturable: what making a page takes (0s)\n"
     "    zipf: S            pages by popularity: the k-th with a weight of 1/k^S, S from 0 to 4; or\n"
     "    scan: N            every N-th page in order, round and round; or\n"
     "    loop: N            the first N pages in order, round and round; or\n"
@@ -95,6 +96,26 @@ static const char before_counters[] =
     "[faults:]              in virtual time: what goes wrong (selfpage simulate --help)\n"
     "  until: TIME          then it stops, and all tasks that keep their contracts finish\n"
     "  [kinds: [KIND, ...]] delay, hang, die, drop, slow, fail, full (those that the seed draws)\n"
+    "[costs:]               in virtual time: how long things take, whatever --costs says\n"
+    "  [reference: TIME]    what each is of selfpage simulate --help says\n"
+    "  [fault: TIME]\n"
+    "  [frame: TIME]\n"
+    "  [round_trip: TIME]\n"
+    "  [refill: TIME]\n"
+    "  [write_start: TIME]\n"
+    "  [write_page: TIME]\n"
+    "  [read_start: TIME]\n"
+    "  [read_page: TIME]\n"
+    "  [depth: N]\n"
+    "[figure:]              what selfpage experiment shows\n"
+    "  title: TEXT\n"
+    "  unit: TEXT           of the values\n"
+    "  [vary: KEY=A,B,...]  a group of bars for each, as with selfpage simulate --vary\n"
+    "  [groups: [TEXT, ...]]  what the groups are called (what varies)\n"
+    "  bars:                a list:\n"
+    "  - name: TEXT\n"
+    "    value: EXPRESSION  a sum of products, without a comparison\n"
+    "    [published: [N, ...]]  what was published: one, or one for each group; \"-\" is none\n"
     "[timeout: TIME]        then everything is ended, and the run has failed (5m)\n"
     "[expect: [EXPRESSION, ...]]\n"
     "[check:]               a list of commands that have to succeed at the end:\n"
@@ -163,6 +184,7 @@ void help_print(FILE *out)
 {
     fputs(before_counters, out);
     fprintf(out, "  TASK.%-21s  0 to 255; 128 + n: signal n ended the task\n", "exit_status");
+    fprintf(out, "  TASK.%-21s  from its start to its end\n", "microseconds");
     help_counters(out, "TASK", &counters_task, NULL);
     help_counters(out, "TASK", &counters_task_status, &counters_task);
     help_counters(out, "physmem", &counters_physmem, NULL);

@@ -77,6 +77,10 @@ static int task_field(const struct task_outcome *task, const char *field, double
         *value = task->exit_status;
         return 0;
     }
+    if (strcmp(field, "microseconds") == 0) {
+        *value = (double)task->microseconds;
+        return 0;
+    }
     if (counter_field(&counters_task, &task->stats, field, value) == 0)
         return 0;
     return counter_field(&counters_task_status, &task->seen, field, value);

@@ -30,7 +30,8 @@ struct task_outcome {
     char policy[STATS_POLICY_MAX]; /* that runs; "" as long as the task has chosen none */
     enum task_state state;
     pid_t pid;
-    int exit_status; /* 128 + signal if one killed it; -1 until it has ended */
+    int exit_status;       /* 128 + signal if one killed it; -1 until it has ended */
+    uint64_t microseconds; /* from its start to its end; 0 until it has ended */
     /* Counters; the gauges of a task that has ended are those of its last moments. */
     struct sp_stats stats;
     struct observed_task seen; /* what physmem last said about it; zeros if nothing */

@@ -1,9 +1,11 @@
 /* What `selfpage run --json` prints. */
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 
 #include "selfpage/command/counters.h"
 #include "selfpage/command/counters_json.h"
+#include "selfpage/scenario/figure.h"
 #include "selfpage/scenario/report.h"
 
 static json_t *task_json(const struct task_outcome *task, bool *failed)
@@ -20,6 +22,7 @@ static json_t *task_json(const struct task_outcome *task, bool *failed)
     counters_json_put(object, "exit_status",
                       task->state == OUTCOME_ENDED ? json_integer(task->exit_status) : json_null(),
                       failed);
+    counters_json_put(object, "microseconds", json_integer((json_int_t)task->microseconds), failed);
     counters_json_put(object, "breached", json_boolean(task->seen.breached), failed);
     counters_json_table(object, &counters_task, &task->stats, failed);
     counters_json_table(object, &counters_task_status, &task->seen, failed);
@@ -71,6 +74,24 @@ static void put_simulated(json_t *object, const struct outcome *outcome, bool *f
                       failed);
 }
 
+/* Values of the scenario's figure, by the names of its bars. */
+static void put_figure(json_t *object, const struct outcome *outcome, bool *failed)
+{
+    json_t *values = json_object();
+
+    if (figure_bars(outcome->scenario) == 0) {
+        json_decref(values);
+        return;
+    }
+    for (uint32_t i = 0; i < figure_bars(outcome->scenario); i++) {
+        double value = figure_value(outcome, i);
+
+        counters_json_put(values, outcome->scenario->figure->bars[i].name,
+                          isnan(value) ? json_null() : json_real(value), failed);
+    }
+    counters_json_put(object, "figure", values, failed);
+}
+
 static json_t *outcome_json(const struct outcome *outcome, bool *failed)
 {
     json_t *object = json_object(), *expectations = json_array(), *tasks = json_array(),
@@ -102,6 +123,7 @@ static json_t *outcome_json(const struct outcome *outcome, bool *failed)
     if (outcome->scenario->fileserver != NULL)
         counters_json_put(object, "fileserver",
                           server_json(&counters_fileserver, &outcome->files, failed), failed);
+    put_figure(object, outcome, failed);
     return object;
 }
 

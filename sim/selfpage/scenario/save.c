@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "play/costs.h"
 
 /* A text in double quotes. */
 static void put_text(FILE *out, const char *key, const char *text)
@@ -95,6 +96,26 @@ static void put_servers(FILE *out, const struct scenario *scenario)
     fputs(" }\n", out);
 }
 
+static void put_cost(FILE *out, const char *name, const char *text, bool *first)
+{
+    if (text != NULL)
+        fprintf(out, "%s%s: %s", *first ? "costs: { " : ", ", name, text);
+    *first = *first && text == NULL;
+}
+
+static void put_costs(FILE *out, const struct scenario_costs *costs)
+{
+    bool first = true;
+
+    if (costs == NULL)
+        return;
+#define PUT_COST(name, value, meaning) put_cost(out, #name, costs->name, &first);
+    PLAY_COSTS(PUT_COST)
+#undef PUT_COST
+    put_cost(out, "depth", costs->depth, &first);
+    fputs(first ? "" : " }\n", out);
+}
+
 static void put_event(FILE *out, const struct scenario_event *event)
 {
     if (event->task == NULL)
@@ -131,6 +152,7 @@ int save_scenario(const struct scenario *scenario, const char *path, const char 
     }
     put_servers(out, scenario);
     put_faults(out, scenario->faults);
+    put_costs(out, scenario->costs);
     fprintf(out, "timeout: %s\ntasks:\n", scenario->timeout != NULL ? scenario->timeout : "5m");
     for (uint32_t i = 0; i < scenario->tasks_count; i++)
         put_task(out, &scenario->tasks[i]);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "play/costs.h"
 #include "selfpage/scenario/variables.h"
 #include "workload/workload.h"
 #include "yaml/load.h"
@@ -98,6 +99,7 @@ static const cyaml_schema_field_t workload_fields[] = {
     TEXT("kind", CYAML_FLAG_OPTIONAL, struct scenario_workload, kind, 1, 40),
     TEXT("rounds", CYAML_FLAG_OPTIONAL, struct scenario_workload, rounds, 1, 40),
     TEXT("recalls", CYAML_FLAG_OPTIONAL, struct scenario_workload, recalls, 1, 40),
+    TEXT("refill", CYAML_FLAG_OPTIONAL, struct scenario_workload, refill, 1, 40),
     PHASE_TEXTS(struct scenario_workload, phase.),
     CYAML_FIELD_SEQUENCE("phases", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                          struct scenario_workload, phases, &phase_schema, 1, WORKLOAD_PHASES_MAX),
@@ -142,6 +144,30 @@ static const cyaml_schema_field_t fault_fields[] = {
     TEXT("until", CYAML_FLAG_DEFAULT, struct scenario_faults, until, 1, 30),
     TEXTS("kinds", struct scenario_faults, kinds), CYAML_FIELD_END};
 
+#define COST_TEXT(name, value, meaning)                                                            \
+    TEXT(#name, CYAML_FLAG_OPTIONAL, struct scenario_costs, name, 1, 40),
+
+static const cyaml_schema_field_t cost_fields[] = {
+    PLAY_COSTS(COST_TEXT) TEXT("depth", CYAML_FLAG_OPTIONAL, struct scenario_costs, depth, 1, 40),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t bar_fields[] = {
+    TEXT("name", CYAML_FLAG_DEFAULT, struct scenario_bar, name, 1, 80),
+    TEXT("value", CYAML_FLAG_DEFAULT, struct scenario_bar, value, 1, 1000),
+    TEXTS("published", struct scenario_bar, published), CYAML_FIELD_END};
+
+static const cyaml_schema_value_t bar_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_bar, bar_fields)};
+
+static const cyaml_schema_field_t figure_fields[] = {
+    TEXT("title", CYAML_FLAG_DEFAULT, struct scenario_figure, title, 1, 200),
+    TEXT("unit", CYAML_FLAG_DEFAULT, struct scenario_figure, unit, 1, 100),
+    TEXT("vary", CYAML_FLAG_OPTIONAL, struct scenario_figure, vary, 1, 1000),
+    TEXTS("groups", struct scenario_figure, groups),
+    CYAML_FIELD_SEQUENCE("bars", CYAML_FLAG_POINTER, struct scenario_figure, bars, &bar_schema, 1,
+                         SCENARIO_BARS),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_field_t command_fields[] = {
     TEXT("command", CYAML_FLAG_DEFAULT, struct scenario_command, command, 1, 65535),
     TEXT("text", CYAML_FLAG_DEFAULT, struct scenario_command, text, 1, 1000), CYAML_FIELD_END};
@@ -165,6 +191,10 @@ static const cyaml_schema_field_t scenario_fields[] = {
                          events, &event_schema, 0, SCENARIO_EVENTS),
     CYAML_FIELD_MAPPING_PTR("faults", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
                             faults, fault_fields),
+    CYAML_FIELD_MAPPING_PTR("costs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
+                            costs, cost_fields),
+    CYAML_FIELD_MAPPING_PTR("figure", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario,
+                            figure, figure_fields),
     TEXT("timeout", CYAML_FLAG_OPTIONAL, struct scenario, timeout, 1, 30),
     TEXTS("expect", struct scenario, expect),
     CYAML_FIELD_SEQUENCE("check", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct scenario, check,

@@ -85,7 +85,7 @@ struct scenario_phase {
 };
 
 struct scenario_workload {
-    char *pages, *kind, *rounds, *recalls;
+    char *pages, *kind, *rounds, *recalls, *refill;
     struct scenario_phase *phases; /* none: `phase` is the only one */
     uint32_t phases_count;
     struct scenario_phase phase;
@@ -160,6 +160,35 @@ struct scenario_faults {
     uint64_t until_ns; /* from scenario_check */
 };
 
+/* How long things take in virtual time, as texts (play/costs.h): another swap device, say, than that which the
+ * costs of the machine are of. */
+struct scenario_costs {
+    char *reference, *fault, *frame, *round_trip, *refill;
+    char *write_start, *write_page, *read_start, *read_page, *depth;
+};
+
+/* A bar of a figure: a value at the end. */
+struct scenario_bar {
+    char *name;
+    char *value;      /* an expression */
+    char **published; /* numbers: one, or one for each value of what varies */
+    uint32_t published_count;
+};
+
+/* What `selfpage experiment` draws. */
+struct scenario_figure {
+    char *title;
+    char *unit; /* of the values */
+    char *
+        vary; /* NULL: nothing; else KEY=VALUE,VALUE as for --vary: a group of bars for each value */
+    char **groups; /* what the groups are called; none: what varies */
+    uint32_t groups_count;
+    struct scenario_bar *bars;
+    uint32_t bars_count;
+};
+
+#define SCENARIO_BARS 64u
+
 /* A command that has to succeed at the end. */
 struct scenario_command {
     char *command;
@@ -178,6 +207,8 @@ struct scenario {
     struct scenario_event *events;
     uint32_t events_count;
     struct scenario_faults *faults; /* NULL: none */
+    struct scenario_costs *costs;   /* NULL: none are named */
+    struct scenario_figure *figure; /* NULL: none */
     char *timeout;
     char **expect;
     uint32_t expect_count;

@@ -12,6 +12,7 @@
 #include "selfpage/command/expression.h"
 #include "selfpage/command/live_policy.h"
 #include "selfpage/scenario/copies.h"
+#include "selfpage/scenario/costs.h"
 #include "selfpage/scenario/outcome.h"
 #include "selfpage/scenario/workload.h"
 #include "yaml/load.h"
@@ -447,6 +448,50 @@ static int check_expectations(const struct checking *check)
     return result;
 }
 
+/* What a figure shows: names of counters on one side, numbers on the other. */
+static int check_figure(const struct checking *check)
+{
+    const struct scenario_figure *figure = check->scenario->figure;
+    struct outcome outcome = {0};
+    struct expression_names names = outcome_names(&outcome);
+    struct sp_error error;
+    char where[YAML_PATH_MAX];
+    double value;
+    int result = 0;
+
+    if (figure == NULL)
+        return 0;
+    if (outcome_init(&outcome, check->scenario) != 0)
+        return error_set(check->error, ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < figure->bars_count && result == 0; i++) {
+        const struct scenario_bar *bar = &figure->bars[i];
+
+        yaml_load_element(where, sizeof where, "figure.bars", i, "value");
+        result = expression_value(bar->value, &names, true, &value, &error);
+        for (uint32_t p = 0; p < bar->published_count && result == 0; p++) {
+            yaml_load_element(where, sizeof where, "figure.bars", i, "published");
+            if (strcmp(bar->published[p], "-") != 0)
+                result = expression_value(bar->published[p], NULL, true, &value, &error);
+        }
+        if (result != 0)
+            result = wrong(check, where, "%s", error.text);
+    }
+    outcome_fini(&outcome);
+    return result;
+}
+
+static int check_costs(const struct checking *check)
+{
+    struct costs costs = costs_default();
+    const char *name = "", *mistake = costs_apply(check->scenario->costs, &costs, &name);
+    char where[YAML_PATH_MAX];
+
+    if (mistake == NULL)
+        return 0;
+    snprintf(where, sizeof where, "costs.%s", name);
+    return wrong(check, where, "%s", mistake);
+}
+
 int scenario_check(struct scenario *scenario, const char *path, const struct yaml_index *positions,
                    struct sp_error *error)
 {
@@ -472,5 +517,9 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
         result = check_event(&check, i, &scenario->events[i]);
     if (result == 0)
         result = check_expectations(&check);
+    if (result == 0)
+        result = check_figure(&check);
+    if (result == 0)
+        result = check_costs(&check);
     return result;
 }

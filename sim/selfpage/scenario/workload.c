@@ -43,6 +43,7 @@ static void put_all(FILE *out, const struct scenario_workload *workload, const c
     put(out, "kind", workload->kind, wrongp);
     put(out, "rounds", workload->rounds, wrongp);
     put(out, "recalls", workload->recalls, wrongp);
+    put(out, "refill", workload->refill, wrongp);
     for (uint32_t i = 0; i < workload->phases_count; i++)
         put_phase(out, &workload->phases[i], wrongp);
     if (workload->phases_count == 0)
@@ -67,7 +68,7 @@ char *workload_to_text(const struct scenario_workload *workload, struct sp_error
 
     if (workload->phases_count > 0 && !is_empty(&workload->phase)) {
         error_set(error, EINVAL,
-                  "with phases, all but pages, kind, rounds and recalls stands in these");
+                  "with phases, all but pages, kind, rounds, recalls and refill stands in these");
         return NULL;
     }
     out = open_memstream(&text, &size);

@@ -1,6 +1,7 @@
 #include "selfpage/simulate/many_report.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,18 +25,27 @@ struct many_result *many_report_result(const struct many_results *results, uint6
 /* Results that have a row. Returns how many values there are of the column. */
 static size_t collect(const struct many_results *results, size_t column, uint64_t *values)
 {
+    struct column_name name = rows_column(results->scenario, column);
     size_t count = 0;
 
     for (uint64_t i = 0; i < results->count; i++) {
         const struct many_result *result = many_report_result(results, i);
 
-        if (result->state == MANY_PASSED || result->state == MANY_FAILED)
+        if ((result->state == MANY_PASSED || result->state == MANY_FAILED) &&
+            !(name.real && isnan(rows_real(result->row[column]))))
             values[count++] = result->row[column];
     }
     return count;
 }
 
 /* ---- For people ---- */
+
+static void write_real(FILE *out, const char *name, const struct spread *spread)
+{
+    fprintf(out, "%-40s %12.4g %12.4g %12.4g %12.4g %12.4g\n", name, rows_real(spread->median),
+            rows_real(spread->least), rows_real(spread->tenth), rows_real(spread->ninetieth),
+            rows_real(spread->most));
+}
 
 static bool is_shown(const char *counter)
 {
@@ -61,9 +71,13 @@ static void write_table(FILE *out, const struct many_results *results, uint64_t 
         struct spread spread;
         char label[80];
 
-        if (count == 0 || !is_shown(name.counter))
+        if (count == 0 || !(name.real || is_shown(name.counter)))
             continue;
         spread = rows_spread(values, count);
+        if (name.real) {
+            write_real(out, name.counter, &spread);
+            continue;
+        }
         if (spread.most == 0)
             continue;
         snprintf(label, sizeof label, strcmp(name.object, "tasks") == 0 ? "sum(%s.%s)" : "%s.%s",
@@ -113,6 +127,13 @@ static json_t *spread_json(const struct spread *spread)
                      (json_int_t)spread->ninetieth, "most", (json_int_t)spread->most);
 }
 
+static json_t *real_json(const struct spread *spread)
+{
+    return json_pack("{s:f,s:f,s:f,s:f,s:f}", "least", rows_real(spread->least), "tenth",
+                     rows_real(spread->tenth), "median", rows_real(spread->median), "ninetieth",
+                     rows_real(spread->ninetieth), "most", rows_real(spread->most));
+}
+
 static int add_counters(json_t *counters, const struct many_results *results, uint64_t *values)
 {
     size_t columns = rows_columns(results->scenario);
@@ -129,7 +150,8 @@ static int add_counters(json_t *counters, const struct many_results *results, ui
         if (object == NULL && json_object_set_new(counters, name.object, json_object()) != 0)
             return -1;
         object = json_object_get(counters, name.object);
-        if (json_object_set_new(object, name.counter, spread_json(&spread)) != 0)
+        if (json_object_set_new(object, name.counter,
+                                name.real ? real_json(&spread) : spread_json(&spread)) != 0)
             return -1;
     }
     return 0;

@@ -9,7 +9,7 @@
 
 #include "launch/strings.h"
 #include "os/options.h"
-#include "selfpage/simulate/vary.h"
+#include "selfpage/scenario/vary.h"
 
 struct simulate_options {
     const char *scenario; /* path */

@@ -1,9 +1,11 @@
 #include "selfpage/simulate/rows.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "selfpage/command/counters.h"
+#include "selfpage/scenario/figure.h"
 
 /* Whether a counter of physmem about a task is a counter that the task has, too. */
 static bool is_double(size_t index)
@@ -13,7 +15,7 @@ static bool is_double(size_t index)
 
 static size_t task_columns(void)
 {
-    size_t columns = counters_task.count;
+    size_t columns = counters_task.count + 1; /* and microseconds */
 
     for (size_t i = 0; i < counters_task_status.count; i++)
         columns += !is_double(i);
@@ -28,7 +30,7 @@ static uint32_t tasks_shown(const struct scenario *scenario)
 size_t rows_columns(const struct scenario *scenario)
 {
     return (tasks_shown(scenario) + 1) * task_columns() + counters_physmem.count +
-           (scenario->swap != NULL ? counters_swap.count : 0);
+           (scenario->swap != NULL ? counters_swap.count : 0) + figure_bars(scenario);
 }
 
 /* The name of the i-th counter of a task. */
@@ -40,7 +42,7 @@ static const char *task_counter(size_t index)
     for (size_t i = 0; i < counters_task_status.count; i++)
         if (!is_double(i) && index-- == 0)
             return counters_task_status.rows[i].name;
-    return NULL;
+    return "microseconds";
 }
 
 struct column_name rows_column(const struct scenario *scenario, size_t column)
@@ -51,11 +53,15 @@ struct column_name rows_column(const struct scenario *scenario, size_t column)
     if (column < (tasks + 1) * each)
         return (struct column_name){column / each < tasks ? scenario->tasks[column / each].name
                                                           : "tasks",
-                                    task_counter(column % each)};
+                                    task_counter(column % each), false};
     column -= (tasks + 1) * each;
     if (column < counters_physmem.count)
-        return (struct column_name){"physmem", counters_physmem.rows[column].name};
-    return (struct column_name){"swap", counters_swap.rows[column - counters_physmem.count].name};
+        return (struct column_name){"physmem", counters_physmem.rows[column].name, false};
+    column -= counters_physmem.count;
+    if (scenario->swap != NULL && column < counters_swap.count)
+        return (struct column_name){"swap", counters_swap.rows[column].name, false};
+    column -= scenario->swap != NULL ? counters_swap.count : 0;
+    return (struct column_name){"figure", scenario->figure->bars[column].name, true};
 }
 
 static void add_task(const struct task_outcome *task, uint64_t *sum)
@@ -67,6 +73,31 @@ static void add_task(const struct task_outcome *task, uint64_t *sum)
     for (size_t i = 0; i < counters_task_status.count; i++)
         if (!is_double(i))
             sum[at++] += counters_value(&counters_task_status.rows[i], &task->seen);
+    sum[at] += task->microseconds;
+}
+
+#define SIGN (UINT64_C(1) << 63)
+
+/* In the order of numbers: negative ones, of which the larger is the smaller, before all others. */
+static uint64_t of_real(double number)
+{
+    uint64_t bits;
+
+    if (isnan(number))
+        return UINT64_MAX;
+    memcpy(&bits, &number, sizeof bits);
+    return (bits & SIGN) != 0 ? ~bits : bits | SIGN;
+}
+
+double rows_real(uint64_t value)
+{
+    uint64_t bits = (value & SIGN) != 0 ? value & ~SIGN : ~value;
+    double number;
+
+    if (value == UINT64_MAX)
+        return NAN;
+    memcpy(&number, &bits, sizeof number);
+    return number;
 }
 
 void rows_fill(const struct outcome *outcome, uint64_t *row)
@@ -84,6 +115,8 @@ void rows_fill(const struct outcome *outcome, uint64_t *row)
         row[at++] = counters_value(&counters_physmem.rows[i], &outcome->physmem);
     for (size_t i = 0; i < counters_swap.count && scenario->swap != NULL; i++)
         row[at++] = counters_value(&counters_swap.rows[i], &outcome->swap);
+    for (uint32_t i = 0; i < figure_bars(scenario); i++)
+        row[at++] = of_real(figure_value(outcome, i));
 }
 
 static int by_value(const void *a, const void *b)

@@ -5,6 +5,7 @@
 
 #include "base/exits.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/scenario/costs.h"
 #include "selfpage/scenario/report.h"
 #include "selfpage/scenario/save.h"
 #include "selfpage/simulate/costs_file.h"
@@ -19,12 +20,19 @@
 static int settle(const struct simulate_options *options, const struct scenario *scenario,
                   struct simulation_options *play, struct sp_error *error)
 {
+    const char *name;
+    int result = 0;
+
     *play =
         (struct simulation_options){.costs = costs_default(), .check_every = options->check_every};
     play->seed = options->seed_given           ? options->first_seed
                  : scenario->physmem.seed != 0 ? scenario->physmem.seed
                                                : 1;
-    return options->costs != NULL ? costs_file_read(options->costs, &play->costs, error) : 0;
+    if (options->costs != NULL)
+        result = costs_file_read(options->costs, &play->costs, error);
+    if (result == 0) /* scenario_check has looked at them */
+        (void)costs_apply(scenario->costs, &play->costs, &name);
+    return result;
 }
 
 static int show(const struct simulate_options *options, const struct outcome *outcome)

@@ -108,6 +108,7 @@ static void note_task(struct task_outcome *task, const struct actor *actor)
 
     task->state = actor->life == 0 ? OUTCOME_NEVER : OUTCOME_ENDED;
     task->exit_status = actor->exit_status;
+    task->microseconds = actor->exit_status >= 0 ? (actor->ended - actor->began) / 1000 : 0;
     task->stats = actor->stats;
     if (actor->life > 0)
         outcome_note_policy(task, task->asked_policy);

@@ -223,9 +223,41 @@ static void random_bytes_do_no_harm(void **state)
     }
 }
 
+/* A value is a sum: a comparison is none, and without names there are only numbers. */
+static void sums_have_values(void **state)
+{
+    static const struct {
+        const char *text;
+        const struct expression_names *names;
+        int result;
+        double value;
+    } cases[] = {
+        {"sort.faults / 4 - 1", &names, 0, 1.5},
+        {"2 * (1 + 3)", NULL, 0, 8},
+        {"sort.faults", NULL, -EINVAL, 0},
+        {"1 < 2", &names, -EINVAL, 0},
+        {"1 / 0", NULL, -EINVAL, 0},
+        {"", NULL, -EINVAL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sp_error error = {0};
+        double value;
+
+        assert_int_equal(expression_value(cases[i].text, cases[i].names, false, &value, &error),
+                         cases[i].result);
+        if (cases[i].result == 0)
+            assert_true(value == cases[i].value);
+        else
+            assert_true(error.text[0] != '\0');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_have_values),
         cmocka_unit_test(expressions_hold_or_do_not),
         cmocka_unit_test(mistakes_are_named_with_their_position),
         cmocka_unit_test(the_sides_are_told),

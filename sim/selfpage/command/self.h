@@ -1,6 +1,6 @@
 /* Calling this command itself with other arguments. */
-#ifndef SELFPAGE_COMPARE_SELF_H
-#define SELFPAGE_COMPARE_SELF_H
+#ifndef SELFPAGE_COMMAND_SELF_H
+#define SELFPAGE_COMMAND_SELF_H
 
 #include <jansson.h>
 #include <selfpage/error.h>
@@ -10,7 +10,7 @@
  * none. The caller releases the object. */
 json_t *self_json(char *const *argv, struct sp_error *error);
 
-/* Become `selfpage ARGV...`. Returns only if that fails: a negative errno, with an error. */
-int self_become(char *const *argv, struct sp_error *error);
+/* The same for a command that prints any number of objects: an array of them. */
+json_t *self_json_all(char *const *argv, struct sp_error *error);
 
 #endif

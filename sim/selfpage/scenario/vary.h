@@ -1,6 +1,6 @@
-/* Playing a scenario with other values in it. */
-#ifndef SELFPAGE_SIMULATE_VARY_H
-#define SELFPAGE_SIMULATE_VARY_H
+/* A scenario with other values in it. */
+#ifndef SELFPAGE_SCENARIO_VARY_H
+#define SELFPAGE_SCENARIO_VARY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +18,7 @@ struct vary {
     uint32_t key_length[VARY_MAX];
     const char *values[VARY_MAX];
     uint32_t count;
+    bool whole; /* a value is all behind the "=", commas too */
 };
 
 /* Add one. Returns 0 or -EINVAL, with an error that says what it should be. */
@@ -34,6 +35,10 @@ int vary_define(const struct vary *vary, uint64_t combination, struct strings *d
  * error. */
 int vary_apply(const struct vary *vary, uint64_t combination, struct scenario *scenario,
                struct sp_error *error);
+
+/* Add "OPTION=KEY=VALUE" for each key of a combination. Returns 0 or -ENOMEM. */
+int vary_arguments(const struct vary *vary, uint64_t combination, const char *option,
+                   struct strings *arguments);
 
 /* "arbiter=karma frames=500", in `text`. */
 void vary_describe(const struct vary *vary, uint64_t combination, char *text, size_t size);

@@ -1,4 +1,4 @@
-#include "selfpage/simulate/vary.h"
+#include "selfpage/scenario/vary.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -16,7 +16,7 @@ static uint32_t values_of(const struct vary *vary, uint32_t index)
 {
     uint32_t count = 1;
 
-    for (const char *text = vary->values[index]; *text != '\0'; text++)
+    for (const char *text = vary->values[index]; !vary->whole && *text != '\0'; text++)
         count += *text == ',';
     return count;
 }
@@ -32,14 +32,15 @@ int vary_add(struct vary *vary, const char *text, struct sp_error *error)
     const char *equals = strchr(text, '=');
 
     if (equals == NULL || equals == text || equals[1] == '\0')
-        return error_set(error, EINVAL, "--vary: \"%.60s\" is not KEY=VALUE,VALUE", text);
+        return error_set(error, EINVAL, "\"%.60s\" is not KEY=VALUE%s", text,
+                         vary->whole ? "" : ",VALUE");
     if (vary->count == VARY_MAX)
-        return error_set(error, EINVAL, "--vary: there are at most %u of them", VARY_MAX);
+        return error_set(error, EINVAL, "there are at most %u values to set", VARY_MAX);
     vary->key[vary->count] = text;
     vary->key_length[vary->count] = (uint32_t)(equals - text);
     vary->values[vary->count++] = equals + 1;
     if (vary_combinations(vary) > COMBINATIONS_MAX)
-        return error_set(error, EINVAL, "--vary: that makes more than %llu combinations",
+        return error_set(error, EINVAL, "that makes more than %llu combinations",
                          (unsigned long long)COMBINATIONS_MAX);
     return 0;
 }
@@ -65,7 +66,7 @@ static void value_of(const struct vary *vary, uint32_t index, uint64_t combinati
     number = (uint32_t)(combination % values_of(vary, index));
     while (number-- > 0)
         value += strcspn(value, ",") + 1;
-    snprintf(text, size, "%.*s", (int)strcspn(value, ","), value);
+    snprintf(text, size, "%.*s", (int)strcspn(value, vary->whole ? "" : ","), value);
 }
 
 int vary_define(const struct vary *vary, uint64_t combination, struct strings *definitions)
@@ -79,6 +80,19 @@ int vary_define(const struct vary *vary, uint64_t combination, struct strings *d
         strings_format(definitions, "%.*s=%s", (int)vary->key_length[i], vary->key[i], value);
     }
     return definitions->failed ? -ENOMEM : 0;
+}
+
+int vary_arguments(const struct vary *vary, uint64_t combination, const char *option,
+                   struct strings *arguments)
+{
+    for (uint32_t i = 0; i < vary->count; i++) {
+        char value[256];
+
+        value_of(vary, i, combination, value, sizeof value);
+        strings_format(arguments, "%s=%.*s=%s", option, (int)vary->key_length[i], vary->key[i],
+                       value);
+    }
+    return arguments->failed ? -ENOMEM : 0;
 }
 
 static int replace(char **text, const char *value)
@@ -116,7 +130,7 @@ static int set_of_task(struct scenario *scenario, const char *key, const char *v
             return replace(&task->contract, value);
     }
     return error_set(error, EINVAL,
-                     "--vary: there is no \"%.60s\": arbiter, policy, frames, slots, TASK.policy, "
+                     "there is no \"%.60s\" to set: arbiter, policy, frames, slots, TASK.policy, "
                      "TASK.contract, or a NAME in capital letters, for ${NAME}",
                      key);
 }
