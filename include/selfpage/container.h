@@ -122,8 +122,10 @@ SP_EXPORT int sp_container_destroy(struct sp_task *task, sp_container container,
 SP_EXPORT long sp_container_allocate(struct sp_task *task, sp_container container, uint32_t first,
                                      uint32_t count, unsigned flags, struct sp_error *error);
 
-/** Give the frames of slots back; holes are passed over.
- *  \return  the number of frames */
+/** Give the frames of slots back; holes are passed over. Other threads may touch a region that fills
+ *  these slots: its pages are filled again at the next touch.
+ *  \return  the number of frames
+ *  \retval -EBUSY  also: a thread fills some of the slots just now; try again */
 SP_EXPORT long sp_container_deallocate(struct sp_task *task, sp_container container, uint32_t first,
                                        uint32_t count, struct sp_error *error);
 

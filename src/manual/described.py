@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 
 # The example tasks are written to be copied, and have no table of options.
-TASKS = ("sort", "grep", "kvstore", "analyser", "pagecache", "query", "rogue", "load")
+TASKS = ("sort", "grep", "kvstore", "analyser", "pagecache", "pager", "query", "rogue", "load")
 SERVERS = ("selfpage-physmem", "selfpage-swap", "selfpage-policyserver", "selfpage-proxy",
            "selfpage-fileserver")
 

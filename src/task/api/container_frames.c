@@ -8,9 +8,11 @@
 #include "base/error.h"
 #include "task/api/ask.h"
 #include "task/containers/book.h"
+#include "task/containers/filling.h"
 #include "task/containers/windows.h"
 #include "task/entry/aside.h"
 #include "task/state/attached.h"
+#include "task/state/events.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
 
@@ -103,6 +105,36 @@ long sp_container_allocate(struct sp_task *task, sp_container container, uint32_
     return allocated;
 }
 
+/* Keep threads from filling slots of a region meanwhile. False if one does. */
+static bool begin_taking(struct sp_task *task, sp_container container, uint32_t first,
+                         uint32_t count)
+{
+    const struct wire_range slots = {first, count};
+    struct guard guard;
+    bool begun;
+
+    guard_begin(&guard);
+    hold_take(task);
+    begun = filling_forbid(task, container, &slots);
+    hold_release(task);
+    guard_end(&guard);
+    return begun;
+}
+
+static void end_taking(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+                       bool taken)
+{
+    const struct wire_range slots = {first, count};
+    struct guard guard;
+
+    guard_begin(&guard);
+    hold_take(task);
+    filling_permit(task, container, &slots, taken);
+    hold_release(task);
+    events_signal(task);
+    guard_end(&guard);
+}
+
 /* DEALLOCATE or RELEASE. */
 static long give_back(struct sp_task *task, uint8_t type, sp_container container, uint32_t first,
                       uint32_t count, struct sp_error *error)
@@ -112,15 +144,18 @@ static long give_back(struct sp_task *task, uint8_t type, sp_container container
     int result;
 
     check(type == WIRE_DEALLOCATE || type == WIRE_RELEASE);
+    if (container != 0 && !begin_taking(task, container, first, count))
+        return error_set(error, EBUSY, "a thread touches these pages, which are being filled");
     give_up(task, container, first, count);
     message.deallocate.container = container;
     message.deallocate.ranges_count = 1;
     message.deallocate.ranges[0] = (struct wire_range){first, count};
     result = ask_physmem(task, &message, WIRE_DONE, &reply, error);
-    if (result != 0)
-        return result;
-    take_down(task, container, first, count, false);
-    return (long)reply.done.count;
+    if (result == 0)
+        take_down(task, container, first, count, false);
+    if (container != 0)
+        end_taking(task, container, first, count, result == 0);
+    return result != 0 ? result : (long)reply.done.count;
 }
 
 long sp_container_deallocate(struct sp_task *task, sp_container container, uint32_t first,

@@ -73,6 +73,56 @@ void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page
     filling->count = 1;
 }
 
+/* The window that fills slots of a container, at most one; NULL: there is none. */
+static struct task_window *find_filled(struct sp_task *task, uint32_t container)
+{
+    check(hold_is_ours());
+    for (uint32_t i = 0; i < TASK_WINDOWS; i++)
+        if (task->window[i].address != NULL && task->window[i].container == container &&
+            window_table_fills(&task->window[i]))
+            return &task->window[i];
+    return NULL;
+}
+
+bool filling_forbid(struct sp_task *task, uint32_t container, const struct wire_range *slots)
+{
+    struct task_window *window = find_filled(task, container);
+    struct wire_range part;
+
+    check(container != 0);
+    if (window == NULL)
+        return true;
+    if (window->filling)
+        return false;
+    part = window_table_part(window, container, slots);
+    for (uint32_t i = 0; i < part.count; i++)
+        if ((window->mapped[part.start + i] & WINDOW_BUSY) != 0)
+            return false;
+    for (uint32_t i = 0; i < part.count; i++)
+        window->mapped[part.start + i] |= WINDOW_BUSY;
+    window->filling = true;
+    task->windows_changed++;
+    return true;
+}
+
+void filling_permit(struct sp_task *task, uint32_t container, const struct wire_range *slots,
+                    bool taken)
+{
+    struct task_window *window = find_filled(task, container);
+    struct wire_range part;
+
+    check(container != 0);
+    if (window == NULL)
+        return;
+    part = window_table_part(window, container, slots);
+    for (uint32_t i = 0; i < part.count; i++) {
+        window->mapped[part.start + i] &= (unsigned char)~WINDOW_BUSY;
+        if (taken)
+            window_table_set_filled(window, part.start + i, false);
+    }
+    window->filling = false;
+}
+
 bool filling_is_any(const struct sp_task *task)
 {
     bool any = false;

@@ -27,6 +27,14 @@ bool filling_begin_drop(struct sp_task *task, const void *address, uint32_t most
 /* All busy pages but one are holes, and are not busy any more. The lock is held. */
 void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page);
 
+/* The program is about to take frames from slots of a container: keep threads from filling and mapping
+ * them until filling_permit. False: a thread fills, or gives back, some of them now. The lock is held. */
+bool filling_forbid(struct sp_task *task, uint32_t container, const struct wire_range *slots);
+
+/* The slots have no frames any more if `taken`. The lock is held. */
+void filling_permit(struct sp_task *task, uint32_t container, const struct wire_range *slots,
+                    bool taken);
+
 /* Whether a window has filled pages, be they in use by a thread that fills others. The lock is held. */
 bool filling_is_any(const struct sp_task *task);
 

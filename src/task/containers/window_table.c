@@ -42,6 +42,7 @@ void window_table_hide(struct sp_task *task, const struct task_window *window, u
     void *address = window->address + window_table_bytes(page);
 
     check(hold_is_ours() && page + count <= window->pages);
+    task->windows_changed++;
     if (mmap(address, window_table_bytes(count), PROT_NONE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
         say_and_die(task, "cannot unmap pages of a container: %s (is vm.max_map_count reached?)",

@@ -33,7 +33,7 @@
 void windows_taken(struct sp_task *task, uint32_t container, const struct wire_range *slots)
 {
     check(hold_is_ours());
-    task->unmaps_heard++;
+    task->windows_changed++;
     for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
         struct wire_range part = window_table_part(&task->window[i], container, slots);
 
@@ -91,13 +91,30 @@ static bool map_items(struct sp_task *task, const struct wanted *wanted,
     return true;
 }
 
-/* Ask physmem for pages of a window, and map them. Returns how many from the first came, or a
- * negative errno. A function of its own: the message is on a short stack. */
+/* Whether a thread fills, or takes frames from, some of the pages. The lock is held. */
+static bool is_busy(struct sp_task *task, const struct wanted *wanted)
+{
+    const struct task_window *window = window_table_find(task, wanted->window.address);
+    bool busy = false;
+
+    check(wanted->count > 0);
+    if (window == NULL || window->address != wanted->window.address ||
+        window->pages < wanted->page + wanted->count)
+        return false;
+    for (uint32_t i = 0; i < wanted->count; i++)
+        busy |= (window->mapped[wanted->page + i] & WINDOW_BUSY) != 0;
+    return busy;
+}
+
+/* Ask physmem for pages of a window, and map them. If pages of windows are hidden, or become busy,
+ * in the meantime, the answer may be out of date: ask again. Returns how many from the first came,
+ * or a negative errno; -EAGAIN: some are busy, look again. A function of its own: the message is on
+ * a short stack. */
 static __attribute__((noinline)) int bring(struct sp_task *task, const struct wanted *wanted)
 {
     struct wire_message message;
-    uint32_t heard;
-    bool settled;
+    uint32_t changed;
+    bool settled, busy;
     int brought = 0;
 
     check(!hold_is_ours() && wanted->count > 0);
@@ -109,14 +126,17 @@ static __attribute__((noinline)) int bring(struct sp_task *task, const struct wa
         message.map.count = wanted->count;
         message.map.rights = wanted->access;
         hold_take(task);
-        heard = task->unmaps_heard;
+        changed = task->windows_changed;
+        busy = is_busy(task, wanted);
         hold_release(task);
+        if (busy)
+            return -EAGAIN;
         if (channel_ask(&task->physmem, &message, -1, &message) != 0)
             end_physmem_gone(task);
         if (message.error != 0)
             return -(int)message.error;
         hold_take(task);
-        settled = task->unmaps_heard == heard;
+        settled = task->windows_changed == changed;
         if (settled && map_items(task, wanted, &message))
             for (uint16_t i = 0; i < message.mapped.items_count; i++)
                 brought += (int)message.mapped.items[i].count;
@@ -305,6 +325,7 @@ void windows_give_up(struct sp_task *task, uint32_t container, struct wire_range
         message = (struct wire_message){.type = WIRE_UNMAP_OWN};
         message.unmap_own.container = container;
         hold_take(task);
+        task->windows_changed++;
         count = hide_some(task, container, &slots, message.unmap_own.ranges);
         hold_release(task);
         message.unmap_own.ranges_count = count;
@@ -408,7 +429,7 @@ static enum window_need look(struct sp_task *task, void *address, bool write, bo
 }
 
 /* Physmem does not map a page that the task thought to have. One that is as it was filled is a hole
- * from now on. */
+ * from now on; another one may have become a hole since the thread looked. */
 static enum window_need lose(struct sp_task *task, const struct wanted *wanted, int error)
 {
     struct task_window *window;
@@ -424,6 +445,8 @@ static enum window_need lose(struct sp_task *task, const struct wanted *wanted, 
         window_table_set_filled(window, wanted->page, false);
         book_mark(task, book, wanted->window.first + wanted->page, 1, false);
         again = true;
+    } else if (error == -ENOENT && window != NULL && wanted->page < window->pages) {
+        again = window_table_is_hole(task, window, wanted->page);
     }
     hold_release(task);
     return again ? WINDOW_HOLE : WINDOW_REFUSED;
@@ -444,7 +467,7 @@ enum window_need windows_fault(struct sp_task *task, void *address, bool write, 
         return need;
     while ((came = bring(task, &wanted)) == -EBUSY)
         nanosleep(&pause, NULL); /* somebody has locked the container: that ends */
-    if (came > 0)
+    if (came > 0 || came == -EAGAIN)
         return WINDOW_SERVED;
     need = lose(task, &wanted, came);
     if (need == WINDOW_REFUSED)

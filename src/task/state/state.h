@@ -174,13 +174,13 @@ struct sp_task {
     uint32_t known_count;
     uint32_t known_room;
     struct task_window window[TASK_WINDOWS];
-    uint32_t unmaps_heard;  /* that were about slots of containers */
-    struct book *books;     /* the containers that the program has made: see containers/book.h */
-    uint32_t aside;         /* frames of these, which the pager does not have */
-    uint32_t drops_owed;    /* of these, recalled: see entry/drops.h */
-    struct filling drop;    /* what is on its way back to physmem for that */
-    uint32_t drop_seq;      /* of the message that gives it back; 0: none */
-    struct promise promise; /* what the contracts allow in all */
+    uint32_t windows_changed; /* how often pages of windows were hidden, or began to be busy */
+    struct book *books;       /* the containers that the program has made: see containers/book.h */
+    uint32_t aside;           /* frames of these, which the pager does not have */
+    uint32_t drops_owed;      /* of these, recalled: see entry/drops.h */
+    struct filling drop;      /* what is on its way back to physmem for that */
+    uint32_t drop_seq;        /* of the message that gives it back; 0: none */
+    struct promise promise;   /* what the contracts allow in all */
     sp_availability_changed *on_availability; /* NULL: the program does not watch */
     void *on_availability_arg;
     uint32_t recalls_open;
