@@ -21,6 +21,7 @@
     X(gclock)          \
     X(nru)             \
     X(linux)           \
+    X(mglru)           \
     X(wsclock)         \
     X(ws)              \
     X(pff)             \
@@ -29,19 +30,25 @@
     X(car)             \
     X(cart)            \
     X(clockpro)        \
+    X(clockproplus)    \
     X(lirs)            \
     X(dlirs)           \
+    X(lirs2)           \
+    X(frd)             \
     X(lfu)             \
     X(lfuda)           \
     X(lru_k)           \
     X(slru)            \
     X(mq)              \
     X(s3fifo)          \
+    X(s4fifo)          \
+    X(clock2qplus)     \
     X(sieve)           \
     X(wtinylfu)        \
     X(lecar)           \
     X(cacheus)         \
     X(hyperbolic)      \
+    X(lhd)             \
     X(belady)
 /* clang-format on */
 

@@ -133,7 +133,7 @@ static double bound_of(const char *policy)
         double points;
     } bounds[] = {{"fifo", 1},  {"random", 1},    {"clock", 1},    {"lru", 1},
                   {"ws", 1},    {"wsclock", 2.5}, {"gclock", 2.5}, {"nru", 2.5},
-                  {"car", 4.5}, {"sieve", 3},     {"linux", 6.5}};
+                  {"car", 4.5}, {"sieve", 3},     {"linux", 6.5},  {"clockproplus", 3}};
 
     for (size_t i = 0; i < COUNT(bounds); i++)
         if (strcmp(bounds[i].policy, policy) == 0)
@@ -174,6 +174,14 @@ static const struct {
     {"linux",
      "A page is activated only by a soft fault after it was watched: of a scan that is as long "
      "as the frames, others go up."},
+    {"mglru", "As lru."},
+    {"clockproplus",
+     "As clockpro; and each reference to a page that was hot counts in its target, of which the "
+     "first after a turn of the hand alone is seen."},
+    {"s4fifo", "As s3fifo."},
+    {"clock2qplus",
+     "As s3fifo: a page that is used in its window is not seen until it is behind it, "
+     "and which part of a loop is in main is decided while memory fills up."},
     {"sieve", "Of 30 pages the newest eight tell nothing (with two: +0.9)."},
 };
 

@@ -16,6 +16,9 @@
 #define PAGES 400u
 #define SEED  1u
 
+/* Of mglru, one more than there may be. */
+#define GENERATIONS 5u
+
 /* ---- Ordered lists, the oldest page first ---- */
 
 struct order {
@@ -76,6 +79,9 @@ struct model {
     struct order inactive, active;
     bool marked[PAGES], was_evicted[PAGES];
     uint64_t evicted_at[PAGES], clock;
+    /* mglru */
+    struct order lies_in[GENERATIONS];
+    uint64_t generation[PAGES], youngest, oldest;
 };
 
 static bool take_bit(struct model *m, sp_page page)
@@ -277,6 +283,69 @@ static void linux_insert(struct model *m, sp_page page)
     m->was_evicted[page] = false;
 }
 
+/* ---- The kernel's generations ---- */
+
+static uint64_t belonging_to(const struct model *m, uint64_t generation)
+{
+    uint64_t count = 0;
+
+    for (sp_page page = 0; page < PAGES; page++)
+        count += m->resident[page] && m->generation[page] == generation;
+    return count;
+}
+
+static bool mglru_should_age(const struct model *m)
+{
+    if (m->youngest - m->oldest < 2)
+        return true;
+    if (m->youngest - m->oldest > 2)
+        return false;
+    return 2 * belonging_to(m, m->youngest) > m->count || 4 * belonging_to(m, m->oldest) < m->count;
+}
+
+static void mglru_age(struct model *m)
+{
+    for (sp_page page = 0; page < PAGES; page++)
+        if (m->resident[page] && take_bit(m, page))
+            m->generation[page] = m->youngest;
+    m->youngest++;
+}
+
+static sp_page mglru_evict(struct model *m, sp_page incoming)
+{
+    (void)incoming;
+    if (m->youngest == 0)
+        m->youngest = 3;
+    for (;;) {
+        struct order *list;
+        sp_page page;
+
+        while (m->oldest + 2 <= m->youngest && m->lies_in[m->oldest % GENERATIONS].count == 0)
+            m->oldest++;
+        if (mglru_should_age(m)) {
+            mglru_age(m);
+            continue;
+        }
+        list = &m->lies_in[m->oldest % GENERATIONS];
+        page = list->count > 0 ? pop(list) : SP_NO_PAGE;
+        assert_true(page != SP_NO_PAGE);
+        if (m->generation[page] == m->oldest && !take_bit(m, page))
+            return page;
+        if (m->generation[page] == m->oldest)
+            m->generation[page] = m->youngest;
+        add(&m->lies_in[m->generation[page] % GENERATIONS], page);
+    }
+}
+
+static void mglru_insert(struct model *m, sp_page page)
+{
+    if (m->youngest == 0)
+        m->youngest = 3;
+    m->bit[page] = false;
+    m->generation[page] = m->youngest;
+    add(&m->lies_in[m->youngest % GENERATIONS], page);
+}
+
 /* ---- */
 
 static const struct {
@@ -289,6 +358,7 @@ static const struct {
     {"random-two", random_two_hit, random_two_evict, random_two_insert},
     {"cart", NULL, cart_evict, cart_insert},
     {"linux", NULL, linux_evict, linux_insert},
+    {"mglru:walk=0", NULL, mglru_evict, mglru_insert},
 };
 
 static void model_refer(struct model *m, size_t which, sp_page page)

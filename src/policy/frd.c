@@ -1,0 +1,205 @@
+/* FRD: new pages pass through a filter, an LRU list; a page that is wanted again while its history lasts goes to the
+ * main list, whose order is that of reuse distances.
+ *
+ * S. Park and C. Park, "FRD: a filtering based buffer cache algorithm that considers both frequency and reuse distance",
+ * MSST 2017, section 3. The main list has nine tenths of the frames, the filter the others:
+ *
+ *     filter   resident pages that were referenced once, or in one burst; the oldest leaves
+ *     main     resident pages and, between them, the history of pages of the filter, resident or not, in order of last
+ *              reference. What is older than the oldest resident main page says nothing, and is forgotten.
+ *
+ * A miss on a page with history makes it a main page, and the oldest main page leaves. The first pages fill main, then
+ * the filter, without history. */
+#include "policy/registry.h"
+#include "policy/share.h"
+
+#include <selfpage/page_list.h>
+
+enum { FRD_MAIN };
+
+/* What a page is: bits of its byte. */
+enum {
+    IN_FILTER = 1,   /* resident */
+    IN_MAIN = 2,     /* resident */
+    HAS_HISTORY = 4, /* on the main list, not resident there */
+    IS_AWAY = 8,     /* to be inserted as the main page that it was, or has earned to be */
+};
+
+struct frd {
+    const double *params;
+    uint32_t main_most;
+    uint32_t mains;              /* pages with IN_MAIN */
+    bool full;                   /* a page has left */
+    struct sp_list filter, main; /* the newest is at the front */
+    struct sp_link *filter_links, *main_links;
+    uint8_t *is;
+    struct sp_link memory[];
+};
+
+static const struct sp_policy_param frd_params[] = {
+    [FRD_MAIN] = {"main", 0.9, 0.0, 1.0, "share of the frames for the main list"},
+    {NULL},
+};
+
+static size_t frd_size(const struct sp_policy_config *config)
+{
+    return sizeof(struct frd) + (size_t)config->pages * (2 * sizeof(struct sp_link) + 1);
+}
+
+static void frd_resize(void *self, uint32_t frames)
+{
+    struct frd *frd = self;
+
+    frd->main_most = share_of(frd->params[FRD_MAIN], frames);
+    if (frd->main_most == frames)
+        frd->main_most--;
+}
+
+static void frd_init(void *self, const struct sp_policy_config *config)
+{
+    struct frd *frd = self;
+
+    frd->params = config->params;
+    frd->main_links = frd->memory;
+    frd->filter_links = frd->memory + config->pages;
+    frd->is = (uint8_t *)(frd->filter_links + config->pages);
+    frd_resize(self, config->frames);
+}
+
+/* ---- The two lists ---- */
+
+static void main_leave(struct frd *frd, sp_page page)
+{
+    sp_list_remove(&frd->main, frd->main_links, page);
+    frd->mains -= (frd->is[page] & IN_MAIN) != 0;
+    frd->is[page] &= (uint8_t) ~(IN_MAIN | HAS_HISTORY);
+}
+
+/* To the top of main, as a resident page or as history. */
+static void main_enter(struct frd *frd, sp_page page, unsigned as)
+{
+    if (frd->is[page] & (IN_MAIN | HAS_HISTORY))
+        main_leave(frd, page);
+    sp_list_push_front(&frd->main, frd->main_links, page);
+    frd->is[page] |= (uint8_t)as;
+    frd->mains += as == IN_MAIN;
+}
+
+static void filter_leave(struct frd *frd, sp_page page)
+{
+    sp_list_remove(&frd->filter, frd->filter_links, page);
+    frd->is[page] &= (uint8_t)~IN_FILTER;
+}
+
+static void filter_enter(struct frd *frd, sp_page page)
+{
+    sp_list_push_front(&frd->filter, frd->filter_links, page);
+    frd->is[page] |= IN_FILTER;
+}
+
+/* The oldest of main is a resident main page, or main is empty. */
+static void main_prune(struct frd *frd)
+{
+    sp_page page;
+
+    while ((page = sp_list_back(&frd->main)) != SP_NO_PAGE && !(frd->is[page] & IN_MAIN))
+        main_leave(frd, page);
+}
+
+/* ---- Pages come and go ---- */
+
+static void frd_insert(void *self, sp_page page, enum sp_access access)
+{
+    struct frd *frd = self;
+    bool earned = (frd->is[page] & (HAS_HISTORY | IS_AWAY)) != 0;
+
+    (void)access;
+    frd->is[page] &= (uint8_t)~IS_AWAY;
+    if (earned || frd->mains < frd->main_most) {
+        main_enter(frd, page, IN_MAIN);
+        main_prune(frd);
+        return;
+    }
+    filter_enter(frd, page);
+    if (frd->full)
+        main_enter(frd, page, HAS_HISTORY);
+}
+
+static void frd_hit(void *self, sp_page page, enum sp_access access)
+{
+    struct frd *frd = self;
+    bool bottom = sp_list_back(&frd->main) == page;
+
+    (void)access;
+    if (frd->is[page] & IN_FILTER) {
+        sp_list_to_front(&frd->filter, frd->filter_links, page);
+        main_enter(frd, page, HAS_HISTORY);
+    } else {
+        sp_list_to_front(&frd->main, frd->main_links, page);
+    }
+    if (bottom)
+        main_prune(frd);
+}
+
+static sp_page frd_victim(void *self, sp_page incoming)
+{
+    struct frd *frd = self;
+    bool earned = incoming != SP_NO_PAGE && frd->is[incoming] & HAS_HISTORY;
+
+    frd->full = true;
+    if (earned) { /* The victim must not push it out. */
+        main_leave(frd, incoming);
+        frd->is[incoming] |= IS_AWAY;
+    }
+    if (frd->mains > 0 && (earned || frd->mains > frd->main_most || frd->filter.count == 0))
+        return sp_list_back(&frd->main);
+    return sp_list_back(&frd->filter);
+}
+
+static void frd_remove(void *self, sp_page page, enum sp_removal why)
+{
+    struct frd *frd = self;
+    bool was_main = (frd->is[page] & IN_MAIN) != 0;
+    bool keeps = why == SP_EVICTED && frd->is[page] & HAS_HISTORY;
+
+    if (frd->is[page] & IN_FILTER)
+        filter_leave(frd, page);
+    if (was_main || (frd->is[page] & HAS_HISTORY && !keeps))
+        main_leave(frd, page);
+    if (was_main && (why == SP_PINNED || why == SP_SKIPPED))
+        frd->is[page] = IS_AWAY;
+    main_prune(frd);
+}
+
+/* A page that will not be needed is the next to leave the filter, and leaves no history. */
+static void frd_hint(void *self, sp_page page, enum sp_hint hint)
+{
+    struct frd *frd = self;
+
+    if (hint == SP_HINT_WILL_NEED) {
+        frd_hit(self, page, SP_READ);
+        return;
+    }
+    frd_remove(self, page, SP_DISCARDED);
+    sp_list_push_back(&frd->filter, frd->filter_links, page);
+    frd->is[page] = IN_FILTER;
+}
+
+const struct sp_policy policy_frd = {
+    .abi = SP_POLICY_ABI,
+    .name = "frd",
+    .summary = "a filter for new pages, and a list by reuse distance behind it",
+    .source = "Park and Park 2017",
+    .params = frd_params,
+    .size = frd_size,
+    .pages_at = offsetof(struct frd, memory),
+    .page_bytes = sizeof(struct sp_link),
+    .init = frd_init,
+    .insert = frd_insert,
+    .hit = frd_hit,
+    .victim = frd_victim,
+    .remove = frd_remove,
+    .resize = frd_resize,
+    .hint = frd_hint,
+    .live_form = "clockpro",
+};
