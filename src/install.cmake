@@ -7,10 +7,11 @@ set(exported selfpage selfpage_static)
 set(pc_files selfpage)
 set_target_properties(selfpage_static PROPERTIES EXPORT_NAME static)
 if(SELFPAGE_SERVERS)
-    list(APPEND exported selfpage_testing selfpage_replay)
-    list(APPEND pc_files selfpage-testing selfpage-replay)
+    list(APPEND exported selfpage_testing selfpage_replay selfpage_world)
+    list(APPEND pc_files selfpage-testing selfpage-replay selfpage-world)
     set_target_properties(selfpage_testing PROPERTIES EXPORT_NAME testing)
     set_target_properties(selfpage_replay PROPERTIES EXPORT_NAME replay)
+    set_target_properties(selfpage_world PROPERTIES EXPORT_NAME world)
 endif()
 
 install(TARGETS ${exported} EXPORT selfpage

@@ -60,6 +60,10 @@ struct actor_config {
     struct wanted_contract wanted[TERMS_MAX];
     uint32_t contracts;
     bool renews;
+    /* The steps of the program instead of those of the tables, of which only the region then counts: the one of this
+     * number in this life; false: it ends. NULL: the tables say. */
+    bool (*next)(void *arg, uint32_t life, uint64_t number, struct walk_step *step);
+    void *arg;
 };
 
 struct actor {
@@ -92,6 +96,7 @@ struct actor {
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */
     bool has_step;
+    uint64_t steps; /* of this life, taken so far, if config->next says them */
     uint64_t references;
     /* The program's thread. */
     uint64_t turn; /* of its last entry in the queue; others are stale */

@@ -120,6 +120,7 @@ void life_begin(struct actor *actor)
     actor->hangs_until = 0;
     actor->stores_sent = actor->recalls_open = actor->pauses = 0;
     actor->control_due = UINT64_MAX;
+    actor->steps = 0;
     walk_init(&actor->walk, actor->config->tables, actor->config->seed);
     if (!make_pager(actor))
         return;

@@ -434,7 +434,9 @@ void play_settle(struct play *play)
             tick(play);
         } else if (world_queue_take(&play->scene.queue, until, &entry)) {
             play->scene.now = entry.when;
-            if (entry.kind != SCENE_OTHER)
+            if (entry.kind == SCENE_OTHER)
+                (void)happen_by_itself(play, &entry);
+            else
                 happen(play, &entry);
         } else {
             break;

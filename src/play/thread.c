@@ -401,6 +401,24 @@ static void fault(struct actor *actor, uint32_t page, bool write, uint64_t after
     errands_turn(actor, after + actor->scene->costs.fault);
 }
 
+/* The program's next step, into actor->step. Otherwise it has ended. */
+static bool take_step(struct actor *actor)
+{
+    const struct actor_config *config = actor->config;
+    struct walk_step *step = &actor->step;
+
+    if (config->next == NULL ? !walk_next(&actor->walk, step)
+                             : !config->next(config->arg, actor->life, actor->steps++, step)) {
+        thread_end(actor, 0);
+        return false;
+    }
+    if (step->page != UINT32_MAX && step->page >= config->tables->workload.pages) {
+        thread_end(actor, EXIT_DIED);
+        return false;
+    }
+    return true;
+}
+
 static void refer(struct actor *actor)
 {
     uint64_t passed = 0;
@@ -408,10 +426,8 @@ static void refer(struct actor *actor)
     while (passed < TURN_NS && actor->scene->wrong[0] == '\0') {
         const struct walk_step *step = &actor->step;
 
-        if (!actor->has_step && !walk_next(&actor->walk, &actor->step)) {
-            thread_end(actor, 0);
+        if (!actor->has_step && !take_step(actor))
             return;
-        }
         actor->has_step = true;
         if (step->page != UINT32_MAX) {
             if (!pages_permits(actor, step->page, step->write)) {

@@ -1,5 +1,5 @@
 /* Any text as an expectation. */
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 #include "text_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

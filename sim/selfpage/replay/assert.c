@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 #include "selfpage/replay/report.h"
 
 struct judging {

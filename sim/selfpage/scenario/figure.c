@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 
 uint32_t figure_bars(const struct scenario *scenario)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 
 int judge_tasks(struct outcome *outcome)
 {

@@ -10,7 +10,7 @@
 #include <selfpage/stats.h>
 
 #include "shm/stats_page.h"
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 #include "client/observer/observer.h"
 #include "selfpage/scenario/scenario.h"
 

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "core/contracts/terms_text.h"
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 #include "selfpage/command/live_policy.h"
 #include "selfpage/scenario/copies.h"
 #include "selfpage/scenario/costs.h"

@@ -1,5 +1,5 @@
 /* Expectations: a recursive-descent parser that evaluates as it reads. */
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -8,8 +8,8 @@
  *
  * A sum that is compared with nothing holds if it is not 0. sum(tasks.FIELD) adds up a field over
  * all tasks. Pure: a function that the caller gives looks up the names. */
-#ifndef SELFPAGE_COMMAND_EXPRESSION_H
-#define SELFPAGE_COMMAND_EXPRESSION_H
+#ifndef EXPRESSION_EXPRESSION_H
+#define EXPRESSION_EXPRESSION_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "selfpage/command/expression.h"
+#include "expression/expression.h"
 
 /* sort.faults 10, sort.exit_status 0, physmem.free 7; sum(tasks.faults) 30. */
 static int look_up(void *arg, bool all, const char *object, const char *field, double *value)
