@@ -85,7 +85,7 @@ static const struct option_row rows[] = {
     {"arbiter", OPTION_TEXT, FIELD(arbiter), .value = "NAME[:PARAMETER=VALUE,...] or PATH[:...]",
      .help =
          "which tasks get extra frames, and which give some back: fcfs, excess (default), maxmin, "
-         "esx, viengoos, karma, market, auction, cliffhanger, or a shared object that was "
+         "esx, viengoos, karma, market, auction, cliffhanger, midas, or a shared object that was "
          "written to <selfpage/arbiter.h>, as ./mine.so"},
     {"sample-period", OPTION_CALL, .take = sample_period_take, .value = "TIME",
      .help = "find out how idle tasks are, from one dozen pages of each a period (default: "

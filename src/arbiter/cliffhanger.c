@@ -7,8 +7,8 @@
  * function of its input. Nobody shrinks below its guarantee. The search for cliffs (two pointers
  * per queue) is the task's business. Needs ghost hits that are reported honestly; while there are
  * none everybody is meant to have the same. */
-#include "arbiter/level.h"
 #include "arbiter/registry.h"
+#include "arbiter/target.h"
 
 /* Ghost hits of a task that count in one period: the rest is the same news again. */
 #define HITS_MAX 64u
@@ -27,12 +27,6 @@ struct cliffhanger {
     uint32_t turn; /* the task that gives next: index in the list of tasks */
 };
 
-struct cliffhanger_task {
-    struct level_target target;
-    uint64_t hits; /* seen */
-    bool known;
-};
-
 static size_t cliffhanger_size(const struct sp_arbiter_config *config)
 {
     (void)config;
@@ -42,7 +36,7 @@ static size_t cliffhanger_size(const struct sp_arbiter_config *config)
 static size_t cliffhanger_task_size(const struct sp_arbiter_config *config)
 {
     (void)config;
-    return sizeof(struct cliffhanger_task);
+    return sizeof(struct target_task);
 }
 
 static void cliffhanger_init(void *self, const struct sp_arbiter_config *config)
@@ -61,46 +55,13 @@ static uint64_t cliffhanger_due(const void *self)
     return cliffhanger->next;
 }
 
-/* A newcomer gets what the others have on average; then all parts are scaled until they add up to
- * all frames. This way the first task to come has no more than the last. */
-static void include_all(const struct cliffhanger *cliffhanger, const struct sp_arbiter_task *tasks,
-                        size_t count)
-{
-    double known = 0, sum = 0;
-    double mean;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct cliffhanger_task *own = tasks[i].own;
-
-        known += own->known;
-        sum += own->target.frames;
-    }
-    mean = sum > 0 ? sum / known : cliffhanger->frames;
-    sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct cliffhanger_task *own = tasks[i].own;
-
-        if (!own->known) {
-            own->target.frames = mean;
-            own->hits = tasks[i].ghost_hits;
-            own->known = true;
-        }
-        sum += own->target.frames;
-    }
-    for (size_t i = 0; i < count && sum > 0; i++) {
-        struct cliffhanger_task *own = tasks[i].own;
-
-        own->target.frames *= cliffhanger->frames / sum;
-    }
-}
-
 /* Take a step from the next in turn that can give one. Returns the frames. */
 static double give_step(struct cliffhanger *cliffhanger, const struct sp_arbiter_task *tasks,
                         size_t count, size_t to)
 {
     for (size_t tries = 0; tries < count; tries++) {
         size_t i = cliffhanger->turn++ % count;
-        struct cliffhanger_task *own = tasks[i].own;
+        struct target_task *own = tasks[i].own;
 
         if (i == to || own->target.frames < tasks[i].guaranteed + cliffhanger->step)
             continue;
@@ -114,10 +75,9 @@ static void climb(struct cliffhanger *cliffhanger, const struct sp_arbiter_task 
                   size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct cliffhanger_task *own = tasks[i].own;
-        uint64_t hits = tasks[i].ghost_hits - own->hits;
+        struct target_task *own = tasks[i].own;
+        uint64_t hits = target_hits(&tasks[i]);
 
-        own->hits = tasks[i].ghost_hits;
         for (uint64_t h = 0; h < hits && h < HITS_MAX; h++) {
             double step = give_step(cliffhanger, tasks, count, i);
 
@@ -134,7 +94,7 @@ static uint32_t cliffhanger_decide(void *self, uint64_t now, const struct sp_arb
 {
     struct cliffhanger *cliffhanger = self;
 
-    include_all(cliffhanger, tasks, count);
+    target_include(cliffhanger->frames, tasks, count);
     if (now >= cliffhanger->next) {
         climb(cliffhanger, tasks, count);
         cliffhanger->next = now + cliffhanger->period;

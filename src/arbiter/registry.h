@@ -23,7 +23,8 @@
     X(karma)                                                                                       \
     X(market)                                                                                      \
     X(auction)                                                                                     \
-    X(cliffhanger)
+    X(cliffhanger)                                                                                 \
+    X(midas)
 
 #define ARBITER_DECLARE(name) extern const struct sp_arbiter arbiter_##name;
 ARBITER_BUILTINS(ARBITER_DECLARE)

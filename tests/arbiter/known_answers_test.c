@@ -504,6 +504,27 @@ static void test_cliffhanger_follows_ghost_hits(void **state)
     sandbox_fini(&sandbox);
 }
 
+/* A miss of the third costs eight times as much: with as many ghost hits it has the frames of the others. */
+static void test_midas_weighs_what_a_miss_costs(void **state)
+{
+    static const uint32_t demand[] = {1000, 1000, 1000, 1000};
+    struct sandbox sandbox;
+
+    (void)state;
+    sandbox_init(&sandbox, "midas", 1000, 4);
+    sandbox.task[2].weight = 8;
+    for (int i = 0; i < 200; i++) {
+        for (uint32_t t = 0; t < 3; t++)
+            sandbox.task[t].ghost_hits += 8;
+        sandbox_pass(&sandbox, SECOND, demand);
+    }
+    /* The fourth has none, and gives all; the others are in balance where weight / frames is the same. */
+    assert_int_equal(sandbox.task[3].held / 16, 0);
+    assert_in_range(sandbox.task[2].held, 770, 830);
+    assert_in_range(sandbox.task[0].held, 84, 116);
+    sandbox_fini(&sandbox);
+}
+
 /* Without ghost hits all have the same, though they came one after the other. */
 static void test_cliffhanger_treats_newcomers_alike(void **state)
 {
@@ -565,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_auction_does_not_sell_guarantees),
         cmocka_unit_test(test_market_savings_buy_a_burst),
         cmocka_unit_test(test_cliffhanger_follows_ghost_hits),
+        cmocka_unit_test(test_midas_weighs_what_a_miss_costs),
         cmocka_unit_test(test_cliffhanger_treats_newcomers_alike),
         cmocka_unit_test(test_the_hoarder),
     };
