@@ -437,7 +437,7 @@ static void what_is_broken_is_noticed(void **state)
 
 /* ---- Rules ---- */
 
-static const char *const arbiters[] = {"fcfs",  "excess", "maxmin",  "esx",        "viengoos",
+static const char *const arbiters[] = {"fcfs",  "excess", "maxmin",  "esx",         "viengoos",
                                        "karma", "market", "auction", "cliffhanger", "midas"};
 
 /* Tasks of all kinds, drawn from the seed. */
