@@ -150,7 +150,7 @@
     X(u64, lone, "requests", "to load, done without a hand-over to a thread")
 
 /** What a file server counts. fileserver.name in expectations. Like those of a task, these are of the object
- *  that is named: reads and refused are not those of swap and of physmem. */
+ *  that is named: reads, writes and refused are not those of swap and of physmem. */
 #define SP_FILESERVER_STATUS(X, E)                                                                 \
     X(u32, clients, "clients", "present now")                                                      \
     X(u32, files, "files", "that clients have open now, with directories")                         \
@@ -160,8 +160,10 @@
     X(u64, hits, "requests", "whose pages were in the cache")                                      \
     X(u64, recovered, "requests", "of these, whose pages had been released softly")                \
     X(u64, misses, "requests", "whose pages were read from the file")                              \
-    X(u64, refused, "requests", "to read that failed, for whatever reason")                        \
+    X(u64, refused, "requests", "to read or to write that failed")                                 \
     X(u64, bytes, "bytes", "of files delivered to clients")                                        \
+    X(u64, writes, "requests", "to write up to 16 pages of a file")                                \
+    X(u64, bytes_written, "bytes", "of clients written to files")                                  \
     X(u64, messages, "messages", "received")                                                       \
     X(u64, violations, "connections", "closed for input that the protocol forbids")
 

@@ -1,4 +1,4 @@
-/* Selfpage: reading files through a file server that owns no memory: selfpage-fileserver.
+/* Selfpage: files, through a file server that owns no memory: selfpage-fileserver.
  *
  *   struct sp_files *files;
  *   struct sp_file_info info;
@@ -9,16 +9,17 @@
  * The memory that a file is read to is the task's own: a container of SP_FILES_BUFFER pages, which
  * counts against its contracts, shared with the server by a weak reference. The server copies
  * there, logically, from its page cache; no bytes move in it after the first read of a page by
- * anybody. A server that lies can only give wrong contents; one that hangs fails the read when its
- * lock is over.
+ * anybody. What is written goes the other way: the server copies it logically from the task's
+ * container, and writes it to the file. A server that lies can only give wrong contents; one that
+ * hangs fails what it was asked for when its lock is over.
  *
  * Functions return 0 or a count, or a negated errno value, and tell it in words in `error`, which
  * may be NULL:
  *   -EPIPE     the file server is gone (connect again), or physmem is
  *   -EBADF     no such file is open
- *   -ESTALE    the container was touched while the server filled it: read again
+ *   -ESTALE    the container was touched while the server used it: try again
  *   -ENOMEM    no frames within what the contracts allow, or the server has none for its cache now:
- *   read again
+ *   try again
  * and those that are named below. One connection is used by one thread at a time. */
 #ifndef SELFPAGE_FILE_H
 #define SELFPAGE_FILE_H
@@ -82,6 +83,20 @@ SP_EXPORT void sp_files_disconnect(struct sp_files **filesp);
 SP_EXPORT int sp_file_open(struct sp_files *files, const char *path, struct sp_file_info *infop,
                            struct sp_error *error);
 
+#define SP_FILE_WRITE     1u /**< the file will be written; it can be read, too */
+#define SP_FILE_CREATE    2u /**< make it if it is not there, with mode 0666 less the server's umask */
+#define SP_FILE_EXCLUSIVE 4u /**< with SP_FILE_CREATE: it must not be there */
+#define SP_FILE_TRUNCATE  8u /**< it is empty then */
+
+/** Open a file for writing. As sp_file_open, and:
+ *  \param flags  SP_FILE_WRITE, and others of SP_FILE_*; 0: as sp_file_open
+ *  \retval -EINVAL  no such flags, others without SP_FILE_WRITE, or SP_FILE_EXCLUSIVE alone
+ *  \retval -EROFS   the server was told to let nobody write, or the file system is read only
+ *  \retval -EEXIST  it is there, and SP_FILE_EXCLUSIVE was said
+ *  \retval -EISDIR  it is a directory */
+SP_EXPORT int sp_file_open_as(struct sp_files *files, const char *path, unsigned flags,
+                              struct sp_file_info *infop, struct sp_error *error);
+
 /** Close a file. */
 SP_EXPORT int sp_file_close(struct sp_files *files, uint32_t file, struct sp_error *error);
 
@@ -91,6 +106,26 @@ SP_EXPORT int sp_file_close(struct sp_files *files, uint32_t file, struct sp_err
  *  \retval -EIO    and others of read(2), at the server */
 SP_EXPORT int64_t sp_file_read(struct sp_files *files, uint32_t file, uint64_t offset, void *buffer,
                                size_t size, struct sp_error *error);
+
+/** Write bytes to a file from `offset` on, which may be beyond its end: what is between becomes
+ *  zeros. Others who read the file from then on read them, also before sp_file_sync. Needs as many
+ *  fresh frames as pages are written at a time, at most SP_FILES_BUFFER, in place of those of the
+ *  buffer. Writes of at most 64 KiB that do not cross a multiple of that are one write(2) at the
+ *  server. While another program than the server changes the same file, what readers see is undefined.
+ *  \return  the number of bytes; fewer than `size` if an error came after them
+ *  \retval -EBADF   the file was not opened with SP_FILE_WRITE
+ *  \retval -EFBIG   beyond 2^44 bytes, or what the file system permits
+ *  \retval -ENOSPC, -EDQUOT, -EIO  and others of write(2), at the server */
+SP_EXPORT int64_t sp_file_write(struct sp_files *files, uint32_t file, uint64_t offset,
+                                const void *buffer, size_t size, struct sp_error *error);
+
+/** Bring what was written to a file before, by anybody, to its device, as fsync(2) at the server:
+ *  when this returns 0 it survives a crash of the server's machine. Without it, it survives the end
+ *  of this task and of the server only. That a file that was made is found again by its name is not
+ *  promised.
+ *  \retval -EIO   it could not be written; what the file holds is unknown
+ *  \retval -EBUSY  another sp_file_sync of this connection is not over */
+SP_EXPORT int sp_file_sync(struct sp_files *files, uint32_t file, struct sp_error *error);
 
 #ifdef __cplusplus
 }

@@ -77,6 +77,23 @@ static void forget(struct cache *cache, struct chunk *chunk)
     chunk->state = CHUNK_EMPTY;
 }
 
+/* A chunk holds what this key says. */
+static void hold(struct cache *cache, struct chunk *chunk, const struct chunk_key *key)
+{
+    check(chunk->state == CHUNK_EMPTY);
+    chunk->key = *key;
+    chunk->state = CHUNK_HELD;
+    chunk->next = *place_of(cache, key);
+    *place_of(cache, key) = chunk;
+}
+
+static void use(struct cache *cache, struct chunk *chunk)
+{
+    unlink_chunk(cache, chunk);
+    make_newest(cache, chunk);
+    check(cache->newest == chunk);
+}
+
 /* ---- Life ---- */
 
 int cache_init(struct cache *cache, struct sp_task *task, uint32_t pages, struct sp_error *error)
@@ -107,22 +124,31 @@ void cache_fini(struct cache *cache)
 
 /* ---- Frames ---- */
 
+/* Give a chunk's frames back for good. Returns how many. */
+static uint32_t give_back(struct cache *cache, struct chunk *chunk)
+{
+    long count =
+        sp_container_deallocate(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+
+    forget(cache, chunk);
+    chunk->framed = false;
+    check(count <= (long)CACHE_CHUNK);
+    return count > 0 ? (uint32_t)count : 0;
+}
+
 /* Give back the frames of a chunk other than this, the one unused for the longest time. False if
  * none has any. */
 static bool give_back_oldest(struct cache *cache, const struct chunk *but)
 {
-    for (struct chunk *chunk = cache->oldest; chunk != NULL; chunk = chunk->newer) {
-        if (chunk == but || chunk->state != CHUNK_HELD)
-            continue;
-        forget(cache, chunk);
-        return sp_container_deallocate(cache->task, cache->container, chunk->first, CACHE_CHUNK,
-                                       NULL) > 0;
-    }
+    check(but != NULL);
+    for (struct chunk *chunk = cache->oldest; chunk != NULL; chunk = chunk->newer)
+        if (chunk != but && chunk->framed && chunk->state != CHUNK_SOFT)
+            return give_back(cache, chunk) > 0;
     return false;
 }
 
 /* See that a chunk has frames, whose contents are dropped. Returns 0 or a negative errno. */
-static int take_frames(struct cache *cache, const struct chunk *chunk)
+static int take_frames(struct cache *cache, struct chunk *chunk)
 {
     long result;
 
@@ -131,6 +157,7 @@ static int take_frames(struct cache *cache, const struct chunk *chunk)
                                        SP_ALLOCATE_SQUASH | SP_ALLOCATE_EXTRA, NULL);
     while (result == -ENOMEM && give_back_oldest(cache, chunk));
     check(result < 0 || result == (long)CACHE_CHUNK);
+    chunk->framed = chunk->framed || result > 0;
     return result < 0 ? (int)result : 0;
 }
 
@@ -174,10 +201,10 @@ static bool recover(struct cache *cache, struct chunk *chunk)
     check(chunk->state == CHUNK_SOFT);
     if (recovered == (long)CACHE_CHUNK) {
         chunk->state = CHUNK_HELD;
+        chunk->framed = true;
         return true;
     }
-    (void)sp_container_deallocate(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
-    forget(cache, chunk);
+    (void)give_back(cache, chunk);
     return false;
 }
 
@@ -199,15 +226,56 @@ const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, 
         *errorp = read_chunk(cache, chunk, fill, arg);
         if (*errorp != 0)
             return NULL;
-        chunk->key = *key;
-        chunk->state = CHUNK_HELD;
-        chunk->next = *place_of(cache, key);
-        *place_of(cache, key) = chunk;
+        hold(cache, chunk, key);
     }
-    unlink_chunk(cache, chunk);
-    make_newest(cache, chunk);
+    use(cache, chunk);
     *errorp = 0;
     return chunk;
+}
+
+struct chunk *cache_begin(struct cache *cache, int *errorp)
+{
+    struct chunk *chunk = cache->oldest;
+
+    forget(cache, chunk);
+    *errorp = take_frames(cache, chunk);
+    check(chunk->state == CHUNK_EMPTY);
+    return *errorp == 0 ? chunk : NULL;
+}
+
+int cache_bytes(struct cache *cache, const struct chunk *chunk, uint32_t page, uint32_t pages,
+                char *buffer)
+{
+    void *address;
+    int result = sp_container_map(cache->task, cache->container, chunk->first + page, pages, 0,
+                                  &address, NULL);
+
+    check(page + pages <= CACHE_CHUNK);
+    if (result != 0)
+        return result;
+    memcpy(buffer, address, (size_t)pages * SP_PAGE_SIZE);
+    return sp_container_unmap(cache->task, address, NULL);
+}
+
+void cache_keep(struct cache *cache, struct chunk *chunk, const struct chunk_key *key,
+                uint32_t bytes)
+{
+    check(chunk->state == CHUNK_EMPTY && find(cache, key) == NULL);
+    chunk->bytes = bytes;
+    hold(cache, chunk, key);
+    use(cache, chunk);
+}
+
+void cache_drop(struct cache *cache, const struct chunk_key *key, bool whole)
+{
+    check(cache->chunks > 0);
+    for (uint32_t i = 0; i < cache->chunks; i++) {
+        const struct chunk_key *of = &cache->chunk[i].key;
+
+        if (of->inode == key->inode && of->device == key->device &&
+            (whole || of->number == key->number))
+            forget(cache, &cache->chunk[i]);
+    }
 }
 
 uint32_t cache_pages(const struct cache *cache)
@@ -215,9 +283,25 @@ uint32_t cache_pages(const struct cache *cache)
     uint32_t chunks = 0;
 
     for (uint32_t i = 0; i < cache->chunks; i++)
-        chunks += cache->chunk[i].state == CHUNK_HELD;
+        chunks += cache->chunk[i].framed;
     check(chunks <= cache->chunks);
     return chunks * CACHE_CHUNK;
+}
+
+/* Release a chunk softly, or what holds nothing for good. Returns how many frames that gives. */
+static uint32_t release(struct cache *cache, struct chunk *chunk)
+{
+    long count;
+
+    check(chunk->framed);
+    if (chunk->state == CHUNK_EMPTY)
+        return give_back(cache, chunk);
+    count = sp_container_release(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+    if (count <= 0)
+        return 0;
+    chunk->state = CHUNK_SOFT;
+    chunk->framed = false;
+    return (uint32_t)count;
 }
 
 void cache_shrink(struct cache *cache, uint32_t frames)
@@ -225,17 +309,8 @@ void cache_shrink(struct cache *cache, uint32_t frames)
     uint32_t released = 0;
 
     for (struct chunk *chunk = cache->oldest; chunk != NULL && released < frames;
-         chunk = chunk->newer) {
-        long count;
-
-        if (chunk->state != CHUNK_HELD)
-            continue;
-        count =
-            sp_container_release(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
-        if (count <= 0)
-            continue;
-        chunk->state = CHUNK_SOFT;
-        released += (uint32_t)count;
-    }
+         chunk = chunk->newer)
+        if (chunk->framed)
+            released += release(cache, chunk);
     check(released <= cache->chunks * CACHE_CHUNK);
 }

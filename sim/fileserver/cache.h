@@ -13,6 +13,7 @@
 #ifndef FILESERVER_CACHE_H
 #define FILESERVER_CACHE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <selfpage/container.h>
@@ -39,6 +40,7 @@ struct chunk {
     uint32_t first; /* slot */
     uint32_t bytes; /* of the file in it */
     enum chunk_state state;
+    bool framed;         /* its slots have frames, also if it is EMPTY */
     struct chunk *newer; /* used after this one; NULL: the newest */
     struct chunk *older;
     struct chunk *next; /* of the same hash */
@@ -71,6 +73,21 @@ void cache_fini(struct cache *cache);
  * if there is none: -ENOMEM: physmem has no frame for it now. Valid until the next call. */
 const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, cache_fill *fill,
                               void *arg, int *errorp);
+
+/* A chunk that holds nothing yet, with frames, for contents that come from a client: as cache_get. It
+ * is cache_keep that makes it one of a file. */
+struct chunk *cache_begin(struct cache *cache, int *errorp);
+
+/* The bytes of pages of a chunk. Returns 0 or a negative errno. */
+int cache_bytes(struct cache *cache, const struct chunk *chunk, uint32_t page, uint32_t pages,
+                char *buffer);
+
+/* The chunk holds so many bytes of a file from now on. */
+void cache_keep(struct cache *cache, struct chunk *chunk, const struct chunk_key *key,
+                uint32_t bytes);
+
+/* What the cache holds of a file is not true any more: of chunk key->number, or of all (`whole`). */
+void cache_drop(struct cache *cache, const struct chunk_key *key, bool whole);
 
 /* Pages that have frames now. */
 uint32_t cache_pages(const struct cache *cache);

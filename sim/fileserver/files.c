@@ -3,28 +3,21 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "beneath.h"
 
 #define CHUNK_BYTES ((size_t)CACHE_CHUNK * SP_PAGE_SIZE)
 
 /* A directory whose list is longer cannot be opened. */
 #define LIST_MOST (UINT64_C(4) << 20)
 
-static int open_below(int root, const char *path)
-{
-    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    long fd = syscall(SYS_openat2, root, path[0] == '\0' ? "." : path, &how, sizeof(how));
-
-    return fd < 0 ? -errno : (int)fd;
-}
+/* New files may be read and written by all whom the umask permits. */
+#define MODE 0666u
 
 static uint64_t changed_ns(const struct stat *info)
 {
@@ -89,14 +82,28 @@ static int list_directory(struct file *file, int fd)
     return result;
 }
 
-int files_open(int root, const char *path, struct file *file)
+/* The flags of open(2) for those of the protocol. O_TRUNC is not among them: what is no regular file
+ * is left alone. */
+static int flags_of(unsigned flags)
+{
+    int result = O_NONBLOCK | O_NOCTTY | ((flags & WIRE_FILE_WRITING) != 0 ? O_RDWR : O_RDONLY);
+
+    check((flags & ~(WIRE_FILE_OPEN_FLAGS - 1)) == 0);
+    if ((flags & WIRE_FILE_CREATE) != 0)
+        result |= O_CREAT;
+    if ((flags & WIRE_FILE_EXCLUSIVE) != 0)
+        result |= O_EXCL;
+    return result;
+}
+
+int files_open(int root, const char *path, unsigned flags, struct file *file)
 {
     static uint64_t lists; /* the key of a list is its own: it is read once */
     struct stat info;
     int result = 0;
-    int fd = open_below(root, path);
+    int fd = beneath_open(root, path, flags_of(flags), (flags & WIRE_FILE_CREATE) != 0 ? MODE : 0);
 
-    *file = (struct file){.fd = -1};
+    *file = (struct file){.fd = -1, .writable = (flags & WIRE_FILE_WRITING) != 0};
     if (fd < 0)
         return fd;
     if (fstat(fd, &info) != 0)
@@ -109,6 +116,8 @@ int files_open(int root, const char *path, struct file *file)
         return result;
     } else if (!S_ISREG(info.st_mode))
         result = -EOPNOTSUPP;
+    else if ((flags & WIRE_FILE_TRUNCATE) != 0 && (ftruncate(fd, 0) != 0 || fstat(fd, &info) != 0))
+        result = -errno;
     if (result != 0) {
         close(fd);
         return result;
@@ -166,5 +175,26 @@ int64_t files_read(const struct file *file, uint64_t number, char *buffer)
         done += (size_t)got;
     }
     check(done <= wanted);
+    return (int64_t)done;
+}
+
+int64_t files_write(const struct file *file, uint64_t offset, const char *bytes, size_t count)
+{
+    size_t done = 0;
+
+    if (!file->writable)
+        return -EBADF;
+    while (done < count) {
+        ssize_t put = pwrite(file->fd, bytes + done, count - done, (off_t)(offset + done));
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && done == 0)
+            return -errno;
+        if (put <= 0)
+            break; /* the next write says why */
+        done += (size_t)put;
+    }
+    check(done <= count);
     return (int64_t)done;
 }

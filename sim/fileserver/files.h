@@ -6,20 +6,22 @@
 #include <stdint.h>
 
 #include "cache.h"
+#include "wire/schema.h"
 
 /* A regular file; or a directory, whose contents are a list: for each entry a letter (f: a file, d:
  * a directory, o: anything else, also a link), its name, and a NUL. */
 struct file {
     int fd; /* -1: a directory */
+    bool writable;
     char *list;
     uint64_t size;
     struct chunk_key key; /* of its first chunk */
 };
 
-/* Open what a path names below the directory `root`; no link or ".." leads out of there. Returns 0
- * or a negative errno:
- * -EOPNOTSUPP if it is neither a file nor a directory. */
-int files_open(int root, const char *path, struct file *file);
+/* Open what a path names below the directory `root` with flags WIRE_FILE_*; no link or ".." leads
+ * out of there. Returns 0 or a negative errno: of open(2); -EXDEV: it leads out; -EOPNOTSUPP: it is
+ * neither a file nor a directory. */
+int files_open(int root, const char *path, unsigned flags, struct file *file);
 void files_close(struct file *file);
 
 /* Look again at what the file is now: its size, and the key. Returns 0 or a negative errno. */
@@ -27,5 +29,9 @@ int files_look(struct file *file);
 
 /* Read a chunk of it: see cache_fill. */
 int64_t files_read(const struct file *file, uint64_t number, char *buffer);
+
+/* Write bytes to it. Returns how many, fewer if the device is full or a limit is met, or a negative
+ * errno. */
+int64_t files_write(const struct file *file, uint64_t offset, const char *bytes, size_t count);
 
 #endif

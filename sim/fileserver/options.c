@@ -10,12 +10,14 @@
 
 static const char about[] =
     "Serves the files of a directory to tasks, in memory that the tasks pay for: a task gives it a\n"
-    "container by a weak reference, and it copies what is read there, logically, from its page cache.\n";
+    "container by a weak reference, and it copies what is read there, logically, from its page cache,\n"
+    "and what is written from there.\n";
 
 static const char notes[] =
     "It is a task of physmem, and takes extra frames for its cache. When they are recalled it releases\n"
     "pages softly, and has them again while nobody else needed the frames. Whoever can connect to the\n"
-    "socket can read what this program can read below DIR: it leads out of there by no name or link.\n"
+    "socket can read what this program can read below DIR, and write and make what it can, unless\n"
+    "--read-only is said: it leads out of there by no name or link.\n"
     "SIGTERM and SIGINT end the server cleanly.\n";
 
 #define FIELD(name) offsetof(struct fileserver_options, name)
@@ -29,6 +31,7 @@ static const struct option_row rows[] = {
      .help = "contracts to propose (default: SELFPAGE_CONTRACT, else extra frames for the cache)"},
     {"cache", OPTION_U32, FIELD(cache), CACHE_CHUNK, CACHE_PAGES_MAX, .value = "N",
      .help = "pages of the cache at most (default: 1024)"},
+    {"read-only", OPTION_FLAG, FIELD(read_only), .help = "let nobody write files or make them"},
     {"ready-fd", OPTION_INT, FIELD(ready_fd), 0, INT_MAX, .value = "FD",
      .help = "write one byte to FD, and close it, once the server listens"},
     {"verbose", OPTION_FLAG, FIELD(verbose),

@@ -13,6 +13,7 @@ struct fileserver_options {
     const char *physmem;  /* NULL: SELFPAGE_PHYSMEM */
     const char *contract; /* NULL: SELFPAGE_CONTRACT, or one for the cache */
     uint32_t cache;       /* pages */
+    bool read_only;
     int ready_fd;
     bool verbose;
 };

@@ -4,8 +4,11 @@
  * A READ: the client has shared a container with this task (FILE_BUFFER). The server locks it,
  * copies a chunk of its cache to it logically, unlocks it, and compares the version that it finds
  * with the one that it must find: what the client did in between fails the client's read. Nothing
- * is mapped that a client can reach, and nothing of a client is ever read; a client that dies,
- * hangs or lies harms only itself.
+ * is mapped that a client can write; a client that dies, hangs or lies harms only itself.
+ *
+ * A WRITE: the client has filled its container. The server locks it, copies from it logically to its
+ * cache, unlocks it and compares the version. What it has then nobody can change any more: it goes
+ * to the file, and whole pages of it stay in the cache.
  *
  * What physmem is asked is waited for: physmem waits for no task, and the lock here takes no rights
  * away. */
@@ -29,12 +32,15 @@
 /* Of these, directories, whose lists lie in the server's memory. */
 #define SESSION_LISTS 4u
 
+struct syncing; /* syncing.c */
+
 /* One client; connection->user. */
 struct session {
     sp_container container; /* where it wants what it reads; 0: it has not said yet */
     uint32_t slots;
     bool greeted;
-    bool observer; /* it reads counters, and nothing else */
+    bool observer;           /* it reads counters, and nothing else */
+    struct syncing *syncing; /* a file of its that is being brought to the device, or NULL */
     struct {
         bool open;
         struct file file;
@@ -57,6 +63,11 @@ struct service {
     uv_async_t shrink;
     bool started; /* the handle above exists */
 };
+
+static inline struct service *service_of(const struct connection *connection)
+{
+    return connection->server->user;
+}
 
 /* Start on `loop`. Returns 0, or a negative errno with a text; run the loop and call service_fini
  * in both cases. */

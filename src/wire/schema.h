@@ -207,6 +207,13 @@
 #define WIRE_ALLOCATE_ZERO    8u /* contents must be zeros */
 #define WIRE_ALLOCATE_FLAGS   16u
 
+/* FILE_OPEN_AS.flags; without WRITING none of the others is legal. */
+#define WIRE_FILE_WRITING    1u /* the file will be written, or read */
+#define WIRE_FILE_CREATE     2u /* make it if it is not there */
+#define WIRE_FILE_EXCLUSIVE  4u /* with CREATE: EEXIST if it is there */
+#define WIRE_FILE_TRUNCATE   8u /* it is empty then */
+#define WIRE_FILE_OPEN_FLAGS 16u
+
 /* FIELDS. F(type, name): a number. E(name, LIST): a u8, one of an enumeration. S(name, size): a
  * string. L(element, name, limit): a list. A field has one meaning. */
 
@@ -385,9 +392,16 @@
 #define WIRE_FILE_BUFFER_FIELDS(F, E, S, L)       F(u32, container) F(u64, token)
 /* 16 pages of the file from `page`, a multiple of 16, to as many slots from `slot`. */
 #define WIRE_FILE_READ_FIELDS(F, E, S, L)         F(u32, file) F(u32, page) F(u32, slot)
-/* So many bytes of the file came; its size is now. */
+/* So many bytes of the file came, or went; its size is now. */
 #define WIRE_FILE_DATA_FIELDS(F, E, S, L)         F(u32, bytes) F(u64, size)
 #define WIRE_FILE_CLOSE_FIELDS(F, E, S, L)        F(u32, file)
+#define WIRE_FILE_OPEN_AS_FIELDS(F, E, S, L)                                                       \
+    F(u32, bytes) F(u8, flags) L(number, path, WIRE_PATH_WORDS)
+/* Bytes `first` to first + bytes - 1 of 16 slots from `slot` to the same place in 16 pages of the file from
+ * `page`, a multiple of 16. */
+#define WIRE_FILE_WRITE_FIELDS(F, E, S, L)                                                         \
+    F(u32, file) F(u32, page) F(u32, slot) F(u32, first) F(u32, bytes)
+#define WIRE_FILE_SYNC_FIELDS(F, E, S, L)         F(u32, file)
 #define WIRE_FILES_STATUS_FIELDS(F, E, S, L)      SP_FILESERVER_STATUS(F, E)
 
 /* WHO SENDS A MESSAGE. Bits. A server closes a connection over which anything else comes. */
@@ -502,6 +516,9 @@
     X(FILE_DATA, file_data, 124, 0, FILES, WIRE_FILE_DATA_FIELDS)                                  \
     X(FILE_CLOSE, file_close, 125, 0, FILER, WIRE_FILE_CLOSE_FIELDS)   /* -> DONE */               \
     X(FILES_STATUS, files_status, 126, 0, FILES, WIRE_FILES_STATUS_FIELDS)                         \
+    X(FILE_OPEN_AS, file_open_as, 127, 0, FILER, WIRE_FILE_OPEN_AS_FIELDS) /* -> FILE_OPENED */    \
+    X(FILE_WRITE, file_write, 128, 0, FILER, WIRE_FILE_WRITE_FIELDS)   /* -> FILE_DATA */          \
+    X(FILE_SYNC, file_sync, 129, 0, FILER, WIRE_FILE_SYNC_FIELDS)      /* -> DONE */               \
     X(CHANGED, changed, 100, 0, PHYSMEM, WIRE_CHANGED_FIELDS)                                      \
     X(WARNED, warned, 101, 0, PHYSMEM, WIRE_WARNED_FIELDS)                                         \
     X(REPOSSESSED, repossessed, 102, 0, PHYSMEM, WIRE_REPOSSESSED_FIELDS)                          \

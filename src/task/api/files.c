@@ -44,7 +44,7 @@ static int ask(struct sp_files *files, struct wire_message *request, enum wire_t
 static int give_buffer(struct sp_files *files, uint32_t server, struct sp_error *error)
 {
     const struct sp_share_options options = {
-        .task = server, .rights = SP_SHARE_WRITE, .lock_ns = LOCK_NS};
+        .task = server, .rights = SP_SHARE_READ | SP_SHARE_WRITE, .lock_ns = LOCK_NS};
     struct wire_message message = {.type = WIRE_FILE_BUFFER};
     struct wire_message reply;
     struct sp_share share;
@@ -114,27 +114,63 @@ void sp_files_disconnect(struct sp_files **filesp)
 
 /* ---- Files ---- */
 
-int sp_file_open(struct sp_files *files, const char *path, struct sp_file_info *infop,
-                 struct sp_error *error)
+/* Put a path into words of the protocol. Returns how many bytes it has, or a negative errno. */
+static int put_path(struct wire_number *words, uint16_t *countp, const char *path,
+                    struct sp_error *error)
 {
-    struct wire_message message = {.type = WIRE_FILE_OPEN};
-    struct wire_message reply;
     size_t bytes = strlen(path);
-    int result;
 
     if (bytes > SP_FILE_PATH_MAX)
         return error_set(error, ENAMETOOLONG, "a path of %zu bytes", bytes);
-    message.file_open.bytes = (uint32_t)bytes;
-    message.file_open.path_count = (uint16_t)((bytes + 3) / 4);
+    *countp = (uint16_t)((bytes + 3) / 4);
     for (size_t i = 0; i < bytes; i++)
-        message.file_open.path[i / 4].value |= (uint32_t)(unsigned char)path[i] << i % 4 * 8;
-    check(message.file_open.path_count <= WIRE_PATH_WORDS);
-    result = ask(files, &message, WIRE_FILE_OPENED, &reply, error);
+        words[i / 4].value |= (uint32_t)(unsigned char)path[i] << i % 4 * 8;
+    check(*countp <= WIRE_PATH_WORDS);
+    return (int)bytes;
+}
+
+/* Ask for a file to be opened. */
+static int ask_open(struct sp_files *files, struct wire_message *message,
+                    struct sp_file_info *infop, struct sp_error *error)
+{
+    struct wire_message reply;
+    int result = ask(files, message, WIRE_FILE_OPENED, &reply, error);
+
+    check(infop != NULL);
     if (result == 0)
         *infop = (struct sp_file_info){.file = reply.file_opened.file,
                                        .form = (enum sp_file_form)reply.file_opened.form,
                                        .size = reply.file_opened.size};
     return result;
+}
+
+int sp_file_open(struct sp_files *files, const char *path, struct sp_file_info *infop,
+                 struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_FILE_OPEN};
+    int bytes = put_path(message.file_open.path, &message.file_open.path_count, path, error);
+
+    check(path != NULL);
+    if (bytes < 0)
+        return bytes;
+    message.file_open.bytes = (uint32_t)bytes;
+    return ask_open(files, &message, infop, error);
+}
+
+int sp_file_open_as(struct sp_files *files, const char *path, unsigned flags,
+                    struct sp_file_info *infop, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_FILE_OPEN_AS};
+    int bytes = put_path(message.file_open_as.path, &message.file_open_as.path_count, path, error);
+
+    check(path != NULL);
+    if (bytes < 0)
+        return bytes;
+    if (flags >= WIRE_FILE_OPEN_FLAGS)
+        return error_set(error, EINVAL, "flags %#x to open a file do not exist", flags);
+    message.file_open_as.bytes = (uint32_t)bytes;
+    message.file_open_as.flags = (uint8_t)flags;
+    return ask_open(files, &message, infop, error);
 }
 
 int sp_file_close(struct sp_files *files, uint32_t file, struct sp_error *error)
@@ -199,4 +235,91 @@ int64_t sp_file_read(struct sp_files *files, uint32_t file, uint64_t offset, voi
     }
     check(done <= size);
     return (int64_t)done;
+}
+
+/* ---- Writing ---- */
+
+_Static_assert(SP_FILE_WRITE == WIRE_FILE_WRITING && SP_FILE_CREATE == WIRE_FILE_CREATE &&
+                   SP_FILE_EXCLUSIVE == WIRE_FILE_EXCLUSIVE &&
+                   SP_FILE_TRUNCATE == WIRE_FILE_TRUNCATE,
+               "the same flags");
+
+/* Put bytes into the buffer, from byte `first` of it on, in fresh frames: those that are there may
+ * be shared with the server's cache. What lies beside them on their pages is zeros, since the
+ * server could look at it. */
+static int put_bytes(struct sp_files *files, size_t first, const void *bytes, size_t count,
+                     struct sp_error *error)
+{
+    uint32_t page = (uint32_t)(first / SP_PAGE_SIZE);
+    uint32_t pages = (uint32_t)((first + count + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE) - page;
+    size_t before = first % SP_PAGE_SIZE;
+    void *address;
+    long allocated =
+        sp_container_allocate(files->task, files->buffer, page, pages, SP_ALLOCATE_SQUASH, error);
+    int result;
+
+    check(count > 0 && first + count <= BUFFER_BYTES);
+    if (allocated < 0)
+        return (int)allocated;
+    result =
+        sp_container_map(files->task, files->buffer, page, pages, SP_MAP_WRITE, &address, error);
+    if (result != 0)
+        return result;
+    memset(address, 0, before);
+    memcpy((char *)address + before, bytes, count);
+    memset((char *)address + before + count, 0, pages * SP_PAGE_SIZE - before - count);
+    return sp_container_unmap(files->task, address, error);
+}
+
+/* Have the server write some bytes of the buffer. Returns how many it wrote. */
+static int64_t ask_write(struct sp_files *files, uint32_t file, uint64_t offset, size_t count,
+                         struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_FILE_WRITE};
+    struct wire_message reply;
+    uint32_t first = (uint32_t)(offset % BUFFER_BYTES);
+    int result;
+
+    check(first + count <= BUFFER_BYTES);
+    message.file_write.file = file;
+    message.file_write.page = (uint32_t)((offset - first) / SP_PAGE_SIZE);
+    message.file_write.first = first;
+    message.file_write.bytes = (uint32_t)count;
+    result = ask(files, &message, WIRE_FILE_DATA, &reply, error);
+    if (result == 0 && (reply.file_data.bytes > count || reply.file_data.bytes == 0))
+        result = error_set(error, EPROTO, "the file server wrote %u bytes of %zu",
+                           reply.file_data.bytes, count);
+    return result != 0 ? result : (int64_t)reply.file_data.bytes;
+}
+
+int64_t sp_file_write(struct sp_files *files, uint32_t file, uint64_t offset, const void *buffer,
+                      size_t size, struct sp_error *error)
+{
+    size_t done = 0;
+
+    if (offset >= OFFSET_END || size > OFFSET_END - offset)
+        return error_set(error, EFBIG, "byte %llu of a file", (unsigned long long)offset);
+    while (done < size) {
+        size_t first = (size_t)((offset + done) % BUFFER_BYTES);
+        size_t count = BUFFER_BYTES - first < size - done ? BUFFER_BYTES - first : size - done;
+        int64_t result = put_bytes(files, first, (const char *)buffer + done, count, error);
+
+        if (result == 0)
+            result = ask_write(files, file, offset + done, count, error);
+        if (result < 0)
+            return done > 0 ? (int64_t)done : result;
+        done += (size_t)result;
+    }
+    check(done == size);
+    return (int64_t)done;
+}
+
+int sp_file_sync(struct sp_files *files, uint32_t file, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_FILE_SYNC};
+    struct wire_message reply;
+
+    message.file_sync.file = file;
+    check(files->buffer != 0);
+    return ask(files, &message, WIRE_DONE, &reply, error);
 }

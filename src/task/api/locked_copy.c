@@ -47,6 +47,7 @@ static int exchange(struct sp_task *task, struct locked *locked)
     struct channel_batch batch = {.size = 0};
     int result = 0;
 
+    check(locked->message[LOCK].type == WIRE_LOCK);
     for (unsigned i = 0; i < STEPS; i++) {
         channel_expect(&task->physmem, &locked->call[i], &locked->message[i], &locked->message[i]);
         channel_add(&batch, &locked->message[i]);

@@ -18,201 +18,15 @@
 
 #include "awaiting.h"
 #include "live.h"
+#include "stage.h"
 #include "wire_client.h"
-
-#define PAGE  ((size_t)SP_PAGE_SIZE)
-#define PAGES 40u /* of the large file */
-
-/* Times that physmem is asked for something that must come about soon. */
-#define LOOKS 100000u
-
-struct stage {
-    struct sp_testing *fixture;
-    struct sp_testing_task *server;
-    char root[256];
-    char socket[256];
-};
-
-/* ---- A server with some files ---- */
-
-static void write_file(const struct stage *stage, const char *name, const void *bytes, size_t size)
-{
-    char path[512];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s", stage->root, name);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void write_text(const struct stage *stage, const char *name, const char *text)
-{
-    write_file(stage, name, text, strlen(text));
-}
-
-static void make_directory(const struct stage *stage, const char *name)
-{
-    char path[512];
-
-    snprintf(path, sizeof(path), "%s/%s", stage->root, name);
-    assert_int_equal(mkdir(path, 0777), 0);
-}
-
-static void make_link(const struct stage *stage, const char *to, const char *name)
-{
-    char path[512];
-
-    snprintf(path, sizeof(path), "%s/%s", stage->root, name);
-    assert_int_equal(symlink(to, path), 0);
-}
-
-/* The byte of the large file at a place. */
-static char byte_of(size_t offset)
-{
-    return offset % 64 == 63 ? '\n' : (char)('a' + (offset / PAGE * 7 + offset) % 26);
-}
-
-static void make_files(const struct stage *stage)
-{
-    static char large[PAGES * 4096 - 100];
-    static char late[200000];
-
-    for (size_t i = 0; i < sizeof(large); i++)
-        large[i] = byte_of(i);
-    memset(late, '\n', sizeof(late));
-    memcpy(late + 10, "foo", 3);
-    memcpy(late + 98304 + 10, "foo", 3);
-    late[150000] = '\0';
-    make_directory(stage, "d");
-    make_directory(stage, "d/e");
-    make_directory(stage, "empty");
-    write_file(stage, "large", large, sizeof(large));
-    write_file(stage, "d/late", late, sizeof(late));
-    write_file(stage, "d/binary", "x\0foo\nfoo\n", 10);
-    write_text(stage, "x", "a\nfoo bar\n\nfoo");
-    write_text(stage, "d/e/y z", "zfoo\nZ\xc3\xa9 foo\n");
-    write_text(stage, "d/e/\xc3\xa9", "one foo two\nthree\n");
-    write_text(stage, "nothing", "");
-    make_link(stage, "../x", "d/link");
-    make_link(stage, "/etc", "out");
-}
-
-/* Whether somebody listens there. */
-static bool is_listening(const struct stage *stage)
-{
-    struct wire_client client;
-    bool listening =
-        wire_client_open(&client, stage->socket, WIRE_ROLE_TASK, 0, 0, "probe", NULL) == 0;
-
-    if (listening)
-        wire_client_close(&client);
-    return listening;
-}
-
-static void start_server(struct stage *stage, const char *contract, const char *cache)
-{
-    const char *argv[] = {
-        "selfpage-fileserver", "--socket", stage->socket, "--root", stage->root, "--cache", cache,
-        "--verbose",           NULL};
-    struct sp_error error;
-
-    if (sp_testing_begin_program(stage->fixture, "files", contract, NULL, argv, &stage->server,
-                                 &error) != 0)
-        fail_msg("%s", error.text);
-    AWAIT(stage->server, is_listening(stage));
-}
-
-static int setup_with(void **state, uint32_t frames)
-{
-    const struct sp_testing_options options = {.physmem_frames = frames,
-                                               .swap_slots = SP_TESTING_NO_SWAP};
-    static struct stage stage;
-    struct sp_error error;
-
-    memset(&stage, 0, sizeof(stage));
-    if (sp_testing_start(&stage.fixture, &options, &error) != 0) {
-        print_error("%s\n", error.text);
-        return -1;
-    }
-    snprintf(stage.root, sizeof(stage.root), "%s/root", sp_testing_directory(stage.fixture));
-    snprintf(stage.socket, sizeof(stage.socket), "%s/files", sp_testing_directory(stage.fixture));
-    if (mkdir(stage.root, 0777) != 0 || setenv("SELFPAGE_FILES", stage.socket, 1) != 0)
-        return -1;
-    make_files(&stage);
-    start_server(&stage, "extra=256,min=16,drop=60s", "256");
-    *state = &stage;
-    return 0;
-}
-
-static int setup(void **state)
-{
-    return setup_with(state, 1024);
-}
-
-/* The server ends well, and every frame is back. */
-static int teardown(void **state)
-{
-    struct stage *stage = *state;
-    struct sp_testing_physmem status = {.frames = 1};
-    struct sp_testing_result result;
-
-    kill(sp_testing_task_pid(stage->server), SIGTERM);
-    sp_testing_wait(&stage->server, &result);
-    if (result.exit_status != 0)
-        print_error("the file server ended with %d: %s\n", result.exit_status, result.output);
-    /* Physmem may not have noticed yet that the task is gone. */
-    for (unsigned i = 0; i < LOOKS && status.free != status.frames; i++)
-        if (sp_testing_physmem_status(stage->fixture, &status, NULL) != 0)
-            return -1;
-    if (status.free != status.frames || status.breaches != 0) {
-        print_error("%u of %u frames are free, %u breaches\n", status.free, status.frames,
-                    (unsigned)status.breaches);
-        result.exit_status = 1;
-    }
-    return sp_testing_stop(&stage->fixture, NULL) != 0 || result.exit_status != 0 ? -1 : 0;
-}
-
-static struct sp_testing_task *begin(const struct stage *stage, const char *name,
-                                     int (*function)(void *), void *arg)
-{
-    struct sp_testing_task *task;
-    struct sp_error error;
-
-    if (sp_testing_begin(stage->fixture, name, "guaranteed=24", NULL, function, arg, &task,
-                         &error) != 0)
-        fail_msg("%s", error.text);
-    return task;
-}
-
-static void expect_success(struct sp_testing_task *task)
-{
-    struct sp_testing_result result;
-
-    sp_testing_wait(&task, &result);
-    if (result.exit_status != 0)
-        fail_msg("ended with %d: %s", result.exit_status, result.output);
-}
-
-static struct sp_files *connect_or_exit(struct sp_task *task)
-{
-    struct sp_error error = {0};
-    struct sp_files *files;
-
-    if (sp_files_connect(task, NULL, &files, &error) != 0) {
-        fprintf(stderr, "connect: %s\n", error.text);
-        exit(1);
-    }
-    return files;
-}
 
 /* ---- Reading ---- */
 
 static int read_large(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
-    struct sp_files *files = connect_or_exit(task);
+    struct sp_files *files = stage_connect(task);
     struct sp_file_info info;
     struct sp_error error;
     static char bytes[PAGES * 4096];
@@ -223,11 +37,11 @@ static int read_large(void *arg)
     CHECK(info.form == SP_FILE_REGULAR && info.size == size);
     CHECK(sp_file_read(files, info.file, 0, bytes, sizeof(bytes), NULL) == (int64_t)size);
     for (size_t i = 0; i < size; i++)
-        CHECK(bytes[i] == byte_of(i));
+        CHECK(bytes[i] == stage_byte(i));
     CHECK(sp_file_read(files, info.file, 70000, bytes, 9, NULL) == 9);
-    CHECK(bytes[0] == byte_of(70000) && bytes[8] == byte_of(70008));
+    CHECK(bytes[0] == stage_byte(70000) && bytes[8] == stage_byte(70008));
     CHECK(sp_file_read(files, info.file, 65530, bytes, 12, NULL) == 12);
-    CHECK(bytes[5] == byte_of(65535) && bytes[6] == byte_of(65536));
+    CHECK(bytes[5] == stage_byte(65535) && bytes[6] == stage_byte(65536));
     CHECK(sp_file_read(files, info.file, size, bytes, 9, NULL) == 0);
     CHECK(sp_file_read(files, info.file, size - 2, bytes, 9, NULL) == 2);
     CHECK(sp_file_read(files, info.file, UINT64_C(1) << 43, bytes, 9, NULL) == 0);
@@ -246,9 +60,9 @@ static void test_ten_tasks_that_read_one_file_hold_its_pages_once(void **state)
     struct sp_testing_physmem status;
 
     for (unsigned i = 0; i < 10; i++)
-        task[i] = begin(stage, "reader", read_large, NULL);
+        task[i] = stage_begin(stage, "reader", read_large, NULL);
     for (unsigned i = 0; i < 10; i++)
-        expect_success(task[i]);
+        stage_expect_success(task[i]);
     assert_int_equal(sp_testing_physmem_status(stage->fixture, &status, NULL), 0);
     /* Bytes were moved once, into the cache's clean extents. */
     assert_int_equal(status.moved, PAGES);
@@ -266,7 +80,7 @@ static void read_64k(struct sp_files *files, uint32_t file)
     static char bytes[65536];
 
     CHECK(sp_file_read(files, file, 65536, bytes, sizeof(bytes), NULL) == sizeof(bytes));
-    CHECK(bytes[0] == byte_of(65536) && bytes[65535] == byte_of(2 * 65536 - 1));
+    CHECK(bytes[0] == stage_byte(65536) && bytes[65535] == stage_byte(2 * 65536 - 1));
 }
 
 /* What physmem, and the file server, have counted. */
@@ -288,7 +102,7 @@ static int count_round_trips(void *arg)
     const struct stage *stage = arg;
     const char *path = getenv("SELFPAGE_PHYSMEM");
     struct sp_task *task = attach_or_exit(NULL);
-    struct sp_files *files = connect_or_exit(task);
+    struct sp_files *files = stage_connect(task);
     struct wire_client physmem, server;
     struct wire_message before[2], after[2];
     struct sp_file_info info;
@@ -319,7 +133,7 @@ static int count_round_trips(void *arg)
 
 static void test_a_cached_read_of_64_kib_takes_four_round_trips(void **state)
 {
-    expect_success(begin(*state, "counter", count_round_trips, *state));
+    stage_expect_success(stage_begin(*state, "counter", count_round_trips, *state));
 }
 
 /* ---- Names ---- */
@@ -327,7 +141,7 @@ static void test_a_cached_read_of_64_kib_takes_four_round_trips(void **state)
 static int open_what_cannot_be(void *arg)
 {
     struct sp_task *task = attach_or_exit(NULL);
-    struct sp_files *files = connect_or_exit(task);
+    struct sp_files *files = stage_connect(task);
     static char name[2000];
     struct sp_file_info info;
     struct sp_error error;
@@ -353,14 +167,14 @@ static int open_what_cannot_be(void *arg)
 
 static void test_no_name_leads_out_of_the_root(void **state)
 {
-    expect_success(begin(*state, "escaper", open_what_cannot_be, NULL));
+    stage_expect_success(stage_begin(*state, "escaper", open_what_cannot_be, NULL));
 }
 
 static int read_twice(void *arg)
 {
     const int *ends = arg;
     struct sp_task *task = attach_or_exit(NULL);
-    struct sp_files *files = connect_or_exit(task);
+    struct sp_files *files = stage_connect(task);
     struct sp_file_info info;
     char bytes[16] = "";
 
@@ -382,12 +196,12 @@ static void test_a_file_that_has_changed_is_read_again(void **state)
 
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(pipe(ends + 2), 0);
-    task = begin(stage, "reader", read_twice, ends);
+    task = stage_begin(stage, "reader", read_twice, ends);
     close(ends[1]);
     assert_int_equal(read(ends[0], &byte, 1), 1);
-    write_text(stage, "x", "new");
+    stage_write_text(stage, "x", "new");
     assert_int_equal(write(ends[3], "", 1), 1);
-    expect_success(task);
+    stage_expect_success(task);
     close(ends[0]);
     close(ends[2]);
     close(ends[3]);
@@ -407,7 +221,7 @@ static void test_the_cache_gives_its_frames_back_when_they_are_recalled(void **s
     struct sp_error error;
 
     for (unsigned round = 0; round < 3; round++) {
-        expect_success(begin(stage, "reader", read_large, NULL));
+        stage_expect_success(stage_begin(stage, "reader", read_large, NULL));
         assert_int_equal(sp_testing_task_status(stage->fixture, "files", &status, NULL), 0);
         assert_true(status.held >= 48);
         if (sp_testing_recall(stage->fixture, "files", 20, &error) != 0)
@@ -417,22 +231,10 @@ static void test_the_cache_gives_its_frames_back_when_they_are_recalled(void **s
         assert_true(status.soft >= 20);
     }
     assert_int_equal(status.recalls_missed, 0);
-    expect_success(begin(stage, "reader", read_large, NULL));
+    stage_expect_success(stage_begin(stage, "reader", read_large, NULL));
 }
 
 /* ---- grep ---- */
-
-/* What a shell prints. */
-static void run_shell(char *output, size_t room, const char *command)
-{
-    FILE *pipe = popen(command, "r");
-    size_t size;
-
-    assert_non_null(pipe);
-    size = fread(output, 1, room - 1, pipe);
-    output[size] = '\0';
-    assert_true(pclose(pipe) >= 0);
-}
 
 static void compare_grep(struct stage *stage, const char *pattern, const char *path,
                          const char *processes)
@@ -448,13 +250,13 @@ static void compare_grep(struct stage *stage, const char *pattern, const char *p
     snprintf(command, sizeof(command),
              "cd %s && LC_ALL=C grep -rnF '%s' '%s' 2>/dev/null | LC_ALL=C sort", stage->root,
              pattern, path);
-    run_shell(wanted, sizeof(wanted), command);
+    stage_shell(wanted, sizeof(wanted), command);
     if (sp_testing_run_program(stage->fixture, "guaranteed=24", NULL, argv, &result, &error) != 0)
         fail_msg("%s", error.text);
     if (result.exit_status > 1)
         fail_msg("grep ended with %d: %s", result.exit_status, result.output);
     snprintf(command, sizeof(command), "cat %s", file);
-    run_shell(got, sizeof(got), command);
+    stage_shell(got, sizeof(got), command);
     if (strcmp(wanted, got) != 0)
         fail_msg("'%s' in '%s':\n%s\ninstead of:\n%s", pattern, path, got, wanted);
 }
@@ -596,7 +398,7 @@ static void test_a_client_that_lies_fails_its_own_reads(void **state)
     assert_int_equal(wire_client_send(&raw.files, &message, -1), 0);
     assert_int_equal(wire_client_expect_end(&raw.files), 0);
     raw_close(&raw);
-    expect_success(begin(stage, "reader", read_large, NULL));
+    stage_expect_success(stage_begin(stage, "reader", read_large, NULL));
 }
 
 /* Clients that vanish, with the server in the middle of what they asked for. */
@@ -621,10 +423,10 @@ static void test_clients_that_vanish_take_nothing_with_them(void **state)
             wire_client_close(&raw.physmem);
         raw_close(&raw);
     }
-    expect_success(begin(stage, "reader", read_large, NULL));
+    stage_expect_success(stage_begin(stage, "reader", read_large, NULL));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, stage_setup, stage_teardown)
 
 int main(void)
 {

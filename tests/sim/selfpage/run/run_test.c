@@ -294,8 +294,6 @@ static void tasks_read_files_of_a_file_server(void **state)
 {
     const struct place *place = *state;
 
-    if (RUNNING_ON_VALGRIND) /* which has no openat2 */
-        skip();
     write_file(place, "files.yaml",
                HEAD "- name: grep\n  program: grep\n  contract: guaranteed=16\n"
                     "  arguments: [--processes, '2', --output, '${DIR}/found', define]\n"
