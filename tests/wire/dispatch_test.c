@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "os/extent.h"
-#include "random_message.h"
+#include "wire/random_message.h"
 #include "sample_message.h"
 #include "server_process.h"
 #include "wire_client.h"

@@ -10,7 +10,7 @@
 
 #include <valgrind/valgrind.h>
 
-#include "random_message.h"
+#include "wire/random_message.h"
 
 #define SEED 20261122
 

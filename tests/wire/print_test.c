@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "random_message.h"
+#include "wire/random_message.h"
 
 #define SEED 20261122
 

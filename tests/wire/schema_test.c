@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "random_message.h"
+#include "wire/random_message.h"
 #include "sample_message.h"
 
 #define PATH_SIZE 1024

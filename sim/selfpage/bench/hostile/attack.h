@@ -22,6 +22,8 @@ struct attack_target {
     unsigned strength;     /* 1: short; 10: in full */
     uid_t uid;             /* to run under; this process's own: no change */
     int leash;             /* read end of a pipe that closes when the attack is over */
+    uint64_t seed;         /* for attacks by chance */
+    uint64_t *variations; /* shared with the process that watches: what such an attack has played */
 };
 
 struct hostile_attack {
@@ -50,6 +52,10 @@ int shares_connections(const struct attack_target *target);
 int shares_extents(const struct attack_target *target);
 int shares_output(const struct attack_target *target);
 int shares_clients(const struct attack_target *target);
+
+/* ---- chance.c ---- */
+int chance_physmem(const struct attack_target *target);
+int chance_swap(const struct attack_target *target);
 
 /* ---- locks.c ---- */
 int locks_physmem(const struct attack_target *target);

@@ -1,14 +1,18 @@
 #include "selfpage/bench/hostile/bystander.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "os/clock.h"
 
 #define PAUSE_US    300 /* between two requests */
 #define PATIENCE_NS CLOCK_NS_PER_S
+
+#define THREADS_MOST 320u /* of a server */
 
 /* A frame within the guarantee, and back; a page to swap, and back. */
 static int ask_physmem(struct rogue *peer)
@@ -42,13 +46,16 @@ static int ask_swap(struct rogue *peer)
     return code;
 }
 
-/* How long the thread of an open schedstat has waited for processors so far. */
-static uint64_t delay_ns(int fd)
+/* How long the thread of a schedstat has waited for processors so far. */
+static uint64_t delay_ns(const char *path)
 {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     unsigned long long ran, waited = 0;
     char text[128];
-    ssize_t size = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
+    if (fd >= 0)
+        close(fd);
     if (size > 0) {
         text[size] = '\0';
         if (sscanf(text, "%llu %llu", &ran, &waited) != 2)
@@ -57,12 +64,62 @@ static uint64_t delay_ns(int fd)
     return waited;
 }
 
-static int server_schedstat(pid_t server)
-{
-    char path[64];
+/* How long each thread of the server has, and this one. */
+struct delays {
+    unsigned count;
+    long thread[THREADS_MOST];
+    uint64_t ns[THREADS_MOST];
+    uint64_t own_ns;
+};
 
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)server, (int)server);
-    return open(path, O_RDONLY | O_CLOEXEC);
+static void delays_read(struct delays *delays, pid_t server)
+{
+    char path[80];
+    struct dirent *entry;
+    DIR *directory;
+
+    delays->count = 0;
+    delays->own_ns = delay_ns("/proc/thread-self/schedstat");
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)server);
+    directory = opendir(path);
+    while (directory != NULL && delays->count < THREADS_MOST &&
+           (entry = readdir(directory)) != NULL) {
+        long thread = strtol(entry->d_name, NULL, 10);
+
+        if (thread <= 0)
+            continue;
+        snprintf(path, sizeof(path), "/proc/%d/task/%ld/schedstat", (int)server, thread);
+        delays->thread[delays->count] = thread;
+        delays->ns[delays->count++] = delay_ns(path);
+    }
+    if (directory != NULL)
+        closedir(directory);
+}
+
+/* What thread `at` of `after` has waited since `before`. */
+static uint64_t delay_since(const struct delays *before, const struct delays *after, unsigned at)
+{
+    for (unsigned i = 0; i < before->count; i++)
+        if (before->thread[i] == after->thread[at])
+            return after->ns[at] - before->ns[i];
+    return after->ns[at];
+}
+
+/* For how much of a wait there was no processor: for the bystander, the server's loop, or the thread of
+ * the server that waited longest, which may have done the work. */
+static uint64_t processor_ns(const struct delays *before, const struct delays *after, pid_t server)
+{
+    uint64_t loop_ns = 0, other_ns = 0;
+
+    for (unsigned i = 0; i < after->count; i++) {
+        uint64_t ns = delay_since(before, after, i);
+
+        if (after->thread[i] == server)
+            loop_ns = ns;
+        else if (ns > other_ns)
+            other_ns = ns;
+    }
+    return after->own_ns - before->own_ns + loop_ns + other_ns;
 }
 
 /* Note a wait of `waited_ns`, for `processor_ns` of which there was no processor. */
@@ -79,24 +136,25 @@ static void note(struct bystander *bystander, uint64_t waited_ns, uint64_t proce
 static void *main_of(void *arg)
 {
     struct bystander *bystander = arg;
-    int own = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-    int server = server_schedstat(bystander->server);
+    static struct delays before, after; /* there is one bystander at a time */
     int code = 0;
 
     while (code == 0 && !__atomic_load_n(&bystander->stop, __ATOMIC_ACQUIRE)) {
-        uint64_t delay_before_ns = delay_ns(own) + delay_ns(server);
-        uint64_t begun_ns = clock_now_ns(), waited_ns;
+        uint64_t begun_ns, waited_ns;
 
+        delays_read(&before, bystander->server);
+        begun_ns = clock_now_ns();
         __atomic_store_n(&bystander->asked_ns, begun_ns, __ATOMIC_RELEASE);
         code = bystander->on_swap ? ask_swap(&bystander->peer) : ask_physmem(&bystander->peer);
         waited_ns = clock_now_ns() - begun_ns;
-        note(bystander, waited_ns, delay_ns(own) + delay_ns(server) - delay_before_ns);
+        if (waited_ns > __atomic_load_n(&bystander->longest_ns, __ATOMIC_ACQUIRE)) {
+            delays_read(&after, bystander->server);
+            note(bystander, waited_ns, processor_ns(&before, &after, bystander->server));
+        }
         __atomic_store_n(&bystander->asked_ns, 0, __ATOMIC_RELEASE);
         __atomic_add_fetch(&bystander->served, 1, __ATOMIC_ACQ_REL);
         usleep(PAUSE_US);
     }
-    close(own);
-    close(server);
     __atomic_store_n(&bystander->error, code, __ATOMIC_RELEASE);
     return NULL;
 }

@@ -1,8 +1,8 @@
 /* A bystander: a client of its own that asks for little, all the time, and notes how long it waits.
  *
- * The time for which the bystander, or the server's loop, was ready to run and had no processor is
- * taken off: the kernel counts it (/proc/PID/schedstat). What is left is what the server made it
- * wait for, on a busy machine, too. */
+ * The time for which the bystander, the server's loop, or the thread that does the work was ready to run
+ * and had no processor is taken off: the kernel counts it (/proc/PID/task/TID/schedstat). What is left is
+ * what the server made it wait for, on a busy machine, too. */
 #ifndef SELFPAGE_BENCH_HOSTILE_BYSTANDER_H
 #define SELFPAGE_BENCH_HOSTILE_BYSTANDER_H
 

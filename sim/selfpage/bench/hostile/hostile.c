@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,8 @@ static const struct hostile_attack attacks[] = {
     {"output", "asks from many connections, and never reads the answers", false, false,
      shares_output},
     {"clients", "becomes one client of swap after the other", true, false, shares_clients},
+    {"chance", "sends what chance draws, in hundreds of variations", false, false, chance_physmem},
+    {"chance-swap", "the same to swap", true, false, chance_swap},
     {"locks", "keeps the kernel's lock of its extents, gives pages back, and ends", false, true,
      locks_physmem},
     {"locks-swap", "the same, and has pages loaded into them", true, true, locks_swap},
@@ -62,6 +65,7 @@ struct hostile_options {
     const char *only;
     uint64_t bound_ns;
     uint64_t duration_ns;
+    uint64_t seed;
     bool brief;
     bool json;
 };
@@ -72,6 +76,7 @@ struct damage {
     uint64_t quiet_ns;    /* the longest wait before it */
     uint64_t longest_ns;  /* during it */
     uint64_t served;      /* requests of the bystander */
+    uint64_t variations;  /* that an attack by chance has played */
     int64_t memory;       /* bytes more than before, at most */
     int64_t descriptors;  /* the same */
     int64_t left;         /* descriptors more than before, at the end */
@@ -119,6 +124,8 @@ static const struct option_row rows[] = {
              "counted, but other programs that use the disk or the memory are felt."},
     {"duration", OPTION_CALL, .take = duration_take, .value = "TIME",
      .help = "How long each attack lasts (3s; with --short 700ms)."},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "N",
+     .help = "What chance draws in the attacks \"chance\" and \"chance-swap\" (1)."},
     {"short", OPTION_FLAG, FIELD(brief), .help = "Attack with a tenth of the strength."},
     {"json", OPTION_FLAG, FIELD(json), .help = "Print one JSON object instead; times are in ns."},
 };
@@ -235,6 +242,7 @@ static int play_at(struct place *place, const struct hostile_attack *attack,
                                 .swap = place->directory.swap,
                                 .directory = place->mount,
                                 .strength = options->brief ? 1 : 10,
+                                .seed = options->seed,
                                 .uid = geteuid() == 0 ? ATTACK_UID : geteuid()}};
     struct spawn spawn = {SPAWN_DEFAULTS, .group = place->guardian.group};
     int leash[2];
@@ -247,9 +255,15 @@ static int play_at(struct place *place, const struct hostile_attack *attack,
         outcome->left_out = "this machine lets this user mount no FUSE file system";
         return 0;
     }
+    play.target.variations =
+        mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (play.target.variations == MAP_FAILED)
+        return error_set(error, errno, "no memory to share with the attacker: %s", strerror(errno));
     code = bystander_start(&bystander, path, server->pid, attack->on_swap);
-    if (code < 0)
+    if (code < 0) {
+        munmap(play.target.variations, sizeof(uint64_t));
         return error_set(error, -code, "the bystander cannot begin: %s", strerror(-code));
+    }
     watch(server, 0, options->duration_ns / 3, 0, 0, outcome);
     outcome->quiet_ns = bystander_longest_ns(&bystander);
     outcome->memory = outcome->descriptors = 0;
@@ -273,9 +287,11 @@ static int play_at(struct place *place, const struct hostile_attack *attack,
             outcome->left_out = "it could not be tried here";
         outcome->longest_ns = bystander_longest_ns(&bystander);
         outcome->served = bystander.served;
+        outcome->variations = __atomic_load_n(play.target.variations, __ATOMIC_RELAXED);
         look_back(place, attack, descriptors, outcome);
     }
     bystander_stop(&bystander);
+    munmap(play.target.variations, sizeof(uint64_t));
     outcome->bystander = bystander.error;
     return code;
 }
@@ -324,7 +340,10 @@ static void print_row(const struct hostile_attack *attack, const struct damage *
                outcome->bystander != 0 ? ": the bystander was sent away"
                : !outcome->ended       ? ": a server did not end as it should"
                                        : "");
-    printf("             %s\n", attack->what);
+    printf("             %s", attack->what);
+    if (outcome->variations > 0)
+        printf(": %llu", (unsigned long long)outcome->variations);
+    printf("\n");
     fflush(stdout);
 }
 
@@ -333,13 +352,13 @@ static json_t *row_json(const struct hostile_attack *attack, const struct damage
     if (outcome->left_out != NULL)
         return json_pack("{ss ss ss}", "attack", attack->name, "what", attack->what, "left_out",
                          outcome->left_out);
-    return json_pack("{ss ss sI sI sI sI sI sI sb sb sb}", "attack", attack->name, "what",
+    return json_pack("{ss ss sI sI sI sI sI sI sI sb sb sb}", "attack", attack->name, "what",
                      attack->what, "quiet_ns", (json_int_t)outcome->quiet_ns, "wait_ns",
                      (json_int_t)outcome->longest_ns, "served", (json_int_t)outcome->served,
-                     "memory_bytes", (json_int_t)outcome->memory, "descriptors",
-                     (json_int_t)outcome->descriptors, "descriptors_left",
-                     (json_int_t)outcome->left, "books", outcome->books, "ended", outcome->ended,
-                     "held", outcome->holds);
+                     "variations", (json_int_t)outcome->variations, "memory_bytes",
+                     (json_int_t)outcome->memory, "descriptors", (json_int_t)outcome->descriptors,
+                     "descriptors_left", (json_int_t)outcome->left, "books", outcome->books,
+                     "ended", outcome->ended, "held", outcome->holds);
 }
 
 static int play_all(const struct hostile_options *options, struct sp_error *error)
@@ -364,8 +383,9 @@ static int play_all(const struct hostile_options *options, struct sp_error *erro
             print_row(&attacks[i], &outcome);
     }
     if (code == 0 && options->json) {
-        json_t *all = json_pack("{sb sI sO}", "another_user", geteuid() == 0, "bound_ns",
-                                (json_int_t)options->bound_ns, "attacks", list);
+        json_t *all = json_pack("{sb sI sI sO}", "another_user", geteuid() == 0, "bound_ns",
+                                (json_int_t)options->bound_ns, "seed", (json_int_t)options->seed,
+                                "attacks", list);
 
         json_dumpf(all, stdout, JSON_INDENT(2));
         printf("\n");
@@ -379,7 +399,7 @@ static int play_all(const struct hostile_options *options, struct sp_error *erro
 
 int hostile_command(int argc, char **argv)
 {
-    struct hostile_options options = {.bound_ns = 5 * CLOCK_NS_PER_MS};
+    struct hostile_options options = {.bound_ns = 5 * CLOCK_NS_PER_MS, .seed = 1};
     struct sp_error error = {0};
     bool known = false;
 

@@ -1,6 +1,6 @@
-/* Random legal messages of every type, expanded from the schema. */
-#ifndef TESTS_RANDOM_MESSAGE_H
-#define TESTS_RANDOM_MESSAGE_H
+/* Random legal messages of every type, expanded from the schema: for tests, and attacks by chance. */
+#ifndef WIRE_RANDOM_MESSAGE_H
+#define WIRE_RANDOM_MESSAGE_H
 
 #include <string.h>
 
@@ -25,14 +25,16 @@ static inline void random_text(struct random_source *random, char *text, size_t 
         text[i] = (char)(' ' + random_below(random, '~' - ' ' + 1));
 }
 
-/* A number below `limit`; the ends are tried more often than the middle. */
+/* A number below `limit`; the ends, and small ones, are tried more often than the middle. */
 static inline uint64_t random_field(struct random_source *random, uint64_t limit)
 {
-    switch (random_below(random, 4)) {
+    switch (random_below(random, 5)) {
     case 0:
         return 0;
     case 1:
         return limit - 1;
+    case 2: /* numbers that may have been given to something */
+        return limit == 0 || limit > 8 ? random_below(random, 8) : random_bits(random) % limit;
     default:
         return limit == 0 ? random_bits(random) : random_bits(random) % limit;
     }
