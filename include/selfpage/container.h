@@ -103,6 +103,20 @@ SP_EXPORT int sp_container_create_from(struct sp_task *task, sp_container source
                                        uint32_t pages, sp_container *containerp,
                                        struct sp_error *error);
 
+/** Some slots of a container. */
+struct sp_slots {
+    uint32_t first;
+    uint32_t count; /**< at least 1 */
+};
+
+/** The same, from several places of `source`: the slots of the new container are copies of those
+ *  that the ranges name, in their order; `ranges` of them at `slots`. One slot may be named more than
+ *  once.
+ *  \retval -E2BIG  they are more than SP_CONTAINER_PAGES in all */
+SP_EXPORT int sp_container_create_gather(struct sp_task *task, sp_container source,
+                                         const struct sp_slots *slots, uint32_t ranges,
+                                         sp_container *containerp, struct sp_error *error);
+
 /** Free a container of this task with all its frames. Weak references to it end; copies that others
  *  have stay.
  *  \retval -EBUSY  it is locked, or mapped (sp_container_unmap) */
@@ -121,6 +135,28 @@ SP_EXPORT int sp_container_destroy(struct sp_task *task, sp_container container,
  *  \retval -EEXIST  a slot has a frame, and SP_ALLOCATE_SQUASH was not said */
 SP_EXPORT long sp_container_allocate(struct sp_task *task, sp_container container, uint32_t first,
                                      uint32_t count, unsigned flags, struct sp_error *error);
+
+/** What slots want besides frames. */
+struct sp_allocation {
+    uint32_t first;
+    uint32_t count; /**< of slots, at most 65,536 */
+    unsigned flags; /**< SP_ALLOCATE_* */
+    /** Frames come in blocks of 2^order, whose numbers are in a row and begin at a multiple of that;
+     *  `count` is a whole number of blocks. If it is one, all frames are in a row. 0: single frames */
+    unsigned order;
+    /** Numbers of the frames are below this one, as for a device that reaches no further, and stay
+     *  there; physmem moves what is in the way. At most a sixteenth of all frames can have a ceiling.
+     *  0: none */
+    uint32_t ceiling;
+};
+
+/** The same for blocks of frames, and for frames below a ceiling.
+ *  \retval -EINVAL  also: physmem has no blocks so large, or `count` is no whole number of them
+ *  \retval -ENOMEM  also: no frames below the ceiling, or blocks of that order, can be made; with
+ *                   SP_ALLOCATE_SQUASH what the slots held may be gone then */
+SP_EXPORT long sp_container_allocate_blocks(struct sp_task *task, sp_container container,
+                                            const struct sp_allocation *allocation,
+                                            struct sp_error *error);
 
 /** Give the frames of slots back; holes are passed over. Other threads may touch a region that fills
  *  these slots: its pages are filled again at the next touch.

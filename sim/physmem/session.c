@@ -234,6 +234,7 @@ static void on_allocate(struct service *service, const struct physmem_request *r
         .count = message->allocate.count,
         .flags = message->allocate.flags,
         .order = message->allocate.order,
+        .ceiling = message->allocate.ceiling,
     };
 
     physmem_allocate(service->physmem, service_received_ns(service), request, &allocation);

@@ -24,6 +24,7 @@
  *   2026-11 version 4: MAP asks for accesses, of which one forces a copy to become the slot's own
  *   2026-11 version 5: frames are exchanged, and a physmem may have its own from another one
  *   2026-11 version 6: NOTICE says which change of the contract it is about
+ *   2026-11 version 7: ALLOCATE has a ceiling
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -64,7 +65,7 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  6u
+#define WIRE_VERSION  7u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
@@ -283,7 +284,7 @@
 #define WIRE_CONTAINER_FIELDS(F, E, S, L)         F(u32, container) F(u32, extent_pages)
 #define WIRE_CONTAINER_DESTROY_FIELDS(F, E, S, L) F(u32, container)
 #define WIRE_ALLOCATE_FIELDS(F, E, S, L)                                                           \
-    F(u32, container) F(u32, start) F(u32, count) F(u8, flags) F(u8, order)
+    F(u32, container) F(u32, start) F(u32, count) F(u8, flags) F(u8, order) F(u32, ceiling)
 /* count slots from start now have frames. zeroed: none has been used since it was last cleared. */
 #define WIRE_ALLOCATED_FIELDS(F, E, S, L)         F(u32, count) E(zeroed, WIRE_BOOLEANS)
 #define WIRE_SLOTS_FIELDS(F, E, S, L)             F(u32, container) L(range, ranges, WIRE_RANGES)

@@ -109,9 +109,9 @@ static void test_soft_frames_leave_oldest_first(void **state)
     faults_memory_init(&memory, &heap_allocator);
     assert_int_equal(frame_table_init(&table, &memory.allocator, 8, 3), 0);
     for (unsigned i = 0; i < 4; i++)
-        frame[i] = frame_table_take(&table, 0, 5, 100 + i);
-    assert_int_equal(frame_table_take(&table, 2, 5, 200), 4);
-    assert_int_equal(frame_table_take(&table, 0, 5, 300), BUDDY_NONE);
+        frame[i] = frame_table_take(&table, 0, 0, 5, 100 + i);
+    assert_int_equal(frame_table_take(&table, 2, 0, 5, 200), 4);
+    assert_int_equal(frame_table_take(&table, 0, 0, 5, 300), BUDDY_NONE);
     assert_int_equal(frame_table_available(&table), 0);
     frame_table_soften(&table, frame[2]);
     frame_table_soften(&table, frame[0]);

@@ -149,6 +149,81 @@ static void test_frames_are_allocated_as_the_flags_say(void **state)
     expect_success(begin(*state, NULL, "guaranteed=20;extra=10", allocate_and_free, NULL));
 }
 
+/* Frames in blocks, and below a number. */
+static int allocate_blocks(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    struct sp_error error;
+    sp_container a;
+
+    (void)arg;
+#define BLOCKS(...)                                                                                \
+    sp_container_allocate_blocks(task, a, &(struct sp_allocation){__VA_ARGS__}, &error)
+    CHECK(sp_container_create(task, 64, &a, NULL) == 0);
+    CHECK(BLOCKS(.count = 16, .order = 4) == 16);
+    CHECK(BLOCKS(.first = 16, .count = 6, .order = 2) == -EINVAL);
+    CHECK(BLOCKS(.first = 16, .count = 64, .order = 6) == -EINVAL);
+    CHECK(BLOCKS(.first = 16, .count = 2, .order = 16) == -EINVAL);
+    CHECK(BLOCKS(.first = 16, .count = 2, .flags = 64) == -EINVAL);
+    CHECK(BLOCKS(.first = 16, .count = 4, .order = 1, .ceiling = 8) == 4);
+    CHECK(BLOCKS(.first = 20, .count = 4, .order = 2, .ceiling = 3) == -ENOMEM);
+    CHECK(BLOCKS(.first = 20, .count = 20, .ceiling = 1 << 30) == -ENOMEM); /* 25 frames */
+    CHECK(BLOCKS(.first = 20, .count = 20, .order = 2, .flags = SP_ALLOCATE_PARTIAL) == 4);
+#undef BLOCKS
+    return sp_detach(&task);
+}
+
+static void test_frames_come_in_blocks_and_below_a_ceiling(void **state)
+{
+    expect_success(begin(*state, NULL, "guaranteed=25", allocate_blocks, NULL));
+}
+
+/* A container is made of slots from several places. */
+static int gather(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    const struct sp_slots slots[] = {{5, 3}, {0, 1}, {9, 1}, {5, 1}};
+    static struct sp_slots many[200];
+    struct sp_error error;
+    sp_container a = create_or_exit(task, 10), b, c;
+    char *x = map_or_exit(task, a, 0, 10, SP_MAP_WRITE);
+    const char *y;
+
+    (void)arg;
+    for (size_t i = 0; i < 10; i++)
+        x[i * PAGE] = (char)i;
+    CHECK(sp_container_create_gather(task, a, slots, 4, &b, NULL) == 0);
+    y = map_or_exit(task, b, 0, 6, 0);
+    CHECK(y[0] == 5 && y[2 * PAGE] == 7 && y[3 * PAGE] == 0 && y[4 * PAGE] == 9 &&
+          y[5 * PAGE] == 5);
+    for (uint32_t i = 0; i < 200; i++)
+        many[i] = (struct sp_slots){i * 7 % 10, 1};
+    CHECK(sp_container_create_gather(task, a, many, 200, &c, NULL) == 0);
+    y = map_or_exit(task, c, 0, 200, 0);
+    for (size_t i = 0; i < 200; i++)
+        CHECK(y[i * PAGE] == (char)(i * 7 % 10));
+    CHECK(sp_container_create_gather(task, a, slots, 0, &b, &error) == -EINVAL);
+    many[1].count = 0;
+    CHECK(sp_container_create_gather(task, a, many, 200, &b, &error) == -EINVAL);
+    many[1].count = SP_CONTAINER_PAGES;
+    CHECK(sp_container_create_gather(task, a, many, 200, &b, &error) == -E2BIG);
+    CHECK(sp_container_create_gather(task, a, (struct sp_slots[]){{10, 1}}, 1, &b, &error) ==
+          -EINVAL);
+    CHECK(sp_container_deallocate(task, a, 3, 1, NULL) == 1);
+    CHECK(sp_container_create_gather(task, a, (struct sp_slots[]){{2, 2}}, 1, &b, &error) ==
+          -ENOENT);
+    return sp_detach(&task);
+}
+
+static void test_a_container_is_gathered_from_several_places(void **state)
+{
+    struct sp_testing_physmem status;
+
+    expect_success(begin(*state, NULL, "guaranteed=300", gather, NULL));
+    assert_int_equal(sp_testing_physmem_status(*state, &status, NULL), 0);
+    assert_int_equal(status.free, status.frames);
+}
+
 /* What containers take, regions give up by eviction, and nothing is lost. */
 static int share_with_regions(void *arg)
 {
@@ -423,6 +498,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_copy_is_read_and_written_through_mappings),
         TEST(test_frames_are_allocated_as_the_flags_say),
+        TEST(test_frames_come_in_blocks_and_below_a_ceiling),
+        TEST(test_a_container_is_gathered_from_several_places),
         TEST(test_regions_make_room_for_containers),
         cmocka_unit_test(test_contents_outlive_their_mappings),
         TEST(test_a_write_to_a_mapping_for_reading_ends_the_program),

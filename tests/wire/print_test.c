@@ -24,7 +24,8 @@ static void test_a_line_names_type_and_fields(void **state)
     allocate.allocate.count = 16;
     length = wire_print(&allocate, line, sizeof(line));
     assert_int_equal(length, strlen(line));
-    assert_string_equal(line, "ALLOCATE seq=7 container=1 start=0 count=16 flags=0 order=0");
+    assert_string_equal(line,
+                        "ALLOCATE seq=7 container=1 start=0 count=16 flags=0 order=0 ceiling=0");
 }
 
 static void test_errors_strings_and_lists_are_shown(void **state)

@@ -15,7 +15,10 @@
  * are, going round, in the buddy allocator's bitmaps, at 2^order / 32 steps, or `order`, each; the
  * one with the most free frames is cleared. (Memory of at most COMPACT_LOOK such blocks is looked at
  * whole.) Clearing it moves fewer than 2^order frames, and with what has to be moved out of their
- * way at most order * 2^order. Pure. */
+ * way at most order * 2^order. Below a ceiling at most COMPACT_LOOK blocks without low frames are looked at,
+ * from 0 up, and blocks with low frames are passed over frame by frame.
+ *
+ * LOW FRAMES break the theorem: a block with one is not cleared, and blocks are made of the rest. Pure. */
 #ifndef CORE_FRAMES_COMPACT_H
 #define CORE_FRAMES_COMPACT_H
 
@@ -26,8 +29,11 @@
 /* A frame has moved to `frame`, whose entry says for which slot. */
 typedef void compact_moved(void *context, uint32_t frame);
 
-/* Make a free block of 2^order, which is at most what the buddy allocator deals with. There is none,
- * but as many frames are free. */
-void compact(struct frame_table *table, unsigned order, compact_moved *moved, void *context);
+/* Make a free block of 2^order, which is at most what the buddy allocator deals with; with a ceiling that
+ * is not 0, below that frame. There is none, but as many frames are free. False if low frames, which do not
+ * move, stand in the way; with a ceiling also if all that lies below it belongs to larger blocks, and there
+ * is no room for one of these elsewhere. Without low frames and ceiling it cannot fail. */
+bool compact(struct frame_table *table, unsigned order, uint32_t ceiling, compact_moved *moved,
+             void *context);
 
 #endif

@@ -31,13 +31,20 @@ void frame_table_fini(struct frame_table *table)
     buddy_fini(&table->buddy);
 }
 
-uint32_t frame_table_take(struct frame_table *table, unsigned order, uint32_t container,
-                          uint32_t slot)
+uint32_t frame_table_take(struct frame_table *table, unsigned order, uint32_t ceiling,
+                          uint32_t container, uint32_t slot)
 {
-    uint32_t first = buddy_allocate(&table->buddy, order, table->frames);
+    uint32_t most = ceiling > 0 && ceiling < table->frames ? ceiling : table->frames;
+    uint32_t first = buddy_allocate(&table->buddy, order, most);
+    uint32_t end = first + (UINT32_C(1) << order);
 
     if (first == BUDDY_NONE)
         return BUDDY_NONE;
+    if (ceiling > 0) {
+        ensure(frame_table_may_be_low(table, order));
+        table->low += UINT32_C(1) << order;
+        table->low_end = table->low_end > end ? table->low_end : end;
+    }
     for (uint32_t i = 0; i < UINT32_C(1) << order; i++) {
         struct frame *frame = &table->frame[first + i];
 
@@ -46,6 +53,7 @@ uint32_t frame_table_take(struct frame_table *table, unsigned order, uint32_t co
         frame->slot = (slot + i) & 0xffffff;
         frame->state = FRAME_USED;
         frame->order = order & 15;
+        frame->low = ceiling > 0;
     }
     table->used += UINT32_C(1) << order;
     return first;
@@ -74,6 +82,11 @@ void frame_table_give(struct frame_table *table, uint32_t frame)
     if (table->frame[frame].state == FRAME_SOFT)
         frame_table_harden(table, frame);
     table->frame[frame].state = FRAME_FREE;
+    if (table->frame[frame].low) {
+        ensure(table->low > 0);
+        table->frame[frame].low = 0;
+        table->low_end = --table->low > 0 ? table->low_end : 0;
+    }
     check(table->used > 0);
     table->used--;
     buddy_free(&table->buddy, frame, 1);
@@ -129,6 +142,7 @@ void frame_table_move(struct frame_table *table, uint32_t from, uint32_t to)
     struct frame *entry = &table->frame[to];
 
     check(entry->state == FRAME_FREE && table->frame[from].state != FRAME_FREE);
+    ensure(!table->frame[from].low);
     *entry = table->frame[from];
     table->frame[from].state = FRAME_FREE;
     table->frame[from].order = 0;
@@ -151,7 +165,7 @@ static bool block_is_whole(const struct frame_table *table, uint32_t frame)
 const char *frame_table_check(const struct frame_table *table)
 {
     uint32_t counts[FRAME_SOFT + 1] = {0};
-    uint32_t queued = 0;
+    uint32_t queued = 0, low = 0;
 
     for (uint32_t i = 0; i < table->frames; i++) {
         const struct frame *frame = &table->frame[i];
@@ -159,6 +173,9 @@ const char *frame_table_check(const struct frame_table *table)
         if (frame->state > FRAME_SOFT)
             return "a frame in no state";
         counts[frame->state]++;
+        low += frame->low;
+        if (frame->low && (frame->state == FRAME_FREE || i >= table->low_end))
+            return "a low frame is free, or lies too high";
         if ((frame->state == FRAME_FREE) != buddy_is_free(&table->buddy, i))
             return "frame table and buddy allocator disagree on what is free";
         if (frame->state != FRAME_FREE && !block_is_whole(table, i))
@@ -167,7 +184,7 @@ const char *frame_table_check(const struct frame_table *table)
     for (uint32_t i = table->soft_oldest; i != BUDDY_NONE; i = table->frame[i].newer)
         queued++;
     if (counts[FRAME_FREE] != table->buddy.free || counts[FRAME_USED] != table->used ||
-        counts[FRAME_SOFT] != table->soft || queued != table->soft)
+        counts[FRAME_SOFT] != table->soft || queued != table->soft || low != table->low)
         return "the frame table miscounts";
     return NULL;
 }

@@ -15,8 +15,11 @@
  *     frames of one block      have one order, one container, and slots in a row
  *
  * Frames that were taken as a block keep their numbers in a row. If one of them is given back, what
- * is left of the block are blocks half, a quarter, ... as large. Pure. 16 bytes a frame, and the
- * buddy allocator's third of a byte. */
+ * is left of the block are blocks half, a quarter, ... as large.
+ *
+ * A low frame was taken below a ceiling, and is not moved. At most a sixteenth of all frames are low:
+ * blocks cannot be made where they lie. Pure. 16 bytes a frame, and the buddy allocator's third of a
+ * byte. */
 #ifndef CORE_FRAMES_FRAME_TABLE_H
 #define CORE_FRAMES_FRAME_TABLE_H
 
@@ -32,7 +35,8 @@ enum frame_state {
 struct frame {
     uint32_t container; /* handle; of the slot that has, or last had, the frame */
     uint32_t slot : 24;
-    uint32_t state : 4; /* enum frame_state */
+    uint32_t state : 3; /* enum frame_state */
+    uint32_t low : 1;   /* USED, SOFT: it was taken below a ceiling */
     uint32_t order : 4; /* USED, SOFT: of the block that it is part of */
     uint32_t newer;     /* SOFT: neighbours in the queue, or BUDDY_NONE */
     uint32_t older;
@@ -46,6 +50,8 @@ struct frame_table {
     uint32_t soft;
     uint32_t soft_oldest; /* or BUDDY_NONE */
     uint32_t soft_newest;
+    uint32_t low;          /* frames */
+    uint32_t low_end;      /* no low frame lies there or above */
     uint32_t compact_hand; /* frame from which the next search for a block to clear goes on */
     const struct allocator *allocator;
 };
@@ -62,10 +68,18 @@ static inline uint32_t frame_table_available(const struct frame_table *table)
     return table->buddy.free + table->soft;
 }
 
-/* Take a block of 2^order free frames for as many slots from `slot`. Returns the first frame, or
- * BUDDY_NONE. Soft frames are not considered: give the oldest back first. */
-uint32_t frame_table_take(struct frame_table *table, unsigned order, uint32_t container,
-                          uint32_t slot);
+/* Take a block of 2^order free frames for as many slots from `slot`: low ones that end at or below frame
+ * `ceiling`, or (0) any. Returns the first frame, or BUDDY_NONE. Soft frames are not considered: give the
+ * oldest back first. */
+uint32_t frame_table_take(struct frame_table *table, unsigned order, uint32_t ceiling,
+                          uint32_t container, uint32_t slot);
+
+/* Whether 2^order more frames may be low. */
+static inline bool frame_table_may_be_low(const struct frame_table *table, unsigned order)
+{
+    check(table->low <= table->frames / 16);
+    return table->frames / 16 - table->low >= UINT32_C(1) << order;
+}
 
 /* A used or soft frame is free again. */
 void frame_table_give(struct frame_table *table, uint32_t frame);

@@ -206,7 +206,7 @@ static bool fill_singly(struct physmem *physmem, struct container *container,
             else
                 zeroed = zeroed && extent->handle == 0;
         } else {
-            uint32_t frame = frame_table_take(&physmem->frames, 0, container->handle, slot);
+            uint32_t frame = frame_table_take(&physmem->frames, 0, 0, container->handle, slot);
 
             check(frame != BUDDY_NONE);
             container_slot_fill(container, extent, slot, frame);
@@ -246,37 +246,74 @@ static void slot_renumber(void *context, uint32_t number)
     physmem->counters.compacted++;
 }
 
-/* A block for slots from `start`. As many frames are free. */
+/* A block for slots from `start`, or BUDDY_NONE if low frames stand in the way, or there are too many of
+ * them. As many frames are free. */
 static uint32_t take_block(struct physmem *physmem, const struct container *container,
-                           unsigned order, uint32_t start)
+                           const struct physmem_allocation *allocation, uint32_t start)
 {
-    uint32_t frame = frame_table_take(&physmem->frames, order, container->handle, start);
+    struct frame_table *frames = &physmem->frames;
+    unsigned order = allocation->order;
+    uint32_t ceiling = allocation->ceiling;
+    uint32_t frame;
 
-    if (frame == BUDDY_NONE) {
-        compact(&physmem->frames, order, slot_renumber, physmem);
-        frame = frame_table_take(&physmem->frames, order, container->handle, start);
-    }
-    ensure(frame != BUDDY_NONE);
+    if (ceiling > 0 && !frame_table_may_be_low(frames, order))
+        return BUDDY_NONE;
+    frame = frame_table_take(frames, order, ceiling, container->handle, start);
+    if (frame == BUDDY_NONE && compact(frames, order, ceiling, slot_renumber, physmem))
+        frame = frame_table_take(frames, order, ceiling, container->handle, start);
+    ensure(frame != BUDDY_NONE || ceiling > 0 || frames->low > 0);
     return frame;
 }
 
-/* Give blocks, for which enough frames are free, to `span` slots, whose contents are dropped. */
-static void fill_blocks(struct physmem *physmem, struct container *container,
-                        const struct physmem_allocation *allocation, uint32_t span)
+/* Give blocks, for which enough frames are free, to `span` slots, whose contents are dropped. Returns how
+ * many slots have theirs. */
+static uint32_t fill_blocks(struct physmem *physmem, struct container *container,
+                            const struct physmem_allocation *allocation, uint32_t span)
 {
     struct physmem_task *task = container->owner;
     uint32_t block = UINT32_C(1) << allocation->order;
+    uint32_t start = allocation->start;
 
     ensure(span % block == 0);
-    slots_empty(physmem, container, allocation->start, span);
-    for (uint32_t start = allocation->start; start < allocation->start + span; start += block) {
-        uint32_t frame = take_block(physmem, container, allocation->order, start);
+    slots_empty(physmem, container, start, span);
+    for (; start < allocation->start + span; start += block) {
+        uint32_t frame = take_block(physmem, container, allocation, start);
 
+        if (frame == BUDDY_NONE)
+            break;
         for (uint32_t i = 0; i < block; i++)
             container_slot_fill(container, container_extent(container, start + i), start + i,
                                 frame + i);
         task->held += block;
     }
+    return start - allocation->start;
+}
+
+/* Give frames as a plan says. What cannot be placed where it must lie is cut off the plan, or makes it an
+ * error. True if all frames are known to hold zeros. */
+static bool fill(struct physmem *physmem, struct container *container,
+                 const struct physmem_allocation *allocation, struct plan *plan)
+{
+    uint32_t filled;
+
+    check(plan->error == 0 && !plan->waits);
+    if (allocation->order == 0 && allocation->ceiling == 0)
+        return fill_singly(physmem, container, allocation, plan->span);
+    filled = fill_blocks(physmem, container, allocation, plan->span);
+    if (filled == plan->span)
+        return true;
+    if ((allocation->flags & PHYSMEM_PARTIAL) == 0 && filled > 0) {
+        slots_empty(physmem, container, allocation->start, filled);
+        filled = 0;
+    }
+    if (filled == 0) {
+        plan->error = ENOMEM;
+        plan->text = "no such block of frames can be made below that number, or because of frames "
+                     "that must lie below one";
+        tables_trim(physmem, container, allocation->start, plan->span);
+    }
+    plan->span = filled;
+    return true;
 }
 
 static void refuse(struct physmem *physmem, const struct physmem_request *request,
@@ -302,29 +339,31 @@ static void count_gained(struct physmem *physmem, struct physmem_task *task, uin
 
 void allocation_finish(struct physmem *physmem, const struct physmem_request *request,
                        struct container *container, const struct physmem_allocation *allocation,
-                       const struct plan *plan)
+                       const struct plan *planned)
 {
     struct physmem_task *task = request->task;
     uint32_t held = task->held;
+    struct plan plan = *planned;
     struct physmem_effect *effect;
-    bool zeroed = true;
+    bool zeroed;
 
-    ensure(!plan->waits);
-    if (plan->error != 0) {
-        refuse(physmem, request, plan);
+    ensure(!plan.waits);
+    if (plan.error != 0) {
+        refuse(physmem, request, &plan);
         return;
     }
-    if (allocation->order == 0)
-        zeroed = fill_singly(physmem, container, allocation, plan->span);
-    else
-        fill_blocks(physmem, container, allocation, plan->span);
+    zeroed = fill(physmem, container, allocation, &plan);
     container->version++;
     if (task->held < held)
         recall_pay(physmem, task, held - task->held);
     else
         count_gained(physmem, task, task->held - held);
+    if (plan.error != 0) {
+        refuse(physmem, request, &plan);
+        return;
+    }
     effect = emit_reply(physmem, PHYSMEM_REPLY_ALLOCATED, request, 0, NULL);
-    effect->allocated.count = plan->span;
+    effect->allocated.count = plan.span;
     effect->allocated.zeroed = zeroed;
     if (task->held > held)
         breach_count_demand(physmem, task, task->held - held);

@@ -25,6 +25,6 @@ struct plan allocation_plan(struct physmem *physmem, const struct physmem_reques
  * the task may be revoked after. */
 void allocation_finish(struct physmem *physmem, const struct physmem_request *request,
                        struct container *container, const struct physmem_allocation *allocation,
-                       const struct plan *plan);
+                       const struct plan *planned);
 
 #endif

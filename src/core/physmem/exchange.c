@@ -101,7 +101,7 @@ static bool fill(struct physmem *physmem, struct container *container, uint32_t 
 
     for (uint32_t slot = start; slot < start + count; slot++) {
         struct extent *extent = container_extent(container, slot);
-        uint32_t frame = frame_table_take(&physmem->frames, 0, container->handle, slot);
+        uint32_t frame = frame_table_take(&physmem->frames, 0, 0, container->handle, slot);
 
         ensure(frame != BUDDY_NONE); /* as many have just become free */
         container_slot_fill(container, extent, slot, frame);

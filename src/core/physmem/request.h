@@ -80,6 +80,7 @@ struct physmem_allocation {
     uint32_t count;
     uint8_t flags;
     uint8_t order;
+    uint32_t ceiling; /* the frames lie below this number, and stay there; 0: anywhere */
 };
 
 /* ---- Contracts ---- */
@@ -160,10 +161,13 @@ void physmem_container_destroy(struct physmem *physmem, uint64_t now,
 /* Frames for slots. Within the commitment the reply may have to wait for recalls; beyond it (EXTRA)
  * it never does. Reply: the count of slots, and whether all of them are known to hold zeros.
  *   EEXIST  a slot is occupied (SQUASH drops its contents instead); count: slots before it
- *   ENOMEM  not within what the contracts allow, or extra frames under pressure
+ *   ENOMEM  not within what the contracts allow, or extra frames under pressure; or below a ceiling
  *   ENOENT (container), EINVAL (range, flags, order), EBUSY (too many requests wait)
  * Blocks (order > 0) need no more than as many single frames: what is in the way is moved
  * (core/frames/compact.h). A block keeps its numbers in a row until a part of it goes.
+ * With a ceiling, frames below it are made free by moving others, and do not move themselves. At most a
+ * sixteenth of all frames may lie below ceilings; that many may also make a block impossible (ENOMEM).
+ * What a slot held before is dropped with SQUASH even if that comes out.
  * PARTIAL makes a success of at least one slot. Otherwise it is all slots or none. */
 void physmem_allocate(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       const struct physmem_allocation *allocation);

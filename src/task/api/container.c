@@ -88,6 +88,54 @@ int sp_container_create_from(struct sp_task *task, sp_container source, uint32_t
     return result;
 }
 
+/* Copy the slots that ranges name to a container, one after the other. Pieces go out as they fit. */
+static int gather(struct sp_task *task, sp_container source, const struct sp_slots *slots,
+                  uint32_t ranges, sp_container container, struct sp_error *error)
+{
+    struct sp_copy_piece piece[WIRE_PIECES];
+    uint32_t pieces = 0, to = 0;
+    int result = 0;
+
+    check(ranges > 0);
+    for (uint32_t i = 0; i < ranges && result == 0; i++) {
+        piece[pieces++] = (struct sp_copy_piece){slots[i].first, to, slots[i].count};
+        to += slots[i].count;
+        if (pieces < WIRE_PIECES && i + 1 < ranges)
+            continue;
+        result = sp_container_copy_pieces(task, source, container, piece, pieces, NULL, error);
+        pieces = 0;
+    }
+    return result;
+}
+
+int sp_container_create_gather(struct sp_task *task, sp_container source,
+                               const struct sp_slots *slots, uint32_t ranges,
+                               sp_container *containerp, struct sp_error *error)
+{
+    sp_container container;
+    uint64_t pages = 0;
+    int result;
+
+    check(containerp != NULL && (slots != NULL || ranges == 0));
+    for (uint32_t i = 0; i < ranges; i++) {
+        if (slots[i].count == 0)
+            return error_set(error, EINVAL, "range %u of slots to gather is empty", i);
+        pages += slots[i].count;
+    }
+    if (pages == 0 || pages > SP_CONTAINER_PAGES)
+        return error_set(error, pages == 0 ? EINVAL : E2BIG, "a container of %llu slots",
+                         (unsigned long long)pages);
+    result = sp_container_create_with(task, (uint32_t)pages, 0, &container, error);
+    if (result != 0)
+        return result;
+    result = gather(task, source, slots, ranges, container, error);
+    if (result != 0)
+        sp_container_destroy(task, container, NULL);
+    else
+        *containerp = container;
+    return result;
+}
+
 int sp_container_destroy(struct sp_task *task, sp_container container, struct sp_error *error)
 {
     struct wire_message message = {.type = WIRE_CONTAINER_DESTROY};

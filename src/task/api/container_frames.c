@@ -19,6 +19,9 @@
 #define ALLOCATE_FLAGS                                                                             \
     (SP_ALLOCATE_PARTIAL | SP_ALLOCATE_SQUASH | SP_ALLOCATE_EXTRA | SP_ALLOCATE_ZERO)
 
+/* The largest order that any physmem has; its own is less, as a rule. */
+#define ORDER_MOST 15u
+
 _Static_assert(SP_ALLOCATE_PARTIAL == WIRE_ALLOCATE_PARTIAL &&
                    SP_ALLOCATE_SQUASH == WIRE_ALLOCATE_SQUASH &&
                    SP_ALLOCATE_EXTRA == WIRE_ALLOCATE_EXTRA &&
@@ -83,26 +86,42 @@ static void give_up(struct sp_task *task, sp_container container, uint32_t first
 
 /* ---- What the program calls ---- */
 
-long sp_container_allocate(struct sp_task *task, sp_container container, uint32_t first,
-                           uint32_t count, unsigned flags, struct sp_error *error)
+long sp_container_allocate_blocks(struct sp_task *task, sp_container container,
+                                  const struct sp_allocation *allocation, struct sp_error *error)
 {
-    struct aside aside = {
-        .container = container, .start = first, .count = count, .flags = (uint8_t)flags};
+    struct aside aside = {.container = container,
+                          .start = allocation->first,
+                          .count = allocation->count,
+                          .ceiling = allocation->ceiling,
+                          .flags = (uint8_t)allocation->flags,
+                          .order = (uint8_t)allocation->order};
     struct guard guard;
     long allocated;
 
     check(attached_task() == task);
-    if ((flags & ~ALLOCATE_FLAGS) != 0)
-        return error_set(error, EINVAL, "allocate: flags %#x do not exist", flags);
-    if ((flags & SP_ALLOCATE_SQUASH) != 0)
-        give_up(task, container, first, count);
-    aside.holes = holes_in(task, container, first, count);
+    if ((allocation->flags & ~ALLOCATE_FLAGS) != 0)
+        return error_set(error, EINVAL, "allocate: flags %#x do not exist", allocation->flags);
+    if (allocation->order > ORDER_MOST)
+        return error_set(error, EINVAL, "allocate: blocks of order %u: %u is the largest",
+                         allocation->order, ORDER_MOST);
+    if ((allocation->flags & SP_ALLOCATE_SQUASH) != 0)
+        give_up(task, container, aside.start, aside.count);
+    aside.holes = holes_in(task, container, aside.start, aside.count);
     guard_begin(&guard);
     allocated = aside_allocate(task, &aside, error);
     guard_end(&guard);
     if (allocated > 0)
-        take_down(task, container, first, (uint32_t)allocated, true);
+        take_down(task, container, aside.start, (uint32_t)allocated, true);
     return allocated;
+}
+
+long sp_container_allocate(struct sp_task *task, sp_container container, uint32_t first,
+                           uint32_t count, unsigned flags, struct sp_error *error)
+{
+    const struct sp_allocation allocation = {.first = first, .count = count, .flags = flags};
+
+    check(attached_task() == task);
+    return sp_container_allocate_blocks(task, container, &allocation, error);
 }
 
 /* Keep threads from filling slots of a region meanwhile. False if one does. */

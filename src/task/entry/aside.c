@@ -98,6 +98,8 @@ static __attribute__((noinline)) long ask(struct sp_task *task, const struct asi
     message.allocate.start = aside->start;
     message.allocate.count = aside->count;
     message.allocate.flags = aside->flags;
+    message.allocate.order = aside->order;
+    message.allocate.ceiling = aside->ceiling;
     if (channel_ask(&task->physmem, &message, -1, &message) != 0)
         return error_set(error, EPIPE, "physmem is gone, or has revoked this task");
     if (message.error != 0)

@@ -14,8 +14,10 @@ struct aside {
     uint32_t container;
     uint32_t start;
     uint32_t count;
-    uint32_t holes; /* of these, that have none */
-    uint8_t flags;  /* WIRE_ALLOCATE_* */
+    uint32_t holes;   /* of these, that have none */
+    uint32_t ceiling; /* as in ALLOCATE */
+    uint8_t flags;    /* WIRE_ALLOCATE_* */
+    uint8_t order;
 };
 
 /* Ask physmem for frames, and again as long as the pager's frames are in the way. Returns the slots that

@@ -48,6 +48,7 @@ static void on_moved(void *context, uint32_t frame)
     uint32_t slot = stage->table.frame[frame].slot;
 
     assert_int_not_equal(stage->frame_of[slot], frame);
+    assert_int_equal(stage->table.frame[frame].low, 0);
     stage->frame_of[slot] = frame;
     stage->moved++;
 }
@@ -77,13 +78,13 @@ static void take(struct stage *stage, unsigned order, uint32_t slot)
 {
     uint32_t free = stage->table.buddy.free;
     uint32_t moved = stage->moved;
-    uint32_t frame = frame_table_take(&stage->table, order, 1, slot);
+    uint32_t frame = frame_table_take(&stage->table, order, 0, 1, slot);
 
     if (frame == BUDDY_NONE) {
-        compact(&stage->table, order, on_moved, stage);
+        assert_true(compact(&stage->table, order, 0, on_moved, stage));
         assert_int_equal(stage->table.buddy.free, free);
         assert_in_range(stage->moved - moved, 1, order << order);
-        frame = frame_table_take(&stage->table, order, 1, slot);
+        frame = frame_table_take(&stage->table, order, 0, 1, slot);
     }
     assert_int_not_equal(frame, BUDDY_NONE);
     for (uint32_t i = 0; i < 1u << order; i++)
@@ -243,6 +244,91 @@ static void test_soft_frames_keep_their_turn(void **state)
     free(stage);
 }
 
+/* Take a block for the slots from `slot` below a ceiling. False if none can be made. */
+static bool take_below(struct stage *stage, unsigned order, uint32_t ceiling, uint32_t slot)
+{
+    uint32_t free = stage->table.buddy.free;
+    uint32_t frame = frame_table_take(&stage->table, order, ceiling, 1, slot);
+
+    if (frame == BUDDY_NONE && compact(&stage->table, order, ceiling, on_moved, stage))
+        frame = frame_table_take(&stage->table, order, ceiling, 1, slot);
+    assert_int_equal(stage->table.buddy.free, free - (frame != BUDDY_NONE ? 1u << order : 0));
+    for (uint32_t i = 0; frame != BUDDY_NONE && i < 1u << order; i++)
+        stage->frame_of[slot + i] = frame + i;
+    assert_true(frame == BUDDY_NONE || ceiling == 0 || frame + (1u << order) <= ceiling);
+    return frame != BUDDY_NONE;
+}
+
+/* All that is below the ceiling is held, and moves elsewhere: nothing could be taken there before. */
+static void test_what_is_below_a_ceiling_is_cleared(void **state)
+{
+    struct stage *stage = calloc(1, sizeof(*stage));
+
+    (void)state;
+    assert_non_null(stage);
+    start(stage, 64, 6);
+    take(stage, 1, 100); /* frames 0 and 1 */
+    for (uint32_t slot = 0; slot < 62; slot++)
+        take(stage, 0, slot);
+    for (uint32_t slot = 54; slot < 62; slot++)
+        give(stage, slot);
+    assert_int_equal(frame_table_take(&stage->table, 0, 4, 1, 200), BUDDY_NONE);
+    assert_true(take_below(stage, 1, 4, 200)); /* the block of two moves, or two single frames */
+    assert_true(take_below(stage, 0, 4, 202));
+    assert_true(take_below(stage, 0, 4, 203));
+    assert_false(frame_table_may_be_low(&stage->table, 0)); /* a sixteenth of 64 */
+    assert_int_equal(stage->frame_of[101], stage->frame_of[100] + 1);
+    expect_books(stage);
+    /* Low frames stay where they are, and a block is made beside them. */
+    for (uint32_t slot = 30; slot < 54; slot++)
+        give(stage, slot);
+    take(stage, 4, 300);
+    assert_true(stage->frame_of[200] < 4 && stage->frame_of[202] < 4 && stage->frame_of[203] < 4);
+    /* With one in each block there is none to be made. */
+    for (uint32_t i = 0; i < 4; i++)
+        give(stage, 200 + i);
+    assert_int_equal(stage->table.low, 0);
+    expect_books(stage);
+    end(stage);
+    free(stage);
+}
+
+static void test_random_blocks_below_ceilings(void **state)
+{
+    const unsigned steps = RUNNING_ON_VALGRIND ? 300 : 6000;
+    struct stage *stage = calloc(1, sizeof(*stage));
+    unsigned served = 0, refused = 0;
+
+    (void)state;
+    assert_non_null(stage);
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct random_source random = random_seeded(seed);
+
+        start(stage, 1023, 8);
+        for (unsigned step = 0; step < steps; step++) {
+            unsigned order = random_below(&random, 9);
+            uint32_t slot = random_below(&random, SLOTS);
+            uint32_t ceiling = random_below(&random, 3) == 0 ? 1 + random_below(&random, 300) : 0;
+
+            if (random_below(&random, 3) == 0) {
+                change(stage, &random, slot, 1 + random_below(&random, 600));
+            } else if (1u << order <= stage->table.buddy.free &&
+                       holes(stage, slot) >= 1u << order &&
+                       (ceiling == 0 || frame_table_may_be_low(&stage->table, order))) {
+                bool taken = take_below(stage, order, ceiling, slot);
+
+                served += taken;
+                refused += !taken;
+                assert_true(taken || order > 0 || ceiling > 0); /* one frame is always to be had */
+            }
+            expect_books(stage);
+        }
+        end(stage);
+    }
+    assert_true(served > 10 * refused && refused > 0);
+    free(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +336,8 @@ int main(void)
         cmocka_unit_test(test_the_fewest_move),
         cmocka_unit_test(test_blocks_move_whole),
         cmocka_unit_test(test_soft_frames_keep_their_turn),
+        cmocka_unit_test(test_what_is_below_a_ceiling_is_cleared),
+        cmocka_unit_test(test_random_blocks_below_ceilings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 
 #include "core/contracts/contract.h"
 #include "os/heap.h"
+#include "core/physmem/state.h"
 #include "world/world.h"
 
 #define FRAMES 64u
@@ -228,6 +229,38 @@ static void test_blocks(void **state)
     assert_in_range(status.compacted, compacted + 1, compacted + 8);
     assert_int_equal(world_status(stage->task).held, 16);
     check_books(stage);
+}
+
+/* Frames below a number, of which others hold all: they move, and the request is served. */
+static void test_frames_below_a_ceiling(void **state)
+{
+    struct stage *stage = *state;
+    struct world *world = &stage->world;
+    struct physmem_task *other = world_task(world, "b");
+    uint32_t elsewhere = world_container(world, other, 100);
+    const struct physmem_request request = world_request(world, stage->task);
+    struct physmem_allocation low = {
+        .container = stage->container, .start = 0, .count = 2, .order = 1, .ceiling = 4};
+    const struct container *container;
+
+    world_contract(world, other, SP_GUARANTEED, 32);
+    expect_allocated(world_allocate(world, other, elsewhere, 0, 32, 0), 32, true);
+    physmem_allocate(world->physmem, world->now, &request, &low);
+    container = handles_object(&world->physmem->containers, stage->container);
+    for (uint32_t slot = 0; slot < 2; slot++)
+        assert_true(extent_slot(container_extent(container, slot), slot)->frame < 4);
+    check_books(stage);
+    /* A sixteenth of all frames, 4 of 64, may be so. All or none, unless fewer will do. */
+    low = (struct physmem_allocation){
+        .container = stage->container, .start = 2, .count = 3, .ceiling = 64};
+    physmem_allocate(world->physmem, world->now, &request, &low);
+    assert_int_equal(container->allocated, 2);
+    check_books(stage);
+    low.flags = PHYSMEM_PARTIAL;
+    physmem_allocate(world->physmem, world->now, &request, &low);
+    assert_int_equal(container->allocated, 4);
+    check_books(stage);
+    assert_int_equal(world_status(stage->task).held, 4);
 }
 
 static void test_waiting_requests_are_served_in_order(void **state)
@@ -710,6 +743,7 @@ int main(void)
         TEST(test_the_guarantee_is_the_limit),
         TEST(test_zeroing),
         TEST(test_blocks),
+        TEST(test_frames_below_a_ceiling),
         TEST(test_waiting_requests_are_served_in_order),
         TEST(test_waiting_requests_end_with_their_container),
         TEST(test_release_and_recover),
