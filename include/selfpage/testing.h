@@ -1,4 +1,5 @@
-/* Selfpage: a fixture for tests: physmem and swap as real processes, for one test, in milliseconds.
+/* Selfpage: a fixture for tests: physmem and swap as real processes, for one test, in milliseconds; or the
+ * same test in virtual time, without a process, in one.
  *
  * Made for CMocka, but without need of it: the two functions for its set-up and tear-down have the types
  * that it wants.
@@ -42,6 +43,30 @@
  * sp_testing_run_program. Use no assertion of CMocka in that function (it would jump into a copy of
  * the test runner): return a number, or print to standard error, which comes back in the result.
  *
+ * LIVE AND IN A WORLD. A test whose tasks are workloads runs with real processes, or in a world in virtual time
+ * (selfpage/world.h), with the same calls: sp_testing_begin_load and sp_testing_run_load begin tasks,
+ * sp_testing_expect and sp_testing_await look at counters by their names.
+ * sp_testing_options.where says which it is, or else the environment variable SELFPAGE_TESTING, "live" or
+ * "world":
+ *
+ *   static void test_two_share(void **state)
+ *   {
+ *       struct sp_testing_task *task[2];
+ *       struct sp_error error;
+ *
+ *       for (int i = 0; i < 2; i++)
+ *           if (sp_testing_begin_load(*state, i == 0 ? "a" : "b", "guaranteed=10;extra=90", "clock",
+ *                                     "pages=80;zipf=0.9,writes=0.2,references=5000", &task[i], &error) != 0)
+ *               fail_msg("%s", error.text);
+ *       for (int i = 0; i < 2; i++)
+ *           sp_testing_wait(&task[i], NULL);
+ *       if (sp_testing_expect(*state, "a.faults < 3000", &error) != 1)
+ *           fail_msg("%s", error.text);
+ *   }
+ *
+ * In a world, time passes only while sp_testing_wait and sp_testing_await wait; two runs are the same, and what
+ * needs a process (a function or a program as a task, a server that is killed, a log) returns -ENOTSUP, 0 or NULL.
+ *
  * NOTHING IS LEFT BEHIND. Servers and tasks die with the test, however it ends, kill -9 included, and
  * so does what a task has started (told by SELFPAGE_GUARDIAN in its environment). A
  * small guardian process, forked by sp_testing_start, sees the end of the test and removes the
@@ -83,6 +108,14 @@ struct sp_testing_task;
 /** Value of sp_testing_options.swap_slots for a fixture without swap. */
 #define SP_TESTING_NO_SWAP UINT32_MAX
 
+/** Where the tasks of a fixture run. */
+enum sp_testing_where {
+    SP_TESTING_AS_SAID =
+        0,               /**< as the environment variable SELFPAGE_TESTING says; without it: live */
+    SP_TESTING_LIVE = 1, /**< real processes */
+    SP_TESTING_WORLD = 2, /**< a world in virtual time */
+};
+
 /** How to start. Zero or NULL in any field means the default in brackets. */
 struct sp_testing_options {
     uint32_t physmem_frames; /**< frames that physmem has [1024: 4 MiB] */
@@ -98,7 +131,9 @@ struct sp_testing_options {
      *  Selfpage was configured; for another prefix set SELFPAGE_BINDIR] */
     const char *bindir;
     uint32_t timeout_ms; /**< longest wait for a server to start, to end, or to answer, and for a
-                          *   task to end [120,000] */
+                          *   task to end [120,000]. In a world: of virtual time */
+    enum sp_testing_where where; /**< with real processes or in a world [SP_TESTING_AS_SAID] */
+    const char *arbiter;         /**< NAME[:PARAMS] or ./FILE.so[:PARAMS] [physmem's default] */
 };
 
 /** Start physmem and swap in a private directory (below $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp)
@@ -111,7 +146,9 @@ struct sp_testing_options {
  *  \retval -ENAMETOOLONG  the directory's name leaves no room for the name of a socket
  *  \retval -ECHILD        a server ended while starting; error has its own message
  *  \retval -ETIMEDOUT     a server did not say in time that it listens
- *  \retval -EINVAL        options out of range
+ *  \retval -EINVAL        options out of range, SELFPAGE_TESTING is neither "live" nor "world", or (in a world) the
+ *                         arbiter cannot be used
+ *  \retval -ENOTSUP       arguments of servers were given for a world
  *  Other errno values come from the system call named in `error`. On failure nothing is left. */
 SP_EXPORT int sp_testing_start(struct sp_testing **fixturep,
                                const struct sp_testing_options *options, struct sp_error *error);
@@ -132,7 +169,7 @@ SP_EXPORT int sp_testing_setup(void **state);
 /** sp_testing_stop as a CMocka fixture. \retval 0 \retval -1 as sp_testing_stop's -ECHILD */
 SP_EXPORT int sp_testing_teardown(void **state);
 
-/** The private directory: absolute, and removed at the end with whatever is in it. A test may put
+/** The private directory (NULL in a world): absolute, and removed at the end with whatever is in it. A test may put
  *  files there. Valid until sp_testing_stop. */
 SP_EXPORT const char *sp_testing_directory(const struct sp_testing *fixture);
 
@@ -144,7 +181,7 @@ enum sp_testing_server {
 };
 
 /** The path of a server's socket, also when it is not running. Valid until sp_testing_stop; NULL
- * for the swap of a fixture without one. */
+ * for the swap of a fixture without one, and in a world. */
 SP_EXPORT const char *sp_testing_socket(const struct sp_testing *fixture,
                                         enum sp_testing_server server);
 
@@ -152,18 +189,18 @@ SP_EXPORT const char *sp_testing_socket(const struct sp_testing *fixture,
 SP_EXPORT pid_t sp_testing_pid(const struct sp_testing *fixture, enum sp_testing_server server);
 
 /** Kill a server with SIGKILL and wait until it is gone. sp_testing_stop does not complain of it.
- *  \retval 0 \retval -ESRCH it is not running */
+ *  \retval 0 \retval -ESRCH it is not running \retval -ENOTSUP in a world */
 SP_EXPORT int sp_testing_kill(struct sp_testing *fixture, enum sp_testing_server server);
 
 /** Ask a server to end (SIGTERM) and wait for it.
  *  \return its exit status (0 is good, 128 + n if signal n ended it), -ESRCH if it is not running,
- *  -ETIMEDOUT if it did not end: it is running still */
+ *  -ETIMEDOUT if it did not end: it is running still, -ENOTSUP in a world */
 SP_EXPORT int sp_testing_end(struct sp_testing *fixture, enum sp_testing_server server);
 
 /** Start a server again that was killed or has ended, at the same socket and with the same swap file.
  *  \param args  more arguments this time, NULL-terminated, or NULL; those of the options are given
  *               as well
- *  \retval 0 \retval -EBUSY it is running \retval other values as sp_testing_start */
+ *  \retval 0 \retval -EBUSY it is running \retval -ENOTSUP in a world \retval other values as sp_testing_start */
 SP_EXPORT int sp_testing_restart(struct sp_testing *fixture, enum sp_testing_server server,
                                  const char *const *args, struct sp_error *error);
 
@@ -193,7 +230,7 @@ struct sp_testing_result {
  *  \param arg       passed to the function; memory is a copy, changes do not come back
  *  \param result    filled on return 0
  *  \retval 0   the task ended, in whatever way, or was killed at its timeout: see the result
- *  \retval <0  it could not be started; error says why */
+ *  \retval <0  it could not be started; error says why. -ENOTSUP in a world */
 SP_EXPORT int sp_testing_run(struct sp_testing *fixture, const char *contract, const char *policy,
                              int (*function)(void *arg), void *arg,
                              struct sp_testing_result *result, struct sp_error *error);
@@ -218,7 +255,46 @@ SP_EXPORT int sp_testing_begin_program(struct sp_testing *fixture, const char *n
                                        const char *const *argv, struct sp_testing_task **taskp,
                                        struct sp_error *error);
 
-/** The process id of a task that has not been waited for. */
+/** Begin a task that makes the references of a workload: live it is selfpage-load. Works in a world, too.
+ *  \param name      may be NULL, as in sp_testing_begin; in a world it is of letters, digits and _, and of no other
+ *                   task of the fixture. Unnamed tasks are task_1, task_2 ... for sp_testing_expect
+ *  \param workload  as text: see sp_world_task.workload in selfpage/world.h
+ *  \param taskp     set on return 0; released by sp_testing_wait, or by sp_testing_stop
+ *  \retval 0   it has begun. Live, a workload that cannot be read ends it with exit status 2
+ *  \retval <0  it could not be started; error says why. In a world: what sp_world_add returns */
+SP_EXPORT int sp_testing_begin_load(struct sp_testing *fixture, const char *name,
+                                    const char *contract, const char *policy, const char *workload,
+                                    struct sp_testing_task **taskp, struct sp_error *error);
+
+/** The same, and wait for it. \param result filled on return 0; may be NULL */
+SP_EXPORT int sp_testing_run_load(struct sp_testing *fixture, const char *name,
+                                  const char *contract, const char *policy, const char *workload,
+                                  struct sp_testing_result *result, struct sp_error *error);
+
+/** Whether an expectation holds now, in the language of scenarios: "a.faults < 1000",
+ *  "physmem.recalls_met == a.recalls_met". Names of objects are physmem, swap, and tasks that the fixture has
+ *  begun, also ended ones.
+ *  \retval 1       it holds
+ *  \retval 0       it does not; the error says what was found
+ *  \retval -EINVAL it cannot be read, or names what there is not, or a server that does not answer; the error says
+ *                  where */
+SP_EXPORT int sp_testing_expect(struct sp_testing *fixture, const char *expectation,
+                                struct sp_error *error);
+
+/** Wait until an expectation holds: for what a task does while it runs. Live, it is looked at every few
+ *  milliseconds; in a world after each event.
+ *  \retval 0          it holds
+ *  \retval -ETIMEDOUT it did not within timeout_ms, or (in a world) all tasks have ended; the error says what was
+ *                     found last
+ *  \retval -EINVAL    it cannot be read, or names what there is not
+ *  \retval -ENOTRECOVERABLE in a world: a rule of the system is broken; the error says which */
+SP_EXPORT int sp_testing_await(struct sp_testing *fixture, const char *expectation,
+                               struct sp_error *error);
+
+/** \retval 1 the fixture is a world \retval 0 it has real processes */
+SP_EXPORT int sp_testing_in_world(const struct sp_testing *fixture);
+
+/** The process id of a task that has not been waited for; 0 in a world. */
 SP_EXPORT pid_t sp_testing_task_pid(const struct sp_testing_task *task);
 
 /** Whether a task has ended, without waiting; sp_testing_wait is still needed. For a test that waits

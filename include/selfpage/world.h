@@ -179,6 +179,9 @@ SP_EXPORT int sp_world_step(struct sp_world *world, struct sp_error *error);
 /** Virtual time, in ns since the world began. */
 SP_EXPORT uint64_t sp_world_now(const struct sp_world *world);
 
+/** When the next event happens, in ns since the world began; UINT64_MAX: nothing can happen any more. */
+SP_EXPORT uint64_t sp_world_due(const struct sp_world *world);
+
 /** Events that have happened. */
 SP_EXPORT uint64_t sp_world_events(const struct sp_world *world);
 
@@ -203,6 +206,9 @@ SP_EXPORT int64_t sp_world_recall(struct sp_world *world, int task, uint32_t fra
  *  \retval -ENOENT  there is no task of this number
  *  \retval -ESRCH   it has not come yet, or has ended */
 SP_EXPORT int sp_world_signal(struct sp_world *world, int task, int signal, struct sp_error *error);
+
+/** The number of the task of this name. \return it, or \retval -ENOENT there is none */
+SP_EXPORT int sp_world_find(const struct sp_world *world, const char *name);
 
 /** How a task has ended: 0 to 255, 128 + n if signal n or physmem (SIGBUS) has ended it; -1: it has not. -ENOENT:
  *  there is no task of this number. */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "launch/program.h"
 #include "launch/child.h"
+#include "testing/inworld.h"
 
 enum { DEFAULT_FRAMES = 1024, DEFAULT_SLOTS = 4096, DEFAULT_TIMEOUT_MS = 120000 };
 
@@ -42,7 +43,6 @@ static int options_prepare(struct sp_testing *fixture, const struct sp_testing_o
     struct strings *physmem = &fixture->servers[SP_TESTING_PHYSMEM].arguments;
     struct strings *swap = &fixture->servers[SP_TESTING_SWAP].arguments;
 
-    fixture->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     fixture->seed = options->seed != 0 ? options->seed : 1;
     strings_format(physmem, "--frames=%u",
                    options->physmem_frames != 0 ? options->physmem_frames : DEFAULT_FRAMES);
@@ -50,6 +50,8 @@ static int options_prepare(struct sp_testing *fixture, const struct sp_testing_o
     strings_format(physmem, "--seed=%llu", (unsigned long long)fixture->seed);
     if (options->chaos_unmap > 0)
         strings_format(physmem, "--chaos-unmap=%.9g", options->chaos_unmap);
+    if (options->arbiter != NULL)
+        strings_format(physmem, "--arbiter=%s", options->arbiter);
     strings_add_all(physmem, options->physmem_args);
     if (options->swap_slots != SP_TESTING_NO_SWAP) {
         strings_format(swap, "--slots=%u",
@@ -168,15 +170,27 @@ int sp_testing_start(struct sp_testing **fixturep, const struct sp_testing_optio
     if (options == NULL)
         options = &defaults;
     result = options_check(options, error);
-    if (result != 0)
+    if (result == 0)
+        result = inworld_wanted(options, error);
+    if (result < 0)
         return result;
     fixture = calloc(1, sizeof *fixture);
     if (fixture == NULL)
         return error_set(error, ENOMEM, "out of memory");
+    fixture->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     fixture->guardian.pipe = -1;
+    fixture->directory.fd = -1;
     for (int i = 0; i < SP_TESTING_SERVERS; i++) {
         fixture->servers[i].log = (struct launched_log){-1, -1};
         observer_init(&fixture->servers[i].observer);
+    }
+    if (result == 1) {
+        result = inworld_start(fixture, options, error);
+        if (result == 0)
+            *fixturep = fixture;
+        else
+            free(fixture);
+        return result;
     }
     result = directory_make(&fixture->directory, NULL, error);
     if (result == 0) {
@@ -228,6 +242,14 @@ int sp_testing_stop(struct sp_testing **fixturep, struct sp_error *error)
     if (fixture == NULL)
         return 0;
     task_end_all(fixture);
+    if (fixture->world != NULL) {
+        if (fixture->trouble)
+            result = error_set(error, ECHILD, "%s", fixture->trouble_error.text);
+        sp_world_free(&fixture->world);
+        free(fixture);
+        *fixturep = NULL;
+        return result;
+    }
     for (int i = 0; i < SP_TESTING_SERVERS; i++)
         observer_fini(&fixture->servers[i].observer);
     servers_end(fixture);
@@ -281,6 +303,8 @@ int sp_testing_kill(struct sp_testing *fixture, enum sp_testing_server server)
     struct fixture_server *killed = &fixture->servers[server];
     int status;
 
+    if (fixture->world != NULL)
+        return -ENOTSUP;
     server_look(fixture, server);
     if (killed->server.pid == 0)
         return -ESRCH;
@@ -295,6 +319,8 @@ int sp_testing_end(struct sp_testing *fixture, enum sp_testing_server server)
     struct fixture_server *ended = &fixture->servers[server];
     int status = 0, result;
 
+    if (fixture->world != NULL)
+        return -ENOTSUP;
     server_look(fixture, server);
     if (ended->server.pid == 0)
         return -ESRCH;
@@ -313,6 +339,8 @@ int sp_testing_restart(struct sp_testing *fixture, enum sp_testing_server server
     struct fixture_server *started = &fixture->servers[server];
     int result;
 
+    if (fixture->world != NULL)
+        return error_set(error, ENOTSUP, "a world has no servers to restart");
     server_look(fixture, server);
     if (started->server.pid != 0)
         return error_set(error, EBUSY, "%s is running", names[server]);

@@ -5,7 +5,9 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include <selfpage/task.h>
 #include <selfpage/testing.h>
+#include <selfpage/world.h>
 
 #include "launch/directory.h"
 #include "launch/guardian.h"
@@ -21,7 +23,26 @@ struct fixture_server {
     struct observer observer;
 };
 
+/* A task that was waited for. */
+struct remembered {
+    struct remembered *next;
+    char name[SP_NAME_MAX];
+    int exit_status;
+    struct sp_stats stats;
+};
+
+struct sp_testing_task {
+    struct sp_testing *fixture;
+    struct sp_testing_task *next;
+    char name[SP_NAME_MAX]; /* as physmem knows it */
+    int number;             /* in the world */
+    pid_t pid;              /* 0: in a world */
+    int stats_fd;
+    struct launched_log log;
+};
+
 struct sp_testing {
+    struct sp_world *world; /* NULL: live; otherwise what is about servers is not used */
     struct directory directory;
     struct guardian guardian;
     struct fixture_server servers[SP_TESTING_SERVERS];
@@ -30,6 +51,7 @@ struct sp_testing {
     uint64_t seed;
     unsigned tasks_begun;          /* for their names */
     struct sp_testing_task *tasks; /* those not waited for */
+    struct remembered *ended;      /* those that were; live */
     bool trouble;                  /* a server ended badly, as the error said */
     struct sp_error trouble_error;
 };

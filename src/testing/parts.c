@@ -20,7 +20,7 @@ size_t parts_log_tail(const struct launched_log *log, char *buffer, size_t size)
 
 const char *sp_testing_directory(const struct sp_testing *fixture)
 {
-    return fixture->directory.path;
+    return fixture->world == NULL ? fixture->directory.path : NULL;
 }
 
 const char *sp_testing_socket(const struct sp_testing *fixture, enum sp_testing_server server)

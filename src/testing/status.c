@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "testing/inworld.h"
 
 /* The observer of a server, connected: to the server as it runs now. */
 static int fixture_observe(struct sp_testing *fixture, enum sp_testing_server server,
@@ -36,8 +37,11 @@ int sp_testing_physmem_status(struct sp_testing *fixture, struct sp_testing_phys
 {
     struct observer *observer = NULL;
     const struct observed_physmem *from;
-    int result = fixture_refresh(fixture, SP_TESTING_PHYSMEM, &observer, error);
+    int result;
 
+    if (fixture->world != NULL)
+        return inworld_physmem(fixture, status, error);
+    result = fixture_refresh(fixture, SP_TESTING_PHYSMEM, &observer, error);
     if (result != 0)
         return result;
     from = &observer->physmem;
@@ -50,8 +54,11 @@ int sp_testing_swap_status(struct sp_testing *fixture, struct sp_testing_swap *s
 {
     struct observer *observer = NULL;
     const struct observed_swap *from;
-    int result = fixture_refresh(fixture, SP_TESTING_SWAP, &observer, error);
+    int result;
 
+    if (fixture->world != NULL)
+        return inworld_swap(fixture, status, error);
+    result = fixture_refresh(fixture, SP_TESTING_SWAP, &observer, error);
     if (result != 0)
         return result;
     from = &observer->swap;
@@ -64,8 +71,11 @@ int sp_testing_task_status(struct sp_testing *fixture, const char *name,
 {
     struct observer *observer = NULL;
     const struct observed_task *from;
-    int result = fixture_refresh(fixture, SP_TESTING_PHYSMEM, &observer, error);
+    int result;
 
+    if (fixture->world != NULL)
+        return inworld_task(fixture, name, status, error);
+    result = fixture_refresh(fixture, SP_TESTING_PHYSMEM, &observer, error);
     if (result != 0)
         return result;
     from = observer_task_named(observer, name);
@@ -79,8 +89,11 @@ int sp_testing_recall(struct sp_testing *fixture, const char *name, uint32_t fra
                       struct sp_error *error)
 {
     struct observer *observer = NULL;
-    int result = fixture_observe(fixture, SP_TESTING_PHYSMEM, &observer, error);
+    int result;
 
+    if (fixture->world != NULL)
+        return inworld_recall(fixture, name, frames, error);
+    result = fixture_observe(fixture, SP_TESTING_PHYSMEM, &observer, error);
     if (result != 0)
         return result;
     return observer_recall_wait(observer, name, frames, fixture->timeout_ms, error);

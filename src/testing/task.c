@@ -14,14 +14,7 @@
 #include "shm/stats_page.h"
 #include "launch/program.h"
 #include "launch/child.h"
-
-struct sp_testing_task {
-    struct sp_testing *fixture;
-    struct sp_testing_task *next;
-    pid_t pid;
-    int stats_fd;
-    struct launched_log log;
-};
+#include "testing/inworld.h"
 
 /* What to run: a program if argv is not NULL, else a function. */
 struct job {
@@ -55,6 +48,8 @@ char **sp_testing_environment(const struct sp_testing *fixture, const char *name
     size_t size = 0;
     char **block = NULL, *text;
 
+    if (fixture->world != NULL)
+        return NULL;
     environment_fill(fixture, name, contract, policy, &list);
     for (size_t i = 0; i < list.count; i++)
         size += strlen(list.items[i]) + 1;
@@ -146,15 +141,21 @@ static int job_begin(struct sp_testing *fixture, const char *name, const char *c
                      const char *policy, const struct job *job, struct sp_testing_task **taskp,
                      struct sp_error *error)
 {
-    struct sp_testing_task *task = task_new(fixture, error);
+    struct sp_testing_task *task;
     struct spawn spawn = {SPAWN_DEFAULTS, .group = fixture->guardian.group};
     struct strings envp = {0};
     char own_name[32];
     int result;
 
+    if (fixture->world != NULL)
+        return error_set(error, ENOTSUP,
+                         "a function or a program cannot run in a world: begin a workload "
+                         "(sp_testing_begin_load)");
+    task = task_new(fixture, error);
     if (task == NULL)
         return -ENOMEM;
     snprintf(own_name, sizeof own_name, "task-%u", ++fixture->tasks_begun);
+    snprintf(task->name, sizeof task->name, "%s", name != NULL ? name : own_name);
     environment_fill(fixture, name != NULL ? name : own_name, contract, policy, &envp);
     spawn.error = task->log.write;
     result = (job->argv != NULL ? job_start_program : job_start_function)(job, &spawn, &envp, task,
@@ -188,6 +189,29 @@ int sp_testing_begin_program(struct sp_testing *fixture, const char *name, const
     return job_begin(fixture, name, contract, policy, &job, taskp, error);
 }
 
+int sp_testing_begin_load(struct sp_testing *fixture, const char *name, const char *contract,
+                          const char *policy, const char *workload, struct sp_testing_task **taskp,
+                          struct sp_error *error)
+{
+    const char *const argv[] = {"selfpage-load", workload, NULL};
+
+    if (fixture->world != NULL)
+        return inworld_begin(fixture, name, contract, policy, workload, taskp, error);
+    return sp_testing_begin_program(fixture, name, contract, policy, argv, taskp, error);
+}
+
+int sp_testing_run_load(struct sp_testing *fixture, const char *name, const char *contract,
+                        const char *policy, const char *workload, struct sp_testing_result *result,
+                        struct sp_error *error)
+{
+    struct sp_testing_task *task;
+    int code = sp_testing_begin_load(fixture, name, contract, policy, workload, &task, error);
+
+    if (code == 0)
+        sp_testing_wait(&task, result);
+    return code;
+}
+
 pid_t sp_testing_task_pid(const struct sp_testing_task *task)
 {
     return task->pid;
@@ -195,11 +219,17 @@ pid_t sp_testing_task_pid(const struct sp_testing_task *task)
 
 int sp_testing_task_ended(const struct sp_testing_task *task)
 {
+    if (task->fixture->world != NULL)
+        return sp_world_exit_status(task->fixture->world, task->number) >= 0;
     return child_ended(task->pid);
 }
 
 void sp_testing_task_stats(const struct sp_testing_task *task, struct sp_stats *stats)
 {
+    if (task->fixture->world != NULL) {
+        (void)sp_world_stats(task->fixture->world, task->number, stats);
+        return;
+    }
     /* By pread, for the task can shrink the file. */
     if (pread(task->stats_fd, stats, sizeof *stats, 0) != (ssize_t)sizeof *stats)
         *stats = (struct sp_stats){0};
@@ -215,17 +245,33 @@ static void task_result(const struct sp_testing_task *task, int status, bool tim
     parts_log_tail(&task->log, result->output, sizeof result->output);
 }
 
-void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing_result *result)
+static void task_await(struct sp_testing_task *task, struct sp_testing_result *result)
 {
-    struct sp_testing_task *task = *taskp, **link = &task->fixture->tasks;
-    struct sp_testing_result own;
+    struct remembered *remembered = calloc(1, sizeof *remembered);
     int status = 0, waited = child_wait(task->pid, task->fixture->timeout_ms, &status);
 
     if (waited == -ETIMEDOUT)
         child_end(task->pid, SIGKILL, task->fixture->timeout_ms, &status);
+    task_result(task, status, waited == -ETIMEDOUT, result);
+    if (remembered == NULL)
+        return; /* expectations will say that there is no such task */
+    *remembered = (struct remembered){
+        .next = task->fixture->ended, .exit_status = result->exit_status, .stats = result->stats};
+    memcpy(remembered->name, task->name, sizeof remembered->name);
+    task->fixture->ended = remembered;
+}
+
+void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing_result *result)
+{
+    struct sp_testing_task *task = *taskp, **link = &task->fixture->tasks;
+    struct sp_testing_result own;
+
     if (result == NULL)
         result = &own;
-    task_result(task, status, waited == -ETIMEDOUT, result);
+    if (task->fixture->world != NULL)
+        inworld_wait(task, result);
+    else
+        task_await(task, result);
     if (result->exit_status != 0)
         fputs(result->output, stderr);
     while (*link != task)
@@ -241,9 +287,16 @@ void task_end_all(struct sp_testing *fixture)
         struct sp_testing_task *task = fixture->tasks;
         int status;
 
-        child_end(task->pid, SIGKILL, fixture->timeout_ms, &status);
+        if (task->pid != 0)
+            child_end(task->pid, SIGKILL, fixture->timeout_ms, &status);
         fixture->tasks = task->next;
         task_free(task);
+    }
+    while (fixture->ended != NULL) {
+        struct remembered *ended = fixture->ended;
+
+        fixture->ended = ended->next;
+        free(ended);
     }
 }
 

@@ -208,7 +208,7 @@ int sp_world_step(struct sp_world *world, struct sp_error *error)
     return explain_broken(world, error);
 }
 
-static uint64_t next_due(const struct sp_world *world)
+uint64_t sp_world_due(const struct sp_world *world)
 {
     uint64_t queue = world_queue_due(&world->play.scene.queue);
     uint64_t deadline = physmem_deadline(world->play.scene.physmem);
@@ -218,7 +218,7 @@ static uint64_t next_due(const struct sp_world *world)
 
 int sp_world_run_until(struct sp_world *world, uint64_t ns, struct sp_error *error)
 {
-    while (world->play.left > 0 && next_due(world) <= ns) {
+    while (world->play.left > 0 && sp_world_due(world) <= ns) {
         int result = sp_world_step(world, error);
 
         if (result < 0)
@@ -230,7 +230,7 @@ int sp_world_run_until(struct sp_world *world, uint64_t ns, struct sp_error *err
         return explain_broken(world, error);
     if (world->play.left == 0)
         return 1;
-    if (world->play.scene.now < ns && next_due(world) != QUEUE_NEVER)
+    if (world->play.scene.now < ns && sp_world_due(world) != QUEUE_NEVER)
         world->play.scene.now = ns;
     return 0;
 }
@@ -316,6 +316,14 @@ int sp_world_signal(struct sp_world *world, int task, int signal, struct sp_erro
 }
 
 /* ---- What is counted ---- */
+
+int sp_world_find(const struct sp_world *world, const char *name)
+{
+    for (uint32_t i = 0; i < world->roles; i++)
+        if (strcmp(world->role[i]->name, name) == 0)
+            return (int)i;
+    return -ENOENT;
+}
 
 int sp_world_exit_status(const struct sp_world *world, int task)
 {

@@ -396,6 +396,8 @@ static void mistakes_are_explained(void **state)
     assert_int_equal(sp_world_expect(world, "here.faults > 7", &error), 0);
     assert_non_null(strstr(error.text, "found 0 and 7"));
     assert_int_equal(sp_world_exit_status(world, 5), -ENOENT);
+    assert_int_equal(sp_world_find(world, "here"), 0);
+    assert_int_equal(sp_world_find(world, "there"), -ENOENT);
     run(world); /* none of that has done any harm */
     sp_world_free(&world);
 }
