@@ -127,6 +127,56 @@ SP_EXPORT int64_t sp_file_write(struct sp_files *files, uint32_t file, uint64_t 
  *  \retval -EBUSY  another sp_file_sync of this connection is not over */
 SP_EXPORT int sp_file_sync(struct sp_files *files, uint32_t file, struct sp_error *error);
 
+/* ---- Regions ---- */
+
+#define SP_FILE_PRIVATE 1u /**< pages may be written: a write makes one the region's alone */
+
+/** A region backed by a file. Zero in any field but `path` means what is said there. */
+struct sp_file_region_options {
+    const char *server; /**< socket of the file server; NULL: SELFPAGE_FILES */
+    const char *path;   /**< of the file, as for sp_file_open */
+    uint64_t offset;    /**< byte of the file that is the first; a multiple of 64 KiB */
+    size_t pages;       /**< 0: up to the end of the file, at most SP_CONTAINER_SHARED_PAGES */
+    unsigned flags;  /**< SP_FILE_PRIVATE; 0: read only, and a write is a SIGSEGV of the program */
+    uint32_t frames; /**< as in struct sp_container_region */
+};
+
+/** A file's region, with a connection of its own. */
+struct sp_file_region;
+
+/** Put a region on a file: nothing is read now; a page is brought in as it is touched, with those of
+ *  the 64 KiB around it that are not there. All regions, of all tasks, that show a page which nobody
+ *  has written show the same page of memory as the server's cache; each is charged for its own frame.
+ *  Pages that were not written are given back when frames are short, or more than `frames` are in
+ *  use, and are read again when they are touched. What is written to a page stays there, goes nowhere
+ *  else, and counts like other frames of containers (selfpage/container.h has more about them).
+ *
+ *  Behind the end of the file the last page is zeros. What others write to the file shows in pages
+ *  that are brought in later. A page that cannot be brought in, since the file has become shorter, or
+ *  the server is gone or does not answer in a minute, is said in a line on standard error, and the
+ *  access goes to the program's own handler of SIGSEGV, or ends the program. While the server has no
+ *  frames for its cache, an access waits up to two seconds. A fault needs 3 KiB of stack more than
+ *  SP_FAULT_STACK.
+ *  \param regionp  set on success; ended by sp_file_region_destroy, before sp_detach
+ *  \param basep    set to the address of the first page
+ *  \return 0, or a negated errno value of sp_files_connect, sp_file_open, sp_container_share or
+ *          sp_container_region_create
+ *  \retval -EINVAL  no path, unknown flags, or the offset is not a multiple of 64 KiB
+ *  \retval -EISDIR  a directory
+ *  \retval -ENXIO   the file has no, or not so many, pages from `offset` on, or too many */
+SP_EXPORT int sp_file_region_create(struct sp_task *task,
+                                    const struct sp_file_region_options *options,
+                                    struct sp_file_region **regionp, void **basep,
+                                    struct sp_error *error);
+
+/** How many bytes of the file it shows, as the file was when the region was created: whole pages, but
+ *  for the end of the file. */
+SP_EXPORT uint64_t sp_file_region_size(const struct sp_file_region *region);
+
+/** Take the region away, with its frames and its connection. No thread may use it any more.
+ *  *regionp becomes NULL; it may be NULL before. */
+SP_EXPORT void sp_file_region_destroy(struct sp_file_region **regionp);
+
 #ifdef __cplusplus
 }
 #endif

@@ -93,6 +93,9 @@ static bool take_request(struct connection *connection, const struct wire_messag
     case WIRE_FILE_READ:
         transfer_on_read(connection, message);
         return true;
+    case WIRE_FILE_FILL:
+        transfer_on_fill(connection, message);
+        return true;
     case WIRE_FILE_WRITE:
         transfer_on_write(connection, message);
         return true;

@@ -60,44 +60,96 @@ static int64_t fill(void *arg, char *buffer)
     return files_read(reading->file, reading->number, buffer);
 }
 
-/* Copy a chunk to the client's container, and see that the client did nothing with it meanwhile. */
+/* Pages of a chunk, and where they go. */
+struct part {
+    uint64_t number; /* of the chunk */
+    uint32_t page;   /* of the chunk */
+    uint32_t count;
+    uint32_t slot;
+};
+
+/* Copy pages to the client's container, and see that the client did nothing with it meanwhile. */
 static int deliver(struct service *service, const struct session *session,
-                   const struct chunk *chunk, uint32_t slot)
+                   const struct chunk *chunk, const struct part *part)
 {
     const struct sp_locked_copy copy = {
         .locked = session->container,
         .from = service->cache.container,
         .to = session->container,
-        .from_first = chunk->first,
-        .to_first = slot,
-        .count = (chunk->bytes + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE,
+        .from_first = chunk->first + part->page,
+        .to_first = part->slot,
+        .count = part->count,
         .lock_ns = LOCK_NS,
     };
 
-    check(copy.count <= CACHE_CHUNK);
+    check(part->page + copy.count <= CACHE_CHUNK);
     return copy.count == 0 ? 0 : sp_container_copy_locked(service->task, &copy, NULL);
+}
+
+/* The chunk of a file as it is now. */
+static const struct chunk *find_chunk(struct service *service, struct file *file, uint64_t number,
+                                      int *errorp)
+{
+    struct reading reading = {file, number};
+    struct chunk_key key;
+
+    *errorp = files_look(file);
+    if (*errorp != 0)
+        return NULL;
+    key = file->key;
+    key.number = number;
+    check(key.size == file->size);
+    return cache_get(&service->cache, &key, fill, &reading, errorp);
+}
+
+static uint32_t pages_of(const struct chunk *chunk)
+{
+    check(chunk->bytes <= CHUNK_BYTES);
+    return (chunk->bytes + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE;
 }
 
 static int read_chunk(struct service *service, const struct session *session,
                       const struct wire_message *message, struct file *file, uint32_t *bytesp)
 {
-    struct reading reading = {file, message->file_read.page / CACHE_CHUNK};
-    struct chunk_key key;
+    struct part part = {.number = message->file_read.page / CACHE_CHUNK,
+                        .slot = message->file_read.slot};
     const struct chunk *chunk;
-    int result = files_look(file);
+    int result = check_places(session, message->file_read.page, message->file_read.slot);
 
-    if (result == 0)
-        result = check_places(session, message->file_read.page, message->file_read.slot);
     if (result != 0)
         return result;
-    key = file->key;
-    key.number = reading.number;
-    chunk = cache_get(&service->cache, &key, fill, &reading, &result);
+    chunk = find_chunk(service, file, part.number, &result);
     if (chunk == NULL)
         return result;
-    check(chunk->bytes <= CHUNK_BYTES);
+    part.count = pages_of(chunk);
     *bytesp = chunk->bytes;
-    return deliver(service, session, chunk, message->file_read.slot);
+    return deliver(service, session, chunk, &part);
+}
+
+/* The same for a region: pages that the file does not have any more cannot be filled. */
+static int fill_slots(struct service *service, const struct session *session,
+                      const struct wire_message *message, struct file *file, uint32_t *bytesp)
+{
+    struct part part = {.number = message->file_fill.page / CACHE_CHUNK,
+                        .page = message->file_fill.page % CACHE_CHUNK,
+                        .count = message->file_fill.count,
+                        .slot = message->file_fill.slot};
+    const struct chunk *chunk;
+    int result = 0;
+
+    if (session->container == 0)
+        return -ENOTCONN;
+    if (part.count == 0 || part.count > CACHE_CHUNK - part.page || part.count > session->slots ||
+        part.slot > session->slots - part.count)
+        return -EINVAL;
+    chunk = find_chunk(service, file, part.number, &result);
+    if (chunk == NULL)
+        return result;
+    if (part.page + part.count > pages_of(chunk))
+        return -ENXIO;
+    *bytesp = part.count * SP_PAGE_SIZE;
+    check(*bytesp <= CHUNK_BYTES);
+    return deliver(service, session, chunk, &part);
 }
 
 /* The answer to a read or a write. */
@@ -117,21 +169,37 @@ static void answer(struct connection *connection, const struct wire_message *mes
     connection_send(connection, &reply, -1);
 }
 
-void transfer_on_read(struct connection *connection, const struct wire_message *message)
+typedef int read_how(struct service *service, const struct session *session,
+                     const struct wire_message *message, struct file *file, uint32_t *bytesp);
+
+static void serve_read(struct connection *connection, const struct wire_message *message,
+                       uint32_t number, read_how *how)
 {
     struct service *service = service_of(connection);
     struct session *session = connection->user;
-    struct file *file = places_find(session, message->file_read.file);
+    struct file *file = places_find(session, number);
     uint32_t bytes = 0;
     int result = -EBADF;
 
     service->counters.reads++;
     if (file != NULL)
-        result = read_chunk(service, session, message, file, &bytes);
+        result = how(service, session, message, file, &bytes);
     if (result == 0)
         service->counters.bytes += bytes;
     check(file != NULL || result != 0);
     answer(connection, message, file, result, bytes);
+}
+
+void transfer_on_read(struct connection *connection, const struct wire_message *message)
+{
+    check(message->type == WIRE_FILE_READ);
+    serve_read(connection, message, message->file_read.file, read_chunk);
+}
+
+void transfer_on_fill(struct connection *connection, const struct wire_message *message)
+{
+    check(message->type == WIRE_FILE_FILL);
+    serve_read(connection, message, message->file_fill.file, fill_slots);
 }
 
 /* ---- Writing ---- */

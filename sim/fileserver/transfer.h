@@ -4,9 +4,10 @@
 
 #include "service.h"
 
-/* FILE_BUFFER, FILE_READ and FILE_WRITE. */
+/* FILE_BUFFER, FILE_READ, FILE_FILL and FILE_WRITE. */
 void transfer_on_buffer(struct connection *connection, const struct wire_message *message);
 void transfer_on_read(struct connection *connection, const struct wire_message *message);
+void transfer_on_fill(struct connection *connection, const struct wire_message *message);
 void transfer_on_write(struct connection *connection, const struct wire_message *message);
 
 #endif

@@ -129,6 +129,20 @@ static void remove_unfinished(void)
         unlink(unfinished);
 }
 
+void *served_open(struct sp_task *task, const char *path, int own, size_t *sizep)
+{
+    const struct sp_file_region_options options = {.path = path,
+                                                   .flags = own ? SP_FILE_PRIVATE : 0};
+    struct sp_file_region *region;
+    struct sp_error error;
+    void *base;
+
+    if (sp_file_region_create(task, &options, &region, &base, &error) != 0)
+        errx(EXIT_CANNOT, "'%s': %s", path, error.text);
+    *sizep = (size_t)sp_file_region_size(region);
+    return base;
+}
+
 void output_open(struct output *output, const char *path)
 {
     char *copy = strdup(path);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <selfpage/file.h>
 #include <selfpage/selfpage.h>
 
 /* Exit statuses, as of every program here. */
@@ -43,6 +44,10 @@ int file_open(const char *path, size_t *sizep);
  * private or pinned memory: the kernel does not fault managed pages in. Ends the program on error.
  */
 size_t file_read(int fd, const char *path, void *buffer, size_t size, size_t offset);
+
+/* A file of a file server as a region, which is read only, or (`own`) a copy of the task's own that
+ * may be written. Ends the program if that cannot be. The region ends with the task. */
+void *served_open(struct sp_task *task, const char *path, int own, size_t *sizep);
 
 /* A file that appears under its name when it is complete, and not at all otherwise. */
 struct output {

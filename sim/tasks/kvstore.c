@@ -45,7 +45,23 @@ struct options {
     uint64_t records, value_bytes, operations, seed;
     double zipf, write_share;
     const char *dump;
+    const char *served; /* a file of the file server; NULL: none */
 };
+
+/* The table and the cells in a copy of the task's own of a file, whatever that holds. */
+static void store_on_file(struct store *store, struct sp_task *task, const struct options *options)
+{
+    size_t table = (store->mask + 1) * sizeof(struct entry), size;
+    char *base = served_open(task, options->served, 1, &size);
+
+    table += (SP_PAGE_SIZE - table % SP_PAGE_SIZE) % SP_PAGE_SIZE;
+    if (size < table + options->records * store->cell_size)
+        errx(EXIT_CANNOT, "--served %s: it needs %zu bytes, and has %zu", options->served,
+             table + (size_t)options->records * store->cell_size, size);
+    store->table = (struct entry *)base;
+    memset(store->table, 0, table);
+    store->cells = base + table;
+}
 
 static void store_init(struct store *store, struct sp_task *task, const struct options *options)
 {
@@ -57,6 +73,10 @@ static void store_init(struct store *store, struct sp_task *task, const struct o
     store->words = options->value_bytes / sizeof(uint64_t);
     store->cell_size = sizeof(struct cell) + store->words * sizeof(uint64_t);
     store->used = 0;
+    if (options->served != NULL) {
+        store_on_file(store, task, options);
+        return;
+    }
     store->table = region_create(task, entries * sizeof(struct entry), SP_PRECIOUS, 0);
     store->cells = region_create(task, options->records * store->cell_size, SP_PRECIOUS, 0);
 }
@@ -187,22 +207,25 @@ static void run(struct sp_task *task, const struct options *options)
 
 static void usage(void)
 {
-    puts("Usage: selfpage-kvstore [OPTION]...\n"
-         "Read and write a key-value store in managed memory, and verify every value.\n"
-         "\n"
-         "  --records N      keys (10000)\n"
-         "  --value-bytes N  size of a value, a multiple of 8 (1000)\n"
-         "  --operations N   reads and writes after loading (100000)\n"
-         "  --zipf S         skew: the k-th most popular record is used 1/k^S as often as the\n"
-         "                   first; 0 is uniform (0.9)\n"
-         "  --write-share W  share of the operations that write, 0 to 1 (0.2)\n"
-         "  --seed N         for everything random (1)\n"
-         "  --dump FILE      write all records to FILE at the end\n"
-         "  -h, --help\n"
-         "\n"
-         "The digest printed at the end depends on these options alone.\n"
-         "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
-         "Exit status: 0, 1 if a record was wrong, 2 if it could not be done.");
+    puts(
+        "Usage: selfpage-kvstore [OPTION]...\n"
+        "Read and write a key-value store in managed memory, and verify every value.\n"
+        "\n"
+        "  --records N      keys (10000)\n"
+        "  --value-bytes N  size of a value, a multiple of 8 (1000)\n"
+        "  --operations N   reads and writes after loading (100000)\n"
+        "  --zipf S         skew: the k-th most popular record is used 1/k^S as often as the\n"
+        "                   first; 0 is uniform (0.9)\n"
+        "  --write-share W  share of the operations that write, 0 to 1 (0.2)\n"
+        "  --seed N         for everything random (1)\n"
+        "  --dump FILE      write all records to FILE at the end\n"
+        "  --served FILE    keep all in a private region on FILE of the file server, which stays as\n"
+        "                   it is; its pages are not swapped\n"
+        "  -h, --help\n"
+        "\n"
+        "The digest printed at the end depends on these options alone.\n"
+        "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
+        "Exit status: 0, 1 if a record was wrong, 2 if it could not be done.");
 }
 
 static struct options parse_options(int argc, char **argv)
@@ -215,6 +238,7 @@ static struct options parse_options(int argc, char **argv)
         {"write-share", required_argument, NULL, 'w'},
         {"seed", required_argument, NULL, 's'},
         {"dump", required_argument, NULL, 'd'},
+        {"served", required_argument, NULL, 'S'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -250,6 +274,9 @@ static struct options parse_options(int argc, char **argv)
             break;
         case 'd':
             options.dump = optarg;
+            break;
+        case 'S':
+            options.served = optarg;
             break;
         case 'h':
             usage();

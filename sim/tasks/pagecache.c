@@ -18,7 +18,9 @@
 #include "common.h"
 
 struct cache {
-    int fd;
+    int fd; /* -1: a file server has it */
+    struct sp_files *files;
+    uint32_t file;
     size_t size;         /* bytes of the file that the cache covers */
     const char *memory;  /* managed: page i holds page i of the file */
     atomic_ulong misses; /* pages read from the file */
@@ -46,13 +48,28 @@ static int refill(void *arg, size_t index, void *frame)
     return 0;
 }
 
+/* Read bytes of the file without the cache. */
+static size_t read_directly(const struct cache *cache, const char *path, char *bytes, size_t size,
+                            size_t offset)
+{
+    struct sp_error error;
+    int64_t got;
+
+    if (cache->fd >= 0)
+        return file_read(cache->fd, path, bytes, size, offset);
+    got = sp_file_read(cache->files, cache->file, offset, bytes, size, &error);
+    if (got < 0)
+        errx(EXIT_CANNOT, "cannot read '%s' at byte %zu: %s", path, offset, error.text);
+    return (size_t)got;
+}
+
 /* Compare `size` bytes with the file; ends the program with status 1 if they differ. */
 static void compare(const struct cache *cache, const char *path, const char *got, char *direct,
                     size_t offset, size_t size)
 {
     size_t i = 0;
 
-    if (file_read(cache->fd, path, direct, size, offset) != size)
+    if (read_directly(cache, path, direct, size, offset) != size)
         errx(EXIT_CANNOT, "'%s' became shorter while it was read", path);
     while (i < size && got[i] == direct[i])
         i++;
@@ -64,6 +81,7 @@ static void compare(const struct cache *cache, const char *path, const char *got
 struct options {
     uint64_t pages, reads, length, seed;
     double zipf;
+    int served;
 };
 
 static void serve(struct cache *cache, const char *path, const struct options *options)
@@ -115,6 +133,8 @@ static void usage(void)
         "  --zipf S    skew: the k-th most popular page is read 1/k^S as often as the first; 0 is\n"
         "              uniform (0.9)\n"
         "  --seed N    for everything random (1)\n"
+        "  --served    FILE is a file of the file server, in whose cache it is; it is read through a\n"
+        "              region, and compared with what sp_file_read says\n"
         "  -h, --help\n"
         "\n"
         "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
@@ -124,13 +144,10 @@ static void usage(void)
 static struct options parse_options(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"pages", required_argument, NULL, 'p'},
-        {"reads", required_argument, NULL, 'r'},
-        {"length", required_argument, NULL, 'l'},
-        {"zipf", required_argument, NULL, 'z'},
-        {"seed", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"pages", required_argument, NULL, 'p'},  {"reads", required_argument, NULL, 'r'},
+        {"length", required_argument, NULL, 'l'}, {"zipf", required_argument, NULL, 'z'},
+        {"seed", required_argument, NULL, 's'},   {"served", no_argument, NULL, 'S'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     struct options options = {.reads = 20000, .length = 16384, .seed = 1, .zipf = 0.9};
     int choice;
@@ -152,6 +169,9 @@ static struct options parse_options(int argc, char **argv)
         case 's':
             options.seed = option_count("seed", optarg, 0, UINT64_MAX);
             break;
+        case 'S':
+            options.served = 1;
+            break;
         case 'h':
             usage();
             exit(0);
@@ -163,26 +183,54 @@ static struct options parse_options(int argc, char **argv)
     return options;
 }
 
+/* The file as a region of this program's own. */
+static void cache_file(struct cache *cache, const char *path, const struct options *options)
+{
+    struct sp_region_options region = {
+        .kind = SP_REMANUFACTURABLE, .refill = refill, .refill_arg = cache};
+    struct sp_error error;
+    void *base;
+
+    cache->fd = file_open(path, &cache->size);
+    if (cache->size == 0)
+        errx(EXIT_CANNOT, "'%s' is empty", path);
+    if (options->pages != 0 && cache->size > options->pages * SP_PAGE_SIZE)
+        cache->size = options->pages * SP_PAGE_SIZE;
+    region.pages = (cache->size + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE;
+    if (sp_region_create(task_attach(NULL), &region, &base, &error) != 0)
+        errx(EXIT_CANNOT, "%s", error.text);
+    cache->memory = base;
+}
+
+/* The file as a region that the file server fills. */
+static void serve_file(struct cache *cache, const char *path, const struct options *options)
+{
+    struct sp_task *task = task_attach(NULL);
+    struct sp_file_info info;
+    struct sp_error error;
+
+    cache->fd = -1;
+    cache->memory = served_open(task, path, 0, &cache->size);
+    if (options->pages != 0 && cache->size > options->pages * SP_PAGE_SIZE)
+        cache->size = options->pages * SP_PAGE_SIZE;
+    if (sp_files_connect(task, NULL, &cache->files, &error) != 0 ||
+        sp_file_open(cache->files, path, &info, &error) != 0)
+        errx(EXIT_CANNOT, "'%s': %s", path, error.text);
+    cache->file = info.file;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = parse_options(argc, argv);
     const char *path = argv[optind];
     static struct cache cache; /* pages are refilled until the exit */
-    struct sp_region_options region = {
-        .kind = SP_REMANUFACTURABLE, .refill = refill, .refill_arg = &cache};
-    struct sp_error error;
-    void *base;
 
-    cache.fd = file_open(path, &cache.size);
-    if (cache.size == 0)
-        errx(EXIT_CANNOT, "'%s' is empty", path);
-    if (options.pages != 0 && cache.size > options.pages * SP_PAGE_SIZE)
-        cache.size = options.pages * SP_PAGE_SIZE;
-    region.pages = (cache.size + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE;
-    if (sp_region_create(task_attach(NULL), &region, &base, &error) != 0)
-        errx(EXIT_CANNOT, "%s", error.text);
-    cache.memory = base;
+    if (options.served)
+        serve_file(&cache, path, &options);
+    else
+        cache_file(&cache, path, &options);
     serve(&cache, path, &options);
-    close(cache.fd);
+    if (cache.fd >= 0)
+        close(cache.fd);
     return 0;
 }

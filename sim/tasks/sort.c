@@ -45,6 +45,14 @@ struct cursor {
     const char *unread; /* page from which nothing has been discarded */
 };
 
+/* What is sorted: a file, or (memory) one of a file server, as a region. */
+struct input {
+    const char *path;
+    const char *memory;
+    int fd;
+    size_t size;
+};
+
 struct sorter {
     struct sp_task *task;
     char *text[2];
@@ -74,6 +82,27 @@ static bool is_after(const char *a, size_t a_length, const char *b, size_t b_len
     int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
 
     return order != 0 ? order > 0 : a_length > b_length;
+}
+
+/* ---- Input ---- */
+
+static void input_open(struct input *input, struct sp_task *task, const char *path, bool served)
+{
+    input->path = path;
+    input->fd = -1;
+    input->memory = NULL;
+    if (served)
+        input->memory = served_open(task, path, 0, &input->size);
+    else
+        input->fd = file_open(path, &input->size);
+}
+
+static size_t input_read(const struct input *input, char *buffer, size_t size, size_t offset)
+{
+    if (input->memory == NULL)
+        return file_read(input->fd, input->path, buffer, size, offset);
+    memcpy(buffer, input->memory + offset, size);
+    return size;
 }
 
 /* ---- Runs ---- */
@@ -155,8 +184,10 @@ static void add_line(struct sorter *sorter, size_t *run, size_t line, size_t end
 
 /* Read INPUT, cut it into sorted runs. A last line without a newline gets one. Returns the bytes.
  */
-static size_t make_runs(struct sorter *sorter, int fd, const char *path, size_t size)
+static size_t make_runs(struct sorter *sorter, const struct input *input)
 {
+    size_t size = input->size;
+
     char *buffer = malloc(INPUT_BUFFER), *text = sorter->text[0];
     size_t run = 0, line = 0, at = 0, got, used, part;
     const char *newline;
@@ -165,9 +196,9 @@ static size_t make_runs(struct sorter *sorter, int fd, const char *path, size_t 
         err(EXIT_CANNOT, "input buffer");
     while (at < size) {
         part = size - at < INPUT_BUFFER ? size - at : INPUT_BUFFER;
-        got = file_read(fd, path, buffer, part, at);
+        got = input_read(input, buffer, part, at);
         if (got < part)
-            errx(EXIT_CANNOT, "'%s' became shorter while it was read", path);
+            errx(EXIT_CANNOT, "'%s' became shorter while it was read", input->path);
         for (used = 0; used < got; used += part) {
             newline = memchr(buffer + used, '\n', got - used);
             part = newline != NULL ? (size_t)(newline + 1 - buffer) - used : got - used;
@@ -287,6 +318,7 @@ static void usage(void)
          "                 (default: half of the contract's frames)\n"
          "  --fan-in N     runs that are merged at a time, 2 to 1024\n"
          "                 (default: a quarter of the contract's frames)\n"
+         "  --served       INPUT is a file of the file server, read through a region\n"
          "  -h, --help\n"
          "\n"
          "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
@@ -309,11 +341,10 @@ static void choose_sizes(struct sorter *sorter, size_t *run_pages, size_t *fan_i
         *fan_in = FAN_IN_MOST;
 }
 
-static void sort_file(struct sorter *sorter, const char *input, const char *output_path,
+static void sort_file(struct sorter *sorter, const struct input *input, const char *output_path,
                       size_t run_pages, size_t fan_in)
 {
-    size_t size, most_lines, index_bytes, bytes, first_runs;
-    int fd = file_open(input, &size);
+    size_t most_lines, index_bytes, bytes, first_runs;
     struct output output;
     struct sp_stats stats;
 
@@ -326,8 +357,9 @@ static void sort_file(struct sorter *sorter, const char *input, const char *outp
     sorter->index = region_create(sorter->task, index_bytes, SP_PRECIOUS, SP_REGION_UNDEFINED);
     sorter->spare = region_create(sorter->task, index_bytes, SP_PRECIOUS, SP_REGION_UNDEFINED);
     for (int i = 0; i < 2; i++)
-        sorter->text[i] = region_create(sorter->task, size + 1, SP_PRECIOUS, SP_REGION_UNDEFINED);
-    bytes = make_runs(sorter, fd, input, size);
+        sorter->text[i] =
+            region_create(sorter->task, input->size + 1, SP_PRECIOUS, SP_REGION_UNDEFINED);
+    bytes = make_runs(sorter, input);
     first_runs = sorter->run_count;
     if (bytes > 0) {
         const char *from = merge_passes(sorter, fan_in);
@@ -335,7 +367,6 @@ static void sort_file(struct sorter *sorter, const char *input, const char *outp
         merge(sorter, from, sorter->runs, sorter->run_count, NULL, &output);
     }
     output_close(&output);
-    close(fd);
     sp_get_stats(sorter->task, &stats);
     printf("selfpage-sort: %zu lines, %zu bytes, %zu runs; %llu faults, %llu pages to swap, %llu "
            "back\n",
@@ -348,11 +379,14 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"run-pages", required_argument, NULL, 'r'},
         {"fan-in", required_argument, NULL, 'f'},
+        {"served", no_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     struct sorter sorter = {.task = NULL};
     size_t run_pages = 0, fan_in = 0;
+    struct input input;
+    bool served = false;
     int choice;
 
     while ((choice = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -363,6 +397,9 @@ int main(int argc, char **argv)
         case 'f':
             fan_in = option_count("fan-in", optarg, 2, FAN_IN_MOST);
             break;
+        case 's':
+            served = true;
+            break;
         case 'h':
             usage();
             return 0;
@@ -372,7 +409,8 @@ int main(int argc, char **argv)
     }
     option_arguments(argc, argv, 2, "INPUT or OUTPUT");
     sorter.task = task_attach(NULL);
-    sort_file(&sorter, argv[optind], argv[optind + 1], run_pages, fan_in);
+    input_open(&input, sorter.task, argv[optind], served);
+    sort_file(&sorter, &input, argv[optind + 1], run_pages, fan_in);
     free(sorter.runs);
     return 0;
 }

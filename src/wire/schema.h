@@ -402,6 +402,9 @@
  * `page`, a multiple of 16. */
 #define WIRE_FILE_WRITE_FIELDS(F, E, S, L)                                                         \
     F(u32, file) F(u32, page) F(u32, slot) F(u32, first) F(u32, bytes)
+/* `count` pages of the file from `page`, all of one chunk of 16, to as many slots from `slot`. */
+#define WIRE_FILE_FILL_FIELDS(F, E, S, L)                                                          \
+    F(u32, file) F(u32, page) F(u32, slot) F(u32, count)
 #define WIRE_FILE_SYNC_FIELDS(F, E, S, L)         F(u32, file)
 #define WIRE_FILES_STATUS_FIELDS(F, E, S, L)      SP_FILESERVER_STATUS(F, E)
 
@@ -520,6 +523,7 @@
     X(FILE_OPEN_AS, file_open_as, 127, 0, FILER, WIRE_FILE_OPEN_AS_FIELDS) /* -> FILE_OPENED */    \
     X(FILE_WRITE, file_write, 128, 0, FILER, WIRE_FILE_WRITE_FIELDS)   /* -> FILE_DATA */          \
     X(FILE_SYNC, file_sync, 129, 0, FILER, WIRE_FILE_SYNC_FIELDS)      /* -> DONE */               \
+    X(FILE_FILL, file_fill, 130, 0, FILER, WIRE_FILE_FILL_FIELDS)      /* -> FILE_DATA */          \
     X(CHANGED, changed, 100, 0, PHYSMEM, WIRE_CHANGED_FIELDS)                                      \
     X(WARNED, warned, 101, 0, PHYSMEM, WIRE_WARNED_FIELDS)                                         \
     X(REPOSSESSED, repossessed, 102, 0, PHYSMEM, WIRE_REPOSSESSED_FIELDS)                          \

@@ -8,14 +8,10 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "client/caller.h"
-#include "task/state/guard.h"
+#include "task/api/file_link.h"
 
 #define BUFFER_BYTES ((size_t)SP_FILES_BUFFER * SP_PAGE_SIZE)
 
-/* Longest lock of the buffer, and how long the server's answer may take. */
-#define LOCK_NS    UINT64_C(5000000000)
-#define ANSWER_MS  60000
 #define OFFSET_END (UINT64_C(1) << 44)
 
 struct sp_files {
@@ -24,68 +20,25 @@ struct sp_files {
     struct caller caller;
 };
 
-/* Ask the server, inside a guard. */
-static int ask(struct sp_files *files, struct wire_message *request, enum wire_type expected,
-               struct wire_message *reply, struct sp_error *error)
-{
-    struct guard guard;
-    int result;
-
-    check(expected != request->type);
-    guard_begin(&guard);
-    result = caller_ask_for(&files->caller, request, expected, reply, NULL, error);
-    guard_end(&guard);
-    return result;
-}
-
 /* ---- Connecting ---- */
-
-/* Make the buffer, and give the server its weak reference. */
-static int give_buffer(struct sp_files *files, uint32_t server, struct sp_error *error)
-{
-    const struct sp_share_options options = {
-        .task = server, .rights = SP_SHARE_READ | SP_SHARE_WRITE, .lock_ns = LOCK_NS};
-    struct wire_message message = {.type = WIRE_FILE_BUFFER};
-    struct wire_message reply;
-    struct sp_share share;
-    int result = sp_container_create_with(files->task, SP_FILES_BUFFER, 0, &files->buffer, error);
-
-    if (result == 0)
-        result = sp_container_share(files->task, files->buffer, &options, &share, error);
-    if (result != 0)
-        return result;
-    message.file_buffer.container = files->buffer;
-    message.file_buffer.token = share.token;
-    check(share.token == 0 && server != 0); /* it was named, so that nobody else can take it */
-    return ask(files, &message, WIRE_DONE, &reply, error);
-}
 
 int sp_files_connect(struct sp_task *task, const char *path, struct sp_files **filesp,
                      struct sp_error *error)
 {
-    struct hello hello = {.role = WIRE_ROLE_TASK, .name = "files"};
-    struct sp_files *files;
-    struct wire_message welcome;
-    struct guard guard;
+    struct sp_files *files = malloc(sizeof(*files));
+    uint32_t server;
     int result;
 
-    if (path == NULL)
-        path = getenv("SELFPAGE_FILES");
-    if (path == NULL)
-        return error_set(error, EINVAL,
-                         "no file server: fileserver: in the scenario of selfpage run, or else "
-                         "SELFPAGE_FILES or a path");
-    files = malloc(sizeof(*files));
     if (files == NULL)
         return error_set(error, ENOMEM, "no memory for a connection to a file server");
     files->task = task;
     files->buffer = 0;
-    guard_begin(&guard);
-    caller_init(&files->caller, "the file server", ANSWER_MS);
-    result = caller_open(&files->caller, path, &hello, &welcome, error);
-    guard_end(&guard);
+    result = file_link_open(&files->caller, path, &server, error);
     if (result == 0)
-        result = give_buffer(files, welcome.welcome.id, error);
+        result = sp_container_create_with(task, SP_FILES_BUFFER, 0, &files->buffer, error);
+    if (result == 0)
+        result = file_link_give(task, &files->caller, server, files->buffer,
+                                SP_SHARE_READ | SP_SHARE_WRITE, error);
     check(result <= 0);
     if (result == 0)
         *filesp = files;
@@ -97,13 +50,10 @@ int sp_files_connect(struct sp_task *task, const char *path, struct sp_files **f
 void sp_files_disconnect(struct sp_files **filesp)
 {
     struct sp_files *files = filesp != NULL ? *filesp : NULL;
-    struct guard guard;
 
     if (files == NULL)
         return;
-    guard_begin(&guard);
-    caller_close(&files->caller);
-    guard_end(&guard);
+    file_link_close(&files->caller);
     /* A server that has it locked just now keeps it until the lock is over. */
     if (files->buffer != 0)
         (void)sp_container_destroy(files->task, files->buffer, NULL);
@@ -114,63 +64,18 @@ void sp_files_disconnect(struct sp_files **filesp)
 
 /* ---- Files ---- */
 
-/* Put a path into words of the protocol. Returns how many bytes it has, or a negative errno. */
-static int put_path(struct wire_number *words, uint16_t *countp, const char *path,
-                    struct sp_error *error)
-{
-    size_t bytes = strlen(path);
-
-    if (bytes > SP_FILE_PATH_MAX)
-        return error_set(error, ENAMETOOLONG, "a path of %zu bytes", bytes);
-    *countp = (uint16_t)((bytes + 3) / 4);
-    for (size_t i = 0; i < bytes; i++)
-        words[i / 4].value |= (uint32_t)(unsigned char)path[i] << i % 4 * 8;
-    check(*countp <= WIRE_PATH_WORDS);
-    return (int)bytes;
-}
-
-/* Ask for a file to be opened. */
-static int ask_open(struct sp_files *files, struct wire_message *message,
-                    struct sp_file_info *infop, struct sp_error *error)
-{
-    struct wire_message reply;
-    int result = ask(files, message, WIRE_FILE_OPENED, &reply, error);
-
-    check(infop != NULL);
-    if (result == 0)
-        *infop = (struct sp_file_info){.file = reply.file_opened.file,
-                                       .form = (enum sp_file_form)reply.file_opened.form,
-                                       .size = reply.file_opened.size};
-    return result;
-}
-
 int sp_file_open(struct sp_files *files, const char *path, struct sp_file_info *infop,
                  struct sp_error *error)
 {
-    struct wire_message message = {.type = WIRE_FILE_OPEN};
-    int bytes = put_path(message.file_open.path, &message.file_open.path_count, path, error);
-
-    check(path != NULL);
-    if (bytes < 0)
-        return bytes;
-    message.file_open.bytes = (uint32_t)bytes;
-    return ask_open(files, &message, infop, error);
+    check(files->buffer != 0);
+    return file_link_find(&files->caller, path, 0, infop, error);
 }
 
 int sp_file_open_as(struct sp_files *files, const char *path, unsigned flags,
                     struct sp_file_info *infop, struct sp_error *error)
 {
-    struct wire_message message = {.type = WIRE_FILE_OPEN_AS};
-    int bytes = put_path(message.file_open_as.path, &message.file_open_as.path_count, path, error);
-
-    check(path != NULL);
-    if (bytes < 0)
-        return bytes;
-    if (flags >= WIRE_FILE_OPEN_FLAGS)
-        return error_set(error, EINVAL, "flags %#x to open a file do not exist", flags);
-    message.file_open_as.bytes = (uint32_t)bytes;
-    message.file_open_as.flags = (uint8_t)flags;
-    return ask_open(files, &message, infop, error);
+    check(files->buffer != 0);
+    return file_link_find(&files->caller, path, flags, infop, error);
 }
 
 int sp_file_close(struct sp_files *files, uint32_t file, struct sp_error *error)
@@ -180,7 +85,7 @@ int sp_file_close(struct sp_files *files, uint32_t file, struct sp_error *error)
 
     message.file_close.file = file;
     check(files->buffer != 0);
-    return ask(files, &message, WIRE_DONE, &reply, error);
+    return file_link_ask(&files->caller, &message, WIRE_DONE, &reply, error);
 }
 
 /* Take bytes out of the buffer, from byte `first` of it on. */
@@ -215,7 +120,7 @@ int64_t sp_file_read(struct sp_files *files, uint32_t file, uint64_t offset, voi
 
         message.file_read.file = file;
         message.file_read.page = (uint32_t)((offset + done - skip) / SP_PAGE_SIZE);
-        result = ask(files, &message, WIRE_FILE_DATA, &reply, error);
+        result = file_link_ask(&files->caller, &message, WIRE_FILE_DATA, &reply, error);
         if (result == 0 && reply.file_data.bytes > BUFFER_BYTES)
             result =
                 error_set(error, EPROTO, "the file server answered with more than was asked for");
@@ -238,11 +143,6 @@ int64_t sp_file_read(struct sp_files *files, uint32_t file, uint64_t offset, voi
 }
 
 /* ---- Writing ---- */
-
-_Static_assert(SP_FILE_WRITE == WIRE_FILE_WRITING && SP_FILE_CREATE == WIRE_FILE_CREATE &&
-                   SP_FILE_EXCLUSIVE == WIRE_FILE_EXCLUSIVE &&
-                   SP_FILE_TRUNCATE == WIRE_FILE_TRUNCATE,
-               "the same flags");
 
 /* Put bytes into the buffer, from byte `first` of it on, in fresh frames: those that are there may
  * be shared with the server's cache. What lies beside them on their pages is zeros, since the
@@ -285,7 +185,7 @@ static int64_t ask_write(struct sp_files *files, uint32_t file, uint64_t offset,
     message.file_write.page = (uint32_t)((offset - first) / SP_PAGE_SIZE);
     message.file_write.first = first;
     message.file_write.bytes = (uint32_t)count;
-    result = ask(files, &message, WIRE_FILE_DATA, &reply, error);
+    result = file_link_ask(&files->caller, &message, WIRE_FILE_DATA, &reply, error);
     if (result == 0 && (reply.file_data.bytes > count || reply.file_data.bytes == 0))
         result = error_set(error, EPROTO, "the file server wrote %u bytes of %zu",
                            reply.file_data.bytes, count);
@@ -321,5 +221,5 @@ int sp_file_sync(struct sp_files *files, uint32_t file, struct sp_error *error)
 
     message.file_sync.file = file;
     check(files->buffer != 0);
-    return ask(files, &message, WIRE_DONE, &reply, error);
+    return file_link_ask(&files->caller, &message, WIRE_DONE, &reply, error);
 }

@@ -116,8 +116,7 @@ static void start_server(struct stage *stage, const char *contract, const char *
 
 int stage_setup_with(void **state, const char *option)
 {
-    const struct sp_testing_options options = {.physmem_frames = 1024,
-                                               .swap_slots = SP_TESTING_NO_SWAP};
+    const struct sp_testing_options options = {.physmem_frames = 1024, .swap_slots = 1024};
     static struct stage stage;
     struct sp_error error;
 
