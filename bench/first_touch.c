@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "first_touch_uffd.h"
+#include "os/clock.h"
 
 static const struct bench_about about = {
     .name = "bench_first_touch",
@@ -25,12 +26,17 @@ static const struct bench_about about = {
         "not cleared on either side; 'cleared' ones are present, and both sides fill them with zeros\n"
         "through a second mapping first; 'fresh' ones are not present, the kernel allocates and\n"
         "clears them as the access is retried.\n"
+        "In the row with runs the program announces 16 pages at a time (sp_advise) before it writes to\n"
+        "them; the baseline is the same as for single touches.\n"
         "The rows with userfaultfd show what the same costs (recycled frames, in sequence) with a\n"
         "handler thread that answers by UFFDIO_CONTINUE, against the same baseline.",
     .rounds = 41,
 };
 
 #define PAGES 2048u
+
+/* Pages that are announced together. */
+#define RUN 16u
 
 /* Frames that the task has beyond the pages it touches, so that it never evicts. */
 #define SPARE 256u
@@ -112,6 +118,30 @@ static double subject_round(struct bench *bench, struct sp_task *task, unsigned 
     return result;
 }
 
+/* The program says of 16 pages at a time that it is about to write them. */
+static double subject_runs_round(struct bench *bench, struct sp_task *task, unsigned char *base,
+                                 const uint32_t *order, uint32_t count)
+{
+    struct sp_stats before, after;
+    uint64_t start;
+
+    if (sp_discard(task, base, PAGES) < 0)
+        bench_fail(bench, "sp_discard failed");
+    sp_get_stats(task, &before);
+    start = clock_now_ns();
+    for (uint32_t page = 0; page < count; page += RUN) {
+        if (sp_advise(task, base + (size_t)page * SP_PAGE_SIZE, RUN, SP_HINT_WILL_NEED) != 0)
+            bench_fail(bench, "sp_advise failed");
+        bench_touch(base, order + page, RUN);
+    }
+    start = clock_now_ns() - start;
+    sp_get_stats(task, &after);
+    if (after.faults != before.faults || after.evictions != before.evictions)
+        bench_fail(bench, "pages that were said to be needed made %llu faults",
+                   (unsigned long long)(after.faults - before.faults));
+    return (double)start / count;
+}
+
 /* Rounds with frames that both sides have used before. `clear`: as a task's region has them unless
  * it asks for undefined contents. */
 static void recycled(struct bench *bench, bool clear)
@@ -124,7 +154,7 @@ static void recycled(struct bench *bench, bool clear)
         .pages = PAGES + SPARE, .kind = SP_DISCARDABLE, .flags = clear ? 0 : SP_REGION_UNDEFINED};
     unsigned char *managed = bench_region(bench, task, &options);
     unsigned char *base = bench_reserve(bench, PAGES);
-    struct bench_row *row[2];
+    struct bench_row *row[2], *runs = NULL;
 
     handler.clear = clear;
     for (uint32_t i = 0; i < PAGES + SPARE; i++)
@@ -132,7 +162,9 @@ static void recycled(struct bench *bench, bool clear)
     sp_discard(task, managed, PAGES + SPARE);
     row[0] = bench_row(bench, 1.5, "%s, in sequence", clear ? "cleared" : "recycled");
     row[1] = bench_row(bench, 1.5, "%s, in random order", clear ? "cleared" : "recycled");
-    for (unsigned round = 0; round < bench->rounds; round++)
+    if (!clear)
+        runs = bench_row(bench, 0.2, "recycled, in runs of %u that are announced", RUN);
+    for (unsigned round = 0; round < bench->rounds; round++) {
         for (int shuffled = 0; shuffled < 2; shuffled++) {
             double subject, baseline;
 
@@ -142,6 +174,15 @@ static void recycled(struct bench *bench, bool clear)
             baseline = baseline_touch(base, order, count);
             bench_round(bench, row[shuffled], subject, baseline);
         }
+        if (runs != NULL) {
+            double subject;
+
+            bench_order(order, PAGES, false, round + 1);
+            subject = subject_runs_round(bench, task, managed, order, count);
+            baseline_reset(bench, base);
+            bench_round(bench, runs, subject, baseline_touch(base, order, count));
+        }
+    }
     if (!clear)
         bench_threads(bench, "task", 0);
     sp_detach(&task);

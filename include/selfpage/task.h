@@ -414,8 +414,11 @@ SP_EXPORT int sp_unpin(struct sp_task *task, void *first, size_t pages);
  *  \return the number of resident pages dropped, or -EINVAL as sp_pin */
 SP_EXPORT long sp_discard(struct sp_task *task, void *first, size_t pages);
 
-/** Tell the policy and the pager what to expect of pages. SP_HINT_WILL_NEED reads up to 64 of them
- *  back from swap in one round trip if there are frames for them.
+/** Tell the policy and the pager what to expect of pages. SP_HINT_WILL_NEED brings up to 64 base pages
+ *  in at once, as far as there are frames for them without evicting others: those in swap are read back
+ *  in one round trip; those that have no contents yet, and are not made by a callback, are mapped ready
+ *  to be written, and count as written. A program that announces runs of pages before it fills them has
+ *  no page faults there.
  *  \retval 0 \retval -EINVAL as sp_pin, or an unknown hint */
 SP_EXPORT int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint);
 

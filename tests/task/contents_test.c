@@ -290,6 +290,15 @@ static int read_ahead(void *arg)
         CHECK(memory[i * SP_PAGE_SIZE] == i + 1);
     sp_get_stats(task, &after);
     CHECK(after.faults - before.faults <= 4);
+    /* Pages without contents are there before they are touched, as far as there are frames. */
+    CHECK(sp_advise(task, scratch + 32 * SP_PAGE_SIZE, 8, SP_HINT_WILL_NEED) == 0);
+    sp_get_stats(task, &before);
+    for (unsigned i = 32; i < 40; i++) {
+        CHECK(scratch[i * SP_PAGE_SIZE] == 0);
+        scratch[i * SP_PAGE_SIZE] = (unsigned char)i;
+    }
+    sp_get_stats(task, &after);
+    CHECK(after.faults - before.faults <= 2 && after.soft_faults - before.soft_faults <= 2);
     for (int hint = SP_HINT_WILL_NEED; hint <= SP_HINT_SCRATCH; hint++)
         CHECK(sp_advise(task, memory, 64, (enum sp_hint)hint) == 0);
     CHECK(sp_advise(task, memory, 64, (enum sp_hint)9) == -EINVAL);

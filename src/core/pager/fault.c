@@ -10,50 +10,12 @@
 #include "core/pager/evict.h"
 #include "core/pager/growth.h"
 #include "core/pager/judge.h"
-#include "core/pager/mapping.h"
 #include "core/pager/page.h"
-#include "core/pager/rights.h"
+#include "core/pager/resident.h"
 #include "core/pager/slots.h"
 
 /* Stores that may fail one after the other before a fault that needs a frame gives up. */
 #define STORE_FAILURES_MOST 64u
-
-/* What a mapping of this page should permit now. The pager must notice a write to a precious page
- * while the page is clean, or while its frame is being stored. */
-static uint8_t wanted_protection(const struct pager *pager, sp_page page)
-{
-    const struct pager_page *p = &pager->page[page];
-
-    check(p->state == PAGE_RESIDENT);
-    if (page_kind(pager, page) != SP_PRECIOUS)
-        return PAGE_READ | PAGE_WRITE;
-    if ((p->flags & PAGE_STORING) != 0)
-        return (p->flags & PAGE_REDIRTIED) != 0 ? PAGE_READ | PAGE_WRITE : PAGE_READ;
-    return (p->flags & PAGE_DIRTY) != 0 ? PAGE_READ | PAGE_WRITE : PAGE_READ;
-}
-
-/* Map a resident page, or widen its mapping, after `write` has been noted. */
-static enum pager_verdict map_resident(struct pager *pager, sp_page page)
-{
-    struct pager_page *p = &pager->page[page];
-    struct pager_slot *slot = &pager->slot[p->slot];
-    uint8_t protection = wanted_protection(pager, page);
-
-    check(p->state == PAGE_RESIDENT && slot->state == SLOT_USED && slot->page_or_prev == page);
-    if ((slot->rights & protection) != protection) {
-        if ((slot->flags & SLOT_GRANTING) != 0)
-            return PAGER_WAIT;
-        rights_ask(pager, p->slot);
-        return PAGER_CALL;
-    }
-    if (!mapping_make_room(pager))
-        return pager->stores > 0 ? PAGER_WAIT_STORE : PAGER_STUCK;
-    if ((p->flags & PAGE_MAPPED) != 0)
-        mapping_protect(pager, page, protection);
-    else
-        mapping_map(pager, page, protection);
-    return PAGER_DONE;
-}
 
 static enum pager_verdict touch_resident(struct pager *pager, sp_page page, bool write)
 {
@@ -67,7 +29,7 @@ static enum pager_verdict touch_resident(struct pager *pager, sp_page page, bool
         return PAGER_DONE; /* another thread was faster */
     if (write && page_kind(pager, page) == SP_PRECIOUS)
         page_set_dirty(pager, p);
-    verdict = map_resident(pager, page);
+    verdict = resident_map(pager, page);
     if (verdict != PAGER_DONE)
         return verdict;
     pager->stats->soft_faults++;
@@ -199,18 +161,10 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
         bring_contents(pager, page);
         return PAGER_CALL;
     }
-    if (!region->undefined && (pager->slot[p->slot].flags & SLOT_ZERO) == 0) {
-        pager->stats->zeroed++;
-        effects_add(pager, (struct pager_effect){.kind = EFFECT_CLEAR, .slot = p->slot});
-    }
-    pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
     check(pager->loading <= pager->held);
-    p->state = PAGE_RESIDENT;
-    pager->stats->resident++;
-    page_insert(pager, page, write);
-    if (write && region->kind == SP_PRECIOUS)
-        page_set_dirty(pager, p);
-    return map_resident(pager, page);
+    resident_clear(pager, page);
+    resident_begin(pager, page, write);
+    return resident_map(pager, page);
 }
 
 enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
@@ -301,6 +255,6 @@ void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bo
     /* Should rights or mappings be short, the access faults again and sees to it. */
     if (pager->slot[p->slot].rights == (PAGE_READ | PAGE_WRITE) &&
         pager->maps + 2 <= pager->map_limit)
-        map_resident(pager, page);
+        resident_map(pager, page);
     pager->faulting = SP_NO_PAGE;
 }

@@ -105,15 +105,23 @@ static bool is_neighbour(const struct pager *pager, const struct pager_effect *f
     if (effect->kind != first->kind || effect->page != first->page + count)
         return false;
     check(count > 0);
+    if (first->kind == EFFECT_PROTECT)
+        return effect->protection == first->protection;
     return first->kind == EFFECT_UNMAP ||
            (effect->slot == first->slot + count && effect->protection == first->protection &&
             effect->slot % pager->config.extent_pages != 0);
 }
 
-/* Effects that begin when all of the call's have been carried out: an UNMAP may overtake them. */
-static bool may_wait(const struct pager_effect *effect)
+/* Effects that `first` may overtake. Stores and loads begin when all of the call's effects have been carried
+ * out. A page that is mapped was not mapped before, so that no PROTECT in front is about it: policies have
+ * older pages watched as new ones come. */
+static bool may_wait(const struct pager_effect *first, const struct pager_effect *effect)
 {
-    return effect->kind == EFFECT_STORE || effect->kind == EFFECT_LOAD;
+    check(first != effect);
+    if (first->kind == EFFECT_MAP)
+        return effect->kind == EFFECT_PROTECT;
+    return first->kind == EFFECT_UNMAP &&
+           (effect->kind == EFFECT_STORE || effect->kind == EFFECT_LOAD);
 }
 
 uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *first)
@@ -121,7 +129,8 @@ uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *f
     uint32_t at = pager->effects_next;
     uint32_t count = 1;
 
-    ensure(first->kind == EFFECT_MAP || first->kind == EFFECT_UNMAP);
+    ensure(first->kind == EFFECT_MAP || first->kind == EFFECT_UNMAP ||
+           first->kind == EFFECT_PROTECT);
     for (; at < pager->effects_end; at++) {
         struct pager_effect *next = &pager->effect[pager->effects_next];
 
@@ -129,7 +138,7 @@ uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *f
             memmove(next + 1, next, (at - pager->effects_next) * sizeof(*next));
             pager->effects_next++;
             count++;
-        } else if (first->kind == EFFECT_MAP || !may_wait(&pager->effect[at])) {
+        } else if (!may_wait(first, &pager->effect[at])) {
             break;
         }
     }

@@ -27,6 +27,7 @@
  *   effects.h page regions       the queue; a page's kind, dirtiness, and the policy's knowledge of it
  *   slots mapping check          frames, free ones, the frame stack; kernel mappings; the books
  *   growth rights env lost       more frames; rights to map; what a policy may ask; frames taken by force
+ *   resident                     a page becomes resident, and is mapped
  *   evict                        which page leaves, and how
  *   ahead                        what is loaded before it is needed
  *   fault debts pin discard advice   what the driver calls
@@ -46,9 +47,10 @@
 #include "base/random.h"
 #include "shm/frame_stack.h"
 
-#define PAGER_NONE        UINT32_MAX
-#define PAGER_KEPT_MOST   16u /* pages that one instruction may need at once */
-#define PAGER_REGIONS_MAX SP_REGIONS_MAX
+#define PAGER_NONE          UINT32_MAX
+#define PAGER_KEPT_MOST     16u /* pages that one instruction may need at once */
+#define PAGER_REGIONS_MAX   SP_REGIONS_MAX
+#define PAGER_POPULATE_MOST 64u /* pages that one call of pager_advice_populate looks at */
 /* Stores that one call starts at most, and frames that it returns at most, unless less is configured.
  */
 #define PAGER_BATCH 32u
@@ -307,8 +309,8 @@ static inline bool pager_next_effect(struct pager *pager, struct pager_effect *e
     return false;
 }
 
-/* After pager_next_effect gave `first`, a MAP or an UNMAP: take those that go on with it too, the neighbours
- * that one call can map, or unmap, together. Returns how many there are with the first. */
+/* After pager_next_effect gave `first`, a MAP, an UNMAP or a PROTECT: take those that go on with it too, the
+ * neighbours that one call can map, unmap or protect, together. Returns how many there are with the first. */
 uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *first);
 
 static inline uint32_t pager_next_neighbours(struct pager *pager, const struct pager_effect *first)
@@ -396,6 +398,13 @@ int pager_discard(struct pager *pager, sp_page page);
 
 /* Start loading a swapped page if a frame is at hand without evicting. True if EFFECT_LOAD came. */
 bool pager_advice_prefetch(struct pager *pager, sp_page page);
+
+/* Bring in absent pages among `count` from `page`, at most PAGER_POPULATE_MOST, which lie in one region: they
+ * are about to be written. Each gets a frame, and is mapped for writing; pages that a callback makes are passed
+ * over. Takes frames that are at hand without evicting, and never the last ones. Returns how many pages were
+ * looked at, `count` unless frames are short; *growsp: physmem was asked for more (EFFECT_ALLOCATE): go on when
+ * it has answered. */
+uint32_t pager_advice_populate(struct pager *pager, sp_page page, uint32_t count, bool *growsp);
 
 void pager_advice_hint(struct pager *pager, sp_page page, enum sp_hint hint);
 

@@ -2,13 +2,14 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "base/least.h"
 #include "task/api/ranges.h"
 #include "task/effects/perform.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
 #include "task/state/units.h"
 
-/* Pages that SP_HINT_WILL_NEED reads ahead at most. */
+/* Base pages that SP_HINT_WILL_NEED brings in at most. */
 #define READ_AHEAD 64u
 
 static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
@@ -32,6 +33,28 @@ static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
     }
 }
 
+/* Have pages that have no contents yet ready to be written. */
+static void populate(struct sp_task *task, sp_page page, uint32_t pages)
+{
+    uint32_t done = 0;
+    bool grows = true;
+
+    check(pages > 0);
+    if (pages > units_for(task, READ_AHEAD))
+        pages = units_for(task, READ_AHEAD);
+    while (done < pages && grows) {
+        uint32_t step = least_of(pages - done, PAGER_POPULATE_MOST);
+        struct work work;
+
+        work_clear(&work);
+        hold_take(task);
+        done += pager_advice_populate(&task->pager, page + done, step, &grows);
+        work_collect(task, &work);
+        hold_release(task);
+        perform_work(task, &work, &task->swap, false, false);
+    }
+}
+
 int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint)
 {
     struct range range;
@@ -48,6 +71,8 @@ int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint
         pager_advice_hint(&task->pager, range.first + i, hint);
     work_carry_out(task);
     hold_release(task);
+    if (hint == SP_HINT_WILL_NEED && range.pages > 0)
+        populate(task, range.first, range.pages);
     if (hint == SP_HINT_WILL_NEED)
         read_ahead(task, range.first, range.pages);
     guard_end(&guard);

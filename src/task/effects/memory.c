@@ -148,7 +148,10 @@ static inline void *map_frames(const struct sp_task *task, const struct pager_ef
     check(slot / task->extent_pages < task->extents_max && extent->known);
     if (extent->fd < 0)
         return map_from_window(task, effect, count);
-    return map_over(task, effect->page, count, kernel_protection(effect->protection), MAP_SHARED,
+    /* Pages that are mapped together for writing are about to be written. */
+    return map_over(task, effect->page, count, kernel_protection(effect->protection),
+                    count > 1 && (effect->protection & PAGE_WRITE) != 0 ? MAP_SHARED | MAP_POPULATE
+                                                                        : MAP_SHARED,
                     extent->fd, offset);
 }
 
@@ -219,15 +222,15 @@ void memory_unmap(struct sp_task *task, sp_page page, uint32_t count)
     VALGRIND_MAKE_MEM_DEFINED(address, count * unit_bytes(task));
 }
 
-void memory_protect(struct sp_task *task, sp_page page, uint8_t protection)
+void memory_protect(struct sp_task *task, sp_page page, uint32_t count, uint8_t protection)
 {
     void *address = memory_address(task, page);
 
-    check(hold_is_ours());
-    if (mprotect(address, unit_bytes(task), kernel_protection(protection)) != 0)
+    check(hold_is_ours() && count > 0);
+    if (mprotect(address, count * unit_bytes(task), kernel_protection(protection)) != 0)
         say_and_die(task, "cannot protect a page: %s (is vm.max_map_count reached?)",
                     strerror(errno));
-    VALGRIND_MAKE_MEM_DEFINED(address, unit_bytes(task));
+    VALGRIND_MAKE_MEM_DEFINED(address, count * unit_bytes(task));
 }
 
 void memory_clear(struct sp_task *task, uint32_t slot)

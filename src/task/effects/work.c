@@ -29,7 +29,8 @@ static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
         memory_map(task, effect, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_PROTECT:
-        memory_protect(task, effect->page, effect->protection);
+        memory_protect(task, effect->page, pager_next_neighbours(&task->pager, effect),
+                       effect->protection);
         return true;
     case EFFECT_UNMAP:
         memory_unmap(task, effect->page, pager_next_neighbours(&task->pager, effect));

@@ -309,6 +309,28 @@ static void prefetch(struct world *world, sp_page page)
                   "a prefetch evicts");
 }
 
+static void populate(struct world *world, sp_page page)
+{
+    const struct pager_region *region = pager_regions_of(&world->pager, page);
+    uint32_t count = 1 + world_random(world, region->first + region->pages - page);
+    uint32_t free = world->pager.free;
+    uint32_t looked;
+    bool grows;
+
+    if (count > PAGER_POPULATE_MOST)
+        count = PAGER_POPULATE_MOST;
+    world_enter(world, -1, false);
+    looked = pager_advice_populate(&world->pager, page, count, &grows);
+    world_leave(world);
+    world_require(world, looked <= count && (looked == count || !region->refill),
+                  "populate looks at pages that it was not given, or makes what a callback makes");
+    world_require(world, world->emitted[EFFECT_ALLOCATE] == grows, "populate grows without a word");
+    world_require(world,
+                  world->emitted[EFFECT_LOAD] + world->emitted[EFFECT_STORE] == 0 &&
+                      world->pager.free <= free,
+                  "populate evicts, or loads");
+}
+
 static void take_lost(struct world *world, sp_page page)
 {
     world_require(world, pager_discard_noted(&world->pager, page) == world->page[page].lost,
@@ -426,7 +448,10 @@ static void program_step(struct world *world)
             discard(world, page);
         break;
     case 2:
-        prefetch(world, page);
+        if (world_random(world, 2) == 0)
+            prefetch(world, page);
+        else
+            populate(world, page);
         break;
     case 3:
         take_lost(world, page);
