@@ -301,7 +301,7 @@ static int refused(void *arg)
         const char *text;
     } wrong[] = {
         {"guaranteed=128,order=7", 0, "order is at most 6"},
-        {"guaranteed=30,order=2", 0, "no whole number of pages"},
+        {"guaranteed=30,order=2", 0, "not a whole number of pages"},
         {"guaranteed=32,order=2;extra=32", 0, "the same order in each contract"},
         {"guaranteed=32,order=4", 15, "less than one page of order 4"},
     };
