@@ -249,17 +249,18 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
 }
 
 /* Describe a task as if it had given frames of a lease back and asked for them as extra frames. */
-static void pretend_asking(struct sp_arbiter_task *asking, uint32_t frames, uint32_t has)
+static void pretend_asking(struct sp_arbiter_task *asking, uint32_t frames, uint32_t committed,
+                           uint32_t has)
 {
     ensure(has <= frames && has <= asking->held);
-    asking->leased -= smaller(asking->leased, frames);
+    asking->leased -= smaller(asking->leased, committed);
     asking->held -= has;
     asking->extra += frames;
     asking->wanted = frames;
 }
 
 uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task, uint32_t frames,
-                             uint32_t has)
+                             uint32_t committed, uint32_t has)
 {
     const struct sp_arbiter *arbiter = physmem->config.arbiter;
     struct sp_arbiter_request request = {
@@ -277,7 +278,7 @@ uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task,
     for (uint32_t i = 0; i < count; i++)
         if (physmem->candidate_task[i]->wants_extra)
             physmem->candidate[i].wanted = physmem->candidate_task[i]->wanted;
-    pretend_asking(asking, frames, has);
+    pretend_asking(asking, frames, committed, has);
     base = asking->held - smaller(asking->held, asking->owed);
     check(base <= asking->held);
     if (asking->guaranteed + asking->leased > base)

@@ -19,9 +19,9 @@ uint32_t arbiter_extra(struct physmem *physmem, struct physmem_task *task, uint3
                        uint32_t frames);
 
 /* What the arbiter or the table would grant a task that asked for `frames` extra frames, if it had given
- * `has` frames of its commitment back, and the promise of `frames` with them. Nothing is recalled. */
+ * `has` frames back, and the promise of `committed` of them. Nothing is recalled. */
 uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task, uint32_t frames,
-                             uint32_t has);
+                             uint32_t committed, uint32_t has);
 
 /* The task wants `frames` extra frames, which it has not got. */
 void arbiter_wants(struct physmem *physmem, struct physmem_task *task, uint32_t frames);

@@ -55,6 +55,27 @@ static void agree(struct physmem *physmem, struct contract *contract, struct sp_
         contract_move(contract, SP_CONTRACT_COUNTERED);
 }
 
+/* A lease is extra frames that cannot be recalled. While others wait for extra frames, a task gets no
+ * more of them for a term than it would get without one: bound the task to `has` frames and that. */
+static void arbitrate(struct physmem *physmem, struct physmem_task *task,
+                      const struct sp_terms *wish, uint32_t has, struct contract_limits *limits)
+{
+    uint32_t more = wish->frames > has ? wish->frames - has : 0;
+    uint32_t lease;
+
+    check(has == 0 || more > 0);
+    if (wish->kind != SP_TIMED || more == 0)
+        return;
+    more = smaller(more, physmem->config.frames); /* a wish can be anything */
+    lease = extra_may_lease(physmem, task, more, 0);
+    if (lease == more || (limits->bounded && limits->left_committed <= (int64_t)has + lease))
+        return;
+    if (!limits->bounded)
+        limits->left_extra = INT64_MAX;
+    limits->bounded = true;
+    limits->left_committed = (int64_t)has + lease;
+}
+
 /* The answer to a proposal, decided before anything changes. */
 struct proposed {
     struct sp_offer offer;
@@ -88,6 +109,7 @@ static bool propose_decode(struct physmem *physmem, uint64_t now,
         return false;
     }
     limits = offers_limits(physmem, task);
+    arbitrate(physmem, task, terms, 0, &limits);
     contract_answer(&limits, terms, &proposed->offer);
     if (offers_room(task) + has_countered(task) == 0 && proposed->offer.answer != SP_REFUSED) {
         proposed->offer.answer = SP_REFUSED;
@@ -135,6 +157,7 @@ static void accept_countered(struct physmem *physmem, const struct physmem_reque
     struct sp_offer offer;
 
     check(contract->state == SP_CONTRACT_COUNTERED);
+    arbitrate(physmem, request->task, &contract->terms, 0, &limits);
     contract_answer(&limits, &contract->terms, &offer);
     if (offer.answer != SP_REFUSED) {
         agree(physmem, contract, &offer);
@@ -188,7 +211,7 @@ static struct sp_offer renew_answer(struct physmem *physmem, const struct contra
     if (contract->part != NULL)
         return refusal(contract, &wish, SP_REASON_PART);
     if (wish.kind == SP_TIMED)
-        wish.frames = extra_may_keep(physmem, contract->task, wish.frames);
+        wish.frames = extra_may_lease(physmem, contract->task, wish.frames, wish.frames);
     if (wish.frames < wish.min)
         return refusal(contract, &wish, SP_REASON_NOT_ENTITLED);
     if (contract->state == SP_CONTRACT_ACTIVE)
@@ -210,7 +233,7 @@ static void renew(struct physmem *physmem, struct contract *contract, const stru
 }
 
 /* The answer to a request for `frames` frames, more than the contract has. */
-static struct sp_offer growth_answer(const struct physmem *physmem, const struct contract *contract,
+static struct sp_offer growth_answer(struct physmem *physmem, const struct contract *contract,
                                      uint32_t frames)
 {
     struct contract_limits limits = offers_limits(physmem, contract->task);
@@ -226,6 +249,7 @@ static struct sp_offer growth_answer(const struct physmem *physmem, const struct
     if (frames - contract->terms.frames > block)
         wish.min = contract->terms.frames + block;
     contract_limits_return(&limits, &contract->terms);
+    arbitrate(physmem, contract->task, &wish, contract->terms.frames, &limits);
     return weigh(contract, &limits, &wish);
 }
 
@@ -249,7 +273,7 @@ static struct sp_offer shrinking_answer(const struct physmem *physmem,
     return (struct sp_offer){.answer = SP_ACCEPTED, .contract = contract->number, .terms = wish};
 }
 
-static struct sp_offer resize_answer(const struct physmem *physmem, const struct contract *contract,
+static struct sp_offer resize_answer(struct physmem *physmem, const struct contract *contract,
                                      uint32_t frames)
 {
     check(contract->state == SP_CONTRACT_ACTIVE);

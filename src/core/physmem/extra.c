@@ -107,18 +107,19 @@ uint64_t extra_wanted_by_others(const struct physmem *physmem, const struct phys
     return wanted;
 }
 
-uint32_t extra_may_keep(struct physmem *physmem, struct physmem_task *task, uint32_t frames)
+uint32_t extra_may_lease(struct physmem *physmem, struct physmem_task *task, uint32_t frames,
+                         uint32_t committed)
 {
     uint64_t wanted = extra_wanted_by_others(physmem, task);
-    uint32_t others = task_commitment(task) > frames ? task_commitment(task) - frames : 0;
+    uint32_t others = task_commitment(task) > committed ? task_commitment(task) - committed : 0;
     uint32_t has = task->held > others ? smaller(task->held - others, frames) : 0;
     int64_t spare = candidates_spare(physmem, 0) + (int64_t)has;
 
-    check(has <= task->held && has <= frames);
+    check(has <= task->held && committed <= frames);
     if (wanted == 0)
         return frames;
     if (entitled_or_arbiter_grants(physmem))
-        return smaller(frames, arbiter_would_grant(physmem, task, frames, has));
+        return smaller(frames, arbiter_would_grant(physmem, task, frames, committed, has));
     spare -= (int64_t)wanted;
     return spare > 0 ? smaller(frames, (uint32_t)spare) : 0;
 }

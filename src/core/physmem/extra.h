@@ -12,11 +12,12 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
 /* Extra frames that other tasks than this one were refused, and still wait for. */
 uint64_t extra_wanted_by_others(const struct physmem *physmem, const struct physmem_task *task);
 
-/* How many of `frames` frames of its commitment a task may keep for another term. All, unless others
- * wait for extra frames: then as many as the arbiter or the table would let it have if it had to ask
- * for them as extra frames now. Where neither grants, the waiting
+/* How many of `frames` frames a task may be promised for a term, `committed` of which are part of its
+ * commitment already. All, unless others wait for extra frames: then as many as the arbiter or the table
+ * would let it have if it had to ask for them as extra frames now. Where neither grants, the waiting
  * tasks come first. */
-uint32_t extra_may_keep(struct physmem *physmem, struct physmem_task *task, uint32_t frames);
+uint32_t extra_may_lease(struct physmem *physmem, struct physmem_task *task, uint32_t frames,
+                         uint32_t committed);
 
 /* Tell the tasks that were refused extra frames, if there are enough now. */
 void extra_notify(struct physmem *physmem);

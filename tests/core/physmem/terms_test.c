@@ -330,6 +330,66 @@ static void test_the_arbiter_is_asked_about_renewals(void **state)
     }
 }
 
+/* B waits for 50 extra frames, and 36 are there beside A's 60: a lease would take what b waits for. */
+static void test_a_lease_is_not_begun_while_others_wait(void **state)
+{
+    struct world *world = *state;
+    uint32_t in_a, in_b, in_c;
+    struct physmem_task *a = task_with(world, "a", 60, 0, &in_a);
+    struct physmem_task *b = task_with(world, "b", 0, 90, &in_b);
+    struct physmem_task *c = task_with(world, "c", 0, 0, &in_c);
+    struct sp_terms terms = world_terms(SP_TIMED, 20);
+    const struct physmem_effect *reply;
+
+    terms.term_ns = SECOND;
+    expect_allocated(world_allocate(world, a, in_a, 0, 60, 0), 60);
+    expect_error(world_allocate(world, b, in_b, 0, 50, PHYSMEM_EXTRA), ENOMEM);
+    expect_offer(world_propose(world, c, &terms), SP_REFUSED, SP_REASON_NOT_ENTITLED,
+                 SP_CONTRACT_NONE);
+    terms.frames = UINT32_MAX; /* nothing that a task can wish for changes that */
+    expect_offer(world_propose(world, c, &terms), SP_REFUSED, SP_REASON_NOT_ENTITLED,
+                 SP_CONTRACT_NONE);
+    terms.frames = 20;
+    expect_allocated(world_allocate(world, b, in_b, 0, 20, PHYSMEM_EXTRA), 20); /* no more */
+    reply = world_propose(world, c, &terms);
+    assert_int_not_equal(reply->offer.offer.reason, SP_REASON_NOT_ENTITLED);
+    check_books(world);
+}
+
+/* The same while an arbiter shares equally: a lease of a task's equal share is begun, of a larger one
+ * as much as that is offered, and it does not grow past it. */
+static void test_the_arbiter_is_asked_about_new_leases(void **state)
+{
+    struct world world;
+    struct physmem_task *a, *b, *c;
+    uint32_t in_a, in_b, in_c, share;
+    struct sp_terms terms = world_terms(SP_TIMED, 70);
+    const struct physmem_effect *reply;
+
+    (void)state;
+    world_init(&world, &heap_allocator);
+    world.arbiter = &arbiter_maxmin;
+    assert_int_equal(world_start(&world, FRAMES, 0, 0), 0);
+    a = task_with(&world, "a", 0, 0, &in_a);
+    b = task_with(&world, "b", 0, 90, &in_b);
+    c = task_with(&world, "c", 20, 0, &in_c);
+    terms.term_ns = SECOND;
+    terms.min = 1;
+    expect_allocated(world_allocate(&world, c, in_c, 0, 20, 0), 20);
+    expect_allocated(world_allocate(&world, b, in_b, 0, 40, PHYSMEM_EXTRA), 40);
+    world_allocate(&world, b, in_b, 40, 50, PHYSMEM_EXTRA); /* is refused some, and waits */
+    reply = world_propose(&world, a, &terms);
+    expect_offer(reply, SP_COUNTERED, SP_REASON_NOT_ENTITLED, SP_CONTRACT_COUNTERED);
+    share = reply->offer.offer.terms.frames;
+    assert_in_range(share, 1, 50);
+    reply = world_accept(&world, a, reply->offer.offer.contract);
+    expect_offer(reply, SP_ACCEPTED, SP_REASON_NONE, SP_CONTRACT_ACTIVE);
+    reply = world_size(&world, a, reply->offer.offer.contract, share + 30);
+    assert_int_not_equal(reply->offer.offer.answer, SP_ACCEPTED);
+    assert_null(physmem_check(world.physmem));
+    assert_int_equal(world_end(&world), 0);
+}
+
 /* A grace without end would keep every other task waiting; physmem offers the longest it gives. */
 static void test_a_grace_is_bounded(void **state)
 {
@@ -455,6 +515,8 @@ int main(void)
         TEST(test_close_recalls_what_the_others_do_not_allow),
         TEST(test_a_lease_is_not_renewed_while_others_wait),
         TEST(test_the_arbiter_is_asked_about_renewals),
+        TEST(test_a_lease_is_not_begun_while_others_wait),
+        TEST(test_the_arbiter_is_asked_about_new_leases),
         TEST(test_a_grace_is_bounded),
         TEST(test_the_longest_grace_is_given),
         TEST(test_killing_needs_a_sure_hold_of_the_process),
