@@ -15,7 +15,7 @@
 #include "selfpage/scenario/judge.h"
 #include "os/clock.h"
 
-/* How long physmem and swap may take to notice that the last task's connections have ended. */
+/* How long a server may take to notice that the last task's connections have ended. */
 enum { SETTLE_MS = 5000 };
 
 /* ---- The last status ---- */
@@ -64,16 +64,31 @@ static void server_refresh(struct run_server *server)
     servers_signal(server, SIGKILL);
 }
 
+static const struct timespec pause_between = {.tv_nsec = 2000000};
+
+/* Ask the file server for its counters until it has noticed that its clients have ended. */
+static void settle_files(struct run *run)
+{
+    struct run_server *server = &run->servers[SCENARIO_FILESERVER];
+    uint64_t deadline = clock_now_ns() + SETTLE_MS * UINT64_C(1000000);
+
+    server_refresh(server);
+    while (server->observer.link.fd >= 0 && server->observer.files.clients > 0 &&
+           clock_now_ns() < deadline) {
+        nanosleep(&pause_between, NULL);
+        server_refresh(server);
+    }
+}
+
 /* Ask for the counters until those of the tasks' end are there. */
 static void settle(struct run *run)
 {
-    const struct timespec pause = {.tv_nsec = 2000000};
     uint64_t deadline = clock_now_ns() + SETTLE_MS * UINT64_C(1000000);
     bool first = true;
 
     do {
         if (!first)
-            nanosleep(&pause, NULL);
+            nanosleep(&pause_between, NULL);
         first = false;
         for (int i = 0; i < SCENARIO_SERVERS; i++)
             server_refresh(&run->servers[i]);
@@ -165,7 +180,7 @@ int verdict_find(struct run *run, struct sp_error *error)
     int result;
 
     /* It is a task of physmem itself, which has no other task any more to serve. */
-    server_refresh(&run->servers[SCENARIO_FILESERVER]);
+    settle_files(run);
     end_some(run, SCENARIO_FILESERVER, SCENARIO_FILESERVER + 1);
     settle(run);
     result = judge_tasks(&run->outcome);

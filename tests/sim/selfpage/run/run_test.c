@@ -616,21 +616,36 @@ static void what_is_defined_reaches_numbers_and_contracts(void **state)
                2, NULL, "physmem.frames: expected a whole number from 0 to 4294967295, not \"7x\"");
 }
 
+/* What a run prints that has tables, and a task for so long. For free(). */
+static char *tables_of(const struct place *place, unsigned ms)
+{
+    char text[400];
+    struct run run;
+    char *output, *error;
+
+    snprintf(text, sizeof text,
+             HEAD "- {name: a, program: kvstore, contract: guaranteed=40, stop_after: %ums,\n"
+                  "   arguments: [--records, '2000', --operations, '4000000000']}\n",
+             ms);
+    write_file(place, "table.yaml", text);
+    run = run_begin(place, (const char *[]){"run", "table.yaml", "--table", NULL});
+    assert_int_equal(run_end(&run, &output, &error), 0);
+    free(error);
+    return output;
+}
+
 /* The first table comes after two seconds, or later on a slow machine. If the task in it has pages, the
  * counters of physmem in it are not those of the start. */
 static void the_first_table_shows_what_is(void **state)
 {
-    const struct place *place = *state;
-    struct run run;
-    char *output, *error, *line, *row;
+    char *output = NULL, *line = NULL, *row;
     unsigned resident = 0;
 
-    write_file(place, "table.yaml",
-               HEAD "- {name: a, program: kvstore, contract: guaranteed=40, stop_after: 2300ms,\n"
-                    "   arguments: [--records, '2000', --operations, '4000000000']}\n");
-    run = run_begin(place, (const char *[]){"run", "table.yaml", "--table", NULL});
-    assert_int_equal(run_end(&run, &output, &error), 0);
-    line = strstr(output, "--- ");
+    for (unsigned ms = 2300; line == NULL && ms < 60000; ms *= 3) {
+        free(output);
+        output = tables_of(*state, ms);
+        line = strstr(output, "--- ");
+    }
     assert_non_null(line);
     row = strstr(line, "\na ");
     line = strstr(line, "physmem: ");
@@ -641,7 +656,6 @@ static void the_first_table_shows_what_is(void **state)
         fail_msg("%s", output);
     assert_non_null(strstr(line, "G, E: frames guaranteed, and allowed beyond that"));
     free(output);
-    free(error);
 }
 
 static void a_kept_directory_is_kept(void **state)
