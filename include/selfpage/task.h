@@ -194,10 +194,12 @@ struct sp_attach_options {
  *  \param error    may be NULL
  *  If the environment variable SELFPAGE_TRACE names a file, or a directory for one, the task writes
  *  there what its eviction policy sees and answers; `selfpage decisions` makes it again. It is
- *  complete once sp_detach has returned.
+ *  complete once sp_detach has returned. If SELFPAGE_FAULTS names a file, or a directory for one, the
+ *  task counts there which instructions fault, for `selfpage faults --from`; SELFPAGE_HINTS names a file
+ *  of `selfpage faults --hints`, and the instructions in it have pages loaded ahead.
  *  \retval 0
  *  \retval -EBUSY      this process is attached already
- *  \retval -EINVAL     an option is missing or malformed; `error` names it
+ *  \retval -EINVAL     an option is missing or malformed, or a line of SELFPAGE_HINTS is; `error` names it
  *  \retval -ENAMETOOLONG a socket path is longer than a Unix socket can have (107 bytes)
  *  \retval -ENOENT     no such policy, or a socket does not exist
  *  \retval -ENOTSUP    the policy cannot run live, or the program does not go on properly after a

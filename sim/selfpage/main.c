@@ -17,6 +17,7 @@
 #include "selfpage/command/commands.h"
 #include "selfpage/compare/compare.h"
 #include "selfpage/experiment/experiment.h"
+#include "selfpage/faults/faults.h"
 #include "selfpage/policy/check_arbiter.h"
 #include "selfpage/policy/check_policy.h"
 #include "selfpage/policy/new_policy.h"
@@ -32,6 +33,7 @@
 static const struct subcommand commands[] = {
     {"run", run_command, "start physmem, swap and the tasks of a scenario, show, and check"},
     {"top", top_command, "watch physmem, swap and tasks live"},
+    {"faults", faults_command, "run a task, and say which lines of its source fault"},
     {"simulate", simulate_command,
      "play a scenario in virtual time: the same for a seed every time"},
     {"compare", compare_command, "run a scenario live and in virtual time, side by side"},

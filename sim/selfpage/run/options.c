@@ -65,6 +65,9 @@ static const struct option_row rows[] = {
      .help =
          "write what happens to FILE, for ui.perfetto.dev: tasks and their counters over time, and "
          "arrows from recalls to their answers"},
+    {"faults", OPTION_TEXT, FIELD(faults), .value = "DIR",
+     .help = "have each task keep a table of its faults in DIR, which is made if it is missing; "
+             "selfpage faults --from DIR shows them by line of source"},
     {"policy", OPTION_CALL, .take = policy_take, .value = "POLICY",
      .help = "eviction policy of all tasks, whatever the scenario says"},
     {"seed", OPTION_CALL, .take = seed_take, .value = "S",

@@ -16,6 +16,7 @@ struct run_options {
     const char *directory; /* NULL: a private one */
     const char *series;    /* path; NULL: none is written */
     const char *perfetto;  /* path of a file to write; NULL: none */
+    const char *faults;    /* directory; NULL: no table of faults is kept */
     const char *policy;    /* for all tasks; NULL: as the scenario says */
     bool json;
     bool table;    /* a table even where there is no terminal */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -84,6 +85,10 @@ static int run_play(struct run *run, const struct run_options *options,
     result = program_directory(NULL, run->bindir, sizeof run->bindir, error);
     if (result == 0)
         result = make_directory(run, error);
+    if (result == 0 && options->faults != NULL && mkdir(options->faults, 0777) != 0 &&
+        errno != EEXIST)
+        result = error_set(error, errno, "--faults: cannot make %.150s: %s", options->faults,
+                           strerror(errno));
     if (result == 0 && options->series != NULL)
         result = series_open(&run->series, options->series, SERIES_STEP_NS, error);
     if (result == 0)

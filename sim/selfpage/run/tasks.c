@@ -34,6 +34,8 @@ static int task_environment(const struct run_task *task, struct strings *list)
     strings_set(list, "SELFPAGE_POLICY", task->outcome->asked_policy);
     strings_set(list, "SELFPAGE_PAGER_THREAD", scenario->pager_thread ? "1" : NULL);
     strings_set(list, "SELFPAGE_RENEW", scenario->renew == SCENARIO_RENEW_NO ? "0" : NULL);
+    if (run->options->faults != NULL)
+        strings_set(list, "SELFPAGE_FAULTS", run->options->faults);
     strings_set(list, "SELFPAGE_BINDIR", run->bindir);
     strings_set(list, GUARDIAN_VARIABLE, run->guardian.mark);
     snprintf(number, sizeof number, "%llu",

@@ -106,7 +106,7 @@ static void window_used(struct pager *pager, const struct pager_run *run)
     for (uint32_t i = 0; i < run->length; i++, page += run->stride)
         if (pager->page[page].state == PAGE_RESIDENT)
             judge_used(pager, &pager->page[page]);
-    check(page >= -STRIDE_MOST && page <= (int64_t)pager->config.pages + STRIDE_MOST);
+    check(run->length == 0 || page - run->stride < (int64_t)pager->config.pages);
 }
 
 /* ---- Reading ahead ---- */
@@ -205,6 +205,35 @@ static void frames_refill(struct pager *pager, uint32_t pages)
     if (pages > 0 && !pager->allocating && !growth_may_ask(pager) &&
         pager->free + pager->leaving < wanted)
         evict_pages(pager, wanted - pager->free - pager->leaving, false);
+}
+
+uint32_t pager_ahead_more(struct pager *pager, sp_page page, int32_t stride, uint32_t pages)
+{
+    const struct pager_region *region = &pager->region[pager->page[page].region - 1];
+    int64_t next = (int64_t)page + stride;
+    uint32_t loaded = 0;
+
+    check(stride != 0 && pager->page[page].state == PAGE_LOADING);
+    for (uint32_t i = 0;
+         i < pages && next >= region->first && next < (int64_t)region->first + region->pages;
+         i++, next += stride) {
+        if (!is_wanted(pager, (sp_page)next))
+            continue;
+        if (pager->free <= slots_low(pager) / 2 || !load_ahead(pager, (sp_page)next))
+            break;
+        loaded++;
+    }
+    frames_refill(pager, loaded);
+    return loaded;
+}
+
+void pager_ahead_used(struct pager *pager, sp_page from, int32_t stride, uint32_t pages)
+{
+    struct pager_run run = {.from = from, .stride = stride, .length = pages};
+
+    ensure((int64_t)from + (int64_t)pages * stride >= 0 &&
+           (int64_t)from + (int64_t)pages * stride <= (int64_t)pager->config.pages);
+    window_used(pager, &run);
 }
 
 void ahead_load(struct pager *pager, sp_page page)

@@ -122,6 +122,7 @@ static void emit_store(struct pager *pager, sp_page page)
     pager->stores++;
     pager->stores_now++;
     PROBE2(store, page, p->slot);
+    PAGE_TALLY(page_region(pager, page), stored);
     effects_add(pager, (struct pager_effect){
                            .kind = EFFECT_STORE, .page = page, .slot = p->slot, .swap = stale});
 }
@@ -146,6 +147,7 @@ static void leave(struct pager *pager, sp_page page)
     check(pager->stats->resident > 0);
     pager->stats->evictions++;
     PROBE2(evict, page, p->slot);
+    PAGE_TALLY(page_region(pager, page), evicted);
     pager->stats->resident--;
     judge_wasted(pager, p);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
@@ -164,6 +166,7 @@ static void leave(struct pager *pager, sp_page page)
         p->state = PAGE_ABSENT;
         p->flags |= PAGE_LOST;
         pager->stats->dropped++;
+        PAGE_TALLY(page_region(pager, page), dropped);
     }
     slot_give(pager, p);
 }

@@ -156,6 +156,7 @@ static enum pager_verdict bring_in(struct pager *pager, sp_page page, bool write
         note_return(pager, age);
     frame_stack_offers_tell_faults(&pager->offers, ++pager->stats->faults);
     PROBE2(fault, page, write);
+    PAGE_TALLY(region, faults);
     pager->env.time++;
     if (p->state == PAGE_SWAPPED || region->refill) {
         bring_contents(pager, page);
@@ -240,10 +241,12 @@ void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bo
         p->slot = 0;
         return;
     }
-    if (from_swap)
+    if (from_swap) {
         frame_stack_offers_tell_swapped_in(&pager->offers, ++pager->stats->swapped_in);
-    else
+        PAGE_TALLY(page_region(pager, page), loaded);
+    } else {
         pager->stats->refilled++;
+    }
     p->state = PAGE_RESIDENT;
     pager->stats->resident++;
     page_insert(pager, page, write);

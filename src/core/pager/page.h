@@ -12,6 +12,16 @@ static inline enum sp_kind page_kind(const struct pager *pager, sp_page page)
     return (enum sp_kind)pager->region[pager->page[page].region - 1].kind;
 }
 
+/* One more for the counter of the region's tally, if the driver has it counted. */
+#define PAGE_TALLY(region_, counter)                                                               \
+    (__builtin_expect((region_)->tally != NULL, 0) ? (void)(region_)->tally->counter++ : (void)0)
+
+static inline const struct pager_region *page_region(const struct pager *pager, sp_page page)
+{
+    check(page < pager->config.pages && pager->page[page].region != 0);
+    return &pager->region[pager->page[page].region - 1];
+}
+
 /* True if the policy may name the page. */
 static inline bool page_is_with_policy(const struct pager_page *page)
 {

@@ -45,6 +45,7 @@
 
 #include "base/assert.h"
 #include "base/random.h"
+#include "shm/fault_table.h"
 #include "shm/frame_stack.h"
 
 #define PAGER_NONE          UINT32_MAX
@@ -118,6 +119,7 @@ struct pager_region {
     uint8_t kind;   /* enum sp_kind */
     bool undefined; /* frames need not be cleared */
     bool refill;
+    struct fault_tally *tally; /* what becomes of its pages is counted here; NULL: nowhere */
 };
 
 /* What a call wants done. MAP to CLEAR concern the task alone; they must be carried out before the
@@ -407,6 +409,17 @@ bool pager_advice_prefetch(struct pager *pager, sp_page page);
 uint32_t pager_advice_populate(struct pager *pager, sp_page page, uint32_t count, bool *growsp);
 
 void pager_advice_hint(struct pager *pager, sp_page page, enum sp_hint hint);
+
+/* After pager_fault has begun to load `page`, and before its effects are taken: load with it, of the next
+ * `pages` pages of its region at this stride, those that are in swap, as long as there are frames. The caller
+ * sees to it that all loads of the call are one batch at most. Returns how many are loaded. */
+uint32_t pager_ahead_more(struct pager *pager, sp_page page, int32_t stride, uint32_t pages);
+
+/* The `pages` pages from `from` at this stride, all of one region, were used if they were loaded this way. */
+void pager_ahead_used(struct pager *pager, sp_page from, int32_t stride, uint32_t pages);
+
+/* Have what becomes of the region's pages counted, from now on, in `tally`, which outlives the region. */
+void pager_regions_tally(struct pager *pager, sp_page first, struct fault_tally *tally);
 
 /* Start stores for up to PAGER_BATCH dirty resident pages without evicting them, if fewer than
  * `droppable` pages could be dropped without a write. Returns how many were started. */

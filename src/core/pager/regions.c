@@ -65,6 +65,12 @@ const struct pager_region *pager_regions_of(const struct pager *pager, sp_page p
     return &pager->region[pager->page[page].region - 1];
 }
 
+void pager_regions_tally(struct pager *pager, sp_page first, struct fault_tally *tally)
+{
+    ensure(pager->page[first].region != 0);
+    pager->region[pager->page[first].region - 1].tally = tally;
+}
+
 void pager_regions_destroy(struct pager *pager, sp_page first)
 {
     struct pager_region *region = &pager->region[pager->page[first].region - 1];

@@ -21,6 +21,7 @@
 #include "task/effects/live_trace.h"
 #include "task/effects/memory.h"
 #include "task/effects/publish.h"
+#include "task/effects/sites.h"
 #include "task/entry/control.h"
 #include "task/entry/crash.h"
 #include "task/entry/fault.h"
@@ -157,6 +158,7 @@ static void release(struct sp_task *task)
     if (task->swap_slots != NULL)
         munmap(task->swap_slots, task->arena_pages * sizeof(*task->swap_slots));
     live_trace_end(task, false);
+    sites_end(task);
     plugin_close(&task->policy_object);
     if (task->shared_page != NULL)
         munmap(task->shared_page, sizeof(*task->shared_page));
@@ -292,6 +294,8 @@ static int attach(struct sp_task **taskp, const struct sp_attach_options *option
                                   units_in(task, task->arena_pages), error);
     }
     if (result == 0)
+        result = sites_begin(task, error);
+    if (result == 0)
         result = connect_all(task, &settings, error);
     if (result == 0) {
         check(pager_check(&task->pager) == NULL);
@@ -339,6 +343,7 @@ int sp_detach(struct sp_task **taskp)
     sp_thread_end(task);
     attached_set(NULL);
     live_trace_end(task, true);
+    sites_look(task);
     ensure(pager_check(&task->pager) == NULL);
     release(task);
     guard_permit_cancel(cancel);

@@ -7,6 +7,7 @@
 #include "task/api/ranges.h"
 #include "task/effects/memory.h"
 #include "task/effects/perform.h"
+#include "task/effects/sites.h"
 #include "task/state/events.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
@@ -58,7 +59,9 @@ static int reserve_swap(struct sp_task *task, uint32_t add, uint32_t subtract,
     return 0;
 }
 
-static sp_page make_region(struct sp_task *task, const struct sp_region_options *options)
+/* `code`: where the program made it. */
+static sp_page make_region(struct sp_task *task, const struct sp_region_options *options,
+                           uintptr_t code)
 {
     sp_page first;
 
@@ -72,6 +75,8 @@ static sp_page make_region(struct sp_task *task, const struct sp_region_options 
         task->refills[index].refill = options->refill;
         task->refills[index].arg = options->refill_arg;
         task->refills[index].pages = (uint32_t)options->pages;
+        if (task->sites != NULL)
+            sites_region(task, first, code);
     }
     check(first == SP_NO_PAGE || pager_regions_of(&task->pager, first)->first == first);
     hold_release(task);
@@ -95,7 +100,7 @@ int sp_region_create(struct sp_task *task, const struct sp_region_options *optio
     if (slots > 0)
         result = reserve_swap(task, slots, 0, error);
     if (result == 0) {
-        first = make_region(task, options);
+        first = make_region(task, options, (uintptr_t)__builtin_return_address(0));
         if (first != SP_NO_PAGE)
             *basep = memory_address(task, first);
         else

@@ -17,6 +17,7 @@
 #include "task/effects/live_trace.h"
 #include "task/effects/lost.h"
 #include "task/effects/perform.h"
+#include "task/effects/sites.h"
 #include "task/entry/drops.h"
 #include "task/entry/recalls.h"
 #include "task/entry/watch.h"
@@ -217,6 +218,7 @@ static void *control_main(void *argument)
             end_swap_gone(task);
         check(!hold_is_ours());
         live_trace_write(task);
+        sites_look(task);
         if (recalls_read_answers(task) != 0 && !stopping(task))
             end_swap_gone(task);
         drops_pay(task);

@@ -118,7 +118,7 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
 {
     enum machine_access access = machine_access(context);
     uintptr_t code = machine_instruction(context);
-    struct fault fault = {.page = page, .write = access == MACHINE_WRITE};
+    struct fault fault = {.page = page, .write = access == MACHINE_WRITE, .code = code};
 
     check(page < task->pager.config.pages);
     if (access == MACHINE_EXECUTE)

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "task/effects/perform.h"
+#include "task/effects/sites.h"
 #include "task/state/doing.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
@@ -44,6 +45,20 @@ static void wait_for_growth(struct sp_task *task, uint32_t events, uint32_t *pau
     hold_release(task);
 }
 
+/* Ask the pager, and note what that took for the instruction. */
+static __attribute__((noinline)) enum pager_verdict ask_watched(struct sp_task *task,
+                                                                const struct fault *fault)
+{
+    struct sites_moment before;
+    enum pager_verdict verdict;
+
+    check(hold_is_ours() && task->sites != NULL);
+    sites_before(task, fault->page, &before);
+    verdict = pager_fault(&task->pager, fault->page, fault->write);
+    sites_after(task, fault->page, fault->code, &before);
+    return verdict;
+}
+
 /* Ask the pager once; `work` then holds what the task must do with messages. */
 static enum pager_verdict ask(struct sp_task *task, const struct fault *fault, struct work *work)
 {
@@ -54,7 +69,9 @@ static enum pager_verdict ask(struct sp_task *task, const struct fault *fault, s
     if (fault->kept > 0)
         pager_evict_keep(&task->pager, fault->keep, fault->kept);
     check(fault->kept <= PAGER_KEPT_MOST);
-    verdict = pager_fault(&task->pager, fault->page, fault->write);
+    verdict = __builtin_expect(task->sites == NULL, 1)
+                  ? pager_fault(&task->pager, fault->page, fault->write)
+                  : ask_watched(task, fault);
     if (verdict == PAGER_DONE && task->pager.effects_end == 0)
         verdict = PAGER_NO_PAGE; /* nothing to do */
     work_collect(task, work);

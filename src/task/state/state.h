@@ -163,6 +163,7 @@ struct sp_task {
     void *on_pressure_arg;
     struct policy_choice policy;
     struct live_trace *live_trace; /* NULL: no trace is written */
+    struct sites *sites;           /* NULL: nobody wants to know which instructions fault */
     struct shared stack;           /* the frame stack, shared with physmem */
     struct plugin policy_object;
     struct crash_object policy_object_at;

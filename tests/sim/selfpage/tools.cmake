@@ -29,6 +29,8 @@ selfpage_tool_test(command/command_line ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 selfpage_tool_test(run/perfetto $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(report/report $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(top/top ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+selfpage_tool_test(faults/faults $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include
+    $<TARGET_FILE_DIR:selfpage> ${tool_flags})
 selfpage_tool_test(trace/convert $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(analyse/analyse $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/tests/data/traces)
 selfpage_tool_test(trace/generate $<TARGET_FILE:selfpage_program>)
