@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "core/containers/container.h"
 #include "core/physmem/status.h"
+#include "core/swap/map.h"
 
 /* What a page of the region holds after a number of writes. */
 static uint64_t stamp(const struct actor *actor, uint32_t page, uint32_t version)
@@ -99,6 +100,38 @@ bool pages_refer(struct actor *actor, uint32_t page, bool write)
         scene_wrong(actor->scene, "%s: page %u holds %#llx, and was written %u times",
                     actor->config->name, page, (unsigned long long)*frame, actor->version[page]);
     return true;
+}
+
+/* Where the contents of a page lie, if they are not on their way and physmem has not taken them by force; or NULL. */
+static const uint64_t *contents_of(struct actor *actor, uint32_t page)
+{
+    static const uint64_t nothing;
+    const struct pager_page *p = &actor->pager.page[actor->first + page];
+
+    if (p->state == PAGE_ABSENT)
+        return (p->flags & PAGE_LOST) == 0 ? &nothing : NULL;
+    if (p->state == PAGE_SWAPPED)
+        return p->swap == SWAP_ZERO ? &nothing : &actor->scene->device.contents[p->swap];
+    if (p->state != PAGE_RESIDENT || (actor->pager.slot[p->slot].flags & SLOT_LOST) != 0)
+        return NULL;
+    return (p->flags & PAGE_MAPPED) != 0 ? pages_at(actor->scene, actor->mapped_from[page], p->slot)
+                                         : frame_of(actor, p->slot);
+}
+
+uint32_t pages_audit(struct actor *actor)
+{
+    uint32_t pages = actor->config->tables->workload.pages;
+
+    /* What can be made again, or done without, is looked at when it is referred to. */
+    if (actor->config->tables->workload.kind != SP_PRECIOUS || is_taken_from(actor))
+        return UINT32_MAX;
+    for (uint32_t page = 0; page < pages; page++) {
+        const uint64_t *contents = contents_of(actor, page);
+
+        if (contents != NULL && !is_right(actor, page, *contents))
+            return page;
+    }
+    return UINT32_MAX;
 }
 
 void pages_refill(struct actor *actor, sp_page page, uint32_t slot)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -38,7 +39,7 @@
 #define OWN_CHAOS  UINT64_MAX
 
 /* Purposes of random streams. */
-enum { STREAM_SAMPLES = 1, STREAM_CHAOS, STREAM_DEVICE };
+enum { STREAM_SAMPLES = 1, STREAM_CHAOS, STREAM_ORDER = 0x5800, STREAM_DEVICE = 3 };
 
 static int start_physmem(struct play *play)
 {
@@ -83,6 +84,8 @@ int play_init(struct play *play, const struct play_config *config)
     play->actor = memory_new(config->allocator, config->actors * sizeof(*play->actor));
     if (play->actor == NULL)
         return -ENOMEM;
+    if (config->shuffled)
+        world_queue_shuffle(&play->scene.queue, random_stream(config->seed, STREAM_ORDER));
     rc = start_physmem(play);
     if (rc == 0)
         rc = start_swap(play);
@@ -254,6 +257,8 @@ static void happen(struct play *play, const struct queue_entry *entry)
         server_loaded(actor, letter);
         break;
     case SCENE_FAULT:
+        if (play->calm)
+            break;
         storm_strike(&play->scene, actor, (enum storm_kind)entry->value[0],
                      play->config.storm_until);
         server_effects(&play->scene);
@@ -283,6 +288,8 @@ static bool happen_by_itself(struct play *play, const struct queue_entry *entry)
         physmem_sample(play->scene.physmem, play->scene.now, &play->samples);
         play_at(play, play->scene.now + SAMPLE_PERIOD_NS, OWN_SAMPLE);
     } else if (entry->value[0] == OWN_CHAOS) {
+        if (play->calm)
+            return true;
         physmem_unmap_random(play->scene.physmem, play->scene.now, &play->chaos);
         play_at(play, play->scene.now + play->config.chaos_ns, OWN_CHAOS);
     } else {
@@ -290,6 +297,86 @@ static bool happen_by_itself(struct play *play, const struct queue_entry *entry)
     }
     server_effects(&play->scene);
     return true;
+}
+
+/* ---- What has happened, in words ---- */
+
+static const char *word_of_effect(const struct physmem_effect *effect)
+{
+    switch ((int)effect->kind) {
+    case PHYSMEM_REPLY_ALLOCATED:
+        return "frames";
+    case PHYSMEM_REPLY_MAPPED:
+        return "rights to frames";
+    case PHYSMEM_REPLY_OFFER:
+        return "an offer";
+    case PHYSMEM_SEND_RECALL:
+        return "a recall";
+    case PHYSMEM_SEND_UNMAP:
+        return "an unmap";
+    case PHYSMEM_SEND_NOTICE:
+        return "a notice";
+    case PHYSMEM_SEND_CHANGED:
+        return "a change of a contract";
+    case PHYSMEM_SEND_REPOSSESSED:
+        return "a repossession";
+    case PHYSMEM_SEND_REVOKED:
+        return "a revocation";
+    default:
+        return "an answer";
+    }
+}
+
+/* Before it happens: the letter is gone after it. */
+static void note_last(struct play *play, const struct queue_entry *entry)
+{
+    static const char *const letters[] = {
+        [LETTER_CONTAINER] = "a container is asked for",
+        [LETTER_STACK] = "a frame stack is asked for",
+        [LETTER_PROPOSE] = "a contract is proposed",
+        [LETTER_ACCEPT] = "a counter-offer is accepted",
+        [LETTER_RENEW] = "a contract is renewed",
+        [LETTER_ALLOCATE] = "frames are asked for",
+        [LETTER_MAP] = "rights are asked for",
+        [LETTER_DEALLOCATE] = "frames come back",
+        [LETTER_UNMAPPED] = "an unmap is answered",
+        [LETTER_BYE] = "its connections have ended",
+    };
+    const struct letter *letter = (const struct letter *)(uintptr_t)entry->value[0];
+
+    play->last = *entry;
+    play->last_letter = NULL;
+    if (entry->kind == SCENE_TO_PHYSMEM)
+        play->last_letter = letters[letter->kind];
+    else if (entry->kind == SCENE_FROM_PHYSMEM)
+        play->last_letter = word_of_effect(&letter->said.effect);
+    else if (entry->kind == SCENE_TO_SWAP || entry->kind == SCENE_FROM_SWAP)
+        play->last_letter = letter->swap.loads > 0 ? "loads" : "stores";
+}
+
+void play_describe(const struct play *play, char *text, size_t size)
+{
+    static const char *const words[SCENE_EVENTS + 1] = {
+        [SCENE_START] = "begins",
+        [SCENE_STOP] = "is asked to end",
+        [SCENE_THREAD] = "its program goes on",
+        [SCENE_CONTROL] = "its control thread looks what there is to do",
+        [SCENE_TO_PHYSMEM] = "physmem hears",
+        [SCENE_FROM_PHYSMEM] = "physmem has sent",
+        [SCENE_TO_SWAP] = "swap hears of",
+        [SCENE_DEVICE_STORED] = "its pages are written",
+        [SCENE_DEVICE_LOADED] = "its pages are read",
+        [SCENE_FROM_SWAP] = "swap has done",
+        [SCENE_FAULT] = "a fault strikes",
+        [SCENE_RELIEF] = "a fault ends",
+        [SCENE_OTHER] = "an event of the scenario",
+        [SCENE_EVENTS] = "a deadline of physmem's has passed",
+    };
+    bool ours = play->last.kind >= SCENE_OTHER || play->actors == 0;
+
+    snprintf(text, size, "%s%s%s%s%s", ours ? "" : play->actor[play->last.to].config->name,
+             ours ? "" : ": ", words[play->last.kind], play->last_letter != NULL ? ": " : "",
+             play->last_letter != NULL ? play->last_letter : "");
 }
 
 /* ---- After an event ---- */
@@ -387,6 +474,7 @@ static void tick(struct play *play)
 
     if (physmem_deadline(play->scene.physmem) > play->scene.now)
         play->scene.now = physmem_deadline(play->scene.physmem);
+    note_last(play, &entry);
     physmem_tick(play->scene.physmem, play->scene.now);
     server_effects(&play->scene);
     after(play, &entry);
@@ -410,6 +498,7 @@ enum play_step play_next(struct play *play, uint64_t *valuep)
     if (!world_queue_take(&play->scene.queue, UINT64_MAX, &entry))
         return PLAY_OVER;
     play->scene.now = entry.when;
+    note_last(play, &entry);
     if (entry.kind == SCENE_OTHER)
         ours = happen_by_itself(play, &entry);
     else
@@ -445,6 +534,26 @@ void play_settle(struct play *play)
 }
 
 /* ---- From outside ---- */
+
+void play_calm(struct play *play, uint64_t seed)
+{
+    play->calm = true;
+    for (enum storm_kind kind = 0; kind < STORM_COUNT; kind++)
+        if (kind == STORM_SLOW || kind == STORM_FAIL || kind == STORM_FULL)
+            storm_relieve(&play->scene, kind);
+    play->samples = random_stream(seed, STREAM_SAMPLES);
+    play->scene.device.random = random_stream(seed, STREAM_DEVICE);
+    for (uint32_t i = 0; i < play->actors; i++) {
+        struct actor *actor = &play->actor[i];
+        uint64_t own = random_stream(seed, STREAM_DEVICE + 1 + i).state;
+
+        if (actor->hangs_until != UINT64_MAX) /* the scenario stopped it, and lets it go on */
+            actor->hangs_until = 0;
+        actor->late_until = 0;
+        actor->walk.pages = random_stream(own, 1);
+        actor->walk.writes = random_stream(own, 2);
+    }
+}
 
 int play_signal(struct play *play, uint32_t number, int signal)
 {

@@ -29,6 +29,7 @@ struct play_config {
     uint32_t actors;      /* for which there is room */
     bool strict;          /* that a task which keeps its contracts is revoked breaks a rule */
     uint32_t check_every; /* events between two counts of all books; 0: never */
+    bool shuffled;        /* what happens at one time happens in an order that the seed draws */
 };
 
 enum play_step {
@@ -48,8 +49,11 @@ struct play {
     uint64_t events;
     uint64_t hash; /* of all events so far */
     struct random_source chaos, samples;
-    uint64_t references; /* of lives that have ended */
-    uint32_t endings;    /* of the scene that were looked at */
+    uint64_t references;     /* of lives that have ended */
+    uint32_t endings;        /* of the scene that were looked at */
+    bool calm;               /* nothing goes wrong any more: see play_calm */
+    struct queue_entry last; /* what has happened last */
+    const char *last_letter; /* what it said; NULL: it was not a message */
 };
 
 /* Returns 0, -ENOMEM, or -EINVAL (a number of the configuration). play_fini in any case. The struct must not
@@ -65,6 +69,13 @@ void play_add(struct play *play, const struct actor_config *config, uint64_t sta
 /* Let faults of these kinds (bits of enum storm_kind) strike all actors that were added, until
  * config.storm_until. */
 void play_storm(struct play *play, uint32_t kinds);
+
+/* From now on nothing goes wrong: no fault strikes, and those that last end. What is random from now on is drawn from
+ * another seed: what happens next happens in one of many ways. */
+void play_calm(struct play *play, uint64_t seed);
+
+/* What has happened last, in words, into `text`. */
+void play_describe(const struct play *play, char *text, size_t size);
 
 /* Have play_next say PLAY_OTHER at that time. */
 void play_at(struct play *play, uint64_t when, uint64_t value);

@@ -2,6 +2,7 @@
 
 #include "core/physmem/status.h"
 #include "core/physmem/task.h"
+#include "play/pages.h"
 
 /* A task with such a grace is in time whatever befalls its messages. */
 #define AMPLE_NS UINT64_C(1000000000)
@@ -30,15 +31,21 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
                     status.leased, status.frames);
 }
 
-void rules_check_all(struct scene *scene, const struct actor *actor)
+void rules_check_all(struct scene *scene, struct actor *actor)
 {
     const char *wrong = physmem_check(scene->physmem);
+    uint32_t page = UINT32_MAX;
 
     if (wrong != NULL)
         scene_wrong(scene, "the books of physmem: %s", wrong);
     wrong = actor != NULL && actor_is_there(actor) ? pager_check(&actor->pager) : NULL;
     if (wrong != NULL)
         scene_wrong(scene, "the books of %s: %s", actor->config->name, wrong);
+    if (actor != NULL && actor_is_there(actor) && actor->state != THREAD_COMES)
+        page = pages_audit(actor);
+    if (page != UINT32_MAX)
+        scene_wrong(scene, "%s: what was last written to page %u is nowhere", actor->config->name,
+                    page);
 }
 
 /* The shortest grace of the contracts of an actor, if it counts in time; else nothing. */

@@ -9,7 +9,7 @@
 void rules_check(struct scene *scene, const struct actor *actors, uint32_t count);
 
 /* Count everything again: the books of physmem and of one actor (NULL: none). */
-void rules_check_all(struct scene *scene, const struct actor *actor);
+void rules_check_all(struct scene *scene, struct actor *actor);
 
 /* Physmem has taken everything from an actor: was that its due? */
 void rules_check_revoked(struct scene *scene, const struct actor *actor);

@@ -8,6 +8,12 @@ void world_queue_init(struct queue *queue, const struct allocator *allocator)
     *queue = (struct queue){.allocator = allocator};
 }
 
+void world_queue_shuffle(struct queue *queue, struct random_source random)
+{
+    queue->shuffled = true;
+    queue->random = random;
+}
+
 void world_queue_fini(struct queue *queue)
 {
     memory_free(queue->allocator, queue->entry, queue->capacity * sizeof(*queue->entry));
@@ -27,7 +33,7 @@ int world_queue_add(struct queue *queue, struct queue_entry entry)
 
     if (rc != 0)
         return rc;
-    entry.order = queue->order++;
+    entry.order = queue->shuffled ? random_bits(&queue->random) : queue->order++;
     queue->entries++;
     while (place > 0 && is_before(&entry, &queue->entry[(place - 1) / 2])) {
         queue->entry[place] = queue->entry[(place - 1) / 2];

@@ -1,8 +1,8 @@
 /* What will happen in the world, and when: messages on their way, and moments that an actor waits
  * for.
  *
- * Entries come out in the order of their times; those of one time in the order in which they went in, so
- * that a run depends on nothing but its input. Only the code that adds an entry knows what it
+ * Entries come out in the order of their times; those of one time in the order in which they went in, or in one that
+ * is drawn from a seed, so that a run depends on nothing but its input. Only the code that adds an entry knows what it
  * means. */
 #ifndef WORLD_QUEUE_H
 #define WORLD_QUEUE_H
@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 #include "base/allocator.h"
+#include "base/random.h"
 
 /* No entry. */
 #define QUEUE_NEVER UINT64_MAX
 
 struct queue_entry {
     uint64_t when;  /* ns */
-    uint64_t order; /* set by world_queue_add: a number that grows */
+    uint64_t order; /* set by world_queue_add: a number that grows, or a random one */
     uint32_t kind;  /* these are for the caller */
     uint32_t to;
     uint64_t value[2];
@@ -30,10 +31,15 @@ struct queue {
     uint32_t entries;
     uint32_t capacity;
     uint64_t order; /* of the next entry */
+    bool shuffled;
+    struct random_source random; /* of orders, if it is */
 };
 
 /* An empty queue with memory from `allocator`, which outlives it. */
 void world_queue_init(struct queue *queue, const struct allocator *allocator);
+
+/* From now on, entries of one time come out in an order that is drawn from `random`. */
+void world_queue_shuffle(struct queue *queue, struct random_source random);
 
 /* Free the queue. What entries point to is not freed. */
 void world_queue_fini(struct queue *queue);

@@ -43,6 +43,36 @@ static void test_order(void **state)
     world_queue_fini(&queue);
 }
 
+/* Entries of one time come out in an order of the seed, and all of them; those of other times in theirs. */
+static void test_a_shuffled_queue_keeps_the_times(void **state)
+{
+    uint32_t first[2][60], turned = 0;
+
+    (void)state;
+    for (unsigned seed = 0; seed < 2; seed++) {
+        struct queue queue;
+        struct queue_entry entry;
+        uint64_t seen = 0;
+
+        world_queue_init(&queue, &heap_allocator);
+        world_queue_shuffle(&queue, random_seeded(seed + 1));
+        for (uint32_t i = 0; i < 60; i++)
+            assert_int_equal(
+                world_queue_add(&queue, (struct queue_entry){.when = i / 20, .kind = i}), 0);
+        for (uint32_t i = 0; i < 60; i++) {
+            assert_true(world_queue_take(&queue, QUEUE_NEVER, &entry));
+            assert_int_equal(entry.when, i / 20);
+            seen |= UINT64_C(1) << entry.kind;
+            turned += entry.kind != i;
+            first[seed][i] = entry.kind;
+        }
+        assert_true(seen == (UINT64_C(1) << 60) - 1);
+        world_queue_fini(&queue);
+    }
+    assert_true(turned > 60);
+    assert_memory_not_equal(first[0], first[1], sizeof first[0]);
+}
+
 static void test_nothing_is_lost_without_memory(void **state)
 {
     struct faults_memory memory;
@@ -71,6 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_a_shuffled_queue_keeps_the_times),
         cmocka_unit_test(test_nothing_is_lost_without_memory),
     };
 

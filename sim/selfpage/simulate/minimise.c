@@ -4,18 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "play/storm.h"
 #include "selfpage/scenario/save.h"
+#include "selfpage/simulate/attempt.h"
 #include "selfpage/simulate/faults.h"
 #include "workload/workload_text.h"
 
-/* The longest that one play may take, and plays in all. */
-#define PLAY_SECONDS 20u
-#define PLAYS_MOST   2000u
+/* Plays in all. */
+#define PLAYS_MOST 2000u
 
 struct minimising {
     const struct scenario *from;
@@ -127,41 +125,13 @@ static int make_tried(struct minimising *m)
 
 /* ---- Does it fail? ---- */
 
-/* In a process of its own, which may die of it. */
-static void play_and_exit(struct minimising *m)
-{
-    struct outcome outcome;
-    struct sp_error error;
-    struct cast cast;
-    bool passed = true;
-
-    alarm(PLAY_SECONDS);
-    if (cast_init(&cast, &m->scenario, m->policy, &error) == 0 &&
-        simulation_run(&cast, m->play, &outcome, &error) == 0)
-        passed = outcome_passed(&outcome);
-    _exit(passed ? 0 : 1);
-}
-
 /* 1: it fails, 0: it does not, or takes too long; or a negative errno. */
 static int fails(struct minimising *m)
 {
-    int result = make_tried(m), status = 0;
-    pid_t pid;
+    int result = make_tried(m);
 
-    if (result == 0 && m->scenario.tasks_count > 0 && m->plays++ < PLAYS_MOST) {
-        fflush(NULL);
-        pid = fork();
-        if (pid == 0) {
-            if (freopen("/dev/null", "w", stderr) == NULL)
-                _exit(0);
-            play_and_exit(m);
-        }
-        while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            continue;
-        result = pid < 0               ? -errno
-                 : WIFSIGNALED(status) ? WTERMSIG(status) != SIGALRM
-                                       : WEXITSTATUS(status) == 1;
-    }
+    if (result == 0 && m->scenario.tasks_count > 0 && m->plays++ < PLAYS_MOST)
+        result = attempt_fails(&m->scenario, m->policy, m->play, NULL);
     free_tried(m);
     return result;
 }

@@ -138,9 +138,16 @@ static const struct option_row rows[] = {
     {"minimise", OPTION_FLAG, FIELD(minimise),
      .help =
          "make that scenario as small as it will be: fewer tasks, events, faults and references"},
+    {"locate", OPTION_FLAG, FIELD(locate),
+     .help =
+         "say at which event the first play that fails went wrong: from which one on the books are, and from "
+         "which one on it fails even if faults stop and randomness is drawn anew (20 times)"},
+    {"shuffle-ties", OPTION_FLAG, FIELD(shuffle_ties),
+     .help = "what happens at the same time happens in an order that the seed draws"},
     {"check-every", OPTION_U32, FIELD(check_every), 1, UINT32_MAX, .value = "N",
-     .help = "count all books again after every N-th event (never: the quick rules are looked at "
-             "after every event of up to 16 tasks)"},
+     .help =
+         "count all books and look at all contents after every N-th event (never: the quick rules are looked at "
+         "after every event of up to 16 tasks)"},
 };
 
 static void print_costs(FILE *out)

@@ -17,7 +17,8 @@ struct simulate_options {
     const char *costs;    /* path; NULL: the defaults */
     bool json;
     bool check_determinism;
-    bool minimise;
+    bool minimise, locate;
+    bool shuffle_ties;
     struct vary vary;
     const char *series; /* path; NULL: none */
     uint64_t step_ns;

@@ -10,6 +10,7 @@
 #include "selfpage/scenario/save.h"
 #include "selfpage/simulate/costs_file.h"
 #include "selfpage/simulate/faults.h"
+#include "selfpage/simulate/locate.h"
 #include "selfpage/simulate/many.h"
 #include "selfpage/simulate/minimise.h"
 #include "selfpage/simulate/options.h"
@@ -23,8 +24,9 @@ static int settle(const struct simulate_options *options, const struct scenario 
     const char *name;
     int result = 0;
 
-    *play =
-        (struct simulation_options){.costs = costs_default(), .check_every = options->check_every};
+    *play = (struct simulation_options){.costs = costs_default(),
+                                        .check_every = options->check_every,
+                                        .shuffled = options->shuffle_ties};
     play->seed = options->seed_given           ? options->first_seed
                  : scenario->physmem.seed != 0 ? scenario->physmem.seed
                                                : 1;
@@ -79,11 +81,24 @@ static int keep(const struct simulate_options *options, struct scenario *scenari
     int result;
 
     play->seed = scenario->physmem.seed = seed;
-    snprintf(why, sizeof why, "Fails: selfpage simulate %.100s", options->save);
+    snprintf(why, sizeof why, "Fails: selfpage simulate %.100s%s", options->save,
+             options->shuffle_ties ? " --shuffle-ties" : "");
     result = options->minimise
                  ? minimise_scenario(scenario, options->policy, play, options->save, &error)
                  : save_scenario(scenario, options->save, why, &error);
     return result == 0 ? EXIT_NO : commands_cannot(&error);
+}
+
+/* Say where the play that failed went wrong. Returns the exit status. */
+static int locate(const struct simulate_options *options, const struct scenario *scenario,
+                  struct simulation_options *play, uint64_t seed)
+{
+    struct sp_error error;
+
+    play->seed = seed;
+    play->series = NULL;
+    return locate_failure(scenario, options->policy, play, &error) == 0 ? EXIT_NO
+                                                                        : commands_cannot(&error);
 }
 
 /* Faults of the command line stand for those of the scenario. */
@@ -128,11 +143,14 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
         if (!options->seed_given)
             settled.first_seed = settled.last_seed = play.seed;
         /* A play that may fail, in a process that may die of it. */
-        status = options->last_seed > options->first_seed || options->save != NULL
-                     ? many_run(&settled, &cast, &play, &failed)
-                     : play_once(options, &cast, &play);
+        status =
+            options->last_seed > options->first_seed || options->save != NULL || options->locate
+                ? many_run(&settled, &cast, &play, &failed)
+                : play_once(options, &cast, &play);
     }
     cast_fini(&cast);
+    if (options->locate && status == EXIT_NO && cast_done)
+        status = locate(options, scenario, &play, failed);
     if (options->save != NULL && status != EXIT_YES && cast_done)
         status = keep(options, scenario, &play, failed);
     scenario->faults = written;

@@ -144,6 +144,7 @@ static int set_the_stage(struct simulated *simulation)
     int result;
 
     config.check_every = simulation->options->check_every;
+    config.shuffled = simulation->options->shuffled;
     if (scenario->faults != NULL) {
         config.storm_until = scenario->faults->until_ns;
         config.strict = true;
@@ -170,12 +171,17 @@ static enum play_step run(struct simulated *simulation)
     uint64_t value = 0;
 
     do {
+        if (options->calms && !simulation->play.calm &&
+            simulation->play.events >= options->calm_after)
+            play_calm(&simulation->play, options->calm_seed);
         step = play_next(&simulation->play, &value);
         if (step == PLAY_OTHER)
             other(simulation, value);
         note_series(simulation);
         if (options->watch != NULL && !options->watch(options->arg, &simulation->play))
             return PLAY_FAILED;
+        if (options->until_event > 0 && simulation->play.events >= options->until_event)
+            return step;
     } while ((step == PLAY_EVENT || step == PLAY_OTHER) && !simulation->timed_out);
     return step;
 }

@@ -13,6 +13,11 @@ struct simulation_options {
     uint32_t check_every;
     struct series *series; /* rows are written to it; NULL: none */
     const char *varied;    /* see struct outcome */
+    bool shuffled;         /* see struct play_config */
+    bool
+        calms; /* after `calm_after` events nothing goes wrong any more: play_calm with calm_seed */
+    uint64_t calm_after, calm_seed;
+    uint64_t until_event; /* end after so many events; 0: play to the end */
     /* Called after each event; false ends the play. May be NULL. */
     bool (*watch)(void *arg, const struct play *play);
     void *arg;
