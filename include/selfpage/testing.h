@@ -80,6 +80,10 @@
  * started them ends (Linux ties this to the thread): start from a thread that outlives the test.
  * The functions wait for their own children only; they do not work while SIGCHLD is ignored.
  *
+ * OTHER FRAMEWORKS. sp_testing_start and sp_testing_stop are all that the set-up and tear-down of a test need:
+ * the template of a project (share/selfpage-template) has a test for Check, for Criterion and for
+ * GoogleTest. sp_testing_said is the message for a test that fails.
+ *
  * LINKING. CMake: selfpage::testing, and selfpage::selfpage or selfpage::static for the functions
  * that run as tasks. pkg-config: selfpage-testing, which brings selfpage along.
  *
@@ -210,6 +214,11 @@ SP_EXPORT int sp_testing_restart(struct sp_testing *fixture, enum sp_testing_ser
  *  \return the number of bytes put into the buffer without the NUL */
 SP_EXPORT size_t sp_testing_log(const struct sp_testing *fixture, enum sp_testing_server server,
                                 char *buffer, size_t size);
+
+/** What everybody has said on standard error, for the message of a test that fails: the servers, tasks that were
+ *  waited for (of these, the last), and tasks that run, each under its name. About 4 KiB of each.
+ *  \return a text, which lasts until this is called again, or sp_testing_stop is */
+SP_EXPORT const char *sp_testing_said(struct sp_testing *fixture);
 
 /** How a task ended. */
 struct sp_testing_result {

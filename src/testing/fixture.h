@@ -41,6 +41,12 @@ struct sp_testing_task {
     struct launched_log log;
 };
 
+/* Words that were collected. */
+struct sp_testing_words {
+    char text[32768];
+    size_t length;
+};
+
 struct sp_testing {
     struct sp_world *world; /* NULL: live; otherwise what is about servers is not used */
     struct directory directory;
@@ -52,12 +58,31 @@ struct sp_testing {
     unsigned tasks_begun;          /* for their names */
     struct sp_testing_task *tasks; /* those not waited for */
     struct remembered *ended;      /* those that were; live */
+    struct sp_testing_words heard; /* of tasks that were waited for */
+    struct sp_testing_words said;  /* that sp_testing_said has put together */
     bool trouble;                  /* a server ended badly, as the error said */
     struct sp_error trouble_error;
 };
 
 /* Copy a log's last bytes; returns how many, without the NUL. */
 size_t parts_log_tail(const struct launched_log *log, char *buffer, size_t size);
+
+/* Append a text to words, as much of it as there is room for. */
+void parts_words_text(struct sp_testing_words *words, const char *text);
+
+/* Append to words what somebody has said, under a name and a state; silence is told, too. What there is no room for is
+ * left out. */
+void parts_words_add(struct sp_testing_words *words, const char *name, const char *state,
+                     const char *said);
+
+/* Keep what a task has said that was waited for; the oldest words go. */
+void parts_words_note(struct sp_testing_words *heard, const char *name,
+                      const struct sp_testing_result *result);
+
+/* Call `function` for each task that was not waited for, with its name and its log. */
+void task_each_log(const struct sp_testing *fixture, struct sp_testing_words *words,
+                   void (*function)(struct sp_testing_words *words, const char *name,
+                                    const char *state, const struct launched_log *log));
 
 /* Kill and free all tasks that are left. */
 void task_end_all(struct sp_testing *fixture);

@@ -272,6 +272,7 @@ void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing_result *r
         inworld_wait(task, result);
     else
         task_await(task, result);
+    parts_words_note(&task->fixture->heard, task->name, result);
     if (result->exit_status != 0)
         fputs(result->output, stderr);
     while (*link != task)
@@ -279,6 +280,16 @@ void sp_testing_wait(struct sp_testing_task **taskp, struct sp_testing_result *r
     *link = task->next;
     task_free(task);
     *taskp = NULL;
+}
+
+void task_each_log(const struct sp_testing *fixture, struct sp_testing_words *words,
+                   void (*function)(struct sp_testing_words *words, const char *name,
+                                    const char *state, const struct launched_log *log))
+{
+    for (const struct sp_testing_task *task = fixture->tasks; task != NULL; task = task->next)
+        if (task->pid != 0)
+            function(words, task->name, child_ended(task->pid) ? " (ended)" : " (running)",
+                     &task->log);
 }
 
 void task_end_all(struct sp_testing *fixture)

@@ -357,6 +357,45 @@ static void a_test_that_is_killed_leaves_nothing(void **state)
 #define WITH_FIXTURE(test)                                                                         \
     cmocka_unit_test_setup_teardown(test, sp_testing_setup, sp_testing_teardown)
 
+static int say_and_fail(void *arg)
+{
+    fprintf(stderr, "this is said by %s\n", (const char *)arg);
+    return 3;
+}
+
+static int say_much(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3000; i++)
+        fputc('x', stderr);
+    return 0;
+}
+
+static void what_everybody_said_can_be_shown(void **state)
+{
+    struct sp_testing_result result;
+    struct sp_testing_task *task;
+    struct sp_error error;
+    const char *said;
+
+    assert_int_equal(sp_testing_run(*state, NULL, NULL, say_and_fail, "the first", &result, &error),
+                     0);
+    assert_int_equal(
+        sp_testing_begin(*state, "other", NULL, NULL, say_and_fail, "the second", &task, &error),
+        0);
+    sp_testing_wait(&task, NULL);
+    said = sp_testing_said(*state);
+    assert_non_null(strstr(said, "physmem:"));
+    assert_non_null(strstr(said, "swap:"));
+    assert_non_null(strstr(said, "task-1 (exit status 3):\nthis is said by the first\n"));
+    assert_non_null(strstr(said, "other (exit status 3):\nthis is said by the second\n"));
+    for (int i = 0; i < 15; i++) /* more than it keeps */
+        assert_int_equal(sp_testing_run(*state, NULL, NULL, say_much, NULL, &result, &error), 0);
+    said = sp_testing_said(*state);
+    assert_null(strstr(said, "the first"));
+    assert_non_null(strstr(said, "task-17 (exit status 0):\nxxx"));
+}
+
 int main(void)
 {
     static struct sp_testing_options small = {.physmem_frames = 1024};
@@ -372,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_server_that_dies_unasked_is_told_of),
         cmocka_unit_test(what_cannot_start_says_why),
         WITH_FIXTURE(the_log_is_kept),
+        WITH_FIXTURE(what_everybody_said_can_be_shown),
         WITH_FIXTURE(the_environment_is_complete),
         cmocka_unit_test(a_test_that_is_killed_leaves_nothing),
     };
