@@ -30,11 +30,16 @@
         const element = make('table', make('div', parent, undefined, 'wide'));
         const head = make('tr', make('thead', element));
         const body = make('tbody', element);
-        titles.forEach(function (title) { make('th', head, title); });
+        // The title of a column stands where its values do.
+        const texts = titles.map(function (title, i) {
+            const text = rows.length > 0 && rows.every(function (row) { return typeof row[i] === 'string'; });
+            make('th', head, title, text ? 'text' : '');
+            return text;
+        });
         rows.forEach(function (row) {
             const line = make('tr', body);
-            row.forEach(function (value) {
-                const kind = typeof value === 'string' ? 'text' : !judged ? '' : value === true ? 'good' : value === false ? 'bad' : '';
+            row.forEach(function (value, i) {
+                const kind = texts[i] ? 'text' : !judged ? '' : value === true ? 'good' : value === false ? 'bad' : '';
                 make('td', line, value === true ? 'yes' : value === false ? 'no' : words(value), kind);
             });
         });
@@ -56,9 +61,16 @@
                     names.push(name);
             });
         });
-        table(parent, names, list.map(function (record) {
-            return names.map(function (name) { return record[name]; });
-        }));
+        // Few records of many values: a column for each record, which fits on a telephone and on paper.
+        if (list.length <= 6 && names.length > 12)
+            table(parent, [names[0]].concat(list.map(function (record) { return words(record[names[0]]); })),
+                names.slice(1).map(function (name) {
+                    return [name].concat(list.map(function (record) { return record[name]; }));
+                }));
+        else
+            table(parent, names, list.map(function (record) {
+                return names.map(function (name) { return record[name]; });
+            }));
     }
 
     // Every number of a value, by its path.
@@ -92,7 +104,7 @@
         const text = colour('--faint'), line = colour('--line'), type = picture.type;
         function axis(title, log, stacked, category) {
             return { type: category ? 'category' : log ? 'logarithmic' : 'linear', stacked: stacked,
-                title: { display: true, text: title, color: text }, ticks: { color: text }, grid: { color: line } };
+                title: { display: title !== '', text: title, color: text }, ticks: { color: text }, grid: { color: line } };
         }
         if (picture.chart)
             picture.chart.destroy();
@@ -288,6 +300,19 @@
         drawAll();
     });
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
-    addEventListener('beforeprint', drawAll);
+    // Paper is white.
+    let before;
+    addEventListener('beforeprint', function () {
+        before = root.dataset.theme;
+        root.dataset.theme = 'light';
+        drawAll();
+    });
+    addEventListener('afterprint', function () {
+        if (before === undefined)
+            delete root.dataset.theme;
+        else
+            root.dataset.theme = before;
+        drawAll();
+    });
     drawAll();
 }());
