@@ -22,6 +22,7 @@ static const char notes[] =
     "Keys:\n"
     "  up, down, page up, page down   choose a task\n"
     "  enter           that task alone, with its history and all its counters; again: back\n"
+    "                  (page down, page up: further counters, where the screen is small)\n"
     "  s, S            sort by the next column, by the one before\n"
     "  r               smallest first\n"
     "  /               show only tasks whose names contain what you type; empty: all\n"

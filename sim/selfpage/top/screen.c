@@ -220,9 +220,10 @@ static void draw_list(struct screen *screen, const struct view *view)
 
 /* ---- One task ---- */
 
-static void draw_alone(const struct view_task *task)
+static void draw_alone(struct screen *screen, const struct view_task *task)
 {
-    size_t rows = counters_task_status.count, lines;
+    size_t rows = counters_task_status.count, lines,
+           columns = COLS >= 79 ? (size_t)(COLS + 1) / 40 : 1;
     int below = LINES_ABOVE + 3, width = COLS - 2;
 
     attron(A_BOLD);
@@ -242,13 +243,14 @@ static void draw_alone(const struct view_task *task)
     draw_spark(LINES_ABOVE + 2, width / 2 + 1, width / 2 - 1, &task->faults,
                most_of(&task->faults, VIEW_SAMPLES));
     lines = LINES - LINES_BELOW > below ? (size_t)(LINES - LINES_BELOW - below) : 1;
-    for (size_t i = 0; i < rows; i++) {
-        const struct counter *row = &counters_task_status.rows[i];
-        int column = (int)(i / lines) * 40;
+    screen->room_alone = lines * columns;
+    if (screen->skip + screen->room_alone > rows)
+        screen->skip = rows > screen->room_alone ? rows - screen->room_alone : 0;
+    for (size_t i = 0; i < screen->room_alone && screen->skip + i < rows; i++) {
+        const struct counter *row = &counters_task_status.rows[screen->skip + i];
 
-        if (column + 39 <= COLS)
-            mvprintw(below + (int)(i % lines), column, "%-19s %9llu %.9s", row->name,
-                     (unsigned long long)counters_value(row, &task->now), row->unit);
+        mvprintw(below + (int)(i % lines), (int)(i / lines) * 40, "%-19s %9llu %.9s", row->name,
+                 (unsigned long long)counters_value(row, &task->now), row->unit);
     }
 }
 
@@ -303,7 +305,7 @@ int screen_draw(struct screen *screen, const struct view *view, const char *rema
         if (view->tasks[i].now.id == screen->chosen)
             task = &view->tasks[i];
     if (task != NULL)
-        draw_alone(task);
+        draw_alone(screen, task);
     else
         draw_list(screen, view);
     draw_bottom(screen, remark);
@@ -406,7 +408,12 @@ static enum screen_wish act(struct screen *screen, int key)
         break;
     case KEY_PPAGE:
     case KEY_NPAGE:
-        move_bar(screen, key == KEY_PPAGE ? -(long)screen->page : (long)screen->page);
+        if (screen->alone && key == KEY_NPAGE)
+            screen->skip += screen->room_alone;
+        else if (screen->alone)
+            screen->skip -= screen->skip < screen->room_alone ? screen->skip : screen->room_alone;
+        else
+            move_bar(screen, key == KEY_PPAGE ? -(long)screen->page : (long)screen->page);
         break;
     case '\n':
     case KEY_ENTER:
