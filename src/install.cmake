@@ -18,6 +18,9 @@ install(TARGETS ${exported} EXPORT selfpage
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/selfpage DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(SELFPAGE_SERVERS) # a project with tests, to copy
+    install(DIRECTORY .packages/template/ DESTINATION ${CMAKE_INSTALL_DATADIR}/selfpage-template)
+endif()
 install(EXPORT selfpage NAMESPACE selfpage:: FILE selfpage-targets.cmake DESTINATION ${package_dir})
 
 configure_package_config_file(src/selfpage-config.cmake.in
