@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <selfpage/file.h>
@@ -134,6 +135,26 @@ static void search_bytes(struct search *search, const char *path, const char *na
 
 /* ---- Files ---- */
 
+/* How often, and how long in between, a read is tried again: while the server's cache has no frames,
+ * since others need them all, and while the container is in use. */
+#define ATTEMPTS 5000u
+#define PAUSE_NS 1000000
+
+/* Read, and if that was refused for a reason that passes, again. */
+static int64_t read_some(const struct search *search, uint32_t file, uint64_t offset, char *bytes,
+                         size_t size, struct sp_error *error)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    int64_t count = sp_file_read(search->files, file, offset, bytes, size, error);
+
+    for (unsigned i = 1; i < ATTEMPTS && (count == -ENOMEM || count == -ESTALE || count == -EBUSY);
+         i++) {
+        nanosleep(&pause, NULL);
+        count = sp_file_read(search->files, file, offset, bytes, size, error);
+    }
+    return count;
+}
+
 /* All bytes of an open file; NULL: it cannot be read. */
 static char *read_all(struct search *search, const char *path, const struct sp_file_info *info,
                       size_t *sizep)
@@ -148,7 +169,7 @@ static char *read_all(struct search *search, const char *path, const struct sp_f
         char *larger;
         int64_t count;
 
-        count = sp_file_read(search->files, info->file, size, bytes + size, room - size, &error);
+        count = read_some(search, info->file, size, bytes + size, room - size, &error);
         if (count < 0) {
             warnx("%s: %s", path, error.text);
             search->failed = true;

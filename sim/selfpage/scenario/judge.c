@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "expression/expression.h"
@@ -47,6 +48,13 @@ int judge_policies(struct outcome *outcome)
                           *why == '\0', *why == '\0' ? NULL : why);
 }
 
+/* A file server is not played: what is expected of its counters is left out. */
+static bool is_of_fileserver(const struct outcome *outcome, const char *text)
+{
+    return outcome->simulated && outcome->scenario->fileserver != NULL &&
+           strstr(text, "fileserver.") != NULL;
+}
+
 int judge_expressions(struct outcome *outcome)
 {
     struct expression_names names = outcome_names(outcome);
@@ -58,6 +66,8 @@ int judge_expressions(struct outcome *outcome)
         struct sp_error error;
         int holds = expression_evaluate(text, &names, false, &sides, &error);
 
+        if (is_of_fileserver(outcome, text))
+            continue;
         if (holds == 0)
             error_set(&error, EINVAL, "found %.15g and %.15g", sides.left, sides.right);
         result = outcome_expect(outcome, text, holds == 1, holds == 1 ? NULL : error.text);

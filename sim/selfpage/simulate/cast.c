@@ -114,11 +114,6 @@ static int check_scenario(const struct scenario *scenario, struct sp_error *erro
     if (scenario->physmems_count > 0)
         return error_set(error, ENOTSUP,
                          "a physmem on another one is not simulated yet: selfpage run starts it");
-    if (scenario->fileserver != NULL)
-        return error_set(
-            error, ENOTSUP,
-            "a file server is not simulated yet: leave it out, with the tasks that read "
-            "files");
     for (uint32_t i = 0; i < scenario->events_count; i++)
         if (scenario->events[i].action != SCENARIO_SIGNAL &&
             scenario->events[i].action != SCENARIO_RECALL) {
