@@ -1,0 +1,536 @@
+/* Clients and file servers that mean ill, also under user ids of their own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "live.h"
+#include "stage.h"
+#include "wire_client.h"
+
+/* User ids of nobody else: those that mean ill have them where this runs as root. */
+#define CLIENT_UID 64901u
+#define SERVER_UID 64902u
+
+#define MS UINT64_C(1000000)
+
+/* ---- An honest client ---- */
+
+static void become(unsigned uid)
+{
+    if (geteuid() == 0)
+        CHECK(setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
+}
+
+static int read_x(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    struct sp_files *files = stage_connect(task);
+    struct sp_file_info info;
+    char bytes[16];
+
+    (void)arg;
+    CHECK(sp_file_open(files, "x", &info, NULL) == 0);
+    CHECK(sp_file_read(files, info.file, 0, bytes, sizeof(bytes), NULL) == 14);
+    CHECK(memcmp(bytes, "a\nfoo bar\n\nfoo", 14) == 0);
+    sp_files_disconnect(&files);
+    return sp_detach(&task);
+}
+
+/* ---- Hostile clients ---- */
+
+static uint32_t ask(struct wire_client *client, struct wire_message *message,
+                    struct wire_message *reply)
+{
+    assert_int_equal(wire_client_call(client, message, -1, reply), 0);
+    return reply->error;
+}
+
+static uint32_t ask_read(struct wire_client *client, uint32_t file, uint32_t page, uint32_t slot)
+{
+    struct wire_message message = {.type = WIRE_FILE_READ}, reply;
+
+    message.file_read.file = file;
+    message.file_read.page = page;
+    message.file_read.slot = slot;
+    return ask(client, &message, &reply);
+}
+
+static uint32_t ask_buffer(struct wire_client *client, uint32_t container, uint64_t token)
+{
+    struct wire_message message = {.type = WIRE_FILE_BUFFER}, reply;
+
+    message.file_buffer.container = container;
+    message.file_buffer.token = token;
+    return ask(client, &message, &reply);
+}
+
+/* A task that speaks to physmem and to the file server in raw messages. */
+struct raw {
+    struct wire_client physmem, control, files;
+    uint32_t container;
+    uint32_t server; /* number of the task */
+};
+
+static void raw_open(const struct stage *stage, struct raw *raw, const char *server)
+{
+    const char *physmem = sp_testing_socket(stage->fixture, SP_TESTING_PHYSMEM);
+    struct wire_message message = {.type = WIRE_PROPOSE}, reply;
+
+    memset(raw, 0, sizeof(*raw));
+    assert_int_equal(wire_client_open(&raw->physmem, physmem, WIRE_ROLE_TASK, 0, 0, "raw", NULL),
+                     0);
+    assert_int_equal(wire_client_open(&raw->control, physmem, WIRE_ROLE_CONTROL, raw->physmem.id,
+                                      raw->physmem.key, "raw", NULL),
+                     0);
+    message.propose.kind = SP_GUARANTEED;
+    message.propose.min = message.propose.frames = 32;
+    message.propose.term_ns = SP_FOREVER;
+    assert_int_equal(ask(&raw->physmem, &message, &reply), 0);
+    message = (struct wire_message){.type = WIRE_CONTAINER_CREATE};
+    message.container_create.slots = 32;
+    assert_int_equal(ask(&raw->physmem, &message, &reply), 0);
+    raw->container = reply.container.container;
+    assert_int_equal(wire_client_open(&raw->files, server, WIRE_ROLE_TASK, 0, 0, "raw", &reply), 0);
+    raw->server = reply.welcome.id;
+    message = (struct wire_message){.type = WIRE_FILE_OPEN};
+    message.file_open.bytes = 1;
+    message.file_open.path_count = 1;
+    message.file_open.path[0].value = 'x';
+    assert_int_equal(ask(&raw->files, &message, &reply), 0);
+    assert_int_equal(reply.file_opened.file, 1);
+}
+
+static void raw_close(struct raw *raw)
+{
+    wire_client_close(&raw->files);
+    wire_client_close(&raw->control);
+    wire_client_close(&raw->physmem);
+}
+
+static void raw_share(struct raw *raw, uint8_t rights, uint64_t lock_ns)
+{
+    struct wire_message message = {.type = WIRE_SHARE}, reply;
+
+    message.share.container = raw->container;
+    message.share.task = raw->server;
+    message.share.rights = rights;
+    message.share.lock_ns = lock_ns;
+    assert_int_equal(ask(&raw->physmem, &message, &reply), 0);
+}
+
+static uint32_t raw_revoke(struct raw *raw)
+{
+    struct wire_message message = {.type = WIRE_REVOKE_SHARE}, reply;
+
+    message.revoke_share.container = raw->container;
+    return ask(&raw->physmem, &message, &reply);
+}
+
+static void test_a_client_that_lies_fails_its_own_reads(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message message = {.type = WIRE_FILE_OPEN}, reply;
+    struct raw raw;
+
+    raw_open(stage, &raw, stage->socket);
+    assert_int_equal(ask_read(&raw.files, 1, 0, 0), ENOTCONN); /* where to? */
+    assert_int_equal(ask_buffer(&raw.files, raw.container, 4711), ENOENT);
+    assert_int_equal(ask_buffer(&raw.files, 0, 0), ENOENT);
+    raw_share(&raw, WIRE_RIGHT_READ, 1000000000); /* it may not be written */
+    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_read(&raw.files, 1, 0, 0), EPERM);
+    assert_int_equal(raw_revoke(&raw), 0);
+    assert_int_equal(ask_read(&raw.files, 1, 0, 0), ENOENT);
+    raw_share(&raw, WIRE_RIGHT_WRITE, 0); /* it may not be locked */
+    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_read(&raw.files, 1, 0, 0), EPERM);
+    assert_int_equal(raw_revoke(&raw), 0);
+    raw_share(&raw, WIRE_RIGHT_WRITE, 1000000000);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_read(&raw.files, 1, 0, 0), ENOMEM); /* it has no frames */
+    assert_int_equal(ask_read(&raw.files, 1, 1, 0), EINVAL);
+    assert_int_equal(ask_read(&raw.files, 1, 0, 17), EINVAL);
+    assert_int_equal(ask_read(&raw.files, 2, 0, 0), EBADF);
+    assert_int_equal(ask_read(&raw.files, UINT32_MAX, 0, 0), EBADF);
+    message.file_open.bytes = 9; /* more than the words hold */
+    message.file_open.path_count = 1;
+    assert_int_equal(ask(&raw.files, &message, &reply), EINVAL);
+    message = (struct wire_message){.type = WIRE_ALLOCATE}; /* not for a file server */
+    assert_int_equal(wire_client_send(&raw.files, &message, -1), 0);
+    assert_int_equal(wire_client_expect_end(&raw.files), 0);
+    raw_close(&raw);
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
+/* Clients that vanish, with the server in the middle of what they asked for. */
+static void test_clients_that_vanish_take_nothing_with_them(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message message = {.type = WIRE_FILE_READ}, allocate = {.type = WIRE_ALLOCATE};
+    struct wire_message reply;
+    struct raw raw;
+
+    for (unsigned round = 0; round < 20; round++) {
+        raw_open(stage, &raw, stage->socket);
+        allocate.allocate.container = raw.container;
+        allocate.allocate.count = 32;
+        assert_int_equal(ask(&raw.physmem, &allocate, &reply), 0);
+        raw_share(&raw, WIRE_RIGHT_WRITE, 1000000000);
+        assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+        message.file_read.file = 1;
+        for (unsigned i = 0; i < 10; i++)
+            assert_int_equal(wire_client_send(&raw.files, &message, -1), 0);
+        if (round % 2)
+            wire_client_close(&raw.physmem);
+        raw_close(&raw);
+    }
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
+/* Writes that cannot be, and pages that are not there. */
+static void test_a_client_that_lies_writes_nothing(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message open = {.type = WIRE_FILE_OPEN_AS}, write = {.type = WIRE_FILE_WRITE};
+    struct wire_message allocate = {.type = WIRE_ALLOCATE}, fill = {.type = WIRE_FILE_FILL}, reply;
+    struct raw raw;
+
+    raw_open(stage, &raw, stage->socket);
+    open.file_open_as.bytes = 1;
+    open.file_open_as.path_count = 1;
+    open.file_open_as.path[0].value = 'x';
+    open.file_open_as.flags = WIRE_FILE_WRITING;
+    assert_int_equal(ask(&raw.files, &open, &reply), 0);
+    write.file_write.file = reply.file_opened.file;
+    write.file_write.bytes = 5;
+    assert_int_equal(ask(&raw.files, &write, &reply), ENOTCONN);
+    raw_share(&raw, WIRE_RIGHT_WRITE, 1000 * MS); /* it may not be read */
+    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask(&raw.files, &write, &reply), EPERM);
+    assert_int_equal(raw_revoke(&raw), 0);
+    raw_share(&raw, WIRE_RIGHT_BOTH, 1000 * MS);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask(&raw.files, &write, &reply), ENOENT); /* there is nothing */
+    allocate.allocate.container = raw.container;
+    allocate.allocate.count = 32;
+    assert_int_equal(ask(&raw.physmem, &allocate, &reply), 0);
+    write.file_write.first = 65535;
+    assert_int_equal(ask(&raw.files, &write, &reply), EINVAL);
+    write.file_write.first = UINT32_MAX;
+    assert_int_equal(ask(&raw.files, &write, &reply), EINVAL);
+    write.file_write.first = 0;
+    write.file_write.bytes = 0;
+    assert_int_equal(ask(&raw.files, &write, &reply), EINVAL);
+    write.file_write.bytes = 5;
+    write.file_write.file = 1; /* that is open for reading */
+    assert_int_equal(ask(&raw.files, &write, &reply), EBADF);
+    fill.file_fill.file = 1;
+    fill.file_fill.count = 2; /* of one page */
+    assert_int_equal(ask(&raw.files, &fill, &reply), ENXIO);
+    fill.file_fill.count = 17;
+    assert_int_equal(ask(&raw.files, &fill, &reply), EINVAL);
+    fill.file_fill.count = 1;
+    fill.file_fill.slot = 32;
+    assert_int_equal(ask(&raw.files, &fill, &reply), EINVAL);
+    fill.file_fill.slot = UINT32_MAX;
+    assert_int_equal(ask(&raw.files, &fill, &reply), EINVAL);
+    fill.file_fill.slot = 31;
+    assert_int_equal(ask(&raw.files, &fill, &reply), 0);
+    raw_close(&raw);
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
+/* A client of another user that asks and asks, touches its container all the time, and never hears
+ * an answer. */
+static int flood(void *arg)
+{
+    const struct stage *stage = arg;
+    struct wire_message message = {.type = WIRE_FILE_READ}, touch = {.type = WIRE_DEALLOCATE};
+    struct wire_message allocate = {.type = WIRE_ALLOCATE}, reply;
+    struct raw raw;
+
+    become(CLIENT_UID);
+    raw_open(stage, &raw, stage->socket);
+    allocate.allocate.container = touch.deallocate.container = raw.container;
+    allocate.allocate.count = 16;
+    allocate.allocate.flags = WIRE_ALLOCATE_SQUASH;
+    touch.deallocate.ranges_count = 1;
+    touch.deallocate.ranges[0] = (struct wire_range){3, 2};
+    raw_share(&raw, WIRE_RIGHT_WRITE, 1000 * MS);
+    CHECK(ask_buffer(&raw.files, raw.container, 0) == 0);
+    message.file_read.file = 1;
+    for (unsigned i = 0; i < 400; i++) {
+        message.seq = i + 100;
+        if (wire_client_send(&raw.files, &message, -1) != 0)
+            break; /* the server has dropped this client, which takes nothing */
+        CHECK(wire_client_call(&raw.physmem, i % 2 ? &touch : &allocate, -1, &reply) == 0);
+    }
+    raw_close(&raw);
+    return 0;
+}
+
+/* Others may come here, and to the sockets. */
+static void open_doors(const struct stage *stage)
+{
+    assert_int_equal(chmod(sp_testing_directory(stage->fixture), 0711), 0);
+    assert_int_equal(chmod(sp_testing_socket(stage->fixture, SP_TESTING_PHYSMEM), 0666), 0);
+    assert_int_equal(chmod(stage->socket, 0666), 0);
+}
+
+static void test_a_client_that_touches_its_container_harms_only_itself(void **state)
+{
+    struct stage *stage = *state;
+    struct sp_testing_task *flooder[3];
+
+    open_doors(stage);
+    for (unsigned i = 0; i < 3; i++)
+        flooder[i] = stage_begin(stage, "flood", flood, stage);
+    for (unsigned i = 0; i < 5; i++)
+        stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+    for (unsigned i = 0; i < 3; i++)
+        stage_expect_success(flooder[i]);
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
+/* ---- Hostile servers ---- */
+
+/* What a server does with the first read, instead of serving it. */
+enum ill {
+    ILL_LOCKS,    /* locks the container, and says nothing */
+    ILL_TOO_MUCH, /* tells of more bytes than there can be */
+    ILL_OTHER,    /* answers with something else */
+    ILL_GARBAGE,  /* sends what is no message */
+    ILL_LEAVES,   /* closes the connection */
+    ILL_EMPTY,    /* says that 64 KiB came, and has copied nothing */
+    ILLS,
+};
+
+struct imposter {
+    const struct stage *stage;
+    char socket[256];
+    enum ill ill;
+    int listener;
+};
+
+static void send_reply(int fd, const struct wire_message *request, struct wire_message *reply)
+{
+    unsigned char bytes[WIRE_MESSAGE_MAX];
+    size_t size;
+
+    reply->seq = request->seq;
+    size = wire_encode(reply, bytes, sizeof(bytes));
+    CHECK(size > 0 && send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
+}
+
+/* The next request of the client; false: it has gone. */
+static bool next_request(int fd, struct wire_message *request)
+{
+    unsigned char bytes[WIRE_MESSAGE_MAX];
+    size_t have = 0, used;
+
+    while (have < sizeof(bytes) && recv(fd, bytes + have, 1, 0) == 1) {
+        have++;
+        if (wire_decode(bytes, have, request, &used) == WIRE_OK)
+            return true;
+    }
+    return false;
+}
+
+static void do_ill(const struct imposter *imposter, int fd, const struct wire_message *request)
+{
+    struct wire_message reply = {.type = WIRE_FILE_DATA};
+
+    switch (imposter->ill) {
+    case ILL_TOO_MUCH:
+        reply.file_data.bytes = UINT32_MAX;
+        break;
+    case ILL_OTHER:
+        reply.type = WIRE_FILE_OPENED;
+        break;
+    case ILL_GARBAGE:
+        CHECK(send(fd, "this is no message at all", 25, MSG_NOSIGNAL) == 25);
+        return;
+    case ILL_LEAVES:
+        CHECK(shutdown(fd, SHUT_RDWR) == 0);
+        return;
+    default:
+        reply.file_data.bytes = 65536;
+    }
+    send_reply(fd, request, &reply);
+}
+
+/* A file server of another user, for one client. */
+static int impose(void *arg)
+{
+    const struct imposter *imposter = arg;
+    const char *path = sp_testing_socket(imposter->stage->fixture, SP_TESTING_PHYSMEM);
+    struct wire_message request, lock = {.type = WIRE_LOCK}, adopt = {.type = WIRE_ADOPT}, reply;
+    struct wire_client physmem;
+    int fd;
+
+    become(SERVER_UID);
+    CHECK(wire_client_open(&physmem, path, WIRE_ROLE_TASK, 0, 0, "ill", NULL) == 0);
+    fd = accept(imposter->listener, NULL, NULL);
+    CHECK(fd >= 0);
+    while (next_request(fd, &request)) {
+        reply = (struct wire_message){.type = WIRE_DONE};
+        if (request.type == WIRE_HELLO) {
+            reply.type = WIRE_WELCOME;
+            reply.welcome.version = WIRE_VERSION;
+            reply.welcome.page_size = SP_PAGE_SIZE;
+            reply.welcome.id = physmem.id;
+        } else if (request.type == WIRE_FILE_OPEN) {
+            reply.type = WIRE_FILE_OPENED;
+            reply.file_opened.file = 1;
+            reply.file_opened.size = 65536;
+        } else if (request.type == WIRE_FILE_BUFFER) {
+            adopt.adopt.container = request.file_buffer.container;
+            adopt.adopt.token = request.file_buffer.token;
+            CHECK(wire_client_call(&physmem, &adopt, -1, &reply) == 0 && reply.error == 0);
+            reply = (struct wire_message){.type = WIRE_DONE};
+        } else if (request.type == WIRE_FILE_READ && imposter->ill == ILL_LOCKS) {
+            lock.lock.container = adopt.adopt.container;
+            lock.lock.lock_ns = 1000000 * MS; /* it gets what the owner permits */
+            CHECK(wire_client_call(&physmem, &lock, -1, &reply) == 0 && reply.error == 0);
+            continue; /* and hangs */
+        } else if (request.type == WIRE_FILE_READ) {
+            do_ill(imposter, fd, &request);
+            continue;
+        }
+        send_reply(fd, &request, &reply);
+    }
+    close(fd);
+    wire_client_close(&physmem);
+    return 0;
+}
+
+static struct sp_testing_task *begin_imposter(const struct stage *stage, enum ill ill,
+                                              struct imposter *imposter)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sp_testing_task *task;
+
+    *imposter = (struct imposter){.stage = stage, .ill = ill};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/ill%d",
+             sp_testing_directory(stage->fixture), (int)ill);
+    snprintf(imposter->socket, sizeof(imposter->socket), "%s", address.sun_path);
+    imposter->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(imposter->listener >= 0);
+    assert_int_equal(bind(imposter->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(imposter->listener, 4), 0);
+    task = stage_begin(stage, "ill", impose, imposter);
+    close(imposter->listener);
+    return task;
+}
+
+/* The client of a server that has locked its container for ever gets it back when the time is over
+ * that it permitted; nobody else waits. */
+static void test_a_server_that_hangs_loses_the_container(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message read = {.type = WIRE_FILE_READ}, allocate = {.type = WIRE_ALLOCATE}, reply;
+    struct wire_message ask_version = {.type = WIRE_ASK_VERSION};
+    struct sp_testing_physmem status;
+    struct imposter imposter;
+    struct sp_testing_task *server;
+    struct raw raw;
+
+    open_doors(stage);
+    server = begin_imposter(stage, ILL_LOCKS, &imposter);
+    raw_open(stage, &raw, imposter.socket);
+    raw_share(&raw, WIRE_RIGHT_WRITE, 300 * MS);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    read.file_read.file = 1;
+    read.seq = 99;
+    assert_int_equal(wire_client_send(&raw.files, &read, -1), 0);
+    ask_version.ask_version.container = raw.container;
+    do
+        assert_int_equal(ask(&raw.physmem, &ask_version, &reply), 0);
+    while (reply.version_is.locker == 0 && reply.version_is.version < 2);
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+    allocate.allocate.container = raw.container;
+    allocate.allocate.count = 4;
+    while (ask(&raw.physmem, &allocate, &reply) != 0)
+        assert_int_equal(reply.error, EBUSY); /* locked: but not for ever */
+    assert_int_equal(sp_testing_physmem_status(stage->fixture, &status, NULL), 0);
+    assert_int_equal(status.locks_expired, 1);
+    assert_int_equal(raw_revoke(&raw), 0);
+    raw_close(&raw);
+    stage_expect_success(server);
+}
+
+struct lied {
+    const char *socket;
+    int error;
+};
+
+static int read_from_imposter(void *arg)
+{
+    const struct lied *lied = arg;
+    struct sp_task *task = attach_or_exit(NULL);
+    static char bytes[65536];
+    struct sp_files *files;
+    struct sp_file_info info;
+    struct sp_error error;
+    int64_t result;
+
+    CHECK(sp_files_connect(task, lied->socket, &files, &error) == 0);
+    CHECK(sp_file_open(files, "x", &info, &error) == 0);
+    memset(bytes, 'x', sizeof(bytes));
+    result = sp_file_read(files, info.file, 0, bytes, sizeof(bytes), &error);
+    if (result != lied->error) {
+        fprintf(stderr, "%lld\n", (long long)result);
+        return 1;
+    }
+    sp_files_disconnect(&files);
+    return sp_detach(&task);
+}
+
+static void test_a_server_that_lies_fails_the_read_and_nothing_else(void **state)
+{
+    static const int errors[ILLS] = {
+        [ILL_TOO_MUCH] = -EPROTO, [ILL_OTHER] = -EPROTO, [ILL_GARBAGE] = -EPROTO,
+        [ILL_LEAVES] = -EPIPE,    [ILL_EMPTY] = 65536, /* it has only its own memory to look at */
+    };
+    const struct stage *stage = *state;
+
+    open_doors(stage);
+    for (enum ill ill = ILL_TOO_MUCH; ill < ILLS; ill++) {
+        struct imposter imposter;
+        struct sp_testing_task *server = begin_imposter(stage, ill, &imposter);
+        struct lied lied = {imposter.socket, errors[ill]};
+
+        stage_expect_success(stage_begin(stage, "reader", read_from_imposter, &lied));
+        stage_expect_success(server);
+    }
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, stage_setup, stage_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_client_that_lies_fails_its_own_reads),
+        TEST(test_clients_that_vanish_take_nothing_with_them),
+        TEST(test_a_client_that_lies_writes_nothing),
+        TEST(test_a_client_that_touches_its_container_harms_only_itself),
+        TEST(test_a_server_that_hangs_loses_the_container),
+        TEST(test_a_server_that_lies_fails_the_read_and_nothing_else),
+    };
+
+    return cmocka_run_group_tests_name("sim/fileserver/fileserver_hostile", tests, NULL, NULL);
+}
