@@ -85,7 +85,7 @@ struct bench {
     bool served; /* directory and guardian exist */
     struct directory directory;
     struct guardian guardian;
-    struct launched physmem, swap, stacked;
+    struct launched physmem, swap, stacked, fileserver;
     char stacked_path[DIRECTORY_SOCKET_MAX + 1]; /* socket of `stacked` */
     struct launched_log log;
     char swap_file[BENCH_PATH];
@@ -152,6 +152,9 @@ void bench_start_physmem(struct bench *bench, uint32_t frames);
 
 /* Start another one that holds this contract with it. Its socket is bench->stacked_path. */
 void bench_start_stacked(struct bench *bench, const char *contract);
+
+/* Start a file server that serves this directory. Its socket is bench->directory.files. */
+void bench_start_fileserver(struct bench *bench, const char *root);
 
 /* Start swap on a buffered file of `slots` slots in --directory, or else in /dev/shm. */
 void bench_start_swap(struct bench *bench, uint32_t slots);

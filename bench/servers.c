@@ -81,6 +81,17 @@ void bench_start_stacked(struct bench *bench, const char *contract)
     start(bench, &bench->stacked, "physmem on physmem", "selfpage-physmem", &options);
 }
 
+void bench_start_fileserver(struct bench *bench, const char *root)
+{
+    struct strings options = {0};
+
+    strings_format(&options, "--physmem=%s", bench->directory.physmem);
+    strings_format(&options, "--socket=%s", bench->directory.files);
+    strings_format(&options, "--root=%s", root);
+    strings_add(&options, "--cache=64");
+    start(bench, &bench->fileserver, "file server", "selfpage-fileserver", &options);
+}
+
 static void start_swap(struct bench *bench, uint32_t slots, const char *how)
 {
     const char *directory = bench->file_directory != NULL ? bench->file_directory : "/dev/shm";
@@ -133,6 +144,7 @@ void bench_stop_servers(struct bench *bench)
 {
     if (!bench->served)
         return;
+    stop(bench, &bench->fileserver);
     stop(bench, &bench->stacked);
     stop(bench, &bench->physmem);
     stop(bench, &bench->swap);
