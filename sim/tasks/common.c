@@ -57,9 +57,11 @@ void option_arguments(int argc, char **argv, int wanted, const char *names)
 /* ---- Tasks ---- */
 
 static struct sp_task *attached;
+static struct sp_file_region *served; /* by served_open */
 
 static void detach(void)
 {
+    sp_file_region_destroy(&served);
     sp_detach(&attached);
 }
 
@@ -133,13 +135,14 @@ void *served_open(struct sp_task *task, const char *path, int own, size_t *sizep
 {
     const struct sp_file_region_options options = {.path = path,
                                                    .flags = own ? SP_FILE_PRIVATE : 0};
-    struct sp_file_region *region;
     struct sp_error error;
     void *base;
 
-    if (sp_file_region_create(task, &options, &region, &base, &error) != 0)
+    if (served != NULL)
+        errx(EXIT_CANNOT, "'%s': one file of a file server is enough", path);
+    if (sp_file_region_create(task, &options, &served, &base, &error) != 0)
         errx(EXIT_CANNOT, "'%s': %s", path, error.text);
-    *sizep = (size_t)sp_file_region_size(region);
+    *sizep = (size_t)sp_file_region_size(served);
     return base;
 }
 

@@ -46,7 +46,8 @@ int file_open(const char *path, size_t *sizep);
 size_t file_read(int fd, const char *path, void *buffer, size_t size, size_t offset);
 
 /* A file of a file server as a region, which is read only, or (`own`) a copy of the task's own that
- * may be written. Ends the program if that cannot be. The region ends with the task. */
+ * may be written. One in a program, which ends with the task. Ends the program if
+ * that cannot be. */
 void *served_open(struct sp_task *task, const char *path, int own, size_t *sizep);
 
 /* A file that appears under its name when it is complete, and not at all otherwise. */
