@@ -90,6 +90,17 @@ static void side_memory(struct side *side, struct load *load)
     (void)madvise(load->base, bytes, MADV_NOHUGEPAGE); /* a kernel without them refuses: fine */
 }
 
+/* How much of what came back from swap the task read by itself, without the server. */
+static double share_loaded_itself(const struct load *load)
+{
+    struct sp_stats stats;
+
+    if (load->task == NULL)
+        return 0;
+    sp_get_stats(load->task, &stats);
+    return stats.swapped_in > 0 ? (double)stats.loaded_itself / (double)stats.swapped_in : 0;
+}
+
 static int side_main(void *arg)
 {
     struct side *side = arg;
@@ -113,6 +124,9 @@ static int side_main(void *arg)
     }
     if (!kernel_swap_load_compare(&load))
         bench_fail(side->bench, "%s: the data are wrong at the end", who);
+    value = share_loaded_itself(&load);
+    if (write(side->theirs, &value, sizeof(value)) != sizeof(value))
+        return 2;
     if (load.task != NULL)
         sp_detach(&load.task);
     free(load.version);
@@ -155,17 +169,22 @@ static double side_run(const struct side *side, const struct load_round *round)
     return side_answer(side);
 }
 
-static void side_end(struct side *side)
+/* Returns the share of its loads that its task has done by itself. */
+static double side_end(struct side *side)
 {
     const struct load_round end = {.order = LOAD_END};
+    double itself;
     int status = 0;
 
-    if (write(side->fd, &end, sizeof(end)) != sizeof(end) ||
-        waitpid(side->pid, &status, 0) != side->pid || !WIFEXITED(status) ||
+    if (write(side->fd, &end, sizeof(end)) != sizeof(end))
+        bench_fail(side->bench, "a side's process is gone");
+    itself = side_answer(side);
+    if (waitpid(side->pid, &status, 0) != side->pid || !WIFEXITED(status) ||
         WEXITSTATUS(status) != 0)
         bench_fail(side->bench, "%s: the comparison at the end failed",
                    side->group == NULL ? "selfpage" : "kernel");
     close(side->fd);
+    return itself;
 }
 
 /* What reading the same amount of a file takes, without anything else. */
@@ -311,7 +330,9 @@ int main(int argc, char **argv)
     if (bench.rows == 0)
         bench_fail(&bench, "--only %s: no row has this in its name", bench.only);
     bench_threads(&bench, "swap", bench.swap.pid);
-    side_end(&subject);
+    bench_note(&bench,
+               "the task itself has read %.1f %% of what came back from swap, the server the rest",
+               100 * side_end(&subject));
     if (has_kernel) {
         side_end(&kernel);
         kernel_swap_group_end(&group);

@@ -42,7 +42,8 @@
     X(u64, frames_lost, "frames", "reported to the task as repossessed")                           \
     X(u64, read_ahead, "pages", "read back from swap before they were needed")                     \
     X(u64, read_ahead_used, "pages", "of these, known to have been needed")                        \
-    X(u64, read_ahead_wasted, "pages", "of these, that lost their frame without a known use")
+    X(u64, read_ahead_wasted, "pages", "of these, that lost their frame without a known use")      \
+    X(u64, loaded_itself, "pages", "of those read back, by the task itself, from its own file")
 
 /** What physmem counts for a task. TASK.name in expectations, too. The last four are what the task says,
  *  as long as it lives, in the memory that it shares with physmem (see SP_ATTACH_NO_FRAME_STACK); where
@@ -147,7 +148,9 @@
     X(u64, promoted, "pages", "that came up to the fast device of a tier")                         \
     X(u64, reconnects, "times", "that the device's connection to its server was made again")       \
     X(u32, in_flight, "requests", "that the device's server has not answered now")                 \
-    X(u64, lone, "requests", "to load, done without a hand-over to a thread")
+    X(u64, lone, "requests", "to load, done without a hand-over to a thread")                      \
+    X(u32, own_files, "files", "of clients that load by themselves, now")                          \
+    X(u64, own_loads, "pages", "of those loaded, by clients themselves, as they say")
 
 /** What a file server counts. fileserver.name in expectations. Like those of a task, these are of the object
  *  that is named: reads, writes and refused are not those of swap and of physmem. */

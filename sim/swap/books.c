@@ -1,5 +1,4 @@
 /* What a job does to the books, before and after its transfer, and how it is answered. */
-#include "base/assert.h"
 #include "fillers.h"
 #include "service.h"
 
@@ -40,14 +39,16 @@ static void reply_done(const struct swap_job *job, int error, uint32_t count, co
 static void store_refuse(struct swap_job *job, uint32_t wanted, int error)
 {
     const struct swap_map *map = &job->service->map;
-    const struct swap_client *books = swap_map_client(map, job->number);
+    const struct client *client = job->session->client;
+    const struct swap_client *books = swap_map_client(map, client->number);
     char text[WIRE_TEXT];
 
     check(error < 0 && books != NULL && !job->answered);
     snprintf(text, sizeof(text),
              "no room for %u pages: %u of %u reserved slots are used, %u of the device's %u are "
              "unreserved",
-             wanted, books->used, books->reserved, map->slots - map->reserved, map->slots);
+             wanted, client_used(map, client), books->reserved, map->slots - map->reserved,
+             map->slots);
     reply_done(job, error, 0, text);
     job->answered = true;
 }
@@ -69,7 +70,7 @@ static int store_begin(struct swap_job *job)
         wanted += page->pending;
     }
     if (wanted > 0)
-        error = swap_map_store(&service->map, job->number, wanted, slots);
+        error = swap_map_store(job->map, job->number, wanted, slots);
     if (error == -EAGAIN)
         return error;
     if (error < 0) {
@@ -88,7 +89,7 @@ static int store_begin(struct swap_job *job)
 
 static int load_begin(struct swap_job *job)
 {
-    struct swap_map *map = &job->service->map;
+    struct swap_map *map = job->map;
     uint32_t pending = 0;
 
     swap_job_order(job);
@@ -111,7 +112,7 @@ static int load_begin(struct swap_job *job)
 /* On a kept device a slot that is given up stays pinned until its record is cleared. */
 static int free_begin(struct swap_job *job)
 {
-    struct swap_map *map = &job->service->map;
+    struct swap_map *map = job->map;
     bool kept = job->device->index != NULL;
     uint32_t pending = 0;
 
@@ -133,17 +134,18 @@ static int free_begin(struct swap_job *job)
     return pending > 0 ? 0 : 1;
 }
 
-static int reserve_begin(struct swap_job *job)
+/* A RESERVE ends: say what the client has now, or why that is all. */
+static void reserve_answer(struct swap_job *job, int error)
 {
-    struct swap_map *map = &job->service->map;
-    const struct swap_client *books = swap_map_client(map, job->number);
+    const struct swap_map *map = &job->service->map;
+    const struct client_table *clients = &job->service->clients;
+    const struct client *client = job->session->client;
+    const struct swap_client *books = swap_map_client(map, client->number);
     struct wire_message reply = {.type = WIRE_RESERVED, .seq = job->seq};
     char text[WIRE_TEXT];
-    struct client_table *clients = &job->service->clients;
-    const struct client *client = job->session->client;
-    int error = client_reserve(clients, job->session->client, job->add, job->subtract);
 
-    check(job->count == 0 && books != NULL);
+    check(books != NULL && books->used <= books->reserved && map->reserved <= map->slots);
+    job->answered = true;
     if (error < 0) {
         snprintf(
             text, sizeof(text),
@@ -152,14 +154,75 @@ static int reserve_begin(struct swap_job *job)
             map->slots - map->reserved, map->slots, books->reserved, books->quota,
             client->owner->reserved, clients->user_quota);
         reply_done(job, error, books->reserved, text);
-        return 1;
+        return;
     }
-    check(books->used <= books->reserved && map->reserved <= map->slots);
     reply.reserved.reserved = books->reserved;
     reply.reserved.available = map->slots - map->reserved;
     if (job->seq != 0 && job->session->connection != NULL)
         connection_send(job->session->connection, &reply, -1);
+}
+
+/* RESERVE of a client with a file: room has to move. More is reserved before that, less after it. Returns 0 if
+ * it moves, or a negative errno. */
+static int reserve_move(struct swap_job *job)
+{
+    struct client_table *clients = &job->service->clients;
+    struct client *client = job->session->client;
+    bool more = job->add > job->subtract;
+    uint32_t change = more ? job->add - job->subtract : job->subtract - job->add;
+    const struct swap_client *books = swap_map_client(&job->service->map, client->number);
+    int error = 0;
+
+    check(change > 0 && job->move == NULL);
+    if (!more && change > books->reserved)
+        return -EINVAL;
+    if (more)
+        error = client_reserve(clients, client, change, 0);
+    if (error == 0) {
+        error = room_begin(client->own, client->number, change, more, &job->move);
+        if (error < 0 && more)
+            (void)client_reserve(clients, client, 0, change);
+    }
+    /* Cannot fail: so many slots have just come free. */
+    if (error == 0 && !more)
+        (void)client_reserve(clients, client, 0, change);
+    return error;
+}
+
+static int reserve_begin(struct swap_job *job)
+{
+    int error;
+
+    check(job->count == 0 && job->kind == SWAP_JOB_RESERVE);
+    if (job->session->client->own != NULL && job->add != job->subtract) {
+        error = reserve_move(job);
+        if (error == 0 || error == -EAGAIN)
+            return error;
+    } else {
+        error =
+            client_reserve(&job->service->clients, job->session->client, job->add, job->subtract);
+    }
+    reserve_answer(job, error);
     return 1;
+}
+
+/* The room has moved, or not. */
+static void reserve_end(struct swap_job *job)
+{
+    struct client *client = job->session->client;
+    uint32_t slots = job->move->slots;
+    int error = room_end(job->move, client->gone);
+
+    check(job->kind == SWAP_JOB_RESERVE && slots > 0);
+    job->move = NULL;
+    if (client->gone)
+        return;
+    if (error < 0) {
+        (void)client_reserve(&job->service->clients, client, 0, slots);
+        log_line(&job->service->server.log, "device", "cannot reserve room for %u slots: %s", slots,
+                 strerror(-error));
+    }
+    reserve_answer(job, error);
 }
 
 int books_begin(struct swap_job *job)
@@ -184,17 +247,17 @@ int books_begin(struct swap_job *job)
 /* The device need not keep the page of a slot that is free now. */
 static void slot_settle(const struct swap_job *job, uint32_t slot)
 {
-    check(slot < job->service->map.slots);
-    if (job->service->map.slot[slot].state == SWAP_SLOT_FREE)
+    check(slot < job->map->slots);
+    if (job->place == job->device->state && job->map->slot[slot].state == SWAP_SLOT_FREE)
         swap_device_discard(job->device, slot, 1);
 }
 
 /* Give back a slot that a STORE has been given and does not use. */
 static void page_abort(struct swap_job *job, struct swap_page *page)
 {
-    check(!page->pinned || page->slot < job->service->map.slots);
+    check(!page->pinned || page->slot < job->map->slots);
     if (page->pinned) {
-        (void)swap_map_abort(&job->service->map, page->slot);
+        (void)swap_map_abort(job->map, page->slot);
         slot_settle(job, page->slot);
     }
     page->pinned = false;
@@ -217,7 +280,7 @@ bool books_retry(struct swap_job *job)
         failed++;
     }
     /* The search for free slots goes on behind those that failed. */
-    if (failed == 0 || swap_map_store(&job->service->map, job->number, failed, slots) < 0)
+    if (failed == 0 || swap_map_store(job->map, job->number, failed, slots) < 0)
         return false;
     check(failed <= job->count);
     job->again = true;
@@ -261,7 +324,7 @@ static void page_judge(struct swap_job *job, struct swap_page *page)
 /* -ECANCELED: the client went while the page was written. */
 static int page_commit(const struct swap_job *job, const struct swap_page *page)
 {
-    int error = swap_map_commit(&job->service->map, page->slot, page->checksum);
+    int error = swap_map_commit(job->map, page->slot, page->checksum);
 
     check(page->pinned && (error == 0 || error == -ECANCELED));
     if (error < 0)
@@ -276,7 +339,7 @@ static void store_undo(struct swap_job *job)
 
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].error == 0 && !job->page[i].zero &&
-            swap_map_free(&job->service->map, job->number, job->page[i].slot) == 0)
+            swap_map_free(job->map, job->number, job->page[i].slot) == 0)
             slots[count++] = job->page[i].slot;
     check(count <= job->count);
     if (count > 0 && job->device->index != NULL)
@@ -305,6 +368,7 @@ static void store_end(struct swap_job *job)
         job->service->counters.stores += page->error == 0;
         reply.stored.slots[i].slot = page->error == 0 ? page->slot : SWAP_NONE;
         reply.stored.slots[i].error = (uint32_t)-page->error;
+        reply.stored.slots[i].checksum = page->checksum;
     }
     job->service->counters.writes += job->transfers;
     if (connection == NULL || connection_send(connection, &reply, -1) < 0)
@@ -327,7 +391,7 @@ static void load_end(struct swap_job *job)
         struct swap_page *page = &job->page[i];
 
         if (page->pinned) {
-            (void)swap_map_load_end(&job->service->map, page->slot);
+            (void)swap_map_load_end(job->map, page->slot);
             slot_settle(job, page->slot);
         }
         if (page->filler)
@@ -352,8 +416,8 @@ static void free_end(struct swap_job *job)
 
         page_judge(job, page);
         if (page->pinned)
-            (void)swap_map_load_end(&job->service->map, page->slot);
-        if (page->slot < job->service->map.slots && page->error == 0)
+            (void)swap_map_load_end(job->map, page->slot);
+        if (page->slot < job->map->slots && page->error == 0)
             slot_settle(job, page->slot);
         freed += page->error == 0;
         if (page->error != 0 && error == 0) {
@@ -380,5 +444,7 @@ void books_end(struct swap_job *job)
         load_end(job);
     else if (job->kind == SWAP_JOB_FREE)
         free_end(job);
+    else if (job->move != NULL)
+        reserve_end(job);
     check(job->service->map.used <= job->service->map.reserved);
 }

@@ -318,6 +318,23 @@ void client_join(struct client *client)
     client->references++;
 }
 
+uint32_t client_used(const struct swap_map *map, const struct client *client)
+{
+    check(!client->gone);
+    return client->own != NULL ? own_used(client->own) : swap_map_client(map, client->number)->used;
+}
+
+uint32_t client_table_used(const struct client_table *table)
+{
+    uint32_t used = 0;
+
+    for (uint32_t number = 0; number < table->room; number++)
+        if (table->client[number] != NULL)
+            used += client_used(table->map, table->client[number]);
+    check(used <= table->map->used);
+    return used;
+}
+
 /* A client leaves the books, and the device need not keep its pages; those under way are discarded when their
  * jobs end. */
 static void books_remove(const struct client_table *table, uint32_t number)
@@ -325,6 +342,10 @@ static void books_remove(const struct client_table *table, uint32_t number)
     struct swap_map *map = table->map;
     uint32_t slot = swap_map_client(map, number)->first, next;
 
+    if (table->client[number]->own != NULL) {
+        own_leave(table->client[number]->own, number);
+        slot = SWAP_NONE; /* they hold nothing there */
+    }
     for (; slot != SWAP_NONE; slot = next) {
         next = map->slot[slot].next;
         if (map->slot[slot].pins == 0 && table->device != NULL)
@@ -373,5 +394,7 @@ void client_unref(struct client *client)
     if (--client->references > 0)
         return;
     extent_table_fini(&client->extents);
+    if (client->own != NULL)
+        own_end(client->own);
     free(client);
 }

@@ -15,6 +15,7 @@
 #include "device.h"
 #include "extent_table.h"
 #include "io/server.h"
+#include "own.h"
 #include "index.h"
 
 struct swap_job;
@@ -44,6 +45,7 @@ struct client {
     uint32_t deficit;         /* pages that it may still have transferred in its turn */
     uint32_t buffers;         /* of its jobs that have begun */
     struct extent_table extents;
+    struct own_file *own; /* where its slots lie; NULL: on the device */
     char name[SWAP_INDEX_NAME];
 };
 
@@ -108,6 +110,12 @@ void client_join(struct client *client);
 
 /* A connection leaves: with the last one extents go, and the client itself unless it is kept. */
 void client_leave(struct client_table *table, struct client *client);
+
+/* Slots that hold pages of this client, or are being written, wherever they lie. */
+uint32_t client_used(const struct swap_map *map, const struct client *client);
+
+/* The same of all clients. */
+uint32_t client_table_used(const struct client_table *table);
 
 /* If nothing keeps this client any more, remove it from the table and the books. */
 void client_settle(struct client_table *table, struct client *client);

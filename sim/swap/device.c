@@ -78,17 +78,18 @@ void swap_device_close(struct swap_device *device)
     pthread_mutex_destroy(&device->lock);
 }
 
-int swap_device_write(const struct swap_device *device, uint32_t slot, uint32_t count,
+int swap_device_write(const struct swap_device *device, void *place, uint32_t slot, uint32_t count,
                       const void *pages)
 {
     check(count > 0 && slot < device->slots && count <= device->slots - slot);
-    return device->backend->write(device->state, slot, count, pages);
+    return device->backend->write(place, slot, count, pages);
 }
 
-int swap_device_read(const struct swap_device *device, uint32_t slot, uint32_t count, void *pages)
+int swap_device_read(const struct swap_device *device, void *place, uint32_t slot, uint32_t count,
+                     void *pages)
 {
     check(count > 0 && slot < device->slots && count <= device->slots - slot);
-    return device->backend->read(device->state, slot, count, pages);
+    return device->backend->read(place, slot, count, pages);
 }
 
 void swap_device_discard(const struct swap_device *device, uint32_t slot, uint32_t count)

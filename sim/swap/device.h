@@ -61,11 +61,12 @@ int swap_device_open(struct swap_device *device, const struct swap_options *opti
 /* Close it. A device of all zeros, or one that is closed, is left alone. */
 void swap_device_close(struct swap_device *device);
 
-/* Write, or read, `count` slots from `slot` on. If it fails, any of them may have been transferred.
+/* Write, or read, `count` slots from `slot` on in a place: the device's `state`, or a client's own. If it fails, any of them may have been transferred.
  * `pages` is aligned to SWAP_PAGE. Returns 0 or a negative errno (-EIO for a short count). Any thread. */
-int swap_device_write(const struct swap_device *device, uint32_t slot, uint32_t count,
+int swap_device_write(const struct swap_device *device, void *place, uint32_t slot, uint32_t count,
                       const void *pages);
-int swap_device_read(const struct swap_device *device, uint32_t slot, uint32_t count, void *pages);
+int swap_device_read(const struct swap_device *device, void *place, uint32_t slot, uint32_t count,
+                     void *pages);
 
 /* Nobody has these slots any more. On the loop's thread. */
 void swap_device_discard(const struct swap_device *device, uint32_t slot, uint32_t count);

@@ -8,8 +8,6 @@
 
 #include <xxhash.h>
 
-#include "base/assert.h"
-
 /* The pages [first, first + count) of a job. */
 struct page_run {
     uint32_t first;
@@ -148,8 +146,9 @@ static int run_transfer(struct swap_job *job, struct page_run run)
         if (job->page[i].doomed)
             return -EIO;
     if (job->kind == SWAP_JOB_STORE)
-        return swap_device_write(job->device, slot, run.count, page_bytes(job, run.first));
-    return swap_device_read(job->device, slot, run.count, page_bytes(job, run.first));
+        return swap_device_write(job->device, job->place, slot, run.count,
+                                 page_bytes(job, run.first));
+    return swap_device_read(job->device, job->place, slot, run.count, page_bytes(job, run.first));
 }
 
 /* Read or write all pending pages in runs; those of a run that fails, once more one by one, so that
@@ -247,7 +246,7 @@ static void free_transfer(struct swap_job *job)
 
 void swap_job_transfer(struct swap_job *job)
 {
-    check(job->count > 0 && job->count <= WIRE_BATCH);
+    check(job->count <= WIRE_BATCH && (job->count > 0) == (job->move == NULL));
     if (job->device->sync)
         job->epoch = swap_device_epoch(job->device);
     if (job->kind == SWAP_JOB_STORE)
@@ -256,4 +255,6 @@ void swap_job_transfer(struct swap_job *job)
         load_transfer(job);
     else if (job->kind == SWAP_JOB_FREE)
         free_transfer(job);
+    else if (job->move != NULL)
+        room_transfer(job->move);
 }

@@ -24,6 +24,7 @@
 #include "core/swap/map.h"
 #include "extent_table.h"
 #include "device.h"
+#include "room.h"
 #include "wire/message.h"
 
 struct swap_service;
@@ -57,12 +58,15 @@ struct swap_job {
     struct swap_session *session; /* one reference: that of the request */
     struct swap_job *next;        /* in the queue */
     struct swap_device *device;
-    uint8_t *buffer; /* room for all pages; NULL while waiting, and for FREE and RESERVE */
-    int buffer_fd;   /* the same memory */
-    off_t buffer_at; /* there */
-    uint64_t epoch;  /* of the device, before the first write: see device.h */
-    uint64_t key;    /* of the client */
-    uint32_t number; /* of the client */
+    void *place;          /* where its slots lie: the device's, or that of the client's own file */
+    struct swap_map *map; /* the books of these slots */
+    struct room_move *move; /* RESERVE of a client that has a file: while it is under way */
+    uint8_t *buffer;        /* room for all pages; NULL while waiting, and for FREE and RESERVE */
+    int buffer_fd;          /* the same memory */
+    off_t buffer_at;        /* there */
+    uint64_t epoch;         /* of the device, before the first write: see device.h */
+    uint64_t key;           /* of the client */
+    uint32_t number;        /* of the client in `map` */
     uint32_t seq;
     uint32_t add; /* RESERVE */
     uint32_t subtract;

@@ -168,6 +168,61 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
     connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
 }
 
+/* Whether clients read by themselves here. Not where reads are to fail on purpose: the server does that. */
+static int own_judge(const struct swap_service *service, const struct client *client,
+                     const struct wire_message *message, const char **text)
+{
+    const struct swap_client *books = swap_map_client(&service->map, client->number);
+
+    check(books != NULL);
+    *text = "this device has no files of clients' own";
+    if (service->options->fail_reads > 0 || service->device.index != NULL)
+        return -EOPNOTSUPP;
+    *text = "pages have another size here";
+    if (message->own_file_open.page_size != SWAP_PAGE)
+        return -EINVAL;
+    *text = "the client has a file of its own, or has reserved slots";
+    return client->own != NULL || books->reserved > 0 ? -EBUSY : 0;
+}
+
+static void on_own_file_open(struct connection *connection, const struct wire_message *message)
+{
+    struct swap_session *session = connection->user;
+    struct swap_service *service = session->service;
+    struct client *client = session->client;
+    struct wire_message reply = {.type = WIRE_OWN_FILE};
+    const char *text;
+    int reader = -1, error = own_judge(service, client, message, &text);
+
+    check(client != NULL);
+    if (error == 0 && session->jobs > 0)
+        error = -EBUSY;
+    if (error == 0) {
+        error = own_open(&service->own, connection->owner, &client->own, &reader);
+        text = error < 0 ? strerror(-error) : NULL;
+    }
+    if (error == 0) {
+        reply.own_file.direct = service->device.facts.waits;
+        connection_send(connection, &reply, reader);
+        close(reader);
+    }
+    connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
+}
+
+/* What a client says that it has loaded by itself. */
+static void on_own_loads(struct connection *connection, const struct wire_message *message)
+{
+    const struct swap_session *session = connection->user;
+    struct swap_counters *counters = &service_of(connection)->counters;
+
+    check(session->client != NULL);
+    if (session->client->own == NULL)
+        return;
+    counters->loads += message->own_loads.pages;
+    counters->reads += message->own_loads.reads;
+    counters->own_loads += message->own_loads.pages;
+}
+
 static void on_forget_extent(struct connection *connection, const struct wire_message *message)
 {
     struct swap_session *session = connection->user;
@@ -187,7 +242,8 @@ static void on_status(struct connection *connection, const struct wire_message *
 
     check(service->map.used <= service->map.reserved);
     counters.slots = service->map.slots;
-    counters.used = service->map.used;
+    counters.used = client_table_used(&service->clients);
+    counters.own_files = service->own.files;
     counters.reserved = service->map.reserved;
     counters.clients = service->map.clients;
     counters.messages = service->server.counters.messages;
@@ -230,6 +286,12 @@ static void on_request(struct connection *connection, const struct wire_message 
     case WIRE_GIVE_EXTENT:
         on_give_extent(connection, message, consume_fd);
         break;
+    case WIRE_OWN_FILE_OPEN:
+        on_own_file_open(connection, message);
+        break;
+    case WIRE_OWN_LOADS:
+        on_own_loads(connection, message);
+        break;
     default:
         on_forget_extent(connection, message);
     }
@@ -239,7 +301,8 @@ static void on_request(struct connection *connection, const struct wire_message 
 static bool is_request(uint8_t type)
 {
     return type == WIRE_STORE || type == WIRE_LOAD || type == WIRE_FREE || type == WIRE_RESERVE ||
-           type == WIRE_GIVE_EXTENT || type == WIRE_FORGET_EXTENT;
+           type == WIRE_GIVE_EXTENT || type == WIRE_FORGET_EXTENT || type == WIRE_OWN_FILE_OPEN ||
+           type == WIRE_OWN_LOADS;
 }
 
 static void on_message(struct connection *connection, const struct wire_message *message,
@@ -279,7 +342,8 @@ static void on_stop(struct server *server)
                  "slots are used",
                  (unsigned long long)counters->stores, (unsigned long long)counters->loads,
                  (unsigned long long)counters->frees, (unsigned long long)counters->failed,
-                 (unsigned long long)counters->corrupt, service->map.used, service->map.slots);
+                 (unsigned long long)counters->corrupt, client_table_used(&service->clients),
+                 service->map.slots);
 }
 
 /* Raise the limit on descriptors as far as it goes, and share them out: a fourth for connections,
@@ -291,7 +355,8 @@ static uint32_t descriptors_share(struct swap_service *service)
 
     limits_make_room(many);
     many -= many > 4 * FDS_OWN ? FDS_OWN : many / 4;
-    service->extents_max = many - many / 4;
+    service->extents_max = many - many / 4 - many / 8;
+    service->own.most = many / 8;
     check(service->extents_max + many / 4 <= many);
     return many / 4;
 }

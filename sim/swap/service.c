@@ -79,10 +79,12 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
     job->service = service;
     job->session = session;
     job->device = &service->device;
+    job->place = session->client->own != NULL ? session->client->own->place : service->device.state;
+    job->map = session->client->own != NULL ? &session->client->own->map : &service->map;
     if (!service->threaded)
         buffer_set(job, service->buffers.memory);
     job->key = session->client->key;
-    job->number = session->client->number;
+    job->number = session->client->own != NULL ? 0 : session->client->number;
     job->seq = seq;
     job->count = job->asked = (uint16_t)count;
     job->room = (uint16_t)room;
@@ -209,7 +211,8 @@ static void load_note(struct swap_service *service, const struct swap_job *job)
 static bool job_is_lone(const struct swap_service *service, const struct swap_job *job)
 {
     check(service->running_loads <= service->running);
-    return job->kind == SWAP_JOB_LOAD && service->turns.loads == 0 && service->running_loads == 0 &&
+    return job->kind == SWAP_JOB_LOAD && job->session->client->own == NULL &&
+           service->turns.loads == 0 && service->running_loads == 0 &&
            service->load_ns < SERVICE_QUICK_NS;
 }
 
@@ -272,7 +275,7 @@ static bool job_has_buffer(struct swap_job *job)
 
     if (!job_needs_buffer(job) || job->buffer != NULL)
         return true;
-    if (client->buffers == SERVICE_CLIENT_BUFFERS)
+    if (client->buffers == (client->own != NULL ? SERVICE_OWN_BUFFERS : SERVICE_CLIENT_BUFFERS))
         return false;
     buffer = buffer_take(job->service);
     if (buffer == NULL)
@@ -354,6 +357,16 @@ static void on_read(uv_check_t *handle)
     uv_check_stop(&service->read);
     uv_idle_stop(&service->busy);
     queue_pump(service);
+}
+
+/* Slots have come free, for which jobs may wait. */
+static void on_freed(void *context)
+{
+    struct swap_service *service = context;
+
+    check(service->threaded);
+    if (!service->server.stopping)
+        queue_pump(service);
 }
 
 static void on_busy(uv_idle_t *handle)
@@ -476,6 +489,12 @@ int service_open(struct swap_service *service, const struct swap_options *option
         return error_set(error, ENOMEM, "no memory for the clients of %s", options->device);
     check(service->map.slots == options->slots);
     service->clients.device = &service->device;
+    service->own = (struct own_world){.server = &service->server,
+                                      .device = &service->device,
+                                      .map = &service->map,
+                                      .waits = service->threaded,
+                                      .freed = service->threaded ? on_freed : NULL,
+                                      .context = service};
     slots_discard(service);
     return 0;
 }

@@ -31,6 +31,9 @@
 #define SERVICE_BUFFERS        16u
 #define SERVICE_CLIENT_BUFFERS 4u
 
+/* Of a client with a file of its own, which could keep writes to it waiting. */
+#define SERVICE_OWN_BUFFERS 2u
+
 /* Jobs in threads at a time: as many as libuv has threads. Others wait in the queues of fair.h, and not in
  * libuv's, where there is no order but that of coming. One of the threads is left to lone loads, of at most so
  * many pages: they wait for no store. */
@@ -61,6 +64,7 @@ struct swap_service {
     struct swap_counters counters;
     struct random_source random; /* of the injected faults */
     struct extent_totals extents;
+    struct own_world own; /* files of clients */
     uint32_t extents_max;
     int64_t restored; /* slots that came back with a kept device */
     bool threaded;

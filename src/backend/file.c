@@ -4,7 +4,10 @@
  * after any ending. A kept file gets its name only when its head is complete, and is locked against a
  * second server. Where the file system cannot make a file without a name, a new kept file has its name
  * from the start, and loses it again if the start fails. O_DIRECT applies to pages only; the head always
- * goes through the page cache, by a descriptor of its own. */
+ * goes through the page cache, by a descriptor of its own.
+ *
+ * A client's own place is another file without a name in the same directory. Room that it gets is taken from
+ * the device's file, by a hole, and allocated afresh: no file system shows in a file what another one held. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -30,6 +33,7 @@ struct file_device {
     bool
         named; /* kept, new, and has its name already: close removes it unless finish was reached */
     enum swap_mode mode;
+    bool direct;    /* pages go around the page cache */
     uint64_t data;  /* byte at which page 0 starts */
     uint64_t bytes; /* of the whole file */
 };
@@ -304,6 +308,7 @@ static int file_finish(void *device, struct swap_backend_facts *facts, struct sp
                              file->path, strerror(-code));
         direct = code == 0;
     }
+    file->direct = direct;
     facts->waits = direct;
     facts->fell_back = file->mode != SWAP_MODE_BUFFERED && !direct;
     facts->how = direct ? "direct" : "buffered";
@@ -364,6 +369,70 @@ static int file_sync(void *device)
     return fdatasync(file->fd) < 0 ? -errno : 0;
 }
 
+/* ---- Own places: files without a name in the same directory ---- */
+
+static int file_room(void *device, uint32_t page, uint32_t count, bool there)
+{
+    const struct file_device *file = device;
+    int how = there ? 0 : FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    int result;
+
+    do {
+        result = fallocate(file->plain, how, page_offset(file, page), (off_t)count * SWAP_PAGE);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : 0;
+}
+
+/* Whether this file system can give room and take it back, and whether it reads past the page cache. */
+static int own_try(struct file_device *own)
+{
+    int code = file_room(own, 0, 1, true);
+
+    if (code == 0 && own->direct)
+        code = direct_enable(own);
+    if (code == 0)
+        code = file_room(own, 0, 1, false);
+    return code;
+}
+
+/* A second descriptor of a file, for reading alone. */
+static int reader_open(const struct file_device *own)
+{
+    char link[LINK_MAX_BYTES];
+    int fd;
+
+    descriptor_path(own->fd, link);
+    fd = open(link, O_RDONLY | O_CLOEXEC | (own->direct ? O_DIRECT : 0));
+    return fd < 0 ? -errno : fd;
+}
+
+static int file_own_open(void *device, void **ownp, int *reader)
+{
+    const struct file_device *file = device;
+    struct file_device *own;
+    int code;
+
+    if (file->keep || file->sync)
+        return -EOPNOTSUPP;
+    own = malloc(sizeof(*own));
+    if (own == NULL)
+        return -ENOMEM;
+    *own = (struct file_device){.path = file->path, .direct = file->direct};
+    own->fd = own->plain = nameless_create(file->path);
+    code = own->fd < 0 ? own->fd : own_try(own);
+    /* Not even its owner opens it for writing by chance. */
+    if (code == 0 && fchmod(own->fd, S_IRUSR) < 0)
+        code = -errno;
+    if (code == 0)
+        code = *reader = reader_open(own);
+    if (code < 0) {
+        file_close(own);
+        return code;
+    }
+    *ownp = own;
+    return 0;
+}
+
 const struct swap_backend backend_file = {
     .name = "file",
     .place = "PATH",
@@ -376,5 +445,7 @@ const struct swap_backend backend_file = {
     .head_write = file_head_write,
     .head_read = file_head_read,
     .sync = file_sync,
+    .own_open = file_own_open,
+    .room = file_room,
     .close = file_close,
 };

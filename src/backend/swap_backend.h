@@ -16,7 +16,7 @@
  *     close      the device is gone, and so are its pages unless they are kept
  *
  * REQUIRED are name, place, help, open, finish, write, read and close; with `keeps`, head_write and head_read, too.
- * OPTIONAL are params, discard, sync and count. Without discard a page keeps its room until it is written
+ * OPTIONAL are params, discard, sync, count, and own_open with room. Without discard a page keeps its room until it is written
  * again; without sync the server refuses --sync.
  *
  * WHAT A PAGE HOLDS. What the last write that returned 0 put there. A page that was never written, that was
@@ -29,6 +29,11 @@
  * and it is held to the rules of THREADS towards what is below: where it moves pages on its own account, it
  * sees to it that nobody transfers them. If it syncs on its own account and that fails, it lets the server's
  * next sync fail, too: the kernel may tell only one caller.
+ *
+ * OWN PLACES. A client of the server may have its pages in a place of its own, which it reads without asking
+ * the server. own_open makes one; write, read, room and close take it as they take the device. The server
+ * moves room between the device and own places, page for page, and so the promise of open holds for all of them.
+ * Room that came to an own place never shows what another client had in it.
  *
  * After an open that succeeded, close follows exactly once, also if finish failed or was not called.
  * Without finish no page is transferred, and a device that open made new is to leave nothing behind.
@@ -137,6 +142,14 @@ struct swap_backend {
     /* Optional: make everything that was written outlive a power loss, the records included. NULL: the
      * backend cannot, and the server refuses --sync. */
     int (*sync)(void *device);
+
+    /* Optional, both or none: own places, see above. own_open: a place without room, in *own; *reader is a
+     * descriptor, the caller's from now on, that reads its page n at byte n * SWAP_PAGE, and that nobody can
+     * write through. -EOPNOTSUPP: not this device. room: have room for `count` pages from `page` on of the
+     * device, or of an own place, or give that room up, and with it what the pages held: they read as zeros then,
+     * or not at all. May wait for as long as somebody reads the place. */
+    int (*own_open)(void *device, void **own, int *reader);
+    int (*room)(void *device, uint32_t page, uint32_t count, bool there);
 
     /* Optional: add what this device counts to *counts. */
     void (*count)(void *device, struct swap_backend_counts *counts);

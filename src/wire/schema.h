@@ -25,6 +25,7 @@
  *   2026-11 version 5: frames are exchanged, and a physmem may have its own from another one
  *   2026-11 version 6: NOTICE says which change of the contract it is about
  *   2026-11 version 7: ALLOCATE has a ceiling
+ *   2026-11 version 8: STORED says the checksums of pages, and a client of swap may have a file of its own
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -65,7 +66,7 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  7u
+#define WIRE_VERSION  8u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
@@ -79,6 +80,9 @@
 #define WIRE_TASKS      40u        /* tasks in one STATUS reply */
 #define WIRE_PATH_WORDS 256u       /* words of four bytes in a path */
 #define WIRE_SLOTS_MAX  (1u << 24) /* slots of one container */
+
+/* The swap slot of a page of zeros: no device has it, and nothing is read for it. */
+#define WIRE_SLOT_ZERO 0xfffffffeu
 
 /* The tables are formatted by hand: one entry is one thing. */
 /* clang-format off */
@@ -234,8 +238,9 @@
 /* A swap slot, and the place in a client's extent to which its contents must go. */
 #define WIRE_LOADING_FIELDS(F, E) F(u32, slot) F(u32, extent) F(u32, offset)
 
-/* A swap slot, or why there is none: error is 0 or a positive errno value. */
-#define WIRE_STORED_SLOT_FIELDS(F, E) F(u32, slot) F(u32, error)
+/* A swap slot, or why there is none: error is 0 or a positive errno value. `checksum`: XXH3 of the page, 64
+ * bits. */
+#define WIRE_STORED_SLOT_FIELDS(F, E) F(u32, slot) F(u32, error) F(u64, checksum)
 
 #define WIRE_NUMBER_FIELDS(F, E) F(u32, value)
 
@@ -383,6 +388,13 @@
 #define WIRE_LOADED_FIELDS(F, E, S, L)            L(number, errors, WIRE_BATCH)
 #define WIRE_FREE_FIELDS(F, E, S, L)              L(number, slots, WIRE_BATCH)
 #define WIRE_FORGET_FIELDS(F, E, S, L)            F(u32, extent)
+/* From now on the client's slots are to lie in a file of its own, which it can read itself; only a client that
+ * has reserved nothing can ask. The descriptor is for reading only: slot n is the page n of `page_size` bytes.
+ * `direct`: reads go around the page cache, and have to be of whole pages, to whole pages. */
+#define WIRE_OWN_FILE_OPEN_FIELDS(F, E, S, L)     F(u32, page_size)
+#define WIRE_OWN_FILE_FIELDS(F, E, S, L)          E(direct, WIRE_BOOLEANS)
+/* The client has loaded so many pages by itself, with so many reads, since it last said so. */
+#define WIRE_OWN_LOADS_FIELDS(F, E, S, L)         F(u32, pages) F(u32, reads)
 #define WIRE_SWAP_STATUS_FIELDS(F, E, S, L)       SP_SWAP_STATUS(F, E)
 
 /* To a file server and back: see selfpage/file.h. A path is any bytes but NUL, four in a word, the first one in
@@ -491,6 +503,11 @@
     X(TASK_STATUS, task_status, 52, 0, PHYSMEM, WIRE_TASK_STATUS_ENTRY_FIELDS)                     \
     X(SWAP_STATUS, swap_status, 53, 0, SWAP, WIRE_SWAP_STATUS_FIELDS)                              \
     X(RECALL_TASK, recall_task, 54, 0, OBSERVER, WIRE_RECALL_REQUEST_FIELDS) /* -> DONE */         \
+    /* -> OWN_FILE, DONE; or DONE: the slots lie with those of others */                           \
+    X(OWN_FILE_OPEN, own_file_open, 55, 0, SWAPPER, WIRE_OWN_FILE_OPEN_FIELDS)                     \
+    /* comes before the DONE */                                                                    \
+    X(OWN_FILE, own_file, 56, 1, SWAP, WIRE_OWN_FILE_FIELDS)                                       \
+    X(OWN_LOADS, own_loads, 57, 0, SWAPPER, WIRE_OWN_LOADS_FIELDS)                                 \
     /* -> DONE: swap may read and fill it */                                                       \
     X(GIVE_EXTENT, give_extent, 60, 1, SWAPPER, WIRE_FD_FIELDS)                                    \
     X(FORGET_EXTENT, forget_extent, 61, 0, SWAPPER, WIRE_FORGET_FIELDS) /* -> DONE */              \

@@ -70,6 +70,53 @@ int swap_map_init(struct swap_map *map, uint32_t slots, struct allocator allocat
     return 0;
 }
 
+/* Longer arrays for `slots` slots, the new ones all zeros. Without memory for both, words that no slot needs
+ * may be left. */
+static int arrays_grow(struct swap_map *map, uint32_t slots)
+{
+    const struct allocator *allocator = &map->allocator;
+    uint32_t words = (slots - 1) / WORD_BITS + 1;
+    struct swap_slot *slot;
+    uint64_t *free;
+
+    check(slots > map->slots && map->slots > 0);
+    if (words > map->words) {
+        free = allocator->resize(allocator->context, map->free, map->words * sizeof(*free),
+                                 words * sizeof(*free));
+        if (free == NULL)
+            return -ENOMEM;
+        memset(free + map->words, 0, (words - map->words) * sizeof(*free));
+        map->free = free;
+        map->words = words;
+    }
+    slot = allocator->resize(allocator->context, map->slot, map->slots * sizeof(*slot),
+                             slots * sizeof(*slot));
+    if (slot == NULL)
+        return -ENOMEM;
+    memset(slot + map->slots, 0, (slots - map->slots) * sizeof(*slot));
+    map->slot = slot;
+    return 0;
+}
+
+int swap_map_grow(struct swap_map *map, uint32_t add)
+{
+    uint32_t before = map->slots;
+
+    check(map->slots > 0 && map->used + map->leaving <= map->slots);
+    if (add == 0)
+        return 0;
+    if (add >= SWAP_ZERO - before)
+        return -EINVAL;
+    if (arrays_grow(map, before + add) < 0)
+        return -ENOMEM;
+    map->slots = before + add;
+    for (uint32_t i = before; i < map->slots; i++) {
+        map->slot[i].client = SWAP_NONE;
+        bit_set(map, i);
+    }
+    return 0;
+}
+
 void swap_map_fini(struct swap_map *map)
 {
     check(map->used <= map->reserved && map->reserved <= map->slots);

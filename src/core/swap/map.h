@@ -104,6 +104,10 @@ struct swap_map {
  * now, and 20 bytes a client later. -EINVAL for 0 slots or more than fit a slot number, -ENOMEM. */
 int swap_map_init(struct swap_map *map, uint32_t slots, struct allocator allocator);
 
+/* Have `add` slots more, behind the others, all free. -EINVAL: more than fit a slot number. -ENOMEM: nothing has
+ * changed. */
+int swap_map_grow(struct swap_map *map, uint32_t add);
+
 /* Free the memory. I/O that is under way is forgotten. */
 void swap_map_fini(struct swap_map *map);
 

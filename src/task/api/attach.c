@@ -20,8 +20,10 @@
 #include "task/containers/windows.h"
 #include "task/effects/live_trace.h"
 #include "task/effects/memory.h"
+#include "task/effects/own_file.h"
 #include "task/effects/publish.h"
 #include "task/effects/sites.h"
+#include "task/effects/swapping.h"
 #include "task/entry/control.h"
 #include "task/entry/crash.h"
 #include "task/entry/fault.h"
@@ -143,6 +145,7 @@ static void release(struct sp_task *task)
     channel_fini(&task->control);
     channel_fini(&task->swap);
     channel_fini(&task->cleaner);
+    own_file_close(task);
     memory_release(task);
     for (uint32_t i = 0; i < task->extents_max; i++)
         if (task->extents[i].fd >= 0)
@@ -198,6 +201,8 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
         result = connect_pair(task, "swap", options->swap_path, &task->swap, &task->cleaner,
                               WIRE_ROLE_TASK, error);
         task->has_swap = result == 0;
+        if (result == 0)
+            result = own_file_open(task, error);
     }
     if (result == 0)
         result = connect_container(task, slots, error);
@@ -274,6 +279,7 @@ static int attach(struct sp_task **taskp, const struct sp_attach_options *option
     task->physmem.link.fd = task->control.link.fd = -1;
     task->swap.link.fd = task->cleaner.link.fd = -1;
     task->wake_fd = -1;
+    task->own_file_fd = -1;
     task->stack.fd = -1;
     task->page_order = settings.page_order;
     task->arena_pages = units_base(task, units_in(task, settings.options.max_pages));
@@ -344,6 +350,7 @@ int sp_detach(struct sp_task **taskp)
     attached_set(NULL);
     live_trace_end(task, true);
     sites_look(task);
+    swapping_tell(task);
     ensure(pager_check(&task->pager) == NULL);
     release(task);
     guard_permit_cancel(cancel);

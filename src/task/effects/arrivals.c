@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "task/effects/agreed.h"
 #include "task/effects/extents.h"
+#include "task/effects/own_file.h"
 #include "task/effects/swapping.h"
 #include "task/state/hold.h"
 
@@ -21,6 +22,10 @@ void arrivals_on_message(void *context, struct channel *channel, const struct wi
     }
     if (message->type == WIRE_STACK && channel == &task->physmem && task->stack.memory == NULL) {
         (void)shared_open(&task->stack, consume_fd, NULL);
+        return;
+    }
+    if (message->type == WIRE_OWN_FILE) {
+        own_file_arrived(task, message, consume_fd);
         return;
     }
     if (consume_fd >= 0)

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "task/effects/frames.h"
 #include "task/effects/lost.h"
+#include "task/effects/own_file.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
 #include "task/state/hold.h"
@@ -55,6 +56,8 @@ static uint32_t open_store_batch(struct sp_task *task, const struct work *work,
             if (batch->channel != NULL)
                 continue;
             batch->channel = swap;
+            if (swap == &task->swap)
+                __atomic_add_fetch(&task->stores_unanswered, 1, __ATOMIC_RELAXED);
             batch->seq = seq;
             batch->count = work->stores;
             for (uint32_t n = 0; n < work->stores; n++)
@@ -86,7 +89,10 @@ static void store_answered(struct sp_task *task, sp_page page, const struct wire
             error = (int)message->stored.slots[i].error;
         } else if (task->page_order == 0) {
             swap = message->stored.slots[i].slot;
+            own_file_stored(task, page, message->stored.slots[i].checksum);
         } else {
+            own_file_stored(task, units_base(task, page) + i - first,
+                            message->stored.slots[i].checksum);
             task->swap_slots[units_base(task, page) + i - first] = message->stored.slots[i].slot;
             frees->free.slots[frees->free.slots_count++].value = message->stored.slots[i].slot;
         }
@@ -112,6 +118,8 @@ static void stores_answered(struct sp_task *task, struct channel *channel,
         for (uint32_t n = 0; n < batch->count; n++)
             store_answered(task, batch->page[n], message, n * unit_pages(task), frees);
         batch->channel = NULL;
+        if (channel == &task->swap)
+            __atomic_sub_fetch(&task->stores_unanswered, 1, __ATOMIC_RELAXED);
         break;
     }
     check(hold_is_ours());
@@ -271,6 +279,19 @@ static void loads_answered(struct sp_task *task, struct work *work,
     events_signal(task);
 }
 
+/* The i-th base page that is to be loaded. */
+static struct wire_loading loading(const struct sp_task *task, const struct work *work, uint32_t i)
+{
+    const struct work_page *page = &work->load[units_in(task, i)];
+    struct wire_place to = base_place(task, work->load, i);
+
+    check(units_in(task, i) < work->loads);
+    return (struct wire_loading){
+        .slot = units_swap_slot(task, page->page, page->swap, i % unit_pages(task)),
+        .extent = to.extent,
+        .offset = to.offset};
+}
+
 static void add_load(struct sp_task *task, struct channel_batch *batch, const struct work *work,
                      struct channel *swap, struct channel_call *call, struct wire_message *reply)
 {
@@ -279,35 +300,72 @@ static void add_load(struct sp_task *task, struct channel_batch *batch, const st
     check(work->loads > 0 && units_base(task, work->loads) <= WIRE_BATCH);
     begin(message, WIRE_LOAD);
     message->load.pages_count = (uint16_t)units_base(task, work->loads);
-    for (uint32_t i = 0; i < message->load.pages_count; i++) {
-        const struct work_page *page = &work->load[units_in(task, i)];
-        struct wire_place to = base_place(task, work->load, i);
-
-        message->load.pages[i] = (struct wire_loading){
-            .slot = units_swap_slot(task, page->page, page->swap, i % unit_pages(task)),
-            .extent = to.extent,
-            .offset = to.offset};
-    }
+    for (uint32_t i = 0; i < message->load.pages_count; i++)
+        message->load.pages[i] = loading(task, work, i);
     channel_expect(swap, call, message, reply);
     channel_add(batch, message);
 }
 
-/* Send all that is for swap, in one go. */
+/* Send all that is for swap, in one go; loads only with a `call` for their answer. */
 static __attribute__((noinline)) void send_all(struct sp_task *task, struct work *work,
                                                struct channel *swap, struct channel_call *call,
                                                struct wire_message *reply)
 {
     struct channel_batch batch;
 
-    check(work->stores + work->loads + work->frees > 0);
+    check(call == NULL || work->loads > 0);
     batch.size = 0;
     sort_stores(work);
     add_frees(task, &batch, work);
     if (work->stores > 0)
         add_store(task, &batch, work, swap);
-    if (work->loads > 0)
+    if (call != NULL)
         add_load(task, &batch, work, swap, call, reply);
+    else if (own_file_tell(task, reply))
+        channel_add(&batch, reply);
     if (channel_send(swap, &batch, -1) != 0)
+        end_swap_gone(task);
+}
+
+/* ---- Loads by the task itself ---- */
+
+/* Have swap load the pages that the task could not. Rare, and its message is large. */
+static __attribute__((noinline)) void load_left(struct sp_task *task, const struct work *work,
+                                                struct channel *swap, struct wire_message *reply)
+{
+    struct wire_message message;
+    uint32_t count = 0;
+
+    begin(&message, WIRE_LOAD);
+    for (uint32_t i = 0; i < reply->loaded.errors_count; i++)
+        if (reply->loaded.errors[i].value != 0)
+            message.load.pages[count++] = loading(task, work, i);
+    check(count > 0 && count <= WIRE_BATCH);
+    message.load.pages_count = (uint16_t)count;
+    if (channel_ask(swap, &message, -1, &message) != 0)
+        end_swap_gone(task);
+    count = 0;
+    for (uint32_t i = 0; i < reply->loaded.errors_count; i++) {
+        uint32_t *error = &reply->loaded.errors[i].value;
+
+        if (*error == 0)
+            continue;
+        if (message.type == WIRE_LOADED && count < message.loaded.errors_count)
+            *error = message.loaded.errors[count++].value;
+        else
+            *error = message.error != 0 ? message.error : EIO;
+    }
+}
+
+/* Stores travel while the task reads; their answers are taken, if they are there, and not waited for. */
+static void load_from_own_file(struct sp_task *task, const struct work *work, struct channel *swap,
+                               struct wire_message *reply)
+{
+    check(!hold_is_ours() && work->loads > 0);
+    if (own_file_load(task, work, reply) > 0)
+        load_left(task, work, swap, reply);
+    if (__atomic_load_n(&task->stores_unanswered, __ATOMIC_RELAXED) > 0 &&
+        channel_poll(&task->swap) != 0)
         end_swap_gone(task);
 }
 
@@ -316,14 +374,28 @@ void swapping_perform(struct sp_task *task, struct work *work, struct channel *s
 {
     struct channel_call call;
     struct wire_message reply;
+    bool itself = work->loads > 0 && own_file_is_open(task);
+    bool asks = work->loads > 0 && !itself;
 
     ensure(!hold_is_ours());
-    send_all(task, work, swap, &call, &reply);
+    if (asks || work->stores + work->frees > 0 || own_file_should_tell(task))
+        send_all(task, work, swap, asks ? &call : NULL, &reply);
     work->stores = work->frees = 0;
     if (work->loads == 0)
         return;
-    if (channel_wait(swap, &call) != 0)
+    if (itself)
+        load_from_own_file(task, work, swap, &reply);
+    else if (channel_wait(swap, &call) != 0)
         end_swap_gone(task);
     check(work->stores == 0 && work->frees == 0);
     loads_answered(task, work, &reply, map, write);
+}
+
+void swapping_tell(struct sp_task *task)
+{
+    struct wire_message message;
+
+    check(!hold_is_ours());
+    if (task->has_swap && own_file_tell(task, &message))
+        send_one(&task->swap, &message);
 }

@@ -17,4 +17,7 @@ void swapping_perform(struct sp_task *task, struct work *work, struct channel *s
 void swapping_answered(struct sp_task *task, struct channel *channel,
                        const struct wire_message *message);
 
+/* Tell swap of the last loads that the task has done by itself: it is about to go. */
+void swapping_tell(struct sp_task *task);
+
 #endif

@@ -203,6 +203,12 @@ struct sp_task {
     bool has_swap;
     struct channel swap;    /* loads and stores of faulting threads */
     struct channel cleaner; /* stores of the control thread */
+    int own_file_fd;        /* see effects/own_file.h; -1: swap loads */
+    /* Checksums of base pages that have a copy in swap. Guarded by lock, but for pages in transit. */
+    uint64_t *own_sums;
+    unsigned char *own_scratch;    /* where pages go that are read, and not wanted */
+    uint32_t stores_unanswered;    /* messages sent by `swap` */
+    uint32_t own_loads, own_reads; /* that swap has not been told of: base pages, and reads */
 
     pthread_t control_thread;
     int wake_fd; /* eventfd: something for the control thread to do */

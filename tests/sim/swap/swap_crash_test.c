@@ -263,6 +263,7 @@ static void job_begin(union test_job *job, struct swap_device *device, enum swap
 {
     memset(job, 0, sizeof(*job));
     job->job.device = device;
+    job->job.place = device->state;
     job->job.kind = (uint8_t)kind;
     job->job.key = key_of(client);
     job->job.number = client;
@@ -500,7 +501,7 @@ static int slot_load(struct explorer *explorer, struct swap_device *device, uint
     swap_job_transfer(&job.job);
     error = job.job.page[0].error;
     if (explorer->plan->unchecked && error == -EBADMSG)
-        error = swap_device_read(device, slot, 1, explorer->buffer);
+        error = swap_device_read(device, device->state, slot, 1, explorer->buffer);
     if (error == 0)
         *tag = page_tag(explorer->buffer);
     return error;

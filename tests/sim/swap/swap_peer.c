@@ -127,11 +127,38 @@ struct wire_message swap_status(const struct server_process *server)
     return reply;
 }
 
+int peer_own_file(struct swap_peer *peer)
+{
+    struct wire_message request = {.type = WIRE_OWN_FILE_OPEN}, reply, file;
+    int fd = -1;
+
+    request.own_file_open.page_size = PEER_PAGE;
+    assert_int_equal(wire_client_call(&peer->wire, &request, -1, &reply), 0);
+    assert_int_equal(reply.type, WIRE_DONE);
+    if (reply.error != 0)
+        return -(int)reply.error;
+    assert_int_equal(wire_client_receive(&peer->wire, &file, &fd), 0);
+    assert_int_equal(file.type, WIRE_OWN_FILE);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* With SELFPAGE_TEST_OWN in the environment, each client has a file of its own, if it can. */
+static void own_file_by_environment(struct swap_peer *peer)
+{
+    int fd = getenv("SELFPAGE_TEST_OWN") != NULL ? peer_own_file(peer) : -1;
+
+    if (fd >= 0)
+        close(fd);
+}
+
 void peer_open(struct swap_peer *peer, const struct server_process *server, uint64_t key,
                uint32_t reserve, uint32_t pages)
 {
     assert_int_equal(
         wire_client_open(&peer->wire, server->socket, WIRE_ROLE_TASK, 0, key, "peer", NULL), 0);
+    if (key == 0)
+        own_file_by_environment(peer);
     if (reserve > 0)
         assert_int_equal(peer_reserve(peer, reserve, 0, NULL), 0);
     peer->pages = pages;

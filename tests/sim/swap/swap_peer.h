@@ -52,6 +52,10 @@ struct wire_message swap_status(const struct server_process *server);
 void peer_open(struct swap_peer *peer, const struct server_process *server, uint64_t key,
                uint32_t reserve, uint32_t pages);
 
+/* Ask for a file of the client's own, before it reserves anything. Returns its descriptor, the caller's, or the
+ * server's negative error. */
+int peer_own_file(struct swap_peer *peer);
+
 /* Close connection and extent. */
 void peer_close(struct swap_peer *peer);
 
