@@ -231,6 +231,35 @@ static void test_descriptors_can_be_let_in_after_the_greeting(void **state)
     fixture_stop(&fixture);
 }
 
+/* A server whose standard input is closed gets descriptor 0 from a peer. It belongs to its message all the
+ * same, and the descriptor of the next one to the next one. */
+static void test_descriptor_0_is_one_like_others(void **state)
+{
+    uint8_t bytes[WIRE_MESSAGE_MAX];
+    size_t size = encode_give(bytes, 1);
+    int input = dup(STDIN_FILENO), peer;
+    struct fixture fixture;
+
+    (void)state;
+    assert_true(input > 0);
+    fixture_start(&fixture, defaults, answer);
+    peer = peer_connect(&fixture);
+    pump(&fixture);
+    close(STDIN_FILENO);
+    peer_send_bytes(peer, bytes, 5, fixture.log);
+    pump(&fixture);
+    assert_int_equal(fixture.seen.last->received_fd, STDIN_FILENO);
+    peer_send_bytes(peer, bytes + 5, size - 5, -1);
+    peer_send_bytes(peer, bytes, size, fixture.log);
+    pump(&fixture);
+    assert_int_equal(dup2(input, STDIN_FILENO), STDIN_FILENO);
+    assert_int_equal(fixture.seen.fds, 2);
+    assert_int_equal(fixture.seen.closed, 0);
+    close(peer);
+    fixture_stop(&fixture);
+    close(input);
+}
+
 /* ---- Work ---- */
 
 #define WORK_NS 100000
@@ -283,6 +312,32 @@ static void test_a_flood_of_work_lets_others_have_their_turn(void **state)
         }
         close(flood[i]);
     }
+    close(good);
+    fixture_stop(&fixture);
+}
+
+/* What turns have taken is forgotten with each pass: afterwards a message has its turn at once. */
+static void test_what_comes_after_a_flood_does_not_wait(void **state)
+{
+    struct wire_message message;
+    struct fixture fixture;
+    int flood, good;
+    uint64_t before;
+
+    (void)state;
+    fixture_start(&fixture, defaults, work);
+    flood = peer_connect(&fixture);
+    good = peer_connect(&fixture);
+    peer_send_batch(flood, 1001, 64);
+    while (fixture.seen.messages < 64)
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
+    pump(&fixture);
+    before = fixture.server.deferrals;
+    peer_send_batch(good, 1, 1);
+    pump(&fixture);
+    assert_int_equal(peer_receive(good, &message, NULL), WIRE_DONE);
+    assert_int_equal(fixture.server.deferrals, before);
+    close(flood);
     close(good);
     fixture_stop(&fixture);
 }
@@ -526,6 +581,8 @@ int main(void)
         cmocka_unit_test(test_where_none_belongs_none_is_taken),
         cmocka_unit_test(test_descriptors_can_be_let_in_after_the_greeting),
         cmocka_unit_test(test_a_flood_of_work_lets_others_have_their_turn),
+        cmocka_unit_test(test_descriptor_0_is_one_like_others),
+        cmocka_unit_test(test_what_comes_after_a_flood_does_not_wait),
         cmocka_unit_test(test_a_peer_that_waits_has_its_turn_before_a_deadline),
         cmocka_unit_test(test_a_crowd_that_ends_is_cleared_away_in_passes),
         cmocka_unit_test(test_a_peer_in_a_crowd_has_its_turn_before_a_deadline),

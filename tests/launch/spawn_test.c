@@ -180,6 +180,32 @@ static void waiting_has_a_limit(void **state)
     }
 }
 
+static int read_to_the_end(void *arg)
+{
+    char byte;
+
+    return read(*(const int *)arg, &byte, 1) == 0 ? 0 : 1;
+}
+
+/* Whoever reads from a pipe sees its end only if it does not hold the other one itself. */
+static void a_function_does_not_have_what_is_closed(void **state)
+{
+    struct spawn spawn = {SPAWN_DEFAULTS};
+    struct sp_error error;
+    int ends[2], status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    spawn.closed = ends[1];
+    fflush(NULL);
+    assert_int_equal(spawn_function(&spawn, read_to_the_end, &ends[0], &pid, &error), 0);
+    close(ends[1]);
+    assert_int_equal(child_wait(pid, PROCESS_PATIENCE_MS, &status), 0);
+    assert_int_equal(child_exit_status(status), 0);
+    close(ends[0]);
+}
+
 static int start_a_child_and_report(void *arg)
 {
     char *argv[] = {"sh", "-c", "read x", NULL};
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test(dispositions_and_masks_are_the_default),
         cmocka_unit_test(a_program_that_cannot_run_is_reported_and_reaped),
         cmocka_unit_test(a_function_runs_in_a_child),
+        cmocka_unit_test(a_function_does_not_have_what_is_closed),
         cmocka_unit_test(waiting_has_a_limit),
         cmocka_unit_test(children_die_with_their_parent),
     };

@@ -361,6 +361,25 @@ static void test_many_watchers(void **state)
     assert_int_equal(world_end(&world), 0);
 }
 
+/* Whatever changes what a task could have is told at once, an accepted counter-offer, too. */
+static void test_an_accepted_counter_offer_is_told(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *a = world_task(world, "a");
+    struct sp_terms terms = world_terms(SP_GUARANTEED, 500);
+    const struct physmem_effect *reply;
+    uint32_t since;
+
+    watch(world, a, true, 0);
+    terms.min = 1;
+    reply = world_propose(world, a, &terms);
+    expect_offer(reply, SP_COUNTERED, SP_REASON_OVERCOMMITTED, SP_CONTRACT_COUNTERED);
+    since = world->recorded;
+    world_accept(world, a, reply->offer.offer.contract);
+    assert_non_null(world_find(world, since, PHYSMEM_SEND_AVAILABILITY, a));
+    check_books(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_watchers_are_told_of_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pressure_is_told_before_recalls, setup, teardown),
         cmocka_unit_test(test_many_watchers),
+        cmocka_unit_test_setup_teardown(test_an_accepted_counter_offer_is_told, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,7 @@ static void test_a_failing_slot_is_named_and_nothing_is_copied(void **state)
     struct physmem_task *task = task_with(world, "a", 40, 0, &a);
     const struct physmem_piece pieces[] = {{0, 10, 2}, {4, 20, 3}};
     const struct physmem_piece empty = {0, 10, 0}, beyond = {999, 10, 2}, many = {0, 300, 257};
+    const struct physmem_piece into_beyond = {0, 999, 2};
     const struct physmem_effect *reply;
 
     task_with(world, "b", 10, 0, &foreign);
@@ -192,6 +193,7 @@ static void test_a_failing_slot_is_named_and_nothing_is_copied(void **state)
     assert_int_equal(reply->count, 1);
     expect_error(world_copy(world, task, a, a, &empty, 1), EINVAL);
     expect_error(world_copy(world, task, a, a, &beyond, 1), EINVAL);
+    expect_error(world_copy(world, task, a, a, &into_beyond, 1), EINVAL);
     expect_error(world_copy(world, task, a, a, &many, 1), E2BIG);
     expect_error(world_copy(world, task, a, a, pieces, 0), EINVAL);
     expect_error(world_copy(world, task, a, foreign, pieces, 1), ENOENT);

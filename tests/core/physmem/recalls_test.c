@@ -461,6 +461,31 @@ static void test_breach_may_kill(void **state)
     assert_non_null(world_find(world, 0, PHYSMEM_KILL, a));
 }
 
+/* Extra frames bear no labels: the longest grace that a contract gives them holds for all, in whatever order
+ * the contracts were made. */
+static void test_extra_frames_have_the_longest_grace(void **state)
+{
+    static const uint64_t drops[][2] = {{50 * MS, 20 * MS}, {20 * MS, 50 * MS}};
+    static const char *const names[] = {"a", "b"};
+    struct world *world = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct physmem_task *task = world_task(world, names[i]);
+        struct sp_terms terms = world_terms(SP_EXTRA, 20);
+        uint32_t container = world_container(world, task, 40);
+
+        for (unsigned k = 0; k < 2; k++) {
+            terms.t_drop = drops[i][k];
+            world_propose(world, task, &terms);
+        }
+        expect_allocated(world_allocate(world, task, container, 0, 40, PHYSMEM_EXTRA), 40);
+        assert_int_equal(physmem_recall_from(world->physmem, world->now, names[i], 5), 5);
+        world_run(world);
+        assert_int_equal(world_find(world, 0, PHYSMEM_SEND_RECALL, task)->recall.grace, 50 * MS);
+    }
+    check_books(world);
+}
+
 static void test_four_recalls_at_once_then_no_more(void **state)
 {
     struct world *world = *state;
@@ -650,6 +675,7 @@ int main(void)
         TEST(test_silence_ends_grace_by_allocations),
         TEST(test_a_growing_guarantee_forgives),
         TEST(test_breach_may_kill),
+        TEST(test_extra_frames_have_the_longest_grace),
         TEST(test_four_recalls_at_once_then_no_more),
         TEST(test_disconnect_returns_everything_at_once),
         TEST(test_disconnect_while_waiting),

@@ -298,32 +298,36 @@ static void test_a_lease_is_not_renewed_while_others_wait(void **state)
     check_books(world);
 }
 
-/* Under an arbiter that shares equally a lease of a task's equal share is renewed, a larger one not. */
+/* Under an arbiter that shares equally a lease of a task's equal share, less what it is guaranteed, is renewed,
+ * and a larger one is not. */
 static void test_the_arbiter_is_asked_about_renewals(void **state)
 {
     static const struct {
+        uint32_t guaranteed;
         uint32_t lease;
         enum sp_answer answer;
-    } cases[] = {{40, SP_ACCEPTED}, {70, SP_REFUSED}};
+    } cases[] = {
+        {0, 40, SP_ACCEPTED}, {0, 70, SP_REFUSED}, {30, 10, SP_ACCEPTED}, {30, 40, SP_REFUSED}};
 
     (void)state;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct world world;
         struct physmem_task *a, *b;
-        uint32_t in_a, in_b;
+        uint32_t in_a, in_b, lease, held;
         struct sp_terms terms = world_terms(SP_TIMED, cases[i].lease);
         const struct physmem_effect *reply;
 
         world_init(&world, &heap_allocator);
         world.arbiter = &arbiter_maxmin;
         assert_int_equal(world_start(&world, FRAMES, 0, 0), 0);
-        a = task_with(&world, "a", 0, 0, &in_a);
+        a = task_with(&world, "a", cases[i].guaranteed, 0, &in_a);
         b = task_with(&world, "b", 0, 90, &in_b);
         terms.term_ns = SECOND;
-        world_propose(&world, a, &terms);
-        expect_allocated(world_allocate(&world, a, in_a, 0, cases[i].lease, 0), cases[i].lease);
+        lease = world_propose(&world, a, &terms)->offer.offer.contract;
+        held = cases[i].guaranteed + cases[i].lease;
+        expect_allocated(world_allocate(&world, a, in_a, 0, held, 0), held);
         expect_error(world_allocate(&world, b, in_b, 0, 90, PHYSMEM_EXTRA), ENOMEM);
-        reply = world_renew(&world, a, 1, SECOND);
+        reply = world_renew(&world, a, lease, SECOND);
         assert_int_equal(reply->offer.offer.answer, cases[i].answer);
         assert_null(physmem_check(world.physmem));
         assert_int_equal(world_end(&world), 0);

@@ -301,7 +301,8 @@ static void open_loop(void **state)
     check(object, 100);
     assert_string_equal(json_string_value(json_object_get(json_object_get(object, "load"), "loop")),
                         "open");
-    assert_int_equal(number(object, "counts", "refused"), 0); /* there is no contention */
+    assert_int_equal(number(object, "counts", "refused"), 0);           /* there is no contention */
+    assert_true(json_is_null(json_object_get(object, "great_recall"))); /* nor was one asked for */
     json_decref(object);
 }
 
@@ -463,10 +464,28 @@ static void no_such_bench(void **state)
     free(errors);
 }
 
+/* What an attack costs the server is measured, and not only judged. */
+static void an_attack_that_takes_memory_and_descriptors_shows_both(void **state)
+{
+    static const char *const arguments[] = {"hostile", "--short",   "--bound=60s", "--only=extents",
+                                            "--json",  "--seed=11", NULL};
+    json_t *object = bench_object(arguments);
+    const json_t *attack = json_array_get(json_object_get(object, "attacks"), 0);
+
+    (void)state;
+    assert_int_equal(json_integer_value(json_object_get(object, "seed")), 11);
+    assert_string_equal(json_string_value(json_object_get(attack, "attack")), "extents");
+    assert_true(json_integer_value(json_object_get(attack, "memory_bytes")) > 0);
+    assert_true(json_integer_value(json_object_get(attack, "descriptors")) > 100);
+    assert_true(json_integer_value(json_object_get(attack, "served")) > 0);
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_loop_with_baselines),
+        cmocka_unit_test(an_attack_that_takes_memory_and_descriptors_shows_both),
         cmocka_unit_test(open_loop),
         cmocka_unit_test(several_processes),
         cmocka_unit_test(overcommitted),
