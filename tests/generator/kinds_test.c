@@ -224,6 +224,17 @@ static void test_every_order_is_a_bijection(void **state)
         }
 }
 
+/* Traces that were drawn once are drawn again by every version and machine. */
+static void test_an_order_is_the_same_everywhere(void **state)
+{
+    static const uint64_t known[] = {127, 74, 740, 711, 507, 936, 897, 183};
+    struct scatter scatter = scatter_make(1000, 12345);
+
+    (void)state;
+    for (uint64_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        assert_int_equal(scatter_at(&scatter, i), known[i]);
+}
+
 static void test_the_same_words_give_the_same(void **state)
 {
     const struct sp_policy_param *params;
@@ -267,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_phases_move_on),
         cmocka_unit_test(test_writes_are_the_share_asked_for),
         cmocka_unit_test(test_every_order_is_a_bijection),
+        cmocka_unit_test(test_an_order_is_the_same_everywhere),
         cmocka_unit_test(test_the_same_words_give_the_same),
         cmocka_unit_test(test_what_is_wrong_is_said),
     };

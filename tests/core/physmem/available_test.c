@@ -101,6 +101,20 @@ static void test_debts_and_waiting_requests_lower_it(void **state)
     check_books(world);
 }
 
+/* A task that owes frames gets no more, whether or not another one waits for them. */
+static void test_a_debt_alone_lowers_it(void **state)
+{
+    struct world *world = *state;
+    uint32_t in_a;
+    struct physmem_task *a = task_with(world, "a", 0, 60, &in_a);
+
+    expect_allocated(world_allocate(world, a, in_a, 0, 40, PHYSMEM_EXTRA), 40);
+    assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 10), 10);
+    world_run(world);
+    expect_availability(world, a, 30, 40, 0, 0);
+    check_books(world);
+}
+
 /* With an arbiter that grants, what others would have to return counts. */
 static void test_what_an_arbiter_would_grant(void **state)
 {
@@ -387,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_there_bounds_what_is_available, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_debts_and_waiting_requests_lower_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_debt_alone_lowers_it, setup, teardown),
         cmocka_unit_test(test_what_an_arbiter_would_grant),
         cmocka_unit_test(test_what_is_said_to_be_available_can_be_had),
         cmocka_unit_test_setup_teardown(test_watchers_are_told_of_changes, setup, teardown),

@@ -202,6 +202,37 @@ static void test_a_failing_slot_is_named_and_nothing_is_copied(void **state)
     check_books(world);
 }
 
+/* Neighbours whose pages are neighbours in the same order are one piece of a mapping, and others are not. */
+static void test_a_mapping_has_as_few_pieces_as_pages_lie_together(void **state)
+{
+    static const struct physmem_piece straight = {0, 10, 3};
+    static const struct physmem_piece turned[] = {{2, 20, 1}, {1, 21, 1}, {0, 22, 1}};
+    struct world *world = *state;
+    uint32_t container;
+    struct physmem_task *task = task_with(world, "a", 40, 0, &container);
+    const struct physmem_effect *reply;
+
+    world_allocate(world, task, container, 0, 3, 0);
+    world_allocate(world, task, container, 10, 3, 0);
+    world_allocate(world, task, container, 20, 3, 0);
+    for (uint32_t slot = 0; slot < 3; slot++)
+        write_slot(world, task, container, slot, slot + 1);
+    assert_int_equal(error_of(world_copy(world, task, container, container, &straight, 1)), 0);
+    assert_int_equal(error_of(world_copy(world, task, container, container, turned, 3)), 0);
+    reply = world_map_as(world, task, container, 10, 3, SLOT_READ);
+    assert_int_equal(reply->mapped.count, 1);
+    assert_int_equal(physmem_map_items(world->physmem, reply->mapped.first)->count, 3);
+    reply = world_map_as(world, task, container, 20, 3, SLOT_READ);
+    assert_int_equal(reply->mapped.count, 3);
+    world_range(world, physmem_unmap_own, task, container, 10, 3);
+    world_range(world, physmem_unmap_own, task, container, 20, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(read_slot(world, task, container, 10 + i), i + 1);
+        assert_int_equal(read_slot(world, task, container, 20 + i), 3 - i);
+    }
+    check_books(world);
+}
+
 static void test_scatter_and_gather_read_each_slot_as_the_pieces_before_left_it(void **state)
 {
     struct world *world = *state;
@@ -554,6 +585,7 @@ int main(void)
         TEST(test_the_first_writer_gets_the_fresh_page),
         TEST(test_a_copy_is_read_only_until_force_write),
         TEST(test_a_failing_slot_is_named_and_nothing_is_copied),
+        TEST(test_a_mapping_has_as_few_pieces_as_pages_lie_together),
         TEST(test_scatter_and_gather_read_each_slot_as_the_pieces_before_left_it),
         TEST(test_who_pays_is_who_owns_the_slot_also_after_the_original_has_gone),
         TEST(test_generations_cost_nothing),

@@ -46,6 +46,13 @@ static void every_kind_of_memory_comes_back(void **state)
     }
 }
 
+static void without_a_workload_it_says_what_it_wants(void **state)
+{
+    const char *argv[] = {"selfpage-load", "--seed=3", NULL};
+
+    run_task(*state, "guaranteed=8", "fifo", argv, 2);
+}
+
 static void a_wrong_workload_is_refused(void **state)
 {
     load(state, "guaranteed=8", "fifo", "pages=20;hop=3", 2);
@@ -58,6 +65,8 @@ int main(void)
                                                  sp_testing_setup, sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(every_kind_of_memory_comes_back, sp_testing_setup,
                                                  sp_testing_teardown, &chaotic),
+        cmocka_unit_test_prestate_setup_teardown(without_a_workload_it_says_what_it_wants,
+                                                 sp_testing_setup, sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(a_wrong_workload_is_refused, sp_testing_setup,
                                                  sp_testing_teardown, &calm),
     };

@@ -273,6 +273,18 @@ static void a_server_that_is_killed_is_told_of(void **state)
     assert_true(only_files_are_left(place));
 }
 
+/* What is gone cannot be killed: the event did not happen, and the run has failed. */
+static void a_server_that_does_not_run_cannot_be_killed(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "twice.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.3'], contract: extra=1}\n"
+                    "events:\n- {at: 50ms, kill: swap}\n- {at: 200ms, kill: swap}\n");
+    run_expect(place, (const char *[]){"run", "twice.yaml", NULL}, 1, "it does not run", NULL);
+    assert_true(only_files_are_left(place));
+}
+
 static void a_policy_server_is_killed_and_another_takes_control(void **state)
 {
     const struct place *place = *state;
@@ -705,6 +717,7 @@ int main(void)
         IN_A_PLACE(a_run_that_is_killed_leaves_nothing),
         IN_A_PLACE(a_server_that_is_killed_is_told_of),
         IN_A_PLACE(tasks_read_files_of_a_file_server),
+        IN_A_PLACE(a_server_that_does_not_run_cannot_be_killed),
         IN_A_PLACE(a_policy_server_is_killed_and_another_takes_control),
         IN_A_PLACE(a_server_that_crashes_fails_the_run),
         IN_A_PLACE(a_server_that_crashes_at_the_end_fails_the_run),
