@@ -177,6 +177,8 @@ static void cacheus_resize(void *self, uint32_t frames)
     struct cacheus *c = self;
     uint32_t hirs = (uint32_t)(0.01 * frames + 0.5);
 
+    if (frames == c->frames)
+        return; /* what it has learnt stays */
     c->frames = frames;
     c->q_most = hirs > 0 ? hirs : 1;
     c->s_most = frames - c->q_most;

@@ -53,6 +53,8 @@ static void dlirs_resize(void *self, uint32_t frames)
     struct dlirs *d = self;
     uint32_t hirs = (uint32_t)(frames * d->params[DLIRS_HIRS] + 0.5);
 
+    if (frames == d->frames)
+        return; /* what it has learnt stays */
     d->frames = frames;
     d->hirs_most = hirs < 1 ? 1 : hirs > frames ? frames : hirs;
     d->lirs_most = frames - d->hirs_most;

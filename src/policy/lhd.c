@@ -63,8 +63,9 @@ struct lhd {
     unsigned shift;
     float objects, objects_mass; /* an average of the resident pages */
     float victim_density;        /* an average, too */
-    int64_t explorer_budget;     /* bytes */
-    uint32_t count;              /* resident pages */
+    uint32_t frames;
+    int64_t explorer_budget; /* bytes */
+    uint32_t count;          /* resident pages */
     uint32_t admitted_next;
     uint32_t admitted_plus1[ADMITTED];
     struct tag *tags; /* by page */
@@ -86,8 +87,12 @@ static size_t lhd_size(const struct sp_policy_config *config)
 
 static void lhd_resize(void *self, uint32_t frames)
 {
-    ((struct lhd *)self)->explorer_budget =
-        (int64_t)((float)((uint64_t)frames * PAGE_BYTES) * EXPLORER_SHARE);
+    struct lhd *lhd = self;
+
+    if (frames == lhd->frames)
+        return; /* what it has spent stays spent */
+    lhd->frames = frames;
+    lhd->explorer_budget = (int64_t)((float)((uint64_t)frames * PAGE_BYTES) * EXPLORER_SHARE);
 }
 
 static void lhd_init(void *self, const struct sp_policy_config *config)

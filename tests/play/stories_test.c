@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -159,6 +160,51 @@ static void a_guarantee_is_met_by_recalls(void **state)
     assert_int_equal(theatre.play.actor[0].seen.recalls_missed, 0);
     assert_int_equal(stats(&theatre, 1)->swapped_out, 0);
     assert_int_equal(stats(&theatre, 1)->faults, 140);
+    drop_curtain(&theatre);
+}
+
+/* A counter-offer of the least that a task wants is good enough, and one of less is not. */
+static void a_task_takes_the_least_that_it_wants(void **state)
+{
+    struct theatre theatre;
+    uint32_t most;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    engage(&theatre, "a", "fifo", "guaranteed=1000,min=1", "pages=10;loop=10,references=20");
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
+    drop_curtain(&theatre);
+    for (most = 100; most > 0; most--) {
+        char contract[60];
+        int status;
+
+        snprintf(contract, sizeof(contract), "guaranteed=1000,min=%u", most);
+        theatre_begin(&theatre, "excess", 100, 1);
+        engage(&theatre, "a", "fifo", contract, "pages=10;loop=10,references=20");
+        raise_curtain(&theatre);
+        play_on(&theatre);
+        status = theatre.play.actor[0].exit_status;
+        drop_curtain(&theatre);
+        if (status == 0)
+            break;
+    }
+    assert_int_equal(most, 100); /* nobody else has any */
+}
+
+/* Who has ended hears no signal. */
+static void a_task_that_has_ended_cannot_be_signalled(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    engage(&theatre, "a", "fifo", "guaranteed=8", "pages=10;loop=10,references=20");
+    raise_curtain(&theatre);
+    play_on(&theatre);
+    assert_int_equal(play_signal(&theatre.play, 0, SIGTERM), -ESRCH);
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
     drop_curtain(&theatre);
 }
 
@@ -578,6 +624,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_faults_each_time),
         cmocka_unit_test(a_guarantee_is_met_by_recalls),
+        cmocka_unit_test(a_task_takes_the_least_that_it_wants),
+        cmocka_unit_test(a_task_that_has_ended_cannot_be_signalled),
         cmocka_unit_test(a_rogue_loses_everything),
         cmocka_unit_test(a_counter_offer_is_taken_and_a_refusal_ends_the_task),
         cmocka_unit_test(a_lease_is_renewed),

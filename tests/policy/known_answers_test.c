@@ -69,6 +69,15 @@ static void test_clock_example(void **state)
     replay_fini(&replay);
 }
 
+/* Of pages that were referred to once the one that came first leaves first, the very first one, too. */
+static void test_lru_k_takes_the_oldest_of_those_without_a_history(void **state)
+{
+    static const sp_page pages[] = {1, 2, 3, 1};
+
+    (void)state;
+    assert_int_equal(replay_run("lru-k", pages, COUNT(pages), 4, 2, false), 4);
+}
+
 /* ---- A trace with a hot set, loops and scans ---- */
 
 #define PAGES  2000u
@@ -334,6 +343,35 @@ static void test_random_is_uniform(void **state)
     replay_fini(&replay);
 }
 
+static uint64_t misses_with_resizes(const char *name, bool resize)
+{
+    uint64_t misses;
+    struct replay replay;
+
+    replay_init(&replay, name, PAGES, 100, 1, false);
+    replay_foresee(&replay, trace, LENGTH / 4);
+    for (size_t i = 0; i < LENGTH / 4; i++) {
+        if (resize && i % 500 == 499)
+            replay_resize(&replay, 100);
+        replay_reference(&replay, trace[i]);
+    }
+    misses = replay.misses;
+    replay_fini(&replay);
+    return misses;
+}
+
+/* What a policy has learnt stays when it is told the number of frames that it has. */
+static void test_the_same_number_of_frames_again_changes_nothing(void **state)
+{
+    const struct sp_policy *policy;
+
+    (void)state;
+    generate_trace();
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
+        if (misses_with_resizes(policy->name, true) != misses_with_resizes(policy->name, false))
+            fail_msg("%s", policy->name);
+}
+
 static void test_random_is_seeded(void **state)
 {
     (void)state;
@@ -356,6 +394,8 @@ int main(void)
         cmocka_unit_test(test_clock_live),
         cmocka_unit_test(test_random_is_uniform),
         cmocka_unit_test(test_random_is_seeded),
+        cmocka_unit_test(test_lru_k_takes_the_oldest_of_those_without_a_history),
+        cmocka_unit_test(test_the_same_number_of_frames_again_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,6 +143,7 @@ static void test_lackey(void **state)
     expect(4, 3, 4, true);
     expect_error(read_text(" L 1000,8\n L 10g0,8\n", "lackey"), "line 2: ' L 10g0,8' is no access");
     expect_error(read_text(" L 1000\n", "lackey"), "line 1");
+    expect_error(read_text(" L 1000;8\n", "lackey"), "line 1");
     expect_error(read_text(" L 11112222333344445,1\n", "lackey"), "line 1");
     read_text(" S ffffffffffffffff,8\n", "lackey");
     assert_int_equal(got.count, 1); /* the address space ends there */
