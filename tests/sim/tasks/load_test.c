@@ -53,6 +53,14 @@ static void without_a_workload_it_says_what_it_wants(void **state)
     run_task(*state, "guaranteed=8", "fifo", argv, 2);
 }
 
+/* More than physmem has, of which less will do. */
+static void a_counter_offer_is_taken_if_it_is_enough(void **state)
+{
+    load(state, "guaranteed=9000,min=16", "fifo", "pages=20,kind=discardable;loop=12,references=24",
+         0);
+    load(state, "guaranteed=9000", "fifo", "pages=20,kind=discardable;loop=12,references=24", 2);
+}
+
 static void a_wrong_workload_is_refused(void **state)
 {
     load(state, "guaranteed=8", "fifo", "pages=20;hop=3", 2);
@@ -65,6 +73,8 @@ int main(void)
                                                  sp_testing_setup, sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(every_kind_of_memory_comes_back, sp_testing_setup,
                                                  sp_testing_teardown, &chaotic),
+        cmocka_unit_test_prestate_setup_teardown(a_counter_offer_is_taken_if_it_is_enough,
+                                                 sp_testing_setup, sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(without_a_workload_it_says_what_it_wants,
                                                  sp_testing_setup, sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(a_wrong_workload_is_refused, sp_testing_setup,
