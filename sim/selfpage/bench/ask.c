@@ -176,6 +176,7 @@ static void ask_allocate(struct bench_task *task)
     message->allocate.start = start;
     message->allocate.count = count;
     message->allocate.flags = WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL;
+    message->allocate.ceiling = 0;
     message->allocate.order = (uint8_t)order;
     bench_link_send(&task->request);
 }
@@ -225,6 +226,7 @@ static void ask_for_demand(struct bench_task *task)
     message->allocate.start = start;
     message->allocate.count = batch > task->load->slots - start ? task->load->slots - start : batch;
     message->allocate.flags = WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL;
+    message->allocate.ceiling = 0;
     message->allocate.order = 0;
     bench_link_send(&task->request);
 }

@@ -54,6 +54,7 @@ static void allocate_set(struct wire_message *message, uint32_t container, uint3
     message->allocate.count = count;
     message->allocate.flags = flags;
     message->allocate.order = 0;
+    message->allocate.ceiling = 0;
 }
 
 /* Each task gets its share of the frames, as extra ones. */
