@@ -335,6 +335,19 @@ static void test_what_a_file_no_longer_has_cannot_be_touched(void **state)
     end_barrier(&barrier);
 }
 
+static void test_pages_that_are_there_outlive_the_server(void **state)
+{
+    struct stage *stage = *state;
+    struct barrier barrier;
+    struct sp_testing_task *task = begin_reading_on(stage, &barrier);
+
+    assert_int_equal(kill(sp_testing_task_pid(stage->server), SIGKILL), 0);
+    stage->killed = true;
+    close(barrier.go[1]);
+    expect_segv(task, "cannot be filled");
+    end_barrier(&barrier);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, stage_setup, stage_teardown)
 
 int main(void)
@@ -347,6 +360,7 @@ int main(void)
         TEST(test_programs_on_files_of_a_server_give_the_same_bytes),
         TEST(test_a_region_that_cannot_be_is_refused),
         TEST(test_what_a_file_no_longer_has_cannot_be_touched),
+        TEST(test_pages_that_are_there_outlive_the_server),
     };
 
     return cmocka_run_group_tests_name("sim/fileserver/fileserver_region", tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #ifndef TESTS_FILESERVER_STAGE_H
 #define TESTS_FILESERVER_STAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@
 struct stage {
     struct sp_testing *fixture;
     struct sp_testing_task *server;
+    bool killed; /* the test has killed the server */
     char root[256];
     char socket[256];
 };
