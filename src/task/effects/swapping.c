@@ -357,16 +357,46 @@ static __attribute__((noinline)) void load_left(struct sp_task *task, const stru
     }
 }
 
-/* Stores travel while the task reads; their answers are taken, if they are there, and not waited for. */
+/* With fewer free frames the pager reads nothing ahead: its reserve, and the first window of a run. */
+#define FRAMES_FEW 12u
+
+/* Would the next fault find too few frames to read as much ahead as this one? */
+static bool frames_are_short(struct sp_task *task, const struct work *work)
+{
+    uint32_t wanted = work->loads > FRAMES_FEW ? work->loads : FRAMES_FEW;
+    bool are_short;
+
+    check(!hold_is_ours());
+    hold_take(task);
+    are_short = task->pager.free < wanted;
+    hold_release(task);
+    return are_short;
+}
+
+/* Stores travel while the task reads; their answers are taken, if they are there. They are waited for only where
+ * frames are short: faults would be served page by page. */
+static void stores_look(struct sp_task *task, const struct work *work)
+{
+    uint32_t progress;
+
+    check(!hold_is_ours());
+    if (__atomic_load_n(&task->stores_unanswered, __ATOMIC_RELAXED) == 0)
+        return;
+    if (channel_poll(&task->swap) != 0)
+        end_swap_gone(task);
+    progress = channel_progress(&task->swap);
+    if (__atomic_load_n(&task->stores_unanswered, __ATOMIC_SEQ_CST) > 0 &&
+        frames_are_short(task, work) && channel_wait_progress(&task->swap, progress) != 0)
+        end_swap_gone(task);
+}
+
 static void load_from_own_file(struct sp_task *task, const struct work *work, struct channel *swap,
                                struct wire_message *reply)
 {
     check(!hold_is_ours() && work->loads > 0);
     if (own_file_load(task, work, reply) > 0)
         load_left(task, work, swap, reply);
-    if (__atomic_load_n(&task->stores_unanswered, __ATOMIC_RELAXED) > 0 &&
-        channel_poll(&task->swap) != 0)
-        end_swap_gone(task);
+    stores_look(task, work);
 }
 
 void swapping_perform(struct sp_task *task, struct work *work, struct channel *swap, bool map,
