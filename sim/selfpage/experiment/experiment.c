@@ -77,12 +77,14 @@ static int show(const struct results *results)
     bool passed = results->passed == results->plays && results->runs_passed == results->runs;
     struct sp_error error;
 
-    table_print(options->json ? stderr : stdout, results);
+    table_print(options->json || options->tap ? stderr : stdout, results);
     if (options->json && table_json(stdout, results) != 0) {
         fprintf(stderr, "selfpage: cannot write the JSON object\n");
         return EXIT_CANNOT;
     }
     if (options->picture != NULL && drawing_make(results, &error) != 0)
+        return commands_cannot(&error);
+    if (verdicts_write(&results->verdicts, options->junit, options->tap, &error) != 0)
         return commands_cannot(&error);
     return passed ? EXIT_YES : EXIT_NO;
 }

@@ -35,6 +35,12 @@ static const struct option_row rows[] = {
     {"costs", OPTION_TEXT, FIELD(costs), .value = "FILE", .help = "as selfpage simulate --costs"},
     {"picture", OPTION_TEXT, FIELD(picture), .value = "FILE",
      .help = "draw the figure, by gnuplot: FILE ends in .svg, .png, .pdf or .eps"},
+    {"tap", OPTION_FLAG, FIELD(tap),
+     .help =
+         "print the verdict on each expectation in TAP on standard output. All else goes to standard "
+         "error"},
+    {"junit", OPTION_TEXT, FIELD(junit), .value = "FILE",
+     .help = "write the verdict on each expectation to FILE, as JUnit XML"},
     {"json", OPTION_FLAG, FIELD(json),
      .help = "print one JSON object: what was published, simulated and seen live for each bar. All "
              "else goes to standard error"},
@@ -45,8 +51,12 @@ static int check(void *arg, struct sp_error *error)
     const struct experiment_options *options = arg;
     const struct gnuplot_look look = {0};
 
-    if (options->name == NULL && (options->picture != NULL || options->live || options->json))
+    if (options->name == NULL && (options->picture != NULL || options->live || options->json ||
+                                  options->tap || options->junit != NULL))
         return error_set(error, EINVAL, "which experiment? Without a NAME they are listed");
+    if (options->json && options->tap)
+        return error_set(error, EINVAL,
+                         "--json and --tap both print on standard output: choose one");
     return options->picture != NULL ? gnuplot_check(options->picture, &look, error) : 0;
 }
 

@@ -19,6 +19,8 @@ struct experiment_options {
     uint32_t runs;       /* of each group, live */
     bool live;
     bool json;
+    bool tap;
+    const char *junit; /* path; NULL: none */
 };
 
 /* Parse argv (argv[0] is "experiment"); strings point into it. */

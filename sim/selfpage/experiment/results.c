@@ -59,6 +59,29 @@ static const char *first_unmet(const json_t *object)
     return "it did not pass";
 }
 
+/* A case for each expectation: of one play or run, or of many seeds. */
+static void note_verdicts(struct results *results, const char *what, const json_t *object)
+{
+    const json_t *expectation;
+    char suite[400];
+    size_t i;
+
+    snprintf(suite, sizeof suite, "%s %s", results->options->name, what);
+    json_array_foreach(json_object_get(object, "expectations"), i, expectation)
+    {
+        const json_t *unmet = json_object_get(expectation, "unmet");
+        const char *found = json_string_value(json_object_get(expectation, "found"));
+        char why[80];
+
+        if (unmet != NULL)
+            snprintf(why, sizeof why, "not with %lld of the seeds",
+                     (long long)json_integer_value(unmet));
+        verdicts_add(
+            &results->verdicts, suite, json_string_value(json_object_get(expectation, "text")),
+            json_is_true(json_object_get(expectation, "passed")), unmet != NULL ? why : found);
+    }
+}
+
 static void note_plays(struct results *results, const json_t *object)
 {
     const json_t *plays = json_object_get(object, "plays"), *play;
@@ -116,6 +139,7 @@ static int simulate_all(struct results *results, struct sp_error *error)
     if (all == NULL)
         return -EIO;
     note_plays(results, json_array_get(all, 0));
+    note_verdicts(results, "simulated", json_array_get(all, 0));
     if (results->vary.count > 0) {
         json_decref(all);
         all = simulate(results, true, error);
@@ -198,6 +222,8 @@ static int run_group(struct results *results, int64_t combination, json_t *runs,
         fprintf(stderr, "live run %u of %u%s%s\n", i, results->options->runs,
                 combination >= 0 ? " with " : "",
                 combination >= 0 ? results->group[combination].name : "");
+        if (judged)
+            note_verdicts(results, "live", object);
         results->runs += judged;
         results->runs_passed += judged && passed;
         if (judged && !passed)
@@ -285,4 +311,5 @@ void results_fini(struct results *results)
     }
     free(results->group);
     results->group = NULL;
+    verdicts_fini(&results->verdicts);
 }

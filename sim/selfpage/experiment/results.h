@@ -10,6 +10,7 @@
 
 #include "selfpage/experiment/options.h"
 #include "selfpage/scenario/scenario.h"
+#include "selfpage/scenario/verdicts.h"
 
 /* The longest name of a group, with its NUL. */
 #define RESULTS_NAME 200u
@@ -38,6 +39,7 @@ struct results {
     struct vary vary;
     uint64_t plays, passed;     /* with the values that the scenario has */
     uint64_t runs, runs_passed; /* live, the same */
+    struct verdicts verdicts;   /* on each expectation of these plays and runs */
     char why[300];              /* the first play or run that did not pass; "": all did */
     struct results_group *group;
     uint32_t groups;

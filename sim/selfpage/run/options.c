@@ -1,8 +1,10 @@
 /* The command line of `selfpage run`. */
 #include "selfpage/run/options.h"
 
+#include <errno.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "base/option.h"
 #include "os/options.h"
 #include "selfpage/command/live_policy.h"
@@ -58,6 +60,12 @@ static const struct option_row rows[] = {
     {"json", OPTION_FLAG, FIELD(json),
      .help = "print one JSON object on standard output at the end: passed, expectations, tasks, "
              "physmem, swap. All else goes to standard error"},
+    {"tap", OPTION_FLAG, FIELD(tap),
+     .help =
+         "print the verdict on each expectation in TAP (Test Anything Protocol) on standard output. "
+         "All else goes to standard error"},
+    {"junit", OPTION_TEXT, FIELD(junit), .value = "FILE",
+     .help = "write the verdict on each expectation to FILE, as JUnit XML"},
     {"dir", OPTION_TEXT, FIELD(directory), .value = "DIR",
      .help = "keep sockets, swap file and what tasks write in DIR, which is made if it is missing "
              "and is kept at the end (a private directory that is removed at the end)"},
@@ -87,6 +95,16 @@ static const struct option_row rows[] = {
     {"no-table", OPTION_FLAG, FIELD(no_table), .help = "do not show the live table"},
 };
 
+static int check(void *arg, struct sp_error *error)
+{
+    const struct run_options *options = arg;
+
+    if (options->json && options->tap)
+        return error_set(error, EINVAL,
+                         "--json and --tap both print on standard output: choose one");
+    return 0;
+}
+
 static const struct options_syntax syntax = {
     .program = "selfpage run",
     .usage = "SCENARIO [options]",
@@ -102,6 +120,7 @@ static const struct options_syntax syntax = {
     .least = 1,
     .most = 1,
     .operand = scenario_take,
+    .check = check,
 };
 
 enum options_verdict run_options_parse(int argc, char **argv, struct run_options *options,

@@ -19,8 +19,10 @@ struct run_options {
     const char *faults;    /* directory; NULL: no table of faults is kept */
     const char *policy;    /* for all tasks; NULL: as the scenario says */
     bool json;
-    bool table;    /* a table even where there is no terminal */
-    bool no_table; /* none, even where there is one */
+    bool tap;
+    const char *junit; /* path of a file to write; NULL: none */
+    bool table;        /* a table even where there is no terminal */
+    bool no_table;     /* none, even where there is one */
     bool seed_given;
     uint64_t seed;
     bool chaos_given;

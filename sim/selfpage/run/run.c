@@ -22,6 +22,7 @@
 #include "selfpage/run/state.h"
 #include "selfpage/run/timeline.h"
 #include "selfpage/run/verdict.h"
+#include "selfpage/scenario/verdicts.h"
 
 /* Of rows of a series: each tick of the loop. */
 #define SERIES_STEP_NS 1000000u
@@ -34,7 +35,7 @@ static int run_init(struct run *run, const struct run_options *options,
     run->seed = options->seed_given           ? options->seed
                 : scenario->physmem.seed != 0 ? scenario->physmem.seed
                                               : 1;
-    report_init(&run->report, options->json, options->table, options->no_table);
+    report_init(&run->report, options->json || options->tap, options->table, options->no_table);
     for (int i = 0; i < SCENARIO_SERVERS; i++) {
         run->servers[i].run = run;
         run->servers[i].log = (struct launched_log){-1, -1};
@@ -153,6 +154,20 @@ static void run_fini(struct run *run)
     free(run->events);
 }
 
+/* Returns the exit status if they cannot be written, else EXIT_YES. */
+static int write_verdicts(const struct run *run)
+{
+    struct verdicts verdicts = {0};
+    struct sp_error error;
+    int status = EXIT_YES;
+
+    verdicts_add_outcome(&verdicts, run->options->scenario, &run->outcome);
+    if (verdicts_write(&verdicts, run->options->junit, run->options->tap, &error) != 0)
+        status = commands_cannot(&error);
+    verdicts_fini(&verdicts);
+    return status;
+}
+
 static int run_scenario(const struct run_options *options, const struct scenario *scenario)
 {
     struct run run;
@@ -168,6 +183,8 @@ static int run_scenario(const struct run_options *options, const struct scenario
             fprintf(stderr, "selfpage: %s cannot be written\n", options->series);
             status = EXIT_CANNOT;
         }
+        if (write_verdicts(&run) != EXIT_YES)
+            status = EXIT_CANNOT;
         if (options->json && report_json(stdout, &run.outcome) != 0) {
             fprintf(stderr, "selfpage: cannot write the JSON object\n");
             status = EXIT_CANNOT;

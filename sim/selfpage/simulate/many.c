@@ -26,6 +26,8 @@
 struct shared_results {
     _Atomic uint64_t next;            /* the next play to take, from 0 */
     _Atomic uint64_t taken[JOBS_MAX]; /* the play of each process, plus 1; 0: none */
+    _Atomic uint32_t told;            /* a process writes, or has written, texts */
+    char texts[MANY_TEXTS];           /* of the expectations, as in struct many_results */
 };
 
 struct many {
@@ -53,6 +55,37 @@ static const char *first_failure(const struct outcome *outcome, char *text, size
     return "";
 }
 
+/* The first play to end says what is expected; it is the same for all. Those that have no room are told as one. */
+static void tell_texts(struct shared_results *shared, const struct outcome *outcome)
+{
+    static const char others[] = "further expectations";
+    size_t at = 0;
+
+    if (atomic_exchange(&shared->told, 1) != 0)
+        return;
+    for (size_t i = 0; i < outcome->expectation_count && i < MANY_EXPECTATIONS; i++) {
+        const char *text = outcome->expectations[i].text;
+        size_t length = strlen(text) + 1;
+
+        if (i == MANY_EXPECTATIONS - 1 || at + length + sizeof others + 1 > MANY_TEXTS) {
+            memcpy(shared->texts + at, others, sizeof others);
+            return;
+        }
+        memcpy(shared->texts + at, text, length);
+        at += length;
+    }
+}
+
+static void note_unmet(struct many_result *result, const struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->expectation_count; i++) {
+        size_t bit = i < MANY_EXPECTATIONS ? i : MANY_EXPECTATIONS - 1;
+
+        if (!outcome->expectations[i].passed)
+            result->unmet[bit / 64] |= UINT64_C(1) << (bit % 64);
+    }
+}
+
 static void play_one(struct many *many, uint64_t index)
 {
     struct many_result *result = many_report_result(&many->results, index);
@@ -68,6 +101,8 @@ static void play_one(struct many *many, uint64_t index)
         snprintf(result->why, sizeof result->why, "%s", error.text);
         result->state = MANY_CANNOT;
     } else {
+        tell_texts(many->shared, &outcome);
+        note_unmet(result, &outcome);
         result->hash = outcome.hash;
         result->events = outcome.events_played;
         result->virtual_ns = outcome.virtual_ns;
@@ -159,11 +194,13 @@ static int share(struct many *many, struct sp_error *error)
         return error_set(error, errno, "no memory for results: %s", strerror(errno));
     many->shared = (struct shared_results *)(void *)memory;
     many->results = (struct many_results){.scenario = many->cast->scenario,
-                                          .first_seed = many->options->first_seed,
                                           .varied = many->play->varied,
                                           .count = count,
                                           .size = size,
+                                          .texts = many->shared->texts,
                                           .results = memory + sizeof(struct shared_results)};
+    for (uint64_t i = 0; i < count; i++)
+        many_report_result(&many->results, i)->seed = many->options->first_seed + i;
     return 0;
 }
 
@@ -191,8 +228,10 @@ static int play_all(struct many *many, struct sp_error *error)
 }
 
 int many_run(const struct simulate_options *options, struct cast *cast,
-             const struct simulation_options *play, uint64_t *failedp)
+             const struct simulation_options *play, struct verdicts *verdicts, uint64_t *failedp)
 {
+    const struct many_look look = {
+        .json = options->json, .rows = options->rows, .aside = options->tap};
     struct many many = {.options = options, .cast = cast, .play = play};
     struct sp_error error;
     int status;
@@ -200,7 +239,10 @@ int many_run(const struct simulate_options *options, struct cast *cast,
     if (play_all(&many, &error) != 0)
         status = commands_cannot(&error);
     else
-        status = many_report_show(&many.results, options->json, failedp);
+        status = many_report_show(&many.results, &look, failedp);
+    if (status != EXIT_CANNOT || many.mapped > 0)
+        many_report_judge(&many.results, play->varied != NULL ? play->varied : options->scenario,
+                          verdicts);
     if (many.mapped > 0)
         munmap(many.shared, many.mapped);
     return status;

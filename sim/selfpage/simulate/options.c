@@ -88,6 +88,15 @@ static int step_take(void *options, const char *name, const char *text, struct s
     return error_set(error, EINVAL, "--%s: \"%.40s\" is not a time, as in 10ms", name, text);
 }
 
+static int merge_take(void *options, const char *name, const char *text, struct sp_error *error)
+{
+    struct strings *merged = &((struct simulate_options *)options)->merged;
+
+    (void)name;
+    strings_add(merged, text);
+    return merged->failed ? error_set(error, ENOMEM, "out of memory") : 0;
+}
+
 static int scenario_take(void *options, char **word, struct sp_error *error)
 {
     (void)error;
@@ -120,6 +129,25 @@ static const struct option_row rows[] = {
      .help =
          "print one JSON object on standard output at the end, as selfpage run does, with seed, "
          "hash and virtual_seconds besides. All else goes to standard error"},
+    {"rows", OPTION_FLAG, FIELD(rows),
+     .help = "with --json and --seeds: all counters of each play, in the order of the columns"},
+    {"tap", OPTION_FLAG, FIELD(tap),
+     .help =
+         "print the verdict on each expectation in TAP (Test Anything Protocol) on standard output. "
+         "All else goes to standard error"},
+    {"junit", OPTION_TEXT, FIELD(junit), .value = "FILE",
+     .help =
+         "write the verdict on each expectation to FILE, as JUnit XML: a suite for each combination "
+         "of what varies, a case for each expectation; of many seeds a case says with which one it "
+         "failed"},
+    {"list-jobs", OPTION_FLAG, FIELD(list_jobs),
+     .help =
+         "print independent commands, one a line, that together play the same: for GNU parallel, or "
+         "an array of Slurm. With --seeds each has up to 100 of them. --merge merges what they print"},
+    {"merge", OPTION_CALL, .take = merge_take, .value = "FILE",
+     .help =
+         "play nothing: show what jobs of this scenario have printed, one behind the other in FILE "
+         "(- is standard input); may be given often. With the same --define, and options for output"},
     {"policy", OPTION_CALL, .take = policy_take, .value = "POLICY",
      .help = "eviction policy of all tasks, whatever the scenario says"},
     {"define", OPTION_CALL, .take = define_take, .value = "NAME=VALUE",
@@ -179,6 +207,18 @@ static int check(void *arg, struct sp_error *error)
         return error_set(error, EINVAL, "--series is of one play");
     if (options->minimise && options->save == NULL)
         return error_set(error, EINVAL, "--minimise goes with --save FILE");
+    if (options->json && options->tap)
+        return error_set(error, EINVAL,
+                         "--json and --tap both print on standard output: choose one");
+    if (options->list_jobs && (options->merged.count > 0 || options->save != NULL ||
+                               options->series != NULL || options->junit != NULL || options->tap))
+        return error_set(
+            error, EINVAL,
+            "--list-jobs prints commands, and nothing else: --merge, --save, --series, "
+            "--junit and --tap are for what plays or merges");
+    if (options->merged.count > 0 && (options->seed_given || options->vary.count > 0))
+        return error_set(error, EINVAL,
+                         "--merge plays nothing: --seed, --seeds and --vary are those of the jobs");
     return 0;
 }
 
@@ -212,4 +252,5 @@ enum options_verdict simulate_options_parse(int argc, char **argv, struct simula
 void simulate_options_fini(struct simulate_options *options)
 {
     strings_fini(&options->definitions);
+    strings_fini(&options->merged);
 }

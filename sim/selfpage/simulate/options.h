@@ -16,6 +16,11 @@ struct simulate_options {
     const char *policy;   /* for all tasks; NULL: as the scenario says */
     const char *costs;    /* path; NULL: the defaults */
     bool json;
+    bool rows; /* with the JSON object of many seeds: all counters of each */
+    bool tap;
+    const char *junit; /* path; NULL: none */
+    bool list_jobs;
+    struct strings merged; /* paths of what jobs printed; none: play */
     bool check_determinism;
     bool minimise, locate;
     bool shuffle_ties;

@@ -10,6 +10,8 @@
 #include "selfpage/scenario/save.h"
 #include "selfpage/simulate/costs_file.h"
 #include "selfpage/simulate/faults.h"
+#include "selfpage/simulate/gather.h"
+#include "selfpage/simulate/jobs.h"
 #include "selfpage/simulate/locate.h"
 #include "selfpage/simulate/many.h"
 #include "selfpage/simulate/minimise.h"
@@ -42,7 +44,7 @@ static int show(const struct simulate_options *options, const struct outcome *ou
     struct report report;
     int status = outcome_passed(outcome) ? EXIT_YES : EXIT_NO;
 
-    report_init(&report, options->json, false, true);
+    report_init(&report, options->json || options->tap, false, true);
     report_summary(&report, outcome, (double)outcome->virtual_ns / 1e9);
     if (outcome->varied != NULL)
         fprintf(report.out, "%s: ", outcome->varied);
@@ -56,13 +58,17 @@ static int show(const struct simulate_options *options, const struct outcome *ou
 }
 
 static int play_once(const struct simulate_options *options, struct cast *cast,
-                     const struct simulation_options *play)
+                     const struct simulation_options *play, struct verdicts *verdicts)
 {
     struct outcome outcome;
     struct sp_error error;
     int result = options->check_determinism ? twice_run(cast, play, &outcome, &error)
                                             : simulation_run(cast, play, &outcome, &error);
     int status = result != 0 ? commands_cannot(&error) : show(options, &outcome);
+
+    if (result == 0)
+        verdicts_add_outcome(verdicts, play->varied != NULL ? play->varied : options->scenario,
+                             &outcome);
 
     if (play->series != NULL && series_close(play->series) != 0) {
         fprintf(stderr, "selfpage: %s cannot be written\n", options->series);
@@ -113,7 +119,7 @@ static void take_faults(const struct simulate_options *options, struct scenario 
 }
 
 static int simulate(const struct simulate_options *options, struct scenario *scenario,
-                    uint64_t combination)
+                    uint64_t combination, struct verdicts *verdicts)
 {
     char varied[400];
     struct series series = {.file = NULL};
@@ -143,10 +149,10 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
         if (!options->seed_given)
             settled.first_seed = settled.last_seed = play.seed;
         /* A play that may fail, in a process that may die of it. */
-        status =
-            options->last_seed > options->first_seed || options->save != NULL || options->locate
-                ? many_run(&settled, &cast, &play, &failed)
-                : play_once(options, &cast, &play);
+        status = options->last_seed > options->first_seed || options->save != NULL ||
+                         options->locate || options->rows
+                     ? many_run(&settled, &cast, &play, verdicts, &failed)
+                     : play_once(options, &cast, &play, verdicts);
     }
     cast_fini(&cast);
     if (options->locate && status == EXIT_NO && cast_done)
@@ -158,7 +164,8 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
 }
 
 /* One combination of what varies. */
-static int simulate_combination(struct simulate_options *options, uint64_t combination)
+static int simulate_combination(struct simulate_options *options, uint64_t combination,
+                                struct verdicts *verdicts)
 {
     struct yaml_index positions = {0};
     struct scenario *scenario = NULL;
@@ -170,13 +177,13 @@ static int simulate_combination(struct simulate_options *options, uint64_t combi
         vary_apply(&options->vary, combination, scenario, &error) != 0)
         status = commands_cannot(&error);
     else
-        status = simulate(options, scenario, combination);
+        status = simulate(options, scenario, combination, verdicts);
     scenario_free(&scenario);
     yaml_index_fini(&positions);
     return status;
 }
 
-static int simulate_all(struct simulate_options *options)
+static int simulate_all(struct simulate_options *options, struct verdicts *verdicts)
 {
     uint64_t combinations = vary_combinations(&options->vary);
     const struct strings given = options->definitions;
@@ -190,7 +197,7 @@ static int simulate_all(struct simulate_options *options)
             strings_add(&definitions, given.items[d]);
         if (vary_define(&options->vary, i, &definitions) == 0) {
             options->definitions = definitions;
-            status = simulate_combination(options, i);
+            status = simulate_combination(options, i, verdicts);
             options->definitions = given;
         }
         strings_fini(&definitions);
@@ -202,6 +209,7 @@ static int simulate_all(struct simulate_options *options)
 int simulate_command(int argc, char **argv)
 {
     struct simulate_options options;
+    struct verdicts verdicts = {0};
     struct sp_error error;
     int status = EXIT_YES;
 
@@ -212,9 +220,14 @@ int simulate_command(int argc, char **argv)
         status = commands_cannot(&error);
         break;
     case OPTIONS_RUN:
-        status = simulate_all(&options);
+        status = options.list_jobs          ? jobs_list(stdout, &options)
+                 : options.merged.count > 0 ? gather_results(&options, &verdicts)
+                                            : simulate_all(&options, &verdicts);
+        if (verdicts_write(&verdicts, options.junit, options.tap, &error) != 0)
+            status = commands_cannot(&error);
         break;
     }
+    verdicts_fini(&verdicts);
     simulate_options_fini(&options);
     return status;
 }

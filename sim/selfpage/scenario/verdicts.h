@@ -1,0 +1,39 @@
+/* Verdicts for programs that show the results of tests: JUnit XML and TAP. One case for each expectation. */
+#ifndef SELFPAGE_SCENARIO_VERDICTS_H
+#define SELFPAGE_SCENARIO_VERDICTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <selfpage/error.h>
+
+#include "selfpage/scenario/outcome.h"
+
+/* One case. */
+struct verdict {
+    char *suite, *text;
+    char *why; /* NULL: it passed */
+};
+
+struct verdicts {
+    struct verdict *verdict;
+    size_t count;
+    bool failed; /* there was no memory */
+};
+
+/* Add a case; `why` says why it did not pass, NULL: it passed. Texts are copied. */
+void verdicts_add(struct verdicts *verdicts, const char *suite, const char *text, bool passed,
+                  const char *why);
+
+/* Add a case for each expectation of an outcome. */
+void verdicts_add_outcome(struct verdicts *verdicts, const char *suite,
+                          const struct outcome *outcome);
+
+/* Write them: `junit` is the path of an XML file (NULL: none); `tap`: lines on standard output. Returns 0 or a
+ * negative errno, with an error. */
+int verdicts_write(const struct verdicts *verdicts, const char *junit, bool tap,
+                   struct sp_error *error);
+
+void verdicts_fini(struct verdicts *verdicts);
+
+#endif
