@@ -21,7 +21,12 @@
 /* Pauses are added up until they are long enough for the kernel to keep. */
 #define SLEEP_LEAST_NS 1000000u
 
+/* Round trips to physmem whose time is taken: the median says what one costs. */
+#define ROUND_TRIPS 101
+
 struct load {
+    struct sp_task *task;
+    FILE *times; /* NULL: none are wanted */
     const struct workload *workload;
     uint64_t *memory;  /* managed */
     uint32_t *version; /* by page: how often it was written */
@@ -112,6 +117,85 @@ static void rest(struct load *load, uint64_t ns)
     nanosleep(&time, NULL);
 }
 
+/* ---- Times ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void time_round_trips(const struct load *load)
+{
+    uint64_t taken[ROUND_TRIPS];
+
+    for (unsigned i = 0; i < ROUND_TRIPS; i++) {
+        struct sp_availability availability;
+        struct sp_error error;
+        uint64_t before = now_ns();
+
+        if (sp_get_availability(load->task, &availability, &error) != 0)
+            errx(EXIT_CANNOT, "%s", error.text);
+        taken[i] = now_ns() - before;
+    }
+    qsort(taken, ROUND_TRIPS, sizeof(*taken), by_value);
+    fprintf(load->times, "round_trip %llu\n", (unsigned long long)taken[ROUND_TRIPS / 2]);
+}
+
+/* What had been counted when a phase began. */
+struct mark {
+    uint64_t ns, references;
+    struct sp_stats stats;
+};
+
+static struct mark mark_now(const struct load *load)
+{
+    struct mark mark = {.references = load->references};
+
+    sp_get_stats(load->task, &mark.stats);
+    mark.ns = now_ns();
+    return mark;
+}
+
+/* A phase has ended. */
+static void write_phase(const struct load *load, uint32_t round, uint32_t phase,
+                        const struct mark *from)
+{
+    struct mark to = mark_now(load);
+
+#define PASSED(counter) (unsigned long long)(to.stats.counter - from->stats.counter)
+    fprintf(
+        load->times,
+        "round %u phase %u ns %llu references %llu faults %llu soft_faults %llu swapped_out %llu "
+        "swapped_in %llu\n",
+        round, phase, (unsigned long long)(to.ns - from->ns),
+        (unsigned long long)(to.references - from->references), PASSED(faults), PASSED(soft_faults),
+        PASSED(swapped_out), PASSED(swapped_in));
+#undef PASSED
+}
+
+/* Make all references. */
+static void walk_all(struct load *load, struct workload_walk *walk)
+{
+    uint32_t round = 0, phase = 0;
+    struct walk_step step;
+    struct mark mark = mark_now(load);
+
+    while (walk_next(walk, &step)) {
+        if (step.page != UINT32_MAX)
+            refer(load, &step);
+        if (step.pause_ns > 0)
+            rest(load, step.pause_ns);
+        if (load->times == NULL || (walk->phase == phase && walk->round == round))
+            continue;
+        write_phase(load, round, phase, &mark);
+        round = walk->round;
+        phase = walk->phase;
+        mark = mark_now(load);
+    }
+}
+
 static void usage(void)
 {
     puts(
@@ -123,6 +207,7 @@ static void usage(void)
         "`selfpage run --help` lists the keys; in a scenario they stand under workload:.\n"
         "\n"
         "  --seed N    of the random choices (that of SELFPAGE_SEED, or 1)\n"
+        "  --times FILE  write how long each phase took, and what was counted meanwhile\n"
         "  -h, --help\n"
         "\n"
         "Contract, policy and servers come from SELFPAGE_* in the environment.\n"
@@ -139,6 +224,7 @@ static uint64_t default_seed(void)
 int main(int argc, char **argv)
 {
     static const struct option known[] = {{"seed", required_argument, NULL, 's'},
+                                          {"times", required_argument, NULL, 't'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     static struct workload workload;
@@ -147,9 +233,7 @@ int main(int argc, char **argv)
     uint64_t seed = default_seed();
     struct walk_tables tables;
     struct workload_walk walk;
-    struct walk_step step;
     struct sp_error error;
-    struct sp_task *task;
     void *base;
     int choice;
 
@@ -157,6 +241,11 @@ int main(int argc, char **argv)
         switch (choice) {
         case 's':
             seed = option_count("seed", optarg, 0, UINT64_MAX);
+            break;
+        case 't':
+            load.times = fopen(optarg, "we");
+            if (load.times == NULL)
+                err(EXIT_CANNOT, "%s", optarg);
             break;
         case 'h':
             usage();
@@ -173,8 +262,8 @@ int main(int argc, char **argv)
     if (load.version == NULL || walk_tables_init(&tables, &workload, &heap_allocator) != 0)
         err(EXIT_CANNOT, "no memory");
     attach.max_pages = workload.pages + 1;
-    task = task_attach(&attach);
-    if (sp_region_create(task,
+    load.task = task_attach(&attach);
+    if (sp_region_create(load.task,
                          &(struct sp_region_options){
                              .pages = workload.pages,
                              .kind = workload.kind,
@@ -184,12 +273,11 @@ int main(int argc, char **argv)
         errx(EXIT_CANNOT, "%s", error.text);
     load.memory = base;
     walk_init(&walk, &tables, seed);
-    while (walk_next(&walk, &step)) {
-        if (step.page != UINT32_MAX)
-            refer(&load, &step);
-        if (step.pause_ns > 0)
-            rest(&load, step.pause_ns);
-    }
+    if (load.times != NULL)
+        time_round_trips(&load);
+    walk_all(&load, &walk);
+    if (load.times != NULL && fclose(load.times) != 0)
+        err(EXIT_CANNOT, "--times");
     walk_tables_fini(&tables);
     free(load.version);
     return 0;

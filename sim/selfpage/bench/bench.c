@@ -244,12 +244,13 @@ static int contracts(int argc, char **argv)
 static const struct subcommand commands[] = {
     {"contracts", contracts, "measure how fast physmem negotiates, and how fairly it shares"},
     {"attacks", bench_attacks, "measure what a task gains by cheating, by arbitration policy"},
+    {"costs", bench_costs, "measure what things cost here, for selfpage simulate --costs"},
     {"hostile", hostile_command, "attack live servers, and see what a bystander feels of it"},
 };
 
 int bench_command(int argc, char **argv)
 {
     return commands_run("selfpage bench",
-                        "Measure contracts, or play attacks on them and on live servers.", commands,
+                        "Measure contracts and costs, or play attacks on contracts and on live servers.", commands,
                         sizeof(commands) / sizeof(commands[0]), NULL, argc - 1, argv + 1);
 }

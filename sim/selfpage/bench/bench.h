@@ -188,6 +188,7 @@ int bench_command(int argc, char **argv);
 
 /* `selfpage bench attacks ...`; argv[0] is "attacks". Returns the exit status. */
 int bench_attacks(int argc, char **argv);
+int bench_costs(int argc, char **argv);
 
 /* ---- bench_report.c, bench_json.c, bench_picture.c ---- */
 

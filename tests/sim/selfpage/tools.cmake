@@ -45,5 +45,6 @@ if(NOT SELFPAGE_SANITIZE AND NOT SELFPAGE_TEST_WRAPPER) # once is enough
     selfpage_tool_test(readme ${PROJECT_SOURCE_DIR}/README.md ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
         ${PROJECT_SOURCE_DIR}/include ${tool_flags})
 endif()
+selfpage_tool_test(bench/costs $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(simulate/verdicts $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(simulate/simulate $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml)

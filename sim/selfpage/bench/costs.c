@@ -1,0 +1,380 @@
+/* `selfpage bench costs`: what references, faults, round trips and the swap device cost on this machine, as a file
+ * that `selfpage simulate --costs` reads.
+ *
+ * selfpage-load plays workloads in which one thing happens often, and says how long each phase took:
+ *
+ *   soft       pages are touched for the first time, then again while the policy watches them, then often
+ *   hard       each reference needs the frame of another page
+ *   made       the same, and a callback makes the page
+ *   ordered    pages of a region that does not fit are written, and read back, in their order
+ *   scattered  the same, in no order
+ *
+ * Each is run several times, and the shortest time of a phase counts: others can only make it longer. Costs are what
+ * is left of a phase when what is known already is taken off. A read of n pages takes a round trip, read_start and n
+ * times read_page; pages in order come many at once, others one by one, which gives two equations. Of a write, whose
+ * pages always come in batches, there is one: it begins as a read does. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/exits.h"
+#include "launch/strings.h"
+#include "os/new_file.h"
+#include "os/options.h"
+#include "selfpage/bench/bench.h"
+#include "selfpage/command/commands.h"
+#include "selfpage/command/self.h"
+
+#define PHASES 3u
+
+struct costs_options {
+    const char *output; /* NULL: standard output */
+    const char *device; /* NULL: a file of the run */
+    uint32_t runs;
+};
+
+/* ---- The workloads ---- */
+
+enum play { SOFT, HARD, MADE, ORDERED, SCATTERED, PLAYS };
+
+static const struct {
+    const char *name, *policy, *workload;
+    uint32_t guaranteed;
+    uint32_t phases;
+} plays[PLAYS] = {
+    [SOFT] = {"soft", "clock",
+              "pages=4000,kind=discardable;scan=1,writes=1;scan=1,writes=1;zipf=0.8,writes=0.5,"
+              "references=1000000",
+              4100, 3},
+    [HARD] = {"hard", "fifo", "pages=2000,kind=discardable;scan=1;scan=1,references=16000", 500, 2},
+    [MADE] = {"made", "fifo", "pages=2000,kind=remanufacturable;scan=1;scan=1,references=16000",
+              500, 2},
+    [ORDERED] = {"ordered", "fifo", "pages=2000;scan=1,writes=1;scan=1,references=4000", 300, 2},
+    [SCATTERED] = {"scattered", "fifo",
+                   "pages=2000;scan=1,writes=1;zipf=0,references=400;zipf=0,references=3000", 300,
+                   3},
+};
+
+/* What a phase took and counted. */
+struct phase {
+    double ns, references, faults, soft_faults, swapped_out, swapped_in;
+};
+
+struct measured {
+    struct phase phase[PHASES];
+    double round_trip;
+    double pages_a_read, pages_a_write; /* of swap's device */
+};
+
+/* ---- Running them ---- */
+
+static int write_scenario(const char *path, const char *times, enum play play,
+                          const struct costs_options *options, struct sp_error *error)
+{
+    FILE *out = fopen(path, "we");
+
+    if (out == NULL)
+        return error_set(error, errno, "%.160s: %s", path, strerror(errno));
+    fprintf(out, "physmem: { frames: 4400 }\nswap: { slots: 4096");
+    if (options->device != NULL)
+        fputs(", device: \"${DEVICE}\"", out);
+    fprintf(out,
+            " }\ntimeout: 2m\ntasks:\n- name: %s\n  program: load\n  policy: %s\n"
+            "  contract: guaranteed=%u\n  arguments: [ --times, \"%s\", \"%s\" ]\n",
+            plays[play].name, plays[play].policy, plays[play].guaranteed, times,
+            plays[play].workload);
+    return fclose(out) == 0 ? 0 : error_set(error, EIO, "%.160s cannot be written", path);
+}
+
+static int read_times(const char *path, struct measured *measured, struct sp_error *error)
+{
+    FILE *in = fopen(path, "re");
+    unsigned phase = 0;
+    char line[400];
+
+    if (in == NULL)
+        return error_set(error, errno, "%.160s: %s", path, strerror(errno));
+    while (fgets(line, sizeof line, in) != NULL) {
+        struct phase *at = &measured->phase[phase < PHASES ? phase : 0];
+
+        if (sscanf(line, "round_trip %lf", &measured->round_trip) == 1)
+            continue;
+        if (phase < PHASES &&
+            sscanf(line,
+                   "round %*u phase %*u ns %lf references %lf faults %lf soft_faults %lf "
+                   "swapped_out %lf swapped_in %lf",
+                   &at->ns, &at->references, &at->faults, &at->soft_faults, &at->swapped_out,
+                   &at->swapped_in) == 6)
+            phase++;
+    }
+    fclose(in);
+    return phase > 0 && measured->round_trip > 0
+               ? 0
+               : error_set(error, EPROTO, "%.160s: selfpage-load wrote no times", path);
+}
+
+static double share(const json_t *swap, const char *pages, const char *transfers)
+{
+    double count = json_number_value(json_object_get(swap, transfers));
+
+    return count > 0 ? json_number_value(json_object_get(swap, pages)) / count : 0;
+}
+
+static int play_once(const char *directory, enum play play, const struct costs_options *options,
+                     struct measured *measured, struct sp_error *error)
+{
+    char scenario[200], times[200], device[4100];
+    char *argv[] = {"selfpage", "run", scenario, "--json", "--no-table", NULL, NULL};
+    json_t *run, *swap;
+    int result;
+
+    snprintf(scenario, sizeof scenario, "%s/costs.yaml", directory);
+    snprintf(times, sizeof times, "%s/times", directory);
+    snprintf(device, sizeof device, "--define=DEVICE=%s",
+             options->device != NULL ? options->device : "");
+    if (options->device != NULL)
+        argv[5] = device;
+    result = write_scenario(scenario, times, play, options, error);
+    if (result != 0)
+        return result;
+    run = self_json(argv, error);
+    if (run == NULL)
+        return -EIO;
+    swap = json_object_get(run, "swap");
+    measured->pages_a_read = share(swap, "loads", "reads");
+    measured->pages_a_write = share(swap, "stores", "writes");
+    if (!json_is_true(json_object_get(run, "passed")))
+        result = error_set(error, EIO, "the workload \"%s\" failed: try %.160s", plays[play].name,
+                           scenario);
+    json_decref(run);
+    return result == 0 ? read_times(times, measured, error) : result;
+}
+
+/* Of two measurements the shorter times, phase by phase. */
+static void keep_least(struct measured *least, const struct measured *next)
+{
+    for (unsigned i = 0; i < PHASES; i++)
+        if (least->phase[i].ns == 0 || next->phase[i].ns < least->phase[i].ns)
+            least->phase[i] = next->phase[i];
+    if (least->round_trip == 0 || next->round_trip < least->round_trip)
+        least->round_trip = next->round_trip;
+    least->pages_a_read = next->pages_a_read;
+    least->pages_a_write = next->pages_a_write;
+}
+
+static int measure(const struct costs_options *options, struct measured *least,
+                   struct sp_error *error)
+{
+    char directory[] = "/tmp/selfpage-costs-XXXXXX", path[200];
+    int result = 0;
+
+    if (mkdtemp(directory) == NULL)
+        return error_set(error, errno, "%s: %s", directory, strerror(errno));
+    for (unsigned play = 0; play < PLAYS && result == 0; play++)
+        for (uint32_t i = 0; i < options->runs && result == 0; i++) {
+            struct measured next = {.round_trip = 0};
+
+            result = play_once(directory, (enum play)play, options, &next, error);
+            if (result == 0)
+                keep_least(&least[play], &next);
+        }
+    snprintf(path, sizeof path, "%s/costs.yaml", directory);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/times", directory);
+    unlink(path);
+    rmdir(directory);
+    return result;
+}
+
+/* ---- Costs ---- */
+
+struct found {
+    double reference, fault, frame, round_trip, refill;
+    double write_start, write_page, read_start, read_page;
+};
+
+static double at_least(double value, double least)
+{
+    return value > least ? value : least;
+}
+
+/* What a page takes of a phase that reads pages back, without its faults. */
+static double page_of(const struct phase *phase, const struct found *found)
+{
+    double known = phase->references * found->reference + phase->soft_faults * found->fault +
+                   phase->faults * (found->fault + found->frame);
+
+    return phase->swapped_in > 0 ? at_least(phase->ns - known, 0) / phase->swapped_in : 0;
+}
+
+static void find_reads(const struct measured *least, struct found *found)
+{
+    double many = at_least(least[ORDERED].pages_a_read, 1);
+    double few = at_least(least[SCATTERED].pages_a_read, 1);
+    double ordered = page_of(&least[ORDERED].phase[1], found);
+    double scattered = page_of(&least[SCATTERED].phase[2], found);
+    double begin = many > few ? (scattered - ordered) / (1 / few - 1 / many) : scattered * few;
+
+    found->read_start = at_least(begin - found->round_trip, 0);
+    found->read_page = at_least(ordered - begin / many, 100);
+}
+
+static void find_writes(const struct measured *least, struct found *found)
+{
+    const struct phase *phase = &least[ORDERED].phase[0];
+    double pages = at_least(least[ORDERED].pages_a_write, 1);
+    double known =
+        phase->references * found->reference + phase->faults * (found->fault + found->frame);
+    double batch =
+        phase->swapped_out > 0 ? at_least(phase->ns - known, 0) / phase->swapped_out * pages : 0;
+
+    found->write_start = at_least(fmin(found->read_start, batch - found->round_trip), 0);
+    found->write_page = at_least((batch - found->round_trip - found->write_start) / pages, 100);
+}
+
+static struct found find(const struct measured *least)
+{
+    const struct phase *soft = least[SOFT].phase;
+    const struct phase *hard = &least[HARD].phase[1], *made = &least[MADE].phase[1];
+    struct found found = {.round_trip = INFINITY};
+
+    for (unsigned i = 0; i < PLAYS; i++)
+        found.round_trip = fmin(found.round_trip, least[i].round_trip);
+    found.reference = soft[2].ns / at_least(soft[2].references, 1);
+    found.fault = at_least(soft[1].ns - soft[1].references * found.reference, 0) /
+                  at_least(soft[1].soft_faults, 1);
+    found.frame = at_least(hard->ns / at_least(hard->faults, 1) - found.reference - found.fault, 0);
+    found.refill = at_least(
+        made->ns / at_least(made->faults, 1) - found.reference - found.fault - found.frame, 0);
+    find_reads(least, &found);
+    find_writes(least, &found);
+    return found;
+}
+
+/* ---- The file ---- */
+
+static void write_costs(FILE *out, const struct costs_options *options, const struct found *found)
+{
+    struct utsname name;
+
+    if (uname(&name) != 0)
+        return;
+    fprintf(out,
+            "# What things take on a machine with %s %s (%s), for selfpage simulate --costs\n"
+            "# The swap device is %s. Measured by selfpage bench costs.\n",
+            name.sysname, name.release, name.machine,
+            options->device != NULL ? options->device : "a file");
+#define LINE(cost, meaning)                                                                        \
+    fprintf(out, "%-11s: %lluns # %s\n", #cost, (unsigned long long)llround(found->cost), meaning);
+    LINE(reference, "a reference to a page that is mapped")
+    LINE(fault, "a page fault")
+    LINE(frame, "what a fault takes beyond that, if the page needs a frame")
+    LINE(round_trip, "a request and its reply")
+    LINE(refill, "a call of a refill callback")
+    LINE(write_start, "a write to the swap device")
+    LINE(write_page, "each page of it")
+    LINE(read_start, "a read from the swap device")
+    LINE(read_page, "each page of it")
+#undef LINE
+    fputs(
+        "depth      : 4 # reads and writes that the device does at once: the threads of selfpage-swap\n",
+        out);
+}
+
+static int write_file(const struct costs_options *options, const struct found *found,
+                      struct sp_error *error)
+{
+    struct new_file file;
+    int result, copy;
+    bool failed;
+    FILE *out;
+
+    if (options->output == NULL) {
+        write_costs(stdout, options, found);
+        return 0;
+    }
+    result = new_file_open(&file, options->output, error);
+    if (result != 0)
+        return result;
+    copy = dup(file.fd);
+    out = copy >= 0 ? fdopen(copy, "w") : NULL;
+    if (out != NULL)
+        write_costs(out, options, found);
+    failed = out == NULL || ferror(out) != 0;
+    if (out != NULL)
+        failed = fclose(out) != 0 || failed;
+    result = failed ? error_set(error, EIO, "%.160s cannot be written", options->output)
+                    : new_file_finish(&file, error);
+    new_file_fini(&file);
+    return result;
+}
+
+/* ---- The command line ---- */
+
+#define FIELD(name) offsetof(struct costs_options, name)
+
+static const struct option_row rows[] = {
+    {"output", OPTION_TEXT, FIELD(output), .letter = 'o', .value = "FILE",
+     .help = "where the costs are written (standard output)"},
+    {"device", OPTION_TEXT, FIELD(device), .value = "DEVICE",
+     .help =
+         "the swap device, as selfpage-swap --device (a file in the private directory of a run)"},
+    {"runs", OPTION_U32, FIELD(runs), 1, 1000, .value = "N",
+     .help = "runs of each workload, of which the shortest counts (5)"},
+};
+
+static int device_check(void *arg, struct sp_error *error)
+{
+    const struct costs_options *options = arg;
+
+    if (options->device != NULL && strpbrk(options->device, "\"'\\\n ") != NULL)
+        return error_set(error, EINVAL,
+                         "--device: a device with blanks or quotes cannot be measured");
+    return 0;
+}
+
+static const struct options_syntax syntax = {
+    .program = "selfpage bench costs",
+    .usage = "[options]",
+    .about =
+        "Measure what references, faults, round trips and the swap device cost on this machine, and write it\n"
+        "as selfpage simulate --costs reads it. It takes a few seconds; what else the machine does makes costs\n"
+        "look higher than they are.\n",
+    .exit_statuses = "0 measured; 2 it could not be measured, and a message says why.",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .check = device_check,
+};
+
+static int run(const struct costs_options *options)
+{
+    struct measured least[PLAYS] = {{.round_trip = 0}};
+    struct found found;
+    struct sp_error error;
+
+    if (measure(options, least, &error) != 0)
+        return commands_cannot(&error);
+    found = find(least);
+    return write_file(options, &found, &error) == 0 ? EXIT_YES : commands_cannot(&error);
+}
+
+int bench_costs(int argc, char **argv)
+{
+    struct costs_options options = {.runs = 5};
+    struct sp_error error;
+
+    switch (options_parse(argc, argv, &syntax, &options, &error)) {
+    case OPTIONS_EXIT:
+        return EXIT_YES;
+    case OPTIONS_BAD:
+        return commands_cannot(&error);
+    case OPTIONS_RUN:
+        break;
+    }
+    return run(&options);
+}
