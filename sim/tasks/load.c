@@ -40,12 +40,17 @@ static uint64_t stamp(uint32_t page, uint32_t version)
     return ((uint64_t)page + 1) << 32 | version;
 }
 
-static uint64_t now_ns(void)
+static uint64_t time_ns(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+    return time_ns(CLOCK_MONOTONIC);
 }
 
 /* Runs in the fault handler: it computes as long as the workload says that making a page takes. */
@@ -145,7 +150,7 @@ static void time_round_trips(const struct load *load)
 
 /* What had been counted when a phase began. */
 struct mark {
-    uint64_t ns, references;
+    uint64_t ns, cpu_ns, references; /* cpu_ns: of this thread */
     struct sp_stats stats;
 };
 
@@ -154,6 +159,7 @@ static struct mark mark_now(const struct load *load)
     struct mark mark = {.references = load->references};
 
     sp_get_stats(load->task, &mark.stats);
+    mark.cpu_ns = time_ns(CLOCK_THREAD_CPUTIME_ID);
     mark.ns = now_ns();
     return mark;
 }
@@ -165,13 +171,13 @@ static void write_phase(const struct load *load, uint32_t round, uint32_t phase,
     struct mark to = mark_now(load);
 
 #define PASSED(counter) (unsigned long long)(to.stats.counter - from->stats.counter)
-    fprintf(
-        load->times,
-        "round %u phase %u ns %llu references %llu faults %llu soft_faults %llu swapped_out %llu "
-        "swapped_in %llu\n",
-        round, phase, (unsigned long long)(to.ns - from->ns),
-        (unsigned long long)(to.references - from->references), PASSED(faults), PASSED(soft_faults),
-        PASSED(swapped_out), PASSED(swapped_in));
+    fprintf(load->times,
+            "round %u phase %u ns %llu cpu_ns %llu references %llu faults %llu soft_faults %llu "
+            "swapped_out %llu swapped_in %llu\n",
+            round, phase, (unsigned long long)(to.ns - from->ns),
+            (unsigned long long)(to.cpu_ns - from->cpu_ns),
+            (unsigned long long)(to.references - from->references), PASSED(faults),
+            PASSED(soft_faults), PASSED(swapped_out), PASSED(swapped_in));
 #undef PASSED
 }
 

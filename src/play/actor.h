@@ -73,7 +73,7 @@ struct actor {
     uint32_t life;                     /* the first is 1 */
     enum thread_state state;
     int exit_status;           /* of the last life; -1 before its end */
-    uint64_t began, ended;     /* the last life */
+    uint64_t began, ended;     /* the last life, with the start of its process */
     struct physmem_task *task; /* NULL: physmem does not know it */
     uint32_t container;
     struct frame_stack *stack; /* NULL: it has none */

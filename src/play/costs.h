@@ -6,6 +6,7 @@
 
 /* X(name, default, what takes so long). The defaults were measured on a virtual machine with two cores. */
 #define PLAY_COSTS(X)                                                                              \
+    X(start, 0, "a process: until its first request, and its end")                                 \
     X(reference, 100, "a reference to a page that is mapped")                                      \
     X(fault, 4000, "a page fault")                                                                 \
     X(frame, 4000, "what a fault takes beyond that, if the page needs a frame")                    \

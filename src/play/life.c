@@ -111,7 +111,7 @@ void life_begin(struct actor *actor)
     actor->state = THREAD_COMES;
     actor->step_of_coming = COMES_CONTAINER;
     actor->exit_status = -1;
-    actor->began = actor->scene->now;
+    actor->began = actor->scene->now - (actor->life == 1 ? actor->scene->costs.start : 0);
     actor->stats = (struct sp_stats){0};
     actor->slots = slots_wanted(actor);
     actor->agreements = (struct agreements){.offered = 0};

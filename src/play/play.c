@@ -115,7 +115,7 @@ void play_add(struct play *play, const struct actor_config *config, uint64_t sta
     life_init(&play->actor[number], &play->scene, config, number);
     play->actors++;
     play->left++;
-    scene_at(&play->scene, start_ns, SCENE_START, number, 0, 0);
+    scene_at(&play->scene, start_ns + play->config.costs.start, SCENE_START, number, 0, 0);
     if (stop_ns > 0)
         scene_at(&play->scene, start_ns + stop_ns, SCENE_STOP, number, 0, 0);
 }

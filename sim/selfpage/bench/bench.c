@@ -250,7 +250,8 @@ static const struct subcommand commands[] = {
 
 int bench_command(int argc, char **argv)
 {
-    return commands_run("selfpage bench",
-                        "Measure contracts and costs, or play attacks on contracts and on live servers.", commands,
-                        sizeof(commands) / sizeof(commands[0]), NULL, argc - 1, argv + 1);
+    return commands_run(
+        "selfpage bench",
+        "Measure contracts and costs, or play attacks on contracts and on live servers.", commands,
+        sizeof(commands) / sizeof(commands[0]), NULL, argc - 1, argv + 1);
 }

@@ -6,10 +6,11 @@
  *   soft       pages are touched for the first time, then again while the policy watches them, then often
  *   hard       each reference needs the frame of another page
  *   made       the same, and a callback makes the page
- *   ordered    pages of a region that does not fit are written, and read back, in their order
- *   scattered  the same, in no order
+ *   written    pages of a region that does not fit are written for the first time
+ *   ordered    and are read back in their order
+ *   scattered  and in no order
  *
- * Each is run several times, and the shortest time of a phase counts: others can only make it longer. Costs are what
+ * Where nothing has to be waited for, the time of the processor counts. Each phase is repeated, and the shortest time counts: others can only make it longer. Costs are what
  * is left of a phase when what is known already is taken off. A read of n pages takes a round trip, read_start and n
  * times read_page; pages in order come many at once, others one by one, which gives two equations. Of a write, whose
  * pages always come in batches, there is one: it begins as a read does. */
@@ -32,6 +33,9 @@
 
 #define PHASES 3u
 
+/* What selfpage-load --times asks physmem before it begins. */
+#define LOAD_ROUND_TRIPS 101
+
 struct costs_options {
     const char *output; /* NULL: standard output */
     const char *device; /* NULL: a file of the run */
@@ -40,25 +44,60 @@ struct costs_options {
 
 /* ---- The workloads ---- */
 
-enum play { SOFT, HARD, MADE, ORDERED, SCATTERED, PLAYS };
+enum play { SOFT, HARD, MADE, WRITTEN, ORDERED, SCATTERED, PLAYS };
+
+/* Phases of a workload beside those that differ from it: as many as a workload may have. */
+#define REPEATED 13u
 
 static const struct {
-    const char *name, *policy, *workload;
+    const char *name, *policy;
     uint32_t guaranteed;
-    uint32_t phases;
+    uint32_t phases;      /* that differ: further ones are like the last */
+    bool computes;        /* nothing in it waits: what counts is the time of the processor */
+    const char *workload; /* all but the last */
+    const char *last;     /* behind the page that it begins at */
 } plays[PLAYS] = {
-    [SOFT] = {"soft", "clock",
-              "pages=4000,kind=discardable;scan=1,writes=1;scan=1,writes=1;zipf=0.8,writes=0.5,"
-              "references=1000000",
-              4100, 3},
-    [HARD] = {"hard", "fifo", "pages=2000,kind=discardable;scan=1;scan=1,references=16000", 500, 2},
-    [MADE] = {"made", "fifo", "pages=2000,kind=remanufacturable;scan=1;scan=1,references=16000",
-              500, 2},
-    [ORDERED] = {"ordered", "fifo", "pages=2000;scan=1,writes=1;scan=1,references=4000", 300, 2},
-    [SCATTERED] = {"scattered", "fifo",
-                   "pages=2000;scan=1,writes=1;zipf=0,references=400;zipf=0,references=3000", 300,
-                   3},
+    [SOFT] = {"soft", "clock", 1100, 3, true,
+              "pages=1000,kind=discardable;scan=1,writes=1;scan=1,writes=1",
+              "zipf=0.8,writes=0.5,references=20000"},
+    [HARD] = {"hard", "fifo", 500, 2, true, "pages=2000,kind=discardable;scan=1",
+              "pages=400,scan=1"},
+    [MADE] = {"made", "fifo", 500, 2, true, "pages=2000,kind=remanufacturable;scan=1",
+              "pages=400,scan=1"},
+    [WRITTEN] = {"written", "fifo", 300, 2, false, "pages=6000;scan=1,pages=400,writes=1",
+                 "pages=400,scan=1,writes=1"},
+    [ORDERED] = {"ordered", "fifo", 300, 3, false, "pages=2000;scan=1,writes=1;scan=1",
+                 "pages=400,scan=1"},
+    [SCATTERED] = {"scattered", "fifo", 300, 3, false,
+                   "pages=2000;scan=1,writes=1;zipf=0,references=400",
+                   "pages=1600,zipf=0,references=100"},
 };
+
+/* Where a further phase begins. */
+static uint32_t first_page(enum play play, uint32_t number)
+{
+    switch (play) {
+    case SOFT:
+        return 0;
+    case SCATTERED:
+        return number % 2 * 400;
+    case WRITTEN:
+        return (number + 1) * 400;
+    case HARD:
+    case MADE:
+    case ORDERED:
+    case PLAYS:
+        break;
+    }
+    return number % 5 * 400;
+}
+
+static void write_workload(FILE *out, enum play play)
+{
+    fputs(plays[play].workload, out);
+    for (uint32_t i = 0; i < REPEATED; i++)
+        fprintf(out, ";first=%u,%s", first_page(play, i), plays[play].last);
+}
 
 /* What a phase took and counted. */
 struct phase {
@@ -68,6 +107,7 @@ struct phase {
 struct measured {
     struct phase phase[PHASES];
     double round_trip;
+    double start;                       /* of the process, and its end */
     double pages_a_read, pages_a_write; /* of swap's device */
 };
 
@@ -80,40 +120,58 @@ static int write_scenario(const char *path, const char *times, enum play play,
 
     if (out == NULL)
         return error_set(error, errno, "%.160s: %s", path, strerror(errno));
-    fprintf(out, "physmem: { frames: 4400 }\nswap: { slots: 4096");
+    fprintf(out, "physmem: { frames: 4400 }\nswap: { slots: 8192");
     if (options->device != NULL)
         fputs(", device: \"${DEVICE}\"", out);
     fprintf(out,
             " }\ntimeout: 2m\ntasks:\n- name: %s\n  program: load\n  policy: %s\n"
-            "  contract: guaranteed=%u\n  arguments: [ --times, \"%s\", \"%s\" ]\n",
-            plays[play].name, plays[play].policy, plays[play].guaranteed, times,
-            plays[play].workload);
+            "  contract: guaranteed=%u\n  arguments: [ --times, \"%s\", \"",
+            plays[play].name, plays[play].policy, plays[play].guaranteed, times);
+    write_workload(out, play);
+    fputs("\" ]\n", out);
     return fclose(out) == 0 ? 0 : error_set(error, EIO, "%.160s cannot be written", path);
 }
 
-static int read_times(const char *path, struct measured *measured, struct sp_error *error)
+/* Of two measurements of a phase the shorter one, by reference. */
+static void keep_shorter(struct phase *least, const struct phase *next)
+{
+    if (next->references > 0 &&
+        (least->references == 0 || next->ns / next->references < least->ns / least->references))
+        *least = *next;
+}
+
+static int read_times(const char *path, enum play play, struct measured *measured,
+                      struct sp_error *error)
 {
     FILE *in = fopen(path, "re");
-    unsigned phase = 0;
+    unsigned number, count = 0;
     char line[400];
 
     if (in == NULL)
         return error_set(error, errno, "%.160s: %s", path, strerror(errno));
     while (fgets(line, sizeof line, in) != NULL) {
-        struct phase *at = &measured->phase[phase < PHASES ? phase : 0];
+        struct phase next;
+        double cpu_ns;
 
-        if (sscanf(line, "round_trip %lf", &measured->round_trip) == 1)
+        if (sscanf(line, "round_trip %lf", &measured->round_trip) == 1) {
+            measured->start -= LOAD_ROUND_TRIPS * measured->round_trip;
             continue;
-        if (phase < PHASES &&
-            sscanf(line,
-                   "round %*u phase %*u ns %lf references %lf faults %lf soft_faults %lf "
+        }
+        if (sscanf(line,
+                   "round %*u phase %u ns %lf cpu_ns %lf references %lf faults %lf soft_faults %lf "
                    "swapped_out %lf swapped_in %lf",
-                   &at->ns, &at->references, &at->faults, &at->soft_faults, &at->swapped_out,
-                   &at->swapped_in) == 6)
-            phase++;
+                   &number, &next.ns, &cpu_ns, &next.references, &next.faults, &next.soft_faults,
+                   &next.swapped_out, &next.swapped_in) != 8)
+            continue;
+        measured->start -= next.ns;
+        if (plays[play].computes)
+            next.ns = cpu_ns;
+        keep_shorter(
+            &measured->phase[number < plays[play].phases ? number : plays[play].phases - 1], &next);
+        count++;
     }
     fclose(in);
-    return phase > 0 && measured->round_trip > 0
+    return count > 0 && measured->round_trip > 0
                ? 0
                : error_set(error, EPROTO, "%.160s: selfpage-load wrote no times", path);
 }
@@ -151,18 +209,21 @@ static int play_once(const char *directory, enum play play, const struct costs_o
     if (!json_is_true(json_object_get(run, "passed")))
         result = error_set(error, EIO, "the workload \"%s\" failed: try %.160s", plays[play].name,
                            scenario);
+    measured->start = 1000 * json_number_value(json_object_get(
+                                 json_array_get(json_object_get(run, "tasks"), 0), "microseconds"));
     json_decref(run);
-    return result == 0 ? read_times(times, measured, error) : result;
+    return result == 0 ? read_times(times, play, measured, error) : result;
 }
 
 /* Of two measurements the shorter times, phase by phase. */
 static void keep_least(struct measured *least, const struct measured *next)
 {
     for (unsigned i = 0; i < PHASES; i++)
-        if (least->phase[i].ns == 0 || next->phase[i].ns < least->phase[i].ns)
-            least->phase[i] = next->phase[i];
+        keep_shorter(&least->phase[i], &next->phase[i]);
     if (least->round_trip == 0 || next->round_trip < least->round_trip)
         least->round_trip = next->round_trip;
+    if (least->start == 0 || next->start < least->start)
+        least->start = next->start;
     least->pages_a_read = next->pages_a_read;
     least->pages_a_write = next->pages_a_write;
 }
@@ -194,7 +255,7 @@ static int measure(const struct costs_options *options, struct measured *least,
 /* ---- Costs ---- */
 
 struct found {
-    double reference, fault, frame, round_trip, refill;
+    double start, reference, fault, frame, round_trip, refill;
     double write_start, write_page, read_start, read_page;
 };
 
@@ -216,7 +277,7 @@ static void find_reads(const struct measured *least, struct found *found)
 {
     double many = at_least(least[ORDERED].pages_a_read, 1);
     double few = at_least(least[SCATTERED].pages_a_read, 1);
-    double ordered = page_of(&least[ORDERED].phase[1], found);
+    double ordered = page_of(&least[ORDERED].phase[2], found);
     double scattered = page_of(&least[SCATTERED].phase[2], found);
     double begin = many > few ? (scattered - ordered) / (1 / few - 1 / many) : scattered * few;
 
@@ -226,8 +287,8 @@ static void find_reads(const struct measured *least, struct found *found)
 
 static void find_writes(const struct measured *least, struct found *found)
 {
-    const struct phase *phase = &least[ORDERED].phase[0];
-    double pages = at_least(least[ORDERED].pages_a_write, 1);
+    const struct phase *phase = &least[WRITTEN].phase[1];
+    double pages = at_least(least[WRITTEN].pages_a_write, 1);
     double known =
         phase->references * found->reference + phase->faults * (found->fault + found->frame);
     double batch =
@@ -241,10 +302,12 @@ static struct found find(const struct measured *least)
 {
     const struct phase *soft = least[SOFT].phase;
     const struct phase *hard = &least[HARD].phase[1], *made = &least[MADE].phase[1];
-    struct found found = {.round_trip = INFINITY};
+    struct found found = {.round_trip = INFINITY, .start = INFINITY};
 
-    for (unsigned i = 0; i < PLAYS; i++)
+    for (unsigned i = 0; i < PLAYS; i++) {
         found.round_trip = fmin(found.round_trip, least[i].round_trip);
+        found.start = fmin(found.start, at_least(least[i].start, 0));
+    }
     found.reference = soft[2].ns / at_least(soft[2].references, 1);
     found.fault = at_least(soft[1].ns - soft[1].references * found.reference, 0) /
                   at_least(soft[1].soft_faults, 1);
@@ -271,6 +334,7 @@ static void write_costs(FILE *out, const struct costs_options *options, const st
             options->device != NULL ? options->device : "a file");
 #define LINE(cost, meaning)                                                                        \
     fprintf(out, "%-11s: %lluns # %s\n", #cost, (unsigned long long)llround(found->cost), meaning);
+    LINE(start, "a process: until its first request, and its end")
     LINE(reference, "a reference to a page that is mapped")
     LINE(fault, "a page fault")
     LINE(frame, "what a fault takes beyond that, if the page needs a frame")

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/exits.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/compare/counted.h"
 #include "selfpage/compare/options.h"
+#include "selfpage/compare/times.h"
 #include "selfpage/command/self.h"
 
 struct comparison {
@@ -29,6 +31,8 @@ static json_t *run_one(const struct comparison *comparison, const char *command,
     strings_add(&argv, command);
     strings_add(&argv, options->scenario);
     strings_add(&argv, "--json");
+    if (options->costs != NULL && strcmp(command, "simulate") == 0)
+        strings_format(&argv, "--costs=%s", options->costs);
     for (size_t i = 0; i < options->passed.count; i++)
         strings_add(&argv, options->passed.items[i]);
     if (argv.failed) {
@@ -105,14 +109,31 @@ static json_t *row_json(const struct counted *counted)
                      "verdict", verdict);
 }
 
+/* How long tasks took. Returns whether it is near enough. */
+static bool show_times(FILE *out, const struct comparison *comparison, json_t **timesp)
+{
+    const struct compare_options *options = comparison->options;
+    struct times live = {0}, simulated = {0};
+    bool near = true;
+
+    times_add(&simulated, comparison->simulated);
+    for (uint32_t i = 0; i < options->runs; i++)
+        times_add(&live, comparison->live[i]);
+    near = times_show(out, "median", 0.5, &live, &simulated, options->median, timesp);
+    near = times_show(out, "p99", 0.99, &live, &simulated, options->p99, timesp) && near;
+    times_fini(&live);
+    times_fini(&simulated);
+    return near;
+}
+
 /* Show all counters. Returns the exit status. */
 static int show(const struct comparison *comparison)
 {
     FILE *out = comparison->options->json ? stderr : stdout;
     size_t tasks = json_array_size(json_object_get(comparison->simulated, "tasks"));
     unsigned verdicts[3] = {0}, far = 0;
-    json_t *rows = json_array();
-    bool failed = rows == NULL;
+    json_t *rows = json_array(), *times = json_array();
+    bool failed = rows == NULL || times == NULL, near;
 
     fprintf(out, "%-16s %-16s %24s %12s\n", "task", "counter", "live", "simulated");
     for (size_t task = 0; task < tasks; task++)
@@ -126,12 +147,15 @@ static int show(const struct comparison *comparison)
         }
     fprintf(out, "%u equal, %u within, %u outside\n", verdicts[COUNTED_EQUAL],
             verdicts[COUNTED_WITHIN], verdicts[COUNTED_OUTSIDE]);
+    near = show_times(out, comparison, &times);
+    failed = failed || json_array_extend(rows, times) != 0;
     if (comparison->options->json)
         failed = json_dumpf(rows, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF || failed;
     json_decref(rows);
+    json_decref(times);
     if (failed)
         return EXIT_CANNOT;
-    return far == 0 ? EXIT_YES : EXIT_NO;
+    return far == 0 && near ? EXIT_YES : EXIT_NO;
 }
 
 static int compare(const struct compare_options *options)

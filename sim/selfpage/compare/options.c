@@ -27,6 +27,12 @@ static const struct option_row rows[] = {
      .help = "live runs, whose least and most are shown (3)"},
     {"tolerance", OPTION_RATE, FIELD(tolerance), 0, 100, .value = "PERCENT",
      .help = "how far a counter may lie outside without a failure (0)"},
+    {"costs", OPTION_TEXT, FIELD(costs), .value = "FILE",
+     .help = "how long things take, as selfpage bench costs measures it: for the simulation"},
+    {"median", OPTION_RATE, FIELD(median), 0, 1e6, .value = "PERCENT",
+     .help = "fail if the median of the tasks' times is further off"},
+    {"p99", OPTION_RATE, FIELD(p99), 0, 1e6, .value = "PERCENT",
+     .help = "the same for the time that one task in a hundred exceeds"},
     {"seed", OPTION_CALL, .take = pass, .value = "S", .help = "of both (physmem.seed, or 1)"},
     {"policy", OPTION_CALL, .take = pass, .value = "POLICY", .help = "of all tasks, in both"},
     {"define", OPTION_CALL, .take = pass, .value = "NAME=VALUE",
@@ -44,9 +50,10 @@ static const struct options_syntax syntax = {
         "Run a scenario with processes and in virtual time, and set the counters side by side.\n"
         "\n"
         "\"equal\": every live run counted what was simulated. \"within\": what was simulated lies between two\n"
-        "live runs. Else how far it lies outside, as a share of the nearest live run.\n",
+        "live runs. Else how far it lies outside, as a share of the nearest live run. Of how long tasks took,\n"
+        "the median and the 99th percentile over all tasks (and live runs) stand below.\n",
     .exit_statuses =
-        "0 each counter is equal, within, or outside by no more than the tolerance; 1 one lies further outside; 2 it could not be compared, and a "
+        "0 each counter is equal, within, or outside by no more than the tolerance, and times are, too; 1 one lies further outside; 2 it could not be compared, and a "
         "message says why.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
@@ -59,7 +66,7 @@ static const struct options_syntax syntax = {
 enum options_verdict compare_options_parse(int argc, char **argv, struct compare_options *options,
                                            struct sp_error *error)
 {
-    *options = (struct compare_options){.runs = 3};
+    *options = (struct compare_options){.runs = 3, .median = -1, .p99 = -1};
     return options_parse(argc, argv, &syntax, options, error);
 }
 

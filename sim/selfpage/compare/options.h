@@ -15,7 +15,9 @@ struct compare_options {
     const char *seed;      /* text; NULL: as the scenario says */
     struct strings passed; /* options for both commands */
     uint32_t runs;
-    double tolerance; /* per cent */
+    double tolerance;   /* per cent */
+    double median, p99; /* tolerances of times, in per cent; negative: none */
+    const char *costs;  /* path, for the simulation; NULL: the defaults */
     bool json;
 };
 

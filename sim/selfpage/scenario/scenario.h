@@ -163,7 +163,7 @@ struct scenario_faults {
 /* How long things take in virtual time, as texts (play/costs.h): another swap device, say, than that which the
  * costs of the machine are of. */
 struct scenario_costs {
-    char *reference, *fault, *frame, *round_trip, *refill;
+    char *start, *reference, *fault, *frame, *round_trip, *refill;
     char *write_start, *write_page, *read_start, *read_page, *depth;
 };
 

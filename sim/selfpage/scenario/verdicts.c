@@ -9,19 +9,19 @@
 #include "base/error.h"
 #include "os/new_file.h"
 
-static void free_verdict(struct verdict *verdict)
+static void free_verdict(struct verdict_case *entry)
 {
-    free(verdict->suite);
-    free(verdict->text);
-    free(verdict->why);
+    free(entry->suite);
+    free(entry->text);
+    free(entry->why);
 }
 
 void verdicts_add(struct verdicts *verdicts, const char *suite, const char *text, bool passed,
                   const char *why)
 {
-    struct verdict *grown =
+    struct verdict_case *grown =
         reallocarray(verdicts->verdict, verdicts->count + 1, sizeof *verdicts->verdict);
-    struct verdict *added;
+    struct verdict_case *added;
 
     if (grown == NULL) {
         verdicts->failed = true;
@@ -29,8 +29,8 @@ void verdicts_add(struct verdicts *verdicts, const char *suite, const char *text
     }
     verdicts->verdict = grown;
     added = &grown[verdicts->count];
-    *added = (struct verdict){strdup(suite), strdup(text),
-                              passed ? NULL : strdup(why != NULL ? why : "it does not hold")};
+    *added = (struct verdict_case){strdup(suite), strdup(text),
+                                   passed ? NULL : strdup(why != NULL ? why : "it does not hold")};
     if (added->suite == NULL || added->text == NULL || (!passed && added->why == NULL)) {
         free_verdict(added);
         verdicts->failed = true;
@@ -145,18 +145,18 @@ static size_t suite_end(const struct verdicts *verdicts, size_t from, size_t *fa
     return end;
 }
 
-static void write_case(FILE *out, const struct verdict *verdict)
+static void write_case(FILE *out, const struct verdict_case *entry)
 {
     fputs("    <testcase classname=\"", out);
-    put_xml(out, verdict->suite);
+    put_xml(out, entry->suite);
     fputs("\" name=\"", out);
-    put_xml(out, verdict->text);
-    if (verdict->why == NULL) {
+    put_xml(out, entry->text);
+    if (entry->why == NULL) {
         fputs("\"/>\n", out);
         return;
     }
     fputs("\">\n      <failure message=\"", out);
-    put_xml(out, verdict->why);
+    put_xml(out, entry->why);
     fputs("\"/>\n    </testcase>\n", out);
 }
 
@@ -212,17 +212,17 @@ static void write_tap(FILE *out, const struct verdicts *verdicts)
 {
     fprintf(out, "TAP version 13\n1..%zu\n", verdicts->count);
     for (size_t i = 0; i < verdicts->count; i++) {
-        const struct verdict *verdict = &verdicts->verdict[i];
+        const struct verdict_case *entry = &verdicts->verdict[i];
 
-        fprintf(out, "%s %zu - ", verdict->why == NULL ? "ok" : "not ok", i + 1);
-        put_tap(out, verdict->suite);
+        fprintf(out, "%s %zu - ", entry->why == NULL ? "ok" : "not ok", i + 1);
+        put_tap(out, entry->suite);
         fputs(": ", out);
-        put_tap(out, verdict->text);
+        put_tap(out, entry->text);
         fputc('\n', out);
-        if (verdict->why == NULL)
+        if (entry->why == NULL)
             continue;
         fputs("  ---\n  message: ", out);
-        put_yaml(out, verdict->why);
+        put_yaml(out, entry->why);
         fputs("\n  ...\n", out);
     }
 }

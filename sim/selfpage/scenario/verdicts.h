@@ -10,13 +10,13 @@
 #include "selfpage/scenario/outcome.h"
 
 /* One case. */
-struct verdict {
+struct verdict_case {
     char *suite, *text;
     char *why; /* NULL: it passed */
 };
 
 struct verdicts {
-    struct verdict *verdict;
+    struct verdict_case *verdict;
     size_t count;
     bool failed; /* there was no memory */
 };

@@ -284,7 +284,7 @@ static int gather_group(const struct simulate_options *options, const char *vari
     struct vary vary = {.count = 0};
     char *text = strdup(varied);
     struct sp_error error;
-    int status = EXIT_CANNOT;
+    int status = -EINVAL;
 
     strings_add_all(&definitions, (const char *const *)options->definitions.items);
     if (text == NULL)
@@ -293,7 +293,7 @@ static int gather_group(const struct simulate_options *options, const char *vari
              scenario_load(options->scenario, &definitions, &scenario, &positions, &error) == 0 &&
              vary_apply(&vary, 0, scenario, &error) == 0)
         status = show_group(options, scenario, varied, group, verdicts, &error);
-    if (status < 0 || scenario == NULL)
+    if (status < 0)
         status = commands_cannot(&error);
     scenario_free(&scenario);
     yaml_index_fini(&positions);
