@@ -10,10 +10,11 @@
  *   ordered    and are read back in their order
  *   scattered  and in no order
  *
- * Where nothing has to be waited for, the time of the processor counts. Each phase is repeated, and the shortest time counts: others can only make it longer. Costs are what
- * is left of a phase when what is known already is taken off. A read of n pages takes a round trip, read_start and n
- * times read_page; pages in order come many at once, others one by one, which gives two equations. Of a write, whose
- * pages always come in batches, there is one: it begins as a read does. */
+ * Where nothing has to be waited for, the time of the processor counts, and the median of all times that a phase was
+ * measured; else the tenth of them that was shortest. Costs are what is left of a phase when what is known already is
+ * taken off. A read of n pages takes a round trip, read_start and n times read_page; pages in order come many at once,
+ * others one by one, which gives two equations. Of a write, whose pages always come in batches, there is one: it begins
+ * as a read does. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -61,11 +62,11 @@ static const struct {
               "pages=1000,kind=discardable;scan=1,writes=1;scan=1,writes=1",
               "zipf=0.8,writes=0.5,references=20000"},
     [HARD] = {"hard", "fifo", 500, 2, true, "pages=2000,kind=discardable;scan=1",
-              "pages=400,scan=1"},
+              "zipf=0,references=1000"},
     [MADE] = {"made", "fifo", 500, 2, true, "pages=2000,kind=remanufacturable;scan=1",
-              "pages=400,scan=1"},
+              "zipf=0,references=1000"},
     [WRITTEN] = {"written", "fifo", 300, 2, false, "pages=6000;scan=1,pages=400,writes=1",
-                 "pages=400,scan=1,writes=1"},
+                 "pages=400,zipf=0,writes=1,references=400"},
     [ORDERED] = {"ordered", "fifo", 300, 3, false, "pages=2000;scan=1,writes=1;scan=1",
                  "pages=400,scan=1"},
     [SCATTERED] = {"scattered", "fifo", 300, 3, false,
@@ -78,13 +79,13 @@ static uint32_t first_page(enum play play, uint32_t number)
 {
     switch (play) {
     case SOFT:
+    case HARD:
+    case MADE:
         return 0;
     case SCATTERED:
         return number % 2 * 400;
     case WRITTEN:
         return (number + 1) * 400;
-    case HARD:
-    case MADE:
     case ORDERED:
     case PLAYS:
         break;
@@ -105,7 +106,9 @@ struct phase {
 };
 
 struct measured {
-    struct phase phase[PHASES];
+    struct phase *sample[PHASES]; /* each time that it was measured */
+    size_t samples[PHASES];
+    struct phase phase[PHASES]; /* the one that counts */
     double round_trip;
     double start;                       /* of the process, and its end */
     double pages_a_read, pages_a_write; /* of swap's device */
@@ -132,48 +135,59 @@ static int write_scenario(const char *path, const char *times, enum play play,
     return fclose(out) == 0 ? 0 : error_set(error, EIO, "%.160s cannot be written", path);
 }
 
-/* Of two measurements of a phase the shorter one, by reference. */
-static void keep_shorter(struct phase *least, const struct phase *next)
+static double by_reference(const struct phase *phase)
 {
-    if (next->references > 0 &&
-        (least->references == 0 || next->ns / next->references < least->ns / least->references))
-        *least = *next;
+    return phase->references > 0 ? phase->ns / phase->references : 0;
 }
 
-static int read_times(const char *path, enum play play, struct measured *measured,
+static int keep_sample(struct measured *measured, unsigned kind, const struct phase *phase)
+{
+    struct phase *grown = reallocarray(measured->sample[kind], measured->samples[kind] + 1,
+                                       sizeof *measured->sample[kind]);
+
+    if (grown == NULL)
+        return -ENOMEM;
+    measured->sample[kind] = grown;
+    grown[measured->samples[kind]++] = *phase;
+    return 0;
+}
+
+static int read_times(const char *path, enum play play, double start, struct measured *measured,
                       struct sp_error *error)
 {
     FILE *in = fopen(path, "re");
     unsigned number, count = 0;
+    double round_trip = 0;
     char line[400];
+    int result = 0;
 
     if (in == NULL)
         return error_set(error, errno, "%.160s: %s", path, strerror(errno));
-    while (fgets(line, sizeof line, in) != NULL) {
+    while (result == 0 && fgets(line, sizeof line, in) != NULL) {
         struct phase next;
         double cpu_ns;
 
-        if (sscanf(line, "round_trip %lf", &measured->round_trip) == 1) {
-            measured->start -= LOAD_ROUND_TRIPS * measured->round_trip;
+        if (sscanf(line, "round_trip %lf", &round_trip) == 1)
             continue;
-        }
         if (sscanf(line,
                    "round %*u phase %u ns %lf cpu_ns %lf references %lf faults %lf soft_faults %lf "
                    "swapped_out %lf swapped_in %lf",
                    &number, &next.ns, &cpu_ns, &next.references, &next.faults, &next.soft_faults,
                    &next.swapped_out, &next.swapped_in) != 8)
             continue;
-        measured->start -= next.ns;
+        start -= next.ns;
         if (plays[play].computes)
             next.ns = cpu_ns;
-        keep_shorter(
-            &measured->phase[number < plays[play].phases ? number : plays[play].phases - 1], &next);
+        number = number < plays[play].phases ? number : plays[play].phases - 1;
+        result = keep_sample(measured, number, &next);
         count++;
     }
     fclose(in);
-    return count > 0 && measured->round_trip > 0
-               ? 0
-               : error_set(error, EPROTO, "%.160s: selfpage-load wrote no times", path);
+    if (count == 0 || round_trip <= 0)
+        return error_set(error, EPROTO, "%.160s: selfpage-load wrote no times", path);
+    measured->round_trip = fmin(measured->round_trip, round_trip);
+    measured->start = fmin(measured->start, start - LOAD_ROUND_TRIPS * round_trip);
+    return result == 0 ? 0 : error_set(error, ENOMEM, "out of memory");
 }
 
 static double share(const json_t *swap, const char *pages, const char *transfers)
@@ -189,6 +203,7 @@ static int play_once(const char *directory, enum play play, const struct costs_o
     char scenario[200], times[200], device[4100];
     char *argv[] = {"selfpage", "run", scenario, "--json", "--no-table", NULL, NULL};
     json_t *run, *swap;
+    double start;
     int result;
 
     snprintf(scenario, sizeof scenario, "%s/costs.yaml", directory);
@@ -209,26 +224,36 @@ static int play_once(const char *directory, enum play play, const struct costs_o
     if (!json_is_true(json_object_get(run, "passed")))
         result = error_set(error, EIO, "the workload \"%s\" failed: try %.160s", plays[play].name,
                            scenario);
-    measured->start = 1000 * json_number_value(json_object_get(
-                                 json_array_get(json_object_get(run, "tasks"), 0), "microseconds"));
+    start = 1000 * json_number_value(json_object_get(
+                       json_array_get(json_object_get(run, "tasks"), 0), "microseconds"));
     json_decref(run);
-    return result == 0 ? read_times(times, play, measured, error) : result;
+    return result == 0 ? read_times(times, play, start, measured, error) : result;
 }
 
-/* Of two measurements the shorter times, phase by phase. */
-static void keep_least(struct measured *least, const struct measured *next)
+static int by_time(const void *a, const void *b)
 {
-    for (unsigned i = 0; i < PHASES; i++)
-        keep_shorter(&least->phase[i], &next->phase[i]);
-    if (least->round_trip == 0 || next->round_trip < least->round_trip)
-        least->round_trip = next->round_trip;
-    if (least->start == 0 || next->start < least->start)
-        least->start = next->start;
-    least->pages_a_read = next->pages_a_read;
-    least->pages_a_write = next->pages_a_write;
+    double x = by_reference(a), y = by_reference(b);
+
+    return (x > y) - (x < y);
 }
 
-static int measure(const struct costs_options *options, struct measured *least,
+/* The samples that count: of what computes the median; of what waits, and waits longer for a processor that is busy
+ * elsewhere, the one that nine of ten exceed. */
+static void choose(struct measured *measured, enum play play)
+{
+    for (unsigned i = 0; i < PHASES; i++) {
+        size_t count = measured->samples[i];
+
+        if (count == 0)
+            continue;
+        qsort(measured->sample[i], count, sizeof *measured->sample[i], by_time);
+        measured->phase[i] = measured->sample[i][plays[play].computes ? count / 2 : count / 10];
+        free(measured->sample[i]);
+        measured->sample[i] = NULL;
+    }
+}
+
+static int measure(const struct costs_options *options, struct measured *measured,
                    struct sp_error *error)
 {
     char directory[] = "/tmp/selfpage-costs-XXXXXX", path[200];
@@ -236,14 +261,12 @@ static int measure(const struct costs_options *options, struct measured *least,
 
     if (mkdtemp(directory) == NULL)
         return error_set(error, errno, "%s: %s", directory, strerror(errno));
-    for (unsigned play = 0; play < PLAYS && result == 0; play++)
-        for (uint32_t i = 0; i < options->runs && result == 0; i++) {
-            struct measured next = {.round_trip = 0};
-
-            result = play_once(directory, (enum play)play, options, &next, error);
-            if (result == 0)
-                keep_least(&least[play], &next);
-        }
+    for (unsigned play = 0; play < PLAYS; play++) {
+        measured[play].round_trip = measured[play].start = INFINITY;
+        for (uint32_t i = 0; i < options->runs && result == 0; i++)
+            result = play_once(directory, (enum play)play, options, &measured[play], error);
+        choose(&measured[play], (enum play)play);
+    }
     snprintf(path, sizeof path, "%s/costs.yaml", directory);
     unlink(path);
     snprintf(path, sizeof path, "%s/times", directory);
@@ -273,22 +296,22 @@ static double page_of(const struct phase *phase, const struct found *found)
     return phase->swapped_in > 0 ? at_least(phase->ns - known, 0) / phase->swapped_in : 0;
 }
 
-static void find_reads(const struct measured *least, struct found *found)
+static void find_reads(const struct measured *measured, struct found *found)
 {
-    double many = at_least(least[ORDERED].pages_a_read, 1);
-    double few = at_least(least[SCATTERED].pages_a_read, 1);
-    double ordered = page_of(&least[ORDERED].phase[2], found);
-    double scattered = page_of(&least[SCATTERED].phase[2], found);
+    double many = at_least(measured[ORDERED].pages_a_read, 1);
+    double few = at_least(measured[SCATTERED].pages_a_read, 1);
+    double ordered = page_of(&measured[ORDERED].phase[2], found);
+    double scattered = page_of(&measured[SCATTERED].phase[2], found);
     double begin = many > few ? (scattered - ordered) / (1 / few - 1 / many) : scattered * few;
 
     found->read_start = at_least(begin - found->round_trip, 0);
     found->read_page = at_least(ordered - begin / many, 100);
 }
 
-static void find_writes(const struct measured *least, struct found *found)
+static void find_writes(const struct measured *measured, struct found *found)
 {
-    const struct phase *phase = &least[WRITTEN].phase[1];
-    double pages = at_least(least[WRITTEN].pages_a_write, 1);
+    const struct phase *phase = &measured[WRITTEN].phase[1];
+    double pages = at_least(measured[WRITTEN].pages_a_write, 1);
     double known =
         phase->references * found->reference + phase->faults * (found->fault + found->frame);
     double batch =
@@ -298,15 +321,15 @@ static void find_writes(const struct measured *least, struct found *found)
     found->write_page = at_least((batch - found->round_trip - found->write_start) / pages, 100);
 }
 
-static struct found find(const struct measured *least)
+static struct found find(const struct measured *measured)
 {
-    const struct phase *soft = least[SOFT].phase;
-    const struct phase *hard = &least[HARD].phase[1], *made = &least[MADE].phase[1];
+    const struct phase *soft = measured[SOFT].phase;
+    const struct phase *hard = &measured[HARD].phase[1], *made = &measured[MADE].phase[1];
     struct found found = {.round_trip = INFINITY, .start = INFINITY};
 
     for (unsigned i = 0; i < PLAYS; i++) {
-        found.round_trip = fmin(found.round_trip, least[i].round_trip);
-        found.start = fmin(found.start, at_least(least[i].start, 0));
+        found.round_trip = fmin(found.round_trip, measured[i].round_trip);
+        found.start = fmin(found.start, at_least(measured[i].start, 0));
     }
     found.reference = soft[2].ns / at_least(soft[2].references, 1);
     found.fault = at_least(soft[1].ns - soft[1].references * found.reference, 0) /
@@ -314,8 +337,8 @@ static struct found find(const struct measured *least)
     found.frame = at_least(hard->ns / at_least(hard->faults, 1) - found.reference - found.fault, 0);
     found.refill = at_least(
         made->ns / at_least(made->faults, 1) - found.reference - found.fault - found.frame, 0);
-    find_reads(least, &found);
-    find_writes(least, &found);
+    find_reads(measured, &found);
+    find_writes(measured, &found);
     return found;
 }
 
@@ -417,13 +440,13 @@ static const struct options_syntax syntax = {
 
 static int run(const struct costs_options *options)
 {
-    struct measured least[PLAYS] = {{.round_trip = 0}};
+    static struct measured measured[PLAYS];
     struct found found;
     struct sp_error error;
 
-    if (measure(options, least, &error) != 0)
+    if (measure(options, measured, &error) != 0)
         return commands_cannot(&error);
-    found = find(least);
+    found = find(measured);
     return write_file(options, &found, &error) == 0 ? EXIT_YES : commands_cannot(&error);
 }
 

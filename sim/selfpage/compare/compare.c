@@ -31,6 +31,8 @@ static json_t *run_one(const struct comparison *comparison, const char *command,
     strings_add(&argv, command);
     strings_add(&argv, options->scenario);
     strings_add(&argv, "--json");
+    if (options->workloads && strcmp(command, "run") == 0)
+        strings_add(&argv, "--workloads");
     if (options->costs != NULL && strcmp(command, "simulate") == 0)
         strings_format(&argv, "--costs=%s", options->costs);
     for (size_t i = 0; i < options->passed.count; i++)

@@ -27,6 +27,8 @@ static const struct option_row rows[] = {
      .help = "live runs, whose least and most are shown (3)"},
     {"tolerance", OPTION_RATE, FIELD(tolerance), 0, 100, .value = "PERCENT",
      .help = "how far a counter may lie outside without a failure (0)"},
+    {"workloads", OPTION_FLAG, FIELD(workloads),
+     .help = "in live runs, too, play the workloads that stand beside programs"},
     {"costs", OPTION_TEXT, FIELD(costs), .value = "FILE",
      .help = "how long things take, as selfpage bench costs measures it: for the simulation"},
     {"median", OPTION_RATE, FIELD(median), 0, 1e6, .value = "PERCENT",

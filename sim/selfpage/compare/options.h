@@ -19,6 +19,7 @@ struct compare_options {
     double median, p99; /* tolerances of times, in per cent; negative: none */
     const char *costs;  /* path, for the simulation; NULL: the defaults */
     bool json;
+    bool workloads; /* of live runs */
 };
 
 /* Parse argv (argv[0] is "compare"). Release with compare_options_fini in any case. */

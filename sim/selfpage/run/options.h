@@ -19,6 +19,7 @@ struct run_options {
     const char *faults;    /* directory; NULL: no table of faults is kept */
     const char *policy;    /* for all tasks; NULL: as the scenario says */
     bool json;
+    bool workloads; /* run them in place of programs */
     bool tap;
     const char *junit; /* path of a file to write; NULL: none */
     bool table;        /* a table even where there is no terminal */

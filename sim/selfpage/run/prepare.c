@@ -229,19 +229,19 @@ static int find_task_program(const struct run *run, struct run_task *task, const
 static int prepare_task(struct run *run, struct run_task *task, struct sp_error *error)
 {
     const struct scenario_task *scenario = task->outcome->task;
+    bool loads = scenario->program == NULL || (run->options->workloads && scenario->load != NULL);
     struct sp_error mistake;
     char whose[48];
     int result;
 
     snprintf(whose, sizeof whose, "task %s", scenario->name);
-    result = add_expanded(run, &task->argv, "",
-                          scenario->program != NULL ? scenario->program : "load", whose, error);
+    result = add_expanded(run, &task->argv, "", loads ? "load" : scenario->program, whose, error);
     if (result == 0)
         result = find_task_program(run, task, task->argv.items[0], error);
-    if (result == 0)
+    if (result == 0 && !loads)
         result = add_all_expanded(run, &task->argv, scenario->arguments, scenario->arguments_count,
                                   whose, error);
-    if (result == 0 && scenario->program == NULL)
+    if (result == 0 && loads)
         strings_add(&task->argv, scenario->load);
     if (result != 0)
         return result;
