@@ -45,7 +45,7 @@ struct costs_options {
 
 /* ---- The workloads ---- */
 
-enum play { SOFT, HARD, MADE, WRITTEN, ORDERED, SCATTERED, PLAYS };
+enum trial { SOFT, HARD, MADE, WRITTEN, ORDERED, SCATTERED, PLAYS };
 
 /* Phases of a workload beside those that differ from it: as many as a workload may have. */
 #define REPEATED 13u
@@ -75,7 +75,7 @@ static const struct {
 };
 
 /* Where a further phase begins. */
-static uint32_t first_page(enum play play, uint32_t number)
+static uint32_t first_page(enum trial play, uint32_t number)
 {
     switch (play) {
     case SOFT:
@@ -93,7 +93,7 @@ static uint32_t first_page(enum play play, uint32_t number)
     return number % 5 * 400;
 }
 
-static void write_workload(FILE *out, enum play play)
+static void write_workload(FILE *out, enum trial play)
 {
     fputs(plays[play].workload, out);
     for (uint32_t i = 0; i < REPEATED; i++)
@@ -116,7 +116,7 @@ struct measured {
 
 /* ---- Running them ---- */
 
-static int write_scenario(const char *path, const char *times, enum play play,
+static int write_scenario(const char *path, const char *times, enum trial play,
                           const struct costs_options *options, struct sp_error *error)
 {
     FILE *out = fopen(path, "we");
@@ -152,7 +152,7 @@ static int keep_sample(struct measured *measured, unsigned kind, const struct ph
     return 0;
 }
 
-static int read_times(const char *path, enum play play, double start, struct measured *measured,
+static int read_times(const char *path, enum trial play, double start, struct measured *measured,
                       struct sp_error *error)
 {
     FILE *in = fopen(path, "re");
@@ -197,7 +197,7 @@ static double share(const json_t *swap, const char *pages, const char *transfers
     return count > 0 ? json_number_value(json_object_get(swap, pages)) / count : 0;
 }
 
-static int play_once(const char *directory, enum play play, const struct costs_options *options,
+static int play_once(const char *directory, enum trial play, const struct costs_options *options,
                      struct measured *measured, struct sp_error *error)
 {
     char scenario[200], times[200], device[4100];
@@ -239,7 +239,7 @@ static int by_time(const void *a, const void *b)
 
 /* The samples that count: of what computes the median; of what waits, and waits longer for a processor that is busy
  * elsewhere, the one that nine of ten exceed. */
-static void choose(struct measured *measured, enum play play)
+static void choose(struct measured *measured, enum trial play)
 {
     for (unsigned i = 0; i < PHASES; i++) {
         size_t count = measured->samples[i];
@@ -264,8 +264,8 @@ static int measure(const struct costs_options *options, struct measured *measure
     for (unsigned play = 0; play < PLAYS; play++) {
         measured[play].round_trip = measured[play].start = INFINITY;
         for (uint32_t i = 0; i < options->runs && result == 0; i++)
-            result = play_once(directory, (enum play)play, options, &measured[play], error);
-        choose(&measured[play], (enum play)play);
+            result = play_once(directory, (enum trial)play, options, &measured[play], error);
+        choose(&measured[play], (enum trial)play);
     }
     snprintf(path, sizeof path, "%s/costs.yaml", directory);
     unlink(path);

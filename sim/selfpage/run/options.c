@@ -85,8 +85,9 @@ static const struct option_row rows[] = {
     {"define", OPTION_CALL, .take = define_take, .value = "NAME=VALUE",
      .help = "what ${NAME} in the scenario stands for; may be given often"},
     {"workloads", OPTION_FLAG, FIELD(workloads),
-     .help = "run the workload of each task that has one in place of its program, as selfpage simulate "
-             "does"},
+     .help =
+         "run the workload of each task that has one in place of its program, as selfpage simulate "
+         "does"},
     {"set", OPTION_CALL, .take = set_take, .value = "KEY=VALUE",
      .help = "another value than the scenario has: KEY is arbiter, policy (of all tasks), frames, "
              "slots, TASK.policy or TASK.contract; may be given often"},
