@@ -14,6 +14,7 @@
 #include <selfpage/selfpage.h>
 
 #include "common.h"
+#include "drive/drive.h"
 #include "os/heap.h"
 #include "workload/walk.h"
 #include "workload/workload_text.h"
@@ -267,6 +268,8 @@ int main(int argc, char **argv)
     load.version = calloc(workload.pages, sizeof(*load.version));
     if (load.version == NULL || walk_tables_init(&tables, &workload, &heap_allocator) != 0)
         err(EXIT_CANNOT, "no memory");
+    if (drive_traces(&tables, &error) != 0)
+        errx(EXIT_CANNOT, "%s", error.text);
     attach.max_pages = workload.pages + 1;
     load.task = task_attach(&attach);
     if (sp_region_create(load.task,

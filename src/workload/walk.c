@@ -30,6 +30,9 @@ void walk_tables_fini(struct walk_tables *tables)
     for (uint32_t i = 0; i < WORKLOAD_PHASES_MAX; i++) {
         memory_free(tables->allocator, tables->zipf[i], sizeof(*tables->zipf[i]));
         tables->zipf[i] = NULL;
+        memory_free(tables->allocator, tables->trace[i].steps,
+                    tables->trace[i].room * sizeof(*tables->trace[i].steps));
+        tables->trace[i] = (struct walk_trace){NULL};
     }
 }
 
@@ -53,6 +56,14 @@ void walk_init(struct workload_walk *walk, const struct walk_tables *tables, uin
     begin_phase(walk);
 }
 
+/* The step of the trace that is due. */
+static inline uint32_t trace_step(const struct workload_walk *walk)
+{
+    const struct walk_trace *trace = &walk->tables->trace[walk->phase];
+
+    return trace->steps[walk->made % trace->count];
+}
+
 /* The page of the next reference, counted from the phase's first. */
 static inline uint32_t next_page(struct workload_walk *walk, const struct workload_phase *phase)
 {
@@ -71,6 +82,8 @@ static inline uint32_t next_page(struct workload_walk *walk, const struct worklo
         if (random_below(&walk->pages, phase->stay) == 0)
             walk->at = random_below(&walk->pages, phase->pages - phase->set + 1);
         return walk->at + random_below(&walk->pages, phase->set);
+    case WORKLOAD_TRACE:
+        return trace_step(walk) >> 1;
     case WORKLOAD_IDLE:
     case WORKLOAD_PATTERNS:
         break;
@@ -91,11 +104,18 @@ static void end_phase(struct workload_walk *walk)
         begin_phase(walk);
 }
 
+static uint64_t references_of(const struct workload_walk *walk, const struct workload_phase *phase)
+{
+    return phase->references > 0 ? phase->references : walk->tables->trace[walk->phase].count;
+}
+
 static void refer(struct workload_walk *walk, const struct workload_phase *phase,
                   struct walk_step *step)
 {
     step->page = phase->first + next_page(walk, phase);
     step->write = phase->writes > 0 && random_below(&walk->writes, 1000000) < phase->writes;
+    if (phase->pattern == WORKLOAD_TRACE)
+        step->write = step->write || (trace_step(walk) & 1) != 0;
     step->pause_ns = phase->think_ns;
     if (phase->burst > 0 && --walk->burst == 0) {
         walk->burst = phase->burst;
@@ -110,13 +130,14 @@ bool walk_next(struct workload_walk *walk, struct walk_step *step)
 
     if (walk->round >= workload->rounds)
         return false;
-    if (phase->pattern == WORKLOAD_IDLE) {
+    if (phase->pattern == WORKLOAD_IDLE ||
+        (phase->pattern == WORKLOAD_TRACE && walk->tables->trace[walk->phase].count == 0)) {
         *step = (struct walk_step){.page = UINT32_MAX, .pause_ns = phase->pause_ns};
         end_phase(walk);
         return true;
     }
     refer(walk, phase, step);
-    if (++walk->made == phase->references)
+    if (++walk->made == references_of(walk, phase))
         end_phase(walk);
     return true;
 }

@@ -13,11 +13,20 @@
 #include "workload/workload.h"
 #include "workload/popularity.h"
 
-/* What walks of one workload share; it never changes. */
+/* The references of a trace: each a page, counted from the phase's first, times two, plus 1 for a write. */
+struct walk_trace {
+    uint32_t *steps; /* memory of the tables' allocator */
+    uint32_t count, room;
+};
+
+/* What walks of one workload share; it never changes, once it is filled in. */
 struct walk_tables {
     const struct allocator *allocator;
     struct workload workload;
     struct popularity *zipf[WORKLOAD_PHASES_MAX]; /* of phases with that pattern */
+    /* The same: empty, until whoever can read files fills it in (drive/drive.h). A phase without a step ends at
+     * once. */
+    struct walk_trace trace[WORKLOAD_PHASES_MAX];
 };
 
 /* Tables with memory from `allocator`, which outlives them. Returns 0 or -ENOMEM; walk_tables_fini in

@@ -168,7 +168,8 @@ static int take_of_whole(const struct parsing *parsing, const struct pair *pair)
 /* Returns 1 if the key is not a pattern. */
 static int take_pattern(struct parsing *parsing, const struct pair *pair)
 {
-    static const char *const names[WORKLOAD_PATTERNS] = {"zipf", "scan", "loop", "markov", "idle"};
+    static const char *const names[WORKLOAD_PATTERNS] = {"zipf",   "scan", "loop",
+                                                         "markov", "idle", "trace"};
     struct workload_phase *phase = parsing->phase;
     unsigned pattern = 0;
 
@@ -177,7 +178,8 @@ static int take_pattern(struct parsing *parsing, const struct pair *pair)
     if (pattern == WORKLOAD_PATTERNS)
         return 1;
     if (parsing->patterned)
-        return wrong(parsing, pair, "a phase has one pattern: zipf, scan, loop, markov or idle");
+        return wrong(parsing, pair,
+                     "a phase has one pattern: zipf, scan, loop, markov, idle or trace");
     parsing->patterned = true;
     phase->pattern = (uint8_t)pattern;
     switch ((enum workload_pattern)pattern) {
@@ -194,6 +196,12 @@ static int take_pattern(struct parsing *parsing, const struct pair *pair)
         return number32(parsing, pair, 1, WORKLOAD_PAGES_MAX, &phase->set);
     case WORKLOAD_IDLE:
         return time_of(parsing, pair, &phase->pause_ns);
+    case WORKLOAD_TRACE:
+        if (pair->value_length == 0 || pair->value_length >= (int)sizeof(phase->trace))
+            return wrong(parsing, pair, "not a path of 1 to 255 bytes");
+        memcpy(phase->trace, pair->value, (size_t)pair->value_length);
+        phase->trace[pair->value_length] = '\0';
+        return 0;
     case WORKLOAD_PATTERNS:
         break;
     }
@@ -225,7 +233,7 @@ static int take_of_phase(struct parsing *parsing, const struct pair *pair)
         return time_of(parsing, pair, &phase->pause_ns);
     return wrong(
         parsing, pair,
-        "no such key: a phase has zipf, scan, loop, markov or idle, and first, pages, stay, "
+        "no such key: a phase has zipf, scan, loop, markov, idle or trace, and first, pages, stay, "
         "writes, references, think, burst, pause");
 }
 
@@ -237,7 +245,8 @@ static int complete_phase(const struct parsing *parsing, uint32_t index)
 
     if (!parsing->patterned)
         return error_set(parsing->error, EINVAL,
-                         "phase %u has no pattern: zipf, scan, loop, markov or idle", index + 1);
+                         "phase %u has no pattern: zipf, scan, loop, markov, idle or trace",
+                         index + 1);
     if (phase->first >= all)
         return error_set(parsing->error, EINVAL, "phase %u begins at page %u of %u", index + 1,
                          phase->first, all);
@@ -249,7 +258,7 @@ static int complete_phase(const struct parsing *parsing, uint32_t index)
     if (phase->set > phase->pages)
         return error_set(parsing->error, EINVAL, "phase %u: a set of %u pages, of %u", index + 1,
                          phase->set, phase->pages);
-    if (phase->references == 0) {
+    if (phase->references == 0 && phase->pattern != WORKLOAD_TRACE) {
         uint64_t pages = phase->set != 0 ? phase->set : phase->pages;
 
         phase->references =
@@ -310,6 +319,7 @@ int workload_text_parse(struct workload *workload, const char *text, struct sp_e
             rc = complete_phase(&parsing, workload->phases++);
     }
     if (rc == 0 && workload->phases == 0)
-        return error_set(error, EINVAL, "there is no pattern: zipf, scan, loop, markov or idle");
+        return error_set(error, EINVAL,
+                         "there is no pattern: zipf, scan, loop, markov, idle or trace");
     return rc;
 }

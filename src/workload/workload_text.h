@@ -8,7 +8,7 @@
 #include "workload/workload.h"
 
 /* Read a workload. What the text leaves out: kind precious, one round, a phase's pages are all, its
- * writes none, and its references ten times its pages (loop, markov: of its set; scan: once). Returns 0, or
+ * writes none, and its references ten times its pages (loop, markov: of its set; scan, trace: once). Returns 0, or
  * -EINVAL with an error that says what is wrong and what it should be. */
 int workload_text_parse(struct workload *workload, const char *text, struct sp_error *error);
 

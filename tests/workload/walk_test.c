@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "os/heap.h"
 #include "workload/walk.h"
 #include "workload/workload_text.h"
@@ -69,6 +70,35 @@ static void patterns_are_what_their_names_say(void **state)
     assert_string_equal(story("pages=4;scan=1,think=5ns", 1), "0 +5 1 +5 2 +5 3 +5 ");
     assert_string_equal(story("pages=4;scan=1,burst=2,pause=9ns,think=1ns", 1),
                         "0 +1 1 +10 2 +1 3 +10 ");
+}
+
+/* Two steps of a trace, of which the second is a write: once, or as often as there are references. Without its steps
+ * the phase is over at once. */
+static void a_trace_is_followed_step_by_step(void **state)
+{
+    static const char *const texts[] = {"pages=9;first=4,trace=x", "pages=9;trace=x,references=3"};
+    static const uint32_t pages[2][3] = {{7, 6}, {3, 2, 3}};
+    static const unsigned counts[] = {2, 3};
+
+    (void)state;
+    assert_string_equal(story("pages=9;trace=x;scan=9", 1), "0 ");
+    for (unsigned i = 0; i < 2; i++) {
+        struct walk_step step;
+        struct play play;
+
+        begin(&play, texts[i], 1);
+        play.tables.trace[0] = (struct walk_trace){
+            .steps = memory_new(&heap_allocator, 2 * sizeof(uint32_t)), .count = 2, .room = 2};
+        play.tables.trace[0].steps[0] = 3 << 1;
+        play.tables.trace[0].steps[1] = 2 << 1 | 1;
+        for (unsigned k = 0; k < counts[i]; k++) {
+            assert_true(walk_next(&play.walk, &step));
+            assert_int_equal(step.page, pages[i][k]);
+            assert_int_equal(step.write, k == 1);
+        }
+        assert_false(walk_next(&play.walk, &step));
+        end(&play);
+    }
 }
 
 static void a_working_set_stays_for_a_while(void **state)
@@ -148,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_are_what_their_names_say),
+        cmocka_unit_test(a_trace_is_followed_step_by_step),
         cmocka_unit_test(a_working_set_stays_for_a_while),
         cmocka_unit_test(writes_do_not_change_the_pages),
         cmocka_unit_test(references_are_the_same_everywhere),

@@ -58,6 +58,8 @@ static void mistakes_are_named(void **state)
         {"pages=10,zipf=1", "zipf=1: no such key: the first part has"},
         {"pages=10,kind=nice;zipf=1", "kind=nice: not precious"},
         {"pages=10,recalls=no;zipf=1", "recalls=no: not answer or ignore"},
+        {"pages=10;trace=", "trace=: not a path"},
+        {"pages=10;trace=a,zipf=1", "a phase has one pattern"},
         {"pages=9;;", "phase 1 has no pattern"},
         {"pages=9;loop=1;loop=1;loop=1;loop=1;loop=1;loop=1;loop=1;loop=1;loop=1;loop=1;loop=1;loop=1;"
          "loop=1;loop=1;loop=1;loop=1;loop=1",

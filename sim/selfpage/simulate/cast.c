@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "drive/drive.h"
 #include "os/heap.h"
 #include "selfpage/scenario/outcome.h"
 #include "workload/workload_text.h"
@@ -42,6 +43,7 @@ static int choose_workload(struct cast *cast, uint32_t index, struct sp_error *e
 {
     const struct scenario_task *tasks = cast->scenario->tasks;
     struct workload workload;
+    struct sp_error mistake;
 
     if (tasks[index].load == NULL)
         return error_set(error, EINVAL,
@@ -55,6 +57,8 @@ static int choose_workload(struct cast *cast, uint32_t index, struct sp_error *e
             return -EINVAL;
         if (walk_tables_init(tables, &workload, &heap_allocator) != 0)
             return error_set(error, ENOMEM, "out of memory");
+        if (drive_traces(tables, &mistake) != 0)
+            return error_set(error, mistake.code, "task %s: %s", tasks[index].name, mistake.text);
     }
     cast->actors[index].tables = &cast->tables[cast->tables_count - 1];
     return 0;
