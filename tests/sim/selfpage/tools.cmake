@@ -46,6 +46,7 @@ if(NOT SELFPAGE_SANITIZE AND NOT SELFPAGE_TEST_WRAPPER) # once is enough
         ${PROJECT_SOURCE_DIR}/include ${tool_flags})
 endif()
 selfpage_tool_test(bench/costs $<TARGET_FILE:selfpage_program>)
-selfpage_tool_test(simulate/fidelity $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml)
+selfpage_tool_test(simulate/fidelity $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
+    ${PROJECT_SOURCE_DIR}/sim/tasks/models.yaml)
 selfpage_tool_test(simulate/verdicts $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(simulate/simulate $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml)
