@@ -193,15 +193,17 @@ static void a_task_takes_the_least_that_it_wants(void **state)
     assert_int_equal(most, 100); /* nobody else has any */
 }
 
-/* Who has ended hears no signal. */
-static void a_task_that_has_ended_cannot_be_signalled(void **state)
+/* A task that has not begun, or has ended, hears no signal. */
+static void a_task_that_does_not_run_cannot_be_signalled(void **state)
 {
     struct theatre theatre;
 
     (void)state;
     theatre_begin(&theatre, "excess", 100, 1);
     engage(&theatre, "a", "fifo", "guaranteed=8", "pages=10;loop=10,references=20");
+    theatre.start_ns[0] = 50 * MS;
     raise_curtain(&theatre);
+    assert_int_equal(play_signal(&theatre.play, 0, SIGTERM), -ESRCH);
     play_on(&theatre);
     assert_int_equal(play_signal(&theatre.play, 0, SIGTERM), -ESRCH);
     assert_int_equal(theatre.play.actor[0].exit_status, 0);
@@ -625,7 +627,7 @@ int main(void)
         cmocka_unit_test(a_loop_faults_each_time),
         cmocka_unit_test(a_guarantee_is_met_by_recalls),
         cmocka_unit_test(a_task_takes_the_least_that_it_wants),
-        cmocka_unit_test(a_task_that_has_ended_cannot_be_signalled),
+        cmocka_unit_test(a_task_that_does_not_run_cannot_be_signalled),
         cmocka_unit_test(a_rogue_loses_everything),
         cmocka_unit_test(a_counter_offer_is_taken_and_a_refusal_ends_the_task),
         cmocka_unit_test(a_lease_is_renewed),

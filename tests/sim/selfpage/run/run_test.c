@@ -184,6 +184,7 @@ static void a_task_that_hangs_is_named_at_the_timeout(void **state)
     assert_int_equal(run_end(&run, &output, &error), 1);
     assert_non_null(strstr(error, "timeout after 500ms; still running: waiter"));
     assert_non_null(strstr(output, "FAILED  all tasks end within 500ms"));
+    assert_non_null(strstr(output, "still running then: waiter"));
     assert_true(process_is_gone(waiting));
     assert_true(only_files_are_left(place));
     free(output);
