@@ -257,6 +257,10 @@ static void change_next(struct backing *backing)
 {
     struct service *service = backing->service;
 
+    /* The physmem above may have taken the rights to pages that are to be written. */
+    if (backing->lease != NULL && backing->fill != NULL && !backing->doomed &&
+        !lease_is_ready(backing->lease))
+        lease_use(backing->lease, 0, 0);
     if (backing->changing || !has_change(backing))
         return;
     contents_free(&backing->fills);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backing.h"
+#include "passed.h"
 #include "policyserver.h"
 #include "seat.h"
 #include "send.h"
@@ -136,6 +137,7 @@ static void send_unmap(struct service *service, const struct physmem_effect *eff
     struct wire_message *message = send_begin(service, WIRE_UNMAP, 0);
 
     message->unmap.id = effect->unmap.id;
+    message->unmap.grace_ns = effect->unmap.grace_ns;
     message->unmap.container = effect->unmap.container;
     message->unmap.rights = effect->unmap.rights;
     message->unmap.ranges_count = 1;
@@ -366,6 +368,10 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_UPSTREAM_RETURN:
         lease_return(&service->relet->book, effect->upstream.frames);
+        break;
+    case PHYSMEM_UPSTREAM_UNMAPPED:
+        passed_answered(service, effect->unmapped.token, effect->unmapped.referenced,
+                        effect->unmapped.dirty);
         break;
     case PHYSMEM_POLICYSERVER_RING:
         policyserver_ring(service, effect->ring);

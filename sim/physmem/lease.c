@@ -606,7 +606,7 @@ void lease_extent_came(struct lease_book *book, uint32_t extent, int consume_fd)
     book->arrivals = arrival;
 }
 
-void lease_unmapped(struct lease_book *book, const struct wire_message *message)
+void *lease_unmapped(struct lease_book *book, const struct wire_message *message)
 {
     struct lease *lease = lease_book_find(book, message->unmap.container);
 
@@ -616,6 +616,7 @@ void lease_unmapped(struct lease_book *book, const struct wire_message *message)
         if (range->start < lease->pages && range->count <= lease->pages - range->start)
             pages_remove(lease->mapped, range->start, range->count);
     }
+    return lease != NULL ? lease->owner : NULL;
 }
 
 void *lease_repossessed(struct lease_book *book, const struct wire_message *message)

@@ -40,8 +40,8 @@ void lease_end(struct lease *lease);
 void lease_extent_came(struct lease_book *book, uint32_t extent, int consume_fd);
 
 /* The physmem above asks this server to give up rights to slots. The rights are requested again when the pages are
- * used again. */
-void lease_unmapped(struct lease_book *book, const struct wire_message *message);
+ * used again. Returns the owner of the lease, whose pages the slots are; NULL: it has ended, or it was the stock. */
+void *lease_unmapped(struct lease_book *book, const struct wire_message *message);
 
 /* Slots were repossessed. Returns the owner of the lease that is lost with all its pages; NULL: it
  * was the stock, or a lease that has ended. */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "core/physmem/upstream.h"
 #include "os/clock.h"
+#include "passed.h"
 #include "run.h"
 
 /* Frames asked for in one message while starting. */
@@ -327,18 +328,6 @@ static void on_repossessed(struct relet *relet, const struct wire_message *messa
         physmem_upstream_lost(relet->service->physmem, clock_now_ns(), backing_extent(owner));
 }
 
-/* The rights are given up, and asked for again as soon as the pages are used anew. Tasks here keep their
- * mappings meanwhile: the physmem above takes memory itself by cutting the extent, which needs nobody's
- * help; but how idle its pages are it does not find out this way. */
-static void on_unmap(struct relet *relet, const struct wire_message *message)
-{
-    struct wire_message answer = {.type = WIRE_UNMAPPED};
-
-    lease_unmapped(&relet->book, message);
-    answer.unmapped.id = message->unmap.id;
-    upstream_tell(&relet->upstream, &answer);
-}
-
 static void on_message(void *context, const struct wire_message *message, int consume_fd)
 {
     struct relet *relet = context;
@@ -356,7 +345,7 @@ static void on_message(void *context, const struct wire_message *message, int co
     else if (message->type == WIRE_REPOSSESSED)
         on_repossessed(relet, message);
     else if (message->type == WIRE_UNMAP)
-        on_unmap(relet, message);
+        passed_down(relet, message);
     else if (message->type == WIRE_REVOKED)
         end_all(relet, "has revoked everything", message->revoked.text);
     run_effects(relet->service);
@@ -423,6 +412,7 @@ void relet_end(struct service *service)
     if (relet == NULL)
         return;
     upstream_close(&relet->upstream);
+    passed_forget(relet);
     lease_book_fini(&relet->book);
     free(relet);
     service->relet = NULL;

@@ -61,8 +61,21 @@ struct relet_contract {
     uint64_t ends;
 };
 
+/* An UNMAP from above that tasks here have not answered yet. */
+struct relet_unmap {
+    struct relet_unmap *next;
+    uint64_t id; /* above */
+    uint32_t token;
+    uint32_t left; /* questions */
+    uint32_t slots;
+    uint32_t referenced;
+    uint32_t dirty;
+};
+
 struct relet {
     struct service *service;
+    struct relet_unmap *unmaps;
+    uint32_t tokens; /* the last one of these */
     struct upstream upstream;
     struct lease_book book;
     struct relet_contract contract[TERMS_MAX];

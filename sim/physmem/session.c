@@ -281,6 +281,8 @@ static void on_ask_availability(struct service *service, const struct physmem_re
 static void on_unmapped(struct service *service, struct connection *connection,
                         struct physmem_task *task, const struct wire_message *message)
 {
+    physmem_unmap_status(task, message->unmapped.id, message->unmapped.referenced,
+                         message->unmapped.dirty);
     if (physmem_unmap_answered(service->physmem, service_received_ns(service), task,
                                message->unmapped.id) != 0)
         connection_close(connection, CONNECTION_VIOLATION,

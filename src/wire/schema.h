@@ -26,6 +26,7 @@
  *   2026-11 version 6: NOTICE says which change of the contract it is about
  *   2026-11 version 7: ALLOCATE has a ceiling
  *   2026-11 version 8: STORED says the checksums of pages, and a client of swap may have a file of its own
+ *   2026-11 version 9: UNMAP says how long the answer may take
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -66,7 +67,7 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  8u
+#define WIRE_VERSION  9u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
@@ -329,7 +330,8 @@
     F(u64, id) F(u32, frames) E(may_clean, WIRE_BOOLEANS) E(grace_unit, WIRE_GRACE_UNITS)          \
     F(u64, grace)
 #define WIRE_UNMAP_FIELDS(F, E, S, L)                                                              \
-    F(u64, id) F(u32, container) E(rights, WIRE_RIGHTS) L(range, ranges, WIRE_RANGES)
+    F(u64, id) F(u64, grace_ns) F(u32, container) E(rights, WIRE_RIGHTS)                           \
+    L(range, ranges, WIRE_RANGES)
 /* To physmem: how many of the pages had been referenced, and written, since they were mapped. */
 #define WIRE_UNMAPPED_FIELDS(F, E, S, L)          F(u64, id) F(u32, referenced) F(u32, dirty)
 #define WIRE_NOTICE_FIELDS(F, E, S, L)                                                             \

@@ -23,6 +23,10 @@ void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t extent
 int physmem_unmap_answered(struct physmem *physmem, uint64_t now, struct physmem_task *task,
                            uint64_t id);
 
+/* Before that: the task tells how many of the slots were used, and written, since it last told. */
+void physmem_unmap_status(struct physmem_task *task, uint64_t id, uint32_t referenced,
+                          uint32_t dirty);
+
 /* PHYSMEM_EXTENT_AUDIT was carried out: the extent has `pages` pages. More than `allowed`, the
  * effect's count, is a breach. */
 void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t extent, uint32_t allowed,

@@ -89,8 +89,9 @@ enum physmem_effect_kind {
     PHYSMEM_POLICYSERVER_RING, /* ring: tell it; not again before physmem_policyserver_entitled */
     PHYSMEM_POLICYSERVER_GROW, /* a larger table is needed: answered by physmem_policyserver_table */
     /* The physmem above: see core/physmem/upstream.h. */
-    PHYSMEM_UPSTREAM_ASK,    /* upstream: ask for frames; answered by physmem_upstream_granted */
-    PHYSMEM_UPSTREAM_RETURN, /* upstream: give back frames that it has recalled */
+    PHYSMEM_UPSTREAM_ASK,      /* upstream: ask for frames; answered by physmem_upstream_granted */
+    PHYSMEM_UPSTREAM_RETURN,   /* upstream: give back frames that it has recalled */
+    PHYSMEM_UPSTREAM_UNMAPPED, /* unmapped: one of those that physmem_upstream_unmap has counted */
     /* Frame stacks. */
     PHYSMEM_STACK_CREATE, /* stack: make one of at least `places`, zeros, of sealed size, and map it;
                               answered by physmem_stack_ready, with seq and control of the effect */
@@ -162,10 +163,16 @@ struct physmem_effect {
         } recall;
         struct {
             uint64_t id;
+            uint64_t grace_ns; /* the answer may take so long */
             uint32_t container;
             struct physmem_range range;
             uint8_t rights;
         } unmap;
+        struct {
+            uint32_t token; /* of physmem_upstream_unmap */
+            uint32_t referenced;
+            uint32_t dirty; /* slots, as the task has told */
+        } unmapped;
         struct {
             uint8_t what; /* enum physmem_notice */
             uint32_t contract;

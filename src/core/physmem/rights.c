@@ -40,27 +40,43 @@ const struct unmap *rights_oldest(const struct physmem_task *task)
     return &task->unmaps[place(task, 0)];
 }
 
-/* Note an unmap that the task has to answer. */
+/* No unmap of the task is due later than this. */
+static void hurry(struct physmem *physmem, struct physmem_task *task, uint64_t deadline)
+{
+    ensure(task->unmap_count > 0);
+    for (uint32_t i = 0; i < task->unmap_count; i++) {
+        struct unmap *unmap = &task->unmaps[place(task, i)];
+
+        if (unmap->deadline > deadline)
+            unmap->deadline = deadline;
+    }
+    deadlines_start(&physmem->deadlines, &task->unmap_deadline, rights_oldest(task)->deadline);
+}
+
+/* Note an unmap that the task has to answer within some time. */
 static const struct unmap *add(struct physmem *physmem, struct physmem_task *task,
-                               uint32_t container, struct physmem_range range)
+                               uint32_t container, struct physmem_range range, uint64_t grace_ns,
+                               uint32_t above)
 {
     struct unmap *unmap = &task->unmaps[place(task, task->unmap_count++)];
 
     check(range.count > 0);
     *unmap = (struct unmap){
         .id = ++task->unmapped,
-        .deadline = physmem->now + physmem->config.unmap_grace_ns,
+        .deadline = physmem->now + grace_ns,
         .container = container,
         .range = range,
+        .above = above,
         .rights = SLOT_RIGHTS - 1,
     };
-    if (task->unmap_count == 1)
-        deadlines_start(&physmem->deadlines, &task->unmap_deadline, unmap->deadline);
+    /* They are answered in order. */
+    hurry(physmem, task, unmap->deadline);
     return unmap;
 }
 
-bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
-                     struct container *container, struct physmem_range range)
+bool rights_ask_back_above(struct physmem *physmem, struct physmem_task *task,
+                           struct container *container, struct physmem_range range,
+                           uint64_t grace_ns, uint32_t above)
 {
     const size_t size = PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps);
     struct extent *extent = container_extent(container, range.start);
@@ -75,17 +91,41 @@ bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
         task->unmaps = memory_new(physmem->allocator, size);
     if (task->unmaps == NULL)
         return false;
-    unmap = add(physmem, task, container->handle, range);
+    if (grace_ns > physmem->config.unmap_grace_ns)
+        grace_ns = physmem->config.unmap_grace_ns;
+    unmap = add(physmem, task, container->handle, range, grace_ns, above);
     for (uint32_t i = 0; i < range.count; i++)
         extent_slot(extent, range.start + i)->unmapping = 1;
     physmem->counters.unmaps++;
     effect = emit_effect(physmem, PHYSMEM_SEND_UNMAP, task);
     effect->unmap.id = unmap->id;
+    effect->unmap.grace_ns = grace_ns;
     effect->unmap.container = unmap->container;
     effect->unmap.range = range;
     effect->unmap.rights = unmap->rights;
     check(deadline_is_running(&task->unmap_deadline));
     return true;
+}
+
+bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
+                     struct container *container, struct physmem_range range)
+{
+    check(range.count > 0);
+    return rights_ask_back_above(physmem, task, container, range, UINT64_MAX, 0);
+}
+
+/* An unmap is over: tell the physmem above if it has asked for it. */
+static void tell_above(struct physmem *physmem, const struct unmap *unmap)
+{
+    struct physmem_effect *effect;
+
+    if (unmap->above == 0)
+        return;
+    check(physmem->config.stacked);
+    effect = emit_effect(physmem, PHYSMEM_UPSTREAM_UNMAPPED, NULL);
+    effect->unmapped.token = unmap->above;
+    effect->unmapped.referenced = unmap->referenced;
+    effect->unmapped.dirty = unmap->dirty;
 }
 
 /* An unmap of this number that was not answered, or NULL. */
@@ -101,6 +141,17 @@ static struct unmap *find(struct physmem_task *task, uint64_t id)
     return NULL;
 }
 
+void rights_note(struct physmem_task *task, uint64_t id, uint32_t referenced, uint32_t dirty)
+{
+    struct unmap *unmap = find(task, id);
+
+    if (unmap == NULL)
+        return;
+    check(unmap->range.count > 0);
+    unmap->referenced = smaller(referenced, unmap->range.count);
+    unmap->dirty = smaller(dirty, unmap->range.count);
+}
+
 int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id,
                     struct container **containerp)
 {
@@ -113,6 +164,7 @@ int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t
     container = handles_object(&physmem->containers, unmap->container);
     if (container != NULL)
         rights_take(container, unmap->range, unmap->rights, true);
+    tell_above(physmem, unmap);
     *containerp = container;
     while (task->unmap_count > 0 && rights_oldest(task)->answered) {
         task->unmap_head = (uint8_t)((task->unmap_head + 1) % PHYSMEM_UNMAPS_MAX);
@@ -128,6 +180,9 @@ void rights_end(struct physmem *physmem, struct physmem_task *task)
 {
     check(task->unmaps != NULL || task->unmap_count == 0);
     deadlines_stop(&physmem->deadlines, &task->unmap_deadline);
+    for (uint32_t i = 0; i < task->unmap_count; i++)
+        if (!task->unmaps[place(task, i)].answered)
+            tell_above(physmem, &task->unmaps[place(task, i)]);
     memory_free(physmem->allocator, task->unmaps, PHYSMEM_UNMAPS_MAX * sizeof(*task->unmaps));
     task->unmaps = NULL;
     task->unmap_count = 0;

@@ -13,6 +13,15 @@ uint32_t rights_take(struct container *container, struct physmem_range range, ui
 bool rights_ask_back(struct physmem *physmem, struct physmem_task *task,
                      struct container *container, struct physmem_range range);
 
+/* The same for the physmem above, which wants an answer in `grace_ns`: PHYSMEM_UPSTREAM_UNMAPPED, with the
+ * token `above`, follows when the task has answered, or has lost everything. */
+bool rights_ask_back_above(struct physmem *physmem, struct physmem_task *task,
+                           struct container *container, struct physmem_range range,
+                           uint64_t grace_ns, uint32_t above);
+
+/* The task tells, before it answers, how many of the slots were used. */
+void rights_note(struct physmem_task *task, uint64_t id, uint32_t referenced, uint32_t dirty);
+
 /* The task answered an unmap: the rights are gone. Returns 0, and *containerp is that of the slots, or
  * NULL if it is gone; or -ENOENT: the task was not asked. */
 int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id,

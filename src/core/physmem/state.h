@@ -95,6 +95,9 @@ struct unmap {
     uint64_t deadline;
     uint32_t container;
     struct physmem_range range;
+    uint32_t above;      /* token of what was asked for by the physmem above; 0: it was not */
+    uint32_t referenced; /* slots, as far as the task has told */
+    uint32_t dirty;
     uint8_t rights;
     bool answered;
 };

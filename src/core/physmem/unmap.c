@@ -22,6 +22,14 @@ void physmem_unmap_own(struct physmem *physmem, uint64_t now, const struct physm
     lock_continue(physmem, container);
 }
 
+void physmem_unmap_status(struct physmem_task *task, uint64_t id, uint32_t referenced,
+                          uint32_t dirty)
+{
+    check(task != NULL);
+    if (task->state == STANDING_THERE)
+        rights_note(task, id, referenced, dirty);
+}
+
 int physmem_unmap_answered(struct physmem *physmem, uint64_t now, struct physmem_task *task,
                            uint64_t id)
 {

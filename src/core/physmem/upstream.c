@@ -7,6 +7,7 @@
 #include "core/physmem/promises.h"
 #include "core/physmem/repossess.h"
 #include "core/physmem/revoke.h"
+#include "core/physmem/rights.h"
 #include "core/physmem/settle.h"
 
 int upstream_start(struct physmem *physmem)
@@ -111,6 +112,99 @@ void physmem_upstream_taken(struct physmem *physmem, uint64_t now, uint32_t fram
     check(physmem->config.stacked);
     physmem->upstream.refused = false; /* what is promised can be had again */
     physmem_upstream_recalled(physmem, now, frames > due ? frames - due : 0, 0);
+}
+
+/* ---- Rights ---- */
+
+/* What the physmem above wants unmapped. */
+struct wanted_back {
+    struct physmem *physmem;
+    const struct extent *extent;
+    uint32_t page;
+    uint32_t count;
+    uint64_t grace_ns;
+    uint32_t token;
+    uint32_t asked;
+};
+
+/* Whether a slot is mapped, and shows one of the pages. */
+static bool shows(const struct wanted_back *wanted, struct extent *home, uint32_t slot)
+{
+    const struct container_slot *entry = extent_slot(home, slot);
+    uint32_t page = slot % EXTENT_PAGES;
+
+    check(wanted->count > 0);
+    if (entry->frame == SLOT_NO_FRAME || (entry->rights == 0 && !entry->unmapping))
+        return false;
+    if (entry->copy) {
+        if (copies_extent(wanted->physmem, home, slot) != wanted->extent)
+            return false;
+        page = home->copied[slot % EXTENT_PAGES].page;
+    } else if (home != wanted->extent) {
+        return false;
+    }
+    return page >= wanted->page && page - wanted->page < wanted->count;
+}
+
+/* Ask the owner of a container for the slots of one home that show the pages. */
+static void ask_home(struct wanted_back *wanted, struct container *container, uint32_t slot,
+                     uint32_t stop)
+{
+    struct extent *home = container_extent(container, slot);
+
+    check(slot < stop && slot / EXTENT_PAGES == (stop - 1) / EXTENT_PAGES);
+    while (slot < stop) {
+        struct physmem_range run = {slot, 0};
+
+        while (slot < stop && shows(wanted, home, slot))
+            slot++;
+        run.count = slot - run.start;
+        if (run.count > 0)
+            wanted->asked += rights_ask_back_above(wanted->physmem, container->owner, container,
+                                                   run, wanted->grace_ns, wanted->token);
+        else
+            slot++;
+    }
+}
+
+/* Ask a task for all its slots that show pages of a clean extent. */
+static void ask_reader(struct wanted_back *wanted, const struct physmem_task *task)
+{
+    check(wanted->extent->clean != NULL);
+    for (struct container *c = task->container_list; c != NULL; c = c->next)
+        for (uint32_t slot = 0; (slot = container_skip(c, slot)) < c->slots;) {
+            uint32_t stop = extent_end(slot, c->slots);
+
+            if (container_extent(c, slot)->copies > 0)
+                ask_home(wanted, c, slot, stop);
+            slot = stop;
+        }
+}
+
+uint32_t physmem_upstream_unmap(struct physmem *physmem, uint64_t now, uint32_t handle,
+                                uint32_t page, uint32_t count, uint64_t grace_ns, uint32_t token)
+{
+    struct extent *extent = handles_object(&physmem->extents, handle);
+    struct wanted_back wanted = {physmem, extent, page, count, physmem_upstream_grace(grace_ns),
+                                 token,   0};
+    struct container *container;
+    uint32_t first;
+
+    input_advance(physmem, now);
+    ensure(physmem->config.stacked && token != 0);
+    if (extent == NULL || page >= EXTENT_PAGES || count == 0 || count > EXTENT_PAGES - page)
+        return 0;
+    if (extent->clean != NULL) {
+        for (struct physmem_task *task = physmem->first; task != NULL; task = task->next)
+            ask_reader(&wanted, task);
+        return wanted.asked;
+    }
+    container = handles_object(&physmem->containers, extent->container);
+    ensure(container != NULL);
+    first = extent->number * EXTENT_PAGES;
+    if (container->owner != &physmem->nobody && page < extent->pages)
+        ask_home(&wanted, container, first + page, first + smaller(page + count, extent->pages));
+    return wanted.asked;
 }
 
 /* ---- By force ---- */

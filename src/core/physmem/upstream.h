@@ -43,6 +43,14 @@ void physmem_upstream_available(struct physmem *physmem, uint64_t now);
 void physmem_upstream_recalled(struct physmem *physmem, uint64_t now, uint32_t frames,
                                uint64_t grace_ns);
 
+/* The physmem above asks for the rights to pages of an extent (a handle, as in effects) back, and wants an
+ * answer in `grace_ns`. Tasks that have mapped them are asked, and have three quarters of that. Returns how
+ * many questions that makes; PHYSMEM_UPSTREAM_UNMAPPED with this token, which is not 0, follows for each,
+ * also if the task loses everything instead. Mappings of tasks that cannot be asked now (one whose
+ * control connection is gone, or that has as many questions to answer as there may be) stay. */
+uint32_t physmem_upstream_unmap(struct physmem *physmem, uint64_t now, uint32_t extent,
+                                uint32_t page, uint32_t count, uint64_t grace_ns, uint32_t token);
+
 /* The physmem above has taken frames that were not returned. PHYSMEM_UPSTREAM_RETURN follows for these,
  * too, as soon as tasks have given up as many. */
 void physmem_upstream_taken(struct physmem *physmem, uint64_t now, uint32_t frames);

@@ -856,6 +856,75 @@ static void test_what_is_taken_above_is_missing_below(void **state)
     story_end(&story);
 }
 
+/* The task maps its first 20 slots. Returns the extent. */
+static uint32_t map_20(struct story *story)
+{
+    struct physmem_request request = request_of(story->task);
+    struct physmem_effect effect;
+    uint32_t extent;
+
+    physmem_map(story->physmem, stack.now, &request, story->container, 0, 20, 3);
+    next_of(story, PHYSMEM_EXTENT_CREATE, &effect);
+    extent = effect.extent.extent;
+    assert_int_not_equal(extent, 0);
+    physmem_extent_ready(story->physmem, stack.now, extent, 7, 0);
+    next_of(story, PHYSMEM_REPLY_MAPPED, &effect);
+    assert_int_equal(effect.mapped.count, 1);
+    return extent;
+}
+
+static void test_an_unmap_above_is_one_below_with_less_time(void **state)
+{
+    struct physmem_effect asked, told;
+    struct story story;
+    uint32_t extent;
+
+    (void)state;
+    story_start(&story, 30, SP_BREACH_REVOKE);
+    extent = map_20(&story);
+    /* Of pages 10 to 39 the task has mapped ten. */
+    assert_int_equal(physmem_upstream_unmap(story.physmem, stack.now, extent, 10, 30, GRACE, 5), 1);
+    next_of(&story, PHYSMEM_SEND_UNMAP, &asked);
+    assert_int_equal(asked.unmap.container, story.container);
+    assert_int_equal(asked.unmap.range.start, 10);
+    assert_int_equal(asked.unmap.range.count, 10);
+    assert_int_equal(asked.unmap.grace_ns, physmem_upstream_grace(GRACE));
+    physmem_unmap_status(story.task, asked.unmap.id, 4, 3);
+    assert_int_equal(physmem_unmap_answered(story.physmem, stack.now, story.task, asked.unmap.id),
+                     0);
+    next_of(&story, PHYSMEM_UPSTREAM_UNMAPPED, &told);
+    assert_int_equal(told.unmapped.token, 5);
+    assert_int_equal(told.unmapped.referenced, 4);
+    assert_int_equal(told.unmapped.dirty, 3);
+    /* What is not mapped asks nobody; nor does an extent that is gone. */
+    assert_int_equal(physmem_upstream_unmap(story.physmem, stack.now, extent, 10, 30, GRACE, 6), 0);
+    assert_int_equal(physmem_upstream_unmap(story.physmem, stack.now, extent + 99, 0, 30, GRACE, 6),
+                     0);
+    story_end(&story);
+}
+
+static void
+test_a_task_that_does_not_unmap_in_time_loses_its_memory_and_the_answer_goes_up(void **state)
+{
+    struct physmem_effect effect;
+    struct story story;
+    uint32_t extent;
+
+    (void)state;
+    story_start(&story, 30, SP_BREACH_REVOKE);
+    extent = map_20(&story);
+    assert_int_equal(physmem_upstream_unmap(story.physmem, stack.now, extent, 0, 256, GRACE, 9), 1);
+    next_of(&story, PHYSMEM_UPSTREAM_UNMAPPED, &effect);
+    assert_int_equal(effect.unmapped.token, 0);
+    assert_int_equal(physmem_deadline(story.physmem), stack.now + physmem_upstream_grace(GRACE));
+    stack.now += physmem_upstream_grace(GRACE);
+    physmem_tick(story.physmem, stack.now);
+    next_of(&story, PHYSMEM_UPSTREAM_UNMAPPED, &effect);
+    assert_int_equal(effect.unmapped.token, 9);
+    assert_int_not_equal(frames_of(&story), 0);
+    story_end(&story);
+}
+
 static void test_a_revocation_above_takes_everything_below(void **state)
 {
     struct physmem_effect effect;
@@ -883,6 +952,9 @@ int main(void)
         cmocka_unit_test(test_extra_frames_are_asked_for_when_tasks_want_them),
         cmocka_unit_test(test_after_a_refusal_nothing_is_asked_until_there_is_more_above),
         cmocka_unit_test(test_what_is_taken_above_is_missing_below),
+        cmocka_unit_test(test_an_unmap_above_is_one_below_with_less_time),
+        cmocka_unit_test(
+            test_a_task_that_does_not_unmap_in_time_loses_its_memory_and_the_answer_goes_up),
         cmocka_unit_test(test_a_revocation_above_takes_everything_below),
         cmocka_unit_test(test_random_lives_on_three_levels),
     };

@@ -33,6 +33,9 @@ struct tower {
 
 static struct tower tower;
 
+/* Arguments of the first server; ends with NULL. */
+static const char *const *first_args;
+
 static void level_start(const char *contract)
 {
     static const char *const names[LEVELS] = {"", "level1", "level2"};
@@ -45,7 +48,7 @@ static void level_start(const char *contract)
     assert_int_equal(server_process_init(&tower.server[level]), 0);
     tower.levels++;
     if (level == 0)
-        assert_int_equal(physmem_start(&tower.server[0], contract, NULL), 0);
+        assert_int_equal(physmem_start(&tower.server[0], contract, first_args), 0);
     else
         assert_int_equal(server_process_start(&tower.server[level], PHYSMEM_PROGRAM, args), 0);
     assert_int_equal(wire_client_open(&tower.observer[level], tower.server[level].socket,
@@ -628,6 +631,65 @@ static void test_what_cannot_be_is_refused_with_a_reason(void **state)
     assert_true(physmem_books_agree(&tower.observer[0]));
 }
 
+/* The first server takes mappings at random. The questions arrive at tasks of the last one, in the numbers
+ * of their own slots; the answers make those above, whose deadlines they meet. */
+static int tower_in_chaos(void **state)
+{
+    static const char *const args[] = {"--chaos-unmap", "2000", NULL};
+
+    tower_end(state);
+    first_args = args;
+    tower_start(state);
+    first_args = NULL;
+    return 0;
+}
+
+static void test_mappings_that_are_taken_at_the_top_are_taken_below(void **state)
+{
+    struct physmem_peer peer;
+    struct wire_map item;
+    unsigned pages = 0;
+    int fd;
+
+    (void)state;
+    peer_start(&peer, 2, "task", 100, 0);
+    assert_int_equal(physmem_allocate(&peer, 10, 50, 0), 50);
+    fd = physmem_map(&peer, 10, 50, &item);
+    assert_true(fd >= 0);
+    for (uint32_t i = 0; i < 50; i++)
+        put(fd, item.offset + i, (char)('a' + i % 26));
+    for (unsigned answered = 0; answered < 30; answered++) {
+        const struct wire_message unmap = hear(&peer, WIRE_UNMAP);
+        const struct wire_range *range = &unmap.unmap.ranges[0];
+        struct wire_message answer = {.type = WIRE_UNMAPPED};
+        struct wire_message again = {.type = WIRE_MAP}, reply;
+
+        assert_int_equal(unmap.unmap.container, peer.container);
+        assert_true(range->start >= 10 && range->count <= 50 && range->start + range->count <= 60);
+        pages += range->count;
+        answer.unmapped.id = unmap.unmap.id;
+        answer.unmapped.referenced = range->count;
+        assert_int_equal(wire_client_send(&peer.control, &answer, -1), 0);
+        /* The task maps them again: the rights come from the top. */
+        again.map.container = peer.container;
+        again.map.start = 10;
+        again.map.count = 50;
+        again.map.rights = WIRE_ACCESS_BOTH;
+        assert_int_equal(wire_client_call(&peer.request, &again, -1, &reply), 0);
+        assert_int_equal(reply.error, 0);
+    }
+    assert_true(pages >= 30);
+    for (uint32_t i = 0; i < 50; i++)
+        assert_true(has(fd, item.offset + i, (char)('a' + i % 26)));
+    for (unsigned level = 0; level < LEVELS; level++)
+        assert_int_equal(status_of(level, NULL).physmem_status.breaches, 0);
+    assert_true(status_of(0, "level1").task_status.unmaps > 0);
+    assert_true(status_of(1, "level2").task_status.unmaps > 0);
+    assert_true(status_of(2, "task").task_status.unmaps >= 30);
+    close(fd);
+    physmem_peer_close(&peer);
+}
+
 int main(void)
 {
 #define TOWER_TEST(name) cmocka_unit_test_setup(name, tower_start)
@@ -644,6 +706,8 @@ int main(void)
         TOWER_TEST(test_when_the_first_dies_all_end_and_their_tasks_lose_everything),
         TOWER_TEST(test_when_one_in_the_middle_dies_what_is_below_ends_and_what_is_above_is_whole),
         TOWER_TEST(test_when_the_last_dies_the_others_have_its_frames_again),
+        cmocka_unit_test_setup(test_mappings_that_are_taken_at_the_top_are_taken_below,
+                               tower_in_chaos),
         cmocka_unit_test(test_a_revocation_takes_everything_below_even_a_server_that_hangs),
         cmocka_unit_test(test_a_term_above_is_renewed_in_time),
     };
