@@ -1,0 +1,732 @@
+/* A hostile client and a hostile server of another user id, written against the wire: what they retain
+ * and what they do at any moment changes nobody's bytes, shows them nothing, and keeps no frame. Skipped
+ * where the test may not change its user. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <valgrind/valgrind.h>
+
+#include <selfpage/contract.h>
+
+#include "base/random.h"
+#include "physmem_peer.h"
+
+#define PAGE    4096u
+#define MS      UINT64_C(1000000)
+#define FRAMES  256u
+#define FOREIGN 64321u /* the attacker's user id */
+#define SLOTS   16u
+
+struct stage {
+    struct server_process server;
+    struct wire_client observer;
+    struct physmem_peer host; /* the attacker's victim: of another user */
+    int fds[16];              /* of the host's extents, by the lowest bits of their numbers */
+    pid_t attacker;
+    int end; /* of the talk with it */
+};
+
+/* ---- The attacker's side: it has no cmocka ---- */
+
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "attacker: %s:%d: %s\n", __FILE__, __LINE__, #condition);              \
+            _exit(1);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* What both sides tell each other. */
+struct word {
+    uint32_t container;
+    uint32_t unused; /* 0: no byte is left to chance */
+    uint64_t token;
+};
+
+static void tell(int end, uint32_t container, uint64_t token)
+{
+    const struct word word = {container, 0, token};
+
+    if (send(end, &word, sizeof(word), MSG_NOSIGNAL) != (ssize_t)sizeof(word))
+        _exit(3);
+}
+
+/* False: the other side has ended. */
+static bool hear(int end, struct word *word)
+{
+    return recv(end, word, sizeof(*word), MSG_WAITALL) == (ssize_t)sizeof(*word);
+}
+
+typedef void attack(struct stage *stage, int end, unsigned arg);
+
+static void become_foreign(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    MUST(setgroups(0, NULL) == 0 && setgid(FOREIGN) == 0 && setuid(FOREIGN) == 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* Run an attack in a process of the other user. */
+static void attacker_start(struct stage *stage, attack *run, unsigned arg)
+{
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    stage->attacker = fork();
+    assert_true(stage->attacker >= 0);
+    if (stage->attacker == 0) {
+        close(ends[0]);
+        become_foreign();
+        run(stage, ends[1], arg);
+        _exit(0);
+    }
+    close(ends[1]);
+    stage->end = ends[0];
+}
+
+/* It has ended by itself, having seen what it must. */
+static void attacker_end(struct stage *stage)
+{
+    int status = -1;
+
+    close(stage->end);
+    assert_int_equal(waitpid(stage->attacker, &status, 0), stage->attacker);
+    stage->attacker = 0;
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* ---- Requests, for both sides ---- */
+
+static uint32_t call(struct physmem_peer *peer, struct wire_message *message,
+                     struct wire_message *reply)
+{
+    int result = wire_client_call(&peer->request, message, -1, reply);
+
+    return result != 0 ? (uint32_t)-result : reply->error;
+}
+
+static uint32_t share(struct physmem_peer *owner, uint64_t lock_ns, uint64_t *tokenp)
+{
+    struct wire_message message = {.type = WIRE_SHARE}, reply;
+    uint32_t error;
+
+    message.share.container = owner->container;
+    message.share.rights = WIRE_RIGHT_BOTH;
+    message.share.lock_ns = lock_ns;
+    error = call(owner, &message, &reply);
+    *tokenp = reply.shared.token;
+    return error;
+}
+
+static uint32_t adopt(struct physmem_peer *peer, uint32_t container, uint64_t token)
+{
+    struct wire_message message = {.type = WIRE_ADOPT}, reply;
+
+    message.adopt.container = container;
+    message.adopt.token = token;
+    return call(peer, &message, &reply);
+}
+
+static uint32_t lock(struct physmem_peer *peer, uint32_t container, uint64_t lock_ns,
+                     struct wire_message *reply)
+{
+    struct wire_message message = {.type = WIRE_LOCK};
+
+    message.lock.container = container;
+    message.lock.lock_ns = lock_ns;
+    message.lock.unmap = WIRE_YES;
+    return call(peer, &message, reply);
+}
+
+static uint32_t unlock(struct physmem_peer *peer, uint32_t container)
+{
+    struct wire_message message = {.type = WIRE_UNLOCK}, reply;
+
+    message.unlock.container = container;
+    return call(peer, &message, &reply);
+}
+
+static uint32_t copy(struct physmem_peer *peer, uint32_t from, uint32_t first, uint32_t to,
+                     uint32_t slot, uint32_t count)
+{
+    struct wire_message message = {.type = WIRE_COPY}, reply;
+
+    message.copy.from = from;
+    message.copy.to = to;
+    message.copy.pieces_count = 1;
+    message.copy.pieces[0] = (struct wire_piece){first, slot, count};
+    return call(peer, &message, &reply);
+}
+
+static uint32_t unmap(struct physmem_peer *peer, uint32_t start, uint32_t count)
+{
+    struct wire_message message = {.type = WIRE_UNMAP_OWN}, reply;
+
+    message.unmap_own.container = peer->container;
+    message.unmap_own.ranges_count = 1;
+    message.unmap_own.ranges[0] = (struct wire_range){start, count};
+    return call(peer, &message, &reply);
+}
+
+/* Map one slot. Returns the reply's error; descriptors that come are kept. */
+static uint32_t map(struct physmem_peer *peer, uint32_t slot, uint8_t access, int fds[16],
+                    struct wire_map *item)
+{
+    struct wire_message message = {.type = WIRE_MAP}, reply, other;
+    uint32_t error;
+    int fd;
+
+    message.map.container = peer->container;
+    message.map.start = slot;
+    message.map.count = 1;
+    message.map.rights = access;
+    error = call(peer, &message, &reply);
+    if (error != 0)
+        return error;
+    *item = reply.mapped.items[0];
+    while (wire_client_poll(&peer->request, &other, &fd) == 0)
+        if (other.type == WIRE_EXTENT) {
+            int *place = &fds[other.extent.extent & 15];
+
+            if (*place > 0)
+                close(*place);
+            *place = fd;
+        }
+    return fds[item->extent & 15] > 0 ? 0 : EBADF;
+}
+
+static bool open_peer(const struct stage *stage, struct physmem_peer *peer, const char *name)
+{
+    return physmem_peer_open(peer, &stage->server, name) == 0 &&
+           physmem_propose(peer, SP_GUARANTEED, 64, 0) == 0 && physmem_container(peer, 32) == 0 &&
+           physmem_allocate(peer, 0, SLOTS, 0) == SLOTS;
+}
+
+/* ---- The host's side ---- */
+
+static int setup(void **state)
+{
+    static struct stage stage;
+
+    *state = &stage;
+    memset(&stage, 0, sizeof(stage));
+    if (geteuid() != 0)
+        return 0;
+    if (server_process_init(&stage.server) != 0 || physmem_start(&stage.server, "256", NULL) != 0 ||
+        chmod(stage.server.directory, 0711) != 0 || chmod(stage.server.socket, 0666) != 0 ||
+        wire_client_open(&stage.observer, stage.server.socket, WIRE_ROLE_OBSERVER, 0, 0, "",
+                         NULL) != 0 ||
+        !open_peer(&stage, &stage.host, "host"))
+        return -1;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct stage *stage = *state;
+    int code;
+
+    if (geteuid() != 0)
+        return 0;
+    if (stage->attacker > 0) {
+        kill(stage->attacker, SIGKILL);
+        waitpid(stage->attacker, NULL, 0);
+    }
+    for (unsigned i = 0; i < 16; i++)
+        if (stage->fds[i] > 0)
+            close(stage->fds[i]);
+    physmem_peer_close(&stage->host);
+    wire_client_close(&stage->observer);
+    code = server_process_stop(&stage->server);
+    server_process_fini(&stage->server);
+    return code;
+}
+
+static void put(struct stage *stage, uint32_t slot, char byte)
+{
+    struct wire_map item;
+    char page[PAGE];
+
+    memset(page, byte, PAGE);
+    assert_int_equal(map(&stage->host, slot, WIRE_ACCESS_FORCE_BOTH, stage->fds, &item), 0);
+    assert_int_equal(pwrite(stage->fds[item.extent & 15], page, PAGE, (off_t)item.offset * PAGE),
+                     PAGE);
+    assert_int_equal(unmap(&stage->host, slot, 1), 0);
+}
+
+/* All of the host's slot holds this byte. */
+static void expect(struct stage *stage, uint32_t slot, char byte)
+{
+    struct wire_map item;
+    char page[PAGE];
+
+    assert_int_equal(map(&stage->host, slot, WIRE_ACCESS_READ, stage->fds, &item), 0);
+    assert_int_equal(pread(stage->fds[item.extent & 15], page, PAGE, (off_t)item.offset * PAGE),
+                     PAGE);
+    for (unsigned i = 0; i < PAGE; i++)
+        assert_int_equal(page[i], byte);
+    assert_int_equal(unmap(&stage->host, slot, 1), 0);
+}
+
+/* The attacker is gone, and so is all that it had. */
+static void expect_all_frames_back(struct stage *stage)
+{
+    struct wire_message status;
+
+    assert_int_equal(physmem_await_tasks(&stage->observer, 1), 0);
+    do
+        assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
+    while (status.physmem_status.free != FRAMES - SLOTS);
+    assert_true(physmem_books_agree(&stage->observer));
+}
+
+#define SKIP_UNLESS_ROOT()                                                                         \
+    do {                                                                                           \
+        if (geteuid() != 0) {                                                                      \
+            print_message("only root can be another user\n");                                      \
+            skip();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+/* ---- What is retained ---- */
+
+static sigjmp_buf bus;
+
+static void on_bus(int number)
+{
+    siglongjmp(bus, number);
+}
+
+/* Write through a mapping, of which nothing may be left. */
+static void scribble(volatile char *memory)
+{
+    signal(SIGBUS, on_bus);
+    if (sigsetjmp(bus, 1) == 0)
+        for (unsigned i = 0; i < PAGE; i++)
+            memory[i] = 'x';
+}
+
+/* Try all that a descriptor which can only read might give. */
+static void try_reading_descriptor(int fd, off_t offset)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    MUST(open(path, O_RDWR) < 0 && errno == EACCES);
+    MUST(open(path, O_RDONLY) < 0 && errno == EACCES);
+    MUST(pwrite(fd, "x", 1, offset) < 0);
+    MUST(ftruncate(fd, 0) < 0);
+    MUST(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, PAGE) < 0);
+    MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0);
+    MUST(fchmod(fd, 0666) < 0);
+    MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset) == MAP_FAILED);
+}
+
+/* A client that keeps all that it had of slot 0, and of a page that it was given to read. */
+static void retain(struct stage *stage, int end, unsigned arg)
+{
+    struct physmem_peer peer;
+    struct wire_map home, given;
+    int fds[16] = {0}, pipes[2], fd;
+    struct iovec piece;
+    char path[64], *memory;
+    struct word word;
+    uint64_t token;
+
+    (void)arg;
+    MUST(open_peer(stage, &peer, "client"));
+    MUST(map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &home) == 0);
+    fd = fds[home.extent & 15];
+    memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)home.offset * PAGE);
+    MUST(memory != MAP_FAILED);
+    memset(memory, 'c', PAGE);
+    MUST(pipe(pipes) == 0);
+    piece = (struct iovec){memory, PAGE};
+    MUST(vmsplice(pipes[1], &piece, 1, 0) == PAGE);
+    MUST(unmap(&peer, 0, 1) == 0);
+    MUST(share(&peer, 10000 * MS, &token) == 0);
+    tell(end, peer.container, token);
+    MUST(hear(end, &word)); /* the host has copied from slot 0, and to slot 2 */
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    MUST(open(path, O_RDWR) < 0 && errno == EACCES);
+    MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0);
+    (void)!pwrite(fd, "xxxx", 4, (off_t)home.offset * PAGE);
+    (void)!pwrite(fd, "xxxx", 4, (off_t)(home.offset + 2) * PAGE);
+    scribble(memory);
+    tell(end, 0, 0);
+    MUST(hear(end, &word)); /* it has unlocked */
+    MUST(map(&peer, 2, WIRE_ACCESS_READ, fds, &given) == 0);
+    MUST(pread(fds[given.extent & 15], path, 4, (off_t)given.offset * PAGE) == 4);
+    MUST(memcmp(path, "hhhh", 4) == 0);
+    try_reading_descriptor(fds[given.extent & 15], (off_t)given.offset * PAGE);
+    /* Its own write goes to a page of its own. */
+    MUST(map(&peer, 2, WIRE_ACCESS_FORCE_BOTH, fds, &given) == 0);
+    MUST(pwrite(fds[given.extent & 15], "xxxx", 4, (off_t)given.offset * PAGE) == 4);
+    /* And it cuts off all that it can. */
+    for (unsigned i = 0; i < 16; i++)
+        if (fds[i] > 0)
+            (void)!ftruncate(fds[i], 0);
+    tell(end, 0, 0);
+    MUST(hear(end, &word));
+}
+
+static void test_what_another_user_retains_changes_and_shows_nothing(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message reply;
+    struct word word;
+    uint32_t own;
+
+    SKIP_UNLESS_ROOT();
+    own = stage->host.container;
+    put(stage, 0, 'h');
+    put(stage, 1, 's');
+    attacker_start(stage, retain, 0);
+    assert_true(hear(stage->end, &word));
+    assert_int_equal(adopt(&stage->host, word.container, word.token), 0);
+    assert_int_equal(lock(&stage->host, word.container, 10000 * MS, &reply), 0);
+    assert_int_equal(copy(&stage->host, word.container, 0, own, 2, 1), 0);
+    assert_int_equal(copy(&stage->host, own, 0, word.container, 2, 1), 0);
+    tell(stage->end, 0, 0);
+    {
+        struct word ignored;
+
+        assert_true(hear(stage->end, &ignored));
+    }
+    expect(stage, 2, 'c');
+    assert_int_equal(unlock(&stage->host, word.container), 0);
+    tell(stage->end, 0, 0);
+    {
+        struct word ignored;
+
+        assert_true(hear(stage->end, &ignored));
+    }
+    /* What the attacker has cut off hurts itself; the host's copies of what is left are answered. */
+    (void)copy(&stage->host, word.container, 5, own, 5, 2);
+    expect(stage, 0, 'h');
+    expect(stage, 1, 's');
+    expect(stage, 2, 'c');
+    tell(stage->end, 0, 0);
+    attacker_end(stage);
+    expect_all_frames_back(stage);
+    expect(stage, 2, 'c');
+}
+
+/* ---- What is forged ---- */
+
+/* With the numbers of the host's containers, and tokens that it was not given. */
+static void forge(struct stage *stage, int end, unsigned arg)
+{
+    static const uint8_t types[] = {WIRE_DEALLOCATE, WIRE_RELEASE, WIRE_RECOVER, WIRE_UNMAP_OWN};
+    struct random_source random = random_seeded(arg);
+    struct wire_message message, reply;
+    struct physmem_peer peer;
+    struct word word;
+
+    MUST(hear(end, &word));
+    MUST(open_peer(stage, &peer, "forger"));
+    for (unsigned i = 0; i < 64; i++)
+        MUST(adopt(&peer, word.container, word.token ^ UINT64_C(1) << i) == ENOENT);
+    for (unsigned i = 0; i < 200; i++)
+        MUST(adopt(&peer, word.container,
+                   ((uint64_t)random_below(&random, UINT32_MAX) << 32 |
+                    random_below(&random, UINT32_MAX))) == ENOENT);
+    MUST(adopt(&peer, word.container, 0) == ENOENT && adopt(&peer, 0, 0) == ENOENT);
+    MUST(copy(&peer, word.container, 0, peer.container, 0, 1) == ENOENT);
+    MUST(copy(&peer, peer.container, 0, word.container, 0, 1) == ENOENT);
+    MUST(lock(&peer, word.container, MS, &reply) == ENOENT);
+    MUST(unlock(&peer, word.container) == ENOENT);
+    for (unsigned i = 0; i < sizeof(types); i++) {
+        message = (struct wire_message){.type = types[i]};
+        message.deallocate.container = word.container;
+        message.deallocate.ranges_count = 1;
+        message.deallocate.ranges[0] = (struct wire_range){0, SLOTS};
+        MUST(call(&peer, &message, &reply) == ENOENT);
+    }
+    message = (struct wire_message){.type = WIRE_MAP};
+    message.map.container = word.container;
+    message.map.count = 1;
+    message.map.rights = WIRE_ACCESS_READ;
+    MUST(call(&peer, &message, &reply) == ENOENT);
+    message = (struct wire_message){.type = WIRE_CONTAINER_DESTROY};
+    message.container_destroy.container = word.container;
+    MUST(call(&peer, &message, &reply) == ENOENT);
+    message = (struct wire_message){.type = WIRE_SHARE};
+    message.share.container = word.container;
+    message.share.rights = WIRE_RIGHT_BOTH;
+    MUST(call(&peer, &message, &reply) == ENOENT);
+}
+
+/* Descriptors of other processes are not to be had through /proc. */
+static void look_in_proc(struct stage *stage, int end, unsigned arg)
+{
+    char path[64];
+
+    (void)end;
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d",
+                 (int)(arg == 0 ? stage->server.pid : getppid()), fd);
+        MUST(open(path, O_RDONLY) < 0);
+    }
+}
+
+static void test_what_another_user_forges_opens_nothing(void **state)
+{
+    struct stage *stage = *state;
+    uint64_t token;
+
+    SKIP_UNLESS_ROOT();
+    put(stage, 0, 'h');
+    assert_int_equal(share(&stage->host, 0, &token), 0);
+    attacker_start(stage, forge, 7);
+    tell(stage->end, stage->host.container, token);
+    attacker_end(stage);
+    expect_all_frames_back(stage);
+    for (unsigned whose = 0; whose < 2; whose++) {
+        attacker_start(stage, look_in_proc, whose);
+        attacker_end(stage);
+    }
+    expect(stage, 0, 'h');
+}
+
+/* ---- Deaths, and a lock for ever ---- */
+
+#define STEPS 8u
+
+/* A server that fills the host's container, and is gone after some steps. */
+static void serve_and_die(struct stage *stage, int end, unsigned steps)
+{
+    struct wire_message reply;
+    struct physmem_peer peer;
+    struct word word;
+    int fds[16] = {0};
+    struct wire_map item;
+
+    MUST(hear(end, &word));
+    for (unsigned step = 0; step < steps; step++) {
+        switch (step) {
+        case 0:
+            MUST(open_peer(stage, &peer, "server"));
+            break;
+        case 1:
+            MUST(map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &item) == 0);
+            MUST(pwrite(fds[item.extent & 15], "s", 1, (off_t)item.offset * PAGE) == 1);
+            MUST(unmap(&peer, 0, 1) == 0);
+            break;
+        case 2:
+            MUST(adopt(&peer, word.container, word.token) == 0);
+            break;
+        case 3:
+            MUST(lock(&peer, word.container, UINT64_MAX, &reply) == 0);
+            break;
+        case 4:
+            MUST(copy(&peer, word.container, 0, peer.container, 4, 4) == 0);
+            break;
+        case 5:
+            MUST(copy(&peer, peer.container, 0, word.container, 8, 1) == 0);
+            break;
+        case 6:
+            MUST(unlock(&peer, word.container) == 0);
+            break;
+        default:
+            MUST(copy(&peer, word.container, 0, peer.container, 0, 8) == 0);
+        }
+    }
+}
+
+static void test_a_server_of_another_user_may_die_after_any_step(void **state)
+{
+    struct stage *stage = *state;
+
+    SKIP_UNLESS_ROOT();
+    for (unsigned steps = 0; steps <= STEPS; steps++) {
+        int64_t allocated;
+        uint64_t token;
+
+        for (uint32_t slot = 0; slot < SLOTS; slot++)
+            put(stage, slot, (char)('a' + slot));
+        assert_int_equal(share(&stage->host, 60000 * MS, &token), 0);
+        attacker_start(stage, serve_and_die, steps);
+        tell(stage->end, stage->host.container, token);
+        attacker_end(stage);
+        /* Its lock went with it, a minute before its time. */
+        assert_int_equal(physmem_await_tasks(&stage->observer, 1), 0);
+        allocated = physmem_allocate(&stage->host, SLOTS, 1, 0);
+        assert_int_equal(allocated, 1);
+        assert_int_equal(physmem_give_back(&stage->host, WIRE_DEALLOCATE, SLOTS, 1), 1);
+        for (uint32_t slot = 0; slot < SLOTS; slot++)
+            if (steps <= 5 || slot != 8)
+                expect(stage, slot, (char)('a' + slot));
+        expect_all_frames_back(stage);
+        /* A token that was not shown is not good for a new one. */
+        {
+            struct wire_message message = {.type = WIRE_REVOKE_SHARE}, reply;
+
+            message.revoke_share.container = stage->host.container;
+            assert_int_equal(call(&stage->host, &message, &reply), 0);
+        }
+    }
+}
+
+static void lock_for_ever(struct stage *stage, int end, unsigned arg)
+{
+    struct wire_message reply;
+    struct physmem_peer peer;
+    struct word word;
+
+    (void)arg;
+    MUST(hear(end, &word));
+    MUST(open_peer(stage, &peer, "server"));
+    MUST(adopt(&peer, word.container, word.token) == 0);
+    MUST(lock(&peer, word.container, UINT64_MAX, &reply) == 0);
+    MUST(reply.version_is.lock_ns == 50 * MS);
+    tell(end, 0, 0);
+    MUST(!hear(end, &word)); /* the host closes its end when it has what it wants */
+    MUST(unlock(&peer, word.container) == ETIME);
+}
+
+static void test_a_lock_of_another_user_ends_when_its_owner_said(void **state)
+{
+    struct stage *stage = *state;
+    struct word word;
+    int64_t allocated;
+    uint64_t token;
+
+    SKIP_UNLESS_ROOT();
+    put(stage, 0, 'h');
+    assert_int_equal(share(&stage->host, 50 * MS, &token), 0);
+    attacker_start(stage, lock_for_ever, 0);
+    tell(stage->end, stage->host.container, token);
+    assert_true(hear(stage->end, &word));
+    do
+        allocated = physmem_allocate(&stage->host, 20, 1, 0);
+    while (allocated == -EBUSY);
+    assert_int_equal(allocated, 1);
+    assert_int_equal(physmem_give_back(&stage->host, WIRE_DEALLOCATE, 20, 1), 1);
+    expect(stage, 0, 'h');
+    attacker_end(stage);
+    expect_all_frames_back(stage);
+}
+
+/* ---- Bystanders ---- */
+
+#define FLOOD  40000u
+#define AHEAD  300u /* requests that are on their way at once */
+#define ASKING 20u  /* questions of a bystander that are */
+
+/* Requests of another user that physmem may take before it takes one of a bystander's that is there: what
+ * it reads at once, 16 KiB, and no more than eight times. */
+#define BOUND (8u * 16384u / 38u)
+
+/* Copies a page to itself, as fast as the socket takes it. */
+static void flood(struct stage *stage, int end, unsigned arg)
+{
+    struct wire_message message = {.type = WIRE_COPY}, reply;
+    struct physmem_peer peer;
+    struct word word;
+
+    (void)arg;
+    MUST(open_peer(stage, &peer, "flood"));
+    MUST(copy(&peer, peer.container, 0, peer.container, 1, 1) == 0);
+    tell(end, 0, 0);
+    message.copy.from = peer.container;
+    message.copy.to = peer.container;
+    message.copy.pieces_count = 1;
+    message.copy.pieces[0] = (struct wire_piece){0, 1, 1};
+    for (unsigned i = 0; i < FLOOD; i++) {
+        message.seq = 1 + i;
+        MUST(wire_client_send(&peer.request, &message, -1) == 0);
+        if (i >= AHEAD)
+            MUST(wire_client_receive(&peer.request, &reply, NULL) == 0 && reply.error == 0);
+    }
+    for (unsigned i = 0; i < AHEAD; i++)
+        MUST(wire_client_receive(&peer.request, &reply, NULL) == 0 && reply.error == 0);
+    tell(end, 1, 0);
+    MUST(!hear(end, &word));
+}
+
+/* The next figure of copies that physmem tells. */
+static uint64_t next_copies(struct stage *stage)
+{
+    struct wire_message reply;
+
+    do
+        assert_int_equal(wire_client_receive(&stage->observer, &reply, NULL), 0);
+    while (reply.type != WIRE_PHYSMEM_STATUS);
+    return reply.physmem_status.copies;
+}
+
+static void
+test_a_flood_of_another_user_goes_before_a_bystander_a_few_requests_at_a_time(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message message = {.type = WIRE_STATUS};
+    uint64_t most = 0, copies = 0;
+    unsigned rounds = 0;
+    struct word word;
+
+    SKIP_UNLESS_ROOT();
+    attacker_start(stage, flood, 0);
+    assert_true(hear(stage->end, &word));
+    while (copies < FLOOD / 2) {
+        uint64_t before;
+
+        assert_true(rounds++ < FLOOD);
+
+        for (unsigned i = 0; i < ASKING; i++) {
+            message.seq = 1000 + i;
+            assert_int_equal(wire_client_send(&stage->observer, &message, -1), 0);
+        }
+        /* When the first is answered the others are there, too, on any machine that is not stopped in
+         * the midst of sending them; so the first half does not count. */
+        for (unsigned i = 0; i < ASKING / 2; i++)
+            before = next_copies(stage);
+        for (unsigned i = ASKING / 2; i < ASKING; i++) {
+            copies = next_copies(stage);
+            if (copies - before > most)
+                most = copies - before;
+            before = copies;
+        }
+    }
+    assert_in_range(most, 0, BOUND);
+    assert_true(hear(stage->end, &word));
+    attacker_end(stage);
+    expect_all_frames_back(stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_another_user_retains_changes_and_shows_nothing,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_another_user_forges_opens_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_server_of_another_user_may_die_after_any_step, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_lock_of_another_user_ends_when_its_owner_said, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_flood_of_another_user_goes_before_a_bystander_a_few_requests_at_a_time, setup,
+            teardown),
+    };
+
+    return cmocka_run_group_tests_name("physmem/foreign", tests, NULL, NULL);
+}
