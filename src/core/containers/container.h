@@ -68,7 +68,7 @@ struct clean_reader {
 /* What a clean extent has beside its backing. INVARIANT: extent.allocated == pages with users. */
 struct clean {
     struct clean_reader
-        *reader; /* every task that has, or had, a slot that names one of its pages */
+        *reader; /* every task that is there and has, or had, a slot that names one of its pages */
     uint32_t readers;
     uint32_t reader_capacity;
     uint64_t pass;                    /* the last request to copy that named pages of it, ... */

@@ -57,13 +57,51 @@ static struct clean_reader *reader_find(struct clean *clean, uint32_t task)
     return NULL;
 }
 
+/* Whether the task of this number is there. Tasks are listed by number, which is never used again. */
+static bool is_there(const struct physmem *physmem, uint32_t id)
+{
+    uint32_t low = 0, high = physmem->tasks;
+
+    check(id > 0);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (physmem->task[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < physmem->tasks && physmem->task[low]->id == id &&
+           physmem->task[low]->state != STANDING_GONE;
+}
+
+/* Readers that are gone need no place. */
+static void forget_gone(const struct physmem *physmem, struct clean *clean)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < clean->readers; i++)
+        if (is_there(physmem, clean->reader[i].task))
+            clean->reader[kept++] = clean->reader[i];
+    check(kept <= clean->readers);
+    clean->readers = kept;
+}
+
 int copies_reserve(struct physmem *physmem, struct extent *extent)
 {
     struct clean *clean = extent->clean;
+    uint32_t needed;
 
     ensure(clean != NULL);
+    needed = clean->readers + 1;
+    if (needed > clean->reader_capacity) {
+        forget_gone(physmem, clean);
+        /* A list that stayed nearly full would be looked through for every reader. */
+        if (clean->readers <= clean->reader_capacity / 2)
+            needed = clean->readers + 1;
+    }
     return memory_reserve(physmem->allocator, &clean->reader, &clean->reader_capacity,
-                          sizeof(*clean->reader), clean->readers + 1);
+                          sizeof(*clean->reader), needed);
 }
 
 void copies_mark(struct extent *extent, uint32_t page, uint64_t pass)

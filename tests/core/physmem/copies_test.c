@@ -280,17 +280,60 @@ static void test_who_pays_is_who_owns_the_slot_also_after_the_original_has_gone(
 static void test_generations_cost_nothing(void **state)
 {
     struct world *world = *state;
+    size_t bytes = 0;
     uint32_t a;
     struct physmem_task *task = task_with(world, "a", 40, 0, &a);
 
     world_allocate(world, task, a, 0, 2, 0);
     write_slot(world, task, a, 0, 7);
-    for (uint32_t i = 0; i < (RUNNING_ON_VALGRIND ? 500 : 10000); i++)
+    for (uint32_t i = 0; i < (RUNNING_ON_VALGRIND ? 500 : 10000); i++) {
         assert_int_equal(copy(world, task, a, i % 2, a, 1 - i % 2, 1), 0);
+        if (i == 0)
+            bytes = world->memory.bytes;
+    }
+    /* No memory for any of them, and a slot leads to its page in one step. */
+    assert_int_equal(world->memory.bytes, bytes);
     assert_int_equal(read_slot(world, task, a, 1), 7);
     assert_int_equal(status_of(world).moved, 1);
     assert_int_equal(pages_in_use(world), 1);
     assert_int_equal(status_of(world).extents, 2); /* the home, and one clean one */
+    check_books(world);
+}
+
+/* A page goes through many tasks, each of which copies it from the one before, which then dies. What the
+ * last one has costs what the first one's copy did. */
+static void test_generations_of_tasks_leave_nothing_behind(void **state)
+{
+    struct world *world = *state;
+    size_t bytes = 0;
+    uint32_t from, to;
+    struct physmem_task *last = task_with(world, "0", 2, 0, &from), *next;
+
+    world_allocate(world, last, from, 0, 1, 0);
+    write_slot(world, last, from, 0, 7);
+    for (uint32_t i = 1; i < (RUNNING_ON_VALGRIND ? 2u * PHYSMEM_DEAD_MAX + 200 : 10000u); i++) {
+        const struct physmem_permission permission = {.token = i, .rights = SLOT_READ};
+        const struct physmem_piece piece = {0, 0, 1};
+
+        next = task_with(world, "next", 2, 0, &to);
+        world_allocate(world, next, to, 0, 1, 0);
+        world_share(world, last, from, &permission);
+        assert_int_equal(world_adopt(world, next, from, i)->error, 0);
+        assert_int_equal(world_copy(world, next, from, to, &piece, 1)->error, 0);
+        physmem_task_gone(world->physmem, world->now, last);
+        world_run(world);
+        world_pass(world, 1000000000);
+        last = next;
+        from = to;
+        if (i == 2 * PHYSMEM_DEAD_MAX) /* so many are listed */
+            bytes = world->memory.bytes;
+    }
+    assert_int_equal(read_slot(world, last, from, 0), 7);
+    assert_true(world->memory.bytes <= bytes);
+    assert_int_equal(pages_in_use(world), 1);
+    assert_int_equal(status_of(world).moved, 1);
+    assert_int_equal(world_status(last).held, 1);
+    assert_int_equal(status_of(world).free, FRAMES - 1);
     check_books(world);
 }
 
@@ -589,6 +632,7 @@ int main(void)
         TEST(test_scatter_and_gather_read_each_slot_as_the_pieces_before_left_it),
         TEST(test_who_pays_is_who_owns_the_slot_also_after_the_original_has_gone),
         TEST(test_generations_cost_nothing),
+        TEST(test_generations_of_tasks_leave_nothing_behind),
         TEST(test_a_copy_that_gets_no_extent_changes_nothing),
         TEST(test_a_page_that_a_reader_conjures_up_is_cleared_again),
         TEST(test_all_short_histories_of_four_containers),
