@@ -148,6 +148,34 @@ static int page_read(const struct backing *backing, uint32_t page, uint8_t *byte
     return got < 0 ? -errno : 0;
 }
 
+/* Whether pages of an extent are as its memory says: no change of it is under way, or to be made. */
+static bool is_settled(const struct backing *backing)
+{
+    return backing->fill == NULL && !pages_any(backing->clear) &&
+           (!backing->changing || (backing->fills == NULL && !pages_any(backing->clears)));
+}
+
+/* Read pages in a row of an extent as they will be once all changes are made. Returns 0 or a negative
+ * errno. */
+static int pages_read(const struct backing *backing, uint32_t page, uint32_t count, uint8_t *bytes)
+{
+    size_t size = (size_t)count * SP_PAGE_SIZE;
+    int code = 0;
+    ssize_t got;
+
+    ensure(count > 0 && page + count <= EXTENT_PAGES);
+    if (backing->fd < 0 || !is_settled(backing)) {
+        for (uint32_t i = 0; i < count && code == 0; i++)
+            code = page_read(backing, page + i, bytes + (size_t)i * SP_PAGE_SIZE);
+        return code;
+    }
+    got = pread(backing->fd, bytes, size, (off_t)page * (off_t)SP_PAGE_SIZE);
+    if (got < 0)
+        return -errno;
+    memset(bytes + got, 0, size - (size_t)got); /* what its task has cut off */
+    return 0;
+}
+
 /* Write what is on its way. Returns 0 or a negative errno. */
 static int contents_write(int fd, const struct contents *list)
 {
@@ -541,13 +569,12 @@ static struct contents *contents_read(const struct backing *from, uint32_t page,
                                       uint32_t count)
 {
     struct contents *contents = malloc(sizeof(*contents) + (size_t)count * SP_PAGE_SIZE);
-    int code = 0;
+    int code;
 
     if (contents == NULL)
         return NULL;
     *contents = (struct contents){.page = to_page, .count = count};
-    for (uint32_t i = 0; i < count && code == 0; i++)
-        code = page_read(from, page + i, contents->bytes + (size_t)i * SP_PAGE_SIZE);
+    code = pages_read(from, page, count, contents->bytes);
     if (code == 0)
         return contents;
     contents_free(&contents);

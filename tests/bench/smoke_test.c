@@ -156,6 +156,7 @@ int main(void)
         RUNS("bench_stacked"),
         RUNS("bench_logical_copy"),
         RUNS("bench_file_read"),
+        RUNS("bench_containers"),
         RUNS("bench_evict_swap"),
         RUNS("bench_swap_devices"),
         RUNS("bench_kernel_swap"),
