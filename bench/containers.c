@@ -18,8 +18,8 @@
 static const struct bench_about about = {
     .name = "bench_containers",
     .claim =
-        "copying pages that have to move first costs at most 2.5 times, breaking a copy at most 2.7 times, what\n"
-        "Linux makes anybody do for the same without a worker",
+        "copies whose pages move cost at most 2.5 times, and writes that break one at most 2.7 times, the "
+        "bare work of the kernel",
     .subject = "containers",
     .baseline = "Linux",
     .unit = "ns a page (the last row: a round trip)",

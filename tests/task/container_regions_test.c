@@ -472,6 +472,87 @@ static void test_threads_fill_one_region_together(void **state)
     expect_success(begin(*state, NULL, "guaranteed=320", read_in_a_crowd, NULL));
 }
 
+/* ---- Deaths ---- */
+
+static int share_and_wait(void *arg)
+{
+    const struct sp_share_options options = {.rights = SP_SHARE_READ};
+    struct sp_task *task = attach_or_exit(NULL);
+    sp_container source = source_or_exit(task, 32);
+    struct sp_share share;
+    char word;
+
+    (void)arg;
+    CHECK(sp_container_share(task, source, &options, &share, NULL) == 0);
+    say(ends[0], &share, sizeof(share));
+    hear(ends[0], &word, 1); /* which never comes */
+    return 1;
+}
+
+static int read_what_a_dead_task_left(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    struct sp_share share;
+    struct sp_weak weak;
+    char *base, word = 0;
+
+    (void)arg;
+    hear(ends[1], &share, sizeof(share));
+    CHECK(sp_container_adopt(task, share.container, share.token, &weak, NULL) == 0);
+    base = open_or_exit(
+        task, &(struct sp_container_region){
+                  .pages = 32, .flags = SP_MAP_WRITE, .source = weak.container, .frames = 32});
+    for (size_t i = 0; i < 16; i++)
+        CHECK(has_mark(base, i, i));
+    say(ends[1], &word, 1);
+    hear(ends[1], &word, 1); /* the other one is dead */
+    for (size_t i = 0; i < 16; i++)
+        CHECK(has_mark(base, i, i));
+    base[3 * PAGE] = 'w';
+    CHECK(base[3 * PAGE] == 'w' && base[3 * PAGE + 1] == mark(3));
+    return sp_detach(&task);
+}
+
+static void test_what_was_copied_survives_its_owner_and_the_rest_returns(void **state)
+{
+    struct sp_testing_task *owner, *reader;
+    struct sp_testing_physmem status;
+    struct sp_testing_result result;
+    int words[2];
+    char word = 0;
+
+    /* The owner has one pair, and the test stands between it and the reader. */
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, words), 0);
+    owner = begin(*state, "owner", "guaranteed=32", share_and_wait, NULL);
+    {
+        struct sp_share share;
+        int kept = ends[1];
+
+        hear(kept, &share, sizeof(share));
+        say(words[0], &share, sizeof(share));
+        ends[1] = words[1];
+        reader = begin(*state, "reader", "guaranteed=32", read_what_a_dead_task_left, NULL);
+        hear(words[0], &word, 1);
+        assert_int_equal(kill(sp_testing_task_pid(owner), SIGKILL), 0);
+        sp_testing_wait(&owner, &result);
+        assert_int_equal(result.signal, SIGKILL);
+        do /* only what the reader pays for is left */
+            assert_int_equal(sp_testing_physmem_status(*state, &status, NULL), 0);
+        while (status.free != status.frames - 16);
+        say(words[0], &word, 1);
+        close(kept);
+    }
+    expect_success(reader);
+    close(ends[0]);
+    close(words[0]);
+    close(words[1]);
+    do
+        assert_int_equal(sp_testing_physmem_status(*state, &status, NULL), 0);
+    while (status.free != status.frames);
+    assert_int_equal(status.shared, 0);
+}
+
 /* ---- The stack ---- */
 
 #define PAINT 0x5a
@@ -617,6 +698,7 @@ int main(void)
         cmocka_unit_test(test_contents_outlive_mappings_that_physmem_takes),
         TEST(test_a_recall_is_met_with_pages_that_can_be_filled_again),
         TEST(test_threads_fill_one_region_together),
+        TEST(test_what_was_copied_survives_its_owner_and_the_rest_returns),
         TEST(test_filling_uses_no_more_stack_than_is_said),
         TEST(test_ten_tasks_show_one_page_and_keep_it_when_the_owner_takes_it_back),
     };
