@@ -21,7 +21,7 @@
 #include "launch/guardian.h"
 #include "launch/launched.h"
 
-#define BENCH_ROWS     32
+#define BENCH_ROWS     96
 #define BENCH_THREADS  32
 #define BENCH_NOTES    12
 #define BENCH_NAME     64
