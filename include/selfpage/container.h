@@ -124,7 +124,7 @@ SP_EXPORT int sp_container_destroy(struct sp_task *task, sp_container container,
                                    struct sp_error *error);
 
 #define SP_ALLOCATE_PARTIAL 1u /**< fewer slots than asked for, at least one, is success */
-#define SP_ALLOCATE_SQUASH  2u /**< drop what the slots hold */
+#define SP_ALLOCATE_SQUASH  2u /**< drop what the slots hold; copies that others have of it stay */
 #define SP_ALLOCATE_EXTRA   4u /**< also frames beyond the guarantee, which may be recalled */
 #define SP_ALLOCATE_ZERO                                                                           \
     8u /**< contents must be zeros; undefined otherwise (never another task's) */

@@ -59,7 +59,9 @@ void drops_answered(struct sp_task *task, const struct wire_message *message)
         if (message->error == 0 && book != NULL)
             book_mark(task, book, drop->window.first + drop->page, drop->count, false);
         filling_end(task, drop, message->error == 0 ? 0 : drop->count);
-        task->drops_owed -= least_of(task->drops_owed, drop->count);
+        /* A container that is locked gives nothing until that is over: it is asked again soon. */
+        if (message->error == 0)
+            task->drops_owed -= least_of(task->drops_owed, drop->count);
         task->drop_seq = 0;
     }
     hold_release(task);
