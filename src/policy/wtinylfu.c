@@ -16,14 +16,18 @@
  * traces takes several per cent fewer misses than counting all of it. libCacheSim ages in effect
  * never; this does as the paper says. Its size of sketch leaves some collisions, whose noise keeps
  * a main region full of pages seen twice from freezing; with `counters=64` counting is all but
- * exact. After a resize the counters are other pages' until they have aged. */
+ * exact. After a resize the counters are other pages' until they have aged.
+ *
+ * Which window is best depends on the trace: with `climb=1` its size climbs to where hits are most (climber.h), as in
+ * Caffeine: a page that the window gains is the one that would leave probation, one that it loses goes there. */
+#include "policy/climber.h"
 #include "policy/queues.h"
 #include "policy/registry.h"
 #include "policy/share.h"
 
 enum { WINDOW = QUEUE_FIRST, PROBATION, PROTECTED };
 
-enum { TINY_WINDOW, TINY_PROTECTED, TINY_SAMPLE, TINY_COUNTERS };
+enum { TINY_WINDOW, TINY_PROTECTED, TINY_SAMPLE, TINY_COUNTERS, TINY_CLIMB };
 
 /* Counters that share a cache line, and those of them that count one page. */
 #define BLOCK 64u
@@ -38,6 +42,10 @@ struct wtinylfu {
     uint32_t blocks_most;
     uint64_t sample;  /* references after which counters are halved */
     uint64_t counted; /* of them */
+    uint32_t frames;
+    bool full;              /* all of them were taken before this reference */
+    double window_size;     /* what `window_most` is the whole part of */
+    struct climber climber; /* with `climb` */
     struct queues queues;
     uint8_t *sketch; /* 64-byte aligned, behind the links and bytes of the queues */
     struct sp_link memory[];
@@ -48,6 +56,7 @@ static const struct sp_policy_param wtinylfu_params[] = {
     [TINY_PROTECTED] = {"protected", 0.8, 0.0, 1.0, "share of the main region that is protected"},
     [TINY_SAMPLE] = {"sample", 10.0, 1.0, 1e6, "references a frame after which counts are halved"},
     [TINY_COUNTERS] = {"counters", 20.0, 1.0, 256.0, "counters a frame"},
+    [TINY_CLIMB] = {"climb", 0.0, 0.0, 1.0, "1: the window's size climbs to where hits are most"},
     {NULL},
 };
 
@@ -78,6 +87,9 @@ static void wtinylfu_resize(void *self, uint32_t frames)
     tiny->window_most = share_of(tiny->params[TINY_WINDOW], frames);
     if (tiny->window_most == 0)
         tiny->window_most = 1;
+    tiny->frames = frames;
+    tiny->window_size = tiny->window_most;
+    climber_init(&tiny->climber, frames);
     tiny->main_most = frames - tiny->window_most;
     tiny->protected_most = share_of(tiny->params[TINY_PROTECTED], tiny->main_most);
     tiny->sample = (uint64_t)(tiny->params[TINY_SAMPLE] * frames);
@@ -162,6 +174,64 @@ static void protected_settle(struct wtinylfu *tiny)
         queue_move(queues, queue_back(queues, PROTECTED), PROBATION);
 }
 
+/* ---- Climbing ---- */
+
+static void window_grow(struct wtinylfu *tiny, double by)
+{
+    struct queues *queues = &tiny->queues;
+
+    tiny->window_size += by < tiny->protected_most ? by : tiny->protected_most;
+    while (tiny->window_most < (uint32_t)tiny->window_size) {
+        tiny->window_most++;
+        tiny->main_most--;
+        tiny->protected_most--;
+        protected_settle(tiny);
+        if (queue_count(queues, PROBATION) > 0)
+            queue_move(queues, queue_back(queues, PROBATION), WINDOW);
+    }
+}
+
+static void window_shrink(struct wtinylfu *tiny, double by)
+{
+    struct queues *queues = &tiny->queues;
+    double most = tiny->window_size - 1;
+
+    tiny->window_size -= by < most ? by : most;
+    while (tiny->window_most > (uint32_t)tiny->window_size) {
+        sp_page page = queue_back(queues, WINDOW);
+
+        tiny->window_most--;
+        tiny->main_most++;
+        tiny->protected_most++;
+        if (queue_count(queues, WINDOW) > tiny->window_most) {
+            queue_away(queues, page, PROBATION);
+            queue_push_back(queues, page, PROBATION);
+        }
+    }
+}
+
+/* A reference is over: a sample may be, too. */
+static void climb(struct wtinylfu *tiny, bool hit)
+{
+    const struct queues *queues = &tiny->queues;
+
+    if (tiny->params[TINY_CLIMB] < 1)
+        return;
+    if (tiny->full && climber_count(&tiny->climber, hit)) {
+        double by = climber_step(&tiny->climber);
+
+        if (by > 0)
+            window_grow(tiny, by);
+        else
+            window_shrink(tiny, -by);
+    }
+    tiny->full = queue_count(queues, WINDOW) + queue_count(queues, PROBATION) +
+                     queue_count(queues, PROTECTED) + queue_count(queues, QUEUE_DOOMED) >=
+                 tiny->frames;
+}
+
+/* ---- Pages come and go ---- */
+
 static void wtinylfu_insert(void *self, sp_page page, enum sp_access access)
 {
     struct wtinylfu *tiny = self;
@@ -172,6 +242,7 @@ static void wtinylfu_insert(void *self, sp_page page, enum sp_access access)
     count_reference(tiny, page);
     window_settle(tiny);
     protected_settle(tiny);
+    climb(tiny, false);
 }
 
 /* A page was referenced, or is expected to be soon. */
@@ -196,6 +267,7 @@ static void wtinylfu_hit(void *self, sp_page page, enum sp_access access)
     if (queue_of(&((struct wtinylfu *)self)->queues, page) >= PROBATION)
         count_reference(self, page);
     wtinylfu_refresh(self, page);
+    climb(self, true);
 }
 
 static sp_page wtinylfu_victim(void *self, sp_page incoming)
@@ -253,7 +325,7 @@ const struct sp_policy policy_wtinylfu = {
     .abi = SP_POLICY_ABI,
     .name = "wtinylfu",
     .summary = "a window, and admission by frequency to what lies behind it",
-    .source = "Einziger et al. 2017",
+    .source = "Einziger et al. 2017; climbing: Einziger et al. 2018",
     .params = wtinylfu_params,
     .size = wtinylfu_size,
     .pages_at = offsetof(struct wtinylfu, memory),
