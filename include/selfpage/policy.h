@@ -169,6 +169,10 @@ struct sp_policy_config {
 #define SP_POLICY_WANTS_IDS 4u
 /** The policy uses the future where a trace carries it, and does without elsewhere. */
 #define SP_POLICY_TAKES_FUTURE 8u
+/** The policy forgets a page when it leaves, for whatever reason but SP_PINNED and SP_SKIPPED, treats pages alike
+ *  whatever their numbers are, and does not look at `incoming`. An engine may then name resident pages by other numbers,
+ *  of which those that were free are used again, and SP_NO_PAGE as incoming: a replay is faster this way. */
+#define SP_POLICY_FORGETS 16u
 
 /** An eviction policy. Static and constant; all state is in `self`. */
 struct sp_policy {

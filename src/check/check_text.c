@@ -84,7 +84,7 @@ bool check_text_declaration(const struct policy_choice *choice, struct check_log
     const struct sp_policy *policy = choice->policy, *form;
 
     if ((policy->flags & ~(SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE | SP_POLICY_WANTS_IDS |
-                           SP_POLICY_TAKES_FUTURE)) != 0)
+                           SP_POLICY_TAKES_FUTURE | SP_POLICY_FORGETS)) != 0)
         check_text_breach(log, "its flags, %#x, have bits that this interface does not know",
                           policy->flags);
     if ((policy->flags & SP_POLICY_LIVE) != 0 && (policy->flags & SP_POLICY_NEEDS_FUTURE) != 0)

@@ -106,7 +106,7 @@ static void gclock_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_gclock = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
     .name = "gclock",
     .summary = "clock with counters of n bits",
     .source = "Smith 1978",

@@ -122,6 +122,7 @@ static void hyperbolic_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_hyperbolic = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_FORGETS,
     .name = "hyperbolic",
     .summary = "references over time since loading, least of a sample",
     .source = "Blankstein et al. 2017",

@@ -187,6 +187,7 @@ static void lfu_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_lfu = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_FORGETS,
     .name = "lfu",
     .summary = "least frequently used, with ageing",
     .source = "Shah et al. 2010; ageing: Robinson and Devarakonda 1990",

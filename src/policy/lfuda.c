@@ -117,6 +117,7 @@ static void lfuda_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_lfuda = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_FORGETS,
     .name = "lfuda",
     .summary = "least frequently used, aged by what was evicted last",
     .source = "Dilley and Arlitt 1999",

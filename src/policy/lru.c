@@ -149,7 +149,7 @@ static void lru_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_lru = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
     .name = "lru",
     .summary = "least recently used; live: segmented FIFO",
     .source = "Mattson et al. 1970; live: Turner and Levy 1981",

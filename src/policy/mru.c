@@ -68,6 +68,7 @@ static void mru_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_mru = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_FORGETS,
     .name = "mru",
     .summary = "most recently used leaves: for loops that do not fit",
     .source = "Chou and DeWitt 1985",

@@ -181,7 +181,7 @@ static void nru_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_nru = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
     .name = "nru",
     .summary = "not recently used: four classes by reference and dirty bit",
     .source = "Tanenbaum, Modern Operating Systems",

@@ -93,6 +93,7 @@ static void pff_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_pff = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_FORGETS,
     .name = "pff",
     .summary = "page fault frequency: frequent faults keep what there is",
     .source = "Chu and Opderbeck 1976",

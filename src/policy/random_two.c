@@ -78,6 +78,7 @@ static void random_two_remove(void *self, sp_page page, enum sp_removal why)
 
 const struct sp_policy policy_random_two = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_FORGETS,
     .name = "random-two",
     .summary = "of two pages drawn at random, the one referenced longer ago",
     .source = "Psounis and Prabhakar 2001",

@@ -139,6 +139,7 @@ static void slru_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_slru = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_FORGETS,
     .name = "slru",
     .summary = "LRU in segments; each hit takes a page one up",
     .source = "Karedla et al. 1994",

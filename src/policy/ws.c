@@ -155,7 +155,7 @@ static void ws_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_ws = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
     .name = "ws",
     .summary = "working set: the page leaves that was idle for longest",
     .source = "Denning 1968",

@@ -113,7 +113,7 @@ static void wsclock_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_wsclock = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
     .name = "wsclock",
     .summary = "clock with the window of the working set; clean pages first",
     .source = "Carr and Hennessy 1981",

@@ -15,6 +15,9 @@ enum {
 /* References ahead of which a page's bits are fetched. */
 #define PREFETCH_AHEAD 24u
 
+/* The same for what is found by the frame that a page has, which has to be known by then. */
+#define PREFETCH_FRAME 10u
+
 /* Pages from which the machine's large pages pay. */
 #define LARGE_FROM (64u << 10)
 
@@ -101,11 +104,16 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
     engine->config.env = &engine->env;
     engine->self = reserve(engine->self_size);
     engine->pages = reserve(pages_most);
+    if ((policy->flags & SP_POLICY_FORGETS) != 0 && !wants_future) {
+        engine->frame_plus1 = reserve(pages_most * sizeof(uint32_t));
+        engine->page_of = reserve(pages_most * sizeof(sp_page));
+    }
     if (wants_future) {
         engine->next = reserve(pages_most * sizeof(uint64_t));
         engine->env.next_reference = env_next_reference;
     }
-    if (engine->self == NULL || engine->pages == NULL || (wants_future && engine->next == NULL))
+    if (engine->self == NULL || engine->pages == NULL || (wants_future && engine->next == NULL) ||
+        (engine->frame_plus1 == NULL) != (engine->page_of == NULL))
         return error_set(error, ENOMEM,
                          "policy '%s': no address space for the state of %u pages (%zu bytes)",
                          policy->name, pages_most, engine->self_size);
@@ -119,9 +127,12 @@ void engine_fini(struct engine *engine)
     reserve_free(engine->self, engine->self_size);
     reserve_free(engine->pages, engine->pages_most);
     reserve_free(engine->next, engine->pages_most * sizeof(uint64_t));
+    reserve_free(engine->frame_plus1, engine->pages_most * sizeof(uint32_t));
+    reserve_free(engine->page_of, engine->pages_most * sizeof(sp_page));
     engine->self = NULL;
     engine->pages = NULL;
     engine->next = NULL;
+    engine->frame_plus1 = engine->page_of = NULL;
 }
 
 /* Some resident page, for a policy that named none. There is one. */
@@ -131,6 +142,35 @@ static sp_page any_resident(struct engine *engine)
         engine->cursor = engine->cursor + 1 < engine->pages_seen ? engine->cursor + 1 : 0;
     return engine->cursor;
 }
+
+/* ---- Pages named by their frames ---- */
+
+/* page_of a frame whose page has left: no page, and which frame was left before, plus one. */
+#define FRAME_LEFT 0x80000000u
+
+/* The page in a frame has left: the frame is the next to be taken. What frame_plus1 says of the page is not touched,
+ * since it lies anywhere: page_of says that it is not so any more. */
+static void frame_leave(struct engine *engine, uint32_t frame)
+{
+    engine->page_of[frame] = FRAME_LEFT | engine->left_plus1;
+    engine->left_plus1 = frame + 1;
+}
+
+/* A frame for a page that comes in. */
+static uint32_t frame_take(struct engine *engine, sp_page page)
+{
+    uint32_t frame = engine->pages_seen;
+
+    if (engine->left_plus1 != 0) {
+        frame = engine->left_plus1 - 1;
+        engine->left_plus1 = engine->page_of[frame] & ~FRAME_LEFT;
+    }
+    engine->page_of[frame] = page;
+    engine->frame_plus1[page] = frame + 1;
+    return frame;
+}
+
+/* ---- */
 
 static void evict(struct engine *engine, sp_page incoming)
 {
@@ -146,15 +186,19 @@ static void evict(struct engine *engine, sp_page incoming)
     engine->policy->remove(engine->self, page, SP_EVICTED);
     engine->pages[page] = 0;
     engine->free++;
+    if (engine->frame_plus1 != NULL)
+        frame_leave(engine, page);
 }
 
 static void miss(struct engine *engine, sp_page page, bool write)
 {
     engine->counts.misses++;
+    if (engine->free == 0)
+        evict(engine, engine->frame_plus1 == NULL ? page : SP_NO_PAGE);
+    if (engine->frame_plus1 != NULL)
+        page = frame_take(engine, page);
     if (page >= engine->pages_seen)
         engine->pages_seen = page + 1;
-    if (engine->free == 0)
-        evict(engine, page);
     engine->free--;
     engine->pages[page] = write ? ENGINE_RESIDENT | ENGINE_DIRTY : ENGINE_RESIDENT;
     engine->policy->insert(engine->self, page, write ? SP_WRITE : SP_READ);
@@ -164,6 +208,10 @@ static void miss(struct engine *engine, sp_page page, bool write)
 static void use_large_pages(struct engine *engine)
 {
     engine->large_pages = true;
+    if (engine->frame_plus1 != NULL) { /* of the rest, little will be touched */
+        reserve_large_pages(engine->frame_plus1, engine->pages_most * sizeof(uint32_t));
+        return;
+    }
     reserve_large_pages(engine->self, engine->self_size);
     reserve_large_pages(engine->pages, engine->pages_most);
     if (engine->next != NULL)
@@ -212,12 +260,58 @@ static inline void run(struct engine *engine, const uint32_t *references, const 
     engine->counts.writes += writes;
 }
 
+/* The same with pages that are named by their frames: what the policy notes, and the bits, lie as close together as
+ * resident pages are many, and only the frame of a page has to be found. */
+static void run_by_frame(struct engine *engine, const uint32_t *references, size_t count)
+{
+    void (*hit)(void *, sp_page, enum sp_access) = engine->policy->hit;
+    const uint8_t *state = (const uint8_t *)engine->self + engine->policy->pages_at;
+    size_t state_bytes = engine->policy->page_bytes;
+    const uint32_t *frame_plus1 = engine->frame_plus1;
+    const sp_page *page_of = engine->page_of;
+    uint8_t *bits = engine->pages;
+    void *self = engine->self;
+    uint64_t writes = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sp_page page = references[i] >> 1;
+        bool write = references[i] & 1;
+        uint32_t frame = frame_plus1[page] - 1;
+
+        if (i + PREFETCH_AHEAD < count) {
+            uint32_t soon = frame_plus1[references[i + PREFETCH_FRAME] >> 1] - 1;
+
+            __builtin_prefetch(&frame_plus1[references[i + PREFETCH_AHEAD] >> 1]);
+            __builtin_prefetch(&page_of[soon]);
+            __builtin_prefetch(state + soon * state_bytes);
+        }
+        engine->env.time++;
+        writes += write;
+        if (frame != UINT32_MAX && page_of[frame] == page) {
+            uint8_t now = bits[frame] | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
+
+            if (now != bits[frame])
+                bits[frame] = now;
+            if (hit != NULL)
+                hit(self, frame, write ? SP_WRITE : SP_READ);
+        } else {
+            miss(engine, page, write);
+        }
+    }
+    engine->counts.references += count;
+    engine->counts.writes += writes;
+}
+
 void engine_run(struct engine *engine, const uint32_t *references, const uint64_t *next,
                 size_t count)
 {
-    if (!engine->large_pages && engine->pages_seen > LARGE_FROM)
+    uint64_t touched = engine->frame_plus1 != NULL ? engine->counts.misses : engine->pages_seen;
+
+    if (!engine->large_pages && touched > LARGE_FROM)
         use_large_pages(engine);
-    if (engine->next != NULL)
+    if (engine->frame_plus1 != NULL)
+        run_by_frame(engine, references, count);
+    else if (engine->next != NULL)
         run(engine, references, next, count);
     else
         run(engine, references, NULL, count);
@@ -237,5 +331,6 @@ void engine_resize(struct engine *engine, uint32_t frames)
 
 double engine_bytes_per_page(const struct engine *engine)
 {
-    return (double)engine->self_size / engine->pages_most + 1 + (engine->next != NULL ? 8 : 0);
+    return (double)engine->self_size / engine->pages_most + 1 + (engine->next != NULL ? 8 : 0) +
+           (engine->frame_plus1 != NULL ? 8 : 0);
 }

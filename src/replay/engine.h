@@ -2,7 +2,10 @@
  * <selfpage/policy.h> describes, with exact reference bits.
  *
  * The order of calls: a reference to a resident page is a hit. To another page: if no frame is
- * free, victim(self, page) and remove(victim, SP_EVICTED); then insert(page). */
+ * free, victim(self, page) and remove(victim, SP_EVICTED); then insert(page).
+ *
+ * A policy with SP_POLICY_FORGETS knows pages by the numbers of their frames, from 0, which is the same to it: then its
+ * state is as small as the frames are few, and stays in the caches. */
 #ifndef REPLAY_ENGINE_H
 #define REPLAY_ENGINE_H
 
@@ -30,9 +33,14 @@ struct engine {
     struct engine_counts counts;
     const struct sp_policy *policy;
     void *self;
-    uint8_t *pages;      /* by page: ENGINE_* bits */
+    uint8_t *pages;      /* by page: ENGINE_* bits; by frame if pages are named by frames */
     uint64_t *next;      /* by page: index of its next reference, plus one; NULL: not needed */
     const uint64_t *ids; /* by page; NULL: not known, or not needed */
+    /* With a policy that forgets what leaves, pages are named to it by the frames that they have. */
+    /* By page: the frame that it had last, plus one. NULL: pages are named by their numbers. */
+    uint32_t *frame_plus1;
+    sp_page *page_of;    /* by frame: the page that it has */
+    uint32_t left_plus1; /* the frame that was left last, plus one */
     uint32_t pages_most;
     uint32_t frames;
     uint32_t free;

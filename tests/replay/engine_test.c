@@ -71,14 +71,14 @@ static struct engine_counts model(bool lru, uint32_t frames)
     return counts;
 }
 
-static struct engine_counts run(const char *policy, uint32_t frames, size_t step)
+static struct engine_counts run_policy(const struct sp_policy *policy, uint32_t frames, size_t step)
 {
     struct policy_choice choice;
     struct engine engine;
     struct sp_error error;
     struct engine_counts counts;
 
-    if (policy_params_choose(&choice, policy, &error) != 0 ||
+    if (policy_params_adopt(&choice, policy, NULL, &error) != 0 ||
         engine_init(&engine, &choice, frames, PAGES, 1, true, &error) != 0)
         fail_msg("%s", error.text);
     for (size_t i = 0; i < LENGTH; i += step) {
@@ -89,6 +89,11 @@ static struct engine_counts run(const char *policy, uint32_t frames, size_t step
     counts = engine.counts;
     engine_fini(&engine);
     return counts;
+}
+
+static struct engine_counts run(const char *policy, uint32_t frames, size_t step)
+{
+    return run_policy(policy_registry_find(policy, strlen(policy)), frames, step);
 }
 
 static void test_models(void **state)
@@ -188,6 +193,34 @@ static void liar_remove(void *self, sp_page page, enum sp_removal why)
     (void)why;
 }
 
+/* Named by their frames or by their numbers: pages leave alike. */
+static void test_a_policy_that_forgets_does_the_same_by_frames(void **state)
+{
+    static const uint32_t sizes[] = {1, 2, 5, 17, PAGES / 2, PAGES};
+    const struct sp_policy *policy;
+    size_t forgets = 0;
+
+    (void)state;
+    make_trace(11);
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
+        struct sp_policy remembers = *policy;
+
+        forgets += (policy->flags & SP_POLICY_FORGETS) != 0;
+        remembers.flags &= ~SP_POLICY_FORGETS;
+        for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]) && remembers.flags != policy->flags;
+             s++) {
+            struct engine_counts by_frame = run_policy(policy, sizes[s], 100);
+            struct engine_counts by_number = run_policy(&remembers, sizes[s], 100);
+
+            if (memcmp(&by_frame, &by_number, sizeof(by_frame)) != 0)
+                fail_msg("%s at %u frames: %llu misses, and %llu by numbers", policy->name,
+                         sizes[s], (unsigned long long)by_frame.misses,
+                         (unsigned long long)by_number.misses);
+        }
+    }
+    assert_true(forgets > 4);
+}
+
 static const struct sp_policy liar = {.abi = SP_POLICY_ABI,
                                       .name = "liar",
                                       .size = liar_size,
@@ -228,8 +261,11 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_models),   cmocka_unit_test(test_small_sizes),
-        cmocka_unit_test(test_resize),   cmocka_unit_test(test_liar),
+        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_small_sizes),
+        cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_a_policy_that_forgets_does_the_same_by_frames),
+        cmocka_unit_test(test_liar),
         cmocka_unit_test(test_refusals),
     };
 
