@@ -47,6 +47,7 @@ static const struct subcommand commands[] = {
      "say what a trace is like: popularity, reuse, scans, working sets"},
     {"generate", generate_command,
      "write a trace that is drawn by a rule: zipf, loop, scan, phases, mixes"},
+    {"interleave", interleave_command, "merge several traces into one, each a task of its own"},
     {"convert", convert_command, "write a trace in another format"},
     {"decisions", decisions_command, "make the decisions of a live task's policy again"},
     {"check-policy", check_policy_command, "see whether a policy keeps the rules of its interface"},

@@ -43,6 +43,7 @@ static int oracle_begin(struct trace *trace, const char *options, struct sp_erro
                          options);
     trace->carries_sizes = true;
     trace->carries_future = true;
+    trace->carries_times = true;
     return 0;
 }
 
@@ -66,6 +67,8 @@ static ssize_t oracle_read(struct trace *trace, struct trace_reference *referenc
         references[i].next = next_of(load_64(at + 16));
         references[i].write = false;
     }
+    for (size_t i = 0; trace->times != NULL && i < count; i++)
+        trace->times[i] = load_32(source->at + i * RECORD);
     source->at = at;
     trace->records += count;
     return (ssize_t)count;

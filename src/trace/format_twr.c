@@ -28,6 +28,7 @@ static int twr_begin(struct trace *trace, const char *options, struct sp_error *
     if (options != NULL)
         return error_set(error, EINVAL, "twr takes no options, and so not '%.40s'", options);
     trace->carries_sizes = true;
+    trace->carries_times = true;
     return 0;
 }
 
@@ -45,6 +46,8 @@ static ssize_t twr_read(struct trace *trace, struct trace_reference *references,
                              (size_t)(source->end - source->at), RECORD);
     count = count < most ? count : most;
     for (size_t i = 0; i < count; i++, source->at += RECORD) {
+        if (trace->times != NULL)
+            trace->times[i] = load_32(source->at);
         uint32_t sizes = load_32(source->at + 12), operation = load_32(source->at + 16) >> 24;
 
         references[i] = (struct trace_reference){

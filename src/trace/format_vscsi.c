@@ -14,6 +14,9 @@
 
 #define SECTOR 512u
 
+/* Where the time stands in records of both versions. */
+#define TIME 24u
+
 /* Records that must look like some for a file without a name to be taken for them. */
 #define SNIFF_RECORDS 64u
 
@@ -66,6 +69,7 @@ static int vscsi_begin(struct trace *trace, const char *options, struct sp_error
     if (result < 0)
         return result;
     trace->carries_sizes = true;
+    trace->carries_times = true;
     vscsi->layout = find_layout(trace->source.at, (size_t)(trace->source.end - trace->source.at));
     if (vscsi->layout == NULL && trace->source.at != trace->source.end)
         return complaint_set(trace, error, "its version is neither 1 nor 2 of vscsi");
@@ -100,6 +104,8 @@ static ssize_t vscsi_read(struct trace *trace, struct trace_reference *reference
 
         if (version_of(layout, record) != layout->version)
             return complaint_set(trace, error, "its version is not %u", layout->version);
+        if (trace->times != NULL)
+            trace->times[count] = load_64(record + TIME);
         references[count] = (struct trace_reference){
             .id = load_64(record + layout->sector),
             .next = TRACE_NEVER,

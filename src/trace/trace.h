@@ -70,12 +70,16 @@ struct trace {
     struct trace_options options;
     bool carries_sizes;
     bool carries_future; /* references have a `next` */
+    bool carries_times;  /* `times` can be had */
     uint64_t told_pages; /* by the header, as a hint: different ids; 0: it does not say */
     uint64_t told_references;
     uint32_t told_page_size;
     uint64_t records; /* read so far */
     uint64_t line;    /* of the record read last; 0: not a format of lines */
     uint64_t hashed;  /* ids so far that were not numbers: their hashes stand for them */
+    /* Set by a caller that wants the times of references, where the trace carries them and is not split: as many elements as
+     * references are read at a time. In the trace's own unit. */
+    uint64_t *times;
     /* Private. */
     void *state; /* the format's */
     const char *format_options;

@@ -1,4 +1,4 @@
-/* `selfpage convert`, `selfpage generate`, `selfpage record` and `selfpage decisions`. */
+/* `selfpage convert`, `selfpage generate`, `selfpage interleave`, `selfpage record` and `selfpage decisions`. */
 #ifndef SELFPAGE_TRACE_COMMANDS_H
 #define SELFPAGE_TRACE_COMMANDS_H
 
@@ -6,6 +6,7 @@
 int convert_command(int argc, char **argv);
 int record_command(int argc, char **argv);
 int generate_command(int argc, char **argv);
+int interleave_command(int argc, char **argv);
 int decisions_command(int argc, char **argv);
 
 #endif

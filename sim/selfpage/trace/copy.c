@@ -111,6 +111,21 @@ static ssize_t cut(struct copy *copy, ssize_t count)
     return kept;
 }
 
+static ssize_t read_from(struct copy *copy, struct sp_error *error)
+{
+    const struct copy_from *from = copy->options->from;
+
+    return from != NULL ? from->read(from->context, copy->batch, TRACE_BATCH, error)
+                        : trace_read(copy->trace, copy->batch, TRACE_BATCH, error);
+}
+
+static int rewind_from(struct copy *copy, struct sp_error *error)
+{
+    const struct copy_from *from = copy->options->from;
+
+    return from != NULL ? from->rewind(from->context, error) : trace_rewind(copy->trace, error);
+}
+
 /* The next references that are asked for. 0: the end. */
 static ssize_t read_some(struct copy *copy, struct sp_error *error)
 {
@@ -121,7 +136,7 @@ static ssize_t read_some(struct copy *copy, struct sp_error *error)
         ssize_t count = 0;
 
         if (options->limit == 0 || copy->read < options->skip + options->limit)
-            count = trace_read(copy->trace, copy->batch, TRACE_BATCH, error);
+            count = read_from(copy, error);
         if (count <= 0)
             return count;
         kept = cut(copy, count);
@@ -179,7 +194,7 @@ static int look_ahead(struct copy *copy, struct sp_error *error)
     ssize_t count;
     int result = 0;
 
-    if (!copy->trace->source.seekable)
+    if (copy->options->from != NULL ? !copy->options->from_files : !copy->trace->source.seekable)
         return error_set(error, ESPIPE,
                          "%s: oracleGeneral tells of each reference when the next one to the same "
                          "id comes, so that the trace has to be read twice, which a pipe cannot; "
@@ -202,7 +217,7 @@ static int look_ahead(struct copy *copy, struct sp_error *error)
     if (result != 0)
         return result;
     future_noted(&copy->future);
-    return trace_rewind(copy->trace, error);
+    return rewind_from(copy, error);
 }
 
 static int write_all(struct copy *copy, bool looked_ahead, struct sp_error *error)

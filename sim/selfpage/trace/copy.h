@@ -11,16 +11,26 @@
 #include "trace/trace.h"
 #include "trace/trace_output.h"
 
+/* Where references come from that are not simply those of the trace. */
+struct copy_from {
+    ssize_t (*read)(void *context, struct trace_reference *references, size_t most,
+                    struct sp_error *error); /* as trace_read */
+    int (*rewind)(void *context, struct sp_error *error);
+    void *context;
+};
+
 struct copy_options {
-    const char *path;   /* to write to; "-": standard output */
-    const char *format; /* NULL: by the path */
-    uint64_t skip;      /* references at the beginning to leave out */
-    uint64_t limit;     /* references to read at most, behind those; 0: all */
-    double sample;      /* share of the pages, with all of their references; 0: all */
-    bool merge;         /* consecutive references to one page are one */
-    bool quiet;         /* no progress line */
-    bool not_empty;     /* a trace without references is not written */
-    const char *what;   /* for that line: "recording" */
+    const char *path;             /* to write to; "-": standard output */
+    const char *format;           /* NULL: by the path */
+    uint64_t skip;                /* references at the beginning to leave out */
+    uint64_t limit;               /* references to read at most, behind those; 0: all */
+    double sample;                /* share of the pages, with all of their references; 0: all */
+    bool merge;                   /* consecutive references to one page are one */
+    bool quiet;                   /* no progress line */
+    bool not_empty;               /* a trace without references is not written */
+    const char *what;             /* for that line: "recording" */
+    const struct copy_from *from; /* NULL: the trace */
+    bool from_files;              /* they can be read twice */
 };
 
 struct copy_counts {

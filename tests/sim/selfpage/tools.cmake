@@ -34,6 +34,7 @@ selfpage_tool_test(faults/faults $<TARGET_FILE:selfpage_program> ${PROJECT_SOURC
 selfpage_tool_test(trace/convert $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(analyse/analyse $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/tests/data/traces)
 selfpage_tool_test(trace/generate $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(trace/interleave $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(trace/alike $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(trace/record $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(replay/merge $<TARGET_FILE:selfpage_program>)
