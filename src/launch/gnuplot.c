@@ -1,6 +1,7 @@
 #include "launch/gnuplot.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #define SIZE_LEAST     100u
 #define SIZE_MOST      20000u
 #define PIXELS_AN_INCH 96.0
+#define OUTPUT         "set output "
 #define STATUS_ABSENT  127 /* env: there is no such program */
 
 static int no_memory(struct sp_error *error)
@@ -120,7 +122,7 @@ int gnuplot_begin(struct gnuplot *gnuplot, const char *path, const struct gnuplo
 {
     int fd, result;
 
-    *gnuplot = (struct gnuplot){.path = path};
+    *gnuplot = (struct gnuplot){.path = path, .sources = look->sources};
     result = new_file_open(&gnuplot->file, path, error);
     if (result != 0)
         return result;
@@ -134,7 +136,7 @@ int gnuplot_begin(struct gnuplot *gnuplot, const char *path, const struct gnuplo
     }
     write_terminal(gnuplot->script, path, look, width, height);
     /* The file has no name yet. */
-    fprintf(gnuplot->script, "set output '/proc/%ld/fd/%d'\n", (long)getpid(), gnuplot->file.fd);
+    fprintf(gnuplot->script, OUTPUT " '/proc/%ld/fd/%d'\n", (long)getpid(), gnuplot->file.fd);
     return 0;
 }
 
@@ -165,6 +167,63 @@ static int run(FILE *script, struct sp_error *error)
     return 0;
 }
 
+/* ---- Beside the picture ---- */
+
+bool gnuplot_beside(const char *path, const char *ending, char beside[GNUPLOT_PATH])
+{
+    const char *dot = strrchr(path, '.');
+    int length = snprintf(beside, GNUPLOT_PATH, "%.*s%s",
+                          dot != NULL ? (int)(dot - path) : (int)strlen(path), path, ending);
+
+    return length >= 0 && (unsigned)length < GNUPLOT_PATH;
+}
+
+/* The script, that draws to the picture's name. */
+static int copy_script(FILE *script, const char *picture, FILE *out)
+{
+    char *line = NULL;
+    size_t room = 0;
+
+    rewind(script);
+    while (getline(&line, &room, script) >= 0) {
+        if (strncmp(line, OUTPUT, strlen(OUTPUT)) == 0) {
+            fputs(OUTPUT, out);
+            gnuplot_text(out, picture);
+            fputc('\n', out);
+        } else {
+            fputs(line, out);
+        }
+    }
+    free(line);
+    return ferror(script) != 0 || ferror(out) != 0 || fflush(out) != 0 ? -EIO : 0;
+}
+
+static int write_sources(struct gnuplot *gnuplot, struct sp_error *error)
+{
+    char path[GNUPLOT_PATH];
+    struct new_file file;
+    FILE *out;
+    int copy, result;
+
+    if (!gnuplot_beside(gnuplot->path, ".gp", path))
+        return error_set(error, ENAMETOOLONG, "%.100s: its name is too long", gnuplot->path);
+    result = new_file_open(&file, path, error);
+    if (result != 0)
+        return result;
+    copy = dup(file.fd);
+    out = copy >= 0 ? fdopen(copy, "w") : NULL;
+    if (out == NULL || copy_script(gnuplot->script, gnuplot->path, out) != 0)
+        result = error_set(error, EIO, "%.100s: cannot write", path);
+    if (out != NULL)
+        fclose(out);
+    else if (copy >= 0)
+        close(copy);
+    if (result == 0)
+        result = new_file_finish(&file, error);
+    new_file_fini(&file);
+    return result;
+}
+
 int gnuplot_draw(struct gnuplot *gnuplot, struct sp_error *error)
 {
     struct stat info;
@@ -174,6 +233,8 @@ int gnuplot_draw(struct gnuplot *gnuplot, struct sp_error *error)
     if (result == 0 && fstat(gnuplot->file.fd, &info) == 0 && S_ISREG(info.st_mode) &&
         info.st_size == 0)
         result = error_set(error, EIO, "%.100s: gnuplot could not write it", gnuplot->path);
+    if (result == 0 && gnuplot->sources)
+        result = write_sources(gnuplot, error);
     if (result == 0)
         result = new_file_finish(&gnuplot->file, error);
     new_file_fini(&gnuplot->file);

@@ -2,6 +2,7 @@
 #ifndef LAUNCH_GNUPLOT_H
 #define LAUNCH_GNUPLOT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <selfpage/error.h>
@@ -13,6 +14,7 @@ struct gnuplot_look {
     const char *title; /* "": none; NULL: what the picture says of itself */
     const char *size;  /* "WIDTHxHEIGHT" in pixels, 96 to the inch */
     const char *font;  /* "NAME" or "NAME,POINTS" */
+    bool sources; /* write the script, with its data, beside the picture: FILE.gp for FILE.svg */
 };
 
 struct gnuplot {
@@ -20,7 +22,11 @@ struct gnuplot {
     /* Private. */
     struct new_file file;
     const char *path;
+    bool sources;
 };
+
+/* The longest path of a file beside a picture. */
+#define GNUPLOT_PATH 4096u
 
 /* Check that `path` ends in .svg, .png, .pdf or .eps, and that a size and a font are what they should
  * be. -EINVAL, and `error` says which is not. */
@@ -32,11 +38,14 @@ int gnuplot_check(const char *path, const struct gnuplot_look *look, struct sp_e
 int gnuplot_begin(struct gnuplot *gnuplot, const char *path, const struct gnuplot_look *look,
                   unsigned width, unsigned height, struct sp_error *error);
 
+/* The path of a file beside a picture: `ending` (".csv") instead of the picture's own. False: it is too long. */
+bool gnuplot_beside(const char *path, const char *ending, char beside[GNUPLOT_PATH]);
+
 /* Write a text as gnuplot reads it, in quotes. */
 void gnuplot_text(FILE *script, const char *text);
 
 /* Run the script. Returns 0, -ENOENT (gnuplot is not installed), -ENOMEM, -ETIMEDOUT or -EIO (it
- * failed; what it says is on standard error). */
+ * failed; what it says is on standard error), or why the script could not be written beside the picture. */
 int gnuplot_draw(struct gnuplot *gnuplot, struct sp_error *error);
 
 #endif

@@ -77,6 +77,8 @@ static const struct option_row rows[] = {
              "or .eps (by gnuplot)"},
     {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
      .help = "of the picture in pixels, 96 to the inch (1280x960)"},
+    {"sources", OPTION_FLAG, FIELD(look.sources),
+     .help = "beside the picture, write FILE.gp, the commands for gnuplot with the data"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
      .help = "of the picture (that of gnuplot)"},
     {"quiet", OPTION_FLAG, FIELD(quiet), .help = "no progress line"},

@@ -51,6 +51,15 @@ bool plot_is_csv(const char *path);
 int plot_write_csv(const char *path, int (*write)(FILE *out, const void *what), const void *what,
                    struct sp_error *error);
 
+/* The same beside the picture `path`, if `look` asks for what pictures are drawn from. */
+int plot_write_beside(const char *path, const struct gnuplot_look *look,
+                      int (*write)(FILE *out, const void *what), const void *what,
+                      struct sp_error *error);
+
+/* 0 if no file that plot_write_beside would write is `input`, a path or "-"; else -EINVAL. */
+int plot_check_beside(const char *path, const char *input, const struct gnuplot_look *look,
+                      struct sp_error *error);
+
 /* 0 if `path` has an extension that plot_write knows, the look is possible, and `input`, a path or "-",
  * is another file; else -EINVAL. */
 int plot_check_path(const char *path, const char *input, const struct gnuplot_look *look,

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "os/new_file.h"
+#include "selfpage/replay/curve.h"
 #include "selfpage/replay/report.h"
 
 /* Pixels: of a cell, at least, and around all cells. */
@@ -20,7 +21,9 @@ int heat_check(const char *path, const struct replay_options *options, struct sp
         return error_set(
             error, EINVAL,
             "--heat %.100s: this is the file that is read, which cannot be written over", path);
-    return gnuplot_check(path, &options->look, error);
+    return gnuplot_check(path, &options->look, error) == 0
+               ? plot_check_beside(path, options->path, &options->look, error)
+               : -EINVAL;
 }
 
 static unsigned pixels(size_t cells, unsigned each)
@@ -92,6 +95,20 @@ static void write_range(FILE *out, const struct replay_results *results)
     fprintf(out, "set cbrange [%.6f:%.6f]\n", least, most);
 }
 
+static int write_rows(FILE *out, const void *what)
+{
+    const struct replay_results *results = what;
+
+    fputs("policy,frames,miss_ratio\n", out);
+    for (size_t i = 0; i < results->count; i++) {
+        const struct replay_result *r = &results->results[i];
+
+        report_csv_text(out, r->policy->label);
+        fprintf(out, ",%u,%.9f\n", r->frames, report_miss_ratio(r));
+    }
+    return ferror(out) != 0 || fflush(out) != 0 ? -EIO : 0;
+}
+
 int heat_draw(const char *path, const struct replay_options *options,
               const struct replay_results *results, struct sp_error *error)
 {
@@ -119,5 +136,7 @@ int heat_draw(const char *path, const struct replay_options *options,
           out);
     write_cells(out, options, results);
     write_cells(out, options, results);
-    return gnuplot_draw(&gnuplot, error);
+    result = gnuplot_draw(&gnuplot, error);
+    return result == 0 ? plot_write_beside(path, &options->look, write_rows, results, error)
+                       : result;
 }

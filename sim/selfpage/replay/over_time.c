@@ -72,6 +72,7 @@ static void write_points(FILE *out, const struct replay_options *options,
 static int draw(const char *path, const struct replay_options *options,
                 const struct replay_results *results, struct sp_error *error)
 {
+    const struct writing writing = {options, results};
     struct gnuplot gnuplot;
     int result;
 
@@ -90,7 +91,9 @@ static int draw(const char *path, const struct replay_options *options,
     write_plots(gnuplot.script, results);
     for (size_t i = 0; i < results->count; i++)
         write_points(gnuplot.script, options, &results->results[i]);
-    return gnuplot_draw(&gnuplot, error);
+    result = gnuplot_draw(&gnuplot, error);
+    return result == 0 ? plot_write_beside(path, &options->look, write_rows, &writing, error)
+                       : result;
 }
 
 int over_time_write(const char *path, const struct replay_options *options,

@@ -30,6 +30,21 @@ bool plot_is_csv(const char *path)
     return dot != NULL && strcmp(dot, ".csv") == 0;
 }
 
+int plot_check_beside(const char *path, const char *input, const struct gnuplot_look *look,
+                      struct sp_error *error)
+{
+    static const char *const endings[] = {".csv", ".gp"};
+    char beside[GNUPLOT_PATH];
+
+    for (size_t i = 0; look->sources && i < sizeof(endings) / sizeof(endings[0]); i++)
+        if (gnuplot_beside(path, endings[i], beside) && new_file_is_input(beside, input))
+            return error_set(error, EINVAL,
+                             "--sources: beside %.100s lies the file that is read, which cannot be "
+                             "written over",
+                             path);
+    return 0;
+}
+
 int plot_check_path(const char *path, const char *input, const struct gnuplot_look *look,
                     struct sp_error *error)
 {
@@ -40,7 +55,7 @@ int plot_check_path(const char *path, const char *input, const struct gnuplot_lo
     if (plot_is_csv(path))
         return 0;
     if (gnuplot_check(path, look, error) == 0)
-        return 0;
+        return plot_check_beside(path, input, look, error);
     if (strstr(error->text, "end in") == NULL)
         return -EINVAL;
     return error_set(error, EINVAL,
@@ -87,6 +102,19 @@ int plot_write_csv(const char *path, int (*write)(FILE *out, const void *what), 
         result = new_file_finish(&file, error);
     new_file_fini(&file);
     return result;
+}
+
+int plot_write_beside(const char *path, const struct gnuplot_look *look,
+                      int (*write)(FILE *out, const void *what), const void *what,
+                      struct sp_error *error)
+{
+    char beside[GNUPLOT_PATH];
+
+    if (!look->sources)
+        return 0;
+    if (!gnuplot_beside(path, ".csv", beside))
+        return error_set(error, ENAMETOOLONG, "%.100s: its name is too long", path);
+    return plot_write_csv(beside, write, what, error);
 }
 
 /* ---- Pictures ---- */
@@ -251,7 +279,8 @@ static int write_picture(const struct curves *curves, const char *path,
     if (result != 0)
         return result;
     write_script(gnuplot.script, curves, look);
-    return gnuplot_draw(&gnuplot, error);
+    result = gnuplot_draw(&gnuplot, error);
+    return result == 0 ? plot_write_beside(path, look, write_points, curves, error) : result;
 }
 
 int plot_write(const struct curves *curves, const char *path, const struct gnuplot_look *look,
