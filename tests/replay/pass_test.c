@@ -16,7 +16,7 @@
 #include "replay/engine.h"
 #include "replay/pass.h"
 
-#define ENGINES 32u
+#define ENGINES 64u
 
 struct world {
     struct trace trace;
