@@ -92,7 +92,7 @@ static bool is_live(size_t i)
 
 static struct distance measure(const char *choice, const struct trace *trace, uint32_t frames)
 {
-    struct live_counts live = live_pager_run(choice, trace, frames);
+    struct rehearsal_counts live = live_pager_run(choice, trace, frames);
     uint64_t misses =
         replay_run(choice, trace->references, trace->length, trace->pages, live.frames, false);
     double percent = 100.0 / (double)trace->length;
@@ -251,7 +251,7 @@ static void test_a_policy_is_told_the_frames_that_pages_may_have(void **state)
 static void test_live_gclock_counts(void **state)
 {
     struct trace trace;
-    struct live_counts one, two, clock;
+    struct rehearsal_counts one, two, clock;
 
     (void)state;
     make_trace(&trace, "once");

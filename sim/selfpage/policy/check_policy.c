@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +31,11 @@ static const char notes[] =
     "policy has; only its own state is touched; questions to the environment make sense); again (the\n"
     "same seed gives the same victims); beside (no state outside of `self`); quiet (no system call,\n"
     "allocation or clock, 8 KiB of stack at most); sparse (init leaves a large state untouched);\n"
-    "cost (constant time a call).\n";
+    "cost (constant time a call); live (a live task goes on; how far its faults are from the misses of\n"
+    "the replay, and its soft faults, on three traces: that is said, and no rule).\n";
 
 static const char *const stage_names[CHECK_STAGES] = {"declared", "rules",  "again", "beside",
-                                                      "quiet",    "sparse", "cost"};
+                                                      "quiet",    "sparse", "cost",  "live"};
 
 struct command {
     struct check_options check;
@@ -77,6 +79,26 @@ static void print_breach(const char *text, const struct check_result *result)
                (unsigned long long)result->seed);
 }
 
+static double times(double many, double few)
+{
+    return few > 0 ? many / few : 1;
+}
+
+static void print_live(const struct check_result *result)
+{
+    const struct check_distance *farthest = check_live_farthest(result->distances);
+
+    printf(
+        "  live: at most %.1f points from its replay (on %s: %.1f faults in 100 references, %.1f misses); soft "
+        "faults in 100 references:",
+        fabs(farthest->faults - farthest->misses), farthest->trace, farthest->faults,
+        farthest->misses);
+    for (size_t i = 0; i < CHECK_LIVE_TRACES; i++)
+        printf("%s %.1f on %s", i > 0 ? "," : "", result->distances[i].soft_faults,
+               result->distances[i].trace);
+    putchar('\n');
+}
+
 static void print_passed(const char *text, const struct check_options *options,
                          const struct check_result *result)
 {
@@ -84,9 +106,16 @@ static void print_passed(const char *text, const struct check_options *options,
            options->rounds, options->steps, (unsigned long long)options->seed,
            result->bytes_per_page);
     if (!result->skipped[CHECK_STAGE_COST])
-        printf("; insert %.0f ns, hit %.0f ns, victim and remove %.0f ns with %u pages",
-               result->many.insert, result->many.hit, result->many.evict, CHECK_MANY_PAGES);
+        printf(
+            "; insert %.0f ns, hit %.0f ns, victim and remove %.0f ns with %u pages, %.1f, %.1f and %.1f "
+            "times what they take with %u",
+            result->many.insert, result->many.hit, result->many.evict, CHECK_MANY_PAGES,
+            times(result->many.insert, result->few.insert),
+            times(result->many.hit, result->few.hit), times(result->many.evict, result->few.evict),
+            CHECK_FEW_PAGES);
     puts(")");
+    if (!result->skipped[CHECK_STAGE_LIVE])
+        print_live(result);
     for (int stage = 0; stage < CHECK_STAGES; stage++)
         if (result->skipped[stage])
             printf("  not looked at: %s\n", stage_names[stage]);
@@ -97,6 +126,19 @@ static json_t *cost_json(const struct check_cost *cost, uint32_t pages)
     return json_pack("{s:I, s:f, s:f, s:f, s:f}", "pages", (json_int_t)pages, "insert_ns",
                      cost->insert, "hit_ns", cost->hit, "evict_ns", cost->evict, "discard_ns",
                      cost->discard);
+}
+
+static json_t *live_json(const struct check_result *result)
+{
+    json_t *traces = json_array();
+
+    for (size_t i = 0; i < CHECK_LIVE_TRACES; i++)
+        json_array_append_new(
+            traces, json_pack("{s:s, s:I, s:f, s:f, s:f}", "trace", result->distances[i].trace,
+                              "frames", (json_int_t)result->distances[i].frames, "replay_misses",
+                              result->distances[i].misses, "faults", result->distances[i].faults,
+                              "soft_faults", result->distances[i].soft_faults));
+    return traces;
 }
 
 static json_t *calls_json(const struct check_log *log)
@@ -134,6 +176,8 @@ static json_t *result_json(const char *text, const struct check_options *options
         json_object_set_new(object, "costs",
                             json_pack("[o, o]", cost_json(&result->few, CHECK_FEW_PAGES),
                                       cost_json(&result->many, CHECK_MANY_PAGES)));
+        if (!result->skipped[CHECK_STAGE_LIVE])
+            json_object_set_new(object, "live", live_json(result));
     } else if (object != NULL) {
         json_object_set_new(object, "stage", json_string(stage_names[result->stage]));
         json_object_set_new(object, "breach", json_string(result->log.breach));

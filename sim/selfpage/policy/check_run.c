@@ -356,11 +356,27 @@ static bool stage_cost(const struct stage_run *run)
     return true;
 }
 
+/* Nothing that comes out is a breach but a live task that cannot go on. */
+static bool stage_live(const struct stage_run *run)
+{
+    struct check_result *result = &run->shared->result;
+    struct sp_error error = {0};
+    int measured;
+
+    result->in_round = false;
+    alarm(run->options->timeout);
+    measured =
+        check_live_measure(&run->policy->choice, run->options->seed, result->distances, &error);
+    if (measured == -EPROTO)
+        check_text_breach(&result->log, "in a live task: %s", error.text);
+    return measured == 0 || measured == -EPROTO;
+}
+
 static bool (*const stages[CHECK_STAGES])(const struct stage_run *run) = {
     [CHECK_STAGE_DECLARED] = stage_declared, [CHECK_STAGE_RULES] = stage_rules,
     [CHECK_STAGE_AGAIN] = stage_again,       [CHECK_STAGE_BESIDE] = stage_beside,
     [CHECK_STAGE_QUIET] = stage_quiet,       [CHECK_STAGE_SPARSE] = stage_sparse,
-    [CHECK_STAGE_COST] = stage_cost,
+    [CHECK_STAGE_COST] = stage_cost,         [CHECK_STAGE_LIVE] = stage_live,
 };
 
 /* ---- Processes ---- */
@@ -382,6 +398,8 @@ static int run_stage(struct stage_run *run, enum check_stage stage, struct sp_er
 /* What a policy that was written for another simulator need not be able to do. */
 static bool applies(const struct stage_run *run, enum check_stage stage)
 {
+    if (stage == CHECK_STAGE_LIVE && (run->policy->choice.policy->flags & SP_POLICY_LIVE) == 0)
+        return false;
     if (stage == CHECK_STAGE_QUIET)
         return !run->policy->foreign && !run->options->no_sandbox && !CHECK_GUARD_SANITIZED;
     return !run->policy->foreign || (stage != CHECK_STAGE_SPARSE && stage != CHECK_STAGE_COST);

@@ -10,6 +10,7 @@
 
 #include "adapter/load.h"
 #include "check/check.h"
+#include "selfpage/policy/check_live.h"
 
 /* What is looked at, in this order. */
 enum check_stage {
@@ -20,6 +21,7 @@ enum check_stage {
     CHECK_STAGE_QUIET,    /* no system call, no allocation, no clock, little stack */
     CHECK_STAGE_SPARSE,   /* init leaves most of a large state alone */
     CHECK_STAGE_COST,     /* time a call */
+    CHECK_STAGE_LIVE,     /* how far the live form is from the replay */
     CHECK_STAGES,
 };
 
@@ -43,6 +45,7 @@ struct check_result {
     struct check_log log;
     double bytes_per_page;
     struct check_cost few, many;
+    struct check_distance distances[CHECK_LIVE_TRACES];
 };
 
 #define CHECK_FEW_PAGES  4096u

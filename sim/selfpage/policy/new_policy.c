@@ -30,7 +30,9 @@
 
 static const char about_policy[] =
     "Write the beginning of an eviction policy into DIR (./NAME), which is made: NAME.c with\n"
-    "comments, CMakeLists.txt, and trace.txt for its tests. Nothing is overwritten.\n"
+    "comments, CMakeLists.txt, which builds and tests it, trace.txt and scenario.yaml for the tests, and\n"
+    "curve.sh, which draws its misses at all sizes beside those of lru, of its nearest relatives and of\n"
+    "belady. Nothing is overwritten.\n"
     "\n"
     "NAME is a letter, then letters, digits and '-', all small.\n";
 
@@ -45,7 +47,7 @@ struct kind {
     const char *word, *words; /* "policy", "a policy" */
     const char *source, *cmake;
     bool (*exists)(const char *name, size_t length);
-    bool has_trace;
+    bool is_policy; /* it has a trace, a scenario, and a script that draws */
 };
 
 static bool policy_exists(const char *name, size_t length)
@@ -173,11 +175,28 @@ static int see_that_none_exists(const struct skeleton *skeleton, const char *con
     return 0;
 }
 
+/* What a policy is tried on. */
+static int write_rest(const struct skeleton *skeleton, struct sp_error *error)
+{
+    char path[2 * PATH_LONGEST];
+    int result = write_file(skeleton, "trace.txt", NULL, error);
+
+    if (result == 0)
+        result = write_file(skeleton, "scenario.yaml", skeleton_scenario, error);
+    if (result == 0)
+        result = write_file(skeleton, "curve.sh", skeleton_curve, error);
+    snprintf(path, sizeof(path), "%s/curve.sh", skeleton->dir);
+    if (result == 0 && chmod(path, 0755) != 0)
+        return error_set(error, errno, "cannot make %.180s a program: %s", path, strerror(errno));
+    return result;
+}
+
 static int write_skeleton(const struct skeleton *skeleton, struct sp_error *error)
 {
     char source[NAME_LONGEST + 3];
-    const char *const names[] = {source, "CMakeLists.txt",
-                                 skeleton->kind->has_trace ? "trace.txt" : NULL, NULL};
+    const char *const names[] = {
+        source,          "CMakeLists.txt", skeleton->kind->is_policy ? "trace.txt" : NULL,
+        "scenario.yaml", "curve.sh",       NULL};
     int result;
 
     snprintf(source, sizeof(source), "%s.c", skeleton->name);
@@ -189,8 +208,8 @@ static int write_skeleton(const struct skeleton *skeleton, struct sp_error *erro
         result = write_file(skeleton, source, skeleton->kind->source, error);
     if (result == 0)
         result = write_file(skeleton, "CMakeLists.txt", skeleton->kind->cmake, error);
-    if (result == 0 && skeleton->kind->has_trace)
-        result = write_file(skeleton, "trace.txt", NULL, error);
+    if (result == 0 && skeleton->kind->is_policy)
+        result = write_rest(skeleton, error);
     return result;
 }
 
@@ -246,6 +265,8 @@ static int new_command(const struct kind *kind, const struct options_syntax *syn
            "  ctest --test-dir %s/build --output-on-failure\n",
            skeleton.dir, skeleton.name, kind->word, skeleton.dir, skeleton.dir, skeleton.dir,
            skeleton.dir);
+    if (kind->is_policy)
+        printf("  %s/curve.sh\n", skeleton.dir);
     return EXIT_YES;
 }
 

@@ -12,6 +12,8 @@ int new_policy_arbiter_command(int argc, char **argv);
  * what is new, and for it as an identifier of C. */
 extern const char skeleton_policy[];
 extern const char skeleton_cmake[];
+extern const char skeleton_scenario[];
+extern const char skeleton_curve[];
 extern const char skeleton_arbiter[];
 extern const char skeleton_arbiter_cmake[];
 
