@@ -13,7 +13,8 @@ int analysis_init(struct analysis *analysis, uint32_t pages_most, struct sp_erro
     analysis->page = reserve(pages_most * sizeof(*analysis->page));
     if (analysis->page == NULL || page_table_init(&analysis->table, pages_most) != 0 ||
         page_table_keep_ids(&analysis->table) != 0 ||
-        stack_distance_init(&analysis->distances, pages_most) != 0)
+        stack_distance_init(&analysis->distances, pages_most) != 0 ||
+        hot_init(&analysis->hot, pages_most) != 0)
         return error_set(error, ENOMEM, "no memory to analyse up to %u pages", pages_most);
     return 0;
 }
@@ -23,6 +24,7 @@ void analysis_fini(struct analysis *analysis)
     reserve_free(analysis->page, analysis->pages_most * sizeof(*analysis->page));
     page_table_fini(&analysis->table);
     stack_distance_fini(&analysis->distances);
+    hot_fini(&analysis->hot);
     popular_fini(&analysis->popular);
     analysis->page = NULL;
 }
@@ -98,6 +100,8 @@ int analysis_add(struct analysis *analysis, const struct trace_reference *refere
         __builtin_prefetch(&analysis->page[dense[i] >> 1]);
     for (size_t i = 0; i < count; i++)
         add(analysis, &references[i], dense[i] >> 1);
+    for (size_t i = 0; analysis->touched != NULL && i < count; i++)
+        hot_add(&analysis->hot, dense[i] >> 1, analysis->touched[i]);
     return 0;
 }
 

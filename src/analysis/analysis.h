@@ -7,6 +7,7 @@
 
 #include <selfpage/error.h>
 
+#include "analysis/hot.h"
 #include "analysis/patterns.h"
 #include "analysis/popular.h"
 #include "analysis/windows.h"
@@ -29,6 +30,7 @@ struct analysis {
     uint64_t references, writes;
     uint64_t bytes;             /* sum of sizes, where the trace has some */
     uint32_t largest, smallest; /* size; 0: not known */
+    uint32_t page_size;         /* set by the caller: bytes; 0: not known */
     uint32_t pages_written;
     uint64_t
         reuse[ANALYSIS_OCTAVES]; /* references 2^i to 2^(i + 1) - 1 after the last to the page */
@@ -40,6 +42,10 @@ struct analysis {
     struct patterns patterns;
     struct stack_distance distances;
     struct popular popular; /* after analysis_end */
+    struct hot hot;
+    /* Set by the caller: which lines of their pages the references are to that analysis_add is given next (trace.h). NULL: that
+     * is not known. */
+    const uint64_t *touched;
     /* Private. */
     struct analysis_page *page;
     uint32_t pages_most;

@@ -24,4 +24,8 @@ struct split split_of(const struct trace *trace, const struct trace_reference *w
 uint64_t split_id(const struct trace *trace, const struct trace_reference *whole,
                   const struct split *split, uint64_t part);
 
+/* The lines of the page `part` that the reference is to, a bit each; trace.h says what a line is. 0: ids are no addresses. */
+uint64_t split_touched(const struct trace *trace, const struct trace_reference *whole,
+                       const struct split *split, uint64_t part);
+
 #endif

@@ -353,6 +353,8 @@ ssize_t trace_read(struct trace *trace, struct trace_reference *references, size
         references[count] = *whole;
         references[count].id = split_id(trace, whole, &split, trace->part);
         references[count].next = TRACE_NEVER;
+        if (trace->touched != NULL)
+            trace->touched[count] = split_touched(trace, whole, &split, trace->part);
         if (trace->part++ == split.more) {
             trace->part = 0;
             trace->held_at++;

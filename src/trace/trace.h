@@ -80,6 +80,9 @@ struct trace {
     /* Set by a caller that wants the times of references, where the trace carries them and is not split: as many elements as
      * references are read at a time. In the trace's own unit. */
     uint64_t *times;
+    /* The same for which lines of its page each reference is to: bit i for the i-th of 64 (of as many as the page has bytes,
+     * if it has fewer). Where ids are addresses and are split alone. */
+    uint64_t *touched;
     /* Private. */
     void *state; /* the format's */
     const char *format_options;

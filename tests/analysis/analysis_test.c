@@ -273,9 +273,30 @@ static void test_an_empty_trace_has_no_figures_and_too_many_pages_are_refused(vo
     analysis_fini(&analysis);
 }
 
+/* Lines of two pages, by hand: in a span, in the next one, and ever. */
+static void test_hot_lines(void **state)
+{
+    struct hot hot;
+
+    (void)state;
+    assert_int_equal(hot_init(&hot, 2), 0);
+    assert_true(hot_lines(&hot) == 0 && hot_lines_ever(&hot) == 0);
+    hot_add(&hot, 0, 0x3);
+    hot_add(&hot, 0, 0x6);
+    hot_add(&hot, 1, 1);
+    assert_true(hot_lines(&hot) == (3 + 1) / 2.0);
+    for (uint32_t i = 3; i < HOT_SPAN; i++)
+        hot_add(&hot, 1, 1);
+    hot_add(&hot, 0, 0x18); /* in the second span two lines of page 0 alone */
+    assert_true(hot_lines(&hot) == (3 + 1 + 2) / 3.0);
+    assert_true(hot_lines_ever(&hot) == (5 + 1) / 2.0);
+    hot_fini(&hot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hot_lines),
         cmocka_unit_test(test_counts_are_those_counted_by_hand),
         cmocka_unit_test(test_popularity_is_that_counted_by_hand),
         cmocka_unit_test(test_windows_are_those_counted_by_hand),

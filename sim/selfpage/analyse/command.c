@@ -25,7 +25,9 @@ static const char about[] =
 static const char notes[] =
     "A scan is a run of references whose ids change by the same step. A loop is a run of references\n"
     "that repeats what came before, page by page. The working set of a window is the different\n"
-    "pages referenced in it; windows are as long as a power of two.\n";
+    "pages referenced in it; windows are as long as a power of two. Where ids are addresses (lackey, or\n"
+    "--id-unit with --page-size), hot bytes are how much of a page is referenced, in 64ths, in so many\n"
+    "references: the less, the more memory another layout of the objects would save.\n";
 
 struct analyse_options {
     struct trace_options trace;
@@ -122,8 +124,11 @@ static int add_all(struct analysis *analysis, struct trace *trace,
     struct trace_reference read[TRACE_BATCH];
     uint64_t left = options->limit > 0 ? options->limit : UINT64_MAX, next_look = LOOK;
     ssize_t count = 1;
+    uint64_t touched[TRACE_BATCH];
     int result = 0;
 
+    if (trace->options.id_unit != 0 && trace_splits(trace))
+        analysis->touched = trace->touched = touched;
     while (result == 0 && left > 0 && (count = trace_read(trace, read, TRACE_BATCH, error)) > 0) {
         count = (uint64_t)count < left ? count : (ssize_t)left;
         left -= (uint64_t)count;
@@ -135,6 +140,7 @@ static int add_all(struct analysis *analysis, struct trace *trace,
     }
     if (next_look > LOOK)
         fputs("\r\33[K", stderr);
+    analysis->touched = trace->touched = NULL;
     return count < 0 ? (int)count : result;
 }
 
@@ -156,6 +162,8 @@ static int analyse(const struct analyse_options *options, struct analysis *analy
 
     if (result == 0)
         result = analysis_init(analysis, pass_pages_most(&trace, options->pages_most), &error);
+    if (result == 0 && trace_splits(&trace))
+        analysis->page_size = trace.options.page_size;
     if (result == 0)
         result = add_all(analysis, &trace, options, &error);
     if (result == 0)

@@ -138,6 +138,12 @@ static json_t *whole(const struct analysis *a, bool *failed)
     put(object, "reads", number(a->references - a->writes), failed);
     put(object, "writes", number(a->writes), failed);
     put(object, "pages", number(a->table.count), failed);
+    if (a->hot.references > 0)
+        put(object, "hot",
+            json_pack("{s:o, s:o, s:f, s:f}", "page_size", number(a->page_size), "references",
+                      number(HOT_SPAN), "lines", hot_lines(&a->hot), "lines_ever",
+                      hot_lines_ever(&a->hot)),
+            failed);
     put(object, "pages_written", number(a->pages_written), failed);
     put(object, "bytes", number(a->bytes), failed);
     put(object, "size_least", number(a->smallest), failed);

@@ -20,6 +20,23 @@ static void print_references(FILE *out, const struct analysis *a)
                 (double)a->bytes / (double)a->references);
 }
 
+/* Bytes that lines of a page are. */
+static double bytes_of(const struct analysis *a, double lines)
+{
+    return a->page_size < 64 ? lines : lines * a->page_size / 64;
+}
+
+static void print_hot(FILE *out, const struct analysis *a)
+{
+    if (a->hot.references == 0)
+        return;
+    fprintf(out,
+            "hot bytes   %.0f of the %u of a page are referenced in %u references (of pages that "
+            "are), %.0f ever\n",
+            bytes_of(a, hot_lines(&a->hot)), a->page_size, HOT_SPAN,
+            bytes_of(a, hot_lines_ever(&a->hot)));
+}
+
 static void print_popularity(FILE *out, const struct analysis *a)
 {
     const struct popular *p = &a->popular;
@@ -111,6 +128,7 @@ int text_print(FILE *out, const struct analysis *analysis)
     bool lost;
 
     print_references(out, analysis);
+    print_hot(out, analysis);
     if (analysis->references > 0) {
         print_popularity(out, analysis);
         print_reuse(out, analysis);
