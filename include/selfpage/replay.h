@@ -184,6 +184,8 @@ struct sp_replay_result {
     uint64_t policy_errors;   /**< victims that were not resident; another page left instead */
     /** Processor time, as if the policy had been alone: reading, looking up, and its simulation. */
     double seconds;
+    uint64_t bytes;        /**< sum of the sizes of the references; 0: the trace tells none */
+    uint64_t missed_bytes; /**< of those that missed, among them */
 };
 
 /** The results of a run. */

@@ -17,6 +17,7 @@ struct simulation {
     struct sp_replay_moment *moments; /* that have ended */
     size_t moment_count, moment_room;
     struct engine_counts counted; /* when the last one ended */
+    uint64_t bytes;               /* of the references that were counted */
     bool failed;                  /* there was no memory for another */
 };
 
@@ -101,21 +102,33 @@ static void end_moment(struct simulation *s)
     s->counted = *now;
 }
 
+static uint64_t sum_of(const uint32_t *sizes, size_t count)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; sizes != NULL && i < count; i++)
+        sum += sizes[i];
+    return sum;
+}
+
 /* Run references that count. */
 static void run_counted(struct simulation *s, const uint32_t *references, const uint64_t *next,
-                        size_t count)
+                        const uint32_t *sizes, size_t count)
 {
+    s->bytes += sum_of(sizes, count);
     while (count > 0) {
         uint64_t done = s->engine.counts.references - s->counted.references;
         size_t some = count;
 
         if (s->interval > 0 && s->interval - done < count)
             some = (size_t)(s->interval - done);
+        s->engine.sizes = sizes;
         engine_run(&s->engine, references, next, some);
         if (s->interval > 0 && done + some == s->interval)
             end_moment(s);
         references += some;
         next = next != NULL ? next + some : NULL;
+        sizes = sizes != NULL ? sizes + some : NULL;
         count -= some;
     }
 }
@@ -132,7 +145,7 @@ static void simulate(void *context, const struct batch *batch)
             s->engine.counts = (struct engine_counts){.references = 0};
     }
     run_counted(s, batch->references + first, batch->next != NULL ? batch->next + first : NULL,
-                batch->count - first);
+                batch->sizes != NULL ? batch->sizes + first : NULL, batch->count - first);
 }
 
 static int start(struct sp_replay *replay, struct session *session, struct sp_error *error)
@@ -187,6 +200,8 @@ static void take_results(struct sp_replay *replay, const struct session *session
         r->evictions = counts.evictions;
         r->dirty_evictions = counts.dirty_evictions;
         r->policy_errors = counts.policy_errors;
+        r->bytes = replay->simulations[i].bytes;
+        r->missed_bytes = counts.missed_bytes;
         r->seconds = replay->jobs[i].seconds + session->pass.seconds - before;
         check(r->misses <= r->references);
     }

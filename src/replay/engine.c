@@ -226,6 +226,7 @@ static inline void run(struct engine *engine, const uint32_t *references, const 
     void (*hit)(void *, sp_page, enum sp_access) = engine->policy->hit;
     const uint8_t *state = (const uint8_t *)engine->self + engine->policy->pages_at;
     size_t state_bytes = engine->policy->page_bytes;
+    const uint32_t *sizes = engine->sizes;
     uint8_t *pages = engine->pages;
     void *self = engine->self;
     uint64_t writes = 0;
@@ -254,6 +255,8 @@ static inline void run(struct engine *engine, const uint32_t *references, const 
                 hit(self, page, write ? SP_WRITE : SP_READ);
         } else {
             miss(engine, page, write);
+            if (sizes != NULL)
+                engine->counts.missed_bytes += sizes[i];
         }
     }
     engine->counts.references += count;
@@ -269,6 +272,7 @@ static void run_by_frame(struct engine *engine, const uint32_t *references, size
     size_t state_bytes = engine->policy->page_bytes;
     const uint32_t *frame_plus1 = engine->frame_plus1;
     const sp_page *page_of = engine->page_of;
+    const uint32_t *sizes = engine->sizes;
     uint8_t *bits = engine->pages;
     void *self = engine->self;
     uint64_t writes = 0;
@@ -296,6 +300,8 @@ static void run_by_frame(struct engine *engine, const uint32_t *references, size
                 hit(self, frame, write ? SP_WRITE : SP_READ);
         } else {
             miss(engine, page, write);
+            if (sizes != NULL)
+                engine->counts.missed_bytes += sizes[i];
         }
     }
     engine->counts.references += count;

@@ -26,6 +26,7 @@ struct engine_counts {
     uint64_t evictions;
     uint64_t dirty_evictions; /* of pages written to since they came in */
     uint64_t policy_errors;   /* victims that were not resident; another page left instead */
+    uint64_t missed_bytes;    /* of the references that missed, where their sizes are known */
 };
 
 struct engine {
@@ -36,6 +37,8 @@ struct engine {
     uint8_t *pages;      /* by page: ENGINE_* bits; by frame if pages are named by frames */
     uint64_t *next;      /* by page: index of its next reference, plus one; NULL: not needed */
     const uint64_t *ids; /* by page; NULL: not known, or not needed */
+    /* Set by the caller: the sizes of the references that engine_run is given next. NULL: not known. */
+    const uint32_t *sizes;
     /* With a policy that forgets what leaves, pages are named to it by the frames that they have. */
     /* By page: the frame that it had last, plus one. NULL: pages are named by their numbers. */
     uint32_t *frame_plus1;

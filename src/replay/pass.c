@@ -63,6 +63,22 @@ static ssize_t take(struct pass *pass, struct trace_reference *read, uint32_t *r
     return result != 0 ? look_up_failed(pass, result, error) : count;
 }
 
+/* A reference that is split refers to a page each time. */
+static void note_sizes(const struct pass *pass, const struct trace_reference *read, uint32_t *sizes,
+                       size_t count)
+{
+    bool splits = trace_splits(pass->trace);
+
+    for (size_t i = 0; i < count; i++)
+        sizes[i] = splits ? pass->trace->options.page_size : read[i].size;
+}
+
+/* A dense trace has no sizes, and nothing is read of it but pages. */
+static bool has_sizes(const struct pass *pass)
+{
+    return pass->trace->carries_sizes && !format_dense_is(pass->trace);
+}
+
 /* Fill a batch. Returns 1, 0 if the trace is at its end, or a negative errno. */
 static int fill(struct pass *pass, struct batch *batch, struct sp_error *error)
 {
@@ -78,6 +94,8 @@ static int fill(struct pass *pass, struct batch *batch, struct sp_error *error)
         count = most > 0 ? take(pass, read, batch->references + batch->count, most, error) : 0;
         if (count <= 0)
             return (int)count;
+        if (batch->sizes != NULL)
+            note_sizes(pass, read, batch->sizes + batch->count, (size_t)count);
         result = find_future(pass, read, batch, (size_t)count, error);
         if (result != 0)
             return result;
@@ -91,7 +109,8 @@ int pass_run(struct pass *pass, struct pool_job *jobs, size_t job_count, unsigne
              struct sp_error *error)
 {
     struct pool pool;
-    int more = pool_init(&pool, jobs, job_count, threads, pass->future != NULL, error);
+    int more =
+        pool_init(&pool, jobs, job_count, threads, pass->future != NULL, has_sizes(pass), error);
 
     pass->references = 0;
     if (more != 0)

@@ -92,7 +92,7 @@ static int start_threads(struct pool *pool, unsigned threads, struct sp_error *e
 }
 
 int pool_init(struct pool *pool, struct pool_job *jobs, size_t job_count, unsigned threads,
-              bool with_next, struct sp_error *error)
+              bool with_next, bool with_sizes, struct sp_error *error)
 {
     int result = 0;
 
@@ -107,7 +107,10 @@ int pool_init(struct pool *pool, struct pool_job *jobs, size_t job_count, unsign
         batch->references = malloc(POOL_BATCH * sizeof(uint32_t));
         if (with_next)
             batch->next = malloc(POOL_BATCH * sizeof(uint64_t));
-        if (batch->references == NULL || (with_next && batch->next == NULL))
+        if (with_sizes)
+            batch->sizes = malloc(POOL_BATCH * sizeof(uint32_t));
+        if (batch->references == NULL || (with_next && batch->next == NULL) ||
+            (with_sizes && batch->sizes == NULL))
             result = error_set(error, ENOMEM, "no memory for batches of references");
     }
     if (result == 0 && threads > 1)
@@ -166,6 +169,7 @@ void pool_fini(struct pool *pool)
     for (unsigned i = 0; i < pool->ring_size; i++) {
         free(pool->ring[i].references);
         free(pool->ring[i].next);
+        free(pool->ring[i].sizes);
     }
     pthread_cond_destroy(&pool->room);
     pthread_cond_destroy(&pool->work);

@@ -23,6 +23,7 @@
 struct batch {
     uint32_t *references; /* page << 1, plus 1 for a write */
     uint64_t *next;       /* index of the next reference to the page; NULL: not known */
+    uint32_t *sizes;      /* bytes; NULL: not known */
     size_t count;
 };
 
@@ -53,7 +54,7 @@ struct pool {
  * which must not move. Release with pool_fini if this returned 0. -ENOMEM, -EAGAIN (no more
  * threads). */
 int pool_init(struct pool *pool, struct pool_job *jobs, size_t job_count, unsigned threads,
-              bool with_next, struct sp_error *error);
+              bool with_next, bool with_sizes, struct sp_error *error);
 
 /* The batch to fill next; waits until there is one. */
 struct batch *pool_take(struct pool *pool);

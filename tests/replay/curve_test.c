@@ -114,8 +114,8 @@ static void run_shards(struct shard *shards, unsigned samples, const uint32_t *r
                        size_t count)
 {
     for (size_t i = 0; i < count; i += POOL_BATCH) {
-        struct batch batch = {(uint32_t *)references + i, NULL,
-                              count - i < POOL_BATCH ? count - i : POOL_BATCH};
+        struct batch batch = {.references = (uint32_t *)references + i,
+                              .count = count - i < POOL_BATCH ? count - i : POOL_BATCH};
 
         for (unsigned k = 0; k < samples; k++)
             shards_run(&shards[k], &batch);

@@ -112,6 +112,7 @@ static int take_numbers(struct replay_result *result, const json_t *object, cons
         double most;
         uint64_t *counter;
         double *number;
+        bool optional; /* older versions print none */
     } fields[] = {
         {"frames", UINT32_MAX, NULL, &frames},
         {"references", 0x1p63, &result->counts.references, &references},
@@ -124,11 +125,15 @@ static int take_numbers(struct replay_result *result, const json_t *object, cons
         {"writes", 0x1p63, &result->counts.writes, NULL},
         {"pages", 0x1p63, &result->pages, NULL},
         {"policy_errors", 0x1p63, &result->counts.policy_errors, NULL},
+        {"bytes", 0x1p63, &result->bytes, NULL, true},
+        {"missed_bytes", 0x1p63, &result->counts.missed_bytes, NULL, true},
     };
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        double number;
-        int status = take_number(object, fields[i].name, fields[i].most, &number, file, error);
+        double number = 0;
+        bool absent = fields[i].optional && json_object_get(object, fields[i].name) == NULL;
+        int status =
+            absent ? 0 : take_number(object, fields[i].name, fields[i].most, &number, file, error);
 
         if (status != 0)
             return status;

@@ -333,9 +333,11 @@ static const struct option_row rows[] = {
     {"warm-up", OPTION_U64, FIELD(warm_up), 1, UINT64_MAX, .value = "N",
      .help = "the first N references fill the frames, and are not counted (curves: they are)"},
     {"json", OPTION_FLAG, FIELD(json),
-     .help = "print an array of objects, one for each policy and size: policy, frames, "
-             "references, misses, miss_ratio, evictions, dirty_evictions, "
-             "references_per_second, reads, writes, pages, policy_errors"},
+     .help =
+         "print an array of objects, one for each policy and size: policy, frames, "
+         "references, misses, miss_ratio, evictions, dirty_evictions, "
+         "references_per_second, reads, writes, pages, policy_errors, and, 0 where the trace tells "
+         "no sizes, bytes, missed_bytes, byte_miss_ratio"},
     {"csv", OPTION_FLAG, FIELD(csv),
      .help = "print the same as comma-separated values, with a header"},
     {"assert", OPTION_CALL, .take = assert_take, .value = "EXPRESSION",

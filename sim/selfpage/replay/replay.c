@@ -47,7 +47,9 @@ static int take_results(const struct replay_options *options, const struct sp_re
                        .misses = r->misses,
                        .evictions = r->evictions,
                        .dirty_evictions = r->dirty_evictions,
-                       .policy_errors = r->policy_errors},
+                       .policy_errors = r->policy_errors,
+                       .missed_bytes = r->missed_bytes},
+            .bytes = r->bytes,
             .seconds = r->seconds,
         };
         if (take_moments(&results->results[results->count], replay, results->count) != 0)

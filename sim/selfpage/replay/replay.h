@@ -18,6 +18,7 @@ struct replay_result {
     uint32_t frames;
     uint64_t pages; /* different ones in the trace */
     struct engine_counts counts;
+    uint64_t bytes;                   /* of the references; 0: not known */
     double seconds;                   /* of processor time, reading included */
     struct sp_replay_moment *moments; /* owned; NULL: there are none */
     size_t moment_count;

@@ -14,6 +14,11 @@ double report_miss_ratio(const struct replay_result *result)
     return (double)result->counts.misses / (double)result->counts.references;
 }
 
+double report_byte_miss_ratio(const struct replay_result *result)
+{
+    return result->bytes > 0 ? (double)result->counts.missed_bytes / (double)result->bytes : 0;
+}
+
 double report_rate(const struct replay_result *result)
 {
     return result->seconds > 0 ? (double)result->counts.references / result->seconds : 0;

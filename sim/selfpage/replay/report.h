@@ -19,10 +19,16 @@
     X(reads, r->counts.references - r->counts.writes)                                              \
     X(writes, r->counts.writes)                                                                    \
     X(pages, r->pages)                                                                             \
-    X(policy_errors, r->counts.policy_errors)
+    X(policy_errors, r->counts.policy_errors)                                                      \
+    X(bytes, r->bytes)                                                                             \
+    X(missed_bytes, r->counts.missed_bytes)                                                        \
+    X(byte_miss_ratio, report_byte_miss_ratio(r))
 
 /* Misses by references; 0 without references. */
 double report_miss_ratio(const struct replay_result *result);
+
+/* The same by bytes; 0 where the trace tells no sizes. */
+double report_byte_miss_ratio(const struct replay_result *result);
 
 /* References a second of processor time, as if the policy had been alone; 0 if that is not known.
  */
