@@ -102,20 +102,43 @@ bool pages_refer(struct actor *actor, uint32_t page, bool write)
     return true;
 }
 
-/* Where the contents of a page lie, if they are not on their way and physmem has not taken them by force; or NULL. */
-static const uint64_t *contents_of(struct actor *actor, uint32_t page)
+/* The contents of a slot of swap, as a task names it; NULL: it is not one of the task's. */
+static const uint64_t *stored_in(const struct actor *actor, uint32_t slot)
 {
     static const uint64_t nothing;
-    const struct pager_page *p = &actor->pager.page[actor->first + page];
+    const struct device *device = &actor->scene->device;
 
+    if (slot == SWAP_ZERO)
+        return &nothing;
+    return slot < device->map.slots && device->map.slot[slot].client == actor->number
+               ? &device->contents[slot]
+               : NULL;
+}
+
+static bool holds(const struct actor *actor, uint32_t page, const uint64_t *contents)
+{
+    return contents != NULL && is_right(actor, page, *contents);
+}
+
+/* Whether what was last written to a page is in its frame, and in swap if the task believes it there. What is on its
+ * way is passed over, and what physmem has taken by force. */
+static bool is_kept(struct actor *actor, uint32_t page)
+{
+    const struct pager_page *p = &actor->pager.page[actor->first + page];
+    const uint64_t *frame;
+
+    if ((p->flags & (PAGE_HAS_SWAP | PAGE_DIRTY | PAGE_STORING)) == PAGE_HAS_SWAP &&
+        (p->state == PAGE_SWAPPED || p->state == PAGE_RESIDENT) &&
+        !holds(actor, page, stored_in(actor, p->swap)))
+        return false;
     if (p->state == PAGE_ABSENT)
-        return (p->flags & PAGE_LOST) == 0 ? &nothing : NULL;
-    if (p->state == PAGE_SWAPPED)
-        return p->swap == SWAP_ZERO ? &nothing : &actor->scene->device.contents[p->swap];
+        return (p->flags & PAGE_LOST) != 0 || actor->version[page] == 0;
     if (p->state != PAGE_RESIDENT || (actor->pager.slot[p->slot].flags & SLOT_LOST) != 0)
-        return NULL;
-    return (p->flags & PAGE_MAPPED) != 0 ? pages_at(actor->scene, actor->mapped_from[page], p->slot)
-                                         : frame_of(actor, p->slot);
+        return true;
+    frame = (p->flags & PAGE_MAPPED) != 0
+                ? pages_at(actor->scene, actor->mapped_from[page], p->slot)
+                : frame_of(actor, p->slot);
+    return frame == NULL || is_right(actor, page, *frame);
 }
 
 uint32_t pages_audit(struct actor *actor)
@@ -125,12 +148,9 @@ uint32_t pages_audit(struct actor *actor)
     /* What can be made again, or done without, is looked at when it is referred to. */
     if (actor->config->tables->workload.kind != SP_PRECIOUS || is_taken_from(actor))
         return UINT32_MAX;
-    for (uint32_t page = 0; page < pages; page++) {
-        const uint64_t *contents = contents_of(actor, page);
-
-        if (contents != NULL && !is_right(actor, page, *contents))
+    for (uint32_t page = 0; page < pages; page++)
+        if (!is_kept(actor, page))
             return page;
-    }
     return UINT32_MAX;
 }
 

@@ -29,7 +29,7 @@ static inline bool pages_permits(const struct actor *actor, uint32_t page, bool 
  * frame, and the actor has not heard of it yet. */
 bool pages_refer(struct actor *actor, uint32_t page, bool write);
 
-/* Whether each page holds, in its frame or in swap, what was written there last; what is on its way is passed over.
+/* Whether each page holds, in its frame and in swap, what was written there last; what is on its way is passed over.
  * UINT32_MAX if all do, or the first page of the region that does not. */
 uint32_t pages_audit(struct actor *actor);
 

@@ -44,7 +44,7 @@ void rules_check_all(struct scene *scene, struct actor *actor)
     if (actor != NULL && actor_is_there(actor) && actor->state != THREAD_COMES)
         page = pages_audit(actor);
     if (page != UINT32_MAX)
-        scene_wrong(scene, "%s: what was last written to page %u is nowhere", actor->config->name,
+        scene_wrong(scene, "%s: page %u is not where it is believed to be", actor->config->name,
                     page);
 }
 

@@ -13,24 +13,36 @@
 #include "base/allocator.h"
 #include "base/random.h"
 
+/* Entries at once. */
+#define QUEUE_MOST (UINT32_C(1) << 24)
+
 /* No entry. */
 #define QUEUE_NEVER UINT64_MAX
 
 struct queue_entry {
-    uint64_t when;  /* ns */
-    uint64_t order; /* set by world_queue_add: a number that grows, or a random one */
-    uint32_t kind;  /* these are for the caller */
+    uint64_t when; /* ns */
+    uint32_t kind; /* these are for the caller */
     uint32_t to;
     uint64_t value[2];
 };
 
-/* A binary heap. */
+/* The key of an entry. */
+struct queue_node {
+    uint64_t when;
+    uint64_t
+        order; /* among those of one time: a number that grows, or a random one; and the entry's place */
+};
+
+/* A heap of keys; the entries do not move. */
 struct queue {
     const struct allocator *allocator;
-    struct queue_entry *entry;
+    struct queue_node *node;
     uint32_t entries;
-    uint32_t capacity;
-    uint64_t order; /* of the next entry */
+    uint32_t capacity; /* of nodes */
+    struct queue_entry *entry;
+    uint32_t room;   /* of entries */
+    uint32_t unused; /* the first entry that was used and is not */
+    uint64_t order;  /* of the next entry */
     bool shuffled;
     struct random_source random; /* of orders, if it is */
 };
@@ -44,7 +56,7 @@ void world_queue_shuffle(struct queue *queue, struct random_source random);
 /* Free the queue. What entries point to is not freed. */
 void world_queue_fini(struct queue *queue);
 
-/* Add an entry in O(log n). Returns 0, or -ENOMEM, and then nothing has changed. */
+/* Add an entry in O(log n). Returns 0, or -ENOMEM (also for more than QUEUE_MOST), and then nothing has changed. */
 int world_queue_add(struct queue *queue, struct queue_entry entry);
 
 /* When the first entry is due; QUEUE_NEVER if there is none. */

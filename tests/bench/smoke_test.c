@@ -164,6 +164,7 @@ int main(void)
         RUNS("bench_regenerate"),
         RUNS("bench_fixture_start"),
         RUNS("bench_replay"),
+        RUNS("bench_world_events"),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

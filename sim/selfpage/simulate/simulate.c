@@ -155,7 +155,7 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
                      : play_once(options, &cast, &play, verdicts);
     }
     cast_fini(&cast);
-    if (options->locate && status == EXIT_NO && cast_done)
+    if (options->locate && status != EXIT_YES && cast_done)
         status = locate(options, scenario, &play, failed);
     if (options->save != NULL && status != EXIT_YES && cast_done)
         status = keep(options, scenario, &play, failed);
