@@ -43,9 +43,13 @@ static uint32_t pairs;
 
 static void rise(struct pair pair, uint32_t place)
 {
-    while (place > 0 && heap[(place - 1) / CHILDREN].when > pair.when) {
-        heap[place] = heap[(place - 1) / CHILDREN];
-        place = (place - 1) / CHILDREN;
+    while (place > 0) {
+        uint32_t parent = (place - 1) / CHILDREN;
+
+        if (heap[parent].when <= pair.when)
+            break;
+        heap[place] = heap[parent];
+        place = parent;
     }
     heap[place] = pair;
 }

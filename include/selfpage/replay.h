@@ -167,6 +167,7 @@ struct sp_replay_options {
     /** Counted references between two moments of sp_replay_over_time; 0: there are none. 16 bytes each,
      *  for each policy and size. Curves ignore it. */
     uint64_t interval;
+    int bytes; /**< 1: count bytes, too, where the trace tells sizes; takes about a tenth more time */
 };
 
 /** What one policy did at one size. A first reference to a page is a miss like any other. */
@@ -184,7 +185,8 @@ struct sp_replay_result {
     uint64_t policy_errors;   /**< victims that were not resident; another page left instead */
     /** Processor time, as if the policy had been alone: reading, looking up, and its simulation. */
     double seconds;
-    uint64_t bytes;        /**< sum of the sizes of the references; 0: the trace tells none */
+    uint64_t bytes;        /**< sum of the sizes of the references; 0: not asked for, or the
+                                trace tells none */
     uint64_t missed_bytes; /**< of those that missed, among them */
 };
 

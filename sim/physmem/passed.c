@@ -24,10 +24,11 @@ void passed_answered(struct service *service, uint32_t token, uint32_t reference
     struct relet *relet = service->relet;
     struct relet_unmap **link = &relet->unmaps, *unmap;
 
-    while (*link != NULL && (*link)->token != token)
-        link = &(*link)->next;
-    unmap = *link;
-    ensure(unmap != NULL && unmap->left > 0);
+    while ((unmap = *link) != NULL && unmap->token != token)
+        link = &unmap->next;
+    if (unmap == NULL)
+        return; /* cannot be: core answers once for each that was passed on */
+    check(unmap->left > 0);
     unmap->referenced += referenced;
     unmap->dirty += dirty;
     if (--unmap->left > 0)

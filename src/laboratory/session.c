@@ -111,6 +111,7 @@ int session_prepare(struct session *session, bool wants_future, bool carried,
     session->pass = (struct pass){.trace = &session->opened->trace,
                                   .table = &session->table,
                                   .limit = session->options->limit,
+                                  .with_sizes = session->options->bytes != 0,
                                   .progress = step,
                                   .context = session};
     session->wants_future = wants_future;

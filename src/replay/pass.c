@@ -76,7 +76,7 @@ static void note_sizes(const struct pass *pass, const struct trace_reference *re
 /* A dense trace has no sizes, and nothing is read of it but pages. */
 static bool has_sizes(const struct pass *pass)
 {
-    return pass->trace->carries_sizes && !format_dense_is(pass->trace);
+    return pass->with_sizes && pass->trace->carries_sizes && !format_dense_is(pass->trace);
 }
 
 /* Fill a batch. Returns 1, 0 if the trace is at its end, or a negative errno. */

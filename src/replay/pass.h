@@ -23,6 +23,7 @@ struct pass {
     struct future *future; /* NULL: nobody wants it */
     uint64_t references;   /* so far */
     uint64_t limit;        /* references to read at most; 0: all */
+    bool with_sizes;       /* batches have the sizes of references, if the trace tells them */
     double seconds;        /* of processor time that reading and looking up took */
     /* Called after each batch, by the thread that reads; may be NULL. A negative errno ends the
      * pass. */

@@ -51,7 +51,8 @@ int asking_init(struct asking *asking, const struct replay_options *command, str
         .context = asking,
         .limit = command->limit,
         .warm_up = command->warm_up,
-        .interval = command->over_time.count > 0 ? command->interval : 0};
+        .interval = command->over_time.count > 0 ? command->interval : 0,
+        .bytes = command->json || command->csv || command->assertions.count > 0};
     return 0;
 }
 
