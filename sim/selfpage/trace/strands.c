@@ -57,6 +57,7 @@ int strands_open(struct strands *strands, char *const *paths, size_t count,
     strands->strands = calloc(count, sizeof(*strands->strands));
     if (strands->strands == NULL)
         return error_set(error, ENOMEM, "no memory for %zu traces", count);
+    strands->room = count;
     for (; strands->count < count; strands->count++) {
         int result = open_one(strands, &strands->strands[strands->count], paths[strands->count],
                               options, error);
@@ -70,11 +71,12 @@ int strands_open(struct strands *strands, char *const *paths, size_t count,
 
 void strands_fini(struct strands *strands)
 {
-    for (size_t i = 0; strands->strands != NULL && i <= strands->count; i++)
-        if (i < STRANDS_MOST && strands->strands[i].opened)
+    for (size_t i = 0; i < strands->room; i++)
+        if (strands->strands[i].opened)
             trace_fini(&strands->strands[i].trace);
     free(strands->strands);
     strands->strands = NULL;
+    strands->room = 0;
 }
 
 struct trace *strands_first(struct strands *strands)

@@ -24,6 +24,7 @@ struct strand;
 struct strands {
     struct strand *strands;
     size_t count;
+    size_t room; /* of the array: those from `count` on are not open, or could not be opened */
     enum strands_rule rule;
     uint64_t run; /* TURNS: references in a turn */
     bool shared;  /* ids mean the same in all */
