@@ -343,7 +343,7 @@ static void try_reading_descriptor(int fd, off_t offset)
 /* A client that keeps all that it had of slot 0, and of a page that it was given to read. */
 static void retain(struct stage *stage, int end, unsigned arg)
 {
-    struct physmem_peer peer;
+    static struct physmem_peer peer;
     struct wire_map home, given;
     int fds[16] = {0}, pipes[2], fd;
     struct iovec piece;
@@ -438,7 +438,7 @@ static void forge(struct stage *stage, int end, unsigned arg)
     static const uint8_t types[] = {WIRE_DEALLOCATE, WIRE_RELEASE, WIRE_RECOVER, WIRE_UNMAP_OWN};
     struct random_source random = random_seeded(arg);
     struct wire_message message, reply;
-    struct physmem_peer peer;
+    static struct physmem_peer peer;
     struct word word;
 
     MUST(hear(end, &word));
@@ -515,7 +515,7 @@ static void test_what_another_user_forges_opens_nothing(void **state)
 static void serve_and_die(struct stage *stage, int end, unsigned steps)
 {
     struct wire_message reply;
-    struct physmem_peer peer;
+    static struct physmem_peer peer;
     struct word word;
     int fds[16] = {0};
     struct wire_map item;
@@ -589,7 +589,7 @@ static void test_a_server_of_another_user_may_die_after_any_step(void **state)
 static void lock_for_ever(struct stage *stage, int end, unsigned arg)
 {
     struct wire_message reply;
-    struct physmem_peer peer;
+    static struct physmem_peer peer;
     struct word word;
 
     (void)arg;
@@ -640,7 +640,7 @@ static void test_a_lock_of_another_user_ends_when_its_owner_said(void **state)
 static void flood(struct stage *stage, int end, unsigned arg)
 {
     struct wire_message message = {.type = WIRE_COPY}, reply;
-    struct physmem_peer peer;
+    static struct physmem_peer peer;
     struct word word;
 
     (void)arg;
