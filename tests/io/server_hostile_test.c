@@ -523,14 +523,14 @@ static void test_output_of_all_connections_of_a_user_is_bounded(void **state)
             if (!connection[i]->blocked)
                 connection_flush(connection[i]);
         }
-    pump(&fixture);
+    while (fixture.seen.closed < PEERS - 5) /* in slices of time */
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
     assert_in_range(fixture.server.output, 60000, 100000);
-    assert_true(fixture.seen.closed >= PEERS - 5);
     assert_int_equal(fixture.seen.end, CONNECTION_NOT_RECEIVING);
     for (i = 0; i < PEERS; i++)
         close(peer[i]);
-    pump(&fixture);
-    assert_int_equal(fixture.server.output, 0);
+    while (fixture.server.output > 0)
+        uv_run(&fixture.loop, UV_RUN_NOWAIT);
     fixture_stop(&fixture);
 }
 
