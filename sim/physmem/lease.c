@@ -408,8 +408,9 @@ static void on_mapped(struct job *job, const struct wire_message *reply)
                 pages_add(lease->mapped, item->slot, item->count);
         }
         for (unsigned i = 0; i < PAGES_WORDS; i++)
-            lease->mapped[i] &= lease->held[i];
+            lease->mapped[i] &= lease->held[i] & ~lease->taken[i];
     }
+    pages_remove(lease->taken, job->to_start, job->count);
     want_again(lease);
 }
 
@@ -613,9 +614,13 @@ void *lease_unmapped(struct lease_book *book, const struct wire_message *message
     for (uint16_t i = 0; lease != NULL && i < message->unmap.ranges_count; i++) {
         const struct wire_range *range = &message->unmap.ranges[i];
 
-        if (range->start < lease->pages && range->count <= lease->pages - range->start)
+        if (range->start < lease->pages && range->count <= lease->pages - range->start) {
             pages_remove(lease->mapped, range->start, range->count);
+            pages_add(lease->taken, range->start, range->count);
+        }
     }
+    for (unsigned i = 0; lease != NULL && i < PAGES_WORDS; i++)
+        lease->taken[i] &= lease->mapping[i];
     return lease != NULL ? lease->owner : NULL;
 }
 

@@ -51,6 +51,7 @@ struct lease {
     uint64_t coming[PAGES_WORDS];
     uint64_t mapped[PAGES_WORDS];  /* of those held */
     uint64_t mapping[PAGES_WORDS]; /* asked for */
+    uint64_t taken[PAGES_WORDS]; /* of these: an UNMAP came since, which the answer may not know */
 };
 
 /* A descriptor that has come and was not named by a MAPPED yet. */

@@ -26,9 +26,8 @@ void passed_answered(struct service *service, uint32_t token, uint32_t reference
 
     while ((unmap = *link) != NULL && unmap->token != token)
         link = &unmap->next;
-    if (unmap == NULL)
-        return; /* cannot be: core answers once for each that was passed on */
-    check(unmap->left > 0);
+    ensure(unmap != NULL); /* the core answers once for each that was passed on */
+    ensure(unmap->left > 0);
     unmap->referenced += referenced;
     unmap->dirty += dirty;
     if (--unmap->left > 0)

@@ -152,7 +152,7 @@ void own_leave(struct own_file *own, uint32_t number)
     for (; slot != SWAP_NONE; slot = map->slot[slot].next) {
         uint64_t checksum;
 
-        /* Others are on their way: see room.c. One that there is no memory for loses its room. */
+        /* Other slots are being moved: see room.c. Without memory to note it, a slot loses its room. */
         if (map->slot[slot].state != SWAP_SLOT_STORED || own_runs_add(&own->left, slot) < 0)
             continue;
         ensure(swap_map_load(map, number, slot, &checksum) == 0);

@@ -66,7 +66,7 @@ void own_runs_free(struct own_runs *runs);
 int own_runs_room(const struct own_runs *runs, const struct swap_device *device, void *place,
                   bool there);
 
-/* A file for a client of `user`, and a descriptor to read it, the caller's. Returns 0, -EOPNOTSUPP (not on this
+/* Make a file for a client of `user`. *reader is a descriptor to read it; the caller closes it. Returns 0, -EOPNOTSUPP (not on this
  * device), -EMFILE (there are as many as may be), or another negative errno. */
 int own_open(struct own_world *world, struct user *user, struct own_file **ownp, int *reader);
 

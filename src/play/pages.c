@@ -102,7 +102,7 @@ bool pages_refer(struct actor *actor, uint32_t page, bool write)
     return true;
 }
 
-/* The contents of a slot of swap, as a task names it; NULL: it is not one of the task's. */
+/* The contents of a swap slot, by the number that the task uses; NULL: the task has no such slot. */
 static const uint64_t *stored_in(const struct actor *actor, uint32_t slot)
 {
     static const uint64_t nothing;

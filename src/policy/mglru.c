@@ -21,7 +21,7 @@
 #include "policy/recent.h"
 #include "policy/registry.h"
 
-/* Generations that there are at least and at most when pages leave. */
+/* The least and the greatest number of generations when pages leave. */
 #define GENERATIONS_LEAST 2u
 #define GENERATIONS       4u
 

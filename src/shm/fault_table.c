@@ -128,7 +128,7 @@ static const char *check_parts(const struct fault_table *table)
             return "an object in it is none";
     for (uint32_t i = 0; i < FAULT_TABLE_SITES; i++)
         if (table->site[i].code != 0 && table->site[i].row >= table->rows)
-            return "an instruction faults on a region that there is not";
+            return "an instruction faults on a region that does not exist";
     return NULL;
 }
 

@@ -78,7 +78,7 @@ enum contract_step {
 
 /* 0 if a contract in this state can take the step, else the errno value that tells the state:
  * ENOENT (none, closed), EBUSY (countered), EALREADY (active), ETIME (expired), EINPROGRESS
- * (recalled), EPIPE (breached). The caller checks that there is something for ACCEPT to agree to;
+ * (recalled), EPIPE (breached). The caller checks that ACCEPT has an offer to agree to;
  * CONTRACT_STEPS stands for a step that no state allows. */
 int contract_step_error(enum contract_step step, unsigned state);
 

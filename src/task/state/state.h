@@ -94,7 +94,7 @@ struct filling {
     struct task_window window; /* a copy */
     uint32_t page;
     uint32_t count;   /* 0: none */
-    uint32_t surplus; /* filled pages that must go first, so that there are not too many */
+    uint32_t surplus; /* filled pages that must go first, to stay within `most` */
     bool dropping;
 };
 
