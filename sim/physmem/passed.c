@@ -24,9 +24,10 @@ void passed_answered(struct service *service, uint32_t token, uint32_t reference
     struct relet *relet = service->relet;
     struct relet_unmap **link = &relet->unmaps, *unmap;
 
-    while ((unmap = *link) != NULL && unmap->token != token)
-        link = &unmap->next;
-    ensure(unmap != NULL); /* the core answers once for each that was passed on */
+    /* The core answers once for each that was passed on, so that it is in the list. */
+    while ((*link)->token != token)
+        link = &(*link)->next;
+    unmap = *link;
     ensure(unmap->left > 0);
     unmap->referenced += referenced;
     unmap->dirty += dirty;
