@@ -165,7 +165,7 @@ static int run_grep(const struct stage *stage, const char *pattern, const char *
                     const char *output)
 {
     char *raw, *sorted;
-    int status, sort;
+    int status = 0, sort;
     pid_t child;
 
     assert_true(asprintf(&raw, "%s.raw", output) > 0);
