@@ -109,8 +109,7 @@ static int fill(struct strand *strand, struct sp_error *error)
     for (size_t i = 0; strand->trace.times != NULL && i < strand->count; i++) {
         if (strand->times[i] < before)
             return error_set(error, EILSEQ, "%s: reference %llu is earlier than the one before",
-                             strand->trace.source.name,
-                             (unsigned long long)strand->taken + i + 1);
+                             strand->trace.source.name, (unsigned long long)strand->taken + i + 1);
         before = strand->times[i];
     }
     return count < 0 ? (int)count : 0;
