@@ -22,6 +22,7 @@
 #include "selfpage/policy/check_policy.h"
 #include "selfpage/policy/new_policy.h"
 #include "os/stdio.h"
+#include "selfpage/record/record.h"
 #include "selfpage/replay/replay.h"
 #include "selfpage/replay/merge.h"
 #include "selfpage/report/report.h"

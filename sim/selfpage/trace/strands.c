@@ -153,13 +153,11 @@ static size_t find_turn(struct strands *strands)
     return strands->turn;
 }
 
-static uint64_t id_of(const struct strands *strands, size_t strand, uint64_t id)
+uint64_t strands_id(uint64_t strand, uint64_t id)
 {
-    if (strands->shared)
-        return id;
     if (id >> ID_BITS != 0)
         id = trace_mix(id) >> (64 - ID_BITS);
-    return (uint64_t)strand << ID_BITS | id;
+    return strand << ID_BITS | id;
 }
 
 ssize_t strands_read(void *context, struct trace_reference *references, size_t most,
@@ -182,7 +180,8 @@ ssize_t strands_read(void *context, struct trace_reference *references, size_t m
         if (i == strands->count)
             break;
         references[count] = strand->batch[strand->at++];
-        references[count].id = id_of(strands, i, references[count].id);
+        if (!strands->shared)
+            references[count].id = strands_id(i, references[count].id);
         references[count].next = TRACE_NEVER;
         count++;
         strand->taken++;

@@ -40,14 +40,18 @@ int strands_open(struct strands *strands, char *const *paths, size_t count,
 
 void strands_fini(struct strands *strands);
 
+/* The id of a page of one of several traces or programs that are read as one: of the i-th, from 0, i * 2^48 more than in its
+ * own. For one that does not fit into 48 bits, a hash of as many stands. */
+uint64_t strands_id(uint64_t strand, uint64_t id);
+
 /* The first of the traces. */
 struct trace *strands_first(struct strands *strands);
 
 /* True if all can be read again. */
 bool strands_rereadable(const struct strands *strands);
 
-/* Read up to `most` references, as trace_read. Unless ids are shared, those of the i-th trace, from 0, are i * 2^48 more; of
- * one that does not fit into 48 bits, a hash of as many stands for it. -EILSEQ: TIME, and a trace goes back in time. */
+/* Read up to `most` references, as trace_read. Unless ids are shared, they are those of strands_id.
+ * -EILSEQ: TIME, and a trace goes back in time. */
 ssize_t strands_read(void *strands, struct trace_reference *references, size_t most,
                      struct sp_error *error);
 

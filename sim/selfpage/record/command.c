@@ -1,5 +1,4 @@
-/* `selfpage record`: what an unmodified program refers to, as Valgrind's tool lackey sees it. Its
- * lines go through a pipe, and only what is written of them reaches a disk. */
+/* `selfpage record`: what an unmodified program refers to, as Valgrind's tool lackey sees it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,21 +13,33 @@
 #include "base/exits.h"
 #include "os/options.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/record/images.h"
+#include "selfpage/record/record.h"
 #include "selfpage/trace/copy.h"
 #include "launch/spawn.h"
-#include "selfpage/trace/commands.h"
 
-#define ARGUMENTS_OURS 8u
+#define ARGUMENTS_OURS 9u
 #define PATH_LONGEST   4095u
 
 static const char about[] =
     "Run a program, unmodified, under Valgrind's tool lackey, and write down which pages it refers\n"
-    "to. Its input, output and errors are its own. It runs about a hundred times as long as alone.\n"
-    "Programs that it starts are not followed.\n";
+    "to. Its input, output and errors are its own. It runs about a hundred times as long as alone.\n";
+
+static const char notes[] =
+    "Programs that it starts, and processes that it forks, are recorded with it, as long as it runs itself:\n"
+    "each is a task with pages of its own, as in a trace of selfpage interleave: the upper 16 bits of an id\n"
+    "say which one, from 0, in the order in which they began. Programs that run at a time take turns. Two\n"
+    "tasks share no page, not even one that a fork or a file let them share.\n"
+    "\n"
+    "What Valgrind prints lies in a folder in $TMPDIR, or in /tmp, until it has been read, some megabytes at a time.\n"
+    "\n"
+    "Example:\n"
+    "  selfpage record -o build.sptrace.zst --merge -- make\n";
 
 struct record_options {
     struct trace_options trace;
     struct copy_options copy;
+    bool alone;
     char **program; /* and its arguments, NULL-terminated */
     size_t arguments;
     char path[PATH_LONGEST + 1]; /* of OUT, where none is given */
@@ -50,15 +61,21 @@ static int find_valgrind(char *path, size_t size, struct sp_error *error)
                      "packaged as `valgrind` nearly everywhere");
 }
 
-/* Start the program, which finds no descriptor of this process: Valgrind opens the pipe by its
- * path, and moves what it opens out of the way of the program's own. */
-static int start(const struct record_options *command, int log, pid_t *pidp, struct sp_error *error)
+/* Start the program, which finds no descriptor of this process: Valgrind moves what it opens out of the way of the program's
+ * own. */
+static int start(const struct record_options *command, const char *folder, pid_t *pidp,
+                 struct sp_error *error)
 {
-    char path[PATH_LONGEST + 1], log_option[64];
+    char path[PATH_LONGEST + 1], log_option[PATH_LONGEST + 1];
     char **argv = calloc(command->arguments + ARGUMENTS_OURS, sizeof(*argv));
-    char *const ours[] = {"valgrind",          "-q",
-                          "--tool=lackey",     "--trace-mem=yes",
-                          "--basic-counts=no", "--child-silent-after-fork=yes",
+    char *const ours[] = {"valgrind",
+                          "-q",
+                          "--tool=lackey",
+                          "--trace-mem=yes",
+                          "--basic-counts=no",
+                          command->alone ? "--trace-children=no" : "--trace-children=yes",
+                          command->alone ? "--child-silent-after-fork=yes"
+                                         : "--child-silent-after-fork=no",
                           log_option};
     size_t count = sizeof(ours) / sizeof(ours[0]);
     struct spawn spawn = {SPAWN_DEFAULTS, .program = path, .argv = argv, .inherits = true};
@@ -67,7 +84,7 @@ static int start(const struct record_options *command, int log, pid_t *pidp, str
     _Static_assert(sizeof(ours) / sizeof(ours[0]) < ARGUMENTS_OURS, "one is left for NULL");
     if (argv == NULL)
         return error_set(error, ENOMEM, "no memory for the arguments");
-    snprintf(log_option, sizeof(log_option), "--log-file=/proc/%ld/fd/%d", (long)getpid(), log);
+    snprintf(log_option, sizeof(log_option), "--log-file=%s/%%p", folder);
     memcpy(argv, ours, sizeof(ours));
     memcpy(argv + count, command->program, command->arguments * sizeof(*argv));
     spawn.input = STDIN_FILENO;
@@ -126,31 +143,59 @@ static void summarise(const struct record_options *command, const struct copy_co
 
 /* ---- The trace ---- */
 
-/* The trace ends when the program does, though its children may still hold the pipe. */
-static int read_and_write(const struct record_options *command, int fd, int ended,
+/* Read what the programs write until the first of them has ended, though those that it started may go on. */
+static int read_and_write(const struct record_options *command, struct images *images,
                           struct copy_counts *counts, struct sp_error *error)
 {
-    const struct source_origin origin = {.fd = fd, .until = ended, .name = command->program[0]};
+    /* What is copied has the name and the pages of a trace without lines. */
+    const struct source_origin origin = {.bytes = "", .name = command->program[0]};
+    const struct copy_from from = {.read = images_read, .context = images};
+    struct copy_options copy = command->copy;
     struct trace trace;
     int result = trace_open_source(&trace, &origin, &command->trace, error);
 
+    copy.from = &from;
     if (result == 0)
-        result = copy_run(&trace, &command->copy, counts, error);
+        result = copy_run(&trace, &copy, counts, error);
     trace_fini(&trace);
     return result;
 }
 
-/* Read what the program writes to `fd` until it has ended. */
-static int watch(const struct record_options *command, int fd, pid_t pid,
+static int watch(const struct record_options *command, struct images *images, pid_t pid,
                  struct copy_counts *counts, struct sp_error *error)
 {
-    int ended = pidfd_open(pid, 0), result;
+    int result;
 
-    if (ended < 0)
+    images->ended = pidfd_open(pid, 0);
+    if (images->ended < 0)
         return error_set(error, errno, "cannot watch the program: %s", strerror(errno));
     pass_signals_on(pid);
-    result = read_and_write(command, fd, ended, counts, error);
-    close(ended);
+    result = read_and_write(command, images, counts, error);
+    close(images->ended);
+    return result;
+}
+
+/* Run the program, and write what it refers to. Returns 0 and how it ended, or a negative errno. */
+static int run(const struct record_options *command, struct images *images,
+               struct copy_counts *counts, int *status, struct sp_error *error)
+{
+    pid_t pid;
+    int result = start(command, images->folder, &pid, error);
+
+    if (result != 0)
+        return result;
+    result = watch(command, images, pid, counts, error);
+    if (result != 0)
+        images_signal(images, SIGKILL);
+    if (result != 0)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, status, 0) < 0)
+        if (errno != EINTR)
+            return error_set(error, errno, "cannot wait for the program: %s", strerror(errno));
+    receiver = 0;
+    if (result == 0 && counts->references == 0)
+        result = error_set(error, ENOEXEC, "%s made no reference: valgrind could not run it",
+                           command->program[0]);
     return result;
 }
 
@@ -158,31 +203,12 @@ static int record(const struct record_options *command)
 {
     struct copy_counts counts = {0};
     struct sp_error error = {0};
-    int ends[2], status, result;
-    pid_t pid;
+    struct images images;
+    int status = 0, result = images_init(&images, &command->trace, &error);
 
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        error_set(&error, errno, "cannot make a pipe: %s", strerror(errno));
-        return commands_cannot(&error);
-    }
-    result = start(command, ends[1], &pid, &error);
-    if (result != 0) {
-        close(ends[0]);
-        close(ends[1]);
-        return commands_cannot(&error);
-    }
-    result = watch(command, ends[0], pid, &counts, &error);
-    close(ends[0]);
-    close(ends[1]);
-    if (result != 0)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return EXIT_CANNOT;
-    receiver = 0;
-    if (result == 0 && counts.references == 0)
-        result = error_set(&error, ENOEXEC, "%s made no reference: valgrind could not run it",
-                           command->program[0]);
+    if (result == 0)
+        result = run(command, &images, &counts, &status, &error);
+    images_fini(&images);
     if (result != 0)
         return commands_cannot(&error);
     summarise(command, &counts);
@@ -252,6 +278,7 @@ static const struct option_row rows[] = {
     {"code", OPTION_CALL_FLAG, .take = source_take, .help = "only instructions"},
     {"merge", OPTION_FLAG, FIELD(copy.merge),
      .help = "consecutive references to one page become one, a write if any was"},
+    {"alone", OPTION_FLAG, FIELD(alone), .help = "do not record what the program starts and forks"},
     {"quiet", OPTION_FLAG, FIELD(copy.quiet), .help = "no progress line, no summary"},
 };
 
@@ -259,6 +286,7 @@ static const struct options_syntax syntax = {
     .program = "selfpage record",
     .usage = "[options] -- PROGRAM [ARGUMENT...]",
     .about = about,
+    .notes = notes,
     .exit_statuses = "0 done; 1 done, but the program failed (a message says how); 2 nothing "
                      "was recorded.",
     .rows = rows,
