@@ -15,8 +15,8 @@ struct choices {
     uint32_t flags; /* SP_POLICY_*, of all of them together */
 };
 
-/* Find the policies of `options`. Release with choices_fini in any case. Returns what load_policy,
- * policy_params_check and policy_params_parse do, or -EINVAL: there is none. */
+/* Find the policies of `options`. Release with choices_fini in any case. Returns what load_policy or
+ * policy_params_adopt does, or -EINVAL: there is none. */
 int choices_init(struct choices *choices, const struct sp_replay_options *options,
                  struct sp_error *error);
 

@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "laboratory/session.h"
+#include "laboratory/survey.h"
 #include "policy/registry.h"
 #include "replay/shards.h"
 #include "replay/stack_distance.h"
@@ -32,9 +32,9 @@ struct sp_curves {
     uint32_t pages;
 };
 
-/* What finding takes beside the session. */
+/* What finding takes beside the survey. */
 struct finding {
-    struct session session;
+    struct survey survey;
     struct sp_curves *curves;
     struct stack_distance distances;
     struct pool_job *jobs;
@@ -69,8 +69,8 @@ static size_t spread_sizes(uint32_t *sizes, size_t most, uint32_t pages)
  * memory. */
 static uint32_t *make_sizes(const struct finding *f, size_t most, size_t *countp)
 {
-    const struct sp_replay_options *options = f->session.options;
-    uint32_t pages = f->session.table.count;
+    const struct sp_replay_options *options = f->survey.options;
+    uint32_t pages = f->survey.table.count;
     size_t given = options->size_count, count = 0;
     uint32_t *sizes = calloc((given > most ? given : most) + 1, sizeof(*sizes));
 
@@ -79,7 +79,7 @@ static uint32_t *make_sizes(const struct finding *f, size_t most, size_t *countp
         return sizes;
     }
     for (size_t i = 0; i < given; i++)
-        sizes[i] = session_frames(&options->sizes[i], pages);
+        sizes[i] = survey_frames(&options->sizes[i], pages);
     qsort(sizes, given, sizeof(*sizes), compare_sizes);
     for (size_t i = 0; i < given; i++)
         if (count == 0 || sizes[i] > sizes[count - 1])
@@ -97,8 +97,8 @@ static bool is_lru(const struct sp_policy *policy)
 
 static int choose(struct finding *f, struct sp_error *error)
 {
-    const struct choices *choices = &f->session.choices;
-    const struct trace *trace = &f->session.opened->trace;
+    const struct choices *choices = &f->survey.choices;
+    const struct trace *trace = &f->survey.opened->trace;
 
     f->curves->curves = calloc(choices->count, sizeof(*f->curves->curves));
     if (f->curves->curves == NULL)
@@ -132,7 +132,7 @@ static void add_job(struct finding *f, void (*run)(void *, const struct batch *)
 static int start_curve(struct finding *f, size_t i, const uint32_t *sizes, size_t count,
                        struct sp_error *error)
 {
-    struct session *s = &f->session;
+    struct survey *s = &f->survey;
     struct found_curve *curve = &f->curves->curves[i];
     unsigned samples = shards_rate(s->table.count) < 1 ? SHARDS_SAMPLES : 1;
 
@@ -167,7 +167,7 @@ static int start_sampled(struct finding *f, struct sp_error *error)
 
 static int start(struct finding *f, struct sp_error *error)
 {
-    uint32_t most = session_pages_most(&f->session) + f->sampled;
+    uint32_t most = survey_pages_most(&f->survey) + f->sampled;
 
     f->jobs = calloc(f->curves->count * SHARDS_SAMPLES + 1, sizeof(*f->jobs));
     if (f->jobs == NULL)
@@ -186,7 +186,7 @@ static int collect_exact(const struct finding *f, struct found_curve *curve)
 {
     uint32_t *sizes = make_sizes(f, EXACT_POINTS, &curve->count);
     uint64_t misses = f->distances.references;
-    uint32_t frames = 0, pages = f->session.table.count;
+    uint32_t frames = 0, pages = f->survey.table.count;
 
     curve->points = calloc(curve->count + 1, sizeof(*curve->points));
     for (size_t i = 0; i < curve->count && curve->points != NULL; i++) {
@@ -218,8 +218,8 @@ static int collect_sampled(struct found_curve *curve)
 
 static int collect(struct finding *f)
 {
-    f->curves->references = f->session.pass.references;
-    f->curves->pages = f->session.table.count;
+    f->curves->references = f->survey.pass.references;
+    f->curves->pages = f->survey.table.count;
     for (size_t i = 0; i < f->curves->count; i++) {
         struct found_curve *curve = &f->curves->curves[i];
         int result = curve->exact ? collect_exact(f, curve) : collect_sampled(curve);
@@ -232,18 +232,18 @@ static int collect(struct finding *f)
 
 static int find(struct finding *f, struct sp_error *error)
 {
-    struct session *session = &f->session;
+    struct survey *survey = &f->survey;
     int result = choose(f, error);
 
     if (result == 0)
-        result = session_prepare(session, (session->choices.flags & SP_POLICY_NEEDS_FUTURE) != 0,
-                                 false, error);
+        result = survey_prepare(survey, (survey->choices.flags & SP_POLICY_NEEDS_FUTURE) != 0,
+                                false, error);
     if (result == 0 && f->sampled)
-        result = session_scan(session, error);
+        result = survey_scan(survey, error);
     if (result == 0)
         result = start(f, error);
     if (result == 0)
-        result = session_run(session, f->jobs, f->job_count, error);
+        result = survey_run(survey, f->jobs, f->job_count, error);
     if (result == 0 && (f->distances.failed != 0 || collect(f) != 0))
         return error_set(error, ENOMEM, "no memory for the curves");
     return result;
@@ -262,7 +262,7 @@ static void finish(struct finding *f)
     }
     free(f->jobs);
     stack_distance_fini(&f->distances);
-    session_fini(&f->session);
+    survey_fini(&f->survey);
 }
 
 int sp_curves_run(struct sp_curves **curvesp, struct sp_trace *trace,
@@ -274,7 +274,7 @@ int sp_curves_run(struct sp_curves **curvesp, struct sp_trace *trace,
     *curvesp = f.curves = calloc(1, sizeof(*f.curves));
     if (f.curves == NULL)
         return error_set(error, ENOMEM, "no memory for the curves");
-    result = session_init(&f.session, trace, options, error);
+    result = survey_init(&f.survey, trace, options, error);
     if (result == 0)
         result = find(&f, error);
     finish(&f);

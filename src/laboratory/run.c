@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "laboratory/session.h"
+#include "laboratory/survey.h"
 #include "policy/registry.h"
 #include "replay/engine.h"
 
@@ -53,11 +53,11 @@ static bool has_shares(const struct sp_replay_options *options)
 
 /* Find out what a replay must know of the trace first. If the trace carries the future, this takes no pass of its
  * own, unless that future was found to be wrong: then `trust` is off. */
-static int prepare(struct session *session, bool trust, struct sp_error *error)
+static int prepare(struct survey *survey, bool trust, struct sp_error *error)
 {
-    const struct trace *trace = &session->opened->trace;
-    const struct sp_replay_options *options = session->options;
-    uint32_t flags = session->choices.flags;
+    const struct trace *trace = &survey->opened->trace;
+    const struct sp_replay_options *options = survey->options;
+    uint32_t flags = survey->choices.flags;
     bool carried = trust && trace->carries_future && !trace_splits(trace);
     bool must_know = (flags & SP_POLICY_NEEDS_FUTURE) != 0;
     bool counts_pages = has_shares(options) && (trace->told_pages == 0 || options->limit != 0);
@@ -69,12 +69,12 @@ static int prepare(struct session *session, bool trust, struct sp_error *error)
                          must_know && !carried
                              ? "a policy must know its future"
                              : "sizes are shares of its pages, which must be counted first");
-    result = session_prepare(
-        session, must_know || ((flags & SP_POLICY_TAKES_FUTURE) != 0 && carried), carried, error);
+    result = survey_prepare(survey, must_know || ((flags & SP_POLICY_TAKES_FUTURE) != 0 && carried),
+                            carried, error);
     if (result == 0 && (flags & SP_POLICY_WANTS_IDS) != 0 &&
-        page_table_keep_ids(&session->table) != 0)
+        page_table_keep_ids(&survey->table) != 0)
         return error_set(error, ENOMEM, "no memory for the ids of pages");
-    return result == 0 && must_scan ? session_scan(session, error) : result;
+    return result == 0 && must_scan ? survey_scan(survey, error) : result;
 }
 
 /* ---- The pass ---- */
@@ -148,12 +148,12 @@ static void simulate(void *context, const struct batch *batch)
                 batch->sizes != NULL ? batch->sizes + first : NULL, batch->count - first);
 }
 
-static int start(struct sp_replay *replay, struct session *session, struct sp_error *error)
+static int start(struct sp_replay *replay, struct survey *survey, struct sp_error *error)
 {
-    const struct sp_replay_options *options = session->options;
-    uint32_t most = session_pages_most(session);
+    const struct sp_replay_options *options = survey->options;
+    uint32_t most = survey_pages_most(survey);
     uint64_t pages =
-        session->table.count > 0 ? session->table.count : session->opened->trace.told_pages;
+        survey->table.count > 0 ? survey->table.count : survey->opened->trace.told_pages;
 
     for (size_t i = 0; i < replay->count; i++) {
         struct sp_replay_result *r = &replay->results[i];
@@ -162,16 +162,16 @@ static int start(struct sp_replay *replay, struct session *session, struct sp_er
 
         r->policy_index = i % options->policy_count;
         r->size_index = i / options->policy_count;
-        r->policy = session->choices.labels[r->policy_index];
-        r->frames = session_frames(&options->sizes[r->size_index], pages);
+        r->policy = survey->choices.labels[r->policy_index];
+        r->frames = survey_frames(&options->sizes[r->size_index], pages);
         s->warm_up = options->warm_up;
         s->interval = options->interval;
         replay->started++;
-        result = engine_init(&s->engine, &session->choices.handles[r->policy_index].choice,
-                             r->frames, most, options->seed, session->wants_future, error);
+        result = engine_init(&s->engine, &survey->choices.handles[r->policy_index].choice,
+                             r->frames, most, options->seed, survey->wants_future, error);
         if (result != 0)
             return result;
-        engine_give_ids(&s->engine, session->table.ids);
+        engine_give_ids(&s->engine, survey->table.ids);
         replay->jobs[i] = (struct pool_job){.run = simulate, .context = s};
     }
     return 0;
@@ -185,7 +185,7 @@ static void stop(struct sp_replay *replay)
     replay->started = 0;
 }
 
-static void take_results(struct sp_replay *replay, const struct session *session, double before)
+static void take_results(struct sp_replay *replay, const struct survey *survey, double before)
 {
     for (size_t i = 0; i < replay->count; i++) {
         struct sp_replay_result *r = &replay->results[i];
@@ -193,7 +193,7 @@ static void take_results(struct sp_replay *replay, const struct session *session
 
         if (replay->simulations[i].warm_up > 0) /* all of the trace */
             counts = (struct engine_counts){.references = 0};
-        r->pages = session->table.count;
+        r->pages = survey->table.count;
         r->references = counts.references;
         r->writes = counts.writes;
         r->misses = counts.misses;
@@ -202,7 +202,7 @@ static void take_results(struct sp_replay *replay, const struct session *session
         r->policy_errors = counts.policy_errors;
         r->bytes = replay->simulations[i].bytes;
         r->missed_bytes = counts.missed_bytes;
-        r->seconds = replay->jobs[i].seconds + session->pass.seconds - before;
+        r->seconds = replay->jobs[i].seconds + survey->pass.seconds - before;
         check(r->misses <= r->references);
     }
 }
@@ -231,26 +231,26 @@ static void forget_moments(struct sp_replay *replay)
     }
 }
 
-static int run_once(struct sp_replay *replay, struct session *session, bool trust,
+static int run_once(struct sp_replay *replay, struct survey *survey, bool trust,
                     struct sp_error *error)
 {
-    int result = prepare(session, trust, error);
-    double before = session->pass.seconds;
+    int result = prepare(survey, trust, error);
+    double before = survey->pass.seconds;
 
     if (result == 0)
-        result = start(replay, session, error);
+        result = start(replay, survey, error);
     if (result == 0)
-        result = session_run(session, replay->jobs, replay->count, error);
+        result = survey_run(survey, replay->jobs, replay->count, error);
     if (result == 0)
         result = end_moments(replay, error);
     if (result == 0)
-        take_results(replay, session, before);
+        take_results(replay, survey, before);
     return result;
 }
 
-static void say_notes(const struct session *session)
+static void say_notes(const struct survey *survey)
 {
-    const struct trace *trace = &session->opened->trace;
+    const struct trace *trace = &survey->opened->trace;
     char text[160];
 
     if (trace->hashed == 0)
@@ -259,28 +259,28 @@ static void say_notes(const struct session *session)
              "%llu of %llu ids are not decimal numbers below 2^64; their 64-bit "
              "hashes stand for them",
              (unsigned long long)trace->hashed, (unsigned long long)trace->records);
-    session_note(session, text);
+    survey_note(survey, text);
 }
 
 /* A future in the trace that is wrong is not used: then the references themselves say it. */
-static int run_all(struct sp_replay *replay, struct session *session, struct sp_error *error)
+static int run_all(struct sp_replay *replay, struct survey *survey, struct sp_error *error)
 {
     struct sp_error why = {0};
-    int result = run_once(replay, session, true, &why);
+    int result = run_once(replay, survey, true, &why);
     char text[SP_ERROR_TEXT + 64];
 
-    if (result == -EILSEQ && session->future.carried && session->opened->trace.source.seekable) {
+    if (result == -EILSEQ && survey->future.carried && survey->opened->trace.source.seekable) {
         snprintf(text, sizeof(text), "%s; taking the future from the references instead", why.text);
-        session_note(session, text);
+        survey_note(survey, text);
         stop(replay);
         forget_moments(replay);
-        session_forget(session);
-        result = trace_rewind(&session->opened->trace, &why);
+        survey_forget(survey);
+        result = trace_rewind(&survey->opened->trace, &why);
         if (result == 0)
-            result = run_once(replay, session, false, &why);
+            result = run_once(replay, survey, false, &why);
     }
     if (result == 0)
-        say_notes(session);
+        say_notes(survey);
     else if (error != NULL)
         *error = why;
     return result;
@@ -317,20 +317,20 @@ static void keep_labels(struct sp_replay *replay, struct choices *choices)
 int sp_replay_run(struct sp_replay **replayp, struct sp_trace *trace,
                   const struct sp_replay_options *options, struct sp_error *error)
 {
-    struct session session;
+    struct survey survey;
     int result;
 
     *replayp = NULL;
-    result = session_init(&session, trace, options, error);
+    result = survey_init(&survey, trace, options, error);
     if (result == 0)
         result = make(replayp, options, error);
     if (result == 0)
-        result = run_all(*replayp, &session, error);
+        result = run_all(*replayp, &survey, error);
     if (*replayp != NULL) {
         stop(*replayp);
-        keep_labels(*replayp, &session.choices);
+        keep_labels(*replayp, &survey.choices);
     }
-    session_fini(&session);
+    survey_fini(&survey);
     if (result != 0)
         sp_replay_free(replayp);
     return result;

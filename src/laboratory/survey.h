@@ -1,6 +1,6 @@
 /* What every run over a trace begins with: its options, its pages numbered, its future. */
-#ifndef LABORATORY_SESSION_H
-#define LABORATORY_SESSION_H
+#ifndef LABORATORY_SURVEY_H
+#define LABORATORY_SURVEY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,9 +12,9 @@
 #include "replay/pass.h"
 
 /* Threads that a run may use. */
-#define SESSION_THREADS_MOST 1024u
+#define SURVEY_THREADS_MOST 1024u
 
-struct session {
+struct survey {
     const struct sp_replay_options *options;
     struct sp_trace *opened;
     struct choices choices;
@@ -27,35 +27,33 @@ struct session {
 };
 
 /* Check the options, find the policies, and put the trace to its beginning. Release with
- * session_fini in any case. */
-int session_init(struct session *session, struct sp_trace *opened,
-                 const struct sp_replay_options *options, struct sp_error *error);
+ * survey_fini in any case. */
+int survey_init(struct survey *survey, struct sp_trace *opened,
+                const struct sp_replay_options *options, struct sp_error *error);
 
-void session_fini(struct session *session);
+void survey_fini(struct survey *survey);
 
 /* Number pages from here on; with `wants_future`, tell of next references, which the trace carries if
  * `carried`. */
-int session_prepare(struct session *session, bool wants_future, bool carried,
-                    struct sp_error *error);
+int survey_prepare(struct survey *survey, bool wants_future, bool carried, struct sp_error *error);
 
 /* One pass to number the pages, and to see the future where the trace does not carry it; then the trace
  * is at its beginning again. */
-int session_scan(struct session *session, struct sp_error *error);
+int survey_scan(struct survey *survey, struct sp_error *error);
 
 /* The pass that the jobs see. */
-int session_run(struct session *session, struct pool_job *jobs, size_t count,
-                struct sp_error *error);
+int survey_run(struct survey *survey, struct pool_job *jobs, size_t count, struct sp_error *error);
 
-/* Undo session_prepare. */
-void session_forget(struct session *session);
+/* Undo survey_prepare. */
+void survey_forget(struct survey *survey);
 
 /* Tell the caller something. */
-void session_note(const struct session *session, const char *text);
+void survey_note(const struct survey *survey, const char *text);
 
 /* Frames of a size, for a trace of `pages` pages. */
-uint32_t session_frames(const struct sp_replay_size *size, uint64_t pages);
+uint32_t survey_frames(const struct sp_replay_size *size, uint64_t pages);
 
 /* The most different pages that there can be. */
-uint32_t session_pages_most(const struct session *session);
+uint32_t survey_pages_most(const struct survey *survey);
 
 #endif
