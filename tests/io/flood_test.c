@@ -58,7 +58,7 @@ static void check_served(struct fixture *fixture, int peer, uint32_t seq)
 
     peer_send_batch(peer, seq, 1);
     pump(fixture);
-    assert_int_equal(peer_receive(peer, &message, NULL), WIRE_DONE);
+    assert_int_equal(peer_receive(fixture, peer, &message, NULL), WIRE_DONE);
     assert_int_equal(message.seq, seq);
 }
 

@@ -1,15 +1,18 @@
 /* A server under test and its peers, all in one thread: the loop is run in steps, and sockets
- * deliver at once, so nothing has to be waited for. */
+ * deliver at once, so nothing has to be waited for. A peer is a socket, for it also sends what no client
+ * sends; what it receives comes by the link of all clients (client/link.h). */
 #ifndef TEST_PEER_H
 #define TEST_PEER_H
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include <valgrind/valgrind.h>
 
+#include "client/link.h"
 #include "io/server.h"
 #include "scratch.h"
 
@@ -25,6 +28,14 @@ struct seen {
     char reason[256];
 };
 
+/* The link of a peer that has received something; by its descriptor. */
+struct receiver {
+    struct link link;
+    unsigned char buffer[LINK_BUFFER];
+};
+
+#define PEER_FDS_MAX 4096
+
 struct fixture {
     uv_loop_t loop;
     struct server server;
@@ -33,6 +44,7 @@ struct fixture {
     unsigned fds;    /* open before */
     int log;         /* memfd that the server logs to */
     char text[8192]; /* what log_of last read */
+    struct receiver *receiver[PEER_FDS_MAX];
 };
 
 static inline struct fixture *fixture_of(struct connection *connection)
@@ -140,6 +152,8 @@ static inline void fixture_stop(struct fixture *fixture)
     assert_int_equal(fixture->seen.stops, 1);
     assert_int_equal(fixture->seen.closed, fixture->seen.accepted);
     close(fixture->log);
+    for (int i = 0; i < PEER_FDS_MAX; i++)
+        free(fixture->receiver[i]);
     scratch_fini(&fixture->scratch);
     assert_int_equal(count_fds(), fixture->fds);
 }
@@ -147,9 +161,12 @@ static inline void fixture_stop(struct fixture *fixture)
 static inline int peer_connect(struct fixture *fixture)
 {
     struct sp_error error;
-    int fd = sock_connect(fixture->scratch.path, &error);
+    int fd = link_connect(fixture->scratch.path, &error);
 
     assert_true(fd >= 0);
+    assert_in_range(fd, 0, PEER_FDS_MAX - 1);
+    free(fixture->receiver[fd]); /* of a peer that is gone */
+    fixture->receiver[fd] = NULL;
     return fd;
 }
 
@@ -160,11 +177,11 @@ static inline void peer_send_bytes(int peer, const void *bytes, size_t size, int
 
 static inline void peer_send(int peer, const struct wire_message *message, int fd)
 {
-    uint8_t bytes[WIRE_MESSAGE_MAX];
-    size_t size = wire_encode(message, bytes, sizeof(bytes));
+    struct link link;
+    unsigned char buffer[LINK_BUFFER];
 
-    assert_true(size > 0);
-    peer_send_bytes(peer, bytes, size, fd);
+    link_init(&link, peer, buffer, sizeof(buffer));
+    assert_int_equal(link_send(&link, message, fd), 0);
 }
 
 /* Requests of `count` DONE messages with rising seq from `seq`, in one send. */
@@ -182,33 +199,35 @@ static inline void peer_send_batch(int peer, uint32_t seq, unsigned count)
     peer_send_bytes(peer, bytes, size, -1);
 }
 
-/* Take one message that has come. Returns its type, 0 if the server has closed, -EAGAIN if there
- * is none; *fdp (may be NULL) is the descriptor that came with its bytes. */
-static inline int peer_receive(int peer, struct wire_message *message, int *fdp)
+static inline struct receiver *receiver_of(struct fixture *fixture, int peer)
 {
-    uint8_t bytes[WIRE_MESSAGE_MAX];
-    size_t used = WIRE_HEADER, size = 0;
-    ssize_t received;
-    int fd;
+    struct receiver **receiver = &fixture->receiver[peer];
 
-    if (fdp != NULL)
-        *fdp = -1;
-    while (size < used) {
-        received = sock_receive(peer, bytes + size, used - size, &fd);
-        if (received <= 0) {
-            assert_int_equal(size, 0);
-            return received == -EPIPE ? 0 : (int)received;
-        }
-        if (fd >= 0) {
-            assert_non_null(fdp);
-            *fdp = fd;
-        }
-        size += (size_t)received;
-        if (wire_decode(bytes, size, message, &used) == WIRE_OK)
-            return message->type;
+    if (*receiver == NULL) {
+        *receiver = malloc(sizeof(**receiver));
+        assert_non_null(*receiver);
+        link_init(&(*receiver)->link, peer, (*receiver)->buffer, sizeof((*receiver)->buffer));
     }
-    fail();
-    return 0;
+    return *receiver;
+}
+
+/* Take one message that has come. Returns its type, 0 if the server has closed, -EAGAIN if there
+ * is none; *fdp (may be NULL) is the descriptor that came with it. */
+static inline int peer_receive(struct fixture *fixture, int peer, struct wire_message *message,
+                               int *fdp)
+{
+    struct receiver *receiver = receiver_of(fixture, peer);
+    int result, fd;
+
+    result = link_next(&receiver->link, message, &fd);
+    if (fdp != NULL)
+        *fdp = fd;
+    else
+        assert_int_equal(fd, -1);
+    if (result == 1)
+        return message->type;
+    assert_int_equal(link_pending(&receiver->link), 0);
+    return result == 0 ? -EAGAIN : result == -EPIPE ? 0 : result;
 }
 
 /* Whether the server has closed this connection. */

@@ -64,7 +64,7 @@ static uint64_t served_in_ms(struct fixture *fixture, int good)
 
     peer_send_batch(good, 1, 1);
     pump(fixture);
-    assert_int_equal(peer_receive(good, &message, NULL), WIRE_DONE);
+    assert_int_equal(peer_receive(fixture, good, &message, NULL), WIRE_DONE);
     return (clock_now_ns() - begun_ns) / CLOCK_NS_PER_MS;
 }
 
@@ -295,7 +295,7 @@ static void test_a_flood_of_work_lets_others_have_their_turn(void **state)
         unsigned before = fixture.seen.messages;
 
         peer_send_batch(good, 1, 1);
-        while (peer_receive(good, &message, NULL) == -EAGAIN)
+        while (peer_receive(&fixture, good, &message, NULL) == -EAGAIN)
             uv_run(&fixture.loop, UV_RUN_NOWAIT);
         assert_int_equal(message.seq, 1);
         /* Two passes, and each may be late by one turn of four messages: 5 ms and more would
@@ -306,7 +306,7 @@ static void test_a_flood_of_work_lets_others_have_their_turn(void **state)
         uv_run(&fixture.loop, UV_RUN_NOWAIT);
     for (i = 0; i < FLOODS; i++) {
         for (k = 0; k < MESSAGES; k++) {
-            while (peer_receive(flood[i], &message, NULL) == -EAGAIN)
+            while (peer_receive(&fixture, flood[i], &message, NULL) == -EAGAIN)
                 uv_run(&fixture.loop, UV_RUN_NOWAIT);
             assert_int_equal(message.seq, 1001 + k); /* in order */
         }
@@ -335,7 +335,7 @@ static void test_what_comes_after_a_flood_does_not_wait(void **state)
     before = fixture.server.deferrals;
     peer_send_batch(good, 1, 1);
     pump(&fixture);
-    assert_int_equal(peer_receive(good, &message, NULL), WIRE_DONE);
+    assert_int_equal(peer_receive(&fixture, good, &message, NULL), WIRE_DONE);
     assert_int_equal(fixture.server.deferrals, before);
     close(flood);
     close(good);
@@ -401,7 +401,7 @@ static void test_a_crowd_that_ends_is_cleared_away_in_passes(void **state)
         assert_in_range(fixture.server.deferrals - deferrals, 0, LOOKED_AT);
         most = fixture.seen.closed - closed > most ? fixture.seen.closed - closed : most;
         if (++passes == 2) /* the other user does not wait for the crowd */
-            assert_int_equal(peer_receive(good, &message, NULL), WIRE_DONE);
+            assert_int_equal(peer_receive(&fixture, good, &message, NULL), WIRE_DONE);
     }
     assert_true(most < PEERS);
     next_uid = (uid_t)-1;

@@ -66,7 +66,7 @@ static void test_two_hundred_connections(void **state)
     assert_int_equal(fixture.server.connections, PEERS);
     assert_int_equal(fixture.seen.messages, 2 * PEERS);
     for (i = 0; i < PEERS; i++) {
-        assert_int_equal(peer_receive(peers[i], &message, NULL), WIRE_DONE);
+        assert_int_equal(peer_receive(&fixture, peers[i], &message, NULL), WIRE_DONE);
         assert_int_equal(message.seq, i + 1);
     }
     for (i = 0; i < PEERS; i += 2)
@@ -94,7 +94,7 @@ static void test_a_connection_at_rest_is_small(void **state)
     peer = peer_connect(&fixture);
     peer_send_batch(peer, 1, 1);
     pump(&fixture);
-    assert_int_equal(peer_receive(peer, &message, NULL), WIRE_DONE);
+    assert_int_equal(peer_receive(&fixture, peer, &message, NULL), WIRE_DONE);
     print_message("a connection takes %zu bytes of heap\n", malloc_usable_size(fixture.seen.last));
     assert_in_range(malloc_usable_size(fixture.seen.last), 1, 399);
     assert_null(fixture.seen.last->input);
@@ -120,8 +120,8 @@ static void test_handlers_may_close_and_stop(void **state)
     assert_int_equal(fixture.seen.end, CONNECTION_LOCAL);
     assert_string_equal(fixture.seen.reason, "enough of 7");
     for (seq = 1; seq <= 7; seq++) /* what was sent before arrives */
-        assert_int_equal(peer_receive(peer, &message, NULL), WIRE_DONE);
-    assert_int_equal(peer_receive(peer, &message, NULL), 0);
+        assert_int_equal(peer_receive(&fixture, peer, &message, NULL), WIRE_DONE);
+    assert_int_equal(peer_receive(&fixture, peer, &message, NULL), 0);
     close(peer);
     fixture_stop(&fixture);
 
@@ -131,7 +131,7 @@ static void test_handlers_may_close_and_stop(void **state)
     assert_int_equal(uv_run(&fixture.loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(fixture.seen.messages, 7);
     for (seq = 1; seq <= 7; seq++)
-        assert_int_equal(peer_receive(peer, &message, NULL), WIRE_DONE);
+        assert_int_equal(peer_receive(&fixture, peer, &message, NULL), WIRE_DONE);
     close(peer);
     fixture_stop(&fixture);
 }
@@ -282,7 +282,8 @@ static void test_connections_can_be_refused(void **state)
         peers[i] = peer_connect(&fixture);
     pump(&fixture);
     assert_int_equal(fixture.seen.accepted, 2);
-    assert_int_equal(peer_receive(peers[2], &message, NULL), WIRE_DONE); /* and is told why */
+    assert_int_equal(peer_receive(&fixture, peers[2], &message, NULL),
+                     WIRE_DONE); /* and is told why */
     assert_int_equal(message.error, EMFILE);
     assert_non_null(strstr(message.done.text, "limit of open files"));
     assert_true(peer_is_closed(peers[2]));

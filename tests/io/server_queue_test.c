@@ -25,7 +25,7 @@ static void test_a_peer_that_never_reads_is_dropped(void **state)
         peer_send_batch(slow, 1, 64);
         peer_send_batch(good, rounds, 1);
         pump(&fixture);
-        assert_int_equal(peer_receive(good, &message, NULL), WIRE_DONE);
+        assert_int_equal(peer_receive(&fixture, good, &message, NULL), WIRE_DONE);
         assert_int_equal(message.seq, rounds);
     }
     assert_true(rounds > 2);
@@ -61,7 +61,7 @@ static void test_a_slow_peer_gets_all(void **state)
     assert_int_equal(connection_send(connection, &message, peer), 0);
     pump(&fixture);
     while (received < sent) {
-        assert_int_equal(peer_receive(peer, &message, &fd),
+        assert_int_equal(peer_receive(&fixture, peer, &message, &fd),
                          received + 1 < sent ? WIRE_DONE : WIRE_EXTENT);
         assert_int_equal(message.seq, ++received);
         assert_int_equal(fd >= 0, received == sent);

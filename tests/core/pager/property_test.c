@@ -1,4 +1,4 @@
-/* The pager in a world where everything happens in any order: tens of thousands of seeded random
+/* The pager, with an outside where everything happens in any order: tens of thousands of seeded random
  * steps for each policy and for many shapes of contract, with all books checked after each step,
  * and the contents of every page at each access. */
 #include <stdarg.h>
@@ -12,11 +12,11 @@
 
 #include <valgrind/valgrind.h>
 
-#include "world.h"
+#include "outside.h"
 #include "policy/params.h"
 #include "policy/registry.h"
 
-/* For each policy and shape, with few pages; large worlds take their time for each step. */
+/* For each policy and shape, with few pages; large shapes take their time for each step. */
 #define STEPS        (RUNNING_ON_VALGRIND ? 2000u : 12000u)
 #define SETTLE_EVERY 125u
 
@@ -145,9 +145,9 @@ static const struct sp_policy wicked_policies[] = {
      .remove = nosy_remove},
 };
 
-/* ---- Shapes of worlds ---- */
+/* ---- Shapes ---- */
 
-static const struct world_options shapes[] = {
+static const struct outside_options shapes[] = {
     /* one frame, and one for each thread */
     {.pages = 12, .slots = 1, .extent_pages = 1, .guaranteed = 1},
     {.pages = 16, .slots = 4, .extent_pages = 4, .guaranteed = 4, .failures = true},
@@ -279,48 +279,48 @@ static uint64_t first_seed(void)
     return text != NULL ? strtoull(text, NULL, 0) : 1;
 }
 
-/* Faults on pages whose only copy was taken, in all worlds. */
+/* Faults on pages whose only copy was taken, in all shapes. */
 static uint64_t deaths, taken, losses;
 
 static void run_shape(const struct sp_policy *policy, const double *params,
-                      const struct world_options *shape, uint64_t seed)
+                      const struct outside_options *shape, uint64_t seed)
 {
-    struct world_options options = *shape;
-    struct world *world = malloc(sizeof(*world));
+    struct outside_options options = *shape;
+    struct outside *outside = malloc(sizeof(*outside));
     uint32_t steps = STEPS * 100 / (100 + shape->pages);
 
-    assert_non_null(world);
+    assert_non_null(outside);
     options.policy = strict_policy(policy);
     options.params = params;
     options.seed = seed;
     if (options.map_limit == 0)
         options.map_limit = UINT32_MAX;
-    world_init(world, &options);
+    outside_init(outside, &options);
     for (uint32_t step = 0; step < steps; step++) {
-        world_step(world);
+        outside_step(outside);
         if (step % SETTLE_EVERY == SETTLE_EVERY - 1)
-            world_settle(world);
+            outside_settle(outside);
     }
     /* In a few steps as under Valgrind some policies meet neither. */
-    if (!RUNNING_ON_VALGRIND && shape->stack > 1 && shape->slots >= 64 && world->taken == 0)
-        world_fail(world, "nothing was taken from the frame stack");
-    if (!RUNNING_ON_VALGRIND && shape->losses && world->losses == 0)
-        world_fail(world, "nothing was lost");
-    deaths += world->deaths;
-    taken += world->taken;
-    losses += world->losses;
-    world_fini(world);
-    free(world);
+    if (!RUNNING_ON_VALGRIND && shape->stack > 1 && shape->slots >= 64 && outside->taken == 0)
+        outside_fail(outside, "nothing was taken from the frame stack");
+    if (!RUNNING_ON_VALGRIND && shape->losses && outside->losses == 0)
+        outside_fail(outside, "nothing was lost");
+    deaths += outside->deaths;
+    taken += outside->taken;
+    losses += outside->losses;
+    outside_fini(outside);
+    free(outside);
 }
 
 static void run_policy(const struct sp_policy *policy)
 {
-    double params[POLICY_PARAMS_MAX];
+    struct policy_choice choice;
     struct sp_error error;
 
-    assert_int_equal(policy_params_parse(policy, NULL, params, &error), 0);
+    assert_int_equal(policy_params_adopt(&choice, policy, NULL, &error), 0);
     for (size_t i = 0; i < SHAPES; i++)
-        run_shape(policy, params, &shapes[i], first_seed() * 1000 + i);
+        run_shape(policy, choice.params, &shapes[i], first_seed() * 1000 + i);
     assert_true(deaths > 0);
     assert_true(taken > 0);
     assert_true(losses > 0);

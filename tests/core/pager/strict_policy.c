@@ -1,4 +1,4 @@
-/* See pager_world.h. The state is the strict policy's own, a byte a page, and the inner policy's.
+/* See outside.h. The state is the strict policy's own, a byte a page, and the inner policy's.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "world.h"
+#include "outside.h"
 
 struct strict {
     void *inner;

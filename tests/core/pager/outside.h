@@ -1,24 +1,26 @@
-/* A world around the pager, in which everything can happen that a live task meets, in any order.
+/* All that is outside a pager: the kernel, physmem, swap, and the program's threads. Everything that a live
+ * task meets can happen here, in any order; there is no clock. A real physmem and a real swap would do only
+ * some of it, and in virtual time: for these there are src/world and src/play.
  *
  * It carries out the pager's effects on a model where a page's contents are one number, and knows
  * what the pager cannot: what the frames and the swap slots really hold, what the kernel maps, what
  * physmem and swap think, and what the program last wrote. Each disagreement ends the test with the
  * seed and the step.
  *
- * pager_world.c: effects, kernel, physmem, swap, and the check of everything against everything;
- * pager_world_program.c: the program's threads, and which thing happens next;
- * pager_strict_policy.c: a policy that checks the engine. */
-#ifndef WORLD_H
-#define WORLD_H
+ * outside.c: effects, kernel, physmem, swap, and the check of everything against everything;
+ * outside_program.c: the program's threads, and which thing happens next;
+ * strict_policy.c: a policy that checks the engine. */
+#ifndef OUTSIDE_H
+#define OUTSIDE_H
 
 #include "base/random.h"
 #include "core/pager/pager.h"
 
-#define WORLD_THREADS 4u
-#define WORLD_OPS     1024u
-#define WORLD_UNMAPS  16u
+#define OUTSIDE_THREADS 4u
+#define OUTSIDE_OPS     1024u
+#define OUTSIDE_UNMAPS  16u
 
-struct world_options {
+struct outside_options {
     const struct sp_policy *policy;
     const double *params; /* of the policy */
     uint64_t seed;
@@ -37,7 +39,7 @@ struct world_options {
 };
 
 /* A round trip that has not ended: the other side acts first, its answer comes later. */
-struct world_op {
+struct outside_op {
     struct pager_effect effect;
     bool acted;
     bool lost;          /* its frame was taken before the other side acted on it */
@@ -49,15 +51,15 @@ struct world_op {
     bool write;         /* LOAD, REFILL: the thread's fault was one */
 };
 
-enum world_thread_state {
+enum outside_thread_state {
     THREAD_IDLE,
     THREAD_ACCESS, /* about to touch its page */
     THREAD_SLEEP,  /* until anything ends */
     THREAD_CALL,   /* until its own round trips have ended */
 };
 
-struct world_thread {
-    enum world_thread_state state;
+struct outside_thread {
+    enum outside_thread_state state;
     sp_page page;
     bool write;
     uint64_t seen;  /* ends that had happened when it went to sleep */
@@ -65,7 +67,7 @@ struct world_thread {
 };
 
 /* What the program and the kernel know of a page. */
-struct world_page {
+struct outside_page {
     uint64_t value;
     bool undefined; /* value says nothing */
     bool lost;      /* dropped since the program last asked */
@@ -76,7 +78,7 @@ struct world_page {
 };
 
 /* What physmem and the kernel know of a slot. */
-struct world_slot {
+struct outside_slot {
     bool allocated;
     bool lost_unheard; /* its frame was given and taken before the pager heard of it */
     uint8_t rights;
@@ -85,30 +87,30 @@ struct world_slot {
     uint64_t frame;  /* contents */
 };
 
-struct world_unmap {
+struct outside_unmap {
     uint32_t slot, count;
     uint8_t rights;
 };
 
-struct world {
-    struct world_options options;
+struct outside {
+    struct outside_options options;
     struct pager pager;
     struct sp_stats stats;
     void *memory;
     struct random_source random;
     uint32_t step;
 
-    struct world_page *page; /* one more than there are, never mapped */
-    struct world_thread thread[WORLD_THREADS];
+    struct outside_page *page; /* one more than there are, never mapped */
+    struct outside_thread thread[OUTSIDE_THREADS];
     uint64_t written; /* values given out */
 
-    struct world_slot *slot;
+    struct outside_slot *slot;
     uint32_t allocated;
     uint32_t pool; /* extra frames that physmem can give now */
     uint32_t owed;
     uint32_t losses; /* frames taken by force */
     uint32_t deaths; /* faults on dead pages */
-    struct world_unmap unmap[WORLD_UNMAPS];
+    struct outside_unmap unmap[OUTSIDE_UNMAPS];
     uint32_t unmaps;
 
     struct frame_stack *stack; /* NULL: none */
@@ -119,7 +121,7 @@ struct world {
     bool *swap_used;
     uint32_t swap_slots;
 
-    struct world_op op[WORLD_OPS]; /* in the order of their beginning */
+    struct outside_op op[OUTSIDE_OPS]; /* in the order of their beginning */
     uint32_t ops;
     uint64_t ends;
     bool generous; /* nobody refuses anything now */
@@ -133,61 +135,61 @@ struct world {
     uint32_t emitted[EFFECT_RETURN + 1];
 };
 
-/* Memory comes from malloc; world_fini frees it. */
-void world_init(struct world *world, const struct world_options *options);
+/* Memory comes from malloc; outside_fini frees it. */
+void outside_init(struct outside *outside, const struct outside_options *options);
 
 /* Let one thing happen, and check everything. */
-void world_step(struct world *world);
+void outside_step(struct outside *outside);
 
 /* End all that is under way, nobody refusing anything; then see that faults come to their end in a
  * bounded number of rounds. */
-void world_settle(struct world *world);
+void outside_settle(struct outside *outside);
 
 /* Give everything back, see that nothing is left, and free the memory. */
-void world_fini(struct world *world);
+void outside_fini(struct outside *outside);
 
-/* ---- Between the files of the world ---- */
+/* ---- Between these files ---- */
 
 /* End the test, saying what is wrong and where. */
-_Noreturn void world_fail(const struct world *world, const char *what);
+_Noreturn void outside_fail(const struct outside *outside, const char *what);
 
-static inline void world_require(const struct world *world, bool good, const char *what)
+static inline void outside_require(const struct outside *outside, bool good, const char *what)
 {
     if (!good)
-        world_fail(world, what);
+        outside_fail(outside, what);
 }
 
-static inline uint32_t world_random(struct world *world, uint32_t bound)
+static inline uint32_t outside_random(struct outside *outside, uint32_t bound)
 {
-    return random_below(&world->random, bound);
+    return random_below(&outside->random, bound);
 }
 
 /* Around each call into the pager. */
-void world_enter(struct world *world, int thread, bool write);
-void world_leave(struct world *world);
+void outside_enter(struct outside *outside, int thread, bool write);
+void outside_leave(struct outside *outside);
 
 /* What a refill makes of a page, and what a page holds that was never written or was dropped. */
-uint64_t world_fresh_value(const struct world *world, sp_page page);
+uint64_t outside_fresh_value(const struct outside *outside, sp_page page);
 
 /* Note that the contents of a page are gone. */
-void world_forget(struct world *world, sp_page page);
+void outside_forget(struct outside *outside, sp_page page);
 
 /* Physmem takes up to so many frames from the frame stack, at a moment of its own. */
-void world_take(struct world *world, uint32_t frames);
+void outside_take(struct outside *outside, uint32_t frames);
 
 /* Physmem takes what frames there are in a range by force, and says so. */
-void world_lose(struct world *world, uint32_t slot, uint32_t count);
+void outside_lose(struct outside *outside, uint32_t slot, uint32_t count);
 
 /* Frames that were taken, and that the pager has not noticed. */
-uint32_t world_unnoticed(const struct world *world);
+uint32_t outside_unnoticed(const struct outside *outside);
 
-void world_op_progress(struct world *world, uint32_t index);
-void world_unmap_send(struct world *world);
-void world_unmap_deliver(struct world *world);
-void world_drain(struct world *world);
-void world_check(struct world *world);
+void outside_op_progress(struct outside *outside, uint32_t index);
+void outside_unmap_send(struct outside *outside);
+void outside_unmap_deliver(struct outside *outside);
+void outside_drain(struct outside *outside);
+void outside_check(struct outside *outside);
 
-/* ---- pager_strict_policy.c ---- */
+/* ---- strict_policy.c ---- */
 
 /* A policy that does what `inner` does, and ends the test if the engine breaks a rule of
  * selfpage/policy.h. Only the last one asked for is valid. */
