@@ -41,8 +41,8 @@ int policy_params_check_live(const struct sp_policy *policy, struct sp_error *er
         policy->name, nearest != NULL ? "; nearest to it is " : "", nearest != NULL ? nearest : "");
 }
 
-int policy_params_parse(const struct sp_policy *policy, const char *text, double *values,
-                        struct sp_error *error)
+static int parse(const struct sp_policy *policy, const char *text, double *values,
+                 struct sp_error *error)
 {
     return params_parse(kind, policy->name, policy->params, text, values, error);
 }
@@ -62,8 +62,8 @@ static int choose(struct policy_choice *choice, const char *text, bool live, str
         return params_name_missing(&known, live ? "live eviction policy" : kind, text, length,
                                    error);
     }
-    return policy_params_parse(choice->policy, text[length] == ':' ? text + length + 1 : NULL,
-                               choice->params, error);
+    return parse(choice->policy, text[length] == ':' ? text + length + 1 : NULL, choice->params,
+                 error);
 }
 
 int policy_params_choose(struct policy_choice *choice, const char *text, struct sp_error *error)
@@ -85,5 +85,5 @@ int policy_params_adopt(struct policy_choice *choice, const struct sp_policy *po
     int result = policy_params_check(policy, error);
 
     choice->policy = policy;
-    return result != 0 ? result : policy_params_parse(policy, params, choice->params, error);
+    return result != 0 ? result : parse(policy, params, choice->params, error);
 }

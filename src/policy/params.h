@@ -29,13 +29,6 @@ int policy_params_check(const struct sp_policy *policy, struct sp_error *error);
  * names the nearest one that can. */
 int policy_params_check_live(const struct sp_policy *policy, struct sp_error *error);
 
-/* Give the parameters of `policy`, which policy_params_check likes, the values in `text` (PARAMS, may be
- * NULL or empty) and the others their presets. `values` has POLICY_PARAMS_MAX elements, all of
- * which are set. Returns 0, -ENOENT (no such parameter), -EINVAL (malformed, or given twice) or
- * -ERANGE. */
-int policy_params_parse(const struct sp_policy *policy, const char *text, double *values,
-                        struct sp_error *error);
-
 /* Choose a built-in policy by `text`, a CHOICE. Returns 0, -ENOENT (no such policy or parameter),
  * -EINVAL or -ERANGE; *choice is then undefined. */
 int policy_params_choose(struct policy_choice *choice, const char *text, struct sp_error *error);
@@ -45,8 +38,9 @@ int policy_params_choose(struct policy_choice *choice, const char *text, struct 
 int policy_params_choose_live(struct policy_choice *choice, const char *text,
                               struct sp_error *error);
 
-/* Choose a policy from outside, with PARAMS (may be NULL). Returns as policy_params_check and
- * policy_params_parse do; *choice is undefined if it failed. */
+/* Choose a policy from outside; PARAMS (may be NULL or empty) give some of its parameters values, and the others
+ * have their presets. Returns as policy_params_check does, or -ENOENT (no such parameter), -EINVAL (malformed, or
+ * given twice) or -ERANGE; *choice is then undefined. */
 int policy_params_adopt(struct policy_choice *choice, const struct sp_policy *policy,
                         const char *params, struct sp_error *error);
 

@@ -163,6 +163,73 @@ static void a_guarantee_is_met_by_recalls(void **state)
     drop_curtain(&theatre);
 }
 
+/* Twice as many pages as frames, written and read again under each policy: the play compares every page that is
+ * referred to with what was written there last. */
+static void contents_survive_under_each_policy(void **state)
+{
+    const struct sp_policy *policy;
+    unsigned live = 0;
+
+    (void)state;
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
+        struct theatre theatre;
+
+        if ((policy->flags & SP_POLICY_LIVE) == 0)
+            continue;
+        live++;
+        theatre_begin(&theatre, "maxmin", 400, 1);
+        engage(&theatre, "a", policy->name, "guaranteed=100",
+               "pages=200;zipf=0,writes=0.3,references=2000");
+        raise_curtain(&theatre);
+        play_on(&theatre);
+        assert_true(stats(&theatre, 0)->swapped_in > 100);
+        assert_int_equal(theatre.play.references, 2000);
+        drop_curtain(&theatre);
+    }
+    assert_true(live > 5);
+}
+
+/* Let time pass. */
+static void play_until(struct theatre *theatre, uint64_t until)
+{
+    uint64_t value = 0;
+
+    while (theatre->play.scene.now < until)
+        assert_int_equal(play_next(&theatre->play, &value), PLAY_EVENT);
+}
+
+/* 800 frames, a hoarder that goes round 800 pages, and a second later a task that goes round 360: it has its
+ * frames within a second of maxmin, a quantum of Karma, and a round of the auction. */
+static void a_late_comer_has_its_allotment(void **state)
+{
+    static const struct {
+        const char *arbiter;
+        uint64_t within;
+    } cases[] = {
+        {"maxmin", SECOND}, {"karma", SECOND + SECOND / 2}, {"auction", 12 * SECOND + SECOND / 2}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, cases[i].arbiter, 800, 1);
+        engage(&theatre, "hoarder", "fifo", "guaranteed=20;extra=800",
+               "pages=800,kind=discardable;loop=800,writes=0.5,think=5us,references=100000000");
+        engage(&theatre, "late", "fifo", "guaranteed=20;extra=800",
+               "pages=360,kind=discardable;loop=360,writes=0.5,think=5us,references=100000000");
+        theatre.start_ns[1] = SECOND;
+        theatre.config.check_every = 0;
+        raise_curtain(&theatre);
+        play_until(&theatre, SECOND);
+        assert_true(theatre.play.actor[0].pager.held > 700);
+        play_until(&theatre, 2 * SECOND + cases[i].within);
+        if (theatre.play.actor[1].pager.held < 350)
+            fail_msg("%s: the late comer holds %u frames", cases[i].arbiter,
+                     theatre.play.actor[1].pager.held);
+        drop_curtain(&theatre);
+    }
+}
+
 /* A counter-offer of the least that a task wants is good enough, and one of less is not. */
 static void a_task_takes_the_least_that_it_wants(void **state)
 {
@@ -626,6 +693,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_faults_each_time),
         cmocka_unit_test(a_guarantee_is_met_by_recalls),
+        cmocka_unit_test(contents_survive_under_each_policy),
+        cmocka_unit_test(a_late_comer_has_its_allotment),
         cmocka_unit_test(a_task_takes_the_least_that_it_wants),
         cmocka_unit_test(a_task_that_does_not_run_cannot_be_signalled),
         cmocka_unit_test(a_rogue_loses_everything),

@@ -132,20 +132,29 @@ static void test_choose_live(void **state)
     expect_text(&error, ENOENT, "there are fifo, ");
 }
 
+static int parse(const struct sp_policy *policy, const char *text, double *values,
+                 struct sp_error *error)
+{
+    struct policy_choice choice;
+    int result = policy_params_adopt(&choice, policy, text, error);
+
+    memcpy(values, choice.params, sizeof(choice.params));
+    return result;
+}
+
 static void test_values(void **state)
 {
     double values[POLICY_PARAMS_MAX];
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(policy_params_parse(&some_policy, NULL, values, &error), 0);
+    assert_int_equal(parse(&some_policy, NULL, values, &error), 0);
     assert_true(values[0] == 0.1 && values[1] == 1 && values[2] == -2 && values[3] == 0);
-    assert_int_equal(policy_params_parse(&some_policy, "shift=-10.5,small=25%", values, &error), 0);
+    assert_int_equal(parse(&some_policy, "shift=-10.5,small=25%", values, &error), 0);
     assert_true(values[0] == 0.25 && values[1] == 1 && values[2] == -10.5);
-    assert_int_equal(policy_params_parse(&some_policy, "small=.3,bits=8,shift=+7.", values, NULL),
-                     0);
+    assert_int_equal(parse(&some_policy, "small=.3,bits=8,shift=+7.", values, NULL), 0);
     assert_true(values[0] == 0.3 && values[1] == 8 && values[2] == 7);
-    assert_int_equal(policy_params_parse(&some_policy, "small=0.123456789", values, NULL), 0);
+    assert_int_equal(parse(&some_policy, "small=0.123456789", values, NULL), 0);
     assert_true(values[0] == 0.123456789);
 }
 
@@ -179,23 +188,23 @@ static void test_bad_values(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
-        if (policy_params_parse(&some_policy, malformed[i], values, &error) != -EINVAL)
+        if (parse(&some_policy, malformed[i], values, &error) != -EINVAL)
             fail_msg("'%s' is accepted", malformed[i]);
-    assert_int_equal(policy_params_parse(&some_policy, "bits=1,bits=1", values, &error), -EINVAL);
+    assert_int_equal(parse(&some_policy, "bits=1,bits=1", values, &error), -EINVAL);
     expect_text(&error, EINVAL, "'bits' is given twice");
-    assert_int_equal(policy_params_parse(&some_policy, "bits=9", values, &error), -ERANGE);
+    assert_int_equal(parse(&some_policy, "bits=9", values, &error), -ERANGE);
     expect_text(&error, ERANGE, "'some-2q': parameter 'bits' is 9; it must be from 1 to 8");
-    assert_int_equal(policy_params_parse(&some_policy, "shift=-10.6", values, &error), -ERANGE);
+    assert_int_equal(parse(&some_policy, "shift=-10.6", values, &error), -ERANGE);
     expect_text(&error, ERANGE, "from -10.5 to 10");
-    assert_int_equal(policy_params_parse(&some_policy, "smal=1", values, &error), -ENOENT);
+    assert_int_equal(parse(&some_policy, "smal=1", values, &error), -ENOENT);
     expect_text(&error, ENOENT, "no parameter 'smal'; it has small, bits, shift");
-    assert_int_equal(policy_params_parse(&some_policy, "=1", values, &error), -ENOENT);
+    assert_int_equal(parse(&some_policy, "=1", values, &error), -ENOENT);
 
     memset(text, 'a', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    assert_int_equal(policy_params_parse(&some_policy, text, values, &error), -EINVAL);
+    assert_int_equal(parse(&some_policy, text, values, &error), -EINVAL);
     text[200] = '=';
-    assert_int_equal(policy_params_parse(&some_policy, text, values, &error), -ENOENT);
+    assert_int_equal(parse(&some_policy, text, values, &error), -ENOENT);
     text[200] = ':';
     assert_int_equal(policy_params_choose(&(struct policy_choice){0}, text, &error), -ENOENT);
     assert_true(strlen(error.text) < SP_ERROR_TEXT);
@@ -216,7 +225,7 @@ static void test_random_texts(void **state)
 
         for (uint32_t n = random_below(&random, 20); n > 0; n--)
             strcat(text, parts[random_below(&random, sizeof(parts) / sizeof(parts[0]))]);
-        if (policy_params_parse(&some_policy, text, values, &error) != 0)
+        if (parse(&some_policy, text, values, &error) != 0)
             assert_true(error.code > 0 && error.text[0] != '\0');
         else
             for (int p = 0; some_params[p].name != NULL; p++)

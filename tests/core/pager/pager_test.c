@@ -586,14 +586,14 @@ static void test_memory_per_page(void **state)
     assert_int_equal(sizeof(struct pager_effect), 16);
     for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
         const struct sp_policy *policy = policy_registry_builtin(i);
-        double params[POLICY_PARAMS_MAX];
+        struct policy_choice choice;
         struct sp_error error;
         struct pager_config config = {
-            .pages = PAGES, .slots = PAGES, .policy = policy, .params = params};
+            .pages = PAGES, .slots = PAGES, .policy = policy, .params = choice.params};
 
         if ((policy->flags & SP_POLICY_LIVE) == 0)
             continue;
-        assert_int_equal(policy_params_parse(policy, NULL, params, &error), 0);
+        assert_int_equal(policy_params_adopt(&choice, policy, NULL, &error), 0);
         /* As many frames as pages is the worst case. Of the queue of effects only what a call fills is
          * ever touched; the rest costs addresses. */
         if ((pager_size(&config) + sizeof(struct pager) - queue) / PAGES > 48)

@@ -36,8 +36,8 @@ static struct story *begin(struct pager_config config, uint32_t guaranteed, uint
     size_t size = (pager_size(&config) + 63) / 64 * 64;
 
     assert_non_null(story);
-    assert_int_equal(policy_params_parse(policy, NULL, story->params, &error), 0);
-    config.params = story->params;
+    assert_int_equal(policy_params_adopt(&story->choice, policy, NULL, &error), 0);
+    config.params = story->choice.params;
     config.stats = &story->stats;
     story->memory = aligned_alloc(64, size);
     assert_non_null(story->memory);

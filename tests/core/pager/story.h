@@ -13,7 +13,7 @@
 struct story {
     struct pager pager;
     struct sp_stats stats;
-    double params[POLICY_PARAMS_MAX];
+    struct policy_choice choice;
     void *memory;
     struct pager_effect effect[STORY_EFFECTS_MAX]; /* taken, and not looked at yet */
     uint32_t effects;
