@@ -25,6 +25,9 @@
 /* How often a message for a task that hangs looks whether it still does. */
 #define HANG_LOOK_NS UINT64_C(1000000)
 
+/* Time that stands still for so many events does not go on. */
+#define AT_ONCE 1000000u
+
 /* With more actors than this, the quick rules too are only checked now and then. */
 #define FEW 16u
 
@@ -448,12 +451,29 @@ static void see_ends(struct play *play)
         see_end(play, &play->actor[i]);
 }
 
+/* Time has to pass, or a play would never be over. */
+static void check_time(struct play *play)
+{
+    bool stands = play->scene.now == play->moved_ns;
+
+    check(play->scene.now >= play->moved_ns);
+    play->at_once = stands ? play->at_once + 1 : 0;
+    play->moved_ns = play->scene.now;
+    if (play->at_once >= AT_ONCE)
+        scene_wrong(&play->scene,
+                    "time stands still: there were %u events at once, the last of %s. Does what it "
+                    "does cost no time?",
+                    play->at_once,
+                    play->actors > 0 ? play->actor[play->last.to].config->name : "nobody");
+}
+
 static void after(struct play *play, const struct queue_entry *entry)
 {
     struct actor *actor = &play->actor[entry->to];
     uint32_t every = play->config.check_every;
 
     play->events++;
+    check_time(play);
     see_ends(play);
     if (play->actors <= FEW || play->events % play->actors == 0)
         rules_check(&play->scene, play->actor, play->actors);
@@ -515,8 +535,9 @@ void play_settle(struct play *play)
     struct physmem_status status;
     struct queue_entry entry;
 
-    for (;;) {
+    while (play->scene.wrong[0] == '\0') {
         physmem_get_status(play->scene.physmem, &status);
+        check_time(play);
         if (status.tasks == 0 && status.free == status.frames)
             break;
         if (tick_is_next(play) && physmem_deadline(play->scene.physmem) <= until) {

@@ -47,7 +47,9 @@ struct play {
     uint32_t actors;
     uint32_t left; /* actors that have not ended for good */
     uint64_t events;
-    uint64_t hash; /* of all events so far */
+    uint64_t hash;     /* of all events so far */
+    uint64_t moved_ns; /* the time of the latest events */
+    uint32_t at_once;  /* how many these are */
     struct random_source chaos, samples;
     uint64_t references;     /* of lives that have ended */
     uint32_t endings;        /* of the scene that were looked at */

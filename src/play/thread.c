@@ -10,7 +10,8 @@
 
 /* References in a row that nothing comes between, at most as long as a thread takes to wake up: what is sent
  * to the task in the meantime finds them made. */
-#define TURN_NS UINT64_C(50000)
+#define TURN_NS    UINT64_C(50000)
+#define TURN_STEPS 1000u /* in case they take no time */
 
 /* How long a fault waits before it asks again whether physmem has a frame, or whether stores that the control
  * thread has sent are answered. */
@@ -422,8 +423,9 @@ static bool take_step(struct actor *actor)
 static void refer(struct actor *actor)
 {
     uint64_t passed = 0;
+    uint32_t steps = 0;
 
-    while (passed < TURN_NS && actor->scene->wrong[0] == '\0') {
+    while (passed < TURN_NS && steps++ < TURN_STEPS && actor->scene->wrong[0] == '\0') {
         const struct walk_step *step = &actor->step;
 
         if (!actor->has_step && !take_step(actor))

@@ -143,6 +143,35 @@ static void a_loop_faults_each_time(void **state)
     drop_curtain(&theatre);
 }
 
+static bool does_nothing(void *arg, uint32_t life, uint64_t number, struct walk_step *step)
+{
+    (void)arg, (void)life, (void)number;
+    *step = (struct walk_step){.page = UINT32_MAX};
+    return true;
+}
+
+/* A program that goes on for ever and takes no time breaks a rule: nothing else could end the play. */
+static void time_that_stands_still_is_noticed(void **state)
+{
+    struct theatre theatre;
+    uint64_t value;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    engage(&theatre, "a", "fifo", "guaranteed=8", "pages=20,kind=discardable;loop=12");
+    theatre.actor[0].next = does_nothing;
+    raise_curtain(&theatre);
+    for (uint32_t i = 0; i < 50; i++)
+        (void)play_next(&theatre.play, &value);
+    assert_int_equal(theatre.play.actor[0].state, THREAD_RUNS);
+    theatre.play.at_once += 999990;
+    for (uint32_t i = 0; i < 11; i++)
+        (void)play_next(&theatre.play, &value);
+    assert_non_null(strstr(theatre.play.scene.wrong, "time stands still"));
+    assert_int_equal(play_next(&theatre.play, &value), PLAY_WRONG);
+    drop_curtain(&theatre);
+}
+
 /* A guarantee is met by recalls from the task that has extra frames, which is in time. */
 static void a_guarantee_is_met_by_recalls(void **state)
 {
@@ -692,6 +721,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_faults_each_time),
+        cmocka_unit_test(time_that_stands_still_is_noticed),
         cmocka_unit_test(a_guarantee_is_met_by_recalls),
         cmocka_unit_test(contents_survive_under_each_policy),
         cmocka_unit_test(a_late_comer_has_its_allotment),

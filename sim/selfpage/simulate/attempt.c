@@ -9,10 +9,19 @@
 
 #include "base/error.h"
 
-/* The longest that one play may take. */
-#define PLAY_SECONDS 20u
+/* Processor time for one play, and for one event of it. */
+#define PLAY_SECONDS  20u
+#define STUCK_SECONDS 2u
+
+/* Of a process that has played, and failed. */
+#define FAILED 1
 
 /* Shared with the process that plays. */
+struct shared_attempt {
+    struct attempt seen;
+    struct progress progress;
+};
+
 static bool note(void *arg, const struct play *play)
 {
     struct attempt *seen = arg;
@@ -38,7 +47,7 @@ static void note_why(struct attempt *seen, const struct outcome *outcome)
 
 /* In the process. */
 static void play_and_exit(const struct scenario *scenario, const char *policy,
-                          const struct simulation_options *play, struct attempt *seen)
+                          const struct simulation_options *play, struct shared_attempt *shared)
 {
     struct simulation_options watched = *play;
     struct outcome outcome;
@@ -46,36 +55,39 @@ static void play_and_exit(const struct scenario *scenario, const char *policy,
     struct cast cast;
     bool passed = true;
 
-    alarm(PLAY_SECONDS);
+    patience_begin(&shared->progress, PLAY_SECONDS, STUCK_SECONDS);
     watched.watch = note;
-    watched.arg = seen;
+    watched.arg = &shared->seen;
+    watched.progress = &shared->progress;
     if (cast_init(&cast, scenario, policy, &error) == 0 &&
         simulation_run(&cast, &watched, &outcome, &error) == 0) {
         passed = outcome_passed(&outcome);
-        note_why(seen, &outcome);
+        note_why(&shared->seen, &outcome);
     }
-    _exit(passed ? 0 : 1);
+    _exit(passed ? 0 : FAILED);
 }
 
 /* How it has ended. */
 static int judge(struct attempt *seen, int status)
 {
-    if (!WIFSIGNALED(status))
-        return WEXITSTATUS(status) == 1;
-    if (WTERMSIG(status) == SIGALRM)
-        return 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) != PATIENCE_STUCK)
+        return WEXITSTATUS(status) == FAILED;
     seen->events++; /* of this one it died */
     seen->broken = true;
-    snprintf(seen->why, sizeof seen->why,
-             "the process dies of signal %d, in the event after: %.80s", WTERMSIG(status),
-             seen->last);
+    if (WIFEXITED(status))
+        snprintf(seen->why, sizeof seen->why, "it does not end: the event after: %.80s",
+                 seen->last);
+    else
+        snprintf(seen->why, sizeof seen->why,
+                 "the process dies of signal %d, in the event after: %.80s", WTERMSIG(status),
+                 seen->last);
     return 1;
 }
 
 int attempt_fails(const struct scenario *scenario, const char *policy,
                   const struct simulation_options *play, struct attempt *seen)
 {
-    struct attempt *shared =
+    struct shared_attempt *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int result, status = 0;
     pid_t pid;
@@ -93,9 +105,9 @@ int attempt_fails(const struct scenario *scenario, const char *policy,
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (result == 0)
-        result = judge(shared, status);
+        result = judge(&shared->seen, status);
     if (seen != NULL)
-        *seen = *shared;
+        *seen = shared->seen;
     munmap(shared, sizeof *shared);
     return result;
 }

@@ -22,12 +22,16 @@
 
 #define JOBS_MAX 1024u
 
+/* Processor time for one event. */
+#define STUCK_SECONDS 10u
+
 /* Shared by all processes. */
 struct shared_results {
     _Atomic uint64_t next;            /* the next play to take, from 0 */
     _Atomic uint64_t taken[JOBS_MAX]; /* the play of each process, plus 1; 0: none */
-    _Atomic uint32_t told;            /* a process writes, or has written, texts */
-    char texts[MANY_TEXTS];           /* of the expectations, as in struct many_results */
+    struct progress progress[JOBS_MAX];
+    _Atomic uint32_t told;  /* a process writes, or has written, texts */
+    char texts[MANY_TEXTS]; /* of the expectations, as in struct many_results */
 };
 
 struct many {
@@ -86,7 +90,7 @@ static void note_unmet(struct many_result *result, const struct outcome *outcome
     }
 }
 
-static void play_one(struct many *many, uint64_t index)
+static void play_one(struct many *many, uint64_t index, struct progress *progress)
 {
     struct many_result *result = many_report_result(&many->results, index);
     struct simulation_options play = *many->play;
@@ -95,6 +99,10 @@ static void play_one(struct many *many, uint64_t index)
     int rc;
 
     play.seed = many->options->first_seed + index;
+    play.progress = progress;
+    atomic_store(&progress->events, 0);
+    atomic_store(&progress->now_ns, 0);
+    patience_begin(progress, many->options->time_limit, STUCK_SECONDS);
     rc = many->options->check_determinism ? twice_run(many->cast, &play, &outcome, &error)
                                           : simulation_run(many->cast, &play, &outcome, &error);
     if (rc != 0) {
@@ -110,6 +118,7 @@ static void play_one(struct many *many, uint64_t index)
         result->state = outcome_passed(&outcome) ? MANY_PASSED : MANY_FAILED;
         first_failure(&outcome, result->why, sizeof result->why);
     }
+    patience_end();
     outcome_fini(&outcome);
 }
 
@@ -119,7 +128,7 @@ static void work(struct many *many, uint32_t job)
 
     while ((index = atomic_fetch_add(&many->shared->next, 1)) < many->results.count) {
         atomic_store(&many->shared->taken[job], index + 1);
-        play_one(many, index);
+        play_one(many, index, &many->shared->progress[job]);
         atomic_store(&many->shared->taken[job], 0);
     }
     _exit(0);
@@ -139,6 +148,7 @@ static int start_job(struct many *many, uint32_t job)
 static int job_ended(struct many *many, uint32_t job, int status)
 {
     uint64_t taken = atomic_load(&many->shared->taken[job]);
+    const struct progress *progress = &many->shared->progress[job];
     struct many_result *result;
 
     many->pid[job] = 0;
@@ -147,9 +157,13 @@ static int job_ended(struct many *many, uint32_t job, int status)
     if (taken == 0)
         return -ECHILD;
     result = many_report_result(&many->results, taken - 1);
-    result->state = MANY_CANNOT;
-    snprintf(result->why, sizeof result->why, "the process that played it died (status %d)",
-             child_exit_status(status));
+    result->state = MANY_DIED;
+    if (!patience_explain(child_exit_status(status), progress, many->options->time_limit,
+                          result->why, sizeof result->why))
+        snprintf(result->why, sizeof result->why,
+                 "the process that played it died (status %d) after event %llu, at %.9f s",
+                 child_exit_status(status), (unsigned long long)atomic_load(&progress->events),
+                 (double)atomic_load(&progress->now_ns) / 1e9);
     atomic_store(&many->shared->taken[job], 0);
     return start_job(many, job);
 }

@@ -12,7 +12,7 @@
 /* Failing seeds that are shown. */
 #define FAILURES_SHOWN 10u
 
-const char *const many_report_states[] = {"not played", "passed", "failed", "cannot"};
+const char *const many_report_states[] = {"not played", "passed", "failed", "died", "cannot"};
 
 size_t many_report_size(const struct scenario *scenario)
 {

@@ -9,7 +9,8 @@
 #include "selfpage/scenario/scenario.h"
 #include "selfpage/scenario/verdicts.h"
 
-enum many_state { MANY_AHEAD, MANY_PASSED, MANY_FAILED, MANY_CANNOT };
+/* A play that MANY_DIED ended with its process, or was given up: it has failed, and has no counters. */
+enum many_state { MANY_AHEAD, MANY_PASSED, MANY_FAILED, MANY_DIED, MANY_CANNOT };
 
 /* Expectations that results tell apart. */
 #define MANY_EXPECTATIONS 512u
@@ -35,7 +36,7 @@ struct many_results {
 };
 
 /* The words for enum many_state. */
-extern const char *const many_report_states[4];
+extern const char *const many_report_states[5];
 
 /* Bytes of a result of this scenario. */
 size_t many_report_size(const struct scenario *scenario);

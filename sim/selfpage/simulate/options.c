@@ -16,6 +16,8 @@
 /* Most seeds of one command. */
 #define SEEDS_MAX 10000000u
 
+#define TIME_LIMIT 600u /* default */
+
 #define LONGEST_STORM_NS (UINT64_C(1000) * 3600 * 1000000000)
 
 static int seed_take(void *arg, const char *name, const char *text, struct sp_error *error)
@@ -125,6 +127,10 @@ static const struct option_row rows[] = {
     {"step", OPTION_CALL, .take = step_take, .value = "TIME", .help = "of --series (10ms)"},
     {"jobs", OPTION_U32, FIELD(jobs), 1, 1024, .value = "N",
      .help = "processes that play at once with --seeds (as many as there are cores)"},
+    {"time-limit", OPTION_U32, FIELD(time_limit), 1, 1000000, .value = "SECONDS",
+     .help =
+         "of processor time for each play with --seeds (600): one that is not over then has failed, as has "
+         "one in which a single event takes 10 of them"},
     {"json", OPTION_FLAG, FIELD(json),
      .help =
          "print one JSON object on standard output at the end, as selfpage run does, with seed, "
@@ -245,7 +251,7 @@ static const struct options_syntax syntax = {
 enum options_verdict simulate_options_parse(int argc, char **argv, struct simulate_options *options,
                                             struct sp_error *error)
 {
-    *options = (struct simulate_options){.step_ns = UINT64_C(10000000)};
+    *options = (struct simulate_options){.step_ns = UINT64_C(10000000), .time_limit = TIME_LIMIT};
     return options_parse(argc, argv, &syntax, options, error);
 }
 

@@ -33,6 +33,7 @@ struct simulate_options {
     uint32_t check_every;
     bool seed_given;
     uint64_t first_seed, last_seed; /* --seed: both the same */
+    uint32_t time_limit;            /* seconds of processor time for each play of many */
     uint32_t jobs;                  /* 0: as many as there are cores */
     struct strings definitions;     /* NAME=VALUE */
 };

@@ -163,6 +163,16 @@ static int set_the_stage(struct simulated *simulation)
     return 0;
 }
 
+static void note_progress(const struct simulated *simulation)
+{
+    struct progress *progress = simulation->options->progress;
+
+    if (progress == NULL)
+        return;
+    atomic_store_explicit(&progress->events, simulation->play.events, memory_order_relaxed);
+    atomic_store_explicit(&progress->now_ns, simulation->play.scene.now, memory_order_relaxed);
+}
+
 /* Play to the end. */
 static enum play_step run(struct simulated *simulation)
 {
@@ -178,6 +188,7 @@ static enum play_step run(struct simulated *simulation)
         if (step == PLAY_OTHER)
             other(simulation, value);
         note_series(simulation);
+        note_progress(simulation);
         if (options->watch != NULL && !options->watch(options->arg, &simulation->play))
             return PLAY_FAILED;
         if (options->until_event > 0 && simulation->play.events >= options->until_event)

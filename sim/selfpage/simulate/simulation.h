@@ -5,6 +5,7 @@
 #include "selfpage/scenario/outcome.h"
 #include "selfpage/scenario/series.h"
 #include "selfpage/simulate/cast.h"
+#include "selfpage/simulate/patience.h"
 
 /* What else is done with a play. */
 struct simulation_options {
@@ -17,7 +18,8 @@ struct simulation_options {
     bool
         calms; /* after `calm_after` events nothing goes wrong any more: play_calm with calm_seed */
     uint64_t calm_after, calm_seed;
-    uint64_t until_event; /* end after so many events; 0: play to the end */
+    struct progress *progress; /* told after each event; NULL: nobody is */
+    uint64_t until_event;      /* end after so many events; 0: play to the end */
     /* Called after each event; false ends the play. May be NULL. */
     bool (*watch)(void *arg, const struct play *play);
     void *arg;

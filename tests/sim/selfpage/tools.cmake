@@ -50,4 +50,5 @@ selfpage_tool_test(bench/costs $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(simulate/fidelity $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
     ${PROJECT_SOURCE_DIR}/sim/tasks/models.yaml)
 selfpage_tool_test(simulate/verdicts $<TARGET_FILE:selfpage_program>)
-selfpage_tool_test(simulate/simulate $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml)
+selfpage_tool_test(simulate/simulate $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/tests/data/policies/wrong.c ${tool_flags})
