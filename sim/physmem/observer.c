@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/physmem/detail.h"
+
 /* Copy one counter from `from` to `to`. */
 #define OBSERVER_COPY_F(type, name, unit, meaning) to->name = from->name;
 #define OBSERVER_COPY_E(name, list, unit, meaning) to->name = from->name;
@@ -50,6 +52,85 @@ void observer_status(struct service *service, struct connection *connection,
     status.passes = service->server.counters.passes;
     status.recall_passes = service->recall_passes;
     SP_PHYSMEM_STATUS(OBSERVER_COPY_F, OBSERVER_COPY_E)
+    connection_send(connection, message, -1);
+}
+
+/* ---- One task ---- */
+
+_Static_assert(WIRE_AGREEMENTS == CONTRACTS_PER_TASK, "a message has room for all contracts");
+_Static_assert(WIRE_DEBTS == PHYSMEM_RECALLS_MAX, "and for all recalls");
+_Static_assert(WIRE_HOLDINGS == PHYSMEM_DETAIL_CONTAINERS,
+               "and for the containers that are listed");
+
+static void fill_contracts(struct wire_message *message, const struct physmem_task_detail *detail)
+{
+    message->task_detail.contracts_count = (uint16_t)detail->contracts;
+    for (uint32_t i = 0; i < detail->contracts; i++) {
+        const struct physmem_contract_detail *from = &detail->contract[i];
+        struct wire_agreement *to = &message->task_detail.contracts[i];
+
+        to->contract = from->number;
+        to->state = from->state;
+        to->left_ns = from->left_ns;
+        to->kept = from->kept;
+        to->recalling = from->recalling;
+        to->parts = from->parts;
+        WIRE_COPY_TERMS(to, &from->terms);
+    }
+}
+
+static void fill_recalls(struct wire_message *message, const struct physmem_task_detail *detail)
+{
+    message->task_detail.recalls_count = (uint16_t)detail->recalls;
+    for (uint32_t i = 0; i < detail->recalls; i++) {
+        const struct physmem_recall_detail *from = &detail->recall[i];
+
+        message->task_detail.recalls[i] = (struct wire_debt){.id = from->id,
+                                                             .asked = from->asked,
+                                                             .missing = from->missing,
+                                                             .left_ns = from->left_ns,
+                                                             .overdue = from->overdue};
+    }
+}
+
+static void fill_holdings(struct wire_message *message, const struct physmem_task_detail *detail)
+{
+    message->task_detail.containers = detail->containers;
+    message->task_detail.holdings_count = (uint16_t)detail->containers_seen;
+    for (uint32_t i = 0; i < detail->containers_seen; i++) {
+        const struct physmem_container_detail *from = &detail->container[i];
+
+        message->task_detail.holdings[i] = (struct wire_holding){.container = from->number,
+                                                                 .slots = from->slots,
+                                                                 .allocated = from->allocated,
+                                                                 .soft = from->soft,
+                                                                 .shares = from->shares,
+                                                                 .locked = from->locked,
+                                                                 .version = from->version};
+    }
+}
+
+void observer_detail(struct service *service, struct connection *connection,
+                     const struct wire_message *request)
+{
+    uint32_t id = request->ask_task_detail.task;
+    const struct physmem_task *task = id > 0 ? physmem_task_after(service->physmem, id - 1) : NULL;
+    struct wire_message *message = &service->message;
+    struct physmem_task_detail detail;
+
+    if (task == NULL || physmem_task_id(task) != id) {
+        connection_send_done(connection, request, -ENOENT, 0,
+                             "there is no task of this number, or it went too long ago");
+        return;
+    }
+    physmem_detail_get(service->physmem, service_received_ns(service), task, &detail);
+    message->type = WIRE_TASK_DETAIL;
+    message->seq = request->seq;
+    message->error = 0;
+    message->task_detail.task = id;
+    fill_contracts(message, &detail);
+    fill_recalls(message, &detail);
+    fill_holdings(message, &detail);
     connection_send(connection, message, -1);
 }
 

@@ -417,6 +417,8 @@ static void on_message(struct connection *connection, const struct wire_message 
         on_hello(service, connection, message);
     else if (seat == &observer_seat && message->type == WIRE_STATUS)
         observer_status(service, connection, message);
+    else if (seat == &observer_seat && message->type == WIRE_ASK_TASK_DETAIL)
+        observer_detail(service, connection, message);
     else if (seat == &observer_seat && message->type == WIRE_RECALL_TASK)
         observer_recall_from(service, connection, message);
     else if (seat == &observer_seat)

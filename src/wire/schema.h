@@ -54,7 +54,8 @@
  * AVAILABILITY_HEARD.
  * A client of swap opens its first connection with role TASK and key 0. Further connections with
  * the key of the first WELCOME share its slots and extents.
- * An observer (role OBSERVER) reads counters of physmem, swap or a file server, and asks for recalls.
+ * An observer (role OBSERVER) reads counters of physmem, swap or a file server, and asks for recalls and
+ * for what one task has.
  * A policy server (role POLICY; it runs as physmem's own user or as root) sends GET_CONTROL. The
  * one that has control sends limits, writes the table whose descriptor came with CONTROL (see
  * shm/control_table.h), and sends ENTITLED after each look at it. Physmem sends it RING, SUCCESSOR,
@@ -79,6 +80,9 @@
 #define WIRE_PIECES     64u        /* pieces in one COPY */
 #define WIRE_BATCH      64u        /* pages in one STORE, LOAD or FREE */
 #define WIRE_TASKS      40u        /* tasks in one STATUS reply */
+#define WIRE_AGREEMENTS 8u         /* contracts of one task; equals CONTRACTS_PER_TASK */
+#define WIRE_DEBTS      4u         /* recalls of one task that are not met */
+#define WIRE_HOLDINGS   32u        /* containers in one TASK_DETAIL */
 #define WIRE_PATH_WORDS 256u       /* words of four bytes in a path */
 #define WIRE_SLOTS_MAX  (1u << 24) /* slots of one container */
 
@@ -251,6 +255,21 @@
     F(u8, order) F(u32, min) F(u32, frames) F(u32, weight) F(u64, term_ns) F(u64, t_clean)         \
     F(u64, t_drop) F(u64, bid)
 
+/* A contract as it stands. `left_ns` of its term; `kept` frames are no longer promised, and the task may keep
+ * them until asked: of these, `recalling` were. `parts` were split off and have not come back. */
+#define WIRE_AGREEMENT_FIELDS(F, E)                                                                \
+    F(u32, contract) E(state, WIRE_STATES) F(u64, left_ns) F(u32, kept) F(u32, recalling)          \
+    F(u32, parts) WIRE_TERMS(F, E)
+
+/* A recall that is not met; `left_ns` until its deadline, which may be a second one. */
+#define WIRE_DEBT_FIELDS(F, E)                                                                     \
+    F(u64, id) F(u32, asked) F(u32, missing) F(u64, left_ns) E(overdue, WIRE_BOOLEANS)
+
+/* A container, its slots with frames, those with soft ones, and the weak references of other tasks. */
+#define WIRE_HOLDING_FIELDS(F, E)                                                                  \
+    F(u32, container) F(u32, slots) F(u32, allocated) F(u32, soft) F(u32, shares)                  \
+    E(locked, WIRE_BOOLEANS) F(u64, version)
+
 /* X(name, FIELDS): element types. */
 #define WIRE_ELEMENTS(X)                                                                           \
     X(range, WIRE_RANGE_FIELDS)                                                                    \
@@ -259,7 +278,10 @@
     X(place, WIRE_PLACE_FIELDS)                                                                    \
     X(loading, WIRE_LOADING_FIELDS)                                                                \
     X(stored_slot, WIRE_STORED_SLOT_FIELDS)                                                        \
-    X(number, WIRE_NUMBER_FIELDS)
+    X(number, WIRE_NUMBER_FIELDS)                                                                  \
+    X(agreement, WIRE_AGREEMENT_FIELDS)                                                            \
+    X(debt, WIRE_DEBT_FIELDS)                                                                      \
+    X(holding, WIRE_HOLDING_FIELDS)
 
 /* Bodies. */
 
@@ -368,6 +390,11 @@
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \
     S(name, WIRE_NAME) SP_TASK_STATUS(F, E)
+/* What one task has; `containers` in all, of which the last ones made are listed. */
+#define WIRE_TASK_DETAIL_REQUEST_FIELDS(F, E, S, L) F(u32, task)
+#define WIRE_TASK_DETAIL_FIELDS(F, E, S, L)                                                        \
+    F(u32, task) F(u32, containers) L(agreement, contracts, WIRE_AGREEMENTS)                       \
+    L(debt, recalls, WIRE_DEBTS) L(holding, holdings, WIRE_HOLDINGS)
 
 /* To the policy server and back. */
 /* `wait`: until the policy server that has control hands it over. */
@@ -505,6 +532,9 @@
     X(TASK_STATUS, task_status, 52, 0, PHYSMEM, WIRE_TASK_STATUS_ENTRY_FIELDS)                     \
     X(SWAP_STATUS, swap_status, 53, 0, SWAP, WIRE_SWAP_STATUS_FIELDS)                              \
     X(RECALL_TASK, recall_task, 54, 0, OBSERVER, WIRE_RECALL_REQUEST_FIELDS) /* -> DONE */         \
+    /* -> TASK_DETAIL, or DONE: ENOENT */                                                          \
+    X(ASK_TASK_DETAIL, ask_task_detail, 58, 0, OBSERVER, WIRE_TASK_DETAIL_REQUEST_FIELDS)          \
+    X(TASK_DETAIL, task_detail, 59, 0, PHYSMEM, WIRE_TASK_DETAIL_FIELDS)                           \
     /* -> OWN_FILE, DONE; or DONE: the slots lie with those of others */                           \
     X(OWN_FILE_OPEN, own_file_open, 55, 0, SWAPPER, WIRE_OWN_FILE_OPEN_FIELDS)                     \
     /* comes before the DONE */                                                                    \

@@ -140,6 +140,37 @@ static void test_the_latest_task_of_a_name_is_found(void **state)
     assert_null(observer_task_of(&scene.observer, 1));
 }
 
+static void test_what_a_task_has_is_asked_and_told(void **state)
+{
+    struct wire_message message, reply = {.type = WIRE_TASK_DETAIL};
+    struct sp_error error;
+    uint32_t seq;
+
+    (void)state;
+    assert_int_equal(observer_ask(&scene.observer), 0);
+    seq = take(WIRE_STATUS, &message, 0);
+    reply.seq = seq; /* the answer to another request is none */
+    reply.task_detail.task = 6;
+    far_end_send(scene.far, &reply, -1);
+    reply.seq = seq + 1;
+    reply.task_detail.task = 7;
+    reply.task_detail.contracts_count = 1;
+    reply.task_detail.contracts[0].frames = 42;
+    far_end_send(scene.far, &reply, -1);
+    assert_int_equal(observer_detail_wait(&scene.observer, 7, PATIENCE_MS, &error), 0);
+    assert_int_equal(take(WIRE_ASK_TASK_DETAIL, &message, 0), seq + 1);
+    assert_int_equal(message.ask_task_detail.task, 7);
+    assert_int_equal(scene.observer.detail.task, 7);
+    assert_int_equal(scene.observer.detail.contracts[0].frames, 42);
+    /* There is no such task: what was known of another one is nobody's. */
+    reply = (struct wire_message){.type = WIRE_DONE, .seq = seq + 2, .error = ENOENT};
+    snprintf(reply.done.text, sizeof(reply.done.text), "there is none");
+    far_end_send(scene.far, &reply, -1);
+    assert_int_equal(observer_detail_wait(&scene.observer, 8, PATIENCE_MS, &error), -ENOENT);
+    assert_string_equal(error.text, "there is none");
+    assert_int_equal(scene.observer.detail.task, 0);
+}
+
 static void test_what_was_known_outlives_the_server(void **state)
 {
     struct wire_message message;
@@ -222,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_tasks_come_in_several_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_latest_task_of_a_name_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_a_task_has_is_asked_and_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_known_outlives_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_server_of_another_version_is_left, set_up,
                                         tear_down),

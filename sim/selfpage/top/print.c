@@ -7,6 +7,7 @@
 
 #include "selfpage/command/counters.h"
 #include "selfpage/command/counters_json.h"
+#include "selfpage/top/detail.h"
 
 /* ---- For people ---- */
 
@@ -47,15 +48,13 @@ static void print_row(FILE *out, const struct view_task *task)
     fprintf(out, "%s\n", task->now.breached ? "  breached" : task->ended ? "  ended" : "");
 }
 
-static void print_task(FILE *out, const struct view_task *task)
+static void print_task(FILE *out, const struct view *view, const struct view_task *task)
 {
-    fprintf(out, "task %s\n", task->now.name);
-    for (size_t i = 0; i < counters_task_status.count; i++) {
-        const struct counter *row = &counters_task_status.rows[i];
-
-        fprintf(out, "  %-20s %12llu  %s %s\n", row->name,
-                (unsigned long long)counters_value(row, &task->now), row->unit, row->meaning);
-    }
+    fprintf(out, "task %s: process %u of user %u%s\n", task->now.name, task->now.pid, task->now.uid,
+            task->now.breached ? ", lost everything"
+            : task->ended      ? ", ended"
+                               : "");
+    detail_print(out, view, task, 0);
 }
 
 static int print_rows(FILE *out, const struct view *view, const struct selection *selection)
@@ -88,7 +87,7 @@ int print_table(FILE *out, const struct view *view, const struct top_options *op
     if (options->task == NULL)
         result = print_rows(out, view, &options->selection);
     else if (task != NULL)
-        print_task(out, task);
+        print_task(out, view, task);
     else
         fprintf(out, "task %s: not there\n", options->task);
     fputc('\n', out);
@@ -102,7 +101,8 @@ static json_t *rate_json(const struct view_rates *rates, double rate)
     return rates->known ? json_real(rate) : json_null();
 }
 
-static json_t *task_json(const struct view_task *task, bool *failed)
+static json_t *task_json(const struct view *view, const struct view_task *task, bool alone,
+                         bool *failed)
 {
     json_t *object = json_object();
     const struct view_rates *rates = &task->rates;
@@ -115,6 +115,8 @@ static json_t *task_json(const struct view_task *task, bool *failed)
     counters_json_put(object, "swapped_out_per_second", rate_json(rates, rates->swapped_out),
                       failed);
     counters_json_put(object, "recalls_per_second", rate_json(rates, rates->recalls), failed);
+    if (alone)
+        counters_json_put(object, "detail", detail_json(view, task, failed), failed);
     return object;
 }
 
@@ -138,7 +140,8 @@ static json_t *tasks_json(const struct view *view, const struct top_options *opt
         *failed = true;
     for (size_t i = 0; i < count; i++)
         if ((options->task == NULL || strcmp(options->task, shown[i]->now.name) == 0) &&
-            json_array_append_new(tasks, task_json(shown[i], failed)) != 0)
+            json_array_append_new(tasks,
+                                  task_json(view, shown[i], options->task != NULL, failed)) != 0)
             *failed = true;
     free(shown);
     return tasks;

@@ -12,7 +12,10 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "os/clock.h"
-#include "selfpage/command/counters.h"
+#include "selfpage/top/detail.h"
+
+/* Columns for which a third history is worth it. */
+#define MIN_GRAPH_WIDE 48
 
 /* Lines above the list, and below. */
 #define LINES_ABOVE 6
@@ -49,12 +52,12 @@ static void draw_spark(int line, int column, int width, const struct view_histor
 }
 
 /* The same, `height` lines high. */
-static void draw_graph(int line, int height, const char *title, const struct view_history *history,
-                       int width)
+static void draw_graph(int line, int column, int height, const char *title,
+                       const struct view_history *history, int width)
 {
     double full = most_of(history, (unsigned)width);
 
-    mvprintw(line, 1, "%s, at most %.0f", title, full);
+    mvprintw(line, column + 1, "%s, at most %.0f", title, full);
     for (int i = 0; i < width; i++) {
         unsigned at = (unsigned)(width - 1 - i);
         double value = at < history->count && full > 0 ? history->value[at] / full * height : 0;
@@ -63,7 +66,7 @@ static void draw_graph(int line, int height, const char *title, const struct vie
             double part = value - row;
             int step = part <= 0 ? 0 : part >= 1 ? 8 : 1 + (int)(part * 7.0);
 
-            mvaddstr(line + height - row, 1 + i, steps[step]);
+            mvaddstr(line + height - row, column + 1 + i, steps[step]);
         }
     }
 }
@@ -122,16 +125,18 @@ static void draw_swap(const struct view *view)
                most_of(&view->swapping, VIEW_SAMPLES));
 }
 
+/* Which arbiter decides, and what the file server does; how often this looks, at the right end. */
 static void draw_control(const struct view *view, const struct top_options *options)
 {
-    static const char *const control[] = {"physmem's own arbiter decides",
-                                          "a policy server decides",
-                                          "the policy server has died, its last table stands"};
+    static const char *const control[] = {"physmem's own arbiter", "a policy server",
+                                          "the table of a policy server that died"};
+    const struct observed_files *files = &view->files;
 
     mvprintw(4, 0, "control  %s", control[view->physmem.control % 3]);
     if (view->has_files)
-        printw("   files: %" PRIu64 " reads, %" PRIu64 " cached, %" PRIu64 " refused",
-               view->files.reads, view->files.hits, view->files.refused);
+        printw("  files %u clients %" PRIu64 " reads %" PRIu64 " refused", files->clients,
+               files->reads, files->refused);
+    mvhline(4, COLS - 17, ' ', 17);
     mvprintw(4, COLS - 14, "every %6.2f s", (double)options->interval_ns / 1e9);
 }
 
@@ -220,12 +225,66 @@ static void draw_list(struct screen *screen, const struct view *view)
 
 /* ---- One task ---- */
 
-static void draw_alone(struct screen *screen, const struct view_task *task)
+/* Lines that the histories of a task take, their titles included. */
+static int graph_lines(void)
 {
-    size_t rows = counters_task_status.count, lines,
-           columns = COLS >= 79 ? (size_t)(COLS + 1) / 40 : 1;
-    int below = LINES_ABOVE + 3, width = COLS - 2;
+    int lines = 3 + (LINES - 24) / 4;
 
+    return lines < 3 ? 3 : lines > 9 ? 9 : lines;
+}
+
+/* What the task was like: two histories beside each other, or three on a wide terminal. */
+static void draw_histories(const struct view_task *task)
+{
+    const struct {
+        const char *title;
+        const struct view_history *history;
+    } graphs[] = {{"frames held", &task->held},
+                  {"faults a second", &task->faults},
+                  {"pages a second to and from swap", &task->swapping}};
+    int count = COLS >= 3 * MIN_GRAPH_WIDE ? 3 : 2, room = COLS / count, width = room - 2;
+
+    if (width > (int)VIEW_SAMPLES)
+        width = (int)VIEW_SAMPLES;
+    for (int i = 0; i < count; i++)
+        draw_graph(LINES_ABOVE, i * room, graph_lines() - 1, graphs[i].title, graphs[i].history,
+                   width);
+}
+
+/* All that is said of the task in lines, from the one on that is at the top. */
+static void draw_detail(struct screen *screen, const char *text, int below)
+{
+    size_t line = 0, lines = 0;
+
+    for (const char *c = text; *c != '\0'; c++)
+        lines += *c == '\n';
+    screen->room_alone = LINES - LINES_BELOW > below ? (size_t)(LINES - LINES_BELOW - below) : 1;
+    if (screen->skip + screen->room_alone > lines)
+        screen->skip = lines > screen->room_alone ? lines - screen->room_alone : 0;
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1, line++)
+        if (line >= screen->skip && line - screen->skip < screen->room_alone) {
+            int length = end - text < COLS ? (int)(end - text) : COLS;
+            bool title = length > 1 && text[0] >= 'A' && text[0] <= 'Z';
+
+            attron(title ? A_BOLD : A_NORMAL);
+            mvaddnstr(below + (int)(line - screen->skip), 0, text, length);
+            attroff(A_BOLD);
+        }
+}
+
+static int draw_alone(struct screen *screen, const struct view *view, const struct view_task *task)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return -ENOMEM;
+    detail_print(out, view, task, COLS);
+    if (fclose(out) != 0) {
+        free(text);
+        return -ENOMEM;
+    }
     attron(A_BOLD);
     mvprintw(LINES_ABOVE - 1, 0, "%s", task->now.name);
     attroff(A_BOLD);
@@ -233,25 +292,10 @@ static void draw_alone(struct screen *screen, const struct view_task *task)
            task->now.breached ? "  lost everything"
            : task->ended      ? "  ended"
                               : "");
-    if (width > (int)VIEW_SAMPLES)
-        width = (int)VIEW_SAMPLES;
-    draw_graph(LINES_ABOVE, 2, "frames held", &task->held, width / 2 - 1);
-    for (int i = 0; i < 3; i++)
-        mvhline(LINES_ABOVE + i, width / 2, ' ', COLS);
-    mvprintw(LINES_ABOVE, width / 2 + 1, "faults a second, at most %.0f",
-             most_of(&task->faults, VIEW_SAMPLES));
-    draw_spark(LINES_ABOVE + 2, width / 2 + 1, width / 2 - 1, &task->faults,
-               most_of(&task->faults, VIEW_SAMPLES));
-    lines = LINES - LINES_BELOW > below ? (size_t)(LINES - LINES_BELOW - below) : 1;
-    screen->room_alone = lines * columns;
-    if (screen->skip + screen->room_alone > rows)
-        screen->skip = rows > screen->room_alone ? rows - screen->room_alone : 0;
-    for (size_t i = 0; i < screen->room_alone && screen->skip + i < rows; i++) {
-        const struct counter *row = &counters_task_status.rows[screen->skip + i];
-
-        mvprintw(below + (int)(i % lines), (int)(i / lines) * 40, "%-19s %9llu %.9s", row->name,
-                 (unsigned long long)counters_value(row, &task->now), row->unit);
-    }
+    draw_histories(task);
+    draw_detail(screen, text, LINES_ABOVE + graph_lines());
+    free(text);
+    return 0;
 }
 
 /* ---- The whole ---- */
@@ -293,6 +337,7 @@ static void draw_bottom(const struct screen *screen, const char *remark)
 int screen_draw(struct screen *screen, const struct view *view, const char *remark)
 {
     const struct view_task *task = NULL;
+    int result = 0;
 
     ensure(screen->open);
     if (select_tasks(screen, view) != 0)
@@ -305,12 +350,12 @@ int screen_draw(struct screen *screen, const struct view *view, const char *rema
         if (view->tasks[i].now.id == screen->chosen)
             task = &view->tasks[i];
     if (task != NULL)
-        draw_alone(screen, task);
+        result = draw_alone(screen, view, task);
     else
         draw_list(screen, view);
     draw_bottom(screen, remark);
     refresh();
-    return 0;
+    return result;
 }
 
 int screen_open(struct screen *screen, struct top_options *options, struct sp_error *error)

@@ -19,7 +19,7 @@ struct screen {
     size_t first;                /* row at the top of the list */
     size_t page;                 /* rows that the list has */
     bool alone;                  /* the chosen task is shown alone */
-    size_t skip;                 /* its counters that stand above the screen */
+    size_t skip;                 /* lines about it that stand above the screen */
     size_t room_alone;           /* those that the screen has room for */
     bool paused;
     bool typing; /* the filter */

@@ -61,6 +61,26 @@ static int connect_all(struct top *top, struct sp_error *error)
     return code;
 }
 
+/* The task that is shown alone; 0: none is. */
+static uint32_t task_alone(const struct top *top)
+{
+    const struct view_task *task =
+        top->options.task != NULL ? view_find(&top->view, top->options.task) : NULL;
+
+    if (top->screen.open)
+        return top->screen.alone ? top->screen.chosen : 0;
+    return task != NULL ? task->now.id : 0;
+}
+
+/* Ask what the task that is shown alone has. What is known of another one is forgotten. */
+static void look_closer(struct top *top)
+{
+    uint32_t id = task_alone(top);
+    bool known = id != 0 && observer_detail_wait(&top->physmem, id, PATIENCE_MS, NULL) == 0;
+
+    view_detail(&top->view, known ? &top->physmem.detail : NULL);
+}
+
 /* Ask the servers, and add what they say to the view. Others than physmem may go: their numbers then stand
  * still. */
 static int look(struct top *top, struct sp_error *error)
@@ -79,6 +99,8 @@ static int look(struct top *top, struct sp_error *error)
                        (double)(now - top->looked_ns) / 1e9);
     top->looked_ns = now;
     top->looks++;
+    if (code == 0)
+        look_closer(top);
     return code == 0 ? 0 : error_set(error, ENOMEM, "no memory for the list of tasks");
 }
 
@@ -162,6 +184,8 @@ static int run_screen(struct top *top, struct sp_error *error)
         }
         if (!serve_keys(top, &draw))
             break;
+        if (draw && remark == NULL && task_alone(top) != top->view.detail.task)
+            look_closer(top); /* another task was chosen */
         if (draw)
             code = screen_draw(&top->screen, &top->view, remark);
         wait_for_time(top, true);

@@ -54,6 +54,7 @@ static void sample_task(struct view_task *task, const struct observed_task *now,
         task->rates.swapped_out = rate(now->swapped_out, before.swapped_out, seconds);
         task->rates.recalls = rate(now->recalls, before.recalls, seconds);
         remember(&task->faults, task->rates.faults);
+        remember(&task->swapping, task->rates.swapped_in + task->rates.swapped_out);
     }
     remember(&task->held, now->held);
 }
@@ -137,6 +138,14 @@ void view_files(struct view *view, const struct observed_files *now)
 {
     view->files = *now;
     view->has_files = true;
+}
+
+void view_detail(struct view *view, const struct observed_detail *now)
+{
+    if (now != NULL)
+        view->detail = *now;
+    else
+        view->detail.task = 0;
 }
 
 const struct view_task *view_find(const struct view *view, const char *name)

@@ -32,7 +32,8 @@ struct view_task {
     bool ended; /* it is gone, or has lost everything */
     struct view_rates rates;
     struct view_history held;
-    struct view_history faults; /* a second */
+    struct view_history faults;   /* a second */
+    struct view_history swapping; /* pages a second, both ways */
 };
 
 struct view {
@@ -45,6 +46,8 @@ struct view {
     bool has_swap;
     struct observed_files files;
     bool has_files;
+    struct observed_detail
+        detail;              /* of the task that was looked at alone; detail.task is 0: of none */
     struct view_rates rates; /* of all tasks together; those of swap are what the server did */
     struct view_history held;
     struct view_history faults;
@@ -62,6 +65,9 @@ int view_sample(struct view *view, const struct observer *physmem, const struct 
 
 /* Take in the answer of a file server. */
 void view_files(struct view *view, const struct observed_files *now);
+
+/* Take in what physmem says of one task; NULL: it knows no such task. */
+void view_detail(struct view *view, const struct observed_detail *now);
 
 /* Frames that a task may hold by its contracts. */
 uint32_t view_entitled(const struct observed_task *task);

@@ -57,6 +57,7 @@ int observer_connect(struct observer *observer, const char *path, const char *na
     link_init(&observer->link, fd, observer->buffer, sizeof(observer->buffer));
     observer->task_count = 0;
     observer->done_seq = 0;
+    observer->detail.task = 0;
     hello_fill(&message, &hello);
     message.seq = observer->hello_seq = link_next_seq(&observer->link);
     if (send_message(observer, &message) == 0)
@@ -169,6 +170,14 @@ static int note_files(struct observer *observer, const struct wire_message *mess
     return 1;
 }
 
+static int note_detail(struct observer *observer, const struct wire_message *message)
+{
+    if (message->seq != observer->detail_seq)
+        return 0; /* it comes too late: another task was asked about since */
+    memcpy(&observer->detail, &message->task_detail, sizeof observer->detail);
+    return 1;
+}
+
 static int note_done(struct observer *observer, const struct wire_message *message)
 {
     observer->done_seq = message->seq;
@@ -191,6 +200,7 @@ static int handle(struct observer *observer, const struct wire_message *message,
     _Static_assert(sizeof observer->physmem == sizeof message->physmem_status, "same fields");
     _Static_assert(sizeof observer->swap == sizeof message->swap_status, "same fields");
     _Static_assert(sizeof observer->files == sizeof message->files_status, "same fields");
+    _Static_assert(sizeof observer->detail == sizeof message->task_detail, "same fields");
     _Static_assert(sizeof *observer->tasks == sizeof message->task_status, "same fields");
 
     if (message->seq == observer->hello_seq && message->seq != 0)
@@ -204,6 +214,8 @@ static int handle(struct observer *observer, const struct wire_message *message,
         return note_swap(observer, message);
     case WIRE_FILES_STATUS:
         return note_files(observer, message);
+    case WIRE_TASK_DETAIL:
+        return note_detail(observer, message);
     case WIRE_DONE:
         return note_done(observer, message);
     default:
@@ -268,6 +280,25 @@ int observer_refresh(struct observer *observer, unsigned timeout_ms, struct sp_e
     if (observer_ask(observer) != 0)
         return error_set(error, EPIPE, "the server is gone");
     return wait_for_answer(observer, clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS, error);
+}
+
+int observer_detail_wait(struct observer *observer, uint32_t task, unsigned timeout_ms,
+                         struct sp_error *error)
+{
+    uint64_t deadline_ns = clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS;
+    struct wire_message message = {.type = WIRE_ASK_TASK_DETAIL};
+    int result = 0;
+
+    message.ask_task_detail.task = task;
+    message.seq = observer->detail_seq = link_next_seq(&observer->link);
+    observer->detail.task = 0;
+    if (send_message(observer, &message) != 0)
+        return error_set(error, EPIPE, "the server is gone");
+    while (result == 0 && observer->detail.task == 0 && observer->done_seq != observer->detail_seq)
+        result = wait_for_answer(observer, deadline_ns, error);
+    if (result == 0 && observer->detail.task == 0)
+        return error_set(error, ENOENT, "%s", observer->done_text);
+    return result;
 }
 
 int observer_recall_wait(struct observer *observer, const char *task, uint32_t frames,

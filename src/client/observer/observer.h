@@ -31,6 +31,10 @@ struct observed_files {
 struct observed_task {
     WIRE_TASK_STATUS_ENTRY_FIELDS(WIRE_STRUCT_F, WIRE_STRUCT_E, WIRE_STRUCT_S, WIRE_STRUCT_L)
 };
+/* The body of TASK_DETAIL. */
+struct observed_detail {
+    WIRE_TASK_DETAIL_FIELDS(WIRE_STRUCT_F, WIRE_STRUCT_E, WIRE_STRUCT_S, WIRE_STRUCT_L)
+};
 
 struct observer {
     struct link link;                /* link.fd is -1: not connected */
@@ -44,10 +48,12 @@ struct observer {
     struct observed_task *tasks; /* all that physmem ever named, in the order of their ids */
     size_t task_count;
     size_t task_room;
-    size_t next;               /* where the next task of an answer is likely to be */
-    uint32_t done_seq;         /* the last DONE: which request it answers, */
-    uint32_t done_error;       /* its error, 0 or a positive errno value, */
-    char done_text[WIRE_TEXT]; /* and what it says */
+    size_t next;                   /* where the next task of an answer is likely to be */
+    uint32_t detail_seq;           /* of the last ASK_TASK_DETAIL */
+    struct observed_detail detail; /* the last answer about one task; detail.task is 0: none */
+    uint32_t done_seq;             /* the last DONE: which request it answers, */
+    uint32_t done_error;           /* its error, 0 or a positive errno value, */
+    char done_text[WIRE_TEXT];     /* and what it says */
     unsigned char buffer[LINK_BUFFER];
 };
 
@@ -75,7 +81,7 @@ int observer_ask(struct observer *observer);
  * be in done_*. Returns the request's number, which is positive, or -EPIPE like observer_ask. */
 int observer_recall(struct observer *observer, const char *task, uint32_t frames);
 
-/* Take in what has arrived. Returns 1: the answer to observer_ask is complete, or done_* is new; 0:
+/* Take in what has arrived. Returns 1: the answer to observer_ask is complete, or done_* or `detail` is new; 0:
  * nothing is complete yet; or a negative errno, and the observer is disconnected:
  *   -EPIPE   the server has closed the connection
  *   -EPROTO  the server refused the HELLO, speaks another version, or sent what no server sends
@@ -92,6 +98,11 @@ int observer_refresh(struct observer *observer, unsigned timeout_ms, struct sp_e
  * task has this name; -EINVAL: nothing can be recalled from it), or as observer_refresh. */
 int observer_recall_wait(struct observer *observer, const char *task, uint32_t frames,
                          unsigned timeout_ms, struct sp_error *error);
+
+/* Ask physmem what the task of this number has, and wait for the answer, which is in `detail` then. Returns 0,
+ * -ENOENT: physmem knows no such task (`detail` is then nobody's), or as observer_refresh. */
+int observer_detail_wait(struct observer *observer, uint32_t task, unsigned timeout_ms,
+                         struct sp_error *error);
 
 /* The latest task of that name, or with that process id; NULL if physmem never named one. The
  * answer is valid until the next observer_receive, observer_connect or observer_fini. */
