@@ -120,7 +120,8 @@ struct sp_policy_env {
     /** True if the page was referenced since this was last asked, or since its insert (whose own
      *  reference does not count in a replay; in a live task it cannot be told apart); asking
      *  clears the bit. In a live task a true answer costs a protection change (about 2 us) and
-     *  one soft fault when the page is next used; a false one costs nothing. */
+     *  one soft fault when the page is next used; a false one costs nothing. A page that was
+     *  read ahead counts as referenced there until the run that it was read for has gone on. */
     bool (*referenced)(struct sp_policy_env *env, sp_page page);
     /** Make the next reference to this page arrive as a hit. Same cost, at once. */
     void (*watch)(struct sp_policy_env *env, sp_page page);

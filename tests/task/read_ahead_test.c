@@ -80,23 +80,29 @@ static int refer(void *arg)
         CHECK(after.read_ahead * 8 < after.swapped_in);
     } else {
         CHECK(after.faults - before.faults < PAGES / 8);
+        CHECK(after.soft_faults - before.soft_faults < PAGES / 8);
         CHECK(after.read_ahead_wasted * 8 < after.read_ahead);
     }
     return sp_detach(&task);
 }
 
-static struct sp_testing_swap swap_after(void **state, enum order order)
+static struct sp_testing_swap swap_under(void **state, const char *policy, enum order order)
 {
     struct sp_testing_result result;
     struct sp_testing_swap status;
     struct sp_error error;
 
-    if (sp_testing_run(*state, "guaranteed=256", "fifo", refer, &order, &result, &error) != 0)
+    if (sp_testing_run(*state, "guaranteed=256", policy, refer, &order, &result, &error) != 0)
         fail_msg("%s", error.text);
     if (result.exit_status != 0)
         fail_msg("status %d: %s", result.exit_status, result.output);
     assert_int_equal(sp_testing_swap_status(*state, &status, &error), 0);
     return status;
+}
+
+static struct sp_testing_swap swap_after(void **state, enum order order)
+{
+    return swap_under(state, "fifo", order);
 }
 
 static void a_scan_takes_few_faults_and_few_reads(void **state)
@@ -115,6 +121,13 @@ static void a_scan_downwards_takes_as_few(void **state)
     assert_true(status.reads * 4 < status.loads);
 }
 
+/* Nor does a policy that watches pages make the program fault on each of them. */
+static void a_scan_takes_few_soft_faults_too(void **state)
+{
+    (void)swap_under(state, "clock", UP);
+    (void)swap_under(state, "sieve", UP);
+}
+
 static void every_third_page_is_a_run_too(void **state)
 {
     (void)swap_after(state, STRIDED);
@@ -131,6 +144,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_scan_takes_few_faults_and_few_reads, sp_testing_setup,
                                         sp_testing_teardown),
         cmocka_unit_test_setup_teardown(a_scan_downwards_takes_as_few, sp_testing_setup,
+                                        sp_testing_teardown),
+        cmocka_unit_test_setup_teardown(a_scan_takes_few_soft_faults_too, sp_testing_setup,
                                         sp_testing_teardown),
         cmocka_unit_test_setup_teardown(every_third_page_is_a_run_too, sp_testing_setup,
                                         sp_testing_teardown),

@@ -11,6 +11,11 @@
  * its frame before. Recent counts of both bound the window of all runs: where more is read for nothing than is
  * used, it is halved; where little is, it doubles up to what the configuration allows.
  *
+ * No policy has these pages watched at once, and none the fault's own: the program would fault on each of them,
+ * and had only waited for all to come. They are open until the run goes on; then they are watched, if the policy
+ * asked for it meanwhile, neighbours by one call. A policy that asks earlier whether one was referenced hears that it
+ * was, as of any page whose use cannot be seen, and has it watched from then on.
+ *
  * Reading ahead takes free frames, and never the last ones: others' faults are to find some. It has pages
  * evicted, as a fault does, as many as it has taken frames, so that the next time there are enough of them:
  * dirty pages need a write first, and nothing waits for it here. */
@@ -19,6 +24,7 @@
 #include "base/assert.h"
 #include "base/least.h"
 #include "core/pager/effects.h"
+#include "core/pager/env.h"
 #include "core/pager/evict.h"
 #include "core/pager/growth.h"
 #include "core/pager/judge.h"
@@ -98,15 +104,31 @@ static struct pager_run *run_of(struct pager *pager, sp_page page)
     return oldest;
 }
 
-/* The run goes on behind what was read ahead for it: all of that was used. */
+/* The i-th page of a run's window, in ascending order. */
+static sp_page ascending(const struct pager_run *run, uint32_t i)
+{
+    uint32_t step = run->stride > 0 ? i : run->length - 1 - i;
+
+    check(i < run->length && run->stride != 0);
+    return (sp_page)((int64_t)run->from + (int64_t)step * run->stride);
+}
+
+/* The run goes on behind what was read ahead for it: all of that was used. What the policy wants watched is,
+ * from now on: neighbours by one call. */
 static void window_used(struct pager *pager, const struct pager_run *run)
 {
-    int64_t page = run->from;
+    if (run->faults > 0 && run->stride > 0)
+        env_close(pager, run->last);
+    for (uint32_t i = 0; i < run->length; i++) {
+        sp_page page = ascending(run, i);
 
-    for (uint32_t i = 0; i < run->length; i++, page += run->stride)
         if (pager->page[page].state == PAGE_RESIDENT)
             judge_used(pager, &pager->page[page]);
-    check(run->length == 0 || page - run->stride < (int64_t)pager->config.pages);
+        env_close(pager, page);
+    }
+    if (run->faults > 0 && run->stride < 0)
+        env_close(pager, run->last);
+    check(run->last < pager->config.pages);
 }
 
 /* ---- Reading ahead ---- */
@@ -133,7 +155,7 @@ static bool is_wanted(const struct pager *pager, sp_page page)
            (policy->ahead == NULL || policy->ahead(pager->policy_state, page));
 }
 
-static void load(struct pager *pager, sp_page page)
+static void load_page(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
 
@@ -153,9 +175,10 @@ static bool load_ahead(struct pager *pager, sp_page page)
     pager->slot[p->slot].flags &= (uint8_t)~SLOT_ZERO;
     p->state = PAGE_LOADING;
     p->ahead = true;
+    p->open = true;
     pager->loading++;
     pager->stats->read_ahead++;
-    load(pager, page);
+    load_page(pager, page);
     return true;
 }
 
@@ -188,7 +211,7 @@ static uint32_t length_of(const struct pager *pager, const struct pager_run *run
 static void load_window(struct pager *pager, const struct pager_run *run)
 {
     for (uint32_t i = 0; i < run->length; i++) {
-        sp_page page = page_at(run, run->stride > 0 ? i : run->length - 1 - i);
+        sp_page page = ascending(run, i);
 
         check(page < pager->config.pages);
         if (is_wanted(pager, page) && !load_ahead(pager, page))
@@ -241,7 +264,7 @@ void ahead_load(struct pager *pager, sp_page page)
     struct pager_run *run;
 
     if (pager->config.read_ahead == 0) {
-        load(pager, page);
+        load_page(pager, page);
         return;
     }
     run = run_of(pager, page);
@@ -255,10 +278,11 @@ void ahead_load(struct pager *pager, sp_page page)
     run->length = length_of(pager, run, page);
     run->next = run->from + (int64_t)run->length * run->stride;
     check(run->length <= run->window);
+    pager->page[page].open = run->length > 0;
     if (run->stride > 0)
-        load(pager, page);
+        load_page(pager, page);
     load_window(pager, run);
     if (run->stride <= 0)
-        load(pager, page);
+        load_page(pager, page);
     frames_refill(pager, run->length);
 }

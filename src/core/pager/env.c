@@ -27,14 +27,39 @@ static bool may_watch(const struct pager *pager, sp_page page)
            pager->maps + 2 <= pager->map_limit;
 }
 
+static void watch(struct pager *pager, sp_page page)
+{
+    const struct pager_page *p = &pager->page[page];
+
+    check(p->protection == 0 || (p->flags & PAGE_MAPPED) != 0);
+    if (p->protection != 0 && may_watch(pager, page))
+        mapping_protect(pager, page, 0);
+}
+
 static void env_watch(struct sp_policy_env *env, sp_page page)
 {
     struct pager *pager = pager_of(env);
     struct pager_page *p = askable(pager, page);
 
-    check(p == NULL || p->protection == 0 || (p->flags & PAGE_MAPPED) != 0);
-    if (p != NULL && p->protection != 0 && may_watch(pager, page))
-        mapping_protect(pager, page, 0);
+    if (p == NULL)
+        return;
+    check(p->state == PAGE_RESIDENT);
+    if (p->open)
+        p->watch = true;
+    else
+        watch(pager, page);
+}
+
+void env_close(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+    bool wanted = p->open && p->watch;
+
+    check(page < pager->config.pages);
+    p->open = false;
+    p->watch = false;
+    if (wanted && p->state == PAGE_RESIDENT)
+        watch(pager, page);
 }
 
 static bool env_referenced(struct sp_policy_env *env, sp_page page)
@@ -50,7 +75,8 @@ static bool env_referenced(struct sp_policy_env *env, sp_page page)
     referenced = (p->flags & PAGE_REFERENCED) != 0 || page == pager->faulting ||
                  (p->protection != 0 && pager->maps + 2 <= pager->map_limit);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
-    env_watch(env, page);
+    p->open = false;
+    watch(pager, page);
     check((p->flags & PAGE_REFERENCED) == 0);
     return referenced;
 }

@@ -6,4 +6,7 @@
 /* Fill in the functions that the policy may call. */
 void env_init(struct pager *pager);
 
+/* The page is open, maybe, and shall not be any longer: if the policy wanted it watched, it is from now on. */
+void env_close(struct pager *pager, sp_page page);
+
 #endif

@@ -54,7 +54,7 @@
 #define PAGER_POPULATE_MOST 64u /* pages that one call of pager_advice_populate looks at */
 /* Stores that one call starts at most, and frames that it returns at most, unless less is configured.
  */
-#define PAGER_BATCH 32u
+#define PAGER_BATCH 64u
 /* Stores not answered at any time, at most. */
 #define PAGER_STORES_MAX 256u
 
@@ -89,7 +89,9 @@ struct pager_page {
     uint8_t pins;
     uint8_t region; /* index plus one; 0: no region */
     bool ahead;     /* read ahead; no reference to it is known */
-    uint8_t reserved[2];
+    bool
+        open; /* of what a run has read last, or the fault for it: not watched until the run goes on */
+    bool watch; /* a policy wants it watched then */
 };
 
 enum slot_state {

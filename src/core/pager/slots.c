@@ -185,7 +185,19 @@ void pager_slots_publish(struct pager *pager, struct frame_stack *stack, uint32_
 
 /* ---- Taking and giving up ---- */
 
-/* Neighbouring pages in neighbouring slots of one extent need one kernel mapping together. */
+/* The first one of the free slots around the one that has been free longest. */
+static uint32_t first_slot(const struct pager *pager)
+{
+    uint32_t slot = pager->free_head;
+
+    check(slot != PAGER_NONE && pager->slot[slot].state == SLOT_FREE);
+    while (slot % pager->config.extent_pages != 0 && pager->slot[slot - 1].state == SLOT_FREE)
+        slot--;
+    return slot;
+}
+
+/* Neighbouring pages in neighbouring slots of one extent need one kernel mapping together. Where a page has no
+ * neighbour, those that follow will be its neighbours. */
 static uint32_t best_slot(const struct pager *pager, sp_page page)
 {
     const struct pager_page *before = &pager->page[page] - 1;
@@ -203,8 +215,7 @@ static uint32_t best_slot(const struct pager *pager, sp_page page)
         if (pager->slot[slot].state == SLOT_FREE)
             return slot;
     }
-    check(pager->free_head != PAGER_NONE);
-    return pager->free_head;
+    return first_slot(pager);
 }
 
 bool slots_take(struct pager *pager, sp_page page)
@@ -218,6 +229,8 @@ bool slots_take(struct pager *pager, sp_page page)
     } while (!stack_claim(pager, slot));
     free_list_remove(pager, slot);
     check(pager->page[page].state < PAGE_LOADING);
+    pager->page[page].open = false;
+    pager->page[page].watch = false;
     pager->slot[slot].state = SLOT_USED;
     pager->slot[slot].page_or_prev = page;
     pager->slot[slot].next = PAGER_NONE;

@@ -319,6 +319,111 @@ static void neighbours_are_unmapped_by_one_call_before_their_stores(void **state
     story_end(story);
 }
 
+/* ---- What a policy sees of it ---- */
+
+/* A run has had pages 2 to 5 read with page 1, and 7 to 14 with page 6, under a policy that watches new pages. */
+static struct story *cluster(void)
+{
+    struct story *story = scanned(&policy_clock);
+
+    (void)refer(story, 0, false);
+    (void)refer(story, 1, false);
+    assert_int_equal(refer(story, 6, false).count, 9);
+    return story;
+}
+
+static void a_page_read_ahead_is_not_watched_before_its_run_goes_on(void **state)
+{
+    struct story *story = cluster();
+    const struct pager_page *page = story->pager.page;
+
+    (void)state;
+    /* Eight newer pages have come since page 6, which would else be watched. */
+    for (sp_page i = 6; i < 15; i++)
+        assert_int_equal(page[i].protection, PAGE_READ);
+    assert_true(page[6].watch);
+    assert_int_equal(page[1].protection, 0);
+    (void)refer(story, 15, false);
+    for (sp_page i = 6; i < 15; i++)
+        assert_int_equal(page[i].protection, 0);
+    assert_false(page[6].watch);
+    story_end(story);
+}
+
+static void neighbours_are_watched_by_one_call(void **state)
+{
+    struct story *story = cluster();
+    struct pager_effect effect;
+    uint32_t calls = 0, pages = 0;
+
+    (void)state;
+    assert_int_equal(pager_fault(&story->pager, 15, false), PAGER_CALL);
+    while (pager_next_effect(&story->pager, &effect)) {
+        if (effect.kind != EFFECT_PROTECT)
+            continue;
+        assert_int_equal(effect.page, 6);
+        pages += pager_next_neighbours(&story->pager, &effect);
+        calls++;
+    }
+    assert_int_equal(calls, 1);
+    assert_true(pages > 0);
+    story_end(story);
+}
+
+static void a_policy_that_asks_before_hears_that_it_was_referenced(void **state)
+{
+    struct story *story = cluster();
+    struct sp_policy_env *env = &story->pager.env;
+
+    (void)state;
+    assert_true(env->referenced(env, 9));
+    assert_int_equal(story->pager.page[9].protection, 0);
+    assert_false(env->referenced(env, 9));
+    env->watch(env, 10);
+    assert_int_equal(story->pager.page[10].protection, PAGE_READ);
+    story_forget_effects(story);
+    story_end(story);
+}
+
+/* A run is left: its pages are like others when they come again. */
+static void a_page_that_comes_again_is_not_open(void **state)
+{
+    struct story *story = cluster();
+    struct pager *pager = &story->pager;
+    struct loads loads = {0};
+
+    (void)state;
+    assert_true(pager->page[8].open);
+    assert_int_equal(pager_discard(pager, 8), 1);
+    assert_int_equal(pager_fault(pager, 8, true), PAGER_DONE);
+    answer_all(story, &loads);
+    assert_false(pager->page[8].open);
+    assert_false(pager->page[8].watch);
+    story_end(story);
+}
+
+/* ---- Frames ---- */
+
+static void frames_lie_side_by_side_in_whichever_order_they_came_free(void **state)
+{
+    static const sp_page order[] = {5, 3, 6, 4};
+    struct story *story = story_begin_region(SP_PRECIOUS, 40, 16);
+    struct pager *pager = &story->pager;
+    uint32_t first;
+
+    (void)state;
+    story_touch(story, 0, 16, true);
+    first = pager->page[3].slot;
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(pager->page[order[i]].slot, first + order[i] - 3);
+        assert_int_equal(pager_discard(pager, order[i]), 1);
+    }
+    story_touch(story, 20, 3, true);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(pager->page[20 + i].slot, first + i);
+    story_end(story);
+}
+
 static bool refuse_odd(void *self, sp_page page)
 {
     (void)self;
@@ -357,6 +462,11 @@ int main(void)
         cmocka_unit_test(the_last_free_frames_are_left_to_faults),
         cmocka_unit_test(neighbours_come_and_go_by_one_call),
         cmocka_unit_test(neighbours_are_unmapped_by_one_call_before_their_stores),
+        cmocka_unit_test(a_page_read_ahead_is_not_watched_before_its_run_goes_on),
+        cmocka_unit_test(neighbours_are_watched_by_one_call),
+        cmocka_unit_test(a_policy_that_asks_before_hears_that_it_was_referenced),
+        cmocka_unit_test(a_page_that_comes_again_is_not_open),
+        cmocka_unit_test(frames_lie_side_by_side_in_whichever_order_they_came_free),
         cmocka_unit_test(a_policy_may_refuse),
     };
 
