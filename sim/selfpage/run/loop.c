@@ -10,7 +10,6 @@
 #include "selfpage/run/events.h"
 #include "selfpage/run/servers.h"
 #include "selfpage/run/tasks.h"
-#include "selfpage/run/timeline.h"
 #include "os/clock.h"
 
 /* How often counters are looked at. */
@@ -68,7 +67,7 @@ static void on_tick(uv_timer_t *timer)
         if (run->tasks[i].outcome->state == OUTCOME_RUNNING)
             tasks_sample(&run->tasks[i]);
     servers_note_status(run);
-    timeline_look(run);
+    timeline_look(&run->timeline, state_ns(run), &run->outcome);
     /* In the tick before a table, so that it shows what is, and not what was long ago. */
     if (run->series.file != NULL || run->options->perfetto != NULL ||
         (ms + TICK_MS) / REPORT_TERMINAL_MS != ms / REPORT_TERMINAL_MS)

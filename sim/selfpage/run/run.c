@@ -20,7 +20,6 @@
 #include "selfpage/run/prepare.h"
 #include "selfpage/run/servers.h"
 #include "selfpage/run/state.h"
-#include "selfpage/run/timeline.h"
 #include "selfpage/run/verdict.h"
 #include "selfpage/scenario/verdicts.h"
 
@@ -73,6 +72,17 @@ static int make_directory(struct run *run, struct sp_error *error)
     return result;
 }
 
+/* Begin the file for Perfetto, if one is wanted. */
+static int start_timeline(struct run *run, struct sp_error *error)
+{
+    const char *path = run->options->perfetto;
+
+    return path == NULL ? 0
+                        : timeline_open(&run->timeline, path, run->scenario,
+                                        run->servers[SCENARIO_PHYSMEM].server.pid,
+                                        run->servers[SCENARIO_SWAP].server.pid, error);
+}
+
 /* From beginning to end: 0, and what happened is in run->outcome; or a negative errno and *error if it
  * could not run. */
 static int run_play(struct run *run, const struct run_options *options,
@@ -97,13 +107,13 @@ static int run_play(struct run *run, const struct run_options *options,
     if (result == 0)
         result = servers_start(run, error);
     if (result == 0)
-        result = timeline_start(run, error);
+        result = start_timeline(run, error);
     if (result == 0)
         result = loop_run(run, error);
     if (result == 0)
         result = verdict_find(run, error);
     if (result == 0)
-        result = timeline_end(run, error);
+        result = timeline_finish(&run->timeline, state_ns(run), &run->outcome, error);
     return result;
 }
 
@@ -146,7 +156,7 @@ static void run_fini(struct run *run)
         observer_fini(&server->observer);
         strings_fini(&server->argv);
     }
-    perfetto_fini(&run->timeline.file);
+    timeline_fini(&run->timeline);
     strings_fini(&run->variables);
     outcome_fini(&run->outcome);
     directory_fini(&run->directory);

@@ -12,9 +12,14 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
+uint64_t state_ns(const struct run *run)
+{
+    return clock_now_ns() - run->started_ns;
+}
+
 double state_seconds(const struct run *run)
 {
-    return (double)(clock_now_ns() - run->started_ns) / 1e9;
+    return (double)state_ns(run) / 1e9;
 }
 
 unsigned state_patience_ms(const struct run *run)

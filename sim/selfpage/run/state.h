@@ -14,38 +14,17 @@
 #include "client/observer/observer.h"
 #include "launch/launched.h"
 #include "launch/strings.h"
-#include "perfetto/perfetto.h"
 #include "selfpage/run/options.h"
 #include "selfpage/scenario/outcome.h"
 #include "selfpage/run/relay.h"
 #include "selfpage/scenario/report.h"
 #include "selfpage/scenario/scenario.h"
 #include "selfpage/scenario/series.h"
+#include "selfpage/scenario/timeline.h"
 
 /* How long a server may take to start, to end and to answer when all depends on it: long enough for
  * Valgrind on a loaded machine; and how long once the run's time is up. */
 enum { RUN_PATIENCE_MS = 120000, RUN_LAST_PATIENCE_MS = 10000 };
-
-/* How many counters --perfetto shows of a task, of physmem and of swap. */
-enum { TIMELINE_TASK = 7, TIMELINE_PHYSMEM = 5, TIMELINE_SWAP = 3 };
-
-struct timeline_counter {
-    uint64_t track;
-    uint64_t last; /* that was written */
-};
-
-struct timeline_task {
-    uint64_t track; /* 0: it has none */
-    struct timeline_counter counters[TIMELINE_TASK];
-    uint64_t recalls, answers; /* that were drawn */
-};
-
-struct timeline {
-    struct perfetto file;
-    uint64_t physmem, swap; /* their tracks */
-    struct timeline_counter physmem_counters[TIMELINE_PHYSMEM];
-    struct timeline_counter swap_counters[TIMELINE_SWAP];
-};
 
 struct run_server {
     struct run *run;
@@ -74,7 +53,6 @@ struct run_task {
     int stats_fd;
     struct relay output;
     struct relay error;
-    struct timeline_task line;
     uint64_t started_ns;
     uv_timer_t start;
     uv_timer_t stop;
@@ -126,7 +104,8 @@ struct run {
     struct sp_error failure; /* why the run could not go on; code 0: it could */
 };
 
-/* Seconds since the tasks could start. */
+/* Nanoseconds, and seconds, since the tasks could start. */
+uint64_t state_ns(const struct run *run);
 double state_seconds(const struct run *run);
 
 /* How long a server may take to answer or to end as things stand, in milliseconds: as long as the time

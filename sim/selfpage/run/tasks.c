@@ -1,6 +1,5 @@
 /* The tasks of a run: starting them, reading their counters, ending them. */
 #include "selfpage/run/tasks.h"
-#include "selfpage/run/timeline.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -155,7 +154,8 @@ void tasks_look(struct run_task *task)
     relay_drain(&task->output);
     relay_drain(&task->error);
     explain_death(task, status);
-    timeline_task_ends(task);
+    timeline_task_ends(&task->run->timeline, state_ns(task->run), &task->run->outcome,
+                       (uint32_t)(task - task->run->tasks));
     task_is_over(task, OUTCOME_ENDED);
 }
 
@@ -198,7 +198,8 @@ static void on_task_start(uv_timer_t *timer)
         return;
     }
     task->outcome->state = OUTCOME_RUNNING;
-    timeline_task_starts(task);
+    timeline_task_starts(&run->timeline, state_ns(run), &run->outcome,
+                         (uint32_t)(task - run->tasks), (int)task->outcome->pid);
     if (task->outcome->task->stop_after != NULL)
         uv_timer_start(&task->stop, on_task_stop, state_ms(task->outcome->task->stop_ns), 0);
 }

@@ -124,7 +124,12 @@ static const struct option_row rows[] = {
      .help =
          "write what each task holds, wants, owes and has done at each step: as CSV if the name ends "
          "in .csv, else an object a line"},
-    {"step", OPTION_CALL, .take = step_take, .value = "TIME", .help = "of --series (10ms)"},
+    {"perfetto", OPTION_TEXT, FIELD(perfetto), .value = "FILE",
+     .help =
+         "write what happens to FILE, for ui.perfetto.dev: tasks, their counters at each step, and arrows "
+         "from recalls to their answers, at the times at which these happen"},
+    {"step", OPTION_CALL, .take = step_take, .value = "TIME",
+     .help = "of --series and of the counters of --perfetto (10ms)"},
     {"jobs", OPTION_U32, FIELD(jobs), 1, 1024, .value = "N",
      .help = "processes that play at once with --seeds (as many as there are cores)"},
     {"time-limit", OPTION_U32, FIELD(time_limit), 1, 1000000, .value = "SECONDS",
@@ -211,6 +216,13 @@ static int check(void *arg, struct sp_error *error)
 
     if (options->series != NULL && (many || options->check_determinism))
         return error_set(error, EINVAL, "--series is of one play");
+    if (options->perfetto != NULL &&
+        (many || options->check_determinism || options->rows || options->save != NULL ||
+         options->locate || options->list_jobs || options->merged.count > 0))
+        return error_set(
+            error, EINVAL,
+            "--perfetto is of one play: it does not go with --seeds, --vary, --rows, --save, "
+            "--locate, --check-determinism, --list-jobs and --merge");
     if (options->minimise && options->save == NULL)
         return error_set(error, EINVAL, "--minimise goes with --save FILE");
     if (options->json && options->tap)

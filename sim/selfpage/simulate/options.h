@@ -25,7 +25,8 @@ struct simulate_options {
     bool minimise, locate;
     bool shuffle_ties;
     struct vary vary;
-    const char *series; /* path; NULL: none */
+    const char *series;   /* path; NULL: none */
+    const char *perfetto; /* path; NULL: none */
     uint64_t step_ns;
     bool faults_given;
     uint64_t faults_until_ns;

@@ -70,6 +70,9 @@ static int play_once(const struct simulate_options *options, struct cast *cast,
         verdicts_add_outcome(verdicts, play->varied != NULL ? play->varied : options->scenario,
                              &outcome);
 
+    if (result == 0 && play->timeline != NULL &&
+        timeline_finish(play->timeline, outcome.virtual_ns, &outcome, &error) != 0)
+        status = commands_cannot(&error);
     if (play->series != NULL && series_close(play->series) != 0) {
         fprintf(stderr, "selfpage: %s cannot be written\n", options->series);
         status = EXIT_CANNOT;
@@ -123,6 +126,7 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
 {
     char varied[400];
     struct series series = {.file = NULL};
+    struct timeline timeline = {.tasks = NULL};
     struct simulate_options settled;
     struct scenario_faults *written = scenario->faults, faults;
     uint64_t failed = 0;
@@ -137,13 +141,18 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
     if (cast_init(&cast, scenario, options->policy, &error) != 0 ||
         faults_check(scenario, &error) != 0 || settle(options, scenario, &play, &error) != 0 ||
         (options->series != NULL &&
-         series_open(&series, options->series, options->step_ns, &error) != 0))
+         series_open(&series, options->series, options->step_ns, &error) != 0) ||
+        (options->perfetto != NULL &&
+         timeline_open(&timeline, options->perfetto, scenario, SIMULATION_PHYSMEM_PID,
+                       SIMULATION_SWAP_PID, &error) != 0))
         status = commands_cannot(&error);
     else {
         cast_done = true;
         vary_describe(&options->vary, combination, varied, sizeof varied);
         play.varied = *varied != '\0' ? varied : NULL;
         play.series = options->series != NULL ? &series : NULL;
+        play.timeline = options->perfetto != NULL ? &timeline : NULL;
+        play.timeline_step_ns = options->step_ns;
         failed = play.seed;
         settled = *options;
         if (!options->seed_given)
@@ -155,6 +164,7 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
                      : play_once(options, &cast, &play, verdicts);
     }
     cast_fini(&cast);
+    timeline_fini(&timeline);
     if (options->locate && status != EXIT_YES && cast_done)
         status = locate(options, scenario, &play, failed);
     if (options->save != NULL && status != EXIT_YES && cast_done)

@@ -18,6 +18,9 @@
 /* What PLAY_OTHER stands for: the number of an event, or this. */
 #define OTHER_TIMEOUT (UINT64_C(1) << 32)
 
+/* By which number Perfetto shows the process of the first task: servers have the ones before. */
+#define FIRST_PID (SIMULATION_SWAP_PID + 1)
+
 enum play_event { EVENT_AHEAD, EVENT_DONE, EVENT_FAILED };
 
 struct simulated {
@@ -28,6 +31,8 @@ struct simulated {
     struct play play;
     uint8_t *state; /* enum play_event of each event */
     const char **why;
+    uint64_t timeline_due;  /* when counters are written next */
+    uint64_t recalls_drawn; /* those that physmem had sent */
     bool timed_out;
     char late[200]; /* tasks that were running then */
 };
@@ -116,6 +121,44 @@ static void note_task(struct task_outcome *task, const struct actor *actor)
     SP_TASK_STATUS(COPY_COUNTER, COPY_STATE)
 }
 
+static void note_servers(struct outcome *outcome, const struct play *play)
+{
+    const struct device *device = &play->scene.device;
+    struct physmem_status status;
+
+    physmem_get_status(play->scene.physmem, &status);
+    {
+        const struct physmem_status *from = &status;
+        struct observed_physmem *to = &outcome->physmem;
+
+        SP_PHYSMEM_STATUS(COPY_COUNTER, COPY_STATE)
+    }
+    if (!play->scene.has_swap)
+        return;
+    outcome->swap = (struct observed_swap){.slots = device->map.slots,
+                                           .used = device->map.used,
+                                           .reserved = device->map.reserved,
+                                           .clients = device->map.clients,
+                                           .stores = device->stores,
+                                           .loads = device->loads,
+                                           .frees = device->frees,
+                                           .writes = device->writes,
+                                           .reads = device->reads,
+                                           .failed = device->failed,
+                                           .zero = device->zero};
+}
+
+/* As it is now. */
+static void note_actor(struct simulated *simulation, uint32_t index)
+{
+    const struct actor *actor = &simulation->play.actor[index];
+    struct task_outcome *task = &simulation->outcome->tasks[index];
+
+    play_look(&simulation->play, index);
+    note_task(task, actor);
+    task->state = actor_is_there(actor) ? OUTCOME_RUNNING : OUTCOME_ENDED;
+}
+
 /* Write a row of the series if it is time for one. */
 static void note_series(struct simulated *simulation)
 {
@@ -124,14 +167,61 @@ static void note_series(struct simulated *simulation)
 
     if (series == NULL || simulation->play.scene.now < series->next_ns)
         return;
-    for (uint32_t i = 0; i < simulation->scenario->tasks_count; i++) {
-        const struct actor *actor = &simulation->play.actor[i];
-
-        play_look(&simulation->play, i);
-        note_task(&outcome->tasks[i], actor);
-        outcome->tasks[i].state = actor_is_there(actor) ? OUTCOME_RUNNING : OUTCOME_ENDED;
-    }
+    for (uint32_t i = 0; i < simulation->scenario->tasks_count; i++)
+        note_actor(simulation, i);
     series_write(series, simulation->play.scene.now, outcome);
+}
+
+/* ---- For Perfetto ---- */
+
+/* The actor that the last event was about: it may have come, have ended, or have answered a recall. */
+static void trace_actor(struct simulated *simulation, uint32_t index)
+{
+    struct timeline *timeline = simulation->options->timeline;
+    const struct actor *actor = &simulation->play.actor[index];
+    const struct timeline_task *line = &timeline->tasks[index];
+    uint64_t now = simulation->play.scene.now;
+
+    if (!line->runs && actor_is_there(actor))
+        timeline_task_starts(timeline, now, simulation->outcome, index, FIRST_PID + (int)index);
+    if (!line->runs)
+        return;
+    if (!actor_is_there(actor)) {
+        note_actor(simulation, index);
+        timeline_task_ends(timeline, now, simulation->outcome, index);
+    } else if (actor->stats.recalls_answered > line->answers) {
+        note_actor(simulation, index);
+        timeline_recalls(timeline, now, simulation->outcome, index);
+    }
+}
+
+/* After each event: who has come and gone, recalls at the time at which they happen, and counters if it is time
+ * for them. */
+static void trace(struct simulated *simulation)
+{
+    const struct simulation_options *options = simulation->options;
+    struct play *play = &simulation->play;
+    uint64_t now = play->scene.now;
+    struct physmem_status status;
+
+    if (options->timeline == NULL)
+        return;
+    if (play->last.kind < SCENE_OTHER && play->last.to < play->actors)
+        trace_actor(simulation, play->last.to);
+    physmem_get_status(play->scene.physmem, &status);
+    for (uint32_t i = 0; status.recalls != simulation->recalls_drawn && i < play->actors; i++) {
+        note_actor(simulation, i);
+        timeline_recalls(options->timeline, now, simulation->outcome, i);
+    }
+    simulation->recalls_drawn = status.recalls;
+    if (now < simulation->timeline_due)
+        return;
+    for (uint32_t i = 0; i < play->actors; i++)
+        if (options->timeline->tasks[i].runs)
+            note_actor(simulation, i);
+    note_servers(simulation->outcome, play);
+    timeline_look(options->timeline, now, simulation->outcome);
+    simulation->timeline_due = now - now % options->timeline_step_ns + options->timeline_step_ns;
 }
 
 /* ---- The play ---- */
@@ -188,6 +278,7 @@ static enum play_step run(struct simulated *simulation)
         if (step == PLAY_OTHER)
             other(simulation, value);
         note_series(simulation);
+        trace(simulation);
         note_progress(simulation);
         if (options->watch != NULL && !options->watch(options->arg, &simulation->play))
             return PLAY_FAILED;
@@ -198,33 +289,6 @@ static enum play_step run(struct simulated *simulation)
 }
 
 /* ---- What became of it ---- */
-
-static void note_servers(struct outcome *outcome, const struct play *play)
-{
-    const struct device *device = &play->scene.device;
-    struct physmem_status status;
-
-    physmem_get_status(play->scene.physmem, &status);
-    {
-        const struct physmem_status *from = &status;
-        struct observed_physmem *to = &outcome->physmem;
-
-        SP_PHYSMEM_STATUS(COPY_COUNTER, COPY_STATE)
-    }
-    if (!play->scene.has_swap)
-        return;
-    outcome->swap = (struct observed_swap){.slots = device->map.slots,
-                                           .used = device->map.used,
-                                           .reserved = device->map.reserved,
-                                           .clients = device->map.clients,
-                                           .stores = device->stores,
-                                           .loads = device->loads,
-                                           .frees = device->frees,
-                                           .writes = device->writes,
-                                           .reads = device->reads,
-                                           .failed = device->failed,
-                                           .zero = device->zero};
-}
 
 static int judge_time(struct simulated *simulation)
 {

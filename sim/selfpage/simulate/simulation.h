@@ -4,8 +4,12 @@
 
 #include "selfpage/scenario/outcome.h"
 #include "selfpage/scenario/series.h"
+#include "selfpage/scenario/timeline.h"
 #include "selfpage/simulate/cast.h"
 #include "selfpage/simulate/patience.h"
+
+/* Processes of a play have no numbers: those of its servers in files that show some. */
+enum { SIMULATION_PHYSMEM_PID = 1, SIMULATION_SWAP_PID = 2 };
 
 /* What else is done with a play. */
 struct simulation_options {
@@ -13,8 +17,11 @@ struct simulation_options {
     struct costs costs;
     uint32_t check_every;
     struct series *series; /* rows are written to it; NULL: none */
-    const char *varied;    /* see struct outcome */
-    bool shuffled;         /* see struct play_config */
+    struct timeline
+        *timeline; /* what happens is written to it, with counters so often; NULL: nothing is */
+    uint64_t timeline_step_ns;
+    const char *varied; /* see struct outcome */
+    bool shuffled;      /* see struct play_config */
     bool
         calms; /* after `calm_after` events nothing goes wrong any more: play_calm with calm_seed */
     uint64_t calm_after, calm_seed;
