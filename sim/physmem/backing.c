@@ -25,15 +25,19 @@ struct backing {
     struct backing *prev;
     uint64_t begun_ns; /* when the change under way was submitted */
     int fd;
-    int reading;            /* a descriptor for tasks that may only read; -1: not opened yet */
-    int error;              /* of the change that has ended */
-    struct lease *lease;    /* NULL: the memory is physmem's own */
-    uint32_t handle;        /* of the extent */
-    uint32_t pages;         /* that its task is told of */
-    struct waiter *waiters; /* for the lease to be ready */
-    bool given;             /* somebody else has had a descriptor */
-    bool changing;          /* the errand is under way */
-    bool doomed;            /* must be truncated and closed after that */
+    int reading;                /* a descriptor for tasks that may only read; -1: not opened yet */
+    int error;                  /* of the change that has ended */
+    struct lease *lease;        /* NULL: the memory is physmem's own */
+    uint32_t handle;            /* of the extent */
+    uint32_t pages;             /* that its task is told of */
+    struct waiter *waiters;     /* for the lease to be ready */
+    bool given;                 /* somebody else has had a descriptor */
+    bool changing;              /* the errand is under way */
+    bool holds;                 /* replies to its task wait until all changes are made */
+    bool later;                 /* all that is in `clear` can wait */
+    struct backing *next_later; /* among those with pages that are cleared later */
+    struct backing *prev_later;
+    bool doomed; /* must be truncated and closed after that */
     bool closed;
     bool late;                    /* its task was ended for it */
     uint64_t clear[PAGES_WORDS];  /* pages to clear */
@@ -148,11 +152,16 @@ static int page_read(const struct backing *backing, uint32_t page, uint8_t *byte
     return got < 0 ? -errno : 0;
 }
 
-/* Whether pages of an extent are as its memory says: no change of it is under way, or to be made. */
-static bool is_settled(const struct backing *backing)
+/* Whether pages in a row of an extent are as its memory says: no change of them is under way, or to be
+ * made. */
+static bool is_settled(const struct backing *backing, uint32_t page, uint32_t count)
 {
-    return backing->fill == NULL && !pages_any(backing->clear) &&
-           (!backing->changing || (backing->fills == NULL && !pages_any(backing->clears)));
+    if (backing->fill != NULL || (backing->changing && backing->fills != NULL))
+        return false;
+    for (uint32_t i = page; i < page + count; i++)
+        if (pages_has(backing->clear, i) || (backing->changing && pages_has(backing->clears, i)))
+            return false;
+    return true;
 }
 
 /* Read pages in a row of an extent as they will be once all changes are made. Returns 0 or a negative
@@ -164,7 +173,7 @@ static int pages_read(const struct backing *backing, uint32_t page, uint32_t cou
     ssize_t got;
 
     ensure(count > 0 && page + count <= EXTENT_PAGES);
-    if (backing->fd < 0 || !is_settled(backing)) {
+    if (backing->fd < 0 || !is_settled(backing, page, count)) {
         for (uint32_t i = 0; i < count && code == 0; i++)
             code = page_read(backing, page + i, bytes + (size_t)i * SP_PAGE_SIZE);
         return code;
@@ -246,6 +255,56 @@ static void list_remove(struct backing *backing)
         backing->service->changing = backing->next;
 }
 
+/* ---- Pages that are cleared later ---- */
+
+/* Time until pages that nobody waits for are cleared. */
+#define LATER_MS 10u
+
+/* So many of them may wait at a time, and one for so many frames. */
+#define LATER_PAGES 128u
+#define LATER_SHARE 64u
+
+static void later_join(struct backing *backing)
+{
+    struct service *service = backing->service;
+
+    ensure(!backing->later && !pages_any(backing->clear));
+    backing->later = true;
+    backing->prev_later = NULL;
+    backing->next_later = service->later_first;
+    if (backing->next_later != NULL)
+        backing->next_later->prev_later = backing;
+    service->later_first = backing;
+}
+
+/* Its pages, if they could wait, can wait no longer. */
+static void later_leave(struct backing *backing)
+{
+    struct service *service = backing->service;
+
+    if (!backing->later)
+        return;
+    backing->later = false;
+    service->later_pages -= pages_count(backing->clear);
+    if (backing->next_later != NULL)
+        backing->next_later->prev_later = backing->prev_later;
+    if (backing->prev_later != NULL)
+        backing->prev_later->next_later = backing->next_later;
+    else
+        service->later_first = backing->next_later;
+}
+
+/* Pages that are about to be written whole need not be cleared before. */
+static void later_spare(struct backing *backing, uint32_t page, uint32_t count)
+{
+    uint32_t before = pages_count(backing->clear);
+
+    if (!backing->later)
+        return;
+    pages_remove(backing->clear, page, count);
+    backing->service->later_pages -= before - pages_count(backing->clear);
+}
+
 static void extent_fail(struct service *service, const char *what, int64_t code)
 {
     log_line(&service->server.log, "extent", "cannot %s an extent: %s", what, strerror((int)-code));
@@ -277,7 +336,7 @@ static bool has_change(const struct backing *backing)
     if (backing->lease != NULL &&
         (backing->fd < 0 || (backing->fill != NULL && !lease_is_ready(backing->lease))))
         return false;
-    return pages_any(backing->clear) || backing->fill != NULL;
+    return (pages_any(backing->clear) && !backing->later) || backing->fill != NULL;
 }
 
 /* Begin the next change, if there is one to make. */
@@ -294,10 +353,12 @@ static void change_next(struct backing *backing)
     contents_free(&backing->fills);
     backing->fills = backing->fill;
     backing->fill = NULL;
-    memcpy(backing->clears, backing->clear, sizeof(backing->clears));
-    memset(backing->clear, 0, sizeof(backing->clear));
+    memset(backing->clears, 0, sizeof(backing->clears));
+    if (!backing->later) {
+        memcpy(backing->clears, backing->clear, sizeof(backing->clears));
+        memset(backing->clear, 0, sizeof(backing->clear));
+    }
     backing->changing = true;
-    backing->seat->clearing++;
     backing->errand.run = change;
     backing->errand.done = changed;
     backing->begun_ns = clock_now_ns();
@@ -310,16 +371,28 @@ static void change_next(struct backing *backing)
     }
 }
 
+/* The same; replies to the task wait until all is made. */
+static void change_now(struct backing *backing)
+{
+    change_next(backing);
+    if (!backing->changing || backing->holds)
+        return;
+    backing->holds = true;
+    backing->seat->clearing++;
+}
+
 /* A change has ended. */
 static void changed(struct errand *errand)
 {
     struct backing *backing = (struct backing *)errand;
     struct service *service = backing->service;
     struct seat *seat = backing->seat;
+    bool held = backing->holds;
 
     seat->references++; /* it may go with the extent */
     list_remove(backing);
     backing->changing = false;
+    backing->holds = false;
     if (backing->error < 0)
         extent_fail(service, backing->closed ? "revoke" : "change pages of", backing->error);
     if (backing->error < 0 && backing->fills != NULL)
@@ -329,10 +402,54 @@ static void changed(struct errand *errand)
         lease_clean(backing->lease, backing->clears);
     if (backing->closed)
         backing_free(backing);
+    else if (held)
+        change_now(backing); /* before the replies that wait for it, too */
     else
-        change_next(backing); /* before the replies that wait for it, too */
-    seat_cleared(service, seat);
+        change_next(backing);
+    if (held)
+        seat_cleared(service, seat);
     seat_release(seat);
+}
+
+/* Clear all pages that could wait. */
+static void later_end(struct service *service)
+{
+    struct backing *backing;
+
+    while ((backing = service->later_first) != NULL) {
+        later_leave(backing);
+        change_next(backing);
+    }
+    ensure(service->later_pages == 0);
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    later_end(timer->data);
+}
+
+/* Clear pages, but not now. */
+static void put_off(struct backing *backing, uint32_t page, uint32_t count)
+{
+    struct service *service = backing->service;
+    uint32_t before = pages_count(backing->clear);
+
+    if (!backing->later)
+        later_join(backing);
+    pages_add(backing->clear, page, count);
+    service->later_pages += pages_count(backing->clear) - before;
+    if (service->later_pages > LATER_PAGES + service->frames / LATER_SHARE)
+        later_end(service);
+    else if (!uv_is_active((uv_handle_t *)&service->later) &&
+             !uv_is_closing((uv_handle_t *)&service->later))
+        uv_timer_start(&service->later, on_later, LATER_MS, 0);
+}
+
+/* Whether the pages of an extent that nobody waits for can be cleared later. */
+static bool can_put_off(const struct backing *backing)
+{
+    return backing->lease == NULL && backing->fill == NULL &&
+           (backing->later || !pages_any(backing->clear));
 }
 
 /* ---- Leases ---- */
@@ -396,7 +513,7 @@ void backing_ready(void *owner)
         for (unsigned read_only = 0; read_only < 2; read_only++)
             if (waiter->sends[read_only])
                 send_extent(backing, waiter->seat, read_only != 0);
-    change_next(backing);
+    change_now(backing);
     waiters_end(backing, waiters);
 }
 
@@ -556,12 +673,27 @@ void backing_punch(struct service *service, const struct physmem_effect *effect)
     uint32_t end = effect->extent.offset + effect->extent.count;
 
     ensure(end <= EXTENT_PAGES);
+    if (effect->extent.later && can_put_off(backing)) {
+        put_off(backing, effect->extent.offset, effect->extent.count);
+        return;
+    }
+    later_leave(backing);
     pages_add(backing->clear, effect->extent.offset, effect->extent.count);
     for (uint32_t page = effect->extent.offset; page < end; page++)
         contents_forget(backing->fill, page);
     if (backing->lease != NULL)
         lease_soil(backing->lease, effect->extent.offset, effect->extent.count);
-    change_next(backing);
+    change_now(backing);
+}
+
+void backing_keep(struct service *service, const struct physmem_effect *effect)
+{
+    struct backing *backing = backing_of(service, effect);
+
+    ensure(effect->extent.offset + effect->extent.count <= EXTENT_PAGES);
+    later_spare(backing, effect->extent.offset, effect->extent.count);
+    if (!is_settled(backing, effect->extent.offset, effect->extent.count))
+        change_now(backing);
 }
 
 /* Pages in a row of an extent, to be written from `to_page` on of another; NULL, and errno. */
@@ -582,6 +714,30 @@ static struct contents *contents_read(const struct backing *from, uint32_t page,
     return NULL;
 }
 
+/* Move pages at once to an extent that nobody else has had, so that nobody can block it. Returns 0 or a
+ * negative errno. */
+static int move_at_once(const struct backing *from, const struct backing *to,
+                        const struct physmem_effect *effect)
+{
+    uint8_t *bytes = to->service->moving;
+    int code = 0;
+
+    ensure(!to->given && !to->changing && to->fill == NULL);
+    for (uint32_t done = 0, some; done < effect->move.count && code == 0; done += some) {
+        size_t size;
+
+        some = effect->move.count - done;
+        if (some > SERVICE_MOVING_PAGES)
+            some = SERVICE_MOVING_PAGES;
+        size = (size_t)some * SP_PAGE_SIZE;
+        code = pages_read(from, effect->move.from_page + done, some, bytes);
+        if (code == 0 && pwrite(to->fd, bytes, size,
+                                (off_t)(effect->move.to_page + done) * (off_t)SP_PAGE_SIZE) < 0)
+            code = -errno;
+    }
+    return code;
+}
+
 /* Contents only move between pages of one task: if they cannot, it is this task that ends. */
 void backing_copy(struct service *service, const struct physmem_effect *effect)
 {
@@ -589,15 +745,23 @@ void backing_copy(struct service *service, const struct physmem_effect *effect)
     struct backing *to = backing_at(service, effect->move.to_descriptor);
     uint32_t count = effect->move.count;
     struct contents **link = &to->fill;
-    struct contents *contents;
+    struct contents *contents = NULL;
+    bool at_once = !to->given && to->lease == NULL;
+    int code = 0;
 
     ensure(count > 0 && effect->move.to_page + count <= EXTENT_PAGES);
-    contents = contents_read(from, effect->move.from_page, effect->move.to_page, count);
-    if (contents == NULL) {
-        extent_fail(service, "read pages of", -errno);
+    later_spare(to, effect->move.to_page, count);
+    if (at_once)
+        code = move_at_once(from, to, effect);
+    else if ((contents =
+                  contents_read(from, effect->move.from_page, effect->move.to_page, count)) == NULL)
+        code = -errno;
+    if (code != 0) {
+        extent_fail(service, "move pages of", code);
         seat_end(to->seat, "contents of its pages could not be moved: they are lost");
-        return;
     }
+    if (contents == NULL)
+        return;
     while (*link != NULL)
         link = &(*link)->next;
     *link = contents;
@@ -605,7 +769,7 @@ void backing_copy(struct service *service, const struct physmem_effect *effect)
         lease_use(to->lease, effect->move.to_page, count);
         await(to, to->seat);
     }
-    change_next(to);
+    change_now(to);
 }
 
 void backing_audit(struct service *service, const struct physmem_effect *effect)
@@ -620,7 +784,9 @@ void backing_audit(struct service *service, const struct physmem_effect *effect)
         extent_fail(service, "audit", pages);
     else
         physmem_audit_done(service->physmem, clock_now_ns(), effect->extent.extent,
-                           effect->extent.count, (uint64_t)pages);
+                           effect->extent.count +
+                               (backing->later ? pages_count(backing->clear) : 0),
+                           (uint64_t)pages);
 }
 
 void backing_destroy(struct service *service, const struct physmem_effect *effect)
@@ -629,10 +795,11 @@ void backing_destroy(struct service *service, const struct physmem_effect *effec
     struct waiter *waiters = backing->waiters;
 
     number_give_up(service, effect->extent.descriptor);
+    later_leave(backing);
     backing->doomed = true;
     backing->waiters = NULL;
     waiters_end(backing, waiters);
-    change_next(backing);
+    change_now(backing);
 }
 
 void backing_end_late(struct service *service)

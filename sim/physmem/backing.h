@@ -6,6 +6,9 @@
  * the meantime
  *     - replies to its task wait (see seat.h), and audits leave the extent out;
  *     - the extent is not yet back: it counts for its user's share until it is.
+ * Pages that the core wants cleared later are cleared after some milliseconds, or when there are many,
+ * unless they are written before that. Nobody waits for it.
+ *
  * A copy reads an extent at once: pread waits for nobody. An extent that a task has is written in its
  * errand, with the contents as they were read; until that is done these count as its contents.
  *
@@ -23,10 +26,11 @@
 #define BACKING_SHARE_TASK 4u
 #define BACKING_SHARE_OWN  8u
 
-/* PHYSMEM_EXTENT_CREATE, .._SEND, .._PUNCH, .._COPY, .._AUDIT, .._DESTROY. */
+/* PHYSMEM_EXTENT_CREATE, .._SEND, .._PUNCH, .._KEEP, .._COPY, .._AUDIT, .._DESTROY. */
 void backing_make(struct service *service, const struct physmem_effect *effect);
 void backing_send(struct service *service, const struct physmem_effect *effect);
 void backing_punch(struct service *service, const struct physmem_effect *effect);
+void backing_keep(struct service *service, const struct physmem_effect *effect);
 void backing_copy(struct service *service, const struct physmem_effect *effect);
 void backing_audit(struct service *service, const struct physmem_effect *effect);
 void backing_destroy(struct service *service, const struct physmem_effect *effect);

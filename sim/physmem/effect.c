@@ -354,6 +354,9 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_EXTENT_PUNCH:
         backing_punch(service, effect);
         break;
+    case PHYSMEM_EXTENT_KEEP:
+        backing_keep(service, effect);
+        break;
     case PHYSMEM_EXTENT_COPY:
         backing_copy(service, effect);
         break;

@@ -87,6 +87,7 @@ static void on_stop(struct server *server)
     uv_close((uv_handle_t *)&service->audit, NULL);
     uv_close((uv_handle_t *)&service->chaos, NULL);
     uv_close((uv_handle_t *)&service->sample, NULL);
+    uv_close((uv_handle_t *)&service->later, NULL);
     uv_close((uv_handle_t *)&service->idle, NULL);
     uv_close((uv_handle_t *)&service->check, NULL);
 }
@@ -98,12 +99,14 @@ static void handles_start(struct service *service, uv_loop_t *loop)
     uv_timer_init(loop, &service->audit);
     uv_timer_init(loop, &service->chaos);
     uv_timer_init(loop, &service->sample);
+    uv_timer_init(loop, &service->later);
     uv_idle_init(loop, &service->idle);
     uv_check_init(loop, &service->check);
     service->deadline.data = service;
     service->audit.data = service;
     service->chaos.data = service;
     service->sample.data = service;
+    service->later.data = service;
     service->check.data = service;
     service->armed = UINT64_MAX;
     uv_timer_start(&service->audit, on_audit, AUDIT_PERIOD_MS, AUDIT_PERIOD_MS);

@@ -38,6 +38,9 @@
 #include "lease.h"
 #include "options.h"
 
+/* Pages whose contents are moved at a time. */
+#define SERVICE_MOVING_PAGES 16u
+
 /* A task's connections; connection->user of both. It lives as long as one of them, or a change of
  * its memory that is under way. */
 struct seat {
@@ -108,11 +111,13 @@ struct service {
     struct random_source random;
     uint32_t frames; /* the most that there can be */
     uint32_t page_size;
-    struct backing **backing; /* by the number that the core knows as its descriptor */
-    uint32_t backings;        /* room of backing */
-    uint32_t backing_hint;    /* no number below is free */
-    struct backing *changing; /* those with a change under way */
-    uint32_t extents;         /* open now, and not yet back */
+    struct backing **backing;    /* by the number that the core knows as its descriptor */
+    uint32_t backings;           /* room of backing */
+    uint32_t backing_hint;       /* no number below is free */
+    struct backing *changing;    /* those with a change under way */
+    struct backing *later_first; /* those with pages that are cleared later */
+    uint32_t later_pages;        /* such pages */
+    uint32_t extents;            /* open now, and not yet back */
     uint32_t extents_max;
     bool late;                 /* a deadline is due, and ... */
     uint64_t late_mark;        /* ... these connections have their turn first */
@@ -128,10 +133,12 @@ struct service {
     uv_timer_t audit;
     uv_timer_t chaos;
     uv_timer_t sample;
-    uv_idle_t idle; /* runs while a deadline is due: see service.c */
+    uv_timer_t later; /* runs while pages wait to be cleared */
+    uv_idle_t idle;   /* runs while a deadline is due: see service.c */
     uv_check_t check;
     struct policyserver policyserver;
-    struct wire_message message; /* what is being sent; large */
+    struct wire_message message;                         /* what is being sent; large */
+    uint8_t moving[SERVICE_MOVING_PAGES * SP_PAGE_SIZE]; /* contents on their way */
 };
 
 /* Start on `loop`. Returns 0, or a negative errno with `error` filled; run the loop and call

@@ -170,8 +170,8 @@ void errand_submit(struct errand_pool *pool, struct errand_lane *lane, struct er
     if (pool->listed > pool->idle && pool->threads < ERRAND_THREADS_MAX && !thread_start(pool) &&
         pool->threads == 0)
         errand_run(pool, errand_take(pool));
-    pthread_cond_signal(&pool->work);
     pthread_mutex_unlock(&pool->lock);
+    pthread_cond_signal(&pool->work); /* or the thread would wake up only to wait for the lock */
 }
 
 void errand_reap(struct errand_pool *pool)

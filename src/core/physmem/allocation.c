@@ -189,7 +189,7 @@ static bool fill_singly(struct physmem *physmem, struct container *container,
     struct physmem_task *task = container->owner;
     bool zero = (allocation->flags & PHYSMEM_ZERO) != 0;
     bool zeroed = true;
-    struct punch punch = {NULL};
+    struct punch punch = {NULL}, keep = {.when = PUNCH_NEVER};
 
     check(span <= allocation->count);
     for (uint32_t slot = allocation->start; slot < allocation->start + span; slot++) {
@@ -199,11 +199,13 @@ static bool fill_singly(struct physmem *physmem, struct container *container,
         if (entry->frame != SLOT_NO_FRAME) {
             if (entry->soft)
                 slots_harden(physmem, container, extent, slot);
-            if (entry->copy)
-                copies_leave(physmem, extent, slot);
             if (zero)
                 punch_add(physmem, &punch, extent, slot);
-            else
+            else if (entry->copy)
+                punch_add(physmem, &keep, extent, slot);
+            if (entry->copy)
+                copies_leave(physmem, extent, slot);
+            if (!zero)
                 zeroed = zeroed && extent->handle == 0;
         } else {
             uint32_t frame = frame_table_take(&physmem->frames, 0, 0, container->handle, slot);
@@ -214,6 +216,7 @@ static bool fill_singly(struct physmem *physmem, struct container *container,
         }
     }
     punch_flush(physmem, &punch);
+    punch_flush(physmem, &keep);
     return zeroed;
 }
 

@@ -206,12 +206,12 @@ static int copy_slot(struct copy_request *copy, uint32_t from, uint32_t to)
 }
 
 /* The pages at home of the slots that became copies are cleared: after all moves, since a home
- * may be the source of several. */
+ * may be the source of several. Nobody sees them before the slots come home, and nobody waits. */
 static void clear_homes(const struct copy_request *copy, const struct physmem_piece *pieces,
                         uint32_t count, bool to)
 {
     struct container *container = to ? copy->to : copy->from;
-    struct punch punch = {NULL};
+    struct punch punch = {.when = PUNCH_LATER};
     uint32_t number = 0;
 
     check(count > 0);

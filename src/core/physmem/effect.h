@@ -81,7 +81,8 @@ enum physmem_effect_kind {
     /* Extents. */
     PHYSMEM_EXTENT_CREATE,  /* extent: make `count` pages; answered by physmem_extent_ready */
     PHYSMEM_EXTENT_SEND,    /* extent: give the descriptor to the task (request connection) */
-    PHYSMEM_EXTENT_PUNCH,   /* extent: clear `count` pages from `offset` */
+    PHYSMEM_EXTENT_PUNCH,   /* extent: clear `count` pages from `offset` now, or (`later`) soon */
+    PHYSMEM_EXTENT_KEEP,    /* extent: the pages are in use again: those to clear soon stay */
     PHYSMEM_EXTENT_COPY,    /* move: copy pages, as they are now; replies wait until it is done */
     PHYSMEM_EXTENT_AUDIT,   /* extent: may have `count` pages; answered by physmem_audit_done */
     PHYSMEM_EXTENT_DESTROY, /* extent: cut to nothing, close */
@@ -208,6 +209,7 @@ struct physmem_effect {
             uint32_t offset;
             uint32_t count;
             bool read_only; /* PHYSMEM_EXTENT_SEND */
+            bool later;     /* PHYSMEM_EXTENT_PUNCH: no reply waits for it */
         } extent;
         struct {
             uint32_t from; /* extents */

@@ -9,11 +9,13 @@ void punch_flush(struct physmem *physmem, struct punch *punch)
     if (punch->extent == NULL)
         return;
     ensure(punch->extent->handle != 0 && punch->first + punch->count <= punch->extent->pages);
-    effect = emit_effect(physmem, PHYSMEM_EXTENT_PUNCH, NULL);
+    effect = emit_effect(
+        physmem, punch->when == PUNCH_NEVER ? PHYSMEM_EXTENT_KEEP : PHYSMEM_EXTENT_PUNCH, NULL);
     effect->extent.extent = punch->extent->handle;
     effect->extent.descriptor = punch->extent->descriptor;
     effect->extent.offset = punch->first;
     effect->extent.count = punch->count;
+    effect->extent.later = punch->when == PUNCH_LATER;
     punch->extent = NULL;
 }
 
@@ -30,5 +32,5 @@ void punch_add(struct physmem *physmem, struct punch *punch, struct extent *exte
         return;
     }
     punch_flush(physmem, punch);
-    *punch = (struct punch){.extent = extent, .first = page, .count = 1};
+    *punch = (struct punch){.extent = extent, .first = page, .count = 1, .when = punch->when};
 }

@@ -277,6 +277,39 @@ static void test_who_pays_is_who_owns_the_slot_also_after_the_original_has_gone(
     check_books(world);
 }
 
+/* Nobody waits until the pages that copied slots leave behind are cleared; a slot that was emptied has its own
+ * in use again. */
+static void test_pages_left_behind_are_cleared_later_unless_they_are_in_use_again(void **state)
+{
+    const struct physmem_effect *effect;
+    struct world *world = *state;
+    uint32_t a, seen;
+    struct physmem_task *task = task_with(world, "a", 8, 0, &a);
+
+    world_allocate(world, task, a, 0, 4, 0);
+    write_slot(world, task, a, 0, 7);
+    seen = world->recorded;
+    assert_int_equal(copy(world, task, a, 0, a, 2, 2), 0);
+    effect = world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL);
+    assert_non_null(effect);
+    assert_true(effect->extent.later);
+    seen = world->recorded;
+    expect_allocated(world_allocate(world, task, a, 1, 2, PHYSMEM_SQUASH), 2);
+    effect = world_find(world, seen, PHYSMEM_EXTENT_KEEP, NULL);
+    assert_non_null(effect);
+    assert_int_equal(effect->extent.offset, 1);
+    assert_int_equal(effect->extent.count, 2);
+    /* What must hold zeros, and what is given back, is cleared before the answer. */
+    seen = world->recorded;
+    expect_allocated(world_allocate(world, task, a, 0, 1, PHYSMEM_SQUASH | PHYSMEM_ZERO), 1);
+    assert_null(world_find(world, seen, PHYSMEM_EXTENT_KEEP, NULL));
+    assert_false(world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL)->extent.later);
+    seen = world->recorded;
+    world_range(world, physmem_frames_deallocate, task, a, 3, 1);
+    assert_false(world_find(world, seen, PHYSMEM_EXTENT_PUNCH, NULL)->extent.later);
+    check_books(world);
+}
+
 static void test_generations_cost_nothing(void **state)
 {
     struct world *world = *state;
@@ -631,6 +664,7 @@ int main(void)
         TEST(test_a_mapping_has_as_few_pieces_as_pages_lie_together),
         TEST(test_scatter_and_gather_read_each_slot_as_the_pieces_before_left_it),
         TEST(test_who_pays_is_who_owns_the_slot_also_after_the_original_has_gone),
+        TEST(test_pages_left_behind_are_cleared_later_unless_they_are_in_use_again),
         TEST(test_generations_cost_nothing),
         TEST(test_generations_of_tasks_leave_nothing_behind),
         TEST(test_a_copy_that_gets_no_extent_changes_nothing),
