@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "os/clock.h"
 #include "os/extent.h"
-#include "pages.h"
+#include "core/leases/pages.h"
 #include "seat.h"
 #include "send.h"
 
@@ -563,7 +563,7 @@ static int memory_make(struct service *service, struct backing *backing, uint32_
 {
     if (service->relet == NULL)
         return extent_create("selfpage", pages, NULL);
-    backing->lease = lease_new(&service->relet->book, backing, pages);
+    backing->lease = lease_new(&service->relet->lessee, backing, pages);
     return backing->lease != NULL ? -1 : -ENOMEM;
 }
 
@@ -576,7 +576,7 @@ static int backing_new(struct service *service, struct seat *seat, uint32_t page
 
     if (!may_have_one(service, seat))
         return -EMFILE;
-    if (service->relet != NULL && service->relet->book.leases >= LEASE_MOST)
+    if (service->relet != NULL && service->relet->lessee.book.leases >= LEASE_MOST)
         return -EMFILE;
     backing = calloc(1, sizeof(*backing));
     if (backing == NULL)

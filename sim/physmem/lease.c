@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "os/heap.h"
 
 /* Frames that go to a lease ahead of need with one that is needed, while the stock has many more. */
 #define AHEAD       16u
@@ -14,6 +15,7 @@
 /* Frames that are asked for or given back in one message. */
 #define PIECE 4096u
 
+_Static_assert(offsetof(struct lessee, book) == 0, "a book is its lessee's");
 _Static_assert(WIRE_ALLOCATE_EXTRA == 4u, "asked for as by any task");
 
 enum job_kind { JOB_BLANK, JOB_EXCHANGE, JOB_RETURN, JOB_ALLOCATE, JOB_MAP, JOB_DESTROY };
@@ -21,7 +23,7 @@ enum job_kind { JOB_BLANK, JOB_EXCHANGE, JOB_RETURN, JOB_ALLOCATE, JOB_MAP, JOB_
 /* A question above. Leases NULL: the stock. */
 struct job {
     struct upstream_ask ask; /* first */
-    struct lease_book *book;
+    struct lessee *lessee;
     enum job_kind kind;
     struct lease *from;
     struct lease *to;
@@ -48,19 +50,33 @@ static void lacking_pages(const struct lease *lease, uint64_t words[PAGES_WORDS]
 
 /* ---- Questions ---- */
 
+static struct lessee *lessee_of(const struct lease *lease)
+{
+    return (struct lessee *)lease->book; /* its first member */
+}
+
+/* Nothing more is done, and the owner is told why. */
+static void fail(struct lessee *lessee, const char *what)
+{
+    if (lessee->failed)
+        return;
+    lessee->failed = true;
+    lessee->handlers.on_failed(lessee->context, what);
+}
+
 static void answered(struct upstream_ask *ask, const struct wire_message *reply);
 
-/* A job about these leases; NULL, and the book has failed, without memory. */
-static struct job *job_new(struct lease_book *book, enum job_kind kind, struct lease *from,
+/* A job about these leases; NULL, and the lessee has failed, without memory. */
+static struct job *job_new(struct lessee *lessee, enum job_kind kind, struct lease *from,
                            struct lease *to)
 {
     struct job *job = calloc(1, sizeof(*job));
 
     if (job == NULL) {
-        lease_book_fail(book, "there is no memory for a question");
+        fail(lessee, "there is no memory for a question");
         return NULL;
     }
-    job->book = book;
+    job->lessee = lessee;
     job->kind = kind;
     job->from = from;
     job->to = to;
@@ -74,41 +90,41 @@ static struct job *job_new(struct lease_book *book, enum job_kind kind, struct l
 
 static void job_ask(struct job *job, struct wire_message *message)
 {
-    upstream_ask(job->book->upstream, message, &job->ask);
+    upstream_ask(job->lessee->upstream, message, &job->ask);
 }
 
-static void exchange(struct lease_book *book, struct lease *from, uint32_t from_start,
+static void exchange(struct lessee *lessee, struct lease *from, uint32_t from_start,
                      struct lease *to, uint32_t to_start, uint32_t count)
 {
     struct wire_message message = {.type = WIRE_EXCHANGE};
-    struct job *job = job_new(book, JOB_EXCHANGE, from, to);
+    struct job *job = job_new(lessee, JOB_EXCHANGE, from, to);
 
     if (job == NULL)
         return;
     job->from_start = from_start;
     job->to_start = to_start;
     job->count = count;
-    lease_book_leave(book, from, from_start, count);
-    lease_book_expect(book, to, to_start, count);
-    message.exchange.from = lease_book_container(book, from);
-    message.exchange.to = lease_book_container(book, to);
+    lease_book_leave(&lessee->book, from, from_start, count);
+    lease_book_expect(&lessee->book, to, to_start, count);
+    message.exchange.from = lease_book_container(&lessee->book, from);
+    message.exchange.to = lease_book_container(&lessee->book, to);
     message.exchange.from_start = from_start;
     message.exchange.to_start = to_start;
     message.exchange.count = count;
     job_ask(job, &message);
 }
 
-static void give_back(struct lease_book *book, struct lease *from, uint32_t start, uint32_t count)
+static void give_back(struct lessee *lessee, struct lease *from, uint32_t start, uint32_t count)
 {
     struct wire_message message = {.type = WIRE_DEALLOCATE};
-    struct job *job = job_new(book, JOB_RETURN, from, NULL);
+    struct job *job = job_new(lessee, JOB_RETURN, from, NULL);
 
     if (job == NULL)
         return;
     job->from_start = start;
     job->count = count;
-    lease_book_leave(book, from, start, count);
-    message.deallocate.container = lease_book_container(book, from);
+    lease_book_leave(&lessee->book, from, start, count);
+    message.deallocate.container = lease_book_container(&lessee->book, from);
     message.deallocate.ranges_count = 1;
     message.deallocate.ranges[0] = (struct wire_range){start, count};
     job_ask(job, &message);
@@ -116,40 +132,40 @@ static void give_back(struct lease_book *book, struct lease *from, uint32_t star
 
 /* ---- What leases want, and what is due above ---- */
 
-static void return_some(struct lease_book *book)
+static void return_some(struct lessee *lessee)
 {
     struct lease *lease;
     uint32_t first, count;
 
-    while (book->returning > 0 && !book->failed) {
-        count = book->returning < PIECE ? book->returning : PIECE;
-        count = lease_book_find_spare(book, NULL, count, &lease, &first);
+    while (lessee->book.returning > 0 && !lessee->failed) {
+        count = lessee->book.returning < PIECE ? lessee->book.returning : PIECE;
+        count = lease_book_find_spare(&lessee->book, NULL, count, &lease, &first);
         if (count == 0)
             return;
-        give_back(book, lease, first, count);
-        book->returning -= count;
+        give_back(lessee, lease, first, count);
+        lessee->book.returning -= count;
     }
 }
 
-static void make_blanks(struct lease_book *book)
+static void make_blanks(struct lessee *lessee)
 {
-    while (book->blanks + book->blanks_coming < LEASE_BLANKS && !book->failed) {
+    while (lessee->blanks + lessee->blanks_coming < LEASE_BLANKS && !lessee->failed) {
         struct wire_message message = {.type = WIRE_CONTAINER_CREATE};
-        struct job *job = job_new(book, JOB_BLANK, NULL, NULL);
+        struct job *job = job_new(lessee, JOB_BLANK, NULL, NULL);
 
         if (job == NULL)
             return;
         message.container_create.slots = EXTENT_PAGES;
-        book->blanks_coming++;
+        lessee->blanks_coming++;
         job_ask(job, &message);
     }
 }
 
-static bool take_blank(struct lease_book *book, struct lease *lease)
+static bool take_blank(struct lessee *lessee, struct lease *lease)
 {
-    if (book->blanks > 0)
-        lease->container = book->blank[--book->blanks];
-    make_blanks(book);
+    if (lessee->blanks > 0)
+        lease->container = lessee->blank[--lessee->blanks];
+    make_blanks(lessee);
     return lease->container != 0;
 }
 
@@ -179,7 +195,7 @@ static bool is_used(const struct lease *lease, uint32_t first, uint32_t count)
 static void map(struct lease *lease, uint32_t first, uint32_t count)
 {
     struct wire_message message = {.type = WIRE_MAP};
-    struct job *job = job_new(lease->book, JOB_MAP, NULL, lease);
+    struct job *job = job_new(lessee_of(lease), JOB_MAP, NULL, lease);
 
     if (job == NULL)
         return;
@@ -208,35 +224,36 @@ static void map_used(struct lease *lease)
 }
 
 /* Ask for what a lease lacks. False if nothing can be had for it now. */
-static bool fill(struct lease_book *book, struct lease *lease)
+static bool fill(struct lessee *lessee, struct lease *lease)
 {
     uint64_t words[PAGES_WORDS];
     uint32_t first, lacking, from_start, count;
     struct lease *from;
 
-    if (lease->container == 0 && !take_blank(book, lease))
+    if (lease->container == 0 && !take_blank(lessee, lease))
         return false;
     for (;;) {
         lacking_pages(lease, words);
         lacking = pages_run(words, lease->pages, EXTENT_PAGES, &first);
         if (lacking == 0)
             break;
-        count = lease_book_find_spare(book, lease, run_to_fill(lease, first, lacking), &from,
-                                      &from_start);
-        if (count == 0 || book->failed)
+        count = lease_book_find_spare(&lessee->book, lease, run_to_fill(lease, first, lacking),
+                                      &from, &from_start);
+        if (count == 0 || lessee->failed)
             return false;
-        exchange(book, from, from_start, lease, first, count);
+        exchange(lessee, from, from_start, lease, first, count);
     }
     map_used(lease);
     return true;
 }
 
 /* Do what can be done now: what is due above first, then the leases that want something, in turn. */
-static void serve(struct lease_book *book)
+static void serve(struct lessee *lessee)
 {
-    return_some(book);
-    while (book->wanting_first != NULL && !book->failed && fill(book, book->wanting_first))
-        lease_book_unwant_first(book);
+    return_some(lessee);
+    while (lessee->book.wanting_first != NULL && !lessee->failed &&
+           fill(lessee, lessee->book.wanting_first))
+        lease_book_unwant_first(&lessee->book);
 }
 
 /* ---- The end of a lease ---- */
@@ -244,7 +261,7 @@ static void serve(struct lease_book *book)
 static void destroy(struct lease *lease)
 {
     struct wire_message message = {.type = WIRE_CONTAINER_DESTROY};
-    struct job *job = job_new(lease->book, JOB_DESTROY, lease, NULL);
+    struct job *job = job_new(lessee_of(lease), JOB_DESTROY, lease, NULL);
 
     if (job == NULL)
         return;
@@ -257,19 +274,19 @@ static void destroy(struct lease *lease)
  * and then it is destroyed. */
 static void end_on(struct lease *lease)
 {
-    struct lease_book *book = lease->book;
+    struct lessee *lessee = lessee_of(lease);
     uint32_t first, count, hole;
 
-    if (lease->owner != NULL || lease->jobs > 0 || book->failed)
+    if (lease->owner != NULL || lease->jobs > 0 || lessee->failed)
         return;
     if (lease->container == 0 || lease->destroyed) {
         lease_book_remove(lease);
         return;
     }
     while ((count = pages_run(lease->held, lease->pages, EXTENT_PAGES, &first)) > 0) {
-        count = lease_book_run(&book->holes, count, &hole);
+        count = lease_book_run(&lessee->book.holes, count, &hole);
         ensure(count > 0);
-        exchange(book, lease, first, NULL, hole, count);
+        exchange(lessee, lease, first, NULL, hole, count);
     }
     if (lease->jobs == 0)
         destroy(lease);
@@ -283,25 +300,25 @@ static void look_if_ready(struct lease *lease)
     if (!lease->unready || lease->owner == NULL || !lease_is_ready(lease))
         return;
     lease->unready = false;
-    lease->book->handlers.on_ready(lease->owner);
+    lessee_of(lease)->handlers.on_ready(lease->owner);
 }
 
 static void on_blank(struct job *job, const struct wire_message *reply)
 {
-    struct lease_book *book = job->book;
+    struct lessee *lessee = job->lessee;
 
-    book->blanks_coming--;
+    lessee->blanks_coming--;
     if (reply->error != 0 || reply->type != WIRE_CONTAINER)
-        lease_book_fail(book, "it refuses a container");
+        fail(lessee, "it refuses a container");
     else
-        book->blank[book->blanks++] = reply->container.container;
+        lessee->blank[lessee->blanks++] = reply->container.container;
 }
 
 /* Whether the physmem above has answered so, and not for want of memory. */
-static bool is_done(struct lease_book *book, const struct wire_message *reply)
+static bool is_done(struct lessee *lessee, const struct wire_message *reply)
 {
     if (reply->error == ENOMEM)
-        lease_book_fail(book, "it has no memory for its books");
+        fail(lessee, "it has no memory for its books");
     return reply->error == 0;
 }
 
@@ -316,57 +333,52 @@ static void want_again(struct lease *lease)
  * */
 static void give_up(struct job *job)
 {
-    struct lease_book *book = job->book;
+    struct lessee *lessee = job->lessee;
 
     if (job->from != NULL && job->from->lost)
         return;
-    if (job->from != NULL) {
-        pages_add(job->from->held, job->from_start, job->count);
-    } else {
-        lease_book_expect(book, NULL, job->from_start, job->count);
-        book->stock_count += job->count;
-    }
-    give_back(book, job->from, job->from_start, job->count);
+    lease_book_stay(&lessee->book, job->from, job->from_start, job->count);
+    give_back(lessee, job->from, job->from_start, job->count);
 }
 
 static void on_exchange(struct job *job, const struct wire_message *reply)
 {
-    struct lease_book *book = job->book;
-    bool came = is_done(book, reply);
+    struct lessee *lessee = job->lessee;
+    bool came = is_done(lessee, reply);
     bool lost = job->to != NULL && job->to->lost; /* they were counted then */
 
-    lease_book_left(book, job->from, job->from_start, job->count);
-    lease_book_arrive(book, job->to, job->to_start, job->count, came);
+    lease_book_left(&lessee->book, job->from, job->from_start, job->count);
+    lease_book_arrive(&lessee->book, job->to, job->to_start, job->count, came);
     if (came)
         return;
     give_up(job);
     if (lost)
         return;
-    book->gone += job->count;
-    book->handlers.on_taken(book->context, job->count);
+    lessee->book.gone += job->count;
+    lessee->handlers.on_taken(lessee->context, job->count);
     if (job->to != NULL)
         want_again(job->to);
 }
 
 static void on_allocated(struct job *job, const struct wire_message *reply)
 {
-    struct lease_book *book = job->book;
+    struct lessee *lessee = job->lessee;
     uint32_t count = reply->type == WIRE_ALLOCATED ? reply->allocated.count : 0;
-    uint32_t granted = book->granted + count;
+    uint32_t granted = lessee->granted + count;
 
-    lease_book_arrive(book, NULL, job->to_start, count, true);
-    lease_book_arrive(book, NULL, job->to_start + count, job->count - count, false);
-    book->granted = granted;
-    if (--book->pieces > 0)
+    lease_book_arrive(&lessee->book, NULL, job->to_start, count, true);
+    lease_book_arrive(&lessee->book, NULL, job->to_start + count, job->count - count, false);
+    lessee->granted = granted;
+    if (--lessee->pieces > 0)
         return;
-    book->granted = 0;
-    book->handlers.on_granted(book->context, granted);
+    lessee->granted = 0;
+    lessee->handlers.on_granted(lessee->context, granted);
 }
 
 /* The descriptor of this extent that has come. */
-static int take_arrival(struct lease_book *book, uint32_t extent)
+static int take_arrival(struct lessee *lessee, uint32_t extent)
 {
-    for (struct lease_arrival **link = &book->arrivals; *link != NULL; link = &(*link)->next) {
+    for (struct lease_arrival **link = &lessee->arrivals; *link != NULL; link = &(*link)->next) {
         struct lease_arrival *arrival = *link;
         int fd = arrival->fd;
 
@@ -396,11 +408,11 @@ static void on_mapped(struct job *job, const struct wire_message *reply)
 
     pages_remove(lease->mapping, job->to_start, job->count);
     if (reply->error == EMFILE && lease->owner != NULL) {
-        job->book->handlers.on_refused(lease->owner);
+        job->lessee->handlers.on_refused(lease->owner);
         return;
     }
     if (reply->error == 0 && reply->type == WIRE_MAPPED && reply->mapped.items_count > 0) {
-        keep_descriptor(lease, take_arrival(job->book, reply->mapped.items[0].extent));
+        keep_descriptor(lease, take_arrival(job->lessee, reply->mapped.items[0].extent));
         for (uint16_t i = 0; i < reply->mapped.items_count; i++) {
             const struct wire_map *item = &reply->mapped.items[i];
 
@@ -432,7 +444,7 @@ static void job_done(struct job *job, const struct wire_message *reply)
         on_exchange(job, reply);
         break;
     case JOB_RETURN:
-        lease_book_left(job->book, job->from, job->from_start, job->count);
+        lease_book_left(&job->lessee->book, job->from, job->from_start, job->count);
         break;
     case JOB_ALLOCATE:
         on_allocated(job, reply);
@@ -458,10 +470,10 @@ static void lease_answered(struct lease *lease)
 static void answered(struct upstream_ask *ask, const struct wire_message *reply)
 {
     struct job *job = (struct job *)ask;
-    struct lease_book *book = job->book;
+    struct lessee *lessee = job->lessee;
     struct lease *from = job->from, *to = job->to;
 
-    if (reply == NULL || book->failed) {
+    if (reply == NULL || lessee->failed) {
         free(job);
         return;
     }
@@ -474,70 +486,78 @@ static void answered(struct upstream_ask *ask, const struct wire_message *reply)
     lease_answered(from);
     if (to != from)
         lease_answered(to);
-    serve(book);
+    serve(lessee);
 }
 
-void lease_start(struct lease_book *book, const struct lease_handlers *handlers, void *context)
+int lease_init(struct lessee *lessee, struct upstream *upstream, uint32_t frames,
+               uint32_t container, uint32_t held)
 {
-    book->handlers = *handlers;
-    book->context = context;
-    make_blanks(book);
+    *lessee = (struct lessee){.upstream = upstream};
+    return lease_book_init(&lessee->book, &heap_allocator, frames, container, held);
+}
+
+void lease_fini(struct lessee *lessee)
+{
+    struct lease_arrival *arrival;
+
+    while ((arrival = lessee->arrivals) != NULL) {
+        lessee->arrivals = arrival->next;
+        close(arrival->fd);
+        free(arrival);
+    }
+    for (struct lease *lease = lessee->book.first; lease != NULL; lease = lease->next)
+        if (lease->owner == NULL && lease->fd >= 0)
+            close(lease->fd);
+    lease_book_fini(&lessee->book);
+}
+
+void lease_start(struct lessee *lessee, const struct lease_handlers *handlers, void *context)
+{
+    lessee->handlers = *handlers;
+    lessee->context = context;
+    make_blanks(lessee);
 }
 
 /* ---- What the core wants ---- */
 
-void lease_ask(struct lease_book *book, uint32_t frames, bool extra)
+void lease_ask(struct lessee *lessee, uint32_t frames, bool extra)
 {
     struct wire_message message = {.type = WIRE_ALLOCATE};
 
-    ensure(frames > 0 && book->pieces == 0);
-    while (frames > 0 && !book->failed) {
-        struct job *job = job_new(book, JOB_ALLOCATE, NULL, NULL);
+    ensure(frames > 0 && lessee->pieces == 0);
+    while (frames > 0 && !lessee->failed) {
+        struct job *job = job_new(lessee, JOB_ALLOCATE, NULL, NULL);
 
         if (job == NULL)
             return;
-        job->count = lease_book_run(&book->holes, frames < PIECE ? frames : PIECE, &job->to_start);
+        job->count =
+            lease_book_run(&lessee->book.holes, frames < PIECE ? frames : PIECE, &job->to_start);
         ensure(job->count > 0);
-        lease_book_expect(book, NULL, job->to_start, job->count);
-        message.allocate.container = book->stock_container;
+        lease_book_expect(&lessee->book, NULL, job->to_start, job->count);
+        message.allocate.container = lessee->book.stock_container;
         message.allocate.start = job->to_start;
         message.allocate.count = job->count;
         message.allocate.flags = extra ? WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL : 0;
-        book->pieces++;
+        lessee->pieces++;
         frames -= job->count;
         job_ask(job, &message);
     }
 }
 
-void lease_return(struct lease_book *book, uint32_t frames)
+void lease_return(struct lessee *lessee, uint32_t frames)
 {
-    uint32_t gone = frames < book->gone ? frames : book->gone;
+    uint32_t gone = frames < lessee->book.gone ? frames : lessee->book.gone;
 
-    book->gone -= gone;
-    book->returning += frames - gone;
-    serve(book);
+    lessee->book.gone -= gone;
+    lessee->book.returning += frames - gone;
+    serve(lessee);
 }
 
 /* ---- Leases ---- */
 
-struct lease *lease_new(struct lease_book *book, void *owner, uint32_t pages)
+struct lease *lease_new(struct lessee *lessee, void *owner, uint32_t pages)
 {
-    struct lease *lease;
-
-    ensure(owner != NULL && pages <= EXTENT_PAGES);
-    lease = calloc(1, sizeof(*lease));
-    if (lease == NULL)
-        return NULL;
-    lease->book = book;
-    lease->owner = owner;
-    lease->pages = pages;
-    lease->fd = -1;
-    lease->next = book->first;
-    if (lease->next != NULL)
-        lease->next->prev = lease;
-    book->first = lease;
-    book->leases++;
-    return lease;
+    return lease_book_add(&lessee->book, owner, pages);
 }
 
 bool lease_is_ready(const struct lease *lease)
@@ -557,7 +577,7 @@ void lease_use(struct lease *lease, uint32_t first, uint32_t count)
         return;
     lease->unready = true;
     lease_book_want(lease);
-    serve(lease->book);
+    serve(lessee_of(lease));
 }
 
 void lease_soil(struct lease *lease, uint32_t first, uint32_t count)
@@ -574,42 +594,36 @@ void lease_clean(struct lease *lease, const uint64_t dirty[PAGES_WORDS])
     for (unsigned i = 0; i < PAGES_WORDS; i++)
         lease->dirty[i] &= ~dirty[i];
     lease_book_recount(lease);
-    serve(lease->book);
+    serve(lessee_of(lease));
 }
 
 void lease_end(struct lease *lease)
 {
-    struct lease_book *book = lease->book;
+    struct lessee *lessee = lessee_of(lease);
 
-    ensure(lease->owner != NULL && book->leases > 0);
-    lease_book_unwant(lease);
-    book->leases--;
-    lease->owner = NULL;
-    lease->fd = -1;
-    memset(lease->used, 0, sizeof(lease->used));
-    lease_book_recount(lease);
+    lease_book_end(lease);
     end_on(lease);
-    serve(book);
+    serve(lessee);
 }
 
 /* ---- What the physmem above says ---- */
 
-void lease_extent_came(struct lease_book *book, uint32_t extent, int consume_fd)
+void lease_extent_came(struct lessee *lessee, uint32_t extent, int consume_fd)
 {
     struct lease_arrival *arrival = malloc(sizeof(*arrival));
 
     if (arrival == NULL) {
         close(consume_fd);
-        lease_book_fail(book, "there is no memory for a descriptor");
+        fail(lessee, "there is no memory for a descriptor");
         return;
     }
-    *arrival = (struct lease_arrival){book->arrivals, extent, consume_fd};
-    book->arrivals = arrival;
+    *arrival = (struct lease_arrival){lessee->arrivals, extent, consume_fd};
+    lessee->arrivals = arrival;
 }
 
-void *lease_unmapped(struct lease_book *book, const struct wire_message *message)
+void *lease_unmapped(struct lessee *lessee, const struct wire_message *message)
 {
-    struct lease *lease = lease_book_find(book, message->unmap.container);
+    struct lease *lease = lease_book_find(&lessee->book, message->unmap.container);
 
     for (uint16_t i = 0; lease != NULL && i < message->unmap.ranges_count; i++) {
         const struct wire_range *range = &message->unmap.ranges[i];
@@ -624,25 +638,27 @@ void *lease_unmapped(struct lease_book *book, const struct wire_message *message
     return lease != NULL ? lease->owner : NULL;
 }
 
-void *lease_repossessed(struct lease_book *book, const struct wire_message *message)
+/* Frames of the stock that are gone. */
+static uint32_t take_stock(struct lessee *lessee, const struct wire_message *message)
 {
-    struct lease *lease = lease_book_find(book, message->repossessed.container);
-    uint32_t taken;
+    uint32_t taken = 0;
 
-    if (lease == NULL) {
-        taken = message->repossessed.container == book->stock_container
-                    ? lease_book_take_stock(book, message)
-                    : 0;
-    } else {
-        taken = lease->lost ? 0 : pages_count(lease->held) + pages_count(lease->coming);
-        lease->lost = true;
-        memset(lease->held, 0, sizeof(lease->held));
-        memset(lease->mapped, 0, sizeof(lease->mapped));
-        lease_book_recount(lease);
-    }
+    if (message->repossessed.container != lessee->book.stock_container)
+        return 0;
+    for (uint16_t i = 0; i < message->repossessed.ranges_count; i++)
+        taken += lease_book_take_stock(&lessee->book, message->repossessed.ranges[i].start,
+                                       message->repossessed.ranges[i].count);
+    return taken;
+}
+
+void *lease_repossessed(struct lessee *lessee, const struct wire_message *message)
+{
+    struct lease *lease = lease_book_find(&lessee->book, message->repossessed.container);
+    uint32_t taken = lease != NULL ? lease_book_lose(lease) : take_stock(lessee, message);
+
     if (taken > 0) {
-        book->gone += taken;
-        book->handlers.on_taken(book->context, taken);
+        lessee->book.gone += taken;
+        lessee->handlers.on_taken(lessee->context, taken);
     }
     return lease != NULL ? lease->owner : NULL;
 }

@@ -179,7 +179,7 @@ static int stock_fill(struct relet *relet, struct sp_error *error)
     }
     if (code != 0)
         return code;
-    code = lease_book_init(&relet->book, &relet->upstream, relet->frames, container, have);
+    code = lease_init(&relet->lessee, &relet->upstream, relet->frames, container, have);
     return code == 0 ? 0 : error_set(error, -code, "there is no memory for leases");
 }
 
@@ -320,7 +320,7 @@ static void on_recall(struct relet *relet, const struct wire_message *message)
 
 static void on_repossessed(struct relet *relet, const struct wire_message *message)
 {
-    const void *owner = lease_repossessed(&relet->book, message);
+    const void *owner = lease_repossessed(&relet->lessee, message);
 
     log_line(&relet->service->server.log, "upstream",
              "the physmem above has taken %u frames back by force", message->repossessed.frames);
@@ -333,7 +333,7 @@ static void on_message(void *context, const struct wire_message *message, int co
     struct relet *relet = context;
 
     if (message->type == WIRE_EXTENT)
-        lease_extent_came(&relet->book, message->extent.extent, consume_fd);
+        lease_extent_came(&relet->lessee, message->extent.extent, consume_fd);
     else if (consume_fd >= 0)
         close(consume_fd);
     if (message->type == WIRE_RECALL)
@@ -391,7 +391,7 @@ int relet_start(struct service *service, uv_loop_t *loop, struct sp_error *error
 
     if (code < 0)
         return error_set(error, -code, "cannot watch the physmem above: %s", uv_strerror(code));
-    lease_start(&relet->book, &leases, relet);
+    lease_start(&relet->lessee, &leases, relet);
     physmem_upstream_promised(service->physmem, clock_now_ns(), relet->promised, relet->ends);
     while (physmem_next_effect(service->physmem, &effect))
         if (effect.kind == PHYSMEM_UPSTREAM_ASK) /* they are held already */
@@ -413,7 +413,7 @@ void relet_end(struct service *service)
         return;
     upstream_close(&relet->upstream);
     passed_forget(relet);
-    lease_book_fini(&relet->book);
+    lease_fini(&relet->lessee);
     free(relet);
     service->relet = NULL;
 }

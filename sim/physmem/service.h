@@ -80,7 +80,7 @@ struct relet {
     struct relet_unmap *unmaps;
     uint32_t tokens; /* the last one of these */
     struct upstream upstream;
-    struct lease_book book;
+    struct lessee lessee;
     struct relet_contract contract[TERMS_MAX];
     unsigned contracts;
     uint32_t frames;   /* of all contracts: the most that there can be */

@@ -1,4 +1,6 @@
-#include "pages.h"
+#include "core/leases/pages.h"
+
+#include "base/assert.h"
 
 #define WORD_BITS 64u
 
@@ -6,17 +8,20 @@ _Static_assert(EXTENT_PAGES % WORD_BITS == 0, "whole words");
 
 bool pages_has(const uint64_t *words, uint32_t page)
 {
+    check(page < EXTENT_PAGES);
     return (words[page / WORD_BITS] >> page % WORD_BITS & 1) != 0;
 }
 
 void pages_add(uint64_t *words, uint32_t first, uint32_t count)
 {
+    ensure(first <= EXTENT_PAGES && count <= EXTENT_PAGES - first);
     for (uint32_t page = first; page < first + count; page++)
         words[page / WORD_BITS] |= UINT64_C(1) << page % WORD_BITS;
 }
 
 void pages_remove(uint64_t *words, uint32_t first, uint32_t count)
 {
+    ensure(first <= EXTENT_PAGES && count <= EXTENT_PAGES - first);
     for (uint32_t page = first; page < first + count; page++)
         words[page / WORD_BITS] &= ~(UINT64_C(1) << page % WORD_BITS);
 }
@@ -34,11 +39,13 @@ uint32_t pages_run(const uint64_t *words, uint32_t pages, uint32_t most, uint32_
 {
     uint32_t page = 0, count = 0;
 
+    ensure(pages <= EXTENT_PAGES);
     while (page < pages && !pages_has(words, page))
         page++;
     *firstp = page;
     while (page + count < pages && count < most && pages_has(words, page + count))
         count++;
+    check(page + count <= pages);
     return count;
 }
 

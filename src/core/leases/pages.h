@@ -1,6 +1,6 @@
 /* Sets of an extent's pages, in PAGES_WORDS words. */
-#ifndef PHYSMEM_PAGES_H
-#define PHYSMEM_PAGES_H
+#ifndef LEASES_PAGES_H
+#define LEASES_PAGES_H
 
 #include <stdbool.h>
 #include <stdint.h>

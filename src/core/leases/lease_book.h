@@ -1,4 +1,4 @@
-/* Memory that the physmem above has granted, and where it is: in the stock, or in leases.
+/* Memory that a physmem above has granted, and where it is: in the stock, or in leases.
  *
  * The stock is a container above whose slots have frames and are never mapped: it costs no memory. A
  * lease is a container above that backs one extent here, slot for page; its descriptor goes to the task
@@ -13,20 +13,15 @@
  *                                       is ready then
  *                             dirty     was used, and is being cleared here
  *                             spare     held, and neither used nor dirty: it can go elsewhere */
-#ifndef PHYSMEM_LEASE_BOOK_H
-#define PHYSMEM_LEASE_BOOK_H
+#ifndef LEASES_LEASE_BOOK_H
+#define LEASES_LEASE_BOOK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/allocator.h"
 #include "base/bitmap.h"
-#include "pages.h"
-#include "upstream.h"
-
-#define LEASE_BLANKS 4u /* containers above that are made before they are needed */
-
-/* Most containers of one task above, less the stock, the blanks, and some that are about to end. */
-#define LEASE_MOST 240u
+#include "core/leases/pages.h"
 
 struct lease_book;
 
@@ -54,34 +49,17 @@ struct lease {
     uint64_t taken[PAGES_WORDS]; /* of these: an UNMAP came since, which the answer may not know */
 };
 
-/* A descriptor that has come and was not named by a MAPPED yet. */
-struct lease_arrival {
-    struct lease_arrival *next;
-    uint32_t extent;
-    int fd;
-};
-
-struct lease_handlers {
-    /* A lease that was not ready is. */
-    void (*on_ready)(void *owner);
-    /* The physmem above gives no descriptor for this lease. */
-    void (*on_refused)(void *owner);
-    /* The answer to lease_ask. */
-    void (*on_granted)(void *context, uint32_t frames);
-    /* Frames that are not held above any more, and that the core does not know of. */
-    void (*on_taken)(void *context, uint32_t frames);
-    /* There is no memory, or the physmem above refuses what it must not. */
-    void (*on_failed)(void *context, const char *what);
-};
-
+/* A slot of the stock is in `stock`, in `holes`, or, while its frame is on its way, in neither:
+ *
+ *     stock_count == members of stock
+ *     spares      == sum of lease.spares
+ *     lease.spares == held & ~used & ~dirty, and 0 if it is lost or has ended
+ *     mapped is part of held; taken is part of mapping */
 struct lease_book {
-    struct upstream *upstream;
-    struct lease_handlers handlers;
-    void *context;
+    const struct allocator *allocator;
     struct lease *first;
     struct lease *wanting_first;
     struct lease *wanting_last;
-    struct lease_arrival *arrivals;
     struct bitmap stock; /* slots of the stock that have frames */
     struct bitmap holes; /* those that have none, and none on its way */
     uint64_t *words;
@@ -90,26 +68,25 @@ struct lease_book {
     uint32_t spares;    /* of all leases */
     uint32_t leases;    /* that have not ended */
     uint32_t returning; /* frames to give back above as soon as some are spare */
-    uint32_t gone;    /* frames that the core will want to give back, and that were taken already */
-    uint32_t granted; /* of the frames that lease_ask has asked for */
-    uint32_t pieces;  /* questions for these under way */
-    uint32_t blank[LEASE_BLANKS];
-    uint32_t blanks;
-    uint32_t blanks_coming;
-    bool failed;
+    uint32_t gone; /* frames that physmem will want to give back, and that were taken already */
 };
 
 /* A book for at most `frames` frames, of which `held` lie in the first slots of `container`, which has
- * lease_book_slots(frames). Returns 0 or -ENOMEM. */
-int lease_book_init(struct lease_book *book, struct upstream *upstream, uint32_t frames,
+ * lease_book_slots(frames). Memory comes from `allocator`, which outlives it. Returns 0 or -ENOMEM. */
+int lease_book_init(struct lease_book *book, const struct allocator *allocator, uint32_t frames,
                     uint32_t container, uint32_t held);
+
+/* Also frees all leases; their descriptors are the caller's to close. */
 void lease_book_fini(struct lease_book *book);
 uint32_t lease_book_slots(uint32_t frames);
 
-/* Nothing more is done, and the owner is told why. */
-void lease_book_fail(struct lease_book *book, const char *what);
+/* A lease of `pages` pages, none of them used, without a container yet. NULL: no memory. */
+struct lease *lease_book_add(struct lease_book *book, void *owner, uint32_t pages);
 
-/* Take a lease out of the book, and free it. */
+/* Its owner has no use for it any more: it is nobody's. */
+void lease_book_end(struct lease *lease);
+
+/* Take a lease that has ended out of the book, and free it. */
 void lease_book_remove(struct lease *lease);
 
 /* The lease of a container above; NULL: there is none. */
@@ -145,13 +122,18 @@ uint32_t lease_book_run(const struct bitmap *bitmap, uint32_t most, uint32_t *fi
 uint32_t lease_book_find_spare(const struct lease_book *book, struct lease *last, uint32_t most,
                                struct lease **leasep, uint32_t *firstp);
 
-/* Frames of the stock were repossessed. Returns how many. */
-uint32_t lease_book_take_stock(struct lease_book *book, const struct wire_message *message);
+/* Frames that were to leave did not: they are where they were. */
+void lease_book_stay(struct lease_book *book, struct lease *lease, uint32_t start, uint32_t count);
+
+/* What there is in slots of the stock was repossessed; any numbers. Returns how many frames. */
+uint32_t lease_book_take_stock(struct lease_book *book, uint32_t start, uint32_t count);
+
+/* All that a lease has, or expects, was repossessed. Returns how many frames; 0: it was lost before. */
+uint32_t lease_book_lose(struct lease *lease);
 
 /* ---- Leases that want something, in turn ---- */
 
 void lease_book_want(struct lease *lease);
-void lease_book_unwant(struct lease *lease);
 void lease_book_unwant_first(struct lease_book *book);
 
 #endif

@@ -1,11 +1,10 @@
-#include "lease_book.h"
+#include "core/leases/lease_book.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 uint32_t lease_book_slots(uint32_t frames)
 {
@@ -14,62 +13,108 @@ uint32_t lease_book_slots(uint32_t frames)
     return slots < CONTAINER_SLOTS_MAX ? (uint32_t)slots : CONTAINER_SLOTS_MAX;
 }
 
-int lease_book_init(struct lease_book *book, struct upstream *upstream, uint32_t frames,
+static size_t words_size(uint32_t slots)
+{
+    return 2 * bitmap_words(slots) * sizeof(uint64_t);
+}
+
+int lease_book_init(struct lease_book *book, const struct allocator *allocator, uint32_t frames,
                     uint32_t container, uint32_t held)
 {
     uint32_t slots = lease_book_slots(frames);
-    size_t words = bitmap_words(slots);
 
     ensure(held <= slots);
     memset(book, 0, sizeof(*book));
-    book->words = calloc(2 * words, sizeof(uint64_t));
+    book->allocator = allocator;
+    book->words = memory_new(allocator, words_size(slots));
     if (book->words == NULL)
         return -ENOMEM;
     bitmap_init(&book->stock, slots, book->words);
-    bitmap_init(&book->holes, slots, book->words + words);
+    bitmap_init(&book->holes, slots, book->words + bitmap_words(slots));
     for (uint32_t slot = 0; slot < slots; slot++)
         bitmap_set(slot < held ? &book->stock : &book->holes, slot);
-    book->upstream = upstream;
     book->stock_container = container;
     book->stock_count = held;
     return 0;
 }
 
+void lease_book_fini(struct lease_book *book)
+{
+    while (book->first != NULL) {
+        book->first->owner = NULL;
+        lease_book_remove(book->first);
+    }
+    memory_free(book->allocator, book->words, words_size(book->stock.bits));
+    book->words = NULL;
+}
+
+struct lease *lease_book_add(struct lease_book *book, void *owner, uint32_t pages)
+{
+    struct lease *lease;
+
+    ensure(owner != NULL && pages <= EXTENT_PAGES);
+    lease = memory_new(book->allocator, sizeof(*lease));
+    if (lease == NULL)
+        return NULL;
+    lease->book = book;
+    lease->owner = owner;
+    lease->pages = pages;
+    lease->fd = -1;
+    lease->next = book->first;
+    if (lease->next != NULL)
+        lease->next->prev = lease;
+    book->first = lease;
+    book->leases++;
+    return lease;
+}
+
+/* It is not in the list of those that want something any more. */
+static void unwant(struct lease *lease)
+{
+    struct lease_book *book = lease->book;
+    struct lease **link = &book->wanting_first;
+    struct lease *before = NULL;
+
+    if (!lease->wanting)
+        return;
+    while (*link != lease) {
+        ensure(*link != NULL);
+        before = *link;
+        link = &before->next_wanting;
+    }
+    *link = lease->next_wanting;
+    if (book->wanting_last == lease)
+        book->wanting_last = before;
+    lease->wanting = false;
+}
+
+void lease_book_end(struct lease *lease)
+{
+    struct lease_book *book = lease->book;
+
+    ensure(lease->owner != NULL && book->leases > 0);
+    unwant(lease);
+    book->leases--;
+    lease->owner = NULL;
+    lease->fd = -1;
+    memset(lease->used, 0, sizeof(lease->used));
+    lease_book_recount(lease);
+    check(lease->spares == 0);
+}
+
 void lease_book_remove(struct lease *lease)
 {
+    struct lease_book *book = lease->book;
+
+    ensure(lease->owner == NULL);
+    check((lease->prev == NULL) == (book->first == lease));
     if (lease->next != NULL)
         lease->next->prev = lease->prev;
     if (lease->prev != NULL)
         lease->prev->next = lease->next;
     else
-        lease->book->first = lease->next;
-    free(lease);
-}
-
-void lease_book_fini(struct lease_book *book)
-{
-    struct lease_arrival *arrival;
-
-    while (book->first != NULL) {
-        if (book->first->owner == NULL && book->first->fd >= 0)
-            close(book->first->fd);
-        lease_book_remove(book->first);
-    }
-    while ((arrival = book->arrivals) != NULL) {
-        book->arrivals = arrival->next;
-        close(arrival->fd);
-        free(arrival);
-    }
-    free(book->words);
-    book->words = NULL;
-}
-
-void lease_book_fail(struct lease_book *book, const char *what)
-{
-    if (book->failed)
-        return;
-    book->failed = true;
-    book->handlers.on_failed(book->context, what);
+        book->first = lease->next;
+    memory_free(book->allocator, lease, sizeof(*lease));
 }
 
 /* The pages of a lease that can go elsewhere. */
@@ -87,6 +132,7 @@ void lease_book_recount(struct lease *lease)
     spare_pages(lease, words);
     if (lease->owner != NULL && !lease->lost)
         spares = pages_count(words);
+    check(spares <= lease->pages);
     ensure(lease->book->spares >= lease->spares);
     lease->book->spares += spares - lease->spares;
     lease->spares = spares;
@@ -107,8 +153,11 @@ void lease_book_leave(struct lease_book *book, struct lease *lease, uint32_t sta
         lease_book_recount(lease);
         return;
     }
-    for (uint32_t slot = start; slot < start + count; slot++)
+    ensure(book->stock_count >= count);
+    for (uint32_t slot = start; slot < start + count; slot++) {
+        check(bitmap_test(&book->stock, slot));
         bitmap_clear(&book->stock, slot);
+    }
     book->stock_count -= count;
 }
 
@@ -118,8 +167,10 @@ void lease_book_expect(struct lease_book *book, struct lease *lease, uint32_t st
         pages_add(lease->coming, start, count);
         return;
     }
-    for (uint32_t slot = start; slot < start + count; slot++)
+    for (uint32_t slot = start; slot < start + count; slot++) {
+        check(bitmap_test(&book->holes, slot));
         bitmap_clear(&book->holes, slot);
+    }
 }
 
 void lease_book_arrive(struct lease_book *book, struct lease *lease, uint32_t start, uint32_t count,
@@ -132,16 +183,33 @@ void lease_book_arrive(struct lease_book *book, struct lease *lease, uint32_t st
         lease_book_recount(lease);
         return;
     }
-    for (uint32_t slot = start; slot < start + count; slot++)
+    for (uint32_t slot = start; slot < start + count; slot++) {
+        check(!bitmap_test(&book->stock, slot) && !bitmap_test(&book->holes, slot));
         bitmap_set(came ? &book->stock : &book->holes, slot);
+    }
     book->stock_count += came ? count : 0;
+    check(book->stock_count <= book->stock.bits);
 }
 
 void lease_book_left(struct lease_book *book, const struct lease *lease, uint32_t start,
                      uint32_t count)
 {
-    for (uint32_t slot = start; lease == NULL && slot < start + count; slot++)
+    for (uint32_t slot = start; lease == NULL && slot < start + count; slot++) {
+        check(!bitmap_test(&book->stock, slot));
         bitmap_set(&book->holes, slot);
+    }
+}
+
+void lease_book_stay(struct lease_book *book, struct lease *lease, uint32_t start, uint32_t count)
+{
+    if (lease != NULL) {
+        ensure(!lease->lost);
+        pages_add(lease->held, start, count);
+        lease_book_recount(lease);
+        return;
+    }
+    lease_book_expect(book, NULL, start, count);
+    lease_book_arrive(book, NULL, start, count, true);
 }
 
 /* ---- Where frames are taken from ---- */
@@ -155,6 +223,7 @@ uint32_t lease_book_run(const struct bitmap *bitmap, uint32_t most, uint32_t *fi
     while (first != BITMAP_NONE && count < most && first + count < bitmap->bits &&
            bitmap_test(bitmap, first + count))
         count++;
+    check(count > 0 || first == BITMAP_NONE || most == 0);
     return count;
 }
 
@@ -185,6 +254,7 @@ void lease_book_want(struct lease *lease)
 {
     struct lease_book *book = lease->book;
 
+    check(lease->owner != NULL);
     if (lease->wanting)
         return;
     lease->wanting = true;
@@ -200,48 +270,41 @@ void lease_book_unwant_first(struct lease_book *book)
 {
     struct lease *lease = book->wanting_first;
 
+    ensure(lease != NULL && lease->wanting);
     lease->wanting = false;
     book->wanting_first = lease->next_wanting;
     if (book->wanting_first == NULL)
         book->wanting_last = NULL;
 }
 
-void lease_book_unwant(struct lease *lease)
-{
-    struct lease_book *book = lease->book;
-    struct lease **link = &book->wanting_first;
-    struct lease *before = NULL;
-
-    if (!lease->wanting)
-        return;
-    while (*link != lease) {
-        before = *link;
-        link = &before->next_wanting;
-    }
-    *link = lease->next_wanting;
-    if (book->wanting_last == lease)
-        book->wanting_last = before;
-    lease->wanting = false;
-}
-
 /* ---- What the physmem above says ---- */
 
-uint32_t lease_book_take_stock(struct lease_book *book, const struct wire_message *message)
+uint32_t lease_book_take_stock(struct lease_book *book, uint32_t start, uint32_t count)
 {
     uint32_t taken = 0;
 
-    for (uint16_t i = 0; i < message->repossessed.ranges_count; i++) {
-        uint32_t slot = message->repossessed.ranges[i].start;
-        uint32_t end = slot + message->repossessed.ranges[i].count;
-
-        for (; slot < end && slot < book->stock.bits; slot++)
-            if (bitmap_test(&book->stock, slot)) {
-                bitmap_clear(&book->stock, slot);
-                bitmap_set(&book->holes, slot);
-                taken++;
-            }
+    for (uint32_t i = 0; start < book->stock.bits && i < count && i < book->stock.bits - start;
+         i++) {
+        if (!bitmap_test(&book->stock, start + i))
+            continue;
+        bitmap_clear(&book->stock, start + i);
+        bitmap_set(&book->holes, start + i);
+        taken++;
     }
+    ensure(book->stock_count >= taken);
     book->stock_count -= taken;
+    return taken;
+}
+
+uint32_t lease_book_lose(struct lease *lease)
+{
+    uint32_t taken = lease->lost ? 0 : pages_count(lease->held) + pages_count(lease->coming);
+
+    lease->lost = true;
+    memset(lease->held, 0, sizeof(lease->held));
+    memset(lease->mapped, 0, sizeof(lease->mapped));
+    lease_book_recount(lease);
+    check(lease->spares == 0);
     return taken;
 }
 
