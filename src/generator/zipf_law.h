@@ -4,7 +4,10 @@
  * W. Hörmann and G. Derflinger, "Rejection-inversion to generate variates from monotone discrete
  * distributions", ACM Transactions on Modeling and Computer Simulation 6(3), 1996: a point is drawn
  * under the smooth curve x^-exponent by inversion, rounded to a rank, and kept if it lies in the part
- * of the rank's bar that stands for its probability. */
+ * of the rank's bar that stands for its probability.
+ *
+ * Traces may have 10^12 pages, and no table may grow with them. A play has to be the same with every libm:
+ * workload/popularity.h draws by the same law in whole numbers, from a table, for up to 2^24 items. */
 #ifndef GENERATOR_ZIPF_LAW_H
 #define GENERATOR_ZIPF_LAW_H
 

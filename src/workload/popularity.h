@@ -4,7 +4,7 @@
  * by a few per cent. A draw chooses a bucket by the weight of its first rank, then a rank in it, and keeps
  * it by its own weight, which is interpolated: each probability is right within a thousandth for
  * exponents up to 1, and within a hundredth for all. A draw takes constant time. All of it is whole
- * numbers. */
+ * numbers, so that a play is the same on every machine; generator/zipf_law.h, which needs no table, is not. */
 #ifndef WORKLOAD_POPULARITY_H
 #define WORKLOAD_POPULARITY_H
 
