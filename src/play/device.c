@@ -150,3 +150,18 @@ void device_free(struct device *device, uint32_t client, uint32_t slot)
     rc = swap_map_free(&device->map, client, slot);
     ensure(rc == 0);
 }
+
+struct device_status device_status(const struct device *device)
+{
+    return (struct device_status){.slots = device->map.slots,
+                                  .used = device->map.used,
+                                  .reserved = device->map.reserved,
+                                  .clients = device->map.clients,
+                                  .stores = device->stores,
+                                  .loads = device->loads,
+                                  .frees = device->frees,
+                                  .writes = device->writes,
+                                  .reads = device->reads,
+                                  .failed = device->failed,
+                                  .zero = device->zero};
+}

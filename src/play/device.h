@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include <selfpage/counters.h>
+
 #include "base/random.h"
 #include "core/swap/map.h"
 #include "play/costs.h"
@@ -53,6 +55,12 @@ uint64_t device_load(struct device *device, const uint32_t *slot, uint32_t count
 
 /* That is over for one of them. Returns the contents. */
 uint64_t device_loaded(struct device *device, uint32_t slot);
+
+/* What swap counts; what a live server alone can see is 0. */
+struct device_status {
+    SP_SWAP_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
+};
+struct device_status device_status(const struct device *device);
 
 /* Give a slot back, which the client has stored. */
 void device_free(struct device *device, uint32_t client, uint32_t slot);

@@ -5,10 +5,6 @@
 
 #include "core/physmem/status.h"
 
-struct swap_status {
-    SP_SWAP_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)
-};
-
 /* A number of a struct. */
 struct counted_place {
     const char *name;
@@ -22,7 +18,7 @@ struct counted_place {
 #define OF_STATUS_STATE(name, list, unit, meaning)  PLACE(physmem_task_status, name)
 #define OF_PHYSMEM(type, name, unit, meaning)       PLACE(physmem_status, name)
 #define OF_PHYSMEM_STATE(name, list, unit, meaning) PLACE(physmem_status, name)
-#define OF_SWAP(type, name, unit, meaning)          PLACE(swap_status, name)
+#define OF_SWAP(type, name, unit, meaning)          PLACE(device_status, name)
 #define END                                                                                        \
     {                                                                                              \
         NULL, 0, 0                                                                                 \
@@ -87,22 +83,11 @@ static int get_all(struct sp_world *world, const char *field, uint64_t *valuep)
 
 static int get_swap(const struct sp_world *world, const char *field, uint64_t *valuep)
 {
-    const struct device *device = &world->play.scene.device;
-    struct swap_status status;
+    struct device_status status;
 
     if (!world->play.scene.has_swap)
         return -ENOENT;
-    status = (struct swap_status){.slots = device->map.slots,
-                                  .used = device->map.used,
-                                  .reserved = device->map.reserved,
-                                  .clients = device->map.clients,
-                                  .stores = device->stores,
-                                  .loads = device->loads,
-                                  .frees = device->frees,
-                                  .writes = device->writes,
-                                  .reads = device->reads,
-                                  .failed = device->failed,
-                                  .zero = device->zero};
+    status = device_status(&world->play.scene.device);
     return read_place(of_swap, field, &status, valuep) ? 0 : -EINVAL;
 }
 

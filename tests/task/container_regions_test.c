@@ -15,30 +15,11 @@
 
 #include <selfpage/testing.h>
 
+#include "fixture.h"
 #include "live.h"
 
 #define PAGE  ((size_t)SP_PAGE_SIZE)
 #define PAGES 200u
-
-static struct sp_testing_task *begin(struct sp_testing *fixture, const char *name,
-                                     const char *contract, int (*function)(void *), void *arg)
-{
-    struct sp_testing_task *task;
-    struct sp_error error;
-
-    if (sp_testing_begin(fixture, name, contract, NULL, function, arg, &task, &error) != 0)
-        fail_msg("%s", error.text);
-    return task;
-}
-
-static void expect_success(struct sp_testing_task *task)
-{
-    struct sp_testing_result result;
-
-    sp_testing_wait(&task, &result);
-    if (result.exit_status != 0)
-        fail_msg("ended with %d, signal %d: %s", result.exit_status, result.signal, result.output);
-}
 
 /* The task ends with SIGSEGV, after a line with these words. */
 static void expect_refusal(struct sp_testing_task *task, const char *words)

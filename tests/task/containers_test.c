@@ -15,30 +15,11 @@
 
 #include <selfpage/testing.h>
 
+#include "fixture.h"
 #include "live.h"
 
 #define PAGE ((size_t)SP_PAGE_SIZE)
 #define MS   UINT64_C(1000000)
-
-static struct sp_testing_task *begin(struct sp_testing *fixture, const char *name,
-                                     const char *contract, int (*function)(void *), void *arg)
-{
-    struct sp_testing_task *task;
-    struct sp_error error;
-
-    if (sp_testing_begin(fixture, name, contract, NULL, function, arg, &task, &error) != 0)
-        fail_msg("%s", error.text);
-    return task;
-}
-
-static void expect_success(struct sp_testing_task *task)
-{
-    struct sp_testing_result result;
-
-    sp_testing_wait(&task, &result);
-    if (result.exit_status != 0)
-        fail_msg("ended with %d: %s", result.exit_status, result.output);
-}
 
 static sp_container create_or_exit(struct sp_task *task, uint32_t pages)
 {

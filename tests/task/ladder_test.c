@@ -16,6 +16,7 @@
 #include <selfpage/testing.h>
 
 #include "awaiting.h"
+#include "fixture.h"
 #include "live.h"
 
 #define PAGES 300u
@@ -190,18 +191,6 @@ static struct shared *shared_new(void)
     return shared;
 }
 
-static struct sp_testing_task *begin(struct sp_testing *fixture, const char *name,
-                                     const char *contract, const char *policy,
-                                     int (*function)(void *), void *arg)
-{
-    struct sp_testing_task *task;
-    struct sp_error error;
-
-    if (sp_testing_begin(fixture, name, contract, policy, function, arg, &task, &error) != 0)
-        fail_msg("%s", error.text);
-    return task;
-}
-
 static void finish(struct sp_testing_task **taskp, int status, const char *text)
 {
     struct sp_testing_result result;
@@ -234,7 +223,7 @@ static void run_deaf(struct sp_testing *fixture, const char *contract, const cha
                      uint32_t frames, int (*function)(void *), int status, const char *text)
 {
     struct shared *shared = shared_new();
-    struct sp_testing_task *task = begin(fixture, "deaf", contract, policy, function, shared);
+    struct sp_testing_task *task = begin_with(fixture, "deaf", contract, policy, function, shared);
 
     AWAIT(task, read_step(shared) >= 1);
     recall(fixture, "deaf", frames);
@@ -307,8 +296,8 @@ static void test_kill(void **state)
     struct shared *shared = shared_new();
     struct sp_testing_result result;
     struct sp_testing_task *task =
-        begin(*state, "deaf", "guaranteed=20;extra=500,drop=20ms,breach=kill", NULL, lose_scratch,
-              shared);
+        begin_with(*state, "deaf", "guaranteed=20;extra=500,drop=20ms,breach=kill", NULL,
+                   lose_scratch, shared);
 
     if (RUNNING_ON_VALGRIND) { /* which has no pidfd_send_signal: physmem cannot kill, and says so */
         finish(&task, 1, "breach=kill");
@@ -372,7 +361,8 @@ static int resize(void *arg)
 
 static void test_resizing(void **state)
 {
-    struct sp_testing_task *task = begin(*state, "sizes", "guaranteed=100", NULL, resize, NULL);
+    struct sp_testing_task *task =
+        begin_with(*state, "sizes", "guaranteed=100", NULL, resize, NULL);
 
     finish(&task, 0, NULL);
 }
@@ -449,15 +439,16 @@ static int use_part_and_go(void *arg)
 static void test_a_part_for_another_task(void **state)
 {
     struct shared *shared = shared_new();
-    struct sp_testing_task *parent = begin(*state, "parent", "guaranteed=200", NULL, split, shared);
+    struct sp_testing_task *parent =
+        begin_with(*state, "parent", "guaranteed=200", NULL, split, shared);
     struct sp_testing_task *child;
     struct sp_testing_task *second;
 
     AWAIT(parent, read_step(shared) >= 1);
-    child = begin(*state, "child", "guaranteed=1", NULL, use_part, shared);
+    child = begin_with(*state, "child", "guaranteed=1", NULL, use_part, shared);
     finish(&child, 0, NULL);
     AWAIT(parent, read_step(shared) >= 3);
-    second = begin(*state, "second", "guaranteed=1", NULL, use_part_and_go, shared);
+    second = begin_with(*state, "second", "guaranteed=1", NULL, use_part_and_go, shared);
     finish(&second, 0, NULL);
     finish(&parent, 0, NULL);
     munmap(shared, sizeof(*shared));

@@ -14,21 +14,10 @@
 #include <selfpage/testing.h>
 
 #include "awaiting.h"
+#include "fixture.h"
 #include "live.h"
 
 #define FRAMES 150u
-
-static struct sp_testing_task *begin(struct sp_testing *fixture, const char *name,
-                                     const char *contract, const char *policy, int (*run)(void *),
-                                     void *arg)
-{
-    struct sp_testing_task *task;
-    struct sp_error error;
-
-    if (sp_testing_begin(fixture, name, contract, policy, run, arg, &task, &error) != 0)
-        fail_msg("%s", error.text);
-    return task;
-}
 
 static struct sp_testing_task_status status_of(struct sp_testing *fixture, const char *name)
 {
@@ -91,7 +80,7 @@ static void unused_frames(void **state, const char *name, struct sp_attach_optio
                           bool transparently)
 {
     struct sp_testing_task *task =
-        begin(*state, name, "extra=140", NULL, leave_frames_unused, options);
+        begin_with(*state, name, "extra=140", NULL, leave_frames_unused, options);
     struct sp_testing_task_status status;
     struct sp_testing_result result;
     struct sp_error error;
@@ -163,7 +152,7 @@ static int go_round(void *arg)
 static struct sp_testing_task *begin_hoarder(struct sp_testing *fixture)
 {
     unsigned pages = 100;
-    struct sp_testing_task *task = begin(fixture, "idle", "extra=140", NULL, hoard, &pages);
+    struct sp_testing_task *task = begin_with(fixture, "idle", "extra=140", NULL, hoard, &pages);
 
     AWAIT(task, status_of(fixture, "idle").held >= pages);
     return task;
@@ -173,7 +162,7 @@ static struct sp_testing_task *begin_active(struct sp_testing *fixture)
 {
     unsigned pages = 200;
 
-    return begin(fixture, "active", "extra=140", NULL, go_round, &pages);
+    return begin_with(fixture, "active", "extra=140", NULL, go_round, &pages);
 }
 
 static bool about_four_times(uint64_t has, uint64_t idle_has)
@@ -217,9 +206,9 @@ static void test_frames_follow_ghost_hits(void **state)
     unsigned small = 100;
     unsigned large = 4000;
 
-    scans = begin(*state, "scans", "extra=145", "lru", go_round, &large);
+    scans = begin_with(*state, "scans", "extra=145", "lru", go_round, &large);
     AWAIT(scans, status_of(*state, "scans").held >= 120);
-    gains = begin(*state, "gains", "extra=145", "lru", go_round, &small);
+    gains = begin_with(*state, "gains", "extra=145", "lru", go_round, &small);
     AWAIT(gains, status_of(*state, "gains").held >= 95 && status_of(*state, "scans").held <= 55);
     assert_int_equal(stats_of(scans).ghost_hits, 0);
     assert_true(stats_of(gains).ghost_hits > 0);

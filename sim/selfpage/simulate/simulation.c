@@ -123,7 +123,6 @@ static void note_task(struct task_outcome *task, const struct actor *actor)
 
 static void note_servers(struct outcome *outcome, const struct play *play)
 {
-    const struct device *device = &play->scene.device;
     struct physmem_status status;
 
     physmem_get_status(play->scene.physmem, &status);
@@ -135,17 +134,13 @@ static void note_servers(struct outcome *outcome, const struct play *play)
     }
     if (!play->scene.has_swap)
         return;
-    outcome->swap = (struct observed_swap){.slots = device->map.slots,
-                                           .used = device->map.used,
-                                           .reserved = device->map.reserved,
-                                           .clients = device->map.clients,
-                                           .stores = device->stores,
-                                           .loads = device->loads,
-                                           .frees = device->frees,
-                                           .writes = device->writes,
-                                           .reads = device->reads,
-                                           .failed = device->failed,
-                                           .zero = device->zero};
+    {
+        const struct device_status counted = device_status(&play->scene.device);
+        const struct device_status *from = &counted;
+        struct observed_swap *to = &outcome->swap;
+
+        SP_SWAP_STATUS(COPY_COUNTER, COPY_STATE)
+    }
 }
 
 /* As it is now. */

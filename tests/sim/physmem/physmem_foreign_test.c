@@ -27,7 +27,7 @@
 #include <selfpage/contract.h>
 
 #include "base/random.h"
-#include "physmem_peer.h"
+#include "sharing.h"
 
 #define PAGE    4096u
 #define MS      UINT64_C(1000000)
@@ -39,7 +39,7 @@ struct stage {
     struct server_process server;
     struct wire_client observer;
     struct physmem_peer host; /* the attacker's victim: of another user */
-    int fds[16];              /* of the host's extents, by the lowest bits of their numbers */
+    int fds[SHARING_FDS];     /* of the host's extents, see sharing_map */
     pid_t attacker;
     int end; /* of the talk with it */
 };
@@ -115,102 +115,20 @@ static void attacker_end(struct stage *stage)
 
 /* ---- Requests, for both sides ---- */
 
-static uint32_t call(struct physmem_peer *peer, struct wire_message *message,
-                     struct wire_message *reply)
-{
-    int result = wire_client_call(&peer->request, message, -1, reply);
-
-    return result != 0 ? (uint32_t)-result : reply->error;
-}
-
 static uint32_t share(struct physmem_peer *owner, uint64_t lock_ns, uint64_t *tokenp)
 {
-    struct wire_message message = {.type = WIRE_SHARE}, reply;
-    uint32_t error;
+    struct wire_message reply;
+    uint32_t error = sharing_share(owner, WIRE_RIGHT_BOTH, lock_ns, &reply);
 
-    message.share.container = owner->container;
-    message.share.rights = WIRE_RIGHT_BOTH;
-    message.share.lock_ns = lock_ns;
-    error = call(owner, &message, &reply);
     *tokenp = reply.shared.token;
     return error;
 }
 
-static uint32_t adopt(struct physmem_peer *peer, uint32_t container, uint64_t token)
-{
-    struct wire_message message = {.type = WIRE_ADOPT}, reply;
-
-    message.adopt.container = container;
-    message.adopt.token = token;
-    return call(peer, &message, &reply);
-}
-
-static uint32_t lock(struct physmem_peer *peer, uint32_t container, uint64_t lock_ns,
-                     struct wire_message *reply)
-{
-    struct wire_message message = {.type = WIRE_LOCK};
-
-    message.lock.container = container;
-    message.lock.lock_ns = lock_ns;
-    message.lock.unmap = WIRE_YES;
-    return call(peer, &message, reply);
-}
-
 static uint32_t unlock(struct physmem_peer *peer, uint32_t container)
 {
-    struct wire_message message = {.type = WIRE_UNLOCK}, reply;
+    struct wire_message reply;
 
-    message.unlock.container = container;
-    return call(peer, &message, &reply);
-}
-
-static uint32_t copy(struct physmem_peer *peer, uint32_t from, uint32_t first, uint32_t to,
-                     uint32_t slot, uint32_t count)
-{
-    struct wire_message message = {.type = WIRE_COPY}, reply;
-
-    message.copy.from = from;
-    message.copy.to = to;
-    message.copy.pieces_count = 1;
-    message.copy.pieces[0] = (struct wire_piece){first, slot, count};
-    return call(peer, &message, &reply);
-}
-
-static uint32_t unmap(struct physmem_peer *peer, uint32_t start, uint32_t count)
-{
-    struct wire_message message = {.type = WIRE_UNMAP_OWN}, reply;
-
-    message.unmap_own.container = peer->container;
-    message.unmap_own.ranges_count = 1;
-    message.unmap_own.ranges[0] = (struct wire_range){start, count};
-    return call(peer, &message, &reply);
-}
-
-/* Map one slot. Returns the reply's error; descriptors that come are kept. */
-static uint32_t map(struct physmem_peer *peer, uint32_t slot, uint8_t access, int fds[16],
-                    struct wire_map *item)
-{
-    struct wire_message message = {.type = WIRE_MAP}, reply, other;
-    uint32_t error;
-    int fd;
-
-    message.map.container = peer->container;
-    message.map.start = slot;
-    message.map.count = 1;
-    message.map.rights = access;
-    error = call(peer, &message, &reply);
-    if (error != 0)
-        return error;
-    *item = reply.mapped.items[0];
-    while (wire_client_poll(&peer->request, &other, &fd) == 0)
-        if (other.type == WIRE_EXTENT) {
-            int *place = &fds[other.extent.extent & 15];
-
-            if (*place > 0)
-                close(*place);
-            *place = fd;
-        }
-    return fds[item->extent & 15] > 0 ? 0 : EBADF;
+    return sharing_unlock(peer, container, &reply);
 }
 
 static bool open_peer(const struct stage *stage, struct physmem_peer *peer, const char *name)
@@ -266,10 +184,10 @@ static void put(struct stage *stage, uint32_t slot, char byte)
     char page[PAGE];
 
     memset(page, byte, PAGE);
-    assert_int_equal(map(&stage->host, slot, WIRE_ACCESS_FORCE_BOTH, stage->fds, &item), 0);
+    assert_int_equal(sharing_map(&stage->host, slot, WIRE_ACCESS_FORCE_BOTH, stage->fds, &item), 0);
     assert_int_equal(pwrite(stage->fds[item.extent & 15], page, PAGE, (off_t)item.offset * PAGE),
                      PAGE);
-    assert_int_equal(unmap(&stage->host, slot, 1), 0);
+    assert_int_equal(sharing_unmap(&stage->host, slot, 1), 0);
 }
 
 /* All of the host's slot holds this byte. */
@@ -278,12 +196,12 @@ static void expect(struct stage *stage, uint32_t slot, char byte)
     struct wire_map item;
     char page[PAGE];
 
-    assert_int_equal(map(&stage->host, slot, WIRE_ACCESS_READ, stage->fds, &item), 0);
+    assert_int_equal(sharing_map(&stage->host, slot, WIRE_ACCESS_READ, stage->fds, &item), 0);
     assert_int_equal(pread(stage->fds[item.extent & 15], page, PAGE, (off_t)item.offset * PAGE),
                      PAGE);
     for (unsigned i = 0; i < PAGE; i++)
         assert_int_equal(page[i], byte);
-    assert_int_equal(unmap(&stage->host, slot, 1), 0);
+    assert_int_equal(sharing_unmap(&stage->host, slot, 1), 0);
 }
 
 /* The attacker is gone, and so is all that it had. */
@@ -353,7 +271,7 @@ static void retain(struct stage *stage, int end, unsigned arg)
 
     (void)arg;
     MUST(open_peer(stage, &peer, "client"));
-    MUST(map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &home) == 0);
+    MUST(sharing_map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &home) == 0);
     fd = fds[home.extent & 15];
     memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)home.offset * PAGE);
     MUST(memory != MAP_FAILED);
@@ -361,7 +279,7 @@ static void retain(struct stage *stage, int end, unsigned arg)
     MUST(pipe(pipes) == 0);
     piece = (struct iovec){memory, PAGE};
     MUST(vmsplice(pipes[1], &piece, 1, 0) == PAGE);
-    MUST(unmap(&peer, 0, 1) == 0);
+    MUST(sharing_unmap(&peer, 0, 1) == 0);
     MUST(share(&peer, 10000 * MS, &token) == 0);
     tell(end, peer.container, token);
     MUST(hear(end, &word)); /* the host has copied from slot 0, and to slot 2 */
@@ -373,12 +291,12 @@ static void retain(struct stage *stage, int end, unsigned arg)
     scribble(memory);
     tell(end, 0, 0);
     MUST(hear(end, &word)); /* it has unlocked */
-    MUST(map(&peer, 2, WIRE_ACCESS_READ, fds, &given) == 0);
+    MUST(sharing_map(&peer, 2, WIRE_ACCESS_READ, fds, &given) == 0);
     MUST(pread(fds[given.extent & 15], path, 4, (off_t)given.offset * PAGE) == 4);
     MUST(memcmp(path, "hhhh", 4) == 0);
     try_reading_descriptor(fds[given.extent & 15], (off_t)given.offset * PAGE);
     /* Its own write goes to a page of its own. */
-    MUST(map(&peer, 2, WIRE_ACCESS_FORCE_BOTH, fds, &given) == 0);
+    MUST(sharing_map(&peer, 2, WIRE_ACCESS_FORCE_BOTH, fds, &given) == 0);
     MUST(pwrite(fds[given.extent & 15], "xxxx", 4, (off_t)given.offset * PAGE) == 4);
     /* And it cuts off all that it can. */
     for (unsigned i = 0; i < 16; i++)
@@ -401,10 +319,10 @@ static void test_what_another_user_retains_changes_and_shows_nothing(void **stat
     put(stage, 1, 's');
     attacker_start(stage, retain, 0);
     assert_true(hear(stage->end, &word));
-    assert_int_equal(adopt(&stage->host, word.container, word.token), 0);
-    assert_int_equal(lock(&stage->host, word.container, 10000 * MS, &reply), 0);
-    assert_int_equal(copy(&stage->host, word.container, 0, own, 2, 1), 0);
-    assert_int_equal(copy(&stage->host, own, 0, word.container, 2, 1), 0);
+    assert_int_equal(sharing_adopt(&stage->host, word.container, word.token), 0);
+    assert_int_equal(sharing_lock(&stage->host, word.container, 10000 * MS, &reply), 0);
+    assert_int_equal(sharing_copy(&stage->host, word.container, 0, own, 2, 1), 0);
+    assert_int_equal(sharing_copy(&stage->host, own, 0, word.container, 2, 1), 0);
     tell(stage->end, 0, 0);
     {
         struct word ignored;
@@ -420,7 +338,7 @@ static void test_what_another_user_retains_changes_and_shows_nothing(void **stat
         assert_true(hear(stage->end, &ignored));
     }
     /* What the attacker has cut off hurts itself; the host's copies of what is left are answered. */
-    (void)copy(&stage->host, word.container, 5, own, 5, 2);
+    (void)sharing_copy(&stage->host, word.container, 5, own, 5, 2);
     expect(stage, 0, 'h');
     expect(stage, 1, 's');
     expect(stage, 2, 'c');
@@ -444,35 +362,35 @@ static void forge(struct stage *stage, int end, unsigned arg)
     MUST(hear(end, &word));
     MUST(open_peer(stage, &peer, "forger"));
     for (unsigned i = 0; i < 64; i++)
-        MUST(adopt(&peer, word.container, word.token ^ UINT64_C(1) << i) == ENOENT);
+        MUST(sharing_adopt(&peer, word.container, word.token ^ UINT64_C(1) << i) == ENOENT);
     for (unsigned i = 0; i < 200; i++)
-        MUST(adopt(&peer, word.container,
-                   ((uint64_t)random_below(&random, UINT32_MAX) << 32 |
-                    random_below(&random, UINT32_MAX))) == ENOENT);
-    MUST(adopt(&peer, word.container, 0) == ENOENT && adopt(&peer, 0, 0) == ENOENT);
-    MUST(copy(&peer, word.container, 0, peer.container, 0, 1) == ENOENT);
-    MUST(copy(&peer, peer.container, 0, word.container, 0, 1) == ENOENT);
-    MUST(lock(&peer, word.container, MS, &reply) == ENOENT);
+        MUST(sharing_adopt(&peer, word.container,
+                           ((uint64_t)random_below(&random, UINT32_MAX) << 32 |
+                            random_below(&random, UINT32_MAX))) == ENOENT);
+    MUST(sharing_adopt(&peer, word.container, 0) == ENOENT && sharing_adopt(&peer, 0, 0) == ENOENT);
+    MUST(sharing_copy(&peer, word.container, 0, peer.container, 0, 1) == ENOENT);
+    MUST(sharing_copy(&peer, peer.container, 0, word.container, 0, 1) == ENOENT);
+    MUST(sharing_lock(&peer, word.container, MS, &reply) == ENOENT);
     MUST(unlock(&peer, word.container) == ENOENT);
     for (unsigned i = 0; i < sizeof(types); i++) {
         message = (struct wire_message){.type = types[i]};
         message.deallocate.container = word.container;
         message.deallocate.ranges_count = 1;
         message.deallocate.ranges[0] = (struct wire_range){0, SLOTS};
-        MUST(call(&peer, &message, &reply) == ENOENT);
+        MUST(sharing_call(&peer, &message, &reply) == ENOENT);
     }
     message = (struct wire_message){.type = WIRE_MAP};
     message.map.container = word.container;
     message.map.count = 1;
     message.map.rights = WIRE_ACCESS_READ;
-    MUST(call(&peer, &message, &reply) == ENOENT);
+    MUST(sharing_call(&peer, &message, &reply) == ENOENT);
     message = (struct wire_message){.type = WIRE_CONTAINER_DESTROY};
     message.container_destroy.container = word.container;
-    MUST(call(&peer, &message, &reply) == ENOENT);
+    MUST(sharing_call(&peer, &message, &reply) == ENOENT);
     message = (struct wire_message){.type = WIRE_SHARE};
     message.share.container = word.container;
     message.share.rights = WIRE_RIGHT_BOTH;
-    MUST(call(&peer, &message, &reply) == ENOENT);
+    MUST(sharing_call(&peer, &message, &reply) == ENOENT);
 }
 
 /* Descriptors of other processes are not to be had through /proc. */
@@ -527,27 +445,27 @@ static void serve_and_die(struct stage *stage, int end, unsigned steps)
             MUST(open_peer(stage, &peer, "server"));
             break;
         case 1:
-            MUST(map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &item) == 0);
+            MUST(sharing_map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &item) == 0);
             MUST(pwrite(fds[item.extent & 15], "s", 1, (off_t)item.offset * PAGE) == 1);
-            MUST(unmap(&peer, 0, 1) == 0);
+            MUST(sharing_unmap(&peer, 0, 1) == 0);
             break;
         case 2:
-            MUST(adopt(&peer, word.container, word.token) == 0);
+            MUST(sharing_adopt(&peer, word.container, word.token) == 0);
             break;
         case 3:
-            MUST(lock(&peer, word.container, UINT64_MAX, &reply) == 0);
+            MUST(sharing_lock(&peer, word.container, UINT64_MAX, &reply) == 0);
             break;
         case 4:
-            MUST(copy(&peer, word.container, 0, peer.container, 4, 4) == 0);
+            MUST(sharing_copy(&peer, word.container, 0, peer.container, 4, 4) == 0);
             break;
         case 5:
-            MUST(copy(&peer, peer.container, 0, word.container, 8, 1) == 0);
+            MUST(sharing_copy(&peer, peer.container, 0, word.container, 8, 1) == 0);
             break;
         case 6:
             MUST(unlock(&peer, word.container) == 0);
             break;
         default:
-            MUST(copy(&peer, word.container, 0, peer.container, 0, 8) == 0);
+            MUST(sharing_copy(&peer, word.container, 0, peer.container, 0, 8) == 0);
         }
     }
 }
@@ -581,7 +499,7 @@ static void test_a_server_of_another_user_may_die_after_any_step(void **state)
             struct wire_message message = {.type = WIRE_REVOKE_SHARE}, reply;
 
             message.revoke_share.container = stage->host.container;
-            assert_int_equal(call(&stage->host, &message, &reply), 0);
+            assert_int_equal(sharing_call(&stage->host, &message, &reply), 0);
         }
     }
 }
@@ -595,8 +513,8 @@ static void lock_for_ever(struct stage *stage, int end, unsigned arg)
     (void)arg;
     MUST(hear(end, &word));
     MUST(open_peer(stage, &peer, "server"));
-    MUST(adopt(&peer, word.container, word.token) == 0);
-    MUST(lock(&peer, word.container, UINT64_MAX, &reply) == 0);
+    MUST(sharing_adopt(&peer, word.container, word.token) == 0);
+    MUST(sharing_lock(&peer, word.container, UINT64_MAX, &reply) == 0);
     MUST(reply.version_is.lock_ns == 50 * MS);
     tell(end, 0, 0);
     MUST(!hear(end, &word)); /* the host closes its end when it has what it wants */
@@ -645,7 +563,7 @@ static void flood(struct stage *stage, int end, unsigned arg)
 
     (void)arg;
     MUST(open_peer(stage, &peer, "flood"));
-    MUST(copy(&peer, peer.container, 0, peer.container, 1, 1) == 0);
+    MUST(sharing_copy(&peer, peer.container, 0, peer.container, 1, 1) == 0);
     tell(end, 0, 0);
     message.copy.from = peer.container;
     message.copy.to = peer.container;

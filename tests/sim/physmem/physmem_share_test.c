@@ -16,7 +16,7 @@
 #include <selfpage/contract.h>
 
 #include "base/random.h"
-#include "physmem_peer.h"
+#include "sharing.h"
 
 #define PAGE      4096u
 #define MS        UINT64_C(1000000)
@@ -53,108 +53,13 @@ static int teardown(void **state)
 
 /* ---- Requests ---- */
 
-static uint32_t call(struct physmem_peer *peer, struct wire_message *message,
-                     struct wire_message *reply)
-{
-    assert_int_equal(wire_client_call(&peer->request, message, -1, reply), 0);
-    return reply->error;
-}
-
-static uint32_t share(struct physmem_peer *owner, uint8_t rights, uint64_t lock_ns,
-                      struct wire_message *reply)
-{
-    struct wire_message message = {.type = WIRE_SHARE};
-
-    message.share.container = owner->container;
-    message.share.rights = rights;
-    message.share.lock_ns = lock_ns;
-    return call(owner, &message, reply);
-}
-
-static uint32_t adopt(struct physmem_peer *peer, uint32_t container, uint64_t token)
-{
-    struct wire_message message = {.type = WIRE_ADOPT}, reply;
-
-    message.adopt.container = container;
-    message.adopt.token = token;
-    return call(peer, &message, &reply);
-}
-
-static uint32_t lock(struct physmem_peer *peer, uint32_t container, uint64_t lock_ns,
-                     struct wire_message *reply)
-{
-    struct wire_message message = {.type = WIRE_LOCK};
-
-    message.lock.container = container;
-    message.lock.lock_ns = lock_ns;
-    message.lock.unmap = WIRE_YES;
-    return call(peer, &message, reply);
-}
-
-static uint32_t unlock(struct physmem_peer *peer, uint32_t container, struct wire_message *reply)
-{
-    struct wire_message message = {.type = WIRE_UNLOCK};
-
-    message.unlock.container = container;
-    return call(peer, &message, reply);
-}
-
 static uint32_t take_back(struct physmem_peer *owner, uint32_t number)
 {
     struct wire_message message = {.type = WIRE_REVOKE_SHARE}, reply;
 
     message.revoke_share.container = owner->container;
     message.revoke_share.share = number;
-    return call(owner, &message, &reply);
-}
-
-static uint32_t copy(struct physmem_peer *peer, uint32_t from, uint32_t first, uint32_t to,
-                     uint32_t slot, uint32_t count)
-{
-    struct wire_message message = {.type = WIRE_COPY}, reply;
-
-    message.copy.from = from;
-    message.copy.to = to;
-    message.copy.pieces_count = 1;
-    message.copy.pieces[0] = (struct wire_piece){first, slot, count};
-    return call(peer, &message, &reply);
-}
-
-static uint32_t unmap(struct physmem_peer *peer, uint32_t start, uint32_t count)
-{
-    struct wire_message message = {.type = WIRE_UNMAP_OWN}, reply;
-
-    message.unmap_own.container = peer->container;
-    message.unmap_own.ranges_count = 1;
-    message.unmap_own.ranges[0] = (struct wire_range){start, count};
-    return call(peer, &message, &reply);
-}
-
-/* Map one slot of the peer's container. Returns the reply's error; descriptors that come are kept. */
-static uint32_t map_slot(struct physmem_peer *peer, uint32_t slot, uint8_t access, int fds[16],
-                         struct wire_map *item)
-{
-    struct wire_message message = {.type = WIRE_MAP}, reply, other;
-    int fd;
-
-    message.map.container = peer->container;
-    message.map.start = slot;
-    message.map.count = 1;
-    message.map.rights = access;
-    if (call(peer, &message, &reply) != 0)
-        return reply.error;
-    *item = reply.mapped.items[0];
-    assert_int_equal(reply.mapped.items_count, 1);
-    assert_true((item->extent & 0xfffff) < 16);
-    while (wire_client_poll(&peer->request, &other, &fd) == 0)
-        if (other.type == WIRE_EXTENT) {
-            int *place = &fds[other.extent.extent & 15];
-
-            if (*place > 0)
-                close(*place);
-            *place = fd;
-        }
-    return 0;
+    return sharing_call(owner, &message, &reply);
 }
 
 static char read_slot(struct physmem_peer *peer, uint32_t slot, int fds[16])
@@ -162,10 +67,10 @@ static char read_slot(struct physmem_peer *peer, uint32_t slot, int fds[16])
     struct wire_map item;
     char byte = 0;
 
-    assert_int_equal(map_slot(peer, slot, WIRE_ACCESS_READ, fds, &item), 0);
+    assert_int_equal(sharing_map(peer, slot, WIRE_ACCESS_READ, fds, &item), 0);
     assert_true(fds[item.extent & 15] > 0);
     assert_int_equal(pread(fds[item.extent & 15], &byte, 1, (off_t)(item.offset * PAGE)), 1);
-    assert_int_equal(unmap(peer, slot, 1), 0);
+    assert_int_equal(sharing_unmap(peer, slot, 1), 0);
     return byte;
 }
 
@@ -175,9 +80,9 @@ static void write_slot(struct physmem_peer *peer, uint32_t slot, int fds[16], ch
     char page[PAGE];
 
     memset(page, byte, PAGE);
-    assert_int_equal(map_slot(peer, slot, WIRE_ACCESS_FORCE_BOTH, fds, &item), 0);
+    assert_int_equal(sharing_map(peer, slot, WIRE_ACCESS_FORCE_BOTH, fds, &item), 0);
     assert_int_equal(pwrite(fds[item.extent & 15], page, PAGE, (off_t)(item.offset * PAGE)), PAGE);
-    assert_int_equal(unmap(peer, slot, 1), 0);
+    assert_int_equal(sharing_unmap(peer, slot, 1), 0);
 }
 
 static void close_all(int fds[16])
@@ -202,8 +107,8 @@ static uint32_t begin(struct stage *stage)
 
     open_one(stage, &stage->client, "client");
     open_one(stage, &stage->host, "host");
-    assert_int_equal(share(&stage->client, WIRE_RIGHT_BOTH, LOCK_LONG, &reply), 0);
-    assert_int_equal(adopt(&stage->host, stage->client.container, reply.shared.token), 0);
+    assert_int_equal(sharing_share(&stage->client, WIRE_RIGHT_BOTH, LOCK_LONG, &reply), 0);
+    assert_int_equal(sharing_adopt(&stage->host, stage->client.container, reply.shared.token), 0);
     return reply.shared.share;
 }
 
@@ -235,11 +140,11 @@ static void test_a_read_whose_memory_the_client_pays_for(void **state)
     for (uint32_t i = 0; i < 16; i++)
         write_slot(&stage->host, i, host_fds, (char)('a' + i));
     for (unsigned round = 0; round < 2; round++) {
-        assert_int_equal(lock(&stage->host, target, 1000 * MS, &reply), 0);
+        assert_int_equal(sharing_lock(&stage->host, target, 1000 * MS, &reply), 0);
         assert_int_equal(reply.version_is.lock_ns, 1000 * MS);
         version = reply.version_is.version;
-        assert_int_equal(copy(&stage->host, stage->host.container, 0, target, 0, 16), 0);
-        assert_int_equal(unlock(&stage->host, target, &reply), 0);
+        assert_int_equal(sharing_copy(&stage->host, stage->host.container, 0, target, 0, 16), 0);
+        assert_int_equal(sharing_unlock(&stage->host, target, &reply), 0);
         assert_int_equal(reply.version_is.version, version + 2);
         assert_int_equal(physmem_status(&stage->observer, &status, "client", &task), 0);
         /* The host's pages moved once, when they were read first. */
@@ -272,16 +177,16 @@ static void test_a_retained_descriptor_changes_nothing_of_others(void **state)
     target = stage->client.container;
     write_slot(&stage->host, 0, host_fds, 'h');
     write_slot(&stage->client, 0, client_fds, 'c');
-    assert_int_equal(map_slot(&stage->client, 1, WIRE_ACCESS_BOTH, client_fds, &home), 0);
-    assert_int_equal(unmap(&stage->client, 1, 1), 0);
-    assert_int_equal(lock(&stage->host, target, 1000 * MS, &reply), 0);
+    assert_int_equal(sharing_map(&stage->client, 1, WIRE_ACCESS_BOTH, client_fds, &home), 0);
+    assert_int_equal(sharing_unmap(&stage->client, 1, 1), 0);
+    assert_int_equal(sharing_lock(&stage->host, target, 1000 * MS, &reply), 0);
     /* The host takes what the client wrote, and the client goes on writing. */
-    assert_int_equal(copy(&stage->host, target, 0, stage->host.container, 1, 1), 0);
+    assert_int_equal(sharing_copy(&stage->host, target, 0, stage->host.container, 1, 1), 0);
     assert_int_equal(pwrite(client_fds[home.extent & 15], "x", 1, 0), 1);
     assert_int_equal(read_slot(&stage->host, 1, host_fds), 'c');
-    assert_int_equal(copy(&stage->host, stage->host.container, 0, target, 1, 1), 0);
+    assert_int_equal(sharing_copy(&stage->host, stage->host.container, 0, target, 1, 1), 0);
     assert_int_equal(pwrite(client_fds[home.extent & 15], "x", 1, PAGE), 1);
-    assert_int_equal(unlock(&stage->host, target, &reply), 0);
+    assert_int_equal(sharing_unlock(&stage->host, target, &reply), 0);
     assert_int_equal(read_slot(&stage->client, 0, client_fds), 'c');
     assert_int_equal(read_slot(&stage->client, 1, client_fds), 'h');
     assert_int_equal(read_slot(&stage->host, 0, host_fds), 'h');
@@ -300,14 +205,15 @@ static void test_forged_tokens_and_numbers_open_nothing(void **state)
     begin(stage);
     target = stage->client.container;
     open_one(stage, &thief, "thief");
-    assert_int_equal(share(&stage->client, WIRE_RIGHT_READ, 0, &reply), 0);
+    assert_int_equal(sharing_share(&stage->client, WIRE_RIGHT_READ, 0, &reply), 0);
     for (unsigned bit = 0; bit < 64; bit++)
-        assert_int_equal(adopt(&thief, target, reply.shared.token ^ UINT64_C(1) << bit), ENOENT);
-    assert_int_equal(adopt(&thief, target, 0), ENOENT);
-    assert_int_equal(adopt(&thief, stage->host.container, reply.shared.token), ENOENT);
-    assert_int_equal(copy(&thief, target, 0, thief.container, 0, 1), ENOENT);
-    assert_int_equal(copy(&thief, thief.container, 0, target, 0, 1), ENOENT);
-    assert_int_equal(lock(&thief, target, MS, &reply), ENOENT);
+        assert_int_equal(sharing_adopt(&thief, target, reply.shared.token ^ UINT64_C(1) << bit),
+                         ENOENT);
+    assert_int_equal(sharing_adopt(&thief, target, 0), ENOENT);
+    assert_int_equal(sharing_adopt(&thief, stage->host.container, reply.shared.token), ENOENT);
+    assert_int_equal(sharing_copy(&thief, target, 0, thief.container, 0, 1), ENOENT);
+    assert_int_equal(sharing_copy(&thief, thief.container, 0, target, 0, 1), ENOENT);
+    assert_int_equal(sharing_lock(&thief, target, MS, &reply), ENOENT);
     physmem_peer_close(&thief);
     end(stage);
 }
@@ -322,13 +228,13 @@ static void test_a_version_shows_what_the_client_did_between(void **state)
 
     begin(stage);
     target = stage->client.container;
-    assert_int_equal(lock(&stage->host, target, 1000 * MS, &reply), 0);
+    assert_int_equal(sharing_lock(&stage->host, target, 1000 * MS, &reply), 0);
     version = reply.version_is.version;
     assert_int_equal(physmem_allocate(&stage->client, 20, 1, 0), -EBUSY);
-    assert_int_equal(unlock(&stage->host, target, &reply), 0);
+    assert_int_equal(sharing_unlock(&stage->host, target, &reply), 0);
     assert_int_equal(physmem_allocate(&stage->client, 20, 1, 0), 1);
     ask.ask_version.container = target;
-    assert_int_equal(call(&stage->host, &ask, &reply), 0);
+    assert_int_equal(sharing_call(&stage->host, &ask, &reply), 0);
     assert_int_equal(reply.version_is.version, version + 2);
     end(stage);
 }
@@ -341,15 +247,15 @@ static void test_a_lock_for_ever_ends_when_its_time_is_over(void **state)
 
     open_one(stage, &stage->client, "client");
     open_one(stage, &stage->host, "host");
-    assert_int_equal(share(&stage->client, WIRE_RIGHT_BOTH, 30 * MS, &reply), 0);
-    assert_int_equal(adopt(&stage->host, stage->client.container, reply.shared.token), 0);
-    assert_int_equal(lock(&stage->host, stage->client.container, UINT64_MAX, &reply), 0);
+    assert_int_equal(sharing_share(&stage->client, WIRE_RIGHT_BOTH, 30 * MS, &reply), 0);
+    assert_int_equal(sharing_adopt(&stage->host, stage->client.container, reply.shared.token), 0);
+    assert_int_equal(sharing_lock(&stage->host, stage->client.container, UINT64_MAX, &reply), 0);
     assert_int_equal(reply.version_is.lock_ns, 30 * MS);
     do
         allocated = physmem_allocate(&stage->client, 20, 1, 0);
     while (allocated == -EBUSY);
     assert_int_equal(allocated, 1);
-    assert_int_equal(unlock(&stage->host, stage->client.container, &reply), ETIME);
+    assert_int_equal(sharing_unlock(&stage->host, stage->client.container, &reply), ETIME);
     assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
     assert_int_equal(status.physmem_status.locks_expired, 1);
     end(stage);
@@ -364,10 +270,11 @@ static void test_a_client_that_does_not_unmap_costs_the_host_the_lock_only(void 
     struct wire_map item;
 
     begin(stage);
-    assert_int_equal(map_slot(&stage->client, 0, WIRE_ACCESS_BOTH, fds, &item), 0);
-    assert_int_equal(lock(&stage->host, stage->client.container, 20 * MS, &reply), ETIMEDOUT);
-    assert_int_equal(unmap(&stage->client, 0, 1), 0);
-    assert_int_equal(lock(&stage->host, stage->client.container, 1000 * MS, &reply), 0);
+    assert_int_equal(sharing_map(&stage->client, 0, WIRE_ACCESS_BOTH, fds, &item), 0);
+    assert_int_equal(sharing_lock(&stage->host, stage->client.container, 20 * MS, &reply),
+                     ETIMEDOUT);
+    assert_int_equal(sharing_unmap(&stage->client, 0, 1), 0);
+    assert_int_equal(sharing_lock(&stage->host, stage->client.container, 1000 * MS, &reply), 0);
     close_all(fds);
     end(stage);
 }
@@ -393,14 +300,14 @@ static void test_tasks_that_vanish_leave_nothing_behind(void **state)
 
         switch (random_below(&random, 8)) {
         case 0:
-            if (share(a, WIRE_RIGHT_BOTH, 2 * MS, &reply) == 0)
-                adopt(b, a->container, reply.shared.token);
+            if (sharing_share(a, WIRE_RIGHT_BOTH, 2 * MS, &reply) == 0)
+                sharing_adopt(b, a->container, reply.shared.token);
             break;
         case 1:
-            lock(a, b->container, MS, &reply);
+            sharing_lock(a, b->container, MS, &reply);
             break;
         case 2:
-            unlock(a, b->container, &reply);
+            sharing_unlock(a, b->container, &reply);
             break;
         case 3:
             if (random_below(&random, 8) != 0)
@@ -414,8 +321,8 @@ static void test_tasks_that_vanish_leave_nothing_behind(void **state)
             take_back(a, 0);
             break;
         default:
-            copies += copy(random_below(&random, 2) ? a : b, a->container, random_below(&random, 8),
-                           b->container, 8, 8) == 0;
+            copies += sharing_copy(random_below(&random, 2) ? a : b, a->container,
+                                   random_below(&random, 8), b->container, 8, 8) == 0;
         }
     }
     assert_true(copies > (RUNNING_ON_VALGRIND ? 5 : 100));
