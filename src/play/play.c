@@ -477,6 +477,8 @@ static void after(struct play *play, const struct queue_entry *entry)
     see_ends(play);
     if (play->actors <= FEW || play->events % play->actors == 0)
         rules_check(&play->scene, play->actor, play->actors);
+    if (entry->kind < SCENE_OTHER)
+        rules_check_agreement(&play->scene, actor);
     if (every > 0 && play->events % every == 0)
         rules_check_all(&play->scene, actor);
     mix_event(play, entry);

@@ -31,6 +31,34 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
                     status.leased, status.frames);
 }
 
+/* Whether nothing that was said between physmem and an actor is still under way, or waits to be acted on. */
+static bool is_quiet(const struct scene *scene, const struct actor *actor)
+{
+    for (enum scene_lane lane = LANE_PHYSMEM; lane <= LANE_CONTROL; lane++)
+        if (actor->lanes.up[lane] >= scene->now || actor->lanes.down[lane] >= scene->now)
+            return false;
+    return actor->put_off < scene->now && actor->held_back == NULL && actor->errands.returns == 0 &&
+           !frame_offers_were_taken(&actor->pager.offers);
+}
+
+void rules_check_agreement(struct scene *scene, const struct actor *actor)
+{
+    struct physmem_task_status status;
+
+    if (actor->task == NULL || !actor_is_there(actor) || actor->revoked ||
+        actor->config->tables->workload.ignores || !is_quiet(scene, actor))
+        return;
+    physmem_task_get_status(actor->task, &status);
+    if (status.breached || status.repossessed > 0)
+        return;
+    if (status.held != actor->pager.held)
+        scene_wrong(scene, "%s holds %u frames, and believes that it holds %u", actor->config->name,
+                    status.held, actor->pager.held);
+    if (status.owed != actor->pager.owed)
+        scene_wrong(scene, "%s owes %u frames, and believes that it owes %u", actor->config->name,
+                    status.owed, actor->pager.owed);
+}
+
 void rules_check_all(struct scene *scene, struct actor *actor)
 {
     const char *wrong = physmem_check(scene->physmem);
