@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "entitlements.h"
+#include "entitlements/entitlements.h"
 #include "io/server.h"
 #include "os/clock.h"
+#include "os/heap.h"
 
 /* ---- Messages out ---- */
 
@@ -101,6 +102,34 @@ static void give_back(struct service *service)
 
 /* ---- Rounds ---- */
 
+/* Use the table that a descriptor leads to; it is closed in any case. Returns 0 or a negative errno with a text, and the
+ * old table, if any, stays. */
+static int take_table(struct service *service, int consume_fd, struct sp_error *error)
+{
+    struct shared shared;
+    int code = shared_open(&shared, consume_fd, error);
+
+    if (code != 0)
+        return code;
+    if (!control_table_is_valid(shared.memory, shared.size))
+        code = error_set(error, EPROTO, "physmem's table is of another version");
+    else if (rounds_table(&service->rounds, shared.memory) != 0)
+        code = error_set(error, ENOMEM, "no memory for all tasks");
+    if (code != 0) {
+        shared_close(&shared);
+        return code;
+    }
+    shared_close(&service->table);
+    service->table = shared;
+    return 0;
+}
+
+static void on_changed(void *context, const struct sp_arbiter_task *task, uint32_t entitled)
+{
+    log_line(context, "entitled", "task %u: holds %u, wants %u more, is entitled to %u", task->id,
+             task->held, task->wanted, entitled);
+}
+
 static void on_timer(uv_timer_t *timer);
 
 /* Milliseconds to the next round. */
@@ -122,7 +151,8 @@ static void look(struct service *service)
 
     if (service->stopping || service->giving_back || service->hand_over_seq != 0)
         return;
-    changed = rounds_run(&service->rounds, now, service->options->verbose ? &service->log : NULL);
+    changed = rounds_run(&service->rounds, now, service->options->verbose ? on_changed : NULL,
+                         &service->log);
     if (changed < 0) {
         log_line(&service->log, "memory", "no memory to look at all tasks: nothing changes");
         changed = 0;
@@ -177,7 +207,7 @@ static void on_message(void *context, const struct wire_message *message, int co
 
     switch (message->type) {
     case WIRE_CONTROL:
-        if (rounds_table(&service->rounds, consume_fd, &error) != 0)
+        if (take_table(service, consume_fd, &error) != 0)
             fail(service, error.text);
         service->rung = true;
         return;
@@ -261,7 +291,7 @@ static int take_control(struct service *service, struct sp_error *error)
         return code;
     message.get_control.wait = service->options->take_over;
     if (caller_ask_for(&service->physmem, &message, WIRE_CONTROL, &reply, &fd, error) == 0)
-        return rounds_table(&service->rounds, fd, error);
+        return take_table(service, fd, error);
     if (error->code == EBUSY && !service->options->take_over)
         return error_set(error, EBUSY,
                          "another policy server has control; with --take-over it is asked to hand "
@@ -331,7 +361,8 @@ int service_start(struct service *service, uv_loop_t *loop,
     caller_init(&service->physmem, "physmem", CALLER_FOREVER);
     service->physmem.on_other = on_message;
     service->physmem.context = service;
-    rounds_init(&service->rounds);
+    rounds_init(&service->rounds, &heap_allocator);
+    service->table.fd = -1;
     if (options->arbiter != NULL)
         code = arbiter_load(&service->arbiter, options->arbiter, error);
     /* Find mistakes before taking control from a policy server that works. */
@@ -360,6 +391,7 @@ int service_start(struct service *service, uv_loop_t *loop,
 void service_fini(struct service *service)
 {
     rounds_fini(&service->rounds);
+    shared_close(&service->table);
     caller_close(&service->physmem);
     if (service->options->arbiter != NULL)
         arbiter_unload(&service->arbiter);

@@ -9,7 +9,8 @@
 #include "client/caller.h"
 #include "io/log.h"
 #include "options.h"
-#include "rounds.h"
+#include "os/shared.h"
+#include "rounds/rounds.h"
 
 struct service {
     const struct policyserver_options *options;
@@ -18,6 +19,7 @@ struct service {
      * take a message: physmem never waits for this program. */
     struct caller physmem;
     struct arbiter_handle arbiter; /* used if options->arbiter is given */
+    struct shared table;
     struct rounds rounds;
     uint32_t limits_seq;    /* of LIMITS that is not answered yet; 0: none */
     uint32_t hand_over_seq; /* of HAND_OVER not answered yet: the table is no longer written */

@@ -7,7 +7,9 @@
  *   errands deal     what the pager wants done by messages; contracts
  *   thread control   the program, faults; recalls, unmaps, notices
  *   life             an actor begins and ends
+ *   policytable      what physmem and a policy server share
  *   server           physmem and swap answer
+ *   policyserver     says who is entitled to how much
  *   play             all of it, event by event */
 #ifndef PLAY_ACTOR_H
 #define PLAY_ACTOR_H
@@ -49,7 +51,7 @@ enum thread_state {
 };
 
 /* Kinds of faults: see play/storm.h. */
-#define ACTOR_FAULTS 7u
+#define ACTOR_FAULTS 8u
 
 struct actor_config {
     const char *name;

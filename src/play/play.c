@@ -14,6 +14,7 @@
 #include "play/rules.h"
 #include "play/server.h"
 #include "play/storm.h"
+#include "play/policytable.h"
 #include "play/thread.h"
 
 /* The largest block of frames: as in selfpage-physmem. */
@@ -92,6 +93,11 @@ int play_init(struct play *play, const struct play_config *config)
     rc = start_physmem(play);
     if (rc == 0)
         rc = start_swap(play);
+    policyserver_prepare(&play->policyserver, config->policyserver, &play->scene);
+    if (rc == 0)
+        policyserver_come_first(&play->policyserver);
+    if (rc == 0 && play->scene.failed)
+        rc = -ENOMEM;
     if (rc == 0 && (config->arbiter->flags & SP_ARBITER_IDLE) != 0)
         play_at(play, SAMPLE_PERIOD_NS, OWN_SAMPLE);
     if (rc == 0 && config->chaos_ns > 0)
@@ -104,6 +110,8 @@ void play_fini(struct play *play)
     for (uint32_t i = 0; i < play->actors; i++)
         life_fini(&play->actor[i]);
     scene_fini(&play->scene);
+    policyserver_dismiss(&play->policyserver);
+    policytable_fini(&play->scene);
     memory_free(play->config.allocator, play->actor, play->config.actors * sizeof(*play->actor));
     play->actor = NULL;
     play->actors = 0;
@@ -211,6 +219,7 @@ static void act(struct actor *actor, const struct queue_entry *entry)
     case SCENE_DEVICE_LOADED:
     case SCENE_FAULT:
     case SCENE_RELIEF:
+    case SCENE_POLICY:
     case SCENE_OTHER:
     case SCENE_EVENTS:
         break;
@@ -233,6 +242,22 @@ static bool hangs(struct play *play, struct actor *actor, const struct queue_ent
     scene_at(&play->scene, until, (enum scene_event)entry->kind, entry->to,
              (uint32_t)entry->value[1], entry->value[0]);
     return true;
+}
+
+static void strike(struct play *play, struct actor *actor, enum storm_kind kind)
+{
+    storm_strike(&play->scene, actor, kind, play->config.storm_until);
+    if (kind == STORM_REPLACE)
+        (void)policyserver_signal(&play->policyserver, SIGKILL);
+    server_effects(&play->scene);
+}
+
+static void relieve(struct play *play, enum storm_kind kind)
+{
+    if (kind == STORM_REPLACE)
+        (void)policyserver_start(&play->policyserver);
+    else
+        storm_relieve(&play->scene, kind);
 }
 
 static void happen(struct play *play, const struct queue_entry *entry)
@@ -260,14 +285,14 @@ static void happen(struct play *play, const struct queue_entry *entry)
         server_loaded(actor, letter);
         break;
     case SCENE_FAULT:
-        if (play->calm)
-            break;
-        storm_strike(&play->scene, actor, (enum storm_kind)entry->value[0],
-                     play->config.storm_until);
-        server_effects(&play->scene);
+        if (!play->calm)
+            strike(play, actor, (enum storm_kind)entry->value[0]);
         break;
     case SCENE_RELIEF:
-        storm_relieve(&play->scene, (enum storm_kind)entry->value[0]);
+        relieve(play, (enum storm_kind)entry->value[0]);
+        break;
+    case SCENE_POLICY:
+        policyserver_happen(&play->policyserver, entry);
         break;
     case SCENE_THREAD:
     case SCENE_CONTROL:
@@ -372,10 +397,11 @@ void play_describe(const struct play *play, char *text, size_t size)
         [SCENE_FROM_SWAP] = "swap has done",
         [SCENE_FAULT] = "a fault strikes",
         [SCENE_RELIEF] = "a fault ends",
+        [SCENE_POLICY] = "the policy server",
         [SCENE_OTHER] = "an event of the scenario",
         [SCENE_EVENTS] = "a deadline of physmem's has passed",
     };
-    bool ours = play->last.kind >= SCENE_OTHER || play->actors == 0;
+    bool ours = play->last.kind >= SCENE_POLICY || play->actors == 0;
 
     snprintf(text, size, "%s%s%s%s%s", ours ? "" : play->actor[play->last.to].config->name,
              ours ? "" : ": ", words[play->last.kind], play->last_letter != NULL ? ": " : "",
@@ -467,20 +493,28 @@ static void check_time(struct play *play)
                     play->actors > 0 ? play->actor[play->last.to].config->name : "nobody");
 }
 
+static void check_all(struct play *play, struct actor *actor)
+{
+    rules_check_all(&play->scene, actor);
+    for (uint32_t i = 0; i < play->actors; i++)
+        rules_check_agreement(&play->scene, &play->actor[i]);
+}
+
 static void after(struct play *play, const struct queue_entry *entry)
 {
     struct actor *actor = &play->actor[entry->to];
     uint32_t every = play->config.check_every;
 
     play->events++;
+    policyserver_notify(&play->policyserver);
     check_time(play);
     see_ends(play);
     if (play->actors <= FEW || play->events % play->actors == 0)
         rules_check(&play->scene, play->actor, play->actors);
-    if (entry->kind < SCENE_OTHER)
+    if (entry->kind < SCENE_POLICY)
         rules_check_agreement(&play->scene, actor);
     if (every > 0 && play->events % every == 0)
-        rules_check_all(&play->scene, actor);
+        check_all(play, actor);
     mix_event(play, entry);
 }
 
@@ -550,6 +584,7 @@ void play_settle(struct play *play)
                 (void)happen_by_itself(play, &entry);
             else
                 happen(play, &entry);
+            policyserver_notify(&play->policyserver);
         } else {
             break;
         }
@@ -593,6 +628,19 @@ int play_signal(struct play *play, uint32_t number, int signal)
     actor->struck = actor->struck || signal == SIGSTOP;
     see_end(play, actor);
     return 0;
+}
+
+int play_policyserver_signal(struct play *play, int signal)
+{
+    int rc = policyserver_signal(&play->policyserver, signal);
+
+    policyserver_notify(&play->policyserver);
+    return rc;
+}
+
+int play_policyserver_start(struct play *play)
+{
+    return policyserver_start(&play->policyserver);
 }
 
 int64_t play_recall(struct play *play, uint32_t number, uint32_t frames)

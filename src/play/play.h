@@ -12,6 +12,7 @@
 #include <selfpage/arbiter.h>
 
 #include "play/actor.h"
+#include "play/policyserver.h"
 
 struct play_config {
     const struct allocator *allocator; /* these outlive the play */
@@ -26,7 +27,8 @@ struct play_config {
     uint64_t
         storm_until; /* faults strike until then, and an actor that dies comes again; 0: there are none */
     struct costs costs;
-    uint32_t actors;      /* for which there is room */
+    uint32_t actors;                                /* for which there is room */
+    const struct policyserver_config *policyserver; /* NULL: there is none */
     bool strict;          /* that a task which keeps its contracts is revoked breaks a rule */
     uint32_t check_every; /* events between two counts of all books; 0: never */
     bool shuffled;        /* what happens at one time happens in an order that the seed draws */
@@ -46,6 +48,7 @@ struct play {
     struct actor *actor;
     uint32_t actors;
     uint32_t left; /* actors that have not ended for good */
+    struct policyserver policyserver;
     uint64_t events;
     uint64_t hash;     /* of all events so far */
     uint64_t moved_ns; /* the time of the latest events */
@@ -90,6 +93,12 @@ void play_settle(struct play *play);
 
 /* A signal for an actor: 0, or -ESRCH if it is not there. */
 int play_signal(struct play *play, uint32_t actor, int signal);
+
+/* A signal for the policy server: 0, or -ESRCH if it does not run. */
+int play_policyserver_signal(struct play *play, int signal);
+
+/* Start it again: 0, or -EEXIST if it runs. */
+int play_policyserver_start(struct play *play);
 
 /* Set actor->seen to what physmem says of an actor now. */
 void play_look(struct play *play, uint32_t actor);

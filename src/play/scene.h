@@ -32,6 +32,7 @@ enum scene_event {
     SCENE_FROM_SWAP,     /* a letter */
     SCENE_FAULT,         /* value[0]: a kind; see play/storm.h */
     SCENE_RELIEF,        /* what befell swap is over */
+    SCENE_POLICY,        /* value[0]: what; see play/policyserver.c */
     SCENE_OTHER,         /* value[0]: for the driver of the play */
     SCENE_EVENTS
 };
@@ -104,6 +105,14 @@ struct lanes {
 /* Longest text about what is wrong. */
 #define SCENE_TEXT 240u
 
+/* A table that physmem shares with policy servers; with room to align it. */
+struct scene_table {
+    void *memory;
+    size_t size;
+};
+
+#define SCENE_TABLES 32u
+
 struct scene {
     const struct allocator *allocator;
     const struct allocator *fresh; /* like `allocator`, but new memory is zeros */
@@ -112,7 +121,10 @@ struct scene {
     struct queue queue;
     struct device device;
     bool has_swap;
-    bool device_struck; /* a fault has befallen it */
+    bool device_struck;                     /* a fault has befallen it */
+    struct scene_table table[SCENE_TABLES]; /* for policy servers; the last one is used */
+    uint32_t tables;
+    bool rung, grown; /* physmem wants its policy server to look, to use another table */
     struct costs costs;
     uint64_t now;
     uint32_t seq;           /* of the latest request */

@@ -10,6 +10,7 @@
 #include "core/physmem/answer.h"
 #include "core/physmem/task.h"
 #include "play/pages.h"
+#include "play/policytable.h"
 #include "play/thread.h"
 
 /* How long swap waits until slots that are given up come free. */
@@ -90,11 +91,22 @@ static void deliver(struct actor *actor, const struct physmem_effect *effect)
         tell(actor, effect);
 }
 
+static void grow_table(struct scene *scene)
+{
+    if (!policytable_make(scene))
+        scene->failed = true;
+    scene->grown = true;
+}
+
 void server_effects(struct scene *scene)
 {
     struct physmem_effect effect;
 
     while (physmem_next_effect(scene->physmem, &effect)) {
+        if (effect.kind == PHYSMEM_POLICYSERVER_RING)
+            scene->rung = true;
+        else if (effect.kind == PHYSMEM_POLICYSERVER_GROW)
+            grow_table(scene);
         if (effect.task != NULL)
             deliver(physmem_task_identity(effect.task)->peer, &effect);
         physmem_shell_carry_out(&scene->shell, scene->now, &effect);

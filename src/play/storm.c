@@ -54,7 +54,9 @@ void storm_begin(struct scene *scene, struct actor *actors, uint32_t count, uint
     for (unsigned kind = 0; kind < STORM_COUNT; kind++) {
         struct random_source rates = random_stream(seed, 0x5702 + kind);
         uint8_t every = (uint8_t)random_below(&rates, INTERVALS);
-        uint32_t struck = is_about_swap(kind) ? scene->has_swap : count;
+        uint32_t struck = is_about_swap(kind)     ? scene->has_swap
+                          : kind == STORM_REPLACE ? scene->tables > 0
+                                                  : count;
 
         for (uint32_t i = 0; i < struck && (kinds >> kind & 1) != 0; i++) {
             actors[i].faults[kind] = random_stream(actors[i].config->seed, 0x5703 + kind);
@@ -113,6 +115,10 @@ void storm_strike(struct scene *scene, struct actor *actor, enum storm_kind kind
 
     check(kind < STORM_COUNT);
     next_strike(scene, actor, kind, until);
+    if (kind == STORM_REPLACE) {
+        lasts(scene, actor, kind);
+        return;
+    }
     if (!is_about_swap(kind)) {
         strike_actor(scene, actor, kind);
         return;

@@ -16,7 +16,8 @@
     X(DROP, drop, "the connections of a task are lost: it ends, and comes again")                  \
     X(SLOW, slow, "swap takes longer")                                                             \
     X(FAIL, fail, "writes to swap fail")                                                           \
-    X(FULL, full, "swap has no room for tasks that come")
+    X(FULL, full, "swap has no room for tasks that come")                                          \
+    X(REPLACE, replace, "the policy server dies, and another one takes its place")
 
 enum storm_kind {
 #define STORM_ENUM(NAME, name, what) STORM_##NAME,
@@ -38,11 +39,11 @@ uint32_t storm_swarm(uint64_t seed);
 void storm_begin(struct scene *scene, struct actor *actors, uint32_t count, uint32_t kinds,
                  uint64_t seed, uint64_t until);
 
-/* Apply the fault that is due for an actor, and draw the time of the next of its kind. Faults of swap are drawn in
- * the name of the first actor. */
+/* Apply the fault that is due for an actor, and draw the time of the next of its kind. Faults of servers are
+ * drawn in the name of the first actor; that which befalls a policy server is for the caller. */
 void storm_strike(struct scene *scene, struct actor *actor, enum storm_kind kind, uint64_t until);
 
-/* End the fault of swap that is under way. */
+/* End the fault of swap that is under way; SCENE_RELIEF is for the caller with STORM_REPLACE, too. */
 void storm_relieve(struct scene *scene, enum storm_kind kind);
 
 /* How long an actor that has lost a life stays away. */

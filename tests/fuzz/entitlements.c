@@ -1,5 +1,5 @@
 /* Any bytes as a file of entitlements. */
-#include "entitlements.h"
+#include "entitlements/entitlements.h"
 #include "file_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -15,8 +15,10 @@
 #include "arbiter/registry.h"
 #include "base/random.h"
 #include "os/heap.h"
+#include "core/physmem/status.h"
 #include "play/pages.h"
 #include "play/play.h"
+#include "play/policytable.h"
 #include "play/storm.h"
 #include "play/thread.h"
 #include "policy/params.h"
@@ -257,6 +259,172 @@ static void a_late_comer_has_its_allotment(void **state)
                      theatre.play.actor[1].pager.held);
         drop_curtain(&theatre);
     }
+}
+
+/* ---- A policy server ---- */
+
+/* Two tasks that want all frames, the second one later, under a policy server that shares out equally. Physmem's own
+ * arbiter would not. */
+static void rule_two(struct theatre *theatre, struct policyserver_config *server,
+                     struct arbiter_choice *arbiter)
+{
+    static const char load[] =
+        "pages=800,kind=discardable;loop=800,writes=0.5,think=5us,references=100000000";
+
+    theatre_begin(theatre, "fcfs", 800, 1);
+    assert_int_equal(
+        arbiter_registry_choose_plugin(arbiter, arbiter_registry_find("maxmin", 6), NULL, NULL), 0);
+    *server = (struct policyserver_config){.arbiter = arbiter, .period_ns = 100 * MS};
+    theatre->config.policyserver = server;
+    theatre->config.check_every = 0;
+    engage(theatre, "a", "fifo", "guaranteed=20;extra=800", load);
+    engage(theatre, "b", "fifo", "guaranteed=20;extra=800", load);
+    theatre->start_ns[1] = SECOND;
+    raise_curtain(theatre);
+}
+
+static uint32_t held(const struct theatre *theatre, uint32_t number)
+{
+    return theatre->play.actor[number].pager.held;
+}
+
+static struct physmem_status status_of(const struct theatre *theatre)
+{
+    struct physmem_status status;
+
+    physmem_get_status(theatre->play.scene.physmem, &status);
+    return status;
+}
+
+static void a_policy_server_decides_and_gives_back(void **state)
+{
+    struct policyserver_config server;
+    struct arbiter_choice arbiter;
+    struct theatre theatre;
+
+    (void)state;
+    rule_two(&theatre, &server, &arbiter);
+    play_until(&theatre, SECOND);
+    assert_true(held(&theatre, 0) > 700);
+    play_until(&theatre, 3 * SECOND);
+    assert_in_range(held(&theatre, 0), 350, 420);
+    assert_in_range(held(&theatre, 1), 350, 420);
+    assert_int_equal(status_of(&theatre).control, 1);
+    /* Asked to end, it leaves physmem's own arbiter behind, which lets the first keep what comes free. */
+    assert_int_equal(play_policyserver_start(&theatre.play), -EEXIST);
+    assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), 0);
+    play_until(&theatre, 3 * SECOND + MS);
+    assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), -ESRCH);
+    assert_int_equal(theatre.play.policyserver.state, POLICYSERVER_AWAY);
+    assert_int_equal(atomic_load(&policytable_current(&theatre.play.scene)->decides), 0);
+    drop_curtain(&theatre);
+}
+
+/* Its table stands when it dies, and its successor goes on. */
+static void a_policy_server_that_dies_is_replaced(void **state)
+{
+    struct policyserver_config server;
+    struct arbiter_choice arbiter;
+    struct theatre theatre;
+    uint64_t entitlements;
+
+    (void)state;
+    rule_two(&theatre, &server, &arbiter);
+    play_until(&theatre, 3 * SECOND);
+    assert_int_equal(play_policyserver_signal(&theatre.play, SIGKILL), 0);
+    entitlements = status_of(&theatre).entitlements;
+    play_until(&theatre, 4 * SECOND);
+    assert_int_equal(status_of(&theatre).control, 2);
+    assert_int_equal(status_of(&theatre).entitlements, entitlements);
+    assert_in_range(held(&theatre, 0), 350, 420);
+    assert_int_equal(play_policyserver_start(&theatre.play), 0);
+    play_until(&theatre, 5 * SECOND);
+    assert_int_equal(status_of(&theatre).control, 1);
+    assert_int_equal(status_of(&theatre).controllers, 2);
+    assert_true(status_of(&theatre).entitlements > entitlements);
+    assert_in_range(held(&theatre, 0), 350, 420);
+    drop_curtain(&theatre);
+}
+
+/* One that hangs says nothing, and hears all when it goes on. */
+static void a_policy_server_that_hangs_decides_later(void **state)
+{
+    struct policyserver_config server;
+    struct arbiter_choice arbiter;
+    struct theatre theatre;
+
+    (void)state;
+    rule_two(&theatre, &server, &arbiter);
+    play_until(&theatre, SECOND / 2);
+    assert_int_equal(play_policyserver_signal(&theatre.play, SIGSTOP), 0);
+    play_until(&theatre, 3 * SECOND);
+    assert_true(held(&theatre, 0) > 600);
+    assert_int_equal(play_policyserver_signal(&theatre.play, SIGHUP), 0);
+    assert_int_equal(play_policyserver_signal(&theatre.play, SIGCONT), 0);
+    play_until(&theatre, 5 * SECOND);
+    assert_in_range(held(&theatre, 1), 350, 420);
+    assert_int_equal(theatre.play.policyserver.state, POLICYSERVER_RULES);
+    drop_curtain(&theatre);
+}
+
+/* Limits are in force before the first task comes, and are gone with the policy server that says so. */
+static void limits_bound_what_a_task_gets(void **state)
+{
+    static const struct limit limit = {.whom = LIMIT_NAME,
+                                       .name = "b",
+                                       .guaranteed = LIMIT_NONE,
+                                       .extra = 100,
+                                       .weight = LIMIT_NONE,
+                                       .priority = LIMIT_NONE};
+    struct policyserver_config server = {
+        .limits = &limit, .limits_count = 1, .period_ns = 100 * MS};
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "maxmin", 800, 1);
+    theatre.config.policyserver = &server;
+    for (unsigned i = 0; i < 2; i++)
+        engage(&theatre, "b", "fifo", "guaranteed=20;extra=700,min=50",
+               "pages=700,kind=discardable;loop=700,think=5us,references=100000000");
+    theatre.start_ns[1] = 2 * SECOND;
+    raise_curtain(&theatre);
+    play_until(&theatre, SECOND);
+    assert_int_equal(held(&theatre, 0), 120);
+    assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), 0);
+    play_until(&theatre, 3 * SECOND);
+    assert_int_equal(held(&theatre, 0), 120); /* so says its contract */
+    assert_true(held(&theatre, 1) > 600);
+    drop_curtain(&theatre);
+}
+
+/* More tasks than the first table has rows: a larger one, which the policy server hears of. */
+static void a_table_grows(void **state)
+{
+    struct policyserver_config server = {.period_ns = 100 * MS};
+    struct arbiter_choice arbiter;
+    struct actor_config copy[100];
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "fcfs", 800, 1);
+    assert_int_equal(
+        arbiter_registry_choose_plugin(&arbiter, arbiter_registry_find("maxmin", 6), NULL, NULL),
+        0);
+    server.arbiter = &arbiter;
+    theatre.config.policyserver = &server;
+    theatre.config.actors = 100;
+    engage(&theatre, "a", "fifo", "extra=800",
+           "pages=40,kind=discardable;loop=40,think=5us,references=10000");
+    assert_int_equal(play_init(&theatre.play, &theatre.config), 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        copy[i] = theatre.actor[0];
+        copy[i].seed = i + 1;
+        play_add(&theatre.play, &copy[i], 0, 0);
+    }
+    play_on(&theatre);
+    assert_true(theatre.play.scene.tables > 1);
+    assert_true(status_of(&theatre).entitlements > 1);
+    drop_curtain(&theatre);
 }
 
 /* A counter-offer of the least that a task wants is good enough, and one of less is not. */
@@ -650,7 +818,9 @@ static void nothing_is_lost_whatever_is_drawn(void **state)
 static void whatever_goes_wrong_all_finish_after_it(void **state)
 {
     uint64_t seeds = RUNNING_ON_VALGRIND ? 3 : 50;
-    uint32_t lives = 0;
+    uint32_t lives = 0, controllers = 0;
+    struct arbiter_choice arbiter;
+    const struct policyserver_config server = {.arbiter = &arbiter, .period_ns = 10 * MS};
 
     (void)state;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
@@ -658,6 +828,10 @@ static void whatever_goes_wrong_all_finish_after_it(void **state)
 
         theatre_begin(&theatre, arbiters[seed % 9], 200, seed);
         draw_cast(&theatre, seed);
+        assert_int_equal(arbiter_registry_choose_plugin(
+                             &arbiter, arbiter_registry_find("maxmin", 6), NULL, NULL),
+                         0);
+        theatre.config.policyserver = seed % 3 == 0 ? &server : NULL;
         theatre.config.storm_until = 500 * MS;
         theatre.config.fail_writes = 0;
         raise_curtain(&theatre);
@@ -667,9 +841,11 @@ static void whatever_goes_wrong_all_finish_after_it(void **state)
             assert_int_equal(theatre.play.actor[i].exit_status, 0);
             lives += theatre.play.actor[i].life;
         }
+        controllers += status_of(&theatre).controllers;
         drop_curtain(&theatre);
     }
     assert_true(lives > 5 * seeds);
+    assert_true(controllers > seeds / 3);
 }
 
 static uint64_t hash_of(uint64_t seed)
@@ -723,6 +899,11 @@ int main(void)
         cmocka_unit_test(a_loop_faults_each_time),
         cmocka_unit_test(time_that_stands_still_is_noticed),
         cmocka_unit_test(a_guarantee_is_met_by_recalls),
+        cmocka_unit_test(a_policy_server_decides_and_gives_back),
+        cmocka_unit_test(a_policy_server_that_dies_is_replaced),
+        cmocka_unit_test(a_policy_server_that_hangs_decides_later),
+        cmocka_unit_test(limits_bound_what_a_task_gets),
+        cmocka_unit_test(a_table_grows),
         cmocka_unit_test(contents_survive_under_each_policy),
         cmocka_unit_test(a_late_comer_has_its_allotment),
         cmocka_unit_test(a_task_takes_the_least_that_it_wants),

@@ -9,17 +9,23 @@
 #include "play/costs.h"
 
 /* A text in double quotes. */
-static void put_text(FILE *out, const char *key, const char *text)
+static void put_quoted(FILE *out, const char *text)
 {
-    if (text == NULL)
-        return;
-    fprintf(out, ", %s: \"", key);
+    fputc('"', out);
     for (; *text != '\0'; text++) {
         if (*text == '"' || *text == '\\')
             fputc('\\', out);
         fputc(*text, out);
     }
     fputc('"', out);
+}
+
+static void put_text(FILE *out, const char *key, const char *text)
+{
+    if (text == NULL)
+        return;
+    fprintf(out, ", %s: ", key);
+    put_quoted(out, text);
 }
 
 /* "KEY=VALUE,KEY=VALUE," as "KEY: VALUE, KEY: VALUE". */
@@ -78,6 +84,19 @@ static void put_task(FILE *out, const struct scenario_task *task)
     fputs(" }\n", out);
 }
 
+static void put_policyserver(FILE *out, const struct scenario_policyserver *server)
+{
+    fprintf(out, "policyserver: { args: [");
+    for (uint32_t i = 0; i < server->args_count; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        put_quoted(out, server->args[i]);
+    }
+    fputs("]", out);
+    put_text(out, "arbiter", server->arbiter);
+    put_text(out, "entitlements", server->entitlements);
+    fputs(" }\n", out);
+}
+
 static void put_servers(FILE *out, const struct scenario *scenario)
 {
     const struct scenario_physmem *physmem = &scenario->physmem;
@@ -88,6 +107,8 @@ static void put_servers(FILE *out, const struct scenario *scenario)
     if (physmem->chaos_unmap > 0)
         fprintf(out, ", chaos_unmap: %.9g", physmem->chaos_unmap);
     fputs(" }\n", out);
+    if (scenario->policyserver != NULL)
+        put_policyserver(out, scenario->policyserver);
     if (scenario->swap == NULL)
         return;
     fprintf(out, "swap: { slots: %u", scenario->swap->slots);
@@ -118,9 +139,12 @@ static void put_costs(FILE *out, const struct scenario_costs *costs)
 
 static void put_event(FILE *out, const struct scenario_event *event)
 {
-    if (event->task == NULL)
-        return;
-    fprintf(out, "- { at: %s, task: %s", event->at, event->task);
+    fprintf(out, "- { at: %s", event->at);
+    put_text(out, "task", event->task);
+    put_text(out, "server", event->server);
+    put_text(out, "stop", event->stop);
+    put_text(out, "kill", event->kill);
+    put_text(out, "restart", event->restart);
     if (event->recall != 0)
         fprintf(out, ", recall: %u", event->recall);
     put_text(out, "signal", event->signal);
@@ -135,6 +159,17 @@ static void put_faults(FILE *out, const struct scenario_faults *faults)
     for (uint32_t i = 0; i < faults->kinds_count; i++)
         fprintf(out, "%s%s", i == 0 ? ", kinds: [ " : ", ", faults->kinds[i]);
     fprintf(out, "%s }\n", faults->kinds_count > 0 ? " ]" : "");
+}
+
+static void put_expectations(FILE *out, const struct scenario *scenario)
+{
+    if (scenario->expect_count > 0)
+        fputs("expect:\n", out);
+    for (uint32_t i = 0; i < scenario->expect_count; i++) {
+        fputs("- ", out);
+        put_quoted(out, scenario->expect[i]);
+        fputc('\n', out);
+    }
 }
 
 int save_scenario(const struct scenario *scenario, const char *path, const char *why,
@@ -160,6 +195,7 @@ int save_scenario(const struct scenario *scenario, const char *path, const char 
         fputs("events:\n", out);
     for (uint32_t i = 0; i < scenario->events_count; i++)
         put_event(out, &scenario->events[i]);
+    put_expectations(out, scenario);
     if (fclose(out) != 0)
         return error_set(error, errno, "%.160s: %s", path, strerror(errno));
     return 0;

@@ -19,7 +19,7 @@
 /* Shared with the process that plays. */
 struct shared_attempt {
     struct attempt seen;
-    struct progress progress;
+    struct play_progress progress;
 };
 
 static bool note(void *arg, const struct play *play)

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "core/contracts/terms_text.h"
 #include "drive/drive.h"
+#include "entitlements/entitlements.h"
 #include "os/heap.h"
 #include "selfpage/scenario/outcome.h"
 #include "workload/workload_text.h"
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S  UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
 
 /* The policy of a task: that of the task before, if it is the same. */
 static int choose_policy(struct cast *cast, uint32_t index, const char *text, const char *before,
@@ -111,25 +114,73 @@ static int choose_task(struct cast *cast, uint32_t index, const char *policy,
 /* What a play cannot do. */
 static int check_scenario(const struct scenario *scenario, struct sp_error *error)
 {
-    if (scenario->policyserver != NULL)
-        return error_set(error, ENOTSUP,
-                         "a policy server is not simulated yet: give its arbiter to "
-                         "physmem instead");
     if (scenario->physmems_count > 0)
         return error_set(error, ENOTSUP,
                          "a physmem on another one is not simulated yet: selfpage run starts it");
     for (uint32_t i = 0; i < scenario->events_count; i++)
         if (scenario->events[i].action != SCENARIO_SIGNAL &&
-            scenario->events[i].action != SCENARIO_RECALL) {
+            scenario->events[i].action != SCENARIO_RECALL &&
+            scenario->events[i].target != SCENARIO_POLICYSERVER) {
             char what[120];
 
             scenario_describe_event(&scenario->events[i], what, sizeof what);
-            return error_set(error, ENOTSUP, "%s: what befalls servers is not simulated yet", what);
+            return error_set(error, ENOTSUP,
+                             "%s: what befalls servers other than the policy server is not "
+                             "simulated: selfpage run does it, and faults: have swap fail",
+                             what);
         }
     if (scenario->swap != NULL && scenario->tasks_count >= SWAP_CLIENTS_MAX)
         return error_set(error, EINVAL, "a swap server has at most %u clients",
                          SWAP_CLIENTS_MAX - 1);
     return 0;
+}
+
+/* How often it looks: the default of selfpage-policyserver. */
+#define PERIOD_NS UINT64_C(100000000)
+
+/* Its arguments: a period. Others are about its log, or processes. */
+static int choose_period(struct cast *cast, struct sp_error *error)
+{
+    const struct scenario_policyserver *server = cast->scenario->policyserver;
+
+    cast->policyserver.period_ns = PERIOD_NS;
+    for (uint32_t i = 0; i < server->args_count; i++) {
+        const char *text = NULL;
+
+        if (strncmp(server->args[i], "--period=", 9) == 0)
+            text = server->args[i] + 9;
+        else if (strcmp(server->args[i], "--period") == 0 && i + 1 < server->args_count)
+            text = server->args[++i];
+        if (text != NULL &&
+            (terms_text_time(text, strlen(text), &cast->policyserver.period_ns) != 0 ||
+             cast->policyserver.period_ns < NS_PER_MS ||
+             cast->policyserver.period_ns > 3600 * NS_PER_S))
+            return error_set(error, EINVAL,
+                             "policyserver.args: \"%.40s\" is not a period from 1ms to 1h", text);
+    }
+    return 0;
+}
+
+static int choose_policyserver(struct cast *cast, struct sp_error *error)
+{
+    const struct scenario_policyserver *server = cast->scenario->policyserver;
+    struct policyserver_config *config = &cast->policyserver;
+    int result = 0;
+
+    if (server->arbiter != NULL) {
+        result = arbiter_load(&cast->table_arbiter, server->arbiter, error);
+        config->arbiter = &cast->table_arbiter.choice;
+    }
+    if (result == 0 && server->entitlements != NULL && strstr(server->entitlements, "${") != NULL)
+        result = error_set(error, ENOTSUP,
+                           "policyserver.entitlements: \"%.60s\": a play has no ${DIR} and no "
+                           "${BINDIR}: give the path of a file",
+                           server->entitlements);
+    if (result == 0 && server->entitlements != NULL)
+        result =
+            entitlements_load(server->entitlements, &cast->limits, &config->limits_count, error);
+    config->limits = cast->limits;
+    return result == 0 ? choose_period(cast, error) : result;
 }
 
 int cast_init(struct cast *cast, const struct scenario *scenario, const char *policy,
@@ -150,6 +201,8 @@ int cast_init(struct cast *cast, const struct scenario *scenario, const char *po
         return error_set(error, ENOMEM, "out of memory");
     cast->has_arbiter = true;
     result = arbiter_load(&cast->arbiter, arbiter, error);
+    if (result == 0 && scenario->policyserver != NULL)
+        result = choose_policyserver(cast, error);
     for (uint32_t i = 0; i < tasks && result == 0; i++)
         result = choose_task(cast, i, policy, error);
     return result;
@@ -164,6 +217,9 @@ void cast_fini(struct cast *cast)
             walk_tables_fini(&cast->tables[i]);
     if (cast->has_arbiter)
         arbiter_unload(&cast->arbiter);
+    if (cast->policyserver.arbiter != NULL)
+        arbiter_unload(&cast->table_arbiter);
+    free(cast->limits);
     free(cast->actors);
     free(cast->policies);
     free(cast->tables);
@@ -181,6 +237,9 @@ struct play_config cast_play(struct cast *cast, uint64_t seed, const struct cost
                                  .seed = seed,
                                  .costs = *costs,
                                  .actors = scenario->tasks_count};
+
+    if (scenario->policyserver != NULL)
+        config.policyserver = &cast->policyserver;
 
     memcpy(config.arbiter_params, cast->arbiter.choice.params, sizeof config.arbiter_params);
     if (scenario->swap != NULL) {

@@ -17,6 +17,9 @@ struct cast {
     struct walk_tables *tables;
     uint32_t policies_count, tables_count;
     bool has_arbiter;
+    struct policyserver_config policyserver; /* of the scenario, if it has one */
+    struct arbiter_handle table_arbiter;     /* of that */
+    struct limit *limits;
 };
 
 /* Everything that all plays of a scenario share. `policy` (may be NULL) is that of all tasks instead of

@@ -41,8 +41,8 @@ int faults_check(const struct scenario *scenario, struct sp_error *error)
         if (find(scenario->faults->kinds[i]) == 0)
             return error_set(
                 error, EINVAL,
-                "faults.kinds: there is no \"%.40s\": delay, hang, die, drop, slow, fail "
-                "and full are known",
+                "faults.kinds: there is no \"%.40s\": delay, hang, die, drop, slow, fail, "
+                "full and replace are known",
                 scenario->faults->kinds[i]);
     return 0;
 }

@@ -29,7 +29,7 @@
 struct shared_results {
     _Atomic uint64_t next;            /* the next play to take, from 0 */
     _Atomic uint64_t taken[JOBS_MAX]; /* the play of each process, plus 1; 0: none */
-    struct progress progress[JOBS_MAX];
+    struct play_progress progress[JOBS_MAX];
     _Atomic uint32_t told;  /* a process writes, or has written, texts */
     char texts[MANY_TEXTS]; /* of the expectations, as in struct many_results */
 };
@@ -90,7 +90,7 @@ static void note_unmet(struct many_result *result, const struct outcome *outcome
     }
 }
 
-static void play_one(struct many *many, uint64_t index, struct progress *progress)
+static void play_one(struct many *many, uint64_t index, struct play_progress *progress)
 {
     struct many_result *result = many_report_result(&many->results, index);
     struct simulation_options play = *many->play;
@@ -148,7 +148,7 @@ static int start_job(struct many *many, uint32_t job)
 static int job_ended(struct many *many, uint32_t job, int status)
 {
     uint64_t taken = atomic_load(&many->shared->taken[job]);
-    const struct progress *progress = &many->shared->progress[job];
+    const struct play_progress *progress = &many->shared->progress[job];
     struct many_result *result;
 
     many->pid[job] = 0;

@@ -1,5 +1,6 @@
 #include "selfpage/simulate/minimise.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@ struct minimising {
     uint64_t *references; /* of each task: the most of a phase; 0: as it was */
     uint32_t kinds;
     uint64_t until_ns;
+    char **
+        expect; /* the expectation of `from` that does not hold; NULL: it is something else that fails */
     unsigned plays;
 };
 
@@ -92,6 +95,10 @@ static void take_events(struct minimising *m)
         struct scenario_event *event = &m->scenario.events[m->scenario.events_count];
 
         *event = m->from->events[i];
+        if (event->task == NULL && !m->without_event[i]) {
+            m->scenario.events_count++;
+            continue;
+        }
         for (uint32_t t = 0; t < m->scenario.tasks_count && !m->without_event[i]; t++)
             if (strcmp(m->scenario.tasks[t].name, event->task) == 0) {
                 event->target = t;
@@ -99,6 +106,28 @@ static void take_events(struct minimising *m)
                 break;
             }
     }
+}
+
+/* Whether an expectation is about a task: "NAME." in it, and not as the end of a longer name. */
+static bool names(const char *expectation, const char *task)
+{
+    size_t length = strlen(task);
+
+    for (const char *at = expectation; (at = strstr(at, task)) != NULL; at++)
+        if (at[length] == '.' &&
+            (at == expectation || (at[-1] != '_' && isalnum((unsigned char)at[-1]) == 0)))
+            return true;
+    return false;
+}
+
+/* What is not looked for must not fail in its place, and what is about a task that is left out cannot be looked at. */
+static void take_expectation(struct minimising *m)
+{
+    m->scenario.expect = m->expect;
+    m->scenario.expect_count = m->expect != NULL;
+    for (uint32_t i = 0; m->expect != NULL && i < m->from->tasks_count; i++)
+        if (m->without_task[i] && names(*m->expect, m->from->tasks[i].name))
+            m->scenario.expect_count = 0;
 }
 
 static int make_tried(struct minimising *m)
@@ -120,6 +149,7 @@ static int make_tried(struct minimising *m)
     if (take_tasks(m) != 0)
         return -ENOMEM;
     take_events(m);
+    take_expectation(m);
     return 0;
 }
 
@@ -247,6 +277,21 @@ static int save(struct minimising *m, const char *path, struct sp_error *error)
     return result;
 }
 
+/* Find what fails. */
+static int find_expectation(struct minimising *m)
+{
+    struct attempt seen;
+    int result = attempt_fails(m->from, m->policy, m->play, &seen);
+
+    for (uint32_t i = 0; result == 1 && i < m->from->expect_count; i++) {
+        size_t length = strlen(m->from->expect[i]);
+
+        if (strncmp(seen.why, m->from->expect[i], length) == 0 && seen.why[length] == ':')
+            m->expect = &m->from->expect[i];
+    }
+    return result < 0 ? result : 0;
+}
+
 int minimise_scenario(const struct scenario *scenario, const char *policy,
                       const struct simulation_options *play, const char *path,
                       struct sp_error *error)
@@ -260,6 +305,8 @@ int minimise_scenario(const struct scenario *scenario, const char *policy,
     m.without_event = calloc(scenario->events_count + 1, sizeof *m.without_event);
     m.references = calloc(scenario->tasks_count, sizeof *m.references);
     if (m.without_task != NULL && m.without_event != NULL && m.references != NULL)
+        result = find_expectation(&m);
+    if (result == 0)
         result = reduce(&m);
     if (result == 0)
         result = save(&m, path, error);

@@ -11,7 +11,7 @@
 #define LOOKS 4u
 
 /* What the handler of the signal looks at. */
-static const struct progress *watched;
+static const struct play_progress *watched;
 static uint64_t events_before;
 static uint32_t looks_alike; /* in a row that found the same event */
 static uint32_t looks_left;  /* until all time is spent */
@@ -40,7 +40,7 @@ static void set_timer(uint64_t microseconds)
     ensure(rc == 0); /* the values are in range */
 }
 
-void patience_begin(const struct progress *progress, uint32_t seconds, uint32_t stuck)
+void patience_begin(const struct play_progress *progress, uint32_t seconds, uint32_t stuck)
 {
     const struct sigaction action = {.sa_handler = on_time, .sa_flags = SA_RESTART};
     int rc;
@@ -62,7 +62,7 @@ void patience_end(void)
     watched = NULL;
 }
 
-bool patience_explain(int exit_status, const struct progress *progress, uint32_t seconds,
+bool patience_explain(int exit_status, const struct play_progress *progress, uint32_t seconds,
                       char *text, size_t size)
 {
     unsigned long long events = atomic_load(&progress->events);

@@ -75,6 +75,24 @@ static void recall(struct simulated *simulation, uint64_t index)
         event_fails(simulation, index, "nothing can be recalled from it");
 }
 
+/* What befalls the policy server. */
+static void server_event(struct simulated *simulation, uint64_t index)
+{
+    const struct scenario_event *event = &simulation->scenario->events[index];
+    struct play *play = &simulation->play;
+    int signal = event->action == SCENARIO_STOP   ? SIGTERM
+                 : event->action == SCENARIO_KILL ? SIGKILL
+                                                  : event->signal_number;
+
+    simulation->state[index] = EVENT_DONE;
+    if (event->action == SCENARIO_RESTART) {
+        if (play_policyserver_start(play) != 0)
+            event_fails(simulation, index, "it runs still");
+    } else if (play_policyserver_signal(play, signal) != 0) {
+        event_fails(simulation, index, "it does not run");
+    }
+}
+
 static void time_is_up(struct simulated *simulation)
 {
     size_t length = 0;
@@ -97,8 +115,10 @@ static void other(struct simulated *simulation, uint64_t value)
         time_is_up(simulation);
     else if (simulation->scenario->events[value].action == SCENARIO_RECALL)
         recall(simulation, value);
-    else
+    else if (simulation->scenario->events[value].action == SCENARIO_SIGNAL)
         send_signal(simulation, value);
+    else
+        server_event(simulation, value);
 }
 
 /* ---- Counters ---- */
@@ -250,7 +270,7 @@ static int set_the_stage(struct simulated *simulation)
 
 static void note_progress(const struct simulated *simulation)
 {
-    struct progress *progress = simulation->options->progress;
+    struct play_progress *progress = simulation->options->progress;
 
     if (progress == NULL)
         return;

@@ -25,8 +25,8 @@ struct simulation_options {
     bool
         calms; /* after `calm_after` events nothing goes wrong any more: play_calm with calm_seed */
     uint64_t calm_after, calm_seed;
-    struct progress *progress; /* told after each event; NULL: nobody is */
-    uint64_t until_event;      /* end after so many events; 0: play to the end */
+    struct play_progress *progress; /* told after each event; NULL: nobody is */
+    uint64_t until_event;           /* end after so many events; 0: play to the end */
     /* Called after each event; false ends the play. May be NULL. */
     bool (*watch)(void *arg, const struct play *play);
     void *arg;

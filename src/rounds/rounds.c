@@ -1,10 +1,9 @@
-#include "rounds.h"
+#include "rounds/rounds.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-#include "base/error.h"
-#include "os/heap.h"
+#include "base/assert.h"
+#include "base/memory.h"
 
 _Static_assert(ENTITLE_STEPS == CONTROL_STEPS, "the table has room for all steps");
 
@@ -14,82 +13,82 @@ struct rounds_task {
     uint32_t row;
 };
 
-void rounds_init(struct rounds *rounds)
+void rounds_init(struct rounds *rounds, const struct allocator *allocator)
 {
-    *rounds = (struct rounds){.shared = {.fd = -1}};
+    *rounds = (struct rounds){.allocator = allocator};
+}
+
+static void free_room(struct rounds *rounds)
+{
+    const struct allocator *allocator = rounds->allocator;
+
+    memory_free(allocator, rounds->found, rounds->capacity * sizeof(*rounds->found));
+    memory_free(allocator, rounds->tasks, rounds->capacity * sizeof(*rounds->tasks));
+    memory_free(allocator, rounds->entitlement, rounds->capacity * sizeof(*rounds->entitlement));
 }
 
 void rounds_fini(struct rounds *rounds)
 {
     if (rounds->entitle.allocator != NULL)
         entitle_fini(&rounds->entitle);
-    shared_close(&rounds->shared);
-    free(rounds->found);
-    free(rounds->tasks);
-    free(rounds->entitlement);
-    rounds_init(rounds);
+    free_room(rounds);
+    rounds_init(rounds, rounds->allocator);
 }
 
-static struct control_table *table_of(const struct rounds *rounds)
-{
-    return rounds->shared.memory;
-}
-
-/* Room for all rows of a table. */
+/* Room for all rows of a table; what is there now is scratch. */
 static int reserve(struct rounds *rounds, uint32_t rows)
 {
-    struct rounds_task *found = reallocarray(rounds->found, rows, sizeof(*found));
-    struct sp_arbiter_task *tasks = reallocarray(rounds->tasks, rows, sizeof(*tasks));
-    struct entitlement *entitlement = reallocarray(rounds->entitlement, rows, sizeof(*entitlement));
+    struct rounds room = {.allocator = rounds->allocator, .capacity = rows};
 
-    rounds->found = found != NULL ? found : rounds->found;
-    rounds->tasks = tasks != NULL ? tasks : rounds->tasks;
-    rounds->entitlement = entitlement != NULL ? entitlement : rounds->entitlement;
-    if (found == NULL || tasks == NULL || entitlement == NULL)
+    room.found = memory_new(room.allocator, rows * sizeof(*room.found));
+    room.tasks = memory_new(room.allocator, rows * sizeof(*room.tasks));
+    room.entitlement = memory_new(room.allocator, rows * sizeof(*room.entitlement));
+    if (room.found == NULL || room.tasks == NULL || room.entitlement == NULL) {
+        free_room(&room);
         return -ENOMEM;
+    }
+    free_room(rounds);
+    rounds->found = room.found;
+    rounds->tasks = room.tasks;
+    rounds->entitlement = room.entitlement;
     rounds->capacity = rows;
     return 0;
 }
 
-int rounds_table(struct rounds *rounds, int consume_fd, struct sp_error *error)
+int rounds_table(struct rounds *rounds, struct control_table *table)
 {
-    struct shared shared;
-    const struct control_table *table;
-    int code = shared_open(&shared, consume_fd, error);
-
-    if (code != 0)
-        return code;
-    table = shared.memory;
-    if (!control_table_is_valid(table, shared.size))
-        code = error_set(error, EPROTO, "physmem's table is of another version");
-    else if (table->rows > rounds->capacity && reserve(rounds, table->rows) != 0)
-        code = error_set(error, ENOMEM, "no memory for %u tasks", table->rows);
-    if (code != 0) {
-        shared_close(&shared);
-        return code;
-    }
-    shared_close(&rounds->shared);
-    rounds->shared = shared;
+    if (table->rows > rounds->capacity && reserve(rounds, table->rows) != 0)
+        return -ENOMEM;
+    rounds->table = table;
     return 0;
 }
 
 int rounds_arbiter(struct rounds *rounds, const struct arbiter_choice *choice)
 {
+    ensure(rounds->table != NULL && !rounds->decides);
     rounds->decides = true;
-    return entitle_init(&rounds->entitle, &heap_allocator, choice, table_of(rounds)->frames);
+    return entitle_init(&rounds->entitle, rounds->allocator, choice, rounds->table->frames);
 }
 
-static int by_id(const void *a, const void *b)
+/* Put tasks in the order of their numbers, by Shell's method. They are nearly in order, but where rows were used
+ * again. */
+static void sort(struct rounds_task *found, uint32_t count)
 {
-    const struct rounds_task *left = a, *right = b;
+    for (uint32_t gap = count / 2; gap > 0; gap /= 2)
+        for (uint32_t i = gap; i < count; i++) {
+            struct rounds_task moved = found[i];
+            uint32_t at = i;
 
-    return left->task.id < right->task.id ? -1 : left->task.id > right->task.id;
+            for (; at >= gap && found[at - gap].task.id > moved.task.id; at -= gap)
+                found[at] = found[at - gap];
+            found[at] = moved;
+        }
 }
 
 /* Find all tasks, in the order of their numbers. */
 static uint32_t find(struct rounds *rounds, uint64_t now)
 {
-    const struct control_table *table = table_of(rounds);
+    const struct control_table *table = rounds->table;
     uint32_t used = atomic_load_explicit(&table->used, memory_order_acquire);
     uint32_t count = 0, unique = 0, uid;
 
@@ -98,7 +97,7 @@ static uint32_t find(struct rounds *rounds, uint64_t now)
             continue;
         rounds->found[count++].row = row;
     }
-    qsort(rounds->found, count, sizeof(*rounds->found), by_id);
+    sort(rounds->found, count);
     for (uint32_t i = 0; i < count; i++) {
         if (unique > 0 && rounds->found[unique - 1].task.id == rounds->found[i].task.id)
             continue;
@@ -109,9 +108,9 @@ static uint32_t find(struct rounds *rounds, uint64_t now)
     return unique;
 }
 
-int64_t rounds_run(struct rounds *rounds, uint64_t now, struct log *log)
+int64_t rounds_run(struct rounds *rounds, uint64_t now, rounds_changed *told, void *context)
 {
-    struct control_table *table = table_of(rounds);
+    struct control_table *table = rounds->table;
     const struct entitle_books books = {
         .spare = atomic_load_explicit(&table->spare, memory_order_relaxed),
         .coming = atomic_load_explicit(&table->coming, memory_order_relaxed),
@@ -137,9 +136,8 @@ int64_t rounds_run(struct rounds *rounds, uint64_t now, struct log *log)
         if (!control_table_entitle(&table->row[task->row], task->task.id, &to))
             continue;
         changed++;
-        if (log != NULL)
-            log_line(log, "entitled", "task %u: holds %u, wants %u more, is entitled to %u",
-                     task->task.id, task->task.held, task->task.wanted, to.entitled);
+        if (told != NULL)
+            told(context, &task->task, to.entitled);
     }
     /* Only now, or for a moment everybody would be entitled to nothing. */
     atomic_store_explicit(&table->decides, 1, memory_order_release);
@@ -148,8 +146,8 @@ int64_t rounds_run(struct rounds *rounds, uint64_t now, struct log *log)
 
 void rounds_give_back(struct rounds *rounds)
 {
-    if (table_of(rounds) != NULL)
-        atomic_store_explicit(&table_of(rounds)->decides, 0, memory_order_release);
+    if (rounds->table != NULL)
+        atomic_store_explicit(&rounds->table->decides, 0, memory_order_release);
     rounds->decides = false;
 }
 

@@ -1,4 +1,4 @@
-#include "entitlements.h"
+#include "entitlements/entitlements.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -11,7 +11,7 @@
 #include "yaml/load.h"
 
 /* One entry of the file; what it does not say is NULL. */
-struct entry {
+struct file_entry {
     char *user;
     char *name;
     uint32_t *guaranteed;
@@ -21,17 +21,17 @@ struct entry {
 };
 
 struct file {
-    struct entry *defaults;
-    struct entry *users;
+    struct file_entry *defaults;
+    struct file_entry *users;
     uint32_t users_count;
-    struct entry *tasks;
+    struct file_entry *tasks;
     uint32_t tasks_count;
 };
 
-#define NUMBER(key) CYAML_FIELD_UINT_PTR(#key, CYAML_FLAG_OPTIONAL, struct entry, key)
+#define NUMBER(key) CYAML_FIELD_UINT_PTR(#key, CYAML_FLAG_OPTIONAL, struct file_entry, key)
 #define NUMBERS     NUMBER(guaranteed), NUMBER(extra), NUMBER(weight), NUMBER(priority)
 #define TEXT(key, flags, most)                                                                     \
-    CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | (flags), struct entry, key, 1, most)
+    CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | (flags), struct file_entry, key, 1, most)
 
 static const cyaml_schema_field_t default_fields[] = {NUMBERS, CYAML_FIELD_END};
 static const cyaml_schema_field_t user_fields[] = {TEXT(user, 0, 100), NUMBERS, CYAML_FIELD_END};
@@ -39,9 +39,9 @@ static const cyaml_schema_field_t task_fields[] = {
     TEXT(name, 0, SP_NAME_MAX - 1), TEXT(user, CYAML_FLAG_OPTIONAL, 100), NUMBERS, CYAML_FIELD_END};
 
 static const cyaml_schema_value_t user_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct entry, user_fields)};
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_entry, user_fields)};
 static const cyaml_schema_value_t task_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct entry, task_fields)};
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_entry, task_fields)};
 
 static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_MAPPING_PTR("defaults", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
@@ -114,7 +114,7 @@ static bool is_same(const struct limit *a, const struct limit *b)
 }
 
 /* Take one entry; `where` is its path. */
-static int entry_take(struct reading *reading, const struct entry *entry, const char *where)
+static int entry_take(struct reading *reading, const struct file_entry *entry, const char *where)
 {
     struct limit *limit = &reading->limits[reading->count];
     char field[YAML_PATH_MAX];
@@ -148,7 +148,7 @@ static int entry_take(struct reading *reading, const struct entry *entry, const 
     return result;
 }
 
-static int list_take(struct reading *reading, const struct entry *entries, uint32_t count,
+static int list_take(struct reading *reading, const struct file_entry *entries, uint32_t count,
                      const char *list)
 {
     char where[YAML_PATH_MAX];

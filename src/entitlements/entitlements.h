@@ -1,6 +1,6 @@
 /* The file of entitlements: see the help text of selfpage-policyserver. */
-#ifndef POLICYSERVER_ENTITLEMENTS_H
-#define POLICYSERVER_ENTITLEMENTS_H
+#ifndef ENTITLEMENTS_ENTITLEMENTS_H
+#define ENTITLEMENTS_ENTITLEMENTS_H
 
 #include <selfpage/error.h>
 
