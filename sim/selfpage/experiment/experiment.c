@@ -11,22 +11,26 @@
 
 #include "base/error.h"
 #include "base/exits.h"
+#include "launch/program.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/experiment/options.h"
 #include "selfpage/experiment/drawing.h"
 #include "selfpage/experiment/results.h"
 #include "selfpage/experiment/table.h"
 
-/* Where experiments are, installed and in the source. */
-static const char *const directories[] = {SELFPAGE_EXPERIMENTS, SELFPAGE_EXPERIMENTS_SOURCE};
-
-/* The directory of experiments; NULL: there is none. */
-static const char *find_directory(void)
+/* Find the directory of experiments: that beside the programs, whether they are installed, in whatever place, or in
+ * a build tree, or else where they were configured to be installed. No path of the source is in the program, which
+ * would then be another one with each place where it is built. */
+static bool find_directory(char path[PATH_MAX])
 {
-    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
-        if (access(directories[i], R_OK | X_OK) == 0)
-            return directories[i];
-    return NULL;
+    char programs[PATH_MAX];
+
+    if (program_directory(NULL, programs, sizeof programs, NULL) == 0 &&
+        snprintf(path, PATH_MAX, "%s/../share/selfpage/experiments", programs) < PATH_MAX &&
+        access(path, R_OK | X_OK) == 0)
+        return true;
+    snprintf(path, PATH_MAX, "%s", SELFPAGE_EXPERIMENTS);
+    return access(path, R_OK | X_OK) == 0;
 }
 
 static bool ends_in_yaml(const char *name)
@@ -44,7 +48,7 @@ static int is_scenario(const struct dirent *entry)
 /* The first comment of a scenario, as far as it is on its first line. */
 static void show_title(const char *directory, const char *file)
 {
-    char path[PATH_MAX], line[200] = "";
+    char path[PATH_MAX + 300], line[200] = "";
     FILE *in;
 
     snprintf(path, sizeof path, "%s/%s", directory, file);
@@ -110,12 +114,11 @@ static int play(const char *path, const struct experiment_options *options)
 
 static int play_named(const struct experiment_options *options, struct sp_error *error)
 {
-    const char *directory = find_directory();
-    char path[PATH_MAX];
+    char directory[PATH_MAX], path[PATH_MAX + 100];
 
     if (options->name != NULL && ends_in_yaml(options->name))
         return play(options->name, options);
-    if (directory == NULL) {
+    if (!find_directory(directory)) {
         error_set(error, ENOENT, "%s is missing", SELFPAGE_EXPERIMENTS);
         return commands_cannot(error);
     }
