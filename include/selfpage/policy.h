@@ -68,7 +68,8 @@
  *
  * Bump rule: fields are only added at the end of a struct, with NULL or 0 meaning "as before"; any
  * other change raises SP_POLICY_ABI, and a loader refuses a policy of another version.
- *   2026-11 version 1 */
+ *   2026-11 version 1
+ *   2026-11 SP_POLICY_SAMPLES: without it, as before, every watched reference is a fault */
 #ifndef SELFPAGE_POLICY_H
 #define SELFPAGE_POLICY_H
 
@@ -120,7 +121,9 @@ struct sp_policy_env {
     /** True if the page was referenced since this was last asked, or since its insert (whose own
      *  reference does not count in a replay; in a live task it cannot be told apart); asking
      *  clears the bit. In a live task a true answer costs a protection change (about 2 us) and
-     *  one soft fault when the page is next used; a false one costs nothing. A page that was
+     *  one soft fault when the page is next used; a false one costs nothing. Where the kernel keeps
+     *  the bit (see SP_POLICY_SAMPLES) it costs a third of that, and a false answer a share of a look
+     *  at the page table, which serves 64 pages. A page that was
      *  read ahead counts as referenced there until the run that it was read for has gone on. */
     bool (*referenced)(struct sp_policy_env *env, sp_page page);
     /** Make the next reference to this page arrive as a hit. Same cost, at once. */
@@ -174,6 +177,11 @@ struct sp_policy_config {
  *  whatever their numbers are, and does not look at `incoming`. An engine may then name resident pages by other numbers,
  *  of which those that were free are used again, and SP_NO_PAGE as incoming: a replay is faster this way. */
 #define SP_POLICY_FORGETS 16u
+
+/** In a live task the policy learns of references by env->referenced alone: it needs no order of references between two
+ *  such questions, no moment of a first write, and does not look at env->time, which counts fewer references then.
+ *  Where the kernel keeps such bits, the task may then leave references to it: they cost no signal. */
+#define SP_POLICY_SAMPLES 32u
 
 /** An eviction policy. Static and constant; all state is in `self`. */
 struct sp_policy {

@@ -84,13 +84,17 @@ bool check_text_declaration(const struct policy_choice *choice, struct check_log
     const struct sp_policy *policy = choice->policy, *form;
 
     if ((policy->flags & ~(SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE | SP_POLICY_WANTS_IDS |
-                           SP_POLICY_TAKES_FUTURE | SP_POLICY_FORGETS)) != 0)
+                           SP_POLICY_TAKES_FUTURE | SP_POLICY_FORGETS | SP_POLICY_SAMPLES)) != 0)
         check_text_breach(log, "its flags, %#x, have bits that this interface does not know",
                           policy->flags);
     if ((policy->flags & SP_POLICY_LIVE) != 0 && (policy->flags & SP_POLICY_NEEDS_FUTURE) != 0)
         check_text_breach(
             log, "it says both that it can run live and that it needs the future, which no "
                  "live task knows");
+    if ((policy->flags & SP_POLICY_SAMPLES) != 0 && policy->hit != NULL)
+        check_text_breach(
+            log, "it says that it samples, so that a live task need not tell it of hits, and has a "
+                 "function for them");
     if (policy->live_form == NULL)
         return log->breach[0] == '\0';
     form = policy_registry_find(policy->live_form, strlen(policy->live_form));

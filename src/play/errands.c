@@ -42,6 +42,7 @@ static void note(struct errands *errands, const struct pager_effect *effect)
         break;
     case EFFECT_MAP:
     case EFFECT_PROTECT:
+    case EFFECT_ARM:
     case EFFECT_UNMAP:
     case EFFECT_CLEAR:
         break;

@@ -149,7 +149,7 @@ static void car_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_car = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES,
     .name = "car",
     .summary = "ARC with clocks",
     .source = "Bansal and Modha 2004",

@@ -80,7 +80,7 @@ static void clock_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_clock = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_FORGETS,
     .name = "clock",
     .summary = "second chance for pages whose reference bit is set",
     .source = "Corbato 1968",

@@ -43,7 +43,7 @@ static void fifo_remove(void *self, sp_page page, enum sp_removal why)
 
 const struct sp_policy policy_fifo = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_FORGETS,
     .name = "fifo",
     .summary = "first in, first out",
     .source = "Belady 1966",

@@ -168,7 +168,7 @@ static void linux_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_linux = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES,
     .name = "linux",
     .summary = "active and inactive lists, and refault distance",
     .source = "Linux 6, mm/vmscan.c and mm/workingset.c; Weiner 2014",

@@ -227,7 +227,7 @@ static void mglru_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_mglru = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_FORGETS,
     .name = "mglru",
     .summary = "generations by sampled reference bits; the oldest leaves",
     .source = "Linux 6.1, mm/vmscan.c; Zhao 2022",

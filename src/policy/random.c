@@ -63,7 +63,7 @@ static void random_remove(void *self, sp_page page, enum sp_removal why)
 
 const struct sp_policy policy_random = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_FORGETS,
     .name = "random",
     .summary = "any resident page, each with the same probability",
     .source = "Belady 1966",

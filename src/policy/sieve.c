@@ -97,7 +97,7 @@ static void sieve_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_sieve = {
     .abi = SP_POLICY_ABI,
-    .flags = SP_POLICY_LIVE | SP_POLICY_FORGETS,
+    .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_FORGETS,
     .name = "sieve",
     .summary = "a hand sifts new pages; survivors keep their places",
     .source = "Zhang et al. 2024",

@@ -177,7 +177,8 @@ static bool recorder_ahead(void *self, sp_page page)
 struct sp_policy recorder_around(const struct sp_policy *inner)
 {
     return (struct sp_policy){.abi = SP_POLICY_ABI,
-                              .flags = inner->flags,
+                              /* Every reference that is seen is written down. */
+                              .flags = inner->flags & ~SP_POLICY_SAMPLES,
                               .name = inner->name,
                               .size = recorder_size,
                               .init = recorder_init,

@@ -20,12 +20,22 @@ struct rehearsal {
     struct sp_stats stats;
     sp_page first;
     uint8_t *protection; /* by page */
+    bool *present;       /* by page: referenced since it was mapped or armed */
     void *memory;
     bool stuck; /* the pager wants what nobody can do here */
 };
 
+static bool is_referenced(void *arg, sp_page page)
+{
+    const struct rehearsal *rehearsal = arg;
+
+    check(rehearsal->protection[page] != 0);
+    return rehearsal->present[page];
+}
+
 static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choice *choice,
-                          uint32_t pages, uint32_t frames, struct sp_error *error)
+                          uint32_t pages, uint32_t frames, enum rehearsal_way way,
+                          struct sp_error *error)
 {
     size_t size;
 
@@ -38,10 +48,15 @@ static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choic
                                               .policy = choice->policy,
                                               .params = choice->params,
                                               .stats = &rehearsal->stats};
+    if (way == REHEARSAL_BITS) {
+        rehearsal->config.referenced = is_referenced;
+        rehearsal->config.referenced_arg = rehearsal;
+    }
     size = (pager_size(&rehearsal->config) + ALIGNED - 1) / ALIGNED * ALIGNED;
     rehearsal->protection = calloc(pages + 1, sizeof(*rehearsal->protection));
+    rehearsal->present = calloc(pages + 1, sizeof(*rehearsal->present));
     rehearsal->memory = aligned_alloc(ALIGNED, size);
-    if (rehearsal->protection == NULL || rehearsal->memory == NULL)
+    if (rehearsal->protection == NULL || rehearsal->present == NULL || rehearsal->memory == NULL)
         return error_set(error, ENOMEM, "no memory for %u pages", pages);
     memset(rehearsal->memory, 0, size);
     pager_init(&rehearsal->pager, &rehearsal->config, rehearsal->memory);
@@ -55,6 +70,7 @@ static void rehearsal_fini(struct rehearsal *rehearsal)
 {
     free(rehearsal->memory);
     free(rehearsal->protection);
+    free(rehearsal->present);
 }
 
 static void act(struct rehearsal *rehearsal, const struct pager_effect *effect)
@@ -63,6 +79,9 @@ static void act(struct rehearsal *rehearsal, const struct pager_effect *effect)
     case EFFECT_MAP:
     case EFFECT_PROTECT:
         rehearsal->protection[effect->page] = effect->protection;
+        break;
+    case EFFECT_ARM:
+        rehearsal->present[effect->page] = false;
         break;
     case EFFECT_UNMAP:
         rehearsal->protection[effect->page] = 0;
@@ -101,6 +120,7 @@ static bool refer(struct rehearsal *rehearsal, sp_page page)
         if (i == TRIES || rehearsal->stuck || (verdict != PAGER_DONE && verdict != PAGER_CALL))
             return false;
     }
+    rehearsal->present[page] = true;
     return true;
 }
 
@@ -118,17 +138,18 @@ static int refer_all(struct rehearsal *rehearsal, const struct policy_choice *ch
 }
 
 int rehearsal_run(const struct policy_choice *choice, const sp_page *references, size_t length,
-                  uint32_t pages, uint32_t frames, struct rehearsal_counts *counts,
-                  struct sp_error *error)
+                  uint32_t pages, uint32_t frames, enum rehearsal_way way,
+                  struct rehearsal_counts *counts, struct sp_error *error)
 {
     struct rehearsal *rehearsal = malloc(sizeof(*rehearsal));
     int result;
 
+    ensure(way == REHEARSAL_SIGNALS || (choice->policy->flags & SP_POLICY_SAMPLES) != 0);
     ensure(frames > 0 && (choice->policy->flags & SP_POLICY_LIVE) != 0);
     *counts = (struct rehearsal_counts){.faults = 0};
     if (rehearsal == NULL)
         return error_set(error, ENOMEM, "no memory");
-    result = rehearsal_init(rehearsal, choice, pages, frames, error);
+    result = rehearsal_init(rehearsal, choice, pages, frames, way, error);
     if (result == 0)
         result = refer_all(rehearsal, choice, references, length, error);
     if (result == 0)

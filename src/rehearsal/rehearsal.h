@@ -12,6 +12,12 @@
 
 #include "policy/params.h"
 
+/* How the policy learns that a watched page was referenced. */
+enum rehearsal_way {
+    REHEARSAL_SIGNALS, /* at once: the reference is a soft fault */
+    REHEARSAL_BITS,    /* when it asks; only for policies with SP_POLICY_SAMPLES */
+};
+
 struct rehearsal_counts {
     uint64_t faults;      /* references to pages that were not resident */
     uint64_t soft_faults; /* references to resident pages that were watched */
@@ -21,7 +27,7 @@ struct rehearsal_counts {
 /* Refer to pages below `pages` under a contract for `frames` frames, at least 1. The policy of `choice` can run live.
  * Returns 0; -ENOMEM; -EPROTO: a page cannot be had, or the pager's books are wrong afterwards, and `error` says what. */
 int rehearsal_run(const struct policy_choice *choice, const sp_page *references, size_t length,
-                  uint32_t pages, uint32_t frames, struct rehearsal_counts *counts,
-                  struct sp_error *error);
+                  uint32_t pages, uint32_t frames, enum rehearsal_way way,
+                  struct rehearsal_counts *counts, struct sp_error *error);
 
 #endif

@@ -14,8 +14,8 @@ struct rehearsal_counts live_pager_run(const char *choice, const struct trace *t
     struct sp_error error;
 
     if (policy_params_choose(&chosen, choice, &error) != 0 ||
-        rehearsal_run(&chosen, trace->references, trace->length, trace->pages, frames, &counts,
-                      &error) != 0)
+        rehearsal_run(&chosen, trace->references, trace->length, trace->pages, frames,
+                      REHEARSAL_SIGNALS, &counts, &error) != 0)
         fail_msg("%s", error.text);
     return counts;
 }

@@ -100,8 +100,8 @@ static int measure(const struct policy_choice *choice, const struct drawn *drawn
 {
     struct rehearsal_counts live;
     uint64_t misses = 0;
-    int result =
-        rehearsal_run(choice, drawn->pages, REFERENCES, drawn->different, FRAMES, &live, error);
+    int result = rehearsal_run(choice, drawn->pages, REFERENCES, drawn->different, FRAMES,
+                               REHEARSAL_SIGNALS, &live, error);
 
     if (result == 0)
         result = replay(choice, drawn, live.frames, &misses, error);

@@ -6,6 +6,7 @@
 #include "core/pager/judge.h"
 #include "core/pager/mapping.h"
 #include "core/pager/page.h"
+#include "core/pager/sense.h"
 #include "core/pager/slots.h"
 
 bool pager_discard_noted(struct pager *pager, sp_page page)
@@ -35,6 +36,7 @@ int pager_discard(struct pager *pager, sp_page page)
     }
     if (resident) {
         check(pager->stats->resident > 0);
+        sense_ahead(pager, page);
         page_remove(pager, page, SP_DISCARDED);
         if ((p->flags & PAGE_MAPPED) != 0)
             mapping_unmap(pager, page);

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "core/pager/mapping.h"
+#include "core/pager/sense.h"
 
 static struct pager *pager_of(struct sp_policy_env *env)
 {
@@ -18,13 +19,19 @@ static struct pager_page *askable(struct pager *pager, sp_page page)
     return &pager->page[page];
 }
 
-/* A reference that is under way must be able to end, a pinned page stays mapped, and an area cannot be split when
- * the kernel has none left. */
+/* An area cannot be split when the kernel has none left. One that is watched is not split again. */
+static bool can_watch(const struct pager *pager, const struct pager_page *page)
+{
+    check(page->state == PAGE_RESIDENT);
+    return pager->maps + 2 <= pager->map_limit || (page->bits & BITS_AREA) != 0;
+}
+
+/* A reference that is under way must be able to end, and a pinned page stays mapped. */
 static bool may_watch(const struct pager *pager, sp_page page)
 {
     check(page < pager->config.pages && pager->page[page].state == PAGE_RESIDENT);
     return page != pager->faulting && pager->page[page].pins == 0 &&
-           pager->maps + 2 <= pager->map_limit;
+           can_watch(pager, &pager->page[page]);
 }
 
 static void watch(struct pager *pager, sp_page page)
@@ -32,8 +39,12 @@ static void watch(struct pager *pager, sp_page page)
     const struct pager_page *p = &pager->page[page];
 
     check(p->protection == 0 || (p->flags & PAGE_MAPPED) != 0);
-    if (p->protection != 0 && may_watch(pager, page))
+    if (p->protection == 0 || !may_watch(pager, page))
+        return;
+    if (pager->config.referenced == NULL)
         mapping_protect(pager, page, 0);
+    else if (sense_referenced(pager, page))
+        mapping_arm(pager, page);
 }
 
 static void env_watch(struct sp_policy_env *env, sp_page page)
@@ -73,7 +84,7 @@ static bool env_referenced(struct sp_policy_env *env, sp_page page)
     /* What may be accessed without a fault counts as accessed; but not where it could not be
      * watched for lack of areas, for then all pages would be referenced at all times. */
     referenced = (p->flags & PAGE_REFERENCED) != 0 || page == pager->faulting ||
-                 (p->protection != 0 && pager->maps + 2 <= pager->map_limit);
+                 (can_watch(pager, p) && sense_referenced(pager, page));
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     p->open = false;
     watch(pager, page);

@@ -8,6 +8,7 @@
 #include "core/pager/lost.h"
 #include "core/pager/mapping.h"
 #include "core/pager/page.h"
+#include "core/pager/sense.h"
 #include "core/pager/slots.h"
 
 /* A page the policy could have named, found without it. */
@@ -143,6 +144,7 @@ static void leave(struct pager *pager, sp_page page)
     struct pager_page *p = &pager->page[page];
 
     ensure(page_is_with_policy(p));
+    sense_ahead(pager, page);
     page_remove(pager, page, SP_EVICTED);
     check(pager->stats->resident > 0);
     pager->stats->evictions++;

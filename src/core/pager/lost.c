@@ -11,6 +11,7 @@
 #include "core/pager/judge.h"
 #include "core/pager/mapping.h"
 #include "core/pager/page.h"
+#include "core/pager/sense.h"
 #include "core/pager/slots.h"
 
 void lost_page_end(struct pager *pager, sp_page page)
@@ -39,6 +40,7 @@ static void resident_lost(struct pager *pager, sp_page page)
     struct pager_page *p = &pager->page[page];
 
     check(p->state == PAGE_RESIDENT);
+    sense_ahead(pager, page);
     if (page_is_with_policy(p))
         page_remove(pager, page, SP_DISCARDED);
     if ((p->flags & PAGE_MAPPED) != 0)

@@ -1,7 +1,8 @@
 /* What the kernel maps for each page, and how many mappings (areas) that takes.
  *
  * Linux bounds the areas of a process (vm.max_map_count). Neighbouring pages share one if both are
- * unmapped, or if both map neighbouring slots of one extent with one protection. The pager knows
+ * unmapped, or if both map neighbouring slots of one extent with one protection, and both or neither are
+ * watched (see sense.c). The pager knows
  * all of that, so it counts areas exactly, and gives up mappings before the limit is reached
  * instead of failing at it. A page that loses its mapping so keeps its frame: its next reference is
  * a soft fault. Unmapping or protecting one page in the middle of an area makes two more for a
@@ -10,6 +11,7 @@
 
 #include "base/assert.h"
 #include "core/pager/effects.h"
+#include "core/pager/sense.h"
 
 static bool same_area(const struct pager *pager, const struct pager_page *page)
 {
@@ -20,12 +22,13 @@ static bool same_area(const struct pager *pager, const struct pager_page *page)
     check((page->flags & PAGE_MAPPED) != 0 || page->protection == 0);
     if ((page->flags & PAGE_MAPPED) == 0)
         return true;
-    return before->protection == page->protection && before->slot + 1 == page->slot &&
+    return before->protection == page->protection &&
+           ((before->bits ^ page->bits) & BITS_AREA) == 0 && before->slot + 1 == page->slot &&
            page->slot % pager->config.extent_pages != 0;
 }
 
 static void set_mapping(struct pager *pager, struct pager_page *page, bool mapped,
-                        uint8_t protection)
+                        uint8_t protection, uint8_t bits)
 {
     int areas = 0;
 
@@ -34,6 +37,7 @@ static void set_mapping(struct pager *pager, struct pager_page *page, bool mappe
     page->flags &= (uint8_t)~PAGE_MAPPED;
     page->flags |= mapped ? PAGE_MAPPED : 0;
     page->protection = protection;
+    page->bits = bits;
     areas += !same_area(pager, page);
     areas += !same_area(pager, page + 1);
     check(areas >= 0 || pager->maps >= (uint32_t)-areas);
@@ -43,7 +47,7 @@ static void set_mapping(struct pager *pager, struct pager_page *page, bool mappe
 static void unmap(struct pager *pager, sp_page page)
 {
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
-    set_mapping(pager, &pager->page[page], false, 0);
+    set_mapping(pager, &pager->page[page], false, 0, 0);
     effects_add(pager, (struct pager_effect){.kind = EFFECT_UNMAP, .page = page});
 }
 
@@ -66,7 +70,7 @@ static void give_up_mappings(struct pager *pager, uint32_t limit)
         const struct pager_slot *slot;
 
         if (may_lose_mapping(pager, page)) {
-            if (pager->page[page].protection != 0)
+            if (sense_referenced(pager, page))
                 pager->page[page].flags |= PAGE_REFERENCED;
             unmap(pager, page);
             pager->stats->map_limited++;
@@ -86,7 +90,7 @@ void mapping_map(struct pager *pager, sp_page page, uint8_t protection)
 {
     check(pager->page[page].state == PAGE_RESIDENT);
     check((pager->page[page].flags & PAGE_MAPPED) == 0);
-    set_mapping(pager, &pager->page[page], true, protection);
+    set_mapping(pager, &pager->page[page], true, protection, 0);
     effects_add(pager, (struct pager_effect){.kind = EFFECT_MAP,
                                              .page = page,
                                              .slot = pager->page[page].slot,
@@ -96,7 +100,7 @@ void mapping_map(struct pager *pager, sp_page page, uint8_t protection)
 void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
 {
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
-    set_mapping(pager, &pager->page[page], true, protection);
+    set_mapping(pager, &pager->page[page], true, protection, pager->page[page].bits & BITS_AREA);
     effects_add(pager, (struct pager_effect){
                            .kind = EFFECT_PROTECT, .page = page, .protection = protection});
     if (pager->maps > pager->map_limit)
@@ -111,10 +115,21 @@ void mapping_unmap(struct pager *pager, sp_page page)
         give_up_mappings(pager, pager->map_limit);
 }
 
+void mapping_arm(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+    bool watched = (p->bits & BITS_AREA) != 0;
+
+    ensure(pager->config.referenced != NULL);
+    check(p->protection != 0 && (p->bits & BITS_ARMED) == 0);
+    set_mapping(pager, p, true, p->protection, BITS_AREA | BITS_ARMED | BITS_NEW);
+    effects_add(pager, (struct pager_effect){.kind = EFFECT_ARM, .page = page, .watched = watched});
+}
+
 void pager_mapping_failed(struct pager *pager, sp_page page)
 {
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
-    set_mapping(pager, &pager->page[page], false, 0);
+    set_mapping(pager, &pager->page[page], false, 0, 0);
     /* Others in the process use areas too: stay a little below what was possible now. */
     pager->map_limit = pager->maps > 128 ? pager->maps - 64 : pager->maps / 2;
 }

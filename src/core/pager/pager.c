@@ -62,6 +62,7 @@ void pager_init(struct pager *pager, const struct pager_config *config, void *me
 
     ensure((uintptr_t)memory % ALIGNMENT == 0);
     ensure(config->policy != NULL && config->stats != NULL && config->extent_pages > 0);
+    ensure(config->referenced == NULL || (config->policy->flags & SP_POLICY_SAMPLES) != 0);
     memset(pager, 0, sizeof(*pager));
     pager->config = *config;
     if (config->batch == 0)
@@ -107,19 +108,21 @@ static bool is_neighbour(const struct pager *pager, const struct pager_effect *f
     check(count > 0);
     if (first->kind == EFFECT_PROTECT)
         return effect->protection == first->protection;
+    if (first->kind == EFFECT_ARM)
+        return effect->watched == first->watched;
     return first->kind == EFFECT_UNMAP ||
            (effect->slot == first->slot + count && effect->protection == first->protection &&
             effect->slot % pager->config.extent_pages != 0);
 }
 
 /* Effects that `first` may overtake. Stores and loads begin when all of the call's effects have been carried
- * out. A page that is mapped was not mapped before, so that no PROTECT in front is about it: policies have
+ * out. A page that is mapped was not mapped before, so that no PROTECT or ARM in front is about it: policies have
  * older pages watched as new ones come. */
 static bool may_wait(const struct pager_effect *first, const struct pager_effect *effect)
 {
     check(first != effect);
     if (first->kind == EFFECT_MAP)
-        return effect->kind == EFFECT_PROTECT;
+        return effect->kind == EFFECT_PROTECT || effect->kind == EFFECT_ARM;
     return first->kind == EFFECT_UNMAP &&
            (effect->kind == EFFECT_STORE || effect->kind == EFFECT_LOAD);
 }
@@ -130,11 +133,12 @@ uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *f
     uint32_t count = 1;
 
     ensure(first->kind == EFFECT_MAP || first->kind == EFFECT_UNMAP ||
-           first->kind == EFFECT_PROTECT);
+           first->kind == EFFECT_PROTECT || first->kind == EFFECT_ARM);
     for (; at < pager->effects_end; at++) {
         struct pager_effect *next = &pager->effect[pager->effects_next];
 
         if (is_neighbour(pager, first, count, &pager->effect[at])) {
+            pager->page[first->page + count].bits &= (uint8_t)~BITS_NEW;
             memmove(next + 1, next, (at - pager->effects_next) * sizeof(*next));
             pager->effects_next++;
             count++;

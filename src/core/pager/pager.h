@@ -25,6 +25,7 @@
  *
  * THE FILES, from the bottom; each may call those above it in this list:
  *   effects.h page regions       the queue; a page's kind, dirtiness, and the policy's knowledge of it
+ *   judge sense                  what became of pages that were read ahead; which pages were referenced
  *   slots mapping check          frames, free ones, the frame stack; kernel mappings; the books
  *   growth rights env lost       more frames; rights to map; what a policy may ask; frames taken by force
  *   resident                     a page becomes resident, and is mapped
@@ -76,6 +77,10 @@ enum page_state {
 #define PAGE_HAS_SWAP   0x40u /* `swap` is the number of a slot we own */
 #define PAGE_REFERENCED 0x80u /* referenced before it lost its mapping */
 
+#define BITS_AREA  1u /* the kernel gives the page's area present bits of single pages */
+#define BITS_ARMED 2u /* the kernel will know if it is referenced; no reference is known since */
+#define BITS_NEW   4u /* armed by the current call, which has not carried it out */
+
 #define PAGE_READ  1u /* protections: bits like WIRE_RIGHT_* */
 #define PAGE_WRITE 2u
 
@@ -88,10 +93,12 @@ struct pager_page {
     uint8_t protection; /* of the mapping: PAGE_READ, PAGE_WRITE; 0 if not mapped */
     uint8_t pins;
     uint8_t region; /* index plus one; 0: no region */
-    bool ahead;     /* read ahead; no reference to it is known */
+    bool ahead : 1; /* read ahead; no reference to it is known */
     bool
-        open; /* of what a run has read last, or the fault for it: not watched until the run goes on */
-    bool watch; /* a policy wants it watched then */
+        open : 1; /* of what a run has read last, or the fault for it: not watched until the run goes on */
+    bool watch : 1; /* a policy wants it watched then */
+    uint8_t bits;   /* BITS_*; 0 if not mapped */
+    uint8_t reserved;
 };
 
 enum slot_state {
@@ -128,8 +135,10 @@ struct pager_region {
  * next effect is taken. The others need a round trip, which may begin later; its end is reported by the
  * function named. */
 enum pager_effect_kind {
-    EFFECT_MAP,       /* page -> slot with `protection`; on failure: pager_mapping_failed */
-    EFFECT_PROTECT,   /* change the protection of a mapped page */
+    EFFECT_MAP,     /* page -> slot with `protection`; on failure: pager_mapping_failed */
+    EFFECT_PROTECT, /* change the protection of a mapped page */
+    EFFECT_ARM, /* take a mapped page out of the page table: the kernel puts it back when it is referenced,
+                         and `config.referenced` will tell; first make the area such a one, unless it is `watched` */
     EFFECT_UNMAP,     /* the page's address must fault from now on */
     EFFECT_CLEAR,     /* fill the slot's frame with zeros */
     EFFECT_STORE,     /* write the slot's frame to swap, free `swap` first if it is not NONE;
@@ -145,7 +154,8 @@ enum pager_effect_kind {
 struct pager_effect {
     enum pager_effect_kind kind : 8;
     uint8_t protection;
-    bool extra; /* ALLOCATE: beyond the guarantee */
+    bool extra;   /* ALLOCATE: beyond the guarantee */
+    bool watched; /* ARM: the page's area is a watched one already */
     sp_page page;
     uint32_t slot;
     union {
@@ -178,6 +188,11 @@ struct pager_config {
     const struct sp_policy *policy;
     const double *params;   /* of the policy; outlive the pager */
     struct sp_stats *stats; /* counters are kept here; outlives the pager */
+    /* Whether the page, which is mapped, has been referenced since the last EFFECT_ARM for it was carried out. Called
+     * within calls of the pager. NULL: the kernel does not tell; pages are then watched by their protection, and
+     * the first reference to each is a fault. Only for policies with SP_POLICY_SAMPLES. */
+    bool (*referenced)(void *arg, sp_page page);
+    void *referenced_arg;
 };
 
 /* Faults that follow each other with one stride: see ahead.c. */
@@ -217,7 +232,8 @@ struct pager_ahead {
  *   offer_head  == PAGER_NONE, and the queue of effects is empty
  *   for each page with a frame: slot[page.slot].page_or_prev == page
  *   for each page: page.protection is within slot[page.slot].rights, and 0 unless it is mapped
- *   for each precious page that is not dirty: its mapping does not permit writing */
+ *   for each precious page that is not dirty: its mapping does not permit writing
+ *   for each page: it is ARMED only if its area is watched, and its mapping permits something */
 struct pager {
     struct pager_page *page;
     struct pager_slot *slot;
@@ -304,6 +320,8 @@ static inline bool pager_next_effect(struct pager *pager, struct pager_effect *e
     check(pager->effects_end <= pager->effects_most);
     if (pager->effects_next < pager->effects_end) {
         *effect = pager->effect[pager->effects_next++];
+        if (effect->kind == EFFECT_ARM)
+            pager->page[effect->page].bits &= (uint8_t)~BITS_NEW;
         return true;
     }
     pager->effects_next = 0;
@@ -313,8 +331,8 @@ static inline bool pager_next_effect(struct pager *pager, struct pager_effect *e
     return false;
 }
 
-/* After pager_next_effect gave `first`, a MAP, an UNMAP or a PROTECT: take those that go on with it too, the
- * neighbours that one call can map, unmap or protect, together. Returns how many there are with the first. */
+/* After pager_next_effect gave `first`, a MAP, an UNMAP, a PROTECT or an ARM: take those that go on with it too, the
+ * neighbours that one call can map, unmap, protect or arm, together. Returns how many there are with the first. */
 uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *first);
 
 static inline uint32_t pager_next_neighbours(struct pager *pager, const struct pager_effect *first)

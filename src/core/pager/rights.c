@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "core/pager/effects.h"
 #include "core/pager/mapping.h"
+#include "core/pager/sense.h"
 #include "core/pager/slots.h"
 
 /* Slots for which rights are asked for in one round trip. */
@@ -69,12 +70,11 @@ void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint
         page = &pager->page[s->page_or_prev];
         if ((page->flags & PAGE_MAPPED) == 0)
             continue;
-        if (page->protection != 0) {
+        if (sense_referenced(pager, s->page_or_prev)) {
             page->flags |= PAGE_REFERENCED;
             (*referenced)++;
+            *dirty += (page->protection & PAGE_WRITE) != 0;
         }
-        if ((page->protection & PAGE_WRITE) != 0)
-            (*dirty)++;
         pager->stats->pages_unmapped++;
         if ((rights & PAGE_READ) != 0)
             mapping_unmap(pager, s->page_or_prev);

@@ -18,6 +18,7 @@
 #include "task/api/settings.h"
 #include "task/containers/book.h"
 #include "task/containers/windows.h"
+#include "task/effects/bits.h"
 #include "task/effects/live_trace.h"
 #include "task/effects/memory.h"
 #include "task/effects/own_file.h"
@@ -115,6 +116,7 @@ static int prepare_pager(struct sp_task *task, const struct settings *settings, 
                                   .params = params,
                                   .stats = task->stats};
 
+    bits_configure(task, &config);
     /* Each extent costs a descriptor, as long as there are any. */
     (void)limits_raise_files();
     ensure(task->extent_pages > 0 && config.slots > 0 && config.batch > 0);
@@ -156,6 +158,7 @@ static void release(struct sp_task *task)
     if (task->extents != NULL)
         munmap(task->extents, task->extents_size);
     publish_end(task);
+    bits_end(task);
     if (task->wired != NULL)
         munmap(task->wired, task->wired_size);
     if (task->swap_slots != NULL)
@@ -194,7 +197,11 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
 {
     const struct sp_attach_options *options = &settings->options;
     uint32_t slots = container_slots(settings);
-    int result = connect_pair(task, "physmem", options->physmem_path, &task->physmem,
+    const double *params;
+    int result = bits_begin(task, live_trace_policy(task, &params), error);
+
+    if (result == 0)
+        result = connect_pair(task, "physmem", options->physmem_path, &task->physmem,
                               &task->control, WIRE_ROLE_CONTROL, error);
 
     if (result == 0 && options->swap_path != NULL) {
@@ -280,6 +287,7 @@ static int attach(struct sp_task **taskp, const struct sp_attach_options *option
     task->swap.link.fd = task->cleaner.link.fd = -1;
     task->wake_fd = -1;
     task->own_file_fd = -1;
+    task->bits = (struct page_bits)PAGE_BITS_NONE;
     task->stack.fd = -1;
     task->page_order = settings.page_order;
     task->arena_pages = units_base(task, units_in(task, settings.options.max_pages));

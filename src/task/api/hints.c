@@ -12,6 +12,9 @@
 /* Base pages that SP_HINT_WILL_NEED brings in at most. */
 #define READ_AHEAD 64u
 
+/* Pages that the policy is told of before what it wants done about them is done. */
+#define HINTS 64u
+
 static void read_ahead(struct sp_task *task, sp_page page, size_t pages)
 {
     size_t done = 0;
@@ -67,8 +70,11 @@ int sp_advise(struct sp_task *task, void *first, size_t pages, enum sp_hint hint
           range.first <= task->pager.config.pages - range.pages);
     guard_begin(&guard);
     hold_take(task);
-    for (uint32_t i = 0; i < range.pages; i++)
+    for (uint32_t i = 0; i < range.pages; i++) {
         pager_advice_hint(&task->pager, range.first + i, hint);
+        if (i % HINTS == HINTS - 1)
+            work_carry_out(task);
+    }
     work_carry_out(task);
     hold_release(task);
     if (hint == SP_HINT_WILL_NEED && range.pages > 0)

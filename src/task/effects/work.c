@@ -1,6 +1,7 @@
 #include "task/effects/work.h"
 
 #include "base/assert.h"
+#include "task/effects/bits.h"
 #include "task/effects/memory.h"
 #include "task/state/hold.h"
 #include "task/state/units.h"
@@ -31,6 +32,9 @@ static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
     case EFFECT_PROTECT:
         memory_protect(task, effect->page, pager_next_neighbours(&task->pager, effect),
                        effect->protection);
+        return true;
+    case EFFECT_ARM:
+        bits_arm(task, effect, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_UNMAP:
         memory_unmap(task, effect->page, pager_next_neighbours(&task->pager, effect));
@@ -90,6 +94,7 @@ static void note(struct sp_task *task, struct work *work, const struct pager_eff
         break;
     case EFFECT_MAP:
     case EFFECT_PROTECT:
+    case EFFECT_ARM:
     case EFFECT_UNMAP:
     case EFFECT_CLEAR:
         break; /* carried out */
@@ -104,6 +109,7 @@ void work_collect(struct sp_task *task, struct work *work)
     while (pager_next_effect(&task->pager, &effect))
         if (!carry_out(task, &effect))
             note(task, work, &effect);
+    bits_end_call(task);
     check(task->pager.effects_end == 0);
 }
 
@@ -115,5 +121,6 @@ void work_carry_out(struct sp_task *task)
     while (pager_next_effect(&task->pager, &effect))
         if (!carry_out(task, &effect))
             ensure(!"an effect that needs a message, where none can be sent");
+    bits_end_call(task);
     check(task->pager.effects_end == 0);
 }

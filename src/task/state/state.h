@@ -33,6 +33,7 @@
 #include "core/contracts/terms_text.h"
 #include "core/pager/pager.h"
 #include "os/futex.h"
+#include "os/page_bits.h"
 #include "os/plugin.h"
 #include "os/shared.h"
 #include "policy/params.h"
@@ -60,6 +61,9 @@ struct known_extent {
     uint32_t pages;
     int fd;
 };
+
+/* Pages whose bits are read at once. */
+#define TASK_BITS 64u
 
 /* Mappings of containers at once. */
 #define TASK_WINDOWS 64u
@@ -168,8 +172,15 @@ struct sp_task {
     struct plugin policy_object;
     struct crash_object policy_object_at;
 
+    struct page_bits bits; /* see effects/bits.h; closed: references to watched pages are signals */
+
     /* Guarded by lock. */
     struct pager pager;
+    bool bits_known; /* `bits_present` is of the call of the pager that is under way */
+    sp_page bits_first;
+    uint64_t bits_present; /* by page, from bits_first */
+    sp_page arm_first;     /* pages that are to be armed before the effects of the call end */
+    uint32_t arm_count;
     struct store_batch batch[TASK_STORE_BATCHES];
     struct known_extent *known; /* see known.h */
     uint32_t known_count;

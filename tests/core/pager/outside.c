@@ -52,6 +52,7 @@ static bool one_area(const struct outside *outside, uint32_t page)
     if (before_slot == PAGER_NONE || after->kernel_slot == PAGER_NONE)
         return before_slot == after->kernel_slot;
     return after[-1].kernel_protection == after->kernel_protection &&
+           after[-1].kernel_watched == after->kernel_watched &&
            before_slot + 1 == after->kernel_slot &&
            before_slot / outside->options.extent_pages ==
                after->kernel_slot / outside->options.extent_pages;
@@ -75,6 +76,8 @@ static void kernel_set(struct outside *outside, sp_page page, uint32_t slot, uin
         outside->slot[p->kernel_slot].mapped--;
     p->kernel_slot = slot;
     p->kernel_protection = protection;
+    p->kernel_present = p->kernel_present && protection != 0;
+    p->kernel_watched = p->kernel_watched && slot != PAGER_NONE;
     if (slot != PAGER_NONE)
         outside->slot[slot].mapped++;
 }
@@ -86,11 +89,50 @@ static void kernel_map(struct outside *outside, const struct pager_effect *effec
     outside_require(outside, p->kernel_slot == PAGER_NONE, "a page is mapped that was mapped");
     outside_require(outside, outside->slot[effect->slot].mapped == 0, "two pages map one frame");
     kernel_set(outside, effect->page, effect->slot, effect->protection);
+    p->kernel_present = p->kernel_watched = p->touched = false;
     if (outside->options.kernel_limit == 0 || count_areas(outside) <= outside->options.kernel_limit)
         return;
     kernel_set(outside, effect->page, PAGER_NONE, 0);
     outside->map_failed = true;
     pager_mapping_failed(&outside->pager, effect->page);
+}
+
+static void kernel_arm(struct outside *outside, const struct pager_effect *effect)
+{
+    struct outside_page *p = &outside->page[effect->page];
+
+    outside_require(outside, p->kernel_slot != PAGER_NONE && p->kernel_protection != 0,
+                    "a page is armed that cannot be accessed");
+    outside_require(outside, effect->watched == p->kernel_watched,
+                    "an area is registered twice, or never");
+    outside_require(outside, p->pins == 0, "a pinned page is armed");
+    p->kernel_watched = true;
+    p->kernel_present = p->touched = false;
+}
+
+/* A page comes back to the page table. Where areas are not registered, the kernel brings back neighbours, too. */
+void outside_kernel_refer(struct outside *outside, sp_page page)
+{
+    outside->page[page].kernel_present = outside->page[page].touched = true;
+    if (outside->page[page].kernel_watched)
+        return;
+    for (sp_page next = page + 1; next <= outside->options.pages && one_area(outside, next); next++)
+        outside->page[next].kernel_present = true;
+    for (sp_page next = page; next > 0 && one_area(outside, next); next--)
+        outside->page[next - 1].kernel_present = true;
+}
+
+/* What the pager asks about. */
+static bool is_referenced(void *arg, sp_page page)
+{
+    const struct outside *outside = arg;
+    const struct outside_page *p = &outside->page[page];
+
+    outside_require(outside, p->kernel_slot != PAGER_NONE && p->kernel_watched,
+                    "a bit is asked for that the kernel does not keep");
+    outside_require(outside, p->kernel_present == p->touched,
+                    "a present bit is not the page's own");
+    return p->kernel_present;
 }
 
 /* ---- Effects ---- */
@@ -316,6 +358,9 @@ static void carry_out(struct outside *outside, const struct pager_effect *effect
     case EFFECT_PROTECT:
         kernel_set(outside, effect->page, outside->page[effect->page].kernel_slot,
                    effect->protection);
+        break;
+    case EFFECT_ARM:
+        kernel_arm(outside, effect);
         break;
     case EFFECT_UNMAP:
         kernel_set(outside, effect->page, PAGER_NONE, 0);
@@ -646,6 +691,10 @@ void outside_init(struct outside *outside, const struct outside_options *options
                                   .stats = &outside->stats};
     size_t size = (pager_size(&config) + 63) / 64 * 64;
 
+    if (options->bits) {
+        config.referenced = is_referenced;
+        config.referenced_arg = outside;
+    }
     memset(outside, 0, sizeof(*outside));
     outside->options = *options;
     outside->random = random_seeded(options->seed);

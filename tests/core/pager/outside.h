@@ -35,6 +35,7 @@ struct outside_options {
     bool chaos;          /* physmem takes rights at any moment */
     bool losses;         /* physmem takes frames by force */
     bool recalls;        /* physmem wants frames back, and contracts change */
+    bool bits;           /* the kernel notes references, for policies that sample */
     uint32_t stack;      /* places of the frame stack, from which physmem takes; 0: there is none */
 };
 
@@ -75,6 +76,9 @@ struct outside_page {
     uint8_t state;             /* of the pager's page, after the last step */
     uint8_t kernel_protection; /* of what its address maps */
     uint32_t kernel_slot;      /* PAGER_NONE: nothing */
+    bool kernel_watched;       /* the area is registered: bits are of single pages */
+    bool kernel_present;       /* in the page table */
+    bool touched;              /* since it was mapped or armed, by the program */
 };
 
 /* What physmem and the kernel know of a slot. */
@@ -182,6 +186,9 @@ void outside_lose(struct outside *outside, uint32_t slot, uint32_t count);
 
 /* Frames that were taken, and that the pager has not noticed. */
 uint32_t outside_unnoticed(const struct outside *outside);
+
+/* The program accesses a page that the kernel maps. */
+void outside_kernel_refer(struct outside *outside, sp_page page);
 
 void outside_op_progress(struct outside *outside, uint32_t index);
 void outside_unmap_send(struct outside *outside);

@@ -98,6 +98,7 @@ static void touch(struct outside *outside, sp_page page, bool write)
     struct outside_page *p = &outside->page[page];
     uint64_t *frame = &outside->slot[p->kernel_slot].frame;
 
+    outside_kernel_refer(outside, page);
     if (!p->undefined && *frame != p->value)
         outside_fail(outside, *frame == 0 ? "contents are lost" : "contents are stale or foreign");
     if (!write)

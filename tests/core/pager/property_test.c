@@ -143,6 +143,14 @@ static const struct sp_policy wicked_policies[] = {
      .hit = nosy_hit,
      .victim = nosy_victim,
      .remove = nosy_remove},
+    {.abi = SP_POLICY_ABI,
+     .name = "nosy-about-bits",
+     .flags = SP_POLICY_SAMPLES,
+     .size = wicked_size,
+     .init = wicked_init,
+     .insert = nosy_insert,
+     .victim = nosy_victim,
+     .remove = nosy_remove},
 };
 
 /* ---- Shapes ---- */
@@ -293,6 +301,9 @@ static void run_shape(const struct sp_policy *policy, const double *params,
     options.policy = strict_policy(policy);
     options.params = params;
     options.seed = seed;
+    /* Those that sample do it both ways; the wicked one of them asks for bits everywhere. */
+    options.bits = (policy->flags & SP_POLICY_SAMPLES) != 0 &&
+                   ((policy->flags & SP_POLICY_LIVE) == 0 || seed % 2 == 1);
     if (options.map_limit == 0)
         options.map_limit = UINT32_MAX;
     outside_init(outside, &options);

@@ -138,7 +138,7 @@ static void strict_hint(void *self, sp_page page, enum sp_hint hint)
 const struct sp_policy *strict_policy(const struct sp_policy *of)
 {
     static const struct sp_policy strict = {.abi = SP_POLICY_ABI,
-                                            .flags = SP_POLICY_LIVE,
+                                            .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES,
                                             .name = "strict",
                                             .size = strict_size,
                                             .init = strict_init,
