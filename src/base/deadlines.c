@@ -82,6 +82,15 @@ void deadlines_stop(struct deadlines *deadlines, struct deadline *deadline)
         settle(deadlines, place - 1, last);
 }
 
+bool deadlines_are_in_order(const struct deadlines *deadlines)
+{
+    for (uint32_t i = 0; i < deadlines->running; i++)
+        if (deadlines->heap[i]->place != i + 1 ||
+            deadlines->heap[i]->when < deadlines->heap[i > 0 ? (i - 1) / 2 : 0]->when)
+            return false;
+    return true;
+}
+
 struct deadline *deadlines_first(const struct deadlines *deadlines)
 {
     return deadlines->running > 0 ? deadlines->heap[0] : NULL;

@@ -48,6 +48,9 @@ static inline bool deadline_is_running(const struct deadline *deadline)
     return deadline->place != 0;
 }
 
+/* Whether the heap is one, and each member knows its place; O(n). */
+bool deadlines_are_in_order(const struct deadlines *deadlines);
+
 /* The earliest deadline, or NULL. Equal ones come in an order that depends on nothing but the
  * operations so far. */
 struct deadline *deadlines_first(const struct deadlines *deadlines);

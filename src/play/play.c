@@ -10,6 +10,7 @@
 #include "core/physmem/status.h"
 #include "core/physmem/task.h"
 #include "play/control.h"
+#include "play/deal.h"
 #include "play/life.h"
 #include "play/rules.h"
 #include "play/server.h"
@@ -166,6 +167,8 @@ static void hear_physmem(struct actor *actor, struct letter *letter)
     }
     if (effect->kind > PHYSMEM_REPLY_OFFER)
         control_hear(actor, letter);
+    else if (effect->kind == PHYSMEM_REPLY_OFFER && effect->seq != actor->asked)
+        deal_note(actor, effect); /* of a renewal, which nobody waits for */
     else if (actor->state == THREAD_COMES)
         life_answered(actor, effect);
     scene_drop(actor->scene, letter);

@@ -44,16 +44,22 @@ static bool is_quiet(const struct scene *scene, const struct actor *actor)
 void rules_check_agreement(struct scene *scene, const struct actor *actor)
 {
     struct physmem_task_status status;
+    struct agreements_sums sums;
 
     if (actor->task == NULL || !actor_is_there(actor) || actor->revoked ||
         actor->config->tables->workload.ignores || !is_quiet(scene, actor))
         return;
+    sums = agreements_sum(&actor->agreements);
     physmem_task_get_status(actor->task, &status);
     if (status.breached || status.repossessed > 0)
         return;
     if (status.held != actor->pager.held)
         scene_wrong(scene, "%s holds %u frames, and believes that it holds %u", actor->config->name,
                     status.held, actor->pager.held);
+    if (status.guaranteed != sums.guaranteed || status.extra + status.leased != sums.extra)
+        scene_wrong(scene, "%s has contracts for %u and %u frames, and believes: %u and %u",
+                    actor->config->name, status.guaranteed, status.extra + status.leased,
+                    sums.guaranteed, sums.extra);
     if (status.owed != actor->pager.owed)
         scene_wrong(scene, "%s owes %u frames, and believes that it owes %u", actor->config->name,
                     status.owed, actor->pager.owed);

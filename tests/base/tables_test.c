@@ -50,7 +50,11 @@ static void test_deadlines(void **state)
             assert_int_equal(least, UINT64_MAX);
         else
             assert_int_equal(first->when, least);
+        assert_true(deadlines_are_in_order(&deadlines));
     }
+    deadlines_first(&deadlines)->when += 100;
+    assert_false(deadlines_are_in_order(&deadlines));
+    deadlines_first(&deadlines)->when -= 100;
     for (unsigned i = 0; i < COUNT; i++)
         deadlines_stop(&deadlines, &member[i]);
     assert_int_equal(deadlines.running, 0);

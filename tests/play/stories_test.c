@@ -725,6 +725,27 @@ static bool mix_the_books(struct play *play)
     return true;
 }
 
+/* The first task pays what nobody has asked for, or forgets a contract. */
+static bool owe_more(struct play *play)
+{
+    struct actor *actor = &play->actor[0];
+
+    if (actor->state != THREAD_RUNS || actor->pager.held <= actor->pager.owed)
+        return false;
+    actor->pager.owed++;
+    return true;
+}
+
+static bool forget_a_contract(struct play *play)
+{
+    struct actor *actor = &play->actor[0];
+
+    if (actor->state != THREAD_RUNS)
+        return false;
+    actor->agreements.agreement[0].state = SP_CONTRACT_EXPIRED;
+    return true;
+}
+
 /* By looking at all contents after each event, and where a program refers to them. */
 static void what_is_broken_is_noticed(void **state)
 {
@@ -738,6 +759,8 @@ static void what_is_broken_is_noticed(void **state)
         {share_a_frame, 0, "holds"},
         {share_a_frame, 1, "is not where"},
         {mix_the_books, 1, "the books of a"},
+        {owe_more, 0, "a owes 0 frames, and believes that it owes 1"},
+        {forget_a_contract, 0, "a has contracts for 30 and 0 frames, and believes: 0 and 0"},
     };
 
     (void)state;

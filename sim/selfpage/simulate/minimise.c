@@ -16,11 +16,14 @@
 /* Plays in all. */
 #define PLAYS_MOST 2000u
 
+/* Seeds that are tried besides that of the play. */
+#define OTHER_SEEDS 30u
+
 struct minimising {
     const struct scenario *from;
     const char *policy;
-    const struct simulation_options *play;
-    struct scenario scenario; /* what is tried: lists of its own, elements of `from` */
+    struct simulation_options play; /* with the seed of the last play that failed */
+    struct scenario scenario;       /* what is tried: lists of its own, elements of `from` */
     struct scenario_faults faults;
     char *kind_names[STORM_COUNT];
     char until[32];
@@ -136,7 +139,7 @@ static int make_tried(struct minimising *m)
     m->scenario.tasks_count = m->scenario.events_count = 0;
     m->scenario.tasks = calloc(m->from->tasks_count, sizeof *m->scenario.tasks);
     m->scenario.events = calloc(m->from->events_count + 1, sizeof *m->scenario.events);
-    m->scenario.physmem.seed = m->play->seed;
+    m->scenario.physmem.seed = m->play.seed;
     if (m->scenario.tasks == NULL || m->scenario.events == NULL)
         return -ENOMEM;
     if (m->from->faults != NULL) {
@@ -161,12 +164,27 @@ static int fails(struct minimising *m)
     int result = make_tried(m);
 
     if (result == 0 && m->scenario.tasks_count > 0 && m->plays++ < PLAYS_MOST)
-        result = attempt_fails(&m->scenario, m->policy, m->play, NULL);
+        result = attempt_fails(&m->scenario, m->policy, &m->play, NULL);
     free_tried(m);
     return result;
 }
 
 /* ---- Steps ---- */
+
+/* The same, and if it does not fail, with other seeds: what is left may have to meet in another way. */
+static int fails_somehow(struct minimising *m)
+{
+    uint64_t seed = m->play.seed;
+    int result = fails(m);
+
+    for (uint64_t other = 1; result == 0 && other <= OTHER_SEEDS; other++) {
+        m->play.seed = other;
+        result = fails(m);
+    }
+    if (result != 1)
+        m->play.seed = seed;
+    return result;
+}
 
 /* Leave out each element of a list that is not needed. */
 static int leave_out(struct minimising *m, bool *without, uint32_t count)
@@ -177,7 +195,7 @@ static int leave_out(struct minimising *m, bool *without, uint32_t count)
         if (without[i])
             continue;
         without[i] = true;
-        result = fails(m);
+        result = fails_somehow(m);
         if (result < 0)
             return result;
         without[i] = result == 1;
@@ -281,7 +299,7 @@ static int save(struct minimising *m, const char *path, struct sp_error *error)
 static int find_expectation(struct minimising *m)
 {
     struct attempt seen;
-    int result = attempt_fails(m->from, m->policy, m->play, &seen);
+    int result = attempt_fails(m->from, m->policy, &m->play, &seen);
 
     for (uint32_t i = 0; result == 1 && i < m->from->expect_count; i++) {
         size_t length = strlen(m->from->expect[i]);
@@ -296,7 +314,7 @@ int minimise_scenario(const struct scenario *scenario, const char *policy,
                       const struct simulation_options *play, const char *path,
                       struct sp_error *error)
 {
-    struct minimising m = {.from = scenario, .policy = policy, .play = play};
+    struct minimising m = {.from = scenario, .policy = policy, .play = *play};
     int result = -ENOMEM;
 
     m.kinds = faults_kinds(scenario, play->seed);

@@ -185,8 +185,8 @@ static const struct option_row rows[] = {
      .help = "what happens at the same time happens in an order that the seed draws"},
     {"check-every", OPTION_U32, FIELD(check_every), 1, UINT32_MAX, .value = "N",
      .help =
-         "count all books and look at all contents after every N-th event (never: the quick rules are looked at "
-         "after every event of up to 16 tasks)"},
+         "count all books and look at all contents after every N-th event (256 with faults, otherwise never: the "
+         "quick rules are looked at after every event of up to 16 tasks)"},
 };
 
 static void print_costs(FILE *out)

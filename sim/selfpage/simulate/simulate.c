@@ -19,6 +19,9 @@
 #include "selfpage/simulate/simulation.h"
 #include "selfpage/simulate/twice.h"
 
+/* With faults: costs 2 % of the time of a small play. */
+#define CHECK_EVERY 256u
+
 /* What a play is, from the command line and the scenario. */
 static int settle(const struct simulate_options *options, const struct scenario *scenario,
                   struct simulation_options *play, struct sp_error *error)
@@ -32,6 +35,8 @@ static int settle(const struct simulate_options *options, const struct scenario 
     play->seed = options->seed_given           ? options->first_seed
                  : scenario->physmem.seed != 0 ? scenario->physmem.seed
                                                : 1;
+    if (play->check_every == 0 && scenario->faults != NULL)
+        play->check_every = CHECK_EVERY;
     if (options->costs != NULL)
         result = costs_file_read(options->costs, &play->costs, error);
     if (result == 0) /* scenario_check has looked at them */

@@ -358,6 +358,8 @@ const char *physmem_check(const struct physmem *physmem)
         wrong = check_watchers(physmem);
     if (wrong == NULL)
         wrong = check_upstream(physmem);
+    if (wrong == NULL && !deadlines_are_in_order(&physmem->deadlines))
+        wrong = "deadlines are not in the order of their times";
     if (wrong != NULL)
         return wrong;
     wrong = check_clean(physmem, sums.copies);
