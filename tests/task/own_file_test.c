@@ -9,13 +9,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <valgrind/valgrind.h>
 
 #include <selfpage/testing.h>
 
 #include "awaiting.h"
 #include "base/random.h"
 #include "live.h"
+#include "os/ring.h"
 
 #define PAGES  512u
 #define FRAMES "guaranteed=64"
@@ -55,6 +59,7 @@ static int wander(void *arg)
     struct sp_stats stats;
 
     (void)arg;
+    memset(version, 0, sizeof(version));
     for (unsigned page = 0; page < PAGES; page++)
         page_write(memory, page, 0);
     for (unsigned i = 0; i < 4 * PAGES; i++) {
@@ -239,15 +244,141 @@ static void kill_9_of_swap_amid_loads_ends_the_task_with_a_word(void **state)
         fail_msg("it says: %s", result.output);
 }
 
+/* ---- Rings ---- */
+
+#define RINGS_MOST   16u
+#define MANY_THREADS 24u
+
+struct scanner {
+    pthread_t thread;
+    struct sp_task *task;
+    unsigned char *memory;
+    bool ends; /* says that it ends */
+};
+
+static void *scan(void *arg)
+{
+    struct scanner *scanner = arg;
+
+    CHECK(sp_thread_begin(scanner->task) == 0);
+    for (unsigned page = 0; page < PAGES; page++)
+        page_compare(scanner->memory, page, 0);
+    if (scanner->ends)
+        sp_thread_end(scanner->task);
+    return NULL;
+}
+
+/* Mappings of rings that this process has: each has two. */
+static unsigned rings(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned count = 0;
+    char line[256];
+
+    CHECK(maps != NULL);
+    while (fgets(line, sizeof(line), maps) != NULL)
+        count += strstr(line, "io_uring") != NULL;
+    fclose(maps);
+    CHECK(count % 2 == 0);
+    return count / 2;
+}
+
+static bool there_are_rings(void)
+{
+    const char *wanted = getenv("SELFPAGE_RING");
+    struct read_ring ring = {0};
+
+    if (RUNNING_ON_VALGRIND || (wanted != NULL && strcmp(wanted, "off") == 0) ||
+        ring_open(&ring) != 0)
+        return false;
+    ring_close(&ring);
+    return true;
+}
+
+/* Threads that come and go, those that say so and those that do not, and more at once than there are rings. */
+static int many_threads(void *arg)
+{
+    bool wanted = there_are_rings();
+    struct sp_task *task = attach_or_exit(NULL);
+    unsigned char *memory = region_or_exit(task, &(struct sp_region_options){.pages = PAGES});
+    struct scanner scanner[MANY_THREADS];
+
+    (void)arg;
+    for (unsigned page = 0; page < PAGES; page++)
+        page_write(memory, page, 0);
+    page_compare(memory, 0, 0);
+    CHECK(rings() == (wanted ? 1 : 0));
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < MANY_THREADS; i++) {
+            scanner[i] = (struct scanner){.task = task, .memory = memory, .ends = i % 2 == 0};
+            CHECK(pthread_create(&scanner[i].thread, NULL, scan, &scanner[i]) == 0);
+        }
+        for (unsigned i = 0; i < MANY_THREADS; i++)
+            CHECK(pthread_join(scanner[i].thread, NULL) == 0);
+        CHECK(rings() <= RINGS_MOST && (!wanted || rings() >= 1));
+    }
+    return sp_detach(&task);
+}
+
+static void each_thread_has_a_ring_if_there_are_enough(void **state)
+{
+    run_well(state, FRAMES, many_threads, NULL);
+}
+
+/* Attach again and again, also in a child, which has none of the rings of its parent. */
+static int attach_again(void *arg)
+{
+    int status;
+    pid_t child;
+
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(wander(NULL) == 0);
+        CHECK(rings() == 0); /* it went with the detaching thread */
+    }
+    if (arg != NULL)
+        return 0;
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(attach_again(&child));
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return 0;
+}
+
+static void rings_go_with_their_tasks(void **state)
+{
+    run_well(state, FRAMES, attach_again, NULL);
+}
+
+static int without_rings(void **state)
+{
+    return setenv("SELFPAGE_RING", "off", 1) != 0 || sp_testing_setup(state) != 0;
+}
+
+static int with_rings_again(void **state)
+{
+    return unsetenv("SELFPAGE_RING") != 0 || sp_testing_teardown(state) != 0;
+}
+
 int main(void)
 {
-#define STORY(name) cmocka_unit_test_setup_teardown(name, sp_testing_setup, sp_testing_teardown)
+#define STORY(name)   cmocka_unit_test_setup_teardown(name, sp_testing_setup, sp_testing_teardown)
+#define WITHOUT(name) cmocka_unit_test_setup_teardown(name, without_rings, with_rings_again)
     const struct CMUnitTest tests[] = {
         STORY(a_task_loads_all_by_itself_and_swap_hears_of_it),
         STORY(pages_of_several_base_pages_come_too),
         STORY(a_wrong_page_is_found_by_its_checksum),
         STORY(swap_loads_what_the_task_cannot),
         STORY(kill_9_of_swap_amid_loads_ends_the_task_with_a_word),
+        STORY(each_thread_has_a_ring_if_there_are_enough),
+        STORY(rings_go_with_their_tasks),
+        WITHOUT(a_task_loads_all_by_itself_and_swap_hears_of_it),
+        WITHOUT(pages_of_several_base_pages_come_too),
+        WITHOUT(a_wrong_page_is_found_by_its_checksum),
+        WITHOUT(swap_loads_what_the_task_cannot),
+        WITHOUT(kill_9_of_swap_amid_loads_ends_the_task_with_a_word),
+        WITHOUT(each_thread_has_a_ring_if_there_are_enough),
+        WITHOUT(rings_go_with_their_tasks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

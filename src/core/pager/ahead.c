@@ -18,7 +18,8 @@
  *
  * Reading ahead takes free frames, and never the last ones: others' faults are to find some. It has pages
  * evicted, as a fault does, as many as it has taken frames, so that the next time there are enough of them:
- * dirty pages need a write first, and nothing waits for it here. */
+ * dirty pages need a write first, and nothing waits for it here. A driver that can do something while a page is
+ * loaded has the pages evicted then. */
 #include "core/pager/ahead.h"
 
 #include "base/assert.h"
@@ -38,6 +39,9 @@
 
 /* Steps that a run may be found further on than where it was expected, over pages that have frames. */
 #define SKIPS_MOST 64
+
+/* Where evictions go on during a load, there are so many at a time: as long as the load of a page takes. */
+#define LATE_PAGES 8u
 
 /* What is read ahead takes an eighth of the frames at most. */
 #define FRAMES_SHARE 8u
@@ -219,15 +223,56 @@ static void load_window(struct pager *pager, const struct pager_run *run)
     }
 }
 
-/* Have as many frames free as before, and the usual reserve: see the top of this file. */
-static void frames_refill(struct pager *pager, uint32_t pages)
+/* How many pages have to go for so many frames to be free, or about to be. */
+static uint32_t too_few(const struct pager *pager, uint32_t wanted)
 {
-    uint32_t wanted = slots_high(pager) + pages;
+    uint32_t there = pager->free + pager->leaving;
 
-    check(pager->free + pager->leaving <= pager->held);
-    if (pages > 0 && !pager->allocating && !growth_may_ask(pager) &&
-        pager->free + pager->leaving < wanted)
-        evict_pages(pager, wanted - pager->free - pager->leaving, false);
+    check(there <= pager->held);
+    if (pager->allocating || growth_may_ask(pager))
+        return 0;
+    return there < wanted ? wanted - there : 0;
+}
+
+/* Is there a load, to evict pages during it? */
+static bool evicts_later(const struct pager *pager, sp_page page)
+{
+    const struct pager_page *p = &pager->page[page];
+
+    check(p->state <= PAGE_LOADING && pager->slot[p->slot].state == SLOT_USED);
+    return pager->config.evicts_later && p->state >= PAGE_SWAPPED;
+}
+
+/* Have so many frames free: now, or when the load is under way. */
+static void frames_refill(struct pager *pager, sp_page page, uint32_t wanted)
+{
+    uint32_t pages = too_few(pager, wanted);
+
+    check(pages == 0 || pages <= wanted);
+    if (pages == 0)
+        return;
+    if (!evicts_later(pager, page)) {
+        evict_pages(pager, pages, false);
+        return;
+    }
+    pager->late_wanted = wanted > pager->late_wanted ? wanted : pager->late_wanted;
+    pager->late_page = page;
+}
+
+bool pager_ahead_evict(struct pager *pager, uint32_t most)
+{
+    uint32_t pages = too_few(pager, pager->late_wanted);
+    uint32_t now = least_of(pages, most);
+
+    ensure(pager->faulting == SP_NO_PAGE && most > 0);
+    slots_begin(pager);
+    /* Policies are told which page comes, if it has not come. */
+    if (pager->page[pager->late_page].state == PAGE_LOADING)
+        pager->faulting = pager->late_page;
+    if (now == 0 || evict_pages(pager, now, false) < now || now == pages)
+        pager->late_wanted = 0;
+    pager->faulting = SP_NO_PAGE;
+    return pager->late_wanted > 0;
 }
 
 uint32_t pager_ahead_more(struct pager *pager, sp_page page, int32_t stride, uint32_t pages)
@@ -246,7 +291,8 @@ uint32_t pager_ahead_more(struct pager *pager, sp_page page, int32_t stride, uin
             break;
         loaded++;
     }
-    frames_refill(pager, loaded);
+    if (loaded > 0)
+        frames_refill(pager, page, slots_high(pager) + loaded);
     return loaded;
 }
 
@@ -284,5 +330,17 @@ void ahead_load(struct pager *pager, sp_page page)
     load_window(pager, run);
     if (run->stride <= 0)
         load_page(pager, page);
-    frames_refill(pager, run->length);
+    if (run->length > 0)
+        frames_refill(pager, page, slots_high(pager) + run->length);
+}
+
+void ahead_reserve(struct pager *pager, sp_page page)
+{
+    uint32_t high = slots_high(pager), few = slots_low(pager);
+
+    if (evicts_later(pager, page) && high > few + LATE_PAGES)
+        few = high - LATE_PAGES;
+    check(few < high);
+    if (pager->free + pager->leaving < few)
+        frames_refill(pager, page, high);
 }

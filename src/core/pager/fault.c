@@ -89,9 +89,8 @@ static enum pager_verdict acquire_frame(struct pager *pager, sp_page page)
             return verdict;
     }
     check(pager->slot[pager->page[page].slot].page_or_prev == page);
-    if (!growth_may_ask(pager) && !pager->allocating && !swap_fails(pager) &&
-        pager->free + pager->leaving < slots_low(pager))
-        evict_pages(pager, slots_high(pager) - pager->free - pager->leaving, false);
+    if (pager->free + pager->leaving < slots_high(pager) && !swap_fails(pager))
+        ahead_reserve(pager, page);
     return PAGER_DONE;
 }
 

@@ -184,7 +184,8 @@ struct pager_config {
     uint32_t batch;        /* stores and returns of one call, at most; 0: PAGER_BATCH */
     uint32_t
         read_ahead; /* pages loaded with the one that is needed, at most; below `batch`; 0: none */
-    uint64_t seed;  /* for the policy's env->random */
+    bool evicts_later; /* the driver calls pager_ahead_evict when a load is under way */
+    uint64_t seed;     /* for the policy's env->random */
     const struct sp_policy *policy;
     const double *params;   /* of the policy; outlive the pager */
     struct sp_stats *stats; /* counters are kept here; outlives the pager */
@@ -265,6 +266,8 @@ struct pager {
     uint32_t free_head;   /* the slot that has been free longest */
     uint32_t free_tail;   /* the one that came free last */
     uint32_t offer_head;  /* free slots from here to the tail are not on the frame stack yet */
+    uint32_t late_wanted; /* frames that are to be free or leaving, by pager_ahead_evict; 0: none */
+    sp_page late_page;    /* the page that was loaded then */
     uint32_t hole_hint;   /* no hole lies below */
     uint32_t slots_top;   /* no slot from here on ever had a frame */
     uint32_t maps;        /* kernel mappings that the regions use now */
@@ -434,6 +437,10 @@ void pager_advice_hint(struct pager *pager, sp_page page, enum sp_hint hint);
  * `pages` pages of its region at this stride, those that are in swap, as long as there are frames. The caller
  * sees to it that all loads of the call are one batch at most. Returns how many are loaded. */
 uint32_t pager_ahead_more(struct pager *pager, sp_page page, int32_t stride, uint32_t pages);
+
+/* With `evicts_later`, after a load has begun: evict at most `most` pages, so that the next faults find frames. Without
+ * it the fault itself has done so. Returns true if there are more to evict. */
+bool pager_ahead_evict(struct pager *pager, uint32_t most);
 
 /* The `pages` pages from `from` at this stride, all of one region, were used if they were loaded this way. */
 void pager_ahead_used(struct pager *pager, sp_page from, int32_t stride, uint32_t pages);

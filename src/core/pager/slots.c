@@ -215,7 +215,7 @@ static uint32_t best_slot(const struct pager *pager, sp_page page)
         if (pager->slot[slot].state == SLOT_FREE)
             return slot;
     }
-    return first_slot(pager);
+    return pager->page[page].state == PAGE_SWAPPED ? first_slot(pager) : pager->free_head;
 }
 
 bool slots_take(struct pager *pager, sp_page page)

@@ -20,6 +20,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "task/effects/memory.h"
+#include "task/effects/own_ring.h"
 #include "task/state/units.h"
 
 /* Loads after which swap is told. */
@@ -49,6 +50,7 @@ int own_file_open(struct sp_task *task, struct sp_error *error)
     void *tables;
 
     check(task->own_file_fd < 0 && task->own_sums == NULL);
+    own_ring_permit();
     message.own_file_open.page_size = SP_PAGE_SIZE;
     if (!CAN_CHECK)
         return 0;
@@ -104,9 +106,23 @@ struct file_piece {
 struct file_run {
     uint32_t slot;
     uint32_t pages;
+    uint32_t piece, pieces; /* the first one, and how many */
+    uint32_t part;          /* the first one */
     int parts;
+    uint32_t whole; /* pages that came whole */
+};
+
+/* What one load reads. */
+struct reading {
+    uint32_t pieces, runs, parts;
+    uint32_t under_way; /* runs that the thread's ring reads, the first ones */
+    struct file_piece piece[WIRE_BATCH];
+    struct file_run run[WIRE_BATCH];
     struct iovec part[2 * WIRE_BATCH];
 };
+
+/* By the number of the ring. Stacks of faults are short. */
+static struct reading readings[OWN_RINGS];
 
 static struct file_piece piece_of(const struct sp_task *task, const struct work *work, uint32_t i)
 {
@@ -121,94 +137,113 @@ static struct file_piece piece_of(const struct sp_task *task, const struct work 
                                .sum = task->own_sums[units_base(task, page->page) + within]};
 }
 
-/* The pages to read, in the order of their slots: mostly they come that way. Those of zeros are made at once.
- * Returns how many have to be read. */
-static uint32_t pieces_sort(const struct sp_task *task, const struct work *work,
-                            struct file_piece pieces[WIRE_BATCH], struct wire_message *reply)
+/* The pages to read, in the order of their slots: mostly they come that way. Those of zeros are made at once. */
+static void pieces_sort(const struct sp_task *task, const struct work *work,
+                        struct reading *reading)
 {
-    uint32_t count = 0;
+    uint32_t pages = units_base(task, work->loads);
 
-    check(reply->loaded.errors_count <= WIRE_BATCH);
-    for (uint32_t i = 0; i < reply->loaded.errors_count; i++) {
+    check(pages > 0 && pages <= WIRE_BATCH);
+    reading->pieces = 0;
+    for (uint32_t i = 0; i < pages; i++) {
         struct file_piece piece = piece_of(task, work, i);
-        uint32_t to = count;
+        uint32_t to = reading->pieces;
 
-        reply->loaded.errors[i].value = 0;
         if (piece.slot == WIRE_SLOT_ZERO) {
             memset(piece.frame, 0, SP_PAGE_SIZE);
             continue;
         }
-        for (; to > 0 && pieces[to - 1].slot > piece.slot; to--)
-            pieces[to] = pieces[to - 1];
-        pieces[to] = piece;
-        count++;
+        for (; to > 0 && reading->piece[to - 1].slot > piece.slot; to--)
+            reading->piece[to] = reading->piece[to - 1];
+        reading->piece[to] = piece;
+        reading->pieces++;
     }
-    return count;
 }
 
-static void run_part(struct file_run *run, unsigned char *memory, uint32_t pages)
+static void run_part(struct reading *reading, struct file_run *run, unsigned char *memory,
+                     uint32_t pages)
 {
-    struct iovec *last = run->parts > 0 ? &run->part[run->parts - 1] : NULL;
+    struct iovec *last = run->parts > 0 ? &reading->part[reading->parts - 1] : NULL;
 
-    check((uint32_t)run->parts <= run->pages && run->parts < (int)(2 * WIRE_BATCH));
+    check((uint32_t)run->parts <= run->pages && reading->parts < 2 * WIRE_BATCH);
     run->pages += pages;
-    if (last != NULL && (unsigned char *)last->iov_base + last->iov_len == memory)
+    if (last != NULL && (unsigned char *)last->iov_base + last->iov_len == memory) {
         last->iov_len += (size_t)pages * SP_PAGE_SIZE;
-    else
-        run->part[run->parts++] =
-            (struct iovec){.iov_base = memory, .iov_len = (size_t)pages * SP_PAGE_SIZE};
+        return;
+    }
+    reading->part[reading->parts++] =
+        (struct iovec){.iov_base = memory, .iov_len = (size_t)pages * SP_PAGE_SIZE};
+    run->parts++;
 }
 
-/* Make a run of the first pieces. Returns how many those are. */
-static uint32_t run_make(const struct sp_task *task, struct file_run *run,
-                         const struct file_piece *pieces, uint32_t count)
+/* Make a run of the pieces from the given one on. */
+static void run_make(const struct sp_task *task, struct reading *reading, uint32_t piece)
 {
+    struct file_run *run = &reading->run[reading->runs++];
     uint32_t i;
 
-    check(count > 0 && count <= WIRE_BATCH);
-    run->slot = pieces[0].slot;
-    run->pages = 0;
-    run->parts = 0;
-    for (i = 0; i < count; i++) {
-        uint32_t gap = pieces[i].slot - run->slot - run->pages;
+    check(piece < reading->pieces && reading->runs <= WIRE_BATCH);
+    *run = (struct file_run){
+        .slot = reading->piece[piece].slot, .piece = piece, .part = reading->parts};
+    for (i = piece; i < reading->pieces; i++) {
+        uint32_t gap = reading->piece[i].slot - run->slot - run->pages;
 
         if (gap > OWN_FILE_GAP)
             break;
         if (gap > 0)
-            run_part(run, task->own_scratch, gap);
-        run_part(run, pieces[i].frame, 1);
+            run_part(reading, run, task->own_scratch, gap);
+        run_part(reading, run, reading->piece[i].frame, 1);
     }
-    return i;
+    run->pieces = i - piece;
 }
 
-/* Read a run. Returns how many of its pages came whole. */
-static uint32_t run_read(const struct sp_task *task, const struct file_run *run)
+static void reading_make(const struct sp_task *task, const struct work *work,
+                         struct reading *reading)
+{
+    pieces_sort(task, work, reading);
+    reading->runs = reading->parts = reading->under_way = 0;
+    for (uint32_t i = 0; i < reading->pieces; i += reading->run[reading->runs - 1].pieces)
+        run_make(task, reading, i);
+    check(reading->runs <= reading->pieces);
+}
+
+static uint32_t whole_pages(ssize_t bytes)
+{
+    check(bytes < (ssize_t)(WIRE_BATCH * (1 + OWN_FILE_GAP) * SP_PAGE_SIZE + 1));
+    return bytes > 0 ? (uint32_t)((size_t)bytes / SP_PAGE_SIZE) : 0;
+}
+
+/* Read a run. */
+static void run_read(const struct sp_task *task, const struct reading *reading,
+                     struct file_run *run)
 {
     off_t at = (off_t)run->slot * SP_PAGE_SIZE;
     ssize_t got;
 
     check(run->pages > 0 && run->parts > 0);
     do {
-        got = preadv(task->own_file_fd, run->part, run->parts, at);
+        got = preadv(task->own_file_fd, &reading->part[run->part], run->parts, at);
     } while (got < 0 && errno == EINTR);
-    return got > 0 ? (uint32_t)((size_t)got / SP_PAGE_SIZE) : 0;
+    run->whole = whole_pages(got);
 }
 
-/* Read those of the pieces that make a run, and look at their checksums. Returns how many these are. */
-static uint32_t run_load(const struct sp_task *task, const struct file_piece *pieces,
-                         uint32_t count, struct wire_message *reply)
+/* Look at the checksums of a run. Returns how many base pages did not come, or are wrong. */
+static uint32_t run_look(const struct reading *reading, const struct file_run *run,
+                         struct wire_message *reply)
 {
-    struct file_run run;
-    uint32_t whole;
+    uint32_t left = 0;
 
-    count = run_make(task, &run, pieces, count);
-    whole = run_read(task, &run);
-    check(count > 0 && whole <= run.pages);
-    for (uint32_t i = 0; i < count; i++)
-        if (pieces[i].slot - run.slot >= whole ||
-            CHECKSUM(pieces[i].frame, SP_PAGE_SIZE) != pieces[i].sum)
-            reply->loaded.errors[pieces[i].i].value = EAGAIN;
-    return count;
+    check(run->pieces > 0 && run->whole <= run->pages);
+    for (uint32_t i = run->piece; i < run->piece + run->pieces; i++) {
+        const struct file_piece *piece = &reading->piece[i];
+
+        if (piece->slot - run->slot < run->whole &&
+            CHECKSUM(piece->frame, SP_PAGE_SIZE) == piece->sum)
+            continue;
+        reply->loaded.errors[piece->i].value = EAGAIN;
+        left++;
+    }
+    return left;
 }
 
 /* Counters that several threads change. */
@@ -220,22 +255,75 @@ static void note_loads(struct sp_task *task, uint32_t pages, uint32_t reads)
     __atomic_add_fetch(&task->stats->loaded_itself, units_in(task, pages), __ATOMIC_RELAXED);
 }
 
-uint32_t own_file_load(struct sp_task *task, const struct work *work, struct wire_message *reply)
+/* Look at all that was read, and make the reply. Returns how many base pages are left to the server. */
+static uint32_t reading_end(struct sp_task *task, const struct work *work,
+                            const struct reading *reading, struct wire_message *reply)
 {
-    uint32_t pages = units_base(task, work->loads), count, left = 0, reads = 0;
-    struct file_piece pieces[WIRE_BATCH];
+    uint32_t pages = units_base(task, work->loads), left = 0;
 
     check(own_file_is_open(task) && pages > 0 && pages <= WIRE_BATCH);
     reply->type = WIRE_LOADED;
     reply->error = 0;
     reply->loaded.errors_count = (uint16_t)pages;
-    count = pieces_sort(task, work, pieces, reply);
-    for (uint32_t i = 0; i < count; reads++)
-        i += run_load(task, &pieces[i], count - i, reply);
     for (uint32_t i = 0; i < pages; i++)
-        left += reply->loaded.errors[i].value != 0;
-    note_loads(task, pages - left, left == pages ? 0 : reads);
+        reply->loaded.errors[i].value = 0;
+    for (uint32_t i = 0; i < reading->runs; i++)
+        left += run_look(reading, &reading->run[i], reply);
+    note_loads(task, pages - left, left == pages ? 0 : reading->runs);
     return left;
+}
+
+uint32_t own_file_load(struct sp_task *task, const struct work *work, struct wire_message *reply)
+{
+    struct reading reading;
+
+    check(own_file_is_open(task) && work->loads > 0);
+    reading_make(task, work, &reading);
+    for (uint32_t i = 0; i < reading.runs; i++)
+        run_read(task, &reading, &reading.run[i]);
+    return reading_end(task, work, &reading, reply);
+}
+
+int own_file_begin(struct sp_task *task, const struct work *work)
+{
+    int number = own_ring_mine();
+    struct reading *reading;
+    struct read_ring *ring;
+
+    check(own_file_is_open(task) && work->loads > 0);
+    if (number < 0)
+        return -1;
+    reading = &readings[number];
+    ring = &own_ring_at(number)->ring;
+    reading_make(task, work, reading);
+    for (uint32_t i = 0; i < reading->runs; i++)
+        ring_read(ring, task->own_file_fd, &reading->part[reading->run[i].part],
+                  reading->run[i].parts, (off_t)reading->run[i].slot * SP_PAGE_SIZE, i);
+    if (reading->runs > 0)
+        reading->under_way = ring_submit(ring);
+    return number;
+}
+
+uint32_t own_file_end(struct sp_task *task, const struct work *work, int number,
+                      struct wire_message *reply)
+{
+    struct reading *reading = &readings[number];
+    uint32_t left = reading->under_way;
+
+    /* What the ring has not taken, and what it could not read, is read without it. */
+    for (uint32_t i = left; i < reading->runs; i++)
+        run_read(task, reading, &reading->run[i]);
+    for (; left > 0; left--) {
+        uint32_t i;
+        int got = own_ring_wait(own_ring_at(number), reading->pieces, &i);
+
+        ensure(i < reading->under_way);
+        reading->run[i].whole = whole_pages(got);
+        if (got < 0)
+            run_read(task, reading, &reading->run[i]);
+    }
+    check(own_ring_at(number)->ring.under_way == 0);
+    return reading_end(task, work, reading, reply);
 }
 
 bool own_file_tell(struct sp_task *task, struct wire_message *message)

@@ -39,6 +39,12 @@ static inline void own_file_stored(struct sp_task *task, uint32_t base_page, uin
  * error of a page that is left to the server is EAGAIN. Returns how many base pages these are. */
 uint32_t own_file_load(struct sp_task *task, const struct work *work, struct wire_message *reply);
 
+/* The same in two steps, between which the pages are read by the thread's ring. own_file_begin returns the
+ * number of that ring, or -1: the thread has none, and nothing has begun. Nothing else may use the ring between. */
+int own_file_begin(struct sp_task *task, const struct work *work);
+uint32_t own_file_end(struct sp_task *task, const struct work *work, int number,
+                      struct wire_message *reply);
+
 /* Loads that swap has not been told of, if there are any: *message says so then. */
 bool own_file_tell(struct sp_task *task, struct wire_message *message);
 

@@ -327,6 +327,21 @@ static __attribute__((noinline)) void send_all(struct sp_task *task, struct work
         end_swap_gone(task);
 }
 
+/* The same without loads. */
+static void send_stores(struct sp_task *task, struct work *work, struct channel *swap)
+{
+    struct channel_batch batch;
+
+    check(work->stores + work->frees > 0);
+    batch.size = 0;
+    sort_stores(work);
+    add_frees(task, &batch, work);
+    if (work->stores > 0)
+        add_store(task, &batch, work, swap);
+    if (channel_send(swap, &batch, -1) != 0)
+        end_swap_gone(task);
+}
+
 /* ---- Loads by the task itself ---- */
 
 /* Have swap load the pages that the task could not. Rare, and its message is large. */
@@ -390,11 +405,43 @@ static void stores_look(struct sp_task *task, const struct work *work)
         end_swap_gone(task);
 }
 
-static void load_from_own_file(struct sp_task *task, const struct work *work, struct channel *swap,
-                               struct wire_message *reply)
+/* Pages that one turn of the lock evicts: others' faults wait for it. */
+#define TURN_PAGES     4u
+#define TURN_RUN_PAGES 32u
+
+/* Evict pages while others are read, and send the stores. */
+static __attribute__((noinline)) void evict_meanwhile(struct sp_task *task, uint32_t loads,
+                                                      struct channel *swap)
 {
+    uint32_t most = loads > TURN_PAGES ? TURN_RUN_PAGES : TURN_PAGES;
+    bool more = true;
+    struct work work;
+
+    work_clear(&work);
+    for (uint32_t turns = 0; more && turns < PAGER_BATCH / TURN_PAGES; turns++) {
+        hold_take(task);
+        more = pager_ahead_evict(&task->pager, most);
+        work_collect(task, &work);
+        hold_release(task);
+        if (work.stores + most > PAGER_BATCH || work.returns > 0)
+            break;
+    }
+    check(work.loads == 0 && !work.refill && !work.allocate && !work.grant);
+    if (work.returns > 0)
+        frames_return(task, &work);
+    if (work.stores + work.frees > 0)
+        send_stores(task, &work, swap);
+}
+
+static void load_from_own_file(struct sp_task *task, const struct work *work, int reading,
+                               struct channel *swap, struct wire_message *reply)
+{
+    uint32_t left;
+
     check(!hold_is_ours() && work->loads > 0);
-    if (own_file_load(task, work, reply) > 0)
+    left =
+        reading >= 0 ? own_file_end(task, work, reading, reply) : own_file_load(task, work, reply);
+    if (left > 0)
         load_left(task, work, swap, reply);
     stores_look(task, work);
 }
@@ -406,6 +453,7 @@ void swapping_perform(struct sp_task *task, struct work *work, struct channel *s
     struct wire_message reply;
     bool itself = work->loads > 0 && own_file_is_open(task);
     bool asks = work->loads > 0 && !itself;
+    int reading = itself ? own_file_begin(task, work) : -1;
 
     ensure(!hold_is_ours());
     if (asks || work->stores + work->frees > 0 || own_file_should_tell(task))
@@ -413,8 +461,10 @@ void swapping_perform(struct sp_task *task, struct work *work, struct channel *s
     work->stores = work->frees = 0;
     if (work->loads == 0)
         return;
+    if (work->late)
+        evict_meanwhile(task, work->loads, swap);
     if (itself)
-        load_from_own_file(task, work, swap, &reply);
+        load_from_own_file(task, work, reading, swap, &reply);
     else if (channel_wait(swap, &call) != 0)
         end_swap_gone(task);
     check(work->stores == 0 && work->frees == 0);

@@ -110,6 +110,7 @@ void work_collect(struct sp_task *task, struct work *work)
         if (!carry_out(task, &effect))
             note(task, work, &effect);
     bits_end_call(task);
+    work->late = task->pager.late_wanted > 0;
     check(task->pager.effects_end == 0);
 }
 

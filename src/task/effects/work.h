@@ -21,6 +21,7 @@ struct work {
     uint32_t free_swap[WIRE_BATCH]; /* `frees` slots of swap, one for each base page */
     uint32_t return_slot[WORK_RETURNS];
     bool refill, allocate, grant, extra;
+    bool late; /* pages are to be evicted while the loads are under way */
     struct work_page refilled;
     uint32_t grant_slot, grant_count;
     uint32_t allocate_slot, allocate_count;
@@ -30,7 +31,7 @@ struct work {
 static inline void work_clear(struct work *work)
 {
     work->stores = work->loads = work->frees = work->returns = 0;
-    work->refill = work->allocate = work->grant = false;
+    work->refill = work->allocate = work->grant = work->late = false;
 }
 
 static inline bool work_is_empty(const struct work *work)

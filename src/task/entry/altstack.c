@@ -8,6 +8,8 @@
 
 #include <selfpage/task.h>
 
+#include "task/effects/own_ring.h"
+
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 
@@ -75,6 +77,7 @@ int sp_thread_begin(struct sp_task *task)
 void sp_thread_end(struct sp_task *task)
 {
     (void)task;
+    own_ring_leave();
     if (own == NULL)
         return;
     check((before.ss_flags & SS_ONSTACK) == 0);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/pager/judge.h"
+#include "core/pager/slots.h"
 #include "story.h"
 
 #define PAGES      400u
@@ -402,25 +403,93 @@ static void a_page_that_comes_again_is_not_open(void **state)
     story_end(story);
 }
 
-/* ---- Frames ---- */
+/* ---- Evictions while a load is under way ---- */
 
-static void frames_lie_side_by_side_in_whichever_order_they_came_free(void **state)
+/* A fault that finds few frames free loads first, and has nothing evicted before its load has begun. */
+static void pages_leave_once_a_load_has_begun(void **state)
 {
-    static const sp_page order[] = {5, 3, 6, 4};
-    struct story *story = story_begin_region(SP_PRECIOUS, 40, 16);
+    struct story *story = scanned(&policy_fifo);
     struct pager *pager = &story->pager;
-    uint32_t first;
+    struct loads loads = {0};
+    uint64_t evictions = 0;
+    uint32_t faults = 0;
 
     (void)state;
-    story_touch(story, 0, 16, true);
-    first = pager->page[3].slot;
+    pager->config.evicts_later = true;
+    for (; pager->late_wanted == 0; faults++) {
+        evictions = story->stats.evictions;
+        assert_int_equal(pager_fault(pager, faults * 29 % 116, false), PAGER_CALL);
+        assert_int_equal(story->stats.evictions, evictions);
+        answer_all(story, &loads);
+        assert_true(pager->free > slots_low(pager));
+    }
+    assert_true(pager_ahead_evict(pager, 1));
+    assert_int_equal(story->stats.evictions, evictions + 1);
+    while (pager_ahead_evict(pager, 3))
+        answer_all(story, &loads);
+    answer_all(story, &loads);
+    assert_int_equal(pager->free, slots_high(pager));
+    assert_int_equal(loads.count, faults);
+    for (uint32_t i = 0; i < loads.count; i++)
+        pager_fault_loaded(pager, loads.page[i], true, true, false);
+    story_forget_effects(story);
+    assert_false(pager_ahead_evict(pager, 8));
+    story_end(story);
+}
+
+static void a_window_has_its_frames_again_once_it_is_under_way(void **state)
+{
+    struct story *story = scanned(&policy_fifo);
+    struct pager *pager = &story->pager;
+
+    (void)state;
+    pager->config.evicts_later = true;
+    for (sp_page page = 0; page < 120;) {
+        struct loads loads = {0};
+
+        assert_int_equal(pager_fault(pager, page, false), PAGER_CALL);
+        answer_all(story, &loads);
+        page += loads.count;
+        while (pager_ahead_evict(pager, 8))
+            answer_all(story, &loads);
+        answer_all(story, &loads);
+        if (loads.count > 1)
+            assert_true(pager->free + pager->leaving >= slots_high(pager) + loads.count - 1);
+        for (uint32_t i = 0; i < loads.count; i++)
+            pager_fault_loaded(pager, loads.page[i], true, true, false);
+        story_forget_effects(story);
+    }
+    assert_true(story->stats.read_ahead > 60);
+    story_end(story);
+}
+
+/* ---- Frames ---- */
+
+static void frames_of_loads_lie_side_by_side_in_whichever_order_they_came_free(void **state)
+{
+    static const sp_page order[] = {302, 300, 303, 301};
+    struct story *story = scanned(&policy_fifo);
+    struct pager *pager = &story->pager;
+    uint32_t first = pager->page[300].slot;
+    uint32_t slot, loads = 0;
+
+    (void)state;
     for (uint32_t i = 0; i < 4; i++) {
-        assert_int_equal(pager->page[order[i]].slot, first + order[i] - 3);
+        assert_int_equal(pager->page[order[i]].slot, first + order[i] - 300);
         assert_int_equal(pager_discard(pager, order[i]), 1);
     }
-    story_touch(story, 20, 3, true);
-    for (uint32_t i = 0; i < 3; i++)
-        assert_int_equal(pager->page[20 + i].slot, first + i);
+    story_forget_effects(story);
+    /* Others that have been free longer are taken before. */
+    do {
+        (void)refer(story, 2 * loads, false);
+        slot = pager->page[2 * loads].slot;
+        loads++;
+    } while (slot - first >= 4 && loads < 50);
+    for (uint32_t i = 0; i < 4; i++, loads++) {
+        assert_int_equal(slot, first + i);
+        (void)refer(story, 2 * loads, false);
+        slot = pager->page[2 * loads].slot;
+    }
     story_end(story);
 }
 
@@ -466,7 +535,9 @@ int main(void)
         cmocka_unit_test(neighbours_are_watched_by_one_call),
         cmocka_unit_test(a_policy_that_asks_before_hears_that_it_was_referenced),
         cmocka_unit_test(a_page_that_comes_again_is_not_open),
-        cmocka_unit_test(frames_lie_side_by_side_in_whichever_order_they_came_free),
+        cmocka_unit_test(pages_leave_once_a_load_has_begun),
+        cmocka_unit_test(a_window_has_its_frames_again_once_it_is_under_way),
+        cmocka_unit_test(frames_of_loads_lie_side_by_side_in_whichever_order_they_came_free),
         cmocka_unit_test(a_policy_may_refuse),
     };
 

@@ -682,6 +682,7 @@ void outside_init(struct outside *outside, const struct outside_options *options
     struct pager_config config = {.pages = options->pages,
                                   .batch = options->batch,
                                   .read_ahead = options->read_ahead,
+                                  .evicts_later = options->evicts_later,
                                   .slots = options->slots,
                                   .extent_pages = options->extent_pages,
                                   .map_limit = options->map_limit,

@@ -187,6 +187,24 @@ static void check_verdict(struct outside *outside, enum pager_verdict verdict, s
     }
 }
 
+/* The thread that loads has pages evicted meanwhile; sometimes not all of them. */
+static void evict_meanwhile(struct outside *outside)
+{
+    bool more = outside->options.evicts_later && outside_random(outside, 8) != 0;
+
+    while (more) {
+        uint32_t most = 1 + outside_random(outside, 8);
+
+        outside_enter(outside, -1, false);
+        more = pager_ahead_evict(&outside->pager, most);
+        outside_leave(outside);
+        outside_require(outside,
+                        outside->emitted[EFFECT_LOAD] + outside->emitted[EFFECT_ALLOCATE] == 0,
+                        "an eviction that loads or asks for frames");
+        more = more && outside_random(outside, 4) != 0;
+    }
+}
+
 static void thread_fault(struct outside *outside, uint32_t index)
 {
     struct outside_thread *thread = &outside->thread[index];
@@ -206,6 +224,7 @@ static void thread_fault(struct outside *outside, uint32_t index)
         break;
     case PAGER_CALL:
         thread->state = THREAD_CALL;
+        evict_meanwhile(outside);
         break;
     case PAGER_DEAD:
         /* A program would die of it; this one goes on without what it lost. */

@@ -1,0 +1,159 @@
+#include "task/effects/own_ring.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* How long a thread stays awake for a read: the read of a page from a fast disk, and a little. A long read is
+ * waited for asleep. */
+#define AWAKE_NS    UINT64_C(80000)
+#define AWAKE_PAGES 8u
+
+/* Where that was too short, the next reads are waited for asleep, twice as many each time. Where a thread has lost
+ * the processor meanwhile, others want it: they get it for many reads, since a thread that sleeps is preferred when it
+ * wakes, and one that stays awake has to stand in line. */
+#define SLOW_MOST 6u
+#define BUSY_NS   UINT64_C(1000000)
+#define BUSY_MANY 1024u
+#define BUSY_MOST 4u
+#define CALM_MANY 4096u
+
+enum standing { UNKNOWN = 0, HAS_ONE, HAS_NONE };
+
+static struct own_ring table[OWN_RINGS];
+static pid_t process; /* whose rings these are */
+static bool permitted;
+
+/* Of the calling thread. Initial-exec: reading it must not allocate. */
+static __thread struct {
+    enum standing standing;
+    int number;
+    pid_t process;
+} mine __attribute__((tls_model("initial-exec")));
+
+void own_ring_permit(void)
+{
+    const char *wanted = getenv("SELFPAGE_RING");
+
+    /* The parent's rings are not mapped here. */
+    if (process != getpid())
+        memset(table, 0, sizeof(table));
+    process = getpid();
+    permitted = !RUNNING_ON_VALGRIND && (wanted == NULL || strcmp(wanted, "off") != 0);
+    check(process > 0);
+}
+
+static bool is_gone(uint32_t thread)
+{
+    check(thread != 0);
+    return syscall(SYS_tgkill, process, thread, 0) != 0 && errno == ESRCH;
+}
+
+/* Take an entry that is nobody's, or of a thread that has ended. */
+static bool claim(struct own_ring *ring, uint32_t thread)
+{
+    uint32_t owner = __atomic_load_n(&ring->thread, __ATOMIC_ACQUIRE);
+
+    if (owner != 0 && owner != thread && !is_gone(owner))
+        return false;
+    if (!__atomic_compare_exchange_n(&ring->thread, &owner, thread, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return false;
+    check(ring->ring.under_way == 0);
+    if (ring_is_open(&ring->ring))
+        ring_forget(&ring->ring);
+    ring->asleep = ring->slow = ring->busy = ring->awake = 0;
+    return true;
+}
+
+static int find(void)
+{
+    uint32_t thread = (uint32_t)syscall(SYS_gettid);
+
+    check(process == getpid());
+    for (int i = 0; i < (int)OWN_RINGS; i++) {
+        if (!claim(&table[i], thread))
+            continue;
+        if (ring_open(&table[i].ring) == 0)
+            return i;
+        __atomic_store_n(&table[i].thread, 0, __ATOMIC_RELEASE);
+        return -1;
+    }
+    return -1;
+}
+
+int own_ring_mine(void)
+{
+    if (!permitted)
+        return -1;
+    if (mine.standing == UNKNOWN || mine.process != process) {
+        mine.number = find();
+        mine.standing = mine.number >= 0 ? HAS_ONE : HAS_NONE;
+        mine.process = process;
+    }
+    check(mine.standing == HAS_NONE || table[mine.number].thread != 0);
+    return mine.number;
+}
+
+struct own_ring *own_ring_at(int number)
+{
+    ensure(number >= 0 && number < (int)OWN_RINGS && mine.number == number);
+    return &table[number];
+}
+
+/* A read that ended after so many nanoseconds, in time or not. */
+static void learn(struct own_ring *ring, bool in_time, uint64_t took_ns)
+{
+    if (in_time) {
+        ring->slow = 0;
+        ring->busy = ++ring->awake % CALM_MANY == 0 ? 0 : ring->busy;
+        return;
+    }
+    check(took_ns >= AWAKE_NS);
+    ring->awake = 0;
+    if (took_ns < BUSY_NS) {
+        ring->slow += ring->slow < SLOW_MOST;
+        ring->asleep = UINT32_C(1) << ring->slow;
+    } else {
+        ring->asleep = BUSY_MANY << ring->busy;
+        ring->busy += ring->busy < BUSY_MOST;
+    }
+}
+
+int own_ring_wait(struct own_ring *ring, uint32_t pages, uint32_t *tagp)
+{
+    uint64_t took;
+    bool in_time;
+    int result;
+
+    check(pages > 0 && ring == &table[mine.number]);
+    if (pages > AWAKE_PAGES || ring->asleep > 0) {
+        ring->asleep -= ring->asleep > 0;
+        (void)ring_wait(&ring->ring, 0, tagp, &result, &took);
+        return result;
+    }
+    in_time = ring_wait(&ring->ring, AWAKE_NS, tagp, &result, &took);
+    learn(ring, in_time, took);
+    return result;
+}
+
+void own_ring_leave(void)
+{
+    if (mine.standing == HAS_ONE && mine.process == process) {
+        check(table[mine.number].thread == (uint32_t)syscall(SYS_gettid));
+        ring_close(&table[mine.number].ring);
+        __atomic_store_n(&table[mine.number].thread, 0, __ATOMIC_RELEASE);
+    }
+    mine.standing = UNKNOWN;
+}

@@ -1,0 +1,223 @@
+/* Reads that go on while the thread does other things. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/ring.h"
+#include "scratch.h"
+
+#define BLOCK 512u
+
+static const uint64_t awake = 10000000000;
+
+/* Where the system has none of these rings there is nothing to test but that it says so. */
+static bool opened(struct read_ring *ring)
+{
+    int code;
+
+    memset(ring, 0, sizeof(*ring));
+    code = ring_open(ring);
+    assert_int_equal(ring_is_open(ring), code == 0);
+    if (code != 0)
+        print_message("no ring: %s\n", strerror(-code));
+    return code == 0;
+}
+
+/* A file of so many blocks, the i-th full of i + 1. */
+static int file_of(unsigned blocks)
+{
+    char path[] = "/tmp/selfpage-ring-XXXXXX";
+    unsigned char block[BLOCK];
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    unlink(path);
+    for (unsigned i = 0; i < blocks; i++) {
+        memset(block, (int)(i + 1), sizeof(block));
+        assert_int_equal(write(fd, block, sizeof(block)), BLOCK);
+    }
+    return fd;
+}
+
+static void many_reads_end_each_with_its_own(void **state)
+{
+    static unsigned char buffer[RING_READS][BLOCK];
+    struct iovec part[RING_READS];
+    struct read_ring ring;
+    uint64_t took;
+    int fd = file_of(RING_READS);
+
+    (void)state;
+    if (!opened(&ring))
+        return;
+    for (unsigned round = 0; round < 5; round++) {
+        bool ended[RING_READS] = {false};
+
+        memset(buffer, 0, sizeof(buffer));
+        for (uint32_t i = 0; i < RING_READS; i++) {
+            part[i] = (struct iovec){.iov_base = buffer[i], .iov_len = BLOCK};
+            ring_read(&ring, fd, &part[i], 1, (off_t)i * BLOCK, i);
+        }
+        assert_int_equal(ring_submit(&ring), RING_READS);
+        memset(part, 0, sizeof(part)); /* it is not needed any more */
+        for (uint32_t i = 0; i < RING_READS; i++) {
+            uint32_t tag;
+            int result;
+
+            (void)ring_wait(&ring, round % 2 == 0 ? awake : 0, &tag, &result, &took);
+            assert_int_equal(result, BLOCK);
+            assert_true(tag < RING_READS && !ended[tag]);
+            ended[tag] = true;
+            assert_int_equal(buffer[tag][0], tag + 1);
+            assert_int_equal(buffer[tag][BLOCK - 1], tag + 1);
+        }
+        assert_int_equal(ring.under_way, 0);
+    }
+    ring_close(&ring);
+    close(fd);
+}
+
+static void a_read_into_several_buffers_may_be_short_or_fail(void **state)
+{
+    unsigned char a[BLOCK], b[BLOCK];
+    struct iovec part[2] = {{.iov_base = a, .iov_len = BLOCK}, {.iov_base = b, .iov_len = BLOCK}};
+    struct read_ring ring;
+    uint64_t took;
+    uint32_t tag;
+    int result, fd = file_of(3);
+
+    (void)state;
+    if (!opened(&ring))
+        return;
+    ring_read(&ring, fd, part, 2, BLOCK, 7);
+    assert_int_equal(ring_submit(&ring), 1);
+    (void)ring_wait(&ring, awake, &tag, &result, &took);
+    assert_int_equal(result, 2 * BLOCK);
+    assert_int_equal(tag, 7);
+    assert_int_equal(a[0], 2);
+    assert_int_equal(b[0], 3);
+    ring_read(&ring, fd, part, 2, (off_t)2 * BLOCK, 8); /* the end of the file */
+    assert_int_equal(ring_submit(&ring), 1);
+    (void)ring_wait(&ring, 0, &tag, &result, &took);
+    assert_int_equal(result, BLOCK);
+    close(fd);
+    ring_read(&ring, fd, part, 2, 0, 9);
+    assert_int_equal(ring_submit(&ring), 1);
+    (void)ring_wait(&ring, awake, &tag, &result, &took);
+    assert_int_equal(result, -EBADF);
+    assert_int_equal(tag, 9);
+    ring_close(&ring);
+}
+
+/* A program may close all descriptors that it finds; and after fork the child has none of it. */
+static void a_ring_needs_no_descriptor(void **state)
+{
+    unsigned fds = count_fds();
+    unsigned char block[BLOCK];
+    struct iovec part = {.iov_base = block, .iov_len = BLOCK};
+    struct read_ring ring;
+    uint64_t took;
+    uint32_t tag;
+    int result, status, fd = file_of(1);
+    pid_t child;
+
+    (void)state;
+    if (!opened(&ring))
+        return;
+    assert_int_equal(count_fds(), fds + 1);
+    child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    ring_read(&ring, fd, &part, 1, 0, 1);
+    assert_int_equal(ring_submit(&ring), 1);
+    (void)ring_wait(&ring, awake, &tag, &result, &took);
+    assert_int_equal(result, BLOCK);
+    ring_close(&ring);
+    assert_false(ring_is_open(&ring));
+    close(fd);
+    assert_int_equal(count_fds(), fds);
+}
+
+/* A hundred rings one after the other: each goes with its number. */
+static void rings_come_and_go(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        struct read_ring ring;
+
+        if (!opened(&ring))
+            return;
+        ring_close(&ring);
+    }
+}
+
+/* ---- What takes long ---- */
+
+static void *write_late(void *arg)
+{
+    const int *fd = arg;
+    struct timespec begin, now;
+
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < 5000000);
+    assert_int_equal(write(*fd, "x", 1), 1);
+    return NULL;
+}
+
+static void it_is_awake_as_long_as_is_said_and_then_asleep(void **state)
+{
+    char byte = 0;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    struct read_ring ring;
+    pthread_t writer;
+    uint64_t took;
+    uint32_t tag;
+    int result, ends[2];
+
+    (void)state;
+    if (!opened(&ring))
+        return;
+    assert_int_equal(pipe(ends), 0);
+    ring_read(&ring, ends[0], &part, 1, -1, 3);
+    assert_int_equal(ring_submit(&ring), 1);
+    assert_int_equal(pthread_create(&writer, NULL, write_late, &ends[1]), 0);
+    assert_false(ring_wait(&ring, 1000, &tag, &result, &took));
+    assert_int_equal(result, 1);
+    assert_int_equal(byte, 'x');
+    assert_true(took >= 1000);
+    pthread_join(writer, NULL);
+    ring_read(&ring, ends[0], &part, 1, -1, 4);
+    assert_int_equal(ring_submit(&ring), 1);
+    assert_int_equal(write(ends[1], "y", 1), 1);
+    assert_true(ring_wait(&ring, awake, &tag, &result, &took));
+    assert_int_equal(byte, 'y');
+    ring_close(&ring);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_reads_end_each_with_its_own),
+        cmocka_unit_test(a_read_into_several_buffers_may_be_short_or_fail),
+        cmocka_unit_test(a_ring_needs_no_descriptor),
+        cmocka_unit_test(rings_come_and_go),
+        cmocka_unit_test(it_is_awake_as_long_as_is_said_and_then_asleep),
+    };
+
+    return cmocka_run_group_tests_name("os_ring", tests, NULL, NULL);
+}
