@@ -37,6 +37,7 @@ selfpage_tool_test(trace/generate $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(trace/interleave $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(trace/alike $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(record/record $<TARGET_FILE:selfpage_program>)
+selfpage_tool_test(record/record_fast $<TARGET_FILE:selfpage_program> ${tool_flags})
 selfpage_tool_test(replay/merge $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(parallel $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(bench/attacks $<TARGET_FILE:selfpage_program>
