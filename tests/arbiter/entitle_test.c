@@ -221,6 +221,54 @@ static void test_no_memory(void **state)
     assert_true(failures > 4);
 }
 
+/* Counts its questions, in its own state and in that of each task. */
+static size_t counting_size(const struct sp_arbiter_config *config)
+{
+    (void)config;
+    return sizeof(uint64_t);
+}
+
+static uint32_t counting_decide(void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                                size_t count, const struct sp_arbiter_request *request,
+                                uint32_t *takes)
+{
+    uint64_t *questions = self;
+
+    (void)now;
+    (void)takes;
+    ++*questions;
+    for (size_t i = 0; i < count; i++)
+        ++*(uint64_t *)tasks[i].own;
+    return request->frames;
+}
+
+static const struct sp_arbiter counting = {
+    .abi = SP_ARBITER_ABI,
+    .flags = SP_ARBITER_GRANTS,
+    .name = "counting",
+    .size = counting_size,
+    .task_size = counting_size,
+    .decide = counting_decide,
+};
+
+/* Nobody wants anything: all that is asked is what would be, and no state remembers it. */
+static void test_what_would_be_leaves_no_trace(void **state)
+{
+    const struct sp_arbiter_task tasks[] = {task_of(1, 40, 0), task_of(2, 600, 0)};
+    struct arbiter_choice choice = {.arbiter = &counting};
+    struct entitlement out[2];
+    struct entitle entitle;
+
+    (void)state;
+    assert_int_equal(entitle_init(&entitle, &allocator, &choice, FRAMES), 0);
+    run_at(&entitle, 1, tasks, 2, 0, out);
+    assert_true(out[0].frames > 40); /* it was asked */
+    assert_int_equal(*(uint64_t *)entitle.self, 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(*(uint64_t *)(void *)(entitle.own + i * entitle.own_size), 0);
+    entitle_fini(&entitle);
+}
+
 #define ENTITLE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -232,6 +280,7 @@ int main(void)
         ENTITLE_TEST(test_priorities_are_laid_down),
         ENTITLE_TEST(test_state_follows_the_task),
         ENTITLE_TEST(test_no_memory),
+        ENTITLE_TEST(test_what_would_be_leaves_no_trace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -565,6 +565,34 @@ static void test_the_hoarder(void **state)
     }
 }
 
+/* Whoever calls at the time that is due is asked again later, not at once. */
+static void test_what_is_due_is_done(void **state)
+{
+    static const uint32_t demand[] = {700, 700};
+    const struct sp_arbiter *arbiter;
+    unsigned timed = 0;
+
+    (void)state;
+    for (size_t i = 0; (arbiter = arbiter_registry_builtin(i)) != NULL; i++) {
+        struct sandbox sandbox;
+
+        if (arbiter->due == NULL)
+            continue;
+        timed++;
+        sandbox_init(&sandbox, arbiter->name, 1000, 2);
+        sandbox_pass(&sandbox, SECOND, demand);
+        for (int round = 0; round < 5; round++) {
+            uint64_t due = arbiter->due(sandbox.self);
+
+            assert_true(due > sandbox.now);
+            sandbox_pass(&sandbox, due - sandbox.now, demand);
+        }
+        assert_true(arbiter->due(sandbox.self) > sandbox.now);
+        sandbox_fini(&sandbox);
+    }
+    assert_true(timed >= 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_midas_weighs_what_a_miss_costs),
         cmocka_unit_test(test_cliffhanger_treats_newcomers_alike),
         cmocka_unit_test(test_the_hoarder),
+        cmocka_unit_test(test_what_is_due_is_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,35 @@ static void a_tree_is_removed_and_links_are_not_followed(void **state)
     assert_int_equal(tree_remove(AT_FDCWD, tree), 0);
 }
 
+/* What is nested too deep stays, and is said; what lies beside it goes. */
+static void a_tree_that_is_too_deep_is_an_error(void **state)
+{
+    const struct place *place = *state;
+    char tree[PATH_MAX], path[PATH_MAX];
+    size_t length, half = 0;
+
+    assert_int_equal(mkdir(join(tree, place->path, "tree"), 0700), 0);
+    snprintf(path, sizeof path, "%s", tree);
+    length = strlen(path);
+    for (int i = 0; i < 40; i++) {
+        length += (size_t)snprintf(path + length, sizeof path - length, "/%d", i);
+        assert_int_equal(mkdir(path, 0700), 0);
+        if (i == 20)
+            half = length;
+    }
+    make_file(tree, "beside");
+    assert_int_equal(tree_remove(AT_FDCWD, tree), -ELOOP);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(access(join(path, tree, "beside"), F_OK), -1);
+    snprintf(path, sizeof path, "%s", tree);
+    length = strlen(path);
+    for (int i = 0; i <= 20; i++)
+        length += (size_t)snprintf(path + length, sizeof path - length, "/%d", i);
+    assert_int_equal(length, half);
+    assert_int_equal(tree_remove(AT_FDCWD, path), 0); /* from half way down it is not */
+    assert_int_equal(tree_remove(AT_FDCWD, tree), 0);
+}
+
 static void a_directory_is_new_private_and_gone_at_the_end(void **state)
 {
     const struct place *place = *state;
@@ -189,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_tree_that_is_too_deep_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_directory_is_new_private_and_gone_at_the_end, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_unusable_place_is_passed_over, setup, teardown),

@@ -434,6 +434,26 @@ static void test_wrong_hints(void **state)
     }
 }
 
+/* A hot page that was pinned, or passed over, comes back hot: e and f do not push c out, which came back during
+ * its test period. */
+static void test_clockpro_remembers_what_was_away(void **state)
+{
+    static const enum sp_removal reasons[] = {SP_PINNED, SP_SKIPPED};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        struct replay replay;
+
+        replay_init(&replay, "clockpro", 26, 3, 1, false);
+        play(&replay, "abcadc");
+        replay.policy->remove(replay.self, 2, reasons[i]);
+        replay.policy->insert(replay.self, 2, SP_READ);
+        play(&replay, "ef");
+        assert_true(replay.resident[2]);
+        replay_fini(&replay);
+    }
+}
+
 /* Work for a miss is bounded on average, whatever the trace: counted in questions to the engine. */
 static void test_scans_cost_little(void **state)
 {
@@ -547,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_resize),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_wrong_hints),
+        cmocka_unit_test(test_clockpro_remembers_what_was_away),
         cmocka_unit_test(test_scans_cost_little),
         cmocka_unit_test(test_a_reference_before_the_window_is_none_within_it),
         cmocka_unit_test(test_ws_keeps_what_was_referenced_last),

@@ -27,6 +27,7 @@ enum mistake {
     EXITS,
     ASKS_EVICTED,
     ASKS_BEYOND,
+    FORESEES_BEYOND,
     ASKS_IN_INIT,
     RANDOM_BELOW_0,
     CHANGES_TIME,
@@ -139,6 +140,8 @@ static void wrong_hit(void *self, sp_page page, enum sp_access access)
         w->env->referenced(w->env, w->last_evicted_plus1 - 1);
     if (WRONG == ASKS_BEYOND)
         w->env->watch(w->env, w->pages);
+    if (WRONG == FORESEES_BEYOND)
+        w->env->next_reference(w->env, w->pages);
     for (sp_page p = 0; WRONG == ASKS_ON_AND_ON && p < 1000; p++)
         w->env->dirty(w->env, page);
 }
@@ -235,10 +238,11 @@ static void wrong_resize(void *self, uint32_t frames)
 
 __attribute__((visibility("default"))) const struct sp_policy sp_policy_plugin = {
     .abi = WRONG == OTHER_ABI ? SP_POLICY_ABI + 1 : SP_POLICY_ABI,
-    .flags = WRONG == LIVE_WITH_FUTURE ? SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE
-             : WRONG == UNKNOWN_FLAG   ? 64u
-             : WRONG == BAD_LIVE_FORM  ? 0
-                                       : SP_POLICY_LIVE,
+    .flags = WRONG == LIVE_WITH_FUTURE  ? SP_POLICY_LIVE | SP_POLICY_NEEDS_FUTURE
+             : WRONG == UNKNOWN_FLAG    ? 64u
+             : WRONG == FORESEES_BEYOND ? SP_POLICY_NEEDS_FUTURE
+             : WRONG == BAD_LIVE_FORM   ? 0
+                                        : SP_POLICY_LIVE,
     .name = "wrong",
     .size = wrong_size,
     .init = wrong_init,

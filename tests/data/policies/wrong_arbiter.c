@@ -19,6 +19,7 @@ enum mistake {
     ALLOCATES,
     WRITES_OUTPUT,
     READS_TIME,
+    STATE_OF_AVAILABLE,
 };
 
 struct wrong {
@@ -30,6 +31,26 @@ static size_t wrong_size(const struct sp_arbiter_config *config)
 {
     (void)config;
     return sizeof(struct wrong);
+}
+
+/* What an arbiter knows of a task goes with the task, whoever comes and leaves. */
+struct own {
+    uint32_t id;
+};
+
+static size_t own_size(const struct sp_arbiter_config *config)
+{
+    (void)config;
+    return sizeof(struct own);
+}
+
+static void look_at_own(const struct sp_arbiter_task *task)
+{
+    struct own *own = task->own;
+
+    if (own->id != 0 && own->id != task->id)
+        abort();
+    own->id = task->id;
 }
 
 static uint32_t strange_things(struct wrong *w, const struct sp_arbiter_task *tasks, size_t count)
@@ -68,6 +89,8 @@ static uint32_t wrong_decide(void *self, uint64_t now, const struct sp_arbiter_t
     uint32_t missing = request->event == SP_ARBITER_SHORT ? request->frames : 0;
 
     (void)now;
+    for (size_t i = 0; i < count; i++)
+        look_at_own(&tasks[i]);
     for (size_t i = 0; i < count && missing > 0; i++) {
         takes[i] = tasks[i].recallable < missing ? tasks[i].recallable : missing;
         missing -= takes[i];
@@ -81,10 +104,24 @@ static uint32_t wrong_decide(void *self, uint64_t now, const struct sp_arbiter_t
     return WRONG == GRANTS_TOO_MUCH ? request->frames + 1 : request->frames - odd % 2;
 }
 
+static uint32_t wrong_available(const void *self, uint64_t now, const struct sp_arbiter_task *tasks,
+                                size_t count, const struct sp_arbiter_request *request)
+{
+    static volatile uint32_t calls_of_all;
+
+    (void)self;
+    (void)now;
+    (void)tasks;
+    (void)count;
+    return WRONG == STATE_OF_AVAILABLE ? ++calls_of_all % 2 : request->frames;
+}
+
 const struct sp_arbiter sp_arbiter_plugin = {
     .abi = SP_ARBITER_ABI,
     .flags = SP_ARBITER_GRANTS,
     .name = "wrong",
     .size = wrong_size,
+    .task_size = own_size,
     .decide = wrong_decide,
+    .available = wrong_available,
 };
