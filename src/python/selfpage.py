@@ -44,10 +44,10 @@ NO_PAGE = 0xFFFFFFFF
 #: Why a page leaves, as Policy.remove is told.
 EVICTED, DISCARDED, PINNED, SKIPPED = range(4)
 
-#: What one policy did at one size: see struct sp_replay_result.
+#: What one policy did at one size: see struct sp_replay_result. Bytes are 0 unless they are asked for, and the trace has sizes.
 Result = collections.namedtuple(
     "Result", "policy frames pages references writes misses evictions dirty_evictions policy_errors seconds "
-    "miss_ratio")
+    "miss_ratio bytes missed_bytes byte_miss_ratio")
 
 #: A point of a curve; `error` is that of sampling, 0 where it is exact.
 Point = collections.namedtuple("Point", "frames miss_ratio error")
@@ -241,7 +241,7 @@ def _size(size):
 class _Run:
     """The options of a run, and what has to live as long."""
 
-    def __init__(self, chosen, sizes, seed, threads, limit, warm_up, progress):
+    def __init__(self, chosen, sizes, seed, threads, limit, warm_up, progress, count_bytes=False):
         self.failures = []
         self._adapters = [_Adapter(p, self.failures) if isinstance(p, type) else None for p in chosen]
         self._names = [_ffi.NULL if isinstance(p, type) else _ffi.new("char[]", p.encode()) for p in chosen]
@@ -256,7 +256,7 @@ class _Run:
             "version": _lib.SP_REPLAY_VERSION, "policies": _ffi.cast("const char *const *", self._array),
             "policy_ops": _ffi.cast("const struct sp_policy *const *", self._ops), "policy_count": len(chosen),
             "sizes": self._sizes, "size_count": len(sizes), "seed": seed, "threads": 1 if python else threads,
-            "limit": limit, "warm_up": warm_up})
+            "limit": limit, "warm_up": warm_up, "bytes": int(count_bytes)})
         if python or progress is not None:
             self.options.progress = self._step
 
@@ -276,14 +276,15 @@ def _opened(trace):
     return trace if isinstance(trace, Trace) else Trace(trace)
 
 
-def replay(trace, policies, sizes, *, seed=1, threads=0, limit=0, warm_up=0, progress=None):
+def replay(trace, policies, sizes, *, seed=1, threads=0, limit=0, warm_up=0, progress=None, count_bytes=False):
     """Run every policy at every size over the trace, in one pass. A list of Result, by size, then by policy.
 
     `limit`: references to read at most; `warm_up`: references that fill the frames and are not counted;
+    `count_bytes`: count bytes, too, where the trace has sizes, for `byte_miss_ratio`;
     `progress` is called with the references so far, and ends the run if it returns False. With a policy in
     Python there is one thread."""
     opened = _opened(trace)
-    run = _Run(policies, sizes, seed, threads, limit, warm_up, progress)
+    run = _Run(policies, sizes, seed, threads, limit, warm_up, progress, count_bytes)
     error = _ffi.new("struct sp_error *")
     handle = _ffi.new("struct sp_replay **")
     try:
@@ -300,7 +301,8 @@ def replay(trace, policies, sizes, *, seed=1, threads=0, limit=0, warm_up=0, pro
 
 def _result(r):
     return Result(_ffi.string(r.policy).decode(), r.frames, r.pages, r.references, r.writes, r.misses, r.evictions,
-                  r.dirty_evictions, r.policy_errors, r.seconds, r.misses / r.references if r.references else 0.0)
+                  r.dirty_evictions, r.policy_errors, r.seconds, r.misses / r.references if r.references else 0.0,
+                  r.bytes, r.missed_bytes, r.missed_bytes / r.bytes if r.bytes else 0.0)
 
 
 def curves(trace, policies, sizes=(), *, seed=1, threads=0, limit=0, progress=None):

@@ -52,7 +52,7 @@ int asking_init(struct asking *asking, const struct replay_options *command, str
         .limit = command->limit,
         .warm_up = command->warm_up,
         .interval = command->over_time.count > 0 ? command->interval : 0,
-        .bytes = command->json || command->csv || command->assertions.count > 0};
+        .bytes = command->json || command->csv || command->bytes || command->assertions.count > 0};
     return 0;
 }
 

@@ -55,7 +55,7 @@ struct replay_options {
     const char *heat;        /* picture to write; NULL: none */
     bool score;
     uint32_t time_limit, memory_limit; /* of a score: seconds, MiB; 0: none */
-    bool json, csv, list_jobs, quiet;
+    bool json, csv, bytes, list_jobs, quiet;
     char *csv_format; /* owned: "csv:" and what -t said */
 };
 

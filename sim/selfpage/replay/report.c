@@ -35,8 +35,15 @@ static int finish(FILE *out)
 
 /* ---- Table ---- */
 
+/* True if bytes were counted, and the trace tells sizes. */
+static bool has_bytes(const struct replay_results *results)
+{
+    return results->count > 0 && results->results[0].bytes > 0;
+}
+
 int replay_report_table(FILE *out, const struct replay_results *results)
 {
+    bool bytes = has_bytes(results);
     int width = 6;
 
     for (size_t i = 0; i < results->count; i++) {
@@ -49,14 +56,18 @@ int replay_report_table(FILE *out, const struct replay_results *results)
                 (unsigned long long)results->results[0].counts.references,
                 (unsigned long long)results->results[0].counts.writes,
                 (unsigned long long)results->results[0].pages);
-    fprintf(out, "%-*s %10s %14s %10s %14s %14s %12s\n", width, "policy", "frames", "misses",
-            "miss ratio", "evictions", "dirty", "million/s");
+    fprintf(out, "%-*s %10s %14s %10s", width, "policy", "frames", "misses", "miss ratio");
+    if (bytes)
+        fprintf(out, " %10s", "of bytes");
+    fprintf(out, " %14s %14s %12s\n", "evictions", "dirty", "million/s");
     for (size_t i = 0; i < results->count; i++) {
         const struct replay_result *r = &results->results[i];
 
-        fprintf(out, "%-*s %10u %14llu %10.6f %14llu %14llu %12.1f\n", width, r->policy->label,
-                r->frames, (unsigned long long)r->counts.misses, report_miss_ratio(r),
-                (unsigned long long)r->counts.evictions,
+        fprintf(out, "%-*s %10u %14llu %10.6f", width, r->policy->label, r->frames,
+                (unsigned long long)r->counts.misses, report_miss_ratio(r));
+        if (bytes)
+            fprintf(out, " %10.6f", report_byte_miss_ratio(r));
+        fprintf(out, " %14llu %14llu %12.1f\n", (unsigned long long)r->counts.evictions,
                 (unsigned long long)r->counts.dirty_evictions, report_rate(r) / 1e6);
     }
     for (size_t i = 0; i < results->count; i++)

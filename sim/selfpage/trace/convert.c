@@ -10,6 +10,7 @@
 #include "os/options.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/trace/copy.h"
+#include "selfpage/trace/filter.h"
 #include "selfpage/trace/commands.h"
 
 static const char about[] =
@@ -26,6 +27,8 @@ static const char notes[] =
 struct convert_options {
     struct trace_options trace;
     struct copy_options copy;
+    const char *filter; /* NULL: none */
+    uint32_t filter_frames;
     const char *in;
 };
 
@@ -78,10 +81,25 @@ static const struct option_row rows[] = {
     {"sample", OPTION_CALL, .take = sample_take, .value = "SHARE",
      .help = "write this share of the pages (0.01, 1%), with all of their references: a page is in "
              "or out by a hash of its id. A cache of the same share of the frames behaves alike"},
+    {"filter", OPTION_TEXT, FIELD(filter), .value = "POLICY",
+     .help =
+         "leave out references that hit in a cache in front, with this policy and --filter-frames: "
+         "what is written are its misses, as a second level sees them"},
+    {"filter-frames", OPTION_U32, FIELD(filter_frames), 1, 1u << 27, .value = "N",
+     .help = "frames of that cache"},
     {"merge", OPTION_FLAG, FIELD(copy.merge),
      .help = "consecutive references to one id become one, a write if any was"},
     {"quiet", OPTION_FLAG, FIELD(copy.quiet), .help = "no progress line"},
 };
+
+static int check_options(void *arg, struct sp_error *error)
+{
+    const struct convert_options *command = arg;
+
+    if ((command->filter != NULL) != (command->filter_frames != 0))
+        return error_set(error, EINVAL, "--filter and --filter-frames: both, or neither");
+    return 0;
+}
 
 static const struct options_syntax syntax = {
     .program = "selfpage convert",
@@ -95,17 +113,27 @@ static const struct options_syntax syntax = {
     .least = 2,
     .most = 2,
     .operand = operand_take,
+    .check = check_options,
 };
 
-static int convert(const struct convert_options *command)
+static int convert(struct convert_options *command)
 {
     struct trace trace;
     struct copy_counts counts;
     struct sp_error error = {0};
+    struct filter filter;
     int result = trace_open(&trace, command->in, &command->trace, &error);
 
+    if (command->filter != NULL) {
+        int made = filter_init(&filter, command->filter, command->filter_frames, &error);
+
+        result = result == 0 ? made : result;
+        command->copy.filter = &filter;
+    }
     if (result == 0)
         result = copy_run(&trace, &command->copy, &counts, &error);
+    if (command->filter != NULL)
+        filter_fini(&filter);
     trace_fini(&trace);
     return result == 0 ? EXIT_YES : commands_cannot(&error);
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "os/new_file.h"
 #include "replay/future.h"
+#include "selfpage/trace/filter.h"
 #include "trace/mix.h"
 #include "trace/page_table.h"
 
@@ -122,8 +123,12 @@ static ssize_t read_from(struct copy *copy, struct sp_error *error)
 static int rewind_from(struct copy *copy, struct sp_error *error)
 {
     const struct copy_from *from = copy->options->from;
+    int result =
+        from != NULL ? from->rewind(from->context, error) : trace_rewind(copy->trace, error);
 
-    return from != NULL ? from->rewind(from->context, error) : trace_rewind(copy->trace, error);
+    if (result == 0 && copy->options->filter != NULL)
+        result = filter_rewind(copy->options->filter, error);
+    return result;
 }
 
 /* The next references that are asked for. 0: the end. */
@@ -140,6 +145,8 @@ static ssize_t read_some(struct copy *copy, struct sp_error *error)
         if (count <= 0)
             return count;
         kept = cut(copy, count);
+        if (kept > 0 && options->filter != NULL)
+            kept = filter_run(options->filter, copy->batch, (size_t)kept, error);
     }
     return kept;
 }

@@ -11,6 +11,8 @@
 #include "trace/trace.h"
 #include "trace/trace_output.h"
 
+struct filter;
+
 /* Where references come from that are not simply those of the trace. */
 struct copy_from {
     ssize_t (*read)(void *context, struct trace_reference *references, size_t most,
@@ -20,15 +22,16 @@ struct copy_from {
 };
 
 struct copy_options {
-    const char *path;             /* to write to; "-": standard output */
-    const char *format;           /* NULL: by the path */
-    uint64_t skip;                /* references at the beginning to leave out */
-    uint64_t limit;               /* references to read at most, behind those; 0: all */
-    double sample;                /* share of the pages, with all of their references; 0: all */
-    bool merge;                   /* consecutive references to one page are one */
-    bool quiet;                   /* no progress line */
-    bool not_empty;               /* a trace without references is not written */
-    const char *what;             /* for that line: "recording" */
+    const char *path;      /* to write to; "-": standard output */
+    const char *format;    /* NULL: by the path */
+    uint64_t skip;         /* references at the beginning to leave out */
+    uint64_t limit;        /* references to read at most, behind those; 0: all */
+    struct filter *filter; /* references that hit in it are left out, last of all; NULL: none */
+    double sample;         /* share of the pages, with all of their references; 0: all */
+    bool merge;            /* consecutive references to one page are one */
+    bool quiet;            /* no progress line */
+    bool not_empty;        /* a trace without references is not written */
+    const char *what;      /* for that line: "recording" */
     const struct copy_from *from; /* NULL: the trace */
     bool from_files;              /* they can be read twice */
 };
