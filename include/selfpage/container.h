@@ -177,6 +177,19 @@ SP_EXPORT long sp_container_release(struct sp_task *task, sp_container container
 SP_EXPORT long sp_container_recover(struct sp_task *task, sp_container container, uint32_t first,
                                     uint32_t count, struct sp_error *error);
 
+/** Leave data to those that have copies of it, before slots are used for something else: slots of this
+ *  range whose page another slot may show have pages of their own again, of undefined contents (never
+ *  another task's), and keep their frames. Without it the next write would copy a page first, only to
+ *  overwrite it. Copies stay with those that have them, and whoever owns these goes on to pay for them.
+ *  Slots that are no copies, and holes, stay as they are. At most 65,536 slots at once; all or none.
+ *  Costs one round trip, and moves no bytes. (The Hurd's manual names it pm_container_orphan_data and
+ *  does not specify it.)
+ *  \return  the number of slots that have pages of their own again
+ *  \retval -E2BIG  they are too many at once
+ *  \retval -EBUSY  also: another thread touches some of the slots just now; try again */
+SP_EXPORT long sp_container_orphan(struct sp_task *task, sp_container container, uint32_t first,
+                                   uint32_t count, struct sp_error *error);
+
 /* ---- Mappings ---- */
 
 #define SP_MAP_WRITE                                                                               \

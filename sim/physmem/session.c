@@ -354,6 +354,9 @@ static void on_request(struct service *service, struct connection *connection,
     case WIRE_RECOVER:
         ON_RANGES(physmem_frames_recover, message->recover);
         break;
+    case WIRE_ORPHAN:
+        ON_RANGES(physmem_orphan, message->orphan);
+        break;
     case WIRE_UNMAP_OWN:
         ON_RANGES(physmem_unmap_own, message->unmap_own);
         break;

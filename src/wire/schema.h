@@ -496,6 +496,8 @@
     X(RELEASE, release, 26, 0, TASK, WIRE_SLOTS_FIELDS)                                            \
     /* -> DONE: ENOENT reused, ENOMEM */                                                           \
     X(RECOVER, recover, 27, 0, TASK, WIRE_SLOTS_FIELDS)                                            \
+    /* -> DONE: slots keep their frames, and copies of them the data */                            \
+    X(ORPHAN, orphan, 32, 0, TASK, WIRE_SLOTS_FIELDS)                                              \
     X(MAP, map, 28, 0, TASK, WIRE_MAP_REQUEST_FIELDS)          /* -> EXTENT once each, MAPPED */   \
     X(MAPPED, mapped, 29, 0, PHYSMEM, WIRE_MAPPED_FIELDS)                                          \
     /* comes before the MAPPED naming it */                                                        \

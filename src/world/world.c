@@ -294,6 +294,8 @@ static const char *range_name(world_range_function *function)
         return "release";
     if (function == physmem_frames_recover)
         return "recover";
+    if (function == physmem_orphan)
+        return "orphan";
     return function == physmem_unmap_own ? "unmap" : "name as vital";
 }
 

@@ -130,6 +130,46 @@ static void test_frames_are_allocated_as_the_flags_say(void **state)
     expect_success(begin(*state, NULL, "guaranteed=20;extra=10", allocate_and_free, NULL));
 }
 
+/* Slots that will hold something else leave their data to the copies. */
+static int orphan_and_write(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    sp_container a = create_or_exit(task, 8), b = create_or_exit(task, 8);
+    struct sp_error error;
+    char *x, *y;
+
+    (void)arg;
+    x = map_or_exit(task, a, 0, 8, SP_MAP_WRITE);
+    y = map_or_exit(task, b, 0, 8, 0);
+    for (unsigned i = 0; i < 8; i++)
+        x[i * PAGE] = (char)('a' + i);
+    CHECK(sp_container_copy(task, a, 0, b, 0, 4, NULL, &error) == 0);
+    CHECK(x[0] == 'a' && y[3 * PAGE] == 'd'); /* mapped: that is given up first */
+    CHECK(sp_container_orphan(task, a, 0, 8, &error) == 4);
+    for (unsigned i = 0; i < 4; i++)
+        x[i * PAGE] = (char)('A' + i);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(x[i * PAGE] == (char)('A' + i) && y[i * PAGE] == (char)('a' + i));
+    CHECK(x[4 * PAGE] == 'e' && x[7 * PAGE] == 'h'); /* they were no copies */
+    CHECK(sp_container_orphan(task, a, 0, 8, &error) == 0);
+    CHECK(sp_container_orphan(task, a, 4, 5, &error) == -EINVAL);
+    CHECK(sp_container_orphan(task, a + 100, 0, 1, &error) == -ENOENT);
+    CHECK(sp_container_destroy(task, a, &error) == -EBUSY);
+    CHECK(sp_container_unmap(task, x, NULL) == 0 && sp_container_destroy(task, a, &error) == 0);
+    CHECK(y[0] == 'a');
+    return sp_detach(&task);
+}
+
+static void test_orphaned_data_costs_no_copy(void **state)
+{
+    struct sp_testing_physmem status;
+
+    expect_success(begin(*state, NULL, "guaranteed=16", orphan_and_write, NULL));
+    assert_int_equal(sp_testing_physmem_status(*state, &status, NULL), 0);
+    assert_int_equal(status.moved, 4);
+    assert_int_equal(status.broken, 0);
+}
+
 /* Frames in blocks, and below a number. */
 static int allocate_blocks(void *arg)
 {
@@ -479,6 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_copy_is_read_and_written_through_mappings),
         TEST(test_frames_are_allocated_as_the_flags_say),
+        TEST(test_orphaned_data_costs_no_copy),
         TEST(test_frames_come_in_blocks_and_below_a_ceiling),
         TEST(test_a_container_is_gathered_from_several_places),
         TEST(test_regions_make_room_for_containers),

@@ -160,21 +160,6 @@ static uint64_t slots_named(const struct physmem_range *ranges, uint32_t count)
     return slots;
 }
 
-/* Start on a request that may name only a limited number of slots at once. NULL, and it is
- * answered, if it cannot. */
-static struct container *decode_few(struct physmem *physmem, uint64_t now,
-                                    const struct physmem_request *request, uint32_t handle,
-                                    const struct physmem_range *ranges, uint32_t count)
-{
-    struct container *container = input_ranges(physmem, now, request, handle, ranges, count);
-
-    if (container == NULL || slots_named(ranges, count) <= PHYSMEM_ALLOCATE_MAX)
-        return container;
-    emit_done(physmem, request, E2BIG, 0,
-              "65536 slots can be released or recovered at once: ask in pieces");
-    return NULL;
-}
-
 void physmem_frames_deallocate(struct physmem *physmem, uint64_t now,
                                const struct physmem_request *request, uint32_t handle,
                                const struct physmem_range *ranges, uint32_t count)
@@ -201,7 +186,7 @@ void physmem_frames_release(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t handle,
                             const struct physmem_range *ranges, uint32_t count)
 {
-    struct container *container = decode_few(physmem, now, request, handle, ranges, count);
+    struct container *container = input_few_ranges(physmem, now, request, handle, ranges, count);
     uint32_t frames = 0;
 
     if (container == NULL)
@@ -246,7 +231,7 @@ void physmem_frames_recover(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t handle,
                             const struct physmem_range *ranges, uint32_t count)
 {
-    struct container *container = decode_few(physmem, now, request, handle, ranges, count);
+    struct container *container = input_few_ranges(physmem, now, request, handle, ranges, count);
     uint32_t recovered = 0;
     int error = 0;
 

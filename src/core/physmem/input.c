@@ -69,3 +69,21 @@ struct container *input_ranges(struct physmem *physmem, uint64_t now,
     check(container->owner == request->task);
     return input_ranges_fit(physmem, request, container, ranges, count) ? container : NULL;
 }
+
+struct container *input_few_ranges(struct physmem *physmem, uint64_t now,
+                                   const struct physmem_request *request, uint32_t handle,
+                                   const struct physmem_range *ranges, uint32_t count)
+{
+    struct container *container = input_ranges(physmem, now, request, handle, ranges, count);
+    uint64_t slots = 0;
+
+    if (container == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < count; i++)
+        slots += ranges[i].count;
+    check(slots <= container->slots);
+    if (slots <= PHYSMEM_ALLOCATE_MAX)
+        return container;
+    emit_done(physmem, request, E2BIG, 0, "65536 slots can be named at once: ask in pieces");
+    return NULL;
+}

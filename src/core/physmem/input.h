@@ -70,6 +70,11 @@ struct container *input_ranges(struct physmem *physmem, uint64_t now,
                                const struct physmem_request *request, uint32_t handle,
                                const struct physmem_range *ranges, uint32_t count);
 
+/* The same, for a request that may name PHYSMEM_ALLOCATE_MAX slots at once. */
+struct container *input_few_ranges(struct physmem *physmem, uint64_t now,
+                                   const struct physmem_request *request, uint32_t handle,
+                                   const struct physmem_range *ranges, uint32_t count);
+
 /* Whether all ranges lie in a container. If not, the request is answered. */
 bool input_ranges_fit(struct physmem *physmem, const struct physmem_request *request,
                       const struct container *container, const struct physmem_range *ranges,

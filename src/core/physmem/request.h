@@ -203,6 +203,14 @@ void physmem_frames_recover(struct physmem *physmem, uint64_t now,
                             const struct physmem_request *request, uint32_t container,
                             const struct physmem_range *ranges, uint32_t count);
 
+/* Leave data to those that have copies of it: slots that are copies name their own pages from now on, with
+ * undefined contents (never another task's), and keep their frames. No byte moves, nor does any by the next
+ * write. Other slots, and holes, stay as they are; at most PHYSMEM_ALLOCATE_MAX slots at once, E2BIG. All
+ * slots or none. Reply: done, with the count of slots that were copies; EBUSY (the task has rights to one of
+ * these), ENOENT, EINVAL. */
+void physmem_orphan(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
+                    uint32_t container, const struct physmem_range *ranges, uint32_t count);
+
 /* ---- Weak references: see core/physmem/shares.h ---- */
 
 /* Let another task use a container. Reply: shared; EINVAL (no or unknown rights, too long a lock), E2BIG

@@ -191,6 +191,26 @@ long sp_container_release(struct sp_task *task, sp_container container, uint32_t
     return give_back(task, WIRE_RELEASE, container, first, count, error);
 }
 
+long sp_container_orphan(struct sp_task *task, sp_container container, uint32_t first,
+                         uint32_t count, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_ORPHAN};
+    struct wire_message reply;
+    int result;
+
+    check(attached_task() == task);
+    if (container != 0 && !begin_taking(task, container, first, count))
+        return error_set(error, EBUSY, "a thread touches these pages, which are being filled");
+    give_up(task, container, first, count);
+    message.orphan.container = container;
+    message.orphan.ranges_count = 1;
+    message.orphan.ranges[0] = (struct wire_range){first, count};
+    result = ask_physmem(task, &message, WIRE_DONE, &reply, error);
+    if (container != 0)
+        end_taking(task, container, first, count, result == 0);
+    return result != 0 ? result : (long)reply.done.count;
+}
+
 long sp_container_recover(struct sp_task *task, sp_container container, uint32_t first,
                           uint32_t count, struct sp_error *error)
 {

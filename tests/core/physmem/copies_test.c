@@ -1,6 +1,7 @@
 /* Logical copies: the rules one by one, then all short histories of small containers, then long
  * random ones. After each step every page is compared with a plain model, and all books are counted
- * again. SELFPAGE_COPIES_DEPTH=4 in the environment plays all histories of that length instead of 3. */
+ * again. SELFPAGE_COPIES_DEPTH=4 in the environment plays all histories of that length instead of 3,
+ * SELFPAGE_COPIES_STEPS=10000000 so many random steps; that takes minutes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -310,6 +311,60 @@ static void test_pages_left_behind_are_cleared_later_unless_they_are_in_use_agai
     check_books(world);
 }
 
+static void test_orphaned_data_stays_with_its_copies_and_the_next_write_moves_nothing(void **state)
+{
+    struct world *world = *state;
+    uint64_t moved;
+    uint32_t a, b, frames;
+    struct physmem_task *task = task_with(world, "a", 8, 0, &a);
+
+    b = world_container(world, task, 10);
+    world_allocate(world, task, a, 0, 3, 0);
+    world_allocate(world, task, b, 0, 2, 0);
+    write_slot(world, task, a, 0, 7);
+    write_slot(world, task, a, 2, 9);
+    assert_int_equal(copy(world, task, a, 0, b, 0, 2), 0);
+    moved = status_of(world).moved;
+    frames = status_of(world).free;
+    /* A slot that is no copy, and holes, stay as they are. */
+    assert_int_equal(world_range(world, physmem_orphan, task, a, 0, 10)->count, 2);
+    assert_int_equal(read_slot(world, task, a, 2), 9);
+    assert_int_equal(read_slot(world, task, b, 0), 7);
+    assert_int_equal(status_of(world).free, frames);
+    assert_int_equal(status_of(world).shared, 0);
+    write_slot(world, task, a, 0, 8);
+    assert_int_equal(status_of(world).moved, moved);
+    assert_int_equal(read_slot(world, task, b, 0), 7);
+    /* The last that names a page, too: the page goes. */
+    assert_int_equal(world_range(world, physmem_orphan, task, b, 0, 2)->count, 2);
+    assert_int_equal(status_of(world).extents, 1); /* of a: b never had pages of its own */
+    assert_int_equal(world_range(world, physmem_orphan, task, b, 0, 2)->count, 0);
+    check_books(world);
+}
+
+/* What is refused changes nothing. */
+static void test_slots_that_are_mapped_are_not_orphaned(void **state)
+{
+    const struct physmem_effect *reply;
+    struct world *world = *state;
+    uint32_t a;
+    struct physmem_task *task = task_with(world, "a", 8, 0, &a);
+
+    world_allocate(world, task, a, 0, 4, 0);
+    write_slot(world, task, a, 0, 7);
+    assert_int_equal(copy(world, task, a, 0, a, 2, 2), 0);
+    world_map_as(world, task, a, 1, 1, SLOT_READ);
+    reply = world_range(world, physmem_orphan, task, a, 0, 2);
+    assert_int_equal(reply->error, EBUSY);
+    assert_int_equal(reply->count, 0);
+    assert_int_equal(read_slot(world, task, a, 0), 7);
+    assert_int_equal(world_range(world, physmem_orphan, task, a, UINT32_MAX, 1)->error, EINVAL);
+    assert_int_equal(world_range(world, physmem_orphan, task, a + 100, 0, 1)->error, ENOENT);
+    world_range(world, physmem_unmap_own, task, a, 1, 1);
+    assert_int_equal(world_range(world, physmem_orphan, task, a, 0, 2)->count, 2);
+    check_books(world);
+}
+
 static void test_generations_cost_nothing(void **state)
 {
     struct world *world = *state;
@@ -545,6 +600,16 @@ static void plain_allocate(struct plain *plain, uint32_t container, uint32_t slo
     plain->soft[container][slot] = false;
 }
 
+/* What a slot holds after that is undefined, until it is written; no byte moves for it. */
+static void plain_orphan(struct plain *plain, uint32_t container, uint32_t slot)
+{
+    uint64_t moved = status_of(plain->world).moved;
+
+    world_range(plain->world, physmem_orphan, plain->task, plain->container[container], slot, 1);
+    plain_write(plain, container, slot);
+    assert_int_equal(status_of(plain->world).moved, moved);
+}
+
 static void plain_destroy(struct plain *plain, uint32_t container)
 {
     const struct physmem_request request = world_request(plain->world, plain->task);
@@ -609,7 +674,7 @@ static void random_step(struct plain *plain, struct random_source *random)
     uint32_t slot = random_below(random, PAGES), to = random_below(random, PAGES);
     uint32_t most = PAGES - (slot > to ? slot : to);
 
-    switch (random_below(random, 12)) {
+    switch (random_below(random, 13)) {
     case 0:
         plain_free(plain, container, slot);
         break;
@@ -628,6 +693,9 @@ static void random_step(struct plain *plain, struct random_source *random)
     case 7:
         plain_write(plain, container, slot);
         break;
+    case 8:
+        plain_orphan(plain, container, slot);
+        break;
     default:
         if (container != other)
             plain_copy(plain, container, other, slot, to - slot, 1 + random_below(random, most));
@@ -640,10 +708,14 @@ static void test_long_random_histories(void **state)
     uint32_t a;
     struct physmem_task *task = task_with(world, "a", 2 * CONTAINERS * PAGES, 0, &a);
     struct random_source random = random_seeded(9);
+    const char *wanted = getenv("SELFPAGE_COPIES_STEPS");
+    unsigned long steps = wanted != NULL ? strtoul(wanted, NULL, 10) : 0;
     struct plain plain;
 
+    if (steps == 0)
+        steps = RUNNING_ON_VALGRIND ? 3000 : 100000;
     plain_begin(&plain, world, task);
-    for (uint32_t step = 0; step < (RUNNING_ON_VALGRIND ? 3000 : 100000); step++) {
+    for (unsigned long step = 0; step < steps; step++) {
         random_step(&plain, &random);
         plain_compare(&plain);
     }
@@ -665,6 +737,8 @@ int main(void)
         TEST(test_scatter_and_gather_read_each_slot_as_the_pieces_before_left_it),
         TEST(test_who_pays_is_who_owns_the_slot_also_after_the_original_has_gone),
         TEST(test_pages_left_behind_are_cleared_later_unless_they_are_in_use_again),
+        TEST(test_orphaned_data_stays_with_its_copies_and_the_next_write_moves_nothing),
+        TEST(test_slots_that_are_mapped_are_not_orphaned),
         TEST(test_generations_cost_nothing),
         TEST(test_generations_of_tasks_leave_nothing_behind),
         TEST(test_a_copy_that_gets_no_extent_changes_nothing),

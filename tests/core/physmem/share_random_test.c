@@ -195,27 +195,6 @@ static void allocate(struct plain *plain, uint32_t c, uint32_t s)
         container->slot[s] = (struct plain_slot){.kind = FRAME};
 }
 
-/* Deallocate, release or recover. */
-static void change(struct plain *plain, uint32_t c, uint32_t s, world_range_function *function)
-{
-    struct plain_container *container = &plain->container[c];
-    struct plain_slot *slot = &container->slot[s];
-    uint32_t error = refusal(plain, owner_of(c), c, SLOT_WRITE);
-
-    if (error == 0 && function == physmem_frames_recover && slot->kind == HOLE)
-        error = ENOENT;
-    assert_int_equal(
-        world_range(plain->world, function, plain->task[owner_of(c)], container->handle, s, 1)
-            ->error,
-        error);
-    if (error != 0)
-        return;
-    if (function == physmem_frames_deallocate)
-        *slot = (struct plain_slot){.kind = HOLE};
-    else if (slot->kind != HOLE)
-        slot->kind = function == physmem_frames_release ? SOFT : FRAME;
-}
-
 static void write_page(struct plain *plain, uint32_t c, uint32_t s)
 {
     struct plain_container *container = &plain->container[c];
@@ -236,6 +215,31 @@ static void write_page(struct plain *plain, uint32_t c, uint32_t s)
     see(plain, owner_of(c), plain->contents);
     world_extent(plain->world, item->extent)->page[item->offset] = plain->contents;
     world_range(plain->world, physmem_unmap_own, task, container->handle, s, 1);
+}
+
+/* Deallocate, release, recover, or leave the data to others and write. */
+static void change(struct plain *plain, uint32_t c, uint32_t s, world_range_function *function)
+{
+    struct plain_container *container = &plain->container[c];
+    struct plain_slot *slot = &container->slot[s];
+    uint32_t error = refusal(plain, owner_of(c), c, SLOT_WRITE);
+
+    if (error == 0 && function == physmem_frames_recover && slot->kind == HOLE)
+        error = ENOENT;
+    assert_int_equal(
+        world_range(plain->world, function, plain->task[owner_of(c)], container->handle, s, 1)
+            ->error,
+        error);
+    if (error != 0)
+        return;
+    if (function == physmem_orphan && slot->kind == FRAME)
+        write_page(plain, c, s);
+    else if (function == physmem_orphan)
+        return;
+    else if (function == physmem_frames_deallocate)
+        *slot = (struct plain_slot){.kind = HOLE};
+    else if (slot->kind != HOLE)
+        slot->kind = function == physmem_frames_release ? SOFT : FRAME;
 }
 
 /* Readers keep what they were shown: descriptors go out here. */
@@ -493,6 +497,9 @@ static void step(struct plain *plain)
         break;
     case 19:
         pass(plain);
+        break;
+    case 23:
+        change(plain, c, s, physmem_orphan);
         break;
     case 20:
     case 21:

@@ -58,7 +58,7 @@ static void message_make(struct random_source *random, struct wire_message *mess
         WIRE_PROPOSE,  WIRE_ACCEPT,    WIRE_RENEW,      WIRE_CLOSE,    WIRE_CONTAINER_CREATE,
         WIRE_ALLOCATE, WIRE_ALLOCATE,  WIRE_ALLOCATE,   WIRE_ALLOCATE, WIRE_CONTAINER_DESTROY,
         WIRE_RELEASE,  WIRE_RECOVER,   WIRE_DEALLOCATE, WIRE_MAP,      WIRE_MAP,
-        WIRE_STATUS,   WIRE_UNMAP_OWN,
+        WIRE_STATUS,   WIRE_UNMAP_OWN, WIRE_ORPHAN,
     };
 
     memset(message, 0, sizeof(*message));
