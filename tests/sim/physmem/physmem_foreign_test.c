@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <valgrind/valgrind.h>
@@ -27,7 +28,9 @@
 #include <selfpage/contract.h>
 
 #include "base/random.h"
+#include "ring.h"
 #include "sharing.h"
+#include "stuck_file.h"
 
 #define PAGE    4096u
 #define MS      UINT64_C(1000000)
@@ -37,6 +40,7 @@
 
 struct stage {
     struct server_process server;
+    struct stuck_file stuck;
     struct wire_client observer;
     struct physmem_peer host; /* the attacker's victim: of another user */
     int fds[SHARING_FDS];     /* of the host's extents, see sharing_map */
@@ -348,6 +352,223 @@ static void test_what_another_user_retains_changes_and_shows_nothing(void **stat
     expect(stage, 2, 'c');
 }
 
+/* ---- What the kernel keeps for it ---- */
+
+/* Bytes that are all the same; 0: they are not. */
+static char only_byte(const char *page)
+{
+    for (unsigned i = 1; i < PAGE; i++)
+        if (page[i] != page[0])
+            return 0;
+    return page[0];
+}
+
+/* A client that has a ring pin its page, and a pipe keep it, and lets the kernel write and read there whenever it
+ * can no more. */
+static void pin(struct stage *stage, int end, unsigned arg)
+{
+    static struct physmem_peer peer;
+    static char page[PAGE];
+    struct wire_map home;
+    int fds[16] = {0}, pipes[2], fd, own, result;
+    struct word word;
+    struct ring ring;
+    uint64_t token;
+    char *memory;
+    loff_t at;
+
+    (void)arg;
+    MUST(open_peer(stage, &peer, "pins"));
+    MUST(sharing_map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &home) == 0);
+    fd = fds[home.extent & 15];
+    at = (loff_t)home.offset * PAGE;
+    memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, at);
+    MUST(memory != MAP_FAILED);
+    memset(memory, 'c', PAGE);
+    result = ring_open(&ring, memory, PAGE);
+    if (result < 0) {
+        tell(end, 0, 0);
+        return;
+    }
+    own = memfd_create("own", MFD_CLOEXEC);
+    memset(page, 'x', PAGE);
+    MUST(own >= 0 && pwrite(own, page, PAGE, 0) == PAGE);
+    MUST(pipe(pipes) == 0 && splice(fd, &at, pipes[1], NULL, PAGE, 0) == PAGE);
+    MUST(sharing_unmap(&peer, 0, 1) == 0);
+    MUST(share(&peer, 10000 * MS, &token) == 0);
+    tell(end, peer.container, token);
+    MUST(hear(end, &word)); /* the host has copied from slot 0 */
+    MUST(ring_move(&ring, own, memory, PAGE, false) == PAGE);
+    tell(end, 0, 0);
+    MUST(hear(end, &word)); /* it has looked */
+    MUST(physmem_give_back(&peer, WIRE_DEALLOCATE, 0, SLOTS) == SLOTS);
+    tell(end, 0, 0);
+    MUST(hear(end, &word)); /* and has taken all frames, and written there */
+    MUST(ring_move(&ring, own, memory, PAGE, true) == PAGE);
+    MUST(pread(own, page, PAGE, 0) == PAGE && only_byte(page) == 'x');
+    MUST(ring_move(&ring, own, memory, PAGE, false) == PAGE);
+    MUST(read(pipes[0], page, PAGE) == PAGE && (only_byte(page) == 'x' || only_byte(page) == 'c'));
+    tell(end, 0, 0);
+    MUST(hear(end, &word));
+    ring_close(&ring);
+}
+
+static void test_pages_that_a_ring_pins_and_a_pipe_keeps_are_nobody_elses(void **state)
+{
+    struct stage *stage = *state;
+    struct word word, ignored;
+
+    SKIP_UNLESS_ROOT();
+    attacker_start(stage, pin, 0);
+    assert_true(hear(stage->end, &word));
+    if (word.container == 0) {
+        attacker_end(stage);
+        print_message("there is no io_uring here, or it may not pin\n");
+        skip();
+    }
+    assert_int_equal(sharing_adopt(&stage->host, word.container, word.token), 0);
+    assert_int_equal(sharing_copy(&stage->host, word.container, 0, stage->host.container, 2, 1), 0);
+    tell(stage->end, 0, 0);
+    assert_true(hear(stage->end, &ignored));
+    expect(stage, 2, 'c');
+    tell(stage->end, 0, 0);
+    assert_true(hear(stage->end, &ignored));
+    assert_int_equal(physmem_allocate(&stage->host, SLOTS, SLOTS, 0), SLOTS);
+    for (uint32_t slot = 3; slot < 2 * SLOTS; slot++)
+        put(stage, slot, 'h');
+    tell(stage->end, 0, 0);
+    assert_true(hear(stage->end, &ignored));
+    expect(stage, 2, 'c');
+    for (uint32_t slot = 3; slot < 2 * SLOTS; slot++)
+        expect(stage, slot, 'h');
+    assert_int_equal(physmem_give_back(&stage->host, WIRE_DEALLOCATE, SLOTS, SLOTS), SLOTS);
+    tell(stage->end, 0, 0);
+    attacker_end(stage);
+    expect_all_frames_back(stage);
+    expect(stage, 2, 'c');
+}
+
+/* Write to a page of an extent from one that never comes: the kernel holds the lock of the extent for ever. */
+static pid_t hold_lock(const struct stage *stage, int extent)
+{
+    pid_t holder = fork();
+
+    MUST(holder >= 0);
+    if (holder == 0) {
+        int file;
+        char *page;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(stage->stuck.device);
+        file = open(stage->stuck.path, O_RDONLY);
+        MUST(file >= 0);
+        page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, file, 0);
+        MUST(page != MAP_FAILED);
+        (void)!pwrite(extent, page, PAGE, 0);
+        _exit(0);
+    }
+    return holder;
+}
+
+/* A client whose extent is locked for ever, and that then asks for all that needs the lock. */
+static void lock_out(struct stage *stage, int end, unsigned arg)
+{
+    struct wire_message message = {.type = WIRE_MAP, .seq = 4711}, reply;
+    static struct physmem_peer peer;
+    struct wire_map home;
+    struct word word;
+    int fds[16] = {0};
+
+    (void)arg;
+    close(stage->stuck.device);
+    MUST(open_peer(stage, &peer, "locks"));
+    MUST(sharing_map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &home) == 0);
+    MUST(sharing_unmap(&peer, 0, 1) == 0);
+    MUST(sharing_copy(&peer, peer.container, 0, peer.container, 8, 8) == 0);
+    (void)hold_lock(stage, fds[home.extent & 15]);
+    tell(end, 0, 0);
+    MUST(hear(end, &word)); /* it is locked */
+    MUST(sharing_copy(&peer, peer.container, 0, peer.container, 8, 8) == 0);
+    message.map.container = peer.container;
+    message.map.count = 1;
+    message.map.rights = WIRE_ACCESS_FORCE_BOTH;
+    MUST(wire_client_send(&peer.request, &message, -1) == 0);
+    message = (struct wire_message){.type = WIRE_DEALLOCATE, .seq = 4712};
+    message.deallocate.container = peer.container;
+    message.deallocate.ranges_count = 1;
+    message.deallocate.ranges[0] = (struct wire_range){0, SLOTS};
+    MUST(wire_client_send(&peer.request, &message, -1) == 0);
+    tell(end, 0, 0);
+    MUST(hear(end, &word));
+    MUST(wire_client_poll(&peer.request, &reply, NULL) != 0); /* its own requests wait */
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 * MS + (uint64_t)now.tv_nsec;
+}
+
+#define ROUNDS 200u
+
+static void test_a_lock_on_an_extent_that_never_ends_holds_up_its_own_task_only(void **state)
+{
+    struct stage *stage = *state;
+    static uint64_t time[ROUNDS];
+    struct wire_message status;
+    struct word ignored;
+    int code;
+
+    SKIP_UNLESS_ROOT();
+    if (RUNNING_ON_VALGRIND) {
+        print_message("Valgrind looks into files that are mapped, and would be stuck itself\n");
+        skip();
+    }
+    code = stuck_file_open(&stage->stuck, stage->server.directory);
+    if (code < 0) {
+        print_message("no FUSE file system can be mounted here: %s\n", strerror(-code));
+        skip();
+    }
+    attacker_start(stage, lock_out, 0);
+    assert_true(hear(stage->end, &ignored));
+    while (atomic_load(&stage->stuck.reads) == 0)
+        assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
+    tell(stage->end, 0, 0);
+    assert_true(hear(stage->end, &ignored));
+    put(stage, 0, 'h');
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint32_t own = stage->host.container;
+        uint64_t start = now_ns();
+
+        assert_int_equal(sharing_copy(&stage->host, own, 0, own, 4, 4), 0);
+        put(stage, 4, 'w');
+        assert_int_equal(physmem_give_back(&stage->host, WIRE_DEALLOCATE, 5, 2), 2);
+        assert_int_equal(physmem_allocate(&stage->host, 5, 2, 0), 2);
+        time[i] = (now_ns() - start) / 6; /* requests */
+    }
+    expect(stage, 0, 'h');
+    expect(stage, 4, 'w');
+    qsort(time, ROUNDS, sizeof(time[0]), by_time);
+    print_message("a request beside it takes %.2f ms, %.2f ms at most\n",
+                  (double)time[ROUNDS / 2] / 1e6, (double)time[ROUNDS - 1] / 1e6);
+    assert_true(time[ROUNDS / 2] < 5 * MS);
+    tell(stage->end, 0, 0);
+    attacker_end(stage);
+    expect_all_frames_back(stage);
+    stuck_file_close(&stage->stuck);
+    expect_all_frames_back(stage);
+    expect(stage, 0, 'h');
+}
+
 /* ---- What is forged ---- */
 
 /* With the numbers of the host's containers, and tokens that it was not given. */
@@ -635,6 +856,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_another_user_retains_changes_and_shows_nothing,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_pages_that_a_ring_pins_and_a_pipe_keeps_are_nobody_elses, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_lock_on_an_extent_that_never_ends_holds_up_its_own_task_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_another_user_forges_opens_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_server_of_another_user_may_die_after_any_step, setup,
