@@ -180,11 +180,13 @@ static bool is_own(struct sp_task *task, uint32_t container)
     return own;
 }
 
-/* Make busy pages copies of slots of the source. */
+/* Make busy pages copies of slots of the source. Another thread that maps pages around its own may have
+ * asked for busy ones, too, before they were: the rights that it got are given up, like those to the source. */
 static int copy_source(struct sp_task *task, const struct filling *filling)
 {
     const struct task_window *window = &filling->window;
     const struct wire_range slots = {window->source_first + filling->page, filling->count};
+    const struct wire_range target = {window->first + filling->page, filling->count};
     bool own = is_own(task, window->source);
     uint32_t attempts = 0;
     int error;
@@ -193,6 +195,8 @@ static int copy_source(struct sp_task *task, const struct filling *filling)
     for (;;) {
         if (own)
             windows_give_up(task, window->source, slots, attempts > 0);
+        if (attempts > 0)
+            windows_give_up(task, window->container, target, true);
         error = copy_once(task, filling);
         if (error != -EBUSY || attempts == ATTEMPTS)
             return error;
