@@ -500,7 +500,7 @@ static void check_all(struct play *play, struct actor *actor)
 {
     rules_check_all(&play->scene, actor);
     for (uint32_t i = 0; i < play->actors; i++)
-        rules_check_agreement(&play->scene, &play->actor[i]);
+        rules_check_agreement(&play->actor[i]);
 }
 
 static void after(struct play *play, const struct queue_entry *entry)
@@ -515,7 +515,7 @@ static void after(struct play *play, const struct queue_entry *entry)
     if (play->actors <= FEW || play->events % play->actors == 0)
         rules_check(&play->scene, play->actor, play->actors);
     if (entry->kind < SCENE_POLICY)
-        rules_check_agreement(&play->scene, actor);
+        rules_check_agreement(actor);
     if (every > 0 && play->events % every == 0)
         check_all(play, actor);
     mix_event(play, entry);

@@ -31,38 +31,63 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
                     status.leased, status.frames);
 }
 
-/* Whether nothing that was said between physmem and an actor is still under way, or waits to be acted on. */
-static bool is_quiet(const struct scene *scene, const struct actor *actor)
+/* Whether all that physmem has sent to an actor by a lane has come. */
+static bool has_heard(const struct actor *actor, enum scene_lane lane)
 {
-    for (enum scene_lane lane = LANE_PHYSMEM; lane <= LANE_CONTROL; lane++)
-        if (actor->lanes.up[lane] >= scene->now || actor->lanes.down[lane] >= scene->now)
-            return false;
-    return actor->put_off < scene->now && actor->held_back == NULL && actor->errands.returns == 0 &&
-           !frame_offers_were_taken(&actor->pager.offers);
+    return actor->lanes.down[lane] < actor->scene->now;
 }
 
-void rules_check_agreement(struct scene *scene, const struct actor *actor)
+static bool was_heard(const struct actor *actor, enum scene_lane lane)
+{
+    return actor->lanes.up[lane] < actor->scene->now;
+}
+
+/* Physmem says at once what becomes of a contract, by either connection. */
+static void check_contracts(const struct actor *actor, const struct physmem_task_status *status)
+{
+    struct agreements_sums sums = agreements_sum(&actor->agreements);
+
+    if (has_heard(actor, LANE_PHYSMEM) && has_heard(actor, LANE_CONTROL) &&
+        (status->guaranteed != sums.guaranteed || status->extra + status->leased != sums.extra))
+        scene_wrong(actor->scene, "%s has contracts for %u and %u frames, and believes: %u and %u",
+                    actor->config->name, status->guaranteed, status->extra + status->leased,
+                    sums.guaranteed, sums.extra);
+}
+
+/* Recalls, and the frames that answer them, travel by the control connection. */
+static void check_debts(const struct actor *actor, const struct physmem_task_status *status)
+{
+    if (has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
+        actor->errands.returns == 0 && !frame_offers_were_taken(&actor->pager.offers) &&
+        status->owed != actor->pager.owed)
+        scene_wrong(actor->scene, "%s owes %u frames, and believes that it owes %u",
+                    actor->config->name, status->owed, actor->pager.owed);
+}
+
+static void check_frames(const struct actor *actor, const struct physmem_task_status *status)
+{
+    if (has_heard(actor, LANE_PHYSMEM) && was_heard(actor, LANE_PHYSMEM) &&
+        has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
+        actor->errands.returns == 0 && !frame_offers_were_taken(&actor->pager.offers) &&
+        status->held != actor->pager.held)
+        scene_wrong(actor->scene, "%s holds %u frames, and believes that it holds %u",
+                    actor->config->name, status->held, actor->pager.held);
+}
+
+void rules_check_agreement(const struct actor *actor)
 {
     struct physmem_task_status status;
-    struct agreements_sums sums;
 
     if (actor->task == NULL || !actor_is_there(actor) || actor->revoked ||
-        actor->config->tables->workload.ignores || !is_quiet(scene, actor))
+        actor->held_back != NULL || actor->put_off >= actor->scene->now ||
+        actor->config->tables->workload.ignores)
         return;
-    sums = agreements_sum(&actor->agreements);
     physmem_task_get_status(actor->task, &status);
     if (status.breached || status.repossessed > 0)
         return;
-    if (status.held != actor->pager.held)
-        scene_wrong(scene, "%s holds %u frames, and believes that it holds %u", actor->config->name,
-                    status.held, actor->pager.held);
-    if (status.guaranteed != sums.guaranteed || status.extra + status.leased != sums.extra)
-        scene_wrong(scene, "%s has contracts for %u and %u frames, and believes: %u and %u",
-                    actor->config->name, status.guaranteed, status.extra + status.leased,
-                    sums.guaranteed, sums.extra);
-    if (status.owed != actor->pager.owed)
-        scene_wrong(scene, "%s owes %u frames, and believes that it owes %u", actor->config->name,
-                    status.owed, actor->pager.owed);
+    check_contracts(actor, &status);
+    check_debts(actor, &status);
+    check_frames(actor, &status);
 }
 
 void rules_check_all(struct scene *scene, struct actor *actor)

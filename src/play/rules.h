@@ -10,7 +10,7 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
 
 /* What an actor believes that it holds and owes is what physmem has written down, whenever nothing is under way between
  * them: a message that nobody heard shows at once, and not when a deadline has passed. */
-void rules_check_agreement(struct scene *scene, const struct actor *actor);
+void rules_check_agreement(const struct actor *actor);
 
 /* Count everything again: the books of physmem and of one actor (NULL: none). */
 void rules_check_all(struct scene *scene, struct actor *actor);

@@ -133,11 +133,21 @@ bool server_connect(struct actor *actor)
     return true;
 }
 
+/* What is said of a task that has gone: what it came to, and nothing that it has now. */
+static void note_end(struct actor *actor)
+{
+    struct physmem_task_status *seen = &actor->seen;
+
+    physmem_task_get_status(actor->task, seen);
+    seen->contracts = seen->held = seen->soft = seen->owed = seen->overdue = 0;
+    seen->guaranteed = seen->leased = seen->extra = seen->available = seen->demand = 0;
+}
+
 static void bye(struct actor *actor)
 {
     struct scene *scene = actor->scene;
 
-    physmem_task_get_status(actor->task, &actor->seen);
+    note_end(actor);
     if (!actor->cut_off)
         physmem_task_disconnected(scene->physmem, scene->now, actor->task);
     actor->cut_off = false;

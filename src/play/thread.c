@@ -222,6 +222,18 @@ static void allocated(struct actor *actor)
     go_on(actor);
 }
 
+/* Physmem has taken frames by force before they were mapped: those behind them go back. */
+static void lost_before(struct actor *actor)
+{
+    struct errands *errands = &actor->errands;
+
+    check(actor->mapped < actor->came && errands->returns == 0);
+    for (uint32_t i = actor->mapped; i < actor->came; i++)
+        errands->returned[errands->returns++] = errands->slot + i;
+    actor->came = actor->mapped;
+    allocated(actor);
+}
+
 static void granted(struct actor *actor)
 {
     uint32_t slot = actor->errands.slot, count = actor->errands.count;
@@ -268,7 +280,7 @@ static void answered(struct actor *actor, const struct physmem_effect *effect)
         else if (actor->mapped >= actor->came)
             allocated(actor);
         else if (pages == 0)
-            thread_end(actor, actor->revoked ? EXIT_REVOKED : EXIT_DIED);
+            lost_before(actor);
         else
             send_request(actor, LETTER_MAP, actor->errands.slot + actor->mapped,
                          actor->came - actor->mapped, THREAD_MAPS);

@@ -427,6 +427,39 @@ static void a_table_grows(void **state)
     drop_curtain(&theatre);
 }
 
+/* Physmem may take frames by force that a task has been given, and has not mapped yet: it goes on with the others. Each
+ * time that it asks for frames it is recalled from, and the grace ends when it has them. */
+static void frames_that_are_lost_before_they_are_mapped_end_no_task(void **state)
+{
+    static const char contract[] = "guaranteed=4;extra=90,drop=15us,breach=repossess";
+    struct theatre theatre;
+    enum thread_state before = THREAD_AWAY;
+    enum play_step step;
+    uint32_t recalls = 0;
+    uint64_t value;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    theatre.config.strict = false;
+    engage(&theatre, "a", "clock", contract,
+           "pages=300,kind=discardable,recalls=ignore;zipf=0.1,writes=0.5,references=60000");
+    raise_curtain(&theatre);
+    while ((step = play_next(&theatre.play, &value)) != PLAY_OVER) {
+        struct actor *actor = &theatre.play.actor[0];
+
+        assert_int_equal(step, PLAY_EVENT);
+        if (actor->state == THREAD_MAPS && before != THREAD_MAPS)
+            recalls += play_recall(&theatre.play, 0, 90) > 0;
+        before = actor->state;
+    }
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
+    assert_true(recalls > 100);
+    assert_true(theatre.play.actor[0].seen.repossessed > 1000);
+    play_settle(&theatre.play);
+    assert_null(physmem_check(theatre.play.scene.physmem));
+    drop_curtain(&theatre);
+}
+
 /* A counter-offer of the least that a task wants is good enough, and one of less is not. */
 static void a_task_takes_the_least_that_it_wants(void **state)
 {
@@ -927,6 +960,7 @@ int main(void)
         cmocka_unit_test(a_policy_server_that_hangs_decides_later),
         cmocka_unit_test(limits_bound_what_a_task_gets),
         cmocka_unit_test(a_table_grows),
+        cmocka_unit_test(frames_that_are_lost_before_they_are_mapped_end_no_task),
         cmocka_unit_test(contents_survive_under_each_policy),
         cmocka_unit_test(a_late_comer_has_its_allotment),
         cmocka_unit_test(a_task_takes_the_least_that_it_wants),

@@ -102,6 +102,21 @@ static int lose_scratch(void *arg)
     return sp_detach(&task);
 }
 
+/* The same all the time, until it is told to end. */
+static int lose_again_and_again(void *arg)
+{
+    struct sp_task *task = attach_deaf();
+    void *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = PAGES, .kind = SP_DISCARDABLE});
+
+    set_step(arg, 1);
+    for (uint32_t i = 0; read_step(arg) < 2; i = (i + 1) % PAGES) {
+        CHECK(*word(memory, i) == i + 1 || *word(memory, i) == 0);
+        *word(memory, i) = i + 1;
+    }
+    return sp_detach(&task);
+}
+
 static int make_page(void *arg, size_t index, void *frame)
 {
     (void)arg;
@@ -241,6 +256,31 @@ static void test_repossessed_scratch(void **state)
     assert_true(status.repossessed >= 10);
     assert_int_equal(status.breached, 0);
     assert_int_equal(status.recalls_missed, 1);
+}
+
+/* Recall from the task again; returns how many frames it has lost so far. */
+static uint64_t take_more(struct sp_testing *fixture)
+{
+    struct sp_error error;
+
+    (void)sp_testing_recall(fixture, "deaf", 200, &error); /* it may have none now */
+    return status_of(fixture, "deaf").repossessed;
+}
+
+/* Frames are taken at any moment, also from a thread that has been given some and has not mapped them yet. */
+static void test_repossessed_again_and_again(void **state)
+{
+    uint64_t most = RUNNING_ON_VALGRIND ? 300 : 3000;
+    struct shared *shared = shared_new();
+    struct sp_testing_task *task =
+        begin_with(*state, "deaf", "guaranteed=20;extra=500,drop=1us,breach=repossess", NULL,
+                   lose_again_and_again, shared);
+
+    AWAIT(task, read_step(shared) >= 1);
+    AWAIT(task, take_more(*state) >= most);
+    set_step(shared, 2);
+    finish(&task, 0, "physmem took");
+    munmap(shared, sizeof(*shared));
 }
 
 static void test_repossessed_but_to_be_had_again(void **state)
@@ -460,6 +500,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(function, sp_testing_setup, sp_testing_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_repossessed_scratch),
+        TEST(test_repossessed_again_and_again),
         TEST(test_repossessed_but_to_be_had_again),
         cmocka_unit_test(test_repossessed_and_precious),
         TEST(test_penalty_and_then_repossession),

@@ -11,7 +11,13 @@ struct locating {
     const struct scenario *scenario;
     const char *policy;
     const struct simulation_options *play;
+    uint64_t events; /* of the play that failed */
 };
+
+/* A continuation that is not over after so many times the events of the play, and so many more, has failed: all must end in
+ * bounded time. */
+#define LASTS_LONGER 10u
+#define LASTS_MORE   100000u
 
 /* Whether all continuations from behind this event fail. 1, 0 or a negative errno. *passedp is then the number of one
  * that passes, from 1. */
@@ -21,6 +27,7 @@ static int always_fails(const struct locating *locating, uint64_t event)
 
     play.calms = true;
     play.calm_after = event;
+    play.until_event = event + LASTS_LONGER * locating->events + LASTS_MORE;
     for (uint32_t i = 1; i <= LOCATE_BRANCHES; i++) {
         int result;
 
@@ -71,7 +78,7 @@ static int look_at(const struct locating *locating, uint64_t event, struct attem
     return result < 0 ? result : 0;
 }
 
-static int locate(const struct locating *locating, struct sp_error *error)
+static int locate(struct locating *locating, struct sp_error *error)
 {
     struct simulation_options counted = *locating->play;
     struct attempt shown, wrong, seen;
@@ -81,6 +88,7 @@ static int locate(const struct locating *locating, struct sp_error *error)
     if (result == 0)
         return error_set(error, EINVAL, "seed %llu does not fail: there is nothing to locate",
                          (unsigned long long)locating->play->seed);
+    locating->events = shown.events;
     if (result == 1) {
         say("it shows at", &shown);
         counted.check_every = 1;
@@ -104,7 +112,7 @@ static int locate(const struct locating *locating, struct sp_error *error)
 int locate_failure(const struct scenario *scenario, const char *policy,
                    const struct simulation_options *play, struct sp_error *error)
 {
-    const struct locating locating = {.scenario = scenario, .policy = policy, .play = play};
+    struct locating locating = {.scenario = scenario, .policy = policy, .play = play};
 
     return locate(&locating, error);
 }

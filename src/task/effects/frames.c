@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "task/effects/extents.h"
+#include "task/effects/lost.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
 #include "task/state/hold.h"
@@ -86,27 +87,55 @@ static __attribute__((noinline)) uint32_t ask_for_frames(struct sp_task *task, u
     return message.allocated.count;
 }
 
+/* Map what was allocated. Returns how many base pages of whole units have rights: fewer if physmem has taken frames by
+ * force in the meantime. */
+static uint32_t map_allocated(struct sp_task *task, uint32_t start, uint32_t count)
+{
+    uint32_t mapped = 0, n = 1;
+
+    check(!hold_is_ours());
+    while (mapped < count && n > 0) {
+        n = map_slots(task, start + mapped, count - mapped);
+        mapped += n;
+    }
+    if (mapped < count && !lost_possible(task))
+        say_and_die(task, "physmem does not map slots that it allocated");
+    return mapped - mapped % unit_pages(task);
+}
+
+/* Frames behind one that was lost: they cannot be told from those that are gone, too, whose return does no harm. */
+static __attribute__((noinline)) void give_back(struct sp_task *task, uint32_t start,
+                                                uint32_t count)
+{
+    struct channel_batch batch;
+    struct wire_message message = {.type = WIRE_DEALLOCATE};
+
+    check(count > 0 && !hold_is_ours());
+    message.deallocate.container = task->container;
+    message.deallocate.ranges[0] = (struct wire_range){.start = start, .count = count};
+    message.deallocate.ranges_count = 1;
+    batch.size = 0;
+    channel_add(&batch, &message);
+    (void)channel_send(&task->control, &batch, -1); /* as in frames_return */
+}
+
 void frames_allocate(struct sp_task *task, struct work *work)
 {
     uint32_t slot = work->allocate_slot;
     uint32_t start = units_base(task, slot);
-    uint32_t mapped = 0;
+    uint32_t mapped;
     bool zeroed;
     uint32_t count =
         ask_for_frames(task, start, units_base(task, work->allocate_count), work->extra, &zeroed);
 
     ensure(work->allocate);
-    while (mapped < count) {
-        uint32_t n = map_slots(task, start + mapped, count - mapped);
-
-        if (n == 0)
-            say_and_die(task, "physmem does not map slots that it allocated");
-        mapped += n;
-    }
-    check(mapped == count);
+    mapped = map_allocated(task, start, count);
+    check(mapped <= count && mapped % unit_pages(task) == 0);
+    if (mapped < count)
+        give_back(task, start + mapped, count - mapped);
     work_clear(work);
     hold_take(task);
-    pager_growth_allocated(&task->pager, slot, units_in(task, count), PAGE_READ | PAGE_WRITE,
+    pager_growth_allocated(&task->pager, slot, units_in(task, mapped), PAGE_READ | PAGE_WRITE,
                            zeroed);
     work_collect(task, work);
     hold_release(task);
