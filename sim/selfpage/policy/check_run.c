@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "selfpage/policy/check_child.h"
+#include "selfpage/policy/check_forgets.h"
 #include "selfpage/policy/check_guard.h"
 
 /* Rounds of the stages that repeat those of the first, at most. */
@@ -311,6 +312,15 @@ static bool stage_sparse(const struct stage_run *run)
     return true;
 }
 
+static bool stage_forgets(const struct stage_run *run)
+{
+    struct check_result *result = &run->shared->result;
+
+    result->in_round = false;
+    alarm(run->options->timeout);
+    return check_forgets(&run->policy->choice, run->options->seed, &result->log) == 0;
+}
+
 static uint64_t thread_clock(void)
 {
     struct timespec now = {0};
@@ -376,7 +386,8 @@ static bool (*const stages[CHECK_STAGES])(const struct stage_run *run) = {
     [CHECK_STAGE_DECLARED] = stage_declared, [CHECK_STAGE_RULES] = stage_rules,
     [CHECK_STAGE_AGAIN] = stage_again,       [CHECK_STAGE_BESIDE] = stage_beside,
     [CHECK_STAGE_QUIET] = stage_quiet,       [CHECK_STAGE_SPARSE] = stage_sparse,
-    [CHECK_STAGE_COST] = stage_cost,         [CHECK_STAGE_LIVE] = stage_live,
+    [CHECK_STAGE_FORGETS] = stage_forgets,   [CHECK_STAGE_COST] = stage_cost,
+    [CHECK_STAGE_LIVE] = stage_live,
 };
 
 /* ---- Processes ---- */

@@ -20,6 +20,7 @@ enum check_stage {
     CHECK_STAGE_BESIDE,   /* the same while another instance runs: still the same */
     CHECK_STAGE_QUIET,    /* no system call, no allocation, no clock, little stack */
     CHECK_STAGE_SPARSE,   /* init leaves most of a large state alone */
+    CHECK_STAGE_FORGETS,  /* one that claims to forget what leaves does */
     CHECK_STAGE_COST,     /* time a call */
     CHECK_STAGE_LIVE,     /* how far the live form is from the replay */
     CHECK_STAGES,

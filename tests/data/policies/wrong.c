@@ -54,6 +54,8 @@ enum mistake {
     BAD_LIVE_FORM,
     MISREADS_HINT,
     MISREADS_RESIZE,
+    REMEMBERS,
+    GOES_BY_NUMBERS,
 };
 
 struct wrong {
@@ -103,12 +105,16 @@ static void wrong_init(void *self, const struct sp_policy_config *c)
 static void wrong_insert(void *self, sp_page page, enum sp_access access)
 {
     struct wrong *w = self;
+    uint8_t before = *in_queue(w, page);
 
     (void)access;
-    if (*in_queue(w, page) == 1)
+    if (before == 1)
         return;
     *in_queue(w, page) = 1;
-    sp_list_push_front(&w->queue, w->links, page);
+    if ((WRONG == REMEMBERS && before == 2) || (WRONG == GOES_BY_NUMBERS && page % 2 == 1))
+        sp_list_push_back(&w->queue, w->links, page);
+    else
+        sp_list_push_front(&w->queue, w->links, page);
     if (WRONG == WRITES_BEHIND)
         memset(w->links + w->pages + 100, 1, 8);
     if (WRONG == WRITES_BEFORE)
@@ -242,7 +248,8 @@ __attribute__((visibility("default"))) const struct sp_policy sp_policy_plugin =
              : WRONG == UNKNOWN_FLAG    ? 64u
              : WRONG == FORESEES_BEYOND ? SP_POLICY_NEEDS_FUTURE
              : WRONG == BAD_LIVE_FORM   ? 0
-                                        : SP_POLICY_LIVE,
+             : WRONG == REMEMBERS || WRONG == GOES_BY_NUMBERS ? SP_POLICY_FORGETS
+                                                              : SP_POLICY_LIVE,
     .name = "wrong",
     .size = wrong_size,
     .init = wrong_init,
