@@ -59,6 +59,7 @@ void observer_status(struct service *service, struct connection *connection,
 
 _Static_assert(WIRE_AGREEMENTS == CONTRACTS_PER_TASK, "a message has room for all contracts");
 _Static_assert(WIRE_DEBTS == PHYSMEM_RECALLS_MAX, "and for all recalls");
+_Static_assert(WIRE_REGIONS == FRAME_STACK_REGIONS, "and for the regions that a task tells of");
 _Static_assert(WIRE_HOLDINGS == PHYSMEM_DETAIL_CONTAINERS,
                "and for the containers that are listed");
 
@@ -110,6 +111,21 @@ static void fill_holdings(struct wire_message *message, const struct physmem_tas
     }
 }
 
+static void fill_regions(struct wire_message *message, const struct physmem_task_detail *detail)
+{
+    message->task_detail.regions_in_all = detail->regions;
+    message->task_detail.regions_count = (uint16_t)detail->regions_seen;
+    for (uint32_t i = 0; i < detail->regions_seen; i++) {
+        const struct physmem_region_detail *from = &detail->region[i];
+
+        message->task_detail.regions[i] = (struct wire_region){
+            .address = from->address,
+            .pages = from->pages,
+            .resident = from->resident,
+            .kind = from->kind < WIRE_KIND_UNKNOWN ? (uint8_t)from->kind : WIRE_KIND_UNKNOWN};
+    }
+}
+
 void observer_detail(struct service *service, struct connection *connection,
                      const struct wire_message *request)
 {
@@ -131,6 +147,7 @@ void observer_detail(struct service *service, struct connection *connection,
     fill_contracts(message, &detail);
     fill_recalls(message, &detail);
     fill_holdings(message, &detail);
+    fill_regions(message, &detail);
     connection_send(connection, message, -1);
 }
 

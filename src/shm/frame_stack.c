@@ -1,5 +1,9 @@
 #include "shm/frame_stack.h"
 
+#include <selfpage/contract.h>
+
+#include "base/assert.h"
+
 /* ---- The task's side ---- */
 
 static void publish(struct frame_offers *offers)
@@ -95,6 +99,24 @@ void frame_stack_offers_sweep(struct frame_offers *offers,
     head_advance(offers);
 }
 
+void frame_stack_offers_tell_region(struct frame_offers *offers, uint32_t index, uint32_t first,
+                                    uint32_t pages, uint32_t kind, uint32_t regions)
+{
+    struct frame_stack_region *region;
+
+    if (offers->stack == NULL)
+        return;
+    atomic_store_explicit(&offers->stack->regions, regions, memory_order_relaxed);
+    if (index >= FRAME_STACK_REGIONS)
+        return;
+    region = &offers->stack->region[index];
+    atomic_store_explicit(&region->pages, 0, memory_order_relaxed);
+    atomic_store_explicit(&region->resident, 0, memory_order_release);
+    atomic_store_explicit(&region->first, first, memory_order_relaxed);
+    atomic_store_explicit(&region->kind, kind, memory_order_relaxed);
+    atomic_store_explicit(&region->pages, pages, memory_order_release);
+}
+
 /* ---- Physmem's side ---- */
 
 struct frame_walk frame_stack_walk_start(struct frame_stack *stack, uint32_t places, uint32_t most)
@@ -136,4 +158,20 @@ bool frame_stack_walk_claim(struct frame_walk *walk)
 void frame_stack_tell(struct frame_stack *stack, uint32_t taken)
 {
     atomic_store_explicit(&stack->taken, taken, memory_order_release);
+}
+
+struct frame_stack_region_said frame_stack_region_said(const struct frame_stack *stack,
+                                                       uint32_t index)
+{
+    const struct frame_stack_region *region = &stack->region[index];
+    struct frame_stack_region_said said = {
+        .pages = atomic_load_explicit(&region->pages, memory_order_acquire)};
+    uint32_t first = atomic_load_explicit(&region->first, memory_order_relaxed);
+
+    check(index < FRAME_STACK_REGIONS);
+    said.address =
+        atomic_load_explicit(&stack->base, memory_order_relaxed) + (uint64_t)first * SP_PAGE_SIZE;
+    said.resident = atomic_load_explicit(&region->resident, memory_order_relaxed);
+    said.kind = atomic_load_explicit(&region->kind, memory_order_relaxed);
+    return said;
 }

@@ -32,6 +32,17 @@
 #define FRAME_STACK_EMPTY 0u
 #define FRAME_STACK_TAKEN 0x80000000u /* with the word that was there */
 
+/* Regions that a task tells of, those with the smallest numbers; it may have more. */
+#define FRAME_STACK_REGIONS 16u
+
+/* A region, as the task tells of it. Fields may be of slightly different moments. */
+struct frame_stack_region {
+    _Atomic uint32_t pages; /* 0: there is no region of this number */
+    _Atomic uint32_t first; /* page, from the base on */
+    _Atomic uint32_t resident;
+    _Atomic uint32_t kind; /* enum sp_kind */
+};
+
 /* The shared memory. Filled with zeros it is an empty stack. The sides write to cache lines of their
  * own, but for the places. */
 struct frame_stack {
@@ -43,7 +54,10 @@ struct frame_stack {
     _Atomic uint64_t faults; /* these three: what it counts, as in struct sp_stats */
     _Atomic uint64_t swapped_out;
     _Atomic uint64_t swapped_in;
-    uint8_t of_the_task[16];
+    _Atomic uint64_t base;    /* address of page 0 */
+    _Atomic uint32_t regions; /* in all, now */
+    uint8_t of_the_task[4];
+    struct frame_stack_region region[FRAME_STACK_REGIONS];
     /* Written by physmem alone. */
     _Atomic uint32_t taken; /* frames, ever; modulo 2^32 */
     uint8_t of_physmem[60];
@@ -51,7 +65,8 @@ struct frame_stack {
     _Atomic uint32_t place[];
 };
 
-_Static_assert(sizeof(struct frame_stack) == 128, "two cache lines, then places");
+_Static_assert(sizeof(struct frame_stack) == 64 + FRAME_STACK_REGIONS * 16 + 64,
+               "cache lines of the task, one of physmem, then places");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
                "atomics work between processes only without locks");
 
@@ -136,6 +151,26 @@ static inline void frame_stack_offers_tell_swapped_in(struct frame_offers *offer
         atomic_store_explicit(&offers->stack->swapped_in, pages, memory_order_relaxed);
 }
 
+/* Tell at which address page 0 lies; if there is a stack. */
+static inline void frame_stack_offers_tell_base(struct frame_offers *offers, uint64_t address)
+{
+    if (offers->stack != NULL)
+        atomic_store_explicit(&offers->stack->base, address, memory_order_relaxed);
+}
+
+/* Tell of region number `index`, or with 0 pages that there is none, and of how many there are in all; if there is
+ * a stack. */
+void frame_stack_offers_tell_region(struct frame_offers *offers, uint32_t index, uint32_t first,
+                                    uint32_t pages, uint32_t kind, uint32_t regions);
+
+/* Tell how many pages of it have a frame. */
+static inline void frame_stack_offers_tell_resident(struct frame_offers *offers, uint32_t index,
+                                                    uint32_t pages)
+{
+    if (offers->stack != NULL && index < FRAME_STACK_REGIONS)
+        atomic_store_explicit(&offers->stack->region[index].resident, pages, memory_order_relaxed);
+}
+
 /* Notice all takings: `lost` is called for each slot. */
 void frame_stack_offers_sweep(struct frame_offers *offers,
                               void (*lost)(void *context, uint32_t slot), void *context);
@@ -180,6 +215,22 @@ static inline struct frame_stack_said frame_stack_said(const struct frame_stack 
         .swapped_out = atomic_load_explicit(&stack->swapped_out, memory_order_relaxed),
         .swapped_in = atomic_load_explicit(&stack->swapped_in, memory_order_relaxed),
     };
+}
+
+/* What a task says of a region: any numbers. */
+struct frame_stack_region_said {
+    uint64_t address;
+    uint32_t pages; /* 0: nothing */
+    uint32_t resident;
+    uint32_t kind;
+};
+
+/* What it says of region number `index`, below FRAME_STACK_REGIONS; and how many it says there are in all. */
+struct frame_stack_region_said frame_stack_region_said(const struct frame_stack *stack,
+                                                       uint32_t index);
+static inline uint32_t frame_stack_regions(const struct frame_stack *stack)
+{
+    return atomic_load_explicit(&stack->regions, memory_order_relaxed);
 }
 
 static inline uint32_t frame_stack_demand(const struct frame_stack *stack)

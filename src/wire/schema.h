@@ -27,6 +27,7 @@
  *   2026-11 version 7: ALLOCATE has a ceiling
  *   2026-11 version 8: STORED says the checksums of pages, and a client of swap may have a file of its own
  *   2026-11 version 9: UNMAP says how long the answer may take
+ *   2026-11 version 10: a task tells of its regions in front of its frame stack, and TASK_DETAIL repeats that
  *
  * FRAME. A message is a 16-byte header and a body, all little-endian, on a SOCK_STREAM Unix socket:
  *
@@ -68,7 +69,7 @@
 #include <selfpage/counters.h>
 
 #define WIRE_MAGIC    0x5350u
-#define WIRE_VERSION  9u
+#define WIRE_VERSION  10u
 #define WIRE_HEADER   16u
 #define WIRE_BODY_MAX 2544u /* a fault handler has whole messages on its stack */
 #define WIRE_NAME     32u   /* bytes of a name with its NUL; equals SP_NAME_MAX */
@@ -83,6 +84,7 @@
 #define WIRE_AGREEMENTS 8u         /* contracts of one task; equals CONTRACTS_PER_TASK */
 #define WIRE_DEBTS      4u         /* recalls of one task that are not met */
 #define WIRE_HOLDINGS   32u        /* containers in one TASK_DETAIL */
+#define WIRE_REGIONS    16u        /* regions in one TASK_DETAIL */
 #define WIRE_PATH_WORDS 256u       /* words of four bytes in a path */
 #define WIRE_SLOTS_MAX  (1u << 24) /* slots of one container */
 
@@ -136,6 +138,11 @@
 /* What a path names at a file server. */
 #define WIRE_FORMS(X)                                                                              \
     X(WIRE_FORM_FILE, 0, "file") X(WIRE_FORM_DIRECTORY, 1, "directory")
+
+/* What becomes of the contents of a region's pages. */
+#define WIRE_REGION_KINDS(X)                                                                       \
+    X(WIRE_PRECIOUS, 0, "precious") X(WIRE_DISCARDABLE, 1, "discardable")                          \
+    X(WIRE_REMANUFACTURABLE, 2, "remanufacturable") X(WIRE_KIND_UNKNOWN, 3, "unknown")
 
 #define WIRE_BOOLEANS(X) X(WIRE_NO, 0, "no") X(WIRE_YES, 1, "yes")
 
@@ -194,6 +201,7 @@
     X(wire_right, WIRE_RIGHTS)                                                                     \
     X(wire_whom, WIRE_WHOMS)                                                                       \
     X(wire_control_state, WIRE_CONTROL_STATES)                                                     \
+    X(wire_region_kind, WIRE_REGION_KINDS)                                                         \
     X(wire_form, WIRE_FORMS)                                                                       \
     X(wire_boolean, WIRE_BOOLEANS)
 
@@ -270,6 +278,10 @@
     F(u32, container) F(u32, slots) F(u32, allocated) F(u32, soft) F(u32, shares)                  \
     E(locked, WIRE_BOOLEANS) F(u64, version)
 
+/* A region, as the task says: any numbers. */
+#define WIRE_REGION_FIELDS(F, E)                                                                   \
+    F(u64, address) F(u32, pages) F(u32, resident) E(kind, WIRE_REGION_KINDS)
+
 /* X(name, FIELDS): element types. */
 #define WIRE_ELEMENTS(X)                                                                           \
     X(range, WIRE_RANGE_FIELDS)                                                                    \
@@ -281,7 +293,8 @@
     X(number, WIRE_NUMBER_FIELDS)                                                                  \
     X(agreement, WIRE_AGREEMENT_FIELDS)                                                            \
     X(debt, WIRE_DEBT_FIELDS)                                                                      \
-    X(holding, WIRE_HOLDING_FIELDS)
+    X(holding, WIRE_HOLDING_FIELDS)                                                                \
+    X(region, WIRE_REGION_FIELDS)
 
 /* Bodies. */
 
@@ -390,11 +403,12 @@
 /* Tasks in ascending order of id, those above STATUS_REQUEST.after; the dead ones stay listed. */
 #define WIRE_TASK_STATUS_ENTRY_FIELDS(F, E, S, L)                                                  \
     S(name, WIRE_NAME) SP_TASK_STATUS(F, E)
-/* What one task has; `containers` in all, of which the last ones made are listed. */
+/* What one task has; `containers` in all, of which the last ones made are listed, and `regions_in_all`, as it says. */
 #define WIRE_TASK_DETAIL_REQUEST_FIELDS(F, E, S, L) F(u32, task)
 #define WIRE_TASK_DETAIL_FIELDS(F, E, S, L)                                                        \
     F(u32, task) F(u32, containers) L(agreement, contracts, WIRE_AGREEMENTS)                       \
-    L(debt, recalls, WIRE_DEBTS) L(holding, holdings, WIRE_HOLDINGS)
+    L(debt, recalls, WIRE_DEBTS) L(holding, holdings, WIRE_HOLDINGS)                               \
+    F(u32, regions_in_all) L(region, regions, WIRE_REGIONS)
 
 /* To the policy server and back. */
 /* `wait`: until the policy server that has control hands it over. */

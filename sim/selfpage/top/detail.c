@@ -126,6 +126,34 @@ static void print_containers(FILE *out, const struct observed_detail *detail)
         fprintf(out, "  and %u that were made before\n", more);
 }
 
+static const char *kind_text(uint8_t kind)
+{
+    static const char *const names[] = {"precious", "discardable", "remanufacturable", "unknown"};
+
+    ensure(kind <= WIRE_KIND_UNKNOWN);
+    return names[kind];
+}
+
+/* What the task says of its regions: any numbers. */
+static void print_regions(FILE *out, const struct observed_detail *detail)
+{
+    uint32_t more = detail->regions_in_all > detail->regions_count
+                        ? detail->regions_in_all - detail->regions_count
+                        : 0;
+
+    fprintf(out, "%-18s %10s %10s  %s\n", "REGION AT", "PAGES", "RESIDENT", "KIND");
+    for (unsigned i = 0; i < detail->regions_count; i++) {
+        const struct wire_region *region = &detail->regions[i];
+
+        fprintf(out, "%#18" PRIx64 " %10u %10u  %s\n", region->address, region->pages,
+                region->resident, kind_text(region->kind));
+    }
+    if (detail->regions_count == 0)
+        fputs("  none that the task tells of\n", out);
+    if (more > 0)
+        fprintf(out, "  and %u more\n", more);
+}
+
 static void print_meanings(FILE *out, const struct view_task *task)
 {
     for (size_t i = 0; i < counters_task_status.count; i++) {
@@ -161,6 +189,7 @@ void detail_print(FILE *out, const struct view *view, const struct view_task *ta
         print_contracts(out, detail, width == 0 || width >= WIDE);
         print_recalls(out, detail);
         print_containers(out, detail);
+        print_regions(out, detail);
     }
     if (width > 0)
         print_counters(out, task, width);
@@ -234,6 +263,17 @@ static json_t *container_json(const struct wire_holding *held, bool *failed)
     return object;
 }
 
+static json_t *region_json(const struct wire_region *region, bool *failed)
+{
+    json_t *object = json_object();
+
+    put_number(object, "address", region->address, failed);
+    put_number(object, "pages", region->pages, failed);
+    put_number(object, "resident", region->resident, failed);
+    counters_json_put(object, "kind", json_string(kind_text(region->kind)), failed);
+    return object;
+}
+
 static void append(json_t *list, json_t *element, bool *failed)
 {
     if (list == NULL || json_array_append_new(list, element) != 0)
@@ -243,7 +283,7 @@ static void append(json_t *list, json_t *element, bool *failed)
 json_t *detail_json(const struct view *view, const struct view_task *task, bool *failed)
 {
     const struct observed_detail *detail = known_of(view, task);
-    json_t *object, *contracts, *recalls, *containers;
+    json_t *object, *contracts, *recalls, *containers, *regions;
 
     if (detail == NULL)
         return json_null();
@@ -251,15 +291,20 @@ json_t *detail_json(const struct view *view, const struct view_task *task, bool 
     contracts = json_array();
     recalls = json_array();
     containers = json_array();
+    regions = json_array();
     for (unsigned i = 0; i < detail->contracts_count; i++)
         append(contracts, contract_json(&detail->contracts[i], failed), failed);
     for (unsigned i = 0; i < detail->recalls_count; i++)
         append(recalls, recall_json(&detail->recalls[i], failed), failed);
     for (unsigned i = 0; i < detail->holdings_count; i++)
         append(containers, container_json(&detail->holdings[i], failed), failed);
+    for (unsigned i = 0; i < detail->regions_count; i++)
+        append(regions, region_json(&detail->regions[i], failed), failed);
     counters_json_put(object, "contracts", contracts, failed);
     counters_json_put(object, "recalls", recalls, failed);
     counters_json_put(object, "containers", containers, failed);
     put_number(object, "containers_in_all", detail->containers, failed);
+    counters_json_put(object, "regions", regions, failed);
+    put_number(object, "regions_in_all", detail->regions_in_all, failed);
     return object;
 }

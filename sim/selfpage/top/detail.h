@@ -1,4 +1,4 @@
-/* What selfpage top says of one task: its contracts, its recalls, its containers and all its counters. */
+/* What selfpage top says of one task: its contracts, recalls, containers, regions and all its counters. */
 #ifndef SELFPAGE_TOP_DETAIL_H
 #define SELFPAGE_TOP_DETAIL_H
 
@@ -12,7 +12,7 @@
  * counter means. What physmem said is used if it is about this task. */
 void detail_print(FILE *out, const struct view *view, const struct view_task *task, int width);
 
-/* Contracts, recalls and containers as a JSON object, a new reference; null if physmem did not say. Sets
+/* Contracts, recalls, containers and regions as a JSON object, a new reference; null if physmem did not say. Sets
  * *failed without memory. */
 json_t *detail_json(const struct view *view, const struct view_task *task, bool *failed);
 

@@ -21,7 +21,7 @@ static const char about[] =
 static const char notes[] =
     "Keys:\n"
     "  up, down, page up, page down   choose a task\n"
-    "  enter           that task alone: its history, contracts, recalls, containers and counters;\n"
+    "  enter           that task alone: its history, contracts, recalls, containers, regions and counters;\n"
     "                  again: back (page down, page up: what the screen has no room for)\n"
     "  s, S            sort by the next column, by the one before\n"
     "  r               smallest first\n"
@@ -79,7 +79,8 @@ static const struct option_row rows[] = {
      .help = "show only tasks whose names contain TEXT"},
     {"all", OPTION_FLAG, FIELD(selection.all), .letter = 'a', .help = "also tasks that have ended"},
     {"task", OPTION_TEXT, FIELD(task), .value = "NAME",
-     .help = "show this task alone: its contracts, recalls, containers and all its counters"},
+     .help =
+         "show this task alone: its contracts, recalls, containers, regions and all its counters"},
     {"batch", OPTION_FLAG, FIELD(batch), .letter = 'b',
      .help = "print a table for each look, instead of a full screen"},
     {"json", OPTION_FLAG, FIELD(json),

@@ -51,13 +51,18 @@ static const char *check_page(const struct pager *pager, sp_page page, struct ta
 
 static const char *check_totals(const struct pager *pager, const struct tally *tally)
 {
+    uint64_t in_regions = 0;
+
+    for (uint32_t i = 0; i < pager->regions; i++)
+        in_regions += pager->region[i].resident;
     if (tally->held != pager->held || tally->held != pager->stats->held)
         return "held is not the number of slots with a frame";
     if (tally->free != pager->free)
         return "free is not the length of the free list";
     if (tally->leaving != pager->leaving || tally->loading != pager->loading)
         return "pages in transit are miscounted";
-    if (tally->resident != pager->stats->resident || tally->pinned != pager->pinned)
+    if (tally->resident != pager->stats->resident || tally->resident != in_regions ||
+        tally->pinned != pager->pinned)
         return "resident or pinned pages are miscounted";
     if (tally->with_policy != pager->with_policy || tally->dirty != pager->dirty)
         return "pages with the policy, or dirty ones, are miscounted";

@@ -35,12 +35,11 @@ int pager_discard(struct pager *pager, sp_page page)
         p->flags &= (uint8_t)~PAGE_HAS_SWAP;
     }
     if (resident) {
-        check(pager->stats->resident > 0);
         sense_ahead(pager, page);
         page_remove(pager, page, SP_DISCARDED);
         if ((p->flags & PAGE_MAPPED) != 0)
             mapping_unmap(pager, page);
-        pager->stats->resident--;
+        page_goes(pager, page);
         pager->stats->dropped++;
         judge_wasted(pager, p);
         p->flags |= PAGE_LOST;

@@ -146,11 +146,10 @@ static void leave(struct pager *pager, sp_page page)
     ensure(page_is_with_policy(p));
     sense_ahead(pager, page);
     page_remove(pager, page, SP_EVICTED);
-    check(pager->stats->resident > 0);
     pager->stats->evictions++;
     PROBE2(evict, page, p->slot);
     PAGE_TALLY(page_region(pager, page), evicted);
-    pager->stats->resident--;
+    page_goes(pager, page);
     judge_wasted(pager, p);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     if ((p->flags & PAGE_MAPPED) != 0)
@@ -262,7 +261,7 @@ void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int er
         slot_give(pager, p);
     } else {
         p->state = PAGE_RESIDENT;
-        pager->stats->resident++;
+        page_comes(pager, page);
         page_insert(pager, page, false);
     }
 }

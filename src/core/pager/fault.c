@@ -193,7 +193,7 @@ enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
         ensure(pager->leaving > 0);
         p->state = PAGE_RESIDENT;
         pager->leaving--;
-        pager->stats->resident++;
+        page_comes(pager, page);
         page_insert(pager, page, write);
         /* fall through */
     case PAGE_RESIDENT:
@@ -247,7 +247,7 @@ void pager_fault_loaded(struct pager *pager, sp_page page, bool ok, bool map, bo
         pager->stats->refilled++;
     }
     p->state = PAGE_RESIDENT;
-    pager->stats->resident++;
+    page_comes(pager, page);
     page_insert(pager, page, write);
     if (!map)
         return;

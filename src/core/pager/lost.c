@@ -45,8 +45,7 @@ static void resident_lost(struct pager *pager, sp_page page)
         page_remove(pager, page, SP_DISCARDED);
     if ((p->flags & PAGE_MAPPED) != 0)
         mapping_unmap(pager, page);
-    ensure(pager->stats->resident > 0);
-    pager->stats->resident--;
+    page_goes(pager, page);
     judge_wasted(pager, p);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     if ((p->flags & PAGE_STORING) != 0) {

@@ -50,6 +50,29 @@ static inline void page_clear_dirty(struct pager *pager, struct pager_page *page
     }
 }
 
+/* A page becomes RESIDENT. */
+static inline void page_comes(struct pager *pager, sp_page page)
+{
+    uint32_t index = pager->page[page].region - 1u;
+    struct pager_region *region = &pager->region[index];
+
+    check(index < pager->regions && region->resident < region->pages);
+    pager->stats->resident++;
+    frame_stack_offers_tell_resident(&pager->offers, index, ++region->resident);
+}
+
+/* It is RESIDENT no more. */
+static inline void page_goes(struct pager *pager, sp_page page)
+{
+    uint32_t index = pager->page[page].region - 1u;
+    struct pager_region *region = &pager->region[index];
+
+    ensure(pager->stats->resident > 0);
+    check(index < pager->regions && region->resident > 0);
+    pager->stats->resident--;
+    frame_stack_offers_tell_resident(&pager->offers, index, --region->resident);
+}
+
 /* Tell the policy of a page that it may name from now on. */
 void page_insert(struct pager *pager, sp_page page, bool write);
 

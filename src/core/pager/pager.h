@@ -128,6 +128,7 @@ struct pager_region {
     uint8_t kind;   /* enum sp_kind */
     bool undefined; /* frames need not be cleared */
     bool refill;
+    uint32_t resident;         /* pages that are RESIDENT */
     struct fault_tally *tally; /* what becomes of its pages is counted here; NULL: nowhere */
 };
 
@@ -350,6 +351,10 @@ static inline uint32_t pager_next_neighbours(struct pager *pager, const struct p
  * regions or too few pages left in one piece. One page is left free behind each region. */
 sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
                              bool refill);
+
+/* Tell physmem, on the frame stack that pager_slots_publish was called with, of the regions that there are, and from
+ * now on of those that come and go. `address` is that of page 0. */
+void pager_regions_publish(struct pager *pager, uint64_t address);
 
 /* The region of a page; NULL if it is in none. */
 const struct pager_region *pager_regions_of(const struct pager *pager, sp_page page);

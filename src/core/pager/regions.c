@@ -29,6 +29,36 @@ static sp_page find_room(const struct pager *pager, uint32_t pages)
     return from;
 }
 
+/* Regions that there are. */
+static uint32_t count_regions(const struct pager *pager)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < pager->regions; i++)
+        count += pager->region[i].pages > 0;
+    check(count <= PAGER_REGIONS_MAX);
+    return count;
+}
+
+/* Tell physmem of the region with this index, or that there is none. */
+static void tell(struct pager *pager, uint32_t index)
+{
+    const struct pager_region *region = &pager->region[index];
+
+    ensure(index < pager->regions);
+    frame_stack_offers_tell_region(&pager->offers, index, region->first, region->pages,
+                                   region->kind, count_regions(pager));
+    frame_stack_offers_tell_resident(&pager->offers, index, region->resident);
+}
+
+void pager_regions_publish(struct pager *pager, uint64_t address)
+{
+    check(pager->offers.stack != NULL);
+    frame_stack_offers_tell_base(&pager->offers, address);
+    for (uint32_t i = 0; i < pager->regions; i++)
+        tell(pager, i);
+}
+
 sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
                              bool refill)
 {
@@ -54,6 +84,7 @@ sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind k
     for (uint32_t i = 0; i < pages; i++)
         pager->page[first + i] = (struct pager_page){.region = (uint8_t)(index + 1)};
     pager->stats->pages += pages;
+    tell(pager, index);
     return first;
 }
 
@@ -76,9 +107,11 @@ void pager_regions_destroy(struct pager *pager, sp_page first)
     struct pager_region *region = &pager->region[pager->page[first].region - 1];
 
     ensure(region->first == first && pager->stats->pages >= region->pages);
+    ensure(region->resident == 0);
     for (uint32_t i = 0; i < region->pages; i++)
         check(pager->page[first + i].state == PAGE_ABSENT && pager->page[first + i].pins == 0);
     pager->stats->pages -= region->pages;
     memset(&pager->page[first], 0, region->pages * sizeof(struct pager_page));
     region->pages = 0;
+    tell(pager, (uint32_t)(region - pager->region));
 }

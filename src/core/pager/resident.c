@@ -26,7 +26,7 @@ void resident_begin(struct pager *pager, sp_page page, bool write)
 
     check(p->state != PAGE_RESIDENT && pager->slot[p->slot].page_or_prev == page);
     p->state = PAGE_RESIDENT;
-    pager->stats->resident++;
+    page_comes(pager, page);
     page_insert(pager, page, write);
     if (write && page_kind(pager, page) == SP_PRECIOUS)
         page_set_dirty(pager, p);

@@ -74,6 +74,25 @@ static void describe_containers(const struct physmem_task *task, struct physmem_
     check(detail->containers_seen <= detail->containers);
 }
 
+/* Regions are known to the task alone: what it says of them is shown, and believed by nobody. */
+static void repeat_regions(const struct physmem_task *task, struct physmem_task_detail *detail)
+{
+    if (task->stack == NULL)
+        return;
+    detail->regions = frame_stack_regions(task->stack);
+    for (uint32_t i = 0; i < FRAME_STACK_REGIONS; i++) {
+        struct frame_stack_region_said said = frame_stack_region_said(task->stack, i);
+
+        if (said.pages > 0)
+            detail->region[detail->regions_seen++] =
+                (struct physmem_region_detail){.address = said.address,
+                                               .pages = said.pages,
+                                               .resident = said.resident,
+                                               .kind = said.kind};
+    }
+    check(detail->regions_seen <= FRAME_STACK_REGIONS);
+}
+
 void physmem_detail_get(const struct physmem *physmem, uint64_t now,
                         const struct physmem_task *task, struct physmem_task_detail *detail)
 {
@@ -85,5 +104,6 @@ void physmem_detail_get(const struct physmem *physmem, uint64_t now,
     describe_contracts(task, now, detail);
     describe_recalls(task, now, detail);
     describe_containers(task, detail);
+    repeat_regions(task, detail);
     ensure(detail->recalls <= PHYSMEM_RECALLS_MAX);
 }

@@ -1,5 +1,5 @@
-/* What one task has, piece by piece: its contracts, the recalls that it has not met, and its containers; for
- * observers that look at this task alone. */
+/* What one task has, piece by piece: its contracts, the recalls that it has not met, its containers, and what it says
+ * of its regions; for observers that look at this task alone. */
 #ifndef CORE_PHYSMEM_DETAIL_H
 #define CORE_PHYSMEM_DETAIL_H
 
@@ -10,6 +10,7 @@
 
 #include "core/contracts/contract.h"
 #include "core/physmem/physmem.h"
+#include "shm/frame_stack.h"
 
 /* Containers that are described one by one; a task may have more. */
 #define PHYSMEM_DETAIL_CONTAINERS 32u
@@ -42,11 +43,22 @@ struct physmem_container_detail {
     uint64_t version;
 };
 
+/* What the task says of a region, as long as it lives, in the memory that it shares with physmem: any numbers. */
+struct physmem_region_detail {
+    uint64_t address;
+    uint32_t pages;
+    uint32_t resident;
+    uint32_t kind; /* enum sp_kind */
+};
+
 struct physmem_task_detail {
     uint32_t contracts; /* entries of contract[] */
     uint32_t recalls;
     uint32_t containers;      /* in all */
     uint32_t containers_seen; /* entries of container[]: those that were made last */
+    uint32_t regions;         /* in all, as it says */
+    uint32_t regions_seen;    /* entries of region[] */
+    struct physmem_region_detail region[FRAME_STACK_REGIONS];
     struct physmem_contract_detail contract[CONTRACTS_PER_TASK];
     struct physmem_recall_detail recall[PHYSMEM_RECALLS_MAX];
     struct physmem_container_detail container[PHYSMEM_DETAIL_CONTAINERS];

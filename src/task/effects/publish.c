@@ -1,10 +1,11 @@
-/* What the task publishes to physmem in shared memory: its unused frames. */
+/* What the task publishes to physmem in shared memory: its unused frames, its regions. */
 #include "task/effects/publish.h"
 
 #include <errno.h>
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "task/effects/memory.h"
 #include "task/effects/work.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
@@ -36,6 +37,7 @@ int publish_start(struct sp_task *task, uint32_t frames, struct sp_error *error)
     guard_begin(&guard);
     hold_take(task);
     pager_slots_publish(&task->pager, task->stack.memory, reply.done.count);
+    pager_regions_publish(&task->pager, (uintptr_t)memory_address(task, 0));
     hold_release(task);
     guard_end(&guard);
     return 0;

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <selfpage/task.h>
+
 #include "core/physmem/detail.h"
 #include "expect.h"
 
@@ -87,6 +89,40 @@ static void containers_are_told_up_to_a_number(void **state)
         assert_int_equal(detail.container[i].slots, PHYSMEM_DETAIL_CONTAINERS - i);
 }
 
+static void regions_are_repeated_as_the_task_tells_them(void **state)
+{
+    struct world *world = *state;
+    uint32_t container;
+    struct physmem_task *task = task_with(world, "a", 50, 0, &container);
+    struct frame_offers offers;
+    struct physmem_task_detail detail;
+
+    assert_int_equal(detail_of(world, task).regions_seen, 0); /* there is no stack yet */
+    assert_non_null(world_open_stack(world, task, container, 100));
+    frame_stack_offers_init(&offers, world->shell.stack[0].stack, 100);
+    frame_stack_offers_tell_base(&offers, 0x10000);
+    frame_stack_offers_tell_region(&offers, 0, 0, 20, SP_PRECIOUS, 1);
+    frame_stack_offers_tell_region(&offers, 2, 30, 7, SP_DISCARDABLE, 2);
+    frame_stack_offers_tell_region(&offers, FRAME_STACK_REGIONS, 99, 1, SP_PRECIOUS, 3);
+    frame_stack_offers_tell_resident(&offers, 2, 4);
+    frame_stack_offers_tell_resident(&offers, FRAME_STACK_REGIONS, 1);
+    detail = detail_of(world, task);
+    assert_int_equal(detail.regions, 3);
+    assert_int_equal(detail.regions_seen, 2);
+    assert_int_equal(detail.region[1].address, 0x10000 + 30 * SP_PAGE_SIZE);
+    assert_int_equal(detail.region[1].pages, 7);
+    assert_int_equal(detail.region[1].resident, 4);
+    assert_int_equal(detail.region[1].kind, SP_DISCARDABLE);
+    /* One is gone, and another one is a lie, which harms nobody's books. */
+    frame_stack_offers_tell_region(&offers, 0, 0, 0, 0, 1);
+    frame_stack_offers_tell_region(&offers, 5, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX);
+    detail = detail_of(world, task);
+    assert_int_equal(detail.regions_seen, 2);
+    assert_int_equal(detail.region[0].pages, 7);
+    assert_int_equal(detail.region[1].kind, UINT32_MAX);
+    check_books(world);
+}
+
 static void a_task_that_has_lost_everything_has_nothing(void **state)
 {
     struct world *world = *state;
@@ -111,6 +147,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_recall_is_told_until_it_is_met, setup, teardown),
         cmocka_unit_test_setup_teardown(containers_are_told_up_to_a_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(regions_are_repeated_as_the_task_tells_them, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_task_that_has_lost_everything_has_nothing, setup,
                                         teardown),
     };

@@ -178,12 +178,54 @@ static void test_what_is_given_back_is_clear_when_the_reply_comes(void **state)
     physmem_peer_close(&peer);
 }
 
+/* ---- What a task tells of itself ---- */
+
+static void test_a_task_that_lies_about_its_regions_is_shown_lying(void **state)
+{
+    struct wire_message open = {.type = WIRE_STACK_OPEN}, ask = {.type = WIRE_ASK_TASK_DETAIL};
+    struct wire_message reply, stack;
+    struct wire_client observer;
+    struct physmem_peer peer;
+    unsigned char *memory;
+    int fd = -1;
+
+    assert_int_equal(physmem_peer_open(&peer, *state, "liar"), 0);
+    assert_int_equal(physmem_propose(&peer, SP_GUARANTEED, 8, 0), 0);
+    assert_int_equal(physmem_container(&peer, 64), 0);
+    open.stack_open.container = peer.container;
+    open.stack_open.places = 16;
+    assert_int_equal(wire_client_call(&peer.request, &open, -1, &reply), 0);
+    assert_int_equal(reply.error, 0);
+    assert_int_equal(wire_client_receive(&peer.request, &stack, &fd), 0);
+    assert_int_equal(stack.type, WIRE_STACK);
+    memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    memset(memory, 0xff, PAGE);
+    assert_int_equal(wire_client_open(&observer, ((struct server_process *)*state)->socket,
+                                      WIRE_ROLE_OBSERVER, 0, 0, "observer", NULL),
+                     0);
+    ask.ask_task_detail.task = peer.request.id;
+    assert_int_equal(wire_client_call(&observer, &ask, -1, &reply), 0);
+    assert_int_equal(reply.type, WIRE_TASK_DETAIL);
+    assert_int_equal(reply.task_detail.regions_count, WIRE_REGIONS);
+    assert_int_equal(reply.task_detail.regions[0].kind, WIRE_KIND_UNKNOWN);
+    assert_int_equal(reply.task_detail.contracts[0].frames, 8); /* what physmem knows is not its */
+    ask.ask_task_detail.task = peer.request.id + 1000;
+    assert_int_equal(wire_client_call(&observer, &ask, -1, &reply), 0);
+    assert_int_equal(reply.error, ENOENT);
+    munmap(memory, PAGE);
+    close(fd);
+    wire_client_close(&observer);
+    physmem_peer_close(&peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_process_that_is_not_found_is_not_killed),
         cmocka_unit_test(test_a_process_that_is_found_is_killed_in_breach),
         cmocka_unit_test(test_what_is_given_back_is_clear_when_the_reply_comes),
+        cmocka_unit_test(test_a_task_that_lies_about_its_regions_is_shown_lying),
     };
 
     return cmocka_run_group_tests_name("sim/physmem/physmem_hostile", tests, setup, teardown);
