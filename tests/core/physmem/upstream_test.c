@@ -925,6 +925,34 @@ test_a_task_that_does_not_unmap_in_time_loses_its_memory_and_the_answer_goes_up(
     story_end(&story);
 }
 
+/* The memory of an extent is gone: a task with such a contract loses the pages that it has there, and no more;
+ * another one loses everything. An extent that is gone, or never was, is nobody's loss. */
+static void test_an_extent_that_is_lost_above_is_lost_below(void **state)
+{
+    static const struct {
+        enum sp_breach breach;
+        enum physmem_effect_kind told;
+    } cases[] = {{SP_BREACH_REPOSSESS, PHYSMEM_SEND_REPOSSESSED},
+                 {SP_BREACH_REVOKE, PHYSMEM_SEND_REVOKED}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct physmem_effect effect;
+        struct story story;
+        uint32_t extent;
+
+        story_start(&story, 30, cases[i].breach);
+        extent = map_20(&story);
+        physmem_upstream_lost(story.physmem, stack.now, extent + 99);
+        assert_false(physmem_next_effect(story.physmem, &effect));
+        physmem_upstream_lost(story.physmem, stack.now, extent);
+        next_of(&story, cases[i].told, &effect);
+        assert_int_equal(effect.kind, cases[i].told);
+        assert_ptr_equal(effect.task, story.task);
+        story_end(&story);
+    }
+}
+
 static void test_a_revocation_above_takes_everything_below(void **state)
 {
     struct physmem_effect effect;
@@ -955,6 +983,7 @@ int main(void)
         cmocka_unit_test(test_an_unmap_above_is_one_below_with_less_time),
         cmocka_unit_test(
             test_a_task_that_does_not_unmap_in_time_loses_its_memory_and_the_answer_goes_up),
+        cmocka_unit_test(test_an_extent_that_is_lost_above_is_lost_below),
         cmocka_unit_test(test_a_revocation_above_takes_everything_below),
         cmocka_unit_test(test_random_lives_on_three_levels),
     };
