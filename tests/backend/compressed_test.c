@@ -241,6 +241,23 @@ static void pages_are_moved_together_when_no_block_is_free(void **state)
     device.backend->close(device.state);
 }
 
+/* Full and emptied again, time after time: a block that pages were moved to is as free as any in the end. */
+static void moved_pages_cost_no_room_for_ever(void **state)
+{
+    char name[64];
+    struct device device;
+
+    snprintf(name, sizeof(name), "%sratio=2:mem:", (const char *)*state);
+    assert_int_equal(device_open(&device, name, PAGES, false), 0);
+    for (unsigned round = 0; counts_of(&device).compactions <= 2 * PAGES; round++) {
+        assert_true(round < 10000);
+        for (uint32_t page = 0; page < PAGES; page++)
+            assert_int_equal(page_store(&device, page, page, 1000), 0);
+        device.backend->discard(device.state, 0, PAGES);
+    }
+    device.backend->close(device.state);
+}
+
 /* The worst that can be: every second page is dropped, and what comes does not compress. */
 static void every_page_finds_room_if_there_is_a_block_for_each(void **state)
 {
@@ -368,6 +385,7 @@ int main(void)
         cmocka_unit_test_prestate(what_pages_take_is_counted, "lz4:mem:"),
         cmocka_unit_test_prestate(pages_are_moved_together_when_no_block_is_free, "zstd:"),
         cmocka_unit_test_prestate(pages_are_moved_together_when_no_block_is_free, "lz4:"),
+        cmocka_unit_test_prestate(moved_pages_cost_no_room_for_ever, "lz4:"),
         cmocka_unit_test_prestate(every_page_finds_room_if_there_is_a_block_for_each, "lz4:mem:"),
         cmocka_unit_test_prestate(bytes_that_changed_below_cost_their_page_alone, "zstd:"),
         cmocka_unit_test_prestate(bytes_that_changed_below_cost_their_page_alone, "lz4:"),
