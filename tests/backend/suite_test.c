@@ -8,6 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <valgrind/valgrind.h>
 
@@ -45,6 +49,16 @@ struct device {
 
 /* For all places on a block server: one at a time is used. */
 static struct nbd_server nbd;
+
+/* SELFPAGE_TEST_NBD_FILTER: nbdkit's filter of this name stands before the export, and places on a block server alone
+ * are tested. NULL: none does. */
+static const char *nbd_filter;
+
+/* The socket that has the filter "pause" hold requests back; and the thread that says so. */
+static struct scratch pause_scratch;
+static char pause_control[100];
+static pthread_t pauser;
+static atomic_bool pauser_ends;
 
 /* For all places on another swap server. */
 static struct server_process upper;
@@ -558,7 +572,8 @@ static void chains_make(void)
 
     for (size_t i = 0; (bottom = backend_registry_at(i)) != NULL; i++) {
         if (bottom->filter || strstr(bottom->place, "++") != NULL ||
-            (bottom->place[0] == '/' && !nbd_server_exists()))
+            (bottom->place[0] == '/' && !nbd_server_exists()) ||
+            (bottom->place[0] != '/' && nbd_filter != NULL))
             continue;
         snprintf(name[0], sizeof(name[0]), "%s:", bottom->name);
         chain_add(name[0], "", "");
@@ -570,7 +585,7 @@ static void chains_make(void)
         for (size_t j = 0; is_local(bottom) && j < sizeof(filters) / sizeof(filters[0]); j++)
             chain_add(filters[j], name[0], "");
     }
-    for (size_t i = 0; (bottom = backend_registry_at(i)) != NULL; i++)
+    for (size_t i = 0; nbd_filter == NULL && (bottom = backend_registry_at(i)) != NULL; i++)
         for (size_t j = 0; (top = backend_registry_at(j)) != NULL; j++) {
             snprintf(name[0], sizeof(name[0]), "%s:", bottom->name);
             snprintf(name[1], sizeof(name[1]), "%s:", top->name);
@@ -595,14 +610,81 @@ static void test_add(const char *name, CMUnitTestFunction function, const struct
     tests_count++;
 }
 
+/* ---- The block server's filters ---- */
+
+/* Tell the filter to hold requests back, 'p', or to let them go, 'r'; it says so when it has. */
+static bool pause_say(int fd, char what)
+{
+    char answer;
+
+    return write(fd, &what, 1) == 1 && read(fd, &answer, 1) == 1;
+}
+
+/* Requests are held back for a while, and let go, over and over. */
+static void *pause_and_resume(void *arg)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)arg;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", pause_control);
+    while (!atomic_load(&pauser_ends) &&
+           connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        usleep(1000); /* the server is starting */
+    while (!atomic_load(&pauser_ends) && pause_say(fd, 'p')) {
+        usleep(2000);
+        if (!pause_say(fd, 'r'))
+            break;
+        usleep(2000);
+    }
+    close(fd);
+    return NULL;
+}
+
+static void nbd_start(void)
+{
+    static char control[120];
+    static const char *const plain[] = {"memory", "8M", NULL};
+    static const char *const delay[] = {"--filter=delay", "memory",     "8M",
+                                        "rdelay=1ms",     "wdelay=1ms", NULL};
+    static const char *const rate[] = {"--filter=rate", "memory", "8M", "rate=400M", NULL};
+    static const char *const held[] = {"--filter=pause", "memory", "8M", control, NULL};
+    const char *const *arguments = plain;
+
+    if (nbd_filter != NULL && strcmp(nbd_filter, "delay") == 0)
+        arguments = delay;
+    else if (nbd_filter != NULL && strcmp(nbd_filter, "rate") == 0)
+        arguments = rate;
+    else if (nbd_filter != NULL && strcmp(nbd_filter, "pause") == 0)
+        arguments = held;
+    else
+        assert_null(nbd_filter);
+    scratch_init(&pause_scratch);
+    snprintf(pause_control, sizeof(pause_control), "%.99s", scratch_path(&pause_scratch, "pause"));
+    snprintf(control, sizeof(control), "pause-control=%s", pause_control);
+    nbd_server_init(&nbd, arguments);
+    if (arguments == held)
+        assert_int_equal(pthread_create(&pauser, NULL, pause_and_resume, NULL), 0);
+}
+
+static void nbd_stop(void)
+{
+    if (nbd_filter != NULL && strcmp(nbd_filter, "pause") == 0) {
+        atomic_store(&pauser_ends, true);
+        assert_int_equal(pthread_join(pauser, NULL), 0);
+    }
+    nbd_server_fini(&nbd);
+    unlink(pause_control);
+    scratch_fini(&pause_scratch);
+}
+
 static int servers_start(void **state)
 {
     static const char *const slots[] = {"--slots", "1024", "--device", "mem:", NULL};
-    static const char *const arguments[] = {"memory", "8M", NULL};
 
     (void)state;
     if (nbd_server_exists())
-        nbd_server_init(&nbd, arguments);
+        nbd_start();
     assert_int_equal(server_process_init(&upper), 0);
     return server_process_start(&upper, TEST_BINDIR "/selfpage-swap", slots);
 }
@@ -611,13 +693,18 @@ static int servers_stop(void **state)
 {
     (void)state;
     if (nbd_server_exists())
-        nbd_server_fini(&nbd);
+        nbd_stop();
     server_process_fini(&upper);
     return 0;
 }
 
 int main(void)
 {
+    nbd_filter = getenv("SELFPAGE_TEST_NBD_FILTER");
+    if (nbd_filter != NULL && !nbd_server_exists()) {
+        print_message("nbdkit is not installed: nothing is tested\n");
+        return 77;
+    }
     chains_make();
     test_add("no backend is forgotten", no_backend_is_forgotten, NULL);
     test_add("an unknown name finds no backend", an_unknown_name_finds_no_backend, NULL);
