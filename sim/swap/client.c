@@ -378,6 +378,25 @@ void client_settle(struct client_table *table, struct client *client)
     client_unref(client);
 }
 
+int client_contract(struct client_table *table, struct client *client,
+                    const struct bandwidth_terms *terms)
+{
+    uint32_t others = table->promised - client->bandwidth.terms.rate;
+    int error;
+
+    check(table->promised >= client->bandwidth.terms.rate);
+    if (table->capacity == 0)
+        return -EOPNOTSUPP;
+    if (client->own != NULL)
+        return -EBUSY;
+    error = bandwidth_judge(terms, table->capacity, others);
+    if (error < 0)
+        return error;
+    table->promised = others + terms->rate;
+    client->bandwidth.terms = *terms;
+    return 0;
+}
+
 void client_leave(struct client_table *table, struct client *client)
 {
     ensure(client->connections > 0);
@@ -385,6 +404,9 @@ void client_leave(struct client_table *table, struct client *client)
     if (client->connections > 0)
         return;
     extent_table_fini(&client->extents);
+    ensure(table->promised >= client->bandwidth.terms.rate);
+    table->promised -= client->bandwidth.terms.rate;
+    client->bandwidth = (struct bandwidth){.due_ns = 0};
     client_settle(table, client);
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/swap/bandwidth.h"
 #include "core/swap/map.h"
 #include "device.h"
 #include "extent_table.h"
@@ -26,6 +27,7 @@ struct swap_turns {
     struct client *first, *last;
     uint32_t count; /* of both */
     uint32_t loads; /* jobs in their queues */
+    uint32_t early; /* of `count`, clients whose rate is not due, when fair_due last looked */
 };
 
 struct client {
@@ -42,8 +44,10 @@ struct client {
     struct client *next_turn; /* in swap_turns */
     bool has_turn;            /* it is in swap_turns */
     bool fresh;               /* its first turn is still to come */
+    bool holds;               /* its turn was broken off, and goes on with what is left of it */
     uint32_t deficit;         /* pages that it may still have transferred in its turn */
     uint32_t buffers;         /* of its jobs that have begun */
+    struct bandwidth bandwidth;
     struct extent_table extents;
     struct own_file *own; /* where its slots lie; NULL: on the device */
     char name[SWAP_INDEX_NAME];
@@ -73,6 +77,8 @@ struct client_table {
         *device;         /* borrowed; is told of slots that nobody has any more; or NULL */
     uint32_t quota;      /* of each client */
     uint32_t user_quota; /* of all clients of a user together */
+    uint32_t capacity;   /* pages a second, of all contracts for bandwidth; 0: there are none */
+    uint32_t promised;   /* of these */
     struct client_owner *owners;
 };
 
@@ -101,6 +107,11 @@ int client_new(struct client_table *table, uid_t uid, const char *name, struct c
  * swap_map_reserve, -EDQUOT for the quota of its user, too, or -EIO: the index cannot be written. */
 int client_reserve(struct client_table *table, struct client *client, uint32_t add,
                    uint32_t subtract);
+
+/* Give a client this contract for bandwidth in the place of the one that it has. It ends with its last connection.
+ * Returns 0, -EOPNOTSUPP (there are none here), -EBUSY (it loads by itself), or an error of bandwidth_judge. */
+int client_contract(struct client_table *table, struct client *client,
+                    const struct bandwidth_terms *terms);
 
 /* The client with this key, and, unless it is 0, this id; NULL if there is none. */
 struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id);

@@ -110,6 +110,12 @@ static struct client *take(struct swap_turns *turns, struct client **first, stru
     return client;
 }
 
+static uint32_t turn_of(const struct client *client)
+{
+    check(client->has_turn || client->references > 0);
+    return bandwidth_turn(&client->bandwidth, FAIR_PAGES);
+}
+
 void fair_add(struct swap_turns *turns, struct client *client, struct swap_job *job)
 {
     queue_insert(client, job);
@@ -128,8 +134,9 @@ struct client *fair_take(struct swap_turns *turns)
                                 ? take(turns, &turns->fresh_first, &turns->fresh_last)
                                 : take(turns, &turns->first, &turns->last);
 
-    if (client->deficit < FAIR_PAGES)
-        client->deficit += FAIR_PAGES;
+    if (!client->holds && client->deficit < turn_of(client))
+        client->deficit += turn_of(client);
+    client->holds = false;
     check(client->references > 0);
     return client;
 }
@@ -144,6 +151,45 @@ void fair_return(struct swap_turns *turns, struct client *client)
     }
     client->deficit = 0;
     client_unref(client);
+}
+
+void fair_hold(struct swap_turns *turns, struct client *client)
+{
+    check(!client->has_turn && client->first_job != NULL);
+    client->holds = true;
+    client->has_turn = true;
+    client->next_turn = turns->first;
+    turns->first = client;
+    if (turns->last == NULL)
+        turns->last = client;
+    turns->count++;
+}
+
+uint64_t fair_due(struct swap_turns *turns, uint64_t now)
+{
+    struct client *client = turns->first;
+    uint64_t next = UINT64_MAX;
+
+    turns->early = 0;
+    turns->first = turns->last = NULL;
+    while (client != NULL) {
+        struct client *behind = client->next_turn;
+        uint64_t due = bandwidth_when(&client->bandwidth);
+        bool rated = client->bandwidth.terms.rate > 0;
+
+        ensure(client->has_turn && turns->count > 0);
+        client->has_turn = false;
+        turns->count--;
+        if (rated && due <= now)
+            append(turns, &turns->fresh_first, &turns->fresh_last, client);
+        else
+            append(turns, &turns->first, &turns->last, client);
+        turns->early += rated && due > now;
+        if (rated && due > now && due < next)
+            next = due;
+        client = behind;
+    }
+    return next;
 }
 
 void fair_pop(struct swap_turns *turns, struct client *client)

@@ -58,6 +58,10 @@ static const struct option_row rows[] = {
      .help = "most slots that one client may reserve (default: all)"},
     {"user-quota", OPTION_U32, FIELD(user_quota), 1, SWAP_SLOTS_MAX, .value = "N",
      .help = "most slots that all clients of one user may reserve together (default: all)"},
+    {"bandwidth", OPTION_U32, FIELD(bandwidth), 1, UINT32_MAX, .value = "N",
+     .help =
+         "have clients make contracts for paging bandwidth: in shares, or for rates that sum up to at "
+         "most N pages a second. Their pages then wait in queues, also with --buffered"},
     {"list-clients", OPTION_FLAG, FIELD(list_clients),
      .help = "print the clients that a kept file holds slots for, and end"},
     {"drop-client", OPTION_U32, FIELD(drop_client), 1, UINT32_MAX, .value = "ID",

@@ -14,6 +14,7 @@
 struct swap_options {
     uint32_t slots;
     uint32_t quota;      /* slots that one client may reserve */
+    uint32_t bandwidth;  /* pages a second that rates of clients may sum up to; 0: no contracts */
     uint32_t user_quota; /* slots that all clients of one user may reserve */
     const char *socket;
     const char *device; /* as it was given, for messages */

@@ -178,6 +178,9 @@ static int own_judge(const struct swap_service *service, const struct client *cl
     *text = "this device has no files of clients' own";
     if (service->options->fail_reads > 0 || service->device.index != NULL)
         return -EOPNOTSUPP;
+    *text = "loads of a client with bandwidth under contract are metered";
+    if (bandwidth_is_under_contract(&client->bandwidth))
+        return -EOPNOTSUPP;
     *text = "pages have another size here";
     if (message->own_file_open.page_size != SWAP_PAGE)
         return -EINVAL;
@@ -206,6 +209,27 @@ static void on_own_file_open(struct connection *connection, const struct wire_me
         connection_send(connection, &reply, reader);
         close(reader);
     }
+    connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
+}
+
+static void on_bandwidth(struct connection *connection, const struct wire_message *message)
+{
+    struct swap_session *session = connection->user;
+    const struct bandwidth_terms terms = {.shares = message->bandwidth.shares,
+                                          .rate = message->bandwidth.rate,
+                                          .extra = message->bandwidth.extra != 0};
+    int error = client_contract(&session->service->clients, session->client, &terms);
+    const char *text = NULL;
+
+    check(session->client != NULL);
+    if (error == -EOPNOTSUPP)
+        text = "this server makes no contracts for bandwidth (start it with --bandwidth)";
+    else if (error == -EBUSY)
+        text = "the client loads by itself, which cannot be metered";
+    else if (error == -EDQUOT)
+        text = "less bandwidth is left than this rate";
+    else if (error != 0)
+        text = "a contract for bandwidth has 1 to 64 shares, or a rate; extra only with a rate";
     connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
 }
 
@@ -289,6 +313,9 @@ static void on_request(struct connection *connection, const struct wire_message 
     case WIRE_OWN_FILE_OPEN:
         on_own_file_open(connection, message);
         break;
+    case WIRE_BANDWIDTH:
+        on_bandwidth(connection, message);
+        break;
     case WIRE_OWN_LOADS:
         on_own_loads(connection, message);
         break;
@@ -302,7 +329,7 @@ static bool is_request(uint8_t type)
 {
     return type == WIRE_STORE || type == WIRE_LOAD || type == WIRE_FREE || type == WIRE_RESERVE ||
            type == WIRE_GIVE_EXTENT || type == WIRE_FORGET_EXTENT || type == WIRE_OWN_FILE_OPEN ||
-           type == WIRE_OWN_LOADS;
+           type == WIRE_OWN_LOADS || type == WIRE_BANDWIDTH;
 }
 
 static void on_message(struct connection *connection, const struct wire_message *message,

@@ -294,19 +294,41 @@ static bool job_may_run(const struct swap_service *service, const struct swap_jo
            (!job_is_bulk(job) || service->running_bulk < SERVICE_WORKERS - 1);
 }
 
-/* Let the first job of a client begin. Returns false if it has to wait for a thread, a buffer or a slot. */
-static bool job_begin(struct swap_service *service, struct client *client)
+/* Why a client's first job does not begin. */
+enum hindrance {
+    HINDRANCE_NONE,
+    HINDRANCE_OURS, /* threads are busy: it is the next one */
+    HINDRANCE_THEIRS, /* the client has enough under way, or its slots are leaving, or its contract says later */
+};
+
+/* Does the client's contract for bandwidth let the job begin? */
+static bool job_is_due(const struct swap_service *service, const struct client *client,
+                       const struct swap_job *job, uint64_t now)
+{
+    check(client->first_job == job);
+    return client->bandwidth.terms.rate == 0 || !job_needs_buffer(job) ||
+           bandwidth_may(&client->bandwidth, now, service->turns.count < service->turns.early);
+}
+
+/* Let the first job of a client begin. */
+static enum hindrance job_begin(struct swap_service *service, struct client *client, uint64_t now)
 {
     struct swap_job *job = client->first_job;
     uint32_t cost = fair_cost(job);
     int verdict;
 
-    if (!job_may_run(service, job) || !job_has_buffer(job))
-        return false;
+    if (!job_is_due(service, client, job, now))
+        return HINDRANCE_THEIRS;
+    if (!job_may_run(service, job))
+        return HINDRANCE_OURS;
+    if (!job_has_buffer(job))
+        return HINDRANCE_THEIRS;
     verdict = books_begin(job);
     if (verdict == -EAGAIN)
-        return false;
+        return HINDRANCE_THEIRS;
     fair_pop(&service->turns, client);
+    if (job_needs_buffer(job))
+        bandwidth_spend(&client->bandwidth, now, cost);
     check(client->deficit >= cost);
     client->deficit -= cost;
     if (verdict == 0) {
@@ -315,37 +337,71 @@ static bool job_begin(struct swap_service *service, struct client *client)
         books_end(job);
         job_free(job);
     }
-    return true;
+    return HINDRANCE_NONE;
 }
 
-/* A client's turn: its jobs begin, in order, until it is used up or one has to wait. Returns whether
- * any has begun. */
-static bool client_turn(struct swap_service *service, struct client *client)
+/* A client's turn: its jobs begin, in order, until it is used up or one has to wait. Returns whether any has
+ * begun; *holderp is this client if its turn was broken off, and none before it was. */
+static bool client_turn(struct swap_service *service, struct client *client, uint64_t now,
+                        struct client **holderp)
 {
+    enum hindrance hindrance = HINDRANCE_NONE;
     bool any = false;
 
-    while (client->first_job != NULL && client->deficit >= fair_cost(client->first_job) &&
-           job_begin(service, client))
-        any = true;
+    while (hindrance == HINDRANCE_NONE && client->first_job != NULL &&
+           client->deficit >= fair_cost(client->first_job)) {
+        hindrance = job_begin(service, client, now);
+        any |= hindrance == HINDRANCE_NONE;
+    }
     check(client->references > 0);
-    fair_return(&service->turns, client);
+    if (hindrance == HINDRANCE_OURS && *holderp == NULL)
+        *holderp = client;
+    else
+        fair_return(&service->turns, client);
     return any;
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    struct swap_service *service = timer->data;
+
+    check(service->threaded);
+    if (!service->server.stopping)
+        queue_pump(service);
+}
+
+/* Look at contracts with rates: whose turn has come, and when comes the next one's? */
+static void rates_look(struct swap_service *service, uint64_t now)
+{
+    uint64_t next = fair_due(&service->turns, now);
+
+    check(service->threaded && next > now);
+    if (next != UINT64_MAX)
+        uv_timer_start(&service->due, on_due, (next - now) / 1000000 + 1, 0);
 }
 
 /* Give turns until no client's first job can begin. */
 static void queue_pump(struct swap_service *service)
 {
+    uint64_t now = service->clients.promised > 0 ? clock_now_ns() : 0;
+    struct client *holder = NULL;
     uint32_t waiting = 0;
 
     check(service->threaded);
+    if (service->clients.promised > 0)
+        (void)fair_due(&service->turns, now);
     while (waiting < service->turns.count && service->running < SERVICE_WORKERS) {
         uint32_t before = service->turns.count;
 
-        if (client_turn(service, fair_take(&service->turns)))
+        if (client_turn(service, fair_take(&service->turns), now, &holder))
             waiting = 0;
         else if (service->turns.count == before) /* or it has no jobs, and waits for nothing */
             waiting++;
     }
+    if (holder != NULL)
+        fair_hold(&service->turns, holder);
+    if (service->clients.promised > 0)
+        rates_look(service, now);
 }
 
 /* All input of this pass has been read: begin what is most urgent of it. */
@@ -378,6 +434,8 @@ void service_open_handles(struct swap_service *service)
 {
     uv_check_init(service->server.loop, &service->read);
     uv_idle_init(service->server.loop, &service->busy);
+    uv_timer_init(service->server.loop, &service->due);
+    service->due.data = service;
     service->read.data = service;
     check(service->turns.count == 0);
 }
@@ -386,6 +444,7 @@ void service_close_handles(struct swap_service *service)
 {
     uv_close((uv_handle_t *)&service->read, NULL);
     uv_close((uv_handle_t *)&service->busy, NULL);
+    uv_close((uv_handle_t *)&service->due, NULL);
     check(uv_is_closing((uv_handle_t *)&service->read));
 }
 
@@ -441,7 +500,8 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
     uint32_t buffers;
     int code;
 
-    service->threaded = service->device.facts.waits || service->device.sync;
+    service->threaded =
+        service->device.facts.waits || service->device.sync || service->options->bandwidth > 0;
     buffers = service->threaded ? SERVICE_BUFFERS : 1;
     code = shared_create(&service->buffers, "selfpage-swap-buffers", buffers * bytes, error);
     if (code < 0)
@@ -489,6 +549,7 @@ int service_open(struct swap_service *service, const struct swap_options *option
         return error_set(error, ENOMEM, "no memory for the clients of %s", options->device);
     check(service->map.slots == options->slots);
     service->clients.device = &service->device;
+    service->clients.capacity = options->bandwidth;
     service->own = (struct own_world){.server = &service->server,
                                       .device = &service->device,
                                       .map = &service->map,

@@ -72,6 +72,7 @@ struct swap_service {
     struct swap_turns turns; /* threaded: clients with jobs that have not begun */
     uint32_t running, running_bulk, running_loads; /* jobs in threads */
     uint64_t load_ns;                              /* that a load takes of late */
+    uv_timer_t due;                                /* begins jobs when a client's rate allows it */
     uv_check_t read;                  /* begins jobs when all input of a pass has been read */
     uv_idle_t busy;                   /* keeps the loop from waiting before that */
     struct shared buffers;            /* of all jobs */

@@ -438,6 +438,8 @@
 #define WIRE_OWN_FILE_FIELDS(F, E, S, L)          E(direct, WIRE_BOOLEANS)
 /* The client has loaded so many pages by itself, with so many reads, since it last said so. */
 #define WIRE_OWN_LOADS_FIELDS(F, E, S, L)         F(u32, pages) F(u32, reads)
+/* The client's contract for paging bandwidth, in the place of an older one: see core/swap/bandwidth.h. */
+#define WIRE_BANDWIDTH_FIELDS(F, E, S, L)         F(u32, shares) F(u32, rate) E(extra, WIRE_BOOLEANS)
 #define WIRE_SWAP_STATUS_FIELDS(F, E, S, L)       SP_SWAP_STATUS(F, E)
 
 /* To a file server and back: see selfpage/file.h. A path is any bytes but NUL, four in a word, the first one in
@@ -565,6 +567,7 @@
     X(STORED, stored, 65, 0, SWAP, WIRE_STORED_FIELDS)                                             \
     X(LOAD, load, 66, 0, SWAPPER, WIRE_LOAD_FIELDS)            /* -> LOADED */                     \
     X(LOADED, loaded, 67, 0, SWAP, WIRE_LOADED_FIELDS)                                             \
+    X(BANDWIDTH, bandwidth, 69, 0, SWAPPER, WIRE_BANDWIDTH_FIELDS) /* -> DONE */                    \
     X(FREE, free, 68, 0, SWAPPER, WIRE_FREE_FIELDS)            /* -> DONE if seq is not 0 */       \
     /* -> CONTROL, or DONE: EBUSY */                                                               \
     X(GET_CONTROL, get_control, 70, 0, POLICY, WIRE_GET_CONTROL_FIELDS)                            \

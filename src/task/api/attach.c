@@ -13,6 +13,7 @@
 #include "os/limits.h"
 #include "os/unlocked.h"
 #include "task/api/availability.h"
+#include "task/api/bandwidth.h"
 #include "task/api/connect.h"
 #include "task/api/contracts.h"
 #include "task/api/settings.h"
@@ -209,6 +210,8 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
         result = connect_pair(task, "swap", options->swap_path, &task->swap, &task->cleaner,
                               WIRE_ROLE_TASK, error);
         task->has_swap = result == 0;
+        if (result == 0)
+            result = bandwidth_negotiate(task, error);
         if (result == 0)
             result = own_file_open(task, error);
     }
