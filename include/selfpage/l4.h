@@ -5,7 +5,7 @@
  * access to an address either goes through or is the fault that a pager has to answer, and unmap says
  * whether a page was read or written. The source is the L4 eXperimental Kernel Reference Manual,
  * version X.2, sections "fpages", "mapitem", "grantitem" and "unmap". Each deviation from it, with its
- * reason and the test of its name, is listed in src/l4/README.md.
+ * reason and the test of its name, is listed in selfpage-deviations(7).
  *
  * THREADS. No function may run at the same time as another on the same struct sp_l4. None blocks, makes
  * a system call or keeps state elsewhere; all may be called from a signal handler if the allocator that
