@@ -161,6 +161,22 @@ static int parse_id(struct trace *trace, unsigned count, struct trace_reference 
     return result;
 }
 
+/* A whole number, which other programs may write with a fraction of zeros: 4096.0. */
+static bool parse_size(const struct csv_field *field, uint64_t *bytes)
+{
+    size_t length = field->length;
+    const char *point = memchr(field->text, '.', length);
+
+    if (point != NULL) {
+        while (length > 0 && field->text[length - 1] == '0')
+            length--;
+        if (field->text + length - 1 != point)
+            return false;
+        length--;
+    }
+    return line_decimal(field->text, length, bytes);
+}
+
 static int parse_record(struct trace *trace, unsigned count, struct trace_reference *reference,
                         uint64_t *times, struct sp_error *error)
 {
@@ -177,7 +193,7 @@ static int parse_record(struct trace *trace, unsigned count, struct trace_refere
         return result;
     if (options->size != 0) {
         field = &csv->fields[options->size - 1];
-        if (options->size > count || !line_decimal(field->text, field->length, &bytes) ||
+        if (options->size > count || !parse_size(field, &bytes) ||
             bytes > UINT32_MAX / (options->size_unit > 0 ? options->size_unit : 1))
             return no_field(trace, "size in bytes, below 2^32,", options->size, error);
         bytes *= options->size_unit > 0 ? options->size_unit : 1;

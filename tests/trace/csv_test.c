@@ -48,6 +48,25 @@ static void a_quoted_number_is_that_number(void **state)
     reading_expect(reading_of_text("5\n\"5\"\n 5 \n0x5\n", "csv:obj-id-col=1"), 4, 1);
 }
 
+static void a_size_may_have_a_fraction_of_zeros(void **state)
+{
+    const struct reading *r =
+        reading_of_text("5,4096.0\n6,10.\n7,0.00\n8,100\n", "csv:obj-id-col=1,obj-size-col=2");
+
+    (void)state;
+    reading_expect(r, 4, 4);
+    assert_int_equal(r->references[0].size, 4096);
+    assert_int_equal(r->references[1].size, 10);
+    assert_int_equal(r->references[2].size, 0);
+    assert_int_equal(r->references[3].size, 100);
+    reading_expect_error(reading_of_text("5,4096.5\n", "csv:obj-id-col=1,obj-size-col=2"),
+                         "no size in bytes");
+    reading_expect_error(reading_of_text("5,.0\n", "csv:obj-id-col=1,obj-size-col=2"),
+                         "no size in bytes");
+    reading_expect_error(reading_of_text("5,1.0.0\n", "csv:obj-id-col=1,obj-size-col=2"),
+                         "no size in bytes");
+}
+
 static void comments_and_empty_lines_are_no_references(void **state)
 {
     (void)state;
@@ -217,6 +236,7 @@ int main(void)
         cmocka_unit_test(two_quotes_within_quotes_are_one),
         cmocka_unit_test(a_record_goes_on_in_the_next_line_within_quotes),
         cmocka_unit_test(a_quoted_number_is_that_number),
+        cmocka_unit_test(a_size_may_have_a_fraction_of_zeros),
         cmocka_unit_test(comments_and_empty_lines_are_no_references),
         cmocka_unit_test(a_count_makes_as_many_references),
         cmocka_unit_test(a_header_is_recognised_and_names_the_columns),
