@@ -264,10 +264,11 @@ static inline void run(struct engine *engine, const uint32_t *references, const 
 }
 
 /* The same with pages that are named by their frames: what the policy notes, and the bits, lie as close together as
- * resident pages are many, and only the frame of a page has to be found. */
-static void run_by_frame(struct engine *engine, const uint32_t *references, size_t count)
+ * resident pages are many, and only the frame of a page has to be found. A policy that is not told of hits has nothing to
+ * be fetched for them, and does not see the time between two misses. */
+static inline void run_frames(struct engine *engine, const uint32_t *references, size_t count,
+                              void (*hit)(void *, sp_page, enum sp_access))
 {
-    void (*hit)(void *, sp_page, enum sp_access) = engine->policy->hit;
     const uint8_t *state = (const uint8_t *)engine->self + engine->policy->pages_at;
     size_t state_bytes = engine->policy->page_bytes;
     const uint32_t *frame_plus1 = engine->frame_plus1;
@@ -275,7 +276,7 @@ static void run_by_frame(struct engine *engine, const uint32_t *references, size
     const uint32_t *sizes = engine->sizes;
     uint8_t *bits = engine->pages;
     void *self = engine->self;
-    uint64_t writes = 0;
+    uint64_t writes = 0, before = engine->env.time;
 
     for (size_t i = 0; i < count; i++) {
         sp_page page = references[i] >> 1;
@@ -287,9 +288,11 @@ static void run_by_frame(struct engine *engine, const uint32_t *references, size
 
             __builtin_prefetch(&frame_plus1[references[i + PREFETCH_AHEAD] >> 1]);
             __builtin_prefetch(&page_of[soon]);
-            __builtin_prefetch(state + soon * state_bytes);
+            if (hit != NULL)
+                __builtin_prefetch(state + soon * state_bytes);
         }
-        engine->env.time++;
+        if (hit != NULL)
+            engine->env.time++;
         writes += write;
         if (frame != UINT32_MAX && page_of[frame] == page) {
             uint8_t now = bits[frame] | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
@@ -299,13 +302,24 @@ static void run_by_frame(struct engine *engine, const uint32_t *references, size
             if (hit != NULL)
                 hit(self, frame, write ? SP_WRITE : SP_READ);
         } else {
+            if (hit == NULL)
+                engine->env.time = before + i + 1;
             miss(engine, page, write);
             if (sizes != NULL)
                 engine->counts.missed_bytes += sizes[i];
         }
     }
+    engine->env.time = before + count;
     engine->counts.references += count;
     engine->counts.writes += writes;
+}
+
+static void run_by_frame(struct engine *engine, const uint32_t *references, size_t count)
+{
+    if (engine->policy->hit != NULL)
+        run_frames(engine, references, count, engine->policy->hit);
+    else
+        run_frames(engine, references, count, NULL);
 }
 
 void engine_run(struct engine *engine, const uint32_t *references, const uint64_t *next,
