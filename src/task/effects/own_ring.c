@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/least.h"
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -21,8 +22,8 @@
 #define AWAKE_PAGES 8u
 
 /* Where that was too short, the next reads are waited for asleep, twice as many each time. Where a thread has lost
- * the processor meanwhile, others want it: they get it for many reads, since a thread that sleeps is preferred when it
- * wakes, and one that stays awake has to stand in line. */
+ * the processor meanwhile, others want it: many reads then go without rings, since a thread that sleeps is preferred
+ * when it wakes, and one that stays awake has to stand in line. */
 #define SLOW_MOST 6u
 #define BUSY_NS   UINT64_C(1000000)
 #define BUSY_MANY 1024u
@@ -73,7 +74,6 @@ static bool claim(struct own_ring *ring, uint32_t thread)
     check(ring->ring.under_way == 0);
     if (ring_is_open(&ring->ring))
         ring_forget(&ring->ring);
-    ring->asleep = ring->slow = ring->busy = ring->awake = 0;
     return true;
 }
 
@@ -93,9 +93,42 @@ static int find(void)
     return -1;
 }
 
+/* What is known of the disk and of the machine. Threads that come later are not to find it out anew; several may change
+ * it at once, and a change that is lost does no harm. */
+static struct {
+    uint32_t asleep; /* reads still to wait for asleep */
+    uint32_t slow;   /* how often in a row staying awake was too short */
+    uint32_t busy;   /* how often, of late, a thread lost the processor meanwhile */
+    uint32_t awake;  /* reads in a row that ended while a thread was awake */
+} known;
+
+static uint32_t get(const uint32_t *number)
+{
+    check(number >= &known.asleep && number <= &known.awake);
+    return __atomic_load_n(number, __ATOMIC_RELAXED);
+}
+
+static void set(uint32_t *number, uint32_t value)
+{
+    check(number >= &known.asleep && number <= &known.awake);
+    __atomic_store_n(number, value, __ATOMIC_RELAXED);
+}
+
+/* Do others want the processor? A read without a ring takes least of it. */
+static bool is_busy(void)
+{
+    uint32_t asleep = get(&known.asleep);
+
+    check(asleep <= BUSY_MANY << BUSY_MOST);
+    if (asleep <= UINT32_C(2) << SLOW_MOST)
+        return false;
+    set(&known.asleep, asleep - 1);
+    return true;
+}
+
 int own_ring_mine(void)
 {
-    if (!permitted)
+    if (!permitted || is_busy())
         return -1;
     if (mine.standing == UNKNOWN || mine.process != process) {
         mine.number = find();
@@ -113,22 +146,37 @@ struct own_ring *own_ring_at(int number)
 }
 
 /* A read that ended after so many nanoseconds, in time or not. */
-static void learn(struct own_ring *ring, bool in_time, uint64_t took_ns)
+static void learn(bool in_time, uint64_t took_ns)
 {
+    uint32_t slow = get(&known.slow), busy = get(&known.busy), awake = get(&known.awake);
+
     if (in_time) {
-        ring->slow = 0;
-        ring->busy = ++ring->awake % CALM_MANY == 0 ? 0 : ring->busy;
+        set(&known.slow, 0);
+        set(&known.awake, awake + 1);
+        if (awake >= CALM_MANY)
+            set(&known.busy, 0);
         return;
     }
     check(took_ns >= AWAKE_NS);
-    ring->awake = 0;
+    set(&known.awake, 0);
     if (took_ns < BUSY_NS) {
-        ring->slow += ring->slow < SLOW_MOST;
-        ring->asleep = UINT32_C(1) << ring->slow;
+        set(&known.slow, least_of(slow + 1, SLOW_MOST));
+        set(&known.asleep, UINT32_C(2) << slow);
     } else {
-        ring->asleep = BUSY_MANY << ring->busy;
-        ring->busy += ring->busy < BUSY_MOST;
+        set(&known.asleep, BUSY_MANY << busy);
+        set(&known.busy, least_of(busy + 1, BUSY_MOST));
     }
+}
+
+/* Whether to sleep at once. */
+static bool sleeps(uint32_t pages)
+{
+    uint32_t asleep = get(&known.asleep);
+
+    check(pages > 0);
+    if (asleep > 0)
+        set(&known.asleep, asleep - 1);
+    return asleep > 0 || pages > AWAKE_PAGES;
 }
 
 int own_ring_wait(struct own_ring *ring, uint32_t pages, uint32_t *tagp)
@@ -137,14 +185,13 @@ int own_ring_wait(struct own_ring *ring, uint32_t pages, uint32_t *tagp)
     bool in_time;
     int result;
 
-    check(pages > 0 && ring == &table[mine.number]);
-    if (pages > AWAKE_PAGES || ring->asleep > 0) {
-        ring->asleep -= ring->asleep > 0;
+    check(ring == &table[mine.number]);
+    if (sleeps(pages)) {
         (void)ring_wait(&ring->ring, 0, tagp, &result, &took);
         return result;
     }
     in_time = ring_wait(&ring->ring, AWAKE_NS, tagp, &result, &took);
-    learn(ring, in_time, took);
+    learn(in_time, took);
     return result;
 }
 

@@ -16,17 +16,14 @@
 
 struct own_ring {
     uint32_t thread; /* 0: nobody's */
-    uint32_t asleep; /* reads still to wait for asleep */
-    uint32_t slow;   /* how often in a row staying awake was too short */
-    uint32_t busy;   /* how often, of late, the thread lost the processor meanwhile */
-    uint32_t awake;  /* reads in a row that ended while it was awake */
     struct read_ring ring;
 };
 
 /* A task begins: are there to be rings? Also in a child of fork, which has none of its parent's. */
 void own_ring_permit(void);
 
-/* The number, below OWN_RINGS, of the ring of the calling thread, which is opened if it has none; -1: it gets none. */
+/* The number, below OWN_RINGS, of the ring of the calling thread, which is opened if it has none; -1: it gets
+ * none, or is not to use it now. */
 int own_ring_mine(void);
 
 /* A ring of the calling thread. */
