@@ -123,6 +123,8 @@ static int prepare_swap(struct run *run, struct sp_error *error)
         strings_add(argv, "--buffered");
     if (swap->fail_writes > 0)
         strings_format(argv, "--fail-writes=%.9g", swap->fail_writes);
+    if (swap->bandwidth > 0)
+        strings_format(argv, "--bandwidth=%u", swap->bandwidth);
     if (swap->device != NULL)
         result = add_expanded(run, argv, "--device=", swap->device, "swap.device", error);
     else

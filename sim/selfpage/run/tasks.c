@@ -31,6 +31,7 @@ static int task_environment(const struct run_task *task, struct strings *list)
     strings_set(list, "SELFPAGE_FILES", run->scenario->fileserver ? run->directory.files : NULL);
     strings_set(list, "SELFPAGE_CONTRACT", scenario->contract);
     strings_set(list, "SELFPAGE_POLICY", task->outcome->asked_policy);
+    strings_set(list, "SELFPAGE_BANDWIDTH", scenario->bandwidth);
     strings_set(list, "SELFPAGE_PAGER_THREAD", scenario->pager_thread ? "1" : NULL);
     strings_set(list, "SELFPAGE_RENEW", scenario->renew == SCENARIO_RENEW_NO ? "0" : NULL);
     if (run->options->faults != NULL)

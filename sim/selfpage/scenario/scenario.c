@@ -62,6 +62,7 @@ static const cyaml_schema_field_t swap_fields[] = {
     BOOLEAN("keep", struct scenario_swap, keep),
     BOOLEAN("buffered", struct scenario_swap, buffered),
     CYAML_FIELD_FLOAT("fail_writes", CYAML_FLAG_OPTIONAL, struct scenario_swap, fail_writes),
+    CYAML_FIELD_UINT("bandwidth", CYAML_FLAG_OPTIONAL, struct scenario_swap, bandwidth),
     TEXTS("args", struct scenario_swap, args),
     CYAML_FIELD_END};
 
@@ -114,6 +115,7 @@ static const cyaml_schema_field_t task_fields[] = {
     CYAML_FIELD_UINT("copies", CYAML_FLAG_OPTIONAL, struct scenario_task, copies),
     TEXTS("arguments", struct scenario_task, arguments),
     TEXT("policy", CYAML_FLAG_OPTIONAL, struct scenario_task, policy, 1, 4000),
+    TEXT("bandwidth", CYAML_FLAG_OPTIONAL, struct scenario_task, bandwidth, 1, 60),
     TEXT("contract", CYAML_FLAG_DEFAULT, struct scenario_task, contract, 1, 1000),
     TEXT("physmem", CYAML_FLAG_OPTIONAL, struct scenario_task, physmem, 1, SP_NAME_MAX - 1),
     TEXT("start", CYAML_FLAG_OPTIONAL, struct scenario_task, start, 1, 30),

@@ -52,6 +52,7 @@ struct scenario_swap {
     bool keep;
     bool buffered;
     double fail_writes;
+    uint32_t bandwidth; /* pages a second that contracts for it may come to; 0: there are none */
     char **args;
     uint32_t args_count;
 };
@@ -97,7 +98,8 @@ struct scenario_task {
     struct scenario_workload *workload; /* NULL: none */
     char **arguments;
     uint32_t arguments_count;
-    char *policy; /* NULL: the library's default */
+    char *policy;    /* NULL: the library's default */
+    char *bandwidth; /* SELFPAGE_BANDWIDTH; NULL: no contract */
     char *contract;
     char *physmem;   /* name of its server; NULL: physmem */
     uint32_t copies; /* 0: there is one, of this name; else NAME_1, NAME_2 ... in the place of it */

@@ -187,6 +187,17 @@ static int check_policy(const struct checking *check, uint32_t index)
                  error.text);
 }
 
+static int check_bandwidth(const struct checking *check, uint32_t index)
+{
+    const struct scenario_swap *swap = check->scenario->swap;
+    char where[YAML_PATH_MAX];
+
+    if (check->scenario->tasks[index].bandwidth == NULL || (swap != NULL && swap->bandwidth > 0))
+        return 0;
+    return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "bandwidth"),
+                 "swap makes no contracts for it: give swap a bandwidth, too");
+}
+
 /* Check a task's contract, and add to *guaranteed what physmem must at least guarantee it. */
 static int check_contract(const struct checking *check, uint32_t index, uint64_t *guaranteed)
 {
@@ -305,6 +316,8 @@ static int check_task(const struct checking *check, uint32_t index, struct scena
 
     if (result == 0)
         result = check_policy(check, index);
+    if (result == 0)
+        result = check_bandwidth(check, index);
     if (result == 0)
         result = check_contract(check, index, &guaranteed);
     if (result == 0)

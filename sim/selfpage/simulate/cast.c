@@ -117,6 +117,10 @@ static int check_scenario(const struct scenario *scenario, struct sp_error *erro
     if (scenario->physmems_count > 0)
         return error_set(error, ENOTSUP,
                          "a physmem on another one is not simulated yet: selfpage run starts it");
+    if (scenario->swap != NULL && scenario->swap->bandwidth > 0)
+        return error_set(error, ENOTSUP,
+                         "swap.bandwidth: contracts for paging bandwidth are not simulated yet: "
+                         "selfpage run makes them");
     for (uint32_t i = 0; i < scenario->events_count; i++)
         if (scenario->events[i].action != SCENARIO_SIGNAL &&
             scenario->events[i].action != SCENARIO_RECALL &&

@@ -48,6 +48,36 @@ static void swap_that_is_missing_is_asked_for(void **state)
                "raise swap: slots: in the scenario");
 }
 
+static void contracts_for_bandwidth_are_made_with_swap(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(
+        place, "shared.yaml",
+        "physmem: {frames: 256}\nswap: {slots: 4096, buffered: yes, bandwidth: 1000}\n"
+        "tasks:\n"
+        "- {name: a, contract: guaranteed=64, bandwidth: shares=2, workload: {pages: 128, loop: 128, "
+        "references: 512, writes: 0.5}}\n"
+        "- {name: b, contract: guaranteed=64, bandwidth: 'rate=900,extra', workload: {pages: 128, "
+        "loop: 128, references: 512, writes: 0.5}}\n"
+        "expect: [a.swapped_in > 0, b.swapped_in > 0, swap.own_loads == 0]\n");
+    run_expect(place, (const char *[]){"run", "shared.yaml", NULL}, 0, NULL, NULL);
+    run_expect(place, (const char *[]){"simulate", "shared.yaml", NULL}, 2, NULL,
+               "swap.bandwidth: contracts for paging bandwidth are not simulated");
+    write_file(
+        place, "none.yaml",
+        "physmem: {frames: 256}\nswap: {slots: 64}\n"
+        "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: shares=2}]\n");
+    run_expect(place, (const char *[]){"run", "none.yaml", NULL}, 2, NULL,
+               "tasks[1].bandwidth: swap makes no contracts for it");
+    write_file(place, "much.yaml",
+               "physmem: {frames: 256}\nswap: {slots: 64, bandwidth: 10}\n"
+               "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: rate=11, "
+               "expect_exit: 2}]\n");
+    run_expect(place, (const char *[]){"run", "much.yaml", NULL}, 0, NULL,
+               "SELFPAGE_BANDWIDTH=rate=11: swap refuses: less bandwidth is left than this rate");
+}
+
 static void what_cannot_run_says_why_and_leaves_nothing(void **state)
 {
     const struct place *place = *state;
@@ -177,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_PLACE(usage_is_explained),
         IN_A_PLACE(swap_that_is_missing_is_asked_for),
+        IN_A_PLACE(contracts_for_bandwidth_are_made_with_swap),
         IN_A_PLACE(what_cannot_run_says_why_and_leaves_nothing),
         IN_A_PLACE(a_policy_that_blunders_fails_the_run),
         IN_A_PLACE(the_policy_that_ran_is_shown),
