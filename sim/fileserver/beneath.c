@@ -27,15 +27,27 @@ static int ask_kernel(int root, const char *path, struct open_how *how)
     return result;
 }
 
+int beneath_open_now(int root, const char *path, int flags)
+{
+    struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV |
+                                      RESOLVE_CACHED};
+    long fd = syscall(SYS_openat2, root, path[0] == '\0' ? "." : path, &how, sizeof(how));
+
+    check((flags & O_CREAT) == 0);
+    return fd < 0 ? -errno : (int)fd;
+}
+
 int beneath_open(int root, const char *path, int flags, unsigned mode)
 {
-    static bool missing; /* the kernel has no openat2, or one that is forbidden */
+    static _Atomic bool missing; /* the kernel has no openat2, or one that is forbidden */
     struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
                            .mode = mode,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     int result = missing ? -ENOSYS : ask_kernel(root, path, &how);
 
     check(mode == 0 || (flags & O_CREAT) != 0);
-    missing = missing || result == -ENOSYS;
+    if (result == -ENOSYS)
+        missing = true;
     return result == -ENOSYS || result == -EPERM ? walk_open(root, path, flags, mode) : result;
 }

@@ -8,4 +8,8 @@
  * open(2), or -EXDEV if the path leads out: absolute, or by ".." or a link. */
 int beneath_open(int root, const char *path, int flags, unsigned mode);
 
+/* The same to read what the kernel has at hand, on the root's own device: a negative errno if it would have to ask
+ * anybody, or has no such call. */
+int beneath_open_now(int root, const char *path, int flags);
+
 #endif

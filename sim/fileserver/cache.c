@@ -132,6 +132,7 @@ static uint32_t give_back(struct cache *cache, struct chunk *chunk)
 
     forget(cache, chunk);
     chunk->framed = false;
+    chunk->stamp = ++cache->stamps;
     check(count <= (long)CACHE_CHUNK);
     return count > 0 ? (uint32_t)count : 0;
 }
@@ -157,6 +158,7 @@ static int take_frames(struct cache *cache, struct chunk *chunk)
                                        SP_ALLOCATE_SQUASH | SP_ALLOCATE_EXTRA, NULL);
     while (result == -ENOMEM && give_back_oldest(cache, chunk));
     check(result < 0 || result == (long)CACHE_CHUNK);
+    chunk->stamp = ++cache->stamps;
     chunk->framed = chunk->framed || result > 0;
     return result < 0 ? (int)result : 0;
 }
@@ -175,23 +177,6 @@ static int write_pages(struct cache *cache, const struct chunk *chunk, const cha
     return sp_container_unmap(cache->task, address, NULL);
 }
 
-static int read_chunk(struct cache *cache, struct chunk *chunk, cache_fill *fill, void *arg)
-{
-    static char buffer[CHUNK_BYTES];
-    int64_t bytes = fill(arg, buffer);
-    int result;
-
-    if (bytes < 0)
-        return (int)bytes;
-    ensure((size_t)bytes <= sizeof(buffer));
-    memset(buffer + bytes, 0, sizeof(buffer) - (size_t)bytes);
-    result = take_frames(cache, chunk);
-    if (result == 0)
-        result = write_pages(cache, chunk, buffer);
-    chunk->bytes = (uint32_t)bytes;
-    return result;
-}
-
 /* Have the frames of a soft chunk back. False if one is gone. */
 static bool recover(struct cache *cache, struct chunk *chunk)
 {
@@ -208,28 +193,38 @@ static bool recover(struct cache *cache, struct chunk *chunk)
     return false;
 }
 
-const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, cache_fill *fill,
-                              void *arg, int *errorp)
+const struct chunk *cache_find(struct cache *cache, const struct chunk_key *key)
 {
     struct chunk *chunk = find(cache, key);
     bool was_soft = chunk != NULL && chunk->state == CHUNK_SOFT;
 
-    if (was_soft && !recover(cache, chunk))
-        chunk = NULL;
-    if (chunk != NULL) {
-        cache->hits++;
-        cache->recovered += was_soft;
-    } else {
-        cache->misses++;
-        chunk = cache->oldest;
-        forget(cache, chunk);
-        *errorp = read_chunk(cache, chunk, fill, arg);
-        if (*errorp != 0)
-            return NULL;
-        hold(cache, chunk, key);
-    }
+    if (chunk == NULL || (was_soft && !recover(cache, chunk)))
+        return NULL;
+    cache->hits++;
+    cache->recovered += was_soft;
     use(cache, chunk);
-    *errorp = 0;
+    check(chunk->state == CHUNK_HELD);
+    return chunk;
+}
+
+const struct chunk *cache_fill(struct cache *cache, const struct chunk_key *key, char *buffer,
+                               uint32_t bytes, bool keep, int *errorp)
+{
+    struct chunk *chunk = cache->oldest;
+
+    ensure(bytes <= CHUNK_BYTES);
+    cache->misses++;
+    forget(cache, chunk);
+    memset(buffer + bytes, 0, CHUNK_BYTES - bytes);
+    *errorp = take_frames(cache, chunk);
+    if (*errorp == 0)
+        *errorp = write_pages(cache, chunk, buffer);
+    if (*errorp != 0)
+        return NULL;
+    chunk->bytes = bytes;
+    if (keep && find(cache, key) == NULL)
+        hold(cache, chunk, key);
+    use(cache, chunk);
     return chunk;
 }
 
@@ -240,7 +235,10 @@ struct chunk *cache_begin(struct cache *cache, int *errorp)
     forget(cache, chunk);
     *errorp = take_frames(cache, chunk);
     check(chunk->state == CHUNK_EMPTY);
-    return *errorp == 0 ? chunk : NULL;
+    if (*errorp != 0)
+        return NULL;
+    use(cache, chunk);
+    return chunk;
 }
 
 int cache_bytes(struct cache *cache, const struct chunk *chunk, uint32_t page, uint32_t pages,
@@ -257,10 +255,14 @@ int cache_bytes(struct cache *cache, const struct chunk *chunk, uint32_t page, u
     return sp_container_unmap(cache->task, address, NULL);
 }
 
-void cache_keep(struct cache *cache, struct chunk *chunk, const struct chunk_key *key,
-                uint32_t bytes)
+void cache_keep(struct cache *cache, const struct chunk *begun, uint64_t stamp,
+                const struct chunk_key *key, uint32_t bytes)
 {
-    check(chunk->state == CHUNK_EMPTY && find(cache, key) == NULL);
+    struct chunk *chunk = &cache->chunk[begun - cache->chunk];
+
+    check(chunk == begun);
+    if (chunk->state != CHUNK_EMPTY || chunk->stamp != stamp || find(cache, key) != NULL)
+        return;
     chunk->bytes = bytes;
     hold(cache, chunk, key);
     use(cache, chunk);
@@ -269,6 +271,7 @@ void cache_keep(struct cache *cache, struct chunk *chunk, const struct chunk_key
 void cache_drop(struct cache *cache, const struct chunk_key *key, bool whole)
 {
     check(cache->chunks > 0);
+    cache->forgotten++;
     for (uint32_t i = 0; i < cache->chunks; i++) {
         const struct chunk_key *of = &cache->chunk[i].key;
 

@@ -1,10 +1,10 @@
 /* The page cache: pages of files in a container of the file server's, in chunks of CACHE_CHUNK
  * pages.
  *
- *            cache_get                  cache_shrink
+ *            cache_fill                 cache_shrink
  *   EMPTY ------------> HELD ------------------------> SOFT
  *     ^                  |  ^                            |
- *     |     reused       |  '----------------------------|  cache_get, while physmem has not reused
+ *     |     reused       |  '----------------------------|  cache_find, while physmem has not reused
  *     a frame '------------------'-------------------------------'  otherwise
  *
  * A chunk is known by the file, its state (time of change and size) and the number of the chunk in
@@ -44,6 +44,7 @@ struct chunk {
     struct chunk *newer; /* used after this one; NULL: the newest */
     struct chunk *older;
     struct chunk *next; /* of the same hash */
+    uint64_t stamp;     /* another one when its frames change */
 };
 
 struct cache {
@@ -58,33 +59,35 @@ struct cache {
     uint64_t hits; /* of these, `recovered` from soft frames */
     uint64_t recovered;
     uint64_t misses;
+    uint64_t forgotten; /* times that cache_drop was called */
+    uint64_t stamps;
 };
-
-/* Reads a chunk of the file: up to CACHE_CHUNK pages to `buffer`. Returns the bytes, or a negative
- * errno. */
-typedef int64_t cache_fill(void *arg, char *buffer);
 
 /* A cache of `pages` pages, rounded to chunks; no frame is taken yet. Returns 0 or a negative
  * errno; call cache_fini all the same. */
 int cache_init(struct cache *cache, struct sp_task *task, uint32_t pages, struct sp_error *error);
 void cache_fini(struct cache *cache);
 
-/* The chunk of this key, read by `fill` unless it is there. NULL, and *errorp is a negative errno,
- * if there is none: -ENOMEM: physmem has no frame for it now. Valid until the next call. */
-const struct chunk *cache_get(struct cache *cache, const struct chunk_key *key, cache_fill *fill,
-                              void *arg, int *errorp);
+/* The chunk of this key; NULL if it is not there, or was soft and is gone. Valid until the next call. */
+const struct chunk *cache_find(struct cache *cache, const struct chunk_key *key);
 
-/* A chunk that holds nothing yet, with frames, for contents that come from a client: as cache_get. It
- * is cache_keep that makes it one of a file. */
+/* The chunk of this key, which is not there, with these bytes of the file; `buffer` has room for CACHE_CHUNK pages.
+ * `keep`: others may have it from now on. NULL, and *errorp is a negative errno, if there is none: -ENOMEM: physmem
+ * has no frame for it now. Valid until the next call. */
+const struct chunk *cache_fill(struct cache *cache, const struct chunk_key *key, char *buffer,
+                               uint32_t bytes, bool keep, int *errorp);
+
+/* A chunk that holds nothing yet, with frames, for contents that come from a client: as cache_fill. It
+ * is cache_keep that makes it one of a file, as long as its stamp is the same. */
 struct chunk *cache_begin(struct cache *cache, int *errorp);
 
 /* The bytes of pages of a chunk. Returns 0 or a negative errno. */
 int cache_bytes(struct cache *cache, const struct chunk *chunk, uint32_t page, uint32_t pages,
                 char *buffer);
 
-/* The chunk holds so many bytes of a file from now on. */
-void cache_keep(struct cache *cache, struct chunk *chunk, const struct chunk_key *key,
-                uint32_t bytes);
+/* A chunk of cache_begin with this stamp holds so many bytes of a file from now on, unless it holds something else. */
+void cache_keep(struct cache *cache, const struct chunk *begun, uint64_t stamp,
+                const struct chunk_key *key, uint32_t bytes);
 
 /* What the cache holds of a file is not true any more: of chunk key->number, or of all (`whole`). */
 void cache_drop(struct cache *cache, const struct chunk_key *key, bool whole);

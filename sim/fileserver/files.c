@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -82,6 +85,27 @@ static int list_directory(struct file *file, int fd)
     return result;
 }
 
+bool files_near(int fd)
+{
+    struct statfs info;
+
+    check(fd >= 0);
+    if (fstatfs(fd, &info) != 0)
+        return false;
+    switch ((unsigned long)
+                info.f_type) { /* a device of this machine, or memory: the kernel asks nobody */
+    case BTRFS_SUPER_MAGIC:
+    case EXT4_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case RAMFS_MAGIC:
+    case TMPFS_MAGIC:
+    case XFS_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The flags of open(2) for those of the protocol. O_TRUNC is not among them: what is no regular file
  * is left alone. */
 static int flags_of(unsigned flags)
@@ -98,7 +122,7 @@ static int flags_of(unsigned flags)
 
 int files_open(int root, const char *path, unsigned flags, struct file *file)
 {
-    static uint64_t lists; /* the key of a list is its own: it is read once */
+    static _Atomic uint64_t lists; /* the key of a list is its own: it is read once */
     struct stat info;
     int result = 0;
     int fd = beneath_open(root, path, flags_of(flags), (flags & WIRE_FILE_CREATE) != 0 ? MODE : 0);
@@ -123,9 +147,27 @@ int files_open(int root, const char *path, unsigned flags, struct file *file)
         return result;
     }
     file->fd = fd;
+    file->distant = !files_near(fd);
     file->size = (uint64_t)info.st_size;
     take_key(file, &info);
     check(file->fd >= 0);
+    return 0;
+}
+
+int files_open_now(int root, const char *path, struct file *file)
+{
+    struct stat info;
+    int fd = beneath_open_now(root, path, flags_of(0));
+
+    if (fd < 0)
+        return -EAGAIN;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return -EAGAIN;
+    }
+    *file = (struct file){.fd = fd, .size = (uint64_t)info.st_size};
+    take_key(file, &info);
+    check(!file->distant);
     return 0;
 }
 
@@ -149,6 +191,20 @@ int files_look(struct file *file)
     take_key(file, &info);
     check(file->key.size == file->size);
     return 0;
+}
+
+int64_t files_read_now(const struct file *file, uint64_t number, char *buffer)
+{
+    uint64_t offset = number * CHUNK_BYTES;
+    uint64_t left = offset < file->size ? file->size - offset : 0;
+    struct iovec all = {buffer, left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES};
+    ssize_t got;
+
+    check(file->fd >= 0);
+    if (file->distant)
+        return -EAGAIN;
+    got = preadv2(file->fd, &all, 1, (off_t)offset, RWF_NOWAIT);
+    return got == (ssize_t)all.iov_len ? (int64_t)got : -EAGAIN;
 }
 
 int64_t files_read(const struct file *file, uint64_t number, char *buffer)

@@ -11,6 +11,6 @@ void places_on_close(struct connection *connection, const struct wire_message *m
 /* The open file of this number, or NULL. */
 struct file *places_find(struct session *session, uint32_t number);
 
-void places_close_all(struct service *service, struct session *session);
+void places_close_all(struct connection *connection);
 
 #endif

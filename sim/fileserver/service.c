@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "counting.h"
+#include "os/limits.h"
 #include "session.h"
 
 /* A connection on which HELLO has not come for so long is closed. */
@@ -99,13 +100,20 @@ static int listen_for_clients(struct service *service, uv_loop_t *loop, struct s
 int service_start(struct service *service, uv_loop_t *loop,
                   const struct fileserver_options *options, struct sp_error *error)
 {
+    long files;
     int result;
 
     memset(service, 0, sizeof(*service));
     service->options = options;
+    service->resume = session_resume;
+    files = limits_raise_files();
+    limits_make_room(files);
+    service->files_max =
+        files > 4 * (long)CONNECTIONS_MAX ? (uint32_t)(files / 4) : CONNECTIONS_MAX;
     service->root = open(options->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (service->root < 0)
         return error_set(error, errno, "--root %s: %s", options->root, strerror(errno));
+    service->near = files_near(service->root);
     result = attach(service, error);
     if (result != 0)
         return result;

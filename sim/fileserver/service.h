@@ -10,6 +10,9 @@
  * cache, unlocks it and compares the version. What it has then nobody can change any more: it goes
  * to the file, and whole pages of it stay in the cache.
  *
+ * What is asked of files and their devices is done in threads (jobs.h): no client waits for those of
+ * another. Only the state of a file on a device of this machine, which the kernel knows, is looked at in the loop.
+ *
  * What physmem is asked is waited for: physmem waits for no task, and the lock here takes no rights
  * away. */
 #ifndef FILESERVER_SERVICE_H
@@ -29,10 +32,14 @@
 /* Files that one client may have open. */
 #define SESSION_FILES 64u
 
+/* Files are shared out by user id: see io/user.h. */
+#define SESSION_SHARE 4u
+
 /* Of these, directories, whose lists lie in the server's memory. */
 #define SESSION_LISTS 4u
 
-struct syncing; /* syncing.c */
+struct job;     /* jobs.h */
+struct waiting; /* jobs.c */
 
 /* One client; connection->user. */
 struct session {
@@ -40,7 +47,8 @@ struct session {
     uint32_t slots;
     bool greeted;
     bool observer;           /* it reads counters, and nothing else */
-    struct syncing *syncing; /* a file of its that is being brought to the device, or NULL */
+    struct job *job;         /* that is under way, or NULL */
+    struct waiting *waiting; /* requests that came meanwhile, oldest first */
     struct {
         bool open;
         struct file file;
@@ -58,10 +66,13 @@ struct service {
     struct sp_task *task;
     struct cache cache;
     int root;
+    bool near; /* the root is on a device of this machine: see files_near */
     struct fileserver_counters counters;
     _Atomic uint32_t recalled; /* frames that physmem wants back */
     uv_async_t shrink;
-    bool started; /* the handle above exists */
+    bool started;                                  /* the handle above exists */
+    uint32_t files_max;                            /* that all clients may have open */
+    void (*resume)(struct connection *connection); /* handle the requests of a client that wait */
 };
 
 static inline struct service *service_of(const struct connection *connection)

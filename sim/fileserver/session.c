@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "counting.h"
+#include "jobs.h"
 #include "places.h"
 #include "syncing.h"
 #include "transfer.h"
@@ -25,8 +26,8 @@ static void on_close(struct connection *connection, enum connection_end end, con
     if (service->options->verbose)
         log_line(&service->server.log, "leave", "process %ld leaves: %s",
                  (long)connection->peer.pid, reason);
-    places_close_all(service, session);
-    syncing_leave(session);
+    places_close_all(connection);
+    jobs_leave(session);
     service->counters.clients -= session->greeted && !session->observer;
     if (session->container != 0)
         (void)sp_container_drop(service->task, session->container, NULL);
@@ -107,6 +108,22 @@ static bool take_request(struct connection *connection, const struct wire_messag
     }
 }
 
+static void refuse(struct connection *connection, const struct wire_message *message)
+{
+    connection_close(connection, CONNECTION_VIOLATION, "%s may not be sent by %s",
+                     message_type_name(message->type),
+                     ((const struct session *)connection->user)->observer ? "an observer"
+                                                                          : "a client of files");
+}
+
+/* A job of the client is under way. */
+static void wait_for_turn(struct connection *connection, const struct wire_message *message)
+{
+    if (!jobs_wait(connection->user, message))
+        connection_close(connection, CONNECTION_VIOLATION,
+                         "more than %u requests wait for an earlier one", JOBS_WAITING);
+}
+
 static void on_message(struct connection *connection, const struct wire_message *message,
                        int consume_fd)
 {
@@ -120,10 +137,21 @@ static void on_message(struct connection *connection, const struct wire_message 
         connection_close(connection, CONNECTION_VIOLATION, "the first message is not HELLO");
     else if (message->type == WIRE_STATUS && session->observer)
         on_status(connection, message);
+    else if (!session->observer && (session->job != NULL || session->waiting != NULL))
+        wait_for_turn(connection, message);
     else if (session->observer || !take_request(connection, message))
-        connection_close(connection, CONNECTION_VIOLATION, "%s may not be sent by %s",
-                         message_type_name(message->type),
-                         session->observer ? "an observer" : "a client of files");
+        refuse(connection, message);
+}
+
+void session_resume(struct connection *connection)
+{
+    struct session *session = connection->user;
+    static struct wire_message message;
+
+    check(!session->observer);
+    while (!connection->closing && jobs_next(session, &message))
+        if (!take_request(connection, &message))
+            refuse(connection, &message);
 }
 
 const struct server_handlers session_handlers = {

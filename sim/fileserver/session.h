@@ -6,4 +6,7 @@
 
 extern const struct server_handlers session_handlers;
 
+/* Handle the requests of a client that have waited for a job to end. */
+void session_resume(struct connection *connection);
+
 #endif

@@ -1,98 +1,42 @@
 #include "syncing.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "jobs.h"
 #include "places.h"
 
-struct syncing {
-    uv_work_t work;
-    struct connection *connection; /* NULL: the client has gone */
-    struct wire_message request;
-    int fd;
-    int result;
-};
-
-/* On a thread of libuv's pool. */
-static void run(uv_work_t *work)
+static void run(struct job *job)
 {
-    struct syncing *syncing = work->data;
-
-    syncing->result = fsync(syncing->fd) == 0 ? 0 : -errno;
-    check(syncing->fd >= 0);
+    job->result = fsync(job->file.fd) == 0 ? 0 : -errno;
+    check(job->result <= 0);
 }
 
-static void finish(uv_work_t *work, int status)
+static void end(struct job *job)
 {
-    struct syncing *syncing = work->data;
-    int result = status != 0 ? -EINTR : syncing->result;
+    int result = (int)job->result;
 
-    check(status <= 0);
-    if (syncing->connection != NULL) {
-        ((struct session *)syncing->connection->user)->syncing = NULL;
-        connection_send_done(syncing->connection, &syncing->request, result, 0,
+    check(result <= 0);
+    if (job->connection != NULL)
+        connection_send_done(job->connection, &job->request, result, 0,
                              result != 0 ? strerror(-result) : NULL);
-    }
-    close(syncing->fd);
-    free(syncing);
-}
-
-/* Begin. Returns 0 or a negative errno. */
-static int begin(struct connection *connection, const struct wire_message *message,
-                 const struct file *file)
-{
-    struct session *session = connection->user;
-    struct syncing *syncing = calloc(1, sizeof(*syncing));
-    int result = 0;
-
-    if (syncing == NULL)
-        return -ENOMEM;
-    syncing->work.data = syncing;
-    syncing->connection = connection;
-    syncing->request = *message;
-    syncing->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
-    if (syncing->fd < 0)
-        result = -errno;
-    else
-        result = uv_queue_work(connection->server->loop, &syncing->work, run, finish);
-    if (result != 0) {
-        if (syncing->fd >= 0)
-            close(syncing->fd);
-        free(syncing);
-        return result;
-    }
-    check(session->syncing == NULL);
-    session->syncing = syncing;
-    return 0;
 }
 
 void syncing_on_sync(struct connection *connection, const struct wire_message *message)
 {
     struct session *session = connection->user;
     const struct file *file = places_find(session, message->file_sync.file);
-    int result = 0;
+    struct job *job = NULL;
+    int result = file == NULL ? -EBADF : 0;
 
     check(session->greeted);
-    if (file == NULL)
-        result = -EBADF;
-    else if (session->syncing != NULL)
-        result = -EBUSY;
-    else if (file->fd >= 0)
-        result = begin(connection, message, file);
-    if (result != 0)
-        connection_send_done(connection, message, result, 0, strerror(-result));
-    else if (session->syncing == NULL)
-        connection_send_done(connection, message, 0, 0, NULL); /* a list is nowhere */
-}
-
-void syncing_leave(struct session *session)
-{
-    check(session != NULL);
-    if (session->syncing != NULL)
-        session->syncing->connection = NULL;
-    session->syncing = NULL;
+    if (file != NULL && file->fd >= 0)
+        job = jobs_new(connection, message, file, &result);
+    if (job != NULL)
+        jobs_start(job, run, end);
+    else
+        connection_send_done(connection, message, result, 0,
+                             result != 0 ? strerror(-result) : NULL); /* a list is nowhere */
 }

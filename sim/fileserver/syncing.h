@@ -1,13 +1,10 @@
-/* Bringing files to their device, which takes long: in a thread, while others are served. */
+/* Bringing files to their device, which takes long. */
 #ifndef FILESERVER_SYNCING_H
 #define FILESERVER_SYNCING_H
 
 #include "service.h"
 
-/* FILE_SYNC; one at a time for each client. */
+/* FILE_SYNC. */
 void syncing_on_sync(struct connection *connection, const struct wire_message *message);
-
-/* The client goes, and hears no answer any more. */
-void syncing_leave(struct session *session);
 
 #endif

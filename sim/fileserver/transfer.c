@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "jobs.h"
 #include "places.h"
 
 #define CHUNK_BYTES ((uint32_t)CACHE_CHUNK * SP_PAGE_SIZE)
@@ -48,18 +49,6 @@ static int check_places(const struct session *session, uint32_t page, uint32_t s
 
 /* ---- Reading ---- */
 
-struct reading {
-    const struct file *file;
-    uint64_t number;
-};
-
-static int64_t fill(void *arg, char *buffer)
-{
-    const struct reading *reading = arg;
-
-    return files_read(reading->file, reading->number, buffer);
-}
-
 /* Pages of a chunk, and where they go. */
 struct part {
     uint64_t number; /* of the chunk */
@@ -86,70 +75,34 @@ static int deliver(struct service *service, const struct session *session,
     return copy.count == 0 ? 0 : sp_container_copy_locked(service->task, &copy, NULL);
 }
 
-/* The chunk of a file as it is now. */
-static const struct chunk *find_chunk(struct service *service, struct file *file, uint64_t number,
-                                      int *errorp)
-{
-    struct reading reading = {file, number};
-    struct chunk_key key;
-
-    *errorp = files_look(file);
-    if (*errorp != 0)
-        return NULL;
-    key = file->key;
-    key.number = number;
-    check(key.size == file->size);
-    return cache_get(&service->cache, &key, fill, &reading, errorp);
-}
-
 static uint32_t pages_of(const struct chunk *chunk)
 {
     check(chunk->bytes <= CHUNK_BYTES);
     return (chunk->bytes + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE;
 }
 
-static int read_chunk(struct service *service, const struct session *session,
-                      const struct wire_message *message, struct file *file, uint32_t *bytesp)
+/* What a request wants of a file, or a negative errno. */
+static int take_part(const struct session *session, const struct wire_message *message,
+                     struct part *part)
 {
-    struct part part = {.number = message->file_read.page / CACHE_CHUNK,
-                        .slot = message->file_read.slot};
-    const struct chunk *chunk;
-    int result = check_places(session, message->file_read.page, message->file_read.slot);
-
-    if (result != 0)
-        return result;
-    chunk = find_chunk(service, file, part.number, &result);
-    if (chunk == NULL)
-        return result;
-    part.count = pages_of(chunk);
-    *bytesp = chunk->bytes;
-    return deliver(service, session, chunk, &part);
-}
-
-/* The same for a region: pages that the file does not have any more cannot be filled. */
-static int fill_slots(struct service *service, const struct session *session,
-                      const struct wire_message *message, struct file *file, uint32_t *bytesp)
-{
-    struct part part = {.number = message->file_fill.page / CACHE_CHUNK,
-                        .page = message->file_fill.page % CACHE_CHUNK,
-                        .count = message->file_fill.count,
-                        .slot = message->file_fill.slot};
-    const struct chunk *chunk;
     int result = 0;
 
+    check(message->type == WIRE_FILE_READ || message->type == WIRE_FILE_FILL);
+    if (message->type == WIRE_FILE_READ) {
+        *part = (struct part){.number = message->file_read.page / CACHE_CHUNK,
+                              .slot = message->file_read.slot};
+        return check_places(session, message->file_read.page, message->file_read.slot);
+    }
+    *part = (struct part){.number = message->file_fill.page / CACHE_CHUNK,
+                          .page = message->file_fill.page % CACHE_CHUNK,
+                          .count = message->file_fill.count,
+                          .slot = message->file_fill.slot};
     if (session->container == 0)
-        return -ENOTCONN;
-    if (part.count == 0 || part.count > CACHE_CHUNK - part.page || part.count > session->slots ||
-        part.slot > session->slots - part.count)
-        return -EINVAL;
-    chunk = find_chunk(service, file, part.number, &result);
-    if (chunk == NULL)
-        return result;
-    if (part.page + part.count > pages_of(chunk))
-        return -ENXIO;
-    *bytesp = part.count * SP_PAGE_SIZE;
-    check(*bytesp <= CHUNK_BYTES);
-    return deliver(service, session, chunk, &part);
+        result = -ENOTCONN;
+    else if (part->count == 0 || part->count > CACHE_CHUNK - part->page ||
+             part->count > session->slots || part->slot > session->slots - part->count)
+        result = -EINVAL;
+    return result;
 }
 
 /* The answer to a read or a write. */
@@ -169,37 +122,181 @@ static void answer(struct connection *connection, const struct wire_message *mes
     connection_send(connection, &reply, -1);
 }
 
-typedef int read_how(struct service *service, const struct session *session,
-                     const struct wire_message *message, struct file *file, uint32_t *bytesp);
-
-static void serve_read(struct connection *connection, const struct wire_message *message,
-                       uint32_t number, read_how *how)
+/* A chunk is there: all of it for a read; the pages of it for a region, which cannot be filled with pages that the
+ * file does not have any more. */
+static void serve(struct connection *connection, const struct wire_message *message,
+                  const struct file *file, const struct chunk *chunk)
 {
     struct service *service = service_of(connection);
-    struct session *session = connection->user;
-    struct file *file = places_find(session, number);
-    uint32_t bytes = 0;
-    int result = -EBADF;
+    uint32_t bytes = chunk->bytes;
+    struct part part;
+    int result = take_part(connection->user, message, &part);
 
-    service->counters.reads++;
-    if (file != NULL)
-        result = how(service, session, message, file, &bytes);
+    check(result == 0);
+    if (message->type == WIRE_FILE_READ)
+        part.count = pages_of(chunk);
+    else if (part.page + part.count > pages_of(chunk))
+        result = -ENXIO;
+    else
+        bytes = part.count * SP_PAGE_SIZE;
+    if (result == 0)
+        result = deliver(service, connection->user, chunk, &part);
     if (result == 0)
         service->counters.bytes += bytes;
-    check(file != NULL || result != 0);
     answer(connection, message, file, result, bytes);
+}
+
+static uint32_t file_asked(const struct wire_message *message)
+{
+    return message->type == WIRE_FILE_READ ? message->file_read.file : message->file_fill.file;
+}
+
+/* The key of the chunk that a request wants. */
+static struct chunk_key key_asked(const struct session *session, const struct wire_message *message,
+                                  const struct file *file)
+{
+    struct chunk_key key = file->key;
+    struct part part;
+
+    if (take_part(session, message, &part) == 0)
+        key.number = part.number;
+    check(key.size == file->size);
+    return key;
+}
+
+/* In a thread. */
+static void run_read(struct job *job)
+{
+    uint32_t page = job->request.type == WIRE_FILE_READ ? job->request.file_read.page
+                                                        : job->request.file_fill.page;
+
+    job->result = files_read(&job->file, page / CACHE_CHUNK, job->bytes);
+    check(job->result <= (int64_t)CHUNK_BYTES);
+}
+
+static void end_read(struct job *job)
+{
+    struct connection *connection = job->connection;
+    struct service *service = job->service;
+    const struct chunk *chunk;
+    struct chunk_key key;
+    int result = job->result < 0 ? (int)job->result : 0;
+
+    if (connection == NULL)
+        return;
+    check(places_find(connection->user, file_asked(&job->request)) != NULL);
+    key = key_asked(connection->user, &job->request, &job->file);
+    chunk =
+        result == 0 ? cache_find(&service->cache, &key) : NULL; /* others may have read it, too */
+    if (chunk == NULL && result == 0)
+        chunk = cache_fill(&service->cache, &key, job->bytes, (uint32_t)job->result,
+                           job->forgotten == service->cache.forgotten, &result);
+    if (chunk != NULL)
+        serve(connection, &job->request, &job->file, chunk);
+    else
+        answer(connection, &job->request, &job->file, result, 0);
+}
+
+/* What can be read at once is: the list of a directory, which lies in memory, and what the kernel has at hand. False: a
+ * thread must read it. */
+static bool read_now(struct connection *connection, const struct wire_message *message,
+                     const struct file *file, const struct chunk_key *key)
+{
+    static char buffer[CACHE_CHUNK * SP_PAGE_SIZE];
+    int64_t bytes = file->fd < 0 ? files_read(file, key->number, buffer)
+                                 : files_read_now(file, key->number, buffer);
+    const struct chunk *chunk;
+    int result;
+
+    check(file->fd >= 0 || bytes >= 0);
+    if (bytes < 0)
+        return false;
+    chunk = cache_fill(&service_of(connection)->cache, key, buffer, (uint32_t)bytes, true, &result);
+    if (chunk != NULL)
+        serve(connection, message, file, chunk);
+    else
+        answer(connection, message, file, result, 0);
+    return true;
+}
+
+/* The file is as it was looked at. */
+static void read_looked(struct connection *connection, const struct wire_message *message,
+                        const struct file *file)
+{
+    struct chunk_key key = key_asked(connection->user, message, file);
+    const struct chunk *chunk = cache_find(&service_of(connection)->cache, &key);
+    struct job *job;
+    int result;
+
+    if (chunk != NULL) {
+        serve(connection, message, file, chunk);
+        return;
+    }
+    if (read_now(connection, message, file, &key))
+        return;
+    job = jobs_new(connection, message, file, &result);
+    check(job != NULL || result < 0);
+    if (job != NULL)
+        jobs_start(job, run_read, end_read);
+    else
+        answer(connection, message, file, result, 0);
+}
+
+/* In a thread. */
+static void run_look(struct job *job)
+{
+    job->result = files_look(&job->file);
+    check(job->result <= 0);
+}
+
+static void end_look(struct job *job)
+{
+    struct file *file;
+
+    if (job->connection == NULL)
+        return;
+    file = places_find(job->connection->user, file_asked(&job->request));
+    ensure(file != NULL);
+    file->size = job->file.size;
+    file->key = job->file.key;
+    if (job->result == 0)
+        read_looked(job->connection, &job->request, file);
+    else
+        answer(job->connection, &job->request, file, (int)job->result, 0);
+}
+
+static void on_read(struct connection *connection, const struct wire_message *message)
+{
+    struct session *session = connection->user;
+    struct file *file = places_find(session, file_asked(message));
+    struct job *job = NULL;
+    struct part part;
+    int result = file == NULL ? -EBADF : take_part(session, message, &part);
+
+    service_of(connection)->counters.reads++;
+    if (result == 0 && file->distant)
+        job = jobs_new(connection, message, file, &result);
+    else if (result == 0)
+        result = files_look(file);
+    check(file != NULL || result != 0);
+    if (job != NULL)
+        jobs_start(job, run_look, end_look);
+    else if (result == 0)
+        read_looked(connection, message, file);
+    else
+        answer(connection, message, file, result, 0);
 }
 
 void transfer_on_read(struct connection *connection, const struct wire_message *message)
 {
     check(message->type == WIRE_FILE_READ);
-    serve_read(connection, message, message->file_read.file, read_chunk);
+    on_read(connection, message);
 }
 
 void transfer_on_fill(struct connection *connection, const struct wire_message *message)
 {
     check(message->type == WIRE_FILE_FILL);
-    serve_read(connection, message, message->file_fill.file, fill_slots);
+    on_read(connection, message);
 }
 
 /* ---- Writing ---- */
@@ -252,49 +349,88 @@ static int collect(struct service *service, const struct session *session,
 }
 
 /* The chunk is what the file holds there if whole pages were written from its beginning on, up to
- * its end or that of the file. Less than a page would bring bytes of the client's to others. */
-static void keep(struct service *service, struct chunk *chunk, const struct writing *writing,
-                 const struct file *file)
+ * its end or that of the file, and nobody else wrote meanwhile. Less than a page would bring bytes of the client's to
+ * others. */
+static void keep(const struct job *job, const struct writing *writing)
 {
-    struct chunk_key key = file->key;
+    struct cache *cache = &job->service->cache;
+    struct chunk_key key = job->file.key;
     uint64_t end = writing->number * CHUNK_BYTES + writing->bytes;
 
-    check(chunk->state == CHUNK_EMPTY);
+    check(job->chunk != NULL);
     key.number = writing->number;
-    if (writing->first == 0 && writing->bytes % SP_PAGE_SIZE == 0 &&
-        (writing->bytes == CHUNK_BYTES || end == file->size))
-        cache_keep(&service->cache, chunk, &key, writing->bytes);
+    if (job->forgotten == cache->forgotten && writing->first == 0 &&
+        writing->bytes % SP_PAGE_SIZE == 0 &&
+        (writing->bytes == CHUNK_BYTES || end == job->file.size))
+        cache_keep(cache, job->chunk, job->stamp, &key, writing->bytes);
 }
 
-static int write_chunk(struct service *service, const struct session *session,
-                       const struct wire_message *message, struct file *file, uint32_t *bytesp)
+/* In a thread. */
+static void run_write(struct job *job)
 {
-    static char buffer[CACHE_CHUNK * SP_PAGE_SIZE];
-    struct writing writing;
-    struct chunk_key key = file->key;
-    struct chunk *chunk;
-    int64_t written;
-    int result = file->writable ? take_writing(session, message, &writing) : -EBADF;
+    const struct wire_message *message = &job->request;
+    uint32_t first = message->file_write.first;
 
-    if (result != 0)
-        return result;
+    job->result = files_write(
+        &job->file, (uint64_t)(message->file_write.page / CACHE_CHUNK) * CHUNK_BYTES + first,
+        job->bytes + first % SP_PAGE_SIZE, message->file_write.bytes);
+    check(job->result <= (int64_t)message->file_write.bytes);
+    if (job->result >= 0 && files_look(&job->file) != 0)
+        job->file.key.changed_ns = 0; /* nothing is known of it */
+}
+
+static void end_write(struct job *job)
+{
+    struct connection *connection = job->connection;
+    struct service *service = job->service;
+    struct session *session = connection != NULL ? connection->user : NULL;
+    bool others = job->forgotten != service->cache.forgotten;
+    struct chunk_key key = job->file.key;
+    struct writing writing;
+    struct file *file;
+
+    key.number = job->request.file_write.page / CACHE_CHUNK;
+    cache_drop(&service->cache, &key, false); /* what was read meanwhile may be half of it */
+    if (!others)
+        job->forgotten = service->cache.forgotten;
+    if (session == NULL)
+        return;
+    file = places_find(session, job->request.file_write.file);
+    ensure(file != NULL);
+    if (job->result < 0) {
+        answer(connection, &job->request, file, (int)job->result, 0);
+        return;
+    }
+    file->size = job->file.size;
+    file->key = job->file.key;
+    service->counters.bytes_written += (uint64_t)job->result;
+    if (take_writing(session, &job->request, &writing) == 0 && job->file.key.changed_ns != 0 &&
+        job->result == writing.bytes)
+        keep(job, &writing);
+    answer(connection, &job->request, file, 0, (uint32_t)job->result);
+}
+
+/* Have the client's bytes in the job. Returns 0 or a negative errno. */
+static int take_bytes(struct job *job, const struct session *session, const struct writing *writing)
+{
+    struct service *service = job->service;
+    struct chunk_key key = job->file.key;
+    struct chunk *chunk;
+    int result;
+
     chunk = cache_begin(&service->cache, &result);
     if (chunk != NULL)
-        result = collect(service, session, &writing, chunk);
+        result = collect(service, session, writing, chunk);
     if (result == 0)
-        result = cache_bytes(&service->cache, chunk, writing.page, writing.pages, buffer);
+        result = cache_bytes(&service->cache, chunk, writing->page, writing->pages, job->bytes);
     if (result != 0)
         return result;
-    key.number = writing.number;
+    key.number = writing->number;
     cache_drop(&service->cache, &key, false);
-    written = files_write(file, writing.number * CHUNK_BYTES + writing.first,
-                          buffer + writing.first % SP_PAGE_SIZE, writing.bytes);
-    if (written < 0)
-        return (int)written;
-    check(written <= writing.bytes);
-    *bytesp = (uint32_t)written;
-    if (files_look(file) == 0 && written == writing.bytes)
-        keep(service, chunk, &writing, file);
+    job->forgotten = service->cache.forgotten;
+    job->chunk = chunk;
+    job->stamp = chunk->stamp;
+    check(chunk->state == CHUNK_EMPTY);
     return 0;
 }
 
@@ -302,15 +438,23 @@ void transfer_on_write(struct connection *connection, const struct wire_message 
 {
     struct service *service = service_of(connection);
     struct session *session = connection->user;
-    struct file *file = places_find(session, message->file_write.file);
-    uint32_t bytes = 0;
-    int result = -EBADF;
+    const struct file *file = places_find(session, message->file_write.file);
+    struct writing writing;
+    struct job *job = NULL;
+    int result =
+        file == NULL || !file->writable ? -EBADF : take_writing(session, message, &writing);
 
     service->counters.writes++;
-    if (file != NULL)
-        result = write_chunk(service, session, message, file, &bytes);
     if (result == 0)
-        service->counters.bytes_written += bytes;
+        job = jobs_new(connection, message, file, &result);
+    if (job != NULL)
+        result = take_bytes(job, session, &writing);
     check(file != NULL || result != 0);
-    answer(connection, message, file, result, bytes);
+    if (job != NULL && result == 0) {
+        jobs_start(job, run_write, end_write);
+        return;
+    }
+    if (job != NULL)
+        jobs_drop(job);
+    answer(connection, message, file, result, 0);
 }

@@ -17,19 +17,21 @@
 struct connection;
 struct watch;
 
-/* Read-only for others but for `extents`. */
+/* Read-only for others but for `extents`, `files` and `jobs`. */
 struct user {
     struct user *next; /* in its bucket */
     uid_t uid;
     uint32_t references;
     uint32_t connections; /* also those that are being closed */
     uint32_t unclosed;    /* descriptors that are being closed, and connections */
-    uint32_t extents;     /* for the services, which count theirs */
-    uint32_t paused;      /* connections that are not read, because too much is unclosed */
-    uint64_t output;      /* bytes that the sockets have not taken */
-    uint64_t input;       /* bytes received and not handled yet */
-    uint64_t pass;        /* of the loop, in which it last used time */
-    uint64_t spent_ns;    /* in that pass */
+    uint32_t extents;     /* for the services, which count theirs, as the next two */
+    uint32_t files;
+    uint32_t jobs;
+    uint32_t paused;   /* connections that are not read, because too much is unclosed */
+    uint64_t output;   /* bytes that the sockets have not taken */
+    uint64_t input;    /* bytes received and not handled yet */
+    uint64_t pass;     /* of the loop, in which it last used time */
+    uint64_t spent_ns; /* in that pass */
     struct connection *deferred_first; /* connections whose turn is still to come */
     struct connection *deferred_last;
     struct user *deferred_next; /* among users with such connections */

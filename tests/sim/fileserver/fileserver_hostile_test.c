@@ -20,6 +20,7 @@
 
 #include "live.h"
 #include "stage.h"
+#include "stuck_file.h"
 #include "wire_client.h"
 
 /* User ids of nobody else: those that mean ill have them where this runs as root. */
@@ -307,6 +308,72 @@ static void test_a_client_that_touches_its_container_harms_only_itself(void **st
     stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
 }
 
+/* ---- Files that never come ---- */
+
+#define STUCK 4u /* clients; a user whose errands block has two threads */
+
+/* The server is started where a file system of the test's own can be mounted. */
+static int setup_stuck(void **state)
+{
+    if (geteuid() == 0)
+        (void)stuck_file_prepare();
+    return stage_setup(state);
+}
+
+static void open_stuck(struct raw *raw, const char *path)
+{
+    struct wire_message message = {.type = WIRE_FILE_OPEN}, reply;
+
+    message.file_open.bytes = (uint32_t)strlen(path);
+    message.file_open.path_count = (uint16_t)((strlen(path) + 3) / 4);
+    for (size_t i = 0; i < strlen(path); i++)
+        message.file_open.path[i / 4].value |= (uint32_t)(unsigned char)path[i] << i % 4 * 8;
+    assert_int_equal(ask(&raw->files, &message, &reply), 0);
+    assert_int_equal(reply.file_opened.file, 2);
+}
+
+static void test_a_file_that_never_comes_keeps_whoever_reads_it_and_nobody_else(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message message = {.type = WIRE_FILE_READ, .seq = 77}, reply;
+    struct sp_testing_physmem status;
+    struct stuck_file stuck;
+    struct raw raw[STUCK];
+    int code = geteuid() == 0 ? stuck_file_open(&stuck, stage->root) : -EPERM;
+
+    if (code != 0) {
+        print_message("no FUSE file system can be mounted here: %s\n", strerror(-code));
+        skip();
+    }
+    for (unsigned i = 0; i < STUCK; i++) {
+        raw_open(stage, &raw[i], stage->socket);
+        raw_share(&raw[i], WIRE_RIGHT_BOTH, 1000 * MS);
+        assert_int_equal(ask_buffer(&raw[i].files, raw[i].container, 0), 0);
+        open_stuck(&raw[i],
+                   "stuck/file"); /* while nobody reads it: later it would not be opened, either */
+    }
+    message.file_read.file = 2;
+    for (unsigned i = 0; i < STUCK; i++)
+        assert_int_equal(wire_client_send(&raw[i].files, &message, -1), 0);
+    while (atomic_load(&stuck.reads) == 0)
+        assert_int_equal(sp_testing_physmem_status(stage->fixture, &status, NULL), 0);
+    for (unsigned i = 0; i < 5; i++)
+        stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+    for (unsigned i = 0; i < STUCK; i++)
+        assert_int_not_equal(wire_client_poll(&raw[i].files, &reply, NULL), 0);
+    /* One goes, with what it waits for; the others hear that nothing came. */
+    raw_close(&raw[0]);
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+    stuck_file_close(&stuck);
+    for (unsigned i = 1; i < STUCK; i++) {
+        assert_int_equal(wire_client_receive(&raw[i].files, &reply, NULL), 0);
+        assert_int_equal(reply.seq, 77);
+        assert_int_not_equal(reply.error, 0);
+        raw_close(&raw[i]);
+    }
+    stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
 /* ---- Hostile servers ---- */
 
 /* What a server does with the first read, instead of serving it. */
@@ -530,6 +597,9 @@ int main(void)
         TEST(test_clients_that_vanish_take_nothing_with_them),
         TEST(test_a_client_that_lies_writes_nothing),
         TEST(test_a_client_that_touches_its_container_harms_only_itself),
+        cmocka_unit_test_setup_teardown(
+            test_a_file_that_never_comes_keeps_whoever_reads_it_and_nobody_else, setup_stuck,
+            stage_teardown),
         TEST(test_a_server_that_hangs_loses_the_container),
         TEST(test_a_server_that_lies_fails_the_read_and_nothing_else),
     };

@@ -533,7 +533,9 @@ static void test_a_lock_on_an_extent_that_never_ends_holds_up_its_own_task_only(
         print_message("Valgrind looks into files that are mapped, and would be stuck itself\n");
         skip();
     }
-    code = stuck_file_open(&stage->stuck, stage->server.directory);
+    code = stuck_file_prepare();
+    if (code == 0)
+        code = stuck_file_open(&stage->stuck, stage->server.directory);
     if (code < 0) {
         print_message("no FUSE file system can be mounted here: %s\n", strerror(-code));
         skip();

@@ -83,6 +83,13 @@ static void *run(void *arg)
     return NULL;
 }
 
+int stuck_file_prepare(void)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") != 0)
+        return -errno;
+    return 0;
+}
+
 int stuck_file_open(struct stuck_file *file, const char *directory)
 {
     char mountpoint[200], options[100];
@@ -96,8 +103,7 @@ int stuck_file_open(struct stuck_file *file, const char *directory)
     snprintf(file->path, sizeof(file->path), "%s/file", mountpoint);
     snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
              file->device);
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") != 0 ||
-        (mkdir(mountpoint, 0755) != 0 && errno != EEXIST) ||
+    if ((mkdir(mountpoint, 0755) != 0 && errno != EEXIST) ||
         mount("stuck", mountpoint, "fuse", MS_NOSUID | MS_NODEV, options) != 0)
         code = -errno;
     if (code == 0)
