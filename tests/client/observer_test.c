@@ -120,6 +120,14 @@ static void test_many_tasks_come_in_several_answers(void **state)
     assert_true(scene.observer.known);
     assert_int_equal(scene.observer.physmem.frames, 65);
     assert_int_equal(scene.observer.task_count, WIRE_TASKS + 20);
+    /* The next time, too: though all are known, each is asked for. */
+    assert_int_equal(observer_ask(&scene.observer), 0);
+    seq = take(WIRE_STATUS, &message, 0);
+    send_tasks(seq, 1, WIRE_TASKS);
+    send_status(seq, 66);
+    assert_int_equal(observer_receive(&scene.observer, NULL), 0);
+    take(WIRE_STATUS, &message, 0);
+    assert_int_equal(message.status.after, WIRE_TASKS);
 }
 
 static void test_the_latest_task_of_a_name_is_found(void **state)

@@ -150,8 +150,8 @@ static int note_task(struct observer *observer, const struct wire_message *messa
 static int note_physmem(struct observer *observer, const struct wire_message *message)
 {
     memcpy(&observer->physmem, &message->physmem_status, sizeof observer->physmem);
-    if (observer->listed == WIRE_TASKS)
-        return ask_after(observer, observer->tasks[observer->task_count - 1].id);
+    if (observer->listed == WIRE_TASKS) /* behind the last one that came, which others may follow */
+        return ask_after(observer, observer->tasks[observer->next - 1].id);
     observer->known = true;
     return 1;
 }
