@@ -38,7 +38,8 @@ static const char about_policy[] =
 
 static const char about_arbiter[] =
     "Write the beginning of an arbitration policy into DIR (./NAME), which is made: NAME.c with\n"
-    "comments, and CMakeLists.txt, which builds and tests it. Nothing is overwritten.\n"
+    "comments, CMakeLists.txt, which builds and tests it, scenario.yaml, and compare.sh, which plays that under\n"
+    "it and under others, and draws what each task holds. Nothing is overwritten.\n"
     "\n"
     "NAME is a letter, then letters, digits and '-', all small.\n";
 
@@ -47,7 +48,9 @@ struct kind {
     const char *word, *words; /* "policy", "a policy" */
     const char *source, *cmake;
     bool (*exists)(const char *name, size_t length);
-    bool is_policy; /* it has a trace, a scenario, and a script that draws */
+    const char *scenario;
+    const char *script_name, *script; /* which draws */
+    bool is_policy;                   /* it has a trace */
 };
 
 static bool policy_exists(const char *name, size_t length)
@@ -60,10 +63,18 @@ static bool arbiter_exists(const char *name, size_t length)
     return arbiter_registry_find(name, length) != NULL;
 }
 
-static const struct kind policy_kind = {"policy",       "a policy",    skeleton_policy,
-                                        skeleton_cmake, policy_exists, true};
-static const struct kind arbiter_kind = {
-    "arbiter", "an arbiter", skeleton_arbiter, skeleton_arbiter_cmake, arbiter_exists, false};
+static const struct kind policy_kind = {"policy",       "a policy",     skeleton_policy,
+                                        skeleton_cmake, policy_exists,  skeleton_scenario,
+                                        "curve.sh",     skeleton_curve, true};
+static const struct kind arbiter_kind = {"arbiter",
+                                         "an arbiter",
+                                         skeleton_arbiter,
+                                         skeleton_arbiter_cmake,
+                                         arbiter_exists,
+                                         skeleton_arbiter_scenario,
+                                         "compare.sh",
+                                         skeleton_compare,
+                                         false};
 
 struct skeleton {
     const struct kind *kind;
@@ -175,17 +186,18 @@ static int see_that_none_exists(const struct skeleton *skeleton, const char *con
     return 0;
 }
 
-/* What a policy is tried on. */
+/* What it is tried on, and with. */
 static int write_rest(const struct skeleton *skeleton, struct sp_error *error)
 {
     char path[2 * PATH_LONGEST];
-    int result = write_file(skeleton, "trace.txt", NULL, error);
+    const struct kind *kind = skeleton->kind;
+    int result = kind->is_policy ? write_file(skeleton, "trace.txt", NULL, error) : 0;
 
     if (result == 0)
-        result = write_file(skeleton, "scenario.yaml", skeleton_scenario, error);
+        result = write_file(skeleton, "scenario.yaml", kind->scenario, error);
     if (result == 0)
-        result = write_file(skeleton, "curve.sh", skeleton_curve, error);
-    snprintf(path, sizeof(path), "%s/curve.sh", skeleton->dir);
+        result = write_file(skeleton, kind->script_name, kind->script, error);
+    snprintf(path, sizeof(path), "%s/%s", skeleton->dir, kind->script_name);
     if (result == 0 && chmod(path, 0755) != 0)
         return error_set(error, errno, "cannot make %.180s a program: %s", path, strerror(errno));
     return result;
@@ -194,9 +206,12 @@ static int write_rest(const struct skeleton *skeleton, struct sp_error *error)
 static int write_skeleton(const struct skeleton *skeleton, struct sp_error *error)
 {
     char source[NAME_LONGEST + 3];
-    const char *const names[] = {
-        source,          "CMakeLists.txt", skeleton->kind->is_policy ? "trace.txt" : NULL,
-        "scenario.yaml", "curve.sh",       NULL};
+    const char *const names[] = {source,
+                                 "CMakeLists.txt",
+                                 "scenario.yaml",
+                                 skeleton->kind->script_name,
+                                 skeleton->kind->is_policy ? "trace.txt" : NULL,
+                                 NULL};
     int result;
 
     snprintf(source, sizeof(source), "%s.c", skeleton->name);
@@ -208,7 +223,7 @@ static int write_skeleton(const struct skeleton *skeleton, struct sp_error *erro
         result = write_file(skeleton, source, skeleton->kind->source, error);
     if (result == 0)
         result = write_file(skeleton, "CMakeLists.txt", skeleton->kind->cmake, error);
-    if (result == 0 && skeleton->kind->is_policy)
+    if (result == 0)
         result = write_rest(skeleton, error);
     return result;
 }
@@ -265,8 +280,7 @@ static int new_command(const struct kind *kind, const struct options_syntax *syn
            "  ctest --test-dir %s/build --output-on-failure\n",
            skeleton.dir, skeleton.name, kind->word, skeleton.dir, skeleton.dir, skeleton.dir,
            skeleton.dir);
-    if (kind->is_policy)
-        printf("  %s/curve.sh\n", skeleton.dir);
+    printf("  %s/%s\n", skeleton.dir, kind->script_name);
     return EXIT_YES;
 }
 

@@ -16,5 +16,7 @@ extern const char skeleton_scenario[];
 extern const char skeleton_curve[];
 extern const char skeleton_arbiter[];
 extern const char skeleton_arbiter_cmake[];
+extern const char skeleton_arbiter_scenario[];
+extern const char skeleton_compare[];
 
 #endif
