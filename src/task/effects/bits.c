@@ -90,19 +90,36 @@ static _Noreturn void fail(struct sp_task *task, int code)
                 strerror(code));
 }
 
+/* Pages to look at together with this one. Every one costs the kernel a search for its mapping: where the policy asks
+ * about one page here and one there they are looked at one by one, and where it goes on with a neighbour, twice as
+ * many as the last time. */
+static uint32_t width_of(const struct sp_task *task, sp_page page)
+{
+    uint32_t width = task->bits_width != 0 ? task->bits_width : TASK_BITS;
+
+    check(width <= TASK_BITS && (width & (width - 1)) == 0);
+    if (page == task->bits_first + task->bits_count || page + 1 == task->bits_first)
+        return width < TASK_BITS ? 2 * width : TASK_BITS;
+    return task->bits_asked == 1 && width > 1 ? width / 2 : width;
+}
+
 /* Read the bits of the pages around this one. */
 static void look(struct sp_task *task, sp_page page)
 {
     uint64_t entries[TASK_BITS];
-    sp_page first = page / TASK_BITS * TASK_BITS;
+    uint32_t width = width_of(task, page);
+    sp_page first = page / width * width;
     uint32_t left = task->pager.config.pages - first;
-    uint32_t count = left < TASK_BITS ? left : TASK_BITS;
+    uint32_t count = left < width ? left : width;
     int result = page_bits_read(&task->bits, memory_address(task, first), count, entries);
 
     check(page - first < count);
     if (result != 0)
         fail(task, -result);
     task->bits_first = first;
+    task->bits_count = count;
+    task->bits_width = width;
+    task->bits_asked = 0;
     task->bits_present = 0;
     for (uint32_t i = 0; i < count; i++)
         if ((entries[i] & PAGE_BITS_PRESENT) != 0)
@@ -117,8 +134,9 @@ static bool is_referenced(void *arg, sp_page page)
     struct sp_task *task = arg;
 
     check(hold_is_ours() && page < task->pager.config.pages);
-    if (!task->bits_known || page - task->bits_first >= TASK_BITS)
+    if (!task->bits_known || page - task->bits_first >= task->bits_count)
         look(task, page);
+    task->bits_asked++;
     return (task->bits_present >> (page - task->bits_first) & 1) != 0;
 }
 
@@ -137,7 +155,7 @@ static bool are_out(const struct sp_task *task, sp_page from, sp_page to)
 {
     check(from <= to);
     for (; from < to; from++)
-        if (!task->bits_known || from - task->bits_first >= TASK_BITS ||
+        if (!task->bits_known || from - task->bits_first >= task->bits_count ||
             (task->bits_present >> (from - task->bits_first) & 1) != 0)
             return false;
     return true;

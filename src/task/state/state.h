@@ -178,6 +178,9 @@ struct sp_task {
     struct pager pager;
     bool bits_known; /* `bits_present` is of the call of the pager that is under way */
     sp_page bits_first;
+    uint32_t bits_count;   /* pages that it is of */
+    uint32_t bits_width;   /* so many were to be, a power of two; 0: none were looked at yet */
+    uint32_t bits_asked;   /* so many of them were asked for */
     uint64_t bits_present; /* by page, from bits_first */
     sp_page arm_first;     /* pages that are to be armed before the effects of the call end */
     uint32_t arm_count;
