@@ -16,7 +16,7 @@ case $arbiter in
 esac
 for one in "$arbiter" $others; do
     name=$(basename "$one" .so)
-    "$selfpage" simulate "$scenario" --vary "arbiter=$one" --series "$name.csv" >"$name.txt" 2>&1 || { cat "$name.txt"; exit 1; }
+    "$selfpage" simulate "$scenario" --vary "arbiter=$one" --series "$name.csv" --step 1ms >"$name.txt" 2>&1 || { cat "$name.txt"; exit 1; }
     # Of the table that is printed: task, and in the sixth column its faults. Of the series: seconds, task, held.
     awk -v name="$name" '
         FNR == NR { if ($3 ~ /^[0-9]+$/ && $6 ~ /^[0-9]+$/) faults[$1] = $6; next }
@@ -32,7 +32,7 @@ for one in "$arbiter" $others; do
             NR > 1 && !($2 in seen) { seen[$2] = 1; tasks[++count] = $2 }
             END { printf "plot "
                 for (i = 1; i <= count; i++)
-                    printf "%s%s%s%s using 1:(strcol(2) eq \"%s\" ? $3 : NaN) with points pt 7 ps 0.4 title \"%s\" noenhanced",
+                    printf "%s%s%s%s using 1:(strcol(2) eq \"%s\" ? $3 : NaN) with points pt 7 ps 0.6 title \"%s\" noenhanced",
                         (i > 1 ? ", " : ""), quote, file, quote, tasks[i], tasks[i]
                 print "" }' "$name.csv"
     } >"$name.gp"
