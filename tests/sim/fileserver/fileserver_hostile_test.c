@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <valgrind/valgrind.h>
@@ -374,6 +376,67 @@ static void test_a_file_that_never_comes_keeps_whoever_reads_it_and_nobody_else(
     stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
 }
 
+/* ---- A user that opens and opens ---- */
+
+#define FEW     4096 /* descriptors that the server may have: so clients may have 1,024 files open */
+#define CLIENTS 16u
+
+static int setup_few(void **state)
+{
+    const struct rlimit few = {FEW, FEW};
+
+    return geteuid() == 0 && setrlimit(RLIMIT_NOFILE, &few) != 0 ? -1 : stage_setup(state);
+}
+
+/* Whether a process of another user may open a file. */
+static bool another_may_open(const struct stage *stage, struct wire_message *message)
+{
+    struct wire_message reply;
+    struct wire_client client;
+    pid_t process = fork();
+    int status = -1;
+
+    assert_true(process >= 0);
+    if (process == 0) {
+        become(CLIENT_UID);
+        _exit(wire_client_open(&client, stage->socket, WIRE_ROLE_TASK, 0, 0, "other", NULL) != 0 ||
+              wire_client_call(&client, message, -1, &reply) != 0 || reply.error != 0);
+    }
+    assert_int_equal(waitpid(process, &status, 0), process);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void test_a_user_that_opens_all_it_can_leaves_files_for_others(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message message = {.type = WIRE_FILE_OPEN}, reply;
+    struct wire_client client[CLIENTS];
+    unsigned opened = 0;
+    uint32_t error = 0;
+
+    if (geteuid() != 0 || RUNNING_ON_VALGRIND) {
+        print_message("only root can be another user\n");
+        skip();
+    }
+    open_doors(stage);
+    message.file_open.bytes = 1;
+    message.file_open.path_count = 1;
+    message.file_open.path[0].value = 'x';
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        assert_int_equal(
+            wire_client_open(&client[i], stage->socket, WIRE_ROLE_TASK, 0, 0, "hog", NULL), 0);
+        for (unsigned j = 0; j < 64 && error == 0; j++) {
+            error = ask(&client[i], &message, &reply);
+            opened += error == 0;
+        }
+    }
+    assert_int_equal(error, EMFILE);
+    assert_in_range(opened, 700, 1023);
+    assert_true(another_may_open(stage, &message));
+    for (unsigned i = 0; i < CLIENTS; i++)
+        wire_client_close(&client[i]);
+}
+
 /* ---- Hostile servers ---- */
 
 /* What a server does with the first read, instead of serving it. */
@@ -601,6 +664,8 @@ int main(void)
             test_a_file_that_never_comes_keeps_whoever_reads_it_and_nobody_else, setup_stuck,
             stage_teardown),
         TEST(test_a_server_that_hangs_loses_the_container),
+        cmocka_unit_test_setup_teardown(test_a_user_that_opens_all_it_can_leaves_files_for_others,
+                                        setup_few, stage_teardown),
         TEST(test_a_server_that_lies_fails_the_read_and_nothing_else),
     };
 

@@ -321,41 +321,65 @@ static char *bytes_of(const char *path, long *sizep)
     return bytes;
 }
 
-/* Sort with fewer frames than the text has pages, at this level. Returns the bytes. */
+/* Run a program with fewer frames than it has pages, at this level. */
+static void run_at(unsigned level, const struct server_process *swap, const char *path,
+                   const char *const args[])
+{
+    struct server_process program;
+    char *log;
+
+    assert_int_equal(setenv("SELFPAGE_PHYSMEM", tower.server[level].socket, 1), 0);
+    assert_int_equal(setenv("SELFPAGE_SWAP", swap->socket, 1), 0);
+    assert_int_equal(setenv("SELFPAGE_CONTRACT", "guaranteed=24;extra=8", 1), 0);
+    assert_int_equal(server_process_init(&program), 0);
+    assert_int_equal(server_process_spawn(&program, path, args), 0);
+    if (server_process_wait(&program) != 0) {
+        log = server_process_log(&program);
+        fail_msg("%s at level %u: %s", path, level, log != NULL ? log : "");
+    }
+    server_process_fini(&program);
+}
+
+/* Sort lines at this level. Returns the bytes. */
 static char *sorted_at(unsigned level, const struct server_process *swap, long *sizep)
 {
     char input[SERVER_PATH], output[SERVER_PATH];
     const char *args[] = {server_process_path(swap, "input", input),
                           server_process_path(swap, "output", output), NULL};
-    struct server_process sort;
-    char *log;
 
     lines_write(input);
-    assert_int_equal(setenv("SELFPAGE_PHYSMEM", tower.server[level].socket, 1), 0);
-    assert_int_equal(setenv("SELFPAGE_SWAP", swap->socket, 1), 0);
-    assert_int_equal(setenv("SELFPAGE_CONTRACT", "guaranteed=24;extra=8", 1), 0);
-    assert_int_equal(server_process_init(&sort), 0);
-    assert_int_equal(server_process_spawn(&sort, TEST_BINDIR "/selfpage-sort", args), 0);
-    if (server_process_wait(&sort) != 0) {
-        log = server_process_log(&sort);
-        fail_msg("selfpage-sort at level %u: %s", level, log != NULL ? log : "");
-    }
-    server_process_fini(&sort);
+    run_at(level, swap, TEST_BINDIR "/selfpage-sort", args);
     return bytes_of(output, sizep);
 }
 
-static void test_a_program_makes_the_same_bytes_on_every_level(void **state)
+/* The same for a key-value store; and a page cache compares what it has read by itself. */
+static char *stored_at(unsigned level, const struct server_process *swap, long *sizep)
+{
+    char input[SERVER_PATH], output[SERVER_PATH];
+    const char *store[] = {"--records", "300",    "--operations",
+                           "1500",      "--dump", server_process_path(swap, "dump", output),
+                           NULL};
+    const char *cache[] = {"--reads", "300", server_process_path(swap, "input", input), NULL};
+
+    run_at(level, swap, TEST_BINDIR "/selfpage-pagecache", cache);
+    run_at(level, swap, TEST_BINDIR "/selfpage-kvstore", store);
+    return bytes_of(output, sizep);
+}
+
+static void test_programs_make_the_same_bytes_on_every_level(void **state)
 {
     const char *args[] = {"--slots", "2048", "--device", "mem:", NULL};
-    char *bytes[LEVELS];
-    long size[LEVELS];
+    char *bytes[LEVELS], *dump[LEVELS];
+    long size[LEVELS], dumped[LEVELS];
     struct server_process swap;
 
     (void)state;
     assert_int_equal(server_process_init(&swap), 0);
     assert_int_equal(server_process_start(&swap, TEST_BINDIR "/selfpage-swap", args), 0);
-    for (unsigned i = 0; i < LEVELS; i++)
+    for (unsigned i = 0; i < LEVELS; i++) {
         bytes[i] = sorted_at(i, &swap, &size[i]);
+        dump[i] = stored_at(i, &swap, &dumped[i]);
+    }
     assert_true(size[0] > (long)LINES * 40);
     for (long at = 0, next; at < size[0]; at = next) {
         next = (char *)memchr(bytes[0] + at, '\n', (size_t)(size[0] - at)) - bytes[0] + 1;
@@ -364,9 +388,12 @@ static void test_a_program_makes_the_same_bytes_on_every_level(void **state)
     for (unsigned i = 1; i < LEVELS; i++) {
         assert_int_equal(size[i], size[0]);
         assert_memory_equal(bytes[i], bytes[0], size[0]);
+        assert_int_equal(dumped[i], dumped[0]);
+        assert_memory_equal(dump[i], dump[0], dumped[0]);
     }
     for (unsigned i = 0; i < LEVELS; i++) {
         free(bytes[i]);
+        free(dump[i]);
         assert_true(physmem_books_agree(&tower.observer[i]));
     }
     server_process_fini(&swap);
@@ -700,7 +727,7 @@ int main(void)
         LEFT_WHOLE(test_pages_that_were_given_back_read_as_zeros),
         LEFT_WHOLE(test_a_retained_descriptor_reaches_nobodys_memory),
         LEFT_WHOLE(test_an_overdraft_falls_back_on_its_task_only),
-        LEFT_WHOLE(test_a_program_makes_the_same_bytes_on_every_level),
+        LEFT_WHOLE(test_programs_make_the_same_bytes_on_every_level),
         LEFT_WHOLE(test_what_cannot_be_is_refused_with_a_reason),
         LEFT_WHOLE(test_a_recall_at_the_top_arrives_below_in_time_and_is_answered),
         TOWER_TEST(test_a_task_that_does_not_answer_makes_no_server_late),
