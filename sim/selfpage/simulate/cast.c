@@ -77,11 +77,16 @@ static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *
         return count;
     for (int i = 0; i < count; i++) {
         if (actor->wanted[i].token != 0)
-            return error_set(error, ENOTSUP, "task %s: parts of contracts are not simulated yet",
-                             task->name);
+            return error_set(
+                error, ENOTSUP,
+                "task %s: claim=: a part is split off by a program, which selfpage run "
+                "starts: give the task a contract of its own instead",
+                task->name);
         if (actor->wanted[i].terms.order != 0)
-            return error_set(error, ENOTSUP, "task %s: larger pages are not simulated yet",
-                             task->name);
+            return error_set(error, ENOTSUP,
+                             "task %s: order=%u: a play has base pages only: leave it out, or have "
+                             "selfpage run play the workload in a process",
+                             task->name, actor->wanted[i].terms.order);
     }
     actor->contracts = (uint32_t)count;
     return 0;
@@ -116,11 +121,11 @@ static int check_scenario(const struct scenario *scenario, struct sp_error *erro
 {
     if (scenario->physmems_count > 0)
         return error_set(error, ENOTSUP,
-                         "a physmem on another one is not simulated yet: selfpage run starts it");
+                         "physmems: a play has one physmem: selfpage run starts one on another");
     if (scenario->swap != NULL && scenario->swap->bandwidth > 0)
         return error_set(error, ENOTSUP,
-                         "swap.bandwidth: contracts for paging bandwidth are not simulated yet: "
-                         "selfpage run makes them");
+                         "swap.bandwidth: a play has no contracts for paging bandwidth: leave "
+                         "it out, or have selfpage run make them");
     for (uint32_t i = 0; i < scenario->events_count; i++)
         if (scenario->events[i].action != SCENARIO_SIGNAL &&
             scenario->events[i].action != SCENARIO_RECALL &&
