@@ -263,6 +263,8 @@ static void a_late_comer_has_its_allotment(void **state)
 
 /* ---- A policy server ---- */
 
+#define FIFTH (SECOND / 5)
+
 /* Two tasks that want all frames, the second one later, under a policy server that shares out equally. Physmem's own
  * arbiter would not. */
 static void rule_two(struct theatre *theatre, struct policyserver_config *server,
@@ -274,12 +276,12 @@ static void rule_two(struct theatre *theatre, struct policyserver_config *server
     theatre_begin(theatre, "fcfs", 800, 1);
     assert_int_equal(
         arbiter_registry_choose_plugin(arbiter, arbiter_registry_find("maxmin", 6), NULL, NULL), 0);
-    *server = (struct policyserver_config){.arbiter = arbiter, .period_ns = 100 * MS};
+    *server = (struct policyserver_config){.arbiter = arbiter, .period_ns = 20 * MS};
     theatre->config.policyserver = server;
     theatre->config.check_every = 0;
     engage(theatre, "a", "fifo", "guaranteed=20;extra=800", load);
     engage(theatre, "b", "fifo", "guaranteed=20;extra=800", load);
-    theatre->start_ns[1] = SECOND;
+    theatre->start_ns[1] = FIFTH;
     raise_curtain(theatre);
 }
 
@@ -304,16 +306,16 @@ static void a_policy_server_decides_and_gives_back(void **state)
 
     (void)state;
     rule_two(&theatre, &server, &arbiter);
-    play_until(&theatre, SECOND);
+    play_until(&theatre, FIFTH);
     assert_true(held(&theatre, 0) > 700);
-    play_until(&theatre, 3 * SECOND);
+    play_until(&theatre, 3 * FIFTH);
     assert_in_range(held(&theatre, 0), 350, 420);
     assert_in_range(held(&theatre, 1), 350, 420);
     assert_int_equal(status_of(&theatre).control, 1);
     /* Asked to end, it leaves physmem's own arbiter behind, which lets the first keep what comes free. */
     assert_int_equal(play_policyserver_start(&theatre.play), -EEXIST);
     assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), 0);
-    play_until(&theatre, 3 * SECOND + MS);
+    play_until(&theatre, 3 * FIFTH + MS);
     assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), -ESRCH);
     assert_int_equal(theatre.play.policyserver.state, POLICYSERVER_AWAY);
     assert_int_equal(atomic_load(&policytable_current(&theatre.play.scene)->decides), 0);
@@ -330,15 +332,15 @@ static void a_policy_server_that_dies_is_replaced(void **state)
 
     (void)state;
     rule_two(&theatre, &server, &arbiter);
-    play_until(&theatre, 3 * SECOND);
+    play_until(&theatre, 3 * FIFTH);
     assert_int_equal(play_policyserver_signal(&theatre.play, SIGKILL), 0);
     entitlements = status_of(&theatre).entitlements;
-    play_until(&theatre, 4 * SECOND);
+    play_until(&theatre, 4 * FIFTH);
     assert_int_equal(status_of(&theatre).control, 2);
     assert_int_equal(status_of(&theatre).entitlements, entitlements);
     assert_in_range(held(&theatre, 0), 350, 420);
     assert_int_equal(play_policyserver_start(&theatre.play), 0);
-    play_until(&theatre, 5 * SECOND);
+    play_until(&theatre, 5 * FIFTH);
     assert_int_equal(status_of(&theatre).control, 1);
     assert_int_equal(status_of(&theatre).controllers, 2);
     assert_true(status_of(&theatre).entitlements > entitlements);
@@ -355,13 +357,13 @@ static void a_policy_server_that_hangs_decides_later(void **state)
 
     (void)state;
     rule_two(&theatre, &server, &arbiter);
-    play_until(&theatre, SECOND / 2);
+    play_until(&theatre, FIFTH / 2);
     assert_int_equal(play_policyserver_signal(&theatre.play, SIGSTOP), 0);
-    play_until(&theatre, 3 * SECOND);
+    play_until(&theatre, 3 * FIFTH);
     assert_true(held(&theatre, 0) > 600);
     assert_int_equal(play_policyserver_signal(&theatre.play, SIGHUP), 0);
     assert_int_equal(play_policyserver_signal(&theatre.play, SIGCONT), 0);
-    play_until(&theatre, 5 * SECOND);
+    play_until(&theatre, 5 * FIFTH);
     assert_in_range(held(&theatre, 1), 350, 420);
     assert_int_equal(theatre.play.policyserver.state, POLICYSERVER_RULES);
     drop_curtain(&theatre);
@@ -376,22 +378,22 @@ static void limits_bound_what_a_task_gets(void **state)
                                        .extra = 100,
                                        .weight = LIMIT_NONE,
                                        .priority = LIMIT_NONE};
-    struct policyserver_config server = {
-        .limits = &limit, .limits_count = 1, .period_ns = 100 * MS};
+    struct policyserver_config server = {.limits = &limit, .limits_count = 1, .period_ns = 20 * MS};
     struct theatre theatre;
 
     (void)state;
     theatre_begin(&theatre, "maxmin", 800, 1);
     theatre.config.policyserver = &server;
+    theatre.config.check_every = 0;
     for (unsigned i = 0; i < 2; i++)
         engage(&theatre, "b", "fifo", "guaranteed=20;extra=700,min=50",
                "pages=700,kind=discardable;loop=700,think=5us,references=100000000");
-    theatre.start_ns[1] = 2 * SECOND;
+    theatre.start_ns[1] = 2 * FIFTH;
     raise_curtain(&theatre);
-    play_until(&theatre, SECOND);
+    play_until(&theatre, FIFTH);
     assert_int_equal(held(&theatre, 0), 120);
     assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), 0);
-    play_until(&theatre, 3 * SECOND);
+    play_until(&theatre, 3 * FIFTH);
     assert_int_equal(held(&theatre, 0), 120); /* so says its contract */
     assert_true(held(&theatre, 1) > 600);
     drop_curtain(&theatre);
@@ -400,7 +402,7 @@ static void limits_bound_what_a_task_gets(void **state)
 /* More tasks than the first table has rows: a larger one, which the policy server hears of. */
 static void a_table_grows(void **state)
 {
-    struct policyserver_config server = {.period_ns = 100 * MS};
+    struct policyserver_config server = {.period_ns = 20 * MS};
     struct arbiter_choice arbiter;
     struct actor_config copy[100];
     struct theatre theatre;
@@ -413,8 +415,9 @@ static void a_table_grows(void **state)
     server.arbiter = &arbiter;
     theatre.config.policyserver = &server;
     theatre.config.actors = 100;
+    theatre.config.check_every = 0;
     engage(&theatre, "a", "fifo", "extra=800",
-           "pages=40,kind=discardable;loop=40,think=5us,references=10000");
+           "pages=40,kind=discardable;loop=40,think=5us,references=150");
     assert_int_equal(play_init(&theatre.play, &theatre.config), 0);
     for (uint32_t i = 0; i < 100; i++) {
         copy[i] = theatre.actor[0];
@@ -442,7 +445,8 @@ static void frames_that_are_lost_before_they_are_mapped_end_no_task(void **state
     theatre_begin(&theatre, "excess", 100, 1);
     theatre.config.strict = false;
     engage(&theatre, "a", "clock", contract,
-           "pages=300,kind=discardable,recalls=ignore;zipf=0.1,writes=0.5,references=60000");
+           "pages=300,kind=discardable,recalls=ignore;zipf=0.1,writes=0.5,references=12000");
+    theatre.config.check_every = 0;
     raise_curtain(&theatre);
     while ((step = play_next(&theatre.play, &value)) != PLAY_OVER) {
         struct actor *actor = &theatre.play.actor[0];
