@@ -69,7 +69,7 @@ static const struct yaml_number numbers[] = {
 static const struct yaml_syntax syntax = {&file_schema, numbers};
 
 /* What is being read. */
-struct reading {
+struct entitlements_reading {
     const char *path;
     struct yaml_index positions;
     struct limit *limits;
@@ -80,8 +80,8 @@ struct reading {
 #define wrong(reading, where, ...)                                                                 \
     yaml_load_wrong((reading)->path, &(reading)->positions, where, (reading)->error, __VA_ARGS__)
 
-static int user_find(const struct reading *reading, const char *where, const char *user,
-                     uint32_t *uidp)
+static int user_find(const struct entitlements_reading *reading, const char *where,
+                     const char *user, uint32_t *uidp)
 {
     const struct passwd *entry;
     uint64_t number;
@@ -114,7 +114,8 @@ static bool is_same(const struct limit *a, const struct limit *b)
 }
 
 /* Take one entry; `where` is its path. */
-static int entry_take(struct reading *reading, const struct file_entry *entry, const char *where)
+static int entry_take(struct entitlements_reading *reading, const struct file_entry *entry,
+                      const char *where)
 {
     struct limit *limit = &reading->limits[reading->count];
     char field[YAML_PATH_MAX];
@@ -148,8 +149,8 @@ static int entry_take(struct reading *reading, const struct file_entry *entry, c
     return result;
 }
 
-static int list_take(struct reading *reading, const struct file_entry *entries, uint32_t count,
-                     const char *list)
+static int list_take(struct entitlements_reading *reading, const struct file_entry *entries,
+                     uint32_t count, const char *list)
 {
     char where[YAML_PATH_MAX];
     int result = 0;
@@ -160,7 +161,7 @@ static int list_take(struct reading *reading, const struct file_entry *entries, 
     return result;
 }
 
-static int file_take(struct reading *reading, const struct file *file)
+static int file_take(struct entitlements_reading *reading, const struct file *file)
 {
     uint64_t count = (uint64_t)file->users_count + file->tasks_count + 1;
     int result = 0;
@@ -182,7 +183,7 @@ static int file_take(struct reading *reading, const struct file *file)
 int entitlements_load(const char *path, struct limit **limitsp, uint32_t *countp,
                       struct sp_error *error)
 {
-    struct reading reading = {.path = path, .error = error};
+    struct entitlements_reading reading = {.path = path, .error = error};
     void *file;
     int result = yaml_load(path, &syntax, &file, &reading.positions, error);
 

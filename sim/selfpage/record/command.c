@@ -1,5 +1,5 @@
 /* `selfpage record`: what an unmodified program refers to, as Valgrind's tool lackey sees it (images.h), or by its faults
- * (guard.h). */
+ * (tracer.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #include "base/exits.h"
 #include "os/options.h"
 #include "selfpage/command/commands.h"
-#include "selfpage/record/guard.h"
+#include "selfpage/record/tracer.h"
 #include "selfpage/record/images.h"
 #include "selfpage/record/record.h"
 #include "selfpage/trace/copy.h"
@@ -54,9 +54,9 @@ struct record_options {
     struct copy_options copy;
     bool alone;
     bool fast;
-    enum space_what what; /* of fast */
-    uint32_t window;      /* 0: as usual */
-    char **program;       /* and its arguments, NULL-terminated */
+    enum blinds_what what; /* of fast */
+    uint32_t window;       /* 0: as usual */
+    char **program;        /* and its arguments, NULL-terminated */
     size_t arguments;
     char path[PATH_LONGEST + 1]; /* of OUT, where none is given */
 };
@@ -230,21 +230,21 @@ static int record_slowly(const struct record_options *command, struct copy_count
 static int record_fast(const struct record_options *command, struct copy_counts *counts,
                        int *status, struct sp_error *error)
 {
-    struct guard guard = {.window = command->window != 0 ? command->window : GUARD_WINDOW,
-                          .page_size =
-                              command->trace.page_size != 0 ? command->trace.page_size : SPACE_PAGE,
-                          .what = command->what,
-                          .one = command->alone};
-    const struct copy_from from = {.read = guard_read, .context = &guard};
-    int result = guard_start(&guard, command->program, error);
+    struct tracer tracer = {.window = command->window != 0 ? command->window : TRACER_WINDOW,
+                            .page_size = command->trace.page_size != 0 ? command->trace.page_size
+                                                                       : BLINDS_PAGE,
+                            .what = command->what,
+                            .one = command->alone};
+    const struct copy_from from = {.read = tracer_read, .context = &tracer};
+    int result = tracer_start(&tracer, command->program, error);
 
     if (result == 0) {
-        pass_signals_on(guard.root);
+        pass_signals_on(tracer.root);
         result = read_and_write(command, &from, counts, error);
     }
-    guard_fini(&guard);
+    tracer_fini(&tracer);
     receiver = 0;
-    *status = guard.status;
+    *status = tracer.status;
     if (result == 0 && counts->references == 0)
         result =
             error_set(error, ENOEXEC, "%s made no reference: --fast records programs of 64 bits",
@@ -276,7 +276,7 @@ static int source_take(void *arg, const char *name, const char *text, struct sp_
     if (strcmp(command->trace.format, "lackey") != 0)
         return error_set(error, EINVAL, "--data and --code: one of them, once");
     command->trace.format = strcmp(name, "data") == 0 ? "lackey:data" : "lackey:code";
-    command->what = strcmp(name, "data") == 0 ? SPACE_DATA : SPACE_CODE;
+    command->what = strcmp(name, "data") == 0 ? BLINDS_DATA : BLINDS_CODE;
     return 0;
 }
 
@@ -300,10 +300,10 @@ static int settle(struct record_options *command, struct sp_error *error)
 
     if (command->window != 0 && !command->fast)
         return error_set(error, EINVAL, "--window is of --fast: without it no reference is lost");
-    if (command->fast && command->trace.page_size != 0 && command->trace.page_size < SPACE_PAGE)
+    if (command->fast && command->trace.page_size != 0 && command->trace.page_size < BLINDS_PAGE)
         return error_set(error, EINVAL,
                          "--fast sees pages of the machine: --page-size is at least %u",
-                         SPACE_PAGE);
+                         BLINDS_PAGE);
     if (command->copy.path == NULL) {
         snprintf(command->path, sizeof(command->path), "%s.sptrace.zst",
                  slash != NULL ? slash + 1 : command->program[0]);
@@ -340,7 +340,7 @@ static const struct option_row rows[] = {
      .help =
          "without Valgrind: the program's pages are closed but for a window of those referenced last, "
          "and each reference to a closed one is a fault that is recorded"},
-    {"window", OPTION_U32, FIELD(window), GUARD_WINDOW_LEAST, GUARD_WINDOW_MOST, .value = "PAGES",
+    {"window", OPTION_U32, FIELD(window), TRACER_WINDOW_LEAST, TRACER_WINDOW_MOST, .value = "PAGES",
      .help = "with --fast: pages that are open (64)"},
     {"alone", OPTION_FLAG, FIELD(alone), .help = "do not record what the program starts and forks"},
     {"quiet", OPTION_FLAG, FIELD(copy.quiet), .help = "no progress line, no summary"},

@@ -1,4 +1,4 @@
-#include "selfpage/record/guard.h"
+#include "selfpage/record/tracer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,11 @@
 
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
-struct guard_thread {
+struct tracer_thread {
     struct tracee tracee;
-    struct space *space; /* NULL: it has not executed a program yet, or one that is not recorded */
-    bool fresh; /* it has stopped for the first time, and whose child it is is not known yet */
+    struct blinds
+        *blinds; /* NULL: it has not executed a program yet, or one that is not recorded */
+    bool fresh;  /* it has stopped for the first time, and whose child it is is not known yet */
     bool in_call;
     bool again;     /* the next entry is that of a call that was prepared already */
     bool any;       /* the next call is taken for one that uses anything */
@@ -38,125 +39,126 @@ struct guard_thread {
 
 /* ---- References ---- */
 
-static void emit(struct guard *guard, const struct guard_thread *thread, uint64_t address,
+static void emit(struct tracer *tracer, const struct tracer_thread *thread, uint64_t address,
                  bool write, uint64_t instruction)
 {
-    if (guard->queued == guard->queue_room) {
-        size_t room = guard->queue_room == 0 ? 2 * TRACE_BATCH : 2 * guard->queue_room;
-        struct trace_reference *grown = realloc(guard->queue, room * sizeof(*grown));
+    if (tracer->queued == tracer->queue_room) {
+        size_t room = tracer->queue_room == 0 ? 2 * TRACE_BATCH : 2 * tracer->queue_room;
+        struct trace_reference *grown = realloc(tracer->queue, room * sizeof(*grown));
 
         if (grown == NULL) {
-            guard->failed = true;
+            tracer->failed = true;
             return;
         }
-        guard->queue = grown;
-        guard->queue_room = room;
+        tracer->queue = grown;
+        tracer->queue_room = room;
     }
-    guard->queue[guard->queued++] = (struct trace_reference){
-        .id = strands_id(thread->space->number, address / guard->page_size),
+    tracer->queue[tracer->queued++] = (struct trace_reference){
+        .id = strands_id(thread->blinds->number, address / tracer->page_size),
         .next = TRACE_NEVER,
-        .size = guard->page_size,
+        .size = tracer->page_size,
         .write = write};
-    guard->last_instruction = instruction;
-    guard->last_thread = thread->tracee.tid;
+    tracer->last_instruction = instruction;
+    tracer->last_thread = thread->tracee.tid;
 }
 
 /* A write to a page that was opened for reading: by the same instruction, it is the same reference. */
-static void emit_write(struct guard *guard, const struct guard_thread *thread, uint64_t address,
+static void emit_write(struct tracer *tracer, const struct tracer_thread *thread, uint64_t address,
                        uint64_t instruction)
 {
-    uint64_t id = strands_id(thread->space->number, address / guard->page_size);
+    uint64_t id = strands_id(thread->blinds->number, address / tracer->page_size);
 
-    if (guard->queued > 0 && guard->queue[guard->queued - 1].id == id &&
-        guard->last_instruction == instruction && guard->last_thread == thread->tracee.tid)
-        guard->queue[guard->queued - 1].write = true;
+    if (tracer->queued > 0 && tracer->queue[tracer->queued - 1].id == id &&
+        tracer->last_instruction == instruction && tracer->last_thread == thread->tracee.tid)
+        tracer->queue[tracer->queued - 1].write = true;
     else
-        emit(guard, thread, address, true, instruction);
+        emit(tracer, thread, address, true, instruction);
 }
 
 /* The page where the first stack ends. */
-static void emit_stack(struct guard *guard, struct guard_thread *thread, uint64_t stack)
+static void emit_stack(struct tracer *tracer, struct tracer_thread *thread, uint64_t stack)
 {
-    uint64_t page = stack / SPACE_PAGE;
+    uint64_t page = stack / BLINDS_PAGE;
 
-    if (page == thread->stack || guard->what == SPACE_CODE || space_guards(thread->space, stack))
+    if (page == thread->stack || tracer->what == BLINDS_CODE ||
+        blinds_guards(thread->blinds, stack))
         return;
     thread->stack = page;
-    emit(guard, thread, stack, true, 0);
+    emit(tracer, thread, stack, true, 0);
 }
 
 /* ---- Threads ---- */
 
-static struct guard_thread *find(const struct guard *guard, pid_t tid)
+static struct tracer_thread *find(const struct tracer *tracer, pid_t tid)
 {
-    for (size_t i = 0; i < guard->count; i++)
-        if (guard->threads[i]->tracee.tid == tid)
-            return guard->threads[i];
+    for (size_t i = 0; i < tracer->count; i++)
+        if (tracer->threads[i]->tracee.tid == tid)
+            return tracer->threads[i];
     return NULL;
 }
 
-static struct guard_thread *add(struct guard *guard, pid_t tid)
+static struct tracer_thread *add(struct tracer *tracer, pid_t tid)
 {
-    struct guard_thread *thread = calloc(1, sizeof(*thread));
+    struct tracer_thread *thread = calloc(1, sizeof(*thread));
 
-    if (guard->count == guard->room) {
-        size_t room = guard->room == 0 ? 16 : 2 * guard->room;
-        struct guard_thread **grown = realloc(guard->threads, room * sizeof(*grown));
+    if (tracer->count == tracer->room) {
+        size_t room = tracer->room == 0 ? 16 : 2 * tracer->room;
+        struct tracer_thread **grown = realloc(tracer->threads, room * sizeof(*grown));
 
         if (grown != NULL) {
-            guard->threads = grown;
-            guard->room = room;
+            tracer->threads = grown;
+            tracer->room = room;
         }
     }
     if (thread != NULL)
-        thread->pins = calloc(guard->window, sizeof(*thread->pins));
-    if (thread == NULL || thread->pins == NULL || guard->count == guard->room) {
+        thread->pins = calloc(tracer->window, sizeof(*thread->pins));
+    if (thread == NULL || thread->pins == NULL || tracer->count == tracer->room) {
         if (thread != NULL)
             free(thread->pins);
         free(thread);
-        guard->failed = true;
+        tracer->failed = true;
         return NULL;
     }
     thread->tracee.tid = tid;
-    guard->threads[guard->count++] = thread;
+    tracer->threads[tracer->count++] = thread;
     return thread;
 }
 
-static void unpin(struct guard_thread *thread)
+static void unpin(struct tracer_thread *thread)
 {
     for (size_t i = 0; i < thread->pin_count; i++)
-        space_unpin(thread->space, thread->pins[i]);
+        blinds_unpin(thread->blinds, thread->pins[i]);
     thread->pin_count = 0;
 }
 
-static void want_closed(struct guard_thread *thread)
+static void want_closed(struct tracer_thread *thread)
 {
     unsigned wanted = (unsigned)thread->opener + thread->stepping;
 
     if (wanted == 0)
         return;
-    check(thread->space->openers >= wanted);
-    thread->space->openers -= wanted;
+    check(thread->blinds->openers >= wanted);
+    thread->blinds->openers -= wanted;
     thread->opener = thread->stepping = false;
 }
 
-/* The thread has nothing to do with its space any more. */
-static void leave_space(struct guard_thread *thread)
+/* The thread has nothing to do with its blinds any more. */
+static void leave_space(struct tracer_thread *thread)
 {
-    if (thread->space == NULL)
+    if (thread->blinds == NULL)
         return;
     unpin(thread);
     want_closed(thread);
-    space_leave(thread->space);
-    thread->space = NULL;
+    blinds_leave(thread->blinds);
+    thread->blinds = NULL;
 }
 
-static void forget(struct guard *guard, struct guard_thread *thread)
+static void forget(struct tracer *tracer, struct tracer_thread *thread)
 {
     leave_space(thread);
-    for (size_t i = 0; i < guard->count; i++)
-        if (guard->threads[i] == thread) {
-            guard->threads[i] = guard->threads[--guard->count];
+    for (size_t i = 0; i < tracer->count; i++)
+        if (tracer->threads[i] == thread) {
+            tracer->threads[i] = tracer->threads[--tracer->count];
             break;
         }
     free(thread->pins);
@@ -183,43 +185,43 @@ static bool is_caught(pid_t tid, int number)
 }
 
 /* Let the thread go for good. */
-static void let_go(struct guard *guard, struct guard_thread *thread, const siginfo_t *signal)
+static void let_go(struct tracer *tracer, struct tracer_thread *thread, const siginfo_t *signal)
 {
-    if (thread->space != NULL)
-        (void)space_open(thread->space, &thread->tracee);
+    if (thread->blinds != NULL)
+        (void)blinds_open(thread->blinds, &thread->tracee);
     (void)tracee_restore(&thread->tracee, signal);
     ptrace(PTRACE_DETACH, thread->tracee.tid, NULL, (long)(signal != NULL ? signal->si_signo : 0));
-    forget(guard, thread);
+    forget(tracer, thread);
 }
 
 /* Let the thread go on as it is. */
-static void resume(const struct guard_thread *thread)
+static void resume(const struct tracer_thread *thread)
 {
     ptrace(PTRACE_SYSCALL, thread->tracee.tid, NULL, NULL);
 }
 
 /* Let the thread go on, with a signal (NULL: none). It does not stand at the entry of a call, unless the call is prepared. */
-static void go_on(struct guard *guard, struct guard_thread *thread, const siginfo_t *signal)
+static void go_on(struct tracer *tracer, struct tracer_thread *thread, const siginfo_t *signal)
 {
-    struct space *space = thread->space;
+    struct blinds *blinds = thread->blinds;
     enum __ptrace_request request = PTRACE_SYSCALL;
     siginfo_t kept;
 
     if (signal == NULL && tracee_signal(&thread->tracee, &kept))
         signal = &kept;
-    if (guard->leaving) {
-        let_go(guard, thread, signal);
+    if (tracer->leaving) {
+        let_go(tracer, thread, signal);
         return;
     }
-    if (space != NULL && signal != NULL && is_caught(thread->tracee.tid, signal->si_signo)) {
+    if (blinds != NULL && signal != NULL && is_caught(thread->tracee.tid, signal->si_signo)) {
         /* The kernel writes to the stack of the handler: stop again when it has. */
         thread->stepping = true;
-        space->openers++;
+        blinds->openers++;
         request = PTRACE_SINGLESTEP;
-        if (space_open(space, &thread->tracee) != 0)
+        if (blinds_open(blinds, &thread->tracee) != 0)
             return;
-    } else if (space != NULL && signal == NULL && space->openers == 0 && space->open &&
-               space_close(space, &thread->tracee) != 0) {
+    } else if (blinds != NULL && signal == NULL && blinds->openers == 0 && blinds->open &&
+               blinds_close(blinds, &thread->tracee) != 0) {
         return; /* it is gone, which waitpid will say */
     }
     if (tracee_restore(&thread->tracee, signal) == 0)
@@ -227,7 +229,7 @@ static void go_on(struct guard *guard, struct guard_thread *thread, const siginf
 }
 
 /* Let a thread that stands at the entry of a call execute it. */
-static void execute(struct guard_thread *thread)
+static void execute(struct tracer_thread *thread)
 {
     thread->in_call = true;
     resume(thread);
@@ -235,58 +237,59 @@ static void execute(struct guard_thread *thread)
 
 /* ---- Calls ---- */
 
-static bool needs_opening(const struct guard_thread *thread, const struct calls_use *use)
+static bool needs_opening(const struct tracer_thread *thread, const struct calls_use *use)
 {
     for (size_t i = 0; i < use->count; i++) {
         const struct calls_range *range = &use->ranges[i];
 
-        for (uint64_t at = range->start & ~(uint64_t)(SPACE_PAGE - 1);
-             at < range->start + range->size; at += SPACE_PAGE)
-            if (range->keeps || space_needs(thread->space, at, range->writes))
+        for (uint64_t at = range->start & ~(uint64_t)(BLINDS_PAGE - 1);
+             at < range->start + range->size; at += BLINDS_PAGE)
+            if (range->keeps || blinds_needs(thread->blinds, at, range->writes))
                 return true;
     }
     return false;
 }
 
 /* Open what a call uses. Returns 0; -ENOSPC: that is too much; -ESRCH. */
-static int open_use(struct guard *guard, struct guard_thread *thread, const struct calls_use *use)
+static int open_use(struct tracer *tracer, struct tracer_thread *thread,
+                    const struct calls_use *use)
 {
     for (size_t i = 0; i < use->count; i++) {
         const struct calls_range *range = &use->ranges[i];
 
-        for (uint64_t at = range->start & ~(uint64_t)(SPACE_PAGE - 1);
-             at < range->start + range->size; at += SPACE_PAGE) {
+        for (uint64_t at = range->start & ~(uint64_t)(BLINDS_PAGE - 1);
+             at < range->start + range->size; at += BLINDS_PAGE) {
             int result = range->keeps
-                             ? space_keep(thread->space, &thread->tracee, at)
-                             : space_pin(thread->space, &thread->tracee, at, range->writes);
+                             ? blinds_keep(thread->blinds, &thread->tracee, at)
+                             : blinds_pin(thread->blinds, &thread->tracee, at, range->writes);
 
             if (result < 0)
                 return result;
-            if (thread->pin_count == guard->window)
+            if (thread->pin_count == tracer->window)
                 return -ENOSPC;
             if (!range->keeps)
                 thread->pins[thread->pin_count++] = at;
             if (result > 0)
-                emit(guard, thread, at, range->writes, 0);
+                emit(tracer, thread, at, range->writes, 0);
         }
     }
     return 0;
 }
 
 /* The thread stands at the entry of a call, which may have to wait until what it uses is open. */
-static void enter_call(struct guard *guard, struct guard_thread *thread)
+static void enter_call(struct tracer *tracer, struct tracer_thread *thread)
 {
     struct tracee_call call;
     struct calls_use use;
     int result = 0;
 
-    if (thread->space == NULL || thread->again || tracee_look(&thread->tracee, &call) != 0) {
+    if (thread->blinds == NULL || thread->again || tracee_look(&thread->tracee, &call) != 0) {
         thread->again = false;
         execute(thread);
         return;
     }
-    calls_describe(&call, thread->space->memory, &use);
-    if (thread->any || guard->leaving)
+    calls_describe(&call, thread->blinds->memory, &use);
+    if (thread->any || tracer->leaving)
         use.kind = CALLS_ANY;
     thread->mapped = use.kind == CALLS_MAPS;
     if (use.kind == CALLS_MAPS || (use.kind == CALLS_RANGED && use.count == 0)) {
@@ -294,7 +297,7 @@ static void enter_call(struct guard *guard, struct guard_thread *thread)
         return;
     }
     if (use.kind == CALLS_RANGED && !needs_opening(thread, &use) &&
-        open_use(guard, thread, &use) == 0) {
+        open_use(tracer, thread, &use) == 0) {
         execute(thread);
         return;
     }
@@ -302,17 +305,17 @@ static void enter_call(struct guard *guard, struct guard_thread *thread)
     if (tracee_skip(&thread->tracee) != 0)
         return;
     if (use.kind == CALLS_RANGED)
-        result = open_use(guard, thread, &use);
+        result = open_use(tracer, thread, &use);
     if (use.kind == CALLS_ANY || result == -ENOSPC) {
         unpin(thread);
         thread->opener = true;
-        thread->space->openers++;
-        result = space_open(thread->space, &thread->tracee);
+        thread->blinds->openers++;
+        result = blinds_open(thread->blinds, &thread->tracee);
     }
     if (result != 0 || tracee_again(&thread->tracee, &call) != 0)
         return;
     thread->again = true;
-    go_on(guard, thread, NULL);
+    go_on(tracer, thread, NULL);
 }
 
 /* True if a signal ends or restarts the call: until it has been delivered, the kernel's answer may not be disturbed. */
@@ -321,14 +324,14 @@ static bool is_restarted(const struct tracee_call *call)
     return call->result <= -512 && call->result >= -516;
 }
 
-static void leave_call(struct guard *guard, struct guard_thread *thread)
+static void leave_call(struct tracer *tracer, struct tracer_thread *thread)
 {
     struct tracee_call call;
     bool was_any = thread->opener;
 
     thread->in_call = false;
-    if (thread->space == NULL) {
-        go_on(guard, thread, NULL);
+    if (thread->blinds == NULL) {
+        go_on(tracer, thread, NULL);
         return;
     }
     unpin(thread);
@@ -336,11 +339,11 @@ static void leave_call(struct guard *guard, struct guard_thread *thread)
     thread->any = false;
     if (tracee_look(&thread->tracee, &call) != 0)
         return;
-    if (is_restarted(&call) && !guard->leaving) {
+    if (is_restarted(&call) && !tracer->leaving) {
         resume(thread);
         return;
     }
-    if (thread->mapped && space_mapped(thread->space, &thread->tracee, &call) != 0)
+    if (thread->mapped && blinds_mapped(thread->blinds, &thread->tracee, &call) != 0)
         return;
     thread->mapped = false;
     if (call.result == -EFAULT && !was_any && call.number >= 0) { /* it used more than is known */
@@ -348,25 +351,25 @@ static void leave_call(struct guard *guard, struct guard_thread *thread)
         if (tracee_again(&thread->tracee, &call) != 0)
             return;
     }
-    go_on(guard, thread, NULL);
+    go_on(tracer, thread, NULL);
 }
 
 /* ---- Faults ---- */
 
 /* A fault on a page that is open: another thread's fault may have opened it. If nothing has changed since the last time, it is
  * the program's own. */
-static bool is_own(struct guard_thread *thread, uint64_t address, uint64_t instruction)
+static bool is_own(struct tracer_thread *thread, uint64_t address, uint64_t instruction)
 {
     bool same = thread->repeat_address == address && thread->repeat_instruction == instruction &&
-                thread->repeat_changes == thread->space->changes;
+                thread->repeat_changes == thread->blinds->changes;
 
     thread->repeat_address = address;
     thread->repeat_instruction = instruction;
-    thread->repeat_changes = thread->space->changes;
+    thread->repeat_changes = thread->blinds->changes;
     return same;
 }
 
-static void take_fault(struct guard *guard, struct guard_thread *thread)
+static void take_fault(struct tracer *tracer, struct tracer_thread *thread)
 {
     uint64_t address, instruction, stack;
     siginfo_t info;
@@ -375,28 +378,28 @@ static void take_fault(struct guard *guard, struct guard_thread *thread)
     if (ptrace(PTRACE_GETSIGINFO, thread->tracee.tid, NULL, &info) != 0 ||
         tracee_where(&thread->tracee, &instruction, &stack) != 0)
         return;
-    if (thread->space != NULL && info.si_code == SEGV_ACCERR) {
+    if (thread->blinds != NULL && info.si_code == SEGV_ACCERR) {
         address = (uint64_t)(uintptr_t)info.si_addr;
-        switch (space_fault(thread->space, &thread->tracee, address)) {
-        case SPACE_OPENED:
-            emit_stack(guard, thread, stack);
-            emit(guard, thread, address, false, instruction);
+        switch (blinds_fault(thread->blinds, &thread->tracee, address)) {
+        case BLINDS_OPENED:
+            emit_stack(tracer, thread, stack);
+            emit(tracer, thread, address, false, instruction);
             own = false;
             break;
-        case SPACE_WRITABLE:
-            emit_write(guard, thread, address, instruction);
+        case BLINDS_WRITABLE:
+            emit_write(tracer, thread, address, instruction);
             own = false;
             break;
-        case SPACE_REPEAT:
+        case BLINDS_REPEAT:
             own = is_own(thread, address, instruction);
             break;
-        case SPACE_FOREIGN:
+        case BLINDS_FOREIGN:
             break;
         default:
             return;
         }
     }
-    go_on(guard, thread, own ? &info : NULL);
+    go_on(tracer, thread, own ? &info : NULL);
 }
 
 /* ---- Events ---- */
@@ -417,58 +420,59 @@ static bool is_64_bits(pid_t pid)
 }
 
 /* A process executes a program: its memory is another one, and all of its other threads are gone. */
-static void take_exec(struct guard *guard, struct guard_thread *thread)
+static void take_exec(struct tracer *tracer, struct tracer_thread *thread)
 {
     struct sp_error ignored;
     unsigned long before = 0;
-    struct guard_thread *old;
+    struct tracer_thread *old;
 
     ptrace(PTRACE_GETEVENTMSG, thread->tracee.tid, NULL, &before);
-    old = find(guard, (pid_t)before);
+    old = find(tracer, (pid_t)before);
     if (old != NULL && old != thread)
-        forget(guard, old);
+        forget(tracer, old);
     leave_space(thread);
     thread->in_call = true;
     thread->mapped = thread->any = thread->again = false;
     if (is_64_bits(thread->tracee.tid) && tracee_find_gate(&thread->tracee) == 0) {
-        thread->space = space_new(guard->images, guard->window, guard->what);
-        if (thread->space == NULL || space_look(thread->space, thread->tracee.tid, &ignored) != 0)
-            guard->failed = true;
+        thread->blinds = blinds_new(tracer->images, tracer->window, tracer->what);
+        if (thread->blinds == NULL ||
+            blinds_look(thread->blinds, thread->tracee.tid, &ignored) != 0)
+            tracer->failed = true;
         else
-            guard->images++;
+            tracer->images++;
     }
     resume(thread);
 }
 
 /* Where the memory of a forked child is read: its own. */
-static void open_memory(struct space *space, pid_t pid)
+static void open_memory(struct blinds *blinds, pid_t pid)
 {
     char path[64];
 
     snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-    space->memory = open(path, O_RDONLY | O_CLOEXEC);
+    blinds->memory = open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* A thread has a child: a thread, or a process with the same memory until it executes a program, or one with a copy. */
-static void take_child(struct guard *guard, struct guard_thread *thread, bool forked)
+static void take_child(struct tracer *tracer, struct tracer_thread *thread, bool forked)
 {
     unsigned long tid = 0;
-    struct guard_thread *child;
+    struct tracer_thread *child;
 
     ptrace(PTRACE_GETEVENTMSG, thread->tracee.tid, NULL, &tid);
-    child = find(guard, (pid_t)tid);
+    child = find(tracer, (pid_t)tid);
     if (child == NULL)
-        child = add(guard, (pid_t)tid);
-    if (child != NULL && thread->space != NULL) {
+        child = add(tracer, (pid_t)tid);
+    if (child != NULL && thread->blinds != NULL) {
         child->tracee.gate = thread->tracee.gate;
-        child->space = forked ? space_copy(thread->space, guard->images) : thread->space;
-        if (child->space == NULL) {
-            guard->failed = true;
+        child->blinds = forked ? blinds_copy(thread->blinds, tracer->images) : thread->blinds;
+        if (child->blinds == NULL) {
+            tracer->failed = true;
         } else if (forked) {
-            open_memory(child->space, (pid_t)tid);
-            guard->images++;
+            open_memory(child->blinds, (pid_t)tid);
+            tracer->images++;
         } else {
-            child->space->users++;
+            child->blinds->users++;
         }
     }
     if (child != NULL && child->fresh) {
@@ -479,18 +483,18 @@ static void take_child(struct guard *guard, struct guard_thread *thread, bool fo
 }
 
 /* A stop that is no signal: of a new thread, or of a process that a signal stops. */
-static void take_stop(struct guard *guard, struct guard_thread *thread, int number)
+static void take_stop(struct tracer *tracer, struct tracer_thread *thread, int number)
 {
-    if (!guard->leaving &&
+    if (!tracer->leaving &&
         (number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU))
         ptrace(PTRACE_LISTEN, thread->tracee.tid, NULL, NULL);
-    else if (guard->leaving)
-        go_on(guard, thread, NULL);
+    else if (tracer->leaving)
+        go_on(tracer, thread, NULL);
     else
         resume(thread);
 }
 
-static void take_signal(struct guard *guard, struct guard_thread *thread, int number)
+static void take_signal(struct tracer *tracer, struct tracer_thread *thread, int number)
 {
     bool stepped = thread->stepping;
     siginfo_t info;
@@ -498,128 +502,129 @@ static void take_signal(struct guard *guard, struct guard_thread *thread, int nu
     if (stepped)
         want_closed(thread);
     if (number == SIGSEGV)
-        take_fault(guard, thread);
+        take_fault(tracer, thread);
     else if (stepped && number == SIGTRAP)
-        go_on(guard, thread, NULL);
+        go_on(tracer, thread, NULL);
     else if (ptrace(PTRACE_GETSIGINFO, thread->tracee.tid, NULL, &info) == 0)
-        go_on(guard, thread, &info);
+        go_on(tracer, thread, &info);
 }
 
 /* The program has ended: what it has started goes on without this process. */
-static void take_end(struct guard *guard, int status)
+static void take_end(struct tracer *tracer, int status)
 {
-    guard->ended = guard->leaving = true;
-    guard->status = status;
-    for (size_t i = 0; i < guard->count; i++)
-        ptrace(PTRACE_INTERRUPT, guard->threads[i]->tracee.tid, NULL, NULL);
+    tracer->ended = tracer->leaving = true;
+    tracer->status = status;
+    for (size_t i = 0; i < tracer->count; i++)
+        ptrace(PTRACE_INTERRUPT, tracer->threads[i]->tracee.tid, NULL, NULL);
 }
 
-static void take_event(struct guard *guard, struct guard_thread *thread, int status)
+static void take_event(struct tracer *tracer, struct tracer_thread *thread, int status)
 {
     switch (status >> 16) {
     case PTRACE_EVENT_EXEC:
-        take_exec(guard, thread);
+        take_exec(tracer, thread);
         break;
     case PTRACE_EVENT_FORK:
-        take_child(guard, thread, true);
+        take_child(tracer, thread, true);
         break;
     case PTRACE_EVENT_VFORK:
     case PTRACE_EVENT_CLONE:
-        take_child(guard, thread, false);
+        take_child(tracer, thread, false);
         break;
     case PTRACE_EVENT_STOP:
-        take_stop(guard, thread, WSTOPSIG(status));
+        take_stop(tracer, thread, WSTOPSIG(status));
         break;
     default:
         resume(thread);
     }
 }
 
-static void take_death(struct guard *guard, pid_t tid, int status)
+static void take_death(struct tracer *tracer, pid_t tid, int status)
 {
-    struct guard_thread *thread = find(guard, tid);
+    struct tracer_thread *thread = find(tracer, tid);
 
     if (thread != NULL)
-        forget(guard, thread);
-    if (tid == guard->root)
-        take_end(guard, status);
+        forget(tracer, thread);
+    if (tid == tracer->root)
+        take_end(tracer, status);
 }
 
 /* Threads that have ended while they executed calls that are not their own. */
-static void take_deaths(struct guard *guard)
+static void take_deaths(struct tracer *tracer)
 {
-    for (size_t i = guard->count; i-- > 0;) {
-        const struct tracee *tracee = &guard->threads[i]->tracee;
+    for (size_t i = tracer->count; i-- > 0;) {
+        const struct tracee *tracee = &tracer->threads[i]->tracee;
 
         if (tracee->gone) {
-            take_death(guard, tracee->tid, tracee->status);
-            i = guard->count;
+            take_death(tracer, tracee->tid, tracee->status);
+            i = tracer->count;
         }
     }
 }
 
-static void take_status(struct guard *guard, pid_t tid, int status)
+static void take_status(struct tracer *tracer, pid_t tid, int status)
 {
-    struct guard_thread *thread = find(guard, tid);
+    struct tracer_thread *thread = find(tracer, tid);
 
     if (!WIFSTOPPED(status)) {
-        take_death(guard, tid, status);
+        take_death(tracer, tid, status);
         return;
     }
     if (thread == NULL) { /* its parent's event is still to come */
-        thread = add(guard, tid);
+        thread = add(tracer, tid);
         if (thread != NULL)
             thread->fresh = true;
         return;
     }
     if (status >> 16 != 0)
-        take_event(guard, thread, status);
+        take_event(tracer, thread, status);
     else if (WSTOPSIG(status) != SYSCALL_STOP)
-        take_signal(guard, thread, WSTOPSIG(status));
+        take_signal(tracer, thread, WSTOPSIG(status));
     else if (thread->in_call)
-        leave_call(guard, thread);
+        leave_call(tracer, thread);
     else
-        enter_call(guard, thread);
+        enter_call(tracer, thread);
 }
 
 /* ---- Reading ---- */
 
-static int end_badly(struct guard *guard, struct sp_error *error)
+static int end_badly(struct tracer *tracer, struct sp_error *error)
 {
     int number = 0;
 
-    if (guard->failed)
+    if (tracer->failed)
         return error_set(error, ENOMEM, "no memory for what is recorded");
-    if (guard->images == 0 && guard->told >= 0 &&
-        read(guard->told, &number, sizeof(number)) == (ssize_t)sizeof(number))
+    if (tracer->images == 0 && tracer->told >= 0 &&
+        read(tracer->told, &number, sizeof(number)) == (ssize_t)sizeof(number))
         return error_set(error, number, "cannot run it: %s", strerror(number));
     return 0;
 }
 
-ssize_t guard_read(void *context, struct trace_reference *references, size_t most,
-                   struct sp_error *error)
+ssize_t tracer_read(void *context, struct trace_reference *references, size_t most,
+                    struct sp_error *error)
 {
-    struct guard *guard = context;
+    struct tracer *tracer = context;
     size_t count;
     int status;
     pid_t tid;
 
     /* The last reference of the queue may still become a write. */
-    while (guard->queued <= TRACE_BATCH && (!guard->ended || guard->count > 0) && !guard->failed) {
+    while (tracer->queued <= TRACE_BATCH && (!tracer->ended || tracer->count > 0) &&
+           !tracer->failed) {
         tid = waitpid(-1, &status, __WALL);
         if (tid > 0)
-            take_status(guard, tid, status);
+            take_status(tracer, tid, status);
         else if (errno != EINTR)
             break;
-        take_deaths(guard);
+        take_deaths(tracer);
     }
-    if (guard->failed || (guard->ended && guard->images == 0))
-        return end_badly(guard, error);
-    count = guard->queued - (guard->queued > 1 && !guard->ended);
+    if (tracer->failed || (tracer->ended && tracer->images == 0))
+        return end_badly(tracer, error);
+    count = tracer->queued - (tracer->queued > 1 && !tracer->ended);
     count = count < most ? count : most;
-    memcpy(references, guard->queue, count * sizeof(*references));
-    guard->queued -= count;
-    memmove(guard->queue, guard->queue + count, guard->queued * sizeof(*references));
+    memcpy(references, tracer->queue, count * sizeof(*references));
+    tracer->queued -= count;
+    memmove(tracer->queue, tracer->queue + count, tracer->queued * sizeof(*references));
     return (ssize_t)count;
 }
 
@@ -647,13 +652,13 @@ static int become(void *arg)
     return 127;
 }
 
-static int seize(const struct guard *guard, struct sp_error *error)
+static int seize(const struct tracer *tracer, struct sp_error *error)
 {
     long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 
-    if (!guard->one)
+    if (!tracer->one)
         options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-    if (ptrace(PTRACE_SEIZE, guard->root, NULL, options | PTRACE_O_TRACECLONE) == 0)
+    if (ptrace(PTRACE_SEIZE, tracer->root, NULL, options | PTRACE_O_TRACECLONE) == 0)
         return 0;
     return error_set(
         error, errno,
@@ -662,7 +667,7 @@ static int seize(const struct guard *guard, struct sp_error *error)
         strerror(errno));
 }
 
-int guard_start(struct guard *guard, char *const *program, struct sp_error *error)
+int tracer_start(struct tracer *tracer, char *const *program, struct sp_error *error)
 {
     struct starting starting = {program, {-1, -1}, {-1, -1}};
     struct spawn spawn = {SPAWN_DEFAULTS};
@@ -670,18 +675,18 @@ int guard_start(struct guard *guard, char *const *program, struct sp_error *erro
 
     spawn.input = STDIN_FILENO;
 
-    guard->told = -1;
+    tracer->told = -1;
     if (result != 0)
         return result;
     if (pipe2(starting.go, O_CLOEXEC) != 0 || pipe2(starting.tell, O_CLOEXEC) != 0)
         return error_set(error, errno, "cannot make a pipe: %s", strerror(errno));
-    guard->told = starting.tell[0];
-    result = spawn_function(&spawn, become, &starting, &guard->root, error);
+    tracer->told = starting.tell[0];
+    result = spawn_function(&spawn, become, &starting, &tracer->root, error);
     if (result == 0) {
-        result = seize(guard, error);
+        result = seize(tracer, error);
         if (result != 0)
-            kill(guard->root, SIGKILL);
-        else if (add(guard, guard->root) == NULL)
+            kill(tracer->root, SIGKILL);
+        else if (add(tracer, tracer->root) == NULL)
             result = error_set(error, ENOMEM, "no memory for a thread");
         else
             (void)!write(starting.go[1], "", 1);
@@ -692,17 +697,17 @@ int guard_start(struct guard *guard, char *const *program, struct sp_error *erro
     return result;
 }
 
-void guard_fini(struct guard *guard)
+void tracer_fini(struct tracer *tracer)
 {
-    if (guard->root > 0 && !guard->ended) {
-        kill(guard->root, SIGKILL);
-        while (waitpid(guard->root, &guard->status, __WALL) < 0 && errno == EINTR)
+    if (tracer->root > 0 && !tracer->ended) {
+        kill(tracer->root, SIGKILL);
+        while (waitpid(tracer->root, &tracer->status, __WALL) < 0 && errno == EINTR)
             continue;
     }
-    while (guard->count > 0)
-        forget(guard, guard->threads[0]);
-    if (guard->told >= 0)
-        close(guard->told);
-    free(guard->threads);
-    free(guard->queue);
+    while (tracer->count > 0)
+        forget(tracer, tracer->threads[0]);
+    if (tracer->told >= 0)
+        close(tracer->told);
+    free(tracer->threads);
+    free(tracer->queue);
 }
