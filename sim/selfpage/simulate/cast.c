@@ -124,7 +124,7 @@ static int check_scenario(const struct scenario *scenario, struct sp_error *erro
                          "physmems: a play has one physmem: selfpage run starts one on another");
     if (scenario->swap != NULL && scenario->swap->bandwidth > 0)
         return error_set(error, ENOTSUP,
-                         "swap.bandwidth: a play has no contracts for paging bandwidth: leave "
+                         "swap.bandwidth: contracts for paging bandwidth are not simulated: leave "
                          "it out, or have selfpage run make them");
     for (uint32_t i = 0; i < scenario->events_count; i++)
         if (scenario->events[i].action != SCENARIO_SIGNAL &&
