@@ -2,7 +2,7 @@
  * worst: physmem takes rights at random and recalls frames, swap fails to write one page of twenty. (A page that cannot
  * be read back has nowhere to come from: swap_faults has what then happens to its task alone.)
  *
- * SELFPAGE_TEST_PAGES says how many pages there are in all: 20,000 unless it is set, and 100,000 for the claim. */
+ * SELFPAGE_TEST_PAGES says how many pages there are in all, 10,000 at least: 20,000 unless it is set, and 100,000 for the claim. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,7 +145,7 @@ static uint32_t pages_in_all(void)
     const char *text = getenv("SELFPAGE_TEST_PAGES");
     uint32_t pages = text != NULL ? (uint32_t)strtoul(text, NULL, 10) : 0;
 
-    return pages != 0 ? pages : RUNNING_ON_VALGRIND ? 3200 : 20000;
+    return pages != 0 ? pages : RUNNING_ON_VALGRIND ? 10000 : 20000;
 }
 
 static void all_pages_come_back_right(void **state)
