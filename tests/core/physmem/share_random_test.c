@@ -261,15 +261,21 @@ static void read_page(struct plain *plain, uint32_t c, uint32_t s)
 
 static void copied(struct plain *plain, uint32_t from, uint32_t to, struct physmem_piece piece)
 {
-    uint32_t origin = ++plain->origins;
+    struct plain_slot before[SLOTS];
 
     plain->container[to].copies += plain->container[to].locker >= 0;
+    memcpy(before, plain->container[from].slot, sizeof(before));
     for (uint32_t i = 0; i < piece.count; i++) {
         struct plain_slot *source = &plain->container[from].slot[piece.from + i];
         struct plain_slot *target = &plain->container[to].slot[piece.to + i];
+        uint32_t j = 0;
 
+        /* It may have moved along, with those that named the same page; the same contents may lie in two. */
+        while (j < i && (before[piece.from + j].contents != source->contents ||
+                         before[piece.from + j].origin != source->origin))
+            j++;
         if (owner_of(from) != owner_of(to))
-            source->origin = origin; /* it may have moved along */
+            source->origin = j < i ? source[(int)j - (int)i].origin : ++plain->origins;
         *target = *source;
         see(plain, owner_of(to), source->contents);
     }
