@@ -11,7 +11,8 @@ def escape(text):
 def sentences(text):
     """A paragraph: each sentence begins a line, as mdoc wants it."""
     parts = re.split(r"(?<=[A-Za-z0-9)\]\"'][.!?])\s+(?=\S)", " ".join(text.split()))
-    return [escape(part) for part in parts]
+    # The names of variables and of constants are not broken at the end of a line.
+    return [re.sub(r"(?<![\w\\%])(?=[A-Z]+_[A-Z])", r"\\%", escape(part)) for part in parts]
 
 
 def words(text):
