@@ -5,7 +5,7 @@
  * `const struct swap_backend backend_NAME`, and add the line X(NAME) to registry.h. That is all:
  * `selfpage-swap --device` then takes it, --help lists it, and the test backend_suite runs every
  * story over it. The test fails for a file that has no line. memory.c is the smallest example. What a
- * backend may call: src/client, src/os, src/base and the C library.
+ * backend may call: src/client, src/wire, src/os, src/base and the C library.
  *
  * THE LIFE OF A DEVICE. The server calls, in this order:
  *

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include "launch/spawn.h"
 #include "launch/child.h"
 #include "processes.h"
+#include "scratch.h"
 
 /* What a starter reports before it waits for its end. */
 struct report {
@@ -158,12 +161,49 @@ static void signals_do_not_end_a_guardian(void **state)
     close(ask);
 }
 
+/* The linker leads calls of fork here: --wrap. */
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+
+static pid_t only_forker; /* 0: everybody may */
+
+pid_t __wrap_fork(void)
+{
+    if (only_forker != 0 && getpid() != only_forker) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return __real_fork();
+}
+
+/* The guardian is there, but there are no more processes for its group. */
+static void a_guardian_without_a_group_is_gone_again(void **state)
+{
+    unsigned fds = count_fds();
+    struct directory directory;
+    struct guardian guardian;
+    struct sp_error error;
+
+    (void)state;
+    assert_int_equal(directory_make(&directory, NULL, &error), 0);
+    only_forker = getpid();
+    assert_int_equal(guardian_start(&guardian, &directory, &error), -EAGAIN);
+    only_forker = 0;
+    assert_non_null(strstr(error.text, "no more processes"));
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child, not even a dead one */
+    assert_int_equal(errno, ECHILD);
+    directory_remove(&directory);
+    directory_fini(&directory);
+    assert_int_equal(count_fds(), fds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_starter_that_is_killed_leaves_nothing),
         cmocka_unit_test(a_starter_that_ends_well_leaves_nothing),
         cmocka_unit_test(signals_do_not_end_a_guardian),
+        cmocka_unit_test(a_guardian_without_a_group_is_gone_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
