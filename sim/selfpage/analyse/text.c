@@ -37,6 +37,16 @@ static void print_hot(FILE *out, const struct analysis *a)
             bytes_of(a, hot_lines_ever(&a->hot)));
 }
 
+/* Pages with so many references. */
+static uint32_t pages_with(const struct popular *p, uint32_t references)
+{
+    uint32_t pages = 0;
+
+    for (uint32_t i = p->pages; i-- > 0 && p->counts[i] <= references;)
+        pages += p->counts[i] == references;
+    return pages;
+}
+
 static void print_popularity(FILE *out, const struct analysis *a)
 {
     const struct popular *p = &a->popular;
@@ -44,6 +54,8 @@ static void print_popularity(FILE *out, const struct analysis *a)
     fputs("\nPopularity\n", out);
     fprintf(out, "  referenced once   %u pages (%.1f %%)\n", p->octaves[0],
             percent(p->octaves[0], p->pages));
+    fprintf(out, "  2, 3, 4, 5 times  %u, %u, %u, %u pages\n", pages_with(p, 2), pages_with(p, 3),
+            pages_with(p, 4), pages_with(p, 5));
     for (double share = 0.001; share < 0.6; share *= share < 0.1 ? 10 : 5)
         fprintf(out, "  top %5.1f %%       %.1f %% of the references\n", 100 * share,
                 100 * popular_share(p, share));
