@@ -339,8 +339,19 @@ static bool has_change(const struct backing *backing)
     return (pages_any(backing->clear) && !backing->later) || backing->fill != NULL;
 }
 
-/* Begin the next change, if there is one to make. */
-static void change_next(struct backing *backing)
+/* Replies to the task wait until all changes are made. */
+static void hold_replies(struct backing *backing)
+{
+    ensure(backing->changing);
+    if (backing->holds)
+        return;
+    backing->holds = true;
+    backing->seat->clearing++;
+}
+
+/* Begin the next change, if there is one to make. `now`: replies to the task wait until all is made. It may free
+ * the backing. */
+static void change_next(struct backing *backing, bool now)
 {
     struct service *service = backing->service;
 
@@ -348,6 +359,8 @@ static void change_next(struct backing *backing)
     if (backing->lease != NULL && backing->fill != NULL && !backing->doomed &&
         !lease_is_ready(backing->lease))
         lease_use(backing->lease, 0, 0);
+    if (now && backing->changing)
+        hold_replies(backing);
     if (backing->changing || !has_change(backing))
         return;
     contents_free(&backing->fills);
@@ -359,6 +372,8 @@ static void change_next(struct backing *backing)
         memset(backing->clear, 0, sizeof(backing->clear));
     }
     backing->changing = true;
+    if (now)
+        hold_replies(backing);
     backing->errand.run = change;
     backing->errand.done = changed;
     backing->begun_ns = clock_now_ns();
@@ -369,16 +384,6 @@ static void change_next(struct backing *backing)
         change(&backing->errand);
         changed(&backing->errand);
     }
-}
-
-/* The same; replies to the task wait until all is made. */
-static void change_now(struct backing *backing)
-{
-    change_next(backing);
-    if (!backing->changing || backing->holds)
-        return;
-    backing->holds = true;
-    backing->seat->clearing++;
 }
 
 /* A change has ended. */
@@ -402,10 +407,8 @@ static void changed(struct errand *errand)
         lease_clean(backing->lease, backing->clears);
     if (backing->closed)
         backing_free(backing);
-    else if (held)
-        change_now(backing); /* before the replies that wait for it, too */
     else
-        change_next(backing);
+        change_next(backing, held); /* before the replies that wait for it, too */
     if (held)
         seat_cleared(service, seat);
     seat_release(seat);
@@ -418,7 +421,7 @@ static void later_end(struct service *service)
 
     while ((backing = service->later_first) != NULL) {
         later_leave(backing);
-        change_next(backing);
+        change_next(backing, false);
     }
     ensure(service->later_pages == 0);
 }
@@ -513,7 +516,7 @@ void backing_ready(void *owner)
         for (unsigned read_only = 0; read_only < 2; read_only++)
             if (waiter->sends[read_only])
                 send_extent(backing, waiter->seat, read_only != 0);
-    change_now(backing);
+    change_next(backing, true);
     waiters_end(backing, waiters);
 }
 
@@ -683,7 +686,7 @@ void backing_punch(struct service *service, const struct physmem_effect *effect)
         contents_forget(backing->fill, page);
     if (backing->lease != NULL)
         lease_soil(backing->lease, effect->extent.offset, effect->extent.count);
-    change_now(backing);
+    change_next(backing, true);
 }
 
 void backing_keep(struct service *service, const struct physmem_effect *effect)
@@ -693,7 +696,7 @@ void backing_keep(struct service *service, const struct physmem_effect *effect)
     ensure(effect->extent.offset + effect->extent.count <= EXTENT_PAGES);
     later_spare(backing, effect->extent.offset, effect->extent.count);
     if (!is_settled(backing, effect->extent.offset, effect->extent.count))
-        change_now(backing);
+        change_next(backing, true);
 }
 
 /* Pages in a row of an extent, to be written from `to_page` on of another; NULL, and errno. */
@@ -769,7 +772,7 @@ void backing_copy(struct service *service, const struct physmem_effect *effect)
         lease_use(to->lease, effect->move.to_page, count);
         await(to, to->seat);
     }
-    change_now(to);
+    change_next(to, true);
 }
 
 void backing_audit(struct service *service, const struct physmem_effect *effect)
@@ -799,7 +802,7 @@ void backing_destroy(struct service *service, const struct physmem_effect *effec
     backing->doomed = true;
     backing->waiters = NULL;
     waiters_end(backing, waiters);
-    change_now(backing);
+    change_next(backing, true);
 }
 
 void backing_end_late(struct service *service)
