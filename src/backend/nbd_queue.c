@@ -361,6 +361,12 @@ static bool requests_end(struct nbd_queue *queue)
     return true;
 }
 
+/* A request may have come after somebody looked at the clock. */
+static bool is_overdue(const struct request *request, uint64_t now)
+{
+    return now > request->begun_ms + NBD_PATIENCE_MS;
+}
+
 /* Requests that have waited too long fail. Returns false: one of them was sent, and the connection has to go,
  * since the library may still write to its memory. */
 static bool requests_expire(struct nbd_queue *queue)
@@ -369,11 +375,11 @@ static bool requests_expire(struct nbd_queue *queue)
     struct request **link;
 
     for (const struct request *sent = queue->sent.first; sent != NULL; sent = sent->next)
-        if (now - sent->begun_ms > NBD_PATIENCE_MS)
+        if (is_overdue(sent, now))
             return false;
     pthread_mutex_lock(&queue->lock);
     for (link = &queue->queued.first; *link != NULL;)
-        if (now - (*link)->begun_ms > NBD_PATIENCE_MS)
+        if (is_overdue(*link, now))
             request_end(list_remove(&queue->queued, link), -EIO);
         else
             link = &(*link)->next;

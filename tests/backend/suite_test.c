@@ -339,8 +339,15 @@ static void a_device_holds_what_the_model_holds(void **state)
 struct worker {
     const struct device *device;
     uint32_t first;
-    bool good;
+    char wrong[80]; /* what went wrong, "" if nothing did */
 };
+
+static void worker_fail(struct worker *worker, const char *what, uint32_t at, uint32_t turn,
+                        int code)
+{
+    snprintf(worker->wrong, sizeof(worker->wrong), "%s of page %u in turn %u: %s", what, at, turn,
+             code == 0 ? "other contents" : strerror(-code));
+}
 
 /* Write pages of its own over and over, and read them back. */
 static void *work(void *arg)
@@ -350,15 +357,20 @@ static void *work(void *arg)
     void *device = worker->device->state;
     uint8_t *page = aligned_alloc(SWAP_PAGE, SWAP_PAGE);
 
-    worker->good = page != NULL;
-    for (uint32_t i = 0; worker->good && i < 64; i++) {
+    if (page == NULL)
+        worker_fail(worker, "memory", worker->first, 0, -ENOMEM);
+    for (uint32_t i = 0; worker->wrong[0] == '\0' && i < 64; i++) {
         uint32_t at = worker->first + i % (PAGES / THREADS);
+        int code;
 
         page_fill(page, at * 100 + i);
-        worker->good = backend->write(device, at, 1, page) == 0;
+        code = backend->write(device, at, 1, page);
+        if (code != 0)
+            worker_fail(worker, "write", at, i, code);
         page_fill(page, 0);
-        worker->good =
-            worker->good && backend->read(device, at, 1, page) == 0 && page_is(page, at * 100 + i);
+        code = backend->read(device, at, 1, page);
+        if (code != 0 || !page_is(page, at * 100 + i))
+            worker_fail(worker, "read", at, i, code);
     }
     free(page);
     return NULL;
@@ -379,7 +391,7 @@ static void threads_transfer_different_pages_at_a_time(void **state)
     for (uint32_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(thread[i], NULL), 0);
     for (uint32_t i = 0; i < THREADS; i++)
-        assert_true(worker[i].good);
+        assert_string_equal(worker[i].wrong, "");
     device.backend->close(device.state);
     scratch_fini(&device.scratch);
 }
