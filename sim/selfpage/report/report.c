@@ -16,8 +16,8 @@
 static const char about[] =
     "Make one page of pictures and tables, which opens in a browser without a network, of what other\n"
     "commands printed with --json: selfpage run, simulate, bench and replay; and with --series, run and\n"
-    "simulate, or top --json, for numbers over time. A RUN (- is standard input) may hold the output of\n"
-    "several, one behind the other:\n"
+    "simulate (also as CSV), or top --json, for numbers over time. A RUN (- is standard input) may hold\n"
+    "the JSON of several, one behind the other:\n"
     "\n"
     "  selfpage run scenario.yaml --json > run.json\n"
     "  selfpage report run.json -o run.html\n";

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "selfpage/report/csv.h"
 #include "selfpage/report/rows.h"
 #include "selfpage/report/series.h"
 
@@ -110,11 +111,22 @@ static bool at_end(FILE *in)
     return false;
 }
 
+/* True if what comes now is no JSON that this reads. */
+static bool at_text(FILE *in)
+{
+    int c = getc(in);
+
+    ungetc(c, in);
+    return c != '{' && c != '[';
+}
+
 static int read_values(json_t *results, const char *path, FILE *in, json_t *looks,
                        struct sp_error *error)
 {
     int code = 0;
 
+    if (!at_end(in) && at_text(in))
+        code = csv_read(looks, path, in, error);
     while (code == 0 && !at_end(in)) {
         json_error_t wrong;
         json_t *value = json_loadf(in, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &wrong);
