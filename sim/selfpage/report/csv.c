@@ -18,7 +18,7 @@ static const char *const known[] = {"seconds", "task",       "held",       "dema
 #define TASK   1u
 #define KNOWN  (sizeof(known) / sizeof(known[0]))
 
-struct table {
+struct csv {
     const char *path;
     unsigned long line;
     size_t columns;
@@ -36,18 +36,18 @@ static size_t split(char *line, char *fields[COLUMNS_MOST])
     return line == NULL ? count : COLUMNS_MOST + 1;
 }
 
-static int read_header(struct table *table, char *line, struct sp_error *error)
+static int read_header(struct csv *csv, char *line, struct sp_error *error)
 {
     char *fields[COLUMNS_MOST];
     bool there[KNOWN + 1] = {false};
 
-    table->columns = split(line, fields);
-    for (size_t i = 0; i < table->columns && table->columns <= COLUMNS_MOST; i++) {
+    csv->columns = split(line, fields);
+    for (size_t i = 0; i < csv->columns && csv->columns <= COLUMNS_MOST; i++) {
         size_t meaning = 0;
 
         while (meaning < KNOWN && strcmp(fields[i], known[meaning]) != 0)
             meaning++;
-        table->meaning[i] = meaning;
+        csv->meaning[i] = meaning;
         there[meaning] = true;
     }
     for (size_t i = 0; i < NEEDED; i++)
@@ -55,7 +55,7 @@ static int read_header(struct table *table, char *line, struct sp_error *error)
             return error_set(error, EILSEQ,
                              "%.100s: this is neither JSON nor a series as CSV, whose first line "
                              "names the column '%s'",
-                             table->path, known[i]);
+                             csv->path, known[i]);
     return 0;
 }
 
@@ -68,15 +68,15 @@ static json_t *number_of(const char *field)
     return end != field && *end == '\0' && isfinite(number) ? json_real(number) : NULL;
 }
 
-static int read_row(const struct table *table, json_t *rows, char *line, struct sp_error *error)
+static int read_row(const struct csv *csv, json_t *rows, char *line, struct sp_error *error)
 {
     char *fields[COLUMNS_MOST];
     json_t *row = json_object();
     size_t count = split(line, fields);
-    bool fits = row != NULL && count == table->columns;
+    bool fits = row != NULL && count == csv->columns;
 
     for (size_t i = 0; fits && i < count; i++) {
-        size_t meaning = table->meaning[i];
+        size_t meaning = csv->meaning[i];
 
         if (meaning < KNOWN)
             fits = json_object_set_new(row, known[meaning],
@@ -87,26 +87,26 @@ static int read_row(const struct table *table, json_t *rows, char *line, struct 
         return 0;
     if (!fits)
         json_decref(row);
-    return error_set(error, EILSEQ, "%.100s:%lu: this line does not fit the first one", table->path,
-                     table->line);
+    return error_set(error, EILSEQ, "%.100s:%lu: this line does not fit the first one", csv->path,
+                     csv->line);
 }
 
 int csv_read(json_t *rows, const char *path, FILE *in, struct sp_error *error)
 {
-    struct table table = {.path = path};
+    struct csv csv = {.path = path};
     char *line = NULL;
     size_t room = 0;
     ssize_t length;
     int code = 0;
 
     while (code == 0 && (length = getline(&line, &room, in)) >= 0) {
-        table.line++;
+        csv.line++;
         if (strlen(line) != (size_t)length)
-            code = error_set(error, EILSEQ, "%.100s:%lu: there is a NUL", path, table.line);
-        else if (table.columns == 0)
-            code = read_header(&table, line, error);
+            code = error_set(error, EILSEQ, "%.100s:%lu: there is a NUL", path, csv.line);
+        else if (csv.columns == 0)
+            code = read_header(&csv, line, error);
         else if (line[strspn(line, "\r\n")] != '\0')
-            code = read_row(&table, rows, line, error);
+            code = read_row(&csv, rows, line, error);
     }
     free(line);
     return code;
