@@ -18,7 +18,7 @@ static const char *const known[] = {"seconds", "task",       "held",       "dema
 #define TASK   1u
 #define KNOWN  (sizeof(known) / sizeof(known[0]))
 
-struct csv {
+struct csv_rows {
     const char *path;
     unsigned long line;
     size_t columns;
@@ -36,7 +36,7 @@ static size_t split(char *line, char *fields[COLUMNS_MOST])
     return line == NULL ? count : COLUMNS_MOST + 1;
 }
 
-static int read_header(struct csv *csv, char *line, struct sp_error *error)
+static int read_header(struct csv_rows *csv, char *line, struct sp_error *error)
 {
     char *fields[COLUMNS_MOST];
     bool there[KNOWN + 1] = {false};
@@ -68,7 +68,7 @@ static json_t *number_of(const char *field)
     return end != field && *end == '\0' && isfinite(number) ? json_real(number) : NULL;
 }
 
-static int read_row(const struct csv *csv, json_t *rows, char *line, struct sp_error *error)
+static int read_row(const struct csv_rows *csv, json_t *rows, char *line, struct sp_error *error)
 {
     char *fields[COLUMNS_MOST];
     json_t *row = json_object();
@@ -93,7 +93,7 @@ static int read_row(const struct csv *csv, json_t *rows, char *line, struct sp_e
 
 int csv_read(json_t *rows, const char *path, FILE *in, struct sp_error *error)
 {
-    struct csv csv = {.path = path};
+    struct csv_rows csv = {.path = path};
     char *line = NULL;
     size_t room = 0;
     ssize_t length;
