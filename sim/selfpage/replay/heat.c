@@ -9,10 +9,11 @@
 #include "selfpage/replay/curve.h"
 #include "selfpage/replay/report.h"
 
-/* Pixels: of a cell, at least, and around all cells. */
+/* Pixels: of a cell, and of what is beside and above all cells: names, sizes, and the scale of colours. */
 #define CELL_WIDTH  80u
 #define CELL_HEIGHT 32u
-#define AROUND      240u
+#define BESIDE      340u
+#define ABOVE       160u
 #define MOST        8000u
 
 int heat_check(const char *path, const struct replay_options *options, struct sp_error *error)
@@ -26,9 +27,9 @@ int heat_check(const char *path, const struct replay_options *options, struct sp
                : -EINVAL;
 }
 
-static unsigned pixels(size_t cells, unsigned each)
+static unsigned pixels(unsigned around, size_t cells, unsigned each)
 {
-    size_t wanted = AROUND + cells * each;
+    size_t wanted = around + cells * each;
 
     return wanted < 480 ? 480 : wanted > MOST ? MOST : (unsigned)wanted;
 }
@@ -114,9 +115,9 @@ int heat_draw(const char *path, const struct replay_options *options,
 {
     struct gnuplot gnuplot;
     FILE *out;
-    int result =
-        gnuplot_begin(&gnuplot, path, &options->look, pixels(options->size_count, CELL_WIDTH),
-                      pixels(options->policy_count, CELL_HEIGHT), error);
+    int result = gnuplot_begin(&gnuplot, path, &options->look,
+                               pixels(BESIDE, options->size_count, CELL_WIDTH),
+                               pixels(ABOVE, options->policy_count, CELL_HEIGHT), error);
 
     if (result != 0)
         return result;
