@@ -18,7 +18,9 @@
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #else
-#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
+#define VALGRIND_MAKE_MEM_DEFINED(address, size)                      ((void)0)
+#define VALGRIND_DISABLE_ADDR_ERROR_REPORTING_IN_RANGE(address, size) ((void)0)
+#define VALGRIND_ENABLE_ADDR_ERROR_REPORTING_IN_RANGE(address, size)  ((void)0)
 #endif
 
 /* Pages that one read fault brings in. */
@@ -164,8 +166,11 @@ static struct task_window *enter(struct sp_task *task, const struct task_window 
 static void free_window(const struct task_window *window)
 {
     check(window->address == NULL || window->pages > 0);
-    if (window->address != NULL)
+    if (window->address != NULL) {
+        VALGRIND_ENABLE_ADDR_ERROR_REPORTING_IN_RANGE(window->address,
+                                                      window_table_bytes(window->pages));
         munmap(window->address, window_table_bytes(window->pages));
+    }
     if (window->mapped != NULL)
         munmap(window->mapped, window->pages);
 }
@@ -204,8 +209,10 @@ static int open_window(struct sp_task *task, struct task_window *window, struct 
         free_window(window);
         return error_set(error, ENOMEM, "no addresses for %u pages of a container", window->pages);
     }
-    /* Memcheck must not take what faults for an error of the program. */
+    /* Memcheck must not take what faults for an error of the program (see memory_window_reserve). */
     VALGRIND_MAKE_MEM_DEFINED(window->address, window_table_bytes(window->pages));
+    VALGRIND_DISABLE_ADDR_ERROR_REPORTING_IN_RANGE(window->address,
+                                                   window_table_bytes(window->pages));
     if (enter(task, window) == NULL) {
         free_window(window);
         return error_set(error, EMFILE, "%u mappings of containers exist already", TASK_WINDOWS);

@@ -19,8 +19,10 @@
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #else
-#define RUNNING_ON_VALGRIND                      0
-#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
+#define RUNNING_ON_VALGRIND                                           0
+#define VALGRIND_MAKE_MEM_DEFINED(address, size)                      ((void)0)
+#define VALGRIND_DISABLE_ADDR_ERROR_REPORTING_IN_RANGE(address, size) ((void)0)
+#define VALGRIND_ENABLE_ADDR_ERROR_REPORTING_IN_RANGE(address, size)  ((void)0)
 #endif
 
 /* Valgrind keeps a table of 30,000 mappings, and uses some itself. */
@@ -79,15 +81,19 @@ int memory_window_reserve(struct sp_task *task, struct sp_error *error)
                          task->arena_pages, strerror(errno),
                          errno == EAGAIN ? ", or, with mlockall, of locked memory, ulimit -l" : "");
     task->managed = managed;
-    /* Memcheck must not take what faults for an error of the program. */
+    /* Memcheck must not take what faults for an error of the program; nor while one thread has just
+     * unmapped a page, and another one has its turn before memory_unmap can say so. */
     VALGRIND_MAKE_MEM_DEFINED(managed, managed_size(task));
+    VALGRIND_DISABLE_ADDR_ERROR_REPORTING_IN_RANGE(managed, managed_size(task));
     return 0;
 }
 
 void memory_release(struct sp_task *task)
 {
-    if (task->managed != NULL)
+    if (task->managed != NULL) {
+        VALGRIND_ENABLE_ADDR_ERROR_REPORTING_IN_RANGE(task->managed, managed_size(task));
         munmap(task->managed, managed_size(task));
+    }
     for (uint32_t i = 0; i < task->extents_max; i++)
         if (task->extents[i].window != NULL)
             munmap(task->extents[i].window, (size_t)task->extent_pages * SP_PAGE_SIZE);

@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <valgrind/valgrind.h>
-
 #include "swap_peer.h"
 
 #define PAGES 64u
@@ -90,7 +88,7 @@ static bool go_on(struct swap_peer *peer, const uint32_t *slots, uint32_t *asked
  * have been kept from asking in time, it begins to count anew. */
 static void shares_of_1_2_and_4_have_pages_of_1_2_and_4(void **state)
 {
-    const uint32_t all = RUNNING_ON_VALGRIND ? 160 : 480;
+    const uint32_t all = 480;
     struct server_process *server = *state;
     struct swap_peer peer[3];
     uint32_t slots[3][PAGES], done[3] = {0}, asked[3] = {0}, begun[3] = {0};
