@@ -8,9 +8,9 @@
  *
  * The memory that a file is read to is the task's own: a container of SP_FILES_BUFFER pages, which
  * counts against its contracts, shared with the server by a weak reference. The server copies
- * there, logically, from its page cache; no bytes move in it after the first read of a page by
- * anybody. Writing goes the other way: the server copies the bytes logically from the task's
- * container, and writes it to the file. A server that lies can only give wrong contents; one that
+ * there, logically, from its page cache; after somebody has read a page once, its bytes move no more. A
+ * write goes the other way: the server copies the pages logically from the task's container, and writes
+ * the copy to the file. A server that lies can only give wrong contents; one that
  * hangs fails what it was asked for when its lock is over.
  *
  * Functions return 0 or a count, or a negated errno value, and tell it in words in `error`, which

@@ -54,7 +54,7 @@ struct lessee {
 int lease_init(struct lessee *lessee, struct upstream *upstream, uint32_t frames,
                uint32_t container, uint32_t held);
 
-/* Free all that there is, and close what has no owner. */
+/* Free all leases, and close the memory of those that no extent uses. */
 void lease_fini(struct lessee *lessee);
 
 /* Begin to ask. */

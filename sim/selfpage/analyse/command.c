@@ -178,17 +178,13 @@ int analyse_command(int argc, char **argv)
 {
     struct analyse_options options = {.pages_most = PASS_PAGES_MOST};
     struct sp_error error = {0};
+    int verdict;
     struct analysis *analysis;
     int status;
 
-    switch (options_parse(argc, argv, &syntax, &options, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &options);
+    if (verdict >= 0)
+        return verdict;
     analysis = calloc(1, sizeof(*analysis));
     if (analysis == NULL) {
         error_set(&error, ENOMEM, "no memory to analyse anything");

@@ -453,15 +453,10 @@ static int run(const struct costs_options *options)
 int bench_costs(int argc, char **argv)
 {
     struct costs_options options = {.runs = 5};
-    struct sp_error error;
+    int verdict;
 
-    switch (options_parse(argc, argv, &syntax, &options, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &options);
+    if (verdict >= 0)
+        return verdict;
     return run(&options);
 }

@@ -9,11 +9,27 @@
 #include "base/exits.h"
 #include "base/nearest.h"
 #include "os/option_lines.h"
+#include "os/options.h"
 
 int commands_cannot(const struct sp_error *error)
 {
     fprintf(stderr, "selfpage: %s\n", error->text);
     return EXIT_CANNOT;
+}
+
+int commands_options(int argc, char **argv, const struct options_syntax *syntax, void *options)
+{
+    struct sp_error error = {0};
+
+    switch (options_parse(argc, argv, syntax, options, &error)) {
+    case OPTIONS_EXIT:
+        return EXIT_YES;
+    case OPTIONS_BAD:
+        return commands_cannot(&error);
+    case OPTIONS_RUN:
+        break;
+    }
+    return -1;
 }
 
 static const struct subcommand *commands_find(const struct subcommand *commands, size_t count,

@@ -6,6 +6,8 @@
 
 #include <selfpage/error.h>
 
+struct options_syntax;
+
 struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit status */
@@ -21,5 +23,10 @@ int commands_run(const char *program, const char *about, const struct subcommand
 
 /* Say on standard error why a command could not run. Returns EXIT_CANNOT. */
 int commands_cannot(const struct sp_error *error);
+
+/* Read the options of a command into `options`, as options_parse of os/options.h does, and say on standard error
+ * what is wrong with them. Returns -1 if the command is to run, or its exit status if that is all: it printed
+ * its help, or cannot run. */
+int commands_options(int argc, char **argv, const struct options_syntax *syntax, void *options);
 
 #endif

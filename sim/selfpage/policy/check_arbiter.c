@@ -299,17 +299,12 @@ int check_arbiter_command(int argc, char **argv)
     struct check_arbiter_command command = {
         .seed = 1, .rounds = ROUNDS, .steps = STEPS, .timeout = TIMEOUT};
     const struct sp_arbiter *arbiter;
-    struct sp_error error;
+    int verdict;
     int worst = EXIT_YES;
 
-    switch (options_parse(argc, argv, &syntax, &command, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &command);
+    if (verdict >= 0)
+        return verdict;
     for (size_t i = 0; command.all && (arbiter = arbiter_registry_builtin(i)) != NULL; i++) {
         int status = check_one(&command, arbiter->name);
 

@@ -264,15 +264,11 @@ static int new_command(const struct kind *kind, const struct options_syntax *syn
 {
     struct skeleton skeleton = {.kind = kind};
     struct sp_error error = {0};
+    int verdict;
 
-    switch (options_parse(argc, argv, syntax, &skeleton, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, syntax, &skeleton);
+    if (verdict >= 0)
+        return verdict;
     if (write_skeleton(&skeleton, &error) != 0)
         return commands_cannot(&error);
     printf("%s/%s.c is the %s. Next:\n"

@@ -366,15 +366,10 @@ int record_command(int argc, char **argv)
 {
     struct record_options command = {.trace = {.format = "lackey"},
                                      .copy = {.what = "recording", .not_empty = true}};
-    struct sp_error error = {0};
+    int verdict;
 
-    switch (options_parse(argc, argv, &syntax, &command, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &command);
+    if (verdict >= 0)
+        return verdict;
     return record(&command);
 }

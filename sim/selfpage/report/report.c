@@ -126,14 +126,10 @@ int report_command(int argc, char **argv)
 {
     struct report_options command = {.output = "report.html", .title = "Selfpage report"};
     struct sp_error error = {0};
+    int verdict;
 
-    switch (options_parse(argc, argv, &syntax, &command, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &command);
+    if (verdict >= 0)
+        return verdict;
     return report(&command, &error) == 0 ? EXIT_YES : commands_cannot(&error);
 }

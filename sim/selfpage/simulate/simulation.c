@@ -210,8 +210,8 @@ static void trace_actor(struct simulated *simulation, uint32_t index)
     }
 }
 
-/* After each event: who has come and gone, recalls at the time at which they happen, and counters if it is time
- * for them. */
+/* Called after each event. Writes which tasks have started and ended, and which recalls were sent and met, at their
+ * own times; and the counters, once a step. */
 static void trace(struct simulated *simulation)
 {
     const struct simulation_options *options = simulation->options;

@@ -141,15 +141,10 @@ static int convert(struct convert_options *command)
 int convert_command(int argc, char **argv)
 {
     struct convert_options command = {.copy = {.what = "converting"}};
-    struct sp_error error = {0};
+    int verdict;
 
-    switch (options_parse(argc, argv, &syntax, &command, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &command);
+    if (verdict >= 0)
+        return verdict;
     return convert(&command);
 }

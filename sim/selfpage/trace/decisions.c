@@ -94,16 +94,12 @@ int decisions_command(int argc, char **argv)
     struct decisions_options command = {0};
     struct trace trace;
     struct sp_error error = {0};
+    int verdict;
     int status;
 
-    switch (options_parse(argc, argv, &syntax, &command, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &command);
+    if (verdict >= 0)
+        return verdict;
     if (trace_open(&trace, command.path, &trace_options, &error) != 0)
         status = commands_cannot(&error);
     else

@@ -141,15 +141,10 @@ int generate_command(int argc, char **argv)
 {
     struct generate_options command = {
         .copy = {.what = "generating"}, .references = 1000000, .seed = 1, .size = 4096};
-    struct sp_error error = {0};
+    int verdict;
 
-    switch (options_parse(argc, argv, &syntax, &command, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &command);
+    if (verdict >= 0)
+        return verdict;
     return generate(&command);
 }

@@ -136,15 +136,10 @@ static int interleave(struct interleave_options *command)
 int interleave_command(int argc, char **argv)
 {
     struct interleave_options command = {.copy = {.what = "merging"}, .strands = {.run = 1}};
-    struct sp_error error = {0};
+    int verdict;
 
-    switch (options_parse(argc, argv, &syntax, &command, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    case OPTIONS_RUN:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &command);
+    if (verdict >= 0)
+        return verdict;
     return interleave(&command);
 }

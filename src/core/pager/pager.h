@@ -352,8 +352,8 @@ static inline uint32_t pager_next_neighbours(struct pager *pager, const struct p
 sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind kind, bool undefined,
                              bool refill);
 
-/* Tell physmem, on the frame stack that pager_slots_publish was called with, of the regions that there are, and from
- * now on of those that come and go. `address` is that of page 0. */
+/* Write all regions to the frame stack that pager_slots_publish was called with, where physmem sees them, and
+ * write each change there from now on. `address` is that of page 0. */
 void pager_regions_publish(struct pager *pager, uint64_t address);
 
 /* The region of a page; NULL if it is in none. */

@@ -29,7 +29,7 @@ static sp_page find_room(const struct pager *pager, uint32_t pages)
     return from;
 }
 
-/* Regions that there are. */
+/* How many regions exist. */
 static uint32_t count_regions(const struct pager *pager)
 {
     uint32_t count = 0;
@@ -40,7 +40,7 @@ static uint32_t count_regions(const struct pager *pager)
     return count;
 }
 
-/* Tell physmem of the region with this index, or that there is none. */
+/* Show physmem the region with this index, or that this index is free. */
 static void tell(struct pager *pager, uint32_t index)
 {
     const struct pager_region *region = &pager->region[index];

@@ -49,7 +49,7 @@ static inline uint64_t bandwidth_when(const struct bandwidth *bandwidth)
     return bandwidth->terms.rate == 0 ? 0 : bandwidth->due_ns;
 }
 
-/* Whether they may now. `alone`: nobody else waits who may. */
+/* Whether the client's next pages may be moved now. `alone`: no other client that may move pages is waiting. */
 bool bandwidth_may(const struct bandwidth *bandwidth, uint64_t now, bool alone);
 
 /* So many pages begin to be moved. */

@@ -401,16 +401,12 @@ int hostile_command(int argc, char **argv)
 {
     struct hostile_options options = {.bound_ns = 5 * CLOCK_NS_PER_MS, .seed = 1};
     struct sp_error error = {0};
+    int verdict;
     bool known = false;
 
-    switch (options_parse(argc, argv, &syntax, &options, &error)) {
-    case OPTIONS_EXIT:
-        return EXIT_YES;
-    case OPTIONS_BAD:
-        return commands_cannot(&error);
-    default:
-        break;
-    }
+    verdict = commands_options(argc, argv, &syntax, &options);
+    if (verdict >= 0)
+        return verdict;
     for (unsigned i = 0; i < ATTACKS && options.only != NULL; i++)
         known = known || strcmp(options.only, attacks[i].name) == 0;
     if (options.only != NULL && !known) {
