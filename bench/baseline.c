@@ -159,6 +159,26 @@ unsigned char *bench_reserve(struct bench *bench, uint32_t pages)
     return base;
 }
 
+unsigned char *bench_frames_mapped(struct bench *bench, struct bench_frames *frames, uint32_t count)
+{
+    unsigned char *base = bench_reserve(bench, count);
+
+    bench_frames_init(bench, frames, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (!bench_frame_map(frames, i, base + (size_t)i * SP_PAGE_SIZE))
+            bench_fail(bench, "mmap: %s", strerror(errno));
+    return base;
+}
+
+void bench_frames_on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    if (mprotect((void *)((uintptr_t)info->si_addr & ~(uintptr_t)(SP_PAGE_SIZE - 1)), SP_PAGE_SIZE,
+                 PROT_READ | PROT_WRITE) != 0)
+        _exit(2);
+}
+
 void bench_order(uint32_t *order, uint32_t count, bool shuffled, uint64_t seed)
 {
     struct random_source random = random_seeded(seed);

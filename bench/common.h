@@ -10,6 +10,7 @@
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -208,6 +209,13 @@ void bench_frames_fini(struct bench_frames *frames);
 /* Map a frame for reading and writing at `address`. Async-signal-safe; false if it failed. */
 bool bench_frame_map(const struct bench_frames *frames, uint32_t frame, void *address);
 unsigned char *bench_frame_window(const struct bench_frames *frames, uint32_t frame);
+
+/* So many frames, made and mapped side by side. */
+unsigned char *bench_frames_mapped(struct bench *bench, struct bench_frames *frames,
+                                   uint32_t count);
+
+/* A handler of SIGSEGV that gives back all access to the page that was touched, and no more. */
+void bench_frames_on_fault(int number, siginfo_t *info, void *context);
 
 /* Addresses for `pages` pages without access. */
 unsigned char *bench_reserve(struct bench *bench, uint32_t pages);

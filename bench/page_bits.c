@@ -34,26 +34,6 @@ static const struct bench_about about = {
 
 /* ---- The baseline ---- */
 
-static void handle(int number, siginfo_t *info, void *context)
-{
-    (void)number;
-    (void)context;
-    if (mprotect((void *)((uintptr_t)info->si_addr & ~(uintptr_t)(SP_PAGE_SIZE - 1)), SP_PAGE_SIZE,
-                 PROT_READ | PROT_WRITE) != 0)
-        _exit(2);
-}
-
-static unsigned char *baseline_pages(struct bench *bench, struct bench_frames *frames)
-{
-    unsigned char *base = bench_reserve(bench, PAGES);
-
-    bench_frames_init(bench, frames, PAGES);
-    for (uint32_t i = 0; i < PAGES; i++)
-        if (!bench_frame_map(frames, i, base + (size_t)i * SP_PAGE_SIZE))
-            bench_fail(bench, "mmap: %s", strerror(errno));
-    return base;
-}
-
 static void use_half(unsigned char *base, const uint32_t *order, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i += 2)
@@ -63,7 +43,7 @@ static void use_half(unsigned char *base, const uint32_t *order, uint32_t count)
 static double baseline_cycle(struct bench *bench, unsigned char *base, const uint32_t *order,
                              uint32_t count)
 {
-    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
+    struct sigaction action = {.sa_sigaction = bench_frames_on_fault, .sa_flags = SA_SIGINFO};
     struct sigaction saved;
     uint64_t start;
 
@@ -133,7 +113,7 @@ int main(int argc, char **argv)
 
     bench_init(&bench, &about, argc, argv);
     bench_start_physmem(&bench, 2 * PAGES);
-    base = baseline_pages(&bench, &frames);
+    base = bench_frames_mapped(&bench, &frames, PAGES);
     if (page_bits_open(&bits, &error) == 0) {
         page_bits_close(&bits);
         cycles(&bench, "kernel", 0.3, base);

@@ -29,30 +29,10 @@ static const struct bench_about about = {
 
 /* ---- The baseline ---- */
 
-static void handle(int number, siginfo_t *info, void *context)
-{
-    (void)number;
-    (void)context;
-    if (mprotect((void *)((uintptr_t)info->si_addr & ~(uintptr_t)(SP_PAGE_SIZE - 1)), SP_PAGE_SIZE,
-                 PROT_READ | PROT_WRITE) != 0)
-        _exit(2);
-}
-
-static unsigned char *baseline_pages(struct bench *bench, struct bench_frames *frames)
-{
-    unsigned char *base = bench_reserve(bench, PAGES);
-
-    bench_frames_init(bench, frames, PAGES);
-    for (uint32_t i = 0; i < PAGES; i++)
-        if (!bench_frame_map(frames, i, base + (size_t)i * SP_PAGE_SIZE))
-            bench_fail(bench, "mmap: %s", strerror(errno));
-    return base;
-}
-
 static double baseline_round(struct bench *bench, unsigned char *base, const uint32_t *order,
                              uint32_t count)
 {
-    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
+    struct sigaction action = {.sa_sigaction = bench_frames_on_fault, .sa_flags = SA_SIGINFO};
     struct sigaction saved;
     double result;
 
@@ -100,7 +80,7 @@ int main(int argc, char **argv)
                                                            .policy_ops = &watcher_policy});
     managed = bench_region(&bench, task,
                            &(struct sp_region_options){.pages = PAGES, .kind = SP_DISCARDABLE});
-    base = baseline_pages(&bench, &frames);
+    base = bench_frames_mapped(&bench, &frames, PAGES);
     bench_order(order, PAGES, false, 0);
     bench_touch(managed, order, PAGES);
     row[0] = bench_row(&bench, 1.5, "in sequence");

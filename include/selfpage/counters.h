@@ -146,6 +146,7 @@
     X(u32, fast, "pages", "on the fast device of a tier now")                                      \
     X(u64, demoted, "pages", "that went down to the slow device of a tier")                        \
     X(u64, promoted, "pages", "that came up to the fast device of a tier")                         \
+    X(u32, queued, "requests", "of clients that wait for their turn now")                          \
     X(u64, reconnects, "times", "that the device's connection to its server was made again")       \
     X(u32, in_flight, "requests", "that the device's server has not answered now")                 \
     X(u64, lone, "requests", "to load, done without a hand-over to a thread")                      \

@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/extent.h"
 #include "core/leases/pages.h"
+#include "contents.h"
 #include "seat.h"
 #include "send.h"
 
@@ -54,14 +55,6 @@ struct waiter {
     bool held;         /* replies to it wait */
 };
 
-/* Contents of pages in a row that are on their way to an extent. */
-struct contents {
-    struct contents *next;
-    uint32_t page;
-    uint32_t count;
-    uint8_t bytes[];
-};
-
 /* ---- The table ---- */
 
 /* A free number, or -ENOMEM. */
@@ -103,28 +96,7 @@ static void number_give_up(struct service *service, uint32_t number)
         service->backing_hint = number;
 }
 
-/* ---- Contents on their way ---- */
-
-static void contents_free(struct contents **listp)
-{
-    struct contents *contents;
-
-    while ((contents = *listp) != NULL) {
-        *listp = contents->next;
-        free(contents);
-    }
-}
-
-/* The contents of a page that are written last, or NULL. */
-static const uint8_t *contents_find(const struct contents *list, uint32_t page)
-{
-    const uint8_t *found = NULL;
-
-    for (const struct contents *c = list; c != NULL; c = c->next)
-        if (page >= c->page && page - c->page < c->count)
-            found = c->bytes + (size_t)(page - c->page) * SP_PAGE_SIZE;
-    return found;
-}
+/* ---- What an extent will hold ---- */
 
 /* Read a page of an extent as it will be once all changes are made. What its task has cut off
  * reads as zeros. Returns 0 or a negative errno. */
@@ -183,27 +155,6 @@ static int pages_read(const struct backing *backing, uint32_t page, uint32_t cou
         return -errno;
     memset(bytes + got, 0, size - (size_t)got); /* what its task has cut off */
     return 0;
-}
-
-/* Write what is on its way. Returns 0 or a negative errno. */
-static int contents_write(int fd, const struct contents *list)
-{
-    for (const struct contents *c = list; c != NULL; c = c->next) {
-        size_t size = (size_t)c->count * SP_PAGE_SIZE;
-
-        /* A short count is the fault of a task that has cut its extent. */
-        if (pwrite(fd, c->bytes, size, (off_t)c->page * (off_t)SP_PAGE_SIZE) < 0)
-            return -errno;
-    }
-    return 0;
-}
-
-/* A page will be cleared: pending writes to it are dropped. */
-static void contents_forget(struct contents *list, uint32_t page)
-{
-    for (struct contents *c = list; c != NULL; c = c->next)
-        if (page >= c->page && page - c->page < c->count)
-            memset(c->bytes + (size_t)(page - c->page) * SP_PAGE_SIZE, 0, SP_PAGE_SIZE);
 }
 
 /* ---- Changes ---- */

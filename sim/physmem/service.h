@@ -10,6 +10,7 @@
  *     run         observer            effects until there are none, and the deadline; STATUS
  *     effect                          one effect
  *     policyserver  backing  stack    control; extents; frame stacks
+ *     contents                        bytes on their way to an extent
  *     weak                            weak references and locks, on the wire
  *     table         seat              the table shared with policy servers; a task's connections
  *     send          lease             memory that a physmem above has granted

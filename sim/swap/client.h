@@ -26,7 +26,8 @@ struct swap_turns {
     struct client *fresh_first, *fresh_last; /* before the others */
     struct client *first, *last;
     uint32_t count; /* of both */
-    uint32_t loads; /* jobs in their queues */
+    uint32_t jobs;  /* in their queues */
+    uint32_t loads; /* of these, those that load */
     uint32_t early; /* of `count`, clients whose rate is not due, when fair_due last looked */
 };
 

@@ -120,6 +120,7 @@ void fair_add(struct swap_turns *turns, struct client *client, struct swap_job *
 {
     queue_insert(client, job);
     check(client->first_job != NULL && client->last_job->next == NULL);
+    turns->jobs++;
     turns->loads += job->kind == SWAP_JOB_LOAD;
     if (client->has_turn)
         return;
@@ -200,6 +201,8 @@ void fair_pop(struct swap_turns *turns, struct client *client)
     client->first_job = job->next;
     if (client->first_job == NULL)
         client->last_job = NULL;
+    ensure(turns->jobs > 0);
+    turns->jobs--;
     if (job->kind == SWAP_JOB_LOAD) {
         ensure(turns->loads > 0);
         turns->loads--;

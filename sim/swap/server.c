@@ -268,6 +268,7 @@ static void on_status(struct connection *connection, const struct wire_message *
     counters.slots = service->map.slots;
     counters.used = client_table_used(&service->clients);
     counters.own_files = service->own.files;
+    counters.queued = service->turns.jobs;
     counters.reserved = service->map.reserved;
     counters.clients = service->map.clients;
     counters.messages = service->server.counters.messages;

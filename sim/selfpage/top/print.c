@@ -22,9 +22,12 @@ static void print_servers(FILE *out, const struct view *view, double seconds)
         seconds, physmem->frames, physmem->free, physmem->soft, physmem->guaranteed, view->live,
         (unsigned long long)physmem->recalls_met, (unsigned long long)physmem->recalls_missed);
     if (view->has_swap)
-        fprintf(out, "swap: %u slots, %u used, %u reserved; %llu pages stored, %llu loaded\n",
-                view->swap.slots, view->swap.used, view->swap.reserved,
-                (unsigned long long)view->swap.stores, (unsigned long long)view->swap.loads);
+        fprintf(
+            out,
+            "swap: %u slots, %u used, %u reserved; %llu pages stored, %llu loaded; %u requests wait\n",
+            view->swap.slots, view->swap.used, view->swap.reserved,
+            (unsigned long long)view->swap.stores, (unsigned long long)view->swap.loads,
+            view->swap.queued + view->swap.in_flight);
 }
 
 static void print_files(FILE *out, const struct observed_files *files)

@@ -117,8 +117,8 @@ static void draw_swap(const struct view *view)
         mvaddstr(3, 0, "swap     not watched (--swap names its socket)");
         return;
     }
-    mvprintw(3, 0, "swap     %7u of %u slots  in %.0f /s  out %.0f /s", s->used, s->slots,
-             view->rates.swapped_in, view->rates.swapped_out);
+    mvprintw(3, 0, "swap     %7u of %u  %u queued  in %.0f out %.0f /s", s->used, s->slots,
+             s->queued + s->in_flight, view->rates.swapped_in, view->rates.swapped_out);
     if (s->failed + s->corrupt > 0)
         printw("  %" PRIu64 " FAILED", s->failed + s->corrupt);
     draw_spark(3, SPARK_COLUMN, COLS - SPARK_COLUMN, &view->swapping,
