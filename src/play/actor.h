@@ -4,7 +4,7 @@
  * The files of this folder, from the bottom; each calls those above it:
  *   scene device     time, messages, physmem, swap
  *   pages            what pages hold, and that nothing is lost
- *   errands deal     what the pager wants done by messages; contracts
+ *   errands deal     what the pager wants done by messages, as letters; contracts
  *   thread control   the program, faults; recalls, unmaps, notices
  *   life             an actor begins and ends
  *   policytable      what physmem and a policy server share
@@ -20,18 +20,7 @@
 #include "core/physmem/status.h"
 #include "play/scene.h"
 #include "workload/walk.h"
-
-/* What the pager wants done that takes a message, or a while. At most one of loads, refill, allocate and
- * grant comes of one call. */
-struct errands {
-    uint32_t stores, loads, frees, returns;
-    struct pager_effect store[PAGER_BATCH], load[PAGER_BATCH];
-    uint32_t free[LETTER_FREES];
-    uint32_t returned[LETTER_RETURNS];
-    bool refill, allocate, grant, extra;
-    struct pager_effect refilled;
-    uint32_t slot, count; /* of allocate or grant */
-};
+#include "world/pager_shell.h"
 
 /* The state of the program's thread. */
 enum thread_state {
@@ -86,14 +75,15 @@ struct actor {
     struct lanes lanes;
     struct pager pager;
     struct sp_stats stats;
-    void *memory; /* of the pager; with room to align it */
+    struct pager_shell shell; /* a page's place there is the extent that its address maps */
+    void *memory;             /* of the pager; with room to align it */
+    void *kernel;             /* of the shell */
     size_t memory_size;
     uint32_t slots;
     sp_page first;     /* of its region */
     uint32_t *version; /* by page of the region: how often it was written */
     uint32_t
         *extent; /* by EXTENT_PAGES slots: handle, as far as the task has heard; 0: not known */
-    uint32_t *mapped_from; /* by page of the region: the extent that its address maps */
     struct agreements agreements;
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */
@@ -102,7 +92,7 @@ struct actor {
     uint64_t references;
     /* The program's thread. */
     uint64_t turn; /* of its last entry in the queue; others are stale */
-    struct errands errands;
+    struct pager_work errands;
     enum pager_verdict verdict;
     bool brought_in, waited;
     bool fault_write;

@@ -1,7 +1,5 @@
 #include "play/control.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/least.h"
 #include "play/deal.h"
@@ -12,12 +10,6 @@
 #define PAY_STEP        32u
 #define DEBT_PERIOD_NS  UINT64_C(10000000)
 #define CLEAN_PERIOD_NS UINT64_C(100000000)
-
-static void clear(struct errands *errands)
-{
-    memset(errands, 0, offsetof(struct errands, store));
-    errands->refill = errands->allocate = errands->grant = false;
-}
 
 /* Debts that are paid are recalls that were answered. */
 static void count_answered(struct actor *actor)
@@ -34,13 +26,13 @@ static void pay(struct actor *actor)
 
     while (actor->pager.owed > 0) {
         uint32_t before = actor->pager.owed, owed, stores;
-        struct errands errands;
+        struct pager_work errands;
         bool stores_pending;
 
-        clear(&errands);
+        pager_work_clear(&errands);
         owed = pager_debts_pay(&actor->pager, PAY_STEP, drop_only);
         stores_pending = actor->pager.leaving > 0;
-        errands_collect(actor, &errands);
+        pager_shell_collect(&actor->shell, &errands);
         stores = errands.stores;
         errands_finish(actor, &errands);
         if (owed == before && stores == 0) {
@@ -57,13 +49,13 @@ static void write_ahead(struct actor *actor)
 {
     const struct pager *pager = &actor->pager;
     uint32_t extra = pager->held > pager->guaranteed ? pager->held - pager->guaranteed : 0;
-    struct errands errands;
+    struct pager_work errands;
 
     if (!actor->scene->has_swap || pager->owed > 0 || extra <= pager->free)
         return;
-    clear(&errands);
+    pager_work_clear(&errands);
     pager_evict_clean(&actor->pager, extra - pager->free);
-    errands_collect(actor, &errands);
+    pager_shell_collect(&actor->shell, &errands);
     errands_finish(actor, &errands);
 }
 
@@ -102,7 +94,7 @@ static void recalled(struct actor *actor, const struct physmem_effect *effect)
     actor->recalls_open++;
     actor->may_clean = effect->recall.may_clean;
     pager_debts_owe(&actor->pager, effect->recall.frames);
-    errands_collect(actor, &actor->errands);
+    pager_shell_collect(&actor->shell, &actor->errands);
 }
 
 /* Rights are taken, and the answer goes out. */
@@ -113,13 +105,13 @@ static void unmap(struct actor *actor, const struct physmem_effect *effect)
     uint32_t count = least_of(range->count, actor->slots - start);
     uint32_t referenced = 0, dirty = 0;
     struct letter *letter = errands_letter(actor, LETTER_UNMAPPED);
-    struct errands errands;
+    struct pager_work errands;
 
-    clear(&errands);
+    pager_work_clear(&errands);
     if (effect->unmap.container == actor->container && count > 0)
         pager_rights_taken(&actor->pager, start, count, effect->unmap.rights, &referenced, &dirty);
-    errands_collect(actor, &errands);
-    check(errands_none(&errands));
+    pager_shell_collect(&actor->shell, &errands);
+    check(pager_work_is_none(&errands));
     if (letter == NULL)
         return;
     letter->request.number = effect->unmap.id;
@@ -129,13 +121,13 @@ static void unmap(struct actor *actor, const struct physmem_effect *effect)
 static void repossessed(struct actor *actor, const struct letter *letter)
 {
     const struct physmem_effect *effect = &letter->said.effect;
-    struct errands errands;
+    struct pager_work errands;
 
-    clear(&errands);
+    pager_work_clear(&errands);
     pager_debts_forgive(&actor->pager, effect->repossessed.frames);
     for (uint32_t i = 0; i < effect->repossessed.count; i++)
         pager_lost(&actor->pager, letter->said.item[i].start, letter->said.item[i].count);
-    errands_collect(actor, &errands);
+    pager_shell_collect(&actor->shell, &errands);
     errands_finish(actor, &errands);
     count_answered(actor);
     errands_signal(actor);

@@ -1,67 +1,6 @@
 #include "play/errands.h"
 
 #include "base/assert.h"
-#include "play/pages.h"
-
-static void note(struct errands *errands, const struct pager_effect *effect)
-{
-    switch (effect->kind) {
-    case EFFECT_STORE:
-        ensure(errands->stores < PAGER_BATCH);
-        errands->store[errands->stores++] = *effect;
-        break;
-    case EFFECT_LOAD:
-        ensure(errands->loads < PAGER_BATCH);
-        errands->load[errands->loads++] = *effect;
-        break;
-    case EFFECT_REFILL:
-        ensure(!errands->refill);
-        errands->refill = true;
-        errands->refilled = *effect;
-        break;
-    case EFFECT_ALLOCATE:
-        ensure(!errands->allocate);
-        errands->allocate = true;
-        errands->extra = effect->extra;
-        errands->slot = effect->slot;
-        errands->count = effect->count;
-        break;
-    case EFFECT_GRANT:
-        ensure(!errands->grant);
-        errands->grant = true;
-        errands->slot = effect->slot;
-        errands->count = effect->count;
-        break;
-    case EFFECT_FREE_SWAP:
-        ensure(errands->frees < LETTER_FREES);
-        errands->free[errands->frees++] = effect->swap;
-        break;
-    case EFFECT_RETURN:
-        ensure(errands->returns < LETTER_RETURNS);
-        errands->returned[errands->returns++] = effect->slot;
-        break;
-    case EFFECT_MAP:
-    case EFFECT_PROTECT:
-    case EFFECT_ARM:
-    case EFFECT_UNMAP:
-    case EFFECT_CLEAR:
-        break;
-    }
-}
-
-void errands_collect(struct actor *actor, struct errands *errands)
-{
-    struct pager_effect effect;
-
-    while (pager_next_effect(&actor->pager, &effect)) {
-        if (effect.kind == EFFECT_CLEAR)
-            pages_load(actor, effect.slot, 0);
-        else if (effect.kind == EFFECT_MAP)
-            pages_map(actor, effect.page, effect.slot);
-        else
-            note(errands, &effect);
-    }
-}
 
 struct letter *errands_letter(struct actor *actor, enum letter_kind kind)
 {
@@ -83,7 +22,7 @@ void errands_post(struct actor *actor, struct letter *letter, enum scene_lane la
                actor_lag(actor));
 }
 
-void errands_return(struct actor *actor, struct errands *errands)
+void errands_return(struct actor *actor, struct pager_work *errands)
 {
     struct letter *letter = errands->returns > 0 ? errands_letter(actor, LETTER_DEALLOCATE) : NULL;
 
@@ -102,7 +41,7 @@ void errands_return(struct actor *actor, struct errands *errands)
         errands_post(actor, letter, LANE_CONTROL);
 }
 
-void errands_swap(struct actor *actor, struct errands *errands, enum scene_lane lane)
+void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_lane lane)
 {
     struct letter *letter;
 
@@ -120,7 +59,7 @@ void errands_swap(struct actor *actor, struct errands *errands, enum scene_lane 
         if (store->swap != PAGER_NONE)
             letter->swap.free[letter->swap.frees++] = store->swap;
     }
-    ensure(letter->swap.frees + errands->frees <= LETTER_FREES);
+    ensure(letter->swap.frees + errands->frees <= PAGER_WORK_FREES);
     for (uint32_t i = 0; i < errands->frees; i++)
         letter->swap.free[letter->swap.frees++] = errands->free[i];
     letter->swap.stores = errands->stores;
@@ -135,7 +74,7 @@ void errands_swap(struct actor *actor, struct errands *errands, enum scene_lane 
     errands_post(actor, letter, lane);
 }
 
-void errands_finish(struct actor *actor, struct errands *errands)
+void errands_finish(struct actor *actor, struct pager_work *errands)
 {
     errands_return(actor, errands);
     errands_swap(actor, errands, LANE_CLEANER);

@@ -1,27 +1,18 @@
-/* What the pager wants done: carried out at once, or sent to a server. */
+/* What the pager wants done that takes a message: letters to the servers. */
 #ifndef PLAY_ERRANDS_H
 #define PLAY_ERRANDS_H
 
 #include "play/actor.h"
 
-/* Take all effects of the pager: carry out those that concern this task alone, add the others. */
-void errands_collect(struct actor *actor, struct errands *errands);
-
-static inline bool errands_none(const struct errands *errands)
-{
-    return (errands->stores | errands->loads | errands->frees | errands->returns) == 0 &&
-           !errands->refill && !errands->allocate && !errands->grant;
-}
-
 /* Give frames back, if there are some to give. */
-void errands_return(struct actor *actor, struct errands *errands);
+void errands_return(struct actor *actor, struct pager_work *errands);
 
 /* Send what is for swap, if there is anything, and remember in whose name. */
-void errands_swap(struct actor *actor, struct errands *errands, enum scene_lane lane);
+void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_lane lane);
 
 /* Do what is left after a call into the pager that brings nothing to wait for, in the name of the
  * control thread. */
-void errands_finish(struct actor *actor, struct errands *errands);
+void errands_finish(struct actor *actor, struct pager_work *errands);
 
 /* A letter from the actor; NULL without memory. */
 struct letter *errands_letter(struct actor *actor, enum letter_kind kind);

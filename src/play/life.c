@@ -7,6 +7,7 @@
 #include "core/containers/container.h"
 #include "play/deal.h"
 #include "play/errands.h"
+#include "play/pages.h"
 #include "play/thread.h"
 
 #define ALIGNMENT 64u
@@ -71,6 +72,11 @@ static size_t extents_size(const struct actor *actor)
     return ((actor->slots + EXTENT_PAGES - 1) / EXTENT_PAGES) * sizeof(*actor->extent);
 }
 
+static size_t kernel_size(const struct actor *actor)
+{
+    return pager_shell_size(actor->config->tables->workload.pages + 1);
+}
+
 static bool make_pager(struct actor *actor)
 {
     const struct actor_config *config = actor->config;
@@ -90,16 +96,16 @@ static bool make_pager(struct actor *actor)
     actor->memory_size = pager_size(&pager) + ALIGNMENT;
     actor->memory = fresh->resize(fresh->context, NULL, 0, actor->memory_size);
     actor->version = fresh->resize(fresh->context, NULL, 0, pages * sizeof(*actor->version));
-    actor->mapped_from =
-        fresh->resize(fresh->context, NULL, 0, pages * sizeof(*actor->mapped_from));
+    actor->kernel = fresh->resize(fresh->context, NULL, 0, kernel_size(actor));
     actor->extent = fresh->resize(fresh->context, NULL, 0, extents_size(actor));
-    if (actor->memory == NULL || actor->version == NULL || actor->mapped_from == NULL ||
+    if (actor->memory == NULL || actor->version == NULL || actor->kernel == NULL ||
         actor->extent == NULL) {
         actor->scene->failed = true;
         return false;
     }
     address = ((uintptr_t)actor->memory + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     pager_init(&actor->pager, &pager, (void *)address);
+    pages_surround(actor);
     return true;
 }
 
@@ -115,7 +121,7 @@ void life_begin(struct actor *actor)
     actor->stats = (struct sp_stats){0};
     actor->slots = slots_wanted(actor);
     actor->agreements = (struct agreements){.offered = 0};
-    memset(&actor->errands, 0, sizeof(actor->errands));
+    pager_work_clear(&actor->errands);
     actor->revoked = actor->waited = actor->has_step = actor->struck = false;
     actor->hangs_until = 0;
     actor->stores_sent = actor->recalls_open = actor->pauses = 0;
@@ -242,11 +248,10 @@ static void free_memory(struct actor *actor)
     memory_free(fresh, actor->memory, actor->memory_size);
     memory_free(fresh, actor->version,
                 actor->config->tables->workload.pages * sizeof(*actor->version));
-    memory_free(fresh, actor->mapped_from,
-                actor->config->tables->workload.pages * sizeof(*actor->mapped_from));
+    memory_free(fresh, actor->kernel, kernel_size(actor));
     memory_free(fresh, actor->extent, extents_size(actor));
-    actor->memory = NULL;
-    actor->version = actor->extent = actor->mapped_from = NULL;
+    actor->memory = actor->kernel = NULL;
+    actor->version = actor->extent = NULL;
     while (actor->unread != NULL) {
         struct letter *letter = actor->unread;
 

@@ -50,9 +50,34 @@ bool pages_hear(struct actor *actor, const struct letter *letter)
     return true;
 }
 
-void pages_map(struct actor *actor, sp_page page, uint32_t slot)
+/* What a mapping goes to: the extent that the slot lies in, as far as the task has heard. */
+static uint32_t place_of(void *arg, uint32_t slot)
 {
-    actor->mapped_from[page - actor->first] = actor->extent[slot / EXTENT_PAGES];
+    const struct actor *actor = arg;
+
+    check(slot < actor->slots);
+    return actor->extent[slot / EXTENT_PAGES];
+}
+
+static void clear_slot(void *arg, uint32_t slot)
+{
+    pages_load(arg, slot, 0);
+}
+
+void pages_surround(struct actor *actor)
+{
+    const struct pager_shell_world world = {place_of, clear_slot, actor};
+
+    pager_shell_init(&actor->shell, &actor->pager, &world, actor->kernel);
+}
+
+/* The frame that a page's address maps; NULL if physmem has taken it. */
+static uint64_t *mapped(const struct actor *actor, uint32_t page)
+{
+    sp_page number = actor->first + page;
+
+    check(pager_shell_is_mapped(&actor->shell, number));
+    return pages_at(actor->scene, actor->shell.place[number], actor->pager.page[number].slot);
 }
 
 static bool is_right(const struct actor *actor, uint32_t page, uint64_t found)
@@ -85,8 +110,7 @@ static bool is_taken_from(const struct actor *actor)
 
 bool pages_refer(struct actor *actor, uint32_t page, bool write)
 {
-    const struct pager_page *p = &actor->pager.page[actor->first + page];
-    uint64_t *frame = pages_at(actor->scene, actor->mapped_from[page], p->slot);
+    uint64_t *frame = mapped(actor, page);
 
     if (frame == NULL) {
         if (!is_taken_from(actor))
@@ -135,9 +159,7 @@ static bool is_kept(struct actor *actor, uint32_t page)
         return (p->flags & PAGE_LOST) != 0 || actor->version[page] == 0;
     if (p->state != PAGE_RESIDENT || (actor->pager.slot[p->slot].flags & SLOT_LOST) != 0)
         return true;
-    frame = (p->flags & PAGE_MAPPED) != 0
-                ? pages_at(actor->scene, actor->mapped_from[page], p->slot)
-                : frame_of(actor, p->slot);
+    frame = (p->flags & PAGE_MAPPED) != 0 ? mapped(actor, page) : frame_of(actor, p->slot);
     return frame == NULL || is_right(actor, page, *frame);
 }
 

@@ -13,17 +13,9 @@ uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot);
  * has, it cannot act on the letter, as a live task cannot. */
 bool pages_hear(struct actor *actor, const struct letter *letter);
 
-/* The address of a page maps the frame of a slot. Should physmem take that frame, and give the slot another
- * one, the address maps the old one still. */
-void pages_map(struct actor *actor, sp_page page, uint32_t slot);
-
-/* Whether the address of a page of the region may be read or written now. */
-static inline bool pages_permits(const struct actor *actor, uint32_t page, bool write)
-{
-    uint8_t needed = write ? PAGE_READ | PAGE_WRITE : PAGE_READ;
-
-    return (actor->pager.page[actor->first + page].protection & needed) == needed;
-}
+/* A kernel around the pager of a life that begins: a mapping goes to the extent that the slot lies in, as far as
+ * the task has heard. */
+void pages_surround(struct actor *actor);
 
 /* The program refers to a page that it may. What it finds there must be right. False: physmem has taken the
  * frame, and the actor has not heard of it yet. */

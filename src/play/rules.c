@@ -98,6 +98,8 @@ void rules_check_all(struct scene *scene, struct actor *actor)
     if (wrong != NULL)
         scene_wrong(scene, "the books of physmem: %s", wrong);
     wrong = actor != NULL && actor_is_there(actor) ? pager_check(&actor->pager) : NULL;
+    if (wrong == NULL && actor != NULL && actor_is_there(actor))
+        wrong = pager_shell_check(&actor->shell);
     if (wrong != NULL)
         scene_wrong(scene, "the books of %s: %s", actor->config->name, wrong);
     if (actor != NULL && actor_is_there(actor) && actor->state != THREAD_COMES)

@@ -15,6 +15,7 @@
 #include "core/physmem/request.h"
 #include "play/costs.h"
 #include "play/device.h"
+#include "world/pager_work.h"
 #include "world/physmem_shell.h"
 #include "world/queue.h"
 
@@ -51,10 +52,6 @@ enum letter_kind {
     LETTER_BYE, /* all connections have ended */
 };
 
-/* Frames returned with one call, at most: a batch, and those of an allocation. */
-#define LETTER_RETURNS (PAGER_BATCH + 64u)
-#define LETTER_FREES   64u
-
 /* A message. Which part is filled in depends on the event. */
 struct letter {
     struct letter *next; /* in the list of those that are free, or that were not read yet */
@@ -71,7 +68,7 @@ struct letter {
         } request;
         struct {
             uint32_t count;
-            struct physmem_range range[LETTER_RETURNS];
+            struct physmem_range range[PAGER_WORK_RETURNS];
         } returns;
         struct {
             struct physmem_effect effect;
@@ -90,7 +87,7 @@ struct letter {
                 int error;
                 uint64_t contents;
             } load[PAGER_BATCH];
-            uint32_t free[LETTER_FREES];
+            uint32_t free[PAGER_WORK_FREES];
         } swap;
     };
 };

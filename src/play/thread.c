@@ -66,10 +66,9 @@ static void ask(struct actor *actor)
 
     actor->events_seen = actor->events;
     actor->progress_seen = actor->progress;
-    memset(&actor->errands, 0, offsetof(struct errands, store));
-    actor->errands.refill = actor->errands.allocate = actor->errands.grant = false;
+    pager_work_clear(&actor->errands);
     actor->verdict = pager_fault(&actor->pager, actor->fault_page, actor->fault_write);
-    errands_collect(actor, &actor->errands);
+    pager_shell_collect(&actor->shell, &actor->errands);
     actor->brought_in = actor->errands.loads > 0 || actor->errands.refill;
     if (actor->verdict == PAGER_WAIT_STORE && !actor->waited) {
         actor->stats.waits++;
@@ -172,7 +171,7 @@ static void follow_verdict(struct actor *actor)
 /* Do what the pager wants, up to the first thing to wait for. */
 static void go_on(struct actor *actor)
 {
-    struct errands *errands = &actor->errands;
+    struct pager_work *errands = &actor->errands;
 
     errands_return(actor, errands);
     if ((errands->stores | errands->loads | errands->frees) != 0) {
@@ -204,7 +203,7 @@ static void filled(struct actor *actor)
 {
     actor->errands.loads = 0;
     actor->errands.refill = false;
-    errands_collect(actor, &actor->errands);
+    pager_shell_collect(&actor->shell, &actor->errands);
     errands_signal(actor);
     go_on(actor);
 }
@@ -217,7 +216,7 @@ static void allocated(struct actor *actor)
     actor->errands.allocate = false;
     pager_growth_allocated(&actor->pager, actor->errands.slot, actor->came, PAGE_READ | PAGE_WRITE,
                            actor->came_zero);
-    errands_collect(actor, &actor->errands);
+    pager_shell_collect(&actor->shell, &actor->errands);
     errands_signal(actor);
     go_on(actor);
 }
@@ -225,7 +224,7 @@ static void allocated(struct actor *actor)
 /* Physmem has taken frames by force before they were mapped: those behind them go back. */
 static void lost_before(struct actor *actor)
 {
-    struct errands *errands = &actor->errands;
+    struct pager_work *errands = &actor->errands;
 
     check(actor->mapped < actor->came && errands->returns == 0);
     for (uint32_t i = actor->mapped; i < actor->came; i++)
@@ -242,7 +241,7 @@ static void granted(struct actor *actor)
     for (uint32_t i = 0; i < count; i++)
         pager_rights_granted(&actor->pager, slot + i,
                              i < actor->mapped ? PAGE_READ | PAGE_WRITE : 0);
-    errands_collect(actor, &actor->errands);
+    pager_shell_collect(&actor->shell, &actor->errands);
     errands_signal(actor);
     go_on(actor);
 }
@@ -317,14 +316,13 @@ static void hear_again(struct actor *actor)
 
 void thread_stored(struct actor *actor, const struct letter *letter)
 {
-    struct errands errands;
+    struct pager_work errands;
 
-    memset(&errands, 0, offsetof(struct errands, store));
-    errands.refill = errands.allocate = errands.grant = false;
+    pager_work_clear(&errands);
     for (uint32_t i = 0; i < letter->swap.stores; i++)
         pager_evict_stored(&actor->pager, letter->swap.page[i], letter->swap.slot[i],
                            letter->swap.error[i]);
-    errands_collect(actor, &errands);
+    pager_shell_collect(&actor->shell, &errands);
     errands_return(actor, &errands);
     check(errands.frees + errands.stores + errands.loads == 0);
     errands_signal(actor);
@@ -444,7 +442,7 @@ static void refer(struct actor *actor)
             return;
         actor->has_step = true;
         if (step->page != UINT32_MAX) {
-            if (!pages_permits(actor, step->page, step->write)) {
+            if (!pager_shell_permits(&actor->shell, actor->first + step->page, step->write)) {
                 fault(actor, step->page, step->write, passed);
                 return;
             }

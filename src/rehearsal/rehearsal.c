@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "core/pager/pager.h"
+#include "world/pager_shell.h"
 
 /* Faults that one reference may take. */
 #define TRIES 8
@@ -19,24 +20,15 @@ struct rehearsal {
     struct pager_config config;
     struct sp_stats stats;
     sp_page first;
-    uint8_t *protection; /* by page */
-    bool *present;       /* by page: referenced since it was mapped or armed */
-    void *memory;
-    bool stuck; /* the pager wants what nobody can do here */
+    struct pager_shell shell;
+    void *memory, *kernel; /* of the pager, of the shell */
 };
-
-static bool is_referenced(void *arg, sp_page page)
-{
-    const struct rehearsal *rehearsal = arg;
-
-    check(rehearsal->protection[page] != 0);
-    return rehearsal->present[page];
-}
 
 static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choice *choice,
                           uint32_t pages, uint32_t frames, enum rehearsal_way way,
                           struct sp_error *error)
 {
+    const struct pager_shell_world nothing_else = {.arg = NULL};
     size_t size;
 
     memset(rehearsal, 0, sizeof(*rehearsal));
@@ -49,17 +41,17 @@ static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choic
                                               .params = choice->params,
                                               .stats = &rehearsal->stats};
     if (way == REHEARSAL_BITS) {
-        rehearsal->config.referenced = is_referenced;
-        rehearsal->config.referenced_arg = rehearsal;
+        rehearsal->config.referenced = pager_shell_referenced;
+        rehearsal->config.referenced_arg = &rehearsal->shell;
     }
     size = (pager_size(&rehearsal->config) + ALIGNED - 1) / ALIGNED * ALIGNED;
-    rehearsal->protection = calloc(pages + 1, sizeof(*rehearsal->protection));
-    rehearsal->present = calloc(pages + 1, sizeof(*rehearsal->present));
+    rehearsal->kernel = calloc(1, pager_shell_size(pages + 1));
     rehearsal->memory = aligned_alloc(ALIGNED, size);
-    if (rehearsal->protection == NULL || rehearsal->present == NULL || rehearsal->memory == NULL)
+    if (rehearsal->kernel == NULL || rehearsal->memory == NULL)
         return error_set(error, ENOMEM, "no memory for %u pages", pages);
     memset(rehearsal->memory, 0, size);
     pager_init(&rehearsal->pager, &rehearsal->config, rehearsal->memory);
+    pager_shell_init(&rehearsal->shell, &rehearsal->pager, &nothing_else, rehearsal->kernel);
     pager_growth_allow(&rehearsal->pager, frames, 0);
     rehearsal->first = pager_regions_create(&rehearsal->pager, pages, SP_PRECIOUS, false, false);
     ensure(rehearsal->first != SP_NO_PAGE);
@@ -69,58 +61,35 @@ static int rehearsal_init(struct rehearsal *rehearsal, const struct policy_choic
 static void rehearsal_fini(struct rehearsal *rehearsal)
 {
     free(rehearsal->memory);
-    free(rehearsal->protection);
-    free(rehearsal->present);
+    free(rehearsal->kernel);
 }
 
-static void act(struct rehearsal *rehearsal, const struct pager_effect *effect)
+/* Do what the pager wants. False: it wants what reads alone cannot need. */
+static bool act(struct rehearsal *rehearsal)
 {
-    switch (effect->kind) {
-    case EFFECT_MAP:
-    case EFFECT_PROTECT:
-        rehearsal->protection[effect->page] = effect->protection;
-        break;
-    case EFFECT_ARM:
-        rehearsal->present[effect->page] = false;
-        break;
-    case EFFECT_UNMAP:
-        rehearsal->protection[effect->page] = 0;
-        break;
-    case EFFECT_CLEAR:
-        break;
-    case EFFECT_ALLOCATE:
-        pager_growth_allocated(&rehearsal->pager, effect->slot, effect->count,
-                               PAGE_READ | PAGE_WRITE, true);
-        break;
-    case EFFECT_STORE:
-    case EFFECT_LOAD:
-    case EFFECT_REFILL:
-    case EFFECT_GRANT:
-    case EFFECT_FREE_SWAP:
-    case EFFECT_RETURN:
-        rehearsal->stuck = true; /* reads alone cannot need it */
-        break;
+    struct pager_work work;
+
+    pager_work_clear(&work);
+    pager_shell_collect(&rehearsal->shell, &work);
+    while (work.allocate) {
+        uint32_t slot = work.slot, count = work.count;
+
+        work.allocate = false;
+        pager_growth_allocated(&rehearsal->pager, slot, count, PAGE_READ | PAGE_WRITE, true);
+        pager_shell_collect(&rehearsal->shell, &work);
     }
-}
-
-static void act_all(struct rehearsal *rehearsal)
-{
-    struct pager_effect effect;
-
-    while (pager_next_effect(&rehearsal->pager, &effect))
-        act(rehearsal, &effect);
+    return pager_work_is_none(&work);
 }
 
 static bool refer(struct rehearsal *rehearsal, sp_page page)
 {
-    for (int i = 0; (rehearsal->protection[page] & PAGE_READ) == 0; i++) {
+    for (int i = 0; !pager_shell_permits(&rehearsal->shell, page, false); i++) {
         enum pager_verdict verdict = pager_fault(&rehearsal->pager, page, false);
 
-        act_all(rehearsal);
-        if (i == TRIES || rehearsal->stuck || (verdict != PAGER_DONE && verdict != PAGER_CALL))
+        if (!act(rehearsal) || i == TRIES || (verdict != PAGER_DONE && verdict != PAGER_CALL))
             return false;
     }
-    rehearsal->present[page] = true;
+    pager_shell_refer(&rehearsal->shell, page);
     return true;
 }
 
@@ -134,6 +103,8 @@ static int refer_all(struct rehearsal *rehearsal, const struct policy_choice *ch
             return error_set(error, EPROTO, "%.60s: page %u cannot be had, at reference %zu",
                              choice->policy->name, references[i], i + 1);
     wrong = pager_check(&rehearsal->pager);
+    if (wrong == NULL)
+        wrong = pager_shell_check(&rehearsal->shell);
     return wrong == NULL ? 0 : error_set(error, EPROTO, "%.60s: %s", choice->policy->name, wrong);
 }
 

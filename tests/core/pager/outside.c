@@ -1,4 +1,4 @@
-/* See outside.h: effects, kernel, physmem and swap. */
+/* See outside.h: what is beyond the pager's shell: effects that are looked at, physmem and swap. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -41,21 +41,22 @@ void outside_forget(struct outside *outside, sp_page page)
     outside->page[page].undefined = pager_regions_of(&outside->pager, page)->undefined;
 }
 
-/* ---- The kernel ---- */
+/* ---- The kernel, where it does more than a shell ---- */
 
 /* True if the kernel has one area for the page's address and the one before. */
 static bool one_area(const struct outside *outside, uint32_t page)
 {
-    const struct outside_page *after = &outside->page[page];
-    uint32_t before_slot = page > 0 ? after[-1].kernel_slot : PAGER_NONE;
+    const struct pager_shell *shell = &outside->shell;
+    uint32_t pages = outside->options.pages;
+    bool before_is_mapped = page > 0 && pager_shell_is_mapped(shell, page - 1);
+    bool is_mapped = page < pages && pager_shell_is_mapped(shell, page);
 
-    if (before_slot == PAGER_NONE || after->kernel_slot == PAGER_NONE)
-        return before_slot == after->kernel_slot;
-    return after[-1].kernel_protection == after->kernel_protection &&
-           after[-1].kernel_watched == after->kernel_watched &&
-           before_slot + 1 == after->kernel_slot &&
-           before_slot / outside->options.extent_pages ==
-               after->kernel_slot / outside->options.extent_pages;
+    if (!before_is_mapped || !is_mapped)
+        return before_is_mapped == is_mapped;
+    return ((shell->bits[page - 1] ^ shell->bits[page]) & ~PAGER_SHELL_REFERENCED) == 0 &&
+           shell->place[page - 1] + 1 == shell->place[page] &&
+           shell->place[page - 1] / outside->options.extent_pages ==
+               shell->place[page] / outside->options.extent_pages;
 }
 
 /* Areas of all addresses, less one. */
@@ -68,71 +69,56 @@ static uint32_t count_areas(const struct outside *outside)
     return areas;
 }
 
-static void kernel_set(struct outside *outside, sp_page page, uint32_t slot, uint8_t protection)
+/* Addresses that map a slot. */
+static uint32_t count_mapped(const struct outside *outside, uint32_t slot)
 {
-    struct outside_page *p = &outside->page[page];
+    const struct pager_shell *shell = &outside->shell;
+    uint32_t mapped = 0;
 
-    if (p->kernel_slot != PAGER_NONE)
-        outside->slot[p->kernel_slot].mapped--;
-    p->kernel_slot = slot;
-    p->kernel_protection = protection;
-    p->kernel_present = p->kernel_present && protection != 0;
-    p->kernel_watched = p->kernel_watched && slot != PAGER_NONE;
-    if (slot != PAGER_NONE)
-        outside->slot[slot].mapped++;
+    for (sp_page page = 0; page < outside->options.pages; page++)
+        mapped += pager_shell_is_mapped(shell, page) && shell->place[page] == slot;
+    return mapped;
 }
 
-static void kernel_map(struct outside *outside, const struct pager_effect *effect)
+/* A page is mapped now, which may be one area too many. */
+static void kernel_mapped(struct outside *outside, const struct pager_effect *effect)
 {
-    struct outside_page *p = &outside->page[effect->page];
-
-    outside_require(outside, p->kernel_slot == PAGER_NONE, "a page is mapped that was mapped");
-    outside_require(outside, outside->slot[effect->slot].mapped == 0, "two pages map one frame");
-    kernel_set(outside, effect->page, effect->slot, effect->protection);
-    p->kernel_present = p->kernel_watched = p->touched = false;
+    outside_require(outside, count_mapped(outside, effect->slot) == 1, "two pages map one frame");
+    outside->page[effect->page].touched = false;
     if (outside->options.kernel_limit == 0 || count_areas(outside) <= outside->options.kernel_limit)
         return;
-    kernel_set(outside, effect->page, PAGER_NONE, 0);
+    pager_shell_refuse(&outside->shell, effect->page);
     outside->map_failed = true;
     pager_mapping_failed(&outside->pager, effect->page);
-}
-
-static void kernel_arm(struct outside *outside, const struct pager_effect *effect)
-{
-    struct outside_page *p = &outside->page[effect->page];
-
-    outside_require(outside, p->kernel_slot != PAGER_NONE && p->kernel_protection != 0,
-                    "a page is armed that cannot be accessed");
-    outside_require(outside, effect->watched == p->kernel_watched,
-                    "an area is registered twice, or never");
-    outside_require(outside, p->pins == 0, "a pinned page is armed");
-    p->kernel_watched = true;
-    p->kernel_present = p->touched = false;
 }
 
 /* A page comes back to the page table. Where areas are not registered, the kernel brings back neighbours, too. */
 void outside_kernel_refer(struct outside *outside, sp_page page)
 {
-    outside->page[page].kernel_present = outside->page[page].touched = true;
-    if (outside->page[page].kernel_watched)
+    struct pager_shell *shell = &outside->shell;
+
+    pager_shell_refer(shell, page);
+    outside->page[page].touched = true;
+    if ((shell->bits[page] & PAGER_SHELL_WATCHED) != 0)
         return;
-    for (sp_page next = page + 1; next <= outside->options.pages && one_area(outside, next); next++)
-        outside->page[next].kernel_present = true;
+    for (sp_page next = page + 1; next < outside->options.pages && one_area(outside, next); next++)
+        pager_shell_refer(shell, next);
     for (sp_page next = page; next > 0 && one_area(outside, next); next--)
-        outside->page[next - 1].kernel_present = true;
+        pager_shell_refer(shell, next - 1);
 }
 
 /* What the pager asks about. */
 static bool is_referenced(void *arg, sp_page page)
 {
-    const struct outside *outside = arg;
-    const struct outside_page *p = &outside->page[page];
+    struct outside *outside = arg;
+    bool referenced;
 
-    outside_require(outside, p->kernel_slot != PAGER_NONE && p->kernel_watched,
+    outside_require(outside, (outside->shell.bits[page] & PAGER_SHELL_WATCHED) != 0,
                     "a bit is asked for that the kernel does not keep");
-    outside_require(outside, p->kernel_present == p->touched,
+    referenced = pager_shell_referenced(&outside->shell, page);
+    outside_require(outside, referenced == outside->page[page].touched,
                     "a present bit is not the page's own");
-    return p->kernel_present;
+    return referenced;
 }
 
 /* ---- Effects ---- */
@@ -162,7 +148,8 @@ static void leave_slot(struct outside *outside, uint32_t slot)
 {
     struct outside_slot *s = &outside->slot[slot];
 
-    outside_require(outside, s->mapped == 0, "a frame is given up that is mapped");
+    outside_require(outside, count_mapped(outside, slot) == 0,
+                    "a frame is given up that is mapped");
     outside_require(outside, !frame_in_transit(outside, slot), "a frame is given up in transit");
     outside->allocated--;
     s->allocated = false;
@@ -254,7 +241,7 @@ void outside_lose(struct outside *outside, uint32_t slot, uint32_t count)
         if (lost[i])
             pager_lost(&outside->pager, slot + i, 1);
         carry_out_all(outside);
-        outside_require(outside, !lost[i] || outside->slot[slot + i].mapped == 0,
+        outside_require(outside, !lost[i] || count_mapped(outside, slot + i) == 0,
                         "a frame that is gone is mapped");
     }
     outside_leave(outside);
@@ -311,6 +298,33 @@ static void check_request(struct outside *outside, const struct pager_effect *ef
                     "more frames are asked for than the contracts allow");
 }
 
+/* What the shell would take for granted, and what it cannot know. */
+static void check_mapping(struct outside *outside, const struct pager_effect *effect)
+{
+    const struct outside_page *p = &outside->page[effect->page];
+    uint8_t bits = outside->shell.bits[effect->page];
+
+    if (effect->kind == EFFECT_MAP)
+        outside_require(outside, bits == 0, "a page is mapped that was mapped");
+    if (effect->kind == EFFECT_ARM) {
+        outside_require(outside, (bits & (PAGE_READ | PAGE_WRITE)) != 0,
+                        "a page is armed that cannot be accessed");
+        outside_require(outside, effect->watched == ((bits & PAGER_SHELL_WATCHED) != 0),
+                        "an area is registered twice, or never");
+        outside_require(outside, p->pins == 0, "a pinned page is armed");
+    }
+    if (effect->kind == EFFECT_UNMAP || effect->kind == EFFECT_PROTECT) {
+        outside_require(outside, bits != 0, "a mapping is changed that is not");
+        outside_require(outside,
+                        p->pins == 0 || outside->taking_rights ||
+                            (effect->protection & ~bits & (PAGE_READ | PAGE_WRITE)) != 0,
+                        "a pinned page loses its mapping");
+    }
+    if (effect->kind == EFFECT_STORE)
+        outside_require(outside, (bits & PAGE_WRITE) == 0,
+                        "a page is stored while it can be written");
+}
+
 static void check_effect(struct outside *outside, const struct pager_effect *effect)
 {
     bool about_slot = effect->kind == EFFECT_MAP || effect->kind == EFFECT_CLEAR ||
@@ -324,25 +338,29 @@ static void check_effect(struct outside *outside, const struct pager_effect *eff
         outside_require(
             outside, effect->slot < outside->options.slots && outside->slot[effect->slot].allocated,
             "an effect on a slot without a frame");
-    if (about_page)
+    if (about_page) {
         outside_require(outside, effect->page < outside->options.pages, "an effect on no page");
-    if (effect->kind == EFFECT_UNMAP || effect->kind == EFFECT_PROTECT) {
-        const struct outside_page *p = &outside->page[effect->page];
-
-        outside_require(outside, p->kernel_slot != PAGER_NONE, "a mapping is changed that is not");
-        outside_require(outside,
-                        p->pins == 0 || outside->taking_rights ||
-                            (effect->protection & ~p->kernel_protection) != 0,
-                        "a pinned page loses its mapping");
+        check_mapping(outside, effect);
     }
-    if (effect->kind == EFFECT_STORE)
-        outside_require(outside, (outside->page[effect->page].kernel_protection & PAGE_WRITE) == 0,
-                        "a page is stored while it can be written");
     if (effect->kind == EFFECT_LOAD)
         outside_require(outside, outside->swap_used[effect->swap],
                         "a load of what swap does not have");
     if (effect->kind == EFFECT_ALLOCATE || effect->kind == EFFECT_GRANT)
         check_request(outside, effect);
+}
+
+/* Physmem and swap have their share: at once where nothing is answered, otherwise when their turn comes. */
+static void carry_out_beyond(struct outside *outside, const struct pager_effect *effect)
+{
+    if (effect->kind == EFFECT_FREE_SWAP ||
+        (effect->kind == EFFECT_STORE && effect->swap != PAGER_NONE))
+        swap_free(outside, effect->swap);
+    if (effect->kind == EFFECT_RETURN && outside->slot[effect->slot].lost_unheard)
+        outside->emitted[EFFECT_RETURN]--; /* physmem passes over holes */
+    else if (effect->kind == EFFECT_RETURN)
+        take_back(outside, effect->slot);
+    else if (effect->kind != EFFECT_FREE_SWAP)
+        begin_op(outside, effect);
 }
 
 static void carry_out(struct outside *outside, const struct pager_effect *effect)
@@ -351,41 +369,12 @@ static void carry_out(struct outside *outside, const struct pager_effect *effect
     if (outside->stack != NULL && !outside->generous && chance(outside, 8))
         outside_take(outside, 1 + outside_random(outside, 4));
     check_effect(outside, effect);
-    switch (effect->kind) {
-    case EFFECT_MAP:
-        kernel_map(outside, effect);
-        break;
-    case EFFECT_PROTECT:
-        kernel_set(outside, effect->page, outside->page[effect->page].kernel_slot,
-                   effect->protection);
-        break;
-    case EFFECT_ARM:
-        kernel_arm(outside, effect);
-        break;
-    case EFFECT_UNMAP:
-        kernel_set(outside, effect->page, PAGER_NONE, 0);
-        break;
-    case EFFECT_CLEAR:
-        outside->slot[effect->slot].frame = 0;
-        break;
-    case EFFECT_FREE_SWAP:
-        swap_free(outside, effect->swap);
-        break;
-    case EFFECT_RETURN:
-        if (outside->slot[effect->slot].lost_unheard)
-            outside->emitted[EFFECT_RETURN]--; /* physmem passes over holes */
-        else
-            take_back(outside, effect->slot);
-        break;
-    case EFFECT_STORE:
-        if (effect->swap != PAGER_NONE)
-            swap_free(outside, effect->swap);
-        begin_op(outside, effect);
-        break;
-    default:
-        begin_op(outside, effect);
-        break;
-    }
+    if (!pager_shell_carry_out(&outside->shell, effect))
+        carry_out_beyond(outside, effect);
+    else if (effect->kind == EFFECT_MAP)
+        kernel_mapped(outside, effect);
+    else if (effect->kind == EFFECT_ARM)
+        outside->page[effect->page].touched = false;
 }
 
 static void carry_out_all(struct outside *outside)
@@ -620,14 +609,12 @@ static void check_page(struct outside *outside, sp_page page)
     const struct pager_page *p = &outside->pager.page[page];
     struct outside_page *w = &outside->page[page];
 
-    outside_require(outside, ((p->flags & PAGE_MAPPED) != 0) == (w->kernel_slot != PAGER_NONE),
-                    "the kernel and the pager disagree about what is mapped");
-    if (w->kernel_slot != PAGER_NONE) {
-        const struct outside_slot *slot = &outside->slot[w->kernel_slot];
+    if (pager_shell_is_mapped(&outside->shell, page)) {
+        const struct outside_slot *slot = &outside->slot[p->slot];
 
-        outside_require(outside, w->kernel_slot == p->slot && w->kernel_protection == p->protection,
-                        "the kernel and the pager disagree about a mapping");
-        outside_require(outside, slot->unmaps > 0 || (w->kernel_protection & ~slot->rights) == 0,
+        outside_require(outside, outside->shell.place[page] == p->slot,
+                        "the kernel maps another frame than the pager believes");
+        outside_require(outside, slot->unmaps > 0 || (p->protection & ~slot->rights) == 0,
                         "a page is mapped beyond the rights that physmem gave");
     }
     outside_require(outside, w->pins == p->pins, "pins are miscounted");
@@ -648,11 +635,12 @@ void outside_check(struct outside *outside)
 {
     const struct pager *pager = &outside->pager;
     const char *wrong = pager_check(pager);
+    const char *kernel_wrong = pager_shell_check(&outside->shell);
     uint32_t with_swap = 0;
     uint32_t swap_used = 0;
 
-    if (wrong != NULL)
-        outside_fail(outside, wrong);
+    if (wrong != NULL || kernel_wrong != NULL)
+        outside_fail(outside, wrong != NULL ? wrong : kernel_wrong);
     for (sp_page page = 0; page < outside->options.pages; page++) {
         check_page(outside, page);
         with_swap += (pager->page[page].flags & PAGE_HAS_SWAP) != 0;
@@ -677,6 +665,13 @@ void outside_check(struct outside *outside)
 
 /* ---- Beginning ---- */
 
+static void clear_slot(void *arg, uint32_t slot)
+{
+    struct outside *outside = arg;
+
+    outside->slot[slot].frame = 0;
+}
+
 void outside_init(struct outside *outside, const struct outside_options *options)
 {
     struct pager_config config = {.pages = options->pages,
@@ -690,6 +685,7 @@ void outside_init(struct outside *outside, const struct outside_options *options
                                   .policy = options->policy,
                                   .params = options->params,
                                   .stats = &outside->stats};
+    const struct pager_shell_world world = {.clear = clear_slot, .arg = outside};
     size_t size = (pager_size(&config) + 63) / 64 * 64;
 
     if (options->bits) {
@@ -701,18 +697,18 @@ void outside_init(struct outside *outside, const struct outside_options *options
     outside->random = random_seeded(options->seed);
     outside->caller = -1;
     outside->memory = aligned_alloc(64, size);
-    outside->page = calloc(options->pages + 1, sizeof(*outside->page));
+    outside->kernel = calloc(1, pager_shell_size(options->pages));
+    outside->page = calloc(options->pages, sizeof(*outside->page));
     outside->slot = calloc(options->slots, sizeof(*outside->slot));
     outside->swap_slots = 2 * options->pages;
     outside->swap = calloc(outside->swap_slots, sizeof(*outside->swap));
     outside->swap_used = calloc(outside->swap_slots, sizeof(*outside->swap_used));
-    assert_true(outside->memory && outside->page && outside->slot && outside->swap &&
-                outside->swap_used);
+    assert_true(outside->memory && outside->kernel && outside->page && outside->slot &&
+                outside->swap && outside->swap_used);
     memset(outside->memory, 0, size);
-    for (sp_page page = 0; page <= options->pages; page++)
-        outside->page[page].kernel_slot = PAGER_NONE;
     memset(&outside->pager, 0xa5, sizeof(outside->pager)); /* whatever was there before */
     pager_init(&outside->pager, &config, outside->memory);
+    pager_shell_init(&outside->shell, &outside->pager, &world, outside->kernel);
     pager_growth_allow(&outside->pager, options->guaranteed, options->extra);
     outside->pool = options->extra;
     if (options->stack == 0)

@@ -2,12 +2,12 @@
  * task meets can happen here, in any order; there is no clock. A real physmem and a real swap would do only
  * some of it, and in virtual time: for these there are src/world and src/play.
  *
- * It carries out the pager's effects on a model where a page's contents are one number, and knows
- * what the pager cannot: what the frames and the swap slots really hold, what the kernel maps, what
- * physmem and swap think, and what the program last wrote. Each disagreement ends the test with the
- * seed and the step.
+ * It stands around the shell of the pager (world/pager_shell.h), which is its kernel: it looks at each effect before that
+ * carries it out, and refuses mappings afterwards. Contents of a page are one number. It knows what the pager
+ * cannot: what the frames and the swap slots really hold, what the kernel maps, what physmem and swap think,
+ * and what the program last wrote. Each disagreement ends the test with the seed and the step.
  *
- * outside.c: effects, kernel, physmem, swap, and the check of everything against everything;
+ * outside.c: effects, physmem, swap, and the check of everything against everything;
  * outside_program.c: the program's threads, and which thing happens next;
  * strict_policy.c: a policy that checks the engine. */
 #ifndef OUTSIDE_H
@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "core/pager/pager.h"
+#include "world/pager_shell.h"
 
 #define OUTSIDE_THREADS 4u
 #define OUTSIDE_OPS     1024u
@@ -68,27 +69,22 @@ struct outside_thread {
     uint32_t calls; /* its round trips */
 };
 
-/* What the program and the kernel know of a page. */
+/* What the program knows of a page. */
 struct outside_page {
     uint64_t value;
     bool undefined; /* value says nothing */
     bool lost;      /* dropped since the program last asked */
     uint8_t pins;
-    uint8_t state;             /* of the pager's page, after the last step */
-    uint8_t kernel_protection; /* of what its address maps */
-    uint32_t kernel_slot;      /* PAGER_NONE: nothing */
-    bool kernel_watched;       /* the area is registered: bits are of single pages */
-    bool kernel_present;       /* in the page table */
-    bool touched;              /* since it was mapped or armed, by the program */
+    uint8_t state; /* of the pager's page, after the last step */
+    bool touched;  /* since it was mapped or armed, by the program */
 };
 
-/* What physmem and the kernel know of a slot. */
+/* What physmem knows of a slot. */
 struct outside_slot {
     bool allocated;
     bool lost_unheard; /* its frame was given and taken before the pager heard of it */
     uint8_t rights;
     uint32_t unmaps; /* on their way to the task */
-    uint32_t mapped; /* addresses that map it */
     uint64_t frame;  /* contents */
 };
 
@@ -101,11 +97,12 @@ struct outside {
     struct outside_options options;
     struct pager pager;
     struct sp_stats stats;
-    void *memory;
+    struct pager_shell shell; /* the kernel; a page's place is its slot */
+    void *memory, *kernel;    /* of the pager, of the shell */
     struct random_source random;
     uint32_t step;
 
-    struct outside_page *page; /* one more than there are, never mapped */
+    struct outside_page *page;
     struct outside_thread thread[OUTSIDE_THREADS];
     uint64_t written; /* values given out */
 

@@ -88,15 +88,13 @@ static void region_destroy(struct outside *outside, const struct pager_region *r
 
 static bool kernel_permits(const struct outside *outside, sp_page page, bool write)
 {
-    uint8_t needed = write ? PAGE_READ | PAGE_WRITE : PAGE_READ;
-
-    return (outside->page[page].kernel_protection & needed) == needed;
+    return pager_shell_permits(&outside->shell, page, write);
 }
 
 static void touch(struct outside *outside, sp_page page, bool write)
 {
     struct outside_page *p = &outside->page[page];
-    uint64_t *frame = &outside->slot[p->kernel_slot].frame;
+    uint64_t *frame = &outside->slot[outside->shell.place[page]].frame;
 
     outside_kernel_refer(outside, page);
     if (!p->undefined && *frame != p->value)
@@ -119,7 +117,7 @@ static bool nothing_to_evict(const struct outside *outside)
 static bool only_pinned_are_mapped(const struct outside *outside, sp_page but)
 {
     for (sp_page page = 0; page < outside->options.pages; page++)
-        if (outside->page[page].kernel_slot != PAGER_NONE && outside->page[page].pins == 0 &&
+        if (pager_shell_is_mapped(&outside->shell, page) && outside->page[page].pins == 0 &&
             page != but)
             return false;
     return true;
@@ -607,6 +605,7 @@ void outside_fini(struct outside *outside)
                     "something is left");
     free(outside->stack);
     free(outside->memory);
+    free(outside->kernel);
     free(outside->page);
     free(outside->slot);
     free(outside->swap);

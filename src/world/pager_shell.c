@@ -1,0 +1,122 @@
+#include "world/pager_shell.h"
+
+#define PROTECTION (PAGE_READ | PAGE_WRITE)
+
+size_t pager_shell_size(uint32_t pages)
+{
+    struct pager_shell shell;
+
+    check(pages > 0);
+    return pages * (sizeof(*shell.place) + sizeof(*shell.bits));
+}
+
+void pager_shell_init(struct pager_shell *shell, struct pager *pager,
+                      const struct pager_shell_world *world, void *memory)
+{
+    uint32_t pages = pager->config.pages;
+
+    ensure((uintptr_t)memory % sizeof(*shell->place) == 0);
+    *shell = (struct pager_shell){.pager = pager, .world = *world, .pages = pages, .place = memory};
+    shell->bits = (uint8_t *)(shell->place + pages);
+}
+
+static void map(struct pager_shell *shell, const struct pager_effect *effect)
+{
+    const struct pager_shell_world *world = &shell->world;
+
+    ensure(shell->bits[effect->page] == 0);
+    shell->place[effect->page] =
+        world->place != NULL ? world->place(world->arg, effect->slot) : effect->slot;
+    shell->bits[effect->page] = PAGER_SHELL_MAPPED | effect->protection;
+}
+
+static void protect(struct pager_shell *shell, const struct pager_effect *effect)
+{
+    uint8_t *bits = &shell->bits[effect->page];
+
+    ensure((*bits & PAGER_SHELL_MAPPED) != 0);
+    *bits = (uint8_t)((*bits & ~PROTECTION) | effect->protection);
+    if (effect->protection == 0)
+        *bits &= (uint8_t)~PAGER_SHELL_REFERENCED;
+}
+
+static void arm(struct pager_shell *shell, const struct pager_effect *effect)
+{
+    uint8_t *bits = &shell->bits[effect->page];
+
+    ensure((*bits & PROTECTION) != 0 && effect->watched == ((*bits & PAGER_SHELL_WATCHED) != 0));
+    *bits = (uint8_t)((*bits | PAGER_SHELL_WATCHED) & ~PAGER_SHELL_REFERENCED);
+}
+
+static void unmap(struct pager_shell *shell, sp_page page)
+{
+    ensure((shell->bits[page] & PAGER_SHELL_MAPPED) != 0);
+    shell->bits[page] = 0;
+}
+
+bool pager_shell_carry_out(struct pager_shell *shell, const struct pager_effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_MAP:
+        map(shell, effect);
+        return true;
+    case EFFECT_PROTECT:
+        protect(shell, effect);
+        return true;
+    case EFFECT_ARM:
+        arm(shell, effect);
+        return true;
+    case EFFECT_UNMAP:
+        unmap(shell, effect->page);
+        return true;
+    case EFFECT_CLEAR:
+        if (shell->world.clear != NULL)
+            shell->world.clear(shell->world.arg, effect->slot);
+        return true;
+    case EFFECT_STORE:
+    case EFFECT_LOAD:
+    case EFFECT_REFILL:
+    case EFFECT_ALLOCATE:
+    case EFFECT_GRANT:
+    case EFFECT_FREE_SWAP:
+    case EFFECT_RETURN:
+        break;
+    }
+    return false;
+}
+
+void pager_shell_collect(struct pager_shell *shell, struct pager_work *work)
+{
+    struct pager_effect effect;
+
+    while (pager_next_effect(shell->pager, &effect))
+        if (!pager_shell_carry_out(shell, &effect))
+            pager_work_note(work, &effect);
+}
+
+void pager_shell_refuse(struct pager_shell *shell, sp_page page)
+{
+    check((shell->bits[page] & PAGER_SHELL_REFERENCED) == 0);
+    unmap(shell, page);
+}
+
+bool pager_shell_referenced(void *arg, sp_page page)
+{
+    const struct pager_shell *shell = arg;
+
+    ensure((shell->bits[page] & PAGER_SHELL_WATCHED) != 0);
+    return (shell->bits[page] & PAGER_SHELL_REFERENCED) != 0;
+}
+
+const char *pager_shell_check(const struct pager_shell *shell)
+{
+    for (sp_page page = 0; page < shell->pages; page++) {
+        const struct pager_page *p = &shell->pager->page[page];
+
+        if (((p->flags & PAGE_MAPPED) != 0) != pager_shell_is_mapped(shell, page))
+            return "the kernel and the pager disagree about what is mapped";
+        if ((shell->bits[page] & PROTECTION) != p->protection)
+            return "the kernel and the pager disagree about a mapping";
+    }
+    return NULL;
+}

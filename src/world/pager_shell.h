@@ -1,0 +1,88 @@
+/* What surrounds a pager that runs without a process: a kernel, which is what the addresses of its pages map. It
+ * carries out the effects of the pager that concern the task alone; world/pager_work.h takes down the others.
+ *
+ *   while (pager_next_effect(&pager, &effect))
+ *       if (!pager_shell_carry_out(&shell, &effect))
+ *           ... physmem, swap, or a callback: at once, or later
+ *
+ * Scenarios in virtual time (src/play), policies without processes (src/rehearsal) and the tests of the pager
+ * (tests/core/pager/outside.h) have this shell; what differs is how the others keep them waiting.
+ *
+ * A mapping goes to what lay at its slot when it was made: its *place*, a number that the world gives to it. Should physmem
+ * take that, and back the slot anew, the address maps the old place still, as with mmap. */
+#ifndef WORLD_PAGER_SHELL_H
+#define WORLD_PAGER_SHELL_H
+
+#include "base/assert.h"
+#include "core/pager/pager.h"
+#include "world/pager_work.h"
+
+/* What the kernel knows of a page, beside its protection (PAGE_READ, PAGE_WRITE). */
+#define PAGER_SHELL_MAPPED     0x04u
+#define PAGER_SHELL_WATCHED    0x08u /* its area is one where references to each page are told apart */
+#define PAGER_SHELL_REFERENCED 0x10u /* since it was mapped or armed */
+
+struct pager_shell_world {
+    /* What lies at a slot now. NULL: the slot itself is the place. */
+    uint32_t (*place)(void *arg, uint32_t slot);
+    /* Fill the slot's frame with zeros. NULL: nobody looks at contents. */
+    void (*clear)(void *arg, uint32_t slot);
+    void *arg;
+};
+
+/* INVARIANTS, while no effect waits: a page has PAGER_SHELL_MAPPED as its pager_page has PAGE_MAPPED, and
+ * the same protection; pager_shell_check looks at that. A page without PAGER_SHELL_MAPPED has no bit at all. */
+struct pager_shell {
+    struct pager *pager;
+    struct pager_shell_world world;
+    uint32_t pages;
+    uint32_t *place; /* by page; of one that is mapped */
+    uint8_t *bits;   /* by page: PAGE_READ, PAGE_WRITE and PAGER_SHELL_* */
+};
+
+/* Bytes for so many pages. */
+size_t pager_shell_size(uint32_t pages);
+
+/* A kernel in which nothing is mapped, for a pager that has been initialised. `memory` is filled with zeros, aligned for
+ * uint32_t, has pager_shell_size(pager->config.pages) bytes and outlives the shell, as the pager does. */
+void pager_shell_init(struct pager_shell *shell, struct pager *pager,
+                      const struct pager_shell_world *world, void *memory);
+
+/* Carry out an effect that concerns the task alone. False: it does not. */
+bool pager_shell_carry_out(struct pager_shell *shell, const struct pager_effect *effect);
+
+/* Take all effects that wait in the pager: carry out those that concern the task alone, add the others to `work`. */
+void pager_shell_collect(struct pager_shell *shell, struct pager_work *work);
+
+/* The kernel refuses a mapping that it made just now: the caller then says so to the pager. */
+void pager_shell_refuse(struct pager_shell *shell, sp_page page);
+
+/* For pager_config.referenced; `arg` is the shell. */
+bool pager_shell_referenced(void *arg, sp_page page);
+
+/* NULL if the kernel and the pager agree about every page; otherwise what is wrong. */
+const char *pager_shell_check(const struct pager_shell *shell);
+
+static inline bool pager_shell_is_mapped(const struct pager_shell *shell, sp_page page)
+{
+    check(page < shell->pages);
+    return (shell->bits[page] & PAGER_SHELL_MAPPED) != 0;
+}
+
+/* Whether the program may read, or write, the page without a fault. */
+static inline bool pager_shell_permits(const struct pager_shell *shell, sp_page page, bool write)
+{
+    uint8_t needed = write ? PAGE_READ | PAGE_WRITE : PAGE_READ;
+
+    check(page < shell->pages);
+    return (shell->bits[page] & needed) == needed;
+}
+
+/* A reference that the kernel permits, of the program, or of the kernel, which looks at neighbours of a page. */
+static inline void pager_shell_refer(struct pager_shell *shell, sp_page page)
+{
+    check(pager_shell_is_mapped(shell, page));
+    shell->bits[page] |= PAGER_SHELL_REFERENCED;
+}
+
+#endif
