@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "os/clock.h"
 #include "os/extent.h"
+#include "os/holes.h"
 #include "core/leases/pages.h"
 #include "contents.h"
 #include "seat.h"
@@ -28,6 +29,7 @@ struct backing {
     int fd;
     int reading;                /* a descriptor for tasks that may only read; -1: not opened yet */
     int error;                  /* of the change that has ended */
+    void *holes;                /* its mapping for os/holes.h; NULL: none */
     struct lease *lease;        /* NULL: the memory is physmem's own */
     uint32_t handle;            /* of the extent */
     uint32_t pages;             /* that its task is told of */
@@ -172,6 +174,8 @@ static void change(struct errand *errand)
             close(backing->fd);
         if (backing->reading >= 0)
             close(backing->reading);
+        if (backing->holes != NULL)
+            holes_unmap(backing->holes, backing->pages);
         backing->closed = true;
         return;
     }
@@ -268,6 +272,7 @@ static void backing_free(struct backing *backing)
     if (backing->lease != NULL)
         lease_end(backing->lease);
     service->extents--;
+    service->holes_maps -= backing->holes != NULL;
     backing->user->extents--;
     backing->seat->extents--;
     user_release(&service->server.users, backing->user);
@@ -588,6 +593,22 @@ static int reading_of(struct backing *backing)
     return backing->reading;
 }
 
+/* Mappings for os/holes.h: each process may have 65,530 of any kind. */
+#define HOLES_MAPS_MOST 16384u
+
+/* A task is about to have the extent for writing, and nobody has had it: make what is needed to fill holes of it
+ * at once from now on. Where that cannot be, they are filled in errands. */
+static void prepare_holes(struct backing *backing)
+{
+    struct service *service = backing->service;
+
+    if (backing->given || backing->lease != NULL || backing->holes != NULL ||
+        service->holes_maps == HOLES_MAPS_MOST)
+        return;
+    backing->holes = holes_map(service->holes_fd, backing->fd, backing->pages);
+    service->holes_maps += backing->holes != NULL;
+}
+
 /* Send the descriptor. */
 static void send_extent(struct backing *backing, struct seat *seat, bool read_only)
 {
@@ -600,6 +621,8 @@ static void send_extent(struct backing *backing, struct seat *seat, bool read_on
         seat_end(seat, "an extent that it may read cannot be opened");
         return;
     }
+    if (!read_only)
+        prepare_holes(backing);
     message = send_begin(service, WIRE_EXTENT, 0);
     message->extent.extent = backing->handle;
     message->extent.pages = backing->pages;
@@ -668,28 +691,43 @@ static struct contents *contents_read(const struct backing *from, uint32_t page,
     return NULL;
 }
 
-/* Move pages at once to an extent that nobody else has had, so that nobody can block it. Returns 0 or a
- * negative errno. */
+/* Write pages in a row of an extent at once. Returns 0 or a negative errno. */
+static int write_at_once(const struct backing *to, uint32_t page, uint32_t count,
+                         const uint8_t *bytes)
+{
+    size_t size = (size_t)count * SP_PAGE_SIZE;
+
+    if (to->given)
+        return holes_fill(to->service->holes_fd, to->holes, page, count, bytes);
+    return pwrite(to->fd, bytes, size, (off_t)page * (off_t)SP_PAGE_SIZE) < 0 ? -errno : 0;
+}
+
+/* Move pages at once, in a way in which nobody can block it: to an extent that nobody else has had, or
+ * (-EEXIST if there is none) to holes. Returns 0 or a negative errno. */
 static int move_at_once(const struct backing *from, const struct backing *to,
                         const struct physmem_effect *effect)
 {
     uint8_t *bytes = to->service->moving;
     int code = 0;
 
-    ensure(!to->given && !to->changing && to->fill == NULL);
     for (uint32_t done = 0, some; done < effect->move.count && code == 0; done += some) {
-        size_t size;
-
         some = effect->move.count - done;
         if (some > SERVICE_MOVING_PAGES)
             some = SERVICE_MOVING_PAGES;
-        size = (size_t)some * SP_PAGE_SIZE;
         code = pages_read(from, effect->move.from_page + done, some, bytes);
-        if (code == 0 && pwrite(to->fd, bytes, size,
-                                (off_t)(effect->move.to_page + done) * (off_t)SP_PAGE_SIZE) < 0)
-            code = -errno;
+        if (code == 0)
+            code = write_at_once(to, effect->move.to_page + done, some, bytes);
     }
     return code;
+}
+
+/* Whether it is worth trying: nothing that is to be made before stands against it. */
+static bool can_move_at_once(const struct backing *to, uint32_t page, uint32_t count)
+{
+    if (to->lease != NULL)
+        return false;
+    ensure(to->given || (!to->changing && to->fill == NULL));
+    return !to->given || (to->holes != NULL && is_settled(to, page, count));
 }
 
 /* Contents only move between pages of one task: if they cannot, it is this task that ends. */
@@ -700,15 +738,21 @@ void backing_copy(struct service *service, const struct physmem_effect *effect)
     uint32_t count = effect->move.count;
     struct contents **link = &to->fill;
     struct contents *contents = NULL;
-    bool at_once = !to->given && to->lease == NULL;
+    bool at_once;
     int code = 0;
 
     ensure(count > 0 && effect->move.to_page + count <= EXTENT_PAGES);
     later_spare(to, effect->move.to_page, count);
+    at_once = can_move_at_once(to, effect->move.to_page, count);
     if (at_once)
         code = move_at_once(from, to, effect);
-    else if ((contents =
-                  contents_read(from, effect->move.from_page, effect->move.to_page, count)) == NULL)
+    if (at_once && code != 0 && to->given) {
+        at_once = false; /* pages are there, or no memory: the errand sees */
+        later_leave(to); /* it clears the others, so that next time there are holes */
+        code = 0;
+    }
+    if (!at_once && (contents = contents_read(from, effect->move.from_page, effect->move.to_page,
+                                              count)) == NULL)
         code = -errno;
     if (code != 0) {
         extent_fail(service, "move pages of", code);

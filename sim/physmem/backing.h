@@ -9,8 +9,9 @@
  * Pages that the core wants cleared later are cleared after some milliseconds, or when there are many,
  * unless they are written before that. Nobody waits for it.
  *
- * A copy reads an extent at once: pread waits for nobody. An extent that a task has is written in its
- * errand, with the contents as they were read; until that is done these count as its contents.
+ * A copy reads an extent at once: pread waits for nobody. Holes of an extent that a task has are filled at
+ * once, too, in a way that waits for nobody (os/holes.h); where pages are there already, or that cannot be had, it
+ * is written in its errand, with the contents as they were read; until that is done these count as its contents.
  *
  * A task whose extent cannot be cleared for BACKING_LATE_NS is ended. */
 #ifndef PHYSMEM_BACKING_H

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "os/heap.h"
+#include "os/holes.h"
 #include "os/limits.h"
 #include "policyserver.h"
 #include "relet.h"
@@ -150,6 +151,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
     service->options = options;
     policyserver_init(service);
     service->random = random_seeded(options->seed);
+    service->holes_fd = holes_open();
     service->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
     if (service->page_size != SP_PAGE_SIZE)
         return error_set(error, ENOTSUP, "pages have %u bytes here, not %u", service->page_size,
@@ -192,6 +194,8 @@ void service_fini(struct service *service)
     physmem_free(&service->physmem);
     backing_fini(service);
     relet_end(service);
+    if (service->holes_fd >= 0)
+        close(service->holes_fd);
     policyserver_fini(service);
     arbiter_unload(&service->arbiter);
 }

@@ -118,6 +118,8 @@ struct service {
     struct backing *changing;    /* those with a change under way */
     struct backing *later_first; /* those with pages that are cleared later */
     uint32_t later_pages;        /* such pages */
+    int holes_fd;                /* for os/holes.h; negative: there is none */
+    uint32_t holes_maps;         /* mappings for it */
     uint32_t extents;            /* open now, and not yet back */
     uint32_t extents_max;
     bool late;                 /* a deadline is due, and ... */

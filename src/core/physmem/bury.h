@@ -8,8 +8,9 @@
 
 #include "core/physmem/state.h"
 
-/* Frames in one slice; extents count as BURY_EXTENT frames each. */
-#define BURY_SLICE  1024u
+/* Frames in one slice, which ends with an extent; extents count as BURY_EXTENT frames each. A full extent is a
+ * slice: others wait no longer than for one. */
+#define BURY_SLICE  256u
 #define BURY_EXTENT 64u
 
 /* From one slice to the next. */
