@@ -308,20 +308,23 @@ static void limit_extents(const struct stage *stage, rlim_t bytes)
     assert_int_equal(prlimit(stage->server.pid, RLIMIT_FSIZE, &limit, NULL), 0);
 }
 
-/* Bytes that physmem cannot move are not replaced by zeros: their task ends, and nobody else. */
+/* Bytes that physmem cannot move are not replaced by zeros: their task ends, and nobody else. A page is there
+ * already where they are to come, so that physmem writes to it. */
 static void test_contents_that_cannot_be_moved_end_their_task(void **state)
 {
     struct stage *stage = *state;
     struct wire_message request = {.type = WIRE_MAP}, reply;
     struct physmem_peer peer, other;
+    struct wire_map home;
     int fds[8] = {0};
 
     task_open(stage, &peer, "a", 16, 0, 0);
     task_open(stage, &other, "other", 16, 0, 0);
     assert_int_equal(physmem_allocate(&peer, 100, 2, 0), 2);
-    map_slot(&peer, 100, WIRE_ACCESS_BOTH, fds);
+    home = map_slot(&peer, 100, WIRE_ACCESS_BOTH, fds);
     assert_int_equal(unmap_slots(&peer, 100, 1), 0);
     assert_int_equal(copy_slots(&peer, 100, 101, 1), 0);
+    assert_int_equal(pwrite(fds[home.extent], "x", 1, (off_t)((home.offset + 1) * PAGE)), 1);
     limit_extents(stage, 0);
     request.map.container = peer.container;
     request.map.start = 101;
