@@ -231,11 +231,14 @@ static void carry_out(struct copy_request *copy, const struct physmem_request *r
 {
     struct physmem *physmem = copy->physmem;
 
+    /* The extent stays while the request goes on: a later piece may take all slots away from its pages. */
+    if (copy->clean != NULL)
+        copy->clean->allocated++;
     ensure(for_each(copy, pieces, count, copy_slot) == 0);
     clear_homes(copy, pieces, count, false);
     clear_homes(copy, pieces, count, true);
-    /* A slot that came to be a copy by an earlier piece needed no page of its own. */
-    if (copy->clean != NULL && copy->clean->allocated == 0)
+    /* It may not be needed: a slot that came to be a copy by an earlier piece needs no page of its own. */
+    if (copy->clean != NULL && --copy->clean->allocated == 0)
         copies_extent_end(physmem, copy->clean);
     copy->to->version++;
     emit_done(physmem, request, 0, copy->number, NULL);
