@@ -176,7 +176,7 @@ static void physmem_closed(struct sp_task *task)
 {
     check(!hold_is_ours());
     if (!stopping(task) && __atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED)
-        end_physmem_gone(task);
+        end_control_gone(task);
 }
 
 /* How long to sleep if no message comes. */

@@ -71,6 +71,14 @@ static void die_unless_closed(struct sp_task *task, const char *server,
                     channel_problem(channel));
 }
 
+/* One of the connections to physmem cannot be used any more, and physmem has not said why. */
+static _Noreturn void end_without_physmem(struct sp_task *task, const struct channel *channel)
+{
+    check(!hold_is_ours());
+    die_unless_closed(task, "physmem", channel);
+    say_and_die(task, "physmem is gone, and with it all contracts and frames");
+}
+
 void end_physmem_gone(struct sp_task *task)
 {
     die_if_closed(task, &task->physmem);
@@ -78,8 +86,14 @@ void end_physmem_gone(struct sp_task *task)
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
         end_revoked(task);
     check(!hold_is_ours());
-    die_unless_closed(task, "physmem", &task->physmem);
-    say_and_die(task, "physmem is gone, and with it all contracts and frames");
+    end_without_physmem(task, &task->physmem);
+}
+
+void end_control_gone(struct sp_task *task)
+{
+    die_if_closed(task, &task->control);
+    check(__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED);
+    end_without_physmem(task, &task->control);
 }
 
 void end_swap_gone(struct sp_task *task)
