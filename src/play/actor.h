@@ -9,6 +9,7 @@
  *   life             an actor begins and ends
  *   policytable      what physmem and a policy server share
  *   server           physmem and swap answer
+ *   outage           physmem and swap end, hang and go on
  *   policyserver     says who is entitled to how much
  *   play             all of it, event by event */
 #ifndef PLAY_ACTOR_H
@@ -120,6 +121,7 @@ struct actor {
     uint8_t fault_every[ACTOR_FAULTS];
     uint32_t lives_after; /* begun after the storm */
     bool cut_off;         /* physmem has seen its control connection end */
+    bool orphan;          /* a server has ended, which will be all that it hears */
     bool struck;          /* something befell it that its contracts do not forgive */
 };
 

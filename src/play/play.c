@@ -12,6 +12,7 @@
 #include "play/control.h"
 #include "play/deal.h"
 #include "play/life.h"
+#include "play/outage.h"
 #include "play/rules.h"
 #include "play/server.h"
 #include "play/storm.h"
@@ -32,6 +33,9 @@
 
 /* With more actors than this, the quick rules too are only checked now and then. */
 #define FEW 16u
+
+/* Of a task that cannot connect. */
+#define EXIT_CANNOT 2
 
 /* How long the servers may take to notice that all tasks have ended. */
 #define SETTLE_NS UINT64_C(60000000000)
@@ -145,14 +149,47 @@ void play_at(struct play *play, uint64_t when, uint64_t value)
 
 /* ---- Events ---- */
 
-static void start(struct actor *actor)
+/* Whether an actor that has lost a life in a storm comes again: as often as it likes while the storm lasts, and
+ * a few times after that, for what the storm has begun. */
+static bool comes_again(struct play *play, struct actor *actor)
+{
+    const struct actor_config *config = actor->config;
+
+    if (play->config.storm_until == 0 || actor->exit_status == 0 ||
+        config->tables->workload.ignores)
+        return false;
+    if (play->scene.now >= play->config.storm_until && ++actor->lives_after > LIVES_AFTER)
+        return false;
+    scene_at(&play->scene, play->scene.now + storm_absence(actor), SCENE_START, actor->number, 0,
+             0);
+    return true;
+}
+
+static void end_life(struct play *play, struct actor *actor)
+{
+    if (!comes_again(play, actor))
+        play->left--;
+}
+
+/* Nobody listens where it would connect. */
+static void refuse(struct play *play, struct actor *actor)
+{
+    actor->began = play->scene.now - play->config.costs.start;
+    thread_end(actor, EXIT_CANNOT);
+    end_life(play, actor);
+}
+
+static void start(struct play *play, struct actor *actor)
 {
     if (actor->task != NULL) { /* physmem has not heard of its end yet */
         scene_at(actor->scene, actor->scene->now + HANG_LOOK_NS, SCENE_START, actor->number, 0, 0);
         return;
     }
     actor->life++;
-    if (server_connect(actor))
+    actor->orphan = false;
+    if (!scene_has_servers(actor->scene))
+        refuse(play, actor);
+    else if (server_connect(actor))
         life_begin(actor);
 }
 
@@ -185,7 +222,8 @@ static void hear_swap(struct actor *actor, struct letter *letter)
 /* Whether an entry is for the life that the actor has now. */
 static bool is_for_this_life(const struct actor *actor, const struct queue_entry *entry)
 {
-    return entry->value[1] == actor->life && actor->memory != NULL && actor->state != THREAD_ENDED;
+    return entry->value[1] == actor->life && actor->memory != NULL &&
+           actor->state != THREAD_ENDED && (!actor->orphan || entry->kind == SCENE_CUT);
 }
 
 static void drop(struct play *play, const struct queue_entry *entry)
@@ -213,6 +251,9 @@ static void act(struct actor *actor, const struct queue_entry *entry)
         break;
     case SCENE_FROM_SWAP:
         hear_swap(actor, letter);
+        break;
+    case SCENE_CUT:
+        thread_end(actor, THREAD_DIED);
         break;
     case SCENE_START:
     case SCENE_STOP:
@@ -270,22 +311,17 @@ static void happen(struct play *play, const struct queue_entry *entry)
 
     switch ((enum scene_event)entry->kind) {
     case SCENE_START:
-        start(actor);
+        start(play, actor);
         break;
     case SCENE_STOP:
         (void)play_signal(play, entry->to, SIGTERM);
         break;
     case SCENE_TO_PHYSMEM:
-        server_physmem(actor, letter);
-        break;
     case SCENE_TO_SWAP:
-        server_swap(actor, letter);
-        break;
     case SCENE_DEVICE_STORED:
-        server_stored(actor, letter);
-        break;
     case SCENE_DEVICE_LOADED:
-        server_loaded(actor, letter);
+        if (!outage_takes(&play->scene, entry))
+            outage_read(actor, (enum scene_event)entry->kind, letter);
         break;
     case SCENE_FAULT:
         if (!play->calm)
@@ -301,6 +337,7 @@ static void happen(struct play *play, const struct queue_entry *entry)
     case SCENE_CONTROL:
     case SCENE_FROM_PHYSMEM:
     case SCENE_FROM_SWAP:
+    case SCENE_CUT:
         if (!is_for_this_life(actor, entry))
             drop(play, entry);
         else if (!hangs(play, actor, entry))
@@ -312,16 +349,25 @@ static void happen(struct play *play, const struct queue_entry *entry)
     }
 }
 
+static bool physmem_acts(const struct play *play)
+{
+    const struct scene_server_state *physmem = &play->scene.server[SCENE_PHYSMEM];
+
+    return !physmem->away && !physmem->hangs;
+}
+
 /* What the play does by itself. False: it is for the caller. */
 static bool happen_by_itself(struct play *play, const struct queue_entry *entry)
 {
     if (entry->value[0] == OWN_SAMPLE) {
-        physmem_sample(play->scene.physmem, play->scene.now, &play->samples);
+        if (physmem_acts(play))
+            physmem_sample(play->scene.physmem, play->scene.now, &play->samples);
         play_at(play, play->scene.now + SAMPLE_PERIOD_NS, OWN_SAMPLE);
     } else if (entry->value[0] == OWN_CHAOS) {
         if (play->calm)
             return true;
-        physmem_unmap_random(play->scene.physmem, play->scene.now, &play->chaos);
+        if (physmem_acts(play))
+            physmem_unmap_random(play->scene.physmem, play->scene.now, &play->chaos);
         play_at(play, play->scene.now + play->config.chaos_ns, OWN_CHAOS);
     } else {
         return false;
@@ -398,6 +444,7 @@ void play_describe(const struct play *play, char *text, size_t size)
         [SCENE_DEVICE_STORED] = "its pages are written",
         [SCENE_DEVICE_LOADED] = "its pages are read",
         [SCENE_FROM_SWAP] = "swap has done",
+        [SCENE_CUT] = "hears that a server has ended",
         [SCENE_FAULT] = "a fault strikes",
         [SCENE_RELIEF] = "a fault ends",
         [SCENE_POLICY] = "the policy server",
@@ -440,22 +487,6 @@ void play_look(struct play *play, uint32_t number)
 }
 
 /* The program of an actor has ended, if that is new. */
-/* Whether an actor that has lost a life in a storm comes again: as often as it likes while the storm lasts, and
- * a few times after that, for what the storm has begun. */
-static bool comes_again(struct play *play, struct actor *actor)
-{
-    const struct actor_config *config = actor->config;
-
-    if (play->config.storm_until == 0 || actor->exit_status == 0 ||
-        config->tables->workload.ignores)
-        return false;
-    if (play->scene.now >= play->config.storm_until && ++actor->lives_after > LIVES_AFTER)
-        return false;
-    scene_at(&play->scene, play->scene.now + storm_absence(actor), SCENE_START, actor->number, 0,
-             0);
-    return true;
-}
-
 static void see_end(struct play *play, struct actor *actor)
 {
     if (actor->state != THREAD_ENDED || actor->memory == NULL)
@@ -466,8 +497,7 @@ static void see_end(struct play *play, struct actor *actor)
     life_leave(actor);
     play->references += actor->references;
     actor->references = 0;
-    if (!comes_again(play, actor))
-        play->left--;
+    end_life(play, actor);
 }
 
 /* A program can also end because of what happens to another one. */
@@ -524,7 +554,8 @@ static void after(struct play *play, const struct queue_entry *entry)
 /* Physmem's own deadline is next. Messages that come at the same time come first. */
 static bool tick_is_next(const struct play *play)
 {
-    return physmem_deadline(play->scene.physmem) < world_queue_due(&play->scene.queue);
+    return physmem_acts(play) &&
+           physmem_deadline(play->scene.physmem) < world_queue_due(&play->scene.queue);
 }
 
 static void tick(struct play *play)
@@ -574,7 +605,7 @@ void play_settle(struct play *play)
     struct physmem_status status;
     struct queue_entry entry;
 
-    while (play->scene.wrong[0] == '\0') {
+    while (play->scene.wrong[0] == '\0' && physmem_acts(play)) {
         physmem_get_status(play->scene.physmem, &status);
         check_time(play);
         if (status.tasks == 0 && status.free == status.frames)
@@ -616,6 +647,17 @@ void play_calm(struct play *play, uint64_t seed)
     }
 }
 
+/* Those that do nothing to a process that has not asked for them, and those that the servers ignore. */
+static bool is_ignored(int signal)
+{
+    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
+}
+
+static bool server_ignores(int signal)
+{
+    return is_ignored(signal) || signal == SIGPIPE || signal == SIGXFSZ;
+}
+
 int play_signal(struct play *play, uint32_t number, int signal)
 {
     struct actor *actor = &play->actor[number];
@@ -626,30 +668,85 @@ int play_signal(struct play *play, uint32_t number, int signal)
         actor->hangs_until = UINT64_MAX;
     else if (signal == SIGCONT)
         actor->hangs_until = 0;
-    else
+    else if (!is_ignored(signal))
         thread_end(actor, 128 + signal);
     actor->struck = actor->struck || signal == SIGSTOP;
     see_end(play, actor);
     return 0;
 }
 
-int play_policyserver_signal(struct play *play, int signal)
+static enum scene_server in_scene(enum play_server which)
 {
-    int rc = policyserver_signal(&play->policyserver, signal);
+    return which == PLAY_SWAP ? SCENE_SWAP : SCENE_PHYSMEM;
+}
 
+bool play_server_runs(const struct play *play, enum play_server which)
+{
+    if (which == PLAY_POLICYSERVER)
+        return play->policyserver.state != POLICYSERVER_AWAY && !play->policyserver.lost;
+    return !play->scene.server[in_scene(which)].away;
+}
+
+bool play_server_hangs(const struct play *play, enum play_server which)
+{
+    return which == PLAY_POLICYSERVER ? play->policyserver.hangs
+                                      : play->scene.server[in_scene(which)].hangs;
+}
+
+static void signal_server(struct play *play, enum scene_server which, int signal)
+{
+    struct scene *scene = &play->scene;
+
+    if (signal == SIGSTOP) {
+        outage_hang(scene, which);
+    } else if (signal == SIGCONT) {
+        outage_resume(scene, which, play->actor);
+    } else if (!server_ignores(signal)) {
+        outage_end(scene, which, play->actor, play->actors);
+        if (which == SCENE_PHYSMEM)
+            policyserver_lost(&play->policyserver);
+    }
+    see_ends(play);
+}
+
+int play_server_signal(struct play *play, enum play_server which, int signal)
+{
+    int rc = 0;
+
+    if (!play_server_runs(play, which))
+        return -ESRCH;
+    if (which == PLAY_POLICYSERVER)
+        rc = policyserver_signal(&play->policyserver, signal);
+    else
+        signal_server(play, in_scene(which), signal);
     policyserver_notify(&play->policyserver);
     return rc;
 }
 
-int play_policyserver_start(struct play *play)
+int play_server_start(struct play *play, enum play_server which)
 {
-    return policyserver_start(&play->policyserver);
+    int rc;
+
+    if (play_server_runs(play, which))
+        return -EEXIST;
+    if (which == PLAY_POLICYSERVER)
+        return policyserver_start(&play->policyserver);
+    rc = which == PLAY_SWAP ? start_swap(play) : start_physmem(play);
+    if (rc != 0)
+        play->scene.failed = true;
+    else
+        play->scene.server[in_scene(which)].away = false;
+    return 0;
 }
 
 int64_t play_recall(struct play *play, uint32_t number, uint32_t frames)
 {
-    int64_t recalled = physmem_recall_from(play->scene.physmem, play->scene.now,
-                                           play->actor[number].config->name, frames);
+    int64_t recalled;
+
+    if (!physmem_acts(play))
+        return play_server_runs(play, PLAY_PHYSMEM) ? -EAGAIN : -EPIPE;
+    recalled = physmem_recall_from(play->scene.physmem, play->scene.now,
+                                   play->actor[number].config->name, frames);
 
     server_effects(&play->scene);
     return recalled;

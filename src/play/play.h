@@ -94,16 +94,22 @@ void play_settle(struct play *play);
 /* A signal for an actor: 0, or -ESRCH if it is not there. */
 int play_signal(struct play *play, uint32_t actor, int signal);
 
-/* A signal for the policy server: 0, or -ESRCH if it does not run. */
-int play_policyserver_signal(struct play *play, int signal);
+enum play_server { PLAY_PHYSMEM, PLAY_SWAP, PLAY_POLICYSERVER };
 
-/* Start it again: 0, or -EEXIST if it runs. */
-int play_policyserver_start(struct play *play);
+/* A signal for a server that the play has: 0, or -ESRCH if it does not run. SIGSTOP has it hang until SIGCONT; those that
+ * a live one ignores do nothing; others end it, and with physmem or swap all tasks, which lose what it held. */
+int play_server_signal(struct play *play, enum play_server which, int signal);
+
+/* Start it again, with nothing in it: 0; -EEXIST: it runs; -ECONNREFUSED: physmem does not, which a policy server needs. */
+int play_server_start(struct play *play, enum play_server which);
+
+bool play_server_runs(const struct play *play, enum play_server which);
+bool play_server_hangs(const struct play *play, enum play_server which);
 
 /* Set actor->seen to what physmem says of an actor now. */
 void play_look(struct play *play, uint32_t actor);
 
-/* Have physmem recall frames from an actor. Returns as physmem_recall_from. */
+/* Have physmem recall frames from an actor. Returns as physmem_recall_from; -EPIPE: physmem is away; -EAGAIN: it hangs. */
 int64_t play_recall(struct play *play, uint32_t actor, uint32_t frames);
 
 #endif

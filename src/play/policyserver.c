@@ -20,6 +20,7 @@ enum {
     FROM_LIMITS,  /* limits are in force */
     FROM_NO_LIMITS,
     FROM_RING,
+    FROM_NOBODY, /* physmem has ended */
     OWN_LOOK,
     OWN_START,
     OWN_RENEW, /* signals that came while it hung */
@@ -41,14 +42,19 @@ void policyserver_dismiss(struct policyserver *server)
 
 /* ---- Messages ---- */
 
-static void send(struct policyserver *server, uint64_t *lane, uint64_t what)
+static void send_later(struct policyserver *server, uint64_t *lane, uint64_t what, uint64_t later)
 {
-    uint64_t arrival = server->scene->now + server->scene->costs.round_trip / 2;
+    uint64_t arrival = server->scene->now + later;
 
     if (arrival <= *lane)
         arrival = *lane + 1;
     *lane = arrival;
     scene_at(server->scene, arrival, SCENE_POLICY, 0, server->life, what);
+}
+
+static void send(struct policyserver *server, uint64_t *lane, uint64_t what)
+{
+    send_later(server, lane, what, server->scene->costs.round_trip / 2);
 }
 
 static void tell(struct policyserver *server, uint64_t what)
@@ -148,19 +154,35 @@ static void take_control(struct policyserver *server)
     server->rung = true;
 }
 
-/* The process has ended. */
-static void end(struct policyserver *server)
+static void forget_rounds(struct policyserver *server)
 {
     const struct allocator *allocator = server->rounds.allocator;
 
-    server->state = POLICYSERVER_AWAY;
-    server->life++;
-    server->hangs = false;
-    server->happened = 0;
     rounds_fini(&server->rounds);
     rounds_init(&server->rounds, allocator);
+}
+
+/* The process has ended. */
+static void end(struct policyserver *server)
+{
+    server->state = POLICYSERVER_AWAY;
+    server->life++;
+    server->hangs = server->lost = false;
+    server->happened = 0;
+    forget_rounds(server);
     lose_control(server);
     server_effects(server->scene);
+}
+
+void policyserver_lost(struct policyserver *server)
+{
+    server->has_control = false;
+    forget_rounds(server);
+    policytable_fini(server->scene);
+    if (server->state == POLICYSERVER_AWAY)
+        return;
+    server->lost = true;
+    answer(server, FROM_NOBODY);
 }
 
 void policyserver_come_first(struct policyserver *server)
@@ -179,6 +201,8 @@ int policyserver_start(struct policyserver *server)
     ensure(server->config != NULL);
     if (server->state != POLICYSERVER_AWAY)
         return -EEXIST;
+    if (server->scene->server[SCENE_PHYSMEM].away)
+        return -ECONNREFUSED;
     server->state = POLICYSERVER_ASKS;
     scene_at(server->scene, server->scene->now + server->scene->costs.start, SCENE_POLICY, 0,
              server->life, OWN_START);
@@ -200,6 +224,10 @@ static void leave(struct policyserver *server)
 
 static void hear(struct policyserver *server, uint64_t what)
 {
+    if (server->lost) {
+        end(server);
+        return;
+    }
     switch (what) {
     case OWN_START:
         tell(server, TO_GET_CONTROL);
@@ -317,7 +345,11 @@ void policyserver_happen(struct policyserver *server, const struct queue_entry *
     if (entry->value[1] != server->life || (what == OWN_LOOK && entry->when != server->look_ns))
         return;
     check(server->state != POLICYSERVER_AWAY);
-    if (what <= TO_ENTITLED)
+    if (server->lost && what != FROM_NOBODY)
+        return;
+    if (what <= TO_ENTITLED && server->scene->server[SCENE_PHYSMEM].hangs)
+        send_later(server, &server->up, what, NS_PER_MS);
+    else if (what <= TO_ENTITLED)
         hear_at_physmem(server, what);
     else
         hear_or_keep(server, what);

@@ -33,6 +33,7 @@ struct policyserver {
     bool has_control; /* as physmem sees it */
     bool rung;        /* physmem waits for an answer */
     bool hangs;
+    bool lost;         /* physmem has ended */
     uint64_t look_ns;  /* when it looks again: other looks are out of date */
     uint64_t up, down; /* when the last message of each direction arrives */
     uint64_t happened; /* while it hangs: bits of what it will hear */
@@ -46,12 +47,15 @@ void policyserver_dismiss(struct policyserver *server);
 /* It starts before everything else, and is in force. */
 void policyserver_come_first(struct policyserver *server);
 
-/* Its process starts, after which messages pass. Returns 0, or -EEXIST: it runs. */
+/* Its process starts, after which messages pass. Returns 0; -EEXIST: it runs; -ECONNREFUSED: physmem does not. */
 int policyserver_start(struct policyserver *server);
 
 /* A signal: SIGTERM and SIGINT have it give control back and end, SIGHUP send its limits again, SIGSTOP hang until SIGCONT,
  * and others end it. Returns 0, or -ESRCH: it does not run. */
 int policyserver_signal(struct policyserver *server, int signal);
+
+/* Physmem has ended, and so does the policy server when it hears of it. Its tables are gone. */
+void policyserver_lost(struct policyserver *server);
 
 /* Send what physmem has for it: scene.rung and scene.grown. */
 void policyserver_notify(struct policyserver *server);

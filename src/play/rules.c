@@ -12,6 +12,8 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
     struct physmem_status status;
     uint64_t held = 0;
 
+    if (scene->server[SCENE_PHYSMEM].away)
+        return;
     physmem_get_status(scene->physmem, &status);
     for (uint32_t i = 0; i < count; i++)
         if (actors[i].task != NULL) {
@@ -78,7 +80,7 @@ void rules_check_agreement(const struct actor *actor)
 {
     struct physmem_task_status status;
 
-    if (actor->task == NULL || !actor_is_there(actor) || actor->revoked ||
+    if (actor->task == NULL || !actor_is_there(actor) || actor->revoked || actor->orphan ||
         actor->held_back != NULL || actor->put_off >= actor->scene->now ||
         actor->config->tables->workload.ignores)
         return;
@@ -92,9 +94,11 @@ void rules_check_agreement(const struct actor *actor)
 
 void rules_check_all(struct scene *scene, struct actor *actor)
 {
-    const char *wrong = physmem_check(scene->physmem);
+    const char *wrong = scene->server[SCENE_PHYSMEM].away ? NULL : physmem_check(scene->physmem);
     uint32_t page = UINT32_MAX;
 
+    if (actor != NULL && actor->orphan)
+        actor = NULL;
     if (wrong != NULL)
         scene_wrong(scene, "the books of physmem: %s", wrong);
     wrong = actor != NULL && actor_is_there(actor) ? pager_check(&actor->pager) : NULL;

@@ -35,6 +35,8 @@ void scene_fini(struct scene *scene)
         if (entry.kind >= SCENE_TO_PHYSMEM && entry.kind <= SCENE_FROM_SWAP)
             scene_drop(scene, (struct letter *)(uintptr_t)entry.value[0]);
     free_list(scene, scene->letters);
+    for (unsigned i = 0; i < SCENE_SERVERS; i++)
+        free_list(scene, scene->server[i].kept);
     scene->letters = NULL;
     world_queue_fini(&scene->queue);
     device_fini(&scene->device);

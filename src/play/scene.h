@@ -13,6 +13,7 @@
 #include "core/pager/pager.h"
 #include "core/physmem/physmem.h"
 #include "core/physmem/request.h"
+#include "core/physmem/status.h"
 #include "play/costs.h"
 #include "play/device.h"
 #include "world/pager_work.h"
@@ -31,6 +32,7 @@ enum scene_event {
     SCENE_DEVICE_STORED, /* a letter: the device has done its stores */
     SCENE_DEVICE_LOADED, /* a letter: its loads */
     SCENE_FROM_SWAP,     /* a letter */
+    SCENE_CUT,           /* it hears that a server has ended */
     SCENE_FAULT,         /* value[0]: a kind; see play/storm.h */
     SCENE_RELIEF,        /* what befell swap is over */
     SCENE_POLICY,        /* value[0]: what; see play/policyserver.c */
@@ -56,9 +58,11 @@ enum letter_kind {
 struct letter {
     struct letter *next; /* in the list of those that are free, or that were not read yet */
     uint32_t actor;
-    uint32_t life; /* of the actor */
-    uint8_t kind;  /* enum letter_kind */
-    uint8_t lane;  /* enum scene_lane */
+    uint32_t life;   /* of the actor */
+    uint8_t kind;    /* enum letter_kind */
+    uint8_t lane;    /* enum scene_lane */
+    uint8_t event;   /* enum scene_event: of one that a server has not read */
+    uint32_t device; /* of one that the device works on: scene.server[SCENE_SWAP].life */
     union {
         struct {
             uint32_t seq, contract, count, slot;
@@ -110,6 +114,16 @@ struct scene_table {
 
 #define SCENE_TABLES 32u
 
+enum scene_server { SCENE_PHYSMEM, SCENE_SWAP, SCENE_SERVERS };
+
+/* What has befallen a server. */
+struct scene_server_state {
+    bool away;
+    bool hangs;
+    uint32_t life;
+    struct letter *kept, *kept_last; /* what it will read when it goes on */
+};
+
 struct scene {
     const struct allocator *allocator;
     const struct allocator *fresh; /* like `allocator`, but new memory is zeros */
@@ -118,7 +132,10 @@ struct scene {
     struct queue queue;
     struct device device;
     bool has_swap;
-    bool device_struck;                     /* a fault has befallen it */
+    bool device_struck; /* a fault has befallen it */
+    struct scene_server_state server[SCENE_SERVERS];
+    struct physmem_status physmem_seen; /* the counters of servers that are away */
+    struct device_status swap_seen;
     struct scene_table table[SCENE_TABLES]; /* for policy servers; the last one is used */
     uint32_t tables;
     bool rung, grown; /* physmem wants its policy server to look, to use another table */
@@ -147,6 +164,12 @@ void scene_at(struct scene *scene, uint64_t when, enum scene_event event, uint32
 /* A letter to fill in, all zeros; NULL without memory. scene_send or scene_drop takes it. */
 struct letter *scene_letter(struct scene *scene);
 void scene_drop(struct scene *scene, struct letter *letter);
+
+/* Whether all servers that tasks connect to are there. */
+static inline bool scene_has_servers(const struct scene *scene)
+{
+    return !scene->server[SCENE_PHYSMEM].away && !scene->server[SCENE_SWAP].away;
+}
 
 /* Send a letter, which arrives after half a round trip and `later`, behind all others of its lane, whose
  * last arrival *lane is. */

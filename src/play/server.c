@@ -102,6 +102,8 @@ void server_effects(struct scene *scene)
 {
     struct physmem_effect effect;
 
+    if (scene->server[SCENE_PHYSMEM].away)
+        return;
     while (physmem_next_effect(scene->physmem, &effect)) {
         if (effect.kind == PHYSMEM_POLICYSERVER_RING)
             scene->rung = true;
@@ -133,8 +135,7 @@ bool server_connect(struct actor *actor)
     return true;
 }
 
-/* What is said of a task that has gone: what it came to, and nothing that it has now. */
-static void note_end(struct actor *actor)
+void server_note_end(struct actor *actor)
 {
     struct physmem_task_status *seen = &actor->seen;
 
@@ -147,7 +148,7 @@ static void bye(struct actor *actor)
 {
     struct scene *scene = actor->scene;
 
-    note_end(actor);
+    server_note_end(actor);
     if (!actor->cut_off)
         physmem_task_disconnected(scene->physmem, scene->now, actor->task);
     actor->cut_off = false;
@@ -264,6 +265,7 @@ static bool begin_loads(struct actor *actor, const struct letter *letter)
         if (load->error == 0)
             slot[there++] = load->from;
     }
+    loads->device = scene->server[SCENE_SWAP].life;
     done = device_load(&scene->device, slot, there, scene->now);
     scene_at(scene, done, SCENE_DEVICE_LOADED, actor->number, actor->life, (uintptr_t)loads);
     return true;
@@ -297,6 +299,7 @@ static bool begin_stores(struct actor *actor, struct letter *letter)
         else
             letter->swap.slot[i] = slot[next++];
     }
+    letter->device = scene->server[SCENE_SWAP].life;
     scene_at(scene, done, SCENE_DEVICE_STORED, actor->number, actor->life, (uintptr_t)letter);
     return true;
 }
@@ -305,7 +308,7 @@ void server_swap(struct actor *actor, struct letter *letter)
 {
     struct scene *scene = actor->scene;
 
-    if (letter->life != actor->life || !actor_is_there(actor)) {
+    if (letter->life != actor->life || !actor_is_there(actor) || actor->orphan) {
         scene_drop(scene, letter);
         return;
     }
@@ -328,7 +331,7 @@ void server_stored(struct actor *actor, struct letter *letter)
         if (letter->swap.error[i] == 0 &&
             !device_stored(&actor->scene->device, letter->swap.slot[i]))
             letter->swap.error[i] = EIO;
-    if (letter->life == actor->life && actor_is_there(actor))
+    if (letter->life == actor->life && actor_is_there(actor) && !actor->orphan)
         answer(actor, letter);
     else
         scene_drop(actor->scene, letter);
@@ -342,7 +345,7 @@ void server_loaded(struct actor *actor, struct letter *letter)
         if (load->error == 0)
             load->contents = device_loaded(&actor->scene->device, load->from);
     }
-    if (letter->life == actor->life && actor_is_there(actor))
+    if (letter->life == actor->life && actor_is_there(actor) && !actor->orphan)
         answer(actor, letter);
     else
         scene_drop(actor->scene, letter);

@@ -16,6 +16,9 @@ void server_effects(struct scene *scene);
 /* A letter has come to swap. Takes it. */
 void server_swap(struct actor *actor, struct letter *letter);
 
+/* Note what is said of a task that has gone: what it came to, and nothing that it has now. */
+void server_note_end(struct actor *actor);
+
 /* The device has done the stores, or the load, of a letter. Takes it. */
 void server_stored(struct actor *actor, struct letter *letter);
 void server_loaded(struct actor *actor, struct letter *letter);

@@ -77,7 +77,8 @@ static void swap_is_full(struct scene *scene)
 {
     uint32_t left = scene->device.map.slots - scene->device.map.reserved;
 
-    if (left > 0 && swap_map_client(&scene->device.map, GLUTTON) == NULL)
+    if (!scene->server[SCENE_SWAP].away && left > 0 &&
+        swap_map_client(&scene->device.map, GLUTTON) == NULL)
         (void)device_join(&scene->device, GLUTTON, left);
 }
 

@@ -22,7 +22,7 @@
 #define LOST_PAUSE_NS UINT64_C(1000000)
 
 /* Exit statuses of a live task. */
-#define EXIT_DIED    2
+#define EXIT_DIED    THREAD_DIED
 #define EXIT_REVOKED (128 + SIGBUS)
 
 static void go_on(struct actor *actor);

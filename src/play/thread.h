@@ -4,6 +4,9 @@
 
 #include "play/actor.h"
 
+/* Exit status of a task that cannot go on. */
+#define THREAD_DIED 2
+
 /* The thread has its turn: it makes references until it faults, pauses, or has used up its turn; or goes on
  * with a fault. */
 void thread_turn(struct actor *actor);

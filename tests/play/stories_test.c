@@ -313,10 +313,10 @@ static void a_policy_server_decides_and_gives_back(void **state)
     assert_in_range(held(&theatre, 1), 350, 420);
     assert_int_equal(status_of(&theatre).control, 1);
     /* Asked to end, it leaves physmem's own arbiter behind, which lets the first keep what comes free. */
-    assert_int_equal(play_policyserver_start(&theatre.play), -EEXIST);
-    assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), 0);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_POLICYSERVER), -EEXIST);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_POLICYSERVER, SIGTERM), 0);
     play_until(&theatre, 3 * FIFTH + MS);
-    assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), -ESRCH);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_POLICYSERVER, SIGTERM), -ESRCH);
     assert_int_equal(theatre.play.policyserver.state, POLICYSERVER_AWAY);
     assert_int_equal(atomic_load(&policytable_current(&theatre.play.scene)->decides), 0);
     drop_curtain(&theatre);
@@ -333,13 +333,13 @@ static void a_policy_server_that_dies_is_replaced(void **state)
     (void)state;
     rule_two(&theatre, &server, &arbiter);
     play_until(&theatre, 3 * FIFTH);
-    assert_int_equal(play_policyserver_signal(&theatre.play, SIGKILL), 0);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_POLICYSERVER, SIGKILL), 0);
     entitlements = status_of(&theatre).entitlements;
     play_until(&theatre, 4 * FIFTH);
     assert_int_equal(status_of(&theatre).control, 2);
     assert_int_equal(status_of(&theatre).entitlements, entitlements);
     assert_in_range(held(&theatre, 0), 350, 420);
-    assert_int_equal(play_policyserver_start(&theatre.play), 0);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_POLICYSERVER), 0);
     play_until(&theatre, 5 * FIFTH);
     assert_int_equal(status_of(&theatre).control, 1);
     assert_int_equal(status_of(&theatre).controllers, 2);
@@ -358,11 +358,11 @@ static void a_policy_server_that_hangs_decides_later(void **state)
     (void)state;
     rule_two(&theatre, &server, &arbiter);
     play_until(&theatre, FIFTH / 2);
-    assert_int_equal(play_policyserver_signal(&theatre.play, SIGSTOP), 0);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_POLICYSERVER, SIGSTOP), 0);
     play_until(&theatre, 3 * FIFTH);
     assert_true(held(&theatre, 0) > 600);
-    assert_int_equal(play_policyserver_signal(&theatre.play, SIGHUP), 0);
-    assert_int_equal(play_policyserver_signal(&theatre.play, SIGCONT), 0);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_POLICYSERVER, SIGHUP), 0);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_POLICYSERVER, SIGCONT), 0);
     play_until(&theatre, 5 * FIFTH);
     assert_in_range(held(&theatre, 1), 350, 420);
     assert_int_equal(theatre.play.policyserver.state, POLICYSERVER_RULES);
@@ -392,11 +392,163 @@ static void limits_bound_what_a_task_gets(void **state)
     raise_curtain(&theatre);
     play_until(&theatre, FIFTH);
     assert_int_equal(held(&theatre, 0), 120);
-    assert_int_equal(play_policyserver_signal(&theatre.play, SIGTERM), 0);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_POLICYSERVER, SIGTERM), 0);
     play_until(&theatre, 3 * FIFTH);
     assert_int_equal(held(&theatre, 0), 120); /* so says its contract */
     assert_true(held(&theatre, 1) > 600);
     drop_curtain(&theatre);
+}
+
+/* ---- Servers that end and hang ---- */
+
+/* Tasks that go on for a second, with pages in swap. */
+static void engage_writers(struct theatre *theatre, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        engage(theatre, "writer", "clock", "guaranteed=20;extra=100",
+               "pages=200;zipf=0.3,writes=0.5,think=10us,references=100000");
+}
+
+/* Up to a time; whatever happens, no rule is broken. */
+static void play_while(struct theatre *theatre, uint64_t until)
+{
+    uint64_t value = 0;
+
+    while (theatre->play.scene.now < until) {
+        enum play_step step = play_next(&theatre->play, &value);
+
+        if (step == PLAY_WRONG)
+            fail_msg("seed %llu: %s", (unsigned long long)theatre->config.seed,
+                     theatre->play.scene.wrong);
+        if (step == PLAY_OVER)
+            return;
+        assert_int_equal(step, PLAY_EVENT);
+    }
+}
+
+/* Tasks lose everything with physmem, and with swap what lies there: they end. Those that come later find the
+ * new one empty. */
+static void tasks_end_with_their_servers(void **state)
+{
+    (void)state;
+    for (enum play_server which = PLAY_PHYSMEM; which <= PLAY_SWAP; which++) {
+        struct theatre theatre;
+        const struct actor *actor;
+
+        theatre_begin(&theatre, "excess", 300, 1);
+        engage_writers(&theatre, 4);
+        theatre.start_ns[2] = 2 * FIFTH;
+        theatre.start_ns[3] = 4 * FIFTH;
+        raise_curtain(&theatre);
+        actor = theatre.play.actor;
+        play_while(&theatre, FIFTH);
+        assert_int_equal(play_signal(&theatre.play, 1, SIGSTOP), 0);
+        assert_int_equal(play_server_start(&theatre.play, which), -EEXIST);
+        assert_int_equal(play_server_signal(&theatre.play, which, SIGKILL), 0);
+        assert_int_equal(play_server_signal(&theatre.play, which, SIGKILL), -ESRCH);
+        play_while(&theatre, 3 * FIFTH);
+        assert_int_equal(actor[0].exit_status, 2);
+        assert_in_range(actor[0].ended, FIFTH, FIFTH + MS);
+        assert_int_equal(actor[1].exit_status, -1); /* it has not heard of it */
+        assert_int_equal(actor[2].exit_status, 2);  /* nobody listened */
+        assert_int_equal(play_server_start(&theatre.play, which), 0);
+        assert_int_equal(play_signal(&theatre.play, 1, SIGCONT), 0);
+        play_on(&theatre);
+        assert_int_equal(actor[1].exit_status, 2);
+        assert_int_equal(actor[3].exit_status, 0);
+        assert_int_equal(status_of(&theatre).tasks, 0);
+        assert_int_equal(theatre.play.scene.device.map.clients, 0);
+        drop_curtain(&theatre);
+    }
+}
+
+/* What is sent to a server that hangs lies there until it goes on, and nothing is lost. */
+static void servers_that_hang_go_on(void **state)
+{
+    (void)state;
+    for (enum play_server which = PLAY_PHYSMEM; which <= PLAY_SWAP; which++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, "excess", 300, 1);
+        engage_writers(&theatre, 3);
+        theatre.start_ns[2] = 2 * FIFTH;
+        raise_curtain(&theatre);
+        play_while(&theatre, FIFTH);
+        assert_int_equal(play_server_signal(&theatre.play, which, SIGSTOP), 0);
+        assert_int_equal(play_server_signal(&theatre.play, which, SIGCHLD), 0);
+        play_while(&theatre, 3 * FIFTH);
+        assert_true(play_server_hangs(&theatre.play, which));
+        if (which == PLAY_PHYSMEM)
+            assert_int_equal(play_recall(&theatre.play, 0, 1), -EAGAIN);
+        assert_int_equal(play_server_signal(&theatre.play, which, SIGCONT), 0);
+        play_on(&theatre);
+        for (uint32_t i = 0; i < 3; i++)
+            assert_int_equal(theatre.play.actor[i].exit_status, 0);
+        assert_true(theatre.play.scene.now > 3 * FIFTH);
+        drop_curtain(&theatre);
+    }
+}
+
+/* A policy server is connected to physmem, and ends with it. Its successor finds the new one. */
+static void a_policy_server_ends_with_physmem(void **state)
+{
+    struct policyserver_config server;
+    struct arbiter_choice arbiter;
+    struct theatre theatre;
+
+    (void)state;
+    rule_two(&theatre, &server, &arbiter);
+    play_while(&theatre, FIFTH / 2);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_PHYSMEM, SIGTERM), 0);
+    assert_int_equal(play_recall(&theatre.play, 0, 1), -EPIPE);
+    assert_false(play_server_runs(&theatre.play, PLAY_POLICYSERVER));
+    play_while(&theatre, FIFTH / 2 + MS);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_POLICYSERVER), -ECONNREFUSED);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_PHYSMEM), 0);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_POLICYSERVER), 0);
+    play_while(&theatre, 2 * FIFTH);
+    assert_int_equal(status_of(&theatre).control, 1);
+    assert_true(held(&theatre, 1) > 700);
+    drop_curtain(&theatre);
+}
+
+/* Signals for any server at any time, while everything else goes wrong, too: no rule is broken, and no memory is lost.
+ * Then all servers run, and what has not ended does. */
+static void signals_come_at_any_time(void **state)
+{
+    static const int signals[] = {SIGKILL, SIGSTOP, SIGCONT, SIGTERM, SIGHUP, SIGWINCH};
+    const uint64_t seeds = RUNNING_ON_VALGRIND != 0 ? 4 : 150;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct random_source random = random_seeded(seed);
+        struct policyserver_config server = {.period_ns = 5 * MS};
+        struct theatre theatre;
+
+        theatre_begin(&theatre, "maxmin", 120, seed);
+        theatre.config.storm_until = SECOND / 10;
+        theatre.config.policyserver = &server;
+        for (uint32_t i = 0; i < 4; i++)
+            engage(&theatre, "task", "clock", "guaranteed=20,term=5ms;extra=40",
+                   "pages=90;zipf=0.3,writes=0.5,think=20us,references=3000");
+        raise_curtain(&theatre);
+        play_storm(&theatre.play, storm_swarm(seed));
+        for (uint64_t at = 0; at < SECOND / 10; at += 1 + random_below(&random, 8 * MS)) {
+            enum play_server which = (enum play_server)random_below(&random, 3);
+
+            play_while(&theatre, at);
+            if (random_below(&random, 2) == 0)
+                (void)play_server_start(&theatre.play, which);
+            else
+                (void)play_server_signal(&theatre.play, which, signals[random_below(&random, 6)]);
+        }
+        for (enum play_server which = PLAY_PHYSMEM; which <= PLAY_POLICYSERVER; which++) {
+            (void)play_server_start(&theatre.play, which);
+            (void)play_server_signal(&theatre.play, which, SIGCONT);
+        }
+        play_on(&theatre);
+        drop_curtain(&theatre);
+    }
 }
 
 /* More tasks than the first table has rows: a larger one, which the policy server hears of. */
@@ -963,6 +1115,10 @@ int main(void)
         cmocka_unit_test(a_policy_server_decides_and_gives_back),
         cmocka_unit_test(a_policy_server_that_dies_is_replaced),
         cmocka_unit_test(a_policy_server_that_hangs_decides_later),
+        cmocka_unit_test(tasks_end_with_their_servers),
+        cmocka_unit_test(servers_that_hang_go_on),
+        cmocka_unit_test(a_policy_server_ends_with_physmem),
+        cmocka_unit_test(signals_come_at_any_time),
         cmocka_unit_test(limits_bound_what_a_task_gets),
         cmocka_unit_test(a_table_grows),
         cmocka_unit_test(frames_that_are_lost_before_they_are_mapped_end_no_task),

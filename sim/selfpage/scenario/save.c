@@ -109,6 +109,11 @@ static void put_servers(FILE *out, const struct scenario *scenario)
     fputs(" }\n", out);
     if (scenario->policyserver != NULL)
         put_policyserver(out, scenario->policyserver);
+    if (scenario->fileserver != NULL) {
+        fputs("fileserver: { args: []", out);
+        put_text(out, "root", scenario->fileserver->root);
+        fputs(" }\n", out);
+    }
     if (scenario->swap == NULL)
         return;
     fprintf(out, "swap: { slots: %u", scenario->swap->slots);

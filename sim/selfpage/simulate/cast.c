@@ -126,18 +126,6 @@ static int check_scenario(const struct scenario *scenario, struct sp_error *erro
         return error_set(error, ENOTSUP,
                          "swap.bandwidth: contracts for paging bandwidth are not simulated: leave "
                          "it out, or have selfpage run make them");
-    for (uint32_t i = 0; i < scenario->events_count; i++)
-        if (scenario->events[i].action != SCENARIO_SIGNAL &&
-            scenario->events[i].action != SCENARIO_RECALL &&
-            scenario->events[i].target != SCENARIO_POLICYSERVER) {
-            char what[120];
-
-            scenario_describe_event(&scenario->events[i], what, sizeof what);
-            return error_set(error, ENOTSUP,
-                             "%s: what befalls servers other than the policy server is not "
-                             "simulated: selfpage run does it, and faults: have swap fail",
-                             what);
-        }
     if (scenario->swap != NULL && scenario->tasks_count >= SWAP_CLIENTS_MAX)
         return error_set(error, EINVAL, "a swap server has at most %u clients",
                          SWAP_CLIENTS_MAX - 1);

@@ -1,5 +1,6 @@
 #include "selfpage/simulate/simulation.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,12 @@
 
 enum play_event { EVENT_AHEAD, EVENT_DONE, EVENT_FAILED };
 
+/* What the scenario wants of a server, and what has become of it. */
+struct simulated_server {
+    bool wanted;  /* it is to run */
+    bool unasked; /* it has ended all the same, or could not be started again */
+};
+
 struct simulated {
     struct cast *cast;
     const struct scenario *scenario;
@@ -33,6 +40,7 @@ struct simulated {
     const char **why;
     uint64_t timeline_due;  /* when counters are written next */
     uint64_t recalls_drawn; /* those that physmem had sent */
+    struct simulated_server servers[SCENARIO_FILESERVER];
     bool timed_out;
     char late[200]; /* tasks that were running then */
 };
@@ -68,29 +76,76 @@ static void recall(struct simulated *simulation, uint64_t index)
         return;
     }
     recalled = play_recall(&simulation->play, event->target, event->recall);
+    if (recalled == -EAGAIN) { /* it will answer when it goes on */
+        play_at(&simulation->play, simulation->play.scene.now + RECALL_AGAIN_NS, index);
+        return;
+    }
     simulation->state[index] = EVENT_DONE;
-    if (recalled == -EBUSY)
+    if (recalled == -EPIPE)
+        event_fails(simulation, index, "physmem is gone");
+    else if (recalled == -EBUSY)
         event_fails(simulation, index, "as many recalls are running as may");
     else if (recalled <= 0)
         event_fails(simulation, index, "nothing can be recalled from it");
 }
 
-/* What befalls the policy server. */
+/* Servers in a play have the numbers that they have in a scenario. */
+static_assert(PLAY_PHYSMEM == (int)SCENARIO_PHYSMEM && PLAY_SWAP == (int)SCENARIO_SWAP &&
+                  PLAY_POLICYSERVER == (int)SCENARIO_POLICYSERVER,
+              "one number for each server");
+
+/* A server may have ended by itself since it was looked at last. */
+static void look_at_server(struct simulated *simulation, uint32_t which)
+{
+    struct simulated_server *server = &simulation->servers[which];
+
+    if (!server->wanted || play_server_runs(&simulation->play, (enum play_server)which))
+        return;
+    server->wanted = false;
+    server->unasked = true;
+}
+
+static void restart(struct simulated *simulation, uint64_t index)
+{
+    const struct scenario_event *event = &simulation->scenario->events[index];
+    struct simulated_server *server = &simulation->servers[event->target];
+    int result = play_server_start(&simulation->play, (enum play_server)event->target);
+
+    server->wanted = server->wanted || result == 0;
+    if (result == -EEXIST)
+        event_fails(simulation, index, "it runs still");
+    else if (result != 0) {
+        event_fails(simulation, index, "physmem does not run");
+        server->unasked = true;
+    }
+}
+
+static void signal_server(struct simulated *simulation, uint64_t index, int signal)
+{
+    const struct scenario_event *event = &simulation->scenario->events[index];
+
+    if (event->action != SCENARIO_SIGNAL_SERVER)
+        simulation->servers[event->target].wanted = false;
+    if (play_server_signal(&simulation->play, (enum play_server)event->target, signal) != 0)
+        event_fails(simulation, index, "it does not run");
+}
+
+/* What befalls a server. */
 static void server_event(struct simulated *simulation, uint64_t index)
 {
     const struct scenario_event *event = &simulation->scenario->events[index];
-    struct play *play = &simulation->play;
     int signal = event->action == SCENARIO_STOP   ? SIGTERM
                  : event->action == SCENARIO_KILL ? SIGKILL
                                                   : event->signal_number;
 
     simulation->state[index] = EVENT_DONE;
-    if (event->action == SCENARIO_RESTART) {
-        if (play_policyserver_start(play) != 0)
-            event_fails(simulation, index, "it runs still");
-    } else if (play_policyserver_signal(play, signal) != 0) {
-        event_fails(simulation, index, "it does not run");
-    }
+    if (event->target == SCENARIO_FILESERVER)
+        return; /* no workload reads files */
+    look_at_server(simulation, event->target);
+    if (event->action == SCENARIO_RESTART)
+        restart(simulation, index);
+    else
+        signal_server(simulation, index, signal);
 }
 
 static void time_is_up(struct simulated *simulation)
@@ -141,11 +196,19 @@ static void note_task(struct task_outcome *task, const struct actor *actor)
     SP_TASK_STATUS(COPY_COUNTER, COPY_STATE)
 }
 
+static struct physmem_status physmem_status_of(const struct play *play)
+{
+    struct physmem_status status = play->scene.physmem_seen;
+
+    if (play_server_runs(play, PLAY_PHYSMEM))
+        physmem_get_status(play->scene.physmem, &status);
+    return status;
+}
+
 static void note_servers(struct outcome *outcome, const struct play *play)
 {
-    struct physmem_status status;
+    struct physmem_status status = physmem_status_of(play);
 
-    physmem_get_status(play->scene.physmem, &status);
     {
         const struct physmem_status *from = &status;
         struct observed_physmem *to = &outcome->physmem;
@@ -155,7 +218,9 @@ static void note_servers(struct outcome *outcome, const struct play *play)
     if (!play->scene.has_swap)
         return;
     {
-        const struct device_status counted = device_status(&play->scene.device);
+        const struct device_status counted = play_server_runs(play, PLAY_SWAP)
+                                                 ? device_status(&play->scene.device)
+                                                 : play->scene.swap_seen;
         const struct device_status *from = &counted;
         struct observed_swap *to = &outcome->swap;
 
@@ -221,9 +286,9 @@ static void trace(struct simulated *simulation)
 
     if (options->timeline == NULL)
         return;
+    status = physmem_status_of(play);
     if (play->last.kind < SCENE_OTHER && play->last.to < play->actors)
         trace_actor(simulation, play->last.to);
-    physmem_get_status(play->scene.physmem, &status);
     for (uint32_t i = 0; status.recalls != simulation->recalls_drawn && i < play->actors; i++) {
         note_actor(simulation, i);
         timeline_recalls(options->timeline, now, simulation->outcome, i);
@@ -257,6 +322,9 @@ static int set_the_stage(struct simulated *simulation)
     result = play_init(&simulation->play, &config);
     if (result != 0)
         return result;
+    simulation->servers[SCENARIO_PHYSMEM].wanted = true;
+    simulation->servers[SCENARIO_SWAP].wanted = scenario->swap != NULL;
+    simulation->servers[SCENARIO_POLICYSERVER].wanted = scenario->policyserver != NULL;
     for (uint32_t i = 0; i < scenario->tasks_count; i++)
         play_add(&simulation->play, &simulation->cast->actors[i], scenario->tasks[i].start_ns,
                  scenario->tasks[i].stop_ns);
@@ -348,6 +416,35 @@ static int judge_rules(struct simulated *simulation)
                           good ? NULL : why);
 }
 
+static int judge_server(struct simulated *simulation, uint32_t which)
+{
+    const struct simulated_server *server = &simulation->servers[which];
+    bool hangs, passed;
+    char text[80];
+
+    look_at_server(simulation, which);
+    hangs = play_server_hangs(&simulation->play, (enum play_server)which);
+    passed = !hangs && !server->unasked;
+    snprintf(text, sizeof text, "%s lasts to the end and ends well",
+             scenario_server_name(simulation->scenario, which));
+    return outcome_expect(simulation->outcome, text, passed,
+                          passed  ? NULL
+                          : hangs ? "it hung: it did not answer or end, and was killed"
+                                  : "it ended unasked, or could not be restarted");
+}
+
+static int judge_servers(struct simulated *simulation)
+{
+    const struct scenario *scenario = simulation->scenario;
+    int result = judge_server(simulation, SCENARIO_PHYSMEM);
+
+    if (result == 0 && scenario->swap != NULL)
+        result = judge_server(simulation, SCENARIO_SWAP);
+    if (result == 0 && scenario->policyserver != NULL)
+        result = judge_server(simulation, SCENARIO_POLICYSERVER);
+    return result;
+}
+
 static int judge(struct simulated *simulation)
 {
     struct outcome *outcome = simulation->outcome;
@@ -377,6 +474,8 @@ static int judge(struct simulated *simulation)
         result = judge_events(simulation);
     if (result == 0 && simulation->scenario->faults == NULL)
         result = judge_expressions(outcome);
+    if (result == 0 && simulation->scenario->faults == NULL)
+        result = judge_servers(simulation);
     return result;
 }
 

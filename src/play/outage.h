@@ -1,0 +1,25 @@
+/* What befalls physmem and swap as processes: they end, are started again, hang and go on.
+ *
+ * A task is connected to both. It ends when one of them has ended, half a round trip later, and does nothing in
+ * between. One that hangs itself hears of it when it goes on. */
+#ifndef PLAY_OUTAGE_H
+#define PLAY_OUTAGE_H
+
+#include "play/actor.h"
+
+/* The server ends: what it held is gone. Its counters stay in the scene. */
+void outage_end(struct scene *scene, enum scene_server which, struct actor *actors, uint32_t count);
+
+/* A server hangs: what is sent to it from now on lies there until it goes on. */
+void outage_hang(struct scene *scene, enum scene_server which);
+
+/* It goes on, and reads that. */
+void outage_resume(struct scene *scene, enum scene_server which, struct actor *actors);
+
+/* Whether an entry is for a server that does not read it now. The letter is kept, or was for one that has ended. */
+bool outage_takes(struct scene *scene, const struct queue_entry *entry);
+
+/* Have the server that an entry is for read it. */
+void outage_read(struct actor *actor, enum scene_event event, struct letter *letter);
+
+#endif
