@@ -105,7 +105,8 @@
     X(u64, compacted, "frames", "moved to other numbers, to make blocks")                          \
     X(u64, messages, "messages", "received")                                                       \
     X(u64, violations, "connections", "closed for input that the protocol forbids")                \
-    E(control, WIRE_CONTROL_STATES, "state", "1: a policy server decides; 2: it has died")         \
+    E(control, WIRE_CONTROL_STATES, "state",                                                       \
+      "1: a policy server decides; 2: it has died; 0: neither")                                    \
     X(u32, controllers, "policy servers", "that ever had control")                                 \
     X(u64, entitlements, "times", "that a policy server had looked at the table")                  \
     X(u64, frames_recalled, "frames", "asked for by recalls")                                      \

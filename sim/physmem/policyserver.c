@@ -188,10 +188,12 @@ void policyserver_closed(struct service *service, struct connection *connection)
     self->holder = NULL;
     if (service->server.stopping)
         return;
-    log_line(&service->server.log, log_cause,
-             "the policy server (process %ld) is gone without handing over: its last table stands",
-             (long)connection->peer.pid);
-    physmem_policyserver_end(service->physmem, clock_now_ns());
+    log_line(
+        &service->server.log, log_cause, "the policy server (process %ld) %s",
+        (long)connection->peer.pid,
+        physmem_policyserver_end(service->physmem, clock_now_ns())
+            ? "is gone without handing over: its last table and limits stand"
+            : "is gone, and nothing of it stands: physmem's own arbiter decides, without limits");
     if (self->successor != NULL)
         control_pass(service);
 }

@@ -129,8 +129,8 @@
     X(WIRE_WHOM_ALL, 0, "all") X(WIRE_WHOM_USER, 1, "user") X(WIRE_WHOM_NAME, 2, "name")           \
     X(WIRE_WHOM_BOTH, 3, "both")
 
-/* Whether a policy server has control: there was none; there is one; it left, and its last table
- * stands. */
+/* Whether a policy server has control: there was none, or it has given control back; there is one; it left, and its
+ * last table or limits stand. */
 #define WIRE_CONTROL_STATES(X)                                                                     \
     X(WIRE_CONTROL_NEVER, 0, "never") X(WIRE_CONTROL_HELD, 1, "held")                              \
     X(WIRE_CONTROL_LEFT, 2, "left")

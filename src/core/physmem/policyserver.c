@@ -29,12 +29,17 @@ void physmem_policyserver_begin(struct physmem *physmem, uint64_t now)
     settle_input(physmem);
 }
 
-void physmem_policyserver_end(struct physmem *physmem, uint64_t now)
+bool physmem_policyserver_end(struct physmem *physmem, uint64_t now)
 {
+    struct policyserver_state *server = &physmem->policyserver;
+    bool stands;
+
     input_advance(physmem, now);
-    check(physmem->policyserver.free_rows <= physmem->policyserver.rows);
-    physmem->policyserver.state = PHYSMEM_LEFT;
-    physmem->policyserver.ring = 0;
+    check(server->free_rows <= server->rows);
+    stands = server->limits > 0 || entitled_decides(physmem);
+    server->state = stands ? PHYSMEM_LEFT : PHYSMEM_UNCONTROLLED;
+    server->ring = 0;
+    return stands;
 }
 
 /* ---- The table ---- */

@@ -13,6 +13,8 @@
 #ifndef CORE_PHYSMEM_POLICYSERVER_H
 #define CORE_PHYSMEM_POLICYSERVER_H
 
+#include <stdbool.h>
+
 #include "core/contracts/limit.h"
 #include "shm/control_table.h"
 
@@ -31,8 +33,9 @@ int physmem_policyserver_table(struct physmem *physmem, uint64_t now, struct con
 /* A policy server has control: the first, or a successor. Tasks notice nothing. */
 void physmem_policyserver_begin(struct physmem *physmem, uint64_t now);
 
-/* It is gone without a successor: its last table and limits stand. */
-void physmem_policyserver_end(struct physmem *physmem, uint64_t now);
+/* It is gone without a successor. Returns whether something of it stands: its limits, or a table that decides. Otherwise
+ * it has given control back, and all is as if no policy server had been there. */
+bool physmem_policyserver_end(struct physmem *physmem, uint64_t now);
 
 /* Use these limits, all at once, instead of those before. Contracts that run stand to the end of
  * their terms; extra frames beyond a task's limit are recalled. Returns 0, -EINVAL (more than

@@ -11,9 +11,9 @@
 
 /* Whether a policy server has control. */
 enum physmem_control {
-    PHYSMEM_UNCONTROLLED = 0, /* no policy server has been there yet */
+    PHYSMEM_UNCONTROLLED = 0, /* there was no policy server, or it has given control back */
     PHYSMEM_CONTROLLED = 1,
-    PHYSMEM_LEFT = 2, /* it is gone: its last table stands */
+    PHYSMEM_LEFT = 2, /* it is gone: its last table or limits stand */
 };
 
 /* What is known of a task, alive or gone. */

@@ -334,6 +334,29 @@ static void test_the_last_table_stands(void **state)
     assert_null(physmem_check(c->world.physmem));
 }
 
+/* What gave control back is as if it had never been there; a limit or a table that decides is not. */
+static void test_nothing_stands_of_one_that_gave_control_back(void **state)
+{
+    struct controlled *c = *state;
+    const struct limit limit = {
+        .whom = LIMIT_NAME, .name = "other", .guaranteed = 1, .extra = 1, .weight = 1};
+    struct physmem_status status;
+
+    take_control(c, 8);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, &limit, 1), 0);
+    atomic_store(&meddler_table(&c->server)->decides, 0);
+    assert_true(physmem_policyserver_end(c->world.physmem, c->world.now));
+    physmem_get_status(c->world.physmem, &status);
+    assert_int_equal(status.control, PHYSMEM_LEFT);
+    physmem_policyserver_begin(c->world.physmem, c->world.now);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, NULL, 0), 0);
+    assert_false(physmem_policyserver_end(c->world.physmem, c->world.now));
+    physmem_get_status(c->world.physmem, &status);
+    assert_int_equal(status.control, PHYSMEM_UNCONTROLLED);
+    assert_int_equal(status.controllers, 2);
+    assert_null(physmem_check(c->world.physmem));
+}
+
 static void test_the_table_moves(void **state)
 {
     struct controlled *c = *state;
@@ -431,6 +454,7 @@ int main(void)
         CONTROL_TEST(test_limits),
         CONTROL_TEST(test_limits_bound_contracts),
         CONTROL_TEST(test_the_last_table_stands),
+        CONTROL_TEST(test_nothing_stands_of_one_that_gave_control_back),
         CONTROL_TEST(test_the_table_moves),
         CONTROL_TEST(test_bells_are_gathered),
     };

@@ -100,8 +100,8 @@ static void test_one_has_control(void **state)
     scene_status(scene, &status);
     assert_int_equal(status.physmem_status.controllers, 1);
     assert_int_equal(server_process_stop(&scene->server[0]), 0);
-    scene_await_control(scene, LEFT);
-    scene_await_log(&scene->physmem, "is gone without handing over: its last table stands");
+    scene_await_control(scene, UNCONTROLLED);
+    scene_await_log(&scene->physmem, "is gone, and nothing of it stands");
     /* When it has gone, control is there to be taken. */
     scene_start(scene, 1, NULL);
     scene_await_control(scene, CONTROLLED);
