@@ -15,6 +15,8 @@
 #define SIZE_LEAST     100u
 #define SIZE_MOST      20000u
 #define PIXELS_AN_INCH 96.0
+#define NAME_BESIDE    28u /* characters of a name in a legend beside the picture */
+#define TICS_MOST      7u  /* steps of a horizontal axis */
 #define OUTPUT         "set output "
 #define STATUS_ABSENT  127 /* env: there is no such program */
 
@@ -88,6 +90,34 @@ void gnuplot_text(FILE *script, const char *text)
     for (; *text != '\0'; text++)
         fprintf(script, "%s%c", *text == '\'' ? "'" : "", *text); /* a quote is written twice */
     fputc('\'', script);
+}
+
+void gnuplot_key(FILE *script, size_t longest)
+{
+    fprintf(script, "set key outside %s Left reverse\n",
+            longest > NAME_BESIDE ? "below center horizontal" : "right top vertical");
+}
+
+void gnuplot_thousands(FILE *script, uint64_t most)
+{
+    static const char units[] = " kMGTPE";
+    uint64_t step = 1;
+
+    for (unsigned i = 0; most / step > TICS_MOST; i++)
+        step = i % 3 == 1 ? step / 2 * 5 : step * 2; /* 1, 2, 5, 10 ... */
+    fputs("set xtics (", script);
+    for (uint64_t at = 0; at <= most; at += step) {
+        double shown = (double)at;
+        unsigned unit = 0;
+
+        for (; shown >= 1000; unit++)
+            shown /= 1000;
+        fprintf(script, "%s'%g%.*s' %llu", at > 0 ? ", " : "", shown, unit > 0, units + unit,
+                (unsigned long long)at);
+        if (most - at < step)
+            break;
+    }
+    fputs(")\n", script);
 }
 
 static void write_terminal(FILE *script, const char *path, const struct gnuplot_look *look,

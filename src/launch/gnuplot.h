@@ -3,6 +3,7 @@
 #define LAUNCH_GNUPLOT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <selfpage/error.h>
@@ -43,6 +44,14 @@ bool gnuplot_beside(const char *path, const char *ending, char beside[GNUPLOT_PA
 
 /* Write a text as gnuplot reads it, in quotes. */
 void gnuplot_text(FILE *script, const char *text);
+
+/* Write where the legend stands, of whose names the longest has so many characters: beside the picture, or below
+ * it, where the picture would be left too narrow. */
+void gnuplot_key(FILE *script, size_t longest);
+
+/* Write the numbers of a horizontal axis from 0 to `most`, with k for thousands, M for millions and so on:
+ * 0, 500k, 1M, 1.5M. */
+void gnuplot_thousands(FILE *script, uint64_t most);
 
 /* Run the script. Returns 0, -ENOENT (gnuplot is not installed), -ENOMEM, -ETIMEDOUT or -EIO (it
  * failed; what it says is on standard error), or why the script could not be written beside the picture. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -9,12 +10,17 @@
 #include "selfpage/replay/curve.h"
 #include "selfpage/replay/report.h"
 
-/* Pixels: of a cell, and of what is beside and above all cells: names, sizes, and the scale of colours. */
+/* Pixels: of a cell, of a character of a policy's name, of what is beside all cells but for names (the scale of
+ * colours), and of what is above and below them. */
 #define CELL_WIDTH  80u
 #define CELL_HEIGHT 32u
-#define BESIDE      340u
+#define CHARACTER   9u
+#define BESIDE      280u
 #define ABOVE       160u
 #define MOST        8000u
+
+/* Characters of a size that stands upright below its cells. */
+#define UPRIGHT 8u
 
 int heat_check(const char *path, const struct replay_options *options, struct sp_error *error)
 {
@@ -32,6 +38,16 @@ static unsigned pixels(unsigned around, size_t cells, unsigned each)
     size_t wanted = around + cells * each;
 
     return wanted < 480 ? 480 : wanted > MOST ? MOST : (unsigned)wanted;
+}
+
+static unsigned longest_name(const struct replay_options *options)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < options->policy_count; i++)
+        if (strlen(options->policies[i].label) > longest)
+            longest = strlen(options->policies[i].label);
+    return longest < MOST / CHARACTER / 2 ? (unsigned)longest : MOST / CHARACTER / 2;
 }
 
 /* A label of an axis, in which gnuplot takes % for a format. */
@@ -52,7 +68,12 @@ static void write_label(FILE *out, const char *text)
 /* The first policy is on top. */
 static void write_tics(FILE *out, const struct replay_options *options)
 {
-    fputs("set xtics rotate by -45 scale 0 (", out);
+    size_t longest = 0;
+
+    for (size_t i = 0; i < options->size_count; i++)
+        if (strlen(options->sizes[i].text) > longest)
+            longest = strlen(options->sizes[i].text);
+    fprintf(out, "set xtics %s scale 0 (", longest > UPRIGHT ? "rotate by -45" : "norotate");
     for (size_t i = 0; i < options->size_count; i++) {
         fputs(i > 0 ? ", " : "", out);
         write_label(out, options->sizes[i].text);
@@ -90,8 +111,8 @@ static void write_range(FILE *out, const struct replay_results *results)
         most = ratio > most ? ratio : most;
     }
     if (most - least < 1e-6) {
-        least = 0;
-        most = 1;
+        least -= 0.5;
+        most += 0.5;
     }
     fprintf(out, "set cbrange [%.6f:%.6f]\n", least, most);
 }
@@ -115,9 +136,10 @@ int heat_draw(const char *path, const struct replay_options *options,
 {
     struct gnuplot gnuplot;
     FILE *out;
-    int result = gnuplot_begin(&gnuplot, path, &options->look,
-                               pixels(BESIDE, options->size_count, CELL_WIDTH),
-                               pixels(ABOVE, options->policy_count, CELL_HEIGHT), error);
+    int result = gnuplot_begin(
+        &gnuplot, path, &options->look,
+        pixels(BESIDE + CHARACTER * longest_name(options), options->size_count, CELL_WIDTH),
+        pixels(ABOVE, options->policy_count, CELL_HEIGHT), error);
 
     if (result != 0)
         return result;
@@ -133,8 +155,11 @@ int heat_draw(const char *path, const struct replay_options *options,
             options->policy_count - 1);
     write_range(out, results);
     write_tics(out, options);
-    fputs("plot '-' using 1:2:3 with image, '-' using 1:2:(sprintf('%.3f', $3)) with labels\n",
-          out);
+    /* An image of one row or column is none to gnuplot. */
+    fprintf(out, "plot '-' using %s, '-' using 1:2:(sprintf('%%.3f', $3)) with labels\n",
+            options->size_count > 1 && options->policy_count > 1
+                ? "1:2:3 with image"
+                : "1:2:(0.5):(0.5):3 with boxxyerror fc palette fs solid noborder");
     write_cells(out, options, results);
     write_cells(out, options, results);
     result = gnuplot_draw(&gnuplot, error);

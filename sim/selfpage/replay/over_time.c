@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "selfpage/replay/curve.h"
@@ -10,6 +11,11 @@
 
 #define WIDTH  1120u
 #define HEIGHT 640u
+
+#define NAME_SIZE 300u
+
+/* Points of a line, up to which it has markers. */
+#define MARKED 40u
 
 static double ratio_of(const struct sp_replay_moment *moment)
 {
@@ -40,18 +46,53 @@ static int write_rows(FILE *out, const void *what)
     return ferror(out) != 0 || fflush(out) != 0 ? -EIO : 0;
 }
 
+static void legend_name(char name[NAME_SIZE], const struct replay_result *result)
+{
+    snprintf(name, NAME_SIZE, "%.200s, %s", result->policy->label, result->size->text);
+}
+
+static size_t longest_name(const struct replay_results *results)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < results->count; i++) {
+        char name[NAME_SIZE];
+
+        legend_name(name, &results->results[i]);
+        longest = strlen(name) > longest ? strlen(name) : longest;
+    }
+    return longest;
+}
+
+/* Few points have markers: one alone would not be seen, and dashes need more to be told apart. */
 static void write_plots(FILE *out, const struct replay_results *results)
 {
     for (size_t i = 0; i < results->count; i++) {
-        char name[300];
+        const struct replay_result *result = &results->results[i];
+        char name[NAME_SIZE];
 
-        snprintf(name, sizeof(name), "%.200s, %s", results->results[i].policy->label,
-                 results->results[i].size->text);
-        fprintf(out, "%s '-' using 1:2 with lines lw 2 lt %zu dt %zu title ", i > 0 ? "," : "plot",
-                i + 1, i % 5 + 1);
+        legend_name(name, result);
+        fprintf(out, "%s '-' using 1:2 with ", i > 0 ? "," : "plot");
+        if (result->moment_count <= MARKED)
+            fprintf(out, "linespoints pt %zu", i % 12 + 4);
+        else
+            fputs("lines", out);
+        fprintf(out, " lw 2 lt %zu dt %zu title ", i + 1, i % 5 + 1);
         gnuplot_text(out, name);
     }
     fputc('\n', out);
+}
+
+/* All that was counted. */
+static void write_range(FILE *out, const struct replay_options *options,
+                        const struct replay_result *result)
+{
+    uint64_t to = options->warm_up;
+
+    for (size_t k = 0; k < result->moment_count; k++)
+        to += result->moments[k].references;
+    fprintf(out, "set xrange [%" PRIu64 ":%" PRIu64 "]\n", options->warm_up, to);
+    gnuplot_thousands(out, to);
 }
 
 /* A point in the middle of each interval. */
@@ -85,9 +126,10 @@ static int draw(const char *path, const struct replay_options *options,
     if (options->look.title == NULL)
         fprintf(gnuplot.script, "set title 'intervals of %" PRIu64 " references'\n",
                 options->interval);
-    fputs("set xlabel 'references'\nset ylabel 'miss ratio'\nset yrange [0:*]\nset grid\n"
-          "set format x '%.0s%c'\nset key outside right top vertical Left reverse\n",
+    fputs("set xlabel 'references'\nset ylabel 'miss ratio'\nset yrange [0:*]\nset grid\n",
           gnuplot.script);
+    write_range(gnuplot.script, options, &results->results[0]);
+    gnuplot_key(gnuplot.script, longest_name(results));
     write_plots(gnuplot.script, results);
     for (size_t i = 0; i < results->count; i++)
         write_points(gnuplot.script, options, &results->results[i]);

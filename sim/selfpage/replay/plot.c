@@ -20,6 +20,11 @@
 /* Where most ratios are below the largest one by this factor, a linear axis shows them on the floor. */
 #define FLOOR 10
 
+/* So few frames have a number each. */
+#define SINGLE_STEPS 12
+
+#define NAME_SIZE 400u
+
 /* From this share of the largest ratio on, the smallest one need not stand above zero. */
 #define LOW 0.3
 
@@ -142,9 +147,9 @@ static double largest_error(const struct curve *curve)
     return largest;
 }
 
-static void write_name(FILE *out, const struct curves *curves, size_t i)
+static void legend_name(char *whole, size_t size, const struct curves *curves, size_t i)
 {
-    char name[300], other[300], whole[400];
+    char name[300], other[300];
 
     short_name(name, sizeof(name), curves->curves[i].label);
     for (size_t k = 0; k < curves->count; k++) {
@@ -153,11 +158,23 @@ static void write_name(FILE *out, const struct curves *curves, size_t i)
             snprintf(name, sizeof(name), "%s", curves->curves[i].label);
     }
     if (curves->curves[i].sampled)
-        snprintf(whole, sizeof(whole), "%s (sampled, \302\261 %.4f)", name,
+        snprintf(whole, size, "%s (sampled, \302\261 %.4f)", name,
                  largest_error(&curves->curves[i]));
     else
-        snprintf(whole, sizeof(whole), "%s", name);
-    gnuplot_text(out, whole);
+        snprintf(whole, size, "%s", name);
+}
+
+static size_t longest_name(const struct curves *curves)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < curves->count; i++) {
+        char name[NAME_SIZE];
+
+        legend_name(name, sizeof(name), curves, i);
+        longest = strlen(name) > longest ? strlen(name) : longest;
+    }
+    return longest;
 }
 
 /* What is drawn: the ranges of both axes. */
@@ -165,11 +182,12 @@ struct ranges {
     uint32_t fewest, most;  /* frames */
     double lowest, highest; /* miss ratios above 0 */
     bool logarithmic;       /* ratios: most of them are small beside the largest */
+    bool flat;              /* all are 0 */
 };
 
 static struct ranges find_ranges(const struct curves *curves)
 {
-    struct ranges r = {.fewest = UINT32_MAX, .lowest = 1};
+    struct ranges r = {.fewest = UINT32_MAX, .lowest = 1, .flat = true};
     size_t count = 0, small = 0;
 
     for (size_t i = 0; i < curves->count; i++)
@@ -178,6 +196,7 @@ static struct ranges find_ranges(const struct curves *curves)
 
             r.fewest = point->frames < r.fewest ? point->frames : r.fewest;
             r.most = point->frames > r.most ? point->frames : r.most;
+            r.flat = r.flat && fabs(point->miss_ratio) < 1e-9;
             r.highest = point->miss_ratio > r.highest ? point->miss_ratio : r.highest;
             if (point->miss_ratio > 0 && point->miss_ratio < r.lowest)
                 r.lowest = point->miss_ratio;
@@ -197,30 +216,60 @@ static void write_difference(FILE *out, const char *baseline)
     gnuplot_text(out, text);
 }
 
+/* Frames. A logarithmic axis has numbers at powers of ten alone, unless it is told where, and needs some room. */
+static void write_frames_axis(FILE *out, const struct ranges *r)
+{
+    fputs("set xlabel 'frames'\n", out);
+    fprintf(out, "set xrange [%u:%u]\n",
+            r->fewest - (r->fewest == r->most), /* a size is at least 1 */
+            r->most + (r->fewest == r->most));
+    if (r->most / 10 < r->fewest) {
+        if (r->most - r->fewest <= SINGLE_STEPS)
+            fputs("set xtics 1\n", out);
+        return;
+    }
+    fputs("set logscale x\n", out);
+    if (r->most / 100 >= r->fewest)
+        return;
+    fputs("set xtics (", out);
+    for (uint64_t power = 1; power <= r->most; power *= 10)
+        for (uint64_t step = 1; step <= 5; step += step == 1 ? 1 : 3)
+            fprintf(out, "%s%llu", power * step > 1 ? ", " : "",
+                    (unsigned long long)(power * step));
+    fputs(")\n", out);
+}
+
+/* From a tenth below the smallest ratio, or from 0; never empty. */
+static void write_ratios_axis(FILE *out, const struct ranges *r)
+{
+    double high = r->highest * 1.05 < 1 ? r->highest * 1.05 : 1;
+    double low = r->lowest > LOW * r->highest ? floor(10 * r->lowest) / 10 : 0;
+
+    if (low > high - 0.05)
+        low = low > 0.1 ? low - 0.1 : 0;
+    if (r->highest > 0)
+        fprintf(out, "set yrange [%g:%g]\n", low, high);
+}
+
 static void write_axes(FILE *out, const struct curves *curves)
 {
     struct ranges r = find_ranges(curves);
 
+    fputs("set grid\n", out);
+    gnuplot_key(out, longest_name(curves));
+    write_frames_axis(out, &r);
     if (curves->baseline != NULL) {
-        fputs("set xlabel 'frames'\nset ylabel ", out);
+        fputs("set ylabel ", out);
         write_difference(out, curves->baseline);
-        fputs("\nset logscale x\nset grid\nset key outside right top vertical Left reverse\n", out);
-        if (r.fewest < r.most)
-            fprintf(out, "set xrange [%u:%u]\n", r.fewest, r.most);
+        fputs(r.flat ? "\nset yrange [-0.1:0.1]\n" : "\n", out);
         return;
     }
-    fputs("set xlabel 'frames'\nset ylabel 'miss ratio'\nset logscale x\nset grid\n"
-          "set key outside right top vertical Left reverse\n",
-          out);
-    if (r.fewest < r.most)
-        fprintf(out, "set xrange [%u:%u]\n", r.fewest, r.most);
+    fputs("set ylabel 'miss ratio'\n", out);
     if (r.logarithmic)
         fprintf(out, "set logscale y\nset yrange [%g:%g]\n", r.lowest * 0.9,
                 r.highest * 1.1 < 1 ? r.highest * 1.1 : 1);
-    else if (r.highest > 0)
-        fprintf(out, "set yrange [%g:%g]\n",
-                r.lowest > LOW * r.highest ? floor(10 * r.lowest) / 10 : 0,
-                r.highest * 1.05 < 1 ? r.highest * 1.05 : 1);
+    else
+        write_ratios_axis(out, &r);
 }
 
 /* Colours, dashes and markers all differ, so that any one of them is enough. */
@@ -228,11 +277,13 @@ static void write_plots(FILE *out, const struct curves *curves)
 {
     for (size_t i = 0; i < curves->count; i++) {
         const struct curve *curve = &curves->curves[i];
+        char name[NAME_SIZE];
         unsigned every = curve->count > 3 * MARKERS ? (unsigned)(curve->count / MARKERS) : 1;
 
         fprintf(out, "%s '-' using 1:2 with linespoints lw 2 lt %zu dt %zu pt %zu pi %u title ",
                 i > 0 ? "," : "plot", i + 1, i % 5 + 1, i % 12 + 4, every);
-        write_name(out, curves, i);
+        legend_name(name, sizeof(name), curves, i);
+        gnuplot_text(out, name);
         if (curve->sampled)
             fprintf(out, ", '-' using 1:2:3 with yerrorbars lw 1 lt %zu dt 1 pt 0 notitle", i + 1);
     }
