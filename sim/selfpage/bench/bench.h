@@ -68,6 +68,7 @@ struct bench_options {
     double contention;
     uint64_t duration_ns;
     uint64_t warmup_ns;
+    bool settle;              /* warm up for longer, until use has settled */
     uint64_t requests;        /* to be measured, whatever the duration; 0: as many as come */
     uint64_t grace_ns;        /* of contracts */
     uint64_t slow_after_ns;   /* so late slow tasks answer; 0: as late as they may */
@@ -151,7 +152,9 @@ struct bench_result {
     uint64_t unsent; /* open loop: arrivals that found no task free before the end */
     uint32_t samples;
     double times[BENCH_SAMPLES];       /* seconds, from the beginning of the measurement */
+    uint64_t warmup_ns;                /* that came before */
     double utilisation[BENCH_SAMPLES]; /* share of frames held */
+    double filled[BENCH_SAMPLES];      /* see struct bench_filling */
     double fairness[BENCH_SAMPLES];    /* Jain's index of useful frames / fair share */
     double disparity;                  /* least / median of useful frames / fair share, in all */
     bool rising;                       /* use had not settled when the measurement began */
@@ -194,6 +197,19 @@ int bench_costs(int argc, char **argv);
 
 /* Mean of the first `count` of these; 0 if there are none. */
 double bench_use_mean(const double *values, uint32_t count);
+
+/* What shows whether use has settled: with demands that change, how much of the frames that tasks could use
+ * together they have; without, how many are held. */
+struct bench_filling {
+    uint64_t held, useful, demand; /* sums over all tasks */
+};
+
+/* Add a task at one moment. */
+void bench_use_fill(struct bench_filling *filling, struct bench_use use);
+
+/* The share, from 0 to 1. */
+double bench_use_filled(const struct bench_filling *filling, const struct bench_options *options,
+                        uint32_t frames);
 
 /* The recalls of a measurement: all = met + missed + left. */
 struct bench_recalls {

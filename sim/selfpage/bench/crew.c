@@ -115,6 +115,7 @@ static void worker_set(struct crew *crew, unsigned i, const char *path)
         own->slow = own->tasks;
     if (own->silent > own->tasks - own->slow)
         own->silent = own->tasks - own->slow;
+    own->settle = false; /* all measure at the same time */
     own->rate = options->rate * own->tasks / options->tasks;
     own->outstanding = share_of(options->outstanding, i, workers);
     own->requests = (options->requests + workers - 1) / workers;
@@ -238,6 +239,8 @@ static void result_add(struct bench_result *sum, const struct bench_result *part
     histogram_add(&sum->reuse, &part->reuse);
     if (part->seconds > sum->seconds)
         sum->seconds = part->seconds;
+    if (part->warmup_ns > sum->warmup_ns)
+        sum->warmup_ns = part->warmup_ns;
     sum->revoked += part->revoked;
     sum->revoked_compliant += part->revoked_compliant;
     sum->slow_recalls += part->slow_recalls;

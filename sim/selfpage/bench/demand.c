@@ -108,6 +108,22 @@ int demand_parse(struct demand *demand, const char *text, struct sp_error *error
     return file_read(demand, text, error);
 }
 
+const char *demand_name(const struct demand *demand)
+{
+    switch (demand->kind) {
+    case DEMAND_NONE:
+        return "none";
+    case DEMAND_FILE:
+        return "file";
+#define DEMAND_CASE(NAME, name, meaning)                                                           \
+    case DEMAND_##NAME:                                                                            \
+        return #name;
+        DEMAND_KINDS(DEMAND_CASE)
+#undef DEMAND_CASE
+    }
+    return "none";
+}
+
 void demand_fini(struct demand *demand)
 {
     free(demand->step);

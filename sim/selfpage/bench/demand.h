@@ -56,6 +56,9 @@ struct demand_course {
 int demand_parse(struct demand *demand, const char *text, struct sp_error *error);
 void demand_fini(struct demand *demand);
 
+/* "constant", "bursts", "phases", "file" or "none". */
+const char *demand_name(const struct demand *demand);
+
 /* What task number `task` would use `ns` after the beginning of the load; ns never falls. */
 uint32_t demand_at(const struct demand *demand, struct demand_course *course, uint32_t task,
                    uint64_t ns);

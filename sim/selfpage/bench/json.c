@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "core/contracts/terms_text.h"
+
 /* With more tasks than this their numbers over time are left out. */
 #define SERIES_MOST 256u
 
@@ -61,6 +63,40 @@ static json_t *cores_json(const struct bench_options *options, bool *failed)
     return array;
 }
 
+/* The values of an option that tasks take in turn. */
+static json_t *values_json(const struct bench_values *values, bool *failed)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < values->count; i++)
+        if (json_array_append_new(array, json_integer(values->value[i])) != 0)
+            *failed = true;
+    return array;
+}
+
+/* What was asked for, so that the run can be made again. */
+static void settings_json(json_t *object, const struct bench_options *options, bool *failed)
+{
+    json_t *mix = json_object(), *kinds = json_object();
+
+    for (unsigned i = 0; i < BENCH_MIXED; i++)
+        put_count(mix, bench_kind_names[i], options->mix[i], failed);
+    for (unsigned i = 0; i < BENCH_TERM_KINDS; i++)
+        put_count(kinds, terms_text_kind(i), options->kinds[i], failed);
+    put(object, "mix", mix, failed);
+    put(object, "kinds", kinds, failed);
+    put_count(object, "order", options->order, failed);
+    put(object, "demand", json_string(demand_name(&options->demand)), failed);
+    put(object, "weights", values_json(&options->weights, failed), failed);
+    put(object, "bids", values_json(&options->bids, failed), failed);
+    put(object, "priorities", values_json(&options->priorities, failed), failed);
+    put_count(object, "idle", options->idle, failed);
+    put_count(object, "grace_ns", options->grace_ns, failed);
+    put_count(object, "silent_grace_ns", options->silent_grace_ns, failed);
+    put_count(object, "slow_after_ns", options->slow_after_ns, failed);
+    put_count(object, "requests", options->requests, failed);
+}
+
 static json_t *load_json(const struct bench_options *options, const struct bench_result *result,
                          bool *failed)
 {
@@ -76,6 +112,8 @@ static json_t *load_json(const struct bench_options *options, const struct bench
     put(object, "rate", json_real(options->rate), failed);
     /* A seed has 64 bits, an integer here 63. */
     put(object, "seed", json_sprintf("%llu", (unsigned long long)options->seed), failed);
+    settings_json(object, options, failed);
+    put_count(object, "warmup_ns", result->warmup_ns, failed);
     put(object, "seconds", json_real(result->seconds), failed);
     put_count(object, "corrected_interval_ns", result->interval_ns, failed);
     put_count(object, "processes", options->processes, failed);

@@ -25,6 +25,12 @@
 /* Tasks that are connected at the same time: fewer than a listener lets wait. */
 #define OPENING_MAX 32u
 
+/* While the load warms up: looks at the use in half of its time; what may change from half to half; and how often the
+ * time is taken at most. */
+#define LOOKS        20u
+#define SETTLED      0.02
+#define WARMUPS_MOST 10u
+
 /* ---- Requests ---- */
 
 static void arrive(struct bench_load *load, uint64_t intended_ns)
@@ -192,6 +198,46 @@ static void run_for(struct bench_load *load, uint64_t ns)
     uv_timer_stop(&load->phase);
 }
 
+/* Run the loop for so long, and return how much of what could be used was, on average. */
+static double run_looking(struct bench_load *load, uint64_t ns)
+{
+    double sum = 0;
+
+    for (unsigned look = 0; look < LOOKS; look++) {
+        struct bench_filling filling = {0};
+
+        run_for(load, ns / LOOKS);
+        for (uint32_t i = 0; i < load->tasks; i++)
+            bench_use_fill(&filling, (struct bench_use){bench_task_held(&load->task[i]),
+                                                        bench_ask_demand(&load->task[i])});
+        sum += bench_use_filled(&filling, load->options, load->options->frames);
+    }
+    return sum / LOOKS;
+}
+
+/* So long as was said; or until use is as it was half of that time before, several times as long at most. */
+static void warm_up(struct bench_load *load)
+{
+    const struct bench_options *options = load->options;
+    uint64_t half = options->warmup_ns / 2;
+    uint64_t done = options->warmup_ns;
+    double before, now;
+
+    if (options->settle) {
+        before = run_looking(load, half);
+        now = run_looking(load, half);
+        while (fabs(now - before) > SETTLED && done < WARMUPS_MOST * options->warmup_ns &&
+               !load->failed) {
+            before = now;
+            now = run_looking(load, half);
+            done += half;
+        }
+    } else {
+        run_for(load, done);
+    }
+    load->result->warmup_ns = done;
+}
+
 /* Until the measurement is over. */
 static void run_measured(struct bench_load *load)
 {
@@ -242,7 +288,7 @@ int bench_load_run(struct bench_load *load, void (*between)(void *arg), void *ar
     uint64_t period = options->duration_ns / BENCH_SAMPLES / CLOCK_NS_PER_MS;
 
     start_requests(load);
-    run_for(load, options->warmup_ns);
+    warm_up(load);
     if (load->failed)
         return load_result(load, error);
     if (between != NULL)

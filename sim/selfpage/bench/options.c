@@ -58,8 +58,10 @@ static int duration_take(void *options, const char *name, const char *text, stru
 
 static int warmup_take(void *options, const char *name, const char *text, struct sp_error *error)
 {
-    return time_parse_option(name, text, true, &((struct bench_options *)options)->warmup_ns,
-                             error);
+    struct bench_options *bench = options;
+
+    bench->settle = false;
+    return time_parse_option(name, text, true, &bench->warmup_ns, error);
 }
 
 static int grace_take(void *options, const char *name, const char *text, struct sp_error *error)
@@ -306,7 +308,10 @@ static const struct option_row rows[] = {
     {"requests", OPTION_U64, FIELD(requests), 1, UINT32_MAX, .value = "N",
      .help = "measure until N requests have been answered, however long that takes"},
     {"warmup", OPTION_CALL, .take = warmup_take, .value = "TIME",
-     .help = "the same load before it, not measured (1s)"},
+     .help =
+         "the same load before it, not measured (1s, or, where one process drives all tasks, longer "
+         "until use has settled, 10s at most; but not with a file of demands, whose times "
+         "begin before it)"},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
      .help = "of all that is random here (1)"},
     {"cores", OPTION_CALL, .take = cores_take, .value = "same|different",
@@ -369,6 +374,8 @@ static int check(void *arg, struct sp_error *error)
     }
     if (options->silent_grace_ns == 0)
         options->silent_grace_ns = options->grace_ns;
+    if (options->demand.kind == DEMAND_FILE)
+        options->settle = false; /* the times of the file are to mean the same in every run */
     options->all = options->tasks;
     options->demand.mean = options->contention * options->frames / options->tasks;
     options->demand.seed = options->seed;
@@ -398,6 +405,7 @@ enum options_verdict bench_options_parse(int argc, char **argv, struct bench_opt
         .contention = 1,
         .duration_ns = UINT64_C(5000000000),
         .warmup_ns = UINT64_C(1000000000),
+        .settle = true,
         .grace_ns = UINT64_C(500000000),
         .seed = 1,
         .mix = {[BENCH_PROPOSE] = 1,

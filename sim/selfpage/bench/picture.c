@@ -26,11 +26,29 @@ static void write_latency(FILE *file, const char *name, const struct histogram *
     fprintf(file, "EOD\n");
 }
 
-static void write_plots(FILE *file, const struct bench_result *result)
+/* What was measured, and whether it was a measurement. */
+static void write_title(FILE *file, const struct bench_options *options,
+                        const struct bench_result *result)
+{
+    char title[200];
+
+    snprintf(title, sizeof(title), "%.60s%s%u tasks, %u frames%s",
+             result->arbiter != NULL ? result->arbiter : "", result->arbiter != NULL ? ", " : "",
+             options->tasks, result->frames,
+             machine_was_ours(&result->machine)
+                 ? ""
+                 : " (NOT A MEASUREMENT: other processes had our core)");
+    gnuplot_text(file, title);
+}
+
+static void write_plots(FILE *file, const struct bench_options *options,
+                        const struct bench_result *result)
 {
     unsigned drawn = 0;
 
-    fprintf(file, "set multiplot layout 2,1\nset lmargin 12\nset rmargin 6\nset bmargin 6\n"
+    fprintf(file, "set multiplot layout 2,1 title ");
+    write_title(file, options, result);
+    fprintf(file, "\nset tmargin 3\nset lmargin 12\nset rmargin 6\nset bmargin 6\n"
                   "set logscale y\nset ylabel 'microseconds'\nset grid\n"
                   "set key outside below horizontal\nset xrange [0:*]\n"
                   "set xtics ('0' 0, '90 %%%%' 1, '99 %%%%' 2, '99.9 %%%%' 3, '99.99 %%%%' 4, "
@@ -47,20 +65,20 @@ static void write_plots(FILE *file, const struct bench_result *result)
                   "set ylabel 'share; index'\nset xrange [*:*]\nset xlabel 'seconds'\n"
                   "plot $use using 1:2 with linespoints lw 2 pt 4 pi 10 title 'frames held', "
                   "$use using 1:3 with linespoints lw 2 dt 2 pt 6 pi 10 "
-                  "title 'Jain index of held / entitled'\nunset multiplot\n");
+                  "title 'Jain index of useful frames / fair share'\nunset multiplot\n");
 }
 
-static void write_script(FILE *file, const struct bench_result *result)
+static void write_script(FILE *file, const struct bench_options *options,
+                         const struct bench_result *result)
 {
     for (unsigned i = 0; i < BENCH_KIND_COUNT; i++)
         if (result->latency[i].count > 0)
             write_latency(file, bench_kind_names[i], &result->corrected[i]);
     fprintf(file, "$use << EOD\n");
     for (uint32_t i = 0; i < result->samples; i++)
-        fprintf(file, "%g %g %g\n", (i + 1) * result->seconds / result->samples,
-                result->utilisation[i], result->fairness[i]);
+        fprintf(file, "%g %g %g\n", result->times[i], result->utilisation[i], result->fairness[i]);
     fprintf(file, "EOD\n");
-    write_plots(file, result);
+    write_plots(file, options, result);
 }
 
 int bench_picture(const struct bench_options *options, const struct bench_result *result,
@@ -72,6 +90,6 @@ int bench_picture(const struct bench_options *options, const struct bench_result
 
     if (code != 0)
         return code;
-    write_script(gnuplot.script, result);
+    write_script(gnuplot.script, options, result);
     return gnuplot_draw(&gnuplot, error);
 }

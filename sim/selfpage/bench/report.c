@@ -140,9 +140,33 @@ static void print_great(const struct bench_recall *great)
         (double)great->sent_ns / 1e6, (double)great->all_ns / 1e6);
 }
 
+static void print_values(const char *name, const struct bench_values *values)
+{
+    if (values->count == 0)
+        return;
+    printf("; %s ", name);
+    for (uint32_t i = 0; i < values->count; i++)
+        printf("%s%u", i > 0 ? "," : "", values->value[i]);
+}
+
+/* What the tasks differ in. */
+static void print_demand(const struct bench_options *options)
+{
+    if (options->demand.kind == DEMAND_NONE && options->weights.count == 0 &&
+        options->bids.count == 0 && options->priorities.count == 0)
+        return;
+    printf("demand %s, of %.1f frames a task on average, %u tasks idle",
+           demand_name(&options->demand), options->demand.mean, options->idle);
+    print_values("weights", &options->weights);
+    print_values("bids", &options->bids);
+    print_values("priorities", &options->priorities);
+    printf("\n");
+}
+
 static void print_cores(const struct bench_options *options, const struct bench_result *result)
 {
-    printf("%.2f s; tasks in ", result->seconds);
+    printf("%.2f s after %.2f s of warm-up; tasks in ", result->seconds,
+           (double)result->warmup_ns / 1e9);
     if (options->processes == 0) {
         printf("this process on core %d", options->core[0]);
     } else {
@@ -181,6 +205,7 @@ void bench_report(const struct bench_options *options, const struct bench_result
         printf("closed loop, %u outstanding\n", options->outstanding);
     else
         printf("open loop, %.0f a second\n", options->rate);
+    print_demand(options);
     print_cores(options, result);
     print_machine(&result->machine);
     print_latencies(result);

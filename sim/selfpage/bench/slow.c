@@ -88,6 +88,7 @@ static void options_set(struct sides *sides, const struct bench_options *options
     without->requests = (options->requests + 2 * TURNS - 1) / (2 * TURNS);
     without->duration_ns /= 2 * TURNS;
     without->warmup_ns /= 2 * TURNS;
+    without->settle = false;
     sides->options[1] = *without;
     sides->options[1].slow = 1;
 }

@@ -33,6 +33,25 @@ struct bench_recalls bench_use_recalls(const struct bench_result *result)
     return recalls;
 }
 
+void bench_use_fill(struct bench_filling *filling, struct bench_use use)
+{
+    filling->held += use.held;
+    filling->useful += use.held < use.demand ? use.held : use.demand;
+    filling->demand += use.demand;
+}
+
+double bench_use_filled(const struct bench_filling *filling, const struct bench_options *options,
+                        uint32_t frames)
+{
+    uint64_t part = filling->held, whole = frames;
+
+    if (options->demand.kind != DEMAND_NONE) {
+        part = filling->useful;
+        whole = filling->demand < frames ? filling->demand : frames;
+    }
+    return part < whole ? (double)part / (double)whole : 1;
+}
+
 void bench_use_sample(struct bench_load *load)
 {
     struct bench_result *result = load->result;
@@ -64,18 +83,20 @@ struct moment {
 static void look(const struct bench_options *options, struct bench_result *result,
                  struct moment *moment, uint32_t sample)
 {
-    double held = 0;
+    struct bench_filling filling = {0};
 
     for (uint32_t i = 0; i < options->tasks; i++) {
         const struct bench_use *use = &result->use[i * BENCH_SAMPLES + sample];
 
         moment->held[i] = use->held;
         moment->demand[i] = use->demand;
-        held += use->held;
+        bench_use_fill(&filling, *use);
     }
+    result->filled[sample] = bench_use_filled(&filling, options, result->frames);
     fair_shares(moment->demand, moment->weight, options->tasks, result->frames, moment->share);
     /* A task that was revoked counts its frames until it hears of it, and others may have them. */
-    result->utilisation[sample] = held < result->frames ? held / result->frames : 1;
+    result->utilisation[sample] =
+        filling.held < result->frames ? (double)filling.held / result->frames : 1;
     result->fairness[sample] =
         fair_index(moment->held, moment->demand, moment->share, options->tasks);
     for (uint32_t i = 0; i < options->tasks; i++) {
@@ -105,8 +126,8 @@ static bool is_rising(const struct bench_result *result)
 
     if (fifth == 0)
         return false;
-    change = bench_use_mean(result->utilisation + result->samples - fifth, fifth) -
-             bench_use_mean(result->utilisation, fifth);
+    change = bench_use_mean(result->filled + result->samples - fifth, fifth) -
+             bench_use_mean(result->filled, fifth);
     return change > SETTLED || change < -SETTLED;
 }
 

@@ -401,6 +401,49 @@ static void demands_weights_and_idle_tasks(void **state)
     json_decref(object);
 }
 
+/* What was asked for is in the output: the same run can be made again. */
+static void settings_are_told(void **state)
+{
+    static const char *const arguments[] = {"contracts",
+                                            "--json",
+                                            "--no-baseline",
+                                            "--tasks=4",
+                                            "--warmup=10ms",
+                                            "--duration=20ms",
+                                            "--grace=61s",
+                                            "--frames=600",
+                                            "--demand=bursts",
+                                            "--weights=1,2",
+                                            "--priorities=3",
+                                            "--idle=1",
+                                            "--slow-after=3s",
+                                            "--silent-grace=7s",
+                                            "--order=1",
+                                            "--kinds=timed=5",
+                                            "--mix=allocate=9,renew=2",
+                                            NULL};
+    json_t *object = bench_object(arguments);
+    const json_t *load = json_object_get(object, "load");
+
+    (void)state;
+    assert_string_equal(json_string_value(json_object_get(load, "demand")), "bursts");
+    assert_int_equal(json_array_size(json_object_get(load, "weights")), 2);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(load, "weights"), 1)), 2);
+    assert_int_equal(json_array_size(json_object_get(load, "bids")), 0);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(load, "priorities"), 0)), 3);
+    assert_int_equal(number(object, "load", "idle"), 1);
+    assert_int_equal(number(object, "load", "order"), 1);
+    assert_int_equal(number(object, "load", "warmup_ns"), 10000000);
+    assert_int_equal(number(object, "load", "grace_ns"), 61000000000);
+    assert_int_equal(number(object, "load", "silent_grace_ns"), 7000000000);
+    assert_int_equal(number(object, "load", "slow_after_ns"), 3000000000);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(load, "kinds"), "timed")),
+                     5);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(load, "mix"), "allocate")),
+                     9);
+    json_decref(object);
+}
+
 /* Parameters of one policy are not taken for names of others. */
 static void arbiters_side_by_side(void **state)
 {
@@ -492,6 +535,7 @@ int main(void)
         cmocka_unit_test(slow_tasks),
         cmocka_unit_test(silent_tasks),
         cmocka_unit_test(demands_weights_and_idle_tasks),
+        cmocka_unit_test(settings_are_told),
         cmocka_unit_test(arbiters_side_by_side),
         cmocka_unit_test(table),
         cmocka_unit_test(no_such_bench),

@@ -12,8 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "selfpage/bench/bench.h"
 #include "selfpage/bench/demand.h"
 #include "selfpage/bench/fair.h"
+#include "selfpage/bench/load.h"
 #include "selfpage/bench/machine.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -26,6 +28,45 @@ static void expect_shares(const uint32_t *demand, const uint32_t *weight, uint32
     fair_shares(demand, weight, 3, frames, share);
     for (unsigned i = 0; i < 3; i++)
         assert_true(share[i] > expected[i] - 1e-6 && share[i] < expected[i] + 1e-6);
+}
+
+/* Two tasks over 100 samples: the first holds `from` frames at the beginning and `to` at the end, and would use as
+ * many more. */
+static bool has_settled(enum demand_kind kind, uint32_t from, uint32_t to, uint32_t more)
+{
+    struct bench_options options = {.tasks = 2, .demand = {.kind = kind}};
+    struct bench_result *result = calloc(1, sizeof(*result));
+    bool settled;
+
+    assert_non_null(result);
+    result->frames = 1000;
+    result->samples = BENCH_SAMPLES;
+    result->use = calloc((size_t)2 * BENCH_SAMPLES, sizeof(*result->use));
+    assert_non_null(result->use);
+    for (uint32_t i = 0; i < BENCH_SAMPLES; i++) {
+        uint32_t held = from + (to - from) * i / BENCH_SAMPLES;
+
+        result->use[i] = (struct bench_use){held, held + more};
+    }
+    assert_int_equal(bench_use_finish(&options, result), 0);
+    settled = !result->rising;
+    free(result->use);
+    free(result);
+    return settled;
+}
+
+/* Where demands change, so does what is held; a load has not settled while tasks lack what they could have. */
+static void use_has_settled_when_tasks_have_what_they_can(void **state)
+{
+    struct bench_filling none = {0};
+    struct bench_options changing = {.demand = {.kind = DEMAND_BURSTS}};
+
+    (void)state;
+    assert_true(has_settled(DEMAND_NONE, 500, 500, 0));
+    assert_false(has_settled(DEMAND_NONE, 100, 500, 0));
+    assert_true(has_settled(DEMAND_BURSTS, 100, 500, 0));       /* it has all that it wants */
+    assert_false(has_settled(DEMAND_BURSTS, 100, 500, 500));    /* it lacks less and less */
+    assert_true(bench_use_filled(&none, &changing, 1000) == 1); /* nobody lacks anything */
 }
 
 static void shares_are_weighted_and_no_more_than_demands(void **state)
@@ -164,6 +205,7 @@ static void readings_are_of_this_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(use_has_settled_when_tasks_have_what_they_can),
         cmocka_unit_test(shares_are_weighted_and_no_more_than_demands),
         cmocka_unit_test(an_index_of_one_is_fair),
         cmocka_unit_test(demands_come_from_a_file),
