@@ -150,7 +150,7 @@ enum sp_reason {
     SP_REASON_REABSORBED = 17,    /**< the task that split the part off took it back */
     SP_REASON_ABOVE_ENDED = 18,   /**< the contract that this was split off from has ended */
     SP_REASON_NOT_ENTITLED =
-        19, /**< more than the policy server's limits for the task or its user; or a lease is not
+        19, /**< more than the limits for the task or its user allow; or a lease is not
                  renewed, since other tasks wait and the arbiter leaves this one less */
     SP_REASON_UPSTREAM =
         20, /**< physmem is itself a task of another physmem, which has taken memory

@@ -73,6 +73,13 @@ static const struct option_row rows[] = {
      .help = "with it: the name of this task there (default: physmem)"},
     {"reserve", OPTION_U32, FIELD(reserve), 0, BUDDY_FRAMES_MAX - 1, .value = "N",
      .help = "frames that no contract is promised (default: 0)"},
+    {"user-guaranteed", OPTION_U32, FIELD(user_guaranteed), 1, BUDDY_FRAMES_MAX, .value = "N",
+     .help =
+         "most frames that contracts promise to all tasks of one user together, unless a policy "
+         "server's limit for that user says otherwise (default: all)"},
+    {"user-extra", OPTION_U32, FIELD(user_extra), 1, BUDDY_FRAMES_MAX, .value = "N",
+     .help = "the same for frames beyond, so that a user with many tasks leaves some to others "
+             "(default: all)"},
     {"max-term", OPTION_CALL, .take = max_term_take, .value = "TIME",
      .help = "longest term of a contract, as 500ms, 30s or 2h (default: forever)"},
     {"max-grace", OPTION_CALL, .take = max_grace_take, .value = "TIME",

@@ -29,6 +29,8 @@ struct physmem_options {
     uint64_t max_grace_ns;     /* 0: the default */
     uint64_t silence_ns;       /* 0: the default */
     uint32_t warnings;         /* 0: the default */
+    uint32_t user_guaranteed;  /* 0: all */
+    uint32_t user_extra;       /* 0: all */
     uint64_t sample_period_ns; /* 0: not given */
     double chaos_unmap;        /* unmap requests a second; 0: none */
     uint64_t seed;

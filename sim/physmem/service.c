@@ -141,6 +141,8 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         .max_grace_ns = options->max_grace_ns,
         .silence_ns = options->silence_ns,
         .warnings = options->warnings,
+        .user_guaranteed = options->user_guaranteed,
+        .user_extra = options->user_extra,
     };
     long files = limits_raise_files();
     const struct arbiter_choice *choice = &service->arbiter.choice;

@@ -189,7 +189,7 @@
     X(SP_REASON_PART_RETURNED, 16, "the part has come back")                                       \
     X(SP_REASON_REABSORBED, 17, "reabsorbed by the task that split it off")                        \
     X(SP_REASON_ABOVE_ENDED, 18, "the contract that this was split off from has ended")            \
-    X(SP_REASON_NOT_ENTITLED, 19, "more than the policy server or the arbiter leaves the task")    \
+    X(SP_REASON_NOT_ENTITLED, 19, "more than limits or the arbiter leave the task")    \
     X(SP_REASON_UPSTREAM, 20, "the physmem above has taken memory back, or has ended")
 
 /* All lists. X(enum, list): their constants are declared by message.h. */

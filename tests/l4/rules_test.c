@@ -445,6 +445,40 @@ static void a_space_has_no_more_mappings_than_it_may(void **state)
     sp_l4_destroy(&small);
 }
 
+#define DEEP 5000u
+
+/* Each page of a space from the one before it: no depth is too large for an access, a look, or an unmap. */
+static void a_chain_of_mappings_may_be_as_deep_as_it_likes(void **state)
+{
+    const sp_fpage first = region(0, 1, RW);
+    struct sp_l4_item item = {first, 0, false};
+    struct sp_l4_mapping mapping;
+    sp_fpage taken = first;
+    uint32_t mapped;
+    char text[64];
+
+    (void)state;
+    assert_int_equal(sp_l4_map(l4, SIGMA0, FATHER, &item, first, &mapped), 0);
+    for (unsigned page = 0; page < DEEP; page++) {
+        item.fpage = region(page, 1, RW);
+        assert_int_equal(sp_l4_map(l4, FATHER, FATHER, &item, region(page + 1, 1, 0), &mapped), 0);
+        assert_int_equal(mapped, 1);
+    }
+    assert_null(sp_l4_check(l4));
+    assert_int_equal(sp_l4_lookup(l4, FATHER, PAGE(DEEP), &mapping), 0);
+    assert_int_equal(mapping.depth, DEEP + 1);
+    assert_int_equal(sp_l4_access(l4, FATHER, PAGE(DEEP), SP_L4_WRITE), 0);
+    assert_true(sp_l4_dump(l4, 0, text, sizeof(text)) > DEEP);
+    /* The first again from the last would be a circle. */
+    item.fpage = region(DEEP, 1, RW);
+    assert_int_equal(sp_l4_map(l4, FATHER, FATHER, &item, region(0, 1, 0), &mapped), 0);
+    assert_int_equal(mapped, 0);
+    assert_int_equal(sp_l4_lookup(l4, FATHER, PAGE(DEEP), &mapping), -EFAULT);
+    assert_int_equal(sp_l4_unmap(l4, SIGMA0, &taken, 1, false), 0);
+    assert_int_equal(sp_fpage_rights(taken), RW);
+    assert_tree(0, "0:0 rwx ---\n");
+}
+
 /* Wherever memory runs out, the books hold and nothing leaks. */
 static void without_memory_the_books_hold(void **state)
 {
@@ -502,6 +536,7 @@ int main(void)
         STORY(the_status_of_a_granted_mapping_begins_anew),
         STORY(a_space_that_ends_takes_what_was_derived_with_it),
         STORY(a_space_has_no_more_mappings_than_it_may),
+        STORY(a_chain_of_mappings_may_be_as_deep_as_it_likes),
         STORY(without_memory_the_books_hold),
     };
 

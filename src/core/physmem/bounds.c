@@ -1,10 +1,20 @@
 #include "core/physmem/bounds.h"
 
+/* What holds where no limit says anything; 0: nothing does. */
+static void assume(uint32_t *limit, uint32_t most)
+{
+    if (*limit == LIMIT_NONE && most > 0)
+        *limit = most;
+    check(most == 0 || *limit != LIMIT_NONE);
+}
+
 void bounds_find(const struct physmem *physmem, struct physmem_task *task)
 {
     check(task->state == STANDING_THERE);
     task->limit = limit_find(physmem->policyserver.limit, physmem->policyserver.limits,
                              task->identity.uid, task->identity.name);
+    assume(&task->limit.user_guaranteed, physmem->config.user_guaranteed);
+    assume(&task->limit.user_extra, physmem->config.user_extra);
 }
 
 /* What is left of a limit. Negative: more than all of it is used. */
@@ -27,7 +37,8 @@ void bounds_apply(const struct physmem *physmem, const struct physmem_task *task
     uint64_t committed = 0;
     uint64_t extra = 0;
 
-    limits->bounded = physmem->policyserver.limits > 0;
+    limits->bounded = physmem->policyserver.limits > 0 || limit->user_guaranteed != LIMIT_NONE ||
+                      limit->user_extra != LIMIT_NONE;
     if (!limits->bounded)
         return;
     limits->left_committed = left_of(limit->guaranteed, task_commitment(task));

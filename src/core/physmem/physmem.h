@@ -94,6 +94,10 @@ struct physmem_config {
     uint64_t max_grace_ns;             /* 0: PHYSMEM_MAX_GRACE_NS */
     uint64_t silence_ns;               /* 0: PHYSMEM_SILENCE_NS */
     uint32_t warnings;                 /* 0: PHYSMEM_WARNINGS */
+    /* Most frames that contracts may promise all tasks of one user together, and that they may have beyond,
+     * unless a policy server's limit for the user says otherwise; 0: all. */
+    uint32_t user_guaranteed;
+    uint32_t user_extra;
     /* It is itself a task of another physmem, and has only the frames that it is granted there, at
      * most `frames`: see core/physmem/upstream.h. */
     bool stacked;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "core/physmem/state.h"
 #include "meddler.h"
 
 #define FRAMES 320u
@@ -307,6 +308,39 @@ static void test_limits_bound_contracts(void **state)
     assert_null(physmem_check(c->world.physmem));
 }
 
+/* However many tasks a user has; and without a policy server. */
+static void test_what_all_tasks_of_a_user_may_have_together_is_bounded(void **state)
+{
+    static const struct limit told[] = {
+        {LIMIT_USER, 1000, "", LIMIT_NONE, 150, LIMIT_NONE, LIMIT_NONE},
+    };
+    struct controlled *c = *state;
+    struct physmem_task *task[6];
+    uint32_t number;
+
+    c->world.physmem->config.user_guaranteed = 50;
+    c->world.physmem->config.user_extra = 100;
+    for (unsigned i = 0; i < 6; i++)
+        task[i] = world_task(&c->world, "one of many");
+    propose(c, task[0], SP_EXTRA, 1, 200, SP_COUNTERED, 100);
+    number = world_contract(&c->world, task[0], SP_EXTRA, 40);
+    for (unsigned i = 1; i < 4; i++)
+        world_contract(&c->world, task[i], SP_EXTRA, 20);
+    propose(c, task[4], SP_EXTRA, 1, 1, SP_REFUSED, 0);
+    propose(c, task[4], SP_GUARANTEED, 1, 60, SP_COUNTERED, 50);
+    world_contract(&c->world, task[4], SP_GUARANTEED, 30);
+    propose(c, task[5], SP_TIMED, 1, 60, SP_COUNTERED, 20);
+    /* What is given up others may have; what a policy server says of the user stands instead. */
+    world_close(&c->world, task[0], number);
+    propose(c, task[5], SP_EXTRA, 1, 60, SP_COUNTERED, 40);
+    take_control(c, 8);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, told, 1), 0);
+    world_run(&c->world);
+    propose(c, task[5], SP_EXTRA, 1, 100, SP_COUNTERED, 90);
+    propose(c, task[5], SP_GUARANTEED, 1, 60, SP_COUNTERED, 20);
+    assert_null(physmem_check(c->world.physmem));
+}
+
 static void test_the_last_table_stands(void **state)
 {
     struct controlled *c = *state;
@@ -453,6 +487,7 @@ int main(void)
         CONTROL_TEST(test_short_of_frames),
         CONTROL_TEST(test_limits),
         CONTROL_TEST(test_limits_bound_contracts),
+        CONTROL_TEST(test_what_all_tasks_of_a_user_may_have_together_is_bounded),
         CONTROL_TEST(test_the_last_table_stands),
         CONTROL_TEST(test_nothing_stands_of_one_that_gave_control_back),
         CONTROL_TEST(test_the_table_moves),

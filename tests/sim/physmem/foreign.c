@@ -96,7 +96,7 @@ bool open_peer(const struct stage *stage, struct physmem_peer *peer, const char 
 
 /* ---- The host's side ---- */
 
-int setup(void **state)
+int setup_with(void **state, const char *const more[])
 {
     static struct stage stage;
 
@@ -104,13 +104,18 @@ int setup(void **state)
     memset(&stage, 0, sizeof(stage));
     if (geteuid() != 0)
         return 0;
-    if (server_process_init(&stage.server) != 0 || physmem_start(&stage.server, "256", NULL) != 0 ||
+    if (server_process_init(&stage.server) != 0 || physmem_start(&stage.server, "256", more) != 0 ||
         chmod(stage.server.directory, 0711) != 0 || chmod(stage.server.socket, 0666) != 0 ||
         wire_client_open(&stage.observer, stage.server.socket, WIRE_ROLE_OBSERVER, 0, 0, "",
                          NULL) != 0 ||
         !open_peer(&stage, &stage.host, "host"))
         return -1;
     return 0;
+}
+
+int setup(void **state)
+{
+    return setup_with(state, NULL);
 }
 
 int teardown(void **state)

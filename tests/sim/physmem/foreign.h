@@ -29,6 +29,7 @@ struct stage {
 };
 
 int setup(void **state);
+int setup_with(void **state, const char *const more[]); /* options of physmem; ends with NULL */
 int teardown(void **state);
 
 /* A task with 64 guaranteed frames and a container of 32 slots, of which the first SLOTS have frames. */

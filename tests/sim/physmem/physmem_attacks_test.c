@@ -433,6 +433,64 @@ static void test_random_requests_and_deaths_harm_no_bystander(void **state)
     }
 }
 
+/* ---- Many tasks ---- */
+
+#define HORDE       20u
+#define USER_EXTRA  60u
+#define USER_EXTRAS "60"
+
+static int setup_with_quota(void **state)
+{
+    static const char *const more[] = {"--user-extra", USER_EXTRAS, NULL};
+
+    return setup_with(state, more);
+}
+
+/* Tasks that each want all extra frames, and take what they get. */
+static void take_all_extra(struct stage *stage, int end, unsigned arg)
+{
+    static struct physmem_peer peer[HORDE];
+    struct word word;
+    int64_t taken = 0;
+
+    (void)arg;
+    for (unsigned i = 0; i < HORDE; i++) {
+        MUST(physmem_peer_open(&peer[i], &stage->server, "horde") == 0);
+        MUST(physmem_container(&peer[i], FRAMES) == 0);
+        if (physmem_propose(&peer[i], SP_EXTRA, FRAMES, 0) != 0)
+            (void)physmem_propose(&peer[i], SP_EXTRA, 4, 0);
+    }
+    for (unsigned i = 0; i < HORDE; i++) {
+        int64_t got =
+            physmem_allocate(&peer[i], 0, FRAMES, WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL);
+
+        taken += got > 0 ? got : 0;
+    }
+    MUST(taken == USER_EXTRA);
+    tell(end, 0, 0);
+    MUST(!hear(end, &word));
+}
+
+static void test_a_user_with_many_tasks_leaves_extra_frames_to_others(void **state)
+{
+    struct stage *stage = *state;
+    struct physmem_peer late;
+    struct word word;
+
+    SKIP_UNLESS_ROOT();
+    attacker_start(stage, take_all_extra, 0);
+    assert_true(hear(stage->end, &word));
+    assert_int_equal(physmem_peer_open(&late, &stage->server, "late"), 0);
+    assert_int_equal(physmem_container(&late, FRAMES), 0);
+    assert_int_equal(physmem_propose(&late, SP_EXTRA, USER_EXTRA, 0), 0);
+    assert_int_equal(
+        physmem_allocate(&late, 0, FRAMES, WIRE_ALLOCATE_EXTRA | WIRE_ALLOCATE_PARTIAL),
+        USER_EXTRA);
+    physmem_peer_close(&late);
+    attacker_end(stage);
+    expect_all_frames_back(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +505,8 @@ int main(void)
             test_a_container_copied_onto_itself_is_as_if_bytes_were_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_requests_and_deaths_harm_no_bystander, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_user_with_many_tasks_leaves_extra_frames_to_others,
+                                        setup_with_quota, teardown),
     };
 
     return cmocka_run_group_tests_name("physmem/attacks", tests, NULL, NULL);
