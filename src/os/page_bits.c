@@ -25,6 +25,11 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
+/* This process, in place of a descriptor: Linux 6.14. */
+#ifndef PIDFD_SELF_THREAD_GROUP
+#define PIDFD_SELF_THREAD_GROUP (-10001)
+#endif
+
 /* Pages on which it is tried. */
 #define TRIED 2u
 
@@ -49,6 +54,38 @@ static int open_both(struct page_bits *bits, struct sp_error *error)
     return bits->map_fd < 0 ? refuse(error, errno, "/proc/self/pagemap") : 0;
 }
 
+static int take_one(void *address, size_t size)
+{
+    check(size > 0);
+    return madvise(address, size, MADV_DONTNEED_LOCKED) == 0 ? 0 : -errno;
+}
+
+/* Take ranges out of the page table by one call. Returns how many bytes it has come to, or a negative errno value. */
+static ssize_t take_at_once(const struct iovec *range, size_t count)
+{
+    long done = syscall(SYS_process_madvise, PIDFD_SELF_THREAD_GROUP, range, count,
+                        MADV_DONTNEED_LOCKED, 0);
+
+    check(count > 0);
+    return done < 0 ? -errno : (ssize_t)done;
+}
+
+/* Does it take two ranges at once? Older kernels do this to other processes only, or to none. */
+static bool try_many(const struct page_bits *bits, unsigned char *pages, size_t page_size)
+{
+    struct iovec range[TRIED] = {{pages, page_size}, {pages + page_size, page_size}};
+    uint64_t before[TRIED], after[TRIED];
+
+    check(TRIED == 2);
+    *(volatile unsigned char *)pages = 1;
+    *(volatile unsigned char *)(pages + page_size) = 1;
+    return page_bits_read(bits, pages, TRIED, before) == 0 &&
+           take_at_once(range, TRIED) == (ssize_t)(TRIED * page_size) &&
+           page_bits_read(bits, pages, TRIED, after) == 0 &&
+           (before[0] & before[1] & PAGE_BITS_PRESENT) != 0 &&
+           ((after[0] | after[1]) & PAGE_BITS_PRESENT) == 0;
+}
+
 /* Does one reference to the first page, and no other, show? */
 static int try_pages(const struct page_bits *bits, unsigned char *pages, size_t page_size,
                      struct sp_error *error)
@@ -60,7 +97,7 @@ static int try_pages(const struct page_bits *bits, unsigned char *pages, size_t 
     *(volatile unsigned char *)(pages + page_size) = 1;
     result = page_bits_watch(bits, pages, TRIED * page_size);
     if (result == 0)
-        result = page_bits_take(pages, TRIED * page_size);
+        result = take_one(pages, TRIED * page_size);
     if (result == 0)
         result = page_bits_read(bits, pages, TRIED, before);
     if (result != 0)
@@ -74,7 +111,7 @@ static int try_pages(const struct page_bits *bits, unsigned char *pages, size_t 
     return 0;
 }
 
-static int try_out(const struct page_bits *bits, struct sp_error *error)
+static int try_out(struct page_bits *bits, struct sp_error *error)
 {
     size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
     int fd = memfd_create("selfpage-probe", MFD_CLOEXEC);
@@ -94,6 +131,7 @@ static int try_out(const struct page_bits *bits, struct sp_error *error)
     if (pages == MAP_FAILED)
         return refuse(error, errno, "mmap");
     result = try_pages(bits, pages, page_size, error);
+    bits->many = result == 0 && try_many(bits, pages, page_size);
     munmap(pages, TRIED * page_size);
     return result;
 }
@@ -131,10 +169,22 @@ int page_bits_watch(const struct page_bits *bits, void *address, size_t size)
     return ioctl(bits->faults_fd, UFFDIO_REGISTER, &area) == 0 ? 0 : -errno;
 }
 
-int page_bits_take(void *address, size_t size)
+int page_bits_take(const struct page_bits *bits, const struct iovec *range, size_t count)
 {
-    check(size > 0);
-    return madvise(address, size, MADV_DONTNEED_LOCKED) == 0 ? 0 : -errno;
+    ssize_t done = bits->many ? take_at_once(range, count) : 0;
+
+    check(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        int result;
+
+        done -= (ssize_t)range[i].iov_len;
+        if (done >= 0)
+            continue;
+        result = take_one(range[i].iov_base, range[i].iov_len);
+        if (result != 0)
+            return result;
+    }
+    return 0;
 }
 
 int page_bits_read(const struct page_bits *bits, const void *address, size_t count,

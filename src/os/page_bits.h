@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <selfpage/error.h>
 
@@ -21,12 +22,13 @@
 struct page_bits {
     int faults_fd; /* userfaultfd */
     int map_fd;    /* /proc/self/pagemap */
+    bool many;     /* the kernel takes several ranges out of the page table at once (Linux 6.14) */
 };
 
 /* Nothing is open. */
 #define PAGE_BITS_NONE                                                                             \
     {                                                                                              \
-        .faults_fd = -1, .map_fd = -1                                                              \
+        .faults_fd = -1, .map_fd = -1, .many = false                                               \
     }
 
 /* Get what this takes, above descriptor 2, and try it on two pages. Returns 0, or a negative errno value, and `error` says
@@ -40,8 +42,9 @@ void page_bits_close(struct page_bits *bits);
  * mappings than a process may have. Async-signal-safe, as are the others below. */
 int page_bits_watch(const struct page_bits *bits, void *address, size_t size);
 
-/* Take pages out of the page table. Returns 0, or a negative errno value. */
-int page_bits_take(void *address, size_t size);
+/* Take ranges out of the page table: where the kernel can do it, by one call, which interrupts other processors once.
+ * Returns 0, or a negative errno value; some of them may be out then. */
+int page_bits_take(const struct page_bits *bits, const struct iovec *range, size_t count);
 
 /* Read the entries of `count` pages from `address`. Returns 0, or a negative errno value. */
 int page_bits_read(const struct page_bits *bits, const void *address, size_t count,

@@ -113,6 +113,8 @@ const char *pager_shell_check(const struct pager_shell *shell)
     for (sp_page page = 0; page < shell->pages; page++) {
         const struct pager_page *p = &shell->pager->page[page];
 
+        if (p->going)
+            continue; /* it is unmapped later, or already */
         if (((p->flags & PAGE_MAPPED) != 0) != pager_shell_is_mapped(shell, page))
             return "the kernel and the pager disagree about what is mapped";
         if ((shell->bits[page] & PROTECTION) != p->protection)

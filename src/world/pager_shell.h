@@ -60,7 +60,7 @@ void pager_shell_refuse(struct pager_shell *shell, sp_page page);
 /* For pager_config.referenced; `arg` is the shell. */
 bool pager_shell_referenced(void *arg, sp_page page);
 
-/* NULL if the kernel and the pager agree about every page; otherwise what is wrong. */
+/* NULL if the kernel and the pager agree about every page, but for those that are going; otherwise what is wrong. */
 const char *pager_shell_check(const struct pager_shell *shell);
 
 static inline bool pager_shell_is_mapped(const struct pager_shell *shell, sp_page page)

@@ -92,7 +92,9 @@ static unsigned present(const struct area *area)
 
 static void take(const struct area *area, unsigned page, unsigned pages)
 {
-    assert_int_equal(page_bits_take(at(area, page), (size_t)pages * SP_PAGE_SIZE), 0);
+    struct iovec range = {at(area, page), (size_t)pages * SP_PAGE_SIZE};
+
+    assert_int_equal(page_bits_take(&area->bits, &range, 1), 0);
 }
 
 static void watch(const struct area *area, unsigned page, unsigned pages)
@@ -125,6 +127,26 @@ static void one_reference_elsewhere_brings_neighbours_along(void **state)
 }
 
 /* The second: a mapping that takes the place of another one is not registered. */
+static void several_ranges_leave_the_page_table_at_once_or_one_by_one(void **state)
+{
+    struct area *area = area_or_skip(state);
+    const struct iovec range[] = {{at(area, 1), SP_PAGE_SIZE}, {at(area, 4), 2 * SP_PAGE_SIZE}};
+
+    watch(area, 0, PAGES);
+    for (int many = area->bits.many; many >= 0; many--) {
+        uint64_t entries[8];
+
+        area->bits.many = many != 0;
+        for (unsigned page = 0; page < 8; page++)
+            *(volatile unsigned char *)at(area, page) = 1;
+        assert_int_equal(page_bits_take(&area->bits, range, 2), 0);
+        assert_int_equal(page_bits_read(&area->bits, at(area, 0), 8, entries), 0);
+        for (unsigned page = 0; page < 8; page++)
+            assert_int_equal((entries[page] & PAGE_BITS_PRESENT) == 0,
+                             page == 1 || page == 4 || page == 5);
+    }
+}
+
 static void a_new_mapping_is_to_be_watched_again(void **state)
 {
     struct area *area = area_or_skip(state);
@@ -189,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_reference_in_a_watched_area_shows_as_one),
         TEST(one_reference_elsewhere_brings_neighbours_along),
+        TEST(several_ranges_leave_the_page_table_at_once_or_one_by_one),
         TEST(a_new_mapping_is_to_be_watched_again),
         TEST(contents_stay_and_system_calls_reach_them),
         TEST(a_hole_that_is_still_mapped_takes_memory_without_a_word),

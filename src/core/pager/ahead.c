@@ -269,8 +269,10 @@ bool pager_ahead_evict(struct pager *pager, uint32_t most)
     /* Policies are told which page comes, if it has not come. */
     if (pager->page[pager->late_page].state == PAGE_LOADING)
         pager->faulting = pager->late_page;
+    pager->apart = pager->config.evicts_apart;
     if (now == 0 || evict_pages(pager, now, false) < now || now == pages)
         pager->late_wanted = 0;
+    pager->apart = false;
     pager->faulting = SP_NO_PAGE;
     return pager->late_wanted > 0;
 }

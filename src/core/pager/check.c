@@ -3,6 +3,7 @@
 
 struct tally {
     uint32_t held, free, leaving, loading, with_policy, dirty, stores, resident, pinned, listed;
+    uint32_t going, going_clean;
 };
 
 static const char *check_page(const struct pager *pager, sp_page page, struct tally *tally)
@@ -20,8 +21,10 @@ static const char *check_page(const struct pager *pager, sp_page page, struct ta
         return "a page is skipped outside of an eviction";
     if (p->state == PAGE_SWAPPED && (p->flags & PAGE_HAS_SWAP) == 0)
         return "a swapped page has no swap slot";
-    if (p->state == PAGE_LEAVING && (p->flags & PAGE_STORING) == 0)
-        return "a page is leaving without a store";
+    if (p->state == PAGE_LEAVING && (p->flags & PAGE_STORING) == 0 && !p->going)
+        return "a page is leaving without a store, and unmapped";
+    if (p->going && p->state != PAGE_LEAVING)
+        return "a page is going that is not leaving";
     if ((p->flags & PAGE_DIRTY) != 0 && p->state != PAGE_RESIDENT && p->state != PAGE_LEAVING)
         return "a dirty page has no frame";
     if ((p->flags & PAGE_DIRTY) == 0 && page_kind(pager, page) == SP_PRECIOUS &&
@@ -42,6 +45,8 @@ static const char *check_page(const struct pager *pager, sp_page page, struct ta
     tally->held += has_slot;
     tally->loading += p->state == PAGE_LOADING;
     tally->leaving += p->state == PAGE_LEAVING;
+    tally->going += p->going;
+    tally->going_clean += p->going && (p->flags & PAGE_DIRTY) == 0;
     tally->resident += p->state == PAGE_RESIDENT;
     tally->with_policy += page_is_with_policy(p);
     tally->dirty += (p->flags & PAGE_DIRTY) != 0;
@@ -59,6 +64,8 @@ static const char *check_totals(const struct pager *pager, const struct tally *t
         return "held is not the number of slots with a frame";
     if (tally->free != pager->free)
         return "free is not the length of the free list";
+    if (tally->going != pager->going || tally->going_clean != pager->going_clean)
+        return "pages that are being unmapped are miscounted";
     if (tally->leaving != pager->leaving || tally->loading != pager->loading)
         return "pages in transit are miscounted";
     if (tally->resident != pager->stats->resident || tally->resident != in_regions ||

@@ -27,7 +27,7 @@ int pager_discard(struct pager *pager, sp_page page)
     slots_begin(pager);
     if (p->pins > 0)
         return 0;
-    if (p->state == PAGE_LOADING || (p->flags & PAGE_STORING) != 0)
+    if (p->state == PAGE_LOADING || (p->flags & PAGE_STORING) != 0 || p->going)
         return -1;
     if ((p->flags & PAGE_HAS_SWAP) != 0) {
         effects_add(pager,

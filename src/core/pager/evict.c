@@ -139,6 +139,49 @@ static void slot_give(struct pager *pager, struct pager_page *page)
     slots_free(pager, slot);
 }
 
+/* Nothing is under way for a page that leaves: it has left, unless it could not be stored. */
+static void leaving_end(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    ensure(p->state == PAGE_LEAVING && pager->leaving > 0);
+    check(!p->going && (p->flags & (PAGE_STORING | PAGE_MAPPED)) == 0);
+    pager->leaving--;
+    if ((pager->slot[p->slot].flags & SLOT_LOST) != 0) {
+        lost_page_end(pager, page);
+        return;
+    }
+    if ((p->flags & PAGE_DIRTY) != 0) {
+        p->state = PAGE_RESIDENT;
+        page_comes(pager, page);
+        page_insert(pager, page, false);
+        return;
+    }
+    if (page_kind(pager, page) == SP_PRECIOUS) {
+        p->state = (p->flags & PAGE_HAS_SWAP) != 0 ? PAGE_SWAPPED : PAGE_ABSENT;
+    } else {
+        p->state = PAGE_ABSENT;
+        p->flags |= PAGE_LOST;
+        pager->stats->dropped++;
+        PAGE_TALLY(page_region(pager, page), dropped);
+    }
+    slot_give(pager, p);
+}
+
+/* Remove the mapping of a page that leaves: now, or when the driver gets to it. */
+static void unmap(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    check(p->state == PAGE_RESIDENT && !p->going);
+    if (pager->apart) {
+        p->going = true;
+        pager->going++;
+        pager->going_clean += (p->flags & PAGE_DIRTY) == 0;
+    }
+    mapping_unmap(pager, page);
+}
+
 static void leave(struct pager *pager, sp_page page)
 {
     struct pager_page *p = &pager->page[page];
@@ -153,30 +196,40 @@ static void leave(struct pager *pager, sp_page page)
     judge_wasted(pager, p);
     p->flags &= (uint8_t)~PAGE_REFERENCED;
     if ((p->flags & PAGE_MAPPED) != 0)
-        mapping_unmap(pager, page);
-    if ((p->flags & PAGE_DIRTY) != 0) {
-        if ((p->flags & PAGE_STORING) == 0)
-            emit_store(pager, page);
-        p->state = PAGE_LEAVING;
-        pager->leaving++;
-        return;
+        unmap(pager, page);
+    if ((p->flags & (PAGE_DIRTY | PAGE_STORING)) == PAGE_DIRTY)
+        emit_store(pager, page);
+    p->state = PAGE_LEAVING;
+    pager->leaving++;
+    if ((p->flags & PAGE_STORING) == 0 && !p->going)
+        leaving_end(pager, page);
+}
+
+bool pager_evict_unmapped(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    ensure(p->state == PAGE_LEAVING && p->going && pager->going > 0);
+    slots_begin(pager);
+    p->going = false;
+    pager->going--;
+    if ((p->flags & PAGE_DIRTY) == 0) {
+        ensure(pager->going_clean > 0);
+        pager->going_clean--;
     }
-    if (page_kind(pager, page) == SP_PRECIOUS) {
-        p->state = (p->flags & PAGE_HAS_SWAP) != 0 ? PAGE_SWAPPED : PAGE_ABSENT;
-    } else {
-        p->state = PAGE_ABSENT;
-        p->flags |= PAGE_LOST;
-        pager->stats->dropped++;
-        PAGE_TALLY(page_region(pager, page), dropped);
-    }
-    slot_give(pager, p);
+    if ((p->flags & PAGE_STORING) != 0)
+        return false;
+    leaving_end(pager, page);
+    return true;
 }
 
 /* Pages with a frame that could be dropped without a write, pinned ones included. */
 static uint32_t droppable_pages(const struct pager *pager)
 {
-    check(pager->free + pager->loading + pager->dirty <= pager->held);
-    return pager->held - pager->free - pager->loading - pager->dirty;
+    uint32_t others = pager->free + pager->loading + pager->dirty + pager->going_clean;
+
+    check(others <= pager->held);
+    return pager->held - others;
 }
 
 uint32_t evict_pages(struct pager *pager, uint32_t want, bool drop_only)
@@ -233,6 +286,7 @@ void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int er
     struct pager_page *p = &pager->page[page];
     bool redirtied = (p->flags & PAGE_REDIRTIED) != 0;
     bool lost = p->state == PAGE_LEAVING && (pager->slot[p->slot].flags & SLOT_LOST) != 0;
+    bool going = p->going;
 
     ensure((p->flags & PAGE_STORING) != 0 && pager->stores > 0);
     PROBE2(stored, page, error);
@@ -247,21 +301,11 @@ void pager_evict_stored(struct pager *pager, sp_page page, uint32_t swap, int er
         frame_stack_offers_tell_swapped_out(&pager->offers, ++pager->stats->swapped_out);
         p->swap = swap;
         p->flags |= PAGE_HAS_SWAP;
-        if (!redirtied)
+        if (!redirtied) {
+            pager->going_clean += going && (p->flags & PAGE_DIRTY) != 0;
             page_clear_dirty(pager, p);
+        }
     }
-    if (p->state != PAGE_LEAVING)
-        return;
-    ensure(pager->leaving > 0);
-    pager->leaving--;
-    if (lost) {
-        lost_page_end(pager, page);
-    } else if (error == 0) {
-        p->state = PAGE_SWAPPED;
-        slot_give(pager, p);
-    } else {
-        p->state = PAGE_RESIDENT;
-        page_comes(pager, page);
-        page_insert(pager, page, false);
-    }
+    if (p->state == PAGE_LEAVING && !going)
+        leaving_end(pager, page);
 }

@@ -51,7 +51,7 @@ static void evict_some(struct pager *pager)
     while (pager->free == 0 && pager->leaving < slots_high(pager))
         if (evict_pages(pager, slots_high(pager) - pager->leaving, swap_fails(pager)) == 0)
             break;
-    check(pager->leaving <= pager->stores);
+    check(pager->leaving <= pager->stores + pager->going);
 }
 
 /* Make a frame free without asking physmem for more, or say what there is to wait for. */
@@ -65,6 +65,8 @@ static enum pager_verdict free_a_frame(struct pager *pager, sp_page page)
         evict_some(pager);
     if (pager->free > 0)
         return PAGER_DONE;
+    if (pager->going > 0)
+        return PAGER_WAIT;
     if (pager->stores > 0)
         return PAGER_WAIT_STORE;
     if (pager->loading > 0 || pager->losing > 0)
@@ -186,6 +188,10 @@ enum pager_verdict pager_fault(struct pager *pager, sp_page page, bool write)
         verdict = PAGER_DEAD;
         break;
     case PAGE_LEAVING: /* rescued: the store goes on, the page stays */
+        if (p->going) {
+            verdict = PAGER_WAIT;
+            break;
+        }
         if (pager_lost_has(pager, page)) {
             verdict = PAGER_WAIT_STORE;
             break;

@@ -79,6 +79,7 @@ void pager_lost(struct pager *pager, uint32_t slot, uint32_t count)
     uint32_t slots = pager->config.slots;
     uint32_t end = slot < slots && count < slots - slot ? slot + count : slots;
 
+    ensure(pager->going == 0);
     slots_begin(pager);
     check(end <= slots);
     for (uint32_t i = slot; i < end; i++) {

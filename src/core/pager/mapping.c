@@ -48,7 +48,8 @@ static void unmap(struct pager *pager, sp_page page)
 {
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
     set_mapping(pager, &pager->page[page], false, 0, 0);
-    effects_add(pager, (struct pager_effect){.kind = EFFECT_UNMAP, .page = page});
+    effects_add(pager, (struct pager_effect){
+                           .kind = EFFECT_UNMAP, .page = page, .apart = pager->page[page].going});
 }
 
 static bool may_lose_mapping(const struct pager *pager, sp_page page)
@@ -123,7 +124,9 @@ void mapping_arm(struct pager *pager, sp_page page)
     ensure(pager->config.referenced != NULL);
     check(p->protection != 0 && (p->bits & BITS_ARMED) == 0);
     set_mapping(pager, p, true, p->protection, BITS_AREA | BITS_ARMED | BITS_NEW);
-    effects_add(pager, (struct pager_effect){.kind = EFFECT_ARM, .page = page, .watched = watched});
+    effects_add(pager,
+                (struct pager_effect){
+                    .kind = EFFECT_ARM, .page = page, .watched = watched, .apart = pager->apart});
 }
 
 void pager_mapping_failed(struct pager *pager, sp_page page)

@@ -108,6 +108,8 @@ static bool is_neighbour(const struct pager *pager, const struct pager_effect *f
     check(count > 0);
     if (first->kind == EFFECT_PROTECT)
         return effect->protection == first->protection;
+    if (effect->apart != first->apart)
+        return false;
     if (first->kind == EFFECT_ARM)
         return effect->watched == first->watched;
     return first->kind == EFFECT_UNMAP ||

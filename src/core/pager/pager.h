@@ -17,6 +17,9 @@
  *
  * and DEAD, if physmem repossesses the frame that had the only copy, until it is discarded.
  *
+ * A driver may unmap pages that leave after others have called the pager again (`evicts_apart`). Clean ones are
+ * LEAVING, too, until then.
+ *
  * (an ABSENT page without a refill becomes RESIDENT at once). A slot of the task's container is a
  * HOLE (no frame), FREE (a frame at hand) or USED (by the page it names).
  *
@@ -97,6 +100,7 @@ struct pager_page {
     bool
         open : 1; /* of what a run has read last, or the fault for it: not watched until the run goes on */
     bool watch : 1; /* a policy wants it watched then */
+    bool going : 1; /* LEAVING: its mapping is still being removed, see pager_evict_unmapped */
     uint8_t bits;   /* BITS_*; 0 if not mapped */
     uint8_t reserved;
 };
@@ -155,8 +159,9 @@ enum pager_effect_kind {
 struct pager_effect {
     enum pager_effect_kind kind : 8;
     uint8_t protection;
-    bool extra;   /* ALLOCATE: beyond the guarantee */
-    bool watched; /* ARM: the page's area is a watched one already */
+    bool extra : 1;   /* ALLOCATE: beyond the guarantee */
+    bool apart : 1;   /* ARM, UNMAP: may be carried out later, see `evicts_apart` */
+    bool watched : 1; /* ARM: the page's area is a watched one already */
     sp_page page;
     uint32_t slot;
     union {
@@ -186,7 +191,10 @@ struct pager_config {
     uint32_t
         read_ahead; /* pages loaded with the one that is needed, at most; below `batch`; 0: none */
     bool evicts_later; /* the driver calls pager_ahead_evict when a load is under way */
-    uint64_t seed;     /* for the policy's env->random */
+    /* The driver carries out what pager_ahead_evict does to mappings after it has let others call the pager again, and
+     * then calls pager_evict_unmapped. Effects of this kind are `apart`. */
+    bool evicts_apart;
+    uint64_t seed; /* for the policy's env->random */
     const struct sp_policy *policy;
     const double *params;   /* of the policy; outlive the pager */
     struct sp_stats *stats; /* counters are kept here; outlives the pager */
@@ -226,7 +234,9 @@ struct pager_ahead {
  *   slots USED  == pages LOADING + pages RESIDENT + pages LEAVING
  *   loading     == pages LOADING                     leaving == pages LEAVING
  *   with_policy == pages RESIDENT without a pin      dirty   == pages with PAGE_DIRTY
- *   stores      == pages with PAGE_STORING           leaving <= stores <= PAGER_STORES_MAX
+ *   stores      == pages with PAGE_STORING           leaving <= stores + going
+ *   going       == pages that are going, all LEAVING    stores <= PAGER_STORES_MAX
+ *   going_clean == of these, those without PAGE_DIRTY
  *   pinned      == pages with a pin
  *   owed        <= held + (allocating ? allocate_count : 0)
  *   losing      == slots with SLOT_LOST
@@ -256,7 +266,9 @@ struct pager {
     uint32_t extra;
     uint32_t held;        /* frames we have: slots that are not holes */
     uint32_t free;        /* of these, at hand */
-    uint32_t leaving;     /* of these, free once a store is answered */
+    uint32_t leaving;     /* of these, free once a store is answered, and the page unmapped */
+    uint32_t going;       /* of these, not unmapped yet */
+    uint32_t going_clean; /* of these, waiting for nothing else */
     uint32_t loading;     /* of these, being filled */
     uint32_t owed;        /* frames physmem waits for */
     uint32_t with_policy; /* pages the policy may name */
@@ -267,6 +279,7 @@ struct pager {
     uint32_t free_head;   /* the slot that has been free longest */
     uint32_t free_tail;   /* the one that came free last */
     uint32_t offer_head;  /* free slots from here to the tail are not on the frame stack yet */
+    bool apart;           /* mappings that the current call changes may change later */
     uint32_t late_wanted; /* frames that are to be free or leaving, by pager_ahead_evict; 0: none */
     sp_page late_page;    /* the page that was loaded then */
     uint32_t hole_hint;   /* no hole lies below */
@@ -444,8 +457,16 @@ void pager_advice_hint(struct pager *pager, sp_page page, enum sp_hint hint);
 uint32_t pager_ahead_more(struct pager *pager, sp_page page, int32_t stride, uint32_t pages);
 
 /* With `evicts_later`, after a load has begun: evict at most `most` pages, so that the next faults find frames. Without
- * it the fault itself has done so. Returns true if there are more to evict. */
+ * it the fault itself has done so. Returns true if there are more to evict.
+ *
+ * With `evicts_apart` the driver may carry out the effects that are `apart` in its own time, in their order, while
+ * others call the pager. Until pager_evict_unmapped has said that this has happened, the page keeps its frame, and
+ * faults on it wait. Stores of these pages begin after that. At most one such call is on its way. */
 bool pager_ahead_evict(struct pager *pager, uint32_t most);
+
+/* EFFECT_UNMAP that was `apart` has been carried out. Returns true if the page has left, or stays: faults may wait for
+ * that. False: it waits for its store. */
+bool pager_evict_unmapped(struct pager *pager, sp_page page);
 
 /* The `pages` pages from `from` at this stride, all of one region, were used if they were loaded this way. */
 void pager_ahead_used(struct pager *pager, sp_page from, int32_t stride, uint32_t pages);
@@ -460,12 +481,12 @@ uint32_t pager_evict_clean(struct pager *pager, uint32_t droppable);
 /* ---- What physmem does ---- */
 
 /* Physmem takes `rights` of `count` slots from `slot`. Adds the pages that had been accessible, and
- * those that had been writable, to *referenced and *dirty. */
+ * those that had been writable, to *referenced and *dirty. No page may be going. */
 void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint8_t rights,
                         uint32_t *referenced, uint32_t *dirty);
 
 /* Physmem has repossessed `count` slots from `slot`; those that had no frame are passed over. Pages
- * whose contents are nowhere else are dead: the next fault says PAGER_DEAD. */
+ * whose contents are nowhere else are dead: the next fault says PAGER_DEAD. No page may be going. */
 void pager_lost(struct pager *pager, uint32_t slot, uint32_t count);
 
 /* Physmem took `frames` of the frames that are owed. */

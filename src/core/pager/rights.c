@@ -51,6 +51,7 @@ void pager_rights_taken(struct pager *pager, uint32_t slot, uint32_t count, uint
     uint32_t slots = pager->config.slots;
     uint32_t end = slot < slots && count < slots - slot ? slot + count : slots;
 
+    ensure(pager->going == 0);
     check(end <= slots && pager->slots_top <= slots);
     for (uint32_t i = slot; i < end; i++) {
         struct pager_slot *s = &pager->slot[i];

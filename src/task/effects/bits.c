@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "task/effects/apart.h"
 #include "task/effects/memory.h"
 #include "task/state/end.h"
 #include "task/state/hold.h"
@@ -161,14 +162,23 @@ static bool are_out(const struct sp_task *task, sp_page from, sp_page to)
     return true;
 }
 
-void bits_arm_last(struct sp_task *task)
+void bits_take(struct sp_task *task, const struct iovec *range, uint32_t count)
 {
-    int result =
-        page_bits_take(memory_address(task, task->arm_first), task->arm_count * unit_bytes(task));
+    int result = page_bits_take(&task->bits, range, count);
 
-    check(hold_is_ours() && task->arm_count > 0);
+    check(count > 0 && task->bits.faults_fd >= 0);
     if (result != 0)
         fail(task, -result);
+}
+
+void bits_arm_last(struct sp_task *task)
+{
+    struct iovec range = {.iov_base = memory_address(task, task->arm_first),
+                          .iov_len = task->arm_count * unit_bytes(task)};
+
+    check(hold_is_ours() && task->arm_count > 0);
+    if (!apart_take(task, task->arm_first, task->arm_count))
+        bits_take(task, &range, 1);
     task->arm_count = 0;
 }
 

@@ -21,6 +21,9 @@ void bits_configure(struct sp_task *task, struct pager_config *config);
 void bits_arm(struct sp_task *task, const struct pager_effect *effect, uint32_t count);
 void bits_arm_last(struct sp_task *task);
 
+/* Take ranges of managed memory out of the page table. */
+void bits_take(struct sp_task *task, const struct iovec *range, uint32_t count);
+
 /* The effects of a call of the pager have been carried out, and what was read of the page table is old. The lock is
  * held. */
 static inline void bits_end_call(struct sp_task *task)

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/assert.h"
+#include "task/effects/apart.h"
 #include "task/effects/work.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
@@ -29,6 +30,7 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
 
     if (message->repossessed.container != task->container)
         return;
+    apart_forbid(task);
     hold_take(task);
     check(message->repossessed.ranges_count <= WIRE_RANGES);
     check(message->type == WIRE_REPOSSESSED);
@@ -45,6 +47,7 @@ void lost_note(struct sp_task *task, const struct wire_message *message)
     lost = task->stats->frames_lost - before;
     work_carry_out(task);
     hold_release(task);
+    apart_leave(task);
     check(lost <= task->stats->frames_lost);
     say(task, "physmem took %u frames, since a recall was missed; %llu of them were in use",
         message->repossessed.frames, (unsigned long long)lost);

@@ -219,7 +219,7 @@ void memory_unmap(struct sp_task *task, sp_page page, uint32_t count)
 {
     void *address = memory_address(task, page);
 
-    check(hold_is_ours() && count > 0);
+    check((hold_is_ours() || task->pager.config.evicts_apart) && count > 0);
     if (map_over(task, page, count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                  0) == MAP_FAILED &&
         (errno != ENOMEM || !unmap_beyond_limit(task, page, count)))

@@ -18,7 +18,7 @@ bool memory_is_window(const struct sp_task *task, const void *address);
 
 /* Map `count` pages in a row, of which the effect names the first, to frames in a row of one extent; unmap
  * so many; change the protection of a page; fill a frame with zeros; as the pager's effects say. The lock is
- * held. */
+ * held, or, for pages that are unmapped apart (apart.h), the other one. */
 void memory_map(struct sp_task *task, const struct pager_effect *effect, uint32_t count);
 void memory_unmap(struct sp_task *task, sp_page page, uint32_t count);
 void memory_protect(struct sp_task *task, sp_page page, uint32_t count, uint8_t protection);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "task/effects/apart.h"
 #include "task/effects/frames.h"
 #include "task/effects/lost.h"
 #include "task/effects/own_file.h"
+#include "task/effects/turn.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
 #include "task/state/hold.h"
@@ -405,11 +407,11 @@ static void stores_look(struct sp_task *task, const struct work *work)
         end_swap_gone(task);
 }
 
-/* Pages that one turn of the lock evicts: others' faults wait for it. */
-#define TURN_PAGES     4u
-#define TURN_RUN_PAGES 32u
+/* Pages that one turn evicts: one load at random does not take longer. */
+#define TURN_PAGES     8u
+#define TURN_RUN_PAGES APART_PAGES
 
-/* Evict pages while others are read, and send the stores. */
+/* Evict pages while others are read, and send the stores. Where another thread does it, it does it for both. */
 static __attribute__((noinline)) void evict_meanwhile(struct sp_task *task, uint32_t loads,
                                                       struct channel *swap)
 {
@@ -417,15 +419,15 @@ static __attribute__((noinline)) void evict_meanwhile(struct sp_task *task, uint
     bool more = true;
     struct work work;
 
+    if (!apart_enter(task))
+        return;
     work_clear(&work);
     for (uint32_t turns = 0; more && turns < PAGER_BATCH / TURN_PAGES; turns++) {
-        hold_take(task);
-        more = pager_ahead_evict(&task->pager, most);
-        work_collect(task, &work);
-        hold_release(task);
+        more = turn_evict(task, most, &work);
         if (work.stores + most > PAGER_BATCH || work.returns > 0)
             break;
     }
+    apart_leave(task);
     check(work.loads == 0 && !work.refill && !work.allocate && !work.grant);
     if (work.returns > 0)
         frames_return(task, &work);

@@ -1,6 +1,7 @@
 #include "task/effects/work.h"
 
 #include "base/assert.h"
+#include "task/effects/apart.h"
 #include "task/effects/bits.h"
 #include "task/effects/memory.h"
 #include "task/state/hold.h"
@@ -21,6 +22,15 @@ static void note_free(const struct sp_task *task, struct work *work,
         work->free_swap[work->frees++] = units_swap_slot(task, effect->page, effect->swap, i);
 }
 
+static void unmap(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
+{
+    check(count > 0);
+    if (effect->apart)
+        apart_unmap(task, effect->page, count);
+    else
+        memory_unmap(task, effect->page, count);
+}
+
 /* Carry out an effect that concerns this process alone. False: it is none. */
 static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
 {
@@ -37,7 +47,7 @@ static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
         bits_arm(task, effect, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_UNMAP:
-        memory_unmap(task, effect->page, pager_next_neighbours(&task->pager, effect));
+        unmap(task, effect, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_CLEAR:
         memory_clear(task, effect->slot);

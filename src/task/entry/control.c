@@ -14,6 +14,7 @@
 #include "os/descriptor.h"
 #include "task/containers/windows.h"
 #include "task/effects/agreed.h"
+#include "task/effects/apart.h"
 #include "task/effects/live_trace.h"
 #include "task/effects/lost.h"
 #include "task/effects/perform.h"
@@ -62,6 +63,7 @@ static void on_unmap(struct sp_task *task, const struct wire_message *message)
     uint32_t referenced = 0;
     uint32_t dirty = 0;
 
+    apart_forbid(task);
     hold_take(task);
     if (message->unmap.container == task->container)
         for (uint32_t i = 0; i < message->unmap.ranges_count; i++)
@@ -72,6 +74,7 @@ static void on_unmap(struct sp_task *task, const struct wire_message *message)
             windows_taken(task, message->unmap.container, &message->unmap.ranges[i]);
     work_carry_out(task);
     hold_release(task);
+    apart_leave(task);
     check(dirty <= referenced);
     answer.unmapped.id = message->unmap.id;
     answer.unmapped.referenced = units_base(task, referenced);

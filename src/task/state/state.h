@@ -134,7 +134,8 @@ struct crash_object {
 
 struct sp_task {
     struct futex_lock lock;
-    uint32_t events; /* counts ends of transits; sleepers wait on it */
+    struct futex_lock apart_lock; /* see effects/apart.h; taken before `lock` */
+    uint32_t events;              /* counts ends of transits; sleepers wait on it */
     uint32_t sleepers;
     uint32_t end; /* enum task_end; sleepers wait on it */
     bool stopping;
@@ -184,6 +185,8 @@ struct sp_task {
     uint64_t bits_present; /* by page, from bits_first */
     sp_page arm_first;     /* pages that are to be armed before the effects of the call end */
     uint32_t arm_count;
+    struct apart
+        *apart; /* notes what the call under way does to mappings; NULL: it is done at once */
     struct store_batch batch[TASK_STORE_BATCHES];
     struct known_extent *known; /* see known.h */
     uint32_t known_count;

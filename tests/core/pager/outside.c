@@ -43,13 +43,19 @@ void outside_forget(struct outside *outside, sp_page page)
 
 /* ---- The kernel, where it does more than a shell ---- */
 
+/* Whether the page is mapped, and will be so when what is under way has ended. */
+static bool stays_mapped(const struct outside *outside, sp_page page)
+{
+    return pager_shell_is_mapped(&outside->shell, page) && !outside->pager.page[page].going;
+}
+
 /* True if the kernel has one area for the page's address and the one before. */
 static bool one_area(const struct outside *outside, uint32_t page)
 {
     const struct pager_shell *shell = &outside->shell;
     uint32_t pages = outside->options.pages;
-    bool before_is_mapped = page > 0 && pager_shell_is_mapped(shell, page - 1);
-    bool is_mapped = page < pages && pager_shell_is_mapped(shell, page);
+    bool before_is_mapped = page > 0 && stays_mapped(outside, page - 1);
+    bool is_mapped = page < pages && stays_mapped(outside, page);
 
     if (!before_is_mapped || !is_mapped)
         return before_is_mapped == is_mapped;
@@ -99,7 +105,7 @@ void outside_kernel_refer(struct outside *outside, sp_page page)
 
     pager_shell_refer(shell, page);
     outside->page[page].touched = true;
-    if ((shell->bits[page] & PAGER_SHELL_WATCHED) != 0)
+    if ((shell->bits[page] & PAGER_SHELL_WATCHED) != 0 || !stays_mapped(outside, page))
         return;
     for (sp_page next = page + 1; next < outside->options.pages && one_area(outside, next); next++)
         pager_shell_refer(shell, next);
@@ -141,6 +147,14 @@ static bool frame_in_transit(const struct outside *outside, uint32_t slot)
             return true;
     }
     return false;
+}
+
+/* Physmem is not answered, nor believed, before all pages are unmapped that are to be. */
+static void unmap_all(struct outside *outside)
+{
+    for (uint32_t i = outside->ops; i-- > 0;)
+        while (i < outside->ops && outside->op[i].effect.kind == EFFECT_UNMAP)
+            outside_op_progress(outside, i);
 }
 
 /* A frame goes to others. */
@@ -215,6 +229,7 @@ void outside_lose(struct outside *outside, uint32_t slot, uint32_t count)
     bool lost[64] = {false};
     uint32_t frames = 0;
 
+    unmap_all(outside);
     if (count > outside->options.slots - slot)
         count = outside->options.slots - slot;
     for (uint32_t i = 0; i < count && i < 64; i++) {
@@ -320,7 +335,7 @@ static void check_mapping(struct outside *outside, const struct pager_effect *ef
                             (effect->protection & ~bits & (PAGE_READ | PAGE_WRITE)) != 0,
                         "a pinned page loses its mapping");
     }
-    if (effect->kind == EFFECT_STORE)
+    if (effect->kind == EFFECT_STORE && !outside->pager.page[effect->page].going)
         outside_require(outside, (bits & PAGE_WRITE) == 0,
                         "a page is stored while it can be written");
 }
@@ -369,7 +384,9 @@ static void carry_out(struct outside *outside, const struct pager_effect *effect
     if (outside->stack != NULL && !outside->generous && chance(outside, 8))
         outside_take(outside, 1 + outside_random(outside, 4));
     check_effect(outside, effect);
-    if (!pager_shell_carry_out(&outside->shell, effect))
+    if (effect->kind == EFFECT_UNMAP && effect->apart)
+        begin_op(outside, effect);
+    else if (!pager_shell_carry_out(&outside->shell, effect))
         carry_out_beyond(outside, effect);
     else if (effect->kind == EFFECT_MAP)
         kernel_mapped(outside, effect);
@@ -476,6 +493,7 @@ void outside_unmap_deliver(struct outside *outside)
 
     if (outside->unmaps == 0)
         return;
+    unmap_all(outside);
     memmove(&outside->unmap[0], &outside->unmap[1], --outside->unmaps * sizeof(unmap));
     outside_enter(outside, -1, false);
     outside->taking_rights = true;
@@ -505,6 +523,9 @@ static void act(struct outside *outside, struct outside_op *op)
         break;
     case EFFECT_ALLOCATE:
         physmem_allocate(outside, op);
+        break;
+    case EFFECT_UNMAP:
+        pager_shell_carry_out(&outside->shell, &op->effect);
         break;
     default:
         physmem_grant(outside, op);
@@ -539,6 +560,15 @@ static void finish_load(struct outside *outside, const struct outside_op *op)
                        op->write && !outside->pager.page[op->effect.page].ahead);
 }
 
+static void finish_unmap(struct outside *outside, const struct outside_op *op)
+{
+    sp_page page = op->effect.page;
+    bool ended = pager_evict_unmapped(&outside->pager, page);
+
+    outside_require(outside, ended == (outside->pager.page[page].state != PAGE_LEAVING),
+                    "a page has left, or not, and it is not said");
+}
+
 static void finish(struct outside *outside, const struct outside_op *op)
 {
     outside_enter(outside, -1, false);
@@ -549,6 +579,9 @@ static void finish(struct outside *outside, const struct outside_op *op)
     case EFFECT_LOAD:
     case EFFECT_REFILL:
         finish_load(outside, op);
+        break;
+    case EFFECT_UNMAP:
+        finish_unmap(outside, op);
         break;
     case EFFECT_ALLOCATE:
         pager_growth_allocated(&outside->pager, op->effect.slot, op->count, PAGE_READ | PAGE_WRITE,
@@ -584,6 +617,8 @@ void outside_op_progress(struct outside *outside, uint32_t index)
         if (to_physmem(&outside->op[i]) &&
             (!outside->op[i].acted || op.effect.kind == EFFECT_ALLOCATE))
             return;
+    if (op.effect.kind == EFFECT_STORE && outside->pager.page[op.effect.page].going)
+        return; /* it is sent when the page is unmapped */
     if (!op.acted)
         act(outside, &outside->op[index]);
     if (!op.acted && chance(outside, 2))
@@ -609,7 +644,11 @@ static void check_page(struct outside *outside, sp_page page)
     const struct pager_page *p = &outside->pager.page[page];
     struct outside_page *w = &outside->page[page];
 
-    if (pager_shell_is_mapped(&outside->shell, page)) {
+    outside_require(outside,
+                    !p->going || !pager_shell_is_mapped(&outside->shell, page) ||
+                        outside->shell.place[page] == p->slot,
+                    "a page that is still mapped has lost its frame");
+    if (stays_mapped(outside, page)) {
         const struct outside_slot *slot = &outside->slot[p->slot];
 
         outside_require(outside, outside->shell.place[page] == p->slot,
@@ -623,8 +662,8 @@ static void check_page(struct outside *outside, sp_page page)
                         (p->state == PAGE_RESIDENT && p->pins == 0),
                     "the policy and the pager disagree about a page");
     /* Contents that are not precious go as their page does. */
-    if (p->state == PAGE_ABSENT && w->state == PAGE_RESIDENT && p->region != 0 &&
-        pager_regions_of(&outside->pager, page)->kind != SP_PRECIOUS) {
+    if (p->state == PAGE_ABSENT && (w->state == PAGE_RESIDENT || w->state == PAGE_LEAVING) &&
+        p->region != 0 && pager_regions_of(&outside->pager, page)->kind != SP_PRECIOUS) {
         outside_forget(outside, page);
         w->lost = true;
     }
@@ -678,6 +717,7 @@ void outside_init(struct outside *outside, const struct outside_options *options
                                   .batch = options->batch,
                                   .read_ahead = options->read_ahead,
                                   .evicts_later = options->evicts_later,
+                                  .evicts_apart = options->evicts_apart,
                                   .slots = options->slots,
                                   .extent_pages = options->extent_pages,
                                   .map_limit = options->map_limit,

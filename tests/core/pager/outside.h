@@ -32,6 +32,7 @@ struct outside_options {
     uint32_t batch;      /* stores and returns of one call; 0: PAGER_BATCH */
     uint32_t read_ahead; /* pages; threads then often go on with the next page */
     bool evicts_later;   /* pages leave once a load is under way */
+    bool evicts_apart;   /* and are unmapped after others have called the pager again */
     bool pins;           /* the program pins pages */
     bool failures;       /* swap fails now and then */
     bool chaos;          /* physmem takes rights at any moment */
