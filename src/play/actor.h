@@ -96,6 +96,7 @@ struct actor {
     struct pager_work errands;
     enum pager_verdict verdict;
     bool brought_in, waited;
+    bool read; /* what it needs has come from swap */
     bool fault_write;
     sp_page fault_page;
     uint32_t events, events_seen;     /* what others wait for: see errands_signal */
@@ -106,6 +107,7 @@ struct actor {
     bool came_zero;
     uint32_t pauses;
     struct letter *unread, *unread_last; /* answers to its stores */
+    struct letter *in_hand; /* what was read, and waits for one of these; NULL: there is nothing */
     /* The control thread. */
     uint64_t control_due; /* UINT64_MAX: it waits for messages alone */
     uint32_t recalls_open;

@@ -5,6 +5,9 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
+/* Slots between two that are read with them, at most: as in a live task. */
+#define READ_GAP 3u
+
 int device_init(struct device *device, uint32_t slots, const struct costs *costs, uint64_t seed,
                 const struct allocator *allocator)
 {
@@ -114,17 +117,44 @@ int device_pin(struct device *device, uint32_t client, uint32_t slot)
     return slot == SWAP_ZERO ? 0 : swap_map_load(&device->map, client, slot, &checksum);
 }
 
+/* The slots that lie on the device, in their order. Returns how many. */
+static uint32_t sort_slots(const uint32_t *slot, uint32_t count, uint32_t *sorted)
+{
+    uint32_t sorts = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t to = sorts;
+
+        if (slot[i] == SWAP_ZERO)
+            continue;
+        for (; to > 0 && sorted[to - 1] > slot[i]; to--)
+            sorted[to] = sorted[to - 1];
+        sorted[to] = slot[i];
+        sorts++;
+    }
+    return sorts;
+}
+
 uint64_t device_load(struct device *device, const uint32_t *slot, uint32_t count, uint64_t now)
 {
-    uint32_t pages = 0;
+    uint32_t sorted[SWAP_STORE_MAX], pages = sort_slots(slot, count, sorted);
+    uint64_t done = now;
 
-    for (uint32_t i = 0; i < count; i++)
-        pages += slot[i] != SWAP_ZERO;
-    if (pages == 0)
-        return now;
+    check(count <= SWAP_STORE_MAX);
     device->loads += pages;
-    device->reads++;
-    return transfer(device, now, device->costs.read_start + pages * device->costs.read_page);
+    for (uint32_t i = 0; i < pages;) {
+        uint32_t first = sorted[i], last = first;
+        uint64_t end;
+
+        for (; i < pages && sorted[i] <= last + READ_GAP + 1; i++)
+            last = sorted[i];
+        end = transfer(device, now,
+                       device->costs.read_start + (last - first + 1) * device->costs.read_page);
+        device->reads++;
+        if (end > done)
+            done = end;
+    }
+    return done;
 }
 
 uint64_t device_loaded(struct device *device, uint32_t slot)

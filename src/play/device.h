@@ -50,7 +50,8 @@ bool device_stored(struct device *device, uint32_t slot);
 /* Start to read a slot of the client. Returns 0, or the error of swap_map_load. */
 int device_pin(struct device *device, uint32_t client, uint32_t slot);
 
-/* Begin to read slots that were pinned, in one go, at time `now`. Returns when that is done. */
+/* Begin to read slots that were pinned at time `now`, at most SWAP_STORE_MAX: neighbours in one go, all side by side. Returns when
+ * that is done. */
 uint64_t device_load(struct device *device, const uint32_t *slot, uint32_t count, uint64_t now);
 
 /* That is over for one of them. Returns the contents. */

@@ -41,15 +41,30 @@ void errands_return(struct actor *actor, struct pager_work *errands)
         errands_post(actor, letter, LANE_CONTROL);
 }
 
+/* In the order of pages, as a live task: neighbours of a region then lie side by side in swap. */
+static void sort_stores(struct pager_work *errands)
+{
+    check(errands->stores <= PAGER_BATCH);
+    for (uint32_t i = 1; i < errands->stores; i++) {
+        struct pager_effect store = errands->store[i];
+        uint32_t to = i;
+
+        for (; to > 0 && errands->store[to - 1].page > store.page; to--)
+            errands->store[to] = errands->store[to - 1];
+        errands->store[to] = store;
+    }
+}
+
 void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_lane lane)
 {
     struct letter *letter;
 
-    if ((errands->stores | errands->loads | errands->frees) == 0)
+    if ((errands->stores | errands->frees) == 0)
         return;
     letter = errands_letter(actor, 0);
     if (letter == NULL)
         return;
+    sort_stores(errands);
     for (uint32_t i = 0; i < errands->stores; i++) {
         const struct pager_effect *store = &errands->store[i];
 
@@ -63,15 +78,37 @@ void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_la
     for (uint32_t i = 0; i < errands->frees; i++)
         letter->swap.free[letter->swap.frees++] = errands->free[i];
     letter->swap.stores = errands->stores;
-    letter->swap.loads = errands->loads;
-    for (uint32_t i = 0; i < errands->loads; i++)
-        letter->swap.load[i] = (struct letter_load){.page = errands->load[i].page,
-                                                    .from = errands->load[i].swap,
-                                                    .to = errands->load[i].slot};
     if (lane == LANE_SWAP && errands->stores > 0)
         actor->stores_sent++;
     errands->stores = errands->frees = 0;
     errands_post(actor, letter, lane);
+}
+
+void errands_load(struct actor *actor, struct pager_work *errands)
+{
+    struct scene *scene = actor->scene;
+    struct letter *letter = errands_letter(actor, 0);
+    uint32_t slot[PAGER_BATCH], there = 0;
+    uint64_t done;
+
+    if (letter == NULL)
+        return;
+    check(errands->loads > 0 && !scene->server[SCENE_SWAP].away);
+    letter->lane = LANE_SWAP;
+    letter->device = scene->server[SCENE_SWAP].life;
+    letter->swap.loads = errands->loads;
+    for (uint32_t i = 0; i < errands->loads; i++) {
+        const struct pager_effect *load = &errands->load[i];
+        int error = -device_pin(&scene->device, actor->number, load->swap);
+
+        letter->swap.load[i] = (struct letter_load){
+            .page = load->page, .from = load->swap, .to = load->slot, .error = error};
+        if (error == 0)
+            slot[there++] = load->swap;
+    }
+    errands->loads = 0;
+    done = device_load(&scene->device, slot, there, scene->now);
+    scene_at(scene, done, SCENE_DEVICE_LOADED, actor->number, actor->life, (uintptr_t)letter);
 }
 
 void errands_finish(struct actor *actor, struct pager_work *errands)

@@ -10,6 +10,10 @@ void errands_return(struct actor *actor, struct pager_work *errands);
 /* Send what is for swap, if there is anything, and remember in whose name. */
 void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_lane lane);
 
+/* Begin to read the pages that are to be loaded: as a live task, from its own file in swap, without a message.
+ * SCENE_DEVICE_LOADED says that they have been read. */
+void errands_load(struct actor *actor, struct pager_work *errands);
+
 /* Do what is left after a call into the pager that brings nothing to wait for, in the name of the
  * control thread. */
 void errands_finish(struct actor *actor, struct pager_work *errands);

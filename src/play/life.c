@@ -85,6 +85,7 @@ static bool make_pager(struct actor *actor)
                                        .slots = actor->slots,
                                        .extent_pages = EXTENT_PAGES,
                                        .read_ahead = PAGER_BATCH - 1,
+                                       .evicts_later = true,
                                        .map_limit = MAP_LIMIT,
                                        .seed = config->seed,
                                        .policy = config->policy,
@@ -122,7 +123,7 @@ void life_begin(struct actor *actor)
     actor->slots = slots_wanted(actor);
     actor->agreements = (struct agreements){.offered = 0};
     pager_work_clear(&actor->errands);
-    actor->revoked = actor->waited = actor->has_step = actor->struck = false;
+    actor->revoked = actor->waited = actor->read = actor->has_step = actor->struck = false;
     actor->hangs_until = 0;
     actor->stores_sent = actor->recalls_open = actor->pauses = 0;
     actor->control_due = UINT64_MAX;
@@ -262,6 +263,9 @@ static void free_memory(struct actor *actor)
     if (actor->held_back != NULL)
         scene_drop(actor->scene, actor->held_back);
     actor->held_back = NULL;
+    if (actor->in_hand != NULL)
+        scene_drop(actor->scene, actor->in_hand);
+    actor->in_hand = NULL;
 }
 
 void life_leave(struct actor *actor)

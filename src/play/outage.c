@@ -106,7 +106,7 @@ bool outage_takes(struct scene *scene, const struct queue_entry *entry)
         scene_drop(scene, letter);
         return true;
     }
-    if (!server->hangs)
+    if (!server->hangs || entry->kind == SCENE_DEVICE_LOADED) /* tasks read without the server */
         return false;
     letter->event = (uint8_t)entry->kind;
     letter->next = NULL;

@@ -234,43 +234,6 @@ static void answer(struct actor *actor, struct letter *letter)
                actor_lag(actor));
 }
 
-/* A letter of the same name, for the part of a request that is done by itself. */
-static struct letter *part_of(const struct letter *letter, struct scene *scene)
-{
-    struct letter *part = scene_letter(scene);
-
-    if (part != NULL) {
-        part->actor = letter->actor;
-        part->life = letter->life;
-        part->lane = letter->lane;
-    }
-    return part;
-}
-
-static bool begin_loads(struct actor *actor, const struct letter *letter)
-{
-    struct scene *scene = actor->scene;
-    struct letter *loads = part_of(letter, scene);
-    uint32_t slot[PAGER_BATCH], there = 0;
-    uint64_t done;
-
-    if (loads == NULL)
-        return false;
-    loads->swap.loads = letter->swap.loads;
-    for (uint32_t i = 0; i < letter->swap.loads; i++) {
-        struct letter_load *load = &loads->swap.load[i];
-
-        *load = letter->swap.load[i];
-        load->error = -device_pin(&scene->device, actor->number, load->from);
-        if (load->error == 0)
-            slot[there++] = load->from;
-    }
-    loads->device = scene->server[SCENE_SWAP].life;
-    done = device_load(&scene->device, slot, there, scene->now);
-    scene_at(scene, done, SCENE_DEVICE_LOADED, actor->number, actor->life, (uintptr_t)loads);
-    return true;
-}
-
 /* Returns false if the stores have to wait. */
 static bool begin_stores(struct actor *actor, struct letter *letter)
 {
@@ -315,9 +278,6 @@ void server_swap(struct actor *actor, struct letter *letter)
     for (uint32_t i = 0; i < letter->swap.frees; i++)
         device_free(&scene->device, actor->number, letter->swap.free[i]);
     letter->swap.frees = 0;
-    if (letter->swap.loads > 0 && !begin_loads(actor, letter))
-        return;
-    letter->swap.loads = 0;
     if (letter->swap.stores == 0)
         scene_drop(scene, letter);
     else if (!begin_stores(actor, letter))
@@ -339,14 +299,14 @@ void server_stored(struct actor *actor, struct letter *letter)
 
 void server_loaded(struct actor *actor, struct letter *letter)
 {
+    struct scene *scene = actor->scene;
+
     for (uint32_t i = 0; i < letter->swap.loads; i++) {
         struct letter_load *load = &letter->swap.load[i];
 
         if (load->error == 0)
-            load->contents = device_loaded(&actor->scene->device, load->from);
+            load->contents = device_loaded(&scene->device, load->from);
     }
-    if (letter->life == actor->life && actor_is_there(actor) && !actor->orphan)
-        answer(actor, letter);
-    else
-        scene_drop(actor->scene, letter);
+    /* No message: the task has read it, if it is still there. */
+    scene_at(scene, scene->now, SCENE_FROM_SWAP, letter->actor, letter->life, (uintptr_t)letter);
 }

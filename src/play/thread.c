@@ -25,6 +25,11 @@
 #define EXIT_DIED    THREAD_DIED
 #define EXIT_REVOKED (128 + SIGBUS)
 
+/* As in a live task: pages that are evicted at once while others are read, and frames that are few. */
+#define TURN_PAGES     4u
+#define TURN_RUN_PAGES 32u
+#define FRAMES_FEW     12u
+
 static void go_on(struct actor *actor);
 
 const char *thread_about(const struct actor *actor)
@@ -90,7 +95,8 @@ static void resume(struct actor *actor)
     actor->state = THREAD_RUNS;
     actor->waited = false;
     actor->pauses = 0;
-    errands_turn(actor, 0);
+    errands_turn(actor, actor->read ? actor->scene->costs.frame : 0);
+    actor->read = false;
 }
 
 /* Send an allocation or a request for rights. */
@@ -168,22 +174,49 @@ static void follow_verdict(struct actor *actor)
     }
 }
 
+/* Evict pages while others are read. */
+static void evict_meanwhile(struct actor *actor, uint32_t loads)
+{
+    uint32_t most = loads > TURN_PAGES ? TURN_RUN_PAGES : TURN_PAGES;
+    struct pager_work errands;
+    bool more = true;
+
+    pager_work_clear(&errands);
+    for (uint32_t turns = 0; more && turns < PAGER_BATCH / TURN_PAGES; turns++) {
+        more = pager_ahead_evict(&actor->pager, most);
+        pager_shell_collect(&actor->shell, &errands);
+        if (errands.stores + most > PAGER_BATCH || errands.returns > 0)
+            break;
+    }
+    check(errands.loads == 0 && !errands.refill && !errands.allocate && !errands.grant);
+    errands_return(actor, &errands);
+    errands_swap(actor, &errands, LANE_SWAP);
+}
+
+/* Read pages, and have swap write others meanwhile. */
+static void load(struct actor *actor)
+{
+    struct pager_work *errands = &actor->errands;
+    uint32_t loads = errands->loads;
+
+    actor->state = THREAD_LOADS;
+    errands_load(actor, errands);
+    errands_swap(actor, errands, LANE_SWAP);
+    if (actor->pager.late_wanted > 0)
+        evict_meanwhile(actor, loads);
+}
+
 /* Do what the pager wants, up to the first thing to wait for. */
 static void go_on(struct actor *actor)
 {
     struct pager_work *errands = &actor->errands;
 
     errands_return(actor, errands);
-    if ((errands->stores | errands->loads | errands->frees) != 0) {
-        bool loads = errands->loads > 0;
-
-        errands_swap(actor, errands, LANE_SWAP);
-        if (loads) {
-            actor->state = THREAD_LOADS;
-            thread_read_answers(actor);
-            return;
-        }
+    if (errands->loads > 0) {
+        load(actor);
+        return;
     }
+    errands_swap(actor, errands, LANE_SWAP);
     if (errands->refill) {
         actor->state = THREAD_REFILLS;
         errands_turn(actor, actor->scene->costs.refill + actor->scene->costs.frame +
@@ -381,20 +414,45 @@ static void loaded(struct actor *actor, const struct letter *letter)
         pager_fault_loaded(&actor->pager, load->page, load->error == 0, true,
                            actor->fault_write && !ahead);
     }
+    actor->read = true;
     filled(actor);
+}
+
+/* Pages have been read. Answers to stores that are there are taken; the next one is waited for only where frames are
+ * short: faults would be served page by page. */
+static void take_loads(struct actor *actor, struct letter *letter)
+{
+    uint32_t wanted = letter->swap.loads > FRAMES_FEW ? letter->swap.loads : FRAMES_FEW;
+
+    thread_read_answers(actor);
+    if (actor->stores_sent > 0 && actor->pager.free < wanted) {
+        actor->in_hand = letter;
+        return;
+    }
+    loaded(actor, letter);
+    scene_drop(actor->scene, letter);
+}
+
+/* The answer that was waited for has come. */
+static void take_in_hand(struct actor *actor)
+{
+    struct letter *letter = actor->in_hand;
+
+    actor->in_hand = NULL;
+    thread_read_answers(actor);
+    loaded(actor, letter);
+    scene_drop(actor->scene, letter);
 }
 
 void thread_hear_swap(struct actor *actor, struct letter *letter)
 {
     if (letter->swap.loads > 0) {
-        thread_read_answers(actor);
-        loaded(actor, letter);
-        scene_drop(actor->scene, letter);
+        take_loads(actor, letter);
         return;
     }
     keep_unread(actor, letter);
-    if (actor->state == THREAD_LOADS) {
-        thread_read_answers(actor);
+    if (actor->in_hand != NULL) {
+        take_in_hand(actor);
     } else if (actor->state == THREAD_AWAITS_STORE) {
         thread_read_answers(actor);
         ask(actor);
