@@ -85,21 +85,6 @@ bool pager_shell_carry_out(struct pager_shell *shell, const struct pager_effect 
     return false;
 }
 
-void pager_shell_collect(struct pager_shell *shell, struct pager_work *work)
-{
-    struct pager_effect effect;
-
-    while (pager_next_effect(shell->pager, &effect))
-        if (!pager_shell_carry_out(shell, &effect))
-            pager_work_note(work, &effect);
-}
-
-void pager_shell_refuse(struct pager_shell *shell, sp_page page)
-{
-    check((shell->bits[page] & PAGER_SHELL_REFERENCED) == 0);
-    unmap(shell, page);
-}
-
 bool pager_shell_referenced(void *arg, sp_page page)
 {
     const struct pager_shell *shell = arg;

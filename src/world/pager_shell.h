@@ -52,10 +52,14 @@ void pager_shell_init(struct pager_shell *shell, struct pager *pager,
 bool pager_shell_carry_out(struct pager_shell *shell, const struct pager_effect *effect);
 
 /* Take all effects that wait in the pager: carry out those that concern the task alone, add the others to `work`. */
-void pager_shell_collect(struct pager_shell *shell, struct pager_work *work);
+static inline void pager_shell_collect(struct pager_shell *shell, struct pager_work *work)
+{
+    struct pager_effect effect;
 
-/* The kernel refuses a mapping that it made just now: the caller then says so to the pager. */
-void pager_shell_refuse(struct pager_shell *shell, sp_page page);
+    while (pager_next_effect(shell->pager, &effect))
+        if (!pager_shell_carry_out(shell, &effect))
+            pager_work_note(work, &effect);
+}
 
 /* For pager_config.referenced; `arg` is the shell. */
 bool pager_shell_referenced(void *arg, sp_page page);
@@ -83,6 +87,13 @@ static inline void pager_shell_refer(struct pager_shell *shell, sp_page page)
 {
     check(pager_shell_is_mapped(shell, page));
     shell->bits[page] |= PAGER_SHELL_REFERENCED;
+}
+
+/* The kernel refuses a mapping that it made just now: the caller then says so to the pager. */
+static inline void pager_shell_refuse(struct pager_shell *shell, sp_page page)
+{
+    check(shell->bits[page] >> 2 == PAGER_SHELL_MAPPED >> 2);
+    shell->bits[page] = 0;
 }
 
 #endif
