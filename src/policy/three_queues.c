@@ -61,14 +61,17 @@ static void small_admit(struct three_queues *three, sp_page page)
 
 /* ---- Counts ---- */
 
-/* References to a page that count, with those that only its bit tells of. */
+/* References to a page that count, with those that only its bit tells of: none, where each was a hit. */
 static unsigned count_of(struct three_queues *three, sp_page page)
 {
     unsigned count = queue_note(&three->queues, page) & COUNTED;
-    bool hidden =
-        queue_of(&three->queues, page) == WINDOW || recent_hides(&three->recent, three->env, page);
+    bool hidden;
 
-    if (three->env->referenced(three->env, page) && !three->env->sees_all && !hidden)
+    if (three->env->sees_all)
+        return count;
+    hidden =
+        queue_of(&three->queues, page) == WINDOW || recent_hides(&three->recent, three->env, page);
+    if (three->env->referenced(three->env, page) && !hidden)
         count += count < three->settings.count_most;
     return count;
 }
@@ -89,7 +92,7 @@ void three_queues_hit(void *self, sp_page page, enum sp_access access)
     (void)access;
     if (queue != WINDOW && (queue_note(queues, page) & COUNTED) < three->settings.count_most)
         queues->bytes[page] += 1u << NOTE_SHIFT;
-    if (queue == SMALL || queue == WINDOW)
+    if (!three->env->sees_all && (queue == SMALL || queue == WINDOW))
         note_recent(three, page);
 }
 
@@ -117,10 +120,10 @@ void three_queues_insert(void *self, sp_page page, enum sp_access access)
     } else if (three->filling && small_count(three) >= three->small_most) {
         home = MAIN;
     }
-    if (home == MAIN)
-        queue_push(queues, page, MAIN);
-    else
+    if (home != MAIN)
         small_admit(three, page);
+    else
+        queue_push(queues, page, MAIN);
 }
 
 /* ---- Pages go ---- */

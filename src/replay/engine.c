@@ -18,6 +18,9 @@ enum {
 /* The same for what is found by the frame that a page has, which has to be known by then. */
 #define PREFETCH_FRAME 10u
 
+/* page_of[frame + 1] of a frame whose page has left: no page, and which frame was left before, plus one. */
+#define FRAME_LEFT 0x80000000u
+
 /* Pages from which the machine's large pages pay. */
 #define LARGE_FROM (64u << 10)
 
@@ -106,7 +109,7 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
     engine->pages = reserve(pages_most);
     if ((policy->flags & SP_POLICY_FORGETS) != 0 && !wants_future) {
         engine->frame_plus1 = reserve(pages_most * sizeof(uint32_t));
-        engine->page_of = reserve(pages_most * sizeof(sp_page));
+        engine->page_of = reserve((pages_most + 1) * sizeof(sp_page));
     }
     if (wants_future) {
         engine->next = reserve(pages_most * sizeof(uint64_t));
@@ -117,6 +120,8 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
         return error_set(error, ENOMEM,
                          "policy '%s': no address space for the state of %u pages (%zu bytes)",
                          policy->name, pages_most, engine->self_size);
+    if (engine->page_of != NULL)
+        engine->page_of[0] = FRAME_LEFT;
     if (policy->init != NULL)
         policy->init(engine->self, &engine->config);
     return 0;
@@ -128,7 +133,7 @@ void engine_fini(struct engine *engine)
     reserve_free(engine->pages, engine->pages_most);
     reserve_free(engine->next, engine->pages_most * sizeof(uint64_t));
     reserve_free(engine->frame_plus1, engine->pages_most * sizeof(uint32_t));
-    reserve_free(engine->page_of, engine->pages_most * sizeof(sp_page));
+    reserve_free(engine->page_of, (engine->pages_most + 1) * sizeof(sp_page));
     engine->self = NULL;
     engine->pages = NULL;
     engine->next = NULL;
@@ -145,63 +150,80 @@ static sp_page any_resident(struct engine *engine)
 
 /* ---- Pages named by their frames ---- */
 
-/* page_of a frame whose page has left: no page, and which frame was left before, plus one. */
-#define FRAME_LEFT 0x80000000u
-
 /* The page in a frame has left: the frame is the next to be taken. What frame_plus1 says of the page is not touched,
  * since it lies anywhere: page_of says that it is not so any more. */
 static void frame_leave(struct engine *engine, uint32_t frame)
 {
-    engine->page_of[frame] = FRAME_LEFT | engine->left_plus1;
+    engine->page_of[frame + 1] = FRAME_LEFT | engine->left_plus1;
     engine->left_plus1 = frame + 1;
+    engine->free++;
 }
 
-/* A frame for a page that comes in. */
-static uint32_t frame_take(struct engine *engine, sp_page page)
+/* A frame that is free. */
+static uint32_t frame_take(struct engine *engine)
 {
     uint32_t frame = engine->pages_seen;
 
-    if (engine->left_plus1 != 0) {
+    engine->free--;
+    if (engine->left_plus1 == 0) {
+        engine->pages_seen++;
+    } else {
         frame = engine->left_plus1 - 1;
-        engine->left_plus1 = engine->page_of[frame] & ~FRAME_LEFT;
+        engine->left_plus1 = engine->page_of[frame + 1] & ~FRAME_LEFT;
     }
-    engine->page_of[frame] = page;
-    engine->frame_plus1[page] = frame + 1;
     return frame;
 }
 
 /* ---- */
 
-static void evict(struct engine *engine, sp_page incoming)
+/* A page leaves, which is returned, for the one that comes, if that is known. The caller gives its bits to another one,
+ * or clears them. */
+static inline sp_page evict(struct engine *engine, sp_page incoming)
 {
     sp_page page = engine->policy->victim(engine->self, incoming);
+    uint8_t bits = page < engine->pages_most ? engine->pages[page] : 0;
 
-    if (__builtin_expect(page >= engine->pages_most || (engine->pages[page] & ENGINE_RESIDENT) == 0,
-                         0)) {
+    if (__builtin_expect((bits & ENGINE_RESIDENT) == 0, 0)) {
         engine->counts.policy_errors++;
         page = any_resident(engine);
+        bits = engine->pages[page];
     }
     engine->counts.evictions++;
-    engine->counts.dirty_evictions += (engine->pages[page] & ENGINE_DIRTY) != 0;
+    engine->counts.dirty_evictions += (bits & ENGINE_DIRTY) != 0;
     engine->policy->remove(engine->self, page, SP_EVICTED);
-    engine->pages[page] = 0;
-    engine->free++;
-    if (engine->frame_plus1 != NULL)
-        frame_leave(engine, page);
+    return page;
 }
 
-static void miss(struct engine *engine, sp_page page, bool write)
+/* A page comes in, by its number or its frame. */
+static inline void insert(struct engine *engine, sp_page page, bool write)
+{
+    engine->pages[page] = (uint8_t)(ENGINE_RESIDENT + ENGINE_DIRTY * write);
+    engine->policy->insert(engine->self, page, write ? SP_WRITE : SP_READ);
+}
+
+/* Apart from its caller, which then has more registers for its loop. */
+static __attribute__((noinline)) void miss(struct engine *engine, sp_page page, bool write)
 {
     engine->counts.misses++;
     if (engine->free == 0)
-        evict(engine, engine->frame_plus1 == NULL ? page : SP_NO_PAGE);
-    if (engine->frame_plus1 != NULL)
-        page = frame_take(engine, page);
+        engine->pages[evict(engine, page)] = 0;
+    else
+        engine->free--;
     if (page >= engine->pages_seen)
         engine->pages_seen = page + 1;
-    engine->free--;
-    engine->pages[page] = write ? ENGINE_RESIDENT | ENGINE_DIRTY : ENGINE_RESIDENT;
-    engine->policy->insert(engine->self, page, write ? SP_WRITE : SP_READ);
+    insert(engine, page, write);
+}
+
+/* The same for pages that are named by their frames: the page takes the frame of the one that leaves. */
+static inline void miss_frame(struct engine *engine, sp_page page, bool write)
+{
+    uint32_t frame;
+
+    engine->counts.misses++;
+    frame = engine->free == 0 ? evict(engine, SP_NO_PAGE) : frame_take(engine);
+    engine->page_of[frame + 1] = page;
+    engine->frame_plus1[page] = frame + 1;
+    insert(engine, frame, write);
 }
 
 /* Many pages: what is touched from now on comes in large pages. */
@@ -269,8 +291,9 @@ static inline void run(struct engine *engine, const uint32_t *references, const 
 static inline void run_frames(struct engine *engine, const uint32_t *references, size_t count,
                               void (*hit)(void *, sp_page, enum sp_access))
 {
-    const uint8_t *state = (const uint8_t *)engine->self + engine->policy->pages_at;
     size_t state_bytes = engine->policy->page_bytes;
+    const uint8_t *state =
+        (const uint8_t *)engine->self + engine->policy->pages_at - state_bytes; /* of frame + 1 */
     const uint32_t *frame_plus1 = engine->frame_plus1;
     const sp_page *page_of = engine->page_of;
     const uint32_t *sizes = engine->sizes;
@@ -281,10 +304,10 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
     for (size_t i = 0; i < count; i++) {
         sp_page page = references[i] >> 1;
         bool write = references[i] & 1;
-        uint32_t frame = frame_plus1[page] - 1;
+        uint32_t plus1 = frame_plus1[page];
 
         if (i + PREFETCH_AHEAD < count) {
-            uint32_t soon = frame_plus1[references[i + PREFETCH_FRAME] >> 1] - 1;
+            size_t soon = frame_plus1[references[i + PREFETCH_FRAME] >> 1];
 
             __builtin_prefetch(&frame_plus1[references[i + PREFETCH_AHEAD] >> 1]);
             __builtin_prefetch(&page_of[soon]);
@@ -294,7 +317,8 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
         if (hit != NULL)
             engine->env.time++;
         writes += write;
-        if (frame != UINT32_MAX && page_of[frame] == page) {
+        if (page_of[plus1] == page) {
+            uint32_t frame = plus1 - 1;
             uint8_t now = bits[frame] | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
 
             if (now != bits[frame])
@@ -304,7 +328,7 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
         } else {
             if (hit == NULL)
                 engine->env.time = before + i + 1;
-            miss(engine, page, write);
+            miss_frame(engine, page, write);
             if (sizes != NULL)
                 engine->counts.missed_bytes += sizes[i];
         }
@@ -341,8 +365,13 @@ void engine_resize(struct engine *engine, uint32_t frames)
 {
     uint32_t resident = engine->frames - engine->free;
 
-    for (; resident > frames; resident--)
-        evict(engine, SP_NO_PAGE);
+    for (; resident > frames; resident--) {
+        sp_page page = evict(engine, SP_NO_PAGE);
+
+        engine->pages[page] = 0;
+        if (engine->frame_plus1 != NULL)
+            frame_leave(engine, page);
+    }
     engine->frames = frames;
     engine->free = frames - resident;
     if (engine->policy->resize != NULL)

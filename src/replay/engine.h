@@ -42,7 +42,7 @@ struct engine {
     /* With a policy that forgets what leaves, pages are named to it by the frames that they have. */
     /* By page: the frame that it had last, plus one. NULL: pages are named by their numbers. */
     uint32_t *frame_plus1;
-    sp_page *page_of;    /* by frame: the page that it has */
+    sp_page *page_of;    /* by frame, plus one: the page that it has; the first has none */
     uint32_t left_plus1; /* the frame that was left last, plus one */
     uint32_t pages_most;
     uint32_t frames;

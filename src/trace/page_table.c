@@ -82,6 +82,18 @@ int page_table_adopt(struct page_table *table, uint32_t first, const uint8_t *id
     return 0;
 }
 
+/* Where an id is looked for: so many bytes behind the first slot. */
+static inline size_t home_at(size_t mask, uint64_t id)
+{
+    return trace_mix(id) & mask;
+}
+
+static size_t home_mask(const struct page_table *table)
+{
+    check((table->slot_count & (table->slot_count - 1)) == 0);
+    return (table->slot_count - 1) * sizeof(struct page_slot);
+}
+
 static int grow(struct page_table *table)
 {
     struct page_slot *old = table->slots;
@@ -92,7 +104,7 @@ static int grow(struct page_table *table)
         return -ENOMEM;
     }
     for (size_t i = 0; i < old_count; i++) {
-        size_t at = trace_mix(old[i].id) & mask;
+        size_t at = home_at(home_mask(table), old[i].id) / sizeof(struct page_slot);
 
         if (old[i].page_plus1 == 0)
             continue;
@@ -104,48 +116,56 @@ static int grow(struct page_table *table)
     return 0;
 }
 
-/* Look one reference up, whose slot is at `at` or behind. False: there is no room for its page. */
+/* Look one reference up, whose slot is at `slot` or behind. False: there is no room for its page. */
 static inline bool look_up(struct page_table *table, const struct trace_reference *reference,
-                           size_t at, uint32_t *out)
+                           struct page_slot *slot, const struct page_slot *end, uint32_t *out)
 {
-    struct page_slot *slots = table->slots;
+    uint64_t id = reference->id;
 
-    while (slots[at].page_plus1 != 0 && slots[at].id != reference->id)
-        at = (at + 1) & (table->slot_count - 1);
-    if (slots[at].page_plus1 == 0) {
+    while (slot->page_plus1 != 0 && slot->id != id)
+        slot = slot + 1 < end ? slot + 1 : table->slots;
+    if (slot->page_plus1 == 0) {
         if (table->count == table->most)
             return false;
-        slots[at].id = reference->id;
+        slot->id = id;
         if (table->ids != NULL)
-            table->ids[table->count] = reference->id;
-        slots[at].page_plus1 = ++table->count;
+            table->ids[table->count] = id;
+        slot->page_plus1 = ++table->count;
     }
-    *out = (slots[at].page_plus1 - 1) << 1 | reference->write;
+    *out = (slot->page_plus1 - 1) << 1 | reference->write;
     return true;
+}
+
+/* The slot from which an id is looked for, fetched. `mask` is of bytes: of the hash, it takes the bits above those of
+ * the place within a slot. */
+static inline struct page_slot *fetch_home(struct page_slot *slots, size_t mask, uint64_t id)
+{
+    struct page_slot *home = (struct page_slot *)((char *)slots + home_at(mask, id));
+
+    __builtin_prefetch(home);
+    return home;
 }
 
 int page_table_look_up(struct page_table *table, const struct trace_reference *references,
                        size_t count, uint32_t *out)
 {
-    size_t home[LOOK_AHEAD] = {0};
-    struct page_slot *slots;
+    struct page_slot *home[LOOK_AHEAD], *slots, *end;
     size_t mask;
 
     while (is_full(table, count))
         if (grow(table) != 0)
             return -ENOMEM;
     slots = table->slots;
-    mask = table->slot_count - 1;
-    for (size_t i = 0; i < count + LOOK_AHEAD; i++) {
-        size_t at = home[i % LOOK_AHEAD];
+    end = slots + table->slot_count;
+    mask = home_mask(table);
+    for (size_t i = 0; i < count && i < LOOK_AHEAD; i++)
+        home[i] = fetch_home(slots, mask, references[i].id);
+    for (size_t i = 0; i < count; i++) {
+        struct page_slot *slot = home[i % LOOK_AHEAD];
 
-        if (i < count) {
-            home[i % LOOK_AHEAD] = trace_mix(references[i].id) & mask;
-            __builtin_prefetch(&slots[home[i % LOOK_AHEAD]]);
-        }
-        if (i < LOOK_AHEAD)
-            continue;
-        if (!look_up(table, &references[i - LOOK_AHEAD], at, &out[i - LOOK_AHEAD]))
+        if (i + LOOK_AHEAD < count)
+            home[i % LOOK_AHEAD] = fetch_home(slots, mask, references[i + LOOK_AHEAD].id);
+        if (!look_up(table, &references[i], slot, end, &out[i]))
             return -ENOSPC;
     }
     return 0;
