@@ -46,7 +46,7 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR
     BASE_DIRECTORY ${CMAKE_INSTALL_FULL_BINDIR} OUTPUT_VARIABLE lib_from_bin)
 if(SELFPAGE_SERVERS)
     get_property(programs DIRECTORY sim/tasks PROPERTY BUILDSYSTEM_TARGETS)
-    foreach(program IN LISTS programs)
+    foreach(program IN LISTS programs ITEMS selfpage-fileserver)
         set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/${lib_from_bin}")
     endforeach()
 endif()

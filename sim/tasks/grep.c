@@ -195,7 +195,7 @@ static bool open_file(struct search *search, const char *path, struct sp_file_in
 
     if (sp_file_open(search->files, path, info, &error) == 0)
         return true;
-    warnx("%s: %s", path, error.text);
+    warnx("%s", error.text);
     search->failed = true;
     return false;
 }

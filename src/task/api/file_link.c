@@ -120,22 +120,61 @@ static int put_open(struct wire_message *message, const char *path, unsigned fla
     return bytes < 0 ? bytes : 0;
 }
 
+/* The file was not opened: say which, and why. `why` has the words of the protocol, for what is no answer of
+ * open(2). */
+static int say_refused(const char *path, int result, const struct sp_error *why,
+                       struct sp_error *error)
+{
+    const char *reason = why->text;
+
+    check(result < 0 && path != NULL);
+    switch (-result) {
+    case EXDEV:
+        reason = "it leads out of the directory that is served";
+        break;
+    case EROFS:
+        reason = "it may not be written: the file server, or its file system, is read only";
+        break;
+    case EMFILE:
+        reason = "too many files are open on this connection";
+        break;
+    case ENOENT:
+    case EACCES:
+    case EPERM:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case EEXIST:
+    case ENOSPC:
+        reason = strerror(-result);
+        break;
+    }
+    return error_set(error, -result, "the file server cannot open \"%.200s\": %.250s", path,
+                     reason);
+}
+
 int file_link_find(struct caller *caller, const char *path, unsigned flags,
                    struct sp_file_info *infop, struct sp_error *error)
 {
     struct wire_message message;
     struct wire_message reply;
+    struct sp_error why;
     int result;
 
     if (flags >= WIRE_FILE_OPEN_FLAGS)
         return error_set(error, EINVAL, "flags %#x to open a file do not exist", flags);
+    if (flags != 0 && (flags & SP_FILE_WRITE) == 0)
+        return error_set(error, EINVAL, "flags %#x to open a file need SP_FILE_WRITE beside them",
+                         flags);
     result = put_open(&message, path, flags, error);
-    if (result == 0)
-        result = file_link_ask(caller, &message, WIRE_FILE_OPENED, &reply, error);
+    if (result != 0)
+        return result;
+    result = file_link_ask(caller, &message, WIRE_FILE_OPENED, &reply, &why);
+    if (result != 0)
+        return say_refused(path, result, &why, error);
     check(infop != NULL);
-    if (result == 0)
-        *infop = (struct sp_file_info){.file = reply.file_opened.file,
-                                       .form = (enum sp_file_form)reply.file_opened.form,
-                                       .size = reply.file_opened.size};
-    return result;
+    *infop = (struct sp_file_info){.file = reply.file_opened.file,
+                                   .form = (enum sp_file_form)reply.file_opened.form,
+                                   .size = reply.file_opened.size};
+    return 0;
 }

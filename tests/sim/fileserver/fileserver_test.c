@@ -148,9 +148,13 @@ static int open_what_cannot_be(void *arg)
 
     (void)arg;
     CHECK(sp_file_open(files, "absent", &info, &error) == -ENOENT);
+    CHECK(strcmp(error.text, "the file server cannot open \"absent\": No such file or directory") ==
+          0);
     CHECK(sp_file_open(files, "x/y", &info, &error) == -ENOTDIR);
     CHECK(sp_file_open(files, "/etc/passwd", &info, &error) == -EXDEV);
     CHECK(sp_file_open(files, "../root/x", &info, &error) == -EXDEV);
+    CHECK(strstr(error.text, "\"../root/x\": it leads out of the directory that is served") !=
+          NULL);
     CHECK(sp_file_open(files, "d/../../root/x", &info, &error) == -EXDEV);
     CHECK(sp_file_open(files, "out/passwd", &info, &error) == -EXDEV);
     memset(name, 'a', sizeof(name) - 1);
