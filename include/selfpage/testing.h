@@ -132,7 +132,7 @@ struct sp_testing_options {
     const char *const *swap_args;
     /** Directory of selfpage-physmem and selfpage-swap [the environment variable SELFPAGE_BINDIR,
      *  else the directory of this program, else the bin of CMAKE_INSTALL_PREFIX as it was when
-     *  Selfpage was configured; for another prefix set SELFPAGE_BINDIR] */
+     *  Selfpage was configured, else those of PATH] */
     const char *bindir;
     uint32_t timeout_ms; /**< longest wait for a server to start, to end, or to answer, and for a
                           *   task to end [120,000]. In a world: of virtual time */

@@ -36,6 +36,26 @@ static void own_directory(char *path, size_t size)
         *slash = '\0';
 }
 
+/* The same in the directories of PATH that have a full path. */
+static int search_path(const char *name, char *path, size_t size)
+{
+    const char *at = getenv("PATH");
+
+    while (at != NULL && *at != '\0') {
+        size_t length = strcspn(at, ":");
+        char directory[PATH_MAX];
+
+        if (*at == '/' && length < sizeof directory) {
+            memcpy(directory, at, length);
+            directory[length] = '\0';
+            if (program_try(directory, name, path, size) == 0)
+                return 0;
+        }
+        at += length + (at[length] == ':');
+    }
+    return -ENOENT;
+}
+
 int program_find(const char *directory, const char *name, char *path, size_t size,
                  struct sp_error *error)
 {
@@ -53,11 +73,11 @@ int program_find(const char *directory, const char *name, char *path, size_t siz
     own_directory(own, sizeof own);
     if (program_try(own, name, path, size) == 0 ||
         program_try(LAUNCH_BINDIR, name, path, size) == 0 ||
-        program_try(LAUNCH_LIBEXECDIR, name, path, size) == 0)
+        program_try(LAUNCH_LIBEXECDIR, name, path, size) == 0 || search_path(name, path, size) == 0)
         return 0;
     return error_set(error, ENOENT,
-                     "%s: not found in %s, " LAUNCH_BINDIR " or " LAUNCH_LIBEXECDIR
-                     "; set SELFPAGE_BINDIR",
+                     "%s: not found in %s, " LAUNCH_BINDIR ", " LAUNCH_LIBEXECDIR
+                     " or PATH: set SELFPAGE_BINDIR to where the programs of Selfpage are",
                      name, own);
 }
 

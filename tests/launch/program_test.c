@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "launch/program.h"
 
@@ -53,6 +54,26 @@ static void then_the_directory_of_the_running_program(void **state)
     assert_non_null(strstr(error.text, "set SELFPAGE_BINDIR"));
 }
 
+/* Installed under another prefix, the programs are where the shell finds `selfpage`. Of directories without a full
+ * path nothing is taken: they would be others in each directory. */
+static void at_last_the_directories_of_path(void **state)
+{
+    struct sp_error error;
+    char path[PATH_MAX];
+
+    (void)state;
+    unsetenv("SELFPAGE_BINDIR");
+    setenv("PATH", "/nowhere:.:/etc::/bin:/usr/bin", 1);
+    assert_int_equal(program_find(NULL, "sh", path, sizeof path, &error), 0);
+    assert_string_equal(path, "/bin/sh");
+    setenv("PATH", "bin:.:", 1);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(program_find(NULL, "sh", path, sizeof path, &error), -ENOENT);
+    assert_non_null(strstr(error.text, "or PATH"));
+    unsetenv("PATH");
+    assert_int_equal(program_find(NULL, "sh", path, sizeof path, &error), -ENOENT);
+}
+
 static void what_cannot_be_executed_is_no_program(void **state)
 {
     struct sp_error error;
@@ -70,6 +91,7 @@ int main(void)
         cmocka_unit_test(an_explicit_directory_is_the_only_one),
         cmocka_unit_test(the_environment_comes_next),
         cmocka_unit_test(then_the_directory_of_the_running_program),
+        cmocka_unit_test(at_last_the_directories_of_path),
         cmocka_unit_test(what_cannot_be_executed_is_no_program),
     };
 
