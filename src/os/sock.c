@@ -101,8 +101,21 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, int backlo
                 return 0;
         }
     }
-    return error_set(error, errno, "cannot listen on %s: %s failed: %s", address->sun_path, call,
-                     strerror(errno));
+    switch (errno) {
+    case ENOENT:
+    case ENOTDIR:
+        return error_set(error, errno, "cannot listen on %s: there is no such directory",
+                         address->sun_path);
+    case EACCES:
+    case EROFS:
+        return error_set(error, errno,
+                         "cannot listen on %s: no file can be made in this directory (%s): choose "
+                         "another path",
+                         address->sun_path, strerror(errno));
+    default:
+        return error_set(error, errno, "cannot listen on %s: %s failed: %s", address->sun_path,
+                         call, strerror(errno));
+    }
 }
 
 int sock_listen(const char *path, int backlog, struct sp_error *error)
