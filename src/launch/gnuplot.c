@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "launch/spawn.h"
 #include "launch/child.h"
+#include "os/stdio.h"
 
 #define PATIENCE_MS    60000u
 #define SIZE_LEAST     100u
@@ -147,26 +147,36 @@ static void write_terminal(FILE *script, const char *path, const struct gnuplot_
     fprintf(script, "set linetype cycle %zu\n", sizeof(colours) / sizeof(colours[0]));
 }
 
+static void end(struct gnuplot *gnuplot)
+{
+    new_file_fini(&gnuplot->file);
+    if (gnuplot->script != NULL)
+        fclose(gnuplot->script);
+    if (gnuplot->drawn >= 0)
+        close(gnuplot->drawn);
+}
+
 int gnuplot_begin(struct gnuplot *gnuplot, const char *path, const struct gnuplot_look *look,
                   unsigned width, unsigned height, struct sp_error *error)
 {
     int fd, result;
 
-    *gnuplot = (struct gnuplot){.path = path, .sources = look->sources};
+    *gnuplot = (struct gnuplot){.path = path, .sources = look->sources, .drawn = -1};
     result = new_file_open(&gnuplot->file, path, error);
     if (result != 0)
         return result;
     fd = memfd_create("gnuplot", MFD_CLOEXEC);
     gnuplot->script = fd < 0 ? NULL : fdopen(fd, "w+");
-    if (gnuplot->script == NULL) {
-        if (fd >= 0)
+    gnuplot->drawn = memfd_create("picture", MFD_CLOEXEC);
+    if (gnuplot->script == NULL || gnuplot->drawn < 0) {
+        if (gnuplot->script == NULL && fd >= 0)
             close(fd);
-        new_file_fini(&gnuplot->file);
+        end(gnuplot);
         return no_memory(error);
     }
     write_terminal(gnuplot->script, path, look, width, height);
-    /* The file has no name yet. */
-    fprintf(gnuplot->script, OUTPUT " '/proc/%ld/fd/%d'\n", (long)getpid(), gnuplot->file.fd);
+    /* gnuplot does not notice where it cannot write: it draws into memory. */
+    fprintf(gnuplot->script, OUTPUT " '/proc/%ld/fd/%d'\n", (long)getpid(), gnuplot->drawn);
     return 0;
 }
 
@@ -225,7 +235,7 @@ static int copy_script(FILE *script, const char *picture, FILE *out)
         }
     }
     free(line);
-    return ferror(script) != 0 || ferror(out) != 0 || fflush(out) != 0 ? -EIO : 0;
+    return ferror(script) != 0 ? -EIO : stdio_finish(out);
 }
 
 static int write_sources(struct gnuplot *gnuplot, struct sp_error *error)
@@ -242,8 +252,9 @@ static int write_sources(struct gnuplot *gnuplot, struct sp_error *error)
         return result;
     copy = dup(file.fd);
     out = copy >= 0 ? fdopen(copy, "w") : NULL;
-    if (out == NULL || copy_script(gnuplot->script, gnuplot->path, out) != 0)
-        result = error_set(error, EIO, "%.100s: cannot write", path);
+    result = out == NULL ? -errno : copy_script(gnuplot->script, gnuplot->path, out);
+    if (result != 0)
+        error_set(error, -result, "%.100s: cannot write: %s", path, strerror(-result));
     if (out != NULL)
         fclose(out);
     else if (copy >= 0)
@@ -254,20 +265,36 @@ static int write_sources(struct gnuplot *gnuplot, struct sp_error *error)
     return result;
 }
 
+/* What gnuplot has drawn becomes the file. */
+static int copy_picture(const struct gnuplot *gnuplot, struct sp_error *error)
+{
+    char bytes[16384];
+    off_t at = 0;
+    ssize_t count;
+
+    while ((count = pread(gnuplot->drawn, bytes, sizeof(bytes), at)) > 0) {
+        ssize_t written = write(gnuplot->file.fd, bytes, (size_t)count);
+
+        if (written < 0)
+            return error_set(error, errno, "%.100s: cannot write: %s", gnuplot->path,
+                             strerror(errno));
+        at += written;
+    }
+    if (count < 0)
+        return error_set(error, errno, "no picture: %s", strerror(errno));
+    return at > 0 ? 0 : error_set(error, EIO, "no picture: gnuplot has drawn nothing");
+}
+
 int gnuplot_draw(struct gnuplot *gnuplot, struct sp_error *error)
 {
-    struct stat info;
     int result = run(gnuplot->script, error);
 
-    /* gnuplot does not notice where it cannot write. */
-    if (result == 0 && fstat(gnuplot->file.fd, &info) == 0 && S_ISREG(info.st_mode) &&
-        info.st_size == 0)
-        result = error_set(error, EIO, "%.100s: gnuplot could not write it", gnuplot->path);
+    if (result == 0)
+        result = copy_picture(gnuplot, error);
     if (result == 0 && gnuplot->sources)
         result = write_sources(gnuplot, error);
     if (result == 0)
         result = new_file_finish(&gnuplot->file, error);
-    new_file_fini(&gnuplot->file);
-    fclose(gnuplot->script);
+    end(gnuplot);
     return result;
 }

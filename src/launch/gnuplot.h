@@ -22,6 +22,7 @@ struct gnuplot {
     FILE *script; /* write the commands that draw here */
     /* Private. */
     struct new_file file;
+    int drawn; /* memory that gnuplot draws into */
     const char *path;
     bool sources;
 };
@@ -54,7 +55,7 @@ void gnuplot_key(FILE *script, size_t longest);
 void gnuplot_thousands(FILE *script, uint64_t most);
 
 /* Run the script. Returns 0, -ENOENT (gnuplot is not installed), -ENOMEM, -ETIMEDOUT or -EIO (it
- * failed; what it says is on standard error), or why the script could not be written beside the picture. */
+ * failed; what it says is on standard error), or why the picture, or the script beside it, could not be written. */
 int gnuplot_draw(struct gnuplot *gnuplot, struct sp_error *error);
 
 #endif

@@ -15,11 +15,16 @@ int stdio_fill(void)
     return 0;
 }
 
-int stdio_flush(void)
+int stdio_finish(FILE *file)
 {
-    bool lost = ferror(stdout) != 0; /* of what was written long ago the cause is forgotten */
+    bool lost = ferror(file) != 0; /* of what was written long ago the cause is forgotten */
 
-    if (fflush(stdout) != 0)
+    if (fflush(file) != 0)
         return -errno;
     return lost ? -EIO : 0;
+}
+
+int stdio_flush(void)
+{
+    return stdio_finish(stdout);
 }

@@ -7,6 +7,7 @@
 
 #include "adapter/arbiter.h"
 #include "selfpage/command/arbiter_list.h"
+#include "selfpage/command/json_out.h"
 #include "arena/judge.h"
 #include "base/error.h"
 #include "selfpage/bench/bench.h"
@@ -204,9 +205,10 @@ static int print_json(const struct attacks_options *options, const struct attack
                        (json_int_t)options->rounds, "arbiters", list);
     if (code != 0 || object == NULL)
         code = error_set(error, ENOMEM, "out of memory");
-    else if (json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0 ||
-             fputc('\n', stdout) == EOF || fflush(stdout) != 0)
-        code = error_set(error, EIO, "cannot write the JSON object");
+    else
+        code = json_out_print(stdout, object, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    if (code != 0 && object != NULL)
+        error_set(error, -code, "cannot write the JSON object: %s", strerror(-code));
     json_decref(object);
     return code;
 }

@@ -14,6 +14,7 @@
 #include "selfpage/bench/ratio.h"
 #include "selfpage/bench/stage.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/command/json_out.h"
 #include "os/limits.h"
 
 /* Tasks that are "few". */
@@ -161,7 +162,7 @@ static int report(const struct bench_options *options, struct bench_result *cons
                   size_t count)
 {
     struct sp_error error;
-    int status = 0;
+    int result, status = 0;
 
     for (size_t i = 0; i < count; i++) {
         if (!results[i]->books_right || results[i]->revoked_compliant > 0)
@@ -171,10 +172,9 @@ static int report(const struct bench_options *options, struct bench_result *cons
         if (!options->json && i + 1 < count)
             printf("\n");
     }
-    if (options->json && bench_json(options, results, count) != 0) {
-        fprintf(stderr, "selfpage: cannot write the JSON object\n");
-        status = 2;
-    }
+    result = options->json ? bench_json(options, results, count) : 0;
+    if (result != 0)
+        status = json_out_cannot(result);
     if (!options->json && count > 1)
         bench_report_compare(results, count);
     if (options->picture != NULL && bench_picture(options, results[0], &error) != 0) {

@@ -28,6 +28,7 @@
 #include "launch/strings.h"
 #include "os/new_file.h"
 #include "os/options.h"
+#include "os/stdio.h"
 #include "selfpage/bench/bench.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/command/self.h"
@@ -132,7 +133,9 @@ static int write_scenario(const char *path, const char *times, enum trial play,
             plays[play].name, plays[play].policy, plays[play].guaranteed, times);
     write_workload(out, play);
     fputs("\" ]\n", out);
-    return fclose(out) == 0 ? 0 : error_set(error, EIO, "%.160s cannot be written", path);
+    return fclose(out) == 0
+               ? 0
+               : error_set(error, errno, "%.160s: cannot write: %s", path, strerror(errno));
 }
 
 static double by_reference(const struct phase *phase)
@@ -381,7 +384,6 @@ static int write_file(const struct costs_options *options, const struct found *f
 {
     struct new_file file;
     int result, copy;
-    bool failed;
     FILE *out;
 
     if (options->output == NULL) {
@@ -393,13 +395,16 @@ static int write_file(const struct costs_options *options, const struct found *f
         return result;
     copy = dup(file.fd);
     out = copy >= 0 ? fdopen(copy, "w") : NULL;
-    if (out != NULL)
+    result = out == NULL ? -errno : 0;
+    if (out != NULL) {
         write_costs(out, options, found);
-    failed = out == NULL || ferror(out) != 0;
-    if (out != NULL)
-        failed = fclose(out) != 0 || failed;
-    result = failed ? error_set(error, EIO, "%.160s cannot be written", options->output)
-                    : new_file_finish(&file, error);
+        result = stdio_finish(out);
+        if (fclose(out) != 0 && result == 0)
+            result = -errno;
+    }
+    result = result != 0 ? error_set(error, -result, "%.160s: cannot write: %s", options->output,
+                                     strerror(-result))
+                         : new_file_finish(&file, error);
     new_file_fini(&file);
     return result;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/contracts/terms_text.h"
+#include "selfpage/command/json_out.h"
 
 /* With more tasks than this their numbers over time are left out. */
 #define SERIES_MOST 256u
@@ -358,9 +359,8 @@ int bench_json(const struct bench_options *options, struct bench_result *const *
     }
     if (failed || object == NULL)
         code = -ENOMEM;
-    else if (json_dumpf(object, stdout, JSON_INDENT(2)) != 0 || fputc('\n', stdout) == EOF ||
-             fflush(stdout) != 0)
-        code = -EIO;
+    else
+        code = json_out_print(stdout, object, JSON_INDENT(2));
     json_decref(object);
     return code;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "selfpage/command/json_out.h"
 #include "selfpage/scenario/figure.h"
 
 /* A number, or a dash; a column wide. */
@@ -115,9 +116,8 @@ int table_json(FILE *out, const struct results *results)
         figure != NULL ? figure->unit : NULL, "groups", groups);
     if (object == NULL)
         result = -ENOMEM;
-    else if (json_dumpf(object, out, JSON_INDENT(2)) != 0 || fputc('\n', out) == EOF ||
-             fflush(out) != 0)
-        result = -EIO;
+    else
+        result = json_out_print(out, object, JSON_INDENT(2));
     json_decref(object);
     return result;
 }

@@ -11,7 +11,9 @@
 #include "base/error.h"
 #include "base/exits.h"
 #include "os/new_file.h"
+#include "os/stdio.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/command/json_out.h"
 #include "selfpage/faults/advice.h"
 #include "selfpage/faults/json.h"
 #include "selfpage/faults/lines.h"
@@ -65,10 +67,11 @@ static int write_hints(const char *path, const struct faults_lines *lines, size_
     for (size_t i = 0; i < count && out != NULL; i++)
         *hintsp += advice_hints(out, &lines[i]);
     if (out != NULL) {
-        bool failed = ferror(out) != 0;
-
-        if ((fclose(out) != 0) | failed)
-            result = error_set(error, EIO, "cannot write %.150s", path);
+        result = stdio_finish(out);
+        if (fclose(out) != 0 && result == 0)
+            result = -errno;
+        if (result != 0)
+            error_set(error, -result, "cannot write %.150s: %s", path, strerror(-result));
     } else if (result == 0) {
         result = error_set(error, errno, "cannot write %.150s: %s", path, strerror(errno));
         if (fd >= 0)
@@ -83,13 +86,14 @@ static int write_hints(const char *path, const struct faults_lines *lines, size_
 static int print_json(const struct faults_lines *lines, size_t count, struct sp_error *error)
 {
     json_t *tasks = json_array(), *object;
-    int result = 0;
+    int result;
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(tasks, json_lines(&lines[i]));
     object = json_pack("{s:o}", "tasks", tasks);
-    if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF)
-        result = error_set(error, EIO, "cannot write the JSON object");
+    result = json_out_print(stdout, object, JSON_INDENT(2));
+    if (result != 0)
+        error_set(error, -result, "cannot write the JSON object: %s", strerror(-result));
     json_decref(object);
     return result;
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/exits.h"
 #include "os/options.h"
+#include "os/stdio.h"
 #include "selfpage/command/commands.h"
 #include "arbiter/registry.h"
 #include "base/random.h"
@@ -147,7 +148,7 @@ static int write_file(const struct skeleton *skeleton, const char *name, const c
 {
     char path[2 * PATH_LONGEST];
     FILE *out;
-    int fd;
+    int fd, result;
 
     snprintf(path, sizeof(path), "%s/%s", skeleton->dir, name);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -163,13 +164,12 @@ static int write_file(const struct skeleton *skeleton, const char *name, const c
         fill_in(out, text, skeleton);
     else
         write_trace(out);
-    if (ferror(out) != 0) {
-        fclose(out);
-        return error_set(error, EIO, "cannot write %.180s", path);
-    }
-    if (fclose(out) != 0)
-        return error_set(error, errno, "cannot write %.180s: %s", path, strerror(errno));
-    return 0;
+    result = stdio_finish(out);
+    if (fclose(out) != 0 && result == 0)
+        result = -errno;
+    return result == 0
+               ? 0
+               : error_set(error, -result, "cannot write %.180s: %s", path, strerror(-result));
 }
 
 /* Nothing is written if any of the files exists. */
@@ -203,6 +203,19 @@ static int write_rest(const struct skeleton *skeleton, struct sp_error *error)
     return result;
 }
 
+/* It could not be completed: nothing of it stays. None of the files was there before. */
+static void remove_all(const struct skeleton *skeleton, const char *const *names, bool made)
+{
+    char path[2 * PATH_LONGEST];
+
+    for (; *names != NULL; names++) {
+        snprintf(path, sizeof(path), "%s/%s", skeleton->dir, *names);
+        unlink(path);
+    }
+    if (made)
+        rmdir(skeleton->dir);
+}
+
 static int write_skeleton(const struct skeleton *skeleton, struct sp_error *error)
 {
     char source[NAME_LONGEST + 3];
@@ -212,19 +225,24 @@ static int write_skeleton(const struct skeleton *skeleton, struct sp_error *erro
                                  skeleton->kind->script_name,
                                  skeleton->kind->is_policy ? "trace.txt" : NULL,
                                  NULL};
+    bool made;
     int result;
 
     snprintf(source, sizeof(source), "%s.c", skeleton->name);
-    if (mkdir(skeleton->dir, 0777) != 0 && errno != EEXIST)
+    made = mkdir(skeleton->dir, 0777) == 0;
+    if (!made && errno != EEXIST)
         return error_set(error, errno, "cannot make the directory %.180s: %s", skeleton->dir,
                          strerror(errno));
     result = see_that_none_exists(skeleton, names, error);
-    if (result == 0)
-        result = write_file(skeleton, source, skeleton->kind->source, error);
+    if (result != 0)
+        return result;
+    result = write_file(skeleton, source, skeleton->kind->source, error);
     if (result == 0)
         result = write_file(skeleton, "CMakeLists.txt", skeleton->kind->cmake, error);
     if (result == 0)
         result = write_rest(skeleton, error);
+    if (result != 0)
+        remove_all(skeleton, names, made);
     return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "os/stdio.h"
 #include "selfpage/report/parts.h"
 
 /* Text outside of scripts. */
@@ -54,5 +55,5 @@ int page_write(FILE *out, const json_t *results, const char *title)
         return -EIO;
     fprintf(out, "</script>\n<script>\n%s</script>\n<script>\n%s</script>\n</body>\n</html>\n",
             parts_chart, parts_script);
-    return ferror(out) ? -EIO : 0;
+    return stdio_finish(out);
 }

@@ -81,8 +81,6 @@ static int write_page(FILE *out, const struct report_options *command, const jso
 {
     int code = out == NULL ? -errno : page_write(out, results, command->title);
 
-    if (out != NULL && fflush(out) != 0 && code == 0)
-        code = -errno;
     return code == 0 ? 0
                      : error_set(error, -code, "%.100s: cannot write: %s", command->output,
                                  strerror(-code));

@@ -5,6 +5,7 @@
 
 #include "selfpage/command/counters.h"
 #include "selfpage/command/counters_json.h"
+#include "selfpage/command/json_out.h"
 #include "selfpage/scenario/figure.h"
 #include "selfpage/scenario/report.h"
 
@@ -131,13 +132,8 @@ int report_json(FILE *out, const struct outcome *outcome)
 {
     bool failed = false;
     json_t *object = outcome_json(outcome, &failed);
-    int result = 0;
+    int result = failed ? -ENOMEM : json_out_print(out, object, JSON_INDENT(2));
 
-    if (failed || object == NULL)
-        result = -ENOMEM;
-    else if (json_dumpf(object, out, JSON_INDENT(2)) != 0 || fputc('\n', out) == EOF ||
-             fflush(out) != 0)
-        result = -EIO;
     json_decref(object);
     return result;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "os/stdio.h"
 #include "selfpage/command/counters.h"
 
 /* What is written of a task, by the names of its counters. */
@@ -70,10 +71,13 @@ void series_write(struct series *series, uint64_t now_ns, const struct outcome *
 
 int series_close(struct series *series)
 {
-    int failed = series->file != NULL && ferror(series->file);
+    int result = 0;
 
-    if (series->file != NULL && fclose(series->file) != 0)
-        failed = 1;
+    if (series->file != NULL) {
+        result = stdio_finish(series->file);
+        if (fclose(series->file) != 0 && result == 0)
+            result = -errno;
+    }
     series->file = NULL;
-    return failed ? -EIO : 0;
+    return result;
 }

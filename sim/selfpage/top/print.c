@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/stdio.h"
 #include "selfpage/command/counters.h"
 #include "selfpage/command/counters_json.h"
+#include "selfpage/command/json_out.h"
 #include "selfpage/top/detail.h"
 
 /* ---- For people ---- */
@@ -94,7 +96,7 @@ int print_table(FILE *out, const struct view *view, const struct top_options *op
     else
         fprintf(out, "task %s: not there\n", options->task);
     fputc('\n', out);
-    return result != 0 ? result : fflush(out) == 0 ? 0 : -EIO;
+    return result != 0 ? result : stdio_finish(out);
 }
 
 /* ---- For programs ---- */
@@ -170,9 +172,8 @@ int print_json(FILE *out, const struct view *view, const struct top_options *opt
     counters_json_put(object, "tasks", tasks_json(view, options, &failed), &failed);
     if (failed)
         result = -ENOMEM;
-    else if (json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0 ||
-             fputc('\n', out) == EOF || fflush(out) != 0)
-        result = -EIO;
+    else
+        result = json_out_print(out, object, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(object);
     return result;
 }
