@@ -87,7 +87,7 @@ static const struct option_row rows[] = {
      .help = "print a JSON object, in one line, for each look: seconds, physmem, swap, fileserver, "
              "tasks, with all counters"},
     {"samples", OPTION_U32, FIELD(samples), 1, UINT32_MAX, .letter = 'n', .value = "N",
-     .help = "end after N looks (with --batch and --json: never)"},
+     .help = "end after N looks (with --batch and --json: when physmem ends)"},
 };
 
 static const struct options_syntax syntax = {
@@ -96,7 +96,7 @@ static const struct options_syntax syntax = {
     .about = about,
     .notes = notes,
     .more = columns_help,
-    .exit_statuses = "0 done; 2 it could not run, or physmem went away.",
+    .exit_statuses = "0 done; 2 it could not run, or physmem ended before N looks.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .operands = "SOCKET",

@@ -137,6 +137,10 @@ static int run_batch(struct top *top, struct sp_error *error)
 
     while (code == 0 && !over(top)) {
         code = look(top, error);
+        if (code == -EPIPE && top->looks > 0 && top->options.samples == 0) {
+            fprintf(stderr, "selfpage: physmem has ended\n");
+            return 0;
+        }
         if (code == 0)
             code = print(top, error);
         while (code == 0 && !over(top) &&
@@ -164,7 +168,6 @@ static bool serve_keys(struct top *top, bool *draw)
 static int run_screen(struct top *top, struct sp_error *error)
 {
     const char *remark = NULL;
-    int gone = 0;
     int code = screen_open(&top->screen, &top->options, error);
 
     if (code != 0)
@@ -175,8 +178,7 @@ static int run_screen(struct top *top, struct sp_error *error)
         bool draw = false;
 
         if (remark == NULL && !top->screen.paused && clock_now_ns() >= due) {
-            gone = look(top, error);
-            if (gone != 0)
+            if (look(top, error) != 0)
                 remark = "physmem has gone; these are its last numbers. q ends";
             draw = true;
         } else if (top->screen.paused || remark != NULL) {
@@ -193,7 +195,7 @@ static int run_screen(struct top *top, struct sp_error *error)
     screen_close(&top->screen);
     if (code != 0)
         return error_set(error, -code, "cannot draw: %s", strerror(-code));
-    return gone;
+    return 0;
 }
 
 /* ---- The command ---- */
