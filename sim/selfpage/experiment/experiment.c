@@ -13,6 +13,7 @@
 #include "base/exits.h"
 #include "launch/program.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/command/json_out.h"
 #include "selfpage/experiment/options.h"
 #include "selfpage/experiment/drawing.h"
 #include "selfpage/experiment/results.h"
@@ -80,17 +81,29 @@ static int show(const struct results *results)
     const struct experiment_options *options = results->options;
     bool passed = results->passed == results->plays && results->runs_passed == results->runs;
     struct sp_error error;
+    int result;
 
     table_print(options->json || options->tap ? stderr : stdout, results);
-    if (options->json && table_json(stdout, results) != 0) {
-        fprintf(stderr, "selfpage: cannot write the JSON object\n");
-        return EXIT_CANNOT;
-    }
+    result = options->json ? table_json(stdout, results) : 0;
+    if (result != 0)
+        return json_out_cannot(result);
     if (options->picture != NULL && drawing_make(results, &error) != 0)
         return commands_cannot(&error);
     if (verdicts_write(&results->verdicts, options->junit, options->tap, &error) != 0)
         return commands_cannot(&error);
     return passed ? EXIT_YES : EXIT_NO;
+}
+
+/* It cannot be played: say why, to people and to programs that show verdicts. */
+static int cannot(struct verdicts *verdicts, const struct experiment_options *options,
+                  const char *path, const struct sp_error *error)
+{
+    struct sp_error another;
+
+    verdicts_add_error(verdicts, path, error->text);
+    if (verdicts_write(verdicts, options->junit, options->tap, &another) != 0)
+        commands_cannot(&another);
+    return commands_cannot(error);
 }
 
 static int play(const char *path, const struct experiment_options *options)
@@ -101,9 +114,11 @@ static int play(const char *path, const struct experiment_options *options)
     struct sp_error error;
     int status;
 
-    if (scenario_load(path, NULL, &scenario, &positions, &error) != 0 ||
-        results_find(&results, options, scenario, path, &error) != 0)
+    if (verdicts_check(options->junit, &error) != 0)
         status = commands_cannot(&error);
+    else if (scenario_load(path, NULL, &scenario, &positions, &error) != 0 ||
+             results_find(&results, options, scenario, path, &error) != 0)
+        status = cannot(&results.verdicts, options, path, &error);
     else
         status = show(&results);
     results_fini(&results);

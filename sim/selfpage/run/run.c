@@ -15,6 +15,7 @@
 #include "launch/program.h"
 #include "launch/child.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/command/json_out.h"
 #include "selfpage/run/loop.h"
 #include "selfpage/run/options.h"
 #include "selfpage/run/prepare.h"
@@ -178,27 +179,41 @@ static int write_verdicts(const struct run *run)
     return status;
 }
 
+/* It could not run: say why, to people and to programs that show verdicts. */
+static int cannot(const struct run_options *options, const struct sp_error *error)
+{
+    struct verdicts verdicts = {0};
+    struct sp_error another;
+
+    verdicts_add_error(&verdicts, options->scenario, error->text);
+    if (verdicts_write(&verdicts, options->junit, options->tap, &another) != 0)
+        commands_cannot(&another);
+    verdicts_fini(&verdicts);
+    return commands_cannot(error);
+}
+
 static int run_scenario(const struct run_options *options, const struct scenario *scenario)
 {
     struct run run;
     struct sp_error error;
-    int status = EXIT_CANNOT;
+    int result, status = EXIT_CANNOT;
 
     if (run_play(&run, options, scenario, &error) != 0) {
-        commands_cannot(&error);
+        status = cannot(options, &error);
     } else {
         report_summary(&run.report, &run.outcome, state_seconds(&run));
         status = outcome_passed(&run.outcome) ? EXIT_YES : EXIT_NO;
-        if (series_close(&run.series) != 0) {
-            fprintf(stderr, "selfpage: %s cannot be written\n", options->series);
-            status = EXIT_CANNOT;
+        result = series_close(&run.series);
+        if (result != 0) {
+            error_set(&error, -result, "%.160s: cannot write: %s", options->series,
+                      strerror(-result));
+            status = commands_cannot(&error);
         }
         if (write_verdicts(&run) != EXIT_YES)
             status = EXIT_CANNOT;
-        if (options->json && report_json(stdout, &run.outcome) != 0) {
-            fprintf(stderr, "selfpage: cannot write the JSON object\n");
-            status = EXIT_CANNOT;
-        }
+        result = options->json ? report_json(stdout, &run.outcome) : 0;
+        if (result != 0)
+            status = json_out_cannot(result);
     }
     run_fini(&run);
     return status;
@@ -231,8 +246,10 @@ int run_command(int argc, char **argv)
         status = commands_cannot(&error);
         break;
     case OPTIONS_RUN:
-        if (load(&options, &scenario, &positions, &error) != 0)
+        if (verdicts_check(options.junit, &error) != 0)
             status = commands_cannot(&error);
+        else if (load(&options, &scenario, &positions, &error) != 0)
+            status = cannot(&options, &error);
         else
             status = run_scenario(&options, scenario);
         break;

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "os/new_file.h"
+#include "os/stdio.h"
 
 static void free_verdict(struct verdict_case *entry)
 {
@@ -16,8 +18,8 @@ static void free_verdict(struct verdict_case *entry)
     free(entry->why);
 }
 
-void verdicts_add(struct verdicts *verdicts, const char *suite, const char *text, bool passed,
-                  const char *why)
+static void add(struct verdicts *verdicts, const char *suite, const char *text, const char *why,
+                bool error)
 {
     struct verdict_case *grown =
         reallocarray(verdicts->verdict, verdicts->count + 1, sizeof *verdicts->verdict);
@@ -29,14 +31,25 @@ void verdicts_add(struct verdicts *verdicts, const char *suite, const char *text
     }
     verdicts->verdict = grown;
     added = &grown[verdicts->count];
-    *added = (struct verdict_case){strdup(suite), strdup(text),
-                                   passed ? NULL : strdup(why != NULL ? why : "it does not hold")};
-    if (added->suite == NULL || added->text == NULL || (!passed && added->why == NULL)) {
+    *added =
+        (struct verdict_case){strdup(suite), strdup(text), why != NULL ? strdup(why) : NULL, error};
+    if (added->suite == NULL || added->text == NULL || (why != NULL && added->why == NULL)) {
         free_verdict(added);
         verdicts->failed = true;
         return;
     }
     verdicts->count++;
+}
+
+void verdicts_add(struct verdicts *verdicts, const char *suite, const char *text, bool passed,
+                  const char *why)
+{
+    add(verdicts, suite, text, passed ? NULL : why != NULL ? why : "it does not hold", false);
+}
+
+void verdicts_add_error(struct verdicts *verdicts, const char *suite, const char *why)
+{
+    add(verdicts, suite, "the scenario can be run", why, true);
 }
 
 void verdicts_add_outcome(struct verdicts *verdicts, const char *suite,
@@ -134,14 +147,26 @@ static void put_yaml(FILE *out, const char *text)
 
 /* ---- JUnit ---- */
 
-static size_t suite_end(const struct verdicts *verdicts, size_t from, size_t *failures)
+/* How many cases of some that follow each other did not pass. */
+struct verdict_tally {
+    size_t tests, failures, errors;
+};
+
+static void count_case(struct verdict_tally *tally, const struct verdict_case *entry)
+{
+    tally->tests++;
+    tally->errors += entry->error;
+    tally->failures += entry->why != NULL && !entry->error;
+}
+
+static size_t suite_end(const struct verdicts *verdicts, size_t from, struct verdict_tally *tally)
 {
     size_t end = from;
 
-    *failures = 0;
+    *tally = (struct verdict_tally){0};
     while (end < verdicts->count &&
            strcmp(verdicts->verdict[end].suite, verdicts->verdict[from].suite) == 0)
-        *failures += verdicts->verdict[end++].why != NULL;
+        count_case(tally, &verdicts->verdict[end++]);
     return end;
 }
 
@@ -155,32 +180,48 @@ static void write_case(FILE *out, const struct verdict_case *entry)
         fputs("\"/>\n", out);
         return;
     }
-    fputs("\">\n      <failure message=\"", out);
+    fprintf(out, "\">\n      <%s message=\"", entry->error ? "error" : "failure");
     put_xml(out, entry->why);
     fputs("\"/>\n    </testcase>\n", out);
 }
 
 static void write_junit(FILE *out, const struct verdicts *verdicts)
 {
-    size_t failures = 0, end;
+    struct verdict_tally tally = {0};
+    size_t end;
 
     for (size_t i = 0; i < verdicts->count; i++)
-        failures += verdicts->verdict[i].why != NULL;
+        count_case(&tally, &verdicts->verdict[i]);
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"selfpage\" "
-            "tests=\"%zu\" failures=\"%zu\">\n",
-            verdicts->count, failures);
+            "tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n",
+            tally.tests, tally.failures, tally.errors);
     for (size_t from = 0; from < verdicts->count; from = end) {
-        end = suite_end(verdicts, from, &failures);
+        end = suite_end(verdicts, from, &tally);
         fputs("  <testsuite name=\"", out);
         put_xml(out, verdicts->verdict[from].suite);
-        fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n", end - from,
-                failures);
+        fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\">\n",
+                tally.tests, tally.failures, tally.errors);
         for (size_t i = from; i < end; i++)
             write_case(out, &verdicts->verdict[i]);
         fputs("  </testsuite>\n", out);
     }
     fputs("</testsuites>\n", out);
+}
+
+int verdicts_check(const char *junit, struct sp_error *error)
+{
+    struct new_file file;
+    struct stat info;
+    int result;
+
+    /* A pipe is left alone: its reader would see an end. */
+    if (junit == NULL ||
+        (stat(junit, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)))
+        return 0;
+    result = new_file_open(&file, junit, error);
+    new_file_fini(&file);
+    return result;
 }
 
 static int write_file(const struct verdicts *verdicts, const char *path, struct sp_error *error)
@@ -189,32 +230,48 @@ static int write_file(const struct verdicts *verdicts, const char *path, struct 
     int result = new_file_open(&file, path, error);
     int copy = result == 0 ? dup(file.fd) : -1;
     FILE *out = copy >= 0 ? fdopen(copy, "w") : NULL;
-    bool failed = out == NULL;
 
     if (result != 0)
         return result;
     if (out != NULL) {
         write_junit(out, verdicts);
-        failed = ferror(out) != 0;
-        failed = fclose(out) != 0 || failed;
-    } else if (copy >= 0) {
-        close(copy);
+        result = stdio_finish(out);
+        if (fclose(out) != 0 && result == 0)
+            result = -errno;
+    } else {
+        result = -errno;
+        if (copy >= 0)
+            close(copy);
     }
-    result = failed ? error_set(error, EIO, "%.160s: it cannot be written", path)
-                    : new_file_finish(&file, error);
+    result = result != 0
+                 ? error_set(error, -result, "%.160s: cannot write: %s", path, strerror(-result))
+                 : new_file_finish(&file, error);
     new_file_fini(&file);
     return result;
 }
 
 /* ---- TAP ---- */
 
+/* What could not be run is no test: it ends the stream, after the tests that there were. */
 static void write_tap(FILE *out, const struct verdicts *verdicts)
 {
-    fprintf(out, "TAP version 13\n1..%zu\n", verdicts->count);
+    const char *bail = NULL;
+    size_t tests = 0;
+
+    for (size_t i = 0; i < verdicts->count; i++)
+        tests += !verdicts->verdict[i].error;
+    fputs("TAP version 13\n", out);
+    if (tests > 0 || verdicts->count == 0)
+        fprintf(out, "1..%zu\n", tests);
+    tests = 0;
     for (size_t i = 0; i < verdicts->count; i++) {
         const struct verdict_case *entry = &verdicts->verdict[i];
 
-        fprintf(out, "%s %zu - ", entry->why == NULL ? "ok" : "not ok", i + 1);
+        if (entry->error) {
+            bail = entry->why;
+            continue;
+        }
+        fprintf(out, "%s %zu - ", entry->why == NULL ? "ok" : "not ok", ++tests);
         put_tap(out, entry->suite);
         fputs(": ", out);
         put_tap(out, entry->text);
@@ -225,6 +282,11 @@ static void write_tap(FILE *out, const struct verdicts *verdicts)
         put_yaml(out, entry->why);
         fputs("\n  ...\n", out);
     }
+    if (bail != NULL) {
+        fputs("Bail out! ", out);
+        put_tap(out, bail);
+        fputc('\n', out);
+    }
 }
 
 int verdicts_write(const struct verdicts *verdicts, const char *junit, bool tap,
@@ -233,9 +295,13 @@ int verdicts_write(const struct verdicts *verdicts, const char *junit, bool tap,
     if (verdicts->failed)
         return error_set(error, ENOMEM, "out of memory");
     if (tap) {
+        int result;
+
         write_tap(stdout, verdicts);
-        if (fflush(stdout) != 0)
-            return error_set(error, EIO, "standard output cannot be written");
+        result = stdio_finish(stdout);
+        if (result != 0)
+            return error_set(error, -result, "cannot write to standard output: %s",
+                             strerror(-result));
     }
     return junit != NULL ? write_file(verdicts, junit, error) : 0;
 }

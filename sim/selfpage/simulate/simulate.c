@@ -2,9 +2,12 @@
 #include "selfpage/simulate/simulate.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "base/error.h"
 #include "base/exits.h"
 #include "selfpage/command/commands.h"
+#include "selfpage/command/json_out.h"
 #include "selfpage/scenario/costs.h"
 #include "selfpage/scenario/report.h"
 #include "selfpage/scenario/save.h"
@@ -47,7 +50,7 @@ static int settle(const struct simulate_options *options, const struct scenario 
 static int show(const struct simulate_options *options, const struct outcome *outcome)
 {
     struct report report;
-    int status = outcome_passed(outcome) ? EXIT_YES : EXIT_NO;
+    int result, status = outcome_passed(outcome) ? EXIT_YES : EXIT_NO;
 
     report_init(&report, options->json || options->tap, false, true);
     report_summary(&report, outcome, (double)outcome->virtual_ns / 1e9);
@@ -55,11 +58,15 @@ static int show(const struct simulate_options *options, const struct outcome *ou
         fprintf(report.out, "%s: ", outcome->varied);
     fprintf(report.out, "seed %llu, %llu events, hash %016llx\n", (unsigned long long)outcome->seed,
             (unsigned long long)outcome->events_played, (unsigned long long)outcome->hash);
-    if (options->json && report_json(stdout, outcome) != 0) {
-        fprintf(stderr, "selfpage: cannot write the JSON object\n");
-        status = EXIT_CANNOT;
-    }
-    return status;
+    result = options->json ? report_json(stdout, outcome) : 0;
+    return result == 0 ? status : json_out_cannot(result);
+}
+
+/* It cannot be played: say why, to people and to programs that show verdicts. */
+static int cannot(struct verdicts *verdicts, const char *suite, const struct sp_error *error)
+{
+    verdicts_add_error(verdicts, suite, error->text);
+    return commands_cannot(error);
 }
 
 static int play_once(const struct simulate_options *options, struct cast *cast,
@@ -69,18 +76,18 @@ static int play_once(const struct simulate_options *options, struct cast *cast,
     struct sp_error error;
     int result = options->check_determinism ? twice_run(cast, play, &outcome, &error)
                                             : simulation_run(cast, play, &outcome, &error);
-    int status = result != 0 ? commands_cannot(&error) : show(options, &outcome);
+    const char *suite = play->varied != NULL ? play->varied : options->scenario;
+    int status = result != 0 ? cannot(verdicts, suite, &error) : show(options, &outcome);
 
     if (result == 0)
-        verdicts_add_outcome(verdicts, play->varied != NULL ? play->varied : options->scenario,
-                             &outcome);
-
+        verdicts_add_outcome(verdicts, suite, &outcome);
     if (result == 0 && play->timeline != NULL &&
         timeline_finish(play->timeline, outcome.virtual_ns, &outcome, &error) != 0)
         status = commands_cannot(&error);
-    if (play->series != NULL && series_close(play->series) != 0) {
-        fprintf(stderr, "selfpage: %s cannot be written\n", options->series);
-        status = EXIT_CANNOT;
+    result = play->series != NULL ? series_close(play->series) : 0;
+    if (result != 0) {
+        error_set(&error, -result, "%.160s: cannot write: %s", options->series, strerror(-result));
+        status = commands_cannot(&error);
     }
     outcome_fini(&outcome);
     return status;
@@ -150,7 +157,7 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
         (options->perfetto != NULL &&
          timeline_open(&timeline, options->perfetto, scenario, SIMULATION_PHYSMEM_PID,
                        SIMULATION_SWAP_PID, &error) != 0))
-        status = commands_cannot(&error);
+        status = cannot(verdicts, options->scenario, &error);
     else {
         cast_done = true;
         vary_describe(&options->vary, combination, varied, sizeof varied);
@@ -190,7 +197,7 @@ static int simulate_combination(struct simulate_options *options, uint64_t combi
     if (scenario_load(options->scenario, &options->definitions, &scenario, &positions, &error) !=
             0 ||
         vary_apply(&options->vary, combination, scenario, &error) != 0)
-        status = commands_cannot(&error);
+        status = cannot(verdicts, options->scenario, &error);
     else
         status = simulate(options, scenario, combination, verdicts);
     scenario_free(&scenario);
@@ -235,9 +242,15 @@ int simulate_command(int argc, char **argv)
         status = commands_cannot(&error);
         break;
     case OPTIONS_RUN:
+        if (verdicts_check(options.junit, &error) != 0) {
+            status = commands_cannot(&error);
+            break;
+        }
         status = options.list_jobs          ? jobs_list(stdout, &options)
                  : options.merged.count > 0 ? gather_results(&options, &verdicts)
                                             : simulate_all(&options, &verdicts);
+        if (status == EXIT_CANNOT && verdicts.count == 0) /* of many seeds, or what is merged */
+            verdicts_add_error(&verdicts, options.scenario, "standard error says why");
         if (verdicts_write(&verdicts, options.junit, options.tap, &error) != 0)
             status = commands_cannot(&error);
         break;
