@@ -122,7 +122,15 @@
     X(u64, locks, "locks", "of containers by tasks that do not own them")                          \
     X(u64, locks_expired, "locks", "that ended because their time was over")                       \
     X(u32, fragmentation, "per mille",                                                             \
-      "that the largest free block is smaller than it could be now")
+      "that the largest free block is smaller than it could be now")                               \
+    X(u64, swapped, "slots", "whose pages were given to swap by sp_swap")                          \
+    X(u64, swap_stored, "pages", "written for that")                                               \
+    X(u64, swap_shared, "slots", "of these, whose page was in swap already, or on its way")        \
+    X(u64, swap_loaded, "pages", "loaded by sp_swap_in")                                           \
+    X(u64, swap_shown, "slots", "given their page by sp_swap_in that memory still showed")         \
+    X(u64, swap_recovered, "slots", "given their frame back by sp_swap_in that was not reused")    \
+    X(u64, swap_lost, "pages", "that were lost with the swap server")                              \
+    X(u32, swap_pages, "pages", "that physmem has in swap now")
 
 /** What swap counts. swap.name in expectations. */
 #define SP_SWAP_STATUS(X, E)                                                                       \

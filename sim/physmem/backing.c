@@ -770,6 +770,20 @@ void backing_copy(struct service *service, const struct physmem_effect *effect)
     change_next(to, true);
 }
 
+int backing_read(struct service *service, uint32_t descriptor, uint32_t page, uint8_t *bytes)
+{
+    return page_read(backing_at(service, descriptor), page, bytes);
+}
+
+int backing_lend(struct service *service, uint32_t descriptor)
+{
+    struct backing *backing = backing_at(service, descriptor);
+
+    ensure(backing->fd >= 0 && backing->lease == NULL);
+    backing->given = true;
+    return backing->fd;
+}
+
 void backing_audit(struct service *service, const struct physmem_effect *effect)
 {
     const struct backing *backing = backing_of(service, effect);

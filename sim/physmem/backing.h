@@ -48,6 +48,13 @@ void backing_refused(void *owner);
 /* The handle of the extent of a backing that owns a lease. */
 uint32_t backing_extent(const void *owner);
 
+/* Read a page of an extent as it will be once all changes are made: SP_PAGE_SIZE bytes. What its task has cut off reads
+ * as zeros. Returns 0 or a negative errno. */
+int backing_read(struct service *service, uint32_t descriptor, uint32_t page, uint8_t *bytes);
+
+/* The descriptor of an extent of physmem's own, to be given to the swap server; it stays physmem's. */
+int backing_lend(struct service *service, uint32_t descriptor);
+
 /* End tasks whose extents should have been cleared by now. */
 void backing_end_late(struct service *service);
 

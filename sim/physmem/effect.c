@@ -14,9 +14,11 @@
 #include "seat.h"
 #include "send.h"
 #include "stack.h"
+#include "swapper.h"
 #include "weak.h"
 
 _Static_assert(WIRE_MAPS == PHYSMEM_MAPS_MAX, "one reply holds what the core maps at once");
+_Static_assert(WIRE_BATCH == PHYSMEM_SWAP_MAX, "the same batches");
 _Static_assert(WIRE_PIECES == PHYSMEM_PIECES_MAX, "the same pieces");
 _Static_assert((int)WIRE_ACCESS_FORCE == (int)PHYSMEM_FORCE_WRITE, "the same accesses");
 _Static_assert(WIRE_SLOTS_MAX == CONTAINER_SLOTS_MAX, "the same containers");
@@ -94,6 +96,12 @@ static void reply(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_REPLY_ADOPTED:
     case PHYSMEM_REPLY_VERSION:
         weak_reply(service, effect);
+        break;
+    case PHYSMEM_REPLY_SWAPPED:
+        send_begin(service, WIRE_SWAPPED, 0);
+        message->swapped.pages_count = (uint16_t)effect->swapped.count;
+        for (uint32_t i = 0; i < effect->swapped.count; i++)
+            message->swapped.pages[i].value = effect->swapped.numbers[i];
         break;
     case PHYSMEM_REPLY_OFFER:
         send_begin(service, WIRE_OFFER, 0);
@@ -303,6 +311,7 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_REPLY_SHARED:
     case PHYSMEM_REPLY_ADOPTED:
     case PHYSMEM_REPLY_VERSION:
+    case PHYSMEM_REPLY_SWAPPED:
     case PHYSMEM_REPLY_OFFER:
         reply(service, effect);
         break;
@@ -365,6 +374,18 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         break;
     case PHYSMEM_EXTENT_DESTROY:
         backing_destroy(service, effect);
+        break;
+    case PHYSMEM_SWAP_STORE:
+        swapper_store(service, effect);
+        break;
+    case PHYSMEM_SWAP_LOAD:
+        swapper_load(service, effect);
+        break;
+    case PHYSMEM_SWAP_RETURN:
+        swapper_return(service, effect);
+        break;
+    case PHYSMEM_SWAP_END:
+        swapper_end(service, effect);
         break;
     case PHYSMEM_UPSTREAM_ASK:
         lease_ask(&service->relet->lessee, effect->upstream.frames, effect->upstream.extra);

@@ -71,6 +71,11 @@ static const struct option_row rows[] = {
      .help = "with it: what to hold there, as guaranteed=500;extra=200,drop=2s"},
     {"name", OPTION_TEXT, FIELD(name), .value = "NAME",
      .help = "with it: the name of this task there (default: physmem)"},
+    {"swap", OPTION_TEXT, FIELD(swap), .value = "PATH",
+     .help =
+         "socket of the swap server that stores what tasks give to swap out of their containers "
+         "(sp_swap), each on its own account there. Its user must be that of this server, or "
+         "this server run as root, if tasks of other users are to use it"},
     {"reserve", OPTION_U32, FIELD(reserve), 0, BUDDY_FRAMES_MAX - 1, .value = "N",
      .help = "frames that no contract is promised (default: 0)"},
     {"user-guaranteed", OPTION_U32, FIELD(user_guaranteed), 1, BUDDY_FRAMES_MAX, .value = "N",
@@ -118,6 +123,10 @@ static int check(void *arg, struct sp_error *error)
                          "--contract");
     if (options->frames == 0 && options->upstream == NULL)
         return error_set(error, EINVAL, "--frames is missing (see --help)");
+    if (options->swap != NULL && options->upstream != NULL)
+        return error_set(error, EINVAL,
+                         "--swap and --upstream exclude each other: memory of another physmem is "
+                         "not given to a swap server");
     if (options->socket == NULL)
         return error_set(error, EINVAL, "--socket is missing (see --help)");
     if (options->upstream == NULL && options->reserve >= options->frames)

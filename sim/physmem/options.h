@@ -24,6 +24,7 @@ struct physmem_options {
     const char *upstream;      /* socket of the physmem above; NULL: none */
     const char *contract;      /* with it */
     const char *name;          /* there */
+    const char *swap;          /* socket of the swap server; NULL: none */
     const char *arbiter;       /* NAME[:PARAMS] or PATH[:PARAMS] */
     uint64_t max_term_ns;      /* SP_FOREVER: no limit */
     uint64_t max_grace_ns;     /* 0: the default */

@@ -2,6 +2,7 @@
 
 #include "effect.h"
 #include "os/clock.h"
+#include "swapper.h"
 
 /* Milliseconds until `when`, rounded up. */
 static uint64_t milliseconds_until(uint64_t when, uint64_t now)
@@ -66,6 +67,7 @@ void run_effects(struct service *service)
 
     while (physmem_next_effect(service->physmem, &effect))
         effect_run(service, &effect);
+    swapper_flush(service);
     if (physmem_has_failed(service->physmem) && !service->failed) {
         service->failed = true;
         log_line(&service->server.log, "memory", "out of memory: cannot keep the books, giving up");

@@ -14,6 +14,7 @@
 #include "relet.h"
 #include "run.h"
 #include "session.h"
+#include "swapper.h"
 #include "backing.h"
 
 /* Descriptors kept for the loop, the listener and standard streams. */
@@ -84,6 +85,7 @@ static void on_stop(struct server *server)
     struct service *service = server->user;
 
     relet_stop(service);
+    swapper_stop(service);
     uv_close((uv_handle_t *)&service->deadline, NULL);
     uv_close((uv_handle_t *)&service->audit, NULL);
     uv_close((uv_handle_t *)&service->chaos, NULL);
@@ -143,6 +145,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         .warnings = options->warnings,
         .user_guaranteed = options->user_guaranteed,
         .user_extra = options->user_extra,
+        .swap = options->swap != NULL,
     };
     long files = limits_raise_files();
     const struct arbiter_choice *choice = &service->arbiter.choice;
@@ -181,6 +184,10 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
     if (code != 0)
         return error_set(error, -code, "cannot keep books for %u frames: %s", config.frames,
                          strerror(-code));
+    if (options->swap != NULL)
+        code = swapper_open(service, loop, options->swap);
+    if (code != 0)
+        return error_set(error, -code, "no memory for what goes to swap");
     server.handlers.on_stop = on_stop;
     code = server_start(&service->server, loop, &server, error);
     if (code == 0)
@@ -198,6 +205,7 @@ void service_fini(struct service *service)
     relet_end(service);
     if (service->holes_fd >= 0)
         close(service->holes_fd);
+    swapper_close(service);
     policyserver_fini(service);
     arbiter_unload(&service->arbiter);
 }

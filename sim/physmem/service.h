@@ -9,7 +9,8 @@
  *                                     the physmem above says
  *     run         observer            effects until there are none, and the deadline; STATUS
  *     effect                          one effect
- *     policyserver  backing  stack    control; extents; frame stacks
+ *     policyserver  swapper           control; pages that go to swap
+ *     backing  stack                  extents; frame stacks
  *     contents                        bytes on their way to an extent
  *     weak                            weak references and locks, on the wire
  *     table         seat              the table shared with policy servers; a task's connections
@@ -30,6 +31,7 @@
 #include "core/physmem/policyserver.h"
 #include "core/physmem/request.h"
 #include "core/physmem/status.h"
+#include "core/physmem/swap.h"
 #include "core/physmem/task.h"
 #include "core/contracts/terms_text.h"
 #include "shm/frame_stack.h"
@@ -105,7 +107,8 @@ struct policyserver {
 struct service {
     struct server server;
     const struct physmem_options *options;
-    struct relet *relet; /* the physmem above; NULL: there is none */
+    struct relet *relet;     /* the physmem above; NULL: there is none */
+    struct swapper *swapper; /* what is stored for tasks; NULL: nothing is */
     struct arbiter_handle arbiter;
     bool told_no_weights, told_no_bids; /* that they have no effect under it */
     struct physmem *physmem;

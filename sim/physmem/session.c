@@ -266,6 +266,33 @@ static void on_copy(struct service *service, const struct physmem_request *reque
                  message->copy.to, pieces, message->copy.pieces_count);
 }
 
+/* The numbers of pages in swap that a message names. */
+static void numbers_of(const struct wire_number *from, uint32_t count, uint32_t *numbers)
+{
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = from[i].value;
+}
+
+static void on_swap(struct service *service, const struct physmem_request *request,
+                    const struct wire_message *message)
+{
+    struct physmem *physmem = service->physmem;
+    uint64_t now = service_received_ns(service);
+    uint32_t numbers[WIRE_BATCH];
+
+    if (message->type == WIRE_SWAP_OUT) {
+        physmem_swap_out(physmem, now, request, message->swap_out.container,
+                         message->swap_out.start, message->swap_out.count);
+    } else if (message->type == WIRE_SWAP_IN) {
+        numbers_of(message->swap_in.pages, message->swap_in.pages_count, numbers);
+        physmem_swap_in(physmem, now, request, message->swap_in.container, message->swap_in.start,
+                        numbers, message->swap_in.pages_count);
+    } else {
+        numbers_of(message->swap_drop.pages, message->swap_drop.pages_count, numbers);
+        physmem_swap_drop(physmem, now, request, numbers, message->swap_drop.pages_count);
+    }
+}
+
 static void on_ask_availability(struct service *service, const struct physmem_request *request,
                                 const struct wire_message *message)
 {
@@ -372,6 +399,11 @@ static void on_request(struct service *service, struct connection *connection,
         break;
     case WIRE_COPY:
         on_copy(service, &request, message);
+        break;
+    case WIRE_SWAP_OUT:
+    case WIRE_SWAP_IN:
+    case WIRE_SWAP_DROP:
+        on_swap(service, &request, message);
         break;
     case WIRE_ASK_AVAILABILITY:
         on_ask_availability(service, &request, message);

@@ -275,6 +275,27 @@ int client_new(struct client_table *table, uid_t uid, const char *name, struct c
     return error;
 }
 
+int client_account(struct client_table *table, struct client *client, uid_t uid)
+{
+    struct client_owner *owner;
+
+    check(!client->gone && client->owner->uid == client->uid);
+    if (swap_map_client(table->map, client->number)->reserved > 0 || client->own != NULL)
+        return -EBUSY;
+    if (uid == client->uid)
+        return 0;
+    if (!may_have_one(table, uid))
+        return -EMFILE;
+    owner = owner_of(table, uid);
+    if (owner == NULL)
+        return -ENOMEM;
+    owner->clients++;
+    owner_leave(table, client->owner);
+    client->owner = owner;
+    client->uid = uid;
+    return 0;
+}
+
 int client_reserve(struct client_table *table, struct client *client, uint32_t add,
                    uint32_t subtract)
 {

@@ -114,6 +114,10 @@ int client_reserve(struct client_table *table, struct client *client, uint32_t a
 int client_contract(struct client_table *table, struct client *client,
                     const struct bandwidth_terms *terms);
 
+/* A client that has nothing reserved counts for this user from now on. Returns 0, -EBUSY (it has slots reserved, or a
+ * file of its own), -EMFILE (too many clients of that user) or -ENOMEM. */
+int client_account(struct client_table *table, struct client *client, uid_t uid);
+
 /* The client with this key, and, unless it is 0, this id; NULL if there is none. */
 struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id);
 

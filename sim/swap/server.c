@@ -212,6 +212,22 @@ static void on_own_file_open(struct connection *connection, const struct wire_me
     connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
 }
 
+static void on_account(struct connection *connection, const struct wire_message *message)
+{
+    struct swap_session *session = connection->user;
+    bool trusted = connection->peer.uid == geteuid() || connection->peer.uid == 0;
+    int error =
+        trusted ? client_account(&session->service->clients, session->client, message->account.uid)
+                : -EPERM;
+
+    check(session->client != NULL);
+    connection_send_done(connection, message, error, error == 0 ? 1 : 0,
+                         error == -EPERM   ? "only root and the server's own user act for others"
+                         : error == -EBUSY ? "the client has reserved slots already"
+                         : error < 0       ? strerror(-error)
+                                           : NULL);
+}
+
 static void on_bandwidth(struct connection *connection, const struct wire_message *message)
 {
     struct swap_session *session = connection->user;
@@ -317,6 +333,9 @@ static void on_request(struct connection *connection, const struct wire_message 
     case WIRE_BANDWIDTH:
         on_bandwidth(connection, message);
         break;
+    case WIRE_ACCOUNT:
+        on_account(connection, message);
+        break;
     case WIRE_OWN_LOADS:
         on_own_loads(connection, message);
         break;
@@ -330,7 +349,7 @@ static bool is_request(uint8_t type)
 {
     return type == WIRE_STORE || type == WIRE_LOAD || type == WIRE_FREE || type == WIRE_RESERVE ||
            type == WIRE_GIVE_EXTENT || type == WIRE_FORGET_EXTENT || type == WIRE_OWN_FILE_OPEN ||
-           type == WIRE_OWN_LOADS || type == WIRE_BANDWIDTH;
+           type == WIRE_OWN_LOADS || type == WIRE_BANDWIDTH || type == WIRE_ACCOUNT;
 }
 
 static void on_message(struct connection *connection, const struct wire_message *message,

@@ -198,6 +198,26 @@ int sock_connect(const char *path, struct sp_error *error)
     return fd;
 }
 
+int sock_connect_now(const char *path)
+{
+    struct sockaddr_un address;
+    int fd, result = fill_address(&address, path, NULL);
+
+    if (result != 0)
+        return result;
+    fd = socket_new(NULL);
+    if (fd < 0)
+        return fd;
+    do
+        result = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    while (result != 0 && errno == EINTR);
+    if (result == 0)
+        return fd;
+    result = -errno;
+    close(fd);
+    return result;
+}
+
 int sock_accept(int listener)
 {
     int fd;

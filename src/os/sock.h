@@ -35,6 +35,9 @@ int sock_listen(const char *path, int backlog, struct sp_error *error);
  * `error` may be NULL. Not for signal handlers. */
 int sock_connect(const char *path, struct sp_error *error);
 
+/* The same without waiting, and without a text: also -EAGAIN, the server's backlog is full. */
+int sock_connect_now(const char *path);
+
 /* Take the next connection of a listening socket. Returns its descriptor; -EAGAIN when there is
  * none. Connections that ended while they waited are skipped. Async-signal-safe. */
 int sock_accept(int listener);

@@ -360,6 +360,14 @@
 #define WIRE_STACK_OPEN_FIELDS(F, E, S, L)        F(u32, container) F(u32, places)
 #define WIRE_STACK_FIELDS(F, E, S, L)             F(u32, places)
 
+/* Pages of at most 64 slots to swap, and back: core/physmem/swap.h. A page in swap has a number; 0: none. */
+#define WIRE_SWAP_OUT_FIELDS(F, E, S, L)          F(u32, container) F(u32, start) F(u32, count)
+#define WIRE_SWAP_IN_FIELDS(F, E, S, L)                                                            \
+    F(u32, container) F(u32, start) L(number, pages, WIRE_BATCH)
+#define WIRE_SWAP_DROP_FIELDS(F, E, S, L)         L(number, pages, WIRE_BATCH)
+/* The numbers of the slots' pages; after an error of SWAP_IN those that are still in swap. */
+#define WIRE_SWAPPED_FIELDS(F, E, S, L)           L(number, pages, WIRE_BATCH)
+
 /* From physmem, over the control connection. */
 #define WIRE_RECALL_FIELDS(F, E, S, L)                                                             \
     F(u64, id) F(u32, frames) E(may_clean, WIRE_BOOLEANS) E(grace_unit, WIRE_GRACE_UNITS)          \
@@ -440,6 +448,9 @@
 #define WIRE_OWN_LOADS_FIELDS(F, E, S, L)         F(u32, pages) F(u32, reads)
 /* The client's contract for paging bandwidth, in the place of an older one: see core/swap/bandwidth.h. */
 #define WIRE_BANDWIDTH_FIELDS(F, E, S, L)         F(u32, shares) F(u32, rate) E(extra, WIRE_BOOLEANS)
+/* The client, which has reserved nothing yet, is to count for this user instead of its own: only from root and from the
+ * server's own user. */
+#define WIRE_ACCOUNT_FIELDS(F, E, S, L)           F(u32, uid)
 #define WIRE_SWAP_STATUS_FIELDS(F, E, S, L)       SP_SWAP_STATUS(F, E)
 
 /* To a file server and back: see selfpage/file.h. A path is any bytes but NUL, four in a word, the first one in
@@ -532,6 +543,10 @@
     X(UNLOCK, unlock, 111, 0, TASK, WIRE_CONTAINER_ONLY_FIELDS)          /* -> VERSION_IS */       \
     X(ASK_VERSION, ask_version, 112, 0, TASK, WIRE_CONTAINER_ONLY_FIELDS) /* -> VERSION_IS */      \
     X(VERSION_IS, version_is, 113, 0, PHYSMEM, WIRE_VERSION_FIELDS)                                \
+    X(SWAP_OUT, swap_out, 114, 0, TASK, WIRE_SWAP_OUT_FIELDS)  /* -> SWAPPED, or DONE: why not */  \
+    X(SWAP_IN, swap_in, 115, 0, TASK, WIRE_SWAP_IN_FIELDS)     /* -> SWAPPED, or DONE: why not */  \
+    X(SWAP_DROP, swap_drop, 116, 0, TASK, WIRE_SWAP_DROP_FIELDS) /* -> DONE */                     \
+    X(SWAPPED, swapped, 117, 0, PHYSMEM, WIRE_SWAPPED_FIELDS)                                      \
     X(STACK_OPEN, stack_open, 33, 0, TASK, WIRE_STACK_OPEN_FIELDS) /* -> STACK, DONE */            \
     X(STACK, stack, 34, 1, PHYSMEM, WIRE_STACK_FIELDS)         /* comes before the DONE */         \
     /* the task answers by DEALLOCATE */                                                           \
@@ -568,6 +583,7 @@
     X(LOAD, load, 66, 0, SWAPPER, WIRE_LOAD_FIELDS)            /* -> LOADED */                     \
     X(LOADED, loaded, 67, 0, SWAP, WIRE_LOADED_FIELDS)                                             \
     X(BANDWIDTH, bandwidth, 69, 0, SWAPPER, WIRE_BANDWIDTH_FIELDS) /* -> DONE */                    \
+    X(ACCOUNT, account, 118, 0, SWAPPER, WIRE_ACCOUNT_FIELDS)  /* -> DONE */                       \
     X(FREE, free, 68, 0, SWAPPER, WIRE_FREE_FIELDS)            /* -> DONE if seq is not 0 */       \
     /* -> CONTROL, or DONE: EBUSY */                                                               \
     X(GET_CONTROL, get_control, 70, 0, POLICY, WIRE_GET_CONTROL_FIELDS)                            \

@@ -23,6 +23,7 @@ int world_start(struct world *world, uint32_t frames, uint32_t reserve, uint64_t
         .reserve = reserve,
         .max_order = MAX_ORDER,
         .max_term_ns = max_term_ns,
+        .swap = world->swap,
     };
     struct arbiter_choice choice = {NULL};
     int rc = arbiter_registry_choose_plugin(&choice, config.arbiter, NULL, NULL);

@@ -29,6 +29,7 @@ struct world {
     struct physmem *physmem;
     struct physmem_shell shell;
     const struct sp_arbiter *arbiter; /* of physmem, with its presets; NULL: excess */
+    bool swap; /* physmem has a swap server, which `watch` plays; to be set before world_start */
     uint64_t now;
     uint32_t seq; /* of the latest request */
     /* Is told of every effect before it is carried out. May be NULL. */

@@ -47,6 +47,7 @@ static void extent_free(const struct allocator *allocator, struct extent *extent
 {
     check(extent->clean == NULL && extent->copies == 0);
     memory_free(allocator, extent->copied, extent->pages * sizeof(*extent->copied));
+    memory_free(allocator, extent->swapped, extent->pages * sizeof(*extent->swapped));
     memory_free(allocator, extent, extent_size(extent->pages));
 }
 
@@ -161,6 +162,24 @@ int container_extent_copied(const struct allocator *allocator, struct extent *ex
     return extent->copied != NULL ? 0 : -ENOMEM;
 }
 
+int container_extent_swapped(const struct allocator *allocator, struct extent *extent)
+{
+    check(extent->clean == NULL);
+    if (extent->swapped == NULL)
+        extent->swapped = memory_new(allocator, extent->pages * sizeof(*extent->swapped));
+    return extent->swapped != NULL ? 0 : -ENOMEM;
+}
+
+int container_clean_stored(const struct allocator *allocator, struct extent *extent)
+{
+    struct clean *clean = extent->clean;
+
+    ensure(clean != NULL);
+    if (clean->stored == NULL)
+        clean->stored = memory_new(allocator, extent->pages * sizeof(*clean->stored));
+    return clean->stored != NULL ? 0 : -ENOMEM;
+}
+
 static size_t clean_size(uint32_t pages)
 {
     check(pages <= EXTENT_PAGES);
@@ -191,6 +210,7 @@ void container_clean_free(const struct allocator *allocator, struct extent *exte
     ensure(extent->clean != NULL);
     check(extent->allocated == 0);
     memory_free(allocator, clean->reader, clean->reader_capacity * sizeof(*clean->reader));
+    memory_free(allocator, clean->stored, extent->pages * sizeof(*clean->stored));
     memory_free(allocator, clean, clean_size(extent->pages));
     memory_free(allocator, extent, sizeof(*extent));
 }
@@ -208,6 +228,14 @@ uint32_t container_skip(const struct container *container, uint32_t slot)
     return container->slots;
 }
 
+/* A slot is not soft any more: its number tells nothing. */
+static void forget_number(struct extent *extent, uint32_t slot)
+{
+    check(!extent_slot(extent, slot)->soft);
+    if (extent->swapped != NULL)
+        extent->swapped[slot % EXTENT_PAGES] = 0;
+}
+
 void container_slot_clear(struct container *container, struct extent *extent, uint32_t slot)
 {
     struct container_slot *entry = extent_slot(extent, slot);
@@ -223,6 +251,7 @@ void container_slot_clear(struct container *container, struct extent *extent, ui
         container->allocated--;
     }
     *entry = (struct container_slot){.frame = SLOT_NO_FRAME};
+    forget_number(extent, slot);
 }
 
 void container_slot_fill(struct container *container, struct extent *extent, uint32_t slot,
@@ -252,4 +281,5 @@ void container_slot_harden(struct container *container, struct extent *extent, u
     extent->soft--;
     container->allocated++;
     container->soft--;
+    forget_number(extent, slot);
 }

@@ -55,7 +55,10 @@ struct extent {
     uint16_t copies;       /* of the slots with frames, those that name a page elsewhere */
     bool pending;          /* its backing was asked for */
     struct copied *copied; /* by page, if there are or were copies; or NULL */
-    struct clean *clean;   /* NULL: a home */
+    uint64_t *
+        swapped; /* by page, a number for the creator of the container that a soft slot keeps until it is
+                              hard again or a hole; NULL: no slot had one */
+    struct clean *clean; /* NULL: a home */
     struct container_slot slot[];
 };
 
@@ -75,7 +78,9 @@ struct clean {
     uint64_t seen[EXTENT_PAGES / 64]; /* ... which these are, ... */
     uint32_t marked;                  /* ... how many, ... */
     bool admitted;                    /* ... and whether the slots copied to may name them, too */
-    uint32_t user[];                  /* by page: slots that name it */
+    bool filling;     /* its pages are being loaded, and it has no users before that */
+    uint32_t *stored; /* by page, a number for whoever uses the extent; NULL: no page had one */
+    uint32_t user[];  /* by page: slots that name it */
 };
 
 struct sharing; /* core/physmem/state.h */
@@ -118,6 +123,10 @@ void container_extent_trim(const struct allocator *allocator, struct container *
 
 /* Room for a slot to name a page elsewhere. Returns 0 or -ENOMEM. */
 int container_extent_copied(const struct allocator *allocator, struct extent *extent);
+
+/* Room for the number of a soft slot, and of a page of a clean extent. Return 0 or -ENOMEM. */
+int container_extent_swapped(const struct allocator *allocator, struct extent *extent);
+int container_clean_stored(const struct allocator *allocator, struct extent *extent);
 
 /* A clean extent of 1 to EXTENT_PAGES pages, which nothing names yet; NULL without memory. */
 struct extent *container_clean_new(const struct allocator *allocator, uint32_t pages);

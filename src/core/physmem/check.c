@@ -84,7 +84,8 @@ static const char *check_clean(const struct physmem *physmem, uint32_t copies)
             pages += extent->clean->user[page] > 0;
             shared += extent->clean->user[page] > 1;
         }
-        if (pages != extent->allocated || (pages == 0 && !extent->pending))
+        if (pages != extent->allocated ||
+            (pages == 0 && !extent->pending && !extent->clean->filling))
             return "a clean extent miscounts its pages, or was kept without any";
     }
     if (cleans != physmem->cleans || shared != physmem->pages_shared)
@@ -363,6 +364,8 @@ const char *physmem_check(const struct physmem *physmem)
     if (wrong != NULL)
         return wrong;
     wrong = check_clean(physmem, sums.copies);
+    if (wrong == NULL)
+        wrong = stored_check(&physmem->stored);
     if (wrong != NULL)
         return wrong;
     if (sums.held != physmem->frames.used || sums.soft != physmem->frames.soft)

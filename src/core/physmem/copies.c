@@ -176,6 +176,8 @@ static void page_clear(struct physmem *physmem, struct extent *clean, uint32_t p
     struct physmem_effect *effect = last_effect(physmem, PHYSMEM_EXTENT_PUNCH);
 
     check(clean->clean->user[page] == 0 && clean->allocated > 0);
+    if (clean->clean->stored != NULL)
+        stored_hide(&physmem->stored, &clean->clean->stored[page]);
     if (--clean->allocated == 0) {
         copies_extent_end(physmem, clean);
         return;

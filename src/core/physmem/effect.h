@@ -16,6 +16,8 @@ struct physmem_task;
 struct frame_stack;
 
 #define PHYSMEM_MAPS_MAX 64u /* pieces in one reply to map */
+#define PHYSMEM_SWAP_MAX 64u /* pages in one request to swap */
+#define PHYSMEM_NO_SLOT  UINT32_MAX
 
 /* What happened that the policy server may want to know: bits of PHYSMEM_POLICYSERVER_RING. */
 #define PHYSMEM_RING_TASK  1u /* a task has come, or has other contracts */
@@ -65,6 +67,7 @@ enum physmem_effect_kind {
     PHYSMEM_REPLY_SHARED,       /* shared */
     PHYSMEM_REPLY_ADOPTED,      /* adopted */
     PHYSMEM_REPLY_VERSION,      /* version */
+    PHYSMEM_REPLY_SWAPPED,      /* swapped */
     PHYSMEM_REPLY_OFFER,        /* offer; the last of the replies */
     /* To be sent over the control connection. */
     PHYSMEM_SEND_RECALL,       /* recall */
@@ -93,6 +96,11 @@ enum physmem_effect_kind {
     PHYSMEM_UPSTREAM_ASK,      /* upstream: ask for frames; answered by physmem_upstream_granted */
     PHYSMEM_UPSTREAM_RETURN,   /* upstream: give back frames that it has recalled */
     PHYSMEM_UPSTREAM_UNMAPPED, /* unmapped: one of those that physmem_upstream_unmap has counted */
+    /* The swap server: see core/physmem/swap.h. Each account is a client there. */
+    PHYSMEM_SWAP_STORE,  /* store: answered by physmem_swap_stored */
+    PHYSMEM_SWAP_LOAD,   /* load: answered by physmem_swap_loaded */
+    PHYSMEM_SWAP_RETURN, /* unneeded: free a slot, and reserve fewer; no answer */
+    PHYSMEM_SWAP_END,    /* unneeded: the account is no longer used */
     /* Frame stacks. */
     PHYSMEM_STACK_CREATE, /* stack: make one of at least `places`, zeros, of sealed size, and map it;
                               answered by physmem_stack_ready, with seq and control of the effect */
@@ -133,6 +141,33 @@ struct physmem_effect {
             uint32_t slots;
             uint8_t rights;
         } adopted;
+        struct { /* the numbers of pages in swap: 0 where the page is back */
+            const uint32_t *numbers;
+            uint32_t count;
+        } swapped;
+        struct
+        { /* physmem_map_items: slot is the handle of the page in swap; it lies at `offset` of the
+                    descriptor now, or (rights 0) is zeros */
+            uint32_t account;
+            uint32_t
+                reserve; /* slots that the account must have reserved more, before anything is stored */
+            uint32_t first;
+            uint32_t count;
+        } store;
+        struct
+        { /* physmem_map_items: slot is the handle of the page in swap, extent its slot in the account whose
+                    handle is in `descriptor`; it goes to page `offset` of the extent */
+            uint32_t account; /* of the task that asks */
+            uint32_t extent;
+            uint32_t descriptor; /* of that */
+            uint32_t first;
+            uint32_t count;
+        } load;
+        struct {
+            uint32_t account;
+            uint32_t slot;   /* PHYSMEM_NO_SLOT: none */
+            uint32_t refund; /* slots to be reserved no longer */
+        } unneeded;
         struct {
             uint64_t version;
             uint64_t lock_ns; /* until the lock ends; 0: there is none */

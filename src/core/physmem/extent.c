@@ -4,6 +4,8 @@
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
 #include "core/physmem/map.h"
+#include "core/physmem/settle.h"
+#include "core/physmem/swap_in.h"
 
 /* The extent is no longer wanted: its task went away in the meantime. */
 static void discard(struct physmem *physmem, uint32_t handle, uint32_t descriptor)
@@ -43,6 +45,10 @@ void physmem_extent_ready(struct physmem *physmem, uint64_t now, uint32_t handle
     if (extent == NULL) {
         if (error == 0)
             discard(physmem, handle, descriptor);
+        return;
+    }
+    if (extent->clean != NULL && swap_in_extent(physmem, extent, descriptor, (int)error)) {
+        settle_input(physmem);
         return;
     }
     if (extent->clean != NULL) {

@@ -3,12 +3,12 @@
 
 #include "core/physmem/breach.h"
 #include "core/physmem/emit.h"
-#include "core/physmem/extra.h"
 #include "core/physmem/freeing.h"
 #include "core/physmem/input.h"
 #include "core/physmem/recall.h"
 #include "core/physmem/settle.h"
 #include "core/physmem/slots.h"
+#include "core/physmem/soft.h"
 
 /* Frames and holes of one slice of a request; see also core/physmem/bury.h. */
 #define SLICE    4096u
@@ -127,7 +127,6 @@ static void free_in_slices(struct physmem *physmem, const struct physmem_request
 static uint32_t range_soften(struct physmem *physmem, struct container *container,
                              const struct physmem_range *range)
 {
-    struct physmem_task *task = container->owner;
     uint32_t end = range->start + range->count;
     uint32_t slot = range->start;
     uint32_t held = container->allocated;
@@ -137,15 +136,9 @@ static uint32_t range_soften(struct physmem *physmem, struct container *containe
         struct extent *extent = container_extent(container, slot);
         uint32_t stop = extent_end(slot, end);
 
-        for (; slot < stop; slot++) {
-            if (!slot_is_allocated(extent_slot(extent, slot)))
-                continue;
-            frame_table_soften(&physmem->frames, extent_slot(extent, slot)->frame);
-            container_slot_soften(container, extent, slot);
-            check(task->held > 0);
-            task->held--;
-            task->soft++;
-        }
+        for (; slot < stop; slot++)
+            if (slot_is_allocated(extent_slot(extent, slot)))
+                slots_soften(physmem, container, extent, slot);
     }
     return held - container->allocated;
 }
@@ -197,28 +190,6 @@ void physmem_frames_release(struct physmem *physmem, uint64_t now,
     returned_all(physmem, request, frames);
 }
 
-/* Take back one soft slot. Returns 0, ENOENT or ENOMEM. */
-static int slot_recover(struct physmem *physmem, struct container *container, uint32_t slot)
-{
-    struct physmem_task *task = container->owner;
-    struct extent *extent = container_extent(container, slot);
-    bool within = task->held + task->waiting < task_commitment(task);
-    bool pressure;
-
-    check(slot < container->slots);
-    if (extent == NULL || extent_slot(extent, slot)->frame == SLOT_NO_FRAME)
-        return ENOENT;
-    if (!extent_slot(extent, slot)->soft)
-        return 0;
-    /* Within the commitment the frame is promised to this task as to any that waits. */
-    if (!within && extra_allowed(physmem, task, 0, 1, &pressure) == 0)
-        return ENOMEM;
-    slots_harden(physmem, container, extent, slot);
-    task->allocations++;
-    physmem->counters.allocated++;
-    return 0;
-}
-
 static const char *recover_text(int error)
 {
     ensure(error == 0 || error == ENOENT || error == ENOMEM);
@@ -239,7 +210,7 @@ void physmem_frames_recover(struct physmem *physmem, uint64_t now,
         return;
     for (uint32_t i = 0; i < count && error == 0; i++) {
         for (uint32_t j = 0; j < ranges[i].count && error == 0; j++) {
-            error = slot_recover(physmem, container, ranges[i].start + j);
+            error = soft_recover(physmem, container, ranges[i].start + j);
             recovered += error == 0;
         }
     }

@@ -13,6 +13,7 @@
 #include "core/physmem/pool.h"
 #include "core/physmem/rows.h"
 #include "core/physmem/settle.h"
+#include "core/physmem/swap_due.h"
 #include "core/physmem/told.h"
 #include "core/physmem/upstream.h"
 
@@ -58,6 +59,8 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
     deadlines_init(&physmem->deadlines, physmem->allocator);
     deadlines_init(&physmem->ends, physmem->allocator);
     part_table_init(&physmem->parts, physmem->allocator);
+    stored_init(&physmem->stored, physmem->allocator);
+    physmem->swap_work.purpose = PURPOSE_SWAP;
     rc = frame_table_init(&physmem->frames, physmem->allocator, config->frames, config->max_order);
     if (rc != 0) {
         memory_free(physmem->allocator, physmem, sizeof(*physmem));
@@ -68,6 +71,8 @@ int physmem_new(struct physmem **physmemp, const struct physmem_config *config)
         rc = availability_start(physmem);
     if (rc == 0)
         rc = bury_start(physmem);
+    if (rc == 0)
+        rc = deadlines_reserve(&physmem->deadlines, 1); /* swap_work */
     if (rc == 0)
         rc = told_start(physmem);
     if (rc == 0)
@@ -109,6 +114,8 @@ void physmem_free(struct physmem **physmemp)
     ensure(physmem->frames.used == 0 && physmem->frames.soft == 0);
     ensure(physmem->guaranteed == 0 && physmem->leased == 0 && physmem->owed == 0);
     ensure(physmem->waiting == 0 && physmem->extent_count == 0);
+    deadlines_stop(&physmem->deadlines, &physmem->swap_work);
+    stored_fini(&physmem->stored);
     arbiter_end(physmem);
     upstream_end(physmem);
     rows_fini(physmem);
@@ -166,6 +173,9 @@ static void due(struct physmem *physmem, struct deadline *deadline)
         break;
     case PURPOSE_UPSTREAM:
         upstream_due(physmem);
+        break;
+    case PURPOSE_SWAP:
+        swap_due(physmem);
         break;
     case PURPOSE_WORK:
         bury_slice(physmem, BURY_SLICE);
@@ -241,6 +251,7 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
     status->tasks = physmem->tasks_there;
     status->extents = physmem->extent_count + physmem->cleans;
     status->shared = physmem->pages_shared;
+    status->swap_pages = physmem->stored.count;
     status->fragmentation = buddy_fragmentation(&physmem->frames.buddy);
     status->control = physmem->policyserver.state;
     status->controllers = physmem->policyserver.controllers;

@@ -101,6 +101,7 @@ struct physmem_config {
     /* It is itself a task of another physmem, and has only the frames that it is granted there, at
      * most `frames`: see core/physmem/upstream.h. */
     bool stacked;
+    bool swap; /* the shell carries out PHYSMEM_SWAP_*: see core/physmem/swap.h */
 };
 
 /* A physmem with all frames free. Returns 0, -EINVAL (a number of the configuration is out of

@@ -16,6 +16,7 @@
 #include "core/physmem/shares.h"
 #include "core/physmem/slots.h"
 #include "core/physmem/stack.h"
+#include "core/physmem/swapping.h"
 #include "core/physmem/vital.h"
 
 /* Requests of the task that wait are over: answered with `error` unless it is 0. */
@@ -26,6 +27,7 @@ static void cancel_requests(struct physmem *physmem, struct physmem_task *task, 
     pending_cancel(physmem, task, 0, error, text);
     freeing_cancel(physmem, task, 0, error, text);
     copying_free(physmem, task, error, text);
+    swapping_task_end(physmem, task, error, text);
     if (task->mapping.container != NULL && error != 0) {
         const struct physmem_request request = {task, task->mapping.seq, task->mapping.control};
 

@@ -40,6 +40,18 @@ void slots_reuse_softest(struct physmem *physmem, struct punch *punch)
     container_extent_trim(physmem->allocator, container, slot);
 }
 
+void slots_soften(struct physmem *physmem, struct container *container, struct extent *extent,
+                  uint32_t slot)
+{
+    struct physmem_task *task = container->owner;
+
+    frame_table_soften(&physmem->frames, extent_slot(extent, slot)->frame);
+    container_slot_soften(container, extent, slot);
+    ensure(task->held > 0);
+    task->held--;
+    task->soft++;
+}
+
 void slots_harden(struct physmem *physmem, struct container *container, struct extent *extent,
                   uint32_t slot)
 {

@@ -13,6 +13,8 @@ void slots_drop(struct physmem *physmem, struct container *container, struct ext
 void slots_reuse_softest(struct physmem *physmem, struct punch *punch);
 
 /* A soft slot is allocated again: its frame was not reused. */
+void slots_soften(struct physmem *physmem, struct container *container, struct extent *extent,
+                  uint32_t slot);
 void slots_harden(struct physmem *physmem, struct container *container, struct extent *extent,
                   uint32_t slot);
 

@@ -33,6 +33,7 @@
 #include "base/handles.h"
 #include "base/memory.h"
 #include "core/containers/container.h"
+#include "core/containers/stored.h"
 #include "core/contracts/contract.h"
 #include "core/contracts/limit.h"
 #include "core/contracts/part_table.h"
@@ -69,6 +70,7 @@ enum purpose {
     PURPOSE_TELL,
     PURPOSE_LOCK,
     PURPOSE_UPSTREAM,
+    PURPOSE_SWAP,
 };
 
 /* Frames that a task was asked to return. Unused if missing is 0. */
@@ -120,6 +122,32 @@ struct copying {
     uint32_t pieces;
     bool control;
     struct physmem_piece piece[PHYSMEM_PIECES_MAX];
+};
+
+/* What a request to swap waits for. */
+enum swapping_step {
+    SWAPPING_NONE,   /* there is no request */
+    SWAPPING_STORE,  /* its pages to be stored */
+    SWAPPING_OTHERS, /* pages that other tasks are having stored or loaded */
+    SWAPPING_EXTENT, /* a clean extent to load into */
+    SWAPPING_LOAD,   /* its pages to be loaded */
+};
+
+/* What a task has in swap, and its request about that which waits. */
+struct swapping {
+    struct stored_account *account;
+    uint8_t step; /* enum swapping_step */
+    bool in;      /* the request is to have pages back */
+    bool control;
+    uint32_t seq;
+    uint32_t container; /* handle */
+    uint64_t version;   /* of that, when pages were last looked at: any other is in the way */
+    uint32_t start;
+    uint32_t count;
+    uint32_t extent;                   /* handle of the clean extent; 0: none */
+    uint32_t loads;                    /* pages on the way to it, ... */
+    uint32_t load[PHYSMEM_SWAP_MAX];   /* ... which are for these slots, from `start` on */
+    uint32_t number[PHYSMEM_SWAP_MAX]; /* references by slot; 0: its page is back */
 };
 
 /* A request to give many frames back that is carried out in slices. */
@@ -248,6 +276,7 @@ struct physmem_task {
     struct deadline unmap_deadline; /* of the oldest */
     struct mapping mapping;
     struct copying *copying;   /* NULL until the first */
+    struct swapping *swapping; /* NULL until the first */
     struct freeing *freeing;   /* NULL: none */
     struct physmem_task *next; /* of those that are STANDING_THERE, by id */
     struct physmem_task *prev;
@@ -326,6 +355,9 @@ struct physmem {
     uint32_t cleans;       /* clean extents */
     uint32_t pages_shared; /* their pages that more than one slot names */
     uint64_t copy_pass;    /* the last number of a request to copy: see copies_mark */
+    struct stored stored;  /* pages in swap */
+    struct deadline
+        swap_work; /* when to give up what tasks that have gone had there, and look at requests that wait */
     uint32_t audit_cursor; /* entry of extents */
     uint32_t audit_turn;   /* times that it went round */
 

@@ -1,0 +1,739 @@
+#include "swapper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "base/assert.h"
+#include "client/hello.h"
+#include "client/link.h"
+#include "os/clock.h"
+#include "os/extent.h"
+#include "run.h"
+
+/* The number of the account's own extent at the swap server. Those of the core are handles, which are never 0. */
+#define STAGING 0u
+
+/* Slots to be given back for which there is room at first. */
+#define UNNEEDED_FIRST 64u
+
+/* A message that the socket did not take yet. */
+struct queued {
+    struct queued *next;
+    int fd; /* that goes with it; or -1 */
+    struct wire_message message;
+};
+
+/* A connection, which outlives its account until libuv has let go of it. */
+struct line {
+    uv_poll_t poll; /* first */
+    struct link link;
+    struct account *account; /* NULL: it is being closed */
+    struct queued *queued;
+    unsigned char buffer[LINK_BUFFER];
+};
+
+/* What was asked, and not answered. */
+enum asked { ASKED_HELLO, ASKED_ACCOUNT, ASKED_RESERVE, ASKED_STORE, ASKED_LOAD, ASKED_FREE };
+
+struct ask {
+    struct ask *next;
+    struct operation *operation; /* NULL: of the account itself */
+    uint32_t seq;
+    uint32_t count;
+    uint8_t what;              /* enum asked */
+    uint8_t place[WIRE_BATCH]; /* in the operation, of each page */
+};
+
+struct account {
+    struct account *next;
+    struct account *next_dirty;
+    struct service *service;
+    struct line *line; /* NULL: there is no connection */
+    struct ask *asks;  /* oldest first */
+    uint32_t handle;   /* of the core */
+    uint32_t uid;
+    uint32_t *unneeded; /* slots to be freed */
+    uint32_t unneeded_count;
+    uint32_t unneeded_room;
+    uint32_t refund; /* slots to be reserved no longer, after that */
+    int staging;     /* its own extent; -1: not made yet */
+    bool freeing;    /* FREE is under way */
+    bool dirty;
+    char name[WIRE_NAME];
+};
+
+/* One effect that is answered when all that it asks is. */
+struct operation {
+    uint32_t account; /* handle */
+    uint32_t extent;
+    uint32_t error;
+    uint32_t waits; /* asks */
+    uint32_t count;
+    bool load;
+    struct physmem_swapped page[PHYSMEM_SWAP_MAX];
+};
+
+struct swapper {
+    uv_loop_t *loop;
+    const char *path;
+    struct account *accounts;
+    struct account *dirty;
+    bool stopped;
+    struct wire_message message;
+};
+
+int swapper_open(struct service *service, uv_loop_t *loop, const char *path)
+{
+    struct swapper *swapper = calloc(1, sizeof(*swapper));
+
+    if (swapper == NULL)
+        return -ENOMEM;
+    swapper->loop = loop;
+    swapper->path = path;
+    service->swapper = swapper;
+    return 0;
+}
+
+static struct account *account_find(const struct swapper *swapper, uint32_t handle)
+{
+    struct account *account = swapper->accounts;
+
+    while (account != NULL && account->handle != handle)
+        account = account->next;
+    return account;
+}
+
+/* ---- Operations ---- */
+
+/* One ask of an operation is over: with the last one the core is told. */
+static void operation_less(struct service *service, struct operation *operation)
+{
+    ensure(operation->waits > 0);
+    if (--operation->waits > 0)
+        return;
+    if (operation->load)
+        physmem_swap_loaded(service->physmem, clock_now_ns(), operation->account, operation->extent,
+                            operation->page, operation->count);
+    else
+        physmem_swap_stored(service->physmem, clock_now_ns(), operation->account, operation->error,
+                            operation->page, operation->count);
+    free(operation);
+}
+
+/* An ask has failed as a whole. */
+static void ask_fail(struct service *service, struct ask *ask, int error)
+{
+    struct operation *operation = ask->operation;
+
+    if (operation != NULL && !operation->load)
+        operation->error = (uint32_t)error;
+    for (uint32_t i = 0; operation != NULL && operation->load && i < ask->count; i++)
+        operation->page[ask->place[i]].error = (uint32_t)error;
+    free(ask);
+    if (operation != NULL)
+        operation_less(service, operation);
+}
+
+/* ---- Connections ---- */
+
+static void on_line_closed(uv_handle_t *handle)
+{
+    struct line *line = (struct line *)(void *)handle;
+    struct queued *queued;
+
+    link_close(&line->link);
+    while ((queued = line->queued) != NULL) {
+        line->queued = queued->next;
+        if (queued->fd >= 0)
+            close(queued->fd);
+        free(queued);
+    }
+    free(line);
+}
+
+/* The connection of an account is over. What was asked fails, and the core is told that all is gone. */
+static void account_lost(struct account *account, int error)
+{
+    struct service *service = account->service;
+    uint32_t handle = account->handle;
+    struct line *line = account->line;
+    struct ask *ask, *asks = account->asks;
+
+    if (line == NULL)
+        return;
+    account->line = NULL;
+    account->asks = NULL;
+    account->unneeded_count = 0;
+    account->refund = 0;
+    account->freeing = false;
+    line->account = NULL;
+    uv_close((uv_handle_t *)&line->poll, on_line_closed);
+    if (!service->swapper->stopped)
+        log_line(&service->server.log, "swap", "what task %s had in swap is lost: %s",
+                 account->name, error == EPIPE ? "the swap server has ended" : strerror(error));
+    while ((ask = asks) != NULL) {
+        asks = ask->next;
+        ask_fail(service, ask, error);
+    }
+    physmem_swap_lost(service->physmem, clock_now_ns(), handle);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void line_watch(struct line *line)
+{
+    uv_poll_start(&line->poll, UV_READABLE | (line->queued != NULL ? UV_WRITABLE : 0), on_poll);
+}
+
+/* Send a message, now or later. A connection that takes nothing any more is found out when it is read. */
+static void line_send(struct line *line, const struct wire_message *message, int borrowed_fd)
+{
+    struct queued **end = &line->queued;
+    struct queued *queued;
+    int code = line->queued == NULL ? link_send(&line->link, message, borrowed_fd) : -EAGAIN;
+
+    ensure(code != -EINVAL);
+    if (code != -EAGAIN)
+        return;
+    queued = malloc(sizeof(*queued));
+    if (queued != NULL) {
+        *queued = (struct queued){NULL, -1, *message};
+        if (borrowed_fd >= 0)
+            queued->fd = dup(borrowed_fd);
+    }
+    if (queued == NULL || (borrowed_fd >= 0 && queued->fd < 0)) {
+        free(queued);
+        shutdown(line->link.fd, SHUT_RDWR); /* without this message the rest means something else */
+        return;
+    }
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = queued;
+    line_watch(line);
+}
+
+static void send_queued(struct line *line)
+{
+    struct queued *first;
+
+    while ((first = line->queued) != NULL) {
+        if (link_send(&line->link, &first->message, first->fd) == -EAGAIN)
+            return;
+        line->queued = first->next;
+        if (first->fd >= 0)
+            close(first->fd);
+        free(first);
+    }
+    line_watch(line);
+}
+
+/* Ask something, over the connection that there is. Returns 0 or -ENOMEM: then `operation` does not wait for it. */
+static int ask(struct account *account, struct wire_message *message, enum asked what,
+               struct operation *operation, const uint8_t *place, uint32_t count)
+{
+    struct ask *asked = calloc(1, sizeof(*asked));
+    struct ask **end = &account->asks;
+
+    if (asked == NULL)
+        return -ENOMEM;
+    asked->operation = operation;
+    asked->seq = what == ASKED_HELLO ? 1 : link_next_seq(&account->line->link);
+    asked->what = (uint8_t)what;
+    asked->count = count;
+    if (count > 0)
+        memcpy(asked->place, place, count);
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = asked;
+    message->seq = asked->seq;
+    if (operation != NULL)
+        operation->waits++;
+    line_send(account->line, message, -1);
+    return 0;
+}
+
+/* Say who is there, and for which user. */
+static int greet(struct account *account)
+{
+    const struct hello hello = {.role = WIRE_ROLE_TASK, .name = account->name};
+    struct wire_message message;
+    int code;
+
+    hello_fill(&message, &hello);
+    account->line->link.seq = 1;
+    code = ask(account, &message, ASKED_HELLO, NULL, NULL, 0);
+    if (code != 0 || account->uid == geteuid())
+        return code;
+    message = (struct wire_message){.type = WIRE_ACCOUNT};
+    message.account.uid = account->uid;
+    return ask(account, &message, ASKED_ACCOUNT, NULL, NULL, 0);
+}
+
+/* Give the swap server the account's own extent. */
+static int give_staging(struct account *account)
+{
+    struct wire_message message = {.type = WIRE_GIVE_EXTENT, .nfds = 1};
+
+    if (account->staging < 0)
+        account->staging = extent_create("selfpage-to-swap", PHYSMEM_SWAP_MAX, NULL);
+    if (account->staging < 0)
+        return account->staging;
+    message.give_extent.extent = STAGING;
+    message.give_extent.pages = PHYSMEM_SWAP_MAX;
+    line_send(account->line, &message, account->staging);
+    return 0;
+}
+
+/* Connect an account that is not. Returns 0 or a negative errno. */
+static int account_connect(struct account *account)
+{
+    struct swapper *swapper = account->service->swapper;
+    struct line *line;
+    int fd, code;
+
+    if (account->line != NULL)
+        return 0;
+    if (swapper->stopped)
+        return -EPIPE;
+    fd = sock_connect_now(swapper->path);
+    if (fd < 0)
+        return fd == -EAGAIN ? -EAGAIN : -EPIPE;
+    line = calloc(1, sizeof(*line));
+    code = line == NULL ? -ENOMEM : uv_poll_init(swapper->loop, &line->poll, fd);
+    if (code < 0) {
+        free(line);
+        close(fd);
+        return code;
+    }
+    link_init(&line->link, fd, line->buffer, sizeof(line->buffer));
+    line->account = account;
+    account->line = line;
+    line_watch(line);
+    code = greet(account);
+    if (code == 0)
+        code = give_staging(account);
+    if (code != 0)
+        account_lost(account, -code);
+    return code;
+}
+
+/* ---- Answers ---- */
+
+/* Send the pages of an operation, for which all slots are reserved. */
+static int send_store(struct account *account, struct operation *operation)
+{
+    struct wire_message message = {.type = WIRE_STORE};
+    uint8_t place[WIRE_BATCH];
+
+    message.store.pages_count = (uint16_t)operation->count;
+    for (uint32_t i = 0; i < operation->count; i++) {
+        message.store.pages[i] = (struct wire_place){STAGING, i};
+        place[i] = (uint8_t)i;
+    }
+    return ask(account, &message, ASKED_STORE, operation, place, operation->count);
+}
+
+/* Give back what nobody needs: slots a batch at a time, and then their reservation. */
+static void give_back(struct account *account)
+{
+    struct wire_message message = {.type = WIRE_FREE};
+    uint32_t count = account->unneeded_count < WIRE_BATCH ? account->unneeded_count : WIRE_BATCH;
+
+    if (account->line == NULL || account->freeing)
+        return;
+    message.free.slots_count = (uint16_t)count;
+    for (uint32_t i = 0; i < count; i++)
+        message.free.slots[i].value = account->unneeded[--account->unneeded_count];
+    if (count == 0 && account->refund > 0) {
+        message = (struct wire_message){.type = WIRE_RESERVE};
+        message.reserve.subtract = account->refund;
+        account->refund = 0;
+    } else if (count == 0) {
+        return;
+    }
+    account->freeing = ask(account, &message, ASKED_FREE, NULL, NULL, 0) == 0;
+    if (!account->freeing)
+        account_lost(account, ENOMEM);
+}
+
+/* A failed answer of the swap server, as an errno value. */
+static uint32_t error_of(const struct wire_message *message, enum wire_type expected)
+{
+    if (message->error != 0)
+        return message->error;
+    return message->type == expected ? 0 : EPROTO;
+}
+
+static void on_reserved(struct account *account, struct ask *asked,
+                        const struct wire_message *message)
+{
+    struct operation *operation = asked->operation;
+
+    operation->error = error_of(message, WIRE_RESERVED);
+    if (operation->error == 0 && operation->count > 0 && send_store(account, operation) != 0)
+        operation->error = ENOMEM;
+}
+
+static void on_stored(struct ask *asked, const struct wire_message *message)
+{
+    struct operation *operation = asked->operation;
+    uint32_t error = error_of(message, WIRE_STORED);
+
+    if (error == 0 && message->stored.slots_count != asked->count)
+        error = EPROTO;
+    for (uint32_t i = 0; i < asked->count; i++) {
+        struct physmem_swapped *page = &operation->page[asked->place[i]];
+
+        page->error = error != 0 ? error : message->stored.slots[i].error;
+        page->slot = error != 0 ? 0 : message->stored.slots[i].slot;
+    }
+}
+
+static void on_loaded(struct ask *asked, const struct wire_message *message)
+{
+    uint32_t error = error_of(message, WIRE_LOADED);
+
+    if (error == 0 && message->loaded.errors_count != asked->count)
+        error = EPROTO;
+    for (uint32_t i = 0; i < asked->count; i++)
+        asked->operation->page[asked->place[i]].error =
+            error != 0 ? error : message->loaded.errors[i].value;
+}
+
+/* The answer to an ask. Returns 0, or an errno value: the connection is of no use. */
+static int on_answer(struct account *account, struct ask *asked, const struct wire_message *message)
+{
+    int error = 0;
+
+    switch ((enum asked)asked->what) {
+    case ASKED_HELLO:
+        error = -hello_check(message, "swap", NULL);
+        break;
+    case ASKED_ACCOUNT:
+        error = (int)error_of(message, WIRE_DONE);
+        break;
+    case ASKED_RESERVE:
+        on_reserved(account, asked, message);
+        break;
+    case ASKED_STORE:
+        on_stored(asked, message);
+        break;
+    case ASKED_LOAD:
+        on_loaded(asked, message);
+        break;
+    case ASKED_FREE:
+        account->freeing = false;
+        give_back(account);
+        break;
+    }
+    return error;
+}
+
+/* Take the oldest ask of this number; NULL: nothing was asked. */
+static struct ask *take_ask(struct account *account, uint32_t seq)
+{
+    for (struct ask **link = &account->asks; *link != NULL; link = &(*link)->next) {
+        struct ask *found = *link;
+
+        if (found->seq != seq)
+            continue;
+        *link = found->next;
+        return found;
+    }
+    return NULL;
+}
+
+/* Handle one message. Returns 0 or an errno value. */
+static int handle(struct account *account, const struct wire_message *message)
+{
+    struct ask *asked = message->seq == 0 ? NULL : take_ask(account, message->seq);
+    int error;
+
+    if (asked == NULL)
+        return 0;
+    error = on_answer(account, asked, message);
+    if (asked->operation != NULL)
+        operation_less(account->service, asked->operation);
+    free(asked);
+    return error;
+}
+
+static void receive(struct line *line)
+{
+    struct service *service = line->account->service;
+    struct wire_message *message = &service->swapper->message;
+    int code = 1, fd;
+
+    while (line->account != NULL && (code = link_next(&line->link, message, &fd)) > 0) {
+        if (fd >= 0)
+            close(fd);
+        code = -handle(line->account, message);
+        if (code != 0)
+            break;
+        run_effects(service);
+    }
+    if (code < 0 && line->account != NULL)
+        account_lost(line->account, -code);
+    run_effects(service);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct line *line = (struct line *)(void *)poll;
+
+    if (line->account == NULL)
+        return;
+    if (status < 0) {
+        struct service *service = line->account->service;
+
+        account_lost(line->account, EPIPE);
+        run_effects(service);
+        return;
+    }
+    if ((events & UV_WRITABLE) != 0)
+        send_queued(line);
+    if ((events & (UV_READABLE | UV_DISCONNECT)) != 0)
+        receive(line);
+}
+
+/* ---- Effects ---- */
+
+/* The account of an effect, made if there is none. NULL without memory. */
+static struct account *account_for(struct service *service, const struct physmem_effect *effect)
+{
+    const struct physmem_identity *identity = physmem_task_identity(effect->task);
+    struct swapper *swapper = service->swapper;
+    struct account *account = account_find(swapper, effect->store.account);
+
+    if (account != NULL)
+        return account;
+    account = calloc(1, sizeof(*account));
+    if (account == NULL)
+        return NULL;
+    account->service = service;
+    account->handle = effect->store.account;
+    account->uid = identity->uid;
+    account->staging = -1;
+    memcpy(account->name, identity->name, sizeof(account->name));
+    account->next = swapper->accounts;
+    swapper->accounts = account;
+    return account;
+}
+
+/* Copy the pages of an effect to the account's own extent. Returns 0 or a negative errno. */
+static int stage(struct service *service, const struct account *account,
+                 const struct physmem_map_item *items, uint32_t count)
+{
+    uint8_t *bytes = service->moving;
+
+    for (uint32_t i = 0; i < count; i++) {
+        int code = 0;
+
+        memset(bytes, 0, SP_PAGE_SIZE);
+        if (items[i].rights != 0)
+            code = backing_read(service, items[i].descriptor, items[i].offset, bytes);
+        if (code == 0 && pwrite(account->staging, bytes, SP_PAGE_SIZE,
+                                (off_t)i * (off_t)SP_PAGE_SIZE) != (ssize_t)SP_PAGE_SIZE)
+            code = -EIO;
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+void swapper_store(struct service *service, const struct physmem_effect *effect)
+{
+    const struct physmem_map_item *items = physmem_map_items(service->physmem, effect->store.first);
+    struct account *account = account_for(service, effect);
+    struct operation *operation = calloc(1, sizeof(*operation));
+    struct wire_message message = {.type = WIRE_RESERVE};
+    struct physmem_swapped pages[PHYSMEM_SWAP_MAX];
+    int code = account == NULL || operation == NULL ? -ENOMEM : 0;
+
+    for (uint32_t i = 0; i < effect->store.count; i++)
+        pages[i] = (struct physmem_swapped){.page = items[i].slot};
+    if (code == 0)
+        code = account_connect(account);
+    if (code == 0)
+        code = stage(service, account, items, effect->store.count);
+    if (code == 0) {
+        operation->account = account->handle;
+        operation->count = effect->store.count;
+        memcpy(operation->page, pages, sizeof(pages));
+        message.reserve.add = effect->store.reserve;
+        code = ask(account, &message, ASKED_RESERVE, operation, NULL, 0);
+    }
+    if (code == 0)
+        return;
+    free(operation);
+    physmem_swap_stored(service->physmem, clock_now_ns(), effect->store.account, (uint32_t)-code,
+                        pages, effect->store.count);
+}
+
+/* Ask one account for its pages among those of a load. The extent is lent to it as long as that lasts. */
+static void load_from(struct service *service, struct account *account, struct operation *operation,
+                      const struct physmem_effect *effect)
+{
+    const struct physmem_map_item *items = physmem_map_items(service->physmem, effect->load.first);
+    struct wire_message message = {.type = WIRE_GIVE_EXTENT, .nfds = 1};
+    uint8_t place[WIRE_BATCH];
+    uint32_t count = 0;
+
+    message.give_extent.extent = effect->load.extent;
+    message.give_extent.pages = effect->load.count;
+    line_send(account->line, &message, backing_lend(service, effect->load.descriptor));
+    message = (struct wire_message){.type = WIRE_LOAD};
+    for (uint32_t i = 0; i < effect->load.count; i++) {
+        if (items[i].descriptor != account->handle)
+            continue;
+        place[count] = (uint8_t)i;
+        message.load.pages[count++] =
+            (struct wire_loading){items[i].extent, effect->load.extent, items[i].offset};
+        operation->page[i].error = 0;
+    }
+    message.load.pages_count = (uint16_t)count;
+    if (ask(account, &message, ASKED_LOAD, operation, place, count) != 0)
+        for (uint32_t i = 0; i < count; i++)
+            operation->page[place[i]].error = ENOMEM;
+    message = (struct wire_message){.type = WIRE_FORGET_EXTENT};
+    message.forget_extent.extent = effect->load.extent;
+    line_send(account->line, &message, -1);
+}
+
+void swapper_load(struct service *service, const struct physmem_effect *effect)
+{
+    const struct physmem_map_item *items = physmem_map_items(service->physmem, effect->load.first);
+    struct operation *operation = calloc(1, sizeof(*operation));
+    struct physmem_swapped none[PHYSMEM_SWAP_MAX] = {{0}};
+
+    if (operation == NULL) {
+        for (uint32_t i = 0; i < effect->load.count; i++)
+            none[i] = (struct physmem_swapped){.page = items[i].slot, .error = ENOMEM};
+        physmem_swap_loaded(service->physmem, clock_now_ns(), effect->load.account,
+                            effect->load.extent, none, effect->load.count);
+        return;
+    }
+    operation->account = effect->load.account;
+    operation->extent = effect->load.extent;
+    operation->count = effect->load.count;
+    operation->load = true;
+    operation->waits = 1; /* until all are asked */
+    for (uint32_t i = 0; i < operation->count; i++)
+        operation->page[i] = (struct physmem_swapped){.page = items[i].slot, .error = EPIPE};
+    for (struct account *a = service->swapper->accounts; a != NULL; a = a->next) {
+        bool any = false;
+
+        for (uint32_t i = 0; i < operation->count; i++)
+            any |= items[i].descriptor == a->handle;
+        if (any && a->line != NULL)
+            load_from(service, a, operation, effect);
+    }
+    operation_less(service, operation);
+}
+
+void swapper_return(struct service *service, const struct physmem_effect *effect)
+{
+    struct account *account = account_find(service->swapper, effect->unneeded.account);
+    uint32_t slot = effect->unneeded.slot;
+
+    if (account == NULL || account->line == NULL)
+        return;
+    account->refund += effect->unneeded.refund;
+    if (slot != PHYSMEM_NO_SLOT && slot != WIRE_SLOT_ZERO) {
+        if (account->unneeded_count == account->unneeded_room) {
+            uint32_t room =
+                account->unneeded_room == 0 ? UNNEEDED_FIRST : 2 * account->unneeded_room;
+            uint32_t *unneeded = realloc(account->unneeded, room * sizeof(*unneeded));
+
+            if (unneeded == NULL) {
+                account_lost(account, ENOMEM);
+                return;
+            }
+            account->unneeded = unneeded;
+            account->unneeded_room = room;
+        }
+        account->unneeded[account->unneeded_count++] = slot;
+    }
+    if (account->dirty)
+        return;
+    account->dirty = true;
+    account->next_dirty = service->swapper->dirty;
+    service->swapper->dirty = account;
+}
+
+void swapper_flush(struct service *service)
+{
+    struct account *account;
+
+    if (service->swapper == NULL)
+        return;
+    while ((account = service->swapper->dirty) != NULL) {
+        service->swapper->dirty = account->next_dirty;
+        account->dirty = false;
+        give_back(account);
+    }
+}
+
+static void account_free(struct account *account)
+{
+    ensure(account->asks == NULL);
+    if (account->staging >= 0)
+        close(account->staging);
+    free(account->unneeded);
+    free(account);
+}
+
+void swapper_end(struct service *service, const struct physmem_effect *effect)
+{
+    struct swapper *swapper = service->swapper;
+    struct account **link = &swapper->accounts, **dirty = &swapper->dirty;
+    struct account *account;
+    struct ask *asked;
+
+    while (*link != NULL && (*link)->handle != effect->unneeded.account)
+        link = &(*link)->next;
+    account = *link;
+    if (account == NULL)
+        return;
+    *link = account->next;
+    while (*dirty != NULL && *dirty != account)
+        dirty = &(*dirty)->next_dirty;
+    if (*dirty != NULL)
+        *dirty = account->next_dirty;
+    if (account->line != NULL) {
+        account->line->account = NULL;
+        uv_close((uv_handle_t *)&account->line->poll, on_line_closed);
+    }
+    while ((asked = account->asks) != NULL) { /* of a task that has gone while it loaded */
+        account->asks = asked->next;
+        ask_fail(service, asked, EPIPE);
+    }
+    account_free(account);
+}
+
+void swapper_stop(struct service *service)
+{
+    if (service->swapper == NULL)
+        return;
+    service->swapper->stopped = true;
+    for (struct account *a = service->swapper->accounts; a != NULL; a = a->next)
+        account_lost(a, EPIPE);
+}
+
+void swapper_close(struct service *service)
+{
+    struct swapper *swapper = service->swapper;
+    struct account *account;
+
+    if (swapper == NULL)
+        return;
+    while ((account = swapper->accounts) != NULL) {
+        swapper->accounts = account->next;
+        account_free(account);
+    }
+    free(swapper);
+    service->swapper = NULL;
+}
