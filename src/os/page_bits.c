@@ -194,9 +194,11 @@ int page_bits_read(const struct page_bits *bits, const void *address, size_t cou
     off_t at = (off_t)((uintptr_t)address / (size_t)getpagesize() * sizeof(*entries));
     ssize_t done;
 
+    _Static_assert(sizeof(off_t) == sizeof(long),
+                   "the system call takes an offset in one register");
     check(count > 0);
-    do
-        done = pread(bits->map_fd, entries, size, at);
+    do /* not pread: a fault handler is no point of cancellation */
+        done = syscall(SYS_pread64, bits->map_fd, entries, size, at);
     while (done < 0 && errno == EINTR);
     if (done < 0)
         return -errno;

@@ -110,6 +110,60 @@ static void a_cancelled_thread_leaves_the_task_as_it_was(void **state)
     expect_success(&result);
 }
 
+/* A policy, and whether the task records what it does. */
+struct pending {
+    const char *policy;
+    const char *trace; /* path; NULL: it does not */
+};
+
+/* Whatever a fault does is no point of cancellation: one that is pending waits for the program's next one. */
+static void *page_with_a_cancellation_pending(void *arg)
+{
+    bool *reached = arg;
+
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    for (unsigned i = 0; i < 20 * PAGES; i++)
+        shared[i * 7 % PAGES * SP_PAGE_SIZE]++;
+    *reached = true;
+    pthread_testcancel();
+    return NULL;
+}
+
+static int pend(void *arg)
+{
+    const struct pending *pending = arg;
+    struct sp_attach_options options = {.policy = pending->policy};
+    bool reached = false;
+    struct sp_task *task;
+    pthread_t thread;
+    void *result;
+
+    if (pending->trace != NULL)
+        CHECK(setenv("SELFPAGE_TRACE", pending->trace, 1) == 0);
+    task = attach_or_exit(&options);
+    shared = region_or_exit(task, &(struct sp_region_options){.pages = PAGES});
+    CHECK(pthread_create(&thread, NULL, page_with_a_cancellation_pending, &reached) == 0);
+    CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+    CHECK(reached);
+    return sp_detach(&task);
+}
+
+static void a_fault_is_no_point_of_cancellation(void **state)
+{
+    static const char *const policies[] = {"clock", "fifo", "lru", "car", "clockpro"};
+    struct sp_testing_result result;
+
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        struct pending pending = {.policy = policies[i]};
+
+        run(state, "guaranteed=100", NULL, pend, &pending, &result);
+        expect_success(&result);
+        pending.trace = "/dev/null";
+        run(state, "guaranteed=100", NULL, pend, &pending, &result);
+        expect_success(&result);
+    }
+}
+
 static void *ask_for_ever(void *arg)
 {
     struct sp_task *task = arg;
@@ -462,9 +516,30 @@ static int close_all(void *arg)
     return 0;
 }
 
+/* Physmem hears of the first that it knows, and ends the other connection before that is closed. */
+static int close_one_by_one(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    volatile unsigned char *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = 300});
+
+    (void)arg;
+    for (int fd = 3; fd < 64; fd++) {
+        close(fd);
+        poll(NULL, 0, 5);
+    }
+    for (unsigned i = 0; i < 300; i++)
+        memory[i * SP_PAGE_SIZE]++;
+    return 0;
+}
+
 static void closefrom_is_named(void **state)
 {
     struct sp_testing_result result;
+
+    run(state, "guaranteed=100", NULL, close_one_by_one, NULL, &result);
+    assert_int_equal(result.exit_status, 2);
+    expect_line(&result, "closefrom");
 
     run(state, "guaranteed=100", NULL, close_all, NULL, &result);
     assert_int_equal(result.exit_status, 2);
@@ -730,6 +805,7 @@ int main(void)
     struct sp_testing_options large = {.physmem_frames = 8192, .swap_slots = 16384};
     const struct CMUnitTest tests[] = {
         TEST(a_cancelled_thread_leaves_the_task_as_it_was),
+        TEST(a_fault_is_no_point_of_cancellation),
         TEST(a_call_is_finished_before_its_thread_is_cancelled),
         TEST(a_refill_that_does_not_return_is_named),
         TEST(a_negative_errno_of_a_refill_is_read_as_well),

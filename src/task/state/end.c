@@ -82,6 +82,7 @@ static _Noreturn void end_without_physmem(struct sp_task *task, const struct cha
 void end_physmem_gone(struct sp_task *task)
 {
     die_if_closed(task, &task->physmem);
+    die_if_closed(task, &task->control); /* physmem ends both when one is closed */
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
         end_revoked(task);
@@ -92,6 +93,7 @@ void end_physmem_gone(struct sp_task *task)
 void end_control_gone(struct sp_task *task)
 {
     die_if_closed(task, &task->control);
+    die_if_closed(task, &task->physmem);
     check(__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED);
     end_without_physmem(task, &task->control);
 }
