@@ -40,7 +40,8 @@
  *
  * REGIONS on containers are filled page by page as they are touched: from another container, by
  * logical copies, or by a function. The library gives pages of them back that were not written, when
- * there are too many, or too few frames: they are filled again.
+ * there are too many, or too few frames, and does so softly: at the next touch they come back as they were
+ * if physmem has not needed their frames, and are filled again otherwise.
  *
  * RECALLS. Of other mappings the library cannot choose what may go. A task that holds more frames in
  * containers than its guarantee must give some back when it is recalled: by sp_container_deallocate
@@ -255,8 +256,8 @@ struct sp_container_region {
  *  With a source (or a function), a slot without a frame is filled at the first touch: it gets a
  *  frame, extra ones included, and shows what the source's slot holds then. Later changes of the
  *  source do not show, and what was filled stays when the source's owner revokes the weak reference,
- *  or dies. A page that was given back (see `frames`) is filled anew, and shows what the source holds
- *  by then. What cannot be filled, since the source has no frame there or is not to be had any more,
+ *  or dies. A page that was given back (see `frames`) comes back as it was, or, if its frame was needed
+ *  elsewhere, is filled anew, and shows what the source holds by then. What cannot be filled, since the source has no frame there or is not to be had any more,
  *  is said in a line on standard error as it is touched, and the access goes to the program's own
  *  handler of SIGSEGV, or ends the program. Pages that were written are never given back, and count
  *  like other frames of containers. While a source is locked, an access waits; where another owner

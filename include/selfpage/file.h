@@ -148,7 +148,8 @@ struct sp_file_region;
  *  the 64 KiB around it that are not there. All regions, of all tasks, that show a page which nobody
  *  has written show the same page of memory as the server's cache; each is charged for its own frame.
  *  Pages that were not written are given back when frames are short, or more than `frames` are in
- *  use, and are read again when they are touched. What is written to a page stays there, goes nowhere
+ *  use; when they are touched they come back as they were, or, if their frames were needed elsewhere, are read
+ *  again. What is written to a page stays there, goes nowhere
  *  else, and counts like other frames of containers (selfpage/container.h has more about them).
  *
  *  Behind the end of the file the last page is zeros. What others write to the file shows in pages

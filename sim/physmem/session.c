@@ -429,6 +429,8 @@ static void on_control(struct service *service, struct connection *connection,
 
     if (message->type == WIRE_DEALLOCATE)
         ON_RANGES(physmem_frames_deallocate, message->deallocate);
+    else if (message->type == WIRE_RELEASE)
+        ON_RANGES(physmem_frames_release, message->release);
     else if (message->type == WIRE_VITAL)
         ON_RANGES(physmem_vital, message->vital);
     else if (message->type == WIRE_UNMAPPED)

@@ -51,7 +51,7 @@
  * A task has two connections to physmem: the request connection (role TASK), and the control
  * connection (role CONTROL, with the id and the key from the first WELCOME). Over the control
  * connection physmem sends RECALL, UNMAP, NOTICE, CHANGED, AVAILABILITY, WARNED, REPOSSESSED and
- * REVOKED without being asked, and the task sends DEALLOCATE, VITAL, UNMAPPED and
+ * REVOKED without being asked, and the task sends DEALLOCATE, RELEASE, VITAL, UNMAPPED and
  * AVAILABILITY_HEARD.
  * A client of swap opens its first connection with role TASK and key 0. Further connections with
  * the key of the first WELCOME share its slots and extents.
@@ -520,7 +520,7 @@
     /* -> DONE, frames go to the pool */                                                           \
     X(DEALLOCATE, deallocate, 25, 0, TASK_OR_CONTROL, WIRE_SLOTS_FIELDS)                           \
     /* -> DONE, contents kept until reuse */                                                       \
-    X(RELEASE, release, 26, 0, TASK, WIRE_SLOTS_FIELDS)                                            \
+    X(RELEASE, release, 26, 0, TASK_OR_CONTROL, WIRE_SLOTS_FIELDS)                                 \
     /* -> DONE: ENOENT reused, ENOMEM */                                                           \
     X(RECOVER, recover, 27, 0, TASK, WIRE_SLOTS_FIELDS)                                            \
     /* -> DONE: slots keep their frames, and copies of them the data */                            \

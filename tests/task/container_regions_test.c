@@ -173,7 +173,7 @@ static int supply(void *arg, sp_container container, uint32_t slot, uint32_t pag
                              NULL);
 }
 
-static char *open_supplied(struct supplier *supplier)
+static char *open_supplied(struct supplier *supplier, uint32_t frames)
 {
     sp_container container;
 
@@ -185,13 +185,14 @@ static char *open_supplied(struct supplier *supplier)
                                                                       .pages = PAGES,
                                                                       .flags = SP_MAP_WRITE,
                                                                       .supply = supply,
-                                                                      .supply_arg = supplier});
+                                                                      .supply_arg = supplier,
+                                                                      .frames = frames});
 }
 
 static int call_a_function(void *arg)
 {
     struct supplier supplier;
-    char *base = open_supplied(&supplier);
+    char *base = open_supplied(&supplier, 0);
 
     (void)arg;
     for (size_t i = 0; i < 64; i++)
@@ -207,10 +208,56 @@ static void test_a_function_fills_groups_of_pages(void **state)
     expect_success(begin(*state, NULL, "guaranteed=500", call_a_function, NULL));
 }
 
+#define ALL_FRAMES 100000u
+
+/* Have all frames that there are, for a moment. */
+static void need_all_frames(struct sp_task *task)
+{
+    sp_container container;
+    struct sp_error error;
+    long held = -ENOMEM;
+
+    CHECK(sp_container_create(task, ALL_FRAMES, &container, &error) == 0);
+    for (uint32_t wanted = 65536; wanted > 0; wanted /= 2) {
+        long more = sp_container_allocate(task, container, held > 0 ? (uint32_t)held : 0, wanted,
+                                          SP_ALLOCATE_EXTRA | SP_ALLOCATE_PARTIAL, &error);
+
+        held = more > 0 ? (held > 0 ? held : 0) + more : held;
+    }
+    CHECK(held > 0);
+    CHECK(sp_container_destroy(task, container, &error) == 0);
+}
+
+static int come_back(void *arg)
+{
+    struct supplier supplier;
+    const char *base = open_supplied(&supplier, 16);
+
+    (void)arg;
+    for (unsigned round = 0; round < 3; round++)
+        for (size_t i = 0; i < 64; i++)
+            CHECK(has_mark(base, i, i));
+    CHECK(supplier.calls == 64 / 4); /* of a quarter of its frames, in the first round */
+    need_all_frames(supplier.task);
+    for (size_t i = 0; i < 64; i++)
+        CHECK(has_mark(base, i, i));
+    CHECK(supplier.in_order && supplier.calls > 64 / 4);
+    return sp_detach(&supplier.task);
+}
+
+static void test_what_was_given_back_comes_back_as_long_as_nobody_needs_its_frame(void **state)
+{
+    struct sp_testing_physmem status;
+
+    expect_success(begin(*state, NULL, "guaranteed=300;extra=724", come_back, NULL));
+    assert_int_equal(sp_testing_physmem_status(*state, &status, NULL), 0);
+    assert_int_equal(status.free, status.frames);
+}
+
 static int call_one_that_fails(void *arg)
 {
     struct supplier supplier;
-    const volatile char *base = open_supplied(&supplier);
+    const volatile char *base = open_supplied(&supplier, 0);
 
     (void)arg;
     return base[64 * PAGE];
@@ -683,6 +730,7 @@ int main(void)
         TEST(test_a_region_shows_its_source_and_a_write_is_the_regions_alone),
         TEST(test_pages_that_were_not_written_make_room),
         TEST(test_a_function_fills_groups_of_pages),
+        TEST(test_what_was_given_back_comes_back_as_long_as_nobody_needs_its_frame),
         TEST(test_what_a_function_cannot_fill_is_said_and_ends_the_program),
         TEST(test_arguments_are_checked),
         TEST(test_a_hole_of_the_source_harms_no_other_page),

@@ -267,6 +267,8 @@ void container_slot_soften(struct container *container, struct extent *extent, u
 {
     check(slot_is_allocated(extent_slot(extent, slot)));
     extent_slot(extent, slot)->soft = 1;
+    extent_slot(extent, slot)->rights = 0;
+    extent_slot(extent, slot)->unmapping = 0;
     extent->allocated--;
     extent->soft++;
     container->allocated--;

@@ -183,7 +183,7 @@ void physmem_exchange(struct physmem *physmem, uint64_t now, const struct physme
 /* Requests about ranges get EINVAL if a range is empty or ends beyond the container, or if all
  * ranges together name more slots than the container has. */
 
-/* Give frames back: to the pool (deallocate), or softly (release). Holes are passed over. Reply: done,
+/* Give frames back: to the pool (deallocate), or softly (release). The rights to the slots go with them. Holes are passed over. Reply: done,
  * with the count of frames that came back; ENOENT, EINVAL.
  * A deallocation that names more than 16,384 slots is carried out in slices, so that nobody waits for
  * it: the reply comes with the last one, and until then another large one of this task gets EBUSY. If

@@ -44,33 +44,58 @@ void filling_begin(struct sp_task *task, const void *address, struct filling *fi
         filling->surplus = window->filled + filling->count - window->most;
 }
 
-void filling_end(struct sp_task *task, const struct filling *filling, uint32_t filled)
+/* The window of a filling; NULL: the program has taken it away meanwhile. */
+static struct task_window *find_window(struct sp_task *task, const struct filling *filling)
 {
     struct task_window *window = window_table_find(task, filling->window.address);
 
+    check(filling->count > 0);
+    return window != NULL && window->address == filling->window.address &&
+                   window->container == filling->window.container
+               ? window
+               : NULL;
+}
+
+void filling_end(struct sp_task *task, const struct filling *filling, uint32_t filled)
+{
+    struct task_window *window = find_window(task, filling);
+
     check(hold_is_ours() && filling->count > 0 && filled <= filling->count);
-    if (window == NULL || window->address != filling->window.address ||
-        window->container != filling->window.container)
-        return; /* the program has taken it away meanwhile */
+    if (window == NULL)
+        return;
     for (uint32_t i = 0; i < filling->count; i++) {
-        window->mapped[filling->page + i] &= (unsigned char)~WINDOW_BUSY;
+        window->mapped[filling->page + i] &= (unsigned char)~(WINDOW_BUSY | WINDOW_SOFT);
         window_table_set_filled(window, filling->page + i, i < filled);
+        if (filling->dropping && i >= filled)
+            window->mapped[filling->page + i] |= WINDOW_SOFT;
     }
     if (!filling->dropping)
         window->filling = false;
 }
 
-void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page)
+void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page, uint32_t count)
 {
-    struct task_window *window = window_table_find(task, filling->window.address);
+    struct task_window *window = find_window(task, filling);
 
     check(hold_is_ours() && !filling->dropping);
-    ensure(page - filling->page < filling->count);
+    ensure(page >= filling->page && count > 0 && page + count <= filling->page + filling->count);
     for (uint32_t i = filling->page; i < filling->page + filling->count; i++)
-        if (i != page && window != NULL && window->container == filling->window.container)
+        if (i - page >= count && window != NULL)
             window->mapped[i] &= (unsigned char)~WINDOW_BUSY;
     filling->page = page;
-    filling->count = 1;
+    filling->count = count;
+}
+
+uint32_t filling_soft(struct sp_task *task, const struct filling *filling, uint32_t page)
+{
+    const struct task_window *window = find_window(task, filling);
+    uint32_t count = 0;
+
+    check(hold_is_ours() && !filling->dropping);
+    while (window != NULL && page + count < filling->page + filling->count &&
+           (window->mapped[page + count] & WINDOW_SOFT) != 0)
+        count++;
+    return count;
 }
 
 /* The window that fills slots of a container, at most one; NULL: there is none. */
@@ -117,8 +142,10 @@ void filling_permit(struct sp_task *task, uint32_t container, const struct wire_
     part = window_table_part(window, container, slots);
     for (uint32_t i = 0; i < part.count; i++) {
         window->mapped[part.start + i] &= (unsigned char)~WINDOW_BUSY;
-        if (taken)
-            window_table_set_filled(window, part.start + i, false);
+        if (!taken)
+            continue;
+        window->mapped[part.start + i] &= (unsigned char)~WINDOW_SOFT;
+        window_table_set_filled(window, part.start + i, false);
     }
     window->filling = false;
 }

@@ -1,4 +1,5 @@
-/* Holes of regions on containers: which are filled together, and which filled pages go.
+/* Holes of regions on containers: which are filled together, and which filled pages go. What goes is given back softly:
+ * it comes back as it was if physmem has not needed the frame.
  *
  *   hole --filling_begin--> busy --filling_end--> filled --written--> (kept until the program frees it)
  *    ^                       |                       |
@@ -15,7 +16,8 @@
  * window, or the page is no hole. The lock is held. */
 void filling_begin(struct sp_task *task, const void *address, struct filling *filling);
 
-/* The first `filled` busy pages are filled now, or still; the others are holes. The lock is held. */
+/* The first `filled` busy pages are filled now, or still; the others are holes, of which those that were to go may be
+ * had again. The lock is held. */
 void filling_end(struct sp_task *task, const struct filling *filling, uint32_t filled);
 
 /* Choose a run of filled pages that goes, in turn, and hide it: `most` at most, of the window at
@@ -24,8 +26,11 @@ void filling_end(struct sp_task *task, const struct filling *filling, uint32_t f
 bool filling_begin_drop(struct sp_task *task, const void *address, uint32_t most,
                         struct filling *filling);
 
-/* All busy pages but one are holes, and are not busy any more. The lock is held. */
-void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page);
+/* All busy pages but `count` from `page` on are not busy any more. The lock is held. */
+void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page, uint32_t count);
+
+/* How many busy pages in a row, from `page` on, went softly. The lock is held. */
+uint32_t filling_soft(struct sp_task *task, const struct filling *filling, uint32_t page);
 
 /* The program is about to take frames from slots of a container: keep threads from filling and mapping
  * them until filling_permit. False: a thread fills, or gives back, some of them now. The lock is held. */

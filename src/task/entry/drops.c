@@ -23,7 +23,7 @@ bool drops_are_owed(const struct sp_task *task)
 
 void drops_pay(struct sp_task *task)
 {
-    struct wire_message message = {.type = WIRE_DEALLOCATE};
+    struct wire_message message = {.type = WIRE_RELEASE};
     struct channel_batch batch = {.size = 0};
     bool found;
 

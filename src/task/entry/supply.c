@@ -22,12 +22,12 @@
 
 /* ---- Frames ---- */
 
-/* Give the frames of slots back, and wait for that. Returns 0 or a negative errno. Functions with a
- * message are not inlined: faults run on short stacks. */
-static __attribute__((noinline)) int free_slots(struct sp_task *task, uint32_t container,
-                                                uint32_t slot, uint32_t count)
+/* Give the frames of slots back (DEALLOCATE, RELEASE), and wait for that. Returns 0 or a negative errno. Functions
+ * with a message are not inlined: faults run on short stacks. */
+static __attribute__((noinline)) int free_slots(struct sp_task *task, uint8_t type,
+                                                uint32_t container, uint32_t slot, uint32_t count)
 {
-    struct wire_message message = {.type = WIRE_DEALLOCATE};
+    struct wire_message message = {.type = type};
 
     check(!hold_is_ours() && count > 0);
     message.deallocate.container = container;
@@ -76,8 +76,8 @@ static uint32_t drop(struct sp_task *task, const void *address, uint32_t most)
         hold_release(task);
         if (!found)
             break;
-        error = free_slots(task, filling.window.container, filling.window.first + filling.page,
-                           filling.count);
+        error = free_slots(task, WIRE_RELEASE, filling.window.container,
+                           filling.window.first + filling.page, filling.count);
         if (error == 0)
             take_down(task, &filling, false);
         end_filling(task, &filling, error == 0 ? 0 : filling.count);
@@ -88,12 +88,12 @@ static uint32_t drop(struct sp_task *task, const void *address, uint32_t most)
     return dropped;
 }
 
-/* Only this page is filled. */
-static void narrow(struct sp_task *task, struct filling *filling, uint32_t page)
+/* Only these pages are filled. */
+static void narrow(struct sp_task *task, struct filling *filling, uint32_t page, uint32_t count)
 {
-    check(filling->count > 1);
+    check(count <= filling->count);
     hold_take(task);
-    filling_narrow(task, filling, page);
+    filling_narrow(task, filling, page, count);
     hold_release(task);
     events_signal(task);
 }
@@ -128,7 +128,7 @@ static int get_frames(struct sp_task *task, struct filling *filling, uint32_t pa
         else if (make_room(task, filling))
             continue;
         else if (filling->count > 1)
-            narrow(task, filling, page);
+            narrow(task, filling, page, 1);
         else
             break;
     }
@@ -139,6 +139,49 @@ static int get_frames(struct sp_task *task, struct filling *filling, uint32_t pa
 }
 
 /* ---- Contents ---- */
+
+/* Take slots back that were released. Returns how many, or a negative errno. */
+static __attribute__((noinline)) int recover_once(struct sp_task *task, uint32_t container,
+                                                  uint32_t slot, uint32_t count)
+{
+    struct wire_message message = {.type = WIRE_RECOVER};
+
+    check(!hold_is_ours() && count > 0);
+    message.recover.container = container;
+    message.recover.ranges_count = 1;
+    message.recover.ranges[0] = (struct wire_range){slot, count};
+    aside_set(task, count);
+    if (channel_ask(&task->physmem, &message, -1, &message) != 0)
+        end_physmem_gone(task);
+    aside_set(task, -(int64_t)count);
+    if (message.type != WIRE_DONE || message.done.count == 0 || message.done.count > count)
+        return -(int)message.error;
+    return (int)message.done.count;
+}
+
+/* Have the busy page `page`, and those behind it, again as they were given back. False: they are not to be
+ * had. Nothing is busy any more otherwise. */
+static bool get_back(struct sp_task *task, struct filling *filling, uint32_t page)
+{
+    uint32_t count;
+    int came;
+
+    check(filling->count > 0);
+    hold_take(task);
+    count = filling_soft(task, filling, page);
+    hold_release(task);
+    if (count == 0)
+        return false;
+    do
+        came = recover_once(task, filling->window.container, filling->window.first + page, count);
+    while (came == -ENOMEM && make_room(task, filling));
+    if (came <= 0)
+        return false;
+    narrow(task, filling, page, (uint32_t)came);
+    take_down(task, filling, true);
+    end_filling(task, filling, filling->count);
+    return true;
+}
 
 static __attribute__((noinline)) int copy_once(struct sp_task *task, const struct filling *filling)
 {
@@ -228,7 +271,8 @@ static void return_frames(struct sp_task *task, const struct filling *filling, u
     part.page = first;
     part.count = end - first;
     /* Should that be refused, since the container was locked: SQUASH takes them the next time. */
-    (void)free_slots(task, part.window.container, part.window.first + first, part.count);
+    (void)free_slots(task, WIRE_DEALLOCATE, part.window.container, part.window.first + first,
+                     part.count);
     take_down(task, &part, false);
 }
 
@@ -240,6 +284,8 @@ static int fill(struct sp_task *task, struct filling *filling, uint32_t page)
 
     if (filling->surplus > 0)
         drop(task, filling->window.address, filling->surplus);
+    if (get_back(task, filling, page))
+        return 0;
     error = get_frames(task, filling, page);
     if (error != 0) {
         end_filling(task, filling, 0);
@@ -252,7 +298,7 @@ static int fill(struct sp_task *task, struct filling *filling, uint32_t page)
         /* One of them may be a hole of the source. */
         return_frames(task, filling, first, page);
         return_frames(task, filling, page + 1, end);
-        narrow(task, filling, page);
+        narrow(task, filling, page, 1);
         error = get_contents(task, filling);
     }
     if (error != 0)

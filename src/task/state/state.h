@@ -69,8 +69,9 @@ struct known_extent {
 #define TASK_WINDOWS 64u
 
 /* What is known of a page of a window, besides PAGE_READ and PAGE_WRITE: what it is mapped for. */
-#define WINDOW_FILLED 4u /* it is as it was filled: it can go, and be filled again */
-#define WINDOW_BUSY   8u /* a thread fills it */
+#define WINDOW_FILLED 4u  /* it is as it was filled: it can go, and be filled again */
+#define WINDOW_BUSY   8u  /* a thread fills it */
+#define WINDOW_SOFT   16u /* it went, softly: physmem may still have it as it was */
 
 /* Addresses at which slots of a container are mapped. */
 struct task_window {
