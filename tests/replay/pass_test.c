@@ -15,6 +15,7 @@
 #include "policy/registry.h"
 #include "replay/engine.h"
 #include "replay/pass.h"
+#include "trace/mix.h"
 
 #define ENGINES 64u
 
@@ -145,26 +146,26 @@ static void test_carried_future(void **state)
     }
 }
 
-static void test_page_table(void **state)
+/* Look ids up many times over, and compare with what the first look-up of each said. `id` makes an id of a number. */
+static void check_page_table(uint32_t rounds, uint64_t (*id)(uint32_t number))
 {
-    uint32_t rounds = RUNNING_ON_VALGRIND ? 20 : 300;
     struct random_source random = random_seeded(12);
     struct trace_reference references[TRACE_BATCH] = {0};
-    uint32_t out[TRACE_BATCH], pages = rounds * 100, *known;
+    uint32_t out[TRACE_BATCH], numbers[TRACE_BATCH], pages = rounds * 100, *known;
     struct page_table table;
 
-    (void)state;
     known = calloc(pages, sizeof(*known));
     assert_non_null(known);
     assert_int_equal(page_table_init(&table, pages), 0);
     for (uint32_t round = 0; round < rounds; round++) {
         for (uint32_t i = 0; i < TRACE_BATCH; i++) {
-            references[i].id = random_below(&random, pages) * (UINT64_C(1) << 33);
+            numbers[i] = random_below(&random, pages);
+            references[i].id = id(numbers[i]);
             references[i].write = random_below(&random, 2);
         }
         assert_int_equal(page_table_look_up(&table, references, TRACE_BATCH, out), 0);
         for (uint32_t i = 0; i < TRACE_BATCH; i++) {
-            uint32_t *page_plus1 = &known[references[i].id >> 33];
+            uint32_t *page_plus1 = &known[numbers[i]];
 
             if (*page_plus1 == 0)
                 *page_plus1 = (out[i] >> 1) + 1;
@@ -180,10 +181,73 @@ static void test_page_table(void **state)
     free(known);
 }
 
+static uint64_t far_apart(uint32_t number)
+{
+    return (number + 1) * (UINT64_C(1) << 33);
+}
+
+/* What trace_mix makes `hash` of. Both multipliers are odd: each has an inverse modulo 2^64, found by Newton's method. */
+static uint64_t unmix(uint64_t hash)
+{
+    static const uint64_t multipliers[] = {UINT64_C(0xc4ceb9fe1a85ec53),
+                                           UINT64_C(0xff51afd7ed558ccd)};
+
+    for (int i = 0; i < 2; i++) {
+        uint64_t inverse = multipliers[i];
+
+        for (int step = 0; step < 6; step++)
+            inverse *= 2 - multipliers[i] * inverse;
+        hash = (hash ^ hash >> 33) * inverse;
+    }
+    return hash ^ hash >> 33;
+}
+
+/* All in the last hundredth of the table. */
+static uint64_t crowded(uint32_t number)
+{
+    return unmix(UINT64_MAX - (uint64_t)number * (UINT64_MAX / 100 / 30000));
+}
+
+static void test_ids_have_pages(void **state)
+{
+    (void)state;
+    check_page_table(RUNNING_ON_VALGRIND ? 20 : 3000, far_apart);
+}
+
+static void test_ids_that_were_chosen_to_collide(void **state)
+{
+    (void)state;
+    assert_int_equal(trace_mix(crowded(1234)), UINT64_MAX - 1234 * (UINT64_MAX / 100 / 30000));
+    check_page_table(RUNNING_ON_VALGRIND ? 20 : 100, crowded);
+}
+
+/* 12 bytes a slot, and at most three eighths more slots than pages. */
+static void test_memory_of_a_page(void **state)
+{
+    struct trace_reference references[TRACE_BATCH] = {0};
+    uint32_t out[TRACE_BATCH];
+    struct page_table table;
+    double most = 0;
+
+    (void)state;
+    assert_int_equal(page_table_init(&table, 1u << 20), 0);
+    for (uint32_t done = 0; done < (RUNNING_ON_VALGRIND ? 100000 : 1000000); done += TRACE_BATCH) {
+        for (uint32_t i = 0; i < TRACE_BATCH; i++)
+            references[i].id = done + i;
+        assert_int_equal(page_table_look_up(&table, references, TRACE_BATCH, out), 0);
+        if (table.count > 65536 && (double)table.slot_count * 12 / table.count > most)
+            most = (double)table.slot_count * 12 / table.count;
+    }
+    assert_true(most < 17);
+    page_table_fini(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_table),
+        cmocka_unit_test(test_ids_have_pages),
+        cmocka_unit_test(test_ids_that_were_chosen_to_collide),
+        cmocka_unit_test(test_memory_of_a_page),
         cmocka_unit_test(test_threads_change_nothing),
         cmocka_unit_test(test_carried_future),
     };
