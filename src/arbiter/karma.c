@@ -70,10 +70,10 @@ static double needs(const struct karma *karma, const struct sp_arbiter_task *tas
 }
 
 /* What a task gets of this without credits: what it needs up to its fair share, or up to what its
- * contracts guarantee. */
+ * contracts guarantee. A lease guarantees nothing: its frames are borrowed like others, or it would be renewed for ever. */
 static double free_of_charge(const struct karma *karma, const struct sp_arbiter_task *task)
 {
-    double promised = (double)task->guaranteed + task->leased;
+    double promised = task->guaranteed;
 
     return level_clamp(needs(karma, task), 0, promised > karma->fair ? promised : karma->fair);
 }
@@ -131,8 +131,7 @@ static double set_aside(const struct sp_arbiter_task *tasks, size_t count, uint3
     double sum = 0;
 
     for (size_t i = 0; i < count; i++) {
-        double promised =
-            level_clamp(level_demand(&tasks[i]), 0, (double)tasks[i].guaranteed + tasks[i].leased);
+        double promised = level_clamp(level_demand(&tasks[i]), 0, tasks[i].guaranteed);
 
         sum += promised > fair ? promised : fair;
     }

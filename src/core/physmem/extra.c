@@ -5,6 +5,7 @@
 #include "core/physmem/candidates.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/entitled.h"
+#include "core/physmem/recall.h"
 
 /* How long a refusal holds, for each existing task. */
 #define ASK_AGAIN_NS UINT64_C(20000)
@@ -67,6 +68,23 @@ static void note_refusal(const struct physmem *physmem, struct physmem_task *tas
     check(!may_ask_again(physmem, task));
 }
 
+/* What other tasks keep of contracts that have ended no contract covers: up to `wanted` frames of it are recalled, but
+ * for what comes back anyway. An arbiter that grants decides about them with all others. */
+static void recall_held_over(struct physmem *physmem, const struct physmem_task *task,
+                             uint32_t wanted)
+{
+    uint32_t coming = frames_coming(physmem);
+    uint32_t asked = 0;
+
+    check(task->state == STANDING_THERE);
+    wanted = wanted > coming ? wanted - coming : 0;
+    for (struct physmem_task *other = physmem->first; other != NULL; other = other->next)
+        for (struct contract *c = other->contract_list; other != task && c != NULL; c = c->next)
+            asked += recall_kept(physmem, c, smaller(wanted - asked, task_recallable(other)));
+    if (asked > 0)
+        physmem->recalled_for_extra = true;
+}
+
 uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint32_t within,
                        uint32_t frames, bool *pressurep)
 {
@@ -88,6 +106,8 @@ uint32_t extra_allowed(struct physmem *physmem, struct physmem_task *task, uint3
     *pressurep = spare < allowance;
     arbiter_wants(physmem, task, *pressurep ? allowance : 0);
     if (*pressurep) {
+        if (!blocked && !entitled_or_arbiter_grants(physmem) && may_ask_again(physmem, task))
+            recall_held_over(physmem, task, allowance - smaller(spare, allowance));
         note_refusal(physmem, task);
         want(physmem, task);
         books_ring(physmem, PHYSMEM_RING_WANT);

@@ -298,6 +298,36 @@ static void test_a_lease_is_not_renewed_while_others_wait(void **state)
     check_books(world);
 }
 
+/* What is kept of a lease that is over is nobody's by contract: a task that asks for extra frames later gets it, too,
+ * and no more is recalled than it asks for. */
+static void test_what_is_left_of_a_lease_is_recalled_when_extra_frames_are_asked_for(void **state)
+{
+    struct world *world = *state;
+    uint32_t in_a, in_b, lease, since, owed;
+    struct physmem_task *a = task_with(world, "a", 0, 0, &in_a);
+    struct physmem_task *b = task_with(world, "b", 0, 90, &in_b);
+    struct sp_terms terms = world_terms(SP_TIMED, 60);
+
+    terms.term_ns = SECOND;
+    lease = world_propose(world, a, &terms)->offer.offer.contract;
+    assert_true(lease > 0);
+    expect_allocated(world_allocate(world, a, in_a, 0, 60, 0), 60);
+    expect_allocated(world_allocate(world, b, in_b, 0, 36, PHYSMEM_EXTRA), 36);
+    world_pass(world, 2 * SECOND);
+    assert_int_equal(world_status(a).leased, 0);
+    assert_int_equal(world_status(a).owed, 0); /* nobody had asked */
+    since = world->recorded;
+    expect_error(world_allocate(world, b, in_b, 36, 20, PHYSMEM_EXTRA), ENOMEM);
+    owed = world_status(a).owed;
+    assert_in_range(owed, 19, 20); /* a frame is there */
+    expect_error(world_allocate(world, b, in_b, 36, 20, PHYSMEM_EXTRA), ENOMEM);
+    assert_int_equal(world_status(a).owed, owed); /* these are on their way */
+    world_range(world, physmem_frames_deallocate, a, in_a, 0, owed);
+    assert_non_null(world_find(world, since, PHYSMEM_SEND_NOTICE, b));
+    expect_allocated(world_allocate(world, b, in_b, 36, 20, PHYSMEM_EXTRA), 20);
+    check_books(world);
+}
+
 /* Under an arbiter that shares equally a lease of a task's equal share, less what it is guaranteed, is renewed,
  * and a larger one is not. */
 static void test_the_arbiter_is_asked_about_renewals(void **state)
@@ -329,6 +359,42 @@ static void test_the_arbiter_is_asked_about_renewals(void **state)
         expect_error(world_allocate(&world, b, in_b, 0, 90, PHYSMEM_EXTRA), ENOMEM);
         reply = world_renew(&world, a, lease, SECOND);
         assert_int_equal(reply->offer.offer.answer, cases[i].answer);
+        assert_null(physmem_check(world.physmem));
+        assert_int_equal(world_end(&world), 0);
+    }
+}
+
+/* Arbiters that decide for a quantum or a round do not take a lease for a promise: one of most frames is not renewed
+ * from one quantum to the next while another task could use them. */
+static void test_a_lease_is_no_promise_for_the_next_quantum(void **state)
+{
+    static const struct sp_arbiter *const arbiters[] = {&arbiter_karma, &arbiter_auction,
+                                                        &arbiter_maxmin};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(arbiters) / sizeof(arbiters[0]); i++) {
+        struct world world;
+        struct physmem_task *a, *b;
+        uint32_t in_a, in_b, lease;
+        struct sp_terms terms = world_terms(SP_TIMED, 80);
+        const struct physmem_effect *reply;
+
+        world_init(&world, &heap_allocator);
+        world.arbiter = arbiters[i];
+        assert_int_equal(world_start(&world, FRAMES, 0, 0), 0);
+        a = task_with(&world, "a", 0, 0, &in_a);
+        b = task_with(&world, "b", 0, 90, &in_b);
+        terms.term_ns = 60 * SECOND;
+        lease = world_propose(&world, a, &terms)->offer.offer.contract;
+        expect_allocated(world_allocate(&world, a, in_a, 0, 80, 0), 80);
+        for (unsigned ask = 0; ask < 20; ask++) {
+            world_allocate(&world, b, in_b, 0, 90, PHYSMEM_EXTRA);
+            world_pass(&world, SECOND / 4);
+        }
+        world_allocate(&world, b, in_b, 0, 90, PHYSMEM_EXTRA);
+        reply = world_renew(&world, a, lease, 60 * SECOND);
+        if (reply->offer.offer.answer != SP_REFUSED)
+            fail_msg("%s renews a lease for ever", arbiters[i]->name);
         assert_null(physmem_check(world.physmem));
         assert_int_equal(world_end(&world), 0);
     }
@@ -517,6 +583,8 @@ int main(void)
         TEST(test_expired_guarantee_is_recalled_with_time_to_clean),
         TEST(test_lease_is_not_recalled_in_its_term),
         TEST(test_close_recalls_what_the_others_do_not_allow),
+        TEST(test_what_is_left_of_a_lease_is_recalled_when_extra_frames_are_asked_for),
+        TEST(test_a_lease_is_no_promise_for_the_next_quantum),
         TEST(test_a_lease_is_not_renewed_while_others_wait),
         TEST(test_the_arbiter_is_asked_about_renewals),
         TEST(test_a_lease_is_not_begun_while_others_wait),
