@@ -3,7 +3,7 @@
  * A container is a row of slots, numbered from 0, of one page (SP_PAGE_SIZE) each; a slot is a hole
  * or has a frame. Frames count against the contracts of the task that made the container (its
  * owner), and nobody else allocates or frees them. A program that uses containers directly pages
- * them itself: nothing here is evicted or swapped. Regions (selfpage/task.h) and containers of one
+ * them itself: nothing here is evicted or swapped but by sp_swap. Regions (selfpage/task.h) and containers of one
  * task share its contracts: what containers take the regions give up, by eviction.
  *
  *   sp_container buffer;
@@ -32,6 +32,13 @@
  * copies to it, rights to write that were given, and the beginning and end of each lock. Reading
  * does not count. A task that locked at version v and made n copies to the container must find v +
  * n; anything else says that the contents are not what it left there.
+ *
+ * SWAP. Physmem stores pages of slots for a task, where it has a swap server (selfpage-physmem --swap):
+ * sp_swap. One page that several slots show as logical copies, of this task or of others, is written
+ * once and comes back shared. The task has a number for each page then, good once, and the container
+ * keeps nothing. Each number costs one slot of the task's account at the swap server, whose quotas hold
+ * for it: an account of its own, beside the one for its regions. The original is pm_swap of the Hurd's
+ * manual, which specifies no way back: sp_swap_in and sp_swap_drop are this project's.
  *
  * MAPPINGS are made page by page as they are touched, and may be taken back by physmem at any time;
  * the next access brings them back. Slots that take part in a copy, or lose their frame, are
@@ -190,6 +197,56 @@ SP_EXPORT long sp_container_recover(struct sp_task *task, sp_container container
  *  \retval -EBUSY  also: another thread touches some of the slots just now; try again */
 SP_EXPORT long sp_container_orphan(struct sp_task *task, sp_container container, uint32_t first,
                                    uint32_t count, struct sp_error *error);
+
+/* ---- Swap ---- */
+
+/** A page in swap. 0 is none. Numbers of one task mean nothing to another. */
+typedef uint32_t sp_swapped;
+
+/** Have the pages of slots stored, and give their frames back softly (they count no longer, and keep their contents until
+ *  physmem needs them). Done in steps of 64 slots, each of which is done as a whole or not at all. Mappings of the slots
+ *  are given up; do not touch them meanwhile. Waits for the swap server, and for nobody else.
+ *  \param numbers  of `count` entries: set to the pages' numbers, as far as the result says; 0 in the rest
+ *  \return  the number of slots, from `first` on, that were stored; fewer than `count` if a later step failed (`error`
+ *           then says why)
+ *  \retval -ENOENT  also: a slot of the first step has no frame
+ *  \retval -EBUSY   also: a slot was touched while it was stored, or another thread of this task is in one of these
+ *                   functions; try again
+ *  \retval -EOPNOTSUPP  this physmem has no swap server
+ *  \retval -ENOSPC  no slots are left there
+ *  \retval -EDQUOT  no slots are left there for this task, or for its user
+ *  \retval -EIO     a page could not be written
+ *  \retval -EAGAIN  the swap server takes no connection just now
+ *  If physmem cannot reach the swap server, or loses it meanwhile, the result is -EPIPE, too: what is in memory stays. */
+SP_EXPORT long sp_swap(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+                       sp_swapped *numbers, struct sp_error *error);
+
+/** Have pages back, in any slots of any container of this task: numbers[i] in slot first + i, which a number of 0 leaves
+ *  alone. A slot that was given to swap with this number, and whose frame was not reused, gets that back. Otherwise the
+ *  slot keeps the frame that it has, or gets one (what it held is dropped): within the guarantee, and with
+ *  SP_ALLOCATE_EXTRA in `flags` also beyond it. It then names the page as a logical copy: one that memory still shows for
+ *  others is not loaded again.
+ *  \param numbers  entries become 0 as pages are back; the others are still good
+ *  \param flags    0 or SP_ALLOCATE_EXTRA
+ *  \return  the number of pages that are back; fewer than asked for if something failed (`error` then says why)
+ *  \retval -ENOENT  also: this task has no page of some number in swap
+ *  \retval -EINVAL  also: a number is named twice
+ *  \retval -EBUSY   also: a slot was touched meanwhile, or another thread is in one of these functions
+ *  \retval -EIO     the first page cannot be read, is not what was stored, or was lost with the swap server
+ *  \retval -EOPNOTSUPP  as above */
+SP_EXPORT long sp_swap_in(struct sp_task *task, sp_container container, uint32_t first,
+                          uint32_t count, unsigned flags, sp_swapped *numbers,
+                          struct sp_error *error);
+
+/** Give pages in swap up. Entries of 0 are passed over.
+ *  \param numbers  become 0 as far as they were given up
+ *  \return  how many were given up
+ *  \retval -ENOENT  a number is not this task's; the numbers of earlier steps of 64 are given up, as with all errors
+ *  \retval -EINVAL  a number is named twice, or there are none
+ *  \retval -EBUSY   another thread is in one of these functions
+ *  \retval -EOPNOTSUPP  this physmem has no swap server */
+SP_EXPORT long sp_swap_drop(struct sp_task *task, sp_swapped *numbers, uint32_t count,
+                            struct sp_error *error);
 
 /* ---- Mappings ---- */
 

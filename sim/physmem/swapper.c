@@ -16,6 +16,9 @@
 /* The number of the account's own extent at the swap server. Those of the core are handles, which are never 0. */
 #define STAGING 0u
 
+/* Requests of one account that give something back and are not answered: the swap server takes 256 in all. */
+#define FREEING_MOST 64u
+
 /* Slots to be given back for which there is room at first. */
 #define UNNEEDED_FIRST 64u
 
@@ -58,9 +61,9 @@ struct account {
     uint32_t *unneeded; /* slots to be freed */
     uint32_t unneeded_count;
     uint32_t unneeded_room;
-    uint32_t refund; /* slots to be reserved no longer, after that */
-    int staging;     /* its own extent; -1: not made yet */
-    bool freeing;    /* FREE is under way */
+    uint32_t refund;  /* slots to be reserved no longer, after that */
+    int staging;      /* its own extent; -1: not made yet */
+    uint32_t freeing; /* such requests that were not answered */
     bool dirty;
     char name[WIRE_NAME];
 };
@@ -168,7 +171,7 @@ static void account_lost(struct account *account, int error)
     account->asks = NULL;
     account->unneeded_count = 0;
     account->refund = 0;
-    account->freeing = false;
+    account->freeing = 0;
     line->account = NULL;
     uv_close((uv_handle_t *)&line->poll, on_line_closed);
     if (!service->swapper->stopped)
@@ -273,18 +276,13 @@ static int greet(struct account *account)
 }
 
 /* Give the swap server the account's own extent. */
-static int give_staging(struct account *account)
+static void give_staging(struct account *account)
 {
     struct wire_message message = {.type = WIRE_GIVE_EXTENT, .nfds = 1};
 
-    if (account->staging < 0)
-        account->staging = extent_create("selfpage-to-swap", PHYSMEM_SWAP_MAX, NULL);
-    if (account->staging < 0)
-        return account->staging;
     message.give_extent.extent = STAGING;
     message.give_extent.pages = PHYSMEM_SWAP_MAX;
     line_send(account->line, &message, account->staging);
-    return 0;
 }
 
 /* Connect an account that is not. Returns 0 or a negative errno. */
@@ -298,6 +296,10 @@ static int account_connect(struct account *account)
         return 0;
     if (swapper->stopped)
         return -EPIPE;
+    if (account->staging < 0)
+        account->staging = extent_create("selfpage-to-swap", PHYSMEM_SWAP_MAX, NULL);
+    if (account->staging < 0)
+        return account->staging;
     fd = sock_connect_now(swapper->path);
     if (fd < 0)
         return fd == -EAGAIN ? -EAGAIN : -EPIPE;
@@ -313,8 +315,6 @@ static int account_connect(struct account *account)
     account->line = line;
     line_watch(line);
     code = greet(account);
-    if (code == 0)
-        code = give_staging(account);
     if (code != 0)
         account_lost(account, -code);
     return code;
@@ -336,26 +336,40 @@ static int send_store(struct account *account, struct operation *operation)
     return ask(account, &message, ASKED_STORE, operation, place, operation->count);
 }
 
-/* Give back what nobody needs: slots a batch at a time, and then their reservation. */
+/* Send one request of those that give something back. False: there is no memory for it. */
+static bool send_back(struct account *account, struct wire_message *message)
+{
+    if (ask(account, message, ASKED_FREE, NULL, NULL, 0) != 0)
+        return false;
+    account->freeing++;
+    return true;
+}
+
+/* Give back what nobody needs: slots, and then their reservation. It is on its way before anything that is asked for
+ * later, unless there is very much of it. */
 static void give_back(struct account *account)
 {
-    struct wire_message message = {.type = WIRE_FREE};
-    uint32_t count = account->unneeded_count < WIRE_BATCH ? account->unneeded_count : WIRE_BATCH;
+    bool sent = true;
 
-    if (account->line == NULL || account->freeing)
-        return;
-    message.free.slots_count = (uint16_t)count;
-    for (uint32_t i = 0; i < count; i++)
-        message.free.slots[i].value = account->unneeded[--account->unneeded_count];
-    if (count == 0 && account->refund > 0) {
-        message = (struct wire_message){.type = WIRE_RESERVE};
+    while (sent && account->line != NULL && account->freeing < FREEING_MOST &&
+           account->unneeded_count > 0) {
+        struct wire_message message = {.type = WIRE_FREE};
+        uint16_t count = 0;
+
+        while (count < WIRE_BATCH && account->unneeded_count > 0)
+            message.free.slots[count++].value = account->unneeded[--account->unneeded_count];
+        message.free.slots_count = count;
+        sent = send_back(account, &message);
+    }
+    if (sent && account->line != NULL && account->unneeded_count == 0 && account->refund > 0 &&
+        account->freeing < FREEING_MOST) {
+        struct wire_message message = {.type = WIRE_RESERVE};
+
         message.reserve.subtract = account->refund;
         account->refund = 0;
-    } else if (count == 0) {
-        return;
+        sent = send_back(account, &message);
     }
-    account->freeing = ask(account, &message, ASKED_FREE, NULL, NULL, 0) == 0;
-    if (!account->freeing)
+    if (!sent)
         account_lost(account, ENOMEM);
 }
 
@@ -411,6 +425,8 @@ static int on_answer(struct account *account, struct ask *asked, const struct wi
     switch ((enum asked)asked->what) {
     case ASKED_HELLO:
         error = -hello_check(message, "swap", NULL);
+        if (error == 0) /* descriptors may be sent from now on */
+            give_staging(account);
         break;
     case ASKED_ACCOUNT:
         error = (int)error_of(message, WIRE_DONE);
@@ -425,7 +441,8 @@ static int on_answer(struct account *account, struct ask *asked, const struct wi
         on_loaded(asked, message);
         break;
     case ASKED_FREE:
-        account->freeing = false;
+        ensure(account->freeing > 0);
+        account->freeing--;
         give_back(account);
         break;
     }

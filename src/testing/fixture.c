@@ -52,6 +52,8 @@ static int options_prepare(struct sp_testing *fixture, const struct sp_testing_o
         strings_format(physmem, "--chaos-unmap=%.9g", options->chaos_unmap);
     if (options->arbiter != NULL)
         strings_format(physmem, "--arbiter=%s", options->arbiter);
+    if (options->swap_slots != SP_TESTING_NO_SWAP)
+        strings_format(physmem, "--swap=%s", fixture->directory.swap);
     strings_add_all(physmem, options->physmem_args);
     if (options->swap_slots != SP_TESTING_NO_SWAP) {
         strings_format(swap, "--slots=%u",

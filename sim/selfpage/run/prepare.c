@@ -76,6 +76,8 @@ static int prepare_physmem(struct run *run, struct sp_error *error)
         strings_format(argv, "--arbiter=%s", physmem->arbiter);
     if (chaos > 0)
         strings_format(argv, "--chaos-unmap=%.9g", chaos);
+    if (run->scenario->swap != NULL)
+        strings_format(argv, "--swap=%s", run->directory.swap);
     return add_all_expanded(run, argv, physmem->args, physmem->args_count, "physmem.args", error);
 }
 

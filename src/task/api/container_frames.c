@@ -1,4 +1,5 @@
-/* Frames of the program's containers: allocated, given back, released and recovered. */
+/* Frames of the program's containers: allocated, given back, released and recovered, and their pages given to swap and
+ * had back. */
 #include <errno.h>
 #include <string.h>
 
@@ -209,6 +210,188 @@ long sp_container_orphan(struct sp_task *task, sp_container container, uint32_t 
     if (container != 0)
         end_taking(task, container, first, count, result == 0);
     return result != 0 ? result : (long)reply.done.count;
+}
+
+/* ---- Swap ---- */
+
+_Static_assert(WIRE_BATCH == 64u, "the header says so");
+
+/* How often a step is tried while physmem finds rights to a slot that have been given up already. */
+#define SWAP_ATTEMPTS 4u
+
+static uint32_t step_of(uint32_t count)
+{
+    check(count > 0);
+    return count < WIRE_BATCH ? count : WIRE_BATCH;
+}
+
+/* Store one step. Returns 0 or a negative errno. */
+static int swap_step(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+                     sp_swapped *numbers, struct sp_error *error)
+{
+    struct wire_message message, reply;
+    int result = -EBUSY;
+
+    check(count > 0 && count <= WIRE_BATCH);
+    for (uint32_t i = 0; i < SWAP_ATTEMPTS && result == -EBUSY; i++) {
+        give_up(task, container, first, count);
+        message = (struct wire_message){.type = WIRE_SWAP_OUT};
+        message.swap_out.container = container;
+        message.swap_out.start = first;
+        message.swap_out.count = count;
+        result = ask_physmem(task, &message, WIRE_SWAPPED, &reply, error);
+    }
+    if (result == 0 && reply.swapped.pages_count != count)
+        result = error_set(error, EPROTO, "physmem answered for %u of %u slots",
+                           reply.swapped.pages_count, count);
+    for (uint32_t i = 0; result == 0 && i < count; i++)
+        numbers[i] = reply.swapped.pages[i].value;
+    if (result == 0)
+        take_down(task, container, first, count, false);
+    return result;
+}
+
+long sp_swap(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+             sp_swapped *numbers, struct sp_error *error)
+{
+    uint32_t done = 0;
+    int result = 0;
+
+    check(attached_task() == task);
+    if (container == 0 || container == task->container)
+        return error_set(error, ENOENT, "the program has made no such container");
+    if (count == 0)
+        return error_set(error, EINVAL, "no slots to swap");
+    memset(numbers, 0, count * sizeof(*numbers));
+    if (!begin_taking(task, container, first, count))
+        return error_set(error, EBUSY, "a thread touches these pages, which are being filled");
+    while (done < count && result == 0) {
+        uint32_t step = step_of(count - done);
+
+        result = swap_step(task, container, first + done, step, numbers + done, error);
+        done += result == 0 ? step : 0;
+    }
+    end_taking(task, container, first, count, done > 0);
+    return done > 0 ? (long)done : result;
+}
+
+/* Get frames for the slots of a step whose numbers are left and that have none. Returns 0 or a negative errno. */
+static int frames_for(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+                      unsigned flags, const sp_swapped *numbers, struct sp_error *error)
+{
+    check(count <= WIRE_BATCH);
+    for (uint32_t i = 0; i < count; i++) {
+        long allocated;
+
+        if (numbers[i] == 0 || holes_in(task, container, first + i, 1) == 0)
+            continue;
+        /* It may have a soft frame of something else. */
+        allocated =
+            sp_container_allocate(task, container, first + i, 1, flags | SP_ALLOCATE_SQUASH, error);
+        if (allocated < 0)
+            return (int)allocated;
+    }
+    return 0;
+}
+
+/* Ask for what is left of a step. *backp is increased by the pages that have come. Returns 0 or a negative errno. */
+static int swap_in_ask(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+                       sp_swapped *numbers, uint32_t *backp, struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_SWAP_IN};
+    uint32_t holes = holes_in(task, container, first, count);
+    struct wire_message reply = {0};
+    int result;
+
+    check(count > 0 && holes <= count);
+    give_up(task, container, first, count);
+    message.swap_in.container = container;
+    message.swap_in.start = first;
+    message.swap_in.pages_count = (uint16_t)count;
+    for (uint32_t i = 0; i < count; i++)
+        message.swap_in.pages[i].value = numbers[i];
+    set_aside(task, holes);
+    result = ask_physmem(task, &message, WIRE_SWAPPED, &reply, error);
+    set_aside(task, -(int64_t)holes);
+    if (reply.type != WIRE_SWAPPED || reply.swapped.pages_count != count)
+        return result != 0 ? result : -EPROTO;
+    for (uint32_t i = 0; i < count; i++) {
+        if (numbers[i] == 0 || reply.swapped.pages[i].value != 0)
+            continue;
+        numbers[i] = 0;
+        take_down(task, container, first + i, 1, true);
+        ++*backp;
+    }
+    return result;
+}
+
+/* Have the pages of one step back. */
+static int swap_in_step(struct sp_task *task, sp_container container, uint32_t first,
+                        uint32_t count, unsigned flags, sp_swapped *numbers, uint32_t *backp,
+                        struct sp_error *error)
+{
+    int result = -EBUSY;
+
+    check(count <= WIRE_BATCH);
+    for (uint32_t i = 0; i < SWAP_ATTEMPTS && (result == -EBUSY || result == -ENOENT); i++) {
+        /* First what is still there; then with frames for the rest. */
+        if (result == -ENOENT)
+            result = frames_for(task, container, first, count, flags, numbers, error);
+        if (result == 0 || result == -EBUSY)
+            result = swap_in_ask(task, container, first, count, numbers, backp, error);
+    }
+    return result;
+}
+
+long sp_swap_in(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+                unsigned flags, sp_swapped *numbers, struct sp_error *error)
+{
+    uint32_t back = 0, done = 0;
+    int result = 0;
+
+    check(attached_task() == task);
+    if (container == 0 || container == task->container)
+        return error_set(error, ENOENT, "the program has made no such container");
+    if (count == 0 || (flags & ~SP_ALLOCATE_EXTRA) != 0)
+        return error_set(error, EINVAL, "swap in: no slots, or flags that do not exist");
+    if (!begin_taking(task, container, first, count))
+        return error_set(error, EBUSY, "a thread touches these pages, which are being filled");
+    while (done < count && result == 0) {
+        uint32_t step = step_of(count - done);
+
+        result =
+            swap_in_step(task, container, first + done, step, flags, numbers + done, &back, error);
+        done += step;
+    }
+    end_taking(task, container, first, count, false);
+    return back > 0 ? (long)back : result;
+}
+
+long sp_swap_drop(struct sp_task *task, sp_swapped *numbers, uint32_t count, struct sp_error *error)
+{
+    uint32_t done = 0;
+    long dropped = 0;
+
+    check(attached_task() == task);
+    if (count == 0)
+        return error_set(error, EINVAL, "no numbers to give up");
+    while (done < count) {
+        struct wire_message message = {.type = WIRE_SWAP_DROP};
+        uint32_t step = step_of(count - done);
+        struct wire_message reply;
+        int result;
+
+        message.swap_drop.pages_count = (uint16_t)step;
+        for (uint32_t i = 0; i < step; i++)
+            message.swap_drop.pages[i].value = numbers[done + i];
+        result = ask_physmem(task, &message, WIRE_DONE, &reply, error);
+        if (result != 0)
+            return result;
+        memset(numbers + done, 0, step * sizeof(*numbers));
+        dropped += (long)reply.done.count;
+        done += step;
+    }
+    return dropped;
 }
 
 long sp_container_recover(struct sp_task *task, sp_container container, uint32_t first,
