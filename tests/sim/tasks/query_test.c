@@ -50,6 +50,31 @@ static void test_answers_do_not_depend_on_memory(void **state)
     assert_true(result.stats.swapped_in > 0);
 }
 
+/* Where there is memory for all indexes, none is dropped to make room for another one: the program takes the frames
+ * that it takes when it drops nothing. */
+static void test_no_index_is_dropped_without_need(void **state)
+{
+    struct sp_testing_result pages, adapts;
+    const char *memory = answers(*state, "pages", "page", "guaranteed=300", &pages);
+
+    assert_same_file(answers(*state, "adapts", "adapt", "guaranteed=300", &adapts), memory);
+    assert_true(pages.stats.faults > 128);
+    assert_int_equal(adapts.stats.faults, pages.stats.faults);
+    assert_int_equal(adapts.stats.evictions, 0);
+}
+
+/* An index has two places for each record, 511 of them on a page: 2044 records on 64 pages have 4 indexes of exactly
+ * 8 pages. */
+static void test_an_index_takes_as_many_pages_as_its_places(void **state)
+{
+    static const char *const argv[] = {
+        "selfpage-query", "--records", "2044",      "--columns", "4",
+        "--queries",      "100",       "--batches", "1",         NULL};
+    struct sp_testing_result result = run_task(*state, "guaranteed=150", NULL, argv, 0);
+
+    assert_int_equal(result.stats.pages, 64 + 4 * 8);
+}
+
 static int hold(void *arg)
 {
     size_t pages = *(const size_t *)arg;
@@ -114,6 +139,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate_setup_teardown(test_answers_do_not_depend_on_memory,
+                                                 sp_testing_setup, sp_testing_teardown, &calm),
+        cmocka_unit_test_prestate_setup_teardown(test_no_index_is_dropped_without_need,
+                                                 sp_testing_setup, sp_testing_teardown, &calm),
+        cmocka_unit_test_prestate_setup_teardown(test_an_index_takes_as_many_pages_as_its_places,
                                                  sp_testing_setup, sp_testing_teardown, &calm),
         cmocka_unit_test_prestate_setup_teardown(test_another_task_squeezes_it, sp_testing_setup,
                                                  sp_testing_teardown, &tight),
