@@ -174,6 +174,34 @@ static void time_that_stands_still_is_noticed(void **state)
     drop_curtain(&theatre);
 }
 
+/* What a task said last by one connection may be on its way when it ends: its end is behind that, since
+ * frames that it gave back are not those that its death leaves. */
+static void an_end_comes_behind_all_that_was_said_before(void **state)
+{
+    struct theatre theatre;
+    struct actor *actor;
+    uint64_t value, arrives;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 60, 1);
+    engage(&theatre, "a", "fifo", "guaranteed=8", "pages=20,kind=discardable;loop=12");
+    engage(&theatre, "b", "fifo", "guaranteed=8",
+           "pages=20,kind=discardable;loop=12,references=200000");
+    raise_curtain(&theatre);
+    actor = &theatre.play.actor[0];
+    while (actor->pager.held < 8 || actor->state != THREAD_RUNS)
+        assert_int_equal(play_next(&theatre.play, &value), PLAY_EVENT);
+    arrives = theatre.play.scene.now + 20 * MS;
+    actor->lanes.up[LANE_CONTROL] = arrives;
+    assert_int_equal(play_signal(&theatre.play, 0, SIGKILL), 0);
+    for (uint32_t i = 0; i < 100000 && actor->task != NULL; i++)
+        (void)play_next(&theatre.play, &value);
+    assert_null(actor->task);
+    assert_true(theatre.play.scene.now >= arrives);
+    assert_true(theatre.play.scene.now < arrives + 20 * MS);
+    drop_curtain(&theatre);
+}
+
 /* A guarantee is met by recalls from the task that has extra frames, which is in time. */
 static void a_guarantee_is_met_by_recalls(void **state)
 {
@@ -1111,6 +1139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_faults_each_time),
         cmocka_unit_test(time_that_stands_still_is_noticed),
+        cmocka_unit_test(an_end_comes_behind_all_that_was_said_before),
         cmocka_unit_test(a_guarantee_is_met_by_recalls),
         cmocka_unit_test(a_policy_server_decides_and_gives_back),
         cmocka_unit_test(a_policy_server_that_dies_is_replaced),
