@@ -58,6 +58,8 @@ static const struct {
     MAGIC(0, "\xfe\xff", "text in UTF-16: iconv -f UTF-16 -t UTF-8 makes it readable"),
     TEXT("version https://git-lfs", "the place holder of Git LFS for a file that was not "
                                     "downloaded: git lfs pull gets it"),
+    TEXT("%PDF-", "a document (PDF)"),
+    TEXT("%!PS", "a document (PostScript)"),
     TEXT("<?xml", "a document (XML)"),
     TEXT("<!DOCTYPE", "a web page, perhaps the answer to a download that failed"),
     TEXT("<html", "a web page, perhaps the answer to a download that failed"),

@@ -48,6 +48,8 @@ static void text_that_is_no_trace_is_refused_unless_it_is_said_to_be_one(void **
 {
     (void)state;
     reading_expect_error(reading_of_text("<!doctype html>\n", NULL), "web page");
+    reading_expect_error(reading_of_text("%PDF-1.7\n%\xb5\xb5\n1 0 obj\n", NULL), "PDF");
+    reading_expect_error(reading_of_text("%!PS-Adobe-3.0\n", NULL), "PostScript");
     reading_expect_error(reading_of_text("{\"id\": 5}\n", NULL), "JSON");
     reading_expect_error(reading_of_text("version https://git-lfs.github.com/spec/v1\n", NULL),
                          "git lfs pull");
