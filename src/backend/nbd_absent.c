@@ -6,11 +6,12 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-int nbd_queue_open(struct nbd_queue **queuep, const char *uri, double settle,
+int nbd_queue_open(struct nbd_queue **queuep, const char *uri, double settle, uint32_t retries,
                    struct nbd_export *export, struct sp_error *error)
 {
     (void)queuep;
     (void)settle;
+    (void)retries;
     (void)export;
     return error_set(
         error, ENOSYS,

@@ -17,6 +17,8 @@
 const struct sp_policy_param nbd_device_params[] = {
     {"settle", 30, 0, 3600,
      "seconds after a broken connection in which places that were being written are not written anew"},
+    {"retries", 8, 0, 100,
+     "how often a read or a write is sent again that the server fails with EIO"},
     {0},
 };
 
@@ -101,8 +103,8 @@ static int export_judge(const struct nbd_device *device, const struct swap_backe
 static int export_open(struct nbd_device *device, const struct swap_backend_wish *wish,
                        struct swap_backend_facts *facts, struct sp_error *error)
 {
-    int code =
-        nbd_queue_open(&device->queue, device->uri, device->value[0], &device->export, error);
+    int code = nbd_queue_open(&device->queue, device->uri, device->value[0],
+                              (uint32_t)device->value[1], &device->export, error);
 
     if (code == 0)
         code = export_judge(device, wish, error);

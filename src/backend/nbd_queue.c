@@ -56,6 +56,7 @@ struct doubt {
 struct nbd_queue {
     const char *uri;
     uint64_t settle_ms;
+    uint32_t retries;
     uint64_t bytes; /* that the export must have */
     pthread_t thread;
     int wake; /* eventfd */
@@ -447,20 +448,31 @@ static void queue_wake(struct nbd_queue *queue)
         ensure(errno == EAGAIN); /* it is awake */
 }
 
+/* Send a request, and wait for what becomes of it. */
+static void request_wait(struct nbd_queue *queue, struct request *request)
+{
+    sem_init(&request->done, 0, 0);
+    pthread_mutex_lock(&queue->lock);
+    list_append(&queue->queued, request);
+    pthread_mutex_unlock(&queue->lock);
+    queue_wake(queue);
+    while (sem_wait(&request->done) < 0)
+        ensure(errno == EINTR);
+    sem_destroy(&request->done);
+}
+
 int nbd_queue_transfer(struct nbd_queue *queue, enum nbd_request_kind kind, uint64_t offset,
                        uint32_t bytes, void *data)
 {
-    struct request request = {
-        .kind = kind, .offset = offset, .bytes = bytes, .data = data, .begun_ms = now_ms()};
+    struct request request;
+    uint32_t tries = kind == NBD_FLUSH ? 1 : queue->retries + 1;
 
-    sem_init(&request.done, 0, 0);
-    pthread_mutex_lock(&queue->lock);
-    list_append(&queue->queued, &request);
-    pthread_mutex_unlock(&queue->lock);
-    queue_wake(queue);
-    while (sem_wait(&request.done) < 0)
-        ensure(errno == EINTR);
-    sem_destroy(&request.done);
+    do {
+        request = (struct request){
+            .kind = kind, .offset = offset, .bytes = bytes, .data = data, .begun_ms = now_ms()};
+        request_wait(queue, &request);
+        /* A request that was not answered has waited long enough, or must not be sent. */
+    } while (request.result == -EIO && request.answered && --tries > 0);
     return request.result;
 }
 
@@ -516,7 +528,7 @@ static int queue_begin(struct nbd_queue *queue, struct nbd_export *export, struc
                     : 0;
 }
 
-int nbd_queue_open(struct nbd_queue **queuep, const char *uri, double settle,
+int nbd_queue_open(struct nbd_queue **queuep, const char *uri, double settle, uint32_t retries,
                    struct nbd_export *export, struct sp_error *error)
 {
     struct nbd_queue *queue = calloc(1, sizeof(*queue));
@@ -526,6 +538,7 @@ int nbd_queue_open(struct nbd_queue **queuep, const char *uri, double settle,
         return error_set(error, ENOMEM, "no memory for a connection");
     queue->uri = uri;
     queue->settle_ms = (uint64_t)(settle * 1000);
+    queue->retries = retries;
     list_init(&queue->queued);
     list_init(&queue->sent);
     pthread_mutex_init(&queue->lock, NULL);

@@ -9,6 +9,9 @@
  *
  * TIME. A request waits NBD_PATIENCE_MS at most for a connection and an answer, then fails with -EIO.
  *
+ * ERRORS. What the server fails with EIO is sent again, as often as `retries` says: block servers on a network fail for a
+ * moment. A sync is not, since nobody knows what became of the writes before it.
+ *
  * SYNC. What was written over a connection that broke before it was synced may be lost (the server was restarted):
  * the next sync fails. */
 #ifndef BACKEND_NBD_QUEUE_H
@@ -36,7 +39,7 @@ enum nbd_request_kind { NBD_READ, NBD_WRITE, NBD_FLUSH };
 
 /* Connect to `uri`, which is borrowed until nbd_queue_close, and start the thread. `settle` is in seconds. Returns
  * 0, or a negative errno with a text. */
-int nbd_queue_open(struct nbd_queue **queuep, const char *uri, double settle,
+int nbd_queue_open(struct nbd_queue **queuep, const char *uri, double settle, uint32_t retries,
                    struct nbd_export *export, struct sp_error *error);
 
 /* Transfer bytes, and wait. Returns 0 or a negative errno. Any thread. */

@@ -303,7 +303,7 @@ static void a_server_that_fails_costs_those_pages_alone(void **state)
 
     (void)state;
     nbd_server_init(&server, arguments);
-    assert_int_equal(device_open(&device, server.unix_uri, "", false), 0);
+    assert_int_equal(device_open(&device, server.unix_uri, "retries=0:", false), 0);
     for (uint32_t i = 0; i < 4 * PAGES; i++) {
         int code = page_write(&device, i % PAGES, i + 1);
 
@@ -317,6 +317,43 @@ static void a_server_that_fails_costs_those_pages_alone(void **state)
             assert_int_equal(got, certain[i]);
     assert_in_range(failed, PAGES / 4, 2 * PAGES);
     assert_int_equal(reconnects(&device), 0);
+    device.backend->close(device.state);
+    nbd_server_fini(&server);
+}
+
+static void a_server_that_fails_for_a_moment_costs_nothing(void **state)
+{
+    static const char *const arguments[] = {"--filter=error", "memory",         "2M",
+                                            "error=EIO",      "error-rate=20%", NULL};
+    struct nbd_server server;
+    struct device device;
+    uint64_t got;
+
+    (void)state;
+    nbd_server_init(&server, arguments);
+    assert_int_equal(device_open(&device, server.unix_uri, "retries=30:", false), 0);
+    for (uint32_t i = 0; i < 4 * PAGES; i++)
+        assert_int_equal(page_write(&device, i % PAGES, i + 1), 0);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        assert_int_equal(page_read(&device, i, &got), 0);
+        assert_int_equal(got, 3 * PAGES + i + 1);
+    }
+    device.backend->close(device.state);
+    nbd_server_fini(&server);
+}
+
+/* What is failed for ever fails at last, and what another error is said for at once. */
+static void a_server_that_fails_for_ever_is_given_up(void **state)
+{
+    static const char *const arguments[] = {"--filter=error",         "memory", "2M", "error=EIO",
+                                            "error-pwrite-rate=100%", NULL};
+    struct nbd_server server;
+    struct device device;
+
+    (void)state;
+    nbd_server_init(&server, arguments);
+    assert_int_equal(device_open(&device, server.unix_uri, "", false), 0);
+    assert_int_equal(page_write(&device, 1, 1), -EIO);
     device.backend->close(device.state);
     nbd_server_fini(&server);
 }
@@ -353,6 +390,8 @@ int main(void)
         cmocka_unit_test(a_sync_fails_if_the_connection_broke_after_a_write),
         cmocka_unit_test(many_commands_are_in_flight),
         cmocka_unit_test(a_server_that_fails_costs_those_pages_alone),
+        cmocka_unit_test(a_server_that_fails_for_a_moment_costs_nothing),
+        cmocka_unit_test(a_server_that_fails_for_ever_is_given_up),
         cmocka_unit_test(an_export_that_cannot_be_used_is_refused),
     };
 

@@ -660,6 +660,9 @@ static void nbd_start(void)
     static const char *const delay[] = {"--filter=delay", "memory",     "8M",
                                         "rdelay=1ms",     "wdelay=1ms", NULL};
     static const char *const rate[] = {"--filter=rate", "memory", "8M", "rate=400M", NULL};
+    static const char *const fails[] = {
+        "--filter=error",       "memory", "8M", "error=EIO", "error-pread-rate=5%",
+        "error-pwrite-rate=5%", NULL};
     static const char *const held[] = {"--filter=pause", "memory", "8M", control, NULL};
     const char *const *arguments = plain;
 
@@ -667,6 +670,8 @@ static void nbd_start(void)
         arguments = delay;
     else if (nbd_filter != NULL && strcmp(nbd_filter, "rate") == 0)
         arguments = rate;
+    else if (nbd_filter != NULL && strcmp(nbd_filter, "error") == 0)
+        arguments = fails;
     else if (nbd_filter != NULL && strcmp(nbd_filter, "pause") == 0)
         arguments = held;
     else
