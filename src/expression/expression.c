@@ -18,7 +18,8 @@ struct parser {
     const struct expression_names *names;
     struct sp_error *error;
     bool check;
-    bool failed; /* set with the first mistake; from then on nothing is read */
+    bool counted; /* a name was looked up */
+    bool failed;  /* set with the first mistake; from then on nothing is read */
     int depth;
 };
 
@@ -108,6 +109,28 @@ static void parse_name(struct parser *parser, char *name)
     name[length] = '\0';
 }
 
+static const char *nearest(const struct parser *parser, const char *object, const char *field)
+{
+    const struct expression_names *names = parser->names;
+
+    return names->nearest != NULL ? names->nearest(names->arg, object, field) : NULL;
+}
+
+/* A name is not known; `near` is what may have been meant. */
+SP_PRINTF(4, 5)
+static double fail_near(struct parser *parser, const char *at, const char *near, const char *format,
+                        ...)
+{
+    char what[100];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    return near == NULL ? fail(parser, at, "%s", what)
+                        : fail(parser, at, "%s; did you mean %s?", what, near);
+}
+
 /* The value of `object`.field, where `object` has been read at `start`. */
 static double parse_field(struct parser *parser, bool all, const char *object, const char *start)
 {
@@ -120,12 +143,15 @@ static double parse_field(struct parser *parser, bool all, const char *object, c
     parse_name(parser, field);
     if (parser->failed)
         return 0;
+    parser->counted = true;
     result = parser->names->look_up(parser->names->arg, all, object, field, &value);
+    if (result == -ENOENT && all)
+        return fail(parser, start, "sum() takes tasks.FIELD, not %s", object);
     if (result == -ENOENT)
-        return fail(parser, start, all ? "sum() takes tasks.FIELD, not %s" : "there is no %s",
-                    object);
+        return fail_near(parser, start, nearest(parser, object, NULL), "there is no %s", object);
     if (result != 0)
-        return fail(parser, start, "%s has no %s", object, field);
+        return fail_near(parser, start, nearest(parser, object, field), "%s has no %s", object,
+                         field);
     return value;
 }
 
@@ -254,7 +280,9 @@ static bool parse_comparison(struct parser *parser, struct expression_sides *sid
     sides->left = parse_sum(parser);
     while (sign < sizeof signs / sizeof *signs && !take(parser, signs[sign]))
         sign++;
+    parser->counted = false;
     sides->right = sign < sizeof signs / sizeof *signs ? parse_sum(parser) : 0;
+    sides->constant = !parser->counted;
     switch (sign) {
     case 0:
         return sides->left == sides->right;
@@ -285,6 +313,15 @@ int expression_evaluate(const char *text, const struct expression_names *names, 
     if (parser.failed)
         return -EINVAL;
     return holds && !check;
+}
+
+const char *expression_say(char text[EXPRESSION_SAID], const struct expression_sides *sides)
+{
+    if (sides->constant)
+        snprintf(text, EXPRESSION_SAID, "it is %.15g", sides->left);
+    else
+        snprintf(text, EXPRESSION_SAID, "found %.15g and %.15g", sides->left, sides->right);
+    return text;
 }
 
 static int no_name(void *arg, bool all, const char *object, const char *field, double *value)

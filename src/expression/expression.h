@@ -27,14 +27,24 @@ struct expression_names {
     /* The length of an object's name that begins `text` and is followed by '.', where objects have
      * names that are not of letters, digits and _; 0: there is none. May be NULL. */
     size_t (*measure)(void *arg, const char *text);
+    /* The known name that a mistyped one is nearest to: a field of `object`, or, if `field` is NULL, an object. NULL:
+     * none is near. May be NULL. */
+    const char *(*nearest)(void *arg, const char *object, const char *field);
     void *arg;
 };
 
 /* What was compared, for the message that it does not hold. */
 struct expression_sides {
     double left;
-    double right; /* 0 if there is no comparison */
+    double right;  /* 0 if there is no comparison */
+    bool constant; /* nothing that was counted is on the right: the reader knows it */
 };
+
+/* Room for what expression_say writes. */
+#define EXPRESSION_SAID 64
+
+/* Why a comparison does not hold: "it is 3", or "found 3 and 4" where both sides were counted. Returns `text`. */
+const char *expression_say(char text[EXPRESSION_SAID], const struct expression_sides *sides);
 
 /* Evaluate `text`: 1 it holds, 0 it does not, -EINVAL and an error that names the expression and
  * the position (from 1) where it is wrong. Division by zero is an error too, unless `check` is set:

@@ -135,13 +135,14 @@ int sp_testing_expect(struct sp_testing *fixture, const char *expectation, struc
 {
     const struct expression_names names = {.look_up = look_up, .arg = fixture};
     struct expression_sides sides;
+    char said[EXPRESSION_SAID];
     int holds;
 
     if (fixture->world != NULL)
         return sp_world_expect(fixture->world, expectation, error);
     holds = expression_evaluate(expectation, &names, false, &sides, error);
     if (holds == 0)
-        error_set(error, 0, "%.300s: found %.15g and %.15g", expectation, sides.left, sides.right);
+        error_set(error, 0, "%.300s: %s", expectation, expression_say(said, &sides));
     return holds;
 }
 

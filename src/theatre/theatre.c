@@ -370,9 +370,10 @@ int sp_world_expect(struct sp_world *world, const char *expectation, struct sp_e
 {
     const struct expression_names names = {.look_up = look_up, .arg = world};
     struct expression_sides sides;
+    char said[EXPRESSION_SAID];
     int holds = expression_evaluate(expectation, &names, false, &sides, error);
 
     if (holds == 0)
-        error_set(error, 0, "%.300s: found %.15g and %.15g", expectation, sides.left, sides.right);
+        error_set(error, 0, "%.300s: %s", expectation, expression_say(said, &sides));
     return holds;
 }

@@ -31,7 +31,16 @@ static int look_up(void *arg, bool all, const char *object, const char *field, d
     return 0;
 }
 
-static const struct expression_names names = {.look_up = look_up};
+/* What a mistyped name may have meant. */
+static const char *nearest(void *arg, const char *object, const char *field)
+{
+    (void)arg;
+    if (field == NULL)
+        return strcmp(object, "sore") == 0 ? "sort" : NULL;
+    return strcmp(field, "fault") == 0 ? "faults" : NULL;
+}
+
+static const struct expression_names names = {.look_up = look_up, .nearest = nearest};
 
 static void expressions_hold_or_do_not(void **state)
 {
@@ -100,7 +109,10 @@ static void mistakes_are_named_with_their_position(void **state)
         {"sort", "position 5:", "'.' is missing"},
         {"sort.", "position 6:", "a name is missing"},
         {"sort.speed > 1", "position 1:", "sort has no speed"},
+        {"sort.fault > 1", "position 1:", "sort has no fault; did you mean faults?"},
         {"1 + rogue.faults", "position 5:", "there is no rogue"},
+        {"1 + sore.faults", "position 5:", "there is no sore; did you mean sort?"},
+        {"sum(tasks.fault)", "position 5:", "tasks has no fault; did you mean faults?"},
         {"sum(sort.faults)", "position 5:", "sum() takes tasks.FIELD, not sort"},
         {"sum(tasks.speed)", "position 5:", "tasks has no speed"},
         {"sum(tasks.faults", "position 17:", "')' is missing"},

@@ -112,7 +112,7 @@ static void mistakes_are_explained(enum sp_testing_where where)
     assert_int_equal(sp_testing_expect(fixture, "nobody.faults == 0", &error), -EINVAL);
     assert_int_equal(sp_testing_expect(fixture, "physmem.wishes == 0", &error), -EINVAL);
     assert_int_equal(sp_testing_expect(fixture, "physmem.frames == 7", &error), 0);
-    assert_non_null(strstr(error.text, "found 100 and 7"));
+    assert_non_null(strstr(error.text, "physmem.frames == 7: it is 100"));
     assert_int_equal(sp_testing_await(fixture, "physmem.", &error), -EINVAL);
     assert_int_equal(sp_testing_stop(&fixture, &error), 0);
 }

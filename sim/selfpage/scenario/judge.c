@@ -63,13 +63,14 @@ int judge_expressions(struct outcome *outcome)
     for (uint32_t i = 0; i < outcome->scenario->expect_count && result == 0; i++) {
         const char *text = outcome->scenario->expect[i];
         struct expression_sides sides;
+        char said[EXPRESSION_SAID];
         struct sp_error error;
         int holds = expression_evaluate(text, &names, false, &sides, &error);
 
         if (is_of_fileserver(outcome, text))
             continue;
         if (holds == 0)
-            error_set(&error, EINVAL, "found %.15g and %.15g", sides.left, sides.right);
+            error_set(&error, EINVAL, "%s", expression_say(said, &sides));
         result = outcome_expect(outcome, text, holds == 1, holds == 1 ? NULL : error.text);
     }
     return result;

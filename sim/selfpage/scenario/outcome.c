@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "selfpage/command/counters.h"
 
 int outcome_init(struct outcome *outcome, const struct scenario *scenario)
@@ -120,9 +121,49 @@ static int outcome_look_up(void *arg, bool all, const char *object, const char *
     return -ENOENT;
 }
 
+static void offer_counters(struct nearest *search, const struct counter_table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        nearest_offer(search, table->rows[i].name);
+}
+
+static void offer_objects(struct nearest *search, const struct scenario *scenario)
+{
+    nearest_offer(search, "physmem");
+    if (scenario->swap != NULL)
+        nearest_offer(search, "swap");
+    if (scenario->fileserver != NULL)
+        nearest_offer(search, "fileserver");
+    for (uint32_t i = 0; i < scenario->tasks_count; i++)
+        nearest_offer(search, scenario->tasks[i].name);
+}
+
+static const char *outcome_nearest(void *arg, const char *object, const char *field)
+{
+    const struct outcome *outcome = arg;
+    struct nearest search = NEAREST_START(field != NULL ? field : object);
+
+    if (field == NULL) {
+        offer_objects(&search, outcome->scenario);
+    } else if (strcmp(object, "physmem") == 0) {
+        offer_counters(&search, &counters_physmem);
+    } else if (strcmp(object, "swap") == 0) {
+        offer_counters(&search, &counters_swap);
+    } else if (strcmp(object, "fileserver") == 0) {
+        offer_counters(&search, &counters_fileserver);
+    } else {
+        nearest_offer(&search, "exit_status");
+        nearest_offer(&search, "microseconds");
+        offer_counters(&search, &counters_task);
+        offer_counters(&search, &counters_task_status);
+    }
+    return search.best;
+}
+
 struct expression_names outcome_names(const struct outcome *outcome)
 {
-    return (struct expression_names){.look_up = outcome_look_up, .arg = (void *)outcome};
+    return (struct expression_names){
+        .look_up = outcome_look_up, .nearest = outcome_nearest, .arg = (void *)outcome};
 }
 
 int outcome_expect(struct outcome *outcome, const char *text, bool passed, const char *why)
