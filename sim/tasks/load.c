@@ -256,20 +256,23 @@ int main(int argc, char **argv)
             break;
         case 'h':
             usage();
-            return 0;
+            return option_helped();
         default:
-            return EXIT_CANNOT;
+            return option_unknown();
         }
     }
     option_arguments(argc, argv, 1, "WORKLOAD");
     if (workload_text_parse(&workload, argv[optind], &error) != 0)
         errx(EXIT_CANNOT, "WORKLOAD: %s", error.text);
-    load.workload = &workload;
-    load.version = calloc(workload.pages, sizeof(*load.version));
-    if (load.version == NULL || walk_tables_init(&tables, &workload, &heap_allocator) != 0)
+    if (walk_tables_init(&tables, &workload, &heap_allocator) != 0)
         err(EXIT_CANNOT, "no memory");
     if (drive_traces(&tables, &error) != 0)
         errx(EXIT_CANNOT, "%s", error.text);
+    workload = tables.workload; /* with the pages of its traces, if it said none */
+    load.workload = &workload;
+    load.version = calloc(workload.pages, sizeof(*load.version));
+    if (load.version == NULL)
+        err(EXIT_CANNOT, "no memory");
     attach.max_pages = workload.pages + 1;
     load.task = task_attach(&attach);
     if (sp_region_create(load.task,

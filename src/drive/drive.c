@@ -38,22 +38,37 @@ static int read_steps(struct walk_tables *tables, struct walk_trace *into, struc
             return result;
         result = page_table_look_up(pages, references, (size_t)count, into->steps + into->count);
         if (result == -ENOSPC)
-            return error_set(error, EINVAL, "it has more pages than the phase");
+            return error_set(error, EINVAL, "it has more than %u pages", WORKLOAD_PAGES_MAX);
         if (result != 0)
             return error_set(error, ENOMEM, "out of memory");
         into->count += (uint32_t)count;
     }
 }
 
+/* The trace refers to `count` pages: the phase has room for them, or becomes as large, and the region with it. */
+static int take_pages(struct workload *workload, struct workload_phase *phase, uint32_t count,
+                      struct sp_error *error)
+{
+    if (phase->pages != 0 && count > phase->pages)
+        return error_set(error, EINVAL,
+                         "it refers to %u pages, and the phase has %u: say pages: %u, or nothing",
+                         count, phase->pages, count);
+    if (phase->pages == 0)
+        phase->pages = count;
+    if (workload->pages < phase->pages)
+        workload->pages = phase->pages;
+    return 0;
+}
+
 static int read_trace(struct walk_tables *tables, uint32_t index, struct sp_error *error)
 {
-    const struct workload_phase *phase = &tables->workload.phase[index];
+    struct workload_phase *phase = &tables->workload.phase[index];
     struct walk_trace *into = &tables->trace[index];
     const struct trace_options options = {NULL};
     struct page_table pages;
     struct sp_error why;
     struct trace trace;
-    int result = page_table_init(&pages, phase->pages);
+    int result = page_table_init(&pages, WORKLOAD_PAGES_MAX);
 
     check(into->count == 0);
     if (result != 0)
@@ -63,11 +78,13 @@ static int read_trace(struct walk_tables *tables, uint32_t index, struct sp_erro
         result = read_steps(tables, into, &trace, &pages, &why);
     if (result == 0 && into->count == 0)
         result = error_set(&why, EINVAL, "it is empty");
+    if (result == 0)
+        result = take_pages(&tables->workload, phase, pages.count, &why);
     trace_fini(&trace);
     page_table_fini(&pages);
     return result == 0 ? 0
-                       : error_set(error, -result, "phase %u: trace=%.80s (%u pages): %.200s",
-                                   index + 1, phase->trace, phase->pages, why.text);
+                       : error_set(error, -result, "phase %u: trace=%.80s: %.200s", index + 1,
+                                   phase->trace, why.text);
 }
 
 int drive_traces(struct walk_tables *tables, struct sp_error *error)

@@ -9,6 +9,7 @@
 
 /* Read the traces of all phases that name one into the tables; walk_tables_fini frees them. Pages are numbered as they
  * appear, from the phase's first page on; a phase that says nothing of references makes those of the trace once.
+ * A phase without pages, and a workload without, get as many as its largest trace has.
  * Returns 0 or a negative errno and an error: -EINVAL (the trace is empty, or has more pages than the phase, or more
  * than 2^28 references), -ENOMEM, or what opening and reading return. */
 int drive_traces(struct walk_tables *tables, struct sp_error *error);

@@ -101,6 +101,8 @@ static int choose_workload(struct role *role, const struct sp_world_task *task,
     }
     if (result != 0)
         return result;
+    if (workload.pages == 0)
+        return error_set(error, EINVAL, "pages is missing: a world reads no traces");
     role->actor.tables = &role->tables;
     if (walk_tables_init(&role->tables, &workload, &heap_allocator) != 0)
         return error_set(error, ENOMEM, "out of memory");

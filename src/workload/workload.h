@@ -42,7 +42,7 @@ struct workload_phase {
 };
 
 struct workload {
-    uint32_t pages;  /* of its only region */
+    uint32_t pages;  /* of its only region; 0: those of its traces, which are not read yet */
     uint8_t kind;    /* enum sp_kind */
     bool ignores;    /* it answers no recall */
     uint32_t rounds; /* how often all phases are played */

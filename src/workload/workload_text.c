@@ -9,6 +9,9 @@
 
 #define MILLION UINT64_C(1000000)
 
+#define NO_PAGES                                                                                   \
+    "pages is missing: how many pages does the program use? (Traces alone tell it themselves.)"
+
 /* Most references of a phase, and rounds: a run of more never ends. */
 #define REFERENCES_MAX UINT64_C(1000000000000)
 #define ROUNDS_MAX     UINT64_C(1000000000)
@@ -237,6 +240,17 @@ static int take_of_phase(struct parsing *parsing, const struct pair *pair)
         "writes, references, think, burst, pause");
 }
 
+/* Nobody has said how many pages there are: only a trace can tell. */
+static int complete_unsized(const struct parsing *parsing)
+{
+    const struct workload_phase *phase = parsing->phase;
+
+    if ((phase->pattern == WORKLOAD_TRACE || phase->pattern == WORKLOAD_IDLE) &&
+        phase->first == 0 && phase->pages == 0)
+        return 0;
+    return error_set(parsing->error, EINVAL, NO_PAGES);
+}
+
 /* Fill in what the text leaves out, and check that the phase makes sense. */
 static int complete_phase(const struct parsing *parsing, uint32_t index)
 {
@@ -247,6 +261,8 @@ static int complete_phase(const struct parsing *parsing, uint32_t index)
         return error_set(parsing->error, EINVAL,
                          "phase %u has no pattern: zipf, scan, loop, markov, idle or trace",
                          index + 1);
+    if (all == 0)
+        return complete_unsized(parsing);
     if (phase->first >= all)
         return error_set(parsing->error, EINVAL, "phase %u begins at page %u of %u", index + 1,
                          phase->first, all);
@@ -297,6 +313,14 @@ static int parse_part(struct parsing *parsing, const char *text, const char *end
     return rc;
 }
 
+static bool has_trace(const struct workload *workload)
+{
+    for (uint32_t i = 0; i < workload->phases; i++)
+        if (workload->phase[i].pattern == WORKLOAD_TRACE)
+            return true;
+    return false;
+}
+
 int workload_text_parse(struct workload *workload, const char *text, struct sp_error *error)
 {
     struct parsing parsing = {.workload = workload, .error = error};
@@ -305,8 +329,6 @@ int workload_text_parse(struct workload *workload, const char *text, struct sp_e
 
     *workload = (struct workload){.rounds = 1};
     rc = parse_part(&parsing, text, end);
-    if (rc == 0 && workload->pages == 0)
-        return error_set(error, EINVAL, "pages is missing: how many pages does the program use?");
     while (rc == 0 && *end != '\0') {
         text = end + 1;
         end = text + strcspn(text, ";");
@@ -318,6 +340,8 @@ int workload_text_parse(struct workload *workload, const char *text, struct sp_e
         if (rc == 0)
             rc = complete_phase(&parsing, workload->phases++);
     }
+    if (rc == 0 && workload->pages == 0 && !has_trace(workload))
+        return error_set(error, EINVAL, NO_PAGES);
     if (rc == 0 && workload->phases == 0)
         return error_set(error, EINVAL,
                          "there is no pattern: zipf, scan, loop, markov, idle or trace");

@@ -8,7 +8,8 @@
 #include "workload/workload.h"
 
 /* Read a workload. What the text leaves out: kind precious, one round, a phase's pages are all, its
- * writes none, and its references ten times its pages (loop, markov: of its set; scan, trace: once). Returns 0, or
+ * writes none, and its references ten times its pages (loop, markov: of its set; scan, trace: once). Where all phases
+ * are traces or idle, pages may be left out: they stay 0, for drive_traces to find. Returns 0, or
  * -EINVAL with an error that says what is wrong and what it should be. */
 int workload_text_parse(struct workload *workload, const char *text, struct sp_error *error);
 

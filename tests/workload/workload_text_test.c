@@ -31,12 +31,30 @@ static void what_is_left_out_has_a_value(void **state)
     assert_int_equal(workload.phase[2].stay, 500);
 }
 
+/* How many pages a trace has is not known before it is read. */
+static void traces_need_no_pages(void **state)
+{
+    struct workload workload;
+
+    (void)state;
+    assert_int_equal(
+        workload_text_parse(&workload, "kind=discardable;trace=a;idle=1s;trace=b", NULL), 0);
+    assert_int_equal(workload.pages, 0);
+    assert_int_equal(workload.phases, 3);
+    assert_int_equal(workload.phase[0].pages, 0);
+}
+
 static void mistakes_are_named(void **state)
 {
     static const struct {
         const char *text, *complaint;
     } wrong[] = {
         {"", "pages is missing"},
+        {"kind=precious;zipf=1", "pages is missing"},
+        {";trace=a;zipf=1", "pages is missing"},
+        {";trace=a,first=1", "pages is missing"},
+        {";trace=a,pages=1", "pages is missing"},
+        {";idle=1s", "pages is missing"},
         {"pages=10", "there is no pattern"},
         {"pages=0;zipf=1", "pages=0: not a whole number from 1"},
         {"pages=ten;zipf=1", "pages=ten: not a whole number"},
@@ -80,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_out_has_a_value),
+        cmocka_unit_test(traces_need_no_pages),
         cmocka_unit_test(mistakes_are_named),
     };
 

@@ -50,7 +50,7 @@ static const char before_counters[] =
     "  [bandwidth: TEXT]    its contract with swap: shares=N, rate=PAGES a second or rate=PAGES,extra\n"
     "  [workload:]          what it does, if it has no program (selfpage-load does it), or what selfpage\n"
     "                       simulate plays instead of its program:\n"
-    "    pages: N           pages of its only region\n"
+    "    pages: N           pages of its only region; without it, as many as its traces refer to\n"
     "    [kind: KIND]       precious, discardable or remanufacturable (precious)\n"
     "    [recalls: ignore]  it answers none\n"
     "    [refill: TIME]     remanufacturable: what making a page takes (0s)\n"

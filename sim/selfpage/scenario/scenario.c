@@ -97,7 +97,7 @@ static const cyaml_schema_value_t phase_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct scenario_phase, phase_fields)};
 
 static const cyaml_schema_field_t workload_fields[] = {
-    TEXT("pages", CYAML_FLAG_DEFAULT, struct scenario_workload, pages, 1, 40),
+    TEXT("pages", CYAML_FLAG_OPTIONAL, struct scenario_workload, pages, 1, 40),
     TEXT("kind", CYAML_FLAG_OPTIONAL, struct scenario_workload, kind, 1, 40),
     TEXT("rounds", CYAML_FLAG_OPTIONAL, struct scenario_workload, rounds, 1, 40),
     TEXT("recalls", CYAML_FLAG_OPTIONAL, struct scenario_workload, recalls, 1, 40),
