@@ -22,21 +22,40 @@ static const cyaml_schema_field_t *field_find(const cyaml_schema_field_t *fields
     return NULL;
 }
 
-const char *fields_nearest(const cyaml_schema_value_t *schema, const char *path)
+/* The fields of the mapping that all but the last name of the path leads to, or NULL; the last name becomes *pathp. */
+static const cyaml_schema_field_t *fields_along(const cyaml_schema_value_t *schema,
+                                                const char **pathp)
 {
     const cyaml_schema_field_t *fields = mapping_of(schema);
-    struct nearest nearest;
 
-    while (fields != NULL && strchr(path, '.') != NULL) {
-        const cyaml_schema_field_t *field = field_find(fields, path, strcspn(path, ".["));
+    while (fields != NULL && strchr(*pathp, '.') != NULL) {
+        const cyaml_schema_field_t *field = field_find(fields, *pathp, strcspn(*pathp, ".["));
 
         fields = field != NULL ? mapping_of(&field->value) : NULL;
-        path = strchr(path, '.') + 1;
+        *pathp = strchr(*pathp, '.') + 1;
     }
-    if (fields == NULL)
-        return NULL;
-    nearest = NEAREST_START(path);
-    for (; fields->key != NULL; fields++)
+    return fields;
+}
+
+const char *fields_nearest(const cyaml_schema_value_t *schema, const char *path)
+{
+    const cyaml_schema_field_t *fields = fields_along(schema, &path);
+    struct nearest nearest = NEAREST_START(path);
+
+    for (; fields != NULL && fields->key != NULL; fields++)
         nearest_offer(&nearest, fields->key);
     return nearest.best;
+}
+
+const char *fields_holder(const cyaml_schema_value_t *schema, const char *path)
+{
+    const cyaml_schema_field_t *fields = fields_along(schema, &path);
+
+    for (; fields != NULL && fields->key != NULL; fields++) {
+        const cyaml_schema_field_t *inner = mapping_of(&fields->value);
+
+        if (inner != NULL && field_find(inner, path, strlen(path)) != NULL)
+            return fields->key;
+    }
+    return NULL;
 }

@@ -8,4 +8,8 @@
  * that the rest of the path leads to; NULL if none is near, or the path leads nowhere. */
 const char *fields_nearest(const cyaml_schema_value_t *schema, const char *path);
 
+/* The field beside the last name of `path` whose mapping has a field of this very name: where it was meant to stand.
+ * NULL: none has. */
+const char *fields_holder(const cyaml_schema_value_t *schema, const char *path);
+
 #endif

@@ -15,9 +15,14 @@ static int complain(const char *path, const cyaml_schema_value_t *schema,
                     struct complaint *complaint, cyaml_err_t code,
                     const struct yaml_index *positions, struct sp_error *error)
 {
-    const char *nearest;
+    const char *nearest, *holder;
 
     complaint_translate(complaint, code);
+    holder = complaint->unknown_field ? fields_holder(schema, complaint->path) : NULL;
+    if (holder != NULL)
+        return error_set(error, EINVAL,
+                         "%.60s:%u: %s: unknown field here; it stands under %s:", path,
+                         yaml_index_line(positions, complaint->path), complaint->path, holder);
     nearest = complaint->unknown_field ? fields_nearest(schema, complaint->path) : NULL;
     if (nearest != NULL)
         return error_set(error, EINVAL, "%.60s:%u: %s: unknown field; did you mean %s?", path,

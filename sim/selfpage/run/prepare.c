@@ -214,7 +214,7 @@ static int find_task_program(const struct run *run, struct run_task *task, const
                              struct sp_error *error)
 {
     char name[80];
-    int length;
+    int length, result;
 
     if (strchr(program, '/') != NULL) {
         if (access(program, X_OK) != 0)
@@ -227,7 +227,14 @@ static int find_task_program(const struct run *run, struct run_task *task, const
                                task->outcome->task->name);
     }
     snprintf(name, sizeof name, "selfpage-%.60s", program);
-    return program_find(run->bindir, name, task->program, sizeof task->program, error);
+    result = program_find(run->bindir, name, task->program, sizeof task->program, NULL);
+    if (result == -ENOENT)
+        return error_set(error, ENOENT,
+                         "task %s: there is no program %s in %.150s; a program of your own is a "
+                         "path with a / in it, as in ./%.60s",
+                         task->outcome->task->name, name, run->bindir, program);
+    return result == 0 ? 0
+                       : error_set(error, -result, "task %s: %s", task->outcome->task->name, name);
 }
 
 static int prepare_task(struct run *run, struct run_task *task, struct sp_error *error)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arbiter/registry.h"
 #include "base/error.h"
 #include "core/contracts/terms_text.h"
 #include "expression/expression.h"
@@ -57,6 +58,18 @@ static int check_time(const struct checking *check, const char *where, const cha
     return 0;
 }
 
+/* A built-in arbiter, with its parameters. What is a shared object, or is not known yet, the server looks at. */
+static int check_arbiter(const struct checking *check, const char *where, const char *arbiter)
+{
+    struct arbiter_choice choice;
+    struct sp_error error;
+
+    if (arbiter == NULL || strpbrk(arbiter, "/$") != NULL ||
+        arbiter_registry_choose(&choice, arbiter, &error) == 0)
+        return 0;
+    return wrong(check, where, "%s", error.text);
+}
+
 static int check_physmem(const struct checking *check)
 {
     const struct scenario_physmem *physmem = &check->scenario->physmem;
@@ -66,6 +79,8 @@ static int check_physmem(const struct checking *check)
     if (physmem->reserve >= physmem->frames)
         return wrong(check, "physmem.reserve", "a reserve of %u leaves nothing of %u frames",
                      physmem->reserve, physmem->frames);
+    if (check_arbiter(check, "physmem.arbiter", physmem->arbiter) != 0)
+        return -EINVAL;
     return check_rate(check, "physmem.chaos_unmap", physmem->chaos_unmap, SCENARIO_CHAOS_MAX);
 }
 
@@ -131,6 +146,9 @@ static int check_stacked(const struct checking *check, uint32_t index)
         return wrong(check, yaml_load_element(where, sizeof where, "physmems", index, "upstream"),
                      "there is no physmem \"%s\" before this one", physmem->upstream);
     physmem->above = (uint32_t)above;
+    if (check_arbiter(check, yaml_load_element(where, sizeof where, "physmems", index, "arbiter"),
+                      physmem->arbiter) != 0)
+        return -EINVAL;
     if (terms_text_parse(physmem->contract, wanted, &error) > 0)
         return 0;
     return wrong(check, yaml_load_element(where, sizeof where, "physmems", index, "contract"), "%s",
@@ -514,6 +532,8 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
 
     if (result == 0)
         result = check_swap(&check);
+    if (result == 0 && scenario->policyserver != NULL)
+        result = check_arbiter(&check, "policyserver.arbiter", scenario->policyserver->arbiter);
     for (uint32_t i = 0; i < scenario->physmems_count && result == 0; i++)
         result = check_stacked(&check, i);
     scenario->timeout_ns = DEFAULT_TIMEOUT_NS;

@@ -198,7 +198,7 @@ static void mistakes_are_reported_with_line_and_field(void **state)
         {HEAD "check:\n- command: x\n", 8, "check[1].text", "missing"},
         {HEAD "- name: c\n  contract: extra=1\n", 7, "tasks[2]",
          "neither a program nor a workload"},
-        {HEAD "  workload: {zipf: 1}\n", 7, "tasks[1].workload.pages", "missing"},
+        {HEAD "  workload: {zipf: 1}\n", 7, "tasks[1].workload", "pages is missing"},
         {HEAD "  workload: {pages: 9}\n", 7, "tasks[1].workload", "no pattern"},
         {HEAD "  workload: {pages: 9, zipf: '1,loop=3'}\n", 7, "tasks[1].workload",
          "is not a value"},
@@ -273,6 +273,15 @@ static void mistakes_are_reported_with_line_and_field(void **state)
         {HEAD "  expect_exit: 256\n", 7, "tasks[1].expect_exit", "256"},
         {HEAD "  expect_exit: good\n", 7, "tasks[1].expect_exit", "good"},
         {HEAD "timeout: never\n", 7, "timeout", "never"},
+        /* Arbiters. */
+        {"physmem: {frames: 5, arbiter: maxmi}\ntasks: [{name: a, program: b, contract: extra=1}]\n",
+         1, "physmem.arbiter", "there is no arbiter 'maxmi': did you mean maxmin?"},
+        {"physmem:\n  frames: 5\n  arbiter: esx:tex=1\n"
+         "tasks: [{name: a, program: b, contract: extra=1}]\n",
+         3, "physmem.arbiter", "no parameter 'tex'"},
+        {HEAD "physmems: [{name: x, contract: extra=1, arbiter: best}]\n", 7, "physmems[1].arbiter",
+         "no arbiter 'best'"},
+        {HEAD "policyserver:\n  arbiter: best\n", 8, "policyserver.arbiter", "no arbiter 'best'"},
         /* Contracts. */
         {HEAD "- name: c\n  program: d\n  contract: guarantee=5\n", 9, "tasks[2].contract",
          "guarantee"},
@@ -313,6 +322,12 @@ static void mistakes_are_reported_with_line_and_field(void **state)
         {HEAD "expect:\n- a.faults > 0\n- a.speed > 0\n", 9, "expect[2]", "a has no speed"},
         {HEAD "expect: [\"1 +\"]\n", 7, "expect[1]", "position 4"},
         {HEAD "expect: [swap.stores > 0]\n", 7, "expect[1]", "there is no swap"},
+        {HEAD "  trace: x\n", 7, "tasks[1].trace", "it stands under workload:"},
+        {HEAD "slots: 5\n", 7, "slots", "it stands under swap:"},
+        {HEAD "expect: [a.fault > 0]\n", 7, "expect[1]", "a has no fault; did you mean faults?"},
+        {HEAD "expect: [physmem.fre > 0]\n", 7, "expect[1]", "did you mean free?"},
+        {HEAD "expect: [physmen.free > 0]\n", 7, "expect[1]", "did you mean physmem?"},
+        {HEAD "expect: [sum(tasks.eviction) > 0]\n", 7, "expect[1]", "did you mean evictions?"},
     };
 
     (void)state;
