@@ -251,8 +251,12 @@ static int run_once(struct sp_replay *replay, struct survey *survey, bool trust,
 static void say_notes(const struct survey *survey)
 {
     const struct trace *trace = &survey->opened->trace;
-    char text[160];
+    char text[TRACE_COLUMNS + 20];
 
+    if (trace->columns[0] != '\0') {
+        snprintf(text, sizeof(text), "by its header: %s", trace->columns);
+        survey_note(survey, text);
+    }
     if (trace->hashed == 0)
         return;
     snprintf(text, sizeof(text),

@@ -83,6 +83,22 @@ static const struct {
     {"pid", COLUMN_OTHER},
 };
 
+/* "size(bytes)" and "size[bytes]" are sizes in the unit that sizes have anyway. */
+static void cut_unit(char *plain)
+{
+    static const char *const units[] = {"(bytes)", "[bytes]", "(byte)", "(b)", "[b]"};
+    size_t length = strlen(plain);
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t unit = strlen(units[i]);
+
+        if (length > unit && strcmp(plain + length - unit, units[i]) == 0) {
+            plain[length - unit] = '\0';
+            return;
+        }
+    }
+}
+
 enum column column_named(const char *name, size_t length)
 {
     char plain[NAME_MOST];
@@ -96,6 +112,7 @@ enum column column_named(const char *name, size_t length)
         plain[used++] = (char)tolower((unsigned char)name[i]);
     }
     plain[used] = '\0';
+    cut_unit(plain);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(names[i].name, plain) == 0)
             return names[i].column;

@@ -14,7 +14,8 @@ enum column {
     COLUMN_OTHER, /* known, and of no use here: a time, a client */
 };
 
-/* The meaning of a column of this name. Case, blanks, _, - and . do not count. */
+/* The meaning of a column of this name. Case, blanks, _, - and . do not count, nor does
+ * "(bytes)" at the end. */
 enum column column_named(const char *name, size_t length);
 
 #endif

@@ -36,6 +36,7 @@
 
 struct csv {
     struct csv_options options;
+    bool empty;     /* the file has no line, but for idle ones */
     unsigned last;  /* column that is used */
     uint64_t again; /* the reference read last is made so many times more */
     struct trace_reference repeated;
@@ -276,6 +277,38 @@ static bool names_columns(const struct csv *csv, unsigned count)
     return known;
 }
 
+/* Add `what`, a column and its name in the header to the sentence. */
+static void say_column(struct trace *trace, const char *what, unsigned column)
+{
+    const struct csv_field *field = &csv_of(trace)->fields[column - 1];
+    int name = field->length < 30 ? (int)field->length : 30;
+    size_t used = strlen(trace->columns);
+    char *at = trace->columns + used;
+
+    snprintf(at, sizeof trace->columns - used, "%s%s in column %u (%.*s)", used > 0 ? ", " : "",
+             what, column, name, field->text);
+    for (; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
+}
+
+static void say_columns(struct trace *trace)
+{
+    const struct csv_options *options = &csv_of(trace)->options;
+
+    trace->columns[0] = '\0';
+    for (unsigned i = 0; i + 1 < options->ids; i++)
+        say_column(trace, "devices", options->id[i]);
+    if (options->ids > 0)
+        say_column(trace, "ids", options->id[options->ids - 1]);
+    if (options->size != 0)
+        say_column(trace, "sizes", options->size);
+    if (options->operation != 0)
+        say_column(trace, "operations", options->operation);
+    if (options->count != 0)
+        say_column(trace, "counts", options->count);
+}
+
 /* Use the columns that the header names: the first of each kind, and every space. */
 static void take_columns(struct csv *csv, unsigned count)
 {
@@ -322,6 +355,7 @@ static int look_at_header(struct trace *trace, struct sp_error *error)
     do
         result = line_next(trace, &line, &length, error);
     while (result > 0 && line_is_idle(line, length));
+    csv->empty = result == 0;
     if (result <= 0)
         return result;
     if (csv->options.delimiter == '\0')
@@ -336,8 +370,10 @@ static int look_at_header(struct trace *trace, struct sp_error *error)
         line_give_back(trace, line);
         return 0;
     }
-    if (csv->options.ids == 0)
+    if (csv->options.ids == 0) {
         take_columns(csv, count);
+        say_columns(trace);
+    }
     return 0;
 }
 
@@ -360,6 +396,8 @@ static int csv_begin(struct trace *trace, const char *options, struct sp_error *
         result = look_at_header(trace, error);
     if (result != 0)
         return result;
+    if (csv->options.ids == 0 && csv->empty)
+        return error_set(error, EINVAL, "%s: this file has no line", trace->source.name);
     if (csv->options.ids == 0)
         return error_set(error, EINVAL,
                          "%s: which column of the csv trace holds the ids? Say it as in --format "

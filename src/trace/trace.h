@@ -44,6 +44,9 @@ struct trace_options {
     uint64_t id_unit;   /* ids are addresses that count units of so many bytes; 0: they are not */
 };
 
+/* Room for the sentence that says which columns of a file are used. */
+#define TRACE_COLUMNS 200u
+
 struct trace_format;
 
 /* References that lie in memory. */
@@ -77,6 +80,8 @@ struct trace {
     uint64_t records; /* read so far */
     uint64_t line;    /* of the record read last; 0: not a format of lines */
     uint64_t hashed;  /* ids so far that were not numbers: their hashes stand for them */
+    /* Which columns are used because a header names them, for people; "": none. */
+    char columns[TRACE_COLUMNS];
     /* Set by a caller that wants the times of references, where the trace carries them and is not split: as many elements as
      * references are read at a time. In the trace's own unit. */
     uint64_t *times;

@@ -26,6 +26,7 @@ struct read {
     struct trace_reference references[MOST + TRACE_BATCH];
     size_t count;
     uint64_t hashed;
+    char columns[TRACE_COLUMNS];
     int result;
     struct sp_error error;
 };
@@ -43,6 +44,7 @@ static void read_all(struct trace *trace)
     }
     got.result = (int)count;
     got.hashed = trace->hashed;
+    memcpy(got.columns, trace->columns, sizeof(got.columns));
 }
 
 static const struct read *read_bytes(const void *bytes, size_t size, const char *format,
@@ -122,6 +124,17 @@ static void test_csv(void **state)
     expect(0, 5, 1, true);
     expect(1, 6, 2, false);
     expect_error(read_text("1,2\n", NULL), "which column");
+    /* A header says which columns are used, and that is said in turn; options need no such sentence. */
+    read_text("\"Time\";\"Object ID\"; Size (Bytes);\"Op\"\n1;7;9;w\n", "csv");
+    expect(0, 7, 9, true);
+    assert_string_equal(
+        got.columns,
+        "ids in column 2 (Object ID), sizes in column 3 (Size (Bytes)), operations in column 4 (Op)");
+    read_text("id,size\n1,2\n", "csv:obj-id-col=2");
+    assert_string_equal(got.columns, "");
+    expect_error(read_text("", "csv"), "this file has no line");
+    expect_error(read_text("\n\n", "csv"), "this file has no line");
+    assert_int_equal(read_text("", "csv:obj-id-col=2")->result, 0);
     expect_error(read_text("1,2\n", "csv:obj-id-col=0"), "does not take '0'");
     expect_error(read_text("1,2\n", "csv:id-col=1"), "no option 'id-col'");
     expect_error(read_text("1,2\n", "csv:obj-id-col"), "name=value");
