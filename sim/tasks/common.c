@@ -46,6 +46,20 @@ double option_real(const char *option, const char *text, double least, double mo
     return value;
 }
 
+int option_unknown(void)
+{
+    warnx("try --help");
+    return EXIT_CANNOT;
+}
+
+int option_helped(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    warn("cannot write to standard output");
+    return EXIT_CANNOT;
+}
+
 void option_arguments(int argc, char **argv, int wanted, const char *names)
 {
     if (argc - optind < wanted)

@@ -23,6 +23,12 @@ uint64_t option_count(const char *option, const char *text, uint64_t least, uint
 /* The same for a decimal number. */
 double option_real(const char *option, const char *text, double least, double most);
 
+/* getopt_long did not know an option, and has said so: say what to do. Returns the exit status. */
+int option_unknown(void);
+
+/* The help was printed. Returns the exit status: EXIT_CANNOT, with a message, if it could not be written. */
+int option_helped(void);
+
 /* After getopt_long: see that there are `wanted` further arguments, called `names` in messages. */
 void option_arguments(int argc, char **argv, int wanted, const char *names);
 

@@ -408,10 +408,12 @@ int main(int argc, char **argv)
             search.processes = (unsigned)option_count("--processes", optarg, 1, 64);
         else if (option == 'o')
             output_path = optarg;
-        else if (option == 'h')
-            return fputs(usage, stdout) < 0 ? EXIT_CANNOT : 0;
-        else
-            return EXIT_CANNOT;
+        else if (option != 'h')
+            return option_unknown();
+        else {
+            fputs(usage, stdout);
+            return option_helped();
+        }
     }
     if (argc - optind != 1)
         option_arguments(argc, argv, 2, "PATTERN [PATH]");

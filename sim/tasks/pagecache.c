@@ -174,9 +174,9 @@ static struct options parse_options(int argc, char **argv)
             break;
         case 'h':
             usage();
-            exit(0);
+            exit(option_helped());
         default:
-            exit(EXIT_CANNOT);
+            exit(option_unknown());
         }
     }
     option_arguments(argc, argv, 1, "FILE");

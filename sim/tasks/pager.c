@@ -351,9 +351,9 @@ static void parse(struct settings *settings, int argc, char **argv)
                 "Half of the first contract, which must have at least 32 frames, goes to the client.\n"
                 "Contract and servers come from SELFPAGE_* in the environment.\n"
                 "Exit status: 0, 1 if a page was wrong, 2 if it could not be done.");
-            exit(0);
+            exit(option_helped());
         default:
-            exit(EXIT_CANNOT);
+            exit(option_unknown());
         }
     option_arguments(argc, argv, 0, "arguments");
 }

@@ -98,9 +98,9 @@ int main(int argc, char **argv)
             break;
         case 'h':
             usage();
-            return 0;
+            return option_helped();
         default:
-            return EXIT_CANNOT;
+            return option_unknown();
         }
     }
     option_arguments(argc, argv, 0, "");

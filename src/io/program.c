@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "os/stdio.h"
 
@@ -30,6 +31,18 @@ static int run(const struct program *program, const void *options)
     return code < 0 ? 2 : 0;
 }
 
+/* What was printed has to arrive. Returns the exit status. */
+static int flush(const struct program *program)
+{
+    int code = stdio_flush();
+
+    if (code == 0)
+        return 0;
+    fprintf(stderr, "%s: cannot write to standard output: %s\n", program->options.program,
+            strerror(-code));
+    return 2;
+}
+
 int program_main(const struct program *program, int argc, char **argv, void *options)
 {
     struct sp_error error = {0};
@@ -40,7 +53,7 @@ int program_main(const struct program *program, int argc, char **argv, void *opt
     signal(SIGXFSZ, SIG_IGN);
     switch (options_parse(argc, argv, &program->options, options, &error)) {
     case OPTIONS_EXIT:
-        return stdio_flush() == 0 ? 0 : 2;
+        return flush(program);
     case OPTIONS_BAD:
         fprintf(stderr, "%s: %s\n", program->options.program, error.text);
         return 2;

@@ -35,6 +35,7 @@ static int write_json(const char *bytes, size_t size, void *out)
 
 int page_write(FILE *out, const json_t *results, const char *title)
 {
+    errno = 0; /* what was written first may fail, long before the end */
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src "
@@ -52,7 +53,7 @@ int page_write(FILE *out, const json_t *results, const char *title)
     write_text(out, parts_licence);
     fputs("</pre></details></footer>\n<script type=\"application/json\" id=\"data\">", out);
     if (json_dump_callback(results, write_json, out, JSON_COMPACT | JSON_REAL_PRECISION(17)) != 0)
-        return -EIO;
+        return errno != 0 ? -errno : -EIO;
     fprintf(out, "</script>\n<script>\n%s</script>\n<script>\n%s</script>\n</body>\n</html>\n",
             parts_chart, parts_script);
     return stdio_finish(out);
