@@ -115,13 +115,15 @@ static void write_boxes(FILE *out, const struct results *results, const struct d
     fprintf(out,
             ", $%c%u using 1:3:(0):($4-$3) with vectors nohead lc rgb '#444444' lw 1.5 notitle",
             data, bar);
-    fprintf(out,
-            ", $%c%u using 1:4:(sprintf('%%.3g', $2)) with labels offset 0,0.6 font ',9' notitle",
-            data, bar);
+    fprintf(out, ", $%c%u using 1:4:(label($2)) with labels offset 0,0.6 font ',9' notitle", data,
+            bar);
 }
 
 static void write_plot(FILE *out, const struct results *results, const struct drawing *layout)
 {
+    /* Three digits, but whole numbers whole, as far as they are readable. */
+    fputs("label(x) = abs(x) >= 100 && abs(x) < 1e6 ? sprintf('%.0f', x) : sprintf('%.3g', x)\n",
+          out);
     fputs("plot ", out);
     for (uint32_t i = 0; i < layout->bars; i++) {
         fputs(i > 0 ? ", " : "", out);

@@ -51,9 +51,9 @@ static void write_real(FILE *out, const char *name, const struct spread *spread)
 
 static bool is_shown(const char *counter)
 {
-    static const char *const shown[] = {"faults",      "soft_faults",   "evictions",
-                                        "swapped_out", "swapped_in",    "dropped",
-                                        "recalls_met", "recalls_missed"};
+    static const char *const shown[] = {"faults",      "soft_faults",    "evictions",
+                                        "swapped_out", "swapped_in",     "dropped",
+                                        "recalls_met", "recalls_missed", "microseconds"};
 
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
         if (strcmp(shown[i], counter) == 0)

@@ -114,7 +114,7 @@ static const struct option_row rows[] = {
     {"seeds", OPTION_CALL, .take = seeds_take, .value = "A..B",
      .help =
          "play once with each of these seeds, on all cores, and show the median of each counter "
-         "with the least and the most; the exit status is 0 if every expectation held each time"},
+         "with the least and the most (--json: of every one); the exit status is 0 if every expectation held each time"},
     {"vary", OPTION_CALL, .take = vary_take, .value = "KEY=A,B,...",
      .help =
          "play once for each of these values: KEY is arbiter, policy (of all tasks), frames, slots, "
@@ -139,7 +139,8 @@ static const struct option_row rows[] = {
     {"json", OPTION_FLAG, FIELD(json),
      .help =
          "print one JSON object on standard output at the end, as selfpage run does, with seed, "
-         "hash and virtual_seconds besides. All else goes to standard error"},
+         "hash and virtual_seconds besides. With --vary: an object for each combination, one after "
+         "the other. All else goes to standard error"},
     {"rows", OPTION_FLAG, FIELD(rows),
      .help = "with --json and --seeds: all counters of each play, in the order of the columns"},
     {"tap", OPTION_FLAG, FIELD(tap),
