@@ -15,7 +15,8 @@ static const char notes[] =
     "Each line of the log is one message: > from a task to physmem, < to a task; = is what the proxy\n"
     "says itself. Physmem sees all tasks as this process, with its user id: contracts that say\n"
     "breach=kill are refused, and tasks of several users are not told apart there.\n"
-    "SIGTERM and SIGINT end the proxy; its tasks lose their connections.\n";
+    "SIGTERM and SIGINT end the proxy; its tasks lose their connections. When physmem ends, the tasks that\n"
+    "are there lose theirs, and the proxy goes on: it stands before the next physmem at this path.\n";
 
 #define FIELD(name) offsetof(struct proxy_options, name)
 
