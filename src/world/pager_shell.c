@@ -44,8 +44,10 @@ static void arm(struct pager_shell *shell, const struct pager_effect *effect)
 {
     uint8_t *bits = &shell->bits[effect->page];
 
-    ensure((*bits & PROTECTION) != 0 && effect->watched == ((*bits & PAGER_SHELL_WATCHED) != 0));
-    *bits = (uint8_t)((*bits | PAGER_SHELL_WATCHED) & ~PAGER_SHELL_REFERENCED);
+    ensure((*bits & PROTECTION) != 0 && (effect->watched || (*bits & PAGER_SHELL_WATCHED) == 0));
+    if (!effect->watched)
+        *bits |= PAGER_SHELL_WATCHED;
+    *bits &= (uint8_t)~PAGER_SHELL_REFERENCED;
 }
 
 static void unmap(struct pager_shell *shell, sp_page page)
@@ -89,7 +91,7 @@ bool pager_shell_referenced(void *arg, sp_page page)
 {
     const struct pager_shell *shell = arg;
 
-    ensure((shell->bits[page] & PAGER_SHELL_WATCHED) != 0);
+    ensure((shell->bits[page] & PROTECTION) != 0);
     return (shell->bits[page] & PAGER_SHELL_REFERENCED) != 0;
 }
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -194,6 +195,30 @@ static void a_hole_that_is_still_mapped_takes_memory_without_a_word(void **state
     assert_int_equal(lseek(area->memory_fd, 9 * SP_PAGE_SIZE, SEEK_DATA), 9 * SP_PAGE_SIZE);
 }
 
+static void *look_when_cancelled(void *arg)
+{
+    const struct area *area = arg;
+    uint64_t entry;
+
+    pthread_cancel(pthread_self());
+    if (page_bits_read(&area->bits, area->base, 1, &entry) != 0)
+        pthread_testcancel();
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    return NULL;
+}
+
+/* It is called with a lock held. */
+static void looking_is_no_point_of_cancellation(void **state)
+{
+    struct area *area = area_or_skip(state);
+    pthread_t thread;
+    void *result;
+
+    assert_int_equal(pthread_create(&thread, NULL, look_when_cancelled, area), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_null(result);
+}
+
 static void closing_twice_is_harmless(void **state)
 {
     struct page_bits bits = PAGE_BITS_NONE;
@@ -215,6 +240,7 @@ int main(void)
         TEST(a_new_mapping_is_to_be_watched_again),
         TEST(contents_stay_and_system_calls_reach_them),
         TEST(a_hole_that_is_still_mapped_takes_memory_without_a_word),
+        TEST(looking_is_no_point_of_cancellation),
         cmocka_unit_test(closing_twice_is_harmless),
     };
 

@@ -1,4 +1,5 @@
 /* The check of the pager's books: each equation at the top of struct pager, counted anew. */
+#include "core/pager/mapping.h"
 #include "core/pager/page.h"
 
 struct tally {
@@ -30,8 +31,9 @@ static const char *check_page(const struct pager *pager, sp_page page, struct ta
     if ((p->flags & PAGE_DIRTY) == 0 && page_kind(pager, page) == SP_PRECIOUS &&
         (p->protection & PAGE_WRITE) != 0)
         return "a clean precious page is mapped for writing";
-    if ((p->bits & BITS_ARMED) != 0 && (p->protection == 0 || (p->bits & BITS_AREA) == 0))
-        return "a page is armed that cannot be accessed, or whose area is not watched";
+    if ((p->bits & BITS_ARMED) != 0 &&
+        (p->protection == 0 || ((p->bits & BITS_AREA) == 0 && !mapping_is_alone(pager, page))))
+        return "a page is armed that cannot be accessed, or whose area has others and is not watched";
     if ((p->bits & BITS_NEW) != 0)
         return "a page is to be armed after the call that said so";
     if (p->pins > 0 && p->state != PAGE_RESIDENT && p->state != PAGE_DEAD &&

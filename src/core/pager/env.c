@@ -2,6 +2,7 @@
 #include "core/pager/env.h"
 
 #include "base/assert.h"
+#include "base/least.h"
 #include "core/pager/mapping.h"
 #include "core/pager/sense.h"
 
@@ -47,6 +48,34 @@ static void watch(struct pager *pager, sp_page page)
         mapping_arm(pager, page);
 }
 
+/* How many pages wait to be watched together, of so many frames. A policy that needs to see each reference does not wait. */
+#define WATCHING_SHARE 64u
+
+static uint32_t watching_most(const struct pager *pager)
+{
+    check(pager->watching <= PAGER_WATCHING);
+    return (pager->config.policy->flags & SP_POLICY_SAMPLES) != 0
+               ? least_of(PAGER_WATCHING, pager->held / WATCHING_SHARE)
+               : 0;
+}
+
+static void watch_soon(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    if (!sense_referenced(pager, page) || !may_watch(pager, page))
+        return; /* it is watched already, or cannot be */
+    if (watching_most(pager) < 2) {
+        watch(pager, page);
+        return;
+    }
+    if (pager->watching >= watching_most(pager))
+        env_watch_waiting(pager);
+    check(pager->watching < PAGER_WATCHING);
+    p->open = p->watch = true;
+    pager->watch[pager->watching++] = page;
+}
+
 static void env_watch(struct sp_policy_env *env, sp_page page)
 {
     struct pager *pager = pager_of(env);
@@ -58,7 +87,7 @@ static void env_watch(struct sp_policy_env *env, sp_page page)
     if (p->open)
         p->watch = true;
     else
-        watch(pager, page);
+        watch_soon(pager, page);
 }
 
 void env_close(struct pager *pager, sp_page page)
@@ -71,6 +100,16 @@ void env_close(struct pager *pager, sp_page page)
     p->watch = false;
     if (wanted && p->state == PAGE_RESIDENT)
         watch(pager, page);
+}
+
+void env_watch_waiting(struct pager *pager)
+{
+    uint32_t count = pager->watching;
+
+    check(count <= PAGER_WATCHING);
+    pager->watching = 0;
+    for (uint32_t i = 0; i < count; i++)
+        env_close(pager, pager->watch[i]);
 }
 
 static bool env_referenced(struct sp_policy_env *env, sp_page page)

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/probe.h"
 #include "core/pager/effects.h"
+#include "core/pager/env.h"
 #include "core/pager/judge.h"
 #include "core/pager/lost.h"
 #include "core/pager/mapping.h"
@@ -236,6 +237,7 @@ uint32_t evict_pages(struct pager *pager, uint32_t want, bool drop_only)
 {
     uint32_t left = 0;
 
+    env_watch_waiting(pager);
     while (left < want && pager->with_policy > 0 && pager->stores_now < pager->config.batch &&
            pager->stores < PAGER_STORES_MAX && !(drop_only && droppable_pages(pager) == 0)) {
         sp_page page = nominate(pager);

@@ -44,6 +44,14 @@ static void set_mapping(struct pager *pager, struct pager_page *page, bool mappe
     pager->maps = (uint32_t)((int)pager->maps + areas);
 }
 
+bool mapping_is_alone(const struct pager *pager, sp_page page)
+{
+    const struct pager_page *p = &pager->page[page];
+
+    check((p->flags & PAGE_MAPPED) != 0);
+    return !same_area(pager, p) && !same_area(pager, p + 1);
+}
+
 static void unmap(struct pager *pager, sp_page page)
 {
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
@@ -87,11 +95,52 @@ static void give_up_mappings(struct pager *pager, uint32_t limit)
     check(pager->slots_top <= pager->config.slots);
 }
 
+static void arm(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+    bool watched = (p->bits & BITS_AREA) != 0 || mapping_is_alone(pager, page);
+
+    ensure(pager->config.referenced != NULL);
+    set_mapping(pager, p, true, p->protection,
+                BITS_ARMED | BITS_NEW | (watched ? p->bits & BITS_AREA : BITS_AREA));
+    effects_add(pager,
+                (struct pager_effect){
+                    .kind = EFFECT_ARM, .page = page, .watched = watched, .apart = pager->apart});
+}
+
+/* A page that was armed alone in its area has got a neighbour there: watch the area before the neighbour can be touched,
+ * which takes it out of the neighbour's again. */
+static void keep_apart(struct pager *pager, sp_page page)
+{
+    struct pager_page *p = &pager->page[page];
+
+    if ((p->flags & PAGE_MAPPED) == 0 || (p->bits & (BITS_ARMED | BITS_AREA)) != BITS_ARMED ||
+        mapping_is_alone(pager, page) || sense_referenced(pager, page))
+        return;
+    check(p->protection != 0);
+    if (p->pins > 0 || page == pager->faulting)
+        p->bits = 0; /* it counts as referenced */
+    else
+        arm(pager, page);
+}
+
+static void keep_neighbours_apart(struct pager *pager, sp_page page)
+{
+    check(page < pager->config.pages);
+    if (pager->config.referenced == NULL)
+        return;
+    if (page > 0)
+        keep_apart(pager, page - 1);
+    if (page + 1 < pager->config.pages)
+        keep_apart(pager, page + 1);
+}
+
 void mapping_map(struct pager *pager, sp_page page, uint8_t protection)
 {
     check(pager->page[page].state == PAGE_RESIDENT);
     check((pager->page[page].flags & PAGE_MAPPED) == 0);
     set_mapping(pager, &pager->page[page], true, protection, 0);
+    keep_neighbours_apart(pager, page);
     effects_add(pager, (struct pager_effect){.kind = EFFECT_MAP,
                                              .page = page,
                                              .slot = pager->page[page].slot,
@@ -102,6 +151,7 @@ void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
 {
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
     set_mapping(pager, &pager->page[page], true, protection, pager->page[page].bits & BITS_AREA);
+    keep_neighbours_apart(pager, page);
     effects_add(pager, (struct pager_effect){
                            .kind = EFFECT_PROTECT, .page = page, .protection = protection});
     if (pager->maps > pager->map_limit)
@@ -118,15 +168,8 @@ void mapping_unmap(struct pager *pager, sp_page page)
 
 void mapping_arm(struct pager *pager, sp_page page)
 {
-    struct pager_page *p = &pager->page[page];
-    bool watched = (p->bits & BITS_AREA) != 0;
-
-    ensure(pager->config.referenced != NULL);
-    check(p->protection != 0 && (p->bits & BITS_ARMED) == 0);
-    set_mapping(pager, p, true, p->protection, BITS_AREA | BITS_ARMED | BITS_NEW);
-    effects_add(pager,
-                (struct pager_effect){
-                    .kind = EFFECT_ARM, .page = page, .watched = watched, .apart = pager->apart});
+    check((pager->page[page].bits & BITS_ARMED) == 0 && pager->page[page].protection != 0);
+    arm(pager, page);
 }
 
 void pager_mapping_failed(struct pager *pager, sp_page page)

@@ -8,6 +8,9 @@ void mapping_map(struct pager *pager, sp_page page, uint8_t protection);
 void mapping_protect(struct pager *pager, sp_page page, uint8_t protection);
 void mapping_unmap(struct pager *pager, sp_page page);
 
+/* True if no other page shares the area of this one, which is mapped. */
+bool mapping_is_alone(const struct pager *pager, sp_page page);
+
 /* Have the kernel note whether the page, which is mapped with some protection, is referenced from now on. */
 void mapping_arm(struct pager *pager, sp_page page);
 

@@ -10,9 +10,9 @@
 #define ALIGNMENT 64u
 
 /* Effects of one call, at most. The page in a slot may be protected, and then lose its mapping; besides
- * these there are the stores, returns and loads of one call. */
+ * these there are the stores, returns, loads and mappings of one call, and two neighbours of each that are armed anew. */
 #define EFFECTS_FOR_SLOT 2u
-#define EFFECTS_BESIDES  512u
+#define EFFECTS_BESIDES  768u
 
 static size_t aligned(size_t size)
 {

@@ -161,7 +161,7 @@ struct pager_effect {
     uint8_t protection;
     bool extra : 1;   /* ALLOCATE: beyond the guarantee */
     bool apart : 1;   /* ARM, UNMAP: may be carried out later, see `evicts_apart` */
-    bool watched : 1; /* ARM: the page's area is a watched one already */
+    bool watched : 1; /* ARM: the page's area is a watched one already, or has no other page */
     sp_page page;
     uint32_t slot;
     union {
@@ -219,6 +219,9 @@ struct pager_run {
 
 #define PAGER_RUNS 8u
 
+/* Pages that wait to be watched, at most. */
+#define PAGER_WATCHING 16u
+
 struct pager_ahead {
     struct pager_run run[PAGER_RUNS];
     uint64_t clock;        /* loads */
@@ -245,7 +248,8 @@ struct pager_ahead {
  *   for each page with a frame: slot[page.slot].page_or_prev == page
  *   for each page: page.protection is within slot[page.slot].rights, and 0 unless it is mapped
  *   for each precious page that is not dirty: its mapping does not permit writing
- *   for each page: it is ARMED only if its area is watched, and its mapping permits something */
+ *   for each page: it is ARMED only if its area is watched, or has no other page, and its mapping permits something
+ *   watching    <= PAGER_WATCHING */
 struct pager {
     struct pager_page *page;
     struct pager_slot *slot;
@@ -279,6 +283,8 @@ struct pager {
     uint32_t free_head;   /* the slot that has been free longest */
     uint32_t free_tail;   /* the one that came free last */
     uint32_t offer_head;  /* free slots from here to the tail are not on the frame stack yet */
+    sp_page watch[PAGER_WATCHING]; /* pages to be watched with the next ones */
+    uint32_t watching;
     bool apart;           /* mappings that the current call changes may change later */
     uint32_t late_wanted; /* frames that are to be free or leaving, by pager_ahead_evict; 0: none */
     sp_page late_page;    /* the page that was loaded then */

@@ -12,7 +12,7 @@
 #define APART_PAGES 32u
 /* Ranges that one turn takes out of the page table for the kernel to note references to them. More are carried out at
  * once. */
-#define APART_TAKES 64u
+#define APART_TAKES 32u
 
 struct apart_range {
     sp_page page;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/pager/env.h"
 #include "core/pager/judge.h"
 #include "core/pager/slots.h"
 #include "story.h"
@@ -343,11 +344,15 @@ static void a_page_read_ahead_is_not_watched_before_its_run_goes_on(void **state
     for (sp_page i = 6; i < 15; i++)
         assert_int_equal(page[i].protection, PAGE_READ);
     assert_true(page[6].watch);
+    env_watch_waiting(&story->pager);
     assert_int_equal(page[1].protection, 0);
+    assert_int_equal(page[6].protection, PAGE_READ);
     (void)refer(story, 15, false);
+    env_watch_waiting(&story->pager);
     for (sp_page i = 6; i < 15; i++)
         assert_int_equal(page[i].protection, 0);
     assert_false(page[6].watch);
+    story_forget_effects(story);
     story_end(story);
 }
 
@@ -358,6 +363,8 @@ static void neighbours_are_watched_by_one_call(void **state)
     uint32_t calls = 0, pages = 0;
 
     (void)state;
+    env_watch_waiting(&story->pager);
+    story_forget_effects(story);
     assert_int_equal(pager_fault(&story->pager, 15, false), PAGER_CALL);
     while (pager_next_effect(&story->pager, &effect)) {
         if (effect.kind != EFFECT_PROTECT)

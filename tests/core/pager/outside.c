@@ -119,7 +119,9 @@ static bool is_referenced(void *arg, sp_page page)
     struct outside *outside = arg;
     bool referenced;
 
-    outside_require(outside, (outside->shell.bits[page] & PAGER_SHELL_WATCHED) != 0,
+    outside_require(outside,
+                    (outside->shell.bits[page] & PAGER_SHELL_WATCHED) != 0 ||
+                        (!one_area(outside, page) && !one_area(outside, page + 1)),
                     "a bit is asked for that the kernel does not keep");
     referenced = pager_shell_referenced(&outside->shell, page);
     outside_require(outside, referenced == outside->page[page].touched,
@@ -324,8 +326,8 @@ static void check_mapping(struct outside *outside, const struct pager_effect *ef
     if (effect->kind == EFFECT_ARM) {
         outside_require(outside, (bits & (PAGE_READ | PAGE_WRITE)) != 0,
                         "a page is armed that cannot be accessed");
-        outside_require(outside, effect->watched == ((bits & PAGER_SHELL_WATCHED) != 0),
-                        "an area is registered twice, or never");
+        outside_require(outside, effect->watched || (bits & PAGER_SHELL_WATCHED) == 0,
+                        "an area is registered twice");
         outside_require(outside, p->pins == 0, "a pinned page is armed");
     }
     if (effect->kind == EFFECT_UNMAP || effect->kind == EFFECT_PROTECT) {
