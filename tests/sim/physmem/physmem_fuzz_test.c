@@ -50,6 +50,20 @@ static void terms_fill(struct random_source *random, struct wire_message *messag
     message->propose.t_drop = number(random) * 1000ull;
 }
 
+/* Numbers of pages in swap, of whatever task, that physmem has given out lately. */
+static uint32_t swapped[16];
+
+static void numbers_fill(struct random_source *random, struct wire_number *numbers,
+                         uint16_t *countp)
+{
+    *countp = (uint16_t)random_below(random, 6);
+    for (unsigned i = 0; i < *countp; i++)
+        numbers[i].value =
+            random_below(random, 8) == 0
+                ? number(random)
+                : swapped[random_below(random, sizeof(swapped) / sizeof(swapped[0]))];
+}
+
 /* A message that a task may send, with random contents. */
 static void message_make(struct random_source *random, struct wire_message *message,
                          uint32_t container)
@@ -58,7 +72,8 @@ static void message_make(struct random_source *random, struct wire_message *mess
         WIRE_PROPOSE,  WIRE_ACCEPT,    WIRE_RENEW,      WIRE_CLOSE,    WIRE_CONTAINER_CREATE,
         WIRE_ALLOCATE, WIRE_ALLOCATE,  WIRE_ALLOCATE,   WIRE_ALLOCATE, WIRE_CONTAINER_DESTROY,
         WIRE_RELEASE,  WIRE_RECOVER,   WIRE_DEALLOCATE, WIRE_MAP,      WIRE_MAP,
-        WIRE_STATUS,   WIRE_UNMAP_OWN, WIRE_ORPHAN,
+        WIRE_STATUS,   WIRE_UNMAP_OWN, WIRE_ORPHAN,     WIRE_SWAP_OUT, WIRE_SWAP_OUT,
+        WIRE_SWAP_IN,  WIRE_SWAP_IN,   WIRE_SWAP_DROP,
     };
 
     memset(message, 0, sizeof(*message));
@@ -100,10 +115,42 @@ static void message_make(struct random_source *random, struct wire_message *mess
     case WIRE_STATUS:
         message->status.after = number(random);
         break;
+    case WIRE_SWAP_OUT:
+        message->swap_out.container = container;
+        message->swap_out.start = random_below(random, 70);
+        message->swap_out.count = random_below(random, 8) == 0 ? number(random) : 1;
+        break;
+    case WIRE_SWAP_IN:
+        message->swap_in.container = container;
+        message->swap_in.start = random_below(random, 70);
+        numbers_fill(random, message->swap_in.pages, &message->swap_in.pages_count);
+        break;
+    case WIRE_SWAP_DROP:
+        numbers_fill(random, message->swap_drop.pages, &message->swap_drop.pages_count);
+        break;
     default:
         ranges_fill(random, message, container);
         break;
     }
+}
+
+static void note_numbers(const struct wire_message *message)
+{
+    static unsigned next;
+
+    for (unsigned i = 0; message->type == WIRE_SWAPPED && i < message->swapped.pages_count; i++)
+        swapped[next++ % (sizeof(swapped) / sizeof(swapped[0]))] = message->swapped.pages[i].value;
+}
+
+/* Wait for the answer to a request. */
+static void await(struct wire_client *client, uint32_t seq)
+{
+    static struct wire_message message;
+
+    do {
+        assert_int_equal(wire_client_receive(client, &message, NULL), 0);
+        note_numbers(&message);
+    } while (message.seq != seq);
 }
 
 /* Take whatever has come, so that the server is not held up by us. */
@@ -112,7 +159,29 @@ static void drain(struct wire_client *client)
     static struct wire_message message;
 
     while (wire_client_poll(client, &message, NULL) == 0)
-        ;
+        note_numbers(&message);
+}
+
+/* Start a swap server, and connect as an observer. */
+static void swap_start(struct server_process *swap, struct wire_client *reader)
+{
+    static const char *const options[] = {"--slots", "100", "--device", "mem:", NULL};
+
+    assert_int_equal(server_process_start(swap, TEST_BINDIR "/selfpage-swap", options), 0);
+    assert_int_equal(wire_client_open(reader, swap->socket, WIRE_ROLE_OBSERVER, 0, 0, "r", NULL),
+                     0);
+}
+
+/* Slots that the swap server's clients have reserved now. */
+static uint32_t slots_reserved(struct wire_client *reader)
+{
+    static struct wire_message message;
+
+    message = (struct wire_message){.type = WIRE_STATUS, .seq = 1};
+    assert_int_equal(wire_client_send(reader, &message, -1), 0);
+    assert_int_equal(wire_client_receive(reader, &message, NULL), 0);
+    assert_int_equal(message.type, WIRE_SWAP_STATUS);
+    return message.swap_status.reserved;
 }
 
 static void test_random_messages(void **state)
@@ -121,13 +190,17 @@ static void test_random_messages(void **state)
     static struct physmem_peer peer[PEERS];
     static struct wire_message message;
     struct random_source random = random_seeded(11);
-    struct server_process server;
-    struct wire_client observer;
+    struct server_process server, swap;
+    struct wire_client observer, reader;
 
     (void)state;
     assert_int_equal(server_process_init(&server), 0);
-    assert_int_equal(physmem_start(&server, "200", (const char *[]){"--max-term", "200us", NULL}),
-                     0);
+    assert_int_equal(server_process_init(&swap), 0);
+    swap_start(&swap, &reader);
+    assert_int_equal(
+        physmem_start(&server, "200",
+                      (const char *[]){"--max-term", "200us", "--swap", swap.socket, NULL}),
+        0);
     assert_int_equal(
         wire_client_open(&observer, server.socket, WIRE_ROLE_OBSERVER, 0, 0, "o", NULL), 0);
     for (unsigned i = 0; i < PEERS; i++) {
@@ -143,16 +216,36 @@ static void test_random_messages(void **state)
             assert_int_equal(physmem_container(&peer[i], 600), 0);
         }
         message_make(&random, &message, peer[i].container);
+        if (message.type == WIRE_SWAP_OUT)
+            message.seq = 0x40000000 + round; /* no other has it */
         assert_int_equal(wire_client_send(&peer[i].request, &message, -1), 0);
+        if (message.type == WIRE_SWAP_OUT && random_below(&random, 2) == 0)
+            await(&peer[i].request, message.seq);
         drain(&peer[i].request);
         drain(&peer[i].control);
         if (round % 256 == 0)
             assert_true(physmem_books_agree(&observer));
+        if (round % 1024 == 1023) { /* the swap server ends, with all that it has */
+            wire_client_close(&reader);
+            server_process_kill(&swap);
+            swap_start(&swap, &reader);
+        }
     }
     for (unsigned i = 0; i < PEERS; i++)
         physmem_peer_close(&peer[i]);
     assert_int_equal(physmem_await_tasks(&observer, 0), 0);
     assert_true(physmem_books_agree(&observer));
+    while (slots_reserved(&reader) > 0) /* until physmem has given all back */
+        continue;
+    assert_int_equal(physmem_status(&observer, &message, NULL, NULL), 0);
+    assert_int_equal(message.physmem_status.swap_pages, 0);
+    print_message("%llu swapped, %llu loaded, %llu recovered\n",
+                  (unsigned long long)message.physmem_status.swapped,
+                  (unsigned long long)message.physmem_status.swap_loaded,
+                  (unsigned long long)message.physmem_status.swap_recovered);
+    wire_client_close(&reader);
+    assert_int_equal(server_process_stop(&swap), 0);
+    server_process_fini(&swap);
     wire_client_close(&observer);
     assert_int_equal(server_process_stop(&server), 0);
     server_process_fini(&server);

@@ -115,6 +115,43 @@ static void test_a_user_has_a_quota(void **state)
     swap_stop(server);
 }
 
+/* ACCOUNT. Returns its error. */
+static int account(struct swap_peer *peer, uint32_t uid)
+{
+    static struct wire_message message;
+
+    message = (struct wire_message){.type = WIRE_ACCOUNT, .seq = 4242};
+    message.account.uid = uid;
+    assert_int_equal(wire_client_send(&peer->wire, &message, -1), 0);
+    assert_int_equal(wire_client_receive(&peer->wire, &message, NULL), 0);
+    assert_int_equal(message.type, WIRE_DONE);
+    return (int)message.error;
+}
+
+/* A peer that is the server's own user acts for others: its client then counts for them. */
+static void test_a_client_counts_for_another_user_before_it_reserves(void **state)
+{
+    static const char *const quota[] = {"--user-quota", "30", "--buffered", NULL};
+    struct server_process *server = *state;
+    struct swap_peer mine, theirs, also;
+
+    swap_start(server, "100", quota);
+    peer_open(&mine, server, 0, 30, 1);
+    peer_open(&theirs, server, 0, 0, 1);
+    peer_open(&also, server, 0, 0, 1);
+    assert_int_equal(peer_reserve(&theirs, 1, 0, NULL), EDQUOT);
+    assert_int_equal(account(&theirs, 4711), 0);
+    assert_int_equal(peer_reserve(&theirs, 20, 0, NULL), 0);
+    assert_int_equal(account(&theirs, 4712), EBUSY);
+    assert_int_equal(account(&also, 4711), 0);
+    assert_int_equal(peer_reserve(&also, 11, 0, NULL), EDQUOT);
+    assert_int_equal(peer_reserve(&also, 10, 0, NULL), 0);
+    peer_close(&also);
+    peer_close(&theirs);
+    peer_close(&mine);
+    swap_stop(server);
+}
+
 /* A device that is kept remembers clients that never come back: they can be dropped. */
 static void test_dead_clients_can_be_listed_and_dropped(void **state)
 {
@@ -171,6 +208,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_clients_take_turns, swap_setup, swap_teardown),
         cmocka_unit_test_setup_teardown(a_lone_load_waits_for_no_queue, swap_setup, swap_teardown),
         cmocka_unit_test_setup_teardown(test_a_user_has_a_quota, swap_setup, swap_teardown),
+        cmocka_unit_test_setup_teardown(test_a_client_counts_for_another_user_before_it_reserves,
+                                        swap_setup, swap_teardown),
         cmocka_unit_test_setup_teardown(test_dead_clients_can_be_listed_and_dropped, swap_setup,
                                         swap_teardown),
     };
