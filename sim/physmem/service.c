@@ -185,7 +185,7 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         return error_set(error, -code, "cannot keep books for %u frames: %s", config.frames,
                          strerror(-code));
     if (options->swap != NULL)
-        code = swapper_open(service, loop, options->swap);
+        code = swapper_open(service, loop, options->swap, run_effects);
     if (code != 0)
         return error_set(error, -code, "no memory for what goes to swap");
     server.handlers.on_stop = on_stop;

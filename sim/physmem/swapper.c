@@ -11,7 +11,6 @@
 #include "client/link.h"
 #include "os/clock.h"
 #include "os/extent.h"
-#include "run.h"
 
 /* The number of the account's own extent at the swap server. Those of the core are handles, which are never 0. */
 #define STAGING 0u
@@ -81,6 +80,7 @@ struct operation {
 
 struct swapper {
     uv_loop_t *loop;
+    void (*run)(struct service *service);
     const char *path;
     struct account *accounts;
     struct account *dirty;
@@ -88,13 +88,15 @@ struct swapper {
     struct wire_message message;
 };
 
-int swapper_open(struct service *service, uv_loop_t *loop, const char *path)
+int swapper_open(struct service *service, uv_loop_t *loop, const char *path,
+                 void (*run)(struct service *service))
 {
     struct swapper *swapper = calloc(1, sizeof(*swapper));
 
     if (swapper == NULL)
         return -ENOMEM;
     swapper->loop = loop;
+    swapper->run = run;
     swapper->path = path;
     service->swapper = swapper;
     return 0;
@@ -490,11 +492,11 @@ static void receive(struct line *line)
         code = -handle(line->account, message);
         if (code != 0)
             break;
-        run_effects(service);
+        service->swapper->run(service);
     }
     if (code < 0 && line->account != NULL)
         account_lost(line->account, -code);
-    run_effects(service);
+    service->swapper->run(service);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -507,7 +509,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         struct service *service = line->account->service;
 
         account_lost(line->account, EPIPE);
-        run_effects(service);
+        service->swapper->run(service);
         return;
     }
     if ((events & UV_WRITABLE) != 0)

@@ -13,8 +13,10 @@
 
 #include "service.h"
 
-/* Be ready to store with the server at this socket, which need not be there yet. Returns 0 or -ENOMEM. */
-int swapper_open(struct service *service, uv_loop_t *loop, const char *path);
+/* Be ready to store with the server at this socket, which need not be there yet. `run` is called when the loop has
+ * told the core something, and is to carry out its effects. Returns 0 or -ENOMEM. */
+int swapper_open(struct service *service, uv_loop_t *loop, const char *path,
+                 void (*run)(struct service *service));
 
 /* PHYSMEM_SWAP_STORE, .._LOAD, .._RETURN, .._END. */
 void swapper_store(struct service *service, const struct physmem_effect *effect);

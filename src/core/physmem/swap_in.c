@@ -246,47 +246,6 @@ void swap_in_go_on(struct physmem *physmem, struct physmem_task *task)
         swapping->loads = 0;
 }
 
-/* Whether the numbers of a request are this task's, and each is named once. Returns 0 or an errno value; *placep: which
- * one is not. */
-static int wrong_numbers(const struct physmem *physmem, const struct physmem_task *task,
-                         const uint32_t *numbers, uint32_t count, uint32_t *placep)
-{
-    const struct stored_account *account = task->swapping != NULL ? task->swapping->account : NULL;
-
-    check(count <= PHYSMEM_SWAP_MAX);
-    for (*placep = 0; *placep < count; ++*placep) {
-        uint32_t number = numbers[*placep];
-
-        if (number == 0)
-            continue;
-        if (account == NULL || stored_find(&physmem->stored, account, number) == NULL)
-            return ENOENT;
-        for (uint32_t i = 0; i < *placep; i++)
-            if (numbers[i] == number)
-                return EINVAL;
-    }
-    return 0;
-}
-
-/* Check the numbers of a request; if one is wrong it is answered. */
-static bool numbers_fit(struct physmem *physmem, const struct physmem_request *request,
-                        const uint32_t *numbers, uint32_t count)
-{
-    uint32_t place = 0;
-    int error = count == 0 || count > PHYSMEM_SWAP_MAX ? EINVAL : 0;
-    const char *text = "1 to 64 pages can be swapped at once";
-
-    if (error == 0) {
-        error = wrong_numbers(physmem, request->task, numbers, count, &place);
-        text = error == ENOENT ? "the task has no page of this number in swap"
-                               : "a page in swap is named twice";
-    }
-    check(place <= PHYSMEM_SWAP_MAX);
-    if (error != 0)
-        emit_done(physmem, request, error, place, text);
-    return error == 0;
-}
-
 void physmem_swap_in(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                      uint32_t handle, uint32_t start, const uint32_t *numbers, uint32_t count)
 {
@@ -295,7 +254,7 @@ void physmem_swap_in(struct physmem *physmem, uint64_t now, const struct physmem
     struct physmem_task *task = request->task;
 
     if (container == NULL || !swapping_begin(physmem, request) ||
-        !numbers_fit(physmem, request, numbers, count))
+        !swapping_numbers_fit(physmem, request, numbers, count))
         return;
     if (swapping_open(physmem, task) != 0) {
         emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a request to swap");
@@ -313,25 +272,6 @@ void physmem_swap_in(struct physmem *physmem, uint64_t now, const struct physmem
     check(container->owner == task);
     swap_in_go_on(physmem, task);
     settle_input(physmem);
-}
-
-void physmem_swap_drop(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
-                       const uint32_t *numbers, uint32_t count)
-{
-    uint32_t dropped = 0;
-
-    if (!input_begin(physmem, now, request) || !swapping_begin(physmem, request) ||
-        !numbers_fit(physmem, request, numbers, count))
-        return;
-    for (uint32_t i = 0; i < count; i++) {
-        if (numbers[i] == 0)
-            continue;
-        swapping_release(
-            physmem, stored_find(&physmem->stored, request->task->swapping->account, numbers[i]));
-        dropped++;
-    }
-    check(dropped <= count);
-    emit_done(physmem, request, 0, dropped, NULL);
 }
 
 /* The task whose request an extent was made for; NULL: none. */

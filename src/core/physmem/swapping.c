@@ -34,6 +34,46 @@ bool swapping_begin(struct physmem *physmem, const struct physmem_request *reque
     return true;
 }
 
+/* Whether the numbers of a request are this task's, and each is named once. Returns 0 or an errno value; *placep: which
+ * one is not. */
+static int wrong_numbers(const struct physmem *physmem, const struct physmem_task *task,
+                         const uint32_t *numbers, uint32_t count, uint32_t *placep)
+{
+    const struct stored_account *account = task->swapping != NULL ? task->swapping->account : NULL;
+
+    check(count <= PHYSMEM_SWAP_MAX);
+    for (*placep = 0; *placep < count; ++*placep) {
+        uint32_t number = numbers[*placep];
+
+        if (number == 0)
+            continue;
+        if (account == NULL || stored_find(&physmem->stored, account, number) == NULL)
+            return ENOENT;
+        for (uint32_t i = 0; i < *placep; i++)
+            if (numbers[i] == number)
+                return EINVAL;
+    }
+    return 0;
+}
+
+bool swapping_numbers_fit(struct physmem *physmem, const struct physmem_request *request,
+                          const uint32_t *numbers, uint32_t count)
+{
+    uint32_t place = 0;
+    int error = count == 0 || count > PHYSMEM_SWAP_MAX ? EINVAL : 0;
+    const char *text = "1 to 64 pages can be swapped at once";
+
+    if (error == 0) {
+        error = wrong_numbers(physmem, request->task, numbers, count, &place);
+        text = error == ENOENT ? "the task has no page of this number in swap"
+                               : "a page in swap is named twice";
+    }
+    check(place <= PHYSMEM_SWAP_MAX);
+    if (error != 0)
+        emit_done(physmem, request, error, place, text);
+    return error == 0;
+}
+
 /* Tell the swap server what an account does not need any more. What it was never granted it need not give back. */
 static void tell(struct physmem *physmem, uint32_t handle, uint32_t slot, uint32_t refund)
 {

@@ -17,6 +17,11 @@ int swapping_open(struct physmem *physmem, struct physmem_task *task);
  * answered. */
 bool swapping_begin(struct physmem *physmem, const struct physmem_request *request);
 
+/* Whether the numbers of a request are this task's, each is named once, and there are 1 to PHYSMEM_SWAP_MAX of them; 0 is
+ * none. If not, it is answered. */
+bool swapping_numbers_fit(struct physmem *physmem, const struct physmem_request *request,
+                          const uint32_t *numbers, uint32_t count);
+
 /* A reference goes, and the swap server is told. */
 void swapping_release(struct physmem *physmem, struct stored_reference *reference);
 
