@@ -145,8 +145,7 @@ struct sp_world_task {
  *  \retval -EEXIST   another task has this name
  *  \retval -ENOENT   there is no such policy, or parameter of it
  *  \retval -ERANGE   a parameter of the policy is out of range
- *  \retval -ENOTSUP  the policy cannot be used live, or the contract asks for what a world does not have (parts,
- *                    larger pages)
+ *  \retval -ENOTSUP  the policy cannot be used live, or the contract asks for what a world does not have (parts)
  *  \retval -ENOSPC   sp_world_options.tasks are there
  *  \retval -ENOMEM */
 SP_EXPORT int sp_world_add(struct sp_world *world, const struct sp_world_task *task,

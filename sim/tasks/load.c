@@ -25,6 +25,9 @@
 /* Round trips to physmem whose time is taken: the median says what one costs. */
 #define ROUND_TRIPS 101
 
+/* Base pages of the largest page that a contract can ask for (order=6). */
+#define LARGEST_PAGE 64u
+
 struct load {
     struct sp_task *task;
     FILE *times; /* NULL: none are wanted */
@@ -273,7 +276,7 @@ int main(int argc, char **argv)
     load.version = calloc(workload.pages, sizeof(*load.version));
     if (load.version == NULL)
         err(EXIT_CANNOT, "no memory");
-    attach.max_pages = workload.pages + 1;
+    attach.max_pages = workload.pages + LARGEST_PAGE; /* the last page may be larger */
     load.task = task_attach(&attach);
     if (sp_region_create(load.task,
                          &(struct sp_region_options){

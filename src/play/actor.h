@@ -80,9 +80,12 @@ struct actor {
     void *memory;             /* of the pager; with room to align it */
     void *kernel;             /* of the shell */
     size_t memory_size;
-    uint32_t slots;
-    sp_page first;     /* of its region */
-    uint32_t *version; /* by page of the region: how often it was written */
+    uint8_t order;     /* its pages, and the slots of the pager, have 2^order base pages */
+    uint32_t slots;    /* of the container; base pages, as all numbers but those of the pager are */
+    sp_page first;     /* page of the pager: of its region */
+    uint32_t *version; /* by base page of the region: how often it was written */
+    uint32_t *
+        swap_slot; /* by base page of the region; NULL: pages are base pages, and the pager knows */
     uint32_t
         *extent; /* by EXTENT_PAGES slots: handle, as far as the task has heard; 0: not known */
     struct agreements agreements;
@@ -120,12 +123,49 @@ struct actor {
     uint64_t late_until, late_ns;
     struct random_source late; /* how late each message is */
     struct random_source faults[ACTOR_FAULTS];
-    uint8_t fault_every[ACTOR_FAULTS];
-    uint32_t lives_after; /* begun after the storm */
-    bool cut_off;         /* physmem has seen its control connection end */
-    bool orphan;          /* a server has ended, which will be all that it hears */
-    bool struck;          /* something befell it that its contracts do not forgive */
+    uint64_t fault_every[ACTOR_FAULTS]; /* nanoseconds, in the mean */
+    uint32_t lives_after;               /* begun after the storm */
+    bool cut_off;                       /* physmem has seen its control connection end */
+    bool orphan;                        /* a server has ended, which will be all that it hears */
+    bool struck;                        /* something befell it that its contracts do not forgive */
 };
+
+/* A number of pages of the pager in base pages; also the first base page of a page or slot. */
+static inline uint32_t actor_base(const struct actor *actor, uint32_t units)
+{
+    return units << actor->order;
+}
+
+/* So many base pages: in the whole pages that they make, and in those that hold them. */
+static inline uint32_t actor_units(const struct actor *actor, uint32_t base)
+{
+    return base >> actor->order;
+}
+
+static inline uint32_t actor_units_for(const struct actor *actor, uint32_t base)
+{
+    return (base >> actor->order) + ((base & ((UINT32_C(1) << actor->order) - 1)) != 0);
+}
+
+/* Base pages of its region, the last page whole. */
+static inline uint32_t actor_pages(const struct actor *actor)
+{
+    return actor_base(actor, actor_units_for(actor, actor->config->tables->workload.pages));
+}
+
+/* The page of the pager that a base page of the region lies in. */
+static inline sp_page actor_page(const struct actor *actor, uint32_t page)
+{
+    return actor->first + actor_units(actor, page);
+}
+
+/* The slot of swap of the i-th base page of a page, for which the pager has noted `swap`. */
+static inline uint32_t actor_swap_slot(const struct actor *actor, sp_page page, uint32_t swap,
+                                       uint32_t i)
+{
+    return actor->swap_slot == NULL ? swap
+                                    : actor->swap_slot[actor_base(actor, page - actor->first) + i];
+}
 
 /* How much later than usual a message from or to the actor comes. */
 static inline uint64_t actor_lag(struct actor *actor)

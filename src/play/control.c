@@ -93,7 +93,7 @@ static void recalled(struct actor *actor, const struct physmem_effect *effect)
         return;
     actor->recalls_open++;
     actor->may_clean = effect->recall.may_clean;
-    pager_debts_owe(&actor->pager, effect->recall.frames);
+    pager_debts_owe(&actor->pager, actor_units_for(actor, effect->recall.frames));
     pager_shell_collect(&actor->shell, &actor->errands);
 }
 
@@ -109,7 +109,9 @@ static void unmap(struct actor *actor, const struct physmem_effect *effect)
 
     pager_work_clear(&errands);
     if (effect->unmap.container == actor->container && count > 0)
-        pager_rights_taken(&actor->pager, start, count, effect->unmap.rights, &referenced, &dirty);
+        pager_rights_taken(&actor->pager, actor_units(actor, start),
+                           actor_units_for(actor, start + count) - actor_units(actor, start),
+                           effect->unmap.rights, &referenced, &dirty);
     pager_shell_collect(&actor->shell, &errands);
     check(pager_work_is_none(&errands));
     if (letter == NULL)
@@ -124,9 +126,13 @@ static void repossessed(struct actor *actor, const struct letter *letter)
     struct pager_work errands;
 
     pager_work_clear(&errands);
-    pager_debts_forgive(&actor->pager, effect->repossessed.frames);
-    for (uint32_t i = 0; i < effect->repossessed.count; i++)
-        pager_lost(&actor->pager, letter->said.item[i].start, letter->said.item[i].count);
+    pager_debts_forgive(&actor->pager, actor_units(actor, effect->repossessed.frames));
+    for (uint32_t i = 0; i < effect->repossessed.count; i++) {
+        const struct physmem_range *item = &letter->said.item[i];
+        uint32_t first = actor_units(actor, item->start);
+
+        pager_lost(&actor->pager, first, actor_units_for(actor, item->start + item->count) - first);
+    }
     pager_shell_collect(&actor->shell, &errands);
     errands_finish(actor, &errands);
     count_answered(actor);

@@ -8,7 +8,8 @@ static void update_allowance(struct actor *actor)
 {
     struct agreements_sums sums = agreements_sum(&actor->agreements);
 
-    pager_growth_allow(&actor->pager, sums.guaranteed, sums.extra);
+    pager_growth_allow(&actor->pager, actor_units(actor, sums.guaranteed),
+                       actor_units(actor, sums.extra));
 }
 
 void deal_note(struct actor *actor, const struct physmem_effect *effect)

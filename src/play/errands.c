@@ -27,14 +27,14 @@ void errands_return(struct actor *actor, struct pager_work *errands)
     struct letter *letter = errands->returns > 0 ? errands_letter(actor, LETTER_DEALLOCATE) : NULL;
 
     for (uint32_t i = 0; i < errands->returns && letter != NULL; i++) {
-        uint32_t slot = errands->returned[i];
+        uint32_t slot = actor_base(actor, errands->returned[i]), pages = actor_base(actor, 1);
         struct physmem_range *last =
             letter->returns.count > 0 ? &letter->returns.range[letter->returns.count - 1] : NULL;
 
         if (last != NULL && last->start + last->count == slot)
-            last->count++;
+            last->count += pages;
         else
-            letter->returns.range[letter->returns.count++] = (struct physmem_range){slot, 1};
+            letter->returns.range[letter->returns.count++] = (struct physmem_range){slot, pages};
     }
     errands->returns = 0;
     if (letter != NULL)
@@ -55,6 +55,42 @@ static void sort_stores(struct pager_work *errands)
     }
 }
 
+/* Note the slots of swap that a page has had. */
+static void add_frees(const struct actor *actor, struct letter *letter, sp_page page, uint32_t swap)
+{
+    for (uint32_t i = 0; i < actor_base(actor, 1); i++) {
+        ensure(letter->swap.frees < LETTER_FREES);
+        letter->swap.free[letter->swap.frees++] = actor_swap_slot(actor, page, swap, i);
+    }
+}
+
+static void add_store(const struct actor *actor, struct letter *letter,
+                      const struct pager_effect *store)
+{
+    for (uint32_t i = 0; i < actor_base(actor, 1); i++) {
+        uint32_t n = letter->swap.stores++, slot = actor_base(actor, store->slot) + i;
+
+        ensure(n < PAGER_BATCH);
+        letter->swap.page[n] = store->page;
+        letter->swap.slot[n] = slot;
+        letter->swap.extent[n] = actor->extent[slot / EXTENT_PAGES];
+    }
+    if (store->swap != PAGER_NONE)
+        add_frees(actor, letter, store->page, store->swap);
+}
+
+void errands_free(struct actor *actor, const struct letter *answer, uint32_t first, uint32_t count)
+{
+    struct letter *letter = actor->order > 0 ? errands_letter(actor, 0) : NULL;
+
+    if (letter == NULL)
+        return;
+    for (uint32_t i = first; i < first + count; i++)
+        if (answer->swap.error[i] == 0)
+            letter->swap.free[letter->swap.frees++] = answer->swap.slot[i];
+    errands_post(actor, letter, (enum scene_lane)answer->lane);
+}
+
 void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_lane lane)
 {
     struct letter *letter;
@@ -65,19 +101,11 @@ void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_la
     if (letter == NULL)
         return;
     sort_stores(errands);
-    for (uint32_t i = 0; i < errands->stores; i++) {
-        const struct pager_effect *store = &errands->store[i];
-
-        letter->swap.page[i] = store->page;
-        letter->swap.slot[i] = store->slot;
-        letter->swap.extent[i] = actor->extent[store->slot / EXTENT_PAGES];
-        if (store->swap != PAGER_NONE)
-            letter->swap.free[letter->swap.frees++] = store->swap;
-    }
-    ensure(letter->swap.frees + errands->frees <= PAGER_WORK_FREES);
+    for (uint32_t i = 0; i < errands->stores; i++)
+        add_store(actor, letter, &errands->store[i]);
+    /* Of a page that is larger than a base page the pager knows the number of the page. */
     for (uint32_t i = 0; i < errands->frees; i++)
-        letter->swap.free[letter->swap.frees++] = errands->free[i];
-    letter->swap.stores = errands->stores;
+        add_frees(actor, letter, errands->free[i], errands->free[i]);
     if (lane == LANE_SWAP && errands->stores > 0)
         actor->stores_sent++;
     errands->stores = errands->frees = 0;
@@ -96,15 +124,19 @@ void errands_load(struct actor *actor, struct pager_work *errands)
     check(errands->loads > 0 && !scene->server[SCENE_SWAP].away);
     letter->lane = LANE_SWAP;
     letter->device = scene->server[SCENE_SWAP].life;
-    letter->swap.loads = errands->loads;
-    for (uint32_t i = 0; i < errands->loads; i++) {
-        const struct pager_effect *load = &errands->load[i];
-        int error = -device_pin(&scene->device, actor->number, load->swap);
+    letter->swap.loads = actor_base(actor, errands->loads);
+    for (uint32_t i = 0; i < letter->swap.loads; i++) {
+        const struct pager_effect *load = &errands->load[actor_units(actor, i)];
+        uint32_t within = i & (actor_base(actor, 1) - 1);
+        uint32_t from = actor_swap_slot(actor, load->page, load->swap, within);
+        int error = -device_pin(&scene->device, actor->number, from);
 
-        letter->swap.load[i] = (struct letter_load){
-            .page = load->page, .from = load->swap, .to = load->slot, .error = error};
+        letter->swap.load[i] = (struct letter_load){.page = load->page,
+                                                    .from = from,
+                                                    .to = actor_base(actor, load->slot) + within,
+                                                    .error = error};
         if (error == 0)
-            slot[there++] = load->swap;
+            slot[there++] = from;
     }
     errands->loads = 0;
     done = device_load(&scene->device, slot, there, scene->now);

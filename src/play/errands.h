@@ -10,6 +10,9 @@ void errands_return(struct actor *actor, struct pager_work *errands);
 /* Send what is for swap, if there is anything, and remember in whose name. */
 void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_lane lane);
 
+/* Give back what could be stored of these stores of an answer. */
+void errands_free(struct actor *actor, const struct letter *answer, uint32_t first, uint32_t count);
+
 /* Begin to read the pages that are to be loaded: as a live task, from its own file in swap, without a message.
  * SCENE_DEVICE_LOADED says that they have been read. */
 void errands_load(struct actor *actor, struct pager_work *errands);

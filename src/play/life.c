@@ -38,6 +38,21 @@ void life_init(struct actor *actor, struct scene *scene, const struct actor_conf
                             .late = random_stream(config->seed, LATE_STREAM)};
 }
 
+const char *life_contracts_wrong(const struct wanted_contract *wanted, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sp_terms *terms = &wanted[i].terms;
+
+        if (terms->order > LIFE_ORDER_MAX)
+            return "a task's pages are 2^order base pages, and order is at most 6";
+        if (terms->order != wanted[0].terms.order)
+            return "all pages of a task have one size: say the same order in each contract";
+        if (terms->frames % (1u << terms->order) != 0)
+            return "the frames of a contract are a whole number of pages of its order";
+    }
+    return NULL;
+}
+
 static uint64_t frames_wanted(const struct actor *actor)
 {
     uint64_t frames = 0;
@@ -55,7 +70,7 @@ static uint32_t slots_wanted(const struct actor *actor)
 
     if (slots > SLOTS_MOST)
         slots = frames > SLOTS_MOST ? frames : SLOTS_MOST;
-    return (uint32_t)slots;
+    return actor_base(actor, actor_units(actor, (uint32_t)slots));
 }
 
 static struct letter *next_request(struct actor *actor, enum letter_kind kind)
@@ -74,17 +89,32 @@ static size_t extents_size(const struct actor *actor)
 
 static size_t kernel_size(const struct actor *actor)
 {
-    return pager_shell_size(actor->config->tables->workload.pages + 1);
+    return pager_shell_size(actor_units(actor, actor_pages(actor)) + 1);
+}
+
+/* Pages that one message to swap carries. */
+static uint32_t batch_of(const struct actor *actor)
+{
+    return actor_units(actor, PAGER_BATCH);
+}
+
+static uint32_t *fresh_numbers(const struct actor *actor, uint32_t count)
+{
+    const struct allocator *fresh = actor->scene->fresh;
+
+    return fresh->resize(fresh->context, NULL, 0, count * sizeof(uint32_t));
 }
 
 static bool make_pager(struct actor *actor)
 {
     const struct actor_config *config = actor->config;
-    uint32_t pages = config->tables->workload.pages;
-    const struct pager_config pager = {.pages = pages + 1, /* one is left free behind a region */
-                                       .slots = actor->slots,
-                                       .extent_pages = EXTENT_PAGES,
-                                       .read_ahead = PAGER_BATCH - 1,
+    uint32_t pages = actor_pages(actor);
+    /* One page is left free behind a region. */
+    const struct pager_config pager = {.pages = actor_units(actor, pages) + 1,
+                                       .slots = actor_units(actor, actor->slots),
+                                       .extent_pages = actor_units(actor, EXTENT_PAGES),
+                                       .batch = batch_of(actor),
+                                       .read_ahead = batch_of(actor) - 1,
                                        .evicts_later = true,
                                        .map_limit = MAP_LIMIT,
                                        .seed = config->seed,
@@ -96,11 +126,12 @@ static bool make_pager(struct actor *actor)
 
     actor->memory_size = pager_size(&pager) + ALIGNMENT;
     actor->memory = fresh->resize(fresh->context, NULL, 0, actor->memory_size);
-    actor->version = fresh->resize(fresh->context, NULL, 0, pages * sizeof(*actor->version));
+    actor->version = fresh_numbers(actor, pages);
+    actor->swap_slot = actor->order > 0 ? fresh_numbers(actor, pages) : NULL;
     actor->kernel = fresh->resize(fresh->context, NULL, 0, kernel_size(actor));
     actor->extent = fresh->resize(fresh->context, NULL, 0, extents_size(actor));
     if (actor->memory == NULL || actor->version == NULL || actor->kernel == NULL ||
-        actor->extent == NULL) {
+        actor->extent == NULL || (actor->order > 0 && actor->swap_slot == NULL)) {
         actor->scene->failed = true;
         return false;
     }
@@ -120,6 +151,7 @@ void life_begin(struct actor *actor)
     actor->exit_status = -1;
     actor->began = actor->scene->now - (actor->life == 1 ? actor->scene->costs.start : 0);
     actor->stats = (struct sp_stats){0};
+    actor->order = actor->config->wanted[0].terms.order;
     actor->slots = slots_wanted(actor);
     actor->agreements = (struct agreements){.offered = 0};
     pager_work_clear(&actor->errands);
@@ -148,10 +180,11 @@ static void make_region(struct actor *actor)
     if (precious && !actor->scene->has_swap)
         rc = -1;
     else if (actor->scene->has_swap)
-        rc = device_join(&actor->scene->device, actor->number, precious ? workload->pages : 0);
+        rc = device_join(&actor->scene->device, actor->number, precious ? actor_pages(actor) : 0);
     if (rc == 0)
-        actor->first = pager_regions_create(&actor->pager, workload->pages, workload->kind, false,
-                                            workload->kind == SP_REMANUFACTURABLE);
+        actor->first =
+            pager_regions_create(&actor->pager, actor_units(actor, actor_pages(actor)),
+                                 workload->kind, false, workload->kind == SP_REMANUFACTURABLE);
     if (rc != 0 || actor->first == SP_NO_PAGE) {
         thread_end(actor, EXIT_CANNOT);
         return;
@@ -229,8 +262,11 @@ void life_answered(struct actor *actor, const struct physmem_effect *effect)
         thread_end(actor, EXIT_CANNOT);
     } else if (effect->kind == PHYSMEM_REPLY_CONTAINER) {
         actor->container = effect->container.container;
-        actor->step_of_coming = COMES_STACK;
-        open_stack(actor);
+        actor->step_of_coming = actor->order == 0 ? COMES_STACK : COMES_DEALS;
+        if (actor->order == 0)
+            open_stack(actor);
+        else
+            propose(actor);
     } else if (effect->kind == PHYSMEM_REPLY_STACK) {
         pager_slots_publish(&actor->pager, effect->stack.stack, effect->stack.places);
         actor->step_of_coming = COMES_DEALS;
@@ -242,13 +278,32 @@ void life_answered(struct actor *actor, const struct physmem_effect *effect)
     }
 }
 
+/* A counter of this unit counts pages of the pager. */
+static bool counts_pages(const char *unit)
+{
+    return strcmp(unit, "pages") == 0 || strcmp(unit, "frames") == 0;
+}
+
+struct sp_stats life_stats(const struct actor *actor)
+{
+    struct sp_stats stats = actor->stats;
+
+#define IN_BASE_PAGES(type, name, unit, meaning)                                                   \
+    stats.name <<= counts_pages(unit) ? actor->order : 0;
+    SP_TASK_COUNTERS(IN_BASE_PAGES, IN_BASE_PAGES)
+#undef IN_BASE_PAGES
+    return stats;
+}
+
 static void free_memory(struct actor *actor)
 {
     const struct allocator *fresh = actor->scene->fresh;
 
     memory_free(fresh, actor->memory, actor->memory_size);
-    memory_free(fresh, actor->version,
-                actor->config->tables->workload.pages * sizeof(*actor->version));
+    memory_free(fresh, actor->version, actor_pages(actor) * sizeof(*actor->version));
+    if (actor->swap_slot != NULL)
+        memory_free(fresh, actor->swap_slot, actor_pages(actor) * sizeof(*actor->swap_slot));
+    actor->swap_slot = NULL;
     memory_free(fresh, actor->kernel, kernel_size(actor));
     memory_free(fresh, actor->extent, extents_size(actor));
     actor->memory = actor->kernel = NULL;

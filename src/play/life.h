@@ -20,4 +20,13 @@ void life_leave(struct actor *actor);
 /* Free what it has. */
 void life_fini(struct actor *actor);
 
+/* The largest pages that a task may have: one message to swap carries them whole. */
+#define LIFE_ORDER_MAX 6u
+
+/* NULL if a task can have all these contracts at once, as far as the size of its pages goes; or what is wrong. Static. */
+const char *life_contracts_wrong(const struct wanted_contract *wanted, uint32_t count);
+
+/* What the actor has counted, in base pages. */
+struct sp_stats life_stats(const struct actor *actor);
+
 #endif

@@ -33,7 +33,8 @@ static bool is_ahead(const struct actor *actor, const struct physmem_range *item
     uint32_t index = item->start / EXTENT_PAGES, known = actor->extent[index];
 
     return known != 0 && known != item->count &&
-           !pager_slots_are_empty(&actor->pager, index * EXTENT_PAGES, EXTENT_PAGES);
+           !pager_slots_are_empty(&actor->pager, actor_units(actor, index * EXTENT_PAGES),
+                                  actor_units(actor, EXTENT_PAGES));
 }
 
 bool pages_hear(struct actor *actor, const struct letter *letter)
@@ -55,13 +56,16 @@ static uint32_t place_of(void *arg, uint32_t slot)
 {
     const struct actor *actor = arg;
 
-    check(slot < actor->slots);
-    return actor->extent[slot / EXTENT_PAGES];
+    check(actor_base(actor, slot) < actor->slots);
+    return actor->extent[actor_base(actor, slot) / EXTENT_PAGES];
 }
 
 static void clear_slot(void *arg, uint32_t slot)
 {
-    pages_load(arg, slot, 0);
+    struct actor *actor = arg;
+
+    for (uint32_t i = 0; i < actor_base(actor, 1); i++)
+        pages_load(actor, actor_base(actor, slot) + i, 0);
 }
 
 void pages_surround(struct actor *actor)
@@ -74,10 +78,12 @@ void pages_surround(struct actor *actor)
 /* The frame that a page's address maps; NULL if physmem has taken it. */
 static uint64_t *mapped(const struct actor *actor, uint32_t page)
 {
-    sp_page number = actor->first + page;
+    sp_page number = actor_page(actor, page);
+    uint32_t within = page & (actor_base(actor, 1) - 1);
 
     check(pager_shell_is_mapped(&actor->shell, number));
-    return pages_at(actor->scene, actor->shell.place[number], actor->pager.page[number].slot);
+    return pages_at(actor->scene, actor->shell.place[number],
+                    actor_base(actor, actor->pager.page[number].slot) + within);
 }
 
 static bool is_right(const struct actor *actor, uint32_t page, uint64_t found)
@@ -148,18 +154,21 @@ static bool holds(const struct actor *actor, uint32_t page, const uint64_t *cont
  * way is passed over, and what physmem has taken by force. */
 static bool is_kept(struct actor *actor, uint32_t page)
 {
-    const struct pager_page *p = &actor->pager.page[actor->first + page];
+    sp_page number = actor_page(actor, page);
+    const struct pager_page *p = &actor->pager.page[number];
+    uint32_t within = page & (actor_base(actor, 1) - 1);
     const uint64_t *frame;
 
     if ((p->flags & (PAGE_HAS_SWAP | PAGE_DIRTY | PAGE_STORING)) == PAGE_HAS_SWAP &&
         (p->state == PAGE_SWAPPED || p->state == PAGE_RESIDENT) &&
-        !holds(actor, page, stored_in(actor, p->swap)))
+        !holds(actor, page, stored_in(actor, actor_swap_slot(actor, number, p->swap, within))))
         return false;
     if (p->state == PAGE_ABSENT)
         return (p->flags & PAGE_LOST) != 0 || actor->version[page] == 0;
     if (p->state != PAGE_RESIDENT || (actor->pager.slot[p->slot].flags & SLOT_LOST) != 0)
         return true;
-    frame = (p->flags & PAGE_MAPPED) != 0 ? mapped(actor, page) : frame_of(actor, p->slot);
+    frame = (p->flags & PAGE_MAPPED) != 0 ? mapped(actor, page)
+                                          : frame_of(actor, actor_base(actor, p->slot) + within);
     return frame == NULL || is_right(actor, page, *frame);
 }
 
@@ -178,10 +187,12 @@ uint32_t pages_audit(struct actor *actor)
 
 void pages_refill(struct actor *actor, sp_page page, uint32_t slot)
 {
-    uint64_t *frame = frame_of(actor, slot);
+    for (uint32_t i = 0; i < actor_base(actor, 1); i++) {
+        uint64_t *frame = frame_of(actor, actor_base(actor, slot) + i);
 
-    if (frame != NULL)
-        *frame = stamp(actor, page - actor->first, 0);
+        if (frame != NULL)
+            *frame = stamp(actor, actor_base(actor, page - actor->first) + i, 0);
+    }
 }
 
 void pages_load(struct actor *actor, uint32_t slot, uint64_t contents)

@@ -139,7 +139,7 @@ void play_add(struct play *play, const struct actor_config *config, uint64_t sta
 void play_storm(struct play *play, uint32_t kinds)
 {
     storm_begin(&play->scene, play->actor, play->actors, kinds, play->config.seed,
-                play->config.storm_until);
+                play->config.storm_until, play->config.storm_every);
 }
 
 void play_at(struct play *play, uint64_t when, uint64_t value)

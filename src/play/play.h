@@ -26,6 +26,8 @@ struct play_config {
     uint64_t seed;
     uint64_t
         storm_until; /* faults strike until then, and an actor that dies comes again; 0: there are none */
+    uint64_t
+        storm_every; /* how often each kind strikes each actor, in the mean; 0: as the seed draws */
     struct costs costs;
     uint32_t actors;                                /* for which there is room */
     const struct policyserver_config *policyserver; /* NULL: there is none */

@@ -59,7 +59,8 @@ static void check_contracts(const struct actor *actor, const struct physmem_task
 /* Recalls, and the frames that answer them, travel by the control connection. */
 static void check_debts(const struct actor *actor, const struct physmem_task_status *status)
 {
-    if (has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
+    /* Larger pages are returned whole, and may be more than what was recalled. */
+    if (actor->order == 0 && has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
         actor->errands.returns == 0 && !frame_offers_were_taken(&actor->pager.offers) &&
         status->owed != actor->pager.owed)
         scene_wrong(actor->scene, "%s owes %u frames, and believes that it owes %u",
@@ -71,9 +72,9 @@ static void check_frames(const struct actor *actor, const struct physmem_task_st
     if (has_heard(actor, LANE_PHYSMEM) && was_heard(actor, LANE_PHYSMEM) &&
         has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
         actor->errands.returns == 0 && !frame_offers_were_taken(&actor->pager.offers) &&
-        status->held != actor->pager.held)
+        status->held != actor_base(actor, actor->pager.held))
         scene_wrong(actor->scene, "%s holds %u frames, and believes that it holds %u",
-                    actor->config->name, status->held, actor->pager.held);
+                    actor->config->name, status->held, actor_base(actor, actor->pager.held));
 }
 
 void rules_check_agreement(const struct actor *actor)

@@ -54,6 +54,9 @@ enum letter_kind {
     LETTER_BYE, /* all connections have ended */
 };
 
+/* Slots of swap that one letter gives back, at most: those of stores, and others. */
+#define LETTER_FREES (PAGER_BATCH + PAGER_WORK_FREES)
+
 /* A message. Which part is filled in depends on the event. */
 struct letter {
     struct letter *next; /* in the list of those that are free, or that were not read yet */
@@ -91,7 +94,7 @@ struct letter {
                 int error;
                 uint64_t contents;
             } load[PAGER_BATCH];
-            uint32_t free[PAGER_WORK_FREES];
+            uint32_t free[LETTER_FREES];
         } swap;
     };
 };

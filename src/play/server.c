@@ -167,7 +167,7 @@ static void ask(struct actor *actor, const struct letter *letter)
         actor->task, letter->request.seq != 0 ? letter->request.seq : ++scene->seq, false};
     const struct physmem_allocation allocation = {
         actor->container, letter->request.slot, letter->request.count,
-        (uint8_t)(PHYSMEM_PARTIAL | (letter->request.extra ? PHYSMEM_EXTRA : 0)), 0};
+        (uint8_t)(PHYSMEM_PARTIAL | (letter->request.extra ? PHYSMEM_EXTRA : 0)), actor->order};
 
     switch ((enum letter_kind)letter->kind) {
     case LETTER_CONTAINER:

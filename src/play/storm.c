@@ -6,7 +6,7 @@
 #include "core/physmem/task.h"
 #include "play/thread.h"
 
-/* Between two faults of one kind for one actor there are up to so many times this. */
+/* Between two faults of one kind for one actor there is a mean of so many times this. */
 #define INTERVAL_NS UINT64_C(2000000)
 #define INTERVALS   9u /* powers of two */
 
@@ -41,26 +41,25 @@ static bool is_about_swap(unsigned kind)
 
 static void next_strike(struct scene *scene, struct actor *actor, unsigned kind, uint64_t until)
 {
-    uint64_t when =
-        scene->now + draw(&actor->faults[kind], 2 * INTERVAL_NS << actor->fault_every[kind]);
+    uint64_t when = scene->now + draw(&actor->faults[kind], 2 * actor->fault_every[kind]);
 
     if (when < until)
         scene_at(scene, when, SCENE_FAULT, actor->number, 0, kind);
 }
 
 void storm_begin(struct scene *scene, struct actor *actors, uint32_t count, uint32_t kinds,
-                 uint64_t seed, uint64_t until)
+                 uint64_t seed, uint64_t until, uint64_t every)
 {
     for (unsigned kind = 0; kind < STORM_COUNT; kind++) {
         struct random_source rates = random_stream(seed, 0x5702 + kind);
-        uint8_t every = (uint8_t)random_below(&rates, INTERVALS);
+        uint64_t drawn = INTERVAL_NS << random_below(&rates, INTERVALS);
         uint32_t struck = is_about_swap(kind)     ? scene->has_swap
                           : kind == STORM_REPLACE ? scene->tables > 0
                                                   : count;
 
         for (uint32_t i = 0; i < struck && (kinds >> kind & 1) != 0; i++) {
             actors[i].faults[kind] = random_stream(actors[i].config->seed, 0x5703 + kind);
-            actors[i].fault_every[kind] = every;
+            actors[i].fault_every[kind] = every > 0 ? every : drawn;
             next_strike(scene, &actors[i], kind, until);
         }
     }

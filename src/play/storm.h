@@ -34,10 +34,11 @@ _Static_assert(STORM_COUNT == ACTOR_FAULTS, "an actor has random numbers for eac
  * (storm_begin). */
 uint32_t storm_swarm(uint64_t seed);
 
-/* The first fault of each of these kinds (bits) for each actor, up to time `until`. The entries in the queue are
- * SCENE_FAULT, with the kind as their value. */
+/* The first fault of each of these kinds (bits) for each actor, up to time `until`. Each strikes each actor once in `every`
+ * nanoseconds, in the mean; 0: so often as the seed draws. The entries in the queue are SCENE_FAULT, with the kind as
+ * their value. */
 void storm_begin(struct scene *scene, struct actor *actors, uint32_t count, uint32_t kinds,
-                 uint64_t seed, uint64_t until);
+                 uint64_t seed, uint64_t until, uint64_t every);
 
 /* Apply the fault that is due for an actor, and draw the time of the next of its kind. Faults of servers are
  * drawn in the name of the first actor; that which befalls a policy server is for the caller. */

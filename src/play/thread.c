@@ -222,10 +222,12 @@ static void go_on(struct actor *actor)
         errands_turn(actor, actor->scene->costs.refill + actor->scene->costs.frame +
                                 actor->config->tables->workload.refill_ns);
     } else if (errands->allocate) {
-        send_request(actor, LETTER_ALLOCATE, errands->slot, errands->count, THREAD_ALLOCATES);
+        send_request(actor, LETTER_ALLOCATE, actor_base(actor, errands->slot),
+                     actor_base(actor, errands->count), THREAD_ALLOCATES);
     } else if (errands->grant) {
         actor->mapped = 0;
-        send_request(actor, LETTER_MAP, errands->slot, errands->count, THREAD_GRANTS);
+        send_request(actor, LETTER_MAP, actor_base(actor, errands->slot),
+                     actor_base(actor, errands->count), THREAD_GRANTS);
     } else {
         follow_verdict(actor);
     }
@@ -247,8 +249,8 @@ static void filled(struct actor *actor)
 static void allocated(struct actor *actor)
 {
     actor->errands.allocate = false;
-    pager_growth_allocated(&actor->pager, actor->errands.slot, actor->came, PAGE_READ | PAGE_WRITE,
-                           actor->came_zero);
+    pager_growth_allocated(&actor->pager, actor->errands.slot, actor_units(actor, actor->came),
+                           PAGE_READ | PAGE_WRITE, actor->came_zero);
     pager_shell_collect(&actor->shell, &actor->errands);
     errands_signal(actor);
     go_on(actor);
@@ -260,9 +262,9 @@ static void lost_before(struct actor *actor)
     struct pager_work *errands = &actor->errands;
 
     check(actor->mapped < actor->came && errands->returns == 0);
-    for (uint32_t i = actor->mapped; i < actor->came; i++)
+    for (uint32_t i = actor_units(actor, actor->mapped); i < actor_units(actor, actor->came); i++)
         errands->returned[errands->returns++] = errands->slot + i;
-    actor->came = actor->mapped;
+    actor->came = actor_base(actor, actor_units(actor, actor->mapped));
     allocated(actor);
 }
 
@@ -273,7 +275,7 @@ static void granted(struct actor *actor)
     actor->errands.grant = false;
     for (uint32_t i = 0; i < count; i++)
         pager_rights_granted(&actor->pager, slot + i,
-                             i < actor->mapped ? PAGE_READ | PAGE_WRITE : 0);
+                             i < actor_units(actor, actor->mapped) ? PAGE_READ | PAGE_WRITE : 0);
     pager_shell_collect(&actor->shell, &actor->errands);
     errands_signal(actor);
     go_on(actor);
@@ -299,7 +301,8 @@ static void answered(struct actor *actor, const struct physmem_effect *effect)
         if (actor->came == 0)
             allocated(actor);
         else
-            send_request(actor, LETTER_MAP, actor->errands.slot, actor->came, THREAD_MAPS);
+            send_request(actor, LETTER_MAP, actor_base(actor, actor->errands.slot), actor->came,
+                         THREAD_MAPS);
         break;
     case THREAD_MAPS:
     case THREAD_GRANTS:
@@ -314,7 +317,7 @@ static void answered(struct actor *actor, const struct physmem_effect *effect)
         else if (pages == 0)
             lost_before(actor);
         else
-            send_request(actor, LETTER_MAP, actor->errands.slot + actor->mapped,
+            send_request(actor, LETTER_MAP, actor_base(actor, actor->errands.slot) + actor->mapped,
                          actor->came - actor->mapped, THREAD_MAPS);
         break;
     default:
@@ -347,14 +350,31 @@ static void hear_again(struct actor *actor)
 
 /* ---- Answers of swap ---- */
 
+/* A page was stored, or not; the answers about its base pages begin with the one numbered `first`. Where not all could
+ * be stored, those that were are of no use. */
+static void stored(struct actor *actor, const struct letter *letter, uint32_t first)
+{
+    sp_page page = letter->swap.page[first];
+    uint32_t pages = actor_base(actor, 1), slot = letter->swap.slot[first];
+    int error = 0;
+
+    for (uint32_t i = first; i < first + pages; i++)
+        if (letter->swap.error[i] != 0)
+            error = letter->swap.error[i];
+    if (error != 0)
+        errands_free(actor, letter, first, pages);
+    for (uint32_t i = 0; actor->order > 0 && error == 0 && i < pages; i++)
+        actor->swap_slot[actor_base(actor, page - actor->first) + i] = letter->swap.slot[first + i];
+    pager_evict_stored(&actor->pager, page, actor->order > 0 ? page : slot, error);
+}
+
 void thread_stored(struct actor *actor, const struct letter *letter)
 {
     struct pager_work errands;
 
     pager_work_clear(&errands);
-    for (uint32_t i = 0; i < letter->swap.stores; i++)
-        pager_evict_stored(&actor->pager, letter->swap.page[i], letter->swap.slot[i],
-                           letter->swap.error[i]);
+    for (uint32_t i = 0; i < letter->swap.stores; i += actor_base(actor, 1))
+        stored(actor, letter, i);
     pager_shell_collect(&actor->shell, &errands);
     errands_return(actor, &errands);
     check(errands.frees + errands.stores + errands.loads == 0);
@@ -394,6 +414,22 @@ static bool is_dispensable(const struct actor *actor, const struct letter_load *
            pager_lost_has(&actor->pager, load->page);
 }
 
+/* The base pages of a page have come. False: they have not, and the program cannot go on. */
+static bool load_page(struct actor *actor, const struct letter_load *load)
+{
+    bool ahead = actor->pager.page[load->page].ahead, whole = true;
+
+    for (uint32_t i = 0; i < actor_base(actor, 1); i++) {
+        if (!is_dispensable(actor, &load[i]))
+            return false;
+        whole = whole && load[i].error == 0;
+        if (load[i].error == 0)
+            pages_load(actor, load[i].to, load[i].contents);
+    }
+    pager_fault_loaded(&actor->pager, load->page, whole, true, actor->fault_write && !ahead);
+    return true;
+}
+
 static void loaded(struct actor *actor, const struct letter *letter)
 {
     if (actor->state != THREAD_LOADS) {
@@ -401,19 +437,11 @@ static void loaded(struct actor *actor, const struct letter *letter)
                     actor->config->name);
         return;
     }
-    for (uint32_t i = 0; i < letter->swap.loads; i++) {
-        const struct letter_load *load = &letter->swap.load[i];
-        bool ahead = actor->pager.page[load->page].ahead;
-
-        if (!is_dispensable(actor, load)) {
+    for (uint32_t i = 0; i < letter->swap.loads; i += actor_base(actor, 1))
+        if (!load_page(actor, &letter->swap.load[i])) {
             thread_end(actor, actor->revoked ? EXIT_REVOKED : EXIT_DIED);
             return;
         }
-        if (load->error == 0)
-            pages_load(actor, load->to, load->contents);
-        pager_fault_loaded(&actor->pager, load->page, load->error == 0, true,
-                           actor->fault_write && !ahead);
-    }
     actor->read = true;
     filled(actor);
 }
@@ -422,7 +450,8 @@ static void loaded(struct actor *actor, const struct letter *letter)
  * short: faults would be served page by page. */
 static void take_loads(struct actor *actor, struct letter *letter)
 {
-    uint32_t wanted = letter->swap.loads > FRAMES_FEW ? letter->swap.loads : FRAMES_FEW;
+    uint32_t loads = actor_units(actor, letter->swap.loads);
+    uint32_t wanted = loads > FRAMES_FEW ? loads : FRAMES_FEW;
 
     thread_read_answers(actor);
     if (actor->stores_sent > 0 && actor->pager.free < wanted) {
@@ -465,7 +494,7 @@ void thread_hear_swap(struct actor *actor, struct letter *letter)
 static void fault(struct actor *actor, uint32_t page, bool write, uint64_t after)
 {
     actor->state = THREAD_FAULTS;
-    actor->fault_page = actor->first + page;
+    actor->fault_page = actor_page(actor, page);
     actor->fault_write = write;
     errands_turn(actor, after + actor->scene->costs.fault);
 }
@@ -500,7 +529,7 @@ static void refer(struct actor *actor)
             return;
         actor->has_step = true;
         if (step->page != UINT32_MAX) {
-            if (!pager_shell_permits(&actor->shell, actor->first + step->page, step->write)) {
+            if (!pager_shell_permits(&actor->shell, actor_page(actor, step->page), step->write)) {
                 fault(actor, step->page, step->write, passed);
                 return;
             }

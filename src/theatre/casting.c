@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "os/heap.h"
+#include "play/life.h"
 #include "workload/workload_text.h"
 
 #define DEFAULT_ARBITER  "excess"
@@ -114,15 +115,16 @@ static int choose_contracts(struct role *role, const struct sp_world_task *task,
 {
     const char *text = task->contract != NULL ? task->contract : DEFAULT_CONTRACT;
     int count = terms_text_parse(text, role->actor.wanted, error);
+    const char *wrong;
 
     if (count < 0)
         return count;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         if (role->actor.wanted[i].token != 0)
             return error_set(error, ENOTSUP, "a world has no parts of contracts");
-        if (role->actor.wanted[i].terms.order != 0)
-            return error_set(error, ENOTSUP, "a world has no larger pages");
-    }
+    wrong = life_contracts_wrong(role->actor.wanted, (uint32_t)count);
+    if (wrong != NULL)
+        return error_set(error, EINVAL, "%s", wrong);
     role->actor.contracts = (uint32_t)count;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/physmem/status.h"
+#include "play/life.h"
 
 /* A number of a struct. */
 struct counted_place {
@@ -56,13 +57,14 @@ static bool read_place(const struct counted_place *places, const char *name, con
 static int get_task(struct sp_world *world, uint32_t number, const char *field, uint64_t *valuep)
 {
     const struct actor *actor = &world->play.actor[number];
+    const struct sp_stats stats = life_stats(actor);
 
     play_look(&world->play, number);
     if (strcmp(field, "exit_status") == 0) {
         *valuep = (uint64_t)(int64_t)actor->exit_status;
         return 0;
     }
-    return read_place(of_task, field, &actor->stats, valuep) ||
+    return read_place(of_task, field, &stats, valuep) ||
                    read_place(of_status, field, &actor->seen, valuep)
                ? 0
                : -EINVAL;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "expression/expression.h"
 #include "os/heap.h"
+#include "play/life.h"
 #include "play/storm.h"
 #include "play/thread.h"
 #include "theatre/casting.h"
@@ -334,7 +335,7 @@ int sp_world_stats(const struct sp_world *world, int task, struct sp_stats *stat
 {
     if (!has_task(world, task))
         return -ENOENT;
-    *stats = world->play.actor[task].stats;
+    *stats = life_stats(&world->play.actor[task]);
     return 0;
 }
 

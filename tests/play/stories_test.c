@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "os/heap.h"
 #include "core/physmem/status.h"
+#include "play/life.h"
 #include "play/pages.h"
 #include "play/play.h"
 #include "play/policytable.h"
@@ -1054,6 +1055,50 @@ static void nothing_is_lost_whatever_is_drawn(void **state)
     }
 }
 
+/* Pages of all sizes, under recalls, chaos and repossession: contents lie in base pages, and none of them is lost. */
+static void larger_pages_lose_nothing(void **state)
+{
+    const uint64_t seeds = RUNNING_ON_VALGRIND ? 4 : 60;
+    uint64_t recalled = 0, loaded = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct random_source random = random_seeded(seed);
+        struct theatre theatre;
+
+        theatre_begin(&theatre, arbiters[seed % 9], 800, seed);
+        theatre.config.chaos_ns = MS;
+        theatre.config.storm_until = seed % 2 * 100 * MS;
+        theatre.config.fail_writes = seed % 3 * 200000000;
+        for (uint32_t i = 0; i < 3; i++) {
+            uint32_t order = 1 + random_below(&random, 6), kind = random_below(&random, 3);
+            char contract[100], load[140];
+
+            snprintf(contract, sizeof(contract), "guaranteed=%u,order=%u;extra=%u,order=%u%s",
+                     4u << order, order, 10u << order, order,
+                     seed % 2 == 0 ? ",breach=repossess" : "");
+            snprintf(load, sizeof(load),
+                     "pages=%u,kind=%s;zipf=0.2,writes=0.4,think=5us,references=1500",
+                     (20u << order) - random_below(&random, 1u << order),
+                     (const char *[]){"precious", "discardable", "remanufacturable"}[kind]);
+            engage(&theatre, "large", i == 0 ? "clock" : "lru", contract, load);
+        }
+        raise_curtain(&theatre);
+        play_storm(&theatre.play, storm_swarm(seed) | 1u);
+        play_on(&theatre);
+        for (uint32_t i = 0; i < 3; i++) {
+            struct sp_stats counted = life_stats(&theatre.play.actor[i]);
+
+            assert_int_equal(theatre.play.actor[i].exit_status, 0);
+            assert_int_equal(counted.swapped_in % (1u << theatre.play.actor[i].order), 0);
+            recalled += theatre.play.actor[i].seen.recalls;
+            loaded += counted.swapped_in;
+        }
+        drop_curtain(&theatre);
+    }
+    assert_true(recalled > 0 && loaded > 100 * seeds);
+}
+
 /* Faults of all kinds, as the seed draws them; then they stop, and all finish. */
 static void whatever_goes_wrong_all_finish_after_it(void **state)
 {
@@ -1166,6 +1211,7 @@ int main(void)
         cmocka_unit_test(a_term_shorter_than_the_delay_is_no_trap),
         cmocka_unit_test(what_is_broken_is_noticed),
         cmocka_unit_test(nothing_is_lost_whatever_is_drawn),
+        cmocka_unit_test(larger_pages_lose_nothing),
         cmocka_unit_test(whatever_goes_wrong_all_finish_after_it),
         cmocka_unit_test(a_seed_gives_the_same_each_time),
         cmocka_unit_test(a_task_more_changes_no_other),

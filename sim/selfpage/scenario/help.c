@@ -99,6 +99,7 @@ static const char before_counters[] =
     "  restart: SERVER      start it again\n"
     "[faults:]              in virtual time: what goes wrong (selfpage simulate --help)\n"
     "  until: TIME          then it stops, and all tasks that keep their contracts finish\n"
+    "  [every: TIME]        how often each strikes each task, in the mean (as the seed draws for each kind)\n"
     "  [kinds: [KIND, ...]] delay, hang, die, drop, slow, fail, full (those that the seed draws)\n"
     "[costs:]               in virtual time: how long things take, whatever --costs says\n"
     "  [start: TIME]        what each is of selfpage simulate --help says\n"

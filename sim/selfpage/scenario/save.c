@@ -161,6 +161,7 @@ static void put_faults(FILE *out, const struct scenario_faults *faults)
     if (faults == NULL)
         return;
     fprintf(out, "faults: { until: %s", faults->until);
+    put_text(out, "every", faults->every);
     for (uint32_t i = 0; i < faults->kinds_count; i++)
         fprintf(out, "%s%s", i == 0 ? ", kinds: [ " : ", ", faults->kinds[i]);
     fprintf(out, "%s }\n", faults->kinds_count > 0 ? " ]" : "");

@@ -145,6 +145,7 @@ static const cyaml_schema_value_t event_schema = {
 
 static const cyaml_schema_field_t fault_fields[] = {
     TEXT("until", CYAML_FLAG_DEFAULT, struct scenario_faults, until, 1, 30),
+    TEXT("every", CYAML_FLAG_OPTIONAL, struct scenario_faults, every, 1, 30),
     TEXTS("kinds", struct scenario_faults, kinds), CYAML_FIELD_END};
 
 #define COST_TEXT(name, value, meaning)                                                            \

@@ -156,10 +156,12 @@ struct scenario_event {
 /* What goes wrong in virtual time. */
 struct scenario_faults {
     char *until;  /* as written */
+    char *every;  /* as written; NULL: the seed draws how often */
     char **kinds; /* none: the seed draws them */
     uint32_t kinds_count;
 
     uint64_t until_ns; /* from scenario_check */
+    uint64_t every_ns; /* likewise; 0: the seed draws it */
 };
 
 /* How long things take in virtual time, as texts (play/costs.h): another swap device, say, than that which the

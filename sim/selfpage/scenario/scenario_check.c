@@ -523,6 +523,22 @@ static int check_costs(const struct checking *check)
     return wrong(check, where, "%s", mistake);
 }
 
+/* Faults that strike all the time would leave none for anything else. */
+#define LEAST_EVERY_NS UINT64_C(10000)
+
+static int check_every(const struct checking *check, struct scenario_faults *faults)
+{
+    int result;
+
+    if (faults == NULL || faults->every == NULL)
+        return 0;
+    result = check_time(check, "faults.every", faults->every, &faults->every_ns);
+    if (result == 0 && faults->every_ns < LEAST_EVERY_NS)
+        return wrong(check, "faults.every", "faults strike every 10us at most, not every %s",
+                     faults->every);
+    return result;
+}
+
 int scenario_check(struct scenario *scenario, const char *path, const struct yaml_index *positions,
                    struct sp_error *error)
 {
@@ -542,6 +558,8 @@ int scenario_check(struct scenario *scenario, const char *path, const struct yam
     if (result == 0 && scenario->faults != NULL)
         result = check_time(&check, "faults.until", scenario->faults->until,
                             &scenario->faults->until_ns);
+    if (result == 0)
+        result = check_every(&check, scenario->faults);
     for (uint32_t i = 0; i < scenario->tasks_count && result == 0; i++)
         result = check_task(&check, i, &scenario->tasks[i], &together, &total);
     if (result == 0 && copies_expand(scenario) != 0)

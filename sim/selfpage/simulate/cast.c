@@ -9,6 +9,7 @@
 #include "drive/drive.h"
 #include "entitlements/entitlements.h"
 #include "os/heap.h"
+#include "play/life.h"
 #include "selfpage/scenario/outcome.h"
 #include "workload/workload_text.h"
 
@@ -72,6 +73,7 @@ static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *
     const struct scenario_task *task = &cast->scenario->tasks[index];
     struct actor_config *actor = &cast->actors[index];
     int count = terms_text_parse(task->contract, actor->wanted, error);
+    const char *wrong;
 
     if (count < 0)
         return count;
@@ -82,12 +84,10 @@ static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *
                 "task %s: claim=: a part is split off by a program, which selfpage run "
                 "starts: give the task a contract of its own instead",
                 task->name);
-        if (actor->wanted[i].terms.order != 0)
-            return error_set(error, ENOTSUP,
-                             "task %s: order=%u: a play has base pages only: leave it out, or have "
-                             "selfpage run play the workload in a process",
-                             task->name, actor->wanted[i].terms.order);
     }
+    wrong = life_contracts_wrong(actor->wanted, (uint32_t)count);
+    if (wrong != NULL)
+        return error_set(error, EINVAL, "task %s: %s: %s", task->name, task->contract, wrong);
     actor->contracts = (uint32_t)count;
     return 0;
 }

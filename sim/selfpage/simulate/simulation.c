@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "core/physmem/status.h"
+#include "play/life.h"
 #include "play/thread.h"
 #include "selfpage/scenario/judge.h"
 #include "selfpage/simulate/faults.h"
@@ -189,7 +190,7 @@ static void note_task(struct task_outcome *task, const struct actor *actor)
     task->state = actor->life == 0 ? OUTCOME_NEVER : OUTCOME_ENDED;
     task->exit_status = actor->exit_status;
     task->microseconds = actor->exit_status >= 0 ? (actor->ended - actor->began) / 1000 : 0;
-    task->stats = actor->stats;
+    task->stats = life_stats(actor);
     if (actor->life > 0)
         outcome_note_policy(task, task->asked_policy);
     snprintf(to->name, sizeof to->name, "%s", actor->config->name);
@@ -317,6 +318,7 @@ static int set_the_stage(struct simulated *simulation)
     config.shuffled = simulation->options->shuffled;
     if (scenario->faults != NULL) {
         config.storm_until = scenario->faults->until_ns;
+        config.storm_every = scenario->faults->every_ns;
         config.strict = true;
     }
     result = play_init(&simulation->play, &config);
