@@ -15,9 +15,9 @@ static const char about[] =
 
 static const char notes[] =
     "It is a task of physmem, and takes extra frames for its cache. When they are recalled it releases\n"
-    "pages softly, and has them again while nobody else needed the frames. Whoever can connect to the\n"
+    "pages softly, and has them again while nobody else needed the frames. Any process that can connect to the\n"
     "socket can read what this program can read below DIR, and write and make what it can, unless\n"
-    "--read-only is said: it leads out of there by no name or link.\n"
+    "--read-only is said. No name and no link leads out of DIR.\n"
     "SIGTERM and SIGINT end the server cleanly.\n";
 
 #define FIELD(name) offsetof(struct fileserver_options, name)

@@ -79,8 +79,8 @@ const struct options_syntax policyserver_options_syntax = {
     .usage = "--physmem PATH [options]",
     .about = about,
     .notes = notes,
-    .exit_statuses = "0 (told to end, or handed over), or 2 if it could not run, or physmem is "
-                     "gone.",
+    .exit_statuses =
+        "0 it was told to end, or handed over; 2 it could not run, or physmem is gone.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
     .check = check,

@@ -63,7 +63,7 @@ static int check_options(void *arg, struct sp_error *error)
 
 static const struct option_row rows[] = {
     {"format", OPTION_TEXT, FIELD(trace.format), .value = "FORMAT",
-     .help = "of the trace, as for selfpage replay (by its name, then by content)"},
+     .help = "format of the trace, as for selfpage replay (by its name, then by content)"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), TRACE_PAGE_SIZE_LEAST, TRACE_PAGE_SIZE_MOST,
      .value = "BYTES", .help = "split references into pages, as for selfpage replay"},
     {"id-unit", OPTION_U64, FIELD(trace.id_unit), 1, UINT32_MAX, .value = "BYTES",
@@ -78,11 +78,11 @@ static const struct option_row rows[] = {
      .help = "draw references, working set, popularity and LRU's misses to FILE: .svg, .png, .pdf "
              "or .eps (by gnuplot)"},
     {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
-     .help = "of the picture in pixels, 96 to the inch (1280x960)"},
+     .help = "size of the picture in pixels, 96 to the inch (1280x960)"},
     {"sources", OPTION_FLAG, FIELD(look.sources),
      .help = "beside the picture, write FILE.gp, the commands for gnuplot with the data"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
-     .help = "of the picture (that of gnuplot)"},
+     .help = "font of the picture (that of gnuplot)"},
     {"quiet", OPTION_FLAG, FIELD(quiet), .help = "no progress line"},
 };
 

@@ -53,7 +53,8 @@ static const struct option_row rows[] = {
      .help = "policies, or shared objects with a slash in their names (all policies)"},
     {"rounds", OPTION_U32, FIELD(rounds), 1, ROUNDS_MAX, .value = "N",
      .help = "different courses of the needs (8)"},
-    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S", .help = "of the first (1)"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
+     .help = "seed of the first course (1)"},
     {"json", OPTION_FLAG, FIELD(json),
      .help = "print one JSON object instead of tables in Markdown"},
 };

@@ -38,7 +38,7 @@ const char *const bench_kind_names[BENCH_KIND_COUNT] = {
 static const char about[] =
     "Start physmem, connect tasks to it that negotiate contracts, allocate and give back, and\n"
     "measure. A task has a request and a control connection, and at most one request outstanding.\n"
-    "All processes are pinned, and it is said to which cores.\n";
+    "All processes are pinned; what is printed says to which cores.\n";
 
 /* ---- Values ---- */
 
@@ -288,14 +288,15 @@ static const struct option_row rows[] = {
     {"priorities", OPTION_CALL, .take = priorities_take, .value = "N,...",
      .help = "priorities, in turn, which a policy server assigns that does nothing else (none)"},
     {"idle", OPTION_U32, FIELD(idle), 0, TASKS_MAX, .value = "N",
-     .help = "of the tasks, the last: hold an equal share as long as they may, and use none of it; "
-             "needs --demand (0)"},
+     .help =
+         "so many tasks, the last ones, hold an equal share as long as they may, and use none of it; "
+         "needs --demand (0)"},
     {"slow", OPTION_U32, FIELD(slow), 0, TASKS_MAX, .value = "N",
-     .help = "of the tasks, answer recalls only shortly before the grace is over (0)"},
+     .help = "so many tasks answer recalls only shortly before the grace is over (0)"},
     {"slow-after", OPTION_CALL, .take = slow_after_take, .value = "TIME",
      .help = "how late they answer (shortly before the grace is over)"},
     {"silent", OPTION_U32, FIELD(silent), 0, TASKS_MAX, .value = "N",
-     .help = "of the tasks, map all their frames, never answer a recall, and come back when "
+     .help = "so many tasks map all their frames, never answer a recall, and come back when "
              "revoked (0)"},
     {"frames", OPTION_U32, FIELD(frames), 1, FRAMES_MAX, .value = "N",
      .help = "frames of physmem (16 a task, at least 4096)"},
@@ -304,7 +305,7 @@ static const struct option_row rows[] = {
     {"silent-grace", OPTION_CALL, .take = silent_grace_take, .value = "TIME",
      .help = "grace of silent tasks' contracts (the same)"},
     {"duration", OPTION_CALL, .take = duration_take, .value = "TIME",
-     .help = "of the measurement (5s)"},
+     .help = "length of the measurement (5s)"},
     {"requests", OPTION_U64, FIELD(requests), 1, UINT32_MAX, .value = "N",
      .help = "measure until N requests have been answered, however long that takes"},
     {"warmup", OPTION_CALL, .take = warmup_take, .value = "TIME",
@@ -313,7 +314,7 @@ static const struct option_row rows[] = {
          "until use has settled, 10s at most; but not with a file of demands, whose times "
          "begin before it)"},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
-     .help = "of all that is random here (1)"},
+     .help = "seed of all that is random here (1)"},
     {"cores", OPTION_CALL, .take = cores_take, .value = "same|different",
      .help = "where physmem runs: on the core of the tasks, or another (same); several "
              "processes have all cores but physmem's, if different"},

@@ -269,7 +269,7 @@ static int check_options(void *arg, struct sp_error *error)
 static const struct option_row rows[] = {
     {"all", OPTION_FLAG, FIELD(all), .help = "all arbiters that come with Selfpage"},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX - UINT32_MAX, .value = "S",
-     .help = "of the first round (1)"},
+     .help = "seed of the first round (1)"},
     {"rounds", OPTION_U32, FIELD(rounds), 1, 100000, .value = "N",
      .help = "rounds, each with a seed of its own (100)"},
     {"steps", OPTION_U32, FIELD(steps), 1, 1000000, .value = "N",

@@ -23,8 +23,8 @@ static const char about[] =
     "engine to do, in random order, and say in words which of their own rules they break.\n"
     "\n"
     "A POLICY is NAME[:PARAMS] of a policy that comes with Selfpage, or the path of a shared\n"
-    "                   object, with a / in it: ./mine.so[:PARAMS]; libcachesim:./libX.so is a\n"
-    "                   plug-in for libCacheSim, which has to keep fewer rules\n";
+    "object, with a / in it: ./mine.so[:PARAMS]. libcachesim:./libX.so is a plug-in for libCacheSim,\n"
+    "which has to keep fewer rules.\n";
 
 static const char notes[] =
     "What is looked at: declared (flags, sizes of the state); rules (victims are pages that the\n"
@@ -272,7 +272,7 @@ static int check_options(void *arg, struct sp_error *error)
 static const struct option_row rows[] = {
     {"all", OPTION_FLAG, FIELD(all), .help = "all policies that come with Selfpage"},
     {"seed", OPTION_U64, FIELD(check.seed), 0, UINT64_MAX - UINT32_MAX, .value = "S",
-     .help = "of the first round (1)"},
+     .help = "seed of the first round (1)"},
     {"rounds", OPTION_U32, FIELD(check.rounds), 1, 1000000, .value = "N",
      .help = "rounds, each with a seed, sizes and a pattern of its own (200)"},
     {"steps", OPTION_U32, FIELD(check.steps), 2, 1000000, .value = "N",

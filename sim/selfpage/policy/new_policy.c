@@ -263,7 +263,8 @@ static int check(void *arg, struct sp_error *error)
 }
 
 static const struct option_row rows[] = {
-    {"dir", OPTION_TEXT, offsetof(struct skeleton, given_dir), .value = "DIR", .help = "where to"},
+    {"dir", OPTION_TEXT, offsetof(struct skeleton, given_dir), .value = "DIR",
+     .help = "the directory to write to (./NAME)"},
 };
 
 #define SYNTAX(called, text)                                                                       \

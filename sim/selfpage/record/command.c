@@ -326,10 +326,11 @@ static int check(void *options, struct sp_error *error)
 
 static const struct option_row rows[] = {
     {"output", OPTION_TEXT, FIELD(copy.path), .letter = 'o', .value = "OUT",
-     .help = "where to (PROGRAM.sptrace.zst); - is standard output"},
+     .help = "the file to write (PROGRAM.sptrace.zst); - is standard output"},
     {"format", OPTION_TEXT, FIELD(copy.format), .value = "FORMAT",
-     .help = "native, csv or text (by OUT's name). Compressed if that ends in .zst, .gz, .xz, "
-             ".bz2 or .lz4"},
+     .help =
+         "format: native, csv or text (by OUT's name). OUT is compressed if its name ends in .zst, .gz, .xz, "
+         ".bz2 or .lz4"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), 1, TRACE_PAGE_SIZE_MOST, .value = "BYTES",
      .help = "size of a page, a power of two (4096)"},
     {"data", OPTION_CALL_FLAG, .take = source_take, .help = "only loads and stores"},

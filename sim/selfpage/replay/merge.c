@@ -389,14 +389,14 @@ static const struct option_row rows[] = {
      .help = "also write miss ratios by frames to FILE: .csv, .svg, .png, .pdf or .eps (pictures "
              "are drawn by gnuplot), a line a policy. May be given often"},
     {"title", OPTION_TEXT, FIELD(look.title), .value = "TEXT",
-     .help = "of the pictures, instead of what they say of themselves; none if it is empty"},
+     .help = "title of the pictures, instead of what they say of themselves; none if it is empty"},
     {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
      .help = "size of the pictures in pixels, 96 to the inch (default: 960x640)"},
     {"sources", OPTION_FLAG, FIELD(look.sources),
      .help = "beside each picture, write what it is drawn from: FILE.gp, the commands for gnuplot "
              "with the data, and FILE.csv, the data alone"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
-     .help = "of the pictures (that of gnuplot)"},
+     .help = "font of the pictures (that of gnuplot)"},
 };
 
 static const struct options_syntax syntax = {

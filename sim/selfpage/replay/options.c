@@ -306,8 +306,9 @@ static const struct option_row rows[] = {
      .help = "sizes, in frames (1000) or as shares of the trace's pages, rounded down (1%); "
              "shares need a trace that can be read twice, or one whose header counts its pages"},
     {"format", OPTION_TEXT, FIELD(trace.format), .value = "FORMAT",
-     .help = "of the trace, one of those below (otherwise by the name of the file, then by what "
-             "is in it)"},
+     .help =
+         "format of the trace, one of those below (otherwise by the name of the file, then by what "
+         "is in it)"},
     {"csv-options", OPTION_CALL, .take = csv_options_take, .letter = 't', .value = "OPTIONS",
      .help = "the same as --format csv:OPTIONS"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), TRACE_PAGE_SIZE_LEAST, TRACE_PAGE_SIZE_MOST,
@@ -322,7 +323,7 @@ static const struct option_row rows[] = {
              "split into the pages of the address space that it covers, from the page of its "
              "first to that of its last byte (lackey: always, 1)"},
     {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
-     .help = "of all that is random (1)"},
+     .help = "seed of all that is random (1)"},
     {"threads", OPTION_U32, FIELD(threads), 1, REPLAY_THREADS_MOST, .value = "N",
      .help = "(as many as there are cores). Results do not depend on it"},
     {"max-pages", OPTION_U32, FIELD(pages_most), 1, PAGE_TABLE_MOST, .value = "N",
@@ -356,14 +357,14 @@ static const struct option_row rows[] = {
              "than 16 frames are left out); of wtinylfu it leaves out what its sketch does. belady "
              "joins them as the floor. May be given often, with or without --frames"},
     {"title", OPTION_TEXT, FIELD(look.title), .value = "TEXT",
-     .help = "of the pictures, instead of what they say of themselves; none if it is empty"},
+     .help = "title of the pictures, instead of what they say of themselves; none if it is empty"},
     {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",
      .help = "size of the pictures in pixels, 96 to the inch (default: 960x640)"},
     {"sources", OPTION_FLAG, FIELD(look.sources),
      .help = "beside each picture, write what it is drawn from: FILE.gp, the commands for gnuplot "
              "with the data, and FILE.csv, the data alone"},
     {"font", OPTION_TEXT, FIELD(look.font), .value = "NAME[,POINTS]",
-     .help = "of the pictures (that of gnuplot)"},
+     .help = "font of the pictures (that of gnuplot)"},
     {"over-time", OPTION_CALL, .take = over_time_take, .value = "FILE",
      .help = "write the miss ratio of each policy and size in each interval of the trace to FILE: "
              ".csv, .svg, .png, .pdf or .eps. May be given often"},

@@ -55,7 +55,8 @@ static int check(void *options, struct sp_error *error)
 static const struct option_row rows[] = {
     {"output", OPTION_TEXT, FIELD(output), .letter = 'o', .value = "FILE",
      .help = "the page (report.html); - is standard output"},
-    {"title", OPTION_TEXT, FIELD(title), .value = "TEXT", .help = "of the page (Selfpage report)"},
+    {"title", OPTION_TEXT, FIELD(title), .value = "TEXT",
+     .help = "title of the page (Selfpage report)"},
 };
 
 static const struct options_syntax syntax = {
@@ -63,9 +64,9 @@ static const struct options_syntax syntax = {
     .usage = "[options] RUN...",
     .about = about,
     .notes =
-        "Of long series the page has up to a thousand points a line, the least and the greatest "
-        "number of\neach stretch among them, and of many tasks the 32 that held most; it says so "
-        "where that is so.\n",
+        "Of a long series the page shows up to a thousand points a line, with the least and the "
+        "greatest\nnumber of each stretch; of many tasks it shows the 32 that held most. It says so "
+        "where it does.\n",
     .exit_statuses = "0 done; 2 it could not be done.",
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),

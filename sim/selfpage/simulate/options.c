@@ -129,12 +129,12 @@ static const struct option_row rows[] = {
          "write what happens to FILE, for ui.perfetto.dev: tasks, their counters at each step, and arrows "
          "from recalls to their answers, at the times at which these happen"},
     {"step", OPTION_CALL, .take = step_take, .value = "TIME",
-     .help = "of --series and of the counters of --perfetto (10ms)"},
+     .help = "time between two rows of --series, and between two counters of --perfetto (10ms)"},
     {"jobs", OPTION_U32, FIELD(jobs), 1, 1024, .value = "N",
      .help = "processes that play at once with --seeds (as many as there are cores)"},
     {"time-limit", OPTION_U32, FIELD(time_limit), 1, 1000000, .value = "SECONDS",
      .help =
-         "of processor time for each play with --seeds (600): one that is not over then has failed, as has "
+         "most processor time for each play with --seeds (600): one that is not over then has failed, as has "
          "one in which a single event takes 10 of them"},
     {"json", OPTION_FLAG, FIELD(json),
      .help =

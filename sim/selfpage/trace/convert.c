@@ -65,11 +65,12 @@ static int sample_take(void *arg, const char *name, const char *text, struct sp_
 
 static const struct option_row rows[] = {
     {"from", OPTION_TEXT, FIELD(trace.format), .value = "FORMAT",
-     .help = "of IN, as for selfpage replay --format (by its name, then by content)"},
+     .help = "format of IN, as for selfpage replay --format (by its name, then by content)"},
     {"to", OPTION_TEXT, FIELD(copy.format), .value = "FORMAT",
-     .help = "of OUT: native, dense, oracleGeneral, csv or text (by its name: .sptrace, .spdense, "
-             ".oracleGeneral, .csv, .txt; otherwise native). OUT is compressed if its "
-             "name ends in .zst, .gz, .xz, .bz2 or .lz4"},
+     .help =
+         "format of OUT: native, dense, oracleGeneral, csv or text (by its name: .sptrace, .spdense, "
+         ".oracleGeneral, .csv, .txt; otherwise native). OUT is compressed if its "
+         "name ends in .zst, .gz, .xz, .bz2 or .lz4"},
     {"page-size", OPTION_U32, FIELD(trace.page_size), 1, TRACE_PAGE_SIZE_MOST, .value = "BYTES",
      .help = "split references into pages, as for selfpage replay"},
     {"id-unit", OPTION_U64, FIELD(trace.id_unit), 1, UINT32_MAX, .value = "BYTES",

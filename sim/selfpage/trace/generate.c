@@ -67,15 +67,17 @@ static void print_kinds(FILE *out)
 
 static const struct option_row rows[] = {
     {"output", OPTION_TEXT, FIELD(copy.path), .letter = 'o', .value = "FILE",
-     .help = "to write to, or - for standard output; compressed if its name ends in .zst, .gz, "
-             ".xz, .bz2 or .lz4"},
+     .help =
+         "the file to write, or - for standard output; compressed if its name ends in .zst, .gz, "
+         ".xz, .bz2 or .lz4"},
     {"references", OPTION_U64, FIELD(references), 1, UINT64_MAX, .letter = 'n', .value = "N",
-     .help = "to write (1000000)"},
-    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S", .help = "(1)"},
+     .help = "references to write (1000000)"},
+    {"seed", OPTION_U64, FIELD(seed), 0, UINT64_MAX, .value = "S",
+     .help = "seed of what is drawn (1)"},
     {"to", OPTION_TEXT, FIELD(copy.format), .value = "FORMAT",
      .help = "as for selfpage convert (by the name of FILE; otherwise native)"},
     {"object-size", OPTION_U32, FIELD(size), 1, UINT32_MAX, .value = "BYTES",
-     .help = "of each reference, where the format has sizes (4096)"},
+     .help = "size of each reference, where the format has sizes (4096)"},
     {"quiet", OPTION_FLAG, FIELD(copy.quiet), .help = "no progress line"},
 };
 

@@ -82,13 +82,15 @@ static int check_options(void *arg, struct sp_error *error)
 
 static const struct option_row rows[] = {
     {"output", OPTION_TEXT, FIELD(copy.path), .letter = 'o', .value = "FILE",
-     .help = "to write to, or - for standard output; compressed if its name ends in .zst, .gz, "
-             ".xz, .bz2 or .lz4"},
+     .help =
+         "the file to write, or - for standard output; compressed if its name ends in .zst, .gz, "
+         ".xz, .bz2 or .lz4"},
     {"by", OPTION_CALL, .take = rule_take, .value = "RULE",
-     .help = "turns: each in turn (the default); time: the one whose next reference is earliest, "
-             "for traces with times; together: in proportion, so that all end together"},
+     .help =
+         "which trace comes next. turns: each in turn (the default); time: the one whose next reference is earliest, "
+         "for traces with times; together: in proportion, so that all end together"},
     {"run", OPTION_U64, FIELD(strands.run), 1, UINT64_MAX, .value = "N",
-     .help = "references of a turn (1)"},
+     .help = "with turns: references of a turn (1)"},
     {"shared", OPTION_FLAG, FIELD(strands.shared),
      .help = "an id is the same page in all traces: ids stay as they are"},
     {"from", OPTION_TEXT, FIELD(trace.format), .value = "FORMAT",
