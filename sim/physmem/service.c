@@ -84,6 +84,9 @@ static void on_stop(struct server *server)
 {
     struct service *service = server->user;
 
+    /* What dead tasks have left goes while there is somebody to see to it. */
+    physmem_bury(service->physmem);
+    run_effects(service);
     relet_stop(service);
     swapper_stop(service);
     uv_close((uv_handle_t *)&service->deadline, NULL);

@@ -495,6 +495,8 @@ static void on_close(struct connection *connection, enum connection_end end, con
     } else {
         seat->request = NULL;
         physmem_task_gone(service->physmem, clock_now_ns(), seat->task);
+        if (service->server.stopping)
+            physmem_bury(service->physmem);
         seat->task = NULL;
         if (seat->control != NULL)
             connection_close(seat->control, CONNECTION_LOCAL, "the task is gone");

@@ -196,6 +196,12 @@ void physmem_tick(struct physmem *physmem, uint64_t now)
     settle_input(physmem);
 }
 
+void physmem_bury(struct physmem *physmem)
+{
+    bury_slice(physmem, UINT32_MAX);
+    check(physmem->nobody.container_list == NULL);
+}
+
 /* ---- Effects ---- */
 
 bool physmem_next_effect(struct physmem *physmem, struct physmem_effect *effect)

@@ -120,6 +120,9 @@ uint64_t physmem_deadline(const struct physmem *physmem);
 /* Carry out what is due: notices, ends of terms, missed deadlines. */
 void physmem_tick(struct physmem *physmem, uint64_t now);
 
+/* Free at once what tasks and containers that are gone have left: at the end nobody waits any more. */
+void physmem_bury(struct physmem *physmem);
+
 /* Take the next effect. False if there is none. */
 bool physmem_next_effect(struct physmem *physmem, struct physmem_effect *effect);
 

@@ -259,7 +259,6 @@ static void go_round(struct stage *stage, int end, unsigned arg)
     MUST(memcmp(bytes, right, PAGE) == 0);
     fprintf(stderr, "a read after %u generations takes %.2f of one after four\n", generations,
             (double)last / (double)first);
-    MUST(RUNNING_ON_VALGRIND || last < 2 * first);
     tell(end, 0, 0);
     MUST(!hear(end, &word));
 }
@@ -276,6 +275,8 @@ static void test_a_circle_of_copies_costs_what_one_copy_costs(void **state)
     assert_true(hear(stage->end, &word));
     assert_int_equal(physmem_status(&stage->observer, &status, NULL, NULL), 0);
     assert_int_equal(status.physmem_status.free, FRAMES - SLOTS - 3 * SLOTS);
+    /* At most a home for each of the four, and a page of a clean one for each of the circle: no chain. */
+    assert_in_range(status.physmem_status.extents, 2, 4 + CIRCLE);
     assert_true(physmem_books_agree(&stage->observer));
     attacker_end(stage);
     expect_all_frames_back(stage);
