@@ -174,7 +174,7 @@ int container_clean_stored(const struct allocator *allocator, struct extent *ext
 {
     struct clean *clean = extent->clean;
 
-    ensure(clean != NULL);
+    ensure(extent->clean != NULL);
     if (clean->stored == NULL)
         clean->stored = memory_new(allocator, extent->pages * sizeof(*clean->stored));
     return clean->stored != NULL ? 0 : -ENOMEM;

@@ -42,7 +42,7 @@ static void expect_log(const struct server_process *server, const char *text)
 static void test_command_line(void **state)
 {
     static const struct {
-        const char *args[8];
+        const char *args[10];
         const char *text;
     } cases[] = {
         {{NULL}, "--frames is missing"},
@@ -53,6 +53,8 @@ static void test_command_line(void **state)
         {{"--frames", NULL}, "--frames needs a value"},
         {{"--frames", "8", "--reserve", "8", "--socket", "s", NULL},
          "--reserve 8 leaves none of --frames 8"},
+        {{"--upstream", "u", "--contract", "guaranteed=8", "--swap", "w", "--socket", "s", NULL},
+         "--swap and --upstream exclude each other"},
         {{"--max-term", "0s", NULL}, "--max-term: \"0s\" is not a time above zero"},
         {{"--max-term", "7", NULL}, "--max-term: \"7\" is not a time"},
         /* That is taken. */
