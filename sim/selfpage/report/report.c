@@ -64,8 +64,8 @@ static const struct options_syntax syntax = {
     .usage = "[options] RUN...",
     .about = about,
     .notes =
-        "Of a long series the page shows up to a thousand points a line, with the least and the "
-        "greatest\nnumber of each stretch; of many tasks it shows the 32 that held most. It says so "
+        "Of a long series the page shows up to a thousand points a line, with the least and the\n"
+        "greatest number of each stretch; of many tasks it shows the 32 that held most. It says so\n"
         "where it does.\n",
     .exit_statuses = "0 done; 2 it could not be done.",
     .rows = rows,
