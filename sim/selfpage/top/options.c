@@ -1,6 +1,8 @@
 #include "selfpage/top/options.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +16,14 @@
 
 static const char about[] =
     "Watch a physmem, its swap server and its tasks live. SOCKET is physmem's, or the directory of a\n"
-    "run (selfpage run --dir); without it, SELFPAGE_PHYSMEM names it. On a terminal this is a full\n"
-    "screen; --batch and --json print instead. The servers count all the time, and are asked only while\n"
-    "this runs.\n";
+    "run (selfpage run --dir); without it, SELFPAGE_PHYSMEM names it. A run that has just been started\n"
+    "has three seconds until its servers are there. On a terminal this is a full screen; --batch and\n"
+    "--json print instead. The servers count all the time, and are asked only while this runs.\n";
+
+/* How long a run may take until its physmem is there; and after that, its other servers. */
+#define START_NS (CLOCK_NS_PER_S * 3)
+#define SWAP_NS  (CLOCK_NS_PER_S / 2)
+#define PAUSE_MS 20
 
 static const char notes[] =
     "Keys:\n"
@@ -105,11 +112,36 @@ static const struct options_syntax syntax = {
     .operand = socket_take,
 };
 
+/* Wait until `name` is in the directory `path`, or `path` is there and no directory. False: it did not come. */
+static bool await(const char *path, const char *name, uint64_t patience_ns)
+{
+    uint64_t until = clock_now_ns() + patience_ns;
+    char inside[PATH_MAX];
+    struct stat status;
+
+    snprintf(inside, sizeof inside, "%.4000s/%s", path, name);
+    for (;;) {
+        if (stat(path, &status) == 0 && (!S_ISDIR(status.st_mode) || access(inside, F_OK) == 0))
+            return true;
+        if (clock_now_ns() >= until)
+            return false;
+        poll(NULL, 0, PAUSE_MS);
+    }
+}
+
+/* Where a run and this were started in one line, the run's sockets are not there yet. */
+static void await_run(const char *path)
+{
+    if (!await(path, DIRECTORY_PHYSMEM, 0) && await(path, DIRECTORY_PHYSMEM, START_NS))
+        (void)await(path, DIRECTORY_SWAP, SWAP_NS); /* if it has one */
+}
+
 /* A directory stands for the socket in it. */
 static int find_physmem(struct top_options *options)
 {
     struct stat status;
 
+    await_run(options->physmem);
     if (stat(options->physmem, &status) != 0 || !S_ISDIR(status.st_mode))
         return 0;
     if (asprintf(&options->physmem_path, "%s/" DIRECTORY_PHYSMEM, options->physmem) < 0) {
