@@ -193,36 +193,49 @@ static int grow(struct page_table *table)
 
 /* ---- Looking up ---- */
 
-/* The slot of a hash whose home is at `at`, or the free one where it may stand. Behind the last slot is one that stays
- * free. */
-static inline struct page_slot *slot_of(struct page_table *table, uint64_t hash, size_t at)
-{
-    struct page_slot *slot = table->slots + at;
+/* A hash that is looked up, and the slot from which it is looked for. */
+struct fetched {
+    uint64_t hash;
+    struct page_slot *home;
+};
 
-    while (slot->page_plus1 != 0 && slot->hash != hash)
-        slot++;
-    if (__builtin_expect(slot != table->slots + table->slot_count, 1))
-        return slot;
-    for (slot = table->slots; slot->page_plus1 != 0 && slot->hash != hash;)
-        slot++;
-    return slot;
+/* The page of an id whose hash is not in the slots before `slot`, which is free: a new page, unless that is the slot behind
+ * the last one, which stays free; then the search goes on at the first. Returns the page plus one; 0: there is no room for
+ * it. */
+static __attribute__((noinline)) uint32_t
+page_of_free(struct page_table *table, struct page_slot *slot, uint64_t hash, uint64_t id)
+{
+    check(slot->page_plus1 == 0);
+    if (slot == table->slots + table->slot_count)
+        for (slot = table->slots; slot->page_plus1 != 0 && slot->hash != hash;)
+            slot++;
+    if (slot->page_plus1 != 0)
+        return slot->page_plus1;
+    if (table->count == table->most)
+        return 0;
+    slot->hash = hash;
+    if (table->ids != NULL)
+        table->ids[table->count] = id;
+    slot->page_plus1 = ++table->count;
+    return slot->page_plus1;
 }
 
 /* Look one reference up. False: there is no room for its page. */
 static inline bool look_up(struct page_table *table, const struct trace_reference *reference,
-                           uint64_t hash, uint32_t *out)
+                           const struct fetched *fetched, uint32_t *out)
 {
-    struct page_slot *slot = slot_of(table, hash, home_of(table->homes, hash));
+    struct page_slot *slot = fetched->home;
+    uint64_t hash = fetched->hash;
+    uint32_t plus1;
 
-    if (__builtin_expect(slot->page_plus1 == 0, 0)) {
-        if (table->count == table->most)
+    while ((plus1 = slot->page_plus1) != 0 && slot->hash != hash)
+        slot++;
+    if (__builtin_expect(plus1 == 0, 0)) {
+        plus1 = page_of_free(table, slot, hash, reference->id);
+        if (plus1 == 0)
             return false;
-        slot->hash = hash;
-        if (table->ids != NULL)
-            table->ids[table->count] = reference->id;
-        slot->page_plus1 = ++table->count;
     }
-    *out = (slot->page_plus1 - 1) << 1 | reference->write;
+    *out = (plus1 - 1) << 1 | reference->write;
     return true;
 }
 
@@ -239,32 +252,35 @@ static int make_room(struct page_table *table, size_t more)
 }
 
 /* The hash of an id, whose slot is fetched. */
-static inline uint64_t fetch(const struct page_table *table, uint64_t id)
+static inline struct fetched fetch(struct page_slot *slots, uint64_t homes, uint64_t id)
 {
     uint64_t hash = trace_mix(id);
-    const struct page_slot *home = table->slots + home_of(table->homes, hash);
+    struct page_slot *home = slots + home_of(homes, hash);
 
     __builtin_prefetch(home);
     __builtin_prefetch(home + PROBED);
-    return hash;
+    return (struct fetched){hash, home};
 }
 
 int page_table_look_up(struct page_table *table, const struct trace_reference *references,
                        size_t count, uint32_t *out)
 {
-    uint64_t hashes[LOOK_AHEAD];
+    struct fetched fetched[LOOK_AHEAD];
+    struct page_slot *slots = table->slots; /* it does not move */
+    uint64_t homes;
     int result = make_room(table, count);
 
     if (result != 0)
         return result;
+    homes = table->homes;
     for (size_t i = 0; i < count && i < LOOK_AHEAD; i++)
-        hashes[i] = fetch(table, references[i].id);
+        fetched[i] = fetch(slots, homes, references[i].id);
     for (size_t i = 0; i < count; i++) {
-        uint64_t hash = hashes[i % LOOK_AHEAD];
+        struct fetched now = fetched[i % LOOK_AHEAD];
 
         if (i + LOOK_AHEAD < count)
-            hashes[i % LOOK_AHEAD] = fetch(table, references[i + LOOK_AHEAD].id);
-        if (!look_up(table, &references[i], hash, &out[i]))
+            fetched[i % LOOK_AHEAD] = fetch(slots, homes, references[i + LOOK_AHEAD].id);
+        if (!look_up(table, &references[i], &now, &out[i]))
             return -ENOSPC;
     }
     return 0;

@@ -141,7 +141,8 @@ uint32_t pager_take_neighbours(struct pager *pager, const struct pager_effect *f
 
         if (is_neighbour(pager, first, count, &pager->effect[at])) {
             pager->page[first->page + count].bits &= (uint8_t)~BITS_NEW;
-            memmove(next + 1, next, (at - pager->effects_next) * sizeof(*next));
+            if (at > pager->effects_next)
+                memmove(next + 1, next, (at - pager->effects_next) * sizeof(*next));
             pager->effects_next++;
             count++;
         } else if (!may_wait(first, &pager->effect[at])) {
