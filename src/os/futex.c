@@ -6,9 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Looks at a held lock before sleeping. A holder on another core is done within a microsecond,
- * while being woken from there costs tens of them. */
-#define SPINS 100
+/* Looks at a held lock before sleeping. A holder on another core is done within some microseconds, the time of a system
+ * call or two, while being woken from there costs tens of them. */
+#define SPINS 400
 
 int futex_wait(uint32_t *word, uint32_t value, int64_t timeout_ns)
 {
