@@ -110,20 +110,25 @@ static bool make_pager(struct actor *actor)
     const struct actor_config *config = actor->config;
     uint32_t pages = actor_pages(actor);
     /* One page is left free behind a region. */
-    const struct pager_config pager = {.pages = actor_units(actor, pages) + 1,
-                                       .slots = actor_units(actor, actor->slots),
-                                       .extent_pages = actor_units(actor, EXTENT_PAGES),
-                                       .batch = batch_of(actor),
-                                       .read_ahead = batch_of(actor) - 1,
-                                       .evicts_later = true,
-                                       .map_limit = MAP_LIMIT,
-                                       .seed = config->seed,
-                                       .policy = config->policy,
-                                       .params = config->params,
-                                       .stats = &actor->stats};
+    struct pager_config pager = {.pages = actor_units(actor, pages) + 1,
+                                 .slots = actor_units(actor, actor->slots),
+                                 .extent_pages = actor_units(actor, EXTENT_PAGES),
+                                 .batch = batch_of(actor),
+                                 .read_ahead = batch_of(actor) - 1,
+                                 .evicts_later = true,
+                                 .map_limit = MAP_LIMIT,
+                                 .seed = config->seed,
+                                 .policy = config->policy,
+                                 .params = config->params,
+                                 .stats = &actor->stats};
     const struct allocator *fresh = actor->scene->fresh;
     uintptr_t address;
 
+    if (actor->scene->kernel_bits && actor->order == 0 &&
+        (config->policy->flags & SP_POLICY_SAMPLES) != 0) {
+        pager.referenced = pager_shell_referenced;
+        pager.referenced_arg = &actor->shell;
+    }
     actor->memory_size = pager_size(&pager) + ALIGNMENT;
     actor->memory = fresh->resize(fresh->context, NULL, 0, actor->memory_size);
     actor->version = fresh_numbers(actor, pages);

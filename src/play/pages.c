@@ -118,6 +118,7 @@ bool pages_refer(struct actor *actor, uint32_t page, bool write)
 {
     uint64_t *frame = mapped(actor, page);
 
+    pager_shell_refer(&actor->shell, actor_page(actor, page));
     if (frame == NULL) {
         if (!is_taken_from(actor))
             scene_wrong(actor->scene, "%s: page %u is mapped, and its frame is gone",

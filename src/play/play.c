@@ -90,6 +90,7 @@ int play_init(struct play *play, const struct play_config *config)
     play->samples = random_stream(config->seed, STREAM_SAMPLES);
     play->chaos = random_stream(config->seed, STREAM_CHAOS);
     scene_init(&play->scene, &config->costs, config->allocator, config->fresh);
+    play->scene.kernel_bits = config->kernel_bits;
     play->actor = memory_new(config->allocator, config->actors * sizeof(*play->actor));
     if (play->actor == NULL)
         return -ENOMEM;

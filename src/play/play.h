@@ -33,6 +33,7 @@ struct play_config {
     const struct policyserver_config *policyserver; /* NULL: there is none */
     bool strict;          /* that a task which keeps its contracts is revoked breaks a rule */
     uint32_t check_every; /* events between two counts of all books; 0: never */
+    bool kernel_bits;     /* the kernel notes references for policies that sample */
     bool shuffled;        /* what happens at one time happens in an order that the seed draws */
 };
 

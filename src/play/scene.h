@@ -135,6 +135,7 @@ struct scene {
     struct queue queue;
     struct device device;
     bool has_swap;
+    bool kernel_bits;   /* see struct play_config */
     bool device_struck; /* a fault has befallen it */
     struct scene_server_state server[SCENE_SERVERS];
     struct physmem_status physmem_seen; /* the counters of servers that are away */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/exits.h"
+#include "os/page_bits.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/compare/counted.h"
 #include "selfpage/compare/options.h"
@@ -18,6 +19,19 @@ struct comparison {
     json_t *simulated;
     json_t **live; /* options->runs of them */
 };
+
+/* Whether the kernel will tell policies of live tasks what was referenced. */
+static bool kernel_notes_references(void)
+{
+    const char *wanted = getenv("SELFPAGE_BITS");
+    struct page_bits bits;
+    struct sp_error error;
+
+    if ((wanted != NULL && strcmp(wanted, "signals") == 0) || page_bits_open(&bits, &error) != 0)
+        return false;
+    page_bits_close(&bits);
+    return true;
+}
 
 /* Run `selfpage COMMAND SCENARIO --json` with the options that both have. */
 static json_t *run_one(const struct comparison *comparison, const char *command,
@@ -33,6 +47,8 @@ static json_t *run_one(const struct comparison *comparison, const char *command,
     strings_add(&argv, "--json");
     if (options->workloads && strcmp(command, "run") == 0)
         strings_add(&argv, "--workloads");
+    if (strcmp(command, "simulate") == 0 && kernel_notes_references())
+        strings_add(&argv, "--kernel-bits");
     if (options->costs != NULL && strcmp(command, "simulate") == 0)
         strings_format(&argv, "--costs=%s", options->costs);
     for (size_t i = 0; i < options->passed.count; i++)

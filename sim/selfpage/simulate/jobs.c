@@ -38,6 +38,10 @@ static void put_same(FILE *out, const struct simulate_options *options)
         put_option(out, "define", options->definitions.items[i]);
     if (options->faults_given)
         fprintf(out, " --faults %lluns", (unsigned long long)options->faults_until_ns);
+    if (options->shuffle_ties)
+        fputs(" --shuffle-ties", out);
+    if (options->kernel_bits)
+        fputs(" --kernel-bits", out);
     if (options->check_determinism)
         fputs(" --check-determinism", out);
     if (options->check_every > 0)

@@ -184,6 +184,10 @@ static const struct option_row rows[] = {
          "which one on it fails even if faults stop and randomness is drawn anew (20 times)"},
     {"shuffle-ties", OPTION_FLAG, FIELD(shuffle_ties),
      .help = "what happens at the same time happens in an order that the seed draws"},
+    {"kernel-bits", OPTION_FLAG, FIELD(kernel_bits),
+     .help =
+         "policies that sample learn of references from the kernel, as live with Linux 6.7 or later; otherwise "
+         "by a soft fault for each, as with SELFPAGE_BITS=signals"},
     {"check-every", OPTION_U32, FIELD(check_every), 1, UINT32_MAX, .value = "N",
      .help =
          "count all books and look at all contents after every N-th event (256 with faults, otherwise never: the "

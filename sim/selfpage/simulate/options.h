@@ -24,6 +24,7 @@ struct simulate_options {
     bool check_determinism;
     bool minimise, locate;
     bool shuffle_ties;
+    bool kernel_bits;
     struct vary vary;
     const char *series;   /* path; NULL: none */
     const char *perfetto; /* path; NULL: none */

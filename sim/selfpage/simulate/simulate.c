@@ -34,7 +34,8 @@ static int settle(const struct simulate_options *options, const struct scenario 
 
     *play = (struct simulation_options){.costs = costs_default(),
                                         .check_every = options->check_every,
-                                        .shuffled = options->shuffle_ties};
+                                        .shuffled = options->shuffle_ties,
+                                        .kernel_bits = options->kernel_bits};
     play->seed = options->seed_given           ? options->first_seed
                  : scenario->physmem.seed != 0 ? scenario->physmem.seed
                                                : 1;
@@ -102,8 +103,9 @@ static int keep(const struct simulate_options *options, struct scenario *scenari
     int result;
 
     play->seed = scenario->physmem.seed = seed;
-    snprintf(why, sizeof why, "Fails: selfpage simulate %.100s%s", options->save,
-             options->shuffle_ties ? " --shuffle-ties" : "");
+    snprintf(why, sizeof why, "Fails: selfpage simulate %.100s%s%s", options->save,
+             options->shuffle_ties ? " --shuffle-ties" : "",
+             options->kernel_bits ? " --kernel-bits" : "");
     result = options->minimise
                  ? minimise_scenario(scenario, options->policy, play, options->save, &error)
                  : save_scenario(scenario, options->save, why, &error);

@@ -316,6 +316,7 @@ static int set_the_stage(struct simulated *simulation)
 
     config.check_every = simulation->options->check_every;
     config.shuffled = simulation->options->shuffled;
+    config.kernel_bits = simulation->options->kernel_bits;
     if (scenario->faults != NULL) {
         config.storm_until = scenario->faults->until_ns;
         config.storm_every = scenario->faults->every_ns;

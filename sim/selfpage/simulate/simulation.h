@@ -22,6 +22,7 @@ struct simulation_options {
     uint64_t timeline_step_ns;
     const char *varied; /* see struct outcome */
     bool shuffled;      /* see struct play_config */
+    bool kernel_bits;   /* likewise */
     bool
         calms; /* after `calm_after` events nothing goes wrong any more: play_calm with calm_seed */
     uint64_t calm_after, calm_seed;
