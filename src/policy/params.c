@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "policy/registry.h"
@@ -47,6 +48,21 @@ static int parse(const struct sp_policy *policy, const char *text, double *value
     return params_parse(kind, policy->name, policy->params, text, values, error);
 }
 
+/* What other simulators call policies of here. */
+static const char *const elsewhere[][2] = {
+    {"twoq", "2q"},           {"fifo-reinsertion", "clock"}, {"second-chance", "clock"},
+    {"tinylfu", "wtinylfu"},  {"randomtwo", "random-two"},   {"min", "belady"},
+    {"clairvoyant", "belady"}};
+
+/* The name here of a policy that has another one elsewhere; NULL: no such. */
+static const char *name_here(const char *text, size_t length)
+{
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+        if (strlen(elsewhere[i][0]) == length && strncasecmp(elsewhere[i][0], text, length) == 0)
+            return elsewhere[i][1];
+    return NULL;
+}
+
 /* All policies, or those alone that can run live. */
 static int choose(struct policy_choice *choice, const char *text, bool live, struct sp_error *error)
 {
@@ -55,6 +71,9 @@ static int choose(struct policy_choice *choice, const char *text, bool live, str
     struct name_list known = {.length = 0};
 
     choice->policy = policy_registry_find(text, length);
+    if (choice->policy == NULL && name_here(text, length) != NULL)
+        return error_set(error, ENOENT, "there is no %s '%.*s': here it is called %s", kind,
+                         params_quote_length(length), text, name_here(text, length));
     if (choice->policy == NULL) {
         for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
             if (!live || (policy->flags & SP_POLICY_LIVE) != 0)

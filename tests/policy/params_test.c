@@ -112,6 +112,22 @@ static void test_choose(void **state)
     expect_text(&error, ENOENT, "'lru' has no parameter 'depth'; it has watched");
 }
 
+static void test_names_of_other_simulators(void **state)
+{
+    static const char *const names[][2] = {
+        {"twoq", "called 2q"}, {"Second-Chance:x=1", "called clock"}, {"MIN", "called belady"}};
+    struct policy_choice choice;
+    struct sp_error error;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_equal(policy_params_choose(&choice, names[i][0], &error), -ENOENT);
+        assert_non_null(strstr(error.text, names[i][1]));
+    }
+    assert_int_equal(policy_params_choose(&choice, "twoqs", &error), -ENOENT);
+    assert_null(strstr(error.text, "called"));
+}
+
 static void test_choose_live(void **state)
 {
     struct policy_choice choice;
@@ -270,9 +286,13 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_builtins),    cmocka_unit_test(test_choose),
-        cmocka_unit_test(test_choose_live), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_random_texts),
+        cmocka_unit_test(test_builtins),
+        cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_names_of_other_simulators),
+        cmocka_unit_test(test_choose_live),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_random_texts),
         cmocka_unit_test(test_check),
     };
 
