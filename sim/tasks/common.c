@@ -160,23 +160,41 @@ void *served_open(struct sp_task *task, const char *path, int own, size_t *sizep
     return base;
 }
 
+/* A file without a name in the directory where it will have one, or with a temporary name. */
+static int open_unfinished(struct output *output)
+{
+    char *copy = strdup(output->path);
+    int fd;
+
+    if (copy == NULL ||
+        asprintf(&output->temporary, "%s.%ld.tmp", output->path, (long)getpid()) < 0)
+        err(EXIT_CANNOT, "cannot write '%s'", output->path);
+    fd = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    free(copy);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+        return fd;
+    fd = open(output->temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+        unfinished = output->temporary;
+        atexit(remove_unfinished);
+    }
+    return fd;
+}
+
 void output_open(struct output *output, const char *path)
 {
-    char *copy = strdup(path);
+    struct stat old;
 
-    *output = (struct output){.path = path, .buffer = malloc(OUTPUT_BUFFER)};
-    if (copy == NULL || output->buffer == NULL ||
-        asprintf(&output->temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
+    /* What a link leads to is replaced, not the link. */
+    *output = (struct output){.path = realpath(path, NULL), .buffer = malloc(OUTPUT_BUFFER)};
+    if (output->path == NULL)
+        output->path = strdup(path);
+    if (output->path == NULL || output->buffer == NULL)
         err(EXIT_CANNOT, "cannot write '%s'", path);
-    output->fd = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
-    free(copy);
-    if (output->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-        output->fd = open(output->temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-        if (output->fd >= 0) {
-            unfinished = output->temporary;
-            atexit(remove_unfinished);
-        }
-    }
+    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode) && !S_ISDIR(old.st_mode))
+        output->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY); /* a pipe, /dev/null, ... */
+    else
+        output->fd = open_unfinished(output);
     if (output->fd < 0)
         err(EXIT_CANNOT, "cannot write '%s'", path);
 }
@@ -209,11 +227,11 @@ void output_write(struct output *output, const void *bytes, size_t size)
     }
 }
 
-void output_close(struct output *output)
+/* Give a file that is complete its name. Returns 0 or -1 and errno. */
+static int take_name(struct output *output)
 {
     char link[64];
 
-    output_flush(output);
     snprintf(link, sizeof(link), "/proc/self/fd/%d", output->fd);
     if ((unfinished == NULL &&
          linkat(AT_FDCWD, link, AT_FDCWD, output->temporary, AT_SYMLINK_FOLLOW) != 0) ||
@@ -222,11 +240,18 @@ void output_close(struct output *output)
 
         unlink(output->temporary);
         errno = saved;
-        err(EXIT_CANNOT, "cannot write '%s'", output->path);
+        return -1;
     }
     unfinished = NULL;
-    if (close(output->fd) != 0)
+    return 0;
+}
+
+void output_close(struct output *output)
+{
+    output_flush(output);
+    if ((output->temporary != NULL && take_name(output) != 0) || close(output->fd) != 0)
         err(EXIT_CANNOT, "cannot write '%s'", output->path);
+    free(output->path);
     free(output->temporary);
     free(output->buffer);
 }

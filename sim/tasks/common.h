@@ -56,11 +56,12 @@ size_t file_read(int fd, const char *path, void *buffer, size_t size, size_t off
  * that cannot be. */
 void *served_open(struct sp_task *task, const char *path, int own, size_t *sizep);
 
-/* A file that appears under its name when it is complete, and not at all otherwise. */
+/* A file that appears under its name when it is complete, and not at all otherwise. What is there
+ * already and no regular file (a pipe, a device) is written to as it is. */
 struct output {
-    const char *path; /* not copied */
-    char *temporary;  /* its name until then, if it has to have one */
-    char *buffer;     /* private memory between managed pages and write(2) */
+    char *path;      /* with every link followed, if it is there */
+    char *temporary; /* its name until then; NULL: it is written to as it is */
+    char *buffer;    /* private memory between managed pages and write(2) */
     size_t used;
     int fd;
 };

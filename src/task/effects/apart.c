@@ -43,6 +43,6 @@ void apart_unmap(struct sp_task *task, sp_page page, uint32_t count)
 {
     struct apart *apart = task->apart;
 
-    ensure(apart != NULL && apart->unmaps < APART_PAGES);
+    ensure(apart->unmaps < APART_PAGES);
     apart->unmap[apart->unmaps++] = (struct apart_range){page, count};
 }

@@ -82,9 +82,17 @@ static int entries(const char *directory)
     return count - 2;
 }
 
-static void test_output(void **state)
+/* A directory for what a test writes. */
+static void make_directory(char *directory, size_t size)
 {
     const char *parent = getenv("TMPDIR");
+
+    snprintf(directory, size, "%s/selfpage-output-XXXXXX", parent != NULL ? parent : "/tmp");
+    assert_non_null(mkdtemp(directory));
+}
+
+static void test_output(void **state)
+{
     char directory[4096], path[5000], back[8];
     enum { SIZE = 200000 };
     unsigned char *bytes = malloc(SIZE), *read_back = malloc(SIZE);
@@ -97,9 +105,7 @@ static void test_output(void **state)
     assert_non_null(read_back);
     for (size_t i = 0; i < SIZE; i++)
         bytes[i] = (unsigned char)(i * 7 / 3);
-    snprintf(directory, sizeof(directory), "%s/selfpage-output-XXXXXX",
-             parent != NULL ? parent : "/tmp");
-    assert_non_null(mkdtemp(directory));
+    make_directory(directory, sizeof(directory));
     snprintf(path, sizeof(path), "%s/file", directory);
 
     output_open(&output, path);
@@ -126,6 +132,48 @@ static void test_output(void **state)
     rmdir(directory);
     free(bytes);
     free(read_back);
+}
+
+/* A pipe stays a pipe (as root, /dev/null would be a file from then on), and a link a link. */
+static void test_output_to_what_is_no_file(void **state)
+{
+    char directory[4096], path[5000], back[8];
+    struct output output;
+    struct stat info;
+    int reader;
+
+    (void)state;
+    make_directory(directory, sizeof(directory));
+    snprintf(path, sizeof(path), "%s/pipe", directory);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    reader = open(path, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    output_open(&output, path);
+    output_write(&output, "ab", 2);
+    output_close(&output);
+    assert_int_equal(read(reader, back, sizeof(back)), 2);
+    close(reader);
+    assert_int_equal(lstat(path, &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    unlink(path);
+
+    snprintf(path, sizeof(path), "%s/file", directory);
+    output_open(&output, path);
+    output_close(&output);
+    snprintf(path, sizeof(path), "%s/link", directory);
+    assert_int_equal(symlink("file", path), 0);
+    output_open(&output, path);
+    output_write(&output, "abc", 3);
+    output_close(&output);
+    assert_int_equal(lstat(path, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 3);
+    assert_int_equal(entries(directory), 2);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/file", directory);
+    unlink(path);
+    rmdir(directory);
 }
 
 /* ---- Choices ---- */
@@ -225,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_option_count),
         cmocka_unit_test(test_output),
+        cmocka_unit_test(test_output_to_what_is_no_file),
         cmocka_unit_test(test_generator),
         cmocka_unit_test(test_zipf),
         cmocka_unit_test(test_zipf_items_are_scattered),
