@@ -54,12 +54,17 @@ static const char *const elsewhere[][2] = {
     {"tinylfu", "wtinylfu"},  {"randomtwo", "random-two"},   {"min", "belady"},
     {"clairvoyant", "belady"}};
 
-/* The name here of a policy that has another one elsewhere; NULL: no such. */
+/* The name here of a policy that has another one elsewhere, or capitals; NULL: no such. */
 static const char *name_here(const char *text, size_t length)
 {
+    const struct sp_policy *policy;
+
     for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
         if (strlen(elsewhere[i][0]) == length && strncasecmp(elsewhere[i][0], text, length) == 0)
             return elsewhere[i][1];
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
+        if (strlen(policy->name) == length && strncasecmp(policy->name, text, length) == 0)
+            return policy->name;
     return NULL;
 }
 

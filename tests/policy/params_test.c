@@ -114,8 +114,10 @@ static void test_choose(void **state)
 
 static void test_names_of_other_simulators(void **state)
 {
-    static const char *const names[][2] = {
-        {"twoq", "called 2q"}, {"Second-Chance:x=1", "called clock"}, {"MIN", "called belady"}};
+    static const char *const names[][2] = {{"twoq", "called 2q"},
+                                           {"Second-Chance:x=1", "called clock"},
+                                           {"MIN", "called belady"},
+                                           {"LRU", "called lru"}};
     struct policy_choice choice;
     struct sp_error error;
 

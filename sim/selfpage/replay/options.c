@@ -104,6 +104,12 @@ static int parse_size(struct replay_size *size, const char *text, struct sp_erro
                              text);
         return 0;
     }
+    if (strncmp(text, "0.", 2) == 0)
+        return error_set(
+            error, EINVAL,
+            "--frames: \"%.60s\" is no number of frames; a share of the trace's pages is "
+            "written as 1%%",
+            text);
     result = option_number("frames", text, 1, UINT32_MAX - 1, &number, error);
     size->frames = (uint32_t)number;
     return result;
