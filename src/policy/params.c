@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "policy/registry.h"
@@ -54,16 +53,28 @@ static const char *const elsewhere[][2] = {
     {"tinylfu", "wtinylfu"},  {"randomtwo", "random-two"},   {"min", "belady"},
     {"clairvoyant", "belady"}};
 
+/* Is the name, in small letters, what was typed, in any? */
+static bool is_name(const char *name, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        char letter = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+
+        if (letter != name[i])
+            return false; /* the end of the name, too */
+    }
+    return name[length] == '\0';
+}
+
 /* The name here of a policy that has another one elsewhere, or capitals; NULL: no such. */
 static const char *name_here(const char *text, size_t length)
 {
     const struct sp_policy *policy;
 
     for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
-        if (strlen(elsewhere[i][0]) == length && strncasecmp(elsewhere[i][0], text, length) == 0)
+        if (is_name(elsewhere[i][0], text, length))
             return elsewhere[i][1];
     for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++)
-        if (strlen(policy->name) == length && strncasecmp(policy->name, text, length) == 0)
+        if (is_name(policy->name, text, length))
             return policy->name;
     return NULL;
 }
