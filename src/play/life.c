@@ -116,6 +116,7 @@ static bool make_pager(struct actor *actor)
                                  .batch = batch_of(actor),
                                  .read_ahead = batch_of(actor) - 1,
                                  .evicts_later = true,
+                                 .evicts_apart = true,
                                  .map_limit = MAP_LIMIT,
                                  .seed = config->seed,
                                  .policy = config->policy,

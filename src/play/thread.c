@@ -25,10 +25,8 @@
 #define EXIT_DIED    THREAD_DIED
 #define EXIT_REVOKED (128 + SIGBUS)
 
-/* As in a live task: pages that are evicted at once while others are read, and frames that are few. */
-#define TURN_PAGES     4u
-#define TURN_RUN_PAGES 32u
-#define FRAMES_FEW     12u
+/* As in a live task: frames that are few. */
+#define FRAMES_FEW 12u
 
 static void go_on(struct actor *actor);
 
@@ -174,17 +172,38 @@ static void follow_verdict(struct actor *actor)
     }
 }
 
+/* Carry out a turn's effects, and tell the pager which mappings have gone only then, as a live task does. */
+static void end_turn(struct actor *actor, struct pager_work *errands)
+{
+    sp_page going[PAGER_TURN_RUN_PAGES];
+    struct pager_effect effect;
+    uint32_t count = 0;
+
+    while (pager_next_effect(&actor->pager, &effect)) {
+        if (effect.kind == EFFECT_UNMAP && effect.apart) {
+            ensure(count < PAGER_TURN_RUN_PAGES);
+            going[count++] = effect.page;
+        }
+        if (!pager_shell_carry_out(&actor->shell, &effect))
+            pager_work_note(errands, &effect);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        (void)pager_evict_unmapped(&actor->pager, going[i]);
+    pager_shell_collect(&actor->shell, errands);
+    check(actor->pager.going == 0);
+}
+
 /* Evict pages while others are read. */
 static void evict_meanwhile(struct actor *actor, uint32_t loads)
 {
-    uint32_t most = loads > TURN_PAGES ? TURN_RUN_PAGES : TURN_PAGES;
+    uint32_t most = pager_ahead_turn(loads);
     struct pager_work errands;
     bool more = true;
 
     pager_work_clear(&errands);
-    for (uint32_t turns = 0; more && turns < PAGER_BATCH / TURN_PAGES; turns++) {
+    for (uint32_t turns = 0; more && turns < PAGER_BATCH / PAGER_TURN_PAGES; turns++) {
         more = pager_ahead_evict(&actor->pager, most);
-        pager_shell_collect(&actor->shell, &errands);
+        end_turn(actor, &errands);
         if (errands.stores + most > PAGER_BATCH || errands.returns > 0)
             break;
     }

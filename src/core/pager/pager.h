@@ -462,6 +462,16 @@ void pager_advice_hint(struct pager *pager, sp_page page, enum sp_hint hint);
  * sees to it that all loads of the call are one batch at most. Returns how many are loaded. */
 uint32_t pager_ahead_more(struct pager *pager, sp_page page, int32_t stride, uint32_t pages);
 
+/* Pages that one call of pager_ahead_evict is asked for while `loads` pages are read: as many as the reading takes
+ * time for, more or less. */
+#define PAGER_TURN_PAGES     8u
+#define PAGER_TURN_RUN_PAGES 32u
+
+static inline uint32_t pager_ahead_turn(uint32_t loads)
+{
+    return loads > PAGER_TURN_PAGES ? PAGER_TURN_RUN_PAGES : PAGER_TURN_PAGES;
+}
+
 /* With `evicts_later`, after a load has begun: evict at most `most` pages, so that the next faults find frames. Without
  * it the fault itself has done so. Returns true if there are more to evict.
  *

@@ -2,14 +2,15 @@
  *
  * Removing a page from the page table interrupts every processor that runs the program, and removing its mapping waits
  * for faults of all threads. Neither holds up the pager's other callers here: one thread at a time has the pager choose
- * pages, lets go of the lock, carries out what that does to mappings, and tells the pager (turn.h). Meanwhile these pages keep their frames, and faults on them wait. All ranges leave the page table in one call. */
+ * pages, lets go of the lock, carries out what that does to mappings, and tells the pager (turn.h). Meanwhile these
+ * pages keep their frames, and faults on them wait. All ranges leave the page table in one call. */
 #ifndef TASK_EFFECTS_APART_H
 #define TASK_EFFECTS_APART_H
 
 #include "task/state/state.h"
 
 /* Pages that one turn evicts, at most. */
-#define APART_PAGES 32u
+#define APART_PAGES PAGER_TURN_RUN_PAGES
 /* Ranges that one turn takes out of the page table for the kernel to note references to them. More are carried out at
  * once. */
 #define APART_TAKES 32u

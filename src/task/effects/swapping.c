@@ -407,22 +407,18 @@ static void stores_look(struct sp_task *task, const struct work *work)
         end_swap_gone(task);
 }
 
-/* Pages that one turn evicts: one load at random does not take longer. */
-#define TURN_PAGES     8u
-#define TURN_RUN_PAGES APART_PAGES
-
 /* Evict pages while others are read, and send the stores. Where another thread does it, it does it for both. */
 static __attribute__((noinline)) void evict_meanwhile(struct sp_task *task, uint32_t loads,
                                                       struct channel *swap)
 {
-    uint32_t most = loads > TURN_PAGES ? TURN_RUN_PAGES : TURN_PAGES;
+    uint32_t most = pager_ahead_turn(loads);
     bool more = true;
     struct work work;
 
     if (!apart_enter(task))
         return;
     work_clear(&work);
-    for (uint32_t turns = 0; more && turns < PAGER_BATCH / TURN_PAGES; turns++) {
+    for (uint32_t turns = 0; more && turns < PAGER_BATCH / PAGER_TURN_PAGES; turns++) {
         more = turn_evict(task, most, &work);
         if (work.stores + most > PAGER_BATCH || work.returns > 0)
             break;
