@@ -3,7 +3,6 @@
 #ifndef TRACE_PAGE_TABLE_H
 #define TRACE_PAGE_TABLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,15 +19,11 @@ struct page_table {
     /* Private. */
     uint32_t most;
     size_t ids_room;
-    struct page_slot *slots;
-    size_t slots_bytes; /* reserved, for `most` pages */
+    struct page_slot *slots; /* open addressing, a power of two */
     size_t slot_count;
-    uint64_t homes; /* places that hashes are spread over, the first of all slots */
-    bool large;     /* what is touched comes in large pages */
 };
 
-/* An empty table for up to `most` pages: address space for as many, and memory, 14 to 17 bytes a page, as they come.
- * -ENOMEM. */
+/* An empty table for up to `most` pages. -ENOMEM. */
 int page_table_init(struct page_table *table, uint32_t most);
 
 /* Before the first look-up: note the id of each page in `ids`, which does not move. -ENOMEM. */
