@@ -193,7 +193,7 @@ static void end_turn(struct actor *actor, struct pager_work *errands)
     check(actor->pager.going == 0);
 }
 
-/* Evict pages while others are read. */
+/* Evict pages while others are read, and store as many as one message carries. */
 static void evict_meanwhile(struct actor *actor, uint32_t loads)
 {
     uint32_t most = pager_ahead_turn(loads);
@@ -204,7 +204,7 @@ static void evict_meanwhile(struct actor *actor, uint32_t loads)
     for (uint32_t turns = 0; more && turns < PAGER_BATCH / PAGER_TURN_PAGES; turns++) {
         more = pager_ahead_evict(&actor->pager, most);
         end_turn(actor, &errands);
-        if (errands.stores + most > PAGER_BATCH || errands.returns > 0)
+        if (errands.stores + most > actor->pager.config.batch || errands.returns > 0)
             break;
     }
     check(errands.loads == 0 && !errands.refill && !errands.allocate && !errands.grant);

@@ -1099,6 +1099,26 @@ static void larger_pages_lose_nothing(void **state)
     assert_true(recalled > 0 && loaded > 100 * seeds);
 }
 
+/* With many frames more pages leave during a load than one message carries, where pages are larger. */
+static void larger_pages_leave_by_the_message(void **state)
+{
+    (void)state;
+    for (uint32_t order = 1; order <= 3; order++) {
+        struct theatre theatre;
+        char contract[40], load[100];
+
+        theatre_begin(&theatre, "excess", (300u << order) + 100, order);
+        snprintf(contract, sizeof(contract), "guaranteed=%u,order=%u", 256u << order, order);
+        snprintf(load, sizeof(load), "pages=%u;scan=1,writes=1;scan=1,writes=1", 300u << order);
+        engage(&theatre, "large", "lru", contract, load);
+        raise_curtain(&theatre);
+        play_on(&theatre);
+        assert_int_equal(theatre.play.actor[0].exit_status, 0);
+        assert_true(stats(&theatre, 0)->swapped_out > 256);
+        drop_curtain(&theatre);
+    }
+}
+
 /* Faults of all kinds, as the seed draws them; then they stop, and all finish. */
 static void whatever_goes_wrong_all_finish_after_it(void **state)
 {
@@ -1212,6 +1232,7 @@ int main(void)
         cmocka_unit_test(what_is_broken_is_noticed),
         cmocka_unit_test(nothing_is_lost_whatever_is_drawn),
         cmocka_unit_test(larger_pages_lose_nothing),
+        cmocka_unit_test(larger_pages_leave_by_the_message),
         cmocka_unit_test(whatever_goes_wrong_all_finish_after_it),
         cmocka_unit_test(a_seed_gives_the_same_each_time),
         cmocka_unit_test(a_task_more_changes_no_other),

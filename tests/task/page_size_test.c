@@ -139,6 +139,46 @@ static void test_contents_with_failing_writes(void **state)
     assert_int_equal(sp_testing_stop(&fixture, NULL), 0);
 }
 
+#define MANY_UNITS 256u
+
+/* Write all pages again and again, in order: what is read is read ahead, and many pages leave meanwhile. */
+static int write_in_order(void *arg)
+{
+    unsigned pages = MANY_UNITS << *(unsigned *)arg;
+    struct sp_task *task = attach_or_exit(NULL);
+    uint64_t *memory = region_or_exit(task, &(struct sp_region_options){.pages = pages});
+
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned page = 0; page < pages; page++) {
+            CHECK(memory[page * WORDS] == (round == 0 ? 0 : page + round));
+            memory[page * WORDS] = page + round + 1;
+        }
+    return sp_detach(&task);
+}
+
+/* With many frames more pages leave during a load than one message carries. */
+static void test_pages_leave_by_the_message(void **state)
+{
+    struct sp_testing_options options = {.physmem_frames = (MANY_UNITS / 2 << 3) + 64,
+                                         .swap_slots = MANY_UNITS << 3};
+    struct sp_testing_result result;
+    struct sp_testing *fixture;
+    struct sp_error error;
+
+    (void)state;
+    if (sp_testing_start(&fixture, &options, &error) != 0)
+        fail_msg("%s", error.text);
+    for (unsigned order = 1; order <= 3; order++) {
+        char contract[40];
+
+        snprintf(contract, sizeof(contract), "guaranteed=%u,order=%u", MANY_UNITS / 2 << order,
+                 order);
+        run(fixture, contract, write_in_order, &order, &result);
+        assert_true(result.stats.swapped_out > 2 * MANY_UNITS << order);
+    }
+    assert_int_equal(sp_testing_stop(&fixture, NULL), 0);
+}
+
 /* ---- What the program says ---- */
 
 static unsigned char *at(unsigned char *memory, unsigned page)
@@ -333,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_contents_under_chaos),
         cmocka_unit_test(test_contents_with_failing_writes),
+        cmocka_unit_test(test_pages_leave_by_the_message),
         cmocka_unit_test_setup_teardown(test_what_the_program_says, sp_testing_setup,
                                         sp_testing_teardown),
         cmocka_unit_test_setup_teardown(test_recalls_are_met_in_whole_pages, sp_testing_setup,

@@ -407,7 +407,8 @@ static void stores_look(struct sp_task *task, const struct work *work)
         end_swap_gone(task);
 }
 
-/* Evict pages while others are read, and send the stores. Where another thread does it, it does it for both. */
+/* Evict pages while others are read, and send the stores, as many as one message carries. Where another thread does it,
+ * it does it for both. */
 static __attribute__((noinline)) void evict_meanwhile(struct sp_task *task, uint32_t loads,
                                                       struct channel *swap)
 {
@@ -420,7 +421,7 @@ static __attribute__((noinline)) void evict_meanwhile(struct sp_task *task, uint
     work_clear(&work);
     for (uint32_t turns = 0; more && turns < PAGER_BATCH / PAGER_TURN_PAGES; turns++) {
         more = turn_evict(task, most, &work);
-        if (work.stores + most > PAGER_BATCH || work.returns > 0)
+        if (work.stores + most > task->pager.config.batch || work.returns > 0)
             break;
     }
     apart_leave(task);
