@@ -125,6 +125,62 @@ static void test_pages_go_to_swap_and_come_back(void **state)
     expect(*state, "swap.reserved == 0");
 }
 
+/* Two mappings show the same slots, all that the container has. */
+static int swap_what_is_mapped_twice(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    sp_swapped numbers[PAGES];
+    char *first;
+    sp_container container = filled(task, PAGES, &first), copy;
+    void *second;
+
+    (void)arg;
+    CHECK(sp_container_map(task, container, 0, PAGES, SP_MAP_WRITE, &second, NULL) == 0);
+    CHECK(memcmp(first, second, PAGES * PAGE) == 0);
+    CHECK(sp_swap(task, container, 0, PAGES, numbers, NULL) == PAGES);
+    CHECK(sp_swap_in(task, container, 0, PAGES, 0, numbers, NULL) == PAGES);
+    CHECK(first[0] == 'a' && *(char *)second == 'a' && first[PAGE] == 'b');
+    CHECK(sp_container_unmap(task, first, NULL) == 0 &&
+          sp_container_unmap(task, second, NULL) == 0);
+    CHECK(sp_container_create_from(task, container, 0, PAGES, &copy, NULL) == 0);
+    CHECK(sp_container_map(task, copy, 0, PAGES, 0, (void **)&first, NULL) == 0);
+    CHECK(sp_container_map(task, copy, 0, PAGES, 0, &second, NULL) == 0);
+    CHECK(memcmp(first, second, PAGES * PAGE) == 0);
+    CHECK(sp_container_orphan(task, copy, 0, PAGES, NULL) == PAGES);
+    return sp_detach(&task);
+}
+
+static void test_pages_that_are_mapped_twice_go_to_swap(void **state)
+{
+    expect_success(begin(*state, "twice", "guaranteed=20", swap_what_is_mapped_twice, NULL));
+}
+
+/* Numbers that are wrong cost nothing: no slot gets a frame, and what was released stays as it was. */
+static int ask_for_what_is_not_there(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    sp_swapped numbers[2] = {0, 4711};
+    struct sp_error error = {0};
+    char *memory;
+    sp_container container = filled(task, PAGES, &memory);
+
+    (void)arg;
+    CHECK(sp_swap(task, container, 0, 1, numbers, NULL) == 1);
+    CHECK(sp_container_deallocate(task, container, 0, 1, NULL) == 0);
+    CHECK(sp_container_release(task, container, 1, 1, NULL) == 1);
+    CHECK(sp_swap_in(task, container, 0, 2, 0, numbers, &error) == -ENOENT);
+    CHECK(strstr(error.text, "number") != NULL && numbers[0] != 0 && numbers[1] == 4711);
+    CHECK(sp_container_recover(task, container, 0, 1, NULL) == -ENOENT);
+    CHECK(sp_container_recover(task, container, 1, 1, NULL) == 1 && memory[PAGE] == 'b');
+    CHECK(sp_swap_in(task, container, 0, 1, 0, numbers, NULL) == 1 && memory[0] == 'a');
+    return sp_detach(&task);
+}
+
+static void test_wrong_numbers_cost_nothing(void **state)
+{
+    expect_success(begin(*state, "wrong", "guaranteed=20", ask_for_what_is_not_there, NULL));
+}
+
 /* ---- Three tasks ---- */
 
 /* A ring of pipes: each task waits for the one before it. */
@@ -382,6 +438,8 @@ int main(void)
 #define STORY(name) cmocka_unit_test_setup_teardown(name, sp_testing_setup, sp_testing_teardown)
     const struct CMUnitTest tests[] = {
         STORY(test_pages_go_to_swap_and_come_back),
+        STORY(test_pages_that_are_mapped_twice_go_to_swap),
+        STORY(test_wrong_numbers_cost_nothing),
         STORY(test_a_frame_of_three_tasks_is_written_once_and_comes_back_shared),
         STORY(test_what_a_killed_swap_server_had_is_lost_and_nothing_else),
         STORY(test_a_task_that_dies_while_its_pages_are_stored_leaves_nothing),

@@ -20,6 +20,9 @@
 #define ALLOCATE_FLAGS                                                                             \
     (SP_ALLOCATE_PARTIAL | SP_ALLOCATE_SQUASH | SP_ALLOCATE_EXTRA | SP_ALLOCATE_ZERO)
 
+/* How often physmem is asked while it finds rights to a slot that were given up, or slots without frames. */
+#define ATTEMPTS 4u
+
 /* The largest order that any physmem has; its own is less, as a rule. */
 #define ORDER_MOST 15u
 
@@ -75,13 +78,16 @@ static void set_aside(struct sp_task *task, int64_t more)
     guard_end(&guard);
 }
 
-static void give_up(struct sp_task *task, sp_container container, uint32_t first, uint32_t count)
+/* Give up the rights to slots that are mapped. `all`: also those of which physmem alone knows, since it asks for them
+ * just now, or a thread that got them did not map them. */
+static void give_up(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
+                    bool all)
 {
     struct guard guard;
 
     check(!hold_is_ours());
     guard_begin(&guard);
-    windows_give_up(task, container, (struct wire_range){first, count}, false);
+    windows_give_up(task, container, (struct wire_range){first, count}, all);
     guard_end(&guard);
 }
 
@@ -106,7 +112,7 @@ long sp_container_allocate_blocks(struct sp_task *task, sp_container container,
         return error_set(error, EINVAL, "allocate: blocks of order %u: %u is the largest",
                          allocation->order, ORDER_MOST);
     if ((allocation->flags & SP_ALLOCATE_SQUASH) != 0)
-        give_up(task, container, aside.start, aside.count);
+        give_up(task, container, aside.start, aside.count, false);
     aside.holes = holes_in(task, container, aside.start, aside.count);
     guard_begin(&guard);
     allocated = aside_allocate(task, &aside, error);
@@ -166,7 +172,7 @@ static long give_back(struct sp_task *task, uint8_t type, sp_container container
     check(type == WIRE_DEALLOCATE || type == WIRE_RELEASE);
     if (container != 0 && !begin_taking(task, container, first, count))
         return error_set(error, EBUSY, "a thread touches these pages, which are being filled");
-    give_up(task, container, first, count);
+    give_up(task, container, first, count, false);
     message.deallocate.container = container;
     message.deallocate.ranges_count = 1;
     message.deallocate.ranges[0] = (struct wire_range){first, count};
@@ -195,18 +201,20 @@ long sp_container_release(struct sp_task *task, sp_container container, uint32_t
 long sp_container_orphan(struct sp_task *task, sp_container container, uint32_t first,
                          uint32_t count, struct sp_error *error)
 {
-    struct wire_message message = {.type = WIRE_ORPHAN};
-    struct wire_message reply;
-    int result;
+    struct wire_message message, reply;
+    int result = -EBUSY;
 
     check(attached_task() == task);
     if (container != 0 && !begin_taking(task, container, first, count))
         return error_set(error, EBUSY, "a thread touches these pages, which are being filled");
-    give_up(task, container, first, count);
-    message.orphan.container = container;
-    message.orphan.ranges_count = 1;
-    message.orphan.ranges[0] = (struct wire_range){first, count};
-    result = ask_physmem(task, &message, WIRE_DONE, &reply, error);
+    for (uint32_t i = 0; i < ATTEMPTS && result == -EBUSY; i++) {
+        give_up(task, container, first, count, i > 0);
+        message = (struct wire_message){.type = WIRE_ORPHAN};
+        message.orphan.container = container;
+        message.orphan.ranges_count = 1;
+        message.orphan.ranges[0] = (struct wire_range){first, count};
+        result = ask_physmem(task, &message, WIRE_DONE, &reply, error);
+    }
     if (container != 0)
         end_taking(task, container, first, count, result == 0);
     return result != 0 ? result : (long)reply.done.count;
@@ -215,9 +223,6 @@ long sp_container_orphan(struct sp_task *task, sp_container container, uint32_t 
 /* ---- Swap ---- */
 
 _Static_assert(WIRE_BATCH == 64u, "the header says so");
-
-/* How often a step is tried while physmem finds rights to a slot that have been given up already. */
-#define SWAP_ATTEMPTS 4u
 
 static uint32_t step_of(uint32_t count)
 {
@@ -233,8 +238,8 @@ static int swap_step(struct sp_task *task, sp_container container, uint32_t firs
     int result = -EBUSY;
 
     check(count > 0 && count <= WIRE_BATCH);
-    for (uint32_t i = 0; i < SWAP_ATTEMPTS && result == -EBUSY; i++) {
-        give_up(task, container, first, count);
+    for (uint32_t i = 0; i < ATTEMPTS && result == -EBUSY; i++) {
+        give_up(task, container, first, count, i > 0);
         message = (struct wire_message){.type = WIRE_SWAP_OUT};
         message.swap_out.container = container;
         message.swap_out.start = first;
@@ -294,9 +299,10 @@ static int frames_for(struct sp_task *task, sp_container container, uint32_t fir
     return 0;
 }
 
-/* Ask for what is left of a step. *backp is increased by the pages that have come. Returns 0 or a negative errno. */
+/* Ask for what is left of a step. *backp is increased by the pages that have come; *lackp: physmem says that a slot has
+ * no frame to load into. Returns 0 or a negative errno. */
 static int swap_in_ask(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
-                       sp_swapped *numbers, uint32_t *backp, struct sp_error *error)
+                       sp_swapped *numbers, uint32_t *backp, bool *lackp, struct sp_error *error)
 {
     struct wire_message message = {.type = WIRE_SWAP_IN};
     uint32_t holes = holes_in(task, container, first, count);
@@ -304,7 +310,6 @@ static int swap_in_ask(struct sp_task *task, sp_container container, uint32_t fi
     int result;
 
     check(count > 0 && holes <= count);
-    give_up(task, container, first, count);
     message.swap_in.container = container;
     message.swap_in.start = first;
     message.swap_in.pages_count = (uint16_t)count;
@@ -313,8 +318,12 @@ static int swap_in_ask(struct sp_task *task, sp_container container, uint32_t fi
     set_aside(task, holes);
     result = ask_physmem(task, &message, WIRE_SWAPPED, &reply, error);
     set_aside(task, -(int64_t)holes);
-    if (reply.type != WIRE_SWAPPED || reply.swapped.pages_count != count)
-        return result != 0 ? result : -EPROTO;
+    *lackp = reply.type == WIRE_SWAPPED && result == -ENOENT;
+    if (reply.type != WIRE_SWAPPED)
+        return result;
+    if (reply.swapped.pages_count != count)
+        return error_set(error, EPROTO, "physmem answered for %u of %u slots",
+                         reply.swapped.pages_count, count);
     for (uint32_t i = 0; i < count; i++) {
         if (numbers[i] == 0 || reply.swapped.pages[i].value != 0)
             continue;
@@ -325,20 +334,22 @@ static int swap_in_ask(struct sp_task *task, sp_container container, uint32_t fi
     return result;
 }
 
-/* Have the pages of one step back. */
+/* Have the pages of one step back: first what is still there; then with frames for the rest. */
 static int swap_in_step(struct sp_task *task, sp_container container, uint32_t first,
                         uint32_t count, unsigned flags, sp_swapped *numbers, uint32_t *backp,
                         struct sp_error *error)
 {
     int result = -EBUSY;
+    bool lacks = false;
 
     check(count <= WIRE_BATCH);
-    for (uint32_t i = 0; i < SWAP_ATTEMPTS && (result == -EBUSY || result == -ENOENT); i++) {
-        /* First what is still there; then with frames for the rest. */
-        if (result == -ENOENT)
+    for (uint32_t i = 0; i < ATTEMPTS && (result == -EBUSY || lacks); i++) {
+        if (lacks)
             result = frames_for(task, container, first, count, flags, numbers, error);
-        if (result == 0 || result == -EBUSY)
-            result = swap_in_ask(task, container, first, count, numbers, backp, error);
+        if (lacks && result != 0)
+            return result;
+        give_up(task, container, first, count, i > 0);
+        result = swap_in_ask(task, container, first, count, numbers, backp, &lacks, error);
     }
     return result;
 }
