@@ -86,6 +86,15 @@ void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page
     filling->count = count;
 }
 
+void filling_harden(struct sp_task *task, const struct filling *filling)
+{
+    struct task_window *window = find_window(task, filling);
+
+    check(hold_is_ours() && filling->count > 0);
+    for (uint32_t i = 0; window != NULL && i < filling->count; i++)
+        window->mapped[filling->page + i] &= (unsigned char)~WINDOW_SOFT;
+}
+
 uint32_t filling_soft(struct sp_task *task, const struct filling *filling, uint32_t page)
 {
     const struct task_window *window = find_window(task, filling);

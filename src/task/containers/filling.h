@@ -29,6 +29,9 @@ bool filling_begin_drop(struct sp_task *task, const void *address, uint32_t most
 /* All busy pages but `count` from `page` on are not busy any more. The lock is held. */
 void filling_narrow(struct sp_task *task, struct filling *filling, uint32_t page, uint32_t count);
 
+/* What busy pages had when they went softly is gone: they have other frames. The lock is held. */
+void filling_harden(struct sp_task *task, const struct filling *filling);
+
 /* How many busy pages in a row, from `page` on, went softly. The lock is held. */
 uint32_t filling_soft(struct sp_task *task, const struct filling *filling, uint32_t page);
 

@@ -134,6 +134,9 @@ static int get_frames(struct sp_task *task, struct filling *filling, uint32_t pa
     }
     if (result < 0)
         return (int)result;
+    hold_take(task);
+    filling_harden(task, filling);
+    hold_release(task);
     take_down(task, filling, true);
     return 0;
 }
