@@ -14,6 +14,7 @@
 #include "core/physmem/rows.h"
 #include "core/physmem/settle.h"
 #include "core/physmem/swap_due.h"
+#include "core/physmem/swapping.h"
 #include "core/physmem/told.h"
 #include "core/physmem/upstream.h"
 
@@ -90,8 +91,10 @@ static void free_arrays(struct physmem *physmem)
     const struct allocator *allocator = physmem->allocator;
 
     check(physmem->tasks_there == 0 && physmem->nobody.container_list == NULL);
-    for (uint32_t i = 0; i < physmem->tasks; i++)
+    for (uint32_t i = 0; i < physmem->tasks; i++) {
+        swapping_free(physmem, physmem->task[i]);
         memory_free(allocator, physmem->task[i], sizeof(*physmem->task[i]));
+    }
     memory_free(allocator, physmem->task, physmem->task_capacity * sizeof(*physmem->task));
     memory_free(allocator, physmem->candidate,
                 physmem->candidate_capacity * sizeof(*physmem->candidate));

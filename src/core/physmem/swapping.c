@@ -192,7 +192,14 @@ void swapping_task_end(struct physmem *physmem, struct physmem_task *task, int e
         settle_account(physmem, swapping->account->handle);
         swapping_look(physmem);
     }
-    memory_free(physmem->allocator, swapping, sizeof(*swapping));
+    swapping->account = NULL;
+    swapping->step = SWAPPING_NONE;
+}
+
+void swapping_free(const struct physmem *physmem, struct physmem_task *task)
+{
+    check(!swapping_waits(task));
+    memory_free(physmem->allocator, task->swapping, sizeof(*task->swapping));
     task->swapping = NULL;
 }
 

@@ -40,9 +40,11 @@ void swapping_answer(struct physmem *physmem, struct physmem_task *task, int err
  * there. */
 void swapping_unload(struct physmem *physmem, struct swapping *swapping);
 
-/* A task ends; its request, if one waits, is answered with `error` unless that is 0. */
+/* A task ends; its request, if one waits, is answered with `error` unless that is 0. The numbers of a reply that was
+ * not sent yet stay where they are until swapping_free, when the task is forgotten. */
 void swapping_task_end(struct physmem *physmem, struct physmem_task *task, int error,
                        const char *text);
+void swapping_free(const struct physmem *physmem, struct physmem_task *task);
 
 /* Give up some of what tasks that have gone had in swap. */
 void swapping_slice(struct physmem *physmem);

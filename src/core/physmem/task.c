@@ -9,6 +9,7 @@
 #include "core/physmem/revoke.h"
 #include "core/physmem/rows.h"
 #include "core/physmem/settle.h"
+#include "core/physmem/swapping.h"
 
 /* ---- Coming ---- */
 
@@ -219,6 +220,7 @@ static void forget_one(struct physmem *physmem)
     while (physmem->task[place]->state != STANDING_GONE)
         place++;
     ensure(place < physmem->tasks);
+    swapping_free(physmem, physmem->task[place]);
     memory_free(physmem->allocator, physmem->task[place], sizeof(*physmem->task[place]));
     physmem->tasks--;
     physmem->tasks_gone--;

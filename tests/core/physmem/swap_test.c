@@ -446,6 +446,65 @@ static void test_without_memory_requests_are_refused(void **state)
     assert_int_equal(status_of(world).swap_pages, 4);
 }
 
+/* Memory that is given back has other contents at once. */
+static void *forgetful(void *context, void *block, size_t old_size, size_t new_size)
+{
+    (void)context;
+    if (new_size == 0 && block != NULL)
+        memset(block, 0xa5, old_size);
+    return heap_allocator.resize(heap_allocator.context, block, old_size, new_size);
+}
+
+/* A task whose request is answered and that is revoked in the same tick: the reply says what it is to. */
+static void test_a_reply_outlives_what_its_task_had(void **state)
+{
+    static const struct allocator allocator = {.resize = forgetful};
+    struct world world;
+    struct sp_terms terms = world_terms(SP_EXTRA, 10);
+    uint32_t a, b, mine, yours;
+    struct physmem_task *owner, *other;
+    struct physmem_request first, second;
+
+    (void)state;
+    memset(&model, 0, sizeof(model));
+    model.quota = UINT32_MAX / 2;
+    world_init(&world, &allocator);
+    world.swap = true;
+    world.watch = model_watch;
+    assert_int_equal(world_start(&world, FRAMES, 4, 0), 0);
+    owner = filled(&world, "a", 1, &a);
+    other = task_with(&world, "b", 1, 0, &b);
+    terms.on_breach = SP_BREACH_REVOKE;
+    assert_int_equal(world_propose(&world, other, &terms)->offer.offer.answer, SP_ACCEPTED);
+    expect_allocated(world_allocate(&world, other, b, 0, 1, 0), 1);
+    copy_between(&world, owner, a, other, b, 1);
+    assert_int_equal(swap_out(&world, owner, a, 0, 1, &mine), 0);
+    assert_int_equal(swap_out(&world, other, b, 0, 1, &yours), 0);
+    lose_frames(&world, owner, a, 1);
+    lose_frames(&world, other, b, 1);
+    expect_allocated(world_allocate(&world, owner, a, 0, 1, 0), 1);
+    expect_allocated(world_allocate(&world, other, b, 0, 1, 0), 1);
+    expect_allocated(world_allocate(&world, other, b, 10, 5, PHYSMEM_EXTRA), 5);
+    first = world_request(&world, owner);
+    physmem_swap_in(world.physmem, world.now, &first, a, 0, &mine, 1);
+    second = world_request(&world, other);
+    physmem_swap_in(world.physmem, world.now, &second, b, 0, &yours, 1);
+    assert_int_equal(physmem_recall_from(world.physmem, world.now, "b", 5), 5);
+    world_run(&world);
+    assert_null(world_reply(&world, second.seq));
+    model_answer(&world, 0);
+    assert_null(world_reply(&world, second.seq));
+    world.now += UINT64_C(3600000000000);
+    physmem_tick(world.physmem, world.now);
+    world_run(&world);
+    assert_int_equal(other->state, STANDING_REVOKED);
+    assert_int_equal(world_reply(&world, second.seq)->error, 0);
+    assert_int_equal(world_reply(&world, second.seq)->swapped.count, 1);
+    assert_int_equal(world_reply(&world, second.seq)->swapped.numbers[0], 0);
+    check_books(&world);
+    assert_int_equal(world_end(&world), 0);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, swap_setup, teardown)
@@ -467,6 +526,7 @@ int main(void)
         STORY(test_a_page_that_cannot_be_read_fails_alone),
         STORY(test_a_task_that_has_a_page_stored_pays_a_recall),
         STORY(test_without_memory_requests_are_refused),
+        cmocka_unit_test(test_a_reply_outlives_what_its_task_had),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
