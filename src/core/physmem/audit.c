@@ -1,34 +1,12 @@
 /* Audits: whether extents have no more pages than their tasks have frames for. */
 #include "core/physmem/answer.h"
+#include "core/physmem/copies.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
 #include "core/physmem/repossess.h"
 #include "core/physmem/revoke.h"
 #include "core/physmem/settle.h"
 #include "core/physmem/slots.h"
-
-/* Somebody has read pages of a clean extent that no slot names: a page comes into being for
- * that. Any task that has the descriptor may have done it, and none is punished. */
-static void clear_again(struct physmem *physmem, struct extent *extent)
-{
-    const struct clean *clean = extent->clean;
-    struct physmem_effect *effect = NULL;
-
-    check(extent->handle != 0 && !extent->pending);
-    for (uint32_t page = 0; page < extent->pages; page++) {
-        if (clean->user[page] > 0) {
-            effect = NULL;
-            continue;
-        }
-        if (effect == NULL) {
-            effect = emit_effect(physmem, PHYSMEM_EXTENT_PUNCH, NULL);
-            effect->extent.extent = extent->handle;
-            effect->extent.descriptor = extent->descriptor;
-            effect->extent.offset = page;
-        }
-        effect->extent.count++;
-    }
-}
 
 void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, uint32_t allowed,
                         uint64_t pages)
@@ -43,7 +21,9 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
     if (pages <= allowed)
         return;
     if (extent->clean != NULL) {
-        clear_again(physmem, extent);
+        /* Somebody has read pages that no slot names: a page comes into being for that. Any task that has the
+         * descriptor may have done it, and none is punished. */
+        copies_clear_unused(physmem, extent);
         return;
     }
     container = handles_object(&physmem->containers, extent->container);

@@ -41,6 +41,27 @@ void copies_extent_end(struct physmem *physmem, struct extent *extent)
     container_clean_free(physmem->allocator, extent);
 }
 
+void copies_clear_unused(struct physmem *physmem, const struct extent *extent)
+{
+    const struct clean *clean = extent->clean;
+    struct physmem_effect *effect = NULL;
+
+    check(extent->handle != 0 && !extent->pending);
+    for (uint32_t page = 0; page < extent->pages; page++) {
+        if (clean->user[page] > 0) {
+            effect = NULL;
+            continue;
+        }
+        if (effect == NULL) {
+            effect = emit_effect(physmem, PHYSMEM_EXTENT_PUNCH, NULL);
+            effect->extent.extent = extent->handle;
+            effect->extent.descriptor = extent->descriptor;
+            effect->extent.offset = page;
+        }
+        effect->extent.count++;
+    }
+}
+
 /* The reader of this number, at the first place from now on; NULL if there is none. */
 static struct clean_reader *reader_find(struct clean *clean, uint32_t task)
 {

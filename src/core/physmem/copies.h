@@ -41,6 +41,9 @@ struct extent *copies_extent_new(struct physmem *physmem, struct physmem_task *t
 /* A clean extent that no slot names goes, with its backing. */
 void copies_extent_end(struct physmem *physmem, struct extent *extent);
 
+/* Pages of a clean extent that no slot names lose what they hold. */
+void copies_clear_unused(struct physmem *physmem, const struct extent *extent);
+
 /* The clean extent that a slot, which is a copy, names. */
 struct extent *copies_extent(const struct physmem *physmem, struct extent *home, uint32_t slot);
 

@@ -373,6 +373,16 @@ static int take_loaded(const struct look *look, struct extent *extent, const uin
     return worst;
 }
 
+/* Some pages were loaded for slots that did not take them. They are cleared: a reader of the extent could see them. As
+ * that takes time, no task becomes a reader by a number that it has in swap. */
+static void forget_rest(struct physmem *physmem, struct extent *extent)
+{
+    check(extent->clean->stored != NULL);
+    copies_clear_unused(physmem, extent);
+    for (uint32_t page = 0; page < extent->pages; page++)
+        stored_hide(&physmem->stored, &extent->clean->stored[page]);
+}
+
 void swap_in_loaded(struct physmem *physmem, struct physmem_task *task, const uint32_t *errors,
                     uint32_t count)
 {
@@ -385,6 +395,8 @@ void swap_in_loaded(struct physmem *physmem, struct physmem_task *task, const ui
     ensure(swapping->step == SWAPPING_LOAD && count == swapping->loads && extent != NULL);
     extent->clean->filling = false;
     error = take_loaded(&look, extent, errors);
+    if (error != 0 && extent->allocated > 0)
+        forget_rest(physmem, extent);
     swapping_unload(physmem, swapping);
     if (error == 0)
         swap_in_go_on(physmem, task);

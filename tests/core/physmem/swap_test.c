@@ -446,6 +446,40 @@ static void test_without_memory_requests_are_refused(void **state)
     assert_int_equal(status_of(world).swap_pages, 4);
 }
 
+/* A slot that takes nothing, since its task has mapped it meanwhile: its page does not stay where others could read it. */
+static void test_what_was_loaded_for_nothing_is_cleared(void **state)
+{
+    struct world *world = *state;
+    uint32_t a, b, mine[2], yours[2], extent;
+    struct physmem_task *owner = filled(world, "a", 2, &a);
+    struct physmem_task *other = task_with(world, "b", 20, 0, &b);
+    struct physmem_request request;
+
+    expect_allocated(world_allocate(world, other, b, 0, 2, 0), 2);
+    copy_between(world, owner, a, other, b, 2);
+    assert_int_equal(swap_out(world, owner, a, 0, 2, mine), 0);
+    assert_int_equal(swap_out(world, other, b, 0, 2, yours), 0);
+    lose_frames(world, owner, a, 2);
+    lose_frames(world, other, b, 2);
+    expect_allocated(world_allocate(world, owner, a, 0, 2, 0), 2);
+    expect_allocated(world_allocate(world, other, b, 0, 2, 0), 2);
+    request = world_request(world, owner);
+    physmem_swap_in(world->physmem, world->now, &request, a, 0, mine, 2);
+    world_run(world);
+    assert_int_equal(model.waits, 1);
+    extent = model.waiting[0].effect.load.extent;
+    world_map_as(world, owner, a, 1, 1, SLOT_READ);
+    model_answer(world, 0);
+    assert_int_equal(world_reply(world, request.seq)->error, EBUSY);
+    assert_int_equal(physmem_shell_extent(&world->shell, extent)->page[0], 100);
+    assert_int_equal(physmem_shell_extent(&world->shell, extent)->page[1], 0);
+    /* Nor has another task its descriptor before it is clear. */
+    assert_int_equal(swap_in(world, other, b, 0, yours, 1), 0);
+    assert_int_equal(status_of(world).swap_shown, 0);
+    assert_int_equal(read_slot(world, other, b, 0), 100);
+    check_books(world);
+}
+
 /* Memory that is given back has other contents at once. */
 static void *forgetful(void *context, void *block, size_t old_size, size_t new_size)
 {
@@ -526,6 +560,7 @@ int main(void)
         STORY(test_a_page_that_cannot_be_read_fails_alone),
         STORY(test_a_task_that_has_a_page_stored_pays_a_recall),
         STORY(test_without_memory_requests_are_refused),
+        STORY(test_what_was_loaded_for_nothing_is_cleared),
         cmocka_unit_test(test_a_reply_outlives_what_its_task_had),
     };
 
