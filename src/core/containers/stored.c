@@ -103,7 +103,7 @@ static void page_end(struct stored *stored, struct stored_page *page)
 {
     struct stored_account *account = page->account;
 
-    ensure(page->references == 0 && page->own == 0);
+    ensure(page->references == 0 && page->own == 0 && !page->loading);
     ensure(account->pages > 0 && account->left > 0 && stored->count > 0);
     account->pages--;
     account->left--;
@@ -277,10 +277,11 @@ uint32_t stored_lose(struct stored_account *account)
 /* The pages of one account. */
 static const char *check_pages(const struct stored *stored, const struct stored_account *account)
 {
-    uint32_t pages = 0, left = 0, charge = 0;
+    uint32_t pages = 0, left = 0, charge = 0, loading = 0;
 
     for (const struct stored_page *p = account->first_page; p != NULL; p = p->next) {
         pages++;
+        loading += p->loading;
         left += p->own == 0;
         charge += p->charged;
         if (p->charged && p->own > 0)
@@ -298,6 +299,8 @@ static const char *check_pages(const struct stored *stored, const struct stored_
         charge += r->charged;
     if (charge != account->charge)
         return "an account miscounts what it costs";
+    if (loading != account->loading)
+        return "an account miscounts its pages that are being loaded";
     return pages != account->pages || left != account->left
                ? "an account miscounts its pages in swap, or those left behind"
                : NULL;

@@ -57,11 +57,12 @@ struct stored_account {
     uint32_t references;
     uint32_t pages;
     uint32_t left;
-    uint32_t charge; /* slots that it must have reserved */
-    uint32_t asked;  /* of these, those that the swap server is asked for now, ... */
-    uint32_t denied; /* ... and those that it has refused: they need not be given back */
-    bool storing;    /* it was asked, and has not answered */
-    void *task;      /* NULL: it has gone; for the maker of the account */
+    uint32_t charge;  /* slots that it must have reserved */
+    uint32_t asked;   /* of these, those that the swap server is asked for now, ... */
+    uint32_t denied;  /* ... and those that it has refused: they need not be given back */
+    uint32_t loading; /* of its pages, those on their way to memory: for its maker */
+    bool storing;     /* it was asked, and has not answered */
+    void *task;       /* NULL: it has gone; for the maker of the account */
     struct stored_reference *first;
     struct stored_page *first_page;
     struct stored_account *next; /* of all */

@@ -11,6 +11,11 @@
 #include "core/physmem/swap.h"
 #include "core/physmem/swapping.h"
 
+/* Most pages of an account that are being loaded for other tasks when one more of these may begin. A load has up to
+ * PHYSMEM_SWAP_MAX pages, and each may be a request of the account's own; the swap server takes 256 that it has not
+ * answered, and ends a client that sends more. */
+#define LOADING_MOST 128u
+
 /* A request that is being looked at. */
 struct look {
     struct physmem *physmem;
@@ -143,8 +148,16 @@ static int join_shown(const struct look *look)
     return 0;
 }
 
+/* Whether loads of other tasks under way are in the way of one of a page. */
+static bool is_busy(const struct look *look, const struct stored_page *page)
+{
+    check(page->account->loading <= page->account->pages);
+    return page->loading ||
+           (page->account != look->swapping->account && page->account->loading >= LOADING_MOST);
+}
+
 /* Choose what to load: the pages that others have, too, or else the rest, so that what comes back shared has an
- * extent of its own. Returns 0, or EIO (a page is lost) or EAGAIN (a page is on its way for others). */
+ * extent of its own. Returns 0, or EIO (a page is lost) or EAGAIN (others have to be waited for). */
 static int choose(const struct look *look)
 {
     struct swapping *swapping = look->swapping;
@@ -159,7 +172,7 @@ static int choose(const struct look *look)
             continue;
         if (page->state == STORED_LOST)
             return EIO;
-        if (page->loading)
+        if (is_busy(look, page))
             return EAGAIN;
         shared |= page->references > 1;
     }
@@ -183,7 +196,7 @@ static int ask_extent(const struct look *look)
 
         if (page->loading)
             continue;
-        page->loading = true;
+        swapping_mark(page, true);
         swapping->load[kept++] = swapping->load[k];
     }
     ensure(kept > 0);
@@ -363,7 +376,7 @@ static int take_loaded(const struct look *look, struct extent *extent, const uin
             worst = errors[k] != 0 ? EIO : EBUSY;
             continue;
         }
-        page->loading = false;
+        swapping_mark(page, false);
         name_page(look, i, extent, k);
         if (page->references > 1 && page->extent == 0)
             stored_show(page, &extent->clean->stored[k], extent->handle, k);

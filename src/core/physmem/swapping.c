@@ -153,6 +153,17 @@ void swapping_answer(struct physmem *physmem, struct physmem_task *task, int err
     task->swapping->step = SWAPPING_NONE;
 }
 
+void swapping_mark(struct stored_page *page, bool loading)
+{
+    struct stored_account *account = page->account;
+
+    if (page->loading == loading)
+        return;
+    ensure(loading || account->loading > 0);
+    page->loading = loading;
+    account->loading += loading ? 1 : UINT32_MAX;
+}
+
 void swapping_unload(struct physmem *physmem, struct swapping *swapping)
 {
     struct extent *extent = handles_object(&physmem->extents, swapping->extent);
@@ -163,7 +174,7 @@ void swapping_unload(struct physmem *physmem, struct swapping *swapping)
             stored_find(&physmem->stored, swapping->account, swapping->number[swapping->load[i]]);
 
         if (reference != NULL)
-            reference->page->loading = false;
+            swapping_mark(reference->page, false);
     }
     swapping->loads = 0;
     swapping->extent = 0;

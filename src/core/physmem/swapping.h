@@ -36,6 +36,9 @@ void swapping_fail(struct physmem *physmem, struct physmem_task *task, int error
 void swapping_answer(struct physmem *physmem, struct physmem_task *task, int error,
                      const char *text);
 
+/* A load of a page begins or ends. */
+void swapping_mark(struct stored_page *page, bool loading);
+
 /* The pages that the request is having loaded are not on their way any more, and the extent for them goes if it is
  * there. */
 void swapping_unload(struct physmem *physmem, struct swapping *swapping);

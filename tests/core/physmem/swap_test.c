@@ -539,6 +539,73 @@ static void test_a_reply_outlives_what_its_task_had(void **state)
     assert_int_equal(world_end(&world), 0);
 }
 
+/* A task asks to have pages back, and waits. Returns the number of its request. */
+static uint32_t load_begin(struct world *world, struct physmem_task *task, uint32_t container,
+                           uint32_t start, uint32_t *numbers, uint32_t count)
+{
+    const struct physmem_request request = world_request(world, task);
+
+    physmem_swap_in(world->physmem, world->now, &request, container, start, numbers, count);
+    world_run(world);
+    assert_null(world_reply(world, request.seq));
+    return request.seq;
+}
+
+/* Pages that many tasks have, all of one account: the swap server would end an account that asks for too much. */
+static void test_loads_of_an_account_for_others_have_a_bound(void **state)
+{
+    static const uint32_t count[] = {64, 64, 2};
+    struct world world;
+    struct physmem_task *owner, *other[3];
+    uint32_t a, b[3], mine[130], yours[3][64], seq[4];
+
+    (void)state;
+    memset(&model, 0, sizeof(model));
+    model.quota = UINT32_MAX / 2;
+    world_init(&world, &heap_allocator);
+    world.swap = true;
+    world.watch = model_watch;
+    assert_int_equal(world_start(&world, 600, 4, 0), 0);
+    owner = task_with(&world, "a", 130, 0, &a);
+    expect_allocated(world_allocate(&world, owner, a, 0, 130, 0), 130);
+    for (uint32_t i = 0; i < 130; i++)
+        write_slot(&world, owner, a, i, 100 + i);
+    for (uint32_t t = 0; t < 3; t++) {
+        struct physmem_permission permission = {.rights = SLOT_READ};
+        const struct physmem_piece piece = {64 * t, 0, count[t]};
+
+        other[t] = task_with(&world, "b", count[t], 0, &b[t]);
+        permission.task = physmem_task_id(other[t]);
+        expect_allocated(world_allocate(&world, other[t], b[t], 0, count[t], 0), count[t]);
+        assert_int_equal(world_share(&world, owner, a, &permission)->error, 0);
+        assert_int_equal(world_adopt(&world, other[t], a, 0)->error, 0);
+        assert_int_equal(world_copy(&world, other[t], a, b[t], &piece, 1)->error, 0);
+    }
+    for (uint32_t t = 0; t < 3; t++)
+        assert_int_equal(swap_out(&world, owner, a, 64 * t, count[t], mine + 64 * t), 0);
+    lose_frames(&world, owner, a, 130);
+    for (uint32_t t = 0; t < 3; t++) {
+        assert_int_equal(swap_out(&world, other[t], b[t], 0, count[t], yours[t]), 0);
+        lose_frames(&world, other[t], b[t], count[t]);
+        expect_allocated(world_allocate(&world, other[t], b[t], 0, count[t], 0), count[t]);
+    }
+    expect_allocated(world_allocate(&world, owner, a, 129, 1, 0), 1);
+    for (uint32_t t = 0; t < 3; t++)
+        seq[t] = load_begin(&world, other[t], b[t], 0, yours[t], count[t]);
+    assert_int_equal(model.waits, 2);
+    check_books(&world);
+    /* The task whose account it is waits for nobody. */
+    seq[3] = load_begin(&world, owner, a, 129, mine + 129, 1);
+    assert_int_equal(model.waits, 3);
+    model_run(&world);
+    for (uint32_t t = 0; t < 4; t++)
+        assert_int_equal(world_reply(&world, seq[t])->error, 0);
+    assert_int_equal(read_slot(&world, other[2], b[2], 1), 229);
+    model_check(&world);
+    check_books(&world);
+    assert_int_equal(world_end(&world), 0);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, swap_setup, teardown)
@@ -562,6 +629,7 @@ int main(void)
         STORY(test_without_memory_requests_are_refused),
         STORY(test_what_was_loaded_for_nothing_is_cleared),
         cmocka_unit_test(test_a_reply_outlives_what_its_task_had),
+        cmocka_unit_test(test_loads_of_an_account_for_others_have_a_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
