@@ -80,6 +80,8 @@ struct stored_page {
     uint32_t extent; /* that shows it in memory, at page `offset`; 0: none */
     uint32_t offset;
     uint32_t *shown; /* the number of that page of memory */
+    uint32_t waiter; /* account whose task has waited longest: for its maker, ... */
+    uint64_t turn;   /* ... with the number of its request */
     uint8_t state;   /* enum stored_state */
     bool charged;    /* it costs its account a slot: only with own == 0 */
     bool loading;    /* a load is under way: for the maker of the page */

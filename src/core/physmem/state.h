@@ -142,6 +142,7 @@ struct swapping {
     uint32_t seq;
     uint32_t container; /* handle */
     uint64_t version;   /* of that, when pages were last looked at: any other is in the way */
+    uint64_t turn;      /* requests that came before go first */
     uint32_t start;
     uint32_t count;
     uint32_t extent;                   /* handle of the clean extent; 0: none */
@@ -356,6 +357,7 @@ struct physmem {
     uint32_t pages_shared; /* their pages that more than one slot names */
     uint64_t copy_pass;    /* the last number of a request to copy: see copies_mark */
     struct stored stored;  /* pages in swap */
+    uint64_t swap_turn;    /* the last one given */
     struct deadline
         swap_work; /* when to give up what tasks that have gone had there, and look at requests that wait */
     uint32_t audit_cursor; /* entry of extents */

@@ -89,6 +89,8 @@ void swap_due(struct physmem *physmem)
             swap_in_go_on(physmem, task);
         else
             swap_out_go_on(physmem, task);
+        if (task->swapping->step != SWAPPING_OTHERS)
+            swapping_look(physmem); /* others may have waited for this one */
     }
     swapping_slice(physmem);
 }

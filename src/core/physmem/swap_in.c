@@ -156,6 +156,37 @@ static bool is_busy(const struct look *look, const struct stored_page *page)
            (page->account != look->swapping->account && page->account->loading >= LOADING_MOST);
 }
 
+/* The request that has waited longest for a page; NULL: none waits. */
+static const struct swapping *first_waiting(const struct look *look, const struct stored_page *page)
+{
+    const struct stored_account *account =
+        handles_object(&look->physmem->stored.accounts, page->waiter);
+    const struct physmem_task *task = account != NULL ? account->task : NULL;
+
+    check(task == NULL || task->swapping != NULL);
+    if (task == NULL || task->swapping->step != SWAPPING_OTHERS ||
+        task->swapping->turn != page->turn)
+        return NULL;
+    return task->swapping;
+}
+
+/* Whether a page has to be waited for: another task is having it loaded, or has waited for longer, so that a request that
+ * is made again and again keeps no other one from the page. */
+static bool must_wait(const struct look *look, struct stored_page *page)
+{
+    const struct swapping *first = first_waiting(look, page);
+    bool later = first != NULL && first->turn < look->swapping->turn;
+
+    if (!later && !is_busy(look, page))
+        return false;
+    if (!later) {
+        page->waiter = look->swapping->account->handle;
+        page->turn = look->swapping->turn;
+    }
+    check(page->turn <= look->swapping->turn);
+    return true;
+}
+
 /* Choose what to load: the pages that others have, too, or else the rest, so that what comes back shared has an
  * extent of its own. Returns 0, or EIO (a page is lost) or EAGAIN (others have to be waited for). */
 static int choose(const struct look *look)
@@ -165,14 +196,13 @@ static int choose(const struct look *look)
 
     swapping->loads = 0;
     for (uint32_t i = 0; i < swapping->count; i++) {
-        const struct stored_page *page =
-            swapping->number[i] != 0 ? reference_of(look, i)->page : NULL;
+        struct stored_page *page = swapping->number[i] != 0 ? reference_of(look, i)->page : NULL;
 
         if (page == NULL)
             continue;
         if (page->state == STORED_LOST)
             return EIO;
-        if (is_busy(look, page))
+        if (must_wait(look, page))
             return EAGAIN;
         shared |= page->references > 1;
     }
@@ -279,6 +309,7 @@ void physmem_swap_in(struct physmem *physmem, uint64_t now, const struct physmem
                                         .control = request->control,
                                         .seq = request->seq,
                                         .container = handle,
+                                        .turn = ++physmem->swap_turn,
                                         .start = start,
                                         .count = count};
     memcpy(task->swapping->number, numbers, count * sizeof(*numbers));

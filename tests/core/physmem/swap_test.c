@@ -551,6 +551,40 @@ static uint32_t load_begin(struct world *world, struct physmem_task *task, uint3
     return request.seq;
 }
 
+/* A task that asks again and again for a page, and sees to it that it never takes it, keeps no other task from it. */
+static void test_a_task_that_asks_again_comes_after_those_that_wait(void **state)
+{
+    struct world *world = *state;
+    uint32_t a, b, mine, yours, first, second;
+    struct physmem_task *greedy = filled(world, "a", 1, &a);
+    struct physmem_task *other = task_with(world, "b", 20, 0, &b);
+
+    expect_allocated(world_allocate(world, other, b, 0, 1, 0), 1);
+    copy_between(world, greedy, a, other, b, 1);
+    assert_int_equal(swap_out(world, greedy, a, 0, 1, &mine), 0);
+    assert_int_equal(swap_out(world, other, b, 0, 1, &yours), 0);
+    lose_frames(world, greedy, a, 1);
+    lose_frames(world, other, b, 1);
+    expect_allocated(world_allocate(world, greedy, a, 0, 1, 0), 1);
+    expect_allocated(world_allocate(world, other, b, 0, 1, 0), 1);
+    first = load_begin(world, greedy, a, 0, &mine, 1);
+    second = load_begin(world, other, b, 0, &yours, 1);
+    expect_allocated(world_allocate(world, greedy, a, 1, 1, 0), 1);
+    model_answer(world, 0);
+    assert_int_equal(world_reply(world, first)->error, EBUSY);
+    first = load_begin(world, greedy, a, 0, &mine, 1);
+    assert_int_equal(model.waits, 0);
+    world_pass(world, 1000000);
+    assert_int_equal(model.waits, 1);
+    model_answer(world, 0);
+    assert_int_equal(world_reply(world, second)->error, 0);
+    assert_null(world_reply(world, first));
+    model_run(world);
+    assert_int_equal(world_reply(world, first)->error, 0);
+    assert_int_equal(read_slot(world, greedy, a, 0), 100);
+    check_books(world);
+}
+
 /* Pages that many tasks have, all of one account: the swap server would end an account that asks for too much. */
 static void test_loads_of_an_account_for_others_have_a_bound(void **state)
 {
@@ -628,6 +662,7 @@ int main(void)
         STORY(test_a_task_that_has_a_page_stored_pays_a_recall),
         STORY(test_without_memory_requests_are_refused),
         STORY(test_what_was_loaded_for_nothing_is_cleared),
+        STORY(test_a_task_that_asks_again_comes_after_those_that_wait),
         cmocka_unit_test(test_a_reply_outlives_what_its_task_had),
         cmocka_unit_test(test_loads_of_an_account_for_others_have_a_bound),
     };
