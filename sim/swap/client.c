@@ -220,7 +220,7 @@ static int client_save(const struct client_table *table, const struct client *cl
         .key = client->key, .uid = (uint32_t)client->uid, .id = client->id};
 
     check(client->number < table->room && table->client[client->number] == client);
-    if (table->index == NULL)
+    if (table->index == NULL || client->passing)
         return 0;
     record.reserved = swap_map_client(table->map, client->number)->reserved;
     memcpy(record.name, client->name, sizeof(record.name));
@@ -275,15 +275,29 @@ int client_new(struct client_table *table, uid_t uid, const char *name, struct c
     return error;
 }
 
+/* A kept device remembers the client no longer. */
+static int client_forget(const struct client_table *table, struct client *client)
+{
+    int error = 0;
+
+    check(swap_map_client(table->map, client->number)->reserved == 0);
+    if (table->index != NULL && !client->passing)
+        error = swap_index_set_client(table->index, client->number, NULL);
+    client->passing = error == 0;
+    return error;
+}
+
 int client_account(struct client_table *table, struct client *client, uid_t uid)
 {
     struct client_owner *owner;
+    int error;
 
     check(!client->gone && client->owner->uid == client->uid);
     if (swap_map_client(table->map, client->number)->reserved > 0 || client->own != NULL)
         return -EBUSY;
-    if (uid == client->uid)
-        return 0;
+    error = client_forget(table, client);
+    if (error < 0 || uid == client->uid)
+        return error;
     if (!may_have_one(table, uid))
         return -EMFILE;
     owner = owner_of(table, uid);
@@ -382,7 +396,7 @@ void client_settle(struct client_table *table, struct client *client)
 
     if (client->gone || client->connections > 0)
         return;
-    if (table->index != NULL && swap_map_client(table->map, number)->used > 0)
+    if (table->index != NULL && !client->passing && swap_map_client(table->map, number)->used > 0)
         return;
     check(table->client[number] == client &&
           client->owner->reserved >= swap_map_client(table->map, number)->reserved);

@@ -2,7 +2,8 @@
  *
  * A client owns slots and extents. It is made by a HELLO without a key, and lives until its last
  * connection has closed; on a kept device it lives on, without extents, as long as it has slots. (A
- * client of a kept device that never comes back to free its slots has them for ever.) A session is
+ * client of a kept device that never comes back to free its slots has them for ever. One that acts for
+ * somebody by ACCOUNT, as physmem does for a task, never comes back, and is not remembered.) A session is
  * one connection's state; it outlives the connection while jobs refer to it. */
 #ifndef SWAP_CLIENT_H
 #define SWAP_CLIENT_H
@@ -40,6 +41,7 @@ struct client {
     uint32_t connections;
     uint32_t references;        /* of sessions, and one of the table while it is not gone */
     bool gone;                  /* removed from the table and the books */
+    bool passing;               /* a kept device does not remember it */
     struct swap_job *first_job; /* that have not begun, in order */
     struct swap_job *last_job;
     struct client *next_turn; /* in swap_turns */
@@ -114,8 +116,9 @@ int client_reserve(struct client_table *table, struct client *client, uint32_t a
 int client_contract(struct client_table *table, struct client *client,
                     const struct bandwidth_terms *terms);
 
-/* A client that has nothing reserved counts for this user from now on. Returns 0, -EBUSY (it has slots reserved, or a
- * file of its own), -EMFILE (too many clients of that user) or -ENOMEM. */
+/* A client that has nothing reserved counts for this user from now on, and a kept device does not remember it. Returns 0,
+ * -EBUSY (it has slots reserved, or a file of its own), -EMFILE (too many clients of that user), -ENOMEM, or an error of
+ * the index. */
 int client_account(struct client_table *table, struct client *client, uid_t uid);
 
 /* The client with this key, and, unless it is 0, this id; NULL if there is none. */

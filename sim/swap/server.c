@@ -215,7 +215,8 @@ static void on_own_file_open(struct connection *connection, const struct wire_me
 static void on_account(struct connection *connection, const struct wire_message *message)
 {
     struct swap_session *session = connection->user;
-    bool trusted = connection->peer.uid == geteuid() || connection->peer.uid == 0;
+    uid_t uid = connection->peer.uid;
+    bool trusted = uid == geteuid() || uid == 0 || uid == message->account.uid;
     int error =
         trusted ? client_account(&session->service->clients, session->client, message->account.uid)
                 : -EPERM;

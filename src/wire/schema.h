@@ -448,8 +448,8 @@
 #define WIRE_OWN_LOADS_FIELDS(F, E, S, L)         F(u32, pages) F(u32, reads)
 /* The client's contract for paging bandwidth, in the place of an older one: see core/swap/bandwidth.h. */
 #define WIRE_BANDWIDTH_FIELDS(F, E, S, L)         F(u32, shares) F(u32, rate) E(extra, WIRE_BOOLEANS)
-/* The client, which has reserved nothing yet, is to count for this user instead of its own: only from root and from the
- * server's own user. */
+/* The client, which has reserved nothing yet, is to count for this user: for another one than its own only from root and
+ * from the server's own user. A device that is kept does not remember it. */
 #define WIRE_ACCOUNT_FIELDS(F, E, S, L)           F(u32, uid)
 #define WIRE_SWAP_STATUS_FIELDS(F, E, S, L)       SP_SWAP_STATUS(F, E)
 

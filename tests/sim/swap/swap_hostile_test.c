@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "os/clock.h"
 #include "swap_peer.h"
@@ -207,9 +208,43 @@ static void test_dead_clients_can_be_listed_and_dropped(void **state)
     swap_stop(server);
 }
 
+/* One that acts for somebody never comes back: a device that is kept does not keep its pages. */
+static void test_a_client_that_acts_for_another_is_not_kept(void **state)
+{
+    static const char *const keep[] = {"--keep", "--buffered", NULL};
+    struct server_process *server = *state;
+    uint32_t pages[2] = {0, 1}, slots[2];
+    struct swap_peer peer;
+
+    swap_start(server, "100", keep);
+    peer_open(&peer, server, 0, 0, 2);
+    assert_int_equal(account(&peer, geteuid()), 0);
+    assert_int_equal(peer_reserve(&peer, 10, 0, NULL), 0);
+    assert_int_equal(peer_store(&peer, pages, 2, slots, NULL), 0);
+    assert_int_equal(swap_status(server).swap_status.used, 2);
+    peer_close(&peer);
+    while (swap_status(server).swap_status.clients > 0)
+        continue;
+    assert_int_equal(swap_status(server).swap_status.used, 0);
+    assert_int_equal(swap_status(server).swap_status.reserved, 0);
+    /* Nor when the server is killed. */
+    peer_open(&peer, server, 0, 0, 2);
+    assert_int_equal(account(&peer, geteuid() + 1), 0);
+    assert_int_equal(peer_reserve(&peer, 10, 0, NULL), 0);
+    assert_int_equal(peer_store(&peer, pages, 2, slots, NULL), 0);
+    server_process_kill(server);
+    peer_close(&peer);
+    swap_start(server, "100", keep);
+    assert_int_equal(swap_status(server).swap_status.clients, 0);
+    assert_int_equal(swap_status(server).swap_status.used, 0);
+    swap_stop(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_client_that_acts_for_another_is_not_kept, swap_setup,
+                                        swap_teardown),
         cmocka_unit_test_setup_teardown(test_clients_take_turns, swap_setup, swap_teardown),
         cmocka_unit_test_setup_teardown(a_lone_load_waits_for_no_queue, swap_setup, swap_teardown),
         cmocka_unit_test_setup_teardown(test_a_user_has_a_quota, swap_setup, swap_teardown),
