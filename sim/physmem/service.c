@@ -167,8 +167,9 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
     if (files < 4 * FDS_OWN)
         return error_set(error, EMFILE, "the limit of open files is %ld; at least %d are needed",
                          files, 4 * FDS_OWN);
-    /* As many connections as extents; a tenth is for descriptors that are queued for tasks. */
-    service->extents_max = (uint32_t)((files - FDS_OWN) * 9 / 20);
+    /* As many connections as extents; a tenth is for descriptors that are queued for tasks, and another one, where there
+     * is a swap server, for accounts there, of two descriptors each. */
+    service->extents_max = (uint32_t)((files - FDS_OWN) * (options->swap != NULL ? 8 : 9) / 20);
     server.connections_max = service->extents_max;
     code = arbiter_load(&service->arbiter, options->arbiter, error);
     if (code != 0)
@@ -188,7 +189,8 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         return error_set(error, -code, "cannot keep books for %u frames: %s", config.frames,
                          strerror(-code));
     if (options->swap != NULL)
-        code = swapper_open(service, loop, options->swap, run_effects);
+        code = swapper_open(service, loop, options->swap, (uint32_t)(files - FDS_OWN) / 20,
+                            run_effects);
     if (code != 0)
         return error_set(error, -code, "no memory for what goes to swap");
     server.handlers.on_stop = on_stop;

@@ -18,6 +18,9 @@
 /* Requests of one account that give something back and are not answered: the swap server takes 256 in all. */
 #define FREEING_MOST 64u
 
+/* See io/user.h: of all accounts, each of which has two descriptors. */
+#define SHARE_ACCOUNTS 8u
+
 /* Slots to be given back for which there is room at first. */
 #define UNNEEDED_FIRST 64u
 
@@ -53,10 +56,10 @@ struct account {
     struct account *next;
     struct account *next_dirty;
     struct service *service;
-    struct line *line; /* NULL: there is no connection */
-    struct ask *asks;  /* oldest first */
-    uint32_t handle;   /* of the core */
-    uint32_t uid;
+    struct user *user;  /* one reference: whose share it counts for, after its task has gone, too */
+    struct line *line;  /* NULL: there is no connection */
+    struct ask *asks;   /* oldest first */
+    uint32_t handle;    /* of the core */
     uint32_t *unneeded; /* slots to be freed */
     uint32_t unneeded_count;
     uint32_t unneeded_room;
@@ -84,11 +87,13 @@ struct swapper {
     const char *path;
     struct account *accounts;
     struct account *dirty;
+    uint32_t count; /* of accounts, ... */
+    uint32_t most;  /* ... and how many there may be */
     bool stopped;
     struct wire_message message;
 };
 
-int swapper_open(struct service *service, uv_loop_t *loop, const char *path,
+int swapper_open(struct service *service, uv_loop_t *loop, const char *path, uint32_t most,
                  void (*run)(struct service *service))
 {
     struct swapper *swapper = calloc(1, sizeof(*swapper));
@@ -98,6 +103,7 @@ int swapper_open(struct service *service, uv_loop_t *loop, const char *path,
     swapper->loop = loop;
     swapper->run = run;
     swapper->path = path;
+    swapper->most = most;
     service->swapper = swapper;
     return 0;
 }
@@ -274,7 +280,7 @@ static int greet(struct account *account)
     if (code != 0)
         return code;
     message = (struct wire_message){.type = WIRE_ACCOUNT};
-    message.account.uid = account->uid;
+    message.account.uid = account->user->uid;
     return ask(account, &message, ASKED_ACCOUNT, NULL, NULL, 0);
 }
 
@@ -521,26 +527,34 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 /* ---- Effects ---- */
 
-/* The account of an effect, made if there is none. NULL without memory. */
-static struct account *account_for(struct service *service, const struct physmem_effect *effect)
+/* An account for the task of an effect. Returns 0, -ENOMEM or -EMFILE. */
+static int account_new(struct service *service, const struct physmem_effect *effect,
+                       struct account **accountp)
 {
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
     struct swapper *swapper = service->swapper;
-    struct account *account = account_find(swapper, effect->store.account);
+    struct user *user = user_take(&service->server.users, identity->uid);
+    struct account *account = user != NULL ? calloc(1, sizeof(*account)) : NULL;
+    bool may =
+        user != NULL && user_may(user->files, 1, swapper->count, swapper->most, SHARE_ACCOUNTS);
 
-    if (account != NULL)
-        return account;
-    account = calloc(1, sizeof(*account));
-    if (account == NULL)
-        return NULL;
+    if (account == NULL || !may) {
+        if (user != NULL)
+            user_release(&service->server.users, user);
+        free(account);
+        return account == NULL ? -ENOMEM : -EMFILE;
+    }
+    user->files++;
+    swapper->count++;
+    account->user = user;
     account->service = service;
     account->handle = effect->store.account;
-    account->uid = identity->uid;
     account->staging = -1;
     memcpy(account->name, identity->name, sizeof(account->name));
     account->next = swapper->accounts;
     swapper->accounts = account;
-    return account;
+    *accountp = account;
+    return 0;
 }
 
 /* Copy the pages of an effect to the account's own extent. Returns 0 or a negative errno. */
@@ -567,14 +581,16 @@ static int stage(struct service *service, const struct account *account,
 void swapper_store(struct service *service, const struct physmem_effect *effect)
 {
     const struct physmem_map_item *items = physmem_map_items(service->physmem, effect->store.first);
-    struct account *account = account_for(service, effect);
+    struct account *account = account_find(service->swapper, effect->store.account);
     struct operation *operation = calloc(1, sizeof(*operation));
     struct wire_message message = {.type = WIRE_RESERVE};
     struct physmem_swapped pages[PHYSMEM_SWAP_MAX];
-    int code = account == NULL || operation == NULL ? -ENOMEM : 0;
+    int code = operation == NULL ? -ENOMEM : 0;
 
     for (uint32_t i = 0; i < effect->store.count; i++)
         pages[i] = (struct physmem_swapped){.page = items[i].slot};
+    if (code == 0 && account == NULL)
+        code = account_new(service, effect, &account);
     if (code == 0)
         code = account_connect(account);
     if (code == 0)
@@ -699,7 +715,12 @@ void swapper_flush(struct service *service)
 
 static void account_free(struct account *account)
 {
-    ensure(account->asks == NULL);
+    struct service *service = account->service;
+
+    ensure(account->asks == NULL && service->swapper->count > 0 && account->user->files > 0);
+    service->swapper->count--;
+    account->user->files--;
+    user_release(&service->server.users, account->user);
     if (account->staging >= 0)
         close(account->staging);
     free(account->unneeded);

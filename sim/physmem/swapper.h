@@ -13,9 +13,10 @@
 
 #include "service.h"
 
-/* Be ready to store with the server at this socket, which need not be there yet. `run` is called when the loop has
- * told the core something, and is to carry out its effects. Returns 0 or -ENOMEM. */
-int swapper_open(struct service *service, uv_loop_t *loop, const char *path,
+/* Be ready to store with the server at this socket, which need not be there yet, for `most` accounts, of which each user
+ * has a share. `run` is called when the loop has told the core something, and is to carry out its effects. Returns 0 or
+ * -ENOMEM. */
+int swapper_open(struct service *service, uv_loop_t *loop, const char *path, uint32_t most,
                  void (*run)(struct service *service));
 
 /* PHYSMEM_SWAP_STORE, .._LOAD, .._RETURN, .._END. */

@@ -34,7 +34,8 @@
  *           the container was used while the pages were stored
  *   EINVAL  no slots, too many, or beyond the container
  *   EOPNOTSUPP  this physmem has no swap server
- *   ENOMEM, and what the swap server says: ENOSPC, EDQUOT, EIO, EPIPE (it is gone), EAGAIN (it accepts nobody now) */
+ *   ENOMEM, and what the swap server says: ENOSPC, EDQUOT, EIO, EPIPE (it is gone), EAGAIN (it accepts nobody now),
+ *   EMFILE (tasks of this user have too many accounts there) */
 void physmem_swap_out(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       uint32_t container, uint32_t start, uint32_t count);
 

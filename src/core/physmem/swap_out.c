@@ -306,6 +306,7 @@ void swap_out_stored(struct physmem *physmem, struct physmem_task *task, int err
     swapping_fail(physmem, task, error, 0,
                   error == EDQUOT || error == ENOSPC
                       ? "the swap server has no slots left for this task"
+                  : error == EMFILE ? "the user has as many accounts with the swap server as it may"
                   : error == EAGAIN ? "the swap server takes no connection now: try again"
                                     : "the swap server cannot be used");
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -219,6 +220,52 @@ static void test_a_task_that_lies_about_its_regions_is_shown_lying(void **state)
     physmem_peer_close(&peer);
 }
 
+#define FEW_FILES 400u
+#define TRIES     16u
+
+/* Ask to have a page stored. Returns the reply's error. */
+static uint32_t swap_out(struct physmem_peer *peer)
+{
+    static struct wire_message message, reply;
+
+    message = (struct wire_message){.type = WIRE_SWAP_OUT};
+    message.swap_out.container = peer->container;
+    message.swap_out.count = 1;
+    assert_int_equal(wire_client_call(&peer->request, &message, -1, &reply), 0);
+    return reply.error;
+}
+
+/* An account with a swap server has descriptors of physmem's, even if nobody answers there: a user with many tasks leaves
+ * some to others. The last test here: the limit is for good. */
+static void test_a_user_has_a_share_of_the_accounts_with_swap(void **state)
+{
+    static const char *const nobody[] = {"--swap", "/nowhere/swap.sock", NULL};
+    static struct physmem_peer peer[TRIES];
+    const struct rlimit few = {FEW_FILES, FEW_FILES};
+    struct server_process server;
+
+    (void)state;
+    if (RUNNING_ON_VALGRIND || setrlimit(RLIMIT_NOFILE, &few) != 0)
+        skip();
+    assert_int_equal(server_process_init(&server), 0);
+    assert_int_equal(physmem_start(&server, "64", nobody), 0);
+    for (uint32_t i = 0; i < TRIES; i++) {
+        assert_int_equal(physmem_peer_open(&peer[i], &server, "many"), 0);
+        assert_int_equal(physmem_propose(&peer[i], SP_GUARANTEED, 1, 0), 0);
+        assert_int_equal(physmem_container(&peer[i], 8), 0);
+        assert_int_equal(physmem_allocate(&peer[i], 0, 1, 0), 1);
+        assert_int_equal(swap_out(&peer[i]), i < TRIES - 1 ? EPIPE : EMFILE);
+    }
+    physmem_peer_close(&peer[0]);
+    while (swap_out(&peer[TRIES - 1]) == EMFILE)
+        continue;
+    assert_int_equal(swap_out(&peer[TRIES - 1]), EPIPE);
+    for (uint32_t i = 1; i < TRIES; i++)
+        physmem_peer_close(&peer[i]);
+    assert_int_equal(server_process_stop(&server), 0);
+    server_process_fini(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_a_process_that_is_found_is_killed_in_breach),
         cmocka_unit_test(test_what_is_given_back_is_clear_when_the_reply_comes),
         cmocka_unit_test(test_a_task_that_lies_about_its_regions_is_shown_lying),
+        cmocka_unit_test(test_a_user_has_a_share_of_the_accounts_with_swap),
     };
 
     return cmocka_run_group_tests_name("sim/physmem/physmem_hostile", tests, setup, teardown);
