@@ -30,6 +30,23 @@ static void bound(int64_t *left, int64_t other)
         *left = other;
 }
 
+/* What contracts of a task promise, as it counts for its user: with the parts that were split off from them, which can
+ * come back, and without parts of the contracts of others. */
+static void add_promised(const struct physmem_task *task, uint64_t *committed, uint64_t *extra)
+{
+    *committed += task_commitment(task);
+    *extra += task->extra;
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
+        uint64_t *sum = contract_is_committed(&c->terms) ? committed : extra;
+
+        check(c->part == NULL || *sum >= c->terms.frames);
+        if (c->part != NULL)
+            *sum -= c->terms.frames;
+        for (const struct part *p = c->parts; p != NULL && c->part == NULL; p = p->next)
+            *sum += p->frames;
+    }
+}
+
 void bounds_apply(const struct physmem *physmem, const struct physmem_task *task,
                   struct contract_limits *limits)
 {
@@ -46,13 +63,9 @@ void bounds_apply(const struct physmem *physmem, const struct physmem_task *task
     check(limits->left_committed <= UINT32_MAX && limits->left_extra <= UINT32_MAX);
     if (limit->user_guaranteed == LIMIT_NONE && limit->user_extra == LIMIT_NONE)
         return;
-    for (const struct physmem_task *t = physmem->first; t != NULL; t = t->next) {
-        if (t->identity.uid != task->identity.uid)
-            continue;
-        committed += task_commitment(t);
-        extra += t->extra;
-    }
-    ensure(committed >= task_commitment(task)); /* the task is in the list */
+    for (const struct physmem_task *t = physmem->first; t != NULL; t = t->next)
+        if (t->identity.uid == task->identity.uid)
+            add_promised(t, &committed, &extra);
     bound(&limits->left_committed, left_of(limit->user_guaranteed, committed));
     bound(&limits->left_extra, left_of(limit->user_extra, extra));
 }

@@ -341,6 +341,28 @@ static void test_what_all_tasks_of_a_user_may_have_together_is_bounded(void **st
     assert_null(physmem_check(c->world.physmem));
 }
 
+/* A part that was split off counts for the user all the time: it can come back after more was promised. */
+static void test_a_part_counts_for_the_user_of_the_contract(void **state)
+{
+    const uint64_t token = 4711;
+    struct controlled *c = *state;
+    struct physmem_task *giver, *taker;
+    uint32_t number;
+
+    c->world.physmem->config.user_guaranteed = 50;
+    giver = world_task(&c->world, "giver");
+    taker = world_task(&c->world, "taker");
+    number = world_contract(&c->world, giver, SP_GUARANTEED, 50);
+    assert_int_equal(world_split(&c->world, giver, number, 40, token)->error, 0);
+    propose(c, giver, SP_GUARANTEED, 1, 40, SP_REFUSED, 0);
+    assert_int_equal(world_claim(&c->world, taker, token)->offer.offer.answer, SP_ACCEPTED);
+    propose(c, giver, SP_GUARANTEED, 1, 40, SP_REFUSED, 0);
+    propose(c, taker, SP_GUARANTEED, 1, 40, SP_REFUSED, 0);
+    world_close(&c->world, giver, number);
+    propose(c, taker, SP_GUARANTEED, 1, 60, SP_COUNTERED, 50);
+    assert_null(physmem_check(c->world.physmem));
+}
+
 static void test_the_last_table_stands(void **state)
 {
     struct controlled *c = *state;
@@ -488,6 +510,7 @@ int main(void)
         CONTROL_TEST(test_limits),
         CONTROL_TEST(test_limits_bound_contracts),
         CONTROL_TEST(test_what_all_tasks_of_a_user_may_have_together_is_bounded),
+        CONTROL_TEST(test_a_part_counts_for_the_user_of_the_contract),
         CONTROL_TEST(test_the_last_table_stands),
         CONTROL_TEST(test_nothing_stands_of_one_that_gave_control_back),
         CONTROL_TEST(test_the_table_moves),
