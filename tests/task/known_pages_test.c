@@ -138,6 +138,58 @@ static int use_all(void *arg)
     return sp_detach(&task);
 }
 
+/* ---- What is in the way ---- */
+
+/* A task that was there first has nearly all frames: physmem recalls them as the others begin, whenever each has its turn. */
+struct hoard {
+    int here[2]; /* pipe: a byte when it has them */
+    int go[2];   /* pipe: ends when it may end */
+};
+
+#define HOARD 2400u
+
+static int hoard_frames(void *arg)
+{
+    const struct hoard *hoard = arg;
+    struct sp_task *task = attach_or_exit(NULL);
+    unsigned char *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = HOARD, .kind = SP_DISCARDABLE});
+    char byte = 'x';
+
+    close(hoard->go[1]);
+    memset(memory, 1, HOARD * (size_t)SP_PAGE_SIZE);
+    CHECK(write(hoard->here[1], &byte, 1) == 1);
+    CHECK(read(hoard->go[0], &byte, 1) == 0);
+    return sp_detach(&task);
+}
+
+static void begin_hoarding(struct sp_testing *fixture, struct hoard *hoard,
+                           struct sp_testing_task **taskp)
+{
+    struct sp_error error;
+    char byte;
+
+    assert_int_equal(pipe(hoard->here), 0);
+    assert_int_equal(pipe(hoard->go), 0);
+    if (sp_testing_begin(fixture, "hoarder", "guaranteed=16;extra=2600,drop=10s", "clock",
+                         hoard_frames, hoard, taskp, &error) != 0)
+        fail_msg("%s", error.text);
+    close(hoard->here[1]);
+    assert_int_equal(read(hoard->here[0], &byte, 1), 1);
+    close(hoard->here[0]);
+}
+
+static void end_hoarding(struct hoard *hoard, struct sp_testing_task **taskp)
+{
+    struct sp_testing_result result;
+
+    close(hoard->go[0]);
+    close(hoard->go[1]);
+    sp_testing_wait(taskp, &result);
+    if (result.exit_status != 0)
+        fail_msg("hoarder: status %d: %s", result.exit_status, result.output);
+}
+
 /* ---- */
 
 static uint32_t pages_in_all(void)
@@ -158,8 +210,9 @@ static void all_pages_come_back_right(void **state)
                                          .swap_args = swap_args,
                                          .timeout_ms = 600000};
     struct sp_testing *fixture;
-    struct sp_testing_task *task[TASKS];
+    struct sp_testing_task *task[TASKS], *hoarder;
     struct share share[TASKS];
+    struct hoard hoard;
     struct sp_testing_physmem physmem;
     struct sp_testing_swap swap;
     struct sp_error error;
@@ -167,6 +220,7 @@ static void all_pages_come_back_right(void **state)
     (void)state;
     if (sp_testing_start(&fixture, &options, &error) != 0)
         fail_msg("%s", error.text);
+    begin_hoarding(fixture, &hoard, &hoarder);
     for (uint32_t i = 0; i < TASKS; i++) {
         uint32_t blocks = pages / TASKS / 4 / (BLOCK * (COPIES + 1));
 
@@ -185,6 +239,7 @@ static void all_pages_come_back_right(void **state)
             fail_msg("task %u: status %d, signal %d: %s", i, result.exit_status, result.signal,
                      result.output);
     }
+    end_hoarding(&hoard, &hoarder);
     assert_int_equal(sp_testing_physmem_status(fixture, &physmem, NULL), 0);
     assert_int_equal(sp_testing_swap_status(fixture, &swap, NULL), 0);
     assert_true(swap.stores > pages / 4 && swap.loads > pages / 8 && swap.failed > 0);
