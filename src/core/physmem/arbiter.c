@@ -255,6 +255,9 @@ static void pretend_asking(struct sp_arbiter_task *asking, uint32_t frames, uint
     ensure(has <= frames && has <= asking->held);
     asking->leased -= smaller(asking->leased, committed);
     asking->held -= has;
+    /* What it owes it would have given back with that, as far as it is not left. */
+    asking->owed = smaller(asking->owed, asking->held);
+    asking->recallable = smaller(asking->recallable, asking->held - asking->owed);
     asking->extra += frames;
     asking->wanted = frames;
 }
@@ -279,7 +282,7 @@ uint32_t arbiter_would_grant(struct physmem *physmem, struct physmem_task *task,
         if (physmem->candidate_task[i]->wants_extra)
             physmem->candidate[i].wanted = physmem->candidate_task[i]->wanted;
     pretend_asking(asking, frames, committed, has);
-    base = asking->held - smaller(asking->held, asking->owed);
+    base = asking->held - asking->owed;
     check(base <= asking->held);
     if (asking->guaranteed + asking->leased > base)
         base = asking->guaranteed + asking->leased;

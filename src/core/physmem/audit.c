@@ -8,6 +8,13 @@
 #include "core/physmem/settle.h"
 #include "core/physmem/slots.h"
 
+/* The pages of an extent are on their way from swap: no slot names them yet, and they are not surplus. */
+static bool is_filled(const struct extent *extent)
+{
+    check(extent->clean == NULL || !extent->clean->filling || extent->allocated == 0);
+    return extent->clean != NULL && extent->clean->filling;
+}
+
 void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, uint32_t allowed,
                         uint64_t pages)
 {
@@ -18,7 +25,7 @@ void physmem_audit_done(struct physmem *physmem, uint64_t now, uint32_t handle, 
     if (extent == NULL)
         return;
     physmem->counters.audits++;
-    if (pages <= allowed)
+    if (pages <= allowed || is_filled(extent))
         return;
     if (extent->clean != NULL) {
         /* Somebody has read pages that no slot names: a page comes into being for that. Any task that has the
@@ -70,7 +77,9 @@ static struct extent *next_extent(struct physmem *physmem)
     }
     turn = physmem->audit_cursor++;
     extent = physmem->extents.entry[turn].object;
-    return extent != NULL && !extent->pending && pays(physmem, extent, turn) ? extent : NULL;
+    return extent != NULL && !extent->pending && !is_filled(extent) && pays(physmem, extent, turn)
+               ? extent
+               : NULL;
 }
 
 void physmem_audit_round(struct physmem *physmem, uint32_t count)

@@ -335,6 +335,43 @@ static void test_a_task_that_ends_while_its_pages_are_loaded_leaves_nothing(void
     check_books(world);
 }
 
+/* No slot names them yet, and an audit does not take them for pages that somebody has no frames for. */
+static void test_pages_that_are_being_loaded_are_not_cleared(void **state)
+{
+    struct world *world = *state;
+    uint32_t container, numbers[3], since;
+    struct physmem_task *task = filled(world, "a", 3, &container);
+    struct physmem_shell_extent *extent;
+    struct physmem_request request;
+    uint32_t handle;
+
+    assert_int_equal(swap_out(world, task, container, 0, 3, numbers), 0);
+    lose_frames(world, task, container, 3);
+    expect_allocated(world_allocate(world, task, container, 0, 3, 0), 3);
+    request = world_request(world, task);
+    physmem_swap_in(world->physmem, world->now, &request, container, 0, numbers, 3);
+    world_run(world);
+    assert_int_equal(model.waits, 1);
+    handle = model.waiting[0].effect.load.extent;
+    extent = physmem_shell_extent(&world->shell, handle);
+    assert_non_null(extent);
+    extent->page[0] = 100; /* the swap server has begun */
+    since = world->recorded;
+    for (unsigned round = 0; round < 10; round++)
+        physmem_audit_round(world->physmem, 100);
+    world_run(world);
+    for (uint32_t i = since; i < world->recorded; i++)
+        if (world->record[i % WORLD_RECORD].kind == PHYSMEM_EXTENT_AUDIT)
+            assert_int_not_equal(world->record[i % WORLD_RECORD].extent.extent, handle);
+    physmem_audit_done(world->physmem, world->now, handle, 0, 1); /* of one that began before */
+    world_run(world);
+    assert_int_equal(extent->page[0], 100);
+    model_run(world);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(read_slot(world, task, container, i), 100 + i);
+    check_books(world);
+}
+
 static void test_a_page_that_others_have_outlives_the_task_that_had_it_stored(void **state)
 {
     struct world *world = *state;
@@ -656,6 +693,7 @@ int main(void)
         STORY(test_a_page_that_is_used_while_it_is_stored_stays),
         STORY(test_a_task_that_ends_while_its_pages_are_stored_leaves_nothing),
         STORY(test_a_task_that_ends_while_its_pages_are_loaded_leaves_nothing),
+        STORY(test_pages_that_are_being_loaded_are_not_cleared),
         STORY(test_a_page_that_others_have_outlives_the_task_that_had_it_stored),
         STORY(test_what_the_swap_server_takes_with_it_is_lost_and_nothing_else),
         STORY(test_a_page_that_cannot_be_read_fails_alone),
