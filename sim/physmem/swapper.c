@@ -241,7 +241,8 @@ static void send_queued(struct line *line)
     line_watch(line);
 }
 
-/* Ask something, over the connection that there is. Returns 0 or -ENOMEM: then `operation` does not wait for it. */
+/* Send a request on the account's connection, which must exist. Returns 0, or -ENOMEM if it was not sent; `operation` does not
+ * wait for it then. */
 static int ask(struct account *account, struct wire_message *message, enum asked what,
                struct operation *operation, const uint8_t *place, uint32_t count)
 {
@@ -266,8 +267,8 @@ static int ask(struct account *account, struct wire_message *message, enum asked
     return 0;
 }
 
-/* Say who is there, and for which user: even for the own one, since a swap server that keeps its device keeps nothing for
- * a client that says so. */
+/* Send the name and the user of the account. The user is sent even if it is the one that physmem runs as: a swap server
+ * with --keep keeps nothing for a client that names a user. */
 static int greet(struct account *account)
 {
     const struct hello hello = {.role = WIRE_ROLE_TASK, .name = account->name};

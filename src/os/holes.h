@@ -3,8 +3,8 @@
  * A write(2) takes the lock of the file, which another process can hold for as long as it likes, and a
  * store to a mapping waits while a hole is punched there. The kernel's call for those who answer page
  * faults (UFFDIO_COPY of userfaultfd) takes neither: it puts a new page, with its contents, where there is
- * none, or says that there is one. Only a mapping of the file is needed, which must be made before the
- * other process has the file: making it waits for others that walk through the mappings of the file.
+ * none, and fails with EEXIST where there is one. It needs a mapping of the file. This must be made before the
+ * other process has the file, since mmap waits for others that walk through the mappings of the file.
  *
  * The mapping is never touched. Not for signal handlers. */
 #ifndef OS_HOLES_H

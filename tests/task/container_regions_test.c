@@ -210,7 +210,7 @@ static void test_a_function_fills_groups_of_pages(void **state)
 
 #define ALL_FRAMES 100000u
 
-/* Have all frames that there are, for a moment. */
+/* Take all free frames, and give them back at once. */
 static void need_all_frames(struct sp_task *task)
 {
     sp_container container;

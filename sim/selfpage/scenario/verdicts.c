@@ -252,7 +252,7 @@ static int write_file(const struct verdicts *verdicts, const char *path, struct 
 
 /* ---- TAP ---- */
 
-/* What could not be run is no test: it ends the stream, after the tests that there were. */
+/* A scenario that could not be run is not a test: "Bail out!" comes behind the tests, and ends the stream. */
 static void write_tap(FILE *out, const struct verdicts *verdicts)
 {
     const char *bail = NULL;

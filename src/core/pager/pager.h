@@ -97,8 +97,7 @@ struct pager_page {
     uint8_t pins;
     uint8_t region; /* index plus one; 0: no region */
     bool ahead : 1; /* read ahead; no reference to it is known */
-    bool
-        open : 1; /* of what a run has read last, or the fault for it: not watched until the run goes on */
+    bool open : 1;  /* end of what a run has read: watched when the run goes on */
     bool watch : 1; /* a policy wants it watched then */
     bool going : 1; /* LEAVING: its mapping is still being removed, see pager_evict_unmapped */
     uint8_t bits;   /* BITS_*; 0 if not mapped */

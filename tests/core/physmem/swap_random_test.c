@@ -70,14 +70,12 @@ static uint32_t place_of(const struct mate *mate, uint32_t number)
     return i;
 }
 
-/* Added up without a condition, it comes out wrong in the emulator for arm64. */
 static uint32_t room_for(const struct mate *mate)
 {
     uint32_t room = 0;
 
     for (uint32_t i = 0; i < NUMBERS; i++)
-        if (mate->number[i] == 0)
-            room++;
+        room += mate->number[i] == 0;
     return room;
 }
 
@@ -142,9 +140,9 @@ static void look(struct life *life)
 static void store(struct life *life, struct mate *mate)
 {
     const struct physmem_request request = world_request(life->world, mate->task);
-    uint32_t start = below(life, SLOTS), room = room_for(mate), count = 0;
+    uint32_t start = below(life, SLOTS), count = 0;
 
-    while (start + count < SLOTS && count < room && mate->state[start + count] == HELD &&
+    while (start + count < SLOTS && count < room_for(mate) && mate->state[start + count] == HELD &&
            !mate->raced[start + count])
         count++;
     if (mate->seq != 0 || count == 0)

@@ -27,7 +27,7 @@ static struct physmem_status status_of(const struct world *world)
     return status;
 }
 
-/* A task takes all frames that there are, as far as it can: soft ones, too. */
+/* Another task takes all frames but four, soft ones among them. */
 static void reuse_soft(struct world *world)
 {
     uint32_t container;
@@ -53,6 +53,15 @@ static void lose_frames(struct world *world, struct physmem_task *task, uint32_t
                         uint32_t count)
 {
     world_range(world, physmem_frames_deallocate, task, container, 0, count);
+}
+
+/* Have the first slots stored, lose their frames, and get new ones, which are empty. */
+static void send_away(struct world *world, struct physmem_task *task, uint32_t container,
+                      uint32_t *numbers, uint32_t count)
+{
+    assert_int_equal(swap_out(world, task, container, 0, count, numbers), 0);
+    lose_frames(world, task, container, count);
+    expect_allocated(world_allocate(world, task, container, 0, count, 0), count);
 }
 
 /* Make slots of `to` copies of slots 0 to count - 1 of `from`, as the task `by` that has a weak reference. */
@@ -320,9 +329,7 @@ static void test_a_task_that_ends_while_its_pages_are_loaded_leaves_nothing(void
     struct physmem_task *task = filled(world, "a", 3, &container);
     struct physmem_request request;
 
-    assert_int_equal(swap_out(world, task, container, 0, 3, numbers), 0);
-    lose_frames(world, task, container, 3);
-    expect_allocated(world_allocate(world, task, container, 0, 3, 0), 3);
+    send_away(world, task, container, numbers, 3);
     request = world_request(world, task);
     physmem_swap_in(world->physmem, world->now, &request, container, 0, numbers, 3);
     world_run(world);
@@ -345,9 +352,7 @@ static void test_pages_that_are_being_loaded_are_not_cleared(void **state)
     struct physmem_request request;
     uint32_t handle;
 
-    assert_int_equal(swap_out(world, task, container, 0, 3, numbers), 0);
-    lose_frames(world, task, container, 3);
-    expect_allocated(world_allocate(world, task, container, 0, 3, 0), 3);
+    send_away(world, task, container, numbers, 3);
     request = world_request(world, task);
     physmem_swap_in(world->physmem, world->now, &request, container, 0, numbers, 3);
     world_run(world);
@@ -426,9 +431,7 @@ static void test_a_page_that_cannot_be_read_fails_alone(void **state)
     uint32_t container, numbers[3];
     struct physmem_task *task = filled(world, "a", 3, &container);
 
-    assert_int_equal(swap_out(world, task, container, 0, 3, numbers), 0);
-    lose_frames(world, task, container, 3);
-    expect_allocated(world_allocate(world, task, container, 0, 3, 0), 3);
+    send_away(world, task, container, numbers, 3);
     model.broken = 101;
     assert_int_equal(swap_in(world, task, container, 0, numbers, 3), EIO);
     assert_int_equal(numbers[0] | numbers[2], 0);

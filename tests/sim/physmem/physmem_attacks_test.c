@@ -1,5 +1,5 @@
-/* Tasks of another user that use as much as they may, and everything at once: whoever is beside them notices
- * nothing, and when they are gone everything is back. Skipped where the test may not change its user. */
+/* Tasks of another user use as much as they are allowed to, in every way at the same time. Other tasks are not held up,
+ * and when the attackers are gone all that they used is free again. Skipped where the test may not change its user. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
