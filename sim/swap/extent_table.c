@@ -54,6 +54,8 @@ int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd
 
     if (place < table->count && table->extent[place]->number == number)
         return -EEXIST;
+    if (pages > EXTENT_PAGES_MAX)
+        return -E2BIG;
     if (table->count == EXTENT_TABLE_MAX)
         return -EMFILE;
     extent = malloc(sizeof(*extent));

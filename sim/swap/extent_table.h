@@ -12,6 +12,10 @@
 /* Extents that stay mapped; each costs one of the process' mappings (vm.max_map_count). */
 #define EXTENT_MAPPED_MAX 16384u
 
+/* Pages of one extent (physmem's have 256): all that stay mapped take 4 TiB of the address space, and a
+ * client that names more than it has takes no room from others. */
+#define EXTENT_PAGES_MAX 65536u
+
 /* Of all clients. */
 struct extent_totals {
     uint32_t extents;
@@ -39,8 +43,8 @@ struct extent_table {
 
 /* Enter `consume_fd`, which `user` has sent, under `number`; on failure it stays the caller's. *totals
  * and user->extents are counted up now, and down when the descriptor is closed; `totals` must live
- * as long. Returns 0, -EEXIST (the number is
- * taken), -EMFILE (EXTENT_TABLE_MAX) or -ENOMEM. */
+ * as long. Returns 0, -EEXIST (the number is taken), -E2BIG (EXTENT_PAGES_MAX), -EMFILE (EXTENT_TABLE_MAX)
+ * or -ENOMEM. */
 int extent_table_add(struct extent_table *table, uint32_t number, int consume_fd, uint32_t pages,
                      struct server *server, struct user *user, struct extent_totals *totals);
 

@@ -161,6 +161,8 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
                                  &service->extents);
     if (error == -EEXIST)
         text = "an extent of this number is here already: FORGET_EXTENT it first";
+    else if (error == -E2BIG)
+        text = "an extent has at most 65536 pages here";
     else if (error == -EMFILE)
         text = "too many extents";
     if (error < 0)

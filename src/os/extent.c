@@ -58,7 +58,8 @@ int extent_check(int fd, uint32_t pages)
 
     if (seals < 0 || fstat(fd, &status) != 0)
         return -errno;
-    if (!S_ISREG(status.st_mode) || status.st_size != bytes_of(pages) ||
+    if (!S_ISREG(status.st_mode) || pages == 0 ||
+        (status.st_size != bytes_of(pages) && status.st_size != 0) ||
         (seals & EXTENT_SEALS) != EXTENT_SEALS || (seals & HOSTILE_SEALS) != 0)
         return -EINVAL;
     return 0;

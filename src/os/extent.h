@@ -19,9 +19,10 @@
  * /proc/PID/maps. Returns its descriptor. `error` may be NULL. Not for signal handlers. */
 int extent_create(const char *name, uint32_t pages, struct sp_error *error);
 
-/* Look at a descriptor that somebody sent: 0 if it is an extent of exactly `pages` pages that
- * cannot grow or be made immune to truncation or to writing; -EINVAL if not; -EBADF if it is not
- * open for use. That says nothing about the next moment: its other holders can truncate it. */
+/* Look at a descriptor that somebody sent: 0 if it is an extent of exactly `pages` pages (at least 1), or one
+ * that has been cut to nothing on its way here, and cannot grow or be made immune to truncation or to writing;
+ * -EINVAL if not; -EBADF if it is not open for use. That says nothing about the next moment: its other holders
+ * can truncate it. */
 int extent_check(int fd, uint32_t pages);
 
 /* Free `count` (at least 1) pages from page `first`; they read as zeros. Mappings stay. */

@@ -301,6 +301,12 @@ static void test_truncated_extent(void **state)
     assert_int_equal(peer_load(&peer, slots, pages, 2, errors), 0);
     assert_int_equal(errors[0], EFAULT);
     assert_int_equal(errors[1], EFAULT);
+    /* Cut before it was given. */
+    assert_int_equal(peer_give_extent(&peer, 2, peer.extent, 4), 0);
+    assert_int_equal(peer_forget_extent(&peer, 2), 0);
+    assert_int_equal(peer_give_extent(&peer, 2, peer.extent, 65536), 0);
+    assert_int_equal(peer_forget_extent(&peer, 2), 0);
+    assert_int_equal(peer_give_extent(&peer, 2, peer.extent, 65537), E2BIG);
     assert_int_equal(swap_status(server).swap_status.used, 6);
     assert_int_equal(swap_status(server).swap_status.failed, 0);
     assert_int_equal(peer_store(&other, pages, 4, slots, NULL), 0);
