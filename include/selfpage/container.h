@@ -217,6 +217,9 @@ typedef uint32_t sp_swapped;
  *  \retval -EDQUOT  no slots are left there for this task, or for its user
  *  \retval -EIO     a page could not be written
  *  \retval -EAGAIN  the swap server takes no connection just now
+ *  \retval -EMFILE  tasks of this user have too many accounts there, or, what all users together can have being limited
+ *                   (2^20 pages), too many pages
+ *  \retval -ETIMEDOUT  the swap server does not answer (selfpage-physmem --swap-patience); nothing was stored
  *  If physmem cannot reach the swap server, or loses it meanwhile, the result is -EPIPE, too: what is in memory stays. */
 SP_EXPORT long sp_swap(struct sp_task *task, sp_container container, uint32_t first, uint32_t count,
                        sp_swapped *numbers, struct sp_error *error);
@@ -233,6 +236,7 @@ SP_EXPORT long sp_swap(struct sp_task *task, sp_container container, uint32_t fi
  *  \retval -EINVAL  also: a number is named twice
  *  \retval -EBUSY   also: a slot was touched meanwhile, or another thread is in one of these functions
  *  \retval -EIO     the first page cannot be read, is not what was stored, or was lost with the swap server
+ *  \retval -ETIMEDOUT  the swap server does not answer; the numbers are still good
  *  \retval -EOPNOTSUPP  as above */
 SP_EXPORT long sp_swap_in(struct sp_task *task, sp_container container, uint32_t first,
                           uint32_t count, unsigned flags, sp_swapped *numbers,

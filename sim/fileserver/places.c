@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/allotment.h"
 #include "base/assert.h"
 #include "io/discard.h"
 #include "jobs.h"
@@ -67,8 +68,8 @@ static bool may_open(const struct connection *connection)
     const struct service *service = service_of(connection);
 
     check(service->counters.files <= service->files_max);
-    return user_may(connection->owner->files, 1, service->counters.files, service->files_max,
-                    SESSION_SHARE);
+    return allotment_may(connection->owner->files, 1, service->counters.files, service->files_max,
+                         SESSION_SHARE);
 }
 
 /* Open in the loop what the kernel has at hand. False: a thread must. */

@@ -32,7 +32,7 @@
 /* Files that one client may have open. */
 #define SESSION_FILES 64u
 
-/* Files are shared out by user id: see io/user.h. */
+/* Files are shared out by user id: see base/allotment.h. */
 #define SESSION_SHARE 4u
 
 /* Of these, directories, whose lists lie in the server's memory. */

@@ -7,6 +7,7 @@
 
 #include <selfpage/contract.h>
 
+#include "base/allotment.h"
 #include "base/assert.h"
 #include "os/clock.h"
 #include "os/extent.h"
@@ -511,9 +512,11 @@ static bool may_have_one(const struct service *service, const struct seat *seat)
 {
     const struct user *user = seat->request->owner;
 
-    if (!user_may(seat->extents, 1, service->extents, service->extents_max, BACKING_SHARE_TASK))
+    if (!allotment_may(seat->extents, 1, service->extents, service->extents_max,
+                       BACKING_SHARE_TASK))
         return false;
-    return user_may(user->extents, 1, service->extents, service->extents_max, BACKING_SHARE_USER) ||
+    return allotment_may(user->extents, 1, service->extents, service->extents_max,
+                         BACKING_SHARE_USER) ||
            (user->uid == geteuid() && seat->extents < BACKING_SHARE_OWN);
 }
 

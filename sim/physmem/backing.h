@@ -21,7 +21,7 @@
 
 #define BACKING_LATE_NS UINT64_C(10000000000)
 
-/* Extents are shared out by user id, and among the tasks of one user: see io/user.h. A task of
+/* Extents are shared out by user id, and among the tasks of one user: see base/allotment.h. A task of
  * physmem's own user may have some in any case, if there are any. */
 #define BACKING_SHARE_USER 8u
 #define BACKING_SHARE_TASK 4u

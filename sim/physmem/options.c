@@ -46,6 +46,12 @@ static int silence_take(void *options, const char *name, const char *text, struc
     return finite_take(&((struct physmem_options *)options)->silence_ns, name, text, error);
 }
 
+static int swap_patience_take(void *options, const char *name, const char *text,
+                              struct sp_error *error)
+{
+    return finite_take(&((struct physmem_options *)options)->swap_patience_ns, name, text, error);
+}
+
 static int sample_period_take(void *options, const char *name, const char *text,
                               struct sp_error *error)
 {
@@ -76,6 +82,10 @@ static const struct option_row rows[] = {
          "socket of the swap server that stores what tasks give to swap out of their containers "
          "(sp_swap), each on its own account there. Its user must be that of this server, or "
          "this server run as root, if tasks of other users are to use it"},
+    {"swap-patience", OPTION_CALL, .take = swap_patience_take, .value = "TIME",
+     .help =
+         "longest wait for an answer of it, after which a task's request fails; what is in swap "
+         "stays there (default: 60s)"},
     {"reserve", OPTION_U32, FIELD(reserve), 0, BUDDY_FRAMES_MAX - 1, .value = "N",
      .help = "frames that no contract is promised (default: 0)"},
     {"user-guaranteed", OPTION_U32, FIELD(user_guaranteed), 1, BUDDY_FRAMES_MAX, .value = "N",

@@ -25,6 +25,7 @@ struct physmem_options {
     const char *contract;      /* with it */
     const char *name;          /* there */
     const char *swap;          /* socket of the swap server; NULL: none */
+    uint64_t swap_patience_ns; /* longest wait for it */
     const char *arbiter;       /* NAME[:PARAMS] or PATH[:PARAMS] */
     uint64_t max_term_ns;      /* SP_FOREVER: no limit */
     uint64_t max_grace_ns;     /* 0: the default */
@@ -43,7 +44,7 @@ struct physmem_options {
 #define PHYSMEM_OPTIONS_DEFAULTS                                                                   \
     {                                                                                              \
         .arbiter = "excess", .name = "physmem", .max_term_ns = SP_FOREVER, .seed = 1,              \
-        .ready_fd = -1                                                                             \
+        .swap_patience_ns = UINT64_C(60000000000), .ready_fd = -1                                  \
     }
 
 /* Of a struct physmem_options, whose strings then point into argv. */

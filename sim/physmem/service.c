@@ -189,7 +189,10 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         return error_set(error, -code, "cannot keep books for %u frames: %s", config.frames,
                          strerror(-code));
     if (options->swap != NULL)
-        code = swapper_open(service, loop, options->swap, (uint32_t)(files - FDS_OWN) / 20,
+        code = swapper_open(service, loop,
+                            &(struct swapper_options){.path = options->swap,
+                                                      .accounts = (uint32_t)(files - FDS_OWN) / 20,
+                                                      .patience_ns = options->swap_patience_ns},
                             run_effects);
     if (code != 0)
         return error_set(error, -code, "no memory for what goes to swap");

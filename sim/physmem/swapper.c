@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "backing.h"
+#include "base/allotment.h"
 #include "base/assert.h"
+#include "base/handles.h"
 #include "client/hello.h"
 #include "client/link.h"
 #include "os/clock.h"
@@ -18,11 +20,14 @@
 /* Requests of one account that give something back and are not answered: the swap server takes 256 in all. */
 #define FREEING_MOST 64u
 
-/* See io/user.h: of all accounts, each of which has two descriptors. */
+/* See base/allotment.h: of all accounts, each of which has two descriptors. */
 #define SHARE_ACCOUNTS 8u
 
 /* Slots to be given back for which there is room at first. */
 #define UNNEEDED_FIRST 64u
+
+/* Accounts that can be found by handle at first. */
+#define PLACES_FIRST 16u
 
 /* A message that the socket did not take yet. */
 struct queued {
@@ -53,7 +58,7 @@ struct ask {
 };
 
 struct account {
-    struct account *next;
+    struct account *next, *prev;
     struct account *next_dirty;
     struct service *service;
     struct user *user;  /* one reference: whose share it counts for, after its task has gone, too */
@@ -66,18 +71,23 @@ struct account {
     uint32_t refund;  /* slots to be reserved no longer, after that */
     int staging;      /* its own extent; -1: not made yet */
     uint32_t freeing; /* such requests that were not answered */
+    uint32_t late;    /* requests of operations that were given up, and are not answered yet */
     bool dirty;
     char name[WIRE_NAME];
 };
 
-/* One effect that is answered when all that it asks is. */
+/* One effect that is answered when all that it asks is, or when that takes too long. */
 struct operation {
-    uint32_t account; /* handle */
+    struct operation *next, *prev; /* of those that are not answered, in their order */
+    uint64_t until_ns;             /* when it is given up */
+    uint32_t account;              /* handle */
     uint32_t extent;
     uint32_t error;
     uint32_t waits; /* asks */
     uint32_t count;
+    uint32_t reserve; /* slots that a store has reserved */
     bool load;
+    bool given_up; /* the core has been told that there is no answer */
     struct physmem_swapped page[PHYSMEM_SWAP_MAX];
 };
 
@@ -87,13 +97,19 @@ struct swapper {
     const char *path;
     struct account *accounts;
     struct account *dirty;
+    struct account **place; /* by handle, without its generation */
+    uint32_t places;
+    struct operation *first, *last; /* that are not answered */
+    uint64_t patience_ns;
+    uv_timer_t patience; /* until the first is given up, if `waits` */
+    bool waits;
     uint32_t count; /* of accounts, ... */
     uint32_t most;  /* ... and how many there may be */
     bool stopped;
     struct wire_message message;
 };
 
-int swapper_open(struct service *service, uv_loop_t *loop, const char *path, uint32_t most,
+int swapper_open(struct service *service, uv_loop_t *loop, const struct swapper_options *options,
                  void (*run)(struct service *service))
 {
     struct swapper *swapper = calloc(1, sizeof(*swapper));
@@ -102,22 +118,76 @@ int swapper_open(struct service *service, uv_loop_t *loop, const char *path, uin
         return -ENOMEM;
     swapper->loop = loop;
     swapper->run = run;
-    swapper->path = path;
-    swapper->most = most;
+    swapper->path = options->path;
+    swapper->most = options->accounts;
+    swapper->patience_ns = options->patience_ns;
     service->swapper = swapper;
     return 0;
 }
 
 static struct account *account_find(const struct swapper *swapper, uint32_t handle)
 {
-    struct account *account = swapper->accounts;
+    uint32_t index = handle & HANDLES_MAX;
+    struct account *account = index < swapper->places ? swapper->place[index] : NULL;
 
-    while (account != NULL && account->handle != handle)
-        account = account->next;
-    return account;
+    return account != NULL && account->handle == handle ? account : NULL;
+}
+
+/* Room to find an account of this handle. Returns 0 or -ENOMEM. */
+static int account_room(struct swapper *swapper, uint32_t handle)
+{
+    uint32_t places = swapper->places == 0 ? PLACES_FIRST : swapper->places;
+    struct account **place;
+
+    while (places <= (handle & HANDLES_MAX))
+        places *= 2;
+    if (places == swapper->places)
+        return 0;
+    place = realloc(swapper->place, places * sizeof(struct account *));
+    if (place == NULL)
+        return -ENOMEM;
+    memset(place + swapper->places, 0, (places - swapper->places) * sizeof(struct account *));
+    swapper->place = place;
+    swapper->places = places;
+    return 0;
 }
 
 /* ---- Operations ---- */
+
+static void watch_patience(struct service *service);
+
+static void operation_begin(struct swapper *swapper, struct operation *operation)
+{
+    operation->until_ns = clock_now_ns() + swapper->patience_ns;
+    operation->prev = swapper->last;
+    if (swapper->last != NULL)
+        swapper->last->next = operation;
+    else
+        swapper->first = operation;
+    swapper->last = operation;
+}
+
+/* Tell the core what has become of an operation. */
+static void operation_tell(struct service *service, struct operation *operation)
+{
+    struct swapper *swapper = service->swapper;
+
+    ensure(!operation->given_up);
+    if (operation->prev != NULL)
+        operation->prev->next = operation->next;
+    else
+        swapper->first = operation->next;
+    if (operation->next != NULL)
+        operation->next->prev = operation->prev;
+    else
+        swapper->last = operation->prev;
+    if (operation->load)
+        physmem_swap_loaded(service->physmem, clock_now_ns(), operation->account, operation->extent,
+                            operation->page, operation->count);
+    else
+        physmem_swap_stored(service->physmem, clock_now_ns(), operation->account, operation->error,
+                            operation->page, operation->count);
+}
 
 /* One ask of an operation is over: with the last one the core is told. */
 static void operation_less(struct service *service, struct operation *operation)
@@ -125,13 +195,55 @@ static void operation_less(struct service *service, struct operation *operation)
     ensure(operation->waits > 0);
     if (--operation->waits > 0)
         return;
-    if (operation->load)
-        physmem_swap_loaded(service->physmem, clock_now_ns(), operation->account, operation->extent,
-                            operation->page, operation->count);
-    else
-        physmem_swap_stored(service->physmem, clock_now_ns(), operation->account, operation->error,
-                            operation->page, operation->count);
+    if (!operation->given_up)
+        operation_tell(service, operation);
     free(operation);
+}
+
+/* There is no answer: nothing of the operation counts any more. What it has stored is given back when the answer comes
+ * after all (on_late). */
+static void operation_give_up(struct service *service, struct operation *operation)
+{
+    struct swapper *swapper = service->swapper;
+
+    operation->error = ETIMEDOUT;
+    for (uint32_t i = 0; i < operation->count; i++)
+        operation->page[i].error = ETIMEDOUT;
+    for (struct account *a = swapper->accounts; a != NULL; a = a->next)
+        for (const struct ask *asked = a->asks; asked != NULL; asked = asked->next)
+            a->late += asked->operation == operation;
+    operation_tell(service, operation);
+    operation->given_up = true;
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    struct service *service = timer->data;
+    struct swapper *swapper = service->swapper;
+    uint64_t now = clock_now_ns();
+
+    while (swapper->first != NULL && swapper->first->until_ns <= now)
+        operation_give_up(service, swapper->first);
+    watch_patience(service);
+    swapper->run(service);
+}
+
+static void watch_patience(struct service *service)
+{
+    struct swapper *swapper = service->swapper;
+    uint64_t now = clock_now_ns(), left;
+
+    if (swapper->stopped || swapper->first == NULL)
+        return;
+    if (!swapper->waits) {
+        uv_timer_init(swapper->loop, &swapper->patience);
+        swapper->patience.data = service;
+        swapper->waits = true;
+    }
+    if (uv_is_active((uv_handle_t *)&swapper->patience))
+        return;
+    left = swapper->first->until_ns > now ? swapper->first->until_ns - now : 0;
+    uv_timer_start(&swapper->patience, on_patience, left / CLOCK_NS_PER_MS + 1, 0);
 }
 
 /* An ask has failed as a whole. */
@@ -180,6 +292,7 @@ static void account_lost(struct account *account, int error)
     account->unneeded_count = 0;
     account->refund = 0;
     account->freeing = 0;
+    account->late = 0;
     line->account = NULL;
     uv_close((uv_handle_t *)&line->poll, on_line_closed);
     if (!service->swapper->stopped)
@@ -330,6 +443,37 @@ static int account_connect(struct account *account)
     return code;
 }
 
+/* ---- What nobody needs ---- */
+
+/* So many reservations, and this slot, unless it is none, are to be given back. */
+static void account_return(struct account *account, uint32_t slot, uint32_t refund)
+{
+    struct swapper *swapper = account->service->swapper;
+
+    ensure(account->line != NULL);
+    account->refund += refund;
+    if (slot != PHYSMEM_NO_SLOT && slot != WIRE_SLOT_ZERO) {
+        if (account->unneeded_count == account->unneeded_room) {
+            uint32_t room =
+                account->unneeded_room == 0 ? UNNEEDED_FIRST : 2 * account->unneeded_room;
+            uint32_t *unneeded = realloc(account->unneeded, room * sizeof(*unneeded));
+
+            if (unneeded == NULL) {
+                account_lost(account, ENOMEM);
+                return;
+            }
+            account->unneeded = unneeded;
+            account->unneeded_room = room;
+        }
+        account->unneeded[account->unneeded_count++] = slot;
+    }
+    if (account->dirty)
+        return;
+    account->dirty = true;
+    account->next_dirty = swapper->dirty;
+    swapper->dirty = account;
+}
+
 /* ---- Answers ---- */
 
 /* Send the pages of an operation, for which all slots are reserved. */
@@ -427,11 +571,35 @@ static void on_loaded(struct ask *asked, const struct wire_message *message)
             error != 0 ? error : message->loaded.errors[i].value;
 }
 
+/* The answer to an ask of an operation that was given up: what it has reserved or stored goes back. */
+static void on_late(struct account *account, const struct ask *asked,
+                    const struct wire_message *message)
+{
+    const struct operation *operation = asked->operation;
+
+    ensure(operation->given_up && account->late > 0);
+    account->late--;
+    if (asked->what == ASKED_RESERVE && error_of(message, WIRE_RESERVED) == 0)
+        account_return(account, PHYSMEM_NO_SLOT, operation->reserve);
+    if (asked->what != ASKED_STORE)
+        return;
+    account_return(account, PHYSMEM_NO_SLOT, operation->reserve);
+    if (error_of(message, WIRE_STORED) != 0)
+        return;
+    for (uint32_t i = 0; i < message->stored.slots_count && account->line != NULL; i++)
+        if (message->stored.slots[i].error == 0)
+            account_return(account, message->stored.slots[i].slot, 0);
+}
+
 /* The answer to an ask. Returns 0, or an errno value: the connection is of no use. */
 static int on_answer(struct account *account, struct ask *asked, const struct wire_message *message)
 {
     int error = 0;
 
+    if (asked->operation != NULL && asked->operation->given_up) {
+        on_late(account, asked, message);
+        return 0;
+    }
     switch ((enum asked)asked->what) {
     case ASKED_HELLO:
         error = -hello_check(message, "swap", NULL);
@@ -535,9 +703,11 @@ static int account_new(struct service *service, const struct physmem_effect *eff
     const struct physmem_identity *identity = physmem_task_identity(effect->task);
     struct swapper *swapper = service->swapper;
     struct user *user = user_take(&service->server.users, identity->uid);
-    struct account *account = user != NULL ? calloc(1, sizeof(*account)) : NULL;
-    bool may =
-        user != NULL && user_may(user->files, 1, swapper->count, swapper->most, SHARE_ACCOUNTS);
+    struct account *account = user != NULL && account_room(swapper, effect->store.account) == 0
+                                  ? calloc(1, sizeof(*account))
+                                  : NULL;
+    bool may = user != NULL &&
+               allotment_may(user->files, 1, swapper->count, swapper->most, SHARE_ACCOUNTS);
 
     if (account == NULL || !may) {
         if (user != NULL)
@@ -553,7 +723,11 @@ static int account_new(struct service *service, const struct physmem_effect *eff
     account->staging = -1;
     memcpy(account->name, identity->name, sizeof(account->name));
     account->next = swapper->accounts;
+    if (account->next != NULL)
+        account->next->prev = account;
     swapper->accounts = account;
+    ensure(swapper->place[account->handle & HANDLES_MAX] == NULL);
+    swapper->place[account->handle & HANDLES_MAX] = account;
     *accountp = account;
     return 0;
 }
@@ -593,18 +767,26 @@ void swapper_store(struct service *service, const struct physmem_effect *effect)
     if (code == 0 && account == NULL)
         code = account_new(service, effect, &account);
     if (code == 0)
-        code = account_connect(account);
+        code = account->late > 0 ? -ETIMEDOUT : account_connect(account);
+    if (code == 0) /* what is asked for anew may be what was just given back */
+        give_back(account);
+    if (code == 0 && account->line == NULL)
+        code = -ENOMEM;
     if (code == 0)
         code = stage(service, account, items, effect->store.count);
     if (code == 0) {
         operation->account = account->handle;
         operation->count = effect->store.count;
         memcpy(operation->page, pages, sizeof(pages));
+        operation->reserve = effect->store.reserve;
         message.reserve.add = effect->store.reserve;
         code = ask(account, &message, ASKED_RESERVE, operation, NULL, 0);
     }
-    if (code == 0)
+    if (code == 0) {
+        operation_begin(service->swapper, operation);
+        watch_patience(service);
         return;
+    }
     free(operation);
     physmem_swap_stored(service->physmem, clock_now_ns(), effect->store.account, (uint32_t)-code,
                         pages, effect->store.count);
@@ -660,45 +842,28 @@ void swapper_load(struct service *service, const struct physmem_effect *effect)
     operation->waits = 1; /* until all are asked */
     for (uint32_t i = 0; i < operation->count; i++)
         operation->page[i] = (struct physmem_swapped){.page = items[i].slot, .error = EPIPE};
-    for (struct account *a = service->swapper->accounts; a != NULL; a = a->next) {
-        bool any = false;
+    operation_begin(service->swapper, operation);
+    for (uint32_t i = 0; i < operation->count; i++) {
+        struct account *account = account_find(service->swapper, items[i].descriptor);
+        bool asked = false;
 
-        for (uint32_t i = 0; i < operation->count; i++)
-            any |= items[i].descriptor == a->handle;
-        if (any && a->line != NULL)
-            load_from(service, a, operation, effect);
+        for (uint32_t before = 0; before < i; before++)
+            asked |= items[before].descriptor == items[i].descriptor;
+        if (account != NULL && account->late > 0)
+            operation->page[i].error = ETIMEDOUT;
+        else if (account != NULL && account->line != NULL && !asked)
+            load_from(service, account, operation, effect);
     }
     operation_less(service, operation);
+    watch_patience(service);
 }
 
 void swapper_return(struct service *service, const struct physmem_effect *effect)
 {
     struct account *account = account_find(service->swapper, effect->unneeded.account);
-    uint32_t slot = effect->unneeded.slot;
 
-    if (account == NULL || account->line == NULL)
-        return;
-    account->refund += effect->unneeded.refund;
-    if (slot != PHYSMEM_NO_SLOT && slot != WIRE_SLOT_ZERO) {
-        if (account->unneeded_count == account->unneeded_room) {
-            uint32_t room =
-                account->unneeded_room == 0 ? UNNEEDED_FIRST : 2 * account->unneeded_room;
-            uint32_t *unneeded = realloc(account->unneeded, room * sizeof(*unneeded));
-
-            if (unneeded == NULL) {
-                account_lost(account, ENOMEM);
-                return;
-            }
-            account->unneeded = unneeded;
-            account->unneeded_room = room;
-        }
-        account->unneeded[account->unneeded_count++] = slot;
-    }
-    if (account->dirty)
-        return;
-    account->dirty = true;
-    account->next_dirty = service->swapper->dirty;
-    service->swapper->dirty = account;
+    if (account != NULL && account->line != NULL)
+        account_return(account, effect->unneeded.slot, effect->unneeded.refund);
 }
 
 void swapper_flush(struct service *service)
@@ -731,16 +896,19 @@ static void account_free(struct account *account)
 void swapper_end(struct service *service, const struct physmem_effect *effect)
 {
     struct swapper *swapper = service->swapper;
-    struct account **link = &swapper->accounts, **dirty = &swapper->dirty;
-    struct account *account;
+    struct account *account = account_find(swapper, effect->unneeded.account);
+    struct account **dirty = &swapper->dirty;
     struct ask *asked;
 
-    while (*link != NULL && (*link)->handle != effect->unneeded.account)
-        link = &(*link)->next;
-    account = *link;
     if (account == NULL)
         return;
-    *link = account->next;
+    swapper->place[account->handle & HANDLES_MAX] = NULL;
+    if (account->next != NULL)
+        account->next->prev = account->prev;
+    if (account->prev != NULL)
+        account->prev->next = account->next;
+    else
+        swapper->accounts = account->next;
     while (*dirty != NULL && *dirty != account)
         dirty = &(*dirty)->next_dirty;
     if (*dirty != NULL)
@@ -761,6 +929,8 @@ void swapper_stop(struct service *service)
     if (service->swapper == NULL)
         return;
     service->swapper->stopped = true;
+    if (service->swapper->waits)
+        uv_close((uv_handle_t *)&service->swapper->patience, NULL);
     for (struct account *a = service->swapper->accounts; a != NULL; a = a->next)
         account_lost(a, EPIPE);
 }
@@ -776,6 +946,7 @@ void swapper_close(struct service *service)
         swapper->accounts = account->next;
         account_free(account);
     }
+    free(swapper->place);
     free(swapper);
     service->swapper = NULL;
 }

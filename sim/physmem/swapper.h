@@ -7,16 +7,24 @@
  * To store, pages are read from their extents into one of the account's own, which the swap server has: it never has
  * one that a task can write. To load, the swap server has a clean extent as long as the load lasts, and fills it.
  *
+ * A swap server that does not answer in time has not lost anything. The request fails, as do later ones at once until the
+ * answer has come; what was stored meanwhile is then given back.
+ *
  * A connection that ends takes all that was stored over it along: the core is told. The next store makes another. */
 #ifndef PHYSMEM_SWAPPER_H
 #define PHYSMEM_SWAPPER_H
 
 #include "service.h"
 
-/* Be ready to store with the server at this socket, which need not be there yet, for `most` accounts, of which each user
- * has a share. `run` is called when the loop has told the core something, and is to carry out its effects. Returns 0 or
- * -ENOMEM. */
-int swapper_open(struct service *service, uv_loop_t *loop, const char *path, uint32_t most,
+struct swapper_options {
+    const char *path;     /* of the swap server's socket; it need not be there yet */
+    uint32_t accounts;    /* most of them, of which each user has a share */
+    uint64_t patience_ns; /* longest wait for an answer */
+};
+
+/* Be ready to store. `run` is called when the loop has told the core something, and is to carry out its effects. Returns
+ * 0 or -ENOMEM. */
+int swapper_open(struct service *service, uv_loop_t *loop, const struct swapper_options *options,
                  void (*run)(struct service *service));
 
 /* PHYSMEM_SWAP_STORE, .._LOAD, .._RETURN, .._END. */

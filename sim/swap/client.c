@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/allotment.h"
 #include "base/assert.h"
 
 #define ROOM_FIRST 16u
@@ -235,8 +236,8 @@ static bool may_have_one(const struct client_table *table, uid_t uid)
     check(table->map->clients <= table->most);
     while (owner != NULL && owner->uid != uid)
         owner = owner->next;
-    return user_may(owner != NULL ? owner->clients : 0, 1, table->map->clients, table->most,
-                    CLIENT_SHARE);
+    return allotment_may(owner != NULL ? owner->clients : 0, 1, table->map->clients, table->most,
+                         CLIENT_SHARE);
 }
 
 int client_new(struct client_table *table, uid_t uid, const char *name, struct client **clientp)

@@ -64,7 +64,7 @@ struct client_owner {
     uint32_t reserved; /* slots */
 };
 
-/* A user may have one client more: see io/user.h. */
+/* A user may have one client more: see base/allotment.h. */
 #define CLIENT_SHARE 8u
 
 /* All clients, by number. */

@@ -1,4 +1,5 @@
 /* The swap server's side of the protocol: which message may come when, and its answer. */
+#include "base/allotment.h"
 #include "base/assert.h"
 #include "service.h"
 
@@ -14,7 +15,7 @@
 /* Descriptors kept for the device, the loop and the libraries. */
 #define FDS_OWN (64 + SOCK_FDS_MAX)
 
-/* See io/user.h. */
+/* See base/allotment.h. */
 #define SHARE_EXTENTS 8u
 
 /* A connection on which HELLO has not come for so long is closed. */
@@ -152,8 +153,8 @@ static void on_give_extent(struct connection *connection, const struct wire_mess
     if (error < 0)
         text =
             "not an extent of that many pages, sealed against growing, and not against shrinking";
-    else if (!user_may(connection->owner->extents, 1, service->extents.extents,
-                       service->extents_max, SHARE_EXTENTS))
+    else if (!allotment_may(connection->owner->extents, 1, service->extents.extents,
+                            service->extents_max, SHARE_EXTENTS))
         error = -EMFILE;
     else
         error = extent_table_add(&session->client->extents, message->give_extent.extent, consume_fd,

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/allotment.h"
 #include "io/discard.h"
 #include "io/private.h"
 #include "io/watch.h"
@@ -267,8 +268,8 @@ static bool is_over_bound(const struct connection *connection, uint32_t more_byt
 
     return (uint64_t)connection->queued + more_bytes > connection->queue_max ||
            connection->queued_fds + more_fds > CONNECTION_FDS_MAX ||
-           !user_may(connection->owner->output, more_bytes, server->output, server->output_max,
-                     SHARE_OUTPUT);
+           !allotment_may(connection->owner->output, more_bytes, server->output, server->output_max,
+                          SHARE_OUTPUT);
 }
 
 static void close_not_receiving(struct connection *connection)

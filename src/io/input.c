@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/allotment.h"
 #include "io/discard.h"
 #include "io/private.h"
 #include "io/watch.h"
@@ -436,8 +437,9 @@ void input_open(struct server *server, int consume_fd)
         refuse(server, NULL, consume_fd, "the server has no memory for a connection");
         return;
     }
-    if (server->connections_max != 0 && !user_may(user->connections, 1, server->connections,
-                                                  server->connections_max, SHARE_CONNECTIONS)) {
+    if (server->connections_max != 0 &&
+        !allotment_may(user->connections, 1, server->connections, server->connections_max,
+                       SHARE_CONNECTIONS)) {
         log_line(&server->log, LOG_REFUSED,
                  "connection of process %ld (user %ld) refused: %u of %u connections are this "
                  "user's, %u in all; raise the limit of open files (ulimit -n) for more",

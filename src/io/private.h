@@ -9,7 +9,7 @@
 
 _Static_assert(BUFFER_SIZE >= 2 * WIRE_MESSAGE_MAX, "an unfinished message and a whole one fit");
 
-/* Factors of shares: see io/user.h. */
+/* Factors of shares: see base/allotment.h. */
 #define SHARE_CONNECTIONS 8u
 #define SHARE_OUTPUT      4u
 

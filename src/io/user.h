@@ -1,8 +1,6 @@
 /* Users of a server: what all connections of one user id take together.
  *
- * SHARES. A user may take one more of a scarce resource as long as it has less than `factor` times
- * what is left. One user alone then gets factor/(factor+1) of all, two users get the same amount
- * each, and something is always left for a user that comes later. */
+ * What of a scarce resource a user may take says base/allotment.h. */
 #ifndef IO_USER_H
 #define IO_USER_H
 
@@ -52,12 +50,5 @@ struct user *user_take(struct users *users, uid_t uid);
 
 /* Give up a reference. */
 void user_release(struct users *users, struct user *user);
-
-/* Whether a user that has `own` may take `more`, when `taken` of `most` in all are taken. */
-static inline bool user_may(uint64_t own, uint64_t more, uint64_t taken, uint64_t most,
-                            unsigned factor)
-{
-    return taken + more <= most && own + more <= factor * (most - taken - more + 1);
-}
 
 #endif

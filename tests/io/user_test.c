@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/allotment.h"
 #include "io/user.h"
 
 static void test_a_user_lives_as_long_as_somebody_refers_to_it(void **state)
@@ -33,7 +34,7 @@ static uint64_t left_by(unsigned users, uint64_t most, unsigned factor, uint64_t
     for (unsigned i = 0; i < users; i++)
         taken_by[i] = 0;
     for (unsigned refused = 0, i = 0; refused < users; i = (i + 1) % users) {
-        if (user_may(taken_by[i], 1, taken, most, factor)) {
+        if (allotment_may(taken_by[i], 1, taken, most, factor)) {
             taken_by[i]++;
             taken++;
             refused = 0;
@@ -68,9 +69,9 @@ static void test_several_get_the_same_and_leave_something(void **state)
 static void test_nobody_takes_more_than_there_is(void **state)
 {
     (void)state;
-    assert_false(user_may(0, 1, 10, 10, 8));
-    assert_false(user_may(0, 11, 0, 10, 8));
-    assert_true(user_may(0, 10, 0, 10, 10));
+    assert_false(allotment_may(0, 1, 10, 10, 8));
+    assert_false(allotment_may(0, 11, 0, 10, 8));
+    assert_true(allotment_may(0, 10, 0, 10, 10));
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include <selfpage/testing.h>
 
@@ -17,6 +18,10 @@
 #define PAGE  ((size_t)SP_PAGE_SIZE)
 #define PAGES 4u
 #define TASKS 3u
+
+/* Longest wait of physmem for the swap server, where it stands still. */
+#define PATIENCE    "1s"
+#define PATIENCE_NS UINT64_C(1000000000)
 
 static struct sp_testing_physmem physmem_of(struct sp_testing *fixture)
 {
@@ -406,6 +411,97 @@ static void test_a_task_that_dies_while_its_pages_are_stored_leaves_nothing(void
     close(line.to_test[1]);
 }
 
+static void begin_line(struct line *line)
+{
+    assert_int_equal(pipe(line->to_task), 0);
+    assert_int_equal(pipe(line->to_test), 0);
+}
+
+static void end_line(const struct line *line)
+{
+    close(line->to_task[0]);
+    close(line->to_task[1]);
+    close(line->to_test[0]);
+    close(line->to_test[1]);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The server stands still while pages are to be stored, and again while they are to come back. */
+static int outwait_the_server(void *arg)
+{
+    const struct line *line = arg;
+    struct sp_task *task = attach_or_exit(NULL);
+    sp_swapped numbers[PAGES];
+    struct sp_error error;
+    char *memory;
+    sp_container container = filled(task, 2 * PAGES, &memory);
+    uint64_t start;
+
+    say(line->to_test[1]);
+    hear(line->to_task[0]);
+    CHECK(sp_swap(task, container, 0, PAGES, numbers, &error) == -ETIMEDOUT);
+    CHECK(strstr(error.text, "does not answer") != NULL);
+    CHECK(memory[0] == 'a' && memory[3 * PAGE] == 'd');
+    start = now_ns();
+    CHECK(sp_swap(task, container, PAGES, PAGES, numbers, &error) == -ETIMEDOUT);
+    CHECK(now_ns() - start < PATIENCE_NS); /* it is known by now */
+    say(line->to_test[1]);
+    hear(line->to_task[0]);
+    CHECK(sp_swap(task, container, 0, PAGES, numbers, &error) == PAGES);
+    CHECK(sp_container_deallocate(task, container, 0, PAGES, NULL) == 0);
+    say(line->to_test[1]);
+    hear(line->to_task[0]);
+    CHECK(sp_swap_in(task, container, 0, PAGES, 0, numbers, &error) == -ETIMEDOUT);
+    CHECK(numbers[0] != 0 && numbers[3] != 0);
+    say(line->to_test[1]);
+    hear(line->to_task[0]);
+    while (sp_swap_in(task, container, 0, PAGES, 0, numbers, &error) == -ETIMEDOUT)
+        continue; /* until the answer has come that was not waited for */
+    CHECK(memory[0] == 'a' && memory[3 * PAGE] == 'd' && memory[7 * PAGE] == 'h');
+    return sp_detach(&task);
+}
+
+static void test_a_swap_server_that_stands_still_is_not_waited_for(void **state)
+{
+    const struct sp_testing_options options = {
+        .physmem_args = (const char *const[]){"--swap-patience", PATIENCE, NULL}};
+    struct sp_testing *fixture;
+    struct sp_testing_task *task;
+    struct sp_error error;
+    struct line line;
+    pid_t swap;
+
+    (void)state;
+    if (sp_testing_start(&fixture, &options, &error) != 0)
+        fail_msg("%s", error.text);
+    swap = sp_testing_pid(fixture, SP_TESTING_SWAP);
+    begin_line(&line);
+    task = begin(fixture, "outwaits", "guaranteed=20", outwait_the_server, &line);
+    for (unsigned i = 0; i < 2; i++) {
+        hear(line.to_test[0]);
+        assert_int_equal(kill(swap, SIGSTOP), 0);
+        say(line.to_task[1]);
+        hear(line.to_test[0]);
+        assert_int_equal(kill(swap, SIGCONT), 0);
+        /* What it stores too late, and the room for that, come back. */
+        if (i == 0) {
+            expect(fixture, "swap.reserved == 0");
+        }
+        say(line.to_task[1]);
+    }
+    expect_success(task);
+    expect(fixture, "swap.reserved == 0");
+    end_line(&line);
+    assert_int_equal(sp_testing_stop(&fixture, &error), 0);
+}
+
 /* ---- Quotas ---- */
 
 static int spend(void *arg)
@@ -449,6 +545,7 @@ int main(void)
         STORY(test_a_frame_of_three_tasks_is_written_once_and_comes_back_shared),
         STORY(test_what_a_killed_swap_server_had_is_lost_and_nothing_else),
         STORY(test_a_task_that_dies_while_its_pages_are_stored_leaves_nothing),
+        cmocka_unit_test(test_a_swap_server_that_stands_still_is_not_waited_for),
         cmocka_unit_test(test_a_task_whose_slots_are_spent_keeps_its_memory),
     };
 

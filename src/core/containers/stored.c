@@ -2,12 +2,16 @@
 
 #include <string.h>
 
+#include "base/allotment.h"
 #include "base/assert.h"
 #include "base/memory.h"
 
+/* See base/allotment.h: of all references, and of all pages. */
+#define SHARE 8u
+
 void stored_init(struct stored *stored, const struct allocator *allocator)
 {
-    *stored = (struct stored){.allocator = allocator};
+    *stored = (struct stored){.allocator = allocator, .most = HANDLES_MAX};
     handles_init(&stored->accounts, allocator);
     handles_init(&stored->pages, allocator);
     handles_init(&stored->references, allocator);
@@ -34,24 +38,84 @@ void stored_fini(struct stored *stored)
         stored->first = account->next;
         memory_free(stored->allocator, account, sizeof(*account));
     }
+    while (stored->users != NULL) {
+        struct stored_user *user = stored->users;
+
+        stored->users = user->next;
+        memory_free(stored->allocator, user, sizeof(*user));
+    }
     handles_fini(&stored->accounts);
     handles_fini(&stored->pages);
     handles_fini(&stored->references);
     check(stored->first == NULL);
 }
 
-struct stored_account *stored_account_new(struct stored *stored, void *task)
+/* ---- Users ---- */
+
+/* What a user has, made if it has nothing; NULL without memory. */
+static struct stored_user *user_of(struct stored *stored, uint32_t uid)
+{
+    struct stored_user *user = stored->users;
+
+    while (user != NULL && user->uid != uid)
+        user = user->next;
+    if (user != NULL)
+        return user;
+    user = memory_new(stored->allocator, sizeof(*user));
+    if (user == NULL)
+        return NULL;
+    user->uid = uid;
+    user->next = stored->users;
+    stored->users = user;
+    check(user->accounts == 0 && user->references == 0 && user->pages == 0);
+    return user;
+}
+
+/* A user without accounts is forgotten. */
+static void user_settle(struct stored *stored, struct stored_user *user)
+{
+    struct stored_user **link = &stored->users;
+
+    if (user->accounts > 0)
+        return;
+    ensure(user->references == 0 && user->pages == 0);
+    while (*link != user)
+        link = &(*link)->next;
+    *link = user->next;
+    memory_free(stored->allocator, user, sizeof(*user));
+}
+
+bool stored_may_refer(const struct stored *stored, const struct stored_account *account,
+                      uint32_t count)
+{
+    const struct stored_user *user = account->user;
+
+    check(stored->count <= stored->most && stored->referenced <= stored->most);
+    return allotment_may(user->references, count, stored->referenced, stored->most, SHARE) &&
+           allotment_may(user->pages, count, stored->count, stored->most, SHARE);
+}
+
+/* ---- Accounts ---- */
+
+struct stored_account *stored_account_new(struct stored *stored, void *task, uint32_t uid)
 {
     struct stored_account *account = memory_new(stored->allocator, sizeof(*account));
+    struct stored_user *user;
 
     ensure(task != NULL);
     if (account == NULL)
         return NULL;
-    account->handle = handles_new(&stored->accounts, account);
+    user = user_of(stored, uid);
+    if (user != NULL)
+        account->handle = handles_new(&stored->accounts, account);
     if (account->handle == 0) {
+        if (user != NULL)
+            user_settle(stored, user);
         memory_free(stored->allocator, account, sizeof(*account));
         return NULL;
     }
+    user->accounts++;
+    account->user = user;
     account->task = task;
     account->next = stored->first;
     if (account->next != NULL)
@@ -63,6 +127,9 @@ struct stored_account *stored_account_new(struct stored *stored, void *task)
 void stored_account_end(struct stored *stored, struct stored_account *account)
 {
     ensure(account->references == 0 && account->pages == 0 && account->left == 0);
+    ensure(account->user->accounts > 0);
+    account->user->accounts--;
+    user_settle(stored, account->user);
     handles_free(&stored->accounts, account->handle);
     if (account->next != NULL)
         account->next->prev = account->prev;
@@ -72,6 +139,8 @@ void stored_account_end(struct stored *stored, struct stored_account *account)
         stored->first = account->next;
     memory_free(stored->allocator, account, sizeof(*account));
 }
+
+/* ---- Pages and references ---- */
 
 struct stored_page *stored_page_new(struct stored *stored, struct stored_account *account)
 {
@@ -92,6 +161,7 @@ struct stored_page *stored_page_new(struct stored *stored, struct stored_account
         page->next->prev = page;
     account->first_page = page;
     account->pages++;
+    account->user->pages++;
     account->left++; /* until its own task refers to it */
     stored->count++;
     check(account->left <= account->pages);
@@ -105,7 +175,9 @@ static void page_end(struct stored *stored, struct stored_page *page)
 
     ensure(page->references == 0 && page->own == 0 && !page->loading);
     ensure(account->pages > 0 && account->left > 0 && stored->count > 0);
+    ensure(account->user->pages > 0);
     account->pages--;
+    account->user->pages--;
     account->left--;
     account->charge -= page->charged;
     stored->count--;
@@ -143,6 +215,7 @@ struct stored_reference *stored_refer(struct stored *stored, struct stored_accou
         reference->next->prev = reference;
     account->first = reference;
     account->references++;
+    account->user->references++;
     stored->referenced++;
     page->references++;
     reference->charged = true;
@@ -172,8 +245,9 @@ static void unlink_reference(struct stored *stored, struct stored_reference *ref
 {
     struct stored_account *account = reference->account;
 
-    ensure(account->references > 0 && stored->referenced > 0);
+    ensure(account->references > 0 && account->user->references > 0 && stored->referenced > 0);
     account->references--;
+    account->user->references--;
     stored->referenced--;
     if (reference->next != NULL)
         reference->next->prev = reference->prev;
@@ -306,6 +380,29 @@ static const char *check_pages(const struct stored *stored, const struct stored_
                : NULL;
 }
 
+/* The sums over the accounts of each user. */
+static const char *check_users(const struct stored *stored)
+{
+    uint32_t accounts = 0, all = 0;
+
+    for (const struct stored_account *a = stored->first; a != NULL; a = a->next)
+        all++;
+    for (const struct stored_user *user = stored->users; user != NULL; user = user->next) {
+        uint32_t references = 0, pages = 0, own = 0;
+
+        for (const struct stored_account *a = stored->first; a != NULL; a = a->next) {
+            references += a->user == user ? a->references : 0;
+            pages += a->user == user ? a->pages : 0;
+            own += a->user == user;
+        }
+        if (own == 0 || own != user->accounts || references != user->references ||
+            pages != user->pages)
+            return "a user's share of what is in swap is miscounted";
+        accounts += own;
+    }
+    return accounts != all ? "an account in swap has no user" : NULL;
+}
+
 const char *stored_check(const struct stored *stored)
 {
     uint32_t pages = 0, referenced = 0, named = 0;
@@ -330,5 +427,5 @@ const char *stored_check(const struct stored *stored)
     }
     if (pages != stored->count || referenced != stored->referenced || named != referenced)
         return "pages in swap have other references than there are";
-    return NULL;
+    return check_users(stored);
 }

@@ -15,6 +15,9 @@
  *
  *     charge of an account  ==  its references + pages left behind in it
  *
+ * HOW MUCH. Numbers of references and of pages are limited, and what all accounts of one user have of each is bounded by
+ * what is left of them (base/allotment.h): a user that has very much stored does not keep others from storing something.
+ *
  * If the swap server loses an account, that account costs nothing any more; what is referred to or stored from then on
  * does.
  *
@@ -24,6 +27,7 @@
  * INVARIANTS (stored_check):
  *     page.references      == references that name it;  page.own == those of its account
  *     account.references   == references of the account; account.pages == pages in it
+ *     user.references, .pages == the sums over its accounts
  *     account.left         == pages in it with own == 0
  *     account.charge       == its references and pages left behind that are charged
  *     a page without references is being written
@@ -51,8 +55,18 @@ enum stored_state {
 struct stored_page;
 struct stored_reference;
 
+/* What all accounts of one user have together. */
+struct stored_user {
+    struct stored_user *next;
+    uint32_t uid;
+    uint32_t accounts;
+    uint32_t references;
+    uint32_t pages;
+};
+
 /* What one task has in swap. */
 struct stored_account {
+    struct stored_user *user;
     uint32_t handle;
     uint32_t references;
     uint32_t pages;
@@ -103,6 +117,8 @@ struct stored {
     struct handles pages;
     struct handles references;
     struct stored_account *first;
+    struct stored_user *users;
+    uint32_t most;       /* of pages, and of references, that there may be */
     uint32_t count;      /* of pages */
     uint32_t referenced; /* references in all */
     uint64_t serials;    /* the last one given */
@@ -123,11 +139,15 @@ void stored_init(struct stored *stored, const struct allocator *allocator);
 /* Free everything, whatever is in it. */
 void stored_fini(struct stored *stored);
 
-/* An account for a task; NULL without memory. */
-struct stored_account *stored_account_new(struct stored *stored, void *task);
+/* An account for a task of this user; NULL without memory. */
+struct stored_account *stored_account_new(struct stored *stored, void *task, uint32_t uid);
 
 /* End an account that has neither references nor pages. */
 void stored_account_end(struct stored *stored, struct stored_account *account);
+
+/* Whether the account's user may have so many references more, and as many pages. */
+bool stored_may_refer(const struct stored *stored, const struct stored_account *account,
+                      uint32_t count);
 
 /* A page that is to be written in an account. It has no reference yet. NULL without memory. */
 struct stored_page *stored_page_new(struct stored *stored, struct stored_account *account);

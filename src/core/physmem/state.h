@@ -136,8 +136,9 @@ enum swapping_step {
 /* What a task has in swap, and its request about that which waits. */
 struct swapping {
     struct stored_account *account;
-    uint8_t step; /* enum swapping_step */
-    bool in;      /* the request is to have pages back */
+    uint8_t step;  /* enum swapping_step */
+    uint8_t tries; /* times that pages were to be stored which others could not store */
+    bool in;       /* the request is to have pages back */
     bool control;
     uint32_t seq;
     uint32_t container; /* handle */

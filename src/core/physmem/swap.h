@@ -35,7 +35,7 @@
  *   EINVAL  no slots, too many, or beyond the container
  *   EOPNOTSUPP  this physmem has no swap server
  *   ENOMEM, and what the swap server says: ENOSPC, EDQUOT, EIO, EPIPE (it is gone), EAGAIN (it accepts nobody now),
- *   EMFILE (tasks of this user have too many accounts there) */
+ *   ETIMEDOUT (it does not answer), EMFILE (tasks of this user have too many accounts there, or too many pages) */
 void physmem_swap_out(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       uint32_t container, uint32_t start, uint32_t count);
 
@@ -46,6 +46,7 @@ void physmem_swap_out(struct physmem *physmem, uint64_t now, const struct physme
  *   ENOMEM  the contracts do not allow a soft frame to be had back now; or no memory
  *   EBUSY   as above
  *   EIO     a page cannot be read, is not what was stored, or is lost with the swap server
+ *   ETIMEDOUT  the swap server does not answer
  *   EINVAL, EOPNOTSUPP as above, and a number that is named twice */
 void physmem_swap_in(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                      uint32_t container, uint32_t start, const uint32_t *numbers, uint32_t count);

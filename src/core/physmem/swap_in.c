@@ -254,6 +254,8 @@ static const char *text_of(int error)
         return "a page cannot be had back from swap: it cannot be read, or is not what was stored";
     case ENOMEM:
         return "not within what the contracts allow now, or physmem has no memory";
+    case ETIMEDOUT:
+        return "the swap server does not answer: try again";
     default:
         return "physmem could not make an extent to load into";
     }
@@ -384,7 +386,7 @@ bool swap_in_extent(struct physmem *physmem, struct extent *extent, uint32_t des
     return true;
 }
 
-/* The pages that were loaded without an error are named by their slots. Returns EIO if there were others, EBUSY if the
+/* The pages that were loaded without an error are named by their slots. Returns EIO or ETIMEDOUT if there were others, EBUSY if the
  * slots are not as they were, ENOMEM, or 0. */
 static int take_loaded(const struct look *look, struct extent *extent, const uint32_t *errors)
 {
@@ -404,7 +406,7 @@ static int take_loaded(const struct look *look, struct extent *extent, const uin
             !slot_is_allocated(extent_slot(home, swapping->start + i)) ||
             extent_slot(home, swapping->start + i)->rights != 0 ||
             container_extent_copied(look->physmem->allocator, home) != 0) {
-            worst = errors[k] != 0 ? EIO : EBUSY;
+            worst = errors[k] == 0 ? EBUSY : errors[k] == ETIMEDOUT ? ETIMEDOUT : EIO;
             continue;
         }
         swapping_mark(page, false);

@@ -11,6 +11,9 @@
 #include "core/physmem/swap.h"
 #include "core/physmem/swapping.h"
 
+/* Times that a request stores pages itself after others could not. */
+#define TRIES_MOST 8u
+
 /* Why a slot cannot be stored now; 0: it can. */
 static int slot_hindrance(const struct container *container, uint32_t slot, const char **textp)
 {
@@ -123,7 +126,8 @@ static void drop_all(struct physmem *physmem, struct swapping *swapping)
     check(swapping->account->asked == 0 && !swapping->account->storing);
 }
 
-/* Make the references. *itemsp: pages that are to be stored. False without memory; what was made is then there. */
+/* Make the references that are not there. *itemsp: pages that are to be stored. False without memory; what was made is then
+ * there. */
 static bool refer_all(struct physmem *physmem, struct swapping *swapping,
                       const struct container *container, uint32_t *itemsp)
 {
@@ -134,6 +138,8 @@ static bool refer_all(struct physmem *physmem, struct swapping *swapping,
         struct stored_page *page;
         bool is_new;
 
+        if (swapping->number[i] != 0)
+            continue;
         page = page_for(physmem, swapping->account, home, swapping->start + i, &item, &is_new);
         if (page == NULL)
             return false;
@@ -170,14 +176,41 @@ static void lose_new(struct physmem *physmem, uint32_t first, uint32_t items)
     }
 }
 
+/* Make the references of a request, and have the swap server reserve and store what they take. Without memory the request
+ * is over, and answered. */
+static void store_all(struct physmem *physmem, struct physmem_task *task,
+                      const struct container *container)
+{
+    struct swapping *swapping = task->swapping;
+    uint32_t first = physmem->items, items = 0;
+    struct physmem_effect *effect;
+
+    ensure(swapping->account->asked == 0 && !swapping->account->storing);
+    if (memory_reserve(physmem->allocator, &physmem->item, &physmem->item_capacity,
+                       sizeof(*physmem->item), first + swapping->count) != 0 ||
+        !refer_all(physmem, swapping, container, &items)) {
+        swapping->account->denied += swapping->account->asked;
+        swapping->account->asked = 0;
+        lose_new(physmem, first, items);
+        drop_all(physmem, swapping);
+        swapping_fail(physmem, task, ENOMEM, 0, "physmem has no memory for a request to swap");
+        return;
+    }
+    swapping->step = SWAPPING_STORE;
+    effect = emit_effect(physmem, PHYSMEM_SWAP_STORE, task);
+    effect->store.account = swapping->account->handle;
+    effect->store.reserve = swapping->account->asked;
+    effect->store.first = first;
+    effect->store.count = items;
+    swapping->account->storing = true;
+}
+
 void physmem_swap_out(struct physmem *physmem, uint64_t now, const struct physmem_request *request,
                       uint32_t handle, uint32_t start, uint32_t count)
 {
     const struct physmem_range range = {start, count};
     struct container *container = input_ranges(physmem, now, request, handle, &range, 1);
     struct physmem_task *task = request->task;
-    uint32_t first = physmem->items, items = 0;
-    struct physmem_effect *effect;
 
     if (container == NULL || !swapping_begin(physmem, request))
         return;
@@ -187,10 +220,13 @@ void physmem_swap_out(struct physmem *physmem, uint64_t now, const struct physme
     }
     if (!check_slots(physmem, request, container, start, count))
         return;
-    if (swapping_open(physmem, task) != 0 ||
-        memory_reserve(physmem->allocator, &physmem->item, &physmem->item_capacity,
-                       sizeof(*physmem->item), first + count) != 0) {
+    if (swapping_open(physmem, task) != 0) {
         emit_done(physmem, request, ENOMEM, 0, "physmem has no memory for a request to swap");
+        return;
+    }
+    if (!stored_may_refer(&physmem->stored, task->swapping->account, count)) {
+        emit_done(physmem, request, EMFILE, 0,
+                  "tasks of this user have as many pages in swap as they may");
         return;
     }
     *task->swapping = (struct swapping){.account = task->swapping->account,
@@ -201,20 +237,7 @@ void physmem_swap_out(struct physmem *physmem, uint64_t now, const struct physme
                                         .version = container->version,
                                         .start = start,
                                         .count = count};
-    if (!refer_all(physmem, task->swapping, container, &items)) {
-        task->swapping->account->denied += task->swapping->account->asked;
-        task->swapping->account->asked = 0;
-        lose_new(physmem, first, items);
-        drop_all(physmem, task->swapping);
-        swapping_fail(physmem, task, ENOMEM, 0, "physmem has no memory for a request to swap");
-        return;
-    }
-    effect = emit_effect(physmem, PHYSMEM_SWAP_STORE, task);
-    effect->store.account = task->swapping->account->handle;
-    effect->store.reserve = task->swapping->account->asked;
-    effect->store.first = first;
-    effect->store.count = items;
-    task->swapping->account->storing = true;
+    store_all(physmem, task, container);
 }
 
 /* The state that decides what becomes of a request: of the page that is furthest from being stored. */
@@ -268,6 +291,28 @@ static void release_all(struct physmem *physmem, struct container *container,
     physmem->counters.swapped += swapping->count;
 }
 
+/* Give up the references to pages that could not be stored in accounts of others. False: one is of the request's own. */
+static bool drop_failed(struct physmem *physmem, struct swapping *swapping)
+{
+    bool own = false;
+
+    for (uint32_t i = 0; i < swapping->count; i++) {
+        struct stored_reference *reference =
+            stored_find(&physmem->stored, swapping->account, swapping->number[i]);
+
+        ensure(reference != NULL);
+        if (reference->page->state != STORED_LOST)
+            continue;
+        own |= reference->page->account == swapping->account;
+        if (own)
+            break;
+        swapping->number[i] = 0;
+        swapping_release(physmem, reference);
+    }
+    check(swapping->tries < TRIES_MOST);
+    return !own;
+}
+
 void swap_out_go_on(struct physmem *physmem, struct physmem_task *task)
 {
     struct swapping *swapping = task->swapping;
@@ -277,6 +322,13 @@ void swap_out_go_on(struct physmem *physmem, struct physmem_task *task)
     check(!swapping->in && swapping_waits(task));
     if (state == STORED_WRITING) {
         swapping->step = SWAPPING_OTHERS;
+        return;
+    }
+    /* Why others could not store a page, as that their slots are spent, need not hold for this task. */
+    if (state == STORED_LOST && swapping->tries < TRIES_MOST && can_release(container, swapping) &&
+        drop_failed(physmem, swapping)) {
+        swapping->tries++;
+        store_all(physmem, task, container);
         return;
     }
     if (state == STORED_LOST || !can_release(container, swapping)) {
@@ -307,6 +359,7 @@ void swap_out_stored(struct physmem *physmem, struct physmem_task *task, int err
                   error == EDQUOT || error == ENOSPC
                       ? "the swap server has no slots left for this task"
                   : error == EMFILE ? "the user has as many accounts with the swap server as it may"
-                  : error == EAGAIN ? "the swap server takes no connection now: try again"
-                                    : "the swap server cannot be used");
+                  : error == ETIMEDOUT ? "the swap server does not answer: try again"
+                  : error == EAGAIN    ? "the swap server takes no connection now: try again"
+                                       : "the swap server cannot be used");
 }

@@ -15,7 +15,7 @@ int swapping_open(struct physmem *physmem, struct physmem_task *task)
     if (task->swapping == NULL)
         return ENOMEM;
     if (task->swapping->account == NULL)
-        task->swapping->account = stored_account_new(&physmem->stored, task);
+        task->swapping->account = stored_account_new(&physmem->stored, task, task->identity.uid);
     return task->swapping->account != NULL ? 0 : ENOMEM;
 }
 

@@ -44,7 +44,7 @@ struct life {
     struct random_source random;
     struct mate mate[TASKS];
     uint64_t written;
-    uint32_t finished; /* requests that succeeded */
+    uint32_t finished, refused; /* requests that succeeded */
 };
 
 static uint32_t below(struct life *life, uint32_t bound)
@@ -84,7 +84,8 @@ static void out_done(struct life *life, struct mate *mate, const struct physmem_
 {
     if (reply->error != 0) {
         assert_true(mate->touched || reply->error == EDQUOT || reply->error == EPIPE ||
-                    reply->error == EIO);
+                    reply->error == EMFILE || (reply->error == EIO && model.ever_dead));
+        life->refused += reply->error == EMFILE;
         return;
     }
     assert_false(mate->touched);
@@ -342,6 +343,7 @@ static void test_random_lives(void **state)
                                            : 60000;
 
     model.quota = 6;
+    life.world->physmem->stored.most = 24;
     for (uint32_t t = 0; t < TASKS; t++)
         come_with(&life, &life.mate[t]);
     for (uint32_t i = 0; i < steps; i++) {
@@ -351,11 +353,12 @@ static void test_random_lives(void **state)
             rest(&life);
     }
     rest(&life);
-    print_message("%u requests, %u pages stored, %u loaded, %llu shown, %llu recovered\n",
-                  life.finished, model.stores, model.loads,
-                  (unsigned long long)life.world->physmem->counters.swap_shown,
-                  (unsigned long long)life.world->physmem->counters.swap_recovered);
-    assert_true(life.finished > steps / 20);
+    print_message(
+        "%u requests, %u too many, %u pages stored, %u loaded, %llu shown, %llu recovered\n",
+        life.finished, life.refused, model.stores, model.loads,
+        (unsigned long long)life.world->physmem->counters.swap_shown,
+        (unsigned long long)life.world->physmem->counters.swap_recovered);
+    assert_true(life.finished > steps / 20 && life.refused > 0);
     for (uint32_t t = 0; t < TASKS; t++)
         physmem_task_gone(life.world->physmem, life.world->now, life.mate[t].task);
     world_run(life.world);

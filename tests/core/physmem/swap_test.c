@@ -288,6 +288,61 @@ static void test_a_task_whose_quota_is_spent_keeps_its_memory(void **state)
     check_books(world);
 }
 
+/* One that has spent its quota asks to store pages that a task waits for. The task stores them itself. */
+static void test_a_quota_that_is_spent_is_that_of_its_task_alone(void **state)
+{
+    struct world *world = *state;
+    uint32_t a, b, ours, theirs, numbers[4];
+    struct physmem_task *spender = filled(world, "a", 4, &a);
+    struct physmem_task *other = task_with(world, "b", 20, 0, &b);
+
+    expect_allocated(world_allocate(world, other, b, 0, 3, 0), 3);
+    copy_between(world, spender, a, other, b, 2);
+    write_slot(world, other, b, 2, 7);
+    model.quota = 3;
+    assert_int_equal(swap_out(world, spender, a, 2, 2, numbers), 0);
+    assert_null(swap_out_begin(world, spender, a, 0, 2, &theirs));
+    assert_null(swap_out_begin(world, other, b, 0, 3, &ours));
+    model_run(world);
+    assert_int_equal(swap_out_end(world, theirs, numbers), EDQUOT);
+    assert_int_equal(swap_out_end(world, ours, numbers), 0);
+    assert_int_equal(status_of(world).swap_pages, 5);
+    lose_frames(world, other, b, 3);
+    expect_allocated(world_allocate(world, other, b, 0, 3, 0), 3);
+    assert_int_equal(swap_in(world, other, b, 0, numbers, 3), 0);
+    assert_int_equal(read_slot(world, other, b, 1), 101);
+    assert_int_equal(read_slot(world, other, b, 2), 7);
+    model_check(world);
+    check_books(world);
+}
+
+/* Of all pages in swap a user has so many at most that another one can have some. */
+static void test_a_user_leaves_room_in_swap_for_others(void **state)
+{
+    struct world *world = *state;
+    uint32_t a, b, c, numbers[20];
+    struct physmem_task *first = filled(world, "a", 18, &a);
+    struct physmem_task *second = filled(world, "b", 4, &b);
+    struct physmem_task *stranger = filled(world, "c", 2, &c);
+
+    stranger->identity.uid++;
+    world->physmem->stored.most = 18; /* of which one user gets 16 */
+    assert_int_equal(swap_out(world, first, a, 0, 17, numbers), EMFILE);
+    assert_int_equal(swap_out(world, first, a, 0, 14, numbers), 0);
+    assert_int_equal(swap_out(world, second, b, 0, 3, numbers + 14), EMFILE);
+    assert_int_equal(swap_out(world, second, b, 0, 2, numbers + 14), 0);
+    assert_int_equal(swap_out(world, first, a, 14, 1, numbers + 16), EMFILE);
+    assert_int_equal(swap_out(world, stranger, c, 0, 2, numbers + 16), 0);
+    /* What a task that ends had is room again. */
+    physmem_task_gone(world->physmem, world->now, second);
+    world_run(world);
+    model_run(world);
+    assert_int_equal(swap_drop(world, stranger, numbers + 16, 2), 0);
+    assert_int_equal(swap_out(world, first, a, 14, 2, numbers + 14), 0);
+    model_check(world);
+    check_books(world);
+}
+
 static void test_a_page_that_is_used_while_it_is_stored_stays(void **state)
 {
     struct world *world = *state;
@@ -693,6 +748,8 @@ int main(void)
         STORY(test_requests_that_are_refused_change_nothing),
         cmocka_unit_test(test_without_a_swap_server_nothing_is_stored),
         STORY(test_a_task_whose_quota_is_spent_keeps_its_memory),
+        STORY(test_a_quota_that_is_spent_is_that_of_its_task_alone),
+        STORY(test_a_user_leaves_room_in_swap_for_others),
         STORY(test_a_page_that_is_used_while_it_is_stored_stays),
         STORY(test_a_task_that_ends_while_its_pages_are_stored_leaves_nothing),
         STORY(test_a_task_that_ends_while_its_pages_are_loaded_leaves_nothing),
