@@ -21,9 +21,9 @@ class derived from Policy, for trying an idea out:
 
 A size is a number of frames, or a share of the trace's pages: 0.1 or "10%".
 
-Needs cffi (Debian's python3-cffi) and libselfpage_replay, which is looked for where the system does, or at
-the path in the environment variable SELFPAGE_REPLAY_LIBRARY. selfpage/replay.h says what holds for threads,
-seeds and errors."""
+Needs cffi (Debian's python3-cffi) and libselfpage_replay: the one at the path in the environment variable
+SELFPAGE_REPLAY_LIBRARY, or the one that was installed with this module, or the system's. selfpage/replay.h says
+what holds for threads, seeds and errors."""
 import collections
 import errno
 import os
@@ -36,7 +36,18 @@ __all__ = ["Curve", "Env", "Error", "NO_PAGE", "Point", "Policy", "Result", "Tra
 
 _ffi = cffi.FFI()
 _ffi.cdef(_TEXT)
-_lib = _ffi.dlopen(os.environ.get("SELFPAGE_REPLAY_LIBRARY", "libselfpage_replay.so.0"))
+
+
+def _library():
+    """The path of the library. It is installed in PREFIX/lib, and this file in a folder below."""
+    name = "libselfpage_replay.so.0"
+    if "SELFPAGE_REPLAY_LIBRARY" in os.environ:
+        return os.environ["SELFPAGE_REPLAY_LIBRARY"]
+    beside = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", name)
+    return beside if os.path.exists(beside) else name
+
+
+_lib = _ffi.dlopen(_library())
 
 #: No page: what `incoming` is when room is made ahead of need.
 NO_PAGE = 0xFFFFFFFF
@@ -108,7 +119,11 @@ class Trace:
         self._handle = _ffi.gc(handle, _lib.sp_trace_close)
 
     def _array(self, source, size, kind, what):
-        view = memoryview(source)
+        try:
+            view = memoryview(source)
+        except TypeError:
+            raise TypeError(f"{what} must be an array (numpy, array.array, bytes), not {type(source).__name__}: "
+                            f"array.array({'QB'[size == 1]!r}, ...) makes one of a list") from None
         if view.itemsize != size or not view.c_contiguous or view.ndim != 1:
             raise TypeError(f"{what} must be an array of {8 * size}-bit integers in a row, "
                             f"not of {view.format!r}")
@@ -177,18 +192,21 @@ class Policy:
 
     def insert(self, page, write):
         """Page `page` has come in, and was referenced."""
-        raise NotImplementedError
+        raise self._lacks("insert")
 
     def hit(self, page, write):
         """Page `page`, which is resident, was referenced."""
 
     def victim(self, incoming):
         """Name a resident page that leaves, for `incoming`, or for NO_PAGE."""
-        raise NotImplementedError
+        raise self._lacks("victim")
 
     def remove(self, page, why):
         """Page `page` is no longer resident."""
-        raise NotImplementedError
+        raise self._lacks("remove")
+
+    def _lacks(self, method):
+        return NotImplementedError(f"the policy {type(self).__name__} has no method {method}")
 
 
 class _Adapter:
@@ -228,6 +246,11 @@ class _Adapter:
         _ffi.cast("uint64_t *", at)[0] = len(self._objects)
         self._objects.append(None) # its number is taken, even if it cannot be made
         self._objects[-1] = self._kind(Env(config))
+
+
+def _list(value):
+    """One policy, or one size, may stand without a list."""
+    return [value] if isinstance(value, (str, int, float, type)) else list(value)
 
 
 def _size(size):
@@ -284,7 +307,7 @@ def replay(trace, policies, sizes, *, seed=1, threads=0, limit=0, warm_up=0, pro
     `progress` is called with the references so far, and ends the run if it returns False. With a policy in
     Python there is one thread."""
     opened = _opened(trace)
-    run = _Run(policies, sizes, seed, threads, limit, warm_up, progress, count_bytes)
+    run = _Run(_list(policies), _list(sizes), seed, threads, limit, warm_up, progress, count_bytes)
     error = _ffi.new("struct sp_error *")
     handle = _ffi.new("struct sp_replay **")
     try:
@@ -308,8 +331,9 @@ def _result(r):
 def curves(trace, policies, sizes=(), *, seed=1, threads=0, limit=0, progress=None):
     """The miss-ratio curve of each policy: exact for lru, sampled for the others where there are many pages.
     A list of Curve. Without sizes they are chosen. Other arguments as for replay."""
+    policies = _list(policies)
     opened = _opened(trace)
-    run = _Run(policies, sizes, seed, threads, limit, 0, progress)
+    run = _Run(policies, _list(sizes), seed, threads, limit, 0, progress)
     error = _ffi.new("struct sp_error *")
     handle = _ffi.new("struct sp_curves **")
     try:
