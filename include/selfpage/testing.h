@@ -140,14 +140,14 @@ struct sp_testing_options {
     const char *arbiter;         /**< NAME[:PARAMS] or ./FILE.so[:PARAMS] [physmem's default] */
 };
 
-/** Start physmem and swap in a private directory (below $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp)
+/** Start physmem and swap in a private directory (below $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp;
+ *  one that is missing, or so long that a socket in it could have no name, is passed over)
  *  and return as soon as both listen.
  *  \param fixturep  set on success; released by sp_testing_stop
  *  \param options   NULL for all defaults; not needed after the call
  *  \param error     may be NULL
  *  \retval 0
  *  \retval -ENOENT        a server's program was not found; error names the places searched
- *  \retval -ENAMETOOLONG  the directory's name leaves no room for the name of a socket
  *  \retval -ECHILD        a server ended while starting; error has its own message
  *  \retval -ETIMEDOUT     a server did not say in time that it listens
  *  \retval -EINVAL        options out of range, SELFPAGE_TESTING is neither "live" nor "world", or (in a world) the

@@ -165,8 +165,10 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         return error_set(error, ENOTSUP, "pages have %u bytes here, not %u", service->page_size,
                          SP_PAGE_SIZE);
     if (files < 4 * FDS_OWN)
-        return error_set(error, EMFILE, "the limit of open files is %ld; at least %d are needed",
-                         files, 4 * FDS_OWN);
+        return error_set(error, EMFILE,
+                         "the limit of open files is %ld; at least %d are needed: raise it "
+                         "(ulimit -n %d)",
+                         files, 4 * FDS_OWN, 4 * FDS_OWN);
     /* As many connections as extents; a tenth is for descriptors that are queued for tasks, and another one, where there
      * is a swap server, for accounts there, of two descriptors each. */
     service->extents_max = (uint32_t)((files - FDS_OWN) * (options->swap != NULL ? 8 : 9) / 20);

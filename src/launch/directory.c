@@ -16,16 +16,17 @@
 
 #define TEMPLATE "selfpage-XXXXXX"
 
-/* Fill in the paths; fails if the longest of them is too long for a socket. */
+/* Fill in the paths; -ENAMETOOLONG if the longest of them is too long for a socket. */
 static int directory_name(struct directory *directory, const char *path, struct sp_error *error)
 {
     size_t length = strlen(path) + sizeof "/" DIRECTORY_PHYSMEM - 1;
 
     if (length > DIRECTORY_SOCKET_MAX)
-        return error_set(error, ENAMETOOLONG,
-                         "the socket path %.120s/" DIRECTORY_PHYSMEM
-                         " has %zu bytes, and a socket's can have %d: use a shorter directory",
-                         path, length, DIRECTORY_SOCKET_MAX);
+        return error_set(
+            error, ENAMETOOLONG,
+            "the path of a socket in %.100s... would have %zu bytes, and it can have %d: use "
+            "a directory with a shorter name",
+            path, length, DIRECTORY_SOCKET_MAX);
     snprintf(directory->path, sizeof directory->path, "%s", path);
     snprintf(directory->physmem, sizeof directory->physmem, "%s/" DIRECTORY_PHYSMEM, path);
     snprintf(directory->swap, sizeof directory->swap, "%s/" DIRECTORY_SWAP, path);
@@ -65,7 +66,7 @@ static int directory_use(struct directory *directory, const char *chosen, struct
     return result != 0 ? result : directory_lock(directory, error);
 }
 
-/* A new directory in `parent`; -ENOENT if that is no place for one. */
+/* A new directory in `parent`; -ENOENT if that is no place for one, -ENAMETOOLONG if its name is too long for that. */
 static int directory_make_in(struct directory *directory, const char *parent,
                              struct sp_error *error)
 {
@@ -102,12 +103,13 @@ int directory_make(struct directory *directory, const char *chosen, struct sp_er
                          ? -ENOENT
                          : directory_make_in(directory, parents[i], error);
 
-        if (result != -ENOENT)
+        if (result != -ENOENT && result != -ENAMETOOLONG)
             return result;
     }
-    return error_set(error, ENOENT,
-                     "no place for a private directory: XDG_RUNTIME_DIR, TMPDIR and /tmp are "
-                     "missing or cannot be written");
+    return error_set(
+        error, ENOENT,
+        "no place for a private directory: XDG_RUNTIME_DIR, TMPDIR and /tmp are "
+        "missing, cannot be written, or have names that are too long for a socket in them");
 }
 
 int directory_remove(const struct directory *directory)
