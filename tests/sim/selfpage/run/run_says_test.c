@@ -178,6 +178,27 @@ static void a_policy_that_cannot_be_loaded_is_named(void **state)
     assert_true(only_files_are_left(place));
 }
 
+/* What every run expects anyway is one case, also if the scenario says it, and names the signal. */
+static void what_is_expected_twice_is_judged_once(void **state)
+{
+    const struct place *place = *state;
+    char *output, *error, *case_of_a;
+    struct run run;
+
+    write_file(
+        place, "dies.yaml",
+        HEAD
+        "- {name: a, program: /bin/sh, arguments: [-c, 'kill -ABRT $$$$'], contract: extra=4}\n"
+        "expect: [a.exit_status == 0]\n");
+    run = run_begin(place, (const char *[]){"run", "dies.yaml", NULL});
+    assert_int_equal(run_end(&run, &output, &error), 1);
+    case_of_a = strstr(output, "FAILED  a.exit_status == 0 (it is 134: signal 6 (Aborted))");
+    if (case_of_a == NULL || strstr(case_of_a + 10, "a.exit_status == 0") != NULL)
+        fail_msg("%s%s", output, error);
+    free(output);
+    free(error);
+}
+
 static void what_the_environment_cannot_do_is_said(void **state)
 {
     const struct place *place = *state;
@@ -212,6 +233,7 @@ int main(void)
         IN_A_PLACE(a_policy_that_blunders_fails_the_run),
         IN_A_PLACE(the_policy_that_ran_is_shown),
         IN_A_PLACE(a_policy_that_cannot_be_loaded_is_named),
+        IN_A_PLACE(what_is_expected_twice_is_judged_once),
         IN_A_PLACE(what_the_environment_cannot_do_is_said),
     };
 
