@@ -183,11 +183,14 @@ static int parse_options(struct csv_options *options, const char *text, struct s
         } else {
             length = strcspn(value, ",");
             if (!parse_option(options, text, name_length, value, length, &known))
-                return error_set(error, EINVAL,
-                                 known ? "csv: option '%.*s' does not take '%.*s'"
-                                       : "csv: there is no option '%.*s' (given as '%.*s')",
-                                 (int)(name_length < 40 ? name_length : 40), text,
-                                 (int)(length < 40 ? length : 40), value);
+                return error_set(
+                    error, EINVAL,
+                    known ? "csv: option '%.*s' does not take '%.*s'"
+                          : "csv: there is no option '%.*s' (given as '%.*s'); there are "
+                            "layout, obj-id-col, obj-size-col, op-col, cnt-col, time-col, "
+                            "has-header, delimiter, obj-id-is-num and size-unit",
+                    (int)(name_length < 40 ? name_length : 40), text,
+                    (int)(length < 40 ? length : 40), value);
         }
         text = value + length;
         text += *text == ',';

@@ -104,7 +104,7 @@ int drawing_draw(const struct analysis *analysis, const char *path, const struct
     result = gnuplot_begin(&gnuplot, path, look, WIDTH, HEIGHT, error);
     if (result != 0)
         return result;
-    fputs("unset title\nset multiplot layout 2,2\nset grid\nset key outside below horizontal\n",
+    fputs("unset title\nset multiplot layout 2,2\nset grid\nset key outside top right horizontal\n",
           gnuplot.script);
     draw_references(gnuplot.script, analysis);
     draw_windows(gnuplot.script, analysis);

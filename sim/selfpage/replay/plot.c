@@ -212,7 +212,7 @@ static void write_difference(FILE *out, const char *baseline)
 {
     char text[300];
 
-    snprintf(text, sizeof(text), "miss ratio less that of %.200s", baseline);
+    snprintf(text, sizeof(text), "miss ratio minus that of %.200s", baseline);
     gnuplot_text(out, text);
 }
 

@@ -51,7 +51,9 @@ int replay_report_table(FILE *out, const struct replay_results *results)
 
         width = length > width ? length : width;
     }
-    if (results->count > 0)
+    if (results->count > 0 && results->results[0].counts.references == 0)
+        fputs("0 references: the trace is empty, or all of it is left out\n", out);
+    else if (results->count > 0)
         fprintf(out, "%llu references (%llu writes) to %llu pages\n",
                 (unsigned long long)results->results[0].counts.references,
                 (unsigned long long)results->results[0].counts.writes,

@@ -80,8 +80,11 @@ static const struct option_row rows[] = {
     {"num-req", OPTION_U64, FIELD(copy.limit), 1, UINT64_MAX / 2, .value = "N",
      .help = "write no more than the next N references"},
     {"sample", OPTION_CALL, .take = sample_take, .value = "SHARE",
-     .help = "write this share of the pages (0.01, 1%), with all of their references: a page is in "
-             "or out by a hash of its id. A cache of the same share of the frames behaves alike"},
+     .help =
+         "write this share of the pages (0.01, 1%), with all of their references: a page is in "
+         "or out by a hash of its id. A cache of the same share of the frames behaves alike, unless "
+         "few pages have most of the references: then it matters which of them are in the sample, and the "
+         "--curve of selfpage replay over the whole trace is nearer"},
     {"filter", OPTION_TEXT, FIELD(filter), .value = "POLICY",
      .help =
          "leave out references that hit in a cache in front, with this policy and --filter-frames: "
