@@ -44,11 +44,6 @@ const char *channel_problem(const struct channel *channel)
     }
 }
 
-uint32_t channel_progress(const struct channel *channel)
-{
-    return __atomic_load_n(&channel->progress, __ATOMIC_ACQUIRE);
-}
-
 static void wake_sleepers(struct channel *channel)
 {
     __atomic_add_fetch(&channel->progress, 1, __ATOMIC_SEQ_CST);

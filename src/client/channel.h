@@ -91,7 +91,10 @@ int channel_ask(struct channel *channel, struct wire_message *message, int borro
                 struct wire_message *reply);
 
 /* The number of messages handled so far, for channel_wait_progress. */
-uint32_t channel_progress(const struct channel *channel);
+static inline uint32_t channel_progress(const struct channel *channel)
+{
+    return __atomic_load_n(&channel->progress, __ATOMIC_ACQUIRE);
+}
 
 /* Wait until more than `progress` messages have been handled. */
 int channel_wait_progress(struct channel *channel, uint32_t progress);

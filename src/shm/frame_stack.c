@@ -27,7 +27,8 @@ static uint32_t word_at(const struct frame_offers *offers, uint32_t place)
 static void head_advance(struct frame_offers *offers)
 {
     while (offers->span > 0 && word_at(offers, offers->head) == FRAME_STACK_EMPTY) {
-        offers->head = (offers->head + 1) % offers->places;
+        if (++offers->head == offers->places)
+            offers->head = 0;
         offers->span--;
     }
     if (offers->span == 0) /* a short stack keeps to a few cache lines */

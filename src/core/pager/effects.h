@@ -5,11 +5,18 @@
 #include "base/assert.h"
 #include "core/pager/pager.h"
 
-/* Append an effect: it is carried out after all that are in the queue. */
-static inline void effects_add(struct pager *pager, struct pager_effect effect)
+/* Where the next effect is to be written: it is carried out after all that are in the queue. */
+static inline struct pager_effect *effects_next(struct pager *pager)
 {
     ensure(pager->effects_end < pager->effects_most);
-    pager->effect[pager->effects_end++] = effect;
+    return &pager->effect[pager->effects_end++];
+}
+
+/* Append an effect. */
+static inline void effects_add(struct pager *pager, struct pager_effect effect)
+{
+    check(pager->effects_next <= pager->effects_end);
+    *effects_next(pager) = effect;
 }
 
 #endif

@@ -13,35 +13,70 @@
 #include "core/pager/effects.h"
 #include "core/pager/sense.h"
 
+/* How a mapped page is mapped, as far as its area minds; never 0. */
+static uint32_t how(uint8_t protection, uint8_t bits)
+{
+    check((protection & ~(PAGE_READ | PAGE_WRITE)) == 0);
+    return 1 | (uint32_t)protection << 8 | (uint32_t)(bits & BITS_AREA) << 16;
+}
+
+/* How a page is mapped; 0 if it is not. */
+static uint32_t how_mapped(const struct pager_page *page)
+{
+    check((page->flags & PAGE_MAPPED) != 0 || (page->protection | page->bits) == 0);
+    return (page->flags & PAGE_MAPPED) != 0 ? how(page->protection, page->bits) : 0;
+}
+
+/* Whether the frames of a page and of the one before it are neighbours, too, in one extent. */
+static bool follows(const struct pager *pager, const struct pager_page *page)
+{
+    check(pager->config.extent_pages > 0);
+    return page[-1].slot + 1 == page->slot && page->slot % pager->config.extent_pages != 0;
+}
+
 static bool same_area(const struct pager *pager, const struct pager_page *page)
 {
-    const struct pager_page *before = page - 1;
+    uint32_t mapped = how_mapped(page);
 
-    if (((before->flags ^ page->flags) & PAGE_MAPPED) != 0)
-        return false;
-    check((page->flags & PAGE_MAPPED) != 0 || page->protection == 0);
-    if ((page->flags & PAGE_MAPPED) == 0)
-        return true;
-    return before->protection == page->protection &&
-           ((before->bits ^ page->bits) & BITS_AREA) == 0 && before->slot + 1 == page->slot &&
-           page->slot % pager->config.extent_pages != 0;
+    check(page <= pager->page + pager->config.pages);
+    return how_mapped(page - 1) == mapped && (mapped == 0 || follows(pager, page));
+}
+
+/* Areas that come or go between a page, whose mapping changes from `old` to `new`, and one of its neighbours;
+ * `later` is the later page of the two. */
+static int32_t areas_between(const struct pager *pager, const struct pager_page *later,
+                             uint32_t neighbour, uint32_t old, uint32_t new)
+{
+    check(old != new);
+    if ((neighbour != old && neighbour != new) || (neighbour != 0 && !follows(pager, later)))
+        return 0;
+    return neighbour == old ? 1 : -1;
+}
+
+/* Set how a page is mapped that was mapped as `old` says. */
+static inline void set_from(struct pager *pager, struct pager_page *page, uint32_t old, bool mapped,
+                            uint8_t protection, uint8_t bits)
+{
+    uint32_t new = mapped ? how(protection, bits) : 0;
+    int32_t areas;
+
+    check(old == how_mapped(page) && (mapped || (protection | bits) == 0));
+    page->flags = (uint8_t)((page->flags & ~PAGE_MAPPED) | (mapped ? PAGE_MAPPED : 0));
+    page->protection = protection;
+    page->bits = bits;
+    if (old == new)
+        return;
+    areas = areas_between(pager, page, how_mapped(page - 1), old, new) +
+            areas_between(pager, page + 1, how_mapped(page + 1), old, new);
+    check(areas >= 0 || pager->maps >= (uint32_t)-areas);
+    pager->maps += (uint32_t)areas;
 }
 
 static void set_mapping(struct pager *pager, struct pager_page *page, bool mapped,
                         uint8_t protection, uint8_t bits)
 {
-    int areas = 0;
-
-    areas -= !same_area(pager, page);
-    areas -= !same_area(pager, page + 1);
-    page->flags &= (uint8_t)~PAGE_MAPPED;
-    page->flags |= mapped ? PAGE_MAPPED : 0;
-    page->protection = protection;
-    page->bits = bits;
-    areas += !same_area(pager, page);
-    areas += !same_area(pager, page + 1);
-    check(areas >= 0 || pager->maps >= (uint32_t)-areas);
-    pager->maps = (uint32_t)((int)pager->maps + areas);
+    check((page->flags & PAGE_MAPPED) != 0);
+    set_from(pager, page, how(page->protection, page->bits), mapped, protection, bits);
 }
 
 bool mapping_is_alone(const struct pager *pager, sp_page page)
@@ -124,27 +159,31 @@ static void keep_apart(struct pager *pager, sp_page page)
         arm(pager, page);
 }
 
-static void keep_neighbours_apart(struct pager *pager, sp_page page)
+/* A function of its own: without the kernel's bits nothing is to be done, and no registers are needed for it. */
+static __attribute__((noinline)) void keep_both_apart(struct pager *pager, sp_page page)
 {
     check(page < pager->config.pages);
-    if (pager->config.referenced == NULL)
-        return;
     if (page > 0)
         keep_apart(pager, page - 1);
     if (page + 1 < pager->config.pages)
         keep_apart(pager, page + 1);
 }
 
+static void keep_neighbours_apart(struct pager *pager, sp_page page)
+{
+    check(page < pager->config.pages);
+    if (pager->config.referenced != NULL)
+        keep_both_apart(pager, page);
+}
+
 void mapping_map(struct pager *pager, sp_page page, uint8_t protection)
 {
     check(pager->page[page].state == PAGE_RESIDENT);
     check((pager->page[page].flags & PAGE_MAPPED) == 0);
-    set_mapping(pager, &pager->page[page], true, protection, 0);
+    set_from(pager, &pager->page[page], 0, true, protection, 0);
     keep_neighbours_apart(pager, page);
-    effects_add(pager, (struct pager_effect){.kind = EFFECT_MAP,
-                                             .page = page,
-                                             .slot = pager->page[page].slot,
-                                             .protection = protection});
+    *effects_next(pager) = (struct pager_effect){
+        .kind = EFFECT_MAP, .page = page, .slot = pager->page[page].slot, .protection = protection};
 }
 
 void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
@@ -152,8 +191,8 @@ void mapping_protect(struct pager *pager, sp_page page, uint8_t protection)
     check((pager->page[page].flags & PAGE_MAPPED) != 0);
     set_mapping(pager, &pager->page[page], true, protection, pager->page[page].bits & BITS_AREA);
     keep_neighbours_apart(pager, page);
-    effects_add(pager, (struct pager_effect){
-                           .kind = EFFECT_PROTECT, .page = page, .protection = protection});
+    *effects_next(pager) =
+        (struct pager_effect){.kind = EFFECT_PROTECT, .page = page, .protection = protection};
     if (pager->maps > pager->map_limit)
         give_up_mappings(pager, pager->map_limit);
 }
@@ -183,7 +222,7 @@ void pager_mapping_failed(struct pager *pager, sp_page page)
 bool mapping_make_room(struct pager *pager)
 {
     check(pager->map_limit <= pager->config.map_limit);
-    if (pager->maps + 2 > pager->map_limit && pager->map_limit >= 2)
+    if (!mapping_has_room(pager) && pager->map_limit >= 2)
         give_up_mappings(pager, pager->map_limit - 2);
-    return pager->maps + 2 <= pager->map_limit;
+    return mapping_has_room(pager);
 }

@@ -375,7 +375,13 @@ sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind k
 void pager_regions_publish(struct pager *pager, uint64_t address);
 
 /* The region of a page; NULL if it is in none. */
-const struct pager_region *pager_regions_of(const struct pager *pager, sp_page page);
+static inline const struct pager_region *pager_regions_of(const struct pager *pager, sp_page page)
+{
+    if (page >= pager->config.pages || pager->page[page].region == 0)
+        return NULL;
+    check(pager->page[page].region <= pager->regions);
+    return &pager->region[pager->page[page].region - 1];
+}
 
 /* Forget a region whose pages are all ABSENT (pager_discard). */
 void pager_regions_destroy(struct pager *pager, sp_page first);

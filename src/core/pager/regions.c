@@ -88,14 +88,6 @@ sp_page pager_regions_create(struct pager *pager, uint32_t pages, enum sp_kind k
     return first;
 }
 
-const struct pager_region *pager_regions_of(const struct pager *pager, sp_page page)
-{
-    if (page >= pager->config.pages || pager->page[page].region == 0)
-        return NULL;
-    check(pager->page[page].region <= pager->regions);
-    return &pager->region[pager->page[page].region - 1];
-}
-
 void pager_regions_tally(struct pager *pager, sp_page first, struct fault_tally *tally)
 {
     ensure(pager->page[first].region != 0);

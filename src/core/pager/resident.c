@@ -59,7 +59,7 @@ enum pager_verdict resident_map(struct pager *pager, sp_page page)
         rights_ask(pager, p->slot);
         return PAGER_CALL;
     }
-    if (!mapping_make_room(pager))
+    if (!mapping_has_room(pager) && !mapping_make_room(pager))
         return pager->stores > 0 ? PAGER_WAIT_STORE : PAGER_STUCK;
     if ((p->flags & PAGE_MAPPED) != 0)
         mapping_protect(pager, page, protection);

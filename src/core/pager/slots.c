@@ -6,25 +6,6 @@
 #include "base/least.h"
 #include "core/pager/effects.h"
 
-/* A sixteenth of the frames is kept at hand, up to 16: a fault then finds a frame without waiting
- * for a write, and stores travel in batches. Below 16 frames each one counts more than that. */
-#define RESERVE_SHARE 16u
-#define RESERVE_MOST  16u
-
-uint32_t slots_low(const struct pager *pager)
-{
-    check(pager->held <= pager->config.slots);
-    return least_of(RESERVE_MOST, pager->held / RESERVE_SHARE);
-}
-
-uint32_t slots_high(const struct pager *pager)
-{
-    uint32_t low = slots_low(pager);
-
-    check(low <= RESERVE_MOST);
-    return low == 0 ? 1 : 2 * low;
-}
-
 /* Slots that came free in ascending order are taken in ascending order, and pages touched in sequence
  * share kernel mappings again. */
 void slots_append(struct pager *pager, uint32_t slot)
@@ -112,7 +93,8 @@ static void slot_leave(struct pager *pager, uint32_t slot)
     slots_set_held(pager, pager->held - 1);
 }
 
-static void slot_taken(struct pager *pager, uint32_t slot)
+/* Rare: a function of its own, whose registers slots_take need not save. */
+static __attribute__((noinline)) void slot_taken(struct pager *pager, uint32_t slot)
 {
     check(pager->slot[slot].place == 0);
     slot_leave(pager, slot);

@@ -3,6 +3,7 @@
 #define CORE_PAGER_SLOTS_H
 
 #include "base/assert.h"
+#include "base/least.h"
 #include "core/pager/pager.h"
 
 /* Note which frames physmem has taken from the frame stack. */
@@ -18,9 +19,25 @@ static inline void slots_begin(struct pager *pager)
         slots_sweep(pager);
 }
 
+/* A sixteenth of the frames is kept at hand, up to 16: a fault then finds a frame without waiting
+ * for a write, and stores travel in batches. Below 16 frames each one counts more than that. */
+#define SLOTS_RESERVE_SHARE 16u
+#define SLOTS_RESERVE_MOST  16u
+
 /* Frames to keep at hand: below `low` eviction starts, until there are `high`. */
-uint32_t slots_low(const struct pager *pager);
-uint32_t slots_high(const struct pager *pager);
+static inline uint32_t slots_low(const struct pager *pager)
+{
+    check(pager->held <= pager->config.slots);
+    return least_of(SLOTS_RESERVE_MOST, pager->held / SLOTS_RESERVE_SHARE);
+}
+
+static inline uint32_t slots_high(const struct pager *pager)
+{
+    uint32_t low = slots_low(pager);
+
+    check(low <= SLOTS_RESERVE_MOST);
+    return low == 0 ? 1 : 2 * low;
+}
 
 /* A free slot for the page, now USED by it. Sets page->slot. False if none is left: there was none,
  * or physmem was faster. */

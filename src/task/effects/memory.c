@@ -228,15 +228,16 @@ void memory_unmap(struct sp_task *task, sp_page page, uint32_t count)
     VALGRIND_MAKE_MEM_DEFINED(address, count * unit_bytes(task));
 }
 
-void memory_protect(struct sp_task *task, sp_page page, uint32_t count, uint8_t protection)
+void memory_protect(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
 {
-    void *address = memory_address(task, page);
+    void *address = memory_address(task, effect->page);
+    size_t bytes = count * unit_bytes(task);
 
     check(hold_is_ours() && count > 0);
-    if (mprotect(address, count * unit_bytes(task), kernel_protection(protection)) != 0)
+    if (mprotect(address, bytes, kernel_protection(effect->protection)) != 0)
         say_and_die(task, "cannot protect a page: %s (is vm.max_map_count reached?)",
                     strerror(errno));
-    VALGRIND_MAKE_MEM_DEFINED(address, count * unit_bytes(task));
+    VALGRIND_MAKE_MEM_DEFINED(address, bytes);
 }
 
 void memory_clear(struct sp_task *task, uint32_t slot)

@@ -21,7 +21,7 @@ bool memory_is_window(const struct sp_task *task, const void *address);
  * held, or, for pages that are unmapped apart (apart.h), the other one. */
 void memory_map(struct sp_task *task, const struct pager_effect *effect, uint32_t count);
 void memory_unmap(struct sp_task *task, sp_page page, uint32_t count);
-void memory_protect(struct sp_task *task, sp_page page, uint32_t count, uint8_t protection);
+void memory_protect(struct sp_task *task, const struct pager_effect *effect, uint32_t count);
 void memory_clear(struct sp_task *task, uint32_t slot);
 
 /* Mappings that regions may use: what vm.max_map_count leaves. */

@@ -40,8 +40,7 @@ static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
         memory_map(task, effect, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_PROTECT:
-        memory_protect(task, effect->page, pager_next_neighbours(&task->pager, effect),
-                       effect->protection);
+        memory_protect(task, effect, pager_next_neighbours(&task->pager, effect));
         return true;
     case EFFECT_ARM:
         bits_arm(task, effect, pager_next_neighbours(&task->pager, effect));
@@ -64,8 +63,9 @@ static bool carry_out(struct sp_task *task, const struct pager_effect *effect)
     return false;
 }
 
-/* Note an effect that needs a message. */
-static void note(struct sp_task *task, struct work *work, const struct pager_effect *effect)
+/* Note an effect that needs a message. A function of its own: most calls into the pager need none. */
+static __attribute__((noinline)) void note(struct sp_task *task, struct work *work,
+                                           const struct pager_effect *effect)
 {
     check(hold_is_ours());
     switch (effect->kind) {

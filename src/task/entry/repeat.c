@@ -22,11 +22,25 @@ static __thread struct {
     uint64_t paged;
 } in_order __attribute__((tls_model("initial-exec")));
 
+/* Whether the last faults were of more pages than can be kept: then they are those of a loop that goes on, as a rule,
+ * and this is seen at once. False: they may have been. */
+static bool are_many(void)
+{
+    uint64_t seen = 0;
+
+    for (uint32_t i = 0; i < REPEAT_FAULTS; i++)
+        seen |= UINT64_C(1) << repeat_here.page[i] % 64;
+    check(seen != 0);
+    return (uint32_t)__builtin_popcountll(seen) > PAGER_KEPT_MOST;
+}
+
 /* The distinct pages among those of the last faults; none if there are more than fit. */
 static uint32_t different_pages(sp_page pages[PAGER_KEPT_MOST])
 {
     uint32_t count = 0;
 
+    if (are_many())
+        return 0;
     for (uint32_t i = 0; i < REPEAT_FAULTS; i++) {
         uint32_t n = 0;
 

@@ -79,9 +79,11 @@ static enum pager_verdict ask(struct sp_task *task, const struct fault *fault, s
     return verdict;
 }
 
-/* Go on after the pager has asked for something, or for patience. */
-static void serve_on(struct sp_task *task, const struct fault *fault, struct work *work,
-                     enum pager_verdict verdict, uint32_t events, uint32_t progress)
+/* Go on after the pager has asked for something, or for patience. A function of its own: most soft faults do without
+ * its registers. */
+static __attribute__((noinline)) void serve_on(struct sp_task *task, const struct fault *fault,
+                                               struct work *work, enum pager_verdict verdict,
+                                               uint32_t events, uint32_t progress)
 {
     uint32_t pauses = 0;
     bool waited = false;
