@@ -307,7 +307,8 @@ struct sp_container_region {
     sp_container_supply *supply; /**< fills such slots instead; NULL: none */
     void *supply_arg;
     /** Frames, at least 4, that pages which are as they were filled may use together; those beyond
-     *  it are given back in turn. 0: half of what the contracts guarantee */
+     *  it are given back in turn. With a container of its own, and a physmem that has a swap server, written pages are
+     *  among these, and go to swap. 0: half of what the contracts guarantee */
     uint32_t frames;
 };
 
@@ -320,8 +321,11 @@ struct sp_container_region {
  *  or dies. A page that was given back (see `frames`) comes back as it was, or, if its frame was needed
  *  elsewhere, is filled anew, and shows what the source holds by then. What cannot be filled, since the source has no frame there or is not to be had any more,
  *  is said in a line on standard error as it is touched, and the access goes to the program's own
- *  handler of SIGSEGV, or ends the program. Pages that were written are never given back, and count
- *  like other frames of containers. While a source is locked, an access waits; where another owner
+ *  handler of SIGSEGV, or ends the program. Pages that were written count like other frames of containers. If the
+ *  region has made its container, they go to swap in turn when frames are short, recalled, or more than `frames`, and come
+ *  back as they were when they are touched (sp_swap and sp_swap_in say who pays, and what can fail: a page that cannot be
+ *  had back is a line on standard error, and the access fails like one that cannot be filled). Slots of a container that
+ *  the program has named keep what was written. While a source is locked, an access waits; where another owner
  *  has the slot mapped, and it is no copy, it fails.
  *
  *  Without either, the region shows what the slots hold; an access to one without a frame fails like

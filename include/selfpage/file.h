@@ -149,8 +149,9 @@ struct sp_file_region;
  *  has written show the same page of memory as the server's cache; each is charged for its own frame.
  *  Pages that were not written are given back when frames are short, or more than `frames` are in
  *  use; when they are touched they come back as they were, or, if their frames were needed elsewhere, are read
- *  again. What is written to a page stays there, goes nowhere
- *  else, and counts like other frames of containers (selfpage/container.h has more about them).
+ *  again. What is written to a page never goes to the file. Written pages count
+ *  like other frames of containers, and, if physmem has a swap server, go there under the same conditions, and come back
+ *  from there as they were (sp_container_region_create has more).
  *
  *  Behind the end of the file the last page is zeros. What others write to the file shows in pages
  *  that are brought in later. A page that cannot be brought in, since the file has become shorter, or

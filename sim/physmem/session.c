@@ -433,6 +433,10 @@ static void on_control(struct service *service, struct connection *connection,
         ON_RANGES(physmem_frames_release, message->release);
     else if (message->type == WIRE_VITAL)
         ON_RANGES(physmem_vital, message->vital);
+    else if (message->type == WIRE_UNMAP_OWN)
+        ON_RANGES(physmem_unmap_own, message->unmap_own);
+    else if (message->type == WIRE_SWAP_OUT)
+        on_swap(service, &request, message);
     else if (message->type == WIRE_UNMAPPED)
         on_unmapped(service, connection, seat->task, message);
     else if (message->type == WIRE_AVAILABILITY_HEARD)

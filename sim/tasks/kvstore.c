@@ -220,7 +220,7 @@ static void usage(void)
         "  --seed N         for everything random (1)\n"
         "  --dump FILE      write all records to FILE at the end\n"
         "  --served FILE    keep all in a private region on FILE of the file server, which stays as\n"
-        "                   it is; its pages are not swapped\n"
+        "                   it is; its pages go to swap by physmem\n"
         "  -h, --help\n"
         "\n"
         "The digest printed at the end depends on these options alone.\n"

@@ -51,8 +51,8 @@
  * A task has two connections to physmem: the request connection (role TASK), and the control
  * connection (role CONTROL, with the id and the key from the first WELCOME). Over the control
  * connection physmem sends RECALL, UNMAP, NOTICE, CHANGED, AVAILABILITY, WARNED, REPOSSESSED and
- * REVOKED without being asked, and the task sends DEALLOCATE, RELEASE, VITAL, UNMAPPED and
- * AVAILABILITY_HEARD.
+ * REVOKED without being asked, and the task sends DEALLOCATE, RELEASE, UNMAP_OWN, SWAP_OUT, VITAL,
+ * UNMAPPED and AVAILABILITY_HEARD.
  * A client of swap opens its first connection with role TASK and key 0. Further connections with
  * the key of the first WELCOME share its slots and extents.
  * An observer (role OBSERVER) reads counters of physmem, swap or a file server, and asks for recalls and
@@ -530,7 +530,7 @@
     /* comes before the MAPPED naming it */                                                        \
     X(EXTENT, extent, 30, 1, PHYSMEM, WIRE_FD_FIELDS)                                              \
     /* -> DONE: the task gives up rights */                                                        \
-    X(UNMAP_OWN, unmap_own, 31, 0, TASK, WIRE_SLOTS_FIELDS)                                        \
+    X(UNMAP_OWN, unmap_own, 31, 0, TASK_OR_CONTROL, WIRE_SLOTS_FIELDS)                             \
     X(COPY, copy, 35, 0, TASK, WIRE_COPY_REQUEST_FIELDS)       /* -> DONE */                       \
     X(SHARE, share, 104, 0, TASK, WIRE_SHARE_FIELDS)           /* -> SHARED */                     \
     X(SHARED, shared, 105, 0, PHYSMEM, WIRE_SHARED_FIELDS)                                         \
@@ -543,7 +543,8 @@
     X(UNLOCK, unlock, 111, 0, TASK, WIRE_CONTAINER_ONLY_FIELDS)          /* -> VERSION_IS */       \
     X(ASK_VERSION, ask_version, 112, 0, TASK, WIRE_CONTAINER_ONLY_FIELDS) /* -> VERSION_IS */      \
     X(VERSION_IS, version_is, 113, 0, PHYSMEM, WIRE_VERSION_FIELDS)                                \
-    X(SWAP_OUT, swap_out, 114, 0, TASK, WIRE_SWAP_OUT_FIELDS)  /* -> SWAPPED, or DONE: why not */  \
+    /* -> SWAPPED, or DONE: why not */                                                             \
+    X(SWAP_OUT, swap_out, 114, 0, TASK_OR_CONTROL, WIRE_SWAP_OUT_FIELDS)                           \
     X(SWAP_IN, swap_in, 115, 0, TASK, WIRE_SWAP_IN_FIELDS)     /* -> SWAPPED, or DONE: why not */  \
     X(SWAP_DROP, swap_drop, 116, 0, TASK, WIRE_SWAP_DROP_FIELDS) /* -> DONE */                     \
     X(SWAPPED, swapped, 117, 0, PHYSMEM, WIRE_SWAPPED_FIELDS)                                      \

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "task/api/container_map.h"
 #include "task/containers/book.h"
 #include "task/containers/windows.h"
 #include "task/state/attached.h"
@@ -150,14 +151,15 @@ static uint32_t frames_of(struct sp_task *task, const struct sp_container_region
     return half > FRAMES_LEAST ? half : FRAMES_LEAST;
 }
 
-int sp_container_region_create(struct sp_task *task, const struct sp_container_region *region,
-                               void **basep, struct sp_error *error)
+int container_map_region(struct sp_task *task, const struct sp_container_region *region, bool alone,
+                         void **basep, struct sp_error *error)
 {
     struct task_window window = {.container = region->container,
                                  .first = region->first,
                                  .pages = region->pages,
                                  .writable = (region->flags & SP_MAP_WRITE) != 0,
                                  .made = region->container == 0,
+                                 .swaps = alone && (region->flags & SP_MAP_WRITE) != 0,
                                  .source = region->source,
                                  .source_first = region->source_first,
                                  .supply = region->supply,
@@ -180,4 +182,11 @@ int sp_container_region_create(struct sp_task *task, const struct sp_container_r
     if (result != 0 && window.made)
         (void)sp_container_destroy(task, window.container, NULL);
     return result;
+}
+
+int sp_container_region_create(struct sp_task *task, const struct sp_container_region *region,
+                               void **basep, struct sp_error *error)
+{
+    check(region != NULL);
+    return container_map_region(task, region, region->container == 0, basep, error);
 }

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "task/api/container_map.h"
 #include "task/api/file_link.h"
 
 /* How often, and how long in between, the server is asked again: while its cache has no frames, and
@@ -144,7 +145,7 @@ int sp_file_region_create(struct sp_task *task, const struct sp_file_region_opti
         container.flags = (options->flags & SP_FILE_PRIVATE) != 0 ? SP_MAP_WRITE : 0;
         container.supply_arg = region;
         container.frames = options->frames;
-        result = sp_container_region_create(task, &container, &region->base, error);
+        result = container_map_region(task, &container, true, &region->base, error);
     }
     *regionp = region;
     if (result != 0)

@@ -63,8 +63,10 @@ void book_mark(struct sp_task *task, struct book *book, uint32_t first, uint32_t
             continue;
         ensure(held || task->aside > 0);
         task->aside += held ? 1 : UINT32_MAX;
+        book->frames += held ? 1 : UINT32_MAX;
         book->held[slot / WORD] ^= bit;
     }
+    check(book->frames <= book->pages);
     units_allow_pager(task);
 }
 

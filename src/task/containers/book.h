@@ -12,6 +12,7 @@ struct book {
     struct book *next;
     uint32_t container; /* number */
     uint32_t pages;
+    uint32_t frames; /* slots that have one */
     size_t size;     /* of this struct in memory, in bytes */
     uint64_t held[]; /* bits */
 };

@@ -1,9 +1,12 @@
 /* Holes of regions on containers: which are filled together, and which filled pages go. What goes is given back softly:
- * it comes back as it was if physmem has not needed the frame.
+ * it comes back as it was if physmem has not needed the frame. Pages that were written go to swap, if nobody else sees the
+ * container's slots (window.swaps); otherwise they are kept until the program frees them.
  *
- *   hole --filling_begin--> busy --filling_end--> filled --written--> (kept until the program frees it)
- *    ^                       |                       |
- *    '----- filling_end -----'<-- filling_begin_drop-'
+ *   hole --filling_begin--> busy --filling_end--> filled --written--> written --filling_begin_store--> busy
+ *    ^                       |                       |                   ^                              |
+ *    '----- filling_end -----'<-- filling_begin_drop-'                   |                     filling_end_store
+ *                                                                        |                              v
+ *                             filling_end <-- filling_returned <-- busy (stored) <-- filling_begin -- stored
  *
  * Busy pages belong to the thread that began. The frames of a page are marked in the container's
  * book by that thread. */
@@ -43,7 +46,29 @@ bool filling_forbid(struct sp_task *task, uint32_t container, const struct wire_
 void filling_permit(struct sp_task *task, uint32_t container, const struct wire_range *slots,
                     bool taken);
 
-/* Whether a window has filled pages, be they in use by a thread that fills others. The lock is held. */
+/* Whether a window has filled pages, or written ones that may go to swap, be they in use by a thread that fills others.
+ * The lock is held. */
 bool filling_is_any(const struct sp_task *task);
+
+/* Choose a run of written pages that goes to swap, in turn, and hide it: `most` at most, no more than SP_SUPPLY_PAGES.
+ * `within`: what this thread fills, whose window gives; NULL: a window that nobody fills, and nobody can until the
+ * end. They are busy until filling_end_store. False if there is none. The lock is held. */
+bool filling_begin_store(struct sp_task *task, const struct filling *within, uint32_t most,
+                         struct filling *filling);
+
+/* The pages have these numbers in swap, and no frames any more; NULL: they are as they were. The lock is held. */
+void filling_end_store(struct sp_task *task, const struct filling *filling,
+                       const struct wire_number *numbers);
+
+/* The numbers of busy pages that are in swap. The lock is held. */
+void filling_numbers(struct sp_task *task, const struct filling *filling,
+                     struct wire_number *numbers);
+
+/* Busy pages whose number has become 0 are back: they have frames, and are as they were written. The lock is held. */
+void filling_returned(struct sp_task *task, const struct filling *filling,
+                      const struct wire_number *left);
+
+/* How many busy pages in a row, from `page` on, are still in swap. The lock is held. */
+uint32_t filling_away(struct sp_task *task, const struct filling *filling, uint32_t page);
 
 #endif

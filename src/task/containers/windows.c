@@ -173,6 +173,17 @@ static void free_window(const struct task_window *window)
     }
     if (window->mapped != NULL)
         munmap(window->mapped, window->pages);
+    if (window->stored != NULL)
+        munmap(window->stored, window->pages * sizeof(*window->stored));
+}
+
+/* Memory for what is known of a window's pages; it costs nothing before it is used. NULL: there is none. */
+static void *book_memory(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    check(bytes > 0);
+    return memory != MAP_FAILED ? memory : NULL;
 }
 
 /* Bring in all that can be, now. Returns 0, or why the first page does not come. */
@@ -199,13 +210,13 @@ static int open_window(struct sp_task *task, struct task_window *window, struct 
 {
     void *address = mmap(NULL, window_table_bytes(window->pages), PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    void *mapped =
-        mmap(NULL, window->pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     check(!hold_is_ours() && window->pages > 0);
     window->address = address != MAP_FAILED ? address : NULL;
-    window->mapped = mapped != MAP_FAILED ? mapped : NULL;
-    if (window->address == NULL || window->mapped == NULL) {
+    window->mapped = book_memory(window->pages);
+    window->stored = window->swaps ? book_memory(window->pages * sizeof(*window->stored)) : NULL;
+    if (window->address == NULL || window->mapped == NULL ||
+        (window->swaps && window->stored == NULL)) {
         free_window(window);
         return error_set(error, ENOMEM, "no addresses for %u pages of a container", window->pages);
     }
@@ -346,6 +357,31 @@ void windows_give_up(struct sp_task *task, uint32_t container, struct wire_range
         renounce(task, container, slots);
 }
 
+/* Give up some of a window's pages that are in swap, from `page` on; returns the page behind them. A function of its
+ * own, for its message. */
+static __attribute__((noinline)) uint32_t forget_stored(struct sp_task *task,
+                                                        struct task_window *window, uint32_t page)
+{
+    const struct timespec pause = {.tv_nsec = LOCKED_PAUSE_NS};
+    struct wire_message message = {.type = WIRE_SWAP_DROP};
+    struct wire_message reply = {.type = WIRE_DONE};
+    uint16_t count = 0;
+
+    check(!hold_is_ours());
+    for (; page < window->pages && count < WIRE_BATCH; page++)
+        if (window->stored[page] != 0)
+            message.swap_drop.pages[count++].value = window->stored[page];
+    message.swap_drop.pages_count = count;
+    while (count > 0) {
+        if (channel_ask(&task->physmem, &message, -1, &reply) != 0)
+            end_physmem_gone(task);
+        if (reply.error != EBUSY)
+            break;
+        nanosleep(&pause, NULL); /* another thread has something stored, or had back */
+    }
+    return page;
+}
+
 int windows_close(struct sp_task *task, const void *address, uint32_t *madep)
 {
     struct task_window *window, gone;
@@ -364,6 +400,8 @@ int windows_close(struct sp_task *task, const void *address, uint32_t *madep)
     hold_release(task);
     if (madep != NULL)
         *madep = gone.made ? gone.container : 0;
+    for (uint32_t page = 0; gone.swaps && page < gone.pages;)
+        page = forget_stored(task, &gone, page);
     free_window(&gone);
     return 0;
 }

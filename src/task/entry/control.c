@@ -143,6 +143,7 @@ void control_on_message(void *context, struct channel *channel, const struct wir
         on_revoked(task, message);
         break;
     case WIRE_DONE:
+    case WIRE_SWAPPED:
         drops_answered(task, message);
         break;
     default:

@@ -1,5 +1,7 @@
 #include "task/entry/drops.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 #include "base/least.h"
 #include "task/containers/book.h"
@@ -21,49 +23,88 @@ bool drops_are_owed(const struct sp_task *task)
     return task->drops_owed > 0 && task->drop_seq == 0;
 }
 
+/* Begin to give back pages that can be filled again, or else written ones, which go to swap. *unmapp: what physmem must hear
+ * first, if its type is not 0. False if there are none. The lock is held. */
+static bool begin(struct sp_task *task, struct wire_message *message, struct wire_message *unmapp)
+{
+    struct filling *drop = &task->drop;
+    struct wire_range slots;
+
+    check(hold_is_ours());
+    if (!filling_begin_drop(task, NULL, task->drops_owed, drop) &&
+        !filling_begin_store(task, NULL, task->drops_owed, drop))
+        return false;
+    slots = (struct wire_range){drop->window.first + drop->page, drop->count};
+    task->drop_seq = channel_next_seq(&task->control);
+    message->seq = task->drop_seq;
+    if (!drop->storing) {
+        message->type = WIRE_RELEASE;
+        message->release.container = drop->window.container;
+        message->release.ranges_count = 1;
+        message->release.ranges[0] = slots;
+        return true;
+    }
+    message->type = WIRE_SWAP_OUT;
+    message->swap_out.container = drop->window.container;
+    message->swap_out.start = slots.start;
+    message->swap_out.count = slots.count;
+    unmapp->type = WIRE_UNMAP_OWN;
+    unmapp->seq = channel_next_seq(&task->control);
+    unmapp->unmap_own.container = drop->window.container;
+    unmapp->unmap_own.ranges_count = 1;
+    unmapp->unmap_own.ranges[0] = slots;
+    return true;
+}
+
 void drops_pay(struct sp_task *task)
 {
-    struct wire_message message = {.type = WIRE_RELEASE};
+    struct wire_message message = {.type = 0}, unmap = {.type = 0};
     struct channel_batch batch = {.size = 0};
     bool found;
 
     check(!hold_is_ours());
     hold_take(task);
-    found = drops_are_owed(task) && filling_begin_drop(task, NULL, task->drops_owed, &task->drop);
-    if (found) {
-        task->drop_seq = channel_next_seq(&task->control);
-        message.seq = task->drop_seq;
-        message.deallocate.container = task->drop.window.container;
-        message.deallocate.ranges_count = 1;
-        message.deallocate.ranges[0] =
-            (struct wire_range){task->drop.window.first + task->drop.page, task->drop.count};
-    } else if (!filling_is_any(task)) {
+    found = drops_are_owed(task) && begin(task, &message, &unmap);
+    if (!found && !filling_is_any(task))
         task->drops_owed = 0;
-    }
     hold_release(task);
     if (!found)
         return;
+    if (unmap.type != 0)
+        channel_add(&batch, &unmap);
     channel_add(&batch, &message);
     (void)channel_send(&task->control, &batch, -1);
 }
 
-void drops_answered(struct sp_task *task, const struct wire_message *message)
+/* What was given back is no longer there, or (error) still is. The lock is held. */
+static void end(struct sp_task *task, const struct wire_message *message)
 {
     const struct filling *drop = &task->drop;
-    struct book *book;
+    bool gone = message->error == 0;
+    struct book *book = book_find(task, drop->window.container);
 
+    check(hold_is_ours());
+    if (drop->storing) {
+        gone = message->type == WIRE_SWAPPED && message->swapped.pages_count == drop->count;
+        task->keeps_written |= message->error == EOPNOTSUPP;
+        filling_end_store(task, drop, gone ? message->swapped.pages : NULL);
+    } else {
+        if (gone && book != NULL)
+            book_mark(task, book, drop->window.first + drop->page, drop->count, false);
+        filling_end(task, drop, gone ? 0 : drop->count);
+    }
+    /* A container that is locked gives nothing until that is over: it is asked again soon. */
+    if (gone)
+        task->drops_owed -= least_of(task->drops_owed, drop->count);
+    task->drop_seq = 0;
+}
+
+void drops_answered(struct sp_task *task, const struct wire_message *message)
+{
     check(!hold_is_ours());
     hold_take(task);
-    if (task->drop_seq != 0 && message->seq == task->drop_seq) {
-        book = book_find(task, drop->window.container);
-        if (message->error == 0 && book != NULL)
-            book_mark(task, book, drop->window.first + drop->page, drop->count, false);
-        filling_end(task, drop, message->error == 0 ? 0 : drop->count);
-        /* A container that is locked gives nothing until that is over: it is asked again soon. */
-        if (message->error == 0)
-            task->drops_owed -= least_of(task->drops_owed, drop->count);
-        task->drop_seq = 0;
-    }
+    if (task->drop_seq != 0 && message->seq == task->drop_seq)
+        end(task, message);
     hold_release(task);
     events_signal(task);
 }

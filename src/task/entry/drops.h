@@ -1,5 +1,5 @@
 /* Recalled frames that the pager does not have: regions on containers give pages back that can be filled
- * again. On the control thread, which waits for no answer: pages are busy until it comes. */
+ * again, or (written ones) have them stored. On the control thread, which waits for no answer: pages are busy until it comes. */
 #ifndef TASK_ENTRY_DROPS_H
 #define TASK_ENTRY_DROPS_H
 

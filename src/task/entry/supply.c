@@ -9,6 +9,7 @@
 #include "task/containers/filling.h"
 #include "task/containers/windows.h"
 #include "task/entry/aside.h"
+#include "task/entry/stores.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
 #include "task/state/guard.h"
@@ -98,12 +99,27 @@ static void narrow(struct sp_task *task, struct filling *filling, uint32_t page,
     events_signal(task);
 }
 
-/* Filled pages go, those of this window first, so that others can be filled. False: there are none. */
+/* Filled pages go, those of this window first, so that others can be filled; if there are none, written ones go to
+ * swap. False: there are none of these, either. */
 static bool make_room(struct sp_task *task, const struct filling *filling)
 {
     check(filling->count > 0);
     return drop(task, filling->window.address, filling->count) > 0 ||
-           drop(task, NULL, filling->count) > 0;
+           drop(task, NULL, filling->count) > 0 || stores_put(task, filling, filling->count) > 0 ||
+           stores_put(task, NULL, filling->count) > 0;
+}
+
+/* Pages of the window go that are too many for it. */
+static void drop_surplus(struct sp_task *task, const struct filling *filling)
+{
+    uint32_t dropped;
+
+    check(filling->count > 0);
+    if (filling->surplus == 0)
+        return;
+    dropped = drop(task, filling->window.address, filling->surplus);
+    if (dropped < filling->surplus && filling->window.swaps)
+        (void)stores_put(task, filling, filling->surplus - dropped);
 }
 
 /* Get frames for busy pages; for `page` alone, if there are not enough for all. Returns 0 or a negative
@@ -279,14 +295,63 @@ static void return_frames(struct sp_task *task, const struct filling *filling, u
     take_down(task, &part, false);
 }
 
+/* How many busy pages from `page` on are in swap. */
+static uint32_t count_away(struct sp_task *task, const struct filling *filling, uint32_t page)
+{
+    uint32_t away;
+
+    check(filling->stored);
+    hold_take(task);
+    away = filling_away(task, filling, page);
+    hold_release(task);
+    return away;
+}
+
+/* The first pages of what is busy did not come back: they need no frames. */
+static void return_away(struct sp_task *task, const struct filling *filling)
+{
+    uint32_t end = filling->page + filling->count;
+
+    check(filling->stored);
+    for (uint32_t page = filling->page; page < end; page++)
+        if (count_away(task, filling, page) > 0)
+            return_frames(task, filling, page, page + 1);
+}
+
+/* Have pages back from swap: what physmem still has, and then `page` with those behind it. Returns 0 or a negative
+ * errno. */
+static int bring_back(struct sp_task *task, struct filling *filling, uint32_t page)
+{
+    uint32_t away;
+    int error;
+
+    check(filling->stored && filling->count > 0);
+    while ((error = stores_get(task, filling)) == -ENOMEM && make_room(task, filling))
+        continue;
+    away = count_away(task, filling, page);
+    if (away > 0 && error == -ENOENT) {
+        narrow(task, filling, page, away);
+        error = get_frames(task, filling, page);
+        if (error == 0) {
+            error = stores_get(task, filling);
+            if (error != 0)
+                return_away(task, filling);
+        }
+        away = count_away(task, filling, page);
+    }
+    end_filling(task, filling, 0);
+    return away == 0 ? 0 : error != 0 ? error : -EIO;
+}
+
 /* Fill what is busy, or `page` alone. Returns 0 or a negative errno. */
 static int fill(struct sp_task *task, struct filling *filling, uint32_t page)
 {
     uint32_t first, end;
     int error;
 
-    if (filling->surplus > 0)
-        drop(task, filling->window.address, filling->surplus);
+    drop_surplus(task, filling);
+    if (filling->stored)
+        return bring_back(task, filling, page);
     if (get_back(task, filling, page))
         return 0;
     error = get_frames(task, filling, page);
@@ -331,9 +396,12 @@ static bool serve_hole(struct sp_task *task, void *address)
     error = fill(task, &filling, page);
     if (error == 0)
         return true;
-    say(task, "page %u of a region on container %u was touched, and cannot be filled%s: %s", page,
-        filling.window.container, filling.window.supply == NULL ? " from its source" : "",
-        error == -ENOENT && filling.window.supply == NULL
+    say(task, "page %u of a region on container %u was touched, and cannot be %s: %s", page,
+        filling.window.container,
+        filling.stored                  ? "had back from swap"
+        : filling.window.supply == NULL ? "filled from its source"
+                                        : "filled",
+        error == -ENOENT && !filling.stored && filling.window.supply == NULL
             ? "the slot there has no frame, or the source is gone, or not shared any more"
         : error == -EBUSY ? "the source's owner has the slot mapped"
                           : strerror(-error));

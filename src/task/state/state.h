@@ -81,7 +81,8 @@ struct task_window {
     uint32_t pages;
     bool writable;
     bool made;             /* the container was made for this window */
-    bool filling;          /* a thread fills pages, and no other one begins */
+    bool swaps;            /* nobody else sees its slots: pages that were written may go to swap */
+    bool filling;          /* a thread fills pages, or has some stored, and no other one begins */
     unsigned char *mapped; /* by page: PAGE_*, WINDOW_* */
 
     /* Of a region that fills slots without frames: from a source, or (supply) by a function. */
@@ -89,9 +90,11 @@ struct task_window {
     uint32_t source_first;
     sp_container_supply *supply; /* NULL: none */
     void *supply_arg;
-    uint32_t filled; /* pages with WINDOW_FILLED */
-    uint32_t most;   /* of these */
-    uint32_t hand;   /* the page that is looked at next when some must go */
+    uint32_t filled;     /* pages with WINDOW_FILLED */
+    uint32_t most;       /* of these, or (`swaps`) of all that have frames */
+    uint32_t hand;       /* the page that is looked at next when some must go */
+    uint32_t *stored;    /* by page: its number in swap, 0 if it has none; NULL unless `swaps` */
+    uint32_t store_hand; /* as `hand`, for pages that were written */
 };
 
 /* Pages of a window that a thread fills, or gives back; see containers/filling.h. */
@@ -99,8 +102,11 @@ struct filling {
     struct task_window window; /* a copy */
     uint32_t page;
     uint32_t count;   /* 0: none */
-    uint32_t surplus; /* filled pages that must go first, to stay within `most` */
+    uint32_t surplus; /* pages that must go first, to stay within `most` */
     bool dropping;
+    bool storing; /* pages that were written go to swap */
+    bool alone;   /* storing: the window is not being filled by the same thread */
+    bool stored;  /* the pages are in swap */
 };
 
 /* Base frames that the contracts allow. */
@@ -199,7 +205,8 @@ struct sp_task {
     uint32_t drops_owed;      /* of these, recalled: see entry/drops.h */
     struct filling drop;      /* what is on its way back to physmem for that */
     uint32_t drop_seq;        /* of the message that gives it back; 0: none */
-    struct promise promise;   /* what the contracts allow in all */
+    bool keeps_written; /* physmem has no swap server: pages of windows that were written stay */
+    struct promise promise;                   /* what the contracts allow in all */
     sp_availability_changed *on_availability; /* NULL: the program does not watch */
     void *on_availability_arg;
     uint32_t recalls_open;
