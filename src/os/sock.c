@@ -143,6 +143,8 @@ int sock_listen(const char *path, int backlog, struct sp_error *error)
 
 static int connect_failed(int code, const char *path, struct sp_error *error)
 {
+    struct stat status;
+
     switch (code) {
     case ENOENT:
         return error_set(error, code,
@@ -150,6 +152,8 @@ static int connect_failed(int code, const char *path, struct sp_error *error)
                          "the path",
                          path);
     case ECONNREFUSED:
+        if (stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+            return error_set(error, code, "%s is a file, and no socket of a server", path);
         return error_set(error, code,
                          "nobody listens on %s: the server that made it has ended; "
                          "start it again",

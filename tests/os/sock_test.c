@@ -101,6 +101,8 @@ static void test_another_file_is_left_alone(void **state)
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(sock_listen(scratch.path, 4, &error), -EEXIST);
+    assert_int_equal(sock_connect(scratch.path, &error), -ECONNREFUSED);
+    assert_non_null(strstr(error.text, "is a file, and no socket"));
     assert_int_equal(unlink(scratch.path), 0);
     scratch_fini(&scratch);
     assert_int_equal(sock_listen("/nonexistent/directory/s", 4, &error), -ENOENT);

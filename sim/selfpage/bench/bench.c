@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/arbiter.h"
 #include "base/error.h"
 #include "selfpage/bench/cases.h"
 #include "selfpage/bench/crew.h"
@@ -184,6 +185,20 @@ static int report(const struct bench_options *options, struct bench_result *cons
     return status;
 }
 
+/* A name that is wrong is found before the first run, not when its turn comes. */
+static int check_arbiters(const struct bench_options *options, struct sp_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < options->arbiters.count && code == 0; i++) {
+        struct arbiter_handle handle;
+
+        code = arbiter_load(&handle, options->arbiters.items[i], error);
+        arbiter_unload(&handle);
+    }
+    return code;
+}
+
 /* One run for each arbitration policy; then the report. Returns the exit status. */
 static int run_all(const struct bench_options *options, struct sp_error *error)
 {
@@ -229,7 +244,7 @@ static int contracts(int argc, char **argv)
         break;
     case OPTIONS_RUN:
         limits_raise_files();
-        if (choose_cores(&options, &error) != 0)
+        if (check_arbiters(&options, &error) != 0 || choose_cores(&options, &error) != 0)
             fprintf(stderr, "selfpage: %s\n", error.text);
         else
             status = run_all(&options, &error);

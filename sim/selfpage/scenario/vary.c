@@ -54,16 +54,29 @@ uint64_t vary_combinations(const struct vary *vary)
     return combinations;
 }
 
-/* The value of key `index` in a combination: the first key varies slowest. */
+/* Which value key `index` has in a combination: the first key varies slowest. */
+static uint32_t number_of(const struct vary *vary, uint32_t index, uint64_t combination)
+{
+    for (uint32_t i = vary->count; i > index + 1; i--)
+        combination /= values_of(vary, i - 1);
+    return (uint32_t)(combination % values_of(vary, index));
+}
+
+bool vary_is_single(const struct vary *vary, uint64_t combination)
+{
+    uint32_t others = 0;
+
+    for (uint32_t i = 0; i < vary->count; i++)
+        others += number_of(vary, i, combination) > 0;
+    return others <= 1;
+}
+
 static void value_of(const struct vary *vary, uint32_t index, uint64_t combination, char *text,
                      size_t size)
 {
     const char *value = vary->values[index];
-    uint32_t number;
+    uint32_t number = number_of(vary, index, combination);
 
-    for (uint32_t i = vary->count; i > index + 1; i--)
-        combination /= values_of(vary, i - 1);
-    number = (uint32_t)(combination % values_of(vary, index));
     while (number-- > 0)
         value += strcspn(value, ",") + 1;
     snprintf(text, size, "%.*s", (int)strcspn(value, vary->whole ? "" : ","), value);

@@ -27,6 +27,9 @@ int vary_add(struct vary *vary, const char *text, struct sp_error *error);
 /* How many combinations there are; 1 if nothing varies. */
 uint64_t vary_combinations(const struct vary *vary);
 
+/* Whether at most one key has another value than its first: these combinations together have each value once. */
+bool vary_is_single(const struct vary *vary, uint64_t combination);
+
 /* Definitions of the combination with this number, behind those that are there already: those of keys that are
  * names in capital letters. Returns 0 or -ENOMEM. */
 int vary_define(const struct vary *vary, uint64_t combination, struct strings *definitions);

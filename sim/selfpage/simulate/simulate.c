@@ -187,9 +187,25 @@ static int simulate(const struct simulate_options *options, struct scenario *sce
     return status;
 }
 
-/* One combination of what varies. */
-static int simulate_combination(struct simulate_options *options, uint64_t combination,
-                                struct verdicts *verdicts)
+/* What is done with the scenario of each combination of what varies. */
+typedef int combination_act(const struct simulate_options *options, struct scenario *scenario,
+                            uint64_t combination, struct verdicts *verdicts);
+
+/* See whether it can be played, so that a mistake in the last one is found before the first one is played. */
+static int try_cast(const struct simulate_options *options, struct scenario *scenario,
+                    uint64_t combination, struct verdicts *verdicts)
+{
+    struct sp_error error;
+    struct cast cast;
+    int result = cast_init(&cast, scenario, options->policy, &error);
+
+    (void)combination;
+    cast_fini(&cast);
+    return result == 0 ? EXIT_YES : cannot(verdicts, options->scenario, &error);
+}
+
+static int with_scenario(struct simulate_options *options, uint64_t combination,
+                         combination_act *act, struct verdicts *verdicts)
 {
     struct yaml_index positions = {0};
     struct scenario *scenario = NULL;
@@ -201,30 +217,41 @@ static int simulate_combination(struct simulate_options *options, uint64_t combi
         vary_apply(&options->vary, combination, scenario, &error) != 0)
         status = cannot(verdicts, options->scenario, &error);
     else
-        status = simulate(options, scenario, combination, verdicts);
+        status = act(options, scenario, combination, verdicts);
     scenario_free(&scenario);
     yaml_index_fini(&positions);
+    return status;
+}
+
+static int with_definitions(struct simulate_options *options, uint64_t combination,
+                            combination_act *act, struct verdicts *verdicts)
+{
+    const struct strings given = options->definitions;
+    struct strings definitions = {0};
+    int status = EXIT_CANNOT;
+
+    for (size_t d = 0; d < given.count; d++)
+        strings_add(&definitions, given.items[d]);
+    if (vary_define(&options->vary, combination, &definitions) == 0) {
+        options->definitions = definitions;
+        status = with_scenario(options, combination, act, verdicts);
+        options->definitions = given;
+    }
+    strings_fini(&definitions);
     return status;
 }
 
 static int simulate_all(struct simulate_options *options, struct verdicts *verdicts)
 {
     uint64_t combinations = vary_combinations(&options->vary);
-    const struct strings given = options->definitions;
     int worst = EXIT_YES;
 
-    for (uint64_t i = 0; i < combinations; i++) {
-        struct strings definitions = {0};
-        int status = EXIT_CANNOT;
+    for (uint64_t i = 0; i < combinations && combinations > 1 && worst == EXIT_YES; i++)
+        if (vary_is_single(&options->vary, i))
+            worst = with_definitions(options, i, try_cast, verdicts);
+    for (uint64_t i = 0; i < combinations && worst != EXIT_CANNOT; i++) {
+        int status = with_definitions(options, i, simulate, verdicts);
 
-        for (size_t d = 0; d < given.count; d++)
-            strings_add(&definitions, given.items[d]);
-        if (vary_define(&options->vary, i, &definitions) == 0) {
-            options->definitions = definitions;
-            status = simulate_combination(options, i, verdicts);
-            options->definitions = given;
-        }
-        strings_fini(&definitions);
         worst = status > worst ? status : worst;
     }
     return worst;

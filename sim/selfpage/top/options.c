@@ -17,13 +17,15 @@
 static const char about[] =
     "Watch a physmem, its swap server and its tasks live. SOCKET is physmem's, or the directory of a\n"
     "run (selfpage run --dir); without it, SELFPAGE_PHYSMEM names it. A run that has just been started\n"
-    "has three seconds until its servers are there. On a terminal this is a full screen; --batch and\n"
-    "--json print instead. The servers count all the time, and are asked only while this runs.\n";
+    "has three seconds until its servers are there, if the directory above exists. On a terminal this\n"
+    "is a full screen; --batch and --json print instead. The servers count all the time, and are asked\n"
+    "only while this runs.\n";
 
-/* How long a run may take until its physmem is there; and after that, its other servers. */
-#define START_NS (CLOCK_NS_PER_S * 3)
-#define SWAP_NS  (CLOCK_NS_PER_S / 2)
-#define PAUSE_MS 20
+/* How long a run may take until its physmem is there, how much of that without a word; and after that, its other servers. */
+#define START_NS  (CLOCK_NS_PER_S * 3)
+#define SILENT_NS (CLOCK_NS_PER_S / 2)
+#define SWAP_NS   (CLOCK_NS_PER_S / 2)
+#define PAUSE_MS  20
 
 static const char notes[] =
     "Keys:\n"
@@ -129,11 +131,32 @@ static bool await(const char *path, const char *name, uint64_t patience_ns)
     }
 }
 
+/* Whether a run can make this its directory: the one above is there. */
+static bool has_place(const char *path)
+{
+    size_t length = strlen(path);
+    char above[PATH_MAX];
+
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    snprintf(above, sizeof above, "%.*s.", length < PATH_MAX - 2 ? (int)length : 0, path);
+    return access(above, F_OK) == 0;
+}
+
 /* Where a run and this were started in one line, the run's sockets are not there yet. */
 static void await_run(const char *path)
 {
-    if (!await(path, DIRECTORY_PHYSMEM, 0) && await(path, DIRECTORY_PHYSMEM, START_NS))
-        (void)await(path, DIRECTORY_SWAP, SWAP_NS); /* if it has one */
+    if (await(path, DIRECTORY_PHYSMEM, 0) || !has_place(path))
+        return;
+    if (!await(path, DIRECTORY_PHYSMEM, SILENT_NS)) {
+        fprintf(stderr, "selfpage: there is no server at %s yet: waiting %u s for one to start\n",
+                path, (unsigned)(START_NS / CLOCK_NS_PER_S));
+        if (!await(path, DIRECTORY_PHYSMEM, START_NS - SILENT_NS))
+            return;
+    }
+    (void)await(path, DIRECTORY_SWAP, SWAP_NS); /* if it has one */
 }
 
 /* A directory stands for the socket in it. */
