@@ -1,10 +1,11 @@
 /* The miss-ratio curve of LRU, exact for every size, in one pass: Mattson's stack distances.
  *
  * A reference hits in LRU with F frames exactly if, since the last one to its page, at most F - 1
- * other pages were referenced. So: give every page a bit at the time of its last reference, and
- * count bits behind it. Bits are in words, words in blocks; a Fenwick tree sums the blocks. Before
- * times run out, bits are moved together. A reference costs a logarithmic number of steps of the
- * tree, and it is small: it stays in the cache.
+ * other pages were referenced. So: give every time a bit, clear it when its page is referenced again,
+ * and count bits. Eight words of bits are a block, eight blocks a group, eight groups a larger one, and so on; each
+ * knows, for each of its eight members, the bits of those before it. Times that are still to come have their bits
+ * already, since they lie behind all that is counted. Before times run out, pages are numbered anew. A reference costs
+ * a few additions of vectors and no branch that depends on it.
  *
  * R. L. Mattson et al., "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2),
  * 1970; with a tree: B. T. Bennett and V. J. Kruskal, "LRU stack processing", IBM Journal of
@@ -15,6 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Enough for 2^31 times. */
+#define STACK_LEVELS_MOST 8u
+
 struct stack_distance {
     uint64_t references;
     uint64_t cold;  /* first references to a page */
@@ -22,12 +26,13 @@ struct stack_distance {
     int failed;     /* -ENOMEM: memory ran out, the rest was not counted */
     /* Private. */
     uint32_t pages_most, pages_seen;
-    uint32_t now;      /* the time of the next reference */
-    uint32_t times;    /* there are */
-    uint32_t set;      /* bits set: pages referenced */
-    uint64_t *bits;    /* by time */
-    uint32_t *tree;    /* Fenwick, by block, from 1: bits set */
-    uint32_t *page_of; /* by time */
+    uint32_t now;   /* the time of the next reference */
+    uint32_t times; /* there are */
+    uint32_t set;   /* pages referenced */
+    uint64_t *bits; /* by time: set if nothing has been referenced since that was at this time */
+    void *words;    /* by block: bits set before each of its words */
+    void *levels[STACK_LEVELS_MOST]; /* by group: bits set before each of its members */
+    unsigned level_count;
     uint32_t *time_of; /* by page, plus one; 0: never referenced */
 };
 

@@ -127,7 +127,7 @@ int curve_run(const struct replay_options *options, struct curves *curves, struc
         result = asking_open(&asking, &trace, error);
     if (result == 0) {
         asking.options.size_count = 0;
-        if (sp_trace_rereadable(trace) && !knows_future(options))
+        if (!options->no_floor && sp_trace_rereadable(trace) && !knows_future(options))
             asking_add(&asking, FLOOR);
         result = sp_curves_run(&found, trace, &asking.options, error);
     }

@@ -255,6 +255,8 @@ static int check_options(void *arg, struct sp_error *error)
         result = plot_check_path(options->curves.items[i], options->path, &options->look, error);
     if (result != 0)
         return result;
+    if (options->no_floor && options->curves.count == 0)
+        return error_set(error, EINVAL, "--no-floor is for curves: say --curve FILE");
     if (options->baseline != NULL && options->curves.count == 0)
         return error_set(error, EINVAL, "--baseline is for curves: say --curve FILE");
     if (options->over_time.count > 0 && options->size_count == 0)
@@ -362,6 +364,10 @@ static const struct option_row rows[] = {
              "beside them is that of chance and of sampling (sizes at which a sample has fewer "
              "than 16 frames are left out); of wtinylfu it leaves out what its sketch does. belady "
              "joins them as the floor. May be given often, with or without --frames"},
+    {"no-floor", OPTION_FLAG, FIELD(no_floor),
+     .help =
+         "curves without belady unless it is one of --policy: the curve of lru alone takes about as "
+         "long as one replay, that of belady many times as long"},
     {"title", OPTION_TEXT, FIELD(look.title), .value = "TEXT",
      .help = "title of the pictures, instead of what they say of themselves; none if it is empty"},
     {"size", OPTION_TEXT, FIELD(look.size), .value = "WIDTHxHEIGHT",

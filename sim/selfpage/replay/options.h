@@ -52,6 +52,7 @@ struct replay_options {
     uint64_t limit, warm_up; /* references; 0: all; none */
     uint64_t interval;       /* references; of over_time */
     const char *baseline;    /* of curves; NULL: none */
+    bool no_floor;           /* curves without belady */
     const char *heat;        /* picture to write; NULL: none */
     bool score;
     uint32_t time_limit, memory_limit; /* of a score: seconds, MiB; 0: none */
