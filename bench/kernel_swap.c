@@ -29,8 +29,8 @@ static const struct bench_about about = {
     .details =
         "Both sides refer to 256 MiB with 64 MiB of memory, one word of a page at a time, in a\n"
         "process of their own:\n"
-        "  selfpage: a task with a guarantee of 16,384 frames (policy clock), physmem, and swap on a\n"
-        "            file past the page cache (O_DIRECT, its default);\n"
+        "  selfpage: a task with a guarantee of 16,384 frames (policy sieve, or what SELFPAGE_POLICY\n"
+        "            names), physmem, and swap on a file past the page cache (O_DIRECT, its default);\n"
         "  kernel:   anonymous memory in a memory control group of 64 MiB, and 2 MiB more for what\n"
         "            else the process needs, and a swap file.\n"
         "Both files lie in --directory (default: /var/tmp); nothing is pinned. Each value is checked\n"
@@ -49,8 +49,10 @@ static const struct bench_about about = {
 #define REFERENCES   65536u
 #define AT_RANDOM    4096u
 #define OWN_BYTES    (2u << 20)
-#define FLOOR_READS  1000u
-#define FLOOR_PAGES  8u
+#define POLICY                                                                                     \
+    "sieve" /* of those that keep well what is referenced often, the one that costs least live */
+#define FLOOR_READS 1000u
+#define FLOOR_PAGES 8u
 
 /* A process that has one side's memory, and does what it is told. */
 struct side {
@@ -67,6 +69,14 @@ struct side {
 
 /* ---- In the process ---- */
 
+/* The eviction policy: a program chooses it here; the kernel has one for all. */
+static const char *policy(void)
+{
+    const char *wanted = getenv("SELFPAGE_POLICY");
+
+    return wanted != NULL && wanted[0] != '\0' ? wanted : POLICY;
+}
+
 static void side_memory(struct side *side, struct load *load)
 {
     size_t bytes = (size_t)side->pages * SP_PAGE_SIZE;
@@ -76,7 +86,8 @@ static void side_memory(struct side *side, struct load *load)
     *load = (struct load){.pages = side->pages};
     if (side->group == NULL) {
         snprintf(contract, sizeof(contract), "guaranteed=%u", side->frames);
-        load->task = bench_attach(side->bench, (struct sp_attach_options){.contract = contract});
+        load->task = bench_attach(
+            side->bench, (struct sp_attach_options){.contract = contract, .policy = policy()});
         load->base = bench_region(side->bench, load->task,
                                   &(struct sp_region_options){.pages = side->pages});
         return;
@@ -340,6 +351,7 @@ int main(int argc, char **argv)
         close(floor.fd);
         free(floor.buffer);
     }
-    bench_note(&bench, "files in %s; all data of all sides compared", bench.file_directory);
+    bench_note(&bench, "the task evicts by %s; files in %s; all data of all sides compared",
+               policy(), bench.file_directory);
     return bench_finish(&bench);
 }
