@@ -193,9 +193,57 @@ static __attribute__((noinline)) void map_each(struct sp_task *task,
             map_failed(task, &one);
 }
 
+/* ---- Early ---- */
+
+void memory_map_early(const struct sp_task *task, sp_page page, uint32_t slot,
+                      struct task_early *early)
+{
+    const struct pager_effect effect = {.kind = EFFECT_MAP, .page = page, .slot = slot};
+    const struct task_extent *extent = &task->extents[units_base(task, slot) / task->extent_pages];
+
+    check(!hold_is_ours() && extent->known);
+    *early = (struct task_early){.page = page, .slot = slot, .extent = extent->number};
+    /* A mapping that is made from a window has its rights for a moment. */
+    early->made = extent->fd >= 0 && map_frames(task, &effect, 1) != MAP_FAILED;
+}
+
+void memory_early_begin(struct sp_task *task, struct task_early *early)
+{
+    ensure(hold_is_ours() && task->early == NULL);
+    task->early = early;
+}
+
+void memory_early_end(struct sp_task *task)
+{
+    struct task_early *early = task->early;
+
+    ensure(hold_is_ours() && early != NULL);
+    task->early = NULL;
+    if (early->made)
+        memory_unmap(task, early->page, 1);
+}
+
+/* Give rights to the mapping that is there. False: there is none of this frame. */
+static bool map_rest(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
+{
+    struct task_early *early = task->early;
+    uint32_t extent = units_base(task, effect->slot) / task->extent_pages;
+
+    check(hold_is_ours());
+    if (early == NULL || !early->made || count != 1 || effect->page != early->page)
+        return false;
+    /* What the page is mapped to from now on is what the effect says. */
+    early->made = false;
+    return effect->slot == early->slot && task->extents[extent].number == early->extent &&
+           mprotect(memory_address(task, effect->page), unit_bytes(task),
+                    kernel_protection(effect->protection)) == 0;
+}
+
 void memory_map(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
 {
     check(hold_is_ours() && count > 0 && effect->page < task->pager.config.pages);
+    if (map_rest(task, effect, count))
+        return;
     if (map_frames(task, effect, count) == MAP_FAILED)
         map_each(task, effect, count);
 }

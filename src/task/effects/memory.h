@@ -24,6 +24,17 @@ void memory_unmap(struct sp_task *task, sp_page page, uint32_t count);
 void memory_protect(struct sp_task *task, const struct pager_effect *effect, uint32_t count);
 void memory_clear(struct sp_task *task, uint32_t slot);
 
+/* While a page is loaded, map its frame without rights. If the page is mapped when it has come, that is to give rights
+ * to this mapping: a third of the work, and less time under the lock. Only the thread that loads the page may call
+ * this, without the lock, and must call memory_early_end. *early says what was done: nothing, where that cannot be. */
+void memory_map_early(const struct sp_task *task, sp_page page, uint32_t slot,
+                      struct task_early *early);
+
+/* From here to memory_early_end, memory_map makes use of it. Both with the lock held. At the end the page is mapped
+ * as the pager has said, or not at all. */
+void memory_early_begin(struct sp_task *task, struct task_early *early);
+void memory_early_end(struct sp_task *task);
+
 /* Mappings that regions may use: what vm.max_map_count leaves. */
 uint32_t memory_map_limit(void);
 

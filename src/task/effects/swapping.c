@@ -7,6 +7,7 @@
 #include "task/effects/apart.h"
 #include "task/effects/frames.h"
 #include "task/effects/lost.h"
+#include "task/effects/memory.h"
 #include "task/effects/own_file.h"
 #include "task/effects/turn.h"
 #include "task/state/end.h"
@@ -276,7 +277,9 @@ static void loads_answered(struct sp_task *task, struct work *work,
                            write && !task->pager.page[work->load[i].page].ahead);
     }
     work_clear(work);
+    memory_early_begin(task, &work->early);
     work_collect(task, work);
+    memory_early_end(task);
     hold_release(task);
     events_signal(task);
 }
@@ -458,8 +461,11 @@ void swapping_perform(struct sp_task *task, struct work *work, struct channel *s
     if (asks || work->stores + work->frees > 0 || own_file_should_tell(task))
         send_all(task, work, swap, asks ? &call : NULL, &reply);
     work->stores = work->frees = 0;
+    work->early.made = false;
     if (work->loads == 0)
         return;
+    if (reading >= 0 && map && work->loads == 1)
+        memory_map_early(task, work->load[0].page, work->load[0].slot, &work->early);
     if (work->late)
         evict_meanwhile(task, work->loads, swap);
     if (itself)

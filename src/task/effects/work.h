@@ -21,7 +21,8 @@ struct work {
     uint32_t free_swap[WIRE_BATCH]; /* `frees` slots of swap, one for each base page */
     uint32_t return_slot[WORK_RETURNS];
     bool refill, allocate, grant, extra;
-    bool late; /* pages are to be evicted while the loads are under way */
+    bool late;               /* pages are to be evicted while the loads are under way */
+    struct task_early early; /* of the page that is loaded */
     struct work_page refilled;
     uint32_t grant_slot, grant_count;
     uint32_t allocate_slot, allocate_count;

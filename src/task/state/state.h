@@ -123,6 +123,14 @@ struct store_batch {
     sp_page page[PAGER_BATCH];
 };
 
+/* A frame that is mapped early: see memory_map_early. */
+struct task_early {
+    bool made;
+    sp_page page;
+    uint32_t slot;
+    uint32_t extent; /* its number */
+};
+
 /* Why this task cannot go on. */
 enum task_end {
     TASK_LIVES = 0,
@@ -194,6 +202,7 @@ struct sp_task {
     uint32_t arm_count;
     struct apart
         *apart; /* notes what the call under way does to mappings; NULL: it is done at once */
+    struct task_early *early; /* what the page of the call under way is mapped to; NULL: nothing */
     struct store_batch batch[TASK_STORE_BATCHES];
     struct known_extent *known; /* see known.h */
     uint32_t known_count;
