@@ -48,8 +48,10 @@ if(NOT SELFPAGE_SANITIZE AND NOT SELFPAGE_TEST_WRAPPER) # once is enough
         ${PROJECT_SOURCE_DIR}/include ${tool_flags})
 endif()
 selfpage_tool_test(bench/costs $<TARGET_FILE:selfpage_program>)
-selfpage_tool_test(simulate/fidelity $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
-    ${PROJECT_SOURCE_DIR}/sim/tasks/models.yaml)
+if(NOT SELFPAGE_SANITIZE AND NOT SELFPAGE_TEST_WRAPPER) # decisions, which are the same in any build; the slower, the longer
+    selfpage_tool_test(simulate/fidelity $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
+        ${PROJECT_SOURCE_DIR}/sim/tasks/models.yaml)
+endif()
 selfpage_tool_test(simulate/verdicts $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(simulate/simulate $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/tests/data/policies/wrong.c ${tool_flags})
