@@ -100,6 +100,9 @@ struct actor {
     enum pager_verdict verdict;
     bool brought_in, waited;
     bool read; /* what it needs has come from swap */
+    /* Before the fault: see pager_shell; and messages with pages that the program's thread has sent. */
+    uint64_t pieces, watches, sent_before;
+    uint64_t sent;
     bool fault_write;
     sp_page fault_page;
     uint32_t events, events_seen;     /* what others wait for: see errands_signal */

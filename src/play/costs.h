@@ -10,12 +10,15 @@
     X(reference, 100, "a reference to a page that is mapped")                                      \
     X(fault, 4000, "a page fault")                                                                 \
     X(frame, 4000, "what a fault takes beyond that, if the page needs a frame")                    \
+    X(watch, 2000, "having the next reference to a page noted")                                    \
     X(round_trip, 45000, "a request and its reply, half of it each way")                           \
     X(refill, 2000, "a call of a refill callback")                                                 \
+    X(message, 10000, "sending pages to swap without waiting for it")                              \
     X(write_start, 10000, "a write to the swap device")                                            \
     X(write_page, 2000, "each page of it")                                                         \
     X(read_start, 10000, "a read from the swap device")                                            \
-    X(read_page, 2000, "each page of it")
+    X(read_page, 2000, "each page of it")                                                          \
+    X(piece, 2500, "each further run of neighbours that is mapped, written or read with it")
 
 struct costs {
 #define COSTS_FIELD(name, value, meaning) uint64_t name;

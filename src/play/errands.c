@@ -106,8 +106,10 @@ void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_la
     /* Of a page that is larger than a base page the pager knows the number of the page. */
     for (uint32_t i = 0; i < errands->frees; i++)
         add_frees(actor, letter, errands->free[i], errands->free[i]);
-    if (lane == LANE_SWAP && errands->stores > 0)
+    if (lane == LANE_SWAP && errands->stores > 0) {
         actor->stores_sent++;
+        actor->sent++;
+    }
     errands->stores = errands->frees = 0;
     errands_post(actor, letter, lane);
 }

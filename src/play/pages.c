@@ -133,19 +133,6 @@ bool pages_refer(struct actor *actor, uint32_t page, bool write)
     return true;
 }
 
-/* The contents of a swap slot, by the number that the task uses; NULL: the task has no such slot. */
-static const uint64_t *stored_in(const struct actor *actor, uint32_t slot)
-{
-    static const uint64_t nothing;
-    const struct device *device = &actor->scene->device;
-
-    if (slot == SWAP_ZERO)
-        return &nothing;
-    return slot < device->map.slots && device->map.slot[slot].client == actor->number
-               ? &device->contents[slot]
-               : NULL;
-}
-
 static bool holds(const struct actor *actor, uint32_t page, const uint64_t *contents)
 {
     return contents != NULL && is_right(actor, page, *contents);
@@ -162,7 +149,9 @@ static bool is_kept(struct actor *actor, uint32_t page)
 
     if ((p->flags & (PAGE_HAS_SWAP | PAGE_DIRTY | PAGE_STORING)) == PAGE_HAS_SWAP &&
         (p->state == PAGE_SWAPPED || p->state == PAGE_RESIDENT) &&
-        !holds(actor, page, stored_in(actor, actor_swap_slot(actor, number, p->swap, within))))
+        !holds(actor, page,
+               device_contents(&actor->scene->device, actor->number,
+                               actor_swap_slot(actor, number, p->swap, within))))
         return false;
     if (p->state == PAGE_ABSENT)
         return (p->flags & PAGE_LOST) != 0 || actor->version[page] == 0;

@@ -239,7 +239,7 @@ static bool begin_stores(struct actor *actor, struct letter *letter)
 {
     struct scene *scene = actor->scene;
     uint64_t contents[PAGER_BATCH], done = scene->now;
-    uint32_t slot[PAGER_BATCH], there = 0;
+    uint32_t slot[PAGER_BATCH], there = 0, pieces = 0;
     int rc = 0;
 
     for (uint32_t i = 0; i < letter->swap.stores; i++) {
@@ -247,11 +247,14 @@ static bool begin_stores(struct actor *actor, struct letter *letter)
             pages_at(actor->scene, letter->swap.extent[i], letter->swap.slot[i]);
 
         letter->swap.error[i] = frame == NULL ? EFAULT : 0;
-        if (frame != NULL)
-            contents[there++] = *frame;
+        if (frame == NULL)
+            continue;
+        pieces += there == 0 || letter->swap.slot[i] != letter->swap.slot[i - 1] + 1;
+        contents[there++] = *frame;
     }
     if (there > 0)
-        rc = device_store(&scene->device, actor->number, there, contents, scene->now, slot, &done);
+        rc = device_store(&scene->device, actor->number, there, contents, pieces, scene->now, slot,
+                          &done);
     if (rc == -EAGAIN)
         return false;
     for (uint32_t i = 0, next = 0; i < letter->swap.stores; i++) {
@@ -287,26 +290,33 @@ void server_swap(struct actor *actor, struct letter *letter)
 
 void server_stored(struct actor *actor, struct letter *letter)
 {
+    struct device *device = &actor->scene->device;
+
+    if (letter->life != actor->life || !actor_is_there(actor) || actor->orphan) {
+        scene_drop(actor->scene, letter);
+        return;
+    }
     for (uint32_t i = 0; i < letter->swap.stores; i++)
         if (letter->swap.error[i] == 0 &&
-            !device_stored(&actor->scene->device, letter->swap.slot[i]))
+            !device_stored(device, actor->number, letter->swap.slot[i]))
             letter->swap.error[i] = EIO;
-    if (letter->life == actor->life && actor_is_there(actor) && !actor->orphan)
-        answer(actor, letter);
-    else
-        scene_drop(actor->scene, letter);
+    answer(actor, letter);
 }
 
 void server_loaded(struct actor *actor, struct letter *letter)
 {
     struct scene *scene = actor->scene;
 
+    if (letter->life != actor->life || !actor_is_there(actor)) {
+        scene_drop(scene, letter);
+        return;
+    }
     for (uint32_t i = 0; i < letter->swap.loads; i++) {
         struct letter_load *load = &letter->swap.load[i];
 
         if (load->error == 0)
-            load->contents = device_loaded(&scene->device, load->from);
+            load->contents = device_loaded(&scene->device, actor->number, load->from);
     }
-    /* No message: the task has read it, if it is still there. */
+    /* No message: the task has read it. */
     scene_at(scene, scene->now, SCENE_FROM_SWAP, letter->actor, letter->life, (uintptr_t)letter);
 }

@@ -18,9 +18,6 @@
 
 #define EXIT_CUT_OFF 2
 
-/* The client of swap that takes all that is left. */
-#define GLUTTON (SWAP_CLIENTS_MAX - 1)
-
 uint32_t storm_swarm(uint64_t seed)
 {
     struct random_source random = random_stream(seed, 0x5701);
@@ -72,15 +69,6 @@ static void lasts(struct scene *scene, struct actor *actor, unsigned kind)
              0, kind);
 }
 
-static void swap_is_full(struct scene *scene)
-{
-    uint32_t left = scene->device.map.slots - scene->device.map.reserved;
-
-    if (!scene->server[SCENE_SWAP].away && left > 0 &&
-        swap_map_client(&scene->device.map, GLUTTON) == NULL)
-        (void)device_join(&scene->device, GLUTTON, left);
-}
-
 static void cut_off(struct scene *scene, struct actor *actor)
 {
     if (actor->task != NULL)
@@ -130,7 +118,7 @@ void storm_strike(struct scene *scene, struct actor *actor, enum storm_kind kind
     else if (kind == STORM_FAIL)
         scene->device.fails = UINT64_C(1) << (24 + random_below(random, 9));
     else
-        swap_is_full(scene);
+        device_fill(&scene->device, !scene->server[SCENE_SWAP].away);
 }
 
 void storm_relieve(struct scene *scene, enum storm_kind kind)
@@ -140,7 +128,7 @@ void storm_relieve(struct scene *scene, enum storm_kind kind)
     else if (kind == STORM_FAIL)
         scene->device.fails = 0;
     else
-        device_leave(&scene->device, GLUTTON);
+        device_fill(&scene->device, false);
 }
 
 uint64_t storm_absence(struct actor *actor)

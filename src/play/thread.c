@@ -87,13 +87,27 @@ static void ask(struct actor *actor)
     go_on(actor);
 }
 
+/* What the thread did in the fault beside what is counted as it happens: it mapped pages that were read (one frame, and
+ * more if they are not all neighbours), had references noted, and sent pages away. */
+static uint64_t cost_of_fault(const struct actor *actor)
+{
+    const struct costs *costs = &actor->scene->costs;
+    uint64_t pieces = actor->shell.pieces - actor->pieces;
+    uint64_t cost = (actor->shell.watches - actor->watches) * costs->watch +
+                    (actor->sent - actor->sent_before) * costs->message;
+
+    if (actor->read)
+        cost += costs->frame + (pieces > 1 ? (pieces - 1) * costs->piece : 0);
+    return cost;
+}
+
 /* The fault is over; the reference is made again. */
 static void resume(struct actor *actor)
 {
     actor->state = THREAD_RUNS;
     actor->waited = false;
     actor->pauses = 0;
-    errands_turn(actor, actor->read ? actor->scene->costs.frame : 0);
+    errands_turn(actor, cost_of_fault(actor));
     actor->read = false;
 }
 
@@ -515,6 +529,9 @@ static void fault(struct actor *actor, uint32_t page, bool write, uint64_t after
     actor->state = THREAD_FAULTS;
     actor->fault_page = actor_page(actor, page);
     actor->fault_write = write;
+    actor->pieces = actor->shell.pieces;
+    actor->watches = actor->shell.watches;
+    actor->sent_before = actor->sent;
     errands_turn(actor, after + actor->scene->costs.fault);
 }
 

@@ -25,6 +25,11 @@ static void map(struct pager_shell *shell, const struct pager_effect *effect)
     const struct pager_shell_world *world = &shell->world;
 
     ensure(shell->bits[effect->page] == 0);
+    shell->pieces += effect->page != shell->mapped_page + 1 ||
+                     effect->slot != shell->mapped_slot + 1 ||
+                     effect->slot % shell->pager->config.extent_pages == 0;
+    shell->mapped_page = effect->page;
+    shell->mapped_slot = effect->slot;
     shell->place[effect->page] =
         world->place != NULL ? world->place(world->arg, effect->slot) : effect->slot;
     shell->bits[effect->page] = PAGER_SHELL_MAPPED | effect->protection;
@@ -36,8 +41,11 @@ static void protect(struct pager_shell *shell, const struct pager_effect *effect
 
     ensure((*bits & PAGER_SHELL_MAPPED) != 0);
     *bits = (uint8_t)((*bits & ~PROTECTION) | effect->protection);
-    if (effect->protection == 0)
-        *bits &= (uint8_t)~PAGER_SHELL_REFERENCED;
+    if (effect->protection != 0)
+        return;
+    *bits &= (uint8_t)~PAGER_SHELL_REFERENCED;
+    shell->watches += effect->page != shell->protected_page + 1;
+    shell->protected_page = effect->page;
 }
 
 static void arm(struct pager_shell *shell, const struct pager_effect *effect)

@@ -36,8 +36,13 @@ struct pager_shell {
     struct pager *pager;
     struct pager_shell_world world;
     uint32_t pages;
-    uint32_t *place; /* by page; of one that is mapped */
-    uint8_t *bits;   /* by page: PAGE_READ, PAGE_WRITE and PAGER_SHELL_* */
+    uint32_t *place;                   /* by page; of one that is mapped */
+    uint8_t *bits;                     /* by page: PAGE_READ, PAGE_WRITE and PAGER_SHELL_* */
+    uint32_t mapped_page, mapped_slot; /* the last that were mapped */
+    uint64_t
+        pieces; /* mapped so far: neighbours, whose slots are neighbours in one extent, are one piece */
+    uint32_t protected_page;
+    uint64_t watches; /* protected from all references so far: neighbours are one */
 };
 
 /* Bytes for so many pages. */

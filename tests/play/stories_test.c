@@ -109,7 +109,7 @@ static void play_on(struct theatre *theatre)
     } while (step != PLAY_OVER);
     play_settle(&theatre->play);
     assert_null(physmem_check(theatre->play.scene.physmem));
-    assert_int_equal(theatre->play.scene.device.map.used, 0);
+    assert_int_equal(device_status(&theatre->play.scene.device).used, 0);
 }
 
 static void drop_curtain(struct theatre *theatre)
@@ -488,7 +488,7 @@ static void tasks_end_with_their_servers(void **state)
         assert_int_equal(actor[1].exit_status, 2);
         assert_int_equal(actor[3].exit_status, 0);
         assert_int_equal(status_of(&theatre).tasks, 0);
-        assert_int_equal(theatre.play.scene.device.map.clients, 0);
+        assert_int_equal(theatre.play.scene.device.clients, 0);
         drop_curtain(&theatre);
     }
 }
@@ -921,10 +921,14 @@ static bool spoil_swap(struct play *play)
 {
     struct device *device = &play->scene.device;
 
-    for (uint32_t i = 0; i < device->map.slots; i++)
-        if (device->map.slot[i].state == SWAP_SLOT_STORED)
-            device->contents[i]++;
-    return device->map.used > 10;
+    for (uint32_t client = 0; client < device->files; client++) {
+        struct device_file *file = &device->file[client];
+
+        for (uint32_t i = 0; file->contents != NULL && i < file->map.slots; i++)
+            if (file->map.slot[i].state == SWAP_SLOT_STORED)
+                file->contents[i]++;
+    }
+    return device_status(device).used > 10;
 }
 
 /* One page of an extent is the same as another from now on. */

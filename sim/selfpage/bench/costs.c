@@ -6,21 +6,25 @@
  *   soft       pages are touched for the first time, then again while the policy watches them, then often
  *   hard       each reference needs the frame of another page
  *   made       the same, and a callback makes the page
- *   written    pages of a region that does not fit are written for the first time
- *   ordered    and are read back in their order
+ *   alone      pages are written for the first time, in so few frames that each waits until another one is stored
+ *   ordered    pages of a region that does not fit are read back in their order
  *   scattered  and in no order
+ *   rewritten  the same, and each is written, so that another one is stored which nobody waits for
  *
- * Where nothing has to be waited for, the time of the processor counts, and the median of all times that a phase was
- * measured; else the tenth of them that was shortest. Costs are what is left of a phase when what is known already is
+ * Where nothing has to be waited for, the time of the processor counts. Of all times that a phase was measured the median
+ * does, for tasks that wait will wait as long when they are compared. A piece is what it takes to map, and to take away,
+ * neighbours whose frames are none. Costs are what is left of a phase when what is known already is
  * taken off. A read of n pages takes read_start and n times read_page, for tasks read their pages themselves; pages in order
- * come many at once, others one by one, which gives two equations. Of a write, whose pages always come in batches and are
- * answered after a round trip, there is one: it begins as a read does. */
+ * come many at once, others one by one, which gives two equations. A page is taken to be written as fast as it is read: the
+ * rest of a write that is waited for, less the round trip, is its start. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -35,6 +39,10 @@
 
 #define PHASES 3u
 
+/* Pages that are mapped in one go, and how often. */
+#define PIECES       64u
+#define PIECE_ROUNDS 101u
+
 /* What selfpage-load --times asks physmem before it begins. */
 #define LOAD_ROUND_TRIPS 101
 
@@ -46,7 +54,7 @@ struct costs_options {
 
 /* ---- The workloads ---- */
 
-enum trial { SOFT, HARD, MADE, WRITTEN, ORDERED, SCATTERED, PLAYS };
+enum trial { SOFT, HARD, MADE, ALONE, ORDERED, SCATTERED, REWRITTEN, PLAYS };
 
 /* Phases of a workload beside those that differ from it: as many as a workload may have. */
 #define REPEATED 13u
@@ -66,13 +74,16 @@ static const struct {
               "zipf=0,references=1000"},
     [MADE] = {"made", "fifo", 500, 2, true, "pages=2000,kind=remanufacturable;scan=1",
               "zipf=0,references=1000"},
-    [WRITTEN] = {"written", "fifo", 300, 2, false, "pages=6000;scan=1,pages=400,writes=1",
-                 "pages=400,zipf=0,writes=1,references=400"},
+    [ALONE] = {"alone", "fifo", 4, 2, false, "pages=6000;scan=1,pages=100,writes=1",
+               "pages=100,scan=1,writes=1"},
     [ORDERED] = {"ordered", "fifo", 300, 3, false, "pages=2000;scan=1,writes=1;scan=1",
                  "pages=400,scan=1"},
     [SCATTERED] = {"scattered", "fifo", 300, 3, false,
                    "pages=2000;scan=1,writes=1;zipf=0,references=400",
                    "pages=1600,zipf=0,references=100"},
+    [REWRITTEN] = {"rewritten", "fifo", 300, 3, false,
+                   "pages=2000;scan=1,writes=1;zipf=0,writes=1,references=400",
+                   "pages=1600,zipf=0,writes=1,references=100"},
 };
 
 /* Where a further phase begins. */
@@ -84,8 +95,9 @@ static uint32_t first_page(enum trial play, uint32_t number)
     case MADE:
         return 0;
     case SCATTERED:
+    case REWRITTEN:
         return number % 2 * 400;
-    case WRITTEN:
+    case ALONE:
         return (number + 1) * 400;
     case ORDERED:
     case PLAYS:
@@ -240,9 +252,8 @@ static int by_time(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The samples that count: of what computes the median; of what waits, and waits longer for a processor that is busy
- * elsewhere, the one that nine of ten exceed. */
-static void choose(struct measured *measured, enum trial play)
+/* The sample that counts of each phase. */
+static void choose(struct measured *measured)
 {
     for (unsigned i = 0; i < PHASES; i++) {
         size_t count = measured->samples[i];
@@ -250,7 +261,7 @@ static void choose(struct measured *measured, enum trial play)
         if (count == 0)
             continue;
         qsort(measured->sample[i], count, sizeof *measured->sample[i], by_time);
-        measured->phase[i] = measured->sample[i][plays[play].computes ? count / 2 : count / 10];
+        measured->phase[i] = measured->sample[i][count / 2];
         free(measured->sample[i]);
         measured->sample[i] = NULL;
     }
@@ -271,7 +282,7 @@ static int measure(const struct costs_options *options, struct measured *measure
         measured[play].round_trip = measured[play].start = INFINITY;
         for (uint32_t i = 0; i < options->runs && result == 0; i++)
             result = play_once(directory, (enum trial)play, options, &measured[play], error);
-        choose(&measured[play], (enum trial)play);
+        choose(&measured[play]);
     }
     snprintf(path, sizeof path, "%s/costs.yaml", directory);
     unlink(path);
@@ -284,8 +295,8 @@ static int measure(const struct costs_options *options, struct measured *measure
 /* ---- Costs ---- */
 
 struct found {
-    double start, reference, fault, frame, round_trip, refill;
-    double write_start, write_page, read_start, read_page;
+    double start, reference, fault, frame, watch, round_trip, refill, message;
+    double write_start, write_page, read_start, read_page, piece;
 };
 
 static double at_least(double value, double least)
@@ -314,17 +325,118 @@ static void find_reads(const struct measured *measured, struct found *found)
     found->read_page = at_least(ordered - begin / many, 100);
 }
 
+/* What a message with pages takes that nobody waits for: the same references, with it and without. */
+static void find_message(const struct measured *measured, struct found *found)
+{
+    const struct phase *phase = &measured[REWRITTEN].phase[2];
+    double messages = phase->swapped_out / at_least(measured[REWRITTEN].pages_a_write, 1);
+    double without = phase->references * by_reference(&measured[SCATTERED].phase[2]);
+
+    found->message = messages > 0 ? at_least((phase->ns - without) / messages, 0) : 0;
+}
+
 static void find_writes(const struct measured *measured, struct found *found)
 {
-    const struct phase *phase = &measured[WRITTEN].phase[1];
-    double pages = at_least(measured[WRITTEN].pages_a_write, 1);
+    const struct phase *phase = &measured[ALONE].phase[1];
+    double pages = at_least(measured[ALONE].pages_a_write, 1);
     double known =
         phase->references * found->reference + phase->faults * (found->fault + found->frame);
-    double batch =
+    double write =
         phase->swapped_out > 0 ? at_least(phase->ns - known, 0) / phase->swapped_out * pages : 0;
 
-    found->write_start = at_least(fmin(found->read_start, batch - found->round_trip), 0);
-    found->write_page = at_least((batch - found->round_trip - found->write_start) / pages, 100);
+    write = at_least(write - found->message - found->round_trip, 0);
+    found->write_page = at_least(fmin(found->read_page, write / pages), 100);
+    found->write_start = at_least(write - pages * found->write_page, 0);
+}
+
+/* ---- Calls of the kernel ---- */
+
+static double elapsed_ns(const struct timespec *since)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - since->tv_sec) * 1e9 + (double)(now.tv_nsec - since->tv_nsec);
+}
+
+/* Map pages over addresses: from the last to the first, which are no neighbours then, or in one go. */
+static bool map_pages(char *addresses, int memory, bool apart)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+    bool there = true;
+
+    for (size_t i = 0; i < PIECES && apart; i++)
+        there = there && mmap(addresses + i * page, page, PROT_READ, flags, memory,
+                              (off_t)((PIECES - 1 - i) * page)) != MAP_FAILED;
+    return apart ? there
+                 : mmap(addresses, PIECES * page, PROT_READ, flags, memory, 0) != MAP_FAILED;
+}
+
+static bool unmap_pages(char *addresses)
+{
+    return mmap(addresses, PIECES * (size_t)sysconf(_SC_PAGESIZE), PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+/* How long it takes to map pages, and to take them away. Negative: it was not possible. */
+static double time_mapping(char *addresses, int memory, bool apart)
+{
+    struct timespec before;
+
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    return map_pages(addresses, memory, apart) && unmap_pages(addresses) ? elapsed_ns(&before) : -1;
+}
+
+/* How long it takes to have references to pages noted, which were used. */
+static double time_watching(char *addresses, int memory, bool apart)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t step = apart ? page : PIECES * page;
+    bool done = map_pages(addresses, memory, apart);
+    struct timespec before;
+    double taken;
+
+    for (size_t at = 0; done && at < PIECES * page; at += page)
+        (void)*(volatile char *)(addresses + at);
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    for (size_t at = 0; done && at < PIECES * page; at += step)
+        done = mprotect(addresses + at, step, PROT_NONE) == 0;
+    taken = elapsed_ns(&before);
+    return unmap_pages(addresses) && done ? taken : -1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* What each further call takes: the median of some times. 0: it was not possible. */
+static double find_call(double (*time)(char *addresses, int memory, bool apart))
+{
+    const size_t size = PIECES * (size_t)sysconf(_SC_PAGESIZE);
+    void *addresses = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int memory = memfd_create("pieces", MFD_CLOEXEC);
+    double taken[PIECE_ROUNDS];
+    bool failed = addresses == MAP_FAILED || memory < 0 || ftruncate(memory, (off_t)size) != 0 ||
+                  time(addresses, memory, false) < 0;
+
+    for (unsigned i = 0; i < PIECE_ROUNDS && !failed; i++) {
+        double one = time(addresses, memory, false), many = time(addresses, memory, true);
+
+        failed = one < 0 || many < 0;
+        taken[i] = (many - one) / (PIECES - 1);
+    }
+    if (addresses != MAP_FAILED)
+        munmap(addresses, size);
+    if (memory >= 0)
+        close(memory);
+    if (failed)
+        return 0;
+    qsort(taken, PIECE_ROUNDS, sizeof *taken, by_number);
+    return at_least(taken[PIECE_ROUNDS / 2], 0);
 }
 
 static struct found find(const struct measured *measured)
@@ -344,7 +456,10 @@ static struct found find(const struct measured *measured)
     found.refill = at_least(
         made->ns / at_least(made->faults, 1) - found.reference - found.fault - found.frame, 0);
     find_reads(measured, &found);
+    find_message(measured, &found);
     find_writes(measured, &found);
+    found.watch = find_call(time_watching);
+    found.piece = find_call(time_mapping);
     return found;
 }
 
@@ -367,12 +482,15 @@ static void write_costs(FILE *out, const struct costs_options *options, const st
     LINE(reference, "a reference to a page that is mapped")
     LINE(fault, "a page fault")
     LINE(frame, "what a fault takes beyond that, if the page needs a frame")
+    LINE(watch, "having the next reference to a page noted")
     LINE(round_trip, "a request and its reply")
     LINE(refill, "a call of a refill callback")
+    LINE(message, "sending pages to swap without waiting for it")
     LINE(write_start, "a write to the swap device")
     LINE(write_page, "each page of it")
     LINE(read_start, "a read from the swap device")
     LINE(read_page, "each page of it")
+    LINE(piece, "each further run of neighbours that is mapped, written or read with it")
 #undef LINE
     fputs(
         "depth      : 4 # reads and writes that the device does at once: the threads of selfpage-swap\n",

@@ -167,8 +167,8 @@ struct scenario_faults {
 /* How long things take in virtual time, as texts (play/costs.h): another swap device, say, than that which the
  * costs of the machine are of. */
 struct scenario_costs {
-    char *start, *reference, *fault, *frame, *round_trip, *refill;
-    char *write_start, *write_page, *read_start, *read_page, *depth;
+    char *start, *reference, *fault, *frame, *watch, *round_trip, *refill, *message;
+    char *write_start, *write_page, *read_start, *read_page, *piece, *depth;
 };
 
 /* A bar of a figure: a value at the end. */
