@@ -69,8 +69,9 @@ enum sp_breach {
     /** Frames missing times the contract's `bid` (at least 1) are charged to the task, which has the
      *  same grace again (as in a market). After as many misses as for WARN: as REPOSSESS. */
     SP_BREACH_PENALTY = 3,
-    /** Physmem takes the frames itself and says which (Exokernel): whole extents, so it may be some
-     *  more, and none with vital (pinned) pages. If the others are too few: as REVOKE. */
+    /** Physmem takes the frames itself and says which (Exokernel): whole extents, in each of which the
+     *  library uses 32 frames, or one in 32 of what the contracts allow, so it may be so many
+     *  more; and none with vital (pinned) pages. If the others are too few: as REVOKE. */
     SP_BREACH_REPOSSESS = 4,
     SP_BREACH_ACTIONS = 5,
 };

@@ -8,6 +8,8 @@ static void update_allowance(struct actor *actor)
 {
     struct agreements_sums sums = agreements_sum(&actor->agreements);
 
+    if (sums.may_lose)
+        pager_growth_spread(&actor->pager);
     pager_growth_allow(&actor->pager, actor_units(actor, sums.guaranteed),
                        actor_units(actor, sums.extra));
 }

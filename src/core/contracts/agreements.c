@@ -12,7 +12,7 @@ static bool is_active(const struct agreement *agreement)
 
 struct agreements_sums agreements_sum(const struct agreements *agreements)
 {
-    struct agreements_sums sums = {0, 0};
+    struct agreements_sums sums = {0, 0, false};
 
     for (uint32_t i = 0; i < TERMS_MAX; i++) {
         const struct agreement *agreement = &agreements->agreement[i];
@@ -23,6 +23,9 @@ struct agreements_sums agreements_sum(const struct agreements *agreements)
             sums.guaranteed += agreement->terms.frames;
         else
             sums.extra += agreement->terms.frames;
+        if (agreement->terms.on_breach == SP_BREACH_PENALTY ||
+            agreement->terms.on_breach == SP_BREACH_REPOSSESS)
+            sums.may_lose = true;
     }
     return sums;
 }

@@ -32,6 +32,7 @@ struct agreements {
 struct agreements_sums {
     uint32_t guaranteed;
     uint32_t extra; /* extra or leased */
+    bool may_lose;  /* a breach of one of them costs frames, and not everything */
 };
 
 struct agreements_sums agreements_sum(const struct agreements *agreements);

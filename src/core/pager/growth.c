@@ -13,6 +13,10 @@
 #define GROW_BACKOFF_FIRST 16u
 #define GROW_BACKOFF_MOST  4096u
 
+/* Of an extent's slots, the share that is used where frames may be taken by force. The container has
+ * at least as many slots for each frame, and physmem as many extents (EXTENT_SHARE). */
+#define SPREAD_SHARE 8u
+
 uint32_t growth_allowance(const struct pager *pager)
 {
     uint64_t sum = (uint64_t)pager->guaranteed + pager->extra;
@@ -31,6 +35,32 @@ bool growth_may_ask(const struct pager *pager)
     return pager->owed == 0 && pager->stats->faults >= pager->grow_after;
 }
 
+/* Whether frames are asked for in a slot now. */
+static bool is_wanted_hole(const struct pager *pager, uint32_t slot)
+{
+    check(pager->spread > 0 && pager->spread <= pager->config.extent_pages);
+    return pager->slot[slot].state == SLOT_HOLE &&
+           slot % pager->config.extent_pages < pager->spread;
+}
+
+/* The first slot in which to ask for frames. */
+static uint32_t find_hole(struct pager *pager)
+{
+    uint32_t slots = pager->config.slots;
+    uint32_t slot = pager->hole_hint;
+
+    while (slot < slots && !is_wanted_hole(pager, slot))
+        slot++;
+    if (slot == slots) {
+        pager->spread = pager->config.extent_pages; /* there are no other slots */
+        for (slot = 0; slot < slots && !is_wanted_hole(pager, slot); slot++)
+            continue;
+    }
+    ensure(slot < slots); /* fewer are held than there are slots, none is being lost */
+    pager->hole_hint = slot;
+    return slot;
+}
+
 bool growth_ask(struct pager *pager)
 {
     bool extra = pager->held >= pager->guaranteed;
@@ -38,20 +68,15 @@ bool growth_ask(struct pager *pager)
     uint32_t limit = extra ? allowance : least_of(pager->guaranteed, allowance);
     uint32_t want =
         least_of(limit - pager->held, least_of(GROW_MOST, pager->held < 32 ? 8 : pager->held / 4));
-    uint32_t slot = pager->hole_hint;
     uint32_t count = 0;
+    uint32_t slot;
 
     if (!growth_may_ask(pager))
         return false;
     check(limit > pager->held && want > 0 && want <= GROW_MOST);
-    while (pager->slot[slot].state != SLOT_HOLE) {
-        slot++;
-        ensure(slot <
-               pager->config.slots); /* fewer are held than there are slots, none is being lost */
-    }
-    pager->hole_hint = slot;
+    slot = find_hole(pager);
     while (count < want && slot + count < pager->config.slots &&
-           pager->slot[slot + count].state == SLOT_HOLE)
+           is_wanted_hole(pager, slot + count))
         count++;
     ensure(count > 0);
     pager->allocating = true;
@@ -110,12 +135,39 @@ void pager_growth_possible(struct pager *pager)
     check(pager->grow_backoff <= GROW_BACKOFF_MOST);
 }
 
+void pager_growth_spread(struct pager *pager)
+{
+    check(pager->config.extent_pages > 0);
+    pager->spreads = true;
+}
+
+/* How many slots of each extent get frames first. */
+static uint32_t decide_spread(const struct pager *pager)
+{
+    uint32_t whole = pager->config.extent_pages;
+    uint32_t least = whole / SPREAD_SHARE;
+    uint32_t share = (growth_allowance(pager) + PAGER_SPREAD - 1) / PAGER_SPREAD;
+
+    check(whole > 0);
+    if (!pager->spreads)
+        return whole;
+    if (share < least)
+        share = least;
+    return share > 0 ? least_of(share, whole) : 1;
+}
+
 void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra)
 {
+    uint32_t spread;
+
     pager->guaranteed = guaranteed;
     pager->extra = extra;
     pager->stats->guaranteed = guaranteed;
     pager->stats->extra = extra;
+    spread = decide_spread(pager);
+    if (spread != pager->spread)
+        pager->hole_hint = 0;
+    pager->spread = spread;
     pager_growth_possible(pager);
     check(growth_allowance(pager) <= pager->config.slots);
 }

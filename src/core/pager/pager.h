@@ -287,7 +287,9 @@ struct pager {
     bool apart;           /* mappings that the current call changes may change later */
     uint32_t late_wanted; /* frames that are to be free or leaving, by pager_ahead_evict; 0: none */
     sp_page late_page;    /* the page that was loaded then */
-    uint32_t hole_hint;   /* no hole lies below */
+    bool spreads;         /* physmem may take frames by force: see pager_growth_spread */
+    uint32_t spread;      /* slots from the start of each extent that get frames first */
+    uint32_t hole_hint;   /* no hole of those lies below */
     uint32_t slots_top;   /* no slot from here on ever had a frame */
     uint32_t maps;        /* kernel mappings that the regions use now */
     uint32_t map_limit;
@@ -390,6 +392,15 @@ void pager_regions_destroy(struct pager *pager, sp_page first);
 
 /* Frames that active contracts guarantee and allow. */
 void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra);
+
+/* Extents over which a pager spreads its frames, more or less: each costs a descriptor. */
+#define PAGER_SPREAD 32u
+
+/* Physmem may take frames by force, and can do that by whole extents only. From the next call of
+ * pager_growth_allow on, frames are asked for in few slots of each extent, as long as there are such slots: an
+ * eighth of the extent, or one in PAGER_SPREAD of all frames that the contracts allow, whichever is
+ * more. Little more is then taken than is missing. */
+void pager_growth_spread(struct pager *pager);
 
 /* Physmem has extra frames again. */
 void pager_growth_possible(struct pager *pager);

@@ -12,13 +12,9 @@ static void update_allowance(struct sp_task *task)
     struct agreements_sums sums = agreements_sum(&task->agreements);
 
     check(hold_is_ours());
-    for (uint32_t i = 0; i < TERMS_MAX; i++) {
-        const struct agreement *agreement = &task->agreements.agreement[i];
-        uint8_t on_breach = agreement->terms.on_breach;
-
-        if (agreement->state == SP_CONTRACT_ACTIVE &&
-            (on_breach == SP_BREACH_PENALTY || on_breach == SP_BREACH_REPOSSESS))
-            __atomic_store_n(&task->may_lose, true, __ATOMIC_RELEASE);
+    if (sums.may_lose) {
+        __atomic_store_n(&task->may_lose, true, __ATOMIC_RELEASE);
+        pager_growth_spread(&task->pager);
     }
     units_allow(task, sums.guaranteed, sums.extra);
 }

@@ -11,6 +11,7 @@
 #include "os/unlocked.h"
 #include "task/effects/lost.h"
 #include "task/state/end.h"
+#include "task/state/hold.h"
 #include "task/state/known.h"
 #include "task/state/say.h"
 
@@ -72,7 +73,8 @@ static int keep_descriptor(int consume_fd, void *window)
     return -1;
 }
 
-static void show_to_swap(struct sp_task *task, uint32_t extent, uint32_t pages, int fd)
+/* Returns false if swap refuses an extent that physmem has just taken by force. */
+static bool show_to_swap(struct sp_task *task, uint32_t extent, uint32_t pages, int fd)
 {
     struct wire_message message = {.type = WIRE_GIVE_EXTENT};
 
@@ -81,13 +83,38 @@ static void show_to_swap(struct sp_task *task, uint32_t extent, uint32_t pages, 
     message.give_extent.pages = pages;
     if (channel_ask(&task->swap, &message, fd, &message) != 0)
         end_swap_gone(task);
+    if (message.error != 0 && lost_possible(task) && known_is_cut(fd))
+        return false;
     if (message.error != 0)
         say_and_die(task, "the swap server refuses an extent: %s", strerror((int)message.error));
+    return true;
+}
+
+/* The descriptor of an extent that is not adopted yet; -1: physmem has already taken the extent by force. */
+static int descriptor_of(struct sp_task *task, uint32_t number, uint32_t *pagesp)
+{
+    int fd;
+
+    check(!hold_is_ours());
+    futex_lock_take(&task->lock);
+    fd = known_take(task, number, pagesp);
+    futex_lock_release(&task->lock);
+    if (lost_possible(task) && (fd < 0 || known_is_cut(fd))) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    if (fd < 0)
+        say_and_die(task,
+                    "physmem mapped extent %u without its descriptor (is the limit of open "
+                    "files, ulimit -n, reached?)",
+                    number);
+    return fd;
 }
 
 /* The window of a new extent takes the place of the one that was there before: others may still write to
  * that. */
-void extents_adopt(struct sp_task *task, const struct wire_map *item)
+bool extents_adopt(struct sp_task *task, const struct wire_map *item)
 {
     struct task_extent *extent = &task->extents[item->slot / task->extent_pages];
     void *place = extent->window;
@@ -96,15 +123,10 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
 
     ensure(item->slot / task->extent_pages < task->extents_max);
     if (extent->known && extent->number == item->extent)
-        return;
-    futex_lock_take(&task->lock);
-    fd = known_take(task, item->extent, &pages);
-    futex_lock_release(&task->lock);
+        return true;
+    fd = descriptor_of(task, item->extent, &pages);
     if (fd < 0)
-        say_and_die(task,
-                    "physmem mapped extent %u without its descriptor (is the limit of open "
-                    "files, ulimit -n, reached?)",
-                    item->extent);
+        return false;
     if (extent->known)
         abandon_extent(task, item->slot / task->extent_pages);
     extent->window = unlocked_map(place, (size_t)task->extent_pages * SP_PAGE_SIZE,
@@ -112,9 +134,12 @@ void extents_adopt(struct sp_task *task, const struct wire_map *item)
     if (extent->window == NULL)
         say_and_die(task, "cannot map an extent: %s", strerror(errno));
     extent->number = item->extent;
-    extent->known = true;
-    if (task->has_swap)
-        show_to_swap(task, item->extent, pages, fd);
+    extent->known = !task->has_swap || show_to_swap(task, item->extent, pages, fd);
+    if (!extent->known) {
+        close(fd);
+        return false;
+    }
     extent->fd = keep_descriptor(fd, extent->window);
     check(extent->known && extent->number == item->extent && extent->window != NULL);
+    return true;
 }

@@ -56,7 +56,8 @@ static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
 
         if (item->slot != start + mapped || item->count > count - mapped)
             say_and_die(task, "physmem mapped slots that were not asked for");
-        extents_adopt(task, item);
+        if (!extents_adopt(task, item))
+            break;
         mapped += item->count;
     }
     check(mapped <= count);

@@ -10,8 +10,7 @@
 
 #define ROOM_FIRST 64u
 
-/* Whether physmem has cut an extent to nothing. */
-static bool is_cut(int fd)
+bool known_is_cut(int fd)
 {
     struct stat info;
 
@@ -25,7 +24,7 @@ static void sweep(struct sp_task *task)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < task->known_count; i++) {
-        if (is_cut(task->known[i].fd))
+        if (known_is_cut(task->known[i].fd))
             close(task->known[i].fd);
         else
             task->known[kept++] = task->known[i];

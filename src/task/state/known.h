@@ -9,6 +9,9 @@
 
 #include "task/state/state.h"
 
+/* Whether physmem has cut an extent to nothing. */
+bool known_is_cut(int fd);
+
 /* Physmem sent an extent. Takes over `consume_fd`, and closes it if there is no memory. */
 void known_add(struct sp_task *task, uint32_t number, uint32_t pages, int consume_fd);
 

@@ -35,6 +35,56 @@ static void test_extra_frames_refused(void **state)
     story_end(story);
 }
 
+/* Ask for frames until there are `frames`, and count those of the fullest extent. */
+static uint32_t fullest_extent(struct story *story, uint32_t frames)
+{
+    struct pager *pager = &story->pager;
+    uint32_t in[64] = {0}, most = 0;
+
+    for (sp_page page = 0; pager->held < frames; page++) {
+        pager_fault(pager, page, true);
+        story_take_effects(story);
+        for (uint32_t i = 0; i < story->effects; i++)
+            if (story->effect[i].kind == EFFECT_ALLOCATE)
+                pager_growth_allocated(pager, story->effect[i].slot, story->effect[i].count, RW,
+                                       true);
+        story_forget_effects(story);
+    }
+    for (uint32_t slot = 0; slot < pager->config.slots; slot++)
+        if (pager->slot[slot].state != SLOT_HOLE && ++in[slot / pager->config.extent_pages] > most)
+            most = in[slot / pager->config.extent_pages];
+    assert_int_equal(pager->held, frames);
+    return most;
+}
+
+/* Physmem takes whole extents by force: few frames lie in each where it may do that. */
+static void test_frames_that_may_be_taken_are_spread(void **state)
+{
+    static const struct {
+        uint32_t slots, frames;
+        bool spreads;
+        uint32_t fullest;
+    } cases[] = {
+        {4096, 260, false, 256}, /* all that an extent holds */
+        {4096, 260, true, 32},   /* an eighth of an extent */
+        {16384, 2000, true, 63}, /* one in 32 frames: 2000 / 32, rounded up */
+        {512, 260, true, 228},   /* 64 in spread slots; then there are no others */
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct story *story =
+            story_begin_slots(&policy_fifo, 4000, cases[i].frames, cases[i].slots);
+
+        pager_regions_create(&story->pager, 4000, SP_DISCARDABLE, false, false);
+        if (cases[i].spreads)
+            pager_growth_spread(&story->pager);
+        pager_growth_allow(&story->pager, cases[i].frames, 0);
+        assert_int_equal(fullest_extent(story, cases[i].frames), cases[i].fullest);
+        story_end(story);
+    }
+}
+
 static void test_waiting_for_growth(void **state)
 {
     struct story *story = story_begin(&policy_fifo, 10, 0, 4, UINT32_MAX);
@@ -324,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extra_frames_refused),
+        cmocka_unit_test(test_frames_that_may_be_taken_are_spread),
         cmocka_unit_test(test_waiting_for_growth),
         cmocka_unit_test(test_paying_what_is_owed),
         cmocka_unit_test(test_owing_what_is_on_its_way),

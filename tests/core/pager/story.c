@@ -75,6 +75,19 @@ struct story *story_begin_ahead(const struct sp_policy *policy, uint32_t pages, 
     return begin(config, frames, 0);
 }
 
+struct story *story_begin_slots(const struct sp_policy *policy, uint32_t pages, uint32_t frames,
+                                uint32_t slots)
+{
+    struct pager_config config = {.pages = pages,
+                                  .slots = slots,
+                                  .extent_pages = 256,
+                                  .map_limit = UINT32_MAX,
+                                  .seed = 1,
+                                  .policy = policy};
+
+    return begin(config, frames, 0);
+}
+
 void story_end(struct story *story)
 {
     const char *wrong = pager_check(&story->pager);

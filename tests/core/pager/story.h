@@ -30,6 +30,10 @@ struct story *story_begin(const struct sp_policy *policy, uint32_t pages, uint32
 struct story *story_begin_ahead(const struct sp_policy *policy, uint32_t pages, uint32_t frames,
                                 uint32_t read_ahead);
 
+/* The same with nothing read ahead, and so many slots. */
+struct story *story_begin_slots(const struct sp_policy *policy, uint32_t pages, uint32_t frames,
+                                uint32_t slots);
+
 /* A story under FIFO with one region from page 0, and all its frames, which hold zeros. */
 struct story *story_begin_region(enum sp_kind kind, uint32_t pages, uint32_t frames);
 
