@@ -62,12 +62,13 @@
  * SIGNALS. The library installs handlers for SIGSEGV and SIGBUS at attach and passes faults outside
  * managed memory to the handlers that were there before, with the sa_mask and the sa_flags that they were
  * installed with (but on the alternate stack of the thread, if it has one). Do not replace them afterwards.
- * Where SIGSEGV is blocked, Linux ends the process at the first fault, without a word: a signal handler
- * whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must a thread that
- * blocks it. Managed memory touched in other signal handlers is paged as usual.
+ * sp_attach and sp_thread_begin unblock both in the thread that calls them, for programs that block all signals to
+ * take them by sigwait. Where SIGSEGV is blocked, Linux ends the process at the first fault, without a word: a
+ * signal handler whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must a thread
+ * that blocks it afterwards. Managed memory touched in other signal handlers is paged as usual.
  *
  * DESCRIPTORS. The library opens none of 0, 1 and 2, which may be closed. It needs one for each of physmem's
- * extents (256 frames), raises the limit of open files at attach as far as the system allows, and
+ * extents (256 frames; fewer where a breach costs frames, see contract.h), raises the limit of open files at attach as far as the system allows, and
  * does without descriptors for extents when fewer than 16 are left. A program must not close what it has
  * not opened: after closefrom(3) a task ends at its next message, with a line.
  *
@@ -75,7 +76,8 @@
  * physmem has given no frames, and physmem revokes a task for that. With MCL_FUTURE all addresses of
  * max_pages count against the limit of locked memory (ulimit -l).
  *
- * FORK. A child has no contract: managed memory is unmapped in it and the library is detached.
+ * FORK. A child has no contract: managed memory is unmapped in it and the library is detached; a child that touches
+ * it ends, with a line (call daemon() before sp_attach). It may attach itself.
  *
  * REVOCATION. A task that misses a recall loses all its frames. The process then dies of SIGBUS as it touches
  * managed memory, with a line on standard error that says why.

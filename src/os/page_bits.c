@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,11 +115,16 @@ static int try_pages(const struct page_bits *bits, unsigned char *pages, size_t 
 static int try_out(struct page_bits *bits, struct sp_error *error)
 {
     size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
-    int fd = memfd_create("selfpage-probe", MFD_CLOEXEC);
+    struct rlimit largest;
     unsigned char *pages;
     int result;
+    int fd;
 
     check(page_size > 0);
+    /* To make a file larger than that sends SIGXFSZ. */
+    if (getrlimit(RLIMIT_FSIZE, &largest) == 0 && largest.rlim_cur < TRIED * page_size)
+        return refuse(error, EFBIG, "the limit of file sizes (ulimit -f)");
+    fd = memfd_create("selfpage-probe", MFD_CLOEXEC);
     if (fd < 0)
         return refuse(error, errno, "memfd_create");
     if (ftruncate(fd, (off_t)(TRIED * page_size)) != 0) {

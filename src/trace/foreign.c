@@ -81,3 +81,10 @@ const char *foreign_kind(const uint8_t *bytes, size_t size, bool text)
     }
     return NULL;
 }
+
+bool foreign_lines(const uint8_t *bytes, size_t size)
+{
+    const uint8_t *end = memchr(bytes, '\r', size);
+
+    return end != NULL && end + 1 < bytes + size && memchr(bytes, '\n', size) == NULL;
+}

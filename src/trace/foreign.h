@@ -14,4 +14,7 @@
  * is known here. */
 const char *foreign_kind(const uint8_t *bytes, size_t size, bool text);
 
+/* Whether text, as far as it is there, has lines that end with a CR alone, and so is one line. */
+bool foreign_lines(const uint8_t *bytes, size_t size);
+
 #endif

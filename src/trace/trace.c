@@ -106,6 +106,11 @@ static int refuse_foreign(const struct trace *trace, bool said, const uint8_t *b
         return 0;
     if (format != NULL && format->lines && !text)
         return refuse(trace, kind != NULL ? kind : "binary data", error);
+    if (format != NULL && format->lines && foreign_lines(bytes, size))
+        return refuse(
+            trace,
+            "text whose lines end with CR alone, as on old Macs: tr '\\r' '\\n' makes it readable",
+            error);
     if (format != NULL && !format->lines && text)
         return refuse(trace, kind != NULL ? kind : "text", error);
     if (kind != NULL && !said)

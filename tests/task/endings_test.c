@@ -325,6 +325,14 @@ static int fork_in_task(void *arg)
     }
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        *nowhere() = 6; /* a crash like any other: the line below comes once */
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     for (unsigned i = 0; i < 30; i++)
         CHECK(memory[i * SP_PAGE_SIZE] == 5);
     return sp_detach(&task);
@@ -333,6 +341,7 @@ static int fork_in_task(void *arg)
 static void test_crashes_stay_crashes(void **state)
 {
     struct sp_testing_result result;
+    const char *said;
 
     run(state, "guaranteed=8", NULL, crash, NULL, &result);
     assert_int_equal(result.signal, SIGSEGV);
@@ -343,6 +352,9 @@ static void test_crashes_stay_crashes(void **state)
     run(state, "guaranteed=8", NULL, fork_in_task, NULL, &result);
     if (result.exit_status != 0)
         fail_msg("%s", result.output);
+    said = strstr(result.output, "touched managed memory: a child has none");
+    if (said == NULL || strstr(said + 1, "touched managed memory") != NULL)
+        fail_msg("not once: %s", result.output);
 }
 
 static int refill_fails(void *arg, size_t index, void *frame)

@@ -48,6 +48,47 @@ static void expect_line(const struct sp_testing_result *result, const char *text
         fail_msg("no '%s' in: %s", text, result->output);
 }
 
+/* ---- Signals that are blocked, and files that may not grow ---- */
+
+static void *touch_with_all_blocked(void *arg)
+{
+    volatile unsigned char *memory = arg;
+
+    for (unsigned i = 0; i < 100; i++)
+        memory[i * SP_PAGE_SIZE]++;
+    return NULL;
+}
+
+/* As programs do that take their signals by sigwait. */
+static int attach_with_all_blocked(void *arg)
+{
+    struct rlimit none = {0, RLIM_INFINITY};
+    struct sp_task *task;
+    pthread_t thread;
+    sigset_t all;
+    void *memory;
+
+    (void)arg;
+    CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0);
+    CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
+    task = attach_or_exit(NULL);
+    memory = region_or_exit(task, &(struct sp_region_options){.pages = 100});
+    touch_with_all_blocked(memory);
+    CHECK(pthread_create(&thread, NULL, touch_with_all_blocked, memory) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &all) == 0);
+    CHECK(sigismember(&all, SIGTERM) == 1 && sigismember(&all, SIGSEGV) == 0);
+    return sp_detach(&task);
+}
+
+static void a_program_that_blocks_all_signals_pages(void **state)
+{
+    struct sp_testing_result result;
+
+    run(state, "guaranteed=30", "clock", attach_with_all_blocked, NULL, &result);
+    expect_success(&result);
+}
+
 /* ---- Cancellation ---- */
 
 enum { PAGES = 400, CANCELLED = 30 };
@@ -791,6 +832,7 @@ int main(void)
 {
     struct sp_testing_options large = {.physmem_frames = 8192, .swap_slots = 16384};
     const struct CMUnitTest tests[] = {
+        TEST(a_program_that_blocks_all_signals_pages),
         TEST(a_cancelled_thread_leaves_the_task_as_it_was),
         TEST(a_fault_is_no_point_of_cancellation),
         TEST(a_call_is_finished_before_its_thread_is_cancelled),

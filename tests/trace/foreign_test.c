@@ -56,6 +56,17 @@ static void text_that_is_no_trace_is_refused_unless_it_is_said_to_be_one(void **
     reading_expect(reading_of_text("{5}\n{6}\n", "text"), 2, 2);
 }
 
+/* It would be one line, and one id. */
+static void lines_that_end_with_cr_alone_are_refused(void **state)
+{
+    (void)state;
+    reading_expect_error(reading_of_text("5\r6\r5\r", NULL), "tr '\\r' '\\n'");
+    reading_expect_error(reading_of_text("5\r6\r5\r", "text"), "CR alone");
+    reading_expect_error(reading_of_text("id,size\r5,1\r6,1\r", "csv:obj-id-col=1"), "CR alone");
+    reading_expect(reading_of_text("5\r\n6\r\n5", "text"), 3, 2);
+    reading_expect(reading_of_text("5\r", "text"), 1, 1);
+}
+
 static void control_characters_deep_in_the_file_are_refused(void **state)
 {
     static char text[9000];
@@ -142,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_files_are_refused_by_name),
         cmocka_unit_test(text_that_is_no_trace_is_refused_unless_it_is_said_to_be_one),
+        cmocka_unit_test(lines_that_end_with_cr_alone_are_refused),
         cmocka_unit_test(control_characters_deep_in_the_file_are_refused),
         cmocka_unit_test(an_empty_file_has_no_references),
         cmocka_unit_test(vscsi_of_both_versions_is_read),

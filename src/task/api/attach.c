@@ -184,6 +184,7 @@ static void in_child(void)
         return;
     check(task->control.link.fd >= 0);
     fault_uninstall(task);
+    fault_in_child(task, task->managed, (size_t)task->arena_pages * SP_PAGE_SIZE);
     attached_set(NULL);
     if (task->wake_fd >= 0)
         close(task->wake_fd);

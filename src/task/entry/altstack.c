@@ -8,12 +8,12 @@
 
 #include <selfpage/task.h>
 
+#include "base/assert.h"
 #include "task/effects/own_ring.h"
+#include "task/entry/fault.h"
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
-
-#include "base/assert.h"
 #else
 #define RUNNING_ON_VALGRIND 0
 #endif
@@ -52,6 +52,7 @@ int sp_thread_begin(struct sp_task *task)
     stack_t stack = {.ss_size = STACK_SIZE};
 
     (void)task;
+    fault_unblock();
     /* Valgrind 3.19 loses track of a thread's stack if it switches threads inside a handler that runs
      * on another one, and then takes the thread's next frame for unaddressable. */
     if (RUNNING_ON_VALGRIND && gettid() == getpid())

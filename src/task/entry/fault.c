@@ -9,8 +9,10 @@
 #include "task/entry/fault.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -244,11 +246,22 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
+void fault_unblock(void)
+{
+    sigset_t faults;
+
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGBUS);
+    ensure(pthread_sigmask(SIG_UNBLOCK, &faults, NULL) == 0);
+}
+
 int fault_install(struct sp_task *task, struct sp_error *error)
 {
     struct sigaction action = {.sa_sigaction = on_signal,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
 
+    fault_unblock();
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGSEGV);
     sigdelset(&action.sa_mask, SIGBUS);
@@ -270,4 +283,47 @@ void fault_uninstall(struct sp_task *task)
     sigaction(SIGSEGV, &task->old_segv, NULL);
     sigaction(SIGBUS, &task->old_bus, NULL);
     check(inside == NULL);
+}
+
+/* Where managed memory lay in the parent of this process, and what to say when it is touched here. */
+static struct {
+    uintptr_t start;
+    size_t size;
+    char line[256];
+    size_t length;
+} orphaned;
+
+/* The access is repeated on return, and then ends the process as it should. */
+static void on_signal_in_child(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+
+    (void)context;
+    check(number == SIGSEGV);
+    if (info->si_code > 0 && (uintptr_t)info->si_addr - orphaned.start < orphaned.size)
+        (void)!write(STDERR_FILENO, orphaned.line, orphaned.length);
+    signal(number, SIG_DFL);
+    if (info->si_code <= 0)
+        raise(number);
+    errno = saved;
+}
+
+void fault_in_child(const struct sp_task *task, const void *managed, size_t size)
+{
+    struct sigaction action = {.sa_sigaction = on_signal_in_child,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    struct sigaction old;
+
+    check(managed != NULL && size > 0);
+    orphaned.start = (uintptr_t)managed;
+    orphaned.size = size;
+    orphaned.length = (size_t)snprintf(
+        orphaned.line, sizeof(orphaned.line),
+        "selfpage: task '%s': process %d, a child of it, touched managed memory: a child has none "
+        "(and daemon() goes on in one): fork first, and call sp_attach then\n",
+        task->name, (int)getpid());
+    ensure(orphaned.length < sizeof(orphaned.line));
+    if (sigaction(SIGSEGV, NULL, &old) == 0 && (old.sa_flags & SA_SIGINFO) == 0 &&
+        old.sa_handler == SIG_DFL)
+        (void)sigaction(SIGSEGV, &action, NULL);
 }
