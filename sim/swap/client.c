@@ -417,19 +417,18 @@ void client_settle(struct client_table *table, struct client *client)
 int client_contract(struct client_table *table, struct client *client,
                     const struct bandwidth_terms *terms)
 {
-    uint32_t others = table->promised - client->bandwidth.terms.rate;
+    uint32_t others = table->promised - client->turn.bandwidth.terms.rate;
     int error;
 
-    check(table->promised >= client->bandwidth.terms.rate);
+    check(table->promised >= client->turn.bandwidth.terms.rate);
     if (table->capacity == 0)
         return -EOPNOTSUPP;
-    if (client->own != NULL)
-        return -EBUSY;
+    ensure(client->own == NULL); /* there are none where contracts are made */
     error = bandwidth_judge(terms, table->capacity, others);
     if (error < 0)
         return error;
     table->promised = others + terms->rate;
-    client->bandwidth.terms = *terms;
+    client->turn.bandwidth.terms = *terms;
     return 0;
 }
 
@@ -440,9 +439,9 @@ void client_leave(struct client_table *table, struct client *client)
     if (client->connections > 0)
         return;
     extent_table_fini(&client->extents);
-    ensure(table->promised >= client->bandwidth.terms.rate);
-    table->promised -= client->bandwidth.terms.rate;
-    client->bandwidth = (struct bandwidth){.due_ns = 0};
+    ensure(table->promised >= client->turn.bandwidth.terms.rate);
+    table->promised -= client->turn.bandwidth.terms.rate;
+    client->turn.bandwidth = (struct bandwidth){.due_ns = 0};
     client_settle(table, client);
 }
 

@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "core/swap/bandwidth.h"
 #include "core/swap/map.h"
+#include "core/swap/rota.h"
 #include "device.h"
 #include "extent_table.h"
 #include "io/server.h"
@@ -22,14 +22,11 @@
 
 struct swap_job;
 
-/* Clients with jobs that have not begun, in the order of their turns: see fair.h. */
+/* Clients with jobs that have not begun: see fair.h. */
 struct swap_turns {
-    struct client *fresh_first, *fresh_last; /* before the others */
-    struct client *first, *last;
-    uint32_t count; /* of both */
+    struct rota rota;
     uint32_t jobs;  /* in their queues */
     uint32_t loads; /* of these, those that load */
-    uint32_t early; /* of `count`, clients whose rate is not due, when fair_due last looked */
 };
 
 struct client {
@@ -44,13 +41,8 @@ struct client {
     bool passing;               /* a kept device does not remember it */
     struct swap_job *first_job; /* that have not begun, in order */
     struct swap_job *last_job;
-    struct client *next_turn; /* in swap_turns */
-    bool has_turn;            /* it is in swap_turns */
-    bool fresh;               /* its first turn is still to come */
-    bool holds;               /* its turn was broken off, and goes on with what is left of it */
-    uint32_t deficit;         /* pages that it may still have transferred in its turn */
-    uint32_t buffers;         /* of its jobs that have begun */
-    struct bandwidth bandwidth;
+    struct rota_client turn; /* in swap_turns, with its contract for bandwidth */
+    uint32_t buffers;        /* of its jobs that have begun */
     struct extent_table extents;
     struct own_file *own; /* where its slots lie; NULL: on the device */
     char name[SWAP_INDEX_NAME];
@@ -112,7 +104,7 @@ int client_reserve(struct client_table *table, struct client *client, uint32_t a
                    uint32_t subtract);
 
 /* Give a client this contract for bandwidth in the place of the one that it has. It ends with its last connection.
- * Returns 0, -EOPNOTSUPP (there are none here), -EBUSY (it loads by itself), or an error of bandwidth_judge. */
+ * Returns 0, -EOPNOTSUPP (there are none here), or an error of bandwidth_judge. */
 int client_contract(struct client_table *table, struct client *client,
                     const struct bandwidth_terms *terms);
 

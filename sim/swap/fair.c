@@ -83,37 +83,10 @@ static void queue_insert(struct client *client, struct swap_job *job)
 
 /* ---- Between clients ---- */
 
-static void append(struct swap_turns *turns, struct client **first, struct client **last,
-                   struct client *client)
+static struct client *client_of(struct rota_client *turn)
 {
-    check(!client->has_turn && (*first == NULL) == (*last == NULL));
-    client->next_turn = NULL;
-    client->has_turn = true;
-    if (*first == NULL)
-        *first = client;
-    else
-        (*last)->next_turn = client;
-    *last = client;
-    turns->count++;
-}
-
-static struct client *take(struct swap_turns *turns, struct client **first, struct client **last)
-{
-    struct client *client = *first;
-
-    ensure(turns->count > 0 && client != NULL && client->has_turn);
-    *first = client->next_turn;
-    if (*first == NULL)
-        *last = NULL;
-    client->has_turn = false;
-    turns->count--;
-    return client;
-}
-
-static uint32_t turn_of(const struct client *client)
-{
-    check(client->has_turn || client->references > 0);
-    return bandwidth_turn(&client->bandwidth, FAIR_PAGES);
+    check(turn != NULL);
+    return (struct client *)(void *)((char *)turn - offsetof(struct client, turn));
 }
 
 void fair_add(struct swap_turns *turns, struct client *client, struct swap_job *job)
@@ -122,75 +95,29 @@ void fair_add(struct swap_turns *turns, struct client *client, struct swap_job *
     check(client->first_job != NULL && client->last_job->next == NULL);
     turns->jobs++;
     turns->loads += job->kind == SWAP_JOB_LOAD;
-    if (client->has_turn)
-        return;
-    client->references++; /* until it has no turn to come */
-    client->fresh = true;
-    append(turns, &turns->fresh_first, &turns->fresh_last, client);
+    if (rota_come(&turns->rota, &client->turn))
+        client->references++; /* until it has no turn to come */
 }
 
 struct client *fair_take(struct swap_turns *turns)
 {
-    struct client *client = turns->fresh_first != NULL
-                                ? take(turns, &turns->fresh_first, &turns->fresh_last)
-                                : take(turns, &turns->first, &turns->last);
+    struct client *client = client_of(rota_take(&turns->rota, FAIR_PAGES));
 
-    if (!client->holds && client->deficit < turn_of(client))
-        client->deficit += turn_of(client);
-    client->holds = false;
     check(client->references > 0);
     return client;
 }
 
 void fair_return(struct swap_turns *turns, struct client *client)
 {
-    check(!client->has_turn && client->references > 0);
-    if (client->first_job != NULL || client->fresh) {
-        client->fresh = false;
-        append(turns, &turns->first, &turns->last, client);
-        return;
-    }
-    client->deficit = 0;
-    client_unref(client);
+    check(client->references > 0);
+    if (!rota_return(&turns->rota, &client->turn, client->first_job != NULL))
+        client_unref(client);
 }
 
 void fair_hold(struct swap_turns *turns, struct client *client)
 {
-    check(!client->has_turn && client->first_job != NULL);
-    client->holds = true;
-    client->has_turn = true;
-    client->next_turn = turns->first;
-    turns->first = client;
-    if (turns->last == NULL)
-        turns->last = client;
-    turns->count++;
-}
-
-uint64_t fair_due(struct swap_turns *turns, uint64_t now)
-{
-    struct client *client = turns->first;
-    uint64_t next = UINT64_MAX;
-
-    turns->early = 0;
-    turns->first = turns->last = NULL;
-    while (client != NULL) {
-        struct client *behind = client->next_turn;
-        uint64_t due = bandwidth_when(&client->bandwidth);
-        bool rated = client->bandwidth.terms.rate > 0;
-
-        ensure(client->has_turn && turns->count > 0);
-        client->has_turn = false;
-        turns->count--;
-        if (rated && due <= now)
-            append(turns, &turns->fresh_first, &turns->fresh_last, client);
-        else
-            append(turns, &turns->first, &turns->last, client);
-        turns->early += rated && due > now;
-        if (rated && due > now && due < next)
-            next = due;
-        client = behind;
-    }
-    return next;
+    check(client->first_job != NULL);
+    rota_hold(&turns->rota, &client->turn);
 }
 
 void fair_pop(struct swap_turns *turns, struct client *client)

@@ -181,8 +181,9 @@ static int own_judge(const struct swap_service *service, const struct client *cl
     *text = "this device has no files of clients' own";
     if (service->options->fail_reads > 0 || service->device.index != NULL)
         return -EOPNOTSUPP;
-    *text = "loads of a client with bandwidth under contract are metered";
-    if (bandwidth_is_under_contract(&client->bandwidth))
+    /* A client without a contract, too, would take the device from those that have one. */
+    *text = "this server has bandwidth under contract: it loads pages itself";
+    if (service->clients.capacity > 0)
         return -EOPNOTSUPP;
     *text = "pages have another size here";
     if (message->own_file_open.page_size != SWAP_PAGE)
@@ -244,8 +245,6 @@ static void on_bandwidth(struct connection *connection, const struct wire_messag
     check(session->client != NULL);
     if (error == -EOPNOTSUPP)
         text = "this server makes no contracts for bandwidth (start it with --bandwidth)";
-    else if (error == -EBUSY)
-        text = "the client loads by itself, which cannot be metered";
     else if (error == -EDQUOT)
         text = "less bandwidth is left than this rate";
     else if (error != 0)
@@ -386,7 +385,7 @@ static void on_stop(struct server *server)
 
     service_drop_queue(service);
     service_close_handles(service);
-    check(service->turns.count == 0);
+    check(service->turns.rota.count == 0);
     if (service->options->verbose)
         log_line(&server->log, "stop",
                  "%llu pages stored, %llu loaded, %llu freed, %llu failed, %llu corrupt; %u of %u "

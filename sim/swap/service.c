@@ -306,8 +306,7 @@ static bool job_is_due(const struct swap_service *service, const struct client *
                        const struct swap_job *job, uint64_t now)
 {
     check(client->first_job == job);
-    return client->bandwidth.terms.rate == 0 || !job_needs_buffer(job) ||
-           bandwidth_may(&client->bandwidth, now, service->turns.count < service->turns.early);
+    return !job_needs_buffer(job) || rota_may(&service->turns.rota, &client->turn, now);
 }
 
 /* Let the first job of a client begin. */
@@ -328,9 +327,9 @@ static enum hindrance job_begin(struct swap_service *service, struct client *cli
         return HINDRANCE_THEIRS;
     fair_pop(&service->turns, client);
     if (job_needs_buffer(job))
-        bandwidth_spend(&client->bandwidth, now, cost);
-    check(client->deficit >= cost);
-    client->deficit -= cost;
+        bandwidth_spend(&client->turn.bandwidth, now, cost);
+    check(client->turn.deficit >= cost);
+    client->turn.deficit -= cost;
     if (verdict == 0) {
         job_run(job);
     } else {
@@ -349,7 +348,7 @@ static bool client_turn(struct swap_service *service, struct client *client, uin
     bool any = false;
 
     while (hindrance == HINDRANCE_NONE && client->first_job != NULL &&
-           client->deficit >= fair_cost(client->first_job)) {
+           client->turn.deficit >= fair_cost(client->first_job)) {
         hindrance = job_begin(service, client, now);
         any |= hindrance == HINDRANCE_NONE;
     }
@@ -373,7 +372,7 @@ static void on_due(uv_timer_t *timer)
 /* Look at contracts with rates: whose turn has come, and when comes the next one's? */
 static void rates_look(struct swap_service *service, uint64_t now)
 {
-    uint64_t next = fair_due(&service->turns, now);
+    uint64_t next = rota_due(&service->turns.rota, now);
 
     check(service->threaded && next > now);
     if (next != UINT64_MAX)
@@ -389,13 +388,13 @@ static void queue_pump(struct swap_service *service)
 
     check(service->threaded);
     if (service->clients.promised > 0)
-        (void)fair_due(&service->turns, now);
-    while (waiting < service->turns.count && service->running < SERVICE_WORKERS) {
-        uint32_t before = service->turns.count;
+        (void)rota_due(&service->turns.rota, now);
+    while (waiting < service->turns.rota.count && service->running < SERVICE_WORKERS) {
+        uint32_t before = service->turns.rota.count;
 
         if (client_turn(service, fair_take(&service->turns), now, &holder))
             waiting = 0;
-        else if (service->turns.count == before) /* or it has no jobs, and waits for nothing */
+        else if (service->turns.rota.count == before) /* or it has no jobs, and waits for nothing */
             waiting++;
     }
     if (holder != NULL)
@@ -437,7 +436,7 @@ void service_open_handles(struct swap_service *service)
     uv_timer_init(service->server.loop, &service->due);
     service->due.data = service;
     service->read.data = service;
-    check(service->turns.count == 0);
+    check(service->turns.rota.count == 0);
 }
 
 void service_close_handles(struct swap_service *service)
@@ -470,14 +469,14 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
         return;
     }
     fair_add(&service->turns, client, job);
-    check(service->turns.count > 0);
+    check(service->turns.rota.count > 0);
     uv_check_start(&service->read, on_read);
     uv_idle_start(&service->busy, on_busy);
 }
 
 void service_drop_queue(struct swap_service *service)
 {
-    while (service->turns.count > 0) {
+    while (service->turns.rota.count > 0) {
         struct client *client = fair_take(&service->turns);
 
         while (client->first_job != NULL) {
@@ -563,7 +562,7 @@ int service_open(struct swap_service *service, const struct swap_options *option
 void service_fini(struct swap_service *service)
 {
     server_fini(&service->server);
-    check(service->turns.count == 0);
+    check(service->turns.rota.count == 0);
     client_table_fini(&service->clients);
     swap_map_fini(&service->map);
     swap_device_close(&service->device);

@@ -4,11 +4,13 @@
  * The files of this folder, from the bottom; each calls those above it:
  *   scene device     time, messages, physmem, swap
  *   pages            what pages hold, and that nothing is lost
+ *   waiting          letters that wait for swap's device
  *   errands deal     what the pager wants done by messages, as letters; contracts
  *   thread control   the program, faults; recalls, unmaps, notices
  *   life             an actor begins and ends
  *   policytable      what physmem and a policy server share
  *   server           physmem and swap answer
+ *   metering         whose letter swap's device takes next
  *   outage           physmem and swap end, hang and go on
  *   policyserver     says who is entitled to how much
  *   play             all of it, event by event */
@@ -51,6 +53,7 @@ struct actor_config {
     const struct walk_tables *tables;
     struct wanted_contract wanted[TERMS_MAX];
     uint32_t contracts;
+    struct bandwidth_terms bandwidth; /* with swap; all zeros: no contract */
     bool renews;
     /* The steps of the program instead of those of the tables, of which only the region then counts: the one of this
      * number in this life; false: it ends. NULL: the tables say. */
@@ -114,6 +117,9 @@ struct actor {
     uint32_t pauses;
     struct letter *unread, *unread_last; /* answers to its stores */
     struct letter *in_hand; /* what was read, and waits for one of these; NULL: there is nothing */
+    /* With swap, where it makes contracts for bandwidth. */
+    struct rota_client turns;
+    struct letter *waiting; /* loads before stores */
     /* The control thread. */
     uint64_t control_due; /* UINT64_MAX: it waits for messages alone */
     uint32_t recalls_open;

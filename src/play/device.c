@@ -136,6 +136,17 @@ const uint64_t *device_contents(const struct device *device, uint32_t client, ui
                : NULL;
 }
 
+uint64_t device_free_at(const struct device *device)
+{
+    uint64_t first = device->busy[0];
+
+    check(device->costs.depth > 0);
+    for (uint32_t i = 1; i < device->costs.depth; i++)
+        if (device->busy[i] < first)
+            first = device->busy[i];
+    return first;
+}
+
 /* The device has more to do, which takes `ns`. Returns when it is done. */
 static uint64_t transfer(struct device *device, uint64_t now, uint64_t ns)
 {

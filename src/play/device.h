@@ -67,6 +67,9 @@ const uint64_t *device_contents(const struct device *device, uint32_t client, ui
 int device_store(struct device *device, uint32_t client, uint32_t count, const uint64_t *contents,
                  uint32_t pieces, uint64_t now, uint32_t *slot, uint64_t *donep);
 
+/* When the device begins what it is given next. */
+uint64_t device_free_at(const struct device *device);
+
 /* That is over for one of the slots. False: it could not be written, and is free again. */
 bool device_stored(struct device *device, uint32_t client, uint32_t slot);
 

@@ -1,6 +1,7 @@
 #include "play/errands.h"
 
 #include "base/assert.h"
+#include "play/waiting.h"
 
 struct letter *errands_letter(struct actor *actor, enum letter_kind kind)
 {
@@ -114,35 +115,48 @@ void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_la
     errands_post(actor, letter, lane);
 }
 
-void errands_load(struct actor *actor, struct pager_work *errands)
+void errands_read(struct actor *actor, struct letter *letter)
 {
     struct scene *scene = actor->scene;
-    struct letter *letter = errands_letter(actor, 0);
     uint32_t slot[PAGER_BATCH], there = 0;
-    uint64_t done;
+
+    check(letter->swap.loads > 0 && letter->swap.loads <= PAGER_BATCH);
+    letter->device = scene->server[SCENE_SWAP].life;
+    for (uint32_t i = 0; i < letter->swap.loads; i++) {
+        struct letter_load *load = &letter->swap.load[i];
+
+        load->error = -device_pin(&scene->device, actor->number, load->from);
+        if (load->error == 0)
+            slot[there++] = load->from;
+    }
+    scene_at(scene, device_load(&scene->device, slot, there, scene->now), SCENE_DEVICE_LOADED,
+             actor->number, actor->life, (uintptr_t)letter);
+}
+
+void errands_load(struct actor *actor, struct pager_work *errands)
+{
+    struct letter *letter = errands_letter(actor, 0);
 
     if (letter == NULL)
         return;
-    check(errands->loads > 0 && !scene->server[SCENE_SWAP].away);
+    check(errands->loads > 0 && !actor->scene->server[SCENE_SWAP].away);
     letter->lane = LANE_SWAP;
-    letter->device = scene->server[SCENE_SWAP].life;
     letter->swap.loads = actor_base(actor, errands->loads);
     for (uint32_t i = 0; i < letter->swap.loads; i++) {
         const struct pager_effect *load = &errands->load[actor_units(actor, i)];
         uint32_t within = i & (actor_base(actor, 1) - 1);
-        uint32_t from = actor_swap_slot(actor, load->page, load->swap, within);
-        int error = -device_pin(&scene->device, actor->number, from);
 
-        letter->swap.load[i] = (struct letter_load){.page = load->page,
-                                                    .from = from,
-                                                    .to = actor_base(actor, load->slot) + within,
-                                                    .error = error};
-        if (error == 0)
-            slot[there++] = from;
+        letter->swap.load[i] =
+            (struct letter_load){.page = load->page,
+                                 .from = actor_swap_slot(actor, load->page, load->swap, within),
+                                 .to = actor_base(actor, load->slot) + within};
     }
     errands->loads = 0;
-    done = device_load(&scene->device, slot, there, scene->now);
-    scene_at(scene, done, SCENE_DEVICE_LOADED, actor->number, actor->life, (uintptr_t)letter);
+    letter->swap.served = waiting_is_metered(actor->scene);
+    if (letter->swap.served)
+        errands_post(actor, letter, LANE_SWAP);
+    else
+        errands_read(actor, letter);
 }
 
 void errands_finish(struct actor *actor, struct pager_work *errands)

@@ -13,9 +13,12 @@ void errands_swap(struct actor *actor, struct pager_work *errands, enum scene_la
 /* Give back what could be stored of these stores of an answer. */
 void errands_free(struct actor *actor, const struct letter *answer, uint32_t first, uint32_t count);
 
-/* Begin to read the pages that are to be loaded: as a live task, from its own file in swap, without a message.
- * SCENE_DEVICE_LOADED says that they have been read. */
+/* Have the pages read that are to be loaded: as a live task, from its own file in swap, without a message; or by the
+ * server, where that makes contracts for bandwidth. */
 void errands_load(struct actor *actor, struct pager_work *errands);
+
+/* Begin to read the pages of a letter. SCENE_DEVICE_LOADED says that they have been read. */
+void errands_read(struct actor *actor, struct letter *letter);
 
 /* Do what is left after a call into the pager that brings nothing to wait for, in the name of the
  * control thread. */

@@ -9,6 +9,7 @@
 #include "play/errands.h"
 #include "play/pages.h"
 #include "play/thread.h"
+#include "play/waiting.h"
 
 #define ALIGNMENT 64u
 
@@ -188,6 +189,8 @@ static void make_region(struct actor *actor)
     else if (actor->scene->has_swap)
         rc = device_join(&actor->scene->device, actor->number, precious ? actor_pages(actor) : 0);
     if (rc == 0)
+        rc = waiting_contract(actor);
+    if (rc == 0)
         actor->first =
             pager_regions_create(&actor->pager, actor_units(actor, actor_pages(actor)),
                                  workload->kind, false, workload->kind == SP_REMANUFACTURABLE);
@@ -334,6 +337,7 @@ void life_leave(struct actor *actor)
     struct letter *letter = errands_letter(actor, LETTER_BYE);
 
     check(actor->state == THREAD_ENDED && actor->memory != NULL);
+    waiting_leave(actor);
     device_leave(&actor->scene->device, actor->number);
     if (actor->stack != NULL)
         physmem_shell_let_go(&actor->scene->shell, actor->stack);
@@ -349,6 +353,7 @@ void life_leave(struct actor *actor)
 
 void life_fini(struct actor *actor)
 {
+    waiting_leave(actor);
     if (actor->memory != NULL)
         free_memory(actor);
 }

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "core/physmem/task.h"
 #include "play/server.h"
+#include "play/waiting.h"
 
 /* ---- The end ---- */
 
@@ -69,8 +70,11 @@ void outage_end(struct scene *scene, enum scene_server which, struct actor *acto
     server->away = true;
     server->hangs = false;
     server->life++;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (which == SCENE_SWAP)
+            waiting_leave(&actors[i]);
         cut(&actors[i]);
+    }
 }
 
 /* ---- What it does not read ---- */
@@ -106,7 +110,8 @@ bool outage_takes(struct scene *scene, const struct queue_entry *entry)
         scene_drop(scene, letter);
         return true;
     }
-    if (!server->hangs || entry->kind == SCENE_DEVICE_LOADED) /* tasks read without the server */
+    /* Where swap makes no contracts for bandwidth tasks read without it. */
+    if (!server->hangs || (entry->kind == SCENE_DEVICE_LOADED && !letter->swap.served))
         return false;
     letter->event = (uint8_t)entry->kind;
     letter->next = NULL;
@@ -152,4 +157,6 @@ void outage_resume(struct scene *scene, enum scene_server which, struct actor *a
             server->kept_last = NULL;
         outage_read(&actors[letter->actor], (enum scene_event)letter->event, letter);
     }
+    if (scene->turns.count > 0)
+        waiting_look(scene, scene->now);
 }

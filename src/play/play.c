@@ -12,6 +12,7 @@
 #include "play/control.h"
 #include "play/deal.h"
 #include "play/life.h"
+#include "play/metering.h"
 #include "play/outage.h"
 #include "play/rules.h"
 #include "play/server.h"
@@ -77,6 +78,7 @@ static int start_swap(struct play *play)
     rc = device_init(&play->scene.device, config->swap_slots, &config->costs,
                      random_stream(config->seed, STREAM_DEVICE).state, config->allocator);
     play->scene.device.fails = config->fail_writes;
+    play->scene.bandwidth = config->bandwidth;
     play->scene.has_swap = rc == 0;
     return rc;
 }
@@ -266,6 +268,7 @@ static void act(struct actor *actor, const struct queue_entry *entry)
     case SCENE_RELIEF:
     case SCENE_POLICY:
     case SCENE_OTHER:
+    case SCENE_TURNS:
     case SCENE_EVENTS:
         break;
     }
@@ -333,6 +336,9 @@ static void happen(struct play *play, const struct queue_entry *entry)
         break;
     case SCENE_POLICY:
         policyserver_happen(&play->policyserver, entry);
+        break;
+    case SCENE_TURNS:
+        metering_look(&play->scene);
         break;
     case SCENE_THREAD:
     case SCENE_CONTROL:
@@ -450,6 +456,7 @@ void play_describe(const struct play *play, char *text, size_t size)
         [SCENE_RELIEF] = "a fault ends",
         [SCENE_POLICY] = "the policy server",
         [SCENE_OTHER] = "an event of the scenario",
+        [SCENE_TURNS] = "swap looks whose pages are moved next",
         [SCENE_EVENTS] = "a deadline of physmem's has passed",
     };
     bool ours = play->last.kind >= SCENE_POLICY || play->actors == 0;

@@ -21,6 +21,7 @@ struct play_config {
     double arbiter_params[PARAMS_MAX];
     uint32_t frames, reserve;
     uint32_t swap_slots;  /* 0: there is no swap */
+    uint32_t bandwidth;   /* pages a second, of all contracts for it with swap; 0: there are none */
     uint64_t fail_writes; /* of 2^32 pages that are to be written, the number that cannot be */
     uint64_t chaos_ns;    /* unmap some pages at random, so often; 0: never */
     uint64_t seed;

@@ -14,6 +14,7 @@ void scene_init(struct scene *scene, const struct costs *costs, const struct all
     scene->allocator = allocator;
     scene->fresh = fresh;
     scene->costs = *costs;
+    scene->turns_at = UINT64_MAX;
     world_queue_init(&scene->queue, allocator);
 }
 

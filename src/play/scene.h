@@ -15,6 +15,7 @@
 #include "core/physmem/request.h"
 #include "core/physmem/status.h"
 #include "play/costs.h"
+#include "core/swap/rota.h"
 #include "play/device.h"
 #include "world/pager_work.h"
 #include "world/physmem_shell.h"
@@ -37,6 +38,7 @@ enum scene_event {
     SCENE_RELIEF,        /* what befell swap is over */
     SCENE_POLICY,        /* value[0]: what; see play/policyserver.c */
     SCENE_OTHER,         /* value[0]: for the driver of the play */
+    SCENE_TURNS,         /* swap looks whose pages are moved next */
     SCENE_EVENTS
 };
 
@@ -84,6 +86,7 @@ struct letter {
         } said;
         struct {
             uint32_t stores, loads, frees;
+            bool served;                  /* loads: by the server, which answers */
             sp_page page[PAGER_BATCH];    /* of each store */
             uint32_t slot[PAGER_BATCH];   /* of the container; from swap: of the device */
             uint32_t extent[PAGER_BATCH]; /* where that slot lies */
@@ -135,6 +138,11 @@ struct scene {
     struct queue queue;
     struct device device;
     bool has_swap;
+    struct rota turns; /* of actors whose letters wait for the device: see waiting.h */
+    uint32_t
+        bandwidth; /* pages a second, of all contracts for it; 0: there are none, and nothing waits */
+    uint32_t promised;  /* of these */
+    uint64_t turns_at;  /* when SCENE_TURNS comes next; UINT64_MAX: it does not */
     bool kernel_bits;   /* see struct play_config */
     bool device_struck; /* a fault has befallen it */
     struct scene_server_state server[SCENE_SERVERS];

@@ -9,9 +9,11 @@
 #include "core/containers/container.h"
 #include "core/physmem/answer.h"
 #include "core/physmem/task.h"
+#include "play/errands.h"
 #include "play/pages.h"
 #include "play/policytable.h"
 #include "play/thread.h"
+#include "play/waiting.h"
 
 /* How long swap waits until slots that are given up come free. */
 #define SWAP_AGAIN_NS 1000u
@@ -270,6 +272,15 @@ static bool begin_stores(struct actor *actor, struct letter *letter)
     return true;
 }
 
+bool server_begin(struct actor *actor, struct letter *letter)
+{
+    check(waiting_cost(letter) > 0);
+    if (letter->swap.stores > 0)
+        return begin_stores(actor, letter);
+    errands_read(actor, letter);
+    return true;
+}
+
 void server_swap(struct actor *actor, struct letter *letter)
 {
     struct scene *scene = actor->scene;
@@ -281,8 +292,10 @@ void server_swap(struct actor *actor, struct letter *letter)
     for (uint32_t i = 0; i < letter->swap.frees; i++)
         device_free(&scene->device, actor->number, letter->swap.free[i]);
     letter->swap.frees = 0;
-    if (letter->swap.stores == 0)
+    if (letter->swap.stores + letter->swap.loads == 0)
         scene_drop(scene, letter);
+    else if (waiting_is_metered(scene))
+        waiting_add(actor, letter);
     else if (!begin_stores(actor, letter))
         scene_at(scene, scene->now + SWAP_AGAIN_NS, SCENE_TO_SWAP, actor->number, actor->life,
                  (uintptr_t)letter);
@@ -317,6 +330,11 @@ void server_loaded(struct actor *actor, struct letter *letter)
         if (load->error == 0)
             load->contents = device_loaded(&scene->device, actor->number, load->from);
     }
-    /* No message: the task has read it. */
-    scene_at(scene, scene->now, SCENE_FROM_SWAP, letter->actor, letter->life, (uintptr_t)letter);
+    if (letter->swap.served && actor->orphan)
+        scene_drop(scene, letter);
+    else if (letter->swap.served)
+        answer(actor, letter);
+    else /* no message: the task has read it */
+        scene_at(scene, scene->now, SCENE_FROM_SWAP, letter->actor, letter->life,
+                 (uintptr_t)letter);
 }

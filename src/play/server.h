@@ -16,6 +16,10 @@ void server_effects(struct scene *scene);
 /* A letter has come to swap. Takes it. */
 void server_swap(struct actor *actor, struct letter *letter);
 
+/* Have the device begin with the stores, or the loads, of a letter that has waited for it. False: it has to wait, since
+ * slots are leaving. */
+bool server_begin(struct actor *actor, struct letter *letter);
+
 /* Note what is said of a task that has gone: what it came to, and nothing that it has now. */
 void server_note_end(struct actor *actor);
 

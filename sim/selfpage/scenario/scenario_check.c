@@ -9,6 +9,7 @@
 
 #include "arbiter/registry.h"
 #include "base/error.h"
+#include "core/contracts/bandwidth_text.h"
 #include "core/contracts/terms_text.h"
 #include "expression/expression.h"
 #include "selfpage/command/live_policy.h"
@@ -208,12 +209,19 @@ static int check_policy(const struct checking *check, uint32_t index)
 static int check_bandwidth(const struct checking *check, uint32_t index)
 {
     const struct scenario_swap *swap = check->scenario->swap;
+    const char *text = check->scenario->tasks[index].bandwidth;
+    struct bandwidth_text wanted;
     char where[YAML_PATH_MAX];
 
-    if (check->scenario->tasks[index].bandwidth == NULL || (swap != NULL && swap->bandwidth > 0))
+    if (text == NULL)
+        return 0;
+    if (swap == NULL || swap->bandwidth == 0)
+        return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "bandwidth"),
+                     "swap makes no contracts for it: give swap a bandwidth, too");
+    if (bandwidth_text_parse(text, &wanted))
         return 0;
     return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "bandwidth"),
-                 "swap makes no contracts for it: give swap a bandwidth, too");
+                 "\"%s\" is none of " BANDWIDTH_TEXT_FORMS, text);
 }
 
 /* Check a task's contract, and add to *guaranteed what physmem must at least guarantee it. */

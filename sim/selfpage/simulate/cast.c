@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "core/contracts/bandwidth_text.h"
 #include "core/contracts/terms_text.h"
 #include "drive/drive.h"
 #include "entitlements/entitlements.h"
@@ -73,6 +74,7 @@ static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *
     const struct scenario_task *task = &cast->scenario->tasks[index];
     struct actor_config *actor = &cast->actors[index];
     int count = terms_text_parse(task->contract, actor->wanted, error);
+    struct bandwidth_text bandwidth;
     const char *wrong;
 
     if (count < 0)
@@ -89,6 +91,9 @@ static int choose_contracts(struct cast *cast, uint32_t index, struct sp_error *
     if (wrong != NULL)
         return error_set(error, EINVAL, "task %s: %s: %s", task->name, task->contract, wrong);
     actor->contracts = (uint32_t)count;
+    if (task->bandwidth != NULL && bandwidth_text_parse(task->bandwidth, &bandwidth))
+        actor->bandwidth = (struct bandwidth_terms){
+            .shares = bandwidth.shares, .rate = bandwidth.rate, .extra = bandwidth.extra};
     return 0;
 }
 
@@ -122,10 +127,6 @@ static int check_scenario(const struct scenario *scenario, struct sp_error *erro
     if (scenario->physmems_count > 0)
         return error_set(error, ENOTSUP,
                          "physmems: a play has one physmem: selfpage run starts one on another");
-    if (scenario->swap != NULL && scenario->swap->bandwidth > 0)
-        return error_set(error, ENOTSUP,
-                         "swap.bandwidth: contracts for paging bandwidth are not simulated: leave "
-                         "it out, or have selfpage run make them");
     if (scenario->swap != NULL && scenario->tasks_count >= SWAP_CLIENTS_MAX)
         return error_set(error, EINVAL, "a swap server has at most %u clients",
                          SWAP_CLIENTS_MAX - 1);
@@ -241,6 +242,7 @@ struct play_config cast_play(struct cast *cast, uint64_t seed, const struct cost
     memcpy(config.arbiter_params, cast->arbiter.choice.params, sizeof config.arbiter_params);
     if (scenario->swap != NULL) {
         config.swap_slots = scenario->swap->slots;
+        config.bandwidth = scenario->swap->bandwidth;
         config.fail_writes = (uint64_t)(scenario->swap->fail_writes * 4294967296.0);
     }
     if (scenario->physmem.chaos_unmap > 0)

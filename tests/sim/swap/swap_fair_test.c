@@ -42,7 +42,7 @@ static int scene_end(void **state)
 {
     struct scene *scene = *state;
 
-    while (scene->turns.count > 0) {
+    while (scene->turns.rota.count > 0) {
         struct client *client = fair_take(&scene->turns);
 
         while (client->first_job != NULL)
@@ -98,10 +98,10 @@ static uint32_t take_turn(struct scene *scene, uint32_t *pages)
     struct client *client = fair_take(&scene->turns);
     uint32_t number = client->number;
 
-    while (client->first_job != NULL && client->deficit >= fair_cost(client->first_job)) {
+    while (client->first_job != NULL && client->turn.deficit >= fair_cost(client->first_job)) {
         uint32_t cost = fair_cost(client->first_job);
 
-        client->deficit -= cost;
+        client->turn.deficit -= cost;
         *pages += cost;
         fair_pop(&scene->turns, client);
     }
@@ -211,7 +211,7 @@ static void jobs_leave_once_and_in_order(void **state)
             add(scene, random_below(&random, CLIENTS),
                 random_below(&random, 3) == 0 ? SWAP_JOB_LOAD : SWAP_JOB_STORE,
                 random_below(&random, 64), 1 + random_below(&random, 8));
-        } else if (scene->turns.count > 0) {
+        } else if (scene->turns.rota.count > 0) {
             struct client *client = fair_take(&scene->turns);
 
             if (client->first_job != NULL && random_below(&random, 4) != 0) {
@@ -226,7 +226,7 @@ static void jobs_leave_once_and_in_order(void **state)
             fair_return(&scene->turns, client);
         }
     }
-    for (uint32_t guard = 0; scene->turns.count > 0 && guard < 100000; guard++) {
+    for (uint32_t guard = 0; scene->turns.rota.count > 0 && guard < 100000; guard++) {
         struct client *client = fair_take(&scene->turns);
 
         if (client->first_job != NULL) {

@@ -62,14 +62,24 @@ static void contracts_for_bandwidth_are_made_with_swap(void **state)
         "loop: 128, references: 512, writes: 0.5}}\n"
         "expect: [a.swapped_in > 0, b.swapped_in > 0, swap.own_loads == 0]\n");
     run_expect(place, (const char *[]){"run", "shared.yaml", NULL}, 0, NULL, NULL);
-    run_expect(place, (const char *[]){"simulate", "shared.yaml", NULL}, 2, NULL,
-               "swap.bandwidth: contracts for paging bandwidth are not simulated");
+    run_expect(place, (const char *[]){"simulate", "shared.yaml", NULL}, 0, NULL, NULL);
     write_file(
         place, "none.yaml",
         "physmem: {frames: 256}\nswap: {slots: 64}\n"
         "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: shares=2}]\n");
     run_expect(place, (const char *[]){"run", "none.yaml", NULL}, 2, NULL,
                "tasks[1].bandwidth: swap makes no contracts for it");
+    write_file(
+        place, "odd.yaml",
+        "physmem: {frames: 256}\nswap: {slots: 64, bandwidth: 10}\n"
+        "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: rate=fast}]\n");
+    run_expect(place, (const char *[]){"run", "odd.yaml", NULL}, 2, NULL,
+               "tasks[1].bandwidth: \"rate=fast\" is none of shares=N");
+    write_file(place, "many.yaml",
+               "physmem: {frames: 256}\nswap: {slots: 640, bandwidth: 10}\n"
+               "tasks: [{name: a, contract: guaranteed=64, bandwidth: rate=11, expect_exit: 2, "
+               "workload: {pages: 80, loop: 80, references: 80}}]\n");
+    run_expect(place, (const char *[]){"simulate", "many.yaml", NULL}, 0, NULL, NULL);
     write_file(place, "much.yaml",
                "physmem: {frames: 256}\nswap: {slots: 64, bandwidth: 10}\n"
                "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: rate=11, "
