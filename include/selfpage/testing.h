@@ -131,8 +131,9 @@ struct sp_testing_options {
      *  the page cache, which is many times faster and, for a test, the same. */
     const char *const *swap_args;
     /** Directory of selfpage-physmem and selfpage-swap [the environment variable SELFPAGE_BINDIR,
-     *  else the directory of this program, else the bin of CMAKE_INSTALL_PREFIX as it was when
-     *  Selfpage was configured, else those of PATH] */
+     *  else, in a program built with the CMake package, the bin of its prefix, else the directory of this
+     *  program, else those of PATH, else the bin of CMAKE_INSTALL_PREFIX as it was when Selfpage was
+     *  configured] */
     const char *bindir;
     uint32_t timeout_ms; /**< longest wait for a server to start, to end, or to answer, and for a
                           *   task to end [120,000]. In a world: of virtual time */

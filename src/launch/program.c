@@ -71,13 +71,13 @@ int program_find(const char *directory, const char *name, char *path, size_t siz
         return 0;
     }
     own_directory(own, sizeof own);
-    if (program_try(own, name, path, size) == 0 ||
+    if (program_try(own, name, path, size) == 0 || search_path(name, path, size) == 0 ||
         program_try(LAUNCH_BINDIR, name, path, size) == 0 ||
-        program_try(LAUNCH_LIBEXECDIR, name, path, size) == 0 || search_path(name, path, size) == 0)
+        program_try(LAUNCH_LIBEXECDIR, name, path, size) == 0)
         return 0;
     return error_set(error, ENOENT,
-                     "%s: not found in %s, " LAUNCH_BINDIR ", " LAUNCH_LIBEXECDIR
-                     " or PATH: set SELFPAGE_BINDIR to where the programs of Selfpage are",
+                     "%s: not found in %s, PATH, " LAUNCH_BINDIR " or " LAUNCH_LIBEXECDIR
+                     ": set SELFPAGE_BINDIR to where the programs of Selfpage are",
                      name, own);
 }
 

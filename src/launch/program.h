@@ -7,8 +7,9 @@
 #include <selfpage/error.h>
 
 /* Find the executable file `name`: in `directory` if that is not NULL, else in $SELFPAGE_BINDIR if
- * set, else in the directory of the running program, else where programs were configured to be
- * installed, else in the directories of PATH that have a full path. Returns 0 and the path, or -ENOENT and an error that names the places searched, or
+ * set, else in the directory of the running program, else in the directories of PATH that have a full path
+ * (what is called by hand there and what is started by itself are of one version), else where programs were configured to be
+ * installed. Returns 0 and the path, or -ENOENT and an error that names the places searched, or
  * -ENAMETOOLONG. */
 int program_find(const char *directory, const char *name, char *path, size_t size,
                  struct sp_error *error);

@@ -159,7 +159,11 @@ static int connect_failed(int code, const char *path, struct sp_error *error)
                          "start it again",
                          path);
     case EACCES:
-        return error_set(error, code, "may not connect to %s: it belongs to another user", path);
+        return error_set(
+            error, code,
+            "may not connect to %s: it belongs to another user, who can let you in (chmod, chgrp or setfacl "
+            "of the socket)",
+            path);
     default:
         return error_set(error, code, "cannot connect to %s: %s", path, strerror(code));
     }

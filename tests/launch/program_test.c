@@ -54,9 +54,9 @@ static void then_the_directory_of_the_running_program(void **state)
     assert_non_null(strstr(error.text, "set SELFPAGE_BINDIR"));
 }
 
-/* Installed under another prefix, the programs are where the shell finds `selfpage`. Of directories without a full
+/* The programs are where the shell finds `selfpage`, whatever another Selfpage has where this one was configured to go. Of directories without a full
  * path nothing is taken: they would be others in each directory. */
-static void at_last_the_directories_of_path(void **state)
+static void then_the_directories_of_path(void **state)
 {
     struct sp_error error;
     char path[PATH_MAX];
@@ -69,7 +69,7 @@ static void at_last_the_directories_of_path(void **state)
     setenv("PATH", "bin:.:", 1);
     assert_int_equal(chdir("/"), 0);
     assert_int_equal(program_find(NULL, "sh", path, sizeof path, &error), -ENOENT);
-    assert_non_null(strstr(error.text, "or PATH"));
+    assert_non_null(strstr(error.text, "PATH, " LAUNCH_BINDIR)); /* places in their order */
     unsetenv("PATH");
     assert_int_equal(program_find(NULL, "sh", path, sizeof path, &error), -ENOENT);
 }
@@ -91,7 +91,7 @@ int main(void)
         cmocka_unit_test(an_explicit_directory_is_the_only_one),
         cmocka_unit_test(the_environment_comes_next),
         cmocka_unit_test(then_the_directory_of_the_running_program),
-        cmocka_unit_test(at_last_the_directories_of_path),
+        cmocka_unit_test(then_the_directories_of_path),
         cmocka_unit_test(what_cannot_be_executed_is_no_program),
     };
 
