@@ -49,10 +49,29 @@ int columns_find(const char *name)
     return -1;
 }
 
-void columns_text(const struct top_column *column, const struct view_task *task,
+int columns_names(const struct view_task *const *shown, size_t count, int room)
+{
+    int least = abs(columns[0].width), names = least;
+
+    for (size_t i = 0; i < count; i++) {
+        int length = (int)strlen(shown[i]->now.name);
+
+        names = length > names ? length : names;
+    }
+    if (names > least + room)
+        names = least + (room > 0 ? room : 0);
+    return names < (int)COLUMN_TEXT ? names : (int)COLUMN_TEXT - 1;
+}
+
+int columns_width(const struct top_column *column, int names)
+{
+    return column->value == NULL ? -names : column->width;
+}
+
+void columns_text(const struct top_column *column, const struct view_task *task, int names,
                   char text[COLUMN_TEXT])
 {
-    int width = abs(column->width);
+    int width = abs(columns_width(column, names));
 
     check(width < (int)COLUMN_TEXT);
     if (column->value == NULL)

@@ -25,8 +25,15 @@ const struct top_column *columns_at(size_t i);
 /* The number of the column with this name, or -1. */
 int columns_find(const char *name);
 
+/* How wide the column of names is: as wide as the longest of these tasks needs, if there are `room` columns more than it
+ * has at least. */
+int columns_names(const struct view_task *const *shown, size_t count, int room);
+
+/* How wide a column is where that of names is `names` wide; negative: aligned to the left. */
+int columns_width(const struct top_column *column, int names);
+
 /* What stands in a cell. */
-void columns_text(const struct top_column *column, const struct view_task *task,
+void columns_text(const struct top_column *column, const struct view_task *task, int names,
                   char text[COLUMN_TEXT]);
 
 /* What is shown. */

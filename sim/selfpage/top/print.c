@@ -41,13 +41,13 @@ static void print_files(FILE *out, const struct observed_files *files)
             (unsigned long long)files->hits, files->cached, (unsigned long long)files->refused);
 }
 
-static void print_row(FILE *out, const struct view_task *task)
+static void print_row(FILE *out, const struct view_task *task, int names)
 {
     const struct top_column *column;
     char text[COLUMN_TEXT];
 
     for (size_t i = 0; (column = columns_at(i)) != NULL; i++) {
-        columns_text(column, task, text);
+        columns_text(column, task, names, text);
         fprintf(out, "%s%s", i > 0 ? " " : "", text);
     }
     fprintf(out, "%s\n", task->now.breached ? "  breached" : task->ended ? "  ended" : "");
@@ -67,15 +67,17 @@ static int print_rows(FILE *out, const struct view *view, const struct selection
     const struct view_task **shown = calloc(view->count + 1, sizeof(const struct view_task *));
     const struct top_column *column;
     size_t count;
+    int names;
 
     if (shown == NULL)
         return -ENOMEM;
-    for (size_t i = 0; (column = columns_at(i)) != NULL; i++)
-        fprintf(out, "%s%*s", i > 0 ? " " : "", column->width, column->title);
-    fputc('\n', out);
     count = columns_select(view, selection, shown, view->count);
+    names = columns_names(shown, count, COLUMN_TEXT);
+    for (size_t i = 0; (column = columns_at(i)) != NULL; i++)
+        fprintf(out, "%s%*s", i > 0 ? " " : "", columns_width(column, names), column->title);
+    fputc('\n', out);
     for (size_t i = 0; i < count; i++)
-        print_row(out, shown[i]);
+        print_row(out, shown[i], names);
     free(shown);
     return 0;
 }

@@ -14,6 +14,9 @@
 #include "os/clock.h"
 #include "selfpage/top/detail.h"
 
+/* Columns of a history behind the list, which a long name does not take. */
+#define MIN_GRAPH 20
+
 /* Columns for which a third history is worth it. */
 #define MIN_GRAPH_WIDE 48
 
@@ -86,6 +89,9 @@ static double share_of(double part, double whole)
     return whole > 0 ? part / whole : 0;
 }
 
+/* Columns that it takes to say how often this looks. */
+#define EVERY 14
+
 /* Where the sparklines of the servers begin. */
 #define SPARK_COLUMN 62
 
@@ -131,18 +137,31 @@ static void draw_control(const struct view *view, const struct top_options *opti
     static const char *const control[] = {"physmem's own arbiter", "a policy server",
                                           "the table of a policy server that died"};
     const struct observed_files *files = &view->files;
+    char text[80];
 
     mvprintw(4, 0, "control  %s", control[view->physmem.control % 3]);
-    if (view->has_files)
-        printw("  files %u clients %" PRIu64 " reads %" PRIu64 " refused", files->clients,
-               files->reads, files->refused);
-    mvhline(4, COLS - 17, ' ', 17);
-    mvprintw(4, COLS - 14, "every %6.2f s", (double)options->interval_ns / 1e9);
+    if (view->has_files) {
+        snprintf(text, sizeof text, "  files %" PRIu64 " reads %" PRIu64 " refused", files->reads,
+                 files->refused);
+        if (getcurx(stdscr) + (int)strlen(text) < COLS - EVERY)
+            addstr(text);
+    }
+    mvprintw(4, COLS - EVERY, "every %6.2f s", (double)options->interval_ns / 1e9);
 }
 
 /* ---- The list ---- */
 
-static void draw_titles(const struct selection *selection)
+/* What all columns take, where that of names is as narrow as it may be. */
+static int list_width(void)
+{
+    int width = 0;
+
+    for (size_t i = 0; columns_at(i) != NULL; i++)
+        width += abs(columns_at(i)->width) + 1;
+    return width;
+}
+
+static void draw_titles(const struct selection *selection, int names)
 {
     const struct top_column *column;
     int at = 0;
@@ -152,16 +171,17 @@ static void draw_titles(const struct selection *selection)
     for (size_t i = 0; (column = columns_at(i)) != NULL; i++) {
         if (i == selection->sort)
             attron(A_BOLD | A_UNDERLINE);
-        mvprintw(LINES_ABOVE - 1, at, "%*s", column->width, column->title);
+        if (at + abs(columns_width(column, names)) <= COLS)
+            mvprintw(LINES_ABOVE - 1, at, "%*s", columns_width(column, names), column->title);
         attroff(A_BOLD | A_UNDERLINE);
-        at += abs(column->width) + 1;
+        at += abs(columns_width(column, names)) + 1;
     }
     if (COLS > at + 12)
         mvprintw(LINES_ABOVE - 1, at + 1, "HELD BEFORE");
     attroff(A_REVERSE);
 }
 
-static void draw_task(int line, const struct view_task *task, bool chosen, double most)
+static void draw_task(int line, const struct view_task *task, int names, bool chosen, double most)
 {
     const struct top_column *column;
     char text[COLUMN_TEXT];
@@ -174,9 +194,11 @@ static void draw_task(int line, const struct view_task *task, bool chosen, doubl
     attron(look);
     mvhline(line, 0, ' ', COLS);
     for (size_t i = 0; (column = columns_at(i)) != NULL; i++) {
-        columns_text(column, task, text);
-        mvaddstr(line, at, text);
-        at += abs(column->width) + 1;
+        columns_text(column, task, names, text);
+        if (at + abs(columns_width(column, names)) <=
+            COLS) /* what has no room would go on in the next line */
+            mvaddstr(line, at, text);
+        at += abs(columns_width(column, names)) + 1;
     }
     if (COLS > at + 12)
         draw_spark(line, at + 1, COLS - at - 2, &task->held, most);
@@ -207,17 +229,18 @@ static void draw_list(struct screen *screen, const struct view *view)
 {
     size_t row = chosen_row(screen);
     double most = 0;
+    int names = columns_names(screen->shown, screen->count, COLS - list_width() - MIN_GRAPH);
 
     screen->page =
         LINES > LINES_ABOVE + LINES_BELOW ? (size_t)(LINES - LINES_ABOVE - LINES_BELOW) : 1;
     keep_in_sight(screen, row);
-    draw_titles(&screen->options->selection);
+    draw_titles(&screen->options->selection, names);
     for (size_t i = 0; i < view->count; i++)
         if (most_of(&view->tasks[i].held, VIEW_SAMPLES) > most)
             most = most_of(&view->tasks[i].held, VIEW_SAMPLES);
     for (size_t i = 0; i < screen->page && screen->first + i < screen->count; i++)
-        draw_task(LINES_ABOVE + (int)i, screen->shown[screen->first + i], screen->first + i == row,
-                  most);
+        draw_task(LINES_ABOVE + (int)i, screen->shown[screen->first + i], names,
+                  screen->first + i == row, most);
     if (screen->count == 0)
         mvaddstr(LINES_ABOVE, 2,
                  view->count == 0 ? "no task has attached yet" : "no task is selected");

@@ -158,11 +158,31 @@ static void a_cell_is_as_wide_as_its_column(void **state)
     (void)state;
     memset(task.now.name, 'n', sizeof task.now.name - 1);
     for (size_t i = 0; columns_at(i) != NULL; i++) {
-        columns_text(columns_at(i), &task, text);
+        columns_text(columns_at(i), &task, 13, text);
         assert_int_equal(strlen(text), (size_t)abs(columns_at(i)->width));
     }
-    columns_text(columns_at((size_t)columns_find("faults")), &task, text);
+    columns_text(columns_at((size_t)columns_find("faults")), &task, 13, text);
     assert_non_null(strchr(text, '-')); /* no rate is known */
+}
+
+static void a_long_name_has_room_where_there_is_some(void **state)
+{
+    struct view_task tasks[2] = {{.now.name = "short"}, {.now.name = "a_name_of_twenty_six_bytes"}};
+    const struct view_task *shown[] = {&tasks[0], &tasks[1]};
+    char text[COLUMN_TEXT];
+
+    (void)state;
+    assert_int_equal(columns_names(shown, 2, 100), 26);
+    assert_int_equal(columns_names(shown, 2, 5), 18);
+    assert_int_equal(columns_names(shown, 2, -30), 13);
+    assert_int_equal(columns_names(shown, 1, 100), 13);
+    assert_int_equal(columns_names(NULL, 0, 100), 13);
+    columns_text(columns_at(0), &tasks[1], 18, text);
+    assert_string_equal(text, "a_name_of_twenty_s");
+    columns_text(columns_at(0), &tasks[0], 18, text);
+    assert_string_equal(text, "short             ");
+    assert_int_equal(columns_width(columns_at(0), 18), -18);
+    assert_int_equal(columns_width(columns_at(1), 18), columns_at(1)->width);
 }
 
 int main(void)
@@ -174,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_history_keeps_the_newest),
         cmocka_unit_test(tasks_are_sorted_filtered_and_gone),
         cmocka_unit_test(a_cell_is_as_wide_as_its_column),
+        cmocka_unit_test(a_long_name_has_room_where_there_is_some),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
