@@ -211,20 +211,25 @@ static uint64_t now(void)
 }
 
 bool ring_wait(struct read_ring *ring, uint64_t spin_ns, uint32_t *tagp, int *resultp,
-               uint64_t *took_nsp)
+               uint64_t *gap_nsp)
 {
-    uint64_t begin = spin_ns > 0 ? now() : 0;
+    uint64_t begin = spin_ns > 0 ? now() : 0, last = begin;
     bool asleep = spin_ns == 0;
 
     ensure(ring->under_way > 0);
+    *gap_nsp = 0;
     while (!take(ring, tagp, resultp)) {
-        long result;
+        long result = enter(ring, 0, asleep ? 1 : 0, IORING_ENTER_GETEVENTS);
 
-        asleep = asleep || now() - begin >= spin_ns;
-        result = enter(ring, 0, asleep ? 1 : 0, IORING_ENTER_GETEVENTS);
         /* The kernel may still write to the buffers, and nothing else would say when it has. */
         ensure(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+        if (!asleep) {
+            uint64_t time = now();
+
+            *gap_nsp = time - last > *gap_nsp ? time - last : *gap_nsp;
+            last = time;
+            asleep = time - begin >= spin_ns;
+        }
     }
-    *took_nsp = spin_ns > 0 && asleep ? now() - begin : 0;
     return !asleep;
 }

@@ -66,8 +66,9 @@ uint32_t ring_submit(struct read_ring *ring);
 
 /* Wait for a read that was submitted to end, `spin_ns` nanoseconds awake, and then asleep. *tagp is its tag, and
  * *resultp the number of bytes read, or a negative errno value. Returns whether it ended while the thread was awake;
- * if it was to be awake, and was not, *took_nsp says how long that took. */
+ * *gap_nsp is the longest time in which it did not look meanwhile: it looks again within some microseconds, unless it
+ * has lost the processor. */
 bool ring_wait(struct read_ring *ring, uint64_t spin_ns, uint32_t *tagp, int *resultp,
-               uint64_t *took_nsp);
+               uint64_t *gap_nsp);
 
 #endif

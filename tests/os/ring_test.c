@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,7 +56,7 @@ static void many_reads_end_each_with_its_own(void **state)
     static unsigned char buffer[RING_READS][BLOCK];
     struct iovec part[RING_READS];
     struct read_ring ring;
-    uint64_t took;
+    uint64_t gap;
     int fd = file_of(RING_READS);
 
     (void)state;
@@ -74,7 +76,7 @@ static void many_reads_end_each_with_its_own(void **state)
             uint32_t tag;
             int result;
 
-            (void)ring_wait(&ring, round % 2 == 0 ? awake : 0, &tag, &result, &took);
+            (void)ring_wait(&ring, round % 2 == 0 ? awake : 0, &tag, &result, &gap);
             assert_int_equal(result, BLOCK);
             assert_true(tag < RING_READS && !ended[tag]);
             ended[tag] = true;
@@ -92,7 +94,7 @@ static void a_read_into_several_buffers_may_be_short_or_fail(void **state)
     static unsigned char a[BLOCK], b[BLOCK]; /* Valgrind does not know that a ring fills them */
     struct iovec part[2] = {{.iov_base = a, .iov_len = BLOCK}, {.iov_base = b, .iov_len = BLOCK}};
     struct read_ring ring;
-    uint64_t took;
+    uint64_t gap;
     uint32_t tag;
     int result, fd = file_of(3);
 
@@ -101,19 +103,19 @@ static void a_read_into_several_buffers_may_be_short_or_fail(void **state)
         return;
     ring_read(&ring, fd, part, 2, BLOCK, 7);
     assert_int_equal(ring_submit(&ring), 1);
-    (void)ring_wait(&ring, awake, &tag, &result, &took);
+    (void)ring_wait(&ring, awake, &tag, &result, &gap);
     assert_int_equal(result, 2 * BLOCK);
     assert_int_equal(tag, 7);
     assert_int_equal(a[0], 2);
     assert_int_equal(b[0], 3);
     ring_read(&ring, fd, part, 2, (off_t)2 * BLOCK, 8); /* the end of the file */
     assert_int_equal(ring_submit(&ring), 1);
-    (void)ring_wait(&ring, 0, &tag, &result, &took);
+    (void)ring_wait(&ring, 0, &tag, &result, &gap);
     assert_int_equal(result, BLOCK);
     close(fd);
     ring_read(&ring, fd, part, 2, 0, 9);
     assert_int_equal(ring_submit(&ring), 1);
-    (void)ring_wait(&ring, awake, &tag, &result, &took);
+    (void)ring_wait(&ring, awake, &tag, &result, &gap);
     assert_int_equal(result, -EBADF);
     assert_int_equal(tag, 9);
     ring_close(&ring);
@@ -126,7 +128,7 @@ static void a_ring_needs_no_descriptor(void **state)
     unsigned char block[BLOCK];
     struct iovec part = {.iov_base = block, .iov_len = BLOCK};
     struct read_ring ring;
-    uint64_t took;
+    uint64_t gap;
     uint32_t tag;
     int result, status, fd = file_of(1);
     pid_t child;
@@ -141,7 +143,7 @@ static void a_ring_needs_no_descriptor(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     ring_read(&ring, fd, &part, 1, 0, 1);
     assert_int_equal(ring_submit(&ring), 1);
-    (void)ring_wait(&ring, awake, &tag, &result, &took);
+    (void)ring_wait(&ring, awake, &tag, &result, &gap);
     assert_int_equal(result, BLOCK);
     ring_close(&ring);
     assert_false(ring_is_open(&ring));
@@ -186,7 +188,7 @@ static void it_is_awake_as_long_as_is_said_and_then_asleep(void **state)
     struct iovec part = {.iov_base = &byte, .iov_len = 1};
     struct read_ring ring;
     pid_t writer;
-    uint64_t took;
+    uint64_t gap;
     uint32_t tag;
     int result, status, ends[2];
 
@@ -197,17 +199,75 @@ static void it_is_awake_as_long_as_is_said_and_then_asleep(void **state)
     ring_read(&ring, ends[0], &part, 1, -1, 3);
     assert_int_equal(ring_submit(&ring), 1);
     writer = write_late(ends[1]);
-    assert_false(ring_wait(&ring, 1000, &tag, &result, &took));
+    assert_false(ring_wait(&ring, 1000, &tag, &result, &gap));
     assert_int_equal(result, 1);
     assert_int_equal(byte, 'x');
-    assert_true(took >= 1000);
     assert_int_equal(waitpid(writer, &status, 0), writer);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     ring_read(&ring, ends[0], &part, 1, -1, 4);
     assert_int_equal(ring_submit(&ring), 1);
     assert_int_equal(write(ends[1], "y", 1), 1);
-    assert_true(ring_wait(&ring, awake, &tag, &result, &took));
+    assert_true(ring_wait(&ring, awake, &tag, &result, &gap));
     assert_int_equal(byte, 'y');
+    ring_close(&ring);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* Takes the processor for 2 ms, and is back 0.2 ms after that; ends the read the second time that it comes while the
+ * thread waits. */
+static volatile sig_atomic_t waits, came;
+static int read_end;
+
+static void take_processor(int number)
+{
+    const struct itimerval soon = {.it_value = {.tv_usec = 200}};
+    bool meanwhile = waits != 0;
+    uint64_t from = now_ns();
+
+    (void)number;
+    while (now_ns() - from < 2000000)
+        continue;
+    if (meanwhile && ++came == 2) {
+        if (write(read_end, "x", 1) != 1)
+            abort();
+        return;
+    }
+    (void)setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+static void a_thread_that_loses_the_processor_hears_for_how_long(void **state)
+{
+    const struct sigaction action = {.sa_handler = take_processor};
+    char byte = 0;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    struct read_ring ring;
+    uint64_t gap;
+    uint32_t tag;
+    int result, ends[2];
+
+    (void)state;
+    if (!opened(&ring))
+        return;
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(pipe(ends), 0);
+    read_end = ends[1];
+    ring_read(&ring, ends[0], &part, 1, -1, 3);
+    assert_int_equal(ring_submit(&ring), 1);
+    assert_int_equal(raise(SIGALRM), 0);
+    waits = 1;
+    assert_true(ring_wait(&ring, awake, &tag, &result, &gap));
+    assert_int_equal(byte, 'x');
+    assert_true(gap >= 2000000);
+    assert_int_equal(signal(SIGALRM, SIG_DFL) == SIG_ERR, 0);
     ring_close(&ring);
     close(ends[0]);
     close(ends[1]);
@@ -221,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_ring_needs_no_descriptor),
         cmocka_unit_test(rings_come_and_go),
         cmocka_unit_test(it_is_awake_as_long_as_is_said_and_then_asleep),
+        cmocka_unit_test(a_thread_that_loses_the_processor_hears_for_how_long),
     };
 
     return cmocka_run_group_tests_name("os_ring", tests, NULL, NULL);

@@ -16,16 +16,16 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* How long a thread stays awake for a read: the read of a page from a fast disk, and a little. A long read is
- * waited for asleep. */
-#define AWAKE_NS    UINT64_C(80000)
+/* How long a thread stays awake for a read: twice the read of a page from a fast disk, which another thread's read, or a
+ * write, may be before. A long read is waited for asleep. */
+#define AWAKE_NS    UINT64_C(160000)
 #define AWAKE_PAGES 8u
 
 /* Where that was too short, the next reads are waited for asleep, twice as many each time. Where a thread has lost
  * the processor meanwhile, others want it: many reads then go without rings, since a thread that sleeps is preferred
- * when it wakes, and one that stays awake has to stand in line. */
+ * when it wakes, and one that stays awake has to stand in line. A disk that is slow now and then is no such case. */
 #define SLOW_MOST 6u
-#define BUSY_NS   UINT64_C(1000000)
+#define LOST_NS   UINT64_C(1000000)
 #define BUSY_MANY 1024u
 #define BUSY_MOST 4u
 #define CALM_MANY 4096u
@@ -145,27 +145,26 @@ struct own_ring *own_ring_at(int number)
     return &table[number];
 }
 
-/* A read that ended after so many nanoseconds, in time or not. */
-static void learn(bool in_time, uint64_t took_ns)
+/* A read ended, in time or not, and in that time its thread did not look for so long. */
+static void learn(bool in_time, uint64_t gap_ns)
 {
     uint32_t slow = get(&known.slow), busy = get(&known.busy), awake = get(&known.awake);
 
-    if (in_time) {
+    if (gap_ns >= LOST_NS) {
+        set(&known.awake, 0);
+        set(&known.asleep, BUSY_MANY << busy);
+        set(&known.busy, least_of(busy + 1, BUSY_MOST));
+    } else if (in_time) {
         set(&known.slow, 0);
         set(&known.awake, awake + 1);
         if (awake >= CALM_MANY)
             set(&known.busy, 0);
-        return;
-    }
-    check(took_ns >= AWAKE_NS);
-    set(&known.awake, 0);
-    if (took_ns < BUSY_NS) {
+    } else {
+        set(&known.awake, 0);
         set(&known.slow, least_of(slow + 1, SLOW_MOST));
         set(&known.asleep, UINT32_C(2) << slow);
-    } else {
-        set(&known.asleep, BUSY_MANY << busy);
-        set(&known.busy, least_of(busy + 1, BUSY_MOST));
     }
+    check(get(&known.slow) <= SLOW_MOST && get(&known.busy) <= BUSY_MOST);
 }
 
 /* Whether to sleep at once. */
@@ -181,17 +180,17 @@ static bool sleeps(uint32_t pages)
 
 int own_ring_wait(struct own_ring *ring, uint32_t pages, uint32_t *tagp)
 {
-    uint64_t took;
+    uint64_t gap;
     bool in_time;
     int result;
 
     check(ring == &table[mine.number]);
     if (sleeps(pages)) {
-        (void)ring_wait(&ring->ring, 0, tagp, &result, &took);
+        (void)ring_wait(&ring->ring, 0, tagp, &result, &gap);
         return result;
     }
-    in_time = ring_wait(&ring->ring, AWAKE_NS, tagp, &result, &took);
-    learn(in_time, took);
+    in_time = ring_wait(&ring->ring, AWAKE_NS, tagp, &result, &gap);
+    learn(in_time, gap);
     return result;
 }
 
