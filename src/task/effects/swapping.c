@@ -435,6 +435,17 @@ static __attribute__((noinline)) void evict_meanwhile(struct sp_task *task, uint
         send_stores(task, &work, swap);
 }
 
+/* Map the frame that is read into. Not while another thread evicts: it asks the kernel about pages, under the lock, and
+ * the kernel has it sleep while mappings change. */
+static void map_meanwhile(struct sp_task *task, struct work *work)
+{
+    check(work->loads > 0 && !work->early.made);
+    if (!apart_enter(task))
+        return;
+    memory_map_early(task, work->load[0].page, work->load[0].slot, &work->early);
+    apart_leave(task);
+}
+
 static void load_from_own_file(struct sp_task *task, const struct work *work, int reading,
                                struct channel *swap, struct wire_message *reply)
 {
@@ -465,7 +476,7 @@ void swapping_perform(struct sp_task *task, struct work *work, struct channel *s
     if (work->loads == 0)
         return;
     if (reading >= 0 && map && work->loads == 1)
-        memory_map_early(task, work->load[0].page, work->load[0].slot, &work->early);
+        map_meanwhile(task, work);
     if (work->late)
         evict_meanwhile(task, work->loads, swap);
     if (itself)
