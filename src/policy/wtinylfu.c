@@ -19,9 +19,16 @@
  * exact. After a resize the counters are other pages' until they have aged.
  *
  * Which window is best depends on the trace: with `climb=1` its size climbs to where hits are most (climber.h), as in
- * Caffeine: a page that the window gains is the one that would leave probation, one that it loses goes there. */
+ * Caffeine: a page that the window gains is the one that would leave probation, one that it loses goes there.
+ *
+ * Live, pages of the window and of probation are watched, so that their references arrive, and count, as in a
+ * replay. Those of the protected segment are not: a page that would fall from it and was used meanwhile stays, and
+ * counts once. The window has as many frames more as are evicted in advance. */
+#include <limits.h>
+
 #include "policy/climber.h"
 #include "policy/queues.h"
+#include "policy/recent.h"
 #include "policy/registry.h"
 #include "policy/share.h"
 
@@ -33,8 +40,17 @@ enum { TINY_WINDOW, TINY_PROTECTED, TINY_SAMPLE, TINY_COUNTERS, TINY_CLIMB };
 #define BLOCK 64u
 #define EACH  6
 
+/* Pages that a live task evicts in advance, at most. */
+#define AHEAD_MOST 32u
+
+/* Pages that fall from the protected segment in one call of a live task, and are watched. */
+#define WATCHED_MOST 2u
+
 struct wtinylfu {
     const double *params;
+    struct sp_policy_env *env;
+    struct recent recent; /* live */
+    unsigned watches; /* live: pages that the current call may still have watched as they fall */
     uint32_t window_most;
     uint32_t main_most;
     uint32_t protected_most;
@@ -79,12 +95,21 @@ static size_t wtinylfu_size(const struct sp_policy_config *config)
            (size_t)sketch_blocks_most(config) * BLOCK;
 }
 
+/* A live task evicts so many pages before others come in: the window is so much larger there, or it would be empty
+ * by then, and pages of the main region would leave without a contest. */
+static uint32_t ahead_of(uint32_t frames)
+{
+    return frames / 8 < AHEAD_MOST ? frames / 8 : AHEAD_MOST;
+}
+
 /* The window has a frame at least, and so has the main region if there is another. */
 static void wtinylfu_resize(void *self, uint32_t frames)
 {
     struct wtinylfu *tiny = self;
 
     tiny->window_most = share_of(tiny->params[TINY_WINDOW], frames);
+    if (!tiny->env->sees_all)
+        tiny->window_most += ahead_of(frames);
     if (tiny->window_most == 0)
         tiny->window_most = 1;
     tiny->frames = frames;
@@ -104,6 +129,7 @@ static void wtinylfu_init(void *self, const struct sp_policy_config *config)
     uintptr_t behind;
 
     tiny->params = config->params;
+    tiny->env = config->env;
     tiny->blocks_most = sketch_blocks_most(config);
     queues_init(&tiny->queues, tiny->memory, config->pages);
     behind = (uintptr_t)(tiny->queues.bytes + config->pages);
@@ -166,12 +192,52 @@ static void window_settle(struct wtinylfu *tiny)
         queue_move(queues, queue_back(queues, WINDOW), main_entry(tiny));
 }
 
+/* A page is one of the newest, or may be used in this moment: watch it later. */
+static void note_recent(struct wtinylfu *tiny, sp_page page)
+{
+    unsigned queue;
+
+    if (tiny->env->sees_all)
+        return;
+    page = recent_add(&tiny->recent, page);
+    queue = page != SP_NO_PAGE ? queue_of(&tiny->queues, page) : QUEUE_NONE;
+    if (queue == WINDOW || queue == PROBATION)
+        tiny->env->watch(tiny->env, page);
+}
+
+/* Whether a protected page that nobody watches was used, as far as can be known. */
+static bool was_used(struct wtinylfu *tiny, sp_page page)
+{
+    return !tiny->env->sees_all && tiny->env->referenced(tiny->env, page) &&
+           !recent_hides(&tiny->recent, tiny->env, page);
+}
+
+/* What protected has too much falls to probation; a live task sees only here which of these pages were used. */
 static void protected_settle(struct wtinylfu *tiny)
 {
     struct queues *queues = &tiny->queues;
+    uint32_t turns = queue_count(queues, PROTECTED);
+    unsigned most = tiny->env->sees_all
+                        ? UINT_MAX
+                        : WATCHED_MOST; /* they fall one by one, but after a resize */
 
-    while (queue_count(queues, PROTECTED) > tiny->protected_most)
-        queue_move(queues, queue_back(queues, PROTECTED), PROBATION);
+    while (queue_count(queues, PROTECTED) > tiny->protected_most && most > 0) {
+        sp_page page = queue_back(queues, PROTECTED);
+
+        if (turns > 0 && was_used(tiny, page)) {
+            turns--;
+            count_reference(tiny, page);
+            queue_move(queues, page, PROTECTED);
+            continue;
+        }
+        most--;
+        queue_move(queues, page, PROBATION);
+        if (!tiny->env->sees_all && tiny->watches > 0 &&
+            !recent_hides(&tiny->recent, tiny->env, page)) {
+            tiny->watches--;
+            tiny->env->watch(tiny->env, page);
+        }
+    }
 }
 
 /* ---- Climbing ---- */
@@ -238,7 +304,9 @@ static void wtinylfu_insert(void *self, sp_page page, enum sp_access access)
     unsigned home = queue_home(&tiny->queues, page);
 
     (void)access;
+    tiny->watches = WATCHED_MOST;
     queue_push(&tiny->queues, page, home != QUEUE_NONE ? home : WINDOW);
+    note_recent(tiny, page);
     count_reference(tiny, page);
     window_settle(tiny);
     protected_settle(tiny);
@@ -264,10 +332,22 @@ static void wtinylfu_refresh(struct wtinylfu *tiny, sp_page page)
 static void wtinylfu_hit(void *self, sp_page page, enum sp_access access)
 {
     (void)access;
+    ((struct wtinylfu *)self)->watches = WATCHED_MOST;
     if (queue_of(&((struct wtinylfu *)self)->queues, page) >= PROBATION)
         count_reference(self, page);
     wtinylfu_refresh(self, page);
+    note_recent(self, page);
     climb(self, true);
+}
+
+/* Frames that pages are still to come to, in a live task. */
+static uint32_t frames_free(const struct wtinylfu *tiny)
+{
+    const struct queues *queues = &tiny->queues;
+    uint32_t taken = queue_count(queues, WINDOW) + queue_count(queues, PROBATION) +
+                     queue_count(queues, PROTECTED) + queue_count(queues, QUEUE_DOOMED);
+
+    return !tiny->env->sees_all && taken < tiny->frames ? tiny->frames - taken : 0;
 }
 
 static sp_page wtinylfu_victim(void *self, sp_page incoming)
@@ -287,7 +367,7 @@ static sp_page wtinylfu_victim(void *self, sp_page incoming)
     if (defender == SP_NO_PAGE)
         return candidate;
     /* The page that comes in will push the candidate out of the window, if that is full. */
-    if (queue_count(queues, WINDOW) < tiny->window_most)
+    if (queue_count(queues, WINDOW) + frames_free(tiny) < tiny->window_most)
         return defender;
     if (queue_count(queues, PROBATION) + queue_count(queues, PROTECTED) < tiny->main_most) {
         queue_move(queues, candidate, PROBATION);
@@ -323,6 +403,7 @@ static void wtinylfu_hint(void *self, sp_page page, enum sp_hint hint)
 
 const struct sp_policy policy_wtinylfu = {
     .abi = SP_POLICY_ABI,
+    .flags = SP_POLICY_LIVE,
     .name = "wtinylfu",
     .summary = "a window, and admission by frequency to what lies behind it",
     .source = "Einziger et al. 2017; climbing: Einziger et al. 2018",
@@ -337,5 +418,4 @@ const struct sp_policy policy_wtinylfu = {
     .remove = wtinylfu_remove,
     .resize = wtinylfu_resize,
     .hint = wtinylfu_hint,
-    .live_form = "s3fifo",
 };

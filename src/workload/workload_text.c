@@ -261,6 +261,12 @@ static int complete_phase(const struct parsing *parsing, uint32_t index)
         return error_set(parsing->error, EINVAL,
                          "phase %u has no pattern: zipf, scan, loop, markov, idle or trace",
                          index + 1);
+    if (phase->pattern != WORKLOAD_IDLE && phase->pause_ns > 0 && phase->burst == 0)
+        return error_set(
+            parsing->error, EINVAL,
+            "phase %u has a pause without a burst: say after how many references it comes "
+            "(burst), or think for a time after each",
+            index + 1);
     if (all == 0)
         return complete_unsized(parsing);
     if (phase->first >= all)

@@ -131,9 +131,9 @@ static double bound_of(const char *policy)
     static const struct {
         const char *policy;
         double points;
-    } bounds[] = {{"fifo", 1},  {"random", 1},    {"clock", 1},    {"lru", 1},
-                  {"ws", 1},    {"wsclock", 2.5}, {"gclock", 2.5}, {"nru", 2.5},
-                  {"car", 4.5}, {"sieve", 3},     {"linux", 6.5},  {"clockproplus", 3}};
+    } bounds[] = {{"fifo", 1},      {"random", 1},       {"clock", 1},   {"lru", 1},   {"ws", 1},
+                  {"wsclock", 2.5}, {"gclock", 2.5},     {"nru", 2.5},   {"car", 4.5}, {"sieve", 3},
+                  {"linux", 6.5},   {"clockproplus", 3}, {"wtinylfu", 4}};
 
     for (size_t i = 0; i < COUNT(bounds); i++)
         if (strcmp(bounds[i].policy, policy) == 0)
@@ -182,6 +182,9 @@ static const struct {
     {"clock2qplus",
      "As s3fifo: a page that is used in its window is not seen until it is behind it, "
      "and which part of a loop is in main is decided while memory fills up."},
+    {"wtinylfu",
+     "Live the window is larger by the pages that are evicted in advance: that is better where other "
+     "pages come to be used (phases), and on a loop more of it passes by."},
     {"sieve", "Of 30 pages the newest eight tell nothing (with two: +0.9)."},
 };
 

@@ -56,6 +56,7 @@ static void mistakes_are_named(void **state)
         {";trace=a,pages=1", "pages is missing"},
         {";idle=1s", "pages is missing"},
         {"pages=10", "there is no pattern"},
+        {"pages=10;zipf=1,pause=1ms", "a pause without a burst"},
         {"pages=0;zipf=1", "pages=0: not a whole number from 1"},
         {"pages=ten;zipf=1", "pages=ten: not a whole number"},
         {"pages=99999999999999999999;zipf=1", "not a whole number"},

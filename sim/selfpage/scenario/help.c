@@ -67,7 +67,7 @@ static const char before_counters[] =
     "    [references: N]    in all (loop, markov: 10 times N; scan, trace: all once; zipf: 10 times the pages)\n"
     "    [think: TIME]      after each reference (0s)\n"
     "    [burst: N]         a pause after so many references (none)\n"
-    "    [pause: TIME]      how long that is\n"
+    "    [pause: TIME]      how long that is; not without burst\n"
     "    [phases: [...]]    instead: a list of mappings with the fields from zipf on, and pages, one after the\n"
     "                       other\n"
     "    [rounds: N]        how often they come (1)\n"

@@ -30,20 +30,26 @@ static void bound(int64_t *left, int64_t other)
         *left = other;
 }
 
-/* What contracts of a task promise, as it counts for its user: with the parts that were split off from them, which can
- * come back, and without parts of the contracts of others. */
+/* What contracts of a task promise, with the parts that were split off from them, which can come back. */
 static void add_promised(const struct physmem_task *task, uint64_t *committed, uint64_t *extra)
 {
     *committed += task_commitment(task);
     *extra += task->extra;
+    for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
+        for (const struct part *p = c->parts; p != NULL && c->part == NULL; p = p->next)
+            *(contract_is_committed(&c->terms) ? committed : extra) += p->frames;
+    check(*extra >= task->extra);
+}
+
+/* Parts of the contracts of others count for the users of those alone. */
+static void subtract_claimed(const struct physmem_task *task, uint64_t *committed, uint64_t *extra)
+{
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
         uint64_t *sum = contract_is_committed(&c->terms) ? committed : extra;
 
         check(c->part == NULL || *sum >= c->terms.frames);
         if (c->part != NULL)
             *sum -= c->terms.frames;
-        for (const struct part *p = c->parts; p != NULL && c->part == NULL; p = p->next)
-            *sum += p->frames;
     }
 }
 
@@ -58,14 +64,19 @@ void bounds_apply(const struct physmem *physmem, const struct physmem_task *task
                       limit->user_extra != LIMIT_NONE;
     if (!limits->bounded)
         return;
-    limits->left_committed = left_of(limit->guaranteed, task_commitment(task));
-    limits->left_extra = left_of(limit->extra, task->extra);
+    add_promised(task, &committed, &extra);
+    limits->left_committed = left_of(limit->guaranteed, committed);
+    limits->left_extra = left_of(limit->extra, extra);
     check(limits->left_committed <= UINT32_MAX && limits->left_extra <= UINT32_MAX);
     if (limit->user_guaranteed == LIMIT_NONE && limit->user_extra == LIMIT_NONE)
         return;
-    for (const struct physmem_task *t = physmem->first; t != NULL; t = t->next)
-        if (t->identity.uid == task->identity.uid)
-            add_promised(t, &committed, &extra);
+    committed = extra = 0;
+    for (const struct physmem_task *t = physmem->first; t != NULL; t = t->next) {
+        if (t->identity.uid != task->identity.uid)
+            continue;
+        add_promised(t, &committed, &extra);
+        subtract_claimed(t, &committed, &extra);
+    }
     bound(&limits->left_committed, left_of(limit->user_guaranteed, committed));
     bound(&limits->left_extra, left_of(limit->user_extra, extra));
 }

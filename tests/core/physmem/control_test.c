@@ -363,6 +363,33 @@ static void test_a_part_counts_for_the_user_of_the_contract(void **state)
     assert_null(physmem_check(c->world.physmem));
 }
 
+/* Nor does a task get beyond a limit for its name by splitting a part off. */
+static void test_a_part_counts_for_the_task_that_it_comes_from(void **state)
+{
+    static const struct limit limit = {
+        LIMIT_NAME, 0, "giver", 50, 30, LIMIT_NONE, LIMIT_NONE,
+    };
+    const uint64_t token = 4711;
+    struct controlled *c = *state;
+    struct physmem_task *giver = world_task(&c->world, "giver");
+    struct physmem_task *taker = world_task(&c->world, "taker");
+    uint32_t guaranteed, extra;
+
+    take_control(c, 8);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, &limit, 1), 0);
+    world_run(&c->world);
+    guaranteed = world_contract(&c->world, giver, SP_GUARANTEED, 50);
+    extra = world_contract(&c->world, giver, SP_EXTRA, 30);
+    assert_int_equal(world_split(&c->world, giver, guaranteed, 40, token)->error, 0);
+    assert_int_equal(world_split(&c->world, giver, extra, 20, token + 1)->error, 0);
+    propose(c, giver, SP_GUARANTEED, 1, 40, SP_REFUSED, 0);
+    propose(c, giver, SP_EXTRA, 1, 20, SP_REFUSED, 0);
+    assert_int_equal(world_claim(&c->world, taker, token)->offer.offer.answer, SP_ACCEPTED);
+    propose(c, giver, SP_GUARANTEED, 1, 40, SP_REFUSED, 0);
+    propose(c, taker, SP_GUARANTEED, 1, 40, SP_ACCEPTED, 40); /* it has no limit */
+    assert_null(physmem_check(c->world.physmem));
+}
+
 static void test_the_last_table_stands(void **state)
 {
     struct controlled *c = *state;
@@ -511,6 +538,7 @@ int main(void)
         CONTROL_TEST(test_limits_bound_contracts),
         CONTROL_TEST(test_what_all_tasks_of_a_user_may_have_together_is_bounded),
         CONTROL_TEST(test_a_part_counts_for_the_user_of_the_contract),
+        CONTROL_TEST(test_a_part_counts_for_the_task_that_it_comes_from),
         CONTROL_TEST(test_the_last_table_stands),
         CONTROL_TEST(test_nothing_stands_of_one_that_gave_control_back),
         CONTROL_TEST(test_the_table_moves),
