@@ -237,6 +237,35 @@ static void test_expired_guarantee_is_recalled_with_time_to_clean(void **state)
     check_books(world);
 }
 
+/* Of what contracts that are over let a task keep, frames that need not be cleaned are asked for first. */
+static void test_what_needs_no_cleaning_is_recalled_first(void **state)
+{
+    struct world *world = *state;
+    struct physmem_task *task = world_task(world, "a");
+    uint32_t container = world_container(world, task, 100);
+    const struct physmem_effect *recall;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct sp_terms terms = world_terms(i == 0 ? SP_GUARANTEED : SP_TIMED, 40);
+
+        terms.term_ns = 100 * MS;
+        terms.t_clean = 5 * SECOND;
+        expect_offer(world_propose(world, task, &terms), SP_ACCEPTED, SP_REASON_NONE,
+                     SP_CONTRACT_ACTIVE);
+    }
+    expect_allocated(world_allocate(world, task, container, 0, 80, 0), 80);
+    world_pass(world, 100 * MS);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(physmem_recall_from(world->physmem, world->now, "a", 30), 30);
+        world_run(world);
+        recall = world_find(world, 0, PHYSMEM_SEND_RECALL, task); /* the last one */
+        assert_non_null(recall);
+        assert_int_equal(recall->recall.may_clean, i == 1);
+        assert_int_equal(recall->recall.frames, i == 0 ? 30 : 20); /* 10 more without cleaning */
+    }
+    check_books(world);
+}
+
 static void test_lease_is_not_recalled_in_its_term(void **state)
 {
     struct world *world = *state;
@@ -581,6 +610,7 @@ int main(void)
         TEST(test_notice_expiry_holdover_renewal),
         TEST(test_renewal_is_countered_by_a_shorter_term),
         TEST(test_expired_guarantee_is_recalled_with_time_to_clean),
+        TEST(test_what_needs_no_cleaning_is_recalled_first),
         TEST(test_lease_is_not_recalled_in_its_term),
         TEST(test_close_recalls_what_the_others_do_not_allow),
         TEST(test_what_is_left_of_a_lease_is_recalled_when_extra_frames_are_asked_for),
