@@ -79,14 +79,14 @@ struct actor {
     struct lanes lanes;
     struct pager pager;
     struct sp_stats stats;
-    struct pager_shell shell; /* a page's place there is the extent that its address maps */
-    void *memory;             /* of the pager; with room to align it */
-    void *kernel;             /* of the shell */
+    struct pager_shell shell;
+    void *memory; /* of the pager; with room to align it */
+    void *kernel; /* of the shell */
     size_t memory_size;
     uint8_t order;     /* its pages, and the slots of the pager, have 2^order base pages */
     uint32_t slots;    /* of the container; base pages, as all numbers but those of the pager are */
     sp_page first;     /* page of the pager: of its region */
-    uint32_t *version; /* by base page of the region: how often it was written */
+    uint16_t *version; /* by base page of the region: how often it was written, see pages.c */
     uint32_t *
         swap_slot; /* by base page of the region; NULL: pages are base pages, and the pager knows */
     uint32_t

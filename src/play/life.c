@@ -99,11 +99,12 @@ static uint32_t batch_of(const struct actor *actor)
     return actor_units(actor, PAGER_BATCH);
 }
 
-static uint32_t *fresh_numbers(const struct actor *actor, uint32_t count)
+/* Memory for `count` numbers of `size` bytes, all zeros. */
+static void *fresh_numbers(const struct actor *actor, uint32_t count, size_t size)
 {
     const struct allocator *fresh = actor->scene->fresh;
 
-    return fresh->resize(fresh->context, NULL, 0, count * sizeof(uint32_t));
+    return fresh->resize(fresh->context, NULL, 0, count * size);
 }
 
 static bool make_pager(struct actor *actor)
@@ -133,8 +134,9 @@ static bool make_pager(struct actor *actor)
     }
     actor->memory_size = pager_size(&pager) + ALIGNMENT;
     actor->memory = fresh->resize(fresh->context, NULL, 0, actor->memory_size);
-    actor->version = fresh_numbers(actor, pages);
-    actor->swap_slot = actor->order > 0 ? fresh_numbers(actor, pages) : NULL;
+    actor->version = fresh_numbers(actor, pages, sizeof(*actor->version));
+    actor->swap_slot =
+        actor->order > 0 ? fresh_numbers(actor, pages, sizeof(*actor->swap_slot)) : NULL;
     actor->kernel = fresh->resize(fresh->context, NULL, 0, kernel_size(actor));
     actor->extent = fresh->resize(fresh->context, NULL, 0, extents_size(actor));
     if (actor->memory == NULL || actor->version == NULL || actor->kernel == NULL ||
@@ -316,7 +318,8 @@ static void free_memory(struct actor *actor)
     memory_free(fresh, actor->kernel, kernel_size(actor));
     memory_free(fresh, actor->extent, extents_size(actor));
     actor->memory = actor->kernel = NULL;
-    actor->version = actor->extent = NULL;
+    actor->version = NULL;
+    actor->extent = NULL;
     while (actor->unread != NULL) {
         struct letter *letter = actor->unread;
 

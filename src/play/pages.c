@@ -5,6 +5,12 @@
 #include "core/physmem/status.h"
 #include "core/swap/map.h"
 
+/* The version of a page that is written. 0 is one that never was: versions begin again behind it. */
+static uint16_t version_after(uint16_t version)
+{
+    return version == UINT16_MAX ? 1 : (uint16_t)(version + 1);
+}
+
 /* What a page of the region holds after a number of writes. */
 static uint64_t stamp(const struct actor *actor, uint32_t page, uint32_t version)
 {
@@ -21,7 +27,7 @@ uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot)
 }
 
 /* The contents of a slot's frame, where the task believes it to lie. */
-static uint64_t *frame_of(struct actor *actor, uint32_t slot)
+static uint64_t *frame_of(const struct actor *actor, uint32_t slot)
 {
     check(slot < actor->slots);
     return pages_at(actor->scene, actor->extent[slot / EXTENT_PAGES], slot);
@@ -51,15 +57,6 @@ bool pages_hear(struct actor *actor, const struct letter *letter)
     return true;
 }
 
-/* What a mapping goes to: the extent that the slot lies in, as far as the task has heard. */
-static uint32_t place_of(void *arg, uint32_t slot)
-{
-    const struct actor *actor = arg;
-
-    check(actor_base(actor, slot) < actor->slots);
-    return actor->extent[actor_base(actor, slot) / EXTENT_PAGES];
-}
-
 static void clear_slot(void *arg, uint32_t slot)
 {
     struct actor *actor = arg;
@@ -70,7 +67,7 @@ static void clear_slot(void *arg, uint32_t slot)
 
 void pages_surround(struct actor *actor)
 {
-    const struct pager_shell_world world = {place_of, clear_slot, actor};
+    const struct pager_shell_world world = {clear_slot, actor};
 
     pager_shell_init(&actor->shell, &actor->pager, &world, actor->kernel);
 }
@@ -82,8 +79,7 @@ static uint64_t *mapped(const struct actor *actor, uint32_t page)
     uint32_t within = page & (actor_base(actor, 1) - 1);
 
     check(pager_shell_is_mapped(&actor->shell, number));
-    return pages_at(actor->scene, actor->shell.place[number],
-                    actor_base(actor, actor->pager.page[number].slot) + within);
+    return frame_of(actor, actor_base(actor, actor->pager.page[number].slot) + within);
 }
 
 static bool is_right(const struct actor *actor, uint32_t page, uint64_t found)
@@ -126,9 +122,10 @@ bool pages_refer(struct actor *actor, uint32_t page, bool write)
         return false;
     }
     if (write)
-        *frame = stamp(actor, page, ++actor->version[page]);
+        *frame = stamp(actor, page, actor->version[page] = version_after(actor->version[page]));
     else if (!is_right(actor, page, *frame))
-        scene_wrong(actor->scene, "%s: page %u holds %#llx, and was written %u times",
+        scene_wrong(actor->scene,
+                    "%s: page %u holds %#llx, and was written %u times (modulo 65535)",
                     actor->config->name, page, (unsigned long long)*frame, actor->version[page]);
     return true;
 }

@@ -13,7 +13,7 @@ uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot);
  * has, it cannot act on the letter, as a live task cannot. */
 bool pages_hear(struct actor *actor, const struct letter *letter);
 
-/* A kernel around the pager of a life that begins: a mapping goes to the extent that the slot lies in, as far as
+/* A kernel around the pager of a life that begins: a mapping goes to the extent that its slot lies in, as far as
  * the task has heard. */
 void pages_surround(struct actor *actor);
 

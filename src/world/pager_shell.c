@@ -7,7 +7,7 @@ size_t pager_shell_size(uint32_t pages)
     struct pager_shell shell;
 
     check(pages > 0);
-    return pages * (sizeof(*shell.place) + sizeof(*shell.bits));
+    return pages * sizeof(*shell.bits);
 }
 
 void pager_shell_init(struct pager_shell *shell, struct pager *pager,
@@ -15,23 +15,18 @@ void pager_shell_init(struct pager_shell *shell, struct pager *pager,
 {
     uint32_t pages = pager->config.pages;
 
-    ensure((uintptr_t)memory % sizeof(*shell->place) == 0);
-    *shell = (struct pager_shell){.pager = pager, .world = *world, .pages = pages, .place = memory};
-    shell->bits = (uint8_t *)(shell->place + pages);
+    check(memory != NULL && pages > 0);
+    *shell = (struct pager_shell){.pager = pager, .world = *world, .pages = pages, .bits = memory};
 }
 
 static void map(struct pager_shell *shell, const struct pager_effect *effect)
 {
-    const struct pager_shell_world *world = &shell->world;
-
     ensure(shell->bits[effect->page] == 0);
     shell->pieces += effect->page != shell->mapped_page + 1 ||
                      effect->slot != shell->mapped_slot + 1 ||
                      effect->slot % shell->pager->config.extent_pages == 0;
     shell->mapped_page = effect->page;
     shell->mapped_slot = effect->slot;
-    shell->place[effect->page] =
-        world->place != NULL ? world->place(world->arg, effect->slot) : effect->slot;
     shell->bits[effect->page] = PAGER_SHELL_MAPPED | effect->protection;
 }
 

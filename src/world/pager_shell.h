@@ -8,8 +8,8 @@
  * Scenarios in virtual time (src/play), policies without processes (src/rehearsal) and the tests of the pager
  * (tests/core/pager/outside.h) have this shell; what differs is how the others keep them waiting.
  *
- * A mapping goes to what lay at its slot when it was made: its *place*, a number that the world gives to it. Should physmem
- * take that, and back the slot anew, the address maps the old place still, as with mmap. */
+ * A mapping goes to what lies at its slot: what takes the place of that comes only when no page has the slot any more
+ * (pages_hear of play/pages.h). */
 #ifndef WORLD_PAGER_SHELL_H
 #define WORLD_PAGER_SHELL_H
 
@@ -23,8 +23,6 @@
 #define PAGER_SHELL_REFERENCED 0x10u /* since it was mapped or armed */
 
 struct pager_shell_world {
-    /* What lies at a slot now. NULL: the slot itself is the place. */
-    uint32_t (*place)(void *arg, uint32_t slot);
     /* Fill the slot's frame with zeros. NULL: nobody looks at contents. */
     void (*clear)(void *arg, uint32_t slot);
     void *arg;
@@ -36,7 +34,6 @@ struct pager_shell {
     struct pager *pager;
     struct pager_shell_world world;
     uint32_t pages;
-    uint32_t *place;                   /* by page; of one that is mapped */
     uint8_t *bits;                     /* by page: PAGE_READ, PAGE_WRITE and PAGER_SHELL_* */
     uint32_t mapped_page, mapped_slot; /* the last that were mapped */
     uint64_t
@@ -48,8 +45,7 @@ struct pager_shell {
 /* Bytes for so many pages. */
 size_t pager_shell_size(uint32_t pages);
 
-/* A kernel in which nothing is mapped, for a pager that has been initialised. `memory` is filled with zeros, aligned for
- * uint32_t, has pager_shell_size(pager->config.pages) bytes and outlives the shell, as the pager does. */
+/* A kernel in which nothing is mapped, for a pager that has been initialised. `memory` is filled with zeros, has pager_shell_size(pager->config.pages) bytes and outlives the shell, as the pager does. */
 void pager_shell_init(struct pager_shell *shell, struct pager *pager,
                       const struct pager_shell_world *world, void *memory);
 

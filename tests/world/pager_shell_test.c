@@ -19,16 +19,8 @@ struct stage {
     struct pager_shell shell;
     struct sp_stats stats;
     void *memory, *kernel;
-    uint32_t place;   /* of all slots, now */
     uint32_t cleared; /* slot */
 };
-
-static uint32_t place_of(void *arg, uint32_t slot)
-{
-    const struct stage *stage = arg;
-
-    return stage->place + slot;
-}
 
 static void clear_slot(void *arg, uint32_t slot)
 {
@@ -41,7 +33,7 @@ static void clear_slot(void *arg, uint32_t slot)
 static struct stage *stage_begin(void)
 {
     struct stage *stage = calloc(1, sizeof(*stage));
-    const struct pager_shell_world world = {place_of, clear_slot, stage};
+    const struct pager_shell_world world = {clear_slot, stage};
     const struct pager_config config = {.pages = PAGES,
                                         .slots = SLOTS,
                                         .extent_pages = 256,
@@ -96,24 +88,6 @@ static void a_page_may_be_touched_as_its_mapping_says(void **state)
     assert_true(pager_shell_is_mapped(&stage->shell, 3) && !permits(stage, 3, false));
     carries_out(stage, (struct pager_effect){.kind = EFFECT_UNMAP, .page = 3});
     assert_false(pager_shell_is_mapped(&stage->shell, 3));
-    stage_end(stage);
-}
-
-/* As with mmap: the address keeps what it maps, until it is mapped again. */
-static void a_mapping_stays_with_the_place_that_it_was_made_for(void **state)
-{
-    const struct pager_effect map = {
-        .kind = EFFECT_MAP, .page = 0, .slot = 2, .protection = PAGE_READ};
-    struct stage *stage = stage_begin();
-
-    (void)state;
-    stage->place = 100;
-    carries_out(stage, map);
-    stage->place = 200;
-    assert_int_equal(stage->shell.place[0], 102);
-    carries_out(stage, (struct pager_effect){.kind = EFFECT_UNMAP, .page = 0});
-    carries_out(stage, map);
-    assert_int_equal(stage->shell.place[0], 202);
     stage_end(stage);
 }
 
@@ -213,7 +187,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_may_be_touched_as_its_mapping_says),
-        cmocka_unit_test(a_mapping_stays_with_the_place_that_it_was_made_for),
         cmocka_unit_test(a_reference_is_known_until_the_page_is_armed_or_mapped_again),
         cmocka_unit_test(frames_are_cleared_by_the_world_and_a_refused_mapping_is_gone),
         cmocka_unit_test(a_kernel_that_does_not_agree_with_the_pager_is_found),

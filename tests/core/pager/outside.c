@@ -60,9 +60,9 @@ static bool one_area(const struct outside *outside, uint32_t page)
     if (!before_is_mapped || !is_mapped)
         return before_is_mapped == is_mapped;
     return ((shell->bits[page - 1] ^ shell->bits[page]) & ~PAGER_SHELL_REFERENCED) == 0 &&
-           shell->place[page - 1] + 1 == shell->place[page] &&
-           shell->place[page - 1] / outside->options.extent_pages ==
-               shell->place[page] / outside->options.extent_pages;
+           outside->page[page - 1].place + 1 == outside->page[page].place &&
+           outside->page[page - 1].place / outside->options.extent_pages ==
+               outside->page[page].place / outside->options.extent_pages;
 }
 
 /* Areas of all addresses, less one. */
@@ -82,13 +82,14 @@ static uint32_t count_mapped(const struct outside *outside, uint32_t slot)
     uint32_t mapped = 0;
 
     for (sp_page page = 0; page < outside->options.pages; page++)
-        mapped += pager_shell_is_mapped(shell, page) && shell->place[page] == slot;
+        mapped += pager_shell_is_mapped(shell, page) && outside->page[page].place == slot;
     return mapped;
 }
 
 /* A page is mapped now, which may be one area too many. */
 static void kernel_mapped(struct outside *outside, const struct pager_effect *effect)
 {
+    outside->page[effect->page].place = effect->slot;
     outside_require(outside, count_mapped(outside, effect->slot) == 1, "two pages map one frame");
     outside->page[effect->page].touched = false;
     if (outside->options.kernel_limit == 0 || count_areas(outside) <= outside->options.kernel_limit)
@@ -646,14 +647,13 @@ static void check_page(struct outside *outside, sp_page page)
     const struct pager_page *p = &outside->pager.page[page];
     struct outside_page *w = &outside->page[page];
 
-    outside_require(outside,
-                    !p->going || !pager_shell_is_mapped(&outside->shell, page) ||
-                        outside->shell.place[page] == p->slot,
-                    "a page that is still mapped has lost its frame");
+    outside_require(
+        outside, !p->going || !pager_shell_is_mapped(&outside->shell, page) || w->place == p->slot,
+        "a page that is still mapped has lost its frame");
     if (stays_mapped(outside, page)) {
         const struct outside_slot *slot = &outside->slot[p->slot];
 
-        outside_require(outside, outside->shell.place[page] == p->slot,
+        outside_require(outside, w->place == p->slot,
                         "the kernel maps another frame than the pager believes");
         outside_require(outside, slot->unmaps > 0 || (p->protection & ~slot->rights) == 0,
                         "a page is mapped beyond the rights that physmem gave");

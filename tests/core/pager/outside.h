@@ -72,6 +72,7 @@ struct outside_thread {
 
 /* What the program knows of a page. */
 struct outside_page {
+    uint32_t place; /* the slot that its address was mapped to last */
     uint64_t value;
     bool undefined; /* value says nothing */
     bool lost;      /* dropped since the program last asked */
@@ -98,7 +99,7 @@ struct outside {
     struct outside_options options;
     struct pager pager;
     struct sp_stats stats;
-    struct pager_shell shell; /* the kernel; a page's place is its slot */
+    struct pager_shell shell; /* the kernel */
     void *memory, *kernel;    /* of the pager, of the shell */
     struct random_source random;
     uint32_t step;

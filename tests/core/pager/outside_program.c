@@ -94,7 +94,7 @@ static bool kernel_permits(const struct outside *outside, sp_page page, bool wri
 static void touch(struct outside *outside, sp_page page, bool write)
 {
     struct outside_page *p = &outside->page[page];
-    uint64_t *frame = &outside->slot[outside->shell.place[page]].frame;
+    uint64_t *frame = &outside->slot[outside->page[page].place].frame;
 
     outside_kernel_refer(outside, page);
     if (!p->undefined && *frame != p->value)
