@@ -102,12 +102,7 @@ static bool is_right(const struct actor *actor, uint32_t page, uint64_t found)
 /* Whether physmem takes frames from the actor by force. */
 static bool is_taken_from(const struct actor *actor)
 {
-    struct physmem_task_status status;
-
-    if (actor->task == NULL)
-        return false;
-    physmem_task_get_status(actor->task, &status);
-    return status.breached || status.repossessed > 0;
+    return actor->task != NULL && physmem_task_get_books(actor->task).taken;
 }
 
 bool pages_refer(struct actor *actor, uint32_t page, bool write)

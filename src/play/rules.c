@@ -9,28 +9,27 @@
 
 void rules_check(struct scene *scene, const struct actor *actors, uint32_t count)
 {
-    struct physmem_status status;
+    struct physmem_books books;
     uint64_t held = 0;
 
     if (scene->server[SCENE_PHYSMEM].away)
         return;
-    physmem_get_status(scene->physmem, &status);
+    books = physmem_get_books(scene->physmem);
     for (uint32_t i = 0; i < count; i++)
         if (actors[i].task != NULL) {
-            struct physmem_task_status seen;
+            const struct physmem_task_books seen = physmem_task_get_books(actors[i].task);
 
-            physmem_task_get_status(actors[i].task, &seen);
             held += seen.held;
             if (seen.owed > seen.held)
                 scene_wrong(scene, "%s owes %u frames, and holds %u", actors[i].config->name,
                             seen.owed, seen.held);
         }
-    if (status.free + status.soft + held != status.frames)
-        scene_wrong(scene, "%u frames are free, %u soft and %llu held: there are %u", status.free,
-                    status.soft, (unsigned long long)held, status.frames);
-    if (status.guaranteed + status.leased > status.frames)
-        scene_wrong(scene, "%u frames are guaranteed and %u leased, of %u", status.guaranteed,
-                    status.leased, status.frames);
+    if (books.free + books.soft + held != books.frames)
+        scene_wrong(scene, "%u frames are free, %u soft and %llu held: there are %u", books.free,
+                    books.soft, (unsigned long long)held, books.frames);
+    if (books.guaranteed + books.leased > books.frames)
+        scene_wrong(scene, "%u frames are guaranteed and %u leased, of %u", books.guaranteed,
+                    books.leased, books.frames);
 }
 
 /* Whether all that physmem has sent to an actor by a lane has come. */
@@ -45,52 +44,52 @@ static bool was_heard(const struct actor *actor, enum scene_lane lane)
 }
 
 /* Physmem says at once what becomes of a contract, by either connection. */
-static void check_contracts(const struct actor *actor, const struct physmem_task_status *status)
+static void check_contracts(const struct actor *actor, const struct physmem_task_books *books)
 {
     struct agreements_sums sums = agreements_sum(&actor->agreements);
 
     if (has_heard(actor, LANE_PHYSMEM) && has_heard(actor, LANE_CONTROL) &&
-        (status->guaranteed != sums.guaranteed || status->extra + status->leased != sums.extra))
+        (books->guaranteed != sums.guaranteed || books->extra + books->leased != sums.extra))
         scene_wrong(actor->scene, "%s has contracts for %u and %u frames, and believes: %u and %u",
-                    actor->config->name, status->guaranteed, status->extra + status->leased,
+                    actor->config->name, books->guaranteed, books->extra + books->leased,
                     sums.guaranteed, sums.extra);
 }
 
 /* Recalls, and the frames that answer them, travel by the control connection. */
-static void check_debts(const struct actor *actor, const struct physmem_task_status *status)
+static void check_debts(const struct actor *actor, const struct physmem_task_books *books)
 {
     /* Larger pages are returned whole, and may be more than what was recalled. */
     if (actor->order == 0 && has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
         actor->errands.returns == 0 && !frame_offers_were_taken(&actor->pager.offers) &&
-        status->owed != actor->pager.owed)
+        books->owed != actor->pager.owed)
         scene_wrong(actor->scene, "%s owes %u frames, and believes that it owes %u",
-                    actor->config->name, status->owed, actor->pager.owed);
+                    actor->config->name, books->owed, actor->pager.owed);
 }
 
-static void check_frames(const struct actor *actor, const struct physmem_task_status *status)
+static void check_frames(const struct actor *actor, const struct physmem_task_books *books)
 {
     if (has_heard(actor, LANE_PHYSMEM) && was_heard(actor, LANE_PHYSMEM) &&
         has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
         actor->errands.returns == 0 && !frame_offers_were_taken(&actor->pager.offers) &&
-        status->held != actor_base(actor, actor->pager.held))
+        books->held != actor_base(actor, actor->pager.held))
         scene_wrong(actor->scene, "%s holds %u frames, and believes that it holds %u",
-                    actor->config->name, status->held, actor_base(actor, actor->pager.held));
+                    actor->config->name, books->held, actor_base(actor, actor->pager.held));
 }
 
 void rules_check_agreement(const struct actor *actor)
 {
-    struct physmem_task_status status;
+    struct physmem_task_books books;
 
     if (actor->task == NULL || !actor_is_there(actor) || actor->revoked || actor->orphan ||
         actor->held_back != NULL || actor->put_off >= actor->scene->now ||
         actor->config->tables->workload.ignores)
         return;
-    physmem_task_get_status(actor->task, &status);
-    if (status.breached || status.repossessed > 0)
+    books = physmem_task_get_books(actor->task);
+    if (books.taken)
         return;
-    check_contracts(actor, &status);
-    check_debts(actor, &status);
-    check_frames(actor, &status);
+    check_contracts(actor, &books);
+    check_debts(actor, &books);
+    check_frames(actor, &books);
 }
 
 void rules_check_all(struct scene *scene, struct actor *actor)

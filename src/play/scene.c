@@ -1,6 +1,7 @@
 #include "play/scene.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +69,16 @@ void scene_at(struct scene *scene, uint64_t when, enum scene_event event, uint32
         scene->failed = true;
 }
 
+/* What is read of a letter without regard to how many there are: all but the lists, which begin behind it. */
+#define LETTER_HEAD                                                                                \
+    greater(sizeof(((struct letter *)NULL)->request) + offsetof(struct letter, request),           \
+            offsetof(struct letter, said.item))
+#define greater(a, b) ((a) > (b) ? (a) : (b))
+
+_Static_assert(offsetof(struct letter, swap.page) <= LETTER_HEAD &&
+                   offsetof(struct letter, returns.range) <= LETTER_HEAD,
+               "the numbers of all lists are in the head");
+
 struct letter *scene_letter(struct scene *scene)
 {
     struct letter *letter = scene->letters;
@@ -79,7 +90,7 @@ struct letter *scene_letter(struct scene *scene)
         return letter;
     }
     scene->letters = letter->next;
-    memset(letter, 0, sizeof(*letter));
+    memset(letter, 0, LETTER_HEAD);
     return letter;
 }
 

@@ -173,7 +173,7 @@ void scene_wrong(struct scene *scene, const char *format, ...)
 void scene_at(struct scene *scene, uint64_t when, enum scene_event event, uint32_t actor,
               uint32_t life, uint64_t value);
 
-/* A letter to fill in, all zeros; NULL without memory. scene_send or scene_drop takes it. */
+/* A letter to fill in, all zeros but for its lists; NULL without memory. scene_send or scene_drop takes it. */
 struct letter *scene_letter(struct scene *scene);
 void scene_drop(struct scene *scene, struct letter *letter);
 

@@ -248,15 +248,29 @@ int64_t physmem_recall_from(struct physmem *physmem, uint64_t now, const char *n
     return asked;
 }
 
+struct physmem_books physmem_get_books(const struct physmem *physmem)
+{
+    check(physmem->frames.soft >= physmem->nobody.soft);
+    return (struct physmem_books){
+        .frames = frames_there(physmem),
+        .free = physmem->frames.buddy.free - physmem->upstream.away + physmem->nobody.held +
+                physmem->nobody.soft,
+        .soft = physmem->frames.soft - physmem->nobody.soft,
+        .guaranteed = physmem->guaranteed,
+        .leased = physmem->leased,
+    };
+}
+
 void physmem_get_status(const struct physmem *physmem, struct physmem_status *status)
 {
+    const struct physmem_books books = physmem_get_books(physmem);
+
     *status = physmem->counters;
-    status->frames = frames_there(physmem);
-    status->free = physmem->frames.buddy.free - physmem->upstream.away + physmem->nobody.held +
-                   physmem->nobody.soft;
-    status->soft = physmem->frames.soft - physmem->nobody.soft;
-    status->guaranteed = physmem->guaranteed;
-    status->leased = physmem->leased;
+    status->frames = books.frames;
+    status->free = books.free;
+    status->soft = books.soft;
+    status->guaranteed = books.guaranteed;
+    status->leased = books.leased;
     status->tasks = physmem->tasks_there;
     status->extents = physmem->extent_count + physmem->cleans;
     status->shared = physmem->pages_shared;

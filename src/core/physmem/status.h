@@ -33,4 +33,16 @@ void physmem_get_status(const struct physmem *physmem, struct physmem_status *st
 /* The same of one task, which may be revoked or gone. */
 void physmem_task_get_status(const struct physmem_task *task, struct physmem_task_status *status);
 
+/* Of that, in frames, what a driver that checks physmem after each event looks at. */
+struct physmem_books {
+    uint32_t frames, free, soft, guaranteed, leased;
+};
+struct physmem_task_books {
+    uint32_t guaranteed, leased, extra, held, owed;
+    bool taken; /* frames were taken by force: it is in breach, or some were repossessed */
+};
+
+struct physmem_books physmem_get_books(const struct physmem *physmem);
+struct physmem_task_books physmem_task_get_books(const struct physmem_task *task);
+
 #endif

@@ -181,6 +181,19 @@ void physmem_task_get_status(const struct physmem_task *task, struct physmem_tas
     };
 }
 
+struct physmem_task_books physmem_task_get_books(const struct physmem_task *task)
+{
+    check(task->overdue <= task->owed && task->owed <= task->held);
+    return (struct physmem_task_books){
+        .guaranteed = task->guaranteed,
+        .leased = task->leased,
+        .extra = task->extra,
+        .held = task->held,
+        .owed = task->owed,
+        .taken = task->breached || task->repossessed > 0,
+    };
+}
+
 /* ---- Control connections ---- */
 
 void physmem_task_connected(struct physmem *physmem, struct physmem_task *task)
