@@ -468,6 +468,18 @@ SP_EXPORT int sp_watch_availability(struct sp_task *task, uint32_t hysteresis,
                                     sp_availability_changed *changed, void *arg,
                                     struct sp_error *error);
 
+/** Called before the process ends because the task cannot go on. \param arg  as given to sp_on_end
+ *  Runs once, on any thread, perhaps in a signal handler on a short stack: it may call only what is async-signal-safe, and
+ *  no function of this library, must not touch managed memory, and must return at once. */
+typedef void sp_task_ends(void *arg);
+
+/** Have a function called before the library ends the process: since physmem is gone or has revoked the task, or swap is
+ *  gone, or something else makes it impossible to go on. For what a process must not leave behind, as a socket by which others
+ *  find it. It is not called by sp_detach, nor when the process ends otherwise.
+ *  \param ends  instead of the one before; NULL: no function
+ *  \param arg   passed to it */
+SP_EXPORT void sp_on_end(struct sp_task *task, sp_task_ends *ends, void *arg);
+
 /** Copy the counters. */
 SP_EXPORT void sp_get_stats(struct sp_task *task, struct sp_stats *stats);
 

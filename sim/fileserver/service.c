@@ -39,6 +39,15 @@ static void on_shrink(uv_async_t *async)
         cache_shrink(&service->cache, frames);
 }
 
+/* Physmem is gone, and this process ends with it: nobody shall find a socket that nobody listens at. */
+static void on_end(void *arg)
+{
+    const struct service *service = arg;
+
+    if (service->server.listener >= 0)
+        unlink(service->options->socket);
+}
+
 static void on_stop(struct server *server)
 {
     struct service *service = server->user;
@@ -123,6 +132,8 @@ int service_start(struct service *service, uv_loop_t *loop,
     service->shrink.data = service;
     service->started = true;
     result = listen_for_clients(service, loop, error);
+    if (result == 0)
+        sp_on_end(service->task, on_end, service);
     if (result != 0)
         uv_close((uv_handle_t *)&service->shrink, NULL);
     return result;

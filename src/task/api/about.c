@@ -1,4 +1,4 @@
-/* Counters, built-in policies, version. */
+/* Counters, the end, built-in policies, version. */
 #include "base/assert.h"
 #include "policy/registry.h"
 #include "task/state/guard.h"
@@ -12,6 +12,23 @@ void sp_get_stats(struct sp_task *task, struct sp_stats *stats)
     hold_take(task);
     check(task->shown_stats->resident <= task->shown_stats->pages);
     *stats = *task->shown_stats;
+    hold_release(task);
+    guard_end(&guard);
+}
+
+void sp_on_end(struct sp_task *task, sp_task_ends *ends, void *arg)
+{
+    struct guard guard;
+
+    check(ends != NULL || arg == NULL);
+    guard_begin(&guard);
+    hold_take(task);
+    task->on_end =
+        NULL; /* a thread that ends the process meanwhile does not find one with the other's argument */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    task->on_end_arg = arg;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    task->on_end = ends;
     hold_release(task);
     guard_end(&guard);
 }

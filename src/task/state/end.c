@@ -36,6 +36,7 @@ void end_revoked(struct sp_task *task)
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) != TASK_REVOKED)
         say(task, "an extent was truncated: its memory is gone");
+    say_end(task);
     signal(SIGBUS, SIG_DFL);
     raise(SIGBUS);
     _exit(128 + SIGBUS);

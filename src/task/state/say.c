@@ -37,6 +37,15 @@ void say(const struct sp_task *task, const char *format, ...)
     va_end(arguments);
 }
 
+void say_end(const struct sp_task *task)
+{
+    static bool told; /* there is one task in a process */
+
+    check(task != NULL);
+    if (!__atomic_exchange_n(&told, true, __ATOMIC_ACQ_REL) && task->on_end != NULL)
+        task->on_end(task->on_end_arg);
+}
+
 void say_and_die(const struct sp_task *task, const char *format, ...)
 {
     va_list arguments;
@@ -44,5 +53,6 @@ void say_and_die(const struct sp_task *task, const char *format, ...)
     va_start(arguments, format);
     say_list(task, format, arguments);
     va_end(arguments);
+    say_end(task);
     _exit(2);
 }

@@ -215,7 +215,10 @@ struct sp_task {
     struct filling drop;      /* what is on its way back to physmem for that */
     uint32_t drop_seq;        /* of the message that gives it back; 0: none */
     bool keeps_written; /* physmem has no swap server: pages of windows that were written stay */
-    struct promise promise;                   /* what the contracts allow in all */
+    struct promise promise; /* what the contracts allow in all */
+    sp_task_ends
+        *on_end; /* called once, before the library ends the process; NULL: nobody wants to know */
+    void *on_end_arg;
     sp_availability_changed *on_availability; /* NULL: the program does not watch */
     void *on_availability_arg;
     uint32_t recalls_open;

@@ -348,6 +348,58 @@ static void test_pages_that_are_there_outlive_the_server(void **state)
     end_barrier(&barrier);
 }
 
+static void test_a_server_that_ends_with_physmem_leaves_no_socket(void **state)
+{
+    struct stage *stage = *state;
+    struct sp_testing_result result;
+
+    assert_int_equal(access(stage->socket, F_OK), 0);
+    assert_int_equal(sp_testing_kill(stage->fixture, SP_TESTING_PHYSMEM), 0);
+    sp_testing_wait(&stage->server, &result);
+    stage->over = true;
+    assert_int_equal(result.exit_status, 2);
+    assert_non_null(strstr(result.output, "physmem is gone"));
+    assert_int_equal(access(stage->socket, F_OK), -1);
+}
+
+#define SMALL 16u /* frames of the region below */
+
+/* Writes to all pages of a region that has frames for fewer. */
+static int write_under_pressure(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    struct sp_file_region *region;
+    char *bytes = open_region(task,
+                              &(struct sp_file_region_options){
+                                  .path = "large", .flags = SP_FILE_PRIVATE, .frames = SMALL},
+                              &region);
+    struct sp_availability availability;
+
+    (void)arg;
+    for (unsigned round = 0; round < 2; round++)
+        for (size_t i = 0; i < PAGES; i++) {
+            CHECK(bytes[i * PAGE + 1] == stage_byte(i * PAGE + 1));
+            CHECK(bytes[i * PAGE] == (round == 0 ? stage_byte(i * PAGE) : '!'));
+            bytes[i * PAGE] = '!';
+        }
+    CHECK(sp_get_availability(task, &availability, NULL) == 0 && availability.held <= SMALL);
+    sp_file_region_destroy(&region);
+    return sp_detach(&task);
+}
+
+static void test_what_is_written_to_a_private_region_goes_to_swap(void **state)
+{
+    const struct stage *stage = *state;
+    struct sp_testing_physmem status;
+    struct sp_error error;
+
+    stage_expect_success(begin_with(stage, "guaranteed=24", write_under_pressure, NULL));
+    assert_int_equal(sp_testing_physmem_status(stage->fixture, &status, NULL), 0);
+    assert_true(status.swapped >= PAGES);
+    if (sp_testing_await(stage->fixture, "physmem.swap_pages == 0", &error) != 0)
+        fail_msg("%s", error.text);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, stage_setup, stage_teardown)
 
 int main(void)
@@ -361,6 +413,8 @@ int main(void)
         TEST(test_a_region_that_cannot_be_is_refused),
         TEST(test_what_a_file_no_longer_has_cannot_be_touched),
         TEST(test_pages_that_are_there_outlive_the_server),
+        TEST(test_a_server_that_ends_with_physmem_leaves_no_socket),
+        TEST(test_what_is_written_to_a_private_region_goes_to_swap),
     };
 
     return cmocka_run_group_tests_name("sim/fileserver/fileserver_region", tests, NULL, NULL);

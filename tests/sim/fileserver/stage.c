@@ -147,6 +147,8 @@ int stage_teardown(void **state)
     struct sp_testing_physmem status = {.frames = 1};
     struct sp_testing_result result;
 
+    if (stage->over)
+        return sp_testing_stop(&stage->fixture, NULL) != 0 ? -1 : 0;
     kill(sp_testing_task_pid(stage->server), SIGTERM);
     sp_testing_wait(&stage->server, &result);
     if (stage->killed && result.signal == SIGKILL)

@@ -15,7 +15,8 @@
 struct stage {
     struct sp_testing *fixture;
     struct sp_testing_task *server;
-    bool killed; /* the test has killed the server */
+    bool killed; /* the test has killed the server, ... */
+    bool over;   /* ... or physmem, and has seen how the server ended */
     char root[256];
     char socket[256];
 };
