@@ -129,7 +129,7 @@ int files_open(int root, const char *path, unsigned flags, struct file *file)
 
     *file = (struct file){.fd = -1, .writable = (flags & WIRE_FILE_WRITING) != 0};
     if (fd < 0)
-        return fd;
+        return fd == -ENXIO ? -EOPNOTSUPP : fd; /* a socket, or a pipe that nobody reads */
     if (fstat(fd, &info) != 0)
         result = -errno;
     else if (S_ISDIR(info.st_mode)) {

@@ -59,9 +59,9 @@ static void on_stop(struct server *server)
                  (unsigned long long)service->counters.reads,
                  (unsigned long long)service->counters.refused,
                  (unsigned long long)service->counters.bytes,
-                 (unsigned long long)service->counters.hits,
-                 (unsigned long long)service->counters.recovered,
-                 (unsigned long long)service->counters.misses);
+                 (unsigned long long)service->cache.hits,
+                 (unsigned long long)service->cache.recovered,
+                 (unsigned long long)service->cache.misses);
     if (service->started)
         uv_close((uv_handle_t *)&service->shrink, NULL);
 }

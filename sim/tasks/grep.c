@@ -31,10 +31,20 @@ static const char usage[] =
     "\n"
     "Exit status: 0 lines were found; 1 none was; 2 it could not run, or could not read a file.\n";
 
-/* grep(1) looks through a file in pieces of this size, or larger ones once it has met a longer
- * line. Of a piece that has a NUL, and of those after it, it prints no line; that one matches is
- * told on standard error. */
-#define PIECE 98304u
+/* grep(1) looks through a file piece by piece. Of a piece that has a NUL, and of those after it, it prints no line; that one
+ * matches is told on standard error. Which bytes are a piece is seen from outside: its buffer is of this size (GNU grep
+ * 3.8), keeps a line of which the end has not been read, and grows for one that is longer, also for the files after it. */
+#define BUFFER 98304u
+
+/* Whole pages are read, to addresses that are multiples of this; so many bytes are lost before the first. */
+#define ALIGN 4096u
+#define ODD   16u
+
+struct pieces {
+    size_t room;  /* of the buffer; 0: BUFFER */
+    size_t place; /* in the buffer, behind what was read last */
+    size_t read;  /* bytes of the file that have been read */
+};
 
 /* Text that grows. */
 struct text {
@@ -48,6 +58,7 @@ struct search {
     struct sp_files *files;
     unsigned process, processes;
     unsigned seen; /* files so far */
+    struct pieces pieces;
     struct text found;
     bool failed;
     bool any; /* lines, or a binary file that matches */
@@ -101,36 +112,76 @@ static bool matches(const char *pattern, const char *line, size_t length)
     }
 }
 
+static size_t aligned(size_t place)
+{
+    return (place + ODD + ALIGN - 1) / ALIGN * ALIGN - ODD;
+}
+
+static void begin_pieces(struct pieces *pieces)
+{
+    if (pieces->room == 0)
+        pieces->room = BUFFER;
+    pieces->place = aligned(1);
+    pieces->read = 0;
+}
+
+/* Read the next piece of a file of `size` bytes, of which the last `kept` that were read are still needed. */
+static void next_piece(struct pieces *pieces, size_t size, size_t kept)
+{
+    size_t whole = kept + size - pieces->read; /* what is left of the file, with these */
+    size_t wanted = pieces->room, count;
+
+    if (pieces->place + ALIGN > pieces->room + ALIGN) {
+        while (wanted < kept + ALIGN)
+            wanted *= 2;
+        if (kept + ALIGN <= whole && whole < wanted)
+            wanted = whole;
+        if (wanted > pieces->room)
+            pieces->room = wanted;
+        pieces->place = aligned(1 + kept);
+    }
+    count = (pieces->room + ALIGN - pieces->place) / ALIGN * ALIGN;
+    if (count > size - pieces->read)
+        count = size - pieces->read;
+    pieces->place += count;
+    pieces->read += count;
+}
+
 /* Look through the lines of a file. `name` NULL: lines are printed without it. */
 static void search_bytes(struct search *search, const char *path, const char *name,
                          const char *bytes, size_t size)
 {
-    size_t number = 0, start = 0, looked = 0;
+    struct pieces *pieces = &search->pieces;
+    size_t number = 0, start = 0, last = 0;
     bool binary = false;
 
+    begin_pieces(pieces);
     while (start < size) {
         const char *line = bytes + start;
         const char *end = memchr(line, '\n', size - start);
         size_t length = end != NULL ? (size_t)(end - line) : size - start;
+        size_t needed = end != NULL ? start + length + 1 : size;
 
-        number++;
-        start += length + 1;
-        while (!binary && looked < start && looked < size) {
-            size_t piece = size - looked < PIECE ? size - looked : PIECE;
+        while (pieces->read < needed) {
+            size_t from = pieces->read;
 
-            binary = memchr(bytes + looked, '\0', piece) != NULL;
-            looked += piece;
+            next_piece(pieces, size, from - start);
+            binary = binary || memchr(bytes + from, '\0', pieces->read - from) != NULL;
         }
+        number++;
+        last = start;
+        start += length + 1;
         if (!matches(search->pattern, line, length))
             continue;
+        search->any = true;
         if (binary) {
             fprintf(stderr, "selfpage-grep: %s: binary file matches\n", path);
-            search->any = true;
             return;
         }
         add_line(search, name, number, line, length);
-        search->any = true;
     }
+    if (size > 0 && bytes[size - 1] != '\n') /* it looks for more of the last line */
+        next_piece(pieces, size, size - last);
 }
 
 /* ---- Files ---- */
@@ -243,6 +294,15 @@ static void search_directory(struct search *search, const char *path,
         free(name);
     }
     free(list);
+}
+
+/* As grep does, leave one slash of several at the end of a path. */
+static void cut_slashes(char *path)
+{
+    size_t length = strlen(path);
+
+    while (length > 2 && path[length - 1] == '/' && path[length - 2] == '/')
+        path[--length] = '\0';
 }
 
 /* What was named on the command line: also through a link, and a file's lines are printed without
@@ -398,7 +458,9 @@ int main(int argc, char **argv)
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     struct search search = {.processes = 1};
-    const char *output_path = NULL, *path;
+    static char here[] = ".";
+    const char *output_path = NULL;
+    char *path = here;
     pid_t child[64];
     int fd[64];
     int option;
@@ -418,7 +480,9 @@ int main(int argc, char **argv)
     if (argc - optind != 1)
         option_arguments(argc, argv, 2, "PATTERN [PATH]");
     search.pattern = argv[optind];
-    path = argc - optind == 2 ? argv[optind + 1] : ".";
+    if (argc - optind == 2)
+        path = argv[optind + 1];
+    cut_slashes(path);
     for (unsigned i = 1; i < search.processes; i++) {
         search.process = i;
         fd[i] = start_process(&search, path, &child[i]);

@@ -236,12 +236,31 @@ static void test_grep_prints_what_grep_prints(void **state)
 
 static void test_what_is_named_may_be_anything(void **state)
 {
-    static const char *const paths[] = {".",     "d/link", "d/e",    "d/e/",   "./d", "nothing",
-                                        "large", "d//e",   "absent", "empty/", "x",   "d/e/y z"};
+    static const char *const paths[] = {".",       "d/link",  "d/e",  "d/e/",   "./d",
+                                        "nothing", "large",   "d//e", "absent", "empty/",
+                                        "x",       "d/e/y z", "d//",  "d/.//",  ".///"};
     const struct stage *stage = *state;
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         compare(stage, 0, "foo", paths[i], "2");
+}
+
+#define LONG 110000u
+
+/* Two files, with a line for which grep's buffer grows, and a NUL behind it. In the first one that it looks at, the NUL is in
+ * a later piece than the first line, which is printed; in the second one it is not. */
+static void test_a_long_line_changes_how_the_files_behind_it_are_read(void **state)
+{
+    static char bytes[LONG + 8];
+    const struct stage *stage = *state;
+
+    memset(bytes, 'a', sizeof(bytes));
+    memcpy(bytes, "foo\n", 4);
+    memcpy(bytes + LONG, "\nfoo\0foo", 8);
+    stage_write_file(stage, "d/e/one", bytes, sizeof(bytes));
+    compare(stage, 0, "foo", "d/e", "1");
+    stage_write_file(stage, "d/e/two", bytes, sizeof(bytes));
+    compare(stage, 0, "foo", "d/e", "1");
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, stage_setup, stage_teardown)
@@ -251,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_grep_prints_what_grep_prints),
         TEST(test_what_is_named_may_be_anything),
+        TEST(test_a_long_line_changes_how_the_files_behind_it_are_read),
     };
 
     return cmocka_run_group_tests_name("sim/fileserver/fileserver_grep", tests, NULL, NULL);
