@@ -63,13 +63,14 @@ static int unknown(const char *program, const struct subcommand *commands, size_
     struct nearest nearest = NEAREST_START(name);
     struct sp_error error;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && *name != '-'; i++)
         nearest_offer(&nearest, commands[i].name);
     if (nearest.best != NULL)
         error_set(&error, EINVAL, "unknown command %.60s: did you mean %s? (see %s --help)", name,
                   nearest.best, program);
     else
-        error_set(&error, EINVAL, "unknown command %.60s (see %s --help)", name, program);
+        error_set(&error, EINVAL, "unknown %s %.60s (see %s --help)",
+                  *name == '-' ? "option" : "command", name, program);
     return commands_cannot(&error);
 }
 
@@ -113,7 +114,7 @@ int commands_run(const char *program, const char *about, const struct subcommand
         print_lines(program, about, commands, count, version);
         return EXIT_YES;
     }
-    if (asks_for_help(argv[0]) && argc == 1) {
+    if (asks_for_help(argv[0]) && (argc == 1 || asks_for_help(argv[1]))) {
         print_list(program, about, commands, count, version);
         return EXIT_YES;
     }

@@ -18,6 +18,9 @@ static void usage_is_explained(void **state)
     run_expect(place, (const char *[]){"--version", NULL}, 0, "selfpage ", NULL);
     run_expect(place, (const char *[]){"run", "--help", NULL}, 0, "chaos_unmap", NULL);
     run_expect(place, (const char *[]){NULL}, 2, NULL, "which command?");
+    run_expect(place, (const char *[]){"help", "--help", NULL}, 0, "run            start physmem",
+               NULL);
+    run_expect(place, (const char *[]){"--verion", NULL}, 2, NULL, "unknown option --verion");
     run_expect(place, (const char *[]){"walk", NULL}, 2, NULL, "unknown command walk");
     run_expect(place, (const char *[]){"run", NULL}, 2, NULL, "which SCENARIO?");
     run_expect(place, (const char *[]){"run", "a", "b", NULL}, 2, NULL,
