@@ -2,9 +2,11 @@
 #include "common.h"
 
 #include <errno.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,7 +28,10 @@ static const struct bench_about about = {
         "Subject: pages of a task's region, asked about by its eviction policy (env->referenced), with\n"
         "SELFPAGE_BITS=kernel, and, in rows that are not judged, with SELFPAGE_BITS=signals.\n"
         "Baseline: pages of the same number of memfds, mapped whole and present; one mprotect takes\n"
-        "all access away, and a SIGSEGV handler gives it back to one page.",
+        "all access away, and a SIGSEGV handler gives it back to one page.\n"
+        "First writes: all pages are armed, each is written once, and the kernel is asked which were;\n"
+        "by write protection of userfaultfd that needs no answer (Linux 6.7), and by mprotect and\n"
+        "SIGSEGV. Tasks learn of first writes by SIGSEGV alone.",
     .rounds = 21,
 };
 
@@ -55,6 +60,91 @@ static double baseline_cycle(struct bench *bench, unsigned char *base, const uin
     start = clock_now_ns() - start;
     sigaction(SIGSEGV, &saved, NULL);
     return (double)start / count;
+}
+
+/* ---- First writes ---- */
+
+#define PAGE_BITS_PROTECTED                                                                        \
+    (UINT64_C(1) << 57) /* of an entry of pagemap: the page was not written since */
+
+/* Have the kernel note which of all pages are written from now on: one call. */
+static void arm_writes(struct bench *bench, const struct page_bits *bits, unsigned char *base)
+{
+    struct uffdio_writeprotect protect = {
+        .range = {.start = (uintptr_t)base, .len = (size_t)PAGES * SP_PAGE_SIZE},
+        .mode = UFFDIO_WRITEPROTECT_MODE_WP};
+
+    if (ioctl(bits->faults_fd, UFFDIO_WRITEPROTECT, &protect) != 0)
+        bench_fail(bench, "write protection by userfaultfd: %s", strerror(errno));
+}
+
+static void write_all(unsigned char *base, const uint32_t *order, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        *(volatile unsigned char *)(base + (size_t)order[i] * SP_PAGE_SIZE) = 1;
+}
+
+/* All pages are armed, `count` are written once, and then all are asked about. */
+static double noted_writes(struct bench *bench, const struct page_bits *bits, unsigned char *base,
+                           const uint32_t *order, uint32_t count)
+{
+    static uint64_t entries[PAGES];
+    uint64_t start = clock_now_ns();
+    uint32_t written = 0;
+
+    arm_writes(bench, bits, base);
+    write_all(base, order, count);
+    if (page_bits_read(bits, base, PAGES, entries) != 0)
+        bench_fail(bench, "/proc/self/pagemap cannot be read");
+    start = clock_now_ns() - start;
+    for (uint32_t i = 0; i < PAGES; i++)
+        written += (entries[i] & PAGE_BITS_PROTECTED) == 0;
+    if (written != count)
+        bench_fail(bench, "%u pages were written, and %u show", count, written);
+    return (double)start / count;
+}
+
+static double trapped_writes(struct bench *bench, unsigned char *base, const uint32_t *order,
+                             uint32_t count)
+{
+    struct sigaction action = {.sa_sigaction = bench_frames_on_fault, .sa_flags = SA_SIGINFO};
+    struct sigaction saved;
+    uint64_t start;
+
+    sigaction(SIGSEGV, &action, &saved);
+    start = clock_now_ns();
+    if (mprotect(base, (size_t)PAGES * SP_PAGE_SIZE, PROT_READ) != 0)
+        bench_fail(bench, "mprotect: %s", strerror(errno));
+    write_all(base, order, count);
+    start = clock_now_ns() - start;
+    sigaction(SIGSEGV, &saved, NULL);
+    return (double)start / count;
+}
+
+/* What the kernel can do on memory as a task has it; no task has it done. */
+static void first_writes(struct bench *bench, const struct page_bits *bits, unsigned char *base)
+{
+    static uint32_t order[PAGES];
+    uint32_t count = bench_scale(bench, PAGES, 64);
+    struct bench_frames frames;
+    unsigned char *noted = bench_frames_mapped(bench, &frames, PAGES);
+
+    if (page_bits_watch(bits, noted, (size_t)PAGES * SP_PAGE_SIZE) != 0)
+        bench_fail(bench, "memory cannot be registered with userfaultfd");
+    for (int shuffled = 0; shuffled < 2; shuffled++) {
+        struct bench_row *row =
+            bench_row(bench, BENCH_NO_LIMIT, "first writes, %s, kernel; no task does this",
+                      shuffled ? "random" : "sequence");
+
+        bench_order(order, PAGES, shuffled, 1);
+        for (unsigned round = 0; round < bench->rounds; round++) {
+            double subject = noted_writes(bench, bits, noted, order, count);
+
+            bench_round(bench, row, subject, trapped_writes(bench, base, order, count));
+        }
+    }
+    bench_frames_fini(&frames);
+    munmap(noted, (size_t)PAGES * SP_PAGE_SIZE);
 }
 
 /* ---- The subject ---- */
@@ -115,6 +205,7 @@ int main(int argc, char **argv)
     bench_start_physmem(&bench, 2 * PAGES);
     base = bench_frames_mapped(&bench, &frames, PAGES);
     if (page_bits_open(&bits, &error) == 0) {
+        first_writes(&bench, &bits, base);
         page_bits_close(&bits);
         cycles(&bench, "kernel", 0.3, base);
     } else {

@@ -247,8 +247,6 @@ static void a_sync_fails_if_the_connection_broke_after_a_write(void **state)
     nbd_server_fini(&server);
 }
 
-/* ---- Slow, and failing ---- */
-
 static void *write_one(void *arg)
 {
     struct writer *writer = arg;
@@ -257,6 +255,39 @@ static void *write_one(void *arg)
         writer->problem = "a write failed";
     return NULL;
 }
+
+/* The server comes back with an export that is too small, and then with the right one: what was asked meanwhile waits for
+ * that, and nothing is written to the other. It ends when the device has left it. */
+static void an_export_that_came_back_too_small_is_not_used(void **state)
+{
+    static const char *const arguments[] = {"--filter=exitlast", "memory", "2M", NULL};
+    struct writer writer;
+    pthread_t thread;
+    struct nbd_server server;
+    struct device device;
+    uint64_t version;
+
+    (void)state;
+    nbd_server_init(&server, arguments);
+    assert_int_equal(device_open(&device, server.unix_uri, "settle=0:", false), 0);
+    assert_int_equal(page_write(&device, 1, 5), 0);
+    nbd_server_kill(&server);
+    server.argument[2] = "64K";
+    writer = (struct writer){.device = &device, .first = 200};
+    assert_int_equal(pthread_create(&thread, NULL, write_one, &writer), 0);
+    nbd_server_start(&server);
+    nbd_server_await(&server);
+    server.argument[2] = "2M";
+    nbd_server_start(&server);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_null(writer.problem);
+    assert_int_equal(page_read(&device, 200, &version), 0);
+    assert_int_equal(version, 1);
+    device.backend->close(device.state);
+    nbd_server_fini(&server);
+}
+
+/* ---- Slow, and failing ---- */
 
 /* A server that answers nothing for now has 64 writes to answer, and never more; then it is killed, and another one
  * gets all of them. */
@@ -388,6 +419,7 @@ int main(void)
         cmocka_unit_test_prestate(an_older_version_never_comes_back, settled),
         cmocka_unit_test(a_page_whose_write_is_in_doubt_is_not_written_anew),
         cmocka_unit_test(a_sync_fails_if_the_connection_broke_after_a_write),
+        cmocka_unit_test(an_export_that_came_back_too_small_is_not_used),
         cmocka_unit_test(many_commands_are_in_flight),
         cmocka_unit_test(a_server_that_fails_costs_those_pages_alone),
         cmocka_unit_test(a_server_that_fails_for_a_moment_costs_nothing),

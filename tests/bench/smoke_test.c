@@ -160,6 +160,7 @@ int main(void)
         RUNS("bench_evict_swap"),
         RUNS("bench_swap_devices"),
         RUNS("bench_swap_fio"),
+        RUNS("bench_swap_pair"),
         RUNS("bench_kernel_swap"),
         RUNS("bench_memory"),
         RUNS("bench_regenerate"),

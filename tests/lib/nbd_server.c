@@ -112,6 +112,12 @@ void nbd_server_kill(struct nbd_server *server)
     server->pid = 0;
 }
 
+void nbd_server_await(struct nbd_server *server)
+{
+    assert_int_equal(waitpid(server->pid, NULL, 0), server->pid);
+    server->pid = 0;
+}
+
 void nbd_server_fini(struct nbd_server *server)
 {
     if (server->pid > 0)

@@ -31,6 +31,9 @@ void nbd_server_init(struct nbd_server *server, const char *const argument[]);
 void nbd_server_start(struct nbd_server *server);
 void nbd_server_kill(struct nbd_server *server);
 
+/* Wait until it has ended by itself. */
+void nbd_server_await(struct nbd_server *server);
+
 /* Kill it, and remove everything. */
 void nbd_server_fini(struct nbd_server *server);
 
