@@ -12,6 +12,8 @@
 #include "policy/recent.h"
 #include "policy/registry.h"
 
+#include "base/assert.h"
+
 #include <selfpage/page_list.h>
 
 struct clock {
@@ -64,6 +66,16 @@ static void clock_remove(void *self, sp_page page, enum sp_removal why)
 
     (void)why;
     sp_list_remove(&clock->ring, clock->links, page);
+}
+
+sp_page clock_turn(void *self)
+{
+    struct clock *clock = self;
+    sp_page page = clock_victim(self, SP_NO_PAGE);
+
+    check(clock->env->sees_all);
+    sp_list_to_front(&clock->ring, clock->links, page);
+    return page;
 }
 
 /* A page that will not be needed goes under the hand with its bit clear. */

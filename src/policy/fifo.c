@@ -41,6 +41,15 @@ static void fifo_remove(void *self, sp_page page, enum sp_removal why)
     sp_list_remove(&fifo->queue, fifo->links, page);
 }
 
+sp_page fifo_turn(void *self)
+{
+    struct fifo *fifo = self;
+    sp_page page = sp_list_back(&fifo->queue);
+
+    sp_list_to_front(&fifo->queue, fifo->links, page);
+    return page;
+}
+
 const struct sp_policy policy_fifo = {
     .abi = SP_POLICY_ABI,
     .flags = SP_POLICY_LIVE | SP_POLICY_SAMPLES | SP_POLICY_FORGETS,

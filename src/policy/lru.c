@@ -20,6 +20,8 @@
  * changes nothing where everything is seen. */
 #include "policy/registry.h"
 
+#include "base/assert.h"
+
 #include <selfpage/page_list.h>
 
 /* Pages that one call may start to watch: more than one leave at a time, so that the watched list
@@ -129,6 +131,16 @@ static sp_page lru_victim(void *self, sp_page incoming)
     if (lru->share > 0)
         lru_watch_more(lru);
     return sp_list_back(lru->watched.count > 0 ? &lru->watched : &lru->open);
+}
+
+sp_page lru_turn(void *self)
+{
+    struct lru *lru = self;
+    sp_page page = sp_list_back(&lru->open);
+
+    check(lru->watched.count == 0);
+    sp_list_to_front(&lru->open, lru->links, page);
+    return page;
 }
 
 static void lru_hint(void *self, sp_page page, enum sp_hint hint)

@@ -56,6 +56,15 @@
 POLICY_BUILTINS(POLICY_DECLARE)
 #undef POLICY_DECLARE
 
+/* What victim, remove (SP_EVICTED) and insert of the same number come to, in one call: the page that `self` names leaves, and
+ * one comes in its place. Only where every reference is a hit. */
+typedef sp_page policy_turn(void *self);
+
+policy_turn fifo_turn, lru_turn, clock_turn, sieve_turn;
+
+/* That of a built-in policy; NULL if it has none. */
+policy_turn *policy_registry_turn(const struct sp_policy *policy);
+
 /* The i-th built-in policy, or NULL past the last. */
 const struct sp_policy *policy_registry_builtin(size_t i);
 

@@ -12,6 +12,8 @@
 #include "policy/recent.h"
 #include "policy/registry.h"
 
+#include "base/assert.h"
+
 #include <selfpage/page_list.h>
 
 struct sieve {
@@ -69,6 +71,17 @@ static void sieve_remove(void *self, sp_page page, enum sp_removal why)
     if (sieve->hand_plus1 == page + 1)
         sieve->hand_plus1 = sieve->links[page].prev_plus1;
     sp_list_remove(&sieve->queue, sieve->links, page);
+}
+
+sp_page sieve_turn(void *self)
+{
+    struct sieve *sieve = self;
+    sp_page page = sieve_victim(self, SP_NO_PAGE);
+
+    check(sieve->env->sees_all);
+    sieve->hand_plus1 = sieve->links[page].prev_plus1;
+    sp_list_to_front(&sieve->queue, sieve->links, page);
+    return page;
 }
 
 /* A page that will not be needed goes under the hand with its bit clear. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "trace/reserve.h"
 #include "trace/trace.h"
@@ -110,6 +111,7 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
     if ((policy->flags & SP_POLICY_FORGETS) != 0 && !wants_future) {
         engine->frame_plus1 = reserve(pages_most * sizeof(uint32_t));
         engine->page_of = reserve((pages_most + 1) * sizeof(sp_page));
+        engine->turn = policy_registry_turn(policy);
     }
     if (wants_future) {
         engine->next = reserve(pages_most * sizeof(uint64_t));
@@ -214,12 +216,31 @@ static __attribute__((noinline)) void miss(struct engine *engine, sp_page page, 
     insert(engine, page, write);
 }
 
+/* A page leaves and one takes its frame, which is returned, by one call. The policy is built in, and known to name a
+ * resident page. */
+static inline uint32_t turn(struct engine *engine, bool write)
+{
+    uint32_t frame = engine->turn(engine->self);
+
+    ensure(frame < engine->pages_seen);
+    engine->counts.evictions++;
+    engine->counts.dirty_evictions += (engine->pages[frame] & ENGINE_DIRTY) != 0;
+    engine->pages[frame] = (uint8_t)(ENGINE_RESIDENT + ENGINE_DIRTY * write);
+    return frame;
+}
+
 /* The same for pages that are named by their frames: the page takes the frame of the one that leaves. */
 static inline void miss_frame(struct engine *engine, sp_page page, bool write)
 {
     uint32_t frame;
 
     engine->counts.misses++;
+    if (engine->free == 0 && engine->turn != NULL) {
+        frame = turn(engine, write);
+        engine->page_of[frame + 1] = page;
+        engine->frame_plus1[page] = frame + 1;
+        return;
+    }
     frame = engine->free == 0 ? evict(engine, SP_NO_PAGE) : frame_take(engine);
     engine->page_of[frame + 1] = page;
     engine->frame_plus1[page] = frame + 1;

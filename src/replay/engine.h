@@ -18,6 +18,7 @@
 
 #include "base/random.h"
 #include "policy/params.h"
+#include "policy/registry.h"
 
 struct engine_counts {
     uint64_t references;
@@ -42,6 +43,7 @@ struct engine {
     /* With a policy that forgets what leaves, pages are named to it by the frames that they have. */
     /* By page: the frame that it had last, plus one. NULL: pages are named by their numbers. */
     uint32_t *frame_plus1;
+    policy_turn *turn;   /* the policy's, which then is asked for it; NULL: it has none */
     sp_page *page_of;    /* by frame, plus one: the page that it has; the first has none */
     uint32_t left_plus1; /* the frame that was left last, plus one */
     uint32_t pages_most;

@@ -221,6 +221,54 @@ static void test_a_policy_that_forgets_does_the_same_by_frames(void **state)
     assert_true(forgets > 4);
 }
 
+/* As run_policy, with frames that come and go in between. */
+static struct engine_counts run_resized(const struct sp_policy *policy, uint64_t seed)
+{
+    struct random_source random = random_seeded(seed);
+    struct policy_choice choice;
+    struct engine engine;
+    struct sp_error error;
+    struct engine_counts counts;
+
+    assert_int_equal(policy_params_adopt(&choice, policy, NULL, &error), 0);
+    assert_int_equal(engine_init(&engine, &choice, 10, PAGES, 1, false, &error), 0);
+    for (uint32_t at = 0; at < LENGTH; at += 20) {
+        engine_run(&engine, references + at, NULL, 20);
+        if (random_below(&random, 4) == 0)
+            engine_resize(&engine, 1 + random_below(&random, PAGES));
+    }
+    counts = engine.counts;
+    engine_fini(&engine);
+    return counts;
+}
+
+/* A page that leaves for another one by one call is the one that victim names, and what is left is the same: a copy of the
+ * policy is not known to have such a call. */
+static void test_a_turn_is_what_three_calls_are(void **state)
+{
+    const struct sp_policy *policy;
+    size_t turns = 0;
+
+    (void)state;
+    for (size_t i = 0; (policy = policy_registry_builtin(i)) != NULL; i++) {
+        struct sp_policy copy = *policy;
+
+        assert_null(policy_registry_turn(&copy));
+        turns += policy_registry_turn(policy) != NULL;
+        for (uint64_t seed = 1; seed < 20 && policy_registry_turn(policy) != NULL; seed++) {
+            struct engine_counts one, three;
+
+            make_trace(seed);
+            one = run_resized(policy, seed);
+            three = run_resized(&copy, seed);
+            if (memcmp(&one, &three, sizeof(one)) != 0)
+                fail_msg("%s: %llu misses, and %llu by three calls", policy->name,
+                         (unsigned long long)one.misses, (unsigned long long)three.misses);
+        }
+    }
+    assert_int_equal(turns, 4);
+}
+
 static const struct sp_policy liar = {.abi = SP_POLICY_ABI,
                                       .name = "liar",
                                       .size = liar_size,
@@ -265,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_small_sizes),
         cmocka_unit_test(test_resize),
         cmocka_unit_test(test_a_policy_that_forgets_does_the_same_by_frames),
+        cmocka_unit_test(test_a_turn_is_what_three_calls_are),
         cmocka_unit_test(test_liar),
         cmocka_unit_test(test_refusals),
     };
