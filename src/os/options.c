@@ -183,6 +183,17 @@ static const struct option_row *row_of(const struct options_syntax *syntax, int 
     return NULL;
 }
 
+/* The answer to an option of another program, by its name or, if that is NULL, its letter; NULL: there is none. */
+static const char *answer_to(const struct options_syntax *syntax, const char *name, int letter)
+{
+    const struct option_elsewhere *other = syntax->elsewhere;
+
+    for (; other != NULL && other->name != NULL; other++)
+        if (name != NULL ? strcmp(other->name, name) == 0 : other->letter == letter)
+            return other->here;
+    return NULL;
+}
+
 /* getopt did not know `word`. */
 static int unknown(const struct options_syntax *syntax, const char *word, struct sp_error *error)
 {
@@ -191,11 +202,17 @@ static int unknown(const struct options_syntax *syntax, const char *word, struct
 
     if (optopt >= KEY_HELP)
         return error_set(error, EINVAL, "%.60s: this option takes no value", word);
-    if (optopt > 0)
-        return error_set(error, EINVAL, "unknown option -%c (see %s --help)", optopt,
-                         syntax->program);
+    if (optopt > 0) {
+        const char *here = answer_to(syntax, NULL, optopt);
+
+        return error_set(error, EINVAL, "unknown option -%c%s%s (see %s --help)", optopt,
+                         here != NULL ? ": " : "", here != NULL ? here : "", syntax->program);
+    }
     word += strspn(word, "-");
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    if (answer_to(syntax, name, 0) != NULL)
+        return error_set(error, EINVAL, "unknown option --%s: %s (see %s --help)", name,
+                         answer_to(syntax, name, 0), syntax->program);
     for (unsigned i = 0; i < syntax->count; i++)
         if (syntax->rows[i].type != OPTION_HEADING)
             nearest_offer(&nearest, syntax->rows[i].name);

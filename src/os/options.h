@@ -41,6 +41,13 @@ struct option_row {
     const char *help;  /* one sentence or more, with the default in brackets; broken into lines */
 };
 
+/* An option that users know from another program. */
+struct option_elsewhere {
+    const char *name; /* without the dashes; NULL ends the list */
+    char letter;      /* a short form; 0: none */
+    const char *here; /* what to say or to know instead, after "unknown option --name: " */
+};
+
 struct options_syntax {
     const char *program; /* as it is called: "selfpage-swap", "selfpage convert" */
     const char *version; /* that --version prints; NULL: there is no --version */
@@ -48,6 +55,8 @@ struct options_syntax {
     const char *about;   /* paragraphs before the options, broken into lines by hand */
     const struct option_row *rows;
     unsigned count;
+    const struct option_elsewhere
+        *elsewhere;            /* answers to options that are none here; NULL: no such */
     const char *notes;         /* paragraphs after the options; may be NULL */
     void (*more)(FILE *out);   /* prints what follows them; may be NULL */
     const char *exit_statuses; /* NULL: 0, or 2 if the program could not run */

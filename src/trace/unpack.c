@@ -71,6 +71,12 @@ static int failed(const struct unpack *unpack, struct sp_error *error)
     }
     if (archive_errno(unpack->archive) == ENOMEM)
         return error_set(error, ENOMEM, "%s: no memory for decompressing", unpack->name);
+    if (text != NULL && strstr(text, "too much memory") != NULL)
+        return error_set(
+            error, EFBIG,
+            "%s: is compressed with a window beyond 128 MiB. Decompress it in front: zstd -dc --long=31 "
+            "FILE | selfpage ... --format FORMAT -",
+            unpack->name);
     return error_set(error, EILSEQ, "%s: cannot be decompressed: %s", unpack->name,
                      text != NULL ? text : "it is damaged");
 }

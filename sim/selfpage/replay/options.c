@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/option.h"
@@ -21,7 +22,10 @@ static const char about[] =
 static const char notes[] =
     "references_per_second is what the policy at this size reached, as if it had been alone: the\n"
     "processor time of reading the trace and looking up its pages, and of its own simulation. A dirty\n"
-    "eviction is one of a page that was written to since it came in.\n";
+    "eviction is one of a page that was written to since it came in.\n"
+    "\n"
+    "selfpage-libcachesim(7) says what takes the place of each option of libCacheSim's cachesim and of\n"
+    "Caffeine's simulator; an option of theirs that is none here is answered with it, too.\n";
 
 /* ---- Policies ---- */
 
@@ -87,6 +91,18 @@ static int find_policies(struct replay_options *options, struct sp_error *error)
 
 /* ---- Numbers ---- */
 
+/* As other simulators are told sizes: 100MB, 1GiB, 512k. */
+static bool is_in_bytes(const char *text)
+{
+    size_t digits = strspn(text, "0123456789.");
+    const char *unit = text + digits;
+
+    if (digits == 0 || *unit == '\0' || strchr("kKmMgGtT", *unit) == NULL)
+        return false;
+    return strcmp(unit + 1, "") == 0 || strcasecmp(unit + 1, "b") == 0 ||
+           strcasecmp(unit + 1, "ib") == 0;
+}
+
 static int parse_size(struct replay_size *size, const char *text, struct sp_error *error)
 {
     size_t length = strlen(text);
@@ -109,6 +125,12 @@ static int parse_size(struct replay_size *size, const char *text, struct sp_erro
             error, EINVAL,
             "--frames: \"%.60s\" is no number of frames; a share of the trace's pages is "
             "written as 1%%",
+            text);
+    if (is_in_bytes(text))
+        return error_set(
+            error, EINVAL,
+            "--frames: \"%.60s\" is in bytes, and frames are counted: a frame holds one page, or one "
+            "object of a trace without --page-size. Say how many, or a share of the pages as in 1%%",
             text);
     result = option_number("frames", text, 1, UINT32_MAX - 1, &number, error);
     size->frames = (uint32_t)number;
@@ -337,7 +359,7 @@ static const struct option_row rows[] = {
     {"max-pages", OPTION_U32, FIELD(pages_most), 1, PAGE_TABLE_MOST, .value = "N",
      .help = "the most different pages to prepare for where the size of the trace does not tell "
              "(134217728)"},
-    {"num-req", OPTION_U64, FIELD(limit), 1, UINT64_MAX, .value = "N",
+    {"num-req", OPTION_U64, FIELD(limit), 1, UINT64_MAX, .letter = 'n', .value = "N",
      .help = "read the first N references only; sizes in shares count their pages"},
     {"warm-up", OPTION_U64, FIELD(warm_up), 1, UINT64_MAX, .value = "N",
      .help = "the first N references fill the frames, and are not counted (curves: they are)"},
@@ -403,6 +425,35 @@ static const struct option_row rows[] = {
     {"quiet", OPTION_FLAG, FIELD(quiet), .help = "no progress line, no notes"},
 };
 
+/* Options of libCacheSim's cachesim, and of Caffeine's simulator. */
+static const struct option_elsewhere elsewhere[] = {
+    {"sample-ratio", 's', "selfpage convert --sample 1% TRACE OUT writes a sample"},
+    {"ignore-obj-size", 0,
+     "leave it out: an object is one page, whatever its size, unless there is --page-size"},
+    {"consider-obj-metadata", 0, "leave it out: a page has no metadata that takes frames"},
+    {"eviction-params", 'e', "parameters follow the policy, as in --policy slru:segments=4"},
+    {"eviction-algo", 0, "say --policy NAME"},
+    {"policies", 0, "say --policy NAME[,NAME...]"},
+    {"cache-size", 0, "say --frames N, or a share of the pages as in --frames 1%"},
+    {"maximum-size", 0, "say --frames N, or a share of the pages as in --frames 1%"},
+    {"trace-type", 0, "say --format NAME, or nothing: most files show of which format they are"},
+    {"trace-type-params", 0, "say -t OPTIONS for csv, or --format binary:OPTIONS"},
+    {"admission", 'a',
+     "not here, since a page has to be in memory when it is used; of wtinylfu, s3fifo and 2q, a new "
+     "page soon leaves again"},
+    {"admission-params", 0, "there is no admission before a policy here"},
+    {"prefetch", 'p', "a replay does not read ahead"},
+    {"prefetch-params", 0, "a replay does not read ahead"},
+    {"use-ttl", 0, "pages do not expire"},
+    {"warmup-sec", 0, "say --warm-up N, in references"},
+    {"num-thread", 0, "say --threads N"},
+    {"output", 'o', "results go to standard output: say --csv or --json, and > FILE"},
+    {"print-head-req", 0,
+     "selfpage convert TRACE - --to csv --num-req 10 prints the first references"},
+    {"verbose", 'v', "leave it out: all is said unless there is --quiet"},
+    {NULL},
+};
+
 static const struct options_syntax syntax = {
     .program = "selfpage replay",
     .usage = "--policy POLICY[,POLICY...] --frames N[,N...] [options] TRACE",
@@ -412,6 +463,7 @@ static const struct options_syntax syntax = {
     .more = print_lists,
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
+    .elsewhere = elsewhere,
     .operands = "TRACE",
     .least = 1,
     .most = 1,
