@@ -25,7 +25,7 @@ struct apart {
     struct apart_range take[APART_TAKES], unmap[APART_PAGES];
 };
 
-/* Whether this thread may evict this way now: no other one does. Ends with apart_leave. */
+/* Whether this thread may evict this way, or map a frame early, now: no other one does. Ends with apart_leave. */
 bool apart_enter(struct sp_task *task);
 void apart_leave(struct sp_task *task);
 
