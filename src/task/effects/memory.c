@@ -224,13 +224,14 @@ void memory_early_end(struct sp_task *task)
 }
 
 /* Give rights to the mapping that is there. False: there is none of this frame. */
-static bool map_rest(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
+static __attribute__((noinline)) bool map_rest(struct sp_task *task,
+                                               const struct pager_effect *effect, uint32_t count)
 {
     struct task_early *early = task->early;
     uint32_t extent = units_base(task, effect->slot) / task->extent_pages;
 
-    check(hold_is_ours());
-    if (early == NULL || !early->made || count != 1 || effect->page != early->page)
+    check(hold_is_ours() && early != NULL);
+    if (!early->made || count != 1 || effect->page != early->page)
         return false;
     /* What the page is mapped to from now on is what the effect says. */
     early->made = false;
@@ -242,7 +243,7 @@ static bool map_rest(struct sp_task *task, const struct pager_effect *effect, ui
 void memory_map(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
 {
     check(hold_is_ours() && count > 0 && effect->page < task->pager.config.pages);
-    if (map_rest(task, effect, count))
+    if (task->early != NULL && map_rest(task, effect, count))
         return;
     if (map_frames(task, effect, count) == MAP_FAILED)
         map_each(task, effect, count);
