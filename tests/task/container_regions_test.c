@@ -97,6 +97,36 @@ static void test_pages_that_were_not_written_make_room(void **state)
     assert_int_equal(status.breached, 0);
 }
 
+/* Regions of the pager and on containers that want all frames, each for itself. */
+static int share_few_frames(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    sp_container source = source_or_exit(task, 60);
+    const struct sp_container_region options = {
+        .pages = 60, .flags = arg != NULL ? SP_MAP_WRITE : 0, .source = source};
+    char *base[3], *memory;
+
+    for (size_t i = 0; i < 3; i++)
+        base[i] = open_or_exit(task, &options);
+    memory = region_or_exit(task, &(struct sp_region_options){.pages = 50});
+    for (size_t i = 0; i < 120; i++) {
+        for (size_t k = 0; k < 3; k++) {
+            CHECK(base[k][i % 60 * PAGE + 1] == mark(i % 60));
+            if (arg != NULL)
+                base[k][i % 60 * PAGE] = 'w';
+        }
+        CHECK(memory[i % 50 * PAGE] == (i < 50 ? '\0' : 'm'));
+        memory[i % 50 * PAGE] = 'm';
+    }
+    return sp_detach(&task);
+}
+
+static void test_regions_on_containers_leave_frames_to_the_pager(void **state)
+{
+    expect_success(begin(*state, NULL, "guaranteed=100", share_few_frames, NULL));
+    expect_success(begin(*state, NULL, "guaranteed=100", share_few_frames, "writing"));
+}
+
 /* ---- Functions that fill ---- */
 
 struct supplier {
@@ -643,6 +673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_region_shows_its_source_and_a_write_is_the_regions_alone),
         TEST(test_pages_that_were_not_written_make_room),
+        TEST(test_regions_on_containers_leave_frames_to_the_pager),
         TEST(test_a_function_fills_groups_of_pages),
         TEST(test_what_was_given_back_comes_back_as_long_as_nobody_needs_its_frame),
         TEST(test_what_a_function_cannot_fill_is_said_and_ends_the_program),

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "task/effects/perform.h"
 #include "task/effects/sites.h"
+#include "task/entry/supply.h"
 #include "task/state/doing.h"
 #include "task/state/end.h"
 #include "task/state/events.h"
@@ -116,6 +117,8 @@ static __attribute__((noinline)) void serve_on(struct sp_task *task, const struc
             wait_for_growth(task, events, &pauses);
             break;
         case PAGER_STUCK:
+            if (supply_yield(task))
+                break;
             say_and_die(task, "no frame can be freed for a page fault: %s",
                         pager_fault_stuck_reason(&task->pager));
         case PAGER_DEAD:

@@ -109,6 +109,18 @@ static bool make_room(struct sp_task *task, const struct filling *filling)
            stores_put(task, NULL, filling->count) > 0;
 }
 
+bool supply_yield(struct sp_task *task)
+{
+    bool in_the_way;
+
+    check(!hold_is_ours());
+    hold_take(task);
+    in_the_way = task->aside > 0 && task->pager.held >= task->pager.guaranteed + task->pager.extra;
+    hold_release(task);
+    return in_the_way &&
+           (drop(task, NULL, SP_SUPPLY_PAGES) > 0 || stores_put(task, NULL, SP_SUPPLY_PAGES) > 0);
+}
+
 /* Pages of the window go that are too many for it. */
 static void drop_surplus(struct sp_task *task, const struct filling *filling)
 {

@@ -9,4 +9,8 @@
  * either, or cannot be repaired, which a line on standard error says. In the fault handler. */
 bool supply_fault(struct sp_task *task, void *address, bool write, bool unknown);
 
+/* The pager cannot have a frame, since containers have all that the contracts allow: pages of regions on containers go, as
+ * far as they can be filled again or go to swap. False: none can. In the fault handler. */
+bool supply_yield(struct sp_task *task);
+
 #endif
