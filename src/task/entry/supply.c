@@ -341,7 +341,7 @@ static int bring_back(struct sp_task *task, struct filling *filling, uint32_t pa
     while ((error = stores_get(task, filling)) == -ENOMEM && make_room(task, filling))
         continue;
     away = count_away(task, filling, page);
-    if (away > 0 && error == -ENOENT) {
+    if (away > 0 && (error == -ENOENT || error == -ENOMEM)) { /* also where the pager has them */
         narrow(task, filling, page, away);
         error = get_frames(task, filling, page);
         if (error == 0) {
