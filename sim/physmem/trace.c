@@ -3,13 +3,11 @@
 /* Longest text of a message: a log line less its beginning. */
 #define TEXT_MAX 400
 
-void trace_message(struct service *service, const char *direction,
-                   const struct connection *connection, const struct wire_message *message)
+void trace_print(struct service *service, const char *direction,
+                 const struct connection *connection, const struct wire_message *message)
 {
     char line[TEXT_MAX];
 
-    if (!service->options->verbose)
-        return;
     wire_print(message, line, sizeof(line));
     log_trace(&service->server.log, "%s process %ld: %s", direction, (long)connection->peer.pid,
               line);

@@ -26,16 +26,14 @@ static inline void memory_free(const struct allocator *allocator, void *block, s
         allocator->resize(allocator->context, block, size, 0);
 }
 
-/* Make room for `wanted` items of `item` bytes in the array *arrayp, which has room for *capacityp,
- * by doubling; new items are undefined. Returns 0 or -ENOMEM, and then nothing has changed. */
-static inline int memory_reserve(const struct allocator *allocator, void *arrayp,
-                                 uint32_t *capacityp, size_t item, uint32_t wanted)
+/* memory_reserve, where there is not room yet. A function of its own, since it is rare. */
+static __attribute__((noinline, unused)) int memory_grow(const struct allocator *allocator,
+                                                         void *arrayp, uint32_t *capacityp,
+                                                         size_t item, uint32_t wanted)
 {
     uint32_t capacity = *capacityp > 0 ? *capacityp : 8;
     void *array;
 
-    if (wanted <= *capacityp)
-        return 0;
     while (capacity < wanted) {
         if (capacity > UINT32_MAX / 2)
             return -ENOMEM;
@@ -48,6 +46,16 @@ static inline int memory_reserve(const struct allocator *allocator, void *arrayp
     memcpy(arrayp, &array, sizeof(array));
     *capacityp = capacity;
     return 0;
+}
+
+/* Make room for `wanted` items of `item` bytes in the array *arrayp, which has room for *capacityp,
+ * by doubling; new items are undefined. Returns 0 or -ENOMEM, and then nothing has changed. */
+static inline int memory_reserve(const struct allocator *allocator, void *arrayp,
+                                 uint32_t *capacityp, size_t item, uint32_t wanted)
+{
+    if (wanted <= *capacityp)
+        return 0;
+    return memory_grow(allocator, arrayp, capacityp, item, wanted);
 }
 
 #endif

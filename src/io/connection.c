@@ -347,10 +347,13 @@ static int close_failed(struct connection *connection, const char *call, int err
  * output in place. Returns its size; 0: nothing is done. */
 static uint32_t encode_in_place(struct connection *connection, const struct wire_message *message)
 {
-    uint8_t *room = output_room(connection, WIRE_MESSAGE_MAX);
+    uint8_t *room;
     uint32_t size;
 
-    if (room == NULL || connection->blocked || connection->queued + WIRE_MESSAGE_MAX > BUFFER_SIZE)
+    if (connection->blocked || connection->queued + WIRE_MESSAGE_MAX > BUFFER_SIZE)
+        return 0;
+    room = output_room(connection, WIRE_MESSAGE_MAX);
+    if (room == NULL)
         return 0;
     size = (uint32_t)wire_encode(message, room, WIRE_MESSAGE_MAX);
     output_count(connection, size);

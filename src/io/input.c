@@ -223,24 +223,20 @@ static bool is_paused(struct connection *connection)
 static void account(struct server *server, struct user *user)
 {
     uint64_t now_ns = clock_now_ns();
-    struct user *before = server->turn_user;
 
-    if (user != NULL)
-        user->references++; /* its connection may close */
-    server->turn_user = user;
-    if (before != NULL) {
-        before->spent_ns += now_ns - server->turn_begun_ns;
+    if (server->in_turn)
         server->pass_ns += now_ns - server->turn_begun_ns;
-        user_release(&server->users, before);
-    }
+    if (server->users.turn != NULL)
+        server->users.turn->spent_ns += now_ns - server->turn_begun_ns;
+    server->users.turn = user;
+    server->in_turn = user != NULL;
     server->turn_begun_ns = now_ns;
 }
 
 void input_pass_end(struct server *server)
 {
-    if (server->turn_user != NULL)
-        user_release(&server->users, server->turn_user);
-    server->turn_user = NULL;
+    server->users.turn = NULL;
+    server->in_turn = false;
     server->pass_ns = 0;
 }
 
@@ -267,28 +263,28 @@ static void unwatch(struct connection *connection)
     connection_watch(connection);
 }
 
-static void on_event(const struct watch_event *event)
+static void on_event(const struct epoll_event *event)
 {
-    struct connection *connection = event->connection;
+    struct connection *connection = watch_connection(event);
     struct server *server = connection->server;
 
     if (connection->closing)
         return;
-    if (event->failed && !connection->hung_up) {
+    if (watch_has_failed(event) && !connection->hung_up) {
         /* The peer closed without receiving all. What it sent before that counts. */
         connection->hung_up = true;
         connection_watch(connection);
-    } else if (event->room) {
+    } else if (watch_has_room(event)) {
         connection_flush(connection);
     }
-    if ((!event->input && !event->failed) || connection->closing)
+    if ((!watch_has_input(event) && !watch_has_failed(event)) || connection->closing)
         return;
     if (connection->deferred)
         unwatch(connection);
     if (connection->deferred || is_paused(connection))
         return;
     if (is_spent(server, connection->owner) || server->pass_ns >= 2 * INPUT_PASS_NS) {
-        if (server->turn_user != NULL)
+        if (server->in_turn)
             account(server, NULL); /* what these take is not part of the turn before */
         connection_defer(connection);
     } else {
@@ -314,7 +310,7 @@ static void fall_behind(struct server *server, struct user *user)
 
 void input_on_ready(struct server *server, struct user *user)
 {
-    struct watch_event ready[WATCH_MOST];
+    struct epoll_event ready[WATCH_MOST];
     unsigned seen = WATCH_MOST;
 
     for (unsigned looks = 0; seen == WATCH_MOST && looks < LOOKS; looks++) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "io/private.h"
 
 /* Capacity of small chunks: a page with malloc's and the chunk's own header. */
@@ -50,25 +51,55 @@ static void chunk_release(struct server *server, struct connection_chunk *chunk)
     server->spare = chunk;
 }
 
-/* An empty chunk for a connection. The large one is kept for the connection that is being handled,
- * and not given to one that is blocked. */
-static struct connection_chunk *chunk_take(struct connection *connection, uint32_t size)
+/* The server's large chunk. It is kept for the connection that is being handled, and not given to one
+ * that is blocked: NULL. */
+static struct connection_chunk *large_take(const struct connection *connection)
 {
     struct server *server = connection->server;
     struct connection_chunk *chunk = server->spare;
 
-    if (chunk != NULL && !connection->blocked &&
-        (server->handling == NULL || server->handling == connection)) {
-        server->spare = NULL;
-        return chunk;
-    }
-    return chunk_new(size > CHUNK_SMALL ? size : CHUNK_SMALL);
+    if (chunk == NULL || connection->blocked ||
+        (server->handling != NULL && server->handling != connection))
+        return NULL;
+    server->spare = NULL;
+    return chunk;
+}
+
+/* An empty chunk for a connection; NULL: no memory. */
+static struct connection_chunk *chunk_take(const struct connection *connection, uint32_t size)
+{
+    struct connection_chunk *chunk = large_take(connection);
+
+    return chunk != NULL ? chunk : chunk_new(size > CHUNK_SMALL ? size : CHUNK_SMALL);
+}
+
+static void output_pop(struct connection *connection)
+{
+    struct connection_chunk *chunk = connection->output;
+
+    connection->output = chunk->next;
+    if (connection->output == NULL)
+        connection->output_last = NULL;
+    chunk_release(connection->server, chunk);
+}
+
+/* The server's large chunk as the first of a connection without output; NULL: it may not have it. */
+static struct connection_chunk *large_begin(struct connection *connection)
+{
+    struct connection_chunk *chunk = large_take(connection);
+
+    check(connection->output == NULL);
+    connection->output = chunk;
+    connection->output_last = chunk;
+    return chunk;
 }
 
 uint8_t *output_room(struct connection *connection, uint32_t size)
 {
     struct connection_chunk *chunk = connection->output_last;
 
+    if (chunk == NULL)
+        chunk = large_begin(connection);
     if (chunk == NULL || chunk->capacity - chunk->size < size)
         return NULL;
     return chunk->bytes + chunk->size;
@@ -77,6 +108,10 @@ uint8_t *output_room(struct connection *connection, uint32_t size)
 void output_count(struct connection *connection, uint32_t size)
 {
     connection->output_last->size += size;
+    if (connection->output_last->size == 0) {
+        output_pop(connection); /* nothing was put into the large one */
+        return;
+    }
     connection->queued += size;
     connection->owner->output += size;
     connection->server->output += size;
@@ -90,36 +125,35 @@ static void output_uncount(struct connection *connection, uint32_t size)
     connection->server->output -= size;
 }
 
+/* Put a new chunk behind the output. Returns its bytes; NULL: no memory. */
+static uint8_t *chunk_append(struct connection *connection, uint32_t size, int consume_fd)
+{
+    struct connection_chunk *chunk = chunk_take(connection, size);
+
+    if (chunk == NULL)
+        return NULL;
+    chunk->fd = consume_fd;
+    if (connection->output_last != NULL)
+        connection->output_last->next = chunk;
+    else
+        connection->output = chunk;
+    connection->output_last = chunk;
+    return chunk->bytes;
+}
+
 int output_append(struct connection *connection, const uint8_t *bytes, uint32_t size,
                   int consume_fd)
 {
-    struct connection_chunk *chunk;
+    uint8_t *room = consume_fd < 0 ? output_room(connection, size) : NULL;
 
-    if (consume_fd >= 0 || output_room(connection, size) == NULL) {
-        chunk = chunk_take(connection, size);
-        if (chunk == NULL)
-            return -ENOMEM;
-        chunk->fd = consume_fd;
-        if (connection->output_last != NULL)
-            connection->output_last->next = chunk;
-        else
-            connection->output = chunk;
-        connection->output_last = chunk;
-    }
-    memcpy(output_room(connection, size), bytes, size);
+    if (room == NULL)
+        room = chunk_append(connection, size, consume_fd);
+    if (room == NULL)
+        return -ENOMEM;
+    memcpy(room, bytes, size);
     output_count(connection, size);
     connection->queued_fds += consume_fd >= 0;
     return 0;
-}
-
-static void output_pop(struct connection *connection)
-{
-    struct connection_chunk *chunk = connection->output;
-
-    connection->output = chunk->next;
-    if (connection->output == NULL)
-        connection->output_last = NULL;
-    chunk_release(connection->server, chunk);
 }
 
 int output_offer(struct connection *connection)

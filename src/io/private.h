@@ -37,8 +37,8 @@ struct connection_chunk {
 /* Make the server's large chunk, its `spare`. NULL: no memory. */
 struct connection_chunk *output_large_new(void);
 
-/* Room behind the output for `size` bytes without a descriptor, if there is some already; NULL: not.
- * output_count says how many were filled. */
+/* Room behind the output for `size` bytes without a descriptor, if there is some already, or all of the server's
+ * large chunk is; NULL: not. output_count must say how many were filled: 0 if none. */
 uint8_t *output_room(struct connection *connection, uint32_t size);
 void output_count(struct connection *connection, uint32_t size);
 

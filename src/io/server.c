@@ -69,7 +69,8 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct server *server = handle->data;
 
-    connection_flush_dirty(server);
+    if (server->dirty != NULL)
+        connection_flush_dirty(server);
     server->counters.passes++;
     input_pass_end(server);
 }

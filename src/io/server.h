@@ -142,7 +142,7 @@ struct server {
     uint32_t slice_ns;
     uint64_t pass_ns;       /* what turns have taken in this pass */
     uint64_t turn_begun_ns; /* the last one */
-    struct user *turn_user; /* whose it was; one reference; NULL: it is accounted for */
+    bool in_turn;           /* it is not accounted for yet */
     uint8_t descriptors;    /* enum server_descriptors */
     int listener;
     bool stopping;

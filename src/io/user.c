@@ -40,5 +40,7 @@ void user_release(struct users *users, struct user *user)
     while (*link != user)
         link = &(*link)->next;
     *link = user->next;
+    if (users->turn == user)
+        users->turn = NULL;
     free(user);
 }

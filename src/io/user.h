@@ -43,6 +43,7 @@ struct user {
 /* All zeros: none. */
 struct users {
     struct user *bucket[USER_BUCKETS];
+    struct user *turn; /* whose turn it is, for input.c; NULL: nobody's, or the user is gone */
 };
 
 /* The user of this id, made if there is none, with one reference more. NULL: no memory. */

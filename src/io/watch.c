@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -113,15 +112,9 @@ void watch_remove(struct connection *connection)
     watch_free(watch);
 }
 
-unsigned watch_take(struct user *user, struct watch_event *event)
+unsigned watch_take(struct user *user, struct epoll_event event[WATCH_MOST])
 {
-    struct epoll_event ready[WATCH_MOST];
-    int count = user->watch == NULL ? 0 : epoll_wait(user->watch->set, ready, WATCH_MOST, 0);
+    int count = user->watch == NULL ? 0 : epoll_wait(user->watch->set, event, WATCH_MOST, 0);
 
-    for (int i = 0; i < count; i++)
-        event[i] = (struct watch_event){.connection = ready[i].data.ptr,
-                                        .input = (ready[i].events & (EPOLLIN | EPOLLHUP)) != 0,
-                                        .room = (ready[i].events & EPOLLOUT) != 0,
-                                        .failed = (ready[i].events & EPOLLERR) != 0};
     return count > 0 ? (unsigned)count : 0;
 }

@@ -3,17 +3,34 @@
 #define IO_WATCH_H
 
 #include <stdbool.h>
+#include <sys/epoll.h>
 
 #include "io/server.h"
 
 #define WATCH_MOST 32 /* connections that watch_take names at once */
 
-struct watch_event {
-    struct connection *connection;
-    bool input;  /* there is something to receive, or the peer has closed */
-    bool room;   /* the socket takes output again */
-    bool failed; /* the peer has closed without receiving all */
-};
+static inline struct connection *watch_connection(const struct epoll_event *event)
+{
+    return event->data.ptr;
+}
+
+/* There is something to receive, or the peer has closed. */
+static inline bool watch_has_input(const struct epoll_event *event)
+{
+    return (event->events & (EPOLLIN | EPOLLHUP)) != 0;
+}
+
+/* The socket takes output again. */
+static inline bool watch_has_room(const struct epoll_event *event)
+{
+    return (event->events & EPOLLOUT) != 0;
+}
+
+/* The peer has closed without receiving all. */
+static inline bool watch_has_failed(const struct epoll_event *event)
+{
+    return (event->events & EPOLLERR) != 0;
+}
 
 /* Put a connection among those of its user (its `owner` and `fd` are set). Nothing is waited for yet.
  * Returns 0, or a negative errno: no memory or descriptor for it. */
@@ -28,6 +45,6 @@ void watch_remove(struct connection *connection);
 
 /* Up to WATCH_MOST connections of a user that have what they wait for; fewer: these are all. The
  * others come first next time. server->on_ready is called from the loop while there are such ones. */
-unsigned watch_take(struct user *user, struct watch_event *event);
+unsigned watch_take(struct user *user, struct epoll_event event[WATCH_MOST]);
 
 #endif

@@ -250,21 +250,39 @@ static void attach_descriptor(struct msghdr *header, union control *control, int
     memcpy(CMSG_DATA(cmsg), &borrowed_fd, sizeof(int));
 }
 
-ssize_t sock_send(int fd, const void *bytes, size_t size, int borrowed_fd)
+/* The result of a call that sends or receives, with errors as everywhere here. */
+static inline ssize_t result_of(ssize_t moved)
+{
+    if (moved >= 0)
+        return moved;
+    return errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+static __attribute__((noinline)) ssize_t send_with_descriptor(int fd, const void *bytes,
+                                                              size_t size, int borrowed_fd)
 {
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
     union control control;
     ssize_t sent;
 
-    if (borrowed_fd >= 0)
-        attach_descriptor(&header, &control, borrowed_fd);
+    attach_descriptor(&header, &control, borrowed_fd);
     do
         sent = sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
-        return sent;
-    return errno == ECONNRESET ? -EPIPE : -errno;
+    return result_of(sent);
+}
+
+ssize_t sock_send(int fd, const void *bytes, size_t size, int borrowed_fd)
+{
+    ssize_t sent;
+
+    if (borrowed_fd >= 0)
+        return send_with_descriptor(fd, bytes, size, borrowed_fd);
+    do
+        sent = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return result_of(sent);
 }
 
 /* Take the first descriptor of a received message and close all others. Returns how many came. */
@@ -289,7 +307,6 @@ static unsigned take_descriptors(struct msghdr *header, int *receivedp)
     return count;
 }
 
-/* recvmsg, with errors as everywhere here. */
 static ssize_t receive(int fd, struct msghdr *header)
 {
     ssize_t received;
@@ -297,9 +314,7 @@ static ssize_t receive(int fd, struct msghdr *header)
     do
         received = recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (received < 0 && errno == EINTR);
-    if (received >= 0)
-        return received;
-    return errno == ECONNRESET ? -EPIPE : -errno;
+    return result_of(received);
 }
 
 ssize_t sock_receive(int fd, void *buffer, size_t size, int *receivedp)
@@ -329,10 +344,12 @@ ssize_t sock_receive(int fd, void *buffer, size_t size, int *receivedp)
 
 ssize_t sock_receive_bytes(int fd, void *buffer, size_t size)
 {
-    struct iovec part = {.iov_base = buffer, .iov_len = size};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t received;
 
-    return receive(fd, &header);
+    do
+        received = recv(fd, buffer, size, MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    return result_of(received);
 }
 
 ssize_t sock_receive_all(int fd, void *buffer, size_t size, int fds[SOCK_FDS_MAX], unsigned *countp)

@@ -335,12 +335,11 @@ const char *message_type_name(uint8_t type)
     return info == NULL ? "?" : info->name;
 }
 
-unsigned message_type_fds(uint8_t type)
-{
-    const struct type_info *info = type_find(type);
-
-    return info == NULL ? 0 : info->fds;
-}
+const uint8_t message_descriptors[UINT8_MAX + 1] = {
+#define DESCRIPTORS(NAME, member, number, descriptors, senders, FIELDS) [number] = (descriptors),
+    WIRE_MESSAGES(DESCRIPTORS)
+#undef DESCRIPTORS
+};
 
 unsigned message_type_senders(uint8_t type)
 {

@@ -93,7 +93,12 @@ const char *print_verdict_text(enum wire_verdict verdict);
 const char *message_type_name(uint8_t type);
 
 /* The number of descriptors a type carries (0 or 1); 0 for unknown types. */
-unsigned message_type_fds(uint8_t type);
+extern const uint8_t message_descriptors[UINT8_MAX + 1];
+
+static inline unsigned message_type_fds(uint8_t type)
+{
+    return message_descriptors[type];
+}
 
 /* Which peers may send a type: WIRE_BY_* bits; 0 for unknown types. */
 unsigned message_type_senders(uint8_t type);

@@ -60,10 +60,8 @@ void bounds_apply(const struct physmem *physmem, const struct physmem_task *task
     uint64_t committed = 0;
     uint64_t extra = 0;
 
-    limits->bounded = physmem->policyserver.limits > 0 || limit->user_guaranteed != LIMIT_NONE ||
-                      limit->user_extra != LIMIT_NONE;
-    if (!limits->bounded)
-        return;
+    ensure(bounds_there(physmem, task));
+    limits->bounded = true;
     add_promised(task, &committed, &extra);
     limits->left_committed = left_of(limit->guaranteed, committed);
     limits->left_extra = left_of(limit->extra, extra);

@@ -111,7 +111,8 @@ static bool propose_decode(struct physmem *physmem, uint64_t now,
     limits = offers_limits(physmem, task);
     arbitrate(physmem, task, terms, 0, &limits);
     contract_answer(&limits, terms, &proposed->offer);
-    if (offers_room(task) + has_countered(task) == 0 && proposed->offer.answer != SP_REFUSED) {
+    if (task->contracts == CONTRACTS_PER_TASK && proposed->offer.answer != SP_REFUSED &&
+        offers_room(task) + has_countered(task) == 0) {
         proposed->offer.answer = SP_REFUSED;
         proposed->offer.reason = SP_REASON_TOO_MANY;
     }
@@ -131,7 +132,8 @@ static void propose(struct physmem *physmem, struct physmem_task *task, struct p
     drop_countered(physmem, task);
     if (proposed->contract == NULL)
         return;
-    offers_make_room(physmem, task);
+    if (task->contracts == CONTRACTS_PER_TASK)
+        offers_make_room(physmem, task);
     promises_add(task, proposed->contract);
     agree(physmem, proposed->contract, &proposed->offer);
 }

@@ -45,7 +45,8 @@ struct contract_limits offers_limits(const struct physmem *physmem, const struct
     if (physmem->config.stacked)
         limit_stacked(physmem, &limits);
     check(limits.committed <= limits.frames);
-    bounds_apply(physmem, task, &limits);
+    if (bounds_there(physmem, task))
+        bounds_apply(physmem, task, &limits);
     return limits;
 }
 

@@ -134,9 +134,10 @@ static uint32_t ask(struct physmem *physmem, struct physmem_task *task, struct c
 
 uint32_t recall_kept(struct physmem *physmem, struct contract *contract, uint32_t frames)
 {
+    uint32_t kept = contract->kept - contract->recalling;
+
     ensure(contract->recalling <= contract->kept);
-    return ask(physmem, contract->task, contract,
-               smaller(frames, contract->kept - contract->recalling));
+    return kept == 0 ? 0 : ask(physmem, contract->task, contract, smaller(frames, kept));
 }
 
 /* Frames that contracts let the task keep until asked, and that were not asked for. */
