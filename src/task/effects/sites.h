@@ -24,7 +24,7 @@ int sites_begin(struct sp_task *task, struct sp_error *error);
 /* A region was made, by a call that returns to `code`. The lock is held. */
 void sites_region(struct sp_task *task, sp_page first, uintptr_t code);
 
-/* Before and after a call into the pager for a fault of the instruction at `code` (0: no instruction's) on
+/* Before and after a call into the pager for a fault of the instruction at `code` (0: it is not known) on
  * `page`. The lock is held, and effects have not been taken. */
 void sites_before(const struct sp_task *task, sp_page page, struct sites_moment *moment);
 void sites_after(struct sp_task *task, sp_page page, uintptr_t code,

@@ -1,4 +1,8 @@
-/* What the effects of one call into the pager leave to do once the lock is released. */
+/* What the effects of one call into the pager leave to do once the lock is released.
+ *
+ * world/pager_work.h is the same where there are no processes. It keeps effects as they are, whereas here they become
+ * what messages carry: a page may be many base pages, each with a swap slot of its own, which has to be looked up
+ * under the lock. The rules that both rely on are those of the pager, which says how many effects a call has. */
 #ifndef TASK_EFFECTS_WORK_H
 #define TASK_EFFECTS_WORK_H
 

@@ -8,7 +8,7 @@
 struct fault {
     sp_page page;
     bool write;
-    uintptr_t code; /* address of the instruction; 0: no instruction's */
+    uintptr_t code; /* address of the instruction; 0: it is not known */
     uint32_t
         kept; /* pages that the same instruction needs besides, and that are to stay meanwhile */
     const sp_page *keep;
