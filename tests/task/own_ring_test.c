@@ -14,6 +14,18 @@
 
 #include "task/effects/own_ring.h"
 
+/* ThreadSanitizer runs handlers of signals late: not in a thread that sleeps in the kernel's ring. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SIGNALS_COME false
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define SIGNALS_COME false
+#endif
+#if !defined(SIGNALS_COME)
+#define SIGNALS_COME true
+#endif
+
 static uint64_t now(void)
 {
     struct timespec time;
@@ -154,7 +166,7 @@ static void a_thread_that_loses_the_processor_has_all_threads_read_without(void 
     int number;
 
     (void)state;
-    if (!have_ring(&number))
+    if (!SIGNALS_COME || !have_ring(&number))
         return;
     first = lose(&number);
     assert_in_range(first, 500, 20000);
@@ -170,7 +182,7 @@ static void that_holds_for_a_thread_that_comes_later(void **state)
     int number;
 
     (void)state;
-    if (!have_ring(&number))
+    if (!SIGNALS_COME || !have_ring(&number))
         return;
     for (unsigned i = 0; own_ring_mine() >= 0 && i < 500; i++)
         read_interrupted(number);
