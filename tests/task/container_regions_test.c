@@ -104,19 +104,19 @@ static int share_few_frames(void *arg)
     sp_container source = source_or_exit(task, 60);
     const struct sp_container_region options = {
         .pages = 60, .flags = arg != NULL ? SP_MAP_WRITE : 0, .source = source};
-    char *base[3], *memory;
+    char *base[2], *memory;
 
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 2; i++)
         base[i] = open_or_exit(task, &options);
     memory = region_or_exit(task, &(struct sp_region_options){.pages = 50});
-    for (size_t i = 0; i < 120; i++) {
-        for (size_t k = 0; k < 3; k++) {
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t k = 0; k < 2; k++) {
             CHECK(base[k][i % 60 * PAGE + 1] == mark(i % 60));
             if (arg != NULL)
                 base[k][i % 60 * PAGE] = 'w';
         }
-        CHECK(memory[i % 50 * PAGE] == (i < 50 ? '\0' : 'm'));
-        memory[i % 50 * PAGE] = 'm';
+        CHECK(memory[i % 25 * PAGE] == (i < 25 ? '\0' : 'm'));
+        memory[i % 25 * PAGE] = 'm';
     }
     return sp_detach(&task);
 }
