@@ -130,6 +130,43 @@ static void a_workload_is_one_text_in_the_end(void **state)
     scenario_free(&scenario);
 }
 
+/* Each copy is freed, and changed by --vary, by itself. */
+static void copies_have_texts_of_their_own(void **state)
+{
+    static const char text[] =
+        "physmem: {frames: 99}\n"
+        "physmems: [{name: above, contract: guaranteed=30}]\n"
+        "swap: {slots: 9, bandwidth: 9}\n"
+        "tasks:\n"
+        "- {name: a, program: b, arguments: [x], contract: guaranteed=1, copies: 2, policy: fifo,\n"
+        "   bandwidth: rate=4, start: 1s, stop_after: 2s, expect_exit: 3, physmem: above}\n"
+        "- {name: c, contract: guaranteed=1, copies: 2, workload: {pages: 9, scan: 1}}\n";
+    struct scenario *scenario;
+    struct sp_error error;
+
+    (void)state;
+    if (load(text, sizeof text - 1, &scenario, &error) != 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(scenario->tasks_count, 4);
+
+#define OWN(first, field)                                                                          \
+    assert_string_equal(scenario->tasks[first].field, scenario->tasks[(first) + 1].field);         \
+    assert_ptr_not_equal(scenario->tasks[first].field, scenario->tasks[(first) + 1].field)
+
+    OWN(0, program);
+    OWN(0, arguments[0]);
+    OWN(0, contract);
+    OWN(0, policy);
+    OWN(0, bandwidth);
+    OWN(0, start);
+    OWN(0, stop_after);
+    OWN(0, expect_exit);
+    OWN(0, physmem);
+    OWN(2, load);
+#undef OWN
+    scenario_free(&scenario);
+}
+
 /* So that one task more or less changes nothing for the others. */
 static void a_seed_depends_on_the_name_alone(void **state)
 {
@@ -412,6 +449,7 @@ int main(void)
         cmocka_unit_test(the_help_explains_each_field),
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(a_workload_is_one_text_in_the_end),
+        cmocka_unit_test(copies_have_texts_of_their_own),
         cmocka_unit_test(a_seed_depends_on_the_name_alone),
         cmocka_unit_test(little_is_enough),
         cmocka_unit_test(mistakes_are_reported_with_line_and_field),
