@@ -71,7 +71,7 @@ static const struct sp_policy_param wtinylfu_params[] = {
     [TINY_WINDOW] = {"window", 0.01, 0.0, 1.0, "share of the frames for the window"},
     [TINY_PROTECTED] = {"protected", 0.8, 0.0, 1.0, "share of the main region that is protected"},
     [TINY_SAMPLE] = {"sample", 10.0, 1.0, 1e6, "references a frame after which counts are halved"},
-    [TINY_COUNTERS] = {"counters", 20.0, 1.0, 256.0, "counters a frame"},
+    [TINY_COUNTERS] = {"counters", 20.0, 1.0, 256.0, "counters a frame, of a byte each"},
     [TINY_CLIMB] = {"climb", 0.0, 0.0, 1.0, "1: the window's size climbs to where hits are most"},
     {NULL},
 };
