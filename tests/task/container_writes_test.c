@@ -261,6 +261,48 @@ static void test_threads_write_one_region_that_goes_to_swap(void **state)
     expect_nothing_left(*state);
 }
 
+static char *crowd_bases[WRITERS];
+
+static void *write_one_of_many(void *arg)
+{
+    size_t quarter = (size_t)(uintptr_t)arg;
+
+    CHECK(sp_thread_begin(crowd) == 0);
+    write_at_random(crowd_bases[quarter], PAGES / WRITERS, quarter * (PAGES / WRITERS), WRITES / 2,
+                    (unsigned)quarter);
+    sp_thread_end(crowd);
+    return NULL;
+}
+
+/* Each region alone could have the frames that there are for all. */
+static int write_regions_that_share(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    sp_container source = source_or_exit(task, PAGES);
+    pthread_t thread[WRITERS];
+
+    (void)arg;
+    crowd = task;
+    for (size_t i = 0; i < WRITERS; i++)
+        crowd_bases[i] = open_or_exit(
+            task, &(struct sp_container_region){.pages = PAGES / WRITERS,
+                                                .flags = SP_MAP_WRITE,
+                                                .source = source,
+                                                .source_first = (uint32_t)i * (PAGES / WRITERS),
+                                                .frames = 40});
+    for (size_t i = 0; i < WRITERS; i++)
+        CHECK(pthread_create(&thread[i], NULL, write_one_of_many, (void *)(uintptr_t)i) == 0);
+    for (size_t i = 0; i < WRITERS; i++)
+        CHECK(pthread_join(thread[i], NULL) == 0);
+    return sp_detach(&task);
+}
+
+static void test_threads_whose_regions_share_few_frames_wait_for_each_other(void **state)
+{
+    expect_success(begin(*state, NULL, "guaranteed=224", write_regions_that_share, NULL));
+    expect_nothing_left(*state);
+}
+
 static void test_what_was_written_survives_mappings_that_physmem_takes(void **state)
 {
     struct sp_testing_options options = {.chaos_unmap = 20000};
@@ -329,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_what_was_written_stays_where_there_is_no_swap),
         TEST(test_a_recall_is_met_with_pages_that_go_to_swap),
         TEST(test_threads_write_one_region_that_goes_to_swap),
+        TEST(test_threads_whose_regions_share_few_frames_wait_for_each_other),
         cmocka_unit_test(test_what_was_written_survives_mappings_that_physmem_takes),
         cmocka_unit_test(test_what_was_written_and_is_lost_is_not_filled_again),
     };

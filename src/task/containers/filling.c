@@ -60,6 +60,7 @@ void filling_begin(struct sp_task *task, const void *address, struct filling *fi
     for (uint32_t i = first; i < end; i++)
         window->mapped[i] |= WINDOW_BUSY;
     window->filling = true;
+    task->fillings++;
     ensure(end > first);
     *filling =
         (struct filling){.window = *window, .page = first, .count = end - first, .stored = stored};
@@ -80,11 +81,19 @@ static struct task_window *find_window(struct sp_task *task, const struct fillin
                : NULL;
 }
 
+static void end_one(struct sp_task *task)
+{
+    check(hold_is_ours());
+    ensure(task->fillings > 0);
+    task->fillings--;
+}
+
 void filling_end(struct sp_task *task, const struct filling *filling, uint32_t filled)
 {
     struct task_window *window = find_window(task, filling);
 
     check(hold_is_ours() && filling->count > 0 && filled <= filling->count);
+    end_one(task);
     if (window == NULL)
         return;
     for (uint32_t i = 0; i < filling->count; i++) {
@@ -212,7 +221,7 @@ static struct task_window *find_giver(struct sp_task *task, const void *address)
     for (uint32_t i = 0; i < TASK_WINDOWS; i++) {
         struct task_window *window = &task->window[i];
 
-        if (window->address != NULL && !window->filling && window->filled > 0 &&
+        if (window->address != NULL && window->filled > 0 &&
             (giver == NULL || window->filled > giver->filled))
             giver = window;
     }
@@ -237,6 +246,7 @@ bool filling_begin_drop(struct sp_task *task, const void *address, uint32_t most
     }
     if (count == 0)
         return false;
+    task->fillings++;
     window->hand = page + count < window->pages ? page + count : 0;
     window_table_hide(task, window, page, count);
     *filling = (struct filling){.window = *window, .page = page, .count = count, .dropping = true};
@@ -272,8 +282,7 @@ static struct wire_range find_written(const struct sp_task *task, const struct t
     return (struct wire_range){page, count};
 }
 
-/* The window whose written pages go next: the one that a thread fills, or that of these that nobody fills which has the
- * most. */
+/* The window whose written pages go next: the one that a thread fills, or that which has the most. */
 static struct task_window *find_writer(struct sp_task *task, const struct filling *within)
 {
     struct task_window *writer = NULL;
@@ -286,7 +295,7 @@ static struct task_window *find_writer(struct sp_task *task, const struct fillin
         struct task_window *window = &task->window[i];
         uint32_t written = 0;
 
-        if (window->address != NULL && window->swaps && !window->filling)
+        if (window->address != NULL && window->swaps)
             written = count_pages(task, window) - window->filled;
         if (written > most) {
             writer = window;
@@ -311,13 +320,14 @@ bool filling_begin_store(struct sp_task *task, const struct filling *within, uin
     for (uint32_t i = 0; i < run.count; i++)
         window->mapped[run.start + i] |= WINDOW_BUSY;
     window->store_hand = run.start + run.count < window->pages ? run.start + run.count : 0;
-    window->filling = true;
     window_table_hide(task, window, run.start, run.count);
     *filling = (struct filling){.window = *window,
                                 .page = run.start,
                                 .count = run.count,
                                 .storing = true,
-                                .alone = within == NULL};
+                                .alone = !window->filling};
+    window->filling = true;
+    task->fillings++;
     return true;
 }
 
@@ -328,6 +338,7 @@ void filling_end_store(struct sp_task *task, const struct filling *filling,
     struct book *book = book_find(task, filling->window.container);
 
     check(hold_is_ours() && filling->storing);
+    end_one(task);
     if (numbers != NULL && book != NULL)
         book_mark(task, book, filling->window.first + filling->page, filling->count, false);
     if (window == NULL)

@@ -24,8 +24,8 @@ void filling_begin(struct sp_task *task, const void *address, struct filling *fi
 void filling_end(struct sp_task *task, const struct filling *filling, uint32_t filled);
 
 /* Choose a run of filled pages that goes, in turn, and hide it: `most` at most, of the window at
- * `address` (NULL: of any whose pages nobody fills just now). They are busy until filling_end. False if
- * there is none. The lock is held. */
+ * `address` (NULL: of the one that has the most). They are busy until filling_end. False if there is none. The lock
+ * is held. */
 bool filling_begin_drop(struct sp_task *task, const void *address, uint32_t most,
                         struct filling *filling);
 
@@ -51,8 +51,8 @@ void filling_permit(struct sp_task *task, uint32_t container, const struct wire_
 bool filling_is_any(const struct sp_task *task);
 
 /* Choose a run of written pages that goes to swap, in turn, and hide it: `most` at most, no more than SP_SUPPLY_PAGES.
- * `within`: what this thread fills, whose window gives; NULL: a window that nobody fills, and nobody can until the
- * end. They are busy until filling_end_store. False if there is none. The lock is held. */
+ * `within`: what this thread fills, whose window gives; NULL: the window that has the most. Where nobody fills that
+ * one, nobody can until the end. They are busy until filling_end_store. False if there is none. The lock is held. */
 bool filling_begin_store(struct sp_task *task, const struct filling *within, uint32_t most,
                          struct filling *filling);
 

@@ -21,6 +21,9 @@
 #define PAUSE_NS INT64_C(1000000)
 #define ATTEMPTS 200u
 
+/* How often to wait for frames that other threads are about to have, or to give back. */
+#define ROOM_ATTEMPTS 2000u
+
 /* ---- Frames ---- */
 
 /* Give the frames of slots back (DEALLOCATE, RELEASE), and wait for that. Returns 0 or a negative errno. Functions
@@ -109,6 +112,24 @@ static bool make_room(struct sp_task *task, const struct filling *filling)
            stores_put(task, NULL, filling->count) > 0;
 }
 
+/* There are no pages that could go. Other threads may be filling some, or giving some back: wait for that. False: it
+ * has been waited for often enough, or there is nothing to wait for. */
+static bool await_others(struct sp_task *task, uint32_t *attempts)
+{
+    uint32_t events = __atomic_load_n(&task->events, __ATOMIC_ACQUIRE);
+    bool others;
+
+    hold_take(task);
+    ensure(task->fillings > 0); /* this thread is at it, too */
+    others = task->fillings > 1;
+    hold_release(task);
+    if (!others || *attempts >= ROOM_ATTEMPTS)
+        return false;
+    ++*attempts;
+    events_wait(task, events, PAUSE_NS);
+    return true;
+}
+
 bool supply_yield(struct sp_task *task)
 {
     bool in_the_way;
@@ -138,6 +159,7 @@ static void drop_surplus(struct sp_task *task, const struct filling *filling)
  * errno. */
 static int get_frames(struct sp_task *task, struct filling *filling, uint32_t page)
 {
+    uint32_t attempts = 0;
     long result;
 
     check(page - filling->page < filling->count);
@@ -157,7 +179,7 @@ static int get_frames(struct sp_task *task, struct filling *filling, uint32_t pa
             continue;
         else if (filling->count > 1)
             narrow(task, filling, page, 1);
-        else
+        else if (!await_others(task, &attempts))
             break;
     }
     if (result < 0)
@@ -334,11 +356,13 @@ static void return_away(struct sp_task *task, const struct filling *filling)
  * errno. */
 static int bring_back(struct sp_task *task, struct filling *filling, uint32_t page)
 {
+    uint32_t attempts = 0;
     uint32_t away;
     int error;
 
     check(filling->stored && filling->count > 0);
-    while ((error = stores_get(task, filling)) == -ENOMEM && make_room(task, filling))
+    while ((error = stores_get(task, filling)) == -ENOMEM &&
+           (make_room(task, filling) || await_others(task, &attempts)))
         continue;
     away = count_away(task, filling, page);
     if (away > 0 && (error == -ENOENT || error == -ENOMEM)) { /* also where the pager has them */

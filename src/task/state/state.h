@@ -105,7 +105,7 @@ struct filling {
     uint32_t surplus; /* pages that must go first, to stay within `most` */
     bool dropping;
     bool storing; /* pages that were written go to swap */
-    bool alone;   /* storing: the window is not being filled by the same thread */
+    bool alone;   /* storing: nobody filled the window when that began */
     bool stored;  /* the pages are in swap */
 };
 
@@ -213,6 +213,7 @@ struct sp_task {
     uint32_t aside;           /* frames of these, which the pager does not have */
     uint32_t drops_owed;      /* of these, recalled: see entry/drops.h */
     struct filling drop;      /* what is on its way back to physmem for that */
+    uint32_t fillings;        /* that are under way, by any thread: see containers/filling.h */
     uint32_t drop_seq;        /* of the message that gives it back; 0: none */
     bool keeps_written; /* physmem has no swap server: pages of windows that were written stay */
     struct promise promise; /* what the contracts allow in all */
