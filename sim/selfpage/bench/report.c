@@ -222,6 +222,15 @@ void bench_report(const struct bench_options *options, const struct bench_result
            result->end.tasks, result->books_right ? "right" : "WRONG");
 }
 
+/* The 99th percentile in us; "-": nothing was asked. */
+static const char *p99_text(char *text, size_t size, const struct histogram *latency)
+{
+    if (latency->count == 0)
+        return "-";
+    snprintf(text, size, "%.1f", (double)histogram_quantile(latency, 0.99) / 1000);
+    return text;
+}
+
 void bench_report_compare(struct bench_result *const *results, size_t count)
 {
     printf("\n%-20s %9s %9s %9s %8s %8s %8s %7s %6s %6s %6s\n", "arbiter", "a second", "propose",
@@ -231,15 +240,15 @@ void bench_report_compare(struct bench_result *const *results, size_t count)
     for (size_t i = 0; i < count; i++) {
         const struct bench_result *result = results[i];
         const struct histogram *latency = result->latency;
+        char propose[32], allocate[32];
         uint64_t requests = 0;
 
         for (unsigned kind = 0; kind < BENCH_KIND_COUNT; kind++)
             requests += latency[kind].count;
-        printf("%-20s%c%9.0f %9.1f %9.1f %8.1f %8.1f %8llu %7llu %6.1f %6.3f %6.3f\n",
-               result->arbiter, machine_was_ours(&result->machine) ? ' ' : '*',
-               (double)requests / result->seconds,
-               (double)histogram_quantile(&result->corrected[BENCH_PROPOSE], 0.99) / 1000,
-               (double)histogram_quantile(&result->corrected[BENCH_ALLOCATE], 0.99) / 1000,
+        printf("%-20s%c%9.0f %9s %9s %8.1f %8.1f %8llu %7llu %6.1f %6.3f %6.3f\n", result->arbiter,
+               machine_was_ours(&result->machine) ? ' ' : '*', (double)requests / result->seconds,
+               p99_text(propose, sizeof(propose), &result->corrected[BENCH_PROPOSE]),
+               p99_text(allocate, sizeof(allocate), &result->corrected[BENCH_ALLOCATE]),
                percent(BENCH_COUNTED(result, refused), BENCH_COUNTED(result, proposals)),
                percent(result->failed[BENCH_ALLOCATE], latency[BENCH_ALLOCATE].count),
                (unsigned long long)BENCH_COUNTED(result, recalls),
