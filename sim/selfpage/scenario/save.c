@@ -72,6 +72,7 @@ static void put_task(FILE *out, const struct scenario_task *task)
     fprintf(out, "- { name: %s", task->name);
     put_text(out, "contract", task->contract);
     put_text(out, "policy", task->policy);
+    put_text(out, "bandwidth", task->bandwidth);
     put_text(out, "start", task->start);
     put_text(out, "stop_after", task->stop_after);
     put_text(out, "expect_exit", task->expect_exit);
@@ -119,6 +120,8 @@ static void put_servers(FILE *out, const struct scenario *scenario)
     fprintf(out, "swap: { slots: %u", scenario->swap->slots);
     if (scenario->swap->fail_writes > 0)
         fprintf(out, ", fail_writes: %.9g", scenario->swap->fail_writes);
+    if (scenario->swap->bandwidth > 0)
+        fprintf(out, ", bandwidth: %u", scenario->swap->bandwidth);
     fputs(" }\n", out);
 }
 
