@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <valgrind/valgrind.h>
 
@@ -220,6 +221,52 @@ static void test_a_recall_is_met_with_pages_that_go_to_swap(void **state)
     expect_nothing_left(*state);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* How long is watched, what of that time a refused request takes at least, and the messages of one. */
+#define WATCHED_MS 300u
+#define REFUSED_MS 10u
+#define REFUSED    2u
+
+static void test_a_recall_that_swap_has_no_room_for_does_not_keep_physmem_busy(void **state)
+{
+    const struct sp_testing_options options = {.swap_slots = 4};
+    struct sp_testing_physmem before, after;
+    struct sp_testing *fixture;
+    struct sp_testing_task *task;
+    struct sp_error error;
+    uint64_t begun, taken, looks = 0;
+    char word = 0;
+
+    (void)state;
+    if (sp_testing_start(&fixture, &options, &error) != 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    task = begin(fixture, "giver", "guaranteed=20;extra=20,drop=20s", write_and_wait, NULL);
+    hear(ends[0], &word, 1);
+    assert_int_equal(sp_testing_recall(fixture, "giver", 15, NULL), 0);
+    assert_int_equal(sp_testing_physmem_status(fixture, &before, NULL), 0);
+    begun = now_ms();
+    do {
+        assert_int_equal(sp_testing_physmem_status(fixture, &after, NULL), 0);
+        looks++;
+        taken = now_ms() - begun;
+    } while (taken < WATCHED_MS ||
+             after.messages - before.messages <= looks + REFUSED); /* it is asked again */
+    assert_true(after.messages - before.messages <= looks + REFUSED * (taken / REFUSED_MS + 3));
+    say(ends[0], &word, 1);
+    close(ends[0]);
+    close(ends[1]);
+    expect_success(task);
+    assert_int_equal(sp_testing_stop(&fixture, NULL), 0);
+}
+
 static struct sp_task *crowd;
 static char *crowd_base;
 
@@ -370,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_what_was_written_is_loaded_when_others_needed_its_frames),
         cmocka_unit_test(test_what_was_written_stays_where_there_is_no_swap),
         TEST(test_a_recall_is_met_with_pages_that_go_to_swap),
+        cmocka_unit_test(test_a_recall_that_swap_has_no_room_for_does_not_keep_physmem_busy),
         TEST(test_threads_write_one_region_that_goes_to_swap),
         TEST(test_threads_whose_regions_share_few_frames_wait_for_each_other),
         cmocka_unit_test(test_what_was_written_survives_mappings_that_physmem_takes),

@@ -4,10 +4,14 @@
 
 #include "base/assert.h"
 #include "base/least.h"
+#include "os/clock.h"
 #include "task/containers/book.h"
 #include "task/containers/filling.h"
 #include "task/state/events.h"
 #include "task/state/hold.h"
+
+/* How long physmem is not asked again after it has refused: the container is locked, or swap is full. */
+#define REFUSED_NS UINT64_C(10000000)
 
 void drops_owe(struct sp_task *task, uint32_t frames)
 {
@@ -64,7 +68,8 @@ void drops_pay(struct sp_task *task)
 
     check(!hold_is_ours());
     hold_take(task);
-    found = drops_are_owed(task) && begin(task, &message, &unmap);
+    found = drops_are_owed(task) && clock_now_ns() >= task->drops_after_ns &&
+            begin(task, &message, &unmap);
     if (!found && !filling_is_any(task))
         task->drops_owed = 0;
     hold_release(task);
@@ -93,9 +98,10 @@ static void end(struct sp_task *task, const struct wire_message *message)
             book_mark(task, book, drop->window.first + drop->page, drop->count, false);
         filling_end(task, drop, gone ? 0 : drop->count);
     }
-    /* A container that is locked gives nothing until that is over: it is asked again soon. */
     if (gone)
         task->drops_owed -= least_of(task->drops_owed, drop->count);
+    else
+        task->drops_after_ns = clock_now_ns() + REFUSED_NS;
     task->drop_seq = 0;
 }
 

@@ -215,6 +215,7 @@ struct sp_task {
     struct filling drop;      /* what is on its way back to physmem for that */
     uint32_t fillings;        /* that are under way, by any thread: see containers/filling.h */
     uint32_t drop_seq;        /* of the message that gives it back; 0: none */
+    uint64_t drops_after_ns;  /* physmem has refused: when it is asked again */
     bool keeps_written; /* physmem has no swap server: pages of windows that were written stay */
     struct promise promise; /* what the contracts allow in all */
     sp_task_ends
