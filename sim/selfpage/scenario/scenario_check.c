@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "core/contracts/bandwidth_text.h"
 #include "core/contracts/terms_text.h"
+#include "core/swap/bandwidth.h"
 #include "expression/expression.h"
 #include "selfpage/command/live_policy.h"
 #include "selfpage/scenario/copies.h"
@@ -218,10 +219,15 @@ static int check_bandwidth(const struct checking *check, uint32_t index)
     if (swap == NULL || swap->bandwidth == 0)
         return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "bandwidth"),
                      "swap makes no contracts for it: give swap a bandwidth, too");
-    if (bandwidth_text_parse(text, &wanted))
-        return 0;
-    return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "bandwidth"),
-                 "\"%s\" is none of " BANDWIDTH_TEXT_FORMS, text);
+    yaml_load_element(where, sizeof where, "tasks", index, "bandwidth");
+    if (!bandwidth_text_parse(text, &wanted))
+        return wrong(check, where, "\"%s\" is none of " BANDWIDTH_TEXT_FORMS, text);
+    if (wanted.shares > BANDWIDTH_SHARES_MOST)
+        return wrong(check, where, "a contract has at most %u shares", BANDWIDTH_SHARES_MOST);
+    if (wanted.rate > swap->bandwidth)
+        return wrong(check, where, "swap has %u pages a second for all contracts together",
+                     swap->bandwidth);
+    return 0;
 }
 
 /* Check a task's contract, and add to *guaranteed what physmem must at least guarantee it. */
