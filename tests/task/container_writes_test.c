@@ -346,7 +346,7 @@ static int write_regions_that_share(void *arg)
 
 static void test_threads_whose_regions_share_few_frames_wait_for_each_other(void **state)
 {
-    expect_success(begin(*state, NULL, "guaranteed=224", write_regions_that_share, NULL));
+    expect_success(begin(*state, NULL, "guaranteed=212", write_regions_that_share, NULL));
     expect_nothing_left(*state);
 }
 

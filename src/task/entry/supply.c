@@ -361,9 +361,14 @@ static int bring_back(struct sp_task *task, struct filling *filling, uint32_t pa
     int error;
 
     check(filling->stored && filling->count > 0);
-    while ((error = stores_get(task, filling)) == -ENOMEM &&
-           (make_room(task, filling) || await_others(task, &attempts)))
-        continue;
+    while ((error = stores_get(task, filling)) == -ENOMEM && count_away(task, filling, page) > 0) {
+        if (make_room(task, filling))
+            continue;
+        if (filling->count > 1) /* those that are back may have to go for this one */
+            narrow(task, filling, page, 1);
+        else if (!await_others(task, &attempts))
+            break;
+    }
     away = count_away(task, filling, page);
     if (away > 0 && (error == -ENOENT || error == -ENOMEM)) { /* also where the pager has them */
         narrow(task, filling, page, away);
