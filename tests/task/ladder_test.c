@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -497,6 +498,62 @@ static void test_a_part_for_another_task(void **state)
     munmap(shared, sizeof(*shared));
 }
 
+/* ---- Descriptors ---- */
+
+/* Open files of a physmem that has extents for two tasks which spread their frames, and for few more. */
+#define FILES 300u
+
+/* Whether this process, and the servers that it starts, may have so many open files from now on. */
+static bool limit_files(rlim_t files)
+{
+    const struct rlimit limit = {files, files};
+
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+static struct sp_testing_task *begin_scan(struct sp_testing *fixture, const char *name,
+                                          const char *workload)
+{
+    struct sp_testing_task *task;
+    struct sp_error error;
+
+    if (sp_testing_begin_load(fixture, name, "guaranteed=900,breach=repossess", "fifo", workload,
+                              &task, &error) != 0)
+        fail_msg("%s", error.text);
+    return task;
+}
+
+/* Frames that may be taken by force are spread over extents: where there are none left, they come to lie side by side. */
+static void test_frames_are_not_spread_where_descriptors_are_short(void **state)
+{
+    const struct sp_testing_options options = {
+        .physmem_frames = 4000, .swap_slots = SP_TESTING_NO_SWAP, .where = SP_TESTING_LIVE};
+    struct sp_testing_task *task[4];
+    struct sp_testing *fixture;
+    struct sp_error error;
+
+    (void)state;
+    if (!limit_files(FILES))
+        skip(); /* under Valgrind */
+    if (sp_testing_start(&fixture, &options, &error) != 0)
+        fail_msg("%s", error.text);
+    for (unsigned i = 0; i < 4; i++) {
+        char name[] = {(char)('a' + i), '\0'}, held[32];
+
+        task[i] = begin_scan(fixture, name, "pages=900,kind=discardable;scan=1;idle=1h");
+        snprintf(held, sizeof(held), "%s.faults == 900", name);
+        if (sp_testing_await(fixture, held, &error) != 0)
+            fail_msg("%s\n%s", error.text, sp_testing_said(fixture));
+    }
+    if (sp_testing_expect(fixture, "physmem.extents < 110", &error) != 1)
+        fail_msg("%s", error.text);
+    for (unsigned i = 0; i < 4; i++) {
+        kill(sp_testing_task_pid(task[i]), SIGKILL);
+        sp_testing_wait(&task[i], NULL);
+    }
+    assert_int_equal(sp_testing_stop(&fixture, &error), 0);
+}
+
 int main(void)
 {
 #define TEST(function)                                                                             \
@@ -511,6 +568,7 @@ int main(void)
         TEST(test_kill),
         TEST(test_resizing),
         TEST(test_a_part_for_another_task),
+        cmocka_unit_test(test_frames_are_not_spread_where_descriptors_are_short),
     };
 
     /* Whatever frames are free, recalls must be messages. */

@@ -141,6 +141,17 @@ void pager_growth_spread(struct pager *pager)
     pager->spreads = true;
 }
 
+bool pager_growth_gather(struct pager *pager)
+{
+    bool gathers = pager->spread < pager->config.extent_pages;
+
+    check(!pager->allocating);
+    pager->spreads = false;
+    pager->spread = pager->config.extent_pages;
+    pager->hole_hint = 0;
+    return gathers;
+}
+
 /* How many slots of each extent get frames first. */
 static uint32_t decide_spread(const struct pager *pager)
 {

@@ -402,6 +402,10 @@ void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra
  * more. Little more is then taken than is missing. */
 void pager_growth_spread(struct pager *pager);
 
+/* Physmem has no descriptor for another extent: until pager_growth_spread is called again, frames are asked for in the slots
+ * of extents that there are. False: they were before this call, so that asking again is of no use. */
+bool pager_growth_gather(struct pager *pager);
+
 /* Physmem has extra frames again. */
 void pager_growth_possible(struct pager *pager);
 

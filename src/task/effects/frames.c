@@ -1,5 +1,7 @@
 #include "task/effects/frames.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 #include "task/effects/extents.h"
 #include "task/effects/lost.h"
@@ -36,9 +38,9 @@ void frames_return(struct sp_task *task, const struct work *work)
     (void)channel_send(&task->control, &batch, -1);
 }
 
-/* Ask physmem for map rights on slots. Returns how many from `start` have them now. The answer
- * takes the place of the question: faults run on short stacks. */
-static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
+/* Ask physmem for map rights on slots. Returns how many from `start` have them now. *fullp: it has no descriptor for another
+ * extent. The answer takes the place of the question: faults run on short stacks. */
+static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count, bool *fullp)
 {
     struct wire_message message = {.type = WIRE_MAP};
     uint32_t mapped = 0;
@@ -49,6 +51,7 @@ static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count)
     message.map.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
     if (channel_ask(&task->physmem, &message, -1, &message) != 0)
         end_physmem_gone(task);
+    *fullp = message.error == EMFILE;
     if (message.type != WIRE_MAPPED || message.error != 0)
         return 0;
     for (uint32_t i = 0; i < message.mapped.items_count; i++) {
@@ -89,17 +92,17 @@ static __attribute__((noinline)) uint32_t ask_for_frames(struct sp_task *task, u
 }
 
 /* Map what was allocated. Returns how many base pages of whole units have rights: fewer if physmem has taken frames by
- * force in the meantime. */
-static uint32_t map_allocated(struct sp_task *task, uint32_t start, uint32_t count)
+ * force in the meantime, or (*fullp) has no descriptor for another extent. */
+static uint32_t map_allocated(struct sp_task *task, uint32_t start, uint32_t count, bool *fullp)
 {
     uint32_t mapped = 0, n = 1;
 
     check(!hold_is_ours());
     while (mapped < count && n > 0) {
-        n = map_slots(task, start + mapped, count - mapped);
+        n = map_slots(task, start + mapped, count - mapped, fullp);
         mapped += n;
     }
-    if (mapped < count && !lost_possible(task))
+    if (mapped < count && !*fullp && !lost_possible(task))
         say_and_die(task, "physmem does not map slots that it allocated");
     return mapped - mapped % unit_pages(task);
 }
@@ -125,12 +128,12 @@ void frames_allocate(struct sp_task *task, struct work *work)
     uint32_t slot = work->allocate_slot;
     uint32_t start = units_base(task, slot);
     uint32_t mapped;
-    bool zeroed;
+    bool zeroed, full = false, goes_on;
     uint32_t count =
         ask_for_frames(task, start, units_base(task, work->allocate_count), work->extra, &zeroed);
 
     ensure(work->allocate);
-    mapped = map_allocated(task, start, count);
+    mapped = map_allocated(task, start, count, &full);
     check(mapped <= count && mapped % unit_pages(task) == 0);
     if (mapped < count)
         give_back(task, start + mapped, count - mapped);
@@ -138,8 +141,12 @@ void frames_allocate(struct sp_task *task, struct work *work)
     hold_take(task);
     pager_growth_allocated(&task->pager, slot, units_in(task, mapped), PAGE_READ | PAGE_WRITE,
                            zeroed);
+    goes_on = !full || pager_growth_gather(&task->pager) || mapped > 0;
     work_collect(task, work);
     hold_release(task);
+    if (!goes_on)
+        say_and_die(task, "physmem has no descriptor for another extent: raise its limit of open "
+                          "files (ulimit -n)");
     events_signal(task);
 }
 
@@ -147,8 +154,9 @@ void frames_grant(struct sp_task *task, struct work *work)
 {
     uint32_t slot = work->grant_slot;
     uint32_t count = work->grant_count;
+    bool full;
     uint32_t mapped =
-        units_in(task, map_slots(task, units_base(task, slot), units_base(task, count)));
+        units_in(task, map_slots(task, units_base(task, slot), units_base(task, count), &full));
 
     ensure(work->grant);
     check(mapped <= count);

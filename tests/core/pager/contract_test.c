@@ -85,6 +85,25 @@ static void test_frames_that_may_be_taken_are_spread(void **state)
     }
 }
 
+/* There are no extents for that: the slots of those that there are get frames, until contracts change. */
+static void test_frames_are_gathered_where_extents_are_short(void **state)
+{
+    struct story *story = story_begin_slots(&policy_fifo, 4000, 260, 4096);
+    struct pager *pager = &story->pager;
+
+    (void)state;
+    pager_regions_create(pager, 4000, SP_DISCARDABLE, false, false);
+    pager_growth_spread(pager);
+    pager_growth_allow(pager, 260, 0);
+    assert_int_equal(fullest_extent(story, 64), 32);
+    assert_true(pager_growth_gather(pager));
+    assert_false(pager_growth_gather(pager));
+    pager_growth_allow(pager, 256, 0);
+    assert_int_equal(fullest_extent(story, 256),
+                     224); /* the first one is full but for what the second has */
+    story_end(story);
+}
+
 static void test_waiting_for_growth(void **state)
 {
     struct story *story = story_begin(&policy_fifo, 10, 0, 4, UINT32_MAX);
@@ -375,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extra_frames_refused),
         cmocka_unit_test(test_frames_that_may_be_taken_are_spread),
+        cmocka_unit_test(test_frames_are_gathered_where_extents_are_short),
         cmocka_unit_test(test_waiting_for_growth),
         cmocka_unit_test(test_paying_what_is_owed),
         cmocka_unit_test(test_owing_what_is_on_its_way),
