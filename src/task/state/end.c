@@ -84,6 +84,7 @@ void end_physmem_gone(struct sp_task *task)
 {
     die_if_closed(task, &task->physmem);
     die_if_closed(task, &task->control); /* physmem ends both when one is closed */
+    die_unless_closed(task, "physmem", &task->physmem);
     end_await(task);
     if (__atomic_load_n(&task->end, __ATOMIC_ACQUIRE) == TASK_REVOKED)
         end_revoked(task);
