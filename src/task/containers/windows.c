@@ -93,7 +93,7 @@ static bool map_items(struct sp_task *task, const struct wanted *wanted,
     return true;
 }
 
-/* Whether a thread fills, or takes frames from, some of the pages. The lock is held. */
+/* Whether a thread fills, or takes frames from, some of the pages, or has taken them. The lock is held. */
 static bool is_busy(struct sp_task *task, const struct wanted *wanted)
 {
     const struct task_window *window = window_table_find(task, wanted->window.address);
@@ -104,7 +104,8 @@ static bool is_busy(struct sp_task *task, const struct wanted *wanted)
         window->pages < wanted->page + wanted->count)
         return false;
     for (uint32_t i = 0; i < wanted->count; i++)
-        busy |= (window->mapped[wanted->page + i] & WINDOW_BUSY) != 0;
+        busy |= (window->mapped[wanted->page + i] & WINDOW_BUSY) != 0 ||
+                window_table_is_hole(task, window, wanted->page + i);
     return busy;
 }
 
@@ -135,14 +136,15 @@ static __attribute__((noinline)) int bring(struct sp_task *task, const struct wa
             return -EAGAIN;
         if (channel_ask(&task->physmem, &message, -1, &message) != 0)
             end_physmem_gone(task);
-        if (message.error != 0)
-            return -(int)message.error;
         hold_take(task);
         settled = task->windows_changed == changed;
-        if (settled && map_items(task, wanted, &message))
+        if (settled && message.error == 0 && map_items(task, wanted, &message))
             for (uint16_t i = 0; i < message.mapped.items_count; i++)
                 brought += (int)message.mapped.items[i].count;
         hold_release(task);
+        /* A page that had no frame when physmem looked may have come back since. */
+        if (message.error != 0 && (settled || message.error != ENOENT))
+            return -(int)message.error;
     } while (!settled);
     return brought;
 }
