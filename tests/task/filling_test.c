@@ -31,6 +31,7 @@ static unsigned char *softly_gone(void)
     assert_true(address != MAP_FAILED);
     memset(mapped, 0, sizeof(mapped));
     task.stats = task.shown_stats = task.pager.stats = &stats;
+    task.pager.config.extent_pages = 1;
     assert_int_equal(book_begin(&task, CONTAINER, PAGES), 0);
     hold_take(&task);
     task.window[0] = (struct task_window){.address = address,
