@@ -214,6 +214,12 @@ int main(int argc, char **argv)
 
         bench_round(&bench, row, tasks, loss(&bench, reader, count));
     }
+    bench_threads(&bench, "physmem", bench.physmem.pid);
+    bench_threads(&bench, "swap", bench.swap.pid);
+    for (unsigned i = 0; i < 2; i++) {
+        bench_threads(&bench, "task", task[i].pid);
+        bench_threads(&bench, "reader", reader[i].pid);
+    }
     for (unsigned i = 0; i < 2; i++) {
         worker_stop(&task[i]);
         worker_stop(&reader[i]);

@@ -59,7 +59,7 @@ struct letter *waiting_take(struct actor *actor)
 {
     struct letter *letter = actor->waiting;
 
-    ensure(letter != NULL);
+    ensure(actor->waiting != NULL);
     actor->waiting = letter->next;
     letter->next = NULL;
     return letter;

@@ -24,8 +24,6 @@
  * Live, pages of the window and of probation are watched, so that their references arrive, and count, as in a
  * replay. Those of the protected segment are not: a page that would fall from it and was used meanwhile stays, and
  * counts once. The window has as many frames more as are evicted in advance. */
-#include <limits.h>
-
 #include "policy/climber.h"
 #include "policy/queues.h"
 #include "policy/recent.h"
@@ -50,6 +48,7 @@ struct wtinylfu {
     const double *params;
     struct sp_policy_env *env;
     struct recent recent; /* live */
+    bool live;            /* not all references are seen */
     unsigned watches; /* live: pages that the current call may still have watched as they fall */
     uint32_t window_most;
     uint32_t main_most;
@@ -108,7 +107,7 @@ static void wtinylfu_resize(void *self, uint32_t frames)
     struct wtinylfu *tiny = self;
 
     tiny->window_most = share_of(tiny->params[TINY_WINDOW], frames);
-    if (!tiny->env->sees_all)
+    if (tiny->live)
         tiny->window_most += ahead_of(frames);
     if (tiny->window_most == 0)
         tiny->window_most = 1;
@@ -130,6 +129,7 @@ static void wtinylfu_init(void *self, const struct sp_policy_config *config)
 
     tiny->params = config->params;
     tiny->env = config->env;
+    tiny->live = !config->env->sees_all;
     tiny->blocks_most = sketch_blocks_most(config);
     queues_init(&tiny->queues, tiny->memory, config->pages);
     behind = (uintptr_t)(tiny->queues.bytes + config->pages);
@@ -192,36 +192,31 @@ static void window_settle(struct wtinylfu *tiny)
         queue_move(queues, queue_back(queues, WINDOW), main_entry(tiny));
 }
 
-/* A page is one of the newest, or may be used in this moment: watch it later. */
-static void note_recent(struct wtinylfu *tiny, sp_page page)
+/* Live: a page is one of the newest, or may be used in this moment: watch it later. */
+static __attribute__((noinline)) void note_recent(struct wtinylfu *tiny, sp_page page)
 {
     unsigned queue;
 
-    if (tiny->env->sees_all)
-        return;
     page = recent_add(&tiny->recent, page);
     queue = page != SP_NO_PAGE ? queue_of(&tiny->queues, page) : QUEUE_NONE;
     if (queue == WINDOW || queue == PROBATION)
         tiny->env->watch(tiny->env, page);
 }
 
-/* Whether a protected page that nobody watches was used, as far as can be known. */
+/* Live: whether a protected page that nobody watches was used, as far as can be known. */
 static bool was_used(struct wtinylfu *tiny, sp_page page)
 {
-    return !tiny->env->sees_all && tiny->env->referenced(tiny->env, page) &&
-           !recent_hides(&tiny->recent, tiny->env, page);
+    return tiny->env->referenced(tiny->env, page) && !recent_hides(&tiny->recent, tiny->env, page);
 }
 
-/* What protected has too much falls to probation; a live task sees only here which of these pages were used. */
-static void protected_settle(struct wtinylfu *tiny)
+/* Live: only here it is seen which of these pages were used. They fall one by one, but after a resize. */
+static __attribute__((noinline)) void protected_settle_live(struct wtinylfu *tiny)
 {
     struct queues *queues = &tiny->queues;
     uint32_t turns = queue_count(queues, PROTECTED);
-    unsigned most = tiny->env->sees_all
-                        ? UINT_MAX
-                        : WATCHED_MOST; /* they fall one by one, but after a resize */
 
-    while (queue_count(queues, PROTECTED) > tiny->protected_most && most > 0) {
+    for (unsigned most = WATCHED_MOST;
+         queue_count(queues, PROTECTED) > tiny->protected_most && most > 0;) {
         sp_page page = queue_back(queues, PROTECTED);
 
         if (turns > 0 && was_used(tiny, page)) {
@@ -232,12 +227,24 @@ static void protected_settle(struct wtinylfu *tiny)
         }
         most--;
         queue_move(queues, page, PROBATION);
-        if (!tiny->env->sees_all && tiny->watches > 0 &&
-            !recent_hides(&tiny->recent, tiny->env, page)) {
+        if (tiny->watches > 0 && !recent_hides(&tiny->recent, tiny->env, page)) {
             tiny->watches--;
             tiny->env->watch(tiny->env, page);
         }
     }
+}
+
+/* What protected has too much falls to probation. */
+static void protected_settle(struct wtinylfu *tiny)
+{
+    struct queues *queues = &tiny->queues;
+
+    if (tiny->live) {
+        protected_settle_live(tiny);
+        return;
+    }
+    while (queue_count(queues, PROTECTED) > tiny->protected_most)
+        queue_move(queues, queue_back(queues, PROTECTED), PROBATION);
 }
 
 /* ---- Climbing ---- */
@@ -306,7 +313,8 @@ static void wtinylfu_insert(void *self, sp_page page, enum sp_access access)
     (void)access;
     tiny->watches = WATCHED_MOST;
     queue_push(&tiny->queues, page, home != QUEUE_NONE ? home : WINDOW);
-    note_recent(tiny, page);
+    if (tiny->live)
+        note_recent(tiny, page);
     count_reference(tiny, page);
     window_settle(tiny);
     protected_settle(tiny);
@@ -336,7 +344,8 @@ static void wtinylfu_hit(void *self, sp_page page, enum sp_access access)
     if (queue_of(&((struct wtinylfu *)self)->queues, page) >= PROBATION)
         count_reference(self, page);
     wtinylfu_refresh(self, page);
-    note_recent(self, page);
+    if (((struct wtinylfu *)self)->live)
+        note_recent(self, page);
     climb(self, true);
 }
 
@@ -347,7 +356,7 @@ static uint32_t frames_free(const struct wtinylfu *tiny)
     uint32_t taken = queue_count(queues, WINDOW) + queue_count(queues, PROBATION) +
                      queue_count(queues, PROTECTED) + queue_count(queues, QUEUE_DOOMED);
 
-    return !tiny->env->sees_all && taken < tiny->frames ? tiny->frames - taken : 0;
+    return taken < tiny->frames ? tiny->frames - taken : 0;
 }
 
 static sp_page wtinylfu_victim(void *self, sp_page incoming)
@@ -367,7 +376,7 @@ static sp_page wtinylfu_victim(void *self, sp_page incoming)
     if (defender == SP_NO_PAGE)
         return candidate;
     /* The page that comes in will push the candidate out of the window, if that is full. */
-    if (queue_count(queues, WINDOW) + frames_free(tiny) < tiny->window_most)
+    if (queue_count(queues, WINDOW) + (tiny->live ? frames_free(tiny) : 0) < tiny->window_most)
         return defender;
     if (queue_count(queues, PROBATION) + queue_count(queues, PROTECTED) < tiny->main_most) {
         queue_move(queues, candidate, PROBATION);

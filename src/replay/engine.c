@@ -180,7 +180,7 @@ static uint32_t frame_take(struct engine *engine)
 
 /* A page leaves, which is returned, for the one that comes, if that is known. The caller gives its bits to another one,
  * or clears them. */
-static inline sp_page evict(struct engine *engine, sp_page incoming)
+static __attribute__((always_inline)) inline sp_page evict(struct engine *engine, sp_page incoming)
 {
     sp_page page = engine->policy->victim(engine->self, incoming);
     uint8_t bits = page < engine->pages_most ? engine->pages[page] : 0;
@@ -197,7 +197,8 @@ static inline sp_page evict(struct engine *engine, sp_page incoming)
 }
 
 /* A page comes in, by its number or its frame. */
-static inline void insert(struct engine *engine, sp_page page, bool write)
+static __attribute__((always_inline)) inline void insert(struct engine *engine, sp_page page,
+                                                         bool write)
 {
     engine->pages[page] = (uint8_t)(ENGINE_RESIDENT + ENGINE_DIRTY * write);
     engine->policy->insert(engine->self, page, write ? SP_WRITE : SP_READ);
@@ -229,22 +230,23 @@ static inline uint32_t turn(struct engine *engine, bool write)
     return frame;
 }
 
-/* The same for pages that are named by their frames: the page takes the frame of the one that leaves. */
-static inline void miss_frame(struct engine *engine, sp_page page, bool write)
+/* The same for pages that are named by their frames: the page takes the frame of the one that leaves. `turns`, which the
+ * compiler knows: the policy can be asked in one call. */
+static __attribute__((always_inline)) inline void miss_frame(struct engine *engine, sp_page page,
+                                                             bool write, bool turns)
 {
+    bool turned = turns && engine->free == 0;
     uint32_t frame;
 
     engine->counts.misses++;
-    if (engine->free == 0 && engine->turn != NULL) {
+    if (turned)
         frame = turn(engine, write);
-        engine->page_of[frame + 1] = page;
-        engine->frame_plus1[page] = frame + 1;
-        return;
-    }
-    frame = engine->free == 0 ? evict(engine, SP_NO_PAGE) : frame_take(engine);
+    else
+        frame = engine->free == 0 ? evict(engine, SP_NO_PAGE) : frame_take(engine);
     engine->page_of[frame + 1] = page;
     engine->frame_plus1[page] = frame + 1;
-    insert(engine, frame, write);
+    if (!turned)
+        insert(engine, frame, write);
 }
 
 /* Many pages: what is touched from now on comes in large pages. */
@@ -310,7 +312,7 @@ static inline void run(struct engine *engine, const uint32_t *references, const 
  * resident pages are many, and only the frame of a page has to be found. A policy that is not told of hits has nothing to
  * be fetched for them, and does not see the time between two misses. */
 static inline void run_frames(struct engine *engine, const uint32_t *references, size_t count,
-                              void (*hit)(void *, sp_page, enum sp_access))
+                              void (*hit)(void *, sp_page, enum sp_access), bool turns)
 {
     size_t state_bytes = engine->policy->page_bytes;
     const uint8_t *state =
@@ -349,7 +351,7 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
         } else {
             if (hit == NULL)
                 engine->env.time = before + i + 1;
-            miss_frame(engine, page, write);
+            miss_frame(engine, page, write, turns);
             if (sizes != NULL)
                 engine->counts.missed_bytes += sizes[i];
         }
@@ -361,10 +363,16 @@ static inline void run_frames(struct engine *engine, const uint32_t *references,
 
 static void run_by_frame(struct engine *engine, const uint32_t *references, size_t count)
 {
-    if (engine->policy->hit != NULL)
-        run_frames(engine, references, count, engine->policy->hit);
+    void (*hit)(void *, sp_page, enum sp_access) = engine->policy->hit;
+
+    if (hit != NULL && engine->turn != NULL)
+        run_frames(engine, references, count, hit, true);
+    else if (hit != NULL)
+        run_frames(engine, references, count, hit, false);
+    else if (engine->turn != NULL)
+        run_frames(engine, references, count, NULL, true);
     else
-        run_frames(engine, references, count, NULL);
+        run_frames(engine, references, count, NULL, false);
 }
 
 void engine_run(struct engine *engine, const uint32_t *references, const uint64_t *next,

@@ -57,7 +57,7 @@ static void check_row(const json_t *row)
 /* One benchmark pins nothing: it lets both sides have all cores. */
 static bool pins(const char *name)
 {
-    return strcmp(name, "bench_kernel_swap") != 0;
+    return strcmp(name, "bench_kernel_swap") != 0 && strcmp(name, "bench_swap_pair") != 0;
 }
 
 static void check_thread(const json_t *thread, bool pinned)
