@@ -33,7 +33,7 @@ struct backing {
     void *holes;                /* its mapping for os/holes.h; NULL: none */
     struct lease *lease;        /* NULL: the memory is physmem's own */
     uint32_t handle;            /* of the extent */
-    uint32_t pages;             /* that its task is told of */
+    uint32_t pages;             /* that the memory has, and its task is told of */
     struct waiter *waiters;     /* for the lease to be ready */
     bool given;                 /* somebody else has had a descriptor */
     bool changing;              /* the errand is under way */
@@ -549,7 +549,7 @@ static int backing_new(struct service *service, struct seat *seat, uint32_t page
         return fd;
     }
     backing->service = service;
-    backing->pages = pages;
+    backing->pages = service->relet != NULL ? EXTENT_PAGES : pages; /* as of a container above */
     backing->fd = fd;
     backing->reading = -1;
     backing->seat = seat;

@@ -121,6 +121,30 @@ static void tasks_sort_alike_on_physmems_on_physmems(void **state)
     assert_true(only_files_are_left(place));
 }
 
+/* An extent of fewer pages than others lies in a container above that has as many as all: the last one, for 900 frames may lie
+ * in 7,200 slots, and few of them in each extent. */
+static void a_task_on_a_stacked_physmem_uses_all_its_extents(void **state)
+{
+    const struct place *place = *state;
+    struct run run;
+    char *output, *error;
+
+    write_file(place, "s.yaml",
+               "physmem: {frames: 1200}\n"
+               "physmems:\n- {name: above, contract: guaranteed=1100}\n"
+               "timeout: 60s\n"
+               "tasks:\n"
+               "- {name: spread, physmem: above, contract: 'guaranteed=900,breach=repossess',\n"
+               "   workload: {pages: 900, kind: discardable, scan: 1}}\n"
+               "expect:\n- spread.faults == 900\n- physmem.breaches == 0\n");
+    run = run_begin(place, (const char *[]){"run", "s.yaml", "--table", NULL});
+    if (run_end(&run, &output, &error) != 0)
+        fail_msg("%s%s", output, error);
+    free(output);
+    free(error);
+    assert_true(only_files_are_left(place));
+}
+
 /* A physmem that is killed takes along those that rest on it, and their tasks; the first one lasts. */
 static void a_physmem_that_is_killed_ends_what_rests_on_it(void **state)
 {
@@ -712,6 +736,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_PLACE(a_task_sorts_and_all_is_reported),
         IN_A_PLACE(tasks_sort_alike_on_physmems_on_physmems),
+        IN_A_PLACE(a_task_on_a_stacked_physmem_uses_all_its_extents),
         IN_A_PLACE(a_physmem_that_is_killed_ends_what_rests_on_it),
         IN_A_PLACE(a_task_that_hangs_is_named_at_the_timeout),
         IN_A_PLACE(an_interrupt_ends_everything),
