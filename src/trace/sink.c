@@ -103,8 +103,10 @@ static int flush(struct sink *sink, struct sp_error *error)
     size_t size = sink->used;
 
     sink->used = 0;
-    if (sink->archive == NULL)
+    if (!sink->compresses)
         return write_all(sink, sink->buffer, size, error);
+    if (size > 0 && sink->archive == NULL && begin_packing(sink, SINK_LZ4, error) != 0)
+        return -error->code;
     if (size > 0 && archive_write_data(sink->archive, sink->buffer, size) != (la_ssize_t)size)
         return cannot_compress(sink, error);
     return 0;
@@ -117,7 +119,7 @@ int sink_init(struct sink *sink, int fd, const char *name, enum sink_filter filt
     sink->buffer = malloc(BUFFER);
     if (sink->buffer == NULL)
         return error_set(error, ENOMEM, "%s: no memory for writing", name);
-    return sink->compresses ? begin_packing(sink, filter, error) : 0;
+    return filter == SINK_PLAIN || filter == SINK_LZ4 ? 0 : begin_packing(sink, filter, error);
 }
 
 uint8_t *sink_room(struct sink *sink, size_t size, struct sp_error *error)
@@ -127,10 +129,22 @@ uint8_t *sink_room(struct sink *sink, size_t size, struct sp_error *error)
     return sink->buffer + sink->used;
 }
 
+/* libarchive 3.6 dies of closing an lz4 file of nothing. */
+static int write_empty_lz4(struct sink *sink, struct sp_error *error)
+{
+    /* A frame: magic number, flags, size of blocks, sum of these; no block; the sum of nothing. */
+    static const uint8_t frame[] = {0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7, 0,
+                                    0,    0,    0,    0x05, 0x5d, 0xcc, 0x02};
+
+    return write_all(sink, frame, sizeof(frame), error);
+}
+
 int sink_finish(struct sink *sink, struct sp_error *error)
 {
     int result = flush(sink, error);
 
+    if (result == 0 && sink->compresses && sink->archive == NULL)
+        return write_empty_lz4(sink, error);
     if (result == 0 && sink->archive != NULL && archive_write_close(sink->archive) != ARCHIVE_OK)
         result = cannot_compress(sink, error);
     return result;

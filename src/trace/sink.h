@@ -30,7 +30,7 @@ struct sink {
     /* Private. */
     uint8_t *buffer;
     size_t used;
-    struct archive *archive; /* NULL: not compressed */
+    struct archive *archive; /* NULL: not compressed, or nothing was as yet, by lz4 */
     struct sp_error failed;  /* what writing said, if failed.code != 0 */
 };
 

@@ -48,6 +48,26 @@ static ssize_t read_stored(void *context, uint8_t *to, size_t room, struct sp_er
     return got;
 }
 
+/* ---- Decompressed bytes ---- */
+
+static ssize_t read_unpacked(void *context, uint8_t *to, size_t room, struct sp_error *error)
+{
+    return unpack_read(context, to, room, error);
+}
+
+static void end_unpacking(struct source *source)
+{
+    while (source->layers > 0)
+        unpack_end(&source->unpack[--source->layers]);
+}
+
+static ssize_t read_bytes(struct source *source, uint8_t *to, size_t room, struct sp_error *error)
+{
+    if (source->layers > 0)
+        return unpack_read(source->unpack[source->layers - 1], to, room, error);
+    return read_stored(source, to, room, error);
+}
+
 /* ---- The window ---- */
 
 ssize_t source_more(struct source *source, struct sp_error *error)
@@ -63,8 +83,7 @@ ssize_t source_more(struct source *source, struct sp_error *error)
     memmove(source->window, source->at, kept);
     source->at = source->window;
     source->end = source->window + kept;
-    added = source->unpack != NULL ? unpack_read(source->unpack, source->window + kept, room, error)
-                                   : read_stored(source, source->window + kept, room, error);
+    added = read_bytes(source, source->window + kept, room, error);
     if (added == 0)
         source->ended = true;
     if (added > 0)
@@ -72,20 +91,39 @@ ssize_t source_more(struct source *source, struct sp_error *error)
     return added;
 }
 
-/* Look at the first stored bytes: if they are compressed, decompress from here on. */
+/* Decompress from here on what is in the window and what follows it. */
+static int add_layer(struct source *source, struct sp_error *error)
+{
+    unsigned layer = source->layers;
+
+    if (layer == SOURCE_LAYERS)
+        return error_set(error, EILSEQ,
+                         "%s: is compressed more than %u times over. Decompress it first",
+                         source->name, SOURCE_LAYERS);
+    source->layers++;
+    source->compressed = true;
+    source->ended = false;
+    if (layer == 0)
+        return unpack_begin(&source->unpack[layer], source->name, source->at,
+                            (size_t)(source->end - source->at), read_stored, source, error);
+    return unpack_begin(&source->unpack[layer], source->name, source->at,
+                        (size_t)(source->end - source->at), read_unpacked,
+                        source->unpack[layer - 1], error);
+}
+
+/* Look at the first bytes: as long as they are compressed, decompress. */
 static int begin(struct source *source, struct sp_error *error)
 {
     int result = source_need(source, UNPACK_MAGIC, error);
-    size_t size = (size_t)(source->end - source->at);
 
-    if (result < 0 || !unpack_can(source->at, size))
-        return result < 0 ? result : 0;
-    result =
-        unpack_begin(&source->unpack, source->name, source->at, size, read_stored, source, error);
-    source->compressed = true;
-    source->ended = false;
-    source->at = source->end = source->window;
-    return result;
+    while (result >= 0 && unpack_can(source->at, (size_t)(source->end - source->at))) {
+        result = add_layer(source, error);
+        source->at = source->end = source->window;
+        if (result != 0 || !unpack_did(source->unpack[source->layers - 1]))
+            return result;
+        result = source_need(source, UNPACK_MAGIC, error);
+    }
+    return result < 0 ? result : 0;
 }
 
 static int open_path(struct source *source, const char *path, struct sp_error *error)
@@ -159,7 +197,7 @@ int source_open(struct source *source, const struct source_origin *origin, struc
 
 void source_fini(struct source *source)
 {
-    unpack_end(&source->unpack);
+    end_unpacking(source);
     if (source->owns_fd)
         close(source->fd);
     free(source->window);
@@ -172,7 +210,7 @@ int source_rewind(struct source *source, struct sp_error *error)
         return error_set(error, ESPIPE, "%s: cannot be read twice", source->name);
     if (source->fd >= 0 && lseek(source->fd, source->start, SEEK_SET) < 0)
         return error_set(error, errno, "%s: cannot go back: %s", source->name, strerror(errno));
-    unpack_end(&source->unpack);
+    end_unpacking(source);
     source->ended = false;
     source->taken = 0;
     source->at = source->end = source->window;

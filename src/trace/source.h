@@ -14,6 +14,9 @@
 /* The window's size in bytes: nothing that a reader must see in one piece may be longer. */
 #define SOURCE_WINDOW (64u << 10)
 
+/* How many times over a trace may be compressed. */
+#define SOURCE_LAYERS 4u
+
 struct unpack;
 
 /* Where the bytes come from. */
@@ -42,7 +45,8 @@ struct source {
     bool owns_fd;
     off_t start; /* where in the file the trace begins */
     uint8_t *window;
-    struct unpack *unpack; /* NULL: not compressed */
+    struct unpack *unpack[SOURCE_LAYERS]; /* each reads what the one in front of it decompressed */
+    unsigned layers;                      /* 0: not compressed */
 };
 
 /* Open the source, whose texts and bytes must outlive the input, and look at its first bytes.

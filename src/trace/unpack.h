@@ -1,23 +1,18 @@
-/* Decompressing, by libarchive: gzip, bzip2, xz, lzma, lzip, lz4, zstd and compress, also several
- * compressed files one behind the other, as gzip and its like write them. */
+/* Decompressing: gzip by zlib (gunzip.h); bzip2, xz, lzma, lzip, lz4, zstd and compress by libarchive. Also
+ * several compressed files one behind the other, as gzip and its like write them.
+ *
+ * What fails a sum in the file is refused, and what ends too early, and what has anything but compressed
+ * data behind it. Files without a sum are read as they are: compress and lzma have none; zstd --no-check,
+ * lz4 --no-frame-crc and xz --check=none leave theirs out. */
 #ifndef TRACE_UNPACK_H
 #define TRACE_UNPACK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
-#include <selfpage/error.h>
+#include "trace/intake.h"
 
 struct unpack;
 
 /* Bytes from whose beginning unpack_can tells. */
 #define UNPACK_MAGIC 16u
-
-/* The next stored bytes: puts up to `room` of them at `to`. Returns how many, 0 at the end, or a
- * negative errno and an error. */
-typedef ssize_t unpack_source(void *context, uint8_t *to, size_t room, struct sp_error *error);
 
 /* True if a file that begins with these bytes is compressed. */
 bool unpack_can(const uint8_t *bytes, size_t size);
@@ -26,9 +21,12 @@ bool unpack_can(const uint8_t *bytes, size_t size);
  * messages. `name` and `context` must outlive it. Release with unpack_end in any case. Returns 0,
  * -ENOMEM, -EILSEQ (it is damaged at its very beginning), or what the source returned. */
 int unpack_begin(struct unpack **unpackp, const char *name, const uint8_t *first, size_t size,
-                 unpack_source *source, void *context, struct sp_error *error);
+                 intake_source *source, void *context, struct sp_error *error);
 
-/* Put up to `room` bytes at `to`. Returns how many, 0 at the end, -EILSEQ (damaged, or cut off), or
+/* False if what begins like a compressed file turned out to be none, and is read as it is. */
+bool unpack_did(const struct unpack *unpack);
+
+/* Put up to `room` bytes at `to`. Returns how many, 0 at the end, -EILSEQ (damaged, or cut short), or
  * what the source returned. */
 ssize_t unpack_read(struct unpack *unpack, uint8_t *to, size_t room, struct sp_error *error);
 

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const files[] = {"small.sptrace", "small.oracleGeneral", "small.csv",
                                     "small.txt",     "small.lackey",        "small.sptrace.zst",
-                                    "small.spdense"};
+                                    "small.spdense", "small.txt.gz"};
 
 #define FILES (sizeof(files) / sizeof(files[0]))
 static const char *const formats[] = {NULL,
