@@ -28,7 +28,8 @@ const char *kept_from_memcheck;
 /* Frames of a physmem all of which one task can have. */
 #define SMALL 256u
 
-#define WRITES (RUNNING_ON_VALGRIND ? 60u : 600u)
+#define ENDED_REGIONS (RUNNING_ON_VALGRIND ? 4u : 40u)
+#define WRITES        (RUNNING_ON_VALGRIND ? 60u : 600u)
 
 /* Writes to pages at random, and compares each with what was written to it before. */
 static void write_at_random(char *base, size_t pages, size_t from, unsigned writes, unsigned seed)
@@ -77,6 +78,14 @@ static int write_more_than_fits(void *arg)
     }
     CHECK(sp_container_unmap(task, base, NULL) == 0);
     return sp_detach(&task);
+}
+
+static void expect_swap_empty(struct sp_testing *fixture)
+{
+    struct sp_error error;
+
+    if (sp_testing_await(fixture, "physmem.swap_pages == 0", &error) != 0)
+        fail_msg("%s", error.text);
 }
 
 /* Nothing is left in swap, and every frame is back. */
@@ -350,6 +359,59 @@ static void test_threads_whose_regions_share_few_frames_wait_for_each_other(void
     expect_nothing_left(*state);
 }
 
+static sp_container crowd_source;
+
+static void *write_and_end_regions(void *arg)
+{
+    const struct sp_container_region region = {
+        .pages = 50, .flags = SP_MAP_WRITE, .source = crowd_source, .frames = 50};
+
+    (void)arg;
+    CHECK(sp_thread_begin(crowd) == 0);
+    for (unsigned i = 0; i < ENDED_REGIONS; i++) {
+        char *base = open_or_exit(crowd, &region);
+
+        for (size_t page = 0; page < 50; page++)
+            base[page * PAGE] = 1;
+        CHECK(sp_container_unmap(crowd, base, NULL) == 0);
+    }
+    sp_thread_end(crowd);
+    return NULL;
+}
+
+/* Regions end while another thread has their pages stored, since it needs frames. */
+static int end_regions_beside_others(void *arg)
+{
+    pthread_t thread[WRITERS];
+    char word = 0;
+
+    (void)arg;
+    crowd = attach_or_exit(NULL);
+    crowd_source = source_or_exit(crowd, 50);
+    for (size_t i = 0; i < WRITERS; i++)
+        CHECK(pthread_create(&thread[i], NULL, write_and_end_regions, NULL) == 0);
+    for (size_t i = 0; i < WRITERS; i++)
+        CHECK(pthread_join(thread[i], NULL) == 0);
+    say(ends[1], &word, 1);
+    hear(ends[1], &word, 1);
+    return sp_detach(&crowd);
+}
+
+static void test_a_region_that_ends_leaves_nothing_in_swap(void **state)
+{
+    struct sp_testing_task *task;
+    char word = 0;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    task = begin(*state, NULL, "guaranteed=90", end_regions_beside_others, NULL);
+    hear(ends[0], &word, 1);
+    expect_swap_empty(*state);
+    say(ends[0], &word, 1);
+    close(ends[0]);
+    close(ends[1]);
+    expect_success(task);
+}
+
 static void test_what_was_written_survives_mappings_that_physmem_takes(void **state)
 {
     struct sp_testing_options options = {.chaos_unmap = 20000};
@@ -420,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_a_recall_that_swap_has_no_room_for_does_not_keep_physmem_busy),
         TEST(test_threads_write_one_region_that_goes_to_swap),
         TEST(test_threads_whose_regions_share_few_frames_wait_for_each_other),
+        TEST(test_a_region_that_ends_leaves_nothing_in_swap),
         cmocka_unit_test(test_what_was_written_survives_mappings_that_physmem_takes),
         cmocka_unit_test(test_what_was_written_and_is_lost_is_not_filled_again),
     };

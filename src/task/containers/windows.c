@@ -29,6 +29,9 @@
 /* How long to wait between attempts while somebody has the container locked. */
 #define LOCKED_PAUSE_NS 1000000
 
+/* How often to look whether pages of a window that ends are stored: some seconds in all. */
+#define CLOSE_ATTEMPTS 5000u
+
 /* An access that fails so many times in a row although its page is mapped is not to be repaired. */
 #define REPEATS_MOST 1000u
 
@@ -384,6 +387,38 @@ static __attribute__((noinline)) uint32_t forget_stored(struct sp_task *task,
     return page;
 }
 
+/* Whether pages may be on their way to swap: what number they get there is known when they are. The lock is held. */
+static bool may_be_storing(const struct task_window *window)
+{
+    bool busy = false;
+
+    check(hold_is_ours() && window->pages > 0);
+    for (uint32_t page = 0; window->swaps && page < window->pages; page++)
+        busy |= (window->mapped[page] & WINDOW_BUSY) != 0;
+    return busy;
+}
+
+/* A window ends, after other threads have had its pages stored: else nobody would give up what that has cost in swap. */
+static void take_out(struct sp_task *task, const void *address)
+{
+    const struct timespec pause = {.tv_nsec = LOCKED_PAUSE_NS};
+    bool waits = true;
+
+    for (uint32_t attempt = 0; waits; attempt++) {
+        struct task_window *window;
+
+        hold_take(task);
+        window = window_table_find(task, address);
+        check(window != NULL && window->address == address);
+        waits = attempt < CLOSE_ATTEMPTS && may_be_storing(window);
+        if (!waits)
+            *window = (struct task_window){.address = NULL};
+        hold_release(task);
+        if (waits)
+            nanosleep(&pause, NULL);
+    }
+}
+
 int windows_close(struct sp_task *task, const void *address, uint32_t *madep)
 {
     struct task_window *window, gone;
@@ -395,11 +430,7 @@ int windows_close(struct sp_task *task, const void *address, uint32_t *madep)
     if (window == NULL || gone.address != address)
         return -EINVAL;
     windows_give_up(task, gone.container, (struct wire_range){gone.first, gone.pages}, false);
-    hold_take(task);
-    window = window_table_find(task, address);
-    check(window != NULL && window->address == address);
-    *window = (struct task_window){.address = NULL};
-    hold_release(task);
+    take_out(task, address);
     if (madep != NULL)
         *madep = gone.made ? gone.container : 0;
     for (uint32_t page = 0; gone.swaps && page < gone.pages;)
