@@ -1,4 +1,5 @@
-/* The bytes of a trace that is written: collected, compressed or not, and sent to a descriptor. */
+/* The bytes of a trace that is written: collected, compressed or not, and sent to a descriptor. libarchive
+ * puts a sum into what it compresses, but not into zstd's frames. */
 #ifndef TRACE_SINK_H
 #define TRACE_SINK_H
 
