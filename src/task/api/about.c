@@ -23,12 +23,10 @@ void sp_on_end(struct sp_task *task, sp_task_ends *ends, void *arg)
     check(ends != NULL || arg == NULL);
     guard_begin(&guard);
     hold_take(task);
-    task->on_end =
-        NULL; /* a thread that ends the process meanwhile does not find one with the other's argument */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    task->on_end_arg = arg;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    task->on_end = ends;
+    /* A thread that ends the process meanwhile does not find one with the other's argument (say_end). */
+    __atomic_store_n(&task->on_end, NULL, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&task->on_end_arg, arg, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&task->on_end, ends, __ATOMIC_SEQ_CST);
     hold_release(task);
     guard_end(&guard);
 }

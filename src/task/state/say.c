@@ -40,10 +40,18 @@ void say(const struct sp_task *task, const char *format, ...)
 void say_end(const struct sp_task *task)
 {
     static bool told; /* there is one task in a process */
+    sp_task_ends *ends;
+    void *arg;
 
     check(task != NULL);
-    if (!__atomic_exchange_n(&told, true, __ATOMIC_ACQ_REL) && task->on_end != NULL)
-        task->on_end(task->on_end_arg);
+    if (__atomic_exchange_n(&told, true, __ATOMIC_ACQ_REL))
+        return;
+    do { /* another thread may be in sp_on_end: a function with its own argument, or none */
+        ends = __atomic_load_n(&task->on_end, __ATOMIC_SEQ_CST);
+        arg = __atomic_load_n(&task->on_end_arg, __ATOMIC_SEQ_CST);
+    } while (ends != __atomic_load_n(&task->on_end, __ATOMIC_SEQ_CST));
+    if (ends != NULL)
+        ends(arg);
 }
 
 void say_and_die(const struct sp_task *task, const char *format, ...)
