@@ -145,10 +145,24 @@ static bool has_place(const char *path)
     return access(above, F_OK) == 0;
 }
 
+/* Whether the socket of physmem in this directory was made just now: others may be to come. */
+static bool is_new(const char *path)
+{
+    char inside[PATH_MAX];
+    struct timespec now;
+    struct stat status;
+
+    snprintf(inside, sizeof inside, "%.4000s/%s", path, DIRECTORY_PHYSMEM);
+    return stat(inside, &status) == 0 && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+           now.tv_sec - status.st_mtim.tv_sec <= 1;
+}
+
 /* Where a run and this were started in one line, the run's sockets are not there yet. */
 static void await_run(const char *path)
 {
-    if (await(path, DIRECTORY_PHYSMEM, 0) || !has_place(path))
+    bool there = await(path, DIRECTORY_PHYSMEM, 0);
+
+    if (there ? !is_new(path) : !has_place(path))
         return;
     if (!await(path, DIRECTORY_PHYSMEM, SILENT_NS)) {
         fprintf(stderr, "selfpage: there is no server at %s yet: waiting %u s for one to start\n",

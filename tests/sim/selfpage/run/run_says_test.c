@@ -78,17 +78,23 @@ static void contracts_for_bandwidth_are_made_with_swap(void **state)
         "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: rate=fast}]\n");
     run_expect(place, (const char *[]){"run", "odd.yaml", NULL}, 2, NULL,
                "tasks[1].bandwidth: \"rate=fast\" is none of shares=N");
-    write_file(place, "many.yaml",
-               "physmem: {frames: 256}\nswap: {slots: 640, bandwidth: 10}\n"
-               "tasks: [{name: a, contract: guaranteed=64, bandwidth: rate=11, expect_exit: 2, "
-               "workload: {pages: 80, loop: 80, references: 80}}]\n");
+    write_file(
+        place, "more.yaml",
+        "physmem: {frames: 256}\nswap: {slots: 64, bandwidth: 10}\n"
+        "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: rate=11}]\n");
+    run_expect(place, (const char *[]){"run", "more.yaml", NULL}, 2, NULL,
+               "tasks[1].bandwidth: swap has 10 pages a second for all contracts together");
+    /* Each could be met: swap refuses the second. */
+    write_file(
+        place, "many.yaml",
+        "physmem: {frames: 256}\nswap: {slots: 640, bandwidth: 1000}\ntasks:\n"
+        "- {name: a, contract: guaranteed=64, bandwidth: rate=600, workload: {pages: 80, phases: "
+        "[ {loop: 80, references: 800}, {idle: 2s} ]}}\n"
+        "- {name: b, contract: guaranteed=64, bandwidth: rate=600, start: 500ms, expect_exit: 2, "
+        "workload: {pages: 80, loop: 80, references: 80}}\n");
     run_expect(place, (const char *[]){"simulate", "many.yaml", NULL}, 0, NULL, NULL);
-    write_file(place, "much.yaml",
-               "physmem: {frames: 256}\nswap: {slots: 64, bandwidth: 10}\n"
-               "tasks: [{name: a, program: kvstore, contract: guaranteed=64, bandwidth: rate=11, "
-               "expect_exit: 2}]\n");
-    run_expect(place, (const char *[]){"run", "much.yaml", NULL}, 0, NULL,
-               "SELFPAGE_BANDWIDTH=rate=11: swap refuses: less bandwidth is left than this rate");
+    run_expect(place, (const char *[]){"run", "many.yaml", NULL}, 0, NULL,
+               "SELFPAGE_BANDWIDTH=rate=600: swap refuses: less bandwidth is left than this rate");
 }
 
 static void what_cannot_run_says_why_and_leaves_nothing(void **state)
