@@ -51,6 +51,8 @@ selfpage_tool_test(bench/costs $<TARGET_FILE:selfpage_program>)
 if(NOT SELFPAGE_SANITIZE AND NOT SELFPAGE_TEST_WRAPPER) # decisions, which are the same in any build; the slower, the longer
     selfpage_tool_test(simulate/fidelity $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
         ${PROJECT_SOURCE_DIR}/sim/tasks/models.yaml)
+    # What is read ahead depends on which stores are answered by then: with all processors, as in a play.
+    set_tests_properties(tool_fidelity PROPERTIES RUN_SERIAL TRUE)
 endif()
 selfpage_tool_test(simulate/verdicts $<TARGET_FILE:selfpage_program>)
 selfpage_tool_test(simulate/simulate $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/sim/demo.yaml
