@@ -45,8 +45,10 @@ static void use_half(unsigned char *base, const uint32_t *order, uint32_t count)
         (void)*(volatile unsigned char *)(base + (size_t)order[i] * SP_PAGE_SIZE);
 }
 
-static double baseline_cycle(struct bench *bench, unsigned char *base, const uint32_t *order,
-                             uint32_t count)
+/* What is to be noticed of all pages is taken away by mprotect, and each access is a SIGSEGV. */
+static double trapped(struct bench *bench, unsigned char *base, int protection,
+                      void (*access)(unsigned char *base, const uint32_t *order, uint32_t count),
+                      const uint32_t *order, uint32_t count)
 {
     struct sigaction action = {.sa_sigaction = bench_frames_on_fault, .sa_flags = SA_SIGINFO};
     struct sigaction saved;
@@ -54,9 +56,9 @@ static double baseline_cycle(struct bench *bench, unsigned char *base, const uin
 
     sigaction(SIGSEGV, &action, &saved);
     start = clock_now_ns();
-    if (mprotect(base, (size_t)PAGES * SP_PAGE_SIZE, PROT_NONE) != 0)
+    if (mprotect(base, (size_t)PAGES * SP_PAGE_SIZE, protection) != 0)
         bench_fail(bench, "mprotect: %s", strerror(errno));
-    use_half(base, order, count);
+    access(base, order, count);
     start = clock_now_ns() - start;
     sigaction(SIGSEGV, &saved, NULL);
     return (double)start / count;
@@ -104,23 +106,6 @@ static double noted_writes(struct bench *bench, const struct page_bits *bits, un
     return (double)start / count;
 }
 
-static double trapped_writes(struct bench *bench, unsigned char *base, const uint32_t *order,
-                             uint32_t count)
-{
-    struct sigaction action = {.sa_sigaction = bench_frames_on_fault, .sa_flags = SA_SIGINFO};
-    struct sigaction saved;
-    uint64_t start;
-
-    sigaction(SIGSEGV, &action, &saved);
-    start = clock_now_ns();
-    if (mprotect(base, (size_t)PAGES * SP_PAGE_SIZE, PROT_READ) != 0)
-        bench_fail(bench, "mprotect: %s", strerror(errno));
-    write_all(base, order, count);
-    start = clock_now_ns() - start;
-    sigaction(SIGSEGV, &saved, NULL);
-    return (double)start / count;
-}
-
 /* What the kernel can do on memory as a task has it; no task has it done. */
 static void first_writes(struct bench *bench, const struct page_bits *bits, unsigned char *base)
 {
@@ -140,7 +125,8 @@ static void first_writes(struct bench *bench, const struct page_bits *bits, unsi
         for (unsigned round = 0; round < bench->rounds; round++) {
             double subject = noted_writes(bench, bits, noted, order, count);
 
-            bench_round(bench, row, subject, trapped_writes(bench, base, order, count));
+            bench_round(bench, row, subject,
+                        trapped(bench, base, PROT_READ, write_all, order, count));
         }
     }
     bench_frames_fini(&frames);
@@ -187,7 +173,8 @@ static void cycles(struct bench *bench, const char *bits, double limit, unsigned
             if (sampler_found != (count + 1) / 2)
                 bench_fail(bench, "%u pages were used, and %u show", (count + 1) / 2,
                            sampler_found);
-            bench_round(bench, row[shuffled], subject, baseline_cycle(bench, base, order, count));
+            bench_round(bench, row[shuffled], subject,
+                        trapped(bench, base, PROT_NONE, use_half, order, count));
         }
     }
     sp_detach(&task);

@@ -43,7 +43,7 @@ struct engine {
     /* With a policy that forgets what leaves, pages are named to it by the frames that they have. */
     /* By page: the frame that it had last, plus one. NULL: pages are named by their numbers. */
     uint32_t *frame_plus1;
-    policy_turn *turn;   /* the policy's, which then is asked for it; NULL: it has none */
+    policy_turn *turn;   /* one page leaves for another, by one call; NULL: not with this policy */
     sp_page *page_of;    /* by frame, plus one: the page that it has; the first has none */
     uint32_t left_plus1; /* the frame that was left last, plus one */
     uint32_t pages_most;

@@ -45,7 +45,7 @@ static int begin_member(struct gunzip *gunzip, struct sp_error *error)
     return intake_finish(gunzip->intake, stream->avail_in, error);
 }
 
-/* See that there are bytes to decompress. */
+/* Read more of the file if all that was read is decompressed. */
 static int fill(struct gunzip *gunzip, struct sp_error *error)
 {
     z_stream *stream = &gunzip->stream;

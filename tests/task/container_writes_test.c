@@ -210,23 +210,7 @@ static int write_and_wait(void *arg)
 
 static void test_a_recall_is_met_with_pages_that_go_to_swap(void **state)
 {
-    struct sp_testing_task_status status;
-    struct sp_testing_task *task;
-    char word = 0;
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    task = begin(*state, "giver", "guaranteed=20;extra=20,drop=20s", write_and_wait, NULL);
-    hear(ends[0], &word, 1);
-    assert_int_equal(sp_testing_recall(*state, "giver", 15, NULL), 0);
-    do
-        assert_int_equal(sp_testing_task_status(*state, "giver", &status, NULL), 0);
-    while (status.held > 25);
-    say(ends[0], &word, 1);
-    close(ends[0]);
-    close(ends[1]);
-    expect_success(task);
-    assert_int_equal(sp_testing_task_status(*state, "giver", &status, NULL), 0);
-    assert_int_equal(status.breached, 0);
+    expect_recall_met(*state, write_and_wait);
     expect_nothing_left(*state);
 }
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <selfpage/testing.h>
 
@@ -97,6 +98,29 @@ static inline void say(int end, const void *bytes, size_t size)
 static inline void hear(int end, void *bytes, size_t size)
 {
     CHECK(recv(end, bytes, size, MSG_WAITALL) == (ssize_t)size);
+}
+
+/* A task with 40 frames, which says a word when it uses those of its region and ends when it has heard one, is to give 15
+ * back, and does. */
+static inline void expect_recall_met(struct sp_testing *fixture, int (*giver)(void *arg))
+{
+    struct sp_testing_task_status status;
+    struct sp_testing_task *task;
+    char word = 0;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    task = begin(fixture, "giver", "guaranteed=20;extra=20,drop=20s", giver, NULL);
+    hear(ends[0], &word, 1);
+    assert_int_equal(sp_testing_recall(fixture, "giver", 15, NULL), 0);
+    do
+        assert_int_equal(sp_testing_task_status(fixture, "giver", &status, NULL), 0);
+    while (status.held > 25);
+    say(ends[0], &word, 1);
+    close(ends[0]);
+    close(ends[1]);
+    expect_success(task);
+    assert_int_equal(sp_testing_task_status(fixture, "giver", &status, NULL), 0);
+    assert_int_equal(status.breached, 0);
 }
 
 #endif

@@ -402,8 +402,8 @@ void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra
  * more. Little more is then taken than is missing. */
 void pager_growth_spread(struct pager *pager);
 
-/* Physmem has no descriptor for another extent: until pager_growth_spread is called again, frames are asked for in the slots
- * of extents that there are. False: they were before this call, so that asking again is of no use. */
+/* Physmem has no descriptor for another extent: until pager_growth_spread is called again, the pager asks for frames in the
+ * extents that the task has already. False: it did that before this call, too, and asking again will not help. */
 bool pager_growth_gather(struct pager *pager);
 
 /* Physmem has extra frames again. */

@@ -85,7 +85,7 @@ static void test_frames_that_may_be_taken_are_spread(void **state)
     }
 }
 
-/* There are no extents for that: the slots of those that there are get frames, until contracts change. */
+/* No further extent can be had: the task asks for frames in those that it has, until contracts change. */
 static void test_frames_are_gathered_where_extents_are_short(void **state)
 {
     struct story *story = story_begin_slots(&policy_fifo, 4000, 260, 4096);

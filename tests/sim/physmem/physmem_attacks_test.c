@@ -34,29 +34,44 @@ static bool was_told(int end)
 /* ---- What the host notices ---- */
 
 #define ROUNDS 200u
+#define STEPS  4u
 
-/* The host copies, writes, gives back and allocates. A request takes less than 5 ms, most of the time: the
- * machine may be busy with other things. */
+/* Nanoseconds since *sincep, which is now from here on. */
+static uint64_t took(uint64_t *sincep)
+{
+    uint64_t before = *sincep;
+
+    *sincep = now_ns();
+    return *sincep - before;
+}
+
+/* The host copies, writes, gives back and allocates. Each takes less than 5 ms, but for one in ten at most: the
+ * machine may be busy with other things. The longest is printed. */
 static void expect_no_wait(struct stage *stage)
 {
-    static uint64_t time[ROUNDS];
+    static uint64_t time[STEPS * ROUNDS];
     uint32_t own = stage->host.container;
 
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        uint64_t start = now_ns();
+    for (unsigned i = 0; i < STEPS * ROUNDS; i += STEPS) {
+        uint64_t since = now_ns();
 
         assert_int_equal(sharing_copy(&stage->host, own, 0, own, 4, 4), 0);
+        time[i] = took(&since);
         put(stage, 4, 'w');
+        time[i + 1] = took(&since);
         assert_int_equal(physmem_give_back(&stage->host, WIRE_DEALLOCATE, 5, 2), 2);
+        time[i + 2] = took(&since);
         assert_int_equal(physmem_allocate(&stage->host, 5, 2, 0), 2);
-        time[i] = (now_ns() - start) / 6; /* requests */
+        time[i + 3] = took(&since);
     }
     expect(stage, 0, 'h');
     expect(stage, 4, 'w');
-    qsort(time, ROUNDS, sizeof(time[0]), by_time);
-    print_message("a request beside it takes %.2f ms, %.2f ms at most\n",
-                  (double)time[ROUNDS / 2] / 1e6, (double)time[ROUNDS - 1] / 1e6);
-    assert_true(RUNNING_ON_VALGRIND || time[ROUNDS / 2] < 5 * MS);
+    qsort(time, STEPS * ROUNDS, sizeof(time[0]), by_time);
+    print_message("a request beside it takes %.2f ms, one in ten %.2f ms, the longest %.2f ms\n",
+                  (double)time[STEPS * ROUNDS / 2] / 1e6,
+                  (double)time[STEPS * ROUNDS * 9 / 10] / 1e6,
+                  (double)time[STEPS * ROUNDS - 1] / 1e6);
+    assert_true(RUNNING_ON_VALGRIND || time[STEPS * ROUNDS * 9 / 10] < 5 * MS);
 }
 
 /* ---- Many mappings ---- */
