@@ -71,7 +71,6 @@ struct account {
     uint32_t refund;  /* slots to be reserved no longer, after that */
     int staging;      /* its own extent; -1: not made yet */
     uint32_t freeing; /* such requests that were not answered */
-    uint32_t late;    /* requests of operations that were given up, and are not answered yet */
     bool dirty;
     char name[WIRE_NAME];
 };
@@ -87,7 +86,7 @@ struct operation {
     uint32_t count;
     uint32_t reserve; /* slots that a store has reserved */
     bool load;
-    bool given_up; /* the core has been told that there is no answer */
+    bool given_up; /* the answer was waited for in vain, and the core knows */
     struct physmem_swapped page[PHYSMEM_SWAP_MAX];
 };
 
@@ -152,6 +151,16 @@ static int account_room(struct swapper *swapper, uint32_t handle)
     return 0;
 }
 
+/* Whether the swap server has not answered yet what was given up. */
+static bool account_is_late(const struct account *account)
+{
+    const struct ask *asked = account->asks;
+
+    while (asked != NULL && (asked->operation == NULL || !asked->operation->given_up))
+        asked = asked->next;
+    return asked != NULL;
+}
+
 /* ---- Operations ---- */
 
 static void watch_patience(struct service *service);
@@ -204,14 +213,10 @@ static void operation_less(struct service *service, struct operation *operation)
  * after all (on_late). */
 static void operation_give_up(struct service *service, struct operation *operation)
 {
-    struct swapper *swapper = service->swapper;
-
+    check(!operation->given_up && operation->waits > 0);
     operation->error = ETIMEDOUT;
     for (uint32_t i = 0; i < operation->count; i++)
         operation->page[i].error = ETIMEDOUT;
-    for (struct account *a = swapper->accounts; a != NULL; a = a->next)
-        for (const struct ask *asked = a->asks; asked != NULL; asked = asked->next)
-            a->late += asked->operation == operation;
     operation_tell(service, operation);
     operation->given_up = true;
 }
@@ -292,7 +297,6 @@ static void account_lost(struct account *account, int error)
     account->unneeded_count = 0;
     account->refund = 0;
     account->freeing = 0;
-    account->late = 0;
     line->account = NULL;
     uv_close((uv_handle_t *)&line->poll, on_line_closed);
     if (!service->swapper->stopped)
@@ -577,8 +581,7 @@ static void on_late(struct account *account, const struct ask *asked,
 {
     const struct operation *operation = asked->operation;
 
-    ensure(operation->given_up && account->late > 0);
-    account->late--;
+    ensure(operation->given_up);
     if (asked->what == ASKED_RESERVE && error_of(message, WIRE_RESERVED) == 0)
         account_return(account, PHYSMEM_NO_SLOT, operation->reserve);
     if (asked->what != ASKED_STORE)
@@ -767,7 +770,7 @@ void swapper_store(struct service *service, const struct physmem_effect *effect)
     if (code == 0 && account == NULL)
         code = account_new(service, effect, &account);
     if (code == 0)
-        code = account->late > 0 ? -ETIMEDOUT : account_connect(account);
+        code = account_is_late(account) ? -ETIMEDOUT : account_connect(account);
     if (code == 0) /* what is asked for anew may be what was just given back */
         give_back(account);
     if (code == 0 && account->line == NULL)
@@ -849,7 +852,7 @@ void swapper_load(struct service *service, const struct physmem_effect *effect)
 
         for (uint32_t before = 0; before < i; before++)
             asked |= items[before].descriptor == items[i].descriptor;
-        if (account != NULL && account->late > 0)
+        if (account != NULL && account_is_late(account))
             operation->page[i].error = ETIMEDOUT;
         else if (account != NULL && account->line != NULL && !asked)
             load_from(service, account, operation, effect);
