@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,6 +19,10 @@
 #ifndef IORING_ENTER_REGISTERED_RING
 #define IORING_ENTER_REGISTERED_RING (1U << 4)
 #endif
+#ifndef IORING_CQ_EVENTFD_DISABLED
+#define IORING_CQ_EVENTFD_DISABLED (1U << 0)
+#endif
+#define REGISTER_EVENT  4u
 #define REGISTER_RING   20u
 #define UNREGISTER_RING 21u
 #define BY_NUMBER       (1u << 31) /* Linux 6.3 */
@@ -72,6 +77,7 @@ static int map_all(struct read_ring *ring, int fd, const struct io_uring_params 
     ring->entries_mask = params->sq_entries - 1;
     ring->done_head = (uint32_t *)(void *)(ring->memory + params->cq_off.head);
     ring->done_tail = (uint32_t *)(void *)(ring->memory + params->cq_off.tail);
+    ring->done_flags = (uint32_t *)(void *)(ring->memory + params->cq_off.flags);
     ring->done_mask = params->cq_entries - 1;
     ring->done = (const struct io_uring_cqe *)(void *)(ring->memory + params->cq_off.cqes);
     order = (uint32_t *)(void *)(ring->memory + params->sq_off.array);
@@ -103,7 +109,15 @@ static void unmap_all(struct read_ring *ring)
     memset(ring, 0, sizeof(*ring));
 }
 
-int ring_open(struct read_ring *ring)
+/* Have the kernel write to an event when reads end. */
+static int register_event(int fd, int event)
+{
+    check(fd >= 0 && event >= 0);
+    return syscall(SYS_io_uring_register, fd, REGISTER_EVENT, &event, 1) < 0 ? -errno : 0;
+}
+
+/* `event`: -1 if the ring has none. */
+static int open_with(struct read_ring *ring, int event)
 {
     struct io_uring_params params;
     int fd = setup(&params), code;
@@ -112,12 +126,42 @@ int ring_open(struct read_ring *ring)
     if (fd < 0)
         return fd;
     code = map_all(ring, fd, &params);
+    if (code == 0 && event >= 0)
+        code = register_event(fd, event);
     if (code == 0)
         code = register_ring(ring, fd);
     close(fd);
     if (code != 0)
         unmap_all(ring);
     return code;
+}
+
+int ring_open(struct read_ring *ring)
+{
+    return open_with(ring, -1);
+}
+
+int ring_open_event(struct read_ring *ring)
+{
+    int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), code;
+
+    if (event < 0)
+        return -errno;
+    code = open_with(ring, event);
+    if (code == 0) {
+        ring_arm(ring, false);
+        return event;
+    }
+    close(event);
+    return code;
+}
+
+void ring_arm(struct read_ring *ring, bool armed)
+{
+    uint32_t off = armed ? 0 : IORING_CQ_EVENTFD_DISABLED;
+
+    ensure(ring->memory != NULL);
+    __atomic_store_n(ring->done_flags, off, __ATOMIC_SEQ_CST);
 }
 
 void ring_close(struct read_ring *ring)
@@ -136,21 +180,33 @@ void ring_forget(struct read_ring *ring)
     unmap_all(ring);
 }
 
-void ring_read(struct read_ring *ring, int fd, const struct iovec *part, int parts, off_t at,
-               uint32_t tag)
+static void add(struct read_ring *ring, uint8_t operation, int fd, const struct iovec *part,
+                int parts, off_t at, uint32_t tag)
 {
     uint32_t tail = *ring->entries_tail + ring->added;
     struct io_uring_sqe *entry = &ring->entry[tail & ring->entries_mask];
 
     ensure(ring->under_way + ring->added < RING_READS && parts > 0);
     memset(entry, 0, sizeof(*entry));
-    entry->opcode = IORING_OP_READV;
+    entry->opcode = operation;
     entry->fd = fd;
     entry->addr = (uint64_t)(uintptr_t)part;
     entry->len = (uint32_t)parts;
     entry->off = (uint64_t)at;
     entry->user_data = tag;
     ring->added++;
+}
+
+void ring_read(struct read_ring *ring, int fd, const struct iovec *part, int parts, off_t at,
+               uint32_t tag)
+{
+    add(ring, IORING_OP_READV, fd, part, parts, at, tag);
+}
+
+void ring_write(struct read_ring *ring, int fd, const struct iovec *part, int parts, off_t at,
+                uint32_t tag)
+{
+    add(ring, IORING_OP_WRITEV, fd, part, parts, at, tag);
 }
 
 static long enter(const struct read_ring *ring, uint32_t submit, uint32_t wait, uint32_t flags)
@@ -185,8 +241,15 @@ uint32_t ring_submit(struct read_ring *ring)
     return taken;
 }
 
-/* Whether a read is complete: *tagp and *resultp are its. */
-static bool take(struct read_ring *ring, uint32_t *tagp, int *resultp)
+void ring_gather(struct read_ring *ring)
+{
+    ensure(ring->memory != NULL);
+    /* Fails only for the moment: the caller looks again. */
+    if (ring->under_way > 0)
+        (void)enter(ring, 0, 0, IORING_ENTER_GETEVENTS);
+}
+
+bool ring_take(struct read_ring *ring, uint32_t *tagp, int *resultp)
 {
     uint32_t head = *ring->done_head;
     const struct io_uring_cqe *done = &ring->done[head & ring->done_mask];
@@ -218,7 +281,7 @@ bool ring_wait(struct read_ring *ring, uint64_t spin_ns, uint32_t *tagp, int *re
 
     ensure(ring->under_way > 0);
     *gap_nsp = 0;
-    while (!take(ring, tagp, resultp)) {
+    while (!ring_take(ring, tagp, resultp)) {
         long result = enter(ring, 0, asleep ? 1 : 0, IORING_ENTER_GETEVENTS);
 
         /* The kernel may still write to the buffers, and nothing else would say when it has. */

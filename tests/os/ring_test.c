@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,6 +274,101 @@ static void a_thread_that_loses_the_processor_hears_for_how_long(void **state)
     close(ends[1]);
 }
 
+/* ---- Beside other things ---- */
+
+static bool is_readable(int fd, int timeout_ms)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+
+    return poll(&entry, 1, timeout_ms) == 1;
+}
+
+/* It may have told of what was taken. */
+static void drain(int event)
+{
+    uint64_t times;
+
+    while (read(event, &times, sizeof(times)) > 0)
+        continue;
+}
+
+static void read_one(struct read_ring *ring, int fd, struct iovec *part)
+{
+    ring_read(ring, fd, part, 1, 0, 5);
+    assert_int_equal(ring_submit(ring), 1);
+}
+
+static void an_event_tells_of_ends_while_the_ring_is_armed(void **state)
+{
+    unsigned char block[BLOCK] = {0};
+    struct iovec part = {.iov_base = block, .iov_len = BLOCK};
+    struct read_ring ring = {.memory = NULL};
+    int event = ring_open_event(&ring), ends[2], result;
+    uint32_t tag;
+
+    (void)state;
+    if (event < 0)
+        return;
+    assert_int_equal(pipe(ends), 0);
+    for (unsigned round = 0; round < 3; round++) {
+        drain(event);
+        ring_arm(&ring, true);
+        read_one(&ring, ends[0], &part);
+        ring_gather(&ring);
+        assert_false(ring_take(&ring, &tag, &result));
+        assert_false(is_readable(event, 0));
+        assert_int_equal(write(ends[1], "xy", 2), 2);
+        assert_true(is_readable(event, 10000));
+        ring_gather(&ring);
+        assert_true(ring_take(&ring, &tag, &result));
+        assert_int_equal(result, 2);
+        assert_int_equal(tag, 5);
+        assert_int_equal(block[1], 'y');
+        /* And not otherwise. */
+        ring_arm(&ring, false);
+        drain(event);
+        read_one(&ring, ends[0], &part);
+        assert_int_equal(write(ends[1], "z", 1), 1);
+        while (!ring_take(&ring, &tag, &result))
+            ring_gather(&ring);
+        assert_int_equal(result, 1);
+        assert_false(is_readable(event, 0));
+    }
+    ring_close(&ring);
+    close(event);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void what_is_written_can_be_read(void **state)
+{
+    unsigned char to[BLOCK], from[BLOCK];
+    struct iovec out = {.iov_base = to, .iov_len = BLOCK},
+                 in = {.iov_base = from, .iov_len = BLOCK};
+    struct read_ring ring;
+    uint64_t gap;
+    uint32_t tag;
+    int result, fd = file_of(2);
+
+    (void)state;
+    if (!opened(&ring))
+        return;
+    memset(to, 0xa5, sizeof(to));
+    memset(from, 0, sizeof(from)); /* Valgrind does not know that a ring fills it */
+    ring_write(&ring, fd, &out, 1, BLOCK, 6);
+    assert_int_equal(ring_submit(&ring), 1);
+    (void)ring_wait(&ring, awake, &tag, &result, &gap);
+    assert_int_equal(result, BLOCK);
+    assert_int_equal(tag, 6);
+    ring_read(&ring, fd, &in, 1, BLOCK, 7);
+    assert_int_equal(ring_submit(&ring), 1);
+    (void)ring_wait(&ring, awake, &tag, &result, &gap);
+    assert_int_equal(result, BLOCK);
+    assert_memory_equal(from, to, BLOCK);
+    ring_close(&ring);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +378,8 @@ int main(void)
         cmocka_unit_test(rings_come_and_go),
         cmocka_unit_test(it_is_awake_as_long_as_is_said_and_then_asleep),
         cmocka_unit_test(a_thread_that_loses_the_processor_hears_for_how_long),
+        cmocka_unit_test(an_event_tells_of_ends_while_the_ring_is_armed),
+        cmocka_unit_test(what_is_written_can_be_read),
     };
 
     return cmocka_run_group_tests_name("os_ring", tests, NULL, NULL);
