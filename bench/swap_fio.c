@@ -310,8 +310,9 @@ int main(int argc, char **argv)
     bench_start_swap_direct(&bench, PAGES);
     client_open(&bench, &client);
     engine = engine_find(&bench);
-    measure(&bench, &client, engine, 1);
-    if (engine != NULL)
+    if (bench_wants(&bench, "1 at a time"))
+        measure(&bench, &client, engine, 1);
+    if (engine != NULL && bench_wants(&bench, "16 at a time"))
         measure(&bench, &client, engine, DEPTH);
     bench_threads(&bench, "swap", bench.swap.pid);
     caller_close(&client.caller);

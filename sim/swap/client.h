@@ -42,7 +42,9 @@ struct client {
     struct swap_job *first_job; /* that have not begun, in order */
     struct swap_job *last_job;
     struct rota_client turn; /* in swap_turns, with its contract for bandwidth */
-    uint32_t buffers;        /* of its jobs that have begun */
+    uint32_t loads;          /* jobs in its queue that load */
+    uint32_t large, small;   /* buffers of its jobs that have begun */
+    uint32_t flying;         /* small loads in flight */
     struct extent_table extents;
     struct own_file *own; /* where its slots lie; NULL: on the device */
     char name[SWAP_INDEX_NAME];

@@ -92,6 +92,12 @@ int swap_device_read(const struct swap_device *device, void *place, uint32_t slo
     return device->backend->read(place, slot, count, pages);
 }
 
+int swap_device_descriptor(const struct swap_device *device, const void *place, uint64_t *at)
+{
+    check(place != NULL);
+    return device->backend->descriptor != NULL ? device->backend->descriptor(place, at) : -1;
+}
+
 void swap_device_discard(const struct swap_device *device, uint32_t slot, uint32_t count)
 {
     check(slot < device->slots && count <= device->slots - slot);

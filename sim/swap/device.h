@@ -68,6 +68,10 @@ int swap_device_write(const struct swap_device *device, void *place, uint32_t sl
 int swap_device_read(const struct swap_device *device, void *place, uint32_t slot, uint32_t count,
                      void *pages);
 
+/* Where the pages of a place lie as they are in a file: its descriptor, and the byte of slot 0 in *at. -1: they do not. Any
+ * thread. */
+int swap_device_descriptor(const struct swap_device *device, const void *place, uint64_t *at);
+
 /* Nobody has these slots any more. On the loop's thread. */
 void swap_device_discard(const struct swap_device *device, uint32_t slot, uint32_t count);
 

@@ -95,6 +95,7 @@ void fair_add(struct swap_turns *turns, struct client *client, struct swap_job *
     check(client->first_job != NULL && client->last_job->next == NULL);
     turns->jobs++;
     turns->loads += job->kind == SWAP_JOB_LOAD;
+    client->loads += job->kind == SWAP_JOB_LOAD;
     if (rota_come(&turns->rota, &client->turn))
         client->references++; /* until it has no turn to come */
 }
@@ -131,7 +132,8 @@ void fair_pop(struct swap_turns *turns, struct client *client)
     ensure(turns->jobs > 0);
     turns->jobs--;
     if (job->kind == SWAP_JOB_LOAD) {
-        ensure(turns->loads > 0);
+        ensure(turns->loads > 0 && client->loads > 0);
         turns->loads--;
+        client->loads--;
     }
 }

@@ -8,19 +8,13 @@
 
 #include <xxhash.h>
 
-/* The pages [first, first + count) of a job. */
-struct page_run {
-    uint32_t first;
-    uint32_t count;
-};
-
 static uint8_t *page_bytes(const struct swap_job *job, uint32_t page)
 {
     check(page < job->count && job->buffer != NULL);
     return job->buffer + (size_t)page * SWAP_PAGE;
 }
 
-static void run_set_error(struct swap_job *job, struct page_run run, int error)
+static void run_set_error(struct swap_job *job, struct swap_run run, int error)
 {
     check(run.first + run.count <= job->count && error <= 0);
     for (uint32_t i = run.first; i < run.first + run.count; i++)
@@ -35,10 +29,10 @@ static bool is_copied(const struct swap_job *job, uint32_t i)
 }
 
 /* The longest run from `first` on of pages that are neighbours in one extent. */
-static struct page_run extent_run(const struct swap_job *job, uint32_t first)
+static struct swap_run extent_run(const struct swap_job *job, uint32_t first)
 {
     const struct swap_page *start = &job->page[first];
-    struct page_run run = {.first = first, .count = 1};
+    struct swap_run run = {.first = first, .count = 1};
 
     check(is_copied(job, first));
     while (first + run.count < job->count && is_copied(job, first + run.count) &&
@@ -49,7 +43,7 @@ static struct page_run extent_run(const struct swap_job *job, uint32_t first)
 }
 
 /* Copy a run, in the direction that the job asks for. Returns how many whole pages were copied. */
-static uint32_t run_copy(const struct swap_job *job, struct page_run run)
+static uint32_t run_copy(const struct swap_job *job, struct swap_run run)
 {
     const struct swap_page *page = &job->page[run.first];
     ssize_t copied;
@@ -67,7 +61,7 @@ static uint32_t run_copy(const struct swap_job *job, struct page_run run)
 static void pages_copy(struct swap_job *job)
 {
     for (uint32_t i = 0; i < job->count;) {
-        struct page_run run;
+        struct swap_run run;
         uint32_t copied;
 
         if (!is_copied(job, i)) {
@@ -123,10 +117,10 @@ void swap_job_order(struct swap_job *job)
 }
 
 /* The longest run from `first` on of pending pages in neighbouring slots. */
-static struct page_run slot_run(const struct swap_job *job, uint32_t first)
+static struct swap_run slot_run(const struct swap_job *job, uint32_t first)
 {
     const struct swap_page *start = &job->page[first];
-    struct page_run run = {.first = first, .count = 1};
+    struct swap_run run = {.first = first, .count = 1};
 
     check(start->pending);
     while (first + run.count < job->count && start[run.count].pending &&
@@ -135,8 +129,16 @@ static struct page_run slot_run(const struct swap_job *job, uint32_t first)
     return run;
 }
 
+struct swap_run swap_job_next_run(const struct swap_job *job, uint32_t from)
+{
+    check(from <= job->count);
+    while (from < job->count && !job->page[from].pending)
+        from++;
+    return from < job->count ? slot_run(job, from) : (struct swap_run){.first = from};
+}
+
 /* Read or write a run as one. */
-static int run_transfer(struct swap_job *job, struct page_run run)
+static int run_transfer(struct swap_job *job, struct swap_run run)
 {
     uint32_t slot = job->page[run.first].slot;
 
@@ -155,25 +157,17 @@ static int run_transfer(struct swap_job *job, struct page_run run)
  * a bad slot does not take its neighbours with it. */
 static void runs_transfer(struct swap_job *job)
 {
-    for (uint32_t i = 0; i < job->count;) {
-        struct page_run run;
-        int error;
+    struct swap_run run = swap_job_next_run(job, 0);
 
-        if (!job->page[i].pending) {
-            i++;
-            continue;
-        }
-        run = slot_run(job, i);
-        check(run.count <= job->count - i);
-        error = run_transfer(job, run);
-        i += run.count;
+    for (; run.count > 0; run = swap_job_next_run(job, run.first + run.count)) {
+        int error = run_transfer(job, run);
+
         run_set_error(job, run, error);
         if (error == 0 || run.count == 1)
             continue;
-        for (uint32_t single = run.first; single < i; single++)
-            if (!job->page[single].filler)
-                job->page[single].error =
-                    run_transfer(job, (struct page_run){.first = single, .count = 1});
+        for (uint32_t i = run.first; i < run.first + run.count; i++)
+            if (!job->page[i].filler)
+                job->page[i].error = run_transfer(job, (struct swap_run){.first = i, .count = 1});
     }
 }
 
@@ -204,25 +198,46 @@ static void stored_enter(struct swap_job *job)
             job->page[i].error = error;
 }
 
-static void store_transfer(struct swap_job *job)
+bool swap_job_may_fly(const struct swap_job *job)
 {
+    bool flies = job->kind == SWAP_JOB_LOAD ||
+                 (job->kind == SWAP_JOB_STORE && job->device->index == NULL && !job->device->sync);
+
+    check(job->count <= WIRE_BATCH);
+    for (uint32_t i = 0; flies && i < job->count; i++)
+        flies = !job->page[i].doomed;
+    return flies;
+}
+
+void swap_job_depart(struct swap_job *job)
+{
+    check(job->kind == SWAP_JOB_STORE);
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].pending)
             job->page[i].checksum = XXH3_64bits(page_bytes(job, i), SWAP_PAGE);
-    check(job->kind == SWAP_JOB_STORE);
+}
+
+static void store_transfer(struct swap_job *job)
+{
+    swap_job_depart(job);
     runs_transfer(job);
     if (job->device->index != NULL || job->device->sync)
         stored_enter(job);
 }
 
-static void load_transfer(struct swap_job *job)
+void swap_job_arrive(struct swap_job *job)
 {
     check(job->kind == SWAP_JOB_LOAD);
-    runs_transfer(job);
     for (uint32_t i = 0; i < job->count; i++)
         if (job->page[i].pending && !job->page[i].filler && job->page[i].error == 0 &&
             XXH3_64bits(page_bytes(job, i), SWAP_PAGE) != job->page[i].checksum)
             job->page[i].error = -EBADMSG;
+}
+
+static void load_transfer(struct swap_job *job)
+{
+    runs_transfer(job);
+    swap_job_arrive(job);
 }
 
 /* Slots that are given up lose their records before they are handed out again. */

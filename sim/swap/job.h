@@ -4,7 +4,7 @@
  *
  *     begin     on the loop   the books: slots are handed out or pinned
  *     collect   on the loop   STORE: pages are copied from the client's extents to the buffer
- *     transfer  any thread    checksums, and all that may wait for the device
+ *     transfer  any thread    checksums, and all that may wait for the device; or in flight, see flight.h
  *     deliver   on the loop   LOAD: pages are copied from the buffer to the client's extents
  *     end       on the loop   the books, and the reply
  *
@@ -72,6 +72,10 @@ struct swap_job {
     uint32_t subtract;
     uint64_t took_ns;   /* the last transfer */
     uint32_t transfers; /* reads or writes of the device so far */
+    uint16_t cursor;    /* in flight: pages before it have departed */
+    uint8_t parts;      /* in flight: reads or writes under way */
+    uint8_t parts_most;
+    bool failed; /* in flight: some have failed */
     uint16_t count;
     uint16_t asked;          /* pages of the request: `count` without fillers */
     uint16_t room;           /* for so many pages */
@@ -86,6 +90,24 @@ void swap_job_collect(struct swap_job *job);
 
 /* LOAD: put the pages in the order of their slots, so that neighbours on the device are read as one. */
 void swap_job_order(struct swap_job *job);
+
+/* Pages of a job that lie side by side: [first, first + count). */
+struct swap_run {
+    uint32_t first;
+    uint32_t count;
+};
+
+/* The first run of pending pages in neighbouring slots from page `from` on. `count` is 0: there is none. */
+struct swap_run swap_job_next_run(const struct swap_job *job, uint32_t from);
+
+/* Whether nothing but reads or writes of its runs is to be done for this job. */
+bool swap_job_may_fly(const struct swap_job *job);
+
+/* STORE, before its runs are written by somebody else than swap_job_transfer: the checksums of its pages. */
+void swap_job_depart(struct swap_job *job);
+
+/* LOAD, when all its runs have been read well by somebody else than swap_job_transfer. Sets page.error. */
+void swap_job_arrive(struct swap_job *job);
 
 /* Do the device's part for all pages that are pending. Sets page.error and, for a STORE,
  * page.checksum. Touches nothing but the job, its file, and its pages' buffer. */

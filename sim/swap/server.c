@@ -421,9 +421,10 @@ static void start_log(struct swap_service *service)
         log_line(&service->server.log, "mode",
                  "%s is buffered: its file system does not take O_DIRECT", options->device);
     if (options->verbose)
-        log_line(&service->server.log, "start", "%u slots in %s: %s%s%s", options->slots,
-                 options->device, service->device.facts.how, options->sync ? ", synced" : "",
-                 options->keep ? ", kept" : "");
+        log_line(&service->server.log, "start", "%u slots in %s: %s%s%s%s", options->slots,
+                 options->device, service->device.facts.how,
+                 flight_is_open(&service->flight) ? ", by a ring" : "",
+                 options->sync ? ", synced" : "", options->keep ? ", kept" : "");
     if (service->device.facts.existed)
         log_line(&service->server.log, "start", "%s was there: %u clients and %lld slots are back",
                  options->device, service->map.clients, (long long)service->restored);

@@ -28,29 +28,30 @@ static struct swap_job *job_allocate(uint32_t pages)
     return malloc(sizeof(struct swap_job) + pages * sizeof(struct swap_page));
 }
 
-/* A buffer for one job, or NULL: then one will be given back later. */
-static uint8_t *buffer_take(struct swap_service *service)
-{
-    check(service->buffers_free <= SERVICE_BUFFERS);
-    return service->buffers_free > 0 ? service->buffer[--service->buffers_free] : NULL;
-}
-
-static void buffer_give(struct swap_service *service, uint8_t *buffer)
-{
-    check(buffer == NULL || service->buffers_free < SERVICE_BUFFERS);
-    if (buffer != NULL)
-        service->buffer[service->buffers_free++] = buffer;
-}
-
 static void buffer_set(struct swap_job *job, uint8_t *buffer)
 {
-    const struct shared *buffers = &job->service->buffers;
+    const struct shared *memory = &job->service->buffers.memory;
 
-    check(buffer >= (const uint8_t *)buffers->memory &&
-          buffer < (const uint8_t *)buffers->memory + buffers->size);
+    check(buffer >= (const uint8_t *)memory->memory &&
+          buffer < (const uint8_t *)memory->memory + memory->size);
     job->buffer = buffer;
-    job->buffer_fd = buffers->fd;
-    job->buffer_at = buffer - (const uint8_t *)buffers->memory;
+    job->buffer_fd = memory->fd;
+    job->buffer_at = buffer - (const uint8_t *)memory->memory;
+}
+
+/* Give back what job_has_buffer took. */
+static void buffer_release(struct swap_job *job)
+{
+    struct buffers *buffers = &job->service->buffers;
+    struct client *client = job->session->client;
+    uint32_t *held;
+
+    if (job->buffer == NULL)
+        return;
+    held = buffers_is_small(buffers, job->buffer) ? &client->small : &client->large;
+    ensure(*held > 0);
+    --*held;
+    buffers_give(buffers, job->buffer);
 }
 
 void service_session_unref(struct swap_session *session)
@@ -82,7 +83,7 @@ static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind
     job->place = session->client->own != NULL ? session->client->own->place : service->device.state;
     job->map = session->client->own != NULL ? &session->client->own->map : &service->map;
     if (!service->threaded)
-        buffer_set(job, service->buffers.memory);
+        buffer_set(job, service->buffers.memory.memory);
     job->key = session->client->key;
     job->number = session->client->own != NULL ? 0 : session->client->number;
     job->seq = seq;
@@ -105,8 +106,7 @@ static void job_free(struct swap_job *job)
     ensure(session->jobs > 0);
     session->jobs--;
     if (service->threaded) {
-        session->client->buffers -= job->buffer != NULL;
-        buffer_give(service, job->buffer);
+        buffer_release(job);
         free(job);
     }
     service_session_unref(session);
@@ -172,6 +172,8 @@ static void job_serve(struct swap_job *job)
 }
 
 static void queue_pump(struct swap_service *service);
+static void on_read(uv_check_t *handle);
+static void on_busy(uv_idle_t *handle);
 
 /* In a thread, or for a lone load on the loop. */
 static void job_transfer(struct swap_job *job)
@@ -207,22 +209,37 @@ static void load_note(struct swap_service *service, const struct swap_job *job)
     check(service->load_ns <= SERVICE_SLOW_NS);
 }
 
-/* Is this load the only one there is, and the device quick? Then it is faster done than handed over. */
-static bool job_is_lone(const struct swap_service *service, const struct swap_job *job)
+/* Is this load the only one there is, and the device quick? Then it is faster done than handed over. Where it may fly, the
+ * same holds if the loop would sleep meanwhile. */
+static bool job_is_lone(struct swap_service *service, const struct swap_job *job)
 {
     check(service->running_loads <= service->running);
     return job->kind == SWAP_JOB_LOAD && job->session->client->own == NULL &&
-           service->turns.loads == 0 && service->running_loads == 0 &&
-           service->load_ns < SERVICE_QUICK_NS;
+           service->turns.loads == 0 && service->running_loads == 0 && service->flying == 0 &&
+           service->load_ns < SERVICE_QUICK_NS &&
+           (!flight_is_open(&service->flight) || !awake_would(&service->awake));
+}
+
+/* A job that is no small load begins, or ends. */
+static void bulk_count(struct swap_service *service, const struct swap_job *job, int change)
+{
+    service->bulk += job_is_bulk(job) ? (uint32_t)change : 0;
+    ensure(service->bulk < SERVICE_WORKERS);
 }
 
 /* A job goes to a thread, or comes back. */
 static void running_count(struct swap_service *service, const struct swap_job *job, int change)
 {
     service->running += (uint32_t)change;
-    service->running_bulk += job_is_bulk(job) ? (uint32_t)change : 0;
     service->running_loads += job->kind == SWAP_JOB_LOAD ? (uint32_t)change : 0;
-    ensure(service->running <= SERVICE_WORKERS && service->running_bulk < SERVICE_WORKERS);
+    ensure(service->running <= SERVICE_WORKERS);
+}
+
+static void job_end(struct swap_job *job)
+{
+    bulk_count(job->service, job, -1);
+    books_end(job);
+    job_free(job);
 }
 
 static void work_done(uv_work_t *work, int status)
@@ -239,26 +256,169 @@ static void work_done(uv_work_t *work, int status)
     }
     running_count(service, job, -1);
     load_note(service, job);
-    books_end(job);
-    job_free(job);
+    job_end(job);
     queue_pump(service);
 }
+
+static void job_to_thread(struct swap_job *job)
+{
+    running_count(job->service, job, 1);
+    uv_queue_work(job->service->server.loop, &job->work, work_transfer, work_done);
+}
+
+/* ---- In flight ---- */
+
+/* Whether other clients than this one load, or did of late. */
+static bool others_load(const struct swap_service *service, const struct client *client)
+{
+    check(service->flying >= client->flying && service->turns.loads >= client->loads);
+    return service->flying > client->flying || service->turns.loads > client->loads ||
+           (service->loaders_ns != 0 && clock_now_ns() < service->loaders_ns + SERVICE_LOADERS_NS);
+}
+
+/* Note who loads. */
+static void loader_note(struct swap_service *service, const struct client *client)
+{
+    check(client->id != 0);
+    if (service->loader != client->id && service->loader != 0)
+        service->loaders_ns = clock_now_ns();
+    service->loader = client->id;
+}
+
+/* Would this job fly, if none of its pages is to fail? */
+static bool job_flies(const struct swap_service *service, const struct swap_job *job)
+{
+    return flight_is_open(&service->flight) &&
+           (job->kind == SWAP_JOB_LOAD || job->kind == SWAP_JOB_STORE);
+}
+
+/* A small load takes off, or lands. */
+static void flying_count(struct swap_job *job, int change)
+{
+    struct client *client = job->session->client;
+
+    if (job_is_bulk(job))
+        return;
+    job->service->flying += (uint32_t)change;
+    client->flying += (uint32_t)change;
+    ensure(client->flying <= SERVICE_FLYING && job->service->flying <= SERVICE_FLYING_FRESH);
+}
+
+static void job_fly(struct swap_job *job)
+{
+    struct swap_service *service = job->service;
+    bool many = others_load(service, job->session->client);
+
+    check(job->buffer != NULL);
+    loader_note(service, job->session->client);
+    job->took_ns = clock_now_ns();
+    flying_count(job, 1);
+    flight_begin(&service->flight, job, many ? SERVICE_PARTS_MANY : SERVICE_PARTS);
+}
+
+/* A job goes to a thread when there is one. */
+static void job_ground(struct swap_job *job)
+{
+    check(job->parts == 0 && job->buffer != NULL);
+    job->next = job->service->grounded;
+    job->service->grounded = job;
+}
+
+/* A job is not in flight any more. */
+static void job_land(struct swap_job *job)
+{
+    struct swap_service *service = job->service;
+
+    flying_count(job, -1);
+    if (job->failed) {
+        job_ground(job);
+        return;
+    }
+    if (job->kind == SWAP_JOB_LOAD) {
+        swap_job_arrive(job);
+        service->counters.lone++;
+        job->took_ns = clock_now_ns() - job->took_ns; /* since it took off */
+        load_note(service, job);
+    }
+    job_end(job);
+}
+
+/* Whether any job has landed. */
+static bool flights_look(struct swap_service *service)
+{
+    struct swap_job *job;
+    bool any = false;
+
+    flight_look(&service->flight);
+    while ((job = flight_take(&service->flight)) != NULL) {
+        job_land(job);
+        any = true;
+    }
+    return any;
+}
+
+/* Jobs that failed in flight, or never fly, go to threads, as far as there are any. */
+static void grounded_run(struct swap_service *service)
+{
+    while (service->grounded != NULL && service->running < SERVICE_WORKERS) {
+        struct swap_job *job = service->grounded;
+
+        service->grounded = job->next;
+        job_to_thread(job);
+    }
+    check(service->grounded == NULL || service->running > 0);
+}
+
+/* The loop is awake, or asleep until the ring's event. */
+static void awake_set(struct swap_service *service)
+{
+    bool awake = awake_is(&service->awake);
+
+    ring_arm(&service->flight.ring, !awake);
+    if (!awake || service->server.stopping)
+        return;
+    uv_check_start(&service->read, on_read);
+    uv_idle_start(&service->busy, on_busy);
+}
+
+/* Give the kernel what is to fly. */
+static void flights_submit(struct swap_service *service)
+{
+    struct swap_job *job;
+    bool any = flight_added(&service->flight);
+
+    if (any && service->flying > 0 && !service->server.stopping)
+        awake_begin(&service->awake, clock_now_ns());
+    if (any)
+        awake_set(service);
+    flight_submit(&service->flight);
+    while ((job = flight_take(&service->flight)) != NULL)
+        job_land(job); /* the kernel did not take it */
+    grounded_run(service);
+    if (service->flying == 0 && awake_is(&service->awake))
+        awake_end(&service->awake, clock_now_ns());
+}
+
+/* ---- The queue ---- */
 
 static void job_run(struct swap_job *job)
 {
     struct swap_service *service = job->service;
 
     check(service->threaded && job->session->jobs > 0);
+    bulk_count(service, job, 1);
     if (job_is_lone(service, job)) {
         job_transfer(job);
         load_note(service, job);
         service->counters.lone++;
-        books_end(job);
-        job_free(job);
-        return;
+        job_end(job);
+    } else if (!job_flies(service, job)) {
+        job_to_thread(job);
+    } else if (swap_job_may_fly(job)) {
+        job_fly(job);
+    } else {
+        job_ground(job);
     }
-    running_count(service, job, 1);
-    uv_queue_work(service->server.loop, &job->work, work_transfer, work_done);
 }
 
 static bool job_needs_buffer(const struct swap_job *job)
@@ -271,27 +431,48 @@ static bool job_needs_buffer(const struct swap_job *job)
 static bool job_has_buffer(struct swap_job *job)
 {
     struct client *client = job->session->client;
+    bool small = job_flies(job->service, job) && !job_is_bulk(job);
+    uint32_t *held = small ? &client->small : &client->large;
+    uint32_t most = small                 ? SERVICE_CLIENT_SMALL
+                    : client->own != NULL ? SERVICE_OWN_LARGE
+                                          : SERVICE_CLIENT_LARGE;
     uint8_t *buffer;
 
     if (!job_needs_buffer(job) || job->buffer != NULL)
         return true;
-    if (client->buffers == (client->own != NULL ? SERVICE_OWN_BUFFERS : SERVICE_CLIENT_BUFFERS))
+    if (*held == most)
         return false;
-    buffer = buffer_take(job->service);
+    buffer = buffers_take(&job->service->buffers, small);
     if (buffer == NULL)
         return false;
-    check(client->buffers < SERVICE_CLIENT_BUFFERS);
-    client->buffers++;
+    check(!small || job->room <= BUFFERS_SMALL_PAGES);
+    ++*held;
     buffer_set(job, buffer);
     return true;
 }
 
-/* One thread is left to loads that are waited for. */
-static bool job_may_run(const struct swap_service *service, const struct swap_job *job)
+/* Whether one small load more may be in flight. */
+static bool small_may_fly(const struct swap_service *service, const struct client *client)
 {
-    check(service->running_bulk <= service->running);
-    return service->running < SERVICE_WORKERS &&
-           (!job_is_bulk(job) || service->running_bulk < SERVICE_WORKERS - 1);
+    uint32_t most = !others_load(service, client) ? SERVICE_FLYING
+                    : client->turn.fresh          ? SERVICE_FLYING_FRESH
+                                                  : SERVICE_FLYING_MANY;
+
+    return service->flying < most && service->flight.idle_count > 0;
+}
+
+/* Without flights, one thread is left to loads that are waited for. */
+static bool job_may_run(const struct swap_service *service, const struct client *client,
+                        const struct swap_job *job)
+{
+    bool bulk = job_is_bulk(job);
+
+    check(service->bulk < SERVICE_WORKERS);
+    if (bulk && service->bulk == SERVICE_WORKERS - 1)
+        return false;
+    if (!job_flies(service, job))
+        return service->running < SERVICE_WORKERS;
+    return bulk ? service->flight.idle_count > 0 : small_may_fly(service, client);
 }
 
 /* Why a client's first job does not begin. */
@@ -318,7 +499,7 @@ static enum hindrance job_begin(struct swap_service *service, struct client *cli
 
     if (!job_is_due(service, client, job, now))
         return HINDRANCE_THEIRS;
-    if (!job_may_run(service, job))
+    if (!job_may_run(service, client, job))
         return HINDRANCE_OURS;
     if (!job_has_buffer(job))
         return HINDRANCE_THEIRS;
@@ -379,6 +560,12 @@ static void rates_look(struct swap_service *service, uint64_t now)
         uv_timer_start(&service->due, on_due, (next - now) / 1000000 + 1, 0);
 }
 
+/* Whether any job may begin at all. */
+static bool may_begin(const struct swap_service *service)
+{
+    return service->running < SERVICE_WORKERS || service->flight.idle_count > 0;
+}
+
 /* Give turns until no client's first job can begin. */
 static void queue_pump(struct swap_service *service)
 {
@@ -389,7 +576,8 @@ static void queue_pump(struct swap_service *service)
     check(service->threaded);
     if (service->clients.promised > 0)
         (void)rota_due(&service->turns.rota, now);
-    while (waiting < service->turns.rota.count && service->running < SERVICE_WORKERS) {
+    grounded_run(service);
+    while (waiting < service->turns.rota.count && may_begin(service)) {
         uint32_t before = service->turns.rota.count;
 
         if (client_turn(service, fair_take(&service->turns), now, &holder))
@@ -401,17 +589,66 @@ static void queue_pump(struct swap_service *service)
         fair_hold(&service->turns, holder);
     if (service->clients.promised > 0)
         rates_look(service, now);
+    grounded_run(service);
+    flights_submit(service);
 }
 
-/* All input of this pass has been read: begin what is most urgent of it. */
+/* The loop is to sleep: what ended before the ring was armed would not wake it. */
+static void lie_down(struct swap_service *service)
+{
+    uv_check_stop(&service->read);
+    uv_idle_stop(&service->busy);
+    if (!flight_is_open(&service->flight))
+        return;
+    awake_set(service);
+    if (flight_parts(&service->flight) == 0)
+        return;
+    if (flights_look(service))
+        queue_pump(service);
+    else
+        flights_submit(service);
+}
+
+/* All input of this pass has been read: begin what is most urgent of it. And while the loop is awake: has anything ended? */
 static void on_read(uv_check_t *handle)
 {
     struct swap_service *service = handle->data;
+    bool any = service->came;
 
     check(service->threaded && handle == &service->read);
-    uv_check_stop(&service->read);
-    uv_idle_stop(&service->busy);
-    queue_pump(service);
+    service->came = false;
+    if (flight_parts(&service->flight) > 0)
+        any |= flights_look(service);
+    if (any)
+        queue_pump(service);
+    else
+        flights_submit(service);
+    if (!awake_is(&service->awake) || !awake_look(&service->awake, clock_now_ns()))
+        lie_down(service);
+}
+
+/* The server stops: it waits for flights as for jobs in threads. */
+static void landed_close(struct swap_service *service)
+{
+    check(service->server.stopping && flight_is_open(&service->flight));
+    if (flight_parts(&service->flight) == 0 && !uv_is_closing((uv_handle_t *)&service->landed))
+        uv_close((uv_handle_t *)&service->landed, NULL);
+}
+
+static void on_landed(uv_poll_t *handle, int status, int events)
+{
+    struct swap_service *service = handle->data;
+
+    (void)status; /* an event does not fail */
+    (void)events;
+    check(service->threaded);
+    flight_hear(&service->flight);
+    if (flights_look(service))
+        queue_pump(service);
+    else
+        flights_submit(service);
+    if (service->server.stopping)
+        landed_close(service);
 }
 
 /* Slots have come free, for which jobs may wait. */
@@ -436,6 +673,14 @@ void service_open_handles(struct swap_service *service)
     uv_timer_init(service->server.loop, &service->due);
     service->due.data = service;
     service->read.data = service;
+    service->landed.data = service;
+    if (flight_is_open(&service->flight) &&
+        uv_poll_init(service->server.loop, &service->landed, service->flight.event) == 0) {
+        uv_poll_start(&service->landed, UV_READABLE, on_landed);
+        ring_arm(&service->flight.ring, true);
+    } else {
+        flight_close(&service->flight);
+    }
     check(service->turns.rota.count == 0);
 }
 
@@ -444,6 +689,13 @@ void service_close_handles(struct swap_service *service)
     uv_close((uv_handle_t *)&service->read, NULL);
     uv_close((uv_handle_t *)&service->busy, NULL);
     uv_close((uv_handle_t *)&service->due, NULL);
+    if (flight_is_open(&service->flight)) {
+        service->awake = (struct awake){.until_ns = 0};
+        ring_arm(&service->flight.ring, true);
+        (void)flights_look(service);
+        flights_submit(service);
+        landed_close(service);
+    }
     check(uv_is_closing((uv_handle_t *)&service->read));
 }
 
@@ -470,6 +722,7 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
     }
     fair_add(&service->turns, client, job);
     check(service->turns.rota.count > 0);
+    service->came = true;
     uv_check_start(&service->read, on_read);
     uv_idle_start(&service->busy, on_busy);
 }
@@ -495,18 +748,16 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
 {
     struct allocator allocator = {.resize = libc_resize};
 
-    size_t bytes = (size_t)WIRE_BATCH * SWAP_PAGE;
-    uint32_t buffers;
+    bool flies;
     int code;
 
     service->threaded =
         service->device.facts.waits || service->device.sync || service->options->bandwidth > 0;
-    buffers = service->threaded ? SERVICE_BUFFERS : 1;
-    code = shared_create(&service->buffers, "selfpage-swap-buffers", buffers * bytes, error);
+    flies = service->threaded && service->device.backend->descriptor != NULL &&
+            flight_open(&service->flight);
+    code = buffers_open(&service->buffers, service->threaded ? BUFFERS_LARGE : 1, flies, error);
     if (code < 0)
         return code;
-    for (uint32_t i = 0; service->threaded && i < buffers; i++)
-        buffer_give(service, (uint8_t *)service->buffers.memory + i * bytes);
     service->reused = service->threaded ? NULL : job_allocate(WIRE_BATCH);
     if (!service->threaded && service->reused == NULL)
         return error_set(error, ENOMEM, "no memory for a request");
@@ -533,7 +784,8 @@ int service_open(struct swap_service *service, const struct swap_options *option
 
     memset(service, 0, sizeof(*service));
     service->server.listener = -1; /* server_fini is called even if there was no server_start */
-    service->buffers.fd = -1;
+    service->buffers.memory.fd = -1;
+    service->flight.event = -1;
     service->options = options;
     service->random = random_seeded(options->seed);
     service->load_ns = SERVICE_SLOW_NS;
@@ -567,5 +819,6 @@ void service_fini(struct swap_service *service)
     swap_map_fini(&service->map);
     swap_device_close(&service->device);
     free(service->reused);
-    shared_close(&service->buffers);
+    buffers_close(&service->buffers);
+    flight_close(&service->flight);
 }

@@ -3,7 +3,7 @@
  * Two ways of working, with the same functions. INLINE (buffered): a request is served when it is
  * decoded, in one go, since copying memory to the page cache takes less time than handing it to a
  * thread. THREADED (direct, or with --sync): requests become jobs in queues (fair.h), wait for the
- * device in libuv's threads, or for a lone load on the loop, and end in any order.
+ * device in flight, in libuv's threads, or for a lone load on the loop, and end in any order.
  *
  * The books (swap_map, clients, extents) belong to the loop's thread alone. */
 #ifndef SWAP_SERVICE_H
@@ -22,17 +22,20 @@
 #include "io/server.h"
 #include "os/shared.h"
 #include "options.h"
+#include "awake.h"
+#include "buffers.h"
 #include "client.h"
 #include "device.h"
+#include "flight.h"
 #include "job.h"
 
-/* Jobs with a buffer at a time; others wait in the queue. Of one client only so many, or others would
- * wait for what it has sent before: libuv has four threads. */
-#define SERVICE_BUFFERS        16u
-#define SERVICE_CLIENT_BUFFERS 4u
+/* Large buffers that the jobs of one client have at a time, or others would wait for what it has sent before: libuv has
+ * four threads. Small ones: loads in flight. */
+#define SERVICE_CLIENT_LARGE 4u
+#define SERVICE_CLIENT_SMALL 16u
 
-/* Of a client with a file of its own, which could keep writes to it waiting. */
-#define SERVICE_OWN_BUFFERS 2u
+/* Large ones of a client with a file of its own, which could keep writes to it waiting. */
+#define SERVICE_OWN_LARGE 2u
 
 /* Jobs in threads at a time: as many as libuv has threads. Others wait in the queues of fair.h, and not in
  * libuv's, where there is no order but that of coming. One of the threads is left to lone loads, of at most so
@@ -40,7 +43,19 @@
 #define SERVICE_WORKERS    4u
 #define SERVICE_LONE_PAGES 8u
 
-/* A load is done on the loop, without a hand-over to a thread and back, where it is the only one and loads have
+/* Small loads in flight: of a client while no other one loads; of all clients, else, since each read makes the others
+ * take longer; and with those of clients that have not loaded of late. Parts of such a job, and of any job while other clients
+ * load. */
+#define SERVICE_FLYING       16u
+#define SERVICE_FLYING_MANY  4u
+#define SERVICE_FLYING_FRESH 24u
+#define SERVICE_PARTS        4u
+#define SERVICE_PARTS_MANY   1u
+
+/* Clients that have loaded in this time load still. */
+#define SERVICE_LOADERS_NS UINT64_C(10000000)
+
+/* Without flights a load is done on the loop, without a hand-over to a thread and back, where it is the only one and loads have
  * taken less than this of late. One that takes longer than the second time ends that for a while. */
 #define SERVICE_QUICK_NS UINT64_C(250000)
 #define SERVICE_SLOW_NS  UINT64_C(16000000)
@@ -68,16 +83,24 @@ struct swap_service {
     uint32_t extents_max;
     int64_t restored; /* slots that came back with a kept device */
     bool threaded;
-    struct swap_job *reused; /* inline: the one job there is */
-    struct swap_turns turns; /* threaded: clients with jobs that have not begun */
-    uint32_t running, running_bulk, running_loads; /* jobs in threads */
-    uint64_t load_ns;                              /* that a load takes of late */
-    uv_timer_t due;                                /* begins jobs when a client's rate allows it */
-    uv_check_t read;                  /* begins jobs when all input of a pass has been read */
-    uv_idle_t busy;                   /* keeps the loop from waiting before that */
-    struct shared buffers;            /* of all jobs */
-    uint8_t *buffer[SERVICE_BUFFERS]; /* threaded: those that nobody uses */
-    uint32_t buffers_free;
+    struct swap_job *reused;         /* inline: the one job there is */
+    struct swap_turns turns;         /* threaded: clients with jobs that have not begun */
+    uint32_t running, running_loads; /* jobs in threads */
+    uint32_t bulk;                   /* jobs in threads or in flight that are no small loads */
+    uint32_t flying;                 /* small loads in flight */
+    struct flight flight;
+    struct swap_job *grounded; /* jobs that failed in flight, or never fly, and wait for a thread */
+    uint32_t loader;           /* the client whose load was the last to fly; 0: none */
+    uint64_t loaders_ns;       /* when it was another one's than the one before; 0: never */
+    struct awake awake;
+    bool came;        /* jobs have come in this pass */
+    uint64_t load_ns; /* that a load takes of late */
+    uv_timer_t due;   /* begins jobs when a client's rate allows it */
+    uv_check_t
+        read; /* begins jobs when all input of a pass has been read, and looks for what has ended in flight */
+    uv_idle_t busy;         /* keeps the loop from waiting before that, and while it is awake */
+    uv_poll_t landed;       /* something has ended in flight while the loop was asleep */
+    struct buffers buffers; /* of all jobs */
 };
 
 /* Open the device, and take in what it remembers. Returns 0, or a negative errno and a text; call

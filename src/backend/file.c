@@ -342,6 +342,14 @@ static int file_read(void *device, uint32_t page, uint32_t count, void *pages)
     return (size_t)got == bytes ? 0 : -EIO;
 }
 
+static int file_descriptor(const void *device, uint64_t *at)
+{
+    const struct file_device *file = device;
+
+    *at = file->data;
+    return file->fd;
+}
+
 static int file_head_write(void *device, uint64_t offset, const void *bytes, uint32_t count)
 {
     const struct file_device *file = device;
@@ -442,6 +450,7 @@ const struct swap_backend backend_file = {
     .finish = file_finish,
     .write = file_write,
     .read = file_read,
+    .descriptor = file_descriptor,
     .head_write = file_head_write,
     .head_read = file_head_read,
     .sync = file_sync,

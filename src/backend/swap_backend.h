@@ -16,7 +16,7 @@
  *     close      the device is gone, and so are its pages unless they are kept
  *
  * REQUIRED are name, place, help, open, finish, write, read and close; with `keeps`, head_write and head_read, too.
- * OPTIONAL are params, discard, sync, count, and own_open with room. Without discard a page keeps its room until it is written
+ * OPTIONAL are params, discard, sync, count, descriptor, and own_open with room. Without discard a page keeps its room until it is written
  * again; without sync the server refuses --sync.
  *
  * WHAT A PAGE HOLDS. What the last write that returned 0 put there. A page that was never written, that was
@@ -150,6 +150,11 @@ struct swap_backend {
      * or not at all. May wait for as long as somebody reads the place. */
     int (*own_open)(void *device, void **own, int *reader);
     int (*room)(void *device, uint32_t page, uint32_t count, bool there);
+
+    /* Optional: the pages lie as they are in a file. Returns its descriptor, which stays the device's, and in *at the
+     * byte where page 0 begins, once finish has returned, and also of an own place. The server may then transfer pages
+     * there by itself, without read and write, as they do it; what fails so it hands to them. */
+    int (*descriptor)(const void *device, uint64_t *at);
 
     /* Optional: add what this device counts to *counts. */
     void (*count)(void *device, struct swap_backend_counts *counts);
