@@ -76,6 +76,7 @@ struct swap_job {
     uint8_t parts;      /* in flight: reads or writes under way */
     uint8_t parts_most;
     bool failed; /* in flight: some have failed */
+    bool fresh;  /* in flight: its client had nothing waiting before */
     uint16_t count;
     uint16_t asked;          /* pages of the request: `count` without fillers */
     uint16_t room;           /* for so many pages */

@@ -292,6 +292,13 @@ static bool job_flies(const struct swap_service *service, const struct swap_job 
            (job->kind == SWAP_JOB_LOAD || job->kind == SWAP_JOB_STORE);
 }
 
+/* Whether this client had nothing waiting before, and others load. */
+static bool is_fresh(const struct swap_service *service, const struct client *client)
+{
+    check(service->flying >= client->flying);
+    return client->turn.fresh && service->flying > client->flying;
+}
+
 /* A small load takes off, or lands. */
 static void flying_count(struct swap_job *job, int change)
 {
@@ -300,8 +307,9 @@ static void flying_count(struct swap_job *job, int change)
     if (job_is_bulk(job))
         return;
     job->service->flying += (uint32_t)change;
+    job->service->flying_fresh += job->fresh ? (uint32_t)change : 0;
     client->flying += (uint32_t)change;
-    ensure(client->flying <= SERVICE_FLYING && job->service->flying <= SERVICE_FLYING_FRESH);
+    ensure(job->service->flying <= SERVICE_FLYING + SERVICE_FLYING_FRESH);
 }
 
 static void job_fly(struct swap_job *job)
@@ -312,6 +320,7 @@ static void job_fly(struct swap_job *job)
     check(job->buffer != NULL);
     loader_note(service, job->session->client);
     job->took_ns = clock_now_ns();
+    job->fresh = is_fresh(service, job->session->client);
     flying_count(job, 1);
     flight_begin(&service->flight, job, many ? SERVICE_PARTS_MANY : SERVICE_PARTS);
 }
@@ -451,14 +460,17 @@ static bool job_has_buffer(struct swap_job *job)
     return true;
 }
 
-/* Whether one small load more may be in flight. */
+/* Whether one small load more may be in flight. Those of clients that load now and then take no place from those of
+ * clients with queues, nor these from them. */
 static bool small_may_fly(const struct swap_service *service, const struct client *client)
 {
-    uint32_t most = !others_load(service, client) ? SERVICE_FLYING
-                    : client->turn.fresh          ? SERVICE_FLYING_FRESH
-                                                  : SERVICE_FLYING_MANY;
-
-    return service->flying < most && service->flight.idle_count > 0;
+    check(service->flying_fresh <= service->flying);
+    if (service->flight.idle_count == 0)
+        return false;
+    if (is_fresh(service, client))
+        return service->flying_fresh < SERVICE_FLYING_FRESH;
+    return service->flying - service->flying_fresh <
+           (others_load(service, client) ? SERVICE_FLYING_MANY : SERVICE_FLYING);
 }
 
 /* Without flights, one thread is left to loads that are waited for. */

@@ -43,12 +43,12 @@
 #define SERVICE_WORKERS    4u
 #define SERVICE_LONE_PAGES 8u
 
-/* Small loads in flight: of a client while no other one loads; of all clients, else, since each read makes the others
- * take longer; and with those of clients that have not loaded of late. Parts of such a job, and of any job while other clients
- * load. */
+/* Small loads in flight: of a client while no other one loads; else of all clients with queues, since each read makes the others
+ * take longer; and besides these, of clients that load now and then. Parts of such a job, and of any job while
+ * other clients load. */
 #define SERVICE_FLYING       16u
 #define SERVICE_FLYING_MANY  4u
-#define SERVICE_FLYING_FRESH 24u
+#define SERVICE_FLYING_FRESH 8u
 #define SERVICE_PARTS        4u
 #define SERVICE_PARTS_MANY   1u
 
@@ -88,6 +88,7 @@ struct swap_service {
     uint32_t running, running_loads; /* jobs in threads */
     uint32_t bulk;                   /* jobs in threads or in flight that are no small loads */
     uint32_t flying;                 /* small loads in flight */
+    uint32_t flying_fresh;           /* of these, the first of a client that had nothing waiting */
     struct flight flight;
     struct swap_job *grounded; /* jobs that failed in flight, or never fly, and wait for a thread */
     uint32_t loader;           /* the client whose load was the last to fly; 0: none */
