@@ -20,8 +20,7 @@ static void serve(struct bench *bench)
 
     if (bench->served)
         return;
-    if (directory_make(&bench->directory, NULL, &error) != 0 ||
-        guardian_start(&bench->guardian, &bench->directory, &error) != 0)
+    if (guardian_start(&bench->guardian, &bench->directory, NULL, false, &error) != 0)
         bench_fail(bench, "%s", error.text);
     if (launched_log_memory(&bench->log) != 0)
         bench_fail(bench, "no memory for the log of the servers");

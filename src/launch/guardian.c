@@ -125,12 +125,11 @@ static int guardian_receive_group(struct guardian *guardian, int report, struct 
     return error_set(error, EAGAIN, "cannot start the guardian process: no more processes");
 }
 
-int guardian_start(struct guardian *guardian, const struct directory *directory,
-                   struct sp_error *error)
+static int guardian_fork(struct guardian *guardian, const struct directory *directory,
+                         struct sp_error *error)
 {
     int watched[2], report[2], result;
 
-    *guardian = (struct guardian){.pipe = -1};
     if (pipe2(watched, O_CLOEXEC) != 0)
         return error_set(error, errno, "pipe: %s", strerror(errno));
     if (pipe2(report, O_CLOEXEC) != 0) {
@@ -158,6 +157,28 @@ int guardian_start(struct guardian *guardian, const struct directory *directory,
         result = guardian_receive_group(guardian, report[0], error);
     }
     close(report[0]);
+    return result;
+}
+
+int guardian_start(struct guardian *guardian, struct directory *directory, const char *chosen,
+                   bool keep_swap, struct sp_error *error)
+{
+    sigset_t all, before;
+    int result;
+
+    *guardian = (struct guardian){.pipe = -1};
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    result = directory_make(directory, chosen, error);
+    if (result == 0) {
+        directory->keep_swap = keep_swap;
+        result = guardian_fork(guardian, directory, error);
+        if (result != 0) {
+            directory_remove(directory);
+            directory_fini(directory);
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return result;
 }
 

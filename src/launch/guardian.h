@@ -10,6 +10,7 @@
 #ifndef LAUNCH_GUARDIAN_H
 #define LAUNCH_GUARDIAN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include <selfpage/error.h>
@@ -26,9 +27,11 @@ struct guardian {
     char mark[48]; /* unlike that of any other guardian */
 };
 
-/* Fork a guardian of `directory`. To be called before any child is started. */
-int guardian_start(struct guardian *guardian, const struct directory *directory,
-                   struct sp_error *error);
+/* Make the directory of directory_make(`chosen`), whose swap file stays if `keep_swap`, and fork its guardian. A signal
+ * that ends this process comes before the one or after the other: it leaves no directory behind. Nor does a
+ * failure. To be called before any child is started. */
+int guardian_start(struct guardian *guardian, struct directory *directory, const char *chosen,
+                   bool keep_swap, struct sp_error *error);
 
 /* Have it clean up, and wait until it has. Returns how many processes (255: or more) it found by its
  * mark, outside of the group. */

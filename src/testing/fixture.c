@@ -194,12 +194,7 @@ int sp_testing_start(struct sp_testing **fixturep, const struct sp_testing_optio
             free(fixture);
         return result;
     }
-    result = directory_make(&fixture->directory, NULL, error);
-    if (result == 0) {
-        result = guardian_start(&fixture->guardian, &fixture->directory, error);
-        if (result != 0)
-            directory_remove(&fixture->directory);
-    }
+    result = guardian_start(&fixture->guardian, &fixture->directory, NULL, false, error);
     if (result == 0)
         result =
             program_directory(bindir_of(options), fixture->bindir, sizeof fixture->bindir, error);

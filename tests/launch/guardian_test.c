@@ -57,8 +57,7 @@ static int starter(void *arg)
     struct spawn spawn = {SPAWN_DEFAULTS, .program = "/bin/sh", .argv = argv};
     int input[2];
 
-    if (directory_make(&directory, NULL, NULL) != 0 ||
-        guardian_start(&guardian, &directory, NULL) != 0 || pipe(input) != 0)
+    if (guardian_start(&guardian, &directory, NULL, false, NULL) != 0 || pipe(input) != 0)
         return 1;
     spawn.directory = directory.path;
     spawn.group = guardian.group;
@@ -165,10 +164,13 @@ static void signals_do_not_end_a_guardian(void **state)
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
 
-static pid_t only_forker; /* 0: everybody may */
+static pid_t only_forker;  /* 0: everybody may */
+static pid_t ended_forker; /* gets SIGTERM as it begins to fork; 0: nobody */
 
 pid_t __wrap_fork(void)
 {
+    if (getpid() == ended_forker)
+        raise(SIGTERM);
     if (only_forker != 0 && getpid() != only_forker) {
         errno = EAGAIN;
         return -1;
@@ -185,16 +187,50 @@ static void a_guardian_without_a_group_is_gone_again(void **state)
     struct sp_error error;
 
     (void)state;
-    assert_int_equal(directory_make(&directory, NULL, &error), 0);
     only_forker = getpid();
-    assert_int_equal(guardian_start(&guardian, &directory, &error), -EAGAIN);
+    assert_int_equal(guardian_start(&guardian, &directory, NULL, false, &error), -EAGAIN);
     only_forker = 0;
     assert_non_null(strstr(error.text, "no more processes"));
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child, not even a dead one */
     assert_int_equal(errno, ECHILD);
-    directory_remove(&directory);
-    directory_fini(&directory);
+    assert_true(path_is_gone(directory.path));
     assert_int_equal(count_fds(), fds);
+}
+
+/* The signal that ends a starter comes when there is a directory, and no guardian yet. */
+static int starter_that_is_ended(void *arg)
+{
+    struct directory directory;
+    struct guardian guardian;
+
+    (void)arg;
+    ended_forker = getpid();
+    return guardian_start(&guardian, &directory, NULL, false, NULL) == 0 ? 0 : 1;
+}
+
+static bool is_empty(const void *value)
+{
+    return rmdir(value) == 0;
+}
+
+static void a_signal_before_there_is_a_guardian_leaves_nothing(void **state)
+{
+    struct spawn spawn = {SPAWN_DEFAULTS};
+    struct scratch scratch;
+    char assignment[96];
+    char *environment[] = {assignment, NULL};
+    struct sp_error error;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    scratch_init(&scratch);
+    snprintf(assignment, sizeof assignment, "XDG_RUNTIME_DIR=%s", scratch.directory);
+    spawn.envp = environment;
+    assert_int_equal(spawn_function(&spawn, starter_that_is_ended, NULL, &pid, &error), 0);
+    assert_int_equal(child_wait(pid, PROCESS_PATIENCE_MS, &status), 0);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    assert_true(wait_until(is_empty, scratch.directory));
 }
 
 int main(void)
@@ -204,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_starter_that_ends_well_leaves_nothing),
         cmocka_unit_test(signals_do_not_end_a_guardian),
         cmocka_unit_test(a_guardian_without_a_group_is_gone_again),
+        cmocka_unit_test(a_signal_before_there_is_a_guardian_leaves_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

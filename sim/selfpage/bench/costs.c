@@ -29,6 +29,7 @@
 
 #include "base/error.h"
 #include "base/exits.h"
+#include "launch/guardian.h"
 #include "launch/strings.h"
 #include "os/new_file.h"
 #include "os/options.h"
@@ -237,8 +238,8 @@ static int play_once(const char *directory, enum trial play, const struct costs_
     measured->pages_a_read = share(swap, "loads", "reads");
     measured->pages_a_write = share(swap, "stores", "writes");
     if (!json_is_true(json_object_get(run, "passed")))
-        result = error_set(error, EIO, "the workload \"%s\" failed: try %.160s", plays[play].name,
-                           scenario);
+        result =
+            error_set(error, EIO, "the workload \"%s\" failed, as said above", plays[play].name);
     start = 1000 * json_number_value(json_object_get(
                        json_array_get(json_object_get(run, "tasks"), 0), "microseconds"));
     json_decref(run);
@@ -270,25 +271,24 @@ static void choose(struct measured *measured)
 static int measure(const struct costs_options *options, struct measured *measured,
                    struct sp_error *error)
 {
-    char directory[] = "/tmp/selfpage-costs-XXXXXX", path[200];
-    int result = 0;
+    struct directory directory;
+    struct guardian guardian;
+    int result;
 
-    if (mkdtemp(directory) == NULL)
-        return error_set(error, errno, "%s: %s", directory, strerror(errno));
     /* In virtual time each reference to a watched page is a fault: that is what a fault costs. */
     if (setenv("SELFPAGE_BITS", "signals", 1) != 0)
         return error_set(error, errno, "out of memory");
+    result = guardian_start(&guardian, &directory, NULL, false, error);
+    if (result != 0)
+        return result;
     for (unsigned play = 0; play < PLAYS; play++) {
         measured[play].round_trip = measured[play].start = INFINITY;
         for (uint32_t i = 0; i < options->runs && result == 0; i++)
-            result = play_once(directory, (enum trial)play, options, &measured[play], error);
+            result = play_once(directory.path, (enum trial)play, options, &measured[play], error);
         choose(&measured[play]);
     }
-    snprintf(path, sizeof path, "%s/costs.yaml", directory);
-    unlink(path);
-    snprintf(path, sizeof path, "%s/times", directory);
-    unlink(path);
-    rmdir(directory);
+    guardian_stop(&guardian);
+    directory_fini(&directory);
     return result;
 }
 

@@ -101,12 +101,11 @@ static int priorities_say(struct stage *stage, const struct bench_options *optio
 int stage_start(struct stage *stage, const struct bench_options *options, uint32_t frames,
                 const char *arbiter, struct sp_error *error)
 {
-    int result = directory_make(&stage->directory, NULL, error);
+    int result = guardian_start(&stage->guardian, &stage->directory, NULL, false, error);
 
     if (result != 0)
         return result;
-    result = guardian_start(&stage->guardian, &stage->directory, error);
-    if (result == 0 && launched_log_memory(&stage->log) != 0)
+    if (launched_log_memory(&stage->log) != 0)
         result = error_set(error, ENOMEM, "no memory for physmem's log");
     if (result == 0)
         result = physmem_start(stage, options, frames, arbiter, error);

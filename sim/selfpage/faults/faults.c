@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/exits.h"
+#include "launch/passing.h"
 #include "os/new_file.h"
 #include "os/stdio.h"
 #include "selfpage/command/commands.h"
@@ -144,15 +145,18 @@ static int show_tables(const struct faults_options *options, const char *path,
 static int run_and_show(const struct faults_options *options, int *statusp, struct sp_error *error)
 {
     char directory[1024];
-    int result = make_directory(options, directory, sizeof(directory), error);
+    int result;
 
-    if (result != 0)
-        return result;
-    result = program_run(options, directory, statusp, error);
-    if (result == 0)
-        result = show_tables(options, directory, error);
-    if (options->keep == NULL)
-        remove_directory(directory);
+    passing_hold();
+    result = make_directory(options, directory, sizeof(directory), error);
+    if (result == 0) {
+        result = program_run(options, directory, statusp, error);
+        if (result == 0)
+            result = show_tables(options, directory, error);
+        if (options->keep == NULL)
+            remove_directory(directory);
+    }
+    passing_end();
     return result;
 }
 

@@ -1,11 +1,9 @@
 #include "selfpage/faults/program.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <selfpage/testing.h>
@@ -13,6 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "launch/child.h"
+#include "launch/passing.h"
 #include "launch/spawn.h"
 #include "launch/strings.h"
 
@@ -69,26 +68,6 @@ static int make_environment(const struct faults_options *options, const struct s
     return list->failed ? error_set(error, ENOMEM, "no memory for the environment") : 0;
 }
 
-static volatile sig_atomic_t program_pid;
-
-static void pass_on(int signal)
-{
-    kill((pid_t)program_pid, signal);
-}
-
-/* What a terminal sends, the program has from it, too. What ends this process alone ends the program instead, so that
- * nothing is left behind. */
-static void leave_signals_to(pid_t pid)
-{
-    struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
-
-    program_pid = pid;
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
-
 static int run_to_end(const struct faults_options *options, const char *path, char *const *envp,
                       int *statusp, struct sp_error *error)
 {
@@ -104,12 +83,10 @@ static int run_to_end(const struct faults_options *options, const char *path, ch
     result = spawn_program(&spawn, &pid, error);
     if (result != 0)
         return result;
-    leave_signals_to(pid);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return error_set(error, errno, "waitpid: %s", strerror(errno));
-    signal(SIGTERM, SIG_IGN); /* the program has ended, and what is left is short */
-    signal(SIGHUP, SIG_IGN);
+    passing_to(pid);
+    result = passing_wait(pid, &status);
+    if (result != 0)
+        return error_set(error, -result, "cannot wait for the program: %s", strerror(-result));
     *statusp = child_exit_status(status);
     check(*statusp >= 0);
     return 0;

@@ -12,13 +12,14 @@
 
 #include "base/error.h"
 #include "base/exits.h"
+#include "launch/passing.h"
+#include "launch/spawn.h"
 #include "os/options.h"
 #include "selfpage/command/commands.h"
 #include "selfpage/record/tracer.h"
 #include "selfpage/record/images.h"
 #include "selfpage/record/record.h"
 #include "selfpage/trace/copy.h"
-#include "launch/spawn.h"
 
 #define ARGUMENTS_OURS 9u
 #define PATH_LONGEST   4095u
@@ -110,32 +111,7 @@ static int start(const struct record_options *command, const char *folder, pid_t
     return result;
 }
 
-/* ---- Signals ---- */
-
-static volatile pid_t receiver; /* to which signals are passed on */
-
-/* A signal that a person sends to this process alone, as kill does, is meant for the program: pass it on, so that
- * the trace is completed. Signals from a terminal reach the program by themselves. */
-static void pass_on(int number, siginfo_t *info, void *context)
-{
-    int saved = errno;
-
-    (void)context;
-    if (info->si_code <= 0 && receiver > 0)
-        kill(receiver, number);
-    errno = saved;
-}
-
-static void pass_signals_on(pid_t pid)
-{
-    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
-
-    receiver = pid;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    sigaction(SIGQUIT, &action, NULL);
-}
+/* ---- Its end ---- */
 
 static int judge_end(const char *program, int status)
 {
@@ -185,7 +161,7 @@ static int watch(const struct record_options *command, struct images *images, pi
     images->ended = pidfd_open(pid, 0);
     if (images->ended < 0)
         return error_set(error, errno, "cannot watch the program: %s", strerror(errno));
-    pass_signals_on(pid);
+    passing_to(pid);
     result = read_and_write(command, &from, counts, error);
     close(images->ended);
     return result;
@@ -196,7 +172,7 @@ static int run(const struct record_options *command, struct images *images,
                struct copy_counts *counts, int *status, struct sp_error *error)
 {
     pid_t pid;
-    int result = start(command, images->folder, &pid, error);
+    int result = start(command, images->folder, &pid, error), waited;
 
     if (result != 0)
         return result;
@@ -205,10 +181,9 @@ static int run(const struct record_options *command, struct images *images,
         images_signal(images, SIGKILL);
     if (result != 0)
         kill(pid, SIGKILL);
-    while (waitpid(pid, status, 0) < 0)
-        if (errno != EINTR)
-            return error_set(error, errno, "cannot wait for the program: %s", strerror(errno));
-    receiver = 0;
+    waited = passing_wait(pid, status);
+    if (waited != 0)
+        return error_set(error, -waited, "cannot wait for the program: %s", strerror(-waited));
     if (result == 0 && counts->references == 0)
         result = error_set(error, ENOEXEC, "%s made no reference: valgrind could not run it",
                            command->program[0]);
@@ -239,11 +214,11 @@ static int record_fast(const struct record_options *command, struct copy_counts 
     int result = tracer_start(&tracer, command->program, error);
 
     if (result == 0) {
-        pass_signals_on(tracer.root);
+        passing_to(tracer.root);
         result = read_and_write(command, &from, counts, error);
     }
     tracer_fini(&tracer);
-    receiver = 0;
+    passing_to_nobody();
     *status = tracer.status;
     if (result == 0 && counts->references == 0)
         result =
@@ -257,9 +232,12 @@ static int record(const struct record_options *command)
     struct copy_counts counts = {0};
     struct sp_error error = {0};
     int status = 0;
-    int result = command->fast ? record_fast(command, &counts, &status, &error)
-                               : record_slowly(command, &counts, &status, &error);
+    int result;
 
+    passing_hold();
+    result = command->fast ? record_fast(command, &counts, &status, &error)
+                           : record_slowly(command, &counts, &status, &error);
+    passing_end();
     if (result != 0)
         return commands_cannot(&error);
     summarise(command, &counts);

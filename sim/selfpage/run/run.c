@@ -62,15 +62,8 @@ static int run_init(struct run *run, const struct run_options *options,
 
 static int make_directory(struct run *run, struct sp_error *error)
 {
-    int result = directory_make(&run->directory, run->options->directory, error);
-
-    if (result != 0)
-        return result;
-    run->directory.keep_swap = run->scenario->swap != NULL && run->scenario->swap->keep;
-    result = guardian_start(&run->guardian, &run->directory, error);
-    if (result != 0)
-        directory_remove(&run->directory);
-    return result;
+    return guardian_start(&run->guardian, &run->directory, run->options->directory,
+                          run->scenario->swap != NULL && run->scenario->swap->keep, error);
 }
 
 /* Begin the file for Perfetto, if one is wanted. */

@@ -69,13 +69,12 @@ static int servers_begin(struct place *place, struct sp_error *error)
 
 int place_start(struct place *place, bool open, struct sp_error *error)
 {
-    int code = directory_make(&place->directory, NULL, error);
+    int code = guardian_start(&place->guardian, &place->directory, NULL, false, error);
 
     if (code != 0)
         return code;
     snprintf(place->mount, sizeof(place->mount), "%.90s/m", place->directory.path);
-    code = guardian_start(&place->guardian, &place->directory, error);
-    if (code == 0 && launched_log_memory(&place->log) != 0)
+    if (launched_log_memory(&place->log) != 0)
         code = error_set(error, ENOMEM, "no memory for the servers' log");
     if (code == 0)
         code = servers_begin(place, error);
