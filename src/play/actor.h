@@ -3,6 +3,7 @@
  *
  * The files of this folder, from the bottom; each calls those above it:
  *   scene device     time, messages, physmem, swap
+ *   lessee           what a physmem has of another one
  *   pages            what pages hold, and that nothing is lost
  *   waiting          letters that wait for swap's device
  *   errands deal     what the pager wants done by messages, as letters; contracts
@@ -10,6 +11,7 @@
  *   life             an actor begins and ends
  *   policytable      what physmem and a policy server share
  *   server           physmem and swap answer
+ *   sublet           a physmem of another one comes
  *   metering         whose letter swap's device takes next
  *   outage           physmem and swap end, hang and go on
  *   policyserver     says who is entitled to how much
@@ -53,6 +55,7 @@ struct actor_config {
     const struct walk_tables *tables;
     struct wanted_contract wanted[TERMS_MAX];
     uint32_t contracts;
+    uint32_t physmem;                 /* number of the one whose task it is; 0: the first */
     struct bandwidth_terms bandwidth; /* with swap; all zeros: no contract */
     bool renews;
     /* The steps of the program instead of those of the tables, of which only the region then counts: the one of this
@@ -63,6 +66,7 @@ struct actor_config {
 
 struct actor {
     struct scene *scene;
+    struct scene_physmem *physmem;     /* whose task it is */
     const struct actor_config *config; /* outlives the actor */
     uint32_t number;                   /* on the scene, and as a client of swap */
     uint32_t life;                     /* the first is 1 */

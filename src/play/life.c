@@ -32,6 +32,7 @@ void life_init(struct actor *actor, struct scene *scene, const struct actor_conf
                uint32_t number)
 {
     *actor = (struct actor){.scene = scene,
+                            .physmem = &scene->physmem[config->physmem],
                             .config = config,
                             .number = number,
                             .exit_status = -1,
@@ -343,7 +344,7 @@ void life_leave(struct actor *actor)
     waiting_leave(actor);
     device_leave(&actor->scene->device, actor->number);
     if (actor->stack != NULL)
-        physmem_shell_let_go(&actor->scene->shell, actor->stack);
+        physmem_shell_let_go(&actor->physmem->shell, actor->stack);
     actor->stack = NULL;
     free_memory(actor);
     if (letter == NULL)

@@ -1,7 +1,10 @@
 #include "play/outage.h"
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "core/physmem/task.h"
+#include "core/physmem/upstream.h"
+#include "play/lessee.h"
 #include "play/server.h"
 #include "play/waiting.h"
 
@@ -17,14 +20,44 @@ static void lose_physmem(struct actor *actor)
     actor->cut_off = false;
 }
 
-static void end_physmem(struct scene *scene, struct actor *actors, uint32_t count)
+/* It has lost what it had of the one above, and that hears of it. */
+static void end_lessee(struct scene *scene, struct scene_physmem *physmem)
 {
-    physmem_get_status(scene->physmem, &scene->physmem_seen);
+    struct scene_lessee *lessee = &physmem->lessee;
+    struct letter *letter = NULL;
+
+    lease_book_fini(&lessee->book);
+    memory_free(scene->allocator, lessee->question,
+                lessee->question_room * sizeof(*lessee->question));
+    lessee->question = NULL;
+    lessee->questions = lessee->question_room = 0;
+    if (lessee->task != NULL && lessee->above->core != NULL)
+        letter = lessee_letter(scene, physmem, LETTER_BYE);
+    if (letter != NULL)
+        lessee_post(scene, physmem, letter, false);
+}
+
+static void end_physmem(struct scene *scene, struct scene_physmem *physmem, struct actor *actors,
+                        uint32_t count)
+{
+    for (uint32_t i = physmem->number + 1; i < scene->physmems; i++) {
+        struct scene_physmem *below = &scene->physmem[i];
+
+        if (below->lessee.above != physmem)
+            continue;
+        below->lessee.lost = below->core != NULL;
+        below->lessee.task = NULL;
+    }
+    physmem_get_status(physmem->core, &physmem->seen);
     for (uint32_t i = 0; i < count; i++)
-        lose_physmem(&actors[i]);
-    physmem_free(&scene->physmem);
-    physmem_shell_fini(&scene->shell);
-    scene->rung = scene->grown = false;
+        if (actors[i].physmem == physmem)
+            lose_physmem(&actors[i]);
+    physmem_free(&physmem->core);
+    physmem_shell_fini(&physmem->shell);
+    if (physmem->lessee.above != NULL)
+        end_lessee(scene, physmem);
+    else
+        scene->rung = scene->grown = false;
 }
 
 static void end_swap(struct scene *scene)
@@ -60,10 +93,11 @@ static void cut(struct actor *actor)
 void outage_end(struct scene *scene, enum scene_server which, struct actor *actors, uint32_t count)
 {
     struct scene_server_state *server = &scene->server[which];
+    struct scene_physmem *physmem = scene_physmem_of(scene, which);
 
     ensure(!server->away);
-    if (which == SCENE_PHYSMEM)
-        end_physmem(scene, actors, count);
+    if (physmem != NULL)
+        end_physmem(scene, physmem, actors, count);
     else
         end_swap(scene);
     drop_kept(scene, server);
@@ -73,21 +107,44 @@ void outage_end(struct scene *scene, enum scene_server which, struct actor *acto
     for (uint32_t i = 0; i < count; i++) {
         if (which == SCENE_SWAP)
             waiting_leave(&actors[i]);
-        cut(&actors[i]);
+        if (physmem == NULL || actors[i].physmem == physmem)
+            cut(&actors[i]);
+    }
+}
+
+void outage_lose(struct scene *scene)
+{
+    for (uint32_t i = 1; i < scene->physmems; i++) {
+        struct scene_physmem *physmem = &scene->physmem[i];
+
+        if (!physmem->lessee.lost || physmem->lessee.ending || physmem->core == NULL)
+            continue;
+        physmem->lessee.ending = true;
+        physmem_upstream_gone(physmem->core, scene->now);
+        server_effects(scene);
+        scene_at(scene, scene->now + scene->costs.round_trip, SCENE_LOST, i,
+                 scene_state_of(scene, physmem)->life, 0);
     }
 }
 
 /* ---- What it does not read ---- */
 
-static enum scene_server server_of(enum scene_event event)
+static enum scene_server server_of(const struct scene *scene, const struct actor *actors,
+                                   const struct queue_entry *entry)
 {
-    return event == SCENE_TO_PHYSMEM ? SCENE_PHYSMEM : SCENE_SWAP;
+    if (entry->kind == SCENE_UP)
+        return scene_server_of(scene->physmem[entry->to].lessee.above);
+    if (entry->kind == SCENE_DOWN)
+        return scene_server_of(&scene->physmem[entry->to]);
+    return entry->kind == SCENE_TO_PHYSMEM ? scene_server_of(actors[entry->to].physmem)
+                                           : SCENE_SWAP;
 }
 
 static bool is_for_server(const struct queue_entry *entry)
 {
-    return entry->kind >= SCENE_TO_PHYSMEM && entry->kind <= SCENE_DEVICE_LOADED &&
-           entry->kind != SCENE_FROM_PHYSMEM;
+    return entry->kind == SCENE_UP || entry->kind == SCENE_DOWN ||
+           (entry->kind >= SCENE_TO_PHYSMEM && entry->kind <= SCENE_DEVICE_LOADED &&
+            entry->kind != SCENE_FROM_PHYSMEM);
 }
 
 /* Whether a letter is about a device that has ended. */
@@ -99,13 +156,14 @@ static bool is_of_another_life(const struct scene *scene, const struct queue_ent
            letter->device != scene->server[SCENE_SWAP].life;
 }
 
-bool outage_takes(struct scene *scene, const struct queue_entry *entry)
+bool outage_takes(struct scene *scene, const struct actor *actors, const struct queue_entry *entry)
 {
     struct letter *letter = (struct letter *)(uintptr_t)entry->value[0];
-    struct scene_server_state *server = &scene->server[server_of((enum scene_event)entry->kind)];
+    struct scene_server_state *server;
 
     if (!is_for_server(entry))
         return false;
+    server = &scene->server[server_of(scene, actors, entry)];
     if (server->away || is_of_another_life(scene, entry)) {
         scene_drop(scene, letter);
         return true;
@@ -123,9 +181,26 @@ bool outage_takes(struct scene *scene, const struct queue_entry *entry)
     return true;
 }
 
-void outage_read(struct actor *actor, enum scene_event event, struct letter *letter)
+/* A letter from above. */
+static void read_down(struct scene *scene, struct scene_physmem *physmem, struct letter *letter)
 {
-    if (event == SCENE_TO_PHYSMEM)
+    if (letter->life == scene_state_of(scene, physmem)->life && !physmem->lessee.lost) {
+        lessee_hear(scene, physmem, letter);
+        server_effects(scene);
+    }
+    scene_drop(scene, letter);
+}
+
+void outage_read(struct scene *scene, struct actor *actors, enum scene_event event,
+                 struct letter *letter)
+{
+    struct actor *actor = &actors[letter->actor];
+
+    if (event == SCENE_UP)
+        server_above(scene, &scene->physmem[letter->actor], letter);
+    else if (event == SCENE_DOWN)
+        read_down(scene, &scene->physmem[letter->actor], letter);
+    else if (event == SCENE_TO_PHYSMEM)
         server_physmem(actor, letter);
     else if (event == SCENE_TO_SWAP)
         server_swap(actor, letter);
@@ -140,7 +215,7 @@ void outage_read(struct actor *actor, enum scene_event event, struct letter *let
 void outage_hang(struct scene *scene, enum scene_server which)
 {
     check(!scene->server[which].away);
-    scene->server[which].hangs = true;
+    scene->server[which].hangs = scene->server[which].struck = true;
 }
 
 void outage_resume(struct scene *scene, enum scene_server which, struct actor *actors)
@@ -155,7 +230,7 @@ void outage_resume(struct scene *scene, enum scene_server which, struct actor *a
         server->kept = letter->next;
         if (server->kept == NULL)
             server->kept_last = NULL;
-        outage_read(&actors[letter->actor], (enum scene_event)letter->event, letter);
+        outage_read(scene, actors, (enum scene_event)letter->event, letter);
     }
     if (scene->turns.count > 0)
         waiting_look(scene, scene->now);

@@ -7,8 +7,13 @@
 
 #include "play/actor.h"
 
-/* The server ends: what it held is gone. Its counters stay in the scene. */
+/* The server ends: what it held is gone. Its counters stay in the scene. With a physmem those that rest on it
+ * are lost. */
 void outage_end(struct scene *scene, enum scene_server which, struct actor *actors, uint32_t count);
+
+/* Physmems that are lost, since all was taken from them above, take all from their tasks, and end a round trip later
+ * (SCENE_LOST). To be called after each event. */
+void outage_lose(struct scene *scene);
 
 /* A server hangs: what is sent to it from now on lies there until it goes on. */
 void outage_hang(struct scene *scene, enum scene_server which);
@@ -17,9 +22,10 @@ void outage_hang(struct scene *scene, enum scene_server which);
 void outage_resume(struct scene *scene, enum scene_server which, struct actor *actors);
 
 /* Whether an entry is for a server that does not read it now. The letter is kept, or was for one that has ended. */
-bool outage_takes(struct scene *scene, const struct queue_entry *entry);
+bool outage_takes(struct scene *scene, const struct actor *actors, const struct queue_entry *entry);
 
 /* Have the server that an entry is for read it. */
-void outage_read(struct actor *actor, enum scene_event event, struct letter *letter);
+void outage_read(struct scene *scene, struct actor *actors, enum scene_event event,
+                 struct letter *letter);
 
 #endif

@@ -17,9 +17,9 @@ static uint64_t stamp(const struct actor *actor, uint32_t page, uint32_t version
     return ((uint64_t)page + 1) << 32 | (((uint64_t)actor->number << 24 & UINT32_MAX) ^ version);
 }
 
-uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot)
+uint64_t *pages_at(const struct actor *actor, uint32_t handle, uint32_t slot)
 {
-    struct physmem_shell_extent *extent = physmem_shell_extent(&scene->shell, handle);
+    struct physmem_shell_extent *extent = physmem_shell_extent(&actor->physmem->shell, handle);
 
     return extent != NULL && slot % EXTENT_PAGES < extent->pages
                ? &extent->page[slot % EXTENT_PAGES]
@@ -30,7 +30,7 @@ uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot)
 static uint64_t *frame_of(const struct actor *actor, uint32_t slot)
 {
     check(slot < actor->slots);
-    return pages_at(actor->scene, actor->extent[slot / EXTENT_PAGES], slot);
+    return pages_at(actor, actor->extent[slot / EXTENT_PAGES], slot);
 }
 
 /* Whether a mapping lies in an extent that takes the place of one whose loss the task has not heard of. */

@@ -6,7 +6,7 @@
 #include "play/actor.h"
 
 /* The contents of a slot's frame that lies in this extent; NULL if physmem has taken it. */
-uint64_t *pages_at(struct scene *scene, uint32_t handle, uint32_t slot);
+uint64_t *pages_at(const struct actor *actor, uint32_t handle, uint32_t slot);
 
 /* Physmem has said where slots lie; other letters say nothing about that. False: they lie in an extent that takes
  * the place of another one, which physmem has taken by force, and the actor has not heard of that yet. Until it

@@ -18,10 +18,8 @@
 #include "play/server.h"
 #include "play/storm.h"
 #include "play/policytable.h"
+#include "play/sublet.h"
 #include "play/thread.h"
-
-/* The largest block of frames: as in selfpage-physmem. */
-#define MAX_ORDER 10u
 
 /* How often idleness is sampled, for an arbiter that wants to know. */
 #define SAMPLE_PERIOD_NS UINT64_C(500000000)
@@ -58,14 +56,48 @@ static int start_physmem(struct play *play)
                                      .arbiter = config->arbiter,
                                      .frames = config->frames,
                                      .reserve = config->reserve,
-                                     .max_order = MAX_ORDER};
+                                     .max_order = SUBLET_MAX_ORDER};
     int rc;
 
     memcpy(physmem.arbiter_params, config->arbiter_params, sizeof(physmem.arbiter_params));
-    rc = physmem_new(&play->scene.physmem, &physmem);
+    rc = physmem_new(&play->scene.physmem->core, &physmem);
     if (rc == 0)
-        physmem_shell_init(&play->scene.shell, play->scene.physmem, config->allocator);
+        physmem_shell_init(&play->scene.physmem->shell, play->scene.physmem->core,
+                           config->allocator);
     return rc;
+}
+
+/* A physmem that rests on another one. Returns NULL, or why it cannot start: static, or in `why`. */
+static const char *start_stacked(struct play *play, struct scene_physmem *physmem,
+                                 char why[SCENE_TEXT])
+{
+    if (physmem->lessee.task != NULL) /* the one above has not heard of its end */
+        server_leave(&play->scene, physmem);
+    return sublet_open(&play->scene, physmem, &play->config.stacked[physmem->number - 1], why);
+}
+
+static int start_all_stacked(struct play *play)
+{
+    struct scene *scene = &play->scene;
+    char text[SCENE_TEXT];
+
+    check(play->config.stacked_count <= SCENE_STACKED_MAX);
+    for (uint32_t i = 0; i < play->config.stacked_count; i++) {
+        struct scene_physmem *physmem = &scene->physmem[1 + i];
+        const char *why;
+
+        check(play->config.stacked[i].above <= i);
+        physmem->number = 1 + i;
+        physmem->name = play->config.stacked[i].name;
+        physmem->lessee.above = &scene->physmem[play->config.stacked[i].above];
+        scene->physmems++;
+        why = start_stacked(play, physmem, text);
+        if (why != NULL) {
+            scene_wrong(scene, "%s cannot start: %s", physmem->name, why);
+            return scene->failed ? -ENOMEM : -ECONNREFUSED;
+        }
+    }
+    return 0;
 }
 
 static int start_swap(struct play *play)
@@ -81,6 +113,15 @@ static int start_swap(struct play *play)
     play->scene.bandwidth = config->bandwidth;
     play->scene.has_swap = rc == 0;
     return rc;
+}
+
+static bool samples_idleness(const struct play_config *config)
+{
+    bool samples = (config->arbiter->flags & SP_ARBITER_IDLE) != 0;
+
+    for (uint32_t i = 0; i < config->stacked_count; i++)
+        samples = samples || (config->stacked[i].arbiter->flags & SP_ARBITER_IDLE) != 0;
+    return samples;
 }
 
 int play_init(struct play *play, const struct play_config *config)
@@ -101,12 +142,14 @@ int play_init(struct play *play, const struct play_config *config)
     rc = start_physmem(play);
     if (rc == 0)
         rc = start_swap(play);
+    if (rc == 0)
+        rc = start_all_stacked(play);
     policyserver_prepare(&play->policyserver, config->policyserver, &play->scene);
     if (rc == 0)
         policyserver_come_first(&play->policyserver);
     if (rc == 0 && play->scene.failed)
         rc = -ENOMEM;
-    if (rc == 0 && (config->arbiter->flags & SP_ARBITER_IDLE) != 0)
+    if (rc == 0 && samples_idleness(config))
         play_at(play, SAMPLE_PERIOD_NS, OWN_SAMPLE);
     if (rc == 0 && config->chaos_ns > 0)
         play_at(play, config->chaos_ns, OWN_CHAOS);
@@ -190,7 +233,7 @@ static void start(struct play *play, struct actor *actor)
     }
     actor->life++;
     actor->orphan = false;
-    if (!scene_has_servers(actor->scene))
+    if (!scene_has_servers(actor->scene, actor->physmem))
         refuse(play, actor);
     else if (server_connect(actor))
         life_begin(actor);
@@ -269,6 +312,9 @@ static void act(struct actor *actor, const struct queue_entry *entry)
     case SCENE_POLICY:
     case SCENE_OTHER:
     case SCENE_TURNS:
+    case SCENE_UP:
+    case SCENE_DOWN:
+    case SCENE_LOST:
     case SCENE_EVENTS:
         break;
     }
@@ -308,9 +354,29 @@ static void relieve(struct play *play, enum storm_kind kind)
         storm_relieve(&play->scene, kind);
 }
 
+/* A physmem has told its tasks that all was taken. */
+static void end_lost(struct play *play, const struct queue_entry *entry)
+{
+    struct scene_physmem *physmem = &play->scene.physmem[entry->to];
+
+    if (physmem->core != NULL && entry->value[1] == scene_state_of(&play->scene, physmem)->life)
+        outage_end(&play->scene, scene_server_of(physmem), play->actor, play->actors);
+}
+
+static bool is_between_physmems(const struct queue_entry *entry)
+{
+    return entry->kind == SCENE_UP || entry->kind == SCENE_DOWN || entry->kind == SCENE_LOST;
+}
+
+/* The actor that an entry is for; the first one if it is for none. */
+static struct actor *actor_of(struct play *play, const struct queue_entry *entry)
+{
+    return &play->actor[is_between_physmems(entry) ? 0 : entry->to];
+}
+
 static void happen(struct play *play, const struct queue_entry *entry)
 {
-    struct actor *actor = &play->actor[entry->to];
+    struct actor *actor = actor_of(play, entry);
     struct letter *letter = (struct letter *)(uintptr_t)entry->value[0];
 
     switch ((enum scene_event)entry->kind) {
@@ -324,8 +390,10 @@ static void happen(struct play *play, const struct queue_entry *entry)
     case SCENE_TO_SWAP:
     case SCENE_DEVICE_STORED:
     case SCENE_DEVICE_LOADED:
-        if (!outage_takes(&play->scene, entry))
-            outage_read(actor, (enum scene_event)entry->kind, letter);
+    case SCENE_UP:
+    case SCENE_DOWN:
+        if (!outage_takes(&play->scene, play->actor, entry))
+            outage_read(&play->scene, play->actor, (enum scene_event)entry->kind, letter);
         break;
     case SCENE_FAULT:
         if (!play->calm)
@@ -339,6 +407,9 @@ static void happen(struct play *play, const struct queue_entry *entry)
         break;
     case SCENE_TURNS:
         metering_look(&play->scene);
+        break;
+    case SCENE_LOST:
+        end_lost(play, entry);
         break;
     case SCENE_THREAD:
     case SCENE_CONTROL:
@@ -356,25 +427,42 @@ static void happen(struct play *play, const struct queue_entry *entry)
     }
 }
 
+static bool one_acts(const struct play *play, const struct scene_physmem *physmem)
+{
+    const struct scene_server_state *server = &play->scene.server[scene_server_of(physmem)];
+
+    return !server->away && !server->hangs;
+}
+
+/* The first one does. */
 static bool physmem_acts(const struct play *play)
 {
-    const struct scene_server_state *physmem = &play->scene.server[SCENE_PHYSMEM];
+    return one_acts(play, play->scene.physmem);
+}
 
-    return !physmem->away && !physmem->hangs;
+/* Note how idle tasks are, where an arbiter wants to know. */
+static void sample(struct play *play)
+{
+    for (uint32_t i = 0; i < play->scene.physmems; i++) {
+        const struct sp_arbiter *arbiter =
+            i == 0 ? play->config.arbiter : play->config.stacked[i - 1].arbiter;
+
+        if ((arbiter->flags & SP_ARBITER_IDLE) != 0 && one_acts(play, &play->scene.physmem[i]))
+            physmem_sample(play->scene.physmem[i].core, play->scene.now, &play->samples);
+    }
 }
 
 /* What the play does by itself. False: it is for the caller. */
 static bool happen_by_itself(struct play *play, const struct queue_entry *entry)
 {
     if (entry->value[0] == OWN_SAMPLE) {
-        if (physmem_acts(play))
-            physmem_sample(play->scene.physmem, play->scene.now, &play->samples);
+        sample(play);
         play_at(play, play->scene.now + SAMPLE_PERIOD_NS, OWN_SAMPLE);
     } else if (entry->value[0] == OWN_CHAOS) {
         if (play->calm)
             return true;
         if (physmem_acts(play))
-            physmem_unmap_random(play->scene.physmem, play->scene.now, &play->chaos);
+            physmem_unmap_random(play->scene.physmem->core, play->scene.now, &play->chaos);
         play_at(play, play->scene.now + play->config.chaos_ns, OWN_CHAOS);
     } else {
         return false;
@@ -457,6 +545,9 @@ void play_describe(const struct play *play, char *text, size_t size)
         [SCENE_POLICY] = "the policy server",
         [SCENE_OTHER] = "an event of the scenario",
         [SCENE_TURNS] = "swap looks whose pages are moved next",
+        [SCENE_UP] = "a physmem hears of one that rests on it",
+        [SCENE_DOWN] = "a physmem hears of the one above it",
+        [SCENE_LOST] = "a physmem that has lost everything ends",
         [SCENE_EVENTS] = "a deadline of physmem's has passed",
     };
     bool ours = play->last.kind >= SCENE_POLICY || play->actors == 0;
@@ -477,8 +568,14 @@ static void mix(struct play *play, uint64_t value)
 /* Mix an event, and the state in which it leaves the actor, into the hash. */
 static void mix_event(struct play *play, const struct queue_entry *entry)
 {
-    const struct actor *actor = &play->actor[entry->to];
+    const struct actor *actor = actor_of(play, entry);
 
+    if (is_between_physmems(entry)) {
+        const struct scene_lessee *lessee = &play->scene.physmem[entry->to].lessee;
+
+        mix(play, (uint64_t)lessee->coming << 32 | lessee->going);
+        mix(play, (uint64_t)lessee->taken << 32 | lessee->promised);
+    }
     mix(play, play->scene.now);
     mix(play, (uint64_t)entry->kind << 32 | entry->to);
     mix(play, actor->stats.faults << 32 ^ actor->stats.evictions);
@@ -543,12 +640,13 @@ static void check_all(struct play *play, struct actor *actor)
 
 static void after(struct play *play, const struct queue_entry *entry)
 {
-    struct actor *actor = &play->actor[entry->to];
+    struct actor *actor = actor_of(play, entry);
     uint32_t every = play->config.check_every;
 
     play->events++;
     policyserver_notify(&play->policyserver);
     check_time(play);
+    outage_lose(&play->scene);
     see_ends(play);
     if (play->actors <= FEW || play->events % play->actors == 0)
         rules_check(&play->scene, play->actor, play->actors);
@@ -559,27 +657,39 @@ static void after(struct play *play, const struct queue_entry *entry)
     mix_event(play, entry);
 }
 
-/* Physmem's own deadline is next. Messages that come at the same time come first. */
-static bool tick_is_next(const struct play *play)
+/* The physmem whose own deadline is next, before all messages; NULL: there is none. Messages that come at the same time
+ * come first. */
+static struct scene_physmem *tick_is_next(struct play *play)
 {
-    return physmem_acts(play) &&
-           physmem_deadline(play->scene.physmem) < world_queue_due(&play->scene.queue);
+    struct scene_physmem *next = NULL;
+    uint64_t due = world_queue_due(&play->scene.queue);
+
+    for (uint32_t i = 0; i < play->scene.physmems; i++) {
+        struct scene_physmem *physmem = &play->scene.physmem[i];
+
+        if (one_acts(play, physmem) && physmem_deadline(physmem->core) < due) {
+            next = physmem;
+            due = physmem_deadline(physmem->core);
+        }
+    }
+    return next;
 }
 
-static void tick(struct play *play)
+static void tick(struct play *play, struct scene_physmem *physmem)
 {
     static const struct queue_entry entry = {.kind = SCENE_EVENTS};
 
-    if (physmem_deadline(play->scene.physmem) > play->scene.now)
-        play->scene.now = physmem_deadline(play->scene.physmem);
+    if (physmem_deadline(physmem->core) > play->scene.now)
+        play->scene.now = physmem_deadline(physmem->core);
     note_last(play, &entry);
-    physmem_tick(play->scene.physmem, play->scene.now);
+    physmem_tick(physmem->core, play->scene.now);
     server_effects(&play->scene);
     after(play, &entry);
 }
 
 enum play_step play_next(struct play *play, uint64_t *valuep)
 {
+    struct scene_physmem *physmem;
     struct queue_entry entry;
     bool ours = true;
 
@@ -589,8 +699,9 @@ enum play_step play_next(struct play *play, uint64_t *valuep)
         return PLAY_WRONG;
     if (play->left == 0)
         return PLAY_OVER;
-    if (tick_is_next(play)) {
-        tick(play);
+    physmem = tick_is_next(play);
+    if (physmem != NULL) {
+        tick(play, physmem);
         return PLAY_EVENT;
     }
     if (!world_queue_take(&play->scene.queue, UINT64_MAX, &entry))
@@ -607,25 +718,56 @@ enum play_step play_next(struct play *play, uint64_t *valuep)
     return ours ? PLAY_EVENT : PLAY_OTHER;
 }
 
+/* Whether a physmem has no tasks but those that rest on it, and these have nothing of it but what is free there. */
+static bool is_settled(const struct play *play, const struct scene_physmem *physmem)
+{
+    uint32_t tasks = 0, held = 0;
+    struct physmem_status status;
+
+    if (physmem->core == NULL)
+        return true;
+    for (uint32_t i = physmem->number + 1; i < play->scene.physmems; i++) {
+        const struct scene_lessee *below = &play->scene.physmem[i].lessee;
+
+        if (below->above != physmem || below->task == NULL)
+            continue;
+        if (play->scene.physmem[i].core == NULL || below->coming + below->going + below->taken > 0)
+            return false;
+        tasks++;
+        held += physmem_task_get_books(below->task).held;
+    }
+    physmem_get_status(physmem->core, &status);
+    return status.tasks == tasks && status.free + held == status.frames;
+}
+
+static bool all_are_settled(const struct play *play)
+{
+    for (uint32_t i = 0; i < play->scene.physmems; i++)
+        if (!is_settled(play, &play->scene.physmem[i]))
+            return false;
+    return true;
+}
+
 void play_settle(struct play *play)
 {
     uint64_t until = play->scene.now + SETTLE_NS;
-    struct physmem_status status;
+    struct scene_physmem *physmem;
     struct queue_entry entry;
 
     while (play->scene.wrong[0] == '\0' && physmem_acts(play)) {
-        physmem_get_status(play->scene.physmem, &status);
         check_time(play);
-        if (status.tasks == 0 && status.free == status.frames)
+        if (all_are_settled(play))
             break;
-        if (tick_is_next(play) && physmem_deadline(play->scene.physmem) <= until) {
-            tick(play);
+        physmem = tick_is_next(play);
+        if (physmem != NULL && physmem_deadline(physmem->core) <= until) {
+            tick(play, physmem);
         } else if (world_queue_take(&play->scene.queue, until, &entry)) {
             play->scene.now = entry.when;
             if (entry.kind == SCENE_OTHER)
                 (void)happen_by_itself(play, &entry);
             else
                 happen(play, &entry);
+            outage_lose(&play->scene);
             policyserver_notify(&play->policyserver);
         } else {
             break;
@@ -685,7 +827,9 @@ int play_signal(struct play *play, uint32_t number, int signal)
 
 static enum scene_server in_scene(enum play_server which)
 {
-    return which == PLAY_SWAP ? SCENE_SWAP : SCENE_PHYSMEM;
+    return which >= PLAY_STACKED ? (enum scene_server)(SCENE_STACKED + (which - PLAY_STACKED))
+           : which == PLAY_SWAP  ? SCENE_SWAP
+                                 : SCENE_PHYSMEM;
 }
 
 bool play_server_runs(const struct play *play, enum play_server which)
@@ -714,6 +858,7 @@ static void signal_server(struct play *play, enum scene_server which, int signal
         if (which == SCENE_PHYSMEM)
             policyserver_lost(&play->policyserver);
     }
+    outage_lose(&play->scene);
     see_ends(play);
 }
 
@@ -731,6 +876,16 @@ int play_server_signal(struct play *play, enum play_server which, int signal)
     return rc;
 }
 
+static int restart_stacked(struct play *play, struct scene_physmem *physmem)
+{
+    char text[SCENE_TEXT];
+
+    if (!one_acts(play, physmem->lessee.above) || start_stacked(play, physmem, text) != NULL)
+        return -ECONNREFUSED;
+    play->scene.server[scene_server_of(physmem)].away = false;
+    return 0;
+}
+
 int play_server_start(struct play *play, enum play_server which)
 {
     int rc;
@@ -739,6 +894,8 @@ int play_server_start(struct play *play, enum play_server which)
         return -EEXIST;
     if (which == PLAY_POLICYSERVER)
         return policyserver_start(&play->policyserver);
+    if (which >= PLAY_STACKED)
+        return restart_stacked(play, scene_physmem_of(&play->scene, in_scene(which)));
     rc = which == PLAY_SWAP ? start_swap(play) : start_physmem(play);
     if (rc != 0)
         play->scene.failed = true;
@@ -749,12 +906,13 @@ int play_server_start(struct play *play, enum play_server which)
 
 int64_t play_recall(struct play *play, uint32_t number, uint32_t frames)
 {
+    struct scene_physmem *physmem = play->actor[number].physmem;
     int64_t recalled;
 
-    if (!physmem_acts(play))
-        return play_server_runs(play, PLAY_PHYSMEM) ? -EAGAIN : -EPIPE;
-    recalled = physmem_recall_from(play->scene.physmem, play->scene.now,
-                                   play->actor[number].config->name, frames);
+    if (!one_acts(play, physmem))
+        return physmem->core != NULL ? -EAGAIN : -EPIPE;
+    recalled = physmem_recall_from(physmem->core, play->scene.now, play->actor[number].config->name,
+                                   frames);
 
     server_effects(&play->scene);
     return recalled;

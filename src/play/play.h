@@ -13,6 +13,7 @@
 
 #include "play/actor.h"
 #include "play/policyserver.h"
+#include "play/sublet.h"
 
 struct play_config {
     const struct allocator *allocator; /* these outlive the play */
@@ -20,7 +21,9 @@ struct play_config {
     const struct sp_arbiter *arbiter;
     double arbiter_params[PARAMS_MAX];
     uint32_t frames, reserve;
-    uint32_t swap_slots;  /* 0: there is no swap */
+    const struct sublet_config *stacked; /* physmems that rest on the first, or on one before */
+    uint32_t stacked_count;              /* at most SCENE_STACKED_MAX */
+    uint32_t swap_slots;                 /* 0: there is no swap */
     uint32_t bandwidth;   /* pages a second, of all contracts for it with swap; 0: there are none */
     uint64_t fail_writes; /* of 2^32 pages that are to be written, the number that cannot be */
     uint64_t chaos_ns;    /* unmap some pages at random, so often; 0: never */
@@ -65,7 +68,8 @@ struct play {
     const char *last_letter; /* what it said; NULL: it was not a message */
 };
 
-/* Returns 0, -ENOMEM, or -EINVAL (a number of the configuration). play_fini in any case. The struct must not
+/* Returns 0, -ENOMEM, -EINVAL (a number of the configuration), or -ECONNREFUSED (scene.wrong says which physmem gets no
+ * contract from the one above it, and why). play_fini in any case. The struct must not
  * move. */
 int play_init(struct play *play, const struct play_config *config);
 void play_fini(struct play *play);
@@ -98,13 +102,19 @@ void play_settle(struct play *play);
 /* A signal for an actor: 0, or -ESRCH if it is not there. */
 int play_signal(struct play *play, uint32_t actor, int signal);
 
-enum play_server { PLAY_PHYSMEM, PLAY_SWAP, PLAY_POLICYSERVER };
+enum play_server {
+    PLAY_PHYSMEM,
+    PLAY_SWAP,
+    PLAY_POLICYSERVER,
+    PLAY_STACKED = 4 /* the first of config.stacked */
+};
 
 /* A signal for a server that the play has: 0, or -ESRCH if it does not run. SIGSTOP has it hang until SIGCONT; those that
- * a live one ignores do nothing; others end it, and with physmem or swap all tasks, which lose what it held. */
+ * a live one ignores do nothing; others end it, and with physmem or swap all tasks, which lose what it held; with a physmem those that rest on it. */
 int play_server_signal(struct play *play, enum play_server which, int signal);
 
-/* Start it again, with nothing in it: 0; -EEXIST: it runs; -ECONNREFUSED: physmem does not, which a policy server needs. */
+/* Start it again, with nothing in it: 0; -EEXIST: it runs; -ECONNREFUSED: a physmem that it needs does not, or
+ * refuses it. */
 int play_server_start(struct play *play, enum play_server which);
 
 bool play_server_runs(const struct play *play, enum play_server which);

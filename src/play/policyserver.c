@@ -88,7 +88,7 @@ static bool give_control(struct policyserver *server)
         scene->failed = true;
         return false;
     }
-    physmem_policyserver_begin(scene->physmem, scene->now);
+    physmem_policyserver_begin(scene->physmem->core, scene->now);
     server->has_control = true;
     return true;
 }
@@ -97,7 +97,7 @@ static void set_limits(struct policyserver *server, const struct limit *limits, 
 {
     struct scene *scene = server->scene;
 
-    if (physmem_policyserver_limits(scene->physmem, scene->now, limits, count) != 0)
+    if (physmem_policyserver_limits(scene->physmem->core, scene->now, limits, count) != 0)
         scene->failed = true;
 }
 
@@ -107,7 +107,7 @@ static void lose_control(struct policyserver *server)
     if (!server->has_control)
         return;
     server->has_control = false;
-    physmem_policyserver_end(server->scene->physmem, server->scene->now);
+    physmem_policyserver_end(server->scene->physmem->core, server->scene->now);
 }
 
 /* ---- The process ---- */
@@ -134,7 +134,7 @@ static void look(struct policyserver *server, bool at_once)
     if (changed < 0)
         scene->failed = true;
     if (at_once)
-        physmem_policyserver_entitled(scene->physmem, scene->now);
+        physmem_policyserver_entitled(scene->physmem->core, scene->now);
     else if (changed > 0 || server->rung)
         tell(server, TO_ENTITLED);
     server->rung = false;
@@ -332,7 +332,7 @@ static void hear_at_physmem(struct policyserver *server, uint64_t what)
         answer(server, FROM_NO_LIMITS);
         break;
     default:
-        physmem_policyserver_entitled(scene->physmem, scene->now);
+        physmem_policyserver_entitled(scene->physmem->core, scene->now);
         break;
     }
     server_effects(scene);

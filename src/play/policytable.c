@@ -26,7 +26,7 @@ struct control_table *policytable_current(const struct scene *scene)
 /* A policy server that has not heard of the new table writes to the old one: all stay to the end. */
 bool policytable_make(struct scene *scene)
 {
-    uint32_t rows = physmem_policyserver_rows(scene->physmem);
+    uint32_t rows = physmem_policyserver_rows(scene->physmem->core);
     struct scene_table *table = &scene->table[scene->tables];
     struct physmem_status status;
 
@@ -38,10 +38,10 @@ bool policytable_make(struct scene *scene)
     table->memory = memory_new(scene->allocator, table->size);
     if (table->memory == NULL)
         return false;
-    physmem_get_status(scene->physmem, &status);
+    physmem_get_status(scene->physmem->core, &status);
     control_table_init(aligned(table), rows, physmem_extra_frames(status.frames));
     scene->tables++;
-    return physmem_policyserver_table(scene->physmem, scene->now, aligned(table), rows) == 0;
+    return physmem_policyserver_table(scene->physmem->core, scene->now, aligned(table), rows) == 0;
 }
 
 void policytable_fini(struct scene *scene)

@@ -2,34 +2,70 @@
 
 #include "core/physmem/status.h"
 #include "core/physmem/task.h"
+#include "play/lessee.h"
 #include "play/pages.h"
 
 /* A task with such a grace is in time whatever befalls its messages. */
 #define AMPLE_NS UINT64_C(1000000000)
 
-void rules_check(struct scene *scene, const struct actor *actors, uint32_t count)
+/* Frames that a task holds. */
+static uint64_t held_by(struct scene *scene, const struct physmem_task *task, const char *name)
 {
-    struct physmem_books books;
+    const struct physmem_task_books seen = physmem_task_get_books(task);
+
+    if (seen.owed > seen.held)
+        scene_wrong(scene, "%s owes %u frames, and holds %u", name, seen.owed, seen.held);
+    return seen.held;
+}
+
+/* What a physmem has of another one: no frame is lost between them, and nothing promised that is not. */
+static void check_lessee(struct scene *scene, const struct scene_physmem *physmem,
+                         const struct physmem_books *books)
+{
+    const struct scene_lessee *lessee = &physmem->lessee;
+
+    if (lessee->task == NULL || lessee->revoked || lessee->lost || lessee->opens)
+        return;
+    if (!lessee_agrees(physmem))
+        scene_wrong(
+            scene, "%s has %u frames, and holds %u of %s, with %u coming, %u going and %u taken",
+            physmem->name, books->frames, physmem_task_get_books(lessee->task).held,
+            lessee->above->name, lessee->coming, lessee->going, lessee->taken + lessee->book.gone);
+    if (books->guaranteed + books->leased > lessee->promised)
+        scene_wrong(scene, "%s guarantees %u frames and leases %u, and was promised %u",
+                    physmem->name, books->guaranteed, books->leased, lessee->promised);
+}
+
+static void check_physmem(struct scene *scene, const struct scene_physmem *physmem,
+                          const struct actor *actors, uint32_t count)
+{
+    const struct physmem_books books = physmem_get_books(physmem->core);
     uint64_t held = 0;
 
-    if (scene->server[SCENE_PHYSMEM].away)
-        return;
-    books = physmem_get_books(scene->physmem);
     for (uint32_t i = 0; i < count; i++)
-        if (actors[i].task != NULL) {
-            const struct physmem_task_books seen = physmem_task_get_books(actors[i].task);
+        if (actors[i].task != NULL && actors[i].physmem == physmem)
+            held += held_by(scene, actors[i].task, actors[i].config->name);
+    for (uint32_t i = physmem->number + 1; i < scene->physmems; i++) {
+        const struct scene_physmem *below = &scene->physmem[i];
 
-            held += seen.held;
-            if (seen.owed > seen.held)
-                scene_wrong(scene, "%s owes %u frames, and holds %u", actors[i].config->name,
-                            seen.owed, seen.held);
-        }
+        if (below->lessee.task != NULL && below->lessee.above == physmem)
+            held += held_by(scene, below->lessee.task, below->name);
+    }
     if (books.free + books.soft + held != books.frames)
-        scene_wrong(scene, "%u frames are free, %u soft and %llu held: there are %u", books.free,
-                    books.soft, (unsigned long long)held, books.frames);
-    if (books.guaranteed + books.leased > books.frames)
+        scene_wrong(scene, "%s: %u frames are free, %u soft and %llu held: there are %u",
+                    physmem->name, books.free, books.soft, (unsigned long long)held, books.frames);
+    if (physmem->lessee.above != NULL)
+        check_lessee(scene, physmem, &books);
+    else if (books.guaranteed + books.leased > books.frames)
         scene_wrong(scene, "%u frames are guaranteed and %u leased, of %u", books.guaranteed,
                     books.leased, books.frames);
+}
+
+void rules_check(struct scene *scene, const struct actor *actors, uint32_t count)
+{
+    for (uint32_t i = 0; i < scene->physmems; i++)
+        if (scene->physmem[i].core != NULL)
+            check_physmem(scene, &scene->physmem[i], actors, count);
 }
 
 /* Whether all that physmem has sent to an actor by a lane has come. */
@@ -94,13 +130,17 @@ void rules_check_agreement(const struct actor *actor)
 
 void rules_check_all(struct scene *scene, struct actor *actor)
 {
-    const char *wrong = scene->server[SCENE_PHYSMEM].away ? NULL : physmem_check(scene->physmem);
+    const char *wrong;
     uint32_t page = UINT32_MAX;
+
+    for (uint32_t i = 0; i < scene->physmems; i++) {
+        wrong = scene->physmem[i].core != NULL ? physmem_check(scene->physmem[i].core) : NULL;
+        if (wrong != NULL)
+            scene_wrong(scene, "the books of %s: %s", scene->physmem[i].name, wrong);
+    }
 
     if (actor != NULL && actor->orphan)
         actor = NULL;
-    if (wrong != NULL)
-        scene_wrong(scene, "the books of physmem: %s", wrong);
     wrong = actor != NULL && actor_is_there(actor) ? pager_check(&actor->pager) : NULL;
     if (wrong == NULL && actor != NULL && actor_is_there(actor))
         wrong = pager_shell_check(&actor->shell);
@@ -113,21 +153,43 @@ void rules_check_all(struct scene *scene, struct actor *actor)
                     page);
 }
 
-/* The shortest grace of the contracts of an actor, if it counts in time; else nothing. */
+/* The lesser of a grace and those of terms, if they count in time; else nothing. */
+static uint64_t lesser_grace(uint64_t least, const struct sp_terms *terms)
+{
+    bool counts_time = terms->grace_unit == SP_GRACE_TIME;
+
+    if (terms->t_clean != 0 && (!counts_time || terms->t_clean < least))
+        least = counts_time ? terms->t_clean : 0;
+    if (terms->t_drop != 0 && (!counts_time || terms->t_drop < least))
+        least = counts_time ? terms->t_drop : 0;
+    return least;
+}
+
+/* Of the contracts of an actor. */
 static uint64_t least_grace(const struct actor *actor)
 {
     uint64_t least = UINT64_MAX;
 
-    for (uint32_t i = 0; i < actor->config->contracts; i++) {
-        const struct sp_terms *terms = &actor->config->wanted[i].terms;
-        bool counts_time = terms->grace_unit == SP_GRACE_TIME;
-
-        if (terms->t_clean != 0 && (!counts_time || terms->t_clean < least))
-            least = counts_time ? terms->t_clean : 0;
-        if (terms->t_drop != 0 && (!counts_time || terms->t_drop < least))
-            least = counts_time ? terms->t_drop : 0;
-    }
+    for (uint32_t i = 0; i < actor->config->contracts; i++)
+        least = lesser_grace(least, &actor->config->wanted[i].terms);
     return least;
+}
+
+/* Whether a physmem that rests on others, whose tasks are in time, may be late itself: because of what befell them, or
+ * since it has little time. */
+static bool physmem_may_be_late(const struct scene *scene, const struct scene_physmem *physmem)
+{
+    for (; physmem->lessee.above != NULL; physmem = physmem->lessee.above) {
+        const struct scene_lessee *lessee = &physmem->lessee;
+
+        if (lessee->lost || scene->server[scene_server_of(physmem)].struck)
+            return true;
+        for (uint32_t i = 0; i < TERMS_MAX; i++)
+            if (lessee->agreements.agreement[i].number != 0 &&
+                lesser_grace(UINT64_MAX, &lessee->agreements.agreement[i].terms) < AMPLE_NS)
+                return true;
+    }
+    return false;
 }
 
 /* Whether what befell it, or its own terms, may be why it was late. */
@@ -136,6 +198,7 @@ static bool may_be_late(const struct scene *scene, const struct actor *actor)
     const struct workload *workload = &actor->config->tables->workload;
 
     return actor->struck || workload->ignores || least_grace(actor) < AMPLE_NS ||
+           physmem_may_be_late(scene, actor->physmem) ||
            (workload->kind == SP_PRECIOUS && scene->device_struck);
 }
 

@@ -16,6 +16,8 @@ void scene_init(struct scene *scene, const struct costs *costs, const struct all
     scene->fresh = fresh;
     scene->costs = *costs;
     scene->turns_at = UINT64_MAX;
+    scene->physmems = 1;
+    scene->physmem[0].name = "physmem";
     world_queue_init(&scene->queue, allocator);
 }
 
@@ -34,7 +36,8 @@ void scene_fini(struct scene *scene)
     struct queue_entry entry;
 
     while (world_queue_take(&scene->queue, UINT64_MAX, &entry))
-        if (entry.kind >= SCENE_TO_PHYSMEM && entry.kind <= SCENE_FROM_SWAP)
+        if ((entry.kind >= SCENE_TO_PHYSMEM && entry.kind <= SCENE_FROM_SWAP) ||
+            entry.kind == SCENE_UP || entry.kind == SCENE_DOWN)
             scene_drop(scene, (struct letter *)(uintptr_t)entry.value[0]);
     free_list(scene, scene->letters);
     for (unsigned i = 0; i < SCENE_SERVERS; i++)
@@ -42,9 +45,16 @@ void scene_fini(struct scene *scene)
     scene->letters = NULL;
     world_queue_fini(&scene->queue);
     device_fini(&scene->device);
-    physmem_free(&scene->physmem);
-    if (scene->shell.allocator != NULL)
-        physmem_shell_fini(&scene->shell);
+    for (uint32_t i = 0; i < scene->physmems; i++) {
+        physmem_free(&scene->physmem[i].core);
+        if (scene->physmem[i].shell.allocator != NULL)
+            physmem_shell_fini(&scene->physmem[i].shell);
+        if (scene->physmem[i].lessee.book.words != NULL)
+            lease_book_fini(&scene->physmem[i].lessee.book);
+        memory_free(scene->allocator, scene->physmem[i].lessee.question,
+                    scene->physmem[i].lessee.question_room *
+                        sizeof(*scene->physmem[i].lessee.question));
+    }
 }
 
 void scene_wrong(struct scene *scene, const char *format, ...)

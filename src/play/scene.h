@@ -10,6 +10,8 @@
 
 #include <selfpage/contract.h>
 
+#include "core/contracts/agreements.h"
+#include "core/leases/lease_book.h"
 #include "core/pager/pager.h"
 #include "core/physmem/physmem.h"
 #include "core/physmem/request.h"
@@ -39,6 +41,9 @@ enum scene_event {
     SCENE_POLICY,        /* value[0]: what; see play/policyserver.c */
     SCENE_OTHER,         /* value[0]: for the driver of the play */
     SCENE_TURNS,         /* swap looks whose pages are moved next */
+    SCENE_UP,            /* a letter, from the physmem of number `to` to the one above it */
+    SCENE_DOWN,          /* and the other way */
+    SCENE_LOST,          /* the physmem of number `to` ends, since all was taken above */
     SCENE_EVENTS
 };
 
@@ -72,11 +77,13 @@ struct letter {
         struct {
             uint32_t seq, contract, count, slot;
             bool extra;
+            bool whole;      /* ALLOCATE: all slots or none */
             uint64_t number; /* UNMAPPED: id; RENEW: term */
             struct sp_terms terms;
         } request;
         struct {
             uint32_t count;
+            uint32_t seq; /* 0: the answer is not waited for */
             struct physmem_range range[PAGER_WORK_RETURNS];
         } returns;
         struct {
@@ -120,21 +127,73 @@ struct scene_table {
 
 #define SCENE_TABLES 32u
 
-enum scene_server { SCENE_PHYSMEM, SCENE_SWAP, SCENE_SERVERS };
+/* Physmems that rest on another one, at most. */
+#define SCENE_STACKED_MAX 8u
+
+enum scene_server {
+    SCENE_PHYSMEM, /* the first */
+    SCENE_SWAP,
+    SCENE_STACKED, /* the physmem of number 1, and so on */
+    SCENE_SERVERS = SCENE_STACKED + SCENE_STACKED_MAX
+};
 
 /* What has befallen a server. */
 struct scene_server_state {
     bool away;
     bool hangs;
+    bool struck; /* it has hung */
     uint32_t life;
     struct letter *kept, *kept_last; /* what it will read when it goes on */
+};
+
+/* A question to the physmem above that is not answered. */
+struct scene_question {
+    uint32_t seq, kind, start, count;
+};
+
+/* What a physmem has of the one above it, whose task it is. Of its frames:
+ *
+ *     held above == those here + coming + granted - taken - book.gone + overlap, and up to `going` more */
+struct scene_lessee {
+    struct scene_physmem *above; /* NULL: it is the first physmem, and has frames of its own */
+    struct physmem_task *task;   /* above; NULL: it is not there */
+    bool opens;                  /* answers are for its start, which waits for them: in `reply` */
+    bool revoked;                /* all was taken above; it may not have heard of that */
+    bool lost;                   /* and it is to end: see outage_lose */
+    bool ending;
+    struct physmem_effect reply;
+    struct agreements agreements;
+    uint64_t ends[TERMS_MAX], asked[TERMS_MAX]; /* of these: when the term ends, was asked for */
+    uint32_t promised;                          /* as it was told last, and until when */
+    uint64_t promised_until;
+    uint32_t frames;        /* of all its contracts */
+    struct lease_book book; /* all frames are in the stock */
+    struct scene_question *question;
+    uint32_t questions, question_room;
+    uint32_t asking,
+        granted; /* questions for frames, and what those that are answered have come to */
+    uint64_t up[2], down[2]; /* when the last message of each connection arrives */
+    uint32_t coming;         /* given above, and not heard of */
+    uint32_t going;          /* given back, and not answered */
+    uint32_t taken;          /* by force, and not heard of */
+    int32_t overlap; /* frames that were both going and taken: answered for, less those heard of */
+};
+
+/* A physmem, and what surrounds it. */
+struct scene_physmem {
+    struct physmem *core; /* NULL: it is away */
+    struct physmem_shell shell;
+    uint32_t number;
+    const char *name;
+    struct scene_lessee lessee;
+    struct physmem_status seen; /* its counters, when it is away */
 };
 
 struct scene {
     const struct allocator *allocator;
     const struct allocator *fresh; /* like `allocator`, but new memory is zeros */
-    struct physmem *physmem;
-    struct physmem_shell shell;
+    struct scene_physmem physmem[1 + SCENE_STACKED_MAX]; /* each above those that rest on it */
+    uint32_t physmems;
     struct queue queue;
     struct device device;
     bool has_swap;
@@ -146,8 +205,7 @@ struct scene {
     bool kernel_bits;   /* see struct play_config */
     bool device_struck; /* a fault has befallen it */
     struct scene_server_state server[SCENE_SERVERS];
-    struct physmem_status physmem_seen; /* the counters of servers that are away */
-    struct device_status swap_seen;
+    struct device_status swap_seen;         /* the counters of swap, when it is away */
     struct scene_table table[SCENE_TABLES]; /* for policy servers; the last one is used */
     uint32_t tables;
     bool rung, grown; /* physmem wants its policy server to look, to use another table */
@@ -177,10 +235,31 @@ void scene_at(struct scene *scene, uint64_t when, enum scene_event event, uint32
 struct letter *scene_letter(struct scene *scene);
 void scene_drop(struct scene *scene, struct letter *letter);
 
-/* Whether all servers that tasks connect to are there. */
-static inline bool scene_has_servers(const struct scene *scene)
+/* Which server a physmem is. */
+static inline enum scene_server scene_server_of(const struct scene_physmem *physmem)
 {
-    return !scene->server[SCENE_PHYSMEM].away && !scene->server[SCENE_SWAP].away;
+    return physmem->number == 0 ? SCENE_PHYSMEM
+                                : (enum scene_server)(SCENE_STACKED + physmem->number - 1);
+}
+
+/* The physmem that a server is; NULL: it is swap. */
+static inline struct scene_physmem *scene_physmem_of(struct scene *scene, enum scene_server which)
+{
+    return which == SCENE_SWAP      ? NULL
+           : which == SCENE_PHYSMEM ? &scene->physmem[0]
+                                    : &scene->physmem[1 + which - SCENE_STACKED];
+}
+
+static inline struct scene_server_state *scene_state_of(struct scene *scene,
+                                                        const struct scene_physmem *physmem)
+{
+    return &scene->server[scene_server_of(physmem)];
+}
+
+/* Whether all servers are there that a task of this physmem connects to. */
+static inline bool scene_has_servers(const struct scene *scene, const struct scene_physmem *physmem)
+{
+    return !scene->server[scene_server_of(physmem)].away && !scene->server[SCENE_SWAP].away;
 }
 
 /* Send a letter, which arrives after half a round trip and `later`, behind all others of its lane, whose

@@ -10,6 +10,7 @@
 #include "core/physmem/answer.h"
 #include "core/physmem/task.h"
 #include "play/errands.h"
+#include "play/lessee.h"
 #include "play/pages.h"
 #include "play/policytable.h"
 #include "play/thread.h"
@@ -29,10 +30,10 @@ static bool is_reply(const struct physmem_effect *effect)
 }
 
 /* Find where the slots of a mapping lie; the effect has their number. */
-static void note_mapping(struct scene *scene, struct letter *letter)
+static void note_mapping(struct physmem *physmem, struct letter *letter)
 {
     struct physmem_effect *effect = &letter->said.effect;
-    const struct physmem_map_item *item = physmem_map_items(scene->physmem, effect->mapped.first);
+    const struct physmem_map_item *item = physmem_map_items(physmem, effect->mapped.first);
 
     check(effect->mapped.count <= EXTENT_PAGES / 2);
     effect->mapped.first = 0;
@@ -43,11 +44,10 @@ static void note_mapping(struct scene *scene, struct letter *letter)
     }
 }
 
-static void note_items(struct scene *scene, struct letter *letter)
+static void note_items(struct physmem *physmem, struct letter *letter)
 {
     struct physmem_effect *effect = &letter->said.effect;
-    const struct physmem_map_item *item =
-        physmem_map_items(scene->physmem, effect->repossessed.first);
+    const struct physmem_map_item *item = physmem_map_items(physmem, effect->repossessed.first);
 
     check(effect->repossessed.count <= EXTENT_PAGES / 2);
     for (uint32_t i = 0; i < effect->repossessed.count; i++)
@@ -58,7 +58,7 @@ static void note_items(struct scene *scene, struct letter *letter)
 static void hold_stack(struct actor *actor, struct frame_stack *stack)
 {
     actor->stack = stack;
-    physmem_shell_hold(&actor->scene->shell, stack);
+    physmem_shell_hold(&actor->physmem->shell, stack);
 }
 
 /* Send what physmem says to an actor. */
@@ -74,9 +74,9 @@ static void tell(struct actor *actor, const struct physmem_effect *effect)
     letter->life = actor->life;
     letter->said.effect = *effect;
     if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0)
-        note_mapping(scene, letter);
+        note_mapping(actor->physmem->core, letter);
     else if (effect->kind == PHYSMEM_SEND_REPOSSESSED)
-        note_items(scene, letter);
+        note_items(actor->physmem->core, letter);
     else if (effect->kind == PHYSMEM_REPLY_STACK && effect->error == 0)
         hold_stack(actor, effect->stack.stack);
     scene_send(scene, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM, actor_lag(actor));
@@ -100,23 +100,42 @@ static void grow_table(struct scene *scene)
     scene->grown = true;
 }
 
-void server_effects(struct scene *scene)
+/* One that concerns a task: an actor, or another physmem. */
+static void deliver_any(struct scene *scene, const struct physmem_effect *effect)
+{
+    void *peer = physmem_task_identity(effect->task)->peer;
+    struct scene_physmem *below = lessee_find(scene, peer);
+
+    if (below == NULL)
+        deliver(peer, effect);
+    else if (below->lessee.task == effect->task)
+        lessee_tell(scene, below, effect);
+}
+
+static void carry_out_all(struct scene *scene, struct scene_physmem *physmem)
 {
     struct physmem_effect effect;
 
-    if (scene->server[SCENE_PHYSMEM].away)
-        return;
-    while (physmem_next_effect(scene->physmem, &effect)) {
+    while (physmem_next_effect(physmem->core, &effect)) {
         if (effect.kind == PHYSMEM_POLICYSERVER_RING)
             scene->rung = true;
         else if (effect.kind == PHYSMEM_POLICYSERVER_GROW)
             grow_table(scene);
         if (effect.task != NULL)
-            deliver(physmem_task_identity(effect.task)->peer, &effect);
-        physmem_shell_carry_out(&scene->shell, scene->now, &effect);
+            deliver_any(scene, &effect);
+        else if (physmem->lessee.above != NULL)
+            lessee_carry_out(scene, physmem, &effect);
+        physmem_shell_carry_out(&physmem->shell, scene->now, &effect);
     }
-    if (physmem_has_failed(scene->physmem))
+    if (physmem_has_failed(physmem->core))
         scene->failed = true;
+}
+
+void server_effects(struct scene *scene)
+{
+    for (uint32_t i = 0; i < scene->physmems; i++)
+        if (scene->physmem[i].core != NULL)
+            carry_out_all(scene, &scene->physmem[i]);
 }
 
 /* ---- What physmem is asked ---- */
@@ -128,11 +147,11 @@ bool server_connect(struct actor *actor)
         .pid = FIRST_PID + actor->number, .uid = UID, .can_be_killed = true, .peer = actor};
 
     snprintf(identity.name, sizeof(identity.name), "%s", actor->config->name);
-    if (physmem_task_add(scene->physmem, scene->now, &identity, &actor->task) != 0) {
+    if (physmem_task_add(actor->physmem->core, scene->now, &identity, &actor->task) != 0) {
         scene->failed = true;
         return false;
     }
-    physmem_task_connected(scene->physmem, actor->task);
+    physmem_task_connected(actor->physmem->core, actor->task);
     server_effects(scene);
     return true;
 }
@@ -149,34 +168,44 @@ void server_note_end(struct actor *actor)
 static void bye(struct actor *actor)
 {
     struct scene *scene = actor->scene;
+    struct physmem *physmem = actor->physmem->core;
 
     server_note_end(actor);
     if (!actor->cut_off)
-        physmem_task_disconnected(scene->physmem, scene->now, actor->task);
+        physmem_task_disconnected(physmem, scene->now, actor->task);
     actor->cut_off = false;
     server_effects(scene);
-    physmem_task_gone(scene->physmem, scene->now, actor->task);
+    physmem_task_gone(physmem, scene->now, actor->task);
     actor->task = NULL;
     server_effects(scene);
 }
 
+/* A task as its physmem sees it. */
+struct asker {
+    struct physmem *physmem;
+    struct physmem_task *task;
+    uint32_t container;
+    uint8_t order;
+};
+
 /* Requests that are answered. */
-static void ask(struct actor *actor, const struct letter *letter)
+static void ask(struct scene *scene, const struct asker *asker, const struct letter *letter)
 {
-    struct scene *scene = actor->scene;
-    struct physmem *physmem = scene->physmem;
+    struct physmem *physmem = asker->physmem;
     const struct physmem_request request = {
-        actor->task, letter->request.seq != 0 ? letter->request.seq : ++scene->seq, false};
+        asker->task, letter->request.seq != 0 ? letter->request.seq : ++scene->seq, false};
     const struct physmem_allocation allocation = {
-        actor->container, letter->request.slot, letter->request.count,
-        (uint8_t)(PHYSMEM_PARTIAL | (letter->request.extra ? PHYSMEM_EXTRA : 0)), actor->order};
+        asker->container, letter->request.slot, letter->request.count,
+        (uint8_t)((letter->request.whole ? 0 : PHYSMEM_PARTIAL) |
+                  (letter->request.extra ? PHYSMEM_EXTRA : 0)),
+        asker->order};
 
     switch ((enum letter_kind)letter->kind) {
     case LETTER_CONTAINER:
         physmem_container_create(physmem, scene->now, &request, letter->request.count);
         break;
     case LETTER_STACK:
-        physmem_stack_open(physmem, scene->now, &request, actor->container, letter->request.count);
+        physmem_stack_open(physmem, scene->now, &request, asker->container, letter->request.count);
         break;
     case LETTER_PROPOSE:
         physmem_contract_propose(physmem, scene->now, &request, &letter->request.terms);
@@ -192,7 +221,7 @@ static void ask(struct actor *actor, const struct letter *letter)
         physmem_allocate(physmem, scene->now, &request, &allocation);
         break;
     case LETTER_MAP:
-        physmem_map(physmem, scene->now, &request, actor->container, letter->request.slot,
+        physmem_map(physmem, scene->now, &request, asker->container, letter->request.slot,
                     letter->request.count, SLOT_READ | SLOT_WRITE);
         break;
     case LETTER_DEALLOCATE:
@@ -200,6 +229,24 @@ static void ask(struct actor *actor, const struct letter *letter)
     case LETTER_BYE:
         ensure(!"not such a request");
         break;
+    }
+}
+
+/* Any letter but the last of a task. */
+static void ask_or_tell(struct scene *scene, const struct asker *asker, const struct letter *letter)
+{
+    if (letter->kind == LETTER_DEALLOCATE) {
+        uint32_t seq = letter->returns.seq;
+        const struct physmem_request request = {asker->task, seq != 0 ? seq : ++scene->seq,
+                                                seq == 0};
+
+        physmem_frames_deallocate(asker->physmem, scene->now, &request, asker->container,
+                                  letter->returns.range, letter->returns.count);
+    } else if (letter->kind == LETTER_UNMAPPED) {
+        (void)physmem_unmap_answered(asker->physmem, scene->now, asker->task,
+                                     letter->request.number);
+    } else {
+        ask(scene, asker, letter);
     }
 }
 
@@ -211,21 +258,60 @@ void server_physmem(struct actor *actor, struct letter *letter)
         scene_drop(scene, letter);
         return;
     }
-    if (letter->kind == LETTER_DEALLOCATE) {
-        const struct physmem_request request = {actor->task, ++scene->seq, true};
-
-        physmem_frames_deallocate(scene->physmem, scene->now, &request, actor->container,
-                                  letter->returns.range, letter->returns.count);
-    } else if (letter->kind == LETTER_UNMAPPED) {
-        (void)physmem_unmap_answered(scene->physmem, scene->now, actor->task,
-                                     letter->request.number);
-    } else if (letter->kind == LETTER_BYE) {
+    if (letter->kind == LETTER_BYE) {
         bye(actor);
     } else {
-        ask(actor, letter);
+        const struct asker asker = {actor->physmem->core, actor->task, actor->container,
+                                    actor->order};
+
+        ask_or_tell(scene, &asker, letter);
     }
     scene_drop(scene, letter);
     server_effects(scene);
+}
+
+void server_above(struct scene *scene, struct scene_physmem *below, struct letter *letter)
+{
+    struct scene_lessee *lessee = &below->lessee;
+    const struct asker asker = {lessee->above->core, lessee->task, lessee->book.stock_container, 0};
+
+    if (lessee->task == NULL) {
+        scene_drop(scene, letter);
+        return;
+    }
+    if (letter->kind == LETTER_BYE && scene_state_of(scene, below)->away)
+        server_leave(scene, below);
+    else if (letter->kind != LETTER_BYE && letter->life == scene_state_of(scene, below)->life)
+        ask_or_tell(scene, &asker, letter);
+    scene_drop(scene, letter);
+    server_effects(scene);
+}
+
+void server_leave(struct scene *scene, struct scene_physmem *below)
+{
+    struct scene_lessee *lessee = &below->lessee;
+
+    physmem_task_disconnected(lessee->above->core, scene->now, lessee->task);
+    server_effects(scene);
+    physmem_task_gone(lessee->above->core, scene->now, lessee->task);
+    lessee->task = NULL;
+    server_effects(scene);
+}
+
+bool server_enter(struct scene *scene, struct scene_physmem *below)
+{
+    struct scene_lessee *lessee = &below->lessee;
+    struct physmem_identity identity = {.pid = FIRST_PID - 1 - SCENE_STACKED_MAX + below->number,
+                                        .uid = UID,
+                                        .can_be_killed = true,
+                                        .peer = below};
+
+    snprintf(identity.name, sizeof(identity.name), "%s", below->name);
+    if (physmem_task_add(lessee->above->core, scene->now, &identity, &lessee->task) != 0)
+        return false;
+    physmem_task_connected(lessee->above->core, lessee->task);
+    server_effects(scene);
+    return true;
 }
 
 /* ---- Swap ---- */
@@ -245,8 +331,7 @@ static bool begin_stores(struct actor *actor, struct letter *letter)
     int rc = 0;
 
     for (uint32_t i = 0; i < letter->swap.stores; i++) {
-        const uint64_t *frame =
-            pages_at(actor->scene, letter->swap.extent[i], letter->swap.slot[i]);
+        const uint64_t *frame = pages_at(actor, letter->swap.extent[i], letter->swap.slot[i]);
 
         letter->swap.error[i] = frame == NULL ? EFAULT : 0;
         if (frame == NULL)

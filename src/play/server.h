@@ -10,7 +10,14 @@ bool server_connect(struct actor *actor);
 /* A letter has come to physmem. Takes it. */
 void server_physmem(struct actor *actor, struct letter *letter);
 
-/* Carry out what physmem wants done: messages go out to actors. */
+/* A letter has come to the physmem above from one that is its task. Takes it. */
+void server_above(struct scene *scene, struct scene_physmem *below, struct letter *letter);
+
+/* A physmem connects to the one above: sets lessee.task. False without memory. It leaves: its connections have ended. */
+bool server_enter(struct scene *scene, struct scene_physmem *below);
+void server_leave(struct scene *scene, struct scene_physmem *below);
+
+/* Carry out what every physmem wants done: messages go out to actors, and from one to another. */
 void server_effects(struct scene *scene);
 
 /* A letter has come to swap. Takes it. */

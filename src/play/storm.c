@@ -72,7 +72,7 @@ static void lasts(struct scene *scene, struct actor *actor, unsigned kind)
 static void cut_off(struct scene *scene, struct actor *actor)
 {
     if (actor->task != NULL)
-        physmem_task_disconnected(scene->physmem, scene->now, actor->task);
+        physmem_task_disconnected(actor->physmem->core, scene->now, actor->task);
     actor->cut_off = true;
     thread_end(actor, EXIT_CUT_OFF);
 }

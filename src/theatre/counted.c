@@ -103,7 +103,7 @@ int counted_get(struct sp_world *world, bool all, const char *object, const char
     if (strcmp(object, "swap") == 0)
         return get_swap(world, field, valuep);
     if (strcmp(object, "physmem") == 0) {
-        physmem_get_status(world->play.scene.physmem, &status);
+        physmem_get_status(world->play.scene.physmem->core, &status);
         return read_place(of_physmem, field, &status, valuep) ? 0 : -EINVAL;
     }
     for (uint32_t i = 0; i < world->roles; i++)

@@ -212,7 +212,7 @@ int sp_world_step(struct sp_world *world, struct sp_error *error)
 uint64_t sp_world_due(const struct sp_world *world)
 {
     uint64_t queue = world_queue_due(&world->play.scene.queue);
-    uint64_t deadline = physmem_deadline(world->play.scene.physmem);
+    uint64_t deadline = physmem_deadline(world->play.scene.physmem->core);
 
     return queue < deadline ? queue : deadline;
 }

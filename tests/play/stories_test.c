@@ -37,6 +37,7 @@ struct theatre {
     struct actor_config actor[TASKS_MAX];
     uint64_t start_ns[TASKS_MAX];
     uint32_t tasks;
+    struct sublet_config stacked[2];
     struct play play;
 };
 
@@ -86,6 +87,29 @@ static void engage(struct theatre *theatre, const char *name, const char *policy
     actor->contracts = (uint32_t)contracts;
 }
 
+/* A physmem that rests on the first one, or on the one before; its number is how many there are now. */
+static void stack(struct theatre *theatre, const char *name, uint32_t above, const char *contract)
+{
+    struct sublet_config *stacked = &theatre->stacked[theatre->config.stacked_count++];
+    int contracts = terms_text_parse(contract, stacked->wanted, NULL);
+
+    assert_true(contracts > 0);
+    stacked->name = name;
+    stacked->above = above;
+    stacked->contracts = (uint32_t)contracts;
+    stacked->arbiter = theatre->config.arbiter;
+    memcpy(stacked->arbiter_params, theatre->config.arbiter_params,
+           sizeof(stacked->arbiter_params));
+    theatre->config.stacked = theatre->stacked;
+}
+
+static void engage_on(struct theatre *theatre, uint32_t physmem, const char *name,
+                      const char *contract, const char *workload)
+{
+    engage(theatre, name, "clock", contract, workload);
+    theatre->actor[theatre->tasks - 1].physmem = physmem;
+}
+
 static void raise_curtain(struct theatre *theatre)
 {
     assert_int_equal(play_init(&theatre->play, &theatre->config), 0);
@@ -108,7 +132,7 @@ static void play_on(struct theatre *theatre)
         assert_true(theatre->play.events < 20000000);
     } while (step != PLAY_OVER);
     play_settle(&theatre->play);
-    assert_null(physmem_check(theatre->play.scene.physmem));
+    assert_null(physmem_check(theatre->play.scene.physmem->core));
     assert_int_equal(device_status(&theatre->play.scene.device).used, 0);
 }
 
@@ -325,7 +349,7 @@ static struct physmem_status status_of(const struct theatre *theatre)
 {
     struct physmem_status status;
 
-    physmem_get_status(theatre->play.scene.physmem, &status);
+    physmem_get_status(theatre->play.scene.physmem->core, &status);
     return status;
 }
 
@@ -520,6 +544,120 @@ static void servers_that_hang_go_on(void **state)
     }
 }
 
+/* ---- Physmems on physmems ---- */
+
+#define ON_THIRD 2u
+
+/* Three levels, with a task on each. */
+static void stack_three(struct theatre *theatre, const char *middle)
+{
+    theatre_begin(theatre, "fcfs", 160, 1);
+    stack(theatre, "middle", 0, middle);
+    stack(theatre, "below", 1, "guaranteed=50;extra=100,drop=500ms,breach=repossess");
+    engage_on(theatre, ON_THIRD, "last", "guaranteed=20;extra=100,drop=300ms,breach=repossess",
+              "pages=120;zipf=0.3,writes=0.5,think=100us,references=5000");
+    engage_on(theatre, ON_THIRD, "same", "guaranteed=20;extra=10",
+              "pages=40;zipf=0.3,writes=0.5,think=100us,references=5000");
+    engage_on(theatre, 1, "mean", "guaranteed=20",
+              "pages=40;zipf=0.3,writes=0.5,think=100us,references=5000");
+    engage_on(theatre, 0, "late", "guaranteed=80",
+              "pages=80;zipf=0.3,writes=0.5,think=100us,references=5000");
+    theatre->start_ns[3] = FIFTH;
+    raise_curtain(theatre);
+}
+
+static uint64_t recalls_of(const struct theatre *theatre, uint32_t physmem)
+{
+    struct physmem_status status;
+
+    physmem_get_status(theatre->play.scene.physmem[physmem].core, &status);
+    return status.recalls_met;
+}
+
+/* A guarantee above is met by frames that lie two levels below, in time, and nobody loses anything. */
+static void a_recall_from_above_becomes_recalls_below(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    stack_three(&theatre, "guaranteed=80;extra=150,drop=2s,breach=repossess");
+    play_on(&theatre);
+    for (uint32_t i = 0; i < theatre.tasks; i++)
+        assert_int_equal(theatre.play.actor[i].exit_status, 0);
+    assert_true(stats(&theatre, 0)->recalls_answered + stats(&theatre, 1)->recalls_answered > 0);
+    for (uint32_t i = 0; i <= ON_THIRD; i++)
+        assert_true(recalls_of(&theatre, i) > 0);
+    assert_int_equal(status_of(&theatre).breaches, 0);
+    drop_curtain(&theatre);
+}
+
+/* One in the middle that does not answer has all taken, or what is missing: everything below goes with it, and the rest
+ * goes on. */
+static void what_is_taken_above_is_taken_below(void **state)
+{
+    (void)state;
+    for (unsigned repossessed = 0; repossessed <= 1; repossessed++) {
+        struct theatre theatre;
+        const struct actor *actor;
+
+        stack_three(
+            &theatre,
+            repossessed
+                ? "guaranteed=80,clean=20ms,breach=repossess;extra=150,drop=20ms,breach=repossess"
+                : "guaranteed=80,clean=20ms;extra=150,drop=20ms");
+        actor = theatre.play.actor;
+        play_while(&theatre, FIFTH - MS);
+        assert_int_equal(play_server_signal(&theatre.play, PLAY_STACKED, SIGSTOP), 0);
+        play_while(&theatre, 2 * FIFTH);
+        assert_int_equal(status_of(&theatre).recalls_missed, 1);
+        assert_int_equal(status_of(&theatre).breaches, !repossessed);
+        assert_int_equal(play_server_signal(&theatre.play, PLAY_STACKED, SIGCONT), 0);
+        play_on(&theatre);
+        assert_int_equal(play_server_runs(&theatre.play, PLAY_STACKED), repossessed);
+        assert_int_equal(play_server_runs(&theatre.play, PLAY_STACKED + 1), repossessed);
+        assert_int_equal(actor[3].exit_status, 0);
+        for (uint32_t i = 0; i < 3 && !repossessed; i++)
+            assert_int_not_equal(actor[i].exit_status, 0);
+        assert_int_equal(status_of(&theatre).tasks, repossessed);
+        drop_curtain(&theatre);
+    }
+}
+
+/* With one in the middle end those that rest on it; started again, it and the other one are empty. */
+static void a_physmem_takes_along_what_rests_on_it(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    stack_three(&theatre, "guaranteed=80;extra=150,drop=2s,breach=repossess");
+    theatre.play.config.actors = theatre.tasks;
+    play_while(&theatre, FIFTH / 2);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_STACKED, SIGKILL), 0);
+    play_while(&theatre, FIFTH / 2 + MS);
+    assert_false(play_server_runs(&theatre.play, PLAY_STACKED + 1));
+    assert_int_equal(play_server_start(&theatre.play, PLAY_STACKED + 1), -ECONNREFUSED);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_STACKED), 0);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_STACKED + 1), 0);
+    play_on(&theatre);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_not_equal(theatre.play.actor[i].exit_status, 0);
+    assert_int_equal(theatre.play.actor[3].exit_status, 0);
+    drop_curtain(&theatre);
+}
+
+/* What the one above does not promise, nobody starts with. */
+static void a_physmem_that_gets_no_contract_cannot_start(void **state)
+{
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 100, 1);
+    stack(&theatre, "greedy", 0, "guaranteed=200");
+    assert_int_equal(play_init(&theatre.play, &theatre.config), -ECONNREFUSED);
+    assert_non_null(strstr(theatre.play.scene.wrong, "greedy cannot start: physmem refused"));
+    drop_curtain(&theatre);
+}
+
 /* A policy server is connected to physmem, and ends with it. Its successor finds the new one. */
 static void a_policy_server_ends_with_physmem(void **state)
 {
@@ -643,7 +781,7 @@ static void frames_that_are_lost_before_they_are_mapped_end_no_task(void **state
     assert_true(recalls > 100);
     assert_true(theatre.play.actor[0].seen.repossessed > 1000);
     play_settle(&theatre.play);
-    assert_null(physmem_check(theatre.play.scene.physmem));
+    assert_null(physmem_check(theatre.play.scene.physmem->core));
     drop_curtain(&theatre);
 }
 
@@ -701,7 +839,7 @@ static void a_rogue_loses_everything(void **state)
 
     (void)state;
     theatre_begin(&theatre, "excess", 200, 1);
-    engage(&theatre, "r", "clock", "extra=180,drop=20ms",
+    engage(&theatre, "r", "clock", "extra=180,drop=20ms,clean=20ms",
            "pages=300,kind=discardable,recalls=ignore;zipf=0.5,references=1000000,think=10us");
     engage(&theatre, "b", "clock", "guaranteed=150", "pages=140;scan=1,writes=1,references=1000");
     theatre.start_ns[1] = 100 * MS;
@@ -934,8 +1072,8 @@ static bool spoil_swap(struct play *play)
 /* One page of an extent is the same as another from now on. */
 static bool share_a_frame(struct play *play)
 {
-    for (uint32_t i = 0; i < play->scene.shell.extents; i++) {
-        struct physmem_shell_extent *extent = play->scene.shell.extent[i];
+    for (uint32_t i = 0; i < play->scene.physmem->shell.extents; i++) {
+        struct physmem_shell_extent *extent = play->scene.physmem->shell.extent[i];
 
         for (uint32_t n = 0; extent != NULL && n < 20; n++)
             extent->page[n] = extent->page[n + 1];
@@ -970,6 +1108,12 @@ static bool forget_a_contract(struct play *play)
     return true;
 }
 
+static bool lose_a_frame_between(struct play *play)
+{
+    play->scene.physmem[1].lessee.coming++;
+    return true;
+}
+
 /* By looking at all contents after each event, and where a program refers to them. */
 static void what_is_broken_is_noticed(void **state)
 {
@@ -985,6 +1129,7 @@ static void what_is_broken_is_noticed(void **state)
         {mix_the_books, 1, "the books of a"},
         {owe_more, 0, "a owes 0 frames, and believes that it owes 1"},
         {forget_a_contract, 0, "a has contracts for 30 and 0 frames, and believes: 0 and 0"},
+        {lose_a_frame_between, 0, "below has 10 frames, and holds 10 of physmem, with 1 coming"},
     };
 
     (void)state;
@@ -993,6 +1138,7 @@ static void what_is_broken_is_noticed(void **state)
         const char *wrong;
 
         theatre_begin(&theatre, "excess", 100, 1);
+        stack(&theatre, "below", 0, "guaranteed=10");
         engage(&theatre, "a", "clock", "guaranteed=30",
                "pages=90;scan=1,writes=1;zipf=0.5,writes=0.2,references=20000");
         theatre.config.check_every = cases[i].check_every;
@@ -1160,6 +1306,38 @@ static void whatever_goes_wrong_all_finish_after_it(void **state)
     assert_true(controllers > (RUNNING_ON_VALGRIND ? 0 : seeds / 3));
 }
 
+/* The same on three levels, all of which lend extra frames. */
+static void no_frame_is_lost_between_physmems(void **state)
+{
+    uint64_t seeds = RUNNING_ON_VALGRIND ? 3 : 60;
+    uint64_t recalled = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct theatre theatre;
+
+        theatre_begin(&theatre, arbiters[seed % 9], 150, seed);
+        stack(&theatre, "middle", 0, "guaranteed=70;extra=100,drop=10s,clean=20s,breach=repossess");
+        stack(&theatre, "below", 1, "guaranteed=44;extra=60,drop=4s,clean=8s,breach=repossess");
+        draw_cast(&theatre, seed);
+        for (uint32_t i = 0; i < theatre.tasks; i++)
+            theatre.actor[i].physmem = i < 3 ? i : 0;
+        theatre.config.storm_until = seed % 2 * 300 * MS;
+        theatre.config.fail_writes = 0;
+        raise_curtain(&theatre);
+        if (theatre.config.storm_until > 0)
+            play_storm(&theatre.play, storm_swarm(seed));
+        play_on(&theatre);
+        for (uint32_t i = 0; i < theatre.tasks; i++)
+            if (theatre.play.actor[i].exit_status != 0)
+                fail_msg("seed %llu: task %u: %d", (unsigned long long)seed, i,
+                         theatre.play.actor[i].exit_status);
+        recalled += recalls_of(&theatre, 1) + recalls_of(&theatre, 2);
+        drop_curtain(&theatre);
+    }
+    assert_true(recalled > seeds / 2);
+}
+
 static uint64_t hash_of(uint64_t seed)
 {
     struct theatre theatre;
@@ -1217,6 +1395,11 @@ int main(void)
         cmocka_unit_test(a_policy_server_that_hangs_decides_later),
         cmocka_unit_test(tasks_end_with_their_servers),
         cmocka_unit_test(servers_that_hang_go_on),
+        cmocka_unit_test(a_recall_from_above_becomes_recalls_below),
+        cmocka_unit_test(what_is_taken_above_is_taken_below),
+        cmocka_unit_test(a_physmem_takes_along_what_rests_on_it),
+        cmocka_unit_test(a_physmem_that_gets_no_contract_cannot_start),
+        cmocka_unit_test(no_frame_is_lost_between_physmems),
         cmocka_unit_test(a_policy_server_ends_with_physmem),
         cmocka_unit_test(signals_come_at_any_time),
         cmocka_unit_test(limits_bound_what_a_task_gets),

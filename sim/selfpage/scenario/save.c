@@ -70,6 +70,7 @@ static void put_workload(FILE *out, const char *text)
 static void put_task(FILE *out, const struct scenario_task *task)
 {
     fprintf(out, "- { name: %s", task->name);
+    put_text(out, "physmem", task->physmem);
     put_text(out, "contract", task->contract);
     put_text(out, "policy", task->policy);
     put_text(out, "bandwidth", task->bandwidth);
@@ -98,6 +99,15 @@ static void put_policyserver(FILE *out, const struct scenario_policyserver *serv
     fputs(" }\n", out);
 }
 
+static void put_stacked(FILE *out, const struct scenario_stacked *physmem)
+{
+    fprintf(out, "- { name: %s, reserve: %u", physmem->name, physmem->reserve);
+    put_text(out, "upstream", physmem->upstream);
+    put_text(out, "contract", physmem->contract);
+    put_text(out, "arbiter", physmem->arbiter);
+    fputs(" }\n", out);
+}
+
 static void put_servers(FILE *out, const struct scenario *scenario)
 {
     const struct scenario_physmem *physmem = &scenario->physmem;
@@ -108,6 +118,10 @@ static void put_servers(FILE *out, const struct scenario *scenario)
     if (physmem->chaos_unmap > 0)
         fprintf(out, ", chaos_unmap: %.9g", physmem->chaos_unmap);
     fputs(" }\n", out);
+    if (scenario->physmems_count > 0)
+        fputs("physmems:\n", out);
+    for (uint32_t i = 0; i < scenario->physmems_count; i++)
+        put_stacked(out, &scenario->physmems[i]);
     if (scenario->policyserver != NULL)
         put_policyserver(out, scenario->policyserver);
     if (scenario->fileserver != NULL) {

@@ -112,6 +112,8 @@ static int choose_task(struct cast *cast, uint32_t index, const char *policy,
                  : task[-1].policy != NULL ? task[-1].policy
                                            : DEFAULT_POLICY;
     cast->actors[index].name = task->name;
+    cast->actors[index].physmem =
+        task->server == SCENARIO_PHYSMEM ? 0 : 1 + task->server - SCENARIO_STACKED;
     cast->actors[index].renews = task->renew != SCENARIO_RENEW_NO;
     result = choose_policy(cast, index, text, before, error);
     if (result == 0)
@@ -124,9 +126,6 @@ static int choose_task(struct cast *cast, uint32_t index, const char *policy,
 /* What a play cannot do. */
 static int check_scenario(const struct scenario *scenario, struct sp_error *error)
 {
-    if (scenario->physmems_count > 0)
-        return error_set(error, ENOTSUP,
-                         "physmems: a play has one physmem: selfpage run starts one on another");
     if (scenario->swap != NULL && scenario->tasks_count >= SWAP_CLIENTS_MAX)
         return error_set(error, EINVAL, "a swap server has at most %u clients",
                          SWAP_CLIENTS_MAX - 1);
@@ -181,6 +180,43 @@ static int choose_policyserver(struct cast *cast, struct sp_error *error)
     return result == 0 ? choose_period(cast, error) : result;
 }
 
+/* A physmem that rests on another one: its contracts there, as selfpage-physmem concludes them. */
+static int choose_stacked(struct cast *cast, uint32_t index, struct sp_error *error)
+{
+    const struct scenario_stacked *physmem = &cast->scenario->physmems[index];
+    struct sublet_config *config = &cast->stacked[index];
+    struct arbiter_handle *arbiter = &cast->stacked_arbiters[index];
+    int count = terms_text_parse(physmem->contract, config->wanted, error);
+    int result;
+
+    for (int i = 0; i < count; i++) {
+        struct sp_terms *terms = &config->wanted[i].terms;
+
+        if (config->wanted[i].token != 0 || terms->grace_unit == SP_GRACE_ALLOCATIONS ||
+            terms->order > 0)
+            return error_set(
+                error, ENOTSUP,
+                "physmem %s: %s: a physmem needs contracts of its own, for base pages, "
+                "with a grace in time",
+                physmem->name, physmem->contract);
+        if (strstr(physmem->contract, "breach=") == NULL)
+            terms->on_breach = SP_BREACH_REPOSSESS;
+    }
+    if (count < 0)
+        return count;
+    result = arbiter_load(arbiter, physmem->arbiter != NULL ? physmem->arbiter : "excess", error);
+    if (result != 0)
+        return result;
+    cast->stacked_count++;
+    config->name = physmem->name;
+    config->above = physmem->above == SCENARIO_PHYSMEM ? 0 : 1 + physmem->above - SCENARIO_STACKED;
+    config->contracts = (uint32_t)count;
+    config->reserve = physmem->reserve;
+    config->arbiter = arbiter->choice.arbiter;
+    memcpy(config->arbiter_params, arbiter->choice.params, sizeof config->arbiter_params);
+    return 0;
+}
+
 int cast_init(struct cast *cast, const struct scenario *scenario, const char *policy,
               struct sp_error *error)
 {
@@ -195,12 +231,17 @@ int cast_init(struct cast *cast, const struct scenario *scenario, const char *po
     cast->actors = calloc(tasks, sizeof *cast->actors);
     cast->policies = calloc(tasks, sizeof *cast->policies);
     cast->tables = calloc(tasks, sizeof *cast->tables);
-    if (cast->actors == NULL || cast->policies == NULL || cast->tables == NULL)
+    cast->stacked = calloc(scenario->physmems_count + 1, sizeof *cast->stacked);
+    cast->stacked_arbiters = calloc(scenario->physmems_count + 1, sizeof *cast->stacked_arbiters);
+    if (cast->actors == NULL || cast->policies == NULL || cast->tables == NULL ||
+        cast->stacked == NULL || cast->stacked_arbiters == NULL)
         return error_set(error, ENOMEM, "out of memory");
     cast->has_arbiter = true;
     result = arbiter_load(&cast->arbiter, arbiter, error);
     if (result == 0 && scenario->policyserver != NULL)
         result = choose_policyserver(cast, error);
+    for (uint32_t i = 0; i < scenario->physmems_count && result == 0; i++)
+        result = choose_stacked(cast, i, error);
     for (uint32_t i = 0; i < tasks && result == 0; i++)
         result = choose_task(cast, i, policy, error);
     return result;
@@ -217,6 +258,10 @@ void cast_fini(struct cast *cast)
         arbiter_unload(&cast->arbiter);
     if (cast->policyserver.arbiter != NULL)
         arbiter_unload(&cast->table_arbiter);
+    for (uint32_t i = 0; i < cast->stacked_count; i++)
+        arbiter_unload(&cast->stacked_arbiters[i]);
+    free(cast->stacked);
+    free(cast->stacked_arbiters);
     free(cast->limits);
     free(cast->actors);
     free(cast->policies);
@@ -232,6 +277,8 @@ struct play_config cast_play(struct cast *cast, uint64_t seed, const struct cost
                                  .arbiter = cast->arbiter.choice.arbiter,
                                  .frames = scenario->physmem.frames,
                                  .reserve = scenario->physmem.reserve,
+                                 .stacked = cast->stacked,
+                                 .stacked_count = scenario->physmems_count,
                                  .seed = seed,
                                  .costs = *costs,
                                  .actors = scenario->tasks_count};

@@ -20,6 +20,9 @@ struct cast {
     struct policyserver_config policyserver; /* of the scenario, if it has one */
     struct arbiter_handle table_arbiter;     /* of that */
     struct limit *limits;
+    struct sublet_config *stacked; /* one for each physmem of the scenario that rests on another */
+    struct arbiter_handle *stacked_arbiters;
+    uint32_t stacked_count; /* that have an arbiter */
 };
 
 /* Everything that all plays of a scenario share. `policy` (may be NULL) is that of all tasks instead of

@@ -41,7 +41,7 @@ struct simulated {
     const char **why;
     uint64_t timeline_due;  /* when counters are written next */
     uint64_t recalls_drawn; /* those that physmem had sent */
-    struct simulated_server servers[SCENARIO_FILESERVER];
+    struct simulated_server servers[SCENARIO_SERVERS];
     bool timed_out;
     char late[200]; /* tasks that were running then */
 };
@@ -92,7 +92,8 @@ static void recall(struct simulated *simulation, uint64_t index)
 
 /* Servers in a play have the numbers that they have in a scenario. */
 static_assert(PLAY_PHYSMEM == (int)SCENARIO_PHYSMEM && PLAY_SWAP == (int)SCENARIO_SWAP &&
-                  PLAY_POLICYSERVER == (int)SCENARIO_POLICYSERVER,
+                  PLAY_POLICYSERVER == (int)SCENARIO_POLICYSERVER &&
+                  PLAY_STACKED == (int)SCENARIO_STACKED,
               "one number for each server");
 
 /* A server may have ended by itself since it was looked at last. */
@@ -199,10 +200,10 @@ static void note_task(struct task_outcome *task, const struct actor *actor)
 
 static struct physmem_status physmem_status_of(const struct play *play)
 {
-    struct physmem_status status = play->scene.physmem_seen;
+    struct physmem_status status = play->scene.physmem->seen;
 
     if (play_server_runs(play, PLAY_PHYSMEM))
-        physmem_get_status(play->scene.physmem, &status);
+        physmem_get_status(play->scene.physmem->core, &status);
     return status;
 }
 
@@ -325,6 +326,8 @@ static int set_the_stage(struct simulated *simulation)
     result = play_init(&simulation->play, &config);
     if (result != 0)
         return result;
+    for (uint32_t i = 0; i < scenario->physmems_count; i++)
+        simulation->servers[SCENARIO_STACKED + i].wanted = true;
     simulation->servers[SCENARIO_PHYSMEM].wanted = true;
     simulation->servers[SCENARIO_SWAP].wanted = scenario->swap != NULL;
     simulation->servers[SCENARIO_POLICYSERVER].wanted = scenario->policyserver != NULL;
@@ -445,6 +448,8 @@ static int judge_servers(struct simulated *simulation)
         result = judge_server(simulation, SCENARIO_SWAP);
     if (result == 0 && scenario->policyserver != NULL)
         result = judge_server(simulation, SCENARIO_POLICYSERVER);
+    for (uint32_t i = 0; i < scenario->physmems_count && result == 0; i++)
+        result = judge_server(simulation, SCENARIO_STACKED + i);
     return result;
 }
 
@@ -500,6 +505,8 @@ int simulation_run(struct cast *cast, const struct simulation_options *options,
         result = simulation.play.scene.failed ? -ENOMEM : -ECANCELED;
     if (result == 0)
         result = judge(&simulation);
+    if (result == -ECONNREFUSED)
+        result = error_set(error, ECANCELED, "%s", simulation.play.scene.wrong);
     play_fini(&simulation.play);
     free(simulation.state);
     free(simulation.why);

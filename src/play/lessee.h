@@ -1,0 +1,43 @@
+/* A physmem that is a task of another one: its messages to that, and what it makes of the answers. The rules are those
+ * of core/physmem/upstream.h.
+ *
+ * All frames that it has above lie in one container there, which is never mapped; where they are used below is not said
+ * above. A live one (sim/physmem/lease.h) moves them on into containers that back the extents of its tasks; that costs a
+ * round trip for frames that are used the first time, which a play leaves out, and lets rights be asked back from above,
+ * of which a play has none. */
+#ifndef PLAY_LESSEE_H
+#define PLAY_LESSEE_H
+
+#include "play/scene.h"
+
+/* The physmem whose task this is, by the identity that it has above; NULL: it is an actor's. */
+struct scene_physmem *lessee_find(struct scene *scene, const void *peer);
+
+/* The physmem above says something to it: a letter goes down. With lessee.opens an answer is there at once. */
+void lessee_tell(struct scene *scene, struct scene_physmem *physmem,
+                 const struct physmem_effect *effect);
+
+/* Its core wants frames from above, or gives some back: letters go up. */
+void lessee_carry_out(struct scene *scene, struct scene_physmem *physmem,
+                      const struct physmem_effect *effect);
+
+/* A letter has come down. Does not take it. What the core wants done then is the caller's to carry out. */
+void lessee_hear(struct scene *scene, struct scene_physmem *physmem, const struct letter *letter);
+
+/* Tell the core what contracts above promise, if that has changed. */
+void lessee_promise(struct scene *scene, struct scene_physmem *physmem);
+
+/* An offer from above, asked for at `since`. */
+void lessee_offered(struct scene_physmem *physmem, const struct physmem_effect *effect,
+                    uint64_t since);
+
+/* A letter of its own, and its way up; NULL without memory. */
+struct letter *lessee_letter(struct scene *scene, struct scene_physmem *physmem,
+                             enum letter_kind kind);
+void lessee_post(struct scene *scene, struct scene_physmem *physmem, struct letter *letter,
+                 bool control);
+
+/* Whether frames held above are those that are here, but for those on their way. */
+bool lessee_agrees(const struct scene_physmem *physmem);
+
+#endif
