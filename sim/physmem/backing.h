@@ -1,25 +1,21 @@
-/* The memory behind frames: effects of the core on extents.
+/* The extents behind frames: the table of them, and whose share each counts for.
  *
- * An extent's descriptor, as the core knows it, is a number of service->backing. A task that can
- * write an extent can hold the kernel's lock on it for ever (see io/errand.h): once a task has an
- * extent, its pages are cleared and it is truncated in an errand, one at a time for each extent. In
- * the meantime
- *     - replies to its task wait (see seat.h), and audits leave the extent out;
- *     - the extent is not yet back: it counts for its user's share until it is.
- * Pages that the core wants cleared later are cleared after some milliseconds, or when there are many,
- * unless they are written before that. Nobody waits for it.
- *
- * A copy reads an extent at once: pread waits for nobody. Holes of an extent that a task has are filled at
- * once, too, in a way that waits for nobody (os/holes.h); where pages are there already, or that cannot be had, it
- * is written in its errand, with the contents as they were read; until that is done these count as its contents.
- *
- * A task whose extent cannot be cleared for BACKING_LATE_NS is ended. */
+ * An extent's descriptor, as the core knows it, is a number of service->backing. Its memory is physmem's own, or a lease
+ * of the physmem above. A task that can write an extent can hold the kernel's lock on it for ever (see io/errand.h), so
+ * what others do with an extent is
+ *     reading   what it will hold, once all changes are made
+ *     change    clearing, writing and truncating, where nobody waits for it
+ *     waiter    tasks that wait for a lease to be ready
+ *     clear     pages that are given back, now or later; the end
+ *     giving    descriptors for tasks
+ *     moving    contents that go from pages to others */
 #ifndef PHYSMEM_BACKING_H
 #define PHYSMEM_BACKING_H
 
-#include "service.h"
+#include "core/leases/pages.h"
 
-#define BACKING_LATE_NS UINT64_C(10000000000)
+#include "contents.h"
+#include "service.h"
 
 /* Extents are shared out by user id, and among the tasks of one user: see base/allotment.h. A task of
  * physmem's own user may have some in any case, if there are any. */
@@ -27,36 +23,57 @@
 #define BACKING_SHARE_TASK 4u
 #define BACKING_SHARE_OWN  8u
 
-/* PHYSMEM_EXTENT_CREATE, .._SEND, .._PUNCH, .._KEEP, .._COPY, .._AUDIT, .._DESTROY. */
+struct backing {
+    struct errand errand; /* first */
+    struct service *service;
+    struct user *user;    /* one reference: whose share it counts for */
+    struct seat *seat;    /* one reference */
+    struct backing *next; /* among those that change */
+    struct backing *prev;
+    uint64_t begun_ns; /* when the change under way was submitted */
+    int fd;
+    int reading;                /* a descriptor for tasks that may only read; -1: not opened yet */
+    int error;                  /* of the change that has ended */
+    void *holes;                /* its mapping for os/holes.h; NULL: none */
+    struct lease *lease;        /* NULL: the memory is physmem's own */
+    uint32_t handle;            /* of the extent */
+    uint32_t pages;             /* that the memory has, and its task is told of */
+    struct waiter *waiters;     /* for the lease to be ready */
+    bool given;                 /* somebody else has had a descriptor */
+    bool changing;              /* the errand is under way */
+    bool holds;                 /* replies to its task wait until all changes are made */
+    bool later;                 /* all that is in `clear` can wait */
+    struct backing *next_later; /* among those with pages that are cleared later */
+    struct backing *prev_later;
+    bool doomed; /* must be truncated and closed after that */
+    bool closed;
+    bool late;                    /* its task was ended for it */
+    uint64_t clear[PAGES_WORDS];  /* pages to clear */
+    uint64_t clears[PAGES_WORDS]; /* pages that the errand clears */
+    struct contents *fill;        /* to write, in this order */
+    struct contents *fills;       /* that the errand writes, after it has cleared */
+};
+
+/* PHYSMEM_EXTENT_CREATE. */
 void backing_make(struct service *service, const struct physmem_effect *effect);
-void backing_send(struct service *service, const struct physmem_effect *effect);
-void backing_punch(struct service *service, const struct physmem_effect *effect);
-void backing_keep(struct service *service, const struct physmem_effect *effect);
-void backing_copy(struct service *service, const struct physmem_effect *effect);
-void backing_audit(struct service *service, const struct physmem_effect *effect);
-void backing_destroy(struct service *service, const struct physmem_effect *effect);
 
-/* Pages of an extent are given to a task, by a reply that follows: if they are leased from another
- * physmem, the reply waits until they are there. */
-void backing_use(struct service *service, struct seat *seat, uint32_t descriptor, uint32_t first,
-                 uint32_t count);
+/* The extent of this descriptor, as the core knows it. */
+struct backing *backing_at(struct service *service, uint32_t descriptor);
 
-/* Events of a lease, whose owner is a backing: see lease.h. */
-void backing_ready(void *owner);
-void backing_refused(void *owner);
+/* The extent that an effect is about. */
+struct backing *backing_of(struct service *service, const struct physmem_effect *effect);
+
+/* Nobody can find it by this number any more, which is free. */
+void backing_forget(struct service *service, uint32_t descriptor);
+
+/* Free an extent whose memory is truncated and closed: it counts for its user's share no more. */
+void backing_free(struct backing *backing);
 
 /* The handle of the extent of a backing that owns a lease. */
 uint32_t backing_extent(const void *owner);
 
-/* Read a page of an extent as it will be once all changes are made: SP_PAGE_SIZE bytes. What its task has cut off reads
- * as zeros. Returns 0 or a negative errno. */
-int backing_read(struct service *service, uint32_t descriptor, uint32_t page, uint8_t *bytes);
-
-/* The descriptor of an extent of physmem's own, to be given to the swap server; it stays physmem's. */
-int backing_lend(struct service *service, uint32_t descriptor);
-
-/* End tasks whose extents should have been cleared by now. */
-void backing_end_late(struct service *service);
+/* Say that something cannot be done to an extent, for a negative errno. */
+void backing_complain(struct service *service, const char *what, int64_t code);
 
 /* Free the table. Extents that are not back yet are left behind. */
 void backing_fini(struct service *service);

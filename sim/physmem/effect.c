@@ -9,8 +9,12 @@
 #include <unistd.h>
 
 #include "backing.h"
+#include "clear.h"
+#include "giving.h"
+#include "moving.h"
 #include "passed.h"
 #include "policyserver.h"
+#include "reading.h"
 #include "seat.h"
 #include "send.h"
 #include "stack.h"
@@ -67,7 +71,7 @@ static void reply(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_REPLY_MAPPED:
         items = physmem_map_items(service->physmem, effect->mapped.first);
         for (uint32_t i = 0; service->relet != NULL && i < effect->mapped.count; i++)
-            backing_use(service, seat, items[i].descriptor, items[i].offset, items[i].count);
+            giving_use(service, seat, items[i].descriptor, items[i].offset, items[i].count);
         send_begin(service, WIRE_MAPPED, 0);
         message->mapped.items_count = (uint16_t)effect->mapped.count;
         for (uint32_t i = 0; i < effect->mapped.count; i++)
@@ -358,22 +362,22 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
         backing_make(service, effect);
         break;
     case PHYSMEM_EXTENT_SEND:
-        backing_send(service, effect);
+        giving_send(service, effect);
         break;
     case PHYSMEM_EXTENT_PUNCH:
-        backing_punch(service, effect);
+        clear_punch(service, effect);
         break;
     case PHYSMEM_EXTENT_KEEP:
-        backing_keep(service, effect);
+        clear_keep(service, effect);
         break;
     case PHYSMEM_EXTENT_COPY:
-        backing_copy(service, effect);
+        moving_copy(service, effect);
         break;
     case PHYSMEM_EXTENT_AUDIT:
-        backing_audit(service, effect);
+        reading_audit(service, effect);
         break;
     case PHYSMEM_EXTENT_DESTROY:
-        backing_destroy(service, effect);
+        clear_destroy(service, effect);
         break;
     case PHYSMEM_SWAP_STORE:
         swapper_store(service, effect);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "core/physmem/upstream.h"
 #include "os/clock.h"
+#include "giving.h"
 #include "passed.h"
 #include "run.h"
 
@@ -380,8 +381,8 @@ static void on_failed(void *context, const char *what)
 int relet_start(struct service *service, uv_loop_t *loop, struct sp_error *error)
 {
     static const struct upstream_handlers handlers = {on_message, on_pause, on_end};
-    static const struct lease_handlers leases = {.on_ready = backing_ready,
-                                                 .on_refused = backing_refused,
+    static const struct lease_handlers leases = {.on_ready = giving_ready,
+                                                 .on_refused = giving_refused,
                                                  .on_granted = on_granted,
                                                  .on_taken = on_taken,
                                                  .on_failed = on_failed};

@@ -16,6 +16,7 @@
 #include "session.h"
 #include "swapper.h"
 #include "backing.h"
+#include "change.h"
 
 /* Descriptors kept for the loop, the listener and standard streams. */
 #define FDS_OWN 64
@@ -51,7 +52,7 @@ static void on_audit(uv_timer_t *timer)
 
     physmem_audit_round(service->physmem, audit_batch(service->extents));
     run_effects(service);
-    backing_end_late(service);
+    change_end_late(service);
 }
 
 static void on_chaos(uv_timer_t *timer)

@@ -10,7 +10,12 @@
  *     run         observer            effects until there are none, and the deadline; STATUS
  *     effect                          one effect
  *     policyserver  swapper           control; pages that go to swap
- *     backing  stack                  extents; frame stacks
+ *     accounts                        a client of the swap server for each task
+ *     operations    swap_line         what it has to answer in time; connections to it
+ *     giving  moving  stack           extents for tasks; contents that move; frame stacks
+ *     clear                           pages and extents that are given back
+ *     change  reading  waiter         changes of an extent, and what it will hold; tasks that wait
+ *     backing                         the table of extents
  *     contents                        bytes on their way to an extent
  *     weak                            weak references and locks, on the wire
  *     table         seat              the table shared with policy servers; a task's connections
