@@ -276,15 +276,20 @@ static void lock_out(struct stage *stage, int end, unsigned arg)
     static struct physmem_peer peer;
     struct wire_map home;
     struct word word;
-    int fds[16] = {0};
+    int fds[16] = {0}, extent;
 
     (void)arg;
     close(stage->stuck.device);
     MUST(open_peer(stage, &peer, "locks"));
     MUST(sharing_map(&peer, 0, WIRE_ACCESS_FORCE_BOTH, fds, &home) == 0);
+    extent = fds[home.extent & 15];
+    MUST(pwrite(extent, "l", 1, (off_t)home.offset * PAGE) == 1);
     MUST(sharing_unmap(&peer, 0, 1) == 0);
     MUST(sharing_copy(&peer, peer.container, 0, peer.container, 8, 8) == 0);
-    (void)hold_lock(stage, fds[home.extent & 15]);
+    /* What it was copied from is cleared some time later: before the lock, or what comes next waits for that, too. */
+    while (lseek(extent, 0, SEEK_DATA) >= 0)
+        MUST(sharing_unmap(&peer, 0, 1) == 0);
+    (void)hold_lock(stage, extent);
     tell(end, 0, 0);
     MUST(hear(end, &word)); /* it is locked */
     MUST(sharing_copy(&peer, peer.container, 0, peer.container, 8, 8) == 0);
