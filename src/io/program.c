@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/slice.h"
 #include "os/stdio.h"
 
 static int run(const struct program *program, const void *options)
@@ -17,6 +18,7 @@ static int run(const struct program *program, const void *options)
         fprintf(stderr, "%s: cannot start: %s\n", name, uv_strerror(code));
         return 2;
     }
+    slice_shorten(); /* others wait for it, and it mostly waits for them */
     code = program->start(&loop, options, &error);
     if (code < 0)
         fprintf(stderr, "%s: %s\n", name, error.text);
