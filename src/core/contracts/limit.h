@@ -28,7 +28,10 @@
  * one for this name of this user, else for this name, else for this user, else for every task; the
  * last one of several alike. There is one exception: in a limit for a user (without a name)
  * `guaranteed` and `extra` bound the sum over all tasks of the user, so that nobody gets more by
- * starting more tasks. Both bounds then hold. */
+ * starting more tasks. Both bounds then hold.
+ *
+ * Parts of contracts count, also while others hold them, for the task and the user of the contract that they come from; and
+ * for the task that has claimed one, not for its user. */
 struct limit {
     uint8_t whom;
     uint32_t uid;

@@ -30,14 +30,25 @@ static void bound(int64_t *left, int64_t other)
         *left = other;
 }
 
-/* What contracts of a task promise, with the parts that were split off from them, which can come back. */
+/* Frames of the parts that were split off from a contract, which can come back. */
+static uint64_t parts_of(const struct contract *contract)
+{
+    uint64_t frames = 0;
+
+    for (const struct part *part = contract->parts; part != NULL; part = part->next) {
+        check(part->from == contract && part->frames > 0);
+        frames += part->frames;
+    }
+    return frames;
+}
+
+/* What contracts of a task promise, with the parts that were split off from them. */
 static void add_promised(const struct physmem_task *task, uint64_t *committed, uint64_t *extra)
 {
     *committed += task_commitment(task);
     *extra += task->extra;
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next)
-        for (const struct part *p = c->parts; p != NULL && c->part == NULL; p = p->next)
-            *(contract_is_committed(&c->terms) ? committed : extra) += p->frames;
+        *(contract_is_committed(&c->terms) ? committed : extra) += parts_of(c);
     check(*extra >= task->extra);
 }
 
@@ -46,11 +57,23 @@ static void subtract_claimed(const struct physmem_task *task, uint64_t *committe
 {
     for (const struct contract *c = task->contract_list; c != NULL; c = c->next) {
         uint64_t *sum = contract_is_committed(&c->terms) ? committed : extra;
+        uint64_t frames = c->part != NULL ? c->terms.frames + parts_of(c) : 0;
 
-        check(c->part == NULL || *sum >= c->terms.frames);
-        if (c->part != NULL)
-            *sum -= c->terms.frames;
+        ensure(*sum >= frames);
+        *sum -= frames;
     }
+}
+
+bool bounds_allow_part(const struct physmem_task *task, const struct part *part)
+{
+    bool is_committed = contract_is_committed(&part->from->terms);
+    uint64_t committed = 0;
+    uint64_t extra = 0;
+
+    check(part->to == NULL && part->from->task != task);
+    add_promised(task, &committed, &extra);
+    return part->frames <= (is_committed ? left_of(task->limit.guaranteed, committed)
+                                         : left_of(task->limit.extra, extra));
 }
 
 void bounds_apply(const struct physmem *physmem, const struct physmem_task *task,

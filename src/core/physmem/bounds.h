@@ -19,4 +19,8 @@ static inline bool bounds_there(const struct physmem *physmem, const struct phys
 void bounds_apply(const struct physmem *physmem, const struct physmem_task *task,
                   struct contract_limits *limits);
 
+/* Whether the limits for the task leave room for a part that it wants to claim. Those for all tasks of its user do not
+ * count: for them the part is of the user whose contract it comes from. */
+bool bounds_allow_part(const struct physmem_task *task, const struct part *part);
+
 #endif

@@ -1,4 +1,5 @@
 /* Parts: frames that one contract hands to another, and how they are taken back. */
+#include "core/physmem/bounds.h"
 #include "core/physmem/emit.h"
 #include "core/physmem/input.h"
 #include "core/physmem/life.h"
@@ -155,11 +156,20 @@ static struct sp_terms part_terms(const struct physmem *physmem, const struct pa
     return terms;
 }
 
-/* Refuse a part for want of room for contracts. */
-static void refuse_room(struct physmem *physmem, const struct physmem_request *request,
-                        const struct part *part)
+/* Why the task has no room for a part; SP_REASON_NONE: it has. */
+static enum sp_reason lacks_room(struct physmem_task *task, const struct part *part)
 {
-    struct sp_offer offer = {.answer = SP_REFUSED, .reason = SP_REASON_TOO_MANY};
+    if (offers_room(task) == 0)
+        return SP_REASON_TOO_MANY;
+    check(task->contracts <= CONTRACTS_PER_TASK);
+    return bounds_allow_part(task, part) ? SP_REASON_NONE : SP_REASON_NOT_ENTITLED;
+}
+
+/* Refuse a part for want of room. */
+static void refuse_room(struct physmem *physmem, const struct physmem_request *request,
+                        const struct part *part, enum sp_reason reason)
+{
+    struct sp_offer offer = {.answer = SP_REFUSED, .reason = (uint8_t)reason};
 
     check(part->to == NULL);
     offer.terms = part->from->terms;
@@ -176,6 +186,7 @@ static struct part *claim_decode(struct physmem *physmem, uint64_t now,
 {
     struct physmem_task *task = request->task;
     const char *text = NULL;
+    enum sp_reason reason;
     struct part *part;
     int error;
 
@@ -187,8 +198,9 @@ static struct part *claim_decode(struct physmem *physmem, uint64_t now,
         emit_done(physmem, request, error, 0, text);
         return NULL;
     }
-    if (offers_room(task) == 0) {
-        refuse_room(physmem, request, part);
+    reason = lacks_room(task, part);
+    if (reason != SP_REASON_NONE) {
+        refuse_room(physmem, request, part, reason);
         return NULL;
     }
     *contractp = promises_new(physmem);

@@ -390,6 +390,44 @@ static void test_a_part_counts_for_the_task_that_it_comes_from(void **state)
     assert_null(physmem_check(c->world.physmem));
 }
 
+/* A task gets no more from others than the limit for it says, and a part that it may not have can still be had. */
+static void test_a_limit_for_a_task_bounds_the_parts_that_it_claims(void **state)
+{
+    struct limit limit = {LIMIT_NAME, 0, "taker", 50, 10, LIMIT_NONE, LIMIT_NONE};
+    struct controlled *c = *state;
+    struct physmem_task *giver = world_task(&c->world, "giver");
+    struct physmem_task *taker = world_task(&c->world, "taker");
+    struct physmem_task *friend = world_task(&c->world, "friend");
+    uint32_t guaranteed = world_contract(&c->world, giver, SP_GUARANTEED, 150);
+    uint32_t extra = world_contract(&c->world, giver, SP_EXTRA, 30);
+    const struct physmem_effect *effect;
+
+    take_control(c, 8);
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, &limit, 1), 0);
+    world_run(&c->world);
+    assert_int_equal(world_split(&c->world, giver, guaranteed, 51, 1)->error, 0);
+    assert_int_equal(world_split(&c->world, giver, guaranteed, 50, 2)->error, 0);
+    assert_int_equal(world_split(&c->world, giver, guaranteed, 40, 3)->error, 0);
+    assert_int_equal(world_split(&c->world, giver, extra, 11, 4)->error, 0);
+    effect = world_claim(&c->world, taker, 1);
+    assert_int_equal(effect->offer.offer.answer, SP_REFUSED);
+    assert_int_equal(effect->offer.offer.reason, SP_REASON_NOT_ENTITLED);
+    assert_int_equal(world_claim(&c->world, taker, 4)->offer.offer.answer, SP_REFUSED);
+    effect = world_claim(&c->world, taker, 2);
+    assert_int_equal(effect->offer.offer.answer, SP_ACCEPTED);
+    /* What it passes on comes back to it: there is no room for more. */
+    assert_int_equal(world_split(&c->world, taker, effect->offer.offer.contract, 40, 5)->error, 0);
+    assert_int_equal(world_claim(&c->world, friend, 5)->offer.offer.answer, SP_ACCEPTED);
+    assert_int_equal(world_claim(&c->world, taker, 3)->offer.offer.answer, SP_REFUSED);
+    propose(c, taker, SP_GUARANTEED, 1, 40, SP_REFUSED, 0);
+    limit.guaranteed = 90;
+    assert_int_equal(physmem_policyserver_limits(c->world.physmem, c->world.now, &limit, 1), 0);
+    world_run(&c->world);
+    assert_int_equal(world_claim(&c->world, taker, 3)->offer.offer.answer, SP_ACCEPTED);
+    assert_int_equal(world_claim(&c->world, friend, 1)->offer.offer.answer, SP_ACCEPTED);
+    assert_null(physmem_check(c->world.physmem));
+}
+
 static void test_the_last_table_stands(void **state)
 {
     struct controlled *c = *state;
@@ -539,6 +577,7 @@ int main(void)
         CONTROL_TEST(test_what_all_tasks_of_a_user_may_have_together_is_bounded),
         CONTROL_TEST(test_a_part_counts_for_the_user_of_the_contract),
         CONTROL_TEST(test_a_part_counts_for_the_task_that_it_comes_from),
+        CONTROL_TEST(test_a_limit_for_a_task_bounds_the_parts_that_it_claims),
         CONTROL_TEST(test_the_last_table_stands),
         CONTROL_TEST(test_nothing_stands_of_one_that_gave_control_back),
         CONTROL_TEST(test_the_table_moves),
