@@ -141,7 +141,18 @@ static int backing_new(struct service *service, struct seat *seat, uint32_t page
     return 0;
 }
 
-void backing_make(struct service *service, const struct physmem_effect *effect)
+/* Whether the task wants one extent more to spread its frames, and too few are left for that. */
+static bool spreads_too_far(const struct service *service, const struct seat *seat)
+{
+    uint32_t left = service->extents_max - service->extents;
+
+    check(service->extents <= service->extents_max);
+    return seat->extents >= physmem_task_extents_needed(seat->task) &&
+           seat->extents + 1 > left / BACKING_SHARE_SPREAD;
+}
+
+/* Make an extent, or tell the core why there is none. */
+static void make(struct service *service, const struct physmem_effect *effect)
 {
     struct backing *backing = NULL;
     int64_t number = number_find(service);
@@ -163,6 +174,14 @@ void backing_make(struct service *service, const struct physmem_effect *effect)
     backing->handle = effect->extent.extent;
     physmem_extent_ready(service->physmem, clock_now_ns(), effect->extent.extent, (uint32_t)number,
                          0);
+}
+
+void backing_make(struct service *service, const struct physmem_effect *effect)
+{
+    if (spreads_too_far(service, seat_of(effect))) /* it lays its frames side by side from now on */
+        physmem_extent_ready(service->physmem, clock_now_ns(), effect->extent.extent, 0, EMFILE);
+    else
+        make(service, effect);
 }
 
 void backing_fini(struct service *service)

@@ -23,6 +23,10 @@
 #define BACKING_SHARE_TASK 4u
 #define BACKING_SHARE_OWN  8u
 
+/* A task takes an extent only to spread its frames (see physmem_task_extents_needed) as long as for each that it then has
+ * so many are left: those that come later find some, too. */
+#define BACKING_SHARE_SPREAD 8u
+
 struct backing {
     struct errand errand; /* first */
     struct service *service;

@@ -378,6 +378,15 @@ static void on_failed(void *context, const char *what)
     end_all(context, "cannot be worked with", what);
 }
 
+uint32_t relet_extents_most(const struct relet *relet, uint32_t most)
+{
+    uint32_t above = physmem_task_extents_most(relet->frames);
+
+    if (above > LEASE_MOST)
+        above = LEASE_MOST;
+    return most < above ? most : above;
+}
+
 int relet_start(struct service *service, uv_loop_t *loop, struct sp_error *error)
 {
     static const struct upstream_handlers handlers = {on_message, on_pause, on_end};

@@ -11,6 +11,10 @@
 int relet_open(struct service *service, const struct physmem_options *options,
                struct physmem_config *config, struct sp_error *error);
 
+/* Extents that this physmem can have, if it could have `most` of its own: what the one above allows for its contracts, of
+ * which each is a lease. */
+uint32_t relet_extents_most(const struct relet *relet, uint32_t most);
+
 /* Tell the core, which has just been made, what it has, and listen to the physmem above from now on.
  * Returns 0, or a negative errno with a text. */
 int relet_start(struct service *service, uv_loop_t *loop, struct sp_error *error);

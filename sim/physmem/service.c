@@ -183,6 +183,8 @@ int service_start(struct service *service, uv_loop_t *loop, const struct physmem
         code = relet_open(service, options, &config, error);
     if (code != 0)
         return code;
+    if (service->relet != NULL)
+        service->extents_max = relet_extents_most(service->relet, service->extents_max);
     service->frames = config.frames;
     service->sample_period_ms = options->sample_period_ns / CLOCK_NS_PER_MS;
     if (service->sample_period_ms == 0 && (config.arbiter->flags & SP_ARBITER_IDLE) != 0)

@@ -14,7 +14,7 @@
 #define GROW_BACKOFF_MOST  4096u
 
 /* Of an extent's slots, the share that is used where frames may be taken by force. The container has
- * at least as many slots for each frame, and physmem as many extents (EXTENT_SHARE). */
+ * at least as many slots for each frame, and physmem as many extents (PHYSMEM_EXTENT_SHARE). */
 #define SPREAD_SHARE 8u
 
 uint32_t growth_allowance(const struct pager *pager)

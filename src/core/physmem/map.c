@@ -7,12 +7,6 @@
 #include "core/physmem/idle.h"
 #include "core/physmem/input.h"
 
-/* Extents that a task may have. */
-static uint32_t extents_allowed(const struct physmem_task *task)
-{
-    return EXTENTS_PER_TASK + (task_commitment(task) + task->extra) / EXTENT_SHARE;
-}
-
 /* The waiting request is refused. */
 static void fail(struct physmem *physmem, struct physmem_task *task, int error, const char *text)
 {
@@ -29,7 +23,7 @@ static int extent_request(struct physmem *physmem, struct physmem_task *task, st
     struct physmem_effect *effect;
 
     ensure(extent->handle == 0);
-    if (task->extents >= extents_allowed(task))
+    if (task->extents >= physmem_task_extents_most(task_commitment(task) + task->extra))
         return EMFILE;
     extent->handle = handles_new(&physmem->extents, extent);
     if (extent->handle == 0)

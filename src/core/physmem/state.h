@@ -45,11 +45,6 @@
 #include "shm/control_table.h"
 #include "shm/frame_stack.h"
 
-/* A task may have this many extents, and one more for each EXTENT_SHARE frames of its contracts:
- * far more than it needs, but it cannot use up the descriptors of all. */
-#define EXTENTS_PER_TASK 16u
-#define EXTENT_SHARE     32u
-
 /* A task without a row in the policy server's table. */
 #define NO_ROW UINT32_MAX
 

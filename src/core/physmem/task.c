@@ -100,6 +100,19 @@ uint32_t physmem_task_id(const struct physmem_task *task)
     return task->id;
 }
 
+uint32_t physmem_task_extents_needed(const struct physmem_task *task)
+{
+    const struct contract *contract = task->contract_list;
+
+    while (contract != NULL && contract->terms.on_breach != SP_BREACH_REPOSSESS &&
+           contract->terms.on_breach != SP_BREACH_PENALTY)
+        contract = contract->next;
+    check(contract == NULL || contract->task == task);
+    return contract == NULL
+               ? UINT32_MAX
+               : task->containers + (task_commitment(task) + task->extra) / EXTENT_PAGES;
+}
+
 const struct physmem_identity *physmem_task_identity(const struct physmem_task *task)
 {
     check(task->state != STANDING_GONE || task->identity.peer == NULL);

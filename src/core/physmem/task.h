@@ -12,6 +12,10 @@
 struct physmem;
 struct physmem_task;
 
+/* A task may have so many extents, and one more for each so many frames of its contracts. */
+#define PHYSMEM_EXTENTS_PER_TASK 16u
+#define PHYSMEM_EXTENT_SHARE     32u
+
 /* The identity of a task. */
 struct physmem_identity {
     char name[SP_NAME_MAX];
@@ -33,6 +37,18 @@ uint32_t physmem_task_id(const struct physmem_task *task);
 
 /* The identity of the task; valid as long as the task. */
 const struct physmem_identity *physmem_task_identity(const struct physmem_task *task);
+
+/* Extents that a task with contracts for so many frames may have: far more than it needs, but it cannot use up the
+ * descriptors of all. */
+static inline uint32_t physmem_task_extents_most(uint32_t frames)
+{
+    return PHYSMEM_EXTENTS_PER_TASK + frames / PHYSMEM_EXTENT_SHARE;
+}
+
+/* Extents that a task needs if all the frames of its contracts lie side by side. A task that may lose frames by force (a
+ * contract of it says SP_BREACH_REPOSSESS or SP_BREACH_PENALTY) spreads them over more. UINT32_MAX: it has no such
+ * contract, and whatever it asks for it needs. */
+uint32_t physmem_task_extents_needed(const struct physmem_task *task);
 
 /* The task of this number that is there, or NULL. */
 struct physmem_task *physmem_task_find(struct physmem *physmem, uint32_t id);

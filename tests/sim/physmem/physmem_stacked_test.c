@@ -718,6 +718,55 @@ static void test_mappings_that_are_taken_at_the_top_are_taken_below(void **state
     physmem_peer_close(&peer);
 }
 
+/* ---- Extents ---- */
+
+#define SPREADING 10u
+
+/* A task with contracts under which it may lose frames, that puts a frame into each of as many extents as it gets, up to
+ * 20. Returns how many. */
+static unsigned spread_frames(struct physmem_peer *peer)
+{
+    struct wire_message message = {.type = WIRE_PROPOSE}, reply;
+    struct wire_map item;
+    unsigned extents = 0;
+    int fd = 0;
+
+    assert_int_equal(physmem_peer_open(peer, &tower.server[1], "spreads"), 0);
+    message.propose.kind = SP_GUARANTEED;
+    message.propose.min = message.propose.frames = 30;
+    message.propose.term_ns = SP_FOREVER;
+    message.propose.on_breach = SP_BREACH_REPOSSESS;
+    assert_int_equal(wire_client_call(&peer->request, &message, -1, &reply), 0);
+    assert_int_equal(reply.offer.answer, SP_ACCEPTED);
+    assert_int_equal(physmem_container(peer, 20 * 256), 0);
+    while (extents < 20 && fd >= 0) {
+        assert_int_equal(physmem_allocate(peer, extents * 256, 1, 0), 1);
+        fd = physmem_map(peer, extents * 256, 1, &item);
+        assert_true(fd >= 0 || fd == -EMFILE);
+        if (fd >= 0)
+            close(fd);
+        extents += fd >= 0;
+    }
+    return extents;
+}
+
+/* The one above lets this physmem have 28 extents. */
+static void test_tasks_that_spread_their_frames_leave_extents_for_others(void **state)
+{
+    struct physmem_peer peer[SPREADING];
+
+    tower_end(state);
+    level_start("600");
+    level_start("guaranteed=400");
+    for (unsigned i = 0; i < SPREADING; i++) {
+        unsigned extents = spread_frames(&peer[i]);
+
+        assert_in_range(extents, i == 0 ? 2 : 1, 4);
+    }
+    for (unsigned i = 0; i < SPREADING; i++)
+        physmem_peer_close(&peer[i]);
+}
+
 int main(void)
 {
 #define TOWER_TEST(name) cmocka_unit_test_setup(name, tower_start)
@@ -738,6 +787,7 @@ int main(void)
                                tower_in_chaos),
         cmocka_unit_test(test_a_revocation_takes_everything_below_even_a_server_that_hangs),
         cmocka_unit_test(test_a_term_above_is_renewed_in_time),
+        cmocka_unit_test(test_tasks_that_spread_their_frames_leave_extents_for_others),
     };
 
     return cmocka_run_group_tests_name("physmem/stacked", tests, NULL, tower_end);
