@@ -125,6 +125,37 @@ static struct physmem_map_item item_elsewhere(const struct physmem *physmem, str
                                      SLOT_READ,     clean->descriptor};
 }
 
+/* The task has rights to slots of an extent, and is asked for none of them. */
+static void set_rights(struct extent *extent, uint32_t slot, uint32_t end, uint8_t rights)
+{
+    check(slot / EXTENT_PAGES == extent->number);
+    for (; slot < end; slot++) {
+        extent_slot(extent, slot)->rights |= rights & (SLOT_RIGHTS - 1);
+        extent_slot(extent, slot)->unmapping = 0;
+    }
+}
+
+/* A piece that lies at home. */
+static struct physmem_map_item item_at_home(const struct extent *extent, uint32_t slot,
+                                            uint32_t count, uint8_t rights)
+{
+    ensure(extent->handle != 0 && !extent->pending);
+    return (struct physmem_map_item){
+        slot, count, extent->handle, slot % EXTENT_PAGES, rights, extent->descriptor};
+}
+
+/* Give the rights to slots of a plain extent: one piece, for which there is room. */
+static void give_plainly(struct physmem *physmem, const struct mapping *mapping,
+                         struct extent *extent)
+{
+    uint8_t rights = mapping->rights & (SLOT_RIGHTS - 1);
+    uint32_t slot = mapping->range.start;
+
+    check(physmem->items < physmem->item_capacity);
+    physmem->item[physmem->items++] = item_at_home(extent, slot, mapping->range.count, rights);
+    set_rights(extent, slot, slot + mapping->range.count, rights);
+}
+
 /* Give the rights, and list the pieces, for which there is room. */
 static void give_rights(struct physmem *physmem, const struct mapping *mapping)
 {
@@ -143,21 +174,34 @@ static void give_rights(struct physmem *physmem, const struct mapping *mapping)
             rights = SLOT_READ;
             physmem->item[physmem->items++] = item_elsewhere(physmem, extent, slot, stop - slot);
         } else {
-            ensure(extent->handle != 0 && !extent->pending);
             if (extent->copies > 0)
                 copies_break(physmem, extent, slot, stop);
-            physmem->item[physmem->items++] = (struct physmem_map_item){
-                slot, stop - slot, extent->handle, slot % EXTENT_PAGES, rights, extent->descriptor};
+            physmem->item[physmem->items++] = item_at_home(extent, slot, stop - slot, rights);
         }
-        for (; slot < stop; slot++) {
-            extent_slot(extent, slot)->rights |= rights & (SLOT_RIGHTS - 1);
-            extent_slot(extent, slot)->unmapping = 0;
-        }
+        set_rights(extent, slot, stop, rights);
+        slot = stop;
     }
 }
 
-/* Everything has backing: give the rights and answer. */
-static void finish(struct physmem *physmem, struct physmem_task *task)
+/* The extent of a mapping that lies in one, which has backing, and in which all is allocated and nothing copied; NULL:
+ * it takes a closer look. */
+static struct extent *plain_extent(const struct mapping *mapping)
+{
+    uint32_t slot = mapping->range.start;
+    uint32_t end = slot + mapping->range.count;
+    struct extent *extent = container_extent(mapping->container, slot);
+
+    check(mapping->range.count > 0);
+    if (extent == NULL || extent->copies > 0 || extent->handle == 0 || extent->pending ||
+        extent_end(slot, end) != end)
+        return NULL;
+    while (slot < end && slot_is_allocated(extent_slot(extent, slot)))
+        slot++;
+    return slot == end ? extent : NULL;
+}
+
+/* Everything has backing, in this extent alone if it is plain: give the rights and answer. */
+static void finish(struct physmem *physmem, struct physmem_task *task, struct extent *plain)
 {
     struct mapping *mapping = &task->mapping;
     const struct physmem_request request = {task, mapping->seq, mapping->control};
@@ -170,7 +214,10 @@ static void finish(struct physmem *physmem, struct physmem_task *task)
         fail(physmem, task, ENOMEM, "physmem has no memory for a reply");
         return;
     }
-    give_rights(physmem, mapping);
+    if (plain != NULL)
+        give_plainly(physmem, mapping, plain);
+    else
+        give_rights(physmem, mapping);
     if ((mapping->rights & SLOT_WRITE) != 0)
         mapping->container->version++;
     effect = emit_reply(physmem, PHYSMEM_REPLY_MAPPED, &request, 0, NULL);
@@ -181,12 +228,17 @@ static void finish(struct physmem *physmem, struct physmem_task *task)
 
 static void go_on(struct physmem *physmem, struct physmem_task *task)
 {
+    struct extent *plain = plain_extent(&task->mapping);
     int error = 0;
 
     check(task->mapping.container != NULL && task->mapping.container->owner == task);
+    if (plain != NULL) {
+        finish(physmem, task, plain);
+        return;
+    }
     switch (back(physmem, task, &error)) {
     case MAP_READY:
-        finish(physmem, task);
+        finish(physmem, task, NULL);
         break;
     case MAP_WAITS:
         break;
