@@ -52,6 +52,35 @@ sp_page buckets_least(const struct buckets *buckets)
     return SP_NO_PAGE;
 }
 
+/* The smallest count that a page has; there is one. */
+static uint32_t least_count(const struct buckets *buckets)
+{
+    uint32_t i = 0;
+
+    while (buckets->filled[i] == 0)
+        i++;
+    return i * 64 + (uint32_t)__builtin_ctzll(buckets->filled[i]);
+}
+
+sp_page buckets_renew(struct buckets *buckets)
+{
+    uint32_t count = least_count(buckets);
+    struct sp_list *list = &buckets->lists[count];
+    sp_page page = sp_list_back(list);
+
+    buckets->cells[page] = (struct bucket_cell){1, buckets->halvings};
+    if (count == 1) {
+        sp_list_to_front(list, buckets->links, page);
+        return page;
+    }
+    sp_list_remove(list, buckets->links, page);
+    if (list->count == 0)
+        buckets->filled[count / 64] &= ~(UINT64_C(1) << count % 64);
+    sp_list_push_front(&buckets->lists[1], buckets->links, page);
+    buckets->filled[0] |= UINT64_C(1) << 1;
+    return page;
+}
+
 /* Both lists become one, that of the larger count in front. */
 static struct sp_list lists_join(struct sp_link *links, struct sp_list front, struct sp_list back)
 {

@@ -45,6 +45,9 @@ void buckets_remove(struct buckets *buckets, sp_page page);
  * buckets are empty. */
 sp_page buckets_least(const struct buckets *buckets);
 
+/* Give that page, which there is, the count of 1, as the one of that count that was referenced last. Returns it. */
+sp_page buckets_renew(struct buckets *buckets);
+
 /* Halve the count of every page. */
 void buckets_halve(struct buckets *buckets);
 

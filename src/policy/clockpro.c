@@ -127,16 +127,18 @@ static void ring_add_behind(struct ring *ring, sp_page page, sp_page at)
     ring->list.count++;
 }
 
-/* Take a page off. Hands that were on it make a step; `hands` is up to two of them. */
-static void ring_remove(struct ring *ring, sp_page page, sp_page *hand, sp_page *other)
+/* A page is taken off, or goes to the front: a hand that is on it makes a step. */
+static inline void hand_leave(sp_page *hand, const struct ring *ring, sp_page page)
 {
-    sp_page next = ring->list.count > 1 ? ring_step(ring, page) : SP_NO_PAGE;
-
     if (*hand == page)
-        *hand = next;
-    if (*other == page)
-        *other = next;
-    sp_list_remove(&ring->list, ring->links, page);
+        *hand = ring_step(ring, page);
+}
+
+/* A page was taken off: of an empty ring, hands are on nothing. */
+static inline void hand_lift(sp_page *hand, const struct ring *ring)
+{
+    if (ring->list.count == 0)
+        *hand = SP_NO_PAGE;
 }
 
 /* ---- The clock ---- */
@@ -155,17 +157,21 @@ static bool is_ghost(const struct clockpro *clock, sp_page page)
  * task. */
 static bool is_referenced(struct clockpro *clock, sp_page page)
 {
-    bool seen = clock->is[page] & IS_SEEN;
+    unsigned is = clock->is[page];
 
-    clock->is[page] &= (uint8_t)~IS_SEEN;
-    if (is_cold(clock, page) && recent_hides(&clock->recent, clock->env, page))
-        return seen;
-    return clock->env->referenced(clock->env, page) || seen;
+    if (is & IS_SEEN)
+        clock->is[page] = (uint8_t)(is & ~(unsigned)IS_SEEN);
+    if (!clock->env->sees_all && is_cold(clock, page) &&
+        recent_hides(&clock->recent, clock->env, page))
+        return is & IS_SEEN;
+    return clock->env->referenced(clock->env, page) || is & IS_SEEN;
 }
 
 static void cold_remove(struct clockpro *clock, sp_page page)
 {
-    ring_remove(&clock->cold, page, &clock->hand_cold, &clock->hand_cold);
+    hand_leave(&clock->hand_cold, &clock->cold, page);
+    sp_list_remove(&clock->cold.list, clock->cold.links, page);
+    hand_lift(&clock->hand_cold, &clock->cold);
 }
 
 /* A page leaves the clock. */
@@ -177,7 +183,11 @@ static void clock_forget(struct clockpro *clock, sp_page page)
         clock->hot--;
     else
         cold_remove(clock, page);
-    ring_remove(&clock->clock, page, &clock->hand_hot, &clock->hand_test);
+    hand_leave(&clock->hand_hot, &clock->clock, page);
+    hand_leave(&clock->hand_test, &clock->clock, page);
+    sp_list_remove(&clock->clock.list, clock->clock.links, page);
+    hand_lift(&clock->hand_hot, &clock->clock);
+    hand_lift(&clock->hand_test, &clock->clock);
     clock->is[page] = 0;
 }
 
@@ -206,6 +216,15 @@ static void clock_move(struct clockpro *clock, sp_page page, unsigned is)
 {
     clock_forget(clock, page);
     clock_enter(clock, page, is);
+}
+
+/* A hot page comes to the front as what it is. */
+static void hot_renew(struct clockpro *clock, sp_page page)
+{
+    clock->is[page] = ON_CLOCK | IS_RESIDENT | IS_HOT;
+    hand_leave(&clock->hand_hot, &clock->clock, page);
+    hand_leave(&clock->hand_test, &clock->clock, page);
+    sp_list_to_front(&clock->clock.list, clock->clock.links, page);
 }
 
 static uint32_t room(uint32_t all, uint32_t used)
@@ -286,7 +305,10 @@ static unsigned hand_hot_run(struct clockpro *clock, sp_page tested)
             bool stays = left > 0 && is_referenced(clock, page);
 
             done |= stays ? 0 : DEMOTED;
-            clock_move(clock, page, stays ? IS_HOT : 0);
+            if (stays)
+                hot_renew(clock, page);
+            else
+                clock_move(clock, page, 0);
         } else {
             done |= page == tested ? PASSED : 0;
             clock->hand_hot = ring_step(&clock->clock, page);
@@ -429,6 +451,8 @@ static void clockpro_insert(void *self, sp_page page, enum sp_access access)
     (void)access;
     clock_enter(clock, page, clock_admit(clock, page));
     clock->fresh = page;
+    if (clock->env->sees_all)
+        return;
     page = recent_add(&clock->recent, page);
     if (page != SP_NO_PAGE && is_cold(clock, page))
         clock->env->watch(clock->env, page);

@@ -10,8 +10,10 @@
  * weights stay from 0.01 to 0.99, and of the pages with the least count LFU evicts the one with the
  * lowest number.
  *
- * A hit only counts. The heap of pages has counts that may be too low, and is put right from its top
- * when LFU is asked, which gives the same answer. */
+ * A hit only counts. Pages are sorted by counts that may be too low, and are put right from the least when LFU is asked,
+ * which gives the same answer: those with a small count, as nearly all pages have that leave, in a set for each count, the
+ * others in a heap. */
+#include "base/bitmap.h"
 #include "policy/exponential.h"
 #include "policy/heap.h"
 #include "policy/queues.h"
@@ -24,19 +26,33 @@ enum { LECAR_RATE, LECAR_DISCOUNT };
 /* Neither expert is ever given up. */
 #define WEIGHT_MOST 0.99
 
+/* Pages sorted by a count from here on are in the heap. */
+#define COUNT_HEAPED 8u
+
+/* Bits of a time. */
+#define TIME_BITS 64u
+
+struct lecar_page {
+    uint64_t left;   /* a ghost: the time at which it left */
+    uint32_t count;  /* references to a page that is resident, away or a ghost */
+    uint32_t sorted; /* resident: the count by which it is sorted, at most `count` */
+};
+
 struct lecar {
     struct sp_policy_env *env;
     const double *params;
     uint32_t frames;
-    double discount;   /* d */
-    double lru_weight; /* probability of asking LRU */
-    sp_page named;     /* by victim, and by whom: a queue of ghosts, or QUEUE_NONE for both */
+    double discounts[TIME_BITS]; /* d, d^2, d^4 ... */
+    double lru_weight;           /* probability of asking LRU */
+    sp_page named; /* by victim, and by whom: a queue of ghosts, or QUEUE_NONE for both */
     unsigned expert;
-    uint64_t *left;   /* by page: time at which a ghost left */
-    uint32_t *counts; /* by page: references to a page that is resident, away or a ghost */
+    struct lecar_page *pages; /* by page */
     struct queues queues;
-    struct heap heap; /* resident pages; the one that LFU evicts is on top */
-    uint64_t memory[];
+    uint32_t least; /* no page is sorted by a count below it; COUNT_HEAPED: all are in the heap */
+    struct bitmap
+        counted[COUNT_HEAPED]; /* resident pages, by the count they are sorted by; not 0 */
+    struct heap heap;          /* the other ones; the one that LFU evicts is on top */
+    struct sp_link memory[];
 };
 
 static const struct sp_policy_param lecar_params[] = {
@@ -48,18 +64,19 @@ static const struct sp_policy_param lecar_params[] = {
 
 static size_t lecar_size(const struct sp_policy_config *config)
 {
-    return sizeof(struct lecar) + (size_t)config->pages * (sizeof(uint64_t) + sizeof(uint32_t)) +
-           heap_size(config->pages) + queues_size(config->pages);
+    return sizeof(struct lecar) + config->pages * sizeof(struct lecar_page) +
+           heap_size(config->pages) +
+           (COUNT_HEAPED - 1) * bitmap_words(config->pages) * sizeof(uint64_t) +
+           queues_size(config->pages);
 }
 
-/* base^n, base from 0 to 1. */
-static double power(double base, uint64_t n)
+/* d^n. */
+static double discount(const struct lecar *lecar, uint64_t n)
 {
     double result = 1;
 
-    for (; n > 0; n >>= 1, base *= base)
-        if (n & 1)
-            result *= base;
+    for (; n > 0; n &= n - 1)
+        result *= lecar->discounts[__builtin_ctzll(n)];
     return result;
 }
 
@@ -76,9 +93,11 @@ static double logarithm(double x)
 static void lecar_resize(void *self, uint32_t frames)
 {
     struct lecar *lecar = self;
+    double power = exponential(logarithm(lecar->params[LECAR_DISCOUNT]) / frames);
 
     lecar->frames = frames;
-    lecar->discount = exponential(logarithm(lecar->params[LECAR_DISCOUNT]) / frames);
+    for (unsigned i = 0; i < TIME_BITS; i++, power *= power)
+        lecar->discounts[i] = power;
 }
 
 static void lecar_init(void *self, const struct sp_policy_config *config)
@@ -90,12 +109,15 @@ static void lecar_init(void *self, const struct sp_policy_config *config)
     lecar->params = config->params;
     lecar->lru_weight = 0.5;
     lecar->named = SP_NO_PAGE;
-    lecar->left = (uint64_t *)memory;
-    memory += config->pages * sizeof(uint64_t);
+    lecar->least = COUNT_HEAPED;
+    lecar->pages = (struct lecar_page *)memory;
+    memory += config->pages * sizeof(struct lecar_page);
     heap_init(&lecar->heap, memory);
     memory += heap_size(config->pages);
-    lecar->counts = (uint32_t *)memory;
-    memory += config->pages * sizeof(uint32_t);
+    for (unsigned i = 1; i < COUNT_HEAPED; i++) {
+        bitmap_init(&lecar->counted[i], config->pages, (uint64_t *)memory);
+        memory += bitmap_words(config->pages) * sizeof(uint64_t);
+    }
     queues_init(&lecar->queues, memory, config->pages);
     lecar_resize(self, config->frames);
 }
@@ -104,7 +126,7 @@ static void lecar_init(void *self, const struct sp_policy_config *config)
 static void lecar_learn(struct lecar *lecar, sp_page page)
 {
     double lru = lecar->lru_weight, lfu = 1 - lru;
-    double regret = power(lecar->discount, lecar->env->time - lecar->left[page]);
+    double regret = discount(lecar, lecar->env->time - lecar->pages[page].left);
     double factor = exponential(lecar->params[LECAR_RATE] * regret);
 
     if (queue_of(&lecar->queues, page) == LRU_GHOSTS)
@@ -126,14 +148,40 @@ static bool is_ghost(const struct lecar *lecar, sp_page page)
     return queue == LRU_GHOSTS || queue == LFU_GHOSTS;
 }
 
+/* ---- What LFU sees ---- */
+
 /* The page with the least count, and of those the lowest number, has the largest key. */
 static uint64_t lfu_key(const struct lecar *lecar, sp_page page)
 {
-    return ~((uint64_t)lecar->counts[page] << 32 | page);
+    return ~((uint64_t)lecar->pages[page].count << 32 | page);
 }
 
-/* The page that LFU evicts. Pages whose count has grown since they were sorted sink. */
-static sp_page lfu_page(struct lecar *lecar)
+/* Sort a page by its count. */
+static void lfu_sort(struct lecar *lecar, sp_page page)
+{
+    uint32_t count = lecar->pages[page].count;
+
+    lecar->pages[page].sorted = count;
+    if (count >= COUNT_HEAPED) {
+        heap_add(&lecar->heap, page, lfu_key(lecar, page));
+        return;
+    }
+    bitmap_set(&lecar->counted[count], page);
+    if (count < lecar->least)
+        lecar->least = count;
+}
+
+static void lfu_forget(struct lecar *lecar, sp_page page)
+{
+    uint32_t sorted = lecar->pages[page].sorted;
+
+    if (sorted < COUNT_HEAPED)
+        bitmap_clear(&lecar->counted[sorted], page);
+    else
+        heap_remove(&lecar->heap, page);
+}
+
+static sp_page heaped_least(struct lecar *lecar)
 {
     for (;;) {
         sp_page page = heap_top(&lecar->heap);
@@ -145,6 +193,26 @@ static sp_page lfu_page(struct lecar *lecar)
     }
 }
 
+/* The page that LFU evicts. Pages whose count has grown since they were sorted sink. */
+static sp_page lfu_page(struct lecar *lecar)
+{
+    while (lecar->least < COUNT_HEAPED) {
+        sp_page page = bitmap_first(&lecar->counted[lecar->least]);
+
+        if (page == BITMAP_NONE) {
+            lecar->least++;
+            continue;
+        }
+        if (lecar->pages[page].count == lecar->least)
+            return page;
+        lfu_forget(lecar, page);
+        lfu_sort(lecar, page);
+    }
+    return heaped_least(lecar);
+}
+
+/* ---- */
+
 static void lecar_insert(void *self, sp_page page, enum sp_access access)
 {
     struct lecar *lecar = self;
@@ -153,10 +221,10 @@ static void lecar_insert(void *self, sp_page page, enum sp_access access)
     if (is_ghost(lecar, page))
         lecar_learn(lecar, page);
     if (queue_home(&lecar->queues, page) == QUEUE_NONE)
-        lecar->counts[page] = 0;
-    lecar->counts[page]++;
+        lecar->pages[page].count = 0;
+    lecar->pages[page].count++;
     queue_push(&lecar->queues, page, RECENT);
-    heap_add(&lecar->heap, page, lfu_key(lecar, page));
+    lfu_sort(lecar, page);
 }
 
 static void lecar_hit(void *self, sp_page page, enum sp_access access)
@@ -165,7 +233,7 @@ static void lecar_hit(void *self, sp_page page, enum sp_access access)
 
     (void)access;
     queue_move(&lecar->queues, page, RECENT);
-    lecar->counts[page]++;
+    lecar->pages[page].count++;
 }
 
 static sp_page lecar_victim(void *self, sp_page incoming)
@@ -189,11 +257,11 @@ static void lecar_remove(void *self, sp_page page, enum sp_removal why)
     struct lecar *lecar = self;
     struct queues *queues = &lecar->queues;
 
-    heap_remove(&lecar->heap, page);
+    lfu_forget(lecar, page);
     if (why == SP_PINNED || why == SP_SKIPPED) {
         queue_suspend(queues, page);
     } else if (why == SP_EVICTED && page == lecar->named && lecar->expert != QUEUE_NONE) {
-        lecar->left[page] = lecar->env->time;
+        lecar->pages[page].left = lecar->env->time;
         queue_move(queues, page, lecar->expert);
         queue_trim(queues, lecar->expert, lecar->frames);
     } else {

@@ -168,6 +168,22 @@ static void lfu_remove(void *self, sp_page page, enum sp_removal why)
         lfu->pages[page].count = 0;
 }
 
+sp_page lfu_turn(void *self)
+{
+    struct lfu *lfu = self;
+    sp_page page;
+
+    if (!lfu_ages(lfu)) {
+        page = counted_least(lfu);
+        lfu->pages[page] = (struct lfu_page){.count = 1, .last = ++lfu->passed};
+        heap_change(&lfu->heap, page, counted_key(lfu, page));
+        return page;
+    }
+    page = buckets_renew(&lfu->buckets);
+    lfu_age(lfu);
+    return page;
+}
+
 /* A page that will not be needed counts as never referenced. */
 static void lfu_hint(void *self, sp_page page, enum sp_hint hint)
 {

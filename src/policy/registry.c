@@ -20,6 +20,7 @@ policy_turn *policy_registry_turn(const struct sp_policy *policy)
     } turns[] = {{&policy_fifo, fifo_turn},
                  {&policy_lru, lru_turn},
                  {&policy_clock, clock_turn},
+                 {&policy_lfu, lfu_turn},
                  {&policy_sieve, sieve_turn}};
 
     for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++)

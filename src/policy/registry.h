@@ -60,7 +60,7 @@ POLICY_BUILTINS(POLICY_DECLARE)
  * one comes in its place. Only where every reference is a hit. */
 typedef sp_page policy_turn(void *self);
 
-policy_turn fifo_turn, lru_turn, clock_turn, sieve_turn;
+policy_turn fifo_turn, lru_turn, clock_turn, lfu_turn, sieve_turn;
 
 /* That of a built-in policy; NULL if it has none. */
 policy_turn *policy_registry_turn(const struct sp_policy *policy);

@@ -178,6 +178,13 @@ static uint32_t frame_take(struct engine *engine)
 
 /* ---- */
 
+static inline void count_eviction(struct engine *engine, uint8_t bits)
+{
+    engine->counts.evictions++;
+    if (bits & ENGINE_DIRTY)
+        engine->counts.dirty_evictions++;
+}
+
 /* A page leaves, which is returned, for the one that comes, if that is known. The caller gives its bits to another one,
  * or clears them. */
 static __attribute__((always_inline)) inline sp_page evict(struct engine *engine, sp_page incoming)
@@ -190,8 +197,7 @@ static __attribute__((always_inline)) inline sp_page evict(struct engine *engine
         page = any_resident(engine);
         bits = engine->pages[page];
     }
-    engine->counts.evictions++;
-    engine->counts.dirty_evictions += (bits & ENGINE_DIRTY) != 0;
+    count_eviction(engine, bits);
     engine->policy->remove(engine->self, page, SP_EVICTED);
     return page;
 }
@@ -224,8 +230,7 @@ static inline uint32_t turn(struct engine *engine, bool write)
     uint32_t frame = engine->turn(engine->self);
 
     ensure(frame < engine->pages_seen);
-    engine->counts.evictions++;
-    engine->counts.dirty_evictions += (engine->pages[frame] & ENGINE_DIRTY) != 0;
+    count_eviction(engine, engine->pages[frame]);
     engine->pages[frame] = (uint8_t)(ENGINE_RESIDENT + ENGINE_DIRTY * write);
     return frame;
 }
@@ -263,49 +268,62 @@ static void use_large_pages(struct engine *engine)
         reserve_large_pages(engine->next, engine->pages_most * sizeof(uint64_t));
 }
 
+static uint64_t count_writes(const uint32_t *references, size_t count)
+{
+    uint64_t writes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        writes += references[i] & 1;
+    return writes;
+}
+
+/* A reference, and where the future is known, the time of the next one to the page, or 0. Returns whether it missed. */
+static __attribute__((always_inline)) inline bool refer(struct engine *engine, uint8_t *pages,
+                                                        uint32_t reference, const uint64_t *next)
+{
+    sp_page page = reference >> 1;
+    bool write = reference & 1;
+    uint8_t bits = pages[page];
+
+    engine->env.time++;
+    if (next != NULL)
+        engine->next[page] = *next == TRACE_NEVER ? 0 : *next + 1;
+    if (bits & ENGINE_RESIDENT) {
+        uint8_t now = (uint8_t)(bits | ENGINE_REFERENCED | ENGINE_DIRTY * write);
+
+        if (now != bits)
+            pages[page] = now;
+        if (engine->policy->hit != NULL)
+            engine->policy->hit(engine->self, page, write ? SP_WRITE : SP_READ);
+        return false;
+    }
+    miss(engine, page, write);
+    return true;
+}
+
 /* What engine_run does, with or without a future: what does not change is kept out of the loop, and
  * what references that come soon will need is fetched (a prefetch of any address is harmless). */
 static inline void run(struct engine *engine, const uint32_t *references, const uint64_t *next,
                        size_t count)
 {
-    void (*hit)(void *, sp_page, enum sp_access) = engine->policy->hit;
     const uint8_t *state = (const uint8_t *)engine->self + engine->policy->pages_at;
     size_t state_bytes = engine->policy->page_bytes;
+    size_t ahead = count > PREFETCH_AHEAD ? count - PREFETCH_AHEAD : 0;
     const uint32_t *sizes = engine->sizes;
     uint8_t *pages = engine->pages;
-    void *self = engine->self;
-    uint64_t writes = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        sp_page page = references[i] >> 1;
-        bool write = references[i] & 1;
-        uint8_t bits = pages[page];
-
-        if (i + PREFETCH_AHEAD < count) {
-            sp_page ahead = references[i + PREFETCH_AHEAD] >> 1;
-
-            __builtin_prefetch(&pages[ahead]);
-            __builtin_prefetch(state + ahead * state_bytes);
-        }
-        engine->env.time++;
-        if (next != NULL)
-            engine->next[page] = next[i] == TRACE_NEVER ? 0 : next[i] + 1;
-        writes += write;
-        if (bits & ENGINE_RESIDENT) {
-            uint8_t now = bits | ENGINE_REFERENCED | (write ? ENGINE_DIRTY : 0);
-
-            if (now != bits)
-                pages[page] = now;
-            if (hit != NULL)
-                hit(self, page, write ? SP_WRITE : SP_READ);
-        } else {
-            miss(engine, page, write);
-            if (sizes != NULL)
-                engine->counts.missed_bytes += sizes[i];
-        }
-    }
     engine->counts.references += count;
-    engine->counts.writes += writes;
+    engine->counts.writes += count_writes(references, count);
+    for (size_t i = 0; i < count; i++) {
+        if (i < ahead) {
+            sp_page soon = references[i + PREFETCH_AHEAD] >> 1;
+
+            __builtin_prefetch(&pages[soon]);
+            __builtin_prefetch(state + soon * state_bytes);
+        }
+        if (refer(engine, pages, references[i], next != NULL ? &next[i] : NULL) && sizes != NULL)
+            engine->counts.missed_bytes += sizes[i];
+    }
 }
 
 /* The same with pages that are named by their frames: what the policy notes, and the bits, lie as close together as
