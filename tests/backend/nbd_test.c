@@ -19,7 +19,7 @@
 #include "nbd_server.h"
 
 #define PAGES   256u
-#define THREADS 16u
+#define THREADS 64u /* as many requests as a device has in flight */
 
 struct device {
     const struct swap_backend *backend;
@@ -143,6 +143,7 @@ static void an_older_version_never_comes_back(void **state)
 {
     const char *options = *state, *times = getenv("SELFPAGE_NBD_KILLS");
     unsigned kills = times != NULL ? (unsigned)atoi(times) : RUNNING_ON_VALGRIND ? 3 : 15;
+    uint32_t threads = RUNNING_ON_VALGRIND ? THREADS / 4 : THREADS;
     struct scratch scratch;
     char file[128];
     const char *const arguments[] = {"file", file, NULL};
@@ -151,7 +152,7 @@ static void an_older_version_never_comes_back(void **state)
     atomic_bool stop = false;
     struct nbd_server server;
     struct device device;
-    uint64_t written = 0, refused = 0;
+    uint64_t written = 0, refused = 0, flying = 0;
     int fd;
 
     scratch_init(&scratch);
@@ -161,7 +162,7 @@ static void an_older_version_never_comes_back(void **state)
     close(fd);
     nbd_server_init(&server, arguments);
     assert_int_equal(device_open(&device, server.unix_uri, options, false), 0);
-    for (uint32_t i = 0; i < THREADS; i++) {
+    for (uint32_t i = 0; i < threads; i++) {
         writer[i] = (struct writer){
             .device = &device, .first = i * (PAGES / THREADS), .seed = i + 1, .stop = &stop};
         assert_int_equal(pthread_create(&thread[i], NULL, writer_run, &writer[i]), 0);
@@ -169,21 +170,22 @@ static void an_older_version_never_comes_back(void **state)
     for (unsigned i = 0; i < kills; i++) {
         while (reconnects(&device) < i) /* requests are under way over the new connection */
             sched_yield();
+        flying += in_flight(&device);
         nbd_server_kill(&server);
         nbd_server_start(&server);
     }
     while (reconnects(&device) < kills)
         sched_yield();
     atomic_store(&stop, true);
-    for (uint32_t i = 0; i < THREADS; i++) {
+    for (uint32_t i = 0; i < threads; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
         if (writer[i].problem != NULL)
             fail_msg("%s", writer[i].problem);
         written += writer[i].written;
         refused += writer[i].refused;
     }
-    print_message("%u kills: %u pages written, %u refused\n", kills, (unsigned)written,
-                  (unsigned)refused);
+    print_message("%u kills, %u requests in flight on average: %u pages written, %u refused\n",
+                  kills, (unsigned)(flying / kills), (unsigned)written, (unsigned)refused);
     assert_true(written > kills);
     device.backend->close(device.state);
     nbd_server_fini(&server);

@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <valgrind/valgrind.h>
@@ -18,7 +15,7 @@
 #include "backend/below.h"
 #include "backend/registry.h"
 #include "base/random.h"
-#include "nbd_server.h"
+#include "nbd_filter.h"
 #include "server_process.h"
 
 #define PAGES       64u
@@ -48,17 +45,11 @@ struct device {
 };
 
 /* For all places on a block server: one at a time is used. */
-static struct nbd_server nbd;
+static struct nbd_filter nbd;
 
 /* SELFPAGE_TEST_NBD_FILTER: nbdkit's filter of this name stands before the export, and places on a block server alone
  * are tested. NULL: none does. */
 static const char *nbd_filter;
-
-/* The socket that has the filter "pause" hold requests back; and the thread that says so. */
-static struct scratch pause_scratch;
-static char pause_control[100];
-static pthread_t pauser;
-static atomic_bool pauser_ends;
 
 /* For all places on another swap server. */
 static struct server_process upper;
@@ -67,7 +58,7 @@ static struct server_process upper;
 static void nbd_clear(void)
 {
     static const uint8_t zeros[SWAP_PAGE];
-    struct swap_backend_wish wish = {.place = strchr(nbd.unix_uri, ':') + 1, .pages = 1};
+    struct swap_backend_wish wish = {.place = strchr(nbd.server.unix_uri, ':') + 1, .pages = 1};
     struct swap_backend_facts facts;
     void *device;
 
@@ -87,7 +78,8 @@ static void place_make(struct device *device, const struct chain *chain)
         snprintf(device->place, sizeof(device->place), "%s%s", place,
                  scratch_path(&device->scratch, "device"));
     } else if (chain->place[0] == '/') {
-        const char *uri = strchr(chain->place, '?') != NULL ? nbd.unix_uri : nbd.tcp_uri;
+        const char *uri =
+            strchr(chain->place, '?') != NULL ? nbd.server.unix_uri : nbd.server.tcp_uri;
 
         nbd_clear();
         snprintf(device->place, sizeof(device->place), "%s%s", place, strchr(uri, ':') + 1);
@@ -622,86 +614,13 @@ static void test_add(const char *name, CMUnitTestFunction function, const struct
     tests_count++;
 }
 
-/* ---- The block server's filters ---- */
-
-/* Tell the filter to hold requests back, 'p', or to let them go, 'r'; it says so when it has. */
-static bool pause_say(int fd, char what)
-{
-    char answer;
-
-    return write(fd, &what, 1) == 1 && read(fd, &answer, 1) == 1;
-}
-
-/* Requests are held back for a while, and let go, over and over. */
-static void *pause_and_resume(void *arg)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    (void)arg;
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", pause_control);
-    while (!atomic_load(&pauser_ends) &&
-           connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-        usleep(1000); /* the server is starting */
-    while (!atomic_load(&pauser_ends) && pause_say(fd, 'p')) {
-        usleep(2000);
-        if (!pause_say(fd, 'r'))
-            break;
-        usleep(2000);
-    }
-    close(fd);
-    return NULL;
-}
-
-static void nbd_start(void)
-{
-    static char control[120];
-    static const char *const plain[] = {"memory", "8M", NULL};
-    static const char *const delay[] = {"--filter=delay", "memory",     "8M",
-                                        "rdelay=1ms",     "wdelay=1ms", NULL};
-    static const char *const rate[] = {"--filter=rate", "memory", "8M", "rate=400M", NULL};
-    static const char *const fails[] = {
-        "--filter=error",       "memory", "8M", "error=EIO", "error-pread-rate=5%",
-        "error-pwrite-rate=5%", NULL};
-    static const char *const held[] = {"--filter=pause", "memory", "8M", control, NULL};
-    const char *const *arguments = plain;
-
-    if (nbd_filter != NULL && strcmp(nbd_filter, "delay") == 0)
-        arguments = delay;
-    else if (nbd_filter != NULL && strcmp(nbd_filter, "rate") == 0)
-        arguments = rate;
-    else if (nbd_filter != NULL && strcmp(nbd_filter, "error") == 0)
-        arguments = fails;
-    else if (nbd_filter != NULL && strcmp(nbd_filter, "pause") == 0)
-        arguments = held;
-    else
-        assert_null(nbd_filter);
-    scratch_init(&pause_scratch);
-    snprintf(pause_control, sizeof(pause_control), "%.99s", scratch_path(&pause_scratch, "pause"));
-    snprintf(control, sizeof(control), "pause-control=%s", pause_control);
-    nbd_server_init(&nbd, arguments);
-    if (arguments == held)
-        assert_int_equal(pthread_create(&pauser, NULL, pause_and_resume, NULL), 0);
-}
-
-static void nbd_stop(void)
-{
-    if (nbd_filter != NULL && strcmp(nbd_filter, "pause") == 0) {
-        atomic_store(&pauser_ends, true);
-        assert_int_equal(pthread_join(pauser, NULL), 0);
-    }
-    nbd_server_fini(&nbd);
-    unlink(pause_control);
-    scratch_fini(&pause_scratch);
-}
-
 static int servers_start(void **state)
 {
     static const char *const slots[] = {"--slots", "1024", "--device", "mem:", NULL};
 
     (void)state;
     if (nbd_server_exists())
-        nbd_start();
+        nbd_filter_init(&nbd, nbd_filter, "8M");
     assert_int_equal(server_process_init(&upper), 0);
     return server_process_start(&upper, TEST_BINDIR "/selfpage-swap", slots);
 }
@@ -710,14 +629,14 @@ static int servers_stop(void **state)
 {
     (void)state;
     if (nbd_server_exists())
-        nbd_stop();
+        nbd_filter_fini(&nbd);
     server_process_fini(&upper);
     return 0;
 }
 
 int main(void)
 {
-    nbd_filter = getenv("SELFPAGE_TEST_NBD_FILTER");
+    nbd_filter = nbd_filter_wanted();
     if (nbd_filter != NULL && !nbd_server_exists()) {
         print_message("nbdkit is not installed: nothing is tested\n");
         return 77;

@@ -94,7 +94,7 @@ static void shares_of_1_2_and_4_have_pages_of_1_2_and_4(void **state)
     uint32_t slots[3][PAGES], done[3] = {0}, asked[3] = {0}, begun[3] = {0};
 
     /* A device that is slow for what this process has to do. */
-    swap_start_on(server, "1024", "debug:delay=4:file:", metered);
+    swap_start_behind(server, "1024", "debug:delay=4:", metered);
     for (unsigned i = 0; i < 3; i++) {
         peer_begin(&peer[i], server, slots[i]);
         assert_int_equal(contract(&peer[i], 1u << i, 0, false), 0);

@@ -194,7 +194,7 @@ static uint32_t crash_verify(struct crash *c, struct swap_peer *peer)
     return surplus;
 }
 
-static void crash_run(struct server_process *server, const char *device, const char *const mode[],
+static void crash_run(struct server_process *server, const char *front, const char *const mode[],
                       uint64_t seed)
 {
     struct crash *c = calloc(1, sizeof(*c));
@@ -210,7 +210,7 @@ static void crash_run(struct server_process *server, const char *device, const c
         struct swap_peer peer;
         struct wire_message reply;
 
-        swap_start_on(server, "1024", device, mode);
+        swap_start_behind(server, "1024", front, mode);
         peer_open(&peer, server, key, round == 0 ? CRASH_SLOTS : 0, CRASH_PAGES);
         key = peer.wire.key;
         assert_true(crash_verify(c, &peer) <= 4 * 16);
@@ -241,32 +241,35 @@ static void crash_run(struct server_process *server, const char *device, const c
 
 static void test_crash_buffered(void **state)
 {
-    crash_run(*state, "file:", keep_buffered, 11);
+    crash_run(*state, "", keep_buffered, 11);
 }
 
 static void test_crash_automatic(void **state)
 {
-    crash_run(*state, "file:", keep_automatic, 12);
+    crash_run(*state, "", keep_automatic, 12);
 }
 
 static void test_crash_compressed(void **state)
 {
-    crash_run(*state, "zstd:file:", keep_buffered, 13);
+    swap_needs_no_choice();
+    crash_run(*state, "zstd:", keep_buffered, 13);
 }
 
 static void test_crash_compressed_direct(void **state)
 {
-    crash_run(*state, "lz4:file:", keep_automatic, 14);
+    swap_needs_no_choice();
+    crash_run(*state, "lz4:", keep_automatic, 14);
 }
 
 static void test_two_servers_on_one_file(void **state)
 {
     struct server_process *server = *state;
     struct server_process second;
-    char device[SERVER_PATH + 64];
+    char device[SWAP_DEVICE];
     const char *const args[] = {"--slots",  "16",   "--socket", second.socket,
                                 "--device", device, "--keep",   NULL};
 
+    swap_needs_file_below(); /* nobody sees another server at a place that is shared */
     swap_device(server, device);
     assert_int_equal(server_process_init(&second), 0);
     swap_start(server, "16", keep_buffered);
@@ -398,9 +401,8 @@ static void test_syncs_that_fail(void **state)
     uint32_t page = 0, refused;
     uint64_t key;
 
-    swap_needs_file(); /* both servers have it under this name */
     memset(tag, 0, sizeof(tag));
-    swap_start_on(server, "1024", "debug:sync-errors=0.5,seed=2:file:", keep_synced);
+    swap_start_behind(server, "1024", "debug:sync-errors=0.5,seed=2:", keep_synced);
     peer_open(&peer, server, 0, SYNC_ROUNDS * SYNC_PAGES, SYNC_PAGES);
     key = peer.wire.key;
     refused = sync_run(&peer, tag);

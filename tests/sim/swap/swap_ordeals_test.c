@@ -196,17 +196,17 @@ static void a_tier_whose_lower_level_dies_and_comes_back(void **state)
     struct swap_peer peer;
 
     assert_int_equal(server_process_init(&upper), 0);
-    swap_start_on(&upper, SLOTS, "file:", kept);
+    swap_start(&upper, SLOTS, kept);
     snprintf(device, sizeof(device), "tier:fast=8:mem:++unix:patience=60:%s", upper.socket);
     assert_int_equal(server_process_start(server, TEST_BINDIR "/selfpage-swap", args), 0);
     peer_open(&peer, server, 0, PAGES, PAGES);
     for (unsigned kill = 0; kill < kills; kill++) {
         store_all(&peer, 1000 * kill + 1, slots);
         server_process_kill(&upper);
-        swap_start_on(&upper, SLOTS, "file:", kept);
+        swap_start(&upper, SLOTS, kept);
         assert_int_equal(load_all(&peer, 1000 * kill + 1, slots), PAGES);
         server_process_kill(&upper);
-        swap_start_on(&upper, SLOTS, "file:", kept);
+        swap_start(&upper, SLOTS, kept);
         assert_int_equal(load_all(&peer, 1000 * kill + 1, slots), PAGES);
         assert_int_equal(peer_free(&peer, slots, PAGES), 0);
     }

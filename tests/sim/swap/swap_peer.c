@@ -10,11 +10,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/registry.h"
+#include "nbd_filter.h"
 #include "os/extent.h"
 #include "swap_peer.h"
 
 #define WORDS     (PEER_PAGE / 8)
 #define ARGUMENTS 24
+
+/* Slots of the server that stands behind "unix:", as many as any test here has; and room for as many pages, with what a
+ * device that is kept needs besides. */
+#define UPPER_SLOTS "65536"
+#define NBD_SIZE    "512M"
+
+/* Where the device under test lies, if it lies in another process: started for a test that needs it. */
+static struct nbd_filter nbd;
+static bool nbd_runs;
+static struct server_process upper;
+static bool upper_runs;
 
 int swap_setup(void **state)
 {
@@ -27,59 +40,131 @@ int swap_setup(void **state)
 int swap_teardown(void **state)
 {
     server_process_fini(*state);
+    if (nbd_runs)
+        nbd_filter_fini(&nbd);
+    if (upper_runs)
+        server_process_fini(&upper);
+    nbd_runs = upper_runs = false;
     return 0;
 }
 
-/* Is something asked for that not every device has? */
-static bool wants_file(const char *const more[])
-{
-    static const char *const wants[] = {"--keep", "--sync"};
+/* ---- The device under test ---- */
 
-    for (unsigned i = 0; more != NULL && more[i] != NULL; i++)
-        for (unsigned j = 0; j < sizeof(wants) / sizeof(wants[0]); j++)
-            if (strcmp(more[i], wants[j]) == 0)
-                return true;
-    return false;
-}
-
-void swap_needs_file(void)
-{
-    if (getenv("SELFPAGE_TEST_DEVICE") != NULL)
-        skip();
-}
-
-/* What stands before the file. */
-static const char *filters(void)
+/* The device without its place: "zstd:file:". */
+static const char *device_wanted(void)
 {
     const char *device = getenv("SELFPAGE_TEST_DEVICE");
 
     return device != NULL ? device : "file:";
 }
 
+/* The name of the backend at its end, with its colon. */
+static const char *device_bottom(const char *device)
+{
+    const char *name = device + strlen(device);
+
+    assert_true(name > device && name[-1] == ':');
+    for (name--; name > device && name[-1] != ':';)
+        name--;
+    return strncmp(name, "++", 2) == 0 ? name + 2 : name;
+}
+
+static const char *nbd_place(bool unix_socket)
+{
+    if (!nbd_server_exists())
+        skip();
+    if (!nbd_runs)
+        nbd_filter_init(&nbd, nbd_filter_wanted(), NBD_SIZE);
+    nbd_runs = true;
+    return strchr(unix_socket ? nbd.server.unix_uri : nbd.server.tcp_uri, ':') + 1;
+}
+
+static const char *upper_place(void)
+{
+    static const char *const slots[] = {"--slots", UPPER_SLOTS, "--device", "mem:", NULL};
+
+    if (!upper_runs) {
+        assert_int_equal(server_process_init(&upper), 0);
+        upper_runs = true;
+        assert_int_equal(server_process_start(&upper, TEST_BINDIR "/selfpage-swap", slots), 0);
+    }
+    return upper.socket;
+}
+
+/* What follows the name of the bottom. `path` has SERVER_PATH bytes. */
+static const char *device_place(const struct server_process *server, char *path)
+{
+    const char *bottom = device_bottom(device_wanted());
+
+    if (strcmp(bottom, "file:") == 0)
+        return server_process_path(server, "device", path);
+    if (strcmp(bottom, "nbd:") == 0 || strcmp(bottom, "nbd+unix:") == 0)
+        return nbd_place(bottom[3] == '+');
+    if (strcmp(bottom, "unix:") == 0)
+        return upper_place();
+    assert_string_equal(bottom, "mem:"); /* teach this function what the place of another one is */
+    return "";
+}
+
+static bool asks_for(const char *const more[], const char *option)
+{
+    for (unsigned i = 0; more != NULL && more[i] != NULL; i++)
+        if (strcmp(more[i], option) == 0)
+            return true;
+    return false;
+}
+
+void swap_needs_file(void)
+{
+    if (strcmp(device_wanted(), "file:") != 0)
+        skip();
+}
+
+void swap_needs_file_below(void)
+{
+    if (strcmp(device_bottom(device_wanted()), "file:") != 0)
+        skip();
+}
+
+void swap_needs_no_choice(void)
+{
+    if (getenv("SELFPAGE_TEST_DEVICE") != NULL)
+        skip();
+}
+
+const char *const *swap_threaded(void)
+{
+    static const char *const synced[] = {"--buffered", "--sync", NULL};
+    static const char *const metered[] = {"--buffered", "--bandwidth", "1000000", NULL};
+
+    return backend_registry_syncs(device_wanted()) ? synced : metered;
+}
+
 void swap_device(const struct server_process *server, char *device)
 {
-    char file[SERVER_PATH];
+    char path[SERVER_PATH];
 
-    snprintf(device, SERVER_PATH + 64, "%s%s", filters(),
-             server_process_path(server, "device", file));
+    snprintf(device, SWAP_DEVICE, "%s%s", device_wanted(), device_place(server, path));
 }
 
 void swap_start(struct server_process *server, const char *slots, const char *const more[])
 {
-    if (strstr(filters(), "tier:") != NULL && wants_file(more))
-        skip();
-    swap_start_on(server, slots, filters(), more);
+    swap_start_behind(server, slots, "", more);
 }
 
-void swap_start_on(struct server_process *server, const char *slots, const char *device,
-                   const char *const more[])
+void swap_start_behind(struct server_process *server, const char *slots, const char *front,
+                       const char *const more[])
 {
-    char file[SERVER_PATH], place[SERVER_PATH + 64];
+    char place[2 * SWAP_DEVICE], device[SWAP_DEVICE];
     const char *args[ARGUMENTS] = {"--slots", slots, "--device", place};
     int error;
 
-    snprintf(place, sizeof(place), "%s%s", device, server_process_path(server, "device", file));
-
+    snprintf(place, sizeof(place), "%s%s", front, device_wanted());
+    if ((asks_for(more, "--keep") && !backend_registry_keeps(place)) ||
+        (asks_for(more, "--sync") && !backend_registry_syncs(place)))
+        skip();
+    swap_device(server, device);
+    snprintf(place, sizeof(place), "%s%s", front, device);
     for (unsigned i = 0; more != NULL && more[i] != NULL; i++) {
         assert_true(i + 5 < ARGUMENTS);
         args[i + 4] = more[i];
@@ -155,8 +240,14 @@ static void own_file_by_environment(struct swap_peer *peer)
 void peer_open(struct swap_peer *peer, const struct server_process *server, uint64_t key,
                uint32_t reserve, uint32_t pages)
 {
+    peer_open_as(peer, server, key, "peer", reserve, pages);
+}
+
+void peer_open_as(struct swap_peer *peer, const struct server_process *server, uint64_t key,
+                  const char *name, uint32_t reserve, uint32_t pages)
+{
     assert_int_equal(
-        wire_client_open(&peer->wire, server->socket, WIRE_ROLE_TASK, 0, key, "peer", NULL), 0);
+        wire_client_open(&peer->wire, server->socket, WIRE_ROLE_TASK, 0, key, name, NULL), 0);
     if (key == 0)
         own_file_by_environment(peer);
     if (reserve > 0)

@@ -23,20 +23,32 @@ struct swap_peer {
 int swap_setup(void **state);
 int swap_teardown(void **state);
 
-/* Start selfpage-swap with `slots` slots on the file "device", and further arguments (ends with
- * NULL, may be NULL). `server` must be initialised. The start must succeed. Where the environment has
- * SELFPAGE_TEST_DEVICE, "zstd:file:", the file is behind that; a test that asks for what it cannot do is skipped. */
+/* Start selfpage-swap with `slots` slots on the device under test, and further arguments (ends with
+ * NULL, may be NULL). `server` must be initialised. The start must succeed.
+ *
+ * THE DEVICE UNDER TEST is the file "device" in the server's directory; or what SELFPAGE_TEST_DEVICE in the environment
+ * says, without the place: "zstd:file:", "mem:", "nbd+unix:", "tier:fast=16:mem:++unix:". What lies in another process has
+ * one for the test: nbdkit, behind the filter in SELFPAGE_TEST_NBD_FILTER if there is one, or another swap server. A test
+ * that asks for what the device cannot do (--keep, --sync) is skipped. */
 void swap_start(struct server_process *server, const char *slots, const char *const more[]);
 
-/* What swap_start gives --device. `device` has SERVER_PATH + 64 bytes. */
+/* The same behind filters: "zstd:" in `front`. */
+void swap_start_behind(struct server_process *server, const char *slots, const char *front,
+                       const char *const more[]);
+
+/* Arguments that have jobs wait in queues and be done in threads, as they are on any device that waits: --sync, or what else does
+ * so where the device cannot sync. */
+const char *const *swap_threaded(void);
+
+/* What swap_start gives --device. `device` has SWAP_DEVICE bytes. */
+#define SWAP_DEVICE (SERVER_PATH + 128)
 void swap_device(const struct server_process *server, char *device);
 
-/* Skip this test unless the device is the file itself, whose bytes the test looks at. */
+/* Skip this test unless the device under test is the file itself, whose bytes the test looks at; unless it lies in a file; if
+ * the environment says which one it is, since the test brings its own. */
 void swap_needs_file(void);
-
-/* The same on the file behind filters: `device` is "zstd:file:". */
-void swap_start_on(struct server_process *server, const char *slots, const char *device,
-                   const char *const more[]);
+void swap_needs_file_below(void);
+void swap_needs_no_choice(void);
 
 /* Stop it by SIGTERM: it must end with 0, and have removed its socket. */
 void swap_stop(struct server_process *server);
@@ -51,6 +63,10 @@ struct wire_message swap_status(const struct server_process *server);
  * extent of `pages` pages, none of which is all zeros. */
 void peer_open(struct swap_peer *peer, const struct server_process *server, uint64_t key,
                uint32_t reserve, uint32_t pages);
+
+/* The same under another name than "peer". */
+void peer_open_as(struct swap_peer *peer, const struct server_process *server, uint64_t key,
+                  const char *name, uint32_t reserve, uint32_t pages);
 
 /* Ask for a file of the client's own, before it reserves anything. Returns its descriptor, the caller's, or the
  * server's negative error. */

@@ -19,9 +19,8 @@
 #include "os/extent.h"
 #include "swap_peer.h"
 
-/* The two ways in which the server works. */
+/* The two ways in which the server works; swap_threaded() is the other one for sure. */
 static const char *const buffered[] = {"--buffered", NULL};
-static const char *const threaded[] = {"--buffered", "--sync", NULL};
 static const char *const automatic[] = {NULL};
 
 static void test_hello(void **state)
@@ -389,7 +388,7 @@ static void test_pipelined_buffered(void **state)
 
 static void test_pipelined_threaded(void **state)
 {
-    pipelined_run(*state, threaded);
+    pipelined_run(*state, swap_threaded());
 }
 
 static void test_pipelined_automatic(void **state)
@@ -406,7 +405,7 @@ static void test_leaving_slots_are_waited_for(void **state)
     uint32_t pages[16], slots[16];
     unsigned stored = 0, rounds = RUNNING_ON_VALGRIND ? 5 : 40;
 
-    swap_start(server, "16", threaded);
+    swap_start(server, "16", swap_threaded());
     peer_open(&peer, server, 0, 16, 16);
     for (uint32_t i = 0; i < 16; i++)
         pages[i] = i;
@@ -450,7 +449,7 @@ static void test_vanishing_peer(void **state)
     struct swap_peer peer, witness;
     uint32_t page = 0;
 
-    swap_start(server, "512", threaded);
+    swap_start(server, "512", swap_threaded());
     peer_open(&witness, server, 0, 100, 1);
     peer_open(&peer, server, 0, 400, 1);
     store_message(&message, 1, &page, 1);
@@ -475,7 +474,7 @@ static void test_too_many_requests(void **state)
     uint32_t page = 0;
     size_t used = 0;
 
-    swap_start(server, "64", threaded);
+    swap_start(server, "64", swap_threaded());
     peer_open(&peer, server, 0, 64, 1);
     store_message(&message, 1, &page, 1);
     for (uint32_t i = 1; i <= 2000; i++) {
