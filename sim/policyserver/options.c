@@ -11,7 +11,8 @@
 
 static const char about[] =
     "Takes control of a physmem: sets limits for users and tasks, and says how many frames\n"
-    "each task is entitled to. One policy server has control at a time; it runs as physmem's user, or as root.\n";
+    "each task is entitled to; with --swap also of a swap server, for its slots and the bandwidth of paging.\n"
+    "One policy server has control at a time; it runs as the server's user, or as root.\n";
 
 static const char notes[] =
     "FILE is YAML; every field may be left out, and numbers are frames:\n"
@@ -23,6 +24,13 @@ static const char notes[] =
     "  tasks:\n"
     "    - { name: kvstore, extra: 3000, priority: 5 }     # of each task of this name\n"
     "    - { name: kvstore, user: alice, extra: 3500 }     # the narrowest entry counts\n"
+    "\n"
+    "Each entry can also say what the tasks have of swap (--swap):\n"
+    "\n"
+    "  slots: 4000               # slots that each may reserve; for a user, all of the user's tasks together:\n"
+    "                            # in the place of swap's --quota and --user-quota\n"
+    "  bandwidth: shares=4       # of each task: shares=N, rate=PAGES a second, or rate=PAGES,extra: what it has\n"
+    "                            # without a contract of its own, and the most that it can have by one\n"
     "\n"
     "A task is called what it calls itself: say the user, too, where users do not trust each other.\n"
     "\n"
@@ -47,6 +55,8 @@ static int period_take(void *options, const char *name, const char *text, struct
 static const struct option_row rows[] = {
     {"physmem", OPTION_TEXT, FIELD(physmem), .value = "PATH",
      .help = "the socket of the physmem to control"},
+    {"swap", OPTION_TEXT, FIELD(swap), .value = "PATH",
+     .help = "the socket of the swap server to control, too"},
     {"entitlements", OPTION_TEXT, FIELD(entitlements), .value = "FILE",
      .help = "limits, weights and priorities; read again on SIGHUP"},
     {"arbiter", OPTION_TEXT, FIELD(arbiter), .value = "NAME[:PARAMETER=VALUE,...] or PATH[:...]",

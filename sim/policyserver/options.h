@@ -9,6 +9,7 @@
 
 struct policyserver_options {
     const char *physmem;      /* path of its socket */
+    const char *swap;         /* path of its socket; NULL: swap is not controlled */
     const char *arbiter;      /* NAME[:PARAMS] or PATH[:PARAMS]; NULL: physmem's own */
     const char *entitlements; /* path; NULL: no limits */
     uint64_t period_ns;

@@ -45,8 +45,8 @@ static int send_limits(struct service *service, const struct limit *limits, uint
     return code;
 }
 
-/* Read the file, if there is one, and send what it says. */
-static int limits_renew(struct service *service, struct sp_error *error)
+/* Read the file, if there is one; what it says takes the place of what was read before. */
+static int limits_read(struct service *service, struct sp_error *error)
 {
     struct limit *limits = NULL;
     uint32_t count = 0;
@@ -54,10 +54,30 @@ static int limits_renew(struct service *service, struct sp_error *error)
 
     if (service->options->entitlements != NULL)
         code = entitlements_load(service->options->entitlements, &limits, &count, error);
+    for (uint32_t i = 0; i < count && code == 0 && service->options->swap == NULL; i++)
+        if (limits[i].slots != LIMIT_NONE || (limits[i].shares | limits[i].rate) != 0)
+            code = error_set(error, EINVAL,
+                             "%s speaks of slots or bandwidth of swap: say --swap PATH, too",
+                             service->options->entitlements);
+    if (code != 0) {
+        free(limits);
+        return code;
+    }
+    free(service->limits);
+    service->limits = limits;
+    service->limits_count = count;
+    return 0;
+}
+
+/* Read the file, if there is one, and send what it says. */
+static int limits_renew(struct service *service, struct sp_error *error)
+{
+    int code = limits_read(service, error);
+
     if (code != 0)
         return code;
-    code = send_limits(service, limits, count);
-    free(limits);
+    sharing_tell(&service->sharing, service->limits, service->limits_count);
+    code = send_limits(service, service->limits, service->limits_count);
     return code == 0 ? 0 : error_set(error, EPIPE, "physmem is gone");
 }
 
@@ -70,6 +90,7 @@ static void stop(struct service *service)
     service->stopping = true;
     if (!service->started) /* a successor came at once */
         return;
+    sharing_close(&service->sharing);
     uv_close((uv_handle_t *)&service->poll, NULL);
     uv_close((uv_handle_t *)&service->timer, NULL);
     uv_close((uv_handle_t *)&service->hangup, NULL);
@@ -96,8 +117,24 @@ static void give_back(struct service *service)
     service->giving_back = true;
     uv_timer_stop(&service->timer);
     rounds_give_back(&service->rounds);
+    sharing_tell(&service->sharing, NULL, 0);
     if (send_message(service, &message, false) != 0 || send_limits(service, NULL, 0) != 0)
         fail(service, "physmem is gone");
+}
+
+/* Both servers know that there are no limits any more, or one does, and the other is gone. */
+static void given_back(struct service *service)
+{
+    if (!service->giving_back || service->limits_seq != 0 || service->sharing.limits_seq != 0 ||
+        service->stopping)
+        return;
+    log_line(&service->log, "end", "physmem's own arbiter decides again, without limits");
+    stop(service);
+}
+
+static void on_swap(void *context)
+{
+    given_back(context);
 }
 
 /* ---- Rounds ---- */
@@ -151,6 +188,7 @@ static void look(struct service *service)
 
     if (service->stopping || service->giving_back || service->hand_over_seq != 0)
         return;
+    sharing_return(&service->sharing, service->loop, service->limits, service->limits_count);
     changed = rounds_run(&service->rounds, now, service->options->verbose ? on_changed : NULL,
                          &service->log);
     if (changed < 0) {
@@ -187,10 +225,9 @@ static void on_done(struct service *service, const struct wire_message *message)
         stop(service);
     } else if (message->seq == service->limits_seq && service->limits_seq != 0) {
         service->limits_seq = 0;
-        if (service->giving_back) {
-            log_line(&service->log, "end", "physmem's own arbiter decides again, without limits");
-            stop(service);
-        } else if (message->error != 0)
+        if (service->giving_back)
+            given_back(service);
+        else if (message->error != 0)
             log_line(&service->log, "limits", "physmem refused the limits: %s", message->done.text);
         else
             log_line(&service->log, "limits", "%u limits are in force", message->done.count);
@@ -290,13 +327,16 @@ static int take_control(struct service *service, struct sp_error *error)
     if (code != 0)
         return code;
     message.get_control.wait = service->options->take_over;
-    if (caller_ask_for(&service->physmem, &message, WIRE_CONTROL, &reply, &fd, error) == 0)
-        return take_table(service, fd, error);
-    if (error->code == EBUSY && !service->options->take_over)
+    code = caller_ask_for(&service->physmem, &message, WIRE_CONTROL, &reply, &fd, error);
+    if (code == 0)
+        code = take_table(service, fd, error);
+    if (code == 0 && service->options->swap != NULL)
+        code = sharing_take(&service->sharing, service->options->take_over, error);
+    if (code != 0 && error->code == EBUSY && !service->options->take_over)
         return error_set(error, EBUSY,
                          "another policy server has control; with --take-over it is asked to hand "
                          "control over");
-    return -error->code;
+    return code;
 }
 
 /* Limits first, then entitlements: a program that waits until this one is ready finds both in
@@ -313,6 +353,7 @@ static int rule(struct service *service, struct sp_error *error)
         else
             error_set(error, EPIPE, "physmem is gone");
     }
+    sharing_await(&service->sharing);
     if (code == 0 && service->options->arbiter != NULL &&
         rounds_arbiter(&service->rounds, &service->arbiter.choice) != 0)
         code = error_set(error, ENOMEM, "no memory for the arbiter");
@@ -340,6 +381,8 @@ static int handles_start(struct service *service, uv_loop_t *loop, struct sp_err
     service->started = true;
     code = uv_poll_start(&service->poll, UV_READABLE, on_readable);
     if (code == 0)
+        code = sharing_watch(&service->sharing, loop);
+    if (code == 0)
         code = uv_signal_start(&service->hangup, on_hangup, SIGHUP);
     if (code == 0)
         code = uv_signal_start(&service->terminate, on_end, SIGTERM);
@@ -352,8 +395,6 @@ static int handles_start(struct service *service, uv_loop_t *loop, struct sp_err
 int service_start(struct service *service, uv_loop_t *loop,
                   const struct policyserver_options *options, struct sp_error *error)
 {
-    struct limit *limits = NULL;
-    uint32_t count;
     int code = 0;
 
     *service = (struct service){.options = options};
@@ -361,14 +402,14 @@ int service_start(struct service *service, uv_loop_t *loop,
     caller_init(&service->physmem, "physmem", CALLER_FOREVER);
     service->physmem.on_other = on_message;
     service->physmem.context = service;
+    sharing_init(&service->sharing, options->swap, &service->log, on_swap, service);
     rounds_init(&service->rounds, &heap_allocator);
     service->table.fd = -1;
     if (options->arbiter != NULL)
         code = arbiter_load(&service->arbiter, options->arbiter, error);
     /* Find mistakes before taking control from a policy server that works. */
-    if (code == 0 && options->entitlements != NULL)
-        code = entitlements_load(options->entitlements, &limits, &count, error);
-    free(limits);
+    if (code == 0)
+        code = limits_read(service, error);
     if (code == 0)
         code = take_control(service, error);
     if (code == 0)
@@ -391,6 +432,8 @@ int service_start(struct service *service, uv_loop_t *loop,
 void service_fini(struct service *service)
 {
     rounds_fini(&service->rounds);
+    sharing_close(&service->sharing);
+    free(service->limits);
     shared_close(&service->table);
     caller_close(&service->physmem);
     if (service->options->arbiter != NULL)

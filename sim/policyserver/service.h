@@ -11,6 +11,7 @@
 #include "options.h"
 #include "os/shared.h"
 #include "rounds/rounds.h"
+#include "sharing.h"
 
 struct service {
     const struct policyserver_options *options;
@@ -18,6 +19,9 @@ struct service {
     /* To physmem. It may wait for physmem while the program starts; after that only for its socket to
      * take a message: physmem never waits for this program. */
     struct caller physmem;
+    struct sharing sharing; /* swap */
+    struct limit *limits;   /* that were sent last */
+    uint32_t limits_count;
     struct arbiter_handle arbiter; /* used if options->arbiter is given */
     struct shared table;
     struct rounds rounds;

@@ -78,6 +78,114 @@ static void owner_leave(struct client_table *table, struct client_owner *owner)
     free(owner);
 }
 
+/* ---- What a policy server lets clients have ---- */
+
+_Static_assert(SWAP_INDEX_NAME == SP_NAME_MAX, "a client has a task's name");
+
+/* Look up what is allowed to a client, as a new one or one of another user. */
+static void limit_look(const struct client_table *table, struct client *client)
+{
+    check(!client->gone);
+    client->limit = limit_find(table->limit, table->limits, (uint32_t)client->uid, client->name);
+}
+
+/* Most slots that a client may reserve. */
+static uint32_t quota_of(const struct client_table *table, const struct client *client)
+{
+    check(table->quota > 0);
+    return client->limit.slots != LIMIT_NONE ? client->limit.slots : table->quota;
+}
+
+static uint32_t user_quota_of(const struct client_table *table, const struct client *client)
+{
+    check(client->owner->uid == client->uid);
+    return client->limit.user_slots != LIMIT_NONE ? client->limit.user_slots : table->user_quota;
+}
+
+static struct bandwidth_terms allowed_to(const struct client *client)
+{
+    check(client->limit.rate > 0 || !client->limit.beyond);
+    return (struct bandwidth_terms){
+        .shares = client->limit.shares, .rate = client->limit.rate, .extra = client->limit.beyond};
+}
+
+/* A client with connections has what it has asked for, as far as that is allowed, or else what is allowed; and of a rate
+ * what there is. Nothing is promised to it so far. */
+static void terms_set(struct client_table *table, struct client *client)
+{
+    const struct bandwidth_terms allowed = allowed_to(client);
+    struct bandwidth_terms terms = bandwidth_cut(&client->asked, &allowed);
+    uint32_t left = table->capacity - table->promised;
+
+    check(table->promised <= table->capacity && client->connections > 0);
+    if (terms.rate > left)
+        terms.rate = left;
+    terms.extra = terms.extra && terms.rate > 0;
+    table->promised += terms.rate;
+    check(bandwidth_is_within(&terms, &allowed));
+    client->turn.bandwidth.terms = terms;
+}
+
+static void terms_unset(struct client_table *table, struct client *client)
+{
+    ensure(table->promised >= client->turn.bandwidth.terms.rate);
+    table->promised -= client->turn.bandwidth.terms.rate;
+    client->turn.bandwidth.terms = (struct bandwidth_terms){0};
+}
+
+/* Share out anew: first to those that have a contract of their own. */
+static void terms_settle(struct client_table *table)
+{
+    table->promised = 0;
+    for (unsigned own = 2; own-- > 0;)
+        for (uint32_t number = 0; number < table->room; number++) {
+            struct client *client = table->client[number];
+
+            if (client != NULL && client->connections > 0 &&
+                ((client->asked.shares | client->asked.rate) != 0) == (own == 1))
+                terms_set(table, client);
+        }
+    check(table->promised <= table->capacity);
+}
+
+/* Cut the contract of a client down to what it is allowed, for good. */
+static void contract_cut(struct client *client)
+{
+    const struct bandwidth_terms allowed = allowed_to(client);
+    struct bandwidth_terms cut = bandwidth_cut(&client->asked, &allowed);
+
+    check(!client->gone);
+    if (client->asked.shares > 0)
+        client->asked.shares = cut.shares;
+    if (client->asked.rate > 0) {
+        client->asked.rate = cut.rate;
+        client->asked.extra = cut.extra;
+    }
+}
+
+int client_table_limit(struct client_table *table, const struct limit *limits, uint32_t count)
+{
+    check(count <= LIMITS_MAX && (count == 0 || limits != NULL));
+    for (uint32_t i = 0; i < count; i++)
+        if ((limits[i].shares | limits[i].rate) != 0 && table->capacity == 0)
+            return -EOPNOTSUPP;
+    table->limit = limits;
+    table->limits = count;
+    for (uint32_t number = 0; number < table->room; number++) {
+        struct client *client = table->client[number];
+
+        if (client == NULL)
+            continue;
+        limit_look(table, client);
+        /* Cannot fail: the client is there. */
+        (void)swap_map_quota(table->map, number, quota_of(table, client));
+        contract_cut(client);
+    }
+    terms_settle(table);
+    check(table->limits == count);
+    return 0;
+}
+
 /* ---- The table ---- */
 
 /* Enter a client that has its number into the table and the books. */
@@ -118,6 +226,7 @@ static int client_restore(struct client_table *table, uint32_t number,
     client->number = number;
     client->uid = record->uid;
     memcpy(client->name, record->name, sizeof(client->name));
+    limit_look(table, client);
     /* A quota that has become smaller does not take away what was acknowledged. */
     error = client_enter(table, client, table->map->slots);
     if (error < 0) {
@@ -260,7 +369,8 @@ int client_new(struct client_table *table, uid_t uid, const char *name, struct c
     client->number = number;
     client->uid = uid;
     memcpy(client->name, name, sizeof(client->name));
-    error = client_enter(table, client, table->quota);
+    limit_look(table, client);
+    error = client_enter(table, client, quota_of(table, client));
     if (error < 0) {
         free(client);
         return error;
@@ -308,6 +418,11 @@ int client_account(struct client_table *table, struct client *client, uid_t uid)
     owner_leave(table, client->owner);
     client->owner = owner;
     client->uid = uid;
+    limit_look(table, client);
+    /* Cannot fail: the client is there. */
+    (void)swap_map_quota(table->map, client->number, quota_of(table, client));
+    terms_unset(table, client);
+    terms_set(table, client);
     return 0;
 }
 
@@ -320,7 +435,7 @@ int client_reserve(struct client_table *table, struct client *client, uint32_t a
     int error;
 
     check(books != NULL && owner->reserved >= books->reserved);
-    if (add > subtract && (uint64_t)owner->reserved + add - subtract > table->user_quota)
+    if (add > subtract && (uint64_t)owner->reserved + add - subtract > user_quota_of(table, client))
         return -EDQUOT;
     error = swap_map_reserve(table->map, client->number, add, subtract);
     if (error < 0)
@@ -347,11 +462,13 @@ struct client *client_find(const struct client_table *table, uint64_t key, uint3
     return NULL;
 }
 
-void client_join(struct client *client)
+void client_join(struct client_table *table, struct client *client)
 {
     check(!client->gone && client->references > 0);
     client->connections++;
     client->references++;
+    if (client->connections == 1)
+        terms_set(table, client);
 }
 
 uint32_t client_used(const struct swap_map *map, const struct client *client)
@@ -417,6 +534,7 @@ void client_settle(struct client_table *table, struct client *client)
 int client_contract(struct client_table *table, struct client *client,
                     const struct bandwidth_terms *terms)
 {
+    const struct bandwidth_terms allowed = allowed_to(client);
     uint32_t others = table->promised - client->turn.bandwidth.terms.rate;
     int error;
 
@@ -425,10 +543,14 @@ int client_contract(struct client_table *table, struct client *client,
         return -EOPNOTSUPP;
     ensure(client->own == NULL); /* there are none where contracts are made */
     error = bandwidth_judge(terms, table->capacity, others);
+    if (error == 0 && !bandwidth_is_within(terms, &allowed))
+        error = -EPERM;
     if (error < 0)
         return error;
-    table->promised = others + terms->rate;
-    client->turn.bandwidth.terms = *terms;
+    check(client->connections > 0);
+    client->asked = *terms;
+    terms_unset(table, client);
+    terms_set(table, client);
     return 0;
 }
 
@@ -439,8 +561,11 @@ void client_leave(struct client_table *table, struct client *client)
     if (client->connections > 0)
         return;
     extent_table_fini(&client->extents);
-    ensure(table->promised >= client->turn.bandwidth.terms.rate);
-    table->promised -= client->turn.bandwidth.terms.rate;
+    client->asked = (struct bandwidth_terms){0};
+    if (client->turn.bandwidth.terms.rate > 0 && table->limits > 0)
+        terms_settle(table); /* others may have been promised less than they are allowed */
+    else
+        terms_unset(table, client);
     client->turn.bandwidth = (struct bandwidth){.due_ns = 0};
     client_settle(table, client);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/contracts/limit.h"
 #include "core/swap/map.h"
 #include "core/swap/rota.h"
 #include "device.h"
@@ -41,10 +42,12 @@ struct client {
     bool passing;               /* a kept device does not remember it */
     struct swap_job *first_job; /* that have not begun, in order */
     struct swap_job *last_job;
-    struct rota_client turn; /* in swap_turns, with its contract for bandwidth */
-    uint32_t loads;          /* jobs in its queue that load */
-    uint32_t large, small;   /* buffers of its jobs that have begun */
-    uint32_t flying;         /* small loads in flight */
+    struct rota_client turn;      /* in swap_turns, with the bandwidth that it has */
+    struct bandwidth_terms asked; /* its contract for that; all zeros: none */
+    struct limits_found limit;    /* what a policy server lets it have */
+    uint32_t loads;               /* jobs in its queue that load */
+    uint32_t large, small;        /* buffers of its jobs that have begun */
+    uint32_t flying;              /* small loads in flight */
     struct extent_table extents;
     struct own_file *own; /* where its slots lie; NULL: on the device */
     char name[SWAP_INDEX_NAME];
@@ -76,6 +79,8 @@ struct client_table {
     uint32_t user_quota; /* of all clients of a user together */
     uint32_t capacity;   /* pages a second, of all contracts for bandwidth; 0: there are none */
     uint32_t promised;   /* of these */
+    const struct limit *limit; /* borrowed: of the policy server */
+    uint32_t limits;
     struct client_owner *owners;
 };
 
@@ -86,6 +91,7 @@ struct swap_session {
     uint32_t references;           /* the connection's, and one of each job */
     uint32_t jobs;                 /* that have not ended */
     bool greeted;                  /* HELLO has come */
+    bool controls;                 /* it is a policy server's: control.h */
 };
 
 /* An empty table over `map`, which takes in all clients and slots that `index` (may be NULL)
@@ -106,9 +112,16 @@ int client_reserve(struct client_table *table, struct client *client, uint32_t a
                    uint32_t subtract);
 
 /* Give a client this contract for bandwidth in the place of the one that it has. It ends with its last connection.
- * Returns 0, -EOPNOTSUPP (there are none here), or an error of bandwidth_judge. */
+ * Returns 0, -EOPNOTSUPP (there are none here), -EPERM (the policy server allows less), or an error of bandwidth_judge. */
 int client_contract(struct client_table *table, struct client *client,
                     const struct bandwidth_terms *terms);
+
+/* What a policy server lets clients have from now on, `count` limits, which are borrowed until the next call: the most
+ * slots that each, and each user, may reserve, in the place of the server's quotas, and bandwidth. What is reserved stays.
+ * Contracts for more bandwidth than is allowed are cut down for good. A rate that the server has not left in full is
+ * promised as far as it has. Returns 0, or -EOPNOTSUPP: they speak of bandwidth, and there are no contracts for it here;
+ * nothing has changed. */
+int client_table_limit(struct client_table *table, const struct limit *limits, uint32_t count);
 
 /* A client that has nothing reserved counts for this user from now on, and a kept device does not remember it. Returns 0,
  * -EBUSY (it has slots reserved, or a file of its own), -EMFILE (too many clients of that user), -ENOMEM, or an error of
@@ -118,8 +131,8 @@ int client_account(struct client_table *table, struct client *client, uid_t uid)
 /* The client with this key, and, unless it is 0, this id; NULL if there is none. */
 struct client *client_find(const struct client_table *table, uint64_t key, uint32_t id);
 
-/* A connection joins a client, and takes a reference. */
-void client_join(struct client *client);
+/* A connection joins a client, and takes a reference. With the first one the client has what bandwidth it is allowed. */
+void client_join(struct client_table *table, struct client *client);
 
 /* A connection leaves: with the last one extents go, and the client itself unless it is kept. */
 void client_leave(struct client_table *table, struct client *client);

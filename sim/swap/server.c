@@ -50,6 +50,8 @@ static void on_close(struct connection *connection, enum connection_end end, con
     (void)end;
     check(session->connection == connection && session->references > 0);
     session->connection = NULL;
+    if (session->controls)
+        control_closed(service, connection);
     if (session->client != NULL) {
         if (service->options->verbose)
             log_line(&service->server.log, "leave", "client %u (%s) leaves: %s",
@@ -121,15 +123,20 @@ static void on_hello(struct connection *connection, const struct wire_message *m
         hello_refuse(connection, message, -EPROTO, "this server speaks another protocol version");
         return;
     }
-    if (message->hello.role == WIRE_ROLE_CONTROL || message->hello.role == WIRE_ROLE_POLICY) {
-        hello_refuse(connection, message, -EINVAL, "swap has no control connections, nor a policy");
+    if (message->hello.role == WIRE_ROLE_CONTROL) {
+        hello_refuse(connection, message, -EINVAL, "tasks have no control connections to swap");
         return;
     }
+    if (message->hello.role == WIRE_ROLE_POLICY && !control_may(connection)) {
+        hello_refuse(connection, message, -EPERM, "only swap's own user may control it");
+        return;
+    }
+    session->controls = message->hello.role == WIRE_ROLE_POLICY;
     if (message->hello.role == WIRE_ROLE_TASK) {
         session->client = hello_client(connection, message);
         if (session->client == NULL)
             return;
-        client_join(session->client);
+        client_join(&service->clients, session->client);
         if (service->options->verbose)
             log_line(&service->server.log, "join", "client %u (%s) joins: pid %d, uid %u",
                      session->client->id, session->client->name, (int)connection->peer.pid,
@@ -247,6 +254,8 @@ static void on_bandwidth(struct connection *connection, const struct wire_messag
         text = "this server makes no contracts for bandwidth (start it with --bandwidth)";
     else if (error == -EDQUOT)
         text = "less bandwidth is left than this rate";
+    else if (error == -EPERM)
+        text = "the policy server allows this client less bandwidth";
     else if (error != 0)
         text = "a contract for bandwidth has 1 to 64 shares, or a rate; extra only with a rate";
     connection_send_done(connection, message, error, error == 0 ? 1 : 0, text);
@@ -363,6 +372,9 @@ static void on_message(struct connection *connection, const struct wire_message 
     check(session->client == NULL || session->greeted);
     if (message->type == WIRE_HELLO && !session->greeted) {
         on_hello(connection, message);
+    } else if (session->controls && consume_fd < 0) {
+        if (control_message(session->service, connection, message))
+            service_look(session->service);
     } else if (message->type == WIRE_STATUS && session->greeted) {
         on_status(connection, message);
     } else if (session->client != NULL && is_request(message->type)) {
@@ -374,6 +386,7 @@ static void on_message(struct connection *connection, const struct wire_message 
                          message_type_name(message->type),
                          !session->greeted         ? "a peer that has not said HELLO"
                          : session->client != NULL ? "a client"
+                         : session->controls       ? "a policy server"
                                                    : "an observer");
     }
 }

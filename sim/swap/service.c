@@ -739,6 +739,15 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
     uv_idle_start(&service->busy, on_busy);
 }
 
+void service_look(struct swap_service *service)
+{
+    check(!service->server.stopping);
+    if (!service->threaded)
+        return;
+    uv_check_start(&service->read, on_read);
+    uv_idle_start(&service->busy, on_busy);
+}
+
 void service_drop_queue(struct swap_service *service)
 {
     while (service->turns.rota.count > 0) {
@@ -828,6 +837,7 @@ void service_fini(struct swap_service *service)
     server_fini(&service->server);
     check(service->turns.rota.count == 0);
     client_table_fini(&service->clients);
+    control_fini(&service->control);
     swap_map_fini(&service->map);
     swap_device_close(&service->device);
     free(service->reused);

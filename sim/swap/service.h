@@ -25,6 +25,7 @@
 #include "awake.h"
 #include "buffers.h"
 #include "client.h"
+#include "control.h"
 #include "device.h"
 #include "flight.h"
 #include "job.h"
@@ -76,6 +77,7 @@ struct swap_service {
     struct swap_device device;
     struct swap_map map;
     struct client_table clients;
+    struct swap_control control;
     struct swap_counters counters;
     struct random_source random; /* of the injected faults */
     struct extent_totals extents;
@@ -123,6 +125,9 @@ void service_fini(struct swap_service *service);
 
 /* Serve a STORE, LOAD, FREE or RESERVE of a session with a client. */
 void service_submit(struct swap_session *session, const struct wire_message *message);
+
+/* Contracts for bandwidth have changed: jobs that waited may begin. */
+void service_look(struct swap_service *service);
 
 /* Drop the jobs that have not begun: nobody will be there to be answered. */
 void service_drop_queue(struct swap_service *service);

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/option.h"
+#include "core/contracts/bandwidth_text.h"
+#include "core/swap/bandwidth.h"
 #include "yaml/load.h"
 
 /* One entry of the file; what it does not say is NULL. */
@@ -18,6 +20,8 @@ struct file_entry {
     uint32_t *extra;
     uint32_t *weight;
     uint32_t *priority;
+    uint32_t *slots;
+    char *bandwidth;
 };
 
 struct file {
@@ -29,9 +33,12 @@ struct file {
 };
 
 #define NUMBER(key) CYAML_FIELD_UINT_PTR(#key, CYAML_FLAG_OPTIONAL, struct file_entry, key)
-#define NUMBERS     NUMBER(guaranteed), NUMBER(extra), NUMBER(weight), NUMBER(priority)
 #define TEXT(key, flags, most)                                                                     \
     CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | (flags), struct file_entry, key, 1, most)
+
+#define NUMBERS                                                                                    \
+    NUMBER(guaranteed), NUMBER(extra), NUMBER(weight), NUMBER(priority), NUMBER(slots),            \
+        TEXT(bandwidth, CYAML_FLAG_OPTIONAL, 60)
 
 static const cyaml_schema_field_t default_fields[] = {NUMBERS, CYAML_FIELD_END};
 static const cyaml_schema_field_t user_fields[] = {TEXT(user, 0, 100), NUMBERS, CYAML_FIELD_END};
@@ -59,8 +66,9 @@ static const cyaml_schema_value_t file_schema = {
 #define MOST (LIMIT_NONE - 1)
 #define NUMBERS_OF(path)                                                                           \
     {path ".guaranteed", MOST}, {path ".extra", MOST}, {path ".weight", MOST},                     \
+        {path ".priority", MOST},                                                                  \
     {                                                                                              \
-        path ".priority", MOST                                                                     \
+        path ".slots", MOST                                                                        \
     }
 
 static const struct yaml_number numbers[] = {
@@ -113,6 +121,22 @@ static bool is_same(const struct limit *a, const struct limit *b)
     return a->whom == b->whom && a->uid == b->uid && strcmp(a->name, b->name) == 0;
 }
 
+/* What an entry says of bandwidth. */
+static int bandwidth_take(const struct entitlements_reading *reading, const char *where,
+                          const char *text, struct limit *limit)
+{
+    struct bandwidth_text allowed;
+
+    if (!bandwidth_text_parse(text, &allowed))
+        return wrong(reading, where, "\"%.40s\" is none of %s", text, BANDWIDTH_TEXT_FORMS);
+    if (allowed.shares > BANDWIDTH_SHARES_MOST)
+        return wrong(reading, where, "there are at most %u shares", BANDWIDTH_SHARES_MOST);
+    limit->shares = allowed.shares;
+    limit->rate = allowed.rate;
+    limit->beyond = allowed.extra;
+    return 0;
+}
+
 /* Take one entry; `where` is its path. */
 static int entry_take(struct entitlements_reading *reading, const struct file_entry *entry,
                       const char *where)
@@ -126,6 +150,7 @@ static int entry_take(struct entitlements_reading *reading, const struct file_en
         .extra = entry->extra != NULL ? *entry->extra : LIMIT_NONE,
         .weight = entry->weight != NULL ? *entry->weight : LIMIT_NONE,
         .priority = entry->priority != NULL ? *entry->priority : LIMIT_NONE,
+        .slots = entry->slots != NULL ? *entry->slots : LIMIT_NONE,
     };
     snprintf(field, sizeof field, "%s.user", where);
     if (entry->user != NULL) {
@@ -142,6 +167,9 @@ static int entry_take(struct entitlements_reading *reading, const struct file_en
     snprintf(field, sizeof field, "%s.weight", where);
     if (result == 0 && limit->weight == 0)
         return wrong(reading, field, "a weight is at least 1");
+    snprintf(field, sizeof field, "%s.bandwidth", where);
+    if (result == 0 && entry->bandwidth != NULL)
+        result = bandwidth_take(reading, field, entry->bandwidth, limit);
     for (uint32_t i = 0; i < reading->count && result == 0; i++)
         if (is_same(limit, &reading->limits[i]))
             return wrong(reading, where, "an entry above is about the same tasks");

@@ -60,7 +60,8 @@
  * A policy server (role POLICY; it runs as physmem's own user or as root) sends GET_CONTROL. The
  * one that has control sends limits, writes the table whose descriptor came with CONTROL (see
  * shm/control_table.h), and sends ENTITLED after each look at it. Physmem sends it RING, SUCCESSOR,
- * and CONTROL again when the table has moved.
+ * and CONTROL again when the table has moved. Swap has no table: DONE answers GET_CONTROL there, and
+ * what it is sent is SWAP_LIMIT and LIMITS.
  *
  * Pages, slots and frames are counted, never bytes; times are nanoseconds. */
 #ifndef WIRE_SCHEMA_H
@@ -426,6 +427,10 @@
 #define WIRE_LIMIT_FIELDS(F, E, S, L)                                                              \
     E(whom, WIRE_WHOMS) F(u32, uid) F(u32, guaranteed) F(u32, extra) F(u32, weight)                \
     F(u32, priority) S(name, WIRE_NAME)
+/* What clients of swap may have, as core/contracts/limit.h has it; what says nothing is UINT32_MAX, or 0 for bandwidth. */
+#define WIRE_SWAP_LIMIT_FIELDS(F, E, S, L)                                                         \
+    E(whom, WIRE_WHOMS) F(u32, uid) F(u32, slots) F(u32, shares) F(u32, rate)                      \
+    E(extra, WIRE_BOOLEANS) S(name, WIRE_NAME)
 #define WIRE_LIMITS_FIELDS(F, E, S, L)            F(u32, count)
 #define WIRE_ENTITLED_FIELDS(F, E, S, L)          F(u32, changed) /* tasks */
 #define WIRE_RING_FIELDS(F, E, S, L)              F(u32, what) /* PHYSMEM_RING_* */
@@ -480,7 +485,7 @@
 #define WIRE_BY_TASK     1u  /* a task, over its request connection to physmem */
 #define WIRE_BY_CONTROL  2u  /* a task, over its control connection to physmem */
 #define WIRE_BY_OBSERVER 4u  /* an observer of physmem */
-#define WIRE_BY_POLICY   8u  /* a policy server */
+#define WIRE_BY_POLICY   8u  /* a policy server, to physmem */
 #define WIRE_BY_SWAPPER  16u /* a client of swap with role TASK */
 #define WIRE_BY_READER   32u /* an observer of swap */
 #define WIRE_BY_PHYSMEM  64u
@@ -488,10 +493,13 @@
 #define WIRE_BY_FILER    256u /* a client of a file server */
 #define WIRE_BY_FILES    512u /* a file server */
 #define WIRE_BY_LOOKER   1024u /* an observer of a file server */
+#define WIRE_BY_SHARER   2048u /* a policy server, to swap */
 
 #define WIRE_BY_TASK_OR_CONTROL (WIRE_BY_TASK | WIRE_BY_CONTROL)
 #define WIRE_BY_ASKERS (WIRE_BY_TASK | WIRE_BY_OBSERVER | WIRE_BY_SWAPPER | WIRE_BY_READER | WIRE_BY_LOOKER)
-#define WIRE_BY_CLIENTS (WIRE_BY_ASKERS | WIRE_BY_CONTROL | WIRE_BY_POLICY | WIRE_BY_FILER)
+#define WIRE_BY_POLICIES (WIRE_BY_POLICY | WIRE_BY_SHARER)
+#define WIRE_BY_CLIENTS (WIRE_BY_ASKERS | WIRE_BY_CONTROL | WIRE_BY_POLICIES | WIRE_BY_FILER)
+#define WIRE_BY_CONTROLLED (WIRE_BY_PHYSMEM | WIRE_BY_SWAP)
 #define WIRE_BY_SERVERS (WIRE_BY_PHYSMEM | WIRE_BY_SWAP | WIRE_BY_FILES)
 
 /* X(NAME, name, type number, descriptors, senders, FIELDS). The comment behind a request names the
@@ -586,16 +594,17 @@
     X(BANDWIDTH, bandwidth, 69, 0, SWAPPER, WIRE_BANDWIDTH_FIELDS) /* -> DONE */                    \
     X(ACCOUNT, account, 118, 0, SWAPPER, WIRE_ACCOUNT_FIELDS)  /* -> DONE */                       \
     X(FREE, free, 68, 0, SWAPPER, WIRE_FREE_FIELDS)            /* -> DONE if seq is not 0 */       \
-    /* -> CONTROL, or DONE: EBUSY */                                                               \
-    X(GET_CONTROL, get_control, 70, 0, POLICY, WIRE_GET_CONTROL_FIELDS)                            \
+    /* -> CONTROL; from swap DONE; or DONE: EBUSY */                                               \
+    X(GET_CONTROL, get_control, 70, 0, POLICIES, WIRE_GET_CONTROL_FIELDS)                          \
     /* the table; again when it moves */                                                           \
     X(CONTROL, control, 71, 1, PHYSMEM, WIRE_TABLE_FIELDS)                                         \
-    X(SUCCESSOR, successor, 72, 0, PHYSMEM, WIRE_SUCCESSOR_FIELDS) /* to the holder: it waits */   \
+    X(SUCCESSOR, successor, 72, 0, CONTROLLED, WIRE_SUCCESSOR_FIELDS) /* to the holder: it waits */ \
     /* -> DONE, and control is gone */                                                             \
-    X(HAND_OVER, hand_over, 73, 0, POLICY, WIRE_SUCCESSOR_FIELDS)                                  \
+    X(HAND_OVER, hand_over, 73, 0, POLICIES, WIRE_SUCCESSOR_FIELDS)                                \
     X(LIMIT, limit, 74, 0, POLICY, WIRE_LIMIT_FIELDS)          /* one of a set */                  \
+    X(SWAP_LIMIT, swap_limit, 119, 0, SHARER, WIRE_SWAP_LIMIT_FIELDS) /* one of a set */           \
     /* -> DONE: the set holds from now on */                                                       \
-    X(LIMITS, limits, 75, 0, POLICY, WIRE_LIMITS_FIELDS)                                           \
+    X(LIMITS, limits, 75, 0, POLICIES, WIRE_LIMITS_FIELDS)                                         \
     X(ENTITLED, entitled, 76, 0, POLICY, WIRE_ENTITLED_FIELDS) /* the table has been looked at */  \
     X(RING, ring, 77, 0, PHYSMEM, WIRE_RING_FIELDS)            /* ENTITLED answers */              \
     X(FILE_OPEN, file_open, 120, 0, FILER, WIRE_FILE_OPEN_FIELDS)      /* -> FILE_OPENED */        \

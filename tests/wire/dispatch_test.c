@@ -36,6 +36,7 @@ static const struct kind of_physmem[] = {
 static const struct kind of_swap[] = {
     {"a client of swap", WIRE_BY_SWAPPER, WIRE_ROLE_TASK, WIRE_STATUS},
     {"an observer of swap", WIRE_BY_READER, WIRE_ROLE_OBSERVER, WIRE_STATUS},
+    {"a policy server, to swap", WIRE_BY_SHARER, WIRE_ROLE_POLICY, WIRE_GET_CONTROL},
 };
 
 static const struct kind of_fileserver[] = {

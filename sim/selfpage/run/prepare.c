@@ -147,6 +147,8 @@ static int prepare_policyserver(struct run *run, struct sp_error *error)
     strings_add(argv, "selfpage-policyserver");
     strings_format(argv, "--ready-fd=%d", SPAWN_PASSED_FD);
     strings_format(argv, "--physmem=%s", run->directory.physmem);
+    if (run->scenario->swap != NULL)
+        strings_format(argv, "--swap=%s", run->directory.swap);
     if (policyserver->arbiter != NULL)
         strings_format(argv, "--arbiter=%s", policyserver->arbiter);
     if (policyserver->entitlements != NULL)

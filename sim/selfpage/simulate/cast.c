@@ -176,6 +176,14 @@ static int choose_policyserver(struct cast *cast, struct sp_error *error)
     if (result == 0 && server->entitlements != NULL)
         result =
             entitlements_load(server->entitlements, &cast->limits, &config->limits_count, error);
+    for (uint32_t i = 0; result == 0 && i < config->limits_count; i++)
+        if (cast->limits[i].slots != LIMIT_NONE ||
+            (cast->limits[i].shares | cast->limits[i].rate) != 0)
+            result = error_set(error, ENOTSUP,
+                               "%.60s speaks of slots or bandwidth of swap: selfpage run has a "
+                               "policy server that says it to swap; in a play give tasks a "
+                               "bandwidth of their own",
+                               server->entitlements);
     config->limits = cast->limits;
     return result == 0 ? choose_period(cast, error) : result;
 }

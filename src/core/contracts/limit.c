@@ -18,10 +18,25 @@ static void say(uint32_t *field, uint32_t value)
         *field = value;
 }
 
+static void say_bandwidth(struct limits_found *found, const struct limit *limit)
+{
+    check(limit->rate > 0 || !limit->beyond);
+    if ((limit->shares | limit->rate) == 0)
+        return;
+    found->shares = limit->shares;
+    found->rate = limit->rate;
+    found->beyond = limit->beyond;
+}
+
 struct limits_found limit_find(const struct limit *limits, uint32_t count, uint32_t uid,
                                const char name[SP_NAME_MAX])
 {
-    struct limits_found found = {LIMIT_NONE, LIMIT_NONE, LIMIT_NONE, LIMIT_NONE, 0, 0};
+    struct limits_found found = {.guaranteed = LIMIT_NONE,
+                                 .extra = LIMIT_NONE,
+                                 .user_guaranteed = LIMIT_NONE,
+                                 .user_extra = LIMIT_NONE,
+                                 .slots = LIMIT_NONE,
+                                 .user_slots = LIMIT_NONE};
 
     ensure(count <= LIMITS_MAX);
     /* From the widest to the narrowest. */
@@ -35,6 +50,8 @@ struct limits_found limit_find(const struct limit *limits, uint32_t count, uint3
             say(user ? &found.user_extra : &found.extra, limits[i].extra);
             say(&found.weight, limits[i].weight);
             say(&found.priority, limits[i].priority);
+            say(user ? &found.user_slots : &found.slots, limits[i].slots);
+            say_bandwidth(&found, &limits[i]);
         }
     }
     return found;

@@ -1,8 +1,9 @@
-/* Limits: what a policy server lets tasks have, by user and by name.
+/* Limits: what a policy server lets tasks have, by user and by name: frames, and slots and bandwidth of swap.
  *
  * A policy server sends limits as a whole set. Physmem keeps the set and looks it up by itself, so
  * that limits hold for a task from its first message on, whether the policy server has seen the task
- * yet or not, and whether the policy server still lives or not. Pure. */
+ * yet or not, and whether the policy server still lives or not. So does swap, for its clients: tasks,
+ * which are called the same there. Pure. */
 #ifndef CORE_CONTRACTS_LIMIT_H
 #define CORE_CONTRACTS_LIMIT_H
 
@@ -27,8 +28,8 @@
  * What applies to a task is, field by field, what the narrowest limit says that covers the task: the
  * one for this name of this user, else for this name, else for this user, else for every task; the
  * last one of several alike. There is one exception: in a limit for a user (without a name)
- * `guaranteed` and `extra` bound the sum over all tasks of the user, so that nobody gets more by
- * starting more tasks. Both bounds then hold.
+ * `guaranteed`, `extra` and `slots` bound the sum over all tasks of the user, so that nobody gets more by
+ * starting more tasks. Both bounds then hold. Shares and rate are one field; a limit without both says nothing of it.
  *
  * Parts of contracts count, also while others hold them, for the task and the user of the contract that they come from; and
  * for the task that has claimed one, not for its user. */
@@ -40,6 +41,10 @@ struct limit {
     uint32_t extra;      /* frames beyond */
     uint32_t weight;     /* instead of what the task's contracts say */
     uint32_t priority;
+    uint32_t slots;  /* of swap that may be reserved */
+    uint32_t shares; /* bandwidth of paging: core/swap/bandwidth.h */
+    uint32_t rate;
+    bool beyond; /* more than the rate if nobody else wants it */
 };
 
 /* The limits that apply to one task. LIMIT_NONE: no limit. */
@@ -50,6 +55,11 @@ struct limits_found {
     uint32_t user_extra;
     uint32_t weight; /* 0: as the task's contracts say */
     uint32_t priority;
+    uint32_t slots;
+    uint32_t user_slots; /* of all clients of the user */
+    uint32_t shares;     /* 0, as `rate`: nothing is said about bandwidth */
+    uint32_t rate;
+    bool beyond;
 };
 
 /* What `count` limits come to for a task of this user and name. */

@@ -9,7 +9,10 @@
  *
  * SHARES. What rates leave over is divided by shares among the clients that have something waiting: a client with two
  * shares has turns that are twice as long (deficit round robin: Shreedhar and Varghese 1995). A client without a
- * contract has one share. */
+ * contract has one share.
+ *
+ * ALLOWED. A policy server may say what a client is allowed: it has that as long as it has no contract of its own, and can
+ * have no more by one. */
 #ifndef CORE_SWAP_BANDWIDTH_H
 #define CORE_SWAP_BANDWIDTH_H
 
@@ -34,6 +37,15 @@ struct bandwidth {
 /* Whether such a contract can be had where `promised` of `capacity` pages a second are: 0; -EINVAL: it says nothing, or
  * too many shares, or `extra` without a rate; -EDQUOT: less than its rate is left. */
 int bandwidth_judge(const struct bandwidth_terms *terms, uint32_t capacity, uint32_t promised);
+
+/* Whether a contract asks for no more than a policy server allows. Of what one of the two says nothing about, the other
+ * decides. */
+bool bandwidth_is_within(const struct bandwidth_terms *terms,
+                         const struct bandwidth_terms *allowed);
+
+/* What a client has whose own contract, if any, is cut down to what is allowed. */
+struct bandwidth_terms bandwidth_cut(const struct bandwidth_terms *terms,
+                                     const struct bandwidth_terms *allowed);
 
 static inline bool bandwidth_is_under_contract(const struct bandwidth *bandwidth)
 {

@@ -267,6 +267,17 @@ int swap_map_remove(struct swap_map *map, uint32_t client)
     return 0;
 }
 
+int swap_map_quota(struct swap_map *map, uint32_t client, uint32_t quota)
+{
+    struct swap_client *found = client_find(map, client);
+
+    if (found == NULL)
+        return -ENOENT;
+    check(found->present && found->used <= found->reserved);
+    found->quota = quota;
+    return 0;
+}
+
 int swap_map_reserve(struct swap_map *map, uint32_t client, uint32_t add, uint32_t subtract)
 {
     struct swap_client *asker = client_find(map, client);

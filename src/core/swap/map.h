@@ -115,6 +115,9 @@ void swap_map_fini(struct swap_map *map);
  * what it may reserve. -EEXIST: the number is taken. -EINVAL: it is too large. -ENOMEM. */
 int swap_map_add(struct swap_map *map, uint32_t client, uint32_t quota);
 
+/* Another limit on what a client may reserve from now on; what it has reserved stays. -ENOENT: no such client. */
+int swap_map_quota(struct swap_map *map, uint32_t client, uint32_t quota);
+
 /* Remove a client: its reservation ends, its slots become FREE or LEAVING. -ENOENT. */
 int swap_map_remove(struct swap_map *map, uint32_t client);
 

@@ -211,6 +211,38 @@ static void promised_rates_are_kept(void **state)
     }
 }
 
+/* What a client has of its own contract and of what it is allowed. */
+static void a_client_has_no_more_than_it_is_allowed(void **state)
+{
+    static const struct {
+        struct bandwidth_terms asked, allowed, has;
+        bool within;
+    } cases[] = {
+        {{0, 0, false}, {0, 0, false}, {0, 0, false}, true},
+        {{4, 0, false}, {0, 0, false}, {4, 0, false}, true},
+        {{0, 0, false}, {4, 0, false}, {4, 0, false}, true},
+        {{4, 0, false}, {4, 0, false}, {4, 0, false}, true},
+        {{5, 0, false}, {4, 0, false}, {4, 0, false}, false},
+        {{0, 0, false}, {0, 100, true}, {0, 100, true}, true},
+        {{0, 90, true}, {0, 100, true}, {0, 90, true}, true},
+        {{0, 90, true}, {0, 100, false}, {0, 90, false}, false},
+        {{0, 90, false}, {0, 100, true}, {0, 90, false}, true},
+        {{0, 101, false}, {0, 100, false}, {0, 100, false}, false},
+        {{2, 0, false}, {0, 100, true}, {2, 100, true}, true},
+        {{0, 90, true}, {2, 0, false}, {2, 90, true}, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bandwidth_terms has = bandwidth_cut(&cases[i].asked, &cases[i].allowed);
+
+        assert_int_equal(has.shares, cases[i].has.shares);
+        assert_int_equal(has.rate, cases[i].has.rate);
+        assert_int_equal(has.extra, cases[i].has.extra);
+        assert_int_equal(bandwidth_is_within(&cases[i].asked, &cases[i].allowed), cases[i].within);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +252,7 @@ int main(void)
         cmocka_unit_test(an_idle_client_catches_up_with_a_burst_and_no_more),
         cmocka_unit_test(a_contract_that_cannot_be_kept_is_refused),
         cmocka_unit_test(promised_rates_are_kept),
+        cmocka_unit_test(a_client_has_no_more_than_it_is_allowed),
     };
 
     return cmocka_run_group_tests_name("core_swap_bandwidth", tests, NULL, NULL);

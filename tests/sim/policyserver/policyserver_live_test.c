@@ -249,6 +249,89 @@ static void test_many_tasks(void **state)
         physmem_peer_close(&task[i]);
 }
 
+/* ---- Swap ---- */
+
+static const char *const swap_args[] = {"--slots", "64",          "--device", "mem:", "--quota",
+                                        "20",      "--bandwidth", "4000",     NULL};
+
+static void swap_client(struct wire_client *client, const struct server_process *swap,
+                        const char *name)
+{
+    assert_int_equal(wire_client_open(client, swap->socket, WIRE_ROLE_TASK, 0, 0, name, NULL), 0);
+}
+
+/* The error of a request for so many slots more, and so many fewer. */
+static int reserve(struct wire_client *client, uint32_t more, uint32_t fewer)
+{
+    struct wire_message request = {.type = WIRE_RESERVE}, reply;
+
+    request.reserve.add = more;
+    request.reserve.subtract = fewer;
+    assert_int_equal(wire_client_call(client, &request, -1, &reply), 0);
+    return (int)reply.error;
+}
+
+/* The error of a contract for so many shares. */
+static int share(struct wire_client *client, uint32_t shares)
+{
+    struct wire_message request = {.type = WIRE_BANDWIDTH}, reply;
+
+    request.bandwidth.shares = shares;
+    assert_int_equal(wire_client_call(client, &request, -1, &reply), 0);
+    return (int)reply.error;
+}
+
+/* Swap is told what the file says: by a successor, too, when the file is read again, and when swap was restarted; and that
+ * nothing holds any more when the policy server ends. */
+static void swap_is_told_what_its_clients_may_have(void **state)
+{
+    static const char file[] = "defaults: { slots: 5 }\n"
+                               "tasks: [ { name: rich, slots: 30, bandwidth: shares=4 } ]\n";
+    struct scene *scene = *state;
+    struct server_process swap;
+    struct wire_client poor, rich;
+    char path[SERVER_PATH];
+    const char *args[] = {"--swap", swap.socket, "--entitlements", path, NULL};
+    const char *next[] = {"--swap", swap.socket, "--entitlements", path, "--take-over", NULL};
+
+    assert_int_equal(server_process_init(&swap), 0);
+    assert_int_equal(server_process_start(&swap, TEST_BINDIR "/selfpage-swap", swap_args), 0);
+    scene_physmem(scene, "64", NULL);
+    scene_file(scene, file, path);
+    scene_start(scene, 0, args);
+    swap_client(&poor, &swap, "poor");
+    swap_client(&rich, &swap, "rich");
+    assert_int_equal(reserve(&poor, 6, 0), EDQUOT);
+    assert_int_equal(reserve(&poor, 5, 0), 0);
+    assert_int_equal(reserve(&rich, 30, 0), 0);
+    assert_int_equal(share(&rich, 5), EPERM);
+    assert_int_equal(share(&rich, 4), 0);
+    scene_file(scene, "defaults: { slots: 7 }\n", path);
+    scene_start(scene, 1, next);
+    assert_int_equal(server_process_wait(&scene->server[0]), 0);
+    assert_int_equal(reserve(&poor, 3, 0), EDQUOT);
+    assert_int_equal(reserve(&poor, 2, 0), 0);
+    scene_file(scene, "defaults: { slots: 8 }\n", path);
+    assert_int_equal(kill(scene->server[1].pid, SIGHUP), 0);
+    while (reserve(&poor, 1, 0) != 0)
+        continue;
+    assert_int_equal(reserve(&poor, 1, 0), EDQUOT);
+    wire_client_close(&poor);
+    wire_client_close(&rich);
+    server_process_kill(&swap);
+    assert_int_equal(server_process_start(&swap, TEST_BINDIR "/selfpage-swap", swap_args), 0);
+    swap_client(&poor, &swap, "poor");
+    while (reserve(&poor, 9, 0) == 0) /* until it was told */
+        assert_int_equal(reserve(&poor, 0, 9), 0);
+    assert_int_equal(reserve(&poor, 8, 0), 0);
+    assert_int_equal(server_process_stop(&scene->server[1]), 0);
+    assert_int_equal(reserve(&poor, 12, 0), 0);
+    assert_int_equal(reserve(&poor, 1, 0), EDQUOT); /* the server's own quota */
+    wire_client_close(&poor);
+    assert_int_equal(server_process_stop(&swap), 0);
+    server_process_fini(&swap);
+}
+
 #define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 int main(void)
@@ -261,6 +344,7 @@ int main(void)
         SCENE_TEST(test_it_gives_control_back),
         SCENE_TEST(test_hand_over_under_load),
         SCENE_TEST(test_many_tasks),
+        SCENE_TEST(swap_is_told_what_its_clients_may_have),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

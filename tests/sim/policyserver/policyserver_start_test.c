@@ -69,6 +69,10 @@ static void test_mistakes_in_the_file(void **state)
          ":4: tasks[3]: an entry above is about the same tasks"},
         {"tasks:\n  - { name: a, guaranteed: -1 }\n", ":2: tasks[1].guaranteed: expected a whole"},
         {"tasks:\n  - { name: abcdefghijklmnopqrstuvwxyz0123456789 }\n", ":2: tasks[1].name"},
+        {"tasks:\n  - { name: a, slots: some }\n", ":2: tasks[1].slots: expected a whole"},
+        {"defaults: { bandwidth: fast }\n", ":1: defaults.bandwidth: \"fast\" is none of shares=N"},
+        {"defaults: { bandwidth: shares=65 }\n", ":1: defaults.bandwidth: there are at most 64"},
+        {"users: [ { user: 1, slots: 4 } ]\n", "of swap: say --swap PATH, too"},
         {"tasks: [\n", "entitlements.yaml:"},
     };
     struct scene *scene = *state;

@@ -97,6 +97,31 @@ static void contracts_for_bandwidth_are_made_with_swap(void **state)
                "SELFPAGE_BANDWIDTH=rate=600: swap refuses: less bandwidth is left than this rate");
 }
 
+static void a_policy_server_says_what_tasks_have_of_swap(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "entitled.yaml",
+               "defaults: {slots: 300, bandwidth: shares=4}\n"
+               "tasks: [{name: a, bandwidth: 'rate=500,extra'}]\n");
+    write_file(
+        place, "ruled.yaml",
+        "physmem: {frames: 256}\nswap: {slots: 640, buffered: yes, bandwidth: 1000}\n"
+        "policyserver: {entitlements: entitled.yaml}\n"
+        "tasks:\n"
+        "- {name: a, contract: guaranteed=64, workload: {pages: 128, loop: 128, references: 512, "
+        "writes: 0.5}}\n"
+        "- {name: b, contract: guaranteed=64, bandwidth: shares=4, workload: {pages: 128, loop: 128, "
+        "references: 512, writes: 0.5}}\n"
+        "- {name: c, contract: guaranteed=64, bandwidth: shares=5, expect_exit: 2, "
+        "workload: {pages: 80, loop: 80, references: 80}}\n"
+        "expect: [a.swapped_in > 0, b.swapped_in > 0]\n");
+    run_expect(place, (const char *[]){"run", "ruled.yaml", NULL}, 0, NULL,
+               "swap refuses: the policy server allows this client less bandwidth");
+    run_expect(place, (const char *[]){"simulate", "ruled.yaml", NULL}, 2, NULL,
+               "entitled.yaml speaks of slots or bandwidth of swap");
+}
+
 static void what_cannot_run_says_why_and_leaves_nothing(void **state)
 {
     const struct place *place = *state;
@@ -248,6 +273,7 @@ int main(void)
         IN_A_PLACE(usage_is_explained),
         IN_A_PLACE(swap_that_is_missing_is_asked_for),
         IN_A_PLACE(contracts_for_bandwidth_are_made_with_swap),
+        IN_A_PLACE(a_policy_server_says_what_tasks_have_of_swap),
         IN_A_PLACE(what_cannot_run_says_why_and_leaves_nothing),
         IN_A_PLACE(a_policy_that_blunders_fails_the_run),
         IN_A_PLACE(the_policy_that_ran_is_shown),
