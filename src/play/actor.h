@@ -45,7 +45,7 @@ enum thread_state {
 };
 
 /* Kinds of faults: see play/storm.h. */
-#define ACTOR_FAULTS 8u
+#define ACTOR_FAULTS 11u
 
 struct actor_config {
     const char *name;
@@ -134,13 +134,16 @@ struct actor {
     uint64_t hangs_until;
     uint64_t put_off; /* when what was put off last comes */
     uint64_t late_until, late_ns;
+    uint8_t late_lanes; /* bits of enum scene_lane, from the actor; and to it, from bit LANES on */
+    uint64_t grace_ns;  /* that it has at most, while faults strike; 0: what its contracts say */
     struct random_source late; /* how late each message is */
     struct random_source faults[ACTOR_FAULTS];
-    uint64_t fault_every[ACTOR_FAULTS]; /* nanoseconds, in the mean */
-    uint32_t lives_after;               /* begun after the storm */
-    bool cut_off;                       /* physmem has seen its control connection end */
-    bool orphan;                        /* a server has ended, which will be all that it hears */
-    bool struck;                        /* something befell it that its contracts do not forgive */
+    uint64_t fault_every[ACTOR_FAULTS];  /* nanoseconds, in the mean */
+    uint8_t fault_shorter[ACTOR_FAULTS]; /* than the longest that each lasts, by powers of two */
+    uint32_t lives_after;                /* lost after the storm: see play.c */
+    bool cut_off;                        /* physmem has seen its control connection end */
+    bool orphan;                         /* a server has ended, which will be all that it hears */
+    bool struck;                         /* something befell it that its contracts do not forgive */
 };
 
 /* A number of pages of the pager in base pages; also the first base page of a page or slot. */
@@ -180,10 +183,11 @@ static inline uint32_t actor_swap_slot(const struct actor *actor, sp_page page, 
                                     : actor->swap_slot[actor_base(actor, page - actor->first) + i];
 }
 
-/* How much later than usual a message from or to the actor comes. */
-static inline uint64_t actor_lag(struct actor *actor)
+/* How much later than usual a message comes, from or to the actor. */
+static inline uint64_t actor_lag(struct actor *actor, enum scene_lane lane, bool to)
 {
-    if (actor->scene->now >= actor->late_until)
+    if (actor->scene->now >= actor->late_until ||
+        (actor->late_lanes >> (to ? LANES + lane : lane) & 1) == 0)
         return 0;
     return random_bits(&actor->late) % actor->late_ns;
 }

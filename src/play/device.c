@@ -325,3 +325,10 @@ struct device_status device_status(const struct device *device)
                                   .failed = device->failed,
                                   .zero = device->zero};
 }
+
+const char *device_check(const struct device *device, uint32_t client)
+{
+    const struct device_file *file = device_is_there(device, client) ? &device->file[client] : NULL;
+
+    return file != NULL && file->contents != NULL ? swap_map_check(&file->map) : NULL;
+}

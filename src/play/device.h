@@ -83,6 +83,9 @@ uint64_t device_load(struct device *device, const uint32_t *slot, uint32_t count
 /* That is over for one of them. Returns the contents. */
 uint64_t device_loaded(struct device *device, uint32_t client, uint32_t slot);
 
+/* Count the books of one client again. Returns what is wrong with them; NULL: nothing, or it is not there. */
+const char *device_check(const struct device *device, uint32_t client);
+
 /* What swap counts; what a live server alone can see is 0. */
 struct device_status {
     SP_SWAP_STATUS(SP_COUNTER_FIELD, SP_STATE_FIELD)

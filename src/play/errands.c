@@ -20,7 +20,7 @@ void errands_post(struct actor *actor, struct letter *letter, enum scene_lane la
     letter->lane = (uint8_t)lane;
     scene_send(actor->scene, letter, &actor->lanes.up[lane],
                lane == LANE_SWAP || lane == LANE_CLEANER ? SCENE_TO_SWAP : SCENE_TO_PHYSMEM,
-               actor_lag(actor));
+               actor_lag(actor, lane, false));
 }
 
 void errands_return(struct actor *actor, struct pager_work *errands)

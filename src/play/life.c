@@ -205,6 +205,18 @@ static void make_region(struct actor *actor)
     errands_turn(actor, precious ? actor->scene->costs.round_trip : 0);
 }
 
+/* Recalls have to be met sooner: a task that is too late for that has kept what its contracts say. */
+static void hurry(struct actor *actor, struct sp_terms *terms)
+{
+    if (terms->grace_unit != SP_GRACE_TIME)
+        return;
+    if (terms->t_clean == 0 || terms->t_clean > actor->grace_ns)
+        terms->t_clean = actor->grace_ns;
+    if (terms->t_drop == 0 || terms->t_drop > actor->grace_ns)
+        terms->t_drop = actor->grace_ns;
+    actor->struck = true;
+}
+
 /* The next contract is proposed, or the last was concluded. */
 static void propose(struct actor *actor)
 {
@@ -219,6 +231,8 @@ static void propose(struct actor *actor)
     if (letter == NULL)
         return;
     letter->request.terms = actor->config->wanted[number].terms;
+    if (actor->grace_ns > 0)
+        hurry(actor, &letter->request.terms);
     errands_post(actor, letter, LANE_PHYSMEM);
 }
 

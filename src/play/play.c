@@ -39,8 +39,10 @@
 /* How long the servers may take to notice that all tasks have ended. */
 #define SETTLE_NS UINT64_C(60000000000)
 
-/* Lives that an actor may lose after a storm. */
-#define LIVES_AFTER 5u
+/* Lives that an actor may lose after a storm; and how many that ended because a contract was refused count as one of
+ * them: others may have the frames for a while, a long one where messages are slow. */
+#define LIVES_AFTER    5u
+#define REFUSED_AS_ONE 40u
 
 /* What the play itself does at a time: values of SCENE_OTHER from here on. */
 #define OWN_SAMPLE (UINT64_MAX - 1)
@@ -184,8 +186,16 @@ void play_add(struct play *play, const struct actor_config *config, uint64_t sta
 
 void play_storm(struct play *play, uint32_t kinds)
 {
-    storm_begin(&play->scene, play->actor, play->actors, kinds, play->config.seed,
-                play->config.storm_until, play->config.storm_every);
+    uint64_t seed = play->config.seed;
+
+    if ((kinds >> STORM_PACE & 1) != 0) {
+        play->config.costs = storm_pace(seed, &play->config.costs);
+        play->scene.costs = play->scene.device.costs = play->config.costs;
+    }
+    if ((kinds >> STORM_TIES & 1) != 0)
+        world_queue_shuffle(&play->scene.queue, random_stream(seed, STREAM_ORDER));
+    storm_begin(&play->scene, play->actor, play->actors, kinds, seed, play->config.storm_until,
+                play->config.storm_every);
 }
 
 void play_at(struct play *play, uint64_t when, uint64_t value)
@@ -204,7 +214,9 @@ static bool comes_again(struct play *play, struct actor *actor)
     if (play->config.storm_until == 0 || actor->exit_status == 0 ||
         config->tables->workload.ignores)
         return false;
-    if (play->scene.now >= play->config.storm_until && ++actor->lives_after > LIVES_AFTER)
+    if (play->scene.now >= play->config.storm_until)
+        actor->lives_after += actor->exit_status == EXIT_CANNOT ? 1 : REFUSED_AS_ONE;
+    if (actor->lives_after > LIVES_AFTER * REFUSED_AS_ONE)
         return false;
     scene_at(&play->scene, play->scene.now + storm_absence(actor), SCENE_START, actor->number, 0,
              0);
@@ -243,6 +255,8 @@ static void hear_physmem(struct actor *actor, struct letter *letter)
 {
     const struct physmem_effect *effect = &letter->said.effect;
 
+    actor->lanes.down_read[effect->kind <= PHYSMEM_REPLY_OFFER ? LANE_PHYSMEM : LANE_CONTROL] =
+        actor->scene->now;
     if (effect->kind <= PHYSMEM_REPLY_OFFER && effect->seq == actor->asked &&
         actor->state != THREAD_COMES) {
         thread_hear_physmem(actor, letter);
@@ -381,6 +395,8 @@ static void happen(struct play *play, const struct queue_entry *entry)
 
     switch ((enum scene_event)entry->kind) {
     case SCENE_START:
+        if (play->calm || play->scene.now >= play->config.storm_until)
+            actor->grace_ns = 0;
         start(play, actor);
         break;
     case SCENE_STOP:

@@ -71,12 +71,14 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
 /* Whether all that physmem has sent to an actor by a lane has come. */
 static bool has_heard(const struct actor *actor, enum scene_lane lane)
 {
-    return actor->lanes.down[lane] < actor->scene->now;
+    return actor->lanes.down[lane] < actor->scene->now ||
+           actor->lanes.down[lane] == actor->lanes.down_read[lane];
 }
 
 static bool was_heard(const struct actor *actor, enum scene_lane lane)
 {
-    return actor->lanes.up[lane] < actor->scene->now;
+    return actor->lanes.up[lane] < actor->scene->now ||
+           actor->lanes.up[lane] == actor->lanes.up_read[lane];
 }
 
 /* Physmem says at once what becomes of a contract, by either connection. */
@@ -118,6 +120,7 @@ void rules_check_agreement(const struct actor *actor)
 
     if (actor->task == NULL || !actor_is_there(actor) || actor->revoked || actor->orphan ||
         actor->held_back != NULL || actor->put_off >= actor->scene->now ||
+        actor->scene->server[SCENE_PHYSMEM].hangs || /* it has not read what has come */
         actor->config->tables->workload.ignores)
         return;
     books = physmem_task_get_books(actor->task);
@@ -146,6 +149,9 @@ void rules_check_all(struct scene *scene, struct actor *actor)
         wrong = pager_shell_check(&actor->shell);
     if (wrong != NULL)
         scene_wrong(scene, "the books of %s: %s", actor->config->name, wrong);
+    wrong = actor != NULL ? device_check(&scene->device, actor->number) : NULL;
+    if (wrong != NULL)
+        scene_wrong(scene, "what %s has in swap: %s", actor->config->name, wrong);
     if (actor != NULL && actor_is_there(actor) && actor->state != THREAD_COMES)
         page = pages_audit(actor);
     if (page != UINT32_MAX)

@@ -111,9 +111,11 @@ struct letter {
 
 enum scene_lane { LANE_PHYSMEM, LANE_CONTROL, LANE_SWAP, LANE_CLEANER, LANES };
 
-/* When the last message of each lane arrives. */
+/* When the last message of each lane arrives. And, for physmem's, when the last one was read that has come: no two of a
+ * lane come at one time. */
 struct lanes {
     uint64_t up[LANES], down[LANES];
+    uint64_t up_read[LANES], down_read[LANES];
 };
 
 /* Longest text about what is wrong. */

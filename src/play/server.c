@@ -79,7 +79,8 @@ static void tell(struct actor *actor, const struct physmem_effect *effect)
         note_items(actor->physmem->core, letter);
     else if (effect->kind == PHYSMEM_REPLY_STACK && effect->error == 0)
         hold_stack(actor, effect->stack.stack);
-    scene_send(scene, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM, actor_lag(actor));
+    scene_send(scene, letter, &actor->lanes.down[lane], SCENE_FROM_PHYSMEM,
+               actor_lag(actor, lane, true));
 }
 
 /* An effect that concerns an actor. */
@@ -258,6 +259,7 @@ void server_physmem(struct actor *actor, struct letter *letter)
         scene_drop(scene, letter);
         return;
     }
+    actor->lanes.up_read[letter->lane] = scene->now;
     if (letter->kind == LETTER_BYE) {
         bye(actor);
     } else {
@@ -319,7 +321,7 @@ bool server_enter(struct scene *scene, struct scene_physmem *below)
 static void answer(struct actor *actor, struct letter *letter)
 {
     scene_send(actor->scene, letter, &actor->lanes.down[letter->lane], SCENE_FROM_SWAP,
-               actor_lag(actor));
+               actor_lag(actor, (enum scene_lane)letter->lane, true));
 }
 
 /* Returns false if the stores have to wait. */

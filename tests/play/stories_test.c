@@ -950,6 +950,7 @@ static void be_late(struct theatre *theatre, uint32_t number, uint64_t ns)
 {
     theatre->play.actor[number].late_until = UINT64_MAX;
     theatre->play.actor[number].late_ns = ns;
+    theatre->play.actor[number].late_lanes = UINT8_MAX;
 }
 
 /* Physmem has taken frames by force, and gives others, which lie in a new extent, before the task has heard of the
@@ -1069,6 +1070,23 @@ static bool spoil_swap(struct play *play)
     return device_status(device).used > 10;
 }
 
+/* A slot of swap is free and taken at once. */
+static bool free_a_slot(struct play *play)
+{
+    struct device *device = &play->scene.device;
+
+    for (uint32_t client = 0; client < device->files; client++) {
+        struct swap_map *map = &device->file[client].map;
+
+        for (uint32_t i = 0; device->file[client].contents != NULL && i < map->slots; i++)
+            if (map->slot[i].state == SWAP_SLOT_STORED) {
+                map->free[i / 64] |= UINT64_C(1) << i % 64;
+                return true;
+            }
+    }
+    return false;
+}
+
 /* One page of an extent is the same as another from now on. */
 static bool share_a_frame(struct play *play)
 {
@@ -1127,6 +1145,7 @@ static void what_is_broken_is_noticed(void **state)
         {share_a_frame, 0, "holds"},
         {share_a_frame, 1, "is not where"},
         {mix_the_books, 1, "the books of a"},
+        {free_a_slot, 1, "what a has in swap: a slot is free, and not among the free ones"},
         {owe_more, 0, "a owes 0 frames, and believes that it owes 1"},
         {forget_a_contract, 0, "a has contracts for 30 and 0 frames, and believes: 0 and 0"},
         {lose_a_frame_between, 0, "below has 10 frames, and holds 10 of physmem, with 1 coming"},

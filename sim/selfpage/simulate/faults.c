@@ -42,7 +42,7 @@ int faults_check(const struct scenario *scenario, struct sp_error *error)
             return error_set(
                 error, EINVAL,
                 "faults.kinds: there is no \"%.40s\": delay, hang, die, drop, slow, fail, "
-                "full and replace are known",
+                "full, replace, hurry, pace and ties are known",
                 scenario->faults->kinds[i]);
     return 0;
 }

@@ -12,6 +12,8 @@ struct locating {
     const char *policy;
     const struct simulation_options *play;
     uint64_t events; /* of the play that failed */
+    bool
+        broken; /* a rule was, or the process died: others that do otherwise have not failed in this way */
 };
 
 /* A continuation that is not over after so many times the events of the play, and so many more, has failed: all must end in
@@ -19,8 +21,7 @@ struct locating {
 #define LASTS_LONGER 10u
 #define LASTS_MORE   100000u
 
-/* Whether all continuations from behind this event fail. 1, 0 or a negative errno. *passedp is then the number of one
- * that passes, from 1. */
+/* Whether all continuations from behind this event fail. 1, 0 or a negative errno. */
 static int always_fails(const struct locating *locating, uint64_t event)
 {
     struct simulation_options play = *locating->play;
@@ -29,12 +30,15 @@ static int always_fails(const struct locating *locating, uint64_t event)
     play.calm_after = event;
     play.until_event = event + LASTS_LONGER * locating->events + LASTS_MORE;
     for (uint32_t i = 1; i <= LOCATE_BRANCHES; i++) {
+        struct attempt seen;
         int result;
 
         play.calm_seed = i;
-        result = attempt_fails(locating->scenario, locating->policy, &play, NULL);
+        result = attempt_fails(locating->scenario, locating->policy, &play, &seen);
         if (result != 1)
             return result;
+        if (locating->broken && !seen.broken)
+            return 0;
     }
     return 1;
 }
@@ -89,6 +93,7 @@ static int locate(struct locating *locating, struct sp_error *error)
         return error_set(error, EINVAL, "seed %llu does not fail: there is nothing to locate",
                          (unsigned long long)locating->play->seed);
     locating->events = shown.events;
+    locating->broken = shown.broken;
     if (result == 1) {
         say("it shows at", &shown);
         counted.check_every = 1;

@@ -7,17 +7,29 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/random.h"
+#include "os/clock.h"
 #include "play/storm.h"
 #include "selfpage/scenario/save.h"
 #include "selfpage/simulate/attempt.h"
 #include "selfpage/simulate/faults.h"
 #include "workload/workload_text.h"
 
-/* Plays in all. */
-#define PLAYS_MOST 2000u
+/* How long all of it takes, and how long plays of a few tasks that were drawn are tried. */
+#define LONGEST_NS UINT64_C(50000000000)
+#define DRAWING_NS UINT64_C(35000000000)
 
 /* Seeds that are tried besides that of the play. */
 #define OTHER_SEEDS 30u
+
+/* So many tasks are few enough. */
+#define FEW 3u
+
+/* Tasks that are left out one after the other, each with other seeds, too; of more than these only with that of the play. */
+#define MANY 24u
+
+/* Whether an element of a list is left out. */
+enum { KEPT, LEFT_OUT, TRIED };
 
 struct minimising {
     const struct scenario *from;
@@ -27,12 +39,15 @@ struct minimising {
     struct scenario_faults faults;
     char *kind_names[STORM_COUNT];
     char until[32];
-    bool *without_task, *without_event;
+    uint8_t *without_task, *without_event;
     uint64_t *references; /* of each task: the most of a phase; 0: as it was */
     uint32_t kinds;
+    uint32_t frames; /* of physmem */
     uint64_t until_ns;
     char **
         expect; /* the expectation of `from` that does not hold; NULL: it is something else that fails */
+    bool broken; /* what fails is a rule, or the process */
+    uint64_t began_ns;
     unsigned plays;
 };
 
@@ -140,6 +155,7 @@ static int make_tried(struct minimising *m)
     m->scenario.tasks = calloc(m->from->tasks_count, sizeof *m->scenario.tasks);
     m->scenario.events = calloc(m->from->events_count + 1, sizeof *m->scenario.events);
     m->scenario.physmem.seed = m->play.seed;
+    m->scenario.physmem.frames = m->frames;
     if (m->scenario.tasks == NULL || m->scenario.events == NULL)
         return -ENOMEM;
     if (m->from->faults != NULL) {
@@ -158,13 +174,23 @@ static int make_tried(struct minimising *m)
 
 /* ---- Does it fail? ---- */
 
-/* 1: it fails, 0: it does not, or takes too long; or a negative errno. */
+static bool is_over(const struct minimising *m, uint64_t longest_ns)
+{
+    return clock_now_ns() - m->began_ns >= longest_ns;
+}
+
+/* 1: it fails, in the same way; 0: it does not, or there is no time for it; or a negative errno. */
 static int fails(struct minimising *m)
 {
+    struct attempt seen;
     int result = make_tried(m);
 
-    if (result == 0 && m->scenario.tasks_count > 0 && m->plays++ < PLAYS_MOST)
-        result = attempt_fails(&m->scenario, m->policy, &m->play, NULL);
+    if (result == 0 && m->scenario.tasks_count > 0 && !is_over(m, LONGEST_NS)) {
+        m->plays++;
+        result = attempt_fails(&m->scenario, m->policy, &m->play, &seen);
+        if (result == 1 && m->broken && !seen.broken)
+            result = 0;
+    }
     free_tried(m);
     return result;
 }
@@ -186,21 +212,89 @@ static int fails_somehow(struct minimising *m)
     return result;
 }
 
-/* Leave out each element of a list that is not needed. */
-static int leave_out(struct minimising *m, bool *without, uint32_t count)
+/* Elements of a list that are not left out. */
+static uint32_t count_left(const uint8_t *without, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        int result;
+    uint32_t left = 0;
 
-        if (without[i])
-            continue;
-        without[i] = true;
-        result = fails_somehow(m);
-        if (result < 0)
-            return result;
-        without[i] = result == 1;
+    for (uint32_t i = 0; i < count; i++)
+        left += without[i] == KEPT;
+    return left;
+}
+
+/* Leave out those of `length` neighbours that are there, if they are not needed. */
+static int leave_out_run(struct minimising *m, uint8_t *without, uint32_t first, uint32_t length,
+                         int (*attempt)(struct minimising *m))
+{
+    uint32_t tried = 0;
+    int result = 0;
+
+    for (uint32_t i = first; i < first + length; i++)
+        if (without[i] == KEPT) {
+            without[i] = TRIED;
+            tried++;
+        }
+    if (tried > 0)
+        result = attempt(m);
+    for (uint32_t i = first; i < first + length; i++)
+        if (without[i] == TRIED)
+            without[i] = result == 1 ? LEFT_OUT : KEPT;
+    return result < 0 ? result : 0;
+}
+
+/* Leave out what is not needed: halves, quarters, and so on; then each element, by other seeds, too. */
+static int leave_out(struct minimising *m, uint8_t *without, uint32_t count)
+{
+    int result = 0;
+
+    for (uint32_t length = count / 2; length > 0 && result == 0; length /= 2)
+        for (uint32_t i = 0; i < count && result == 0; i += length)
+            result = leave_out_run(m, without, i, length < count - i ? length : count - i, fails);
+    for (uint32_t i = 0; i < count && result == 0 && count_left(without, count) <= MANY; i++)
+        result = leave_out_run(m, without, i, 1, fails_somehow);
+    return result;
+}
+
+/* Keep some tasks only, which are drawn. */
+static void draw_tasks(struct minimising *m, struct random_source *random)
+{
+    uint32_t left = count_left(m->without_task, m->from->tasks_count);
+
+    while (left > FEW) {
+        uint32_t i = random_below(random, m->from->tasks_count);
+
+        left -= m->without_task[i] == KEPT;
+        if (m->without_task[i] == KEPT)
+            m->without_task[i] = TRIED;
     }
-    return 0;
+}
+
+/* Where a failure takes more tasks than a few, each of them perhaps only makes it likelier: a few of them, drawn again and
+ * again with other seeds, half of the time with fewer frames, since fewer compete for them. */
+static int draw_few(struct minimising *m)
+{
+    uint32_t count = m->from->tasks_count, all = count_left(m->without_task, count);
+    struct random_source random = random_seeded(m->play.seed);
+    uint64_t seed = m->play.seed;
+    uint32_t frames = m->frames;
+    int result = 0;
+
+    while (all > FEW && result == 0 && !is_over(m, DRAWING_NS)) {
+        draw_tasks(m, &random);
+        m->play.seed = 1 + random_below(&random, UINT32_MAX - 1);
+        m->frames = frames;
+        if (random_below(&random, 2) == 0)
+            m->frames = (uint32_t)((uint64_t)frames * FEW / all);
+        result = fails(m);
+        for (uint32_t i = 0; i < count; i++)
+            if (m->without_task[i] == TRIED)
+                m->without_task[i] = result == 1 ? LEFT_OUT : KEPT;
+    }
+    if (result != 1) {
+        m->play.seed = seed;
+        m->frames = frames;
+    }
+    return result < 0 ? result : 0;
 }
 
 static int leave_out_kinds(struct minimising *m)
@@ -265,13 +359,17 @@ static int reduce(struct minimising *m)
     int result = leave_out(m, m->without_task, m->from->tasks_count);
 
     if (result == 0)
+        result = draw_few(m);
+    if (result == 0)
+        result = leave_out(m, m->without_task, m->from->tasks_count);
+    if (result == 0)
         result = leave_out(m, m->without_event, m->from->events_count);
     if (result == 0 && m->from->faults != NULL)
         result = leave_out_kinds(m);
     if (result == 0 && m->from->faults != NULL)
         result = shorten_storm(m);
     for (uint32_t i = 0; i < m->from->tasks_count && result == 0; i++)
-        if (!m->without_task[i])
+        if (m->without_task[i] == KEPT)
             result = shorten_workload(m, i);
     return result;
 }
@@ -301,6 +399,8 @@ static int find_expectation(struct minimising *m)
     struct attempt seen;
     int result = attempt_fails(m->from, m->policy, &m->play, &seen);
 
+    m->broken = result == 1 && seen.broken;
+
     for (uint32_t i = 0; result == 1 && i < m->from->expect_count; i++) {
         size_t length = strlen(m->from->expect[i]);
 
@@ -314,7 +414,11 @@ int minimise_scenario(const struct scenario *scenario, const char *policy,
                       const struct simulation_options *play, const char *path,
                       struct sp_error *error)
 {
-    struct minimising m = {.from = scenario, .policy = policy, .play = *play};
+    struct minimising m = {.from = scenario,
+                           .policy = policy,
+                           .play = *play,
+                           .frames = scenario->physmem.frames,
+                           .began_ns = clock_now_ns()};
     int result = -ENOMEM;
 
     m.kinds = faults_kinds(scenario, play->seed);

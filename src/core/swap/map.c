@@ -548,3 +548,66 @@ int swap_map_restore(struct swap_map *map, uint32_t client, uint32_t slot, uint6
     map->slot[slot].checksum = checksum;
     return 0;
 }
+
+/* ---- The check ---- */
+
+static const char *check_slot(const struct swap_map *map, uint32_t number)
+{
+    const struct swap_slot *slot = &map->slot[number];
+    bool is_free = slot->state == SWAP_SLOT_FREE;
+    bool is_owned = slot->state == SWAP_SLOT_WRITING || slot->state == SWAP_SLOT_STORED;
+
+    check(number < map->slots);
+    if (is_free != ((map->free[number / WORD_BITS] >> number % WORD_BITS & 1) != 0))
+        return "a slot is free, and not among the free ones, or the other way round";
+    if (is_owned != (slot->client != SWAP_NONE))
+        return "a slot has no owner, or one too many";
+    if (slot->pins == 0 ? !is_free && slot->state != SWAP_SLOT_STORED : is_free)
+        return "a slot is pinned that is free, or is not that is being written or left";
+    return NULL;
+}
+
+/* The slots along the list of a client; more than `most`: there is no end. */
+static uint32_t slots_listed(const struct swap_map *map, uint32_t client, uint32_t most)
+{
+    uint32_t before = SWAP_NONE, listed = 0;
+
+    check(client < map->room && most <= map->slots);
+    for (uint32_t slot = map->client[client].first; slot != SWAP_NONE && listed <= most;
+         slot = map->slot[slot].next) {
+        if (slot >= map->slots || map->slot[slot].client != client ||
+            map->slot[slot].prev != before)
+            return UINT32_MAX;
+        before = slot;
+        listed++;
+    }
+    return listed;
+}
+
+const char *swap_map_check(const struct swap_map *map)
+{
+    uint32_t used = 0, leaving = 0, listed = 0, reserved = 0, clients = 0;
+    const char *wrong = NULL;
+
+    check(map->slots > 0 && map->free != NULL);
+    for (uint32_t i = 0; i < map->slots && wrong == NULL; i++) {
+        wrong = check_slot(map, i);
+        used += map->slot[i].client != SWAP_NONE;
+        leaving += map->slot[i].state == SWAP_SLOT_LEAVING;
+    }
+    for (uint32_t i = 0; i < map->room && wrong == NULL; i++) {
+        const struct swap_client *client = &map->client[i];
+
+        if (!client->present)
+            continue;
+        if (slots_listed(map, i, client->used) != client->used || client->used > client->reserved)
+            wrong = "a client has other slots than are counted, or more than it has reserved";
+        listed += client->used;
+        reserved += client->reserved;
+        clients++;
+    }
+    if (wrong == NULL && (used != map->used || leaving != map->leaving || listed != map->used ||
+                          reserved != map->reserved || clients != map->clients))
+        wrong = "the books of swap miscount";
+    return wrong;
+}

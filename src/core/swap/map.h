@@ -168,4 +168,8 @@ int swap_map_restore(struct swap_map *map, uint32_t client, uint32_t slot, uint6
 /* The client of that number, or NULL. Valid until the next swap_map_add. */
 const struct swap_client *swap_map_client(const struct swap_map *map, uint32_t client);
 
+/* Count everything again, in time proportional to the slots and the clients. Returns which of the equations at struct
+ * swap_map does not hold, as text, or NULL: all do. */
+const char *swap_map_check(const struct swap_map *map);
+
 #endif

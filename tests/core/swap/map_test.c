@@ -365,6 +365,7 @@ static void model_check(const struct model *m)
     const struct swap_map *map = &m->map;
     uint32_t present = 0;
 
+    assert_null(swap_map_check(map));
     assert_true(map->reserved <= map->slots);
     assert_int_equal(map->reserved, model_reserved(m));
     assert_int_equal(map->used, model_used(m, SWAP_NONE));
