@@ -107,6 +107,16 @@ SP_EXPORT int sp_file_close(struct sp_files *files, uint32_t file, struct sp_err
 SP_EXPORT int64_t sp_file_read(struct sp_files *files, uint32_t file, uint64_t offset, void *buffer,
                                size_t size, struct sp_error *error);
 
+/** Find a hole of a file: where nothing was ever written, and zeros are read, as lseek(2) with SEEK_HOLE does
+ *  at the server. What a hole is, its file system decides.
+ *  \param offset  from where on, in bytes
+ *  \return  the first byte at or behind `offset` that lies in a hole; the size of the file if there is none
+ *  \retval -ENXIO   the file ends at `offset` or before
+ *  \retval -EISDIR  it is a directory
+ *  \retval -EFBIG   `offset` is beyond 2^63 bytes */
+SP_EXPORT int64_t sp_file_seek_hole(struct sp_files *files, uint32_t file, uint64_t offset,
+                                    struct sp_error *error);
+
 /** Write bytes to a file from `offset` on, which may be beyond its end: what is between becomes
  *  zeros. Others who read the file from then on read them, also before sp_file_sync. Needs as many
  *  fresh frames as pages are written at a time, at most SP_FILES_BUFFER, in place of those of the

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "counting.h"
+#include "holes.h"
 #include "jobs.h"
 #include "places.h"
 #include "syncing.h"
@@ -102,6 +103,9 @@ static bool take_request(struct connection *connection, const struct wire_messag
         return true;
     case WIRE_FILE_SYNC:
         syncing_on_sync(connection, message);
+        return true;
+    case WIRE_FILE_SEEK_HOLE:
+        holes_on_seek(connection, message);
         return true;
     default:
         return false;

@@ -32,18 +32,33 @@ static const char usage[] =
     "Exit status: 0 lines were found; 1 none was; 2 it could not run, or could not read a file.\n";
 
 /* grep(1) looks through a file piece by piece. Of a piece that has a NUL, and of those after it, it prints no line; that one
- * matches is told on standard error. Which bytes are a piece is seen from outside: its buffer is of this size (GNU grep
- * 3.8), keeps a line of which the end has not been read, and grows for one that is longer, also for the files after it. */
-#define BUFFER 98304u
+ * matches is told on standard error. Which bytes are a piece was found from outside, by watching GNU grep 3.8 read: it reads
+ * whole pages to page boundaries of its buffer, behind the line whose end has not been read, as many as have room. When one
+ * more has none, that line goes to the beginning of the buffer. When it does not fit there, the buffer becomes half as large
+ * again, but not larger than the rest of the file needs, and stays so for the files after this one.
+ *
+ * Where the pages begin depends on where malloc puts the buffer. For the first one that was measured, with glibc 2.36; a
+ * large one is mapped, and what cannot be known is where one of up to MAPPED bytes is. */
+#define ALIGN  4096u
+#define SPARE  8u /* bytes at the end of the buffer */
+#define BUFFER (98304u + ALIGN + SPARE)
+#define MAPPED 131048u
 
-/* Whole pages are read, to addresses that are multiples of this; so many bytes are lost before the first. */
-#define ALIGN 4096u
-#define ODD   16u
+#define PLACE_ONE_PATTERN   2032u /* of the first buffer, in its page */
+#define PLACE_MANY_PATTERNS 3712u
+#define PLACE_SMALL         2048u /* often */
+#define PLACE_MAPPED        16u
+
+/* A NUL in so many bytes is in the first piece, and no shorter line makes the buffer grow. */
+#define FIRST_LEAST 98304u
+#define LINE_LEAST  (BUFFER - 2 * ALIGN - SPARE)
 
 struct pieces {
-    size_t room;  /* of the buffer; 0: BUFFER */
+    size_t room;  /* of the buffer */
+    size_t base;  /* its place in its page */
     size_t place; /* in the buffer, behind what was read last */
-    size_t read;  /* bytes of the file that have been read */
+    size_t size;  /* of the file */
+    size_t read;  /* bytes of it that have been read */
 };
 
 /* Text that grows. */
@@ -53,12 +68,22 @@ struct text {
     size_t room;
 };
 
+/* Files of which it depends on those before them what is printed, in their order: see `pieces`. */
+struct late {
+    unsigned count, room;
+    struct late_file {
+        unsigned number; /* among all files */
+        char *path;
+    } * file;
+};
+
 struct search {
     const char *pattern; /* one a line, as for grep -F */
     struct sp_files *files;
     unsigned process, processes;
     unsigned seen; /* files so far */
     struct pieces pieces;
+    struct late late; /* with several processes: the first one looks at these, when it has all */
     struct text found;
     bool failed;
     bool any; /* lines, or a binary file that matches */
@@ -112,64 +137,129 @@ static bool matches(const char *pattern, const char *line, size_t length)
     }
 }
 
-static size_t aligned(size_t place)
+/* Whether there is more than one pattern. */
+static bool many_patterns(const char *pattern)
 {
-    return (place + ODD + ALIGN - 1) / ALIGN * ALIGN - ODD;
+    size_t first = strcspn(pattern, "\n");
+
+    for (const char *next = pattern + first; *next == '\n'; next += 1 + strcspn(next + 1, "\n"))
+        if (strcspn(next + 1, "\n") != first || memcmp(next + 1, pattern, first) != 0)
+            return true;
+    return false;
 }
 
-static void begin_pieces(struct pieces *pieces)
+/* ---- Pieces ---- */
+
+static size_t aligned(const struct pieces *pieces, size_t place)
 {
-    if (pieces->room == 0)
-        pieces->room = BUFFER;
-    pieces->place = aligned(1);
+    return (place + pieces->base + ALIGN - 1) / ALIGN * ALIGN - pieces->base;
+}
+
+static void pieces_init(struct pieces *pieces, const char *pattern)
+{
+    pieces->room = BUFFER;
+    pieces->base = many_patterns(pattern) ? PLACE_MANY_PATTERNS : PLACE_ONE_PATTERN;
+}
+
+static void pieces_begin(struct pieces *pieces, size_t size)
+{
+    pieces->place = aligned(pieces, 1);
+    pieces->size = size;
     pieces->read = 0;
 }
 
-/* Read the next piece of a file of `size` bytes, of which the last `kept` that were read are still needed. */
-static void next_piece(struct pieces *pieces, size_t size, size_t kept)
+/* Make the buffer as large as it must be to keep so many bytes, if it is smaller. */
+static void pieces_grow(struct pieces *pieces, size_t kept)
 {
-    size_t whole = kept + size - pieces->read; /* what is left of the file, with these */
-    size_t wanted = pieces->room, count;
+    size_t least = kept + 2 * ALIGN + SPARE;
+    size_t most = pieces->size - pieces->read + kept + ALIGN + SPARE;
 
-    if (pieces->place + ALIGN > pieces->room + ALIGN) {
-        while (wanted < kept + ALIGN)
-            wanted *= 2;
-        if (kept + ALIGN <= whole && whole < wanted)
-            wanted = whole;
-        if (wanted > pieces->room)
-            pieces->room = wanted;
-        pieces->place = aligned(1 + kept);
+    if (pieces->room >= least)
+        return;
+    pieces->room += pieces->room / 2;
+    if (pieces->room > most)
+        pieces->room = most;
+    if (pieces->room < least)
+        pieces->room = least;
+    pieces->base = pieces->room > MAPPED ? PLACE_MAPPED : PLACE_SMALL;
+}
+
+/* Read the next piece; of what was read the last `kept` bytes are still needed. */
+static void pieces_next(struct pieces *pieces, size_t kept)
+{
+    size_t count;
+
+    if (pieces->room - pieces->place < ALIGN + SPARE) {
+        pieces_grow(pieces, kept);
+        pieces->place = aligned(pieces, 1 + kept);
     }
-    count = (pieces->room + ALIGN - pieces->place) / ALIGN * ALIGN;
-    if (count > size - pieces->read)
-        count = size - pieces->read;
+    count = (pieces->room - SPARE - pieces->place) / ALIGN * ALIGN;
+    if (count > pieces->size - pieces->read)
+        count = pieces->size - pieces->read;
     pieces->place += count;
     pieces->read += count;
 }
 
+/* Whether what is printed of a file, and of those after it, depends on those before it. `hole`: it has one. */
+static bool is_late(const char *bytes, size_t size, bool hole)
+{
+    const char *nul = memchr(bytes, '\0', size);
+    size_t start = 0;
+
+    if (nul != NULL && !hole && (size_t)(nul - bytes) >= FIRST_LEAST)
+        return true;
+    while (size - start > LINE_LEAST) {
+        const char *end = memrchr(bytes + start, '\n', LINE_LEAST + 1);
+
+        if (end == NULL)
+            return true;
+        start = (size_t)(end - bytes) + 1;
+    }
+    return false;
+}
+
+/* The end of the line that begins at `start`: its newline, in a binary file also a NUL; NULL: it is not there. */
+static const char *find_end(const char *bytes, size_t start, size_t size, bool binary)
+{
+    if (!binary)
+        return memchr(bytes + start, '\n', size - start);
+    while (start < size && bytes[start] != '\n' && bytes[start] != '\0')
+        start++;
+    return start < size ? bytes + start : NULL;
+}
+
+/* Read pieces until the line that begins at `start` has its end, or the file ends. Returns whether the file is binary. */
+static bool read_line(struct pieces *pieces, const char *bytes, size_t start, bool binary)
+{
+    while (find_end(bytes, start, pieces->read, binary) == NULL) {
+        size_t from = pieces->read;
+
+        pieces_next(pieces, from - start);
+        if (pieces->read == from)
+            break;
+        binary = binary || memchr(bytes + from, '\0', pieces->read - from) != NULL;
+    }
+    return binary;
+}
+
 /* Look through the lines of a file. `name` NULL: lines are printed without it. */
 static void search_bytes(struct search *search, const char *path, const char *name,
-                         const char *bytes, size_t size)
+                         const char *bytes, size_t size, bool hole)
 {
     struct pieces *pieces = &search->pieces;
-    size_t number = 0, start = 0, last = 0;
-    bool binary = false;
+    size_t number = 0, start = 0;
+    bool binary = hole;
 
-    begin_pieces(pieces);
+    pieces_begin(pieces, size);
     while (start < size) {
         const char *line = bytes + start;
-        const char *end = memchr(line, '\n', size - start);
-        size_t length = end != NULL ? (size_t)(end - line) : size - start;
-        size_t needed = end != NULL ? start + length + 1 : size;
+        const char *end;
+        size_t length;
 
-        while (pieces->read < needed) {
-            size_t from = pieces->read;
-
-            next_piece(pieces, size, from - start);
-            binary = binary || memchr(bytes + from, '\0', pieces->read - from) != NULL;
-        }
+        binary = read_line(pieces, bytes, start, binary);
+        end = find_end(bytes, start, pieces->read, binary);
+        length = end != NULL ? (size_t)(end - line) : size - start;
         number++;
-        last = start;
         start += length + 1;
         if (!matches(search->pattern, line, length))
             continue;
@@ -180,8 +270,6 @@ static void search_bytes(struct search *search, const char *path, const char *na
         }
         add_line(search, name, number, line, length);
     }
-    if (size > 0 && bytes[size - 1] != '\n') /* it looks for more of the last line */
-        next_piece(pieces, size, size - last);
 }
 
 /* ---- Files ---- */
@@ -251,6 +339,45 @@ static bool open_file(struct search *search, const char *path, struct sp_file_in
     return false;
 }
 
+/* Whether a file has a hole; if its first piece has a NUL, nobody asks. */
+static bool has_hole(const struct search *search, const struct sp_file_info *info,
+                     const char *bytes, size_t size)
+{
+    int64_t hole;
+
+    if (size <= FIRST_LEAST || memchr(bytes, '\0', FIRST_LEAST) != NULL)
+        return false;
+    hole = sp_file_seek_hole(search->files, info->file, 0, NULL);
+    return hole >= 0 && (uint64_t)hole < info->size;
+}
+
+static void add_late(struct late *late, unsigned number, const char *path)
+{
+    if (late->count == late->room) {
+        late->room = 2 * late->room + 16;
+        late->file = realloc(late->file, late->room * sizeof(late->file[0]));
+    }
+    if (late->file == NULL || (late->file[late->count].path = strdup(path)) == NULL)
+        errx(EXIT_CANNOT, "no memory for the names of files");
+    late->file[late->count++].number = number;
+}
+
+/* Search an open file, and close it. `name` as for search_bytes. `number` among all files; 0: now, whatever it is like. */
+static void search_file(struct search *search, const char *path, const char *name,
+                        const struct sp_file_info *info, unsigned number)
+{
+    size_t size;
+    char *bytes = read_all(search, path, info, &size);
+    bool hole = bytes != NULL && has_hole(search, info, bytes, size);
+
+    (void)sp_file_close(search->files, info->file, NULL);
+    if (bytes != NULL && number != 0 && search->processes > 1 && is_late(bytes, size, hole))
+        add_late(&search->late, number, path);
+    else if (bytes != NULL)
+        search_bytes(search, path, name, bytes, size, hole);
+    free(bytes);
+}
+
 static void search_directory(struct search *search, const char *path,
                              const struct sp_file_info *info);
 
@@ -258,22 +385,15 @@ static void search_directory(struct search *search, const char *path,
 static void search_entry(struct search *search, char kind, const char *path)
 {
     struct sp_file_info info;
-    size_t size;
-    char *bytes;
 
     if (kind == 'f' && search->seen++ % search->processes != search->process)
         return;
     if ((kind != 'f' && kind != 'd') || !open_file(search, path, &info))
         return;
-    if (info.form == SP_FILE_DIRECTORY) {
+    if (info.form == SP_FILE_DIRECTORY)
         search_directory(search, path, &info);
-        return;
-    }
-    bytes = read_all(search, path, &info, &size);
-    (void)sp_file_close(search->files, info.file, NULL);
-    if (bytes != NULL)
-        search_bytes(search, path, path, bytes, size);
-    free(bytes);
+    else
+        search_file(search, path, path, &info, search->seen);
 }
 
 /* Search all that a directory has; it is closed. */
@@ -310,35 +430,29 @@ static void cut_slashes(char *path)
 static void search_path(struct search *search, const char *path)
 {
     struct sp_file_info info;
-    size_t size;
-    char *bytes;
 
     if (!open_file(search, path, &info))
         return;
-    if (info.form == SP_FILE_DIRECTORY) {
+    if (info.form == SP_FILE_DIRECTORY)
         search_directory(search, path, &info);
-        return;
-    }
-    if (search->process != 0)
-        return;
-    bytes = read_all(search, path, &info, &size);
-    if (bytes != NULL)
-        search_bytes(search, path, NULL, bytes, size);
-    free(bytes);
+    else if (search->process == 0)
+        search_file(search, path, NULL, &info, 0);
+    else
+        (void)sp_file_close(search->files, info.file, NULL);
 }
 
 /* ---- Processes ---- */
 
-/* Attach, search, and leave what was found in search->found. */
+/* Attach, search, and leave what was found in search->found. The connection stays. */
 static void search_all(struct search *search, const char *path)
 {
     static const struct sp_attach_options options = {.name = NULL};
     struct sp_error error;
 
+    pieces_init(&search->pieces, search->pattern);
     if (sp_files_connect(task_attach(&options), NULL, &search->files, &error) != 0)
         errx(EXIT_CANNOT, "%s", error.text);
     search_path(search, path);
-    sp_files_disconnect(&search->files);
 }
 
 static void write_all(int fd, const char *bytes, size_t size)
@@ -353,6 +467,28 @@ static void write_all(int fd, const char *bytes, size_t size)
             size -= (size_t)count;
         }
     }
+}
+
+/* What a process tells the first one: of a late file its number, and how long the path is that follows; at the end, that of
+ * what was found. */
+struct told {
+    size_t number; /* 0: the end */
+    size_t size;
+};
+
+static void tell(const struct search *search, int fd)
+{
+    struct told told = {.size = search->found.size};
+
+    for (unsigned i = 0; i < search->late.count; i++) {
+        const struct late_file *file = &search->late.file[i];
+        struct told late = {.number = file->number, .size = strlen(file->path)};
+
+        write_all(fd, (const char *)&late, sizeof(late));
+        write_all(fd, file->path, late.size);
+    }
+    write_all(fd, (const char *)&told, sizeof(told));
+    write_all(fd, search->found.bytes, told.size);
 }
 
 /* Start one more process. Returns the end of the pipe from which its findings are read. */
@@ -372,21 +508,49 @@ static int start_process(struct search *search, const char *path, pid_t *childp)
     close(ends[0]);
     unsetenv("SELFPAGE_STATS_FD"); /* the first process counts there */
     search_all(search, path);
-    write_all(ends[1], search->found.bytes, search->found.size);
+    sp_files_disconnect(&search->files);
+    tell(search, ends[1]);
     exit(search->failed ? EXIT_CANNOT : search->any ? 0 : EXIT_NO);
+}
+
+/* Read so many bytes; false: the process has ended before. */
+static bool hear(int fd, void *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t count = read(fd, bytes, size);
+
+        if (count < 0 && errno != EINTR)
+            err(EXIT_CANNOT, "cannot hear what was found");
+        if (count == 0)
+            return false;
+        if (count > 0) {
+            bytes = (char *)bytes + count;
+            size -= (size_t)count;
+        }
+    }
+    return true;
 }
 
 static void collect(struct search *search, int fd, pid_t child)
 {
-    char buffer[65536];
-    ssize_t count;
+    struct told told;
     int status;
+    bool all = false;
 
-    while ((count = read(fd, buffer, sizeof(buffer))) != 0) {
-        if (count < 0 && errno != EINTR)
-            err(EXIT_CANNOT, "cannot hear what was found");
-        if (count > 0)
-            text_add(&search->found, buffer, (size_t)count);
+    while (!all && hear(fd, &told, sizeof(told))) {
+        char *bytes = calloc(told.size + 1, 1);
+
+        if (bytes == NULL)
+            errx(EXIT_CANNOT, "no memory for what was found");
+        if (!hear(fd, bytes, told.size))
+            told.size = 0;
+        else if (told.number != 0)
+            add_late(&search->late, told.number, bytes);
+        else
+            all = true;
+        if (all)
+            text_add(&search->found, bytes, told.size);
+        free(bytes);
     }
     close(fd);
     if (waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
@@ -394,6 +558,30 @@ static void collect(struct search *search, int fd, pid_t child)
         search->failed = true;
     else if (WEXITSTATUS(status) == 0)
         search->any = true;
+}
+
+static int compare_late(const void *a, const void *b)
+{
+    const struct late_file *x = a, *y = b;
+
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* Search the files that waited for all others. */
+static void search_late(struct search *search)
+{
+    struct sp_file_info info;
+
+    if (search->late.count > 0)
+        qsort(search->late.file, search->late.count, sizeof(search->late.file[0]), compare_late);
+    for (unsigned i = 0; i < search->late.count; i++) {
+        char *path = search->late.file[i].path;
+
+        if (open_file(search, path, &info))
+            search_file(search, path, path, &info, 0);
+        free(path);
+    }
+    free(search->late.file);
 }
 
 /* ---- Sorting ---- */
@@ -491,6 +679,8 @@ int main(int argc, char **argv)
     search_all(&search, path);
     for (unsigned i = 1; i < search.processes; i++)
         collect(&search, fd[i], child[i]);
+    search_late(&search);
+    sp_files_disconnect(&search.files);
     print_sorted(&search.found, output_path);
     free(search.found.bytes);
     return search.failed ? EXIT_CANNOT : search.any ? 0 : EXIT_NO;

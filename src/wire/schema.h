@@ -479,6 +479,9 @@
 #define WIRE_FILE_FILL_FIELDS(F, E, S, L)                                                          \
     F(u32, file) F(u32, page) F(u32, slot) F(u32, count)
 #define WIRE_FILE_SYNC_FIELDS(F, E, S, L)         F(u32, file)
+/* Where the first hole of the file is from `offset` on; the file's size, if there is none. */
+#define WIRE_FILE_SEEK_HOLE_FIELDS(F, E, S, L)    F(u32, file) F(u64, offset)
+#define WIRE_FILE_HOLE_FIELDS(F, E, S, L)         F(u64, offset)
 #define WIRE_FILES_STATUS_FIELDS(F, E, S, L)      SP_FILESERVER_STATUS(F, E)
 
 /* WHO SENDS A MESSAGE. Bits. A server closes a connection over which anything else comes. */
@@ -618,6 +621,8 @@
     X(FILE_WRITE, file_write, 128, 0, FILER, WIRE_FILE_WRITE_FIELDS)   /* -> FILE_DATA */          \
     X(FILE_SYNC, file_sync, 129, 0, FILER, WIRE_FILE_SYNC_FIELDS)      /* -> DONE */               \
     X(FILE_FILL, file_fill, 130, 0, FILER, WIRE_FILE_FILL_FIELDS)      /* -> FILE_DATA */          \
+    X(FILE_SEEK_HOLE, file_seek_hole, 131, 0, FILER, WIRE_FILE_SEEK_HOLE_FIELDS) /* -> FILE_HOLE */ \
+    X(FILE_HOLE, file_hole, 132, 0, FILES, WIRE_FILE_HOLE_FIELDS)                                  \
     X(CHANGED, changed, 100, 0, PHYSMEM, WIRE_CHANGED_FIELDS)                                      \
     X(WARNED, warned, 101, 0, PHYSMEM, WIRE_WARNED_FIELDS)                                         \
     X(REPOSSESSED, repossessed, 102, 0, PHYSMEM, WIRE_REPOSSESSED_FIELDS)                          \

@@ -142,6 +142,23 @@ int64_t sp_file_read(struct sp_files *files, uint32_t file, uint64_t offset, voi
     return (int64_t)done;
 }
 
+int64_t sp_file_seek_hole(struct sp_files *files, uint32_t file, uint64_t offset,
+                          struct sp_error *error)
+{
+    struct wire_message message = {.type = WIRE_FILE_SEEK_HOLE};
+    struct wire_message reply;
+    int result;
+
+    check(files->buffer != 0);
+    message.file_seek_hole.file = file;
+    message.file_seek_hole.offset = offset;
+    result = file_link_ask(&files->caller, &message, WIRE_FILE_HOLE, &reply, error);
+    if (result == 0 && (reply.file_hole.offset < offset || reply.file_hole.offset > INT64_MAX))
+        result = error_set(error, EPROTO, "the file server found a hole before byte %llu",
+                           (unsigned long long)offset);
+    return result != 0 ? result : (int64_t)reply.file_hole.offset;
+}
+
 /* ---- Writing ---- */
 
 /* Put bytes into the buffer, from byte `first` of it on, in fresh frames: those that are there may

@@ -187,6 +187,46 @@ static void test_a_write_of_a_chunk_comes_whole(void **state)
     stage_expect_success(other);
 }
 
+/* Where the kernel sees the first hole of "sparse" from `offset` on. */
+static int64_t hole_on_disk(const struct stage *stage, uint64_t offset)
+{
+    char path[512];
+    int64_t hole;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/sparse", stage->root);
+    fd = open(path, O_RDONLY);
+    CHECK(fd >= 0);
+    hole = lseek(fd, (off_t)offset, SEEK_HOLE);
+    close(fd);
+    return hole;
+}
+
+static int look_for_holes(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    struct sp_files *files = stage_connect(task);
+    struct sp_file_info info;
+
+    CHECK(sp_file_open_as(files, "sparse", MAKE, &info, NULL) == 0);
+    CHECK(sp_file_write(files, info.file, 0, "first", 5, NULL) == 5);
+    CHECK(sp_file_write(files, info.file, 1u << 20, "last", 4, NULL) == 4);
+    for (uint64_t offset = 0; offset <= 1u << 20; offset += 1u << 18)
+        CHECK(sp_file_seek_hole(files, info.file, offset, NULL) == hole_on_disk(arg, offset));
+    CHECK(sp_file_seek_hole(files, info.file, (1u << 20) + 4, NULL) == -ENXIO);
+    CHECK(sp_file_seek_hole(files, info.file, UINT64_MAX, NULL) == -EFBIG);
+    CHECK(sp_file_seek_hole(files, 7, 0, NULL) == -EBADF);
+    CHECK(sp_file_open(files, "d", &info, NULL) == 0);
+    CHECK(sp_file_seek_hole(files, info.file, 0, NULL) == -EISDIR);
+    sp_files_disconnect(&files);
+    return sp_detach(&task);
+}
+
+static void test_holes_are_where_the_file_has_them(void **state)
+{
+    stage_expect_success(stage_begin(*state, "task", look_for_holes, *state));
+}
+
 #define TEST(function, setup) cmocka_unit_test_setup_teardown(function, setup, stage_teardown)
 
 int main(void)
@@ -196,6 +236,7 @@ int main(void)
         TEST(test_only_files_below_the_root_are_written, stage_setup),
         TEST(test_a_server_that_is_read_only_writes_nothing, setup_read_only),
         TEST(test_a_write_of_a_chunk_comes_whole, stage_setup),
+        TEST(test_holes_are_where_the_file_has_them, stage_setup),
     };
 
     return cmocka_run_group_tests_name("sim/fileserver/fileserver_write", tests, NULL, NULL);
