@@ -26,6 +26,7 @@ enum { INACTIVE = QUEUE_FIRST, ACTIVE };
 
 struct linux_lists {
     struct sp_policy_env *env;
+    uint32_t frames;
     uint64_t clock;    /* "nonresident age" */
     uint64_t *shadows; /* by page: the clock when it was evicted, plus one; 0: it was not */
     struct queues queues;
@@ -38,11 +39,17 @@ static size_t linux_size(const struct sp_policy_config *config)
            queues_size(config->pages);
 }
 
+static void linux_resize(void *self, uint32_t frames)
+{
+    ((struct linux_lists *)self)->frames = frames;
+}
+
 static void linux_init(void *self, const struct sp_policy_config *config)
 {
     struct linux_lists *lists = self;
 
     lists->env = config->env;
+    lists->frames = config->frames;
     lists->shadows = (uint64_t *)(void *)lists->memory;
     queues_init(&lists->queues, lists->shadows + config->pages, config->pages);
 }
@@ -81,12 +88,21 @@ static uint32_t root_of(uint64_t number)
     return root;
 }
 
+/* Live: frames whose pages were evicted in advance. The next pages of the inactive list get them, so they count as its. */
+static uint64_t promised(const struct linux_lists *lists, uint64_t inactive, uint64_t active)
+{
+    uint64_t free = lists->frames > inactive + active ? lists->frames - (inactive + active) : 0;
+
+    return free < inactive ? free : inactive;
+}
+
 static bool inactive_is_low(const struct linux_lists *lists)
 {
     uint64_t inactive = queue_count(&lists->queues, INACTIVE);
     uint64_t active = queue_count(&lists->queues, ACTIVE);
     uint64_t gibibytes = (inactive + active) >> GIBIBYTE_SHIFT;
 
+    inactive += promised(lists, inactive, active);
     return inactive * (gibibytes > 0 ? root_of(10 * gibibytes) : 1) < active;
 }
 
@@ -177,5 +193,6 @@ const struct sp_policy policy_linux = {
     .insert = linux_insert,
     .victim = linux_victim,
     .remove = linux_remove,
+    .resize = linux_resize,
     .hint = linux_hint,
 };

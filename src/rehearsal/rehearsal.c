@@ -20,6 +20,7 @@ struct rehearsal {
     struct pager_config config;
     struct sp_stats stats;
     sp_page first;
+    uint64_t resident; /* pages after each reference, summed up */
     struct pager_shell shell;
     void *memory, *kernel; /* of the pager, of the shell */
 };
@@ -90,6 +91,7 @@ static bool refer(struct rehearsal *rehearsal, sp_page page)
             return false;
     }
     pager_shell_refer(&rehearsal->shell, page);
+    rehearsal->resident += rehearsal->stats.resident;
     return true;
 }
 
@@ -106,6 +108,12 @@ static int refer_all(struct rehearsal *rehearsal, const struct policy_choice *ch
     if (wrong == NULL)
         wrong = pager_shell_check(&rehearsal->shell);
     return wrong == NULL ? 0 : error_set(error, EPROTO, "%.60s: %s", choice->policy->name, wrong);
+}
+
+/* Rounded. */
+static uint32_t mean_of(uint64_t sum, size_t length)
+{
+    return length == 0 ? 0 : (uint32_t)((sum + length / 2) / length);
 }
 
 int rehearsal_run(const struct policy_choice *choice, const sp_page *references, size_t length,
@@ -125,7 +133,8 @@ int rehearsal_run(const struct policy_choice *choice, const sp_page *references,
         result = refer_all(rehearsal, choice, references, length, error);
     if (result == 0)
         *counts = (struct rehearsal_counts){rehearsal->stats.faults, rehearsal->stats.soft_faults,
-                                            rehearsal->pager.policy_config.frames};
+                                            rehearsal->pager.policy_config.frames,
+                                            mean_of(rehearsal->resident, length)};
     rehearsal_fini(rehearsal);
     free(rehearsal);
     return result;

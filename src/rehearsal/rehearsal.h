@@ -22,6 +22,9 @@ struct rehearsal_counts {
     uint64_t faults;      /* references to pages that were not resident */
     uint64_t soft_faults; /* references to resident pages that were watched */
     uint32_t frames; /* of which the policy was told: without those that the pager keeps free */
+    uint32_t
+        resident; /* pages that were, on average, when a reference had been made; rounded. A pager that evicts some in
+                          advance has fewer than the policy was told frames */
 };
 
 /* Refer to pages below `pages` under a contract for `frames` frames, at least 1. The policy of `choice` can run live.

@@ -80,7 +80,9 @@ static void make_trace(struct trace *trace, const char *name)
 
 struct distance {
     double replay, live; /* misses or faults, per 100 references */
+    double full;         /* misses of a replay with all frames of the task */
     double soft;         /* soft faults, per 100 references */
+    uint32_t resident;   /* pages of the live task, on average; frames of the replay */
 };
 
 static struct distance distances[POLICIES_MOST][COUNT(runs)];
@@ -90,15 +92,24 @@ static bool is_live(size_t i)
     return (policy_registry_builtin(i)->flags & SP_POLICY_LIVE) != 0;
 }
 
+static double misses(const char *choice, const struct trace *trace, uint32_t frames)
+{
+    return (double)replay_run(choice, trace->references, trace->length, trace->pages, frames,
+                              false) *
+           100.0 / (double)trace->length;
+}
+
+/* The replay is one at the same resident pages. */
 static struct distance measure(const char *choice, const struct trace *trace, uint32_t frames)
 {
     struct rehearsal_counts live = live_pager_run(choice, trace, frames);
-    uint64_t misses =
-        replay_run(choice, trace->references, trace->length, trace->pages, live.frames, false);
     double percent = 100.0 / (double)trace->length;
 
-    return (struct distance){(double)misses * percent, (double)live.faults * percent,
-                             (double)live.soft_faults * percent};
+    return (struct distance){.replay = misses(choice, trace, live.resident),
+                             .full = misses(choice, trace, frames),
+                             .live = (double)live.faults * percent,
+                             .soft = (double)live.soft_faults * percent,
+                             .resident = live.resident};
 }
 
 static int measure_all(void **state)
@@ -131,9 +142,10 @@ static double bound_of(const char *policy)
     static const struct {
         const char *policy;
         double points;
-    } bounds[] = {{"fifo", 1},      {"random", 1},       {"clock", 1},   {"lru", 1},   {"ws", 1},
-                  {"wsclock", 2.5}, {"gclock", 2.5},     {"nru", 2.5},   {"car", 4.5}, {"sieve", 3},
-                  {"linux", 6.5},   {"clockproplus", 3}, {"wtinylfu", 4}};
+    } bounds[] = {{"fifo", 0.5},       {"random", 0.5},  {"clock", 0.5},   {"lru", 0.5},
+                  {"ws", 0.5},         {"mglru", 0.7},   {"nru", 1.3},     {"gclock", 2.5},
+                  {"car", 4.6},        {"sieve", 3},     {"wsclock", 6.5}, {"linux", 6},
+                  {"clockproplus", 3}, {"wtinylfu", 5.6}};
 
     for (size_t i = 0; i < COUNT(bounds); i++)
         if (strcmp(bounds[i].policy, policy) == 0)
@@ -148,21 +160,15 @@ static const struct {
     const char *policy;
     const char *why;
 } reasons[] = {
-    {"lru",
-     "Pages evicted in advance leave some eight fewer resident than the replay has, and up and "
-     "down a loop each frame is worth a third of a point; `watched=1` is no nearer."},
-    {"random", "As lru: fewer pages are resident, and on a loop each frame counts."},
-    {"clock", "On a cliff a few frames and a bit seen one turn later keep other pages, here better "
-              "ones."},
+    {"clock", "On a cliff a bit that is seen one turn later keeps other pages."},
     {"gclock", "Counters count turns of the hand with a reference, not references: a burst counts "
-               "once, and pages of scans leave sooner."},
+               "once, and pages of scans leave sooner; up and down a loop turns are longer."},
     {"nru",
      "The tick comes to one page after the other, and not to all at once, where the replay of a "
      "loop has pages of one class most of the time."},
     {"wsclock",
      "A page is as old as its last reference that was seen, which the hand finds in order "
      "of place: on scans and loops the order decides."},
-    {"ws", "As lru."},
     {"car", "A page is known to be used again only after it has left the newest eight (with two: "
             "-2.2 on loopscan 512), and on loops ghosts then move the balance earlier."},
     {"clockpro",
@@ -172,9 +178,8 @@ static const struct {
      "A page counts one use each time that it is watched, where the replay counts to three: "
      "other pages of a loop move to the main queue."},
     {"linux",
-     "A page is activated only by a soft fault after it was watched: of a scan that is as long "
-     "as the frames, others go up."},
-    {"mglru", "As lru."},
+     "Which pages of a scan that is longer than the lists go up is a matter of few frames: with 463 "
+     "to 490 of them the replay has 28.6 to 35.1."},
     {"clockproplus",
      "As clockpro; and each reference to a page that was hot counts in its target, of which the "
      "first after a turn of the hand alone is seen."},
@@ -231,6 +236,23 @@ static void test_live_policies_are_near_their_replay(void **state)
                 fail_msg("%s on %s, %u frames: live %.2f faults in 100 references, replay %.2f",
                          policy_registry_builtin(i)->name, runs[r].trace, runs[r].frames,
                          distances[i][r].live, distances[i][r].replay);
+}
+
+/* A policy that is better live than in its replay, as some are on cliffs, has no more faults than was promised. */
+static void test_on_nine_of_ten_traces_no_live_policy_is_two_points_worse(void **state)
+{
+    (void)state;
+    if (RUNNING_ON_VALGRIND)
+        skip();
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
+        unsigned worse = 0;
+
+        for (size_t r = 0; r < COUNT(runs); r++)
+            worse += distances[i][r].live - distances[i][r].replay > NEAR;
+        if (worse > 1)
+            fail_msg("%s is more than two points worse on %u traces",
+                     policy_registry_builtin(i)->name, worse);
+    }
 }
 
 /* The pager keeps a sixteenth of the frames free, 16 at most; shares of what is left are no larger
@@ -320,10 +342,11 @@ static void write_heads(FILE *file)
 
 static void write_distance(FILE *file)
 {
-    fprintf(file, "\n## How far live is from replay\n\n"
-                  "Faults of a live task less misses of the replay, in points of the miss ratio, "
-                  "and behind the\nstroke the soft faults that the live form costs in 100 "
-                  "references.\n");
+    fprintf(file,
+            "\n## How far live is from replay\n\n"
+            "Faults of a live task less misses of a replay with as many frames as the task had "
+            "pages on average, in\npoints of the miss ratio, and behind the stroke the soft "
+            "faults that the live form costs in 100 references.\n");
     write_heads(file);
     for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
         if (!is_live(i))
@@ -346,6 +369,25 @@ static void write_reasons(FILE *file)
         if (is_live(i) && reason_of(policy_registry_builtin(i)->name) != NULL)
             fprintf(file, "| %s | %.1f | %s |\n", policy_registry_builtin(i)->name, farthest(i),
                     reason_of(policy_registry_builtin(i)->name));
+}
+
+/* What live forms cost beside soft faults. */
+static void write_pages(FILE *file)
+{
+    fprintf(file,
+            "\nThe pages of the task, and frames of the replay; behind the stroke what the frames "
+            "without pages cost: misses of\nthe replay with them less those with all frames, in "
+            "points:\n");
+    write_heads(file);
+    for (size_t i = 0; policy_registry_builtin(i) != NULL; i++) {
+        if (!is_live(i))
+            continue;
+        fprintf(file, "| %s |", policy_registry_builtin(i)->name);
+        for (size_t r = 0; r < COUNT(runs); r++)
+            fprintf(file, " %u / %.1f |", distances[i][r].resident,
+                    distances[i][r].replay - distances[i][r].full);
+        fprintf(file, "\n");
+    }
 }
 
 static void write_replay(FILE *file)
@@ -398,6 +440,7 @@ static void test_the_page_says_how_far_live_is_from_replay(void **state)
     write_policies(wanted.file);
     write_distance(wanted.file);
     write_reasons(wanted.file);
+    write_pages(wanted.file);
     write_replay(wanted.file);
     fclose(wanted.file);
     read_readme(&is);
@@ -418,6 +461,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_live_policies_are_near_their_replay),
         cmocka_unit_test(test_what_is_far_off_has_a_reason),
+        cmocka_unit_test(test_on_nine_of_ten_traces_no_live_policy_is_two_points_worse),
         cmocka_unit_test(test_a_policy_is_told_the_frames_that_pages_may_have),
         cmocka_unit_test(test_live_gclock_counts),
         cmocka_unit_test(test_each_policy_names_its_reference),

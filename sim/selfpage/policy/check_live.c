@@ -104,8 +104,8 @@ static int measure(const struct policy_choice *choice, const struct drawn *drawn
                                REHEARSAL_SIGNALS, &live, error);
 
     if (result == 0)
-        result = replay(choice, drawn, live.frames, &misses, error);
-    distance->frames = live.frames;
+        result = replay(choice, drawn, live.resident, &misses, error);
+    distance->frames = live.resident;
     distance->misses = 100.0 * (double)misses / REFERENCES;
     distance->faults = 100.0 * (double)live.faults / REFERENCES;
     distance->soft_faults = 100.0 * (double)live.soft_faults / REFERENCES;

@@ -10,7 +10,7 @@
 
 struct check_distance {
     const char *trace;     /* what it is like */
-    uint32_t frames;       /* that the policy is told */
+    uint32_t frames;       /* of the replay: as many as the live task had pages, on average */
     double misses, faults; /* of the replay, and live: in 100 references */
     double soft_faults;    /* the same */
 };
