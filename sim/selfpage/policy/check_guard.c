@@ -250,7 +250,8 @@ bool check_guard_system_calls(void)
         return false;
     clocks_hide();
 #if defined(__x86_64__)
-    prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0); /* where this fails, clocks go unnoticed */
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0); /* where this fails, or a hypervisor ignores it, the
+                                                     processor's clock is read unnoticed */
 #endif
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }
