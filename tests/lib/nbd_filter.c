@@ -26,12 +26,14 @@ static bool pause_say(int fd, char what)
     return write(fd, &what, 1) == 1 && read(fd, &answer, 1) == 1;
 }
 
-/* In a child, which dies with its parent. */
+/* In a child, which dies with its parent, and keeps nothing open that others wait for to be closed. */
 static void pause_and_resume(const char *control)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd;
 
+    close_range(STDERR_FILENO + 1, ~0u, 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", control);
     while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
