@@ -62,9 +62,83 @@ static void run(struct errand *errand)
     check(job->service != NULL);
 }
 
+static void submit(struct job *job)
+{
+    struct errand_lane *lane = job->user->jobs > JOBS_USER ? &job->user->lane : &job->lane;
+
+    job->begun = true;
+    errand_submit(job->service->server.errands, lane, &job->errand);
+}
+
+/* ---- Turns ---- */
+
+static bool is_at(const struct job *job, const struct chunk_key *key)
+{
+    return job->place.number == key->number && job->place.inode == key->inode &&
+           job->place.device == key->device;
+}
+
+bool jobs_writing(const struct service *service, const struct chunk_key *key)
+{
+    const struct job *job = service->turns;
+
+    while (job != NULL && !(job->turn == TURN_WRITES && is_at(job, key)))
+        job = job->next;
+    return job != NULL;
+}
+
+/* Begin what may begin now of those that want the same chunk. */
+static void turns_begin(struct service *service, const struct chunk_key *key)
+{
+    bool any = false, writes = false; /* before */
+
+    for (struct job *job = service->turns; job != NULL && !writes; job = job->next) {
+        if (!is_at(job, key))
+            continue;
+        if (!job->begun && !(any && job->turn == TURN_WRITES))
+            submit(job);
+        any = true;
+        writes = job->turn == TURN_WRITES;
+    }
+}
+
+static void turns_end(struct job *job)
+{
+    struct job **link = &job->service->turns;
+
+    while (*link != job)
+        link = &(*link)->next;
+    *link = job->next;
+}
+
+void jobs_forget(struct service *service)
+{
+    struct job **link = &service->turns;
+
+    while (*link != NULL) {
+        struct job *job = *link;
+
+        if (job->begun) {
+            link = &job->next;
+            continue;
+        }
+        *link = job->next;
+        job->user->jobs--;
+        if (job->connection != NULL)
+            ((struct session *)job->connection->user)->job = NULL;
+        user_release(&service->server.users, job->user);
+        job->user = NULL;
+        jobs_drop(job);
+    }
+}
+
+/* ---- Their life ---- */
+
 static void done(struct errand *errand)
 {
     struct job *job = (struct job *)errand;
+    const struct chunk_key place = job->place;
+    const bool in_turn = job->turn != TURN_NONE;
     struct service *service = job->service;
     struct connection *connection = job->connection;
     struct session *session = connection != NULL ? connection->user : NULL;
@@ -75,18 +149,22 @@ static void done(struct errand *errand)
     }
     ensure(job->user->jobs > 0);
     job->user->jobs--;
+    if (in_turn)
+        turns_end(job);
     job->end(job);
+    if (in_turn)
+        turns_begin(service, &place);
     user_release(&service->server.users, job->user);
     free(job);
     if (session != NULL && session->job == NULL)
         service->resume(connection);
 }
 
-void jobs_start(struct job *job, void (*work)(struct job *job), void (*end)(struct job *job))
+/* It is the client's job from now on, and will begin. */
+static void take_place(struct job *job, void (*work)(struct job *job), void (*end)(struct job *job))
 {
     struct connection *connection = job->connection;
     struct session *session = connection->user;
-    struct errand_lane *lane = &job->lane;
 
     ensure(session->job == NULL);
     session->job = job;
@@ -94,11 +172,31 @@ void jobs_start(struct job *job, void (*work)(struct job *job), void (*end)(stru
     job->end = end;
     job->user = connection->owner;
     job->user->references++;
-    if (++job->user->jobs > JOBS_USER)
-        lane = &job->user->lane;
+    job->user->jobs++;
     job->errand.run = run;
     job->errand.done = done;
-    errand_submit(job->service->server.errands, lane, &job->errand);
+}
+
+void jobs_start(struct job *job, void (*work)(struct job *job), void (*end)(struct job *job))
+{
+    take_place(job, work, end);
+    submit(job);
+}
+
+void jobs_start_in_turn(struct job *job, uint64_t number, bool writes,
+                        void (*work)(struct job *job), void (*end)(struct job *job))
+{
+    struct job **link = &job->service->turns;
+
+    check(job->turn == TURN_NONE && !job->begun);
+    job->turn = writes ? TURN_WRITES : TURN_READS;
+    job->place = job->file.key;
+    job->place.number = number;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = job;
+    take_place(job, work, end);
+    turns_begin(job->service, &job->place);
 }
 
 bool jobs_wait(struct session *session, const struct wire_message *message)

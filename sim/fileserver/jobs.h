@@ -2,7 +2,10 @@
  * machine or program, keeps whoever asked, and nobody else.
  *
  * A client has one job at a time; what it asks meanwhile waits for its turn, JOBS_WAITING requests at most. A user
- * whose clients together have JOBS_USER jobs under way gets two threads for all others. */
+ * whose clients together have JOBS_USER jobs under way gets two threads for all others.
+ *
+ * A read of a chunk of a file and a write to it take turns, since the kernel lets a read see half of a write: a read
+ * begins when the writes to the chunk that came before have ended, and a write when all that came before has. */
 #ifndef FILESERVER_JOBS_H
 #define FILESERVER_JOBS_H
 
@@ -24,6 +27,10 @@ struct job {
     struct file opened;           /* or that it has opened */
     int64_t result;
     uint64_t forgotten; /* what the cache had forgotten when it began */
+    enum { TURN_NONE, TURN_READS, TURN_WRITES } turn;
+    struct chunk_key place; /* of the file, and number, the chunk that it takes its turn at */
+    bool begun;             /* its turn has come */
+    struct job *next;       /* of service->turns, in the order in which they came */
     const struct chunk *chunk;
     uint64_t stamp; /* of the chunk then */
     union {
@@ -38,6 +45,16 @@ struct job *jobs_new(struct connection *connection, const struct wire_message *m
 
 /* Start it; from then on it frees itself. */
 void jobs_start(struct job *job, void (*run)(struct job *job), void (*end)(struct job *job));
+
+/* The same when its turn has come: it reads chunk `number` of the file, or `writes` to it. */
+void jobs_start_in_turn(struct job *job, uint64_t number, bool writes, void (*run)(struct job *job),
+                        void (*end)(struct job *job));
+
+/* Whether a job writes, or will, to the chunk key->number of the file. */
+bool jobs_writing(const struct service *service, const struct chunk_key *key);
+
+/* Nothing will begin any more: forget the jobs whose turn has not come. */
+void jobs_forget(struct service *service);
 
 /* It was not started. */
 void jobs_drop(struct job *job);

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "counting.h"
+#include "jobs.h"
 #include "os/limits.h"
 #include "session.h"
 
@@ -142,6 +143,7 @@ int service_start(struct service *service, uv_loop_t *loop,
 void service_fini(struct service *service)
 {
     service->started = false;
+    jobs_forget(service);
     if (service->server.loop != NULL)
         server_fini(&service->server);
     sp_detach(&service->task);

@@ -71,6 +71,7 @@ struct service {
     _Atomic uint32_t recalled; /* frames that physmem wants back */
     uv_async_t shrink;
     bool started;                                  /* the handle above exists */
+    struct job *turns;                             /* that read or write chunks of files: jobs.h */
     uint32_t files_max;                            /* that all clients may have open */
     void (*resume)(struct connection *connection); /* handle the requests of a client that wait */
 };

@@ -232,12 +232,12 @@ static void read_looked(struct connection *connection, const struct wire_message
         serve(connection, message, file, chunk);
         return;
     }
-    if (read_now(connection, message, file, &key))
+    if (!jobs_writing(service_of(connection), &key) && read_now(connection, message, file, &key))
         return;
     job = jobs_new(connection, message, file, &result);
     check(job != NULL || result < 0);
     if (job != NULL)
-        jobs_start(job, run_read, end_read);
+        jobs_start_in_turn(job, key.number, false, run_read, end_read);
     else
         answer(connection, message, file, result, 0);
 }
@@ -451,7 +451,7 @@ void transfer_on_write(struct connection *connection, const struct wire_message 
         result = take_bytes(job, session, &writing);
     check(file != NULL || result != 0);
     if (job != NULL && result == 0) {
-        jobs_start(job, run_write, end_write);
+        jobs_start_in_turn(job, writing.number, true, run_write, end_write);
         return;
     }
     if (job != NULL)
