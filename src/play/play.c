@@ -184,13 +184,25 @@ void play_add(struct play *play, const struct actor_config *config, uint64_t sta
         scene_at(&play->scene, start_ns + stop_ns, SCENE_STOP, number, 0, 0);
 }
 
+/* Costs as they are, or as the seed's pace makes them. */
+static void take_costs(struct play *play)
+{
+    const struct costs *costs = &play->config.costs;
+
+    play->scene.costs = play->paced ? storm_pace(play->config.seed, costs) : *costs;
+    play->scene.device.costs = play->scene.costs;
+}
+
 void play_storm(struct play *play, uint32_t kinds)
 {
     uint64_t seed = play->config.seed;
 
     if ((kinds >> STORM_PACE & 1) != 0) {
-        play->config.costs = storm_pace(seed, &play->config.costs);
-        play->scene.costs = play->scene.device.costs = play->config.costs;
+        play->paced = true;
+        take_costs(play);
+        if (play->actors >
+            0) /* terms may be shorter than messages take at a slow pace: that has to end, too */
+            scene_at(&play->scene, play->config.storm_until, SCENE_RELIEF, 0, 0, STORM_PACE);
     }
     if ((kinds >> STORM_TIES & 1) != 0)
         world_queue_shuffle(&play->scene.queue, random_stream(seed, STREAM_ORDER));
@@ -362,10 +374,14 @@ static void strike(struct play *play, struct actor *actor, enum storm_kind kind)
 
 static void relieve(struct play *play, enum storm_kind kind)
 {
-    if (kind == STORM_REPLACE)
+    if (kind == STORM_REPLACE) {
         (void)policyserver_start(&play->policyserver);
-    else
+    } else if (kind == STORM_PACE) {
+        play->paced = false;
+        take_costs(play);
+    } else {
         storm_relieve(&play->scene, kind);
+    }
 }
 
 /* A physmem has told its tasks that all was taken. */
@@ -913,6 +929,7 @@ int play_server_start(struct play *play, enum play_server which)
     if (which >= PLAY_STACKED)
         return restart_stacked(play, scene_physmem_of(&play->scene, in_scene(which)));
     rc = which == PLAY_SWAP ? start_swap(play) : start_physmem(play);
+    take_costs(play);
     if (rc != 0)
         play->scene.failed = true;
     else

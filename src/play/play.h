@@ -63,6 +63,7 @@ struct play {
     struct random_source chaos, samples;
     uint64_t references;     /* of lives that have ended */
     uint32_t endings;        /* of the scene that were looked at */
+    bool paced;              /* the seed says how long everything takes, while faults strike */
     bool calm;               /* nothing goes wrong any more: see play_calm */
     struct queue_entry last; /* what has happened last */
     const char *last_letter; /* what it said; NULL: it was not a message */

@@ -39,7 +39,7 @@ uint32_t storm_swarm(uint64_t seed);
 
 /* The first fault of each of these kinds (bits) for each actor, up to time `until`. Each strikes each actor once in `every`
  * nanoseconds, in the mean; 0: so often, and as long, as the seed draws. The entries in the queue are SCENE_FAULT, with the
- * kind as their value. STORM_HURRY strikes tasks as they come, STORM_PACE and STORM_TIES the whole play. */
+ * kind as their value. STORM_HURRY strikes tasks as they come, STORM_PACE the whole play until then, and STORM_TIES to its end. */
 void storm_begin(struct scene *scene, struct actor *actors, uint32_t count, uint32_t kinds,
                  uint64_t seed, uint64_t until, uint64_t every);
 
