@@ -86,7 +86,8 @@ _Static_assert(SWAP_INDEX_NAME == SP_NAME_MAX, "a client has a task's name");
 static void limit_look(const struct client_table *table, struct client *client)
 {
     check(!client->gone);
-    client->limit = limit_find(table->limit, table->limits, (uint32_t)client->uid, client->name);
+    client->limit =
+        limit_find_swap(table->limit, table->limits, (uint32_t)client->uid, client->name);
 }
 
 /* Most slots that a client may reserve. */

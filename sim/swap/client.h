@@ -44,7 +44,7 @@ struct client {
     struct swap_job *last_job;
     struct rota_client turn;      /* in swap_turns, with the bandwidth that it has */
     struct bandwidth_terms asked; /* its contract for that; all zeros: none */
-    struct limits_found limit;    /* what a policy server lets it have */
+    struct limits_swap limit;     /* what a policy server lets it have */
     uint32_t loads;               /* jobs in its queue that load */
     uint32_t large, small;        /* buffers of its jobs that have begun */
     uint32_t flying;              /* small loads in flight */

@@ -47,7 +47,7 @@ struct limit {
     bool beyond; /* more than the rate if nobody else wants it */
 };
 
-/* The limits that apply to one task. LIMIT_NONE: no limit. */
+/* The limits of frames that apply to one task. LIMIT_NONE: no limit. */
 struct limits_found {
     uint32_t guaranteed;
     uint32_t extra;
@@ -55,6 +55,10 @@ struct limits_found {
     uint32_t user_extra;
     uint32_t weight; /* 0: as the task's contracts say */
     uint32_t priority;
+};
+
+/* And those of swap. Two structs: physmem has one of the first for each task. */
+struct limits_swap {
     uint32_t slots;
     uint32_t user_slots; /* of all clients of the user */
     uint32_t shares;     /* 0, as `rate`: nothing is said about bandwidth */
@@ -65,5 +69,7 @@ struct limits_found {
 /* What `count` limits come to for a task of this user and name. */
 struct limits_found limit_find(const struct limit *limits, uint32_t count, uint32_t uid,
                                const char name[SP_NAME_MAX]);
+struct limits_swap limit_find_swap(const struct limit *limits, uint32_t count, uint32_t uid,
+                                   const char name[SP_NAME_MAX]);
 
 #endif
