@@ -289,10 +289,10 @@ static void lock_out(struct stage *stage, int end, unsigned arg)
     /* What it was copied from is cleared some time later: before the lock, or what comes next waits for that, too. */
     while (lseek(extent, 0, SEEK_DATA) >= 0)
         MUST(sharing_unmap(&peer, 0, 1) == 0);
+    MUST(sharing_copy(&peer, peer.container, 0, peer.container, 8, 8) == 0);
     (void)hold_lock(stage, extent);
     tell(end, 0, 0);
-    MUST(hear(end, &word)); /* it is locked */
-    MUST(sharing_copy(&peer, peer.container, 0, peer.container, 8, 8) == 0);
+    MUST(hear(end, &word)); /* it is locked: from here on any answer to this client may wait for ever */
     message.map.container = peer.container;
     message.map.count = 1;
     message.map.rights = WIRE_ACCESS_FORCE_BOTH;
