@@ -292,7 +292,8 @@ static void lock_out(struct stage *stage, int end, unsigned arg)
     MUST(sharing_copy(&peer, peer.container, 0, peer.container, 8, 8) == 0);
     (void)hold_lock(stage, extent);
     tell(end, 0, 0);
-    MUST(hear(end, &word)); /* it is locked: from here on any answer to this client may wait for ever */
+    MUST(hear(end,
+              &word)); /* it is locked: from here on any answer to this client may wait for ever */
     message.map.container = peer.container;
     message.map.count = 1;
     message.map.rights = WIRE_ACCESS_FORCE_BOTH;
