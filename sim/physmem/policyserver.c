@@ -29,7 +29,7 @@ static void control_give(struct service *service, struct connection *to, uint32_
         connection_send_done(to, &request, code, 0, "physmem has no memory for the table");
         return;
     }
-    self->holder = to;
+    self->control.holder = to;
     /* What the one before had sent of a set that it did not finish. */
     self->limits = 0;
     self->limits_lost = false;
@@ -39,59 +39,26 @@ static void control_give(struct service *service, struct connection *to, uint32_
     table_send(service, seq);
 }
 
-/* Give control to the successor that waits. */
+/* Give control to the successor, if one waits. */
 static void control_pass(struct service *service)
 {
-    struct policyserver *self = &service->policyserver;
-    struct connection *to = self->successor;
+    uint32_t seq;
+    struct connection *to = succession_next(&service->policyserver.control, &seq);
 
-    self->successor = NULL;
-    control_give(service, to, self->successor_seq);
-}
-
-static void on_get_control(struct service *service, struct connection *connection,
-                           const struct wire_message *request)
-{
-    struct policyserver *self = &service->policyserver;
-    struct wire_message *message;
-
-    if (self->holder == NULL) {
-        control_give(service, connection, request->seq);
-        return;
-    }
-    if (self->holder == connection || self->successor == connection) {
-        connection_send_done(connection, request, -EALREADY, 0, "asked already");
-        return;
-    }
-    if (request->get_control.wait == 0) {
-        connection_send_done(connection, request, -EBUSY, 0, "another policy server has control");
-        return;
-    }
-    if (self->successor != NULL) {
-        connection_send_done(connection, request, -EBUSY, 0, "another successor waits for control");
-        return;
-    }
-    self->successor = connection;
-    self->successor_seq = request->seq;
-    message = send_begin(service, WIRE_SUCCESSOR, 0);
-    message->successor.pid = (uint32_t)connection->peer.pid;
-    send_to(service, self->holder, -1);
+    if (to != NULL)
+        control_give(service, to, seq);
 }
 
 static void on_hand_over(struct service *service, struct connection *connection,
                          const struct wire_message *request)
 {
-    struct policyserver *self = &service->policyserver;
+    struct succession *control = &service->policyserver.control;
 
-    if (self->successor == NULL) {
-        connection_send_done(connection, request, -ENOENT, 0, "no successor waits for control");
+    if (!succession_hand_over(control, request))
         return;
-    }
-    self->holder = NULL;
-    connection_send_done(connection, request, 0, 0, NULL);
     log_line(&service->server.log, log_cause,
              "the policy server (process %ld) hands over to process %ld",
-             (long)connection->peer.pid, (long)self->successor->peer.pid);
+             (long)connection->peer.pid, (long)control->successor->peer.pid);
     control_pass(service);
 }
 
@@ -159,13 +126,14 @@ void policyserver_message(struct service *service, struct connection *connection
 {
     switch (message->type) {
     case WIRE_GET_CONTROL:
-        on_get_control(service, connection, message);
+        if (succession_ask(&service->policyserver.control, connection, message))
+            control_give(service, connection, message->seq);
         break;
     case WIRE_HAND_OVER:
     case WIRE_LIMIT:
     case WIRE_LIMITS:
     case WIRE_ENTITLED:
-        if (service->policyserver.holder == connection)
+        if (service->policyserver.control.holder == connection)
             on_holder(service, connection, message);
         else /* it may have been sent just before control went to a successor */
             connection_send_done(connection, message, -EPERM, 0, "you do not have control");
@@ -179,14 +147,7 @@ void policyserver_message(struct service *service, struct connection *connection
 
 void policyserver_closed(struct service *service, struct connection *connection)
 {
-    struct policyserver *self = &service->policyserver;
-
-    if (self->successor == connection)
-        self->successor = NULL;
-    if (self->holder != connection)
-        return;
-    self->holder = NULL;
-    if (service->server.stopping)
+    if (!succession_leave(&service->policyserver.control, connection) || service->server.stopping)
         return;
     log_line(
         &service->server.log, log_cause, "the policy server (process %ld) %s",
@@ -194,22 +155,21 @@ void policyserver_closed(struct service *service, struct connection *connection)
         physmem_policyserver_end(service->physmem, clock_now_ns())
             ? "is gone without handing over: its last table and limits stand"
             : "is gone, and nothing of it stands: physmem's own arbiter decides, without limits");
-    if (self->successor != NULL)
-        control_pass(service);
+    control_pass(service);
 }
 
 void policyserver_ring(struct service *service, uint32_t what)
 {
-    if (service->policyserver.holder == NULL)
+    if (service->policyserver.control.holder == NULL)
         return;
     send_begin(service, WIRE_RING, 0)->ring.what = what;
-    send_to(service, service->policyserver.holder, -1);
+    send_to(service, service->policyserver.control.holder, -1);
 }
 
 void policyserver_grow(struct service *service)
 {
     if (table_make(service, physmem_policyserver_rows(service->physmem)) == 0 &&
-        service->policyserver.holder != NULL)
+        service->policyserver.control.holder != NULL)
         table_send(service, 0);
 }
 

@@ -41,6 +41,7 @@
 #include "core/contracts/terms_text.h"
 #include "shm/frame_stack.h"
 #include "io/server.h"
+#include "io/succession.h"
 #include "os/shared.h"
 
 #include "lease.h"
@@ -99,9 +100,7 @@ struct relet {
 
 /* What concerns policy servers. */
 struct policyserver {
-    struct connection *holder;    /* of control; NULL: none */
-    struct connection *successor; /* waits for the holder to hand over; NULL: none */
-    uint32_t successor_seq;       /* of its GET_CONTROL */
+    struct succession control;
     struct shared table;
     uint32_t rows;
     uint32_t limits;  /* received of a set */

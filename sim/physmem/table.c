@@ -35,7 +35,7 @@ void table_send(struct service *service, uint32_t seq)
     struct wire_message *message = send_begin(service, WIRE_CONTROL, seq);
 
     message->control.rows = service->policyserver.rows;
-    send_to(service, service->policyserver.holder, service->policyserver.table.fd);
+    send_to(service, service->policyserver.control.holder, service->policyserver.table.fd);
 }
 
 void table_fini(struct service *service)

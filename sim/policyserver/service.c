@@ -122,7 +122,7 @@ static void give_back(struct service *service)
         fail(service, "physmem is gone");
 }
 
-/* Both servers know that there are no limits any more, or one does, and the other is gone. */
+/* End once both servers have answered that no limits stand. One that is gone has none to answer. */
 static void given_back(struct service *service)
 {
     if (!service->giving_back || service->limits_seq != 0 || service->sharing.limits_seq != 0 ||

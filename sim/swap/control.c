@@ -27,8 +27,9 @@ static void control_give(struct swap_service *service, struct connection *to, ui
     struct swap_control *control = &service->control;
     struct wire_message request = {.type = WIRE_GET_CONTROL, .seq = seq};
 
-    check(control->holder == NULL);
-    control->holder = to;
+    check(control->succession.holder == NULL);
+    check(service->clients.limit == control->limit); /* the last ones stand */
+    control->succession.holder = to;
     /* What the one before had sent of a set that it did not finish. */
     control->comings = 0;
     control->coming_lost = false;
@@ -37,59 +38,14 @@ static void control_give(struct swap_service *service, struct connection *to, ui
     connection_send_done(to, &request, 0, 1, NULL);
 }
 
-/* Give control to the successor that waits, if there is one. */
+/* Give control to the successor, if one waits. */
 static void control_pass(struct swap_service *service)
 {
-    struct connection *to = service->control.successor;
+    uint32_t seq;
+    struct connection *to = succession_next(&service->control.succession, &seq);
 
-    check(service->control.holder == NULL);
-    service->control.successor = NULL;
     if (to != NULL)
-        control_give(service, to, service->control.successor_seq);
-}
-
-static void on_get_control(struct swap_service *service, struct connection *connection,
-                           const struct wire_message *request)
-{
-    struct swap_control *control = &service->control;
-    struct wire_message message = {.type = WIRE_SUCCESSOR};
-
-    check(control->successor == NULL || control->holder != NULL);
-    if (control->holder == NULL) {
-        control_give(service, connection, request->seq);
-        return;
-    }
-    if (control->holder == connection || control->successor == connection) {
-        connection_send_done(connection, request, -EALREADY, 0, "asked already");
-        return;
-    }
-    if (request->get_control.wait == 0 || control->successor != NULL) {
-        connection_send_done(connection, request, -EBUSY, 0,
-                             control->successor != NULL ? "another successor waits for control"
-                                                        : "another policy server has control");
-        return;
-    }
-    control->successor = connection;
-    control->successor_seq = request->seq;
-    message.successor.pid = (uint32_t)connection->peer.pid;
-    connection_send(control->holder, &message, -1);
-    check(control->holder != control->successor);
-}
-
-static void on_hand_over(struct swap_service *service, struct connection *connection,
-                         const struct wire_message *request)
-{
-    struct swap_control *control = &service->control;
-
-    check(control->holder == connection);
-    if (control->successor == NULL) {
-        connection_send_done(connection, request, -ENOENT, 0, "no successor waits for control");
-        return;
-    }
-    control->holder = NULL;
-    connection_send_done(connection, request, 0, 0, NULL);
-    control_pass(service);
-    check(control->successor == NULL && control->holder != connection);
+        control_give(service, to, seq);
 }
 
 /* ---- Limits ---- */
@@ -175,7 +131,7 @@ static bool on_limits(struct swap_service *service, struct connection *connectio
     const char *text;
     int code = limits_take(service, message->limits.count, &text);
 
-    check(control->holder == connection);
+    check(control->succession.holder == connection);
     connection_send_done(connection, message, code, control->comings, code == 0 ? NULL : text);
     control->comings = 0;
     control->coming_lost = false;
@@ -187,13 +143,13 @@ static bool on_limits(struct swap_service *service, struct connection *connectio
 static bool on_holder(struct swap_service *service, struct connection *connection,
                       const struct wire_message *message)
 {
-    check(service->control.holder == connection);
+    check(service->control.succession.holder == connection);
     if (message->type == WIRE_LIMITS)
         return on_limits(service, connection, message);
-    if (message->type == WIRE_HAND_OVER)
-        on_hand_over(service, connection, message);
-    else
+    if (message->type != WIRE_HAND_OVER)
         on_swap_limit(&service->control, message);
+    else if (succession_hand_over(&service->control.succession, message))
+        control_pass(service);
     return false;
 }
 
@@ -202,12 +158,13 @@ bool control_message(struct swap_service *service, struct connection *connection
 {
     switch (message->type) {
     case WIRE_GET_CONTROL:
-        on_get_control(service, connection, message);
+        if (succession_ask(&service->control.succession, connection, message))
+            control_give(service, connection, message->seq);
         break;
     case WIRE_HAND_OVER:
     case WIRE_SWAP_LIMIT:
     case WIRE_LIMITS:
-        if (service->control.holder == connection)
+        if (service->control.succession.holder == connection)
             return on_holder(service, connection, message);
         /* It may have been sent just before control went to a successor. */
         connection_send_done(connection, message, -EPERM, 0, "you do not have control");
@@ -224,14 +181,9 @@ void control_closed(struct swap_service *service, struct connection *connection)
 {
     struct swap_control *control = &service->control;
 
-    check(control->holder == NULL || control->holder != control->successor);
-    if (control->successor == connection)
-        control->successor = NULL;
-    if (control->holder != connection)
+    if (!succession_leave(&control->succession, connection) || service->server.stopping)
         return;
-    control->holder = NULL;
-    if (service->server.stopping)
-        return;
+    check(control->limits == 0 || control->limit != NULL);
     log_line(&service->server.log, log_cause, "the policy server (process %ld) is gone: %s",
              (long)connection->peer.pid,
              control->limits > 0 ? "its last limits stand" : "nothing of it stands");

@@ -12,15 +12,14 @@
 
 #include "core/contracts/limit.h"
 #include "io/server.h"
+#include "io/succession.h"
 #include "wire/message.h"
 
 struct swap_service;
 
 struct swap_control {
-    struct connection *holder;    /* NULL: nobody */
-    struct connection *successor; /* waits for control; or NULL */
-    uint32_t successor_seq;       /* of its request */
-    struct limit *limit;          /* that stand */
+    struct succession succession;
+    struct limit *limit; /* that stand */
     uint32_t limits;
     struct limit *coming; /* of a set that is not complete yet: LIMITS_MAX, or NULL */
     uint32_t comings;

@@ -2,7 +2,8 @@
  *
  * A person who ends `selfpage faults -- PROGRAM` by kill(1) means the program: it gets the signal, and the command tidies up
  * and shows what it has found. What a terminal sends reaches the program by itself. From passing_hold to passing_to
- * such signals wait, so that there is no moment in which one ends the command and leaves its directory behind.
+ * such signals wait: until then there is no program to have them, and a command that they ended would leave its
+ * directory behind.
  *
  * One program at a time in a process; for the thread that starts it, before there are others. */
 #ifndef LAUNCH_PASSING_H
