@@ -338,6 +338,30 @@ static void control_has_one_holder_and_is_handed_over(void **state)
     swap_stop(server);
 }
 
+static void a_successor_that_is_gone_gets_nothing(void **state)
+{
+    struct wire_message request = {.type = WIRE_HAND_OVER}, reply;
+    struct wire_message wait = {.type = WIRE_GET_CONTROL, .seq = 9};
+    struct server_process *server = *state;
+    struct wire_client first, second;
+
+    swap_start(server, "64", NULL);
+    assert_int_equal(policy_open(&first, server), 0);
+    assert_int_equal(policy_open(&second, server), 0);
+    assert_int_equal(control(&first), 0);
+    wait.get_control.wait = true;
+    assert_int_equal(wire_client_send(&second, &wait, -1), 0);
+    assert_int_equal(wire_client_receive(&first, &reply, NULL), 0);
+    assert_int_equal(reply.type, WIRE_SUCCESSOR);
+    wire_client_close(&second);
+    for (unsigned i = 0; i < 10; i++) /* by then the server has looked at every connection */
+        assert_int_equal(say(&first, NULL, 0), 0);
+    assert_int_equal(ask(&first, &request), ENOENT);
+    assert_int_equal(control(&first), EALREADY);
+    wire_client_close(&first);
+    swap_stop(server);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, swap_setup, swap_teardown)
 
 int main(void)
@@ -350,6 +374,7 @@ int main(void)
         TEST(clients_have_the_shares_that_the_policy_server_gives),
         TEST(a_server_without_bandwidth_says_so),
         TEST(control_has_one_holder_and_is_handed_over),
+        TEST(a_successor_that_is_gone_gets_nothing),
     };
 
     return cmocka_run_group_tests_name("swap_control", tests, NULL, NULL);
