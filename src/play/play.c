@@ -19,6 +19,7 @@
 #include "play/storm.h"
 #include "play/policytable.h"
 #include "play/sublet.h"
+#include "play/telling.h"
 #include "play/thread.h"
 
 /* How often idleness is sampled, for an arbiter that wants to know. */
@@ -503,89 +504,19 @@ static bool happen_by_itself(struct play *play, const struct queue_entry *entry)
     return true;
 }
 
-/* ---- What has happened, in words ---- */
-
-static const char *word_of_effect(const struct physmem_effect *effect)
-{
-    switch ((int)effect->kind) {
-    case PHYSMEM_REPLY_ALLOCATED:
-        return "frames";
-    case PHYSMEM_REPLY_MAPPED:
-        return "rights to frames";
-    case PHYSMEM_REPLY_OFFER:
-        return "an offer";
-    case PHYSMEM_SEND_RECALL:
-        return "a recall";
-    case PHYSMEM_SEND_UNMAP:
-        return "an unmap";
-    case PHYSMEM_SEND_NOTICE:
-        return "a notice";
-    case PHYSMEM_SEND_CHANGED:
-        return "a change of a contract";
-    case PHYSMEM_SEND_REPOSSESSED:
-        return "a repossession";
-    case PHYSMEM_SEND_REVOKED:
-        return "a revocation";
-    default:
-        return "an answer";
-    }
-}
-
-/* Before it happens: the letter is gone after it. */
 static void note_last(struct play *play, const struct queue_entry *entry)
 {
-    static const char *const letters[] = {
-        [LETTER_CONTAINER] = "a container is asked for",
-        [LETTER_STACK] = "a frame stack is asked for",
-        [LETTER_PROPOSE] = "a contract is proposed",
-        [LETTER_ACCEPT] = "a counter-offer is accepted",
-        [LETTER_RENEW] = "a contract is renewed",
-        [LETTER_ALLOCATE] = "frames are asked for",
-        [LETTER_MAP] = "rights are asked for",
-        [LETTER_DEALLOCATE] = "frames come back",
-        [LETTER_UNMAPPED] = "an unmap is answered",
-        [LETTER_BYE] = "its connections have ended",
-    };
-    const struct letter *letter = (const struct letter *)(uintptr_t)entry->value[0];
-
     play->last = *entry;
-    play->last_letter = NULL;
-    if (entry->kind == SCENE_TO_PHYSMEM)
-        play->last_letter = letters[letter->kind];
-    else if (entry->kind == SCENE_FROM_PHYSMEM)
-        play->last_letter = word_of_effect(&letter->said.effect);
-    else if (entry->kind == SCENE_TO_SWAP || entry->kind == SCENE_FROM_SWAP)
-        play->last_letter = letter->swap.loads > 0 ? "loads" : "stores";
+    play->last_letter =
+        telling_of_letter(entry); /* before it happens: the letter is gone after it */
 }
 
 void play_describe(const struct play *play, char *text, size_t size)
 {
-    static const char *const words[SCENE_EVENTS + 1] = {
-        [SCENE_START] = "begins",
-        [SCENE_STOP] = "is asked to end",
-        [SCENE_THREAD] = "its program goes on",
-        [SCENE_CONTROL] = "its control thread looks what there is to do",
-        [SCENE_TO_PHYSMEM] = "physmem hears",
-        [SCENE_FROM_PHYSMEM] = "physmem has sent",
-        [SCENE_TO_SWAP] = "swap hears of",
-        [SCENE_DEVICE_STORED] = "its pages are written",
-        [SCENE_DEVICE_LOADED] = "its pages are read",
-        [SCENE_FROM_SWAP] = "swap has done",
-        [SCENE_CUT] = "hears that a server has ended",
-        [SCENE_FAULT] = "a fault strikes",
-        [SCENE_RELIEF] = "a fault ends",
-        [SCENE_POLICY] = "the policy server",
-        [SCENE_OTHER] = "an event of the scenario",
-        [SCENE_TURNS] = "swap looks whose pages are moved next",
-        [SCENE_UP] = "a physmem hears of one that rests on it",
-        [SCENE_DOWN] = "a physmem hears of the one above it",
-        [SCENE_LOST] = "a physmem that has lost everything ends",
-        [SCENE_EVENTS] = "a deadline of physmem's has passed",
-    };
     bool ours = play->last.kind >= SCENE_POLICY || play->actors == 0;
 
     snprintf(text, size, "%s%s%s%s%s", ours ? "" : play->actor[play->last.to].config->name,
-             ours ? "" : ": ", words[play->last.kind], play->last_letter != NULL ? ": " : "",
+             ours ? "" : ": ", telling_of_event(&play->last), play->last_letter != NULL ? ": " : "",
              play->last_letter != NULL ? play->last_letter : "");
 }
 
@@ -750,36 +681,6 @@ enum play_step play_next(struct play *play, uint64_t *valuep)
     return ours ? PLAY_EVENT : PLAY_OTHER;
 }
 
-/* Whether a physmem has no tasks but those that rest on it, and these have nothing of it but what is free there. */
-static bool is_settled(const struct play *play, const struct scene_physmem *physmem)
-{
-    uint32_t tasks = 0, held = 0;
-    struct physmem_status status;
-
-    if (physmem->core == NULL)
-        return true;
-    for (uint32_t i = physmem->number + 1; i < play->scene.physmems; i++) {
-        const struct scene_lessee *below = &play->scene.physmem[i].lessee;
-
-        if (below->above != physmem || below->task == NULL)
-            continue;
-        if (play->scene.physmem[i].core == NULL || below->coming + below->going + below->taken > 0)
-            return false;
-        tasks++;
-        held += physmem_task_get_books(below->task).held;
-    }
-    physmem_get_status(physmem->core, &status);
-    return status.tasks == tasks && status.free + held == status.frames;
-}
-
-static bool all_are_settled(const struct play *play)
-{
-    for (uint32_t i = 0; i < play->scene.physmems; i++)
-        if (!is_settled(play, &play->scene.physmem[i]))
-            return false;
-    return true;
-}
-
 void play_settle(struct play *play)
 {
     uint64_t until = play->scene.now + SETTLE_NS;
@@ -788,7 +689,7 @@ void play_settle(struct play *play)
 
     while (play->scene.wrong[0] == '\0' && physmem_acts(play)) {
         check_time(play);
-        if (all_are_settled(play))
+        if (rules_settled(&play->scene))
             break;
         physmem = tick_is_next(play);
         if (physmem != NULL && physmem_deadline(physmem->core) <= until) {

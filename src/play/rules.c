@@ -214,3 +214,33 @@ void rules_check_revoked(struct scene *scene, const struct actor *actor)
         scene_wrong(scene, "%s has kept its contracts, and was revoked (reason %u)",
                     actor->config->name, actor->seen.reason);
 }
+
+/* Whether a physmem has no tasks but those that rest on it, and these have nothing of it but what is free there. */
+static bool is_settled(const struct scene *scene, const struct scene_physmem *physmem)
+{
+    uint32_t tasks = 0, held = 0;
+    struct physmem_status status;
+
+    if (physmem->core == NULL)
+        return true;
+    for (uint32_t i = physmem->number + 1; i < scene->physmems; i++) {
+        const struct scene_lessee *below = &scene->physmem[i].lessee;
+
+        if (below->above != physmem || below->task == NULL)
+            continue;
+        if (scene->physmem[i].core == NULL || below->coming + below->going + below->taken > 0)
+            return false;
+        tasks++;
+        held += physmem_task_get_books(below->task).held;
+    }
+    physmem_get_status(physmem->core, &status);
+    return status.tasks == tasks && status.free + held == status.frames;
+}
+
+bool rules_settled(const struct scene *scene)
+{
+    for (uint32_t i = 0; i < scene->physmems; i++)
+        if (!is_settled(scene, &scene->physmem[i]))
+            return false;
+    return true;
+}

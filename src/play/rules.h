@@ -18,4 +18,8 @@ void rules_check_all(struct scene *scene, struct actor *actor);
 /* Physmem has taken everything from an actor: was that its due? */
 void rules_check_revoked(struct scene *scene, const struct actor *actor);
 
+/* Whether every physmem has noticed that its tasks have ended, and has its frames back: it has no task but physmems that rest
+ * on it, which have nothing of it but what is free there. */
+bool rules_settled(const struct scene *scene);
+
 #endif
