@@ -1,6 +1,7 @@
 /* The swap server's side of the protocol: which message may come when, and its answer. */
 #include "base/allotment.h"
 #include "base/assert.h"
+#include "making.h"
 #include "service.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ static void on_close(struct connection *connection, enum connection_end end, con
                      session->client->id, session->client->name, reason);
         client_leave(&service->clients, session->client);
     }
-    service_session_unref(session);
+    making_session_unref(session);
 }
 
 /* Refuse a HELLO: say why, log it, end the connection. */

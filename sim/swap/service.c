@@ -1,4 +1,4 @@
-/* Jobs on their way: made from messages, served at once or queued, and freed. */
+/* Jobs on their way: served at once, queued, or in flight. */
 #include "base/assert.h"
 #include "service.h"
 
@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "fair.h"
-#include "fillers.h"
+#include "making.h"
 
 static void *libc_resize(void *context, void *block, size_t old_size, size_t new_size)
 {
@@ -22,143 +22,6 @@ static void *libc_resize(void *context, void *block, size_t old_size, size_t new
     return realloc(block, new_size);
 }
 
-static struct swap_job *job_allocate(uint32_t pages)
-{
-    check(pages <= WIRE_BATCH);
-    return malloc(sizeof(struct swap_job) + pages * sizeof(struct swap_page));
-}
-
-static void buffer_set(struct swap_job *job, uint8_t *buffer)
-{
-    const struct shared *memory = &job->service->buffers.memory;
-
-    check(buffer >= (const uint8_t *)memory->memory &&
-          buffer < (const uint8_t *)memory->memory + memory->size);
-    job->buffer = buffer;
-    job->buffer_fd = memory->fd;
-    job->buffer_at = buffer - (const uint8_t *)memory->memory;
-}
-
-/* Give back what job_has_buffer took. */
-static void buffer_release(struct swap_job *job)
-{
-    struct buffers *buffers = &job->service->buffers;
-    struct client *client = job->session->client;
-    uint32_t *held;
-
-    if (job->buffer == NULL)
-        return;
-    held = buffers_is_small(buffers, job->buffer) ? &client->small : &client->large;
-    ensure(*held > 0);
-    --*held;
-    buffers_give(buffers, job->buffer);
-}
-
-void service_session_unref(struct swap_session *session)
-{
-    ensure(session->references > 0);
-    if (--session->references > 0)
-        return;
-    if (session->client != NULL)
-        client_unref(session->client);
-    free(session);
-}
-
-/* A job of `count` pages for a session, all zeros but for what is known now. */
-static struct swap_job *job_new(struct swap_session *session, enum swap_job_kind kind, uint32_t seq,
-                                uint32_t count)
-{
-    struct swap_service *service = session->service;
-    uint32_t room = service->threaded && kind == SWAP_JOB_LOAD ? fillers_room(count) : count;
-    struct swap_job *job = service->threaded ? job_allocate(room) : service->reused;
-
-    check(count <= WIRE_BATCH && session->client != NULL);
-    if (job == NULL)
-        return NULL;
-    memset(job, 0, sizeof(*job) + count * sizeof(job->page[0]));
-    job->work.data = job;
-    job->service = service;
-    job->session = session;
-    job->device = &service->device;
-    job->place = session->client->own != NULL ? session->client->own->place : service->device.state;
-    job->map = session->client->own != NULL ? &session->client->own->map : &service->map;
-    if (!service->threaded)
-        buffer_set(job, service->buffers.memory.memory);
-    job->key = session->client->key;
-    job->number = session->client->own != NULL ? 0 : session->client->number;
-    job->seq = seq;
-    job->count = job->asked = (uint16_t)count;
-    job->room = (uint16_t)room;
-    job->kind = (uint8_t)kind;
-    session->references++;
-    session->jobs++;
-    return job;
-}
-
-/* Give up what a job refers to, and the job itself unless it is the one that is reused. */
-static void job_free(struct swap_job *job)
-{
-    struct swap_service *service = job->service;
-    struct swap_session *session = job->session;
-
-    for (uint32_t i = 0; i < job->count; i++)
-        extent_table_unref(job->page[i].extent);
-    ensure(session->jobs > 0);
-    session->jobs--;
-    if (service->threaded) {
-        buffer_release(job);
-        free(job);
-    }
-    service_session_unref(session);
-}
-
-static void place_set(struct swap_page *page, const struct client *client, uint32_t extent,
-                      uint32_t offset)
-{
-    page->offset = offset;
-    page->extent = extent_table_find(&client->extents, extent, offset);
-    check(page->extent == NULL || offset < page->extent->pages);
-    page->error = page->extent == NULL ? -EINVAL : 0;
-}
-
-static struct swap_job *job_from_message(struct swap_session *session,
-                                         const struct wire_message *message)
-{
-    const struct client *client = session->client;
-    struct swap_job *job = NULL;
-
-    check(client != NULL);
-    switch (message->type) {
-    case WIRE_STORE:
-        job = job_new(session, SWAP_JOB_STORE, message->seq, message->store.pages_count);
-        for (uint32_t i = 0; job != NULL && i < job->count; i++)
-            place_set(&job->page[i], client, message->store.pages[i].extent,
-                      message->store.pages[i].offset);
-        break;
-    case WIRE_LOAD:
-        job = job_new(session, SWAP_JOB_LOAD, message->seq, message->load.pages_count);
-        for (uint32_t i = 0; job != NULL && i < job->count; i++) {
-            place_set(&job->page[i], client, message->load.pages[i].extent,
-                      message->load.pages[i].offset);
-            job->page[i].slot = message->load.pages[i].slot;
-        }
-        break;
-    case WIRE_FREE:
-        job = job_new(session, SWAP_JOB_FREE, message->seq, message->free.slots_count);
-        for (uint32_t i = 0; job != NULL && i < job->count; i++)
-            job->page[i].slot = message->free.slots[i].value;
-        break;
-    case WIRE_RESERVE:
-        job = job_new(session, SWAP_JOB_RESERVE, message->seq, 0);
-        if (job != NULL) {
-            job->add = message->reserve.add;
-            job->subtract = message->reserve.subtract;
-        }
-        break;
-    }
-    return job;
-}
-
 /* Inline: from the message to the reply in one go. */
 static void job_serve(struct swap_job *job)
 {
@@ -168,7 +31,7 @@ static void job_serve(struct swap_job *job)
             swap_job_transfer(job);
         while (books_retry(job));
     books_end(job);
-    job_free(job);
+    making_end(job);
 }
 
 static void queue_pump(struct swap_service *service);
@@ -239,7 +102,7 @@ static void job_end(struct swap_job *job)
 {
     bulk_count(job->service, job, -1);
     books_end(job);
-    job_free(job);
+    making_end(job);
 }
 
 static void work_done(uv_work_t *work, int status)
@@ -456,7 +319,7 @@ static bool job_has_buffer(struct swap_job *job)
         return false;
     check(!small || job->room <= BUFFERS_SMALL_PAGES);
     ++*held;
-    buffer_set(job, buffer);
+    making_set_buffer(job, buffer);
     return true;
 }
 
@@ -527,7 +390,7 @@ static enum hindrance job_begin(struct swap_service *service, struct client *cli
         job_run(job);
     } else {
         books_end(job);
-        job_free(job);
+        making_end(job);
     }
     return HINDRANCE_NONE;
 }
@@ -723,7 +586,7 @@ void service_submit(struct swap_session *session, const struct wire_message *mes
                          "more than %u requests are unanswered", SERVICE_JOBS_MAX);
         return;
     }
-    job = job_from_message(session, message);
+    job = making_from_message(session, message);
     if (job == NULL) {
         connection_close(session->connection, CONNECTION_FAILED, "no memory for a request");
         return;
@@ -757,7 +620,7 @@ void service_drop_queue(struct swap_service *service)
             struct swap_job *job = client->first_job;
 
             fair_pop(&service->turns, client);
-            job_free(job);
+            making_end(job);
         }
         fair_return(&service->turns, client);
     }
@@ -779,7 +642,7 @@ static int memory_prepare(struct swap_service *service, struct sp_error *error)
     code = buffers_open(&service->buffers, service->threaded ? BUFFERS_LARGE : 1, flies, error);
     if (code < 0)
         return code;
-    service->reused = service->threaded ? NULL : job_allocate(WIRE_BATCH);
+    service->reused = service->threaded ? NULL : making_allocate(WIRE_BATCH);
     if (!service->threaded && service->reused == NULL)
         return error_set(error, ENOMEM, "no memory for a request");
     if (swap_map_init(&service->map, service->options->slots, allocator) < 0)

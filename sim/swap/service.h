@@ -132,9 +132,6 @@ void service_look(struct swap_service *service);
 /* Drop the jobs that have not begun: nobody will be there to be answered. */
 void service_drop_queue(struct swap_service *service);
 
-/* Give up a reference of a session. */
-void service_session_unref(struct swap_session *session);
-
 /* The books' side of a job (books.c).
  *
  * books_begin returns 0 if the job is to be transferred, 1 if
