@@ -91,6 +91,8 @@ struct search {
 
 static void text_add(struct text *text, const void *bytes, size_t size)
 {
+    if (size == 0)
+        return; /* of no text, there may be no address */
     if (text->size + size > text->room) {
         text->room = 2 * (text->size + size) + 4096;
         text->bytes = realloc(text->bytes, text->room);

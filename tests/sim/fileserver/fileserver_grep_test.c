@@ -254,7 +254,7 @@ static void test_grep_prints_what_grep_prints(void **state)
     static const char *const processes[] = {"1", "2", "5"};
     const struct stage *stage = *state;
     const char *more = getenv("SELFPAGE_GREP_TREES");
-    unsigned trees = more != NULL ? (unsigned)atoi(more) : RUNNING_ON_VALGRIND ? 3 : 120;
+    unsigned trees = more != NULL ? (unsigned)atoi(more) : RUNNING_ON_VALGRIND ? 2 : 40;
 
     for (unsigned seed = 1; seed <= trees; seed++) {
         struct random_source random = random_seeded(seed);
