@@ -6,6 +6,7 @@
 #include "core/physmem/emit.h"
 #include "core/physmem/idle.h"
 #include "core/physmem/input.h"
+#include "core/physmem/status.h"
 
 /* The waiting request is refused. */
 static void fail(struct physmem *physmem, struct physmem_task *task, int error, const char *text)
@@ -326,4 +327,14 @@ void physmem_map(struct physmem *physmem, uint64_t now, const struct physmem_req
     task->mapping =
         (struct mapping){container, request->seq, {start, count}, rights, request->control};
     go_on(physmem, task);
+}
+
+uint8_t physmem_map_rights(const struct physmem *physmem, uint32_t handle, uint32_t slot)
+{
+    const struct container *container = handles_object(&physmem->containers, handle);
+    struct extent *extent = NULL;
+
+    if (container != NULL && slot < container->slots)
+        extent = container_extent(container, slot);
+    return extent != NULL ? (uint8_t)extent_slot(extent, slot)->rights : 0;
 }

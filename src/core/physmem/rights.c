@@ -152,6 +152,44 @@ void rights_note(struct physmem_task *task, uint64_t id, uint32_t referenced, ui
     unmap->dirty = smaller(dirty, unmap->range.count);
 }
 
+/* The first slots of a range that the task was asked for again, later than by unmap `id`, and has not answered for; none,
+ * with a count of 0. */
+static struct physmem_range asked_again(const struct physmem_task *task,
+                                        const struct unmap *answered, struct physmem_range range)
+{
+    struct physmem_range first = {range.start + range.count, 0};
+
+    for (uint32_t i = 0; i < task->unmap_count; i++) {
+        const struct unmap *unmap = &task->unmaps[place(task, i)];
+        uint32_t start = unmap->range.start > range.start ? unmap->range.start : range.start;
+        uint32_t end = smaller(unmap->range.start + unmap->range.count, range.start + range.count);
+
+        if (!unmap->answered && unmap->id > answered->id &&
+            unmap->container == answered->container && start < end && start < first.start)
+            first = (struct physmem_range){start, end - start};
+    }
+    return first;
+}
+
+/* The rights to the slots of an unmap are gone, but for those slots that the task has mapped again since, and was asked
+ * for again then: it gives these up when it hears of that. */
+static void take_answered(const struct physmem_task *task, struct container *container,
+                          const struct unmap *unmap)
+{
+    struct physmem_range left = unmap->range;
+
+    while (left.count > 0) {
+        struct physmem_range again = asked_again(task, unmap, left);
+        uint32_t end = left.start + left.count;
+
+        check(again.start >= left.start && again.start + again.count <= end);
+        rights_take(container, (struct physmem_range){left.start, again.start - left.start},
+                    unmap->rights, true);
+        left.start = again.start + again.count;
+        left.count = end - left.start;
+    }
+}
+
 int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id,
                     struct container **containerp)
 {
@@ -163,7 +201,7 @@ int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t
     unmap->answered = true;
     container = handles_object(&physmem->containers, unmap->container);
     if (container != NULL)
-        rights_take(container, unmap->range, unmap->rights, true);
+        take_answered(task, container, unmap);
     tell_above(physmem, unmap);
     *containerp = container;
     while (task->unmap_count > 0 && rights_oldest(task)->answered) {

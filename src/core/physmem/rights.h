@@ -22,8 +22,8 @@ bool rights_ask_back_above(struct physmem *physmem, struct physmem_task *task,
 /* The task tells, before it answers, how many of the slots were used. */
 void rights_note(struct physmem_task *task, uint64_t id, uint32_t referenced, uint32_t dirty);
 
-/* The task answered an unmap: the rights are gone. Returns 0, and *containerp is that of the slots, or
- * NULL if it is gone; or -ENOENT: the task was not asked. */
+/* The task answered an unmap: the rights are gone, but for those to slots that it has mapped again since. Returns 0, and
+ * *containerp is that of the slots, or NULL if it is gone; or -ENOENT: the task was not asked. */
 int rights_answered(struct physmem *physmem, struct physmem_task *task, uint64_t id,
                     struct container **containerp);
 

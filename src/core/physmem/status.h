@@ -45,4 +45,8 @@ struct physmem_task_books {
 struct physmem_books physmem_get_books(const struct physmem *physmem);
 struct physmem_task_books physmem_task_get_books(const struct physmem_task *task);
 
+/* The rights to a slot (SLOT_READ, SLOT_WRITE) that its owner was given and has not given up; 0 also where there is no
+ * such container (a handle, as in requests), slot or frame. */
+uint8_t physmem_map_rights(const struct physmem *physmem, uint32_t container, uint32_t slot);
+
 #endif

@@ -532,6 +532,40 @@ static void test_unmap(void **state)
     check_books(stage);
 }
 
+/* Slots are mapped again before the answer comes, and some of them are asked for again: the answer to the first question says
+ * nothing of these. */
+static void test_an_answer_is_to_its_own_question(void **state)
+{
+    struct stage *stage = *state;
+    struct world *world = &stage->world;
+    struct random_source random = random_seeded(1);
+    uint32_t again = 0;
+
+    expect_allocated(allocate(stage, 0, 8, 0), 8, true);
+    map(stage, 0, 8);
+    while (physmem_unmap_random(world->physmem, world->now, &random) > 0)
+        world_run(world); /* until all are asked for */
+    map(stage, 2, 4);
+    for (uint32_t slots; (slots = physmem_unmap_random(world->physmem, world->now, &random)) > 0;
+         again += slots)
+        world_run(world);
+    assert_int_equal(again, 4);
+    for (uint64_t id = 1; physmem_map_rights(world->physmem, stage->container, 0) != 0 ||
+                          physmem_map_rights(world->physmem, stage->container, 7) != 0;
+         id++)
+        assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage->task, id), 0);
+    for (uint32_t slot = 0; slot < 8; slot++)
+        assert_int_equal(physmem_map_rights(world->physmem, stage->container, slot),
+                         slot >= 2 && slot < 6 ? SLOT_READ | SLOT_WRITE : 0);
+    for (uint64_t id = 1; id <= world_status(stage->task).unmaps; id++)
+        (void)physmem_unmap_answered(world->physmem, world->now, stage->task, id);
+    for (uint32_t slot = 0; slot < 8; slot++)
+        assert_int_equal(physmem_map_rights(world->physmem, stage->container, slot), 0);
+    assert_int_equal(physmem_map_rights(world->physmem, stage->container, UINT32_MAX), 0);
+    assert_int_equal(physmem_map_rights(world->physmem, 0, 0), 0);
+    check_books(stage);
+}
+
 static void test_unmap_not_answered(void **state)
 {
     struct stage *stage = *state;
@@ -753,6 +787,7 @@ int main(void)
         TEST(test_extents_are_limited),
         TEST(test_task_ends_before_its_extent_is_made),
         TEST(test_unmap),
+        TEST(test_an_answer_is_to_its_own_question),
         TEST(test_unmap_not_answered),
         TEST(test_overdraft),
         TEST(test_frames_that_come_back_are_audited),

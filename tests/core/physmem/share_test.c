@@ -497,6 +497,34 @@ static void test_a_lock_that_unmaps_waits_for_the_owner(void **state)
     check_books(world);
 }
 
+/* The owner was asked before, has mapped the slots again, and answers that question first. */
+static void test_a_lock_waits_for_the_answer_to_its_own_question(void **state)
+{
+    struct stage stage = stage_with(*state, SLOT_READ | SLOT_WRITE, 100 * MS);
+    struct world *world = stage.world;
+    struct random_source random = random_seeded(1);
+    struct physmem_request request;
+    uint64_t before;
+
+    world_map(world, stage.client, stage.container, 0, 4);
+    while (physmem_unmap_random(world->physmem, world->now, &random) == 0)
+        world_run(world); /* of another container */
+    world_run(world);
+    before = world_status(stage.client).unmaps;
+    world_map(world, stage.client, stage.container, 0, 4);
+    request = request_of(&stage, stage.server);
+    physmem_lock(world->physmem, world->now, &request, stage.container, 50 * MS, true);
+    world_run(world);
+    assert_int_equal(world_status(stage.client).unmaps, before + 1);
+    for (uint64_t id = 1; id <= before; id++)
+        assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage.client, id), 0);
+    assert_null(reply_to(&stage, request));
+    assert_int_equal(physmem_unmap_answered(world->physmem, world->now, stage.client, before + 1),
+                     0);
+    assert_int_equal(reply_to(&stage, request)->error, 0);
+    check_books(world);
+}
+
 static void test_an_owner_that_does_not_unmap_costs_the_locker_its_own_time_only(void **state)
 {
     struct stage stage = stage_with(*state, SLOT_READ | SLOT_WRITE, 100 * MS);
@@ -750,6 +778,7 @@ int main(void)
         TEST(test_a_lock_ends_by_itself_and_is_no_longer_than_the_owner_permits),
         TEST(test_a_lock_excludes_other_weak_references),
         TEST(test_a_lock_that_unmaps_waits_for_the_owner),
+        TEST(test_a_lock_waits_for_the_answer_to_its_own_question),
         TEST(test_an_owner_that_does_not_unmap_costs_the_locker_its_own_time_only),
         TEST(test_a_request_of_the_owner_that_waits_keeps_others_from_locking),
         TEST(test_the_version_counts_what_may_have_changed_the_contents),
