@@ -131,6 +131,35 @@ void rules_check_agreement(const struct actor *actor)
     check_frames(actor, &books);
 }
 
+/* Whether an actor believes that it may do more with a slot, whose page it uses, than physmem has written down. */
+static bool has_too_many_rights(const struct actor *actor, uint32_t slot)
+{
+    const struct pager_slot *believed = &actor->pager.slot[slot];
+
+    if (believed->state != SLOT_USED || (believed->flags & SLOT_LOST) != 0 || believed->rights == 0)
+        return false;
+    for (uint32_t i = 0; i < actor_base(actor, 1); i++)
+        if ((believed->rights & ~physmem_map_rights(actor->physmem->core, actor->container,
+                                                    actor_base(actor, slot) + i)) != 0)
+            return true;
+    return false;
+}
+
+/* Physmem takes rights out of its books when the task says that it has given them up, and gives them again before the
+ * task hears of it: whatever is under way, the task has none that physmem does not know of. Where frames were taken by
+ * force it may not have heard of that. */
+static void check_rights(const struct actor *actor)
+{
+    if (actor->task == NULL || actor->revoked || physmem_task_get_books(actor->task).taken)
+        return;
+    for (uint32_t slot = 0; slot < actor->pager.slots_top; slot++)
+        if (has_too_many_rights(actor, slot))
+            scene_wrong(actor->scene,
+                        "%s believes that it may touch slot %u, the rights to which "
+                        "it has given up",
+                        actor->config->name, actor_base(actor, slot));
+}
+
 void rules_check_all(struct scene *scene, struct actor *actor)
 {
     const char *wrong;
@@ -149,6 +178,8 @@ void rules_check_all(struct scene *scene, struct actor *actor)
         wrong = pager_shell_check(&actor->shell);
     if (wrong != NULL)
         scene_wrong(scene, "the books of %s: %s", actor->config->name, wrong);
+    if (actor != NULL && actor_is_there(actor))
+        check_rights(actor);
     wrong = actor != NULL ? device_check(&scene->device, actor->number) : NULL;
     if (wrong != NULL)
         scene_wrong(scene, "what %s has in swap: %s", actor->config->name, wrong);

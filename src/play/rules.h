@@ -12,7 +12,8 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
  * them: a message that nobody heard shows at once, and not when a deadline has passed. */
 void rules_check_agreement(const struct actor *actor);
 
-/* Count everything again: the books of physmem and of one actor (NULL: none). */
+/* Count everything again: the books of physmem and of one actor (NULL: none), whose rights are those that physmem has
+ * written down. */
 void rules_check_all(struct scene *scene, struct actor *actor);
 
 /* Physmem has taken everything from an actor: was that its due? */

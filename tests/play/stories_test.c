@@ -1126,6 +1126,25 @@ static bool forget_a_contract(struct play *play)
     return true;
 }
 
+/* The first task goes on using what it has given up. */
+static bool keep_rights(struct play *play)
+{
+    const struct actor *actor = &play->actor[0];
+    const struct pager *pager = &actor->pager;
+    const struct physmem_request request = {actor->task, 0, true};
+
+    for (uint32_t slot = 0; actor->state == THREAD_RUNS && slot < pager->slots_top; slot++) {
+        const struct physmem_range range = {slot, 1};
+
+        if (pager->slot[slot].state != SLOT_USED || pager->slot[slot].rights == 0)
+            continue;
+        physmem_unmap_own(actor->physmem->core, play->scene.now, &request, actor->container, &range,
+                          1);
+        return true;
+    }
+    return false;
+}
+
 static bool lose_a_frame_between(struct play *play)
 {
     play->scene.physmem[1].lessee.coming++;
@@ -1148,6 +1167,7 @@ static void what_is_broken_is_noticed(void **state)
         {free_a_slot, 1, "what a has in swap: a slot is free, and not among the free ones"},
         {owe_more, 0, "a owes 0 frames, and believes that it owes 1"},
         {forget_a_contract, 0, "a has contracts for 30 and 0 frames, and believes: 0 and 0"},
+        {keep_rights, 1, "a believes that it may touch slot"},
         {lose_a_frame_between, 0, "below has 10 frames, and holds 10 of physmem, with 1 coming"},
     };
 
