@@ -18,68 +18,45 @@
 
 /* ---- Contracts ---- */
 
-/* What is promised, and until when. */
-static void sum_up(const struct relet *relet, uint32_t *framesp, uint64_t *endsp)
+/* Tell the core what is promised. */
+static void tell(struct relet *relet)
 {
-    *framesp = 0;
-    *endsp = DEADLINE_NEVER;
-    for (unsigned i = 0; i < relet->contracts; i++) {
-        const struct relet_contract *contract = &relet->contract[i];
-
-        if (!contract->active || contract->terms.kind == SP_EXTRA)
-            continue;
-        *framesp += contract->terms.frames;
-        if (contract->ends < *endsp)
-            *endsp = contract->ends;
-    }
+    physmem_upstream_promised(relet->service->physmem, clock_now_ns(), relet->tenancy.promised,
+                              relet->tenancy.until);
 }
 
-/* Tell the core if something has changed. */
-static void tell_promised(struct relet *relet)
+static void tell_if_changed(struct relet *relet)
 {
-    uint32_t frames;
-    uint64_t ends;
-
-    sum_up(relet, &frames, &ends);
-    if (frames > relet->frames)
-        frames = relet->frames;
-    if (frames == relet->promised && ends == relet->ends)
-        return;
-    relet->promised = frames;
-    relet->ends = ends;
-    physmem_upstream_promised(relet->service->physmem, clock_now_ns(), frames, ends);
+    if (tenancy_promise(&relet->tenancy))
+        tell(relet);
 }
 
-/* When a term that was asked for at `since` ends. */
-static uint64_t end_of(uint64_t since, const struct sp_terms *terms)
+static struct sp_offer offer_of(const struct wire_message *message)
 {
-    return terms->term_ns >= DEADLINE_NEVER - since ? DEADLINE_NEVER : since + terms->term_ns;
-}
+    struct sp_offer offer = {.answer = message->offer.answer, .contract = message->offer.contract};
 
-static void agree(struct relet_contract *contract, const struct wire_message *offer, uint64_t since)
-{
-    WIRE_COPY_TERMS(&contract->terms, &offer->offer);
-    contract->number = offer->offer.contract;
-    contract->active = offer->offer.state == SP_CONTRACT_ACTIVE;
-    contract->ends = end_of(since, &contract->terms);
+    WIRE_COPY_TERMS(&offer.terms, &message->offer);
+    return offer;
 }
 
 /* Conclude one contract. */
-static int conclude(struct relet *relet, struct relet_contract *contract, struct sp_error *error)
+static int conclude(struct relet *relet, const struct wanted_contract *wanted,
+                    struct sp_error *error)
 {
     struct wire_message message = {.type = WIRE_PROPOSE};
     uint64_t since = clock_now_ns();
+    struct sp_offer offer;
     int code;
 
-    if (contract->wanted.token != 0) {
+    if (wanted->token != 0) {
         message.type = WIRE_CLAIM;
-        message.claim.token = contract->wanted.token;
+        message.claim.token = wanted->token;
     } else {
-        WIRE_COPY_TERMS(&message.propose, &contract->wanted.terms);
+        WIRE_COPY_TERMS(&message.propose, &wanted->terms);
     }
     code = upstream_ask_now(&relet->upstream, &message, WIRE_OFFER, error);
     if (code == 0 && message.offer.answer == SP_COUNTERED &&
-        message.offer.frames >= contract->wanted.terms.min) {
+        message.offer.frames >= wanted->terms.min) {
         uint32_t number = message.offer.contract;
 
         message = (struct wire_message){.type = WIRE_ACCEPT, .accept.contract = number};
@@ -91,46 +68,12 @@ static int conclude(struct relet *relet, struct relet_contract *contract, struct
     if (message.offer.answer != SP_ACCEPTED)
         return error_set(
             error, ENOMEM, "--contract: the physmem above %s a contract for %u %s frames: %s",
-            message.offer.answer == SP_COUNTERED ? "countered" : "refused",
-            contract->wanted.terms.frames, terms_text_kind(contract->wanted.terms.kind),
-            print_reason_text(message.offer.reason));
-    agree(contract, &message, since);
+            message.offer.answer == SP_COUNTERED ? "countered" : "refused", wanted->terms.frames,
+            terms_text_kind(wanted->terms.kind), print_reason_text(message.offer.reason));
+    offer = offer_of(&message);
+    tenancy_concluded(&relet->tenancy, wanted, &offer, message.offer.state, message.offer.change,
+                      since);
     return 0;
-}
-
-/* Grace that is counted in allocations cannot be divided between levels. */
-static int check_terms(const struct relet_contract *contract, struct sp_error *error)
-{
-    if (contract->wanted.terms.grace_unit == SP_GRACE_ALLOCATIONS)
-        return error_set(error, EINVAL,
-                         "--contract: grace must be a time, as drop=2s, since tasks get a part "
-                         "of it");
-    if (contract->wanted.terms.order > 0)
-        return error_set(error, EINVAL, "--contract: order must be 0: frames are lent one by one");
-    return 0;
-}
-
-/* Contracts that do not say what a breach costs say that frames are repossessed: what a task does
- * with its memory is not to cost all others theirs. */
-static void set_breach(struct relet_contract *contract, const char *text)
-{
-    if (contract->wanted.token == 0 && strstr(text, "breach=") == NULL)
-        contract->wanted.terms.on_breach = SP_BREACH_REPOSSESS;
-}
-
-/* Grace that every recall from above gives at least. */
-static uint64_t least_grace(const struct relet *relet)
-{
-    uint64_t least = PHYSMEM_MAX_GRACE_NS;
-
-    for (unsigned i = 0; i < relet->contracts; i++) {
-        const struct sp_terms *terms = &relet->contract[i].terms;
-        uint64_t grace = terms->kind == SP_GUARANTEED ? terms->t_clean : terms->t_drop;
-
-        if (grace < least)
-            least = grace;
-    }
-    return least;
 }
 
 static int contracts_conclude(struct relet *relet, const char *text, struct sp_error *error)
@@ -140,19 +83,12 @@ static int contracts_conclude(struct relet *relet, const char *text, struct sp_e
     int code = 0;
 
     for (int i = 0; i < count && code == 0; i++) {
-        struct relet_contract *contract = &relet->contract[i];
+        const char *wrong = tenancy_prepare(&wanted[i], text);
 
-        contract->wanted = wanted[i];
-        set_breach(contract, text);
-        code = check_terms(contract, error);
-        if (code == 0)
-            code = conclude(relet, contract, error);
-        if (code != 0)
-            return code;
-        relet->contracts++;
-        relet->frames += contract->terms.frames;
+        code = wrong != NULL ? error_set(error, EINVAL, "--contract: %s", wrong)
+                             : conclude(relet, &wanted[i], error);
     }
-    return count < 0 ? count : 0;
+    return count < 0 ? count : code;
 }
 
 /* ---- Starting ---- */
@@ -164,12 +100,12 @@ static int stock_fill(struct relet *relet, struct sp_error *error)
     uint32_t container, have = 0;
     int code;
 
-    message.container_create.slots = lease_book_slots(relet->frames);
+    message.container_create.slots = lease_book_slots(relet->tenancy.frames);
     code = upstream_ask_now(&relet->upstream, &message, WIRE_CONTAINER, error);
     container = message.container.container;
-    while (code == 0 && have < relet->promised) {
-        uint32_t count =
-            relet->promised - have < START_PIECE ? relet->promised - have : START_PIECE;
+    while (code == 0 && have < relet->tenancy.promised) {
+        uint32_t left = relet->tenancy.promised - have;
+        uint32_t count = left < START_PIECE ? left : START_PIECE;
 
         message = (struct wire_message){.type = WIRE_ALLOCATE};
         message.allocate.container = container;
@@ -180,7 +116,7 @@ static int stock_fill(struct relet *relet, struct sp_error *error)
     }
     if (code != 0)
         return code;
-    code = lease_init(&relet->lessee, &relet->upstream, relet->frames, container, have);
+    code = lease_init(&relet->lessee, &relet->upstream, relet->tenancy.frames, container, have);
     return code == 0 ? 0 : error_set(error, -code, "there is no memory for leases");
 }
 
@@ -203,14 +139,14 @@ int relet_open(struct service *service, const struct physmem_options *options,
         code = contracts_conclude(relet, options->contract, error);
     if (code != 0)
         return code;
-    sum_up(relet, &relet->promised, &relet->ends);
-    if (options->reserve >= relet->promised && options->reserve > 0)
+    (void)tenancy_promise(&relet->tenancy);
+    if (options->reserve >= relet->tenancy.promised && options->reserve > 0)
         return error_set(error, EINVAL,
                          "--reserve %u leaves none of the %u frames that --contract promises",
-                         options->reserve, relet->promised);
-    relet->grace_ns = physmem_upstream_grace(least_grace(relet));
+                         options->reserve, relet->tenancy.promised);
+    relet->grace_ns = physmem_upstream_grace(tenancy_grace(&relet->tenancy, PHYSMEM_MAX_GRACE_NS));
     config->stacked = true;
-    config->frames = relet->frames;
+    config->frames = relet->tenancy.frames;
     if (config->max_grace_ns == 0 || config->max_grace_ns > relet->grace_ns)
         config->max_grace_ns = relet->grace_ns;
     if (config->silence_ns == 0 || config->silence_ns > relet->grace_ns)
@@ -239,20 +175,11 @@ static void on_end(void *context, const char *why)
     end_all(context, "is lost", why);
 }
 
-static struct relet_contract *contract_find(struct relet *relet, uint32_t number)
-{
-    for (unsigned i = 0; i < relet->contracts; i++)
-        if (relet->contract[i].number == number)
-            return &relet->contract[i];
-    return NULL;
-}
-
 /* A renewal under way. */
 struct renewal {
     struct upstream_ask ask; /* first */
     struct relet *relet;
-    struct relet_contract *contract;
-    uint64_t since;
+    uint32_t contract;
 };
 
 static void on_renewed(struct upstream_ask *ask, const struct wire_message *reply)
@@ -260,55 +187,50 @@ static void on_renewed(struct upstream_ask *ask, const struct wire_message *repl
     struct renewal *renewal = (struct renewal *)ask;
     struct relet *relet = renewal->relet;
 
-    if (reply != NULL && reply->type == WIRE_OFFER && reply->offer.answer == SP_ACCEPTED) {
-        agree(renewal->contract, reply, renewal->since);
-        tell_promised(relet);
-    } else if (reply != NULL) {
+    if (reply != NULL && reply->type == WIRE_OFFER && reply->error == 0) {
+        struct sp_offer offer = offer_of(reply);
+
+        tenancy_renewed(&relet->tenancy, &offer, reply->offer.state, reply->offer.change);
+        tell_if_changed(relet);
+    }
+    if (reply != NULL && (reply->type != WIRE_OFFER || reply->offer.answer != SP_ACCEPTED))
         log_line(&relet->service->server.log, "upstream",
                  "the physmem above does not renew contract %u; no contract here can last longer",
-                 renewal->contract->number);
-    }
+                 renewal->contract);
     free(renewal);
 }
 
-static void renew(struct relet *relet, struct relet_contract *contract)
+static void renew(struct relet *relet, uint32_t contract)
 {
+    uint64_t term_ns = tenancy_renew(&relet->tenancy, contract, clock_now_ns());
+    struct renewal *renewal = term_ns > 0 ? calloc(1, sizeof(*renewal)) : NULL;
     struct wire_message message = {.type = WIRE_RENEW};
-    struct renewal *renewal = calloc(1, sizeof(*renewal));
 
-    if (renewal == NULL || contract->wanted.token != 0) {
-        free(renewal);
+    if (renewal == NULL)
         return;
-    }
-    *renewal = (struct renewal){{.answered = on_renewed}, relet, contract, clock_now_ns()};
-    message.renew.contract = contract->number;
-    message.renew.term_ns = contract->wanted.terms.term_ns;
+    *renewal = (struct renewal){{.answered = on_renewed}, relet, contract};
+    message.renew.contract = contract;
+    message.renew.term_ns = term_ns;
     upstream_ask(&relet->upstream, &message, &renewal->ask);
 }
 
 static void on_notice(struct relet *relet, const struct wire_message *message)
 {
-    struct relet_contract *contract = contract_find(relet, message->notice.contract);
-
     if (message->notice.what == WIRE_NOTICE_AVAILABLE) {
         physmem_upstream_available(relet->service->physmem, clock_now_ns());
-    } else if (contract != NULL && message->notice.what == WIRE_NOTICE_EXPIRING) {
-        renew(relet, contract);
-    } else if (contract != NULL) {
-        contract->active = false;
-        tell_promised(relet);
+    } else if (message->notice.what == WIRE_NOTICE_EXPIRING) {
+        renew(relet, message->notice.contract);
+    } else {
+        tenancy_expired(&relet->tenancy, message->notice.contract, message->notice.change);
+        tell_if_changed(relet);
     }
 }
 
 static void on_changed(struct relet *relet, const struct wire_message *message)
 {
-    struct relet_contract *contract = contract_find(relet, message->changed.contract);
-
-    if (contract == NULL)
-        return;
-    contract->active = message->changed.state == SP_CONTRACT_ACTIVE;
-    contract->terms.frames = message->changed.frames;
-    tell_promised(relet);
+    tenancy_changed(&relet->tenancy, message->changed.contract, message->changed.state,
+                    message->changed.frames, message->changed.change);
+    tell_if_changed(relet);
 }
 
 static void on_recall(struct relet *relet, const struct wire_message *message)
@@ -380,7 +302,7 @@ static void on_failed(void *context, const char *what)
 
 uint32_t relet_extents_most(const struct relet *relet, uint32_t most)
 {
-    uint32_t above = physmem_task_extents_most(relet->frames);
+    uint32_t above = physmem_task_extents_most(relet->tenancy.frames);
 
     if (above > LEASE_MOST)
         above = LEASE_MOST;
@@ -402,7 +324,7 @@ int relet_start(struct service *service, uv_loop_t *loop, struct sp_error *error
     if (code < 0)
         return error_set(error, -code, "cannot watch the physmem above: %s", uv_strerror(code));
     lease_start(&relet->lessee, &leases, relet);
-    physmem_upstream_promised(service->physmem, clock_now_ns(), relet->promised, relet->ends);
+    tell(relet);
     while (physmem_next_effect(service->physmem, &effect))
         if (effect.kind == PHYSMEM_UPSTREAM_ASK) /* they are held already */
             physmem_upstream_granted(service->physmem, clock_now_ns(), effect.upstream.frames);

@@ -31,6 +31,7 @@
 
 #include "adapter/arbiter.h"
 #include "core/containers/container.h"
+#include "core/leases/tenancy.h"
 #include "core/physmem/answer.h"
 #include "core/physmem/physmem.h"
 #include "core/physmem/policyserver.h"
@@ -64,16 +65,7 @@ struct seat {
     bool ended; /* no reply is sent any more */
 };
 
-/* What concerns the physmem above: see relet.h. */
-struct relet_contract {
-    struct wanted_contract wanted;
-    struct sp_terms terms; /* agreed on */
-    uint32_t number;
-    bool active;
-    uint64_t ends;
-};
-
-/* An UNMAP from above that tasks here have not answered yet. */
+/* What concerns the physmem above: see relet.h. An UNMAP from above that tasks here have not answered yet. */
 struct relet_unmap {
     struct relet_unmap *next;
     uint64_t id; /* above */
@@ -90,11 +82,7 @@ struct relet {
     uint32_t tokens; /* the last one of these */
     struct upstream upstream;
     struct lessee lessee;
-    struct relet_contract contract[TERMS_MAX];
-    unsigned contracts;
-    uint32_t frames;   /* of all contracts: the most that there can be */
-    uint32_t promised; /* as the core was told last */
-    uint64_t ends;
+    struct tenancy tenancy;
     uint64_t grace_ns; /* that tasks may have */
 };
 

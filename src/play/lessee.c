@@ -146,70 +146,25 @@ void lessee_carry_out(struct scene *scene, struct scene_physmem *physmem,
 
 /* ---- What is promised ---- */
 
-/* Where a contract stands; TERMS_MAX: it is not known. */
-static uint32_t place_of(const struct agreements *agreements, uint32_t number)
+/* Tell the core what contracts above promise, if that has changed. */
+static void promise(struct scene *scene, struct scene_physmem *physmem)
 {
-    uint32_t i = 0;
+    struct tenancy *tenancy = &physmem->lessee.tenancy;
 
-    while (i < TERMS_MAX && (number == 0 || agreements->agreement[i].number != number))
-        i++;
-    return i;
-}
-
-void lessee_promise(struct scene *scene, struct scene_physmem *physmem)
-{
-    struct scene_lessee *lessee = &physmem->lessee;
-    uint64_t ends = DEADLINE_NEVER;
-    uint32_t frames = 0;
-
-    for (uint32_t i = 0; i < TERMS_MAX; i++) {
-        const struct agreement *agreement = &lessee->agreements.agreement[i];
-
-        if (agreement->number == 0 || agreement->is_early || agreement->terms.kind == SP_EXTRA ||
-            agreement->state != SP_CONTRACT_ACTIVE)
-            continue;
-        frames += agreement->terms.frames;
-        if (lessee->ends[i] < ends)
-            ends = lessee->ends[i];
-    }
-    frames = least_of(frames, lessee->frames);
-    if (frames == lessee->promised && ends == lessee->promised_until)
-        return;
-    lessee->promised = frames;
-    lessee->promised_until = ends;
-    physmem_upstream_promised(physmem->core, scene->now, frames, ends);
-}
-
-void lessee_offered(struct scene_physmem *physmem, const struct physmem_effect *effect,
-                    uint64_t since)
-{
-    struct scene_lessee *lessee = &physmem->lessee;
-    const struct sp_offer *offer = &effect->offer.offer;
-    uint32_t place;
-
-    agreements_offered(&lessee->agreements, offer, effect->offer.state, effect->offer.change);
-    place = place_of(&lessee->agreements, offer->contract);
-    if (place < TERMS_MAX && offer->answer == SP_ACCEPTED)
-        lessee->ends[place] = offer->terms.term_ns >= DEADLINE_NEVER - since
-                                  ? DEADLINE_NEVER
-                                  : since + offer->terms.term_ns;
+    if (tenancy_promise(tenancy))
+        physmem_upstream_promised(physmem->core, scene->now, tenancy->promised, tenancy->until);
 }
 
 static void renew(struct scene *scene, struct scene_physmem *physmem, uint32_t number)
 {
-    struct scene_lessee *lessee = &physmem->lessee;
-    uint32_t place = place_of(&lessee->agreements, number);
-    struct letter *letter;
+    uint64_t term_ns = tenancy_renew(&physmem->lessee.tenancy, number, scene->now);
+    struct letter *letter = term_ns > 0 ? lessee_letter(scene, physmem, LETTER_RENEW) : NULL;
 
-    if (place == TERMS_MAX)
-        return;
-    letter = lessee_letter(scene, physmem, LETTER_RENEW);
     if (letter == NULL)
         return;
-    lessee->asked[place] = scene->now;
     letter->request.seq = ++scene->seq;
     letter->request.contract = number;
-    letter->request.number = lessee->agreements.agreement[place].terms.term_ns;
+    letter->request.number = term_ns;
     lessee_post(scene, physmem, letter, false);
 }
 
@@ -290,14 +245,10 @@ static void hear_reply(struct scene *scene, struct scene_physmem *physmem,
     struct scene_question question;
 
     if (effect->kind == PHYSMEM_REPLY_OFFER) {
-        uint32_t place = effect->error == 0
-                             ? place_of(&lessee->agreements, effect->offer.offer.contract)
-                             : TERMS_MAX;
-
-        if (place < TERMS_MAX) {
-            lessee_offered(physmem, effect, lessee->asked[place]);
-            lessee_promise(scene, physmem);
-        }
+        if (effect->error == 0)
+            tenancy_renewed(&lessee->tenancy, &effect->offer.offer, effect->offer.state,
+                            effect->offer.change);
+        promise(scene, physmem);
         return;
     }
     if (found == NULL)
@@ -313,15 +264,13 @@ static void hear_reply(struct scene *scene, struct scene_physmem *physmem,
 static void hear_notice(struct scene *scene, struct scene_physmem *physmem,
                         const struct physmem_effect *effect)
 {
-    struct scene_lessee *lessee = &physmem->lessee;
-
     if (effect->notice.what == PHYSMEM_AVAILABLE) {
         physmem_upstream_available(physmem->core, scene->now);
     } else if (effect->notice.what == PHYSMEM_EXPIRING) {
         renew(scene, physmem, effect->notice.contract);
     } else {
-        agreements_expired(&lessee->agreements, effect->notice.contract, effect->notice.change);
-        lessee_promise(scene, physmem);
+        tenancy_expired(&physmem->lessee.tenancy, effect->notice.contract, effect->notice.change);
+        promise(scene, physmem);
     }
 }
 
@@ -366,10 +315,9 @@ void lessee_hear(struct scene *scene, struct scene_physmem *physmem, const struc
     } else if (effect->kind == PHYSMEM_SEND_NOTICE) {
         hear_notice(scene, physmem, effect);
     } else if (effect->kind == PHYSMEM_SEND_CHANGED) {
-        (void)agreements_changed(&physmem->lessee.agreements, effect->changed.contract,
-                                 effect->changed.state, effect->changed.frames,
-                                 effect->changed.change);
-        lessee_promise(scene, physmem);
+        tenancy_changed(&physmem->lessee.tenancy, effect->changed.contract, effect->changed.state,
+                        effect->changed.frames, effect->changed.change);
+        promise(scene, physmem);
     } else if (effect->kind == PHYSMEM_SEND_REPOSSESSED) {
         hear_repossessed(scene, physmem, letter);
     } else if (effect->kind == PHYSMEM_SEND_UNMAP) {

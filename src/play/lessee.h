@@ -24,13 +24,6 @@ void lessee_carry_out(struct scene *scene, struct scene_physmem *physmem,
 /* A letter has come down. Does not take it. What the core wants done then is the caller's to carry out. */
 void lessee_hear(struct scene *scene, struct scene_physmem *physmem, const struct letter *letter);
 
-/* Tell the core what contracts above promise, if that has changed. */
-void lessee_promise(struct scene *scene, struct scene_physmem *physmem);
-
-/* An offer from above, asked for at `since`. */
-void lessee_offered(struct scene_physmem *physmem, const struct physmem_effect *effect,
-                    uint64_t since);
-
 /* A letter of its own, and its way up; NULL without memory. */
 struct letter *lessee_letter(struct scene *scene, struct scene_physmem *physmem,
                              enum letter_kind kind);

@@ -537,7 +537,7 @@ static void mix_event(struct play *play, const struct queue_entry *entry)
         const struct scene_lessee *lessee = &play->scene.physmem[entry->to].lessee;
 
         mix(play, (uint64_t)lessee->coming << 32 | lessee->going);
-        mix(play, (uint64_t)lessee->taken << 32 | lessee->promised);
+        mix(play, (uint64_t)lessee->taken << 32 | lessee->tenancy.promised);
     }
     mix(play, play->scene.now);
     mix(play, (uint64_t)entry->kind << 32 | entry->to);

@@ -31,9 +31,9 @@ static void check_lessee(struct scene *scene, const struct scene_physmem *physme
             scene, "%s has %u frames, and holds %u of %s, with %u coming, %u going and %u taken",
             physmem->name, books->frames, physmem_task_get_books(lessee->task).held,
             lessee->above->name, lessee->coming, lessee->going, lessee->taken + lessee->book.gone);
-    if (books->guaranteed + books->leased > lessee->promised)
+    if (books->guaranteed + books->leased > lessee->tenancy.promised)
         scene_wrong(scene, "%s guarantees %u frames and leases %u, and was promised %u",
-                    physmem->name, books->guaranteed, books->leased, lessee->promised);
+                    physmem->name, books->guaranteed, books->leased, lessee->tenancy.promised);
 }
 
 static void check_physmem(struct scene *scene, const struct scene_physmem *physmem,
@@ -222,8 +222,8 @@ static bool physmem_may_be_late(const struct scene *scene, const struct scene_ph
         if (lessee->lost || scene->server[scene_server_of(physmem)].struck)
             return true;
         for (uint32_t i = 0; i < TERMS_MAX; i++)
-            if (lessee->agreements.agreement[i].number != 0 &&
-                lesser_grace(UINT64_MAX, &lessee->agreements.agreement[i].terms) < AMPLE_NS)
+            if (lessee->tenancy.agreements.agreement[i].number != 0 &&
+                lesser_grace(UINT64_MAX, &lessee->tenancy.agreements.agreement[i].terms) < AMPLE_NS)
                 return true;
     }
     return false;

@@ -12,6 +12,7 @@
 
 #include "core/contracts/agreements.h"
 #include "core/leases/lease_book.h"
+#include "core/leases/tenancy.h"
 #include "core/pager/pager.h"
 #include "core/physmem/physmem.h"
 #include "core/physmem/request.h"
@@ -164,11 +165,7 @@ struct scene_lessee {
     bool lost;                   /* and it is to end: see outage_lose */
     bool ending;
     struct physmem_effect reply;
-    struct agreements agreements;
-    uint64_t ends[TERMS_MAX], asked[TERMS_MAX]; /* of these: when the term ends, was asked for */
-    uint32_t promised;                          /* as it was told last, and until when */
-    uint64_t promised_until;
-    uint32_t frames;        /* of all its contracts */
+    struct tenancy tenancy;
     struct lease_book book; /* all frames are in the stock */
     struct scene_question *question;
     uint32_t questions, question_room;

@@ -24,9 +24,10 @@ static const struct physmem_effect *answer_to(struct scene *scene, struct scene_
 
 /* Returns NULL, or why there is no contract. */
 static const char *conclude(struct scene *scene, struct scene_physmem *physmem,
-                            const struct sp_terms *terms, char why[SCENE_TEXT])
+                            const struct wanted_contract *wanted, char why[SCENE_TEXT])
 {
     struct scene_lessee *lessee = &physmem->lessee;
+    const struct sp_terms *terms = &wanted->terms;
     struct physmem_request request = request_of(scene, lessee);
     const struct physmem_effect *reply;
 
@@ -47,28 +48,9 @@ static const char *conclude(struct scene *scene, struct scene_physmem *physmem,
                  terms->frames, terms_text_kind(terms->kind));
         return why;
     }
-    lessee_offered(physmem, reply, scene->now);
-    lessee->frames += reply->offer.offer.terms.frames;
+    tenancy_concluded(&lessee->tenancy, wanted, &reply->offer.offer, reply->offer.state,
+                      reply->offer.change, scene->now);
     return NULL;
-}
-
-/* Frames that contracts promise, and the grace that every recall gives at least. */
-static uint32_t promised(const struct scene_lessee *lessee, uint64_t *gracep)
-{
-    uint32_t frames = 0;
-
-    *gracep = PHYSMEM_MAX_GRACE_NS;
-    for (uint32_t i = 0; i < TERMS_MAX; i++) {
-        const struct agreement *agreement = &lessee->agreements.agreement[i];
-        const struct sp_terms *terms = &agreement->terms;
-        uint64_t grace = terms->kind == SP_GUARANTEED ? terms->t_clean : terms->t_drop;
-
-        if (agreement->number == 0)
-            continue;
-        frames += terms->kind != SP_EXTRA ? terms->frames : 0;
-        *gracep = grace < *gracep ? grace : *gracep;
-    }
-    return frames;
 }
 
 /* The container above, with all that is promised in it. False: it does not come at once. */
@@ -80,7 +62,7 @@ static bool fill_stock(struct scene *scene, struct scene_physmem *physmem, uint3
     struct physmem_allocation allocation = {.container = 0};
     const struct physmem_effect *reply;
 
-    physmem_container_create(above, scene->now, &request, lease_book_slots(lessee->frames));
+    physmem_container_create(above, scene->now, &request, lease_book_slots(lessee->tenancy.frames));
     reply = answer_to(scene, lessee, &request);
     if (reply == NULL)
         return false;
@@ -94,22 +76,24 @@ static bool fill_stock(struct scene *scene, struct scene_physmem *physmem, uint3
         if (answer_to(scene, lessee, &request) == NULL)
             return false;
     }
-    if (lease_book_init(&lessee->book, scene->allocator, lessee->frames, allocation.container,
-                        frames) != 0)
+    if (lease_book_init(&lessee->book, scene->allocator, lessee->tenancy.frames,
+                        allocation.container, frames) != 0)
         scene->failed = true;
     return !scene->failed;
 }
 
 static bool make_core(struct scene *scene, struct scene_physmem *physmem,
-                      const struct sublet_config *config, uint64_t grace_ns)
+                      const struct sublet_config *config)
 {
+    const struct tenancy *tenancy = &physmem->lessee.tenancy;
+    uint64_t grace_ns = physmem_upstream_grace(tenancy_grace(tenancy, PHYSMEM_MAX_GRACE_NS));
     struct physmem_config core = {.allocator = scene->allocator,
                                   .arbiter = config->arbiter,
-                                  .frames = physmem->lessee.frames,
+                                  .frames = tenancy->frames,
                                   .reserve = config->reserve,
                                   .max_order = SUBLET_MAX_ORDER,
-                                  .max_grace_ns = physmem_upstream_grace(grace_ns),
-                                  .silence_ns = physmem_upstream_grace(grace_ns),
+                                  .max_grace_ns = grace_ns,
+                                  .silence_ns = grace_ns,
                                   .stacked = true};
 
     memcpy(core.arbiter_params, config->arbiter_params, sizeof(core.arbiter_params));
@@ -124,7 +108,8 @@ static void begin(struct scene *scene, struct scene_physmem *physmem)
 {
     struct physmem_effect effect;
 
-    lessee_promise(scene, physmem);
+    physmem_upstream_promised(physmem->core, scene->now, physmem->lessee.tenancy.promised,
+                              physmem->lessee.tenancy.until);
     while (physmem_next_effect(physmem->core, &effect))
         if (effect.kind == PHYSMEM_UPSTREAM_ASK)
             physmem_upstream_granted(physmem->core, scene->now, effect.upstream.frames);
@@ -137,7 +122,6 @@ const char *sublet_open(struct scene *scene, struct scene_physmem *physmem,
     struct scene_lessee *lessee = &physmem->lessee;
     const char *wrong = NULL;
     uint32_t frames = 0;
-    uint64_t grace_ns;
 
     check(lessee->above->core != NULL && physmem->core == NULL && lessee->task == NULL);
     *lessee = (struct scene_lessee){.above = lessee->above, .opens = true};
@@ -146,14 +130,15 @@ const char *sublet_open(struct scene *scene, struct scene_physmem *physmem,
         return "there is no memory";
     }
     for (uint32_t i = 0; i < config->contracts && wrong == NULL; i++)
-        wrong = conclude(scene, physmem, &config->wanted[i].terms, why);
+        wrong = conclude(scene, physmem, &config->wanted[i], why);
     if (wrong == NULL) {
-        frames = promised(lessee, &grace_ns);
+        (void)tenancy_promise(&lessee->tenancy);
+        frames = lessee->tenancy.promised;
         if (config->reserve > 0 && config->reserve >= frames)
             wrong = "its reserve leaves none of the frames that its contract promises";
         else if (!fill_stock(scene, physmem, frames))
             wrong = "the frames that were promised to it do not come at once";
-        else if (!make_core(scene, physmem, config, grace_ns))
+        else if (!make_core(scene, physmem, config))
             wrong = "there is no memory";
     }
     if (wrong == NULL)

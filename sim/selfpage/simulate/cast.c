@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/contracts/bandwidth_text.h"
 #include "core/contracts/terms_text.h"
+#include "core/leases/tenancy.h"
 #include "drive/drive.h"
 #include "entitlements/entitlements.h"
 #include "os/heap.h"
@@ -198,17 +199,13 @@ static int choose_stacked(struct cast *cast, uint32_t index, struct sp_error *er
     int result;
 
     for (int i = 0; i < count; i++) {
-        struct sp_terms *terms = &config->wanted[i].terms;
+        const char *wrong = tenancy_prepare(&config->wanted[i], physmem->contract);
 
-        if (config->wanted[i].token != 0 || terms->grace_unit == SP_GRACE_ALLOCATIONS ||
-            terms->order > 0)
-            return error_set(
-                error, ENOTSUP,
-                "physmem %s: %s: a physmem needs contracts of its own, for base pages, "
-                "with a grace in time",
-                physmem->name, physmem->contract);
-        if (strstr(physmem->contract, "breach=") == NULL)
-            terms->on_breach = SP_BREACH_REPOSSESS;
+        if (config->wanted[i].token != 0)
+            wrong = "a part is split off by a program: give it a contract of its own instead";
+        if (wrong != NULL)
+            return error_set(error, ENOTSUP, "physmem %s: %s: %s", physmem->name, physmem->contract,
+                             wrong);
     }
     if (count < 0)
         return count;
