@@ -134,13 +134,6 @@ static inline void hand_leave(sp_page *hand, const struct ring *ring, sp_page pa
         *hand = ring_step(ring, page);
 }
 
-/* A page was taken off: of an empty ring, hands are on nothing. */
-static inline void hand_lift(sp_page *hand, const struct ring *ring)
-{
-    if (ring->list.count == 0)
-        *hand = SP_NO_PAGE;
-}
-
 /* ---- The clock ---- */
 
 static bool is_cold(const struct clockpro *clock, sp_page page)
@@ -171,60 +164,84 @@ static void cold_remove(struct clockpro *clock, sp_page page)
 {
     hand_leave(&clock->hand_cold, &clock->cold, page);
     sp_list_remove(&clock->cold.list, clock->cold.links, page);
-    hand_lift(&clock->hand_cold, &clock->cold);
+    if (clock->cold.list.count == 0)
+        clock->hand_cold = SP_NO_PAGE;
 }
 
-/* A page leaves the clock. */
-static void clock_forget(struct clockpro *clock, sp_page page)
+/* A page that is counted no longer leaves the clock. */
+static inline void clock_remove(struct clockpro *clock, sp_page page)
 {
-    if (is_ghost(clock, page))
-        clock->ghosts--;
-    else if (clock->is[page] & IS_HOT)
-        clock->hot--;
-    else
-        cold_remove(clock, page);
     hand_leave(&clock->hand_hot, &clock->clock, page);
     hand_leave(&clock->hand_test, &clock->clock, page);
     sp_list_remove(&clock->clock.list, clock->clock.links, page);
-    hand_lift(&clock->hand_hot, &clock->clock);
-    hand_lift(&clock->hand_test, &clock->clock);
+    if (clock->clock.list.count == 0)
+        clock->hand_hot = clock->hand_test = SP_NO_PAGE;
     clock->is[page] = 0;
 }
 
-static void clock_counts(struct clockpro *clock, sp_page page, unsigned is)
+/* A page that stays on the clock comes to its front. */
+static void clock_to_front(struct clockpro *clock, sp_page page)
 {
-    clock->is[page] = (uint8_t)(ON_CLOCK | IS_RESIDENT | is);
-    if (is & IS_HOT)
-        clock->hot++;
+    hand_leave(&clock->hand_hot, &clock->clock, page);
+    hand_leave(&clock->hand_test, &clock->clock, page);
+    sp_list_to_front(&clock->clock.list, clock->clock.links, page);
 }
 
-/* A resident page comes to the front. */
-static void clock_enter(struct clockpro *clock, sp_page page, unsigned is)
+static void ghost_remove(struct clockpro *clock, sp_page page)
 {
-    clock_counts(clock, page, is);
-    ring_add(&clock->clock, page);
-    if (clock->hand_hot == SP_NO_PAGE)
-        clock->hand_hot = clock->hand_test = page;
-    if (is & IS_HOT)
+    clock->ghosts--;
+    clock_remove(clock, page);
+}
+
+/* A resident page is no longer counted as what it is. */
+static inline void resident_uncount(struct clockpro *clock, sp_page page)
+{
+    if (clock->is[page] & IS_HOT)
+        clock->hot--;
+    else
+        cold_remove(clock, page);
+}
+
+static void resident_remove(struct clockpro *clock, sp_page page)
+{
+    resident_uncount(clock, page);
+    clock_remove(clock, page);
+}
+
+static inline void resident_count(struct clockpro *clock, sp_page page, unsigned is)
+{
+    clock->is[page] = (uint8_t)(ON_CLOCK | IS_RESIDENT | is);
+    if (is & IS_HOT) {
+        clock->hot++;
         return;
+    }
     ring_add(&clock->cold, page);
     if (clock->hand_cold == SP_NO_PAGE)
         clock->hand_cold = page;
 }
 
+/* A resident page comes to the front. */
+static inline void clock_enter(struct clockpro *clock, sp_page page, unsigned is)
+{
+    resident_count(clock, page, is);
+    ring_add(&clock->clock, page);
+    if (clock->hand_hot == SP_NO_PAGE)
+        clock->hand_hot = clock->hand_test = page;
+}
+
+/* A resident page becomes `is`, and comes to the front. */
 static void clock_move(struct clockpro *clock, sp_page page, unsigned is)
 {
-    clock_forget(clock, page);
-    clock_enter(clock, page, is);
+    resident_uncount(clock, page);
+    clock_to_front(clock, page);
+    resident_count(clock, page, is);
 }
 
 /* A hot page comes to the front as what it is. */
 static void hot_renew(struct clockpro *clock, sp_page page)
 {
     clock->is[page] = ON_CLOCK | IS_RESIDENT | IS_HOT;
-    hand_leave(&clock->hand_hot, &clock->clock, page);
-    hand_leave(&clock->hand_test, &clock->clock, page);
-    sp_list_to_front(&clock->clock.list, clock->clock.links, page);
+    clock_to_front(clock, page);
 }
 
 static uint32_t room(uint32_t all, uint32_t used)
@@ -257,7 +274,7 @@ static void test_end(struct clockpro *clock, sp_page page)
 static void ghost_forget(struct clockpro *clock, sp_page page)
 {
     give_credit(clock, -1);
-    clock_forget(clock, page);
+    ghost_remove(clock, page);
 }
 
 /* hand_hot pushes it on by a page. */
@@ -434,7 +451,7 @@ static unsigned clock_admit(struct clockpro *clock, sp_page page)
         bool passed = hot_make_room(clock, page);
 
         if (is_ghost(clock, page)) /* if hand_test did not come by */
-            clock_forget(clock, page);
+            ghost_remove(clock, page);
         if (passed)
             give_credit(clock, 1);
         return passed ? IS_HOT : IN_TEST;
@@ -482,7 +499,7 @@ static void clockpro_remove(void *self, sp_page page, enum sp_removal why)
         hand_test_run(clock);
         return;
     }
-    clock_forget(clock, page);
+    resident_remove(clock, page);
     if (why == SP_PINNED || why == SP_SKIPPED)
         clock->is[page] = (uint8_t)(IS_AWAY | (is & (IS_HOT | IN_TEST)));
 }
@@ -495,11 +512,11 @@ static void clockpro_hint(void *self, sp_page page, enum sp_hint hint)
 
     if (hint == SP_HINT_WILL_NEED)
         return;
-    clock_forget(clock, page);
+    resident_remove(clock, page);
     if (clock->hand_cold == SP_NO_PAGE) {
         clock_enter(clock, page, IS_DOOMED);
     } else {
-        clock_counts(clock, page, IS_DOOMED);
+        clock->is[page] = ON_CLOCK | IS_RESIDENT | IS_DOOMED;
         ring_add_behind(&clock->clock, page, clock->hand_cold);
         ring_add_behind(&clock->cold, page, clock->hand_cold);
     }
