@@ -85,7 +85,8 @@ static const struct {
     {"lru-k", 47032, 38756, 35418},      {"lru-k:k=3", 44958, 36770, 39471},
     {"mq", 43991, 37859, 40267},         {"lecar", 45938, 32103, 33782},
     {"hyperbolic", 51586, 41415, 37446}, {"slru:segments=2", 48826, 39070, 34083},
-    {"wtinylfu", 44617, 35019, 52634},
+    {"wtinylfu", 44617, 35019, 52634},   {"mq:out=0.1", 46745, 40036, 39192},
+    {"cacheus", 44857, 35561, 35306},
 };
 
 static void test_noted_counts(void **state)
