@@ -23,7 +23,9 @@
  *
  * STACK. A fault needs SP_FAULT_STACK bytes on the stack that it is handled on: the alternate stack, or
  * what is left of the thread's own. At a thread's first fault the library looks whether they are there,
- * and otherwise ends the process with a line that says how many are missing.
+ * and otherwise ends the process with a line that says how many are missing. Before that, the kernel needs
+ * sysconf(_SC_MINSIGSTKSZ) bytes of an alternate stack, and ends the process without a word if there are
+ * fewer, which MINSIGSTKSZ of <signal.h> can be. sp_attach and sp_thread_begin replace a smaller one.
  *
  * FRAMES. A task keeps a sixteenth of its frames, at most 16, at hand for the next faults, and
  * evicts until twice as many are: of N frames between N - min(32, N/8) and N - min(16, N/16) are in
@@ -62,10 +64,12 @@
  * SIGNALS. The library installs handlers for SIGSEGV and SIGBUS at attach and passes faults outside
  * managed memory to the handlers that were there before, with the sa_mask and the sa_flags that they were
  * installed with (but on the alternate stack of the thread, if it has one). Do not replace them afterwards.
- * sp_attach and sp_thread_begin unblock both in the thread that calls them, for programs that block all signals to
- * take them by sigwait. Where SIGSEGV is blocked, Linux ends the process at the first fault, without a word: a
- * signal handler whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must a thread
- * that blocks it afterwards. Managed memory touched in other signal handlers is paged as usual.
+ * sp_attach, sp_thread_begin, and what creates a region or maps a container unblock both in the thread that calls
+ * them, for programs that block all signals to take them by sigwait; threads that it starts then have them
+ * unblocked, too. Where SIGSEGV is blocked, Linux ends the process at the first fault, and no handler of the library's
+ * can say why: a signal handler whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must
+ * a thread that blocks it afterwards. `selfpage run` and sp_testing_run name this as a cause where a task dies of such
+ * a signal without a line. Managed memory touched in other signal handlers is paged as usual.
  *
  * DESCRIPTORS. The library opens none of 0, 1 and 2, which may be closed. It needs one for each of physmem's
  * extents (256 frames; fewer where a breach costs frames, see contract.h), raises the limit of open files at attach as far as the system allows, and
@@ -219,7 +223,8 @@ SP_EXPORT int sp_attach(struct sp_task **taskp, const struct sp_attach_options *
  *  \retval 0 always */
 SP_EXPORT int sp_detach(struct sp_task **taskp);
 
-/** Give the calling thread an alternate signal stack for fault handling, if it has none.
+/** Give the calling thread an alternate signal stack for fault handling, if it has none, or one of less than
+ *  64 KiB, which sp_thread_end puts back.
  *  \retval 0 \retval -ENOMEM */
 SP_EXPORT int sp_thread_begin(struct sp_task *task);
 

@@ -226,9 +226,11 @@ struct sp_testing_result {
     int exit_status; /**< what it returned or exited with (0 to 255); 128 + signal if killed */
     int signal;      /**< the signal that ended it, or 0 */
     int timed_out;   /**< 1: it was killed (SIGKILL) since it had not ended in time */
-    struct sp_stats
-        stats;         /**< the library's counters as they last were; zeros if it never attached */
-    char output[4096]; /**< the end of what it wrote to standard error, NUL-terminated */
+    /** The library's counters as they last were; zeros if it never attached. */
+    struct sp_stats stats;
+    /** The end of what it wrote to standard error, NUL-terminated. If that is nothing, and SIGSEGV or SIGBUS ended it,
+     *  a line that says what the causes may be. */
+    char output[4096];
 };
 
 /** Call a function in a forked child that is set up as a task (see sp_testing_environment), and

@@ -94,3 +94,12 @@ int child_exit_status(int status)
 {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+const char *child_fault_text(int status)
+{
+    if (!WIFSIGNALED(status) || (WTERMSIG(status) != SIGSEGV && WTERMSIG(status) != SIGBUS))
+        return NULL;
+    return "a wrong address; or managed memory was touched in a thread that blocks SIGSEGV, in a signal handler "
+           "whose sa_mask holds it, or with a signal stack (sigaltstack) of less than "
+           "sysconf(_SC_MINSIGSTKSZ)";
+}

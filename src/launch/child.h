@@ -20,4 +20,8 @@ int child_end(pid_t pid, int signal, unsigned timeout_ms, int *statusp);
 /* A wait status as an exit status: 128 + the signal's number if one ended the process. */
 int child_exit_status(int status);
 
+/* What may have ended a task that died of SIGSEGV or SIGBUS, and that wrote nothing about it; NULL if its wait
+ * status says that it ended in another way. */
+const char *child_fault_text(int status);
+
 #endif

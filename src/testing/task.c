@@ -238,11 +238,17 @@ void sp_testing_task_stats(const struct sp_testing_task *task, struct sp_stats *
 static void task_result(const struct sp_testing_task *task, int status, bool timed_out,
                         struct sp_testing_result *result)
 {
+    const char *text = child_fault_text(status);
+
     *result = (struct sp_testing_result){.exit_status = child_exit_status(status),
                                          .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
                                          .timed_out = timed_out};
     sp_testing_task_stats(task, &result->stats);
-    parts_log_tail(&task->log, result->output, sizeof result->output);
+    if (parts_log_tail(&task->log, result->output, sizeof result->output) > 0 || text == NULL)
+        return;
+    snprintf(result->output, sizeof result->output,
+             "selfpage: task %s died of SIG%s and wrote nothing about it: %s\n", task->name,
+             sigabbrev_np(WTERMSIG(status)), text);
 }
 
 static void task_await(struct sp_testing_task *task, struct sp_testing_result *result)

@@ -59,8 +59,15 @@ static void *touch_with_all_blocked(void *arg)
     return NULL;
 }
 
-/* As programs do that take their signals by sigwait. */
-static int attach_with_all_blocked(void *arg)
+static void block_all(void)
+{
+    sigset_t all;
+
+    CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
+}
+
+/* As programs do that take their signals by sigwait: before they attach, or after it. */
+static int page_with_all_blocked(void *after)
 {
     struct rlimit none = {0, RLIM_INFINITY};
     struct sp_task *task;
@@ -68,10 +75,11 @@ static int attach_with_all_blocked(void *arg)
     sigset_t all;
     void *memory;
 
-    (void)arg;
     CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0);
-    CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
+    block_all();
     task = attach_or_exit(NULL);
+    if (after != NULL)
+        block_all();
     memory = region_or_exit(task, &(struct sp_region_options){.pages = 100});
     touch_with_all_blocked(memory);
     CHECK(pthread_create(&thread, NULL, touch_with_all_blocked, memory) == 0);
@@ -85,8 +93,33 @@ static void a_program_that_blocks_all_signals_pages(void **state)
 {
     struct sp_testing_result result;
 
-    run(state, "guaranteed=30", "clock", attach_with_all_blocked, NULL, &result);
+    run(state, "guaranteed=30", "clock", page_with_all_blocked, NULL, &result);
     expect_success(&result);
+    run(state, "guaranteed=30", "clock", page_with_all_blocked, &result, &result);
+    expect_success(&result);
+}
+
+static int block_all_and_touch(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    void *memory = region_or_exit(task, &(struct sp_region_options){.pages = 100});
+
+    (void)arg;
+    block_all();
+    touch_with_all_blocked(memory);
+    return sp_detach(&task);
+}
+
+/* The task itself has no chance to. */
+static void a_task_that_blocks_the_signals_of_faults_is_told_of(void **state)
+{
+    struct sp_testing_result result;
+
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* it delivers them, or writes lines of its own */
+    run(state, "guaranteed=30", "clock", block_all_and_touch, NULL, &result);
+    assert_int_equal(result.signal, SIGSEGV);
+    expect_line(&result, "a thread that blocks SIGSEGV");
 }
 
 /* ---- Cancellation ---- */
@@ -669,9 +702,12 @@ static int page_on_a_stack_of(void *arg)
 
     stack_size = *(size_t *)arg;
     /* What lies below the stack is painted, too. */
-    signal_stack = malloc(stack_size + 65536);
-    CHECK(signal_stack != NULL);
+    signal_stack =
+        mmap(NULL, stack_size + 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(signal_stack != MAP_FAILED);
     memset(signal_stack, PAINT, stack_size + 65536);
+    if (stack_size < SP_FAULT_STACK)
+        CHECK(mprotect(signal_stack, 65536, PROT_NONE) == 0);
     signal_stack += 65536;
     CHECK(pthread_create(&thread, NULL, page_on_stack, memory) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
@@ -698,14 +734,47 @@ static void a_fault_uses_no_more_stack_than_is_said(void **state)
 
 static void a_stack_that_is_too_small_is_named(void **state)
 {
-    size_t size = 16384;
+    size_t sizes[] = {16384, (size_t)sysconf(_SC_MINSIGSTKSZ) + 512};
     struct sp_testing_result result;
 
     if (!stacks_are_ordinary())
         skip();
-    run(state, "guaranteed=500", NULL, page_on_a_stack_of, &size, &result);
-    assert_int_equal(result.exit_status, 2);
-    expect_line(&result, "sigaltstack");
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        run(state, "guaranteed=500", NULL, page_on_a_stack_of, &sizes[i], &result);
+        assert_int_equal(result.exit_status, 2);
+        expect_line(&result, "sigaltstack");
+    }
+}
+
+/* Whatever the fault does there would damage what lies below. */
+static int attach_on_a_small_stack(void *arg)
+{
+    const size_t size = (size_t)sysconf(_SC_MINSIGSTKSZ);
+    unsigned char *memory =
+        mmap(NULL, 65536 + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const stack_t small = {.ss_sp = memory + 65536, .ss_size = size};
+    stack_t after;
+    struct sp_task *task;
+
+    (void)arg;
+    CHECK(memory != MAP_FAILED && sigaltstack(&small, NULL) == 0);
+    task = attach_or_exit(NULL);
+    touch_with_all_blocked(region_or_exit(task, &(struct sp_region_options){.pages = 100}));
+    for (size_t i = 0; i < 65536 + size; i++)
+        CHECK(memory[i] == 0);
+    CHECK(sp_detach(&task) == 0);
+    CHECK(sigaltstack(NULL, &after) == 0 && after.ss_sp == small.ss_sp && after.ss_size == size);
+    return 0;
+}
+
+static void a_signal_stack_that_is_too_small_is_replaced(void **state)
+{
+    struct sp_testing_result result;
+
+    if (RUNNING_ON_VALGRIND)
+        skip(); /* it has no other stack there */
+    run(state, "guaranteed=30", "clock", attach_on_a_small_stack, NULL, &result);
+    expect_success(&result);
 }
 
 static size_t thread_stack;
@@ -833,6 +902,7 @@ int main(void)
     struct sp_testing_options large = {.physmem_frames = 8192, .swap_slots = 16384};
     const struct CMUnitTest tests[] = {
         TEST(a_program_that_blocks_all_signals_pages),
+        TEST(a_task_that_blocks_the_signals_of_faults_is_told_of),
         TEST(a_cancelled_thread_leaves_the_task_as_it_was),
         TEST(a_fault_is_no_point_of_cancellation),
         TEST(a_call_is_finished_before_its_thread_is_cancelled),
@@ -847,6 +917,7 @@ int main(void)
                                                  sp_testing_setup, sp_testing_teardown, &large),
         TEST(a_fault_uses_no_more_stack_than_is_said),
         TEST(a_stack_that_is_too_small_is_named),
+        TEST(a_signal_stack_that_is_too_small_is_replaced),
         TEST(a_thread_that_is_too_small_is_named),
         TEST(locked_memory_takes_no_frames),
         TEST(an_earlier_handler_runs_as_it_was_installed),

@@ -132,14 +132,13 @@ static void on_task_stop(uv_timer_t *timer)
 /* A task that dies of a fault says why, if the library could: if it did not, say what is known. */
 static void explain_death(const struct run_task *task, int status)
 {
-    if (!WIFSIGNALED(status) || (WTERMSIG(status) != SIGSEGV && WTERMSIG(status) != SIGBUS) ||
-        task->error.lines > 0)
+    const char *text = child_fault_text(status);
+
+    if (text == NULL || task->error.lines > 0)
         return;
     report_line(&task->run->report, "selfpage",
-                "task %s died of SIG%s and wrote nothing about it: a wrong address; or a signal "
-                "handler whose sa_mask holds SIGSEGV, or a thread that blocks it, touched managed "
-                "memory",
-                task->outcome->task->name, sigabbrev_np(WTERMSIG(status)));
+                "task %s died of SIG%s and wrote nothing about it: %s", task->outcome->task->name,
+                sigabbrev_np(WTERMSIG(status)), text);
 }
 
 void tasks_look(struct run_task *task)

@@ -234,22 +234,14 @@ static int connect_all(struct sp_task *task, const struct settings *settings,
     return result;
 }
 
-/* What runs beside the control thread, and the calling thread's own stack for faults. */
+/* What runs beside the control thread. */
 static int start_beside(struct sp_task *task, struct sp_error *error)
 {
     int result = api_availability_start(task, error);
 
     if (result == 0 && task->pager_thread_wanted)
         result = pager_thread_start(task, error);
-    if (result != 0)
-        return result;
-    result = sp_thread_begin(task);
-    if (result == 0)
-        return 0;
-    if (task->pager_thread_wanted)
-        pager_thread_stop(task);
-    return error_set(error, -result, "cannot prepare this thread for faults: %s",
-                     strerror(-result));
+    return result;
 }
 
 static int start_threads(struct sp_task *task, struct sp_error *error)
@@ -259,7 +251,12 @@ static int start_threads(struct sp_task *task, struct sp_error *error)
     if (result != 0)
         return result;
     check(attached_task() == task);
-    result = probe_resume(error);
+    result =
+        sp_thread_begin(task); /* before the first fault, for which its stack may be too small */
+    if (result != 0)
+        error_set(error, -result, "cannot prepare this thread for faults: %s", strerror(-result));
+    if (result == 0)
+        result = probe_resume(error);
     if (result == 0)
         result = control_start(task, error);
     if (result == 0) {
@@ -267,8 +264,10 @@ static int start_threads(struct sp_task *task, struct sp_error *error)
         if (result != 0)
             control_stop(task);
     }
-    if (result != 0)
+    if (result != 0) {
+        sp_thread_end(task);
         fault_uninstall(task);
+    }
     return result;
 }
 

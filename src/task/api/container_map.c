@@ -8,6 +8,7 @@
 #include "task/api/container_map.h"
 #include "task/containers/book.h"
 #include "task/containers/windows.h"
+#include "task/entry/fault.h"
 #include "task/state/attached.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
@@ -29,6 +30,7 @@ int sp_container_map(struct sp_task *task, sp_container container, uint32_t firs
         return error_set(error, EINVAL, "map: flags %#x do not exist, or %u slots cannot be mapped",
                          flags, count);
     check(addressp != NULL);
+    fault_unblock();
     guard_begin(&guard);
     result = windows_open_filled(task, &window, addressp, error);
     guard_end(&guard);
@@ -188,5 +190,6 @@ int sp_container_region_create(struct sp_task *task, const struct sp_container_r
                                void **basep, struct sp_error *error)
 {
     check(region != NULL);
+    fault_unblock();
     return container_map_region(task, region, region->container == 0, basep, error);
 }

@@ -8,6 +8,7 @@
 #include "task/effects/memory.h"
 #include "task/effects/perform.h"
 #include "task/effects/sites.h"
+#include "task/entry/fault.h"
 #include "task/state/events.h"
 #include "task/state/guard.h"
 #include "task/state/hold.h"
@@ -96,6 +97,7 @@ int sp_region_create(struct sp_task *task, const struct sp_region_options *optio
     if (options->kind == SP_PRECIOUS)
         slots = units_base(task, units_for(task, (uint32_t)options->pages));
     check(options->pages <= task->arena_pages);
+    fault_unblock();
     guard_begin(&guard);
     if (slots > 0)
         result = reserve_swap(task, slots, 0, error);

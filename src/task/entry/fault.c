@@ -128,7 +128,7 @@ static bool handle_page(struct sp_task *task, sp_page page, const ucontext_t *co
     if (access == MACHINE_UNKNOWN)
         fault.write = task->pager.page[page].protection == PAGE_READ;
     if (!room_was_checked)
-        room_check(task);
+        room_check(task, context);
     check(room_was_checked);
     return repeat_note(code, page) ? serve_repeated(task, &fault, context)
                                    : serve(task, &fault, code);
@@ -164,7 +164,7 @@ static bool handle_window(struct sp_task *task, const siginfo_t *info, const uco
     if (inside != NULL || hold_is_ours() || access == MACHINE_EXECUTE)
         return false;
     if (!room_was_checked)
-        room_check(task);
+        room_check(task, context);
     inside = __builtin_frame_address(0);
     served = supply_fault(task, info->si_addr, access == MACHINE_WRITE, access == MACHINE_UNKNOWN);
     inside = NULL;

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,6 +15,9 @@
 #else
 #define RUNNING_ON_VALGRIND 0
 #endif
+
+/* For the line that a process ends with, and what the program does then (sp_on_end). */
+#define LAST_STACK ((size_t)256 * 1024)
 
 __thread bool room_was_checked __attribute__((tls_model("initial-exec")));
 
@@ -34,30 +39,65 @@ static size_t ordinary_room(unsigned char *here)
     return room;
 }
 
-void room_check(const struct sp_task *task)
+/* What is said of a stack that is too small. */
+static struct {
+    const struct sp_task *task;
+    size_t room;
+    size_t signal_stack; /* its size; 0: the fault is handled on the thread's own stack */
+} small;
+
+static void say_small(void)
+{
+    if (small.signal_stack == 0)
+        say_and_die(small.task,
+                    "a page fault needs %u bytes of stack, and this thread has about %zu left: "
+                    "make its stack larger, or call sp_thread_begin in it",
+                    SP_FAULT_STACK, small.room);
+    say_and_die(small.task,
+                "a page fault needs %u bytes of stack, and %zu are left on the signal stack of "
+                "%zu that this thread has set up (sigaltstack): make it larger by %zu, or set "
+                "none up and call sp_thread_begin",
+                SP_FAULT_STACK, small.room, small.signal_stack, SP_FAULT_STACK - small.room);
+}
+
+/* Say so on another stack: there may be no room for that either. */
+static __attribute__((noinline)) void die_elsewhere(const struct sp_task *task, size_t room,
+                                                    size_t signal_stack)
+{
+    static bool dies;
+    ucontext_t *end;
+
+    check(room < SP_FAULT_STACK);
+    while (__atomic_exchange_n(&dies, true, __ATOMIC_ACQ_REL))
+        pause(); /* another thread says it, and ends the process */
+    small.task = task;
+    small.room = room;
+    small.signal_stack = signal_stack;
+    end = mmap(NULL, LAST_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (end == MAP_FAILED || getcontext(end) != 0)
+        say_small();
+    end->uc_stack.ss_sp = end + 1;
+    end->uc_stack.ss_size = LAST_STACK - sizeof(*end);
+    end->uc_link = NULL;
+    makecontext(end, say_small, 0);
+    setcontext(end);
+}
+
+void room_check(const struct sp_task *task, const ucontext_t *context)
 {
     unsigned char *here = __builtin_frame_address(0);
-    stack_t stack = {0};
-    size_t room;
+    const stack_t *stack = &context->uc_stack; /* where one was set up, the handler runs on it */
+    bool has_own = (stack->ss_flags & SS_DISABLE) == 0 && stack->ss_size > 0;
+    size_t room = 0;
 
     check(!room_was_checked);
     room_was_checked = true;
-    if (RUNNING_ON_VALGRIND || sigaltstack(NULL, &stack) != 0)
+    if (RUNNING_ON_VALGRIND)
         return;
-    if ((stack.ss_flags & SS_ONSTACK) == 0) {
+    if (!has_own)
         room = ordinary_room(here);
-        if (room < SP_FAULT_STACK)
-            say_and_die(task,
-                        "a page fault needs %u bytes of stack, and this thread has about %zu left: "
-                        "make its stack larger, or call sp_thread_begin in it",
-                        SP_FAULT_STACK, room);
-        return;
-    }
-    room = (size_t)(here - (unsigned char *)stack.ss_sp);
+    else if (here > (unsigned char *)stack->ss_sp) /* otherwise it has been left at its end */
+        room = (size_t)(here - (unsigned char *)stack->ss_sp);
     if (room < SP_FAULT_STACK)
-        say_and_die(task,
-                    "a page fault needs %u bytes of stack, and %zu are left on the signal stack of "
-                    "%zu that this thread has set up (sigaltstack): make it larger by %zu, or set "
-                    "none up and call sp_thread_begin",
-                    SP_FAULT_STACK, room, stack.ss_size, SP_FAULT_STACK - room);
+        die_elsewhere(task, room, has_own ? stack->ss_size : 0);
 }
