@@ -471,7 +471,7 @@ struct sp_locked_copy {
  *  those of sp_container_lock, sp_container_copy and sp_container_unlock: the first that failed.
  *  The copy may have been made all the same.
  *  Nothing stays locked, whatever failed; a lock that this task had before is over then.
- *  \retval -ESTALE  the container was used by others meanwhile */
+ *  \retval -ESTALE  the container was used by others meanwhile, and again when it was copied once more */
 SP_EXPORT int sp_container_copy_locked(struct sp_task *task, const struct sp_locked_copy *copy,
                                        struct sp_error *error);
 

@@ -118,6 +118,8 @@ static int allocate_and_free(void *arg)
     CHECK(sp_container_release(task, a, 0, 2, NULL) == 2);
     CHECK(sp_container_recover(task, a, 0, 2, NULL) == 2);
     CHECK(x[0] == 'x');
+    CHECK(sp_container_release(task, a, 39, 1, NULL) == 1);
+    CHECK(sp_container_recover(task, a, 39, 2, &error) == 1); /* slot 40 has no frame */
     CHECK(sp_container_recover(task, a, 60, 2, &error) == -ENOENT);
     CHECK(sp_container_deallocate(task, a, 0, 100, NULL) == 30);
     CHECK(sp_container_allocate(task, a, 0, 20, 0, NULL) == 20);

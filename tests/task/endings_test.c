@@ -444,6 +444,34 @@ static void test_negotiation(void **state)
     assert_int_equal(result.exit_status, 3);
 }
 
+/* ---- Detaching ---- */
+
+static int attach_again(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    volatile unsigned char *memory = region_or_exit(task, &(struct sp_region_options){.pages = 64});
+    unsigned char there[64];
+
+    (void)arg;
+    memory[0] = 1;
+    CHECK(mincore((void *)memory, 64 * SP_PAGE_SIZE, there) == 0);
+    CHECK(sp_detach(&task) == 0);
+    CHECK(mincore((void *)memory, 64 * SP_PAGE_SIZE, there) != 0 && errno == ENOMEM);
+    task = attach_or_exit(NULL);
+    memory = region_or_exit(task, &(struct sp_region_options){.pages = 64});
+    memory[0] = 1;
+    return sp_detach(&task);
+}
+
+static void detaching_gives_back_the_addresses(void **state)
+{
+    struct sp_testing_result result;
+
+    run(state, "guaranteed=8", NULL, attach_again, NULL, &result);
+    if (result.exit_status != 0)
+        fail_msg("%s", result.output);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +487,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recall_with_dirty_pages, sp_testing_setup,
                                         sp_testing_teardown),
         cmocka_unit_test_setup_teardown(test_a_server_dies, sp_testing_setup, sp_testing_teardown),
+        cmocka_unit_test_setup_teardown(detaching_gives_back_the_addresses, sp_testing_setup,
+                                        sp_testing_teardown),
     };
 
     /* Whatever frames are free, recalls must be messages. */

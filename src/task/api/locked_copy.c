@@ -60,8 +60,8 @@ static int exchange(struct sp_task *task, struct locked *locked)
     return result;
 }
 
-/* The copy had to wait until physmem had moved contents, and the lock was over before. Nothing was
- * checked, then: make it again, step by step. */
+/* The copy had to wait until physmem had moved contents, and the lock was over before, or others have used the
+ * container. Nothing was checked, then: make it again, step by step. */
 static int copy_slowly(struct sp_task *task, const struct sp_locked_copy *copy,
                        struct sp_error *error)
 {
@@ -112,7 +112,5 @@ int sp_container_copy_locked(struct sp_task *task, const struct sp_locked_copy *
     steps = reply[UNLOCK].version_is.version - reply[LOCK].version_is.version;
     if (steps == 1 + (copy->locked == copy->to))
         return 0;
-    if (steps == 1)
-        return copy_slowly(task, copy, error);
-    return error_set(error, ESTALE, "container %u was used by others meanwhile", copy->locked);
+    return copy_slowly(task, copy, error);
 }
