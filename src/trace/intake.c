@@ -44,8 +44,10 @@ int intake_refuse(const struct intake *intake, const char *why, struct sp_error 
         *error = intake->failed;
         return -error->code;
     }
-    return error_set(error, EILSEQ, "%s: cannot be decompressed: it is %s (%s)", intake->name,
-                     intake->ended ? "cut short" : "damaged", why);
+    return error_set(error, EILSEQ,
+                     "%s: cannot be decompressed: it is %s (%s), in its first %llu bytes",
+                     intake->name, intake->ended ? "cut short" : "damaged", why,
+                     (unsigned long long)intake->total);
 }
 
 /* Bytes that lie in the last piece but one are gone, and count as others than zeros: libarchive looks ahead

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "base/error.h"
 
@@ -16,7 +17,7 @@ static const struct {
     const char *extension;
     int (*add)(struct archive *archive);
 } filters[] = {
-    [SINK_ZSTD] = {".zst", archive_write_add_filter_zstd},
+    [SINK_ZSTD] = {".zst", NULL},
     [SINK_GZIP] = {".gz", archive_write_add_filter_gzip},
     [SINK_XZ] = {".xz", archive_write_add_filter_xz},
     [SINK_BZIP2] = {".bz2", archive_write_add_filter_bzip2},
@@ -96,6 +97,38 @@ static int begin_packing(struct sink *sink, enum sink_filter filter, struct sp_e
     return result == ARCHIVE_OK ? 0 : cannot_compress(sink, error);
 }
 
+/* ---- Compressing by libzstd ---- */
+
+static int begin_zstd(struct sink *sink, struct sp_error *error)
+{
+    sink->packed = malloc(BUFFER);
+    sink->zstd = ZSTD_createCCtx();
+    if (sink->packed == NULL || sink->zstd == NULL ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(sink->zstd, ZSTD_c_checksumFlag, 1)))
+        return error_set(error, ENOMEM, "%s: no memory for compressing", sink->name);
+    return 0;
+}
+
+/* Compress; `how` is ZSTD_e_end for what comes last. */
+static int put_zstd(struct sink *sink, const uint8_t *bytes, size_t size, ZSTD_EndDirective how,
+                    struct sp_error *error)
+{
+    ZSTD_inBuffer in = {.src = bytes, .size = size};
+    size_t left;
+
+    do {
+        ZSTD_outBuffer out = {.dst = sink->packed, .size = BUFFER};
+
+        left = ZSTD_compressStream2(sink->zstd, &out, &in, how);
+        if (ZSTD_isError(left))
+            return error_set(error, ENOMEM, "%s: cannot compress: %s", sink->name,
+                             ZSTD_getErrorName(left));
+        if (write_all(sink, sink->packed, out.pos, error) != 0)
+            return -error->code;
+    } while (how == ZSTD_e_end ? left > 0 : in.pos < in.size);
+    return 0;
+}
+
 /* ---- */
 
 static int flush(struct sink *sink, struct sp_error *error)
@@ -105,6 +138,8 @@ static int flush(struct sink *sink, struct sp_error *error)
     sink->used = 0;
     if (!sink->compresses)
         return write_all(sink, sink->buffer, size, error);
+    if (sink->zstd != NULL)
+        return put_zstd(sink, sink->buffer, size, ZSTD_e_continue, error);
     if (size > 0 && sink->archive == NULL && begin_packing(sink, SINK_LZ4, error) != 0)
         return -error->code;
     if (size > 0 && archive_write_data(sink->archive, sink->buffer, size) != (la_ssize_t)size)
@@ -119,6 +154,8 @@ int sink_init(struct sink *sink, int fd, const char *name, enum sink_filter filt
     sink->buffer = malloc(BUFFER);
     if (sink->buffer == NULL)
         return error_set(error, ENOMEM, "%s: no memory for writing", name);
+    if (filter == SINK_ZSTD)
+        return begin_zstd(sink, error);
     return filter == SINK_PLAIN || filter == SINK_LZ4 ? 0 : begin_packing(sink, filter, error);
 }
 
@@ -143,6 +180,8 @@ int sink_finish(struct sink *sink, struct sp_error *error)
 {
     int result = flush(sink, error);
 
+    if (result == 0 && sink->zstd != NULL)
+        return put_zstd(sink, NULL, 0, ZSTD_e_end, error);
     if (result == 0 && sink->compresses && sink->archive == NULL)
         return write_empty_lz4(sink, error);
     if (result == 0 && sink->archive != NULL && archive_write_close(sink->archive) != ARCHIVE_OK)
@@ -156,6 +195,8 @@ void sink_fini(struct sink *sink)
     if (sink->archive != NULL)
         archive_write_fail(sink->archive);
     archive_write_free(sink->archive);
+    ZSTD_freeCCtx(sink->zstd);
+    free(sink->packed);
     free(sink->buffer);
     *sink = (struct sink){.fd = -1};
 }

@@ -1,5 +1,6 @@
-/* The bytes of a trace that is written: collected, compressed or not, and sent to a descriptor. libarchive
- * puts a sum into what it compresses, but not into zstd's frames. */
+/* The bytes of a trace that is written: collected, compressed or not, and sent to a descriptor. What is compressed
+ * has a sum in it, which shows that it was damaged: libarchive puts one into all but zstd's frames, which are
+ * therefore made by libzstd itself. */
 #ifndef TRACE_SINK_H
 #define TRACE_SINK_H
 
@@ -22,6 +23,7 @@ enum sink_filter {
 };
 
 struct archive;
+struct ZSTD_CCtx_s;
 
 struct sink {
     int fd;
@@ -32,7 +34,9 @@ struct sink {
     uint8_t *buffer;
     size_t used;
     struct archive *archive; /* NULL: not compressed, or nothing was as yet, by lz4 */
-    struct sp_error failed;  /* what writing said, if failed.code != 0 */
+    struct ZSTD_CCtx_s *zstd;
+    uint8_t *packed;        /* what comes from it */
+    struct sp_error failed; /* what writing said, if failed.code != 0 */
 };
 
 /* How a file is compressed that is called `path`: its last extension says. */

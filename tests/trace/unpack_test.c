@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <valgrind/valgrind.h>
-#include <zstd.h>
 
 #include "reading.h"
 #include "trace/sink.h"
@@ -49,20 +48,6 @@ static void append(struct file *file, const void *bytes, size_t size)
     file->size += size;
 }
 
-/* libarchive writes no sum into zstd's frames. */
-static void pack_zstd(struct file *file, const void *bytes, size_t size)
-{
-    ZSTD_CCtx *context = ZSTD_createCCtx();
-    size_t packed;
-
-    assert_non_null(context);
-    assert_false(ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)));
-    packed = ZSTD_compress2(context, file->bytes + file->size, MOST - file->size, bytes, size);
-    assert_false(ZSTD_isError(packed));
-    file->size += packed;
-    ZSTD_freeCCtx(context);
-}
-
 /* Append `size` bytes, compressed. */
 static void pack(struct file *file, enum sink_filter filter, const void *bytes, size_t size)
 {
@@ -72,18 +57,14 @@ static void pack(struct file *file, enum sink_filter filter, const void *bytes, 
     ssize_t got;
 
     assert_true(fd >= 0);
-    if (filter == SINK_ZSTD) {
-        pack_zstd(file, bytes, size);
-    } else {
-        assert_int_equal(sink_init(&sink, fd, "memory", filter, &error), 0);
-        memcpy(sink_room(&sink, size, &error), bytes, size);
-        sink_put(&sink, size);
-        assert_int_equal(sink_finish(&sink, &error), 0);
-        sink_fini(&sink);
-        got = pread(fd, file->bytes + file->size, MOST - file->size, 0);
-        assert_true(got > 0 && got < (ssize_t)(MOST - file->size));
-        file->size += (size_t)got;
-    }
+    assert_int_equal(sink_init(&sink, fd, "memory", filter, &error), 0);
+    memcpy(sink_room(&sink, size, &error), bytes, size);
+    sink_put(&sink, size);
+    assert_int_equal(sink_finish(&sink, &error), 0);
+    sink_fini(&sink);
+    got = pread(fd, file->bytes + file->size, MOST - file->size, 0);
+    assert_true(got > 0 && got < (ssize_t)(MOST - file->size));
+    file->size += (size_t)got;
     assert_int_equal(close(fd), 0);
 }
 
