@@ -129,7 +129,8 @@ struct actor {
     uint32_t recalls_open;
     bool may_clean;
     bool revoked;
-    struct physmem_task_status seen; /* what physmem said of it last */
+    struct physmem_task_status seen;   /* what physmem said of it last */
+    uint32_t agreed_held, agreed_owed; /* by the pager, when the rules were last looked at */
     /* Faults. */
     uint64_t hangs_until;
     uint64_t put_off; /* when what was put off last comes */

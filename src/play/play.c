@@ -596,9 +596,53 @@ static void check_time(struct play *play)
 
 static void check_all(struct play *play, struct actor *actor)
 {
+    rules_check(&play->scene, play->actor, play->actors);
     rules_check_all(&play->scene, actor);
     for (uint32_t i = 0; i < play->actors; i++)
         rules_check_agreement(&play->actor[i]);
+}
+
+/* Whether an event is one of tasks and swap alone, in which no physmem takes part. */
+static bool is_without_physmem(enum scene_event kind)
+{
+    switch (kind) {
+    case SCENE_THREAD:
+    case SCENE_CONTROL:
+    case SCENE_FROM_PHYSMEM:
+    case SCENE_TO_SWAP:
+    case SCENE_DEVICE_STORED:
+    case SCENE_DEVICE_LOADED:
+    case SCENE_FROM_SWAP:
+    case SCENE_TURNS:
+        return true;
+    case SCENE_START:
+    case SCENE_STOP:
+    case SCENE_TO_PHYSMEM:
+    case SCENE_CUT:
+    case SCENE_FAULT:
+    case SCENE_RELIEF:
+    case SCENE_POLICY:
+    case SCENE_OTHER:
+    case SCENE_UP:
+    case SCENE_DOWN:
+    case SCENE_LOST:
+    case SCENE_EVENTS:
+        break;
+    }
+    return false;
+}
+
+/* The quick rules: of the books of physmems, which stay as they are while none takes part; and of what the actor of an event
+ * believes, which a turn of its program leaves as it is unless it changes what the pager has counted. */
+static void check_quickly(struct play *play, const struct queue_entry *entry)
+{
+    const struct actor *actor = actor_of(play, entry);
+    bool few = play->actors <= FEW;
+
+    if (few ? !is_without_physmem((enum scene_event)entry->kind) : play->events % play->actors == 0)
+        rules_check(&play->scene, play->actor, play->actors);
+    if (entry->kind < SCENE_POLICY && (entry->kind != SCENE_THREAD || !rules_have_agreed(actor)))
+        rules_check_agreement(&play->actor[actor->number]);
 }
 
 static void after(struct play *play, const struct queue_entry *entry)
@@ -611,10 +655,7 @@ static void after(struct play *play, const struct queue_entry *entry)
     check_time(play);
     outage_lose(&play->scene);
     see_ends(play);
-    if (play->actors <= FEW || play->events % play->actors == 0)
-        rules_check(&play->scene, play->actor, play->actors);
-    if (entry->kind < SCENE_POLICY)
-        rules_check_agreement(actor);
+    check_quickly(play, entry);
     if (every > 0 && play->events % every == 0)
         check_all(play, actor);
     mix_event(play, entry);

@@ -114,7 +114,7 @@ static void check_frames(const struct actor *actor, const struct physmem_task_bo
                     actor->config->name, books->held, actor_base(actor, actor->pager.held));
 }
 
-void rules_check_agreement(const struct actor *actor)
+void rules_check_agreement(struct actor *actor)
 {
     struct physmem_task_books books;
 
@@ -129,6 +129,13 @@ void rules_check_agreement(const struct actor *actor)
     check_contracts(actor, &books);
     check_debts(actor, &books);
     check_frames(actor, &books);
+    actor->agreed_held = actor->pager.held;
+    actor->agreed_owed = actor->pager.owed;
+}
+
+bool rules_have_agreed(const struct actor *actor)
+{
+    return actor->pager.held == actor->agreed_held && actor->pager.owed == actor->agreed_owed;
 }
 
 /* Whether an actor believes that it may do more with a slot, whose page it uses, than physmem has written down. */

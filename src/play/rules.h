@@ -10,7 +10,10 @@ void rules_check(struct scene *scene, const struct actor *actors, uint32_t count
 
 /* What an actor believes that it holds and owes is what physmem has written down, whenever nothing is under way between
  * them: a message that nobody heard shows at once, and not when a deadline has passed. */
-void rules_check_agreement(const struct actor *actor);
+void rules_check_agreement(struct actor *actor);
+
+/* Whether an actor holds and owes, in its own books, as much as when that was looked at. */
+bool rules_have_agreed(const struct actor *actor);
 
 /* Count everything again: the books of physmem and of one actor (NULL: none), whose rights are those that physmem has
  * written down. */
