@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <valgrind/valgrind.h>
-
 #include "backend/registry.h"
 #include "backend/space.h"
 #include "base/random.h"
+#include "scale.h"
 #include "scratch.h"
 
 #define PAGES 48u
@@ -265,7 +264,7 @@ static void every_page_finds_room_if_there_is_a_block_for_each(void **state)
     struct device device;
 
     assert_int_equal(device_open(&device, *state, PAGES, false), 0);
-    for (unsigned step = 0; step < (RUNNING_ON_VALGRIND ? 300 : 3000); step++) {
+    for (unsigned step = 0; step < (scale_is_slow() ? 300 : 3000); step++) {
         uint32_t page = random_below(&random, PAGES);
 
         assert_int_equal(page_store(&device, page, page, random_below(&random, SWAP_PAGE + 1)), 0);
@@ -332,7 +331,7 @@ static void noise_below_is_harmless(void **state)
     for (uint32_t page = 0; page < PAGES; page++)
         assert_int_equal(page_store(&device, page, page, 10 * page), 0);
     device.backend->close(device.state);
-    for (unsigned round = 0; round < (RUNNING_ON_VALGRIND ? 3 : 30); round++) {
+    for (unsigned round = 0; round < (scale_is_slow() ? 3 : 30); round++) {
         bytes_change(scratch.path, SWAP_PAGE + random_below(&random, 8000),
                      1 + random_below(&random, 100), &random);
         bytes_change(scratch.path, 3 * SWAP_PAGE + random_below(&random, 100000), 100, &random);

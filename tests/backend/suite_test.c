@@ -10,12 +10,11 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <valgrind/valgrind.h>
-
 #include "backend/below.h"
 #include "backend/registry.h"
 #include "base/random.h"
 #include "nbd_filter.h"
+#include "scale.h"
 #include "server_process.h"
 
 #define PAGES       64u
@@ -303,8 +302,8 @@ static void a_device_holds_what_the_model_holds(void **state)
 {
     const struct chain *chain = *state;
     struct model model = {.random = random_seeded(7)};
-    unsigned steps = (RUNNING_ON_VALGRIND ? 60 : 600) /
-                     (chain->place[0] == '/' || chain->place[0] == '[' ? 4 : 1);
+    unsigned steps =
+        (scale_is_slow() ? 60 : 600) / (chain->place[0] == '/' || chain->place[0] == '[' ? 4 : 1);
     struct device device;
 
     place_make(&device, chain);

@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <valgrind/valgrind.h>
-
 #include "backend/registry.h"
 #include "base/random.h"
+#include "scale.h"
 
 #define FAST    256u
 #define DATA    (2 * FAST)
@@ -260,7 +259,7 @@ static void *work(void *arg)
     uint64_t version[16] = {0};
 
     worker->good = true;
-    for (uint32_t step = 0; worker->good && step < (RUNNING_ON_VALGRIND ? 100 : 1500); step++) {
+    for (uint32_t step = 0; worker->good && step < (scale_is_slow() ? 100 : 1500); step++) {
         uint32_t i = random_below(&random, 16), page = worker->first + i;
 
         switch (random_below(&random, 6)) {

@@ -13,9 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
+#include "scale.h"
 
 #define SEED       20261129
 #define MOST       16384u /* bytes of an input */
@@ -128,7 +127,7 @@ static size_t change(struct random_source *random, uint8_t data[MOST])
 static void test_random_changes_of_them(void **state)
 {
     struct random_source random = random_seeded(SEED);
-    unsigned rounds = RUNNING_ON_VALGRIND ? ROUNDS / 50 : ROUNDS;
+    unsigned rounds = scale_is_slow() ? ROUNDS / 50 : ROUNDS;
     time_t end = time(NULL) + SECONDS;
     static uint8_t data[MOST];
 

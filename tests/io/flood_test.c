@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "peer.h"
+#include "scale.h"
 
 #define PEERS 30
 #define SEED  20261122
@@ -64,7 +65,7 @@ static void check_served(struct fixture *fixture, int peer, uint32_t seq)
 
 static void test_a_flood(void **state)
 {
-    unsigned round, rounds = RUNNING_ON_VALGRIND ? 1000 : 30000;
+    unsigned round, rounds = scale_is_slow() ? 1000 : 30000;
     struct random_source random = random_seeded(SEED);
     struct server_options options = {.ready_fd = -1, .queue_max = 20000};
     struct fixture fixture;

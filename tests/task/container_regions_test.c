@@ -19,6 +19,7 @@
 #include "fixture.h"
 #include "live.h"
 #include "regions.h"
+#include "scale.h"
 
 /* ---- One task ---- */
 
@@ -344,7 +345,7 @@ static int read_and_write_in_trouble(void *arg)
     char *base =
         open_or_exit(task, &(struct sp_container_region){
                                .pages = 64, .flags = SP_MAP_WRITE, .source = source, .frames = 32});
-    unsigned rounds = RUNNING_ON_VALGRIND ? 2 : 30;
+    unsigned rounds = scale_is_slow() ? 2 : 30;
 
     (void)arg;
     for (unsigned round = 0; round < rounds; round++)

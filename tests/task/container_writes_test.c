@@ -11,14 +11,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include <valgrind/valgrind.h>
-
 #include <selfpage/testing.h>
 
 #include "base/random.h"
 #include "fixture.h"
 #include "live.h"
 #include "regions.h"
+#include "scale.h"
 
 /* The string of a variable that a task no longer has: else it is a leak. */
 const char *kept_from_memcheck;
@@ -28,8 +27,8 @@ const char *kept_from_memcheck;
 /* Frames of a physmem all of which one task can have. */
 #define SMALL 256u
 
-#define ENDED_REGIONS (RUNNING_ON_VALGRIND ? 4u : 40u)
-#define WRITES        (RUNNING_ON_VALGRIND ? 60u : 600u)
+#define ENDED_REGIONS (scale_is_slow() ? 4u : 40u)
+#define WRITES        (scale_is_slow() ? 60u : 600u)
 
 /* Writes to pages at random, and compares each with what was written to it before. */
 static void write_at_random(char *base, size_t pages, size_t from, unsigned writes, unsigned seed)

@@ -11,12 +11,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <valgrind/valgrind.h>
-
 #include <selfpage/testing.h>
 
 #include "fixture.h"
 #include "live.h"
+#include "scale.h"
 
 #define PAGE ((size_t)SP_PAGE_SIZE)
 #define MS   UINT64_C(1000000)
@@ -287,7 +286,7 @@ static int keep_contents(void *arg)
     sp_container a = create_or_exit(task, 64), b = create_or_exit(task, 64);
     char *x = map_or_exit(task, a, 0, 64, SP_MAP_WRITE);
     const char *y = map_or_exit(task, b, 0, 64, 0);
-    unsigned rounds = RUNNING_ON_VALGRIND ? 4 : 50;
+    unsigned rounds = scale_is_slow() ? 4 : 50;
 
     (void)arg;
     for (unsigned round = 1; round <= rounds; round++) {
@@ -312,7 +311,7 @@ static void test_contents_outlive_their_mappings(void **state)
         fail_msg("%s", error.text);
     expect_success(begin(fixture, NULL, "guaranteed=128", keep_contents, NULL));
     assert_int_equal(sp_testing_physmem_status(fixture, &status, NULL), 0);
-    assert_true(status.unmaps > 0 || RUNNING_ON_VALGRIND);
+    assert_true(status.unmaps > 0 || scale_is_slow());
     assert_int_equal(status.breaches, 0);
     assert_int_equal(sp_testing_stop(&fixture, NULL), 0);
 }

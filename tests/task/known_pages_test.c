@@ -12,12 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <valgrind/valgrind.h>
-
 #include <selfpage/testing.h>
 
 #include "base/random.h"
 #include "live.h"
+#include "scale.h"
 
 #define TASKS  4u
 #define WORDS  (SP_PAGE_SIZE / sizeof(uint64_t))
@@ -197,7 +196,7 @@ static uint32_t pages_in_all(void)
     const char *text = getenv("SELFPAGE_TEST_PAGES");
     uint32_t pages = text != NULL ? (uint32_t)strtoul(text, NULL, 10) : 0;
 
-    return pages != 0 ? pages : RUNNING_ON_VALGRIND ? 10000 : 20000;
+    return pages != 0 ? pages : scale_is_slow() ? 10000 : 20000;
 }
 
 static void all_pages_come_back_right(void **state)

@@ -20,6 +20,7 @@
 
 #include "base/random.h"
 #include "live.h"
+#include "scale.h"
 
 #define PAGES 300u
 
@@ -35,7 +36,7 @@ static int work(void *arg)
     const struct run *run = arg;
     struct sp_region_options options = {.pages = PAGES, .kind = SP_PRECIOUS};
     struct random_source random = random_seeded(1);
-    uint32_t steps = RUNNING_ON_VALGRIND ? 1000 : 3000;
+    uint32_t steps = scale_is_slow() ? 1000 : 3000;
     struct sp_task *task;
     unsigned char *memory;
 

@@ -10,13 +10,13 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <valgrind/valgrind.h>
 
 #include <selfpage/testing.h>
 
 #include "base/random.h"
 #include "awaiting.h"
 #include "live.h"
+#include "scale.h"
 
 #define WORDS (SP_PAGE_SIZE / sizeof(uint64_t))
 
@@ -67,8 +67,8 @@ static int two_threads(void *arg)
     pthread_t threads[2];
 
     for (unsigned i = 0; i < 2; i++) {
-        walkers[i] = (struct walker){
-            .memory = memory, .parity = i, .steps = RUNNING_ON_VALGRIND ? 150 : 800};
+        walkers[i] =
+            (struct walker){.memory = memory, .parity = i, .steps = scale_is_slow() ? 150 : 800};
         CHECK(pthread_create(&threads[i], NULL, walk, &walkers[i]) == 0);
     }
     for (unsigned i = 0; i < 2; i++)

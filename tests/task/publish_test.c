@@ -16,6 +16,7 @@
 #include "awaiting.h"
 #include "fixture.h"
 #include "live.h"
+#include "scale.h"
 
 #define FRAMES 150u
 
@@ -187,7 +188,7 @@ static void test_without_a_tax_they_are_kept(void **state)
 {
     struct sp_testing_task *idle = begin_hoarder(*state);
     struct sp_testing_task *active = begin_active(*state);
-    const uint64_t enough = RUNNING_ON_VALGRIND ? 4000 : 40000;
+    const uint64_t enough = scale_is_slow() ? 4000 : 40000;
 
     AWAIT(active, stats_of(active).faults >= enough);
     assert_true(status_of(*state, "idle").held >= 100);

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <valgrind/valgrind.h>
-
+#include "scale.h"
 #include "wire/random_message.h"
 
 #define SEED 20261122
@@ -89,7 +88,7 @@ static void test_mutations(void **state)
     struct random_source random = random_seeded(SEED);
     static uint8_t data[4 * WIRE_MESSAGE_MAX];
     struct wire_message message;
-    unsigned round, rounds = RUNNING_ON_VALGRIND ? 2000 : 50000;
+    unsigned round, rounds = scale_is_slow() ? 2000 : 50000;
     size_t size;
 
     (void)state;

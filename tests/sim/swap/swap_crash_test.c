@@ -21,7 +21,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <valgrind/valgrind.h>
 #include <xxhash.h>
 
 #include "backend/registry.h"
@@ -29,6 +28,7 @@
 #include "device.h"
 #include "index.h"
 #include "job.h"
+#include "scale.h"
 
 #define SLOTS       24u
 #define CLIENTS     3u
@@ -48,7 +48,7 @@
 #define IS_SLOW true
 #endif
 #ifndef IS_SLOW
-#define IS_SLOW (RUNNING_ON_VALGRIND != 0)
+#define IS_SLOW scale_is_slow()
 #endif
 
 /* ---- What is recorded ---- */

@@ -11,9 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
+#include "scale.h"
 #include "swap_peer.h"
 
 /* A device that takes nothing: each page is tried twice, and nothing stays used. */
@@ -70,7 +69,7 @@ static void flaky_run(struct server_process *server, const char *mode, const cha
 {
     const char *const args[] = {mode,  "--fail-writes", "0.4", "--fail-reads",
                                 "0.3", "--seed",        seed,  NULL};
-    unsigned rounds = RUNNING_ON_VALGRIND ? 10 : 100;
+    unsigned rounds = scale_is_slow() ? 10 : 100;
     uint32_t pages[16], slots[16], errors[16], failed = 0, healed = 0;
     struct swap_peer peer;
 

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
 #include "os/extent.h"
+#include "scale.h"
 #include "swap_peer.h"
 
 #define SLOTS   128u
@@ -158,7 +157,7 @@ static void start_send(struct wire_client *wire, int extent)
 static void fuzz_run(struct server_process *server, const char *const mode[], uint64_t seed)
 {
     struct random_source random = random_seeded(seed);
-    unsigned connections = RUNNING_ON_VALGRIND ? 40 : 400;
+    unsigned connections = scale_is_slow() ? 40 : 400;
     uint32_t pages[WITNESS], slots[WITNESS];
     struct wire_message status;
     struct swap_peer witness;

@@ -12,9 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
+#include "scale.h"
 #include "swap_peer.h"
 
 #define PROGRAM TEST_BINDIR "/selfpage-swap"
@@ -198,14 +197,14 @@ static void crash_run(struct server_process *server, const char *front, const ch
                       uint64_t seed)
 {
     struct crash *c = calloc(1, sizeof(*c));
-    unsigned rounds = RUNNING_ON_VALGRIND ? 2 : 12;
+    unsigned rounds = scale_is_slow() ? 2 : 12;
     uint64_t key = 0;
 
     assert_non_null(c);
     print_message("seed %d\n", (int)seed);
     c->random = random_seeded(seed);
     for (unsigned round = 0; round < rounds; round++) {
-        uint32_t steps = 20 + random_below(&c->random, RUNNING_ON_VALGRIND ? 50 : 300);
+        uint32_t steps = 20 + random_below(&c->random, scale_is_slow() ? 50 : 300);
         uint32_t seq = 1000, replies = 1000;
         struct swap_peer peer;
         struct wire_message reply;

@@ -11,9 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
+#include "scale.h"
 #include "swap_peer.h"
 
 #define PAGES 48u
@@ -131,7 +130,7 @@ static void noise_and_patterns_take_turns(void **state)
 {
     static const char *const devices[] = {"zstd:mem:", "lz4:mem:", "zstd:debug:delay=1:mem:"};
     struct server_process *server = *state;
-    unsigned rounds = RUNNING_ON_VALGRIND ? 3 : 25;
+    unsigned rounds = scale_is_slow() ? 3 : 25;
 
     for (size_t d = 0; d < sizeof(devices) / sizeof(devices[0]); d++) {
         const char *const args[] = {"--slots", "48", "--device", devices[d], NULL};
@@ -188,7 +187,7 @@ static void noise_and_patterns_take_turns(void **state)
  * there meanwhile, and the others are as soon as it is. */
 static void a_tier_whose_lower_level_dies_and_comes_back(void **state)
 {
-    unsigned kills = RUNNING_ON_VALGRIND ? 1 : 4;
+    unsigned kills = scale_is_slow() ? 1 : 4;
     struct server_process *server = *state, upper;
     char device[SERVER_PATH + 64];
     const char *const args[] = {"--slots", SLOTS, "--device", device, NULL};

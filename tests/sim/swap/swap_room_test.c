@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
 #include "room.h"
+#include "scale.h"
 
 #define SLOTS   96u
 #define CLIENTS 3u
@@ -259,7 +258,7 @@ static void look(const struct scene *scene)
 
 static void room_is_never_lost_nor_given_twice(void **state)
 {
-    uint32_t steps = RUNNING_ON_VALGRIND ? 2000 : 40000;
+    uint32_t steps = scale_is_slow() ? 2000 : 40000;
 
     (void)state;
     for (uint64_t seed = 1; seed <= 4; seed++) {

@@ -12,11 +12,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
 #include "client/hello.h"
 #include "os/extent.h"
+#include "scale.h"
 #include "swap_peer.h"
 
 /* The two ways in which the server works; swap_threaded() is the other one for sure. */
@@ -318,7 +317,7 @@ static void test_many_extents(void **state)
 {
     struct server_process *server = *state;
     struct swap_peer peer;
-    uint32_t most = RUNNING_ON_VALGRIND ? 200 : 4095;
+    uint32_t most = scale_is_slow() ? 200 : 4095;
 
     swap_start(server, "16", buffered);
     peer_open(&peer, server, 0, 8, 1);
@@ -403,7 +402,7 @@ static void test_leaving_slots_are_waited_for(void **state)
     struct wire_message message, reply;
     struct swap_peer peer;
     uint32_t pages[16], slots[16];
-    unsigned stored = 0, rounds = RUNNING_ON_VALGRIND ? 5 : 40;
+    unsigned stored = 0, rounds = scale_is_slow() ? 5 : 40;
 
     swap_start(server, "16", swap_threaded());
     peer_open(&peer, server, 0, 16, 16);
@@ -569,7 +568,7 @@ static void storm_run(struct server_process *server, const char *const mode[], u
 {
     struct random_source random = random_seeded(seed);
     struct storm_peer *peers = calloc(STORM_PEERS, sizeof(*peers));
-    unsigned steps = RUNNING_ON_VALGRIND ? 150 : 1500;
+    unsigned steps = scale_is_slow() ? 150 : 1500;
 
     assert_non_null(peers);
     print_message("seed %d\n", (int)seed);

@@ -10,9 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <valgrind/valgrind.h>
-
 #include "base/random.h"
+#include "scale.h"
 #include "swap_peer.h"
 
 #define PAGES 16u
@@ -112,7 +111,7 @@ static void pages_come_back_through_two_servers(void **state)
 /* The upper server is killed again and again while pages are stored and loaded; it is kept. */
 static void a_kept_upper_server_may_die_and_come_back(void **state)
 {
-    unsigned kills = RUNNING_ON_VALGRIND ? 2 : 10;
+    unsigned kills = scale_is_slow() ? 2 : 10;
     struct stack *stack = *state;
     uint32_t slots[PAGES], again[PAGES], errors[PAGES];
     struct swap_peer peer;
