@@ -1,4 +1,8 @@
-# Tests of the commands that people use who write policies: each a script.
+# Tests of the commands that people use who write policies: each a script. The wrapper is for test programs; without it
+# these would only do once more what they do in a release and with sanitizers.
+if(SELFPAGE_TEST_WRAPPER)
+    return()
+endif()
 set(tool_flags ${CMAKE_C_COMPILER} -g)
 set(tool_sanitized 0)
 if(SELFPAGE_SANITIZE)
