@@ -181,7 +181,7 @@ static struct page_cost measure_pages(struct bench *bench, const char *policy, u
 
 static void measure_page(struct bench *bench)
 {
-    uint32_t few = 4096, many = bench_scale(bench, 20480, 6144);
+    uint32_t few = bench_scale(bench, 4096, 1024), many = bench_scale(bench, 20480, 1536);
     const struct sp_policy *policy;
     double attached = 0;
 
