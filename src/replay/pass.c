@@ -84,7 +84,7 @@ static int fill(struct pass *pass, struct batch *batch, struct sp_error *error)
 {
     struct trace_reference read[TRACE_BATCH];
 
-    while (batch->count + TRACE_BATCH <= POOL_BATCH) {
+    while (batch->count + TRACE_BATCH <= batch->room) {
         size_t most = TRACE_BATCH;
         ssize_t count;
         int result;

@@ -104,11 +104,12 @@ int pool_init(struct pool *pool, struct pool_job *jobs, size_t job_count, unsign
     for (unsigned i = 0; i < pool->ring_size && result == 0; i++) {
         struct batch *batch = &pool->ring[i];
 
-        batch->references = malloc(POOL_BATCH * sizeof(uint32_t));
+        batch->room = job_count > 1 ? POOL_BATCH : POOL_BATCH_ALONE;
+        batch->references = malloc(batch->room * sizeof(uint32_t));
         if (with_next)
-            batch->next = malloc(POOL_BATCH * sizeof(uint64_t));
+            batch->next = malloc(batch->room * sizeof(uint64_t));
         if (with_sizes)
-            batch->sizes = malloc(POOL_BATCH * sizeof(uint32_t));
+            batch->sizes = malloc(batch->room * sizeof(uint32_t));
         if (batch->references == NULL || (with_next && batch->next == NULL) ||
             (with_sizes && batch->sizes == NULL))
             result = error_set(error, ENOMEM, "no memory for batches of references");

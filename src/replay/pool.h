@@ -13,9 +13,11 @@
 
 #include <selfpage/error.h>
 
-/* References in a full batch: many, since going from one simulation to the next empties the caches.
- */
+/* References in a batch, at most: many, since going from one simulation to the next empties the caches. */
 #define POOL_BATCH 262144u
+
+/* The same where there is one job: a batch stays in the caches. */
+#define POOL_BATCH_ALONE 16384u
 
 /* Batches in the ring, if there are workers. */
 #define POOL_RING 4u
@@ -24,7 +26,7 @@ struct batch {
     uint32_t *references; /* page << 1, plus 1 for a write */
     uint64_t *next;       /* index of the next reference to the page; NULL: not known */
     uint32_t *sizes;      /* bytes; NULL: not known */
-    size_t count;
+    size_t count, room;   /* references that it has, and can have */
 };
 
 struct pool_job {
