@@ -89,7 +89,6 @@ int engine_init(struct engine *engine, const struct policy_choice *choice, uint3
                               .frames = frames,
                               .free = frames,
                               .pages_most = pages_most,
-                              .large_from = LARGE_FROM,
                               .random = random_seeded(seed),
                               .env = {.referenced = env_referenced,
                                       .watch = env_watch,
@@ -255,25 +254,18 @@ static __attribute__((always_inline)) inline void miss_frame(struct engine *engi
         insert(engine, frame, write);
 }
 
-/* Many pages: what lies by page comes in large pages as far as it is in use, or where it is not known how far that is, from
- * now on. */
+/* Many pages: what is touched from now on comes in large pages. */
 static void use_large_pages(struct engine *engine)
 {
-    size_t seen = engine->pages_seen;
-
-    engine->large_from = engine->frame_plus1 != NULL ? UINT64_MAX : 2 * seen;
+    engine->large_pages = true;
     if (engine->frame_plus1 != NULL) { /* of the rest, little will be touched */
         reserve_large_pages(engine->frame_plus1, engine->pages_most * sizeof(uint32_t));
         return;
     }
-    if (engine->policy->page_bytes > 0)
-        reserve_collapse(engine->self,
-                         engine->policy->pages_at + seen * engine->policy->page_bytes);
-    else
-        reserve_large_pages(engine->self, engine->self_size);
-    reserve_collapse(engine->pages, seen);
+    reserve_large_pages(engine->self, engine->self_size);
+    reserve_large_pages(engine->pages, engine->pages_most);
     if (engine->next != NULL)
-        reserve_collapse(engine->next, seen * sizeof(uint64_t));
+        reserve_large_pages(engine->next, engine->pages_most * sizeof(uint64_t));
 }
 
 static uint64_t count_writes(const uint32_t *references, size_t count)
@@ -406,7 +398,7 @@ void engine_run(struct engine *engine, const uint32_t *references, const uint64_
 {
     uint64_t touched = engine->frame_plus1 != NULL ? engine->counts.misses : engine->pages_seen;
 
-    if (touched > engine->large_from)
+    if (!engine->large_pages && touched > LARGE_FROM)
         use_large_pages(engine);
     if (engine->frame_plus1 != NULL)
         run_by_frame(engine, references, count);

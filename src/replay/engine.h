@@ -51,8 +51,7 @@ struct engine {
     uint32_t free;
     uint32_t cursor; /* where to look for a victim when the policy cannot name one */
     uint32_t pages_seen;
-    uint64_t
-        large_from; /* pages that are touched, or misses, from which large pages of the machine pay again */
+    bool large_pages;
     struct random_source random;
     struct sp_policy_config config;
     double params[POLICY_PARAMS_MAX];

@@ -9,12 +9,6 @@
 /* From this size on, large pages of the machine pay. */
 #define RESERVE_LARGE ((size_t)4 << 20)
 
-/* A large page of the machine. Where they have another size, this one is as good. */
-#define RESERVE_LARGE_PAGE ((size_t)2 << 20)
-
-/* MADV_COLLAPSE, which Debian 12's glibc does not name. */
-#define RESERVE_COLLAPSE 25
-
 /* `size` bytes of zeros, or NULL. */
 static inline void *reserve(size_t size)
 {
@@ -28,17 +22,6 @@ static inline void *reserve(size_t size)
 static inline void reserve_large_pages(void *memory, size_t size)
 {
     madvise(memory, size, MADV_HUGEPAGE);
-}
-
-/* The first `size` bytes, of which nearly all are touched already or soon will be: what lies in them of large pages of the
- * machine as a whole becomes such now, where the kernel can (Linux 6.1). Nothing beyond them is touched. */
-static inline void reserve_collapse(void *memory, size_t size)
-{
-    size &= ~(RESERVE_LARGE_PAGE - 1);
-    if (size == 0)
-        return;
-    madvise(memory, size, MADV_HUGEPAGE);
-    madvise(memory, size, RESERVE_COLLAPSE);
 }
 
 static inline void reserve_free(void *memory, size_t size)
