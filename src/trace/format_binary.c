@@ -44,7 +44,7 @@ static unsigned *find_option(struct binary_options *choices, const char *name, s
         {"op-col", &choices->columns.operation},
         {"next-access-col", &choices->columns.next},
         {"offset", &choices->offset},
-        {"time-col", &choices->ignored},
+        {"time-col", &choices->columns.time},
         {"ttl-col", &choices->ignored},
         {"obj-id-is-num", &choices->ignored},
     };
@@ -68,11 +68,11 @@ static int parse(struct binary_options *choices, const char *text, struct sp_err
             choices->layout = value;
             choices->length = length;
         } else if (number == NULL || !line_decimal(value, length, &given) || given > UINT32_MAX) {
-            return error_set(error, EINVAL,
-                             "binary: '%.*s' is not an option (format=, obj-id-col=, "
-                             "obj-size-col=, op-col=, next-access-col=, offset=) with its value",
-                             (int)(length + name_length < 40 ? length + name_length + 1 : 40),
-                             text);
+            return error_set(
+                error, EINVAL,
+                "binary: '%.*s' is not an option (format=, obj-id-col=, "
+                "obj-size-col=, op-col=, next-access-col=, time-col=, offset=) with its value",
+                (int)(length + name_length < 40 ? length + name_length + 1 : 40), text);
         } else {
             *number = (unsigned)given;
         }
@@ -119,6 +119,7 @@ static int binary_begin(struct trace *trace, const char *options, struct sp_erro
         result = skip(trace, choices.offset, error);
     trace->carries_sizes = binary->packed.size.type != '\0';
     trace->carries_future = binary->packed.next.type != '\0';
+    trace->carries_times = binary->packed.time.type != '\0';
     return result;
 }
 
@@ -133,7 +134,8 @@ static ssize_t binary_read(struct trace *trace, struct trace_reference *referenc
 const struct trace_format format_binary = {
     .name = "binary",
     .summary = "records of a layout that you give, as Python's struct has it",
-    .options = "format=<IQI,obj-id-col=N,obj-size-col=N,op-col=N,next-access-col=N,offset=BYTES",
+    .options =
+        "format=<IQI,obj-id-col=N,obj-size-col=N,op-col=N,next-access-col=N,time-col=N,offset=BYTES",
     .least = 1,
     .state_size = sizeof(struct binary),
     .sniff = binary_sniff,

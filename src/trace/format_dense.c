@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -297,14 +296,8 @@ static int dense_end_output(struct trace_output *output, uint64_t pages, struct 
     uint8_t header[HEADER];
 
     (void)pages;
-    if (output->sink.compresses)
-        return 0;
     put_header(output, header);
-    if (pwrite(output->sink.fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) &&
-        errno != ESPIPE)
-        return error_set(error, errno, "%s: cannot write the header: %s", output->sink.name,
-                         strerror(errno));
-    return 0;
+    return sink_rewrite(&output->sink, header, sizeof(header), error);
 }
 
 static void dense_fini_output(struct trace_output *output)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "record/code.h"
@@ -192,14 +191,8 @@ static int native_end_output(struct trace_output *output, uint64_t pages, struct
 {
     uint8_t header[TRACE_NATIVE_HEADER];
 
-    if (output->sink.compresses)
-        return 0;
     put_header(output, pages, header);
-    if (pwrite(output->sink.fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) &&
-        errno != ESPIPE)
-        return error_set(error, errno, "%s: cannot write the header: %s", output->sink.name,
-                         strerror(errno));
-    return 0;
+    return sink_rewrite(&output->sink, header, sizeof(header), error);
 }
 
 static const char *const native_extensions[] = {"sptrace", NULL};

@@ -73,6 +73,8 @@ static void note_field(struct packed *packed, const struct packed_columns *colum
         packed->operation = field;
     if (column == columns->next)
         packed->next = field;
+    if (column == columns->time)
+        packed->time = field;
 }
 
 static bool lay_out_items(struct packed *packed, const char *text, const char *end,
@@ -130,10 +132,10 @@ int packed_lay_out(struct packed *packed, const char *text, size_t length,
                          text);
     if (!is_number(&packed->size, columns->size) ||
         !is_number(&packed->operation, columns->operation) ||
-        !is_number(&packed->next, columns->next))
+        !is_number(&packed->next, columns->next) || !is_number(&packed->time, columns->time))
         return error_set(error, EINVAL,
-                         "'%.*s' has no number in a field that is to be a size, an operation or "
-                         "the next reference",
+                         "'%.*s' has no number in a field that is to be a size, an operation, a "
+                         "time or the next reference",
                          shown, text);
     return 0;
 }
@@ -190,7 +192,7 @@ static int64_t value_of(const struct packed_field *field, const uint8_t *record)
 
 static bool is_write(int64_t operation)
 {
-    return (operation >= 3 && operation <= 11) || operation == 13 || operation == 14;
+    return (operation >= 3 && operation <= 11) || operation == PACKED_WRITES || operation == 14;
 }
 
 /* Sizes are counted up to 2^32 - 1. */
@@ -231,8 +233,11 @@ ssize_t packed_read(struct trace *trace, const struct packed *packed,
         return complaint_set(trace, error, "the file ends after %zu of its %u bytes",
                              (size_t)(source->end - source->at), packed->bytes);
     count = count < most ? count : most;
-    for (size_t i = 0; i < count; i++, source->at += packed->bytes)
+    for (size_t i = 0; i < count; i++, source->at += packed->bytes) {
         unpack(packed, source->at, &references[i]);
+        if (trace->times != NULL && packed->time.type != '\0')
+            trace->times[i] = (uint64_t)value_of(&packed->time, source->at);
+    }
     trace->records += count;
     return (ssize_t)count;
 }

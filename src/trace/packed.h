@@ -17,17 +17,21 @@ struct packed_field {
 
 /* Numbers of fields, counted from 1; 0: none. */
 struct packed_columns {
-    unsigned id, size, operation, next;
+    unsigned id, size, operation, next, time;
 };
 
 struct packed {
     unsigned bytes; /* of a record */
-    struct packed_field id, size, operation, next;
+    struct packed_field id, size, operation, next, time;
 };
 
 /* Lay a record out. -EINVAL: the text is not a layout, has no such field, or one that is not a number. */
 int packed_lay_out(struct packed *packed, const char *text, size_t length,
                    const struct packed_columns *columns, struct sp_error *error);
+
+/* libCacheSim's numbers of the operations that write and read what they name, of those that there are. */
+#define PACKED_READS  12
+#define PACKED_WRITES 13
 
 /* The next records. An operation is one of libCacheSim's numbers (3 to 11, 13 and 14 write). Returns as
  * trace_read. */

@@ -189,6 +189,13 @@ int sink_finish(struct sink *sink, struct sp_error *error)
     return result;
 }
 
+int sink_rewrite(struct sink *sink, const void *header, size_t size, struct sp_error *error)
+{
+    if (sink->compresses || pwrite(sink->fd, header, size, 0) == (ssize_t)size || errno == ESPIPE)
+        return 0;
+    return error_set(error, errno, "%s: cannot write the header: %s", sink->name, strerror(errno));
+}
+
 void sink_fini(struct sink *sink)
 {
     /* Output that was not finished is not wanted: closing must write nothing more. */

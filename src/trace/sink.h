@@ -58,6 +58,10 @@ static inline void sink_put(struct sink *sink, size_t size)
 /* Send what is left. */
 int sink_finish(struct sink *sink, struct sp_error *error);
 
+/* After sink_finish: put a header that says more in the place of the first one, of the same size. Does nothing where that
+ * cannot be done: what was written is compressed, or went into a pipe. */
+int sink_rewrite(struct sink *sink, const void *header, size_t size, struct sp_error *error);
+
 void sink_fini(struct sink *sink);
 
 #endif

@@ -288,14 +288,15 @@ static void test_zstd(void **state)
 /* The same references in every format, told by name and by content. */
 static void test_stored(void **state)
 {
-    static const char *const names[] = {"small.txt",           "small.sptrace", "small.sptrace.zst",
-                                        "small.oracleGeneral", "small.lackey",  "small.csv"};
+    static const char *const names[] = {
+        "small.txt",    "small.sptrace", "small.sptrace.zst", "small.oracleGeneral",
+        "small.lackey", "small.lcs",     "small.csv"};
     static struct trace_reference first[MOST];
     static struct trace trace;
 
     (void)state;
-    for (int i = 0; i < 6; i++) {
-        struct trace_options options = {i == 5 ? "csv:obj-id-col=3,op-col=2,has-header=1" : NULL, 0,
+    for (int i = 0; i < 7; i++) {
+        struct trace_options options = {i == 6 ? "csv:obj-id-col=3,op-col=2,has-header=1" : NULL, 0,
                                         0};
         struct sp_error error;
         char path[1024];

@@ -14,7 +14,7 @@
 #include "base/random.h"
 
 #define SEED 20261122
-#define MOST 3000u /* bytes of an input */
+#define MOST 9000u /* bytes of an input */
 
 void fuzz_trace(const char *format, uint32_t page_size, uint64_t id_unit, const uint8_t *data,
                 size_t size);
@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const files[] = {"small.sptrace", "small.oracleGeneral", "small.csv",
                                     "small.txt",     "small.lackey",        "small.sptrace.zst",
-                                    "small.spdense", "small.txt.gz"};
+                                    "small.spdense", "small.txt.gz",        "small.lcs"};
 
 #define FILES (sizeof(files) / sizeof(files[0]))
 static const char *const formats[] = {NULL,

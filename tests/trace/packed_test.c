@@ -14,9 +14,10 @@
 #include "reading.h"
 #include "trace/packed.h"
 
-#define LCS_HEADER 1024u
+#define LCS_HEADER      1024u
+#define LCS_LATE_HEADER 8192u
 
-static uint8_t bytes[8192];
+static uint8_t bytes[16384];
 static size_t used;
 
 static void put(uint64_t value, size_t size)
@@ -202,6 +203,73 @@ static void test_headers_of_lcs_that_are_wrong_are_refused(void **state)
                          cut < LCS_HEADER || (cut - LCS_HEADER) % 25 != 0);
 }
 
+/* Two references in layout `version` of the later header. */
+static void put_late_lcs(uint64_t version)
+{
+    static const unsigned numbers[] = {0, 0, 0, 0, 1, 2, 4, 8, 16};
+
+    memset(bytes, 0, sizeof(bytes));
+    used = 0;
+    put(UINT64_C(0x123456789abcdef0), 8);
+    put(version, 8);
+    put(1, 8);
+    put(2, 8);
+    put(1, 8);
+    used = LCS_LATE_HEADER - 8;
+    put(UINT64_C(0x123456789abcdef0), 8);
+    for (unsigned i = 0; i < 2; i++) {
+        put(1000 + i, 4);
+        put(77, 8);
+        put(4096, version >= 3 ? 8 : 4);
+        if (version >= 2) {
+            put(i == 0 ? 13 : 12, 1); /* write, read */
+            put(0xabcdef, 3);         /* a tenant */
+        }
+        if (version >= 3)
+            put(60, 4); /* time to live */
+        put(i == 0 ? 1 : UINT64_MAX, 8);
+        for (unsigned n = 0; n < numbers[version]; n++)
+            put(0x5a5a5a5a, 4);
+    }
+}
+
+static void test_each_layout_of_the_later_lcs_is_read(void **state)
+{
+    static const unsigned sizes[] = {0, 24, 28, 36, 40, 44, 52, 68, 100};
+
+    (void)state;
+    for (uint64_t version = 1; version <= 8; version++) {
+        const struct reading *r;
+
+        put_late_lcs(version);
+        assert_int_equal(used, LCS_LATE_HEADER + 2 * sizes[version]);
+        r = reading_of(bytes, used, NULL, 0, 0); /* told by its content */
+        expect(r, 0, 77, 4096, version > 1);
+        expect(r, 1, 77, 4096, false);
+        assert_int_equal(r->references[0].next, 1);
+        assert_true(r->references[1].next == TRACE_NEVER);
+        reading_expect(r, 2, 1);
+        reading_expect_error(reading_of(bytes, used - 1, NULL, 0, 0), "the file ends after");
+    }
+}
+
+static void test_later_headers_of_lcs_that_are_wrong_are_refused(void **state)
+{
+    (void)state;
+    put_late_lcs(2);
+    bytes[8] = 9;
+    reading_expect_error(reading_of(bytes, used, "lcs", 0, 0), "version 9, and only 1 to 8");
+    bytes[8] = 0;
+    reading_expect_error(reading_of(bytes, used, "lcs", 0, 0), "version 0, and only 1 to 8");
+    bytes[8] = 2;
+    bytes[LCS_LATE_HEADER - 1] ^= 1;
+    reading_expect_error(reading_of(bytes, used, NULL, 0, 0), "header of an lcs trace is damaged");
+    bytes[LCS_LATE_HEADER - 1] ^= 1;
+    for (size_t cut = 1; cut < used; cut += 97)
+        assert_int_equal(reading_of(bytes, cut, "lcs", 0, 0)->result < 0,
+                         cut < LCS_LATE_HEADER || (cut - LCS_LATE_HEADER) % 28 != 0);
+}
+
 static void test_twr_packs_sizes_and_operations(void **state)
 {
     const struct reading *r;
@@ -229,6 +297,8 @@ int main(void)
         cmocka_unit_test(test_layouts_that_are_none_are_refused),
         cmocka_unit_test(test_an_lcs_trace_says_itself_how_it_is_laid_out),
         cmocka_unit_test(test_headers_of_lcs_that_are_wrong_are_refused),
+        cmocka_unit_test(test_each_layout_of_the_later_lcs_is_read),
+        cmocka_unit_test(test_later_headers_of_lcs_that_are_wrong_are_refused),
         cmocka_unit_test(test_twr_packs_sizes_and_operations),
     };
 
