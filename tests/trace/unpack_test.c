@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <valgrind/valgrind.h>
 
 #include "reading.h"
+#include "scale.h"
 #include "trace/sink.h"
 #include "trace/unpack.h"
 
@@ -30,6 +30,16 @@ static const enum sink_filter filters[] = {SINK_ZSTD, SINK_GZIP, SINK_XZ, SINK_B
 
 static char text[2048];
 static size_t text_size;
+
+/* Every place is damaged in turn; where that takes minutes, every so many, a number that bytes and bits do not share. */
+static unsigned damage_step(unsigned slow)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return scale_is_slow() ? slow : 7;
+#else
+    return scale_is_slow() ? slow : 1;
+#endif
+}
 
 static int write_text(void **state)
 {
@@ -129,7 +139,7 @@ static void test_whole_files_are_read(void **state)
 /* A bit that says nothing, such as one of gzip's time or of the filling of a last byte, may be another. */
 static void test_no_flipped_bit_makes_another_trace(void **state)
 {
-    unsigned step = RUNNING_ON_VALGRIND ? 97 : 1;
+    unsigned step = damage_step(97);
 
     (void)state;
     for (size_t i = 0; i < FILTERS; i++) {
@@ -171,7 +181,7 @@ static void test_the_sum_and_the_length_of_gzip_are_checked(void **state)
 
 static void test_no_part_of_a_file_is_taken_for_the_whole(void **state)
 {
-    size_t step = RUNNING_ON_VALGRIND ? 41 : 1;
+    size_t step = damage_step(41);
 
     (void)state;
     for (size_t i = 0; i < FILTERS; i++) {
