@@ -128,6 +128,7 @@ void physmem_free(struct physmem **physmemp)
     handles_fini(&physmem->extents);
     deadlines_fini(&physmem->deadlines);
     deadlines_fini(&physmem->ends);
+    memory_free(physmem->allocator, physmem->spare, sizeof(*physmem->spare));
     part_table_fini(&physmem->parts);
     frame_table_fini(&physmem->frames);
     memory_free(physmem->allocator, physmem, sizeof(*physmem));

@@ -91,14 +91,26 @@ static int reserve_deadlines(struct physmem *physmem)
     return -ENOMEM;
 }
 
+/* Whoever negotiates has one contract after the other: the memory of one is kept. */
+static void put_away(struct physmem *physmem, struct contract *contract)
+{
+    memory_free(physmem->allocator, physmem->spare, sizeof(*physmem->spare));
+    physmem->spare = contract;
+}
+
 struct contract *promises_new(struct physmem *physmem)
 {
-    struct contract *contract = memory_new(physmem->allocator, sizeof(*contract));
+    struct contract *contract = physmem->spare;
 
+    if (contract != NULL)
+        *contract = (struct contract){.state = SP_CONTRACT_NONE};
+    else
+        contract = memory_new(physmem->allocator, sizeof(*contract));
+    physmem->spare = NULL;
     if (contract == NULL)
         return NULL;
     if (reserve_deadlines(physmem) != 0) {
-        memory_free(physmem->allocator, contract, sizeof(*contract));
+        put_away(physmem, contract);
         return NULL;
     }
     contract->event.purpose = PURPOSE_CONTRACT;
@@ -135,7 +147,7 @@ void promises_remove(struct physmem *physmem, struct contract *contract)
     task->contracts--;
     deadlines_unreserve(&physmem->deadlines, 1);
     deadlines_unreserve(&physmem->ends, 1);
-    memory_free(physmem->allocator, contract, sizeof(*contract));
+    put_away(physmem, contract);
 }
 
 void promises_returned(struct physmem *physmem, struct contract *contract, uint32_t frames)

@@ -335,6 +335,8 @@ struct physmem {
     struct handles extents;    /* struct extent */
     struct deadlines deadlines;
     struct deadlines ends; /* of committed contracts, for retry hints */
+    struct contract
+        *spare; /* memory of the last contract that ended, for the next one; may be NULL */
     struct part_table parts;
     struct part *untold; /* parts whose last change was not told yet */
     struct deadline tell;
