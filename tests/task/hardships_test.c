@@ -26,6 +26,7 @@
 #include <selfpage/testing.h>
 
 #include "live.h"
+#include "scale.h"
 
 static void run(void **state, const char *contract, const char *policy, int (*function)(void *),
                 void *arg, struct sp_testing_result *result)
@@ -115,8 +116,8 @@ static void a_task_that_blocks_the_signals_of_faults_is_told_of(void **state)
 {
     struct sp_testing_result result;
 
-    if (RUNNING_ON_VALGRIND)
-        skip(); /* it delivers them, or writes lines of its own */
+    if (scale_is_slow())
+        skip(); /* Valgrind and the emulator deliver them, or write lines of their own */
     run(state, "guaranteed=30", "clock", block_all_and_touch, NULL, &result);
     assert_int_equal(result.signal, SIGSEGV);
     expect_line(&result, "a thread that blocks SIGSEGV");
@@ -647,7 +648,7 @@ static void few_open_files_are_enough_and_none_is_named(void **state)
     if (!OWN_DESCRIPTORS)
         skip(); /* Valgrind's limit is another one; AddressSanitizer opens a file for each thread */
     /* Neither Valgrind nor qemu-user (tests/arm64) maps anything a second time. */
-    if (!RUNNING_ON_VALGRIND && getenv("SELFPAGE_EMULATED") == NULL) {
+    if (!scale_is_slow()) {
         run(state, "guaranteed=5000", NULL, few_files, NULL, &result);
         expect_success(&result);
     }

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "selfpage/run/servers.h"
 
-/* How long until a recall is tried again. */
-enum { RECALL_AGAIN_MS = 5 };
+/* How long until what cannot happen yet is tried again. */
+enum { AGAIN_MS = 5 };
 
 /* The event did not happen: say why, and keep it for the verdict. */
 SP_PRINTF(2, 3)
@@ -141,6 +141,8 @@ void events_look(struct run *run)
 
 /* ---- Servers ---- */
 
+/* A server that was told to end takes its time, however soon it is to be there again. What comes after that for the same
+ * server waits, too. */
 static void event_restart(struct run_event *event)
 {
     enum scenario_server which = (enum scenario_server)event->event->target;
@@ -148,6 +150,13 @@ static void event_restart(struct run_event *event)
     struct sp_error error;
 
     servers_look(event->run, which);
+    if (server->server.pid != 0 && !server->wanted) {
+        server->restart = event;
+        event->state = EVENT_UNENDED;
+        event_again(event);
+        return;
+    }
+    server->restart = NULL;
     event->state = EVENT_DONE;
     if (server->server.pid != 0) {
         event_fail(event, "it runs still");
@@ -179,11 +188,26 @@ static void event_end(struct run_event *event, int signal)
 
 /* ---- All ---- */
 
+/* Whether an earlier event for the same server has not happened yet. */
+static bool is_behind(const struct run_event *event)
+{
+    const struct run_event *restart;
+
+    if (event->event->action == SCENARIO_SIGNAL || event->event->action == SCENARIO_RECALL)
+        return false;
+    restart = event->run->servers[event->event->target].restart;
+    return restart != NULL && restart != event;
+}
+
 static void on_event(uv_timer_t *timer)
 {
     struct run_event *event = timer->data;
     const struct task_outcome *tasks = event->run->outcome.tasks;
 
+    if (is_behind(event)) {
+        event_again(event);
+        return;
+    }
     switch (event->event->action) {
     case SCENARIO_SIGNAL:
         event_signal(event, &tasks[event->event->target]);
@@ -208,7 +232,7 @@ static void on_event(uv_timer_t *timer)
 
 static void event_again(struct run_event *event)
 {
-    uv_timer_start(&event->timer, on_event, RECALL_AGAIN_MS, 0);
+    uv_timer_start(&event->timer, on_event, AGAIN_MS, 0);
 }
 
 void events_arm(struct run_event *event)
@@ -227,6 +251,8 @@ void events_end(struct run *run)
             event_fail(event, "never happened: the run was over before %s", event->event->at);
         else if (event->state == EVENT_UNATTACHED)
             event_fail(event, "the task ended before it attached");
+        else if (event->state == EVENT_UNENDED)
+            event_fail(event, "the server was told to end, and still ran when the run was over");
         else if (event->state == EVENT_ASKED)
             event_fail(event, "physmem did not answer before the end");
     }

@@ -145,11 +145,11 @@ int loop_run(struct run *run, struct sp_error *error)
     else
         uv_run(&run->loop, UV_RUN_DEFAULT);
     events_end(run);
+    for (int i = 0; i < SCENARIO_SERVERS; i++)
+        servers_unwatch(&run->servers[i]);
     uv_walk(&run->loop, close_handle, NULL);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     uv_loop_close(&run->loop);
-    for (int i = 0; i < SCENARIO_SERVERS; i++)
-        run->servers[i].watched = false;
     if (result == 0 && run->failure.code != 0) {
         *error = run->failure;
         result = -run->failure.code;

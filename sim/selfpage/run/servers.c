@@ -2,6 +2,7 @@
 #include "selfpage/run/servers.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -64,14 +65,25 @@ int servers_start(struct run *run, struct sp_error *error)
 
 /* ---- While they run ---- */
 
+static void on_poll_closed(uv_handle_t *poll)
+{
+    free(poll);
+}
+
+void servers_unwatch(struct run_server *server)
+{
+    if (server->poll != NULL)
+        uv_close((uv_handle_t *)server->poll, on_poll_closed);
+    server->poll = NULL;
+}
+
 void servers_ended(struct run *run, enum scenario_server which, int status)
 {
     struct run_server *server = &run->servers[which];
 
     server->server.pid = 0;
     run->outcome.server_ended[which] = true;
-    if (server->watched)
-        uv_poll_stop(&server->poll);
+    servers_unwatch(server);
     observer_receive(&server->observer, NULL); /* what it had still said */
     observer_disconnect(&server->observer);
     if (WIFSIGNALED(status) && (server->sent >> (WTERMSIG(status) - 1) & 1) == 0 &&
@@ -137,21 +149,19 @@ static void on_observer(uv_poll_t *poll, int status, int events)
 int servers_watch(struct run *run, enum scenario_server which)
 {
     struct run_server *server = &run->servers[which];
+    uv_poll_t *poll = calloc(1, sizeof(*poll));
     int result;
 
-    server->poll.data = server;
-    result = uv_poll_init(&run->loop, &server->poll, server->observer.link.fd);
-    if (result != 0)
+    if (poll == NULL)
+        return UV_ENOMEM;
+    poll->data = server;
+    result = uv_poll_init(&run->loop, poll, server->observer.link.fd);
+    if (result != 0) {
+        free(poll);
         return result;
-    server->watched = true;
-    return uv_poll_start(&server->poll, UV_READABLE, on_observer);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-    struct run_server *server = handle->data;
-
-    server->watched = false;
+    }
+    server->poll = poll;
+    return uv_poll_start(poll, UV_READABLE, on_observer);
 }
 
 int servers_restart(struct run *run, enum scenario_server which, struct sp_error *error)
@@ -159,11 +169,6 @@ int servers_restart(struct run *run, enum scenario_server which, struct sp_error
     struct run_server *server = &run->servers[which];
     int result;
 
-    if (server->watched) {
-        uv_close((uv_handle_t *)&server->poll, on_poll_closed);
-        while (server->watched)
-            uv_run(&run->loop, UV_RUN_NOWAIT);
-    }
     server->sent = 0;
     result = server_start_one(run, which, error);
     if (result == 0)

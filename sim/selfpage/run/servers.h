@@ -11,6 +11,9 @@ int servers_start(struct run *run, struct sp_error *error);
 /* Have the loop listen to a server that has just been connected to. Returns 0 or an error of libuv. */
 int servers_watch(struct run *run, enum scenario_server which);
 
+/* The loop listens to it no longer, if it did. */
+void servers_unwatch(struct run_server *server);
+
 /* Reap a server if it has ended. */
 void servers_look(struct run *run, enum scenario_server which);
 

@@ -26,21 +26,23 @@
  * Valgrind on a loaded machine; and how long once the run's time is up. */
 enum { RUN_PATIENCE_MS = 120000, RUN_LAST_PATIENCE_MS = 10000 };
 
+struct run_event;
+
 struct run_server {
     struct run *run;
     struct launched server;
     struct launched_log log;
     struct relay relay;
     struct observer observer;
-    uv_poll_t poll; /* of the observer's connection */
-    bool watched;   /* `poll` is initialised */
+    uv_poll_t *poll; /* of the observer's connection; NULL: nobody listens */
     char program[PATH_MAX];
     struct strings argv;
-    bool wanted;      /* the scenario has it, and no event has ended it */
-    bool unasked;     /* it ended without being asked to, or could not be restarted */
-    bool hung;        /* it did not answer or end in time, and was killed */
-    uint64_t sent;    /* bit n - 1: signal n was sent to the process that runs */
-    int exit_status;  /* the first one that was not 0 of ends that were asked for */
+    bool wanted;   /* the scenario has it, and no event has ended it */
+    bool unasked;  /* it ended without being asked to, or could not be restarted */
+    bool hung;     /* it did not answer or end in time, and was killed */
+    uint64_t sent; /* bit n - 1: signal n was sent to the process that runs */
+    const struct run_event *restart; /* the one that waits until it has ended; NULL: none */
+    int exit_status;                 /* the first one that was not 0 of ends that were asked for */
     int death_signal; /* the first one that killed it and that was not sent; 0: none */
 };
 
@@ -62,6 +64,7 @@ enum event_state {
     EVENT_AHEAD,
     EVENT_ASKED,      /* physmem for a recall */
     EVENT_UNATTACHED, /* a recall whose task runs, and that physmem does not know yet */
+    EVENT_UNENDED,    /* a restart of a server that was told to end, and has not yet */
     EVENT_DONE,       /* it has happened */
     EVENT_FAILED,     /* it did not: `why` */
 };

@@ -310,6 +310,27 @@ static void a_server_that_does_not_run_cannot_be_killed(void **state)
     assert_true(only_files_are_left(place));
 }
 
+/* However soon it is to be there again: what is told to end takes its time. What runs and was not told to is not started. */
+static void a_restart_waits_until_the_server_has_ended(void **state)
+{
+    const struct place *place = *state;
+
+    write_file(place, "soon.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.3'], contract: extra=1}\n"
+                    "events:\n- {at: 50ms, signal: STOP, task: a}\n"
+                    "- {at: 60ms, stop: swap}\n- {at: 60ms, restart: swap}\n"
+                    "- {at: 60ms, kill: swap}\n- {at: 60ms, restart: swap}\n"
+                    "- {at: 250ms, signal: CONT, task: a}\n"
+                    "expect:\n- swap.slots == 512\n");
+    run_expect(place, (const char *[]){"run", "soon.yaml", NULL}, 0,
+               "passed  swap lasts to the end", NULL);
+    write_file(place, "running.yaml",
+               HEAD "- {name: a, program: /bin/sleep, arguments: ['0.3'], contract: extra=1}\n"
+                    "events:\n- {at: 60ms, restart: swap}\n");
+    run_expect(place, (const char *[]){"run", "running.yaml", NULL}, 1, "it runs still", NULL);
+    assert_true(only_files_are_left(place));
+}
+
 static void a_policy_server_is_killed_and_another_takes_control(void **state)
 {
     const struct place *place = *state;
@@ -744,6 +765,7 @@ int main(void)
         IN_A_PLACE(a_server_that_is_killed_is_told_of),
         IN_A_PLACE(tasks_read_files_of_a_file_server),
         IN_A_PLACE(a_server_that_does_not_run_cannot_be_killed),
+        IN_A_PLACE(a_restart_waits_until_the_server_has_ended),
         IN_A_PLACE(a_policy_server_is_killed_and_another_takes_control),
         IN_A_PLACE(a_server_that_crashes_fails_the_run),
         IN_A_PLACE(a_server_that_crashes_at_the_end_fails_the_run),
