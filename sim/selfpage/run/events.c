@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "selfpage/run/servers.h"
+#include "selfpage/run/tasks.h"
 
 /* How long until what cannot happen yet is tried again. */
 enum { AGAIN_MS = 5 };
@@ -141,6 +142,14 @@ void events_look(struct run *run)
 
 /* ---- Servers ---- */
 
+/* The event waits for a server to end, and the run for the event. */
+static void event_hold(struct run_event *event)
+{
+    event->state = EVENT_UNENDED;
+    event->run->events_held++;
+    event_again(event);
+}
+
 /* A server that was told to end takes its time, however soon it is to be there again. What comes after that for the same
  * server waits, too. */
 static void event_restart(struct run_event *event)
@@ -152,8 +161,7 @@ static void event_restart(struct run_event *event)
     servers_look(event->run, which);
     if (server->server.pid != 0 && !server->wanted) {
         server->restart = event;
-        event->state = EVENT_UNENDED;
-        event_again(event);
+        event_hold(event);
         return;
     }
     server->restart = NULL;
@@ -204,8 +212,10 @@ static void on_event(uv_timer_t *timer)
     struct run_event *event = timer->data;
     const struct task_outcome *tasks = event->run->outcome.tasks;
 
+    if (event->state == EVENT_UNENDED)
+        event->run->events_held--;
     if (is_behind(event)) {
-        event_again(event);
+        event_hold(event);
         return;
     }
     switch (event->event->action) {
@@ -228,6 +238,7 @@ static void on_event(uv_timer_t *timer)
         event_restart(event);
         break;
     }
+    tasks_look_over(event->run);
 }
 
 static void event_again(struct run_event *event)

@@ -52,6 +52,8 @@ static void on_timeout(uv_timer_t *timer)
                                        length > 0 ? ", " : "", task->task->name,
                                        task->state == OUTCOME_WAITING ? " (waiting)" : "");
     }
+    if (run->tasks_left == 0)
+        snprintf(run->late, sizeof run->late, "a server that was told to end");
     report_line(&run->report, "selfpage", "timeout after %s; still running: %s",
                 run->scenario->timeout != NULL ? run->scenario->timeout : "5m", run->late);
     tasks_end(run);

@@ -64,9 +64,9 @@ enum event_state {
     EVENT_AHEAD,
     EVENT_ASKED,      /* physmem for a recall */
     EVENT_UNATTACHED, /* a recall whose task runs, and that physmem does not know yet */
-    EVENT_UNENDED,    /* a restart of a server that was told to end, and has not yet */
-    EVENT_DONE,       /* it has happened */
-    EVENT_FAILED,     /* it did not: `why` */
+    EVENT_UNENDED, /* a restart of a server that was told to end, and has not yet; or due behind one */
+    EVENT_DONE,    /* it has happened */
+    EVENT_FAILED, /* it did not: `why` */
 };
 
 struct run_event {
@@ -101,6 +101,7 @@ struct run {
     uv_timer_t tick, timeout, patience;
     void (*on_answer)(struct run *run); /* called when an observer has heard something */
     uint32_t tasks_left;                /* waiting or running */
+    uint32_t events_held;               /* in state EVENT_UNENDED */
     bool interrupted;
     bool timed_out;
     char late[160];          /* the tasks that still ran at the timeout */

@@ -112,14 +112,20 @@ void tasks_sample(struct run_task *task)
     task->outcome->stats = now;
 }
 
+void tasks_look_over(struct run *run)
+{
+    if (run->tasks_left == 0 && (run->events_held == 0 || run->interrupted || run->timed_out))
+        uv_stop(&run->loop);
+}
+
 /* Nothing is left to wait for. */
 static void task_is_over(struct run_task *task, enum task_state state)
 {
     task->outcome->state = state;
     uv_timer_stop(&task->start);
     uv_timer_stop(&task->stop);
-    if (--task->run->tasks_left == 0)
-        uv_stop(&task->run->loop);
+    task->run->tasks_left--;
+    tasks_look_over(task->run);
 }
 
 static void on_task_stop(uv_timer_t *timer)
@@ -184,6 +190,7 @@ void tasks_end(struct run *run)
             kill(task->outcome->pid, SIGTERM);
     }
     uv_timer_start(&run->patience, on_patience, STOP_PATIENCE_MS, 0);
+    tasks_look_over(run);
 }
 
 static void on_task_start(uv_timer_t *timer)
