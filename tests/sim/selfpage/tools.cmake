@@ -16,7 +16,7 @@ endif()
 function(selfpage_tool_test script)
     cmake_path(GET script FILENAME name)
     add_test(NAME tool_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN})
-    set_tests_properties(tool_${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+    set_tests_properties(tool_${name} PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77)
 endfunction()
 
 selfpage_tool_test(policy/check_policy $<TARGET_FILE:selfpage_program> ${PROJECT_SOURCE_DIR}/include
