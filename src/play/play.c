@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "core/physmem/status.h"
 #include "core/physmem/task.h"
+#include "play/checks.h"
 #include "play/control.h"
 #include "play/deal.h"
 #include "play/life.h"
@@ -16,6 +17,7 @@
 #include "play/outage.h"
 #include "play/rules.h"
 #include "play/server.h"
+#include "play/starting.h"
 #include "play/storm.h"
 #include "play/policytable.h"
 #include "play/sublet.h"
@@ -27,12 +29,6 @@
 
 /* How often a message for a task that hangs looks whether it still does. */
 #define HANG_LOOK_NS UINT64_C(1000000)
-
-/* Time that stands still for so many events does not go on. */
-#define AT_ONCE 1000000u
-
-/* With more actors than this, the quick rules too are only checked now and then. */
-#define FEW 16u
 
 /* Of a task that cannot connect. */
 #define EXIT_CANNOT 2
@@ -48,75 +44,6 @@
 /* What the play itself does at a time: values of SCENE_OTHER from here on. */
 #define OWN_SAMPLE (UINT64_MAX - 1)
 #define OWN_CHAOS  UINT64_MAX
-
-/* Purposes of random streams. */
-enum { STREAM_SAMPLES = 1, STREAM_CHAOS, STREAM_ORDER = 0x5800, STREAM_DEVICE = 3 };
-
-static int start_physmem(struct play *play)
-{
-    const struct play_config *config = &play->config;
-    struct physmem_config physmem = {.allocator = config->allocator,
-                                     .arbiter = config->arbiter,
-                                     .frames = config->frames,
-                                     .reserve = config->reserve,
-                                     .max_order = SUBLET_MAX_ORDER};
-    int rc;
-
-    memcpy(physmem.arbiter_params, config->arbiter_params, sizeof(physmem.arbiter_params));
-    rc = physmem_new(&play->scene.physmem->core, &physmem);
-    if (rc == 0)
-        physmem_shell_init(&play->scene.physmem->shell, play->scene.physmem->core,
-                           config->allocator);
-    return rc;
-}
-
-/* A physmem that rests on another one. Returns NULL, or why it cannot start: static, or in `why`. */
-static const char *start_stacked(struct play *play, struct scene_physmem *physmem,
-                                 char why[SCENE_TEXT])
-{
-    if (physmem->lessee.task != NULL) /* the one above has not heard of its end */
-        server_leave(&play->scene, physmem);
-    return sublet_open(&play->scene, physmem, &play->config.stacked[physmem->number - 1], why);
-}
-
-static int start_all_stacked(struct play *play)
-{
-    struct scene *scene = &play->scene;
-    char text[SCENE_TEXT];
-
-    check(play->config.stacked_count <= SCENE_STACKED_MAX);
-    for (uint32_t i = 0; i < play->config.stacked_count; i++) {
-        struct scene_physmem *physmem = &scene->physmem[1 + i];
-        const char *why;
-
-        check(play->config.stacked[i].above <= i);
-        physmem->number = 1 + i;
-        physmem->name = play->config.stacked[i].name;
-        physmem->lessee.above = &scene->physmem[play->config.stacked[i].above];
-        scene->physmems++;
-        why = start_stacked(play, physmem, text);
-        if (why != NULL) {
-            scene_wrong(scene, "%s cannot start: %s", physmem->name, why);
-            return scene->failed ? -ENOMEM : -ECONNREFUSED;
-        }
-    }
-    return 0;
-}
-
-static int start_swap(struct play *play)
-{
-    const struct play_config *config = &play->config;
-    int rc;
-
-    if (config->swap_slots == 0)
-        return 0;
-    rc = device_init(&play->scene.device, config->swap_slots, &config->costs,
-                     random_stream(config->seed, STREAM_DEVICE).state, config->allocator);
-    play->scene.device.fails = config->fail_writes;
-    play->scene.bandwidth = config->bandwidth;
-    play->scene.has_swap = rc == 0;
-    return rc;
-}
 
 static bool samples_idleness(const struct play_config *config)
 {
@@ -142,11 +69,11 @@ int play_init(struct play *play, const struct play_config *config)
         return -ENOMEM;
     if (config->shuffled)
         world_queue_shuffle(&play->scene.queue, random_stream(config->seed, STREAM_ORDER));
-    rc = start_physmem(play);
+    rc = starting_physmem(play);
     if (rc == 0)
-        rc = start_swap(play);
+        rc = starting_swap(play);
     if (rc == 0)
-        rc = start_all_stacked(play);
+        rc = starting_all_stacked(play);
     policyserver_prepare(&play->policyserver, config->policyserver, &play->scene);
     if (rc == 0)
         policyserver_come_first(&play->policyserver);
@@ -578,73 +505,6 @@ static void see_ends(struct play *play)
         see_end(play, &play->actor[i]);
 }
 
-/* Time has to pass, or a play would never be over. */
-static void check_time(struct play *play)
-{
-    bool stands = play->scene.now == play->moved_ns;
-
-    check(play->scene.now >= play->moved_ns);
-    play->at_once = stands ? play->at_once + 1 : 0;
-    play->moved_ns = play->scene.now;
-    if (play->at_once >= AT_ONCE)
-        scene_wrong(&play->scene,
-                    "time stands still: there were %u events at once, the last of %s. Does what it "
-                    "does cost no time?",
-                    play->at_once,
-                    play->actors > 0 ? play->actor[play->last.to].config->name : "nobody");
-}
-
-static void check_all(struct play *play, struct actor *actor)
-{
-    rules_check(&play->scene, play->actor, play->actors);
-    rules_check_all(&play->scene, actor);
-    for (uint32_t i = 0; i < play->actors; i++)
-        rules_check_agreement(&play->actor[i]);
-}
-
-/* Whether an event is one of tasks and swap alone, in which no physmem takes part. */
-static bool is_without_physmem(enum scene_event kind)
-{
-    switch (kind) {
-    case SCENE_THREAD:
-    case SCENE_CONTROL:
-    case SCENE_FROM_PHYSMEM:
-    case SCENE_TO_SWAP:
-    case SCENE_DEVICE_STORED:
-    case SCENE_DEVICE_LOADED:
-    case SCENE_FROM_SWAP:
-    case SCENE_TURNS:
-        return true;
-    case SCENE_START:
-    case SCENE_STOP:
-    case SCENE_TO_PHYSMEM:
-    case SCENE_CUT:
-    case SCENE_FAULT:
-    case SCENE_RELIEF:
-    case SCENE_POLICY:
-    case SCENE_OTHER:
-    case SCENE_UP:
-    case SCENE_DOWN:
-    case SCENE_LOST:
-    case SCENE_EVENTS:
-        break;
-    }
-    return false;
-}
-
-/* The quick rules: of the books of physmems, which stay as they are while none takes part; and of what the actor of an event
- * believes, which a turn of its program leaves as it is unless it changes what the pager has counted. */
-static void check_quickly(struct play *play, const struct queue_entry *entry)
-{
-    const struct actor *actor = actor_of(play, entry);
-    bool few = play->actors <= FEW;
-
-    if (few ? !is_without_physmem((enum scene_event)entry->kind) : play->events % play->actors == 0)
-        rules_check(&play->scene, play->actor, play->actors);
-    if (entry->kind < SCENE_POLICY && (entry->kind != SCENE_THREAD || !rules_have_agreed(actor)))
-        rules_check_agreement(&play->actor[actor->number]);
-}
-
 static void after(struct play *play, const struct queue_entry *entry)
 {
     struct actor *actor = actor_of(play, entry);
@@ -652,12 +512,12 @@ static void after(struct play *play, const struct queue_entry *entry)
 
     play->events++;
     policyserver_notify(&play->policyserver);
-    check_time(play);
+    checks_time(play);
     outage_lose(&play->scene);
     see_ends(play);
-    check_quickly(play, entry);
+    checks_quickly(play, entry, actor);
     if (every > 0 && play->events % every == 0)
-        check_all(play, actor);
+        checks_all(play, actor);
     mix_event(play, entry);
 }
 
@@ -729,7 +589,7 @@ void play_settle(struct play *play)
     struct queue_entry entry;
 
     while (play->scene.wrong[0] == '\0' && physmem_acts(play)) {
-        check_time(play);
+        checks_time(play);
         if (rules_settled(&play->scene))
             break;
         physmem = tick_is_next(play);
@@ -854,7 +714,7 @@ static int restart_stacked(struct play *play, struct scene_physmem *physmem)
 {
     char text[SCENE_TEXT];
 
-    if (!one_acts(play, physmem->lessee.above) || start_stacked(play, physmem, text) != NULL)
+    if (!one_acts(play, physmem->lessee.above) || starting_stacked(play, physmem, text) != NULL)
         return -ECONNREFUSED;
     play->scene.server[scene_server_of(physmem)].away = false;
     return 0;
@@ -870,7 +730,7 @@ int play_server_start(struct play *play, enum play_server which)
         return policyserver_start(&play->policyserver);
     if (which >= PLAY_STACKED)
         return restart_stacked(play, scene_physmem_of(&play->scene, in_scene(which)));
-    rc = which == PLAY_SWAP ? start_swap(play) : start_physmem(play);
+    rc = which == PLAY_SWAP ? starting_swap(play) : starting_physmem(play);
     take_costs(play);
     if (rc != 0)
         play->scene.failed = true;

@@ -49,6 +49,9 @@ enum play_step {
     PLAY_FAILED, /* there was no memory */
 };
 
+/* Purposes of random streams; those of actors follow. */
+enum { STREAM_SAMPLES = 1, STREAM_CHAOS, STREAM_DEVICE, STREAM_ORDER = 0x5800 };
+
 struct play {
     struct play_config config;
     struct scene scene;
