@@ -65,11 +65,11 @@
  * managed memory to the handlers that were there before, with the sa_mask and the sa_flags that they were
  * installed with (but on the alternate stack of the thread, if it has one). Do not replace them afterwards.
  * sp_attach, sp_thread_begin, and what creates a region or maps a container unblock both in the thread that calls
- * them, for programs that block all signals to take them by sigwait; threads that it starts then have them
- * unblocked, too. Where SIGSEGV is blocked, Linux ends the process at the first fault, and no handler of the library's
- * can say why: a signal handler whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must
- * a thread that blocks it afterwards. `selfpage run` and sp_testing_run name this as a cause where a task dies of such
- * a signal without a line. Managed memory touched in other signal handlers is paged as usual.
+ * them, for programs that block all signals to take them by sigwait. Threads that it starts after that inherit this.
+ * Where a thread blocks SIGSEGV, Linux ends the process at its first fault, before the library can say why: a
+ * signal handler whose sa_mask holds SIGSEGV (sigfillset does) must not touch managed memory, nor must a thread that
+ * blocks it afterwards. `selfpage run` and sp_testing_run name this as a cause where a task dies of such a signal
+ * without a line. Managed memory touched in other signal handlers is paged as usual.
  *
  * DESCRIPTORS. The library opens none of 0, 1 and 2, which may be closed. It needs one for each of physmem's
  * extents (256 frames; fewer where a breach costs frames, see contract.h), raises the limit of open files at attach as far as the system allows, and

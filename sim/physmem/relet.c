@@ -83,7 +83,7 @@ static int contracts_conclude(struct relet *relet, const char *text, struct sp_e
     int code = 0;
 
     for (int i = 0; i < count && code == 0; i++) {
-        const char *wrong = tenancy_prepare(&wanted[i], text);
+        const char *wrong = tenancy_prepare(&wanted[i]);
 
         code = wrong != NULL ? error_set(error, EINVAL, "--contract: %s", wrong)
                              : conclude(relet, &wanted[i], error);

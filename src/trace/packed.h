@@ -29,7 +29,7 @@ struct packed {
 int packed_lay_out(struct packed *packed, const char *text, size_t length,
                    const struct packed_columns *columns, struct sp_error *error);
 
-/* libCacheSim's numbers of the operations that write and read what they name, of those that there are. */
+/* Two of libCacheSim's numbers for operations: a read, and a write. */
 #define PACKED_READS  12
 #define PACKED_WRITES 13
 

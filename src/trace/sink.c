@@ -191,9 +191,15 @@ int sink_finish(struct sink *sink, struct sp_error *error)
 
 int sink_rewrite(struct sink *sink, const void *header, size_t size, struct sp_error *error)
 {
-    if (sink->compresses || pwrite(sink->fd, header, size, 0) == (ssize_t)size || errno == ESPIPE)
+    ssize_t written;
+
+    if (sink->compresses)
         return 0;
-    return error_set(error, errno, "%s: cannot write the header: %s", sink->name, strerror(errno));
+    written = pwrite(sink->fd, header, size, 0);
+    if (written == (ssize_t)size || (written < 0 && errno == ESPIPE))
+        return 0;
+    return error_set(error, written < 0 ? errno : EIO, "%s: cannot write the header: %s",
+                     sink->name, written < 0 ? strerror(errno) : "not all of it was written");
 }
 
 void sink_fini(struct sink *sink)

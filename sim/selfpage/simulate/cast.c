@@ -199,7 +199,7 @@ static int choose_stacked(struct cast *cast, uint32_t index, struct sp_error *er
     int result;
 
     for (int i = 0; i < count; i++) {
-        const char *wrong = tenancy_prepare(&config->wanted[i], physmem->contract);
+        const char *wrong = tenancy_prepare(&config->wanted[i]);
 
         if (config->wanted[i].token != 0)
             wrong = "a part is split off by a program: give it a contract of its own instead";

@@ -247,6 +247,7 @@ static int parse_contract(const char **textp, struct wanted_contract *wanted,
         word = next_word(textp);
         if (!parse_term(&word, terms, &unit_known))
             return wrong_word(&word, error);
+        wanted->says_breach = wanted->says_breach || is(word.name, word.name_length, "breach");
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef CORE_CONTRACTS_TERMS_TEXT_H
 #define CORE_CONTRACTS_TERMS_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@
 struct wanted_contract {
     uint64_t token;        /* of the part to claim; 0: none, propose `terms` */
     struct sp_terms terms; /* all zeros for a part */
+    bool says_breach;      /* the text says what a breach costs */
 };
 
 /* Parse `text` (syntax: sp_attach_options.contract) into at most TERMS_MAX contracts. What the text

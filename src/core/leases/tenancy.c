@@ -1,18 +1,16 @@
 #include "core/leases/tenancy.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/deadlines.h"
 #include "base/least.h"
 
-const char *tenancy_prepare(struct wanted_contract *wanted, const char *text)
+const char *tenancy_prepare(struct wanted_contract *wanted)
 {
     if (wanted->terms.grace_unit == SP_GRACE_ALLOCATIONS)
         return "grace must be a time, as drop=2s, since tasks get a part of it";
     if (wanted->terms.order > 0)
         return "order must be 0: frames are lent one by one";
-    if (wanted->token == 0 && strstr(text, "breach=") == NULL)
+    if (wanted->token == 0 && !wanted->says_breach)
         wanted->terms.on_breach = SP_BREACH_REPOSSESS;
     return NULL;
 }

@@ -17,7 +17,7 @@ struct tenancy_term {
     uint64_t asked; /* when its term was asked for last */
     uint64_t ends;  /* DEADLINE_NEVER: never */
     uint64_t
-        renewed; /* the term to ask for again; 0: it is not renewed, as a part of another task's contract */
+        renewed; /* the term to ask for again; 0: none, as for a part of another task's contract */
 };
 
 /* All zeros: there are no contracts.
@@ -31,10 +31,9 @@ struct tenancy {
     uint64_t until;    /* ... until the first of these ends; DEADLINE_NEVER: for ever */
 };
 
-/* Make a contract of `text` (see terms_text_parse) one that a physmem may have: if the text does not say what a breach
- * costs, frames are repossessed, for what a task does with its memory is not to cost all others theirs. Returns NULL, or
+/* Make a contract one that a physmem may have: if its text did not say what a breach costs, frames are repossessed, for what a task does with its memory is not to cost all others theirs. Returns NULL, or
  * why it may not have it. */
-const char *tenancy_prepare(struct wanted_contract *wanted, const char *text);
+const char *tenancy_prepare(struct wanted_contract *wanted);
 
 /* A contract that was asked for at `since`, as `wanted` says, was agreed on. */
 void tenancy_concluded(struct tenancy *tenancy, const struct wanted_contract *wanted,

@@ -19,7 +19,7 @@ static void conclude(struct tenancy *tenancy, const char *text, uint32_t number,
     struct sp_offer offer = {.answer = SP_ACCEPTED, .contract = number};
 
     assert_int_equal(terms_text_parse(text, wanted, NULL), 1);
-    assert_null(tenancy_prepare(wanted, text));
+    assert_null(tenancy_prepare(wanted));
     offer.terms = wanted->terms;
     if (wanted->token != 0)
         offer.terms.term_ns = SECOND;
@@ -115,9 +115,15 @@ static void contracts_are_for_base_pages_and_grace_in_time(void **state)
     for (unsigned i = 0; i < 4; i++) {
         if (terms_text_parse(texts[i], wanted, &error) != 1)
             fail_msg("%s", error.text);
-        assert_int_equal(tenancy_prepare(wanted, texts[i]) != NULL, i < 2);
+        assert_int_equal(tenancy_prepare(wanted) != NULL, i < 2);
         assert_int_equal(wanted->terms.on_breach == SP_BREACH_REPOSSESS, i == 2);
     }
+    /* Each contract of a text for itself. */
+    assert_int_equal(terms_text_parse("guaranteed=4,breach=warn;extra=4", wanted, NULL), 2);
+    assert_null(tenancy_prepare(&wanted[0]));
+    assert_null(tenancy_prepare(&wanted[1]));
+    assert_int_equal(wanted[0].terms.on_breach, SP_BREACH_WARN);
+    assert_int_equal(wanted[1].terms.on_breach, SP_BREACH_REPOSSESS);
     assert_true(tenancy_grace(&tenancy, SECOND) == SECOND);
     conclude(&tenancy, "guaranteed=4,clean=30ms,drop=20ms", 1, 0);
     conclude(&tenancy, "extra=4,clean=90ms,drop=40ms", 2, 0);
