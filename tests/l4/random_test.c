@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "heap.h"
 #include "model.h"
+#include "scale.h"
 
 #define PAGE(page) ((uint64_t)(page)*SP_L4_PAGE)
 
@@ -96,7 +97,7 @@ static void model_and_database_agree(void **state)
     uint32_t space;
 
     (void)state;
-    source = random_seeded(1);
+    source = random_seeded(scale_seed(1));
     model_init(&model);
     assert_int_equal(sp_l4_create(&l4, &options), 0);
     for (int s = 1; s < MODEL_SPACES; s++) {

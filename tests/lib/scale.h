@@ -4,6 +4,7 @@
 #define TEST_SCALE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <valgrind/valgrind.h>
 
@@ -17,6 +18,14 @@ static inline bool scale_is_slow(void)
 static inline unsigned scaled(unsigned steps)
 {
     return scale_is_slow() ? (steps + 9) / 10 : steps;
+}
+
+/* The seed of a random test: its own, or, if SELFPAGE_TEST_SEED has a number, another one. */
+static inline uint64_t scale_seed(uint64_t own)
+{
+    const char *other = getenv("SELFPAGE_TEST_SEED");
+
+    return other != NULL ? own + 1000003 * strtoull(other, NULL, 10) : own;
 }
 
 /* Where there is a run a policy, which ones: all, or every fourth, beginning at another one in each test, so that all

@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "expect.h"
+#include "scale.h"
 
 #define CONTAINERS 4u
 #define PAGES      3u
@@ -707,7 +708,7 @@ static void test_long_random_histories(void **state)
     struct world *world = *state;
     uint32_t a;
     struct physmem_task *task = task_with(world, "a", 2 * CONTAINERS * PAGES, 0, &a);
-    struct random_source random = random_seeded(9);
+    struct random_source random = random_seeded(scale_seed(9));
     const char *wanted = getenv("SELFPAGE_COPIES_STEPS");
     unsigned long steps = wanted != NULL ? strtoul(wanted, NULL, 10) : 0;
     struct plain plain;

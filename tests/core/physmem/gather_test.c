@@ -13,6 +13,7 @@
 
 #include "base/random.h"
 #include "expect.h"
+#include "scale.h"
 
 #define TASKS  3u
 #define SLOTS  6u
@@ -118,7 +119,7 @@ static void test_random_pieces_copy_what_the_pieces_before_left(void **state)
                           : RUNNING_ON_VALGRIND ? 300
                                                 : 20000;
 
-    plain_begin(&plain, *state, 21);
+    plain_begin(&plain, *state, scale_seed(21));
     for (unsigned long step = 0; step < steps; step++) {
         if (below(&plain, 3) == 0)
             plain_write(&plain);

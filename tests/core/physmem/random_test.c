@@ -19,6 +19,7 @@
 #include "meddler.h"
 #include "shm/frame_stack.h"
 #include "os/heap.h"
+#include "scale.h"
 #include "world/world.h"
 
 #define ACTORS 8u
@@ -799,7 +800,7 @@ static void test_ten_thousand_random_lives(void **state)
     (void)state;
     /* Each arbiter in turn. */
     for (uint64_t seed = 1; seed <= ARBITERS; seed++)
-        play_once(seed, steps, false, &totals);
+        play_once(scale_seed(seed), steps, false, &totals);
     print_message(
         "%llu contracts; %llu of them parts, %llu ends of parts told; resized %llu times; "
         "%llu warnings, %llu extents repossessed\n",
@@ -819,7 +820,7 @@ static void test_random_lives_under_any_table(void **state)
 
     (void)state;
     for (uint64_t seed = 1; seed <= ARBITERS; seed++)
-        play_once(100 + seed, 2500, true, &totals);
+        play_once(scale_seed(100 + seed), 2500, true, &totals);
 }
 
 int main(void)

@@ -15,6 +15,7 @@
 #include "core/physmem/copies.h"
 #include "core/physmem/state.h"
 #include "expect.h"
+#include "scale.h"
 
 #define ACTORS     4u
 #define CONTAINERS 8u /* two of each actor */
@@ -527,7 +528,7 @@ static void test_random_lives_of_tasks_that_share(void **state)
     const char *more = getenv("SELFPAGE_SHARE_STEPS");
     uint32_t steps = more != NULL ? (uint32_t)atoi(more) : RUNNING_ON_VALGRIND ? 2000 : 150000;
 
-    plain = (struct plain){.world = world, .random = random_seeded(11)};
+    plain = (struct plain){.world = world, .random = random_seeded(scale_seed(11))};
     world->watch = watch;
     world->user = &plain;
     for (uint32_t i = 0; i < ACTORS; i++)

@@ -11,6 +11,7 @@
 #include <valgrind/valgrind.h>
 
 #include "base/random.h"
+#include "scale.h"
 #include "swap_model.h"
 
 #define TASKS   3u
@@ -336,7 +337,7 @@ static void rest(struct life *life)
 
 static void test_random_lives(void **state)
 {
-    struct life life = {.world = *state, .random = random_seeded(7)};
+    struct life life = {.world = *state, .random = random_seeded(scale_seed(7))};
     const char *text = getenv("SELFPAGE_SWAP_STEPS");
     uint32_t steps = text != NULL          ? (uint32_t)strtoul(text, NULL, 10)
                      : RUNNING_ON_VALGRIND ? 3000

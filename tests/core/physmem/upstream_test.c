@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "core/physmem/upstream.h"
 #include "os/heap.h"
+#include "scale.h"
 #include "world/world.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -562,7 +563,7 @@ static void test_random_lives_on_three_levels(void **state)
 
     (void)state;
     for (uint64_t seed = 1; seed <= 5; seed++) {
-        stack_start(seed);
+        stack_start(scale_seed(seed));
         for (unsigned i = 0; i < ACTORS; i++) {
             stack.actor[i].due = UINT64_MAX;
             stack.actor_peer[i] = (struct peer){.actor = &stack.actor[i]};

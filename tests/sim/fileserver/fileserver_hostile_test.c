@@ -20,7 +20,9 @@
 
 #include <valgrind/valgrind.h>
 
+#include "base/random.h"
 #include "live.h"
+#include "scale.h"
 #include "stage.h"
 #include "stuck_file.h"
 #include "wire_client.h"
@@ -308,6 +310,274 @@ static void test_a_client_that_touches_its_container_harms_only_itself(void **st
     for (unsigned i = 0; i < 3; i++)
         stage_expect_success(flooder[i]);
     stage_expect_success(stage_begin(stage, "reader", read_x, NULL));
+}
+
+/* ---- At random ---- */
+
+#define ATTACKERS 3u
+
+struct everything {
+    struct stage *stage;
+    unsigned seed;
+    struct random_source random;
+    struct raw raw;
+};
+
+static uint32_t up_to(struct everything *all, uint32_t bound)
+{
+    return random_below(&all->random, bound);
+}
+
+/* A file that it has open, or hardly ever another one. */
+static uint32_t some_file(struct everything *all)
+{
+    return up_to(all, 8) > 0 ? 1 + up_to(all, 3) : up_to(all, 80);
+}
+
+/* A number that means something, or one that means nothing. */
+static uint32_t some_number(struct everything *all, uint32_t bound)
+{
+    return up_to(all, 12) > 0 ? up_to(all, bound) : (uint32_t)random_bits(&all->random);
+}
+
+static uint32_t some_container(struct everything *all)
+{
+    return up_to(all, 6) > 0 ? all->raw.container : some_number(all, 10);
+}
+
+static struct wire_range some_slots(struct everything *all)
+{
+    uint32_t start = up_to(all, 32);
+
+    return (struct wire_range){start, 1 + up_to(all, 32 - start)};
+}
+
+static void put_path(const char *path, struct wire_number *words, uint16_t *countp,
+                     uint32_t *bytesp)
+{
+    *bytesp = (uint32_t)strlen(path);
+    *countp = (uint16_t)((strlen(path) + 3) / 4);
+    for (size_t i = 0; i < strlen(path); i++)
+        words[i / 4].value |= (uint32_t)(unsigned char)path[i] << i % 4 * 8;
+}
+
+/* Three files, and a container that the server may fill. */
+static void begin_everything(struct everything *all)
+{
+    struct wire_message open = {.type = WIRE_FILE_OPEN}, own = {.type = WIRE_FILE_OPEN_AS}, reply;
+    struct wire_message allocate = {.type = WIRE_ALLOCATE};
+    char name[16];
+
+    put_path("large", open.file_open.path, &open.file_open.path_count, &open.file_open.bytes);
+    CHECK(ask(&all->raw.files, &open, &reply) == 0);
+    snprintf(name, sizeof(name), "own%u", all->seed);
+    own.file_open_as.flags = WIRE_FILE_WRITING | WIRE_FILE_CREATE;
+    put_path(name, own.file_open_as.path, &own.file_open_as.path_count, &own.file_open_as.bytes);
+    CHECK(ask(&all->raw.files, &own, &reply) == 0);
+    allocate.allocate.container = all->raw.container;
+    allocate.allocate.count = 32;
+    CHECK(ask(&all->raw.physmem, &allocate, &reply) == 0);
+    raw_share(&all->raw, WIRE_RIGHT_BOTH, 1000 * MS);
+    CHECK(ask_buffer(&all->raw.files, all->raw.container, 0) == 0);
+}
+
+/* What it may ask the file server for: any file for reading, its own one for writing. */
+static void some_file_request(struct everything *all, struct wire_message *message)
+{
+    static const char *const paths[] = {"large",      "x",     "d/late", "d",  "",
+                                        "out/passwd", "../..", "absent", "d/e"};
+    char own[16];
+
+    switch (up_to(all, 12)) {
+    case 0:
+        message->type = WIRE_FILE_OPEN;
+        put_path(paths[up_to(all, 9)], message->file_open.path, &message->file_open.path_count,
+                 &message->file_open.bytes);
+        break;
+    case 1:
+        snprintf(own, sizeof(own), "own%u", all->seed);
+        message->type = WIRE_FILE_OPEN_AS;
+        message->file_open_as.flags = (uint8_t)up_to(all, WIRE_FILE_OPEN_FLAGS);
+        put_path(own, message->file_open_as.path, &message->file_open_as.path_count,
+                 &message->file_open_as.bytes);
+        break;
+    case 2:
+        message->type = WIRE_FILE_CLOSE;
+        message->file_close.file = 4 + up_to(all, 60);
+        break;
+    case 3:
+        message->type = WIRE_FILE_BUFFER;
+        message->file_buffer.container = some_container(all);
+        message->file_buffer.token = up_to(all, 6) ? 0 : random_bits(&all->random);
+        break;
+    case 4:
+        message->type = WIRE_FILE_SYNC;
+        message->file_sync.file = some_file(all);
+        break;
+    case 5:
+        message->type = WIRE_FILE_SEEK_HOLE;
+        message->file_seek_hole.file = some_file(all);
+        message->file_seek_hole.offset = random_bits(&all->random) >> up_to(all, 64);
+        break;
+    case 6:
+    case 7:
+        message->type = WIRE_FILE_FILL;
+        message->file_fill.file = some_file(all);
+        message->file_fill.page = some_number(all, 48);
+        message->file_fill.slot = some_number(all, 33);
+        message->file_fill.count = some_number(all, 18);
+        break;
+    case 8:
+    case 9:
+        message->type = WIRE_FILE_WRITE;
+        message->file_write.file = some_file(all);
+        message->file_write.page = 16 * some_number(all, 3);
+        message->file_write.slot = some_number(all, 18);
+        message->file_write.first = some_number(all, 65537);
+        message->file_write.bytes = some_number(all, 65537);
+        break;
+    default:
+        message->type = WIRE_FILE_READ;
+        message->file_read.file = some_file(all);
+        message->file_read.page = 16 * some_number(all, 4);
+        message->file_read.slot = some_number(all, 18);
+    }
+}
+
+/* What it does with its container meanwhile. */
+static void some_memory_request(struct everything *all, struct wire_message *message)
+{
+    switch (up_to(all, 8)) {
+    case 0:
+        message->type = WIRE_SHARE;
+        message->share.container = all->raw.container;
+        message->share.task = some_number(all, 4);
+        message->share.rights = (uint8_t)up_to(all, 4);
+        message->share.lock_ns = random_bits(&all->random) >> (34 + up_to(all, 30));
+        if (up_to(all, 4) > 0) {
+            message->share.task = all->raw.server;
+            message->share.rights = WIRE_RIGHT_BOTH;
+        }
+        break;
+    case 1:
+        message->type = up_to(all, 2) ? WIRE_RELEASE : WIRE_DEALLOCATE;
+        message->deallocate.container = some_container(all);
+        message->deallocate.ranges_count = 1;
+        message->deallocate.ranges[0] = some_slots(all);
+        break;
+    case 2:
+        message->type = WIRE_MAP;
+        message->map.container = some_container(all);
+        message->map.start = some_slots(all).start;
+        message->map.count = 1;
+        message->map.rights = (uint8_t)(1 + up_to(all, 7));
+        break;
+    case 3:
+        message->type = WIRE_COPY;
+        message->copy.from = message->copy.to = some_container(all);
+        message->copy.pieces_count = 1;
+        message->copy.pieces[0] =
+            (struct wire_piece){up_to(all, 16), up_to(all, 16), 1 + up_to(all, 16)};
+        break;
+    case 4:
+        message->type = WIRE_UNMAP_OWN;
+        message->unmap_own.container = some_container(all);
+        message->unmap_own.ranges_count = 1;
+        message->unmap_own.ranges[0] = some_slots(all);
+        break;
+    case 5:
+        message->type = WIRE_ASK_VERSION;
+        message->ask_version.container = all->raw.container;
+        if (up_to(all, 8) == 0) {
+            message->type = WIRE_REVOKE_SHARE;
+            message->revoke_share.container = all->raw.container;
+        }
+        break;
+    default:
+        message->type = WIRE_ALLOCATE;
+        message->allocate.container = all->raw.container;
+        message->allocate.start = up_to(all, 2) ? 0 : some_slots(all).start;
+        message->allocate.count = 32 - message->allocate.start;
+        message->allocate.flags = WIRE_ALLOCATE_PARTIAL | WIRE_ALLOCATE_SQUASH;
+    }
+}
+
+/* A client of another user that sends requests of all kinds to the server and to physmem, without waiting for all
+ * answers, and disappears in the middle of something. */
+static int do_everything(void *arg)
+{
+    struct everything *all = arg;
+    struct wire_message message, reply;
+
+    become(CLIENT_UID);
+    all->random = random_seeded(all->seed);
+    raw_open(all->stage, &all->raw, all->stage->socket);
+    begin_everything(all);
+    for (unsigned i = 0; i < scaled(400); i++) {
+        bool file = up_to(all, 2);
+        struct wire_client *client = file ? &all->raw.files : &all->raw.physmem;
+
+        memset(&message, 0, sizeof(message));
+        if (file)
+            some_file_request(all, &message);
+        else
+            some_memory_request(all, &message);
+        message.seq = 1000 + i;
+        if (wire_client_send(client, &message, -1) != 0)
+            return 0; /* somebody has had enough of it */
+        reply.seq = 0;
+        while (up_to(all, 3) > 0 && wire_client_poll(client, &reply, NULL) == 0)
+            continue;
+        if (up_to(all, 20) == 0) /* so that not all requests wait for the ones before */
+            while (reply.seq != message.seq && wire_client_receive(client, &reply, NULL) == 0)
+                continue;
+    }
+    return 0;
+}
+
+/* Read the large file again and again; not a byte may differ. */
+static int read_large(void *arg)
+{
+    static char bytes[PAGES * PAGE];
+    struct sp_task *task = attach_or_exit(NULL);
+    struct sp_files *files = stage_connect(task);
+    struct sp_file_info info;
+
+    CHECK(sp_file_open(files, "large", &info, NULL) == 0);
+    for (unsigned round = 0; round < *(const unsigned *)arg; round++) {
+        memset(bytes, 0, sizeof(bytes));
+        CHECK(sp_file_read(files, info.file, 0, bytes, sizeof(bytes), NULL) ==
+              (int64_t)sizeof(bytes) - 100);
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            CHECK(bytes[i] == (i < sizeof(bytes) - 100 ? stage_byte(i) : '\0'));
+    }
+    sp_files_disconnect(&files);
+    return sp_detach(&task);
+}
+
+static void test_random_requests_of_clients_harm_nobody(void **state)
+{
+    struct stage *stage = *state;
+    unsigned lives = scale_is_slow() ? 3 : 9, rounds = scaled(20);
+    const char *more = getenv("SELFPAGE_FILE_LIVES");
+    struct sp_testing_task *attacker[ATTACKERS];
+
+    if (more != NULL)
+        lives = (unsigned)atoi(more);
+    open_doors(stage);
+    for (unsigned seed = 0; seed < lives; seed += ATTACKERS) {
+        struct everything all[ATTACKERS];
+        struct sp_testing_task *reader;
+
+        for (unsigned i = 0; i < ATTACKERS; i++) {
+            all[i] = (struct everything){.stage = stage, .seed = (unsigned)scale_seed(seed + i)};
+            attacker[i] = stage_begin(stage, "everything", do_everything, &all[i]);
+        }
+        reader = stage_begin(stage, "reader", read_large, &rounds);
+        for (unsigned i = 0; i < ATTACKERS; i++)
+            stage_expect_success(attacker[i]);
+        stage_expect_success(reader);
+    }
 }
 
 /* ---- Files that never come ---- */
@@ -667,6 +937,7 @@ int main(void)
         TEST(test_clients_that_vanish_take_nothing_with_them),
         TEST(test_a_client_that_lies_writes_nothing),
         TEST(test_a_client_that_touches_its_container_harms_only_itself),
+        TEST(test_random_requests_of_clients_harm_nobody),
         cmocka_unit_test_setup_teardown(
             test_a_file_that_never_comes_keeps_whoever_reads_it_and_nobody_else, setup_stuck,
             stage_teardown),
