@@ -773,8 +773,10 @@ static void frames_that_are_lost_before_they_are_mapped_end_no_task(void **state
         struct actor *actor = &theatre.play.actor[0];
 
         assert_int_equal(step, PLAY_EVENT);
-        if (actor->state == THREAD_MAPS && before != THREAD_MAPS)
+        if (actor->state == THREAD_MAPS && before != THREAD_MAPS) {
             recalls += play_recall(&theatre.play, 0, 90) > 0;
+            pager_growth_possible(&actor->pager); /* it does not wait long before it asks again */
+        }
         before = actor->state;
     }
     assert_int_equal(theatre.play.actor[0].exit_status, 0);
@@ -997,12 +999,12 @@ static void late_news_of_a_loss_loses_no_page(void **state)
         theatre_begin(&theatre, "maxmin", 60, seed);
         theatre.config.strict = false;
         engage(&theatre, "a", "clock", "guaranteed=8;extra=40,breach=repossess,drop=1ms",
-               "pages=40;zipf=0.5,writes=0.8,references=600");
+               "pages=40;zipf=0.5,writes=0.8,references=1500");
         engage(&theatre, "d", "random", "guaranteed=30",
                "pages=80,kind=discardable,rounds=9;zipf=0.2,references=30");
         engage(&theatre, "e", "random", "guaranteed=10;extra=30,drop=5s",
                "pages=80,kind=discardable,rounds=20;zipf=0.2,references=50;idle=10ms");
-        theatre.start_ns[1] = 20 * MS;
+        theatre.start_ns[1] = 60 * MS;
         raise_curtain(&theatre);
         be_late(&theatre, 0, 3 * MS);
         play_on(&theatre);

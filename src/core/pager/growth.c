@@ -35,12 +35,25 @@ bool growth_may_ask(const struct pager *pager)
     return pager->owed == 0 && pager->stats->faults >= pager->grow_after;
 }
 
+/* Slots of an extent that get frames now. Where frames are spread the first extents have 1, 1, 2, 4, 8... of them:
+ * some of these extents and full ones have together any number of frames that may be missing. */
+static uint32_t room_of(const struct pager *pager, uint32_t extent)
+{
+    uint32_t room = pager->spread;
+
+    check(room > 0 && room <= pager->config.extent_pages);
+    if (room < pager->config.extent_pages && extent < 32)
+        room = least_of(room, extent == 0 ? 1 : 1u << (extent - 1));
+    return room;
+}
+
 /* Whether frames are asked for in a slot now. */
 static bool is_wanted_hole(const struct pager *pager, uint32_t slot)
 {
-    check(pager->spread > 0 && pager->spread <= pager->config.extent_pages);
+    uint32_t extent = slot / pager->config.extent_pages;
+
     return pager->slot[slot].state == SLOT_HOLE &&
-           slot % pager->config.extent_pages < pager->spread;
+           slot - extent * pager->config.extent_pages < room_of(pager, extent);
 }
 
 /* The first slot in which to ask for frames. */

@@ -399,7 +399,7 @@ void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra
 /* Physmem may take frames by force, and can do that by whole extents only. From the next call of
  * pager_growth_allow on, frames are asked for in few slots of each extent, as long as there are such slots: an
  * eighth of the extent, or one in PAGER_SPREAD of all frames that the contracts allow, whichever is
- * more. Little more is then taken than is missing. */
+ * more; and in fewer of the first extents (1, 1, 2, 4, 8...), so that physmem can take what is missing and no more. */
 void pager_growth_spread(struct pager *pager);
 
 /* Physmem has no descriptor for another extent: until pager_growth_spread is called again, the pager asks for frames in the

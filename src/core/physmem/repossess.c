@@ -1,7 +1,9 @@
 /* A mapping can only be taken away with the whole extent that it lies in: a page that is merely
  * cleared would silently read as zeros. Whole extents go, therefore, and the task is told which slots:
- * those of extents that were never mapped first, one by one; then the smallest extent that covers what
- * is missing, or, while there is none, the largest there is. */
+ * those of extents that were never mapped first, one by one; then the largest extent that has no more than is
+ * missing, again and again, if in the end that takes less beyond it; else the smallest extent that covers what is
+ * missing, or, while there is none, the largest there is. A task spreads its frames so that the first of these
+ * takes nothing beyond what is missing (pager_growth_spread), and so nothing of what the task is guaranteed. */
 #include "core/physmem/repossess.h"
 
 #include "base/probe.h"
@@ -43,16 +45,62 @@ static struct extent_walk walk_start(const struct physmem_task *task)
     return (struct extent_walk){.container = task->container_list};
 }
 
-/* Frames that can be taken, up to `enough`. */
-static uint32_t takeable(const struct physmem_task *task, uint32_t enough)
+/* What can be taken from a task. */
+struct takeable {
+    uint32_t loose;  /* frames of extents that were never mapped: these go one by one */
+    uint32_t frames; /* these, and those of other extents */
+    uint32_t with[EXTENT_PAGES + 1]; /* of the others, how many have so many frames */
+};
+
+/* Note an extent. */
+static void takeable_add(struct takeable *takeable, const struct extent *extent)
+{
+    check(extent->allocated > 0 && extent->allocated <= EXTENT_PAGES);
+    takeable->frames += extent->allocated;
+    if (extent->handle == 0)
+        takeable->loose += extent->allocated;
+    else
+        takeable->with[extent->allocated]++;
+}
+
+static struct takeable takeable_of(const struct physmem_task *task)
 {
     struct extent_walk walk = walk_start(task);
-    uint32_t frames = 0;
+    struct takeable takeable = {0};
 
-    while (frames < enough && walk_on(&walk, task))
-        frames += walk.extent->allocated;
-    check(frames <= task->held);
-    return frames;
+    while (walk_on(&walk, task))
+        takeable_add(&takeable, walk.extent);
+    check(takeable.frames <= task->held);
+    return takeable;
+}
+
+/* How many frames the extent that goes next has. If `sparing`, it is the fullest of those that have no more than is
+ * missing, as long as there are any; otherwise the emptiest of those that have enough, as long as there are any. */
+static uint32_t next_size(const struct takeable *takeable, uint32_t missing, bool sparing)
+{
+    uint32_t below = smaller(missing, EXTENT_PAGES);
+    uint32_t enough = missing;
+
+    check(missing > 0);
+    while (below > 0 && takeable->with[below] == 0)
+        below--;
+    while (enough <= EXTENT_PAGES && takeable->with[enough] == 0)
+        enough++;
+    ensure(below > 0 || enough <= EXTENT_PAGES);
+    return enough > EXTENT_PAGES || (sparing && below > 0) ? below : enough;
+}
+
+/* How many frames go beyond what is missing. */
+static uint32_t taken_beyond(struct takeable takeable, uint32_t missing, bool sparing)
+{
+    uint32_t size = 0;
+
+    for (missing -= smaller(missing, takeable.loose); missing > size; takeable.with[size]--) {
+        missing -= size;
+        size = next_size(&takeable, missing, sparing);
+    }
+    check(size == 0 || size >= missing);
+    return size > 0 ? size - missing : 0;
 }
 
 /* Note one more slot for the task to be told of. There is room for it. */
@@ -126,32 +174,20 @@ static uint32_t take(struct physmem *physmem, struct physmem_task *task,
     return effect->repossessed.frames;
 }
 
-/* Whether an extent with `has` frames suits better than one with `best`, when `missing` are needed. */
-static bool suits_better(uint32_t has, uint32_t best, uint32_t missing)
+/* Take the extent that goes next. Returns the frames taken. */
+static uint32_t take_next(struct physmem *physmem, struct physmem_task *task, uint32_t missing,
+                          bool sparing, uint64_t id)
 {
-    check(missing > 0);
-    return best < missing ? has > best : has >= missing && has < best;
-}
-
-/* Take the extent that fits best. Returns the frames taken. */
-static uint32_t take_best(struct physmem *physmem, struct physmem_task *task, uint32_t missing,
-                          uint64_t id)
-{
+    struct takeable takeable = takeable_of(task);
     struct extent_walk walk = walk_start(task);
-    struct extent_walk best = {NULL};
+    uint32_t size = takeable.loose == 0 ? next_size(&takeable, missing, sparing) : 0;
 
     check(missing > 0);
-    while (walk_on(&walk, task)) {
-        if (walk.extent->handle == 0) {
-            best = walk;
+    while (walk_on(&walk, task))
+        if (size == 0 ? walk.extent->handle == 0 : walk.extent->allocated == size)
             break;
-        }
-        if (best.extent == NULL ||
-            suits_better(walk.extent->allocated, best.extent->allocated, missing))
-            best = walk;
-    }
-    ensure(best.extent != NULL);
-    return take(physmem, task, &best, missing, id);
+    ensure(walk.container != NULL);
+    return take(physmem, task, &walk, missing, id);
 }
 
 /* Frames were taken: they count against what is owed. */
@@ -193,12 +229,15 @@ bool repossess_missing(struct physmem *physmem, struct recall *recall)
     uint64_t id = recall->id;
     uint32_t missing = recall->missing;
     uint32_t taken = 0;
+    struct takeable takeable = takeable_of(task);
+    bool sparing;
 
     check(recall->missing > 0);
-    if (takeable(task, missing) < missing)
+    if (takeable.frames < missing)
         return false;
+    sparing = taken_beyond(takeable, missing, true) < taken_beyond(takeable, missing, false);
     while (taken < missing && !physmem->failed)
-        taken += take_best(physmem, task, missing - taken, id);
+        taken += take_next(physmem, task, missing - taken, sparing, id);
     count_taken(physmem, task, taken);
     if (!recall->overdue)
         recall_restart(physmem, recall); /* it was not met, however it ends */

@@ -271,6 +271,40 @@ static void test_the_extent_that_fits_best_is_taken(void **state)
     check_books(world);
 }
 
+/* A task that has frames as a pager spreads them (1, 1, 2, 4, 8, 16, and 32 in each other extent) loses what is missing
+ * and no more, whatever that is: what it is guaranteed stays. */
+static void test_frames_that_are_spread_are_taken_exactly(void **state)
+{
+    static const uint32_t recalls[] = {1, 2, 3, 10, 31, 55, 64, 128, 238, 240};
+    static const uint32_t spread[] = {1, 1, 2, 4, 8, 16, 32, 32, 32, 32, 32, 32, 32, 4};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(recalls) / sizeof(recalls[0]); i++) {
+        static struct world own;
+        struct world *world = &own;
+        struct physmem_task *task;
+        uint32_t container;
+
+        world_init(world, &heap_allocator);
+        assert_int_equal(world_start(world, 1000, 4, 0), 0);
+        task = task_on_rung(world, "a", SP_BREACH_REPOSSESS, 260, &container);
+        container = world_container(world, task, 16 * EXTENT_PAGES);
+        for (uint32_t j = 0; j < sizeof(spread) / sizeof(spread[0]); j++) {
+            uint32_t start = j * EXTENT_PAGES;
+
+            expect_allocated(
+                world_allocate(world, task, container, start, spread[j], PHYSMEM_EXTRA), spread[j]);
+            world_map(world, task, container, start, spread[j]);
+        }
+        recall(world, "a", recalls[i]);
+        world_pass(world, GRACE);
+        assert_int_equal(world_status(task).repossessed, recalls[i]);
+        assert_int_equal(world_status(task).held, 260 - recalls[i]);
+        check_books(world);
+        assert_int_equal(world_end(world), 0);
+    }
+}
+
 static void test_what_was_never_mapped_goes_frame_by_frame(void **state)
 {
     struct world *world = *state;
@@ -432,6 +466,7 @@ int main(void)
         TEST(test_penalties),
         TEST(test_an_account_does_not_overflow),
         TEST(test_the_extent_that_fits_best_is_taken),
+        TEST(test_frames_that_are_spread_are_taken_exactly),
         TEST(test_what_was_never_mapped_goes_frame_by_frame),
         TEST(test_vital_slots_are_spared),
         TEST(test_few_slots_can_be_vital),
