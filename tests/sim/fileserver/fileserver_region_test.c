@@ -223,6 +223,7 @@ static void expect_same(const char *command)
 static void test_programs_on_files_of_a_server_give_the_same_bytes(void **state)
 {
     const struct stage *stage = *state;
+    struct sp_testing_physmem status;
     char command[1200], one[512], other[512];
     const char *sort[] = {"selfpage-sort", "--served", "large", one, NULL};
     const char *cache[] = {"selfpage-pagecache", "--served", "--reads", "200", "large", NULL};
@@ -231,18 +232,20 @@ static void test_programs_on_files_of_a_server_give_the_same_bytes(void **state)
 
     snprintf(one, sizeof(one), "%s/one", sp_testing_directory(stage->fixture));
     snprintf(other, sizeof(other), "%s/other", sp_testing_directory(stage->fixture));
-    run_program(stage, "guaranteed=200", sort);
+    run_program(stage, "guaranteed=60", sort);
     snprintf(command, sizeof(command), "LC_ALL=C sort %s/large | cmp - %s && echo same",
              stage->root, one);
     expect_same(command);
-    run_program(stage, "guaranteed=60", cache); /* it compares by itself */
+    run_program(stage, "guaranteed=24", cache); /* it compares by itself */
     run_program(stage, "guaranteed=60", store);
     store[6] = other;
     store[7] = "--served";
     store[8] = "large";
-    run_program(stage, "guaranteed=60", store);
+    run_program(stage, "guaranteed=24", store); /* what it writes goes to swap */
     snprintf(command, sizeof(command), "cmp %s %s && echo same", one, other);
     expect_same(command);
+    assert_int_equal(sp_testing_physmem_status(stage->fixture, &status, NULL), 0);
+    assert_true(status.swapped > 0);
 }
 
 /* ---- What goes wrong ---- */

@@ -366,6 +366,46 @@ static char *stored_at(unsigned level, const struct server_process *swap, long *
     return bytes_of(output, sizep);
 }
 
+/* The same on regions that files of a file server back, which is a task of the last physmem. */
+static void check_served(const struct server_process *swap, const char *sorted, long size)
+{
+    char output[SERVER_PATH], plain[SERVER_PATH], dump[SERVER_PATH];
+    const char *server[] = {"--root",     swap->directory,          "--cache", "64",
+                            "--contract", "guaranteed=16;extra=64", NULL};
+    const char *sort[] = {"--served", "input", server_process_path(swap, "output", output), NULL};
+    const char *cache[] = {"--served", "--reads", "300", "input", NULL};
+    const char *store[] = {"--records", "12", "--operations", "300", "--dump",
+                           NULL,        NULL, NULL,           NULL};
+    struct server_process files;
+    char *bytes, *other;
+    long got, wanted;
+
+    assert_int_equal(setenv("SELFPAGE_PHYSMEM", tower.server[LEVELS - 1].socket, 1), 0);
+    assert_int_equal(server_process_init(&files), 0);
+    assert_int_equal(server_process_start(&files, TEST_BINDIR "/selfpage-fileserver", server), 0);
+    assert_int_equal(setenv("SELFPAGE_FILES", files.socket, 1), 0);
+    run_at(LEVELS - 1, swap, TEST_BINDIR "/selfpage-sort", sort);
+    bytes = bytes_of(output, &got);
+    assert_int_equal(got, size);
+    assert_memory_equal(bytes, sorted, size);
+    free(bytes);
+    run_at(LEVELS - 1, swap, TEST_BINDIR "/selfpage-pagecache", cache);
+    store[5] = server_process_path(swap, "plain", plain);
+    run_at(0, swap, TEST_BINDIR "/selfpage-kvstore", store);
+    store[5] = server_process_path(swap, "dump", dump);
+    store[6] = "--served";
+    store[7] = "input";
+    run_at(LEVELS - 1, swap, TEST_BINDIR "/selfpage-kvstore", store);
+    bytes = bytes_of(plain, &wanted);
+    other = bytes_of(dump, &got);
+    assert_int_equal(got, wanted);
+    assert_memory_equal(other, bytes, wanted);
+    free(bytes);
+    free(other);
+    assert_int_equal(server_process_stop(&files), 0);
+    server_process_fini(&files);
+}
+
 static void test_programs_make_the_same_bytes_on_every_level(void **state)
 {
     const char *args[] = {"--slots", "2048", "--device", "mem:", NULL};
@@ -391,6 +431,7 @@ static void test_programs_make_the_same_bytes_on_every_level(void **state)
         assert_int_equal(dumped[i], dumped[0]);
         assert_memory_equal(dump[i], dump[0], dumped[0]);
     }
+    check_served(&swap, bytes[0], size[0]);
     for (unsigned i = 0; i < LEVELS; i++) {
         free(bytes[i]);
         free(dump[i]);
