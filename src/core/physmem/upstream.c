@@ -216,11 +216,13 @@ static void take_all(struct physmem *physmem, struct physmem_task *task, uint32_
     check(task->held == 0);
 }
 
-/* Whether a task should lose its frames rather than another one: it owes more, or has more beyond its commitment,
- * or has more in all. */
+/* Whether a task should lose its frames rather than another one: it is late with more, or owes more, or has more beyond
+ * its commitment, or has more in all. A task that still has time has done nothing wrong, however much it owes. */
 static bool goes_before(const struct physmem_task *task, const struct physmem_task *other)
 {
     check(task->owed <= task_excess(task));
+    if (task->overdue != other->overdue)
+        return task->overdue > other->overdue;
     if (task->owed != other->owed)
         return task->owed > other->owed;
     if (task_excess(task) != task_excess(other))

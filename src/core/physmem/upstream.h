@@ -9,8 +9,8 @@
  *
  * IN TIME. Of the grace that the physmem above gives, tasks get three quarters at most
  * (physmem_upstream_grace: max_grace_ns and silence_ns of the configuration must not be more). What
- * has not come back when seven eighths are over is taken by force: tasks that owe frames are revoked,
- * whatever their contracts say of breaches, for otherwise all would be. Their excess is always enough:
+ * has not come back when seven eighths are over is taken by force: tasks that owe frames are revoked, first those that
+ * are late, whatever their contracts say of breaches, for otherwise all would be. Their excess is always enough:
  * the physmem above recalls no more than what it does not promise, and of that nothing is promised
  * below. Each level thus has an eighth of its grace to return what it got back.
  *

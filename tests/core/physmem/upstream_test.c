@@ -709,6 +709,49 @@ static void test_what_is_late_is_taken_by_force_before_it_is_late_above(void **s
     story_end(&story);
 }
 
+/* Two tasks owe frames: one is late, and has got more time; the other one owes more, and has time left. */
+static void test_force_takes_from_what_is_late_not_from_what_owes_most(void **state)
+{
+    struct physmem_allocation allocation = {.count = 77, .flags = PHYSMEM_EXTRA};
+    struct physmem_task_status status;
+    struct physmem_effect effect;
+    struct physmem_request request;
+    struct physmem_range range = {0, 0};
+    struct physmem_task *other;
+    struct story story;
+
+    (void)state;
+    story_start(&story, 20, SP_BREACH_WARN);
+    stack.level_peer[1].actor = &stack.actor[1];
+    other = task_make(story.physmem, "other", &stack.level_peer[1]);
+    contract_make(story.physmem, other, SP_EXTRA, 100, physmem_upstream_grace(GRACE),
+                  SP_BREACH_REVOKE);
+    allocation.container = container_make(story.physmem, other, 100);
+    request = request_of(other);
+    physmem_allocate(story.physmem, stack.now, &request, &allocation);
+    physmem_upstream_recalled(story.physmem, stack.now, 13, GRACE); /* 3 are free */
+    physmem_task_get_status(other, &status);
+    range.count = status.owed;
+    assert_in_range(range.count, 1, 9);
+    request = request_of(other);
+    physmem_frames_deallocate(story.physmem, stack.now, &request, allocation.container, &range, 1);
+    stack.now = physmem_deadline(story.physmem);
+    physmem_tick(story.physmem, stack.now);
+    next_of(&story, PHYSMEM_SEND_WARNED, &effect);
+    assert_ptr_equal(effect.task, story.task);
+    physmem_recall_from(story.physmem, stack.now, "other", 50);
+    do {
+        stack.now = physmem_deadline(story.physmem);
+        physmem_tick(story.physmem, stack.now);
+        next_of(&story, PHYSMEM_SEND_REVOKED, &effect);
+    } while (effect.task == NULL);
+    assert_ptr_equal(effect.task, story.task);
+    assert_int_equal(effect.revoked.reason, SP_REASON_UPSTREAM);
+    physmem_task_get_status(other, &status);
+    assert_true(status.held > 50 && status.recalls_missed == 0);
+    story_end(&story);
+}
+
 static void test_no_contract_has_more_grace_than_the_one_above_allows(void **state)
 {
     struct sp_terms terms = {
@@ -974,6 +1017,7 @@ int main(void)
         cmocka_unit_test(test_a_recall_from_above_takes_free_frames_first),
         cmocka_unit_test(test_tasks_are_recalled_from_for_the_rest_and_have_less_time),
         cmocka_unit_test(test_what_is_late_is_taken_by_force_before_it_is_late_above),
+        cmocka_unit_test(test_force_takes_from_what_is_late_not_from_what_owes_most),
         cmocka_unit_test(test_no_contract_has_more_grace_than_the_one_above_allows),
         cmocka_unit_test(test_extra_frames_from_above_are_not_promised_below),
         cmocka_unit_test(test_no_contract_outlives_the_one_above),
