@@ -410,6 +410,7 @@ SP_EXPORT int sp_container_share(struct sp_task *task, sp_container container,
 
 /** Take a weak reference. With its container and token; or with token 0 what was given to this task
  *  by its number, of this container or (container 0) what was given first. A token is good once.
+ *  A server of several clients lets each show a token: what is given to the server by its number, any of them could name.
  *  \param weakp  set on success; what it tells is a copy
  *  \retval -ENOENT    nothing was shared under this number and token
  *  \retval -EALREADY  the token was shown before

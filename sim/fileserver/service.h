@@ -44,7 +44,9 @@ struct waiting; /* jobs.c */
 /* One client; connection->user. */
 struct session {
     sp_container container; /* where it wants what it reads; 0: it has not said yet */
+    bool over;              /* the container is gone, and another one may have its number */
     uint32_t slots;
+    struct session *next; /* of those that have a container */
     bool greeted;
     bool observer;           /* it reads counters, and nothing else */
     struct job *job;         /* that is under way, or NULL */
@@ -71,6 +73,7 @@ struct service {
     _Atomic uint32_t recalled; /* frames that physmem wants back */
     uv_async_t shrink;
     bool started;                                  /* the handle above exists */
+    struct session *givers;                        /* that have a container: transfer.c */
     struct job *turns;                             /* that read or write chunks of files: jobs.h */
     uint32_t files_max;                            /* that all clients may have open */
     void (*resume)(struct connection *connection); /* handle the requests of a client that wait */

@@ -30,9 +30,8 @@ static void on_close(struct connection *connection, enum connection_end end, con
     places_close_all(connection);
     jobs_leave(session);
     service->counters.clients -= session->greeted && !session->observer;
-    if (session->container != 0)
-        (void)sp_container_drop(service->task, session->container, NULL);
     check(session->greeted || session->container == 0);
+    transfer_end(service, session);
     free(session);
     connection->user = NULL;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/error.h"
 #include "jobs.h"
 #include "places.h"
 
@@ -14,6 +15,35 @@
 
 /* ---- The client's container ---- */
 
+void transfer_end(struct service *service, struct session *session)
+{
+    struct session **link = &service->givers;
+
+    if (session->container == 0)
+        return;
+    while (*link != session)
+        link = &(*link)->next;
+    *link = session->next;
+    if (!session->over)
+        (void)sp_container_drop(service->task, session->container, NULL);
+    session->container = 0;
+    check(session->slots > 0);
+}
+
+/* The client gives a container. Physmem gives numbers of containers again, and a task has a container once: if the number
+ * is that of another client's, that one's container is gone, and what it asks for must not come to this one. */
+static void begin(struct service *service, struct session *session, const struct sp_weak *weak)
+{
+    check(session->container == 0 && weak->container != 0);
+    for (struct session *other = service->givers; other != NULL; other = other->next)
+        other->over = other->over || other->container == weak->container;
+    session->container = weak->container;
+    session->slots = weak->pages;
+    session->over = false;
+    session->next = service->givers;
+    service->givers = session;
+}
+
 void transfer_on_buffer(struct connection *connection, const struct wire_message *message)
 {
     struct service *service = service_of(connection);
@@ -22,15 +52,15 @@ void transfer_on_buffer(struct connection *connection, const struct wire_message
     struct sp_error error;
     int result;
 
-    if (session->container != 0)
-        (void)sp_container_drop(service->task, session->container, NULL);
-    session->container = 0;
-    result = sp_container_adopt(service->task, message->file_buffer.container,
-                                message->file_buffer.token, &weak, &error);
-    if (result == 0) {
-        session->container = weak.container;
-        session->slots = weak.pages;
-    }
+    transfer_end(service, session);
+    /* What another client has shared with this task by its number is nothing that this one may name. */
+    if (message->file_buffer.token == 0)
+        result = error_set(&error, EPERM, "a client shows the token of its container");
+    else
+        result = sp_container_adopt(service->task, message->file_buffer.container,
+                                    message->file_buffer.token, &weak, &error);
+    if (result == 0)
+        begin(service, session, &weak);
     check(session->greeted && !session->observer);
     connection_send_done(connection, message, result, 0, result != 0 ? error.text : NULL);
 }
@@ -72,6 +102,8 @@ static int deliver(struct service *service, const struct session *session,
     };
 
     check(part->page + copy.count <= CACHE_CHUNK);
+    if (session->over)
+        return -ENOENT;
     return copy.count == 0 ? 0 : sp_container_copy_locked(service->task, &copy, NULL);
 }
 
@@ -345,7 +377,7 @@ static int collect(struct service *service, const struct session *session,
     };
 
     check(chunk->state == CHUNK_EMPTY);
-    return sp_container_copy_locked(service->task, &copy, NULL);
+    return session->over ? -ENOENT : sp_container_copy_locked(service->task, &copy, NULL);
 }
 
 /* The chunk is what the file holds there if whole pages were written from its beginning on, up to

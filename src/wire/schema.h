@@ -462,7 +462,7 @@
  * its lowest bits. */
 #define WIRE_FILE_OPEN_FIELDS(F, E, S, L)         F(u32, bytes) L(number, path, WIRE_PATH_WORDS)
 #define WIRE_FILE_OPENED_FIELDS(F, E, S, L)       F(u32, file) E(form, WIRE_FORMS) F(u64, size)
-/* The container that the client wants to have filled; it is shared with the server. */
+/* The container that the client wants to have filled; it is shared by this token, not with the server by its number. */
 #define WIRE_FILE_BUFFER_FIELDS(F, E, S, L)       F(u32, container) F(u64, token)
 /* 16 pages of the file from `page`, a multiple of 16, to as many slots from `slot`. */
 #define WIRE_FILE_READ_FIELDS(F, E, S, L)         F(u32, file) F(u32, page) F(u32, slot)

@@ -32,15 +32,14 @@ int file_link_ask(struct caller *caller, struct wire_message *request, enum wire
 
 /* ---- Connecting ---- */
 
-int file_link_open(struct caller *caller, const char *path, uint32_t *serverp,
-                   struct sp_error *error)
+int file_link_open(struct caller *caller, const char *path, struct sp_error *error)
 {
     struct hello hello = {.role = WIRE_ROLE_TASK, .name = "files"};
     struct wire_message welcome;
     struct guard guard;
     int result;
 
-    check(serverp != NULL);
+    check(caller != NULL);
     caller_init(caller, "the file server", ANSWER_MS);
     if (path == NULL)
         path = getenv("SELFPAGE_FILES");
@@ -51,8 +50,6 @@ int file_link_open(struct caller *caller, const char *path, uint32_t *serverp,
     guard_begin(&guard);
     result = caller_open(caller, path, &hello, &welcome, error);
     guard_end(&guard);
-    if (result == 0)
-        *serverp = welcome.welcome.id;
     return result;
 }
 
@@ -66,10 +63,10 @@ void file_link_close(struct caller *caller)
     guard_end(&guard);
 }
 
-int file_link_give(struct sp_task *task, struct caller *caller, uint32_t server,
-                   sp_container container, unsigned rights, struct sp_error *error)
+int file_link_give(struct sp_task *task, struct caller *caller, sp_container container,
+                   unsigned rights, struct sp_error *error)
 {
-    const struct sp_share_options options = {.task = server, .rights = rights, .lock_ns = LOCK_NS};
+    const struct sp_share_options options = {.rights = rights, .lock_ns = LOCK_NS};
     struct wire_message message = {.type = WIRE_FILE_BUFFER};
     struct wire_message reply;
     struct sp_share share;
@@ -79,7 +76,7 @@ int file_link_give(struct sp_task *task, struct caller *caller, uint32_t server,
         return result;
     message.file_buffer.container = container;
     message.file_buffer.token = share.token;
-    check(share.token == 0 && server != 0); /* it was named, so that nobody else can take it */
+    check(share.token != 0);
     return file_link_ask(caller, &message, WIRE_DONE, &reply, error);
 }
 

@@ -107,8 +107,7 @@ static int prepare(struct sp_file_region *region, const struct sp_file_region_op
                    struct sp_error *error)
 {
     struct sp_file_info info;
-    uint32_t server;
-    int result = file_link_open(&region->caller, options->server, &server, error);
+    int result = file_link_open(&region->caller, options->server, error);
 
     check(region->container == 0);
     if (result == 0)
@@ -118,8 +117,8 @@ static int prepare(struct sp_file_region *region, const struct sp_file_region_op
     if (result == 0)
         result = sp_container_create(region->task, region->pages, &region->container, error);
     if (result == 0)
-        result = file_link_give(region->task, &region->caller, server, region->container,
-                                SP_SHARE_WRITE, error);
+        result =
+            file_link_give(region->task, &region->caller, region->container, SP_SHARE_WRITE, error);
     return result;
 }
 

@@ -26,19 +26,18 @@ int sp_files_connect(struct sp_task *task, const char *path, struct sp_files **f
                      struct sp_error *error)
 {
     struct sp_files *files = malloc(sizeof(*files));
-    uint32_t server;
     int result;
 
     if (files == NULL)
         return error_set(error, ENOMEM, "no memory for a connection to a file server");
     files->task = task;
     files->buffer = 0;
-    result = file_link_open(&files->caller, path, &server, error);
+    result = file_link_open(&files->caller, path, error);
     if (result == 0)
         result = sp_container_create_with(task, SP_FILES_BUFFER, 0, &files->buffer, error);
     if (result == 0)
-        result = file_link_give(task, &files->caller, server, files->buffer,
-                                SP_SHARE_READ | SP_SHARE_WRITE, error);
+        result = file_link_give(task, &files->caller, files->buffer, SP_SHARE_READ | SP_SHARE_WRITE,
+                                error);
     check(result <= 0);
     if (result == 0)
         *filesp = files;

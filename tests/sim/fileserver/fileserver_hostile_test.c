@@ -89,6 +89,7 @@ struct raw {
     struct wire_client physmem, control, files;
     uint32_t container;
     uint32_t server; /* number of the task */
+    uint64_t token;  /* of the container, as it was shared last */
 };
 
 static void raw_open(const struct stage *stage, struct raw *raw, const char *server)
@@ -132,10 +133,10 @@ static void raw_share(struct raw *raw, uint8_t rights, uint64_t lock_ns)
     struct wire_message message = {.type = WIRE_SHARE}, reply;
 
     message.share.container = raw->container;
-    message.share.task = raw->server;
     message.share.rights = rights;
     message.share.lock_ns = lock_ns;
     assert_int_equal(ask(&raw->physmem, &message, &reply), 0);
+    raw->token = reply.shared.token;
 }
 
 static uint32_t raw_revoke(struct raw *raw)
@@ -155,18 +156,19 @@ static void test_a_client_that_lies_fails_its_own_reads(void **state)
     raw_open(stage, &raw, stage->socket);
     assert_int_equal(ask_read(&raw.files, 1, 0, 0), ENOTCONN); /* where to? */
     assert_int_equal(ask_buffer(&raw.files, raw.container, 4711), ENOENT);
-    assert_int_equal(ask_buffer(&raw.files, 0, 0), ENOENT);
+    assert_int_equal(ask_buffer(&raw.files, 0, 4711), ENOENT);
+    assert_int_equal(ask_buffer(&raw.files, 0, 0), EPERM);
     raw_share(&raw, WIRE_RIGHT_READ, 1000000000); /* it may not be written */
-    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, raw.token), 0);
     assert_int_equal(ask_read(&raw.files, 1, 0, 0), EPERM);
     assert_int_equal(raw_revoke(&raw), 0);
     assert_int_equal(ask_read(&raw.files, 1, 0, 0), ENOENT);
     raw_share(&raw, WIRE_RIGHT_WRITE, 0); /* it may not be locked */
-    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, raw.token), 0);
     assert_int_equal(ask_read(&raw.files, 1, 0, 0), EPERM);
     assert_int_equal(raw_revoke(&raw), 0);
     raw_share(&raw, WIRE_RIGHT_WRITE, 1000000000);
-    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, raw.token), 0);
     assert_int_equal(ask_read(&raw.files, 1, 0, 0), ENOMEM); /* it has no frames */
     assert_int_equal(ask_read(&raw.files, 1, 1, 0), EINVAL);
     assert_int_equal(ask_read(&raw.files, 1, 0, 17), EINVAL);
@@ -196,7 +198,7 @@ static void test_clients_that_vanish_take_nothing_with_them(void **state)
         allocate.allocate.count = 32;
         assert_int_equal(ask(&raw.physmem, &allocate, &reply), 0);
         raw_share(&raw, WIRE_RIGHT_WRITE, 1000000000);
-        assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+        assert_int_equal(ask_buffer(&raw.files, raw.container, raw.token), 0);
         message.file_read.file = 1;
         for (unsigned i = 0; i < 10; i++)
             assert_int_equal(wire_client_send(&raw.files, &message, -1), 0);
@@ -225,11 +227,11 @@ static void test_a_client_that_lies_writes_nothing(void **state)
     write.file_write.bytes = 5;
     assert_int_equal(ask(&raw.files, &write, &reply), ENOTCONN);
     raw_share(&raw, WIRE_RIGHT_WRITE, 1000 * MS); /* it may not be read */
-    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, raw.token), 0);
     assert_int_equal(ask(&raw.files, &write, &reply), EPERM);
     assert_int_equal(raw_revoke(&raw), 0);
     raw_share(&raw, WIRE_RIGHT_BOTH, 1000 * MS);
-    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, raw.token), 0);
     assert_int_equal(ask(&raw.files, &write, &reply), ENOENT); /* there is nothing */
     allocate.allocate.container = raw.container;
     allocate.allocate.count = 32;
@@ -277,7 +279,7 @@ static int flood(void *arg)
     touch.deallocate.ranges_count = 1;
     touch.deallocate.ranges[0] = (struct wire_range){3, 2};
     raw_share(&raw, WIRE_RIGHT_WRITE, 1000 * MS);
-    CHECK(ask_buffer(&raw.files, raw.container, 0) == 0);
+    CHECK(ask_buffer(&raw.files, raw.container, raw.token) == 0);
     message.file_read.file = 1;
     for (unsigned i = 0; i < 400; i++) {
         message.seq = i + 100;
@@ -378,7 +380,7 @@ static void begin_everything(struct everything *all)
     allocate.allocate.count = 32;
     CHECK(ask(&all->raw.physmem, &allocate, &reply) == 0);
     raw_share(&all->raw, WIRE_RIGHT_BOTH, 1000 * MS);
-    CHECK(ask_buffer(&all->raw.files, all->raw.container, 0) == 0);
+    CHECK(ask_buffer(&all->raw.files, all->raw.container, all->raw.token) == 0);
 }
 
 /* What it may ask the file server for: any file for reading, its own one for writing. */
@@ -625,7 +627,7 @@ static void test_a_file_that_never_comes_keeps_whoever_reads_it_and_nobody_else(
     for (unsigned i = 0; i < STUCK; i++) {
         raw_open(stage, &raw[i], stage->socket);
         raw_share(&raw[i], WIRE_RIGHT_BOTH, 1000 * MS);
-        assert_int_equal(ask_buffer(&raw[i].files, raw[i].container, 0), 0);
+        assert_int_equal(ask_buffer(&raw[i].files, raw[i].container, raw[i].token), 0);
         open_stuck(&raw[i],
                    "stuck/file"); /* while nobody reads it: later it would not be opened, either */
     }
@@ -712,6 +714,77 @@ static void test_a_user_that_opens_all_it_can_leaves_files_for_others(void **sta
     assert_true(another_may_open(stage, &message));
     for (unsigned i = 0; i < CLIENTS; i++)
         wire_client_close(&client[i]);
+}
+
+/* ---- Containers of others ---- */
+
+/* What a client shares only it can give to the server: another client does not know the token, and what is shared with the
+ * server by its number no client may name. */
+static void test_a_client_cannot_name_what_another_one_shares(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message share = {.type = WIRE_SHARE}, reply;
+    struct raw owner, thief;
+
+    raw_open(stage, &owner, stage->socket);
+    raw_open(stage, &thief, stage->socket);
+    raw_share(&owner, WIRE_RIGHT_BOTH, 1000 * MS);
+    assert_int_equal(ask_buffer(&thief.files, owner.container, owner.token ^ 1), ENOENT);
+    assert_int_equal(ask_buffer(&thief.files, owner.container, 0), EPERM);
+    assert_int_equal(ask_buffer(&owner.files, owner.container, owner.token), 0);
+    assert_int_equal(ask_buffer(&thief.files, owner.container, owner.token), EALREADY);
+    assert_int_equal(raw_revoke(&owner), 0);
+    share.share.container = owner.container;
+    share.share.task = owner.server;
+    share.share.rights = WIRE_RIGHT_BOTH;
+    assert_int_equal(ask(&owner.physmem, &share, &reply), 0);
+    assert_int_equal(ask_buffer(&thief.files, owner.container, 0), EPERM);
+    assert_int_equal(ask_buffer(&thief.files, 0, 0), EPERM);
+    assert_int_equal(ask_read(&thief.files, 1, 0, 0), ENOTCONN);
+    raw_close(&thief);
+    raw_close(&owner);
+}
+
+/* A client's container goes, and after so many others another client's has its number. */
+static void test_a_container_is_not_taken_for_one_that_had_its_number(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message create = {.type = WIRE_CONTAINER_CREATE}, reply;
+    struct wire_message destroy = {.type = WIRE_CONTAINER_DESTROY};
+    struct wire_message allocate = {.type = WIRE_ALLOCATE};
+    struct raw first, second;
+    uint32_t wanted;
+
+    if (scale_is_slow()) {
+        print_message("8,192 requests take too long here\n");
+        skip();
+    }
+    raw_open(stage, &first, stage->socket);
+    raw_open(stage, &second, stage->socket);
+    raw_share(&first, WIRE_RIGHT_BOTH, 1000 * MS);
+    assert_int_equal(ask_buffer(&first.files, first.container, first.token), 0);
+    /* So often that numbers begin again. */
+    wanted = destroy.container_destroy.container = first.container;
+    assert_int_equal(ask(&first.physmem, &destroy, &reply), 0);
+    create.container_create.slots = 32;
+    for (second.container = 0; second.container != wanted;) {
+        if (second.container != 0)
+            assert_int_equal(ask(&second.physmem, &destroy, &reply), 0);
+        assert_int_equal(ask(&second.physmem, &create, &reply), 0);
+        destroy.container_destroy.container = second.container = reply.container.container;
+    }
+    allocate.allocate.container = wanted;
+    allocate.allocate.count = 32;
+    assert_int_equal(ask(&second.physmem, &allocate, &reply), 0);
+    raw_share(&second, WIRE_RIGHT_BOTH, 1000 * MS);
+    assert_int_equal(ask_buffer(&second.files, wanted, second.token), 0);
+    assert_int_equal(ask_read(&first.files, 1, 0, 0), ENOENT);
+    assert_int_equal(ask_read(&second.files, 1, 0, 0), 0);
+    assert_int_equal(ask_buffer(&first.files, 0, 0), EPERM); /* which gives up what it had */
+    assert_int_equal(ask_read(&second.files, 1, 0, 0), 0);
+    raw_close(&first);
+    assert_int_equal(ask_read(&second.files, 1, 0, 0), 0);
+    raw_close(&second);
 }
 
 /* ---- Hostile servers ---- */
@@ -861,7 +934,7 @@ static void test_a_server_that_hangs_loses_the_container(void **state)
     server = begin_imposter(stage, ILL_LOCKS, &imposter);
     raw_open(stage, &raw, imposter.socket);
     raw_share(&raw, WIRE_RIGHT_WRITE, 300 * MS);
-    assert_int_equal(ask_buffer(&raw.files, raw.container, 0), 0);
+    assert_int_equal(ask_buffer(&raw.files, raw.container, raw.token), 0);
     read.file_read.file = 1;
     read.seq = 99;
     assert_int_equal(wire_client_send(&raw.files, &read, -1), 0);
@@ -938,6 +1011,8 @@ int main(void)
         TEST(test_a_client_that_lies_writes_nothing),
         TEST(test_a_client_that_touches_its_container_harms_only_itself),
         TEST(test_random_requests_of_clients_harm_nobody),
+        TEST(test_a_client_cannot_name_what_another_one_shares),
+        TEST(test_a_container_is_not_taken_for_one_that_had_its_number),
         cmocka_unit_test_setup_teardown(
             test_a_file_that_never_comes_keeps_whoever_reads_it_and_nobody_else, setup_stuck,
             stage_teardown),
