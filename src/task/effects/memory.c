@@ -144,6 +144,14 @@ map_from_window(const struct sp_task *task, const struct pager_effect *effect, u
     return MAP_FAILED;
 }
 
+/* Such pages enter the page table with their mapping, which spares them a page fault: one page is mapped since the
+ * program touches it, and pages that are mapped together for writing are about to be written. */
+static inline bool is_used_at_once(const struct pager_effect *effect, uint32_t count)
+{
+    check(count > 0);
+    return (count == 1 && effect->protection != 0) || (effect->protection & PAGE_WRITE) != 0;
+}
+
 static inline void *map_frames(const struct sp_task *task, const struct pager_effect *effect,
                                uint32_t count)
 {
@@ -154,10 +162,8 @@ static inline void *map_frames(const struct sp_task *task, const struct pager_ef
     check(slot / task->extent_pages < task->extents_max && extent->known);
     if (extent->fd < 0)
         return map_from_window(task, effect, count);
-    /* Pages that are mapped together for writing are about to be written. */
     return map_over(task, effect->page, count, kernel_protection(effect->protection),
-                    count > 1 && (effect->protection & PAGE_WRITE) != 0 ? MAP_SHARED | MAP_POPULATE
-                                                                        : MAP_SHARED,
+                    is_used_at_once(effect, count) ? MAP_SHARED | MAP_POPULATE : MAP_SHARED,
                     extent->fd, offset);
 }
 
@@ -223,6 +229,17 @@ void memory_early_end(struct sp_task *task)
         memory_unmap(task, early->page, 1);
 }
 
+/* Put the page into the page table, where the kernel can (Linux 5.14): else its next touch does. */
+static void populate(const struct sp_task *task, const struct pager_effect *effect)
+{
+    bool writes = (effect->protection & PAGE_WRITE) != 0;
+
+    check(effect->protection != 0);
+    if (madvise(memory_address(task, effect->page), unit_bytes(task),
+                writes ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0)
+        return;
+}
+
 /* Give rights to the mapping that is there. False: there is none of this frame. */
 static __attribute__((noinline)) bool map_rest(struct sp_task *task,
                                                const struct pager_effect *effect, uint32_t count)
@@ -235,9 +252,12 @@ static __attribute__((noinline)) bool map_rest(struct sp_task *task,
         return false;
     /* What the page is mapped to from now on is what the effect says. */
     early->made = false;
-    return effect->slot == early->slot && task->extents[extent].number == early->extent &&
-           mprotect(memory_address(task, effect->page), unit_bytes(task),
-                    kernel_protection(effect->protection)) == 0;
+    if (effect->slot != early->slot || task->extents[extent].number != early->extent ||
+        mprotect(memory_address(task, effect->page), unit_bytes(task),
+                 kernel_protection(effect->protection)) != 0)
+        return false;
+    populate(task, effect);
+    return true;
 }
 
 void memory_map(struct sp_task *task, const struct pager_effect *effect, uint32_t count)
