@@ -20,33 +20,43 @@ static int cannot(const char *path, struct sp_error *error)
     return error_set(error, errno, "cannot write %.150s: %s", path, strerror(errno));
 }
 
-/* The path of what `path` leads to, which need not be there; NULL: errno says why. */
+/* Links that are followed, as many as the kernel does. */
+#define LINKS 40u
+
+/* A path below the directory that `path` lies in, or `name` itself, if that begins with a slash. NULL: errno says why. */
+static char *beside(const char *path, const char *name)
+{
+    char *copy = strdup(path), *whole = NULL;
+
+    if (copy != NULL && asprintf(&whole, "%s/%s", name[0] == '/' ? "" : dirname(copy), name) < 0)
+        whole = NULL;
+    free(copy);
+    return whole;
+}
+
+/* The path of what `path` leads to, which need not be there, nor what links that lead there; NULL: errno says why. */
 static char *follow(const char *path)
 {
-    char *found = realpath(path, NULL), *copy, *directory = NULL, *whole = NULL;
+    char *found = realpath(path, NULL), *next, *at = NULL;
     char link[4096];
     ssize_t length;
 
     if (found != NULL || errno != ENOENT)
         return found;
-    length = readlink(path, link, sizeof(link) - 1);
-    if (length > 0) { /* a link that leads nowhere yet */
+    at = strdup(path);
+    for (unsigned i = 0; i < LINKS && at != NULL; i++) {
+        length = readlink(at, link, sizeof(link) - 1);
+        if (length <= 0)
+            return at;
         link[length] = '\0';
-        if (link[0] == '/')
-            return strdup(link);
-        path = link;
+        next = beside(at, link);
+        free(at);
+        at = next;
     }
-    copy = strdup(path);
-    if (copy != NULL)
-        directory = realpath(dirname(copy), NULL);
-    free(copy);
-    copy = strdup(path);
-    if (directory == NULL || copy == NULL ||
-        asprintf(&whole, "%s/%s", directory, basename(copy)) < 0)
-        whole = NULL;
-    free(copy);
-    free(directory);
-    return whole;
+    if (at != NULL)
+        errno = ELOOP;
+    free(at);
+    return NULL;
 }
 
 /* A file with a name beside its own: for file systems that have none without a name. */
@@ -89,9 +99,12 @@ int new_file_open(struct new_file *file, const char *path, struct sp_error *erro
 {
     struct stat old;
     bool exists = stat(path, &old) == 0;
+    size_t length = strlen(path);
 
     *file = (struct new_file){.fd = -1};
-    if (exists && S_ISDIR(old.st_mode)) {
+    if (length == 0)
+        return error_set(error, ENOENT, "cannot write a file whose name is empty: give it one");
+    if (exists ? S_ISDIR(old.st_mode) : path[length - 1] == '/') {
         errno = EISDIR;
         return cannot(path, error);
     }

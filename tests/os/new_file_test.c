@@ -98,6 +98,33 @@ static void a_file_that_is_given_up_leaves_nothing(void **state)
     expect(place->path, "old");
 }
 
+/* A link is followed from where it lies, not from where the program runs; also if it leads nowhere yet. */
+static void a_link_leads_on_from_its_own_directory(void **state)
+{
+    const struct place *place = *state;
+    char first[160], second[160];
+    struct new_file file;
+    struct sp_error error;
+
+    snprintf(first, sizeof(first), "%s/first", place->directory);
+    snprintf(second, sizeof(second), "%s/second", place->directory);
+    assert_int_equal(symlink("second", first), 0);
+    assert_int_equal(symlink("file", second), 0);
+    assert_int_equal(new_file_open(&file, first, &error), 0);
+    assert_int_equal(write(file.fd, "new", 3), 3);
+    assert_int_equal(new_file_finish(&file, &error), 0);
+    new_file_fini(&file);
+    expect(place->path, "new");
+    unlink(place->path);
+    unlink(second);
+    assert_int_equal(symlink("first", second), 0);
+    assert_int_equal(new_file_open(&file, first, &error), -ELOOP);
+    unlink(first);
+    unlink(second);
+    assert_int_equal(new_file_open(&file, "", &error), -ENOENT);
+    assert_int_equal(new_file_open(&file, "/tmp/selfpage-missing/", &error), -EISDIR);
+}
+
 static void what_is_no_regular_file_is_written_to_as_it_is(void **state)
 {
     const struct place *place = *state;
@@ -145,6 +172,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_there_stays_until_the_file_is_complete, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(a_file_that_is_given_up_leaves_nothing, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(a_link_leads_on_from_its_own_directory, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(what_is_no_regular_file_is_written_to_as_it_is, make_place,
                                         remove_place),
