@@ -340,6 +340,44 @@ static int fork_in_task(void *arg)
     return sp_detach(&task);
 }
 
+/* A child that attaches is a task of its own. Whoever started the program looks at the counters of the first. */
+static int attach_in_both(void *arg)
+{
+    struct sp_task *task = attach_or_exit(NULL);
+    volatile char *memory = region_or_exit(task, &(struct sp_region_options){.pages = 30});
+    struct sp_stats before, after;
+    int status;
+    pid_t child;
+
+    (void)arg;
+    for (unsigned i = 0; i < 30; i++)
+        memory[i * SP_PAGE_SIZE] = 5;
+    sp_get_stats(task, &before);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        task = attach_or_exit(NULL);
+        memory = region_or_exit(task, &(struct sp_region_options){.pages = 3});
+        memory[0] = 6;
+        _exit(sp_detach(&task));
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    sp_get_stats(task, &after);
+    CHECK(after.faults >= before.faults && before.faults > 0 && after.held == before.held);
+    for (unsigned i = 0; i < 30; i++)
+        CHECK(memory[i * SP_PAGE_SIZE] == 5);
+    return sp_detach(&task);
+}
+
+static void a_child_may_be_a_task_of_its_own(void **state)
+{
+    struct sp_testing_result result;
+
+    run(state, "guaranteed=8", NULL, attach_in_both, NULL, &result);
+    if (result.exit_status != 0)
+        fail_msg("%s", result.output);
+}
+
 static void test_crashes_stay_crashes(void **state)
 {
     struct sp_testing_result result;
@@ -494,6 +532,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_regions, sp_testing_setup, sp_testing_teardown),
         cmocka_unit_test_setup_teardown(test_negotiation, sp_testing_setup, sp_testing_teardown),
         cmocka_unit_test_setup_teardown(test_crashes_stay_crashes, sp_testing_setup,
+                                        sp_testing_teardown),
+        cmocka_unit_test_setup_teardown(a_child_may_be_a_task_of_its_own, sp_testing_setup,
                                         sp_testing_teardown),
         cmocka_unit_test_setup_teardown(test_failing_refill, sp_testing_setup, sp_testing_teardown),
         cmocka_unit_test_setup_teardown(test_ignored_recall_is_death, sp_testing_setup,

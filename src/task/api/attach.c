@@ -46,6 +46,16 @@
 
 /* ---- Memory of the library's own ---- */
 
+/* Whether the page can be this task's: it shows the first process that attaches, as long as that lives, and not those
+ * that it forks, or that forked it, which have the descriptor, too. */
+static bool stats_are_ours(int stats_fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    check(stats_fd >= 0);
+    return fcntl(stats_fd, F_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES);
+}
+
 static void map_stats(struct sp_task *task, int stats_fd)
 {
     struct stat info;
@@ -55,7 +65,8 @@ static void map_stats(struct sp_task *task, int stats_fd)
     check(task->shared_page == NULL);
     if (stats_fd < 0)
         return;
-    if (fstat(stats_fd, &info) == 0 && info.st_size >= (off_t)sizeof(struct stats_page))
+    if (fstat(stats_fd, &info) == 0 && info.st_size >= (off_t)sizeof(struct stats_page) &&
+        stats_are_ours(stats_fd))
         page =
             mmap(NULL, sizeof(struct stats_page), PROT_READ | PROT_WRITE, MAP_SHARED, stats_fd, 0);
     if (page == MAP_FAILED)
