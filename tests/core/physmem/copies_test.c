@@ -143,6 +143,26 @@ static void test_the_first_writer_gets_the_fresh_page(void **state)
     check_books(world);
 }
 
+static void test_the_last_that_names_a_page_moves_when_it_is_written(void **state)
+{
+    struct world *world = *state;
+    uint32_t a;
+    struct physmem_task *task = task_with(world, "a", 40, 0, &a);
+
+    world_allocate(world, task, a, 0, 2, 0);
+    write_slot(world, task, a, 0, 7);
+    assert_int_equal(copy(world, task, a, 0, a, 1, 1), 0);
+    write_slot(world, task, a, 1, 8);
+    assert_int_equal(status_of(world).shared, 0);
+    assert_int_equal(status_of(world).moved, 2); /* to be copied, to be written */
+    write_slot(world, task, a, 0, 9);
+    assert_int_equal(status_of(world).moved, 3);
+    assert_int_equal(status_of(world).broken, 2);
+    assert_int_equal(read_slot(world, task, a, 0), 9);
+    assert_int_equal(status_of(world).extents, 1); /* nobody names the clean one */
+    check_books(world);
+}
+
 static void test_a_copy_is_read_only_until_force_write(void **state)
 {
     struct world *world = *state;
@@ -732,6 +752,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_copy_reads_the_same_and_costs_no_memory),
         TEST(test_the_first_writer_gets_the_fresh_page),
+        TEST(test_the_last_that_names_a_page_moves_when_it_is_written),
         TEST(test_a_copy_is_read_only_until_force_write),
         TEST(test_a_failing_slot_is_named_and_nothing_is_copied),
         TEST(test_a_mapping_has_as_few_pieces_as_pages_lie_together),
