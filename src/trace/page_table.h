@@ -3,6 +3,7 @@
 #ifndef TRACE_PAGE_TABLE_H
 #define TRACE_PAGE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,7 @@
 /* Pages that a table can number: a reference is a page and a bit. */
 #define PAGE_TABLE_MOST (1u << 30)
 
-struct page_slot;
+struct wide_slot;
 
 struct page_table {
     uint32_t count; /* pages so far */
@@ -19,8 +20,16 @@ struct page_table {
     /* Private. */
     uint32_t most;
     size_t ids_room;
-    struct page_slot *slots; /* open addressing, a power of two */
-    size_t slot_count;
+    struct wide_slot
+        *wide; /* slots of wide_slots.h; NULL: the pages are in those of narrow_slots.h */
+    size_t wide_count;
+    uint64_t *narrow;
+    size_t narrow_count; /* places of pages begin at so many */
+    unsigned width;      /* bits that all ids fit into */
+    uint64_t multiplier; /* the place of an id is their product */
+    unsigned page_bits;  /* of a slot, which has the page's number, plus 1 */
+    unsigned known_bits; /* of a place, above those that a slot has: its position tells them */
+    uint32_t reach;      /* slots in which a page lies, from the first one of its place on */
 };
 
 /* An empty table for up to `most` pages. -ENOMEM. */
@@ -32,7 +41,7 @@ int page_table_keep_ids(struct page_table *table);
 void page_table_fini(struct page_table *table);
 
 /* Number `count` references, at most TRACE_BATCH: out[i] is the page << 1, plus 1 for a write.
- * -ENOSPC: more than `most` different pages; -ENOMEM. */
+ * -ENOSPC: more than `most` different pages; -ENOMEM, after which the table is only good for page_table_fini. */
 int page_table_look_up(struct page_table *table, const struct trace_reference *references,
                        size_t count, uint32_t *out);
 

@@ -221,7 +221,7 @@ static void test_ids_that_were_chosen_to_collide(void **state)
     check_page_table(20, crowded);
 }
 
-/* 16 bytes a slot, and three eighths to three quarters of the slots are full. */
+/* 8 bytes a slot, and 57 to 78 hundredths of the slots are full. */
 static void test_memory_of_a_page(void **state)
 {
     struct trace_reference references[TRACE_BATCH] = {0};
@@ -235,10 +235,11 @@ static void test_memory_of_a_page(void **state)
         for (uint32_t i = 0; i < TRACE_BATCH; i++)
             references[i].id = done + i;
         assert_int_equal(page_table_look_up(&table, references, TRACE_BATCH, out), 0);
-        if (table.count > 65536 && (double)table.slot_count * 16 / table.count > most)
-            most = (double)table.slot_count * 16 / table.count;
+        if (table.count > 65536 && (double)table.narrow_count * 8 / table.count > most)
+            most = (double)table.narrow_count * 8 / table.count;
     }
-    assert_true(most < 43);
+    assert_null(table.wide);
+    assert_true(most < 14.2);
     page_table_fini(&table);
 }
 
