@@ -5,6 +5,7 @@
  * was written to a precious page must be there, a discardable one may hold zeros instead, and a
  * remanufacturable one what its callback made. */
 #include <err.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,6 +37,8 @@ struct load {
     uint32_t *version; /* by page: how often it was written */
     uint64_t pauses;   /* not made yet */
     uint64_t references, writes;
+    struct sp_files *files; /* NULL: no phase reads a file */
+    uint32_t file[WORKLOAD_PHASES_MAX];
 };
 
 /* What a page holds at its beginning after so many writes. */
@@ -111,6 +114,51 @@ static void refer(struct load *load, const struct walk_step *step)
         errx(EXIT_NO, "page %u holds %#llx, and was written %u times", step->page,
              (unsigned long long)*word, load->version[step->page]);
     }
+}
+
+/* How often, and how long in between, a read is tried again for which the server has no frames now. */
+#define READ_TRIES    1000u
+#define READ_PAUSE_NS 1000000u
+
+/* Open the files of all phases, and find how large they are. */
+static void open_files(struct load *load, struct walk_tables *tables)
+{
+    struct sp_file_info info;
+    struct sp_error error;
+
+    for (uint32_t i = 0; i < tables->workload.phases; i++) {
+        const struct workload_phase *phase = &tables->workload.phase[i];
+
+        if (phase->pattern != WORKLOAD_FILE)
+            continue;
+        if ((load->files == NULL &&
+             sp_files_connect(load->task, NULL, &load->files, &error) != 0) ||
+            sp_file_open(load->files, phase->path, &info, &error) != 0)
+            errx(EXIT_CANNOT, "file=%s: %s", phase->path, error.text);
+        if (info.form != SP_FILE_REGULAR)
+            errx(EXIT_CANNOT, "file=%s: it is no file", phase->path);
+        load->file[i] = info.file;
+        tables->file_bytes[i] = info.size;
+    }
+}
+
+static void read_file(const struct load *load, const struct walk_step *step)
+{
+    static char buffer[WORKLOAD_READ_BYTES];
+    const struct timespec pause = {.tv_nsec = READ_PAUSE_NS};
+    struct sp_error error;
+    int64_t count;
+
+    for (unsigned tries = 0; tries <= READ_TRIES; tries++) {
+        count = sp_file_read(load->files, load->file[step->phase],
+                             (uint64_t)step->chunk * WORKLOAD_READ_BYTES, buffer, sizeof(buffer),
+                             &error);
+        if (count != -ENOMEM)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    if (count < 0)
+        errx(EXIT_CANNOT, "file=%s: %s", load->workload->phase[step->phase].path, error.text);
 }
 
 static void rest(struct load *load, uint64_t ns)
@@ -193,7 +241,9 @@ static void walk_all(struct load *load, struct workload_walk *walk)
     struct mark mark = mark_now(load);
 
     while (walk_next(walk, &step)) {
-        if (step.page != UINT32_MAX)
+        if (step.page == WALK_READ)
+            read_file(load, &step);
+        else if (step.page != WALK_NOTHING)
             refer(load, &step);
         if (step.pause_ns > 0)
             rest(load, step.pause_ns);
@@ -287,12 +337,14 @@ int main(int argc, char **argv)
                          &base, &error) != 0)
         errx(EXIT_CANNOT, "%s", error.text);
     load.memory = base;
+    open_files(&load, &tables);
     walk_init(&walk, &tables, seed);
     if (load.times != NULL)
         time_round_trips(&load);
     walk_all(&load, &walk);
     if (load.times != NULL && fclose(load.times) != 0)
         err(EXIT_CANNOT, "--times");
+    sp_files_disconnect(&load.files);
     walk_tables_fini(&tables);
     free(load.version);
     return 0;

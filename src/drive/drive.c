@@ -1,6 +1,9 @@
 #include "drive/drive.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -73,7 +76,7 @@ static int read_trace(struct walk_tables *tables, uint32_t index, struct sp_erro
     check(into->count == 0);
     if (result != 0)
         return error_set(error, ENOMEM, "out of memory");
-    result = trace_open(&trace, phase->trace, &options, &why);
+    result = trace_open(&trace, phase->path, &options, &why);
     if (result == 0)
         result = read_steps(tables, into, &trace, &pages, &why);
     if (result == 0 && into->count == 0)
@@ -84,7 +87,7 @@ static int read_trace(struct walk_tables *tables, uint32_t index, struct sp_erro
     page_table_fini(&pages);
     return result == 0 ? 0
                        : error_set(error, -result, "phase %u: trace=%.80s: %.200s", index + 1,
-                                   phase->trace, why.text);
+                                   phase->path, why.text);
 }
 
 int drive_traces(struct walk_tables *tables, struct sp_error *error)
@@ -94,5 +97,38 @@ int drive_traces(struct walk_tables *tables, struct sp_error *error)
     for (uint32_t i = 0; i < tables->workload.phases && result == 0; i++)
         if (tables->workload.phase[i].pattern == WORKLOAD_TRACE)
             result = read_trace(tables, i, error);
+    return result;
+}
+
+static int look_at_file(struct walk_tables *tables, uint32_t index, const char *root,
+                        struct sp_error *error)
+{
+    const char *path = tables->workload.phase[index].path;
+    char whole[4096 + WORKLOAD_PATH];
+    struct stat status;
+    int result = 0;
+
+    if (snprintf(whole, sizeof(whole), "%s/%s", root, path) >= (int)sizeof(whole))
+        result = ENAMETOOLONG;
+    else if (stat(whole, &status) != 0)
+        result = errno;
+    else if (!S_ISREG(status.st_mode))
+        result = EISDIR;
+    if (result != 0)
+        return error_set(error, result, "phase %u: file=%.80s, below %.80s: %s", index + 1, path,
+                         root, result == EISDIR ? "it is no file" : strerror(result));
+    if ((uint64_t)status.st_size > UINT64_C(1) << 44)
+        return error_set(error, EFBIG, "phase %u: file=%.80s: it is too large", index + 1, path);
+    tables->file_bytes[index] = (uint64_t)status.st_size;
+    return 0;
+}
+
+int drive_files(struct walk_tables *tables, const char *root, struct sp_error *error)
+{
+    int result = 0;
+
+    for (uint32_t i = 0; i < tables->workload.phases && result == 0; i++)
+        if (tables->workload.phase[i].pattern == WORKLOAD_FILE)
+            result = look_at_file(tables, i, root, error);
     return result;
 }

@@ -14,4 +14,8 @@
  * than 2^28 references), -ENOMEM, or what opening and reading return. */
 int drive_traces(struct walk_tables *tables, struct sp_error *error);
 
+/* Note how large the files are that phases read; `root` is the directory that the file server serves. Returns 0 or a
+ * negative errno and an error: -EISDIR (it is no file), -EFBIG, or what stat(2) says. */
+int drive_files(struct walk_tables *tables, const char *root, struct sp_error *error);
+
 #endif

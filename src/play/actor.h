@@ -7,6 +7,7 @@
  *   pages            what pages hold, and that nothing is lost
  *   waiting          letters that wait for swap's device
  *   errands deal     what the pager wants done by messages, as letters; contracts
+ *   files reading    the file server's cache; what reads from it
  *   thread control   the program, faults; recalls, unmaps, notices
  *   life             an actor begins and ends
  *   policytable      what physmem and a policy server share
@@ -15,6 +16,7 @@
  *   metering         whose letter swap's device takes next
  *   outage           physmem and swap end, hang and go on
  *   policyserver     says who is entitled to how much
+ *   fileserver       serves what tasks read
  *   play             all of it, event by event */
 #ifndef PLAY_ACTOR_H
 #define PLAY_ACTOR_H
@@ -42,6 +44,28 @@ enum thread_state {
     THREAD_AWAITS_STORE, /* of its own */
     THREAD_AWAITS_FRAME, /* physmem has none now */
     THREAD_ENDED,
+};
+
+/* What a task that reads files waits for: see play/reading.h. */
+enum reading_step {
+    READING_NOTHING,
+    READING_CONTAINER, /* its container: that it is made, */
+    READING_FRAMES,    /* has frames, */
+    READING_SHARE,     /* is shared, */
+    READING_GIVE,      /* and the file server has it */
+    READING_ASK,       /* the file server */
+    READING_MAP,       /* the right to what it has copied */
+    READING_UNMAP,
+};
+
+struct actor_files {
+    enum reading_step step;
+    uint32_t container; /* 0: none */
+    uint32_t frames;    /* of it */
+    uint32_t life;      /* of the file server that has it */
+    uint32_t open;      /* files */
+    uint32_t tries;
+    uint64_t up; /* when the last message to the file server arrives */
 };
 
 /* Kinds of faults: see play/storm.h. */
@@ -96,6 +120,7 @@ struct actor {
     uint32_t
         *extent; /* by EXTENT_PAGES slots: handle, as far as the task has heard; 0: not known */
     struct agreements agreements;
+    struct actor_files files;
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */
     bool has_step;

@@ -56,6 +56,10 @@ static bool is_without_physmem(enum scene_event kind)
     case SCENE_UP:
     case SCENE_DOWN:
     case SCENE_LOST:
+    case SCENE_TICK:
+    case SCENE_TO_FILES:
+    case SCENE_FROM_FILES:
+    case SCENE_FILES:
     case SCENE_EVENTS:
         break;
     }

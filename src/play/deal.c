@@ -1,17 +1,23 @@
 #include "play/deal.h"
 
 #include "base/assert.h"
+#include "base/least.h"
 #include "play/errands.h"
 
-/* Tell the pager what the active contracts add up to. */
-static void update_allowance(struct actor *actor)
+void deal_allow(struct actor *actor)
 {
     struct agreements_sums sums = agreements_sum(&actor->agreements);
 
+    /* Less what the container for files has, as in a live task. */
+    uint32_t within = least_of(actor->files.frames, sums.guaranteed);
+    uint32_t beyond = least_of(actor->files.frames - within, sums.extra);
+
     if (sums.may_lose)
         pager_growth_spread(&actor->pager);
-    pager_growth_allow(&actor->pager, actor_units(actor, sums.guaranteed),
-                       actor_units(actor, sums.extra));
+    pager_growth_allow(&actor->pager, actor_units(actor, sums.guaranteed - within),
+                       actor_units(actor, sums.extra - beyond));
+    actor->stats.guaranteed = actor_units(actor, sums.guaranteed);
+    actor->stats.extra = actor_units(actor, sums.extra);
 }
 
 void deal_note(struct actor *actor, const struct physmem_effect *effect)
@@ -20,7 +26,7 @@ void deal_note(struct actor *actor, const struct physmem_effect *effect)
         return;
     agreements_offered(&actor->agreements, &effect->offer.offer, effect->offer.state,
                        effect->offer.change);
-    update_allowance(actor);
+    deal_allow(actor);
     errands_signal(actor);
 }
 
@@ -28,7 +34,7 @@ void deal_changed(struct actor *actor, const struct physmem_effect *effect)
 {
     if (agreements_changed(&actor->agreements, effect->changed.contract, effect->changed.state,
                            effect->changed.frames, effect->changed.change)) {
-        update_allowance(actor);
+        deal_allow(actor);
         pager_growth_possible(&actor->pager);
     }
     errands_signal(actor);
@@ -58,7 +64,7 @@ void deal_noticed(struct actor *actor, const struct physmem_effect *effect)
     }
     if (effect->notice.what == PHYSMEM_EXPIRED) {
         agreements_expired(&actor->agreements, effect->notice.contract, effect->notice.change);
-        update_allowance(actor);
+        deal_allow(actor);
     }
     pager_growth_possible(&actor->pager);
     errands_signal(actor);

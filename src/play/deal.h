@@ -4,6 +4,9 @@
 
 #include "play/actor.h"
 
+/* Tell the pager what the active contracts add up to, less what a container for files has. */
+void deal_allow(struct actor *actor);
+
 /* An offer has come. */
 void deal_note(struct actor *actor, const struct physmem_effect *effect);
 

@@ -8,6 +8,7 @@
 #include "play/deal.h"
 #include "play/errands.h"
 #include "play/pages.h"
+#include "play/reading.h"
 #include "play/thread.h"
 #include "play/waiting.h"
 
@@ -164,6 +165,7 @@ void life_begin(struct actor *actor)
     actor->order = actor->config->wanted[0].terms.order;
     actor->slots = slots_wanted(actor);
     actor->agreements = (struct agreements){.offered = 0};
+    actor->files = (struct actor_files){.step = READING_NOTHING};
     pager_work_clear(&actor->errands);
     actor->revoked = actor->waited = actor->read = actor->has_step = actor->struck = false;
     actor->hangs_until = 0;
@@ -202,7 +204,8 @@ static void make_region(struct actor *actor)
         return;
     }
     actor->state = THREAD_RUNS;
-    errands_turn(actor, precious ? actor->scene->costs.round_trip : 0);
+    /* A round trip to open each file. */
+    errands_turn(actor, (precious + actor->files.open) * (uint64_t)actor->scene->costs.round_trip);
 }
 
 /* Recalls have to be met sooner: a task that is too late for that has kept what its contracts say. */
@@ -224,7 +227,10 @@ static void propose(struct actor *actor)
     struct letter *letter;
 
     if (number == actor->config->contracts) {
-        make_region(actor);
+        if (reading_files(actor) > 0)
+            reading_come(actor);
+        else
+            make_region(actor);
         return;
     }
     letter = next_request(actor, LETTER_PROPOSE);
@@ -279,12 +285,23 @@ static void consider(struct actor *actor, const struct physmem_effect *effect)
     errands_post(actor, letter, LANE_PHYSMEM);
 }
 
+void life_hear_files(struct actor *actor, enum reading what)
+{
+    check(what != READING_AGAIN);
+    if (what == READING_DONE)
+        make_region(actor);
+    else if (what == READING_FAILED)
+        thread_end(actor, EXIT_CANNOT);
+}
+
 void life_answered(struct actor *actor, const struct physmem_effect *effect)
 {
     check(actor->state == THREAD_COMES);
     if (effect->seq != actor->asked)
         return;
-    if (effect->error != 0 && effect->kind != PHYSMEM_REPLY_OFFER) {
+    if (reading_waits(actor)) {
+        life_hear_files(actor, reading_heard(actor, effect));
+    } else if (effect->error != 0 && effect->kind != PHYSMEM_REPLY_OFFER) {
         thread_end(actor, EXIT_CANNOT);
     } else if (effect->kind == PHYSMEM_REPLY_CONTAINER) {
         actor->container = effect->container.container;
@@ -356,6 +373,7 @@ void life_leave(struct actor *actor)
 
     check(actor->state == THREAD_ENDED && actor->memory != NULL);
     waiting_leave(actor);
+    reading_leave(actor);
     device_leave(&actor->scene->device, actor->number);
     if (actor->stack != NULL)
         physmem_shell_let_go(&actor->physmem->shell, actor->stack);

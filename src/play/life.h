@@ -3,6 +3,7 @@
 #define PLAY_LIFE_H
 
 #include "play/actor.h"
+#include "play/reading.h"
 
 /* An actor that is not there yet. `config` and the scene outlive it. */
 void life_init(struct actor *actor, struct scene *scene, const struct actor_config *config,
@@ -13,6 +14,9 @@ void life_begin(struct actor *actor);
 
 /* Physmem has answered its next step of coming. */
 void life_answered(struct actor *actor, const struct physmem_effect *effect);
+
+/* What sharing a container with the file server has come to, while the actor comes. */
+void life_hear_files(struct actor *actor, enum reading what);
 
 /* Its program has ended: all connections end, and its memory is free. */
 void life_leave(struct actor *actor);

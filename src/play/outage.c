@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "core/physmem/task.h"
 #include "core/physmem/upstream.h"
+#include "play/fileserver.h"
 #include "play/lessee.h"
 #include "play/server.h"
 #include "play/waiting.h"
@@ -49,6 +50,8 @@ static void end_physmem(struct scene *scene, struct scene_physmem *physmem, stru
         below->lessee.task = NULL;
     }
     physmem_get_status(physmem->core, &physmem->seen);
+    if (physmem->number == 0)
+        fileserver_end(scene, true);
     for (uint32_t i = 0; i < count; i++)
         if (actors[i].physmem == physmem)
             lose_physmem(&actors[i]);

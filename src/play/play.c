@@ -74,6 +74,8 @@ int play_init(struct play *play, const struct play_config *config)
         rc = starting_swap(play);
     if (rc == 0)
         rc = starting_all_stacked(play);
+    if (rc == 0)
+        rc = starting_files(play);
     policyserver_prepare(&play->policyserver, config->policyserver, &play->scene);
     if (rc == 0)
         policyserver_come_first(&play->policyserver);
@@ -90,6 +92,7 @@ void play_fini(struct play *play)
 {
     for (uint32_t i = 0; i < play->actors; i++)
         life_fini(&play->actor[i]);
+    fileserver_fini(&play->scene);
     scene_fini(&play->scene);
     policyserver_dismiss(&play->policyserver);
     policytable_fini(&play->scene);
@@ -198,7 +201,7 @@ static void hear_physmem(struct actor *actor, struct letter *letter)
     actor->lanes.down_read[effect->kind <= PHYSMEM_REPLY_OFFER ? LANE_PHYSMEM : LANE_CONTROL] =
         actor->scene->now;
     if (effect->kind <= PHYSMEM_REPLY_OFFER && effect->seq == actor->asked &&
-        actor->state != THREAD_COMES) {
+        actor->state != THREAD_COMES && !reading_waits(actor)) {
         thread_hear_physmem(actor, letter);
         return;
     }
@@ -208,6 +211,8 @@ static void hear_physmem(struct actor *actor, struct letter *letter)
         deal_note(actor, effect); /* of a renewal, which nobody waits for */
     else if (actor->state == THREAD_COMES)
         life_answered(actor, effect);
+    else if (effect->seq == actor->asked)
+        thread_hear_files(actor, reading_heard(actor, effect));
     scene_drop(actor->scene, letter);
 }
 
@@ -217,6 +222,16 @@ static void hear_swap(struct actor *actor, struct letter *letter)
         thread_hear_swap(actor, letter);
     else
         control_hear_swap(actor, letter);
+}
+
+static void hear_files(struct actor *actor, int error)
+{
+    enum reading what = reading_answered(actor, error);
+
+    if (actor->state == THREAD_COMES)
+        life_hear_files(actor, what);
+    else
+        thread_hear_files(actor, what);
 }
 
 /* Whether an entry is for the life that the actor has now. */
@@ -255,6 +270,9 @@ static void act(struct actor *actor, const struct queue_entry *entry)
     case SCENE_CUT:
         thread_end(actor, THREAD_DIED);
         break;
+    case SCENE_FROM_FILES:
+        hear_files(actor, (int)entry->value[0]);
+        break;
     case SCENE_START:
     case SCENE_STOP:
     case SCENE_TO_PHYSMEM:
@@ -269,6 +287,9 @@ static void act(struct actor *actor, const struct queue_entry *entry)
     case SCENE_UP:
     case SCENE_DOWN:
     case SCENE_LOST:
+    case SCENE_TICK:
+    case SCENE_TO_FILES:
+    case SCENE_FILES:
     case SCENE_EVENTS:
         break;
     }
@@ -371,10 +392,17 @@ static void happen(struct play *play, const struct queue_entry *entry)
     case SCENE_LOST:
         end_lost(play, entry);
         break;
+    case SCENE_TO_FILES:
+        fileserver_hear(actor, letter);
+        break;
+    case SCENE_FILES:
+        fileserver_happen(&play->scene, entry);
+        break;
     case SCENE_THREAD:
     case SCENE_CONTROL:
     case SCENE_FROM_PHYSMEM:
     case SCENE_FROM_SWAP:
+    case SCENE_FROM_FILES:
     case SCENE_CUT:
         if (!is_for_this_life(actor, entry))
             drop(play, entry);
@@ -382,6 +410,7 @@ static void happen(struct play *play, const struct queue_entry *entry)
             act(actor, entry);
         break;
     case SCENE_OTHER:
+    case SCENE_TICK:
     case SCENE_EVENTS:
         break;
     }
@@ -541,7 +570,7 @@ static struct scene_physmem *tick_is_next(struct play *play)
 
 static void tick(struct play *play, struct scene_physmem *physmem)
 {
-    static const struct queue_entry entry = {.kind = SCENE_EVENTS};
+    static const struct queue_entry entry = {.kind = SCENE_TICK};
 
     if (physmem_deadline(physmem->core) > play->scene.now)
         play->scene.now = physmem_deadline(physmem->core);
@@ -590,8 +619,11 @@ void play_settle(struct play *play)
 
     while (play->scene.wrong[0] == '\0' && physmem_acts(play)) {
         checks_time(play);
-        if (rules_settled(&play->scene))
-            break;
+        if (rules_settled(&play->scene)) {
+            if (play->scene.files.task == NULL)
+                break;
+            fileserver_end(&play->scene, false);
+        }
         physmem = tick_is_next(play);
         if (physmem != NULL && physmem_deadline(physmem->core) <= until) {
             tick(play, physmem);
@@ -670,12 +702,15 @@ bool play_server_runs(const struct play *play, enum play_server which)
 {
     if (which == PLAY_POLICYSERVER)
         return play->policyserver.state != POLICYSERVER_AWAY && !play->policyserver.lost;
+    if (which == PLAY_FILESERVER)
+        return play->scene.files.task != NULL;
     return !play->scene.server[in_scene(which)].away;
 }
 
 bool play_server_hangs(const struct play *play, enum play_server which)
 {
     return which == PLAY_POLICYSERVER ? play->policyserver.hangs
+           : which == PLAY_FILESERVER ? play->scene.files.hangs
                                       : play->scene.server[in_scene(which)].hangs;
 }
 
@@ -696,6 +731,18 @@ static void signal_server(struct play *play, enum scene_server which, int signal
     see_ends(play);
 }
 
+static void signal_files(struct play *play, int signal)
+{
+    struct scene *scene = &play->scene;
+
+    if (signal == SIGSTOP)
+        scene->files.hangs = true;
+    else if (signal == SIGCONT)
+        fileserver_resume(scene);
+    else if (!server_ignores(signal))
+        fileserver_end(scene, false);
+}
+
 int play_server_signal(struct play *play, enum play_server which, int signal)
 {
     int rc = 0;
@@ -704,6 +751,8 @@ int play_server_signal(struct play *play, enum play_server which, int signal)
         return -ESRCH;
     if (which == PLAY_POLICYSERVER)
         rc = policyserver_signal(&play->policyserver, signal);
+    else if (which == PLAY_FILESERVER)
+        signal_files(play, signal);
     else
         signal_server(play, in_scene(which), signal);
     policyserver_notify(&play->policyserver);
@@ -720,6 +769,13 @@ static int restart_stacked(struct play *play, struct scene_physmem *physmem)
     return 0;
 }
 
+static int restart_files(struct play *play)
+{
+    char text[SCENE_TEXT];
+
+    return physmem_acts(play) && fileserver_start(&play->scene, text) == NULL ? 0 : -ECONNREFUSED;
+}
+
 int play_server_start(struct play *play, enum play_server which)
 {
     int rc;
@@ -728,6 +784,8 @@ int play_server_start(struct play *play, enum play_server which)
         return -EEXIST;
     if (which == PLAY_POLICYSERVER)
         return policyserver_start(&play->policyserver);
+    if (which == PLAY_FILESERVER)
+        return restart_files(play);
     if (which >= PLAY_STACKED)
         return restart_stacked(play, scene_physmem_of(&play->scene, in_scene(which)));
     rc = which == PLAY_SWAP ? starting_swap(play) : starting_physmem(play);

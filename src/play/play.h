@@ -12,6 +12,7 @@
 #include <selfpage/arbiter.h>
 
 #include "play/actor.h"
+#include "play/fileserver.h"
 #include "play/policyserver.h"
 #include "play/sublet.h"
 
@@ -35,6 +36,7 @@ struct play_config {
     struct costs costs;
     uint32_t actors;                                /* for which there is room */
     const struct policyserver_config *policyserver; /* NULL: there is none */
+    const struct fileserver_config *fileserver;     /* the same; it outlives the play, too */
     bool strict;          /* that a task which keeps its contracts is revoked breaks a rule */
     uint32_t check_every; /* events between two counts of all books; 0: never */
     bool kernel_bits;     /* the kernel notes references for policies that sample */
@@ -72,8 +74,8 @@ struct play {
     const char *last_letter; /* what it said; NULL: it was not a message */
 };
 
-/* Returns 0, -ENOMEM, -EINVAL (a number of the configuration), or -ECONNREFUSED (scene.wrong says which physmem gets no
- * contract from the one above it, and why). play_fini in any case. The struct must not
+/* Returns 0, -ENOMEM, -EINVAL (a number of the configuration), or -ECONNREFUSED (scene.wrong says which physmem, or that the
+ * file server, gets no contract, and why). play_fini in any case. The struct must not
  * move. */
 int play_init(struct play *play, const struct play_config *config);
 void play_fini(struct play *play);
@@ -100,7 +102,7 @@ void play_at(struct play *play, uint64_t when, uint64_t value);
 /* The next event. *valuep is set for PLAY_OTHER. */
 enum play_step play_next(struct play *play, uint64_t *valuep);
 
-/* All actors have ended: let physmem and swap notice. */
+/* All actors have ended: let physmem and swap notice. The file server ends then. */
 void play_settle(struct play *play);
 
 /* A signal for an actor: 0, or -ESRCH if it is not there. */
@@ -110,6 +112,7 @@ enum play_server {
     PLAY_PHYSMEM,
     PLAY_SWAP,
     PLAY_POLICYSERVER,
+    PLAY_FILESERVER,
     PLAY_STACKED = 4 /* the first of config.stacked */
 };
 

@@ -51,6 +51,8 @@ static void check_physmem(struct scene *scene, const struct scene_physmem *physm
         if (below->lessee.task != NULL && below->lessee.above == physmem)
             held += held_by(scene, below->lessee.task, below->name);
     }
+    if (physmem->number == 0 && scene->files.task != NULL)
+        held += held_by(scene, scene->files.task, "fileserver");
     if (books.free + books.soft + held != books.frames)
         scene_wrong(scene, "%s: %u frames are free, %u soft and %llu held: there are %u",
                     physmem->name, books.free, books.soft, (unsigned long long)held, books.frames);
@@ -109,9 +111,10 @@ static void check_frames(const struct actor *actor, const struct physmem_task_bo
     if (has_heard(actor, LANE_PHYSMEM) && was_heard(actor, LANE_PHYSMEM) &&
         has_heard(actor, LANE_CONTROL) && was_heard(actor, LANE_CONTROL) &&
         actor->errands.returns == 0 && !frame_offers_were_taken(&actor->pager.offers) &&
-        books->held != actor_base(actor, actor->pager.held))
+        books->held != actor_base(actor, actor->pager.held) + actor->files.frames)
         scene_wrong(actor->scene, "%s holds %u frames, and believes that it holds %u",
-                    actor->config->name, books->held, actor_base(actor, actor->pager.held));
+                    actor->config->name, books->held,
+                    actor_base(actor, actor->pager.held) + actor->files.frames);
 }
 
 void rules_check_agreement(struct actor *actor)
@@ -253,7 +256,7 @@ void rules_check_revoked(struct scene *scene, const struct actor *actor)
                     actor->config->name, actor->seen.reason);
 }
 
-/* Whether a physmem has no tasks but those that rest on it, and these have nothing of it but what is free there. */
+/* Whether a physmem has no tasks but the file server and those that rest on it, and these have nothing of it but what is free there. */
 static bool is_settled(const struct scene *scene, const struct scene_physmem *physmem)
 {
     uint32_t tasks = 0, held = 0;
@@ -270,6 +273,10 @@ static bool is_settled(const struct scene *scene, const struct scene_physmem *ph
             return false;
         tasks++;
         held += physmem_task_get_books(below->task).held;
+    }
+    if (physmem->number == 0 && scene->files.task != NULL) {
+        tasks++;
+        held += physmem_task_get_books(scene->files.task).held;
     }
     physmem_get_status(physmem->core, &status);
     return status.tasks == tasks && status.free + held == status.frames;

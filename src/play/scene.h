@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <selfpage/contract.h>
+#include <selfpage/counters.h>
 
 #include "core/contracts/agreements.h"
 #include "core/leases/lease_book.h"
@@ -45,6 +46,10 @@ enum scene_event {
     SCENE_UP,            /* a letter, from the physmem of number `to` to the one above it */
     SCENE_DOWN,          /* and the other way */
     SCENE_LOST,          /* the physmem of number `to` ends, since all was taken above */
+    SCENE_TICK,          /* a deadline of physmem's: never in the queue */
+    SCENE_TO_FILES,      /* a letter to the file server */
+    SCENE_FROM_FILES,    /* value[0]: what became of that: 0 or an errno value */
+    SCENE_FILES,         /* value[0]: what the file server does; see play/fileserver.c */
     SCENE_EVENTS
 };
 
@@ -60,6 +65,11 @@ enum letter_kind {
     LETTER_DEALLOCATE, /* over the control connection, as the next two */
     LETTER_UNMAPPED,
     LETTER_BYE, /* all connections have ended */
+    /* About a container that the task shares with the file server; the first also to that one. */
+    LETTER_SHARE,
+    LETTER_DESTROY,
+    LETTER_UNMAP_OWN,
+    LETTER_READ, /* to the file server: `number` is the file, `slot` the chunk of it, `count` its bytes */
 };
 
 /* Slots of swap that one letter gives back, at most: those of stores, and others. */
@@ -77,6 +87,7 @@ struct letter {
     union {
         struct {
             uint32_t seq, contract, count, slot;
+            uint32_t container; /* 0: that of its regions */
             bool extra;
             bool whole;      /* ALLOCATE: all slots or none */
             uint64_t number; /* UNMAPPED: id; RENEW: term */
@@ -138,6 +149,47 @@ enum scene_server {
     SCENE_SWAP,
     SCENE_STACKED, /* the physmem of number 1, and so on */
     SCENE_SERVERS = SCENE_STACKED + SCENE_STACKED_MAX
+};
+
+/* A part of the file server's cache. */
+struct scene_chunk {
+    uint64_t file, number; /* which part of which file it holds */
+    uint32_t bytes;
+    uint8_t state;         /* enum scene_chunk_state */
+    bool framed;           /* its slots have frames, also if it is EMPTY */
+    uint32_t newer, older; /* by use; UINT32_MAX: none */
+};
+
+enum scene_chunk_state { CHUNK_EMPTY, CHUNK_HELD, CHUNK_SOFT };
+
+#define SCENE_CHUNK_PAGES 16u /* as in a live one */
+
+#define SCENE_FILES_COUNTER(type, name, unit, meaning) SP_COUNTER_TYPE_##type name;
+#define SCENE_FILES_STATE(name, list, unit, meaning)   uint8_t name;
+
+struct fileserver_config;
+
+/* The file server: a task of the first physmem, which serves one request after the other. */
+struct scene_files {
+    const struct fileserver_config *config; /* NULL: there is none */
+    struct physmem_task *task;              /* NULL: it is away */
+    bool hangs;
+    bool waits; /* for frames, which it has asked for `victim` */
+    uint32_t life;
+    uint32_t container; /* its cache */
+    struct scene_chunk *chunk;
+    uint32_t chunks, newest, oldest;
+    struct letter *first, *last; /* requests; the first is being served */
+    uint32_t victim;             /* chunk that the first request is to have; UINT32_MAX: none yet */
+    uint64_t busy_until, wakes_at; /* and when it looks again */
+    uint32_t trips;                /* round trips to physmem that the first request has taken */
+    uint32_t recalled;             /* frames, which it has not released */
+    uint32_t seq;                  /* of its last request */
+    bool answered;
+    struct physmem_effect reply; /* to that */
+    struct {
+        SP_FILESERVER_STATUS(SCENE_FILES_COUNTER, SCENE_FILES_STATE)
+    } counted;
 };
 
 /* What has befallen a server. */
@@ -204,6 +256,7 @@ struct scene {
     bool kernel_bits;   /* see struct play_config */
     bool device_struck; /* a fault has befallen it */
     struct scene_server_state server[SCENE_SERVERS];
+    struct scene_files files;
     struct device_status swap_seen;         /* the counters of swap, when it is away */
     struct scene_table table[SCENE_TABLES]; /* for policy servers; the last one is used */
     uint32_t tables;

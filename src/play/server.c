@@ -10,8 +10,10 @@
 #include "core/physmem/answer.h"
 #include "core/physmem/task.h"
 #include "play/errands.h"
+#include "play/files.h"
 #include "play/lessee.h"
 #include "play/pages.h"
+#include "play/reading.h"
 #include "play/policytable.h"
 #include "play/thread.h"
 #include "play/waiting.h"
@@ -73,7 +75,9 @@ static void tell(struct actor *actor, const struct physmem_effect *effect)
     letter->actor = actor->number;
     letter->life = actor->life;
     letter->said.effect = *effect;
-    if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0)
+    if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0 && reading_waits(actor))
+        reading_look(actor, letter);
+    else if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0)
         note_mapping(actor->physmem->core, letter);
     else if (effect->kind == PHYSMEM_SEND_REPOSSESSED)
         note_items(actor->physmem->core, letter);
@@ -101,13 +105,15 @@ static void grow_table(struct scene *scene)
     scene->grown = true;
 }
 
-/* One that concerns a task: an actor, or another physmem. */
+/* One that concerns a task: an actor, another physmem, or the file server. */
 static void deliver_any(struct scene *scene, const struct physmem_effect *effect)
 {
     void *peer = physmem_task_identity(effect->task)->peer;
     struct scene_physmem *below = lessee_find(scene, peer);
 
-    if (below == NULL)
+    if (peer == &scene->files)
+        files_tell(scene, effect);
+    else if (below == NULL)
         deliver(peer, effect);
     else if (below->lessee.task == effect->task)
         lessee_tell(scene, below, effect);
@@ -193,10 +199,16 @@ struct asker {
 static void ask(struct scene *scene, const struct asker *asker, const struct letter *letter)
 {
     struct physmem *physmem = asker->physmem;
+    uint32_t container =
+        letter->request.container != 0 ? letter->request.container : asker->container;
+    const struct physmem_range range = {letter->request.slot, letter->request.count};
+    const struct physmem_permission permission = {.task = (uint32_t)letter->request.number,
+                                                  .lock_ns = READING_LOCK_NS,
+                                                  .rights = SLOT_READ | SLOT_WRITE};
     const struct physmem_request request = {
         asker->task, letter->request.seq != 0 ? letter->request.seq : ++scene->seq, false};
     const struct physmem_allocation allocation = {
-        asker->container, letter->request.slot, letter->request.count,
+        container, letter->request.slot, letter->request.count,
         (uint8_t)((letter->request.whole ? 0 : PHYSMEM_PARTIAL) |
                   (letter->request.extra ? PHYSMEM_EXTRA : 0)),
         asker->order};
@@ -222,12 +234,22 @@ static void ask(struct scene *scene, const struct asker *asker, const struct let
         physmem_allocate(physmem, scene->now, &request, &allocation);
         break;
     case LETTER_MAP:
-        physmem_map(physmem, scene->now, &request, asker->container, letter->request.slot,
-                    letter->request.count, SLOT_READ | SLOT_WRITE);
+        physmem_map(physmem, scene->now, &request, container, range.start, range.count,
+                    letter->request.container != 0 ? SLOT_READ : SLOT_READ | SLOT_WRITE);
+        break;
+    case LETTER_SHARE:
+        physmem_share(physmem, scene->now, &request, container, &permission);
+        break;
+    case LETTER_DESTROY:
+        physmem_container_destroy(physmem, scene->now, &request, container);
+        break;
+    case LETTER_UNMAP_OWN:
+        physmem_unmap_own(physmem, scene->now, &request, container, &range, 1);
         break;
     case LETTER_DEALLOCATE:
     case LETTER_UNMAPPED:
     case LETTER_BYE:
+    case LETTER_READ:
         ensure(!"not such a request");
         break;
     }
@@ -312,6 +334,23 @@ bool server_enter(struct scene *scene, struct scene_physmem *below)
     if (physmem_task_add(lessee->above->core, scene->now, &identity, &lessee->task) != 0)
         return false;
     physmem_task_connected(lessee->above->core, lessee->task);
+    server_effects(scene);
+    return true;
+}
+
+bool server_enter_files(struct scene *scene)
+{
+    struct scene_files *files = &scene->files;
+    struct physmem *physmem = scene->physmem[0].core;
+    struct physmem_identity identity = {.pid = FIRST_PID - 2 - SCENE_STACKED_MAX,
+                                        .uid = UID,
+                                        .can_be_killed = true,
+                                        .peer = files,
+                                        .name = "fileserver"};
+
+    if (physmem_task_add(physmem, scene->now, &identity, &files->task) != 0)
+        return false;
+    physmem_task_connected(physmem, files->task);
     server_effects(scene);
     return true;
 }

@@ -34,4 +34,7 @@ void server_note_end(struct actor *actor);
 void server_stored(struct actor *actor, struct letter *letter);
 void server_loaded(struct actor *actor, struct letter *letter);
 
+/* The file server becomes a task of the first physmem. False: there is no memory. */
+bool server_enter_files(struct scene *scene);
+
 #endif

@@ -56,6 +56,22 @@ int starting_all_stacked(struct play *play)
     return 0;
 }
 
+int starting_files(struct play *play)
+{
+    struct scene *scene = &play->scene;
+    char text[SCENE_TEXT];
+    const char *why;
+
+    scene->files.config = play->config.fileserver;
+    if (scene->files.config == NULL)
+        return 0;
+    why = fileserver_start(scene, text);
+    if (why == NULL)
+        return 0;
+    scene_wrong(scene, "the file server cannot start: %s", why);
+    return scene->failed ? -ENOMEM : -ECONNREFUSED;
+}
+
 int starting_swap(struct play *play)
 {
     const struct play_config *config = &play->config;

@@ -15,4 +15,7 @@ const char *starting_stacked(struct play *play, struct scene_physmem *physmem,
 /* All of these, in the beginning. Returns 0, -ENOMEM, or -ECONNREFUSED: scene.wrong says which cannot start, and why. */
 int starting_all_stacked(struct play *play);
 
+/* The file server; 0, -ENOMEM or -ECONNREFUSED: scene.wrong says why. */
+int starting_files(struct play *play);
+
 #endif

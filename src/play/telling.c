@@ -6,7 +6,7 @@
 
 const char *telling_of_event(const struct queue_entry *entry)
 {
-    static const char *const words[SCENE_EVENTS + 1] = {
+    static const char *const words[SCENE_EVENTS] = {
         [SCENE_START] = "begins",
         [SCENE_STOP] = "is asked to end",
         [SCENE_THREAD] = "its program goes on",
@@ -26,10 +26,13 @@ const char *telling_of_event(const struct queue_entry *entry)
         [SCENE_UP] = "a physmem hears of one that rests on it",
         [SCENE_DOWN] = "a physmem hears of the one above it",
         [SCENE_LOST] = "a physmem that has lost everything ends",
-        [SCENE_EVENTS] = "a deadline of physmem's has passed",
+        [SCENE_TICK] = "a deadline of physmem's has passed",
+        [SCENE_TO_FILES] = "the file server hears",
+        [SCENE_FROM_FILES] = "the file server has answered",
+        [SCENE_FILES] = "the file server goes on",
     };
 
-    ensure(entry->kind <= SCENE_EVENTS && words[entry->kind] != NULL);
+    ensure(entry->kind < SCENE_EVENTS && words[entry->kind] != NULL);
     return words[entry->kind];
 }
 
@@ -72,10 +75,14 @@ const char *telling_of_letter(const struct queue_entry *entry)
         [LETTER_DEALLOCATE] = "frames come back",
         [LETTER_UNMAPPED] = "an unmap is answered",
         [LETTER_BYE] = "its connections have ended",
+        [LETTER_SHARE] = "a container is shared with the file server",
+        [LETTER_DESTROY] = "a container is given up",
+        [LETTER_UNMAP_OWN] = "rights are given up",
+        [LETTER_READ] = "a part of a file is asked for",
     };
     const struct letter *letter = (const struct letter *)(uintptr_t)entry->value[0];
 
-    if (entry->kind == SCENE_TO_PHYSMEM)
+    if (entry->kind == SCENE_TO_PHYSMEM || entry->kind == SCENE_TO_FILES)
         return letters[letter->kind];
     if (entry->kind == SCENE_FROM_PHYSMEM)
         return word_of_effect(&letter->said.effect);

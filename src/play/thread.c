@@ -21,6 +21,9 @@
 /* How long a reference to a frame that is gone waits for physmem to say why. */
 #define LOST_PAUSE_NS UINT64_C(1000000)
 
+/* How long it waits until it asks again for a part of a file, for which the server had no frames. */
+#define READ_PAUSE_NS UINT64_C(1000000)
+
 /* Exit statuses of a live task. */
 #define EXIT_DIED    THREAD_DIED
 #define EXIT_REVOKED (128 + SIGBUS)
@@ -48,7 +51,8 @@ const char *thread_about(const struct actor *actor)
         [THREAD_ENDED] = "has ended",
     };
 
-    return words[actor->state];
+    return reading_waits(actor) && actor->state == THREAD_RUNS ? "waits for a file"
+                                                               : words[actor->state];
 }
 
 void thread_end(struct actor *actor, int exit_status)
@@ -546,11 +550,38 @@ static bool take_step(struct actor *actor)
         thread_end(actor, 0);
         return false;
     }
-    if (step->page != UINT32_MAX && step->page >= config->tables->workload.pages) {
+    if (step->page < WALK_READ && step->page >= config->tables->workload.pages) {
         thread_end(actor, EXIT_DIED);
         return false;
     }
     return true;
+}
+
+/* The next step is a read: after what it has done so far. */
+static void read_file(struct actor *actor, uint64_t passed)
+{
+    if (passed > 0)
+        errands_turn(actor, passed);
+    else
+        reading_ask(actor);
+}
+
+void thread_hear_files(struct actor *actor, enum reading what)
+{
+    switch (what) {
+    case READING_WAITS:
+        break;
+    case READING_DONE:
+        actor->has_step = false;
+        errands_turn(actor, actor->step.pause_ns);
+        break;
+    case READING_AGAIN:
+        errands_turn(actor, READ_PAUSE_NS);
+        break;
+    case READING_FAILED:
+        thread_end(actor, EXIT_DIED);
+        break;
+    }
 }
 
 static void refer(struct actor *actor)
@@ -564,7 +595,11 @@ static void refer(struct actor *actor)
         if (!actor->has_step && !take_step(actor))
             return;
         actor->has_step = true;
-        if (step->page != UINT32_MAX) {
+        if (step->page == WALK_READ) {
+            read_file(actor, passed);
+            return;
+        }
+        if (step->page != WALK_NOTHING) {
             if (!pager_shell_permits(&actor->shell, actor_page(actor, step->page), step->write)) {
                 fault(actor, step->page, step->write, passed);
                 return;
@@ -629,7 +664,8 @@ void thread_turn(struct actor *actor)
 
 void thread_revoked(struct actor *actor)
 {
-    bool waits = actor->state > THREAD_LOADS && actor->state < THREAD_ENDED;
+    bool waits = (actor->state > THREAD_LOADS && actor->state < THREAD_ENDED) ||
+                 (actor->state == THREAD_RUNS && reading_waits(actor));
 
     actor->revoked = true;
     if (waits && actor->state != THREAD_REFILLS)

@@ -3,6 +3,7 @@
 #define PLAY_THREAD_H
 
 #include "play/actor.h"
+#include "play/reading.h"
 
 /* Exit status of a task that cannot go on. */
 #define THREAD_DIED 2
@@ -22,6 +23,9 @@ void thread_read_answers(struct actor *actor);
 
 /* Physmem has answered the request that the thread waits for. Takes the letter. */
 void thread_hear_physmem(struct actor *actor, struct letter *letter);
+
+/* What a read that the program waits for has come to. */
+void thread_hear_files(struct actor *actor, enum reading what);
 
 /* The state of the thread in words. Static. */
 const char *thread_about(const struct actor *actor);

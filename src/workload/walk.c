@@ -85,6 +85,7 @@ static inline uint32_t next_page(struct workload_walk *walk, const struct worklo
     case WORKLOAD_TRACE:
         return trace_step(walk) >> 1;
     case WORKLOAD_IDLE:
+    case WORKLOAD_FILE:
     case WORKLOAD_PATTERNS:
         break;
     }
@@ -104,15 +105,32 @@ static void end_phase(struct workload_walk *walk)
         begin_phase(walk);
 }
 
+/* Reads from the beginning of its file to its end. */
+static inline uint64_t chunks_of(const struct workload_walk *walk)
+{
+    uint64_t bytes = walk->tables->file_bytes[walk->phase];
+
+    return bytes > 0 ? (bytes - 1) / WORKLOAD_READ_BYTES + 1 : 1;
+}
+
 static uint64_t references_of(const struct workload_walk *walk, const struct workload_phase *phase)
 {
-    return phase->references > 0 ? phase->references : walk->tables->trace[walk->phase].count;
+    if (phase->references > 0)
+        return phase->references;
+    return phase->pattern == WORKLOAD_FILE ? chunks_of(walk)
+                                           : walk->tables->trace[walk->phase].count;
 }
 
 static void refer(struct workload_walk *walk, const struct workload_phase *phase,
                   struct walk_step *step)
 {
-    step->page = phase->first + next_page(walk, phase);
+    if (phase->pattern == WORKLOAD_FILE) {
+        *step = (struct walk_step){.page = WALK_READ,
+                                   .phase = (uint8_t)walk->phase,
+                                   .chunk = (uint32_t)(walk->made % chunks_of(walk))};
+    } else {
+        step->page = phase->first + next_page(walk, phase);
+    }
     step->write = phase->writes > 0 && random_below(&walk->writes, 1000000) < phase->writes;
     if (phase->pattern == WORKLOAD_TRACE)
         step->write = step->write || (trace_step(walk) & 1) != 0;
@@ -132,7 +150,7 @@ bool walk_next(struct workload_walk *walk, struct walk_step *step)
         return false;
     if (phase->pattern == WORKLOAD_IDLE ||
         (phase->pattern == WORKLOAD_TRACE && walk->tables->trace[walk->phase].count == 0)) {
-        *step = (struct walk_step){.page = UINT32_MAX, .pause_ns = phase->pause_ns};
+        *step = (struct walk_step){.page = WALK_NOTHING, .pause_ns = phase->pause_ns};
         end_phase(walk);
         return true;
     }

@@ -27,6 +27,8 @@ struct walk_tables {
     /* The same: empty, until whoever can read files fills it in (drive/drive.h). A phase without a step ends at
      * once. */
     struct walk_trace trace[WORKLOAD_PHASES_MAX];
+    uint64_t
+        file_bytes[WORKLOAD_PHASES_MAX]; /* of the file of each phase that reads one; likewise */
 };
 
 /* Tables with memory from `allocator`, which outlives them. Returns 0 or -ENOMEM; walk_tables_fini in
@@ -35,10 +37,17 @@ int walk_tables_init(struct walk_tables *tables, const struct workload *workload
                      const struct allocator *allocator);
 void walk_tables_fini(struct walk_tables *tables);
 
+/* In place of a page: there is no reference, only the pause; a part of a file is read. */
+#define WALK_NOTHING UINT32_MAX
+#define WALK_READ    (UINT32_MAX - 1)
+
 /* One reference, and how long the program then does nothing. */
 struct walk_step {
-    uint32_t page; /* UINT32_MAX: there is no reference, only the pause */
+    uint32_t page; /* or one of the above */
     bool write;
+    uint8_t phase; /* WALK_READ: whose file it is, */
+    uint32_t
+        chunk; /* and which WORKLOAD_READ_BYTES of it; beyond an empty file there is nothing to have */
     uint64_t pause_ns;
 };
 

@@ -19,26 +19,30 @@ enum workload_pattern {
     WORKLOAD_MARKOV, /* anywhere in a working set of `set` pages, which moves now and then */
     WORKLOAD_IDLE,   /* nothing for a while */
     WORKLOAD_TRACE,  /* what a trace says */
+    WORKLOAD_FILE, /* no page: a file at the file server, WORKLOAD_READ_BYTES at a time, from its beginning to its end */
     WORKLOAD_PATTERNS
 };
 
-/* Bytes of a trace's path, with its NUL. */
-#define WORKLOAD_TRACE_PATH 256u
+/* Bytes of the path of a trace or of a file, with its NUL. */
+#define WORKLOAD_PATH 256u
+
+/* What one read of a file asks for. */
+#define WORKLOAD_READ_BYTES 65536u
 
 struct workload_phase {
-    uint8_t pattern;                 /* enum workload_pattern */
-    uint32_t first;                  /* page of the region where the phase's pages begin */
-    uint32_t pages;                  /* 1 to the pages behind `first` */
-    uint32_t exponent;               /* ZIPF: in thousandths */
-    uint32_t stride;                 /* SCAN */
-    uint32_t set;                    /* LOOP, MARKOV: pages */
-    uint32_t stay;                   /* MARKOV: references until the set moves, on average */
-    uint32_t writes;                 /* share of writes, in millionths */
-    uint64_t references;             /* in all; TRACE: 0 is all that the trace has */
-    uint64_t think_ns;               /* after each reference */
-    uint32_t burst;                  /* references between pauses; 0: there are no pauses */
-    uint64_t pause_ns;               /* after each burst; IDLE: how long the phase lasts */
-    char trace[WORKLOAD_TRACE_PATH]; /* TRACE */
+    uint8_t pattern;          /* enum workload_pattern */
+    uint32_t first;           /* page of the region where the phase's pages begin */
+    uint32_t pages;           /* 1 to the pages behind `first` */
+    uint32_t exponent;        /* ZIPF: in thousandths */
+    uint32_t stride;          /* SCAN */
+    uint32_t set;             /* LOOP, MARKOV: pages */
+    uint32_t stay;            /* MARKOV: references until the set moves, on average */
+    uint32_t writes;          /* share of writes, in millionths */
+    uint64_t references;      /* in all; TRACE, FILE (reads): 0 is all that it has, once */
+    uint64_t think_ns;        /* after each reference */
+    uint32_t burst;           /* references between pauses; 0: there are no pauses */
+    uint64_t pause_ns;        /* after each burst; IDLE: how long the phase lasts */
+    char path[WORKLOAD_PATH]; /* TRACE; FILE: below what the file server serves */
 };
 
 struct workload {

@@ -168,11 +168,24 @@ static int take_of_whole(const struct parsing *parsing, const struct pair *pair)
 
 /* ---- Phases ---- */
 
+/* Whether a path is absolute, or has a part "..". */
+static bool leads_out(const char *path)
+{
+    if (*path == '/')
+        return true;
+    for (; path != NULL; path = strchr(path, '/')) {
+        path += *path == '/';
+        if (strncmp(path, "..", 2) == 0 && (path[2] == '/' || path[2] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 /* Returns 1 if the key is not a pattern. */
 static int take_pattern(struct parsing *parsing, const struct pair *pair)
 {
-    static const char *const names[WORKLOAD_PATTERNS] = {"zipf",   "scan", "loop",
-                                                         "markov", "idle", "trace"};
+    static const char *const names[WORKLOAD_PATTERNS] = {"zipf", "scan",  "loop", "markov",
+                                                         "idle", "trace", "file"};
     struct workload_phase *phase = parsing->phase;
     unsigned pattern = 0;
 
@@ -182,7 +195,7 @@ static int take_pattern(struct parsing *parsing, const struct pair *pair)
         return 1;
     if (parsing->patterned)
         return wrong(parsing, pair,
-                     "a phase has one pattern: zipf, scan, loop, markov, idle or trace");
+                     "a phase has one pattern: zipf, scan, loop, markov, idle, trace or file");
     parsing->patterned = true;
     phase->pattern = (uint8_t)pattern;
     switch ((enum workload_pattern)pattern) {
@@ -200,11 +213,14 @@ static int take_pattern(struct parsing *parsing, const struct pair *pair)
     case WORKLOAD_IDLE:
         return time_of(parsing, pair, &phase->pause_ns);
     case WORKLOAD_TRACE:
-        if (pair->value_length == 0 || pair->value_length >= (int)sizeof(phase->trace))
+    case WORKLOAD_FILE:
+        if (pair->value_length == 0 || pair->value_length >= (int)sizeof(phase->path))
             return wrong(parsing, pair, "not a path of 1 to 255 bytes");
-        memcpy(phase->trace, pair->value, (size_t)pair->value_length);
-        phase->trace[pair->value_length] = '\0';
-        return 0;
+        memcpy(phase->path, pair->value, (size_t)pair->value_length);
+        phase->path[pair->value_length] = '\0';
+        return pattern == WORKLOAD_FILE && leads_out(phase->path)
+                   ? wrong(parsing, pair, "not a path below what the file server serves")
+                   : 0;
     case WORKLOAD_PATTERNS:
         break;
     }
@@ -236,7 +252,7 @@ static int take_of_phase(struct parsing *parsing, const struct pair *pair)
         return time_of(parsing, pair, &phase->pause_ns);
     return wrong(
         parsing, pair,
-        "no such key: a phase has zipf, scan, loop, markov, idle or trace, and first, pages, stay, "
+        "no such key: a phase has zipf, scan, loop, markov, idle, trace or file, and first, pages, stay, "
         "writes, references, think, burst, pause");
 }
 
@@ -259,7 +275,7 @@ static int complete_phase(const struct parsing *parsing, uint32_t index)
 
     if (!parsing->patterned)
         return error_set(parsing->error, EINVAL,
-                         "phase %u has no pattern: zipf, scan, loop, markov, idle or trace",
+                         "phase %u has no pattern: zipf, scan, loop, markov, idle, trace or file",
                          index + 1);
     if (phase->pattern != WORKLOAD_IDLE && phase->pause_ns > 0 && phase->burst == 0)
         return error_set(
@@ -267,6 +283,9 @@ static int complete_phase(const struct parsing *parsing, uint32_t index)
             "phase %u has a pause without a burst: say after how many references it comes "
             "(burst), or think for a time after each",
             index + 1);
+    if (phase->pattern == WORKLOAD_FILE && phase->writes > 0)
+        return error_set(parsing->error, EINVAL,
+                         "phase %u reads a file, and has writes: those are of pages", index + 1);
     if (all == 0)
         return complete_unsized(parsing);
     if (phase->first >= all)
@@ -280,7 +299,8 @@ static int complete_phase(const struct parsing *parsing, uint32_t index)
     if (phase->set > phase->pages)
         return error_set(parsing->error, EINVAL, "phase %u: a set of %u pages, of %u", index + 1,
                          phase->set, phase->pages);
-    if (phase->references == 0 && phase->pattern != WORKLOAD_TRACE) {
+    if (phase->references == 0 && phase->pattern != WORKLOAD_TRACE &&
+        phase->pattern != WORKLOAD_FILE) {
         uint64_t pages = phase->set != 0 ? phase->set : phase->pages;
 
         phase->references =
@@ -350,6 +370,6 @@ int workload_text_parse(struct workload *workload, const char *text, struct sp_e
         return error_set(error, EINVAL, NO_PAGES);
     if (rc == 0 && workload->phases == 0)
         return error_set(error, EINVAL,
-                         "there is no pattern: zipf, scan, loop, markov, idle or trace");
+                         "there is no pattern: zipf, scan, loop, markov, idle, trace or file");
     return rc;
 }

@@ -20,6 +20,7 @@
 #include "play/pages.h"
 #include "play/play.h"
 #include "play/policytable.h"
+#include "play/server.h"
 #include "play/storm.h"
 #include "play/thread.h"
 #include "policy/params.h"
@@ -28,6 +29,7 @@
 #include "workload/workload_text.h"
 
 #define TASKS_MAX 8u
+#define NS_PER_MS UINT64_C(1000000)
 
 /* A cast, and the play with it. */
 struct theatre {
@@ -38,6 +40,7 @@ struct theatre {
     uint64_t start_ns[TASKS_MAX];
     uint32_t tasks;
     struct sublet_config stacked[2];
+    struct fileserver_config files;
     struct play play;
 };
 
@@ -110,6 +113,22 @@ static void engage_on(struct theatre *theatre, uint32_t physmem, const char *nam
     theatre->actor[theatre->tasks - 1].physmem = physmem;
 }
 
+/* A file server whose cache has so many pages, all of them extra frames; of the files that tasks read it says how large they
+ * are. */
+static void serve_files(struct theatre *theatre, uint32_t pages, uint64_t bytes)
+{
+    char contract[40];
+
+    snprintf(contract, sizeof(contract), "extra=%u", pages);
+    assert_int_equal(terms_text_parse(contract, theatre->files.wanted, NULL), 1);
+    theatre->files.contracts = 1;
+    theatre->files.cache = pages;
+    theatre->config.fileserver = &theatre->files;
+    for (uint32_t i = 0; i < theatre->tasks; i++)
+        for (uint32_t phase = 0; phase < WORKLOAD_PHASES_MAX; phase++)
+            theatre->tables[i].file_bytes[phase] = bytes;
+}
+
 static void raise_curtain(struct theatre *theatre)
 {
     assert_int_equal(play_init(&theatre->play, &theatre->config), 0);
@@ -132,6 +151,8 @@ static void play_on(struct theatre *theatre)
         assert_true(theatre->play.events < 20000000);
     } while (step != PLAY_OVER);
     play_settle(&theatre->play);
+    if (theatre->play.scene.wrong[0] != '\0')
+        fail_msg("%s", theatre->play.scene.wrong);
     assert_null(physmem_check(theatre->play.scene.physmem->core));
     assert_int_equal(device_status(&theatre->play.scene.device).used, 0);
 }
@@ -1424,6 +1445,89 @@ static void a_task_more_changes_no_other(void **state)
     }
 }
 
+/* Plays up to a time, at which nothing else needs to happen. */
+static void play_to(struct theatre *theatre, uint64_t when)
+{
+    enum play_step step;
+    uint64_t value = 0;
+
+    play_at(&theatre->play, when, 1);
+    do
+        step = play_next(&theatre->play, &value);
+    while (step == PLAY_EVENT);
+    assert_int_equal(step, PLAY_OTHER);
+}
+
+/* What the file server releases when it is recalled it has again, as long as nobody needed the frames; what somebody needed it
+ * reads again. Clients find in their memory what the file holds: the play looks at that. */
+static void a_file_servers_cache_is_soft(void **state)
+{
+    struct theatre theatre;
+    const struct scene_files *files = &theatre.play.scene.files;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 140, 1);
+    engage(&theatre, "a", "fifo", "guaranteed=30",
+           "pages=10,kind=discardable;file=x;idle=1s;file=x;idle=1s;file=x");
+    engage(&theatre, "b", "fifo", "guaranteed=90",
+           "pages=70,kind=discardable;idle=1500ms;scan=1,writes=1;idle=400ms");
+    serve_files(&theatre, 64, 4 * 65536 - 1);
+    raise_curtain(&theatre);
+    play_to(&theatre, 500 * NS_PER_MS);
+    assert_int_equal(files->counted.misses, 4);
+    assert_int_equal(files->counted.clients, 1);
+    assert_int_equal(physmem_recall_from(theatre.play.scene.physmem->core, theatre.play.scene.now,
+                                         "fileserver", 20),
+                     20);
+    server_effects(&theatre.play.scene);
+    play_to(&theatre, 600 * NS_PER_MS);
+    assert_int_equal(physmem_get_books(theatre.play.scene.physmem->core).soft, 32);
+    play_to(&theatre, 1400 * NS_PER_MS);
+    assert_int_equal(files->counted.hits, 4);
+    assert_int_equal(files->counted.recovered, 2);
+    play_on(&theatre);
+    assert_int_equal(files->counted.reads, 12);
+    assert_int_equal(files->counted.hits + files->counted.misses, 12);
+    assert_in_range(files->counted.misses, 5, 8); /* `b` has needed some */
+    assert_int_equal(files->counted.refused, 0);
+    assert_int_equal(files->counted.bytes, 3 * (4 * 65536 - 1));
+    assert_int_equal(files->counted.clients, 0);
+    assert_int_equal(theatre.play.actor[0].exit_status, 0);
+    drop_curtain(&theatre);
+}
+
+/* Whoever reads when the file server ends, or comes while it is away, ends; who comes when it is there again does not. */
+static void readers_end_with_the_file_server(void **state)
+{
+    static const int expected[] = {2, 2, 0};
+    struct theatre theatre;
+
+    (void)state;
+    theatre_begin(&theatre, "excess", 300, 1);
+    for (uint32_t i = 0; i < 3; i++)
+        engage(&theatre, "abc" + i, "fifo", "guaranteed=30",
+               "pages=10,kind=discardable;file=x,think=10ms,references=30");
+    theatre.start_ns[1] = 150 * NS_PER_MS;
+    theatre.start_ns[2] = 250 * NS_PER_MS;
+    serve_files(&theatre, 64, 10 * 65536);
+    raise_curtain(&theatre);
+    play_to(&theatre, 100 * NS_PER_MS);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_FILESERVER, SIGKILL), 0);
+    assert_false(play_server_runs(&theatre.play, PLAY_FILESERVER));
+    play_to(&theatre, 200 * NS_PER_MS);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_FILESERVER), 0);
+    assert_int_equal(play_server_start(&theatre.play, PLAY_FILESERVER), -EEXIST);
+    play_to(&theatre, 400 * NS_PER_MS);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_FILESERVER, SIGSTOP), 0);
+    play_to(&theatre, 900 * NS_PER_MS);
+    assert_int_equal(theatre.play.actor[2].exit_status, -1);
+    assert_int_equal(play_server_signal(&theatre.play, PLAY_FILESERVER, SIGCONT), 0);
+    play_on(&theatre);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(theatre.play.actor[i].exit_status, expected[i]);
+    drop_curtain(&theatre);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1464,6 +1568,8 @@ int main(void)
         cmocka_unit_test(larger_pages_lose_nothing),
         cmocka_unit_test(larger_pages_leave_by_the_message),
         cmocka_unit_test(whatever_goes_wrong_all_finish_after_it),
+        cmocka_unit_test(a_file_servers_cache_is_soft),
+        cmocka_unit_test(readers_end_with_the_file_server),
         cmocka_unit_test(a_seed_gives_the_same_each_time),
         cmocka_unit_test(a_task_more_changes_no_other),
     };

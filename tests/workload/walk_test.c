@@ -174,6 +174,29 @@ static void references_are_the_same_everywhere(void **state)
     }
 }
 
+/* From its beginning to its end, once, or as often as the phase says; an empty file, too, is asked for. */
+static void a_file_is_read_from_its_beginning_to_its_end(void **state)
+{
+    static const uint32_t chunks[] = {0, 1, 2, 0, 0, 1, 2, 0, 1};
+    static const uint8_t phases[] = {0, 0, 0, 1, 2, 2, 2, 2, 2};
+    struct walk_step step;
+    struct play play;
+
+    (void)state;
+    begin(&play, "pages=3;file=a;file=b/c;file=a,references=5,think=1ms", 1);
+    play.tables.file_bytes[0] = play.tables.file_bytes[2] = 2 * WORKLOAD_READ_BYTES + 1;
+    for (uint32_t i = 0; i < 9; i++) {
+        assert_true(walk_next(&play.walk, &step));
+        assert_int_equal(step.page, WALK_READ);
+        assert_int_equal(step.chunk, chunks[i]);
+        assert_int_equal(step.phase, phases[i]);
+        assert_int_equal(step.pause_ns, phases[i] == 2 ? 1000000 : 0);
+        assert_false(step.write);
+    }
+    assert_false(walk_next(&play.walk, &step));
+    end(&play);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_working_set_stays_for_a_while),
         cmocka_unit_test(writes_do_not_change_the_pages),
         cmocka_unit_test(references_are_the_same_everywhere),
+        cmocka_unit_test(a_file_is_read_from_its_beginning_to_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

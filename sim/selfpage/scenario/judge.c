@@ -61,13 +61,6 @@ static bool is_judged(const struct outcome *outcome, const char *text)
     return false;
 }
 
-/* A file server is not played: what is expected of its counters is left out. */
-static bool is_of_fileserver(const struct outcome *outcome, const char *text)
-{
-    return outcome->simulated && outcome->scenario->fileserver != NULL &&
-           strstr(text, "fileserver.") != NULL;
-}
-
 int judge_expressions(struct outcome *outcome)
 {
     struct expression_names names = outcome_names(outcome);
@@ -80,7 +73,7 @@ int judge_expressions(struct outcome *outcome)
         struct sp_error error;
         int holds = expression_evaluate(text, &names, false, &sides, &error);
 
-        if (is_of_fileserver(outcome, text) || is_judged(outcome, text))
+        if (is_judged(outcome, text))
             continue;
         if (holds == 0)
             error_set(&error, EINVAL, "%s", expression_say(said, &sides));

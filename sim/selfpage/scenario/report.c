@@ -106,9 +106,7 @@ static unsigned write_table(FILE *out, const struct outcome *outcome, uint32_t m
             outcome->physmem.frames, outcome->physmem.soft);
     if (outcome->scenario->swap != NULL)
         fprintf(out, "; swap: %u of %u slots used", outcome->swap.used, outcome->swap.slots);
-    if (outcome->scenario->fileserver != NULL && outcome->simulated)
-        fprintf(out, "; fileserver: not played, and what is expected of it is left out");
-    else if (outcome->scenario->fileserver != NULL)
+    if (outcome->scenario->fileserver != NULL)
         fprintf(out, "; fileserver: %llu reads, %llu from its cache",
                 (unsigned long long)outcome->files.reads, (unsigned long long)outcome->files.hits);
     if (outcome->physmem.overruled > 0)

@@ -123,10 +123,7 @@ static json_t *outcome_json(const struct outcome *outcome, bool *failed)
                       failed);
     if (outcome->scenario->fileserver != NULL)
         counters_json_put(object, "fileserver",
-                          outcome->simulated /* and it is not played */
-                              ? json_null()
-                              : server_json(&counters_fileserver, &outcome->files, failed),
-                          failed);
+                          server_json(&counters_fileserver, &outcome->files, failed), failed);
     put_figure(object, outcome, failed);
     return object;
 }

@@ -127,6 +127,9 @@ static void put_servers(FILE *out, const struct scenario *scenario)
     if (scenario->fileserver != NULL) {
         fputs("fileserver: { args: []", out);
         put_text(out, "root", scenario->fileserver->root);
+        put_text(out, "contract", scenario->fileserver->contract);
+        if (scenario->fileserver->cache > 0)
+            fprintf(out, ", cache: %u", scenario->fileserver->cache);
         fputs(" }\n", out);
     }
     if (scenario->swap == NULL)

@@ -85,6 +85,7 @@ static const cyaml_schema_field_t fileserver_fields[] = {
         PHASE_TEXT(structure, loop, member), PHASE_TEXT(structure, markov, member),                \
         PHASE_TEXT(structure, idle, member), PHASE_TEXT(structure, first, member),                 \
         TEXT("trace", CYAML_FLAG_OPTIONAL, structure, member trace, 1, 255),                       \
+        TEXT("file", CYAML_FLAG_OPTIONAL, structure, member file, 1, 255),                         \
         PHASE_TEXT(structure, stay, member), PHASE_TEXT(structure, writes, member),                \
         PHASE_TEXT(structure, references, member), PHASE_TEXT(structure, think, member),           \
         PHASE_TEXT(structure, burst, member), PHASE_TEXT(structure, pause, member)

@@ -81,7 +81,7 @@ enum scenario_renewal {
 
 /* What a task does with its memory, as texts: workload/workload_text.h says what each means. */
 struct scenario_phase {
-    char *zipf, *scan, *loop, *markov, *idle, *trace;
+    char *zipf, *scan, *loop, *markov, *idle, *trace, *file;
     char *first, *pages, *stay, *writes, *references, *think, *burst, *pause;
 };
 

@@ -286,6 +286,36 @@ static int check_guarantee(const struct checking *check, uint32_t index, uint64_
                  limit, scenario->physmem.frames, scenario->physmem.reserve);
 }
 
+static bool reads_files(const struct scenario_workload *workload)
+{
+    bool reads = workload->phase.file != NULL;
+
+    for (uint32_t i = 0; i < workload->phases_count; i++)
+        reads = reads || workload->phases[i].file != NULL;
+    return reads;
+}
+
+/* A task that reads files does so at the file server, and shares memory with it. */
+static int check_files(const struct checking *check, uint32_t index,
+                       const struct scenario_task *task)
+{
+    char where[YAML_PATH_MAX];
+
+    if (!reads_files(task->workload))
+        return 0;
+    yaml_load_element(where, sizeof where, "tasks", index, "workload");
+    if (check->scenario->fileserver == NULL)
+        return wrong(check, where,
+                     "task %s reads a file, and there is no file server: say fileserver: { root: "
+                     "DIR }",
+                     task->name);
+    if (task->server != SCENARIO_PHYSMEM)
+        return wrong(check, where,
+                     "task %s reads a file, and has another physmem than the file server",
+                     task->name);
+    return 0;
+}
+
 /* Check the task's program or workload, and its number of copies. */
 static int check_work(const struct checking *check, uint32_t index, struct scenario_task *task,
                       uint64_t *totalp)
@@ -307,7 +337,7 @@ static int check_work(const struct checking *check, uint32_t index, struct scena
                      "without a program there are no arguments: the workload says it all");
     task->load = workload_to_text(task->workload, &error);
     if (task->load != NULL)
-        return 0;
+        return check_files(check, index, task);
     return wrong(check, yaml_load_element(where, sizeof where, "tasks", index, "workload"), "%s",
                  error.text);
 }

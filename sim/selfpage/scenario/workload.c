@@ -28,6 +28,7 @@ static void put_phase(FILE *out, const struct scenario_phase *phase, const char 
     put(out, "markov", phase->markov, wrongp);
     put(out, "idle", phase->idle, wrongp);
     put(out, "trace", phase->trace, wrongp);
+    put(out, "file", phase->file, wrongp);
     put(out, "first", phase->first, wrongp);
     put(out, "pages", phase->pages, wrongp);
     put(out, "stay", phase->stay, wrongp);

@@ -1,6 +1,7 @@
 #include "selfpage/simulate/cast.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +64,9 @@ static int choose_workload(struct cast *cast, uint32_t index, struct sp_error *e
             return -EINVAL;
         if (walk_tables_init(tables, &workload, &heap_allocator) != 0)
             return error_set(error, ENOMEM, "out of memory");
-        if (drive_traces(tables, &mistake) != 0)
+        if (drive_traces(tables, &mistake) != 0 ||
+            (cast->scenario->fileserver != NULL &&
+             drive_files(tables, cast->scenario->fileserver->root, &mistake) != 0))
             return error_set(error, mistake.code, "task %s: %s", tasks[index].name, mistake.text);
     }
     cast->actors[index].tables = &cast->tables[cast->tables_count - 1];
@@ -189,6 +192,39 @@ static int choose_policyserver(struct cast *cast, struct sp_error *error)
     return result == 0 ? choose_period(cast, error) : result;
 }
 
+/* Pages of its cache, as selfpage run says them to selfpage-fileserver. */
+#define CACHE_PAGES     1024u
+#define CACHE_PAGES_MAX 262144u
+
+static int choose_fileserver(struct cast *cast, struct sp_error *error)
+{
+    const struct scenario_fileserver *server = cast->scenario->fileserver;
+    struct fileserver_config *config = &cast->fileserver;
+    char terms[60];
+    int count;
+
+    config->cache = server->cache > 0 ? server->cache : CACHE_PAGES;
+    if (config->cache < SCENE_CHUNK_PAGES || config->cache > CACHE_PAGES_MAX)
+        return error_set(error, EINVAL, "fileserver.cache: %u is not a number from %u to %u",
+                         config->cache, SCENE_CHUNK_PAGES, CACHE_PAGES_MAX);
+    if (strstr(server->root, "${") != NULL)
+        return error_set(error, ENOTSUP,
+                         "fileserver.root: \"%.60s\": a play has no ${DIR} and no ${BINDIR}: give "
+                         "the path of a directory",
+                         server->root);
+    snprintf(terms, sizeof terms, "extra=%u,min=16", config->cache);
+    count = terms_text_parse(server->contract != NULL ? server->contract : terms, config->wanted,
+                             error);
+    for (int i = 0; i < count; i++)
+        if (config->wanted[i].token != 0)
+            return error_set(error, ENOTSUP,
+                             "fileserver.contract: %s: a part is split off by a program: give it "
+                             "a contract of its own instead",
+                             server->contract);
+    config->contracts = count < 0 ? 0 : (uint32_t)count;
+    return count < 0 ? count : 0;
+}
+
 /* A physmem that rests on another one: its contracts there, as selfpage-physmem concludes them. */
 static int choose_stacked(struct cast *cast, uint32_t index, struct sp_error *error)
 {
@@ -245,6 +281,8 @@ int cast_init(struct cast *cast, const struct scenario *scenario, const char *po
     result = arbiter_load(&cast->arbiter, arbiter, error);
     if (result == 0 && scenario->policyserver != NULL)
         result = choose_policyserver(cast, error);
+    if (result == 0 && scenario->fileserver != NULL)
+        result = choose_fileserver(cast, error);
     for (uint32_t i = 0; i < scenario->physmems_count && result == 0; i++)
         result = choose_stacked(cast, i, error);
     for (uint32_t i = 0; i < tasks && result == 0; i++)
@@ -290,6 +328,8 @@ struct play_config cast_play(struct cast *cast, uint64_t seed, const struct cost
 
     if (scenario->policyserver != NULL)
         config.policyserver = &cast->policyserver;
+    if (scenario->fileserver != NULL)
+        config.fileserver = &cast->fileserver;
 
     memcpy(config.arbiter_params, cast->arbiter.choice.params, sizeof config.arbiter_params);
     if (scenario->swap != NULL) {

@@ -18,7 +18,8 @@ struct cast {
     uint32_t policies_count, tables_count;
     bool has_arbiter;
     struct policyserver_config policyserver; /* of the scenario, if it has one */
-    struct arbiter_handle table_arbiter;     /* of that */
+    struct fileserver_config fileserver;     /* likewise */
+    struct arbiter_handle table_arbiter;     /* of the policy server */
     struct limit *limits;
     struct sublet_config *stacked; /* one for each physmem of the scenario that rests on another */
     struct arbiter_handle *stacked_arbiters;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "core/physmem/status.h"
+#include "play/files.h"
 #include "play/life.h"
 #include "play/thread.h"
 #include "selfpage/scenario/judge.h"
@@ -29,6 +30,7 @@ enum play_event { EVENT_AHEAD, EVENT_DONE, EVENT_FAILED };
 struct simulated_server {
     bool wanted;  /* it is to run */
     bool unasked; /* it has ended all the same, or could not be started again */
+    bool hung;    /* at the end */
 };
 
 struct simulated {
@@ -93,6 +95,7 @@ static void recall(struct simulated *simulation, uint64_t index)
 /* Servers in a play have the numbers that they have in a scenario. */
 static_assert(PLAY_PHYSMEM == (int)SCENARIO_PHYSMEM && PLAY_SWAP == (int)SCENARIO_SWAP &&
                   PLAY_POLICYSERVER == (int)SCENARIO_POLICYSERVER &&
+                  PLAY_FILESERVER == (int)SCENARIO_FILESERVER &&
                   PLAY_STACKED == (int)SCENARIO_STACKED,
               "one number for each server");
 
@@ -141,8 +144,6 @@ static void server_event(struct simulated *simulation, uint64_t index)
                                                   : event->signal_number;
 
     simulation->state[index] = EVENT_DONE;
-    if (event->target == SCENARIO_FILESERVER)
-        return; /* no workload reads files */
     look_at_server(simulation, event->target);
     if (event->action == SCENARIO_RESTART)
         restart(simulation, index);
@@ -207,6 +208,19 @@ static struct physmem_status physmem_status_of(const struct play *play)
     return status;
 }
 
+static void note_files(struct observed_files *to, const struct play *play)
+{
+    const struct scene_files *files = &play->scene.files;
+
+    {
+        const __typeof__(files->counted) *from = &files->counted;
+
+        SP_FILESERVER_STATUS(COPY_COUNTER, COPY_STATE)
+    }
+    if (files->task != NULL)
+        to->cached = files_pages(files);
+}
+
 static void note_servers(struct outcome *outcome, const struct play *play)
 {
     struct physmem_status status = physmem_status_of(play);
@@ -217,6 +231,7 @@ static void note_servers(struct outcome *outcome, const struct play *play)
 
         SP_PHYSMEM_STATUS(COPY_COUNTER, COPY_STATE)
     }
+    note_files(&outcome->files, play);
     if (!play->scene.has_swap)
         return;
     {
@@ -331,6 +346,7 @@ static int set_the_stage(struct simulated *simulation)
     simulation->servers[SCENARIO_PHYSMEM].wanted = true;
     simulation->servers[SCENARIO_SWAP].wanted = scenario->swap != NULL;
     simulation->servers[SCENARIO_POLICYSERVER].wanted = scenario->policyserver != NULL;
+    simulation->servers[SCENARIO_FILESERVER].wanted = scenario->fileserver != NULL;
     for (uint32_t i = 0; i < scenario->tasks_count; i++)
         play_add(&simulation->play, &simulation->cast->actors[i], scenario->tasks[i].start_ns,
                  scenario->tasks[i].stop_ns);
@@ -429,7 +445,7 @@ static int judge_server(struct simulated *simulation, uint32_t which)
     char text[80];
 
     look_at_server(simulation, which);
-    hangs = play_server_hangs(&simulation->play, (enum play_server)which);
+    hangs = server->hung || play_server_hangs(&simulation->play, (enum play_server)which);
     passed = !hangs && !server->unasked;
     snprintf(text, sizeof text, "%s lasts to the end and ends well",
              scenario_server_name(simulation->scenario, which));
@@ -448,9 +464,21 @@ static int judge_servers(struct simulated *simulation)
         result = judge_server(simulation, SCENARIO_SWAP);
     if (result == 0 && scenario->policyserver != NULL)
         result = judge_server(simulation, SCENARIO_POLICYSERVER);
+    if (result == 0 && scenario->fileserver != NULL)
+        result = judge_server(simulation, SCENARIO_FILESERVER);
     for (uint32_t i = 0; i < scenario->physmems_count && result == 0; i++)
         result = judge_server(simulation, SCENARIO_STACKED + i);
     return result;
+}
+
+/* The file server ends with the play. */
+static void see_files_end(struct simulated *simulation)
+{
+    struct simulated_server *server = &simulation->servers[SCENARIO_FILESERVER];
+
+    look_at_server(simulation, SCENARIO_FILESERVER);
+    server->hung = play_server_hangs(&simulation->play, PLAY_FILESERVER);
+    server->wanted = false;
 }
 
 static int judge(struct simulated *simulation)
@@ -459,6 +487,7 @@ static int judge(struct simulated *simulation)
     struct play *play = &simulation->play;
     int result;
 
+    see_files_end(simulation);
     if (play->scene.wrong[0] == '\0')
         play_settle(play);
     for (uint32_t i = 0; i < simulation->scenario->tasks_count; i++)

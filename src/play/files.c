@@ -1,0 +1,172 @@
+#include "play/files.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "core/containers/container.h"
+
+/* ---- The cache ---- */
+
+static void unlink_chunk(struct scene_files *files, uint32_t chunk)
+{
+    struct scene_chunk *c = &files->chunk[chunk];
+
+    if (c->newer != FILES_NONE)
+        files->chunk[c->newer].older = c->older;
+    else
+        files->newest = c->older;
+    if (c->older != FILES_NONE)
+        files->chunk[c->older].newer = c->newer;
+    else
+        files->oldest = c->newer;
+}
+
+static void make_newest(struct scene_files *files, uint32_t chunk)
+{
+    struct scene_chunk *c = &files->chunk[chunk];
+
+    c->newer = FILES_NONE;
+    c->older = files->newest;
+    if (files->newest != FILES_NONE)
+        files->chunk[files->newest].newer = chunk;
+    else
+        files->oldest = chunk;
+    files->newest = chunk;
+}
+
+bool files_make_cache(struct scene *scene, uint32_t pages)
+{
+    struct scene_files *files = &scene->files;
+
+    files->chunks = pages / SCENE_CHUNK_PAGES;
+    ensure(files->chunks > 0 && files->chunk == NULL);
+    files->chunk = memory_new(scene->allocator, files->chunks * sizeof(*files->chunk));
+    files->newest = files->oldest = FILES_NONE;
+    if (files->chunk == NULL) {
+        scene->failed = true;
+        return false;
+    }
+    for (uint32_t i = files->chunks; i > 0; i--) { /* the first is used first */
+        files->chunk[i - 1] = (struct scene_chunk){.state = CHUNK_EMPTY};
+        make_newest(files, i - 1);
+    }
+    return true;
+}
+
+void files_free_cache(struct scene *scene)
+{
+    struct scene_files *files = &scene->files;
+
+    memory_free(scene->allocator, files->chunk, files->chunks * sizeof(*files->chunk));
+    files->chunk = NULL;
+    files->chunks = 0;
+}
+
+uint32_t files_pages(const struct scene_files *files)
+{
+    uint32_t pages = 0;
+
+    for (uint32_t i = 0; i < files->chunks; i++)
+        pages += files->chunk[i].framed ? SCENE_CHUNK_PAGES : 0;
+    return pages;
+}
+
+uint32_t files_find(const struct scene_files *files, uint64_t file, uint64_t number)
+{
+    for (uint32_t i = files->newest; i != FILES_NONE; i = files->chunk[i].older)
+        if (files->chunk[i].state != CHUNK_EMPTY && files->chunk[i].file == file &&
+            files->chunk[i].number == number)
+            return i;
+    return FILES_NONE;
+}
+
+void files_forget(struct scene_files *files, uint32_t chunk)
+{
+    files->chunk[chunk].state = CHUNK_EMPTY;
+}
+
+void files_use(struct scene_files *files, uint32_t chunk)
+{
+    unlink_chunk(files, chunk);
+    make_newest(files, chunk);
+}
+
+uint64_t files_word(uint64_t file, uint64_t page)
+{
+    return (file ^ (page + 1) * UINT64_C(0x9e3779b97f4a7c15)) | 1;
+}
+
+/* ---- What physmem says ---- */
+
+/* Rights to the slots of the chunk that is read from a file: its contents are written. */
+static void write_pages(struct scene *scene, const struct physmem_effect *effect)
+{
+    struct scene_physmem *physmem = &scene->physmem[0];
+    const struct physmem_map_item *item = physmem_map_items(physmem->core, effect->mapped.first);
+    const struct scene_files *files = &scene->files;
+    const struct scene_chunk *chunk = &files->chunk[files->victim];
+    uint32_t first = files->victim * SCENE_CHUNK_PAGES;
+
+    for (uint32_t i = 0; i < effect->mapped.count; i++) {
+        struct physmem_shell_extent *extent = physmem_shell_extent(&physmem->shell, item[i].extent);
+
+        ensure(extent != NULL && item[i].offset + item[i].count <= extent->pages);
+        for (uint32_t page = 0; page < item[i].count; page++)
+            extent->page[item[i].offset + page] = files_word(
+                chunk->file, chunk->number * SCENE_CHUNK_PAGES + (item[i].slot + page - first));
+    }
+}
+
+/* Half a round trip later. */
+static void hear_later(struct scene *scene, enum files_event event, uint64_t value)
+{
+    scene_at(scene, scene->now + scene->costs.round_trip / 2, SCENE_FILES, 0, scene->files.life,
+             value << FILES_EVENT_BITS | event);
+}
+
+/* Frames were taken by force. */
+static void lose(struct scene *scene, const struct physmem_effect *effect)
+{
+    const struct physmem_map_item *item =
+        physmem_map_items(scene->physmem[0].core, effect->repossessed.first);
+    struct scene_files *files = &scene->files;
+
+    for (uint32_t i = 0; i < effect->repossessed.count; i++)
+        for (uint32_t slot = item[i].slot; slot < item[i].slot + item[i].count; slot++)
+            if (effect->repossessed.container == files->container &&
+                slot / SCENE_CHUNK_PAGES < files->chunks)
+                files_forget(files, slot / SCENE_CHUNK_PAGES);
+}
+
+static void hear_reply(struct scene *scene, const struct physmem_effect *effect)
+{
+    struct scene_files *files = &scene->files;
+
+    if (effect->seq != files->seq)
+        return;
+    files->reply = *effect;
+    files->answered = true;
+    if (effect->kind == PHYSMEM_REPLY_MAPPED && effect->error == 0) {
+        files->reply.mapped.count = 0; /* slots from here on */
+        for (uint32_t i = 0; i < effect->mapped.count; i++)
+            files->reply.mapped.count +=
+                physmem_map_items(scene->physmem[0].core, effect->mapped.first)[i].count;
+        write_pages(scene, effect);
+    }
+    if (files->waits)
+        hear_later(scene, FILES_GO_ON, 0);
+}
+
+void files_tell(struct scene *scene, const struct physmem_effect *effect)
+{
+    if (effect->kind <= PHYSMEM_REPLY_OFFER)
+        hear_reply(scene, effect);
+    else if (effect->kind == PHYSMEM_SEND_RECALL)
+        hear_later(scene, FILES_RELEASE, effect->recall.frames);
+    else if (effect->kind == PHYSMEM_SEND_NOTICE && effect->notice.what == PHYSMEM_EXPIRING)
+        hear_later(scene, FILES_RENEW, effect->notice.contract);
+    else if (effect->kind == PHYSMEM_SEND_REPOSSESSED)
+        lose(scene, effect);
+    else if (effect->kind == PHYSMEM_SEND_REVOKED || effect->kind == PHYSMEM_KILL)
+        hear_later(scene, FILES_END, 0);
+    /* It has rights to its cache only while it writes there: nobody asks it to unmap. */
+}
