@@ -285,7 +285,7 @@ static void consider(struct actor *actor, const struct physmem_effect *effect)
     errands_post(actor, letter, LANE_PHYSMEM);
 }
 
-void life_hear_files(struct actor *actor, enum reading what)
+void life_hear_files(struct actor *actor, enum reading_result what)
 {
     check(what != READING_AGAIN);
     if (what == READING_DONE)

@@ -16,7 +16,7 @@ void life_begin(struct actor *actor);
 void life_answered(struct actor *actor, const struct physmem_effect *effect);
 
 /* What sharing a container with the file server has come to, while the actor comes. */
-void life_hear_files(struct actor *actor, enum reading what);
+void life_hear_files(struct actor *actor, enum reading_result what);
 
 /* Its program has ended: all connections end, and its memory is free. */
 void life_leave(struct actor *actor);

@@ -226,7 +226,7 @@ static void hear_swap(struct actor *actor, struct letter *letter)
 
 static void hear_files(struct actor *actor, int error)
 {
-    enum reading what = reading_answered(actor, error);
+    enum reading_result what = reading_answered(actor, error);
 
     if (actor->state == THREAD_COMES)
         life_hear_files(actor, what);

@@ -54,7 +54,7 @@ void reading_come(struct actor *actor)
     post(actor, LETTER_CONTAINER, SCENE_CHUNK_PAGES, 0, READING_CONTAINER);
 }
 
-static enum reading share(struct actor *actor)
+static enum reading_result share(struct actor *actor)
 {
     const struct scene_files *files = &actor->scene->files;
 
@@ -67,7 +67,7 @@ static enum reading share(struct actor *actor)
     return READING_WAITS;
 }
 
-static enum reading give(struct actor *actor)
+static enum reading_result give(struct actor *actor)
 {
     struct letter *letter = errands_letter(actor, LETTER_SHARE);
 
@@ -77,7 +77,7 @@ static enum reading give(struct actor *actor)
 }
 
 /* The server has it, and opens the files. */
-static enum reading come_in(struct actor *actor)
+static enum reading_result come_in(struct actor *actor)
 {
     struct scene_files *files = &actor->scene->files;
     uint32_t count = reading_files(actor);
@@ -174,14 +174,14 @@ void reading_look(struct actor *actor, struct letter *letter)
 }
 
 /* The program has what it wanted. */
-static enum reading end_read(struct actor *actor)
+static enum reading_result end_read(struct actor *actor)
 {
     actor->files.step = READING_NOTHING;
     actor->files.tries = 0;
     return READING_DONE;
 }
 
-enum reading reading_answered(struct actor *actor, int error)
+enum reading_result reading_answered(struct actor *actor, int error)
 {
     if (actor->files.step == READING_GIVE) {
         actor->files.step = READING_NOTHING;
@@ -200,7 +200,7 @@ enum reading reading_answered(struct actor *actor, int error)
     return READING_WAITS;
 }
 
-enum reading reading_heard(struct actor *actor, const struct physmem_effect *effect)
+enum reading_result reading_heard(struct actor *actor, const struct physmem_effect *effect)
 {
     if (effect->error != 0)
         return READING_FAILED;

@@ -10,7 +10,7 @@
 #define READING_LOCK_NS UINT64_C(5000000000)
 
 /* What becomes of a read, or of its beginning. */
-enum reading {
+enum reading_result {
     READING_WAITS,
     READING_DONE,
     READING_AGAIN,  /* it has to be asked for again, later */
@@ -33,8 +33,8 @@ bool reading_waits(const struct actor *actor);
 void reading_look(struct actor *actor, struct letter *letter);
 
 /* The answer of physmem, or of the file server (0, or an errno value). */
-enum reading reading_heard(struct actor *actor, const struct physmem_effect *effect);
-enum reading reading_answered(struct actor *actor, int error);
+enum reading_result reading_heard(struct actor *actor, const struct physmem_effect *effect);
+enum reading_result reading_answered(struct actor *actor, int error);
 
 /* Its life is over. */
 void reading_leave(struct actor *actor);

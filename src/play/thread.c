@@ -566,7 +566,7 @@ static void read_file(struct actor *actor, uint64_t passed)
         reading_ask(actor);
 }
 
-void thread_hear_files(struct actor *actor, enum reading what)
+void thread_hear_files(struct actor *actor, enum reading_result what)
 {
     switch (what) {
     case READING_WAITS:

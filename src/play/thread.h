@@ -25,7 +25,7 @@ void thread_read_answers(struct actor *actor);
 void thread_hear_physmem(struct actor *actor, struct letter *letter);
 
 /* What a read that the program waits for has come to. */
-void thread_hear_files(struct actor *actor, enum reading what);
+void thread_hear_files(struct actor *actor, enum reading_result what);
 
 /* The state of the thread in words. Static. */
 const char *thread_about(const struct actor *actor);
