@@ -18,9 +18,11 @@
 #include "base/error.h"
 #include "os/clock.h"
 
-/* Between two attempts to connect, and what one may take. */
-#define RETRY_MS   50u
-#define CONNECT_MS 3000u
+/* Between two attempts to connect, and what one may take. A server that answers with another export does so until somebody
+ * changes that, and each connection costs it (nbdkit starts and ends 64 threads). */
+#define RETRY_MS       50u
+#define OTHER_RETRY_MS 1000u
+#define CONNECT_MS     3000u
 
 /* Places of commands that a broken connection may still carry out; with more there is no new connection before
  * some have settled. */
@@ -396,13 +398,15 @@ static void connection_await(struct nbd_queue *queue)
 
     doubts_expire(queue);
     if (now >= queue->retry_ms && queue->doubts < DOUBTS_MAX) {
-        if (connection_make(queue) == 0) {
+        int code = connection_make(queue);
+
+        if (code == 0) {
             pthread_mutex_lock(&queue->lock);
             queue->reconnects++;
             pthread_mutex_unlock(&queue->lock);
             return;
         }
-        queue->retry_ms = now_ms() + RETRY_MS;
+        queue->retry_ms = now_ms() + (code == -ENOSPC ? OTHER_RETRY_MS : RETRY_MS);
     }
     if (poll(&polled, 1, (int)RETRY_MS) > 0 && read(queue->wake, &value, sizeof(value)) < 0)
         ensure(errno == EAGAIN);
