@@ -58,6 +58,8 @@ static const struct {
     MAGIC(0, "\xfe\xff", "text in UTF-16: iconv -f UTF-16 -t UTF-8 makes it readable"),
     TEXT("version https://git-lfs", "the place holder of Git LFS for a file that was not "
                                     "downloaded: git lfs pull gets it"),
+    TEXT("/annex/objects/", "the place holder of git-annex for a file that was not downloaded: "
+                            "git annex get gets it"),
     TEXT("%PDF-", "a document (PDF)"),
     TEXT("%!PS", "a document (PostScript)"),
     TEXT("<?xml", "a document (XML)"),

@@ -53,6 +53,8 @@ static void text_that_is_no_trace_is_refused_unless_it_is_said_to_be_one(void **
     reading_expect_error(reading_of_text("{\"id\": 5}\n", NULL), "JSON");
     reading_expect_error(reading_of_text("version https://git-lfs.github.com/spec/v1\n", NULL),
                          "git lfs pull");
+    reading_expect_error(reading_of_text("/annex/objects/SHA256E-s9--00.csv\n", NULL),
+                         "git annex get");
     reading_expect(reading_of_text("{5}\n{6}\n", "text"), 2, 2);
 }
 
