@@ -27,6 +27,9 @@
  * taken apart too often, and with more, the last ones lie in memory beside all of the new table. */
 #define SLOTS_RELEASED (((size_t)512 << 10) / sizeof(uint64_t))
 
+/* Slots that are made ready at once before they are filled, so that not each page of them is a fault. */
+#define SLOTS_READY (((size_t)256 << 10) / sizeof(uint64_t))
+
 /* The golden section of 2^64. Multiples of it lie apart as evenly as they can, and so do those of its upper bits. */
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
@@ -216,16 +219,30 @@ static void former_fini(struct former *former)
                  slots_bytes(former->was.narrow_count) - former->released * sizeof(uint64_t));
 }
 
+/* Slots from `from` on are about to be filled, if the table still has such. */
+static void make_ready(const struct page_table *table, size_t from)
+{
+    size_t left = table->narrow_count - from;
+
+    if (table->narrow != NULL)
+        reserve_ready(table->narrow + from,
+                      (left < SLOTS_READY ? left : SLOTS_READY) * sizeof(uint64_t));
+}
+
 static int change(struct page_table *table, size_t count, unsigned width,
                   narrow_slots_take_fn *take, void *context)
 {
     struct former former = former_of(table);
-    size_t end = former_end(&former);
+    size_t end = former_end(&former), ready = 0;
 
     if (slots_allocate(table, count, width) != 0)
         return -ENOMEM;
     for (size_t i = 0; i < end; i++) {
         former_passed(&former, i);
+        if (i < former.was.narrow_count && home_of(i * former.step, count) >= ready) {
+            make_ready(table, ready);
+            ready += SLOTS_READY;
+        }
         if (former.was.narrow[i] != 0) {
             uint64_t place = place_at(&former, i);
 

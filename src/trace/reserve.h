@@ -4,6 +4,7 @@
 #define TRACE_RESERVE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 
 /* From this size on, large pages of the machine pay. */
@@ -22,6 +23,15 @@ static inline void *reserve(size_t size)
 static inline void reserve_large_pages(void *memory, size_t size)
 {
     madvise(memory, size, MADV_HUGEPAGE);
+}
+
+/* Bring all of some memory that is about to be written, by one call. Where the kernel cannot, page faults do. The memory
+ * may begin within a page. */
+static inline void reserve_ready(void *memory, size_t size)
+{
+    char *first = (char *)((uintptr_t)memory & ~(uintptr_t)4095);
+
+    madvise(first, (size_t)((char *)memory + size - first), MADV_POPULATE_WRITE);
 }
 
 static inline void reserve_free(void *memory, size_t size)
