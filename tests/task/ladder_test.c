@@ -271,7 +271,7 @@ static uint64_t take_more(struct sp_testing *fixture)
 /* Frames are taken at any moment, also from a thread that has been given some and has not mapped them yet. */
 static void test_repossessed_again_and_again(void **state)
 {
-    uint64_t most = RUNNING_ON_VALGRIND ? 300 : 3000;
+    uint64_t most = RUNNING_ON_VALGRIND ? 60 : 400;
     struct shared *shared = shared_new();
     struct sp_testing_task *task =
         begin_with(*state, "deaf", "guaranteed=20;extra=500,drop=1us,breach=repossess", NULL,
