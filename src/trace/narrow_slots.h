@@ -1,5 +1,5 @@
-/* The slots of a page table (page_table.h) for ids that fit into some fifty bits: 8 bytes each, from six tenths to
- * eight tenths of them full. */
+/* The slots of a page table (page_table.h) for ids that fit into some fifty bits: 8 bytes each, from four tenths
+ * to eight tenths of them full, and more than half where there are many. */
 #ifndef TRACE_NARROW_SLOTS_H
 #define TRACE_NARROW_SLOTS_H
 

@@ -221,13 +221,13 @@ static void test_ids_that_were_chosen_to_collide(void **state)
     check_page_table(20, crowded);
 }
 
-/* 8 bytes a slot, and 57 to 78 hundredths of the slots are full. */
+/* 8 bytes a slot, and 39 to 78 hundredths of the slots are full; of more than half a million, at least 57. */
 static void test_memory_of_a_page(void **state)
 {
     struct trace_reference references[TRACE_BATCH] = {0};
     uint32_t out[TRACE_BATCH];
     struct page_table table;
-    double most = 0;
+    double most = 0, most_of_large = 0;
 
     (void)state;
     assert_int_equal(page_table_init(&table, 1u << 20), 0);
@@ -235,11 +235,16 @@ static void test_memory_of_a_page(void **state)
         for (uint32_t i = 0; i < TRACE_BATCH; i++)
             references[i].id = done + i;
         assert_int_equal(page_table_look_up(&table, references, TRACE_BATCH, out), 0);
-        if (table.count > 65536 && (double)table.narrow_count * 8 / table.count > most)
-            most = (double)table.narrow_count * 8 / table.count;
+        if (table.count > 65536) {
+            double bytes = (double)table.narrow_count * 8 / table.count;
+            double *most_here = table.narrow_count > 524288 ? &most_of_large : &most;
+
+            *most_here = bytes > *most_here ? bytes : *most_here;
+        }
     }
     assert_null(table.wide);
-    assert_true(most < 14.2);
+    assert_true(most < 20.6);
+    assert_true(most_of_large < 14.2);
     page_table_fini(&table);
 }
 
