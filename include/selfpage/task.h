@@ -203,6 +203,8 @@ struct sp_attach_options {
  *  complete once sp_detach has returned. If SELFPAGE_FAULTS names a file, or a directory for one, the
  *  task counts there which instructions fault, for `selfpage faults --from`; SELFPAGE_HINTS names a file
  *  of `selfpage faults --hints`, and the instructions in it have pages loaded ahead.
+ *  The library has a thread of its own from now on, until sp_detach: if the last other thread ends by pthread_exit, the
+ *  process goes on.
  *  \retval 0
  *  \retval -EBUSY      this process is attached already
  *  \retval -EINVAL     an option is missing or malformed, or a line of SELFPAGE_HINTS is; `error` names it

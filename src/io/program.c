@@ -1,19 +1,40 @@
 #include "io/program.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "os/limits.h"
 #include "os/slice.h"
 #include "os/stdio.h"
+
+/* Open files that every server needs: its loop, its socket, its memory, and a few clients. libuv aborts where there are
+ * hardly any. */
+#define FILES_LEAST 32
+
+static bool has_files(const char *name)
+{
+    long files = limits_raise_files();
+
+    if (files >= 0 && files < FILES_LEAST)
+        fprintf(stderr,
+                "%s: the limit of open files is %ld; at least %d are needed: raise it (ulimit -n "
+                "%d)\n",
+                name, files, FILES_LEAST, FILES_LEAST);
+    return files < 0 || files >= FILES_LEAST;
+}
 
 static int run(const struct program *program, const void *options)
 {
     const char *name = program->options.program;
     struct sp_error error = {0};
     uv_loop_t loop;
-    int code = uv_loop_init(&loop);
+    int code;
 
+    if (!has_files(name))
+        return 2;
+    code = uv_loop_init(&loop);
     if (code < 0) {
         fprintf(stderr, "%s: cannot start: %s\n", name, uv_strerror(code));
         return 2;

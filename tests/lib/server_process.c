@@ -98,18 +98,14 @@ void server_process_limit(int resource, unsigned long value)
 static void child_become(const struct server_process *server, const char *program, char **argv,
                          int ready, pid_t parent)
 {
-    struct rlimit limit;
+    const struct rlimit limit = {limited_value, limited_value};
 
     /* A test that died before the prctl is noticed by its child having another parent. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         _exit(127);
-    if (limited_resource >= 0 && limited_value != RLIM_INFINITY) {
-        if (getrlimit(limited_resource, &limit) < 0)
-            _exit(127);
-        limit.rlim_cur = limited_value;
-        if (setrlimit(limited_resource, &limit) < 0)
-            _exit(127);
-    }
+    if (limited_resource >= 0 && limited_value != RLIM_INFINITY &&
+        setrlimit(limited_resource, &limit) < 0)
+        _exit(127);
     if (dup2(server->log, STDERR_FILENO) < 0)
         _exit(127);
     if (ready == READY_FD ? fcntl(ready, F_SETFD, 0) < 0 : ready >= 0 && dup2(ready, READY_FD) < 0)

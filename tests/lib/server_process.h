@@ -63,7 +63,7 @@ int server_process_spawn(struct server_process *server, const char *program,
                          const char *const args[]);
 
 /* Limit a resource in processes that are started from now on by this test program: RLIMIT_FSIZE
- * and the like, soft limit only. RLIM_INFINITY takes the limit back. */
+ * and the like, soft and hard. RLIM_INFINITY takes the limit back. */
 void server_process_limit(int resource, unsigned long value);
 
 /* Wait until the process has ended. Returns its exit status, 128 + the signal that killed it, or

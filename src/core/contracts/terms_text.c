@@ -123,17 +123,35 @@ static bool parse_breach(const struct word *word, struct sp_terms *terms)
     return false;
 }
 
+/* What the number of such a word has to be below; 0: the word has no number. */
+static uint64_t limit_of(const struct word *word)
+{
+    static const struct {
+        const char *name;
+        uint64_t limit;
+    } numbers[] = {{"guaranteed", UINT32_MAX}, {"extra", UINT32_MAX},  {"timed", UINT32_MAX},
+                   {"min", UINT32_MAX},        {"weight", UINT32_MAX}, {"order", 32},
+                   {"bid", UINT64_MAX}};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (is(word->name, word->name_length, numbers[i].name))
+            return numbers[i].limit;
+    check(word->name != NULL);
+    return 0;
+}
+
 static bool parse_term(const struct word *word, struct sp_terms *terms, bool *unit_known)
 {
-    uint64_t number;
+    uint64_t number = 0;
+    bool is_number = number_below(word, limit_of(word), &number);
 
-    if (is(word->name, word->name_length, "min") && number_below(word, UINT32_MAX, &number))
+    if (is(word->name, word->name_length, "min") && is_number)
         terms->min = (uint32_t)number;
-    else if (is(word->name, word->name_length, "weight") && number_below(word, UINT32_MAX, &number))
+    else if (is(word->name, word->name_length, "weight") && is_number)
         terms->weight = (uint32_t)number;
-    else if (is(word->name, word->name_length, "order") && number_below(word, 32, &number))
+    else if (is(word->name, word->name_length, "order") && is_number)
         terms->order = (uint8_t)number;
-    else if (is(word->name, word->name_length, "bid") && number_below(word, UINT64_MAX, &number))
+    else if (is(word->name, word->name_length, "bid") && is_number)
         terms->bid = number;
     else if (is(word->name, word->name_length, "term"))
         return terms_text_time(word->value, word->value_length, &terms->term_ns) == 0;
@@ -182,12 +200,17 @@ static int wrong_word(const struct word *word, struct sp_error *error)
     const char *nearest = nearest_name(word);
     int name_length = (int)(word->name_length < 40 ? word->name_length : 40);
     int value_length = (int)(word->value_length < 40 ? word->value_length : 40);
+    uint64_t number;
 
     if (lacks_unit(word))
         return error_set(error, EINVAL,
                          "contract: '%.*s=%.*s' lacks a unit: %.*s=%.*ss, or ns, us, ms, m or h",
                          name_length, word->name, value_length, word->value, name_length,
                          word->name, value_length, word->value);
+    if (limit_of(word) != 0 && !number_below(word, limit_of(word), &number))
+        return error_set(error, EINVAL, "contract: '%.*s=%.*s' is no number from 0 to %llu",
+                         name_length, word->name, value_length, word->value,
+                         (unsigned long long)limit_of(word) - 1);
     if (nearest != NULL)
         return error_set(error, EINVAL,
                          "contract: '%.*s=%.*s' is not understood: did you mean %s=?", name_length,
@@ -236,7 +259,7 @@ static int parse_contract(const char **textp, struct wanted_contract *wanted,
     }
     while (kind < SP_CONTRACT_KINDS && !is(word.name, word.name_length, kind_names[kind]))
         kind++;
-    if (kind == SP_CONTRACT_KINDS || !number_below(&word, UINT32_MAX, &frames))
+    if (kind == SP_CONTRACT_KINDS || !number_below(&word, limit_of(&word), &frames))
         return wrong_word(&word, error);
     *terms = (struct sp_terms){.kind = (uint8_t)kind,
                                .frames = (uint32_t)frames,

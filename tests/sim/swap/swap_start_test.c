@@ -19,6 +19,7 @@
 
 #include <valgrind/valgrind.h>
 
+#include "scale.h"
 #include "swap_peer.h"
 
 #define PROGRAM TEST_BINDIR "/selfpage-swap"
@@ -227,6 +228,19 @@ static void test_file_too_large(void **state)
     assert_int_equal(directory_count(server), 0);
 }
 
+/* Where hardly any file may be open libuv aborts, if it comes that far. */
+static void test_few_open_files(void **state)
+{
+    struct server_process *server = *state;
+    const char *const args[] = {"--slots",  "8",    "--socket", server->socket,
+                                "--device", "mem:", NULL};
+
+    if (scale_is_slow()) /* Valgrind and the emulator need files of their own */
+        skip();
+    server_process_limit(RLIMIT_NOFILE, 5);
+    refused(server, args, "the limit of open files is 5; at least 32 are needed");
+}
+
 /* More than the disk has: it is not even tried, and the message says how much is free. */
 static void test_no_room(void **state)
 {
@@ -273,6 +287,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_files_are_left_alone, swap_setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_places, swap_setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_too_large, swap_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_few_open_files, swap_setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room, swap_setup, teardown),
         cmocka_unit_test_setup_teardown(test_verbose, swap_setup, teardown),
     };
