@@ -95,13 +95,12 @@ static int open_beside(struct new_file *file, const struct stat *old)
     return file->fd >= 0 ? 0 : -1;
 }
 
-int new_file_open(struct new_file *file, const char *path, struct sp_error *error)
+static int open_path(struct new_file *file, const char *path, struct sp_error *error)
 {
     struct stat old;
     bool exists = stat(path, &old) == 0;
     size_t length = strlen(path);
 
-    *file = (struct new_file){.fd = -1};
     if (length == 0)
         return error_set(error, ENOENT, "cannot write a file whose name is empty: give it one");
     if (exists ? S_ISDIR(old.st_mode) : path[length - 1] == '/') {
@@ -119,6 +118,17 @@ int new_file_open(struct new_file *file, const char *path, struct sp_error *erro
     if (file->path == NULL || open_beside(file, exists ? &old : NULL) != 0)
         return cannot(path, error);
     return 0;
+}
+
+int new_file_open(struct new_file *file, const char *path, struct sp_error *error)
+{
+    int result;
+
+    *file = (struct new_file){.fd = -1};
+    result = open_path(file, path, error);
+    if (result != 0)
+        new_file_fini(file);
+    return result;
 }
 
 /* Give the open file a name beside its own, if it has none. */

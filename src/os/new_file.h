@@ -2,7 +2,7 @@
  * most file systems nothing is left behind either, whatever ends the process.
  *
  * The happy path: new_file_open, writing to file.fd, new_file_finish. On any error, and after
- * new_file_finish too: new_file_fini. */
+ * new_file_finish too: new_file_fini, which does nothing where new_file_open has failed. */
 #ifndef OS_NEW_FILE_H
 #define OS_NEW_FILE_H
 

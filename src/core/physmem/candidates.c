@@ -46,7 +46,7 @@ void candidates_describe(const struct physmem *physmem, struct physmem_task *tas
         .extra = smaller(task->extra, task->limit.extra),
         .held = task->held,
         .owed = task->owed,
-        .recallable = task_can_recall(task) ? task_recallable(task) : 0,
+        .recallable = task_may_be_asked(physmem, task) ? task_recallable(task) : 0,
         .wanted = physmem->now < task->wanted_until ? task->wanted : 0,
         .idle = idle_part(task),
         .ghost_hits = books_ghost_hits(task),

@@ -315,7 +315,7 @@ static const char *check_upstream(const struct physmem *physmem)
     const struct upstream_state *upstream = &physmem->upstream;
     uint32_t due = 0;
 
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+    for (unsigned i = 0; i < UPSTREAM_RECALLS; i++)
         due += upstream->recall[i].missing;
     if (due != upstream->due || deadline_is_running(&upstream->deadline) != (due > 0))
         return "what the physmem above has recalled does not add up, or has no deadline";

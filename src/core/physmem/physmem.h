@@ -30,7 +30,8 @@
  *     penalty). For G it may be overtaken, each time by a request within a guarantee, whose frames
  *     are recalled anew; after that it is not, and what it then lacks is on its way back, for which G
  *     is the longest grace. Each warning that a task gets lengthens the second G by one G, and a task
- *     that has PHYSMEM_RECALLS_MAX recalls open can only be asked for more when one of them ends.
+ *     that has PHYSMEM_RECALLS_MAX recalls open can only be asked for more when one of them ends (but for
+ *     what a physmem above wants: core/physmem/upstream.h).
  * tests/model/queue.pml searches this protocol for a request that waits longer. */
 #ifndef CORE_PHYSMEM_PHYSMEM_H
 #define CORE_PHYSMEM_PHYSMEM_H

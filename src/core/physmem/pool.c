@@ -51,7 +51,7 @@ static struct upstream_recall *first_due(struct upstream_state *upstream)
 {
     struct upstream_recall *first = NULL;
 
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+    for (unsigned i = 0; i < UPSTREAM_RECALLS; i++) {
         struct upstream_recall *recall = &upstream->recall[i];
 
         if (recall->missing > 0 && (first == NULL || recall->when < first->when))
@@ -77,7 +77,7 @@ void pool_owe(struct physmem *physmem, uint32_t frames, uint64_t when)
     struct upstream_recall *recall = NULL;
 
     ensure(frames > 0 && frames <= frames_there(physmem) - upstream->due);
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX && recall == NULL; i++)
+    for (unsigned i = 0; i < UPSTREAM_RECALLS && recall == NULL; i++)
         if (upstream->recall[i].missing == 0)
             recall = &upstream->recall[i];
     if (recall == NULL) { /* more than it may have open: they are due with the first */

@@ -54,6 +54,33 @@ static struct recall *unused_recall(struct physmem_task *task)
     return NULL;
 }
 
+/* The recall on this account that is due last, of those that are not overdue; NULL: there is none. */
+static struct recall *last_recall(struct physmem_task *task, const struct contract *contract)
+{
+    struct recall *last = NULL;
+
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++) {
+        struct recall *recall = &task->recalls[i];
+
+        check(recall->missing > 0);
+        if (recall->contract == contract && !recall->overdue &&
+            (last == NULL || recall->deadline.when > last->deadline.when))
+            last = recall;
+    }
+    return last;
+}
+
+/* Where to count frames that are asked for now: in a new recall, or, if the task has as many as it may have and the physmem
+ * above is waiting, in one that is open, which then has its whole grace again. NULL: neither. */
+static struct recall *recall_for(const struct physmem *physmem, struct physmem_task *task,
+                                 const struct contract *contract)
+{
+    struct recall *recall = unused_recall(task);
+
+    check(physmem->upstream.due == 0 || physmem->config.stacked);
+    return recall == NULL && physmem->upstream.due > 0 ? last_recall(task, contract) : recall;
+}
+
 /* Grace for a recall begins. */
 static void start_grace(struct physmem *physmem, struct recall *recall, struct grace grace)
 {
@@ -70,38 +97,42 @@ static void start_grace(struct physmem *physmem, struct recall *recall, struct g
     check(deadline_is_running(&recall->deadline));
 }
 
-/* Count a recall of `frames` frames in the books. */
+/* Count a recall of `frames` frames, or of so many more, in the books. */
 static void count(struct physmem *physmem, struct recall *recall, uint32_t frames)
 {
     struct physmem_task *task = recall_debtor(recall);
 
-    check(recall->missing == 0 && frames > 0 && frames <= task_recallable(task));
-    recall->id = ++task->recalled;
-    recall->asked = frames & ((UINT32_C(1) << 29) - 1);
-    recall->missing = frames;
-    recall->overdue = false;
+    check(frames > 0 && frames <= task_recallable(task));
+    if (recall->missing == 0) {
+        recall->id = ++task->recalled;
+        recall->asked = 0;
+        recall->overdue = false;
+        physmem->counters.recalls++;
+    }
+    recall->asked = (recall->asked + frames) & ((UINT32_C(1) << 29) - 1);
+    recall->missing += frames;
     task->owed += frames;
     physmem->owed += frames;
     check(task->owed <= task_excess(task));
     task->frames_recalled += frames;
     physmem->counters.frames_recalled += frames;
-    physmem->counters.recalls++;
     books_row_changed(physmem, task);
     books_availability_changed(physmem);
 }
 
-static void send(struct physmem *physmem, struct recall *recall, struct grace grace)
+static void send(struct physmem *physmem, struct recall *recall, uint32_t frames,
+                 struct grace grace)
 {
     struct physmem_effect *effect;
 
-    check(recall->missing > 0);
+    check(frames > 0 && frames <= recall->missing);
     check(recall->missing <= recall_debtor(recall)->owed);
     if (!recall_debtor(recall)->control)
         return;
-    PROBE3(recall, recall_debtor(recall)->id, recall->id, recall->missing);
+    PROBE3(recall, recall_debtor(recall)->id, recall->id, frames);
     effect = emit_effect(physmem, PHYSMEM_SEND_RECALL, recall_debtor(recall));
     effect->recall.id = recall->id;
-    effect->recall.frames = recall->missing;
+    effect->recall.frames = frames;
     effect->recall.may_clean = grace.may_clean;
     effect->recall.unit = grace.unit;
     effect->recall.grace = grace.grace;
@@ -112,7 +143,7 @@ static void send(struct physmem *physmem, struct recall *recall, struct grace gr
 static uint32_t ask(struct physmem *physmem, struct physmem_task *task, struct contract *contract,
                     uint32_t frames)
 {
-    struct recall *recall = unused_recall(task);
+    struct recall *recall = recall_for(physmem, task, contract);
     struct grace grace = recall_grace(task, contract);
 
     check(contract == NULL || contract->task == task);
@@ -128,7 +159,7 @@ static uint32_t ask(struct physmem *physmem, struct physmem_task *task, struct c
     recall->contract = contract;
     count(physmem, recall, frames);
     start_grace(physmem, recall, grace);
-    send(physmem, recall, grace);
+    send(physmem, recall, frames, grace);
     return frames;
 }
 

@@ -285,6 +285,9 @@ struct physmem_task {
     uint32_t vitals;                   /* of vital */
 };
 
+/* Recalls from above that are kept apart. The one above may have added to its own, so that there are more than it has open. */
+#define UPSTREAM_RECALLS 16u
+
 /* Frames that the physmem above has recalled, and that are not free yet. Unused if missing is 0. */
 struct upstream_recall {
     uint32_t missing;
@@ -299,7 +302,7 @@ struct upstream_state {
     uint32_t due;       /* sum of recall[].missing */
     uint32_t asked;     /* frames that were asked for above, and not answered yet */
     bool refused;       /* above has no more, until it says otherwise */
-    struct upstream_recall recall[PHYSMEM_RECALLS_MAX];
+    struct upstream_recall recall[UPSTREAM_RECALLS];
     struct deadline deadline; /* of the recall that is due first */
 };
 
@@ -459,6 +462,14 @@ static inline bool task_can_recall(const struct physmem_task *task)
         if (task->recalls[i].missing == 0)
             return true;
     return false;
+}
+
+/* Whether a task may be asked for frames now: it has fewer recalls open than it may have, or the physmem above waits, and
+ * the frames can be added to one of them. */
+static inline bool task_may_be_asked(const struct physmem *physmem, const struct physmem_task *task)
+{
+    check(task->overdue <= task->owed);
+    return task_can_recall(task) || (physmem->upstream.due > 0 && task->overdue < task->owed);
 }
 
 /* The frames in the pool now. Under another physmem they may be fewer than the configuration says. */

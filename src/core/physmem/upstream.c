@@ -248,7 +248,7 @@ void upstream_due(struct physmem *physmem)
 {
     uint32_t frames = 0;
 
-    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+    for (unsigned i = 0; i < UPSTREAM_RECALLS; i++)
         if (physmem->upstream.recall[i].missing > 0 &&
             physmem->upstream.recall[i].when <= physmem->now)
             frames += physmem->upstream.recall[i].missing;

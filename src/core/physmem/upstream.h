@@ -14,11 +14,8 @@
  * the physmem above recalls no more than what it does not promise, and of that nothing is promised
  * below. Each level thus has an eighth of its grace to return what it got back.
  *
- * NOT COVERED. If a recall from above finds all tasks that could give frames with PHYSMEM_RECALLS_MAX recalls open each,
- * they are asked only as these end, and then have their whole grace, which may be longer than what is left. A task that
- * keeps its contracts can then be among those that are revoked. (Seen once in 31 runs of the random lives on three
- * levels, whose tasks are recalled from all the time. A grace of seven sixteenths below would exclude it, at the cost of
- * all others; so would room for as many recalls more as the physmem above can have open here.)
+ * A task that has PHYSMEM_RECALLS_MAX recalls open is not made to wait for one of these to end, as it is elsewhere: what
+ * the physmem above wants is added to the recall of the same kind that is due last, which then has its whole grace again.
  *
  * The shell carries out PHYSMEM_UPSTREAM_ASK and .._RETURN. Before it lets tasks come it
  * tells what contracts above promise, and waits for the frames that are asked for then. */

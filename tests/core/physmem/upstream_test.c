@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -752,6 +753,47 @@ static void test_force_takes_from_what_is_late_not_from_what_owes_most(void **st
     story_end(&story);
 }
 
+/* A task that has as many recalls open as it may have is asked at once for what is wanted above, and not when one of them
+ * ends, since it could then return that as late as the one above takes it by force. */
+static void test_what_is_wanted_above_does_not_wait_for_other_recalls(void **state)
+{
+    struct physmem_task_status status;
+    struct physmem_request request;
+    struct physmem_effect effect;
+    struct physmem_range range;
+    struct story story;
+
+    (void)state;
+    story_start(&story, 96, SP_BREACH_REVOKE);
+    for (unsigned i = 0; i < PHYSMEM_RECALLS_MAX; i++)
+        assert_int_equal(physmem_recall_from(story.physmem, stack.now, "task", 2), 2);
+    assert_int_equal(physmem_recall_from(story.physmem, stack.now, "task", 2), -EBUSY);
+    stack.now += GRACE / 2;
+    physmem_upstream_recalled(story.physmem, stack.now, 30, GRACE);
+    next_of(&story, PHYSMEM_SEND_RECALL, &effect);
+    assert_int_equal(effect.recall.frames, 18); /* 4 are free, and 8 are coming */
+    assert_int_equal(effect.recall.grace, physmem_upstream_grace(GRACE));
+    physmem_task_get_status(story.task, &status);
+    assert_int_equal(status.owed, 26);
+    /* What it was asked for before is due as it was, but for the recall that has grown. */
+    range = (struct physmem_range){0, 6};
+    stack.now += physmem_upstream_grace(GRACE) - GRACE / 2;
+    request = request_of(story.task);
+    physmem_frames_deallocate(story.physmem, stack.now, &request, story.container, &range, 1);
+    physmem_tick(story.physmem, stack.now);
+    range = (struct physmem_range){6, 20};
+    stack.now += GRACE / 2;
+    request = request_of(story.task);
+    physmem_frames_deallocate(story.physmem, stack.now, &request, story.container, &range, 1);
+    physmem_tick(story.physmem, stack.now);
+    physmem_task_get_status(story.task, &status);
+    assert_int_equal(status.owed, 0);
+    assert_int_equal(status.recalls_missed, 0);
+    assert_int_equal(status.held, 70);
+    assert_int_equal(frames_of(&story), 70);
+    story_end(&story);
+}
+
 static void test_no_contract_has_more_grace_than_the_one_above_allows(void **state)
 {
     struct sp_terms terms = {
@@ -1018,6 +1060,7 @@ int main(void)
         cmocka_unit_test(test_tasks_are_recalled_from_for_the_rest_and_have_less_time),
         cmocka_unit_test(test_what_is_late_is_taken_by_force_before_it_is_late_above),
         cmocka_unit_test(test_force_takes_from_what_is_late_not_from_what_owes_most),
+        cmocka_unit_test(test_what_is_wanted_above_does_not_wait_for_other_recalls),
         cmocka_unit_test(test_no_contract_has_more_grace_than_the_one_above_allows),
         cmocka_unit_test(test_extra_frames_from_above_are_not_promised_below),
         cmocka_unit_test(test_no_contract_outlives_the_one_above),
