@@ -373,8 +373,8 @@ static void a_child_may_be_a_task_of_its_own(void **state)
 {
     struct sp_testing_result result;
 
-    if (getenv("SELFPAGE_EMULATED") !=
-        NULL) /* the emulator aborts if a child of threads starts one */
+    /* The emulator aborts where a child of a process with threads starts one. */
+    if (getenv("SELFPAGE_EMULATED") != NULL)
         skip();
     run(state, "guaranteed=8", NULL, attach_in_both, NULL, &result);
     if (result.exit_status != 0)
