@@ -240,8 +240,10 @@ static void breach_text(const struct physmem_effect *effect, char *text, size_t 
         snprintf(text, size, "%s: %u of %u frames were not returned", reason, missing, asked);
         break;
     case SP_REASON_OVERDRAFT:
-        snprintf(text, size, "%s: %u pages in an extent that may have %u", reason, asked + missing,
-                 asked);
+        snprintf(text, size,
+                 "%s: %u pages in an extent that may have %u (mlockall after sp_attach does that: "
+                 "call it before)",
+                 reason, asked + missing, asked);
         break;
     case SP_REASON_UNMAP_MISSED:
         snprintf(text, size, "%s: %u pages", reason, asked);
