@@ -48,7 +48,7 @@ static void let_go(struct service *service, struct user *user, struct file *file
     files_close(file);
     check(file->list == NULL);
     if (fd >= 0)
-        discard_descriptor(&service->server, user, fd);
+        discard_descriptors(&service->server, user, &fd, 1);
 }
 
 /* Directories that a client has open. */

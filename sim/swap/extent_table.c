@@ -164,7 +164,7 @@ void extent_table_unref(struct swap_extent *extent)
         extent->totals->mapped--;
     }
     extent->user->extents--;
-    discard_descriptor(extent->server, extent->user, extent->fd);
+    discard_descriptors(extent->server, extent->user, &extent->fd, 1);
     user_release(&extent->server->users, extent->user);
     free(extent);
 }

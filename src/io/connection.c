@@ -155,7 +155,7 @@ void connection_greet(struct connection *connection, bool descriptors)
 
 void connection_discard(struct connection *connection, int consume_fd)
 {
-    discard_descriptor(connection->server, connection->owner, consume_fd);
+    discard_descriptors(connection->server, connection->owner, &consume_fd, 1);
 }
 
 static void clear_away(struct connection *connection)

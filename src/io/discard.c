@@ -1,54 +1,76 @@
 #include "io/discard.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "io/private.h"
+
+/* Descriptors that one errand closes. An errand costs the loop a lock and a thread that wakes; but one that blocks while it
+ * is closed holds up those behind it. */
+#define TOGETHER 64u
 
 struct discarded {
     struct errand errand; /* first */
     struct server *server;
     struct user *user;
-    int fd;
+    unsigned count;
+    int fd[];
 };
 
-static void descriptor_run(struct errand *errand)
+static void descriptors_run(struct errand *errand)
 {
-    close(((struct discarded *)errand)->fd);
+    const struct discarded *discarded = (struct discarded *)errand;
+
+    for (unsigned i = 0; i < discarded->count; i++)
+        close(discarded->fd[i]);
 }
 
-/* One descriptor of a user less is open. */
-static void closed(struct server *server, struct user *user)
+/* So many descriptors of a user less are open. */
+static void closed(struct server *server, struct user *user, unsigned count)
 {
-    user->unclosed--;
+    check(count <= user->unclosed);
+    user->unclosed -= count;
     if (user->paused > 0 && user->unclosed <= DISCARD_MAX / 2)
         server->resume(server, user);
 }
 
-static void descriptor_done(struct errand *errand)
+static void descriptors_done(struct errand *errand)
 {
     struct discarded *discarded = (struct discarded *)errand;
 
-    closed(discarded->server, discarded->user);
+    closed(discarded->server, discarded->user, discarded->count);
     user_release(&discarded->server->users, discarded->user);
     free(discarded);
 }
 
-void discard_descriptor(struct server *server, struct user *user, int consume_fd)
+static void discard(struct server *server, struct user *user, const int *fds, unsigned count)
 {
-    struct discarded *discarded = malloc(sizeof(*discarded));
+    struct discarded *discarded = malloc(sizeof(*discarded) + count * sizeof(*fds));
 
     if (discarded == NULL) {
-        close(consume_fd);
+        for (unsigned i = 0; i < count; i++)
+            close(fds[i]);
         return;
     }
-    *discarded = (struct discarded){.errand = {.run = descriptor_run, .done = descriptor_done},
+    *discarded = (struct discarded){.errand = {.run = descriptors_run, .done = descriptors_done},
                                     .server = server,
                                     .user = user,
-                                    .fd = consume_fd};
+                                    .count = count};
+    memcpy(discarded->fd, fds, count * sizeof(*fds));
     user->references++;
-    user->unclosed++;
+    user->unclosed += count;
     errand_submit(server->errands, &user->lane, &discarded->errand);
+}
+
+void discard_descriptors(struct server *server, struct user *user, const int *consume_fds,
+                         unsigned count)
+{
+    for (unsigned done = 0, some; done < count; done += some) {
+        some = count - done < TOGETHER ? count - done : TOGETHER;
+        discard(server, user, consume_fds + done, some);
+    }
 }
 
 static struct connection *connection_of(struct errand *errand)
@@ -69,7 +91,7 @@ static void connection_done(struct errand *errand)
 
     server->connections--;
     user->connections--;
-    closed(server, user);
+    closed(server, user, 1);
     user_release(&server->users, user);
     free(connection->reason);
     free(connection);

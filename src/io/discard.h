@@ -8,9 +8,10 @@
  * reads them again when half of the descriptors are closed. */
 #define DISCARD_MAX 256u
 
-/* Have `consume_fd`, which came from this user, closed in an errand. Only without memory for one it
- * is closed here. */
-void discard_descriptor(struct server *server, struct user *user, int consume_fd);
+/* Have descriptors that came from this user closed in errands. Only without memory for these they are
+ * closed here. */
+void discard_descriptors(struct server *server, struct user *user, const int *consume_fds,
+                         unsigned count);
 
 /* Have the socket of a connection closed in an errand, with what is still queued in it, and the
  * connection freed. */

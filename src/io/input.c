@@ -111,8 +111,7 @@ static bool keep_descriptors(struct connection *connection, const int *fds, unsi
         connection->received_fd = fds[0];
         return true;
     }
-    while (count > 0)
-        connection_discard(connection, fds[--count]);
+    discard_descriptors(connection->server, connection->owner, fds, count);
     connection_close(connection, CONNECTION_VIOLATION, "two descriptors came for one message");
     return false;
 }
@@ -411,7 +410,7 @@ static void refuse(struct server *server, struct user *user, int consume_fd, con
     if (user == NULL || sock_passes_no_descriptors(consume_fd))
         close(consume_fd);
     else
-        discard_descriptor(server, user, consume_fd);
+        discard_descriptors(server, user, &consume_fd, 1);
     if (user != NULL)
         user_release(&server->users, user);
 }
