@@ -1505,7 +1505,7 @@ static void readers_end_with_the_file_server(void **state)
     (void)state;
     theatre_begin(&theatre, "excess", 300, 1);
     for (uint32_t i = 0; i < 3; i++)
-        engage(&theatre, "abc" + i, "fifo", "guaranteed=30",
+        engage(&theatre, &"abc"[i], "fifo", "guaranteed=30",
                "pages=10,kind=discardable;file=x,think=10ms,references=30");
     theatre.start_ns[1] = 150 * NS_PER_MS;
     theatre.start_ns[2] = 250 * NS_PER_MS;
