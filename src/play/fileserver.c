@@ -265,7 +265,8 @@ static int serve_share(struct scene *scene, const struct letter *letter)
 {
     const struct physmem_request request = next_request(scene);
 
-    physmem_share_adopt(core_of(scene), scene->now, &request, letter->request.container, 0);
+    physmem_share_adopt(core_of(scene), scene->now, &request, letter->request.container,
+                        letter->request.number);
     return error_of(answer(scene));
 }
 

@@ -12,6 +12,7 @@
 #include "play/checks.h"
 #include "play/control.h"
 #include "play/deal.h"
+#include "play/digest.h"
 #include "play/life.h"
 #include "play/metering.h"
 #include "play/outage.h"
@@ -478,30 +479,6 @@ void play_describe(const struct play *play, char *text, size_t size)
 
 /* ---- After an event ---- */
 
-static void mix(struct play *play, uint64_t value)
-{
-    play->hash = (play->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-    play->hash ^= play->hash >> 29;
-}
-
-/* Mix an event, and the state in which it leaves the actor, into the hash. */
-static void mix_event(struct play *play, const struct queue_entry *entry)
-{
-    const struct actor *actor = actor_of(play, entry);
-
-    if (is_between_physmems(entry)) {
-        const struct scene_lessee *lessee = &play->scene.physmem[entry->to].lessee;
-
-        mix(play, (uint64_t)lessee->coming << 32 | lessee->going);
-        mix(play, (uint64_t)lessee->taken << 32 | lessee->tenancy.promised);
-    }
-    mix(play, play->scene.now);
-    mix(play, (uint64_t)entry->kind << 32 | entry->to);
-    mix(play, actor->stats.faults << 32 ^ actor->stats.evictions);
-    mix(play, (uint64_t)actor->stats.held << 32 | actor->state);
-    mix(play, actor->walk.pages.state);
-}
-
 void play_look(struct play *play, uint32_t number)
 {
     struct actor *actor = &play->actor[number];
@@ -547,7 +524,8 @@ static void after(struct play *play, const struct queue_entry *entry)
     checks_quickly(play, entry, actor);
     if (every > 0 && play->events % every == 0)
         checks_all(play, actor);
-    mix_event(play, entry);
+    digest_event(play, entry, actor,
+                 is_between_physmems(entry) ? &play->scene.physmem[entry->to].lessee : NULL);
 }
 
 /* The physmem whose own deadline is next, before all messages; NULL: there is none. Messages that come at the same time

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/assert.h"
-#include "core/physmem/task.h"
 #include "play/deal.h"
 #include "play/errands.h"
 #include "play/files.h"
@@ -54,6 +53,12 @@ void reading_come(struct actor *actor)
     post(actor, LETTER_CONTAINER, SCENE_CHUNK_PAGES, 0, READING_CONTAINER);
 }
 
+/* By which the server takes the container: another one in each life of each task. */
+static uint64_t token_of(const struct actor *actor)
+{
+    return (uint64_t)actor->life << 32 | (actor->number + 1);
+}
+
 static enum reading_result share(struct actor *actor)
 {
     const struct scene_files *files = &actor->scene->files;
@@ -63,7 +68,7 @@ static enum reading_result share(struct actor *actor)
     if (files->task == NULL) /* nobody listens where it would connect */
         return READING_FAILED;
     actor->files.life = files->life;
-    post(actor, LETTER_SHARE, 0, physmem_task_id(files->task), READING_SHARE);
+    post(actor, LETTER_SHARE, 0, token_of(actor), READING_SHARE);
     return READING_WAITS;
 }
 
@@ -71,8 +76,10 @@ static enum reading_result give(struct actor *actor)
 {
     struct letter *letter = errands_letter(actor, LETTER_SHARE);
 
-    if (letter != NULL)
-        post_to_server(actor, letter, READING_GIVE);
+    if (letter == NULL)
+        return READING_WAITS;
+    letter->request.number = token_of(actor);
+    post_to_server(actor, letter, READING_GIVE);
     return READING_WAITS;
 }
 

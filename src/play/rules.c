@@ -256,7 +256,8 @@ void rules_check_revoked(struct scene *scene, const struct actor *actor)
                     actor->config->name, actor->seen.reason);
 }
 
-/* Whether a physmem has no tasks but the file server and those that rest on it, and these have nothing of it but what is free there. */
+/* Whether a physmem has no tasks but the file server and those that rest on it, and these have nothing of it but what is
+ * free there. */
 static bool is_settled(const struct scene *scene, const struct scene_physmem *physmem)
 {
     uint32_t tasks = 0, held = 0;

@@ -202,7 +202,7 @@ static void ask(struct scene *scene, const struct asker *asker, const struct let
     uint32_t container =
         letter->request.container != 0 ? letter->request.container : asker->container;
     const struct physmem_range range = {letter->request.slot, letter->request.count};
-    const struct physmem_permission permission = {.task = (uint32_t)letter->request.number,
+    const struct physmem_permission permission = {.token = letter->request.number,
                                                   .lock_ns = READING_LOCK_NS,
                                                   .rights = SLOT_READ | SLOT_WRITE};
     const struct physmem_request request = {

@@ -80,8 +80,8 @@ static unsigned width_for(uint64_t id)
     return bits <= WIDTH_LEAST ? WIDTH_LEAST : bits <= 40 ? 40 : bits <= 48 ? 48 : bits;
 }
 
-/* The table has `count` free slots from now on, for ids of `width` bits. What it had before is the caller's.
- * -ENOMEM: it has that still. */
+/* Give the table `count` free slots for ids of `width` bits. The caller frees the slots that it had before.
+ * -ENOMEM: the table still has those. */
 static int slots_allocate(struct page_table *table, size_t count, unsigned width)
 {
     uint64_t *slots = reserve(slots_bytes(count));

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <selfpage/file.h>
+
 #include "base/error.h"
 #include "core/contracts/bandwidth_text.h"
 #include "core/contracts/terms_text.h"
@@ -191,6 +193,10 @@ static int choose_policyserver(struct cast *cast, struct sp_error *error)
     config->limits = cast->limits;
     return result == 0 ? choose_period(cast, error) : result;
 }
+
+_Static_assert(SCENE_CHUNK_PAGES == SP_FILES_BUFFER &&
+                   WORKLOAD_READ_BYTES == SP_FILES_BUFFER * SP_PAGE_SIZE,
+               "a task reads as much at a time as a live one");
 
 /* Pages of its cache, as selfpage run says them to selfpage-fileserver. */
 #define CACHE_PAGES     1024u

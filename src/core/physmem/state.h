@@ -285,7 +285,8 @@ struct physmem_task {
     uint32_t vitals;                   /* of vital */
 };
 
-/* Recalls from above that are kept apart. The one above may have added to its own, so that there are more than it has open. */
+/* Recalls from above that are counted each for itself. There can be more than PHYSMEM_RECALLS_MAX: the physmem above may
+ * have added several to one of its own. */
 #define UPSTREAM_RECALLS 16u
 
 /* Frames that the physmem above has recalled, and that are not free yet. Unused if missing is 0. */
