@@ -6,9 +6,9 @@
 
 #include "base/assert.h"
 
-#define CHUNK_BYTES ((size_t)CACHE_CHUNK * SP_PAGE_SIZE)
+#define CHUNK_BYTES ((size_t)CHUNKS_PAGES * SP_PAGE_SIZE)
 
-/* ---- The table, and the order of use ---- */
+/* ---- The table ---- */
 
 static struct chunk **place_of(struct cache *cache, const struct chunk_key *key)
 {
@@ -25,43 +25,22 @@ static struct chunk *find(struct cache *cache, const struct chunk_key *key)
 
     while (chunk != NULL && memcmp(&chunk->key, key, sizeof(*key)) != 0)
         chunk = chunk->next;
-    check(chunk == NULL || chunk->state != CHUNK_EMPTY);
     return chunk;
 }
 
-static void unlink_chunk(struct cache *cache, struct chunk *chunk)
+static uint32_t index_of(const struct cache *cache, const struct chunk *chunk)
 {
-    if (chunk->newer != NULL)
-        chunk->newer->older = chunk->older;
-    else
-        cache->newest = chunk->older;
-    if (chunk->older != NULL)
-        chunk->older->newer = chunk->newer;
-    else
-        cache->oldest = chunk->newer;
-    check(cache->newest != chunk && cache->oldest != chunk);
+    return (uint32_t)(chunk - cache->chunk);
 }
 
-static void make_newest(struct cache *cache, struct chunk *chunk)
+static enum chunk_state state_of(const struct cache *cache, const struct chunk *chunk)
 {
-    chunk->newer = NULL;
-    chunk->older = cache->newest;
-    if (cache->newest != NULL)
-        cache->newest->newer = chunk;
-    else
-        cache->oldest = chunk;
-    cache->newest = chunk;
+    return cache->order.place[index_of(cache, chunk)].state;
 }
 
-static void make_oldest(struct cache *cache, struct chunk *chunk)
+static void use(struct cache *cache, const struct chunk *chunk)
 {
-    chunk->older = NULL;
-    chunk->newer = cache->oldest;
-    if (cache->oldest != NULL)
-        cache->oldest->older = chunk;
-    else
-        cache->newest = chunk;
-    cache->oldest = chunk;
+    chunks_use(&cache->order, index_of(cache, chunk));
 }
 
 /* A chunk holds nothing of a file any more; frames that it has it keeps. */
@@ -69,48 +48,40 @@ static void forget(struct cache *cache, struct chunk *chunk)
 {
     struct chunk **link = place_of(cache, &chunk->key);
 
-    if (chunk->state == CHUNK_EMPTY)
+    if (state_of(cache, chunk) == CHUNK_EMPTY)
         return;
     while (*link != chunk)
         link = &(*link)->next;
     *link = chunk->next;
-    chunk->state = CHUNK_EMPTY;
+    chunks_forget(&cache->order, index_of(cache, chunk));
 }
 
 /* A chunk holds what this key says. */
 static void hold(struct cache *cache, struct chunk *chunk, const struct chunk_key *key)
 {
-    check(chunk->state == CHUNK_EMPTY);
+    chunks_hold(&cache->order, index_of(cache, chunk));
     chunk->key = *key;
-    chunk->state = CHUNK_HELD;
     chunk->next = *place_of(cache, key);
     *place_of(cache, key) = chunk;
-}
-
-static void use(struct cache *cache, struct chunk *chunk)
-{
-    unlink_chunk(cache, chunk);
-    make_newest(cache, chunk);
-    check(cache->newest == chunk);
 }
 
 /* ---- Life ---- */
 
 int cache_init(struct cache *cache, struct sp_task *task, uint32_t pages, struct sp_error *error)
 {
-    uint32_t chunks = pages / CACHE_CHUNK;
+    uint32_t chunks = pages / CHUNKS_PAGES;
+    struct chunk_place *place = calloc(chunks, sizeof(*place));
     int result;
 
-    *cache = (struct cache){.task = task, .chunks = chunks};
+    *cache = (struct cache){.task = task, .chunks = chunks, .order = {.place = place}};
     cache->chunk = calloc(chunks, sizeof(*cache->chunk));
     cache->table = calloc(chunks, sizeof(struct chunk *));
-    if (cache->chunk == NULL || cache->table == NULL)
+    if (place == NULL || cache->chunk == NULL || cache->table == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; i < chunks; i++) {
-        cache->chunk[i].first = i * CACHE_CHUNK;
-        make_oldest(cache, &cache->chunk[i]);
-    }
-    result = sp_container_create(task, chunks * CACHE_CHUNK, &cache->container, error);
+    chunks_init(&cache->order, place, chunks);
+    for (uint32_t i = 0; i < chunks; i++)
+        cache->chunk[i].first = i * CHUNKS_PAGES;
+    result = sp_container_create(task, chunks * CHUNKS_PAGES, &cache->container, error);
     ensure(chunks > 0);
     return result;
 }
@@ -119,6 +90,7 @@ void cache_fini(struct cache *cache)
 {
     free(cache->chunk);
     free(cache->table);
+    free(cache->order.place);
     *cache = (struct cache){.task = NULL};
 }
 
@@ -128,24 +100,21 @@ void cache_fini(struct cache *cache)
 static uint32_t give_back(struct cache *cache, struct chunk *chunk)
 {
     long count =
-        sp_container_deallocate(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+        sp_container_deallocate(cache->task, cache->container, chunk->first, CHUNKS_PAGES, NULL);
 
     forget(cache, chunk);
-    chunk->framed = false;
+    chunks_give_back(&cache->order, index_of(cache, chunk));
     chunk->stamp = ++cache->stamps;
-    check(count <= (long)CACHE_CHUNK);
+    check(count <= (long)CHUNKS_PAGES);
     return count > 0 ? (uint32_t)count : 0;
 }
 
-/* Give back the frames of a chunk other than this, the one unused for the longest time. False if
- * none has any. */
-static bool give_back_oldest(struct cache *cache, const struct chunk *but)
+/* Give back the frames of another chunk than this. False if none has any. */
+static bool give_back_other(struct cache *cache, const struct chunk *but)
 {
-    check(but != NULL);
-    for (struct chunk *chunk = cache->oldest; chunk != NULL; chunk = chunk->newer)
-        if (chunk != but && chunk->framed && chunk->state != CHUNK_SOFT)
-            return give_back(cache, chunk) > 0;
-    return false;
+    uint32_t giver = chunks_giver(&cache->order, index_of(cache, but));
+
+    return giver != CHUNKS_NONE && give_back(cache, &cache->chunk[giver]) > 0;
 }
 
 /* See that a chunk has frames, whose contents are dropped. Returns 0 or a negative errno. */
@@ -154,12 +123,13 @@ static int take_frames(struct cache *cache, struct chunk *chunk)
     long result;
 
     do
-        result = sp_container_allocate(cache->task, cache->container, chunk->first, CACHE_CHUNK,
+        result = sp_container_allocate(cache->task, cache->container, chunk->first, CHUNKS_PAGES,
                                        SP_ALLOCATE_SQUASH | SP_ALLOCATE_EXTRA, NULL);
-    while (result == -ENOMEM && give_back_oldest(cache, chunk));
-    check(result < 0 || result == (long)CACHE_CHUNK);
+    while (result == -ENOMEM && give_back_other(cache, chunk));
+    check(result < 0 || result == (long)CHUNKS_PAGES);
     chunk->stamp = ++cache->stamps;
-    chunk->framed = chunk->framed || result > 0;
+    if (result > 0)
+        chunks_frame(&cache->order, index_of(cache, chunk));
     return result < 0 ? (int)result : 0;
 }
 
@@ -168,7 +138,7 @@ static int take_frames(struct cache *cache, struct chunk *chunk)
 static int write_pages(struct cache *cache, const struct chunk *chunk, const char *bytes)
 {
     void *address;
-    int result = sp_container_map(cache->task, cache->container, chunk->first, CACHE_CHUNK,
+    int result = sp_container_map(cache->task, cache->container, chunk->first, CHUNKS_PAGES,
                                   SP_MAP_WRITE, &address, NULL);
 
     if (result != 0)
@@ -181,12 +151,10 @@ static int write_pages(struct cache *cache, const struct chunk *chunk, const cha
 static bool recover(struct cache *cache, struct chunk *chunk)
 {
     long recovered =
-        sp_container_recover(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+        sp_container_recover(cache->task, cache->container, chunk->first, CHUNKS_PAGES, NULL);
 
-    check(chunk->state == CHUNK_SOFT);
-    if (recovered == (long)CACHE_CHUNK) {
-        chunk->state = CHUNK_HELD;
-        chunk->framed = true;
+    if (recovered == (long)CHUNKS_PAGES) {
+        chunks_recover(&cache->order, index_of(cache, chunk));
         return true;
     }
     (void)give_back(cache, chunk);
@@ -196,21 +164,21 @@ static bool recover(struct cache *cache, struct chunk *chunk)
 const struct chunk *cache_find(struct cache *cache, const struct chunk_key *key)
 {
     struct chunk *chunk = find(cache, key);
-    bool was_soft = chunk != NULL && chunk->state == CHUNK_SOFT;
+    bool was_soft = chunk != NULL && state_of(cache, chunk) == CHUNK_SOFT;
 
     if (chunk == NULL || (was_soft && !recover(cache, chunk)))
         return NULL;
     cache->hits++;
     cache->recovered += was_soft;
     use(cache, chunk);
-    check(chunk->state == CHUNK_HELD);
+    check(state_of(cache, chunk) == CHUNK_HELD);
     return chunk;
 }
 
 const struct chunk *cache_fill(struct cache *cache, const struct chunk_key *key, char *buffer,
                                uint32_t bytes, bool keep, int *errorp)
 {
-    struct chunk *chunk = cache->oldest;
+    struct chunk *chunk = &cache->chunk[chunks_victim(&cache->order)];
 
     ensure(bytes <= CHUNK_BYTES);
     cache->misses++;
@@ -230,11 +198,11 @@ const struct chunk *cache_fill(struct cache *cache, const struct chunk_key *key,
 
 struct chunk *cache_begin(struct cache *cache, int *errorp)
 {
-    struct chunk *chunk = cache->oldest;
+    struct chunk *chunk = &cache->chunk[chunks_victim(&cache->order)];
 
     forget(cache, chunk);
     *errorp = take_frames(cache, chunk);
-    check(chunk->state == CHUNK_EMPTY);
+    check(state_of(cache, chunk) == CHUNK_EMPTY);
     if (*errorp != 0)
         return NULL;
     use(cache, chunk);
@@ -248,7 +216,7 @@ int cache_bytes(struct cache *cache, const struct chunk *chunk, uint32_t page, u
     int result = sp_container_map(cache->task, cache->container, chunk->first + page, pages, 0,
                                   &address, NULL);
 
-    check(page + pages <= CACHE_CHUNK);
+    check(page + pages <= CHUNKS_PAGES);
     if (result != 0)
         return result;
     memcpy(buffer, address, (size_t)pages * SP_PAGE_SIZE);
@@ -261,7 +229,7 @@ void cache_keep(struct cache *cache, const struct chunk *begun, uint64_t stamp,
     struct chunk *chunk = &cache->chunk[begun - cache->chunk];
 
     check(chunk == begun);
-    if (chunk->state != CHUNK_EMPTY || chunk->stamp != stamp || find(cache, key) != NULL)
+    if (state_of(cache, chunk) != CHUNK_EMPTY || chunk->stamp != stamp || find(cache, key) != NULL)
         return;
     chunk->bytes = bytes;
     hold(cache, chunk, key);
@@ -283,12 +251,7 @@ void cache_drop(struct cache *cache, const struct chunk_key *key, bool whole)
 
 uint32_t cache_pages(const struct cache *cache)
 {
-    uint32_t chunks = 0;
-
-    for (uint32_t i = 0; i < cache->chunks; i++)
-        chunks += cache->chunk[i].framed;
-    check(chunks <= cache->chunks);
-    return chunks * CACHE_CHUNK;
+    return chunks_pages(&cache->order);
 }
 
 /* Release a chunk softly, or what holds nothing for good. Returns how many frames that gives. */
@@ -296,14 +259,12 @@ static uint32_t release(struct cache *cache, struct chunk *chunk)
 {
     long count;
 
-    check(chunk->framed);
-    if (chunk->state == CHUNK_EMPTY)
+    if (state_of(cache, chunk) == CHUNK_EMPTY)
         return give_back(cache, chunk);
-    count = sp_container_release(cache->task, cache->container, chunk->first, CACHE_CHUNK, NULL);
+    count = sp_container_release(cache->task, cache->container, chunk->first, CHUNKS_PAGES, NULL);
     if (count <= 0)
         return 0;
-    chunk->state = CHUNK_SOFT;
-    chunk->framed = false;
+    chunks_release(&cache->order, index_of(cache, chunk));
     return (uint32_t)count;
 }
 
@@ -311,9 +272,8 @@ void cache_shrink(struct cache *cache, uint32_t frames)
 {
     uint32_t released = 0;
 
-    for (struct chunk *chunk = cache->oldest; chunk != NULL && released < frames;
-         chunk = chunk->newer)
-        if (chunk->framed)
-            released += release(cache, chunk);
-    check(released <= cache->chunks * CACHE_CHUNK);
+    for (uint32_t i = chunks_next(&cache->order, CHUNKS_NONE);
+         i != CHUNKS_NONE && released < frames; i = chunks_next(&cache->order, i))
+        released += release(cache, &cache->chunk[i]);
+    check(released <= cache->chunks * CHUNKS_PAGES);
 }

@@ -1,15 +1,8 @@
-/* The page cache: pages of files in a container of the file server's, in chunks of CACHE_CHUNK
- * pages.
- *
- *            cache_fill                 cache_shrink
- *   EMPTY ------------> HELD ------------------------> SOFT
- *     ^                  |  ^                            |
- *     |     reused       |  '----------------------------|  cache_find, while physmem has not reused
- *     a frame '------------------'-------------------------------'  otherwise
+/* The page cache: pages of files in a container of the file server's, in chunks. Which chunk gives way, and when one is
+ * soft, is the rule of core/cache/chunks.h.
  *
  * A chunk is known by the file, its state (time of change and size) and the number of the chunk in
- * it: a file that has changed is read again. Frames are extra ones; when there are none, the chunk
- * that was not used for the longest time gives its own. */
+ * it: a file that has changed is read again. Frames are extra ones; when there are none, another chunk gives its own. */
 #ifndef FILESERVER_CACHE_H
 #define FILESERVER_CACHE_H
 
@@ -18,8 +11,7 @@
 
 #include <selfpage/container.h>
 
-#define CACHE_CHUNK     16u /* pages; what one request to the server reads */
-#define CACHE_PAGES_MAX 262144u
+#include "core/cache/chunks.h"
 
 struct chunk_key {
     uint64_t device;
@@ -29,20 +21,10 @@ struct chunk_key {
     uint64_t number; /* of the chunk in the file */
 };
 
-enum chunk_state {
-    CHUNK_EMPTY,
-    CHUNK_HELD,
-    CHUNK_SOFT,
-};
-
 struct chunk {
     struct chunk_key key;
-    uint32_t first; /* slot */
-    uint32_t bytes; /* of the file in it */
-    enum chunk_state state;
-    bool framed;         /* its slots have frames, also if it is EMPTY */
-    struct chunk *newer; /* used after this one; NULL: the newest */
-    struct chunk *older;
+    uint32_t first;     /* slot */
+    uint32_t bytes;     /* of the file in it */
     struct chunk *next; /* of the same hash */
     uint64_t stamp;     /* another one when its frames change */
 };
@@ -54,8 +36,7 @@ struct cache {
     struct chunk *chunk;
     struct chunk **table; /* by hash; as many as chunks */
     uint32_t chunks;
-    struct chunk *newest;
-    struct chunk *oldest;
+    struct chunks order;
     uint64_t hits; /* of these, `recovered` from soft frames */
     uint64_t recovered;
     uint64_t misses;
@@ -71,7 +52,7 @@ void cache_fini(struct cache *cache);
 /* The chunk of this key; NULL if it is not there, or was soft and is gone. Valid until the next call. */
 const struct chunk *cache_find(struct cache *cache, const struct chunk_key *key);
 
-/* The chunk of this key, which is not there, with these bytes of the file; `buffer` has room for CACHE_CHUNK pages.
+/* The chunk of this key, which is not there, with these bytes of the file; `buffer` has room for CHUNKS_PAGES pages.
  * `keep`: others may have it from now on. NULL, and *errorp is a negative errno, if there is none: -ENOMEM: physmem
  * has no frame for it now. Valid until the next call. */
 const struct chunk *cache_fill(struct cache *cache, const struct chunk_key *key, char *buffer,

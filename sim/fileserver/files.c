@@ -14,7 +14,7 @@
 #include "base/assert.h"
 #include "beneath.h"
 
-#define CHUNK_BYTES ((size_t)CACHE_CHUNK * SP_PAGE_SIZE)
+#define CHUNK_BYTES ((size_t)CHUNKS_PAGES * SP_PAGE_SIZE)
 
 /* A directory whose list is longer cannot be opened. */
 #define LIST_MOST (UINT64_C(4) << 20)

@@ -35,7 +35,7 @@ bool files_near(int fd);
 /* Look again at what the file is now: its size, and the key. Returns 0 or a negative errno. */
 int files_look(struct file *file);
 
-/* Read a chunk of it, up to CACHE_CHUNK pages. Returns the bytes, or a negative errno. files_read_now takes no time, and
+/* Read a chunk of it, up to CHUNKS_PAGES pages. Returns the bytes, or a negative errno. files_read_now takes no time, and
  * returns -EAGAIN if the kernel does not have all of it at hand. */
 int64_t files_read_now(const struct file *file, uint64_t number, char *buffer);
 int64_t files_read(const struct file *file, uint64_t number, char *buffer);

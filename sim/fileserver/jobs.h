@@ -35,7 +35,7 @@ struct job {
     uint64_t stamp; /* of the chunk then */
     union {
         char path[WIRE_PATH_WORDS * 4 + 1];
-        char bytes[CACHE_CHUNK * SP_PAGE_SIZE];
+        char bytes[CHUNKS_PAGES * SP_PAGE_SIZE];
     };
 };
 

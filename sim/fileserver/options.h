@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/cache/chunks.h"
 #include "os/options.h"
 
 struct fileserver_options {
@@ -20,7 +21,7 @@ struct fileserver_options {
 
 #define FILESERVER_OPTIONS_DEFAULTS                                                                \
     {                                                                                              \
-        .cache = 1024, .ready_fd = -1                                                              \
+        .cache = CHUNKS_CACHE_USUAL, .ready_fd = -1                                                \
     }
 
 extern const struct options_syntax fileserver_options_syntax;

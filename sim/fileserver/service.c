@@ -80,7 +80,7 @@ static int attach(struct service *service, struct sp_error *error)
                                                .on_recall_arg = service};
     int result;
 
-    snprintf(terms, sizeof(terms), "extra=%u,min=%u", options->cache, CACHE_CHUNK);
+    snprintf(terms, sizeof(terms), "extra=%u,min=%u", options->cache, CHUNKS_PAGES);
     if (contract == NULL)
         contract = getenv("SELFPAGE_CONTRACT");
     attach_options.contract = contract != NULL ? contract : terms;

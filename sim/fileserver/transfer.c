@@ -8,7 +8,7 @@
 #include "jobs.h"
 #include "places.h"
 
-#define CHUNK_BYTES ((uint32_t)CACHE_CHUNK * SP_PAGE_SIZE)
+#define CHUNK_BYTES ((uint32_t)CHUNKS_PAGES * SP_PAGE_SIZE)
 
 /* How long a client's container is locked at most. */
 #define LOCK_NS UINT64_C(1000000000)
@@ -71,8 +71,8 @@ static int check_places(const struct session *session, uint32_t page, uint32_t s
     check(session->slots > 0 || session->container == 0);
     if (session->container == 0)
         return -ENOTCONN;
-    if (page % CACHE_CHUNK != 0 || session->slots < CACHE_CHUNK ||
-        slot > session->slots - CACHE_CHUNK)
+    if (page % CHUNKS_PAGES != 0 || session->slots < CHUNKS_PAGES ||
+        slot > session->slots - CHUNKS_PAGES)
         return -EINVAL;
     return 0;
 }
@@ -101,7 +101,7 @@ static int deliver(struct service *service, const struct session *session,
         .lock_ns = LOCK_NS,
     };
 
-    check(part->page + copy.count <= CACHE_CHUNK);
+    check(part->page + copy.count <= CHUNKS_PAGES);
     if (session->over)
         return -ENOENT;
     return copy.count == 0 ? 0 : sp_container_copy_locked(service->task, &copy, NULL);
@@ -121,17 +121,17 @@ static int take_part(const struct session *session, const struct wire_message *m
 
     check(message->type == WIRE_FILE_READ || message->type == WIRE_FILE_FILL);
     if (message->type == WIRE_FILE_READ) {
-        *part = (struct part){.number = message->file_read.page / CACHE_CHUNK,
+        *part = (struct part){.number = message->file_read.page / CHUNKS_PAGES,
                               .slot = message->file_read.slot};
         return check_places(session, message->file_read.page, message->file_read.slot);
     }
-    *part = (struct part){.number = message->file_fill.page / CACHE_CHUNK,
-                          .page = message->file_fill.page % CACHE_CHUNK,
+    *part = (struct part){.number = message->file_fill.page / CHUNKS_PAGES,
+                          .page = message->file_fill.page % CHUNKS_PAGES,
                           .count = message->file_fill.count,
                           .slot = message->file_fill.slot};
     if (session->container == 0)
         result = -ENOTCONN;
-    else if (part->count == 0 || part->count > CACHE_CHUNK - part->page ||
+    else if (part->count == 0 || part->count > CHUNKS_PAGES - part->page ||
              part->count > session->slots || part->slot > session->slots - part->count)
         result = -EINVAL;
     return result;
@@ -202,7 +202,7 @@ static void run_read(struct job *job)
     uint32_t page = job->request.type == WIRE_FILE_READ ? job->request.file_read.page
                                                         : job->request.file_fill.page;
 
-    job->result = files_read(&job->file, page / CACHE_CHUNK, job->bytes);
+    job->result = files_read(&job->file, page / CHUNKS_PAGES, job->bytes);
     check(job->result <= (int64_t)CHUNK_BYTES);
 }
 
@@ -234,7 +234,7 @@ static void end_read(struct job *job)
 static bool read_now(struct connection *connection, const struct wire_message *message,
                      const struct file *file, const struct chunk_key *key)
 {
-    static char buffer[CACHE_CHUNK * SP_PAGE_SIZE];
+    static char buffer[CHUNKS_PAGES * SP_PAGE_SIZE];
     int64_t bytes = file->fd < 0 ? files_read(file, key->number, buffer)
                                  : files_read_now(file, key->number, buffer);
     const struct chunk *chunk;
@@ -352,13 +352,13 @@ static int take_writing(const struct session *session, const struct wire_message
         return result;
     if (bytes == 0 || first >= CHUNK_BYTES || bytes > CHUNK_BYTES - first)
         return -EINVAL;
-    *writing = (struct writing){.number = message->file_write.page / CACHE_CHUNK,
+    *writing = (struct writing){.number = message->file_write.page / CHUNKS_PAGES,
                                 .slot = message->file_write.slot,
                                 .first = first,
                                 .bytes = bytes,
                                 .page = first / SP_PAGE_SIZE};
     writing->pages = (first + bytes + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE - writing->page;
-    check(writing->page + writing->pages <= CACHE_CHUNK);
+    check(writing->page + writing->pages <= CHUNKS_PAGES);
     return 0;
 }
 
@@ -376,7 +376,7 @@ static int collect(struct service *service, const struct session *session,
         .lock_ns = LOCK_NS,
     };
 
-    check(chunk->state == CHUNK_EMPTY);
+    check(chunk->first % CHUNKS_PAGES == 0);
     return session->over ? -ENOENT : sp_container_copy_locked(service->task, &copy, NULL);
 }
 
@@ -404,7 +404,7 @@ static void run_write(struct job *job)
     uint32_t first = message->file_write.first;
 
     job->result = files_write(
-        &job->file, (uint64_t)(message->file_write.page / CACHE_CHUNK) * CHUNK_BYTES + first,
+        &job->file, (uint64_t)(message->file_write.page / CHUNKS_PAGES) * CHUNK_BYTES + first,
         job->bytes + first % SP_PAGE_SIZE, message->file_write.bytes);
     check(job->result <= (int64_t)message->file_write.bytes);
     if (job->result >= 0 && files_look(&job->file) != 0)
@@ -421,7 +421,7 @@ static void end_write(struct job *job)
     struct writing writing;
     struct file *file;
 
-    key.number = job->request.file_write.page / CACHE_CHUNK;
+    key.number = job->request.file_write.page / CHUNKS_PAGES;
     cache_drop(&service->cache, &key, false); /* what was read meanwhile may be half of it */
     if (!others)
         job->forgotten = service->cache.forgotten;
@@ -462,7 +462,7 @@ static int take_bytes(struct job *job, const struct session *session, const stru
     job->forgotten = service->cache.forgotten;
     job->chunk = chunk;
     job->stamp = chunk->stamp;
-    check(chunk->state == CHUNK_EMPTY);
+    check(job->stamp > 0);
     return 0;
 }
 

@@ -6,88 +6,45 @@
 
 /* ---- The cache ---- */
 
-static void unlink_chunk(struct scene_files *files, uint32_t chunk)
-{
-    struct scene_chunk *c = &files->chunk[chunk];
-
-    if (c->newer != FILES_NONE)
-        files->chunk[c->newer].older = c->older;
-    else
-        files->newest = c->older;
-    if (c->older != FILES_NONE)
-        files->chunk[c->older].newer = c->newer;
-    else
-        files->oldest = c->newer;
-}
-
-static void make_newest(struct scene_files *files, uint32_t chunk)
-{
-    struct scene_chunk *c = &files->chunk[chunk];
-
-    c->newer = FILES_NONE;
-    c->older = files->newest;
-    if (files->newest != FILES_NONE)
-        files->chunk[files->newest].newer = chunk;
-    else
-        files->oldest = chunk;
-    files->newest = chunk;
-}
-
 bool files_make_cache(struct scene *scene, uint32_t pages)
 {
     struct scene_files *files = &scene->files;
+    uint32_t count = pages / CHUNKS_PAGES;
+    struct chunk_place *place = memory_new(scene->allocator, count * sizeof(*place));
 
-    files->chunks = pages / SCENE_CHUNK_PAGES;
-    ensure(files->chunks > 0 && files->chunk == NULL);
-    files->chunk = memory_new(scene->allocator, files->chunks * sizeof(*files->chunk));
-    files->newest = files->oldest = FILES_NONE;
-    if (files->chunk == NULL) {
+    ensure(count > 0 && files->part == NULL);
+    files->part = memory_new(scene->allocator, count * sizeof(*files->part));
+    if (place == NULL || files->part == NULL) {
+        memory_free(scene->allocator, place, count * sizeof(*place));
+        memory_free(scene->allocator, files->part, count * sizeof(*files->part));
+        files->part = NULL;
         scene->failed = true;
         return false;
     }
-    for (uint32_t i = files->chunks; i > 0; i--) { /* the first is used first */
-        files->chunk[i - 1] = (struct scene_chunk){.state = CHUNK_EMPTY};
-        make_newest(files, i - 1);
-    }
+    chunks_init(&files->chunks, place, count);
     return true;
 }
 
 void files_free_cache(struct scene *scene)
 {
     struct scene_files *files = &scene->files;
+    uint32_t count = files->chunks.count;
 
-    memory_free(scene->allocator, files->chunk, files->chunks * sizeof(*files->chunk));
-    files->chunk = NULL;
-    files->chunks = 0;
-}
-
-uint32_t files_pages(const struct scene_files *files)
-{
-    uint32_t pages = 0;
-
-    for (uint32_t i = 0; i < files->chunks; i++)
-        pages += files->chunk[i].framed ? SCENE_CHUNK_PAGES : 0;
-    return pages;
+    memory_free(scene->allocator, files->chunks.place, count * sizeof(*files->chunks.place));
+    memory_free(scene->allocator, files->part, count * sizeof(*files->part));
+    files->chunks = (struct chunks){.place = NULL};
+    files->part = NULL;
 }
 
 uint32_t files_find(const struct scene_files *files, uint64_t file, uint64_t number)
 {
-    for (uint32_t i = files->newest; i != FILES_NONE; i = files->chunk[i].older)
-        if (files->chunk[i].state != CHUNK_EMPTY && files->chunk[i].file == file &&
-            files->chunk[i].number == number)
+    const struct chunk_place *place = files->chunks.place;
+
+    for (uint32_t i = files->chunks.newest; i != CHUNKS_NONE; i = place[i].older)
+        if (place[i].state != CHUNK_EMPTY && files->part[i].file == file &&
+            files->part[i].number == number)
             return i;
-    return FILES_NONE;
-}
-
-void files_forget(struct scene_files *files, uint32_t chunk)
-{
-    files->chunk[chunk].state = CHUNK_EMPTY;
-}
-
-void files_use(struct scene_files *files, uint32_t chunk)
-{
-    unlink_chunk(files, chunk);
-    make_newest(files, chunk);
+    return CHUNKS_NONE;
 }
 
 uint64_t files_word(uint64_t file, uint64_t page)
@@ -103,16 +60,16 @@ static void write_pages(struct scene *scene, const struct physmem_effect *effect
     struct scene_physmem *physmem = &scene->physmem[0];
     const struct physmem_map_item *item = physmem_map_items(physmem->core, effect->mapped.first);
     const struct scene_files *files = &scene->files;
-    const struct scene_chunk *chunk = &files->chunk[files->victim];
-    uint32_t first = files->victim * SCENE_CHUNK_PAGES;
+    const struct scene_part *part = &files->part[files->victim];
+    uint32_t first = files->victim * CHUNKS_PAGES;
 
     for (uint32_t i = 0; i < effect->mapped.count; i++) {
         struct physmem_shell_extent *extent = physmem_shell_extent(&physmem->shell, item[i].extent);
 
         ensure(extent != NULL && item[i].offset + item[i].count <= extent->pages);
         for (uint32_t page = 0; page < item[i].count; page++)
-            extent->page[item[i].offset + page] = files_word(
-                chunk->file, chunk->number * SCENE_CHUNK_PAGES + (item[i].slot + page - first));
+            extent->page[item[i].offset + page] =
+                files_word(part->file, part->number * CHUNKS_PAGES + (item[i].slot + page - first));
     }
 }
 
@@ -133,8 +90,8 @@ static void lose(struct scene *scene, const struct physmem_effect *effect)
     for (uint32_t i = 0; i < effect->repossessed.count; i++)
         for (uint32_t slot = item[i].slot; slot < item[i].slot + item[i].count; slot++)
             if (effect->repossessed.container == files->container &&
-                slot / SCENE_CHUNK_PAGES < files->chunks)
-                files_forget(files, slot / SCENE_CHUNK_PAGES);
+                slot / CHUNKS_PAGES < files->chunks.count)
+                chunks_forget(&files->chunks, slot / CHUNKS_PAGES);
 }
 
 static void hear_reply(struct scene *scene, const struct physmem_effect *effect)

@@ -55,7 +55,7 @@ typedef void frames_request(struct physmem *physmem, uint64_t now,
 /* Ask something about the slots of a chunk. Returns how many it came to. */
 static uint32_t ask_frames(struct scene *scene, frames_request *ask, uint32_t chunk)
 {
-    const struct physmem_range range = {chunk * SCENE_CHUNK_PAGES, SCENE_CHUNK_PAGES};
+    const struct physmem_range range = {chunk * CHUNKS_PAGES, CHUNKS_PAGES};
     const struct physmem_request request = next_request(scene);
     const struct physmem_effect *reply;
 
@@ -67,20 +67,16 @@ static uint32_t ask_frames(struct scene *scene, frames_request *ask, uint32_t ch
 /* For good. */
 static uint32_t give_back(struct scene *scene, uint32_t chunk)
 {
-    files_forget(&scene->files, chunk);
-    scene->files.chunk[chunk].framed = false;
+    chunks_give_back(&scene->files.chunks, chunk);
     return ask_frames(scene, physmem_frames_deallocate, chunk);
 }
 
-/* The frames of the chunk that was not used for the longest time, but for this one. False if none has any. */
-static bool give_back_oldest(struct scene *scene, uint32_t but)
+/* The frames of another chunk than this. False if none has any. */
+static bool give_back_other(struct scene *scene, uint32_t but)
 {
-    const struct scene_files *files = &scene->files;
+    uint32_t giver = chunks_giver(&scene->files.chunks, but);
 
-    for (uint32_t i = files->oldest; i != FILES_NONE; i = files->chunk[i].newer)
-        if (i != but && files->chunk[i].framed && files->chunk[i].state != CHUNK_SOFT)
-            return give_back(scene, i) > 0;
-    return false;
+    return giver != CHUNKS_NONE && give_back(scene, giver) > 0;
 }
 
 static const struct physmem_effect *allocate(struct scene *scene, uint32_t chunk)
@@ -88,8 +84,8 @@ static const struct physmem_effect *allocate(struct scene *scene, uint32_t chunk
     const struct physmem_request request = next_request(scene);
     const struct physmem_allocation allocation = {
         .container = scene->files.container,
-        .start = chunk * SCENE_CHUNK_PAGES,
-        .count = SCENE_CHUNK_PAGES,
+        .start = chunk * CHUNKS_PAGES,
+        .count = CHUNKS_PAGES,
         .flags = PHYSMEM_SQUASH | PHYSMEM_EXTRA,
     };
 
@@ -104,7 +100,7 @@ static int take_frames(struct scene *scene, uint32_t chunk)
     const struct physmem_effect *reply = files->waits ? &files->reply : allocate(scene, chunk);
 
     files->waits = false;
-    while (reply != NULL && reply->error == ENOMEM && give_back_oldest(scene, chunk))
+    while (reply != NULL && reply->error == ENOMEM && give_back_other(scene, chunk))
         reply = allocate(scene, chunk);
     if (reply == NULL) {
         files->waits = true;
@@ -112,22 +108,22 @@ static int take_frames(struct scene *scene, uint32_t chunk)
     }
     if (reply->error != 0)
         return (int)reply->error;
-    files->chunk[chunk].framed = true;
+    chunks_frame(&files->chunks, chunk);
     return 0;
 }
 
 /* Write its pages (files_tell does it), by rights that it has only meanwhile. */
 static int write_pages(struct scene *scene, uint32_t chunk)
 {
-    uint32_t first = chunk * SCENE_CHUNK_PAGES, mapped = 0;
+    uint32_t first = chunk * CHUNKS_PAGES, mapped = 0;
     int error = 0;
 
-    while (mapped < SCENE_CHUNK_PAGES && error == 0) {
+    while (mapped < CHUNKS_PAGES && error == 0) {
         const struct physmem_request request = next_request(scene);
         const struct physmem_effect *reply;
 
         physmem_map(core_of(scene), scene->now, &request, scene->files.container, first + mapped,
-                    SCENE_CHUNK_PAGES - mapped, SLOT_READ | SLOT_WRITE);
+                    CHUNKS_PAGES - mapped, SLOT_READ | SLOT_WRITE);
         reply = answer(scene);
         error = error_of(reply);
         mapped += error == 0 ? reply->mapped.count : 0;
@@ -140,66 +136,63 @@ static int write_pages(struct scene *scene, uint32_t chunk)
 static void release(struct scene *scene)
 {
     struct scene_files *files = &scene->files;
+    struct chunks *chunks = &files->chunks;
     uint32_t wanted = files->recalled, released = 0;
 
     files->recalled = 0;
-    for (uint32_t i = files->oldest; i != FILES_NONE && released < wanted;
-         i = files->chunk[i].newer) {
+    for (uint32_t i = chunks_next(chunks, CHUNKS_NONE); i != CHUNKS_NONE && released < wanted;
+         i = chunks_next(chunks, i)) {
         uint32_t count;
 
-        if (!files->chunk[i].framed)
-            continue;
-        if (files->chunk[i].state == CHUNK_EMPTY) {
+        if (chunks->place[i].state == CHUNK_EMPTY) {
             released += give_back(scene, i);
             continue;
         }
         count = ask_frames(scene, physmem_frames_release, i);
         released += count;
-        files->chunk[i].state = count > 0 ? CHUNK_SOFT : CHUNK_HELD;
-        files->chunk[i].framed = count == 0;
+        if (count > 0)
+            chunks_release(chunks, i);
     }
     files->trips = 0;
 }
 
 /* ---- Requests of tasks ---- */
 
-/* A part of a file that the cache has, hard again; FILES_NONE: it has to be read. */
+/* A part of a file that the cache has, hard again; CHUNKS_NONE: it has to be read. */
 static uint32_t find(struct scene *scene, const struct letter *letter)
 {
     struct scene_files *files = &scene->files;
     uint32_t chunk = files_find(files, letter->request.number, letter->request.slot);
-    bool soft = chunk != FILES_NONE && files->chunk[chunk].state == CHUNK_SOFT;
+    bool soft = chunk != CHUNKS_NONE && files->chunks.place[chunk].state == CHUNK_SOFT;
 
-    if (soft && ask_frames(scene, physmem_frames_recover, chunk) != SCENE_CHUNK_PAGES) {
+    if (soft && ask_frames(scene, physmem_frames_recover, chunk) != CHUNKS_PAGES) {
         (void)give_back(scene, chunk);
-        return FILES_NONE;
+        return CHUNKS_NONE;
     }
-    if (chunk == FILES_NONE)
-        return FILES_NONE;
-    files->chunk[chunk].state = CHUNK_HELD;
-    files->chunk[chunk].framed = true;
+    if (chunk == CHUNKS_NONE)
+        return CHUNKS_NONE;
+    if (soft)
+        chunks_recover(&files->chunks, chunk);
     files->counted.hits++;
     files->counted.recovered += soft;
-    files_use(files, chunk);
+    chunks_use(&files->chunks, chunk);
     return chunk;
 }
 
-/* Read it into the chunk that was not used for the longest time. */
+/* Read it into the victim. */
 static int fill(struct scene *scene, const struct letter *letter)
 {
     struct scene_files *files = &scene->files;
-    struct scene_chunk *chunk = &files->chunk[files->victim];
     int error = take_frames(scene, files->victim);
 
     if (error == EAGAIN)
         return error;
-    chunk->file = letter->request.number;
-    chunk->number = letter->request.slot;
+    files->part[files->victim] = (struct scene_part){letter->request.number, letter->request.slot};
     if (error == 0)
         error = write_pages(scene, files->victim);
     if (error == 0) {
-        chunk->state = CHUNK_HELD;
-        files_use(files, files->victim);
+        chunks_hold(&files->chunks, files->victim);
+        chunks_use(&files->chunks, files->victim);
     }
     return error;
 }
@@ -207,7 +200,7 @@ static int fill(struct scene *scene, const struct letter *letter)
 /* Lock the container of the client, copy, unlock: all in one round trip. */
 static int deliver(struct scene *scene, const struct letter *letter, uint32_t chunk)
 {
-    const struct physmem_piece piece = {chunk * SCENE_CHUNK_PAGES, 0,
+    const struct physmem_piece piece = {chunk * CHUNKS_PAGES, 0,
                                         (letter->request.count + SP_PAGE_SIZE - 1) / SP_PAGE_SIZE};
     struct scene_files *files = &scene->files;
     uint32_t to = letter->request.container, trips = files->trips;
@@ -236,20 +229,20 @@ static int serve_read(struct scene *scene, const struct letter *letter)
     uint32_t chunk = files->victim;
     int error = 0;
 
-    if (files->victim == FILES_NONE) { /* otherwise it has waited for frames */
+    if (files->victim == CHUNKS_NONE) { /* otherwise it has waited for frames */
         chunk = find(scene, letter);
-        if (chunk == FILES_NONE) {
+        if (chunk == CHUNKS_NONE) {
             files->counted.misses++;
-            files->victim = files->oldest;
-            files_forget(files, files->victim);
+            files->victim = chunks_victim(&files->chunks);
+            chunks_forget(&files->chunks, files->victim);
         }
     }
-    if (files->victim != FILES_NONE) {
+    if (files->victim != CHUNKS_NONE) {
         error = fill(scene, letter);
         if (error == EAGAIN)
             return error;
         chunk = files->victim;
-        files->victim = FILES_NONE;
+        files->victim = CHUNKS_NONE;
     }
     if (error == 0)
         error = deliver(scene, letter, chunk);
@@ -388,7 +381,7 @@ static bool make_container(struct scene *scene)
     if (!files_make_cache(scene, files->config->cache))
         return false;
     physmem_container_create(core_of(scene), scene->now, &request,
-                             files->chunks * SCENE_CHUNK_PAGES);
+                             files->chunks.count * CHUNKS_PAGES);
     reply = answer(scene);
     if (error_of(reply) == 0)
         files->container = reply->container.container;
@@ -402,7 +395,7 @@ const char *fileserver_start(struct scene *scene, char why[SCENE_TEXT])
     const char *wrong = NULL;
 
     check(files->task == NULL && core_of(scene) != NULL);
-    files->victim = FILES_NONE;
+    files->victim = CHUNKS_NONE;
     files->hangs = files->waits = false;
     files->recalled = 0;
     files->busy_until = files->wakes_at = scene->now;
@@ -441,7 +434,7 @@ void fileserver_end(struct scene *scene, bool lost)
     }
     files->last = NULL;
     files->counted.clients = files->counted.files = 0;
-    files->counted.cached = files_pages(files);
+    files->counted.cached = chunks_pages(&files->chunks);
     files_free_cache(scene);
     if (!lost)
         server_effects(scene);

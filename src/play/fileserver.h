@@ -10,7 +10,7 @@
 struct fileserver_config {
     struct wanted_contract wanted[TERMS_MAX];
     uint32_t contracts;
-    uint32_t cache; /* pages, at least SCENE_CHUNK_PAGES */
+    uint32_t cache; /* pages, at least CHUNKS_CACHE_LEAST */
 };
 
 /* It comes, and concludes its contracts at once. Returns NULL, or why it does not, static or in `why`. */

@@ -50,7 +50,7 @@ static void post_to_server(struct actor *actor, struct letter *letter, enum read
 void reading_come(struct actor *actor)
 {
     actor->files = (struct actor_files){.step = READING_CONTAINER};
-    post(actor, LETTER_CONTAINER, SCENE_CHUNK_PAGES, 0, READING_CONTAINER);
+    post(actor, LETTER_CONTAINER, CHUNKS_PAGES, 0, READING_CONTAINER);
 }
 
 /* By which the server takes the container: another one in each life of each task. */
@@ -63,7 +63,7 @@ static enum reading_result share(struct actor *actor)
 {
     const struct scene_files *files = &actor->scene->files;
 
-    actor->files.frames = SCENE_CHUNK_PAGES;
+    actor->files.frames = CHUNKS_PAGES;
     deal_allow(actor);
     if (files->task == NULL) /* nobody listens where it would connect */
         return READING_FAILED;
@@ -161,7 +161,7 @@ void reading_look(struct actor *actor, struct letter *letter)
     const struct physmem_map_item *item =
         physmem_map_items(actor->physmem->core, effect->mapped.first);
     uint64_t file = file_of(actor);
-    uint64_t first = (uint64_t)actor->step.chunk * SCENE_CHUNK_PAGES;
+    uint64_t first = (uint64_t)actor->step.chunk * CHUNKS_PAGES;
 
     effect->mapped.first = 0;
     for (uint32_t i = 0; i < effect->mapped.count; i++) {
@@ -214,7 +214,7 @@ enum reading_result reading_heard(struct actor *actor, const struct physmem_effe
     switch (actor->files.step) {
     case READING_CONTAINER:
         actor->files.container = effect->container.container;
-        post(actor, LETTER_ALLOCATE, SCENE_CHUNK_PAGES, 0, READING_FRAMES);
+        post(actor, LETTER_ALLOCATE, CHUNKS_PAGES, 0, READING_FRAMES);
         return READING_WAITS;
     case READING_FRAMES:
         return share(actor);

@@ -1,4 +1,4 @@
-/* A task that reads files: it has a container of SCENE_CHUNK_PAGES frames beside its regions, which it shares with the file
+/* A task that reads files: it has a container of CHUNKS_PAGES frames beside its regions, which it shares with the file
  * server. A read takes what a live one does (task/api/files.c): the server copies there, the task maps what came, and gives
  * the mapping up. */
 #ifndef PLAY_READING_H

@@ -11,6 +11,7 @@
 #include <selfpage/contract.h>
 #include <selfpage/counters.h>
 
+#include "core/cache/chunks.h"
 #include "core/contracts/agreements.h"
 #include "core/leases/lease_book.h"
 #include "core/leases/tenancy.h"
@@ -151,18 +152,10 @@ enum scene_server {
     SCENE_SERVERS = SCENE_STACKED + SCENE_STACKED_MAX
 };
 
-/* A part of the file server's cache. */
-struct scene_chunk {
-    uint64_t file, number; /* which part of which file it holds */
-    uint32_t bytes;
-    uint8_t state;         /* enum scene_chunk_state */
-    bool framed;           /* its slots have frames, also if it is EMPTY */
-    uint32_t newer, older; /* by use; UINT32_MAX: none */
+/* Which part of which file a chunk of the file server's cache holds, if it is not EMPTY. */
+struct scene_part {
+    uint64_t file, number;
 };
-
-enum scene_chunk_state { CHUNK_EMPTY, CHUNK_HELD, CHUNK_SOFT };
-
-#define SCENE_CHUNK_PAGES 16u /* as in a live one */
 
 #define SCENE_FILES_COUNTER(type, name, unit, meaning) SP_COUNTER_TYPE_##type name;
 #define SCENE_FILES_STATE(name, list, unit, meaning)   uint8_t name;
@@ -177,10 +170,10 @@ struct scene_files {
     bool waits; /* for frames, which it has asked for `victim` */
     uint32_t life;
     uint32_t container; /* its cache */
-    struct scene_chunk *chunk;
-    uint32_t chunks, newest, oldest;
+    struct chunks chunks;
+    struct scene_part *part;     /* of each chunk */
     struct letter *first, *last; /* requests; the first is being served */
-    uint32_t victim;             /* chunk that the first request is to have; UINT32_MAX: none yet */
+    uint32_t victim; /* chunk that the first request is to have; CHUNKS_NONE: none yet */
     uint64_t busy_until, wakes_at; /* and when it looks again */
     uint32_t trips;                /* round trips to physmem that the first request has taken */
     uint32_t recalled;             /* frames, which it has not released */

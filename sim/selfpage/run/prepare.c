@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "core/cache/chunks.h"
 #include "launch/program.h"
 #include "selfpage/command/live_policy.h"
 #include "selfpage/scenario/variables.h"
@@ -164,7 +165,7 @@ static int prepare_fileserver(struct run *run, struct sp_error *error)
 {
     const struct scenario_fileserver *fileserver = run->scenario->fileserver;
     struct strings *argv = &run->servers[SCENARIO_FILESERVER].argv;
-    uint32_t cache = fileserver->cache > 0 ? fileserver->cache : 1024;
+    uint32_t cache = fileserver->cache > 0 ? fileserver->cache : CHUNKS_CACHE_USUAL;
     int result;
 
     strings_add(argv, "selfpage-fileserver");
@@ -175,7 +176,7 @@ static int prepare_fileserver(struct run *run, struct sp_error *error)
     if (fileserver->contract != NULL)
         strings_format(argv, "--contract=%s", fileserver->contract);
     else
-        strings_format(argv, "--contract=extra=%u,min=16", cache);
+        strings_format(argv, "--contract=extra=%u,min=%u", cache, CHUNKS_PAGES);
     result = add_expanded(run, argv, "--root=", fileserver->root, "fileserver.root", error);
     if (result == 0)
         result = add_all_expanded(run, argv, fileserver->args, fileserver->args_count,

@@ -194,13 +194,9 @@ static int choose_policyserver(struct cast *cast, struct sp_error *error)
     return result == 0 ? choose_period(cast, error) : result;
 }
 
-_Static_assert(SCENE_CHUNK_PAGES == SP_FILES_BUFFER &&
+_Static_assert(CHUNKS_PAGES == SP_FILES_BUFFER &&
                    WORKLOAD_READ_BYTES == SP_FILES_BUFFER * SP_PAGE_SIZE,
                "a task reads as much at a time as a live one");
-
-/* Pages of its cache, as selfpage run says them to selfpage-fileserver. */
-#define CACHE_PAGES     1024u
-#define CACHE_PAGES_MAX 262144u
 
 static int choose_fileserver(struct cast *cast, struct sp_error *error)
 {
@@ -209,16 +205,16 @@ static int choose_fileserver(struct cast *cast, struct sp_error *error)
     char terms[60];
     int count;
 
-    config->cache = server->cache > 0 ? server->cache : CACHE_PAGES;
-    if (config->cache < SCENE_CHUNK_PAGES || config->cache > CACHE_PAGES_MAX)
+    config->cache = server->cache > 0 ? server->cache : CHUNKS_CACHE_USUAL;
+    if (config->cache < CHUNKS_CACHE_LEAST || config->cache > CHUNKS_CACHE_MOST)
         return error_set(error, EINVAL, "fileserver.cache: %u is not a number from %u to %u",
-                         config->cache, SCENE_CHUNK_PAGES, CACHE_PAGES_MAX);
+                         config->cache, CHUNKS_CACHE_LEAST, CHUNKS_CACHE_MOST);
     if (strstr(server->root, "${") != NULL)
         return error_set(error, ENOTSUP,
                          "fileserver.root: \"%.60s\": a play has no ${DIR} and no ${BINDIR}: give "
                          "the path of a directory",
                          server->root);
-    snprintf(terms, sizeof terms, "extra=%u,min=16", config->cache);
+    snprintf(terms, sizeof terms, "extra=%u,min=%u", config->cache, CHUNKS_PAGES);
     count = terms_text_parse(server->contract != NULL ? server->contract : terms, config->wanted,
                              error);
     for (int i = 0; i < count; i++)

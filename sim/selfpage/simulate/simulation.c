@@ -218,7 +218,7 @@ static void note_files(struct observed_files *to, const struct play *play)
         SP_FILESERVER_STATUS(COPY_COUNTER, COPY_STATE)
     }
     if (files->task != NULL)
-        to->cached = files_pages(files);
+        to->cached = chunks_pages(&files->chunks);
 }
 
 static void note_servers(struct outcome *outcome, const struct play *play)
