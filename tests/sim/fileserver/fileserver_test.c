@@ -121,7 +121,8 @@ static int count_round_trips(void *arg)
     asked = after[1].files_status.messages - before[1].files_status.messages - 1;
     CHECK(after[1].files_status.hits - before[1].files_status.hits == CACHED_READS);
     CHECK(asked == CACHED_READS);
-    if (passes + asked > 4 * CACHED_READS + 5) {
+    /* On a busy machine a pass can find the first half of what was sent together: four, and now and then one more. */
+    if (passes + asked > 4 * CACHED_READS + CACHED_READS / 2) {
         fprintf(stderr, "%u reads took %u round trips\n", CACHED_READS, (unsigned)(passes + asked));
         exit(1);
     }
