@@ -79,7 +79,8 @@ static const struct option_row rows[] = {
     {"directory", OPTION_TEXT, FIELD(file_directory), .value = "DIR",
      .help = "For files, where there are any (/dev/shm)."},
     {"only", OPTION_TEXT, FIELD(only), .value = "TEXT",
-     .help = "Rows whose names contain TEXT (bench_kernel_swap, bench_swap_fio)."},
+     .help =
+         "Rows whose names contain TEXT (bench_kernel_swap, bench_swap_fio), or their group (bench_containers)."},
     {"picture", OPTION_CALL, .take = take_picture, .value = "FILE",
      .help = "Draw the ratios as bars (.svg, .png, .pdf or .eps; needs gnuplot)."},
     {"json", OPTION_FLAG, FIELD(json), .help = "Print one JSON object."},

@@ -438,9 +438,12 @@ int main(int argc, char **argv)
 
     bench_init(&bench, &about, argc, argv);
     bench_start_physmem(&bench, REVOKED + 4096);
-    measure_copies(&bench);
-    measure_mappings(&bench);
-    measure_bystander(&bench);
+    if (bench_wants(&bench, "moved first, broken"))
+        measure_copies(&bench);
+    if (bench_wants(&bench, "map, unmap, l4 protect, l4 unprotect"))
+        measure_mappings(&bench);
+    if (bench_wants(&bench, "p99 beside a revocation"))
+        measure_bystander(&bench);
     bench_threads(&bench, "physmem", bench.physmem.pid);
     return bench_finish(&bench);
 }

@@ -24,7 +24,7 @@ static void change(struct errand *errand)
         if (backing->reading >= 0)
             close(backing->reading);
         if (backing->holes != NULL)
-            holes_unmap(backing->holes, backing->pages);
+            holes_unmap(backing->holes);
         backing->closed = true;
         return;
     }

@@ -17,7 +17,7 @@ static int reading_of(struct backing *backing)
     return backing->reading;
 }
 
-/* Mappings for os/holes.h: each process may have 65,530 of any kind. */
+/* Mappings for os/holes.h, of two areas each: a process may have 65,530 of any kind. */
 #define HOLES_MAPS_MOST 16384u
 
 /* A task is about to have the extent for writing, and nobody has had it: make what is needed to fill holes of it

@@ -46,23 +46,55 @@ int holes_open(void)
     return -code;
 }
 
+/* What one page table reaches, and addresses that it could begin at. */
+#define TABLE_BYTES ((size_t)HOLES_PAGES_MAX * SP_PAGE_SIZE)
+
+static void *reserve(size_t size)
+{
+    return mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* Addresses of a whole page table, without access, or MAP_FAILED. New kernels align them by themselves. */
+static void *reserve_table(void)
+{
+    unsigned char *start = reserve(TABLE_BYTES), *table;
+
+    if (start == MAP_FAILED || (uintptr_t)start % TABLE_BYTES == 0)
+        return start;
+    munmap(start, TABLE_BYTES);
+    start = reserve(2 * TABLE_BYTES);
+    if (start == MAP_FAILED)
+        return start;
+    table = start + (TABLE_BYTES - (uintptr_t)start % TABLE_BYTES) % TABLE_BYTES;
+    if (table > start)
+        munmap(start, (size_t)(table - start));
+    munmap(table + TABLE_BYTES, (size_t)(start + TABLE_BYTES - table));
+    return table;
+}
+
 void *holes_map(int holes_fd, int extent_fd, uint32_t pages)
 {
     struct uffdio_register area = {.mode = UFFDIO_REGISTER_MODE_MISSING};
-    void *mapping;
+    void *table, *mapping;
 
-    ensure(pages > 0);
+    ensure(pages > 0 && pages <= HOLES_PAGES_MAX);
     if (holes_fd < 0)
         return NULL;
-    mapping = mmap(NULL, bytes_of(pages), PROT_READ | PROT_WRITE, MAP_SHARED, extent_fd, 0);
-    if (mapping == MAP_FAILED)
+    table = reserve_table();
+    if (table == MAP_FAILED)
         return NULL;
+    mapping =
+        mmap(table, bytes_of(pages), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, extent_fd, 0);
+    if (mapping == MAP_FAILED) {
+        munmap(table, TABLE_BYTES);
+        return NULL;
+    }
     area.range.start = (uintptr_t)mapping;
     area.range.len = bytes_of(pages);
     if (ioctl(holes_fd, UFFDIO_REGISTER, &area) == 0 &&
         (area.ioctls & (UINT64_C(1) << _UFFDIO_COPY)) != 0)
         return mapping;
-    holes_unmap(mapping, pages);
+    holes_unmap(mapping);
     return NULL;
 }
 
@@ -83,8 +115,8 @@ int holes_fill(int holes_fd, void *mapping, uint32_t page, uint32_t count, const
     return -EEXIST; /* some pages came, and the next one did not */
 }
 
-void holes_unmap(void *mapping, uint32_t pages)
+void holes_unmap(void *mapping)
 {
-    ensure(mapping != NULL && pages > 0);
-    munmap(mapping, bytes_of(pages));
+    ensure(mapping != NULL && (uintptr_t)mapping % TABLE_BYTES == 0);
+    munmap(mapping, TABLE_BYTES);
 }

@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -48,7 +50,7 @@ static int teardown(void **state)
     struct stage *stage = *state;
 
     if (stage->mapping != NULL)
-        holes_unmap(stage->mapping, PAGES);
+        holes_unmap(stage->mapping);
     close(stage->extent);
     if (stage->holes_fd >= 0)
         close(stage->holes_fd);
@@ -113,6 +115,32 @@ static void test_what_was_cut_off_is_not_filled(void **state)
     assert_int_equal(extent_blocks(stage->extent), 0);
 }
 
+/* A page table that memory in use shares is one that a hypervisor watches. */
+static void test_a_mapping_shares_no_page_table_with_memory_that_is_touched(void **state)
+{
+    const struct stage *stage = *state;
+    uintptr_t start = (uintptr_t)stage->mapping, from, to;
+    const uintptr_t size = (uintptr_t)HOLES_PAGES_MAX * SP_PAGE_SIZE;
+    unsigned areas = 0;
+    char line[512], rights[8];
+    FILE *maps;
+
+    skip_if_none(stage);
+    assert_int_equal(start % size, 0);
+    maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, rights) != 3 || to <= start ||
+            from >= start + size)
+            continue;
+        areas++;
+        if (from != start)
+            assert_string_equal(rights, "---p");
+    }
+    fclose(maps);
+    assert_int_equal(areas, 2); /* its own, and what keeps others out */
+}
+
 /* Another process may punch holes as fast as it can. */
 static void *punch(void *argument)
 {
@@ -150,6 +178,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_page_that_is_there_stays_as_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_cut_off_is_not_filled, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_mapping_shares_no_page_table_with_memory_that_is_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_filling_beside_punching_is_whole_or_nothing, setup,
                                         teardown),
     };
