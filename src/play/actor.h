@@ -35,6 +35,7 @@ enum thread_state {
     THREAD_COMES,   /* it waits for physmem's answer to its next step of coming */
     THREAD_RUNS,    /* it makes references */
     THREAD_FAULTS,  /* a fault has begun */
+    THREAD_SERVED,  /* the pager has said what to do about it */
     THREAD_LOADS,   /* waits for swap */
     THREAD_REFILLS, /* a callback runs */
     THREAD_ALLOCATES,
@@ -57,6 +58,9 @@ enum reading_step {
     READING_MAP,       /* the right to what it has copied */
     READING_UNMAP,
 };
+
+/* Steps that are drawn ahead, so that what they will need can come into the processor's cache meanwhile. */
+#define ACTOR_AHEAD 8u
 
 struct actor_files {
     enum reading_step step;
@@ -124,6 +128,9 @@ struct actor {
     struct workload_walk walk;
     struct walk_step step; /* the next one, if there is one */
     bool has_step;
+    struct walk_step
+        ahead[ACTOR_AHEAD]; /* steps behind that one, drawn already: `ahead_first` and so on */
+    uint8_t ahead_first, ahead_end;
     uint64_t steps; /* of this life, taken so far, if config->next says them */
     uint64_t references;
     /* The program's thread. */

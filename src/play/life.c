@@ -172,6 +172,7 @@ void life_begin(struct actor *actor)
     actor->stores_sent = actor->recalls_open = actor->pauses = 0;
     actor->control_due = UINT64_MAX;
     actor->steps = 0;
+    actor->ahead_first = actor->ahead_end = 0;
     walk_init(&actor->walk, actor->config->tables, actor->config->seed);
     if (!make_pager(actor))
         return;

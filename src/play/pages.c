@@ -105,6 +105,28 @@ static bool is_taken_from(const struct actor *actor)
     return actor->task != NULL && physmem_task_get_books(actor->task).taken;
 }
 
+void pages_expect(const struct actor *actor, uint32_t page)
+{
+    sp_page number = actor_page(actor, page);
+
+    if (page >= actor->config->tables->workload.pages)
+        return;
+    __builtin_prefetch(&actor->shell.bits[number], 1);
+    __builtin_prefetch(&actor->pager.page[number]);
+    __builtin_prefetch(&actor->version[page], 1);
+}
+
+void pages_expect_frame(const struct actor *actor, uint32_t page)
+{
+    const uint64_t *frame = page < actor->config->tables->workload.pages &&
+                                    pager_shell_is_mapped(&actor->shell, actor_page(actor, page))
+                                ? mapped(actor, page)
+                                : NULL;
+
+    if (frame != NULL)
+        __builtin_prefetch(frame, 1);
+}
+
 bool pages_refer(struct actor *actor, uint32_t page, bool write)
 {
     uint64_t *frame = mapped(actor, page);

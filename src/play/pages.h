@@ -17,6 +17,11 @@ bool pages_hear(struct actor *actor, const struct letter *letter);
  * the task has heard. */
 void pages_surround(struct actor *actor);
 
+/* The program will soon refer to a page, once its books are in the processor's cache; its frame is to be there, too. Nothing
+ * is done that anybody could see. */
+void pages_expect(const struct actor *actor, uint32_t page);
+void pages_expect_frame(const struct actor *actor, uint32_t page);
+
 /* The program refers to a page that it may. What it finds there must be right. False: physmem has taken the
  * frame, and the actor has not heard of it yet. */
 bool pages_refer(struct actor *actor, uint32_t page, bool write);

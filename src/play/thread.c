@@ -8,8 +8,8 @@
 #include "play/errands.h"
 #include "play/pages.h"
 
-/* References in a row that nothing comes between, at most as long as a thread takes to wake up: what is sent
- * to the task in the meantime finds them made. */
+/* References in a row, and faults that need no other, that nothing comes between: at most as long as a thread takes to wake
+ * up. What is sent to the task in the meantime finds them made. */
 #define TURN_NS    UINT64_C(50000)
 #define TURN_STEPS 1000u /* in case they take no time */
 
@@ -40,6 +40,7 @@ const char *thread_about(const struct actor *actor)
         [THREAD_COMES] = "waits for physmem's answer about its contracts",
         [THREAD_RUNS] = "runs",
         [THREAD_FAULTS] = "is in a fault",
+        [THREAD_SERVED] = "is in a fault",
         [THREAD_LOADS] = "waits for pages from swap",
         [THREAD_REFILLS] = "is in a fault",
         [THREAD_ALLOCATES] = "waits for frames",
@@ -66,8 +67,9 @@ void thread_end(struct actor *actor, int exit_status)
 
 /* ---- Faults ---- */
 
-/* Ask the pager about the fault. */
-static void ask(struct actor *actor)
+/* Ask the pager about the fault. Returns whether it has mapped a frame that was at hand, which takes its time; then
+ * nothing is waited for. */
+static bool consult(struct actor *actor)
 {
     uint64_t frames = actor->stats.faults;
 
@@ -81,10 +83,13 @@ static void ask(struct actor *actor)
         actor->stats.waits++;
         actor->waited = true;
     }
-    if (actor->stats.faults != frames && !actor->brought_in) {
-        /* A frame was at hand: mapping it takes its time, and nothing is waited for. */
-        actor->state = THREAD_REFILLS;
-        actor->errands.refill = false;
+    return actor->stats.faults != frames && !actor->brought_in;
+}
+
+static void ask(struct actor *actor)
+{
+    if (consult(actor)) {
+        actor->state = THREAD_SERVED;
         errands_turn(actor, actor->scene->costs.frame);
         return;
     }
@@ -105,14 +110,21 @@ static uint64_t cost_of_fault(const struct actor *actor)
     return cost;
 }
 
-/* The fault is over; the reference is made again. */
-static void resume(struct actor *actor)
+/* The fault is over; the reference is made again after so long. */
+static uint64_t end_fault(struct actor *actor)
 {
+    uint64_t cost = cost_of_fault(actor);
+
     actor->state = THREAD_RUNS;
     actor->waited = false;
     actor->pauses = 0;
-    errands_turn(actor, cost_of_fault(actor));
     actor->read = false;
+    return cost;
+}
+
+static void resume(struct actor *actor)
+{
+    errands_turn(actor, end_fault(actor));
 }
 
 /* Send an allocation or a request for rights. */
@@ -527,16 +539,58 @@ void thread_hear_swap(struct actor *actor, struct letter *letter)
 
 /* ---- References ---- */
 
-/* A reference that the mapping does not permit. */
-static void fault(struct actor *actor, uint32_t page, bool write, uint64_t after)
+/* A reference that the mapping does not permit: it takes its time, which is added to *passed. Returns whether the fault is
+ * over, for the task has done all by itself. Otherwise it goes on when that time has passed. */
+static bool fault(struct actor *actor, uint32_t page, bool write, uint64_t *passed)
 {
-    actor->state = THREAD_FAULTS;
+    const struct costs *costs = &actor->scene->costs;
+
     actor->fault_page = actor_page(actor, page);
     actor->fault_write = write;
     actor->pieces = actor->shell.pieces;
     actor->watches = actor->shell.watches;
     actor->sent_before = actor->sent;
-    errands_turn(actor, after + actor->scene->costs.fault);
+    *passed += costs->fault;
+    if (*passed >= TURN_NS) {
+        actor->state = THREAD_FAULTS;
+        return false;
+    }
+    *passed += consult(actor) ? costs->frame : 0;
+    if (actor->verdict == PAGER_DONE && pager_work_is_none(&actor->errands)) {
+        *passed += end_fault(actor);
+        return true;
+    }
+    actor->state = THREAD_SERVED;
+    return false;
+}
+
+/* So many steps before it is referred to, the books of a page are expected to be in the cache. */
+#define FRAME_AHEAD 3u
+
+/* Draw steps of the workload. */
+static void look_ahead(struct actor *actor)
+{
+    uint32_t count = 0;
+
+    for (; count < ACTOR_AHEAD && walk_next(&actor->walk, &actor->ahead[count]); count++)
+        if (actor->ahead[count].page < WALK_READ)
+            pages_expect(actor, actor->ahead[count].page);
+    actor->ahead_first = 0;
+    actor->ahead_end = (uint8_t)count;
+}
+
+/* The next step of the workload. False: it is over. */
+static bool next_of_walk(struct actor *actor, struct walk_step *step)
+{
+    if (actor->ahead_first == actor->ahead_end)
+        look_ahead(actor);
+    if (actor->ahead_first == actor->ahead_end)
+        return false;
+    *step = actor->ahead[actor->ahead_first++];
+    if (actor->ahead_first + FRAME_AHEAD < actor->ahead_end &&
+        actor->ahead[actor->ahead_first + FRAME_AHEAD].page < WALK_READ)
+        pages_expect_frame(actor, actor->ahead[actor->ahead_first + FRAME_AHEAD].page);
+    return true;
 }
 
 /* The program's next step, into actor->step. Otherwise it has ended. */
@@ -545,7 +599,7 @@ static bool take_step(struct actor *actor)
     const struct actor_config *config = actor->config;
     struct walk_step *step = &actor->step;
 
-    if (config->next == NULL ? !walk_next(&actor->walk, step)
+    if (config->next == NULL ? !next_of_walk(actor, step)
                              : !config->next(config->arg, actor->life, actor->steps++, step)) {
         thread_end(actor, 0);
         return false;
@@ -601,8 +655,9 @@ static void refer(struct actor *actor)
         }
         if (step->page != WALK_NOTHING) {
             if (!pager_shell_permits(&actor->shell, actor_page(actor, step->page), step->write)) {
-                fault(actor, step->page, step->write, passed);
-                return;
+                if (fault(actor, step->page, step->write, &passed))
+                    continue;
+                break;
             }
             if (!pages_refer(actor, step->page, step->write)) {
                 errands_turn(actor, passed + LOST_PAUSE_NS);
@@ -636,11 +691,10 @@ void thread_turn(struct actor *actor)
         pager_growth_possible(&actor->pager);
         ask(actor);
         break;
+    case THREAD_SERVED:
+        go_on(actor);
+        break;
     case THREAD_REFILLS:
-        if (!actor->errands.refill) {
-            go_on(actor);
-            break;
-        }
         pages_refill(actor, actor->errands.refilled.page, actor->errands.refilled.slot);
         pager_fault_loaded(&actor->pager, actor->errands.refilled.page, true, true,
                            actor->fault_write);
