@@ -86,10 +86,10 @@
  * REVOCATION. A task that misses a recall loses all its frames. The process then dies of SIGBUS as it touches
  * managed memory, with a line on standard error that says why.
  *
- * REPOSSESSION. Under a contract with breach=repossess (or penalty, in the end) only some frames are
- * taken, with a line on standard error. Pages that swap has are read back, discardable ones become zeros, others
- * are made again by their callback. A page that was written and not stored is lost: the process ends
- * with status 2, and a line that says so, as it touches it. Pinned pages are spared: see sp_pin. */
+ * REPOSSESSION. Under a contract with breach=repossess (or penalty, in the end) only the frames that are missing are
+ * taken, and none of what is guaranteed, with a line on standard error. Pages that swap has are read back, discardable
+ * ones become zeros, others are made again by their callback. A page that was written and not stored is lost: the
+ * process ends with status 2, and a line that says so, as it touches it. Pinned pages are spared: see sp_pin. */
 #ifndef SELFPAGE_TASK_H
 #define SELFPAGE_TASK_H
 

@@ -49,7 +49,11 @@ struct backing {
     bool later;                 /* all that is in `clear` can wait */
     struct backing *next_later; /* among those with pages that are cleared later */
     struct backing *prev_later;
-    bool doomed; /* must be truncated and closed after that */
+    uint32_t cut; /* the memory ends before this page; 0: it is whole */
+    bool cuts;    /* that is still to be done */
+    uint32_t end; /* for the errand: `cut`, or all pages */
+    bool cutting; /* the errand cuts it there */
+    bool doomed;  /* must be truncated and closed after that */
     bool closed;
     bool late;                    /* its task was ended for it */
     uint64_t clear[PAGES_WORDS];  /* pages to clear */

@@ -28,6 +28,8 @@ static void change(struct errand *errand)
         backing->closed = true;
         return;
     }
+    if (backing->cutting)
+        code = extent_cut(backing->fd, backing->end);
     while (page < EXTENT_PAGES) {
         for (first = page; page < EXTENT_PAGES && pages_has(backing->clears, page); page++)
             continue;
@@ -36,7 +38,7 @@ static void change(struct errand *errand)
         page++;
     }
     if (code == 0)
-        code = contents_write(backing->fd, backing->fills);
+        code = contents_write(backing->fd, backing->fills, backing->end);
     backing->error = code;
 }
 
@@ -69,7 +71,7 @@ static bool has_change(const struct backing *backing)
     if (backing->lease != NULL &&
         (backing->fd < 0 || (backing->fill != NULL && !lease_is_ready(backing->lease))))
         return false;
-    return (pages_any(backing->clear) && !backing->later) || backing->fill != NULL;
+    return (pages_any(backing->clear) && !backing->later) || backing->fill != NULL || backing->cuts;
 }
 
 /* Replies to the task wait until all changes are made. */
@@ -97,6 +99,9 @@ void change_begin(struct backing *backing, bool now)
     contents_free(&backing->fills);
     backing->fills = backing->fill;
     backing->fill = NULL;
+    backing->end = backing->cut > 0 ? backing->cut : EXTENT_PAGES;
+    backing->cutting = backing->cuts;
+    backing->cuts = false;
     memset(backing->clears, 0, sizeof(backing->clears));
     if (!backing->later) {
         memcpy(backing->clears, backing->clear, sizeof(backing->clears));

@@ -121,6 +121,18 @@ void clear_keep(struct service *service, const struct physmem_effect *effect)
         change_begin(backing, true);
 }
 
+void clear_cut(struct service *service, const struct physmem_effect *effect)
+{
+    struct backing *backing = backing_of(service, effect);
+
+    ensure(backing->lease == NULL && effect->extent.count > 0);
+    check(backing->cut == 0 || effect->extent.count < backing->cut);
+    backing->cut = effect->extent.count;
+    backing->cuts = true;
+    clear_soon(backing);
+    change_begin(backing, true);
+}
+
 void clear_destroy(struct service *service, const struct physmem_effect *effect)
 {
     struct backing *backing = backing_of(service, effect);

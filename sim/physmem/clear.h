@@ -7,9 +7,10 @@
 
 #include "backing.h"
 
-/* PHYSMEM_EXTENT_PUNCH, .._KEEP, .._DESTROY. */
+/* PHYSMEM_EXTENT_PUNCH, .._KEEP, .._CUT, .._DESTROY. */
 void clear_punch(struct service *service, const struct physmem_effect *effect);
 void clear_keep(struct service *service, const struct physmem_effect *effect);
+void clear_cut(struct service *service, const struct physmem_effect *effect);
 void clear_destroy(struct service *service, const struct physmem_effect *effect);
 
 /* Pages that are about to be written whole need not be cleared before. */

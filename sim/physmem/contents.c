@@ -27,11 +27,13 @@ const uint8_t *contents_find(const struct contents *list, uint32_t page)
     return found;
 }
 
-int contents_write(int fd, const struct contents *list)
+int contents_write(int fd, const struct contents *list, uint32_t end)
 {
     for (const struct contents *c = list; c != NULL; c = c->next) {
         size_t size = (size_t)c->count * SP_PAGE_SIZE;
 
+        if (c->page >= end)
+            continue;
         /* A short count is the fault of a task that has cut its extent. */
         if (pwrite(fd, c->bytes, size, (off_t)c->page * (off_t)SP_PAGE_SIZE) < 0)
             return -errno;

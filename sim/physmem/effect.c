@@ -378,6 +378,9 @@ void effect_run(struct service *service, const struct physmem_effect *effect)
     case PHYSMEM_EXTENT_AUDIT:
         reading_audit(service, effect);
         break;
+    case PHYSMEM_EXTENT_CUT:
+        clear_cut(service, effect);
+        break;
     case PHYSMEM_EXTENT_DESTROY:
         clear_destroy(service, effect);
         break;

@@ -58,9 +58,9 @@ int extent_check(int fd, uint32_t pages)
 
     if (seals < 0 || fstat(fd, &status) != 0)
         return -errno;
-    if (!S_ISREG(status.st_mode) || pages == 0 ||
-        (status.st_size != bytes_of(pages) && status.st_size != 0) ||
-        (seals & EXTENT_SEALS) != EXTENT_SEALS || (seals & HOSTILE_SEALS) != 0)
+    if (!S_ISREG(status.st_mode) || pages == 0 || status.st_size > bytes_of(pages) ||
+        status.st_size % bytes_of(1) != 0 || (seals & EXTENT_SEALS) != EXTENT_SEALS ||
+        (seals & HOSTILE_SEALS) != 0)
         return -EINVAL;
     return 0;
 }
@@ -73,9 +73,14 @@ int extent_punch(int fd, uint32_t first, uint32_t count)
     return 0;
 }
 
+int extent_cut(int fd, uint32_t pages)
+{
+    return ftruncate(fd, bytes_of(pages)) == 0 ? 0 : -errno;
+}
+
 int extent_truncate(int fd)
 {
-    return ftruncate(fd, 0) == 0 ? 0 : -errno;
+    return extent_cut(fd, 0);
 }
 
 int64_t extent_blocks(int fd)

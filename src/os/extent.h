@@ -19,14 +19,18 @@
  * /proc/PID/maps. Returns its descriptor. `error` may be NULL. Not for signal handlers. */
 int extent_create(const char *name, uint32_t pages, struct sp_error *error);
 
-/* Look at a descriptor that somebody sent: 0 if it is an extent of exactly `pages` pages (at least 1), or one
- * that has been cut to nothing on its way here, and cannot grow or be made immune to truncation or to writing;
+/* Look at a descriptor that somebody sent: 0 if it is an extent of `pages` pages (at least 1), or one
+ * that has been cut on its way here, and cannot grow or be made immune to truncation or to writing;
  * -EINVAL if not; -EBADF if it is not open for use. That says nothing about the next moment: its other holders
  * can truncate it. */
 int extent_check(int fd, uint32_t pages);
 
 /* Free `count` (at least 1) pages from page `first`; they read as zeros. Mappings stay. */
 int extent_punch(int fd, uint32_t first, uint32_t count);
+
+/* Cut to its first `pages` pages: those behind are freed, and all mappings of them in all processes are dead (SIGBUS). It
+ * cannot be undone. Returns 0 or a negative errno. */
+int extent_cut(int fd, uint32_t pages);
 
 /* Cut to nothing: all pages are freed and all mappings in all processes are dead (SIGBUS). It
  * cannot be undone: the extent cannot grow. */

@@ -294,12 +294,25 @@ static void filled(struct actor *actor)
 
 /* ---- Answers of physmem ---- */
 
-/* All frames of an allocation have rights. */
-static void allocated(struct actor *actor)
+/* What became of an allocation. */
+enum allocation {
+    ALLOCATION_SERVED, /* or refused: all frames that came have rights */
+    ALLOCATION_LOST,   /* physmem has taken all of them by force before they were mapped */
+    ALLOCATION_BARRED, /* there is no memory for its first slot */
+};
+
+/* All frames of an allocation that are left have rights. */
+static void allocated(struct actor *actor, enum allocation became)
 {
+    uint32_t slot = actor->errands.slot;
+
     actor->errands.allocate = false;
-    pager_growth_allocated(&actor->pager, actor->errands.slot, actor_units(actor, actor->came),
+    if (became == ALLOCATION_LOST)
+        pager_growth_possible(&actor->pager); /* none was refused: it soon asks again */
+    pager_growth_allocated(&actor->pager, slot, actor_units(actor, actor->came),
                            PAGE_READ | PAGE_WRITE, actor->came_zero);
+    if (became == ALLOCATION_BARRED)
+        pager_growth_barred(&actor->pager, slot);
     pager_shell_collect(&actor->shell, &actor->errands);
     errands_signal(actor);
     go_on(actor);
@@ -314,7 +327,7 @@ static void lost_before(struct actor *actor)
     for (uint32_t i = actor_units(actor, actor->mapped); i < actor_units(actor, actor->came); i++)
         errands->returned[errands->returns++] = errands->slot + i;
     actor->came = actor_base(actor, actor_units(actor, actor->mapped));
-    allocated(actor);
+    allocated(actor, actor->came == 0 ? ALLOCATION_LOST : ALLOCATION_SERVED);
 }
 
 static void granted(struct actor *actor)
@@ -348,7 +361,7 @@ static void answered(struct actor *actor, const struct physmem_effect *effect)
         actor->came_zero = effect->kind == PHYSMEM_REPLY_ALLOCATED && effect->allocated.zeroed;
         actor->mapped = 0;
         if (actor->came == 0)
-            allocated(actor);
+            allocated(actor, effect->error == ENXIO ? ALLOCATION_BARRED : ALLOCATION_SERVED);
         else
             send_request(actor, LETTER_MAP, actor_base(actor, actor->errands.slot), actor->came,
                          THREAD_MAPS);
@@ -362,7 +375,7 @@ static void answered(struct actor *actor, const struct physmem_effect *effect)
         if (actor->state == THREAD_GRANTS)
             granted(actor);
         else if (actor->mapped >= actor->came)
-            allocated(actor);
+            allocated(actor, ALLOCATION_SERVED);
         else if (pages == 0)
             lost_before(actor);
         else

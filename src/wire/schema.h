@@ -327,7 +327,8 @@
 #define WIRE_CONTAINER_DESTROY_FIELDS(F, E, S, L) F(u32, container)
 #define WIRE_ALLOCATE_FIELDS(F, E, S, L)                                                           \
     F(u32, container) F(u32, start) F(u32, count) F(u8, flags) F(u8, order) F(u32, ceiling)
-/* count slots from start now have frames. zeroed: none has been used since it was last cleared. */
+/* count slots from start now have frames. zeroed: none has been used since it was last cleared. Instead, DONE with ENXIO: the
+ * memory of the first slot was taken by force, and comes back when all frames that are left in its extent have been given up. */
 #define WIRE_ALLOCATED_FIELDS(F, E, S, L)         F(u32, count) E(zeroed, WIRE_BOOLEANS)
 #define WIRE_SLOTS_FIELDS(F, E, S, L)             F(u32, container) L(range, ranges, WIRE_RANGES)
 #define WIRE_MAP_REQUEST_FIELDS(F, E, S, L)                                                        \

@@ -113,6 +113,16 @@ static void audit_extent(struct physmem_shell *shell, uint64_t now,
     physmem_audit_done(shell->physmem, now, effect->extent.extent, effect->extent.count, pages);
 }
 
+static void cut_extent(struct physmem_shell *shell, const struct physmem_effect *effect)
+{
+    struct physmem_shell_extent *extent = extent_of(shell, effect);
+
+    ensure(effect->extent.count > 0 && effect->extent.count < extent->pages);
+    memset(extent->page + effect->extent.count, 0,
+           (extent->pages - effect->extent.count) * sizeof(*extent->page));
+    extent->pages = effect->extent.count;
+}
+
 static void destroy_extent(struct physmem_shell *shell, const struct physmem_effect *effect)
 {
     struct physmem_shell_extent *extent = extent_of(shell, effect);
@@ -225,6 +235,9 @@ void physmem_shell_carry_out(struct physmem_shell *shell, uint64_t now,
         break;
     case PHYSMEM_EXTENT_AUDIT:
         audit_extent(shell, now, effect);
+        break;
+    case PHYSMEM_EXTENT_CUT:
+        cut_extent(shell, effect);
         break;
     case PHYSMEM_EXTENT_DESTROY:
         destroy_extent(shell, effect);

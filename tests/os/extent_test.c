@@ -98,6 +98,24 @@ static void test_touching_through_a_mapping_counts(void **state)
     close(fd);
 }
 
+static void test_what_is_cut_off_is_gone_and_the_rest_stays(void **state)
+{
+    int fd = extent_of(4);
+
+    (void)state;
+    write_page(fd, 1, 'a');
+    write_page(fd, 2, 'b');
+    assert_int_equal(extent_cut(fd, 2), 0);
+    assert_int_equal(extent_blocks(fd), 1);
+    assert_int_equal(read_page(fd, 1), 'a');
+    assert_int_equal(extent_check(fd, 4), 0); /* it may be cut before it arrives */
+    assert_int_equal(extent_check(fd, 1), -EINVAL);
+    assert_int_equal(extent_punch(fd, 1, 3), 0); /* also of what is gone */
+    assert_int_equal(extent_blocks(fd), 0);
+    assert_int_equal(ftruncate(fd, 4 * SP_PAGE_SIZE), -1);
+    close(fd);
+}
+
 static void test_truncation_is_final(void **state)
 {
     int fd = extent_of(4);
@@ -194,7 +212,8 @@ static void test_other_descriptors_are_told_apart(void **state)
     close(fds[1]);
     fd = extent_of(2);
     assert_int_equal(extent_check(fd, 0), -EINVAL);
-    assert_int_equal(ftruncate(fd, SP_PAGE_SIZE), 0);
+    assert_int_equal(extent_check(fd, 1), -EINVAL);
+    assert_int_equal(ftruncate(fd, SP_PAGE_SIZE + 1), 0);
     assert_int_equal(extent_check(fd, 2), -EINVAL);
     assert_int_equal(extent_truncate(fd), 0);
     assert_int_equal(extent_check(fd, 0), -EINVAL);
@@ -220,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_a_new_extent_is_sealed_and_empty),
         cmocka_unit_test(test_pages_are_counted_found_and_punched),
         cmocka_unit_test(test_touching_through_a_mapping_counts),
+        cmocka_unit_test(test_what_is_cut_off_is_gone_and_the_rest_stays),
         cmocka_unit_test(test_truncation_is_final),
         cmocka_unit_test(test_a_truncated_mapping_ends_in_sigbus),
         cmocka_unit_test(test_read_only_is_read_only),

@@ -794,10 +794,8 @@ static void frames_that_are_lost_before_they_are_mapped_end_no_task(void **state
         struct actor *actor = &theatre.play.actor[0];
 
         assert_int_equal(step, PLAY_EVENT);
-        if (actor->state == THREAD_MAPS && before != THREAD_MAPS) {
+        if (actor->state == THREAD_MAPS && before != THREAD_MAPS)
             recalls += play_recall(&theatre.play, 0, 90) > 0;
-            pager_growth_possible(&actor->pager); /* it does not wait long before it asks again */
-        }
         before = actor->state;
     }
     assert_int_equal(theatre.play.actor[0].exit_status, 0);

@@ -259,6 +259,58 @@ static void test_repossessed_scratch(void **state)
     assert_int_equal(status.recalls_missed, 1);
 }
 
+/* Loses frames by one recall after the other, each of which leaves it what it has written elsewhere. */
+static int lose_little_by_little(void *arg)
+{
+    struct sp_task *task = attach_deaf();
+    struct sp_stats stats;
+    void *memory =
+        region_or_exit(task, &(struct sp_region_options){.pages = PAGES, .kind = SP_DISCARDABLE});
+    uint32_t zeros = 0;
+
+    for (uint32_t i = 0; i < PAGES; i++)
+        *word(memory, i) = i + 1;
+    set_step(arg, 1);
+    while (read_step(arg) < 2)
+        pause_a_little();
+    sp_get_stats(task, &stats);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        CHECK(*word(memory, i) == i + 1 || *word(memory, i) == 0);
+        zeros += *word(memory, i) == 0;
+    }
+    CHECK(zeros <= stats.frames_lost + stats.dropped);
+    for (uint32_t i = 0; i < 3 * PAGES; i++)
+        *word(memory, i % PAGES) = i;
+    return sp_detach(&task);
+}
+
+/* Recalls that come one after the other, while the task does not grow again: each takes what it is for, to the frame. */
+static void test_repossessed_little_by_little(void **state)
+{
+    static const uint32_t frames[] = {60, 5, 1, 1, 40, 7};
+    struct shared *shared = shared_new();
+    struct sp_testing_task *task;
+    uint32_t held = 220;
+
+    setenv("SELFPAGE_FRAME_STACK", "1", 1);
+    task = begin(*state, "deaf", "guaranteed=20;extra=200,drop=20ms,breach=repossess",
+                 lose_little_by_little, shared);
+    setenv("SELFPAGE_FRAME_STACK", "0", 1);
+    AWAIT(task, read_step(shared) >= 1);
+    assert_int_equal(status_of(*state, "deaf").held, held);
+    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        recall(*state, "deaf", frames[i]);
+        held -= frames[i];
+        AWAIT(task, status_of(*state, "deaf").held <= held);
+        assert_int_equal(status_of(*state, "deaf").held, held);
+    }
+    assert_true(status_of(*state, "deaf").repossessed > 0); /* what lies unused goes otherwise */
+    set_step(shared, 2);
+    finish(&task, 0, "physmem took");
+    assert_int_equal(status_of(*state, "deaf").breached, 0);
+    munmap(shared, sizeof(*shared));
+}
+
 /* Recall from the task again; returns how many frames it has lost so far. */
 static uint64_t take_more(struct sp_testing *fixture)
 {
@@ -557,6 +609,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(function, sp_testing_setup, sp_testing_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_repossessed_scratch),
+        TEST(test_repossessed_little_by_little),
         TEST(test_repossessed_again_and_again),
         TEST(test_repossessed_but_to_be_had_again),
         cmocka_unit_test(test_repossessed_and_precious),

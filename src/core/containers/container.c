@@ -228,6 +228,20 @@ uint32_t container_skip(const struct container *container, uint32_t slot)
     return container->slots;
 }
 
+uint32_t container_holes_end(const struct container *container, uint32_t slot, uint32_t end)
+{
+    check(slot < end && end <= container->slots);
+    while (slot < end) {
+        if (container->node[slot / NODE_SLOTS] == NULL)
+            slot = (slot / NODE_SLOTS + 1) * NODE_SLOTS;
+        else if (container_extent(container, slot) == NULL)
+            slot = (slot / EXTENT_PAGES + 1) * EXTENT_PAGES;
+        else
+            return slot;
+    }
+    return end;
+}
+
 /* A slot is not soft any more: its number tells nothing. */
 static void forget_number(struct extent *extent, uint32_t slot)
 {

@@ -52,7 +52,10 @@ struct extent {
     uint16_t pages;      /* EXTENT_PAGES, or fewer at the container's end */
     uint16_t allocated;
     uint16_t soft;
-    uint16_t copies;       /* of the slots with frames, those that name a page elsewhere */
+    uint16_t copies; /* of the slots with frames, those that name a page elsewhere */
+    uint16_t
+        cut; /* the backing ends before this page: no slot from here on gets a frame while others have one; 0: it is
+                     whole */
     bool pending;          /* its backing was asked for */
     struct copied *copied; /* by page, if there are or were copies; or NULL */
     uint64_t *
@@ -98,6 +101,7 @@ struct container {
     uint32_t soft;
     uint64_t version;        /* operations so far that may have changed what its slots hold */
     void *owner;             /* which task has the frames; for the creator of the container */
+    bool blocks;             /* frames were given to it in blocks */
     struct sharing *sharing; /* with other tasks; NULL: it never was */
     struct container *next;  /* of the same owner */
     struct container *prev;
@@ -135,6 +139,9 @@ void container_clean_free(const struct allocator *allocator, struct extent *exte
 /* The first slot at or after `slot` whose extent exists; container->slots if there is none. */
 uint32_t container_skip(const struct container *container, uint32_t slot);
 
+/* The end, at most `end`, of the slots from `slot` on whose extents do not exist. */
+uint32_t container_holes_end(const struct container *container, uint32_t slot, uint32_t end);
+
 static inline struct container_slot *extent_slot(struct extent *extent, uint32_t slot)
 {
     check(extent->clean == NULL && slot % EXTENT_PAGES < extent->pages);
@@ -144,6 +151,19 @@ static inline struct container_slot *extent_slot(struct extent *extent, uint32_t
 static inline bool slot_is_allocated(const struct container_slot *slot)
 {
     return slot->frame != SLOT_NO_FRAME && !slot->soft;
+}
+
+/* Whether an extent was cut, and frames are left in it. */
+static inline bool extent_is_cut(const struct extent *extent)
+{
+    check(extent->cut < EXTENT_PAGES);
+    return extent->cut > 0 && (extent->allocated > 0 || extent->soft > 0);
+}
+
+/* Whether the memory of a slot's page was cut off, so that it gets no frame now. */
+static inline bool extent_is_cut_at(const struct extent *extent, uint32_t slot)
+{
+    return extent_is_cut(extent) && slot % EXTENT_PAGES >= extent->cut;
 }
 
 /* The slot becomes a hole; the caller takes over its frame. The counters are updated. */

@@ -47,16 +47,31 @@ static uint32_t room_of(const struct pager *pager, uint32_t extent)
     return room;
 }
 
+/* Whether a hole has no memory: see pager_growth_barred. */
+static bool is_barred(struct pager *pager, uint32_t slot)
+{
+    uint32_t extent = slot / pager->config.extent_pages;
+    uint32_t first = extent * pager->config.extent_pages;
+
+    check(pager->slot[slot].state == SLOT_HOLE);
+    if (pager->barred[extent] == 0)
+        return false;
+    if (pager_slots_are_empty(pager, first, pager->config.extent_pages))
+        pager->barred[extent] = 0;
+    return pager->barred[extent] != 0 && slot - first >= pager->barred[extent];
+}
+
 /* Whether frames are asked for in a slot now. */
-static bool is_wanted_hole(const struct pager *pager, uint32_t slot)
+static bool is_wanted_hole(struct pager *pager, uint32_t slot)
 {
     uint32_t extent = slot / pager->config.extent_pages;
 
     return pager->slot[slot].state == SLOT_HOLE &&
-           slot - extent * pager->config.extent_pages < room_of(pager, extent);
+           slot - extent * pager->config.extent_pages < room_of(pager, extent) &&
+           !is_barred(pager, slot);
 }
 
-/* The first slot in which to ask for frames. */
+/* The first slot in which to ask for frames; `slots` if none is left that has memory. */
 static uint32_t find_hole(struct pager *pager)
 {
     uint32_t slots = pager->config.slots;
@@ -69,8 +84,7 @@ static uint32_t find_hole(struct pager *pager)
         for (slot = 0; slot < slots && !is_wanted_hole(pager, slot); slot++)
             continue;
     }
-    ensure(slot < slots); /* fewer are held than there are slots, none is being lost */
-    pager->hole_hint = slot;
+    pager->hole_hint = slot < slots ? slot : 0;
     return slot;
 }
 
@@ -88,6 +102,8 @@ bool growth_ask(struct pager *pager)
         return false;
     check(limit > pager->held && want > 0 && want <= GROW_MOST);
     slot = find_hole(pager);
+    if (slot == pager->config.slots)
+        return false;
     while (count < want && slot + count < pager->config.slots &&
            is_wanted_hole(pager, slot + count))
         count++;
@@ -139,6 +155,15 @@ void pager_growth_allocated(struct pager *pager, uint32_t slot, uint32_t count, 
            pager->returns_now < pager->config.batch)
         slots_return(pager);
     check(pager->owed <= pager->held);
+}
+
+void pager_growth_barred(struct pager *pager, uint32_t slot)
+{
+    uint32_t within = slot % pager->config.extent_pages;
+
+    check(slot < pager->config.slots && !pager->allocating);
+    pager->barred[slot / pager->config.extent_pages] = within > 0 ? within : 1;
+    pager_growth_possible(pager);
 }
 
 void pager_growth_possible(struct pager *pager)

@@ -32,6 +32,17 @@ static size_t slots_size(const struct pager_config *config)
     return aligned((size_t)config->slots * sizeof(struct pager_slot));
 }
 
+static uint32_t extents_of(const struct pager_config *config)
+{
+    check(config->extent_pages > 0);
+    return config->slots / config->extent_pages + 1;
+}
+
+static size_t barred_size(const struct pager_config *config)
+{
+    return aligned(extents_of(config) * sizeof(uint32_t));
+}
+
 static uint32_t effects_most(const struct pager_config *config)
 {
     check(config->slots <= (UINT32_MAX - EFFECTS_BESIDES) / EFFECTS_FOR_SLOT);
@@ -52,7 +63,7 @@ size_t pager_size(const struct pager_config *config)
 {
     struct sp_policy_config policy = policy_config(config);
 
-    return pages_size(config) + slots_size(config) + effects_size(config) +
+    return pages_size(config) + slots_size(config) + barred_size(config) + effects_size(config) +
            aligned(config->policy->size(&policy));
 }
 
@@ -74,6 +85,8 @@ void pager_init(struct pager *pager, const struct pager_config *config, void *me
     bytes += pages_size(config);
     pager->slot = (struct pager_slot *)(void *)bytes;
     bytes += slots_size(config);
+    pager->barred = (uint32_t *)(void *)bytes;
+    bytes += barred_size(config);
     pager->effect = (struct pager_effect *)(void *)bytes;
     pager->effects_most = effects_most(config);
     bytes += effects_size(config);

@@ -252,6 +252,8 @@ struct pager_ahead {
 struct pager {
     struct pager_page *page;
     struct pager_slot *slot;
+    uint32_t *
+        barred; /* by extent, from which of its slots on none has memory: see pager_growth_barred; 0: all have some */
     struct pager_effect
         *effect; /* the queue: those from effects_next to effects_end are still in it */
     uint32_t effects_next, effects_end;
@@ -396,8 +398,8 @@ void pager_growth_allow(struct pager *pager, uint32_t guaranteed, uint32_t extra
 /* Extents over which a pager spreads its frames, more or less: each costs a descriptor. */
 #define PAGER_SPREAD 32u
 
-/* Physmem may take frames by force, and can do that by whole extents only. From the next call of
- * pager_growth_allow on, frames are asked for in few slots of each extent, as long as there are such slots: an
+/* Physmem may take frames by force, and does that by whole extents as far as it can (see
+ * core/physmem/repossess.c). From the next call of pager_growth_allow on, frames are asked for in few slots of each extent, as long as there are such slots: an
  * eighth of the extent, or one in PAGER_SPREAD of all frames that the contracts allow, whichever is
  * more; and in fewer of the first extents (1, 1, 2, 4, 8...), so that physmem can take what is missing and no more. */
 void pager_growth_spread(struct pager *pager);
@@ -405,6 +407,10 @@ void pager_growth_spread(struct pager *pager);
 /* Physmem has no descriptor for another extent: until pager_growth_spread is called again, the pager asks for frames in the
  * extents that the task has already. False: it did that before this call, too, and asking again will not help. */
 bool pager_growth_gather(struct pager *pager);
+
+/* Physmem has no memory for a slot, one of those that it was asked for last, nor for those behind it in its extent, from which
+ * it has taken frames by force: none is asked for there before all that are left in the extent have been given up. */
+void pager_growth_barred(struct pager *pager, uint32_t slot);
 
 /* Physmem has extra frames again. */
 void pager_growth_possible(struct pager *pager);

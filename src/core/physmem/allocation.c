@@ -15,18 +15,22 @@
 struct span {
     uint32_t slots;
     uint32_t need;
-    bool occupied; /* an occupied slot stands in the way */
+    int obstacle; /* why not more: a slot is occupied (EEXIST), or its memory was cut off (ENXIO); 0: neither */
 };
 
-/* Go on with a span through slots of one extent (NULL: all holes), while it takes at most `frames`
- * frames. False if it ends there. */
-static bool span_extent(struct extent *extent, uint32_t slot, uint32_t stop, uint32_t frames,
-                        bool squash, struct span *span)
+/* Go on with a span through slots of one extent, slot by slot, while it takes at most `frames` frames. False if it
+ * ends there. */
+static bool span_slots(struct extent *extent, uint32_t slot, uint32_t stop, uint32_t frames,
+                       bool squash, struct span *span)
 {
     check(slot < stop && span->need <= frames);
     for (; slot < stop; slot++, span->slots++) {
-        if (extent != NULL && slot_is_allocated(extent_slot(extent, slot))) {
-            span->occupied = !squash;
+        if (extent_is_cut_at(extent, slot)) {
+            span->obstacle = ENXIO;
+            return false;
+        }
+        if (slot_is_allocated(extent_slot(extent, slot))) {
+            span->obstacle = squash ? 0 : EEXIST;
             if (!squash)
                 return false;
         } else if (span->need == frames) {
@@ -38,8 +42,24 @@ static bool span_extent(struct extent *extent, uint32_t slot, uint32_t stop, uin
     return true;
 }
 
+/* The same, at once if all slots of the extent are alike, or dropped. */
+static bool span_extent(struct extent *extent, uint32_t slot, uint32_t stop, uint32_t frames,
+                        bool squash, struct span *span)
+{
+    uint32_t occupied = extent->allocated;
+    bool whole = stop - slot == extent->pages;
+
+    check(slot < stop && span->need <= frames);
+    if (extent_is_cut(extent) || (occupied > 0 && !(whole && squash)) ||
+        stop - slot - occupied > frames - span->need)
+        return span_slots(extent, slot, stop, frames, squash, span);
+    span->slots += stop - slot;
+    span->need += stop - slot - occupied;
+    return true;
+}
+
 /* How many slots from the start of an allocation take at most `frames` frames, how many frames they
- * take, and whether an occupied slot stands in the way of more. Whole extents are counted at once. */
+ * take, and which slot stands in the way of more. Whole extents are counted at once. */
 static struct span span_of(const struct container *container,
                            const struct physmem_allocation *allocation, uint32_t frames)
 {
@@ -49,13 +69,16 @@ static struct span span_of(const struct container *container,
 
     for (uint32_t slot = allocation->start; slot < end;) {
         struct extent *extent = container_extent(container, slot);
-        uint32_t stop = extent_end(slot, end);
-        uint32_t occupied = extent != NULL ? extent->allocated : 0;
-        bool whole = stop - slot == (extent != NULL ? extent->pages : EXTENT_PAGES);
+        uint32_t stop =
+            extent != NULL ? extent_end(slot, end) : container_holes_end(container, slot, end);
 
-        if ((occupied == 0 || (whole && squash)) && stop - slot - occupied <= frames - span.need) {
-            span.slots += stop - slot;
-            span.need += stop - slot - occupied;
+        if (extent == NULL) {
+            uint32_t holes = smaller(stop - slot, frames - span.need);
+
+            span.slots += holes;
+            span.need += holes;
+            if (holes < stop - slot)
+                break;
         } else if (!span_extent(extent, slot, stop, frames, squash, &span)) {
             break;
         }
@@ -65,10 +88,9 @@ static struct span span_of(const struct container *container,
     return span;
 }
 
-/* Cut a plan down to what takes at most `frames` frames. False if the container's occupied slots
- * stand in the way of more. */
-static bool cut(const struct container *container, const struct physmem_allocation *allocation,
-                struct plan *plan, uint32_t frames)
+/* Cut a plan down to what takes at most `frames` frames. Returns what stands in the way of more, or 0. */
+static int cut(const struct container *container, const struct physmem_allocation *allocation,
+               struct plan *plan, uint32_t frames)
 {
     const struct span span = span_of(container, allocation, frames);
 
@@ -79,7 +101,7 @@ static bool cut(const struct container *container, const struct physmem_allocati
         plan->need = smaller(plan->need, plan->span);
     }
     check(plan->need <= plan->span && plan->span <= allocation->count);
-    return !span.occupied;
+    return span.obstacle;
 }
 
 /* Find out how much of an allocation is allowed. */
@@ -96,10 +118,12 @@ static struct plan plan_allowed(struct physmem *physmem, struct physmem_task *ta
     uint32_t beyond;
 
     check(task->state == STANDING_THERE && container->owner == task);
-    if (!cut(container, allocation, &plan, UINT32_MAX)) {
-        plan.error = EEXIST;
-        plan.text = "a slot is occupied";
-    }
+    plan.error = cut(container, allocation, &plan, UINT32_MAX);
+    if (plan.error != 0)
+        plan.text = plan.error == EEXIST
+                        ? "a slot is occupied"
+                        : "the memory of a slot was taken by force: the frames that "
+                          "are left in its extent must be given up first";
     within = commitment > has ? smaller(plan.need, commitment - has) : 0;
     beyond = plan.need - within;
     if (beyond == 0)
@@ -130,10 +154,13 @@ static bool tables_make(struct physmem *physmem, struct container *container, ui
 {
     check(span <= PHYSMEM_ALLOCATE_MAX && start + span <= container->slots);
     for (uint32_t slot = start; slot < start + span; slot = extent_end(slot, UINT32_MAX)) {
-        if (container_extent_make(physmem->allocator, container, slot) == NULL) {
+        struct extent *extent = container_extent_make(physmem->allocator, container, slot);
+
+        if (extent == NULL) {
             tables_trim(physmem, container, start, slot - start);
             return false;
         }
+        slots_extent_renew(physmem, container, extent);
     }
     return true;
 }
@@ -302,6 +329,7 @@ static bool fill(struct physmem *physmem, struct container *container,
     check(plan->error == 0 && !plan->waits);
     if (allocation->order == 0 && allocation->ceiling == 0)
         return fill_singly(physmem, container, allocation, plan->span);
+    container->blocks = true;
     filled = fill_blocks(physmem, container, allocation, plan->span);
     if (filled == plan->span)
         return true;

@@ -111,6 +111,8 @@ static const char *check_container(const struct physmem *physmem, const struct c
 
             if (wrong != NULL)
                 return wrong;
+            if (extent->cut > 0 && i >= extent->cut && entry->frame != SLOT_NO_FRAME)
+                return "a slot has a frame and no memory, which was cut off";
             in_extent += slot_is_allocated(entry);
             soft_in_extent += entry->soft;
             copies_in_extent += entry->copy;
@@ -124,6 +126,8 @@ static const char *check_container(const struct physmem *physmem, const struct c
             return "an extent miscounts its slots";
         if (extent->handle != 0 && handles_object(&physmem->extents, extent->handle) != extent)
             return "the handle of an extent names something else";
+        if (extent->handle == 0 && extent->cut > 0)
+            return "an extent without backing is cut";
         if (extent->handle == 0 && in_extent + soft_in_extent == 0)
             return "an extent without frames or backing was kept";
         sums->extents += extent->handle != 0;

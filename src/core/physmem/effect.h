@@ -88,6 +88,7 @@ enum physmem_effect_kind {
     PHYSMEM_EXTENT_KEEP,    /* extent: the pages are in use again: those to clear soon stay */
     PHYSMEM_EXTENT_COPY,    /* move: copy pages, as they are now; replies wait until it is done */
     PHYSMEM_EXTENT_AUDIT,   /* extent: may have `count` pages; answered by physmem_audit_done */
+    PHYSMEM_EXTENT_CUT,     /* extent: cut to its first `count` pages */
     PHYSMEM_EXTENT_DESTROY, /* extent: cut to nothing, close */
     /* The policy server: see core/physmem/policyserver.h. */
     PHYSMEM_POLICYSERVER_RING, /* ring: tell it; not again before physmem_policyserver_entitled */

@@ -32,6 +32,14 @@ static bool is_hole(const struct container *container, uint32_t slot)
     return extent == NULL || extent_slot(extent, slot)->frame == SLOT_NO_FRAME;
 }
 
+static bool is_cut_off(const struct container *container, uint32_t slot)
+{
+    const struct extent *extent = container_extent(container, slot);
+
+    check(slot < container->slots);
+    return extent != NULL && extent_is_cut_at(extent, slot);
+}
+
 static struct obstacle find_obstacle(const struct container *from, const struct container *to,
                                      const struct physmem_exchange *exchange)
 {
@@ -41,6 +49,8 @@ static struct obstacle find_obstacle(const struct container *from, const struct 
             return (struct obstacle){ENOENT, i, "a slot has no frame to give up"};
         if (!is_hole(to, exchange->to_start + i))
             return (struct obstacle){EEXIST, i, "a slot is occupied"};
+        if (is_cut_off(to, exchange->to_start + i))
+            return (struct obstacle){ENXIO, i, "the memory of a slot was taken by force"};
     }
     return (struct obstacle){.count = exchange->count};
 }
@@ -59,8 +69,13 @@ static bool tables_make(struct physmem *physmem, struct container *container, ui
     bool made = true;
 
     check(count > 0);
-    for (uint32_t slot = start; slot < start + count && made; slot = extent_end(slot, UINT32_MAX))
-        made = container_extent_make(physmem->allocator, container, slot) != NULL;
+    for (uint32_t slot = start; slot < start + count && made; slot = extent_end(slot, UINT32_MAX)) {
+        struct extent *extent = container_extent_make(physmem->allocator, container, slot);
+
+        made = extent != NULL;
+        if (made)
+            slots_extent_renew(physmem, container, extent);
+    }
     return made;
 }
 

@@ -25,7 +25,7 @@ void punch_add(struct physmem *physmem, struct punch *punch, struct extent *exte
 
     check(slot % EXTENT_PAGES < extent->pages);
     check(slot / EXTENT_PAGES == extent->number);
-    if (extent->handle == 0 || extent->pending)
+    if (extent->handle == 0 || extent->pending || (extent->cut > 0 && page >= extent->cut))
         return;
     if (punch->extent == extent && page == punch->first + punch->count) {
         punch->count++;

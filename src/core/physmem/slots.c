@@ -78,9 +78,31 @@ void slots_extent_destroy(struct physmem *physmem, struct physmem_task *task, st
     }
     handles_free(&physmem->extents, extent->handle);
     extent->handle = 0;
+    extent->cut = 0;
     ensure(task->extents > 0 && physmem->extent_count > 0);
     task->extents--;
     physmem->extent_count--;
+}
+
+void slots_extent_cut(struct physmem *physmem, struct extent *extent, uint32_t slot)
+{
+    struct physmem_effect *effect;
+    uint32_t page = slot % EXTENT_PAGES;
+
+    ensure(extent->handle != 0 && !extent->pending && page > 0);
+    check(extent->cut == 0 || page < extent->cut);
+    extent->cut = (uint16_t)page;
+    effect = emit_effect(physmem, PHYSMEM_EXTENT_CUT, NULL);
+    effect->extent.extent = extent->handle;
+    effect->extent.descriptor = extent->descriptor;
+    effect->extent.count = page;
+}
+
+void slots_extent_renew(struct physmem *physmem, struct container *container, struct extent *extent)
+{
+    check(extent->clean == NULL && extent->container == container->handle);
+    if (extent->cut > 0 && !extent_is_cut(extent))
+        slots_extent_destroy(physmem, container->owner, extent);
 }
 
 void slots_extent_audit(struct physmem *physmem, struct extent *extent)

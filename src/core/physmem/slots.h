@@ -22,6 +22,15 @@ void slots_harden(struct physmem *physmem, struct container *container, struct e
 void slots_extent_destroy(struct physmem *physmem, struct physmem_task *task,
                           struct extent *extent);
 
+/* Take the memory from the page of a slot on, which is not the first of its extent, away from the backing. The frames of
+ * these slots leave with slots_drop. */
+void slots_extent_cut(struct physmem *physmem, struct extent *extent, uint32_t slot);
+
+/* Slots of an extent are about to get frames: if it was cut and has none any more, a whole one takes the place of its
+ * backing. */
+void slots_extent_renew(struct physmem *physmem, struct container *container,
+                        struct extent *extent);
+
 /* Have an extent audited, if it is backed. */
 void slots_extent_audit(struct physmem *physmem, struct extent *extent);
 

@@ -67,10 +67,17 @@ static uint32_t map_slots(struct sp_task *task, uint32_t start, uint32_t count, 
     return mapped;
 }
 
-/* Ask for `count` base pages from `start`. Returns how many there are now. A function of its own, and
- * called as one: its message is gone before the frames are mapped. */
-static __attribute__((noinline)) uint32_t ask_for_frames(struct sp_task *task, uint32_t start,
-                                                         uint32_t count, bool extra, bool *zeroedp)
+/* What physmem has answered. */
+struct allocated {
+    uint32_t count; /* of base pages: these have frames */
+    bool zeroed;
+    bool barred; /* there is no memory for the first slot: see pager_growth_barred */
+};
+
+/* Ask for `count` base pages from `start`. A function of its own, and called as one: its message is gone before the frames
+ * are mapped. */
+static __attribute__((noinline)) struct allocated
+ask_for_frames(struct sp_task *task, uint32_t start, uint32_t count, bool extra)
 {
     struct wire_message message = {.type = WIRE_ALLOCATE};
 
@@ -82,13 +89,11 @@ static __attribute__((noinline)) uint32_t ask_for_frames(struct sp_task *task, u
     message.allocate.flags = WIRE_ALLOCATE_PARTIAL | (extra ? WIRE_ALLOCATE_EXTRA : 0);
     if (channel_ask(&task->physmem, &message, -1, &message) != 0)
         end_physmem_gone(task);
-    *zeroedp = false;
     if (message.type != WIRE_ALLOCATED)
-        return 0;
+        return (struct allocated){.barred = message.error == ENXIO};
     if (message.allocated.count > count || message.allocated.count % unit_pages(task) != 0)
         say_and_die(task, "physmem allocated slots that were not asked for");
-    *zeroedp = message.allocated.zeroed;
-    return message.allocated.count;
+    return (struct allocated){.count = message.allocated.count, .zeroed = message.allocated.zeroed};
 }
 
 /* Map what was allocated. Returns how many base pages of whole units have rights: fewer if physmem has taken frames by
@@ -128,19 +133,24 @@ void frames_allocate(struct sp_task *task, struct work *work)
     uint32_t slot = work->allocate_slot;
     uint32_t start = units_base(task, slot);
     uint32_t mapped;
-    bool zeroed, full = false, goes_on;
-    uint32_t count =
-        ask_for_frames(task, start, units_base(task, work->allocate_count), work->extra, &zeroed);
+    bool full = false, goes_on;
+    struct allocated answer =
+        ask_for_frames(task, start, units_base(task, work->allocate_count), work->extra);
 
     ensure(work->allocate);
-    mapped = map_allocated(task, start, count, &full);
-    check(mapped <= count && mapped % unit_pages(task) == 0);
-    if (mapped < count)
-        give_back(task, start + mapped, count - mapped);
+    mapped = map_allocated(task, start, answer.count, &full);
+    check(mapped <= answer.count && mapped % unit_pages(task) == 0);
+    if (mapped < answer.count)
+        give_back(task, start + mapped, answer.count - mapped);
     work_clear(work);
     hold_take(task);
+    if (answer.count > 0 && mapped == 0 && !full)
+        pager_growth_possible(
+            &task->pager); /* none was refused, all were lost: it soon asks again */
     pager_growth_allocated(&task->pager, slot, units_in(task, mapped), PAGE_READ | PAGE_WRITE,
-                           zeroed);
+                           answer.zeroed);
+    if (answer.barred)
+        pager_growth_barred(&task->pager, slot);
     goes_on = !full || pager_growth_gather(&task->pager) || mapped > 0;
     work_collect(task, work);
     hold_release(task);

@@ -105,6 +105,60 @@ static void test_any_number_of_frames_lies_in_extents_of_its_own(void **state)
     story_end(story);
 }
 
+/* Fault on new pages until frames are asked for. Returns the first slot; PAGER_NONE: none are. */
+static uint32_t asked_slot(struct story *story, sp_page *page, uint32_t *countp)
+{
+    uint32_t slot = PAGER_NONE;
+
+    for (uint32_t i = 0; i < 100 && slot == PAGER_NONE; i++) {
+        pager_fault(&story->pager, (*page)++, true);
+        story_take_effects(story);
+        for (uint32_t e = 0; e < story->effects; e++)
+            if (story->effect[e].kind == EFFECT_ALLOCATE) {
+                slot = story->effect[e].slot;
+                *countp = story->effect[e].count;
+            }
+        story_forget_effects(story);
+    }
+    return slot;
+}
+
+/* Physmem has cut extents: no frames are asked for where there is no memory, before the task has given up what is left. */
+static void test_no_frames_are_asked_for_where_an_extent_was_cut(void **state)
+{
+    struct story *story = story_begin_slots(&policy_fifo, 4000, 64, 512);
+    struct pager *pager = &story->pager;
+    sp_page page = 100;
+    uint32_t count = 0;
+
+    (void)state;
+    pager_regions_create(pager, 4000, SP_DISCARDABLE, false, false);
+    pager_growth_allow(pager, 64, 0);
+    fullest_extent(story, 64);
+    pager_lost(pager, 10, 54);
+    story_take_effects(story);
+    story_forget_effects(story);
+    assert_int_equal(asked_slot(story, &page, &count), 10);
+    pager_growth_allocated(pager, 10, 0, RW, false);
+    pager_growth_barred(pager, 10);
+    assert_int_equal(asked_slot(story, &page, &count), 256);
+    pager_growth_allocated(pager, 256, 1, RW, true);
+    assert_int_equal(asked_slot(story, &page, &count), 257);
+    pager_growth_allocated(pager, 257, 0, RW, false);
+    pager_growth_barred(pager, 257);
+    assert_int_equal(asked_slot(story, &page, &count), PAGER_NONE); /* the task does without */
+    pager_lost(pager, 0, 10);
+    story_take_effects(story);
+    story_forget_effects(story);
+    assert_int_equal(asked_slot(story, &page, &count), 0); /* its memory is new */
+    pager_growth_allocated(pager, 0, count, RW, true);
+    for (uint32_t slot = count; slot <= 10; slot += count) {
+        assert_int_equal(asked_slot(story, &page, &count), slot);
+        pager_growth_allocated(pager, slot, count, RW, true);
+    }
+    story_end(story);
+}
+
 /* No further extent can be had: the task asks for frames in those that it has, until contracts change. */
 static void test_frames_are_gathered_where_extents_are_short(void **state)
 {
@@ -414,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_extra_frames_refused),
         cmocka_unit_test(test_frames_that_may_be_taken_are_spread),
         cmocka_unit_test(test_any_number_of_frames_lies_in_extents_of_its_own),
+        cmocka_unit_test(test_no_frames_are_asked_for_where_an_extent_was_cut),
         cmocka_unit_test(test_frames_are_gathered_where_extents_are_short),
         cmocka_unit_test(test_waiting_for_growth),
         cmocka_unit_test(test_paying_what_is_owed),
